@@ -50,7 +50,7 @@ class Secret:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is not pickled and not copied: pass the object itself")
 
-    __copy__ = __deepcopy__ = __reduce__  # type: ignore[assignment]
+    __copy__ = __deepcopy__ = __reduce__
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:

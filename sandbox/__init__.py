@@ -1,0 +1,24 @@
+"""A bank to run against: the contract, its 3-D Secure page, faults on demand, its own books.
+
+It imports none of the other rooms: two readings of one contract must meet in a test and not in an import.
+"""
+
+from sandbox.book import Book, Order
+from sandbox.faults import Faults, Rule
+from sandbox.options import PUBLIC_TEST, Merchant, Options
+from sandbox.server import Addresses, RunningSandbox, addresses, running, serve
+
+__all__ = [
+    "PUBLIC_TEST",
+    "Addresses",
+    "Book",
+    "Faults",
+    "Merchant",
+    "Options",
+    "Order",
+    "Rule",
+    "RunningSandbox",
+    "addresses",
+    "running",
+    "serve",
+]

@@ -1,0 +1,48 @@
+"""A transfer that is to be created: what a producer says of it, before the ledger gives it an invoice id."""
+
+import random
+import secrets
+from dataclasses import dataclass
+
+from ledger import invoice
+from ledger.record import Record
+from ledger.states import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A transfer that is to be created. The ledger adds its invoice id, its handle, its state and its times."""
+
+    reference: str
+    space: str
+    terminal: str
+    amount: int
+    currency: str
+    urgency: str
+    order: str
+    prints: str
+    expires: int
+    sender_card: str
+    receiver_card: str
+    related: str = ""
+    invoice_id: str | None = None
+
+    def first_suffix(self) -> int:
+        """The producer's own last six digits, or a place at random to begin to look for free ones."""
+        if self.invoice_id:
+            return invoice.suffix_of(self.invoice_id)
+        return random.SystemRandom().randrange(invoice.SUFFIXES)
+
+    def record(self, suffix: int, now_ms: int) -> Record:
+        """The record that this draft becomes under a suffix."""
+        invoice_id = self.invoice_id or invoice.make_invoice_id(suffix, now_ms)
+        said = {name: getattr(self, name) for name in self.__slots__ if name != "invoice_id"}
+        return Record(
+            key=invoice.make_key(invoice_id, self.space),
+            state=State.QUEUED,
+            version=1,
+            since=now_ms,
+            created=now_ms,
+            handle=secrets.token_urlsafe(16),
+            **said,
+        )

@@ -1,0 +1,31 @@
+"""The errors that a caller may have to handle: one base, a sentence each. None holds a card, a secret or an address.
+
+TransfersError
+ ├─ LedgerUnavailable      the ledger could not be asked: what was said may be stored
+ ├─ VaultUnavailable       the vault could not be asked: the transfer is in the ledger, its card may be missing
+ └─ (producers.errors)     what a producer's intent can be refused for
+"""
+
+
+class TransfersError(Exception):
+    """The base of every error that this project raises on purpose."""
+
+
+class LedgerUnavailable(TransfersError):
+    """The ledger did not answer. Whether the call was carried out is not known."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the ledger did not answer; what was asked may or may not be stored: call again with the same reference"
+        )
+
+
+class VaultUnavailable(TransfersError):
+    """The vault did not answer. `receipt`, where there is one, is of the transfer that waits for its card."""
+
+    def __init__(self, receipt: object = None) -> None:
+        super().__init__(
+            "the vault did not answer; the transfer is accepted but its card may be missing: "
+            "call again with the same reference before its deadline"
+        )
+        self.receipt = receipt

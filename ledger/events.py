@@ -1,0 +1,101 @@
+"""The event log: every move of every transfer, with who and why. It is the outcome feed *and* the audit trail.
+
+Moves write it inside their own script; here it is read, and trimmed, never past the slowest group of readers.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+
+from ledger import keys
+from ledger.clock import Clock
+from ledger.errors import LedgerUnavailable
+
+Entries = list[tuple[str, dict[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`id` is its place in the log. `fields` are those that `_move.lua` writes, and what the move told besides."""
+
+    id: str
+    fields: dict[str, str]
+
+    @property
+    def at_ms(self) -> int:
+        return int(self.fields.get("at", "0"))
+
+
+class Events:
+    def __init__(self, client: redis.Redis, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    def newest(self, limit: int = 50, *, key: str | None = None, scan: int = 100_000) -> list[Event]:
+        """The last events, oldest of them first; of one transfer where `key` is given, looking `scan` events back."""
+        found: list[Event] = []
+        before = "+"
+        while len(found) < limit and scan > 0:
+            page = min(1000 if key else limit, scan)
+            with self._wall():
+                raw = cast("Entries", self._client.xrevrange(keys.EVENTS, before, "-", count=page))
+            found += [Event(*entry) for entry in raw if key is None or entry[1].get("key") == key]
+            if len(raw) < page:
+                break
+            before = f"({raw[-1][0]}"
+            scan -= page
+        return found[:limit][::-1]
+
+    def follow(self, after: str = "$", *, block_ms: int = 1000) -> Iterator[list[Event]]:
+        """Batches of new events as they come; an empty one where nothing came in time."""
+        if after == "$":
+            latest = self.newest(1)
+            after = latest[-1].id if latest else "0"
+        while True:
+            with self._wall():
+                raw = cast("Any", self._client.xread({keys.EVENTS: after}, count=500, block=block_ms))
+            entries = _entries_of(raw)
+            if entries:
+                after = entries[-1][0]
+            yield [Event(*entry) for entry in entries]
+
+    def trim(self, keep_ms: int) -> int:
+        """Forget what is older than `keep_ms`, but nothing that a group has not acknowledged. Returns how many."""
+        oldest = _place(f"{self._clock.now_ms() - keep_ms}-0")
+        with self._wall():
+            for group in self._client.xinfo_groups(keys.EVENTS) if self._exists() else []:
+                oldest = min(oldest, _place(group["last-delivered-id"]))
+                waiting = self._client.xpending(keys.EVENTS, group["name"])
+                if waiting["min"]:
+                    oldest = min(oldest, _place(waiting["min"]))
+            return int(self._client.xtrim(keys.EVENTS, minid=f"{oldest[0]}-{oldest[1]}", approximate=True))
+
+    def _exists(self) -> bool:
+        return bool(self._client.exists(keys.EVENTS))
+
+    @contextmanager
+    def _wall(self) -> Iterator[None]:
+        try:
+            yield
+        except redis.RedisError:
+            raise LedgerUnavailable from None
+
+
+def _place(entry_id: str) -> tuple[int, int]:
+    ms, _, number = entry_id.partition("-")
+    return int(ms), int(number or 0)
+
+
+def _entries_of(raw: Any) -> Entries:
+    """XREAD's reply is a list of pairs in RESP2 and a dict of lists in RESP3."""
+    if not raw:
+        return []
+    streams = raw.values() if isinstance(raw, dict) else [stream[1] for stream in raw]
+    entries: Entries = []
+    for stream in streams:
+        for entry in stream:
+            entries += [entry] if isinstance(entry, tuple) else entry
+    return entries

@@ -1,0 +1,130 @@
+"""What the servers must be before money is sent: each doubt is a finding, with the server, the setting and the cure.
+
+It reads and reports; who refuses to start is the room that asked. `DURABILITY` says how strict to be.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import redis
+from redis.exceptions import NoPermissionError
+
+from ledger.clock import Clock
+from ledger.ledger import Ledger
+from ledger.servers import connect
+from ledger.settings import Durability, ServerSettings
+from ledger.vault import Vault
+
+_CLOCK_SKEW_MS = 1000
+_OLDEST = {"redis": (7, 0), "valkey": (8, 0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it must be. `name` is the setting of ours that leads to the server."""
+
+    name: str
+    problem: str
+    cure: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.problem}; {self.cure}"
+
+
+def examine(settings: ServerSettings, clock: Clock, *, vault: bool = True) -> list[Finding]:
+    """All findings on the ledger's server and, for a room that has one, the vault's. No answer is a finding too."""
+    ledger_client = connect(settings.redis_url.reveal())
+    vault_client = connect(settings.vault_url.reveal()) if vault and settings.vault_url else None
+    try:
+        findings = _of_server("REDIS_URL", ledger_client, clock, lambda: _ledger(ledger_client, settings.durability))
+        if vault_client is not None:
+            findings += _of_server("VAULT_URL", vault_client, clock, lambda: _vault(vault_client, settings.durability))
+            if not findings:
+                findings += _together(ledger_client, vault_client, clock, settings.durability)
+        return findings
+    finally:
+        ledger_client.close()
+        if vault_client is not None:
+            vault_client.close()
+
+
+def _of_server(
+    name: str, client: redis.Redis, clock: Clock, special: Callable[[], list[tuple[str, str]]]
+) -> list[Finding]:
+    try:
+        found = _any_server(client, clock) + special()
+    except redis.AuthenticationError:
+        found = [("the server refused the user or the password", f"put the right ones into {name}")]
+    except NoPermissionError:
+        found = [("this user may not ask the server about itself", "allow it +info, +config|get and +time")]
+    except redis.BusyLoadingError:
+        found = [("the server is still loading its data", "wait until it has")]
+    except redis.RedisError:
+        found = [("the server does not answer", f"start it, or mend {name}")]
+    return [Finding(name, problem, cure) for problem, cure in found]
+
+
+def _any_server(client: redis.Redis, clock: Clock) -> list[tuple[str, str]]:
+    info = client.info()
+    found = []
+    product = "valkey" if "valkey_version" in info else "redis"
+    text = str(info[f"{product}_version"])
+    if tuple(int(part) for part in text.split(".")[:2]) < _OLDEST[product]:
+        least = ".".join(map(str, _OLDEST[product]))
+        found.append((f"the server is {product} {text}", f"use {product} {least} or newer"))
+    if info.get("role") != "master":
+        found.append(("the server is a replica", "name the master: a replica may have forgotten what was written"))
+    if int(info.get("cluster_enabled", 0)):
+        found.append(("the server is part of a cluster", "use a server of its own: all keys share one slot anyway"))
+    if int(info.get("evicted_keys", 0)):
+        found.append(("the server has thrown keys away", "set `maxmemory-policy noeviction` and give it more memory"))
+    seconds, micros = client.time()
+    if abs(seconds * 1000 + micros // 1000 - clock.now_ms()) > _CLOCK_SKEW_MS:
+        found.append(("its clock and this machine's are more than a second apart", "let both follow the same NTP"))
+    return found
+
+
+def _ledger(client: redis.Redis, durability: Durability) -> list[tuple[str, str]]:
+    found = []
+    info = client.info()
+    if info.get("aof_last_write_status", "ok") != "ok":
+        found.append(("its last write to disk failed", "see its log, and make room on its disk"))
+    if durability is not Durability.STRICT:
+        return found
+    wanted = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+    return found + _settings(client, wanted, "the ledger forgets what it has confirmed")
+
+
+def _vault(client: redis.Redis, durability: Durability) -> list[tuple[str, str]]:
+    found = []
+    info = client.info()
+    if int(info.get("connected_slaves", 0)):
+        found.append(("the vault has a replica", "take it off: a card would lie in two places"))
+    if durability is Durability.STRICT:
+        wanted = {"appendonly": "no", "save": "", "maxmemory-policy": "noeviction"}
+        found += _settings(client, wanted, "the vault keeps card data on disk")
+    return found
+
+
+def _settings(client: redis.Redis, wanted: dict[str, str], otherwise: str) -> list[tuple[str, str]]:
+    have = cast("dict[str, str]", client.config_get(*wanted))
+    found = []
+    for name, value in wanted.items():
+        if have.get(name) != value:
+            why = "the server may throw keys away" if name == "maxmemory-policy" else otherwise
+            shown = value or '""'
+            found.append((f"`{name}` is not `{shown}`: {why}", f"set `{name} {shown}` in that server's configuration"))
+    return found
+
+
+def _together(ledger: redis.Redis, vault: redis.Redis, clock: Clock, durability: Durability) -> list[Finding]:
+    found = []
+    same = ledger.info("server")["run_id"] == vault.info("server")["run_id"]
+    if same and durability is not Durability.RELAXED:
+        cure = "start a second server without any persistence, and name that one"
+        found.append(Finding("VAULT_URL", "it names the ledger's server", cure))
+    if Ledger(ledger, clock).counters().get("sequence", 0) < Vault(vault).high_water():
+        cure = "stop all sending and see the runbook, 'The ledger went back'"
+        found.append(Finding("REDIS_URL", "the ledger has forgotten moves that the vault remembers", cure))
+    return found

@@ -1,0 +1,63 @@
+"""Every key that the ledger and the vault have in Redis is spelled here, and nowhere else.
+
+All lie under `transfers:`, with one hash tag, so that a script's keys always share a slot. Scripts get them in KEYS and
+build none. A record's key *is* its space and last six digits: that is what makes a suffix unique for ever.
+"""
+
+import hashlib
+
+from ledger import invoice
+
+_ROOT = "transfers:{t}:"
+
+DUE = f"{_ROOT}due"  #: zset: every unfinished transfer, by the time (ms) at which somebody must look again
+OPEN = f"{_ROOT}open"  #: zset by name: `state:since_ms:key` of every unfinished transfer, for lists by state and age
+COUNTERS = f"{_ROOT}counters"  #: hash: how many and how much, by state and currency; and the ledger's sequence
+EVENTS = f"{_ROOT}events"  #: stream: every move, with who and why
+LANES = f"{_ROOT}lanes"  #: hash: `lane:terminal` → until when, who, why
+BREAKERS = f"{_ROOT}breakers"  #: hash: what the breaker of each of the bank's hosts knows
+RATES = f"{_ROOT}rates"  #: hash: terminal → when its next transfer may go
+STRIKES = f"{_ROOT}strikes"  #: hash: terminal → answers in a row that blame the merchant's set-up
+HIGH_WATER = f"{_ROOT}high_water"  #: in the vault: the highest sequence of the ledger that anybody saw
+
+
+def record(key: str) -> str:
+    space, invoice_id = invoice.split_key(key)
+    return suffix_record(space, invoice.suffix_of(invoice_id))
+
+
+def suffix_record(space: str, suffix: int) -> str:
+    return f"{_ROOT}r:{space}:{suffix:06d}"
+
+
+def suffixes(space: str) -> str:
+    """A bitmap of 10^6 bits: which suffixes of the space are used."""
+    return f"{_ROOT}suffixes:{space}"
+
+
+def reference(text: str) -> str:
+    return f"{_ROOT}ref:{text}"
+
+
+def handle(text: str) -> str:
+    return f"{_ROOT}handle:{text}"
+
+
+def md(text: str) -> str:
+    """An MD is the bank's, of any length and alphabet: its digest is the key."""
+    return f"{_ROOT}md:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def card(key: str) -> str:
+    """In the vault: the sealed cards of a transfer, or what is left in their place."""
+    return f"{_ROOT}card:{key}"
+
+
+def pares(key: str) -> str:
+    """In the vault: the sealed PaRes of a transfer, or what is left in its place."""
+    return f"{_ROOT}pares:{key}"
+
+
+def challenge(key: str) -> str:
+    """The 3-D Secure challenge of a parked transfer, apart from its record, which stays small."""
+    return f"{_ROOT}challenge:{key}"

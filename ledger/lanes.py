@@ -1,0 +1,87 @@
+"""The lanes send, confirm and inquire: paused and opened one by one, for one terminal or for all, with who and why.
+
+`claim` and `create` read them inside their scripts. A stop with an `until` ends by itself.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import cast
+
+import redis
+
+from ledger import keys
+from ledger.clock import Clock
+from ledger.errors import LedgerUnavailable
+
+ALL = "*"
+
+
+class Lane(StrEnum):
+    SEND = "send"
+    CONFIRM = "confirm"
+    INQUIRE = "inquire"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """`until_ms` 0: until somebody opens it."""
+
+    lane: Lane
+    terminal: str
+    until_ms: int
+    actor: str
+    reason: str
+
+
+class Lanes:
+    def __init__(self, client: redis.Redis, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    def pause(self, lane: Lane, terminal: str, *, actor: str, reason: str, until_ms: int = 0) -> None:
+        """The value opens with `until`, which is all that the scripts read of it."""
+        with self._wall():
+            pipeline = self._client.pipeline()
+            pipeline.hset(keys.LANES, f"{lane}:{terminal}", f"{until_ms} " + json.dumps([actor, reason]))
+            self._tell(pipeline, "pause", lane, terminal, actor, reason)
+            pipeline.execute()
+
+    def unpause(self, lane: Lane, terminal: str, *, actor: str, reason: str) -> None:
+        with self._wall():
+            pipeline = self._client.pipeline()
+            pipeline.hdel(keys.LANES, f"{lane}:{terminal}")
+            self._tell(pipeline, "unpause", lane, terminal, actor, reason)
+            pipeline.execute()
+
+    def stops(self) -> list[Stop]:
+        """Who is stopped now."""
+        with self._wall():
+            raw = cast("dict[str, str]", self._client.hgetall(keys.LANES))
+        stops = []
+        for name, value in sorted(raw.items()):
+            until, _, rest = value.partition(" ")
+            lane, _, terminal = name.partition(":")
+            actor, reason = json.loads(rest)
+            if int(until) == 0 or int(until) > self._clock.now_ms():
+                stops.append(Stop(Lane(lane), terminal, int(until), actor, reason))
+        return stops
+
+    def stopped(self, lane: Lane, terminal: str) -> bool:
+        return any(stop.lane is lane and stop.terminal in {ALL, terminal} for stop in self.stops())
+
+    def _tell(
+        self, pipeline: "redis.client.Pipeline", verb: str, lane: Lane, terminal: str, actor: str, why: str
+    ) -> None:
+        at = str(self._clock.now_ms())
+        entry = {"verb": verb, "lane": str(lane), "terminal": terminal, "actor": actor, "reason": why, "at": at}
+        pipeline.xadd(keys.EVENTS, cast("dict[redis.typing.FieldT, redis.typing.EncodableT]", entry))
+
+    @contextmanager
+    def _wall(self) -> Iterator[None]:
+        try:
+            yield
+        except redis.RedisError:
+            raise LedgerUnavailable from None

@@ -1,0 +1,292 @@
+"""The ledger: the truth about every transfer. It is read here, and changed by three scripts only: create, claim, move.
+
+What may follow what stands in `ledger.states`; the scripts get the row of the verb and refuse every other from-state.
+A reply is a value: `Moved`, `Refused`, or what `claim` and `create` can say besides. Redis errors die at this wall.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, cast
+
+import redis
+
+from ledger import keys
+from ledger.clock import Clock
+from ledger.draft import Draft
+from ledger.errors import LedgerUnavailable
+from ledger.record import FIRST_EPOCH, Challenge, Record
+from ledger.replies import (
+    Behind,
+    Created,
+    Creation,
+    Exhausted,
+    Full,
+    Known,
+    Moved,
+    Refused,
+    Stopped,
+    Taken,
+    Wait,
+)
+from ledger.scripts import Call, Scripts
+from ledger.states import MOVES, Advance, State, Verb
+
+#: How often a suffix is looked for anew before `create` gives up: each round asks the bitmap, so a second one is rare.
+_ROUNDS = 50
+
+#: How long an MD leads to its transfer: longer than any challenge lives, so that a late client is told that it is late.
+_CHALLENGE_MS = 7 * 86_400_000
+
+#: What an event repeats of the fields that the move set.
+_TOLD = ("code", "reason", "evidence", "next", "not_before", "asked", "attempts")
+
+
+class Ledger:
+    def __init__(self, client: redis.Redis, clock: Clock) -> None:
+        self.client = client
+        self._clock = clock
+        self._scripts = Scripts(client, ("create", "claim", "move"))
+        self.seen = 0  #: the highest sequence that this process was told: the ledger can't be behind it
+
+    # Changing.
+
+    def create(self, drafts: Sequence[Draft], *, actor: str, limit: int = 0) -> list[Creation]:
+        """New transfers, `queued`; for each draft what became of it. One round trip, while suffixes are not rare."""
+        now_ms = self._clock.now_ms()
+        results: dict[int, Creation] = {}
+        waiting = {at: draft.first_suffix() for at, draft in enumerate(drafts)}
+        for _ in range(_ROUNDS):
+            records = {at: drafts[at].record(suffix, now_ms) for at, suffix in waiting.items()}
+            calls = [_creation(records[at], drafts[at], suffix, actor, limit) for at, suffix in waiting.items()]
+            with self._wall():
+                replies = self._scripts.run_many(calls)
+            again: dict[int, int] = {}
+            for at, reply in zip(waiting, replies, strict=True):
+                if isinstance(reply, Exception):
+                    raise LedgerUnavailable from None
+                if reply[0] == "TRY":
+                    again[at] = int(reply[1])
+                else:
+                    results[at] = self._creation(records[at], reply)
+            waiting = again
+            if not waiting:
+                break
+        return [results.get(at, Exhausted()) for at in range(len(drafts))]
+
+    def claim(
+        self, record: Record, *, lane: str, host: str, gap_ms: int, lease_ms: int, actor: str
+    ) -> Moved | Refused | Wait | Stopped | Behind:
+        """From queued to sending, or from resumed to confirming. Durable before it returns."""
+        until = self._clock.now_ms() + lease_ms
+        call = self._call(record, Verb.CLAIM, actor=actor, due=until, fields={"lease": until, "rings": 0})
+        extra_keys = (keys.LANES, keys.BREAKERS, keys.RATES)
+        extra_args = (lane, record.terminal, host, gap_ms, self.seen)
+        with self._wall():
+            reply = self._scripts.run("claim", (*call[1], *extra_keys), (*call[2], *extra_args))
+        match reply[0]:
+            case "WAIT":
+                return Wait(int(reply[1]), reply[2])
+            case "STOPPED":
+                return Stopped(int(reply[1]))
+            case "BEHIND":
+                return Behind(int(reply[1]))
+            case _:
+                return self._moved(reply)
+
+    def move(self, record: Record, verb: Verb, *, actor: str, **details: Any) -> Moved | Refused:
+        """Any other row of the table. `details` are those of `_call`."""
+        _, script_keys, args = self._call(record, verb, actor=actor, **details)
+        with self._wall():
+            return self._moved(self._scripts.run("move", script_keys, args))
+
+    def move_many(self, moves: Sequence[tuple[Record, Verb, dict[str, Any]]], *, actor: str) -> list[Moved | Refused]:
+        """Many moves in one round trip."""
+        calls = [self._call(record, verb, actor=actor, **details) for record, verb, details in moves]
+        with self._wall():
+            replies = self._scripts.run_many(calls)
+        if any(isinstance(reply, Exception) for reply in replies):
+            raise LedgerUnavailable
+        return [self._moved(cast("list[str]", reply)) for reply in replies]
+
+    def _call(
+        self,
+        record: Record,
+        verb: Verb,
+        *,
+        actor: str,
+        due: int | None = None,
+        fields: Mapping[str, str | int] | None = None,
+        unset: Sequence[str] = (),
+        add: Sequence[str] = (),
+        event: Mapping[str, str] | None = None,
+        quiet: bool = False,
+        challenge: Challenge | None = None,
+    ) -> Call:
+        """`due`: when somebody must look again, for what is not final. `fields`: what to set, by `Record`'s names."""
+        row = MOVES[verb]
+        changed = {name: str(value) for name, value in (fields or {}).items() if value != ""}
+        gone = [*unset, *(name for name, value in (fields or {}).items() if value == "")]
+        if row.advance is not Advance.KEEP:
+            changed["epoch"] = str(_next_epoch(record, row.advance))
+        if row.enters:
+            changed["phase"] = row.enters
+        move: dict[str, Any] = {
+            "key": record.key,
+            "verb": verb,
+            "actor": actor,
+            "now": str(self._clock.now_ms()),
+            "moves": row.moves,
+            "epoch": str(record.epoch),
+            "late": row.late or None,
+            "phase": row.phase,
+            "due": None if due is None else str(due),
+            "set": changed,
+            "unset": gone,
+            "add": list(add),
+            "event": {name: changed[name] for name in _TOLD if name in changed} | dict(event or {}),
+            "quiet": quiet or None,
+            "challenge": json.dumps(asdict(challenge)) if challenge else None,
+            "challenge_ms": str(_CHALLENGE_MS) if challenge else None,
+        }
+        text = json.dumps({name: value for name, value in move.items() if value is not None}, separators=(",", ":"))
+        more = (keys.md(challenge.md),) if challenge else ()
+        return "move", (*_keys(record), *more), [text]
+
+    # Reading.
+
+    def get(self, key: str) -> Record | None:
+        with self._wall():
+            raw = cast("dict[str, str]", self.client.hgetall(keys.record(key)))
+        return Record.from_hash(raw) if raw.get("key") == key else None
+
+    def by_reference(self, reference: str) -> Record | None:
+        return self._by(keys.reference(reference))
+
+    def by_handle(self, handle: str) -> Record | None:
+        return self._by(keys.handle(handle))
+
+    def by_md(self, md: str) -> Record | None:
+        return self._by(keys.md(md))
+
+    def challenge(self, record: Record) -> Challenge | None:
+        with self._wall():
+            text = cast("str | None", self.client.get(keys.challenge(record.key)))
+        return Challenge(**json.loads(text)) if text else None
+
+    def due(self, limit: int) -> list[Record]:
+        """Who must be looked at now, longest due first. Nobody is taken out: only a move changes `due`."""
+        with self._wall():
+            names = cast(
+                "list[str]", self.client.zrangebyscore(keys.DUE, "-inf", self._clock.now_ms(), start=0, num=limit)
+            )
+        return self.get_many(names)
+
+    def in_state(self, state: State, limit: int = 100) -> list[Record]:
+        """Unfinished transfers of one state, longest in it first."""
+        with self._wall():
+            names = cast(
+                "list[str]", self.client.zrangebylex(keys.OPEN, f"[{state}:", f"({state};", start=0, num=limit)
+            )
+        return self.get_many([name.split(":", 2)[2] for name in names])
+
+    def get_many(self, names: Sequence[str]) -> list[Record]:
+        pipeline = self.client.pipeline(transaction=False)
+        for name in names:
+            pipeline.hgetall(keys.record(name))
+        with self._wall():
+            raws = pipeline.execute()
+        return [Record.from_hash(raw) for name, raw in zip(names, raws, strict=True) if raw.get("key") == name]
+
+    def counters(self) -> dict[str, int]:
+        """`n:<state>:<currency>`, `sum:<state>:<currency>` (minor units), `used:<space>`, `sequence`."""
+        with self._wall():
+            raw = cast("dict[str, str]", self.client.hgetall(keys.COUNTERS))
+        return {name: int(value) for name, value in raw.items()}
+
+    def _by(self, name: str) -> Record | None:
+        with self._wall():
+            key = cast("str | None", self.client.get(name))
+        return self.get(key) if key else None
+
+    # Replies.
+
+    def _moved(self, reply: Sequence[str]) -> Moved | Refused:
+        match reply[0]:
+            case "OK":
+                self.seen = max(self.seen, int(reply[4]))
+                return Moved(State(reply[1]), int(reply[2]), int(reply[3]), int(reply[4]))
+            case "REFUSED":
+                return Refused(State(reply[1]), int(reply[2]))
+            case "UNKNOWN":
+                return Refused()
+            case word:
+                raise AssertionError(f"the script answered a word that is not in its header: {word}")
+
+    def _creation(self, record: Record, reply: Sequence[str]) -> Creation:
+        match reply[0]:
+            case "OK":
+                self._moved(reply)
+                return Created(record)
+            case "REPLAYED":
+                return Known(reply[1])
+            case "TAKEN":
+                return Taken(reply[1])
+            case "FULL":
+                return Full(int(reply[1]))
+            case "STOPPED":
+                return Stopped(int(reply[1]))
+            case "EXHAUSTED":
+                return Exhausted()
+            case word:
+                raise AssertionError(f"the script answered a word that is not in its header: {word}")
+
+    @contextmanager
+    def _wall(self) -> Iterator[None]:
+        try:
+            yield
+        except redis.RedisError:
+            raise LedgerUnavailable from None
+
+
+def _creation(record: Record, draft: Draft, suffix: int, actor: str, limit: int) -> Call:
+    raw = asdict(record)
+    fields = {name: str(value) for name, value in raw.items() if value not in {"", 0}}
+    for name in ("state", "version", "since"):
+        del fields[name]
+    fields["epoch"] = str(FIRST_EPOCH)
+    args = (
+        json.dumps(fields, separators=(",", ":")),
+        record.created,
+        record.created,
+        actor,
+        suffix,
+        "given" if draft.invoice_id else "made",
+        limit,
+        record.expires,
+    )
+    more = (keys.reference(record.reference), keys.suffixes(record.space), keys.LANES)
+    return "create", (*_keys(record), *more), args
+
+
+def _keys(record: Record) -> tuple[str, ...]:
+    return (
+        keys.record(record.key),
+        keys.DUE,
+        keys.OPEN,
+        keys.COUNTERS,
+        keys.EVENTS,
+        keys.handle(record.handle),
+        keys.challenge(record.key),
+    )
+
+
+def _next_epoch(record: Record, advance: Advance) -> int:
+    match advance:
+        case Advance.TRY:
+            return record.epoch + 1
+        case Advance.GENERATION:
+            return record.next_generation
+        case _:
+            return record.epoch

@@ -1,0 +1,95 @@
+"""The record of one transfer, as the ledger keeps it: a typed view of one Redis hash.
+
+`Record` is what the rooms of this project pass around. What a producer or an operator is shown is `ledger.transfer`.
+No card data is here: the cards are a first six and a last four, and keyed digests to compare by.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from ledger.states import Phase, State
+
+#: An epoch is *card generation . try*, in one number. A new generation leaves all tries of the old one behind it.
+GENERATION = 1_000_000
+FIRST_EPOCH = GENERATION + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Times are in milliseconds since 1970; 0 and "" stand for "not there". Field names are those of the hash."""
+
+    key: str
+    state: State
+    phase: Phase = Phase.SEND
+    epoch: int = FIRST_EPOCH
+    version: int = 0
+    since: int = 0
+    created: int = 0
+
+    # What the producer said.
+    reference: str = ""
+    handle: str = ""
+    space: str = ""
+    terminal: str = ""
+    amount: int = 0
+    currency: str = ""
+    urgency: str = ""
+    related: str = ""
+    order: str = ""  #: JSON: what only the bank is told (description, links, `foreign`, `merchantIdForSavingCards`)
+    prints: str = ""  #: keyed digests of the intent's fields, to compare a replay by
+    expires: int = 0  #: the deadline
+
+    # Where it stands.
+    next: int = 0  #: when the next try may begin
+    lease: int = 0  #: until when the worker that claimed it may send
+    attempts: int = 0  #: tries that ended without an answer of the bank to the transfer
+    rings: int = 0
+    asks: int = 0  #: inquiries since it came into doubt
+    reads: int = 0  #: inquiries in a row that said "not found"
+    doubted: int = 0  #: when it came into doubt
+    parked_until: int = 0
+    asked: str = ""  #: what a person asked a worker to do: `inquire`, `requeue`, `discard`, `cancel`
+    pares: str = ""  #: a digest of the PaRes that was taken
+
+    # What is known.
+    code: str = ""
+    reason: str = ""
+    message: str = ""
+    evidence: str = ""
+    bank_id: str = ""
+    bank_reference: str = ""
+    int_reference: str = ""
+    sender_card: str = ""
+    receiver_card: str = ""
+    sender_card_id: str = ""
+    receiver_card_id: str = ""
+    not_before: int = 0
+
+    @property
+    def next_generation(self) -> int:
+        """The epoch of the first try with a card that is brought again."""
+        return (self.epoch // GENERATION + 1) * GENERATION + 1
+
+    @classmethod
+    def from_hash(cls, raw: Mapping[str, str]) -> Self:
+        values: dict[str, Any] = {}
+        for name, kind in _KINDS.items():
+            if name in raw:
+                values[name] = kind(raw[name])
+        return cls(**values)
+
+
+_KINDS: dict[str, type[Any]] = {
+    field.name: {"state": State, "phase": Phase}.get(field.name, int if isinstance(field.default, int) else str)
+    for field in fields(Record)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """3-D Secure, as the bank asked for it (contract sections 2 and 3). It goes to the client's browser."""
+
+    pa_req: str
+    md: str
+    action: str

@@ -1,0 +1,89 @@
+"""What the ledger's scripts answer, as values: each word of their headers is one class here.
+
+A reply is truthy only where the move was made, so that `if not ledger.move(...)` reads as it should.
+"""
+
+from dataclasses import dataclass
+
+from ledger.record import Record
+from ledger.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The move was made: record, `due`, counters and event agree."""
+
+    state: State
+    epoch: int
+    version: int
+    sequence: int
+
+    def __bool__(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing was changed: the transfer was in this state, at this epoch. No state: there is no such transfer."""
+
+    state: State | None = None
+    epoch: int = 0
+
+    def __bool__(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not now: the breaker is open, or the terminal's rate is used up."""
+
+    ms: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The lane is paused, for this terminal or for all. `until_ms` 0: until somebody unpauses it."""
+
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The ledger has forgotten something that this process knows it to have written."""
+
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The reference is known: nothing was created."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The last six digits belong to another transfer of the space."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """No suffix is left in the space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """As many transfers are queued as the producer's limit allows."""
+
+    queued: int
+
+
+Creation = Created | Known | Taken | Exhausted | Full | Stopped

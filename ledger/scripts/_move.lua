@@ -1,0 +1,96 @@
+-- What every script that changes a transfer shares; it is put before each of them when they are loaded.
+-- The law: state, version, `due`, `open`, counters and event are written here, together, or not at all. Everything is
+-- checked before the first write, for a script that fails half-way keeps what it wrote.
+--
+-- KEYS  1 record  2 due  3 open  4 counters  5 events  6 handle  7 challenge  8 md, with a challenge
+-- ARGV  1 the move, as JSON: key, verb, actor, now, moves {from: to}, and where they apply
+--         epoch, late   the record's epoch must be this one, or with `late` this one or lower
+--         phase         the record's phase must be this one
+--         version       the record's version must be this one
+--         due           when somebody must look again (ms); none ends the transfer
+--         set, unset    fields of the record, as {name: text} and [name]
+--         add           counts of the record to raise by one, as [name]
+--         event         what else the event says, as {name: text}
+--         quiet         no event and no new version: nothing happened to the transfer
+--         challenge     what to keep at KEYS[7] until the transfer is final
+--         challenge_ms  how long KEYS[8] leads to the transfer
+
+local SETTLED_DAY_MS = 86400000
+
+local function check(m, r)
+  if not r.state then return {'UNKNOWN'} end
+  if r.key ~= m.key then return {'UNKNOWN'} end
+  local refused = {'REFUSED', r.state, r.epoch, r.version}
+  if not m.moves[r.state] then return refused end
+  if m.epoch then
+    local given, kept = tonumber(m.epoch), tonumber(r.epoch)
+    if m.late then
+      if given < kept then return refused end
+    elseif given ~= kept then
+      return refused
+    end
+  end
+  if m.phase and m.phase ~= r.phase then return refused end
+  if m.version and m.version ~= r.version then return refused end
+end
+
+local function read()
+  local names = {'key', 'state', 'phase', 'epoch', 'version', 'since', 'amount', 'currency', 'reference', 'terminal'}
+  local values = redis.call('HMGET', KEYS[1], unpack(names))
+  local r = {}
+  for i, name in ipairs(names) do r[name] = values[i] end
+  return r
+end
+
+local function count(state, currency, sign, amount)
+  redis.call('HINCRBY', KEYS[4], 'n:' .. state .. ':' .. currency, sign)
+  redis.call('HINCRBY', KEYS[4], 'sum:' .. state .. ':' .. currency, sign < 0 and '-' .. amount or amount)
+end
+
+local function tell(m, r, from, to, version, epoch)
+  local entry = {'key', m.key, 'reference', r.reference, 'verb', m.verb, 'from', from, 'state', to, 'actor', m.actor,
+    'version', version, 'epoch', epoch, 'at', m.now, 'amount', r.amount, 'currency', r.currency, 'terminal', r.terminal}
+  for name, value in pairs(m.event or {}) do
+    entry[#entry + 1] = name
+    entry[#entry + 1] = value
+  end
+  redis.call('XADD', KEYS[5], '*', unpack(entry))
+end
+
+local function write(m, r)
+  local from, to = r.state, m.moves[r.state]
+  local epoch, version = (m.set or {}).epoch or r.epoch, r.version
+  local fields = {'state', to}
+  for name, value in pairs(m.set or {}) do
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+  if to ~= from then
+    fields[#fields + 1] = 'since'
+    fields[#fields + 1] = m.now
+    redis.call('ZREM', KEYS[3], from .. ':' .. r.since .. ':' .. m.key)
+    if m.due then redis.call('ZADD', KEYS[3], 0, to .. ':' .. m.now .. ':' .. m.key) end
+    count(from, r.currency, -1, r.amount)
+    count(to, r.currency, 1, r.amount)
+  end
+  redis.call('HSET', KEYS[1], unpack(fields))
+  if m.unset and #m.unset > 0 then redis.call('HDEL', KEYS[1], unpack(m.unset)) end
+  for _, name in ipairs(m.add or {}) do redis.call('HINCRBY', KEYS[1], name, 1) end
+  if m.due then
+    redis.call('ZADD', KEYS[2], m.due, m.key)
+  else
+    redis.call('ZREM', KEYS[2], m.key)
+    redis.call('PEXPIRE', KEYS[6], SETTLED_DAY_MS)
+    redis.call('DEL', KEYS[7])
+  end
+  if m.challenge then
+    redis.call('SET', KEYS[7], m.challenge)
+    redis.call('SET', KEYS[8], m.key, 'PX', m.challenge_ms)
+  end
+  if not m.quiet then
+    version = tostring(redis.call('HINCRBY', KEYS[1], 'version', 1))
+    tell(m, r, from, to, version, epoch)
+  end
+  local sequence = redis.call('HINCRBY', KEYS[4], 'sequence', 1)
+  return {'OK', to, epoch, version, tostring(sequence)}
+end

@@ -1,0 +1,30 @@
+-- claim: a worker takes a transfer, before the first byte: queued → sending, or resumed → confirming.
+-- Whether it may go now is decided here too, without a further round trip: paused lanes, the breaker, the rate.
+--
+-- KEYS     as in _move.lua, and  8 lanes  9 breakers  10 rates
+-- ARGV     1 the move, as in _move.lua  2 lane  3 terminal  4 the bank's host  5 ms between transfers, or 0
+--          6 the highest sequence of the ledger that the worker has seen
+-- Replies  as move.lua, and  WAIT ms why | STOPPED until | BEHIND sequence
+
+local m = cjson.decode(ARGV[1])
+local r = read()
+local refused = check(m, r)
+if refused then return refused end
+
+local sequence = tonumber(redis.call('HGET', KEYS[4], 'sequence') or '0')
+if sequence < tonumber(ARGV[6]) then return {'BEHIND', string.format('%.0f', sequence)} end
+
+local now, lane, terminal, host, gap = tonumber(m.now), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+for _, field in ipairs({lane .. ':*', lane .. ':' .. terminal}) do
+  local stop = redis.call('HGET', KEYS[8], field)
+  local till = stop and tonumber(string.match(stop, '^%d+'))
+  if till and (till == 0 or till > now) then return {'STOPPED', string.format('%.0f', till)} end
+end
+local open_until = tonumber(redis.call('HGET', KEYS[9], 'open:' .. host) or '0')
+if open_until > 0 then return {'WAIT', string.format('%.0f', math.max(open_until - now, 1000)), 'breaker'} end
+if gap > 0 and lane == 'send' then
+  local turn = tonumber(redis.call('HGET', KEYS[10], terminal) or '0')
+  if turn > now then return {'WAIT', string.format('%.0f', turn - now), 'rate'} end
+  redis.call('HSET', KEYS[10], terminal, string.format('%.0f', now + gap))
+end
+return write(m, r)

@@ -1,0 +1,9 @@
+-- move: one transfer from the state that it is in to the one that the table of states names for it.
+--
+-- KEYS     as in _move.lua
+-- ARGV     as in _move.lua
+-- Replies  OK state epoch version sequence | REFUSED state epoch version | UNKNOWN
+
+local m = cjson.decode(ARGV[1])
+local r = read()
+return check(m, r) or write(m, r)

@@ -1,0 +1,15 @@
+-- vault_close: before a transfer that was never sent ends, see to it that nobody can send it any more.
+-- A blob goes to the next epoch (it is dropped once the ledger has agreed), nothing becomes a closed mark.
+--
+-- ARGV     1 epoch
+-- Replies  OK | BURNT epoch
+
+local epoch = tonumber(ARGV[1])
+local kind, kept, rest = look()
+if kind == 'tombstone' and kept >= epoch then return {'BURNT', number(kept)} end
+if kind == 'blob' and kept == epoch then
+  redis.call('SET', KEYS[1], 'B:' .. number(epoch + 1) .. ':' .. rest, 'KEEPTTL')
+elseif kind == 'nothing' then
+  redis.call('SET', KEYS[1], 'C:' .. ARGV[1], 'PX', REMEMBER_MS)
+end
+return {'OK'}

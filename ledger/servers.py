@@ -1,0 +1,26 @@
+"""How the three servers are reached: the ledger's, the vault's, the queue's.
+
+No client here repeats a command by itself. A script whose reply was lost may have been carried out, and only the
+ledger's states and the vault's epochs know what a second run would mean.
+"""
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+#: Seconds. A durable transition takes under a millisecond: who waits this long waits for a server that is gone.
+SOCKET_TIMEOUT = 5.0
+CONNECT_TIMEOUT = 2.0
+
+
+def connect(url: str) -> redis.Redis:
+    """A client that connects when it is first used. `redis://`, `rediss://` (verified) and `unix://` addresses."""
+    return redis.Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=SOCKET_TIMEOUT,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        health_check_interval=15,
+        retry=Retry(NoBackoff(), 0),
+        max_connections=1024,
+    )

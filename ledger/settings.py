@@ -1,0 +1,133 @@
+"""Settings: one class a room, read once from the environment, `.env` or a secrets directory, and frozen.
+
+Here is what all rooms share, and how what is wrong is said: all of it at once, a line `NAME: what is wrong, and what
+mends it`, never a value. A room adds its own class and calls `load`.
+"""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ledger.errors import TransfersError
+from ledger.invoice import DEFAULT_SPACE, is_space
+from ledger.secret import Secret
+
+#: What a process exits with when its settings are wrong (`EX_CONFIG`): a supervisor need not try again.
+EX_CONFIG = 78
+
+
+class Durability(StrEnum):
+    STRICT = "strict"
+    ATTESTED = "attested"  #: a managed server hides its configuration; somebody vouches for it
+    RELAXED = "relaxed"  #: development only
+
+
+class SettingsWrong(TransfersError):
+    """One line for each setting that is missing or wrong; none shows a value."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class TerminalPlan(BaseSettings):
+    """What all rooms know of a further terminal."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    space: str = DEFAULT_SPACE
+
+    @field_validator("space")
+    @classmethod
+    def _space(cls, value: str) -> str:
+        if not is_space(value):
+            raise ValueError("a space is up to 20 lower-case letters, digits and dashes, a letter first")
+        return value
+
+
+class ServerSettings(BaseSettings):
+    """What every room needs: where the servers are. A field's description is what mends it."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    redis_url: Secret = Field(description="give the ledger's server, like redis://127.0.0.1:6379/0")
+    broker_url: Secret | None = Field(default=None, description="give the queue's server, or leave it out")
+    vault_url: Secret | None = Field(default=None, description="give a second server without persistence")
+    durability: Durability = Field(default=Durability.STRICT, description="give strict, attested or relaxed")
+    log_level: str = Field(default="INFO", description="give DEBUG, INFO, WARNING or ERROR")
+    sentry_dsn: Secret | None = Field(default=None, description="give the project's DSN, or leave it out")
+    epay_terminals: dict[str, TerminalPlan] = Field(
+        default_factory=dict, description='give JSON like {"kiosk": {"space": "kiosk"}}'
+    )
+
+    @field_validator("redis_url", "broker_url", "vault_url")
+    @classmethod
+    def _address(cls, value: Secret | None) -> Secret | None:
+        if value is not None and urlsplit(value.reveal()).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("is not a redis://, rediss:// or unix:// address")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _broker_apart(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
+        ledger = info.data.get("redis_url")
+        if value is not None and ledger is not None and _place(value) == _place(ledger):
+            raise ValueError("names the ledger's database: the queue's maintenance runs KEYS there")
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _level(cls, value: str) -> str:
+        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise ValueError("is not a level")
+        return value.upper()
+
+    @property
+    def queue_url(self) -> str:
+        """`BROKER_URL`, or the ledger's server with the database + 1."""
+        if self.broker_url is not None:
+            return self.broker_url.reveal()
+        parts = urlsplit(self.redis_url.reveal())
+        database = int(parts.path.strip("/") or 0) if parts.scheme != "unix" else 0
+        if parts.scheme == "unix":
+            return urlunsplit(parts._replace(query="db=1"))
+        return urlunsplit(parts._replace(path=f"/{database + 1}"))
+
+    def space_of(self, terminal: str) -> str | None:
+        """The space of a terminal's invoice ids; none for a terminal that nobody has heard of."""
+        if terminal in self.epay_terminals:
+            return self.epay_terminals[terminal].space
+        return DEFAULT_SPACE if terminal == "main" else None
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the environment. Raises `SettingsWrong` with a line for everything that is missing or wrong."""
+        folder = os.environ.get("SECRETS_DIR") or os.environ.get("CREDENTIALS_DIRECTORY")
+        try:
+            return cls(_secrets_dir=folder if folder and Path(folder).is_dir() else None, **overrides)
+        except ValidationError as error:
+            lines = {_line(cls, details) for details in error.errors(include_input=False, include_context=False)}
+        raise SettingsWrong(sorted(lines))
+
+
+def _line(cls: type[BaseSettings], details: Any) -> str:
+    name = str(details["loc"][0]) if details["loc"] else ""
+    field = cls.model_fields.get(name)
+    cure = field.description if field else None
+    said = "is not set" if details["type"] == "missing" else str(details["msg"]).removeprefix("Value error, ")
+    said = said[0].lower() + said[1:]
+    return f"{name.upper()}: {said}; {cure}" if cure else f"{name.upper()}: {said}"
+
+
+def _place(url: Secret) -> tuple[str | None, int | None, str]:
+    parts = urlsplit(url.reveal())
+    if parts.scheme == "unix":
+        return parts.path, None, parts.query
+    return parts.hostname, parts.port or 6379, parts.path.strip("/") or "0"

@@ -1,0 +1,214 @@
+"""The table of states. Everything that says which state may follow which lives here, and nothing does I/O.
+
+A transfer is in one state at a time. A move is a verb; the table names the states that it may start from and where each
+leads. `Ledger` hands the verb's row to the script as it stands here, and the script refuses every other from-state,
+changing nothing then. The diagram in the README and the docs is generated from this table (`python -m ledger.states`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Money(StrEnum):
+    """Where the money is: what a payer asks before it pays another way."""
+
+    NONE = "none"
+    MOVED = "moved"
+    UNKNOWN = "unknown"
+
+
+class Phase(StrEnum):
+    """Which of the bank's two money calls the transfer stands before, in, or after."""
+
+    SEND = "send"
+    CONFIRM = "confirm"
+
+
+class State(StrEnum):
+    """The states. Each paragraph: who enters, who leaves, what if we die here."""
+
+    QUEUED = "queued"
+    """Accepted, or waiting for its next try; no money. `create` enters it, a requeue comes back, `claim` leaves it.
+    Whoever dies here leaves a transfer in `due`: the sweeper rings for it again until its deadline."""
+
+    SENDING = "sending"
+    """The transfer may be on the wire; money unknown. Only `claim` enters it, with an epoch and a lease. Its worker
+    leaves it by what the bank answered. If the worker dies, the lease runs out and the sweeper looks into the vault:
+    the card still there under this epoch proves that nothing was sent, anything else is doubt."""
+
+    PARKED = "parked"
+    """The bank wants 3-D Secure, and the challenge is kept; no money, for the bank moves none before the confirm. The
+    client's answer (`resume`) leaves it, or its deadline, after the bank was asked. Dying here loses nothing."""
+
+    RESUMED = "resumed"
+    """The client's PaRes lies in the vault and a worker is to confirm; no money. `resume` enters it, `claim` leaves it.
+    Dying here: the sweeper rings again. If the PaRes is gone when it is claimed, that is doubt, not failure."""
+
+    CONFIRMING = "confirming"
+    """The confirm may be on the wire; money unknown. A confirm is never fenced off and tried again: if its worker dies,
+    the lease runs out into doubt."""
+
+    IN_DOUBT = "in_doubt"
+    """Sent, and no answer that can be believed; money unknown. Inquiries leave it by the bank's word; a late answer of
+    the worker counts too. Time alone leads only to `held`. Dying here: the next inquiry stands in `due`."""
+
+    HELD = "held"
+    """In doubt, and the bank's answers do not settle it; money unknown. An operator leaves it, with evidence; one
+    inquiry a day goes on, in case that the bank finds its voice."""
+
+    DEAD = "dead"
+    """Retries used up, or its card is gone; proved not sent, so no money. An operator requeues or discards it, the
+    producer cancels it. It stands in `due` once a day, so that nobody forgets it."""
+
+    PAID = "paid"
+    """The bank moved the money. Final, but for `reversed`."""
+
+    REVERSED = "reversed"
+    """The bank moved the money and gave it back. Final."""
+
+    DECLINED = "declined"
+    """The bank said no, with a code that is final. No money moved."""
+
+    EXPIRED = "expired"
+    """Its deadline passed before any money could move. Final."""
+
+    CANCELLED = "cancelled"
+    """Its producer or an operator took it back before any money could move. Final."""
+
+    @property
+    def final(self) -> bool:
+        return self in FINAL
+
+    @property
+    def money(self) -> Money:
+        return MONEY[self]
+
+
+FINAL = frozenset({State.PAID, State.REVERSED, State.DECLINED, State.EXPIRED, State.CANCELLED})
+UNFINISHED = frozenset(State) - FINAL
+
+MONEY: Mapping[State, Money] = MappingProxyType(
+    dict.fromkeys(State, Money.NONE)
+    | dict.fromkeys((State.SENDING, State.CONFIRMING, State.IN_DOUBT, State.HELD), Money.UNKNOWN)
+    | {State.PAID: Money.MOVED}
+)
+
+
+class Verb(StrEnum):
+    """The moves, named by who makes them and why."""
+
+    CREATE = "create"  #: a producer brings an intent; there is no from-state
+    RECARD = "recard"  #: a producer brings the card again: a new generation of it
+    DEFER = "defer"  #: a worker: this try ended before anything was at stake, the next one has a time
+    CLAIM = "claim"  #: a worker, before the first byte
+    PAY = "pay"  #: a worker: the bank said yes
+    DECLINE = "decline"  #: a worker: the bank said no
+    PARK = "park"  #: a worker: the bank wants 3-D Secure
+    DOUBT = "doubt"  #: a worker, or the sweeper after the lease: nobody knows
+    REQUEUE = "requeue"  #: a worker or the sweeper, with proof that nothing was sent
+    REQUEUE_CONFIRM = "requeue_confirm"  #: a worker, with proof that the confirm was not sent
+    DIE = "die"  #: a worker: retries used up, or the card is gone, and nothing was sent
+    RESUME = "resume"  #: the web tier: the client answered the challenge
+    REMEMBER = "remember"  #: whoever closes the vault and finds that the card was taken out of it after all
+    REMEMBER_CONFIRM = "remember_confirm"  #: the same, of the PaRes of a parked transfer
+    LEARN_PAID = "learn_paid"  #: an inquiry
+    LEARN_DECLINED = "learn_declined"  #: an inquiry
+    LEARN_REVERSED = "learn_reversed"  #: an inquiry
+    WONDER = "wonder"  #: an inquiry that settled nothing: ask again later
+    HOLD = "hold"  #: an inquiry: the bank's words do not settle it
+    EXPIRE = "expire"  #: the sweeper or an inquiry, after the deadline
+    CANCEL = "cancel"  #: the producer, or an operator who discards
+    REVIVE = "revive"  #: an operator's requeue of a dead transfer, after the bank was asked
+    ASK = "ask"  #: ops or a producer ask for what only a worker can do
+    DROP = "drop"  #: a worker: what was asked can't be done
+    RING = "ring"  #: the sweeper rang; look again later
+    SETTLE_PAID = "settle_paid"  #: an operator, with evidence
+    SETTLE_NOT_PAID = "settle_not_paid"  #: an operator, with evidence
+    SETTLE_REVERSED = "settle_reversed"  #: an operator, with evidence
+
+
+class Advance(StrEnum):
+    """What a move does to the epoch, which the ledger alone counts up."""
+
+    KEEP = "keep"
+    TRY = "try"
+    GENERATION = "generation"
+    GIVEN = "given"  #: a late answer brings the epoch that it was asked under
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One verb: from which states it leads where, and what else must hold."""
+
+    moves: Mapping[State, State]
+    late: bool = False  #: the caller's epoch may be higher than the record's; elsewhere the two must be equal
+    phase: Phase | None = None  #: the record must be in this phase
+    advance: Advance = Advance.KEEP
+    enters: Phase | None = None  #: the phase that the move leads to
+
+
+def _stay(*states: State) -> dict[State, State]:
+    return {state: state for state in states}
+
+
+def _to(end: State, *starts: State) -> dict[State, State]:
+    return dict.fromkeys(starts, end)
+
+
+_S = State
+_OPEN = sorted(UNFINISHED)
+_ASKED = (_S.PARKED, _S.IN_DOUBT, _S.HELD, _S.DEAD)
+
+#: The table. A worker's definitive answer counts in every unfinished state: late is true too.
+MOVES: Mapping[Verb, Row] = MappingProxyType({
+    Verb.CREATE: Row({}),
+    Verb.RECARD: Row(_stay(_S.QUEUED), advance=Advance.GENERATION),
+    Verb.DEFER: Row(_stay(_S.QUEUED, _S.RESUMED)),
+    Verb.CLAIM: Row({_S.QUEUED: _S.SENDING, _S.RESUMED: _S.CONFIRMING}),
+    Verb.PAY: Row(_to(_S.PAID, *_OPEN), late=True, advance=Advance.GIVEN),
+    Verb.DECLINE: Row(_to(_S.DECLINED, *_OPEN), late=True, advance=Advance.GIVEN),
+    Verb.PARK: Row(_to(_S.PARKED, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND),
+    Verb.DOUBT: Row(_to(_S.IN_DOUBT, _S.SENDING, _S.CONFIRMING, _S.RESUMED)),
+    Verb.REQUEUE: Row(_to(_S.QUEUED, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND, advance=Advance.TRY),
+    Verb.REQUEUE_CONFIRM: Row(
+        _to(_S.RESUMED, _S.CONFIRMING, _S.IN_DOUBT), phase=Phase.CONFIRM, advance=Advance.TRY
+    ),
+    Verb.DIE: Row(_to(_S.DEAD, _S.QUEUED, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND),
+    Verb.RESUME: Row(_to(_S.RESUMED, _S.PARKED), advance=Advance.TRY, enters=Phase.CONFIRM),
+    Verb.REMEMBER: Row(_to(_S.IN_DOUBT, _S.QUEUED, _S.DEAD)),
+    Verb.REMEMBER_CONFIRM: Row(_to(_S.IN_DOUBT, _S.PARKED), enters=Phase.CONFIRM),
+    Verb.LEARN_PAID: Row(_to(_S.PAID, *_ASKED)),
+    Verb.LEARN_DECLINED: Row(_to(_S.DECLINED, *_ASKED)),
+    Verb.LEARN_REVERSED: Row(_to(_S.REVERSED, *_ASKED)),
+    Verb.WONDER: Row(_stay(_S.PARKED, _S.IN_DOUBT, _S.HELD)),
+    Verb.HOLD: Row(_to(_S.HELD, _S.IN_DOUBT)),
+    Verb.EXPIRE: Row(_to(_S.EXPIRED, _S.QUEUED, _S.PARKED, _S.IN_DOUBT)),
+    Verb.CANCEL: Row(_to(_S.CANCELLED, _S.QUEUED, _S.PARKED, _S.DEAD)),
+    Verb.REVIVE: Row(_to(_S.QUEUED, _S.DEAD), advance=Advance.TRY),
+    Verb.ASK: Row(_stay(*_ASKED)),
+    Verb.DROP: Row(_stay(*_ASKED)),
+    Verb.RING: Row(_stay(*_OPEN)),
+    Verb.SETTLE_PAID: Row(_to(_S.PAID, _S.HELD)),
+    Verb.SETTLE_NOT_PAID: Row(_to(_S.DECLINED, _S.HELD)),
+    Verb.SETTLE_REVERSED: Row(_to(_S.REVERSED, _S.HELD, _S.PAID)),
+})  # fmt: skip
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram, without moves that stay where they are and the wide net of late answers."""
+    arrows: dict[tuple[State, State], list[str]] = {}
+    for verb, row in MOVES.items():
+        for start, end in row.moves.items():
+            late = verb in {Verb.PAY, Verb.DECLINE} and start not in {_S.SENDING, _S.CONFIRMING}
+            if start is not end and not late:
+                arrows.setdefault((start, end), []).append(verb)
+    lines = ["stateDiagram-v2", "    [*] --> queued: create"]
+    lines += [f"    {start} --> {end}: {', '.join(verbs)}" for (start, end), verbs in arrows.items()]
+    lines += [f"    {state} --> [*]" for state in State if state.final]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(diagram())  # noqa: T201 - the one thing that this module says when asked

@@ -1,0 +1,92 @@
+"""What a producer and an operator are shown of a transfer. What a payer asks is `final` and `money`.
+
+It is a view: nothing here is kept, and nothing of the protocol between workers (epochs, leases, rings) is in it.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Self
+
+from ledger.money import to_decimal
+from ledger.record import Record
+from ledger.states import Money, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """`amount` is in units of the currency, cards are masked, times are UTC; "" and None stand for "not there"."""
+
+    key: str
+    invoice_id: str
+    reference: str
+    terminal: str
+    state: State
+    final: bool  #: nothing will change any more (but `paid` may be `reversed` by the bank)
+    money: Money  #: `none`: it may be paid another way. `unknown`: it may not
+    amount: Decimal
+    currency: str
+    code: str  #: the bank's
+    reason: str  #: ours, a word
+    message: str  #: the bank's, for people
+    bank_id: str
+    bank_reference: str
+    int_reference: str
+    sender_card: str
+    receiver_card: str
+    sender_card_id: str
+    receiver_card_id: str
+    attempts: int
+    created_at: datetime
+    next_at: datetime | None  #: when a worker or an inquiry looks again
+    not_before: datetime | None  #: the bank asks not to try this card before
+    expires_at: datetime
+    version: int  #: a lower one than seen is old news
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        return cls(
+            key=record.key,
+            invoice_id=record.key.rpartition(":")[2],
+            reference=record.reference,
+            terminal=record.terminal,
+            state=record.state,
+            final=record.state.final,
+            money=record.state.money,
+            amount=to_decimal(record.amount, record.currency),
+            currency=record.currency,
+            code=record.code,
+            reason=record.reason,
+            message=record.message,
+            bank_id=record.bank_id,
+            bank_reference=record.bank_reference,
+            int_reference=record.int_reference,
+            sender_card=record.sender_card,
+            receiver_card=record.receiver_card,
+            sender_card_id=record.sender_card_id,
+            receiver_card_id=record.receiver_card_id,
+            attempts=record.attempts,
+            created_at=moment(record.created),
+            next_at=_maybe(0 if record.state.final else record.next),
+            not_before=_maybe(record.not_before),
+            expires_at=moment(record.parked_until if record.state is State.PARKED else record.expires),
+            version=record.version,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `json.dumps`: amounts as strings, times in ISO 8601."""
+        return {name: _plain(getattr(self, name)) for name in self.__slots__}
+
+
+def moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def _maybe(ms: int) -> datetime | None:
+    return moment(ms) if ms else None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds")
+    return str(value) if isinstance(value, (Decimal, State, Money)) else value

@@ -1,0 +1,39 @@
+"""`python -m sandbox`: the bank from a shell. It prints its address if asked, and nothing else."""
+
+import argparse
+import sys
+
+from sandbox.options import Options
+from sandbox.server import serve
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description="A bank to run against.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--print-address", action="store_true", help="one line, once calls are taken")
+    parser.add_argument("--refuse-duplicates", action="store_true", help="a second transfer call executes nothing")
+    parser.add_argument("--notify", action="store_true", help="post notifications, to this machine only")
+    parser.add_argument("--confirm-answer", choices=("redirect", "body", "alternate"), default="redirect")
+    parser.add_argument("--confirm-auth", choices=("bearer", "none"), default="bearer")
+    parser.add_argument("--challenge-ttl", type=float, default=900, metavar="SECONDS")
+    parser.add_argument("--lag", type=float, default=0, metavar="SECONDS", help="how late the status inquiry is")
+    given = parser.parse_args()
+    options = Options(
+        refuse_duplicates=given.refuse_duplicates,
+        notify=given.notify,
+        confirm_answer=given.confirm_answer,
+        confirm_auth=given.confirm_auth,
+        challenge_ttl_s=given.challenge_ttl,
+        lag_s=given.lag,
+    )
+    serve(given.host, given.port, on_ready=_say if given.print_address else None, options=options)
+
+
+def _say(url: str) -> None:
+    sys.stdout.write(f"{url}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

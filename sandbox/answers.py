@@ -1,0 +1,187 @@
+"""The forms in which this bank answers (contract, sections 2, 4 and 5), before they become HTTP.
+
+A document's amounts are `Decimal` and are written as JSON numbers, digit for digit.
+"""
+
+import json
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from sandbox.acs import Challenge
+from sandbox.amounts import plain
+from sandbox.book import Order
+
+SUCCESS_PAGE = "https://epay.homebank.kz/payform/success.html"
+ERROR_PAGE = "https://epay.homebank.kz/payform/"
+
+#: In every answer where a request carries its UUID (contract, section 2).
+TERMINAL_DIGITS = "95555555"
+
+SYSTEM_ERROR = 100
+
+#: The bank's words for the codes that it gives here.
+MESSAGES = {
+    100: "System error",
+    457: "Wrong expiry date",
+    464: "Invalid merchant",
+    468: "3-D Secure failed",
+    469: "Invalid transaction",
+    470: "Invalid amount",
+    471: "No such card",
+    473: "Identification failed",
+    475: "Transaction not successful",
+    477: "Format error",
+    479: "Card restricted",
+    484: "Insufficient funds",
+    486: "Wrong card data",
+    492: "Card restricted",
+    3298: "Description too long",
+}
+
+
+@dataclass(slots=True)
+class Notice:
+    """A notification that is to be posted (contract, section 6)."""
+
+    link: str
+    document: dict[str, Any] = field(repr=False)
+
+
+@dataclass(slots=True)
+class Answer:
+    """HTTP status and JSON; with a `page`, a redirect there with the document as its query."""
+
+    status: int
+    document: dict[str, Any] = field(repr=False)
+    page: str = ""
+    notice: Notice | None = None
+
+    def address(self) -> str:
+        values = {name: plain(value) if isinstance(value, Decimal) else value for name, value in self.document.items()}
+        return f"{self.page}?{urlencode(values)}"
+
+
+def encode(value: object) -> str:
+    """JSON, with each `Decimal` as the number that it is."""
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(name)}:{encode(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(encode, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def message(code: int) -> str:
+    return MESSAGES.get(code, "Declined, call your bank")
+
+
+def failure(status: int, code: int, why: str, *, invoice: str, bank_id: str = "") -> Answer:
+    document = {"code": code, "message": why, "invoiceId": invoice, "id": bank_id, "reference": "", "accountId": ""}
+    return Answer(status, document)
+
+
+def success(order: Order, amount: Decimal, bank_id: str) -> Answer:
+    document = {
+        "id": bank_id,
+        "amount": amount,
+        "currency": order.currency,
+        "email": order.email,
+        "description": order.description,
+        "reference": order.reference,
+        "orderID": order.invoice,
+        "senderCardID": order.sender_card_id,
+        "senderCardPAN": order.sender,
+        "receiverCardID": order.receiver_card_id,
+        "receiverCardPAN": order.receiver,
+        "intReference": order.int_reference,
+        "terminalID": TERMINAL_DIGITS,
+        "code": 0,
+        "status": "AUTH",
+    }
+    return Answer(200, document, notice=notice(order, 0))
+
+
+def wants_secure(challenge: Challenge, action: str) -> Answer:
+    """The three forms in which a challenge may come, and one that can't be confirmed."""
+    order = challenge.order
+    asked = {"paReq": challenge.pa_req, "md": challenge.md, "action": action}
+    who = {
+        "id": challenge.bank_id,
+        "amount": challenge.amount,
+        "currency": order.currency,
+        "orderID": order.invoice,
+        "terminalID": TERMINAL_DIGITS,
+    }
+    match order.magic.secure:
+        case "3ds-nested":
+            return Answer(200, {**who, "code": 0, "secure3D": asked})
+        case "3ds-status":
+            return Answer(200, {**who, "status": "3D", "secure3D": asked})
+        case "3ds-no-id":
+            return Answer(200, asked)
+        case _:
+            return Answer(200, {**who, **asked})
+
+
+def confirmed(challenge: Challenge) -> Answer:
+    order = challenge.order
+    query = {
+        "amount": challenge.amount,
+        "currency": order.currency,
+        "invoiceID": order.invoice,
+        "accountID": "",
+        "description": order.description,
+        "reference": order.reference,
+        "language": "rus",
+        "cardid": order.sender_card_id,
+    }
+    return Answer(302, query, SUCCESS_PAGE)
+
+
+def not_confirmed(order: Order, code: int) -> Answer:
+    return Answer(302, {"invoiceID": order.invoice, "code": code, "message": message(code)}, ERROR_PAGE)
+
+
+def status_result(status: int, code: int, why: str) -> Answer:
+    return Answer(status, {"result": {"code": str(code), "message": why}})
+
+
+def status_found(order: Order, word: str) -> Answer:
+    inner = {
+        "id": order.bank_id,
+        "createdDate": str(order.as_dict(0)["created_at"]),
+        "invoiceID": order.invoice,
+        "amount": order.amount,
+        "currency": order.currency,
+        "terminal": order.terminal,
+        "terminalID": TERMINAL_DIGITS,
+        "reference": order.reference,
+        "statusName": word,
+        "reasonCode": str(order.code),
+    }
+    return Answer(200, {"result": {"code": "100", "message": "SUCCESS"}, "transaction": {"p2p": inner}})
+
+
+def notice(order: Order, code: int) -> Notice | None:
+    """What postLink is told, where there is one; failures go to failurePostLink, or where that is empty to postLink."""
+    link = order.post_link if code == 0 else order.failure_post_link or order.post_link
+    if not link:
+        return None
+    document = {
+        "id": order.bank_id,
+        "invoiceId": order.invoice,
+        "amount": order.amount,
+        "currency": order.currency,
+        "terminal": order.terminal,
+        "code": "error" if code else "ok",
+        "reason": message(code) if code else "success",
+        "reasonCode": code,
+        "reference": order.reference,
+        "dateTime": str(order.as_dict(0)["created_at"]),
+    }
+    if order.secret_hash:
+        document["secret_hash"] = order.secret_hash
+    return Notice(link, document)

@@ -1,0 +1,195 @@
+"""The bank as an ASGI application: the four calls, at the bank's paths. Every call goes the same way:
+
+counted in the books → faults before → the desk decides → faults after → the answer.
+"""
+
+import itertools
+import traceback
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from sandbox import mischief, web
+from sandbox.answers import Answer, encode
+from sandbox.book import Order
+from sandbox.desk import Desk
+from sandbox.faults import Faults, Rule
+from sandbox.fields import FieldError, parse
+from sandbox.mischief import Scene
+from sandbox.notifier import Notifier
+from sandbox.options import Options
+from sandbox.tokens import TokenError
+from sandbox.wire import Patience
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Bank:
+    """One bank: its desk, its faults, its routes. `bugs` holds what it did wrong by itself: a test looks there."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.desk = Desk(options)
+        self.faults = Faults(options.faults, seed=options.seed)
+        self.patience = Patience()
+        self.bugs: list[str] = []
+        self._notifier = Notifier()
+        self._turns = {"token": itertools.cycle((True, False)), "confirm": itertools.cycle((True, False))}
+        self.app = Starlette(
+            routes=[*self._routes(), *web.routes(self.desk, self.faults)],
+            exception_handlers={Exception: self._bug, ClientDisconnect: _client_left},
+        )
+
+    async def token(self, request: Request) -> Response:
+        form = await _read_form(request)
+        self.desk.book.calls["token"] += 1
+        invoice = form.get("invoiceID", "") if isinstance(form, dict) else ""
+        return await self._through("token", request, invoice, (), lambda _rules: self._issue(form))
+
+    async def transfer(self, request: Request) -> Response:
+        body = await _read_json(request)
+        terminal, invoice, description = (_peek(body, "order", name) for name in ("terminalId", "id", "description"))
+        self.desk.book.calls["transfer"] += 1
+        order = self.desk.received(terminal, invoice, description)
+        if order:
+            order.transfers_received += 1
+        acs = str(request.base_url.replace(path="/acs"))
+        return await self._money(
+            "transfer",
+            request,
+            order,
+            invoice,
+            lambda: self.desk.transfer(request.headers.get("authorization", ""), body, invoice, acs),
+        )
+
+    async def confirm(self, request: Request) -> Response:
+        body = await _read_json(request)
+        self.desk.book.calls["confirm"] += 1
+        challenge = self.desk.challenges.get(_peek(body, "MD"))
+        order = challenge.order if challenge else None
+        if order:
+            order.confirms_received += 1
+        invoice = order.invoice if order else ""
+        return await self._money(
+            "confirm",
+            request,
+            order,
+            invoice,
+            lambda: self.desk.confirm(request.headers.get("authorization", ""), body),
+        )
+
+    async def status(self, request: Request) -> Response:
+        self.desk.book.calls["status"] += 1
+        invoice = request.path_params["invoice"]
+        order = self.desk.named(invoice)
+        return await self._money(
+            "status",
+            request,
+            order,
+            invoice,
+            lambda: self.desk.status(request.headers.get("authorization", ""), invoice),
+        )
+
+    async def _money(
+        self, call: str, request: Request, order: Order | None, invoice: str, decide: Callable[[], Answer]
+    ) -> Response:
+        def answer(rules: list[Rule]) -> Response:
+            decided = decide()
+            if decided.notice and self.options.notify:
+                self._notifier.post(decided.notice)
+            mischief.distort(rules, decided)
+            return self._render(decided)
+
+        return await self._through(call, request, invoice, order.magic.rules if order else (), answer)
+
+    async def _through(
+        self, call: str, request: Request, invoice: str, own: Iterable[Rule], act: Callable[[list[Rule]], Response]
+    ) -> Response:
+        rules = self.faults.take(call, invoice, own)
+        scene = Scene(call, str(request.url), self.patience)
+        instead = await mischief.before(rules, scene)
+        return instead or await mischief.after(rules, scene, act(rules))
+
+    def _issue(self, form: dict[str, str] | TokenError) -> Response:
+        token = form if isinstance(form, TokenError) else self.desk.token(form)
+        if isinstance(token, TokenError):
+            return JSONResponse({"error": token.error, "error_description": str(token)}, token.status)
+        ttl: int | str = self.options.token_ttl_s
+        style = self.options.expires_in
+        if style == "string" or (style == "alternate" and not next(self._turns["token"])):
+            ttl = str(ttl)
+        said = {"access_token": token, "expires_in": ttl, "refresh_token": "", "token_type": "Bearer"}
+        return JSONResponse(said | {"scope": form["scope"]} if isinstance(form, dict) else said)
+
+    def _render(self, answer: Answer) -> Response:
+        if not answer.page:
+            return Response(encode(answer.document), answer.status, media_type="application/json")
+        style = self.options.confirm_answer
+        if style == "body" or (style == "alternate" and not next(self._turns["confirm"])):
+            return PlainTextResponse(answer.address())
+        return Response(status_code=answer.status, headers={"location": answer.address()})
+
+    async def _bug(self, _request: Request, error: Exception) -> Response:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        # Its text could hold a card's digits; its kind and its place do not.
+        self.bugs.append(f"{type(error).__name__} in {place.name}, line {place.lineno}")
+        return PlainTextResponse(f"This sandbox has a bug: {self.bugs[-1]}.", 500)
+
+    def _routes(self) -> list[Route]:
+        calls: tuple[tuple[str, Endpoint, str], ...] = (
+            ("/epay2/oauth2/token", self.token, "POST"),
+            ("/oauth2/token", self.token, "POST"),
+            ("/p2p/transfer", self.transfer, "POST"),
+            ("/api/p2p/transfer", self.transfer, "POST"),
+            ("/p2p/api/confirm", self.confirm, "POST"),
+            ("/api/p2p/api/confirm", self.confirm, "POST"),
+            ("/check-status/p2p/transaction/{invoice}", self.status, "GET"),
+            ("/api/check-status/p2p/transaction/{invoice}", self.status, "GET"),
+        )
+        return [Route(path, endpoint, methods=[method]) for path, endpoint, method in calls]
+
+
+async def _client_left(_request: Request, _error: Exception) -> Response:
+    return PlainTextResponse("", 400)  # nobody reads it: the client went away while it was sending
+
+
+async def _read_json(request: Request) -> object:
+    """The body's JSON, or the `FieldError` that the desk will refuse it with."""
+    body = await request.body()
+    try:
+        return parse(body)
+    except FieldError as error:
+        return error
+
+
+async def _read_form(request: Request) -> dict[str, str] | TokenError:
+    """The form's fields, or why it can't be read."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in {"multipart/form-data", "application/x-www-form-urlencoded"}:
+        return TokenError("body", "must be form-data")
+    form: dict[str, str] = {}
+    try:
+        async with request.form() as fields:
+            for name, value in fields.multi_items():
+                if isinstance(value, UploadFile):
+                    return TokenError(name, "must be a field, not a file")
+                if name in form:
+                    return TokenError(name, "stands there twice")
+                form[name] = value
+    except (MultiPartException, HTTPException):
+        return TokenError("body", "is not well-formed form-data")
+    return form
+
+
+def _peek(body: Any, *path: str) -> str:
+    """One string of a body that nobody has checked yet; empty where there is none."""
+    for name in path:
+        body = body.get(name) if isinstance(body, dict) else None
+    return body if isinstance(body, str) else ""

@@ -1,0 +1,37 @@
+"""The bank's notification (contract, section 6): posted in the background, to this machine only, once, best effort."""
+
+import asyncio
+import http.client
+from urllib.parse import urlsplit
+
+from sandbox.answers import Notice, encode
+from sandbox.contract import LOOPBACK
+
+_TIMEOUT_S = 5
+
+
+class Notifier:
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def post(self, notice: Notice) -> None:
+        """A link that leads anywhere but to this machine, in plain HTTP, is passed over."""
+        parts = urlsplit(notice.link)
+        if parts.scheme != "http" or parts.hostname not in LOOPBACK:
+            return
+        task = asyncio.create_task(asyncio.to_thread(_post, notice))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _post(notice: Notice) -> None:
+    parts = urlsplit(notice.link)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=_TIMEOUT_S)
+    path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+    try:
+        connection.request("POST", path, encode(notice.document).encode(), {"Content-Type": "application/json"})
+        connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return  # nobody listens: the bank's notification may come never
+    finally:
+        connection.close()

@@ -1,0 +1,138 @@
+"""The bank as a server: `serve` until a signal, `running` in a thread for tests. It prints nothing and logs nothing."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+
+import uvicorn
+
+from sandbox.bank import Bank
+from sandbox.book import Book
+from sandbox.faults import Faults
+from sandbox.options import Options
+from sandbox.wire import Wire
+
+_BACKLOG = 2048
+_SILENT = 60  # above every level that uvicorn logs at
+_DEFAULTS = Options()
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The addresses of the four calls; `status` takes `{invoice_id}`."""
+
+    token: str
+    transfer: str
+    confirm: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSandbox:
+    """A bank that runs. Its book and its faults may be read and changed from the test's own thread."""
+
+    url: str
+    bank: Bank
+
+    @property
+    def book(self) -> Book:
+        return self.bank.desk.book
+
+    @property
+    def faults(self) -> Faults:
+        return self.bank.faults
+
+    @property
+    def addresses(self) -> Addresses:
+        return addresses(self.url)
+
+
+def addresses(url: str) -> Addresses:
+    return Addresses(
+        token=f"{url}/epay2/oauth2/token",
+        transfer=f"{url}/api/p2p/transfer",
+        confirm=f"{url}/api/p2p/api/confirm",
+        status=f"{url}/api/check-status/p2p/transaction/{{invoice_id}}",
+    )
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    on_ready: Callable[[str], None] | None = None,
+    options: Options = _DEFAULTS,
+) -> None:
+    """Run until SIGINT or SIGTERM, then return. `on_ready` is told the address once calls are taken."""
+    listener, url = _listen(host, port)
+    server = _Server(Bank(options))
+    before = {number: signal.signal(number, server.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        if on_ready:
+            on_ready(url)  # the socket listens already: whoever calls now is served in a moment
+        server.run_on(listener)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def running(options: Options = _DEFAULTS, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[RunningSandbox]:
+    """A bank in a thread, on a free port. Raises at the end if the bank itself had a bug."""
+    listener, url = _listen(host, port)
+    bank = Bank(options)
+    server = _Server(bank)
+    thread = threading.Thread(target=server.run_on, args=(listener,), name="sandbox", daemon=True)
+    thread.start()
+    try:
+        yield RunningSandbox(url, bank)
+    finally:
+        server.should_exit = True
+        thread.join()
+    if bank.bugs:
+        raise AssertionError(f"the sandbox has a bug: {'; '.join(bank.bugs)}")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signals and its words, which ends waiting calls when it stops."""
+
+    def __init__(self, bank: Bank) -> None:
+        config = uvicorn.Config(
+            bank.app,
+            http=Wire,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            log_level=_SILENT,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_keep_alive=bank.options.keep_alive_s,
+            timeout_graceful_shutdown=1,
+        )
+        super().__init__(config)
+        self._bank = bank
+
+    def run_on(self, listener: socket.socket) -> None:
+        asyncio.run(self._serve([listener]))
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's form
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._bank.patience.end()
+        await super().shutdown(sockets)
+
+
+def _listen(host: str, port: int) -> tuple[socket.socket, str]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    shown = f"[{host}]" if ":" in host else host
+    return listener, f"http://{shown}:{listener.getsockname()[1]}"

@@ -1,0 +1,157 @@
+"""What people and tests see of this bank beside the four calls: books, faults, and the 3-D Secure page.
+
+Nothing on these pages is a whole card number.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from sandbox.acs import PASSWORD, Challenge
+from sandbox.amounts import plain
+from sandbox.contract import is_safe_link
+from sandbox.desk import Desk
+from sandbox.faults import Faults, read_rule
+
+#: The page shows the newest orders; `/books` has them all.
+ROWS = 200
+
+_templates = Environment(
+    loader=PackageLoader("sandbox", "pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+)
+
+
+def routes(desk: Desk, faults: Faults) -> list[Route]:
+    web = Web(desk, faults)
+    return [
+        Route("/", web.home),
+        Route("/books", web.books, methods=["GET", "DELETE"]),
+        Route("/books/{invoice}", web.order),
+        Route("/faults", web.faults, methods=["GET", "POST", "DELETE"]),
+        Route("/acs", web.acs, methods=["POST"]),
+        Route("/acs/result", web.result, methods=["POST"]),
+        Route("/acs/answer", web.answer, methods=["POST"]),
+    ]
+
+
+class Web:
+    def __init__(self, desk: Desk, faults: Faults) -> None:
+        self._desk = desk
+        self._faults = faults
+
+    async def home(self, _request: Request) -> Response:
+        now = self._desk.now()
+        newest = list(self._desk.book)[: -ROWS - 1 : -1]
+        return _page(
+            "books.html",
+            {
+                "totals": self._desk.book.totals(now),
+                "orders": [(order.key, order.as_dict(now)) for order in newest],
+                "faults": self._faults.as_list(),
+                "cards": self._desk.cards.saved(),
+            },
+        )
+
+    async def books(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            self._desk.clear()
+        return JSONResponse(self._desk.book.as_dict(self._desk.now()))
+
+    async def order(self, request: Request) -> Response:
+        order = self._desk.named(request.path_params["invoice"])
+        if order is None:
+            return JSONResponse({"error": "no call has named this order"}, 404)
+        return JSONResponse(order.as_dict(self._desk.now()))
+
+    async def faults(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            self._faults.clear()
+        elif request.method == "POST":
+            try:
+                data = json.loads(await request.body())
+                rules = [read_rule(item) for item in (data if isinstance(data, list) else [data])]
+            except ValueError as error:
+                return JSONResponse({"error": str(error)}, 400)
+            for rule in rules:
+                self._faults.add(rule)
+        return JSONResponse(self._faults.as_list())
+
+    async def acs(self, request: Request) -> Response:
+        """Where the client's browser arrives (contract, section 3)."""
+        form = await _form(request)
+        challenge = self._desk.challenges.get(form.get("MD", ""))
+        why = self._refusal(challenge, form)
+        if challenge is None or why:
+            return PlainTextResponse(why, 400)
+        order = challenge.order
+        return _page(
+            "acs.html",
+            {
+                "md": challenge.md,
+                "term_url": form["TermUrl"],
+                "amount": plain(challenge.amount),
+                "currency": order.currency,
+                "card": order.sender,
+                "password": PASSWORD,
+            },
+        )
+
+    async def result(self, request: Request) -> Response:
+        """The client has answered: back to the merchant, by a form that submits itself."""
+        form = await _form(request)
+        challenge = self._desk.challenges.get(form.get("MD", ""))
+        if challenge is None or not is_safe_link(form.get("TermUrl", "")):
+            return PlainTextResponse("MD or TermUrl: not those of an open challenge", 400)
+        nonce = secrets.token_urlsafe(16)
+        return _page(
+            "return.html",
+            {
+                "md": challenge.md,
+                "pa_res": self._pa_res(challenge.md, form.get("password", ""), cancel="cancel" in form),
+                "term_url": form["TermUrl"],
+                "nonce": nonce,
+            },
+            script=f"'nonce-{nonce}'",
+        )
+
+    async def answer(self, request: Request) -> Response:
+        """The same without a browser: {"md", "password"} → {"PaRes", "MD"}; without a password the client cancels."""
+        try:
+            said = json.loads(await request.body())
+        except ValueError:
+            said = None
+        if not isinstance(said, dict) or self._desk.challenges.get(str(said.get("md"))) is None:
+            return JSONResponse({"error": "md: no such challenge"}, 400)
+        password = said.get("password")
+        pa_res = self._pa_res(said["md"], str(password), cancel=password is None)
+        return JSONResponse({"PaRes": pa_res, "MD": said["md"]})
+
+    def _pa_res(self, md: str, password: str, *, cancel: bool) -> str:
+        verdict = "cancel" if cancel else "yes" if password == PASSWORD else "no"
+        return self._desk.challenges.answer(md, verdict)  # type: ignore[arg-type]  # mypy joins the words to str
+
+    def _refusal(self, challenge: Challenge | None, form: Mapping[str, str]) -> str:
+        if challenge is None:
+            return "MD: no such challenge"
+        if form.get("PaReq") != challenge.pa_req:
+            return "PaReq: is not the one that the transfer's answer carried"
+        if not is_safe_link(form.get("TermUrl", "")):
+            return "TermUrl: must be an https address, or a plain one on this machine"
+        return ""
+
+
+async def _form(request: Request) -> dict[str, str]:
+    async with request.form() as form:
+        return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def _page(name: str, values: Mapping[str, Any], *, script: str = "'none'") -> Response:
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {script}; base-uri 'none'"
+    headers = {"content-security-policy": policy, "cache-control": "no-store", "referrer-policy": "no-referrer"}
+    return HTMLResponse(_templates.get_template(name).render(values), headers=headers)

@@ -1,0 +1,72 @@
+"""What every test may ask for: the two servers (real ones, one pair a run), emptied for each test, and a clock of its own."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from ledger import embedded
+from ledger.ledger import Ledger
+from ledger.servers import connect
+from ledger.vault import Vault
+
+
+class FakeClock:
+    """Time that only the test moves."""
+
+    def __init__(self, now_ms: int = 1_795_500_000_000) -> None:
+        self._now_ms = now_ms
+        self._monotonic = 1000.0
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        self._now_ms += int(seconds * 1000)
+        self._monotonic += seconds
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def ledger_server() -> Iterator[embedded.EmbeddedServer]:
+    with embedded.running(embedded.LEDGER_OPTIONS) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def vault_server() -> Iterator[embedded.EmbeddedServer]:
+    with embedded.running(embedded.VAULT_OPTIONS) as server:
+        yield server
+
+
+@pytest.fixture
+def ledger_client(ledger_server: embedded.EmbeddedServer) -> Iterator[redis.Redis]:
+    client = connect(ledger_server.url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def vault_client(vault_server: embedded.EmbeddedServer) -> Iterator[redis.Redis]:
+    client = connect(vault_server.url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def ledger(ledger_client: redis.Redis, clock: FakeClock) -> Ledger:
+    return Ledger(ledger_client, clock)
+
+
+@pytest.fixture
+def vault(vault_client: redis.Redis) -> Vault:
+    return Vault(vault_client)

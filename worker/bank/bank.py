@@ -1,0 +1,160 @@
+"""The room's whole surface: four questions to the bank, each asked once, each answered by a value.
+
+No retry, no state of a transfer, no decision is in here. Nothing is held beyond a call but the token of inquiries.
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote
+
+from ledger.cards import CardData
+from ledger.clock import Clock
+from ledger.secret import Secret
+from worker.bank.answer import read_confirm, read_token, read_transfer
+from worker.bank.body import ReceiverIdField, confirm_json, status_token_fields, token_fields, transfer_json
+from worker.bank.heard import Heard, Silence
+from worker.bank.order import Addresses, Order, Terminal
+from worker.bank.outcome import (
+    ConfirmOutcome,
+    Evidence,
+    NotSent,
+    StatusReport,
+    StatusWord,
+    Token,
+    TokenRefused,
+    TransferOutcome,
+    Unclear,
+)
+from worker.bank.status import PAID_WORDS, read_status
+from worker.bank.wire import Wire
+
+#: A token of inquiries is asked anew this long before the bank lets it expire.
+TOKEN_MARGIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class BankConfig:
+    addresses: Addresses
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 30.0
+    deadline_s: float = 45.0
+    ca_file: str | None = None
+    confirm_auth: Literal["bearer", "none"] = "bearer"
+    receiver_id_field: ReceiverIdField = "both"
+    paid_words: tuple[str, ...] = PAID_WORDS
+
+    def __post_init__(self) -> None:
+        if self.addresses.confirm_url is None:
+            raise ValueError("confirm_url: the bank's page gives none for this environment, so it must be set")
+        if not self.paid_words or not set(self.paid_words) <= set(PAID_WORDS):
+            raise ValueError(f"paid_words: give one or more of {', '.join(PAID_WORDS)}")
+
+
+class Bank:
+    """For any number of threads."""
+
+    def __init__(self, config: BankConfig, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._wire = Wire(
+            clock,
+            connect_timeout_s=config.connect_timeout_s,
+            read_timeout_s=config.read_timeout_s,
+            deadline_s=config.deadline_s,
+            ca_file=config.ca_file,
+        )
+        self._status_tokens: dict[str, tuple[Token, float]] = {}
+        self._lock = threading.Lock()
+
+    def transfer(self, terminal: Terminal, token: Token, *, order: Order, cards: CardData) -> TransferOutcome:
+        """Contract section 2: the request that moves money. Sent once."""
+        heard = self._wire.exchange(
+            "POST",
+            self._config.addresses.transfer_url,
+            headers=_bearer(token),
+            body=transfer_json(terminal, order, cards, receiver_id_field=self._config.receiver_id_field),
+        )
+        return read_transfer(order, heard) if isinstance(heard, Heard) else _unheard(heard)
+
+    def confirm(self, token: Token | None, *, order: Order, bank_id: str, pa_res: Secret, md: str) -> ConfirmOutcome:
+        """Contract section 4: the client's 3-D Secure answer. It moves money, and is sent once."""
+        needs_token = self._config.confirm_auth == "bearer"
+        if needs_token and token is None:
+            raise ValueError("token: needed, since confirm_auth is `bearer`")
+        heard = self._wire.exchange(
+            "POST",
+            self._config.addresses.confirm_url or "",
+            headers=_bearer(token) if needs_token and token else {},
+            body=confirm_json(bank_id, pa_res, md),
+        )
+        return read_confirm(order, heard) if isinstance(heard, Heard) else _unheard(heard)
+
+    def token(self, terminal: Terminal, *, order: Order, secret_hash: str | None = None) -> Token | TokenRefused:
+        """Contract section 1: the token of one transfer. Nothing is at stake."""
+        return self._token(token_fields(terminal, order, secret_hash=secret_hash))
+
+    def status(self, terminal: Terminal, *, order: Order) -> StatusReport:
+        """Contract section 5: what the bank knows of our order. Never called where `has_status` is false."""
+        report, is_refused = self._ask_status(terminal, order)
+        if is_refused:  # a token that the bank no longer knows: once more, with a fresh one
+            report, _ = self._ask_status(terminal, order)
+        return report
+
+    @property
+    def has_status(self) -> bool:
+        return self._config.addresses.status_url is not None
+
+    def ask_harmless(self, terminal: Terminal) -> bool:  # noqa: ARG002 - a breaker asks for a terminal; one host serves all
+        """Can the transfer's host be reached? A connection is made, and no request."""
+        return self._wire.reachable(self._config.addresses.transfer_url)
+
+    def close(self) -> None:
+        """Closes this thread's connections."""
+        self._wire.close()
+
+    def _ask_status(self, terminal: Terminal, order: Order) -> tuple[StatusReport, bool]:
+        """The report, and whether it was the token that was refused."""
+        if self._config.addresses.status_url is None:
+            raise RuntimeError("no status address is set: look at `has_status` first")
+        token = self._status_token(terminal)
+        if isinstance(token, TokenRefused):
+            why = f"token_{token.why}"
+            return StatusReport(StatusWord.UNANSWERED, why=why, retry_after_s=token.retry_after_s), False
+        url = self._config.addresses.status_url.replace("{invoice_id}", quote(order.invoice_id, safe=""))
+        heard = self._wire.exchange("GET", url, headers=_bearer(token))
+        if isinstance(heard, Silence):
+            return StatusReport(StatusWord.UNANSWERED, why=heard.why), False
+        if heard.status == 401:
+            with self._lock:
+                if self._status_tokens.get(terminal.name, (None, 0.0))[0] is token:
+                    del self._status_tokens[terminal.name]
+        return read_status(order, heard, paid_words=self._config.paid_words), heard.status == 401
+
+    def _status_token(self, terminal: Terminal) -> Token | TokenRefused:
+        """The kept one, or a new one. Two threads may ask for one at once, which harms nobody."""
+        with self._lock:
+            kept = self._status_tokens.get(terminal.name)
+        now = self._clock.monotonic()
+        if kept is not None and now < kept[1]:
+            return kept[0]
+        token = self._token(status_token_fields(terminal))
+        if isinstance(token, Token):
+            with self._lock:
+                self._status_tokens[terminal.name] = (token, now + token.expires_in_s - TOKEN_MARGIN_S)
+        return token
+
+    def _token(self, form: dict[str, str]) -> Token | TokenRefused:
+        heard = self._wire.exchange("POST", self._config.addresses.token_url, form=form)
+        return read_token(heard) if isinstance(heard, Heard) else TokenRefused(heard.why, heard.evidence)
+
+
+def _bearer(token: Token) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token.access_token.reveal()}"}
+
+
+def _unheard(silence: Silence) -> Unclear | NotSent:
+    """Only the hook's word is proof. Without an answer, anything else is in doubt."""
+    if silence.evidence is Evidence.NOT_SENT:
+        return NotSent(silence.why)
+    return Unclear(silence.why, silence.evidence)

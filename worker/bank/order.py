@@ -1,0 +1,88 @@
+"""Who asks, what is to be paid, and where the bank lives: values that a question to the bank is made of.
+
+No card is in here, and no HTTP. The addresses of the two environments are the bank's own (contract sections 1 to 5).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from ledger.secret import Secret
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A shop at the bank, and what opens its door. `name` is ours."""
+
+    name: str
+    terminal_id: str
+    client_id: Secret | str
+    client_secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the ledger knows of one transfer, as far as the bank is to hear it. The cards come from the vault."""
+
+    invoice_id: str
+    amount_minor: int
+    currency: str = "KZT"
+    description: str = ""
+    foreign: bool = False
+    back_link: str = ""
+    failure_back_link: str = ""
+    post_link: str = ""
+    failure_post_link: str = ""
+    merchant_id_for_saving_cards: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The bank's four addresses. `status_url` holds `{invoice_id}`; without one, nobody can be asked."""
+
+    token_url: str
+    transfer_url: str
+    confirm_url: str | None
+    status_url: str | None
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            url = getattr(self, name)
+            if url is not None and not is_safe(url):
+                raise ValueError(f"{name}: must be a whole https:// address (http:// only for loopback)")
+        if self.status_url is not None and "{invoice_id}" not in self.status_url:
+            raise ValueError("status_url: must hold {invoice_id}, where the order's number goes")
+
+
+def is_safe(url: str) -> bool:
+    """Https with a host and without a user in it; plain http only to this very machine."""
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or "@" in parts.netloc or not (url.isascii() and url.isprintable()) or " " in url:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
+
+
+#: By `EPAY_ENVIRONMENT`. The page gives no confirm address for test: there it is a setting that must be made.
+PRESETS: Mapping[str, Addresses] = MappingProxyType(
+    {
+        "test": Addresses(
+            token_url="https://testoauth.homebank.kz/epay2/oauth2/token",  # noqa: S106 - an address, not a password
+            transfer_url="https://testepay.homebank.kz/api/p2p/transfer",
+            confirm_url=None,
+            status_url="https://testepay.homebank.kz/api/check-status/p2p/transaction/{invoice_id}",
+        ),
+        "production": Addresses(
+            token_url="https://epay-oauth.homebank.kz/oauth2/token",  # noqa: S106 - an address, not a password
+            transfer_url="https://epay-api.homebank.kz/p2p/transfer",
+            confirm_url="https://epay-api.homebank.kz/p2p/api/confirm",
+            status_url="https://epay-api.homebank.kz/check-status/p2p/transaction/{invoice_id}",
+        ),
+    }
+)

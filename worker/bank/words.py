@@ -1,0 +1,67 @@
+"""Our words for what went wrong on the wire, and the forgetting of the exception that told us.
+
+A word is for people and for graphs. No decision about money hangs on it.
+"""
+
+import http.client
+import ssl
+from collections.abc import Iterator
+
+import requests.exceptions
+import urllib3.exceptions
+
+from worker.bank.evidence import TooLateError
+
+
+class AnswerTooLargeError(Exception):
+    """The answer's body is over the limit."""
+
+
+#: The first row that fits any exception of the chain.
+_WORDS: tuple[tuple[type[BaseException], str], ...] = (
+    (TooLateError, "deadline"),
+    (AnswerTooLargeError, "too_large"),
+    (urllib3.exceptions.NameResolutionError, "dns"),
+    (ConnectionRefusedError, "refused"),
+    (urllib3.exceptions.NewConnectionError, "unreachable"),
+    (urllib3.exceptions.ConnectTimeoutError, "connect_timeout"),
+    (ssl.SSLError, "tls"),
+    (urllib3.exceptions.SSLError, "tls"),
+    (urllib3.exceptions.ReadTimeoutError, "timeout"),
+    (urllib3.exceptions.DecodeError, "undecodable"),
+    (urllib3.exceptions.IncompleteRead, "cut"),
+    (urllib3.exceptions.InvalidChunkLength, "cut"),
+    (http.client.IncompleteRead, "cut"),
+    (ConnectionError, "dropped"),
+    (http.client.HTTPException, "garbled"),
+    (urllib3.exceptions.ProtocolError, "dropped"),
+    (requests.exceptions.InvalidHeader, "unsendable"),
+)
+
+
+def word_for(error: BaseException) -> str:
+    chain = list(_chain(error))
+    return next((word for kind, word in _WORDS if any(isinstance(link, kind) for link in chain)), "unexpected")
+
+
+def forget(error: BaseException) -> None:
+    """Takes off the exceptions what holds the request: the frames of the libraries, and the request itself."""
+    for link in list(_chain(error)):
+        link.__traceback__ = None
+        link.__context__ = None
+        if isinstance(link, requests.exceptions.RequestException):
+            link.request = link.response = None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception, and all that it was made from: causes, contexts, arguments, reasons."""
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        link = waiting.pop()
+        if any(link is other for other in seen):
+            continue
+        seen.append(link)
+        yield link
+        around = (link.__cause__, link.__context__, getattr(link, "reason", None), *link.args)
+        waiting.extend(other for other in around if isinstance(other, BaseException))
