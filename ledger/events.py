@@ -62,6 +62,12 @@ class Events:
                 after = entries[-1][0]
             yield [Event(*entry) for entry in entries]
 
+    def alarm(self, verb: str, *, actor: str, **fields: str) -> None:
+        """Something that is no move, and that somebody must see."""
+        entry = {"verb": verb, "actor": actor, "at": str(self._clock.now_ms())} | fields
+        with self._wall():
+            self._client.xadd(keys.EVENTS, cast("Any", entry))
+
     def trim(self, keep_ms: int) -> int:
         """Forget what is older than `keep_ms`, but nothing that a group has not acknowledged. Returns how many."""
         oldest = _place(f"{self._clock.now_ms() - keep_ms}-0")

@@ -27,6 +27,7 @@ class Finding:
     name: str
     problem: str
     cure: str
+    passing: bool = False  #: it may be over by itself: a server that is away, or still loading
 
     def __str__(self) -> str:
         return f"{self.name}: {self.problem}; {self.cure}"
@@ -54,15 +55,15 @@ def _of_server(
 ) -> list[Finding]:
     try:
         found = _any_server(client, clock) + special()
+        return [Finding(name, problem, cure) for problem, cure in found]
     except redis.AuthenticationError:
-        found = [("the server refused the user or the password", f"put the right ones into {name}")]
+        return [Finding(name, "the server refused the user or the password", f"put the right ones into {name}")]
     except NoPermissionError:
-        found = [("this user may not ask the server about itself", "allow it +info, +config|get and +time")]
+        return [Finding(name, "this user may not ask the server about itself", "allow it +info, +config|get and +time")]
     except redis.BusyLoadingError:
-        found = [("the server is still loading its data", "wait until it has")]
+        return [Finding(name, "the server is still loading its data", "wait until it has", passing=True)]
     except redis.RedisError:
-        found = [("the server does not answer", f"start it, or mend {name}")]
-    return [Finding(name, problem, cure) for problem, cure in found]
+        return [Finding(name, "the server does not answer", f"start it, or mend {name}", passing=True)]
 
 
 def _any_server(client: redis.Redis, clock: Clock) -> list[tuple[str, str]]:

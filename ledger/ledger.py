@@ -36,6 +36,9 @@ from ledger.states import MOVES, Advance, State, Verb
 #: How often a suffix is looked for anew before `create` gives up: each round asks the bitmap, so a second one is rare.
 _ROUNDS = 50
 
+#: How long the producer has to put the card in and ring, before the sweeper rings for it.
+_GRACE_MS = 5_000
+
 #: How long an MD leads to its transfer: longer than any challenge lives, so that a late client is told that it is late.
 _CHALLENGE_MS = 7 * 86_400_000
 
@@ -259,7 +262,7 @@ def _creation(record: Record, draft: Draft, suffix: int, actor: str, limit: int)
     args = (
         json.dumps(fields, separators=(",", ":")),
         record.created,
-        record.created,
+        record.created + _GRACE_MS,
         actor,
         suffix,
         "given" if draft.invoice_id else "made",

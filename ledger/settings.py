@@ -4,14 +4,15 @@ Here is what all rooms share, and how what is wrong is said: all of it at once, 
 mends it`, never a value. A room adds its own class and calls `load`.
 """
 
+import json
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ledger.errors import TransfersError
 from ledger.invoice import DEFAULT_SPACE, is_space
@@ -19,6 +20,18 @@ from ledger.secret import Secret
 
 #: What a process exits with when its settings are wrong (`EX_CONFIG`): a supervisor need not try again.
 EX_CONFIG = 78
+
+
+def _from_json(value: Any) -> Any:
+    """A setting that is JSON; one that is not is said like any other that is wrong."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError:
+        raise ValueError("is not JSON") from None
+
+
+#: What to annotate a setting with that is given as JSON.
+JSON = (NoDecode, BeforeValidator(_from_json))
 
 
 class Durability(StrEnum):
@@ -35,10 +48,10 @@ class SettingsWrong(TransfersError):
         self.lines = lines
 
 
-class TerminalPlan(BaseSettings):
+class TerminalPlan(BaseModel):
     """What all rooms know of a further terminal."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     space: str = DEFAULT_SPACE
 
@@ -63,7 +76,7 @@ class ServerSettings(BaseSettings):
     durability: Durability = Field(default=Durability.STRICT, description="give strict, attested or relaxed")
     log_level: str = Field(default="INFO", description="give DEBUG, INFO, WARNING or ERROR")
     sentry_dsn: Secret | None = Field(default=None, description="give the project's DSN, or leave it out")
-    epay_terminals: dict[str, TerminalPlan] = Field(
+    epay_terminals: Annotated[dict[str, TerminalPlan], *JSON] = Field(
         default_factory=dict, description='give JSON like {"kiosk": {"space": "kiosk"}}'
     )
 

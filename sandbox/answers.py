@@ -152,7 +152,7 @@ def status_result(status: int, code: int, why: str) -> Answer:
 def status_found(order: Order, word: str) -> Answer:
     inner = {
         "id": order.bank_id,
-        "createdDate": str(order.as_dict(0)["created_at"]),
+        "createdDate": order.date(),
         "invoiceID": order.invoice,
         "amount": order.amount,
         "currency": order.currency,
@@ -180,7 +180,7 @@ def notice(order: Order, code: int) -> Notice | None:
         "reason": message(code) if code else "success",
         "reasonCode": code,
         "reference": order.reference,
-        "dateTime": str(order.as_dict(0)["created_at"]),
+        "dateTime": order.date(),
     }
     if order.secret_hash:
         document["secret_hash"] = order.secret_hash

@@ -97,8 +97,11 @@ class Order:
             "receiver": self.receiver,
             "id": self.bank_id,
             "reference": self.reference,
-            "created_at": datetime.fromtimestamp(self.created_at, UTC).isoformat(timespec="milliseconds"),
+            "created_at": self.date(),
         }
+
+    def date(self) -> str:
+        return datetime.fromtimestamp(self.created_at, UTC).isoformat(timespec="milliseconds")
 
 
 class Book:

@@ -40,6 +40,8 @@ class Fields:
         value = self._take(name)
         if not isinstance(value, str):
             self.refuse(name, "must be a string")
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            self.refuse(name, "holds half of a letter, which is no text")
         return value
 
     def flag(self, name: str) -> bool:

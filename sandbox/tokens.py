@@ -93,9 +93,6 @@ class Tokens:
             return f"this token is not of the scope that is wanted here: {scope}"
         return grant
 
-    def clear(self) -> None:
-        self._grants.clear()
-
     def _who(self, form: Mapping[str, str]) -> tuple[Merchant, str]:
         client_id, secret = _field(form, "client_id"), _field(form, "client_secret")
         merchant = next((merchant for merchant in self._merchants if merchant.client_id == client_id), None)

@@ -76,7 +76,7 @@ class Web:
             try:
                 data = json.loads(await request.body())
                 rules = [read_rule(item) for item in (data if isinstance(data, list) else [data])]
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 return JSONResponse({"error": str(error)}, 400)
             for rule in rules:
                 self._faults.add(rule)
@@ -124,7 +124,7 @@ class Web:
         """The same without a browser: {"md", "password"} → {"PaRes", "MD"}; without a password the client cancels."""
         try:
             said = json.loads(await request.body())
-        except ValueError:
+        except (ValueError, RecursionError):
             said = None
         if not isinstance(said, dict) or self._desk.challenges.get(str(said.get("md"))) is None:
             return JSONResponse({"error": "md: no such challenge"}, 400)
@@ -153,5 +153,5 @@ async def _form(request: Request) -> dict[str, str]:
 
 def _page(name: str, values: Mapping[str, Any], *, script: str = "'none'") -> Response:
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {script}; base-uri 'none'"
-    headers = {"content-security-policy": policy, "cache-control": "no-store", "referrer-policy": "no-referrer"}
+    headers = {"content-security-policy": policy, "cache-control": "no-store"}
     return HTMLResponse(_templates.get_template(name).render(values), headers=headers)

@@ -3,13 +3,14 @@
 Pure, and total.
 """
 
-import html
 import re
 from urllib.parse import parse_qsl, urlsplit
 
 from worker.bank.order import is_safe
 from worker.bank.reading import Fields
 
+#: In JSON, and in HTML. A general unescape would read `&currency=` as a currency sign and `cy=`.
+_AMPERSAND = re.compile(r"\\u0026|&amp;|&#38;|&#x26;", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://[^\s\"'<>\\]+")
 
 
@@ -19,7 +20,7 @@ def find_addresses(body: bytes) -> list[str]:
         text = body.decode()
     except UnicodeDecodeError:
         return []
-    unquoted = html.unescape(text.replace(r"\/", "/").replace(r"\u0026", "&"))
+    unquoted = _AMPERSAND.sub("&", text.replace(r"\/", "/"))
     return sorted({address for address in _ADDRESS.findall(unquoted) if "?" in address})
 
 

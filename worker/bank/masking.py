@@ -30,14 +30,15 @@ def clean_message(raw: object, *, invoice_id: str) -> str:
     if not isinstance(raw, str):
         return ""
     printable = "".join(char if char.isprintable() else " " for char in raw if char.isprintable() or char.isspace())
+    ours = re.compile(rf"(?<!\d)({re.escape(invoice_id)})(?!\d)")
+    pieces = ours.split(printable) if invoice_id else [printable]
+    starred = (piece if piece == invoice_id else _LONG_NUMBER.sub(_star, piece) for piece in pieces)
+    return "".join(starred).strip()[:MESSAGE_LIMIT]
 
-    def star(found: re.Match[str]) -> str:
-        digits = "".join(char for char in found[0] if char.isdigit())
-        if digits == invoice_id or not _holds_card(digits):
-            return found[0]
-        return re.sub(r"\d", "*", found[0])
 
-    return _LONG_NUMBER.sub(star, printable).strip()[:MESSAGE_LIMIT]
+def _star(found: re.Match[str]) -> str:
+    digits = "".join(char for char in found[0] if char.isdecimal())
+    return re.sub(r"\d", "*", found[0]) if _holds_card(digits) else found[0]
 
 
 def _holds_card(digits: str) -> bool:

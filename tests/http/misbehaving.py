@@ -1,0 +1,274 @@
+"""A server that counts what it executed and then misbehaves, on raw sockets, plain or TLS. It judges nothing.
+
+A *manner* is a function of the connection, called once a whole request was read and counted.
+"""
+
+import gzip
+import json
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+Manner = Callable[["Talk"], None]
+
+
+@dataclass
+class Request:
+    line: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        return self.line.split()[1]
+
+
+@dataclass
+class Talk:
+    """One connection, on which a request was just read."""
+
+    sock: socket.socket
+    request: Request
+    good: bytes  #: the body that a well-behaved bank would answer with
+    stop: threading.Event
+
+    def say(self, *parts: bytes) -> None:
+        self.sock.sendall(b"".join(parts))
+
+    def say_raw(self, data: bytes) -> None:
+        """Past the TLS, if there is any."""
+        socket.socket.sendall(self.sock, data)
+
+    def hold(self) -> None:
+        """Says nothing more until the other side goes away, or the test is over."""
+        self.sock.settimeout(10)
+        self.sock.recv(1)
+
+    def reset(self) -> None:
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@dataclass
+class Server:
+    """`with Server(...) as server`: at `server.url`."""
+
+    manners: Mapping[str, tuple[Manner, bytes]]  #: by the path's first word
+    tls: ssl.SSLContext | None = None
+    greet: Callable[[socket.socket], bool] | None = None  #: before TLS; False ends the connection
+    executed: list[Request] = field(default_factory=list)
+    has_executed: threading.Event = field(default_factory=threading.Event)
+    connections: int = 0
+
+    def __enter__(self) -> Self:
+        self._stop = threading.Event()
+        self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for sock in self._open:
+            try:
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            except OSError:
+                continue
+        for thread in self._threads:
+            thread.join(10)
+        for sock in self._open:
+            sock.close()
+
+    @property
+    def port(self) -> int:
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    def count(self, path: str) -> int:
+        return sum(request.path.startswith(path) for request in self.executed)
+
+    def _start(self, target: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._open.append(sock)
+            self._start(self._serve, sock)
+
+    def _serve(self, sock: socket.socket) -> None:
+        try:
+            if self.greet is not None and not self.greet(sock):
+                return
+            if self.tls is not None:
+                sock = self.tls.wrap_socket(sock, server_side=True)
+                self._open.append(sock)
+            while request := read_request(sock):
+                manner, good = self.manners["/" + request.path.split("/")[1]]
+                self.executed.append(request)
+                self.has_executed.set()
+                manner(Talk(sock, request, good, self._stop))
+        except OSError:
+            return
+        finally:
+            sock.close()
+
+
+def read_request(sock: socket.socket) -> Request | None:
+    head = b""
+    while b"\r\n\r\n" not in head:
+        more = sock.recv(65536)
+        if not more:
+            return None
+        head += more
+    top, _, body = head.partition(b"\r\n\r\n")
+    line, *rows = top.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (row.partition(":") for row in rows)}
+    while len(body) < int(headers.get("content-length", "0")):
+        more = sock.recv(65536)
+        if not more:
+            return None
+        body += more
+    return Request(line, headers, body)
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+def with_length(body: bytes, head: bytes = OK) -> bytes:
+    return head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+class Gone(OSError):
+    """The manner ended the connection."""
+
+
+def well(talk: Talk) -> None:
+    talk.say(with_length(talk.good))
+
+
+def well_in_chunks(talk: Talk) -> None:
+    half = len(talk.good) // 2
+    chunks = (b"%x\r\n%s\r\n" % (len(part), part) for part in (talk.good[:half], talk.good[half:], b""))
+    talk.say(OK, b"Transfer-Encoding: chunked\r\n\r\n", *chunks)
+
+
+def well_in_gzip(talk: Talk) -> None:
+    talk.say(with_length(gzip.compress(talk.good), OK + b"Content-Encoding: gzip\r\n"))
+
+
+def well_until_the_end(talk: Talk) -> None:
+    talk.say(OK, b"Connection: close\r\n\r\n", talk.good)
+    raise Gone
+
+
+def _ends(manner: Manner) -> Manner:
+    def end(talk: Talk) -> None:
+        manner(talk)
+        raise Gone
+
+    return end
+
+
+def _holds(manner: Manner) -> Manner:
+    def hold(talk: Talk) -> None:
+        manner(talk)
+        talk.hold()
+        raise Gone
+
+    return hold
+
+
+def _says(text: Callable[[bytes], bytes]) -> Manner:
+    return lambda talk: talk.say(text(talk.good))
+
+
+def _drips(text: Callable[[bytes], bytes]) -> Manner:
+    """A byte at a time, each well within the time that a read may take."""
+
+    def drip(talk: Talk) -> None:
+        for byte in text(talk.good):
+            talk.say(bytes([byte]))
+            if talk.stop.wait(0.05):
+                break
+        talk.hold()
+
+    return drip
+
+
+def _continues(talk: Talk) -> None:
+    while not talk.stop.wait(0.05):
+        talk.say(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+BOMB = gzip.compress(b" " * 5_000_000)
+GZIPPED = OK + b"Content-Encoding: gzip\r\n"
+
+#: The bank executed, and no whole answer came: the manner, and our word for it (or two, where it is the kernel's race).
+SILENCES: dict[str, tuple[Manner, str]] = {
+    "fin": (_ends(lambda _: None), "dropped"),
+    "rst": (_ends(Talk.reset), "dropped"),
+    "silence": (_holds(lambda _: None), "timeout"),
+    "half headers": (_holds(_says(lambda _: OK + b"Content-Le")), "timeout"),
+    "cut headers": (_ends(_says(lambda good: with_length(good).partition(b"\r\n\r\n")[0])), "garbled"),
+    "cut status line": (_ends(_says(lambda _: b"HTTP/1.1 200")), "garbled"),
+    "body stalls": (_holds(_says(lambda good: with_length(good)[:-1])), "timeout"),
+    "body cut": (_ends(_says(lambda good: with_length(good)[:-1])), "cut"),
+    "body reset": (_ends(lambda talk: (talk.say(with_length(talk.good)[:-1]), talk.reset())[1]), "dropped|cut"),
+    "chunk cut": (_ends(_says(lambda good: CHUNKED + b"%x\r\n%s" % (len(good) + 9, good))), "cut"),
+    "last chunk cut": (_ends(_says(lambda good: CHUNKED + b"%x\r\n%s\r\n" % (len(good), good))), "cut"),
+    "bad chunk": (_ends(_says(lambda good: CHUNKED + b"xyz\r\n" + good)), "cut"),
+    "bad gzip": (_says(lambda good: with_length(good, GZIPPED)), "undecodable"),
+    "bad status line": (_ends(_says(lambda good: b"HELLO\r\n\r\n" + good)), "garbled"),
+    "huge header": (_ends(_says(lambda good: with_length(good, OK + b"X: " + b"x" * 70_000 + b"\r\n"))), "garbled"),
+    "many headers": (_ends(_says(lambda good: with_length(good, OK + b"X: x\r\n" * 200))), "garbled"),
+    "too large": (_ends(_says(lambda good: with_length(good + b" " * 70_000))), "too_large"),
+    "endless": (_ends(_says(lambda good: OK + b"\r\n" + good + b" " * 70_000)), "too_large"),
+    "gzip bomb": (_ends(_says(lambda _: with_length(BOMB, GZIPPED))), "too_large"),
+    "dripping body": (_drips(with_length), "deadline"),
+    "dripping unframed body": (_drips(lambda good: OK + b"\r\n" + good), "deadline"),
+    "dripping headers": (_drips(lambda good: OK + b"X: x\r\n" * 50 + good), "deadline"),
+    "continue for ever": (_continues, "deadline"),
+}
+
+#: The same, where there is TLS to break.
+TLS_SILENCES: dict[str, tuple[Manner, str]] = {
+    "garbage instead of a record": (_ends(lambda talk: talk.say_raw(b"HTTP/1.1 200 OK\r\n\r\n{}")), "tls"),
+    "bad authentication of a record": (_ends(lambda talk: talk.say_raw(b"\x17\x03\x03\x00\x20" + b"x" * 32)), "tls"),
+    "plain alert": (_ends(lambda talk: talk.say_raw(b"\x15\x03\x03\x00\x02\x02\x28")), "tls"),
+    "plain end of body": (_ends(lambda talk: (talk.say(OK + b"Content-Length: 9\r\n\r\n{"), talk.say_raw(b"}" * 9))[1]), "tls"),
+}
+
+#: A whole answer came, and it is none.
+NONSENSE: dict[str, Manner] = {
+    "500": _says(lambda good: with_length(good, b"HTTP/1.1 500 Oops\r\n")),
+    "502 html": _says(lambda _: with_length(b"<html>bad gateway</html>", b"HTTP/1.1 502 Bad Gateway\r\n")),
+    "503 later": _says(lambda good: with_length(good, b"HTTP/1.1 503 Later\r\nRetry-After: 7\r\n")),
+    "200 html": _says(lambda _: with_length(b"<html>maintenance</html>")),
+    "empty": _says(lambda _: with_length(b"")),
+    "204": _says(lambda _: b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "103": _says(lambda _: b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "307": _says(lambda good: with_length(good, b"HTTP/1.1 307 Again\r\nLocation: /again\r\n")),
+    "308": _says(lambda good: with_length(good, b"HTTP/1.1 308 Again\r\nLocation: https://[::1/\r\n")),
+    "json error": _says(lambda _: with_length(json.dumps({"error": "x"}).encode(), b"HTTP/1.1 400 Bad\r\n")),
+    "cut before the end without a length": _ends(_says(lambda good: OK + b"\r\n" + good[:-1])),
+    "cut gzip": _says(lambda good: with_length(gzip.compress(good)[:-20], GZIPPED)),
+    "twice": _says(lambda good: with_length(good + good)),
+}

@@ -1,0 +1,199 @@
+"""The four questions as the journey asks them: which token goes where, and what is kept between two questions."""
+
+import json
+import threading
+from dataclasses import replace
+
+import pytest
+
+from ledger.secret import Secret
+from tests.http.asking import ASK, GOOD, TOKEN, HandClock, bank_at, manners
+from tests.http.conftest import Authority
+from tests.http.misbehaving import Server, Talk, well, with_length
+from tests.unit.bank.examples import CARDS, CHALLENGE, INVOICE, ORDER, PAN, SUCCESS_PAGE, SUCCESS_QUERY, TERMINAL
+from worker.bank import Addresses, Challenge, Paid, StatusReport, StatusWord, Token, TokenRefused
+
+WELL = manners("", well)
+
+
+class TestTransfer:
+    def test_a_transfer_carries_its_token_and_its_cards_once(self) -> None:
+        with Server(WELL) as server:
+            bank = bank_at(server.url)
+            token = bank.token(TERMINAL, order=ORDER)
+            assert isinstance(token, Token)
+            outcome = bank.transfer(TERMINAL, token, order=ORDER, cards=CARDS)
+            bank.close()
+
+        assert isinstance(outcome, Paid)
+        assert [request.line.split()[:2] for request in server.executed] == [["POST", "/token"], ["POST", "/transfer"]]
+        assert server.executed[1].headers["authorization"] == "Bearer STATUS_TOKEN"
+        assert json.loads(server.executed[1].body)["card"]["sender"]["cardCred"] == PAN
+        assert PAN.encode() not in server.executed[0].body
+
+    def test_each_transfer_asks_for_its_own_token(self) -> None:
+        with Server(WELL) as server:
+            bank = bank_at(server.url)
+            for _ in range(2):
+                bank.token(TERMINAL, order=ORDER, secret_hash="abc")
+            bank.close()
+
+        assert server.count("/token") == 2
+        assert b'name="secret_hash"\r\n\r\nabc' in server.executed[0].body
+
+    def test_a_challenge_comes_home(self) -> None:
+        with Server(manners("/transfer", lambda talk: talk.say(with_length(json.dumps(CHALLENGE).encode())))) as server:
+            bank = bank_at(server.url)
+
+            assert isinstance(ASK["/transfer"](bank), Challenge)
+            bank.close()
+
+    def test_many_threads_execute_each_transfer_once(self) -> None:
+        with Server(WELL) as server:
+            bank = bank_at(server.url)
+            outcomes: list[object] = []
+
+            def pay(number: int) -> None:
+                order = replace(ORDER, invoice_id=f"{number:012}")
+                outcomes.append(bank.transfer(TERMINAL, TOKEN, order=order, cards=CARDS))
+                bank.close()
+
+            threads = [threading.Thread(target=pay, args=(number,)) for number in range(16)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+        assert sorted(json.loads(request.body)["order"]["id"] for request in server.executed) == [
+            f"{number:012}" for number in range(16)
+        ]
+        assert len(outcomes) == 16
+
+
+class TestConfirm:
+    def test_a_confirm_is_answered_by_a_redirect_that_nobody_follows(self) -> None:
+        head = f"HTTP/1.1 302 Found\r\nLocation: {SUCCESS_PAGE}?{SUCCESS_QUERY}\r\n".encode()
+        with Server(manners("/confirm", lambda talk: talk.say(with_length(b"", head)))) as server:
+            bank = bank_at(server.url)
+            outcome = ASK["/confirm"](bank)
+            bank.close()
+
+        assert isinstance(outcome, Paid)
+        assert json.loads(server.executed[0].body) == {"ID": "a9e1", "PaRes": "eJxV+", "MD": "270-9CA"}
+        assert server.executed[0].headers["authorization"] == "Bearer DCEB8O_ZM5U7SO_T_U5EJQ"
+
+    def test_a_location_that_was_cut_off_is_no_answer(self) -> None:
+        """The standard reader takes cut headers for whole ones: `amount=200` may have been `amount=2000`."""
+        head = f"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {SUCCESS_PAGE}?{SUCCESS_QUERY}".encode()
+
+        def cut(talk: Talk) -> None:
+            talk.say(head)
+            raise OSError
+
+        with Server(manners("/confirm", cut)) as server:
+            bank = bank_at(server.url)
+
+            assert not isinstance(ASK["/confirm"](bank), Paid)
+            bank.close()
+
+    def test_without_authorization_where_the_setting_says_so(self) -> None:
+        with Server(WELL) as server:
+            bank = bank_at(server.url, confirm_auth="none")
+            bank.confirm(None, order=ORDER, bank_id="a9e1", pa_res=Secret("eJxV"), md="1")
+            bank.close()
+
+        assert "authorization" not in server.executed[0].headers
+
+    def test_a_missing_token_is_a_bug_and_sends_nothing(self) -> None:
+        with Server(WELL) as server:
+            with pytest.raises(ValueError, match="token"):
+                bank_at(server.url).confirm(None, order=ORDER, bank_id="a9e1", pa_res=Secret("eJxV"), md="1")
+
+        assert server.executed == []
+
+
+class TestStatus:
+    def test_a_status_token_is_kept_until_shortly_before_its_end(self) -> None:
+        clock = HandClock()
+        with Server(WELL) as server:
+            bank = bank_at(server.url, clock=clock)
+            for at_s, tokens in ((0, 1), (7139, 1), (7140, 2)):
+                clock.at_s = 1_000.0 + at_s
+                assert bank.status(TERMINAL, order=ORDER).word is StatusWord.PAID
+                assert server.count("/token") == tokens
+            bank.close()
+
+        assert server.executed[1].line == f"GET /status/{INVOICE} HTTP/1.1"
+        assert server.executed[1].headers["authorization"] == "Bearer STATUS_TOKEN"
+        assert b"invoiceID" not in server.executed[0].body
+        assert b"amount" not in server.executed[0].body
+
+    def test_each_terminal_has_its_own(self) -> None:
+        with Server(WELL) as server:
+            bank = bank_at(server.url)
+            for name in ("main", "other", "main"):
+                bank.status(replace(TERMINAL, name=name), order=ORDER)
+            bank.close()
+
+        assert (server.count("/token"), server.count("/status")) == (2, 3)
+
+    def test_a_refused_token_is_dropped_and_asked_for_once_more(self) -> None:
+        answers = iter([b"HTTP/1.1 401 No\r\n", b"HTTP/1.1 200 OK\r\n"])
+        with Server(manners("/status", lambda talk: talk.say(with_length(talk.good, next(answers))))) as server:
+            bank = bank_at(server.url)
+
+            assert bank.status(TERMINAL, order=ORDER).word is StatusWord.PAID
+            assert (server.count("/token"), server.count("/status")) == (2, 2)
+            bank.close()
+
+    def test_a_token_that_is_always_refused_ends_the_question(self) -> None:
+        with Server(manners("/status", lambda talk: talk.say(with_length(b"{}", b"HTTP/1.1 401 No\r\n")))) as server:
+            bank = bank_at(server.url)
+
+            assert bank.status(TERMINAL, order=ORDER) == StatusReport(StatusWord.UNANSWERED, why="http_401")
+            assert (server.count("/token"), server.count("/status")) == (2, 2)
+            bank.close()
+
+    def test_no_token_is_no_answer(self) -> None:
+        body = json.dumps({"error": "invalid_scope"}).encode()
+        with Server(manners("/token", lambda talk: talk.say(with_length(body, b"HTTP/1.1 400 No\r\n")))) as server:
+            bank = bank_at(server.url)
+            report = bank.status(TERMINAL, order=ORDER)
+            refused = bank.token(TERMINAL, order=ORDER)
+            bank.close()
+
+        assert report == StatusReport(StatusWord.UNANSWERED, why="token_invalid_scope")
+        assert isinstance(refused, TokenRefused)
+        assert server.count("/status") == 0
+
+    def test_where_no_address_is_set_nobody_is_asked(self) -> None:
+        with Server(WELL) as server:
+            bank = bank_at(
+                server.url,
+                addresses=Addresses(f"{server.url}/token", f"{server.url}/transfer", f"{server.url}/confirm", None),
+            )
+            assert not bank.has_status
+            with pytest.raises(RuntimeError, match="has_status"):
+                bank.status(TERMINAL, order=ORDER)
+
+        assert server.executed == []
+
+
+class TestHarmless:
+    def test_a_host_that_answers_is_reached_without_a_request(self, authority: Authority) -> None:
+        for tls in (None, authority.server()):
+            with Server(WELL, tls=tls) as server:
+                assert bank_at(server.url, ca_file=authority.ca_file).ask_harmless(TERMINAL)
+            assert server.executed == []
+
+    def test_a_stranger_s_host_is_not_the_bank(self, authority: Authority) -> None:
+        with Server(WELL, tls=authority.stranger()) as server:
+            assert not bank_at(server.url, ca_file=authority.ca_file).ask_harmless(TERMINAL)
+
+    def test_a_host_that_is_away_is_not_reached(self) -> None:
+        with Server(WELL) as server:
+            url = server.url
+        assert not bank_at(url).ask_harmless(TERMINAL)
+
+    def test_every_path_of_the_bank_has_its_manner(self) -> None:
+        assert set(WELL) == set(GOOD)

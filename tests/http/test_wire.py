@@ -1,0 +1,307 @@
+"""The connection itself: what it sends, what it keeps, what it forgets, and when it stops."""
+
+import gc
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from ledger.clock import Clock, SystemClock
+from tests.http.asking import HandClock
+from tests.http.conftest import Authority
+from tests.http.misbehaving import Manner, Server, Talk, well, with_length
+from worker.bank.evidence import POOLS, Attempt, TooLateError
+from worker.bank.heard import Heard, Silence
+from worker.bank.outcome import Evidence
+from worker.bank.wire import Wire, assert_no_hidden_retry
+
+CARD = b'{"cardCred":"4405639704015096"}'
+
+
+def wire_of(clock: Clock | None = None, *, ca_file: str | None = None, deadline_s: float = 8.0) -> Wire:
+    return Wire(
+        clock or SystemClock(), connect_timeout_s=5.0, read_timeout_s=5.0, deadline_s=deadline_s, ca_file=ca_file
+    )
+
+
+@contextmanager
+def served(manner: Manner = well, clock: Clock | None = None) -> Iterator[tuple[Wire, Server]]:
+    with Server({"/x": (manner, b"{}"), "/y": (well, b"{}")}) as server:
+        wire = wire_of(clock)
+        yield wire, server
+        wire.close()
+
+
+class TestWhatIsSent:
+    def test_the_request_says_who_we_are_and_nothing_more(self) -> None:
+        with served() as (wire, server):
+            wire.exchange("POST", f"{server.url}/x", headers={"Authorization": "Bearer T"}, body=CARD)
+
+        [request] = server.executed
+        assert request.line == "POST /x HTTP/1.1"
+        assert request.body == CARD
+        assert request.headers.pop("user-agent").startswith("transfers/")
+        assert request.headers == {
+            "host": f"127.0.0.1:{request.headers['host'].split(':')[1]}",
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "authorization": "Bearer T",
+            "content-type": "application/json",
+            "content-length": str(len(CARD)),
+        }
+
+    def test_a_form_goes_as_multipart_with_every_character_of_a_secret(self) -> None:
+        with served() as (wire, server):
+            wire.exchange("POST", f"{server.url}/x", form={"client_secret": "a&(#%+ =\u0436", "scope": "transfer"})
+
+        [request] = server.executed
+        kind, _, boundary = request.headers["content-type"].partition("; boundary=")
+        assert kind == "multipart/form-data"
+        parts = request.body.split(f"--{boundary}".encode())
+        assert parts[1] == '\r\nContent-Disposition: form-data; name="client_secret"\r\n\r\na&(#%+ =\u0436\r\n'.encode()
+        assert parts[2] == b'\r\nContent-Disposition: form-data; name="scope"\r\n\r\ntransfer\r\n'
+        assert parts[3] == b"--\r\n"
+
+    def test_the_environment_and_netrc_change_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A netrc would replace the token, a proxy would see the card, a bundle would let a stranger in."""
+        netrc = tmp_path / "netrc"
+        netrc.write_text("machine 127.0.0.1 login evil password evil\n")
+        with served() as (wire, server), Server({}) as proxy:
+            monkeypatch.setenv("NETRC", str(netrc))
+            for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+                monkeypatch.setenv(name, proxy.url)
+            monkeypatch.delenv("no_proxy", raising=False)
+            monkeypatch.delenv("NO_PROXY", raising=False)
+            heard = wire.exchange("POST", f"{server.url}/x", headers={"Authorization": "Bearer T"}, body=CARD)
+
+            assert isinstance(heard, Heard)
+            assert proxy.connections == 0
+        assert server.executed[0].headers["authorization"] == "Bearer T"
+
+    def test_a_bundle_of_the_environment_lets_nobody_in(
+        self, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority.ca_file)
+        monkeypatch.setenv("CURL_CA_BUNDLE", authority.ca_file)
+        with Server({"/x": (well, b"{}")}, tls=authority.server()) as server:
+            assert wire_of().exchange("POST", f"{server.url}/x", body=CARD) == Silence(Evidence.NOT_SENT, "tls")
+
+    def test_no_cookie_is_kept(self) -> None:
+        def set_cookie(talk: Talk) -> None:
+            talk.say(with_length(b"{}", b"HTTP/1.1 200 OK\r\nSet-Cookie: id=1; Path=/\r\n"))
+
+        with served(set_cookie) as (wire, server):
+            for _ in range(2):
+                wire.exchange("GET", f"{server.url}/x")
+
+        assert all("cookie" not in request.headers for request in server.executed)
+
+    @pytest.mark.parametrize("url", ["http://bank.example/x", "ftp://127.0.0.1/", "https://u:p@bank.example/", "nonsense"])
+    def test_an_unsafe_address_gets_nothing(self, url: str) -> None:
+        assert wire_of().exchange("POST", url, body=CARD) == Silence(Evidence.NOT_SENT, "unsafe_address")
+
+    def test_a_header_that_cannot_be_sent_is_not_sent(self) -> None:
+        with served() as (wire, server):
+            heard = wire.exchange("POST", f"{server.url}/x", headers={"Authorization": "Bearer a\nb"}, body=CARD)
+
+        assert heard == Silence(Evidence.NOT_SENT, "unsendable")
+        assert server.executed == []
+
+
+class TestRedirects:
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_a_redirect_is_told_and_not_followed(self, status: int) -> None:
+        with ExitStack() as stack:
+            other = stack.enter_context(Server({"/y": (well, b"{}")}))
+            head = f"HTTP/1.1 {status} Go\r\nLocation: {other.url}/y\r\n".encode()
+            wire, server = stack.enter_context(served(lambda talk: talk.say(with_length(b"", head))))
+            heard = wire.exchange("POST", f"{server.url}/x", body=CARD)
+
+            assert heard == Heard(status, location=f"{other.url}/y")
+            assert (len(server.executed), other.connections) == (1, 0)
+
+    def test_two_locations_are_none(self) -> None:
+        head = b"HTTP/1.1 302 Go\r\nLocation: https://a.example/\r\nLocation: https://b.example/\r\n"
+        with served(lambda talk: talk.say(with_length(b"", head))) as (wire, server):
+            assert wire.exchange("POST", f"{server.url}/x", body=CARD) == Heard(302)
+
+
+class TestReuse:
+    def test_a_connection_that_idled_less_than_the_limit_is_used_again(self) -> None:
+        clock = HandClock()
+        with served(clock=clock) as (wire, server):
+            for _ in range(3):
+                assert isinstance(wire.exchange("POST", f"{server.url}/x", body=CARD), Heard)
+                clock.at_s += 0.39
+
+            assert (server.connections, len(server.executed)) == (1, 3)
+
+    def test_a_connection_that_idled_longer_is_not(self) -> None:
+        """The server may be closing it this very moment, and then nobody can tell whether it executed."""
+        clock = HandClock()
+        with served(clock=clock) as (wire, server):
+            for _ in range(3):
+                assert isinstance(wire.exchange("POST", f"{server.url}/x", body=CARD), Heard)
+                clock.at_s += 0.41
+
+            assert (server.connections, len(server.executed)) == (3, 3)
+
+    def test_a_connection_whose_answer_was_odd_is_not_used_again(self) -> None:
+        with served(lambda talk: talk.say(with_length(b" " * 70_000))) as (wire, server):
+            assert wire.exchange("POST", f"{server.url}/x", body=CARD) == Silence(Evidence.MAYBE_SENT, "too_large")
+            assert isinstance(wire.exchange("POST", f"{server.url}/y", body=CARD), Heard)
+
+            assert server.connections == 2
+
+    def test_each_thread_has_its_own_connections(self) -> None:
+        with served() as (wire, server):
+            gate = threading.Barrier(4)
+            heard: list[object] = []
+
+            def ask() -> None:
+                gate.wait(5)
+                heard.extend(wire.exchange("POST", f"{server.url}/x", body=CARD) for _ in range(5))
+                wire.close()
+
+            threads = [threading.Thread(target=ask) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+            assert heard == [Heard(200, body=b"{}")] * 20
+            assert len(server.executed) == 20
+
+
+class TestTheEnd:
+    def test_after_the_deadline_nothing_begins_to_be_sent(self) -> None:
+        """As where the name was looked up for longer than all the time there was."""
+        clock = HandClock()
+
+        class LateConnection(POOLS["http"].ConnectionCls):  # type: ignore[misc, name-defined]  # a class found at run time
+            def connect(self) -> None:
+                super().connect()
+                clock.at_s += 9.0
+
+        class LatePool(POOLS["http"]):  # type: ignore[misc, valid-type]  # the same
+            ConnectionCls = LateConnection
+
+        with served(clock=clock) as (wire, server):
+            adapter = wire._session().adapters["http://"]
+            adapter.poolmanager.pool_classes_by_scheme = {"http": LatePool}  # type: ignore[attr-defined]  # an HTTPAdapter
+
+            assert wire.exchange("POST", f"{server.url}/x", body=CARD) == Silence(Evidence.NOT_SENT, "deadline")
+        assert server.executed == []
+
+    def test_an_attempt_that_was_touched_stays_so(self) -> None:
+        clock = HandClock()
+        left, right = socket.socketpair()
+        with left, right:
+            with Attempt(clock, 5.0) as attempt:
+                attempt.touch(left)
+                clock.at_s += 5.0
+                with pytest.raises(TooLateError):
+                    attempt.touch(left)
+
+            assert attempt.was_cut
+            assert attempt.evidence is Evidence.MAYBE_SENT
+
+    def test_a_watchdog_that_comes_late_harms_no_later_attempt(self) -> None:
+        left, right = socket.socketpair()
+        with left, right:
+            with Attempt(SystemClock(), 5.0) as attempt:
+                attempt.touch(left)
+            attempt._cut()
+            left.sendall(b"x")
+
+            assert right.recv(1) == b"x"
+            assert not attempt.was_cut
+
+    def test_a_watchdog_leaves_no_handle_behind(self) -> None:
+        before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - only how many
+        left, right = socket.socketpair()
+        with left, right, Attempt(SystemClock(), 5.0) as attempt:
+            attempt.touch(left)
+            attempt.touch(left)
+
+        assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - only how many
+
+    def test_a_connection_sends_only_inside_an_attempt(self) -> None:
+        with served() as (_, server):
+            pool = POOLS["http"]("127.0.0.1", server.port)
+            with pytest.raises(LookupError):
+                pool.urlopen("GET", "/x", retries=False)
+            pool.close()
+
+        assert server.executed == []
+
+    def test_no_retry_can_hide(self) -> None:
+        """Each of these repeats a POST that the bank has executed."""
+        for retries in (3, urllib3.Retry(total=3), urllib3.Retry(0, read=0), urllib3.Retry(0, read=False, status_forcelist=[503])):
+            session = requests.Session()
+            session.mount("https://", HTTPAdapter(max_retries=retries))
+            with pytest.raises(RuntimeError, match="repeat"):
+                assert_no_hidden_retry(session)
+        assert_no_hidden_retry(requests.Session())
+
+
+class TestNothingSurvives:
+    def test_a_failure_leaves_no_request_in_memory(self) -> None:
+        """Even with the collector off: no exception, frame or cycle holds the card."""
+        with served(Talk.reset) as (wire, server):
+            gc.collect()
+            gc.disable()
+            try:
+                heard = wire.exchange("POST", f"{server.url}/x", body=CARD)
+                left = [found for found in gc.get_objects() if isinstance(found, requests.PreparedRequest)]
+                held = [other for other in gc.get_referrers(CARD) if isinstance(other, dict) and "urlopen" in str(other)]
+            finally:
+                gc.enable()
+
+        assert isinstance(heard, Silence)
+        assert (left, held) == ([], [])
+
+    def test_a_redirect_prepares_no_second_request(self) -> None:
+        head = b"HTTP/1.1 307 Go\r\nLocation: /y\r\n"
+        with served(lambda talk: talk.say(with_length(b"", head))) as (wire, server):
+            gc.collect()
+            gc.disable()
+            try:
+                wire.exchange("POST", f"{server.url}/x", body=CARD)
+                left = [found for found in gc.get_objects() if isinstance(found, requests.PreparedRequest)]
+            finally:
+                gc.enable()
+
+        assert left == []
+
+
+class TestRetryAfter:
+    @pytest.mark.parametrize(
+        ("value", "seconds"),
+        [
+            ("7", 7.0),
+            ("0", 0.0),
+            ("999999999", 86_400.0),
+            ("Mon, 24 Nov 2025 10:00:30 GMT", 30.0),
+            ("Mon, 24 Nov 2025 09:00:00 GMT", 0.0),
+            ("Mon, 24 Nov 2025 10:00:30 -0000", 30.0),
+            ("-7", None),
+            ("7.5", None),
+            ("soon", None),
+            ("Mon, 99 Nov 2025 10:00:30 GMT", None),
+        ],
+    )
+    def test_seconds_or_a_date(self, value: str, seconds: float | None) -> None:
+        head = f"HTTP/1.1 503 Later\r\nRetry-After: {value}\r\n".encode()
+        with served(lambda talk: talk.say(with_length(b"", head)), HandClock()) as (wire, server):
+            heard = wire.exchange("GET", f"{server.url}/x")
+
+        assert isinstance(heard, Heard)
+        assert heard.retry_after_s == seconds

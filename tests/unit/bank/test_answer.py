@@ -1,0 +1,305 @@
+"""What the bank's answers to a token and a transfer mean."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.unit.bank.examples import CHALLENGE, FAILURE, INVOICE, ORDER, SUCCESS, heard, order, without
+from worker.bank.answer import read_token, read_transfer
+from worker.bank.outcome import Challenge, CodeClass, Consequence, Declined, Evidence, Paid, Token, TokenRefused, Unclear
+
+
+def transfer(body: object, status: int = 200, **more: Any) -> Any:
+    return read_transfer(ORDER, heard(body, status, **more))
+
+
+def why(body: object, status: int = 200, **more: Any) -> str:
+    outcome = transfer(body, status, **more)
+    assert isinstance(outcome, Unclear)
+    assert outcome.evidence is Evidence.ANSWERED
+    assert outcome.http_status == status
+    return outcome.why
+
+
+class TestPaid:
+    def test_the_page_s_success_is_paid(self) -> None:
+        assert transfer(SUCCESS) == Paid(
+            bank_id="a9e1b986-be01-4763-9216-610cc63b963c",
+            reference="204978430339",
+            int_reference="6BD1808D0FF129B0",
+            sender_card="4003********9821",
+            receiver_card="5578********0613",
+            sender_card_id="88481433-595e-4c01-941f-34569db2426e",
+            receiver_card_id="86496cb0-bb5d-4791-bb49-cc27a0f660ce",
+        )
+
+    @pytest.mark.parametrize("amount", [200, "200", "200.00", 200.0, "200.0", " 200 "])
+    def test_an_amount_may_be_a_number_or_a_string(self, amount: object) -> None:
+        assert isinstance(transfer(SUCCESS | {"amount": amount}), Paid)
+
+    def test_tiyn_are_compared_exactly(self) -> None:
+        body = json.dumps(SUCCESS | {"amount": 0}).replace('"amount": 0', '"amount": 100.10').encode()
+
+        assert isinstance(read_transfer(order(amount_minor=100_10), heard(body)), Paid)
+        assert isinstance(read_transfer(order(amount_minor=100_11), heard(body)), Unclear)
+
+    @pytest.mark.parametrize("name", ["orderID", "orderId", "invoiceID", "invoiceId"])
+    def test_the_invoice_has_many_spellings(self, name: str) -> None:
+        assert isinstance(transfer(without(SUCCESS, "orderID") | {name: INVOICE}), Paid)
+
+    def test_an_invoice_may_be_a_number(self) -> None:
+        assert isinstance(transfer(SUCCESS | {"orderID": int(INVOICE)}), Paid)
+
+    def test_a_number_has_lost_its_leading_zeros_and_is_not_ours(self) -> None:
+        body = heard(SUCCESS | {"orderID": 123456})
+
+        assert isinstance(read_transfer(order(invoice_id="0123456"), body), Unclear)
+
+    @pytest.mark.parametrize("code", [0, "0", " 0 "])
+    @pytest.mark.parametrize("status", ["AUTH", "CHARGE"])
+    def test_code_zero_and_a_paid_status_are_both_needed(self, code: object, status: str) -> None:
+        assert isinstance(transfer(SUCCESS | {"code": code, "status": status}), Paid)
+
+    def test_unknown_fields_are_no_error(self) -> None:
+        body = SUCCESS | {"fee": 1.5, "cardType": None, "secure3D": None, "paReq": "", "action": "", "more": [{}]}
+
+        assert isinstance(transfer(body), Paid)
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            ({"orderID": "251124000002"}, "foreign_invoice"),
+            ({"orderID": "51124000001"}, "foreign_invoice"),
+            ({"orderID": ""}, "no_invoice"),
+            ({"orderID": None}, "no_invoice"),
+            ({"orderID": True}, "foreign_invoice"),
+            ({"orderID": [INVOICE]}, "foreign_invoice"),
+            ({"invoiceId": "251124000002"}, "foreign_invoice"),
+            ({"amount": 20000}, "foreign_amount"),
+            ({"amount": 200.01}, "foreign_amount"),
+            ({"amount": "2e2"}, "foreign_amount"),
+            ({"amount": "٢٠٠"}, "foreign_amount"),
+            ({"amount": True}, "foreign_amount"),
+            ({"amount": {"value": 200}}, "foreign_amount"),
+            ({"amount": None}, "no_amount"),
+            ({"currency": "USD"}, "foreign_currency"),
+            ({"currency": ""}, "no_currency"),
+            ({"currency": 398}, "foreign_currency"),
+            ({"status": "NEW"}, "odd_status"),
+            ({"status": "REJECT"}, "odd_status"),
+            ({"status": ""}, "odd_status"),
+            ({"status": None}, "odd_status"),
+            ({"code": "00"}, "no_code"),
+            ({"code": False}, "no_code"),
+            ({"code": None}, "no_code"),
+            ({"code": 0.0}, "no_code"),
+            ({"code": [0]}, "no_code"),
+        ],
+    )
+    def test_a_success_that_is_not_ours_to_the_letter_is_in_doubt(self, change: dict[str, Any], reason: str) -> None:
+        assert why(SUCCESS | change) == reason
+
+    @pytest.mark.parametrize("missing", ["orderID", "amount", "currency", "status", "code"])
+    def test_a_success_that_leaves_something_out_is_in_doubt(self, missing: str) -> None:
+        assert isinstance(transfer(without(SUCCESS, missing)), Unclear)
+
+    @pytest.mark.parametrize("status", [202, 204, 206, 300, 302, 307, 400, 404, 500, 502, 504, 103, 999])
+    def test_a_success_under_an_http_error_is_in_doubt(self, status: int) -> None:
+        assert isinstance(transfer(SUCCESS, status, location="https://bank.example/"), Unclear)
+
+    @pytest.mark.parametrize("raw", ["4405639704015096", "4405 6397 0401 5096", "440563970401*096"])
+    def test_cards_are_cut_by_us_whatever_the_bank_shows(self, raw: str) -> None:
+        paid = transfer(SUCCESS | {"senderCardPAN": raw, "receiverCardPAN": raw})
+
+        assert paid.sender_card.startswith("440563***")
+        assert "970401" not in repr(paid)
+
+
+class TestDeclined:
+    @pytest.mark.parametrize("status", [200, 400, 403, 422])
+    def test_the_page_s_failure_is_a_decline(self, status: int) -> None:
+        assert transfer(FAILURE, status) == Declined("484", "Insufficient funds", CodeClass.DECLINED)
+
+    def test_a_consequence_comes_with_its_code(self) -> None:
+        declined = transfer(FAILURE | {"code": "2872", "id": "b1", "reference": "204"}, 400)
+
+        assert declined.code_class is CodeClass.DECLINED_CONSEQUENCE
+        assert declined.consequence is Consequence.LEAVE_CARD
+        assert (declined.bank_id, declined.reference) == ("b1", "204")
+
+    def test_the_merchant_s_own_fault_is_told_apart(self) -> None:
+        assert transfer(FAILURE | {"code": 487}, 400).code_class is CodeClass.SETUP
+
+    def test_the_message_is_cleaned(self) -> None:
+        declined = transfer(FAILURE | {"message": "card 4405639704015096\x00 refused"}, 400)
+
+        assert declined.message == "card **************** refused"
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            ({"invoiceId": "251124000002"}, "foreign_invoice"),
+            ({"invoiceId": ""}, "no_invoice"),
+            ({"orderID": "251124000002"}, "foreign_invoice"),
+            ({"amount": 100}, "foreign_amount"),
+            ({"currency": "USD"}, "foreign_currency"),
+            ({"status": "AUTH"}, "contradiction"),
+            ({"code": 100}, "question_code"),
+            ({"code": -31}, "question_code"),
+            ({"code": "454"}, "question_code"),
+            ({"code": 999999}, "question_code"),
+            ({"code": 4405639704015096}, "no_code"),
+            ({"code": "error"}, "no_code"),
+            ({"code": 484.0}, "no_code"),
+        ],
+    )
+    def test_a_no_that_is_not_final_and_ours_is_in_doubt(self, change: dict[str, Any], reason: str) -> None:
+        assert why(FAILURE | change, 400) == reason
+
+    @pytest.mark.parametrize("status", [500, 502, 503, 504, 301, 307, 204])
+    def test_a_no_under_a_gateway_s_status_is_in_doubt(self, status: int) -> None:
+        outcome = transfer(FAILURE, status, retry_after_s=7.0)
+
+        assert outcome == Unclear(f"http_{status}", Evidence.ANSWERED, "484", status, 7.0)
+
+    def test_a_code_in_doubt_is_told(self) -> None:
+        assert transfer(FAILURE | {"code": 1267}, 400).code == "1267"
+
+
+class TestChallenge:
+    @pytest.mark.parametrize(
+        "body",
+        [
+            CHALLENGE,
+            CHALLENGE | {"status": "3D", "code": 0},
+            CHALLENGE | {"code": 484, "message": "3D Secure", "invoiceId": INVOICE},
+            SUCCESS | CHALLENGE,
+            {"id": CHALLENGE["id"], "secure3D": without(CHALLENGE, "id")},
+            {"id": CHALLENGE["id"], "secure3D": without(CHALLENGE, "id"), "status": "3D", "code": 0, "amount": "200"},
+            CHALLENGE | {"secure3D": without(CHALLENGE, "id")},
+            {"id": CHALLENGE["id"], "PaReq": CHALLENGE["paReq"], "MD": CHALLENGE["md"], "action": CHALLENGE["action"]},
+        ],
+    )
+    def test_each_form_of_the_challenge_is_seen_before_the_code(self, body: dict[str, Any]) -> None:
+        assert transfer(body) == Challenge(
+            pa_req="eJxVUt1ugjAUvvcp",
+            md="270469967-9CA5EC5779A3358E",
+            action="https://acs.example/pareq",
+            bank_id="a9e1b986-be01-4763-9216-610cc63b963c",
+        )
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"id": ""},
+            {"id": None},
+            {"md": ""},
+            {"paReq": ""},
+            {"paReq": 5},
+            {"action": ""},
+            {"action": "http://acs.example/pareq"},
+            {"action": "javascript:alert(1)"},
+            {"action": "https://user@acs.example/"},
+            {"secure3D": {"action": "https://other.example/"}},
+            {"status": "3D", "paReq": "", "action": "", "md": "", "code": 0},
+        ],
+    )
+    def test_a_challenge_that_cannot_be_met_is_in_doubt(self, change: dict[str, Any]) -> None:
+        assert why(SUCCESS | CHALLENGE | change) == "challenge_incomplete"
+
+    def test_an_action_on_this_very_machine_is_for_the_sandbox(self) -> None:
+        assert isinstance(transfer(CHALLENGE | {"action": "http://127.0.0.1:8700/acs"}), Challenge)
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            ({"orderID": "251124000002"}, "foreign_invoice"),
+            ({"amount": 1}, "foreign_amount"),
+            ({"orderID": INVOICE, "currency": "USD"}, "foreign_currency"),
+        ],
+    )
+    def test_a_challenge_for_another_order_is_in_doubt(self, change: dict[str, Any], reason: str) -> None:
+        assert why(CHALLENGE | change) == reason
+
+
+class TestBrokenBodies:
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            (b"", "empty"),
+            (b"  \n", "empty"),
+            (b"<html><body>OK</body></html>", "html"),
+            (b"[]", "not_json"),
+            (b'"paid"', "not_json"),
+            (b"0", "not_json"),
+            (b"null", "not_json"),
+            (b"\xff\xfe{", "not_json"),
+            (b"{" * 60000, "not_json"),
+            (b"[" * 60000, "not_json"),
+            (json.dumps(SUCCESS).encode()[:-1], "not_json"),
+            (json.dumps(SUCCESS).encode() * 2, "not_json"),
+            (json.dumps(SUCCESS).encode().replace(b'"code": 0', b'"code": 484, "code": 0'), "not_json"),
+            (json.dumps(SUCCESS).encode().replace(b": 200", b": NaN"), "not_json"),
+            (json.dumps(SUCCESS).encode().replace(b": 200", b": Infinity"), "not_json"),
+            (json.dumps(SUCCESS).encode().replace(b": 200", b": " + b"9" * 5000), "not_json"),
+            (json.dumps(SUCCESS).encode().replace(b": 200", b": 1e99999999999999999999"), "not_json"),
+            (json.dumps(SUCCESS).encode().replace(b": 200", b": 1e999999"), "foreign_amount"),
+            (json.dumps(SUCCESS).encode("utf-16"), "not_json"),
+        ],
+    )
+    def test_a_body_that_is_not_one_plain_object_is_in_doubt(self, body: bytes, reason: str) -> None:
+        assert why(body) == reason
+
+    def test_a_mark_of_byte_order_harms_nobody(self) -> None:
+        assert isinstance(transfer(b"\xef\xbb\xbf" + json.dumps(SUCCESS).encode()), Paid)
+
+    def test_text_that_could_not_be_stored_is_left_out(self) -> None:
+        paid = transfer(SUCCESS | {"id": "\ud800", "reference": "a\nb", "senderCardID": "x" * 500})
+
+        assert (paid.bank_id, paid.reference, paid.sender_card_id) == ("", "", "")
+
+
+class TestToken:
+    SAMPLE = {  # noqa: RUF012 - a sample, never changed
+        "access_token": "DCEB8O_ZM5U7SO_T_U5EJQ",
+        "expires_in": 7200,
+        "refresh_token": "",
+        "scope": "transfer",
+        "token_type": "Bearer",
+    }
+
+    @pytest.mark.parametrize(
+        ("expires_in", "seconds"), [(7200, 7200), ("7200", 7200), (None, 0), ("soon", 0), (-1, 0), (10**12, 0)]
+    )
+    def test_a_token_and_its_life(self, expires_in: object, seconds: int) -> None:
+        token = read_token(heard(self.SAMPLE | {"expires_in": expires_in}))
+
+        assert isinstance(token, Token)
+        assert token.access_token.reveal() == "DCEB8O_ZM5U7SO_T_U5EJQ"
+        assert token.expires_in_s == seconds
+
+    @pytest.mark.parametrize(
+        ("body", "status", "reason"),
+        [
+            ({"error": "invalid_client"}, 401, "invalid_client"),
+            ({"error": "card 4405639704015096"}, 400, "http_400"),
+            (b"<html>", 502, "http_502"),
+            (b"<html>", 200, "not_json"),
+            (SAMPLE, 201, "http_201"),
+            ({"expires_in": 7200}, 200, "no_token"),
+            (SAMPLE | {"access_token": ""}, 200, "no_token"),
+            (SAMPLE | {"access_token": 5}, 200, "no_token"),
+            (SAMPLE | {"access_token": "a\r\nX-Evil: 1"}, 200, "no_token"),
+            (SAMPLE | {"access_token": "a b"}, 200, "no_token"),
+            (SAMPLE | {"access_token": "жетон"}, 200, "no_token"),
+            (SAMPLE | {"token_type": "MAC"}, 200, "no_token"),
+        ],
+    )
+    def test_anything_else_is_no_token(self, body: object, status: int, reason: str) -> None:
+        assert read_token(heard(body, status, retry_after_s=3.0)) == TokenRefused(
+            reason, Evidence.ANSWERED, status, retry_after_s=3.0
+        )
+
+    def test_a_token_never_shows_itself(self) -> None:
+        assert "DCEB8O" not in repr(read_token(heard(self.SAMPLE)))

@@ -1,0 +1,131 @@
+"""What the bank's answers to an inquiry mean."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.bank.examples import INVOICE, ORDER, SUCCESS, TRANSACTION, heard, status_body, without
+from worker.bank.outcome import StatusReport, StatusWord
+from worker.bank.status import read_status
+
+
+def status(body: object, http: int = 200, **more: Any) -> StatusReport:
+    return read_status(ORDER, heard(body, http), **more)
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "why"),
+    [
+        ("AUTH", StatusWord.PAID, ""),
+        ("CHARGE", StatusWord.PAID, ""),
+        ("NEW", StatusWord.NOT_YET, ""),
+        ("FINGERPRINT", StatusWord.NOT_YET, ""),
+        ("3D", StatusWord.CHALLENGE_OPEN, ""),
+        ("REJECT", StatusWord.NOT_PAID, ""),
+        ("FAILED", StatusWord.NOT_PAID, ""),
+        ("CANCEL", StatusWord.GIVEN_BACK, ""),
+        ("CANCEL_OLD", StatusWord.GIVEN_BACK, ""),
+        ("REFUND", StatusWord.GIVEN_BACK, ""),
+        ("PAID", StatusWord.NOT_YET, "unknown_status"),
+        ("auth", StatusWord.NOT_YET, "unknown_status"),
+        ("", StatusWord.NOT_YET, "no_status"),
+        (None, StatusWord.NOT_YET, "no_status"),
+        (5, StatusWord.NOT_YET, "no_status"),
+    ],
+)
+@pytest.mark.parametrize("http", [200, 400])
+def test_each_status_reads_as_the_contract_says(name: object, word: StatusWord, why: str, http: int) -> None:
+    report = status(status_body(statusName=name), http)
+
+    assert (report.word, report.why, report.result_code) == (word, why, "100")
+
+
+def test_a_report_carries_what_ops_want_to_see() -> None:
+    assert status(status_body(statusName="FAILED", reasonCode=484)) == StatusReport(
+        StatusWord.NOT_PAID,
+        status_name="FAILED",
+        result_code="100",
+        bank_id="a9e1b986",
+        reference="204978430339",
+        code="484",
+    )
+
+
+def test_which_words_mean_paid_is_a_setting() -> None:
+    assert status(status_body(), paid_words=("CHARGE",)).word is StatusWord.NOT_YET
+    assert status(status_body(statusName="CHARGE"), paid_words=("CHARGE",)).word is StatusWord.PAID
+
+
+@pytest.mark.parametrize("name", ["AUTH", "CHARGE", "REFUND", "REJECT", "3D"])
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"invoiceID": "251124000002"}, "foreign_invoice"),
+        ({"invoiceID": ""}, "no_invoice"),
+        ({"orderID": "251124000002"}, "foreign_invoice"),
+        ({"amount": 20}, "foreign_amount"),
+        ({"amount": "200.01"}, "foreign_amount"),
+        ({"currency": "USD"}, "foreign_currency"),
+    ],
+)
+def test_a_word_about_another_order_is_no_word_about_ours(name: str, change: dict[str, Any], why: str) -> None:
+    report = status(status_body(statusName=name, **change))
+
+    assert (report.word, report.why, report.status_name) == (StatusWord.NOT_YET, why, name)
+
+
+@pytest.mark.parametrize("missing", ["amount", "currency", "invoiceID"])
+def test_paid_is_said_only_with_invoice_amount_and_currency(missing: str) -> None:
+    assert status(status_body(without(TRANSACTION, missing))).word is StatusWord.NOT_YET
+
+
+def test_a_transaction_may_stand_one_level_higher() -> None:
+    assert status({"result": {"code": 100}, "transaction": TRANSACTION}).word is StatusWord.PAID
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        ("101", StatusWord.UNANSWERED),
+        ("102", StatusWord.NOT_FOUND),
+        (102, StatusWord.NOT_FOUND),
+        ("103", StatusWord.UNANSWERED),
+        ("104", StatusWord.UNANSWERED),
+        ("106", StatusWord.UNANSWERED),
+        ("107", StatusWord.NOT_YET),
+        ("109", StatusWord.UNANSWERED),
+        ("108", StatusWord.UNANSWERED),
+        ("0", StatusWord.UNANSWERED),
+        ("", StatusWord.UNANSWERED),
+    ],
+)
+def test_the_result_s_code_comes_first(code: object, word: StatusWord) -> None:
+    assert status(status_body(code=code)).word is word
+
+
+@pytest.mark.parametrize(
+    ("body", "http", "why"),
+    [
+        (b"", 200, "empty"),
+        (b"<html>", 200, "html"),
+        (b"[]", 200, "not_json"),
+        (SUCCESS, 200, "unknown_result"),
+        ({"result": "100", "transaction": TRANSACTION}, 200, "unknown_result"),
+        (status_body(), 401, "http_401"),
+        (status_body(), 500, "http_500"),
+        (status_body(), 302, "http_302"),
+        (status_body(), 202, "http_202"),
+        (status_body(code="102"), 502, "http_502"),
+    ],
+)
+def test_what_is_not_the_bank_s_answer_is_none(body: object, http: int, why: str) -> None:
+    report = status(body, http)
+
+    assert (report.word, report.why) == (StatusWord.UNANSWERED, why)
+
+
+@pytest.mark.parametrize("transaction", [None, [], "AUTH", {"p2p": None}, {"p2p": [TRANSACTION]}])
+def test_an_answer_without_a_transaction_says_nothing_yet(transaction: object) -> None:
+    report = status({"result": {"code": "100"}, "transaction": transaction, "invoiceID": INVOICE})
+
+    assert report.word is StatusWord.NOT_YET

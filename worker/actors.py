@@ -1,0 +1,49 @@
+"""The actors: skins of Dramatiq around the journey. A message is a transfer's key; whatever else it is, is refused.
+
+An actor may run twice, late, or never: the ledger decides, and the sweeper rings again. So nothing is retried here.
+"""
+
+import logging
+from collections.abc import Callable
+
+import dramatiq
+
+from ledger import doorbell, invoice
+from ledger.errors import TransfersError
+from worker.journey import Journey
+
+_LOG = logging.getLogger(__name__)
+
+#: The lower, the sooner: a client who confirms is first of all, a batch of payouts last.
+_PRIORITIES = {doorbell.CONFIRMS: 0, doorbell.NOW: 10, doorbell.INQUIRIES: 20, doorbell.BATCH: 30}
+
+
+def declare(broker: dramatiq.Broker, journey: Journey) -> None:
+    """Tell the broker what each bell calls."""
+    skins: dict[str, tuple[str, Callable[[str], None]]] = {
+        "confirm": (doorbell.CONFIRMS, journey.confirm),
+        "execute": (doorbell.NOW, journey.execute),
+        "inquire": (doorbell.INQUIRIES, journey.inquire),
+        "execute_batch": (doorbell.BATCH, journey.execute),
+    }
+    for name, (queue, step) in skins.items():
+        dramatiq.Actor(
+            _careful(name, step),
+            broker=broker,
+            actor_name=name,
+            queue_name=queue,
+            priority=_PRIORITIES[queue],
+            options={},
+        )
+
+
+def _careful(name: str, step: Callable[[str], None]) -> Callable[[object], None]:
+    def skin(key: object) -> None:
+        if not isinstance(key, str) or not invoice.is_key(key):
+            raise ValueError("the message is not a transfer's key")
+        try:
+            step(key)
+        except TransfersError as error:
+            _LOG.warning("actor.later", extra={"actor": name, "key": key, "why": type(error).__name__})
+
+    return skin

@@ -1,0 +1,77 @@
+"""What an outcome means beyond its own transfer: a terminal that must stop, a card to be left alone, a contradiction.
+
+It never decides about the transfer itself; it writes lanes, strikes and alarms into the ledger, and says so in the log.
+"""
+
+import logging
+from datetime import UTC, datetime, timedelta, timezone
+
+from ledger.clock import Clock
+from ledger.events import Events
+from ledger.lanes import ALL, Lane, Lanes
+from ledger.record import Record
+from ledger.replies import Refused
+from ledger.states import State, Verb
+from worker.bank import CodeClass, Consequence, Declined, TransferOutcome
+
+_LOG = logging.getLogger(__name__)
+
+#: Codes that blame the merchant's set-up, in a row, before the terminal's send lane is stopped (contract section 7).
+STRIKES = 3
+
+_ALMATY = timezone(timedelta(hours=5))
+
+
+class Consequences:
+    def __init__(self, lanes: Lanes, events: Events, clock: Clock, actor: str) -> None:
+        self._lanes = lanes
+        self._events = events
+        self._clock = clock
+        self._actor = actor
+
+    def heard(self, record: Record, outcome: TransferOutcome) -> None:
+        """Before the transfer's own record: a stop that comes a moment too early harms nobody."""
+        if not isinstance(outcome, Declined):
+            return
+        if outcome.consequence is Consequence.STOP_TERMINAL:
+            reason = f"code {outcome.code}: the terminal's limit"
+            self._pause(record.terminal, reason, until_ms=next_day_ms(self._clock.now_ms()))
+        strikes = self._lanes.strike(record.terminal, outcome.code_class is CodeClass.SETUP)
+        if strikes >= STRIKES:
+            self._pause(record.terminal, f"code {outcome.code}, {strikes} times in a row: the merchant's set-up")
+
+    def not_before(self, outcome: Declined) -> dict[str, str | int]:
+        """When the producer may try again under a new reference, where the code says so."""
+        if outcome.consequence is Consequence.WAIT_30_MIN:
+            return {"not_before": self._clock.now_ms() + 30 * 60_000}
+        if outcome.consequence in {Consequence.RECEIVER_LIMIT, Consequence.STOP_TERMINAL}:
+            return {"not_before": next_day_ms(self._clock.now_ms())}
+        return {}
+
+    def refused(self, record: Record, verb: Verb, refused: Refused) -> None:
+        """The ledger would not take the bank's own word. Where it has ended otherwise, somebody must know at once."""
+        agreed = {Verb.PAY: {State.PAID, State.REVERSED}, Verb.DECLINE: {State.DECLINED}}
+        if refused.state in agreed.get(verb, set()):
+            return  # said before, and the reply was lost
+        _LOG.critical("transfer.contradiction", extra={"key": record.key, "bank": verb, "ledger": refused.state})
+        self._events.alarm(
+            "contradiction", actor=self._actor, key=record.key, said=verb, ledger=str(refused.state or "unknown")
+        )
+
+    def ledger_went_back(self, sequence: int) -> None:
+        """The tripwire: the ledger has forgotten moves, so nothing is sent until a person has looked."""
+        _LOG.critical("ledger.went_back", extra={"sequence": sequence})
+        reason = "the ledger went back: see the runbook, 'The ledger went back'"
+        self._lanes.pause(Lane.SEND, ALL, actor=self._actor, reason=reason)
+        self._lanes.pause(Lane.CONFIRM, ALL, actor=self._actor, reason=reason)
+
+    def _pause(self, terminal: str, reason: str, until_ms: int = 0) -> None:
+        _LOG.error("terminal.stopped", extra={"terminal": terminal, "reason": reason})
+        self._lanes.pause(Lane.SEND, terminal, actor=self._actor, reason=reason, until_ms=until_ms)
+
+
+def next_day_ms(now_ms: int) -> int:
+    """The next midnight in Almaty, the bank's day."""
+    today = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(_ALMATY)
+    midnight = today.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return int(midnight.timestamp() * 1000)

@@ -1,0 +1,73 @@
+"""What an inquiry's answer means for a transfer in doubt. Pure: the record and the report in, a verdict out.
+
+Time alone never settles anything: "not found" counts only from an answer that was asked for after the horizon, and only
+after several that agree.
+"""
+
+from dataclasses import dataclass
+
+from ledger.record import Record
+from ledger.states import State, Verb
+from worker.bank import StatusReport, StatusWord
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtRule:
+    """`DOUBT_HORIZON` and `DOUBT_READS`."""
+
+    horizon_s: int = 86_400
+    reads: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The bank's word settles it."""
+
+    verb: Verb
+
+
+@dataclass(frozen=True, slots=True)
+class NothingThere:
+    """The bank has no such order, and that can be believed: the vault says whether we ever sent it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """Asked, answered, and past the horizon: a person must look."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskAgain:
+    reads: int
+
+
+Verdict = Known | NothingThere | Unsettled | AskAgain
+
+_KNOWN = {
+    StatusWord.PAID: Verb.LEARN_PAID,
+    StatusWord.NOT_PAID: Verb.LEARN_DECLINED,
+    StatusWord.GIVEN_BACK: Verb.LEARN_REVERSED,
+}
+
+
+def judge(record: Record, report: StatusReport, *, asked_at_ms: int, rule: DoubtRule) -> Verdict:
+    """For a record `in_doubt` (of the others, only what `settles` says counts)."""
+    verb = settles(report)
+    if verb:
+        return Known(verb)
+    is_late = record.state is State.IN_DOUBT and asked_at_ms >= record.doubted + rule.horizon_s * 1000
+    match report.word:
+        case StatusWord.NOT_FOUND:
+            reads = record.reads + 1
+            return NothingThere() if is_late and reads >= rule.reads else AskAgain(reads)
+        case StatusWord.CHALLENGE_OPEN:
+            return Known(Verb.EXPIRE) if is_late else AskAgain(0)
+        case StatusWord.NOT_YET:
+            return Unsettled() if is_late else AskAgain(0)
+        case _:  # not answered: neither agrees nor disagrees, and an outage of the bank is no operator's case
+            return AskAgain(record.reads)
+
+
+def settles(report: StatusReport) -> Verb | None:
+    """Does the bank's word end it, whatever state it is in?"""
+    return _KNOWN.get(report.word)

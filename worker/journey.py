@@ -1,0 +1,178 @@
+"""The journey of one transfer: all of its control flow is here, and nothing else is.
+
+Read it from top to bottom. A message only says *look at this transfer*; what happens depends on the ledger alone, so
+each of the three journeys may run at any time, twice, late, or be cut off between any two lines. "Record, then send"
+stands on adjacent lines: `claim`, `burn`, and only then the bank.
+"""
+
+from ledger.lanes import Lane
+from ledger.ledger import Ledger
+from ledger.record import Record
+from ledger.replies import Moved
+from ledger.sealing import Purpose
+from ledger.states import Phase, State, Verb
+from ledger.vault import Burnt, Gone, Later, There, Vault
+from worker.bank import Bank, StatusWord, Token, TokenRefused
+from worker.doubt import AskAgain, Known, NothingThere, Unsettled, judge, settles
+from worker.scribe import Scribe
+from worker.steps import Steps
+
+
+class Journey:
+    def __init__(self, ledger: Ledger, vault: Vault, bank: Bank, steps: Steps, scribe: Scribe) -> None:
+        self.ledger = ledger
+        self.vault = vault
+        self.bank = bank
+        self.steps = steps
+        self.scribe = scribe
+
+    def execute(self, key: str) -> None:
+        """A queued transfer: token, claim, burn, send, record."""
+        record, steps, scribe = self.ledger.get(key), self.steps, self.scribe
+        if record is None or record.state is not State.QUEUED:
+            return None  # an old ring
+        if steps.now() >= record.expires:
+            return steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
+        if steps.now() < record.next:
+            return None  # an early ring: its time stands in `due`
+        if record.rings and self.vault.look(Purpose.CARD, key) is There.NOTHING:
+            return None  # its producer died before the card was in: it may bring it again, until the deadline
+        token = self.bank.token(steps.terminal(record), order=steps.order(record))
+        if isinstance(token, TokenRefused):
+            return steps.back_off(record, f"token_{token.why}", token.retry_after_s)
+
+        lease = steps.lease()
+        claim = steps.claim(record, Lane.SEND)
+        if not isinstance(claim, Moved):
+            return steps.postpone(record, claim)
+        burnt = self.vault.burn(Purpose.CARD, key, record.epoch, claim.sequence)
+        if not isinstance(burnt, Burnt):
+            return self._nothing_to_send(record, burnt)
+        with steps.doubt_unless_recorded(record):
+            cards = steps.open_cards(record, burnt)
+            if cards is None:
+                return scribe.die(record, "card_unreadable")
+            if not lease.stands():
+                return steps.give_back(record, burnt, "lease_over")
+            outcome = self.bank.transfer(steps.terminal(record), token, order=steps.order(record), cards=cards)
+            return steps.record_outcome(record, burnt, outcome)
+
+    def confirm(self, key: str) -> None:
+        """A resumed transfer: token, claim, burn the PaRes, confirm, record."""
+        record, steps, scribe = self.ledger.get(key), self.steps, self.scribe
+        if record is None or record.state is not State.RESUMED or steps.now() < record.next:
+            return None
+        challenge = self.ledger.challenge(record)
+        token: Token | TokenRefused | None = None
+        if steps.confirm_needs_token:
+            token = self.bank.token(steps.terminal(record), order=steps.order(record))
+        if isinstance(token, TokenRefused):
+            return steps.back_off(record, f"token_{token.why}", token.retry_after_s)
+
+        lease = steps.lease()
+        claim = steps.claim(record, Lane.CONFIRM)
+        if not isinstance(claim, Moved):
+            return steps.postpone(record, claim)
+        burnt = self.vault.burn(Purpose.PARES, key, record.epoch, claim.sequence)
+        if not isinstance(burnt, Burnt):
+            return self._nothing_to_send(record, burnt)
+        with steps.doubt_unless_recorded(record):
+            pa_res = steps.open_pares(record, burnt)
+            if pa_res is None or challenge is None:
+                return scribe.doubt(record, "pares_unreadable")
+            if not lease.stands():
+                return steps.give_back(record, burnt, "lease_over")
+            outcome = self.bank.confirm(
+                token, order=steps.order(record), bank_id=record.bank_id, pa_res=pa_res, md=challenge.md
+            )
+            return steps.record_outcome(record, burnt, outcome)
+
+    def inquire(self, key: str) -> None:
+        """A transfer of which somebody wants to know more: in doubt, held, parked past its time, or asked for."""
+        record, steps, scribe = self.ledger.get(key), self.steps, self.scribe
+        if record is None or record.state not in {State.IN_DOUBT, State.HELD, State.PARKED, State.DEAD}:
+            return None
+        if steps.now() < record.next and not record.asked:
+            return None  # an early ring
+        if record.state is State.DEAD:
+            return self._inquire_dead(record)
+        if record.state is State.IN_DOUBT and record.phase is Phase.SEND and steps.take_back(record):
+            return None  # the card was still there: nothing was sent, and it is queued again
+        if not self.bank.has_status:
+            return self._nobody_to_ask(record)
+
+        asked_at = steps.now()
+        report = self.bank.status(steps.terminal(record), order=steps.order(record))
+        if record.state is State.PARKED and settles(report) is None:
+            return self._end_parked(record, report.word)
+        match judge(record, report, asked_at_ms=asked_at, rule=steps.doubt_rule):
+            case Known(verb):
+                scribe.learn(record, verb, report)
+            case NothingThere() if record.phase is Phase.CONFIRM or self._was_burnt(record, Purpose.CARD):
+                scribe.hold(record, "bank_says_not_found")
+            case NothingThere():
+                scribe.die(record, "card_lost")
+            case Unsettled():
+                scribe.hold(record, f"bank_says_{report.status_name or report.word}")
+            case AskAgain(reads):
+                scribe.ask_again(record, reads, report)
+
+    def sweep(self, record: Record) -> None:
+        """Who is due and is not rung for: a lease that ran out, a deadline that passed."""
+        match record.state:
+            case State.QUEUED:
+                self.steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
+            case State.SENDING if not self.steps.take_back(record):
+                self.scribe.doubt(record, "lease_over")
+            case State.CONFIRMING:
+                self.scribe.doubt(record, "lease_over")
+            case _:
+                pass
+
+    def _nothing_to_send(self, record: Record, burnt: Later | Gone) -> None:
+        if isinstance(burnt, Gone):
+            self.scribe.doubt(record, f"vault_{burnt.there}")  # nothing there is never a proof
+        # Later: the sweeper fenced this job off, and has queued the transfer again
+
+    def _inquire_dead(self, record: Record) -> None:
+        """What a person asked for a dead transfer. The bank is asked all the same before it is queued again."""
+        steps, scribe = self.steps, self.scribe
+        if record.asked == "discard":
+            return steps.end_unsent(record, Verb.CANCEL, reason="discarded")
+        if record.asked != "requeue":
+            return None
+        if record.reason == "card_lost":
+            return scribe.drop(record, "its card is gone: pay it under a new reference")
+        if not self.bank.has_status:
+            return scribe.drop(record, "the bank can't be asked: no status address is set")
+        report = self.bank.status(steps.terminal(record), order=steps.order(record))
+        verb = settles(report)
+        if verb:
+            return scribe.learn(record, verb, report)
+        if report.word is not StatusWord.NOT_FOUND:
+            return scribe.drop(record, f"the bank says {report.word}")
+        if not self.vault.refence(Purpose.CARD, record.key, record.epoch):
+            return scribe.drop(record, "its card is gone: pay it under a new reference")
+        return scribe.revive(record)
+
+    def _end_parked(self, record: Record, word: StatusWord) -> None:
+        """The challenge's time is over, or its producer cancels: the bank was asked first."""
+        if word not in {StatusWord.CHALLENGE_OPEN, StatusWord.NOT_FOUND}:
+            return self.scribe.ask_again(record, 0, None)
+        if self._was_burnt(record, Purpose.PARES):
+            return self.scribe.doubt(record, "vault_remembers", verb=Verb.REMEMBER_CONFIRM)
+        verb = Verb.CANCEL if record.asked == "cancel" else Verb.EXPIRE
+        return self.scribe.end(record, verb, reason="cancelled" if record.asked == "cancel" else "challenge_unanswered")
+
+    def _nobody_to_ask(self, record: Record) -> None:
+        """No status address is set: our own evidence, or a person."""
+        match record.state:
+            case State.PARKED:
+                self._end_parked(record, StatusWord.NOT_FOUND)
+            case State.IN_DOUBT:
+                self.scribe.hold(record, "no_status_address")
+            case _:
+                self.scribe.tomorrow(record)
+
+    def _was_burnt(self, record: Record, purpose: Purpose) -> bool:
+        return self.vault.look(purpose, record.key) is There.TOMBSTONE

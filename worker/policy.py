@@ -1,0 +1,72 @@
+"""When to try again, when to ask again, when to ring again, when to stop trying. Pure: numbers in, a decision out.
+
+Only what is proved not to have been sent is tried again; after that we only ask. The waiting is the ledger's `due`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+#: Inquiries after a transfer came into doubt, in seconds; the last one repeats.
+INQUIRY_LADDER_S = (5, 15, 60, 300, 900, 3600)
+
+#: A ring doubles its distance, up to five minutes.
+FIRST_RING_S = 5
+LAST_RING_S = 300
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try again at `at_ms`; never later than the deadline, at which the sweeper ends what is still queued."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The tries are used up."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRule:
+    """`RETRY_ATTEMPTS`, `RETRY_MIN_BACKOFF`, `RETRY_MAX_BACKOFF`."""
+
+    attempts: int = 20
+    min_backoff_s: float = 1.0
+    max_backoff_s: float = 60.0
+
+
+def next_try(
+    rule: RetryRule,
+    *,
+    attempts: int,
+    now_ms: int,
+    deadline_ms: int,
+    retry_after_s: float | None,
+    chance: Callable[[], float],
+) -> Retry | GiveUp:
+    """After `attempts` tries of which nothing was sent: exponential with full jitter, at least what the bank asked for.
+
+    The ceiling of the wait after the n-th try is `min_backoff * 2^(n-1)`, at most `max_backoff`; `chance` draws from
+    [0, 1).
+    """
+    if attempts >= rule.attempts:
+        return GiveUp()
+    ceiling_s = min(rule.max_backoff_s, rule.min_backoff_s * 2 ** min(attempts - 1, 32))
+    wait_s = max(chance() * ceiling_s, retry_after_s or 0.0)
+    return Retry(min(now_ms + int(wait_s * 1000), deadline_ms))
+
+
+def next_inquiry_ms(asks: int, now_ms: int) -> int:
+    """When to ask after `asks` inquiries."""
+    return now_ms + INQUIRY_LADDER_S[min(asks, len(INQUIRY_LADDER_S) - 1)] * 1000
+
+
+def next_ring_ms(rings: int, now_ms: int) -> int:
+    """When to look again after `rings` rings that nobody answered."""
+    return now_ms + min(FIRST_RING_S << min(rings, 16), LAST_RING_S) * 1000
+
+
+def tomorrow_ms(now_ms: int) -> int:
+    return now_ms + DAY_S * 1000

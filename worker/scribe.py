@@ -1,0 +1,148 @@
+"""The scribe writes what became of a transfer into the ledger, and does not give up while the ledger is away.
+
+What it holds is the truth, and nobody else has it. If the process dies meanwhile, the lease runs out into doubt, and an
+inquiry finds the same truth again. Every move may be said twice: the second one is refused.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from ledger.clock import Clock
+from ledger.errors import LedgerUnavailable, VaultUnavailable
+from ledger.ledger import Ledger
+from ledger.record import Challenge, Record
+from ledger.replies import Moved, Refused
+from ledger.states import State, Verb
+from ledger.vault import Vault
+from worker import bank, policy
+from worker.consequences import Consequences
+
+_LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: How long a result is held while the ledger is away.
+INSIST_S = 300.0
+
+#: What only matters while a transfer is unfinished.
+_UNFINISHED_FIELDS = ("next", "lease", "rings", "asks", "reads", "doubted", "asked", "parked_until")
+
+
+class Scribe:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        vault: Vault,
+        consequences: Consequences,
+        clock: Clock,
+        actor: str,
+        has_status: bool,
+        park_s: int,
+    ) -> None:
+        self._ledger = ledger
+        self._vault = vault
+        self._consequences = consequences
+        self._clock = clock
+        self._actor = actor
+        self._has_status = has_status
+        self._park_s = park_s
+        self._ending = threading.Event()
+
+    def doubt(
+        self, record: Record, reason: str, *, verb: Verb = Verb.DOUBT, fields: dict[str, str | int] | None = None
+    ) -> None:
+        now = self._clock.now_ms()
+        first = now + policy.INQUIRY_LADDER_S[0] * 1000 if self._has_status else now
+        doubted: dict[str, str | int] = {"doubted": now, "asks": 0, "reads": 0, "rings": 0, "next": first}
+        known: dict[str, str | int] = {"reason": reason, "evidence": bank.Evidence.MAYBE_SENT}
+        self.move(record, verb, due=first, fields=doubted | known | (fields or {}))
+
+    def die(self, record: Record, reason: str, *, fields: dict[str, str | int] | None = None) -> None:
+        at = policy.tomorrow_ms(self._clock.now_ms())
+        known: dict[str, str | int] = {"reason": reason, "evidence": bank.Evidence.NOT_SENT, "rings": 0, "next": at}
+        self.move(record, Verb.DIE, due=at, fields=known | (fields or {}), unset=("asked",))
+
+    def end(self, record: Record, verb: Verb, *, reason: str, fields: dict[str, str | int] | None = None) -> None:
+        if self.move(record, verb, fields={"reason": reason} | (fields or {}), unset=_UNFINISHED_FIELDS):
+            with suppress(VaultUnavailable):  # what is left there times out
+                self._vault.drop(record.key)
+
+    def settle(self, record: Record, verb: Verb, fields: dict[str, str | int]) -> None:
+        """The bank's own word, for good. It counts in every unfinished state, and must not be lost."""
+        moved = self.move(record, verb, fields=fields, unset=_UNFINISHED_FIELDS)
+        if isinstance(moved, Refused):
+            self._consequences.refused(record, verb, moved)
+
+    def park(self, record: Record, challenge: bank.Challenge) -> None:
+        until = self._clock.now_ms() + self._park_s * 1000
+        self.move(
+            record,
+            Verb.PARK,
+            due=until,
+            fields={"bank_id": challenge.bank_id, "parked_until": until, "next": until, "rings": 0, "reason": ""},
+            challenge=Challenge(challenge.pa_req, challenge.md, challenge.action),
+        )
+
+    def learn(self, record: Record, verb: Verb, report: bank.StatusReport) -> None:
+        said = {
+            "reason": f"bank_status_{report.status_name or report.word}",
+            "code": report.code,
+            "evidence": bank.Evidence.ANSWERED,
+        }
+        found = {"bank_id": report.bank_id, "bank_reference": report.reference}
+        self.move(
+            record, verb, fields=said | {name: text for name, text in found.items() if text}, unset=_UNFINISHED_FIELDS
+        )
+
+    def ask_again(self, record: Record, reads: int, report: bank.StatusReport | None) -> None:
+        asks, now = record.asks + 1, self._clock.now_ms()
+        at = policy.tomorrow_ms(now) if record.state is State.HELD else policy.next_inquiry_ms(asks, now)
+        event = {"said": f"{report.word} {report.status_name} {report.why}".strip()} if report else {}
+        fields: dict[str, str | int] = {"asks": asks, "reads": reads, "next": at, "rings": 0}
+        if record.asked == "inquire":
+            fields["asked"] = ""
+        self.move(record, Verb.WONDER, due=at, fields=fields, event=event)
+
+    def hold(self, record: Record, reason: str) -> None:
+        at = policy.tomorrow_ms(self._clock.now_ms())
+        self.move(record, Verb.HOLD, due=at, fields={"reason": reason, "next": at, "rings": 0}, unset=("asked",))
+
+    def tomorrow(self, record: Record) -> None:
+        """Nothing to be learnt today."""
+        at = policy.tomorrow_ms(self._clock.now_ms())
+        self.move(record, Verb.RING, due=at, fields={"next": at, "rings": 0}, quiet=True)
+
+    def drop(self, record: Record, why: str) -> None:
+        """What a person asked for can't be done; the reason stands in the event."""
+        at = policy.tomorrow_ms(self._clock.now_ms())
+        event = {"said": why, "refused": record.asked}
+        self.move(record, Verb.DROP, due=at, fields={"next": at, "rings": 0}, unset=("asked",), event=event)
+
+    def revive(self, record: Record) -> None:
+        fields = {"attempts": 0, "rings": 0, "next": 0, "reason": "requeued"}
+        self.move(record, Verb.REVIVE, due=self._clock.now_ms(), fields=fields, unset=("asked",))
+
+    def stop_insisting(self) -> None:
+        """The process is to end: what can't be recorded now is left to the lease."""
+        self._ending.set()
+
+    def move(self, record: Record, verb: Verb, **details: Any) -> Moved | Refused:
+        moved = self.insist(lambda: self._ledger.move(record, verb, actor=self._actor, **details))
+        _LOG.info("transfer.%s", verb, extra={"key": record.key, "state": moved.state, "made": bool(moved)})
+        return moved
+
+    def insist(self, call: Callable[[], T]) -> T:
+        """Say it again until it is heard: a move, or an unburn."""
+        give_up_at = self._clock.monotonic() + INSIST_S
+        wait_s = 0.05
+        while True:
+            try:
+                return call()
+            except (LedgerUnavailable, VaultUnavailable):
+                if self._clock.monotonic() > give_up_at or self._ending.wait(wait_s):
+                    raise
+                wait_s = min(wait_s * 2, 1.0)

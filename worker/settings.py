@@ -1,0 +1,160 @@
+"""The worker's settings: the only process that holds the bank's secrets and the vault's private keys."""
+
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_settings import NoDecode
+
+from ledger.sealing import Opener
+from ledger.secret import Secret
+from ledger.settings import JSON, ServerSettings
+from worker.bank import PRESETS, Addresses, BankConfig, Terminal
+from worker.bank.order import is_safe
+
+_ADDRESS = "give an https:// address (http:// only for loopback)"
+
+#: A tombstone is remembered for seven days: doubt has to end before it is forgotten.
+_LONGEST_HORIZON_S = 6 * 86_400
+
+
+class TerminalCredentials(BaseModel):
+    """What opens the bank's door for a further terminal."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    terminal_id: str
+    client_id: str
+    client_secret: Secret
+
+
+class WorkerSettings(ServerSettings):
+    vault_url: Secret = Field(description="give a second server without persistence, like redis://127.0.0.1:6380/0")
+    vault_private_keys: Annotated[list[Secret], NoDecode] = Field(
+        description="give what `transfers keygen` printed, newest first"
+    )
+
+    epay_environment: Literal["test", "production"] = Field(default="test", description="give test or production")
+    epay_token_url: str = Field(default="", description=_ADDRESS, validate_default=True)
+    epay_transfer_url: str = Field(default="", description=_ADDRESS, validate_default=True)
+    epay_confirm_url: str = Field(
+        default="",
+        description="give the address that the bank named to you (`docs/bank.md` has a guess for test)",
+        validate_default=True,
+    )
+    epay_status_url: str = Field(
+        default="", description=f"{_ADDRESS} with {{invoice_id}} in it, or `none`", validate_default=True
+    )
+    epay_terminal_id: str = Field(description="give the TerminalID that the bank gave you")
+    epay_client_id: str = Field(description="give the ClientID that the bank gave you")
+    epay_client_secret: Secret = Field(description="give the ClientSecret that the bank gave you")
+    epay_credentials: Annotated[dict[str, TerminalCredentials], *JSON] = Field(
+        default_factory=dict,
+        description="give JSON with terminal_id, client_id and client_secret for each name in EPAY_TERMINALS",
+        validate_default=True,
+    )
+    epay_confirm_auth: Literal["bearer", "none"] = Field(default="bearer", description="give bearer or none")
+    epay_receiver_id_field: Literal["both", "id", "cardCred"] = Field(
+        default="both", description="give both, id or cardCred"
+    )
+    epay_paid_statuses: Annotated[tuple[str, ...], *JSON] = Field(
+        default=("AUTH", "CHARGE"), description='give JSON like ["AUTH"]'
+    )
+    epay_rate: Annotated[dict[str, float], *JSON] = Field(
+        default_factory=dict, description='give transfers a second by terminal, as JSON like {"main": 5}'
+    )
+
+    http_connect_timeout: float = Field(default=5, gt=0, description="give seconds")
+    http_read_timeout: float = Field(default=30, gt=0, description="give seconds")
+    http_deadline: float = Field(default=45, gt=0, description="give seconds")
+    lease: float = Field(default=60, gt=0, description="give seconds, more than HTTP_DEADLINE", validate_default=True)
+    bank_ca_file: str | None = Field(default=None, description="give a PEM file, or leave it out")
+
+    retry_attempts: int = Field(default=20, ge=1, description="give a whole number from 1")
+    retry_min_backoff: float = Field(default=1, gt=0, description="give seconds")
+    retry_max_backoff: float = Field(default=60, gt=0, description="give seconds")
+    park_ttl: int = Field(default=900, gt=0, description="give seconds")
+    doubt_horizon: int = Field(
+        default=86_400, le=_LONGEST_HORIZON_S, description="give seconds, more than LEASE, at most 6 days",
+        validate_default=True,
+    )  # fmt: skip
+    doubt_reads: int = Field(default=3, ge=1, description="give a whole number from 1")
+    events_keep: int = Field(default=30 * 86_400, gt=0, description="give seconds")
+    worker_threads: int = Field(default=16, ge=2, le=1000, description="give a whole number from 2")
+
+    @field_validator("vault_private_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("vault_private_keys")
+    @classmethod
+    def _keys_open(cls, value: list[Secret]) -> list[Secret]:
+        Opener(value)
+        return value
+
+    @field_validator("epay_token_url", "epay_transfer_url", "epay_confirm_url", "epay_status_url")
+    @classmethod
+    def _preset(cls, value: str, info: ValidationInfo) -> str:
+        """What is not set comes from the environment's preset; the page has no confirm address for test."""
+        field = str(info.field_name)
+        if not value:
+            preset = PRESETS[info.data.get("epay_environment", "test")]
+            value = getattr(preset, field.removeprefix("epay_")) or ""
+        if not value:
+            raise ValueError("is not set, and the bank documents none for this environment")
+        if field == "epay_status_url" and value == "none":
+            return value
+        if not is_safe(value):
+            raise ValueError("is not a safe address")
+        if field == "epay_status_url" and "{invoice_id}" not in value:
+            raise ValueError("has no {invoice_id} in it")
+        return value
+
+    @field_validator("epay_credentials")
+    @classmethod
+    def _all_terminals(
+        cls, value: dict[str, TerminalCredentials], info: ValidationInfo
+    ) -> dict[str, TerminalCredentials]:
+        missing = set(info.data.get("epay_terminals", {})) - set(value) - {"main"}
+        if missing:
+            raise ValueError(f"lacks {', '.join(sorted(missing))}")
+        return value
+
+    @field_validator("lease")
+    @classmethod
+    def _outlives_request(cls, value: float, info: ValidationInfo) -> float:
+        if value <= info.data.get("http_deadline", 0):
+            raise ValueError("is not longer than HTTP_DEADLINE: a request could outlive its lease")
+        return value
+
+    @field_validator("doubt_horizon")
+    @classmethod
+    def _outlives_lease(cls, value: int, info: ValidationInfo) -> int:
+        if value <= info.data.get("http_deadline", 0):
+            raise ValueError("is not longer than HTTP_DEADLINE: a request could still be under way")
+        return value
+
+    @cached_property
+    def terminals(self) -> dict[str, Terminal]:
+        main = TerminalCredentials(
+            terminal_id=self.epay_terminal_id, client_id=self.epay_client_id, client_secret=self.epay_client_secret
+        )
+        return {
+            name: Terminal(name, given.terminal_id, given.client_id, given.client_secret)
+            for name, given in ({"main": main} | self.epay_credentials).items()
+        }
+
+    @cached_property
+    def bank(self) -> BankConfig:
+        status = None if self.epay_status_url == "none" else self.epay_status_url
+        return BankConfig(
+            addresses=Addresses(self.epay_token_url, self.epay_transfer_url, self.epay_confirm_url, status),
+            connect_timeout_s=self.http_connect_timeout,
+            read_timeout_s=self.http_read_timeout,
+            deadline_s=self.http_deadline,
+            ca_file=self.bank_ca_file,
+            confirm_auth=self.epay_confirm_auth,
+            receiver_id_field=self.epay_receiver_id_field,
+            paid_words=self.epay_paid_statuses,
+        )

@@ -1,0 +1,94 @@
+"""The sweeper works off `due`: it rings again for whoever waits too long, and ends what nobody holds any more.
+
+Any number may run at once: each change is a move that only one of them gets. A batch is bounded, and so is the ringing:
+nobody rings while a queue is longer than four times the threads.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.clock import Clock
+from ledger.doorbell import Doorbell, bell_of
+from ledger.errors import TransfersError
+from ledger.ledger import Ledger
+from ledger.record import Record
+from ledger.states import State, Verb
+from worker import policy
+from worker.journey import Journey
+
+_LOG = logging.getLogger(__name__)
+
+BATCH = 200
+
+#: How full a queue may be, in messages a thread, before rings wait.
+_QUEUED_PER_THREAD = 4
+
+#: How long who could not be rung for waits.
+_ROOM_MS = 2_000
+
+
+@dataclass(slots=True)
+class _Round:
+    """One batch: the rings that are to be recorded, and how much room each queue has left."""
+
+    room: dict[str, int]
+    moves: list[tuple[Record, Verb, dict[str, Any]]]
+    bells: list[Record]
+
+
+class Sweeper:
+    def __init__(self, ledger: Ledger, journey: Journey, doorbell: Doorbell, clock: Clock, threads: int) -> None:
+        self._ledger = ledger
+        self._journey = journey
+        self._doorbell = doorbell
+        self._clock = clock
+        self._most = threads * _QUEUED_PER_THREAD
+
+    def run_once(self) -> int:
+        """One bounded batch. Returns how many were looked at: a full batch means that there may be more."""
+        records = self._ledger.due(BATCH)
+        this = _Round({}, [], [])
+        for record in records:
+            if self._is_for_sweeping(record):
+                self._sweep(record, this)
+            elif record.state is State.DEAD and not record.asked:
+                self._look_again(record, this, policy.tomorrow_ms(self._clock.now_ms()))
+            else:
+                self._ring(record, this)
+        moved = self._ledger.move_many(this.moves, actor="sweeper") if this.moves else []
+        made = {record.key for (record, _, _), reply in zip(this.moves, moved, strict=True) if reply}
+        self._doorbell.ring_all(record for record in this.bells if record.key in made)
+        return len(records)
+
+    def _is_for_sweeping(self, record: Record) -> bool:
+        """A lease that ran out, or a deadline that passed."""
+        is_late = record.state is State.QUEUED and self._clock.now_ms() >= record.expires
+        return is_late or record.state in {State.SENDING, State.CONFIRMING}
+
+    def _sweep(self, record: Record, this: _Round) -> None:
+        try:
+            self._journey.sweep(record)
+        except TransfersError as error:
+            _LOG.warning("sweeper.later", extra={"key": record.key, "why": type(error).__name__})
+            self._look_again(record, this, self._clock.now_ms() + policy.FIRST_RING_S * 1000)
+
+    def _ring(self, record: Record, this: _Round) -> None:
+        bell = bell_of(record)
+        if bell is None:
+            return
+        now_ms = self._clock.now_ms()
+        if bell.queue not in this.room:
+            this.room[bell.queue] = self._most - self._doorbell.waiting(bell.queue)
+        if this.room[bell.queue] <= 0:
+            self._look_again(record, this, now_ms + _ROOM_MS)
+            return
+        this.room[bell.queue] -= 1
+        at = policy.next_ring_ms(record.rings, now_ms)
+        if record.state is State.QUEUED:
+            at = min(at, record.expires)
+        this.moves.append((record, Verb.RING, {"due": at, "add": ("rings",), "quiet": True}))
+        this.bells.append(record)
+
+    def _look_again(self, record: Record, this: _Round, at_ms: int) -> None:
+        this.moves.append((record, Verb.RING, {"due": at_ms, "quiet": True}))
