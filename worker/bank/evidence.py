@@ -123,21 +123,21 @@ class _Watched(HTTPConnection):
         return super().getresponse()
 
 
-class _WatchedPlain(_Watched, HTTPConnection):
+class WatchedPlain(_Watched, HTTPConnection):
     pass
 
 
-class _WatchedTLS(_Watched, HTTPSConnection):
+class WatchedTLS(_Watched, HTTPSConnection):
     pass
 
 
-class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _WatchedPlain
+class PlainPool(HTTPConnectionPool):
+    ConnectionCls = WatchedPlain
 
 
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedTLS
+class TLSPool(HTTPSConnectionPool):
+    ConnectionCls = WatchedTLS
 
 
 #: For the pool manager of an adapter.
-POOLS = {"http": _PlainPool, "https": _TLSPool}
+POOLS = {"http": PlainPool, "https": TLSPool}

@@ -1,0 +1,216 @@
+"""A worker without its threads: the real journey on the real servers against the sandbox bank, one step at a time."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+import redis
+import requests
+
+from ledger import sealing
+from ledger.cards import CardData, Receiver, Sender
+from ledger.doorbell import Broker, Doorbell
+from ledger.draft import Draft
+from ledger.events import Events
+from ledger.lanes import Lanes
+from ledger.ledger import Ledger
+from ledger.record import Record
+from ledger.replies import Created
+from ledger.sealing import Opener, Purpose, Sealer
+from ledger.secret import Secret
+from ledger.servers import connect
+from ledger.states import State, Verb
+from ledger.vault import Vault
+from sandbox import PUBLIC_TEST, Options, RunningSandbox, running
+from tests.conftest import FakeClock
+from worker.bank import Addresses, Bank, BankConfig, Terminal
+from worker.consequences import Consequences
+from worker.doubt import DoubtRule
+from worker.journey import Journey
+from worker.policy import RetryRule
+from worker.scribe import Scribe
+from worker.steps import Rules, Steps
+from worker.sweeper import Sweeper
+
+SAVED = Sender("TYPECARDID", Secret("88481433-595e-4c01-941f-34569db2426e"))
+RECEIVER = Receiver("TYPEPAN", Secret("5522042705066736"))
+CARDS = CardData(SAVED, RECEIVER)
+
+
+@dataclass
+class Stage:
+    """One worker, on a clock that the test moves."""
+
+    ledger: Ledger
+    vault: Vault
+    sandbox: RunningSandbox
+    clock: FakeClock
+    broker: Broker
+    has_status: bool = True
+    rules: Rules = field(
+        default_factory=lambda: Rules(
+            retry=RetryRule(attempts=4),
+            doubt=DoubtRule(horizon_s=3600, reads=3),
+            lease_s=60,
+            deadline_s=45,
+            park_s=900,
+            confirm_needs_token=True,
+            host="bank",
+            gaps_ms={},
+        )
+    )
+    keys: sealing.KeyPair = field(default_factory=sealing.generate)
+    _number: int = 0
+
+    def __post_init__(self) -> None:
+        self.sealer = Sealer(self.keys.public)
+        self.events = Events(self.ledger.client, self.clock)
+        self.lanes = Lanes(self.ledger.client, self.clock)
+        self.build()
+
+    def build(self) -> None:
+        at = self.sandbox.addresses
+        status = at.status if self.has_status else None
+        addresses = Addresses(at.token, at.transfer, at.confirm, status)
+        self.bank = Bank(BankConfig(addresses, 1, 0.5, 1.0), self.clock)
+        consequences = Consequences(self.lanes, self.events, self.clock, "test")
+        self.scribe = Scribe(
+            ledger=self.ledger,
+            vault=self.vault,
+            consequences=consequences,
+            clock=self.clock,
+            actor="worker",
+            has_status=self.has_status,
+            park_s=900,
+        )
+        terminal = Terminal("main", PUBLIC_TEST.terminals[0], "test", Secret(PUBLIC_TEST.client_secret))
+        self.steps = Steps(
+            ledger=self.ledger,
+            vault=self.vault,
+            opener=Opener([self.keys.private]),
+            terminals={"main": terminal},
+            consequences=consequences,
+            scribe=self.scribe,
+            rules=self.rules,
+            clock=self.clock,
+            actor="worker",
+            chance=lambda: 0.5,
+        )
+        self.journey = Journey(self.ledger, self.vault, self.bank, self.steps, self.scribe)
+        self.sweeper = Sweeper(self.ledger, self.journey, Doorbell(self.broker), self.clock, threads=2)
+
+    def without_status(self) -> None:
+        self.has_status = False
+        self.build()
+
+    def with_rules(self, **changes: object) -> None:
+        self.rules = replace(self.rules, **changes)  # type: ignore[arg-type]  # names are checked by replace
+        self.build()
+
+    def new(self, description: str = "Payout", *, cards: CardData | None = CARDS, amount: int = 1_500_000) -> str:
+        """A queued transfer with its card in the vault, as a producer leaves it."""
+        self._number += 1
+        links = ("back_link", "failure_back_link", "post_link", "failure_post_link", "merchant_id_for_saving_cards")
+        order = {"description": description, "foreign": False} | dict.fromkeys(links, "")
+        draft = Draft(
+            reference=f"payout-{self._number}",
+            space="main",
+            terminal="main",
+            amount=amount,
+            currency="KZT",
+            urgency="now",
+            order=json.dumps(order),
+            prints="",
+            expires=self.clock.now_ms() + 900_000,
+            sender_card="",
+            receiver_card="552204******6736",
+        )
+        (created,) = self.ledger.create([draft], actor="test")
+        assert isinstance(created, Created)
+        if cards is not None:
+            self.put(created.record, cards)
+        return created.record.key
+
+    def put(self, record: Record, cards: CardData = CARDS) -> None:
+        sealed = self.sealer.seal(cards.to_bytes(), Purpose.CARD, record.key)
+        self.vault.put(Purpose.CARD, record.key, record.epoch, sealed, 900_000)
+
+    def answer_challenge(self, key: str, password: str = "secret") -> None:
+        """What the client and the web tier do: the bank's page, then the confirm message."""
+        record = self.record(key)
+        challenge = self.ledger.challenge(record)
+        assert challenge is not None
+        pa_res = self._pa_res(challenge.md, password)
+        sealed = self.sealer.seal(pa_res.encode(), Purpose.PARES, key)
+        self.vault.put(Purpose.PARES, key, record.epoch + 1, sealed, 900_000, tag="d")
+        moved = self.ledger.move(
+            record, Verb.RESUME, actor="web", due=self.clock.now_ms(), fields={"pares": "d", "next": 0, "rings": 0}
+        )
+        assert moved
+
+    def _pa_res(self, md: str, password: str) -> str:
+        answer = requests.post(f"{self.sandbox.url}/acs/answer", json={"md": md, "password": password}, timeout=5)
+        return str(answer.json()["PaRes"])
+
+    def record(self, key: str) -> Record:
+        record = self.ledger.get(key)
+        assert record is not None
+        return record
+
+    def state(self, key: str) -> State:
+        return self.record(key).state
+
+    def executions(self, key: str) -> int:
+        order = self.sandbox.book.get(key)
+        return order.executions if order else 0
+
+    def later(self, seconds: float) -> None:
+        """Time passes, and the sweeper and the bells do what is due."""
+        self.clock.advance(seconds)
+        self.settle_down()
+
+    def settle_down(self, rounds: int = 5) -> None:
+        """Sweep, and run what was rung for, until nothing is due."""
+        for _ in range(rounds):
+            due = self.ledger.due(1000)
+            if not due:
+                return
+            self.sweeper.run_once()
+            for record in due:
+                self.run(record.key)
+
+    def run(self, key: str) -> None:
+        """What each actor would do of this transfer: at most one of them does anything."""
+        self.journey.confirm(key)
+        self.journey.execute(key)
+        self.journey.inquire(key)
+
+
+@pytest.fixture(scope="session")
+def _bank() -> Iterator[RunningSandbox]:
+    with running(Options()) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(_bank: RunningSandbox) -> RunningSandbox:
+    _bank.book.clear()
+    _bank.faults.clear()
+    return _bank
+
+
+@pytest.fixture
+def stage(
+    ledger: Ledger, vault: Vault, clock: FakeClock, sandbox: RunningSandbox, ledger_client: redis.Redis
+) -> Iterator[Stage]:
+    client = connect(_queue_url(ledger_client))
+    stage = Stage(ledger, vault, sandbox, clock, Broker(client, [], {}))
+    yield stage
+    stage.bank.close()
+    client.close()
+
+
+def _queue_url(client: redis.Redis) -> str:
+    where = client.connection_pool.connection_kwargs
+    return f"redis://{where['host']}:{where['port']}/1"
