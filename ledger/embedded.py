@@ -61,7 +61,7 @@ def start(folder: Path, options: dict[str, str], port: int = 0) -> EmbeddedServe
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C is for the one that started it, which then ends it in order
-        preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no lock is held in the child
+        preexec_fn=end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no lock is held in the child
     )
     server = EmbeddedServer(f"redis://127.0.0.1:{port}/0", process)
     _await_answer(server)
@@ -104,7 +104,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """In the child, before it becomes the server: ask the kernel to end it when the starting thread is gone."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

@@ -3,13 +3,16 @@
 15000 KZT is `amount_minor=1_500_000`. Currencies are the ones that the bank's P2P page knows of, as a table.
 """
 
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 
 #: Digits after the point, by ISO 4217 code. The bank's page shows KZT alone; the others are for transfers abroad.
 EXPONENTS = {"KZT": 2, "USD": 2, "EUR": 2, "RUB": 2}
 
 #: The largest amount that is taken: 10^13 minor units. Lua's numbers are exact up to 9 * 10^15, sums included.
 MAX_MINOR = 10**13
+
+#: Decimal's own context would round an amount of more than 28 digits, without a word.
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 def to_minor(amount: Decimal | int | str, currency: str) -> int:
@@ -25,7 +28,7 @@ def to_minor(amount: Decimal | int | str, currency: str) -> int:
         raise ValueError("must be a number, like 15000 or 15000.50") from None
     if not value.is_finite() or value <= 0:
         raise ValueError("must be more than 0")
-    minor = value.scaleb(exponent)
+    minor = value.scaleb(exponent, _EXACT)
     if minor != minor.to_integral_value():
         raise ValueError(f"has more than {exponent} decimals")
     if minor > MAX_MINOR:

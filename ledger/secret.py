@@ -48,7 +48,7 @@ class Secret:
     def __hash__(self) -> int:
         raise TypeError("a secret is not hashed: a card number's hash is reversed in a tenth of a second")
 
-    def __reduce__(self) -> NoReturn:
+    def __reduce__(self, _memo: object = None) -> NoReturn:
         raise TypeError("a secret is not pickled and not copied: pass the object itself")
 
     __copy__ = __deepcopy__ = __reduce__

@@ -118,15 +118,17 @@ class Bank:
         return instead or await mischief.after(rules, scene, act(rules))
 
     def _issue(self, form: dict[str, str] | TokenError) -> Response:
-        token = form if isinstance(form, TokenError) else self.desk.token(form)
-        if isinstance(token, TokenError):
-            return JSONResponse({"error": token.error, "error_description": str(token)}, token.status)
+        issued = self.desk.token(form)
+        if isinstance(issued, TokenError):
+            return JSONResponse({"error": issued.error, "error_description": str(issued)}, issued.status)
+        token, scope = issued
         ttl: int | str = self.options.token_ttl_s
         style = self.options.expires_in
         if style == "string" or (style == "alternate" and not next(self._turns["token"])):
             ttl = str(ttl)
-        said = {"access_token": token, "expires_in": ttl, "refresh_token": "", "token_type": "Bearer"}
-        return JSONResponse(said | {"scope": form["scope"]} if isinstance(form, dict) else said)
+        return JSONResponse(
+            {"access_token": token, "expires_in": ttl, "refresh_token": "", "scope": scope, "token_type": "Bearer"}
+        )
 
     def _render(self, answer: Answer) -> Response:
         if not answer.page:

@@ -32,13 +32,15 @@ class Desk:
     def now(self) -> float:
         return self.options.clock()
 
-    def token(self, form: Mapping[str, str]) -> str | TokenError:
-        """Contract, section 1."""
+    def token(self, form: Mapping[str, str] | TokenError) -> tuple[str, str] | TokenError:
+        """Contract, section 1: a token and its scope. A form that could not be read comes as what is wrong with it."""
         try:
-            return self.tokens.issue(form, self.now())
+            if not isinstance(form, TokenError):
+                return self.tokens.issue(form, self.now()), form["scope"]
         except TokenError as error:
-            self.book.refused += 1
-            return error
+            form = error
+        self.book.refused += 1
+        return form
 
     def received(self, terminal: str, invoice: str, description: str) -> Order | None:
         """The order that a transfer call names, before anybody looks whether the call is right."""

@@ -5,6 +5,7 @@ each of the three journeys may run at any time, twice, late, or be cut off betwe
 stands on adjacent lines: `claim`, `burn`, and only then the bank.
 """
 
+from ledger.clock import Clock
 from ledger.lanes import Lane
 from ledger.ledger import Ledger
 from ledger.record import Record
@@ -12,39 +13,56 @@ from ledger.replies import Moved
 from ledger.sealing import Purpose
 from ledger.states import Phase, State, Verb
 from ledger.vault import Burnt, Gone, Later, There, Vault
-from worker.bank import Bank, StatusWord, Token, TokenRefused
-from worker.doubt import AskAgain, Known, NothingThere, Unsettled, judge, settles
+from worker.bank import Bank, StatusWord
+from worker.doubt import AskAgain, DoubtRule, Known, NothingThere, Unsettled, judge, settles
+from worker.gate import Gate
 from worker.scribe import Scribe
 from worker.steps import Steps
 
 
 class Journey:
-    def __init__(self, ledger: Ledger, vault: Vault, bank: Bank, steps: Steps, scribe: Scribe) -> None:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        vault: Vault,
+        bank: Bank,
+        gate: Gate,
+        steps: Steps,
+        scribe: Scribe,
+        rule: DoubtRule,
+        clock: Clock,
+    ) -> None:
         self.ledger = ledger
         self.vault = vault
         self.bank = bank
+        self.gate = gate
         self.steps = steps
         self.scribe = scribe
+        self.rule = rule
+        self.clock = clock
 
     def execute(self, key: str) -> None:
         """A queued transfer: token, claim, burn, send, record."""
-        record, steps, scribe = self.ledger.get(key), self.steps, self.scribe
+        record, gate, steps, scribe = self.ledger.get(key), self.gate, self.steps, self.scribe
         if record is None or record.state is not State.QUEUED:
             return None  # an old ring
-        if steps.now() >= record.expires:
+        if self.clock.now_ms() >= record.expires:
             return steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
-        if steps.now() < record.next:
+        if self.clock.now_ms() < record.next:
             return None  # an early ring: its time stands in `due`
         if record.rings and self.vault.look(Purpose.CARD, key) is There.NOTHING:
             return None  # its producer died before the card was in: it may bring it again, until the deadline
-        token = self.bank.token(steps.terminal(record), order=steps.order(record))
-        if isinstance(token, TokenRefused):
-            return steps.back_off(record, f"token_{token.why}", token.retry_after_s)
+        if closed := gate.closed(Lane.SEND):
+            return gate.postpone(record, closed)
+        token = gate.token(record)
+        if token is None:
+            return None  # nothing was at stake; the next try has its time
 
-        lease = steps.lease()
-        claim = steps.claim(record, Lane.SEND)
+        lease = gate.lease()
+        claim = gate.claim(record, Lane.SEND)
         if not isinstance(claim, Moved):
-            return steps.postpone(record, claim)
+            return gate.postpone(record, claim)
         burnt = self.vault.burn(Purpose.CARD, key, record.epoch, claim.sequence)
         if not isinstance(burnt, Burnt):
             return self._nothing_to_send(record, burnt)
@@ -54,25 +72,25 @@ class Journey:
                 return scribe.die(record, "card_unreadable")
             if not lease.stands():
                 return steps.give_back(record, burnt, "lease_over")
-            outcome = self.bank.transfer(steps.terminal(record), token, order=steps.order(record), cards=cards)
+            outcome = self.bank.transfer(gate.terminal(record), token, order=gate.order(record), cards=cards)
             return steps.record_outcome(record, burnt, outcome)
 
     def confirm(self, key: str) -> None:
         """A resumed transfer: token, claim, burn the PaRes, confirm, record."""
-        record, steps, scribe = self.ledger.get(key), self.steps, self.scribe
-        if record is None or record.state is not State.RESUMED or steps.now() < record.next:
+        record, gate, steps, scribe = self.ledger.get(key), self.gate, self.steps, self.scribe
+        if record is None or record.state is not State.RESUMED or self.clock.now_ms() < record.next:
             return None
         challenge = self.ledger.challenge(record)
-        token: Token | TokenRefused | None = None
-        if steps.confirm_needs_token:
-            token = self.bank.token(steps.terminal(record), order=steps.order(record))
-        if isinstance(token, TokenRefused):
-            return steps.back_off(record, f"token_{token.why}", token.retry_after_s)
+        if closed := gate.closed(Lane.CONFIRM):
+            return gate.postpone(record, closed)
+        token = gate.token(record) if gate.confirm_needs_token else None
+        if token is None and gate.confirm_needs_token:
+            return None  # as above
 
-        lease = steps.lease()
-        claim = steps.claim(record, Lane.CONFIRM)
+        lease = gate.lease()
+        claim = gate.claim(record, Lane.CONFIRM)
         if not isinstance(claim, Moved):
-            return steps.postpone(record, claim)
+            return gate.postpone(record, claim)
         burnt = self.vault.burn(Purpose.PARES, key, record.epoch, claim.sequence)
         if not isinstance(burnt, Burnt):
             return self._nothing_to_send(record, burnt)
@@ -83,16 +101,16 @@ class Journey:
             if not lease.stands():
                 return steps.give_back(record, burnt, "lease_over")
             outcome = self.bank.confirm(
-                token, order=steps.order(record), bank_id=record.bank_id, pa_res=pa_res, md=challenge.md
+                token, order=gate.order(record), bank_id=record.bank_id, pa_res=pa_res, md=challenge.md
             )
             return steps.record_outcome(record, burnt, outcome)
 
     def inquire(self, key: str) -> None:
         """A transfer of which somebody wants to know more: in doubt, held, parked past its time, or asked for."""
-        record, steps, scribe = self.ledger.get(key), self.steps, self.scribe
+        record, gate, steps, scribe = self.ledger.get(key), self.gate, self.steps, self.scribe
         if record is None or record.state not in {State.IN_DOUBT, State.HELD, State.PARKED, State.DEAD}:
             return None
-        if steps.now() < record.next and not record.asked:
+        if self.clock.now_ms() < record.next and not record.asked:
             return None  # an early ring
         if record.state is State.DEAD:
             return self._inquire_dead(record)
@@ -101,11 +119,11 @@ class Journey:
         if not self.bank.has_status:
             return self._nobody_to_ask(record)
 
-        asked_at = steps.now()
-        report = self.bank.status(steps.terminal(record), order=steps.order(record))
+        asked_at = self.clock.now_ms()
+        report = self.bank.status(gate.terminal(record), order=gate.order(record))
         if record.state is State.PARKED and settles(report) is None:
             return self._end_parked(record, report.word)
-        match judge(record, report, asked_at_ms=asked_at, rule=steps.doubt_rule):
+        match judge(record, report, asked_at_ms=asked_at, rule=self.rule):
             case Known(verb):
                 scribe.learn(record, verb, report)
             case NothingThere() if record.phase is Phase.CONFIRM or self._was_burnt(record, Purpose.CARD):
@@ -136,7 +154,7 @@ class Journey:
 
     def _inquire_dead(self, record: Record) -> None:
         """What a person asked for a dead transfer. The bank is asked all the same before it is queued again."""
-        steps, scribe = self.steps, self.scribe
+        gate, steps, scribe = self.gate, self.steps, self.scribe
         if record.asked == "discard":
             return steps.end_unsent(record, Verb.CANCEL, reason="discarded")
         if record.asked != "requeue":
@@ -145,7 +163,7 @@ class Journey:
             return scribe.drop(record, "its card is gone: pay it under a new reference")
         if not self.bank.has_status:
             return scribe.drop(record, "the bank can't be asked: no status address is set")
-        report = self.bank.status(steps.terminal(record), order=steps.order(record))
+        report = self.bank.status(gate.terminal(record), order=gate.order(record))
         verb = settles(report)
         if verb:
             return scribe.learn(record, verb, report)

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 #: Inquiries after a transfer came into doubt, in seconds; the last one repeats.
 INQUIRY_LADDER_S = (5, 15, 60, 300, 900, 3600)
 
+#: How long nobody asks after a question that was not answered.
+LONGEST_SILENCE_S = 30
+
 #: A ring doubles its distance, up to five minutes.
 FIRST_RING_S = 5
 LAST_RING_S = 300
@@ -61,6 +64,11 @@ def next_try(
 def next_inquiry_ms(asks: int, now_ms: int) -> int:
     """When to ask after `asks` inquiries."""
     return now_ms + INQUIRY_LADDER_S[min(asks, len(INQUIRY_LADDER_S) - 1)] * 1000
+
+
+def after_silence_ms(asks: int, now_ms: int) -> int:
+    """When to ask again after a question that was not answered: soon, for that may have been the wire."""
+    return min(next_inquiry_ms(asks, now_ms), now_ms + LONGEST_SILENCE_S * 1000)
 
 
 def next_ring_ms(rings: int, now_ms: int) -> int:

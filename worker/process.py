@@ -16,10 +16,8 @@ import dramatiq
 
 from ledger import doorbell, health, logs, reports
 from ledger.clock import SystemClock
-from ledger.doorbell import Broker, Doorbell
+from ledger.doorbell import Broker
 from ledger.errors import LedgerUnavailable
-from ledger.events import Events
-from ledger.lanes import Lanes
 from ledger.ledger import Ledger
 from ledger.sealing import Opener
 from ledger.servers import connect
@@ -27,14 +25,9 @@ from ledger.settings import EX_CONFIG, SettingsWrong
 from ledger.vault import Vault
 from worker import actors
 from worker.bank import Bank
-from worker.consequences import Consequences
-from worker.doubt import DoubtRule
-from worker.journey import Journey
-from worker.policy import RetryRule
-from worker.scribe import Scribe
+from worker.build import Rules, build
 from worker.settings import WorkerSettings
-from worker.steps import Rules, Steps
-from worker.sweeper import BATCH, Sweeper
+from worker.sweeper import BATCH
 
 _LOG = logging.getLogger(__name__)
 
@@ -68,38 +61,22 @@ def main(*, only_check: bool = False) -> int:
 class Process:
     def __init__(self, settings: WorkerSettings) -> None:
         clock = SystemClock()
-        actor = f"worker {socket.gethostname()} {os.getpid()}"
-        client = connect(settings.redis_url.reveal())
-        ledger, vault = Ledger(client, clock), Vault(connect(settings.vault_url.reveal()))
-        consequences = Consequences(Lanes(client, clock), Events(client, clock), clock, actor)
-        self._scribe = Scribe(
-            ledger=ledger,
-            vault=vault,
-            consequences=consequences,
-            clock=clock,
-            actor=actor,
-            has_status=settings.bank.addresses.status_url is not None,
-            park_s=settings.park_ttl,
-        )
-        steps = Steps(
-            ledger=ledger,
-            vault=vault,
-            opener=Opener(settings.vault_private_keys),
-            terminals=settings.terminals,
-            consequences=consequences,
-            scribe=self._scribe,
-            rules=_rules(settings),
-            clock=clock,
-            actor=actor,
-            chance=SystemRandom().random,
-        )
-        journey = Journey(ledger, vault, Bank(settings.bank, clock), steps, self._scribe)
         places = {doorbell.BATCH: max(1, int(settings.worker_threads * _SHARE_OF_BATCH))}
         places |= {name: settings.worker_threads for name in doorbell.QUEUES if name != doorbell.BATCH}
         self._broker = Broker(connect(settings.queue_url), [], places)
-        actors.declare(self._broker, journey)
-        self._sweeper = Sweeper(ledger, journey, Doorbell(self._broker), clock, settings.worker_threads)
-        self._events = Events(client, clock)
+        self._worker = build(
+            ledger=Ledger(connect(settings.redis_url.reveal()), clock),
+            vault=Vault(connect(settings.vault_url.reveal())),
+            opener=Opener(settings.vault_private_keys),
+            bank=Bank(settings.bank, clock),
+            broker=self._broker,
+            terminals=settings.terminals,
+            rules=Rules.of(settings),
+            clock=clock,
+            actor=f"worker {socket.gethostname()} {os.getpid()}",
+            chance=SystemRandom().random,
+        )
+        actors.declare(self._broker, self._worker.journey)
         self._settings = settings
         self._stopping = threading.Event()
 
@@ -125,7 +102,7 @@ class Process:
     def _sweep(self) -> None:
         while not self._stopping.is_set():
             try:
-                is_full = self._sweeper.run_once() == BATCH
+                is_full = self._worker.sweeper.run_once() == BATCH
             except LedgerUnavailable:
                 _LOG.warning("sweeper.waits", extra={"why": "the ledger is away"})
                 is_full = False
@@ -136,17 +113,4 @@ class Process:
         if self._stopping.is_set():
             os._exit(1)  # asked twice: what is on the wire is left to the leases
         self._stopping.set()
-        self._scribe.stop_insisting()
-
-
-def _rules(settings: WorkerSettings) -> Rules:
-    return Rules(
-        retry=RetryRule(settings.retry_attempts, settings.retry_min_backoff, settings.retry_max_backoff),
-        doubt=DoubtRule(settings.doubt_horizon, settings.doubt_reads),
-        lease_s=settings.lease,
-        deadline_s=settings.http_deadline,
-        park_s=settings.park_ttl,
-        confirm_needs_token=settings.epay_confirm_auth == "bearer",
-        host=settings.epay_transfer_url.split("/")[2],
-        gaps_ms={name: int(1000 / rate) for name, rate in settings.epay_rate.items() if rate > 0},
-    )
+        self._worker.scribe.stop_insisting()

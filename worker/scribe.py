@@ -99,8 +99,12 @@ class Scribe:
         )
 
     def ask_again(self, record: Record, reads: int, report: bank.StatusReport | None) -> None:
-        asks, now = record.asks + 1, self._clock.now_ms()
-        at = policy.tomorrow_ms(now) if record.state is State.HELD else policy.next_inquiry_ms(asks, now)
+        now = self._clock.now_ms()
+        is_answered = report is None or report.word is not bank.StatusWord.UNANSWERED
+        asks = record.asks + is_answered  # an outage of the bank does not climb the ladder
+        at = policy.next_inquiry_ms(asks, now) if is_answered else policy.after_silence_ms(asks, now)
+        if record.state is State.HELD:
+            at = policy.tomorrow_ms(now)
         event = {"said": f"{report.word} {report.status_name} {report.why}".strip()} if report else {}
         fields: dict[str, str | int] = {"asks": asks, "reads": reads, "next": at, "rings": 0}
         if record.asked == "inquire":

@@ -8,7 +8,18 @@ from ledger.clock import Clock, SystemClock
 from ledger.secret import Secret
 from tests.http.misbehaving import Manner, well
 from tests.unit.bank.examples import CARDS, ORDER, SUCCESS, TERMINAL, status_body
-from worker.bank import Addresses, Bank, BankConfig, Evidence, NotSent, StatusReport, StatusWord, Token, TokenRefused, Unclear
+from worker.bank import (
+    Addresses,
+    Bank,
+    BankConfig,
+    Evidence,
+    NotSent,
+    StatusReport,
+    StatusWord,
+    Token,
+    TokenRefused,
+    Unclear,
+)
 
 TOKEN = Token(Secret("DCEB8O_ZM5U7SO_T_U5EJQ"), 7200)
 TOKEN_BODY = json.dumps({"access_token": "STATUS_TOKEN", "expires_in": 7200, "token_type": "Bearer"}).encode()

@@ -217,6 +217,17 @@ def _continues(talk: Talk) -> None:
         talk.say(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
+def _cut_and_reset(talk: Talk) -> None:
+    talk.say(with_length(talk.good)[:-1])
+    talk.reset()
+
+
+def _end_plainly(talk: Talk) -> None:
+    """The last byte of the body comes past the TLS, as somebody in between could send it."""
+    talk.say(with_length(talk.good)[:-1])
+    talk.say_raw(b"}" * 9)
+
+
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 BOMB = gzip.compress(b" " * 5_000_000)
 GZIPPED = OK + b"Content-Encoding: gzip\r\n"
@@ -231,7 +242,7 @@ SILENCES: dict[str, tuple[Manner, str]] = {
     "cut status line": (_ends(_says(lambda _: b"HTTP/1.1 200")), "garbled"),
     "body stalls": (_holds(_says(lambda good: with_length(good)[:-1])), "timeout"),
     "body cut": (_ends(_says(lambda good: with_length(good)[:-1])), "cut"),
-    "body reset": (_ends(lambda talk: (talk.say(with_length(talk.good)[:-1]), talk.reset())[1]), "dropped|cut"),
+    "body reset": (_ends(_cut_and_reset), "dropped|cut"),
     "chunk cut": (_ends(_says(lambda good: CHUNKED + b"%x\r\n%s" % (len(good) + 9, good))), "cut"),
     "last chunk cut": (_ends(_says(lambda good: CHUNKED + b"%x\r\n%s\r\n" % (len(good), good))), "cut"),
     "bad chunk": (_ends(_says(lambda good: CHUNKED + b"xyz\r\n" + good)), "cut"),
@@ -253,7 +264,10 @@ TLS_SILENCES: dict[str, tuple[Manner, str]] = {
     "garbage instead of a record": (_ends(lambda talk: talk.say_raw(b"HTTP/1.1 200 OK\r\n\r\n{}")), "tls"),
     "bad authentication of a record": (_ends(lambda talk: talk.say_raw(b"\x17\x03\x03\x00\x20" + b"x" * 32)), "tls"),
     "plain alert": (_ends(lambda talk: talk.say_raw(b"\x15\x03\x03\x00\x02\x02\x28")), "tls"),
-    "plain end of body": (_ends(lambda talk: (talk.say(OK + b"Content-Length: 9\r\n\r\n{"), talk.say_raw(b"}" * 9))[1]), "tls"),
+    "plain end of body": (
+        _ends(_end_plainly),
+        "tls",
+    ),
 }
 
 #: A whole answer came, and it is none.

@@ -9,7 +9,7 @@ import pytest
 from ledger.secret import Secret
 from tests.http.asking import ASK, GOOD, TOKEN, HandClock, bank_at, manners
 from tests.http.conftest import Authority
-from tests.http.misbehaving import Server, Talk, well, with_length
+from tests.http.misbehaving import Server, Talk, well, well_until_the_end, with_length
 from tests.unit.bank.examples import CARDS, CHALLENGE, INVOICE, ORDER, PAN, SUCCESS_PAGE, SUCCESS_QUERY, TERMINAL
 from worker.bank import Addresses, Challenge, Paid, StatusReport, StatusWord, Token, TokenRefused
 
@@ -96,18 +96,26 @@ class TestConfirm:
             assert not isinstance(ASK["/confirm"](bank), Paid)
             bank.close()
 
+    def test_an_address_without_a_proved_end_is_no_answer(self) -> None:
+        page = f"{SUCCESS_PAGE}?{SUCCESS_QUERY}".encode()
+        with Server(manners("/confirm", well_until_the_end) | {"/confirm": (well_until_the_end, page)}) as server:
+            bank = bank_at(server.url)
+
+            assert ASK["/confirm"](bank).why == "unframed"
+            bank.close()
+
     def test_without_authorization_where_the_setting_says_so(self) -> None:
         with Server(WELL) as server:
             bank = bank_at(server.url, confirm_auth="none")
-            bank.confirm(None, order=ORDER, bank_id="a9e1", pa_res=Secret("eJxV"), md="1")
+            for token in (None, TOKEN):
+                bank.confirm(token, order=ORDER, bank_id="a9e1", pa_res=Secret("eJxV"), md="1")
             bank.close()
 
-        assert "authorization" not in server.executed[0].headers
+        assert ["authorization" in request.headers for request in server.executed] == [False, False]
 
     def test_a_missing_token_is_a_bug_and_sends_nothing(self) -> None:
-        with Server(WELL) as server:
-            with pytest.raises(ValueError, match="token"):
-                bank_at(server.url).confirm(None, order=ORDER, bank_id="a9e1", pa_res=Secret("eJxV"), md="1")
+        with Server(WELL) as server, pytest.raises(ValueError, match="token"):
+            bank_at(server.url).confirm(None, order=ORDER, bank_id="a9e1", pa_res=Secret("eJxV"), md="1")
 
         assert server.executed == []
 

@@ -8,6 +8,7 @@ import ssl
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 
@@ -29,12 +30,12 @@ from worker.bank import Evidence, Unclear
 WIRES = ("plain", "tls")
 
 #: By the word that is expected: only the limit that is to be met is short, so that a busy machine meets no other.
-SHORT = {"timeout": {"read_timeout_s": 0.2}, "deadline": {"deadline_s": 0.3}}
+SHORT: dict[str, dict[str, Any]] = {"timeout": {"read_timeout_s": 0.2}, "deadline": {"deadline_s": 0.3}}
 
 
 @contextmanager
 def outcome_of(
-    authority: Authority, wire: str, question: str, manner: Manner, **times: float
+    authority: Authority, wire: str, question: str, manner: Manner, **times: Any
 ) -> Iterator[tuple[object, Server]]:
     """Asks once, and holds what must hold whatever happened."""
     tls = authority.server() if wire == "tls" else None
@@ -119,7 +120,7 @@ def _speak_plainly(sock: socket.socket) -> bool:
 def test_a_handshake_that_fails_means_not_sent(authority: Authority, question: str, greet: object) -> None:
     """Also where it stalls, and the library says that a read timed out."""
     with Server(manners(question, well), tls=authority.server(), greet=greet) as server:  # type: ignore[arg-type]  # one of the four above
-        times = {"connect_timeout_s": 0.2} if greet is _stall else {}
+        times: dict[str, Any] = {"connect_timeout_s": 0.2} if greet is _stall else {}
         outcome = ASK[question](bank_at(server.url, ca_file=authority.ca_file, **times))
 
         assert server.executed == []

@@ -10,10 +10,9 @@ import requests
 
 from ledger import sealing
 from ledger.cards import CardData, Receiver, Sender
-from ledger.doorbell import Broker, Doorbell
+from ledger.doorbell import Broker
 from ledger.draft import Draft
-from ledger.events import Events
-from ledger.lanes import Lanes
+from ledger.lanes import Lane
 from ledger.ledger import Ledger
 from ledger.record import Record
 from ledger.replies import Created
@@ -25,13 +24,10 @@ from ledger.vault import Vault
 from sandbox import PUBLIC_TEST, Options, RunningSandbox, running
 from tests.conftest import FakeClock
 from worker.bank import Addresses, Bank, BankConfig, Terminal
-from worker.consequences import Consequences
+from worker.build import Rules, build
 from worker.doubt import DoubtRule
-from worker.journey import Journey
+from worker.gate import GateRule
 from worker.policy import RetryRule
-from worker.scribe import Scribe
-from worker.steps import Rules, Steps
-from worker.sweeper import Sweeper
 
 SAVED = Sender("TYPECARDID", Secret("88481433-595e-4c01-941f-34569db2426e"))
 RECEIVER = Receiver("TYPEPAN", Secret("5522042705066736"))
@@ -47,17 +43,14 @@ class Stage:
     sandbox: RunningSandbox
     clock: FakeClock
     broker: Broker
-    has_status: bool = True
     rules: Rules = field(
         default_factory=lambda: Rules(
             retry=RetryRule(attempts=4),
             doubt=DoubtRule(horizon_s=3600, reads=3),
-            lease_s=60,
-            deadline_s=45,
+            gate=GateRule(60, 45, True, "bank", {Lane.SEND: "bank", Lane.CONFIRM: "bank"}, {}),  # noqa: FBT003
             park_s=900,
-            confirm_needs_token=True,
-            host="bank",
-            gaps_ms={},
+            has_status=True,
+            threads=2,
         )
     )
     keys: sealing.KeyPair = field(default_factory=sealing.generate)
@@ -65,44 +58,29 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.sealer = Sealer(self.keys.public)
-        self.events = Events(self.ledger.client, self.clock)
-        self.lanes = Lanes(self.ledger.client, self.clock)
         self.build()
 
     def build(self) -> None:
         at = self.sandbox.addresses
-        status = at.status if self.has_status else None
-        addresses = Addresses(at.token, at.transfer, at.confirm, status)
-        self.bank = Bank(BankConfig(addresses, 1, 0.5, 1.0), self.clock)
-        consequences = Consequences(self.lanes, self.events, self.clock, "test")
-        self.scribe = Scribe(
-            ledger=self.ledger,
-            vault=self.vault,
-            consequences=consequences,
-            clock=self.clock,
-            actor="worker",
-            has_status=self.has_status,
-            park_s=900,
-        )
-        terminal = Terminal("main", PUBLIC_TEST.terminals[0], "test", Secret(PUBLIC_TEST.client_secret))
-        self.steps = Steps(
+        status = at.status if self.rules.has_status else None
+        self.bank = Bank(BankConfig(Addresses(at.token, at.transfer, at.confirm, status), 1, 0.5, 1.0), self.clock)
+        self.worker = build(
             ledger=self.ledger,
             vault=self.vault,
             opener=Opener([self.keys.private]),
-            terminals={"main": terminal},
-            consequences=consequences,
-            scribe=self.scribe,
+            bank=self.bank,
+            broker=self.broker,
+            terminals={"main": Terminal("main", PUBLIC_TEST.terminals[0], "test", Secret(PUBLIC_TEST.client_secret))},
             rules=self.rules,
             clock=self.clock,
             actor="worker",
             chance=lambda: 0.5,
         )
-        self.journey = Journey(self.ledger, self.vault, self.bank, self.steps, self.scribe)
-        self.sweeper = Sweeper(self.ledger, self.journey, Doorbell(self.broker), self.clock, threads=2)
+        self.journey, self.sweeper = self.worker.journey, self.worker.sweeper
+        self.events, self.lanes = self.worker.events, self.worker.lanes
 
     def without_status(self) -> None:
-        self.has_status = False
-        self.build()
+        self.with_rules(has_status=False)
 
     def with_rules(self, **changes: object) -> None:
         self.rules = replace(self.rules, **changes)  # type: ignore[arg-type]  # names are checked by replace

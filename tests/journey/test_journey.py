@@ -190,7 +190,7 @@ def test_without_a_status_address_doubt_is_an_operators(stage: Stage) -> None:
 def test_a_worker_that_died_before_the_card_was_taken_is_proved_unsent(stage: Stage) -> None:
     """Claimed, and dead: the card still lies in the vault, so it is queued again, once."""
     key = stage.new()
-    stage.steps.claim(stage.record(key), Lane.SEND)
+    stage.worker.gate.claim(stage.record(key), Lane.SEND)
 
     stage.later(61)
     stage.later(5)
@@ -203,7 +203,7 @@ def test_a_worker_that_died_with_the_card_leaves_doubt(stage: Stage) -> None:
     """Claimed, burnt, and dead: nobody knows, so the bank is asked, and the card is not there to send again."""
     key = stage.new()
     record = stage.record(key)
-    claim = stage.steps.claim(record, Lane.SEND)
+    claim = stage.worker.gate.claim(record, Lane.SEND)
     assert isinstance(claim, Moved)
     stage.vault.burn(Purpose.CARD, key, record.epoch, claim.sequence)
 
@@ -302,11 +302,11 @@ def test_a_late_answer_counts(stage: Stage) -> None:
     """The lease was over, doubt was recorded, and then the worker came home with the bank's yes."""
     key = stage.new()
     record = stage.record(key)
-    stage.steps.claim(record, Lane.SEND)
+    stage.worker.gate.claim(record, Lane.SEND)
     stage.vault.client.flushall()
     stage.later(61)
     assert stage.state(key) is State.IN_DOUBT
 
-    stage.scribe.settle(record, Verb.PAY, {"code": Paid().code})
+    stage.worker.scribe.settle(record, Verb.PAY, {"code": Paid().code})
 
     assert stage.state(key) is State.PAID

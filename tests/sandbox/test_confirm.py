@@ -27,6 +27,20 @@ def test_a_confirm_executes_and_answers_with_all_parameters(shop: Any) -> None:
     assert (entry["state"], entry["executions"], shop.word(invoice)) == ("AUTH", 1, "AUTH")
 
 
+@pytest.mark.parametrize(("number", "text"), [(100.0, "100"), (100.5, "100.5"), (1e6, "1000000")])
+def test_the_amount_in_the_address_is_a_plain_number(shop: Any, number: float, text: str) -> None:
+    invoice = shop.invoice()
+    body = shop.body(invoice, "[3ds]")
+    body["order"]["amount"] = number
+    said = shop.send(body, shop.token(invoiceID=invoice, amount=text)).json()
+    document = {"ID": said["id"], "PaRes": shop.answer(said["md"]), "MD": said["md"]}
+
+    answer = shop.confirm(document, shop.token(invoiceID=invoice, amount=text))
+
+    assert shop.query(answer.headers["location"])[1]["amount"] == text
+    assert shop.book(invoice)["moved"] == text
+
+
 @pytest.mark.parametrize(("password", "code"), [("wrong", "468"), (None, "473")])
 def test_a_wrong_password_and_a_cancel_decline(shop: Any, password: str | None, code: str) -> None:
     invoice, said = shop.challenged()
@@ -139,11 +153,11 @@ def test_a_challenge_ends(open_shop: Callable[..., Any], hand: Any) -> None:
     shop = open_shop(clock=hand, challenge_ttl_s=900)
     invoice, said = shop.challenged()
     hand.now += 899
-    assert (shop.word(invoice), shop.bank.book.totals(hand.now)["open_challenges"]) == ("3D", 1)
+    assert (shop.word(invoice), shop.bank.totals()["open_challenges"]) == ("3D", 1)
 
     hand.now += 1
 
-    assert (shop.word(invoice), shop.bank.book.totals(hand.now)["open_challenges"]) == ("FAILED", 0)
+    assert (shop.word(invoice), shop.bank.totals()["open_challenges"]) == ("FAILED", 0)
     assert shop.query(shop.finish(invoice, said).headers["location"])[1]["code"] == "468"
     assert (shop.word(invoice), shop.book(invoice)["executions"]) == ("FAILED", 0)
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,9 +19,11 @@ import pytest
 import requests
 
 import sandbox
-from sandbox import Options, magic, running
+from sandbox import Options, Rule, magic, running
+from sandbox.answers import Notice
 from sandbox.bank import Bank
 from sandbox.faults import Kind
+from sandbox.notifier import Notifier
 
 ROOM = Path(sandbox.__file__).parent
 
@@ -40,17 +43,21 @@ def test_it_runs_until_a_signal_and_prints_its_address_alone(number: signal.Sign
     assert (answered, bank.returncode, rest, errors) == (0, 0, "", "")
 
 
-def test_it_stops_while_a_call_hangs_and_an_idle_connection_is_kept() -> None:
-    with socket.socket() as idle, running() as bank:
-        host, port = bank.url.removeprefix("http://").split(":")
-        idle.connect((host, int(port)))
-        bank.faults.add(sandbox.Rule("status", "hang", "before"))
-        with socket.socket() as hanging:
-            hanging.connect((host, int(port)))
-            hanging.sendall(b"GET /check-status/p2p/transaction/123456 HTTP/1.1\r\nHost: bank\r\n\r\n")
-            while not bank.book.calls["status"]:
-                requests.get(f"{bank.url}/books", timeout=5)
-            url = bank.url
+def test_it_stops_at_once_and_whoever_waits_gets_the_answer() -> None:
+    request = b"GET /check-status/p2p/transaction/%s HTTP/1.1\r\nHost: bank\r\n\r\n"
+    with running() as bank, ExitStack() as stack:
+        url = bank.url
+        host, port = url.removeprefix("http://").split(":")
+        _idle, hanging, slow = (stack.enter_context(socket.create_connection((host, int(port)))) for _ in range(3))
+        bank.faults.add(Rule("status", "hang", "before", invoice="111111"))
+        bank.faults.add(Rule("status", "latency", "before", invoice="222222", seconds=3600))
+        hanging.sendall(request % b"111111")
+        slow.sendall(request % b"222222")
+        while bank.book.calls["status"] < 2:
+            requests.get(f"{url}/books", timeout=5)
+        heard, silence = stack.pop_all(), (slow, hanging)
+    with heard:
+        assert [sock.recv(12) for sock in silence] == [b"HTTP/1.1 401", b""]
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{url}/books", timeout=5)
 
@@ -136,6 +143,7 @@ def test_no_notification_by_default_and_none_to_another_machine(
         body["order"]["postLink"] = link
         assert shop.send(body, shop.token()).json()["code"] == 0
 
+    Notifier().post(Notice("http://shop.example/post", {}))
     assert (posted, queue.empty()) == ([], True)
 
 
@@ -153,7 +161,7 @@ def test_the_table_of_contents_is_sorted_and_true() -> None:
 
 
 def test_300_slow_calls_at_once_are_all_answered() -> None:
-    with running(Options(faults=(sandbox.Rule("status", "latency", "before", seconds=0.3),))) as bank:
+    with running(Options(faults=(Rule("status", "latency", "before", seconds=0.3),))) as bank:
         host, port = bank.url.removeprefix("http://").split(":")
         sockets = [socket.create_connection((host, int(port))) for _ in range(300)]
         for sock in sockets:

@@ -56,7 +56,7 @@ def text(fields: Fields, *names: str, limit: int = 65536) -> str:
 def code_of(fields: Fields, name: str = "code") -> str:
     """`487`, `"487"` and `" 487 "` are the same code; anything that is not a small integer is none."""
     value = fields.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    if not isinstance(value, int | str):
         return ""
     digits = str(value).strip()
     return digits if re.fullmatch("0|-?[1-9][0-9]{0,5}", digits) else ""
@@ -104,7 +104,7 @@ def _is_absent(value: Any) -> bool:
 
 def _plain(value: Any) -> str:
     """An invoice as a number has lost its leading zeros, and then it is not ours."""
-    return str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    return str(value) if isinstance(value, int | str) else ""
 
 
 def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

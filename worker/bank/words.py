@@ -45,12 +45,9 @@ def word_for(error: BaseException) -> str:
 
 
 def forget(error: BaseException) -> None:
-    """Takes off the exceptions what holds the request: the frames of the libraries, and the request itself."""
+    """Frees the frames of the libraries, where the request is. Some of them hold their exception: a cycle, card and all."""
     for link in list(_chain(error)):
         link.__traceback__ = None
-        link.__context__ = None
-        if isinstance(link, requests.exceptions.RequestException):
-            link.request = link.response = None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

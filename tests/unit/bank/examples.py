@@ -73,7 +73,8 @@ CHALLENGE: dict[str, Any] = {
 SUCCESS_PAGE = "https://epay.homebank.kz/payform/success.html"
 FAILURE_PAGE = "https://epay.homebank.kz/payform/"
 SUCCESS_QUERY = (
-    f"amount=200&currency=KZT&invoiceID={INVOICE}&accountID=&description=TEST+p2p&reference=204978430339&language=ru&cardid="
+    f"amount=200&currency=KZT&invoiceID={INVOICE}&accountID=&description=TEST+p2p"
+    "&reference=204978430339&language=ru&cardid="
 )
 TRANSACTION: dict[str, Any] = {
     "id": "a9e1b986",

@@ -7,7 +7,17 @@ import pytest
 
 from tests.unit.bank.examples import CHALLENGE, FAILURE, INVOICE, ORDER, SUCCESS, heard, order, without
 from worker.bank.answer import read_token, read_transfer
-from worker.bank.outcome import Challenge, CodeClass, Consequence, Declined, Evidence, Paid, Token, TokenRefused, Unclear
+from worker.bank.outcome import (
+    Challenge,
+    CodeClass,
+    Consequence,
+    Declined,
+    Evidence,
+    Paid,
+    Token,
+    TokenRefused,
+    Unclear,
+)
 
 
 def transfer(body: object, status: int = 200, **more: Any) -> Any:
@@ -43,6 +53,9 @@ class TestPaid:
 
         assert isinstance(read_transfer(order(amount_minor=100_10), heard(body)), Paid)
         assert isinstance(read_transfer(order(amount_minor=100_11), heard(body)), Unclear)
+
+    def test_true_is_not_one(self) -> None:
+        assert isinstance(read_transfer(order(amount_minor=1_00), heard(SUCCESS | {"amount": True})), Unclear)
 
     @pytest.mark.parametrize("name", ["orderID", "orderId", "invoiceID", "invoiceId"])
     def test_the_invoice_has_many_spellings(self, name: str) -> None:
@@ -242,7 +255,7 @@ class TestBrokenBodies:
             (json.dumps(SUCCESS).encode().replace(b'"code": 0', b'"code": 484, "code": 0'), "not_json"),
             (json.dumps(SUCCESS).encode().replace(b": 200", b": NaN"), "not_json"),
             (json.dumps(SUCCESS).encode().replace(b": 200", b": Infinity"), "not_json"),
-            (json.dumps(SUCCESS).encode().replace(b": 200", b": " + b"9" * 5000), "not_json"),
+            (json.dumps(SUCCESS).encode().replace(b": 200", b": " + b"9" * 50), "not_json"),
             (json.dumps(SUCCESS).encode().replace(b": 200", b": 1e99999999999999999999"), "not_json"),
             (json.dumps(SUCCESS).encode().replace(b": 200", b": 1e999999"), "foreign_amount"),
             (json.dumps(SUCCESS).encode("utf-16"), "not_json"),

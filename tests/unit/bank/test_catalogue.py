@@ -6,9 +6,9 @@ from worker.bank.catalogue import CATALOGUE, look_up
 from worker.bank.outcome import CodeClass, Consequence
 
 QUESTIONS = """100 293 -31 690 1266 1267 1268 1269 1563 1564 1565 1568 1569 1570 2032 2249 2326 2358 2656 2660 3013 3014
-3225 3240 703 1612 1636 1654 1759 2092 2357 3141 454 456 458 459 460 461 496 497 500 501 502 504 526""".split()
-DECLINES = """455 457 478 485 462 463 480 465 466 467 479 488 489 490 491 492 495 498 521 523 524 525 527 468 473 499 877
-469 470 477 3298 471 472 481 482 483 522 475 484 486 493 494 503 505""".split()
+3225 3240 703 1612 1636 1654 1759 2092 2357 3141 454 456 458 459 460 461 496 497 500 501 502 504 526"""
+DECLINES = """455 457 478 485 462 463 480 465 466 467 479 488 489 490 491 492 495 498 521 523 524 525 527 468 473 499
+877 469 470 477 3298 471 472 481 482 483 522 475 484 486 493 494 503 505"""
 CONSEQUENCES = {
     "476": Consequence.WAIT_30_MIN,
     "528": Consequence.RECEIVER_LIMIT,
@@ -20,7 +20,7 @@ CONSEQUENCES = {
 
 
 def test_every_code_of_the_contract_is_there_and_no_other() -> None:
-    assert sorted(CATALOGUE) == sorted(["0", "464", "487", *QUESTIONS, *DECLINES, *CONSEQUENCES])
+    assert sorted(CATALOGUE) == sorted(["0", "464", "487", *QUESTIONS.split(), *DECLINES.split(), *CONSEQUENCES])
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ def test_every_code_of_the_contract_is_there_and_no_other() -> None:
     [
         (["0"], CodeClass.PAID),
         (["464", "487"], CodeClass.SETUP),
-        (QUESTIONS, CodeClass.QUESTION),
-        (DECLINES, CodeClass.DECLINED),
+        (QUESTIONS.split(), CodeClass.QUESTION),
+        (DECLINES.split(), CodeClass.DECLINED),
         (list(CONSEQUENCES), CodeClass.DECLINED_CONSEQUENCE),
     ],
 )
@@ -50,7 +50,7 @@ def test_a_stranger_is_a_question(code: str) -> None:
 def test_only_the_final_noes_are_declines() -> None:
     declines = [code for code, entry in CATALOGUE.items() if entry.is_decline]
 
-    assert sorted(declines) == sorted(["464", "487", *DECLINES, *CONSEQUENCES])
+    assert sorted(declines) == sorted(["464", "487", *DECLINES.split(), *CONSEQUENCES])
 
 
 def test_every_entry_says_what_it_means() -> None:

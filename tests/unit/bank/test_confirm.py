@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from tests.unit.bank.examples import CHALLENGE, FAILURE, FAILURE_PAGE, INVOICE, ORDER, SUCCESS, SUCCESS_PAGE, SUCCESS_QUERY, heard
+from tests.unit.bank.examples import (
+    CHALLENGE,
+    FAILURE,
+    FAILURE_PAGE,
+    INVOICE,
+    ORDER,
+    SUCCESS,
+    SUCCESS_PAGE,
+    SUCCESS_QUERY,
+    heard,
+)
 from worker.bank.answer import read_confirm
 from worker.bank.outcome import CodeClass, Declined, Evidence, Paid, Unclear
 

@@ -7,7 +7,14 @@ from worker.bank.order import is_safe
 
 
 @pytest.mark.parametrize(
-    "url", ["https://bank.example/x", "https://bank.example:8443/x?y", "http://127.0.0.1:9/x", "http://localhost/", "http://[::1]:80/"]
+    "url",
+    [
+        "https://bank.example/x",
+        "https://bank.example:8443/x?y",
+        "http://127.0.0.1:9/x",
+        "http://localhost/",
+        "http://[::1]:80/",
+    ],
 )
 def test_https_and_loopback_are_taken(url: str) -> None:
     assert is_safe(url)

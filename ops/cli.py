@@ -1,0 +1,98 @@
+"""`transfers`: the one command that operators hold. Here commands are only mounted; each lives in `ops.commands`.
+
+A command's module is imported when the command is run: `transfers --help` answers before a library is loaded.
+"""
+
+import importlib
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where a command lives, under which heading it is listed, and its one sentence."""
+
+    module: str
+    panel: str
+    says: str
+
+
+_BEGIN, _LOOK, _ACT = "Begin", "Look", "Act"
+
+COMMANDS = {
+    "demo": Shelf("demo", _BEGIN, "See every way that a transfer can go, with real processes, in a minute."),
+    "init": Shelf("init", _BEGIN, "Write a .env with fresh keys and the bank's public test values."),
+    "keygen": Shelf("keygen", _BEGIN, "Print fresh keys for the vault and for comparing intents."),
+    "doctor": Shelf("doctor", _BEGIN, "Examine servers, settings, invoice ids and lanes; say what mends each finding."),
+    "sandbox": Shelf("sandbox", _BEGIN, "Run a bank to work against."),
+    "status": Shelf("status", _LOOK, "One transfer: state, money, why, evidence, what comes next."),
+    "list": Shelf("list", _LOOK, "Transfers of a state, oldest first; or the newest of all."),
+    "events": Shelf("events", _LOOK, "Every move, with who and why; --follow waits for more."),
+    "queues": Shelf("queues", _LOOK, "What waits in each queue, and the queue's own dead letters."),
+    "parked": Shelf("parked", _LOOK, "Who waits for a client's 3-D Secure answer."),
+    "doubt": Shelf("doubt", _LOOK, "Money of which nobody knows yet whether it moved."),
+    "terminals": Shelf("terminals", _LOOK, "Terminals, their invoice ids and their stops."),
+    "enqueue": Shelf("enqueue", _ACT, "Take an intent, or a list of them, from standard input."),
+    "dead": Shelf("dead", _ACT, "The dead: list, show, requeue, discard."),
+    "settle": Shelf("settle", _ACT, "End a held transfer by hand, with evidence."),
+    "cancel": Shelf("cancel", _ACT, "Take a transfer back before any money can move."),
+    "pause": Shelf("lanes", _ACT, "Stop a lane, for one terminal or for all."),
+    "unpause": Shelf("lanes", _ACT, "Open a lane again."),
+}
+
+
+class Transfers(TyperGroup):
+    """The group: it lists commands without loading them, and ends every error as a sentence."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        for name, shelf in COMMANDS.items():
+            self.commands[name] = TyperCommand(name, help=shelf.says, rich_help_panel=shelf.panel)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, load(str(name)), rest
+
+    def invoke(self, ctx: Any) -> Any:
+        from ledger.errors import TransfersError  # noqa: PLC0415 - see the module's law
+
+        try:
+            return super().invoke(ctx)
+        except TransfersError as error:
+            from ops import border  # noqa: PLC0415 - see the module's law
+
+            typer.echo(border.sentence_of(error), err=True)
+            status = border.status_of(error)
+        raise typer.Exit(status)
+
+
+def load(name: str) -> TyperCommand | TyperGroup:
+    """The command itself; or the group of commands that its module is."""
+    module = importlib.import_module(f"ops.commands.{COMMANDS[name].module}")
+    group = typer.main.get_group(module.app)
+    command = group.commands.get(name, group)
+    if not isinstance(command, (TyperCommand, TyperGroup)):
+        raise TypeError(f"ops.commands.{COMMANDS[name].module} mounts something that is no command")
+    return command
+
+
+app = typer.Typer(
+    cls=Transfers,
+    name="transfers",
+    help="Moves money from card to card through the bank's ePay P2P API, and never moves it twice.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # theirs can show local variables
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Needed by typer for a group that has no command of its own."""
+
+
+def main() -> None:
+    sys.exit(typer.main.get_command(app)(prog_name="transfers"))

@@ -1,0 +1,123 @@
+"""`transfers doctor`: everything that keeps money from moving as it must, each with what mends it.
+
+Findings make it end with 78, or with 75 where all of them may pass. Stops, counts and rooms are told beside them.
+"""
+
+import contextlib
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+
+import typer
+
+from ledger.errors import LedgerUnavailable
+from ledger.health import Finding, examine
+from ledger.invoice import SUFFIXES
+from ledger.settings import EX_CONFIG, SettingsWrong
+from ledger.states import State
+from ops import screen
+from ops.border import EX_TEMPFAIL
+from ops.commands.terminals import as_dict
+from ops.desk import Desk
+from ops.options import AsJson
+from ops.sums import sums
+from producers.settings import ProducerSettings
+
+app = typer.Typer()
+
+#: From this share of a space's million on, somebody has to think of the next space.
+_NEARLY_USED = 0.8
+
+_CHECK_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Whether a process of this room could start in this environment, and what it lacks."""
+
+    name: str
+    lacks: list[str]
+
+
+@app.command()
+def doctor(*, as_json: AsJson = False) -> None:
+    """Examine servers, invoice ids, lanes and settings. Ends with 0 if all is well, 75 if it may pass, else 78."""
+    desk = Desk.open()
+    findings = examine(desk.settings, desk.clock)
+    counters: dict[str, int] = {}
+    stops = []
+    with contextlib.suppress(LedgerUnavailable):  # it is among the findings already
+        counters, stops = desk.ledger.counters(), desk.lanes.stops()
+    findings += _spaces(desk, counters)
+    rooms = _rooms({str(finding) for finding in findings})
+    if as_json:
+        screen.say_json({
+            "healthy": not findings,
+            "findings": [asdict(finding) for finding in findings],
+            "stops": [as_dict(stop) for stop in stops],
+            "transfers": {state: [line.to_json() for line in sums(counters, state)] for state in State},
+            "rooms": [asdict(room) for room in rooms],
+        })  # fmt: skip
+    else:
+        _say(findings, rooms)
+        screen.say(f"Lanes stopped: {len(stops) or 'none'}" + ("; see `transfers terminals`" if stops else ""))
+        _say_counts(counters)
+    if findings:
+        raise typer.Exit(EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG)
+
+
+def _spaces(desk: Desk, counters: dict[str, int]) -> list[Finding]:
+    spaces = dict.fromkeys(("main", *(plan.space for plan in desk.settings.epay_terminals.values())))
+    return [
+        Finding(
+            "EPAY_TERMINALS",
+            f"{used / SUFFIXES:.1%} of the invoice ids of the space {space} are used, for ever",
+            "agree with the bank on a terminal with a space of its own, and move producers there",
+        )
+        for space in spaces
+        if (used := counters.get(f"used:{space}", 0)) >= SUFFIXES * _NEARLY_USED
+    ]
+
+
+def _rooms(known: set[str]) -> list[Room]:
+    """What each room lacks here. Nobody needs all of them: a backend has no secret of the bank."""
+    try:
+        ProducerSettings.load()
+        producers: list[str] = []
+    except SettingsWrong as error:
+        producers = error.lines
+    return [Room("producers", producers), Room("worker", [line for line in _worker() if line not in known])]
+
+
+def _worker() -> list[str]:
+    """Its settings are its own, and not read here: it is asked to check itself."""
+    command = [sys.executable, "-m", "worker", "--check"]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own module, by our own interpreter
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_CHECK_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return [f"the worker did not answer `--check` within {_CHECK_S} s"]
+    lines = [line for line in done.stderr.splitlines() if line]
+    return lines or (["`python -m worker --check` failed"] if done.returncode else [])
+
+
+def _say(findings: list[Finding], rooms: list[Room]) -> None:
+    if findings:
+        rows = [(finding.name, finding.problem, finding.cure) for finding in findings]
+        screen.say(screen.table(("setting", "what is wrong", "what mends it"), rows, title="Findings"))
+    else:
+        screen.say("Healthy: nothing keeps money from moving as it must.")
+    screen.say()
+    lacks = [(room.name, "could start here" if not room.lacks else "\n".join(room.lacks)) for room in rooms]
+    screen.say(screen.table(("room", "what it lacks in this environment"), lacks))
+
+
+def _say_counts(counters: dict[str, int]) -> None:
+    rows = [
+        (screen.state_text(state), line.count, screen.amount(line.amount_minor, line.currency))
+        for state in State
+        for line in sums(counters, state)
+    ]
+    if rows:
+        screen.say(screen.table(("state", "count", "amount"), rows))

@@ -1,0 +1,41 @@
+"""`transfers doubt`: the money of which nobody knows yet whether it moved, and who finds out."""
+
+import typer
+
+from ledger.states import State
+from ops import screen, words
+from ops.commands.status import as_dict
+from ops.desk import Desk
+from ops.options import AsJson, Limit
+from ops.sums import sums
+
+app = typer.Typer()
+
+
+@app.command()
+def doubt(*, limit: Limit = 50, as_json: AsJson = False) -> None:
+    """Transfers in doubt, and those held for a person: what is not known, why, and when the bank is asked again."""
+    desk = Desk.open()
+    records = [record for state in (State.HELD, State.IN_DOUBT) for record in desk.ledger.in_state(state, limit)]
+    total = sums(desk.ledger.counters(), State.IN_DOUBT, State.HELD)
+    if as_json:
+        transfers = [as_dict(record, []) for record in records]
+        screen.say_json({"transfers": transfers, "total": [line.to_json() for line in total]})
+        return
+    now_ms = desk.clock.now_ms()
+    rows = [
+        (
+            record.key,
+            record.reference,
+            screen.state_text(record.state),
+            screen.amount(record.amount, record.currency),
+            screen.span(now_ms - (record.doubted or record.since)),
+            "; ".join(filter(None, (record.reason, record.code and f"code {record.code}"))),
+            screen.away(record.next, now_ms),
+        )
+        for record in records
+    ]
+    screen.say(screen.table(("transfer", "reference", "state", "amount", "age", "why", "asked again"), rows))
+    screen.say(f"Money in doubt: {'; '.join(map(str, total)) or 'none'}.")
+    if any(record.state is State.HELD for record in records):
+        screen.say(f"Held ones wait for {words.NEXT[State.HELD].format(key='KEY')}.")

@@ -1,0 +1,105 @@
+"""`transfers enqueue`: intents from standard input; never as arguments, which every process can read."""
+
+import json
+import sys
+from typing import Any
+
+import typer
+
+from ledger import logs
+from ledger.clock import SystemClock
+from ledger.errors import TransfersError
+from ledger.health import examine
+from ops import screen
+from ops.border import NotYet, Refusal, sentence_of, status_of
+from ops.options import AsJson
+from producers import ProducerSettings, TransferIntent, Transfers
+from producers.receipt import Receipt
+
+app = typer.Typer()
+
+_EXAMPLE = """\
+Give an intent, or a list of them, as JSON on standard input, for example:
+
+transfers enqueue <<'INTENT'
+{"reference": "payout-42", "amount": "15000", "description": "Payout 42",
+ "sender": {"card_id": "88481433-595e-4c01-941f-34569db2426e"},
+ "receiver": {"card_id": "86496cb0-bb5d-4791-bb49-cc27a0f660ce"}}
+INTENT"""
+
+
+@app.command()
+def enqueue(*, as_json: AsJson = False) -> None:
+    """Take an intent, or a list of them, as JSON from standard input. The same reference is never paid twice."""
+    if sys.stdin.isatty():
+        typer.echo(_EXAMPLE, err=True)
+        raise typer.Exit(2)
+    data = _read(sys.stdin.buffer.read())
+    many = isinstance(data, list)
+    answers = _enqueue(data if isinstance(data, list) else [data])
+    if as_json:
+        shown = [_as_dict(answer) for answer in answers]
+        screen.say_json(shown if many else shown[0])
+    else:
+        for at, answer in enumerate(answers):
+            _say(answer, f"{at + 1}: " if many else "")
+    failed = [answer for answer in answers if isinstance(answer, TransfersError)]
+    if failed:
+        raise typer.Exit(max(status_of(error) for error in failed))
+
+
+def _read(text: bytes) -> Any:
+    """What stands in the text is not said again: a card may be in it."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    raise Refusal("standard input is not JSON; it must be an intent, or a list of intents")
+
+
+def _enqueue(items: list[Any]) -> list[Receipt | TransfersError]:
+    """An answer for each; the valid ones go into the ledger together."""
+    intents = [_intent(item) for item in items]
+    valid = [intent for intent in intents if isinstance(intent, TransferIntent)]
+    if not valid:
+        return [intent for intent in intents if isinstance(intent, TransfersError)]
+    _servers_must_answer()
+    with Transfers.from_env() as transfers:
+        made = iter(transfers.enqueue_many(valid))
+    return [next(made) if isinstance(intent, TransferIntent) else intent for intent in intents]
+
+
+def _servers_must_answer() -> None:
+    """A server that is away is said as what it is: something that may pass."""
+    settings = ProducerSettings.load()
+    logs.set_up(settings.log_level)
+    findings = examine(settings, SystemClock())
+    if findings and all(finding.passing for finding in findings):
+        raise NotYet("\n".join(map(str, findings)))
+
+
+def _intent(item: Any) -> TransferIntent | TransfersError:
+    try:
+        return TransferIntent.model_validate(item)
+    except TransfersError as error:
+        return error
+
+
+def _as_dict(answer: Receipt | TransfersError) -> dict[str, Any]:
+    if isinstance(answer, TransfersError):
+        return {"error": type(answer).__name__, "message": sentence_of(answer)}
+    return {
+        "key": answer.key,
+        "invoice_id": answer.invoice_id,
+        "handle": answer.handle,
+        "state": answer.state,
+        "replayed": answer.replayed,
+    }
+
+
+def _say(answer: Receipt | TransfersError, before: str) -> None:
+    if isinstance(answer, TransfersError):
+        typer.echo(f"{before}{sentence_of(answer)}", err=True)
+        return
+    known = "  (known already: nothing new was made)" if answer.replayed else ""
+    screen.say(f"{before}{answer.key}  {answer.state}  handle {answer.handle}{known}")

@@ -1,0 +1,57 @@
+"""`transfers events`: the audit trail, as it was written and as it goes on."""
+
+from typing import Annotated
+
+import typer
+
+from ledger.events import Event
+from ops import screen, words
+from ops.desk import Desk
+from ops.options import AsJson, Limit
+
+app = typer.Typer()
+
+
+@app.command()
+def events(
+    name: Annotated[str | None, typer.Argument(metavar="[KEY|REFERENCE]", help="Only those of one transfer.")] = None,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on, until Ctrl-C.")] = False,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Every move, with who and why. With --follow and --json a line an event."""
+    desk = Desk.open()
+    key = desk.find(name).key if name else None
+    found = desk.events.newest(limit, key=key)
+    if follow:
+        _follow(desk, found, key, as_json=as_json)
+    elif as_json:
+        screen.say_json([as_dict(event) for event in found])
+    else:
+        screen.say(screen.table(("at", "transfer", "what happened", "by"), [_row(event) for event in found]))
+
+
+def as_dict(event: Event) -> dict[str, str]:
+    return {"id": event.id} | event.fields
+
+
+def _follow(desk: Desk, found: list[Event], key: str | None, *, as_json: bool) -> None:
+    for event in found:
+        _line(event, as_json=as_json)
+    last = desk.events.newest(1)
+    for batch in desk.events.follow(found[-1].id if found and not key else last[-1].id if last else "0"):
+        for event in batch:
+            if key in {None, event.fields.get("key")}:
+                _line(event, as_json=as_json)
+
+
+def _line(event: Event, *, as_json: bool) -> None:
+    if as_json:
+        screen.say_json(as_dict(event))
+    else:
+        screen.say("  ".join(_row(event)))
+
+
+def _row(event: Event) -> tuple[str, str, str, str]:
+    return screen.when(event.at_ms), event.fields.get("key", "-"), words.happened(event), event.fields.get("actor", "")

@@ -1,0 +1,52 @@
+"""`transfers init`: a `.env` to begin with, readable by its owner alone."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops import dotenv, screen
+from ops.border import Refusal
+from ops.commands.sandbox import HOST, PORT, environment
+
+app = typer.Typer()
+
+_FILE = Path(".env")
+
+
+@app.command()
+def init(
+    *,
+    redis_url: Annotated[str, typer.Option(help="The ledger's server.")] = dotenv.SERVERS["REDIS_URL"],
+    vault_url: Annotated[str, typer.Option(help="The vault's server.")] = dotenv.SERVERS["VAULT_URL"],
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Point at `transfers sandbox` instead of the bank.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the .env that is there, keys and all.")] = False,
+) -> None:
+    """Write a .env with fresh keys and the bank's public test values."""
+    values = {"REDIS_URL": redis_url, "VAULT_URL": vault_url} | dotenv.PUBLIC_TEST_VALUES
+    values |= dotenv.fresh_keys().as_dict()
+    if sandbox:
+        values |= environment(f"http://{HOST}:{PORT}")
+    _write(dotenv.text_of(values), force=force)
+    screen.say("Wrote .env (mode 0600), with fresh keys and the bank's public test values.")
+    if not sandbox:
+        screen.say("Still to be set: EPAY_CONFIRM_URL, which the bank documents for production only. Ask the bank.")
+    screen.say("Next: `transfers doctor` says what is still missing, and what mends it.")
+
+
+def _write(text: str, *, force: bool) -> None:
+    """Never a moment in which others could read it; never half of it."""
+    if _FILE.exists() and not force:
+        raise Refusal(".env is there already; --force overwrites it: what its keys have sealed can't be opened then")
+    draft = _FILE.with_name(f".env.{os.getpid()}")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        draft.replace(_FILE)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise Refusal(f".env can't be written here: {error.strerror}") from None

@@ -1,0 +1,63 @@
+"""`transfers list`: the unfinished of a state, oldest first; of a final state, or of all, the newest."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from ledger.record import Record
+from ledger.states import State
+from ledger.transfer import Transfer
+from ops import screen
+from ops.desk import Desk
+from ops.options import AsJson, Limit
+
+app = typer.Typer()
+
+#: How many events are looked at for the newest transfers: each has a few.
+_EVENTS_EACH = 20
+_MOST_EVENTS = 20_000
+
+
+@app.command("list")
+def list_(
+    state: Annotated[State | None, typer.Argument(help="Only those in this state.")] = None,
+    *,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Transfers of a state: unfinished ones oldest first, ended ones newest first. Without a state, the newest."""
+    desk = Desk.open()
+    if state is not None and not state.final:
+        records = desk.ledger.in_state(state, limit)
+    else:
+        records = _newest(desk, state, limit)
+    if as_json:
+        screen.say_json([Transfer.of(record).to_json() for record in records])
+        return
+    screen.say(table(records, desk.clock.now_ms()))
+    if not records:
+        screen.say("No transfer is here." if state is None else f"No transfer is {state}.")
+
+
+def table(records: list[Record], now_ms: int) -> Table:
+    rows = [
+        (
+            record.key,
+            record.reference,
+            screen.state_text(record.state),
+            screen.amount(record.amount, record.currency),
+            screen.span(now_ms - record.since),
+            "; ".join(filter(None, (record.code and f"code {record.code}", record.reason))),
+        )
+        for record in records
+    ]
+    return screen.table(("transfer", "reference", "state", "amount", "age", "why"), rows)
+
+
+def _newest(desk: Desk, state: State | None, limit: int) -> list[Record]:
+    """Whose last event is newest. The ledger lists only the unfinished; what has ended is found by its events."""
+    events = desk.events.newest(min(limit * _EVENTS_EACH, _MOST_EVENTS))
+    names = dict.fromkeys(event.fields["key"] for event in reversed(events) if "key" in event.fields)
+    records = desk.ledger.get_many(list(names))
+    return [record for record in records if state in {None, record.state}][:limit]

@@ -1,0 +1,38 @@
+"""`transfers parked`: who waits for a client's answer to 3-D Secure, and until when."""
+
+import typer
+
+from ledger.states import State
+from ledger.transfer import Transfer
+from ops import screen
+from ops.desk import Desk
+from ops.options import AsJson, Limit
+from ops.sums import sums
+
+app = typer.Typer()
+
+
+@app.command()
+def parked(*, limit: Limit = 50, as_json: AsJson = False) -> None:
+    """Who waits for a client's 3-D Secure answer, longest first. No money has moved for any of them."""
+    desk = Desk.open()
+    records = desk.ledger.in_state(State.PARKED, limit)
+    total = sums(desk.ledger.counters(), State.PARKED)
+    if as_json:
+        transfers = [Transfer.of(record).to_json() for record in records]
+        screen.say_json({"transfers": transfers, "total": [line.to_json() for line in total]})
+        return
+    now_ms = desk.clock.now_ms()
+    rows = [
+        (
+            record.key,
+            record.reference,
+            screen.amount(record.amount, record.currency),
+            screen.span(now_ms - record.since),
+            f"{screen.when(record.parked_until)}, {screen.away(record.parked_until, now_ms)}",
+            record.asked,
+        )
+        for record in records
+    ]
+    screen.say(screen.table(("transfer", "reference", "amount", "age", "answer until", "asked"), rows))
+    screen.say(f"Parked: {'; '.join(map(str, total)) or 'nobody'}.")

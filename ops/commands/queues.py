@@ -1,0 +1,33 @@
+"""`transfers queues`: what waits in each queue, since when, and what Dramatiq itself has put aside."""
+
+from dataclasses import asdict
+
+import typer
+
+from ops import screen
+from ops.desk import Desk
+from ops.options import AsJson
+
+app = typer.Typer()
+
+
+@app.command()
+def queues(*, as_json: AsJson = False) -> None:
+    """What waits in each queue. The truth is in the ledger: a message that is lost is rung again."""
+    found = Desk.open().queues.read()
+    if as_json:
+        screen.say_json([asdict(queue) for queue in found])
+        return
+    rows = [
+        (
+            queue.name,
+            queue.waiting,
+            queue.at_work,
+            screen.span(queue.oldest_ms) if queue.waiting else "-",
+            queue.dead_letters,
+        )
+        for queue in found
+    ]
+    screen.say(screen.table(("queue", "waiting", "at work", "oldest", "dead letters"), rows))
+    if any(queue.dead_letters for queue in found):
+        screen.say("Dead letters are messages that were no transfer's key, or met a bug: no transfer is lost by them.")

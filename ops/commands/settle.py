@@ -1,0 +1,61 @@
+"""`transfers settle`: a person ends what the bank's answers do not. It needs evidence, which is kept with the name."""
+
+from typing import Annotated
+
+import typer
+
+from ledger.record import Record
+from ledger.replies import Refused
+from ledger.states import MOVES, State, Verb
+from ops import screen
+from ops.border import Refusal
+from ops.desk import Desk
+from ops.options import Name, Reason, said
+
+app = typer.Typer()
+
+_WORDS = {Verb.SETTLE_PAID: "--paid", Verb.SETTLE_NOT_PAID: "--not-paid", Verb.SETTLE_REVERSED: "--reversed"}
+
+#: What only matters while a transfer is unfinished: an ended record is small.
+_UNFINISHED_FIELDS = ("next", "lease", "rings", "asks", "reads", "doubted", "asked", "parked_until")
+
+
+@app.command()
+def settle(
+    name: Name,
+    *,
+    paid: Annotated[bool, typer.Option("--paid", help="The bank moved the money.")] = False,
+    not_paid: Annotated[bool, typer.Option("--not-paid", help="The bank moved none, and will not.")] = False,
+    reversed_: Annotated[bool, typer.Option("--reversed", help="The bank moved it and gave it back.")] = False,
+    evidence: Annotated[str, typer.Option(help="What the bank said, where, and to whom: it is kept for ever.")],
+    reason: Reason,
+) -> None:
+    """End a held transfer by hand, by what the bank said elsewhere. `--reversed` ends a paid one too."""
+    chosen = dict(zip(_WORDS, (paid, not_paid, reversed_), strict=True))
+    verbs = [verb for verb, is_chosen in chosen.items() if is_chosen]
+    if len(verbs) != 1:
+        raise typer.BadParameter(f"give exactly one of {', '.join(_WORDS.values())}")
+    desk, verb = Desk.open(), verbs[0]
+    event = {"why": said(reason, "reason"), "proof": said(evidence, "evidence")}
+    record = desk.find(name)
+    _must_allow(record, verb)
+    fields = {"reason": "settled_by_operator"}
+    moved = desk.ledger.move(record, verb, actor=desk.actor, fields=fields, unset=_UNFINISHED_FIELDS, event=event)
+    if isinstance(moved, Refused):
+        raise Refusal(f"{record.key}: nothing was changed; meanwhile it is {moved.state}")
+    screen.say(f"{record.key}: {moved.state}, settled by {desk.settings.operator}")
+
+
+def _must_allow(record: Record, verb: Verb) -> None:
+    if record.state in MOVES[verb].moves:
+        return
+    legal = [word for each, word in _WORDS.items() if record.state in MOVES[each].moves]
+    if legal:
+        says = f"only {' or '.join(legal)} is possible now"
+    elif record.state is State.DEAD:
+        says = "it is proved not sent; `transfers dead discard` ends it"
+    elif record.state.final:
+        says = "it has ended, and stays so"
+    else:
+        says = "only a held transfer is settled by hand; the bank is still being asked, or was not reached yet"
+    raise Refusal(f"{record.key} is {record.state}: {says}")

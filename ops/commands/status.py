@@ -1,0 +1,85 @@
+"""`transfers status`: one transfer on a page. State, money, why, evidence, what comes next, and how it came there."""
+
+from typing import Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from ledger.events import Event
+from ledger.record import Record
+from ledger.states import State
+from ledger.transfer import Transfer
+from ops import screen, words
+from ops.desk import Desk
+from ops.options import AsJson, Name
+
+app = typer.Typer()
+
+_EVENTS = 30
+
+
+@app.command()
+def status(name: Name, *, as_json: AsJson = False) -> None:
+    """One transfer: state, money, why, evidence, what comes next, and how it came there."""
+    desk = Desk.open()
+    record = desk.find(name)
+    events = desk.events.newest(_EVENTS, key=record.key)
+    if as_json:
+        screen.say_json(as_dict(record, events))
+        return
+    page(record, events, desk.clock.now_ms())
+
+
+def as_dict(record: Record, events: list[Event]) -> dict[str, Any]:
+    return Transfer.of(record).to_json() | {
+        "evidence": record.evidence,
+        "asked": record.asked,
+        "since": screen.iso(record.since),
+        "next_step": words.next_step(record),
+        "next_step_at": screen.iso(words.next_moment(record)),
+        "events": [{"id": event.id} | event.fields for event in events],
+    }
+
+
+def page(record: Record, events: list[Event], now_ms: int) -> None:
+    lines = Table.grid(padding=(0, 2))
+    lines.add_column(style="dim")
+    lines.add_column(overflow="fold")
+    for name, text in _lines(record, now_ms):
+        if text:
+            lines.add_row(name, text)
+    screen.say(lines)
+    screen.say()
+    screen.say(screen.table(("at", "what happened", "by"), [_row(event) for event in events]))
+
+
+def _lines(record: Record, now_ms: int) -> list[tuple[str, str | Text]]:
+    state = Text.assemble(screen.state_text(record.state), f"  since {screen.away(record.since, now_ms)}")
+    step, at = words.next_step(record), words.next_moment(record)
+    cards = f"{record.sender_card or 'saved card'} → {record.receiver_card or 'saved card'}"
+    until = record.parked_until if record.state is State.PARKED else record.expires
+    return [
+        ("transfer", record.key),
+        ("reference", record.reference),
+        ("state", state),
+        ("money", screen.MONEY_WORDS[record.state.money]),
+        ("amount", screen.amount(record.amount, record.currency)),
+        ("cards", cards),
+        ("terminal", record.terminal),
+        ("code", record.code),
+        ("why", "; ".join(filter(None, (record.reason, record.message)))),
+        ("evidence", record.evidence),
+        ("attempts", str(record.attempts) if record.attempts else ""),
+        ("asked", record.asked),
+        ("bank's id", record.bank_id),
+        ("bank's reference", record.bank_reference),
+        ("not before", screen.when(record.not_before) if record.not_before else ""),
+        ("next", f"{step} ({screen.away(at, now_ms)})" if step and at else step),
+        ("deadline", "" if record.state.final else f"{screen.when(until)}, {screen.away(until, now_ms)}"),
+        ("accepted", screen.when(record.created)),
+    ]
+
+
+def _row(event: Event) -> tuple[str, str, str]:
+    return screen.when(event.at_ms), words.happened(event), event.fields.get("actor", "")

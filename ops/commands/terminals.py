@@ -1,0 +1,64 @@
+"""`transfers terminals`: which there are, how many invoice ids they have left, and which are stopped by whom."""
+
+from typing import Any
+
+import typer
+
+from ledger.invoice import SUFFIXES
+from ledger.lanes import ALL, Stop
+from ops import screen
+from ops.desk import Desk
+from ops.options import AsJson
+
+app = typer.Typer()
+
+
+@app.command()
+def terminals(*, as_json: AsJson = False) -> None:
+    """Terminals, the invoice ids that their space has used of its million, and their stops."""
+    desk = Desk.open()
+    stops, counters = desk.lanes.stops(), desk.ledger.counters()
+    names = dict.fromkeys(("main", *desk.settings.epay_terminals))
+    found = [_terminal(desk, name, counters, stops) for name in names]
+    if as_json:
+        screen.say_json(found)
+        return
+    rows = [
+        (
+            terminal["terminal"],
+            terminal["space"],
+            f"{terminal['suffixes_used']:,}".replace(",", " "),
+            f"{SUFFIXES:,}".replace(",", " "),
+            "; ".join(_words(stop) for stop in terminal["stops"]) or "none",
+        )
+        for terminal in found
+    ]
+    screen.say(screen.table(("terminal", "space", "used", "limit", "stops"), rows))
+
+
+def _terminal(desk: Desk, name: str, counters: dict[str, int], stops: list[Stop]) -> dict[str, Any]:
+    space = desk.settings.space_of(name)
+    own = [stop for stop in stops if stop.terminal in {ALL, name}]
+    return {
+        "terminal": name,
+        "space": space,
+        "suffixes_used": counters.get(f"used:{space}", 0),
+        "suffixes": SUFFIXES,
+        "stops": [as_dict(stop) for stop in own],
+    }
+
+
+def as_dict(stop: Stop) -> dict[str, Any]:
+    return {
+        "lane": stop.lane,
+        "terminal": stop.terminal,
+        "until": screen.iso(stop.until_ms),
+        "actor": stop.actor,
+        "reason": stop.reason,
+    }
+
+
+def _words(stop: dict[str, Any]) -> str:
+    until = f" until {stop['until']}" if stop["until"] else ""
+    scope = ", all terminals" if stop["terminal"] == ALL else ""
+    return f"{stop['lane']}{until}{scope}: {stop['reason']} ({stop['actor']})"

@@ -1,0 +1,85 @@
+"""The text of a `.env`: every setting with its meaning, in the order of the table. `.env.example` is one without keys.
+
+`python -m ops.dotenv` prints the example; a test holds the committed file to it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ops.settings_table import CHAPTERS, Setting
+
+#: What the bank prints on its own page for everybody: no secrets.
+PUBLIC_TEST_VALUES = {
+    "EPAY_TERMINAL_ID": "40a348cb-68a3-45d5-9002-a4836d79c3b5",
+    "EPAY_CLIENT_ID": "test",
+    "EPAY_CLIENT_SECRET": "yF587AV9Ms94qN2QShFzVR3vFnWkhjbAK3sG",
+}
+
+SERVERS = {"REDIS_URL": "redis://127.0.0.1:6379/0", "VAULT_URL": "redis://127.0.0.1:6380/0"}
+
+_KEYS = ("VAULT_PUBLIC_KEY", "VAULT_PRIVATE_KEYS", "FINGERPRINT_KEY")
+
+#: What is said beside a setting that has no safe default to show.
+_REMARKS = {
+    "EPAY_TERMINAL_ID": "the bank's public test value",
+    "EPAY_CLIENT_ID": "the bank's public test value",
+    "EPAY_CLIENT_SECRET": "the bank's public test value",
+    "EPAY_CONFIRM_URL": "a guess for test: https://testepay.homebank.kz/api/p2p/api/confirm",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FreshKeys:
+    """What `keygen` prints."""
+
+    public: str
+    private: str
+    fingerprint: str
+
+    def as_dict(self) -> dict[str, str]:
+        return dict(zip(_KEYS, (self.public, self.private, self.fingerprint), strict=True))
+
+
+def fresh_keys() -> FreshKeys:
+    import secrets  # noqa: PLC0415 - with the next one, 100 ms that printing the example does not need
+
+    from ledger.sealing import generate  # noqa: PLC0415
+
+    pair = generate()
+    return FreshKeys(pair.public, pair.private.reveal(), secrets.token_urlsafe(32))
+
+
+def text_of(values: Mapping[str, str]) -> str:
+    """A `.env`. What is not in `values` stands there as a comment, with its default."""
+    return "\n".join(_lines(values)) + "\n"
+
+
+def example() -> str:
+    return text_of(SERVERS | PUBLIC_TEST_VALUES | dict.fromkeys(_KEYS, ""))
+
+
+def _lines(values: Mapping[str, str]) -> Iterator[str]:
+    yield "# Settings. The environment comes before this file. It holds keys: keep it to yourself (mode 0600)."
+    yield "# Production: give each process only what stands in its own row of the table in the README."
+    for chapter in CHAPTERS:
+        yield ""
+        yield f"# --- {chapter.title} ---"
+        for setting in chapter.settings:
+            yield f"# {_comment(setting)}"
+            yield _assignment(setting, values)
+
+
+def _comment(setting: Setting) -> str:
+    remark = _REMARKS.get(setting.name)
+    return f"{setting.meaning} ({remark})" if remark else setting.meaning
+
+
+def _assignment(setting: Setting, values: Mapping[str, str]) -> str:
+    if setting.name in values:
+        return f"{setting.name}={values[setting.name]}"
+    default = "" if setting.required else setting.default
+    return f"#{setting.name}={default}"
+
+
+if __name__ == "__main__":
+    print(example(), end="")

@@ -1,0 +1,27 @@
+"""The options that several commands share, and what a person's own words must be: no card, one line, not too long."""
+
+from typing import Annotated
+
+import typer
+
+from ops.border import Refusal
+from producers.checks import holds_card_number
+
+_LONGEST = 300
+
+
+def said(text: str, name: str) -> str:
+    """A reason or a piece of evidence, as it is kept for ever."""
+    text = text.strip()
+    if not text or len(text) > _LONGEST or not text.isprintable():
+        raise Refusal(f"{name}: must be one line of 1 to {_LONGEST} characters")
+    if holds_card_number(text):
+        raise Refusal(f"{name}: looks like a card number; it would be kept for ever, so leave it out")
+    return text
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for a machine.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")]
+Name = Annotated[str, typer.Argument(metavar="KEY|REFERENCE", help="A transfer, by its key or its reference.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept with your name.")]
+Wait = Annotated[float, typer.Option(min=0, max=3600, metavar="SECONDS", help="Wait so long for what comes of it.")]

@@ -1,0 +1,88 @@
+"""What a person is shown: tables, money, times and states, the same in every command. A machine gets JSON.
+
+Colour says where the money is: green moved, yellow unknown, none for none. No card is here to be shown.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ledger.money import to_decimal
+from ledger.states import Money, State
+
+#: A pipe has no width: a table that a program reads is not folded.
+_PIPE_WIDTH = 200
+
+_STYLES = {Money.MOVED: "green", Money.UNKNOWN: "bold yellow", Money.NONE: ""}
+_STATE_STYLES = {State.DECLINED: "red", State.DEAD: "bold red", State.EXPIRED: "dim", State.CANCELLED: "dim"}
+
+MONEY_WORDS = {
+    Money.NONE: "none moved: it may be paid another way once it is final",
+    Money.MOVED: "moved",
+    Money.UNKNOWN: "unknown: it may not be paid another way",
+}
+
+
+def console(*, stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else _PIPE_WIDTH)
+
+
+def say(text: RenderableType = "") -> None:
+    console().print(text, markup=False) if isinstance(text, str) else console().print(text)
+
+
+def say_json(data: object) -> None:
+    print(json.dumps(data, ensure_ascii=False))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> Table:
+    """A plain table. What is a number for the eye (`amount`, `age`) stands to the right."""
+    made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
+    for column in columns:
+        to_the_right = column in {"amount", "age", "waiting", "used", "limit", "dead letters", "count", "oldest"}
+        made.add_column(column, justify="right" if to_the_right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+    return made
+
+
+def state_text(state: State | str) -> Text:
+    known = State(state)
+    return Text(known, style=_STATE_STYLES.get(known) or _STYLES[known.money])
+
+
+def amount(minor: int, currency: str) -> str:
+    """`15 000.50 KZT`."""
+    return f"{to_decimal(minor, currency):,.2f} {currency}".replace(",", " ")
+
+
+def when(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC" if ms else "-"
+
+
+def iso(ms: int) -> str | None:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds") if ms else None
+
+
+def span(ms: int) -> str:
+    """`45 s`, `12 min`, `3 h`, `5 d`."""
+    seconds = abs(ms) // 1000
+    for size, word in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {word}"
+    return f"{seconds} s"
+
+
+def away(ms: int, now_ms: int) -> str:
+    """A time seen from now: `in 5 min`, `12 s ago`."""
+    if not ms:
+        return "-"
+    return f"in {span(ms - now_ms)}" if ms > now_ms else f"{span(now_ms - ms)} ago"

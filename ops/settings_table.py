@@ -1,0 +1,114 @@
+"""Every setting of every room, as a table: who reads it, what it is if nothing is said, what it means.
+
+`.env`, `.env.example` and the documents are made from it. A test holds it to the rooms' own classes, for this room may
+not import the worker's.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+ALL = "all"
+PRODUCERS = "producers"
+WORKER = "worker"
+OPS = "ops"
+
+REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """`default` is `REQUIRED`, or what the room's class takes where nothing is set; "" stands for nothing."""
+
+    name: str
+    rooms: tuple[str, ...]
+    default: str
+    meaning: str
+
+    @property
+    def required(self) -> bool:
+        return self.default == REQUIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    title: str
+    settings: tuple[Setting, ...]
+
+
+CHAPTERS = (
+    Chapter(
+        "The servers",
+        (
+            Setting("REDIS_URL", (ALL,), REQUIRED, "the ledger's server, the truth: durable, never evicting"),
+            Setting("BROKER_URL", (ALL,), "", "the queue's server; if not set, the ledger's with the database + 1"),
+            Setting("VAULT_URL", (PRODUCERS, WORKER), REQUIRED, "the vault's server, without any persistence"),
+            Setting("DURABILITY", (ALL,), "strict", "strict; attested: somebody vouches; relaxed: development only"),
+        ),
+    ),
+    Chapter(
+        "The keys: `transfers keygen` prints new ones",
+        (
+            Setting("VAULT_PUBLIC_KEY", (PRODUCERS,), REQUIRED, "seals cards; whoever has it can't open them"),
+            Setting("VAULT_PRIVATE_KEYS", (WORKER,), REQUIRED, "open cards; comma-separated, newest first"),
+            Setting("FINGERPRINT_KEY", (PRODUCERS,), REQUIRED, "tells whether a replay is the same intent"),
+        ),
+    ),
+    Chapter(
+        "The bank",
+        (
+            Setting("EPAY_ENVIRONMENT", (WORKER,), "test", "test or production: the addresses as documented"),
+            Setting("EPAY_TERMINAL_ID", (WORKER,), REQUIRED, "the shop, of the terminal named main"),
+            Setting("EPAY_CLIENT_ID", (WORKER,), REQUIRED, "as registered at the bank"),
+            Setting("EPAY_CLIENT_SECRET", (WORKER,), REQUIRED, "as registered at the bank"),
+            Setting("EPAY_TERMINALS", (ALL,), "{}", "further terminals and their spaces, as JSON"),
+            Setting("EPAY_CREDENTIALS", (WORKER,), "{}", "what opens the bank's door for each of them, as JSON"),
+            Setting("EPAY_TOKEN_URL", (WORKER,), "", "where tokens are; if not set, the environment's"),
+            Setting("EPAY_TRANSFER_URL", (WORKER,), "", "where transfers go; if not set, the environment's"),
+            Setting("EPAY_CONFIRM_URL", (WORKER,), "", "where confirms go; the bank documents none for test"),
+            Setting("EPAY_STATUS_URL", (WORKER,), "", "where to ask, with {invoice_id} in it; none: can't be asked"),
+            Setting("EPAY_CONFIRM_AUTH", (WORKER,), "bearer", "bearer or none: whether a confirm carries a token"),
+            Setting("EPAY_RECEIVER_ID_FIELD", (WORKER,), "both", "both, id or cardCred: a saved receiver's place"),
+            Setting("EPAY_PAID_STATUSES", (WORKER,), '["AUTH","CHARGE"]', "the status words that mean paid, as JSON"),
+            Setting("EPAY_RATE", (WORKER,), "{}", 'transfers a second by terminal, as JSON like {"main": 5}'),
+            Setting("BANK_CA_FILE", (WORKER,), "", "a PEM file to trust instead of the built-in one"),
+        ),
+    ),
+    Chapter(
+        "Time, in seconds",
+        (
+            Setting("HTTP_CONNECT_TIMEOUT", (WORKER,), "5", "for a connection to the bank"),
+            Setting("HTTP_READ_TIMEOUT", (WORKER,), "30", "for the next bytes of an answer"),
+            Setting("HTTP_DEADLINE", (WORKER,), "45", "for a whole exchange"),
+            Setting("LEASE", (WORKER,), "60", "how long a worker may hold a transfer; more than HTTP_DEADLINE"),
+            Setting("RETRY_ATTEMPTS", (WORKER,), "20", "tries (a number) of what is proved not sent, then dead"),
+            Setting("RETRY_MIN_BACKOFF", (WORKER,), "1", "the first wait is up to this"),
+            Setting("RETRY_MAX_BACKOFF", (WORKER,), "60", "no wait is longer"),
+            Setting("CARD_TTL", (PRODUCERS,), "900", "the longest deadline of an intent with a CVC"),
+            Setting("PARK_TTL", (WORKER,), "900", "how long a 3-D Secure challenge is kept"),
+            Setting("DOUBT_HORIZON", (WORKER,), "86400", "before this, `not found` proves nothing"),
+            Setting("DOUBT_READS", (WORKER,), "3", "how many `not found` in a row (a number) are believed then"),
+            Setting("EVENTS_KEEP", (WORKER,), "2592000", "how long events are kept, 30 days"),
+        ),
+    ),
+    Chapter(
+        "The rest",
+        (
+            Setting("WORKER_THREADS", (WORKER,), "16", "transfers at work at once in one process"),
+            Setting("QUEUE_LIMIT", (PRODUCERS,), "", "enqueue answers QueueFull above this many"),
+            Setting("OPERATOR", (OPS,), "", "the name beside what is changed; if not set, the login name"),
+            Setting("LOG_LEVEL", (ALL,), "INFO", "DEBUG, INFO, WARNING or ERROR"),
+            Setting("SENTRY_DSN", (ALL,), "", "where errors are reported; nothing is if not set"),
+        ),
+    ),
+)
+
+SETTINGS = tuple(setting for chapter in CHAPTERS for setting in chapter.settings)
+
+
+def markdown_rows() -> Iterator[str]:
+    """The table for the documents, a line each."""
+    yield "| name | read by | default | meaning |"
+    yield "|---|---|---|---|"
+    for setting in SETTINGS:
+        default = f"`{setting.default}`" if setting.default and not setting.required else setting.default or "-"
+        yield f"| `{setting.name}` | {', '.join(setting.rooms)} | {default} | {setting.meaning} |"

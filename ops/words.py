@@ -1,0 +1,90 @@
+"""Events and states in words: what happened, and who does what next. One sentence a verb, so that no list explains."""
+
+from collections.abc import Mapping
+
+from ledger.events import Event
+from ledger.record import Record
+from ledger.states import State, Verb
+
+#: What a verb tells a person. `{from}` and other names are the event's own fields.
+HAPPENED: Mapping[str, str] = {
+    Verb.CREATE: "accepted",
+    Verb.RECARD: "its card was brought again",
+    Verb.DEFER: "nothing was sent; the next try has its time",
+    Verb.CLAIM: "written down as {state}, then sent to the bank",
+    Verb.PAY: "the bank paid",
+    Verb.DECLINE: "the bank declined",
+    Verb.PARK: "the bank wants 3-D Secure: it waits for the client",
+    Verb.DOUBT: "sent, and no answer that can be believed: in doubt",
+    Verb.REQUEUE: "proved not sent: queued again",
+    Verb.REQUEUE_CONFIRM: "the confirm is proved not sent: it will be sent again",
+    Verb.DIE: "no more tries, and proved not sent: dead",
+    Verb.RESUME: "the client answered 3-D Secure",
+    Verb.REMEMBER: "its card was taken out after all: in doubt",
+    Verb.REMEMBER_CONFIRM: "its answer to 3-D Secure was taken out after all: in doubt",
+    Verb.LEARN_PAID: "asked, the bank says that it paid",
+    Verb.LEARN_DECLINED: "asked, the bank says that it did not pay",
+    Verb.LEARN_REVERSED: "asked, the bank says that it paid and gave it back",
+    Verb.WONDER: "asked, the bank can't say yet",
+    Verb.HOLD: "asked, the bank does not settle it: a person must",
+    Verb.EXPIRE: "its deadline passed, and no money moved",
+    Verb.CANCEL: "taken back before any money could move",
+    Verb.REVIVE: "the bank knows nothing of it: queued again",
+    Verb.ASK: "an operator asks for: {asked}",
+    Verb.DROP: "what was asked can't be done: {said}",
+    Verb.RING: "a worker was called again",
+    Verb.SETTLE_PAID: "settled by a person: paid",
+    Verb.SETTLE_NOT_PAID: "settled by a person: not paid",
+    Verb.SETTLE_REVERSED: "settled by a person: paid and given back",
+    "pause": "the lane {lane} was stopped for {terminal}",
+    "unpause": "the lane {lane} was opened for {terminal}",
+    "contradiction": "the bank said {said}, and the ledger has ended as {ledger}: look at it now",
+}
+
+#: What comes next, and by whom.
+NEXT: Mapping[State, str] = {
+    State.QUEUED: "a worker sends it",
+    State.SENDING: "the bank answers; or the lease ends, and the vault tells whether it was sent",
+    State.PARKED: "the client answers 3-D Secure; at the end of its time the bank is asked, and it expires",
+    State.RESUMED: "a worker confirms it at the bank",
+    State.CONFIRMING: "the bank answers; or the lease ends, and the bank is asked",
+    State.IN_DOUBT: "the bank is asked again",
+    State.HELD: "you: find out at the bank, then `transfers settle {key} --paid|--not-paid|--reversed`; "
+    "the bank is asked once a day all the same",
+    State.DEAD: "you: `transfers dead requeue {key}` (the bank is asked first), or `transfers dead discard {key}`",
+}
+_CARD_LOST = "you: `transfers dead discard {key}`, and pay it under a new reference: its card is gone"
+
+_NAMED_IN_SENTENCE = frozenset({"asked", "said", "lane", "terminal", "ledger", "state"})
+
+
+def happened(event: Event) -> str:
+    """The event as a sentence, with the code and the reason that it carries."""
+    fields = event.fields
+    verb = fields.get("verb", "")
+    sentence = HAPPENED.get(verb, verb)
+    for name in _NAMED_IN_SENTENCE:
+        sentence = sentence.replace(
+            f"{{{name}}}", "all terminals" if fields.get(name) == "*" else fields.get(name, "?")
+        )
+    more = []
+    if fields.get("code") not in {None, "", "0"}:
+        more.append(f"code {fields['code']}")
+    more += [fields[name] for name in ("reason", "why", "proof") if fields.get(name)]
+    if verb == Verb.WONDER and fields.get("said"):
+        more.append(fields["said"])
+    return f"{sentence} ({'; '.join(more)})" if more else sentence
+
+
+def next_step(record: Record) -> str:
+    """Who moves it on, and how. Empty where nothing comes any more."""
+    if record.state is State.DEAD and record.reason == "card_lost":
+        return _CARD_LOST.format(key=record.key)
+    return NEXT.get(record.state, "").format(key=record.key)
+
+
+def next_moment(record: Record) -> int:
+    """When that is, in ms since 1970; 0 where it has no time of its own."""
+    if record.state.final:
+        return 0
+    return record.lease if record.state in {State.SENDING, State.CONFIRMING} else record.next

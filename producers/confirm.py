@@ -1,0 +1,101 @@
+"""Confirm: the client came back from the bank's page with a PaRes.
+
+The PaRes goes into the vault first, under the epoch that the ledger is about to take; then the ledger raises it. What
+if we die in between? The client's browser sends the same PaRes again, the vault says that it is there, and it goes on.
+Another PaRes never takes its place.
+"""
+
+import hashlib
+import logging
+import re
+from dataclasses import replace
+from enum import StrEnum
+
+from ledger.record import Record
+from ledger.replies import Refused
+from ledger.sealing import Purpose
+from ledger.states import State, Verb
+from ledger.vault import Put, There
+from producers.errors import IntentRejected
+from producers.parts import RING_MS, WEB, Parts
+
+_LOG = logging.getLogger(__name__)
+
+PARES_BYTES = 64 * 1024
+_MD_LENGTH = 4096
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+
+
+class Verdict(StrEnum):
+    ACCEPTED = "accepted"  #: a worker confirms it now
+    DUPLICATE = "duplicate"  #: this very answer was taken before: show the client the transfer's state
+    TOO_LATE = "too_late"  #: nobody waits for an answer (any more)
+    UNKNOWN = "unknown"  #: no challenge has this MD
+    CONFLICTING = "conflicting"  #: another answer was taken before: an error, or somebody's attempt
+
+
+def confirm(parts: Parts, md: str, pa_res: str, handle: str | None) -> Verdict:
+    """Raises `IntentRejected` for a PaRes that is none."""
+    answer = _cleaned(pa_res)
+    digest = hashlib.sha256(answer.encode()).hexdigest()[:32]
+    record = parts.ledger.by_md(md) if _is_md(md) else None
+    if record is None or (handle is not None and handle != record.handle):
+        return Verdict.UNKNOWN
+    if record.pares:
+        return _seen(record, digest)
+    late = record.state is not State.PARKED or parts.clock.now_ms() >= record.parked_until
+    if late or record.asked == "cancel":  # who asked for the cancel does not want it to be confirmed
+        return Verdict.TOO_LATE
+    return _resume(parts, record, answer, digest)
+
+
+def _resume(parts: Parts, record: Record, answer: str, digest: str) -> Verdict:
+    epoch = record.epoch + 1
+    sealed = parts.sealer.seal(answer.encode(), Purpose.PARES, record.key)
+    ttl_ms = parts.settings.card_ttl * 1000
+    if parts.vault.put(Purpose.PARES, record.key, epoch, sealed, ttl_ms, tag=digest) is Put.PRESENT:
+        return _overtaken(parts, record, digest, there=parts.vault.look(Purpose.PARES, record.key))
+    moved = parts.ledger.move(
+        record,
+        Verb.RESUME,
+        actor=WEB,
+        due=parts.clock.now_ms() + RING_MS,
+        fields={"pares": digest, "next": 0, "rings": 0, "attempts": 0},
+        unset=("asked",),
+    )
+    if isinstance(moved, Refused):
+        return _overtaken(parts, record, digest, there=There.NOTHING)
+    parts.doorbell.ring(replace(record, state=moved.state))
+    return Verdict.ACCEPTED
+
+
+def _overtaken(parts: Parts, record: Record, digest: str, *, there: There) -> Verdict:
+    """Somebody was faster: what does the record say now? A blob in the vault is another answer, about to be taken."""
+    fresh = parts.ledger.get(record.key) or record
+    if fresh.pares:
+        return _seen(fresh, digest)
+    return _conflicting(fresh) if there is There.BLOB else Verdict.TOO_LATE
+
+
+def _seen(record: Record, digest: str) -> Verdict:
+    return Verdict.DUPLICATE if record.pares == digest else _conflicting(record)
+
+
+def _conflicting(record: Record) -> Verdict:
+    _LOG.warning("confirm.conflicting", extra={"key": record.key, "state": str(record.state), "security": True})
+    return Verdict.CONFLICTING
+
+
+def _cleaned(pa_res: str) -> str:
+    """Without the line breaks and blanks that a form puts in."""
+    answer = "" if len(pa_res) > 2 * PARES_BYTES else "".join(pa_res.split())
+    if len(answer) > PARES_BYTES or not _BASE64.fullmatch(answer):
+        raise IntentRejected(
+            "pa_res", "must be base64, at most 64 KiB; pass on what the bank's form posted, `+` as `+`"
+        )
+    return answer
+
+
+def _is_md(md: str) -> bool:
+    """An MD is the bank's; but what no MD can be is not looked for."""
+    return 0 < len(md) <= _MD_LENGTH and md.isprintable()

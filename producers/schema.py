@@ -1,0 +1,14 @@
+"""The intent's JSON schema, for who makes intents in another language: `python -m producers.schema`."""
+
+import json
+import sys
+
+from producers.intent import TransferIntent
+
+
+def main() -> None:
+    sys.stdout.write(json.dumps(TransferIntent.json_schema(), indent=2, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

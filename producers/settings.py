@@ -1,0 +1,46 @@
+"""The settings of a backend and a web tier. No private key of the vault and no secret of the bank is here."""
+
+import base64
+
+from pydantic import Field, field_validator
+
+from ledger.sealing import Sealer
+from ledger.secret import Secret
+from ledger.settings import ServerSettings
+
+_FINGERPRINT_BYTES = 32
+
+
+class ProducerSettings(ServerSettings):
+    vault_url: Secret = Field(description="give a second server without persistence, like redis://127.0.0.1:6380/0")
+    vault_public_key: str = Field(description="give the public key that `transfers keygen` prints")
+    fingerprint_key: Secret = Field(description="give the key that `transfers keygen` prints")
+    card_ttl: int = Field(default=900, gt=0, le=86_400, description="give seconds, 900 for 15 minutes")
+    queue_limit: int | None = Field(default=None, gt=0, description="give a number of transfers, or leave it out")
+
+    @field_validator("vault_public_key")
+    @classmethod
+    def _public_key(cls, value: str) -> str:
+        Sealer(value)
+        return value
+
+    @field_validator("fingerprint_key")
+    @classmethod
+    def _fingerprint_key(cls, value: Secret) -> Secret:
+        try:
+            long_enough = len(_bytes(value)) >= _FINGERPRINT_BYTES
+        except ValueError:
+            long_enough = False
+        if not long_enough:
+            raise ValueError(f"is not {_FINGERPRINT_BYTES} bytes of base64url")
+        return value
+
+    @property
+    def print_key(self) -> bytes:
+        """What the prints are keyed with."""
+        return _bytes(self.fingerprint_key)
+
+
+def _bytes(secret: Secret) -> bytes:
+    text = secret.reveal()
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

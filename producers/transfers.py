@@ -1,0 +1,164 @@
+"""`Transfers`: what a backend and a web tier hold. Each verb has its own module; here is their common surface.
+
+It may be shared by threads. Nothing connects before the first call, but for `from_env`, which looks at the servers.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol, Self
+
+from ledger.clock import Clock, SystemClock
+from ledger.doorbell import Broker, Doorbell
+from ledger.errors import TransfersError
+from ledger.health import examine
+from ledger.invoice import is_key
+from ledger.ledger import Ledger
+from ledger.record import Record
+from ledger.sealing import Sealer
+from ledger.servers import connect
+from ledger.settings import SettingsWrong
+from ledger.states import State
+from ledger.transfer import Transfer
+from ledger.vault import Vault
+from producers.cancel import Cancel, cancel
+from producers.challenge import Challenge, challenge
+from producers.checks import is_reference
+from producers.confirm import Verdict, confirm
+from producers.enqueue import enqueue_all
+from producers.errors import Ambiguous, NotFound
+from producers.intent import TransferIntent
+from producers.parts import Parts
+from producers.receipt import Receipt
+from producers.settings import ProducerSettings
+
+#: States in which `wait` has nothing more to wait for: final ones, and those that wait for a person.
+_FOR_A_PERSON = frozenset({State.PARKED, State.DEAD, State.HELD})
+
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 1.0
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+class Transfers:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        vault: Vault,
+        sealer: Sealer,
+        doorbell: Doorbell,
+        clock: Clock,
+        settings: ProducerSettings,
+        pause: Callable[[float], None] = time.sleep,
+        owned: Sequence[_Closable] = (),
+    ) -> None:
+        """`owned` is what `close` closes."""
+        self._parts = Parts(
+            ledger=ledger, vault=vault, sealer=sealer, doorbell=doorbell, clock=clock, settings=settings
+        )
+        self._pause = pause
+        self._owned = tuple(owned)
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """From the environment, `.env` or a secrets directory. Raises `SettingsWrong`: also for unfit servers."""
+        settings, clock = ProducerSettings.load(), SystemClock()
+        findings = examine(settings, clock)
+        if findings:
+            raise SettingsWrong([str(finding) for finding in findings])
+        ledger, vault, queue = (
+            connect(url) for url in (settings.redis_url.reveal(), settings.vault_url.reveal(), settings.queue_url)
+        )
+        return cls(
+            ledger=Ledger(ledger, clock),
+            vault=Vault(vault),
+            sealer=Sealer(settings.vault_public_key),
+            doorbell=Doorbell(Broker(queue, [], {})),
+            clock=clock,
+            settings=settings,
+            owned=(ledger, vault, queue),
+        )
+
+    # A backend.
+
+    def enqueue(self, intent: TransferIntent) -> Receipt:
+        """The same reference and the same intent again: the same receipt, `replayed`, and nothing is sent twice."""
+        answer = enqueue_all(self._parts, [intent])[0]
+        if isinstance(answer, TransfersError):
+            raise answer
+        return answer
+
+    def enqueue_many(self, intents: Sequence[TransferIntent]) -> list[Receipt | TransfersError]:
+        """A receipt or an error for each, in order."""
+        return enqueue_all(self._parts, intents)
+
+    def get(self, key: str | None = None, *, reference: str | None = None) -> Transfer:
+        """By key or by reference. Raises `NotFound`."""
+        if (key is None) == (reference is None):
+            raise TypeError("give either a key or a reference")
+        return Transfer.of(self._record(key) if key is not None else self._referred(str(reference)))
+
+    def find(self, text: str) -> Transfer:
+        """By key or by reference, whichever the text is. Raises `NotFound`, or `Ambiguous` if it is both."""
+        by_key = self._parts.ledger.get(text) if is_key(text) else None
+        by_reference = self._parts.ledger.by_reference(text) if is_reference(text) else None
+        if by_key and by_reference and by_key.key != by_reference.key:
+            raise Ambiguous
+        record = by_key or by_reference
+        if record is None:
+            raise NotFound("key or reference")
+        return Transfer.of(record)
+
+    def wait(self, key: str, timeout: float = 30.0) -> Transfer:
+        """The transfer once it is final, or waits for a person (parked, dead, held), or the seconds are over."""
+        clock = self._parts.clock
+        end = clock.monotonic() + timeout
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            transfer = self.get(key)
+            left_s = end - clock.monotonic()
+            if transfer.final or transfer.state in _FOR_A_PERSON or left_s <= 0:
+                return transfer
+            self._pause(min(pause_s, left_s))
+            pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
+
+    def cancel(self, key: str, *, reason: str) -> Cancel:
+        """Take it back, if no money can have moved. `reason` is for the record: no card data."""
+        return cancel(self._parts, self._record(key), reason)
+
+    # A web tier.
+
+    def challenge(self, handle: str) -> Challenge | None:
+        """What the client's browser takes to the bank; none while a worker is at it."""
+        return challenge(self._parts, handle)
+
+    def confirm(self, *, md: str, pa_res: str, handle: str | None = None) -> Verdict:
+        """What the client's browser brought back. With a handle, only for that transfer."""
+        return confirm(self._parts, md, pa_res, handle)
+
+    # The rest.
+
+    def close(self) -> None:
+        for owned in self._owned:
+            owned.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _record(self, key: str) -> Record:
+        record = self._parts.ledger.get(key) if is_key(key) else None
+        if record is None:
+            raise NotFound("key")
+        return record
+
+    def _referred(self, reference: str) -> Record:
+        record = self._parts.ledger.by_reference(reference) if is_reference(reference) else None
+        if record is None:
+            raise NotFound("reference")
+        return record

@@ -1,0 +1,210 @@
+"""`Transfers` on the two real servers, with the queue on the ledger's server; and hands to play a worker with.
+
+Nothing is patched: a server that is away is an address where nobody listens.
+"""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import pytest
+import redis
+
+from ledger import embedded
+from ledger.doorbell import NAMESPACE, QUEUES, Broker, Doorbell
+from ledger.ledger import Ledger
+from ledger.record import Challenge, Record
+from ledger.replies import Moved
+from ledger.sealing import KeyPair, Opener, Purpose, Sealer, generate
+from ledger.servers import connect
+from ledger.states import State, Verb
+from ledger.vault import Burnt, Vault
+from producers import PanCard, ProducerSettings, Receiver, SavedCard, TransferIntent, Transfers
+from producers.parts import Parts
+from tests.conftest import FakeClock
+
+#: Nobody listens here.
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+def queue_client(ledger_server: embedded.EmbeddedServer, ledger_client: redis.Redis) -> Iterator[redis.Redis]:
+    client = connect(ledger_server.url.removesuffix("/0") + "/1")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def pair() -> KeyPair:
+    return generate()
+
+
+@pytest.fixture
+def settings(
+    ledger_server: embedded.EmbeddedServer,
+    vault_server: embedded.EmbeddedServer,
+    pair: KeyPair,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Any,
+) -> ProducerSettings:
+    monkeypatch.chdir(tmp_path)
+    return ProducerSettings.load(
+        redis_url=ledger_server.url,
+        vault_url=vault_server.url,
+        vault_public_key=pair.public,
+        fingerprint_key=secrets.token_urlsafe(32),
+        epay_terminals={"kiosk": {"space": "kiosk"}, "second": {}},
+    )
+
+
+@pytest.fixture
+def parts(
+    ledger: Ledger, vault: Vault, pair: KeyPair, clock: FakeClock, settings: ProducerSettings, queue_client: redis.Redis
+) -> Parts:
+    return Parts(
+        ledger=ledger,
+        vault=vault,
+        sealer=Sealer(pair.public),
+        doorbell=Doorbell(Broker(queue_client, [], {})),
+        clock=clock,
+        settings=settings,
+    )
+
+
+def build(parts: Parts, **others: Any) -> Transfers:
+    """`Transfers` of these parts, with some of them exchanged."""
+    mine = {name: getattr(parts, name) for name in parts.__slots__} | others
+    return Transfers(**mine)
+
+
+@pytest.fixture
+def transfers(parts: Parts) -> Transfers:
+    return build(parts)
+
+
+@pytest.fixture
+def without_vault(parts: Parts) -> Transfers:
+    """The same, at a moment when the vault does not answer."""
+    return build(parts, vault=Vault(connect(NOWHERE)))
+
+
+@pytest.fixture
+def without_ledger(parts: Parts, clock: FakeClock) -> Transfers:
+    return build(parts, ledger=Ledger(connect(NOWHERE), clock))
+
+
+@pytest.fixture
+def rung(queue_client: redis.Redis) -> Callable[[], list[tuple[str, str]]]:
+    """Every (queue, key) that was rung and not heard, sorted; and what else stands in the messages is nothing."""
+
+    def read() -> list[tuple[str, str]]:
+        found = []
+        for queue in QUEUES:
+            for text in cast("dict[str, str]", queue_client.hgetall(f"{NAMESPACE}:{queue}.msgs")).values():
+                message = json.loads(text)
+                (key,) = message["args"]
+                assert message["kwargs"] == {}
+                found.append((queue, key))
+        return sorted(found)
+
+    return read
+
+
+def by_pan(reference: str = "order-1", **bent: Any) -> TransferIntent:
+    fields: dict[str, Any] = {
+        "reference": reference,
+        "amount": "100.50",
+        "description": "TEST p2p",
+        "sender": PanCard(number="4405639704015096", expiry="01/25", cvc="815", name="Sergey Frolov", address="Abay 1"),
+        "receiver": Receiver(number="5522042705066736"),
+        "sender_email": "armanali@epay.kz",
+        "sender_ip": "203.0.113.7",
+    }
+    return TransferIntent(**fields | bent)
+
+
+def by_saved_card(reference: str = "payout-1", **bent: Any) -> TransferIntent:
+    fields: dict[str, Any] = {
+        "reference": reference,
+        "amount": "15000",
+        "description": "Payout",
+        "sender": SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
+        "receiver": Receiver(number="5522042705066736"),
+        "urgency": "batch",
+    }
+    return TransferIntent(**fields | bent)
+
+
+@dataclass(frozen=True)
+class Hands:
+    """A worker and a sweeper, one move at a time."""
+
+    ledger: Ledger
+    vault: Vault
+    opener: Opener
+    clock: FakeClock
+
+    def record(self, key: str) -> Record:
+        record = self.ledger.get(key)
+        assert record is not None
+        return record
+
+    def claim(self, key: str) -> Record:
+        record = self.record(key)
+        lane = "send" if record.state is State.QUEUED else "confirm"
+        moved = self.ledger.claim(record, lane=lane, host="bank", gap_ms=0, lease_ms=60_000, actor="worker")
+        assert isinstance(moved, Moved)
+        return replace(record, state=moved.state, epoch=moved.epoch)
+
+    def burn(self, record: Record, purpose: Purpose = Purpose.CARD) -> bytes:
+        burnt = self.vault.burn(purpose, record.key, record.epoch, 1)
+        assert isinstance(burnt, Burnt)
+        return self.opener.open(burnt.sealed, purpose, record.key)
+
+    def move(self, key: str, verb: Verb, **details: Any) -> None:
+        assert self.ledger.move(self.record(key), verb, actor="worker", **details)
+
+    def park(self, key: str, md: str = "270469967-9CA5EC5779A3358E", seconds: int = 900) -> str:
+        """Parked until so many seconds from now; its handle."""
+        self.burn(self.claim(key))
+        until = self.clock.now_ms() + seconds * 1000
+        challenge = Challenge(pa_req="cGFSZXE=", md=md, action="https://acs.bank.kz/pareq")
+        self.move(key, Verb.PARK, due=until, fields={"parked_until": until, "bank_id": "b-1"}, challenge=challenge)
+        return self.record(key).handle
+
+    def bring(self, key: str, state: State) -> None:
+        """A queued transfer with its card in the vault to the state; not to `resumed` or `confirming`."""
+        due = self.clock.now_ms() + 60_000
+        match state:
+            case State.QUEUED:
+                return
+            case State.DEAD:
+                self.move(key, Verb.DIE, due=due)
+            case State.EXPIRED:
+                self.move(key, Verb.EXPIRE)
+            case State.CANCELLED:
+                self.move(key, Verb.CANCEL)
+            case State.PARKED:
+                self.park(key)
+            case _:
+                self.burn(self.claim(key))
+                for verb in _AFTER_SENDING[state]:
+                    self.move(key, verb, due=due if verb in {Verb.DOUBT, Verb.HOLD} else None)
+        assert self.record(key).state is state
+
+
+_AFTER_SENDING: dict[State, list[Verb]] = {
+    State.SENDING: [],
+    State.PAID: [Verb.PAY],
+    State.REVERSED: [Verb.PAY, Verb.SETTLE_REVERSED],
+    State.DECLINED: [Verb.DECLINE],
+    State.IN_DOUBT: [Verb.DOUBT],
+    State.HELD: [Verb.DOUBT, Verb.HOLD],
+}
+
+
+@pytest.fixture
+def hands(ledger: Ledger, vault: Vault, pair: KeyPair, clock: FakeClock) -> Hands:
+    return Hands(ledger, vault, Opener([pair.private]), clock)

@@ -1,0 +1,255 @@
+"""The challenge goes to the client's browser, and its answer comes back: every verdict."""
+
+import base64
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from ledger import keys
+from ledger.ledger import Ledger
+from ledger.sealing import Purpose
+from ledger.states import State, Verb
+from ledger.vault import Put, There, Vault
+from producers import Challenge, IntentRejected, LedgerUnavailable, NotFound, Transfers, VaultUnavailable, Verdict
+from producers.parts import Parts
+from tests.conftest import FakeClock
+from tests.producers.conftest import Hands, build, by_pan
+
+Rung = Callable[[], list[tuple[str, str]]]
+
+MD = "270469967-9CA5EC5779A3358E"
+PARES = base64.b64encode(b"the client's answer, with + and /: \xfb\xff" * 20).decode()
+OTHER = base64.b64encode(b"another one").decode()
+
+
+class _Dies(Ledger):
+    """Whoever wants to move something dies before it is heard."""
+
+    def move(self, *_: object, **__: object) -> object:  # type: ignore[override]  # it makes none
+        raise LedgerUnavailable
+
+
+@pytest.fixture
+def key(transfers: Transfers) -> str:
+    return transfers.enqueue(by_pan()).key
+
+
+@pytest.fixture
+def handle(hands: Hands, key: str) -> str:
+    return hands.park(key, MD)
+
+
+class TestChallenge:
+    def test_a_parked_transfer_has_one(self, transfers: Transfers, handle: str, clock: FakeClock) -> None:
+        assert transfers.challenge(handle) == Challenge(
+            action="https://acs.bank.kz/pareq",
+            pa_req="cGFSZXE=",
+            md=MD,
+            expires_at=datetime.fromtimestamp(clock.now_ms() / 1000 + 900, UTC),
+        )
+
+    @pytest.mark.parametrize("state", [State.QUEUED, State.SENDING, State.PAID, State.IN_DOUBT, State.CANCELLED])
+    def test_any_other_has_none(self, transfers: Transfers, key: str, hands: Hands, state: State) -> None:
+        hands.bring(key, state)
+
+        assert transfers.challenge(hands.record(key).handle) is None
+
+    @pytest.mark.parametrize("handle", ["", "nobody", "A" * 22, "a b", "\ud800" * 20, "x" * 10_000])
+    def test_an_unknown_handle_is_not_found(self, transfers: Transfers, handle: str) -> None:
+        with pytest.raises(NotFound):
+            transfers.challenge(handle)
+
+    def test_a_key_or_a_reference_is_no_handle(self, transfers: Transfers, key: str) -> None:
+        for known in (key, "order-1"):
+            with pytest.raises(NotFound):
+                transfers.challenge(known)
+
+
+@pytest.mark.usefixtures("handle")
+class TestAccepted:
+    def test_the_answer_is_sealed_in_the_vault_and_a_worker_is_called(
+        self, transfers: Transfers, key: str, handle: str, hands: Hands, rung: Rung, ledger: Ledger, clock: FakeClock
+    ) -> None:
+        parked = hands.record(key)
+
+        assert transfers.confirm(md=MD, pa_res=PARES, handle=handle) is Verdict.ACCEPTED
+
+        record = hands.record(key)
+        assert (record.state, record.epoch, record.attempts) == (State.RESUMED, parked.epoch + 1, 0)
+        assert ("confirms", key) in rung()
+        assert int(ledger.client.zscore(keys.DUE, key) or 0) > clock.now_ms()
+        assert hands.burn(hands.claim(key), Purpose.PARES) == PARES.encode()
+
+    def test_the_handle_may_be_left_out(self, transfers: Transfers) -> None:
+        assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
+
+    def test_line_breaks_and_blanks_of_the_form_are_taken_out(
+        self, transfers: Transfers, key: str, hands: Hands
+    ) -> None:
+        broken = "\r\n".join(PARES[at : at + 76] for at in range(0, len(PARES), 76)) + " \n"
+
+        assert transfers.confirm(md=MD, pa_res=broken) is Verdict.ACCEPTED
+        assert hands.burn(hands.claim(key), Purpose.PARES) == PARES.encode()
+
+    def test_it_lives_as_long_as_a_card(self, transfers: Transfers, key: str, vault: Vault) -> None:
+        transfers.confirm(md=MD, pa_res=PARES)
+
+        assert 890_000 < int(str(vault.client.pttl(keys.pares(key)))) <= 900_000
+
+
+@pytest.mark.usefixtures("handle")
+class TestDuplicate:
+    def test_the_same_answer_again_is_a_duplicate_in_whatever_state(
+        self, transfers: Transfers, key: str, hands: Hands
+    ) -> None:
+        transfers.confirm(md=MD, pa_res=PARES)
+        resumed = hands.record(key)
+
+        assert transfers.confirm(md=MD, pa_res=PARES + "\n") is Verdict.DUPLICATE
+        assert hands.record(key) == resumed
+        hands.burn(hands.claim(key), Purpose.PARES)
+        assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.DUPLICATE
+        assert hands.ledger.move(hands.record(key), Verb.PAY, actor="worker")
+        assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.DUPLICATE
+
+    def test_who_died_after_the_put_is_helped_by_the_same_answer_again(
+        self, parts: Parts, transfers: Transfers, key: str, hands: Hands
+    ) -> None:
+        with pytest.raises(LedgerUnavailable):
+            build(parts, ledger=_Dies(parts.ledger.client, parts.clock)).confirm(md=MD, pa_res=PARES)
+        assert hands.record(key).state is State.PARKED
+
+        assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
+        assert hands.burn(hands.claim(key), Purpose.PARES) == PARES.encode()
+
+    def test_who_loses_the_race_with_the_same_answer_is_a_duplicate(self, parts: Parts, transfers: Transfers) -> None:
+        class Raced(Vault):
+            def put(self, *args: object, **more: object) -> Put:
+                assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
+                return super().put(*args, **more)  # type: ignore[arg-type]  # passed on as it came
+
+        assert build(parts, vault=Raced(parts.vault.client)).confirm(md=MD, pa_res=PARES) is Verdict.DUPLICATE
+
+
+@pytest.mark.usefixtures("handle")
+class TestConflicting:
+    def test_another_answer_never_takes_the_place_of_the_first(
+        self, transfers: Transfers, key: str, hands: Hands, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        transfers.confirm(md=MD, pa_res=PARES)
+
+        assert transfers.confirm(md=MD, pa_res=OTHER) is Verdict.CONFLICTING
+
+        assert "confirm.conflicting" in caplog.text
+        assert hands.burn(hands.claim(key), Purpose.PARES) == PARES.encode()
+
+    def test_nor_while_the_first_is_only_in_the_vault(self, parts: Parts, transfers: Transfers) -> None:
+        with pytest.raises(LedgerUnavailable):
+            build(parts, ledger=_Dies(parts.ledger.client, parts.clock)).confirm(md=MD, pa_res=PARES)
+
+        assert transfers.confirm(md=MD, pa_res=OTHER) is Verdict.CONFLICTING
+        assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
+
+    def test_who_loses_the_race_with_another_answer_is_told(
+        self, parts: Parts, transfers: Transfers, key: str, hands: Hands
+    ) -> None:
+        class Raced(Vault):
+            def put(self, *args: object, **more: object) -> Put:
+                assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
+                return super().put(*args, **more)  # type: ignore[arg-type]  # passed on as it came
+
+        assert build(parts, vault=Raced(parts.vault.client)).confirm(md=MD, pa_res=OTHER) is Verdict.CONFLICTING
+        assert hands.burn(hands.claim(key), Purpose.PARES) == PARES.encode()
+
+
+@pytest.mark.usefixtures("handle")
+class TestTooLate:
+    def test_at_the_deadline_it_is_too_late(
+        self, transfers: Transfers, key: str, clock: FakeClock, vault: Vault
+    ) -> None:
+        clock.advance(900)
+
+        assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.TOO_LATE
+        assert vault.look(Purpose.PARES, key) is There.NOTHING
+
+    @pytest.mark.parametrize("verb", ["expire", "cancel", "decline", "learn_paid"])
+    def test_so_it_is_when_it_has_ended(self, transfers: Transfers, key: str, hands: Hands, verb: str) -> None:
+        hands.move(key, Verb(verb))
+
+        assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.TOO_LATE
+
+    def test_so_it_is_when_the_place_was_closed_meanwhile(
+        self, transfers: Transfers, key: str, hands: Hands, vault: Vault
+    ) -> None:
+        vault.close(Purpose.PARES, key, hands.record(key).epoch)
+
+        assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.TOO_LATE
+        assert hands.record(key).state is State.PARKED
+
+    def test_so_it_is_when_it_expired_between_the_put_and_the_resume(
+        self, parts: Parts, key: str, hands: Hands
+    ) -> None:
+        class Raced(Vault):
+            def put(self, *args: object, **more: object) -> Put:
+                stored = super().put(*args, **more)  # type: ignore[arg-type]  # passed on as it came
+                hands.move(key, Verb.EXPIRE)
+                return stored
+
+        assert build(parts, vault=Raced(parts.vault.client)).confirm(md=MD, pa_res=PARES) is Verdict.TOO_LATE
+        assert hands.record(key).state is State.EXPIRED
+
+    def test_who_asked_for_a_cancel_does_not_confirm(self, transfers: Transfers, key: str, hands: Hands) -> None:
+        transfers.cancel(key, reason="changed her mind")
+
+        assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.TOO_LATE
+        assert hands.record(key).state is State.PARKED
+
+    def test_a_cancel_that_comes_between_is_forgotten_by_the_resume(
+        self, parts: Parts, transfers: Transfers, key: str, hands: Hands
+    ) -> None:
+        class Raced(Vault):
+            def put(self, *args: object, **more: object) -> Put:
+                transfers.cancel(key, reason="changed her mind")
+                return super().put(*args, **more)  # type: ignore[arg-type]  # passed on as it came
+
+        assert build(parts, vault=Raced(parts.vault.client)).confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
+        assert hands.record(key).asked == ""
+
+
+@pytest.mark.usefixtures("handle")
+class TestUnknown:
+    @pytest.mark.parametrize("md", ["", "nobody's", "x" * 5000, "\ud800", "a\nb"])
+    def test_an_md_that_nobody_has(self, transfers: Transfers, md: str) -> None:
+        assert transfers.confirm(md=md, pa_res=PARES) is Verdict.UNKNOWN
+
+    def test_the_md_of_another_transfer_than_the_handles(self, transfers: Transfers, key: str, hands: Hands) -> None:
+        other = transfers.enqueue(by_pan("other"))
+        hands.park(other.key, "md-2")
+
+        assert transfers.confirm(md=MD, pa_res=PARES, handle=other.handle) is Verdict.UNKNOWN
+        assert transfers.confirm(md=MD, pa_res=PARES, handle="") is Verdict.UNKNOWN
+        assert hands.record(key).state is hands.record(other.key).state is State.PARKED
+
+
+@pytest.mark.usefixtures("handle")
+class TestRefused:
+    @pytest.mark.parametrize("pa_res", ["", " \n", "not base64!", "YQ==YQ==", "=", "A" * 65_537, " " * 200_000, "é"])
+    def test_a_pares_that_is_none_is_refused_and_nothing_is_stored(
+        self, transfers: Transfers, key: str, hands: Hands, vault: Vault, pa_res: str
+    ) -> None:
+        with pytest.raises(IntentRejected) as caught:
+            transfers.confirm(md=MD, pa_res=pa_res)
+
+        assert caught.value.field == "pa_res"
+        assert vault.look(Purpose.PARES, key) is There.NOTHING
+        assert hands.record(key).state is State.PARKED
+
+    def test_64_kib_are_taken(self, transfers: Transfers) -> None:
+        assert transfers.confirm(md=MD, pa_res="A" * 65_536) is Verdict.ACCEPTED
+
+    def test_without_the_vault_nothing_is_resumed(self, without_vault: Transfers, key: str, hands: Hands) -> None:
+        with pytest.raises(VaultUnavailable):
+            without_vault.confirm(md=MD, pa_res=PARES)
+
+        assert hands.record(key).state is State.PARKED

@@ -1,0 +1,66 @@
+"""`from_env`: what is set is looked at before a card is put anywhere."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+
+from ledger import embedded
+from ledger.sealing import generate
+from producers import SettingsWrong, Transfers
+from tests.producers.conftest import by_pan
+
+Set = Callable[..., None]
+
+
+@pytest.fixture
+def environment(
+    ledger_server: embedded.EmbeddedServer,
+    vault_server: embedded.EmbeddedServer,
+    ledger_client: redis.Redis,
+    vault_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Any,
+) -> Set:
+    def put(**others: str) -> None:
+        names = {
+            "REDIS_URL": ledger_server.url,
+            "VAULT_URL": vault_server.url,
+            "VAULT_PUBLIC_KEY": generate().public,
+            "FINGERPRINT_KEY": secrets.token_urlsafe(32),
+        }
+        for name, value in (names | others).items():
+            monkeypatch.setenv(name, value)
+
+    monkeypatch.chdir(tmp_path)
+    return put
+
+
+def test_it_is_ready_to_be_used_and_closes_what_it_opened(environment: Set) -> None:
+    environment()
+
+    with Transfers.from_env() as transfers:
+        receipt = transfers.enqueue(by_pan())
+        assert transfers.get(receipt.key).reference == "order-1"
+        pools = [owned.connection_pool for owned in transfers._owned if isinstance(owned, redis.Redis)]
+
+    assert len(pools) == 3
+    assert not [pool for pool in pools for free in pool._available_connections if free.is_connected]
+
+
+def test_a_vault_with_persistence_is_refused(environment: Set, ledger_server: embedded.EmbeddedServer) -> None:
+    environment(VAULT_URL=ledger_server.url)
+
+    with pytest.raises(SettingsWrong) as caught:
+        Transfers.from_env()
+
+    assert {line.partition(":")[0] for line in caught.value.lines} == {"VAULT_URL"}
+
+
+def test_a_server_that_does_not_answer_is_named(environment: Set) -> None:
+    environment(REDIS_URL="redis://127.0.0.1:1/0")
+
+    with pytest.raises(SettingsWrong, match="REDIS_URL: the server does not answer"):
+        Transfers.from_env()

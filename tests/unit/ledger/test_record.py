@@ -1,0 +1,48 @@
+"""The record, read from the hash that the ledger keeps."""
+
+from dataclasses import asdict
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.record import FIRST_EPOCH, GENERATION, Record
+from ledger.states import Phase, State
+
+RECORDS = st.builds(
+    Record,
+    key=st.just("251124000001"),
+    state=st.sampled_from(State),
+    phase=st.sampled_from(Phase),
+    epoch=st.integers(FIRST_EPOCH, 10**12),
+    amount=st.integers(0, 10**13),
+    reference=st.text(max_size=20),
+    order=st.text(max_size=20),
+    next=st.integers(0, 2**41),
+    code=st.text(max_size=5),
+)
+
+
+@given(RECORDS)
+def test_a_record_is_read_as_it_was_written(record: Record) -> None:
+    assert Record.from_hash({name: str(value) for name, value in asdict(record).items()}) == record
+
+
+def test_what_is_not_there_is_nothing_or_empty() -> None:
+    record = Record.from_hash({"key": "251124000001", "state": "queued"})
+
+    assert record == Record(key="251124000001", state=State.QUEUED)
+    assert (record.phase, record.epoch, record.next, record.code) == (Phase.SEND, FIRST_EPOCH, 0, "")
+
+
+def test_what_a_later_release_writes_is_left_alone() -> None:
+    record = Record.from_hash({"key": "251124000001", "state": "paid", "colour": "green", "version": "7"})
+
+    assert (record.state, record.version) == (State.PAID, 7)
+
+
+@given(st.integers(1, 1000), st.integers(1, GENERATION - 1))
+def test_a_new_generation_is_above_every_try_of_the_old_one(generation: int, tries: int) -> None:
+    record = Record(key="251124000001", state=State.QUEUED, epoch=generation * GENERATION + tries)
+
+    assert record.next_generation == (generation + 1) * GENERATION + 1
+    assert record.next_generation > record.epoch

@@ -1,0 +1,163 @@
+"""Each script does what its header says: its KEYS, its ARGV, its replies, and the fields of a move."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from importlib import resources
+
+import pytest
+
+from ledger import scripts
+from ledger.clock import SystemClock
+from ledger.ledger import Ledger
+from ledger.record import Challenge, Record
+from ledger.servers import connect
+from ledger.states import State, Verb
+from ledger.vault import Put, There, Unburn
+
+SHELF = resources.files("ledger") / "scripts"
+NAMES = sorted(path.name.removesuffix(".lua") for path in SHELF.iterdir() if path.name.endswith(".lua"))
+SHARED = [name for name in NAMES if name.startswith("_")]
+VERBS = [name for name in NAMES if not name.startswith("_")]
+
+#: A label, and a number with two blanks before it: so a header names what it takes.
+_LABEL = re.compile(r"^-- (KEYS|ARGV|Replies)\b")
+_NUMBER = re.compile(r"(?:^| {2,})(\d+) (?=\S)")
+
+
+def own_text(name: str) -> str:
+    return (SHELF / f"{name}.lua").read_text()
+
+
+def code_of(text: str) -> str:
+    return "\n".join(line.partition("--")[0] for line in text.splitlines())
+
+
+def header_of(name: str) -> dict[str, str]:
+    """The comment on top, by its labels; what stands before the first one is under ""."""
+    sections: dict[str, str] = {"": ""}
+    label = ""
+    for line in own_text(name).splitlines():
+        if not line.startswith("--"):
+            break
+        found = _LABEL.match(line)
+        label = found[1] if found else label
+        rest = line[2:] if not found else line[found.end() :]
+        sections[label] = sections.get(label, "") + rest + "\n"
+    return sections
+
+
+def shared_of(name: str) -> str | None:
+    head = scripts.text_of(name).removesuffix(own_text(name))
+    return next((shared for shared in SHARED if head and own_text(shared) == head), None)
+
+
+def named_numbers(name: str, label: str) -> set[int]:
+    lines = header_of(name).get(label, "").splitlines()
+    numbers = {int(number) for line in lines for number in _NUMBER.findall(line)}
+    shared = shared_of(name)
+    return numbers | (named_numbers(shared, label) if shared else set())
+
+
+def used_numbers(name: str, label: str) -> set[int]:
+    return {int(number) for number in re.findall(rf"{label}\[(\d+)\]", code_of(scripts.text_of(name)))}
+
+
+def replied_words(name: str) -> set[str]:
+    """The words that the script can answer: its own, and those of the shared functions that it calls."""
+    own = code_of(own_text(name))
+    words = set(re.findall(r"\{'([A-Z]+)'", own))
+    shared = shared_of(name)
+    for function, body in _functions(own_text(shared)) if shared else []:
+        if re.search(rf"\b{function}\(", own):
+            words |= set(re.findall(r"\{'([A-Z]+)'", body))
+    return words
+
+
+def named_words(name: str) -> set[str]:
+    replies = header_of(name)["Replies"]
+    words = set(re.findall(r"\b[A-Z]{2,}\b", replies))
+    return words | (named_words("move") if "as move.lua" in replies else set())
+
+
+def _functions(text: str) -> Iterator[tuple[str, str]]:
+    for match in re.finditer(r"^local function (\w+)\(.*?^end$", code_of(text), re.MULTILINE | re.DOTALL):
+        yield match[1], match[0]
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_header_says_what_the_script_does_first(name: str) -> None:
+    assert own_text(name).startswith(f"-- {name}: ")
+    assert "Replies" in header_of(name)
+
+
+@pytest.mark.parametrize("label", ["KEYS", "ARGV"])
+@pytest.mark.parametrize("name", VERBS)
+def test_what_is_used_stands_in_the_header_and_the_other_way_round(name: str, label: str) -> None:
+    assert used_numbers(name, label) == named_numbers(name, label)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_reply_stands_in_the_header_and_the_other_way_round(name: str) -> None:
+    assert replied_words(name) == named_words(name)
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_every_shared_function_is_called(name: str) -> None:
+    callers = [code_of(scripts.text_of(verb)) for verb in VERBS if shared_of(verb) == name]
+    for function, _ in _functions(own_text(name)):
+        assert any(len(re.findall(rf"\b{function}\(", text)) > 1 for text in callers), function
+
+
+@pytest.mark.parametrize("name", [name for name in VERBS if name.startswith("vault_") or shared_of(name)])
+def test_the_shared_part_is_the_vaults_or_the_ledgers(name: str) -> None:
+    assert shared_of(name) == ("_vault" if name.startswith("vault_") else "_move")
+
+
+def test_the_fields_of_a_move_are_those_of_the_header_and_of_python() -> None:
+    """A field that only one of the three knows is a field that is silently ignored."""
+    header = header_of("_move")["ARGV"]
+    first = re.search(r"as JSON: ([\w, ]+), moves", header)
+    assert first is not None
+    named = {*re.findall(r"\w+", first[1]), "moves"}
+    named |= {
+        word for line in re.findall(r"^ {9}([\w, ]+?)(?: {2,}|$)", header, re.MULTILINE) for word in line.split(", ")
+    }
+    used = set(re.findall(r"\bm\.(\w+)", code_of(own_text("_move"))))
+    given = set(re.findall(r'^            "(\w+)":', inspect.getsource(Ledger._call), re.MULTILINE))
+
+    assert used == named
+    assert given <= used
+
+
+def test_what_create_brings_is_a_record() -> None:
+    brought = set(re.findall(r"\br\.(\w+)", code_of(own_text("create"))))
+
+    assert brought <= set(Record.__slots__)
+
+
+def test_python_knows_every_word_of_the_vault() -> None:
+    assert {put.value for put in Put} == named_words("vault_put")
+    assert {unburn.value for unburn in Unburn} == named_words("vault_unburn")
+    kinds = set(re.findall(r"\b[BXC] = '(\w+)'", code_of(own_text("_vault")))) | {"nothing"}
+    assert {there.value for there in There} == kinds
+
+
+def test_a_word_that_no_header_knows_is_a_bug_and_not_a_default() -> None:
+    ledger = Ledger(connect("redis://127.0.0.1:1/0"), SystemClock())
+    record = Record(key="251124000001", state=State.QUEUED)
+
+    with pytest.raises(AssertionError, match="PERHAPS"):
+        ledger._moved(["PERHAPS"])
+    with pytest.raises(AssertionError, match="PERHAPS"):
+        ledger._creation(record, ["PERHAPS"])
+
+
+def test_the_keys_of_a_move_are_as_many_as_its_header_names() -> None:
+    ledger = Ledger(connect("redis://127.0.0.1:1/0"), SystemClock())
+    record = Record(key="251124000001", state=State.SENDING, handle="h")
+    _, plain, _ = ledger._call(record, Verb.DOUBT, actor="t")
+    _, parking, _ = ledger._call(record, Verb.PARK, actor="t", challenge=Challenge("p", "m", "a"))
+
+    assert named_numbers("move", "KEYS") == set(range(1, len(parking) + 1))
+    assert list(parking[:-1]) == list(plain)

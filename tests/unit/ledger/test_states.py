@@ -1,0 +1,171 @@
+"""The table of states, written down a second time from the design: a change of either is seen here."""
+
+import ast
+import inspect
+import itertools
+import re
+
+import pytest
+
+from ledger import states
+from ledger.states import FINAL, MONEY, MOVES, UNFINISHED, Advance, Money, Phase, State, Verb, diagram
+
+UNFINISHED_NAMES = ["queued", "sending", "parked", "resumed", "confirming", "in_doubt", "held", "dead"]
+FINAL_NAMES = ["paid", "reversed", "declined", "expired", "cancelled"]
+EVERYWHERE = " ".join(UNFINISHED_NAMES)
+
+#: Verb → where it may start and where it leads: `a b > c`, or `= a b` where it stays.
+TABLE: dict[str, list[str]] = {
+    "create": [],
+    "recard": ["= queued"],
+    "defer": ["= queued resumed"],
+    "claim": ["queued > sending", "resumed > confirming"],
+    "pay": [f"{EVERYWHERE} > paid"],
+    "decline": [f"{EVERYWHERE} > declined"],
+    "park": ["sending in_doubt > parked"],
+    "doubt": ["sending confirming resumed > in_doubt"],
+    "requeue": ["sending in_doubt > queued"],
+    "requeue_confirm": ["confirming in_doubt > resumed"],
+    "die": ["queued sending in_doubt > dead"],
+    "resume": ["parked > resumed"],
+    "remember": ["queued dead > in_doubt"],
+    "remember_confirm": ["parked > in_doubt"],
+    "learn_paid": ["parked in_doubt held dead > paid"],
+    "learn_declined": ["parked in_doubt held dead > declined"],
+    "learn_reversed": ["parked in_doubt held dead > reversed"],
+    "wonder": ["= parked in_doubt held"],
+    "hold": ["in_doubt > held"],
+    "expire": ["queued parked in_doubt > expired"],
+    "cancel": ["queued parked dead > cancelled"],
+    "revive": ["dead > queued"],
+    "ask": ["= parked in_doubt held dead"],
+    "drop": ["= parked in_doubt held dead"],
+    "ring": [f"= {EVERYWHERE}"],
+    "settle_paid": ["held > paid"],
+    "settle_not_paid": ["held > declined"],
+    "settle_reversed": ["held paid > reversed"],
+}
+
+#: What else must hold, and what else changes. What is not named keeps the epoch, and asks for the very same one.
+LATE = {"pay", "decline"}
+PHASE = {"park": "send", "requeue": "send", "die": "send", "requeue_confirm": "confirm"}
+ENTERS = {"resume": "confirm", "remember_confirm": "confirm"}
+ADVANCE = {
+    "recard": "generation",
+    "pay": "given",
+    "decline": "given",
+    "requeue": "try",
+    "requeue_confirm": "try",
+    "resume": "try",
+    "revive": "try",
+}
+
+
+def cells(lines: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in lines:
+        starts, _, end = line.partition(">")
+        found |= {start: end.strip() or start for start in starts.replace("=", "").split()}
+    return found
+
+
+def test_every_verb_is_a_row_and_there_are_no_others() -> None:
+    assert set(MOVES) == set(Verb)
+    assert set(TABLE) == set(Verb)
+
+
+@pytest.mark.parametrize("verb", Verb)
+def test_each_row_is_the_one_of_the_design(verb: Verb) -> None:
+    assert {str(start): str(end) for start, end in MOVES[verb].moves.items()} == cells(TABLE[verb])
+
+
+@pytest.mark.parametrize("verb", Verb)
+def test_each_row_asks_and_changes_what_the_design_says(verb: Verb) -> None:
+    row = MOVES[verb]
+
+    assert row.late == (verb in LATE)
+    assert row.phase == PHASE.get(verb)
+    assert row.enters == ENTERS.get(verb)
+    assert row.advance == ADVANCE.get(verb, "keep")
+
+
+def test_every_state_is_reached_and_every_unfinished_one_is_left() -> None:
+    ends = {end for row in MOVES.values() for start, end in row.moves.items() if start is not end} | {State.QUEUED}
+    starts = {start for row in MOVES.values() for start, end in row.moves.items() if start is not end}
+
+    assert ends == set(State)
+    assert starts >= UNFINISHED
+
+
+def test_what_is_final_goes_nowhere_but_from_paid_to_reversed() -> None:
+    out_of_final = {(start, end) for row in MOVES.values() for start, end in row.moves.items() if start in FINAL}
+
+    assert out_of_final == {(State.PAID, State.REVERSED)}
+
+
+@pytest.mark.parametrize("verb", Verb)
+def test_a_row_ends_transfers_or_keeps_them_never_both(verb: Verb) -> None:
+    """So whoever makes the move knows beforehand whether to say when somebody must look again."""
+    assert len({end.final for end in MOVES[verb].moves.values()}) <= 1
+
+
+def test_money_is_asked_for_by_state() -> None:
+    assert {str(state) for state in FINAL} == set(FINAL_NAMES)
+    assert {str(state) for state in UNFINISHED} == set(UNFINISHED_NAMES)
+    assert set(MONEY) == set(State)
+    assert {str(state) for state in State if state.money is Money.MOVED} == {"paid"}
+    assert {str(state) for state in State if state.money is Money.UNKNOWN} == set(
+        ["sending", "confirming", "in_doubt", "held"]
+    )
+    assert all(state.final == (state in FINAL) for state in State)
+
+
+def test_only_a_confirm_can_follow_a_resume() -> None:
+    """A transfer that was queued is before the send; nothing leads back from the second money call to the first."""
+    entering = {verb for verb, row in MOVES.items() if row.enters}
+
+    assert all(MOVES[verb].enters is Phase.CONFIRM for verb in entering)
+    assert all(MOVES[verb].phase is Phase.SEND for verb in (Verb.REQUEUE, Verb.DIE, Verb.PARK))
+
+
+def test_no_move_back_into_the_queue_keeps_the_epoch() -> None:
+    """Who held the card under the old epoch must find nothing to take under the new one."""
+    for verb, row in MOVES.items():
+        for start, end in row.moves.items():
+            if end in {State.QUEUED, State.RESUMED} and start is not end:
+                assert row.advance is Advance.TRY, verb
+
+
+def test_the_diagram_holds_every_arrow() -> None:
+    arrows = dict(re.findall(r"^    (\w+ --> \w+): (.+)$", diagram(), re.MULTILINE))
+    lines = diagram().splitlines()
+
+    for verb, row in MOVES.items():
+        for start, end in row.moves.items():
+            is_wide_net = verb in LATE and start not in {State.SENDING, State.CONFIRMING}
+            if start is not end and not is_wide_net:
+                assert verb in arrows[f"{start} --> {end}"].split(", ")
+    drawn = {(verb, arrow) for arrow, verbs in arrows.items() for verb in verbs.split(", ")}
+    assert all(arrow in {f"{a} --> {b}" for a, b in MOVES[Verb(verb)].moves.items()} for verb, arrow in drawn)
+    assert all(f"    {name} --> [*]" in lines for name in FINAL_NAMES)
+    assert lines[:2] == ["stateDiagram-v2", "    [*] --> queued: create"]
+
+
+def test_each_state_has_its_paragraph() -> None:
+    """Who enters, who leaves, what if we die here."""
+    body = next(
+        node.body
+        for node in ast.parse(inspect.getsource(states)).body
+        if isinstance(node, ast.ClassDef) and node.name == "State"
+    )
+    told = {
+        one.targets[0].id
+        for one, next_one in itertools.pairwise(body)
+        if isinstance(one, ast.Assign)
+        and isinstance(one.targets[0], ast.Name)
+        and isinstance(next_one, ast.Expr)
+        and isinstance(next_one.value, ast.Constant)
+        and len(str(next_one.value.value)) > 25
+    }
+
+    assert told == {state.name for state in State}

@@ -1,0 +1,136 @@
+"""The root of a worker: every part is built here and handed to whoever needs it. Nothing connects or starts by it.
+
+The process builds one on its settings; a test builds one on its own servers and its own clock.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from ledger.breakers import Breakers
+from ledger.clock import Clock
+from ledger.doorbell import Broker, Doorbell
+from ledger.events import Events
+from ledger.lanes import Lane, Lanes
+from ledger.ledger import Ledger
+from ledger.sealing import Opener
+from ledger.vault import Vault
+from worker.bank import Bank, Terminal
+from worker.consequences import Consequences
+from worker.doubt import DoubtRule
+from worker.gate import Gate, GateRule
+from worker.journey import Journey
+from worker.policy import RetryRule
+from worker.scribe import Scribe
+from worker.settings import WorkerSettings
+from worker.steps import Steps
+from worker.sweeper import Sweeper
+from worker.tries import Tries
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The worker's settings, as far as its parts ask for them."""
+
+    retry: RetryRule
+    doubt: DoubtRule
+    gate: GateRule
+    park_s: int  #: how long a challenge is kept
+    has_status: bool
+    threads: int
+
+    @classmethod
+    def of(cls, settings: WorkerSettings) -> "Rules":
+        return cls(
+            retry=RetryRule(settings.retry_attempts, settings.retry_min_backoff, settings.retry_max_backoff),
+            doubt=DoubtRule(settings.doubt_horizon, settings.doubt_reads),
+            gate=GateRule(
+                lease_s=settings.lease,
+                deadline_s=settings.http_deadline,
+                confirm_needs_token=settings.epay_confirm_auth == "bearer",
+                token_host=urlsplit(settings.epay_token_url).netloc,
+                hosts={
+                    Lane.SEND: urlsplit(settings.epay_transfer_url).netloc,
+                    Lane.CONFIRM: urlsplit(settings.epay_confirm_url).netloc,
+                },
+                gaps_ms={name: int(1000 / rate) for name, rate in settings.epay_rate.items() if rate > 0},
+            ),
+            park_s=settings.park_ttl,
+            has_status=settings.bank.addresses.status_url is not None,
+            threads=settings.worker_threads,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a process runs, and what a test drives by hand."""
+
+    journey: Journey
+    sweeper: Sweeper
+    scribe: Scribe
+    gate: Gate
+    breakers: Breakers
+    events: Events
+    lanes: Lanes
+
+
+def build(
+    *,
+    ledger: Ledger,
+    vault: Vault,
+    opener: Opener,
+    bank: Bank,
+    broker: Broker,
+    terminals: dict[str, Terminal],
+    rules: Rules,
+    clock: Clock,
+    actor: str,
+    chance: Callable[[], float],
+) -> Worker:
+    events, lanes = Events(ledger.client, clock), Lanes(ledger.client, clock)
+    breakers = Breakers(ledger.client, clock, events, actor)
+    consequences = Consequences(lanes, events, clock, actor)
+    scribe = Scribe(
+        ledger=ledger,
+        vault=vault,
+        consequences=consequences,
+        clock=clock,
+        actor=actor,
+        has_status=rules.has_status,
+        park_s=rules.park_s,
+    )
+    tries = Tries(scribe, rules.retry, clock, rules.park_s, chance)
+    gate = Gate(
+        ledger=ledger,
+        bank_client=bank,
+        terminals=terminals,
+        breakers=breakers,
+        consequences=consequences,
+        scribe=scribe,
+        tries=tries,
+        rule=rules.gate,
+        clock=clock,
+        actor=actor,
+    )
+    steps = Steps(
+        vault=vault,
+        opener=opener,
+        scribe=scribe,
+        tries=tries,
+        consequences=consequences,
+        gate=gate,
+        clock=clock,
+        park_s=rules.park_s,
+    )
+    journey = Journey(
+        ledger=ledger,
+        vault=vault,
+        bank=bank,
+        gate=gate,
+        steps=steps,
+        scribe=scribe,
+        rule=rules.doubt,
+        clock=clock,
+    )
+    sweeper = Sweeper(ledger, journey, Doorbell(broker), clock, rules.threads)
+    return Worker(journey, sweeper, scribe, gate, breakers, events, lanes)

@@ -1,0 +1,159 @@
+"""The gate before the bank: a token, and the ledger's leave to send. Nothing is at stake here, whatever happens.
+
+What is known to be closed (an open breaker, servers that are not what they must be) is not asked again; what is closed
+at the ledger's (a paused lane, the rate) burns no try.
+"""
+
+import json
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ledger.breakers import Breakers
+from ledger.clock import Clock
+from ledger.errors import LedgerUnavailable
+from ledger.lanes import Lane
+from ledger.ledger import Ledger
+from ledger.record import Record
+from ledger.replies import Behind, Moved, Refused, Stopped, Wait
+from ledger.states import Phase, Verb
+from worker import bank
+from worker.consequences import Consequences
+from worker.scribe import Scribe
+from worker.tries import Tries
+
+#: How long a stopped lane is left alone before somebody looks at it again, where nobody said until when.
+_STOPPED_MS = 30_000
+
+#: How long a try waits before it looks at an open breaker again.
+_BREAKER_MS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class GateRule:
+    lease_s: float
+    deadline_s: float  #: of one HTTP exchange
+    confirm_needs_token: bool
+    token_host: str  #: the bank's hosts, each with a breaker of its own
+    hosts: dict[Lane, str]
+    gaps_ms: dict[str, int]  #: by terminal, between two transfers
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A worker's own clock over its claim: it sends only while a whole exchange still fits in."""
+
+    clock: Clock
+    last_start: float
+
+    def stands(self) -> bool:
+        return self.clock.monotonic() <= self.last_start
+
+
+class Gate:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        bank_client: bank.Bank,
+        terminals: dict[str, bank.Terminal],
+        breakers: Breakers,
+        consequences: Consequences,
+        scribe: Scribe,
+        tries: Tries,
+        rule: GateRule,
+        clock: Clock,
+        actor: str,
+    ) -> None:
+        self._ledger = ledger
+        self._bank = bank_client
+        self._terminals = terminals
+        self._breakers = breakers
+        self._consequences = consequences
+        self._scribe = scribe
+        self._tries = tries
+        self._rule = rule
+        self._clock = clock
+        self._actor = actor
+        self._unfit = threading.Event()
+
+    def terminal(self, record: Record) -> bank.Terminal:
+        return self._terminals[record.terminal]
+
+    def order(self, record: Record) -> bank.Order:
+        return bank.Order(
+            invoice_id=record.key.rpartition(":")[2],
+            amount_minor=record.amount,
+            currency=record.currency,
+            **json.loads(record.order),
+        )
+
+    def closed(self, lane: Lane) -> Wait | None:
+        """Is it known, without a round trip, that nothing can be sent now? Then no token is asked for either."""
+        if self._unfit.is_set():
+            return Wait(_STOPPED_MS, "unfit")
+        if self._breakers.is_open(self._rule.token_host) or self._breakers.is_open(self._rule.hosts[lane]):
+            return Wait(_BREAKER_MS, "breaker")
+        return None
+
+    def set_fit(self, is_fit: bool) -> None:  # noqa: FBT001 - the one thing that the monitor says
+        """Are the servers what they must be? Until they are, this worker claims nothing."""
+        if is_fit:
+            self._unfit.clear()
+        else:
+            self._unfit.set()
+
+    def lease(self) -> Lease:
+        """Taken before the claim, so that it never ends later than the ledger's own."""
+        return Lease(self._clock, self._clock.monotonic() + self._rule.lease_s - self._rule.deadline_s)
+
+    def claim(self, record: Record, lane: Lane) -> Moved | Refused | Wait | Stopped | Behind:
+        return self._ledger.claim(
+            record,
+            lane=lane,
+            host=self._rule.hosts[lane],
+            gap_ms=self._rule.gaps_ms.get(record.terminal, 0),
+            lease_ms=int(self._rule.lease_s * 1000),
+            actor=self._actor,
+        )
+
+    def token(self, record: Record) -> bank.Token | None:
+        """The bank's token for this one transfer. None: nothing was at stake, and the next try has its time."""
+        token = self._bank.token(self.terminal(record), order=self.order(record))
+        if isinstance(token, bank.Token):
+            self._breakers.succeeded(self._rule.token_host)
+            return token
+        if token.evidence is not bank.Evidence.ANSWERED or token.http_status >= 500:
+            with suppress(LedgerUnavailable):
+                self._breakers.failed(self._rule.token_host, token.why)
+        self._tries.again(record, Verb.DEFER, f"token_{token.why}", token.retry_after_s)
+        return None
+
+    def postpone(self, record: Record, claim: Refused | Wait | Stopped | Behind) -> None:
+        """The ledger said not now. No attempt is burnt."""
+        match claim:
+            case Wait(ms):
+                at = self._clock.now_ms() + ms
+            case Stopped(until_ms):
+                at = max(until_ms, self._clock.now_ms() + _STOPPED_MS)
+            case Behind(sequence):
+                self._consequences.ledger_went_back(sequence)
+                at = self._clock.now_ms() + _STOPPED_MS
+            case _:
+                return  # somebody else has it
+        self._scribe.move(record, Verb.DEFER, due=at, fields={"next": at, "rings": 0}, quiet=True)
+
+    @property
+    def confirm_needs_token(self) -> bool:
+        return self._rule.confirm_needs_token
+
+    def heard(self, record: Record, outcome: bank.TransferOutcome) -> None:
+        """For the breaker: did the bank's host answer as a bank does? A decline is an answer."""
+        host = self._rule.hosts[Lane.SEND if record.phase is Phase.SEND else Lane.CONFIRM]
+        match outcome:
+            case bank.Paid() | bank.Declined() | bank.Challenge():
+                self._breakers.succeeded(host)
+            case bank.Unclear(http_status=status, evidence=bank.Evidence.ANSWERED) if status < 500:
+                pass
+            case bank.Unclear() | bank.NotSent():
+                self._breakers.failed(host, outcome.why)

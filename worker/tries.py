@@ -1,0 +1,45 @@
+"""The tries of a transfer of which nothing was sent: the next one has its time, or there is none.
+
+`policy` decides; here the decision is written down. What is used up is dead where a transfer was never sent, and in
+doubt where its confirm is owed: the bank still holds the challenge.
+"""
+
+from collections.abc import Callable
+
+from ledger.clock import Clock
+from ledger.record import Record
+from ledger.states import Phase, Verb
+from worker import policy
+from worker.bank import Evidence
+from worker.policy import RetryRule
+from worker.scribe import Scribe
+
+
+class Tries:
+    def __init__(self, scribe: Scribe, rule: RetryRule, clock: Clock, park_s: int, chance: Callable[[], float]) -> None:
+        self._scribe = scribe
+        self._rule = rule
+        self._clock = clock
+        self._park_ms = park_s * 1000
+        self._chance = chance
+
+    def again(self, record: Record, verb: Verb, reason: str, retry_after_s: float | None = None) -> None:
+        """One more try is over without a byte sent. `verb` is how the transfer comes back to its queue."""
+        now_ms, attempts = self._clock.now_ms(), record.attempts + 1
+        deadline_ms = record.expires if record.phase is Phase.SEND else record.parked_until + self._park_ms
+        decision = policy.next_try(
+            self._rule,
+            attempts=attempts,
+            now_ms=now_ms,
+            deadline_ms=max(deadline_ms, now_ms),
+            retry_after_s=retry_after_s,
+            chance=self._chance,
+        )
+        fields: dict[str, str | int] = {"attempts": attempts, "evidence": Evidence.NOT_SENT}
+        if isinstance(decision, policy.Retry):
+            fields |= {"next": decision.at_ms, "rings": 0, "reason": reason}
+            self._scribe.move(record, verb, due=decision.at_ms, fields=fields, unset=("asks", "reads"))
+        elif record.phase is Phase.SEND:
+            self._scribe.die(record, "attempts_used_up", fields=fields | {"message": reason})
+        else:
+            self._scribe.doubt(record, "confirm_attempts_used_up", fields={"attempts": attempts})
