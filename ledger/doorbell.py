@@ -6,13 +6,15 @@ sweeper rings again. Both sides build their broker here.
 
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
 
+from ledger import invoice
 from ledger.record import Record
 from ledger.states import State
 
@@ -25,6 +27,9 @@ INQUIRIES = "inquiries"
 QUEUES = (CONFIRMS, NOW, INQUIRIES, BATCH)
 
 NAMESPACE = "{transfers}"
+
+#: How often each message has begun and not ended, by its id.
+BEGINNINGS = f"{NAMESPACE}:beginnings"
 
 #: A killed worker's messages return in about a minute; the sweeper does not wait for it.
 _HEARTBEAT_MS = 60_000
@@ -68,6 +73,50 @@ class Broker(RedisBroker):
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
         """What a consumer holds unacknowledged is what its queue has at work: so a prefetch is a number of places."""
         return super().consume(queue_name, min(prefetch, self._places.get(queue_name, prefetch)), timeout)
+
+    def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes]:
+        """Without what is no message: one of those would stop the consumer, with all that was fetched beside it."""
+        fetched: list[bytes] = self._dispatch("fetch")(queue_name, prefetch)  # type: ignore[no-untyped-call]
+        garbled = [data for data in fetched if not _is_message(data, queue_name)]
+        for data in garbled:
+            self._set_aside(queue_name, data)
+        return [data for data in fetched if data not in garbled]
+
+    def _set_aside(self, queue_name: str, data: bytes) -> None:
+        """Into the dead letters. Its id can't be read from it, but it is among those that this process has fetched."""
+        _LOG.error("message.quarantined", extra={"queue": queue_name, "why": "garbled", "bytes": len(data)})
+        held = list(self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"))
+        for message_id, kept in zip(held, self.client.hmget(f"{self.namespace}:{queue_name}.msgs", held), strict=True):
+            if kept == data:
+                self._dispatch("nack")(queue_name, message_id)  # type: ignore[no-untyped-call]
+
+    def begin(self, message: dramatiq.MessageProxy) -> int:
+        """How often this message has begun and not ended: a worker that it killed did not come to the end."""
+        try:
+            return int(self.client.hincrby(BEGINNINGS, message.options.get("redis_message_id", ""), 1))
+        except redis.RedisError:
+            return 1
+
+    def end(self, message: dramatiq.MessageProxy) -> None:
+        with suppress(redis.RedisError):
+            self.client.hdel(BEGINNINGS, message.options.get("redis_message_id", ""))
+
+
+def is_ring(message: dramatiq.MessageProxy) -> bool:
+    """Exactly one transfer's key, and nothing else."""
+    args = message.args
+    return len(args) == 1 and not message.kwargs and isinstance(args[0], str) and invoice.is_key(args[0])
+
+
+def _is_message(data: bytes, queue_name: str) -> bool:
+    """Can Dramatiq take it in, and acknowledge it again where it came from?"""
+    try:
+        message: dramatiq.Message[Any] = dramatiq.Message.decode(data)
+    except dramatiq.DecodeError:
+        return False
+    fields = cast("dict[str, Any]", message.asdict())
+    is_named = isinstance(fields["message_id"], str) and isinstance(fields["options"], dict)
+    return is_named and message.queue_name == queue_name and isinstance(message.options.get("redis_message_id"), str)
 
 
 class Doorbell:

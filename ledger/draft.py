@@ -2,6 +2,7 @@
 
 import random
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ledger import invoice
@@ -46,3 +47,11 @@ class Draft:
             handle=secrets.token_urlsafe(16),
             **said,
         )
+
+
+def apart(tried: Iterable[int], suffix: int) -> int:
+    """Drafts of one batch that were told of the same free suffix try neighbours: one a round would be too few."""
+    others = set(tried)
+    while suffix in others:
+        suffix = (suffix + 1) % invoice.SUFFIXES
+    return suffix

@@ -17,7 +17,6 @@ EVENTS = f"{_ROOT}events"  #: stream: every move, with who and why
 LANES = f"{_ROOT}lanes"  #: hash: `lane:terminal` → until when, who, why
 BREAKERS = f"{_ROOT}breakers"  #: hash: what the breaker of each of the bank's hosts knows
 RATES = f"{_ROOT}rates"  #: hash: terminal → when its next transfer may go
-STRIKES = f"{_ROOT}strikes"  #: hash: terminal → answers in a row that blame the merchant's set-up
 HIGH_WATER = f"{_ROOT}high_water"  #: in the vault: the highest sequence of the ledger that anybody saw
 
 

@@ -72,14 +72,6 @@ class Lanes:
     def stopped(self, lane: Lane, terminal: str) -> bool:
         return any(stop.lane is lane and stop.terminal in {ALL, terminal} for stop in self.stops())
 
-    def strike(self, terminal: str, is_strike: bool) -> int:  # noqa: FBT001 - one word for "this one counts"
-        """Count answers in a row that blame the merchant's set-up; any other answer ends the row. Returns the row."""
-        with self._wall():
-            if is_strike:
-                return int(self._client.hincrby(keys.STRIKES, terminal, 1))
-            self._client.hdel(keys.STRIKES, terminal)
-        return 0
-
     def _tell(
         self, pipeline: "redis.client.Pipeline", verb: str, lane: Lane, terminal: str, actor: str, why: str
     ) -> None:

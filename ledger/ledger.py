@@ -14,7 +14,7 @@ import redis
 
 from ledger import keys
 from ledger.clock import Clock
-from ledger.draft import Draft
+from ledger.draft import Draft, apart
 from ledger.errors import LedgerUnavailable
 from ledger.record import FIRST_EPOCH, Challenge, Record
 from ledger.replies import (
@@ -70,7 +70,7 @@ class Ledger:
                 if isinstance(reply, Exception):
                     raise LedgerUnavailable from None
                 if reply[0] == "TRY":
-                    again[at] = int(reply[1])
+                    again[at] = apart(again.values(), int(reply[1]))
                 else:
                     results[at] = self._creation(records[at], reply)
             waiting = again

@@ -13,11 +13,14 @@ SOCKET_TIMEOUT = 5.0
 CONNECT_TIMEOUT = 2.0
 
 
-def connect(url: str) -> redis.Redis:
-    """A client that connects when it is first used. `redis://`, `rediss://` (verified) and `unix://` addresses."""
+def connect(url: str, *, text: bool = True) -> redis.Redis:
+    """A client that connects when it is first used. `redis://`, `rediss://` (verified) and `unix://` addresses.
+
+    `text=False` is for who consumes a queue: Dramatiq decodes its messages itself, and loses those that are text.
+    """
     return redis.Redis.from_url(
         url,
-        decode_responses=True,
+        decode_responses=text,
         socket_timeout=SOCKET_TIMEOUT,
         socket_connect_timeout=CONNECT_TIMEOUT,
         health_check_interval=15,

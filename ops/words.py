@@ -11,7 +11,7 @@ HAPPENED: Mapping[str, str] = {
     Verb.CREATE: "accepted",
     Verb.RECARD: "its card was brought again",
     Verb.DEFER: "nothing was sent; the next try has its time",
-    Verb.CLAIM: "written down as {state}, then sent to the bank",
+    Verb.CLAIM: "written down as {state}, and only then sent to the bank",
     Verb.PAY: "the bank paid",
     Verb.DECLINE: "the bank declined",
     Verb.PARK: "the bank wants 3-D Secure: it waits for the client",
@@ -41,6 +41,38 @@ HAPPENED: Mapping[str, str] = {
     "contradiction": "the bank said {said}, and the ledger has ended as {ledger}: look at it now",
 }
 
+#: The same in a word or two, for a story told on one line.
+STEP: Mapping[str, str] = {
+    Verb.CREATE: "accepted",
+    Verb.RECARD: "card again",
+    Verb.DEFER: "not sent",
+    Verb.CLAIM: "sent",
+    Verb.PAY: "paid",
+    Verb.DECLINE: "declined",
+    Verb.PARK: "3-D Secure wanted",
+    Verb.DOUBT: "in doubt",
+    Verb.REQUEUE: "not sent",
+    Verb.REQUEUE_CONFIRM: "not sent",
+    Verb.DIE: "dead",
+    Verb.RESUME: "client answered",
+    Verb.REMEMBER: "in doubt",
+    Verb.REMEMBER_CONFIRM: "in doubt",
+    Verb.LEARN_PAID: "bank asked: paid",
+    Verb.LEARN_DECLINED: "bank asked: not paid",
+    Verb.LEARN_REVERSED: "bank asked: given back",
+    Verb.WONDER: "bank asked: not yet",
+    Verb.HOLD: "held",
+    Verb.EXPIRE: "expired",
+    Verb.CANCEL: "cancelled",
+    Verb.REVIVE: "bank asked: unknown there; queued again",
+    Verb.ASK: "{asked} asked",
+    Verb.DROP: "refused",
+    Verb.RING: "rung",
+    Verb.SETTLE_PAID: "settled: paid",
+    Verb.SETTLE_NOT_PAID: "settled: not paid",
+    Verb.SETTLE_REVERSED: "settled: given back",
+}
+
 #: What comes next, and by whom.
 NEXT: Mapping[State, str] = {
     State.QUEUED: "a worker sends it",
@@ -67,13 +99,30 @@ def happened(event: Event) -> str:
         sentence = sentence.replace(
             f"{{{name}}}", "all terminals" if fields.get(name) == "*" else fields.get(name, "?")
         )
-    more = []
-    if fields.get("code") not in {None, "", "0"}:
-        more.append(f"code {fields['code']}")
-    more += [fields[name] for name in ("reason", "why", "proof") if fields.get(name)]
-    if verb == Verb.WONDER and fields.get("said"):
-        more.append(fields["said"])
-    return f"{sentence} ({'; '.join(more)})" if more else sentence
+    more = [code(fields.get("code", "")), *(fields.get(name, "") for name in ("reason", "why", "proof"))]
+    if verb == Verb.WONDER:
+        more.append(fields.get("said", ""))
+    told = "; ".join(filter(None, more))
+    return f"{sentence} ({told})" if told else sentence
+
+
+def code(text: str) -> str:
+    """The bank's code, where it says more than yes."""
+    return f"code {text}" if text not in {"", "0"} else ""
+
+
+def step(event: Event) -> str:
+    """The event in a word or two, with the bank's code or, where nothing was sent, with the reason."""
+    fields = event.fields
+    verb = fields.get("verb", "")
+    word = STEP.get(verb, verb).replace("{asked}", fields.get("asked", ""))
+    if verb == Verb.CLAIM and fields.get("state") == State.CONFIRMING:
+        word = "confirm sent"
+    if verb == Verb.DECLINE:
+        word = f"{word}, {code(fields.get('code', '?'))}"
+    if verb in {Verb.DEFER, Verb.REQUEUE, Verb.REQUEUE_CONFIRM, Verb.DOUBT}:
+        word = f"{word} ({fields.get('reason', '?')})"
+    return word
 
 
 def next_step(record: Record) -> str:

@@ -53,7 +53,7 @@ def _take_back(parts: Parts, record: Record, reason: str) -> Cancel | None:
 def _remember(parts: Parts, record: Record) -> Cancel | None:
     """The card was taken out: it may have been sent, and the ledger has forgotten that. So it is in doubt."""
     now_ms = parts.clock.now_ms()
-    fields = {"doubted": now_ms, "asks": 0, "reads": 0, "reason": "card_was_taken"}
+    fields = {"doubted": now_ms, "asks": 0, "reads": 0, "rings": 0, "next": now_ms, "reason": "vault_remembers"}
     moved = parts.ledger.move(record, Verb.REMEMBER, actor=BACKEND, due=now_ms, fields=fields)
     return _ring(parts, record, moved, Cancel.TOO_LATE)
 

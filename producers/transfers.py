@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 from ledger.clock import Clock, SystemClock
 from ledger.doorbell import Broker, Doorbell
-from ledger.errors import TransfersError
+from ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable
 from ledger.health import examine
 from ledger.invoice import is_key
 from ledger.ledger import Ledger
@@ -64,11 +64,16 @@ class Transfers:
 
     @classmethod
     def from_env(cls) -> Self:
-        """From the environment, `.env` or a secrets directory. Raises `SettingsWrong`: also for unfit servers."""
+        """From the environment, `.env` or a secrets directory.
+
+        Raises `SettingsWrong`, for unfit servers too; `LedgerUnavailable` or `VaultUnavailable` for one that is away.
+        """
         settings, clock = ProducerSettings.load(), SystemClock()
         findings = examine(settings, clock)
-        if findings:
+        if not all(finding.passing for finding in findings):
             raise SettingsWrong([str(finding) for finding in findings])
+        if findings:
+            raise VaultUnavailable if findings[0].name == "VAULT_URL" else LedgerUnavailable
         ledger, vault, queue = (
             connect(url) for url in (settings.redis_url.reveal(), settings.vault_url.reveal(), settings.queue_url)
         )

@@ -1,4 +1,4 @@
-"""The actors: skins of Dramatiq around the journey. A message is a transfer's key; whatever else it is, is refused.
+"""The actors: skins of Dramatiq around the journey. A message is a transfer's key, or quarantined.
 
 An actor may run twice, late, or never: the ledger decides, and the sweeper rings again. So nothing is retried here.
 """
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import dramatiq
 
-from ledger import doorbell, invoice
+from ledger import doorbell
 from ledger.errors import TransfersError
 from worker.journey import Journey
 
@@ -37,10 +37,8 @@ def declare(broker: dramatiq.Broker, journey: Journey) -> None:
         )
 
 
-def _careful(name: str, step: Callable[[str], None]) -> Callable[[object], None]:
-    def skin(key: object) -> None:
-        if not isinstance(key, str) or not invoice.is_key(key):
-            raise ValueError("the message is not a transfer's key")
+def _careful(name: str, step: Callable[[str], None]) -> Callable[[str], None]:
+    def skin(key: str) -> None:
         try:
             step(key)
         except TransfersError as error:

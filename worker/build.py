@@ -105,6 +105,7 @@ def build(
         bank_client=bank,
         terminals=terminals,
         breakers=breakers,
+        lanes=lanes,
         consequences=consequences,
         scribe=scribe,
         tries=tries,

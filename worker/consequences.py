@@ -12,7 +12,7 @@ from ledger.lanes import ALL, Lane, Lanes
 from ledger.record import Record
 from ledger.replies import Refused
 from ledger.states import State, Verb
-from worker.bank import CodeClass, Consequence, Declined, TransferOutcome
+from worker.bank import Challenge, CodeClass, Consequence, Declined, Paid, TransferOutcome
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,17 +28,19 @@ class Consequences:
         self._events = events
         self._clock = clock
         self._actor = actor
+        self._strikes: dict[str, int] = {}
 
     def heard(self, record: Record, outcome: TransferOutcome) -> None:
-        """Before the transfer's own record: a stop that comes a moment too early harms nobody."""
+        """After the transfer's own record. Each process counts answers in a row for itself, which costs nothing."""
+        if isinstance(outcome, Declined) and outcome.code_class is CodeClass.SETUP:
+            self._strike(record.terminal, outcome.code)
+        elif isinstance(outcome, Paid | Declined | Challenge):
+            self._strikes.pop(record.terminal, None)
         if not isinstance(outcome, Declined):
             return
         if outcome.consequence is Consequence.STOP_TERMINAL:
             reason = f"code {outcome.code}: the terminal's limit"
             self._pause(record.terminal, reason, until_ms=next_day_ms(self._clock.now_ms()))
-        strikes = self._lanes.strike(record.terminal, outcome.code_class is CodeClass.SETUP)
-        if strikes >= STRIKES:
-            self._pause(record.terminal, f"code {outcome.code}, {strikes} times in a row: the merchant's set-up")
 
     def not_before(self, outcome: Declined) -> dict[str, str | int]:
         """When the producer may try again under a new reference, where the code says so."""
@@ -64,6 +66,12 @@ class Consequences:
         reason = "the ledger went back: see the runbook, 'The ledger went back'"
         self._lanes.pause(Lane.SEND, ALL, actor=self._actor, reason=reason)
         self._lanes.pause(Lane.CONFIRM, ALL, actor=self._actor, reason=reason)
+
+    def _strike(self, terminal: str, code: str) -> None:
+        strikes = self._strikes[terminal] = self._strikes.get(terminal, 0) + 1
+        if strikes == STRIKES:
+            self._strikes[terminal] = 0
+            self._pause(terminal, f"code {code}: the merchant's set-up, {strikes} times in a row")
 
     def _pause(self, terminal: str, reason: str, until_ms: int = 0) -> None:
         _LOG.error("terminal.stopped", extra={"terminal": terminal, "reason": reason})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ledger.breakers import Breakers
 from ledger.clock import Clock
 from ledger.errors import LedgerUnavailable
-from ledger.lanes import Lane
+from ledger.lanes import Lane, Lanes
 from ledger.ledger import Ledger
 from ledger.record import Record
 from ledger.replies import Behind, Moved, Refused, Stopped, Wait
@@ -58,6 +58,7 @@ class Gate:
         bank_client: bank.Bank,
         terminals: dict[str, bank.Terminal],
         breakers: Breakers,
+        lanes: Lanes,
         consequences: Consequences,
         scribe: Scribe,
         tries: Tries,
@@ -69,6 +70,7 @@ class Gate:
         self._bank = bank_client
         self._terminals = terminals
         self._breakers = breakers
+        self._lanes = lanes
         self._consequences = consequences
         self._scribe = scribe
         self._tries = tries
@@ -142,6 +144,9 @@ class Gate:
             case _:
                 return  # somebody else has it
         self._scribe.move(record, Verb.DEFER, due=at, fields={"next": at, "rings": 0}, quiet=True)
+
+    def inquiries_stopped(self, record: Record) -> bool:
+        return self._lanes.stopped(Lane.INQUIRE, record.terminal)
 
     @property
     def confirm_needs_token(self) -> bool:

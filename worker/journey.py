@@ -112,6 +112,8 @@ class Journey:
             return None
         if self.clock.now_ms() < record.next and not record.asked:
             return None  # an early ring
+        if gate.inquiries_stopped(record):
+            return None  # the lane is paused: rung again later
         if record.state is State.DEAD:
             return self._inquire_dead(record)
         if record.state is State.IN_DOUBT and record.phase is Phase.SEND and steps.take_back(record):
@@ -158,7 +160,9 @@ class Journey:
         if record.asked == "discard":
             return steps.end_unsent(record, Verb.CANCEL, reason="discarded")
         if record.asked != "requeue":
-            return None
+            return (
+                scribe.drop(record, "a dead transfer can be requeued, discarded or cancelled") if record.asked else None
+            )
         if record.reason == "card_lost":
             return scribe.drop(record, "its card is gone: pay it under a new reference")
         if not self.bank.has_status:
@@ -175,7 +179,8 @@ class Journey:
 
     def _end_parked(self, record: Record, word: StatusWord) -> None:
         """The challenge's time is over, or its producer cancels: the bank was asked first."""
-        if word not in {StatusWord.CHALLENGE_OPEN, StatusWord.NOT_FOUND}:
+        is_over = record.asked == "cancel" or self.clock.now_ms() >= record.parked_until
+        if not is_over or word not in {StatusWord.CHALLENGE_OPEN, StatusWord.NOT_FOUND}:
             return self.scribe.ask_again(record, 0, None)
         if self._was_burnt(record, Purpose.PARES):
             return self.scribe.doubt(record, "vault_remembers", verb=Verb.REMEMBER_CONFIRM)

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from random import SystemRandom
 
 import dramatiq
@@ -17,7 +18,7 @@ import dramatiq
 from ledger import doorbell, health, logs, reports
 from ledger.clock import SystemClock
 from ledger.doorbell import Broker
-from ledger.errors import LedgerUnavailable
+from ledger.errors import TransfersError
 from ledger.ledger import Ledger
 from ledger.sealing import Opener
 from ledger.servers import connect
@@ -26,6 +27,7 @@ from ledger.vault import Vault
 from worker import actors
 from worker.bank import Bank
 from worker.build import Rules, build
+from worker.housekeeper import Housekeeper
 from worker.settings import WorkerSettings
 from worker.sweeper import BATCH
 
@@ -37,7 +39,7 @@ EX_TEMPFAIL = 75
 #: A bank that hangs may not take every thread from a client who waits: a batch leaves a quarter of them free.
 _SHARE_OF_BATCH = 0.75
 
-_SWEEP_S = 0.5
+_REST_S = 0.5
 _WATCH_S = 1.0
 
 
@@ -63,20 +65,35 @@ class Process:
         clock = SystemClock()
         places = {doorbell.BATCH: max(1, int(settings.worker_threads * _SHARE_OF_BATCH))}
         places |= {name: settings.worker_threads for name in doorbell.QUEUES if name != doorbell.BATCH}
-        self._broker = Broker(connect(settings.queue_url), [], places)
+        self._broker = Broker(connect(settings.queue_url, text=False), [], places)
+        ledger, vault = Ledger(connect(settings.redis_url.reveal()), clock), Vault(connect(settings.vault_url.reveal()))
+        bank = Bank(settings.bank, clock)
+        actor = f"worker {socket.gethostname()} {os.getpid()}"
         self._worker = build(
-            ledger=Ledger(connect(settings.redis_url.reveal()), clock),
-            vault=Vault(connect(settings.vault_url.reveal())),
+            ledger=ledger,
+            vault=vault,
             opener=Opener(settings.vault_private_keys),
-            bank=Bank(settings.bank, clock),
+            bank=bank,
             broker=self._broker,
             terminals=settings.terminals,
             rules=Rules.of(settings),
             clock=clock,
-            actor=f"worker {socket.gethostname()} {os.getpid()}",
+            actor=actor,
             chance=SystemRandom().random,
         )
         actors.declare(self._broker, self._worker.journey)
+        self._housekeeper = Housekeeper(
+            ledger=ledger,
+            vault=vault,
+            breakers=self._worker.breakers,
+            events=self._worker.events,
+            gate=self._worker.gate,
+            ask_harmless=lambda host: bank.ask_harmless(host, settings.terminals["main"]),
+            examine=lambda: health.examine(settings, clock),
+            keep_ms=settings.events_keep * 1000,
+            clock=clock,
+            actor=actor,
+        )
         self._settings = settings
         self._stopping = threading.Event()
 
@@ -86,11 +103,15 @@ class Process:
         signal.signal(signal.SIGINT, self._stop)
         worker = dramatiq.Worker(self._broker, worker_timeout=200, worker_threads=self._settings.worker_threads)
         worker.start()
-        sweeping = threading.Thread(target=self._sweep, name="sweeper", daemon=True)
-        sweeping.start()
+        loops = [
+            threading.Thread(target=self._loop, args=(once,), name=name, daemon=True)
+            for name, once in {"sweeper": self._sweep, "housekeeper": self._keep_house}.items()
+        ]
+        for loop in loops:
+            loop.start()
         _LOG.info("worker.started", extra={"threads": self._settings.worker_threads})
         while not self._stopping.wait(_WATCH_S):
-            threads = [*worker.workers, *worker.consumers.values(), sweeping]
+            threads = [*worker.workers, *worker.consumers.values(), *loops]
             if not all(thread.is_alive() for thread in threads):
                 _LOG.critical("worker.thread_died")
                 return 1
@@ -99,15 +120,23 @@ class Process:
         _LOG.info("worker.stopped")
         return 0
 
-    def _sweep(self) -> None:
+    def _loop(self, run_once: Callable[[], bool]) -> None:
+        """One bounded batch after the other; a rest wherever nothing is left, or a server is away."""
         while not self._stopping.is_set():
             try:
-                is_full = self._worker.sweeper.run_once() == BATCH
-            except LedgerUnavailable:
-                _LOG.warning("sweeper.waits", extra={"why": "the ledger is away"})
-                is_full = False
-            if not is_full:
-                self._stopping.wait(_SWEEP_S)
+                is_more = run_once()
+            except TransfersError as error:
+                _LOG.warning("loop.waits", extra={"loop": threading.current_thread().name, "why": type(error).__name__})
+                is_more = False
+            if not is_more:
+                self._stopping.wait(_REST_S)
+
+    def _sweep(self) -> bool:
+        return self._worker.sweeper.run_once() == BATCH
+
+    def _keep_house(self) -> bool:
+        self._housekeeper.run_once()
+        return False
 
     def _stop(self, _signal: int, _frame: object) -> None:
         if self._stopping.is_set():

@@ -105,6 +105,8 @@ class Scribe:
         at = policy.next_inquiry_ms(asks, now) if is_answered else policy.after_silence_ms(asks, now)
         if record.state is State.HELD:
             at = policy.tomorrow_ms(now)
+        elif record.state is State.PARKED and now < record.parked_until:
+            at = record.parked_until  # it was asked about before its time
         event = {"said": f"{report.word} {report.status_name} {report.why}".strip()} if report else {}
         fields: dict[str, str | int] = {"asks": asks, "reads": reads, "next": at, "rings": 0}
         if record.asked == "inquire":

@@ -131,8 +131,8 @@ class WorkerSettings(ServerSettings):
     @field_validator("doubt_horizon")
     @classmethod
     def _outlives_lease(cls, value: int, info: ValidationInfo) -> int:
-        if value <= info.data.get("http_deadline", 0):
-            raise ValueError("is not longer than HTTP_DEADLINE: a request could still be under way")
+        if value <= info.data.get("lease", 0):
+            raise ValueError("is not longer than LEASE: a request could still be under way")
         return value
 
     @cached_property

@@ -28,6 +28,9 @@ _QUEUED_PER_THREAD = 4
 _ROOM_MS = 2_000
 
 
+_AT_WORK = (State.SENDING, State.CONFIRMING)
+
+
 @dataclass(slots=True)
 class _Round:
     """One batch: the rings that are to be recorded, and how much room each queue has left."""
@@ -52,6 +55,8 @@ class Sweeper:
         for record in records:
             if self._is_for_sweeping(record):
                 self._sweep(record, this)
+            elif record.state in _AT_WORK:
+                continue  # claimed since it was found due: its lease stands, and `due` knows
             elif record.state is State.DEAD and not record.asked:
                 self._look_again(record, this, policy.tomorrow_ms(self._clock.now_ms()))
             else:
@@ -64,7 +69,8 @@ class Sweeper:
     def _is_for_sweeping(self, record: Record) -> bool:
         """A lease that ran out, or a deadline that passed."""
         is_late = record.state is State.QUEUED and self._clock.now_ms() >= record.expires
-        return is_late or record.state in {State.SENDING, State.CONFIRMING}
+        is_lost = record.state in _AT_WORK and self._clock.now_ms() >= record.lease
+        return is_late or is_lost
 
     def _sweep(self, record: Record, this: _Round) -> None:
         try:

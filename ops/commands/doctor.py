@@ -91,7 +91,7 @@ def _rooms(known: set[str]) -> list[Room]:
 
 def _worker() -> list[str]:
     """Its settings are its own, and not read here: it is asked to check itself."""
-    command = [sys.executable, "-m", "worker", "--check"]
+    command = [sys.executable, "-P", "-m", "worker", "--check"]
     try:
         done = subprocess.run(  # noqa: S603 - our own module, by our own interpreter
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_CHECK_S, check=False

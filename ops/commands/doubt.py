@@ -30,7 +30,7 @@ def doubt(*, limit: Limit = 50, as_json: AsJson = False) -> None:
             screen.state_text(record.state),
             screen.amount(record.amount, record.currency),
             screen.span(now_ms - (record.doubted or record.since)),
-            "; ".join(filter(None, (record.reason, record.code and f"code {record.code}"))),
+            "; ".join(filter(None, (record.reason, words.code(record.code)))),
             screen.away(record.next, now_ms),
         )
         for record in records

@@ -13,8 +13,7 @@ from ledger.health import examine
 from ops import screen
 from ops.border import NotYet, Refusal, sentence_of, status_of
 from ops.options import AsJson
-from producers import ProducerSettings, TransferIntent, Transfers
-from producers.receipt import Receipt
+from producers import ProducerSettings, Receipt, TransferIntent, Transfers
 
 app = typer.Typer()
 
@@ -31,7 +30,7 @@ INTENT"""
 @app.command()
 def enqueue(*, as_json: AsJson = False) -> None:
     """Take an intent, or a list of them, as JSON from standard input. The same reference is never paid twice."""
-    if sys.stdin.isatty():
+    if is_person():
         typer.echo(_EXAMPLE, err=True)
         raise typer.Exit(2)
     data = _read(sys.stdin.buffer.read())
@@ -46,6 +45,11 @@ def enqueue(*, as_json: AsJson = False) -> None:
     failed = [answer for answer in answers if isinstance(answer, TransfersError)]
     if failed:
         raise typer.Exit(max(status_of(error) for error in failed))
+
+
+def is_person() -> bool:
+    """Nobody types JSON with a card in it: who has no input to give is shown how it is given."""
+    return sys.stdin.isatty()
 
 
 def _read(text: bytes) -> Any:

@@ -8,7 +8,7 @@ from rich.table import Table
 from ledger.record import Record
 from ledger.states import State
 from ledger.transfer import Transfer
-from ops import screen
+from ops import screen, words
 from ops.desk import Desk
 from ops.options import AsJson, Limit
 
@@ -48,7 +48,7 @@ def table(records: list[Record], now_ms: int) -> Table:
             screen.state_text(record.state),
             screen.amount(record.amount, record.currency),
             screen.span(now_ms - record.since),
-            "; ".join(filter(None, (record.code and f"code {record.code}", record.reason))),
+            "; ".join(filter(None, (words.code(record.code), record.reason))),
         )
         for record in records
     ]

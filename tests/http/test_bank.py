@@ -3,6 +3,7 @@
 import json
 import threading
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -187,21 +188,39 @@ class TestStatus:
         assert server.executed == []
 
 
+def without_status(url: str) -> Addresses:
+    return Addresses(f"{url}/token", f"{url}/transfer", f"{url}/confirm", None)
+
+
 class TestHarmless:
-    def test_a_host_that_answers_is_reached_without_a_request(self, authority: Authority) -> None:
+    def test_a_host_that_answers_inquiries_is_asked_one(self) -> None:
+        with Server(WELL) as server:
+            assert bank_at(server.url).ask_harmless(urlsplit(server.url).netloc, TERMINAL)
+
+        assert server.count("/transfer") == server.count("/confirm") == 0
+        assert server.count("/status") == 1
+
+    def test_any_other_host_is_reached_without_a_request(self, authority: Authority) -> None:
         for tls in (None, authority.server()):
             with Server(WELL, tls=tls) as server:
-                assert bank_at(server.url, ca_file=authority.ca_file).ask_harmless(TERMINAL)
+                bank = bank_at(server.url, addresses=without_status(server.url), ca_file=authority.ca_file)
+                assert bank.ask_harmless(urlsplit(server.url).netloc, TERMINAL)
             assert server.executed == []
 
     def test_a_stranger_s_host_is_not_the_bank(self, authority: Authority) -> None:
         with Server(WELL, tls=authority.stranger()) as server:
-            assert not bank_at(server.url, ca_file=authority.ca_file).ask_harmless(TERMINAL)
+            bank = bank_at(server.url, addresses=without_status(server.url), ca_file=authority.ca_file)
+            assert not bank.ask_harmless(urlsplit(server.url).netloc, TERMINAL)
 
-    def test_a_host_that_is_away_is_not_reached(self) -> None:
+    def test_a_host_that_is_away_is_not_back(self) -> None:
         with Server(WELL) as server:
             url = server.url
-        assert not bank_at(url).ask_harmless(TERMINAL)
+        assert not bank_at(url).ask_harmless(urlsplit(url).netloc, TERMINAL)
+
+    def test_a_host_that_is_not_the_banks_is_never_asked(self) -> None:
+        with Server(WELL) as server:
+            assert not bank_at(server.url).ask_harmless("elsewhere.example", TERMINAL)
+        assert server.executed == []
 
     def test_every_path_of_the_bank_has_its_manner(self) -> None:
         assert set(WELL) == set(GOOD)

@@ -182,7 +182,7 @@ def sandbox(_bank: RunningSandbox) -> RunningSandbox:
 def stage(
     ledger: Ledger, vault: Vault, clock: FakeClock, sandbox: RunningSandbox, ledger_client: redis.Redis
 ) -> Iterator[Stage]:
-    client = connect(_queue_url(ledger_client))
+    client = connect(_queue_url(ledger_client), text=False)
     stage = Stage(ledger, vault, sandbox, clock, Broker(client, [], {}))
     yield stage
     stage.bank.close()

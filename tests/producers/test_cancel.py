@@ -124,7 +124,8 @@ def test_a_card_that_was_taken_out_after_all_is_doubt_and_not_a_cancel(
     assert transfers.cancel(key, reason=WHY) is Cancel.TOO_LATE
 
     record = hands.record(key)
-    assert (record.state, record.doubted) == (State.IN_DOUBT, clock.now_ms())
+    assert (record.state, record.reason) == (State.IN_DOUBT, "vault_remembers")
+    assert record.doubted == record.next == clock.now_ms(), "the horizon begins now, and so do the inquiries"
     assert ("inquiries", key) in rung()
 
 

@@ -55,6 +55,11 @@ class TestChallenge:
 
         assert transfers.challenge(hands.record(key).handle) is None
 
+    def test_nor_has_one_that_was_answered(self, transfers: Transfers, handle: str) -> None:
+        transfers.confirm(md=MD, pa_res=PARES)
+
+        assert transfers.challenge(handle) is None
+
     @pytest.mark.parametrize("handle", ["", "nobody", "A" * 22, "a b", "\ud800" * 20, "x" * 10_000])
     def test_an_unknown_handle_is_not_found(self, transfers: Transfers, handle: str) -> None:
         with pytest.raises(NotFound):
@@ -80,6 +85,17 @@ class TestAccepted:
         assert ("confirms", key) in rung()
         assert int(ledger.client.zscore(keys.DUE, key) or 0) > clock.now_ms()
         assert hands.burn(hands.claim(key), Purpose.PARES) == PARES.encode()
+
+    def test_the_confirm_begins_its_own_row_of_tries_at_once(
+        self, transfers: Transfers, key: str, hands: Hands, clock: FakeClock
+    ) -> None:
+        later = clock.now_ms() + 60_000
+        hands.move(key, Verb.WONDER, due=later, fields={"next": later, "attempts": 3, "rings": 4})
+
+        transfers.confirm(md=MD, pa_res=PARES)
+
+        record = hands.record(key)
+        assert (record.next, record.attempts, record.rings) == (0, 0, 0)
 
     def test_the_handle_may_be_left_out(self, transfers: Transfers) -> None:
         assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED

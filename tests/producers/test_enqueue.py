@@ -127,8 +127,8 @@ class TestReplay:
         assert rung() == rings
 
     @pytest.mark.parametrize("state", sorted(State))
-    def test_a_replay_never_puts_a_card_for_what_is_not_queued(
-        self, transfers: Transfers, hands: Hands, vault: Vault, state: State
+    def test_a_replay_neither_puts_a_card_nor_rings_for_what_is_not_queued(
+        self, transfers: Transfers, hands: Hands, vault: Vault, rung: Rung, state: State
     ) -> None:
         key = transfers.enqueue(by_pan()).key
         if state in {State.RESUMED, State.CONFIRMING}:
@@ -138,7 +138,11 @@ class TestReplay:
                 hands.claim(key)
         else:
             hands.bring(key, state)
-        vault.client.flushall()
+        for _ in range(2):  # with the vault as it is, and with one that has forgotten everything
+            rings = rung()
+            assert transfers.enqueue(by_pan()).state is state
+            assert (rung() == rings) is (state is not State.QUEUED)
+            vault.client.flushall()
 
         assert transfers.enqueue(by_pan()).state is state
         expected = There.BLOB if state is State.QUEUED else There.NOTHING

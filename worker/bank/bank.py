@@ -6,7 +6,7 @@ No retry, no state of a transfer, no decision is in here. Nothing is held beyond
 import threading
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from ledger.cards import CardData
 from ledger.clock import Clock
@@ -31,6 +31,9 @@ from worker.bank.wire import Wire
 
 #: A token of inquiries is asked anew this long before the bank lets it expire.
 TOKEN_MARGIN_S = 60.0
+
+#: What a breaker asks the status of: an order number of a form that the ledger never makes.
+_NOBODYS_INVOICE = "000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,13 @@ class Bank:
     def has_status(self) -> bool:
         return self._config.addresses.status_url is not None
 
-    def ask_harmless(self, terminal: Terminal) -> bool:  # noqa: ARG002 - a breaker asks for a terminal; one host serves all
-        """Can the transfer's host be reached? A connection is made, and no request."""
-        return self._wire.reachable(self._config.addresses.transfer_url)
+    def ask_harmless(self, host: str, terminal: Terminal) -> bool:
+        """Is one of the bank's hosts back? By a status inquiry, if it answers those; else by a connection alone."""
+        at = self._config.addresses
+        if at.status_url and urlsplit(at.status_url).netloc == host:
+            return self.status(terminal, order=Order(_NOBODYS_INVOICE, 1)).word is not StatusWord.UNANSWERED
+        addresses = (url for url in (at.token_url, at.transfer_url, at.confirm_url) if url)
+        return any(self._wire.reachable(url) for url in addresses if urlsplit(url).netloc == host)
 
     def close(self) -> None:
         """Closes this thread's connections."""

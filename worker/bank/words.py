@@ -45,7 +45,7 @@ def word_for(error: BaseException) -> str:
 
 
 def forget(error: BaseException) -> None:
-    """Frees the frames of the libraries, where the request is. Some of them hold their exception: a cycle, card and all."""
+    """Frees the frames of the libraries, where the request is: some hold their own exception, a cycle, card and all."""
     for link in list(_chain(error)):
         link.__traceback__ = None
 

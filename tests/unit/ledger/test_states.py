@@ -1,4 +1,4 @@
-"""The table of states, written down a second time from the design: a change of either is seen here."""
+"""The table of states against the one that the tests know: a change of either is seen here."""
 
 import ast
 import inspect
@@ -9,65 +9,7 @@ import pytest
 
 from ledger import states
 from ledger.states import FINAL, MONEY, MOVES, UNFINISHED, Advance, Money, Phase, State, Verb, diagram
-
-UNFINISHED_NAMES = ["queued", "sending", "parked", "resumed", "confirming", "in_doubt", "held", "dead"]
-FINAL_NAMES = ["paid", "reversed", "declined", "expired", "cancelled"]
-EVERYWHERE = " ".join(UNFINISHED_NAMES)
-
-#: Verb → where it may start and where it leads: `a b > c`, or `= a b` where it stays.
-TABLE: dict[str, list[str]] = {
-    "create": [],
-    "recard": ["= queued"],
-    "defer": ["= queued resumed"],
-    "claim": ["queued > sending", "resumed > confirming"],
-    "pay": [f"{EVERYWHERE} > paid"],
-    "decline": [f"{EVERYWHERE} > declined"],
-    "park": ["sending in_doubt > parked"],
-    "doubt": ["sending confirming resumed > in_doubt"],
-    "requeue": ["sending in_doubt > queued"],
-    "requeue_confirm": ["confirming in_doubt > resumed"],
-    "die": ["queued sending in_doubt > dead"],
-    "resume": ["parked > resumed"],
-    "remember": ["queued dead > in_doubt"],
-    "remember_confirm": ["parked > in_doubt"],
-    "learn_paid": ["parked in_doubt held dead > paid"],
-    "learn_declined": ["parked in_doubt held dead > declined"],
-    "learn_reversed": ["parked in_doubt held dead > reversed"],
-    "wonder": ["= parked in_doubt held"],
-    "hold": ["in_doubt > held"],
-    "expire": ["queued parked in_doubt > expired"],
-    "cancel": ["queued parked dead > cancelled"],
-    "revive": ["dead > queued"],
-    "ask": ["= parked in_doubt held dead"],
-    "drop": ["= parked in_doubt held dead"],
-    "ring": [f"= {EVERYWHERE}"],
-    "settle_paid": ["held > paid"],
-    "settle_not_paid": ["held > declined"],
-    "settle_reversed": ["held paid > reversed"],
-}
-
-#: What else must hold, and what else changes. What is not named keeps the epoch, and asks for the very same one.
-LATE = {"pay", "decline"}
-PHASE = {"park": "send", "requeue": "send", "die": "send", "requeue_confirm": "confirm"}
-ENTERS = {"resume": "confirm", "remember_confirm": "confirm"}
-ADVANCE = {
-    "recard": "generation",
-    "pay": "given",
-    "decline": "given",
-    "requeue": "try",
-    "requeue_confirm": "try",
-    "resume": "try",
-    "revive": "try",
-}
-
-
-def cells(lines: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for line in lines:
-        starts, _, end = line.partition(">")
-        found |= {start: end.strip() or start for start in starts.replace("=", "").split()}
-    return found
-
+from tests.unit.ledger.table import ADVANCE, ENTERS, FINAL_NAMES, LATE, PHASE, TABLE, UNFINISHED_NAMES, cells
 
 def test_every_verb_is_a_row_and_there_are_no_others() -> None:
     assert set(MOVES) == set(Verb)
@@ -114,9 +56,8 @@ def test_money_is_asked_for_by_state() -> None:
     assert {str(state) for state in UNFINISHED} == set(UNFINISHED_NAMES)
     assert set(MONEY) == set(State)
     assert {str(state) for state in State if state.money is Money.MOVED} == {"paid"}
-    assert {str(state) for state in State if state.money is Money.UNKNOWN} == set(
-        ["sending", "confirming", "in_doubt", "held"]
-    )
+    unknown = {state for state in State if state.money is Money.UNKNOWN}
+    assert unknown == {"sending", "confirming", "in_doubt", "held"}
     assert all(state.final == (state in FINAL) for state in State)
 
 

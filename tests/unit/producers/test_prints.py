@@ -100,6 +100,13 @@ def test_prints_hang_on_the_key_and_on_the_reference(intent: TransferIntent) -> 
         assert not {one for one in mine if one} & set(theirs.split("."))
 
 
+def test_equal_values_of_two_fields_have_different_prints(intent: TransferIntent) -> None:
+    both = compute(intent.model_copy(update={"back_link": "https://a.kz", "post_link": "https://a.kz"}), KEY)
+    prints = dict(zip(FIELDS, both.split(".")[1:], strict=True))
+
+    assert prints["back_link"] != prints["post_link"]
+
+
 def test_prints_of_another_version_differ_in_everything(intent: TransferIntent) -> None:
     mine = compute(intent, KEY)
 

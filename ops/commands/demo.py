@@ -1,0 +1,123 @@
+"""`transfers demo`: the newcomer's first sight. It ends with 0 only where the bank's books and the ledger's agree."""
+
+import contextlib
+import fcntl
+import logging
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, NoReturn
+
+import typer
+
+from ledger.clock import SystemClock
+from ops import screen
+from ops.border import Refusal
+from ops.demo import ending
+from ops.demo.bank import BankSide
+from ops.demo.board import Board, shown
+from ops.demo.play import Play
+from ops.demo.stage import SHORTENED, Stage
+from ops.desk import Desk
+from producers import Transfers
+
+app = typer.Typer()
+
+#: What a shell calls a command that Ctrl-C ended.
+_INTERRUPTED = 130
+
+_KEPT = Path(".transfers/demo")
+
+
+@app.command()
+def demo(
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Go on running afterwards, for you to play with.")] = False,
+) -> None:
+    """See every way that a transfer can go: two servers, a bank and a worker, all real, all on this machine alone."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+    logging.getLogger().addHandler(logging.NullHandler())  # what the board tells needs no second telling
+    try:
+        with _folder(keep=keep) as folder:
+            _say_first()
+            with Stage(folder) as stage:
+                agreed = _play(stage)
+                if keep:
+                    _stay(stage)
+    except KeyboardInterrupt:
+        screen.say("\nStopped. Nothing is left running.")
+        raise typer.Exit(_INTERRUPTED) from None
+    raise typer.Exit(0 if agreed else 1)
+
+
+def _play(stage: Stage) -> bool:
+    """Whether all went as it should, and the books agree."""
+    board, bank = Board(SystemClock()), BankSide(stage.bank_url)
+    with contextlib.closing(bank), stage.entered(), Transfers.from_env() as transfers:
+        desk = Desk.open()
+        play = Play(stage=stage, bank=bank, board=board, transfers=transfers, desk=desk, clock=SystemClock())
+        with shown(board, screen.console()):
+            wrong = play.run()
+        lines = ending.compare(bank.books(), desk.ledger.counters())
+        took_s = board.seconds()
+    for sentence in wrong:
+        screen.say(sentence)
+    screen.say(ending.table(lines))
+    agreed = not wrong and all(line.agrees for line in lines)
+    _say_last(agreed=agreed, took_s=took_s, last_words="" if agreed else stage.last_words())
+    return agreed
+
+
+def _say_first() -> None:
+    settings = " ".join(f"{name}={value}" for name, value in SHORTENED.items())
+    screen.say("Starting two servers, a bank and a worker, on this machine alone. Ctrl-C ends all of them.")
+    screen.say(f"Shortened, so that you need not wait: {settings}\n")
+
+
+def _say_last(*, agreed: bool, took_s: float, last_words: str) -> None:
+    if not agreed:
+        screen.say(f"They do not agree. This must not be: please look. The worker's last words:\n{last_words}")
+        return
+    screen.say(f"They agree, after {took_s:.0f} s: whatever was killed, refused or repeated, nothing was paid twice.\n")
+    screen.say("Next:  transfers demo --keep   the same, and then it is yours to play with")
+    screen.say("       transfers init          a .env to begin with")
+    screen.say("       transfers --help        everything else\n")
+
+
+def _stay(stage: Stage) -> None:
+    """Until Ctrl-C. The environment is in a file, for keys are better not on a screen."""
+    file = stage.folder / "environment"
+    file.touch(0o600)
+    file.write_text("".join(f"export {name}='{value}'\n" for name, value in stage.environment.items()))
+    screen.say("It goes on running; Ctrl-C ends it. In another terminal:\n")
+    screen.say(f"    . {file}")
+    screen.say("    transfers list\n    transfers events --follow\n    transfers status demo-8")
+    screen.say(f"\nThe bank's books, for a browser: {stage.bank_url}")
+    with contextlib.suppress(KeyboardInterrupt):
+        stage.wait_for_worker()
+        screen.say(f"The worker has ended by itself; its last words:\n{stage.last_words()}")
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)
+
+
+@contextlib.contextmanager
+def _folder(*, keep: bool) -> Iterator[Path]:
+    if not keep:
+        with TemporaryDirectory(prefix="transfers-demo-") as folder:
+            yield Path(folder)
+        return
+    _KEPT.parent.mkdir(exist_ok=True)
+    with (_KEPT.parent / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refusal("another `transfers demo --keep` runs here: end it, or go to another folder") from None
+        shutil.rmtree(_KEPT, ignore_errors=True)
+        _KEPT.mkdir()
+        yield _KEPT.resolve()

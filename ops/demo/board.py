@@ -1,0 +1,144 @@
+"""The board: what is shown while the demo plays. A live table on a terminal; a line a change anywhere else.
+
+Its words come from the ledger's events; a few, said so, from what the demo itself does.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import groupby
+from typing import Protocol
+
+from rich import box
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ledger.clock import Clock
+from ledger.events import Event
+from ops import screen, words
+from ops.demo.scenes import Scene
+
+_REFUSED = "refused"
+
+#: A terminal of this size has room for whole stories while they are told. The last look has all of them.
+_WIDE, _HIGH = 110, 34
+
+
+@dataclass(slots=True)
+class Row:
+    scene: Scene
+    invoice_id: str
+    state: str = ""
+    steps: list[str] = field(default_factory=list)
+
+    @property
+    def amount(self) -> str:
+        return f"{Decimal(self.scene.amount):,.2f}".replace(",", " ")
+
+
+class Face(Protocol):
+    """How the board is shown."""
+
+    def changed(self, row: Row, sentence: str) -> None: ...
+
+
+class Board:
+    def __init__(self, clock: Clock) -> None:
+        self.rows: dict[str, Row] = {}
+        self.face: Face = Silent()
+        self._clock = clock
+        self._began = clock.monotonic()
+
+    def enter(self, scene: Scene, invoice_id: str) -> Row:
+        row = self.rows[invoice_id] = Row(scene, invoice_id)
+        return row
+
+    def happened(self, event: Event) -> None:
+        """A move of the ledger."""
+        row = self.rows.get(event.fields.get("key", ""))
+        if row is None:
+            return
+        row.state = event.fields["state"]
+        row.steps.append(words.step(event))
+        self.face.changed(row, words.happened(event))
+
+    def note(self, row: Row, step: str, sentence: str, *, refused: bool = False) -> None:
+        """What the demo itself did."""
+        if refused:
+            row.state = _REFUSED
+        row.steps.append(step)
+        self.face.changed(row, sentence)
+
+    def seconds(self) -> float:
+        return self._clock.monotonic() - self._began
+
+    def table(self, *, small: bool = False) -> Table:
+        """Small: a line a row, with the newest step alone."""
+        made = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=small)
+        made.add_column("what is shown", overflow="ellipsis" if small else "fold", no_wrap=small, ratio=3)
+        made.add_column("invoice", no_wrap=True)
+        made.add_column("KZT", justify="right", no_wrap=True)
+        made.add_column("state", no_wrap=True, min_width=10)
+        made.add_column("what happened", overflow="ellipsis" if small else "fold", no_wrap=small, ratio=2)
+        for row in sorted(self.rows.values(), key=lambda row: row.scene.number):
+            story = Text(row.steps[-1] if row.steps else "") if small else _story(row)
+            made.add_row(row.scene.shows, row.invoice_id, row.amount, _state(row.state), story)
+        return made
+
+
+def _state(state: str) -> Text:
+    return Text(state, style="red") if state == _REFUSED else screen.state_text(state) if state else Text("")
+
+
+def _story(row: Row) -> Text:
+    """The steps, the newest one bright; one that was taken several times in a row is said once."""
+    steps = [step if (times := len(list(same))) == 1 else f"{step} x{times}" for step, same in groupby(row.steps)]
+    *old, new = steps or [""]
+    return Text.assemble((" → ".join([*old, ""]), "dim"), new)
+
+
+class Silent:
+    def changed(self, row: Row, sentence: str) -> None:
+        """Nobody looks."""
+
+
+class Lines:
+    """For a log or a pipe: a line a change, no control codes."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def changed(self, row: Row, sentence: str) -> None:
+        state = row.state or "-"
+        print(f"{self._board.seconds():5.1f} s  {row.invoice_id:<15}  {state:<10}  {sentence}", flush=True)
+
+
+class LiveTable:
+    """For a person."""
+
+    def __init__(self, board: Board, live: Live) -> None:
+        self._board = board
+        self._live = live
+
+    def changed(self, row: Row, sentence: str) -> None:  # noqa: ARG002 - the whole board is drawn
+        size = self._live.console.size
+        small = size.width < _WIDE or size.height < _HIGH
+        self._live.update(self._board.table(small=small), refresh=True)
+
+
+@contextlib.contextmanager
+def shown(board: Board, console: Console) -> Iterator[None]:
+    """Inside, the board is on the screen; at the end its last look stays there."""
+    if not console.is_terminal:
+        board.face = Lines(board)
+        yield
+        return
+    with Live(board.table(), console=console, auto_refresh=False, vertical_overflow="ellipsis") as live:
+        board.face = LiveTable(board, live)
+        yield
+        live.vertical_overflow = "visible"
+        live.update(board.table(), refresh=True)
+    board.face = Silent()

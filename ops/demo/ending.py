@@ -1,0 +1,62 @@
+"""The end of the demo: the bank's books beside the ledger's. They keep their accounts apart, and must agree."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from ledger.money import to_decimal
+from ledger.states import FINAL, UNFINISHED, State
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One question, and what each side says. `must` is what an answer has to be where only one side can give it."""
+
+    question: str
+    bank: str
+    ledger: str
+
+    @property
+    def agrees(self) -> bool:
+        return self.bank == self.ledger
+
+
+def compare(books: Mapping[str, Any], counters: Mapping[str, int], currency: str = "KZT") -> list[Line]:
+    """`counters` are the ledger's own, as it keeps them with every move."""
+    totals = books["totals"]
+
+    def count(*states: State) -> int:
+        return sum(counters.get(f"n:{state}:{currency}", 0) for state in states)
+
+    moved = to_decimal(counters.get(f"sum:{State.PAID}:{currency}", 0), currency)
+    once = sum(order["transfers_received"] == 1 for order in books["orders"].values())
+    return [
+        Line("transfers", str(totals["orders"]), str(count(*FINAL, *UNFINISHED))),
+        Line("paid", str(totals["executed"]), str(count(State.PAID))),
+        Line("declined", str(totals["declined"]), str(count(State.DECLINED))),
+        Line(f"money moved, {currency}", _money(totals["money"].get(currency, "0")), _money(moved)),
+        Line("asked for exactly once", str(once), str(count(*FINAL, *UNFINISHED))),
+        Line("paid twice", str(len(totals["executed_twice"])), "0"),
+        Line("not known, or not ended", str(totals["open_challenges"]), str(count(*UNFINISHED))),
+    ]
+
+
+def table(lines: list[Line]) -> Table:
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    made.add_column("")
+    made.add_column("the bank's books", justify="right")
+    made.add_column("the ledger's", justify="right")
+    made.add_column("")
+    for line in lines:
+        agrees = Text("agree", style="green") if line.agrees else Text("DIFFER", style="bold red")
+        made.add_row(line.question, line.bank, line.ledger, agrees)
+    return made
+
+
+def _money(amount: Decimal | str) -> str:
+    return f"{Decimal(amount):,.2f}".replace(",", " ")

@@ -1,0 +1,165 @@
+"""The play: each story is told from top to bottom, all of them at once. A story `yield`s what it waits for.
+
+Here the demo is a backend, a web tier, an operator and a client of the bank in turn, by the same calls as theirs.
+"""
+
+from collections.abc import Callable, Iterator
+
+from ledger.clock import Clock
+from ledger.states import FINAL, State
+from ops import asking
+from ops.demo import scenes
+from ops.demo.bank import BankSide
+from ops.demo.board import Board, Row
+from ops.demo.scenes import Scene
+from ops.demo.stage import Stage
+from ops.desk import Desk
+from producers import Receipt, SuffixTaken, TransferIntent, Transfers
+
+Condition = Callable[[], bool]
+Story = Iterator[Condition]
+
+#: A play that has not ended by then does not end.
+LONGEST_S = 60.0
+
+#: How long a person takes to type a password, or to see that somebody is dead.
+_PERSON_S = 1.5
+
+_BLOCK_MS = 100
+
+
+class Play:
+    def __init__(
+        self, *, stage: Stage, bank: BankSide, board: Board, transfers: Transfers, desk: Desk, clock: Clock
+    ) -> None:
+        self._stage = stage
+        self._bank = bank
+        self._board = board
+        self._transfers = transfers
+        self._desk = desk
+        self._clock = clock
+
+    def run(self) -> list[str]:
+        """Until every story has ended. Returns what went wrong, a sentence each."""
+        stories = [self._plain(), self._secure(), self._no_token(), self._twice(), self._killed(), self._dead()]
+        waiting = {story: next(story) for story in stories}
+        for batch in self._desk.events.follow("0", block_ms=_BLOCK_MS):
+            for event in batch:
+                self._board.happened(event)
+            for story in [story for story, condition in waiting.items() if condition()]:
+                condition = next(story, None)
+                if condition is None:
+                    del waiting[story]
+                else:
+                    waiting[story] = condition
+            if not waiting:
+                return []
+            if not self._stage.worker_runs():
+                return ["the worker has ended by itself"]
+            if self._board.seconds() > LONGEST_S:
+                return self._unfinished()
+        raise AssertionError("following never ends by itself")
+
+    # The stories.
+
+    def _plain(self) -> Story:
+        """Three that go as they mostly go, and one that is refused at the door."""
+        paid, _ = self._enqueue(scenes.PAYOUT)
+        self._enqueue(scenes.BY_CARD)
+        self._enqueue(scenes.DECLINED)
+        yield lambda: bool(paid.state)
+        self._collide(paid)
+        yield self._all_ended
+
+    def _collide(self, other: Row) -> None:
+        """Another invoice id, with the last six digits of one that is known."""
+        row = self._board.enter(scenes.COLLISION, "999999" + other.invoice_id[-6:])
+        try:
+            self._transfers.enqueue(self._intent(scenes.COLLISION, row.invoice_id))
+        except SuffixTaken:
+            self._board.note(row, "refused: SuffixTaken; nothing was stored", f"refused: {SuffixTaken()}", refused=True)
+
+    def _secure(self) -> Story:
+        row, receipt = self._enqueue(scenes.SECURE)
+        yield self._in_state_for(row, State.PARKED, _PERSON_S)
+        challenge = self._transfers.challenge(receipt.handle)
+        if challenge is None:
+            raise AssertionError("a parked transfer has a challenge")
+        pa_res = self._bank.client_answers(challenge.md)
+        self._transfers.confirm(md=challenge.md, pa_res=pa_res, handle=receipt.handle)
+        yield self._ended(row)
+
+    def _no_token(self) -> Story:
+        self._bank.refuse_tokens(self._invoice_id(scenes.NO_TOKEN), times=2)
+        row, _ = self._enqueue(scenes.NO_TOKEN)
+        yield self._ended(row)
+
+    def _twice(self) -> Story:
+        row, first = self._enqueue(scenes.TWICE)
+        yield lambda: bool(row.state)
+        again = self._transfers.enqueue(self._intent(scenes.TWICE, row.invoice_id))
+        if again.replayed and again.key == first.key:
+            self._board.note(row, "enqueued again: same receipt", "enqueued again: the same receipt, nothing new made")
+        yield self._ended(row)
+
+    def _killed(self) -> Story:
+        """After the others, for whatever a killed worker has on the wire comes into doubt."""
+        yield self._all_ended
+        row, _ = self._enqueue(scenes.KILLED)
+        yield lambda: row.state == State.SENDING and self._bank.has_executed(row.invoice_id)
+        pid = self._stage.kill_worker()
+        self._board.note(row, "worker killed", f"the bank has executed it, and the worker (process {pid}) is killed")
+        self._stage.start_worker()
+        yield self._ended(row)
+
+    def _dead(self) -> Story:
+        """After the kill: nobody has to wait while the lease of the killed one runs out."""
+        yield lambda: any(row.scene is scenes.KILLED and "worker killed" in row.steps for row in self._rows())
+        self._bank.refuse_tokens(self._invoice_id(scenes.DEAD), times=None)
+        row, _ = self._enqueue(scenes.DEAD)
+        yield self._in_state_for(row, State.DEAD, _PERSON_S)
+        self._bank.mend()
+        asking.write(self._desk, self._desk.find(row.invoice_id), "requeue", "the bank gives tokens again")
+        yield self._ended(row)
+
+    # What they wait for.
+
+    def _all_ended(self) -> bool:
+        """Everybody who was enqueued so far."""
+        early = [row for row in self._rows() if row.scene not in scenes.LATER]
+        return bool(early) and all(row.state in FINAL or row.state == "refused" for row in early)
+
+    def _ended(self, row: Row) -> Condition:
+        return lambda: row.state in FINAL
+
+    def _in_state_for(self, row: Row, state: State, seconds: float) -> Condition:
+        since: list[float] = []
+
+        def condition() -> bool:
+            if row.state == state and not since:
+                since.append(self._clock.monotonic())
+            return bool(since) and self._clock.monotonic() - since[0] >= seconds
+
+        return condition
+
+    def _rows(self) -> list[Row]:
+        return list(self._board.rows.values())
+
+    def _unfinished(self) -> list[str]:
+        return [
+            f"{row.invoice_id} ({row.scene.shows}) is still {row.state or 'not there'} after {LONGEST_S:g} s"
+            for row in self._rows()
+            if row.state not in FINAL and row.state != "refused"
+        ]
+
+    # What they do.
+
+    def _enqueue(self, scene: Scene) -> tuple[Row, Receipt]:
+        row = self._board.enter(scene, self._invoice_id(scene))
+        return row, self._transfers.enqueue(self._intent(scene, row.invoice_id))
+
+    def _intent(self, scene: Scene, invoice_id: str) -> TransferIntent:
+        return TransferIntent.model_validate(scene.intent(invoice_id))
+
+    def _invoice_id(self, scene: Scene) -> str:
+        return scene.invoice_id(self._clock.now_ms())

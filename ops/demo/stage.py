@@ -1,0 +1,147 @@
+"""The processes of the demo: two servers, a bank, a worker. Real ones, in a folder and an environment of their own.
+
+However the demo ends, they end: in order where it can, and by the kernel's hand (on Linux) where it is killed.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Self
+
+from ledger import embedded
+from ops.commands.sandbox import environment
+from ops.dotenv import PUBLIC_TEST_VALUES, fresh_keys
+from ops.settings_table import SETTINGS
+
+#: So that a minute shows what takes a day otherwise. They are said on the screen.
+SHORTENED = {
+    "HTTP_DEADLINE": "3",
+    "LEASE": "4",
+    "RETRY_ATTEMPTS": "3",
+    "RETRY_MIN_BACKOFF": "0.2",
+    "RETRY_MAX_BACKOFF": "0.5",
+}
+
+#: What the demo's own environment may not inherit: it would be half yours and half its own.
+_FOREIGN = {setting.name for setting in SETTINGS} | {"SECRETS_DIR", "CREDENTIALS_DIRECTORY"}
+
+#: A worker whose transfers have ended drains at once; one that was interrupted is given so long.
+_DRAIN_S = 2.0
+
+
+class Stage:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment: dict[str, str] = {}
+        self.bank_url = ""
+        self._ends = contextlib.ExitStack()
+        self._worker: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as ends:  # what was started before something failed ends as well
+            self._start(ends)
+            self._ends = ends.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.close()
+
+    def _start(self, ends: contextlib.ExitStack) -> None:
+        bank = self._popen("sandbox", "--print-address", env=_without_foreign(os.environ))
+        ends.callback(_end, bank)
+        ledger = embedded.start(self.folder / "ledger-server", embedded.LEDGER_OPTIONS)
+        ends.callback(ledger.stop)
+        vault = embedded.start(self.folder / "vault-server", embedded.VAULT_OPTIONS)
+        ends.callback(vault.stop)
+        self.bank_url = _first_line(bank)
+        self.environment = (
+            {"REDIS_URL": ledger.url, "VAULT_URL": vault.url, "WORKER_THREADS": "8"}
+            | SHORTENED
+            | PUBLIC_TEST_VALUES
+            | environment(self.bank_url)
+            | fresh_keys().as_dict()
+        )
+        ends.callback(self._end_worker)
+        self.start_worker()
+
+    def start_worker(self) -> None:
+        env = _without_foreign(os.environ) | self.environment
+        self._worker = self._popen("worker", env=env)
+
+    def kill_worker(self) -> int:
+        """As a machine that loses its power would: it can write nothing down any more. Returns its process id."""
+        if self._worker is None:
+            raise RuntimeError("there is no worker to kill")
+        self._worker.kill()
+        self._worker.wait()
+        return self._worker.pid
+
+    def wait_for_worker(self) -> None:
+        """Until it ends by itself, which it should not."""
+        if self._worker is not None:
+            self._worker.wait()
+
+    def worker_runs(self) -> bool:
+        return self._worker is not None and self._worker.poll() is None
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Inside, this process is in the demo's environment, as a backend and an operator would be."""
+        before, here = dict(os.environ), Path.cwd()
+        os.chdir(self.folder)  # no .env of yours is here
+        os.environ.clear()
+        os.environ.update(_without_foreign(before) | self.environment)
+        try:
+            yield
+        finally:
+            os.chdir(here)
+            os.environ.clear()
+            os.environ.update(before)
+
+    def last_words(self) -> str:
+        """The end of the worker's log, for when something went wrong."""
+        log = self.folder / "worker.log"
+        return "\n".join(log.read_text().splitlines()[-20:]) if log.exists() else ""
+
+    def _end_worker(self) -> None:
+        if self._worker is not None:
+            _end(self._worker)
+
+    def _popen(self, module: str, *arguments: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{module}.log").open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 - our own modules, by our own interpreter
+                [sys.executable, "-P", "-m", module, *arguments],
+                cwd=self.folder,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if module == "sandbox" else log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the demo, which then ends it in order
+                preexec_fn=embedded.end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no lock is held
+            )
+
+
+def _without_foreign(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if name.upper() not in _FOREIGN}
+
+
+def _first_line(process: subprocess.Popen[bytes]) -> str:
+    line = process.stdout.readline().decode().strip() if process.stdout else ""
+    if not line:
+        raise RuntimeError("the sandbox did not start; its log in its folder says why")
+    return line
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_DRAIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout:
+        process.stdout.close()

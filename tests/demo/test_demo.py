@@ -1,0 +1,120 @@
+"""The demo: real processes, and none of them is left behind, however it ends."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from ops.demo import scenes
+
+COMMAND = [sys.executable, "-u", "-c", "from ops.cli import main; main()", "demo"]
+LONGEST_S = 120
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="who is left is read from /proc"),
+]
+
+
+@contextmanager
+def playing(folder: Path, *options: str) -> Iterator["subprocess.Popen[str]"]:
+    """The demo, with no terminal. Whoever belongs to it has the folder's name in its environment."""
+    env = dict(os.environ) | {"TMPDIR": str(folder)}
+    with subprocess.Popen(
+        [*COMMAND, *options],
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        yield process
+
+
+def left(folder: Path) -> dict[int, str]:
+    """The processes that the demo started and that still run."""
+    found = {}
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"TMPDIR={folder}\0".encode() in environ.read_bytes():
+                found[int(environ.parent.name)] = (environ.parent / "cmdline").read_text()
+        except OSError:  # it ended meanwhile, or it is somebody else's
+            continue
+    return found
+
+
+def wait_for(process: "subprocess.Popen[str]", word: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if word in line:
+            return
+    raise AssertionError(f"it ended without saying {word}")
+
+
+def test_every_way_is_shown_the_books_agree_and_nobody_is_left(tmp_path: Path) -> None:
+    with playing(tmp_path) as process:
+        said, _ = process.communicate(timeout=LONGEST_S)
+
+    assert process.returncode == 0, said
+    assert "\x1b" not in said
+    assert not [
+        word for word in ("refused", "parked", "in_doubt", "dead", "killed", "same receipt") if word not in said
+    ]
+    assert [line.split()[2:] for line in said.splitlines() if "paid twice " in line] == [["0", "0", "agree"]]
+    assert "DIFFER" not in said
+    assert not [number for number in ("4405639704015096", "5522042705066736") if number in said]
+    assert left(tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whoever_interrupts_it_finds_nobody_left(tmp_path: Path, number: signal.Signals) -> None:
+    with playing(tmp_path) as process:
+        wait_for(process, "sending")
+        process.send_signal(number)
+        process.communicate(timeout=LONGEST_S)
+
+    assert process.returncode == 128 + number
+    assert left(tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel is not asked to end them")
+def test_even_if_it_is_killed_the_kernel_ends_the_others(tmp_path: Path) -> None:
+    with playing(tmp_path) as process:
+        wait_for(process, "sending")
+        process.kill()
+        process.communicate(timeout=LONGEST_S)
+    for pid in left(tmp_path):
+        with suppress(ProcessLookupError):
+            watched = os.pidfd_open(pid)
+            select.select([watched], [], [], LONGEST_S)
+            os.close(watched)
+
+    assert left(tmp_path) == {}
+
+
+def test_kept_it_can_be_played_with_until_ctrl_c(tmp_path: Path) -> None:
+    """The file that it names leads another command to its ledger."""
+    with playing(tmp_path, "--keep") as process:
+        wait_for(process, "It goes on running")
+        wait_for(process, "books, for a browser")
+        script = '. .transfers/demo/environment && exec "$0" -c "from ops.cli import main; main()" list paid'
+        listed = subprocess.run(
+            ["/bin/sh", "-c", script, sys.executable], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        mode = (tmp_path / ".transfers/demo/environment").stat().st_mode & 0o777
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=LONGEST_S)
+
+    assert process.returncode == 0
+    assert all(scene.reference in listed.stdout for scene in (scenes.PAYOUT, scenes.SECURE, scenes.KILLED, scenes.DEAD))
+    assert mode == 0o600
+    assert left(tmp_path) == {}

@@ -1,0 +1,68 @@
+"""What the documents say in the code's stead is what the code says: states, codes, keys, the parts of each room."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from ledger import keys
+from ledger.states import State
+from tests.docs.generated import PIECES, ROOT, piece_of
+
+DESIGN = (ROOT / "docs/design.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("piece", "make"), PIECES.items(), ids=lambda piece: piece[1] if isinstance(piece, tuple) else ""
+)
+def test_the_generated_piece_is_up_to_date(piece: tuple[str, str], make: Callable[[], str]) -> None:
+    """Red? `python -m tests.docs.generated` writes it anew."""
+    place, name = piece
+
+    assert piece_of((ROOT / place).read_text(), name)[0] == make()
+
+
+def test_the_table_of_keys_names_every_key_and_no_other() -> None:
+    constants = {
+        value for value in vars(keys).values() if isinstance(value, str) and value.startswith("transfers:{t}:")
+    }
+    made = {
+        keys.suffix_record("<space>", 0).replace("000000", "<suffix>"),
+        keys.suffixes("<space>"),
+        keys.reference("<reference>"),
+        keys.handle("<handle>"),
+        re.sub("[0-9a-f]{32}$", "<digest>", keys.md("")),
+        keys.card("<key>"),
+        keys.pares("<key>"),
+        keys.challenge("<key>"),
+    }
+    written = set(re.findall(r"^\| `(transfers:[^`]+)` \|", DESIGN, re.MULTILINE))
+
+    assert written == (constants - {keys._ROOT}) | made
+
+
+def test_every_way_to_make_a_key_is_in_the_test_above() -> None:
+    """A new function in `ledger.keys` is a new row in the table, and in that test."""
+    functions = {name for name, value in vars(keys).items() if callable(value) and value.__module__ == keys.__name__}
+
+    assert functions == {
+        "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "pares", "challenge",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("document", ["docs/design.md", "deploy/runbook.md"])
+def test_every_state_is_in_the_table_of_states(document: str) -> None:
+    rows = re.findall(r"^\| ((?:`[a-z_]+`(?:, )?)+) \|", (ROOT / document).read_text(), re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
+
+    assert {str(state) for state in State} <= named
+
+
+def test_every_file_that_the_documents_name_exists() -> None:
+    """Whoever renames a module finds the sentences about it."""
+    rooms = "producers|ledger|worker|ops|sandbox|tests|deploy|docs"
+    said = "".join(path.read_text() for place in ("docs", "deploy") for path in (ROOT / place).glob("*.md"))
+    named = set(re.findall(rf"`((?:{rooms})/[\w/.]*)`", said))
+
+    assert named
+    assert {name for name in named if not (ROOT / name).exists()} == set()

@@ -1,0 +1,41 @@
+"""The Procfile: one line a process, and each line is a command that starts."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from ledger.settings import EX_CONFIG
+
+ROOT = Path(__file__).parents[2]
+
+
+def processes() -> dict[str, list[str]]:
+    """The command of each process, with the interpreter of these tests as its `python`."""
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    found = {name: shlex.split(command) for name, _, command in (line.partition(": ") for line in lines)}
+    return {name: [sys.executable if word == "python" else word for word in words] for name, words in found.items()}
+
+
+def test_the_worker_is_one_command() -> None:
+    assert processes()["worker"] == [sys.executable, "-m", "worker"]
+
+
+def test_without_settings_it_says_all_that_is_missing_and_ends_with_78(tmp_path: Path) -> None:
+    """It starts far enough to say so: a line `NAME: what is wrong; what mends it` for each."""
+    bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(  # noqa: S603 - the command that the Procfile names
+        processes()["worker"],
+        cwd=tmp_path,
+        env=bare | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = done.stderr.splitlines()
+
+    assert done.returncode == EX_CONFIG
+    assert all(re.fullmatch(r"[A-Z_]+: .+; .+", line) for line in lines)
+    assert {line.partition(":")[0] for line in lines} >= {"REDIS_URL", "VAULT_URL", "VAULT_PRIVATE_KEYS"}

@@ -1,0 +1,121 @@
+"""The runbook: what it tells a person to type exists, and what it promises of it happens."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import redis
+
+from ledger import health, keys
+from ledger.clock import SystemClock
+from ledger.embedded import EmbeddedServer
+from ledger.ledger import Ledger
+from ledger.sealing import Purpose
+from ledger.settings import Durability, ServerSettings
+from ledger.vault import Vault
+
+ROOT = Path(__file__).parents[2]
+RUNBOOK = (ROOT / "deploy/runbook.md").read_text()
+CHAPTERS = set(re.findall(r"^## (.+)$", RUNBOOK, re.MULTILINE))
+
+
+#: One process asks for the help of all commands, on a screen wide enough to cut nothing off.
+ASK = """
+import json, sys
+from typer.testing import CliRunner
+from ops.cli import app
+names = json.load(sys.stdin)
+done = [CliRunner().invoke(app, [*name, "--help"]) for name in names]
+print(json.dumps(["" if each.exit_code else each.output for each in done]))
+"""
+
+Name = tuple[str, ...]
+
+
+def helps_of(names: list[Name]) -> dict[Name, str]:
+    """What `transfers <name> --help` says, for each; nothing where there is no such command."""
+    done = subprocess.run(  # noqa: S603 - our own module, by our own interpreter
+        [sys.executable, "-c", ASK],
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"},
+        input=json.dumps(names),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(zip(names, json.loads(done.stdout), strict=True))
+
+
+def knows(help_text: str, word: str) -> bool:
+    return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", help_text) is not None
+
+
+def commands() -> list[list[str]]:
+    """Every `transfers ...` of the runbook, in a block or in a sentence, as words."""
+    code = re.findall(r"`(transfers [^`]+)`", RUNBOOK) + re.findall(r"^\s*(transfers [^#\n`]+)", RUNBOOK, re.MULTILINE)
+    return [shlex.split(line)[1:] for line in code]
+
+
+def name_of(words: list[str]) -> Name:
+    """The command itself; those of `dead` are commands of their own."""
+    return tuple(words[: 2 if words[0] == "dead" and len(words) > 1 else 1])
+
+
+def test_every_command_of_the_runbook_exists() -> None:
+    """With its options."""
+    helps = helps_of(list(dict.fromkeys(name_of(words) for words in commands())))
+    unknown = []
+    for words in commands():
+        name = name_of(words)
+        wanted = ["--help", *(word for word in words if word.startswith("--"))]
+        unknown += [f"{' '.join(name)} {option}" for option in wanted if not knows(helps[name], option)]
+
+    assert unknown == []
+
+
+def test_the_runbook_has_every_command_that_operators_were_promised() -> None:
+    promised = "doctor status list events queues parked doubt dead settle pause unpause terminals cancel"
+
+    assert set(promised.split()) - {"list"} <= {words[0] for words in commands()}
+
+
+def test_the_chapters_that_the_code_sends_people_to_exist() -> None:
+    texts = [
+        path.read_text() for room in ("ledger", "worker", "ops", "producers") for path in (ROOT / room).rglob("*.py")
+    ]
+    texts += [path.read_text() for path in (ROOT / "deploy").glob("*.conf")]
+    sent = {name for text in texts for name in re.findall(r"runbook, ['\"](.+?)['\"]", re.sub(r"\n# ", " ", text))}
+
+    assert sent
+    assert sent <= CHAPTERS
+
+
+def test_the_way_out_after_the_ledger_went_back(
+    ledger_server: EmbeddedServer,
+    vault_server: EmbeddedServer,
+    ledger_client: redis.Redis,
+    vault_client: redis.Redis,
+    vault: Vault,
+) -> None:
+    """The vault's mark is ahead: a worker would not start. With step 6 of the runbook it does, and no sooner."""
+    settings = ServerSettings.load(
+        _env_file=None, redis_url=ledger_server.url, vault_url=vault_server.url, durability=Durability.STRICT
+    )
+    vault.put(Purpose.CARD, "251124000123", 1, "sealed", 60_000)
+    vault.burn(Purpose.CARD, "251124000123", 1, sequence=500)
+    before = [str(finding) for finding in health.examine(settings, SystemClock())]
+
+    for line in re.findall(r"^\s*redis-cli -u (.+)$", RUNBOOK, re.MULTILINE):
+        server, *command = shlex.split(line)
+        if command[0] in {"GET", "HSET", "SETBIT"}:
+            client = vault_client if server == "$VAULT_URL" else ledger_client
+            client.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py does not type this one
+
+    assert ["the ledger has forgotten moves" in line for line in before] == [True]
+    assert health.examine(settings, SystemClock()) == []
+    assert Ledger(ledger_client, SystemClock()).counters()["sequence"] > vault.high_water() > 0
+    assert ledger_client.getbit(keys.suffixes("main"), 123) == 1

@@ -1,0 +1,41 @@
+"""The settings in the documents: each one that is named exists, and each one that exists is named."""
+
+import re
+from pathlib import Path
+
+from ledger.settings import ServerSettings
+from ops.settings import OpsSettings
+from producers.settings import ProducerSettings
+from worker.settings import WorkerSettings
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [*ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md"), *ROOT.glob("deploy/*.conf")]
+ROOMS = (ServerSettings, ProducerSettings, WorkerSettings, OpsSettings)
+
+SETTINGS = {name.upper() for room in ROOMS for name in room.model_fields}
+
+#: In capitals as well, and no settings: where settings may be read from, the bank's words, ours for evidence.
+OTHERS = {"SECRETS_DIR", "CREDENTIALS_DIRECTORY", "REDISCLI_AUTH", "CANCEL_OLD", "NOT_SENT", "MAYBE_SENT"}
+
+_NAME = re.compile(r"(?<![\w`-])`?\$?([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b")
+
+
+def named() -> dict[str, set[str]]:
+    """Every name in capitals with an underscore, and where it stands."""
+    found: dict[str, set[str]] = {}
+    for path in DOCUMENTS:
+        for name in _NAME.findall(path.read_text()):
+            found.setdefault(name, set()).add(str(path.relative_to(ROOT)))
+    return found
+
+
+def test_every_setting_that_is_named_exists() -> None:
+    strangers = {name: places for name, places in named().items() if name not in SETTINGS | OTHERS}
+
+    assert strangers == {}
+
+
+def test_every_setting_that_exists_is_named() -> None:
+    said = " ".join(path.read_text() for path in DOCUMENTS)
+
+    assert {name for name in SETTINGS if not re.search(rf"\b{name}\b", said)} == set()

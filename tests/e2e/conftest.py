@@ -1,0 +1,125 @@
+"""The whole system as real processes: two servers, the sandbox bank, a worker; the test is backend and web tier."""
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+import redis
+import requests
+
+from ledger import embedded, sealing
+from ledger.doorbell import NAMESPACE, QUEUES
+from ledger.ledger import Ledger
+from ledger.servers import connect
+from producers import Transfers
+from sandbox import PUBLIC_TEST, addresses
+
+
+@dataclass
+class Platform:
+    """Everything that runs, and the environment that leads to it."""
+
+    env: dict[str, str]
+    bank_url: str
+    ledger_client: redis.Redis
+    vault_client: redis.Redis
+    log: IO[bytes]
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start_worker(self, **env: str) -> subprocess.Popen[bytes]:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "worker"],
+            env=self.env | env,
+            stdout=subprocess.DEVNULL,
+            stderr=self.log,
+        )
+        self.workers.append(worker)
+        return worker
+
+    def transfers(self, monkeypatch: pytest.MonkeyPatch) -> Transfers:
+        for name, value in self.env.items():
+            monkeypatch.setenv(name, value)
+        return Transfers.from_env()
+
+    def books(self) -> dict[str, Any]:
+        books: dict[str, Any] = requests.get(f"{self.bank_url}/books", timeout=30).json()
+        return books
+
+    def answer(self, md: str, password: str = "secret") -> str:
+        """The client at the bank's 3-D Secure page."""
+        answer = requests.post(f"{self.bank_url}/acs/answer", json={"md": md, "password": password}, timeout=30)
+        return str(answer.json()["PaRes"])
+
+    def stop(self) -> None:
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.terminate()
+        for worker in self.workers:
+            worker.wait(30)
+        self.workers.clear()
+
+
+@pytest.fixture(scope="session")
+def bank_url() -> Iterator[str]:
+    command = [sys.executable, "-m", "sandbox", "--port", "0", "--print-address"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - this very program
+        assert process.stdout is not None
+        yield process.stdout.readline().decode().strip()
+        process.terminate()
+
+
+@pytest.fixture
+def platform(
+    ledger_server: embedded.EmbeddedServer,
+    vault_server: embedded.EmbeddedServer,
+    ledger_client: redis.Redis,
+    vault_client: redis.Redis,
+    bank_url: str,
+    tmp_path: Path,
+) -> Iterator[Platform]:
+    requests.delete(f"{bank_url}/books", timeout=5)
+    requests.delete(f"{bank_url}/faults", timeout=5)
+    keys = sealing.generate()
+    at = addresses(bank_url)
+    env = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}} | {
+        "REDIS_URL": ledger_server.url,
+        "VAULT_URL": vault_server.url,
+        "VAULT_PUBLIC_KEY": keys.public,
+        "VAULT_PRIVATE_KEYS": keys.private.reveal(),
+        "FINGERPRINT_KEY": secrets.token_urlsafe(32),
+        "EPAY_TOKEN_URL": at.token,
+        "EPAY_TRANSFER_URL": at.transfer,
+        "EPAY_CONFIRM_URL": at.confirm,
+        "EPAY_STATUS_URL": at.status,
+        "EPAY_TERMINAL_ID": PUBLIC_TEST.terminals[0],
+        "EPAY_CLIENT_ID": PUBLIC_TEST.client_id,
+        "EPAY_CLIENT_SECRET": PUBLIC_TEST.client_secret,
+        "HTTP_CONNECT_TIMEOUT": "2",
+        "HTTP_READ_TIMEOUT": "5",
+        "HTTP_DEADLINE": "6",
+        "LEASE": "8",
+        "DOUBT_HORIZON": "20",
+    }
+    with (tmp_path / "worker.log").open("wb") as log:
+        platform = Platform(env, bank_url, ledger_client, vault_client, log)
+        yield platform
+        platform.stop()
+
+
+def messages(platform: Platform) -> list[str]:
+    """Every message that waits in the queues, as it lies in Redis."""
+    client = connect(platform.env["REDIS_URL"].removesuffix("/0") + "/1")
+    try:
+        return [text for queue in QUEUES for text in client.hvals(f"{NAMESPACE}:{queue}.msgs")]
+    finally:
+        client.close()
+
+
+def ledger_of(platform: Platform, clock: Any) -> Ledger:
+    return Ledger(platform.ledger_client, clock)

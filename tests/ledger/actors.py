@@ -1,0 +1,257 @@
+"""Who is at a transfer: workers, sweepers, inquiries, producers, the web tier, operators. Each is a generator.
+
+Between two `yield`s an actor runs one script or speaks to the bank; at a `yield` everybody else may run, or it may die.
+It yields what may happen next, the good way first, and is told which. The order of the steps is the journey's.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+from ledger.record import Record
+from ledger.sealing import Purpose
+from ledger.states import Phase, State, Verb
+from tests.ledger.ground import Ground
+from tests.ledger.shadow import Request
+
+Way = Generator[tuple[str, ...], str, None]
+
+_SAID = {"paid": Verb.PAY, "rejected": Verb.DECLINE, "challenge": Verb.PARK, "unclear": Verb.DOUBT}
+_LEARNT = {"paid": Verb.LEARN_PAID, "rejected": Verb.LEARN_DECLINED, "given_back": Verb.LEARN_REVERSED}
+
+
+@dataclass
+class Actor:
+    """`stage`: what it has in hand, for what time may do to it."""
+
+    name: str
+    record: Record
+    stage: str = ""
+    options: tuple[str, ...] = ()
+    way: Way | None = None
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+
+def work(ground: Ground, me: Actor) -> Way:
+    """A worker with a queued or a resumed transfer: token, claim, burn, send, record."""
+    record = me.record
+    is_card = record.state is State.QUEUED
+    told = yield ("token", "no token", "no token, and no try is left")
+    if told == "no token":
+        ground.move(record, Verb.DEFER)
+        return
+    if told != "token":
+        # Not where another worker has claimed it meanwhile: see `test_holes`.
+        if ground.shadows[me.key].state == record.state:
+            ground.move(record, Verb.DIE if is_card else Verb.DOUBT)
+        return
+    claim = ground.claim(record)
+    if claim is None:
+        return
+    yield ("burn",)
+    purpose, request = (Purpose.CARD, "transfer") if is_card else (Purpose.PARES, "confirm")
+    burnt = ground.burn(purpose, record, claim.sequence)
+    if burnt == "later":
+        return  # fenced off
+    if burnt != "burnt":
+        yield ("doubt",)
+        yield from _say(ground, record, Verb.DOUBT)
+        return
+    me.stage = "holding"
+    how = yield ("send", "prove that nothing was sent")
+    if how == "send":
+        answer = yield from _send(ground, me, "transfer" if request == "transfer" else "confirm")
+        yield from _say(ground, record, _SAID[answer])
+    else:
+        me.stage = ""
+        yield from _give_back(ground, record, purpose)
+
+
+def _send(ground: Ground, me: Actor, request: Request) -> Generator[tuple[str, ...], str, str]:
+    bank = ground.shadows[me.key].bank
+    bank.sent[request] += 1
+    me.stage = request
+    moods = ("executes", "challenges", "rejects") if request == "transfer" else ("executes", "rejects")
+    how = yield (*moods, "times out")
+    me.stage = ""
+    if how == "times out":
+        bank.late.append(request)
+        return "unclear"
+    answer = bank.receive(request, how)
+    read = yield ("read", "unreadable")
+    return answer if read == "read" else "unclear"
+
+
+def _give_back(ground: Ground, record: Record, purpose: Purpose) -> Way:
+    word = ground.unburn(purpose, record)
+    is_card = purpose is Purpose.CARD
+    if word == "OTHER":
+        return
+    how = yield ("again", "no try is left")
+    if word == "NOTHING" or how != "again":
+        yield from _say(ground, record, Verb.DIE if is_card else Verb.DOUBT)
+    else:
+        yield from _say(ground, record, Verb.REQUEUE if is_card else Verb.REQUEUE_CONFIRM)
+
+
+def _say(ground: Ground, record: Record, verb: Verb, **fields: str) -> Way:
+    """A move whose reply may be lost, and which is said again then."""
+    ground.move(record, verb, **fields)
+    heard = yield ("heard", "not heard")
+    if heard != "heard":
+        ground.move(record, verb, **fields)
+
+
+def sweep(ground: Ground, me: Actor) -> Way:
+    """A lease is thought to be over, or a deadline."""
+    record = me.record
+    yield ("look",)
+    match record.state:
+        case State.QUEUED:
+            yield from _end_unsent(ground, record, Verb.EXPIRE)
+        case State.SENDING:
+            is_fenced = ground.refence(record)
+            yield from _back(ground, record, is_fenced=is_fenced)
+        case _:
+            yield from _say(ground, record, Verb.DOUBT)
+
+
+def _back(ground: Ground, record: Record, *, is_fenced: bool) -> Way:
+    how = yield ("again", "no try is left")
+    if not is_fenced:
+        yield from _say(ground, record, Verb.DOUBT)
+    else:
+        yield from _say(ground, record, Verb.REQUEUE if how == "again" else Verb.DIE)
+
+
+def _end_unsent(ground: Ground, record: Record, verb: Verb) -> Way:
+    """Whatever ends a transfer that was never sent closes the vault first."""
+    is_closed = ground.close(record)
+    yield ("go on",)
+    if not is_closed:
+        yield from _say(ground, record, Verb.REMEMBER)
+        return
+    # Not where it came into doubt meanwhile: see `test_holes`.
+    if verb is not Verb.EXPIRE or ground.shadows[record.key].state != "in_doubt":
+        is_made = ground.move(record, verb)
+        yield ("go on",)
+        if is_made:
+            ground.drop(record.key)
+
+
+def inquire(ground: Ground, me: Actor) -> Way:
+    """In doubt, held, or parked past its time: the vault is looked at, the bank is asked, its word is written down."""
+    record, shadow = me.record, ground.shadows[me.key]
+    yield ("look",)
+    if record.state is State.IN_DOUBT and record.phase is Phase.SEND and ground.refence(record):
+        yield from _back(ground, record, is_fenced=True)
+        return
+    how = yield ("answered", "answered with an old word", "not answered")
+    is_late = shadow.is_aged and record.state is State.IN_DOUBT
+    word: str = shadow.bank.word if how != "not answered" else "silence"
+    if how == "answered with an old word" and not is_late:
+        word = "open" if word != "unheard" else "unheard"
+    yield ("hear",)
+    if word in _LEARNT:
+        yield from _say(ground, record, _LEARNT[word])
+    elif record.state is State.PARKED:
+        yield from _end_parked(ground, record, word)
+    elif not is_late or word == "silence":
+        ground.move(record, Verb.WONDER)
+    elif word == "open":
+        yield from _say(ground, record, Verb.EXPIRE)
+    else:
+        is_sent = record.phase is Phase.CONFIRM or ground.look(Purpose.CARD, me.key) == "tombstone"
+        yield ("go on",)
+        yield from _say(ground, record, Verb.HOLD if is_sent else Verb.DIE)
+
+
+def _end_parked(ground: Ground, record: Record, word: str) -> Way:
+    if word == "silence":
+        ground.move(record, Verb.WONDER)
+        return
+    was_burnt = ground.look(Purpose.PARES, record.key) == "tombstone"
+    how = yield ("expire", "cancel")
+    verb = Verb.EXPIRE if how == "expire" else Verb.CANCEL
+    yield from _say(ground, record, Verb.REMEMBER_CONFIRM if was_burnt else verb)
+
+
+def put_card(ground: Ground, me: Actor) -> Way:
+    """The producer that has created it: now the card."""
+    me.stage = "putting"
+    yield ("put",)
+    ground.put(Purpose.CARD, me.key, me.record.epoch)
+
+
+def bring_again(ground: Ground, me: Actor) -> Way:
+    """The same reference again: where the vault has nothing, a new generation of the card."""
+    record = me.record
+    if ground.look(Purpose.CARD, me.key) != "nothing":
+        return
+    yield ("recard",)
+    if ground.move(record, Verb.RECARD):
+        me.stage = "putting"
+        yield ("put",)
+        ground.put(Purpose.CARD, me.key, record.next_generation)
+
+
+def answer_challenge(tag: str) -> Callable[[Ground, Actor], Way]:
+    """The web tier: the PaRes into the vault first, then the ledger."""
+
+    def way(ground: Ground, me: Actor) -> Way:
+        me.stage = "putting"
+        yield ("put",)
+        me.stage = ""
+        if ground.put(Purpose.PARES, me.key, me.record.epoch + 1, tag):
+            yield ("resume",)
+            yield from _say(ground, me.record, Verb.RESUME, pares=tag)
+
+    return way
+
+
+def cancel(ground: Ground, me: Actor) -> Way:
+    """A producer takes it back, or an operator discards it."""
+    yield ("go on",)
+    yield from _end_unsent(ground, me.record, Verb.CANCEL)
+
+
+def requeue(ground: Ground, me: Actor) -> Way:
+    """An operator's requeue of a dead transfer; the bank said "not found", which may be false."""
+    yield ("go on",)
+    if ground.refence(me.record):
+        yield ("go on",)
+        yield from _say(ground, me.record, Verb.REVIVE)
+
+
+def settle(ground: Ground, me: Actor) -> Way:
+    """An operator with evidence, which is never wrong here: what is under way still is no evidence."""
+    bank = ground.shadows[me.key].bank
+    yield ("go on",)
+    if bank.word == "paid":
+        yield from _say(ground, me.record, Verb.SETTLE_PAID)
+    elif bank.word == "given_back":
+        yield from _say(ground, me.record, Verb.SETTLE_REVERSED)
+    elif bank.word in {"unheard", "rejected"} and not bank.late:
+        yield from _say(ground, me.record, Verb.SETTLE_NOT_PAID)
+
+
+def ring(ground: Ground, me: Actor) -> Way:
+    """The sweeper rang, on what it saw a moment ago."""
+    yield ("write it down",)
+    ground.move(me.record, Verb.RING, quiet=True)
+
+
+#: Who may come to a transfer in which state.
+COMERS: dict[str, list[Callable[[Ground, Actor], Way]]] = {
+    "queued": [work, sweep, bring_again, cancel, ring],
+    "sending": [sweep, ring],
+    "parked": [answer_challenge("A"), inquire, answer_challenge("B"), ring],
+    "resumed": [work, ring],
+    "confirming": [sweep, ring],
+    "in_doubt": [inquire, ring],
+    "held": [inquire, settle, ring],
+    "dead": [requeue, cancel],
+    "paid": [settle],
+}

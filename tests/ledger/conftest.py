@@ -1,0 +1,13 @@
+"""This room's own ledger server: the same scripts, without a write to disk for each step. What is durable is not asked here."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from ledger import embedded
+
+
+@pytest.fixture(scope="session")
+def ledger_server() -> Iterator[embedded.EmbeddedServer]:
+    with embedded.running(embedded.LEDGER_OPTIONS | {"appendonly": "no"}) as server:
+        yield server

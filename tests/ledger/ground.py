@@ -1,0 +1,163 @@
+"""The ground under the actors: the real ledger and vault and their shadows, asked and told the same, and compared."""
+
+from typing import Any
+
+import redis
+
+from ledger import keys
+from ledger.ledger import Ledger
+from ledger.record import Record
+from ledger.replies import Created, Moved, Refused
+from ledger.sealing import Purpose
+from ledger.states import MOVES, State, Verb
+from ledger.vault import Burnt, Gone, Later, Put, Vault
+from tests.conftest import FakeClock
+from tests.ledger.looking import assert_agrees, due, records
+from tests.ledger.making import CHALLENGE, claim, draft
+from tests.ledger.shadow import Place, Shadow
+
+SEALED = "1.abcdef01.c2VhbGVk"
+_LETTERS = {"blob": "B", "tombstone": "X", "closed": "C"}
+
+
+class Ground:
+    def __init__(self, ledger_client: redis.Redis, vault_client: redis.Redis) -> None:
+        ledger_client.flushall()
+        vault_client.flushall()
+        self._ledger_client = ledger_client
+        self._vault_client = vault_client
+        self.clock = FakeClock()
+        self.ledger = Ledger(ledger_client, self.clock)
+        self.vault = Vault(vault_client)
+        self.shadows: dict[str, Shadow] = {}
+        self._made = 0
+
+    # The ledger.
+
+    def create(self, reference: str, amount: int, currency: str) -> Record:
+        (made,) = self.ledger.create([draft(reference, amount=amount, currency=currency)], actor="backend")
+        assert isinstance(made, Created)
+        self._made += 1
+        self.shadows[made.record.key] = Shadow(made.record.key, amount, currency, self.clock.now_ms() + 5000)
+        return made.record
+
+    def peek(self, key: str) -> Record:
+        record = self.ledger.get(key)
+        assert record is not None
+        return record
+
+    def claim(self, record: Record) -> Moved | None:
+        reply = claim(self.ledger, record, lease_ms=60_000)
+        self._compare(record, Verb.CLAIM, reply, self.clock.now_ms() + 60_000)
+        return reply if isinstance(reply, Moved) else None
+
+    def move(self, record: Record, verb: Verb, *, quiet: bool = False, **fields: str) -> bool:
+        is_end = any(end.final for end in MOVES[verb].moves.values())
+        at = None if is_end else self.clock.now_ms() + 1000
+        more: dict[str, Any] = {"challenge": CHALLENGE} if verb is Verb.PARK else {}
+        reply = self.ledger.move(record, verb, actor="actor", due=at, quiet=quiet, fields=fields, **more)
+        return self._compare(record, verb, reply, at, quiet=quiet)
+
+    def _compare(self, record: Record, verb: Verb, reply: object, at: int | None, *, quiet: bool = False) -> bool:
+        shadow = self.shadows[record.key]
+        was = shadow.state
+        if not shadow.move(verb, record.epoch, at, quiet=quiet):
+            assert reply == Refused(State(was), shadow.epoch), f"{verb} under {record.epoch} from {was}"
+            assert verb not in {Verb.PAY, Verb.DECLINE} or shadow.is_final, "the bank's word was refused"
+            return False
+        self._made += 1
+        expected = Moved(State(shadow.state), shadow.epoch, shadow.version, self._made)
+        assert reply == expected, f"{verb} under {record.epoch} from {was}"
+        return True
+
+    # The vault.
+
+    def put(self, purpose: Purpose, key: str, epoch: int, tag: str = "") -> bool:
+        place = self._place(purpose, key)
+        reply = self.vault.put(purpose, key, epoch, SEALED, 900_000, tag)
+        assert reply == Put(place.put(epoch, tag, over=purpose is Purpose.CARD))
+        return reply is not Put.PRESENT
+
+    def burn(self, purpose: Purpose, record: Record, sequence: int) -> str:
+        word = self._place(purpose, record.key).burn(record.epoch)
+        match self.vault.burn(purpose, record.key, record.epoch, sequence):
+            case Burnt(sealed):
+                assert (word, sealed) == ("burnt", SEALED)
+            case Later():
+                assert word == "later"
+            case Gone(there):
+                assert word == there
+        return word
+
+    def unburn(self, purpose: Purpose, record: Record) -> str:
+        word = self._place(purpose, record.key).unburn(record.epoch, record.pares)
+        assert self.vault.unburn(purpose, record.key, record.epoch, SEALED, 900_000, record.pares) == word
+        return word
+
+    def refence(self, record: Record) -> bool:
+        is_fenced = self._place(Purpose.CARD, record.key).refence(record.epoch)
+        assert self.vault.refence(Purpose.CARD, record.key, record.epoch) == is_fenced
+        return is_fenced
+
+    def close(self, record: Record) -> bool:
+        is_closed = self._place(Purpose.CARD, record.key).close(record.epoch)
+        assert self.vault.close(Purpose.CARD, record.key, record.epoch) == is_closed
+        return is_closed
+
+    def drop(self, key: str) -> None:
+        self.vault.drop(key)
+        for purpose in Purpose:
+            self._place(purpose, key).drop()
+
+    def look(self, purpose: Purpose, key: str) -> str:
+        kind = self._place(purpose, key).kind
+        assert self.vault.look(purpose, key) == kind
+        return kind
+
+    def forget_everything(self) -> None:
+        """The vault restarts."""
+        self._vault_client.flushall()
+        for shadow in self.shadows.values():
+            shadow.card.set("nothing")
+            shadow.pares.set("nothing")
+
+    def time_out(self, purpose: Purpose, key: str) -> None:
+        """A blob's time is over. Its server keeps the time in truth; a test has none to wait."""
+        place = self._place(purpose, key)
+        if place.kind == "blob":
+            self._vault_client.delete((keys.card if purpose is Purpose.CARD else keys.pares)(key))
+            place.time_out()
+
+    def _place(self, purpose: Purpose, key: str) -> Place:
+        shadow = self.shadows[key]
+        return shadow.card if purpose is Purpose.CARD else shadow.pares
+
+    # What must hold after every step.
+
+    def check(self) -> None:
+        assert_agrees(self._ledger_client)
+        real = {record.key: record for record in records(self._ledger_client)}
+        assert real.keys() == self.shadows.keys()
+        for key, shadow in self.shadows.items():
+            record = real[key]
+            kept = (record.state, record.phase, record.epoch, record.version)
+            assert kept == (shadow.state, shadow.phase, shadow.epoch, shadow.version)
+            assert shadow.wrongs() == [], (shadow, shadow.wrongs())
+        at = {key: shadow.due for key, shadow in self.shadows.items() if shadow.due is not None}
+        assert due(self._ledger_client) == at
+        assert self.ledger.counters().get("sequence", 0) == self._made
+        self._check_vault()
+
+    def _check_vault(self) -> None:
+        expected = {}
+        for key, shadow in self.shadows.items():
+            for name, place in ((keys.card(key), shadow.card), (keys.pares(key), shadow.pares)):
+                if place.kind != "nothing":
+                    expected[name] = [_LETTERS[place.kind], str(place.epoch)]
+        names = [name for name in expected if self._vault_client.exists(name)]
+        pipeline: Any = self._vault_client.pipeline(transaction=False)
+        for name in names:
+            pipeline.get(name)
+        stands = {name: value.split(":")[:2] for name, value in zip(names, pipeline.execute(), strict=True)}
+        assert stands == expected
+        assert self._vault_client.dbsize() - self._vault_client.exists(keys.HIGH_WATER) == len(expected)

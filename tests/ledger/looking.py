@@ -1,0 +1,63 @@
+"""How the tests of this room look at a server: all of it, byte for byte; and whether the ledger's parts agree."""
+
+from collections import Counter
+from typing import Any, cast
+
+import redis
+
+from ledger import keys
+from ledger.record import Record
+from ledger.states import UNFINISHED
+
+Snapshot = dict[str, tuple[bytes, int]]
+
+
+def snapshot(*clients: redis.Redis) -> list[Snapshot]:
+    """Every key with its whole content and the moment at which it ends."""
+    return [_snapshot(client) for client in clients]
+
+
+def _snapshot(client: redis.Redis) -> Snapshot:
+    names = sorted(cast("list[str]", client.keys("*")))
+    pipeline: Any = client.pipeline(transaction=False)
+    for name in names:
+        pipeline.dump(name)
+        pipeline.pexpiretime(name)
+    values = pipeline.execute()
+    return dict(zip(names, zip(values[::2], values[1::2], strict=True), strict=True))
+
+
+def records(client: redis.Redis) -> list[Record]:
+    names = cast("list[str]", client.keys(keys.suffix_record("*", 0).replace("000000", "??????")))
+    pipeline: Any = client.pipeline(transaction=False)
+    for name in sorted(names):
+        pipeline.hgetall(name)
+    return [Record.from_hash(raw) for raw in pipeline.execute()]
+
+
+def due(client: redis.Redis) -> dict[str, int]:
+    scores = cast("list[tuple[str, float]]", client.zrange(keys.DUE, 0, -1, withscores=True))
+    return {key: int(score) for key, score in scores}
+
+
+def events(client: redis.Redis) -> list[dict[str, str]]:
+    return [fields for _, fields in cast("list[tuple[str, dict[str, str]]]", client.xrange(keys.EVENTS))]
+
+
+def assert_agrees(client: redis.Redis) -> None:
+    """The ledger's invariants, all of them: `due`, `open` and the counters say what the records say."""
+    all_records = records(client)
+    unfinished = {record.key: record for record in all_records if record.state in UNFINISHED}
+    assert set(due(client)) == set(unfinished)
+
+    opened = set(cast("list[str]", client.zrange(keys.OPEN, 0, -1)))
+    assert opened == {f"{record.state}:{record.since}:{record.key}" for record in unfinished.values()}
+
+    counted: Counter[str] = Counter()
+    for record in all_records:
+        counted[f"n:{record.state}:{record.currency}"] += 1
+        counted[f"sum:{record.state}:{record.currency}"] += record.amount
+        counted[f"used:{record.space}"] += 1
+    raw = cast("dict[str, str]", client.hgetall(keys.COUNTERS))
+    kept = {name: int(count) for name, count in raw.items() if name != "sequence" and int(count)}
+    assert kept == dict(counted)

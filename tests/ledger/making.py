@@ -1,0 +1,94 @@
+"""How the tests of this room make transfers: a draft, and the shortest way of real moves into every state."""
+
+from dataclasses import replace
+from typing import Any
+
+from ledger.draft import Draft
+from ledger.ledger import Ledger
+from ledger.record import Challenge, Record
+from ledger.replies import Created, Moved
+from ledger.states import MOVES, Phase, State, Verb
+
+NOW = 1_795_500_000_000  #: where the tests' clock begins
+HOUR_MS = 3_600_000
+HOST = "bank.example"
+CHALLENGE = Challenge(pa_req="eJxVUt1u", md="270469967-9CA5EC5779A3358E", action="https://acs.example/")
+
+Place = tuple[State, Phase]
+
+#: Every state, by the shortest way of moves into it; two of them are reached before and after the confirm.
+WAYS: dict[Place, list[Verb]] = {
+    (State.QUEUED, Phase.SEND): [],
+    (State.SENDING, Phase.SEND): [Verb.CLAIM],
+    (State.PARKED, Phase.SEND): [Verb.CLAIM, Verb.PARK],
+    (State.RESUMED, Phase.CONFIRM): [Verb.CLAIM, Verb.PARK, Verb.RESUME],
+    (State.CONFIRMING, Phase.CONFIRM): [Verb.CLAIM, Verb.PARK, Verb.RESUME, Verb.CLAIM],
+    (State.IN_DOUBT, Phase.SEND): [Verb.CLAIM, Verb.DOUBT],
+    (State.IN_DOUBT, Phase.CONFIRM): [Verb.CLAIM, Verb.PARK, Verb.RESUME, Verb.CLAIM, Verb.DOUBT],
+    (State.HELD, Phase.SEND): [Verb.CLAIM, Verb.DOUBT, Verb.HOLD],
+    (State.HELD, Phase.CONFIRM): [Verb.CLAIM, Verb.PARK, Verb.REMEMBER_CONFIRM, Verb.HOLD],
+    (State.DEAD, Phase.SEND): [Verb.CLAIM, Verb.DIE],
+    (State.PAID, Phase.SEND): [Verb.CLAIM, Verb.PAY],
+    (State.REVERSED, Phase.SEND): [Verb.CLAIM, Verb.PAY, Verb.SETTLE_REVERSED],
+    (State.DECLINED, Phase.SEND): [Verb.CLAIM, Verb.DECLINE],
+    (State.EXPIRED, Phase.SEND): [Verb.EXPIRE],
+    (State.CANCELLED, Phase.SEND): [Verb.CANCEL],
+}
+
+
+def draft(reference: str = "payout-1", **more: Any) -> Draft:
+    plain = Draft(
+        reference=reference,
+        space="main",
+        terminal="main",
+        amount=1_500_000,
+        currency="KZT",
+        urgency="now",
+        order="{}",
+        prints="1.a.b",
+        expires=NOW + 15 * 60_000,
+        sender_card="440563******5096",
+        receiver_card="552204******6736",
+    )
+    return replace(plain, **more)
+
+
+def create(ledger: Ledger, reference: str = "payout-1", **more: Any) -> Record:
+    (created,) = ledger.create([draft(reference, **more)], actor="backend")
+    assert isinstance(created, Created)
+    return created.record
+
+
+def claim(ledger: Ledger, record: Record, **more: Any) -> Any:
+    lane = "send" if record.state is State.QUEUED else "confirm"
+    said = {"lane": lane, "host": HOST, "gap_ms": 0, "lease_ms": 60_000, "actor": "worker"} | more
+    return ledger.claim(record, **said)
+
+
+def details(verb: Verb, now_ms: int) -> dict[str, Any]:
+    """What a caller says besides: when to look again, unless the move ends the transfer."""
+    ends = any(end.final for end in MOVES[verb].moves.values())
+    said: dict[str, Any] = {} if ends else {"due": now_ms + HOUR_MS}
+    return said | ({"challenge": CHALLENGE} if verb is Verb.PARK else {})
+
+
+def make(ledger: Ledger, record: Record, verb: Verb, now_ms: int = NOW) -> Any:
+    if verb is Verb.CLAIM:
+        return claim(ledger, record)
+    return ledger.move(record, verb, actor="worker", **details(verb, now_ms))
+
+
+def into(ledger: Ledger, place: Place, reference: str = "payout-1", **more: Any) -> Record:
+    """A transfer in that state and phase, as the ledger has it."""
+    record = create(ledger, reference, **more)
+    for verb in WAYS[place]:
+        assert isinstance(make(ledger, record, verb), Moved), verb
+        record = found(ledger, record)
+    assert (record.state, record.phase) == place
+    return record
+
+
+def found(ledger: Ledger, record: Record) -> Record:
+    fresh = ledger.get(record.key)
+    assert fresh is not None
+    return fresh

@@ -1,0 +1,151 @@
+"""The protocol once more, in plain Python from the design's text: what ledger, vault and bank must say of one transfer.
+
+It does no I/O and borrows nothing from the product but the numbers of epochs. The machine holds the real scripts to it.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tests.unit.ledger.table import ADVANCE, ENTERS, FINAL_NAMES, LATE, PHASE, TABLE, cells
+
+GENERATION = 1_000_000
+
+Kind = Literal["nothing", "blob", "tombstone", "closed"]
+Request = Literal["transfer", "confirm"]
+
+_CELLS = {verb: cells(lines) for verb, lines in TABLE.items()}
+
+
+@dataclass
+class Place:
+    """One place in the vault: the cards, or the PaRes. Each method is a rule, and says what the script must answer."""
+
+    kind: Kind = "nothing"
+    epoch: int = 0
+    tag: str = ""
+
+    def set(self, kind: Kind, epoch: int = 0, tag: str = "") -> None:
+        self.kind, self.epoch, self.tag = kind, epoch, tag
+
+    def put(self, epoch: int, tag: str, *, over: bool) -> str:
+        if self.kind == "nothing" or (over and self.kind == "blob" and self.epoch < epoch):
+            self.set("blob", epoch, tag)
+            return "STORED"
+        return "SAME" if tag and (self.kind, self.epoch, self.tag) == ("blob", epoch, tag) else "PRESENT"
+
+    def burn(self, epoch: int) -> str:
+        if self.kind == "blob" and self.epoch == epoch:
+            self.set("tombstone", epoch)
+            return "burnt"
+        return "later" if self.kind == "blob" and self.epoch > epoch else self.kind
+
+    def refence(self, epoch: int) -> bool:
+        if self.kind == "blob" and self.epoch == epoch:
+            self.epoch += 1
+            return True
+        return self.kind == "blob" and self.epoch == epoch + 1
+
+    def unburn(self, epoch: int, tag: str) -> str:
+        if self.kind == "tombstone" and self.epoch == epoch:
+            self.set("blob", epoch + 1, tag)
+            return "OK"
+        if self.kind == "blob" and self.epoch == epoch + 1:
+            return "ALREADY"
+        return "NOTHING" if self.kind == "nothing" else "OTHER"
+
+    def close(self, epoch: int) -> bool:
+        if self.kind == "tombstone" and self.epoch >= epoch:
+            return False
+        if self.kind == "blob" and self.epoch == epoch:
+            self.epoch += 1
+        elif self.kind == "nothing":
+            self.set("closed", epoch)
+        return True
+
+    def drop(self) -> None:
+        if self.kind == "blob":
+            self.set("closed", self.epoch)
+
+    def time_out(self) -> None:
+        if self.kind == "blob":
+            self.set("nothing")
+
+
+@dataclass
+class BankBook:
+    """What the bank has heard of one invoice, and done. It is a naive one: it would execute the same order twice."""
+
+    word: Literal["unheard", "open", "paid", "rejected", "given_back"] = "unheard"
+    executed: int = 0
+    sent: dict[Request, int] = field(default_factory=lambda: {"transfer": 0, "confirm": 0})
+    late: list[Request] = field(default_factory=list)  #: requests under way whose sender no longer listens
+
+    def receive(self, request: Request, how: str) -> str:
+        """What it answers. `how` is its mood, where it has a choice."""
+        if request == "confirm" and self.word != "open":
+            return "paid" if self.word in {"paid", "given_back"} else "rejected"
+        if how == "challenges" and self.word == "unheard":
+            self.word = "open"
+            return "challenge"
+        if how == "rejects" and self.word in {"unheard", "open"}:
+            self.word = "rejected"
+            return "rejected"
+        self.word = "paid"
+        self.executed += 1
+        return "paid"
+
+
+@dataclass
+class Shadow:
+    key: str
+    amount: int
+    currency: str
+    due: int | None
+    state: str = "queued"
+    phase: str = "send"
+    epoch: int = GENERATION + 1
+    version: int = 1
+    is_aged: bool = False  #: in doubt, and past the horizon
+    card: Place = field(default_factory=Place)
+    pares: Place = field(default_factory=Place)
+    bank: BankBook = field(default_factory=BankBook)
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL_NAMES
+
+    def move(self, verb: str, epoch: int, due: int | None, *, quiet: bool = False) -> bool:
+        """May the move be made? Then it is."""
+        is_epoch = epoch == self.epoch or (verb in LATE and epoch > self.epoch)
+        if self.state not in _CELLS[verb] or not is_epoch or PHASE.get(verb, self.phase) != self.phase:
+            return False
+        self.state = _CELLS[verb][self.state]
+        self.phase = ENTERS.get(verb, self.phase)
+        match ADVANCE.get(verb):
+            case "try":
+                self.epoch += 1
+            case "given":
+                self.epoch = epoch
+            case "generation":
+                self.epoch = (self.epoch // GENERATION + 1) * GENERATION + 1
+        self.version += not quiet
+        self.due = due
+        self.is_aged = self.is_aged and self.state == "in_doubt"
+        return True
+
+    def wrongs(self) -> list[str]:
+        """What must never be, whatever happens. Empty: all is well."""
+        bank = self.bank
+        claims = {
+            "the bank executed it twice": bank.executed > 1,
+            "two transfers were sent without proof that the first was not": bank.sent["transfer"] > 1,
+            "a PaRes was sent twice": bank.sent["confirm"] > 1,
+            f"{self.state}, but the bank executed it": bool(bank.executed)
+            and self.state in {"declined", "expired", "cancelled", "dead"},
+            f"{self.state}, but the bank never executed it": not bank.executed and self.state in {"paid", "reversed"},
+            "queued, although it was sent": bool(bank.sent["transfer"]) and self.state == "queued",
+            f"{self.state}, although a confirm was sent": bool(bank.sent["confirm"])
+            and self.state in {"parked", "resumed"},
+            "unfinished and due differ": (self.due is None) != self.is_final,
+        }
+        return [claim for claim, is_so in claims.items() if is_so]

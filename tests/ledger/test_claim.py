@@ -1,0 +1,159 @@
+"""The claim: durable before the first byte, and not made while a lane, the breaker or the rate says wait."""
+
+import pytest
+import redis
+
+from ledger import keys
+from ledger.breakers import Breakers
+from ledger.events import Events
+from ledger.lanes import ALL, Lane, Lanes
+from ledger.ledger import Ledger
+from ledger.record import Record
+from ledger.replies import Behind, Moved, Refused, Stopped, Wait
+from ledger.states import Phase, State
+from tests.conftest import FakeClock
+from tests.ledger.looking import assert_agrees, due, snapshot
+from tests.ledger.making import HOST, NOW, WAYS, Place, claim, create, found, into
+
+QUEUED: Place = (State.QUEUED, Phase.SEND)
+RESUMED: Place = (State.RESUMED, Phase.CONFIRM)
+
+
+@pytest.mark.parametrize(("place", "end"), [(QUEUED, State.SENDING), (RESUMED, State.CONFIRMING)])
+def test_a_claim_takes_epoch_and_lease(
+    ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock, place: Place, end: State
+) -> None:
+    record = into(ledger, place)
+    ledger_client.hset(keys.record(record.key), "rings", "4")
+    clock.advance(1)
+
+    reply = claim(ledger, record, lease_ms=60_000)
+
+    after = found(ledger, record)
+    until = clock.now_ms() + 60_000
+    assert isinstance(reply, Moved)
+    assert (reply.state, reply.epoch) == (end, record.epoch)
+    assert (after.state, after.epoch, after.lease, after.rings) == (end, record.epoch, until, 0)
+    assert due(ledger_client) == {record.key: until}
+    assert_agrees(ledger_client)
+
+
+@pytest.mark.parametrize("place", [place for place in WAYS if place not in {QUEUED, RESUMED}], ids=str)
+def test_only_one_of_two_workers_gets_it(ledger: Ledger, ledger_client: redis.Redis, place: Place) -> None:
+    """Whoever comes later finds a state that no claim starts from: of the other worker, or of what it has recorded."""
+    record = into(ledger, place)
+    was = snapshot(ledger_client)
+
+    assert claim(ledger, record, gap_ms=1000) == Refused(record.state, record.epoch)
+    assert snapshot(ledger_client) == was
+
+
+def test_a_claim_from_an_old_peek_is_refused(ledger: Ledger, ledger_client: redis.Redis) -> None:
+    old = create(ledger)
+    assert ledger.move(old, "recard", actor="b", due=NOW)  # type: ignore[arg-type]  # a verb is its word
+    was = snapshot(ledger_client)
+
+    assert claim(ledger, old) == Refused(State.QUEUED, found(ledger, old).epoch)
+    assert snapshot(ledger_client) == was
+
+
+@pytest.mark.parametrize("terminal", ["main", ALL])
+@pytest.mark.parametrize("until_ms", [0, NOW + 5000])
+def test_a_paused_lane_stops_it(
+    ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock, terminal: str, until_ms: int
+) -> None:
+    lanes = Lanes(ledger_client, clock)
+    record = create(ledger)
+    lanes.pause(Lane.SEND, terminal, actor="op", reason="r", until_ms=until_ms)
+    was = snapshot(ledger_client)
+
+    assert claim(ledger, record, gap_ms=1000) == Stopped(until_ms)
+    assert snapshot(ledger_client) == was
+
+    clock.advance(5)
+    if not until_ms:
+        assert claim(ledger, record) == Stopped(0)
+        lanes.unpause(Lane.SEND, terminal, actor="op", reason="r")
+    assert claim(ledger, record)
+
+
+@pytest.mark.parametrize(("lane", "terminal"), [(Lane.CONFIRM, ALL), (Lane.INQUIRE, ALL), (Lane.SEND, "kiosk")])
+def test_another_lane_or_terminal_does_not(
+    ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock, lane: Lane, terminal: str
+) -> None:
+    Lanes(ledger_client, clock).pause(lane, terminal, actor="op", reason="r")
+
+    assert claim(ledger, create(ledger))
+
+
+def test_a_confirm_goes_while_sending_is_paused(ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock) -> None:
+    record = into(ledger, RESUMED)
+    lanes = Lanes(ledger_client, clock)
+    lanes.pause(Lane.CONFIRM, ALL, actor="op", reason="r")
+    assert claim(ledger, record) == Stopped(0)
+
+    lanes.unpause(Lane.CONFIRM, ALL, actor="op", reason="r")
+    lanes.pause(Lane.SEND, ALL, actor="op", reason="r")
+    assert claim(ledger, record)
+
+
+def test_an_open_breaker_lets_it_wait(ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock) -> None:
+    breakers = Breakers(ledger_client, clock, Events(ledger_client, clock), "worker")
+    record = create(ledger)
+    breakers.open(HOST, "refused")
+    was = snapshot(ledger_client)
+
+    assert claim(ledger, record, gap_ms=1000) == Wait(5000, "breaker")
+    clock.advance(4.5)
+    assert claim(ledger, record) == Wait(1000, "breaker")
+    clock.advance(100)
+    assert claim(ledger, record) == Wait(1000, "breaker")  # time alone closes nothing: a question to the bank does
+    assert snapshot(ledger_client) == was
+    assert claim(ledger, create(ledger, "payout-2"), host="another.example")
+
+    breakers.close(HOST)
+    assert claim(ledger, record)
+
+
+def test_a_terminals_rate_spaces_its_transfers(ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock) -> None:
+    one, two, three = (create(ledger, f"payout-{n}") for n in range(3))
+    kiosk = create(ledger, "kiosk", terminal="kiosk", space="kiosk")
+
+    assert claim(ledger, one, gap_ms=200)
+    was = snapshot(ledger_client)
+    assert claim(ledger, two, gap_ms=200) == Wait(200, "rate")
+    assert snapshot(ledger_client) == was
+    assert claim(ledger, kiosk, gap_ms=200)
+    clock.advance(0.15)
+    assert claim(ledger, two, gap_ms=200) == Wait(50, "rate")
+    clock.advance(0.05)
+    assert claim(ledger, two, gap_ms=200)
+    assert claim(ledger, three, gap_ms=200) == Wait(200, "rate")
+
+
+def test_a_client_who_confirms_does_not_wait_for_the_rate(ledger: Ledger) -> None:
+    record = into(ledger, RESUMED)
+    claim(ledger, create(ledger, "payout-2"), gap_ms=10_000)
+
+    assert claim(ledger, record, gap_ms=10_000)
+
+
+def test_a_ledger_that_went_back_lets_nobody_send(ledger: Ledger, ledger_client: redis.Redis) -> None:
+    """The process knows how far the ledger was; a lower sequence is one that has forgotten moves."""
+    record = create(ledger)
+    assert ledger.seen == ledger.counters()["sequence"]
+    ledger.seen += 1
+    was = snapshot(ledger_client)
+
+    assert claim(ledger, record, gap_ms=1000) == Behind(ledger.seen - 1)
+    assert snapshot(ledger_client) == was
+    ledger_client.hincrby(keys.COUNTERS, "sequence", 1)
+    assert claim(ledger, record)
+
+
+def test_who_was_told_more_by_another_transfer_remembers_it(ledger: Ledger) -> None:
+    records: list[Record] = [create(ledger, f"payout-{n}") for n in range(3)]
+
+    assert ledger.seen == 3
+    claim(ledger, records[0])
+    assert ledger.seen == 4

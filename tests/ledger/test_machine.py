@@ -1,0 +1,200 @@
+"""A machine that lets everybody at a few transfers, in any order, with any trouble; the real scripts hold the shadows.
+
+`TRANSFERS_MACHINES` says how many runs (default 60), `TRANSFERS_STEPS` how long each (40), `TRANSFERS_SEED` repeats one.
+"""
+
+import os
+import random
+from collections.abc import Callable
+
+import redis
+from hypothesis import HealthCheck, note, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from ledger.sealing import Purpose
+from tests.ledger.actors import COMERS, Actor, put_card
+from tests.ledger.ground import Ground
+from tests.ledger.shadow import Shadow
+
+MACHINES = int(os.environ.get("TRANSFERS_MACHINES", "60"))
+STEPS = int(os.environ.get("TRANSFERS_STEPS", "40"))
+SEED = int(os.environ.get("TRANSFERS_SEED") or random.SystemRandom().randrange(2**32))
+
+TRANSFERS = 3
+WHICH = st.integers(0, 11)
+WHO = st.sampled_from([0, 0, 0, 1, 2, 3])  #: mostly who brings it on
+HOW = st.sampled_from([0, 0, 0, 0, 1, 2, 3])  #: mostly the good way: else few transfers would get far
+HOWS = st.lists(HOW, max_size=8)
+
+
+class Machine(RuleBasedStateMachine):
+    ledger_client: redis.Redis
+    vault_client: redis.Redis
+
+    @initialize(hows=HOWS)
+    def begin(self, hows: list[int]) -> None:
+        self.ground = Ground(self.ledger_client, self.vault_client)
+        self.actors: list[Actor] = []
+        self.create(100, "KZT", hows)
+
+    @precondition(lambda self: len(self.ground.shadows) < TRANSFERS)
+    @rule(amount=st.integers(1, 10**13), currency=st.sampled_from(["KZT", "USD"]), hows=HOWS)
+    def create(self, amount: int, currency: str, hows: list[int]) -> None:
+        """A producer brings an intent, and mostly puts its card in."""
+        record = self.ground.create(f"payout-{len(self.ground.shadows)}", amount, currency)
+        self._go_through(self._enter(Actor("producer", record), put_card), hows)
+
+    @precondition(lambda self: self._open())
+    @rule(which=WHICH, who=WHICH)
+    def somebody_comes(self, which: int, who: int) -> None:
+        self._come(which, who)
+
+    @precondition(lambda self: self._open())
+    @rule(which=WHICH, who=WHO, hows=HOWS)
+    def somebody_comes_and_goes_through(self, which: int, who: int, hows: list[int]) -> None:
+        self._go_through(self._come(which, who), hows)
+
+    @precondition(lambda self: self.actors)
+    @rule(which=WHICH, how=HOW)
+    def somebody_goes_on(self, which: int, how: int) -> None:
+        self._go_on(self.actors[which % len(self.actors)], how)
+
+    @precondition(lambda self: self.actors)
+    @rule(which=WHICH, hows=HOWS)
+    def somebody_goes_through(self, which: int, hows: list[int]) -> None:
+        self._go_through(self.actors[which % len(self.actors)], hows)
+
+    @precondition(lambda self: self._troubles())
+    @rule(which=st.integers(0, 60))
+    def trouble_comes(self, which: int) -> None:
+        troubles = self._troubles()
+        name, strike = troubles[which % len(troubles)]
+        note(f"trouble: {name}")
+        strike()
+
+    @invariant()
+    def all_is_well(self) -> None:
+        if hasattr(self, "ground"):
+            self.ground.check()
+
+    # Actors.
+
+    def _open(self) -> list[Shadow]:
+        return [shadow for shadow in self.ground.shadows.values() if shadow.state in COMERS]
+
+    def _come(self, which: int, who: int) -> Actor:
+        shadow = self._open()[which % len(self._open())]
+        comers = COMERS[shadow.state]
+        comer = comers[who % len(comers)]
+        return self._enter(Actor(comer.__qualname__.partition(".")[0], self.ground.peek(shadow.key)), comer)
+
+    def _enter(self, actor: Actor, way: Callable[[Ground, Actor], object]) -> Actor:
+        note(f"{actor.name} comes to {actor.key}, {actor.record.state} under {actor.record.epoch}")
+        actor.way = way(self.ground, actor)  # type: ignore[assignment]  # each comer is a generator of this kind
+        self.actors.append(actor)
+        self._resume(actor, None)
+        return actor
+
+    def _go_through(self, actor: Actor, hows: list[int]) -> None:
+        """On to its end, undisturbed; where nothing is said, the good way."""
+        rest = iter(hows)
+        while actor in self.actors:
+            self._go_on(actor, next(rest, 0))
+            self.ground.check()
+
+    def _go_on(self, actor: Actor, how: int) -> None:
+        self.ground.clock.advance(1)
+        option = actor.options[how % len(actor.options)]
+        note(f"{actor.name} at {actor.key} goes on: {option}")
+        self._resume(actor, option)
+
+    def _resume(self, actor: Actor, option: str | None) -> None:
+        assert actor.way is not None
+        try:
+            actor.options = next(actor.way) if option is None else actor.way.send(option)
+        except StopIteration:
+            self.actors.remove(actor)
+
+    def _leave(self, actor: Actor) -> None:
+        """It dies. What it sent is under way still."""
+        note(f"{actor.name} at {actor.key} dies")
+        self.actors.remove(actor)
+        bank = self.ground.shadows[actor.key].bank
+        if actor.stage == "transfer" or actor.stage == "confirm":
+            bank.late.append("transfer" if actor.stage == "transfer" else "confirm")
+
+    # Trouble.
+
+    def _troubles(self) -> list[tuple[str, Callable[[], object]]]:
+        found: list[tuple[str, Callable[[], object]]] = []
+        for key, shadow in self.ground.shadows.items():
+            bank = shadow.bank
+            if bank.late:
+                found += [
+                    (
+                        f"a late {bank.late[0]} for {key}: the bank {how}",
+                        lambda b=bank, h=how: b.receive(b.late.pop(0), h),
+                    )
+                    for how in ("executes", "rejects", "challenges")
+                ]
+                found.append((f"a late {bank.late[0]} for {key} is lost", lambda b=bank: b.late.pop(0)))
+            if bank.word == "open":
+                found.append(
+                    (f"the challenge of {key} times out at the bank", lambda b=bank: setattr(b, "word", "rejected"))
+                )
+            if bank.word == "paid":
+                found.append((f"the bank gives {key} back", lambda b=bank: setattr(b, "word", "given_back")))
+            for purpose, place in ((Purpose.CARD, shadow.card), (Purpose.PARES, shadow.pares)):
+                if place.kind == "blob":
+                    found.append(
+                        (f"the {purpose} of {key} times out", lambda p=purpose, k=key: self.ground.time_out(p, k))
+                    )
+            if self._may_age(shadow):
+                found += [(f"the horizon of {key} passes", lambda s=shadow: self._age(s))] * 3
+        if any(
+            shadow.card.kind != "nothing" or shadow.pares.kind != "nothing" for shadow in self.ground.shadows.values()
+        ):
+            found.append(("the vault forgets everything", self.ground.forget_everything))
+        return found
+
+    def _may_age(self, shadow: Shadow) -> bool:
+        """The horizon is far beyond every lease and every request: nobody holds a card that long."""
+        holds = {"holding", "transfer", "confirm"}
+        busy = any(actor.key == shadow.key and actor.stage in holds for actor in self.actors)
+        return shadow.state == "in_doubt" and not shadow.is_aged and not shadow.bank.late and not busy
+
+    def _age(self, shadow: Shadow) -> None:
+        """What was sealed has timed out by then, and nobody puts a card in after its deadline."""
+        shadow.is_aged = True
+        for purpose in Purpose:
+            self.ground.time_out(purpose, shadow.key)
+        for actor in [one for one in self.actors if one.key == shadow.key and one.stage == "putting"]:
+            self._leave(actor)
+
+
+def test_whatever_happens_no_transfer_is_paid_twice_or_said_to_have_failed(
+    ledger_client: redis.Redis, vault_client: redis.Redis
+) -> None:
+    Machine.ledger_client, Machine.vault_client = ledger_client, vault_client
+    print(f"TRANSFERS_SEED={SEED}")  # noqa: T201 - what repeats this run, if it fails
+
+    run_state_machine_as_test(
+        seed(SEED)(Machine),
+        settings=settings(
+            max_examples=MACHINES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            derandomize=False,
+            database=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,290 @@
+"""The vault's rules, as tables: what stands there, the epoch that asks, and what may come of it."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+import redis
+
+from ledger import keys
+from ledger.errors import VaultUnavailable
+from ledger.sealing import Purpose
+from ledger.servers import connect
+from ledger.vault import Burnt, Gone, Later, Put, There, Unburn, Vault
+from tests.ledger.looking import snapshot
+
+KEY = "251124000001"
+EPOCH = 1_000_005
+WEEK_MS = 7 * 86_400_000
+TTL_MS = 900_000
+PLACES = {Purpose.CARD: keys.card(KEY), Purpose.PARES: keys.pares(KEY)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """`stands`: a letter of `_vault.lua` and how far its epoch is from the asking one. `then`: what stands afterwards."""
+
+    call: str
+    stands: str
+    reply: object
+    then: str  #: `=`: the same, byte for byte
+
+
+def table(call: str, text: str, words: dict[str, object]) -> list[Row]:
+    """Three columns: what stands there, what is answered, what stands afterwards."""
+    lines = (line.split() for line in text.strip().splitlines())
+    return [Row(call, stands, words[reply], then) for stands, reply, then in lines]
+
+
+YES_NO: dict[str, object] = {"yes": True, "no": False}
+ROWS = [
+    *table(
+        "put_card",
+        """
+        -    STORED   B
+        B-2  STORED   B
+        B-1  STORED   B
+        B    PRESENT  =
+        B+1  PRESENT  =
+        X-1  PRESENT  =
+        X    PRESENT  =
+        X+1  PRESENT  =
+        C-1  PRESENT  =
+        C    PRESENT  =
+        """,
+        {word: Put(word) for word in ("STORED", "PRESENT")},
+    ),
+    *table(
+        "put_pares",
+        """
+        -    STORED   B
+        B-1  PRESENT  =
+        B    SAME     =
+        B+1  PRESENT  =
+        X-1  PRESENT  =
+        X    PRESENT  =
+        X+1  PRESENT  =
+        C    PRESENT  =
+        """,
+        {put.value: put for put in Put},
+    ),
+    *table(
+        "put_another_pares",
+        """
+        B-1  PRESENT  =
+        B    PRESENT  =
+        X    PRESENT  =
+        """,
+        {"PRESENT": Put.PRESENT},
+    ),
+    *table(
+        "burn",
+        """
+        -    nothing    =
+        B-1  blob       =
+        B    sealed     X
+        B+1  later      =
+        X-1  tombstone  =
+        X    tombstone  =
+        X+1  tombstone  =
+        C-1  closed     =
+        C    closed     =
+        """,
+        {str(there): Gone(there) for there in There} | {"sealed": Burnt("the-seal:of/it"), "later": Later()},
+    ),
+    *table(
+        "refence",
+        """
+        -    no   =
+        B-1  no   =
+        B    yes  B+1
+        B+1  yes  =
+        B+2  no   =
+        X-1  no   =
+        X    no   =
+        X+1  no   =
+        C    no   =
+        """,
+        YES_NO,
+    ),
+    *table(
+        "unburn",
+        """
+        -    NOTHING  =
+        B-1  OTHER    =
+        B    OTHER    =
+        B+1  ALREADY  =
+        B+2  OTHER    =
+        X-1  OTHER    =
+        X    OK       B+1
+        X+1  OTHER    =
+        C    OTHER    =
+        """,
+        {unburn.value: unburn for unburn in Unburn},
+    ),
+    *table(
+        "close",
+        """
+        -    yes  C
+        B-1  yes  =
+        B    yes  B+1
+        B+1  yes  =
+        X-1  yes  =
+        X    no   =
+        X+1  no   =
+        C    yes  =
+        """,
+        YES_NO,
+    ),
+]
+
+
+def stand(client: redis.Redis, place: str, what: str, seal: str = "tag:the-seal:of/it") -> None:
+    if what == "-":
+        return
+    epoch = EPOCH + int(what[1:] or 0)
+    client.set(place, f"{what[0]}:{epoch}" + (f":{seal}" if what[0] == "B" else ""), px=TTL_MS)
+
+
+def calls(vault: Vault, purpose: Purpose) -> dict[str, Callable[[], Any]]:
+    seal = "the-seal:of/it"
+    return {
+        "put_card": lambda: vault.put(Purpose.CARD, KEY, EPOCH, seal, TTL_MS, ""),
+        "put_pares": lambda: vault.put(Purpose.PARES, KEY, EPOCH, seal, TTL_MS, "tag"),
+        "put_another_pares": lambda: vault.put(Purpose.PARES, KEY, EPOCH, seal, TTL_MS, "other"),
+        "burn": lambda: vault.burn(purpose, KEY, EPOCH, 1),
+        "refence": lambda: vault.refence(purpose, KEY, EPOCH),
+        "unburn": lambda: vault.unburn(purpose, KEY, EPOCH, seal, TTL_MS, "tag"),
+        "close": lambda: vault.close(purpose, KEY, EPOCH),
+    }
+
+
+def purposes(row: Row) -> list[Purpose]:
+    return [Purpose.CARD] if row.call == "put_card" else [Purpose.PARES] if "pares" in row.call else list(Purpose)
+
+
+@pytest.mark.parametrize(
+    ("row", "purpose"),
+    [(row, purpose) for row in ROWS for purpose in purposes(row)],
+    ids=lambda value: str(value)[4:40],
+)
+def test_each_script_does_what_the_rules_say_and_no_more(
+    vault: Vault, vault_client: redis.Redis, row: Row, purpose: Purpose
+) -> None:
+    place = PLACES[purpose]
+    stand(vault_client, place, row.stands)
+    was = snapshot(vault_client)
+
+    reply = calls(vault, purpose)[row.call]()
+
+    assert reply == row.reply
+    if row.then == "=":
+        assert snapshot(vault_client) == was
+        return
+    letter, epoch = row.then[0], EPOCH + int(row.then[1:] or 0)
+    value = cast("str", vault_client.get(place))
+    assert value.split(":")[:2] == [letter, str(epoch)]
+    if letter == "B":
+        assert value.split(":", 3)[3] == "the-seal:of/it"
+    kept = was[0].get(place)
+    ttl = cast("int", vault_client.pttl(place))
+    if row.call in {"refence", "close"} and letter == "B":
+        assert kept is not None
+        assert vault_client.pexpiretime(place) == kept[1]  # a card never lives longer for having been moved
+    else:
+        assert math.isclose(ttl, TTL_MS if letter == "B" else WEEK_MS, abs_tol=60_000)
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.stands.startswith(("X", "C"))], ids=lambda row: str(row)[4:40]
+)
+def test_nothing_is_ever_put_over_a_tombstone_or_a_closed_mark_but_its_own_unburn(row: Row) -> None:
+    assert row.then == "=" or (row.call, row.stands) == ("unburn", "X")
+
+
+def test_the_tables_are_whole() -> None:
+    """Each script meets each kind of content at a lower epoch, the same, and a higher one."""
+    for call in ("put_card", "put_pares", "burn", "refence", "unburn", "close"):
+        met = {row.stands for row in ROWS if row.call == call}
+        assert met >= {"-", "B-1", "B", "B+1", "X-1", "X", "X+1", "C"}, call
+
+
+@pytest.mark.parametrize(
+    ("stands", "there"),
+    [("-", There.NOTHING), ("B", There.BLOB), ("X", There.TOMBSTONE), ("C", There.CLOSED)],
+)
+def test_a_look_takes_nothing(vault: Vault, vault_client: redis.Redis, stands: str, there: There) -> None:
+    stand(vault_client, PLACES[Purpose.CARD], stands)
+    was = snapshot(vault_client)
+
+    assert vault.look(Purpose.CARD, KEY) is there
+    assert vault.look(Purpose.PARES, KEY) is There.NOTHING
+    assert snapshot(vault_client) == was
+
+
+@pytest.mark.parametrize(("stands", "then"), [("-", None), ("B", "C"), ("X", "X"), ("C", "C")])
+def test_a_drop_leaves_what_proves_something(
+    vault: Vault, vault_client: redis.Redis, stands: str, then: str | None
+) -> None:
+    for place in PLACES.values():
+        stand(vault_client, place, stands)
+
+    vault.drop(KEY)
+
+    expected = None if then is None else f"{then}:{EPOCH}"
+    assert [vault_client.get(place) for place in PLACES.values()] == [expected, expected]
+
+
+def test_a_burn_is_the_only_reader_and_reads_once(vault: Vault) -> None:
+    vault.put(Purpose.CARD, KEY, EPOCH, "sealed", TTL_MS)
+
+    assert vault.burn(Purpose.CARD, KEY, EPOCH, 1) == Burnt("sealed")
+    assert vault.burn(Purpose.CARD, KEY, EPOCH, 1) == Gone(There.TOMBSTONE)
+
+
+def test_a_put_that_comes_late_can_not_be_burnt_under_a_later_epoch(vault: Vault) -> None:
+    """A late put of the old generation proves nothing, and opens nothing."""
+    vault.put(Purpose.CARD, KEY, EPOCH, "sealed", TTL_MS)
+
+    assert vault.burn(Purpose.CARD, KEY, EPOCH + 1_000_000, 1) == Gone(There.BLOB)
+    assert not vault.refence(Purpose.CARD, KEY, EPOCH + 1_000_000)
+
+
+@pytest.mark.parametrize("seal", ["plain", "with:colons", "", "1.abcd.b64-_", "x" * 100_000])
+@pytest.mark.parametrize("tag", ["", "deadbeef"])
+def test_a_seal_comes_out_as_it_went_in(vault: Vault, seal: str, tag: str) -> None:
+    for purpose in Purpose:
+        vault.put(purpose, KEY, EPOCH, seal, TTL_MS, tag)
+        assert vault.burn(purpose, KEY, EPOCH, 1) == Burnt(seal)
+        assert vault.unburn(purpose, KEY, EPOCH, seal, TTL_MS, tag) is Unburn.DONE
+        assert vault.burn(purpose, KEY, EPOCH + 1, 1) == Burnt(seal)
+
+
+def test_a_batch_of_cards_is_put_each_on_its_own(vault: Vault) -> None:
+    vault.put(Purpose.CARD, "000002", EPOCH, "old", TTL_MS)
+    vault.burn(Purpose.CARD, "000002", EPOCH, 1)
+
+    puts = vault.put_cards([(key, EPOCH, "sealed", TTL_MS) for key in ("000001", "000002", "000003")])
+
+    assert puts == [Put.STORED, Put.PRESENT, Put.STORED]
+
+
+def test_the_vault_remembers_the_highest_sequence_at_which_something_was_taken(vault: Vault) -> None:
+    assert vault.high_water() == 0
+    for n, (sequence, highest) in enumerate([(7, 7), (5, 7), (12, 12)]):
+        vault.put(Purpose.CARD, f"00000{n}", EPOCH, "sealed", TTL_MS)
+        vault.burn(Purpose.CARD, f"00000{n}", EPOCH, sequence)
+        assert vault.high_water() == highest
+    vault.burn(Purpose.CARD, "000009", EPOCH, 99)
+    assert vault.high_water() == 12
+
+
+def test_a_vault_that_is_away_is_one_error() -> None:
+    vault = Vault(connect("redis://127.0.0.1:1/0"))
+
+    for call in (*calls(vault, Purpose.CARD).values(), vault.high_water, lambda: vault.drop(KEY)):
+        with pytest.raises(VaultUnavailable) as caught:
+            call()
+        assert caught.value.__suppress_context__

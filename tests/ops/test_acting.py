@@ -1,0 +1,289 @@
+"""What changes something: dead, settle, cancel, pause. Who and why stand in the event; what can't be is a sentence."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from ledger.clock import SystemClock
+from ledger.doorbell import INQUIRIES
+from ledger.events import Event, Events
+from ledger.lanes import ALL, Lane, Lanes
+from ledger.ledger import Ledger
+from ledger.queues import Queues
+from ledger.record import Record
+from ledger.sealing import Purpose
+from ledger.servers import connect
+from ledger.states import State, Verb
+from ledger.vault import There, Vault
+from tests.ops.conftest import OPERATOR, Cli, Into
+
+WHY = ("--reason", "the client called")
+
+
+def last(events: Events) -> dict[str, str]:
+    return events.newest(1)[-1].fields
+
+
+def found(ledger: Ledger, record: Record) -> Record:
+    fresh = ledger.get(record.key)
+    assert fresh is not None
+    return fresh
+
+
+# The dead.
+
+
+@pytest.mark.parametrize("what", ["requeue", "discard"])
+def test_the_dead_are_asked_for_in_the_ledger_and_a_bell_is_rung(
+    transfers: Cli, into: Into, ledger: Ledger, events: Events, environment: dict[str, str], what: str
+) -> None:
+    record = into(State.DEAD)
+
+    said = transfers("dead", what, "payout-1", *WHY)
+
+    told = last(events)
+    assert said.status == 0
+    assert found(ledger, record).asked == what
+    assert (told["verb"], told["actor"], told["why"]) == (Verb.ASK, f"operator {OPERATOR}", "the client called")
+    assert [due.key for due in ledger.due(10)] == [record.key]
+    client = connect(environment["REDIS_URL"].removesuffix("/0") + "/1")
+    assert {queue.name: queue.waiting for queue in Queues(client, SystemClock()).read()}[INQUIRIES] == 1
+    client.close()
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.DEAD}))
+@pytest.mark.parametrize("what", ["requeue", "discard"])
+def test_only_the_dead_are_requeued_or_discarded(
+    transfers: Cli, into: Into, ledger: Ledger, what: str, state: State
+) -> None:
+    record = into(state)
+
+    said = transfers("dead", what, "payout-1", *WHY)
+
+    assert said.status == 1
+    assert said.err.startswith(f"{record.key} is {state}: only a dead transfer")
+    assert found(ledger, record) == record
+
+
+def test_one_without_its_card_is_not_requeued(transfers: Cli, into: Into, ledger: Ledger) -> None:
+    record = into(State.SENDING)
+    ledger.move(record, Verb.DIE, actor="worker", due=1, fields={"reason": "card_lost"})
+
+    said = transfers("dead", "requeue", record.key, *WHY)
+
+    assert said.status == 1
+    assert "pay it under a new reference" in said.err
+
+
+@pytest.mark.parametrize(
+    ("verb", "details", "status", "sentence"),
+    [
+        (Verb.REVIVE, {"due": 1, "fields": {"reason": "requeued"}}, 0, "queued again"),
+        (Verb.DROP, {"due": 1, "event": {"said": "the bank says not yet"}}, 1, "can't be done: the bank says not yet"),
+    ],
+)
+def test_who_waits_is_told_what_came_of_it(
+    transfers: Cli, into: Into, ledger: Ledger, verb: Verb, details: dict[str, object], status: int, sentence: str
+) -> None:
+    record = into(State.DEAD)
+    with _worker(ledger, lambda: ledger.move(found(ledger, record), verb, actor="worker", **details)):
+        said = transfers("dead", "requeue", record.key, "--wait", "30", *WHY)
+
+    assert said.status == status
+    assert sentence in said.out + said.err
+
+
+def test_who_waits_for_nobody_is_told_so(transfers: Cli, into: Into) -> None:
+    into(State.DEAD)
+
+    said = transfers("dead", "discard", "payout-1", "--wait", "0.1", *WHY)
+
+    assert said.status == 75
+    assert "Does a worker run?" in said.err
+
+
+def test_the_dead_are_listed_and_shown(transfers: Cli, into: Into) -> None:
+    record = into(State.DEAD)
+
+    assert [dead["key"] for dead in transfers("dead", "list", "--json").json] == [record.key]
+    assert transfers("dead", "show", record.key, "--json").json["state"] == "dead"
+
+
+# Settling.
+
+
+@pytest.mark.parametrize(
+    ("option", "state"),
+    [("--paid", State.PAID), ("--not-paid", State.DECLINED), ("--reversed", State.REVERSED)],
+)
+def test_a_held_one_is_settled_with_evidence_that_is_kept(
+    transfers: Cli, into: Into, ledger: Ledger, events: Events, option: str, state: State
+) -> None:
+    record = into(State.HELD)
+
+    said = transfers("settle", "payout-1", option, "--evidence", "letter 17 of the bank", *WHY)
+
+    told = last(events)
+    assert said.status == 0
+    assert found(ledger, record).state is state
+    assert told["actor"] == f"operator {OPERATOR}"
+    assert (told["why"], told["proof"]) == ("the client called", "letter 17 of the bank")
+    assert ledger.due(10) == []
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.HELD}))
+@pytest.mark.parametrize("option", ["--paid", "--not-paid"])
+def test_no_other_one_is_settled_and_the_sentence_says_why(
+    transfers: Cli, into: Into, ledger: Ledger, state: State, option: str
+) -> None:
+    record = into(state)
+
+    said = transfers("settle", "payout-1", option, "--evidence", "a letter", *WHY)
+
+    assert said.status == 1
+    assert said.err.startswith(f"{record.key} is {state}: ")
+    assert found(ledger, record) == record
+
+
+def test_a_paid_one_may_be_settled_as_reversed(transfers: Cli, into: Into, ledger: Ledger) -> None:
+    record = into(State.PAID)
+
+    assert "only --reversed" in transfers("settle", record.key, "--paid", "--evidence", "a letter", *WHY).err
+    assert transfers("settle", record.key, "--reversed", "--evidence", "a letter", *WHY).status == 0
+    assert found(ledger, record).state is State.REVERSED
+
+
+@pytest.mark.parametrize("options", [[], ["--paid", "--reversed"]])
+def test_it_is_one_of_the_three(transfers: Cli, into: Into, options: list[str]) -> None:
+    into(State.HELD)
+
+    assert transfers("settle", "payout-1", *options, "--evidence", "a letter", *WHY).status == 2
+
+
+# Cancelling.
+
+
+def test_a_queued_one_is_cancelled_after_its_card_was_locked_away(
+    transfers: Cli, into: Into, ledger: Ledger, events: Events, vault: Vault
+) -> None:
+    """No worker can take the card out any more, whatever it has read before."""
+    record = into(State.QUEUED)
+    vault.put(Purpose.CARD, record.key, record.epoch, "sealed", 60_000)
+
+    said = transfers("cancel", "payout-1", *WHY)
+
+    assert said.status == 0
+    assert found(ledger, record).state is State.CANCELLED
+    assert vault.look(Purpose.CARD, record.key) is not There.BLOB
+    assert (last(events)["actor"], last(events)["why"]) == (f"operator {OPERATOR}", "the client called")
+
+
+def test_one_whose_card_was_taken_out_is_in_doubt_and_not_cancelled(
+    transfers: Cli, into: Into, ledger: Ledger, vault: Vault
+) -> None:
+    record = into(State.QUEUED)
+    vault.put(Purpose.CARD, record.key, record.epoch, "sealed", 60_000)
+    vault.burn(Purpose.CARD, record.key, record.epoch, 1)
+
+    said = transfers("cancel", "payout-1", *WHY)
+
+    assert said.status == 1
+    assert "too late" in said.err
+    assert found(ledger, record).state is State.IN_DOUBT
+
+
+def test_without_a_vault_a_queued_one_is_left_to_its_producer(
+    transfers: Cli, into: Into, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = into(State.QUEUED)
+    monkeypatch.delenv("VAULT_URL")
+
+    said = transfers("cancel", "payout-1", *WHY)
+
+    assert said.status == 1
+    assert "VAULT_URL" in said.err
+    assert found(ledger, record) == record
+
+
+@pytest.mark.parametrize(("state", "asked"), [(State.PARKED, "cancel"), (State.DEAD, "discard")])
+def test_for_the_others_a_worker_is_asked(
+    transfers: Cli, into: Into, ledger: Ledger, events: Events, state: State, asked: str
+) -> None:
+    record = into(state)
+
+    assert transfers("cancel", "payout-1", *WHY).status == 0
+    assert found(ledger, record).asked == asked
+    assert last(events)["why"] == "the client called"
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.QUEUED, State.PARKED, State.DEAD}))
+def test_it_may_be_too_late(transfers: Cli, into: Into, ledger: Ledger, state: State) -> None:
+    record = into(state)
+
+    said = transfers("cancel", "payout-1", *WHY)
+
+    assert said.status == 1
+    assert said.err.startswith(f"{record.key} is {state}: ")
+    assert found(ledger, record) == record
+
+
+# Lanes.
+
+
+def test_a_lane_is_stopped_and_opened_with_who_and_why(
+    transfers: Cli, ledger: Ledger, events: Events, environment: dict[str, str]
+) -> None:
+    lanes = Lanes(ledger.client, SystemClock())
+
+    transfers("pause", "send", "--terminal", "main", *WHY)
+    (stop,) = lanes.stops()
+    told = last(events)
+
+    assert (stop.lane, stop.terminal, stop.actor) == (Lane.SEND, "main", f"operator {OPERATOR}")
+    assert (told["verb"], told["reason"]) == ("pause", "the client called")
+    assert transfers("unpause", "send", "--terminal", "main", *WHY).status == 0
+    assert lanes.stops() == []
+
+
+def test_a_lane_is_opened_only_where_it_is_stopped(transfers: Cli, ledger: Ledger) -> None:
+    """Who stopped all terminals, and opens one, would think that it is open."""
+    transfers("pause", "send", *WHY)
+
+    said = transfers("unpause", "send", "--terminal", "main", *WHY)
+
+    assert said.status == 1
+    assert said.err == "send is not stopped for the terminal main; it is for all terminals\n"
+    assert [stop.terminal for stop in Lanes(ledger.client, SystemClock()).stops()] == [ALL]
+
+
+@pytest.mark.parametrize("arguments", [("teleport",), ("send", "--terminal", "kiosk")])
+def test_unknown_lanes_and_terminals_are_refused(transfers: Cli, ledger: Ledger, arguments: tuple[str, ...]) -> None:
+    assert transfers("pause", *arguments, *WHY).status in {1, 2}
+    assert Lanes(ledger.client, SystemClock()).stops() == []
+
+
+class _worker:  # noqa: N801 - reads as the statement that it is
+    """Somebody who does it, as soon as it is asked."""
+
+    def __init__(self, ledger: Ledger, act: Callable[[], object]) -> None:
+        self._events = Events(ledger.client, SystemClock())
+        self._act = act
+        self._place = self._events.newest(1)[-1].id
+        self._thread = threading.Thread(target=self._wait_and_act)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+
+    def _wait_and_act(self) -> None:
+        for batch in self._events.follow(self._place, block_ms=100):
+            if any(_is_asked(event) for event in batch):
+                self._act()
+                return
+
+
+def _is_asked(event: Event) -> bool:
+    return event.fields["verb"] == Verb.ASK

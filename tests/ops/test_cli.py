@@ -1,0 +1,105 @@
+"""The command as a whole: what it lists, how fast it does, and how it says that something is wrong."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ledger.states import State, Verb
+from ops import words
+from ops.cli import COMMANDS, load
+from tests.ops.conftest import Cli, Into
+
+#: A line of help, or arguments that a command can't do without.
+NEEDS = {
+    "status": ["payout-1"],
+    "settle": ["payout-1", "--paid", "--evidence", "a letter", "--reason", "it says so"],
+    "cancel": ["payout-1", "--reason", "not wanted"],
+    "pause": ["send", "--reason", "the bank asked"],
+    "unpause": ["send", "--reason", "the bank asked"],
+    "dead": ["list"],
+}
+WITHOUT_SERVERS = {"demo", "init", "keygen", "sandbox", "enqueue"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_on_the_shelf_is_there_and_says_what_it_does(transfers: Cli, name: str) -> None:
+    assert load(name).name in {name, None} or name == "dead"
+
+    said = transfers(name, "--help")
+
+    assert said.status == 0
+    assert "Usage: transfers" in said.out
+
+
+def test_help_lists_every_command_and_loads_no_library_of_ours() -> None:
+    """`transfers --help` is what a newcomer types first: it may not take a second."""
+    script = (
+        "import sys\nfrom ops.cli import main\nsys.argv = ['transfers', '--help']\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'redis', 'pydantic', 'cryptography', 'dramatiq', 'ledger.ledger'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603 - our own command
+
+    assert [name for name in COMMANDS if f" {name} " not in done.stdout] == []
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - WITHOUT_SERVERS))
+def test_missing_settings_are_a_line_each_and_78(transfers: Cli, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.delenv("REDIS_URL")
+
+    said = transfers(name, *NEEDS.get(name, []))
+
+    assert (said.status, said.out) == (78, "")
+    assert "REDIS_URL: is not set" in said.err
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - WITHOUT_SERVERS - {"doctor"}))
+def test_a_ledger_that_is_away_is_a_sentence_and_75(transfers: Cli, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+
+    said = transfers(name, *NEEDS.get(name, []))
+
+    assert (said.status, said.out) == (75, "")
+    assert "did not answer" in said.err
+
+
+@pytest.mark.parametrize("name", ["status", "cancel", "settle"])
+def test_an_unknown_transfer_is_a_sentence_that_does_not_repeat_what_was_typed(transfers: Cli, name: str) -> None:
+    """Who types a card number in the wrong place does not find it in the log of a terminal."""
+    said = transfers(name, "4405639704015096", *NEEDS[name][1:])
+
+    assert (said.status, said.err) == (1, "there is no transfer with this key or reference\n")
+
+
+def test_a_name_of_two_transfers_is_not_guessed(transfers: Cli, into: Into) -> None:
+    key = into(State.QUEUED, "payout-1", invoice_id="251124000001").key
+    into(State.QUEUED, key, invoice_id="251124000002")
+
+    said = transfers("status", key)
+
+    assert said.status == 1
+    assert "one transfer's key and another one's reference" in said.err
+
+
+def test_a_reason_is_required_wherever_something_changes(transfers: Cli) -> None:
+    for arguments in (["cancel", "k"], ["pause", "send"], ["unpause", "send"], ["dead", "requeue", "k"]):
+        said = transfers(*arguments)
+
+        assert said.status == 2
+        assert "--reason" in said.err
+
+
+def test_a_reason_that_looks_like_a_card_is_not_kept(transfers: Cli) -> None:
+    said = transfers("pause", "send", "--reason", "because of 4405 6397 0401 5096")
+
+    assert said.status == 1
+    assert said.err.startswith("reason: looks like a card number")
+
+
+def test_every_verb_and_every_state_has_its_words() -> None:
+    assert set(Verb) <= set(words.HAPPENED)
+    assert set(Verb) == set(words.STEP)
+    assert {state for state in State if not state.final} == set(words.NEXT)

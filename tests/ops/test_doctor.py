@@ -1,0 +1,70 @@
+"""`transfers doctor`: each finding with what mends it, and an exit status for a machine."""
+
+import pytest
+
+from ledger import keys
+from ledger.clock import SystemClock
+from ledger.lanes import ALL, Lane, Lanes
+from ledger.ledger import Ledger
+from ledger.states import State
+from tests.ops.conftest import Cli, Into
+
+
+def test_a_healthy_system_is_0(transfers: Cli, into: Into) -> None:
+    into(State.PARKED)
+
+    said = transfers("doctor", "--json")
+
+    assert said.status == 0
+    assert said.json["healthy"] is True
+    assert said.json["transfers"]["parked"] == [{"count": 1, "amount": "15000.00", "currency": "KZT"}]
+    assert "Healthy" in transfers("doctor").out
+
+
+def test_it_says_which_room_could_start_in_this_environment(transfers: Cli) -> None:
+    """A backend has all that a producer needs, and none of the bank's secrets: that is as it should be."""
+    rooms = {room["name"]: room["lacks"] for room in transfers("doctor", "--json").json["rooms"]}
+
+    assert rooms["producers"] == []
+    assert [line.split(":")[0] for line in rooms["worker"] if line.startswith("VAULT_PRIVATE_KEYS")]
+
+
+def test_a_server_that_may_keep_cards_is_78(
+    transfers: Cli, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    monkeypatch.setenv("VAULT_URL", environment["REDIS_URL"])
+
+    said = transfers("doctor")
+
+    assert said.status == 78
+    assert "what mends it" in said.out
+    assert "VAULT_URL" in said.out
+
+
+def test_a_server_that_is_away_is_75(transfers: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+
+    said = transfers("doctor", "--json")
+
+    assert said.status == 75
+    assert [finding["name"] for finding in said.json["findings"]] == ["REDIS_URL"]
+
+
+def test_a_space_that_is_nearly_used_up_is_a_finding(transfers: Cli, ledger: Ledger) -> None:
+    ledger.client.hset(keys.COUNTERS, "used:main", 799_999)
+    before = transfers("doctor")
+    ledger.client.hset(keys.COUNTERS, "used:main", 800_000)
+
+    said = transfers("doctor")
+
+    assert (before.status, said.status) == (0, 78)
+    assert "80.0% of the invoice ids of the space main" in said.out
+
+
+def test_stopped_lanes_are_told(transfers: Cli, ledger: Ledger) -> None:
+    Lanes(ledger.client, SystemClock()).pause(Lane.SEND, ALL, actor="operator aigul", reason="the bank asked")
+
+    said = transfers("doctor", "--json")
+
+    assert [(stop["lane"], stop["reason"]) for stop in said.json["stops"]] == [("send", "the bank asked")]
+    assert "Lanes stopped: 1" in transfers("doctor").out

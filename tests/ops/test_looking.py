@@ -1,0 +1,197 @@
+"""What is only looked at: status, list, events, queues, parked, doubt, terminals. Each has its JSON; nothing moves."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from ledger import doorbell
+from ledger.clock import SystemClock
+from ledger.doorbell import Broker, Doorbell
+from ledger.events import Events
+from ledger.lanes import ALL, Lane, Lanes
+from ledger.ledger import Ledger
+from ledger.queues import Queues
+from ledger.servers import connect
+from ledger.states import State, Verb
+from tests.ops.conftest import Cli, Into
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_page_says_where_the_money_is_and_who_moves_next(transfers: Cli, into: Into, state: State) -> None:
+    record = into(state)
+
+    page = transfers("status", "payout-1").out
+    told = transfers("status", record.key, "--json").json
+
+    money = {"none": "none moved", "moved": "moved", "unknown": "may not be paid another way"}[state.money]
+    assert money in page
+    assert "440563******5096 → 552204******6736" in page
+    assert bool(told["next_step"]) == (not state.final)
+    assert told["money"] == state.money
+    assert told["events"][0]["verb"] == Verb.CREATE
+
+
+def test_a_held_one_is_told_what_its_operator_types(transfers: Cli, into: Into) -> None:
+    record = into(State.HELD)
+
+    assert f"transfers settle {record.key} --paid|--not-paid|--reversed" in transfers("status", record.key).out
+
+
+def test_a_dead_one_without_a_card_is_not_told_to_be_requeued(transfers: Cli, into: Into, ledger: Ledger) -> None:
+    record = into(State.SENDING)
+    ledger.move(record, Verb.DIE, actor="worker", due=1, fields={"reason": "card_lost"})
+
+    step = transfers("status", record.key, "--json").json["next_step"]
+
+    assert "discard" in step
+    assert "requeue" not in step
+
+
+def test_a_list_of_a_state_is_oldest_first_and_bounded(transfers: Cli, into: Into) -> None:
+    names = [f"payout-{at}" for at in range(4)]
+    for name in names:
+        into(State.QUEUED, name)
+    into(State.DEAD, "other")
+
+    assert [found["reference"] for found in transfers("list", "queued", "--json").json] == names
+    assert len(transfers("list", "queued", "--limit", "2", "--json").json) == 2
+    assert "payout-3" in transfers("list", "queued").out
+
+
+def test_without_a_state_or_with_a_final_one_the_newest_come_first(transfers: Cli, into: Into) -> None:
+    for state in (State.PAID, State.DECLINED, State.QUEUED):
+        into(state, f"is-{state}")
+
+    assert [found["state"] for found in transfers("list", "--json").json] == ["queued", "declined", "paid"]
+    assert [found["state"] for found in transfers("list", "paid", "--json").json] == ["paid"]
+
+
+def test_an_unknown_state_is_a_usage_error_that_names_the_states(transfers: Cli) -> None:
+    said = transfers("list", "pending")
+
+    assert said.status == 2
+    assert "in_doubt" in said.err
+
+
+def test_events_are_all_or_those_of_one_transfer(transfers: Cli, into: Into) -> None:
+    record = into(State.PAID, "payout-1")
+    into(State.QUEUED, "payout-2")
+
+    verbs = [event["verb"] for event in transfers("events", record.key, "--json").json]
+
+    assert verbs == ["create", "claim", "pay"]
+    assert len(transfers("events", "--json").json) == 4
+    assert len(transfers("events", "--limit", "1", "--json").json) == 1
+    assert "the bank paid" in transfers("events", "payout-1").out
+
+
+def test_followed_events_come_as_they_happen_a_line_each(
+    environment: dict[str, str], ledger_client: object, into: Into
+) -> None:
+    """Until Ctrl-C, which is no error."""
+    into(State.QUEUED, "payout-1")
+    command = [sys.executable, "-c", "from ops.cli import main; main()", "events", "--follow", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())
+        into(State.QUEUED, "payout-2")
+        second = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        status = process.wait(30)
+
+    assert [event["reference"] for event in (first, second)] == ["payout-1", "payout-2"]
+    assert status == 130
+
+
+def test_queues_count_what_waits_and_the_dead_letters(transfers: Cli, into: Into, environment: dict[str, str]) -> None:
+    client = connect(_queue_url(environment))
+    bell = Doorbell(Broker(client, [], {}))
+    bell.ring(into(State.QUEUED, "payout-1"))
+    bell.ring(into(State.QUEUED, "payout-2"))
+    client.zadd(f"{doorbell.NAMESPACE}:{doorbell.INQUIRIES}.XQ", {"a-message": 1})
+
+    told = {queue["name"]: queue for queue in transfers("queues", "--json").json}
+
+    assert list(told) == list(doorbell.QUEUES)
+    assert (told[doorbell.NOW]["waiting"], told[doorbell.NOW]["at_work"]) == (2, 0)
+    assert told[doorbell.INQUIRIES]["dead_letters"] == 1
+    assert "no transfer is lost by them" in transfers("queues").out
+    client.close()
+
+
+def test_the_age_of_a_queue_is_that_of_its_oldest_message(into: Into, environment: dict[str, str]) -> None:
+    class Later(SystemClock):
+        def now_ms(self) -> int:
+            return super().now_ms() + 60_000
+
+    client = connect(_queue_url(environment))
+    client.flushdb()
+    Doorbell(Broker(client, [], {})).ring(into(State.QUEUED))
+
+    ages = {queue.name: queue.oldest_ms for queue in Queues(client, Later()).read()}
+
+    assert 60_000 <= ages.pop(doorbell.NOW) < 90_000
+    assert set(ages.values()) == {0}
+    client.close()
+
+
+def test_parked_ones_have_their_sum_and_their_deadline(transfers: Cli, into: Into) -> None:
+    into(State.PARKED, "payout-1")
+    into(State.PARKED, "payout-2")
+
+    told = transfers("parked", "--json").json
+
+    assert [found["reference"] for found in told["transfers"]] == ["payout-1", "payout-2"]
+    assert told["total"] == [{"count": 2, "amount": "30000.00", "currency": "KZT"}]
+    assert "Parked: 2 with 30 000.00 KZT." in transfers("parked").out
+
+
+def test_doubt_is_what_is_in_doubt_and_what_is_held_with_its_money(transfers: Cli, into: Into) -> None:
+    """The held ones first: they wait for a person. The sum is of all, not of those that are listed."""
+    into(State.IN_DOUBT, "payout-1")
+    into(State.IN_DOUBT, "payout-2")
+    into(State.HELD, "payout-3")
+    into(State.PAID, "payout-4")
+
+    told = transfers("doubt", "--limit", "1", "--json").json
+
+    assert [found["state"] for found in told["transfers"]] == ["held", "in_doubt"]
+    assert told["total"] == [{"count": 3, "amount": "45000.00", "currency": "KZT"}]
+    assert "Money in doubt: 3 with 45 000.00 KZT." in transfers("doubt").out
+
+
+def test_terminals_tell_their_spaces_and_who_stopped_them(
+    transfers: Cli, into: Into, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EPAY_TERMINALS", '{"kiosk": {"space": "kiosk"}}')
+    lanes = Lanes(ledger.client, SystemClock())
+    lanes.pause(Lane.SEND, "kiosk", actor="worker", reason="code 529")
+    lanes.pause(Lane.CONFIRM, ALL, actor="operator aigul", reason="the bank asked")
+    into(State.QUEUED)
+
+    main, kiosk = transfers("terminals", "--json").json
+
+    assert (main["terminal"], main["suffixes_used"]) == ("main", 1)
+    assert [stop["reason"] for stop in main["stops"]] == ["the bank asked"]
+    assert (kiosk["space"], len(kiosk["stops"])) == ("kiosk", 2)
+    assert "code 529 (worker)" in transfers("terminals").out
+
+
+def test_looking_writes_nothing(transfers: Cli, into: Into, events: Events, ledger: Ledger) -> None:
+    for state in (State.PARKED, State.HELD, State.DEAD):
+        into(state, f"is-{state}")
+    before = (events.newest(1)[-1].id, ledger.counters())
+
+    for command in ("list", "events", "queues", "parked", "doubt", "terminals"):
+        assert transfers(command).status == 0
+    assert transfers("status", "is-held").status == 0
+    assert transfers("dead", "list").status == 0
+
+    assert (events.newest(1)[-1].id, ledger.counters()) == before
+
+
+def _queue_url(environment: dict[str, str]) -> str:
+    return environment["REDIS_URL"].removesuffix("/0") + "/1"

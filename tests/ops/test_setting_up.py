@@ -1,0 +1,116 @@
+"""`keygen`, `init`, `.env.example` and the table of settings: what a newcomer begins with."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from ledger.sealing import Opener, Purpose, Sealer
+from ledger.secret import Secret
+from ledger.settings import ServerSettings
+from ops import dotenv
+from ops.settings import OpsSettings
+from ops.settings_table import ALL, OPS, PRODUCERS, REQUIRED, SETTINGS, WORKER, Setting, markdown_rows
+from producers.settings import ProducerSettings
+from tests.ops.conftest import Cli
+from worker.settings import WorkerSettings
+
+ROOMS: dict[str, type[BaseSettings]] = {PRODUCERS: ProducerSettings, WORKER: WorkerSettings, OPS: OpsSettings}
+
+
+def test_keygen_prints_a_pair_that_fits_and_another_one_each_time(transfers: Cli) -> None:
+    said = transfers("keygen")
+    lines = dict(line.split("=", 1) for line in said.out.splitlines())
+
+    sealed = Sealer(lines["VAULT_PUBLIC_KEY"]).seal(b"card", Purpose.CARD, "251124000001")
+    opener = Opener([Secret(lines["VAULT_PRIVATE_KEYS"])])
+
+    assert opener.open(sealed, Purpose.CARD, "251124000001") == b"card"
+    assert transfers("keygen", "--json").json.keys() == lines.keys()
+    assert transfers("keygen").out != said.out
+
+
+def test_init_writes_a_file_that_its_owner_alone_reads_and_every_room_can_start_from(
+    transfers: Cli, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = transfers("init", "--sandbox", "--redis-url", "redis://127.0.0.1:7000/0")
+    for name in environment:
+        monkeypatch.delenv(name)
+
+    assert said.status == 0
+    assert stat.S_IMODE(Path(".env").stat().st_mode) == 0o600
+    assert OpsSettings.load().redis_url.reveal() == "redis://127.0.0.1:7000/0"
+    assert ProducerSettings.load().vault_public_key
+    assert WorkerSettings.load().epay_client_id == "test"
+
+
+def test_init_says_what_only_the_bank_can_name(transfers: Cli) -> None:
+    """Without a sandbox the confirm's address is missing, and it is not guessed silently."""
+    said = transfers("init")
+
+    assert "EPAY_CONFIRM_URL" in said.out
+    assert "\n#EPAY_CONFIRM_URL=\n" in Path(".env").read_text()
+
+
+def test_init_does_not_overwrite_keys_without_force(transfers: Cli) -> None:
+    transfers("init")
+    before = Path(".env").read_text()
+
+    said = transfers("init")
+
+    assert said.status == 1
+    assert ".env is there already" in said.err
+    assert Path(".env").read_text() == before
+    assert transfers("init", "--force").status == 0
+    assert Path(".env").read_text() != before
+    assert [path.name for path in Path().iterdir()] == [".env"]
+
+
+def test_the_example_is_the_one_that_the_table_makes_and_holds_no_key() -> None:
+    text = (Path(__file__).parents[2] / ".env.example").read_text()
+
+    assert text == dotenv.example()
+    assert "\nVAULT_PRIVATE_KEYS=\n" in text
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_table_has_every_setting_of_a_room_and_no_other(room: str) -> None:
+    told = {setting.name for setting in SETTINGS if room in setting.rooms or ALL in setting.rooms}
+    shared_but_told_otherwise = {"VAULT_URL"} if room == OPS else set()
+
+    assert told == {name.upper() for name in ROOMS[room].model_fields} - shared_but_told_otherwise
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_the_table_says_the_default_that_the_room_takes(setting: Setting) -> None:
+    rooms = ROOMS if ALL in setting.rooms else {name: ROOMS[name] for name in setting.rooms}
+    for room in rooms.values():
+        field = room.model_fields[setting.name.lower()]
+
+        assert field.is_required() == (setting.default == REQUIRED)
+        if not field.is_required():
+            named = "" if setting.name == "OPERATOR" else field.get_default(call_default_factory=True)
+            assert _said(named) == setting.default
+
+
+def test_all_rooms_share_what_the_table_says_that_they_share() -> None:
+    shared = {setting.name for setting in SETTINGS if ALL in setting.rooms}
+
+    assert shared == {name.upper() for name in ServerSettings.model_fields} - {"VAULT_URL"}
+
+
+def test_the_table_for_the_documents_has_a_row_for_each() -> None:
+    assert len(list(markdown_rows())) == len(SETTINGS) + 2
+
+
+def _said(default: object) -> str:
+    match default:
+        case None:
+            return ""
+        case tuple():
+            return "[" + ",".join(f'"{item}"' for item in default) + "]"
+        case dict():
+            return "{}"
+        case _:
+            return str(default)

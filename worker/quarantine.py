@@ -1,0 +1,45 @@
+"""The quarantine: a message that is not a ring goes to Dramatiq's dead letters, where ops see it, and the queue goes on.
+
+So does a ring whose actor broke. Its transfer is not concerned: the ledger knows it, and the sweeper rings again.
+"""
+
+import logging
+from typing import Any
+
+import dramatiq
+from dramatiq.errors import SkipMessage
+
+from ledger import doorbell
+
+_LOG = logging.getLogger(__name__)
+
+#: How often a message may begin and never end before it is taken for what kills its worker.
+MOST_BEGINNINGS = 5
+
+
+class Quarantine(dramatiq.Middleware):
+    def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
+        """Only a `MiddlewareError` leaves a hook, so what is refused is failed and skipped."""
+        if not doorbell.is_ring(message):
+            self._refuse(message, "not_a_ring")
+        if isinstance(broker, doorbell.Broker) and broker.begin(message) > MOST_BEGINNINGS:
+            broker.end(message)
+            self._refuse(message, "kills_its_worker")
+
+    def after_process_message(
+        self,
+        broker: dramatiq.Broker,
+        message: dramatiq.MessageProxy,
+        *,
+        result: Any = None,  # noqa: ARG002 - the hook's form
+        exception: BaseException | None = None,
+    ) -> None:
+        if isinstance(broker, doorbell.Broker):
+            broker.end(message)
+        if exception is not None:
+            message.fail()
+
+    def _refuse(self, message: dramatiq.MessageProxy, why: str) -> None:
+        _LOG.error("message.quarantined", extra={"queue": message.queue_name, "id": message.message_id, "why": why})
+        message.fail()
+        raise SkipMessage(why)
