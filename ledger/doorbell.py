@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import dramatiq
 import redis
@@ -114,7 +114,7 @@ def _is_message(data: bytes, queue_name: str) -> bool:
         message: dramatiq.Message[Any] = dramatiq.Message.decode(data)
     except dramatiq.DecodeError:
         return False
-    fields = cast("dict[str, Any]", message.asdict())
+    fields: Any = message.asdict()
     is_named = isinstance(fields["message_id"], str) and isinstance(fields["options"], dict)
     return is_named and message.queue_name == queue_name and isinstance(message.options.get("redis_message_id"), str)
 

@@ -8,6 +8,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+import dramatiq
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 #: These say what they send at DEBUG, bodies and all: never, whatever LOG_LEVEL asks for.
@@ -17,6 +19,7 @@ _NEVER_DEBUG = ("urllib3", "requests", "dramatiq", "http.client")
 def set_up(level: str) -> None:
     """Log to standard error, from here on and for the whole process."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_without_arguments)
     handler.setFormatter(PlainFormatter() if sys.stderr.isatty() else JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -44,6 +47,15 @@ class PlainFormatter(logging.Formatter):
         fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())
         text = f"{_moment(record)} {record.levelname.lower():8} {record.getMessage()} {fields}".rstrip()
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+
+
+def _without_arguments(record: logging.LogRecord) -> bool:
+    """Dramatiq logs a message with its arguments: what is not a ring may hold a card there. Its id is enough."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            arg.message_id if isinstance(arg, (dramatiq.Message, dramatiq.MessageProxy)) else arg for arg in record.args
+        )
+    return True
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:

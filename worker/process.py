@@ -28,6 +28,7 @@ from worker import actors
 from worker.bank import Bank
 from worker.build import Rules, build
 from worker.housekeeper import Housekeeper
+from worker.quarantine import Quarantine
 from worker.settings import WorkerSettings
 from worker.sweeper import BATCH
 
@@ -65,7 +66,7 @@ class Process:
         clock = SystemClock()
         places = {doorbell.BATCH: max(1, int(settings.worker_threads * _SHARE_OF_BATCH))}
         places |= {name: settings.worker_threads for name in doorbell.QUEUES if name != doorbell.BATCH}
-        self._broker = Broker(connect(settings.queue_url, text=False), [], places)
+        self._broker = Broker(connect(settings.queue_url, text=False), [Quarantine()], places)
         ledger, vault = Ledger(connect(settings.redis_url.reveal()), clock), Vault(connect(settings.vault_url.reveal()))
         bank = Bank(settings.bank, clock)
         actor = f"worker {socket.gethostname()} {os.getpid()}"

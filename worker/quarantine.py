@@ -1,4 +1,4 @@
-"""The quarantine: a message that is not a ring goes to Dramatiq's dead letters, where ops see it, and the queue goes on.
+"""The quarantine: what is not a ring goes to Dramatiq's dead letters, where ops see it, and the queue goes on.
 
 So does a ring whose actor broke. Its transfer is not concerned: the ledger knows it, and the sweeper rings again.
 """

@@ -93,11 +93,11 @@ def _stay(stage: Stage) -> None:
     file = stage.folder / "environment"
     file.touch(0o600)
     file.write_text("".join(f"export {name}='{value}'\n" for name, value in stage.environment.items()))
-    screen.say("It goes on running; Ctrl-C ends it. In another terminal:\n")
-    screen.say(f"    . {file}")
-    screen.say("    transfers list\n    transfers events --follow\n    transfers status demo-8")
-    screen.say(f"\nThe bank's books, for a browser: {stage.bank_url}")
     with contextlib.suppress(KeyboardInterrupt):
+        screen.say("It goes on running; Ctrl-C ends it. In another terminal:\n")
+        screen.say(f"    . {file}")
+        screen.say("    transfers list\n    transfers events --follow\n    transfers status demo-8")
+        screen.say(f"\nThe bank's books, for a browser: {stage.bank_url}")
         stage.wait_for_worker()
         screen.say(f"The worker has ended by itself; its last words:\n{stage.last_words()}")
 

@@ -4,7 +4,8 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -56,6 +57,10 @@ class Platform:
         answer = requests.post(f"{self.bank_url}/acs/answer", json={"md": md, "password": password}, timeout=30)
         return str(answer.json()["PaRes"])
 
+    def log_text(self) -> str:
+        """What the workers have logged."""
+        return Path(self.log.name).read_text()
+
     def stop(self) -> None:
         for worker in self.workers:
             if worker.poll() is None:
@@ -63,6 +68,20 @@ class Platform:
         for worker in self.workers:
             worker.wait(30)
         self.workers.clear()
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], None]:
+    """Wait for what another process does: until it is so, or for a minute."""
+
+    def wait(is_so: Callable[[], bool]) -> None:
+        for _ in range(1200):
+            if is_so():
+                return
+            time.sleep(0.05)
+        raise AssertionError("it did not become so within a minute")
+
+    return wait
 
 
 @pytest.fixture(scope="session")
@@ -116,7 +135,7 @@ def messages(platform: Platform) -> list[str]:
     """Every message that waits in the queues, as it lies in Redis."""
     client = connect(platform.env["REDIS_URL"].removesuffix("/0") + "/1")
     try:
-        return [text for queue in QUEUES for text in client.hvals(f"{NAMESPACE}:{queue}.msgs")]
+        return [str(text) for queue in QUEUES for text in client.hvals(f"{NAMESPACE}:{queue}.msgs")]
     finally:
         client.close()
 

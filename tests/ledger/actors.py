@@ -73,7 +73,7 @@ def _send(ground: Ground, me: Actor, request: Request) -> Generator[tuple[str, .
     bank = ground.shadows[me.key].bank
     bank.sent[request] += 1
     me.stage = request
-    moods = ("executes", "challenges", "rejects") if request == "transfer" else ("executes", "rejects")
+    moods = (bank.mood, "executes", "rejects") if request == "transfer" else ("executes", "rejects")
     how = yield (*moods, "times out")
     me.stage = ""
     if how == "times out":
@@ -229,10 +229,10 @@ def settle(ground: Ground, me: Actor) -> Way:
     """An operator with evidence, which is never wrong here: what is under way still is no evidence."""
     bank = ground.shadows[me.key].bank
     yield ("go on",)
-    if bank.word == "paid":
-        yield from _say(ground, me.record, Verb.SETTLE_PAID)
-    elif bank.word == "given_back":
+    if bank.word == "given_back":
         yield from _say(ground, me.record, Verb.SETTLE_REVERSED)
+    elif bank.word == "paid":
+        yield from _say(ground, me.record, Verb.SETTLE_PAID)
     elif bank.word in {"unheard", "rejected"} and not bank.late:
         yield from _say(ground, me.record, Verb.SETTLE_NOT_PAID)
 

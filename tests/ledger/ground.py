@@ -14,7 +14,7 @@ from ledger.vault import Burnt, Gone, Later, Put, Vault
 from tests.conftest import FakeClock
 from tests.ledger.looking import assert_agrees, due, records
 from tests.ledger.making import CHALLENGE, claim, draft
-from tests.ledger.shadow import Place, Shadow
+from tests.ledger.shadow import BankBook, Place, Shadow
 
 SEALED = "1.abcdef01.c2VhbGVk"
 _LETTERS = {"blob": "B", "tombstone": "X", "closed": "C"}
@@ -34,11 +34,11 @@ class Ground:
 
     # The ledger.
 
-    def create(self, reference: str, amount: int, currency: str) -> Record:
+    def create(self, reference: str, amount: int, currency: str, mood: str) -> Record:
         (made,) = self.ledger.create([draft(reference, amount=amount, currency=currency)], actor="backend")
         assert isinstance(made, Created)
         self._made += 1
-        self.shadows[made.record.key] = Shadow(made.record.key, amount, currency, self.clock.now_ms() + 5000)
+        self.shadows[made.record.key] = Shadow(made.record.key, self.clock.now_ms() + 5000, BankBook(mood))
         return made.record
 
     def peek(self, key: str) -> Record:

@@ -75,6 +75,7 @@ class Place:
 class BankBook:
     """What the bank has heard of one invoice, and done. It is a naive one: it would execute the same order twice."""
 
+    mood: str  #: what it would do with the transfer, undisturbed
     word: Literal["unheard", "open", "paid", "rejected", "given_back"] = "unheard"
     executed: int = 0
     sent: dict[Request, int] = field(default_factory=lambda: {"transfer": 0, "confirm": 0})
@@ -98,9 +99,8 @@ class BankBook:
 @dataclass
 class Shadow:
     key: str
-    amount: int
-    currency: str
     due: int | None
+    bank: BankBook
     state: str = "queued"
     phase: str = "send"
     epoch: int = GENERATION + 1
@@ -108,7 +108,6 @@ class Shadow:
     is_aged: bool = False  #: in doubt, and past the horizon
     card: Place = field(default_factory=Place)
     pares: Place = field(default_factory=Place)
-    bank: BankBook = field(default_factory=BankBook)
 
     @property
     def is_final(self) -> bool:

@@ -52,8 +52,8 @@ def test_a_dead_one_without_a_card_is_not_told_to_be_requeued(transfers: Cli, in
 
 def test_a_list_of_a_state_is_oldest_first_and_bounded(transfers: Cli, into: Into) -> None:
     names = [f"payout-{at}" for at in range(4)]
-    for name in names:
-        into(State.QUEUED, name)
+    for at, name in enumerate(names):  # two of the same millisecond stand in the order of their ids
+        into(State.QUEUED, name, invoice_id=f"25112400000{at}")
     into(State.DEAD, "other")
 
     assert [found["reference"] for found in transfers("list", "queued", "--json").json] == names
@@ -139,8 +139,8 @@ def test_the_age_of_a_queue_is_that_of_its_oldest_message(into: Into, environmen
 
 
 def test_parked_ones_have_their_sum_and_their_deadline(transfers: Cli, into: Into) -> None:
-    into(State.PARKED, "payout-1")
-    into(State.PARKED, "payout-2")
+    into(State.PARKED, "payout-1", invoice_id="251124000001")
+    into(State.PARKED, "payout-2", invoice_id="251124000002")
 
     told = transfers("parked", "--json").json
 
