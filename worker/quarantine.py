@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 import dramatiq
-from dramatiq.errors import SkipMessage
+from dramatiq.middleware import SkipMessage
 
 from ledger import doorbell
 

@@ -52,7 +52,7 @@ class Stage:
 
     def _start(self, ends: contextlib.ExitStack) -> None:
         bank = self._popen("sandbox", "--print-address", env=_without_foreign(os.environ))
-        pass
+        ends.callback(_end, bank)
         ledger = embedded.start(self.folder / "ledger-server", embedded.LEDGER_OPTIONS)
         ends.callback(ledger.stop)
         vault = embedded.start(self.folder / "vault-server", embedded.VAULT_OPTIONS)

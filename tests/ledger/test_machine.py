@@ -52,27 +52,21 @@ class Machine(RuleBasedStateMachine):
     def create(self, amount: int, mood: str, hows: list[int]) -> None:
         """A producer brings an intent, and mostly puts its card in."""
         record = self.ground.create(f"payout-{len(self.ground.shadows)}", amount, ["KZT", "USD"][amount % 2], mood)
-        self._go_through(self._enter(Actor("producer", record), put_card), hows)
-
-    @precondition(lambda self: self._open())
-    @rule(which=WHICH, who=WHICH)
-    def somebody_comes(self, which: int, who: int) -> None:
-        self._come(which, who)
+        self._go_on(self._enter(Actor("producer", record), put_card), hows or [0])
 
     @precondition(lambda self: self._open())
     @rule(which=WHICH, who=WHO, hows=HOWS)
-    def somebody_comes_and_goes_through(self, which: int, who: int, hows: list[int]) -> None:
-        self._go_through(self._come(which, who), hows)
-
-    @precondition(lambda self: self.actors)
-    @rule(which=WHICH, how=HOW)
-    def somebody_goes_on(self, which: int, how: int) -> None:
-        self._go_on(self.actors[which % len(self.actors)], how)
+    def somebody_comes(self, which: int, who: int, hows: list[int]) -> None:
+        shadow = self._open()[which % len(self._open())]
+        comers = COMERS[shadow.state]
+        comer = comers[who % len(comers)]
+        record = self.ground.peek(shadow.key)
+        self._go_on(self._enter(Actor(comer.__qualname__.partition(".")[0], record), comer), hows)
 
     @precondition(lambda self: self.actors)
     @rule(which=WHICH, hows=HOWS)
-    def somebody_goes_through(self, which: int, hows: list[int]) -> None:
-        self._go_through(self.actors[which % len(self.actors)], hows)
+    def somebody_goes_on(self, which: int, hows: list[int]) -> None:
+        self._go_on(self.actors[which % len(self.actors)], hows or [0] * 9)
 
     @precondition(lambda self: self._troubles())
     @rule(which=st.integers(0, 60))
@@ -86,6 +80,11 @@ class Machine(RuleBasedStateMachine):
     def all_is_well(self) -> None:
         if hasattr(self, "ground"):
             self.ground.check()
+            for shadow in self.ground.shadows.values():
+                is_told_not_sent = shadow.state in {"queued", "dead", "expired", "cancelled"}
+                assert not (is_told_not_sent and self._is_under_way(shadow)), (
+                    f"{shadow.state}, but it may be sent still"
+                )
 
     # Actors.
 
@@ -97,12 +96,6 @@ class Machine(RuleBasedStateMachine):
             if not shadow.is_final or (shadow.state == "paid" and shadow.bank.word == "given_back")
         ]
 
-    def _come(self, which: int, who: int) -> Actor:
-        shadow = self._open()[which % len(self._open())]
-        comers = COMERS[shadow.state]
-        comer = comers[who % len(comers)]
-        return self._enter(Actor(comer.__qualname__.partition(".")[0], self.ground.peek(shadow.key)), comer)
-
     def _enter(self, actor: Actor, way: Callable[[Ground, Actor], object]) -> Actor:
         note(f"{actor.name} comes to {actor.key}, {actor.record.state} under {actor.record.epoch}")
         actor.way = way(self.ground, actor)  # type: ignore[assignment]  # each comer is a generator of this kind
@@ -110,18 +103,15 @@ class Machine(RuleBasedStateMachine):
         self._resume(actor, None)
         return actor
 
-    def _go_through(self, actor: Actor, hows: list[int]) -> None:
-        """On to its end, undisturbed; where nothing is said, the good way."""
-        rest = iter(hows)
-        while actor in self.actors:
-            self._go_on(actor, next(rest, 0))
-            self.ground.check()
-
-    def _go_on(self, actor: Actor, how: int) -> None:
-        self.ground.clock.advance(1)
-        option = actor.options[how % len(actor.options)]
-        note(f"{actor.name} at {actor.key} goes on: {option}")
-        self._resume(actor, option)
+    def _go_on(self, actor: Actor, hows: list[int]) -> None:
+        """As many steps as are said, each as it is said, or to its end."""
+        for how in hows:
+            if actor in self.actors:
+                self.ground.clock.advance(1)
+                option = actor.options[how % len(actor.options)]
+                note(f"{actor.name} at {actor.key} goes on: {option}")
+                self._resume(actor, option)
+                self.all_is_well()
 
     def _resume(self, actor: Actor, option: str | None) -> None:
         assert actor.way is not None
@@ -174,9 +164,12 @@ class Machine(RuleBasedStateMachine):
 
     def _may_age(self, shadow: Shadow) -> bool:
         """The horizon is far beyond every lease and every request: nobody holds a card that long."""
+        return shadow.state == "in_doubt" and not shadow.is_aged and not self._is_under_way(shadow)
+
+    def _is_under_way(self, shadow: Shadow) -> bool:
+        """Somebody holds its card, or has sent a request that the bank may not have heard yet."""
         holds = {"holding", "transfer", "confirm"}
-        busy = any(actor.key == shadow.key and actor.stage in holds for actor in self.actors)
-        return shadow.state == "in_doubt" and not shadow.is_aged and not shadow.bank.late and not busy
+        return bool(shadow.bank.late) or any(actor.key == shadow.key and actor.stage in holds for actor in self.actors)
 
     def _age(self, shadow: Shadow) -> None:
         """What was sealed has timed out by then, and nobody puts a card in after its deadline."""
