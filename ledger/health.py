@@ -125,7 +125,8 @@ def _together(ledger: redis.Redis, vault: redis.Redis, clock: Clock, durability:
     if same and durability is not Durability.RELAXED:
         cure = "start a second server without any persistence, and name that one"
         found.append(Finding("VAULT_URL", "it names the ledger's server", cure))
-    if Ledger(ledger, clock).counters().get("sequence", 0) < Vault(vault).high_water():
+    mark = Vault(vault).high_water()  # read first: the ledger goes on meanwhile, and may only be further
+    if Ledger(ledger, clock).counters().get("sequence", 0) < mark:
         cure = "stop all sending and see the runbook, 'The ledger went back'"
         found.append(Finding("REDIS_URL", "the ledger has forgotten moves that the vault remembers", cure))
     return found

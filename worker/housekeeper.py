@@ -16,6 +16,7 @@ from worker.gate import Gate
 _LOG = logging.getLogger(__name__)
 
 _EXAMINE_S = 60.0
+_UNFIT_S = 5.0  #: sooner, while something is wrong
 _TRIM_S = 3600.0
 
 
@@ -52,13 +53,12 @@ class Housekeeper:
             if self._breakers.may_probe(host) and self._ask_harmless(host):
                 self._breakers.close(host)
         if self._clock.monotonic() >= self._next_look:
-            self._next_look = self._clock.monotonic() + _EXAMINE_S
-            self._look()
+            self._next_look = self._clock.monotonic() + (_EXAMINE_S if self._look() else _UNFIT_S)
         if self._clock.monotonic() >= self._next_trim:
             self._next_trim = self._clock.monotonic() + _TRIM_S
             self._events.trim(self._keep_ms)
 
-    def _look(self) -> None:
+    def _look(self) -> bool:
         """Are the servers still what they were at the start? What was found is said once, and when it is over."""
         findings = self._examine()
         said = [str(finding) for finding in findings]
@@ -73,3 +73,4 @@ class Housekeeper:
             self._said = said
         if not findings:
             self._ledger.seen = max(self._ledger.seen, self._vault.high_water())
+        return not findings
