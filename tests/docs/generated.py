@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ledger import states
+from ops import settings_table
 from worker.bank import CATALOGUE, CodeClass, Consequence, Entry
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +25,10 @@ EFFECTS = {
 
 def state_diagram() -> str:
     return f"```mermaid\n{states.diagram()}\n```"
+
+
+def settings() -> str:
+    return "\n".join(settings_table.markdown_rows())
 
 
 def code_catalogue() -> str:
@@ -48,6 +53,8 @@ def _name(entry: Entry) -> str:
 
 #: Where each piece stands.
 PIECES: dict[tuple[str, str], Callable[[], str]] = {
+    ("README.md", "states"): state_diagram,
+    ("README.md", "settings"): settings,
     ("docs/design.md", "states"): state_diagram,
     ("docs/bank.md", "codes"): code_catalogue,
 }
