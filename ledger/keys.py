@@ -48,13 +48,23 @@ def md(text: str) -> str:
 
 
 def card(key: str) -> str:
-    """In the vault: the sealed cards of a transfer, or what is left in their place."""
+    """In the vault: what stands in the place of a transfer's cards, and under which epoch."""
     return f"{_ROOT}card:{key}"
 
 
 def pares(key: str) -> str:
-    """In the vault: the sealed PaRes of a transfer, or what is left in its place."""
+    """In the vault: the same of its PaRes."""
     return f"{_ROOT}pares:{key}"
+
+
+def sealed_card(key: str) -> str:
+    """In the vault: the sealed cards themselves. Workers alone may read here."""
+    return f"{_ROOT}sealed:card:{key}"
+
+
+def sealed_pares(key: str) -> str:
+    """In the vault: the sealed PaRes itself. Workers alone may read here."""
+    return f"{_ROOT}sealed:pares:{key}"
 
 
 def challenge(key: str) -> str:

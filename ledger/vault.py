@@ -61,6 +61,7 @@ class Unburn(StrEnum):
 
 _NAMES = ("vault_put", "vault_burn", "vault_refence", "vault_unburn", "vault_close", "vault_drop", "vault_look")
 _PLACES = {Purpose.CARD: keys.card, Purpose.PARES: keys.pares}
+_SEALED = {Purpose.CARD: keys.sealed_card, Purpose.PARES: keys.sealed_pares}
 
 
 class Vault:
@@ -83,7 +84,8 @@ class Vault:
 
     def burn(self, purpose: Purpose, key: str, epoch: int, sequence: int) -> Burnt | Later | Gone:
         """Take the blob out. `sequence` is the ledger's at the claim: the vault remembers the highest."""
-        reply = self._run(("vault_burn", (_PLACES[purpose](key), keys.HIGH_WATER), (epoch, sequence)))
+        args = (epoch, sequence, _SEALED[purpose](key))
+        reply = self._run(("vault_burn", (_PLACES[purpose](key), keys.HIGH_WATER), args))
         match reply[0]:
             case "OK":
                 return Burnt(reply[1])
@@ -98,7 +100,8 @@ class Vault:
 
     def unburn(self, purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str = "") -> Unburn:
         """Only for who holds proof that nothing was sent: the blob again, for the next epoch."""
-        return Unburn(self._run(("vault_unburn", (_PLACES[purpose](key),), (epoch, tag, sealed, ttl_ms)))[0])
+        args = (epoch, tag, sealed, ttl_ms, _SEALED[purpose](key))
+        return Unburn(self._run(("vault_unburn", (_PLACES[purpose](key),), args))[0])
 
     def close(self, purpose: Purpose, key: str, epoch: int) -> bool:
         """Before a transfer ends unsent. False: something was taken out under this epoch or a later one after all."""
@@ -106,8 +109,8 @@ class Vault:
 
     def drop(self, key: str) -> None:
         """The transfer has ended: whatever is left of its card and its PaRes goes."""
-        for place in _PLACES.values():
-            self._run(("vault_drop", (place(key),), ()))
+        for purpose in Purpose:
+            self._run(("vault_drop", (_PLACES[purpose](key),), (_SEALED[purpose](key),)))
 
     def look(self, purpose: Purpose, key: str) -> There:
         return There(self._run(("vault_look", (_PLACES[purpose](key),), ()))[0])
@@ -131,4 +134,4 @@ class Vault:
 
 def _put(purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str) -> Call:
     over = "over" if purpose is Purpose.CARD else ""
-    return "vault_put", (_PLACES[purpose](key),), (epoch, tag, sealed, ttl_ms, over)
+    return "vault_put", (_PLACES[purpose](key),), (epoch, tag, sealed, ttl_ms, over, _SEALED[purpose](key))

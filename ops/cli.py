@@ -36,10 +36,12 @@ COMMANDS = {
     "parked": Shelf("parked", _LOOK, "Who waits for a client's 3-D Secure answer."),
     "doubt": Shelf("doubt", _LOOK, "Money of which nobody knows yet whether it moved."),
     "terminals": Shelf("terminals", _LOOK, "Terminals, their invoice ids and their stops."),
+    "audit": Shelf("audit", _LOOK, "Do ledger, due, counters, queue and vault say the same?"),
     "enqueue": Shelf("enqueue", _ACT, "Take an intent, or a list of them, from standard input."),
     "dead": Shelf("dead", _ACT, "The dead: list, show, requeue, discard."),
     "settle": Shelf("settle", _ACT, "End a held transfer by hand, with evidence."),
     "cancel": Shelf("cancel", _ACT, "Take a transfer back before any money can move."),
+    "queue": Shelf("queue", _ACT, "rebuild: ring again for every unfinished transfer."),
     "pause": Shelf("lanes", _ACT, "Stop a lane, for one terminal or for all."),
     "unpause": Shelf("lanes", _ACT, "Open a lane again."),
 }

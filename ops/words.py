@@ -49,7 +49,7 @@ STEP: Mapping[str, str] = {
     Verb.CLAIM: "sent",
     Verb.PAY: "paid",
     Verb.DECLINE: "declined",
-    Verb.PARK: "3-D Secure wanted",
+    Verb.PARK: "3-D Secure asked",
     Verb.DOUBT: "in doubt",
     Verb.REQUEUE: "not sent",
     Verb.REQUEUE_CONFIRM: "not sent",
@@ -119,7 +119,7 @@ def step(event: Event) -> str:
     if verb == Verb.CLAIM and fields.get("state") == State.CONFIRMING:
         word = "confirm sent"
     if verb == Verb.DECLINE:
-        word = f"{word}, {code(fields.get('code', '?'))}"
+        word = f"{word} ({fields.get('code', '?')})"
     if verb in {Verb.DEFER, Verb.REQUEUE, Verb.REQUEUE_CONFIRM, Verb.DOUBT}:
         word = f"{word} ({fields.get('reason', '?')})"
     return word

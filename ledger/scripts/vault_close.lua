@@ -5,10 +5,10 @@
 -- Replies  OK | BURNT epoch
 
 local epoch = tonumber(ARGV[1])
-local kind, kept, rest = look()
+local kind, kept, tag = look()
 if kind == 'tombstone' and kept >= epoch then return {'BURNT', number(kept)} end
 if kind == 'blob' and kept == epoch then
-  redis.call('SET', KEYS[1], 'B:' .. number(epoch + 1) .. ':' .. rest, 'KEEPTTL')
+  redis.call('SET', KEYS[1], 'B:' .. number(epoch + 1) .. ':' .. tag, 'KEEPTTL')
 elseif kind == 'nothing' then
   redis.call('SET', KEYS[1], 'C:' .. ARGV[1], 'PX', REMEMBER_MS)
 end

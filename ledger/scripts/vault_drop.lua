@@ -1,7 +1,11 @@
 -- vault_drop: the transfer has ended, so its blob goes; a tombstone stays.
 --
+-- ARGV     1 the sealed text's key
 -- Replies  OK
 
 local kind, kept = look()
-if kind == 'blob' then redis.call('SET', KEYS[1], 'C:' .. number(kept), 'PX', REMEMBER_MS) end
+if kind == 'blob' then
+  redis.call('SET', KEYS[1], 'C:' .. number(kept), 'PX', REMEMBER_MS)
+  redis.call('DEL', ARGV[1])
+end
 return {'OK'}

@@ -2,15 +2,15 @@
 -- a tombstone or a closed mark.
 --
 -- ARGV     1 epoch  2 tag  3 sealed  4 ms to live  5 `over` or `` (may it replace a blob of a lower epoch?)
+--          6 the sealed text's key
 -- Replies  STORED | SAME | PRESENT kind epoch
 
 local epoch = tonumber(ARGV[1])
-local kind, kept, rest = look()
+local kind, kept, tag = look()
 if kind == 'nothing' or (kind == 'blob' and ARGV[5] == 'over' and kept < epoch) then
-  redis.call('SET', KEYS[1], 'B:' .. ARGV[1] .. ':' .. ARGV[2] .. ':' .. ARGV[3], 'PX', ARGV[4])
+  redis.call('SET', KEYS[1], 'B:' .. ARGV[1] .. ':' .. ARGV[2], 'PX', ARGV[4])
+  redis.call('SET', ARGV[6], ARGV[3], 'PX', ARGV[4])
   return {'STORED'}
 end
-if kind == 'blob' and kept == epoch and ARGV[2] ~= '' and string.match(rest, '^[^:]*') == ARGV[2] then
-  return {'SAME'}
-end
+if kind == 'blob' and kept == epoch and ARGV[2] ~= '' and tag == ARGV[2] then return {'SAME'} end
 return {'PRESENT', kind, number(kept)}

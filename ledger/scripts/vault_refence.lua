@@ -5,9 +5,9 @@
 -- Replies  OK | ALREADY | NO kind epoch
 
 local epoch = tonumber(ARGV[1])
-local kind, kept, rest = look()
+local kind, kept, tag = look()
 if kind == 'blob' and kept == epoch then
-  redis.call('SET', KEYS[1], 'B:' .. number(epoch + 1) .. ':' .. rest, 'KEEPTTL')
+  redis.call('SET', KEYS[1], 'B:' .. number(epoch + 1) .. ':' .. tag, 'KEEPTTL')
   return {'OK'}
 end
 if kind == 'blob' and kept == epoch + 1 then return {'ALREADY'} end

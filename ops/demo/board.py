@@ -23,7 +23,7 @@ from ops.demo.scenes import Scene
 
 _REFUSED = "refused"
 
-#: A terminal of this size has room for whole stories while they are told. The last look has all of them.
+#: A terminal of this size has room for whole stories while they are told. At the end they are told on any.
 _WIDE, _HIGH = 110, 34
 
 
@@ -78,19 +78,35 @@ class Board:
     def table(self, *, small: bool = False) -> Table:
         """Small: a line a row, with the newest step alone."""
         made = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=small)
-        made.add_column("what is shown", overflow="ellipsis" if small else "fold", no_wrap=small, ratio=3)
-        made.add_column("invoice", no_wrap=True)
+        made.add_column("what is shown", no_wrap=True)
+        if not small:
+            made.add_column("invoice", no_wrap=True)
         made.add_column("KZT", justify="right", no_wrap=True)
         made.add_column("state", no_wrap=True, min_width=10)
-        made.add_column("what happened", overflow="ellipsis" if small else "fold", no_wrap=small, ratio=2)
-        for row in sorted(self.rows.values(), key=lambda row: row.scene.number):
-            story = Text(row.steps[-1] if row.steps else "") if small else _story(row)
-            made.add_row(row.scene.shows, row.invoice_id, row.amount, _state(row.state), story)
+        made.add_column("what happened", no_wrap=small, overflow="ellipsis" if small else "fold", ratio=1)
+        for row in self._in_order():
+            invoice = [] if small else [row.invoice_id]
+            story = _newest(row) if small else _story(row)
+            made.add_row(row.scene.shows, *invoice, row.amount, _state(row.state), story)
         return made
+
+    def stories(self) -> Table:
+        """The whole stories, for a screen on which the table had no room for them."""
+        made = Table.grid(padding=(0, 2))
+        for row in self._in_order():
+            made.add_row(row.scene.shows, _story(row))
+        return made
+
+    def _in_order(self) -> list[Row]:
+        return sorted(self.rows.values(), key=lambda row: row.scene.number)
 
 
 def _state(state: str) -> Text:
     return Text(state, style="red") if state == _REFUSED else screen.state_text(state) if state else Text("")
+
+
+def _newest(row: Row) -> Text:
+    return Text(row.steps[-1] if row.steps else "")
 
 
 def _story(row: Row) -> Text:
@@ -125,20 +141,21 @@ class LiveTable:
 
     def changed(self, row: Row, sentence: str) -> None:  # noqa: ARG002 - the whole board is drawn
         size = self._live.console.size
-        small = size.width < _WIDE or size.height < _HIGH
-        self._live.update(self._board.table(small=small), refresh=True)
+        self._live.update(self._board.table(small=size.width < _WIDE or size.height < _HIGH), refresh=True)
 
 
 @contextlib.contextmanager
 def shown(board: Board, console: Console) -> Iterator[None]:
-    """Inside, the board is on the screen; at the end its last look stays there."""
+    """Inside, the board is on the screen; at the end it is told once more, with whole stories."""
     if not console.is_terminal:
         board.face = Lines(board)
         yield
         return
-    with Live(board.table(), console=console, auto_refresh=False, vertical_overflow="ellipsis") as live:
+    with Live(board.table(), console=console, auto_refresh=False, transient=True) as live:
         board.face = LiveTable(board, live)
         yield
-        live.vertical_overflow = "visible"
-        live.update(board.table(), refresh=True)
     board.face = Silent()
+    small = console.width < _WIDE
+    console.print(board.table(small=small))
+    if small:
+        console.print(board.stories())

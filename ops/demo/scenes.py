@@ -44,15 +44,15 @@ class Scene:
         }
 
 
-PAYOUT = Scene(1, "a payout from a saved card", "15000", "Payout 1", sender=_SAVED, urgency="batch")
+PAYOUT = Scene(1, "payout from a saved card", "15000", "Payout 1", sender=_SAVED, urgency="batch")
 BY_CARD = Scene(2, "from card to card", "4500.50", "For the bicycle")
-SECURE = Scene(3, "3-D Secure: parked, then confirmed", "12000", "[3ds] For the concert")
+SECURE = Scene(3, "parked for 3-D Secure", "12000", "[3ds] For the concert")
 DECLINED = Scene(4, "declined by the bank", "990000", "[decline:484] Too much")
-NO_TOKEN = Scene(5, "no token twice, then one", "7200", "Payout 5", sender=_SAVED, urgency="batch")
-TWICE = Scene(6, "the same payout enqueued twice", "25000", "Payout 6", sender=_SAVED, urgency="batch")
-COLLISION = Scene(7, "another order, the same last six", "3000", "Payout 7", sender=_SAVED)
-KILLED = Scene(8, "its worker killed on the wire", "50000", "[hang-after:30] Payout 8", sender=_SAVED)
-DEAD = Scene(9, "dies, and is requeued by hand", "8800", "Payout 9", sender=_SAVED, urgency="batch")
+NO_TOKEN = Scene(5, "no token, twice", "7200", "Payout 5", sender=_SAVED, urgency="batch")
+TWICE = Scene(6, "enqueued twice", "25000", "Payout 6", sender=_SAVED, urgency="batch")
+COLLISION = Scene(7, "the last six collide", "3000", "Payout 7", sender=_SAVED)
+KILLED = Scene(8, "killed on the wire", "50000", "[hang-after:30] Payout 8", sender=_SAVED)
+DEAD = Scene(9, "dies, and is requeued", "8800", "Payout 9", sender=_SAVED, urgency="batch")
 
 #: These are not played before the others have ended: a killed worker has company on the wire otherwise.
 LATER = (KILLED, DEAD)

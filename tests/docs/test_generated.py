@@ -34,6 +34,8 @@ def test_the_table_of_keys_names_every_key_and_no_other() -> None:
         re.sub("[0-9a-f]{32}$", "<digest>", keys.md("")),
         keys.card("<key>"),
         keys.pares("<key>"),
+        keys.sealed_card("<key>"),
+        keys.sealed_pares("<key>"),
         keys.challenge("<key>"),
     }
     written = set(re.findall(r"^\| `(transfers:[^`]+)` \|", DESIGN, re.MULTILINE))
@@ -46,7 +48,8 @@ def test_every_way_to_make_a_key_is_in_the_test_above() -> None:
     functions = {name for name, value in vars(keys).items() if callable(value) and value.__module__ == keys.__name__}
 
     assert functions == {
-        "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "pares", "challenge",
+        "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "pares", "sealed_card", "sealed_pares",
+        "challenge",
     }  # fmt: skip
 
 

@@ -182,13 +182,13 @@ def sandbox(_bank: RunningSandbox) -> RunningSandbox:
 def stage(
     ledger: Ledger, vault: Vault, clock: FakeClock, sandbox: RunningSandbox, ledger_client: redis.Redis
 ) -> Iterator[Stage]:
-    client = connect(_queue_url(ledger_client), text=False)
+    client = connect(queue_url(ledger_client), text=False)
     stage = Stage(ledger, vault, sandbox, clock, Broker(client, [], {}))
     yield stage
     stage.bank.close()
     client.close()
 
 
-def _queue_url(client: redis.Redis) -> str:
+def queue_url(client: redis.Redis) -> str:
     where = client.connection_pool.connection_kwargs
     return f"redis://{where['host']}:{where['port']}/1"

@@ -125,7 +125,8 @@ class Ground:
         """A blob's time is over. Its server keeps the time in truth; a test has none to wait."""
         place = self._place(purpose, key)
         if place.kind == "blob":
-            self._vault_client.delete((keys.card if purpose is Purpose.CARD else keys.pares)(key))
+            for name in _NAMES[purpose]:
+                self._vault_client.delete(name(key))
             place.time_out()
 
     def _place(self, purpose: Purpose, key: str) -> Place:
@@ -154,10 +155,11 @@ class Ground:
             for name, place in ((keys.card(key), shadow.card), (keys.pares(key), shadow.pares)):
                 if place.kind != "nothing":
                     expected[name] = [_LETTERS[place.kind], str(place.epoch)]
+        blobs = sum(letter == "B" for letter, _ in expected.values())
         names = [name for name in expected if self._vault_client.exists(name)]
         pipeline: Any = self._vault_client.pipeline(transaction=False)
         for name in names:
             pipeline.get(name)
         stands = {name: value.split(":")[:2] for name, value in zip(names, pipeline.execute(), strict=True)}
         assert stands == expected
-        assert self._vault_client.dbsize() - self._vault_client.exists(keys.HIGH_WATER) == len(expected)
+        assert self._vault_client.dbsize() - self._vault_client.exists(keys.HIGH_WATER) == len(expected) + blobs

@@ -62,8 +62,8 @@ class TestNew:
         self, transfers: Transfers, vault: Vault, pair: KeyPair, hands: Hands
     ) -> None:
         one, two = transfers.enqueue(by_pan("one")).key, transfers.enqueue(by_pan("two")).key
-        sealed = vault.client.get(keys.card(one))
-        vault.client.set(keys.card(two), str(sealed))
+        sealed = vault.client.get(keys.sealed_card(one))
+        vault.client.set(keys.sealed_card(two), str(sealed))
 
         with pytest.raises(SealBroken):
             hands.burn(hands.claim(two))

@@ -16,6 +16,8 @@ MADE: dict[str, str] = {
     "md": keys.md("270469967-9CA5EC5779A3358E"),
     "card": keys.card("251124000001"),
     "pares": keys.pares("251124000001"),
+    "sealed_card": keys.sealed_card("251124000001"),
+    "sealed_pares": keys.sealed_pares("251124000001"),
     "challenge": keys.challenge("251124000001"),
 }
 

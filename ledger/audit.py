@@ -1,0 +1,177 @@
+"""The audit: do ledger, `due`, counters, vault and queue say the same? It only reads, and looks from both sides.
+
+A transfer that moves while it is looked at can look wrong for a moment, so whatever is off is looked at a second time.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+
+from ledger import invoice, keys
+from ledger.clock import Clock
+from ledger.doorbell import NAMESPACE, QUEUES
+from ledger.errors import LedgerUnavailable, VaultUnavailable
+from ledger.ledger import Ledger
+from ledger.record import Record
+from ledger.states import State
+
+_PAGE = 500
+
+#: A mark in the vault (a tombstone, a closed one) is this short; a sealed blob is longer.
+_LONGEST_MARK = 24
+
+#: Who is due for longer than this is not being looked after: does any sweeper run?
+LATE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """One thing that is off. `where` names the two that disagree."""
+
+    where: str
+    key: str
+    says: str
+
+
+class Audit:
+    def __init__(self, ledger: Ledger, queue: redis.Redis, vault: redis.Redis | None, clock: Clock) -> None:
+        self._ledger = ledger
+        self._queue = queue
+        self._vault = vault
+        self._clock = clock
+
+    def run(self) -> list[Oddity]:
+        """Whatever was off both times."""
+        first = set(self._look())
+        if not first:
+            return []
+        again = set(self._look())
+        return sorted(first & again, key=lambda oddity: (oddity.where, oddity.key))
+
+    def _look(self) -> Iterator[Oddity]:
+        with _ledger_wall():
+            records = {record.key: record for record in self._records()}
+            yield from self._due(records)
+            yield from self._open(records)
+            yield from self._counters(records)
+            yield from self._messages(records)
+        if self._vault is not None:
+            with _vault_wall():
+                yield from self._blobs(self._vault, records)
+
+    def _records(self) -> Iterator[Record]:
+        names = self._ledger.client.scan_iter(keys.suffix_record("*", 0).rpartition(":")[0] + ":*", count=_PAGE)
+        page: list[str] = []
+        for name in names:
+            page.append(str(name))
+            if len(page) == _PAGE:
+                yield from self._read(page)
+                page = []
+        yield from self._read(page)
+
+    def _read(self, names: list[str]) -> Iterator[Record]:
+        pipeline = self._ledger.client.pipeline(transaction=False)
+        for name in names:
+            pipeline.hgetall(name)
+        for raw in pipeline.execute():
+            if raw.get("state"):
+                yield Record.from_hash(raw)
+
+    def _due(self, records: dict[str, Record]) -> Iterator[Oddity]:
+        due = dict(cast("list[tuple[str, float]]", self._ledger.client.zrange(keys.DUE, 0, -1, withscores=True)))
+        now_ms = self._clock.now_ms()
+        for key, record in records.items():
+            if not record.state.final and key not in due:
+                yield Oddity("ledger, due", key, f"{record.state}, and nobody is to look again")
+        for key, at in due.items():
+            if key not in records:
+                yield Oddity("due, ledger", key, "due, and not in the ledger")
+            elif records[key].state.final:
+                yield Oddity("due, ledger", key, f"due, and {records[key].state}")
+            elif now_ms - at > LATE_MS:
+                yield Oddity("due, clock", key, f"{records[key].state}, due for {int(now_ms - at) // 1000} s")
+
+    def _open(self, records: dict[str, Record]) -> Iterator[Oddity]:
+        names = {str(name).split(":", 2)[2]: str(name) for name in self._ledger.client.zrange(keys.OPEN, 0, -1)}
+        for key, record in records.items():
+            wanted = None if record.state.final else f"{record.state}:{record.since}:{key}"
+            if names.pop(key, None) != wanted:
+                yield Oddity("ledger, open", key, f"{record.state}, and the lists of operators say otherwise")
+        for key in names:
+            yield Oddity("open, ledger", key, "listed, and not in the ledger")
+
+    def _counters(self, records: dict[str, Record]) -> Iterator[Oddity]:
+        counted: Counter[str] = Counter()
+        for record in records.values():
+            counted[f"n:{record.state}:{record.currency}"] += 1
+            counted[f"sum:{record.state}:{record.currency}"] += record.amount
+            counted[f"used:{record.space}"] += 1
+        kept = self._ledger.counters()
+        for name in sorted(set(counted) | set(kept) - {"sequence"}):
+            if kept.get(name, 0) != counted[name]:
+                yield Oddity("counters, ledger", name, f"counted {counted[name]}, kept {kept.get(name, 0)}")
+
+    def _messages(self, records: dict[str, Record]) -> Iterator[Oddity]:
+        """A message for nobody, and who waits for a worker with no message: the second is rung for by the sweeper."""
+        rung: set[str] = set()
+        for queue in QUEUES:
+            for text in self._queue.hvals(f"{NAMESPACE}:{queue}.msgs"):
+                key = _key_of(text)
+                if key is None:
+                    yield Oddity("queue, ledger", queue, "holds a message that is no transfer's key")
+                elif key not in records:
+                    yield Oddity("queue, ledger", key, "rung for, and not in the ledger")
+                else:
+                    rung.add(key)
+        now_ms = self._clock.now_ms()
+        for key, record in records.items():
+            waits_ms = now_ms - max(record.since, record.next)
+            if record.state in {State.QUEUED, State.RESUMED} and key not in rung and waits_ms > LATE_MS:
+                yield Oddity(
+                    "ledger, queue", key, f"{record.state} for {waits_ms // 1000} s, and no message rings for it"
+                )
+
+    def _blobs(self, vault: redis.Redis, records: dict[str, Record]) -> Iterator[Oddity]:
+        """By their lengths alone: nobody who audits can read a card."""
+        held: set[str] = set()
+        for name in vault.scan_iter(keys.card("*"), count=_PAGE):
+            key = str(name).removeprefix(keys.card(""))
+            if vault.strlen(str(name)) <= _LONGEST_MARK:
+                continue
+            held.add(key)
+            if key not in records:
+                yield Oddity("vault, ledger", key, "holds a card of a transfer that is not in the ledger")
+            elif records[key].state in {State.PARKED, State.RESUMED, State.CONFIRMING} or records[key].state.final:
+                yield Oddity("vault, ledger", key, f"holds a card of a transfer that is {records[key].state}")
+        for key, record in records.items():
+            if record.state is State.QUEUED and key not in held:
+                yield Oddity("ledger, vault", key, "queued, and its card is missing: its producer may bring it again")
+
+
+def _key_of(text: Any) -> str | None:
+    try:
+        (key,) = json.loads(text)["args"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return key if isinstance(key, str) and invoice.is_key(key) else None
+
+
+@contextmanager
+def _ledger_wall() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError:
+        raise LedgerUnavailable from None
+
+
+@contextmanager
+def _vault_wall() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError:
+        raise VaultUnavailable from None

@@ -1,0 +1,103 @@
+"""The audit sees each way in which ledger, `due`, counters, queue and vault can disagree, and is silent otherwise."""
+
+from collections.abc import Callable
+
+import pytest
+
+from ledger import keys
+from ledger.audit import Audit
+from ledger.doorbell import NAMESPACE, NOW
+from ledger.sealing import Purpose
+from ledger.servers import connect
+from tests.journey.conftest import Stage, queue_url
+
+
+def audit(stage: Stage) -> list[tuple[str, str]]:
+    queue = connect(queue_url(stage.ledger.client), text=False)
+    try:
+        found = Audit(stage.ledger, queue, stage.vault.client, stage.clock).run()
+    finally:
+        queue.close()
+    return [(oddity.where, oddity.key) for oddity in found]
+
+
+def test_nothing_is_off_where_nothing_is(stage: Stage) -> None:
+    """One queued, one parked, one in doubt, one paid, one declined: all agree."""
+    stage.new()
+    for description in ("[3ds]", "[drop-after]", "Payout", "[decline:484]"):
+        stage.journey.execute(stage.new(description))
+
+    assert audit(stage) == []
+
+
+def _not_due(stage: Stage, key: str) -> None:
+    stage.ledger.client.zrem(keys.DUE, key)
+
+
+def _not_listed(stage: Stage, key: str) -> None:
+    record = stage.record(key)
+    stage.ledger.client.zrem(keys.OPEN, f"queued:{record.since}:{key}")
+
+
+def _no_card(stage: Stage, key: str) -> None:
+    stage.vault.drop(key)
+
+
+def _forgotten(stage: Stage, key: str) -> None:
+    stage.ledger.client.delete(keys.record(key))
+
+
+def _late(stage: Stage, _key: str) -> None:
+    stage.clock.advance(120)
+
+
+def _miscounted(stage: Stage, _key: str) -> None:
+    stage.ledger.client.hincrby(keys.COUNTERS, "sum:queued:KZT", 1)
+
+
+def _foreign_message(stage: Stage, _key: str) -> None:
+    stage.broker.client.hset(f"{NAMESPACE}:{NOW}.msgs", "id", "not a message")
+
+
+@pytest.mark.parametrize(
+    ("damage", "where"),
+    [
+        (_not_due, "ledger, due"),
+        (_not_listed, "ledger, open"),
+        (_no_card, "ledger, vault"),
+        (_forgotten, "due, ledger"),
+        (_forgotten, "vault, ledger"),
+        (_late, "due, clock"),
+        (_late, "ledger, queue"),
+        (_miscounted, "counters, ledger"),
+        (_foreign_message, "queue, ledger"),
+    ],
+)
+def test_each_damage_is_seen(stage: Stage, damage: Callable[[Stage, str], None], where: str) -> None:
+    """Damage one thing, and the pair that disagrees is named."""
+    key = stage.new()
+
+    damage(stage, key)
+
+    assert where in {place for place, _ in audit(stage)}
+
+
+def test_a_card_that_outlived_its_transfer_is_seen(stage: Stage) -> None:
+    """Paid, and a blob in the vault: it should not be there."""
+    key = stage.new()
+    stage.journey.execute(key)
+    stage.vault.client.delete(keys.card(key))
+    stage.vault.put(Purpose.CARD, key, 1, "x" * 100, 60_000)
+
+    assert audit(stage) == [("vault, ledger", key)]
+
+
+def test_a_lost_queue_is_rung_for_again_by_the_sweeper(stage: Stage) -> None:
+    """Every key of Dramatiq's deleted: the sweeper rings for each, and nothing is paid twice."""
+    made = [stage.new() for _ in range(5)]
+    stage.broker.client.flushdb()
+
+    stage.later(6)
+
+    assert stage.broker.client.llen(f"{NAMESPACE}:{NOW}") == 5
+    assert [stage.executions(key) for key in made] == [1] * 5

@@ -1,0 +1,64 @@
+"""The audit and the queue made anew: what is off is named, a dry run rings for nobody, and --apply for everybody."""
+
+import redis
+
+from ledger import keys
+from ledger.doorbell import NAMESPACE, QUEUES
+from ledger.events import Events
+from ledger.servers import connect
+from ledger.states import State
+from tests.ops.conftest import OPERATOR, Cli, Into
+
+
+def messages(environment: dict[str, str]) -> dict[str, int]:
+    client = connect(environment["REDIS_URL"].removesuffix("/0") + "/1")
+    try:
+        return {queue: client.hlen(f"{NAMESPACE}:{queue}.msgs") for queue in QUEUES}
+    finally:
+        client.close()
+
+
+def test_the_audit_names_what_is_off_and_ends_with_1(transfers: Cli, into: Into, ledger_client: redis.Redis) -> None:
+    """An unfinished transfer that nobody is to look at again is found, and the exit status says so."""
+    record = into(State.PARKED)
+    assert transfers("audit").status == 0
+    ledger_client.zrem(keys.DUE, record.key)
+
+    said = transfers("audit", "--json")
+
+    assert said.status == 1
+    assert [(odd["where"], odd["key"]) for odd in said.json] == [("ledger, due", record.key)]
+
+
+def test_a_rebuild_says_for_whom_it_would_ring_and_rings_for_nobody(
+    transfers: Cli, into: Into, environment: dict[str, str]
+) -> None:
+    """Dry by default."""
+    into(State.QUEUED)
+
+    said = transfers("queue", "rebuild", "--json")
+
+    assert sum(said.json["would_ring"].values()) == 1
+    assert said.json["rung"] == 0
+    assert sum(messages(environment).values()) == 0
+
+
+def test_an_applied_rebuild_rings_for_every_unfinished_one(
+    transfers: Cli, into: Into, environment: dict[str, str], events: Events
+) -> None:
+    """A bell for who waits for a worker or an inquiry, none for the dead and the final; who and why in the log."""
+    for number, state in enumerate((State.QUEUED, State.RESUMED, State.IN_DOUBT, State.DEAD, State.PAID)):
+        into(state, f"payout-{number}")
+
+    said = transfers("queue", "rebuild", "--apply", "--reason", "the queue's server was replaced", "--json")
+
+    assert said.json["rung"] == 3
+    assert sum(messages(environment).values()) == 3
+    told = events.newest(1)[0].fields
+    assert (told["verb"], told["reason"]) == ("queue_rebuilt", "the queue's server was replaced")
+    assert told["actor"].endswith(OPERATOR)
+
+
+def test_a_rebuild_that_rings_wants_a_reason(transfers: Cli) -> None:
+    """What changes is kept with its reason."""
+    assert transfers("queue", "rebuild", "--apply").status == 1

@@ -1,0 +1,203 @@
+"""The bank of a simulation: its own books, and no care at all. Sent twice, it executes twice.
+
+What it promises is the contract's least: it answers truly about an order once the horizon of doubt has passed. Before
+that it may not know it, tell an old word, or be silent; a request may be under way for long and arrive late.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ledger.cards import CardData
+from ledger.secret import Secret
+from tests.simulation.world import Process, World
+from worker.bank import (
+    Challenge,
+    CodeClass,
+    ConfirmOutcome,
+    Declined,
+    Evidence,
+    NotSent,
+    Order,
+    Paid,
+    StatusReport,
+    StatusWord,
+    Terminal,
+    Token,
+    TokenRefused,
+    TransferOutcome,
+    Unclear,
+)
+
+HORIZON_S = 10_800
+CHALLENGE_S = 900
+YES, NO = "eWVz", "bm8="
+
+#: For so long after an order came in, the status may tell what is not so (any more).
+_LAG_S = HORIZON_S * 0.4
+_LATEST_S = HORIZON_S * 0.4
+_DEADLINE_S = 45.0
+
+_DECLINED = Declined("484", "declined", CodeClass.DECLINED)
+
+
+@dataclass(slots=True)
+class Account:
+    """One order number, as the bank knows it."""
+
+    invoice: str
+    mood: str
+    received_ms: int = 0
+    word: str = "unheard"  #: open, paid, rejected, given_back
+    open_until_ms: int = 0
+    executions: int = 0
+    sent: int = 0  #: transfers of which a byte left us
+    confirmed: int = 0  #: the same, of confirms
+    under_way: int = 0
+
+
+class Books:
+    def __init__(self, world: World, check: Callable[[], None]) -> None:
+        self._world = world
+        self._check = check
+        self.accounts: dict[str, Account] = {}
+        self._late: list[tuple[int, Account, str]] = []
+
+    def account(self, invoice: str) -> Account:
+        if invoice not in self.accounts:
+            mood = self._world.dice.choice(("executes", "executes", "challenges", "challenges", "challenges", "rejects"))
+            self.accounts[invoice] = Account(invoice, mood)
+        return self.accounts[invoice]
+
+    def receive(self, account: Account, pa_res: str) -> str:
+        """A transfer (without a PaRes) or a confirm arrives. What the bank answers to it."""
+        now = self._world.clock.now_ms()
+        account.under_way -= 1
+        account.received_ms = now
+        if not pa_res:
+            word = {"executes": "paid", "challenges": "open", "rejects": "rejected"}[account.mood]
+            account.open_until_ms = now + CHALLENGE_S * 1000
+        else:
+            is_open = account.word in {"open", "paid"} and now < account.open_until_ms
+            word = "paid" if is_open and pa_res == YES else "rejected"
+        account.executions += word == "paid"
+        if account.executions == 0 or word == "paid":
+            account.word = word
+        self._world.tell("BANK", account.invoice, "hears", pa_res or "transfer", "->", word, "executions", account.executions)
+        self._check()
+        return word
+
+    def put_off(self, account: Account, pa_res: str) -> None:
+        at = self._world.clock.now_ms() + int(self._world.dice.uniform(0, _LATEST_S) * self._world.dice.random() ** 2 * 1000)
+        self._late.append((at, account, pa_res))
+
+    def arrive(self) -> None:
+        """What is late and whose time has come."""
+        now = self._world.clock.now_ms()
+        come = [late for late in self._late if late[0] <= now]
+        self._late = [late for late in self._late if late[0] > now]
+        for _, account, pa_res in come:
+            self.receive(account, pa_res)
+        for account in self.accounts.values():
+            if account.word == "open" and now >= account.open_until_ms:
+                account.word = "rejected"
+
+    def give_back(self) -> None:
+        paid = [account for account in self.accounts.values() if account.word == "paid"]
+        if paid:
+            account = self._world.dice.choice(paid)
+            account.word = "given_back"
+            self._world.tell("BANK", account.invoice, "gives it back")
+
+    def status(self, invoice: str) -> StatusWord:
+        world, account = self._world, self.account(invoice)
+        is_fresh = world.clock.now_ms() < account.received_ms + _LAG_S * 1000
+        if is_fresh and account.word != "unheard" and world.chance(world.weather.silence):
+            return world.dice.choice((StatusWord.NOT_FOUND, StatusWord.NOT_YET, StatusWord.CHALLENGE_OPEN))
+        return {
+            "unheard": StatusWord.NOT_FOUND,
+            "open": StatusWord.CHALLENGE_OPEN,
+            "paid": StatusWord.PAID,
+            "rejected": StatusWord.NOT_PAID,
+            "given_back": StatusWord.GIVEN_BACK,
+        }[account.word]
+
+
+class Teller:
+    """One process' way to the bank: the surface of `worker.bank.Bank`."""
+
+    def __init__(self, world: World, process: Process, books: Books, *, has_status: bool) -> None:
+        self._world = world
+        self._process = process
+        self._books = books
+        self.has_status = has_status
+
+    def token(self, terminal: Terminal, *, order: Order, secret_hash: str | None = None) -> Token | TokenRefused:  # noqa: ARG002 - the bank's form
+        world = self._world
+        world.before(self._process)
+        refused = (
+            TokenRefused("refused", Evidence.NOT_SENT),
+            TokenRefused("timeout", Evidence.MAYBE_SENT),
+            TokenRefused("http_401", Evidence.ANSWERED, 401),
+        )
+        answer = world.dice.choice(refused) if world.chance(world.weather.silence) else Token(Secret("t"), 7200)
+        world.after(self._process)
+        return answer
+
+    def transfer(self, terminal: Terminal, token: Token, *, order: Order, cards: CardData) -> TransferOutcome:  # noqa: ARG002 - the bank's form
+        account = self._books.account(order.invoice_id)
+        answer = self._send(account, "")
+        if answer != "open":
+            return _OUTCOMES[answer]
+        return Challenge("cGFyZXE=", f"md-{order.invoice_id}", "https://acs.example/", f"id-{order.invoice_id}")
+
+    def confirm(self, token: Token | None, *, order: Order, bank_id: str, pa_res: Secret, md: str) -> ConfirmOutcome:
+        assert md == f"md-{order.invoice_id}", "the challenge is this order's"
+        assert bank_id == f"id-{order.invoice_id}"
+        return _OUTCOMES[self._send(self._books.account(order.invoice_id), pa_res.reveal())]
+
+    def _send(self, account: Account, pa_res: str) -> str:
+        world = self._world
+        world.before(self._process)
+        if world.chance(world.weather.silence):
+            return "not sent"
+        account.sent += not pa_res
+        account.confirmed += bool(pa_res)
+        account.under_way += 1
+        world.tell(self._process.name, "SENDS", "confirm" if pa_res else "transfer", account.invoice)
+        if world.chance(world.weather.silence):
+            if world.chance(0.7):
+                self._books.put_off(account, pa_res)
+            else:
+                account.under_way -= 1  # it is lost on its way
+            world.pass_time(_DEADLINE_S)
+            world.after(self._process)
+            return "silence"
+        answer = self._books.receive(account, pa_res)
+        world.after(self._process)
+        if world.chance(world.weather.silence):
+            return world.dice.choice(("silence", "unreadable"))
+        return answer
+
+    def status(self, terminal: Terminal, *, order: Order) -> StatusReport:  # noqa: ARG002 - the bank's form
+        world = self._world
+        world.before(self._process)
+        word = self._books.status(order.invoice_id)
+        world.tell(self._process.name, "ASKS", order.invoice_id, "->", word)
+        world.after(self._process)
+        if world.chance(world.weather.silence):
+            return StatusReport(StatusWord.UNANSWERED, why="timeout")
+        return StatusReport(word, status_name=word)
+
+    def ask_harmless(self, host: str, terminal: Terminal) -> bool:  # noqa: ARG002 - the bank's form
+        self._world.before(self._process)
+        return not self._world.chance(self._world.weather.silence)
+
+
+_OUTCOMES: dict[str, Paid | Declined | Unclear | NotSent] = {
+    "paid": Paid(bank_id="b", reference="r"),
+    "rejected": _DECLINED,
+    "open": Unclear("challenge_again", Evidence.ANSWERED),
+    "not sent": NotSent("refused"),
+    "silence": Unclear("timeout", Evidence.MAYBE_SENT),
+    "unreadable": Unclear("http_502", Evidence.ANSWERED, http_status=502),
+}

@@ -1,0 +1,89 @@
+"""What must hold after every step, read from the real server in one look and compared with the bank's books."""
+
+from dataclasses import dataclass, field
+
+from ledger import keys
+from ledger.record import FIRST_EPOCH
+from ledger.states import FINAL, UNFINISHED, State
+from tests.simulation.bank import Books
+from tests.simulation.line import Line
+from tests.simulation.world import World
+
+_LOOK = """
+local found = {redis.call('ZRANGE', KEYS[1], 0, -1), redis.call('ZRANGE', KEYS[2], 0, -1), redis.call('HGETALL', KEYS[3])}
+for at = 4, #KEYS do
+  found[#found + 1] = redis.call('HMGET', KEYS[at], 'key', 'state', 'since', 'amount', 'currency', 'epoch')
+end
+return found
+"""
+
+_NO_MONEY = frozenset({State.DECLINED, State.EXPIRED, State.CANCELLED, State.DEAD})
+_NOT_UNDER_WAY = frozenset({State.QUEUED, State.DEAD, State.EXPIRED, State.CANCELLED})
+
+
+class Broken(AssertionError):
+    """A law of this project does not hold."""
+
+
+@dataclass
+class Laws:
+    world: World
+    line: Line
+    names: list[str] = field(default_factory=list)  #: the transfers' keys
+    books: Books | None = None
+    has_forgotten: bool = False  #: the ledger went back by more than is promised to be harmless
+    states: dict[str, State] = field(default_factory=dict)
+    epochs: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._digest = str(self.line.one("SCRIPT", "LOAD", _LOOK))
+
+    def forget(self) -> None:
+        """The ledger went back: what it was is no measure any more."""
+        self.states.clear()
+        self.epochs.clear()
+
+    def check(self) -> None:
+        places = [keys.record(name) for name in self.names]
+        look = self.line.one("EVALSHA", self._digest, 3 + len(places), keys.DUE, keys.OPEN, keys.COUNTERS, *places)
+        due, open_, flat, records = set(look[0]), set(look[1]), look[2], look[3:]
+        counts: dict[str, int] = {}
+        listed = set()
+        for name, (key, word, since, amount, currency, epoch) in zip(self.names, records, strict=True):
+            if key is None:
+                self._must(name not in due, f"{name} does not exist, but is due")
+                continue
+            state = State(word)
+            self._must((state in UNFINISHED) == (name in due), f"{name} is {state}; due: {name in due}")
+            if state in UNFINISHED:
+                listed.add(f"{state}:{since}:{name}")
+            for count, much in ((f"n:{state}:{currency}", 1), (f"sum:{state}:{currency}", int(amount))):
+                counts[count] = counts.get(count, 0) + much
+            self._one(name, state, int(epoch))
+        self._must(open_ == listed, f"listed as open are {open_}, and not {listed}")
+        told = {name: int(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
+        told = {name: value for name, value in told.items() if value and name.startswith(("n:", "sum:"))}
+        self._must(told == counts, f"the counters say {told}, and not {counts}")
+
+    def _one(self, name: str, state: State, epoch: int) -> None:
+        assert self.books is not None
+        account = self.books.account(name)
+        self._must(account.executions <= 1, f"{name} was executed {account.executions} times")
+        if self.has_forgotten:
+            return
+        self._must(account.sent <= 1, f"{name} was sent {account.sent} times")
+        self._must(account.confirmed <= 1, f"{name} was confirmed {account.confirmed} times")
+        self._must(not (state in _NO_MONEY and account.executions), f"{name} is {state}, and the bank executed it")
+        self._must(not (state is State.PAID and not account.executions), f"{name} is paid, and the bank did nothing")
+        self._must(not (state is State.REVERSED and account.word != "given_back"), f"{name} is reversed; nothing was")
+        self._must(
+            not (state in _NOT_UNDER_WAY and account.under_way), f"{name} is {state}, and a request of it is under way"
+        )
+        before = self.states.get(name, state)
+        self._must(before not in FINAL or before is state or state is State.REVERSED, f"{name} was {before}, is {state}")
+        self._must(epoch >= self.epochs.get(name, FIRST_EPOCH), f"the epoch of {name} went back to {epoch}")
+        self.states[name], self.epochs[name] = state, epoch
+
+    def _must(self, holds: bool, otherwise: str) -> None:  # noqa: FBT001 - what must hold stands first
+        if not holds:
+            raise Broken(otherwise)

@@ -1,0 +1,167 @@
+"""Who acts in a simulation: worker processes, a backend, a web tier. Each is built of the real parts, on its own wires."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import dramatiq
+
+from ledger.clock import Clock
+from ledger.doorbell import Doorbell
+from ledger.errors import TransfersError
+from ledger.health import Finding
+from ledger.ledger import Ledger
+from ledger.sealing import KeyPair, Opener, Sealer
+from ledger.secret import Secret
+from ledger.vault import Vault
+from producers import ProducerSettings, Transfers
+from tests.simulation.bank import Books, Teller
+from tests.simulation.wires import Server, Wire
+from tests.simulation.world import Process, World
+from worker.bank import Terminal
+from worker.build import Rules, Worker, build
+from worker.housekeeper import Housekeeper
+
+TERMINALS = {"main": Terminal("main", "t", "c", Secret("s"))}
+_FOR_EVER_MS = 10**12
+
+
+class Street:
+    """The queue: what was rung for and not heard. A ring may be lost, heard twice, or long after."""
+
+    def __init__(self) -> None:
+        self.rings: list[tuple[str, str, str]] = []
+
+
+class Bell:
+    """What `Doorbell` asks of its broker, and of its broker's client."""
+
+    def __init__(self, world: World, process: Process, street: Street) -> None:
+        self._world = world
+        self._process = process
+        self._street = street
+        self.client = self
+
+    def enqueue(self, message: dramatiq.Message[Any]) -> None:
+        self._world.before(self._process)
+        for _ in range(self._world.dice.choice((0, 1, 1, 1, 1, 2)) if self._world.weather.others else 1):
+            self._street.rings.append((message.queue_name, message.actor_name, str(message.args[0])))
+
+    def hlen(self, name: str) -> int:
+        return sum(name.endswith(f":{queue}.msgs") for queue, _, _ in self._street.rings)
+
+
+class VirtualEvent:
+    """An event that nobody sets; who waits for it spends virtual time."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        self._world = world
+        self._process = process
+
+    def wait(self, seconds: float) -> bool:
+        self._world.wait(self._process, seconds)
+        return False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where they all live."""
+
+    world: World
+    ledger: Server
+    vault: Server
+    books: Books
+    street: Street
+    keys: KeyPair
+    settings: ProducerSettings
+    rules: Rules
+
+
+@dataclass(frozen=True)
+class WorkerProcess:
+    process: Process
+    ledger: Ledger
+    worker: Worker
+    housekeeper: Housekeeper
+
+    def hear(self, actor: str, key: str) -> None:
+        """What the actors' skin does."""
+        journey = self.worker.journey
+        steps = {
+            "confirm": journey.confirm,
+            "execute": journey.execute,
+            "execute_batch": journey.execute,
+            "inquire": journey.inquire,
+        }
+        try:
+            steps[actor](key)
+        except TransfersError:
+            pass
+
+
+def start_worker(place: Place, name: str) -> WorkerProcess:
+    """Raises `Crashed` or a `TransfersError` if it does not come up, as a real one ends with its exit status."""
+    world, process, clock = place.world, Process(name), place.world.clock
+    ledger_wire, vault_wire = Wire(place.ledger, process), Wire(place.vault, process)
+    ledger, vault = Ledger(_client(ledger_wire), clock), Vault(_client(vault_wire))
+    bank: Any = Teller(world, process, place.books, has_status=place.rules.has_status)
+    broker: Any = Bell(world, process, place.street)
+    worker = build(
+        ledger=ledger,
+        vault=vault,
+        opener=Opener([place.keys.private]),
+        bank=bank,
+        broker=broker,
+        terminals=TERMINALS,
+        rules=place.rules,
+        clock=clock,
+        actor=name,
+        chance=world.dice.random,
+    )
+    ending: Any = VirtualEvent(world, process)
+    worker.scribe._ending = ending
+    housekeeper = Housekeeper(
+        ledger=ledger,
+        vault=vault,
+        breakers=worker.breakers,
+        events=worker.events,
+        gate=worker.gate,
+        ask_harmless=lambda host: bank.ask_harmless(host, TERMINALS["main"]),
+        examine=lambda: _examine(ledger, vault),
+        keep_ms=_FOR_EVER_MS,
+        clock=clock,
+        actor=name,
+    )
+    housekeeper._next_trim = float("inf")  # the events have the server's own time, which is not this world's
+    if _examine(ledger, vault):
+        raise TransfersError("the worker does not start")
+    return WorkerProcess(process, ledger, worker, housekeeper)
+
+
+def start_producer(place: Place, name: str) -> tuple[Process, Transfers]:
+    """A backend's process, or a web tier's."""
+    process, clock = Process(name), place.world.clock
+    broker: Any = Bell(place.world, process, place.street)
+    transfers = Transfers(
+        ledger=Ledger(_client(Wire(place.ledger, process)), clock),
+        vault=Vault(_client(Wire(place.vault, process))),
+        sealer=Sealer(place.keys.public),
+        doorbell=Doorbell(broker),
+        clock=clock,
+        settings=place.settings,
+    )
+    return process, transfers
+
+
+def _examine(ledger: Ledger, vault: Vault) -> list[Finding]:
+    """Of `ledger.health.examine`, what can be wrong with these servers."""
+    try:
+        is_behind = ledger.counters().get("sequence", 0) < vault.high_water()
+    except TransfersError:
+        return [Finding("REDIS_URL", "a server does not answer", "start it", passing=True)]
+    return [Finding("REDIS_URL", "the ledger has forgotten moves", "see the runbook")] if is_behind else []
+
+
+def _client(wire: Wire) -> Any:
+    return wire
+
+

@@ -1,0 +1,143 @@
+"""The wires of a process to the ledger and the vault: what the rooms ask of a client of redis-py, one step a command.
+
+Under the wire are the real servers. On it a command may not arrive, its reply may be lost, and a server may be away.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import redis
+
+from ledger import scripts
+from tests.simulation.line import Command, Line
+from tests.simulation.world import Process, World
+
+_NAMES = ("create", "claim", "move", "probe", "vault_put", "vault_burn", "vault_refence", "vault_unburn", "vault_close",
+          "vault_drop", "vault_look")  # fmt: skip
+_SCRIPTS = {scripts._digest(scripts.text_of(name)): name for name in _NAMES}
+_WRITES = frozenset({"EVALSHA", "HSET", "HDEL", "XADD"})
+
+Hook = Callable[[], None]
+
+
+def _nothing() -> None:
+    """What a server does before and after a write, where nobody cares."""
+
+
+class Server:
+    """One of the two, as all processes see it."""
+
+    def __init__(self, world: World, name: str, line: Line) -> None:
+        self.world = world
+        self.name = name
+        self.line = line
+        self.away_until_ms = 0
+        self.before_write: Hook = _nothing
+        self.after_write: Hook = _nothing
+
+    def carry(self, process: Process, commands: tuple[Command, ...]) -> list[Any]:
+        """One round trip: one step, with whatever may happen to it."""
+        world = self.world
+        world.before(process)
+        if world.clock.now_ms() < self.away_until_ms or world.chance(world.weather.unheard):
+            world.tell(process.name, "does not reach", self.name, _named(commands[0]))
+            raise redis.ConnectionError("away")
+        is_write = any(command[0] in _WRITES for command in commands)
+        if is_write:
+            self.before_write()
+        replies = self.line.ask(*commands)
+        for command, reply in zip(commands, replies, strict=True):
+            world.tell(process.name, _named(command), "->", reply)
+        if is_write:
+            self.after_write()
+        world.after(process)
+        if world.chance(world.weather.unanswered):
+            world.tell(process.name, "is not answered by", self.name)
+            raise redis.TimeoutError("no reply")
+        return replies
+
+
+class Wire:
+    """What `Ledger`, `Vault`, `Lanes`, `Breakers` and `Events` ask of their client."""
+
+    def __init__(self, server: Server, process: Process) -> None:
+        self._server = server
+        self._process = process
+
+    def pipeline(self, *, transaction: bool = True) -> "Pipeline":  # noqa: ARG002 - a client's form
+        return Pipeline(self._server, self._process)
+
+    def evalsha(self, digest: str, count: int, *words: str | int) -> Any:
+        return self._one("EVALSHA", digest, count, *words)
+
+    def script_load(self, text: str) -> Any:
+        return self._one("SCRIPT", "LOAD", text)
+
+    def get(self, name: str) -> Any:
+        return self._one("GET", name)
+
+    def hgetall(self, name: str) -> dict[str, str]:
+        return _pairs(self._one("HGETALL", name))
+
+    def hset(self, name: str, field: str, value: str) -> Any:
+        return self._one("HSET", name, field, value)
+
+    def hdel(self, name: str, *fields: str) -> Any:
+        return self._one("HDEL", name, *fields)
+
+    def xadd(self, name: str, entry: dict[str, str]) -> Any:
+        return self._one("XADD", name, "*", *(word for pair in entry.items() for word in pair))
+
+    def zrangebyscore(self, name: str, least: str | int, most: str | int, *, start: int, num: int) -> Any:
+        return self._one("ZRANGEBYSCORE", name, least, most, "LIMIT", start, num)
+
+    def _one(self, *command: str | int) -> Any:
+        (reply,) = self._server.carry(self._process, (command,))
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+
+class Pipeline:
+    """Commands that are collected, and go in one step."""
+
+    def __init__(self, server: Server, process: Process) -> None:
+        self._server = server
+        self._process = process
+        self._commands: list[Command] = []
+
+    def evalsha(self, digest: str, count: int, *words: str | int) -> None:
+        self._commands.append(("EVALSHA", digest, count, *words))
+
+    def hgetall(self, name: str) -> None:
+        self._commands.append(("HGETALL", name))
+
+    def hset(self, name: str, field: str, value: str) -> None:
+        self._commands.append(("HSET", name, field, value))
+
+    def hdel(self, name: str, *fields: str) -> None:
+        self._commands.append(("HDEL", name, *fields))
+
+    def xadd(self, name: str, entry: dict[str, str]) -> None:
+        self._commands.append(("XADD", name, "*", *(word for pair in entry.items() for word in pair)))
+
+    def execute(self, *, raise_on_error: bool = True) -> list[Any]:
+        if not self._commands:
+            return []
+        replies = self._server.carry(self._process, tuple(self._commands))
+        for reply in replies:
+            if raise_on_error and isinstance(reply, Exception):
+                raise reply
+        return [
+            _pairs(reply) if command[0] == "HGETALL" else reply
+            for command, reply in zip(self._commands, replies, strict=True)
+        ]
+
+
+def _pairs(flat: list[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _named(command: Command) -> Command:
+    """With the script's name in place of its digest."""
+    return (_SCRIPTS[str(command[1])], *command[3:]) if command[0] == "EVALSHA" else command
