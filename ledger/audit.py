@@ -22,9 +22,6 @@ from ledger.states import State
 
 _PAGE = 500
 
-#: A mark in the vault (a tombstone, a closed one) is this short; a sealed blob is longer.
-_LONGEST_MARK = 24
-
 #: Who is due for longer than this is not being looked after: does any sweeper run?
 LATE_MS = 60_000
 
@@ -137,11 +134,11 @@ class Audit:
                 )
 
     def _blobs(self, vault: redis.Redis, records: dict[str, Record]) -> Iterator[Oddity]:
-        """By their lengths alone: nobody who audits can read a card."""
+        """By what stands in their place: nobody who audits reads a sealed text."""
         held: set[str] = set()
         for name in vault.scan_iter(keys.card("*"), count=_PAGE):
             key = str(name).removeprefix(keys.card(""))
-            if vault.strlen(str(name)) <= _LONGEST_MARK:
+            if not str(vault.get(str(name)) or "").startswith("B:"):
                 continue
             held.add(key)
             if key not in records:

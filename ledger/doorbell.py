@@ -14,7 +14,7 @@ import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
 
-from ledger import invoice
+from ledger.guard import Guard
 from ledger.record import Record
 from ledger.states import State
 
@@ -57,15 +57,18 @@ def bell_of(record: Record) -> Bell | None:
 
 
 class Broker(RedisBroker):
-    """Dramatiq's Redis broker, of which a queue can be given fewer places than there are threads."""
+    """Dramatiq's Redis broker, of which a queue can be given fewer places than there are threads.
+
+    Without places it only rings: the housekeeping of the queues, and the leave to do it, are the workers'.
+    """
 
     def __init__(self, client: redis.Redis, middleware: list[dramatiq.Middleware], places: Mapping[str, int]) -> None:
         super().__init__(  # type: ignore[no-untyped-call]  # dramatiq's brokers are not typed
             client=client,
-            middleware=middleware,
+            middleware=[Guard(), *middleware],
             namespace=NAMESPACE,
             heartbeat_timeout=_HEARTBEAT_MS,
-            maintenance_chance=_MAINTENANCE_PER_MILLION,
+            maintenance_chance=_MAINTENANCE_PER_MILLION if places else 0,
             dead_message_ttl=_DEAD_LETTERS_MS,
         )
         self._places = places
@@ -100,12 +103,6 @@ class Broker(RedisBroker):
     def end(self, message: dramatiq.MessageProxy) -> None:
         with suppress(redis.RedisError):
             self.client.hdel(BEGINNINGS, message.options.get("redis_message_id", ""))
-
-
-def is_ring(message: dramatiq.MessageProxy) -> bool:
-    """Exactly one transfer's key, and nothing else."""
-    args = message.args
-    return len(args) == 1 and not message.kwargs and isinstance(args[0], str) and invoice.is_key(args[0])
 
 
 def _is_message(data: bytes, queue_name: str) -> bool:

@@ -2,6 +2,7 @@
 
 TransfersError
  ├─ LedgerUnavailable      the ledger could not be asked: what was said may be stored
+ ├─ TransferUnknown        a message rings for what the ledger does not know
  ├─ VaultUnavailable       the vault could not be asked: the transfer is in the ledger, its card may be missing
  └─ (producers.errors)     what a producer's intent can be refused for
 """
@@ -9,6 +10,13 @@ TransfersError
 
 class TransfersError(Exception):
     """The base of every error that this project raises on purpose."""
+
+
+class TransferUnknown(TransfersError):
+    """A message rings for a transfer that the ledger does not know: somebody else's message, or the ledger forgot."""
+
+    def __init__(self) -> None:
+        super().__init__("the ledger does not know the transfer that this message rings for")
 
 
 class LedgerUnavailable(TransfersError):

@@ -62,6 +62,43 @@ class Events:
                 after = entries[-1][0]
             yield [Event(*entry) for entry in entries]
 
+    # Groups: each event goes to one consumer of a group, and stays with it until it is acknowledged.
+
+    def join(self, group: str) -> None:
+        """A new group begins with the oldest event that is kept; one that is known goes on where it was."""
+        with self._wall():
+            try:
+                self._client.xgroup_create(keys.EVENTS, group, id="0", mkstream=True)
+            except redis.ResponseError as error:
+                if not str(error).startswith("BUSYGROUP"):
+                    raise
+
+    def take(self, group: str, consumer: str, *, count: int, block_ms: int = 0, after: str = ">") -> list[Event]:
+        """New events for this consumer; with `after`, those that it took before and has not acknowledged."""
+        with self._wall():
+            raw = cast(
+                "Any",
+                self._client.xreadgroup(group, consumer, {keys.EVENTS: after}, count=count, block=block_ms or None),
+            )
+        return [Event(place, fields or {}) for place, fields in _entries_of(raw)]
+
+    def claim(self, group: str, consumer: str, *, idle_ms: int, count: int) -> list[Event]:
+        """What another consumer took so long ago that it may be dead: it is this one's now."""
+        with self._wall():
+            raw = cast("Any", self._client.xautoclaim(keys.EVENTS, group, consumer, idle_ms, "0-0", count=count))
+        return [Event(place, fields or {}) for place, fields in raw[1]]
+
+    def ack(self, group: str, event_id: str) -> None:
+        with self._wall():
+            self._client.xack(keys.EVENTS, group, event_id)
+
+    def leave(self, group: str, consumer: str) -> None:
+        """Forget a consumer that comes no more; not one that still owes something: that is claimed by another."""
+        with self._wall():
+            owed = cast("Any", self._client.xpending_range(keys.EVENTS, group, "-", "+", 1, consumername=consumer))
+            if not owed:
+                self._client.xgroup_delconsumer(keys.EVENTS, group, consumer)
+
     def alarm(self, verb: str, *, actor: str, **fields: str) -> None:
         """Something that is no move, and that somebody must see."""
         entry = {"verb": verb, "actor": actor, "at": str(self._clock.now_ms())} | fields

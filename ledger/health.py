@@ -11,6 +11,7 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from ledger.clock import Clock
+from ledger.errors import TransfersError
 from ledger.ledger import Ledger
 from ledger.servers import connect
 from ledger.settings import Durability, ServerSettings
@@ -40,14 +41,23 @@ def examine(settings: ServerSettings, clock: Clock, *, vault: bool = True) -> li
     try:
         findings = _of_server("REDIS_URL", ledger_client, clock, lambda: _ledger(ledger_client, settings.durability))
         if vault_client is not None:
-            findings += _of_server("VAULT_URL", vault_client, clock, lambda: _vault(vault_client, settings.durability))
+            findings += _of_vault(ledger_client, vault_client, clock, settings.durability)
             if not findings:
-                findings += _together(ledger_client, vault_client, clock, settings.durability)
+                findings += _memory(ledger_client, vault_client, clock)
         return findings
     finally:
         ledger_client.close()
         if vault_client is not None:
             vault_client.close()
+
+
+def _of_vault(ledger: redis.Redis, vault: redis.Redis, clock: Clock, durability: Durability) -> list[Finding]:
+    if not _are_one(ledger, vault):
+        return _of_server("VAULT_URL", vault, clock, lambda: _vault(vault, durability))
+    if durability is Durability.RELAXED:
+        return []
+    cure = "start a second server without any persistence, and name that one"
+    return [Finding("VAULT_URL", "it names the ledger's server", cure)]
 
 
 def _of_server(
@@ -119,14 +129,21 @@ def _settings(client: redis.Redis, wanted: dict[str, str], otherwise: str) -> li
     return found
 
 
-def _together(ledger: redis.Redis, vault: redis.Redis, clock: Clock, durability: Durability) -> list[Finding]:
-    found = []
-    same = ledger.info("server")["run_id"] == vault.info("server")["run_id"]
-    if same and durability is not Durability.RELAXED:
-        cure = "start a second server without any persistence, and name that one"
-        found.append(Finding("VAULT_URL", "it names the ledger's server", cure))
-    mark = Vault(vault).high_water()  # read first: the ledger goes on meanwhile, and may only be further
-    if Ledger(ledger, clock).counters().get("sequence", 0) < mark:
-        cure = "stop all sending and see the runbook, 'The ledger went back'"
-        found.append(Finding("REDIS_URL", "the ledger has forgotten moves that the vault remembers", cure))
-    return found
+def _are_one(ledger: redis.Redis, vault: redis.Redis) -> bool:
+    """Two addresses may lead to one server. One that does not answer is said elsewhere."""
+    try:
+        return bool(ledger.info("server")["run_id"] == vault.info("server")["run_id"])
+    except redis.RedisError:
+        return False
+
+
+def _memory(ledger: redis.Redis, vault: redis.Redis, clock: Clock) -> list[Finding]:
+    """The tripwire: does the ledger still know all that the vault saw of it?"""
+    try:
+        mark = Vault(vault).high_water()  # read first: the ledger goes on meanwhile, and may only be further
+        if Ledger(ledger, clock).counters().get("sequence", 0) >= mark:
+            return []
+    except TransfersError:
+        return [Finding("REDIS_URL", "the server went away meanwhile", "look again", passing=True)]
+    cure = "stop all sending and see the runbook, 'The ledger went back'"
+    return [Finding("REDIS_URL", "the ledger has forgotten moves that the vault remembers", cure)]

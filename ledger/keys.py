@@ -1,7 +1,7 @@
 """Every key that the ledger and the vault have in Redis is spelled here, and nowhere else.
 
-All lie under `transfers:`, with one hash tag, so that a script's keys always share a slot. Scripts get them in KEYS and
-build none. A record's key *is* its space and last six digits: that is what makes a suffix unique for ever.
+All lie under `transfers:`, with one hash tag, so that a script's keys always share a slot. Scripts get them from here
+and build none. A record's key *is* its space and last six digits: that is what makes a suffix unique for ever.
 """
 
 import hashlib

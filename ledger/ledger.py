@@ -42,7 +42,7 @@ _GRACE_MS = 5_000
 #: How long an MD leads to its transfer: longer than any challenge lives, so that a late client is told that it is late.
 _CHALLENGE_MS = 7 * 86_400_000
 
-#: What an event repeats of the fields that the move set.
+#: What an event repeats of the fields that the move set; the tries are always in it.
 _TOLD = ("code", "reason", "evidence", "next", "not_before", "asked", "attempts")
 
 
@@ -83,7 +83,9 @@ class Ledger:
     ) -> Moved | Refused | Wait | Stopped | Behind:
         """From queued to sending, or from resumed to confirming. Durable before it returns."""
         until = self._clock.now_ms() + lease_ms
-        call = self._call(record, Verb.CLAIM, actor=actor, due=until, fields={"lease": until, "rings": 0})
+        call = self._call(
+            record, Verb.CLAIM, actor=actor, due=until, fields={"lease": until, "rings": 0}, unset=("turn",)
+        )
         extra_keys = (keys.LANES, keys.BREAKERS, keys.RATES)
         extra_args = (lane, record.terminal, host, gap_ms, self.seen)
         with self._wall():
@@ -129,12 +131,17 @@ class Ledger:
     ) -> Call:
         """`due`: when somebody must look again, for what is not final. `fields`: what to set, by `Record`'s names."""
         row = MOVES[verb]
+        if verb is not Verb.CLAIM and {end.final for end in row.moves.values()} != {due is None}:
+            raise AssertionError(f"{verb}: what is unfinished has its time in `due`, what has ended has none")
         changed = {name: str(value) for name, value in (fields or {}).items() if value != ""}
         gone = [*unset, *(name for name, value in (fields or {}).items() if value == "")]
         if row.advance is not Advance.KEEP:
             changed["epoch"] = str(_next_epoch(record, row.advance))
         if row.enters:
             changed["phase"] = row.enters
+        told = {name: changed[name] for name in _TOLD if name in changed}
+        if record.attempts and "attempts" not in changed:
+            told["attempts"] = str(record.attempts)
         move: dict[str, Any] = {
             "key": record.key,
             "verb": verb,
@@ -143,12 +150,13 @@ class Ledger:
             "moves": row.moves,
             "epoch": str(record.epoch),
             "late": row.late or None,
+            "version": str(record.version) if row.as_seen else None,
             "phase": row.phase,
             "due": None if due is None else str(due),
             "set": changed,
             "unset": gone,
             "add": list(add),
-            "event": {name: changed[name] for name in _TOLD if name in changed} | dict(event or {}),
+            "event": told | dict(event or {}),
             "quiet": quiet or None,
             "challenge": json.dumps(asdict(challenge)) if challenge else None,
             "challenge_ms": str(_CHALLENGE_MS) if challenge else None,

@@ -43,6 +43,7 @@ class Record:
     # Where it stands.
     next: int = 0  #: when the next try may begin
     lease: int = 0  #: until when the worker that claimed it may send
+    turn: int = 0  #: when it may go, where its terminal's rate makes it wait
     attempts: int = 0  #: tries that ended without an answer of the bank to the transfer
     rings: int = 0
     asks: int = 0  #: inquiries since it came into doubt
@@ -51,6 +52,7 @@ class Record:
     parked_until: int = 0
     asked: str = ""  #: what a person asked a worker to do: `inquire`, `requeue`, `discard`, `cancel`
     pares: str = ""  #: a digest of the PaRes that was taken
+    notified: str = ""  #: `epoch:code` of the bank's notification, where it was proved to be the bank's
 
     # What is known.
     code: str = ""

@@ -5,17 +5,17 @@ transfer: a blob that was moved to another transfer does not open. A sealed text
 """
 
 import base64
-import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
-from typing import NoReturn
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from ledger.errors import TransfersError
+from ledger.keyring import KeyRing, read_public, write
 from ledger.secret import Secret
 
 _VERSION = "1"
@@ -44,59 +44,62 @@ class SealKeyUnknown(TransfersError):
         self.key_id = key_id
 
 
+class SealKeyDestroyed(TransfersError):
+    """The key that opened it was destroyed on purpose: nobody can open it any more."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"the key {key_id} was destroyed: what it sealed can't be opened any more, by anybody")
+        self.key_id = key_id
+
+
 @dataclass(frozen=True, slots=True)
 class KeyPair:
     public: str
     private: Secret
 
 
-def generate() -> KeyPair:
+def generate(made: date | None = None) -> KeyPair:
+    """A new pair; with the day on which it was made, so that its age can be told."""
     private = X25519PrivateKey.generate()
-    raw = private.private_bytes(
-        serialization.Encoding.Raw, serialization.PrivateFormat.Raw, serialization.NoEncryption()
-    )
-    return KeyPair(_text(private.public_key().public_bytes_raw()), Secret(_text(raw)))
+    public = write(private.public_key().public_bytes_raw(), made)
+    return KeyPair(public, Secret(write(private.private_bytes_raw(), made)))
 
 
 class Sealer:
     """Seals with one public key. Raises `ValueError` for what is no key."""
 
     def __init__(self, public_key: str) -> None:
-        raw = _key_bytes(public_key)
-        self.key_id = _key_id(raw)
-        self._key = X25519PublicKey.from_public_bytes(raw)
+        self._key = read_public(public_key)
+        self.key_id = self._key.key_id
 
     def seal(self, cleartext: bytes, purpose: Purpose, transfer_key: str) -> str:
-        sealed = _SUITE.encrypt(cleartext, self._key, _info(self.key_id, purpose, transfer_key))
-        return f"{_VERSION}.{self.key_id}.{_text(sealed)}"
+        sealed = _SUITE.encrypt(cleartext, self._key.key, _info(self.key_id, purpose, transfer_key))
+        return f"{_VERSION}.{self.key_id}.{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode()}"
 
 
 class Opener:
-    """Opens with a ring of private keys. Raises `ValueError` for what is no key."""
+    """Opens with a ring of private keys, and seals with none. Raises `ValueError` for what is no ring."""
 
-    def __init__(self, private_keys: list[Secret]) -> None:
-        if not private_keys:
-            _refuse_key()
-        self._keys: dict[str, X25519PrivateKey] = {}
-        for secret in private_keys:
-            key = X25519PrivateKey.from_private_bytes(_key_bytes(secret.reveal()))
-            self._keys[_key_id(key.public_key().public_bytes_raw())] = key
+    def __init__(self, private_keys: Sequence[Secret]) -> None:
+        self._ring = KeyRing(private_keys)
 
     @property
     def key_ids(self) -> list[str]:
-        return list(self._keys)
+        return [key.key_id for key in self._ring]
 
     def open(self, text: str, purpose: Purpose, transfer_key: str) -> bytes:
-        """The cleartext. Raises `SealKeyUnknown` or `SealBroken`."""
+        """The cleartext. Raises `SealKeyUnknown`, `SealKeyDestroyed` or `SealBroken`."""
         version, _, rest = text.partition(".")
         key_id, _, body = rest.partition(".")
         if version != _VERSION or not body:
             raise SealBroken
-        key = self._keys.get(key_id)
-        if key is None:
+        held = self._ring.get(key_id)
+        if held is None:
             raise SealKeyUnknown(key_id)
+        if held.key is None:
+            raise SealKeyDestroyed(key_id)
         try:
-            return _SUITE.decrypt(_bytes(body), key, _info(key_id, purpose, transfer_key))
+            return _SUITE.decrypt(_bytes(body), held.key, _info(key_id, purpose, transfer_key))
         except (InvalidTag, ValueError):
             raise SealBroken from None
 
@@ -104,28 +107,6 @@ class Opener:
 def _info(key_id: str, purpose: Purpose, transfer_key: str) -> bytes:
     parts = [part.encode() for part in ("transfers-seal", _VERSION, key_id, purpose, transfer_key)]
     return b"".join(len(part).to_bytes(2, "big") + part for part in parts)
-
-
-def _key_id(public: bytes) -> str:
-    return hashlib.sha256(public).hexdigest()[:8]
-
-
-def _key_bytes(text: str) -> bytes:
-    try:
-        raw = _bytes(text)
-    except ValueError:
-        _refuse_key()
-    if len(raw) != 32:
-        _refuse_key()
-    return raw
-
-
-def _refuse_key() -> NoReturn:
-    raise ValueError("is not a key that `transfers keygen` printed") from None
-
-
-def _text(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _bytes(text: str) -> bytes:

@@ -6,6 +6,7 @@ ledger's states and the vault's epochs know what a second run would mean.
 
 import redis
 from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 #: Seconds. A durable transition takes under a millisecond: who waits this long waits for a server that is gone.
@@ -26,4 +27,6 @@ def connect(url: str, *, text: bool = True) -> redis.Redis:
         health_check_interval=15,
         retry=Retry(NoBackoff(), 0),
         max_connections=1024,
+        driver_info=None,  # no CLIENT at the door: our users have no leave for it, and each refusal is a line in ACL LOG
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )

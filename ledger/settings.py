@@ -9,7 +9,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -85,6 +85,10 @@ class ServerSettings(BaseSettings):
     def _address(cls, value: Secret | None) -> Secret | None:
         if value is not None and urlsplit(value.reveal()).scheme not in {"redis", "rediss", "unix"}:
             raise ValueError("is not a redis://, rediss:// or unix:// address")
+        if value is not None and _database(value) is None:
+            raise ValueError("names a database that is no number")
+        if value is not None and _trusts_anybody(value):
+            raise ValueError("turns off the check of the server's certificate: name its authority with ssl_ca_certs")
         return value
 
     @field_validator("broker_url")
@@ -107,11 +111,13 @@ class ServerSettings(BaseSettings):
         """`BROKER_URL`, or the ledger's server with the database + 1."""
         if self.broker_url is not None:
             return self.broker_url.reveal()
-        parts = urlsplit(self.redis_url.reveal())
-        database = int(parts.path.strip("/") or 0) if parts.scheme != "unix" else 0
-        if parts.scheme == "unix":
-            return urlunsplit(parts._replace(query="db=1"))
-        return urlunsplit(parts._replace(path=f"/{database + 1}"))
+        url, database = self.redis_url.reveal(), (_database(self.redis_url) or 0) + 1
+        address, _, query = url.partition("?")
+        if address.startswith("unix://"):
+            return f"{address}?db={database}"
+        others = "&".join(part for part in query.split("&") if part and not part.startswith("db="))
+        scheme, _, rest = address.partition("://")
+        return f"{scheme}://{rest.partition('/')[0]}/{database}" + (f"?{others}" if others else "")
 
     def space_of(self, terminal: str) -> str | None:
         """The space of a terminal's invoice ids; none for a terminal that nobody has heard of."""
@@ -139,8 +145,22 @@ def _line(cls: type[BaseSettings], details: Any) -> str:
     return f"{name.upper()}: {said}; {cure}" if cure else f"{name.upper()}: {said}"
 
 
-def _place(url: Secret) -> tuple[str | None, int | None, str]:
+def _database(url: Secret) -> int | None:
+    """Which database an address names, as the client reads it: `?db=` before the path. None: not a number."""
+    parts = urlsplit(url.reveal())
+    path = "" if parts.scheme == "unix" else parts.path.strip("/")
+    text = parse_qs(parts.query).get("db", [path or "0"])[-1]
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _trusts_anybody(url: Secret) -> bool:
+    asked = parse_qs(urlsplit(url.reveal()).query.lower())
+    wanted = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
+    return any(given != [wanted[name]] for name, given in asked.items() if name in wanted)
+
+
+def _place(url: Secret) -> tuple[str | None, int | None, int | None]:
     parts = urlsplit(url.reveal())
     if parts.scheme == "unix":
-        return parts.path, None, parts.query
-    return parts.hostname, parts.port or 6379, parts.path.strip("/") or "0"
+        return parts.path, None, _database(url)
+    return parts.hostname, parts.port or 6379, _database(url)

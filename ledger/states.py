@@ -109,16 +109,20 @@ class Verb(StrEnum):
     DOUBT = "doubt"  #: a worker, or the sweeper after the lease: nobody knows
     REQUEUE = "requeue"  #: a worker or the sweeper, with proof that nothing was sent
     REQUEUE_CONFIRM = "requeue_confirm"  #: a worker, with proof that the confirm was not sent
-    DIE = "die"  #: a worker: retries used up, or the card is gone, and nothing was sent
+    GIVE_UP = "give_up"  #: a worker: no token, and the tries are used up; nobody has it in hand
+    DIE = "die"  #: who holds proof that nothing was sent: its tries are used up, or its card is gone
     RESUME = "resume"  #: the web tier: the client answered the challenge
     REMEMBER = "remember"  #: whoever closes the vault and finds that the card was taken out of it after all
     REMEMBER_CONFIRM = "remember_confirm"  #: the same, of the PaRes of a parked transfer
     LEARN_PAID = "learn_paid"  #: an inquiry
     LEARN_DECLINED = "learn_declined"  #: an inquiry
     LEARN_REVERSED = "learn_reversed"  #: an inquiry
+    NOTIFIED_PAID = "notified_paid"  #: a worker: the bank's notification said so, was proved, and nobody can be asked
+    NOTIFIED_DECLINED = "notified_declined"  #: the same, of a code that is final
     WONDER = "wonder"  #: an inquiry that settled nothing: ask again later
     HOLD = "hold"  #: an inquiry: the bank's words do not settle it
-    EXPIRE = "expire"  #: the sweeper or an inquiry, after the deadline
+    EXPIRE = "expire"  #: the sweeper or an inquiry, after the deadline of what was never sent
+    LAPSE = "lapse"  #: an inquiry: the challenge was still open when its time and the horizon were over
     CANCEL = "cancel"  #: the producer, or an operator who discards
     REVIVE = "revive"  #: an operator's requeue of a dead transfer, after the bank was asked
     ASK = "ask"  #: ops or a producer ask for what only a worker can do
@@ -143,6 +147,7 @@ class Row:
     """One verb: from which states it leads where, and what else must hold."""
 
     moves: Mapping[State, State]
+    as_seen: bool = False  #: nothing may have happened to the transfer since the caller read it
     late: bool = False  #: the caller's epoch may be higher than the record's; elsewhere the two must be equal
     phase: Phase | None = None  #: the record must be in this phase
     advance: Advance = Advance.KEEP
@@ -175,21 +180,25 @@ MOVES: Mapping[Verb, Row] = MappingProxyType({
     Verb.REQUEUE_CONFIRM: Row(
         _to(_S.RESUMED, _S.CONFIRMING, _S.IN_DOUBT), phase=Phase.CONFIRM, advance=Advance.TRY
     ),
-    Verb.DIE: Row(_to(_S.DEAD, _S.QUEUED, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND),
+    Verb.GIVE_UP: Row(_to(_S.DEAD, _S.QUEUED)),
+    Verb.DIE: Row(_to(_S.DEAD, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND),
     Verb.RESUME: Row(_to(_S.RESUMED, _S.PARKED), advance=Advance.TRY, enters=Phase.CONFIRM),
     Verb.REMEMBER: Row(_to(_S.IN_DOUBT, _S.QUEUED, _S.DEAD)),
     Verb.REMEMBER_CONFIRM: Row(_to(_S.IN_DOUBT, _S.PARKED), enters=Phase.CONFIRM),
     Verb.LEARN_PAID: Row(_to(_S.PAID, *_ASKED)),
     Verb.LEARN_DECLINED: Row(_to(_S.DECLINED, *_ASKED)),
     Verb.LEARN_REVERSED: Row(_to(_S.REVERSED, *_ASKED)),
+    Verb.NOTIFIED_PAID: Row(_to(_S.PAID, _S.IN_DOUBT, _S.HELD)),
+    Verb.NOTIFIED_DECLINED: Row(_to(_S.DECLINED, _S.IN_DOUBT, _S.HELD)),
     Verb.WONDER: Row(_stay(_S.PARKED, _S.IN_DOUBT, _S.HELD)),
     Verb.HOLD: Row(_to(_S.HELD, _S.IN_DOUBT)),
-    Verb.EXPIRE: Row(_to(_S.EXPIRED, _S.QUEUED, _S.PARKED, _S.IN_DOUBT)),
-    Verb.CANCEL: Row(_to(_S.CANCELLED, _S.QUEUED, _S.PARKED, _S.DEAD)),
-    Verb.REVIVE: Row(_to(_S.QUEUED, _S.DEAD), advance=Advance.TRY),
+    Verb.EXPIRE: Row(_to(_S.EXPIRED, _S.QUEUED, _S.PARKED), as_seen=True),
+    Verb.LAPSE: Row(_to(_S.EXPIRED, _S.IN_DOUBT)),
+    Verb.CANCEL: Row(_to(_S.CANCELLED, _S.QUEUED, _S.PARKED, _S.DEAD), as_seen=True),
+    Verb.REVIVE: Row(_to(_S.QUEUED, _S.DEAD), as_seen=True, advance=Advance.TRY),
     Verb.ASK: Row(_stay(*_ASKED)),
-    Verb.DROP: Row(_stay(*_ASKED)),
-    Verb.RING: Row(_stay(*_OPEN)),
+    Verb.DROP: Row(_stay(*_ASKED), as_seen=True),
+    Verb.RING: Row(_stay(*_OPEN), as_seen=True),
     Verb.SETTLE_PAID: Row(_to(_S.PAID, _S.HELD)),
     Verb.SETTLE_NOT_PAID: Row(_to(_S.DECLINED, _S.HELD)),
     Verb.SETTLE_REVERSED: Row(_to(_S.REVERSED, _S.HELD, _S.PAID)),

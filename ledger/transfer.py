@@ -67,8 +67,8 @@ class Transfer:
             receiver_card_id=record.receiver_card_id,
             attempts=record.attempts,
             created_at=moment(record.created),
-            next_at=_maybe(0 if record.state.final else record.next),
-            not_before=_maybe(record.not_before),
+            next_at=maybe_moment(0 if record.state.final else record.next),
+            not_before=maybe_moment(record.not_before),
             expires_at=moment(record.parked_until if record.state is State.PARKED else record.expires),
             version=record.version,
         )
@@ -82,7 +82,7 @@ def moment(ms: int) -> datetime:
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
-def _maybe(ms: int) -> datetime | None:
+def maybe_moment(ms: int) -> datetime | None:
     return moment(ms) if ms else None
 
 

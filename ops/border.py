@@ -26,4 +26,6 @@ def status_of(error: TransfersError) -> int:
 def sentence_of(error: TransfersError) -> str:
     if isinstance(error, SettingsWrong):
         return f"{error}\n`transfers init` writes a .env to begin with; `transfers demo` needs no settings."
+    if isinstance(error, LedgerUnavailable):
+        return "the ledger did not answer, so what was to change may be changed or not; `transfers doctor` says more"
     return str(error)

@@ -6,10 +6,13 @@ A command's module is imported when the command is run: `transfers --help` answe
 import importlib
 import sys
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from ledger import hardening
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ COMMANDS = {
     "demo": Shelf("demo", _BEGIN, "See every way that a transfer can go, with real processes, in a minute."),
     "init": Shelf("init", _BEGIN, "Write a .env with fresh keys and the bank's public test values."),
     "keygen": Shelf("keygen", _BEGIN, "Print fresh keys for the vault and for comparing intents."),
+    "keys": Shelf("keys", _BEGIN, "The vault's keys that this environment holds: ids, ages, what each may do."),
     "doctor": Shelf("doctor", _BEGIN, "Examine servers, settings, invoice ids and lanes; say what mends each finding."),
     "sandbox": Shelf("sandbox", _BEGIN, "Run a bank to work against."),
     "status": Shelf("status", _LOOK, "One transfer: state, money, why, evidence, what comes next."),
@@ -97,4 +101,20 @@ def _root() -> None:
 
 
 def main() -> None:
+    hardening.harden()
+    sys.excepthook = _last_words
+    if hardening.cards_in(sys.argv[1:], {}):
+        typer.echo(
+            "An argument looks like a card number, and whoever is on this machine can read it. Nothing was done; "
+            "cards go in on standard input alone.",
+            err=True,
+        )
+        sys.exit(2)
     sys.exit(typer.main.get_command(app)(prog_name="transfers"))
+
+
+def _last_words(_kind: type[BaseException], error: BaseException, _at: TracebackType | None) -> None:
+    """Of what nobody expected: types and places. Its own words may be the card that it stumbled over."""
+    from ledger.logs import trace  # noqa: PLC0415 - see the module's law
+
+    typer.echo("\n".join(trace(error)), err=True)

@@ -5,6 +5,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from ops.settings_table import CHAPTERS, Setting
 
@@ -40,12 +41,13 @@ class FreshKeys:
         return dict(zip(_KEYS, (self.public, self.private, self.fingerprint), strict=True))
 
 
-def fresh_keys() -> FreshKeys:
+def fresh_keys(made: date | None = None) -> FreshKeys:
+    """`made`: today, for keys that are to be kept."""
     import secrets  # noqa: PLC0415 - with the next one, 100 ms that printing the example does not need
 
     from ledger.sealing import generate  # noqa: PLC0415
 
-    pair = generate()
+    pair = generate(made)
     return FreshKeys(pair.public, pair.private.reveal(), secrets.token_urlsafe(32))
 
 

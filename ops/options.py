@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from ledger.luhn import holds_card_number
 from ops.border import Refusal
-from producers.checks import holds_card_number
 
 _LONGEST = 300
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 ALL = "all"
 PRODUCERS = "producers"
 WORKER = "worker"
+WEB = "web tier"
 OPS = "ops"
 
 REQUIRED = "required"
@@ -49,7 +50,9 @@ CHAPTERS = (
         "The keys: `transfers keygen` prints new ones",
         (
             Setting("VAULT_PUBLIC_KEY", (PRODUCERS,), REQUIRED, "seals cards; whoever has it can't open them"),
-            Setting("VAULT_PRIVATE_KEYS", (WORKER,), REQUIRED, "open cards; comma-separated, newest first"),
+            Setting("VAULT_PRIVATE_KEYS", (WORKER,), "", "open cards; comma-separated, newest first"),
+            Setting("VAULT_PRIVATE_KEYS_FILE", (WORKER,), "", "or the file that they stand in, one a line"),
+            Setting("ALLOW_ENV_KEYS", (WORKER,), "False", "1: take them from the environment in production, too"),
             Setting("FINGERPRINT_KEY", (PRODUCERS,), REQUIRED, "tells whether a replay is the same intent"),
         ),
     ),
@@ -70,7 +73,17 @@ CHAPTERS = (
             Setting("EPAY_RECEIVER_ID_FIELD", (WORKER,), "both", "both, id or cardCred: a saved receiver's place"),
             Setting("EPAY_PAID_STATUSES", (WORKER,), '["AUTH","CHARGE"]', "the status words that mean paid, as JSON"),
             Setting("EPAY_RATE", (WORKER,), "{}", 'transfers a second by terminal, as JSON like {"main": 5}'),
+            Setting(
+                "EPAY_SECRET_HASH_KEY", (WEB, WORKER), "", "proves a notification to be the bank's; else it is a hint"
+            ),
             Setting("BANK_CA_FILE", (WORKER,), "", "a PEM file to trust instead of the built-in one"),
+        ),
+    ),
+    Chapter(
+        "The web tier",
+        (
+            Setting("WEB_BASE_URL", (WEB, WORKER), "", "where its routes are mounted; fills an intent's empty links"),
+            Setting("NOTIFY_SECRET", (WEB, WORKER), "", "the end of the notification's address; none is taken without"),
         ),
     ),
     Chapter(

@@ -8,7 +8,7 @@ from ledger.states import Money, State
 from ledger.transfer import Transfer
 from producers.cancel import Cancel
 from producers.cards import PanCard, Receiver, SavedCard
-from producers.challenge import Challenge
+from producers.challenge import Challenge, Visit
 from producers.confirm import Verdict
 from producers.errors import (
     Ambiguous,
@@ -24,8 +24,10 @@ from producers.errors import (
     VaultUnavailable,
 )
 from producers.intent import TransferIntent
+from producers.notify import Notified
+from producers.outcomes import Outcome
 from producers.receipt import Receipt
-from producers.settings import ProducerSettings
+from producers.settings import ProducerSettings, WebSettings
 from producers.transfers import Transfers
 
 __all__ = [
@@ -38,6 +40,8 @@ __all__ = [
     "LedgerUnavailable",
     "Money",
     "NotFound",
+    "Notified",
+    "Outcome",
     "PanCard",
     "ProducerSettings",
     "QueueFull",
@@ -54,4 +58,6 @@ __all__ = [
     "TransfersError",
     "VaultUnavailable",
     "Verdict",
+    "Visit",
+    "WebSettings",
 ]

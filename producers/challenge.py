@@ -1,11 +1,16 @@
-"""The challenge: what the client's browser is to take to the bank's 3-D Secure page, found by the transfer's handle."""
+"""The challenge, and who comes for it: a client's browser, which knows its transfer by the handle alone.
 
+What the client takes to the bank's 3-D Secure page is in `Challenge`; what it is to be shown besides is in `Visit`.
+"""
+
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from ledger.record import Record
 from ledger.states import State
-from ledger.transfer import moment
+from ledger.transfer import Transfer, moment
 from producers.errors import NotFound
 from producers.parts import Parts
 
@@ -22,12 +27,42 @@ class Challenge:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """`challenge` is there while the client can still answer it. The links are the intent's own, or empty."""
+
+    transfer: Transfer
+    challenge: Challenge | None
+    back_link: str
+    failure_back_link: str
+
+
 def challenge(parts: Parts, handle: str) -> Challenge | None:
     """None while a worker is at it, or when nothing is to be answered (any more). Raises `NotFound`."""
+    return _challenge_of(parts, record_of(parts, handle))
+
+
+def visit(parts: Parts, handle: str) -> Visit:
+    """Raises `NotFound`."""
+    record = record_of(parts, handle)
+    order = json.loads(record.order)
+    is_late = parts.clock.now_ms() >= record.parked_until or record.asked == "cancel"
+    return Visit(
+        transfer=Transfer.of(record),
+        challenge=None if is_late else _challenge_of(parts, record),
+        back_link=order["back_link"],
+        failure_back_link=order["failure_back_link"],
+    )
+
+
+def record_of(parts: Parts, handle: str) -> Record:
+    """Raises `NotFound`: it is no handle, or its transfer was settled more than a day ago."""
     record = parts.ledger.by_handle(handle) if _HANDLE.fullmatch(handle) else None
     if record is None:
         raise NotFound("handle")
+    return record
+
+
+def _challenge_of(parts: Parts, record: Record) -> Challenge | None:
     kept = parts.ledger.challenge(record) if record.state is State.PARKED else None
-    if kept is None:
-        return None
-    return Challenge(kept.action, kept.pa_req, kept.md, moment(record.parked_until))
+    return Challenge(kept.action, kept.pa_req, kept.md, moment(record.parked_until)) if kept else None

@@ -7,6 +7,8 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+from ledger.luhn import holds_card_number, passes_luhn
+
 DESCRIPTION_BYTES = 125
 LINK_LENGTH = 512
 
@@ -16,31 +18,6 @@ _EXPIRY = re.compile(r"(0[1-9]|1[0-2])/?([0-9]{2})")
 _CVC = re.compile(r"[0-9]{3,4}")
 _CARD_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _COUNTRY = re.compile(r"[A-Za-z]{2,3}")
-
-#: A run of digits as long as a card number's, unbroken or grouped as on a card. A hexadecimal digit beside it means
-#: that it is a piece of an identifier: one in some thousand UUIDs and hashes would be refused otherwise.
-_CARD_LIKE = re.compile(
-    r"""(?<![0-9A-Fa-f])
-    (?=(?P<digits>
-        [0-9]{13,19}
-      | [0-9]{4} (?P<four> [\s._:\u2010-\u2015-]) [0-9]{4} (?P=four) [0-9]{4} (?P=four) [0-9]{1,7}
-      | [0-9]{4} (?P<six> [\s._:\u2010-\u2015-]) [0-9]{6} (?P=six) [0-9]{4,5}
-    ) (?![0-9A-Fa-f]))""",
-    re.VERBOSE,
-)
-#: Card numbers begin so. Times in milliseconds, dates and counted ids mostly do not, and one in ten passes Luhn.
-_ISSUED = re.compile(r"[345689]|2[2-7]")
-
-
-def holds_card_number(text: str) -> bool:
-    """Is there what looks like a card number, at any place?"""
-    found = (re.sub(r"[^0-9]", "", match["digits"]) for match in _CARD_LIKE.finditer(text))
-    return any(_ISSUED.match(digits) is not None and passes_luhn(digits) for digits in found)
-
-
-def passes_luhn(digits: str) -> bool:
-    doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
-    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
 
 
 # What goes to the ledger.

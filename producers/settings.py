@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from ledger.sealing import Sealer
 from ledger.secret import Secret
 from ledger.settings import ServerSettings
+from ledger.webtier import Places, WebTierSettings
 
 _FINGERPRINT_BYTES = 32
 
@@ -39,6 +40,18 @@ class ProducerSettings(ServerSettings):
     def print_key(self) -> bytes:
         """What the prints are keyed with."""
         return _bytes(self.fingerprint_key)
+
+
+class WebSettings(ProducerSettings, WebTierSettings):
+    """A web tier's: a backend's, and where it is itself."""
+
+    web_base_url: str = Field(
+        description="give the https:// address that the web tier's routes are mounted at (http:// only for loopback)"
+    )
+
+    @property
+    def places(self) -> Places:
+        return Places(self.web_base_url, self.notify_secret)
 
 
 def _bytes(secret: Secret) -> bytes:

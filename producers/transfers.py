@@ -4,32 +4,36 @@ It may be shared by threads. Nothing connects before the first call, but for `fr
 """
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Protocol, Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, Self
 
 from ledger.clock import Clock, SystemClock
 from ledger.doorbell import Broker, Doorbell
 from ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable
+from ledger.events import Events
 from ledger.health import examine
 from ledger.invoice import is_key
 from ledger.ledger import Ledger
 from ledger.record import Record
 from ledger.sealing import Sealer
+from ledger.secret import Secret
 from ledger.servers import connect
 from ledger.settings import SettingsWrong
 from ledger.states import State
 from ledger.transfer import Transfer
 from ledger.vault import Vault
 from producers.cancel import Cancel, cancel
-from producers.challenge import Challenge, challenge
+from producers.challenge import Challenge, Visit, challenge, visit
 from producers.checks import is_reference
 from producers.confirm import Verdict, confirm
 from producers.enqueue import enqueue_all
 from producers.errors import Ambiguous, NotFound
 from producers.intent import TransferIntent
+from producers.notify import Notified, answered_otherwise, notify
+from producers.outcomes import Feed, Outcome, outcomes
 from producers.parts import Parts
 from producers.receipt import Receipt
-from producers.settings import ProducerSettings
+from producers.settings import ProducerSettings, WebSettings
 
 #: States in which `wait` has nothing more to wait for: final ones, and those that wait for a person.
 _FOR_A_PERSON = frozenset({State.PARKED, State.DEAD, State.HELD})
@@ -52,23 +56,27 @@ class Transfers:
         doorbell: Doorbell,
         clock: Clock,
         settings: ProducerSettings,
+        hash_key: Secret | None = None,
+        feed: Feed | None = None,
         pause: Callable[[float], None] = time.sleep,
         owned: Sequence[_Closable] = (),
     ) -> None:
-        """`owned` is what `close` closes."""
+        """`hash_key` proves notifications. `owned` is what `close` closes."""
         self._parts = Parts(
             ledger=ledger, vault=vault, sealer=sealer, doorbell=doorbell, clock=clock, settings=settings
         )
+        self._hash_key = hash_key
+        self._feed = feed or Events(ledger.client, clock)
         self._pause = pause
         self._owned = tuple(owned)
 
     @classmethod
-    def from_env(cls) -> Self:
-        """From the environment, `.env` or a secrets directory.
+    def from_env(cls, settings: ProducerSettings | None = None) -> Self:
+        """From the environment, `.env` or a secrets directory; or from settings that were read there.
 
         Raises `SettingsWrong`, for unfit servers too; `LedgerUnavailable` or `VaultUnavailable` for one that is away.
         """
-        settings, clock = ProducerSettings.load(), SystemClock()
+        settings, clock = settings or ProducerSettings.load(), SystemClock()
         findings = examine(settings, clock)
         if not all(finding.passing for finding in findings):
             raise SettingsWrong([str(finding) for finding in findings])
@@ -84,6 +92,7 @@ class Transfers:
             doorbell=Doorbell(Broker(queue, [], {})),
             clock=clock,
             settings=settings,
+            hash_key=settings.epay_secret_hash_key if isinstance(settings, WebSettings) else None,
             owned=(ledger, vault, queue),
         )
 
@@ -105,6 +114,19 @@ class Transfers:
         if (key is None) == (reference is None):
             raise TypeError("give either a key or a reference")
         return Transfer.of(self._record(key) if key is not None else self._referred(str(reference)))
+
+    def outcomes(
+        self, group: str, *, consumer: str | None = None, idle: float | None = None, claim_after: float = 60.0
+    ) -> Iterator[Outcome]:
+        """What becomes of transfers, for one group of readers: every move, at least once, until each is acknowledged.
+
+        Consumers of a group share the work. One with a name of its own goes on after a restart with what it had not
+        acknowledged; what a dead one left is given to another after `claim_after` seconds, and so is what takes longer
+        than that to deal with. It ends after `idle` seconds without anything new, or never. Raises `LedgerUnavailable`:
+        then call it again.
+        """
+        clock = self._parts.clock
+        return outcomes(self._feed, clock, group=group, consumer=consumer, idle=idle, claim_after=claim_after)
 
     def find(self, text: str) -> Transfer:
         """By key or by reference, whichever the text is. Raises `NotFound`, or `Ambiguous` if it is both."""
@@ -143,6 +165,18 @@ class Transfers:
     def confirm(self, *, md: str, pa_res: str, handle: str | None = None) -> Verdict:
         """What the client's browser brought back. With a handle, only for that transfer."""
         return confirm(self._parts, md, pa_res, handle)
+
+    def visit(self, handle: str) -> Visit:
+        """The transfer of a handle, and what its client is to be shown. Raises `NotFound`."""
+        return visit(self._parts, handle)
+
+    def notify(self, payload: Mapping[str, Any]) -> Notified:
+        """The bank's notification, parsed: a hint to ask the bank at once. It may come as often as it likes."""
+        return notify(self._parts, payload, self._hash_key)
+
+    def answered_otherwise(self, handle: str, sizes: Mapping[str, int]) -> Notified:
+        """The client brought no PaRes but fields of 3-D Secure 2, of these sizes: the bank is asked at once."""
+        return answered_otherwise(self._parts, handle, sizes)
 
     # The rest.
 

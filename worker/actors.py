@@ -9,7 +9,7 @@ from collections.abc import Callable
 import dramatiq
 
 from ledger import doorbell
-from ledger.errors import TransfersError
+from ledger.errors import TransfersError, TransferUnknown
 from worker.journey import Journey
 
 _LOG = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def declare(broker: dramatiq.Broker, journey: Journey) -> None:
             actor_name=name,
             queue_name=queue,
             priority=_PRIORITIES[queue],
-            options={},
+            options={"throws": TransferUnknown},
         )
 
 
@@ -41,6 +41,8 @@ def _careful(name: str, step: Callable[[str], None]) -> Callable[[str], None]:
     def skin(key: str) -> None:
         try:
             step(key)
+        except TransferUnknown:
+            raise  # the quarantine's
         except TransfersError as error:
             _LOG.warning("actor.later", extra={"actor": name, "key": key, "why": type(error).__name__})
 

@@ -54,6 +54,8 @@ class Rules:
                     Lane.CONFIRM: urlsplit(settings.epay_confirm_url).netloc,
                 },
                 gaps_ms={name: int(1000 / rate) for name, rate in settings.epay_rate.items() if rate > 0},
+                places=settings.places,
+                hash_key=settings.epay_secret_hash_key,
             ),
             park_s=settings.park_ttl,
             has_status=settings.bank.addresses.status_url is not None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ledger.record import Record
 from ledger.states import State, Verb
-from worker.bank import StatusReport, StatusWord
+from worker.bank import CodeClass, StatusReport, StatusWord, look_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def judge(record: Record, report: StatusReport, *, asked_at_ms: int, rule: Doubt
             reads = record.reads + 1
             return NothingThere() if is_late and reads >= rule.reads else AskAgain(reads)
         case StatusWord.CHALLENGE_OPEN:
-            return Known(Verb.EXPIRE) if is_late else AskAgain(0)
+            return Known(Verb.LAPSE) if is_late else AskAgain(0)
         case StatusWord.NOT_YET:
             return Unsettled() if is_late else AskAgain(0)
         case _:  # not answered: neither agrees nor disagrees, and an outage of the bank is no operator's case
@@ -71,3 +71,20 @@ def judge(record: Record, report: StatusReport, *, asked_at_ms: int, rule: Doubt
 def settles(report: StatusReport) -> Verb | None:
     """Does the bank's word end it, whatever state it is in?"""
     return _KNOWN.get(report.word)
+
+
+def noticed(record: Record) -> tuple[Verb, str] | None:
+    """What the bank's notification says for good, and its code. The web tier has proved that it is the bank's.
+
+    It is heard only where no status address is set (contract section 6), and only under the epoch that it came at.
+    """
+    epoch, _, code = record.notified.partition(":")
+    if not code or int(epoch) != record.epoch:
+        return None
+    match look_up(code).code_class:
+        case CodeClass.PAID:
+            return Verb.NOTIFIED_PAID, code
+        case CodeClass.QUESTION:
+            return None
+        case _:
+            return Verb.NOTIFIED_DECLINED, code

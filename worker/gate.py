@@ -16,7 +16,9 @@ from ledger.lanes import Lane, Lanes
 from ledger.ledger import Ledger
 from ledger.record import Record
 from ledger.replies import Behind, Moved, Refused, Stopped, Wait
+from ledger.secret import Secret
 from ledger.states import Phase, Verb
+from ledger.webtier import Places, secret_hash
 from worker import bank
 from worker.consequences import Consequences
 from worker.scribe import Scribe
@@ -26,7 +28,7 @@ from worker.tries import Tries
 _STOPPED_MS = 30_000
 
 #: How long a try waits before it looks at an open breaker again.
-_BREAKER_MS = 2_000
+_BREAKER_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class GateRule:
     token_host: str  #: the bank's hosts, each with a breaker of its own
     hosts: dict[Lane, str]
     gaps_ms: dict[str, int]  #: by terminal, between two transfers
+    places: Places | None = None  #: what fills an intent's empty links
+    hash_key: Secret | None = None  #: with it, a token's request carries a hash that a notification gives back
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +87,18 @@ class Gate:
         return self._terminals[record.terminal]
 
     def order(self, record: Record) -> bank.Order:
+        said, places = json.loads(record.order), self._rule.places
         return bank.Order(
             invoice_id=record.key.rpartition(":")[2],
             amount_minor=record.amount,
             currency=record.currency,
-            **json.loads(record.order),
+            **(places.fill(said, record.handle) if places else said),
         )
 
-    def closed(self, lane: Lane) -> Wait | None:
+    def closed(self, record: Record, lane: Lane) -> Wait | Stopped | None:
         """Is it known, without a round trip, that nothing can be sent now? Then no token is asked for either."""
+        if stop := self._lanes.stopped(lane, record.terminal):
+            return Stopped(stop.until_ms)
         if self._unfit.is_set():
             return Wait(_STOPPED_MS, "unfit")
         if self._breakers.is_open(self._rule.token_host) or self._breakers.is_open(self._rule.hosts[lane]):
@@ -121,7 +128,10 @@ class Gate:
 
     def token(self, record: Record) -> bank.Token | None:
         """The bank's token for this one transfer. None: nothing was at stake, and the next try has its time."""
-        token = self._bank.token(self.terminal(record), order=self.order(record))
+        order, key = self.order(record), self._rule.hash_key
+        token = self._bank.token(
+            self.terminal(record), order=order, secret_hash=secret_hash(key, order.invoice_id) if key else None
+        )
         if isinstance(token, bank.Token):
             self._breakers.succeeded(self._rule.token_host)
             return token
@@ -143,10 +153,12 @@ class Gate:
                 at = self._clock.now_ms() + _STOPPED_MS
             case _:
                 return  # somebody else has it
+        if record.phase is Phase.SEND:
+            at = min(at, record.expires)
         self._scribe.move(record, Verb.DEFER, due=at, fields={"next": at, "rings": 0}, quiet=True)
 
     def inquiries_stopped(self, record: Record) -> bool:
-        return self._lanes.stopped(Lane.INQUIRE, record.terminal)
+        return self._lanes.stopped(Lane.INQUIRE, record.terminal) is not None
 
     @property
     def confirm_needs_token(self) -> bool:

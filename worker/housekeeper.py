@@ -9,6 +9,7 @@ from ledger.breakers import Breakers
 from ledger.clock import Clock
 from ledger.events import Events
 from ledger.health import Finding
+from ledger.lanes import Lanes
 from ledger.ledger import Ledger
 from ledger.vault import Vault
 from worker.gate import Gate
@@ -27,6 +28,7 @@ class Housekeeper:
         ledger: Ledger,
         vault: Vault,
         breakers: Breakers,
+        lanes: Lanes,
         events: Events,
         gate: Gate,
         ask_harmless: Callable[[str], bool],
@@ -38,6 +40,7 @@ class Housekeeper:
         self._ledger = ledger
         self._vault = vault
         self._breakers = breakers
+        self._lanes = lanes
         self._events = events
         self._gate = gate
         self._ask_harmless = ask_harmless
@@ -49,6 +52,7 @@ class Housekeeper:
         self._next_look = self._next_trim = clock.monotonic()
 
     def run_once(self) -> None:
+        self._lanes.refresh()
         for host in self._breakers.refresh():
             if self._breakers.may_probe(host) and self._ask_harmless(host):
                 self._breakers.close(host)

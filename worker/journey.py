@@ -6,6 +6,7 @@ stands on adjacent lines: `claim`, `burn`, and only then the bank.
 """
 
 from ledger.clock import Clock
+from ledger.errors import TransferUnknown
 from ledger.lanes import Lane
 from ledger.ledger import Ledger
 from ledger.record import Record
@@ -14,7 +15,7 @@ from ledger.sealing import Purpose
 from ledger.states import Phase, State, Verb
 from ledger.vault import Burnt, Gone, Later, There, Vault
 from worker.bank import Bank, StatusWord
-from worker.doubt import AskAgain, DoubtRule, Known, NothingThere, Unsettled, judge, settles
+from worker.doubt import AskAgain, DoubtRule, Known, NothingThere, Unsettled, judge, noticed, settles
 from worker.gate import Gate
 from worker.scribe import Scribe
 from worker.steps import Steps
@@ -44,8 +45,8 @@ class Journey:
 
     def execute(self, key: str) -> None:
         """A queued transfer: token, claim, burn, send, record."""
-        record, gate, steps, scribe = self.ledger.get(key), self.gate, self.steps, self.scribe
-        if record is None or record.state is not State.QUEUED:
+        record, gate, steps, scribe = self._known(key), self.gate, self.steps, self.scribe
+        if record.state is not State.QUEUED:
             return None  # an old ring
         if self.clock.now_ms() >= record.expires:
             return steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
@@ -53,7 +54,7 @@ class Journey:
             return None  # an early ring: its time stands in `due`
         if record.rings and self.vault.look(Purpose.CARD, key) is There.NOTHING:
             return None  # its producer died before the card was in: it may bring it again, until the deadline
-        if closed := gate.closed(Lane.SEND):
+        if closed := gate.closed(record, Lane.SEND):
             return gate.postpone(record, closed)
         token = gate.token(record)
         if token is None:
@@ -77,11 +78,11 @@ class Journey:
 
     def confirm(self, key: str) -> None:
         """A resumed transfer: token, claim, burn the PaRes, confirm, record."""
-        record, gate, steps, scribe = self.ledger.get(key), self.gate, self.steps, self.scribe
-        if record is None or record.state is not State.RESUMED or self.clock.now_ms() < record.next:
+        record, gate, steps, scribe = self._known(key), self.gate, self.steps, self.scribe
+        if record.state is not State.RESUMED or self.clock.now_ms() < record.next:
             return None
         challenge = self.ledger.challenge(record)
-        if closed := gate.closed(Lane.CONFIRM):
+        if closed := gate.closed(record, Lane.CONFIRM):
             return gate.postpone(record, closed)
         token = gate.token(record) if gate.confirm_needs_token else None
         if token is None and gate.confirm_needs_token:
@@ -107,8 +108,8 @@ class Journey:
 
     def inquire(self, key: str) -> None:
         """A transfer of which somebody wants to know more: in doubt, held, parked past its time, or asked for."""
-        record, gate, steps, scribe = self.ledger.get(key), self.gate, self.steps, self.scribe
-        if record is None or record.state not in {State.IN_DOUBT, State.HELD, State.PARKED, State.DEAD}:
+        record, gate, steps, scribe = self._known(key), self.gate, self.steps, self.scribe
+        if record.state not in {State.IN_DOUBT, State.HELD, State.PARKED, State.DEAD}:
             return None
         if self.clock.now_ms() < record.next and not record.asked:
             return None  # an early ring
@@ -149,6 +150,12 @@ class Journey:
             case _:
                 pass
 
+    def _known(self, key: str) -> Record:
+        record = self.ledger.get(key)
+        if record is None:
+            raise TransferUnknown
+        return record
+
     def _nothing_to_send(self, record: Record, burnt: Later | Gone) -> None:
         if isinstance(burnt, Gone):
             self.scribe.doubt(record, f"vault_{burnt.there}")  # nothing there is never a proof
@@ -188,10 +195,12 @@ class Journey:
         return self.scribe.end(record, verb, reason="cancelled" if record.asked == "cancel" else "challenge_unanswered")
 
     def _nobody_to_ask(self, record: Record) -> None:
-        """No status address is set: our own evidence, or a person."""
+        """No status address is set: our own evidence, the bank's notification, or a person."""
         match record.state:
             case State.PARKED:
                 self._end_parked(record, StatusWord.NOT_FOUND)
+            case State.IN_DOUBT | State.HELD if notice := noticed(record):
+                self.scribe.noticed(record, *notice)
             case State.IN_DOUBT:
                 self.scribe.hold(record, "no_status_address")
             case _:

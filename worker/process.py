@@ -15,14 +15,14 @@ from random import SystemRandom
 
 import dramatiq
 
-from ledger import doorbell, health, logs, reports
+from ledger import doorbell, hardening, health, logs, reports
 from ledger.clock import SystemClock
 from ledger.doorbell import Broker
 from ledger.errors import TransfersError
 from ledger.ledger import Ledger
 from ledger.sealing import Opener
 from ledger.servers import connect
-from ledger.settings import EX_CONFIG, SettingsWrong
+from ledger.settings import EX_CONFIG, Durability, SettingsWrong
 from ledger.vault import Vault
 from worker import actors
 from worker.bank import Bank
@@ -46,19 +46,33 @@ _WATCH_S = 1.0
 
 def main(*, only_check: bool = False) -> int:
     """Run the worker; or, with `only_check`, say what keeps it from running."""
+    hardened = hardening.harden()
     try:
         settings = WorkerSettings.load()
     except SettingsWrong as error:
         print(error, file=sys.stderr)  # noqa: T201 - the operator's screen, before there is a log
         return EX_CONFIG
     logs.set_up(settings.log_level)
+    logs.catch_the_rest()
     reports.set_up(settings.sentry_dsn, "transfers", settings.epay_environment)
+    if settings.durability is Durability.RELAXED:
+        _LOG.warning("DURABILITY=relaxed: what is confirmed may be lost, and cards may be written to disk")
     findings = health.examine(settings, SystemClock())
     for finding in findings:
         print(finding, file=sys.stderr)  # noqa: T201 - the operator's screen
     if findings:
         return EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG
-    return 0 if only_check else Process(settings).run()
+    if only_check:
+        return 0
+    _say_what_is_open(hardened=hardened)
+    return Process(settings).run()
+
+
+def _say_what_is_open(*, hardened: bool) -> None:
+    if not hardened:
+        _LOG.warning("worker.open_to_debuggers")
+    for place in hardening.cards_in(sys.argv[1:], os.environ):
+        _LOG.error("worker.card_in_the_open", extra={"place": place})
 
 
 class Process:
@@ -87,6 +101,7 @@ class Process:
             ledger=ledger,
             vault=vault,
             breakers=self._worker.breakers,
+            lanes=self._worker.lanes,
             events=self._worker.events,
             gate=self._worker.gate,
             ask_harmless=lambda host: bank.ask_harmless(host, settings.terminals["main"]),

@@ -9,7 +9,7 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import SkipMessage
 
-from ledger import doorbell
+from ledger import doorbell, guard
 
 _LOG = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ MOST_BEGINNINGS = 5
 class Quarantine(dramatiq.Middleware):
     def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
         """Only a `MiddlewareError` leaves a hook, so what is refused is failed and skipped."""
-        if not doorbell.is_ring(message):
+        if not guard.is_ring(message):
             self._refuse(message, "not_a_ring")
         if isinstance(broker, doorbell.Broker) and broker.begin(message) > MOST_BEGINNINGS:
             broker.end(message)

@@ -28,7 +28,7 @@ T = TypeVar("T")
 INSIST_S = 300.0
 
 #: What only matters while a transfer is unfinished.
-_UNFINISHED_FIELDS = ("next", "lease", "rings", "asks", "reads", "doubted", "asked", "parked_until")
+_UNFINISHED_FIELDS = ("next", "lease", "rings", "asks", "reads", "doubted", "asked", "parked_until", "notified")
 
 
 class Scribe:
@@ -61,10 +61,12 @@ class Scribe:
         known: dict[str, str | int] = {"reason": reason, "evidence": bank.Evidence.MAYBE_SENT}
         self.move(record, verb, due=first, fields=doubted | known | (fields or {}))
 
-    def die(self, record: Record, reason: str, *, fields: dict[str, str | int] | None = None) -> None:
+    def die(
+        self, record: Record, reason: str, *, verb: Verb = Verb.DIE, fields: dict[str, str | int] | None = None
+    ) -> None:
         at = policy.tomorrow_ms(self._clock.now_ms())
         known: dict[str, str | int] = {"reason": reason, "evidence": bank.Evidence.NOT_SENT, "rings": 0, "next": at}
-        self.move(record, Verb.DIE, due=at, fields=known | (fields or {}), unset=("asked",))
+        self.move(record, verb, due=at, fields=known | (fields or {}), unset=("asked",))
 
     def end(self, record: Record, verb: Verb, *, reason: str, fields: dict[str, str | int] | None = None) -> None:
         if self.move(record, verb, fields={"reason": reason} | (fields or {}), unset=_UNFINISHED_FIELDS):
@@ -98,6 +100,11 @@ class Scribe:
             record, verb, fields=said | {name: text for name, text in found.items() if text}, unset=_UNFINISHED_FIELDS
         )
 
+    def noticed(self, record: Record, verb: Verb, code: str) -> None:
+        """The bank's notification settles it, where nobody can be asked."""
+        said = {"reason": "bank_notified", "code": code, "evidence": bank.Evidence.ANSWERED}
+        self.move(record, verb, fields=said, unset=_UNFINISHED_FIELDS)
+
     def ask_again(self, record: Record, reads: int, report: bank.StatusReport | None) -> None:
         now = self._clock.now_ms()
         is_answered = report is None or report.word is not bank.StatusWord.UNANSWERED
@@ -120,7 +127,7 @@ class Scribe:
     def tomorrow(self, record: Record) -> None:
         """Nothing to be learnt today."""
         at = policy.tomorrow_ms(self._clock.now_ms())
-        self.move(record, Verb.RING, due=at, fields={"next": at, "rings": 0}, quiet=True)
+        self.move(record, Verb.RING, due=at, fields={"next": at, "rings": 0, "asked": ""}, quiet=True)
 
     def drop(self, record: Record, why: str) -> None:
         """What a person asked for can't be done; the reason stands in the event."""

@@ -1,14 +1,14 @@
 """The worker's settings: the only process that holds the bank's secrets and the vault's private keys."""
 
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic_settings import NoDecode
 
-from ledger.sealing import Opener
+from ledger.key_source import KeySource
 from ledger.secret import Secret
-from ledger.settings import JSON, ServerSettings
+from ledger.settings import JSON
+from ledger.webtier import WebTierSettings
 from worker.bank import PRESETS, Addresses, BankConfig, Terminal
 from worker.bank.order import is_safe
 
@@ -28,13 +28,9 @@ class TerminalCredentials(BaseModel):
     client_secret: Secret
 
 
-class WorkerSettings(ServerSettings):
+class WorkerSettings(KeySource, WebTierSettings):
     vault_url: Secret = Field(description="give a second server without persistence, like redis://127.0.0.1:6380/0")
-    vault_private_keys: Annotated[list[Secret], NoDecode] = Field(
-        description="give what `transfers keygen` printed, newest first"
-    )
 
-    epay_environment: Literal["test", "production"] = Field(default="test", description="give test or production")
     epay_token_url: str = Field(default="", description=_ADDRESS, validate_default=True)
     epay_transfer_url: str = Field(default="", description=_ADDRESS, validate_default=True)
     epay_confirm_url: str = Field(
@@ -81,17 +77,6 @@ class WorkerSettings(ServerSettings):
     doubt_reads: int = Field(default=3, ge=1, description="give a whole number from 1")
     events_keep: int = Field(default=30 * 86_400, gt=0, description="give seconds")
     worker_threads: int = Field(default=16, ge=2, le=1000, description="give a whole number from 2")
-
-    @field_validator("vault_private_keys", mode="before")
-    @classmethod
-    def _split_keys(cls, value: Any) -> Any:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-    @field_validator("vault_private_keys")
-    @classmethod
-    def _keys_open(cls, value: list[Secret]) -> list[Secret]:
-        Opener(value)
-        return value
 
     @field_validator("epay_token_url", "epay_transfer_url", "epay_confirm_url", "epay_status_url")
     @classmethod

@@ -40,6 +40,7 @@ class Tries:
             fields |= {"next": decision.at_ms, "rings": 0, "reason": reason}
             self._scribe.move(record, verb, due=decision.at_ms, fields=fields, unset=("asks", "reads"))
         elif record.phase is Phase.SEND:
-            self._scribe.die(record, "attempts_used_up", fields=fields | {"message": reason})
+            last = Verb.GIVE_UP if verb is Verb.DEFER else Verb.DIE
+            self._scribe.die(record, "attempts_used_up", verb=last, fields=fields | {"message": reason})
         else:
             self._scribe.doubt(record, "confirm_attempts_used_up", fields={"attempts": attempts})

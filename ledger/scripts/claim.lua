@@ -1,5 +1,6 @@
 -- claim: a worker takes a transfer, before the first byte: queued → sending, or resumed → confirming.
--- Whether it may go now is decided here too, without a further round trip: paused lanes, the breaker, the rate.
+-- Whether it may go now is decided here too, without a further round trip: paused lanes, the breaker, the rate. Who has
+-- to wait for the rate gets a turn of its own, so that it asks twice at the most.
 --
 -- KEYS     as in _move.lua, and  8 lanes  9 breakers  10 rates
 -- ARGV     1 the move, as in _move.lua  2 lane  3 terminal  4 the bank's host  5 ms between transfers, or 0
@@ -23,8 +24,12 @@ end
 local open_until = tonumber(redis.call('HGET', KEYS[9], 'open:' .. host) or '0')
 if open_until > 0 then return {'WAIT', string.format('%.0f', math.max(open_until - now, 1000)), 'breaker'} end
 if gap > 0 and lane == 'send' then
-  local turn = tonumber(redis.call('HGET', KEYS[10], terminal) or '0')
+  local turn = tonumber(redis.call('HGET', KEYS[1], 'turn') or '0')
+  if turn == 0 then
+    turn = math.max(now, tonumber(redis.call('HGET', KEYS[10], terminal) or '0'))
+    redis.call('HSET', KEYS[10], terminal, string.format('%.0f', turn + gap))
+    if turn > now then redis.call('HSET', KEYS[1], 'turn', string.format('%.0f', turn)) end
+  end
   if turn > now then return {'WAIT', string.format('%.0f', turn - now), 'rate'} end
-  redis.call('HSET', KEYS[10], terminal, string.format('%.0f', now + gap))
 end
 return write(m, r)

@@ -5,6 +5,7 @@ import typer
 from ledger.states import State
 from ledger.transfer import Transfer
 from ops import asking, screen
+from ops.border import Refusal
 from ops.commands import status
 from ops.commands.list import table
 from ops.desk import Desk
@@ -41,7 +42,7 @@ def requeue(name: Name, *, reason: Reason, wait: Wait = 0) -> None:
     record = desk.find(name)
     asking.must_be(record, State.DEAD, otherwise=_ONLY_DEAD)
     if record.reason == "card_lost":
-        asking.must_be(record, otherwise="its card is gone; discard it, and pay it under a new reference")
+        raise Refusal(f"{record.key}: its card is gone; discard it, and pay it under a new reference")
     asking.ask(desk, record, "requeue", why, wait_s=wait)
 
 

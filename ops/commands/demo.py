@@ -16,7 +16,7 @@ import typer
 from ledger.clock import SystemClock
 from ops import screen
 from ops.border import Refusal
-from ops.demo import ending
+from ops.demo import ending, shop
 from ops.demo.bank import BankSide
 from ops.demo.board import Board, shown
 from ops.demo.play import Play
@@ -36,6 +36,10 @@ _KEPT = Path(".transfers/demo")
 def demo(
     *,
     keep: Annotated[bool, typer.Option("--keep", help="Go on running afterwards, for you to play with.")] = False,
+    web: Annotated[
+        bool, typer.Option("--web", help="Instead of the play, a shop to pay in, with your browser.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="The shop's; 0 takes a free one.")] = 0,
 ) -> None:
     """See every way that a transfer can go: two servers, a bank and a worker, all real, all on this machine alone."""
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -43,6 +47,9 @@ def demo(
     logging.getLogger().addHandler(logging.NullHandler())  # what the board tells needs no second telling
     try:
         with _folder(keep=keep) as folder:
+            if web:
+                shop.open_shop(folder, port)
+                return
             _say_first()
             with Stage(folder) as stage:
                 agreed = _play(stage)

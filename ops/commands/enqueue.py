@@ -11,7 +11,7 @@ from ledger.clock import SystemClock
 from ledger.errors import TransfersError
 from ledger.health import examine
 from ops import screen
-from ops.border import NotYet, Refusal, sentence_of, status_of
+from ops.border import NotYet, Refusal, status_of
 from ops.options import AsJson
 from producers import ProducerSettings, Receipt, TransferIntent, Transfers
 
@@ -91,7 +91,7 @@ def _intent(item: Any) -> TransferIntent | TransfersError:
 
 def _as_dict(answer: Receipt | TransfersError) -> dict[str, Any]:
     if isinstance(answer, TransfersError):
-        return {"error": type(answer).__name__, "message": sentence_of(answer)}
+        return {"error": type(answer).__name__, "message": str(answer)}
     return {
         "key": answer.key,
         "invoice_id": answer.invoice_id,
@@ -103,7 +103,7 @@ def _as_dict(answer: Receipt | TransfersError) -> dict[str, Any]:
 
 def _say(answer: Receipt | TransfersError, before: str) -> None:
     if isinstance(answer, TransfersError):
-        typer.echo(f"{before}{sentence_of(answer)}", err=True)
+        typer.echo(f"{before}{answer}", err=True)
         return
     known = "  (known already: nothing new was made)" if answer.replayed else ""
     screen.say(f"{before}{answer.key}  {answer.state}  handle {answer.handle}{known}")

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ledger.clock import SystemClock
+from ledger.transfer import moment
 from ops import dotenv, screen
 from ops.border import Refusal
 from ops.commands.sandbox import HOST, PORT, environment
@@ -27,7 +29,7 @@ def init(
 ) -> None:
     """Write a .env with fresh keys and the bank's public test values."""
     values = {"REDIS_URL": redis_url, "VAULT_URL": vault_url} | dotenv.PUBLIC_TEST_VALUES
-    values |= dotenv.fresh_keys().as_dict()
+    values |= dotenv.fresh_keys(moment(SystemClock().now_ms()).date()).as_dict()
     if sandbox:
         values |= environment(f"http://{HOST}:{PORT}")
     _write(dotenv.text_of(values), force=force)

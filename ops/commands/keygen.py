@@ -2,6 +2,8 @@
 
 import typer
 
+from ledger.clock import SystemClock
+from ledger.transfer import moment
 from ops import dotenv, screen
 from ops.options import AsJson
 
@@ -10,8 +12,11 @@ app = typer.Typer()
 
 @app.command()
 def keygen(*, as_json: AsJson = False) -> None:
-    """Print fresh keys, as `NAME=value` lines. Producers get the first and the last, workers the second alone."""
-    keys = dotenv.fresh_keys().as_dict()
+    """Print fresh keys, as `NAME=value` lines. Producers get the first and the last, workers the second alone.
+
+    Behind a vault's key stands the day on which it was made: `transfers keys` tells its age by it.
+    """
+    keys = dotenv.fresh_keys(moment(SystemClock().now_ms()).date()).as_dict()
     if as_json:
         screen.say_json(keys)
         return

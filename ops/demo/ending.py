@@ -15,7 +15,7 @@ from ledger.states import FINAL, UNFINISHED, State
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One question, and what each side says. `must` is what an answer has to be where only one side can give it."""
+    """One question, and what each side says to it."""
 
     question: str
     bank: str

@@ -34,8 +34,10 @@ _DRAIN_S = 2.0
 
 
 class Stage:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, web: Mapping[str, str] | None = None) -> None:
+        """`web`: the settings of a web tier that will run here; then the bank posts its notifications."""
         self.folder = folder
+        self._web = dict(web or {})
         self.environment: dict[str, str] = {}
         self.bank_url = ""
         self._ends = contextlib.ExitStack()
@@ -51,7 +53,8 @@ class Stage:
         self._ends.close()
 
     def _start(self, ends: contextlib.ExitStack) -> None:
-        bank = self._popen("sandbox", "--print-address", env=_without_foreign(os.environ))
+        notify = ["--notify"] if self._web else []
+        bank = self._popen("sandbox", "--print-address", *notify, env=_without_foreign(os.environ))
         ends.callback(_end, bank)
         ledger = embedded.start(self.folder / "ledger-server", embedded.LEDGER_OPTIONS)
         ends.callback(ledger.stop)
@@ -64,6 +67,7 @@ class Stage:
             | PUBLIC_TEST_VALUES
             | environment(self.bank_url)
             | fresh_keys().as_dict()
+            | self._web
         )
         ends.callback(self._end_worker)
         self.start_worker()

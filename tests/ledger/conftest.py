@@ -1,4 +1,4 @@
-"""This room's own ledger server: the same scripts, without a write to disk for each step. What is durable is not asked here."""
+"""A ledger server for this room alone: without a write to disk for each step, for what is durable is not asked here."""
 
 from collections.abc import Iterator
 

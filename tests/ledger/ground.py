@@ -18,6 +18,7 @@ from tests.ledger.shadow import BankBook, Place, Shadow
 
 SEALED = "1.abcdef01.c2VhbGVk"
 _LETTERS = {"blob": "B", "tombstone": "X", "closed": "C"}
+_NAMES = {Purpose.CARD: (keys.card, keys.sealed_card), Purpose.PARES: (keys.pares, keys.sealed_pares)}
 
 
 class Ground:
@@ -51,9 +52,10 @@ class Ground:
         self._compare(record, Verb.CLAIM, reply, self.clock.now_ms() + 60_000)
         return reply if isinstance(reply, Moved) else None
 
-    def move(self, record: Record, verb: Verb, *, quiet: bool = False, **fields: str) -> bool:
+    def move(self, record: Record, verb: Verb, *, quiet: bool = False, pares: str = "") -> bool:
         is_end = any(end.final for end in MOVES[verb].moves.values())
         at = None if is_end else self.clock.now_ms() + 1000
+        fields = {"pares": pares} if pares else {}
         more: dict[str, Any] = {"challenge": CHALLENGE} if verb is Verb.PARK else {}
         reply = self.ledger.move(record, verb, actor="actor", due=at, quiet=quiet, fields=fields, **more)
         return self._compare(record, verb, reply, at, quiet=quiet)
@@ -61,7 +63,7 @@ class Ground:
     def _compare(self, record: Record, verb: Verb, reply: object, at: int | None, *, quiet: bool = False) -> bool:
         shadow = self.shadows[record.key]
         was = shadow.state
-        if not shadow.move(verb, record.epoch, at, quiet=quiet):
+        if not shadow.move(verb, record.epoch, record.version, at, quiet=quiet):
             assert reply == Refused(State(was), shadow.epoch), f"{verb} under {record.epoch} from {was}"
             assert verb not in {Verb.PAY, Verb.DECLINE} or shadow.is_final, "the bank's word was refused"
             return False

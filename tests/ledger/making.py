@@ -61,7 +61,7 @@ def create(ledger: Ledger, reference: str = "payout-1", **more: Any) -> Record:
 
 def claim(ledger: Ledger, record: Record, **more: Any) -> Any:
     lane = "send" if record.state is State.QUEUED else "confirm"
-    said = {"lane": lane, "host": HOST, "gap_ms": 0, "lease_ms": 60_000, "actor": "worker"} | more
+    said: dict[str, Any] = {"lane": lane, "host": HOST, "gap_ms": 0, "lease_ms": 60_000, "actor": "worker"} | more
     return ledger.claim(record, **said)
 
 

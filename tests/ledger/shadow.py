@@ -6,7 +6,7 @@ It does no I/O and borrows nothing from the product but the numbers of epochs. T
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tests.unit.ledger.table import ADVANCE, ENTERS, FINAL_NAMES, LATE, PHASE, TABLE, cells
+from tests.unit.ledger.table import ADVANCE, AS_SEEN, ENTERS, FINAL_NAMES, LATE, PHASE, TABLE, cells
 
 GENERATION = 1_000_000
 
@@ -113,10 +113,12 @@ class Shadow:
     def is_final(self) -> bool:
         return self.state in FINAL_NAMES
 
-    def move(self, verb: str, epoch: int, due: int | None, *, quiet: bool = False) -> bool:
+    def move(self, verb: str, epoch: int, version: int, due: int | None, *, quiet: bool = False) -> bool:
         """May the move be made? Then it is."""
         is_epoch = epoch == self.epoch or (verb in LATE and epoch > self.epoch)
-        if self.state not in _CELLS[verb] or not is_epoch or PHASE.get(verb, self.phase) != self.phase:
+        is_seen = verb not in AS_SEEN or version == self.version
+        is_phase = PHASE.get(verb, self.phase) == self.phase
+        if self.state not in _CELLS[verb] or not (is_epoch and is_seen and is_phase):
             return False
         self.state = _CELLS[verb][self.state]
         self.phase = ENTERS.get(verb, self.phase)

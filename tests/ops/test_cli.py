@@ -57,7 +57,7 @@ def test_missing_settings_are_a_line_each_and_78(transfers: Cli, monkeypatch: py
     assert "REDIS_URL: is not set" in said.err
 
 
-@pytest.mark.parametrize("name", sorted(set(COMMANDS) - WITHOUT_SERVERS - {"doctor"}))
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - WITHOUT_SERVERS - {"doctor", "keys"}))
 def test_a_ledger_that_is_away_is_a_sentence_and_75(transfers: Cli, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
 

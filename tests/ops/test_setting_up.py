@@ -9,14 +9,20 @@ from pydantic_settings import BaseSettings
 from ledger.sealing import Opener, Purpose, Sealer
 from ledger.secret import Secret
 from ledger.settings import ServerSettings
+from ledger.webtier import WebTierSettings
 from ops import dotenv
 from ops.settings import OpsSettings
-from ops.settings_table import ALL, OPS, PRODUCERS, REQUIRED, SETTINGS, WORKER, Setting, markdown_rows
+from ops.settings_table import ALL, OPS, PRODUCERS, REQUIRED, SETTINGS, WEB, WORKER, Setting, markdown_rows
 from producers.settings import ProducerSettings
 from tests.ops.conftest import Cli
 from worker.settings import WorkerSettings
 
-ROOMS: dict[str, type[BaseSettings]] = {PRODUCERS: ProducerSettings, WORKER: WorkerSettings, OPS: OpsSettings}
+ROOMS: dict[str, type[BaseSettings]] = {
+    PRODUCERS: ProducerSettings,
+    WEB: WebTierSettings,  # beside a backend's
+    WORKER: WorkerSettings,
+    OPS: OpsSettings,
+}
 
 
 def test_keygen_prints_a_pair_that_fits_and_another_one_each_time(transfers: Cli) -> None:
@@ -77,7 +83,7 @@ def test_the_example_is_the_one_that_the_table_makes_and_holds_no_key() -> None:
 @pytest.mark.parametrize("room", ROOMS)
 def test_the_table_has_every_setting_of_a_room_and_no_other(room: str) -> None:
     told = {setting.name for setting in SETTINGS if room in setting.rooms or ALL in setting.rooms}
-    shared_but_told_otherwise = {"VAULT_URL"} if room == OPS else set()
+    shared_but_told_otherwise = {"VAULT_URL"} if room in {OPS, WEB} else set()
 
     assert told == {name.upper() for name in ROOMS[room].model_fields} - shared_but_told_otherwise
 
@@ -106,7 +112,7 @@ def test_the_table_for_the_documents_has_a_row_for_each() -> None:
 
 def _said(default: object) -> str:
     match default:
-        case None:
+        case None | []:
             return ""
         case tuple():
             return "[" + ",".join(f'"{item}"' for item in default) + "]"

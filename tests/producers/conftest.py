@@ -181,7 +181,7 @@ class Hands:
             case State.QUEUED:
                 return
             case State.DEAD:
-                self.move(key, Verb.DIE, due=due)
+                self.move(key, Verb.GIVE_UP, due=due)
             case State.EXPIRED:
                 self.move(key, Verb.EXPIRE)
             case State.CANCELLED:

@@ -60,7 +60,7 @@ class Books:
         self._world = world
         self._check = check
         self.accounts: dict[str, Account] = {}
-        self._late: list[tuple[int, Account, str]] = []
+        self.late: list[tuple[int, Account, str]] = []
 
     def account(self, invoice: str) -> Account:
         if invoice not in self.accounts:
@@ -88,13 +88,13 @@ class Books:
 
     def put_off(self, account: Account, pa_res: str) -> None:
         at = self._world.clock.now_ms() + int(self._world.dice.uniform(0, _LATEST_S) * self._world.dice.random() ** 2 * 1000)
-        self._late.append((at, account, pa_res))
+        self.late.append((at, account, pa_res))
 
     def arrive(self) -> None:
         """What is late and whose time has come."""
         now = self._world.clock.now_ms()
-        come = [late for late in self._late if late[0] <= now]
-        self._late = [late for late in self._late if late[0] > now]
+        come = [late for late in self.late if late[0] <= now]
+        self.late = [late for late in self.late if late[0] > now]
         for _, account, pa_res in come:
             self.receive(account, pa_res)
         for account in self.accounts.values():

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dramatiq
+import redis
 
 from ledger.clock import Clock
 from ledger.doorbell import Doorbell
@@ -43,7 +44,9 @@ class Bell:
 
     def enqueue(self, message: dramatiq.Message[Any]) -> None:
         self._world.before(self._process)
-        for _ in range(self._world.dice.choice((0, 1, 1, 1, 1, 2)) if self._world.weather.others else 1):
+        if self._world.chance(self._world.weather.unheard):
+            raise redis.ConnectionError("away")
+        for _ in range(self._world.dice.choice((0, 1, 1, 2, 2, 3)) if self._world.weather.others else 1):
             self._street.rings.append((message.queue_name, message.actor_name, str(message.args[0])))
 
     def hlen(self, name: str) -> int:
@@ -100,7 +103,7 @@ class WorkerProcess:
 
 def start_worker(place: Place, name: str) -> WorkerProcess:
     """Raises `Crashed` or a `TransfersError` if it does not come up, as a real one ends with its exit status."""
-    world, process, clock = place.world, Process(name), place.world.clock
+    world, process, clock = place.world, place.world.process(name), place.world.clock
     ledger_wire, vault_wire = Wire(place.ledger, process), Wire(place.vault, process)
     ledger, vault = Ledger(_client(ledger_wire), clock), Vault(_client(vault_wire))
     bank: Any = Teller(world, process, place.books, has_status=place.rules.has_status)
@@ -123,6 +126,7 @@ def start_worker(place: Place, name: str) -> WorkerProcess:
         ledger=ledger,
         vault=vault,
         breakers=worker.breakers,
+        lanes=worker.lanes,
         events=worker.events,
         gate=worker.gate,
         ask_harmless=lambda host: bank.ask_harmless(host, TERMINALS["main"]),
@@ -139,7 +143,7 @@ def start_worker(place: Place, name: str) -> WorkerProcess:
 
 def start_producer(place: Place, name: str) -> tuple[Process, Transfers]:
     """A backend's process, or a web tier's."""
-    process, clock = Process(name), place.world.clock
+    process, clock = place.world.process(name), place.world.clock
     broker: Any = Bell(place.world, process, place.street)
     transfers = Transfers(
         ledger=Ledger(_client(Wire(place.ledger, process)), clock),

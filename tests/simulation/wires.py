@@ -12,10 +12,19 @@ from ledger import scripts
 from tests.simulation.line import Command, Line
 from tests.simulation.world import Process, World
 
-_NAMES = ("create", "claim", "move", "probe", "vault_put", "vault_burn", "vault_refence", "vault_unburn", "vault_close",
+NAMES = ("create", "claim", "move", "probe", "vault_put", "vault_burn", "vault_refence", "vault_unburn", "vault_close",
           "vault_drop", "vault_look")  # fmt: skip
-_SCRIPTS = {scripts._digest(scripts.text_of(name)): name for name in _NAMES}
+_SCRIPTS = {scripts._digest(scripts.text_of(name)): name for name in NAMES}
 _WRITES = frozenset({"EVALSHA", "HSET", "HDEL", "XADD"})
+
+#: Where the scripts that store a blob have its time to live.
+_TTL = 7
+_FOR_EVER_MS = 10**10
+
+_TIME_OUT = """
+local value = redis.call('GET', KEYS[1])
+if value and string.sub(value, 1, 2) == 'B:' then redis.call('DEL', KEYS[1]) end
+"""
 
 Hook = Callable[[], None]
 
@@ -32,6 +41,7 @@ class Server:
         self.name = name
         self.line = line
         self.away_until_ms = 0
+        self.blobs: dict[str, int] = {}  #: of the vault: until when each place keeps what was put there
         self.before_write: Hook = _nothing
         self.after_write: Hook = _nothing
 
@@ -45,7 +55,7 @@ class Server:
         is_write = any(command[0] in _WRITES for command in commands)
         if is_write:
             self.before_write()
-        replies = self.line.ask(*commands)
+        replies = self.line.ask(*(self._without_time(command) for command in commands))
         for command, reply in zip(commands, replies, strict=True):
             world.tell(process.name, _named(command), "->", reply)
         if is_write:
@@ -55,6 +65,25 @@ class Server:
             world.tell(process.name, "is not answered by", self.name)
             raise redis.TimeoutError("no reply")
         return replies
+
+    def _without_time(self, command: Command) -> Command:
+        """A blob lives in the world's time, and not in the server's."""
+        if command[0] != "EVALSHA" or _SCRIPTS[str(command[1])] not in {"vault_put", "vault_unburn"}:
+            return command
+        place, ttl_ms = str(command[3]), int(command[_TTL])
+        self.blobs[place] = self.world.clock.now_ms() + ttl_ms
+        return (*command[:_TTL], _FOR_EVER_MS, *command[_TTL + 1 :])
+
+    def time_out(self) -> None:
+        """The blobs whose time is over."""
+        now = self.world.clock.now_ms()
+        for place in [place for place, until in self.blobs.items() if until <= now]:
+            del self.blobs[place]
+            self.drop(place)
+
+    def drop(self, place: str) -> None:
+        self.world.tell("times out:", place)
+        self.line.one("EVAL", _TIME_OUT, 1, place)
 
 
 class Wire:

@@ -1,11 +1,14 @@
 """The world of a simulation: one seed throws all dice, one clock is everybody's, and anybody may die between two steps.
 
-Whoever is about to take a step asks the world first (`before`) and comes back after it (`after`). There the seed may let
-time pass, let somebody else act in between, or end the process: which refuses every further step, as the dead do.
+Who acts is a strand. Exactly one strand runs at any moment, and it hands over at a step only, where the seed says so:
+threads carry the strands, since Python has no other way to put a plain call aside, but none ever runs beside another.
+Who is about to take a step asks the world first (`before`) and comes back after it (`after`): there time may pass,
+somebody else may go on, or the process ends, which refuses every further step, as the dead do.
 """
 
 import json
 import random
+import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,17 +16,15 @@ from typing import Any
 
 from tests.conftest import FakeClock
 
-#: How deep activities may stand in one another: this one between two steps of that one between two steps of a third.
-DEPTH = 3
+#: How many strands may be under way at once.
+STRANDS = 4
 
-#: How long one activity may be kept waiting in all. A request that was begun arrives before the horizon of doubt.
+#: How long a strand may be kept waiting. A request that was begun arrives before the horizon of doubt.
 PATIENCE_S = 1500.0
-
-_PAUSES_S = (0.001, 0.001, 0.3, 2, 6, 6, 20, 61, 61, 300)
 
 
 class Crashed(BaseException):
-    """The process was killed. Nobody catches this but the world; who does something all the same, is refused."""
+    """The process was killed. Nobody catches this but the strand; who does something all the same, is refused."""
 
 
 @dataclass(slots=True)
@@ -39,8 +40,7 @@ class Weather:
     crash: float
     unheard: float  #: a command does not reach its server
     unanswered: float  #: its reply does not come back
-    others: float  #: somebody else acts first
-    pause: float
+    others: float  #: somebody else goes on first
     silence: float  #: at the bank: each of the ways in which an answer can be lost
 
     @classmethod
@@ -50,13 +50,51 @@ class Weather:
             crash=dice.choice((0, 0.005, 0.02, 0.04)),
             unheard=dice.choice((0, 0.005, 0.02)),
             unanswered=dice.choice((0, 0.01, 0.04)),
-            others=dice.choice((0.05, 0.15, 0.3)),
-            pause=dice.choice((0, 0.02, 0.08)),
-            silence=dice.choice((0.02, 0.1, 0.2)),
+            others=dice.choice((0.1, 0.25, 0.5)),
+            silence=dice.choice((0.05, 0.15, 0.3)),
         )
 
 
-CALM = Weather(0, 0, 0, 0, 0, 0)
+CALM = Weather(0, 0, 0, 0, 0)
+
+
+class Strand:
+    """One activity, which can be put aside at any of its steps."""
+
+    def __init__(self, name: str, activity: Callable[[], object], now_s: float) -> None:
+        self.name = name
+        self.begun_s = now_s
+        self.is_over = False
+        self.error: Exception | None = None
+        self._activity = activity
+        self._its_turn = threading.Semaphore(0)
+        self._our_turn = threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def go_on(self) -> None:
+        """Until it is over or puts itself aside. What went wrong in it is raised here."""
+        self._its_turn.release()
+        self._our_turn.acquire()
+        if self.is_over:
+            self._thread.join()
+        if self.error:
+            raise self.error
+
+    def put_aside(self) -> None:
+        self._our_turn.release()
+        self._its_turn.acquire()
+
+    def _run(self) -> None:
+        self._its_turn.acquire()
+        try:
+            self._activity()
+        except Crashed:
+            pass
+        except Exception as error:  # noqa: BLE001 - it is raised again where the world goes on
+            self.error = error
+        self.is_over = True
+        self._our_turn.release()
 
 
 class World:
@@ -65,66 +103,86 @@ class World:
         self.dice = random.Random(seed)  # noqa: S311 - the same seed is to be the same world
         self.clock = FakeClock()
         self.weather = Weather.throw(self.dice)
-        self.somebody: Callable[[], None] = lambda: None  #: lets one of all who live here act
         self.time_passed: Callable[[], None] = lambda: None
-        self.depth = 0
         self.steps = 0
-        self._waited_s = 0.0
+        self.strands: list[Strand] = []
+        self._now: Strand | None = None
+        self._processes: list[Process] = []
         self._told: deque[tuple[Any, ...]] = deque(maxlen=4000)
 
     def chance(self, probability: float) -> bool:
         return self.dice.random() < probability
 
+    # Strands.
+
+    def begin(self, name: str, activity: Callable[[], object]) -> None:
+        self.strands.append(Strand(name, activity, self.clock.monotonic()))
+        self.go_on(self.strands[-1])
+
+    def go_on(self, strand: Strand) -> None:
+        self._now = strand
+        try:
+            strand.go_on()
+        finally:
+            self._now = None
+            if strand.is_over:
+                self.strands.remove(strand)
+
+    def end_all(self) -> None:
+        """Who is under way goes on to its end, or dies, as the dice say."""
+        while self.strands:
+            if self.chance(0.1):
+                self.kill(self.dice.choice([process for process in self._processes if not process.dead] or [Process("")]))
+            self.go_on(self.dice.choice(self.strands))
+
+    def abandon(self) -> None:
+        """The simulation is over, however it ended: nobody is left behind."""
+        for process in self._processes:
+            process.dead = True
+        for strand in list(self.strands):
+            strand.error = None
+            self.go_on(strand)
+
     # Steps.
+
+    def process(self, name: str) -> Process:
+        self._processes.append(Process(name))
+        return self._processes[-1]
 
     def before(self, process: Process) -> None:
         self.steps += 1
         self._alive(process)
         self._trouble(process)
-        self._alive(process)
 
     def after(self, process: Process) -> None:
         self._trouble(process)
-        self._alive(process)
 
-    def act(self, name: str, activity: Callable[[], object]) -> None:
-        """One activity from its begin to its end, or to its process' death."""
-        if self.depth == 0:
-            self._waited_s = 0.0
-        self.tell("does", name)
-        self.depth += 1
-        try:
-            activity()
-        except Crashed:
-            pass
-        finally:
-            self.depth -= 1
+    def wait(self, process: Process, seconds: float) -> None:
+        """A pause that the program itself makes."""
+        self._alive(process)
+        self.pass_time(seconds)
+        self.before(process)
 
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
         self.time_passed()
 
-    def wait(self, process: Process, seconds: float) -> None:
-        """A pause that the program itself makes."""
-        self.pass_time(seconds)
-        self.before(process)
+    def may_pass(self, seconds: float) -> bool:
+        """Has everybody who is under way the patience for it?"""
+        until = self.clock.monotonic() + seconds
+        return all(until - strand.begun_s < PATIENCE_S for strand in self.strands)
 
     def kill(self, process: Process) -> None:
         process.dead = True
-        self.tell("is killed", process.name)
+        self.tell("is killed:", process.name)
 
     def _trouble(self, process: Process) -> None:
-        weather, throw = self.weather, self.dice.random()
-        if throw < weather.crash:
+        throw = self.dice.random()
+        if throw < self.weather.crash:
             self.kill(process)
-        elif throw < weather.crash + weather.others:
-            if self.depth < DEPTH:
-                self.somebody()
-        elif throw < weather.crash + weather.others + weather.pause:
-            pause_s = self.dice.choice(_PAUSES_S)
-            if self._waited_s + pause_s < PATIENCE_S:
-                self._waited_s += pause_s
-                self.pass_time(pause_s)
+        elif throw < self.weather.crash + self.weather.others and self._now:
+            self._now.put_aside()
+        self._alive(process)
 
     def _alive(self, process: Process) -> None:
         if process.dead:
@@ -133,12 +191,13 @@ class World:
     # What happened, for who has to understand it.
 
     def tell(self, *what: Any) -> None:
-        self._told.append((self.clock.now_ms(), self.depth, *what))
+        self._told.append((self.clock.now_ms(), self._now.name if self._now else "", *what))
 
     def story(self) -> str:
         begin = self._told[0][0] if self._told else 0
-        lines = [f"{(at - begin) / 1000:>10.3f} {'    ' * depth}{_shown(what)}" for at, depth, *what in self._told]
-        return "\n".join(lines)
+        return "\n".join(
+            f"{(at - begin) / 1000:>10.3f}  {strand:<22} {_shown(what)}" for at, strand, *what in self._told
+        )
 
 
 def _shown(what: list[Any]) -> str:

@@ -5,9 +5,10 @@ Pure, and total: whatever string comes in, no more than that comes out.
 
 import re
 
+from ledger.luhn import star_card_numbers
+
 MESSAGE_LIMIT = 200
 
-_LONG_NUMBER = re.compile(r"\d(?:[ .-]{0,3}\d){12,}")
 _MASKED = re.compile(r"([0-9]*)[^0-9].*?([0-9]*)", re.DOTALL)
 
 
@@ -30,26 +31,4 @@ def clean_message(raw: object, *, invoice_id: str) -> str:
     if not isinstance(raw, str):
         return ""
     printable = "".join(char if char.isprintable() else " " for char in raw if char.isprintable() or char.isspace())
-    ours = re.compile(rf"(?<!\d)({re.escape(invoice_id)})(?!\d)")
-    pieces = ours.split(printable) if invoice_id else [printable]
-    starred = (piece if piece == invoice_id else _LONG_NUMBER.sub(_star, piece) for piece in pieces)
-    return "".join(starred).strip()[:MESSAGE_LIMIT]
-
-
-def _star(found: re.Match[str]) -> str:
-    digits = "".join(char for char in found[0] if char.isdecimal())
-    return re.sub(r"\d", "*", found[0]) if _holds_card(digits) else found[0]
-
-
-def _holds_card(digits: str) -> bool:
-    """Is there a card number in this row of digits, at any place in it?"""
-    if len(digits) > 100:
-        return True
-    return any(
-        passes_luhn(digits[start : start + size]) for size in range(13, 20) for start in range(len(digits) - size + 1)
-    )
-
-
-def passes_luhn(digits: str) -> bool:
-    doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
-    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
+    return star_card_numbers(printable, invoice_id).strip()[:MESSAGE_LIMIT]

@@ -16,16 +16,20 @@ TABLE: dict[str, list[str]] = {
     "doubt": ["sending confirming resumed > in_doubt"],
     "requeue": ["sending in_doubt > queued"],
     "requeue_confirm": ["confirming in_doubt > resumed"],
-    "die": ["queued sending in_doubt > dead"],
+    "give_up": ["queued > dead"],
+    "die": ["sending in_doubt > dead"],
     "resume": ["parked > resumed"],
     "remember": ["queued dead > in_doubt"],
     "remember_confirm": ["parked > in_doubt"],
     "learn_paid": ["parked in_doubt held dead > paid"],
     "learn_declined": ["parked in_doubt held dead > declined"],
     "learn_reversed": ["parked in_doubt held dead > reversed"],
+    "notified_paid": ["in_doubt held > paid"],
+    "notified_declined": ["in_doubt held > declined"],
     "wonder": ["= parked in_doubt held"],
     "hold": ["in_doubt > held"],
-    "expire": ["queued parked in_doubt > expired"],
+    "expire": ["queued parked > expired"],
+    "lapse": ["in_doubt > expired"],
     "cancel": ["queued parked dead > cancelled"],
     "revive": ["dead > queued"],
     "ask": ["= parked in_doubt held dead"],
@@ -38,6 +42,7 @@ TABLE: dict[str, list[str]] = {
 
 #: What else must hold, and what else changes. What is not named keeps the epoch, and asks for the very same one.
 LATE = {"pay", "decline"}
+AS_SEEN = {"expire", "cancel", "revive", "drop", "ring"}  #: nothing may have happened since the caller read it
 PHASE = {"park": "send", "requeue": "send", "die": "send", "requeue_confirm": "confirm"}
 ENTERS = {"resume": "confirm", "remember_confirm": "confirm"}
 ADVANCE = {

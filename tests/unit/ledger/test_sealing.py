@@ -123,7 +123,7 @@ def test_what_is_no_key_is_refused_without_being_shown(text: str) -> None:
 
 
 def test_an_empty_ring_is_refused() -> None:
-    with pytest.raises(ValueError, match="is not a key"):
+    with pytest.raises(ValueError, match="no key that opens anything"):
         Opener([])
 
 

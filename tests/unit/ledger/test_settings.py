@@ -114,19 +114,14 @@ def test_a_queue_of_its_own_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.queue_url == "redis://queue:6379/0"
 
 
-@pytest.mark.xfail(reason="REDIS_URL is not asked for a database that is a number: queue_url breaks later", strict=True)
 def test_a_database_that_is_no_number_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wrong(monkeypatch, REDIS_URL="redis://127.0.0.1:6379/ledger")
 
 
-@pytest.mark.xfail(reason="queue_url loses the two slashes of unix://, which the client refuses", strict=True)
 def test_the_default_queue_of_a_unix_socket_can_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     connect(load(monkeypatch, REDIS_URL="unix:///run/redis.sock").queue_url).close()
 
 
-@pytest.mark.xfail(
-    reason="a database that is given as ?db= wins over the path, so the queue's is the same", strict=True
-)
 def test_the_default_queue_is_never_in_the_ledgers_database(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load(monkeypatch, REDIS_URL="redis://127.0.0.1:6379?db=2")
     databases = {

@@ -9,7 +9,8 @@ import pytest
 
 from ledger import states
 from ledger.states import FINAL, MONEY, MOVES, UNFINISHED, Advance, Money, Phase, State, Verb, diagram
-from tests.unit.ledger.table import ADVANCE, ENTERS, FINAL_NAMES, LATE, PHASE, TABLE, UNFINISHED_NAMES, cells
+from tests.unit.ledger.table import ADVANCE, AS_SEEN, ENTERS, FINAL_NAMES, LATE, PHASE, TABLE, UNFINISHED_NAMES, cells
+
 
 def test_every_verb_is_a_row_and_there_are_no_others() -> None:
     assert set(MOVES) == set(Verb)
@@ -26,6 +27,7 @@ def test_each_row_asks_and_changes_what_the_design_says(verb: Verb) -> None:
     row = MOVES[verb]
 
     assert row.late == (verb in LATE)
+    assert row.as_seen == (verb in AS_SEEN)
     assert row.phase == PHASE.get(verb)
     assert row.enters == ENTERS.get(verb)
     assert row.advance == ADVANCE.get(verb, "keep")

@@ -1,0 +1,69 @@
+"""`transfers keys`: the vault's keys that this environment holds, by id and age. No key is shown.
+
+It is for whoever keeps the keys, and runs where a worker's settings are: an operator's own desk has no private key.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+import typer
+from pydantic import Field
+
+from ledger.clock import SystemClock
+from ledger.key_source import KeySource
+from ledger.keyring import KeyRing, PrivateKey, read_public
+from ledger.settings import EX_CONFIG
+from ledger.transfer import moment
+from ops import screen
+from ops.options import AsJson
+
+app = typer.Typer()
+
+_SAYS = {
+    "seals": "opens; VAULT_PUBLIC_KEY here seals for it",
+    "opens": "opens what was sealed for it, and seals nothing",
+    "destroyed": "destroyed: what was sealed for it can't be opened any more",
+}
+
+
+class _Keys(KeySource):
+    vault_public_key: str = Field(default="", description="give the public key that `transfers keygen` prints")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A key of the ring, for a screen."""
+
+    key_id: str
+    made: str | None
+    age_days: int | None
+    state: str  #: `seals`, `opens`, `destroyed`
+
+    @classmethod
+    def of(cls, key: PrivateKey, seals: str, today: date) -> "Held":
+        state = "destroyed" if key.key is None else "seals" if key.key_id == seals else "opens"
+        age = (today - key.made).days if key.made else None
+        return cls(key.key_id, key.made.isoformat() if key.made else None, age, state)
+
+
+@app.command()
+def keys(*, as_json: AsJson = False) -> None:
+    """The vault's keys of this environment: id, age, and what each may do. Ends with 78 if one is missing."""
+    settings = _Keys.load()
+    ring = KeyRing(settings.vault_private_keys)
+    today = moment(SystemClock().now_ms()).date()
+    seals = read_public(settings.vault_public_key).key_id if settings.vault_public_key else ""
+    held = [Held.of(key, seals, today) for key in ring]
+    if as_json:
+        screen.say_json([{name: getattr(key, name) for name in Held.__slots__} for key in held])
+    else:
+        rows = [(key.key_id, key.made or "-", _age(key.age_days), _SAYS[key.state]) for key in held]
+        screen.say(screen.table(("key", "made", "age", "what it does"), rows))
+    opening = {key.key_id for key in ring if key.key}
+    if seals and seals not in opening:
+        typer.echo(f"VAULT_PUBLIC_KEY: producers seal with {seals}, and no key here opens that", err=True)
+        raise typer.Exit(EX_CONFIG)
+
+
+def _age(days: int | None) -> str:
+    return "not known" if days is None else f"{days} d"

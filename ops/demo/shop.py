@@ -1,0 +1,174 @@
+"""`transfers demo --web`: a small shop where one pays by card against the sandbox, through its 3-D Secure page.
+
+It is a merchant as any other: it enqueues intents, mounts the web tier, and learns from the outcome feed what became of
+them. Its goods differ by what the bank will do. A card number passes through it into the vault, and is kept nowhere.
+"""
+
+import secrets
+import socket
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+from jinja2 import Environment, PackageLoader
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+
+from ledger.errors import LedgerUnavailable, TransfersError
+from ops import screen
+from ops.border import Refusal
+from ops.demo.stage import Stage
+from producers import PanCard, Receiver, TransferIntent, Transfers, WebSettings
+from producers.web import Web
+from producers.web.starlette import router
+
+HOST = "127.0.0.1"
+_MOUNTED = "/transfers"
+_GROUP = "shop"
+
+#: The shop's own card, which receives.
+_TILL = "5522042705066736"
+
+_templates = Environment(
+    loader=PackageLoader("ops.demo", "pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """Words in brackets in `asks` tell the sandbox what to do."""
+
+    code: str
+    name: str
+    says: str
+    price: str
+    asks: str
+    picture: str
+
+    @property
+    def shown(self) -> str:
+        return f"{int(self.price):,}".replace(",", "\N{NO-BREAK SPACE}")
+
+
+GOODS = (
+    Good("concert", "A concert ticket", "3-D Secure: the bank asks for a password", "12000", "[3ds] Concert", "♪"),
+    Good("bicycle", "A day on a bicycle", "paid at once, no questions asked", "4500", "Bicycle", "⚲"),
+    Good("carpet", "A carpet that flies", "the bank declines: too little money", "990000", "[decline:484] Carpet", "❖"),
+    Good("tea", "Tea on the steppe", "the bank goes silent at the end", "2800", "[3ds] [confirm-drop-after] [false-not-found:1] Tea", "☕"),
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Purchase:
+    good: Good
+    handle: str
+    state: str = "queued"
+
+
+@dataclass(slots=True)
+class Shop:
+    transfers: Transfers
+    web: Web
+    bank_url: str
+    purchases: dict[str, Purchase] = field(default_factory=dict)
+
+    def app(self) -> Starlette:
+        routes = [Route("/", self.home), Route("/buy", self.buy, methods=["POST"]), Mount(_MOUNTED, router(self.web))]
+        return Starlette(routes=routes)
+
+    async def home(self, _request: Request) -> Response:
+        return self._page()
+
+    async def buy(self, request: Request) -> Response:
+        async with request.form(max_fields=20) as form:
+            said = {name: value for name, value in form.items() if isinstance(value, str)}
+        good = next((good for good in GOODS if good.code == said.get("good")), GOODS[0])
+        try:
+            receipt = await run_in_threadpool(self.transfers.enqueue, _intent(said, good))
+        except TransfersError as error:
+            return self._page(str(error), good)
+        self.purchases.setdefault(receipt.key, Purchase(good, receipt.handle))
+        return RedirectResponse(f"{_MOUNTED}/pay/{receipt.handle}", 303)
+
+    def listen(self, ending: threading.Event) -> None:
+        """What became of the purchases: the outcome feed, in a thread."""
+        while not ending.is_set():
+            with suppress(LedgerUnavailable):
+                for outcome in self.transfers.outcomes(_GROUP, idle=0.5):
+                    if outcome.key in self.purchases:
+                        self.purchases[outcome.key].state = outcome.state
+                    outcome.ack()
+
+    def _page(self, wrong: str = "", chosen: Good = GOODS[0]) -> Response:
+        nonce = secrets.token_urlsafe(16)
+        html = _templates.get_template(
+            "shop.html"
+        ).render(
+            nonce=nonce,
+            goods=GOODS,
+            chosen=chosen,
+            wrong=wrong,
+            order=secrets.token_urlsafe(12),  # a second click brings the same reference: nothing is paid twice
+            purchases=list(self.purchases.values())[::-1][:6],
+            mounted=_MOUNTED,
+            bank_url=self.bank_url,
+        )
+        policy = (
+            f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; form-action 'self'; "
+            "base-uri 'none'; frame-ancestors 'none'"
+        )
+        headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+        return HTMLResponse(html, 400 if wrong else 200, headers)
+
+
+def open_shop(folder: Path, port: int) -> None:
+    """Until Ctrl-C."""
+    try:
+        listener = socket.create_server((HOST, port))
+    except OSError as error:
+        raise Refusal(f"can't listen on {HOST}:{port}: {error.strerror or error}; give another --port") from None
+    url = f"http://{HOST}:{listener.getsockname()[1]}"
+    screen.say("Starting two servers, a bank, a worker and a shop, on this machine alone.")
+    web = {"WEB_BASE_URL": url + _MOUNTED, "NOTIFY_SECRET": secrets.token_urlsafe(24)}
+    with listener, Stage(folder, web) as stage, stage.entered():
+        settings = WebSettings.load()
+        with Transfers.from_env(settings) as transfers:
+            shop = Shop(transfers, Web(transfers, settings.places, home=f"{url}/"), stage.bank_url)
+            ending = threading.Event()
+            thread = threading.Thread(target=shop.listen, args=(ending,), name="outcomes", daemon=True)
+            thread.start()
+            screen.say(f"\nThe shop is open: {url}")
+            screen.say(f"The bank's books:  {stage.bank_url}")
+            screen.say("\nPay with the card that is filled in; the bank's password stands on its page. Ctrl-C ends it.")
+            try:
+                _serve(shop.app(), listener)
+            finally:
+                ending.set()
+                thread.join()
+
+
+def _serve(app: Starlette, listener: socket.socket) -> None:
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _intent(said: Mapping[str, str], good: Good) -> TransferIntent:
+    """What the client typed is checked by the intent's own model; nothing of it is shown again."""
+    return TransferIntent(
+        reference=f"shop-{said.get('order', '')}",
+        amount=good.price,
+        description=good.asks,
+        sender=PanCard(
+            number=said.get("number", ""),
+            expiry=said.get("expiry", ""),
+            cvc=said.get("cvc", ""),
+            name=said.get("name", ""),
+        ),
+        receiver=Receiver(number=_TILL),
+    )

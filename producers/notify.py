@@ -1,0 +1,129 @@
+"""What comes from outside and says "ask the bank": its notification, and 3-D Secure answers that we can't read.
+
+A notification is a hint (contract section 6). It is unsigned, may be doubled, late or invented: so an inquiry is asked
+for, and nothing more. Only where its `secret_hash` proves that it is the bank's, and invoice, amount and currency
+agree, is its word noted; a worker hears that where there is nobody to ask.
+"""
+
+import hmac
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any
+
+from ledger.invoice import DEFAULT_SPACE, is_invoice_id, make_key
+from ledger.money import to_minor
+from ledger.record import Record
+from ledger.secret import Secret
+from ledger.states import State, Verb
+from ledger.webtier import secret_hash
+from producers.challenge import record_of
+from producers.parts import WEB, Parts
+
+_LOG = logging.getLogger(__name__)
+
+#: In these a worker asks the bank. Of the others one will come soon, or nothing can change any more.
+_ASKABLE = frozenset({State.PARKED, State.IN_DOUBT, State.HELD})
+
+_AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,6})?")
+_CODE = re.compile(r"-?[0-9]{1,6}")
+
+#: What a browser may bring instead of a PaRes, where the bank speaks 3-D Secure 2. Other names are not repeated.
+SECURE_2_FIELDS = ("cres", "CRes", "threeDSSessionData", "threeDSMethodData", "threeDSServerTransID")
+
+
+class Notified(StrEnum):
+    ASKED = "asked"  #: a worker asks the bank now
+    NOTHING = "nothing"  #: the transfer is under way, or has ended: nothing is to be asked
+    UNKNOWN = "unknown"  #: no transfer has this invoice id
+
+
+def notify(parts: Parts, payload: Mapping[str, Any], hash_key: Secret | None) -> Notified:
+    """The payload as it was parsed, numbers as text. A worker is asked in every space that knows the invoice id."""
+    invoice_id = _first(payload, "invoiceId", "invoiceID", "orderID", "orderId")
+    if not is_invoice_id(invoice_id):
+        return Notified.UNKNOWN
+    spaces = {DEFAULT_SPACE, *(plan.space for plan in parts.settings.epay_terminals.values())}
+    answers = set()
+    for space in sorted(spaces):
+        record = parts.ledger.get(make_key(invoice_id, space))
+        if record is not None:
+            note = _note(record, payload, invoice_id, hash_key)
+            answers.add(ask(parts, record, {"by": "notification"}, note=note))
+    return next((answer for answer in Notified if answer in answers), Notified.UNKNOWN)
+
+
+def answered_otherwise(parts: Parts, handle: str, sizes: Mapping[str, int]) -> Notified:
+    """The client's browser brought 3-D Secure 2 fields, which the contract knows nothing of: so the bank is asked."""
+    record = record_of(parts, handle)
+    said = " ".join(f"{name}:{sizes[name]}" for name in SECURE_2_FIELDS if name in sizes)
+    _LOG.warning("return.secure_2", extra={"key": record.key, "state": str(record.state), "fields": said})
+    return ask(parts, record, {"by": "3-D Secure 2", "fields": said})
+
+
+def ask(parts: Parts, record: Record, event: Mapping[str, str], *, note: str = "") -> Notified:
+    """An inquiry at once. What somebody asked for before (a cancel) stays asked: its worker asks the bank as well."""
+    if record.state not in _ASKABLE:
+        return Notified.NOTHING
+    if not record.asked or (note and note != record.notified):
+        moved = parts.ledger.move(
+            record,
+            Verb.ASK,
+            actor=WEB,
+            due=parts.clock.now_ms(),
+            fields={"asked": record.asked or "inquire", "rings": 0} | ({"notified": note} if note else {}),
+            event=event,
+        )
+        if not moved:
+            return Notified.NOTHING
+        record = replace(record, state=moved.state or record.state)
+    parts.doorbell.ring(record)
+    return Notified.ASKED
+
+
+def _note(record: Record, payload: Mapping[str, Any], invoice_id: str, hash_key: Secret | None) -> str:
+    """`epoch:code`, for a notification that is proved to be the bank's and speaks of this very transfer."""
+    given = _first(payload, "secret_hash", "secretHash")
+    if hash_key is None or not given:
+        return ""
+    if not hmac.compare_digest(given.encode(), secret_hash(hash_key, invoice_id).encode()):
+        _LOG.warning("notify.foreign_hash", extra={"key": record.key, "security": True})
+        return ""
+    agrees = _first(payload, "currency") == record.currency and _minor(payload, record.currency) == record.amount
+    code = _code(payload)
+    if not agrees or not code:
+        _LOG.warning("notify.disagrees", extra={"key": record.key, "why": "code" if agrees else "amount"})
+        return ""
+    return f"{record.epoch}:{code}"
+
+
+def _minor(payload: Mapping[str, Any], currency: str) -> int:
+    """0 where it is no amount."""
+    text = _first(payload, "amount")
+    if not _AMOUNT.fullmatch(text):
+        return 0
+    try:
+        return to_minor(text, currency)
+    except ValueError:
+        return 0
+
+
+def _code(payload: Mapping[str, Any]) -> str:
+    """`ok` is 0; of an `error` the number counts, and without one nothing is said."""
+    code, number = _first(payload, "code"), _first(payload, "reasonCode")
+    if code == "ok":
+        return "0" if number in {"", "0", "00"} else ""
+    if code == "error":
+        code = number if number.strip("0") else ""
+    return code if _CODE.fullmatch(code) else ""
+
+
+def _first(payload: Mapping[str, Any], *names: str) -> str:
+    """The first of these that is there, as text; "" for what is neither text nor number."""
+    for name in names:
+        value = payload.get(name)
+        if isinstance(value, (str, int)) and not isinstance(value, bool):
+            return str(value)
+    return ""

@@ -1,0 +1,148 @@
+"""The outcome feed: what became of every transfer, from the ledger's own events, to each group of readers.
+
+At least once: an outcome is its consumer's until `ack`, and another one's if that consumer dies. It may come twice and
+out of order: whoever has seen a version of a transfer ignores a lower one. Nothing is lost while nobody reads.
+"""
+
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, Self
+
+from ledger.clock import Clock
+from ledger.errors import LedgerUnavailable
+from ledger.events import Event
+from ledger.states import Money, State
+from ledger.transfer import maybe_moment, moment
+from producers.checks import is_reference
+from producers.errors import IntentRejected
+
+#: How many outcomes a consumer holds at once; how long it waits for new ones before it looks for what others left.
+_BATCH = 10
+_BLOCK_MS = 1000
+
+
+class Feed(Protocol):
+    """`ledger.events.Events`, as far as groups go."""
+
+    def join(self, group: str) -> None: ...
+    def take(self, group: str, consumer: str, *, count: int, block_ms: int = 0, after: str = ">") -> list[Event]: ...
+    def claim(self, group: str, consumer: str, *, idle_ms: int, count: int) -> list[Event]: ...
+    def ack(self, group: str, event_id: str) -> None: ...
+    def leave(self, group: str, consumer: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one move made of a transfer. What a payer asks is `final` and `money`. Times are UTC."""
+
+    key: str
+    reference: str
+    version: int  #: a lower one than seen is old news
+    state: State
+    final: bool
+    money: Money
+    code: str  #: the bank's, where this move brought one
+    reason: str  #: ours, a word
+    next_at: datetime | None  #: when a worker or an inquiry looks again
+    not_before: datetime | None  #: the bank asks not to try this card before
+    attempts: int
+    at: datetime
+    _acknowledge: Callable[[], None] = field(repr=False, compare=False)
+
+    def ack(self) -> None:
+        """It is dealt with: nobody of the group gets it again. Say it after your own commit."""
+        self._acknowledge()
+
+    @classmethod
+    def of(cls, event: Event, acknowledge: Callable[[], None]) -> Self | None:
+        """None for an event that is no transfer's move: a lane that was paused, an alarm."""
+        said = event.fields
+        if not said.get("state") or not said.get("version"):
+            return None
+        state = State(said["state"])
+        return cls(
+            key=said["key"],
+            reference=said["reference"],
+            version=int(said["version"]),
+            state=state,
+            final=state.final,
+            money=state.money,
+            code=said.get("code", ""),
+            reason=said.get("reason", ""),
+            next_at=maybe_moment(0 if state.final else int(said.get("next", 0))),
+            not_before=maybe_moment(int(said.get("not_before", 0))),
+            attempts=int(said.get("attempts", 0)),
+            at=moment(event.at_ms),
+            _acknowledge=acknowledge,
+        )
+
+
+def outcomes(
+    feed: Feed, clock: Clock, *, group: str, consumer: str | None, idle: float | None, claim_after: float
+) -> Iterator[Outcome]:
+    """As `Transfers.outcomes` says. The group exists when this returns; reading begins with the first `next`."""
+    for name, text in (("group", group), ("consumer", consumer or group)):
+        if not is_reference(text):
+            raise IntentRejected(name, "must be 1 to 64 letters, digits, dots, dashes, colons or underscores")
+    feed.join(group)
+    return _Reader(feed, clock, group, consumer or _fresh_name(), idle, claim_after).read(leaves=consumer is None)
+
+
+@dataclass(slots=True)
+class _Reader:
+    feed: Feed
+    clock: Clock
+    group: str
+    consumer: str
+    idle: float | None
+    claim_after: float
+    _quiet_until: float = 0.0  #: nobody had left anything: not before this is it looked for again
+
+    def read(self, *, leaves: bool) -> Iterator[Outcome]:
+        try:
+            for batch in self._batches():
+                for event in batch:
+                    outcome = Outcome.of(event, lambda place=event.id: self.feed.ack(self.group, place))  # type: ignore[misc]  # a default binds it now
+                    if outcome is None:
+                        self.feed.ack(self.group, event.id)
+                    else:
+                        yield outcome
+        finally:
+            if leaves:
+                with suppress(LedgerUnavailable):
+                    self.feed.leave(self.group, self.consumer)
+
+    def _batches(self) -> Iterator[list[Event]]:
+        """First what this very consumer took before it was restarted; then what is new, or was left by the dead."""
+        after = "0"
+        while owed := self.feed.take(self.group, self.consumer, count=_BATCH, after=after):
+            after = owed[-1].id
+            yield owed
+        waited_ms = 0
+        while True:
+            batch = self._left_by_others()
+            if not batch:
+                left_ms = _BLOCK_MS if self.idle is None else min(_BLOCK_MS, int(self.idle * 1000) - waited_ms)
+                batch = self.feed.take(self.group, self.consumer, count=_BATCH, block_ms=left_ms)
+                waited_ms = 0 if batch else waited_ms + left_ms
+            if batch:
+                yield batch
+            elif self.idle is not None and waited_ms >= self.idle * 1000:
+                return
+
+    def _left_by_others(self) -> list[Event]:
+        if self.clock.monotonic() < self._quiet_until:
+            return []
+        left = self.feed.claim(self.group, self.consumer, idle_ms=int(self.claim_after * 1000), count=_BATCH)
+        if not left:
+            self._quiet_until = self.clock.monotonic() + self.claim_after / 2
+        return left
+
+
+def _fresh_name() -> str:
+    return f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"

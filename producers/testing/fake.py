@@ -1,0 +1,180 @@
+"""`FakeTransfers`: the real `Transfers` on dictionaries, and by its side what a worker, the bank and time would do."""
+
+import base64
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from ledger.doorbell import Doorbell
+from ledger.record import Challenge as KeptChallenge
+from ledger.record import Record
+from ledger.replies import Refused
+from ledger.sealing import Sealer, generate
+from ledger.secret import Secret
+from ledger.settings import TerminalPlan
+from ledger.states import State, Verb
+from ledger.transfer import Transfer
+from producers.challenge import Challenge
+from producers.outcomes import Outcome
+from producers.settings import ProducerSettings
+from producers.testing.memory import MemoryFeed, MemoryLedger, MemoryVault, Shelf
+from producers.transfers import Transfers
+
+_NOWHERE = Secret("redis://127.0.0.1:1/0")
+_PARK_MS = 900_000
+
+
+class FakeTransfers(Transfers):
+    """Beside the surface of `Transfers`: verbs that play the bank, each with a key or a reference."""
+
+    def __init__(self, *, terminals: dict[str, str] | None = None, queue_limit: int | None = None) -> None:
+        """`terminals`: further ones, by name, each with its space."""
+        keys = generate()
+        self._time = _Time()
+        self._shelf, self._memory_vault = Shelf(self._time), MemoryVault()
+        self._books = MemoryLedger(self._shelf, self._time)
+        settings = ProducerSettings.model_construct(  # what stands in an environment is not for a unit test
+            redis_url=_NOWHERE,
+            vault_url=_NOWHERE,
+            vault_public_key=keys.public,
+            fingerprint_key=Secret(secrets.token_urlsafe(32)),
+            queue_limit=queue_limit,
+            epay_terminals={name: TerminalPlan(space=space) for name, space in (terminals or {}).items()},
+        )
+        super().__init__(
+            ledger=self._books,
+            vault=self._memory_vault,
+            sealer=Sealer(keys.public),
+            doorbell=_Silent(),
+            clock=self._time,
+            settings=settings,
+            feed=MemoryFeed(self._shelf, self._time),
+            pause=self._time.advance,
+        )
+
+    @classmethod
+    def from_env(cls, settings: ProducerSettings | None = None) -> Self:  # noqa: ARG003 - the real one's signature
+        return cls()
+
+    def outcomes(
+        self, group: str, *, consumer: str | None = None, idle: float | None = None, claim_after: float = 60.0
+    ) -> Iterator[Outcome]:
+        """As the real one's; but it ends where the real one would wait, for nobody else brings more."""
+        return super().outcomes(group, consumer=consumer, idle=idle or 0, claim_after=claim_after)
+
+    # The bank.
+
+    def pay(self, name: str) -> Transfer:
+        """The bank moved the money."""
+        return self._end(name, Verb.PAY, code="0", reason="", bank_reference="204978430339")
+
+    def decline(self, name: str, code: str = "484") -> Transfer:
+        return self._end(name, Verb.DECLINE, code=code, reason="declined_D", message="declined")
+
+    def reverse(self, name: str) -> Transfer:
+        """It was paid, and the bank gave it back."""
+        return self._end(name, Verb.SETTLE_REVERSED, reason="reversed")
+
+    def park(self, name: str) -> Challenge:
+        """The bank wants 3-D Secure."""
+        record, until = self._sent(name), self._time.now_ms() + _PARK_MS
+        asked = KeptChallenge(
+            pa_req=base64.b64encode(secrets.token_bytes(60)).decode(),
+            md=f"{secrets.randbelow(9 * 10**8) + 10**8}-{secrets.token_hex(8).upper()}",
+            action="https://acs.example/pareq",
+        )
+        fields = {"parked_until": until, "next": until, "bank_id": secrets.token_hex(8)}
+        self._move(record, Verb.PARK, due=until, fields=fields, challenge=asked)
+        challenge = self.challenge(record.handle)
+        if challenge is None:
+            raise AssertionError("a parked transfer has a challenge")
+        return challenge
+
+    def doubt(self, name: str) -> Transfer:
+        """It was sent, and no answer can be believed."""
+        return self._move(self._sent(name), Verb.DOUBT, due=self._soon(), fields={"reason": "timeout"})
+
+    # A worker, an operator, time.
+
+    def hold(self, name: str) -> Transfer:
+        """In doubt, and the bank's answers do not settle it."""
+        if self._named(name).state is not State.IN_DOUBT:
+            self.doubt(name)
+        return self._move(self._named(name), Verb.HOLD, due=self._soon(), fields={"reason": "bank_says_not_found"})
+
+    def die(self, name: str) -> Transfer:
+        """Its tries are used up, and it is proved not sent."""
+        return self._move(self._sent(name), Verb.DIE, due=self._soon(), fields={"reason": "attempts_used_up"})
+
+    def expire(self, name: str) -> Transfer:
+        return self._end(name, Verb.EXPIRE, reason="deadline")
+
+    def grant_cancel(self, name: str) -> Transfer:
+        """A cancel that was `asked`: the bank says that its client had not answered."""
+        return self._end(name, Verb.CANCEL, reason="cancelled")
+
+    def stop_terminal(self, terminal: str = "main", until: datetime | None = None) -> None:
+        """Its send lane is paused, until then or until further notice."""
+        self._shelf.stops[terminal] = int(until.timestamp() * 1000) if until else 0
+
+    def set_away(self, *, ledger: bool = False, vault: bool = False) -> None:
+        """Which of the servers does not answer from now on."""
+        self._shelf.away, self._memory_vault.away = ledger, vault
+
+    def advance(self, seconds: float) -> None:
+        """Time passes: here it does so by this, and by `wait`, alone."""
+        self._time.advance(seconds)
+
+    # How.
+
+    def _named(self, name: str) -> Record:
+        record = self._books.get(self.find(name).key)
+        if record is None:
+            raise AssertionError("it was found a moment ago")
+        return record
+
+    def _sent(self, name: str) -> Record:
+        """The record, once a worker has sent it."""
+        record = self._named(name)
+        if record.state in {State.QUEUED, State.RESUMED}:
+            self._move(record, Verb.CLAIM, due=self._soon())
+        return self._named(name)
+
+    def _end(self, name: str, verb: Verb, **fields: str) -> Transfer:
+        return self._move(self._named(name), verb, fields=fields, unset=("next", "asked", "parked_until"))
+
+    def _move(self, record: Record, verb: Verb, **details: Any) -> Transfer:
+        moved = self._books.move(record, verb, actor="fake", **details)
+        if isinstance(moved, Refused):
+            raise AssertionError(f"{verb}: that can't happen to a transfer that is {moved.state}")  # noqa: TRY004 - the test's mistake
+        return self.get(record.key)
+
+    def _soon(self) -> int:
+        return self._time.now_ms() + 5_000
+
+
+class _Silent(Doorbell):
+    """Nobody comes: the test plays who would."""
+
+    def __init__(self) -> None:
+        """There is no queue."""
+
+    def ring(self, record: Record) -> bool:  # noqa: ARG002 - nobody listens
+        return False
+
+
+class _Time:
+    def __init__(self) -> None:
+        self._now_ms = int(datetime.now(UTC).timestamp() * 1000)
+        self._monotonic = 0.0
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        self._now_ms += int(seconds * 1000)
+        self._monotonic += seconds

@@ -1,0 +1,200 @@
+"""The two servers as dictionaries: the ledger's scripts that a producer can reach, and the vault, once more in Python.
+
+What they must answer is said in the headers of `ledger/scripts`; the tests hold both to one another.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import redis
+
+from ledger import invoice
+from ledger.clock import Clock
+from ledger.errors import VaultUnavailable
+from ledger.events import Event
+from ledger.ledger import Ledger
+from ledger.scripts import Call, Scripts
+from ledger.sealing import Purpose
+from ledger.vault import Put, There, Vault
+
+_DAY_MS = 86_400_000
+
+
+class Shelf(Scripts):
+    """A server without a server: what stands there, and the scripts that change it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.away = False
+        self.hashes: dict[str, dict[str, str]] = {}
+        self.texts: dict[str, str] = {}
+        self.expiries: dict[str, int] = {}
+        self.suffixes: dict[str, str] = {}  #: of which transfer
+        self.stops: dict[str, int] = {}  #: by terminal: until when, 0 for ever
+        self.events: list[Event] = []
+
+    def run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> list[str]:
+        if self.away:
+            raise redis.ConnectionError
+        replies: list[str] = getattr(self, f"_{name}")(list(keys), [str(arg) for arg in args])
+        return replies
+
+    def run_many(self, calls: Sequence[Call]) -> list[list[str] | Exception]:
+        return [self.run(*call) for call in calls]
+
+    # As a client: what `Ledger` reads with.
+
+    def hgetall(self, name: str) -> dict[str, str]:
+        if self.away:
+            raise redis.ConnectionError
+        return dict(self.hashes.get(name, {}))
+
+    def get(self, name: str) -> str | None:
+        if self.away:
+            raise redis.ConnectionError
+        if self.expiries.get(name, self._clock.now_ms() + 1) <= self._clock.now_ms():
+            self.texts.pop(name, None)
+        return self.texts.get(name)
+
+    # The ledger's scripts.
+
+    def _create(self, keys: list[str], args: list[str]) -> list[str]:
+        fields, now, _, actor, suffix, origin, limit, expires = json.loads(args[0]), *args[1:]
+        if known := self.get(keys[7]):
+            return ["REPLAYED", known]
+        until = self.stops.get(fields["terminal"])
+        if until is not None and (until == 0 or until > int(expires)):
+            return ["STOPPED", str(until)]
+        queued = sum(record["state"] == "queued" for record in self.hashes.values())
+        if 0 < int(limit) <= queued:
+            return ["FULL", str(queued)]
+        place = f"{keys[8]}:{suffix}"
+        if place in self.suffixes:
+            taken = self.suffixes[place]
+            return ["TAKEN", taken] if origin == "given" else ["TRY", str((int(suffix) + 1) % invoice.SUFFIXES)]
+        self.suffixes[place] = self.texts[keys[7]] = self.texts[keys[5]] = fields["key"]
+        self.hashes[keys[0]] = record = {"state": "queued", "version": "1", "since": now} | fields
+        self._tell(record, {"verb": "create", "actor": actor, "now": now}, "")
+        return ["OK", "queued", record["epoch"], "1", str(len(self.events))]
+
+    def _move(self, keys: list[str], args: list[str]) -> list[str]:
+        move = json.loads(args[0])
+        record = self.hashes.get(keys[0])
+        if record is None or record["key"] != move["key"]:
+            return ["UNKNOWN"]
+        given, kept = int(move.get("epoch", record["epoch"])), int(record["epoch"])
+        is_its_own = given >= kept if move.get("late") else given == kept
+        is_as_seen = all(move.get(name, record[name]) == record[name] for name in ("phase", "version"))
+        if record["state"] not in move["moves"] or not is_its_own or not is_as_seen:
+            return ["REFUSED", record["state"], record["epoch"], record["version"]]
+        before = record["state"]
+        record |= {"state": move["moves"][before]} | move["set"]
+        for name in move["unset"]:
+            record.pop(name, None)
+        if "due" not in move:
+            self.expiries[keys[5]] = int(move["now"]) + _DAY_MS
+            self.texts.pop(keys[6], None)
+        if "challenge" in move:
+            self.texts[keys[6]], self.texts[keys[7]] = move["challenge"], record["key"]
+        if not move.get("quiet"):
+            record["version"] = str(int(record["version"]) + 1)
+            self._tell(record, move, before)
+        return ["OK", record["state"], record["epoch"], record["version"], str(len(self.events))]
+
+    def _tell(self, record: dict[str, str], move: dict[str, Any], before: str) -> None:
+        said = {name: record[name] for name in ("key", "reference", "state", "version", "epoch", "amount", "currency")}
+        told = {"verb": move["verb"], "from": before, "actor": move["actor"], "at": move["now"]}
+        self.events.append(Event(f"{len(self.events) + 1}-0", said | told | move.get("event", {})))
+
+
+class MemoryLedger(Ledger):
+    def __init__(self, shelf: Shelf, clock: Clock) -> None:
+        self.client = cast("redis.Redis", shelf)
+        self._clock, self._scripts, self.seen = clock, shelf, 0
+
+
+class MemoryVault(Vault):
+    """As far as a producer goes: what is put in is not kept, but that it is there."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self._there: dict[tuple[Purpose, str], tuple[There, int, str]] = {}
+
+    def put(self, purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str = "") -> Put:  # noqa: ARG002 - the real one's signature
+        there, kept, kept_tag = self._at(purpose, key)
+        if there is There.NOTHING or (there is There.BLOB and purpose is Purpose.CARD and kept < epoch):
+            self._there[purpose, key] = (There.BLOB, epoch, tag)
+            return Put.STORED
+        return Put.SAME if tag and (there, kept, kept_tag) == (There.BLOB, epoch, tag) else Put.PRESENT
+
+    def put_cards(self, blobs: Sequence[tuple[str, int, str, int]]) -> list[Put]:
+        return [self.put(Purpose.CARD, *blob) for blob in blobs]
+
+    def close(self, purpose: Purpose, key: str, epoch: int) -> bool:
+        there, kept, tag = self._at(purpose, key)
+        if there is There.BLOB and kept == epoch:
+            self._there[purpose, key] = (There.BLOB, epoch + 1, tag)
+        elif there is There.NOTHING:
+            self._there[purpose, key] = (There.CLOSED, epoch, "")
+        return True  # nobody takes anything out here
+
+    def drop(self, key: str) -> None:
+        for purpose in Purpose:
+            there, kept, _ = self._at(purpose, key)
+            if there is There.BLOB:
+                self._there[purpose, key] = (There.CLOSED, kept, "")
+
+    def look(self, purpose: Purpose, key: str) -> There:
+        return self._at(purpose, key)[0]
+
+    def _at(self, purpose: Purpose, key: str) -> tuple[There, int, str]:
+        if self.away:
+            raise VaultUnavailable
+        return self._there.get((purpose, key), (There.NOTHING, 0, ""))
+
+
+@dataclass(slots=True)
+class _Group:
+    read: int = 0
+    owed: dict[str, tuple[str, float]] = field(default_factory=dict)  #: event → consumer, and since when
+
+
+class MemoryFeed:
+    """`producers.outcomes.Feed`, over a shelf's events."""
+
+    def __init__(self, shelf: Shelf, clock: Clock) -> None:
+        self._shelf = shelf
+        self._clock = clock
+        self._groups: dict[str, _Group] = {}
+
+    def join(self, group: str) -> None:
+        self._groups.setdefault(group, _Group())
+
+    def take(self, group: str, consumer: str, *, count: int, block_ms: int = 0, after: str = ">") -> list[Event]:  # noqa: ARG002 - nobody brings more while we wait
+        known = self._groups[group]
+        if after != ">":
+            mine = [event for event in self._shelf.events if known.owed.get(event.id, ("",))[0] == consumer]
+            return [event for event in mine if _number(event.id) > _number(after)][:count]
+        taken = self._shelf.events[known.read : known.read + count]
+        known.read += len(taken)
+        known.owed |= {event.id: (consumer, self._clock.monotonic()) for event in taken}
+        return taken
+
+    def claim(self, group: str, consumer: str, *, idle_ms: int, count: int) -> list[Event]:
+        known, now = self._groups[group], self._clock.monotonic()
+        left = [event for event in self._shelf.events if event.id in known.owed]
+        left = [event for event in left if now - known.owed[event.id][1] >= idle_ms / 1000][:count]
+        known.owed |= {event.id: (consumer, now) for event in left}
+        return left
+
+    def ack(self, group: str, event_id: str) -> None:
+        self._groups[group].owed.pop(event_id, None)
+
+    def leave(self, group: str, consumer: str) -> None:
+        """A dictionary keeps no list of consumers."""
+
+
+def _number(place: str) -> int:
+    return int(place.partition("-")[0])

@@ -1,0 +1,11 @@
+"""The web tier: what stands between a client's browser and a parked transfer. No framework is imported here.
+
+One core (`Web`), and a thin adapter a framework, imported on demand: `producers.web.starlette` (FastAPI as well),
+`producers.web.django`, `producers.web.flask`. `docs/web.md` shows each.
+"""
+
+from producers.web.exchange import Reply, Request
+from producers.web.pages import redirect_page
+from producers.web.tier import ROUTES, Route, Web
+
+__all__ = ["ROUTES", "Reply", "Request", "Route", "Web", "redirect_page"]

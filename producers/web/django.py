@@ -1,0 +1,41 @@
+"""For Django: `path("transfers/", include(urls(web)))`. Where others post (return, notification) CSRF is not asked."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from django.urls import URLPattern, path
+from django.views.decorators.csrf import csrf_exempt
+
+from producers.web.exchange import BODY_BYTES, Request
+from producers.web.tier import ROUTES, Route, Web
+
+#: The bank's page posts to the one and the bank to the other: neither can know a token of ours.
+_POSTED_BY_OTHERS = frozenset({Route.RETURN, Route.NOTIFY})
+
+
+def urls(web: Web) -> list[URLPattern]:
+    return [path(f"{place}<str:name>", _view(web, route), name=f"transfers-{route}") for route, place in ROUTES.items()]
+
+
+def _view(web: Web, route: Route) -> Callable[..., HttpResponse]:
+    def view(incoming: HttpRequest, name: str) -> HttpResponse:
+        request = Request(
+            str(incoming.method),
+            incoming.headers.get("content-type", ""),
+            incoming.headers.get("accept-language", ""),
+            _body(incoming),
+        )
+        reply = web.answer(route, name, request)
+        return HttpResponse(reply.body, status=reply.status, headers=dict(reply.headers))
+
+    exempt: Callable[..., HttpResponse] = csrf_exempt(view)
+    return exempt if route in _POSTED_BY_OTHERS else view
+
+
+def _body(incoming: HttpRequest) -> bytes | None:
+    try:
+        body: bytes = incoming.read(BODY_BYTES + 1)
+    except UnreadablePostError:
+        return None
+    return body if len(body) <= BODY_BYTES else None

@@ -1,0 +1,51 @@
+"""A request in, a reply out: the two values that the core and the frameworks' adapters exchange. Nothing else is known.
+
+A reply's headers are those of every page of ours: never stored, never framed, never telling where the client came from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+#: More than this is not read from anybody.
+BODY_BYTES = 64 * 1024
+
+_GUARDED = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`body` is None where it is longer than `BODY_BYTES`: an adapter reads no further."""
+
+    method: str
+    content_type: str = ""
+    languages: str = ""  #: Accept-Language
+    body: bytes | None = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(default=b"", repr=False)
+
+    @classmethod
+    def page(cls, status: int, html: str, policy: str, more: Mapping[str, str] | None = None) -> "Reply":
+        headers = _GUARDED | {
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Security-Policy": policy,
+            "X-Frame-Options": "DENY",
+        }
+        return cls(status, headers | dict(more or {}), html.encode())
+
+    @classmethod
+    def to(cls, address: str) -> "Reply":
+        """See other: a GET, whatever the method was."""
+        return cls(303, _GUARDED | {"Location": address})
+
+    @classmethod
+    def text(cls, status: int, words: str, more: Mapping[str, str] | None = None) -> "Reply":
+        headers = _GUARDED | {"Content-Type": "text/plain; charset=utf-8"}
+        return cls(status, headers | dict(more or {}), words.encode())
+
+    def without_body(self) -> "Reply":
+        return Reply(self.status, self.headers)

@@ -1,0 +1,110 @@
+"""The pages: HTML from words and values, every value escaped, under a policy that lets nothing else run or load."""
+
+import secrets
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ledger.transfer import Transfer
+from ledger.webtier import LOOPBACK
+from producers.challenge import Challenge
+from producers.web import words
+from producers.web.exchange import Reply
+
+_templates = Environment(
+    loader=PackageLoader("producers.web", "pages"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+)
+
+#: How often a page looks again: milliseconds for its script, seconds for a browser without one.
+_AGAIN = {"waiting": (700, 2), "open": (5000, 30), "doubt": (5000, 10)}
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """`name` is one of `words.BUTTONS`."""
+
+    name: str
+    address: str
+
+
+def redirect_page(
+    challenge: Challenge, *, term_url: str, languages: str = "", transfer: Transfer | None = None
+) -> Reply:
+    """The bank's form (contract section 3): it submits itself, and has a button where there is no JavaScript.
+
+    It asks nothing about the `action`: see `is_safe_action`.
+    """
+    parts = urlsplit(challenge.action)
+    fields = {"PaReq": challenge.pa_req, "MD": challenge.md, "TermUrl": term_url}
+    targets = "https:" if parts.scheme == "https" else f"https: {parts.scheme}://{parts.netloc}"
+    values = {"action": challenge.action, "fields": fields}
+    return _reply("challenge", 200, languages, transfer, values, form_targets=targets)
+
+
+def page(
+    name: str, *, languages: str = "", status: int = 200, transfer: Transfer | None = None, button: Button | None = None
+) -> Reply:
+    """One of `words.PAGES`."""
+    return _reply(name, status, languages, transfer, {"button": button}, form_targets="'none'")
+
+
+def is_safe_action(action: str, *, allowed: frozenset[str], plain: bool) -> bool:
+    """Where the client's browser may be sent: https, a host, and no user in it; to `allowed` hosts, if any are named.
+
+    `plain`: the web tier itself is a development one on loopback, and so may be the bank's page.
+    """
+    try:
+        parts = urlsplit(action)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or "@" in parts.netloc or not (action.isascii() and action.isprintable()) or " " in action:
+        return False
+    if any(sign in parts.netloc for sign in "\"'<>\\;,*"):
+        return False
+    if plain and parts.scheme == "http" and host in LOOPBACK:
+        return True
+    return parts.scheme == "https" and (not allowed or host in allowed)
+
+
+def _reply(
+    name: str, status: int, languages: str, transfer: Transfer | None, values: dict[str, Any], *, form_targets: str
+) -> Reply:
+    order, nonce = words.order_of(languages), secrets.token_urlsafe(16)
+    again_ms, again_s = _AGAIN.get(name, (0, 0))
+    html = _templates.get_template("challenge.html" if name == "challenge" else "page.html").render(
+        values
+        | {
+            "name": name,
+            "nonce": nonce,
+            "order": order,
+            "said": [(language, words.PAGES[name][language]) for language in order],
+            "buttons": {key: named[order[0]] for key, named in words.BUTTONS.items()},
+            "again_ms": again_ms,
+            "again_s": again_s,
+            "amount": _amount(transfer.amount) if transfer else "",
+            "transfer": transfer,
+        }
+    )
+    return Reply.page(status, html, _policy(nonce, form_targets), {"Transfer-Page": name})
+
+
+def _policy(nonce: str, form_targets: str) -> str:
+    """A narrower `form-action` than https would break on the redirects of the bank's pages."""
+    return (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:; "
+        f"connect-src 'self'; form-action {form_targets}; base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+def _amount(amount: Decimal) -> str:
+    """`12 000` or `4 500.50`: blanks that do not break."""
+    text = f"{amount:,.2f}".removesuffix(".00")
+    return text.replace(",", "\N{NO-BREAK SPACE}")

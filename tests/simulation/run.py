@@ -1,0 +1,172 @@
+"""One seed, one life of a town: `simulate` raises what is broken, with the story of how it came to that.
+
+`python -m tests.simulation.run SEED` lives it again; with COUNT after it, that many seeds from SEED on.
+"""
+
+import base64
+import contextlib
+import functools
+import random
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger import embedded, scripts, sealing
+from ledger.lanes import Lane
+from ledger.secret import Secret
+from ledger.states import FINAL, State
+from producers import ProducerSettings
+from tests.simulation.bank import HORIZON_S, Books
+from tests.simulation.laws import Broken, Laws
+from tests.simulation.line import Line
+from tests.simulation.people import Place, Street
+from tests.simulation.rollback import Rollback
+from tests.simulation.town import Town, intent
+from tests.simulation.wires import NAMES, Server
+from tests.simulation.world import World
+from worker.build import Rules
+from worker.doubt import DoubtRule
+from worker.gate import GateRule
+from worker.policy import RetryRule
+
+_TICKS = 150
+
+#: What is durable is not asked here: the ledger goes back when a seed says so.
+_SERVERS = {"ledger": embedded.LEDGER_OPTIONS | {"appendonly": "no"}, "vault": embedded.VAULT_OPTIONS}
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The two servers of all simulations, and what needs not be made anew for each."""
+
+    ledger: Line
+    vault: Line
+    keys: sealing.KeyPair
+    settings: ProducerSettings
+
+
+class Failed(AssertionError):
+    """A seed that breaks a law, and its story."""
+
+
+@contextlib.contextmanager
+def ground() -> Iterator[Ground]:
+    """Real servers, spoken to by a socket file; the texts of the scripts are read once."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="transfers-")))
+        lines = []
+        for name, options in _SERVERS.items():
+            socket = str(folder / f"{name}.sock")
+            stack.enter_context(embedded.running(options | {"unixsocket": socket}, folder / name))
+            lines.append(Line(socket))
+            stack.callback(lines[-1].close)
+            lines[-1].ask(*(("SCRIPT", "LOAD", scripts.text_of(each)) for each in NAMES))
+        read = scripts.text_of
+        scripts.text_of = functools.cache(read)
+        stack.callback(setattr, scripts, "text_of", read)
+        keys = sealing.generate()
+        settings = ProducerSettings(
+            _env_file=None,
+            redis_url=Secret("redis://127.0.0.1:1/0"),
+            vault_url=Secret("redis://127.0.0.1:2/0"),
+            vault_public_key=keys.public,
+            fingerprint_key=Secret(base64.urlsafe_b64encode(bytes(32)).decode()),
+        )
+        yield Ground(lines[0], lines[1], keys, settings)
+
+
+def simulate(here: Ground, seed: int) -> dict[str, int]:
+    """Raises `Failed`. Returns how many steps it took, and how many transfers ended in which state."""
+    here.ledger.one("FLUSHALL")
+    here.vault.one("FLUSHALL")
+    world = World(seed)
+    try:
+        return _live(here, world)
+    except Exception as error:
+        why = str(error) if isinstance(error, Broken) else f"{type(error).__name__}: {error}"
+        raise Failed(f"{world.story()}\n\nseed {seed}: {why}") from error
+    finally:
+        world.abandon()
+
+
+def _live(here: Ground, world: World) -> dict[str, int]:
+    dice = world.dice
+    ledger, vault = Server(world, "ledger", here.ledger), Server(world, "vault", here.vault)
+    laws = Laws(world, here.ledger)
+    books = laws.books = Books(world, laws.check)
+    ledger.after_write = laws.check
+    now_ms = world.clock.now_ms()
+    intents = [intent(number, dice.choice(("now", "batch")), now_ms) for number in range(dice.choice((1, 1, 2, 3)))]
+    laws.names = [str(each.invoice_id) for each in intents]
+    place = Place(world, ledger, vault, books, Street(), here.keys, here.settings, _rules(dice))
+    kind = dice.random()
+    rollback = Rollback.throw(world, ledger, laws, deep=kind < 0.1) if kind < 0.25 else None
+    town = Town(place, laws, dict(zip(laws.names, intents, strict=True)), rollback)
+
+    town.live(_TICKS)
+    town.rest()
+    town.ask_once_more()
+
+    laws.check()
+    if not laws.has_forgotten:
+        _compare(town, laws)
+    ends = [record.state for name in laws.names if (record := town.peek(name))]
+    return {"steps": world.steps} | {str(state): ends.count(state) for state in sorted(set(ends))}
+
+
+def _compare(town: Town, laws: Laws) -> None:
+    """At the end the bank's books are the ledger's paid ones, and nobody waits who needs no person."""
+    assert laws.books is not None
+    for name in laws.names:
+        record, account = town.peek(name), laws.books.account(name)
+        state = record.state if record else None
+        laws._must(
+            bool(account.executions) == (state in {State.PAID, State.REVERSED})
+            or (state is State.HELD and not town.place.rules.has_status),
+            f"at the end {name} is {state}, and the bank executed it {account.executions} times",
+        )
+        laws._must(state is None or state in FINAL or state in {State.HELD, State.DEAD}, f"at the end {name} is {state}")
+    alarms = [entry for entry in laws.line.one("XRANGE", "transfers:{t}:events", "-", "+") if "contradiction" in entry[1]]
+    laws._must(not alarms, f"the bank's word was refused: {alarms}")
+
+
+def _rules(dice: random.Random) -> Rules:
+    return Rules(
+        retry=RetryRule(attempts=dice.choice((1, 2, 4))),
+        doubt=DoubtRule(HORIZON_S, dice.choice((1, 3))),
+        gate=GateRule(
+            lease_s=60,
+            deadline_s=45,
+            confirm_needs_token=dice.random() < 0.7,
+            token_host="bank",
+            hosts={Lane.SEND: "bank", Lane.CONFIRM: "bank"},
+            gaps_ms={},
+        ),
+        park_s=900,
+        has_status=dice.random() < 0.85,
+        threads=2,
+    )
+
+
+def main() -> None:
+    first, count = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    totals: dict[str, int] = {}
+    broken = []
+    with ground() as here:
+        for seed in range(first, first + count):
+            try:
+                for name, number in simulate(here, seed).items():
+                    totals[name] = totals.get(name, 0) + number
+            except Failed as error:
+                broken.append((seed, str(error).rpartition("\n")[2]))
+                if count == 1:
+                    print(error)  # noqa: T201 - it was asked for
+    for seed, why in broken:
+        print(seed, why)  # noqa: T201 - as above
+    print(f"{count} seeds, {len(broken)} broken: {totals}")  # noqa: T201 - as above
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""What an answer means beyond its transfer: until when a terminal stops, and when the bank's day begins."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.consequences import next_day_ms
+
+ALMATY = ZoneInfo("Asia/Almaty")
+
+
+@pytest.mark.parametrize(
+    ("now", "midnight"),
+    [
+        ("2026-11-24T00:00:00+05:00", "2026-11-25T00:00:00+05:00"),
+        ("2026-11-24T23:59:59.999+05:00", "2026-11-25T00:00:00+05:00"),
+        ("2026-11-24T18:59:59.999+00:00", "2026-11-25T00:00:00+05:00"),
+        ("2026-11-24T19:00:00+00:00", "2026-11-26T00:00:00+05:00"),
+        ("2026-12-31T12:00:00+05:00", "2027-01-01T00:00:00+05:00"),
+    ],
+)
+def test_the_banks_next_day(now: str, midnight: str) -> None:
+    assert next_day_ms(ms(now)) == ms(midnight)
+
+
+@given(st.integers(ms_2026 := 1_767_225_600_000, ms_2026 + 10 * 366 * 86_400_000))
+def test_it_is_a_midnight_in_almaty_within_a_day(now_ms: int) -> None:
+    """By the zone's own rules, since it has had one time: UTC+5, and no summer time."""
+    at_ms = next_day_ms(now_ms)
+    there = datetime.fromtimestamp(at_ms / 1000, ALMATY)
+
+    assert 0 < at_ms - now_ms <= 86_400_000
+    assert (there.hour, there.minute, there.second, there.microsecond) == (0, 0, 0, 0)
+
+
+def ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)

@@ -1,0 +1,83 @@
+"""What the bank's word means, as a whole table: each word, in each state, before and after the horizon."""
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.record import Record
+from ledger.states import UNFINISHED, State, Verb
+from worker.bank import StatusReport, StatusWord
+from worker.doubt import AskAgain, DoubtRule, Known, NothingThere, Unsettled, Verdict, judge, settles
+
+DOUBTED = 1_795_500_000_000
+RULE = DoubtRule(horizon_s=100, reads=3)
+BEFORE, AFTER = DOUBTED + 99_999, DOUBTED + 100_000
+
+W = StatusWord
+KNOWN = {
+    W.PAID: Known(Verb.LEARN_PAID),
+    W.NOT_PAID: Known(Verb.LEARN_DECLINED),
+    W.GIVEN_BACK: Known(Verb.LEARN_REVERSED),
+}
+
+#: Word → the verdict before the horizon, and after it, for one in doubt of which two inquiries said "not found".
+TABLE: dict[StatusWord, tuple[Verdict, Verdict]] = {
+    W.PAID: (KNOWN[W.PAID], KNOWN[W.PAID]),
+    W.NOT_PAID: (KNOWN[W.NOT_PAID], KNOWN[W.NOT_PAID]),
+    W.GIVEN_BACK: (KNOWN[W.GIVEN_BACK], KNOWN[W.GIVEN_BACK]),
+    W.CHALLENGE_OPEN: (AskAgain(0), Known(Verb.LAPSE)),
+    W.NOT_YET: (AskAgain(0), Unsettled()),
+    W.NOT_FOUND: (AskAgain(3), NothingThere()),
+    W.UNANSWERED: (AskAgain(2), AskAgain(2)),
+}
+
+
+def record(state: State = State.IN_DOUBT, reads: int = 2) -> Record:
+    return Record(key="251124000001", state=state, doubted=DOUBTED, reads=reads)
+
+
+@pytest.mark.parametrize("word", StatusWord)
+def test_each_word_before_and_after_the_horizon(word: StatusWord) -> None:
+    before, after = (judge(record(), StatusReport(word), asked_at_ms=at, rule=RULE) for at in (BEFORE, AFTER))
+
+    assert (before, after) == TABLE[word]
+
+
+@pytest.mark.parametrize(("word", "state"), list(product(StatusWord, sorted(UNFINISHED - {State.IN_DOUBT}))))
+def test_in_other_states_only_a_word_that_settles_counts_whatever_the_time(word: StatusWord, state: State) -> None:
+    """A held one stays with its operator, a parked one with its client, a dead one with its evidence."""
+    verdict = judge(record(state), StatusReport(word), asked_at_ms=AFTER + 10**9, rule=RULE)
+
+    assert verdict == KNOWN.get(word, verdict)
+    assert isinstance(verdict, Known if word in KNOWN else AskAgain)
+
+
+@pytest.mark.parametrize(
+    ("reads", "verdict"), [(0, AskAgain(1)), (1, AskAgain(2)), (2, NothingThere()), (9, NothingThere())]
+)
+def test_not_found_counts_only_when_enough_answers_in_a_row_agree(reads: int, verdict: Verdict) -> None:
+    assert judge(record(reads=reads), StatusReport(W.NOT_FOUND), asked_at_ms=AFTER, rule=RULE) == verdict
+
+
+@given(st.sampled_from(StatusWord), st.integers(0, 50), st.integers(-(10**6), 99_999))
+def test_before_the_horizon_nothing_but_the_banks_own_word_settles_anything(
+    word: StatusWord, reads: int, waited_ms: int
+) -> None:
+    verdict = judge(record(reads=reads), StatusReport(word), asked_at_ms=DOUBTED + waited_ms, rule=RULE)
+
+    assert isinstance(verdict, AskAgain) or word in KNOWN
+
+
+@given(st.integers(0, 50), st.integers(0, 10**12))
+def test_silence_never_settles_anything(reads: int, waited_ms: int) -> None:
+    """An outage of the bank is no operator's case."""
+    verdict = judge(record(reads=reads), StatusReport(W.UNANSWERED), asked_at_ms=DOUBTED + waited_ms, rule=RULE)
+
+    assert verdict == AskAgain(reads)
+
+
+@pytest.mark.parametrize("word", StatusWord)
+def test_what_settles(word: StatusWord) -> None:
+    assert settles(StatusReport(word)) == (KNOWN[word].verb if word in KNOWN else None)

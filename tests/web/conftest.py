@@ -1,0 +1,71 @@
+"""A web tier in memory: the core on `FakeTransfers`, and what a browser and the bank would send it."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from ledger.secret import Secret
+from ledger.webtier import Places
+from producers import Challenge, PanCard, Receipt, Receiver, TransferIntent
+from producers.testing import FakeTransfers
+from producers.web import Reply, Request, Web
+
+BASE = "https://shop.example/transfers"
+SECRET = "a-secret-that-nobody-guesses"
+FORM = "application/x-www-form-urlencoded"
+PA_RES = "eJzVWF+T" * 200 + "a+b/c+d="
+
+
+def intent(reference: str = "order-1", **bent: Any) -> TransferIntent:
+    fields: dict[str, Any] = {
+        "reference": reference,
+        "amount": "12000",
+        "description": "TEST p2p",
+        "sender": PanCard(number="4405639704015096", expiry="01/30", cvc="815", name="Sergey Frolov"),
+        "receiver": Receiver(number="5522042705066736"),
+    }
+    return TransferIntent(**fields | bent)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A client's browser."""
+
+    web: Web
+
+    def get(self, route: str, name: str, languages: str = "en", method: str = "GET") -> Reply:
+        return self.web.answer(route, name, Request(method, languages=languages))
+
+    def post(self, route: str, name: str, body: bytes | None, content_type: str = FORM) -> Reply:
+        return self.web.answer(route, name, Request("POST", content_type, "en", body))
+
+    def comes_back(self, receipt: Receipt, **fields: str) -> Reply:
+        """From the bank's page, with these fields."""
+        return self.post("3ds", receipt.handle, urlencode(fields).encode())
+
+
+@pytest.fixture
+def fake() -> FakeTransfers:
+    return FakeTransfers()
+
+
+@pytest.fixture
+def web(fake: FakeTransfers) -> Web:
+    return Web(fake, Places(BASE, Secret(SECRET)))
+
+
+@pytest.fixture
+def visitor(web: Web) -> Visitor:
+    return Visitor(web)
+
+
+@pytest.fixture
+def receipt(fake: FakeTransfers) -> Receipt:
+    return fake.enqueue(intent())
+
+
+@pytest.fixture
+def challenge(fake: FakeTransfers, receipt: Receipt) -> Challenge:
+    return fake.park(receipt.key)
