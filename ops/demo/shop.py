@@ -32,6 +32,9 @@ HOST = "127.0.0.1"
 _MOUNTED = "/transfers"
 _GROUP = "shop"
 
+#: The confirm is carried out and not answered, and the first inquiry says "not found": so it is in doubt for a while.
+_SILENT = "[3ds] [confirm-drop-after] [false-not-found:1]"
+
 #: The shop's own card, which receives.
 _TILL = "5522042705066736"
 
@@ -60,7 +63,7 @@ GOODS = (
     Good("concert", "A concert ticket", "3-D Secure: the bank asks for a password", "12000", "[3ds] Concert", "♪"),
     Good("bicycle", "A day on a bicycle", "paid at once, no questions asked", "4500", "Bicycle", "⚲"),
     Good("carpet", "A carpet that flies", "the bank declines: too little money", "990000", "[decline:484] Carpet", "❖"),
-    Good("tea", "Tea on the steppe", "the bank goes silent at the end", "2800", "[3ds] [confirm-drop-after] [false-not-found:1] Tea", "☕"),
+    Good("tea", "Tea on the steppe", "the bank goes silent at the end", "2800", f"{_SILENT} Tea", "☕"),
 )  # fmt: skip
 
 

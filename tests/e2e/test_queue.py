@@ -1,17 +1,28 @@
 """What lies in the queue and in the ledger, and what a worker does with what is no message of ours."""
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import dramatiq
 import pytest
+from dramatiq.brokers.redis import RedisBroker
 
-from ledger.doorbell import NAMESPACE, NOW, Broker
+from ledger.doorbell import NAMESPACE, NOW
 from ledger.servers import connect
 from ledger.states import State
 from producers import PanCard, Receiver, TransferIntent
 from tests.e2e.conftest import Platform, messages
 
 PAN, CVC, RECEIVER, NAME = "4405639704015096", "815", "5522042705066736", "Sergey Frolov"
+
+
+#: A card, nothing, a transfer that nobody has made, an actor that nobody has declared.
+FOREIGN: list[tuple[str, tuple[str, ...]]] = [
+    ("execute", (PAN,)),
+    ("execute", ()),
+    ("execute", ("251124000001",)),
+    ("nobody", ("251124000001",)),
+]
 
 
 def intent(reference: str) -> TransferIntent:
@@ -43,20 +54,20 @@ def test_a_message_is_a_key_and_the_ledger_holds_no_card(platform: Platform, mon
 def test_what_is_no_ring_is_quarantined_and_the_queue_goes_on(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], bool]], None]
 ) -> None:
-    """Bytes, a foreign message with a card in it, an unknown actor: all in the dead letters, and the next is paid."""
+    """Bytes, a foreign message with a card in it, an unknown transfer, an unknown actor: all in the dead letters, and the next is paid."""
     transfers = platform.transfers(monkeypatch)
     client = connect(platform.env["REDIS_URL"].removesuffix("/0") + "/1", text=False)
-    broker = Broker(client, [], {})
+    broker = cast("Any", RedisBroker)(client=client, middleware=[], namespace=NAMESPACE)  # not ours, which refuses
     for number, data in enumerate([b"\xff\xfe garbage", b"{}", b"[1]"]):
         client.hset(f"{NAMESPACE}:{NOW}.msgs", f"id-{number}", data)
         client.rpush(f"{NAMESPACE}:{NOW}", f"id-{number}")
-    for actor, args in (("execute", (PAN,)), ("execute", ()), ("nobody", ("251124000001",))):
+    for actor, args in FOREIGN:
         broker.enqueue(dramatiq.Message(queue_name=NOW, actor_name=actor, args=args, kwargs={}, options={}))
     receipt = transfers.enqueue(intent("payout-1"))
     platform.start_worker()
 
     assert transfers.wait(receipt.key, timeout=60).state is State.PAID
-    until(lambda: client.zcard(f"{NAMESPACE}:{NOW}.XQ") == 6)
+    until(lambda: client.zcard(f"{NAMESPACE}:{NOW}.XQ") == 3 + len(FOREIGN))
     platform.stop()
     platform.log.flush()
     log = platform.log_text()

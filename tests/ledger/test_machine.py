@@ -31,6 +31,7 @@ STEPS = int(os.environ.get("TRANSFERS_STEPS", "40"))
 SEED = int(os.environ.get("TRANSFERS_SEED") or random.SystemRandom().randrange(2**32))
 
 TRANSFERS = 3  #: at once
+CALM = 4
 WHICH = st.integers(0, 11)
 MOODS = ("challenges", "executes", "challenges", "rejects", "gets lost")  #: what becomes of a transfer, mostly
 WHO = st.sampled_from([0, 0, 0, 0, 0, 1, 2, 3, 4])  #: mostly who brings it on
@@ -46,6 +47,7 @@ class Machine(RuleBasedStateMachine):
     def begin(self, mood: str, hows: list[int]) -> None:
         self.ground = Ground(self.ledger_client, self.vault_client)
         self.actors: list[Actor] = []
+        self.calm = 0  #: steps since the last trouble: with more of it no transfer gets anywhere
         self.create(100, mood, hows)
 
     @precondition(lambda self: len(self._open()) < TRANSFERS)
@@ -69,13 +71,14 @@ class Machine(RuleBasedStateMachine):
     def somebody_goes_on(self, which: int, hows: list[int]) -> None:
         self._go_on(self.actors[which % len(self.actors)], hows or [0] * 9)
 
-    @precondition(lambda self: self._troubles())
+    @precondition(lambda self: self.calm > CALM and self._troubles())
     @rule(which=st.integers(0, 60))
     def trouble_comes(self, which: int) -> None:
         found = self._troubles()
         name, strike = found[which % len(found)]
         note(f"trouble: {name}")
         strike()
+        self.calm = 0
         self._no_wrong()
 
     @invariant()
@@ -112,6 +115,7 @@ class Machine(RuleBasedStateMachine):
         for how in hows:
             if actor in self.actors:
                 self.ground.clock.advance(1)
+                self.calm += 1
                 option = actor.options[how % len(actor.options)]
                 note(f"{actor.name} at {actor.key} goes on: {option}")
                 self._resume(actor, option)

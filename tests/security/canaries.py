@@ -1,4 +1,4 @@
-"""The canaries: values that may be nowhere, in every dress in which they could lie somewhere, and the search for them."""
+"""The canaries: values that may be nowhere, in every dress that they could lie in, and the search for them."""
 
 import re
 from collections.abc import Iterable

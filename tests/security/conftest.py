@@ -1,4 +1,4 @@
-"""The system as it runs, with canaries in it: real servers, real processes, the sandbox bank, and a place for reports."""
+"""What several tests of this room need: a place where the true library for error reports sends them to."""
 
 import gzip
 import threading
@@ -25,10 +25,10 @@ class Reports:
 @contextmanager
 def receiving_reports() -> Iterator[Reports]:
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the library's name
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             is_packed = self.headers.get("Content-Encoding") == "gzip"
-            reports.bodies.append(gzip.decompress(body) if is_packed else body)
+            receiving.bodies.append(gzip.decompress(body) if is_packed else body)
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"{}")
@@ -38,11 +38,11 @@ def receiving_reports() -> Iterator[Reports]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    reports = Reports(f"http://public@127.0.0.1:{server.server_port}/1")
+    receiving = Reports(f"http://public@127.0.0.1:{server.server_port}/1")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield reports
+        yield receiving
     finally:
         server.shutdown()
         thread.join()

@@ -191,7 +191,7 @@ def forget_refusals(guarded: Guarded) -> None:
 def test_the_whole_system_runs_under_its_users(
     guarded: Guarded, act_as: Callable[[str], None], bank: RunningSandbox, tmp_path: Path
 ) -> None:
-    """Backend, web tier, worker and operator, each under its own name: all ends well, and nobody was refused anything."""
+    """Backend, web tier, worker and operator, each under its own name: all ends well, and nothing was refused."""
     forget_refusals(guarded)
     with worker_of(guarded, tmp_path / "worker.log"):
         act_as("producer")
@@ -206,7 +206,7 @@ def test_the_whole_system_runs_under_its_users(
             assert backend.enqueue(intent("one")).replayed
             ends = [backend.wait(receipt.key, timeout=60) for receipt in (plain, secure, late, backend.enqueue(batch))]
             assert [end.state for end in ends] == [State.PAID, State.PARKED, State.PARKED, State.PAID], ends
-            assert backend.cancel(late.key, reason="the client left") in {"asked"}
+            assert backend.cancel(late.key, reason="the client left") == "asked"
             outcomes = [outcome.state for outcome in backend.outcomes("payouts", idle=0.1)]
         assert State.PAID in outcomes
 
@@ -279,16 +279,13 @@ FORBIDDEN = [
     ("ledger", "worker", ("SET", keys.reference("payout"), "251124000001")),
     ("ledger", "ops", ("SET", keys.reference("payout"), "251124000001")),
     ("ledger", "ops", ("LPOP", f"{_QUEUE}:transfers.now")),
-    *(
-        (server, user, words)
-        for server in OPTIONS
-        for user in ("producer", "web", "worker", "ops")
-        for words in (
-            ("FLUSHALL",), ("CONFIG", "SET", "save", "1 1"), ("SAVE",), ("BGSAVE",), ("DEBUG", "JMAP"), ("MONITOR",),
-            ("REPLICAOF", "127.0.0.1", "1"), ("SLOWLOG", "GET"), ("ACL", "LIST"), ("CLIENT", "LIST"),
-            ("EVAL", "return 1", "0"), ("FUNCTION", "LIST"), ("MODULE", "LIST"), ("SHUTDOWN",), ("PUBLISH", "a", "b"),
-        )
-    ),
+]
+
+#: What no process of ours does on any server: copying it, stopping it, watching others, writing scripts of its own.
+NOBODYS = [
+    ("FLUSHALL",), ("CONFIG", "SET", "save", "1 1"), ("SAVE",), ("BGSAVE",), ("MONITOR",),
+    ("REPLICAOF", "::1", "1"), ("SLOWLOG", "GET"), ("ACL", "LIST"), ("CLIENT", "LIST"), ("EVAL", "return 1", "0"), ("FUNCTION", "LIST"),
+    ("MODULE", "LIST"), ("SHUTDOWN",), ("PUBLISH", "a", "b"), ("RANDOMKEY",), ("DBSIZE",),
 ]  # fmt: skip
 
 
@@ -297,7 +294,16 @@ FORBIDDEN = [
 )
 def test_what_is_not_theirs_is_refused(guarded: Guarded, server: str, user: str, words: tuple[str, ...]) -> None:
     with guarded.client(server, user) as client, pytest.raises(redis.exceptions.NoPermissionError):
-        client.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py does not type it
+        client.execute_command(*words)
+
+
+@pytest.mark.parametrize("server", OPTIONS)
+@pytest.mark.parametrize("user", ["producer", "web", "worker", "ops"])
+def test_no_process_of_ours_may_copy_stop_or_watch_a_server(guarded: Guarded, server: str, user: str) -> None:
+    with guarded.client(server, user) as client:
+        for words in NOBODYS:
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                client.execute_command(*words)
 
 
 @pytest.mark.parametrize("user", ["producer", "web", "ops"])
@@ -320,7 +326,7 @@ def test_the_web_tier_can_not_enqueue(guarded: Guarded, act_as: Callable[[str], 
     with guarded.client("ledger", "admin") as ledger, guarded.client("vault", "admin") as vault:
         before = (ledger.bitcount(keys.suffixes("main")), ledger.dbsize(), vault.dbsize())
         with Transfers.from_env() as web, pytest.raises(LedgerUnavailable):
-            web.enqueue(intent("by the web tier"))
+            web.enqueue(intent("by-the-web-tier"))
         after = (ledger.bitcount(keys.suffixes("main")), ledger.dbsize(), vault.dbsize())
 
     assert before == after

@@ -1,4 +1,4 @@
-"""What a browser brings back is read as the bank made it: `+` is kept, line breaks are taken out, nothing is there twice."""
+"""What a browser brings back is read as the bank made it: each `+` is kept, line breaks are taken out."""
 
 import base64
 from urllib.parse import quote, urlencode

@@ -1,0 +1,203 @@
+"""The bank's notification: a hint that makes a worker ask at once, answered fast, safe to replay."""
+
+import json
+from typing import Any
+
+import pytest
+
+from ledger.secret import Secret
+from ledger.webtier import Places, secret_hash
+from producers import Notified, Receipt, State
+from producers.testing import FakeTransfers
+from producers.web import Web
+from tests.web.conftest import BASE, FORM, SECRET, Visitor, intent
+
+KEY = Secret("k" * 40)
+
+
+def notice(receipt: Receipt, **bent: Any) -> dict[str, Any]:
+    fields = {
+        "id": "a9e1b986",
+        "invoiceId": receipt.invoice_id,
+        "amount": 12000,
+        "currency": "KZT",
+        "code": "ok",
+        "reason": "success",
+        "reasonCode": 0,
+        "secret_hash": secret_hash(KEY, receipt.invoice_id),
+    }
+    return fields | bent
+
+
+@pytest.fixture
+def proving(fake: FakeTransfers) -> FakeTransfers:
+    """With the key that the worker's hashes are made with."""
+    fake._hash_key = KEY
+    return fake
+
+
+def last(fake: FakeTransfers) -> dict[str, str]:
+    return fake._shelf.events[-1].fields
+
+
+@pytest.mark.parametrize("verb", ["doubt", "hold", "park"])
+def test_a_worker_is_asked_to_ask_the_bank(fake: FakeTransfers, visitor: Visitor, receipt: Receipt, verb: str) -> None:
+    getattr(fake, verb)(receipt.key)
+    before = fake.get(receipt.key)
+
+    reply = visitor.post("notify", SECRET, json.dumps(notice(receipt)).encode(), "application/json")
+
+    assert (reply.status, reply.body) == (200, b"ok\n")
+    assert fake.get(receipt.key).state is before.state
+    assert (last(fake)["verb"], last(fake)["asked"], last(fake)["by"]) == ("ask", "inquire", "notification")
+
+
+def test_replays_ask_once_until_a_worker_has_asked(fake: FakeTransfers, receipt: Receipt) -> None:
+    fake.doubt(receipt.key)
+    assert fake.notify(notice(receipt)) is Notified.ASKED
+    version = fake.get(receipt.key).version
+
+    assert [fake.notify(notice(receipt)) for _ in range(5)] == [Notified.ASKED] * 5
+    assert fake.get(receipt.key).version == version
+
+
+@pytest.mark.parametrize("verb", ["pay", "decline", "die", "_sent", ""])
+def test_where_nothing_is_to_be_asked_nothing_happens_and_the_answer_is_the_same(
+    fake: FakeTransfers, visitor: Visitor, receipt: Receipt, verb: str
+) -> None:
+    if verb:
+        getattr(fake, verb)(receipt.key)
+    version = fake.get(receipt.key).version
+
+    reply = visitor.post("notify", SECRET, json.dumps(notice(receipt)).encode(), "application/json")
+
+    assert (reply.status, reply.body) == (200, b"ok\n")
+    assert fake.get(receipt.key).version == version
+
+
+def test_a_cancel_that_somebody_asked_for_stays_asked(fake: FakeTransfers, receipt: Receipt) -> None:
+    fake.park(receipt.key)
+    fake.cancel(receipt.key, reason="the client has left")
+
+    assert fake.notify(notice(receipt)) is Notified.ASKED
+    assert fake._named(receipt.key).asked == "cancel"
+
+
+@pytest.mark.parametrize("name", ["invoiceId", "invoiceID", "orderID"])
+def test_the_invoice_id_may_have_any_of_the_banks_names(fake: FakeTransfers, receipt: Receipt, name: str) -> None:
+    fake.doubt(receipt.key)
+
+    assert fake.notify({name: receipt.invoice_id}) is Notified.ASKED
+
+
+@pytest.mark.parametrize(
+    "payload", [{}, {"invoiceId": "999999"}, {"invoiceId": None}, {"invoiceId": ["1"]}, {"invoiceId": True}]
+)
+def test_a_stranger_is_unknown_and_answered_alike(
+    fake: FakeTransfers, visitor: Visitor, payload: dict[str, Any]
+) -> None:
+    assert fake.notify(payload) is Notified.UNKNOWN
+    assert visitor.post("notify", SECRET, json.dumps(payload).encode(), "application/json").status == 200
+
+
+def test_a_transfer_of_another_space_is_found_by_its_invoice_id() -> None:
+    fake = FakeTransfers(terminals={"kiosk": "kiosk"})
+    receipt = fake.enqueue(intent(terminal="kiosk"))
+    fake.doubt(receipt.key)
+
+    assert fake.notify(notice(receipt)) is Notified.ASKED
+
+
+def test_a_form_is_taken_as_well(fake: FakeTransfers, visitor: Visitor, receipt: Receipt) -> None:
+    fake.doubt(receipt.key)
+
+    assert visitor.post("notify", SECRET, f"invoiceId={receipt.invoice_id}&code=ok".encode(), FORM).status == 200
+    assert last(fake)["asked"] == "inquire"
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"1", b"{", b"\xff", b"[" * 50_000, b'{"amount":' + b"9" * 5000 + b"}"])
+def test_what_is_no_notification_is_400_or_unknown(visitor: Visitor, body: bytes) -> None:
+    assert visitor.post("notify", SECRET, body, "application/json").status in {200, 400}
+
+
+@pytest.mark.parametrize("secret", ["", "wrong", SECRET + "x", SECRET[:-1], "й" * 20])
+def test_without_the_secret_there_is_no_such_address(fake: FakeTransfers, visitor: Visitor, secret: str) -> None:
+    assert visitor.post("notify", secret, b"{}", "application/json").status == 404
+    assert Visitor(Web(fake, Places(BASE))).post("notify", secret, b"{}", "application/json").status == 404
+
+
+def test_while_the_ledger_is_away_the_bank_is_told_to_try_again(fake: FakeTransfers, visitor: Visitor) -> None:
+    fake.set_away(ledger=True)
+
+    assert visitor.post("notify", SECRET, b'{"invoiceId":"123456"}', "application/json").status == 503
+
+
+# Proved to be the bank's: its word is noted for a worker that has nobody to ask.
+
+
+@pytest.mark.parametrize(
+    ("bent", "code"),
+    [
+        ({}, "0"),
+        ({"code": 0, "reasonCode": None}, "0"),
+        ({"amount": "12000.00"}, "0"),
+        ({"code": "error", "reasonCode": 487}, "487"),
+        ({"code": "error", "reasonCode": "-31"}, "-31"),
+        ({"code": 484}, "484"),
+    ],
+)
+def test_what_is_proved_is_noted_under_the_epoch(
+    proving: FakeTransfers, receipt: Receipt, bent: dict[str, Any], code: str
+) -> None:
+    proving.doubt(receipt.key)
+
+    proving.notify(notice(receipt, **bent))
+
+    record = proving._named(receipt.key)
+    assert record.notified == f"{record.epoch}:{code}"
+    assert record.state is State.IN_DOUBT
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        {"secret_hash": ""},
+        {"secret_hash": "0" * 64},
+        {"secret_hash": "й"},
+        {"secret_hash": secret_hash(KEY, "123456")},
+        {"amount": 11999},
+        {"amount": "12000.001"},
+        {"amount": "1e4"},
+        {"amount": None},
+        {"currency": "USD"},
+        {"code": "ok", "reasonCode": 484},
+        {"code": "error", "reasonCode": 0},
+        {"code": "error", "reasonCode": None},
+        {"code": "perhaps"},
+        {"code": None},
+    ],
+)
+def test_what_is_not_proved_or_does_not_agree_is_a_hint_and_no_more(
+    proving: FakeTransfers, receipt: Receipt, bent: dict[str, Any]
+) -> None:
+    proving.doubt(receipt.key)
+
+    assert proving.notify(notice(receipt, **bent)) is Notified.ASKED
+    assert proving._named(receipt.key).notified == ""
+
+
+def test_without_the_key_no_hash_proves_anything(fake: FakeTransfers, receipt: Receipt) -> None:
+    fake.doubt(receipt.key)
+
+    fake.notify(notice(receipt))
+
+    assert fake._named(receipt.key).notified == ""
+
+
+def test_a_proof_that_comes_after_a_hint_is_noted_all_the_same(proving: FakeTransfers, receipt: Receipt) -> None:
+    proving.doubt(receipt.key)
+    proving.notify(notice(receipt, secret_hash=""))
+
+    proving.notify(notice(receipt))
+
+    assert proving._named(receipt.key).notified
