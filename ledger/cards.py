@@ -4,14 +4,23 @@ Every field that could name a person or a card is a `Secret`. The only way out i
 """
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from ledger.errors import TransfersError
 from ledger.secret import Secret
 
 TransferType = Literal["TYPEPAN", "TYPECARDID"]
 
 EMPTY = Secret("")
+
+
+class CardsGarbled(TransfersError):
+    """It was sealed for this transfer, and is no card data."""
+
+    def __init__(self) -> None:
+        super().__init__("what was sealed is no card data: does the producer run another version?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +72,16 @@ class CardData:
 
     @classmethod
     def from_bytes(cls, cleartext: bytes) -> Self:
-        raw = json.loads(cleartext)
-        return cls(
-            sender=Sender(**_secret(raw["sender"])),
-            receiver=Receiver(**_secret(raw["receiver"])),
-            sender_ip=Secret(raw["ip"]),
-            sender_email=Secret(raw["email"]),
-        )
+        """Raises `CardsGarbled`, out here: the errors of what reads it hold the cleartext."""
+        with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raw = json.loads(cleartext)
+            return cls(
+                sender=Sender(**_secret(raw["sender"])),
+                receiver=Receiver(**_secret(raw["receiver"])),
+                sender_ip=Secret(raw["ip"]),
+                sender_email=Secret(raw["email"]),
+            )
+        raise CardsGarbled
 
 
 def _plain(card: Sender | Receiver) -> dict[str, str | bool]:

@@ -103,7 +103,7 @@ def _exception(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _starred(value: Any) -> Any:
-    """The last net: what could be a card number in any text of what is left, but for a transfer's key and its own id."""
+    """The last net: what could be a card number in what is left, but for a transfer's key and the event's id."""
     match value:
         case dict():
             return {name: item if _is_ours(name, item) else _starred(item) for name, item in value.items()}

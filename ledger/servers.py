@@ -27,6 +27,6 @@ def connect(url: str, *, text: bool = True) -> redis.Redis:
         health_check_interval=15,
         retry=Retry(NoBackoff(), 0),
         max_connections=1024,
-        driver_info=None,  # no CLIENT at the door: our users have no leave for it, and each refusal is a line in ACL LOG
+        driver_info=None,  # no CLIENT at the door: our users have no leave for it, and each refusal is logged there
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )

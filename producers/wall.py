@@ -28,10 +28,12 @@ class Walled(BaseModel):
     def _wall(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         try:
             made = handler(data)
+            made.whole()
         except ValidationError as error:
             rejected = _rejected(error)
+        except IntentRejected as error:  # of a part, whose wall this was; its frames lie between, with what they hold
+            rejected = error.with_traceback(None)
         else:
-            made.whole()
             return made
         del data  # a traceback with locals would show it
         raise rejected  # out here, where the error of pydantic is not its context

@@ -76,7 +76,7 @@ class Steps:
 
     def open_pares(self, record: Record, burnt: Burnt) -> Secret | None:
         try:
-            return Secret(self._opener.open(burnt.sealed, Purpose.PARES, record.key).decode())
+            return Secret(self._opener.open(burnt.sealed, Purpose.PARES, record.key).decode(errors="replace"))
         except TransfersError as error:
             _LOG.error("vault.unreadable", extra={"key": record.key, "why": str(error)})
             return None

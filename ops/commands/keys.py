@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import typer
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ledger.clock import SystemClock
 from ledger.key_source import KeySource
@@ -28,6 +28,13 @@ _SAYS = {
 
 class _Keys(KeySource):
     vault_public_key: str = Field(default="", description="give the public key that `transfers keygen` prints")
+
+    @field_validator("vault_public_key")
+    @classmethod
+    def _public_key(cls, value: str) -> str:
+        if value:
+            read_public(value)
+        return value
 
 
 @dataclass(frozen=True, slots=True)

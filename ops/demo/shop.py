@@ -127,7 +127,7 @@ class Shop:
             "base-uri 'none'; frame-ancestors 'none'"
         )
         headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-        return HTMLResponse(html, 400 if wrong else 200, headers)
+        return HTMLResponse(html, headers=headers)
 
 
 def open_shop(folder: Path, port: int) -> None:

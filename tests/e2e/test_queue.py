@@ -54,7 +54,7 @@ def test_a_message_is_a_key_and_the_ledger_holds_no_card(platform: Platform, mon
 def test_what_is_no_ring_is_quarantined_and_the_queue_goes_on(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], bool]], None]
 ) -> None:
-    """Bytes, a foreign message with a card in it, an unknown transfer, an unknown actor: all in the dead letters, and the next is paid."""
+    """Bytes, a card, an unknown transfer, an unknown actor: all in the dead letters, and the next is paid."""
     transfers = platform.transfers(monkeypatch)
     client = connect(platform.env["REDIS_URL"].removesuffix("/0") + "/1", text=False)
     broker = cast("Any", RedisBroker)(client=client, middleware=[], namespace=NAMESPACE)  # not ours, which refuses

@@ -65,9 +65,10 @@ def is_killed(copy: Path, mutant: Mutant) -> bool:
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *TESTS]
     try:
         ended = subprocess.run(command, cwd=copy, capture_output=True, check=False, timeout=600)  # noqa: S603 - ours
-        return ended.returncode != 0
     except subprocess.TimeoutExpired:
         return True
+    else:
+        return ended.returncode != 0
     finally:
         path.write_text(original)
 

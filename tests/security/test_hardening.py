@@ -1,4 +1,4 @@
-"""Processes of ours leave no core dump and are closed to debuggers, unless they are told to be open; no card is in argv."""
+"""Processes of ours leave no core dump and are closed to debuggers, unless they are told to; no card is in argv."""
 
 import os
 import resource
@@ -36,7 +36,7 @@ def run(folder: Path, *, switch: str) -> tuple[list[str], list[bytes]]:
         text=True,
         timeout=60,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2),  # noqa: PLW1509 - no lock
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2),
     )
     assert done.returncode == -signal.SIGABRT
     return done.stdout.split(), [path.read_bytes() for path in folder.iterdir()]
@@ -64,7 +64,7 @@ def test_one_that_is_open_to_debuggers_leaves_a_core_with_the_card_in_it(tmp_pat
     assert any(PAN.encode() in core for core in cores)
 
 
-@pytest.mark.parametrize("text", dresses(PAN)[1:] + ["5522042705066736", "--number=5522042705066736"])
+@pytest.mark.parametrize("text", [*dresses(PAN)[1:], "5522042705066736", "--number=5522042705066736"])
 def test_a_card_number_in_an_argument_or_the_environment_is_found_and_not_repeated(text: str) -> None:
     assert cards_in(["status", text], {"HOME": "/", "CARD": text}) == ["argument 1", "CARD"]
 
@@ -76,7 +76,7 @@ def test_a_transfers_own_key_is_no_card_number() -> None:
 
 def test_the_command_refuses_a_card_number_as_an_argument(tmp_path: Path) -> None:
     """Before it does anything, with 2, and without saying the number again."""
-    done = subprocess.run(  # noqa: S603 - our own command
+    done = subprocess.run(
         [sys.executable, "-c", "from ops.cli import main; main()", "status", "5522042705066736"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},

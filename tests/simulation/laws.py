@@ -68,6 +68,7 @@ class Laws:
     def _one(self, name: str, state: State, epoch: int) -> None:
         assert self.books is not None
         account = self.books.account(name)
+        before, self.states[name] = self.states.get(name, state), state
         self._must(account.executions <= 1, f"{name} was executed {account.executions} times")
         if self.has_forgotten:
             return
@@ -79,10 +80,9 @@ class Laws:
         self._must(
             not (state in _NOT_UNDER_WAY and account.under_way), f"{name} is {state}, and a request of it is under way"
         )
-        before = self.states.get(name, state)
         self._must(before not in FINAL or before is state or state is State.REVERSED, f"{name} was {before}, is {state}")
         self._must(epoch >= self.epochs.get(name, FIRST_EPOCH), f"the epoch of {name} went back to {epoch}")
-        self.states[name], self.epochs[name] = state, epoch
+        self.epochs[name] = epoch
 
     def _must(self, holds: bool, otherwise: str) -> None:  # noqa: FBT001 - what must hold stands first
         if not holds:

@@ -32,6 +32,7 @@ from worker.gate import GateRule
 from worker.policy import RetryRule
 
 _TICKS = 150
+_TRANSFERS = 5
 
 #: What is durable is not asked here: the ledger goes back when a seed says so.
 _SERVERS = {"ledger": embedded.LEDGER_OPTIONS | {"appendonly": "no"}, "vault": embedded.VAULT_OPTIONS}
@@ -98,7 +99,7 @@ def _live(here: Ground, world: World) -> dict[str, int]:
     books = laws.books = Books(world, laws.check)
     ledger.after_write = laws.check
     now_ms = world.clock.now_ms()
-    intents = [intent(number, dice.choice(("now", "batch")), now_ms) for number in range(dice.choice((1, 1, 2, 3)))]
+    intents = [intent(number, dice.choice(("now", "batch")), now_ms) for number in range(_TRANSFERS)]
     laws.names = [str(each.invoice_id) for each in intents]
     place = Place(world, ledger, vault, books, Street(), here.keys, here.settings, _rules(dice))
     kind = dice.random()

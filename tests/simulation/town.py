@@ -25,7 +25,11 @@ _JUMPS_S = (1, 1, 5, 5, 5, 15, 15, 61, 61, 61, 300, 300, 900, 3600, HORIZON_S)
 _BACK = {Verb.SETTLE_PAID: "paid", Verb.SETTLE_REVERSED: "given_back"}
 _ENDED = FINAL | {State.HELD, State.DEAD}
 _ROUNDS = 400
+_AT_ONCE = 2
 _ACTORS = ("execute", "confirm", "inquire")
+
+
+Weights = list[tuple[Callable[[str], None], float]]
 
 
 @dataclass
@@ -42,28 +46,30 @@ class Town:
     def __post_init__(self) -> None:
         self.world = self.place.world
         self.world.time_passed = self._time_passed
-        self._activities: list[tuple[Callable[[], object], int]] = [
-            (self.hear, 30),
-            (self.sweep, 14),
-            (self.stray_ring, 12),
-            (self.keep_house, 2),
-            (self.enqueue, 8),
-            (self.cancel, 2),
-            (self.answer_challenge, 10),
-            (self.operate, 5),
-            (self.let_time_pass, 12),
-            (self.time_out, 1),
-            (self.strike, 1),
-        ]
+        plain = [(self.hear, 6), (self.sweep, 5), (self.keep_house, 1), (self.enqueue, 2), (self.strike, 0.4)]
+        asks, answers = [(self.ring, 7), (self.time_out, 0.3)], (self.answer_challenge, 9)
+        by_state: dict[State | None, Weights] = {
+            None: [(self.enqueue, 30)],
+            State.QUEUED: [*asks, (self.enqueue, 4), (self.cancel, 1)],
+            State.SENDING: [(self.sweep, 8), *asks],
+            State.PARKED: [answers, *asks, (self.cancel, 1)],
+            State.RESUMED: [*asks, answers],
+            State.CONFIRMING: [(self.sweep, 8), *asks],
+            State.IN_DOUBT: asks,
+            State.HELD: [*asks, (self.operate, 6)],
+            State.DEAD: [*asks, (self.operate, 12), (self.cancel, 1)],
+        }
+        self._activities = {state: [*plain, *by_state.get(state, [])] for state in (None, *State)}
 
     # A life.
 
     def live(self, ticks: int) -> None:
         """At each tick somebody begins, somebody who is under way goes on, or time passes."""
         world = self.world
-        world.begin("enqueue", self.enqueue)
         for _ in range(ticks):
-            if world.strands and (len(world.strands) >= STRANDS or world.chance(0.6)):
+            if world.chance(0.1):
+                self.let_time_pass()
+            elif world.strands and (len(world.strands) >= STRANDS or world.chance(0.65)):
                 world.go_on(world.dice.choice(world.strands))
             else:
                 self._somebody_begins()
@@ -74,10 +80,19 @@ class Town:
             self.rollback.now_or_never()
 
     def _somebody_begins(self) -> None:
-        activities, weights = zip(*self._activities, strict=True)
+        """Somebody who has to do with one of the transfers, as it is now."""
+        key = self.any_key()
+        activities, weights = zip(*self._activities[self.laws.states.get(key)], strict=True)
         (activity,) = self.world.dice.choices(activities, weights)
         self._begun += 1
-        self.world.begin(f"{self._begun} {activity.__name__}", activity)
+        self.world.begin(f"{self._begun} {activity.__name__}", lambda: activity(key))
+
+    def any_key(self) -> str:
+        """Mostly of one that is not over: there are a few at a time, and the others come when these are over."""
+        states = self.laws.states
+        over = [key for key in self.intents if key in states and states[key].final]
+        rest = [key for key in self.intents if key not in over][:_AT_ONCE]
+        return self.world.dice.choice(over if over and (not rest or self.world.chance(0.05)) else rest)
 
     def rest(self) -> None:
         """No more troubles, and an operator who has read the runbook. Then everybody must come to an end."""
@@ -116,7 +131,7 @@ class Town:
 
     # Workers.
 
-    def hear(self) -> None:
+    def hear(self, _key: str = "") -> None:
         """A message, not always the oldest; now and then it is heard again."""
         rings, dice = self.place.street.rings, self.world.dice
         if not rings:
@@ -129,21 +144,19 @@ class Town:
         if worker:
             worker.hear(actor, key)
 
-    def stray_ring(self) -> None:
+    def ring(self, key: str) -> None:
         """One more ring for somebody who is at it, or waits; now and then one that makes no sense."""
-        dice = self.world.dice
-        record = self.peek(dice.choice(list(self.intents)))
+        record, worker = self.peek(key), self.worker()
         bell = bell_of(record) if record else None
-        worker = self.worker()
         if worker and record:
-            worker.hear(bell.actor if bell and dice.random() < 0.9 else dice.choice(_ACTORS), record.key)
+            worker.hear(bell.actor if bell and self.world.chance(0.9) else self.world.dice.choice(_ACTORS), key)
 
-    def sweep(self) -> None:
+    def sweep(self, _key: str = "") -> None:
         worker = self.worker()
         if worker:
             self._let(worker.worker.sweeper.run_once)
 
-    def keep_house(self) -> None:
+    def keep_house(self, _key: str = "") -> None:
         worker = self.worker()
         if worker:
             self._let(worker.housekeeper.run_once)
@@ -162,22 +175,18 @@ class Town:
 
     # Producers.
 
-    def enqueue(self) -> None:
+    def enqueue(self, key: str) -> None:
         """A new intent, or one that is known: nobody remembers whether it was answered."""
-        intent = self.intents[self.world.dice.choice(list(self.intents))]
+        intent = self.intents[key]
         self._let(lambda: self.transfers("backend").enqueue(intent))
 
-    def cancel(self) -> None:
-        key = self.world.dice.choice(list(self.intents))
+    def cancel(self, key: str) -> None:
         self._let(lambda: self.transfers("backend").cancel(key, reason="not wanted"))
 
-    def answer_challenge(self) -> None:
-        """The client's browser: with a challenge that is open, or with an old one; it may say another word than before."""
-        dice = self.world.dice
-        web = self.transfers("web")
-        parked = [record for name in self.intents if (record := self.peek(name)) and record.state is State.PARKED]
-        if parked and dice.random() < 0.9:
-            record = dice.choice(parked)
+    def answer_challenge(self, key: str) -> None:
+        """The client's browser opens the bank's page; then, or later, it comes back, and may say another word than before."""
+        dice, web, record = self.world.dice, self.transfers("web"), self.peek(key)
+        if record and record.state is State.PARKED:
             self._let(lambda: self._open_page(web, record.handle))
         if self.mds:
             handle, md = dice.choice(self.mds[-3:])
@@ -186,7 +195,7 @@ class Town:
 
     def _open_page(self, web: Transfers, handle: str) -> None:
         challenge = web.challenge(handle)
-        if challenge:
+        if challenge and (handle, challenge.md) not in self.mds:
             self.mds.append((handle, challenge.md))
 
     def transfers(self, name: str) -> Transfers:
@@ -197,9 +206,9 @@ class Town:
 
     # Operators.
 
-    def operate(self) -> None:
+    def operate(self, key: str) -> None:
         """Requeue or discard the dead, inquire, or settle the held by the bank's own books."""
-        record = self.peek(self.world.dice.choice(list(self.intents)))
+        record = self.peek(key)
         if record is None:
             return
         now = self.world.clock.now_ms()
@@ -234,12 +243,11 @@ class Town:
         self.place.vault.time_out()
         self.place.books.arrive()
 
-    def time_out(self) -> None:
+    def time_out(self, key: str) -> None:
         """A blob goes before its time: a server's clock is not this world's."""
-        key = self.world.dice.choice(list(self.intents))
         self.place.vault.drop(self.world.dice.choice((keys.card(key), keys.pares(key))))
 
-    def strike(self) -> None:
+    def strike(self, _key: str = "") -> None:
         """A server is away for a while, the vault has forgotten everything, the queue is gone, or the bank gives back."""
         dice, now = self.world.dice, self.world.clock.now_ms()
         trouble = dice.choice(("ledger", "vault", "queue", "vault forgets", "bank gives back"))

@@ -1,16 +1,24 @@
 """A web tier in memory: the core on `FakeTransfers`, and what a browser and the bank would send it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import redis
 
+from ledger import embedded
+from ledger.ledger import Ledger
 from ledger.secret import Secret
+from ledger.servers import connect
+from ledger.vault import Vault
 from ledger.webtier import Places
 from producers import Challenge, PanCard, Receipt, Receiver, TransferIntent
 from producers.testing import FakeTransfers
 from producers.web import Reply, Request, Web
+from tests.conftest import FakeClock
+from tests.web.real import RealTransfers
 
 BASE = "https://shop.example/transfers"
 SECRET = "a-secret-that-nobody-guesses"
@@ -69,3 +77,15 @@ def receipt(fake: FakeTransfers) -> Receipt:
 @pytest.fixture
 def challenge(fake: FakeTransfers, receipt: Receipt) -> Challenge:
     return fake.park(receipt.key)
+
+
+@pytest.fixture
+def queue(ledger_server: embedded.EmbeddedServer, ledger_client: redis.Redis) -> Iterator[redis.Redis]:
+    client = connect(ledger_server.url.removesuffix("/0") + "/1")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def real(ledger: Ledger, vault: Vault, queue: redis.Redis, clock: FakeClock) -> RealTransfers:
+    return RealTransfers(ledger, vault, queue, clock)

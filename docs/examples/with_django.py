@@ -1,0 +1,34 @@
+"""Django, in one file: gunicorn with_django:app, with WEB_BASE_URL=https://shop.example/transfers"""
+
+import secrets
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import include, path
+from django.views.decorators.csrf import csrf_exempt
+
+from producers import PanCard, Receiver, TransferIntent
+from producers.web import Web
+from producers.web.django import urls
+
+CSRF = "django.middleware.csrf.CsrfViewMiddleware"
+settings.configure(ROOT_URLCONF=__name__, SECRET_KEY=secrets.token_hex(32), ALLOWED_HOSTS=["*"], MIDDLEWARE=[CSRF])
+web = Web.from_env(home="/")
+
+
+@csrf_exempt  # an example without a page of its own to put the token in; yours has one
+def buy(request: HttpRequest) -> HttpResponseRedirect:
+    said = request.POST
+    intent = TransferIntent(
+        reference=f"order-{secrets.token_hex(8)}",
+        amount="12000",
+        description="A concert ticket",
+        sender=PanCard(number=said["number"], expiry=said["expiry"], cvc=said["cvc"], name="CARD HOLDER"),
+        receiver=Receiver(number="5522042705066736"),
+    )
+    return HttpResponseRedirect(f"/transfers/pay/{web.transfers.enqueue(intent).handle}", status=303)
+
+
+urlpatterns = [path("transfers/", include(urls(web))), path("buy", buy)]  # the one line
+app = get_wsgi_application()

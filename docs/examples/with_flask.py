@@ -1,0 +1,28 @@
+"""Flask: flask --app with_flask run, with WEB_BASE_URL=https://shop.example/transfers"""
+
+import secrets
+
+from flask import Flask, redirect, request
+from werkzeug.wrappers import Response
+
+from producers import PanCard, Receiver, TransferIntent
+from producers.web import Web
+from producers.web.flask import blueprint
+
+web = Web.from_env(home="/")
+app = Flask(__name__)
+app.register_blueprint(blueprint(web), url_prefix="/transfers")  # the one line
+
+
+@app.post("/buy")
+def buy() -> Response:
+    intent = TransferIntent(
+        reference=f"order-{secrets.token_hex(8)}",
+        amount="12000",
+        description="A concert ticket",
+        sender=PanCard(
+            number=request.form["number"], expiry=request.form["expiry"], cvc=request.form["cvc"], name="CARD HOLDER"
+        ),
+        receiver=Receiver(number="5522042705066736"),
+    )
+    return redirect(f"/transfers/pay/{web.transfers.enqueue(intent).handle}", 303)

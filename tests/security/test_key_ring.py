@@ -1,0 +1,247 @@
+"""The vault's keys: their ages, who seals and who opens, what became of a destroyed one, where they may come from."""
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger import keyring
+from ledger.key_source import KeySource
+from ledger.keyring import KeyRing, read_public
+from ledger.sealing import Opener, Purpose, Sealer, SealKeyDestroyed, generate
+from ledger.secret import Secret
+from ledger.settings import SettingsWrong
+from tests.ops.conftest import Cli, _logging_as_it_was, environment, transfers
+
+__all__ = ["_logging_as_it_was", "environment", "transfers"]  # the command as a person types it
+
+KEY = "251124000001"
+OLD, NEW = generate(date(2026, 1, 5)), generate(date(2026, 11, 24))
+OLD_ID, NEW_ID = read_public(OLD.public).key_id, read_public(NEW.public).key_id
+
+
+def test_a_keys_text_says_when_it_was_made_and_its_id_does_not_depend_on_that() -> None:
+    bare = generate()
+    dated = f"{bare.public}.20261124"
+
+    assert read_public(bare.public).made is None
+    assert read_public(dated).made == date(2026, 11, 24)
+    assert read_public(dated).key_id == read_public(bare.public).key_id
+    assert NEW.public.endswith(".20261124")
+    assert NEW.private.reveal().endswith(".20261124")
+
+
+@pytest.mark.parametrize("end", [".2026", ".20261341", ".2026112", ".20261124.1", ".", "..20261124", ".20261124 "])
+def test_what_is_no_day_is_no_key(end: str) -> None:
+    text = generate().public + end
+    for read in (lambda: read_public(text), lambda: KeyRing([Secret(text)])):
+        with pytest.raises(ValueError, match="is not a key that `transfers keygen` printed") as caught:
+            read()
+        assert text not in str(caught.value)
+
+
+def test_a_ring_is_newest_first_and_each_key_opens_its_own() -> None:
+    opener = Opener([NEW.private, OLD.private])
+
+    assert opener.key_ids == [NEW_ID, OLD_ID]
+    for pair in (OLD, NEW):
+        assert opener.open(Sealer(pair.public).seal(b"x", Purpose.CARD, KEY), Purpose.CARD, KEY) == b"x"
+
+
+def test_nothing_that_holds_private_keys_can_seal() -> None:
+    """Old keys open and never seal, for no private key does: sealing takes a public one."""
+    assert [name for name in dir(Opener) if "seal" in name.lower()] == []
+    assert [name for name in dir(KeyRing) if "seal" in name.lower()] == []
+
+
+def test_what_a_destroyed_key_sealed_is_called_that() -> None:
+    ring = [NEW.private, Secret(f"destroyed.{OLD_ID}.20260105")]
+    sealed = Sealer(OLD.public).seal(b"x", Purpose.CARD, KEY)
+
+    with pytest.raises(SealKeyDestroyed, match=f"the key {OLD_ID} was destroyed") as caught:
+        Opener(ring).open(sealed, Purpose.CARD, KEY)
+    assert caught.value.key_id == OLD_ID
+    assert [key.made for key in KeyRing(ring)] == [date(2026, 11, 24), date(2026, 1, 5)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "why"),
+    [
+        ([], "no key that opens anything"),
+        ([f"destroyed.{OLD_ID}"], "no key that opens anything"),
+        ([NEW.private.reveal(), NEW.private.reveal()], "has the key .{8} twice"),
+        ([OLD.private.reveal(), f"destroyed.{OLD_ID}"], "has the key .{8} twice"),
+        (["destroyed.XYZ"], "is not a key"),
+    ],
+)
+def test_what_is_no_ring_is_refused(texts: list[str], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        KeyRing([Secret(text) for text in texts])
+
+
+def test_a_ring_is_written_with_commas_lines_and_remarks() -> None:
+    text = f"# the newest first\n{NEW.private.reveal()}  # the newest\n\n{OLD.private.reveal()},destroyed.00000000\n"
+
+    assert [secret.reveal() for secret in keyring.split(text)] == [
+        NEW.private.reveal(), OLD.private.reveal(), "destroyed.00000000",
+    ]  # fmt: skip
+
+
+# Where they come from.
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An environment with nothing in it but the ledger's address; the folder that it is in."""
+    for name in list(os.environ):
+        if name.startswith(("VAULT_", "EPAY_", "ALLOW_")) or name in {"SECRETS_DIR", "CREDENTIALS_DIRECTORY"}:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def key_file(folder: Path, mode: int = 0o400) -> Path:
+    file = folder / "keys"
+    file.write_text(f"{NEW.private.reveal()}\n{OLD.private.reveal()}\n")
+    file.chmod(mode)
+    return file
+
+
+def lines(**overrides: Any) -> list[str]:
+    with pytest.raises(SettingsWrong) as caught:
+        KeySource.load(**overrides)
+    assert NEW.private.reveal() not in str(caught.value)
+    return caught.value.lines
+
+
+@pytest.mark.parametrize("production", [False, True])
+def test_a_file_gives_the_ring(bare: Path, monkeypatch: pytest.MonkeyPatch, production: bool) -> None:  # noqa: FBT001 - the case
+    monkeypatch.setenv("EPAY_ENVIRONMENT", "production" if production else "test")
+    monkeypatch.setenv("VAULT_PRIVATE_KEYS_FILE", str(key_file(bare, 0o440)))
+
+    assert Opener(KeySource.load().vault_private_keys).key_ids == [NEW_ID, OLD_ID]
+
+
+@pytest.mark.parametrize("name", ["CREDENTIALS_DIRECTORY", "SECRETS_DIR"])
+def test_systemds_credential_gives_the_ring_in_production(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder = bare / "credentials"
+    folder.mkdir()
+    (folder / "vault_private_keys").write_text(f"{NEW.private.reveal()}\n{OLD.private.reveal()}\n")
+    monkeypatch.setenv(name, str(folder))
+    monkeypatch.setenv("EPAY_ENVIRONMENT", "production")
+
+    assert Opener(KeySource.load().vault_private_keys).key_ids == [NEW_ID, OLD_ID]
+
+
+def test_the_environment_is_refused_in_production_and_told_where_to_go(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAULT_PRIVATE_KEYS", NEW.private.reveal())
+    assert KeySource.load().vault_private_keys
+
+    monkeypatch.setenv("EPAY_ENVIRONMENT", "production")
+    (line,) = lines()
+    assert line.startswith("VAULT_PRIVATE_KEYS: is in the environment")
+    assert "VAULT_PRIVATE_KEYS_FILE" in line
+
+    monkeypatch.setenv("ALLOW_ENV_KEYS", "1")
+    assert KeySource.load().vault_private_keys
+
+
+def test_an_environment_that_is_neither_test_nor_production_is_treated_as_production(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EPAY_ENVIRONMENT", "staging")
+    monkeypatch.setenv("VAULT_PRIVATE_KEYS", NEW.private.reveal())
+
+    assert [line.partition(":")[0] for line in lines()] == ["EPAY_ENVIRONMENT", "VAULT_PRIVATE_KEYS"]
+
+
+def test_a_file_that_everybody_may_read_is_refused(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VAULT_PRIVATE_KEYS_FILE", str(key_file(bare, 0o444)))
+
+    (line,) = lines()
+    assert line.startswith("VAULT_PRIVATE_KEYS_FILE: may be read by everybody")
+
+
+def test_a_file_that_is_not_there_is_one_line(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VAULT_PRIVATE_KEYS_FILE", str(bare / "nowhere"))
+
+    (line,) = lines()
+    assert line.startswith("VAULT_PRIVATE_KEYS_FILE: can't be read")
+
+
+def test_both_a_file_and_a_text_are_one_too_many(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VAULT_PRIVATE_KEYS_FILE", str(key_file(bare)))
+    monkeypatch.setenv("VAULT_PRIVATE_KEYS", NEW.private.reveal())
+
+    (line,) = lines()
+    assert line.startswith("VAULT_PRIVATE_KEYS: is given twice")
+
+
+def test_none_at_all_is_said(bare: Path) -> None:
+    (line,) = lines()
+    assert line.startswith("VAULT_PRIVATE_KEYS: is not set")
+
+
+def test_a_file_with_a_broken_key_is_said_without_it(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = bare / "keys"
+    file.write_text("not-a-key\n")
+    file.chmod(0o400)
+    monkeypatch.setenv("VAULT_PRIVATE_KEYS_FILE", str(file))
+
+    (line,) = lines()
+    assert line.startswith("VAULT_PRIVATE_KEYS: is not a key")
+    assert "not-a-key" not in line
+
+
+# `transfers keys`.
+
+
+def test_the_command_shows_ids_ages_and_roles_and_no_key(transfers: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = generate()
+    ring = f"{NEW.private.reveal()},{OLD.private.reveal()},{bare.private.reveal()},destroyed.0badcafe.20250101"
+    monkeypatch.setenv("VAULT_PUBLIC_KEY", NEW.public)
+    monkeypatch.setenv("VAULT_PRIVATE_KEYS", ring)
+
+    said, shown = transfers("keys", "--json"), transfers("keys")
+
+    assert [(key["key_id"], key["made"], key["state"]) for key in said.json] == [
+        (NEW_ID, "2026-11-24", "seals"),
+        (OLD_ID, "2026-01-05", "opens"),
+        (read_public(bare.public).key_id, None, "opens"),
+        ("0badcafe", "2025-01-01", "destroyed"),
+    ]
+    assert said.json[1]["age_days"] - said.json[0]["age_days"] == 323
+    assert (said.status, shown.status) == (0, 0)
+    assert "destroyed" in shown.out
+    for text in ring.split(","):
+        assert text not in said.out + shown.out or text.startswith("destroyed")
+
+
+def test_the_command_says_when_nobody_here_opens_what_producers_seal(
+    transfers: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAULT_PUBLIC_KEY", NEW.public)
+    monkeypatch.setenv("VAULT_PRIVATE_KEYS", OLD.private.reveal())
+
+    said = transfers("keys")
+
+    assert said.status == 78
+    assert f"producers seal with {NEW_ID}, and no key here opens that" in said.err
+
+
+def test_keygen_and_init_write_the_day(transfers: Cli) -> None:
+    keys = transfers("keygen", "--json").json
+
+    assert read_public(keys["VAULT_PUBLIC_KEY"]).made is not None
+    (private,) = KeyRing([Secret(keys["VAULT_PRIVATE_KEYS"])])
+    assert private.made == read_public(keys["VAULT_PUBLIC_KEY"]).made
+    transfers("init")
+    written = dict(line.split("=", 1) for line in Path(".env").read_text().splitlines() if "=" in line)
+    assert read_public(written["VAULT_PUBLIC_KEY"]).made is not None

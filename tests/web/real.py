@@ -1,0 +1,52 @@
+"""`RealTransfers`: the real `Transfers` on the real servers, played by the verbs of `FakeTransfers`."""
+
+import secrets
+from datetime import datetime
+from typing import Any
+
+import redis
+
+from ledger import keys
+from ledger.doorbell import Broker, Doorbell
+from ledger.lanes import Lane, Lanes
+from ledger.ledger import Ledger
+from ledger.sealing import Sealer, generate
+from ledger.secret import Secret
+from ledger.settings import TerminalPlan
+from ledger.vault import Vault
+from producers import ProducerSettings, Transfers
+from producers.testing import FakeTransfers
+from tests.conftest import FakeClock
+
+
+class RealTransfers(FakeTransfers):
+    """Nothing of the fake is left in it but the verbs: ledger, vault and feed are the servers'."""
+
+    def __init__(self, ledger: Ledger, vault: Vault, queue: redis.Redis, clock: FakeClock, **bent: Any) -> None:
+        pair = generate()
+        self._books, self._time = ledger, clock  # type: ignore[assignment]  # what the verbs play with
+        settings = ProducerSettings.model_construct(
+            vault_public_key=pair.public,
+            fingerprint_key=Secret(secrets.token_urlsafe(32)),
+            epay_terminals={"kiosk": TerminalPlan(space="kiosk")},
+            **bent,
+        )
+        Transfers.__init__(
+            self,
+            ledger=ledger,
+            vault=vault,
+            sealer=Sealer(pair.public),
+            doorbell=Doorbell(Broker(queue, [], {})),
+            clock=clock,
+            settings=settings,
+            pause=clock.advance,
+        )
+
+    def stop_terminal(self, terminal: str = "main", until: datetime | None = None) -> None:
+        until_ms = int(until.timestamp() * 1000) if until else 0
+        lanes = Lanes(self._books.client, self._time)
+        lanes.pause(Lane.SEND, terminal, actor="test", reason="a test", until_ms=until_ms)
+
+    def milliseconds_left(self, handle: str) -> int:
+        """Until the handle is forgotten."""
+        return int(str(self._books.client.pttl(keys.handle(handle))))

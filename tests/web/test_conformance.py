@@ -1,0 +1,273 @@
+"""One suite for the real `Transfers` and the fake one: what is tested against the fake holds for the real one."""
+
+import inspect
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from producers import (
+    Ambiguous,
+    Cancel,
+    Conflict,
+    IntentRejected,
+    Money,
+    NotFound,
+    Notified,
+    QueueFull,
+    Receipt,
+    State,
+    SuffixTaken,
+    TerminalStopped,
+    Transfers,
+    TransfersError,
+    Verdict,
+)
+from producers.testing import FakeTransfers
+from tests.web.conftest import PA_RES, intent
+from tests.web.real import RealTransfers
+
+Build = Callable[..., FakeTransfers]
+
+
+@pytest.fixture(params=["real", "fake"])
+def build(request: pytest.FixtureRequest) -> Build:
+    if request.param == "fake":
+        return lambda **bent: FakeTransfers(terminals={"kiosk": "kiosk"}, **bent)
+    parts = [request.getfixturevalue(name) for name in ("ledger", "vault", "queue", "clock")]
+    return lambda **bent: RealTransfers(*parts, **bent)
+
+
+@pytest.fixture
+def transfers(build: Build) -> FakeTransfers:
+    return build()
+
+
+def test_the_fake_has_the_same_surface() -> None:
+    def surface(of: type) -> dict[str, str]:
+        methods = inspect.getmembers(of, inspect.isroutine)
+        return {name: str(inspect.signature(method)) for name, method in methods if not name.startswith("_")}
+
+    fake = surface(FakeTransfers)
+    assert {name: fake.get(name) for name in surface(Transfers)} == surface(Transfers)
+
+
+def test_an_intent_gets_a_receipt_and_the_same_one_again(transfers: FakeTransfers) -> None:
+    receipt = transfers.enqueue(intent())
+    again = transfers.enqueue(intent())
+
+    assert (receipt.state, receipt.replayed, again.replayed) == (State.QUEUED, False, True)
+    assert (again.key, again.handle) == (receipt.key, receipt.handle)
+    assert len(receipt.handle) == 22
+    assert transfers.get(receipt.key) == transfers.get(reference="order-1") == transfers.find("order-1")
+    assert transfers.get(receipt.key).sender_card == "440563******5096"
+
+
+@pytest.mark.parametrize(
+    ("bent", "fields"),
+    [
+        ({"amount": "1"}, ("amount",)),
+        ({"description": "another", "urgency": "batch"}, ("description", "urgency")),
+        ({"back_link": "https://shop.example/"}, ("back_link",)),
+        ({"invoice_id": "123456"}, ("invoice_id",)),
+    ],
+)
+def test_another_intent_under_the_same_reference_is_a_conflict_that_names_the_fields(
+    transfers: FakeTransfers, bent: dict[str, Any], fields: tuple[str, ...]
+) -> None:
+    transfers.enqueue(intent())
+
+    with pytest.raises(Conflict) as conflict:
+        transfers.enqueue(intent(**bent))
+    assert conflict.value.fields == fields
+
+
+def test_the_last_six_digits_are_taken_once_in_a_space(transfers: FakeTransfers) -> None:
+    assert transfers.enqueue(intent("a", invoice_id="111000001")).key == "111000001"
+    with pytest.raises(SuffixTaken):
+        transfers.enqueue(intent("b", invoice_id="222000001"))
+    with pytest.raises(Conflict):
+        transfers.enqueue(intent("c", invoice_id="111000001"))
+
+    assert transfers.enqueue(intent("d", invoice_id="222000001", terminal="kiosk")).key == "kiosk:222000001"
+
+
+def test_of_a_batch_each_has_its_own_answer(transfers: FakeTransfers) -> None:
+    first, again, wrong, last = transfers.enqueue_many(
+        [intent("a"), intent("a"), intent("b", terminal="nobody"), intent("c")]
+    )
+
+    assert isinstance(first, Receipt)
+    assert isinstance(again, Receipt)
+    assert (again.key, again.replayed) == (first.key, True)
+    assert isinstance(wrong, IntentRejected)
+    assert isinstance(last, Receipt)
+
+
+def test_a_stopped_terminal_and_a_full_queue_say_so(build: Build) -> None:
+    transfers = build(queue_limit=1)
+    transfers.enqueue(intent("a"))
+    with pytest.raises(QueueFull):
+        transfers.enqueue(intent("b"))
+
+    transfers.stop_terminal("main", until=datetime(2036, 1, 1, tzinfo=UTC))
+    with pytest.raises(TerminalStopped) as stopped:
+        transfers.enqueue(intent("c"))
+    assert stopped.value.until == datetime(2036, 1, 1, tzinfo=UTC)
+
+
+def test_what_is_not_there_is_not_found(transfers: FakeTransfers) -> None:
+    receipt = transfers.enqueue(intent("123456", invoice_id="654321"))
+    transfers.enqueue(intent("other", invoice_id="123456"))
+    calls: list[Callable[[], object]] = [
+        lambda: transfers.get("999999"),
+        lambda: transfers.get("999654321"),
+        lambda: transfers.get(reference="nobody"),
+        lambda: transfers.find("nobody"),
+        lambda: transfers.challenge(receipt.key),
+        lambda: transfers.visit("A" * 22),
+        lambda: transfers.answered_otherwise("A" * 22, {"cres": 1}),
+    ]
+    for call in calls:
+        with pytest.raises(NotFound):
+            call()
+    with pytest.raises(Ambiguous):
+        transfers.find("123456")
+
+
+@pytest.mark.parametrize(
+    ("verb", "state", "money"),
+    [
+        ("pay", State.PAID, Money.MOVED),
+        ("decline", State.DECLINED, Money.NONE),
+        ("doubt", State.IN_DOUBT, Money.UNKNOWN),
+        ("hold", State.HELD, Money.UNKNOWN),
+        ("die", State.DEAD, Money.NONE),
+        ("expire", State.EXPIRED, Money.NONE),
+    ],
+)
+def test_each_thing_that_can_happen(transfers: FakeTransfers, verb: str, state: State, money: Money) -> None:
+    receipt = transfers.enqueue(intent())
+
+    getattr(transfers, verb)("order-1")
+
+    transfer = transfers.get(receipt.key)
+    assert (transfer.state, transfer.money, transfer.final) == (state, money, state.final)
+    assert transfers.wait(receipt.key, timeout=0.01).state is state
+    assert transfers.enqueue(intent()).state is state
+
+
+def test_what_can_not_happen_is_the_tests_mistake(transfers: FakeTransfers) -> None:
+    receipt = transfers.enqueue(intent())
+    transfers.pay(receipt.key)
+    transfers.reverse(receipt.key)
+
+    for verb in (transfers.pay, transfers.park, transfers.hold, transfers.die):
+        with pytest.raises(AssertionError, match="can't happen to a transfer that is reversed"):
+            verb(receipt.key)
+
+
+def test_waiting_ends_when_the_time_is_over(transfers: FakeTransfers) -> None:
+    receipt = transfers.enqueue(intent())
+
+    assert transfers.wait(receipt.key, timeout=30).state is State.QUEUED
+
+
+def test_a_challenge_is_there_until_it_is_answered(transfers: FakeTransfers) -> None:
+    receipt = transfers.enqueue(intent())
+    assert transfers.challenge(receipt.handle) is None
+
+    challenge = transfers.park(receipt.key)
+
+    assert transfers.challenge(receipt.handle) == transfers.visit(receipt.handle).challenge == challenge
+    assert transfers.confirm(md="unheard of", pa_res=PA_RES) is Verdict.UNKNOWN
+    assert transfers.confirm(md=challenge.md, pa_res=PA_RES, handle="A" * 22) is Verdict.UNKNOWN
+    assert transfers.confirm(md=challenge.md, pa_res=PA_RES, handle=receipt.handle) is Verdict.ACCEPTED
+    assert transfers.confirm(md=challenge.md, pa_res=PA_RES) is Verdict.DUPLICATE
+    assert transfers.confirm(md=challenge.md, pa_res="b3RoZXI=") is Verdict.CONFLICTING
+    assert transfers.challenge(receipt.handle) is None
+    assert transfers.pay(receipt.key).final
+    assert transfers.confirm(md=challenge.md, pa_res=PA_RES) is Verdict.DUPLICATE
+
+
+def test_a_challenge_that_is_over_takes_no_answer(transfers: FakeTransfers) -> None:
+    receipt = transfers.enqueue(intent())
+    challenge = transfers.park(receipt.key)
+
+    transfers.advance(901)
+
+    assert transfers.visit(receipt.handle).challenge is None
+    assert transfers.confirm(md=challenge.md, pa_res=PA_RES) is Verdict.TOO_LATE
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer", "state"),
+    [
+        ("", Cancel.CANCELLED, State.CANCELLED),
+        ("die", Cancel.CANCELLED, State.CANCELLED),
+        ("park", Cancel.ASKED, State.PARKED),
+        ("doubt", Cancel.TOO_LATE, State.IN_DOUBT),
+        ("pay", Cancel.TOO_LATE, State.PAID),
+    ],
+)
+def test_a_cancel_by_state(transfers: FakeTransfers, verb: str, answer: Cancel, state: State) -> None:
+    receipt = transfers.enqueue(intent())
+    if verb:
+        getattr(transfers, verb)(receipt.key)
+
+    assert transfers.cancel(receipt.key, reason="a mistake") is answer
+    assert transfers.get(receipt.key).state is state
+    with pytest.raises(IntentRejected):
+        transfers.cancel(receipt.key, reason=" ")
+
+
+def test_a_cancel_that_was_asked_for_is_granted_by_a_worker(transfers: FakeTransfers) -> None:
+    receipt = transfers.enqueue(intent())
+    challenge = transfers.park(receipt.key)
+    transfers.cancel(receipt.key, reason="the client has left")
+    assert transfers.confirm(md=challenge.md, pa_res=PA_RES) is Verdict.TOO_LATE
+
+    assert transfers.grant_cancel(receipt.key).state is State.CANCELLED
+
+
+def test_notifications_and_strange_answers_ask(transfers: FakeTransfers) -> None:
+    receipt = transfers.enqueue(intent())
+    assert transfers.notify({"invoiceId": receipt.invoice_id}) is Notified.NOTHING
+
+    transfers.park(receipt.key)
+
+    assert transfers.answered_otherwise(receipt.handle, {"cres": 10}) is Notified.ASKED
+    assert transfers.notify({"invoiceId": receipt.invoice_id}) is Notified.ASKED
+    assert transfers.notify({"invoiceId": "999999"}) is Notified.UNKNOWN
+
+
+def test_the_handle_ends_a_day_after_the_transfer(build: Build, request: pytest.FixtureRequest) -> None:
+    """On the server the day is the server's own; there it is seen to be counted down."""
+    transfers = build()
+    receipt = transfers.enqueue(intent())
+    transfers.pay(receipt.key)
+    if isinstance(transfers, RealTransfers):
+        assert 86_390_000 < transfers.milliseconds_left(receipt.handle) <= 86_400_000
+        return
+    transfers.advance(86_401)
+
+    with pytest.raises(NotFound):
+        transfers.visit(receipt.handle)
+
+
+def test_a_server_that_is_away_is_said_and_the_same_call_again_mends_it() -> None:
+    transfers = FakeTransfers()
+    for away in ({"ledger": True}, {"vault": True}):
+        transfers.set_away(**away)
+        with pytest.raises(TransfersError):
+            transfers.enqueue(intent(next(iter(away))))
+        transfers.set_away()
+        assert transfers.enqueue(intent(next(iter(away)))).state is State.QUEUED
+
+
+def test_a_fake_needs_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARD_TTL", "nonsense")
+
+    with FakeTransfers.from_env() as transfers:
+        assert transfers.enqueue(intent()).state is State.QUEUED

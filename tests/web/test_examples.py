@@ -1,0 +1,115 @@
+"""Each example of the documents runs as it stands, on real servers, in the environment that its first line names."""
+
+import importlib.util
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from ledger import embedded, sealing
+from producers import Receiver, SavedCard, TransferIntent, Transfers
+from producers.web import Web
+from tests.web.calling import Call, call_asgi, call_wsgi
+from tests.web.conftest import BASE, FORM
+
+EXAMPLES = Path(__file__).parents[2] / "docs/examples"
+WEBS = {"with_django": call_wsgi, "with_fastapi": call_asgi, "with_flask": call_wsgi}
+
+
+@pytest.fixture
+def environment(
+    ledger_server: embedded.EmbeddedServer,
+    vault_server: embedded.EmbeddedServer,
+    ledger_client: object,
+    vault_client: object,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REDIS_URL", ledger_server.url)
+    monkeypatch.setenv("VAULT_URL", vault_server.url)
+    monkeypatch.setenv("VAULT_PUBLIC_KEY", sealing.generate().public)
+    monkeypatch.setenv("FINGERPRINT_KEY", secrets.token_urlsafe(32))
+    monkeypatch.setenv("WEB_BASE_URL", BASE)
+
+
+def load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(params=WEBS)
+def shop(request: pytest.FixtureRequest, environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
+    module = _django(monkeypatch) if request.param == "with_django" else load(request.param, monkeypatch)
+    yield WEBS[request.param](module.app)
+    module.web.transfers.close()
+
+
+def _django(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Django's settings are made once a process, and another test may have been first: then the addresses count."""
+    from django import urls  # noqa: PLC0415 - Django wants its settings first
+    from django.conf import settings  # noqa: PLC0415
+
+    if settings.configured:
+        monkeypatch.setattr(settings, "configure", lambda **_: None)
+    module = load("with_django", monkeypatch)
+    monkeypatch.setattr(settings, "ROOT_URLCONF", "with_django")
+    urls.clear_url_caches()
+    urls.set_urlconf(None)
+    return module
+
+
+def test_one_buys_and_is_led_to_the_page_that_waits_for_the_bank(shop: Call) -> None:
+    card = {"number": "4405639704015096", "expiry": "01/30", "cvc": "815"}
+
+    bought = shop("POST", "/buy", headers={"Content-Type": FORM}, body=urlencode(card).encode())
+    assert bought.status == 303
+
+    page = shop("GET", bought.headers["location"])
+    assert (page.status, page.headers["transfer-page"]) == (200, "waiting")
+
+
+def test_the_reader_of_outcomes_deals_with_each_once(
+    environment: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example: Any = load("outcomes", monkeypatch)
+    saved = SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e")
+    with Transfers.from_env() as transfers:
+        receipt = transfers.enqueue(
+            TransferIntent(
+                reference="payout-42",
+                amount="15000",
+                description="Payout 42",
+                sender=saved,
+                receiver=Receiver(number="5522042705066736"),
+            )
+        )
+        transfers.cancel(receipt.key, reason="a mistake")
+
+    example.main(idle=0)
+    example.main(idle=0)
+
+    assert capsys.readouterr().out == "payout-42: not paid (a mistake); it may be paid another way\n"
+
+
+def test_each_example_is_short() -> None:
+    assert {
+        path.name: lines for path in EXAMPLES.glob("*.py") if (lines := len(path.read_text().splitlines())) > 40
+    } == {}
+
+
+def test_from_env_says_what_the_web_tier_lacks(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WEB_BASE_URL")
+
+    with pytest.raises(Exception, match="WEB_BASE_URL: is not set; give the https"):
+        Web.from_env()

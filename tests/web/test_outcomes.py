@@ -1,0 +1,196 @@
+"""The outcome feed on the real server: at least once, shared by consumers, and nothing lost by whoever dies."""
+
+import pytest
+import redis
+
+from ledger import keys
+from ledger.events import Events
+from ledger.servers import connect
+from ledger.states import Verb
+from producers import IntentRejected, LedgerUnavailable, Money, Outcome, State, Transfers
+from producers.testing import FakeTransfers
+from tests.conftest import FakeClock
+from tests.web.conftest import intent
+from tests.web.real import RealTransfers
+
+
+@pytest.fixture(params=["real", "fake"])
+def transfers(request: pytest.FixtureRequest) -> FakeTransfers:
+    """Both of them, played by the same verbs."""
+    if request.param == "fake":
+        return FakeTransfers()
+    real: RealTransfers = request.getfixturevalue("real")
+    return real
+
+
+def read(
+    transfers: Transfers, consumer: str | None = None, *, claim_after: float = 60.0, count: int = 100
+) -> list[Outcome]:
+    """What there is now. It is not acknowledged."""
+    found = []
+    for outcome in Transfers.outcomes(transfers, "payouts", consumer=consumer, idle=0, claim_after=claim_after):
+        found.append(outcome)
+        if len(found) == count:
+            break
+    return found
+
+
+def states(outcomes: list[Outcome]) -> list[State]:
+    return [outcome.state for outcome in outcomes]
+
+
+def test_every_move_is_told_with_what_a_payer_asks(transfers: FakeTransfers) -> None:
+    receipt = transfers.enqueue(intent("payout-1"))
+    transfers.doubt(receipt.key)
+    transfers.decline(receipt.key, "476")
+
+    first, *_, doubt, last = read(transfers)
+
+    assert (first.key, first.reference, first.version, first.state) == (receipt.key, "payout-1", 1, State.QUEUED)
+    assert (doubt.state, doubt.final, doubt.money, doubt.reason) == (State.IN_DOUBT, False, Money.UNKNOWN, "timeout")
+    assert (last.state, last.final, last.money, last.code) == (State.DECLINED, True, Money.NONE, "476")
+    assert last.version == transfers.get(receipt.key).version
+    assert last.next_at is None
+
+
+def test_times_and_tries_are_in_it(transfers: FakeTransfers) -> None:
+    receipt = transfers.enqueue(intent())
+    transfers._move(
+        transfers._named(receipt.key),
+        Verb.DEFER,
+        due=transfers._soon(),
+        fields={"next": 1_795_500_005_000, "attempts": 3, "reason": "token_http_503"},
+    )
+    transfers._move(
+        transfers._named(receipt.key),
+        Verb.DECLINE,
+        fields={"code": "476", "not_before": 1_795_501_800_000},
+    )
+
+    deferred, declined = read(transfers)[-2:]
+
+    assert deferred.next_at is not None
+    assert (deferred.next_at.timestamp(), deferred.attempts) == (1_795_500_005, 3)
+    assert declined.not_before is not None
+    assert (declined.not_before.timestamp(), declined.attempts) == (1_795_501_800, 3)
+
+
+def test_what_is_acknowledged_does_not_come_again_and_the_rest_does(transfers: FakeTransfers) -> None:
+    for number in range(3):
+        transfers.enqueue(intent(f"payout-{number}"))
+    first, *others = read(transfers, "one")
+    first.ack()
+
+    assert read(transfers, "one") == others
+    for outcome in others:
+        outcome.ack()
+    assert read(transfers, "one") == []
+
+
+def test_a_consumer_that_comes_back_goes_on_with_what_it_had_not_acknowledged(transfers: FakeTransfers) -> None:
+    for number in range(25):
+        transfers.enqueue(intent(f"payout-{number}"))
+    before = read(transfers, "one", count=13)
+
+    after = read(transfers, "one")
+
+    assert after[:13] == before
+    assert len(after) == 25
+
+
+def test_consumers_of_a_group_share_the_work(transfers: FakeTransfers) -> None:
+    for number in range(12):
+        transfers.enqueue(intent(f"payout-{number}"))
+
+    one = read(transfers, "one", count=10)
+    two = read(transfers, "two")
+
+    assert len(one) + len(two) == 12
+    assert not {outcome.key for outcome in one} & {outcome.key for outcome in two}
+
+
+def test_what_a_dead_consumer_left_is_given_to_another(transfers: FakeTransfers) -> None:
+    transfers.enqueue(intent())
+    left = read(transfers, "dead")
+    assert read(transfers, "two") == []
+
+    found = [next(Transfers.outcomes(transfers, "payouts", consumer="two", idle=0, claim_after=0))]
+
+    assert found == left
+    found[0].ack()
+    assert read(transfers, "three", claim_after=0) == []
+
+
+def test_groups_do_not_take_from_one_another_and_a_new_one_begins_at_the_beginning(transfers: FakeTransfers) -> None:
+    transfers.enqueue(intent())
+    for outcome in read(transfers):
+        outcome.ack()
+
+    assert states(list(transfers.outcomes("books", idle=0))) == [State.QUEUED]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x" * 65, "4405639704015096\n"])
+def test_a_name_that_is_none_is_refused_at_once(transfers: FakeTransfers, name: str) -> None:
+    with pytest.raises(IntentRejected):
+        transfers.outcomes(name)
+
+
+# On the server alone.
+
+
+def test_what_is_no_transfers_move_is_passed_over(
+    real: RealTransfers, ledger_client: redis.Redis, clock: FakeClock
+) -> None:
+    real.enqueue(intent())
+    Events(ledger_client, clock).alarm("contradiction", actor="worker", key="1", said="pay")
+
+    assert states(read(real)) == [State.QUEUED]
+    assert owed(ledger_client) == 1
+
+
+def test_a_reader_without_a_name_of_its_own_leaves_none_behind(real: RealTransfers, ledger_client: redis.Redis) -> None:
+    real.enqueue(intent())
+    for outcome in real.outcomes("payouts", idle=0):
+        outcome.ack()
+
+    assert ledger_client.xinfo_consumers(keys.EVENTS, "payouts") == []
+
+
+def test_a_reader_that_owes_something_is_not_forgotten(real: RealTransfers, ledger_client: redis.Redis) -> None:
+    """Or what it owes would never come again."""
+    real.enqueue(intent())
+    read(real)
+
+    assert owed(ledger_client) == 1
+    assert states(read(real, claim_after=0, count=1)) == [State.QUEUED]
+
+
+def test_nothing_that_a_group_has_not_acknowledged_is_trimmed(
+    real: RealTransfers, ledger_client: redis.Redis, clock: FakeClock
+) -> None:
+    """Trimming is by whole nodes of the stream, so there must be many."""
+    events = Events(ledger_client, clock)
+    for number in range(300):
+        real.enqueue(intent(f"payout-{number}"))
+    clock.advance(10**7)
+    first, *others = read(real, "one", count=1000)
+    for outcome in others:
+        outcome.ack()
+
+    assert events.trim(0) == 0
+    assert read(real, "one") == [first]
+    first.ack()
+    events.trim(0)
+    assert read(real, "one") == []
+
+
+def test_while_the_ledger_is_away_it_says_so(clock: FakeClock) -> None:
+    fake = FakeTransfers()
+    fake._feed = Events(connect("redis://127.0.0.1:1/0"), clock)
+
+    with pytest.raises(LedgerUnavailable):
+        fake.outcomes("payouts")
+
+
+def owed(client: redis.Redis) -> int:
+    return int(client.xpending(keys.EVENTS, "payouts")["pending"])
