@@ -5,7 +5,7 @@ sweeper rings again. Both sides build their broker here.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -77,9 +77,21 @@ class Broker(RedisBroker):
         """What a consumer holds unacknowledged is what its queue has at work: so a prefetch is a number of places."""
         return super().consume(queue_name, min(prefetch, self._places.get(queue_name, prefetch)), timeout)
 
+    def _dispatch(self, command: str) -> Callable[..., Any]:
+        """Dramatiq repeats an acknowledgement whose connection was lost; here also one that took too long."""
+        send = super()._dispatch(command)  # type: ignore[no-untyped-call]  # dramatiq's brokers are not typed
+
+        def careful(queue_name: str, *args: Any) -> Any:
+            try:
+                return send(queue_name, *args)
+            except redis.TimeoutError:
+                raise redis.ConnectionError("the queue's server took too long") from None
+
+        return careful
+
     def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes]:
         """Without what is no message: one of those would stop the consumer, with all that was fetched beside it."""
-        fetched: list[bytes] = self._dispatch("fetch")(queue_name, prefetch)  # type: ignore[no-untyped-call]
+        fetched: list[bytes] = self._dispatch("fetch")(queue_name, prefetch)
         garbled = [data for data in fetched if not _is_message(data, queue_name)]
         for data in garbled:
             self._set_aside(queue_name, data)
@@ -91,7 +103,7 @@ class Broker(RedisBroker):
         held = list(self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"))
         for message_id, kept in zip(held, self.client.hmget(f"{self.namespace}:{queue_name}.msgs", held), strict=True):
             if kept == data:
-                self._dispatch("nack")(queue_name, message_id)  # type: ignore[no-untyped-call]
+                self._dispatch("nack")(queue_name, message_id)
 
     def begin(self, message: dramatiq.MessageProxy) -> int:
         """How often this message has begun and not ended: a worker that it killed did not come to the end."""
@@ -145,8 +157,8 @@ class Doorbell:
         return rung
 
     def waiting(self, queue: str) -> int:
-        """How many messages of the queue wait or are at work. A queue that is away counts as full."""
+        """How many messages of the queue wait for a worker. A queue that is away counts as full."""
         try:
-            return int(str(self._broker.client.hlen(f"{NAMESPACE}:{queue}.msgs")))
+            return int(str(self._broker.client.llen(f"{NAMESPACE}:{queue}")))
         except redis.RedisError:
             return 1_000_000

@@ -3,6 +3,7 @@
 TransfersError
  ├─ LedgerUnavailable      the ledger could not be asked: what was said may be stored
  ├─ TransferUnknown        a message rings for what the ledger does not know
+ ├─ TerminalUnknown        the worker holds no credentials of a transfer's terminal
  ├─ VaultUnavailable       the vault could not be asked: the transfer is in the ledger, its card may be missing
  └─ (producers.errors)     what a producer's intent can be refused for
 """
@@ -17,6 +18,13 @@ class TransferUnknown(TransfersError):
 
     def __init__(self) -> None:
         super().__init__("the ledger does not know the transfer that this message rings for")
+
+
+class TerminalUnknown(TransfersError):
+    """A transfer is of a terminal that this worker holds no credentials of."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"EPAY_CREDENTIALS: lacks the terminal {name}, of which transfers wait; put it back")
 
 
 class LedgerUnavailable(TransfersError):

@@ -70,6 +70,10 @@ class Lanes:
                 stops.append(Stop(Lane(lane), terminal, int(until), actor, reason))
         return stops
 
+    def stop_of(self, lane: Lane, terminal: str) -> Stop | None:
+        """The stop of this very terminal, as it is in the ledger now."""
+        return next((stop for stop in self.stops() if stop.lane is lane and stop.terminal == terminal), None)
+
     def refresh(self) -> None:
         """Read them; `stopped` answers from memory until the next time."""
         self._seen = self.stops()

@@ -52,6 +52,7 @@ class Ledger:
         self._clock = clock
         self._scripts = Scripts(client, ("create", "claim", "move"))
         self.seen = 0  #: the highest sequence that this process was told: the ledger can't be behind it
+        self.behind = 0  #: a sequence that should have been higher: the ledger went back, and this process saw it
 
     # Changing.
 
@@ -63,6 +64,7 @@ class Ledger:
         for _ in range(_ROUNDS):
             records = {at: drafts[at].record(suffix, now_ms) for at, suffix in waiting.items()}
             calls = [_creation(records[at], drafts[at], suffix, actor, limit) for at, suffix in waiting.items()]
+            before = self.seen
             with self._wall():
                 replies = self._scripts.run_many(calls)
             again: dict[int, int] = {}
@@ -72,7 +74,7 @@ class Ledger:
                 if reply[0] == "TRY":
                     again[at] = apart(again.values(), int(reply[1]))
                 else:
-                    results[at] = self._creation(records[at], reply)
+                    results[at] = self._creation(records[at], reply, before)
             waiting = again
             if not waiting:
                 break
@@ -82,12 +84,15 @@ class Ledger:
         self, record: Record, *, lane: str, host: str, gap_ms: int, lease_ms: int, actor: str
     ) -> Moved | Refused | Wait | Stopped | Behind:
         """From queued to sending, or from resumed to confirming. Durable before it returns."""
+        if self.behind:
+            return Behind(self.behind)
         until = self._clock.now_ms() + lease_ms
         call = self._call(
             record, Verb.CLAIM, actor=actor, due=until, fields={"lease": until, "rings": 0}, unset=("turn",)
         )
         extra_keys = (keys.LANES, keys.BREAKERS, keys.RATES)
-        extra_args = (lane, record.terminal, host, gap_ms, self.seen)
+        before = self.seen
+        extra_args = (lane, record.terminal, host, gap_ms, before)
         with self._wall():
             reply = self._scripts.run("claim", (*call[1], *extra_keys), (*call[2], *extra_args))
         match reply[0]:
@@ -98,22 +103,24 @@ class Ledger:
             case "BEHIND":
                 return Behind(int(reply[1]))
             case _:
-                return self._moved(reply)
+                return self._moved(reply, before)
 
     def move(self, record: Record, verb: Verb, *, actor: str, **details: Any) -> Moved | Refused:
         """Any other row of the table. `details` are those of `_call`."""
         _, script_keys, args = self._call(record, verb, actor=actor, **details)
+        before = self.seen
         with self._wall():
-            return self._moved(self._scripts.run("move", script_keys, args))
+            return self._moved(self._scripts.run("move", script_keys, args), before)
 
     def move_many(self, moves: Sequence[tuple[Record, Verb, dict[str, Any]]], *, actor: str) -> list[Moved | Refused]:
         """Many moves in one round trip."""
         calls = [self._call(record, verb, actor=actor, **details) for record, verb, details in moves]
+        before = self.seen
         with self._wall():
             replies = self._scripts.run_many(calls)
         if any(isinstance(reply, Exception) for reply in replies):
             raise LedgerUnavailable
-        return [self._moved(cast("list[str]", reply)) for reply in replies]
+        return [self._moved(cast("list[str]", reply), before) for reply in replies]
 
     def _call(
         self,
@@ -151,6 +158,7 @@ class Ledger:
             "epoch": str(record.epoch),
             "late": row.late or None,
             "version": str(record.version) if row.as_seen else None,
+            "rings": str(record.rings) if verb is Verb.RING else None,
             "phase": row.phase,
             "due": None if due is None else str(due),
             "set": changed,
@@ -234,9 +242,12 @@ class Ledger:
 
     # Replies.
 
-    def _moved(self, reply: Sequence[str]) -> Moved | Refused:
+    def _moved(self, reply: Sequence[str], before: int) -> Moved | Refused:
+        """`before`: the highest sequence that was known ahead of the call. The call's own has to be higher."""
         match reply[0]:
             case "OK":
+                if int(reply[4]) <= before:
+                    self.behind = int(reply[4])
                 self.seen = max(self.seen, int(reply[4]))
                 return Moved(State(reply[1]), int(reply[2]), int(reply[3]), int(reply[4]))
             case "REFUSED":
@@ -246,10 +257,10 @@ class Ledger:
             case word:
                 raise AssertionError(f"the script answered a word that is not in its header: {word}")
 
-    def _creation(self, record: Record, reply: Sequence[str]) -> Creation:
+    def _creation(self, record: Record, reply: Sequence[str], before: int) -> Creation:
         match reply[0]:
             case "OK":
-                self._moved(reply)
+                self._moved(reply, before)
                 return Created(record)
             case "REPLAYED":
                 return Known(reply[1])

@@ -40,6 +40,9 @@ class Wait:
     ms: int
     why: str
 
+    def __bool__(self) -> bool:
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
@@ -47,12 +50,18 @@ class Stopped:
 
     until_ms: int
 
+    def __bool__(self) -> bool:
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Behind:
     """The ledger has forgotten something that this process knows it to have written."""
 
     sequence: int
+
+    def __bool__(self) -> bool:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

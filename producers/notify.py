@@ -9,7 +9,6 @@ import hmac
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -65,20 +64,20 @@ def answered_otherwise(parts: Parts, handle: str, sizes: Mapping[str, int]) -> N
 
 def ask(parts: Parts, record: Record, event: Mapping[str, str], *, note: str = "") -> Notified:
     """An inquiry at once. What somebody asked for before (a cancel) stays asked: its worker asks the bank as well."""
+    asked = _ask(parts, record, event, note)
+    if asked is None:  # it moved under our hands
+        asked = _ask(parts, parts.ledger.get(record.key) or record, event, note)
+    return asked or Notified.NOTHING
+
+
+def _ask(parts: Parts, record: Record, event: Mapping[str, str], note: str) -> Notified | None:
+    """None: the transfer is not any more as it was read."""
     if record.state not in _ASKABLE:
         return Notified.NOTHING
     if not record.asked or (note and note != record.notified):
-        moved = parts.ledger.move(
-            record,
-            Verb.ASK,
-            actor=WEB,
-            due=parts.clock.now_ms(),
-            fields={"asked": record.asked or "inquire", "rings": 0} | ({"notified": note} if note else {}),
-            event=event,
-        )
-        if not moved:
-            return Notified.NOTHING
-        record = replace(record, state=moved.state or record.state)
+        fields = {"asked": record.asked or "inquire", "rings": 0} | ({"notified": note} if note else {})
+        if not parts.ledger.move(record, Verb.ASK, actor=WEB, due=parts.clock.now_ms(), fields=fields, event=event):
+            return None
     parts.doorbell.ring(record)
     return Notified.ASKED
 

@@ -31,8 +31,8 @@ class Walled(BaseModel):
             made.whole()
         except ValidationError as error:
             rejected = _rejected(error)
-        except IntentRejected as error:  # of a part, whose wall this was; its frames lie between, with what they hold
-            rejected = error.with_traceback(None)
+        except IntentRejected as error:  # of a part, or of the whole: it goes on from below, as the other does
+            rejected = error
         else:
             return made
         del data  # a traceback with locals would show it

@@ -53,7 +53,7 @@ class Rules:
                     Lane.SEND: urlsplit(settings.epay_transfer_url).netloc,
                     Lane.CONFIRM: urlsplit(settings.epay_confirm_url).netloc,
                 },
-                gaps_ms={name: int(1000 / rate) for name, rate in settings.epay_rate.items() if rate > 0},
+                gaps_ms={name: int(1000 / rate) for name, rate in settings.epay_rate.items()},
                 places=settings.places,
                 hash_key=settings.epay_secret_hash_key,
             ),

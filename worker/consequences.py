@@ -74,6 +74,10 @@ class Consequences:
             self._pause(terminal, f"code {code}: the merchant's set-up, {strikes} times in a row")
 
     def _pause(self, terminal: str, reason: str, until_ms: int = 0) -> None:
+        """What stops by itself never shortens a stop that is there."""
+        there = self._lanes.stop_of(Lane.SEND, terminal)
+        if there and (there.until_ms == 0 or there.until_ms >= until_ms > 0):
+            return
         _LOG.error("terminal.stopped", extra={"terminal": terminal, "reason": reason})
         self._lanes.pause(Lane.SEND, terminal, actor=self._actor, reason=reason, until_ms=until_ms)
 

@@ -7,7 +7,7 @@ after several that agree.
 from dataclasses import dataclass
 
 from ledger.record import Record
-from ledger.states import State, Verb
+from ledger.states import Phase, State, Verb
 from worker.bank import CodeClass, StatusReport, StatusWord, look_up
 
 
@@ -17,6 +17,11 @@ class DoubtRule:
 
     horizon_s: int = 86_400
     reads: int = 3
+
+    @property
+    def between_reads_s(self) -> int:
+        """How far apart the reads after the horizon are: an hour, or less where the horizon is short."""
+        return min(3600, max(15, self.horizon_s // 24))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,10 @@ class Unsettled:
 
 @dataclass(frozen=True, slots=True)
 class AskAgain:
+    """`within_s`: not later than so. None: as the ladder has it."""
+
     reads: int
+    within_s: int | None = None
 
 
 Verdict = Known | NothingThere | Unsettled | AskAgain
@@ -50,22 +58,29 @@ _KNOWN = {
 }
 
 
-def judge(record: Record, report: StatusReport, *, asked_at_ms: int, rule: DoubtRule) -> Verdict:
+def judge(  # noqa: PLR0911 - a table of the bank's words, one line each
+    record: Record, report: StatusReport, *, asked_at_ms: int, rule: DoubtRule
+) -> Verdict:
     """For a record `in_doubt` (of the others, only what `settles` says counts)."""
     verb = settles(report)
     if verb:
         return Known(verb)
     is_late = record.state is State.IN_DOUBT and asked_at_ms >= record.doubted + rule.horizon_s * 1000
+    silence_ends_ms = record.doubted + 2 * rule.horizon_s * 1000
     match report.word:
-        case StatusWord.NOT_FOUND:
+        case StatusWord.NOT_FOUND if is_late:
             reads = record.reads + 1
-            return NothingThere() if is_late and reads >= rule.reads else AskAgain(reads)
-        case StatusWord.CHALLENGE_OPEN:
-            return Known(Verb.LAPSE) if is_late else AskAgain(0)
-        case StatusWord.NOT_YET:
-            return Unsettled() if is_late else AskAgain(0)
-        case _:  # not answered: neither agrees nor disagrees, and an outage of the bank is no operator's case
+            return NothingThere() if reads >= rule.reads else AskAgain(reads, rule.between_reads_s)
+        case StatusWord.CHALLENGE_OPEN if is_late and record.phase is Phase.SEND:
+            return Known(Verb.LAPSE)  # its MD never reached us, so nobody can confirm it
+        case StatusWord.CHALLENGE_OPEN | StatusWord.NOT_YET if is_late:
+            return Unsettled()
+        case StatusWord.UNANSWERED if record.state is State.IN_DOUBT and asked_at_ms >= silence_ends_ms:
+            return Unsettled()
+        case StatusWord.UNANSWERED:  # neither agrees nor disagrees, and an outage of the bank is no operator's case
             return AskAgain(record.reads)
+        case _:
+            return AskAgain(0)
 
 
 def settles(report: StatusReport) -> Verb | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ledger.breakers import Breakers
 from ledger.clock import Clock
-from ledger.errors import LedgerUnavailable
+from ledger.errors import LedgerUnavailable, TerminalUnknown
 from ledger.lanes import Lane, Lanes
 from ledger.ledger import Ledger
 from ledger.record import Record
@@ -84,6 +84,9 @@ class Gate:
         self._unfit = threading.Event()
 
     def terminal(self, record: Record) -> bank.Terminal:
+        """Raises `TerminalUnknown` for one that this worker holds no credentials of."""
+        if record.terminal not in self._terminals:
+            raise TerminalUnknown(record.terminal)
         return self._terminals[record.terminal]
 
     def order(self, record: Record) -> bank.Order:
@@ -101,7 +104,10 @@ class Gate:
             return Stopped(stop.until_ms)
         if self._unfit.is_set():
             return Wait(_STOPPED_MS, "unfit")
-        if self._breakers.is_open(self._rule.token_host) or self._breakers.is_open(self._rule.hosts[lane]):
+        hosts = {self._rule.hosts[lane]}
+        if lane is Lane.SEND or self._rule.confirm_needs_token:
+            hosts.add(self._rule.token_host)
+        if any(self._breakers.is_open(host) for host in hosts):
             return Wait(_BREAKER_MS, "breaker")
         return None
 
@@ -147,7 +153,8 @@ class Gate:
             case Wait(ms):
                 at = self._clock.now_ms() + ms
             case Stopped(until_ms):
-                at = max(until_ms, self._clock.now_ms() + _STOPPED_MS)
+                later = self._clock.now_ms() + _STOPPED_MS  # it may be opened before its time
+                at = min(until_ms, later) if until_ms else later
             case Behind(sequence):
                 self._consequences.ledger_went_back(sequence)
                 at = self._clock.now_ms() + _STOPPED_MS
@@ -157,8 +164,12 @@ class Gate:
             at = min(at, record.expires)
         self._scribe.move(record, Verb.DEFER, due=at, fields={"next": at, "rings": 0}, quiet=True)
 
+    @property
+    def is_fit(self) -> bool:
+        return not self._unfit.is_set()
+
     def inquiries_stopped(self, record: Record) -> bool:
-        return self._lanes.stopped(Lane.INQUIRE, record.terminal) is not None
+        return not self.is_fit or self._lanes.stopped(Lane.INQUIRE, record.terminal) is not None
 
     @property
     def confirm_needs_token(self) -> bool:

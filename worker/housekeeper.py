@@ -53,14 +53,18 @@ class Housekeeper:
 
     def run_once(self) -> None:
         self._lanes.refresh()
-        for host in self._breakers.refresh():
-            if self._breakers.may_probe(host) and self._ask_harmless(host):
-                self._breakers.close(host)
+        self._breakers.refresh()
         if self._clock.monotonic() >= self._next_look:
             self._next_look = self._clock.monotonic() + (_EXAMINE_S if self._look() else _UNFIT_S)
         if self._clock.monotonic() >= self._next_trim:
             self._next_trim = self._clock.monotonic() + _TRIM_S
             self._events.trim(self._keep_ms)
+
+    def probe_once(self) -> None:
+        """Ask the closed hosts. A bank that hangs takes its time: this has a thread of its own."""
+        for host in self._breakers.refresh():
+            if self._breakers.may_probe(host) and self._ask_harmless(host):
+                self._breakers.close(host)
 
     def _look(self) -> bool:
         """Are the servers still what they were at the start? What was found is said once, and when it is over."""

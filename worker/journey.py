@@ -14,7 +14,7 @@ from ledger.replies import Moved
 from ledger.sealing import Purpose
 from ledger.states import Phase, State, Verb
 from ledger.vault import Burnt, Gone, Later, There, Vault
-from worker.bank import Bank, StatusWord
+from worker.bank import Bank, Evidence, StatusWord
 from worker.doubt import AskAgain, DoubtRule, Known, NothingThere, Unsettled, judge, noticed, settles
 from worker.gate import Gate
 from worker.scribe import Scribe
@@ -129,14 +129,14 @@ class Journey:
         match judge(record, report, asked_at_ms=asked_at, rule=self.rule):
             case Known(verb):
                 scribe.learn(record, verb, report)
-            case NothingThere() if record.phase is Phase.CONFIRM or self._was_burnt(record, Purpose.CARD):
+            case NothingThere() if self._was_sent(record):
                 scribe.hold(record, "bank_says_not_found")
             case NothingThere():
                 scribe.die(record, "card_lost")
             case Unsettled():
                 scribe.hold(record, f"bank_says_{report.status_name or report.word}")
-            case AskAgain(reads):
-                scribe.ask_again(record, reads, report)
+            case AskAgain(reads, within_s):
+                scribe.ask_again(record, reads, report, within_s)
 
     def sweep(self, record: Record) -> None:
         """Who is due and is not rung for: a lease that ran out, a deadline that passed."""
@@ -186,8 +186,10 @@ class Journey:
 
     def _end_parked(self, record: Record, word: StatusWord) -> None:
         """The challenge's time is over, or its producer cancels: the bank was asked first."""
-        is_over = record.asked == "cancel" or self.clock.now_ms() >= record.parked_until
-        if not is_over or word not in {StatusWord.CHALLENGE_OPEN, StatusWord.NOT_FOUND}:
+        now_ms = self.clock.now_ms()
+        is_over = record.asked == "cancel" or now_ms >= record.parked_until
+        is_silent = now_ms >= record.parked_until + self.rule.horizon_s * 1000  # then our own evidence has to do
+        if not is_over or not (is_silent or word in {StatusWord.CHALLENGE_OPEN, StatusWord.NOT_FOUND}):
             return self.scribe.ask_again(record, 0, None)
         if self._was_burnt(record, Purpose.PARES):
             return self.scribe.doubt(record, "vault_remembers", verb=Verb.REMEMBER_CONFIRM)
@@ -197,14 +199,20 @@ class Journey:
     def _nobody_to_ask(self, record: Record) -> None:
         """No status address is set: our own evidence, the bank's notification, or a person."""
         match record.state:
+            case State.PARKED | State.IN_DOUBT | State.HELD if notice := noticed(record):
+                self.scribe.noticed(record, *notice)
             case State.PARKED:
                 self._end_parked(record, StatusWord.NOT_FOUND)
-            case State.IN_DOUBT | State.HELD if notice := noticed(record):
-                self.scribe.noticed(record, *notice)
             case State.IN_DOUBT:
                 self.scribe.hold(record, "no_status_address")
             case _:
                 self.scribe.tomorrow(record)
+
+    def _was_sent(self, record: Record) -> bool:
+        """May it have been? By the worker's own word, or by the vault's: without either, its card is lost."""
+        if record.phase is Phase.CONFIRM or record.evidence in {Evidence.MAYBE_SENT, Evidence.ANSWERED}:
+            return True
+        return self._was_burnt(record, Purpose.CARD)
 
     def _was_burnt(self, record: Record, purpose: Purpose) -> bool:
         return self.vault.look(purpose, record.key) is There.TOMBSTONE

@@ -79,7 +79,8 @@ class Process:
     def __init__(self, settings: WorkerSettings) -> None:
         clock = SystemClock()
         places = {doorbell.BATCH: max(1, int(settings.worker_threads * _SHARE_OF_BATCH))}
-        places |= {name: settings.worker_threads for name in doorbell.QUEUES if name != doorbell.BATCH}
+        places[doorbell.INQUIRIES] = max(1, settings.worker_threads // 2)
+        places |= dict.fromkeys((doorbell.NOW, doorbell.CONFIRMS), settings.worker_threads)
         self._broker = Broker(connect(settings.queue_url, text=False), [Quarantine()], places)
         ledger, vault = Ledger(connect(settings.redis_url.reveal()), clock), Vault(connect(settings.vault_url.reveal()))
         bank = Bank(settings.bank, clock)
@@ -121,7 +122,7 @@ class Process:
         worker.start()
         loops = [
             threading.Thread(target=self._loop, args=(once,), name=name, daemon=True)
-            for name, once in {"sweeper": self._sweep, "housekeeper": self._keep_house}.items()
+            for name, once in {"sweeper": self._sweep, "housekeeper": self._keep_house, "prober": self._probe}.items()
         ]
         for loop in loops:
             loop.start()
@@ -152,6 +153,10 @@ class Process:
 
     def _keep_house(self) -> bool:
         self._housekeeper.run_once()
+        return False
+
+    def _probe(self) -> bool:
+        self._housekeeper.probe_once()
         return False
 
     def _stop(self, _signal: int, _frame: object) -> None:

@@ -58,7 +58,7 @@ class Scribe:
         now = self._clock.now_ms()
         first = now + policy.INQUIRY_LADDER_S[0] * 1000 if self._has_status else now
         doubted: dict[str, str | int] = {"doubted": now, "asks": 0, "reads": 0, "rings": 0, "next": first}
-        known: dict[str, str | int] = {"reason": reason, "evidence": bank.Evidence.MAYBE_SENT}
+        known: dict[str, str | int] = {"reason": reason, "evidence": ""}
         self.move(record, verb, due=first, fields=doubted | known | (fields or {}))
 
     def die(
@@ -105,11 +105,15 @@ class Scribe:
         said = {"reason": "bank_notified", "code": code, "evidence": bank.Evidence.ANSWERED}
         self.move(record, verb, fields=said, unset=_UNFINISHED_FIELDS)
 
-    def ask_again(self, record: Record, reads: int, report: bank.StatusReport | None) -> None:
+    def ask_again(
+        self, record: Record, reads: int, report: bank.StatusReport | None, within_s: int | None = None
+    ) -> None:
         now = self._clock.now_ms()
         is_answered = report is None or report.word is not bank.StatusWord.UNANSWERED
         asks = record.asks + is_answered  # an outage of the bank does not climb the ladder
         at = policy.next_inquiry_ms(asks, now) if is_answered else policy.after_silence_ms(asks, now)
+        if within_s is not None:
+            at = min(at, now + within_s * 1000)
         if record.state is State.HELD:
             at = policy.tomorrow_ms(now)
         elif record.state is State.PARKED and now < record.parked_until:
@@ -144,7 +148,11 @@ class Scribe:
         self._ending.set()
 
     def move(self, record: Record, verb: Verb, **details: Any) -> Moved | Refused:
-        moved = self.insist(lambda: self._ledger.move(record, verb, actor=self._actor, **details))
+        try:
+            moved = self.insist(lambda: self._ledger.move(record, verb, actor=self._actor, **details))
+        except LedgerUnavailable:
+            _LOG.critical("transfer.unrecorded", extra={"key": record.key, "verb": verb})
+            raise
         _LOG.info("transfer.%s", verb, extra={"key": record.key, "state": moved.state, "made": bool(moved)})
         return moved
 

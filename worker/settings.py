@@ -16,6 +16,7 @@ _ADDRESS = "give an https:// address (http:// only for loopback)"
 
 #: A tombstone is remembered for seven days: doubt has to end before it is forgotten.
 _LONGEST_HORIZON_S = 6 * 86_400
+_SHORTEST_HORIZON_S = 3600
 
 
 class TerminalCredentials(BaseModel):
@@ -69,7 +70,7 @@ class WorkerSettings(KeySource, WebTierSettings):
     retry_attempts: int = Field(default=20, ge=1, description="give a whole number from 1")
     retry_min_backoff: float = Field(default=1, gt=0, description="give seconds")
     retry_max_backoff: float = Field(default=60, gt=0, description="give seconds")
-    park_ttl: int = Field(default=900, gt=0, description="give seconds")
+    park_ttl: int = Field(default=900, gt=0, le=86_400, description="give seconds, at most a day")
     doubt_horizon: int = Field(
         default=86_400, le=_LONGEST_HORIZON_S, description="give seconds, more than LEASE, at most 6 days",
         validate_default=True,
@@ -106,11 +107,18 @@ class WorkerSettings(KeySource, WebTierSettings):
             raise ValueError(f"lacks {', '.join(sorted(missing))}")
         return value
 
+    @field_validator("epay_rate")
+    @classmethod
+    def _rates(cls, value: dict[str, float]) -> dict[str, float]:
+        if not all(0 < rate <= 1000 for rate in value.values()):
+            raise ValueError("has a rate that is not more than 0 and at most 1000 a second")
+        return value
+
     @field_validator("lease")
     @classmethod
     def _outlives_request(cls, value: float, info: ValidationInfo) -> float:
-        if value <= info.data.get("http_deadline", 0):
-            raise ValueError("is not longer than HTTP_DEADLINE: a request could outlive its lease")
+        if value < info.data.get("http_deadline", 0) + 1:
+            raise ValueError("is not a second longer than HTTP_DEADLINE: a request could outlive its lease")
         return value
 
     @field_validator("doubt_horizon")
@@ -118,6 +126,8 @@ class WorkerSettings(KeySource, WebTierSettings):
     def _outlives_lease(cls, value: int, info: ValidationInfo) -> int:
         if value <= info.data.get("lease", 0):
             raise ValueError("is not longer than LEASE: a request could still be under way")
+        if info.data.get("epay_environment") == "production" and value < _SHORTEST_HORIZON_S:
+            raise ValueError("is less than an hour, in production: the bank's word may come later")
         return value
 
     @cached_property

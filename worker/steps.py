@@ -64,7 +64,7 @@ class Steps:
             yield
         except BaseException:
             with suppress(TransfersError):
-                self._scribe.doubt(record, "worker_error")
+                self._scribe.doubt(record, "worker_error", fields={"evidence": bank.Evidence.MAYBE_SENT})
             raise
 
     def open_cards(self, record: Record, burnt: Burnt) -> CardData | None:
@@ -96,6 +96,7 @@ class Steps:
                 self._scribe.doubt(record, outcome.why, fields={"code": outcome.code, "evidence": outcome.evidence})
         with suppress(LedgerUnavailable):
             self._gate.heard(record, outcome)
+        with suppress(LedgerUnavailable):
             self._consequences.heard(record, outcome)
 
     def give_back(self, record: Record, burnt: Burnt, reason: str, retry_after_s: float | None = None) -> None:

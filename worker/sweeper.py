@@ -10,7 +10,7 @@ from typing import Any
 
 from ledger.clock import Clock
 from ledger.doorbell import Doorbell, bell_of
-from ledger.errors import TransfersError
+from ledger.errors import TransfersError, VaultUnavailable
 from ledger.ledger import Ledger
 from ledger.record import Record
 from ledger.states import State, Verb
@@ -27,6 +27,9 @@ _QUEUED_PER_THREAD = 4
 #: How long who could not be rung for waits.
 _ROOM_MS = 2_000
 
+#: How far apart they are looked at again, so that a long queue of them is no work in itself.
+_APART_MS = 10
+
 
 _AT_WORK = (State.SENDING, State.CONFIRMING)
 
@@ -38,6 +41,7 @@ class _Round:
     room: dict[str, int]
     moves: list[tuple[Record, Verb, dict[str, Any]]]
     bells: list[Record]
+    is_vault_away: bool = False
 
 
 class Sweeper:
@@ -47,9 +51,12 @@ class Sweeper:
         self._doorbell = doorbell
         self._clock = clock
         self._most = threads * _QUEUED_PER_THREAD
+        self._next_look: dict[str, int] = {}
 
     def run_once(self) -> int:
         """One bounded batch. Returns how many were looked at: a full batch means that there may be more."""
+        if not self._journey.gate.is_fit:
+            return 0  # not by this clock, and not on these servers
         records = self._ledger.due(BATCH)
         this = _Round({}, [], [])
         for record in records:
@@ -74,10 +81,14 @@ class Sweeper:
 
     def _sweep(self, record: Record, this: _Round) -> None:
         try:
-            self._journey.sweep(record)
+            if not this.is_vault_away:
+                self._journey.sweep(record)
+                return
+        except VaultUnavailable:
+            this.is_vault_away = True  # the others of this round need not wait for it too
         except TransfersError as error:
             _LOG.warning("sweeper.later", extra={"key": record.key, "why": type(error).__name__})
-            self._look_again(record, this, self._clock.now_ms() + policy.FIRST_RING_S * 1000)
+        self._look_again(record, this, self._clock.now_ms() + policy.FIRST_RING_S * 1000)
 
     def _ring(self, record: Record, this: _Round) -> None:
         bell = bell_of(record)
@@ -87,7 +98,9 @@ class Sweeper:
         if bell.queue not in this.room:
             this.room[bell.queue] = self._most - self._doorbell.waiting(bell.queue)
         if this.room[bell.queue] <= 0:
-            self._look_again(record, this, now_ms + _ROOM_MS)
+            at = max(self._next_look.get(bell.queue, 0), now_ms + _ROOM_MS) + _APART_MS
+            self._next_look[bell.queue] = at
+            self._look_again(record, this, min(at, record.expires) if record.state is State.QUEUED else at)
             return
         this.room[bell.queue] -= 1
         at = policy.next_ring_ms(record.rings, now_ms)

@@ -1,11 +1,14 @@
 -- claim: a worker takes a transfer, before the first byte: queued → sending, or resumed → confirming.
 -- Whether it may go now is decided here too, without a further round trip: paused lanes, the breaker, the rate. Who has
--- to wait for the rate gets a turn of its own, so that it asks twice at the most.
+-- to wait for the rate gets a turn of its own, so that it asks twice at the most; a batch takes none far ahead, so that a
+-- client does not wait for it, and a turn that passed unused is void.
 --
 -- KEYS     as in _move.lua, and  8 lanes  9 breakers  10 rates
 -- ARGV     1 the move, as in _move.lua  2 lane  3 terminal  4 the bank's host  5 ms between transfers, or 0
 --          6 the highest sequence of the ledger that the worker has seen
 -- Replies  as move.lua, and  WAIT ms why | STOPPED until | BEHIND sequence
+
+local BATCH_AHEAD = 5
 
 local m = cjson.decode(ARGV[1])
 local r = read()
@@ -25,8 +28,12 @@ local open_until = tonumber(redis.call('HGET', KEYS[9], 'open:' .. host) or '0')
 if open_until > 0 then return {'WAIT', string.format('%.0f', math.max(open_until - now, 1000)), 'breaker'} end
 if gap > 0 and lane == 'send' then
   local turn = tonumber(redis.call('HGET', KEYS[1], 'turn') or '0')
-  if turn == 0 then
+  if turn < now - gap then
     turn = math.max(now, tonumber(redis.call('HGET', KEYS[10], terminal) or '0'))
+    local is_batch = redis.call('HGET', KEYS[1], 'urgency') == 'batch'
+    if is_batch and turn > now + BATCH_AHEAD * gap then
+      return {'WAIT', string.format('%.0f', turn - now), 'rate'}
+    end
     redis.call('HSET', KEYS[10], terminal, string.format('%.0f', turn + gap))
     if turn > now then redis.call('HSET', KEYS[1], 'turn', string.format('%.0f', turn)) end
   end

@@ -48,8 +48,8 @@ def test_every_way_to_make_a_key_is_in_the_test_above() -> None:
     functions = {name for name, value in vars(keys).items() if callable(value) and value.__module__ == keys.__name__}
 
     assert functions == {
-        "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "pares", "sealed_card", "sealed_pares",
-        "challenge",
+        "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "pares", "sealed_card",
+        "sealed_pares", "challenge",
     }  # fmt: skip
 
 

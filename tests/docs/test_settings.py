@@ -14,8 +14,11 @@ ROOMS = (ServerSettings, ProducerSettings, WorkerSettings, OpsSettings)
 
 SETTINGS = {name.upper() for room in ROOMS for name in room.model_fields}
 
-#: In capitals as well, and no settings: where settings may be read from, the bank's words, ours for evidence.
-OTHERS = {"SECRETS_DIR", "CREDENTIALS_DIRECTORY", "REDISCLI_AUTH", "CANCEL_OLD", "NOT_SENT", "MAYBE_SENT"}
+#: In capitals as well, and no settings: where settings may be read from, a switch of the process, the bank's words,
+#: ours for evidence.
+OTHERS = {
+    "SECRETS_DIR", "CREDENTIALS_DIRECTORY", "REDISCLI_AUTH", "ALLOW_DEBUGGER", "CANCEL_OLD", "NOT_SENT", "MAYBE_SENT",
+}  # fmt: skip
 
 _NAME = re.compile(r"(?<![\w`-])`?\$?([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b")
 

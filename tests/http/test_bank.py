@@ -10,7 +10,7 @@ import pytest
 from ledger.secret import Secret
 from tests.http.asking import ASK, GOOD, TOKEN, HandClock, bank_at, manners
 from tests.http.conftest import Authority
-from tests.http.misbehaving import Server, Talk, well, well_until_the_end, with_length
+from tests.http.misbehaving import NONSENSE, Server, Talk, well, well_until_the_end, with_length
 from tests.unit.bank.examples import CARDS, CHALLENGE, INVOICE, ORDER, PAN, SUCCESS_PAGE, SUCCESS_QUERY, TERMINAL
 from worker.bank import Addresses, Challenge, Paid, StatusReport, StatusWord, Token, TokenRefused
 
@@ -192,6 +192,10 @@ def without_status(url: str) -> Addresses:
     return Addresses(f"{url}/token", f"{url}/transfer", f"{url}/confirm", None)
 
 
+def tokens_elsewhere(url: str) -> Addresses:
+    return Addresses("https://tokens.example/token", f"{url}/transfer", f"{url}/confirm", None)
+
+
 class TestHarmless:
     def test_a_host_that_answers_inquiries_is_asked_one(self) -> None:
         with Server(WELL) as server:
@@ -203,9 +207,23 @@ class TestHarmless:
     def test_any_other_host_is_reached_without_a_request(self, authority: Authority) -> None:
         for tls in (None, authority.server()):
             with Server(WELL, tls=tls) as server:
-                bank = bank_at(server.url, addresses=without_status(server.url), ca_file=authority.ca_file)
+                bank = bank_at(server.url, addresses=tokens_elsewhere(server.url), ca_file=authority.ca_file)
                 assert bank.ask_harmless(urlsplit(server.url).netloc, TERMINAL)
             assert server.executed == []
+
+    def test_the_host_of_tokens_is_asked_for_one(self) -> None:
+        with Server(WELL) as server:
+            bank = bank_at(server.url, addresses=without_status(server.url))
+            assert bank.ask_harmless(urlsplit(server.url).netloc, TERMINAL)
+
+        assert [request.line for request in server.executed] == ["POST /token HTTP/1.1"]
+
+    def test_a_host_that_answers_with_a_servers_error_is_not_back(self) -> None:
+        later = NONSENSE["503 later"]
+        with Server({path: (later, good) for path, good in GOOD.items()}) as server:
+            host = urlsplit(server.url).netloc
+            assert not bank_at(server.url).ask_harmless(host, TERMINAL)
+            assert not bank_at(server.url, addresses=without_status(server.url)).ask_harmless(host, TERMINAL)
 
     def test_a_stranger_s_host_is_not_the_bank(self, authority: Authority) -> None:
         with Server(WELL, tls=authority.stranger()) as server:

@@ -68,12 +68,13 @@ def test_where_the_bank_can_be_asked_it_is_asked_and_its_word_counts(stage: Stag
     assert (record.state, record.reason) == (State.PAID, "bank_status_AUTH")
 
 
-def test_a_parked_transfer_is_not_settled_by_a_notification(stage: Stage) -> None:
+@pytest.mark.parametrize(("code", "state"), [("0", State.PAID), ("487", State.DECLINED), ("100", State.PARKED)])
+def test_a_proved_word_for_good_settles_a_parked_transfer_too(stage: Stage, code: str, state: State) -> None:
     stage.without_status()
     key = stage.new("[3ds] Order")
     stage.journey.execute(key)
 
-    assert noted(stage, key, f"{stage.record(key).epoch}:0").state is State.PARKED
+    assert noted(stage, key, f"{stage.record(key).epoch}:{code}").state is state
 
 
 def test_a_held_one_that_was_asked_about_in_vain_can_be_asked_about_again(stage: Stage) -> None:

@@ -125,6 +125,16 @@ def test_a_free_suffix_is_found_in_a_crowded_space(
     assert ledger.create([draft("one-more")], actor="b") == [Exhausted()]
 
 
+@pytest.mark.parametrize("free", [5, 499_000])
+def test_the_search_goes_round(
+    ledger: Ledger, ledger_client: redis.Redis, monkeypatch: pytest.MonkeyPatch, free: int
+) -> None:
+    use_up(ledger_client, free)
+    monkeypatch.setattr(Draft, "first_suffix", lambda _draft: 500_000)
+
+    assert invoice.suffix_of(create(ledger).key) == free
+
+
 def test_an_exhausted_space_says_so_and_another_one_goes_on(ledger: Ledger, ledger_client: redis.Redis) -> None:
     use_up(ledger_client)
     was = snapshot(ledger_client)

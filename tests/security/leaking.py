@@ -79,6 +79,7 @@ def in_redis(card: str) -> None:
 
 def in_a_log(card: str) -> None:
     _LOG.error("card %s of %s", card, HOLDER)
+    _LOG.error(f"{HOLDER}, CVC {CVC}")
     for dress in dresses(card):
         _LOG.error("card." + dress)
 

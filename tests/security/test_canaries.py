@@ -39,25 +39,10 @@ from tests.security.conftest import Reports, receiving_reports
 
 #: What the sandbox is asked to do, by its magic words.
 FAULTS = [
-    "[drop-before]",
-    "[drop-after]",
-    "[reset-after]",
-    "[500-before]",
-    "[502-after]",
-    "[garbage]",
-    "[html]",
-    "[huge]",
-    "[redirect]",
-    "[close]",
-    "[truncate]",
-    "[code:100]",
-    "[code:454]",
-    "[wrong-amount]",
-    "[wrong-currency]",
-    "[wrong-invoice]",
-    "[state:REFUND]",
-    "[false-not-found:2]",
-]
+    "[drop-before]", "[drop-after]", "[reset-after]", "[500-before]", "[502-after]", "[garbage]", "[html]", "[huge]",
+    "[redirect]", "[close]", "[truncate]", "[code:100]", "[code:454]", "[wrong-amount]", "[wrong-currency]",
+    "[wrong-invoice]", "[state:REFUND]", "[false-not-found:2]",
+]  # fmt: skip
 
 _LONGEST_S = 30.0
 
@@ -119,7 +104,7 @@ class Town:
     def start_worker(self) -> None:
         with (self.folder / "worker.log").open("ab") as log, (self.folder / "worker.out").open("ab") as out:
             command = [sys.executable, "-P", "-m", "worker"]
-            self.worker = subprocess.Popen(command, env=self.env, stdout=out, stderr=log)
+            self.worker = subprocess.Popen(command, env=self.env, stdout=out, stderr=log)  # noqa: S603 - our own
         for name in ("cmdline", "environ"):
             with suppress(OSError):
                 self.proc += Path(f"/proc/{self.worker.pid}/{name}").read_bytes()
@@ -128,6 +113,11 @@ class Town:
         assert self.worker is not None
         self.worker.kill() if kill else self.worker.terminate()
         self.worker.wait(30)
+
+    def close(self) -> None:
+        """However it went."""
+        if self.worker is not None and self.worker.poll() is None:
+            self.end_worker(kill=True)
 
     def answer(self, transfers: Transfers, receipt: Receipt, password: str = "secret") -> None:
         """The client at the bank's page, and the web tier that takes its answer."""
@@ -193,7 +183,7 @@ def files_of(client: redis.Redis) -> bytes:
 
 
 def log_here(stream: StringIO) -> logging.Handler:
-    """This process is backend and web tier: all that it logs, at DEBUG, as a backend has it: without our filter."""
+    """The test is backend and web tier: all that these log, at DEBUG, as a backend has it: without our filter."""
 
     class Everything(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -232,7 +222,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         said = StringIO()
         handler = log_here(said)
         town = Town(folder, env, bank)
-        stack.callback(lambda: town.worker and town.worker.poll() is None and town.end_worker(kill=True))
+        stack.callback(town.close)
         with Transfers.from_env() as transfers:
             made = town.play(transfers, queue)
             states = {name: transfers.get(receipt.key).state for name, receipt in made.items()}
@@ -304,8 +294,8 @@ def _more(env: dict[str, str], town: Town, made: dict[str, Receipt]) -> dict[str
 
 #: What the design's table allows, by place. A worker's own environment is where these keys come from in this run; a
 #: client's browser takes the challenge to the bank; the ledger keeps that of a transfer which is not final (2: its
-#: confirm is in doubt), and its file remembers the others until it is rewritten. A saved card's id is the bank's name for
-#: it: the outcome tells it to the producer, as the bank told it to us.
+#: confirm is in doubt), and its file remembers the others until it is rewritten. A saved card's id is the bank's name
+#: for it: the outcome tells it to the producer, as the bank told it to us.
 ALLOWED = {
     "a worker's arguments and environment": {"client secret", "private key", "fingerprint key", "hash key"},
     "what a web tier shows": {"PaReq 0", "PaReq 1", "PaReq 2"},

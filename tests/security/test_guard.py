@@ -62,6 +62,7 @@ def test_a_transfers_key_goes_in(broker: Broker, queue: redis.Redis, key: str) -
         message(KEY, kwargs={"cvc": "4169"}),
         message(KEY, options={"traceback": f"card {PAN}"}),
         message(KEY, options={"retries": 1}),
+        message(KEY, options={"trace": str(uuid.uuid4())}),
         message(KEY, options={"pipe_target": {"args": [PAN]}}),
         message(KEY, message_id=PAN),
         message(KEY, queue_name=f"transfers.{RECEIVER_PAN}"),

@@ -64,7 +64,9 @@ class Books:
 
     def account(self, invoice: str) -> Account:
         if invoice not in self.accounts:
-            mood = self._world.dice.choice(("executes", "executes", "challenges", "challenges", "challenges", "rejects"))
+            mood = self._world.dice.choice(
+                ("executes", "executes", "challenges", "challenges", "challenges", "rejects")
+            )
             self.accounts[invoice] = Account(invoice, mood)
         return self.accounts[invoice]
 
@@ -82,12 +84,16 @@ class Books:
         account.executions += word == "paid"
         if account.executions == 0 or word == "paid":
             account.word = word
-        self._world.tell("BANK", account.invoice, "hears", pa_res or "transfer", "->", word, "executions", account.executions)
+        self._world.tell(
+            "BANK", account.invoice, "hears", pa_res or "transfer", "->", word, "executions", account.executions
+        )
         self._check()
         return word
 
     def put_off(self, account: Account, pa_res: str) -> None:
-        at = self._world.clock.now_ms() + int(self._world.dice.uniform(0, _LATEST_S) * self._world.dice.random() ** 2 * 1000)
+        at = self._world.clock.now_ms() + int(
+            self._world.dice.uniform(0, _LATEST_S) * self._world.dice.random() ** 2 * 1000
+        )
         self.late.append((at, account, pa_res))
 
     def arrive(self) -> None:
@@ -150,7 +156,15 @@ class Teller:
             return _OUTCOMES[answer]
         return Challenge("cGFyZXE=", f"md-{order.invoice_id}", "https://acs.example/", f"id-{order.invoice_id}")
 
-    def confirm(self, token: Token | None, *, order: Order, bank_id: str, pa_res: Secret, md: str) -> ConfirmOutcome:
+    def confirm(
+        self,
+        token: Token | None,  # noqa: ARG002 - the bank's form
+        *,
+        order: Order,
+        bank_id: str,
+        pa_res: Secret,
+        md: str,
+    ) -> ConfirmOutcome:
         assert md == f"md-{order.invoice_id}", "the challenge is this order's"
         assert bank_id == f"id-{order.invoice_id}"
         return _OUTCOMES[self._send(self._books.account(order.invoice_id), pa_res.reveal())]

@@ -10,7 +10,8 @@ from tests.simulation.line import Line
 from tests.simulation.world import World
 
 _LOOK = """
-local found = {redis.call('ZRANGE', KEYS[1], 0, -1), redis.call('ZRANGE', KEYS[2], 0, -1), redis.call('HGETALL', KEYS[3])}
+local due, open = redis.call('ZRANGE', KEYS[1], 0, -1), redis.call('ZRANGE', KEYS[2], 0, -1)
+local found = {due, open, redis.call('HGETALL', KEYS[3])}
 for at = 4, #KEYS do
   found[#found + 1] = redis.call('HMGET', KEYS[at], 'key', 'state', 'since', 'amount', 'currency', 'epoch')
 end
@@ -80,7 +81,9 @@ class Laws:
         self._must(
             not (state in _NOT_UNDER_WAY and account.under_way), f"{name} is {state}, and a request of it is under way"
         )
-        self._must(before not in FINAL or before is state or state is State.REVERSED, f"{name} was {before}, is {state}")
+        self._must(
+            before not in FINAL or before is state or state is State.REVERSED, f"{name} was {before}, is {state}"
+        )
         self._must(epoch >= self.epochs.get(name, FIRST_EPOCH), f"the epoch of {name} went back to {epoch}")
         self.epochs[name] = epoch
 

@@ -1,4 +1,4 @@
-"""A line to a server: commands out, replies in, one socket, no client library in between. A simulation asks a million times."""
+"""A line to a server: commands out, replies in, one socket, and no client library, for a simulation asks very often."""
 
 import socket
 from collections.abc import Sequence

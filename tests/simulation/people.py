@@ -1,12 +1,12 @@
-"""Who acts in a simulation: worker processes, a backend, a web tier. Each is built of the real parts, on its own wires."""
+"""Who acts in a simulation: workers, a backend, a web tier. Each is built of the real parts on its own wires."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import dramatiq
 import redis
 
-from ledger.clock import Clock
 from ledger.doorbell import Doorbell
 from ledger.errors import TransfersError
 from ledger.health import Finding
@@ -49,8 +49,8 @@ class Bell:
         for _ in range(self._world.dice.choice((0, 1, 1, 2, 2, 3)) if self._world.weather.others else 1):
             self._street.rings.append((message.queue_name, message.actor_name, str(message.args[0])))
 
-    def hlen(self, name: str) -> int:
-        return sum(name.endswith(f":{queue}.msgs") for queue, _, _ in self._street.rings)
+    def llen(self, name: str) -> int:
+        return sum(name.endswith(f":{queue}") for queue, _, _ in self._street.rings)
 
 
 class VirtualEvent:
@@ -95,10 +95,8 @@ class WorkerProcess:
             "execute_batch": journey.execute,
             "inquire": journey.inquire,
         }
-        try:
+        with suppress(TransfersError):
             steps[actor](key)
-        except TransfersError:
-            pass
 
 
 def start_worker(place: Place, name: str) -> WorkerProcess:
@@ -167,5 +165,3 @@ def _examine(ledger: Ledger, vault: Vault) -> list[Finding]:
 
 def _client(wire: Wire) -> Any:
     return wire
-
-

@@ -19,11 +19,12 @@ from ledger.secret import Secret
 from ledger.states import FINAL, State
 from producers import ProducerSettings
 from tests.simulation.bank import HORIZON_S, Books
+from tests.simulation.deeds import Deeds, intent
 from tests.simulation.laws import Broken, Laws
 from tests.simulation.line import Line
 from tests.simulation.people import Place, Street
 from tests.simulation.rollback import Rollback
-from tests.simulation.town import Town, intent
+from tests.simulation.town import Town
 from tests.simulation.wires import NAMES, Server
 from tests.simulation.world import World
 from worker.build import Rules
@@ -104,7 +105,7 @@ def _live(here: Ground, world: World) -> dict[str, int]:
     place = Place(world, ledger, vault, books, Street(), here.keys, here.settings, _rules(dice))
     kind = dice.random()
     rollback = Rollback.throw(world, ledger, laws, deep=kind < 0.1) if kind < 0.25 else None
-    town = Town(place, laws, dict(zip(laws.names, intents, strict=True)), rollback)
+    town = Town(place, laws, Deeds(place, dict(zip(laws.names, intents, strict=True))), rollback)
 
     town.live(_TICKS)
     town.rest()
@@ -113,7 +114,7 @@ def _live(here: Ground, world: World) -> dict[str, int]:
     laws.check()
     if not laws.has_forgotten:
         _compare(town, laws)
-    ends = [record.state for name in laws.names if (record := town.peek(name))]
+    ends = [record.state for name in laws.names if (record := town.deeds.peek(name))]
     return {"steps": world.steps} | {str(state): ends.count(state) for state in sorted(set(ends))}
 
 
@@ -121,15 +122,19 @@ def _compare(town: Town, laws: Laws) -> None:
     """At the end the bank's books are the ledger's paid ones, and nobody waits who needs no person."""
     assert laws.books is not None
     for name in laws.names:
-        record, account = town.peek(name), laws.books.account(name)
+        record, account = town.deeds.peek(name), laws.books.account(name)
         state = record.state if record else None
         laws._must(
             bool(account.executions) == (state in {State.PAID, State.REVERSED})
             or (state is State.HELD and not town.place.rules.has_status),
             f"at the end {name} is {state}, and the bank executed it {account.executions} times",
         )
-        laws._must(state is None or state in FINAL or state in {State.HELD, State.DEAD}, f"at the end {name} is {state}")
-    alarms = [entry for entry in laws.line.one("XRANGE", "transfers:{t}:events", "-", "+") if "contradiction" in entry[1]]
+        laws._must(
+            state is None or state in FINAL or state in {State.HELD, State.DEAD}, f"at the end {name} is {state}"
+        )
+    alarms = [
+        entry for entry in laws.line.one("XRANGE", "transfers:{t}:events", "-", "+") if "contradiction" in entry[1]
+    ]
     laws._must(not alarms, f"the bank's word was refused: {alarms}")
 
 

@@ -17,7 +17,7 @@ SEED = os.environ.get("TRANSFERS_SEED")
 @pytest.mark.slow
 @pytest.mark.timeout(0)
 def test_whatever_happens_nobody_is_paid_twice_or_lost() -> None:
-    """Crashes between any two steps, lost and doubled messages, servers that forget: the laws hold, and all comes to an end."""
+    """Crashes between any two steps, lost messages, servers that forget: the laws hold, and all comes to an end."""
     first = int(SEED) if SEED else random.SystemRandom().randrange(2**40)
     seeds = range(first, first + (1 if SEED else SEEDS))
     print(f"seeds {seeds.start} to {seeds.stop - 1}")  # noqa: T201 - who sees it fail wants to see it again

@@ -132,7 +132,9 @@ class World:
         """Who is under way goes on to its end, or dies, as the dice say."""
         while self.strands:
             if self.chance(0.1):
-                self.kill(self.dice.choice([process for process in self._processes if not process.dead] or [Process("")]))
+                self.kill(
+                    self.dice.choice([process for process in self._processes if not process.dead] or [Process("")])
+                )
             self.go_on(self.dice.choice(self.strands))
 
     def abandon(self) -> None:

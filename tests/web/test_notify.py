@@ -8,6 +8,7 @@ import pytest
 from ledger.secret import Secret
 from ledger.webtier import Places, secret_hash
 from producers import Notified, Receipt, State
+from producers.notify import ask
 from producers.testing import FakeTransfers
 from producers.web import Web
 from tests.web.conftest import BASE, FORM, SECRET, Visitor, intent
@@ -201,3 +202,31 @@ def test_a_proof_that_comes_after_a_hint_is_noted_all_the_same(proving: FakeTran
     proving.notify(notice(receipt))
 
     assert proving._named(receipt.key).notified
+
+
+def test_a_proof_leaves_a_cancel_asked(proving: FakeTransfers, receipt: Receipt) -> None:
+    proving.park(receipt.key)
+    proving.cancel(receipt.key, reason="the client has left")
+
+    proving.notify(notice(receipt))
+
+    record = proving._named(receipt.key)
+    assert (record.asked, record.notified) == ("cancel", f"{record.epoch}:0")
+
+
+@pytest.mark.parametrize("verb", ["cancel", "hold", "pay"])
+def test_what_happens_between_reading_and_asking_is_not_undone(
+    proving: FakeTransfers, receipt: Receipt, verb: str
+) -> None:
+    """The note of the epoch that was read stays right: an epoch that moves on is another one."""
+    proving.park(receipt.key) if verb == "cancel" else proving.doubt(receipt.key)
+    stale = proving._named(receipt.key)
+    if verb == "cancel":
+        proving.cancel(receipt.key, reason="the client has left")
+    else:
+        getattr(proving, verb)(receipt.key)
+
+    said = ask(proving._parts, stale, {"by": "notification"})
+
+    assert said is (Notified.NOTHING if verb == "pay" else Notified.ASKED)
+    assert proving._named(receipt.key).asked == {"cancel": "cancel", "hold": "inquire", "pay": ""}[verb]

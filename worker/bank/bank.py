@@ -109,11 +109,15 @@ class Bank:
         return self._config.addresses.status_url is not None
 
     def ask_harmless(self, host: str, terminal: Terminal) -> bool:
-        """Is one of the bank's hosts back? By a status inquiry, if it answers those; else by a connection alone."""
+        """Is one of the bank's hosts back? Any answer but a server's error is one; else a connection has to do."""
         at = self._config.addresses
         if at.status_url and urlsplit(at.status_url).netloc == host:
-            return self.status(terminal, order=Order(_NOBODYS_INVOICE, 1)).word is not StatusWord.UNANSWERED
-        addresses = (url for url in (at.token_url, at.transfer_url, at.confirm_url) if url)
+            heard = self._wire.exchange("GET", at.status_url.replace("{invoice_id}", _NOBODYS_INVOICE))
+            return isinstance(heard, Heard) and heard.status < 500
+        if urlsplit(at.token_url).netloc == host:
+            heard = self._wire.exchange("POST", at.token_url, form=status_token_fields(terminal))
+            return isinstance(heard, Heard) and heard.status < 500
+        addresses = (url for url in (at.transfer_url, at.confirm_url) if url)
         return any(self._wire.reachable(url) for url in addresses if urlsplit(url).netloc == host)
 
     def close(self) -> None:

@@ -24,8 +24,8 @@ TABLE: dict[str, list[str]] = {
     "learn_paid": ["parked in_doubt held dead > paid"],
     "learn_declined": ["parked in_doubt held dead > declined"],
     "learn_reversed": ["parked in_doubt held dead > reversed"],
-    "notified_paid": ["in_doubt held > paid"],
-    "notified_declined": ["in_doubt held > declined"],
+    "notified_paid": ["parked in_doubt held > paid"],
+    "notified_declined": ["parked in_doubt held > declined"],
     "wonder": ["= parked in_doubt held"],
     "hold": ["in_doubt > held"],
     "expire": ["queued parked > expired"],
@@ -42,7 +42,7 @@ TABLE: dict[str, list[str]] = {
 
 #: What else must hold, and what else changes. What is not named keeps the epoch, and asks for the very same one.
 LATE = {"pay", "decline"}
-AS_SEEN = {"expire", "cancel", "revive", "drop", "ring"}  #: nothing may have happened since the caller read it
+AS_SEEN = {"wonder", "hold", "expire", "cancel", "revive", "ask", "drop", "ring"}  #: nothing happened since it was read
 PHASE = {"park": "send", "requeue": "send", "die": "send", "requeue_confirm": "confirm"}
 ENTERS = {"resume": "confirm", "remember_confirm": "confirm"}
 ADVANCE = {

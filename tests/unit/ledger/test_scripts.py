@@ -148,7 +148,7 @@ def test_a_word_that_no_header_knows_is_a_bug_and_not_a_default() -> None:
     record = Record(key="251124000001", state=State.QUEUED)
 
     with pytest.raises(AssertionError, match="PERHAPS"):
-        ledger._moved(["PERHAPS"])
+        ledger._moved(["PERHAPS"], 0)
     with pytest.raises(AssertionError, match="PERHAPS"):
         ledger._creation(record, ["PERHAPS"])
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.record import Record
-from ledger.states import UNFINISHED, State, Verb
+from ledger.states import UNFINISHED, Phase, State, Verb
 from worker.bank import StatusReport, StatusWord
 from worker.doubt import AskAgain, DoubtRule, Known, NothingThere, Unsettled, Verdict, judge, settles
 
@@ -29,7 +29,7 @@ TABLE: dict[StatusWord, tuple[Verdict, Verdict]] = {
     W.GIVEN_BACK: (KNOWN[W.GIVEN_BACK], KNOWN[W.GIVEN_BACK]),
     W.CHALLENGE_OPEN: (AskAgain(0), Known(Verb.LAPSE)),
     W.NOT_YET: (AskAgain(0), Unsettled()),
-    W.NOT_FOUND: (AskAgain(3), NothingThere()),
+    W.NOT_FOUND: (AskAgain(0), NothingThere()),
     W.UNANSWERED: (AskAgain(2), AskAgain(2)),
 }
 
@@ -55,7 +55,7 @@ def test_in_other_states_only_a_word_that_settles_counts_whatever_the_time(word:
 
 
 @pytest.mark.parametrize(
-    ("reads", "verdict"), [(0, AskAgain(1)), (1, AskAgain(2)), (2, NothingThere()), (9, NothingThere())]
+    ("reads", "verdict"), [(0, AskAgain(1, 15)), (1, AskAgain(2, 15)), (2, NothingThere()), (9, NothingThere())]
 )
 def test_not_found_counts_only_when_enough_answers_in_a_row_agree(reads: int, verdict: Verdict) -> None:
     assert judge(record(reads=reads), StatusReport(W.NOT_FOUND), asked_at_ms=AFTER, rule=RULE) == verdict
@@ -72,10 +72,23 @@ def test_before_the_horizon_nothing_but_the_banks_own_word_settles_anything(
 
 @given(st.integers(0, 50), st.integers(0, 10**12))
 def test_silence_never_settles_anything(reads: int, waited_ms: int) -> None:
-    """An outage of the bank is no operator's case."""
+    """An outage of the bank is no operator's case; a bank that has been silent for two horizons is."""
     verdict = judge(record(reads=reads), StatusReport(W.UNANSWERED), asked_at_ms=DOUBTED + waited_ms, rule=RULE)
 
-    assert verdict == AskAgain(reads)
+    assert verdict == (AskAgain(reads) if waited_ms < 200_000 else Unsettled())
+
+
+def test_an_open_challenge_after_a_confirm_is_a_persons() -> None:
+    """The confirm may still be under way at the bank: it is never called expired."""
+    confirmed = Record(key="251124000001", state=State.IN_DOUBT, phase=Phase.CONFIRM, doubted=DOUBTED)
+
+    assert judge(confirmed, StatusReport(W.CHALLENGE_OPEN), asked_at_ms=AFTER, rule=RULE) == Unsettled()
+
+
+@pytest.mark.parametrize(("horizon_s", "apart_s"), [(20, 15), (3600, 150), (86_400, 3600), (518_400, 3600)])
+def test_the_reads_after_the_horizon_are_apart(horizon_s: int, apart_s: int) -> None:
+    """Three answers within a moment would be one."""
+    assert DoubtRule(horizon_s).between_reads_s == apart_s
 
 
 @pytest.mark.parametrize("word", StatusWord)

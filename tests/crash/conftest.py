@@ -1,0 +1,100 @@
+"""What the crash tests stand on: the platform of real processes, with short times, so that what was left is found."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from ledger import embedded
+from ledger.servers import connect
+from tests.e2e.conftest import Platform, bank_url, platform, until
+
+__all__ = ["bank_url", "platform", "until"]  # fixtures of another room, which this one asks for too
+
+#: So that a lease is over, and doubt believed, within seconds.
+SHORT = {
+    "HTTP_CONNECT_TIMEOUT": "1",
+    "HTTP_READ_TIMEOUT": "2",
+    "HTTP_DEADLINE": "2",
+    "LEASE": "3",
+    "DOUBT_HORIZON": "4",
+    "DOUBT_READS": "1",
+    "RETRY_MIN_BACKOFF": "0.1",
+    "RETRY_MAX_BACKOFF": "0.5",
+    "RETRY_ATTEMPTS": "50",
+    "WORKER_THREADS": "8",
+}
+
+
+@dataclass
+class Zygote:
+    process: subprocess.Popen[str]
+
+    def fork(self, **said: Any) -> tuple[int, int]:
+        """A child, until it is dead: how many stood at its point, and the signal that it died of."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(said) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        return answer["stood"], answer["died"]
+
+
+@pytest.fixture
+def zygote(platform: Platform) -> Iterator[Zygote]:
+    platform.env |= SHORT
+    command = [sys.executable, "-m", "tests.crash.zygote"]
+    with subprocess.Popen(  # noqa: S603 - this very program
+        command, env=platform.env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=platform.log
+    ) as process:
+        yield Zygote(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+@dataclass
+class Mortal:
+    """A server that is killed and comes back: on the same port, in the same folder, with the same configuration."""
+
+    folder: Path
+    options: dict[str, str]
+    server: embedded.EmbeddedServer
+
+    @classmethod
+    def born(cls, folder: Path, options: dict[str, str]) -> "Mortal":
+        return cls(folder, options, embedded.start(folder, options))
+
+    def kill(self) -> None:
+        self.server.process.kill()
+        self.server.process.wait(10)
+
+    def come_back(self) -> None:
+        self.server = embedded.start(self.folder, self.options, urlsplit(self.server.url).port or 0)
+
+
+@dataclass
+class Mortals:
+    platform: Platform
+    ledger: Mortal
+    vault: Mortal
+
+
+@pytest.fixture
+def mortals(platform: Platform, tmp_path: Path) -> Iterator[Mortals]:
+    """The platform on two servers of its own."""
+    ledger = Mortal.born(tmp_path / "ledger", embedded.LEDGER_OPTIONS)
+    vault = Mortal.born(tmp_path / "vault", embedded.VAULT_OPTIONS)
+    platform.env |= SHORT | {"REDIS_URL": ledger.server.url, "VAULT_URL": vault.server.url}
+    platform.ledger_client, platform.vault_client = connect(ledger.server.url), connect(vault.server.url)
+    yield Mortals(platform, ledger, vault)
+    platform.stop()
+    platform.ledger_client.close()
+    platform.vault_client.close()
+    ledger.server.stop()
+    vault.server.stop()

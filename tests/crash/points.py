@@ -1,0 +1,109 @@
+"""The named points at which a process is killed: before and after each step of a journey, a sweep, a producer's verb.
+
+A point is a method of a real part. `work` says which transfers lead there, `env` what the process must be told for it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from urllib3.connection import HTTPConnection
+
+from ledger.doorbell import Doorbell
+from ledger.ledger import Ledger
+from ledger.sealing import Opener, Purpose
+from ledger.states import Verb
+from ledger.vault import Vault
+from worker.bank import Bank
+from worker.sweeper import Sweeper
+
+Role = Literal["worker", "backend", "web", "cancel"]
+
+#: Nobody listens there: a request that is proved not to have been sent.
+_NOWHERE = "http://127.0.0.1:1/nobody"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A method; where one method is several steps, the argument that says which."""
+
+    part: type[Any]
+    method: str
+    word: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.part.__name__}.{self.method}" + (f":{self.word}" if self.word else "")
+
+    def is_meant(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        said = {str(value) for value in (*args, *kwargs.values())}
+        if self.word.startswith("/"):
+            return any(value.endswith(self.word) for value in said)
+        return not self.word or self.word in said
+
+
+@dataclass(frozen=True)
+class Way:
+    """Steps that transfers of one kind come by, one after the other."""
+
+    work: str  #: what kind of transfers; see `Bench.prepare`
+    steps: tuple[Step, ...]
+    role: Role = "worker"
+    together: int = 5  #: so many transfers stand at the point when it strikes, each in a call of its own
+    batch: int = 1  #: or in one call all of them
+    env: dict[str, str] = field(default_factory=dict)
+
+
+def _moves(*verbs: Verb) -> tuple[Step, ...]:
+    return tuple(Step(Ledger, "move", verb) for verb in verbs)
+
+
+_SEND = (
+    Step(Ledger, "get"),
+    Step(Bank, "token"),
+    Step(Ledger, "claim"),
+    Step(Vault, "burn", Purpose.CARD),
+    Step(Opener, "open", Purpose.CARD),
+    Step(Bank, "transfer"),
+    Step(HTTPConnection, "request", "/transfer"),  # after it: sent, and nothing heard
+)
+_CONFIRM = (
+    Step(Ledger, "challenge"),
+    Step(Ledger, "claim", "confirm"),
+    Step(Vault, "burn", Purpose.PARES),
+    Step(Opener, "open", Purpose.PARES),
+    Step(Bank, "confirm"),
+    Step(HTTPConnection, "request", "/confirm"),
+)
+_GIVE_BACK = Step(Vault, "unburn")
+
+WAYS = (
+    Way("pays", (*_SEND, *_moves(Verb.PAY))),
+    Way("declines", _moves(Verb.DECLINE)),
+    Way("challenges", _moves(Verb.PARK)),
+    Way("silent", _moves(Verb.DOUBT)),
+    Way("pays", (_GIVE_BACK, *_moves(Verb.REQUEUE)), env={"EPAY_TRANSFER_URL": _NOWHERE}),
+    Way("pays", _moves(Verb.DIE), env={"EPAY_TRANSFER_URL": _NOWHERE, "RETRY_ATTEMPTS": "1"}),
+    Way("pays", _moves(Verb.DEFER), env={"EPAY_TOKEN_URL": _NOWHERE}),
+    Way("pays", _moves(Verb.GIVE_UP), env={"EPAY_TOKEN_URL": _NOWHERE, "RETRY_ATTEMPTS": "1"}),
+    Way("late", (Step(Vault, "close"), *_moves(Verb.EXPIRE), Step(Vault, "drop"))),
+    Way("answered", (*_CONFIRM, *_moves(Verb.PAY))),
+    Way("answered", (Step(Vault, "unburn"), *_moves(Verb.REQUEUE_CONFIRM)), env={"EPAY_CONFIRM_URL": _NOWHERE}),
+    Way("asked", (Step(Bank, "status"), *_moves(Verb.LEARN_PAID))),
+    Way("asked-declined", _moves(Verb.LEARN_DECLINED)),
+    Way("asked-unheard", (Step(Vault, "refence"), *_moves(Verb.WONDER)), env={"DOUBT_HORIZON": "86400"}),
+    Way("asked-unheard", _moves(Verb.HOLD), env={"EPAY_STATUS_URL": "none"}),
+    Way(
+        "left", (Step(Sweeper, "run_once"), Step(Ledger, "move_many"), Step(Doorbell, "ring_all")), together=1, batch=5
+    ),
+    Way(
+        "new",
+        (Step(Ledger, "create"), Step(Vault, "put_cards"), Step(Doorbell, "ring_all")),
+        "backend",
+        together=1,
+        batch=5,
+    ),
+    Way("parked", (Step(Vault, "put"), *_moves(Verb.RESUME), Step(Doorbell, "ring")), "web"),
+    Way("queued", (Step(Vault, "close"), *_moves(Verb.CANCEL), Step(Vault, "drop")), "cancel"),
+)
+STEPS = {(way.work, way.role, step.name): step for way in WAYS for step in way.steps}

@@ -1,0 +1,62 @@
+"""Real processes, killed with SIGKILL at every named point; then a healthy worker, and the bank's books.
+
+`TRANSFERS_KILLS` says how many transfers shall have stood at each point (default 20).
+"""
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from ledger.states import State
+from tests.crash.bench import Bench, busy, differences, ends
+from tests.crash.conftest import Zygote
+from tests.crash.points import WAYS, Way
+from tests.e2e.conftest import Platform
+
+KILLS = int(os.environ.get("TRANSFERS_KILLS", "20"))
+_KILLED = 9
+_SPARE = 20
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+def test_who_is_killed_at_any_point_pays_nobody_twice_and_loses_nobody(
+    platform: Platform,
+    zygote: Zygote,
+    monkeypatch: pytest.MonkeyPatch,
+    until: Callable[[Callable[[], bool]], None],
+) -> None:
+    """At each step: paid is what the bank executed, once; all others are final, or held or dead with a reason."""
+    bench = Bench(platform, zygote, platform.transfers(monkeypatch))
+    bench.park(sum(_needs(way) for way in WAYS if way.work in {"answered", "parked"}) + _SPARE, until)
+    stood: dict[str, int] = {}
+    references: list[str] = []
+
+    for way in WAYS:
+        for step in way.steps:
+            for when in ("before", "after"):
+                point = f"{when} {step.name} ({way.role}, {way.work})"
+                while stood.get(point, 0) < KILLS:
+                    said = bench.prepare(way)
+                    references += said.get("references", [])
+                    env = platform.env | way.env
+                    told = {"work": way.work, "role": way.role, "step": step.name, "when": when} | said
+                    count, died = zygote.fork(**told, together=way.together, env=env)
+                    assert died == _KILLED, f"{point}: nobody came there, exit status {died}"
+                    stood[point] = stood.get(point, 0) + count * way.batch
+    bench.come_again(references)
+    platform.start_worker()
+    until(lambda: not busy(platform.ledger_client))
+    platform.stop()
+
+    found = ends(platform.ledger_client)
+    assert differences(found, platform.books()) == []
+    assert all(reason for state, reason in found.values() if state in {State.HELD, State.DEAD})
+    assert min(stood.values()) >= KILLS
+    bench.transfers.close()
+
+
+def _needs(way: Way) -> int:
+    """How many parked transfers a way uses up."""
+    return len(way.steps) * 2 * (KILLS + way.together)

@@ -1,0 +1,83 @@
+"""The servers are killed under load and come back: the ledger with what it confirmed, vault and queue with nothing."""
+
+from collections.abc import Callable
+
+import pytest
+
+from ledger.errors import LedgerUnavailable
+from ledger.servers import connect
+from ledger.states import State
+from producers import Receipt, TransferIntent, Transfers
+from tests.crash.bench import busy, differences, ends
+from tests.crash.conftest import Mortals
+from tests.crash.zygote import intent
+
+COUNT = 120
+STRIKES = 3
+
+
+def ledger_dies(mortals: Mortals) -> None:
+    mortals.ledger.kill()
+    mortals.ledger.come_back()
+
+
+def vault_forgets(mortals: Mortals) -> None:
+    mortals.vault.kill()
+    mortals.vault.come_back()
+
+
+def queue_is_deleted(mortals: Mortals) -> None:
+    client = connect(mortals.platform.env["REDIS_URL"].removesuffix("/0") + "/1")
+    client.flushdb()
+    client.close()
+
+
+def all_at_once(mortals: Mortals) -> None:
+    queue_is_deleted(mortals)
+    mortals.ledger.kill()
+    mortals.vault.kill()
+    mortals.vault.come_back()
+    mortals.ledger.come_back()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("strike", [ledger_dies, vault_forgets, queue_is_deleted, all_at_once])
+def test_a_server_that_dies_under_load_pays_nobody_twice_and_loses_nobody(
+    mortals: Mortals,
+    strike: Callable[[Mortals], None],
+    monkeypatch: pytest.MonkeyPatch,
+    until: Callable[[Callable[[], bool]], None],
+) -> None:
+    """Three times, while transfers are queued and on the wire; a producer whose card was forgotten brings it again."""
+    platform = mortals.platform
+    transfers = platform.transfers(monkeypatch)
+    intents = [intent(f"payout-{number}", "Payout [slow:0.1]") for number in range(COUNT)]
+    assert all(isinstance(answer, Receipt) for answer in transfers.enqueue_many(intents))
+    platform.start_worker()
+
+    for number in range(1, STRIKES + 1):
+        until(lambda done=number * COUNT // (STRIKES + 2): _final(mortals) >= done)  # type: ignore[misc]  # a default is typed as Any
+        assert busy(platform.ledger_client), "it is under load still"
+        strike(mortals)
+        _bring_again(transfers, intents)
+    until(lambda: not busy(platform.ledger_client))
+    platform.stop()
+
+    found = ends(platform.ledger_client)
+    assert len(found) == COUNT
+    assert differences(found, platform.books()) == []
+    assert all(reason for state, reason in found.values() if state in {State.HELD, State.DEAD})
+    if strike in {ledger_dies, queue_is_deleted}:
+        assert {state for state, _ in found.values()} <= {State.PAID, State.HELD}
+    transfers.close()
+
+
+def _final(mortals: Mortals) -> int:
+    return sum(state.final for state, _ in ends(mortals.platform.ledger_client).values())
+
+
+def _bring_again(transfers: Transfers, intents: list[TransferIntent]) -> None:
+    """The same references: who lacks its card gets it; nobody else notices."""
+    answers = transfers.enqueue_many(intents)
+    assert not any(isinstance(answer, LedgerUnavailable) for answer in answers)

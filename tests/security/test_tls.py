@@ -1,0 +1,120 @@
+"""TLS to the servers and to the bank: verified, or nothing is said at all. On a server that is built with it."""
+
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from ledger import embedded
+from ledger.clock import SystemClock
+from ledger.errors import LedgerUnavailable
+from ledger.ledger import Ledger
+from ledger.replies import Created
+from ledger.servers import connect
+from ledger.settings import ServerSettings, SettingsWrong
+from tests.conftest import FakeClock
+from tests.http.conftest import Authority, authority
+from tests.ledger.making import draft
+from worker.bank.wire import Wire
+
+__all__ = ["authority"]  # a throw-away one, and what it signs
+
+
+@pytest.fixture(scope="module")
+def address(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that speaks TLS alone, without what a client has to know of its authority."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        pytest.skip("no redis-server on this machine: `apt-get install redis-server`, which is built with TLS")
+    asked = subprocess.run([binary, "--tls-port", "x"], capture_output=True, text=True, check=False)  # noqa: S603 - as below
+    if "integer" not in asked.stdout + asked.stderr:  # it would say that x is none, if it knew the directive
+        pytest.skip("this machine's redis-server is built without TLS")
+    folder, own = tmp_path_factory.mktemp("tls"), Path(authority.ca_file).parent / "127.0.0.1.pem"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    options = embedded.LEDGER_OPTIONS | {
+        "port": "0", "tls-port": str(port), "tls-cert-file": str(own), "tls-key-file": str(own),
+        "tls-ca-cert-file": authority.ca_file, "tls-auth-clients": "no", "dir": str(folder),
+    }  # fmt: skip
+    pairs = [part for option, value in options.items() for part in (f"--{option}", value)]
+    process = subprocess.Popen(  # noqa: S603 - a server of this machine
+        [binary, "--bind", "127.0.0.1", *pairs, "--logfile", str(folder / "server.log")], stdin=subprocess.DEVNULL
+    )
+    url = f"rediss://127.0.0.1:{port}/0"
+    server = embedded.EmbeddedServer(f"{url}?ssl_ca_certs={authority.ca_file}", process)
+    try:
+        embedded._await_answer(server)
+        yield url
+    finally:
+        server.stop()
+
+
+def test_the_ledger_works_over_tls_and_so_does_the_queue_beside_it(address: str, authority: Authority) -> None:
+    """With the authority named in the address; the queue's address is made of it, and keeps it."""
+    url = f"{address}?ssl_ca_certs={authority.ca_file}"
+    settings = ServerSettings.load(_env_file=None, redis_url=url)
+
+    with connect(url) as client, connect(settings.queue_url) as queue:
+        (made,) = Ledger(client, SystemClock()).create([draft("over-tls")], actor="test")
+        assert queue.ping()
+        connection = client.connection_pool.get_connection()
+        sock = connection._get_socket() if hasattr(connection, "_get_socket") else connection._sock
+        assert isinstance(sock, ssl.SSLSocket)
+        assert sock.version() in {"TLSv1.2", "TLSv1.3"}
+        client.connection_pool.release(connection)
+    assert isinstance(made, Created)
+
+
+def test_a_server_whose_authority_nobody_knows_is_not_spoken_to(address: str) -> None:
+    """Without `ssl_ca_certs` the machine's own authorities count, and this one is not among them."""
+    with connect(address) as client:
+        with pytest.raises(redis.ConnectionError, match="certificate verify failed"):
+            client.ping()
+        with pytest.raises(LedgerUnavailable):
+            Ledger(client, SystemClock()).counters()
+
+
+def test_a_server_of_another_name_is_not_spoken_to(address: str, authority: Authority) -> None:
+    """Its certificate is good, and for somebody else."""
+    elsewhere = address.replace("127.0.0.1", "localhost")
+    client = connect(f"{elsewhere}?ssl_ca_certs={authority.ca_file}")
+    with client, pytest.raises(redis.ConnectionError, match="certificate verify failed"):
+        client.ping()
+
+
+def test_a_client_that_speaks_no_tls_hears_nothing(address: str) -> None:
+    with connect(address.replace("rediss://", "redis://")) as client, pytest.raises(redis.ConnectionError):
+        client.ping()
+
+
+@pytest.mark.parametrize(
+    "careless", ["ssl_cert_reqs=none", "ssl_cert_reqs=optional", "ssl_check_hostname=false", "SSL_CERT_REQS=NONE"]
+)
+@pytest.mark.parametrize("name", ["redis_url", "vault_url", "broker_url"])
+def test_an_address_that_turns_the_check_off_is_refused(name: str, careless: str) -> None:
+    urls = {"redis_url": "redis://127.0.0.1/0", name: f"rediss://ledger.example/3?{careless}"}
+
+    with pytest.raises(SettingsWrong, match=f"{name.upper()}: turns off the check of the server's certificate"):
+        ServerSettings.load(_env_file=None, **urls)
+
+
+def test_an_address_that_asks_for_the_check_is_taken() -> None:
+    url = "rediss://ledger.example/0?ssl_cert_reqs=required&ssl_check_hostname=true&ssl_ca_certs=/etc/ca.pem"
+
+    assert ServerSettings.load(_env_file=None, redis_url=url).redis_url.reveal() == url
+
+
+def test_the_banks_certificate_is_checked_and_old_tls_is_not_spoken() -> None:
+    """What a stranger's certificate does is in `tests/http`: nothing of a request is sent."""
+    wire = Wire(FakeClock(), connect_timeout_s=1, read_timeout_s=1, deadline_s=1, ca_file=None)
+    context = wire._tls
+
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2

@@ -1,0 +1,41 @@
+"""The sandbox bank with every fault at once, by the dice of a seed: `python -m tests.torture.bank SEED PROBABILITY`."""
+
+import sys
+
+from sandbox import Options, Rule, serve
+from sandbox.faults import Call, Kind, When
+
+_FAULTS: tuple[tuple[Kind, When], ...] = (
+    ("drop", "before"),
+    ("drop", "after"),
+    ("reset", "after"),
+    ("status", "before"),
+    ("status", "after"),
+    ("hang", "after"),
+    ("garbage", "after"),
+    ("html", "before"),
+    ("truncate", "after"),
+    ("wrong_amount", "after"),
+    ("wrong_invoice", "after"),
+    ("code", "after"),
+)
+_HANG_S = 5.0
+
+
+def rules(probability: float) -> tuple[Rule, ...]:
+    """Every fault on every call. On the calls that move money each has the whole probability, on the others a third."""
+    calls: dict[Call, float] = {"transfer": 1, "confirm": 1, "token": 1 / 3, "status": 1 / 3}
+    return tuple(
+        Rule(call, kind, when, probability=probability * share, seconds=_HANG_S if kind == "hang" else 0.0)
+        for call, share in calls.items()
+        for kind, when in _FAULTS
+    )
+
+
+def main() -> None:
+    seed, probability = int(sys.argv[1]), float(sys.argv[2])
+    serve(options=Options(faults=rules(probability), seed=seed), on_ready=lambda url: print(url, flush=True))  # noqa: T201 - its address
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""The torture: thousands of transfers under all troubles together, and then the books. `make torture`, or
+
+    python -m tests.torture.run --count 10000 --seed 1
+
+Every fault of the bank at 5 %, a worker killed every second, the queue deleted, the ledger killed and restarted. When
+nearly all transfers have been at the bank the troubles end; 120 s later nobody may be under way, and the books agree.
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+from ledger.clock import SystemClock
+from ledger.errors import TransfersError
+from ledger.ledger import Ledger
+from ledger.record import Record
+from ledger.servers import connect
+from ledger.states import State
+from producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
+from tests.torture.stage import Stage, stage
+from tests.torture.verdict import judge, say
+
+_QUIET_S = 120
+_LONGEST_S = 3600
+_KILL_EACH_S = 1.0
+_QUEUE_EACH = 13  #: kills
+_LEDGER_EACH = 29
+_FEW = 0.02  #: of all may be queued still when the troubles end
+
+
+@dataclass
+class Torture:
+    on: Stage
+    count: int
+    seed: int
+    workers: int
+    begun: float = field(default_factory=time.monotonic)
+    done: Counter[str] = field(default_factory=Counter)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.dice = random.Random(self.seed)  # noqa: S311 - the same seed is to be the same torture
+        self.client = connect(self.on.ledger.server.url)
+        self.books = requests.Session()
+
+    # The troubles.
+
+    def run(self) -> int:
+        """The exit status: 0 if nobody was paid twice, nobody lost, and nobody is under way any more."""
+        os.environ.update(self.on.env)
+        with Transfers.from_env() as transfers:
+            client = threading.Thread(target=self._answer_challenges, args=(transfers,), daemon=True)
+            client.start()
+            self._enqueue(transfers)
+            self._say(f"{self.count} enqueued")
+            self._trouble()
+            requests.delete(f"{self.on.bank_url}/faults", timeout=30)
+            self._say(f"troubles are over: {dict(self.done)}")
+            for _ in range(_QUIET_S):
+                self._keep_workers()
+                time.sleep(1)
+            self.over.set()
+            client.join(60)
+        verdict = judge(self.client, self.on.bank_url, self.count, dict(self.done))
+        say(f"\nseed {self.seed}, {time.monotonic() - self.begun:.0f} s")
+        return verdict
+
+    def _enqueue(self, transfers: Transfers) -> None:
+        for start in range(0, self.count, 500):
+            intents = [_intent(number) for number in range(start, min(start + 500, self.count))]
+            answers = transfers.enqueue_many(intents)
+            assert all(isinstance(answer, Receipt) for answer in answers)
+            if start == 0:
+                self._keep_workers()
+
+    def _trouble(self) -> None:
+        """Until nearly all have been at the bank."""
+        for number in range(1, int(_LONGEST_S / _KILL_EACH_S)):
+            time.sleep(_KILL_EACH_S)
+            self._keep_workers()
+            self._kill_one()
+            if number % _QUEUE_EACH == 0:
+                self._delete_queue()
+            if number % _LEDGER_EACH == 0:
+                self.on.ledger.kill()
+                self.on.ledger.come_back()
+                self.done["ledger restarts"] += 1
+            if number % 10 == 0:
+                self._say(f"{self._counts()}")
+            if self._waiting() <= self.count * _FEW:
+                return
+
+    def _kill_one(self) -> None:
+        pid = self.on.pids.pop(self.dice.randrange(len(self.on.pids)))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            self.done["kills"] += 1
+
+    def _delete_queue(self) -> None:
+        queue = connect(self.on.env["REDIS_URL"].removesuffix("/0") + "/1")
+        queue.flushdb()
+        queue.close()
+        self.done["queue deletions"] += 1
+
+    def _keep_workers(self) -> None:
+        """One that has ended, because a server was away, is started again; like a supervisor does."""
+        self.on.pids = [pid for pid in self.on.pids if Path(f"/proc/{pid}").exists()]
+        assert self.on.stable.stdin is not None
+        assert self.on.stable.stdout is not None
+        while len(self.on.pids) < self.workers:
+            self.on.stable.stdin.write("\n")
+            self.on.stable.stdin.flush()
+            self.on.pids.append(int(self.on.stable.stdout.readline()))
+
+    def _answer_challenges(self, transfers: Transfers) -> None:
+        """The clients at the bank's page, and the web tier: whoever is parked is answered, again if need be."""
+        ledger = Ledger(connect(self.on.ledger.server.url), SystemClock())
+        while not self.over.is_set():
+            with contextlib.suppress(TransfersError, requests.RequestException):
+                for record in ledger.in_state(State.PARKED, 50):
+                    self._answer(transfers, record)
+            self.over.wait(0.1)
+
+    def _answer(self, transfers: Transfers, record: Record) -> None:
+        challenge = transfers.challenge(record.handle)
+        if challenge is None:
+            return
+        said = {"md": challenge.md, "password": "secret"}
+        answer = self.books.post(f"{self.on.bank_url}/acs/answer", json=said, timeout=30).json()
+        if "PaRes" in answer:
+            transfers.confirm(md=challenge.md, pa_res=answer["PaRes"])
+
+    def _counts(self) -> dict[str, int]:
+        try:
+            raw = Ledger(self.client, SystemClock()).counters()
+        except TransfersError:
+            return {}
+        return {name.split(":")[1]: number for name, number in raw.items() if name.startswith("n:") and number}
+
+    def _waiting(self) -> int:
+        return self._counts().get("queued", self.count if not self._counts() else 0)
+
+    def _say(self, text: str) -> None:
+        say(f"{time.monotonic() - self.begun:>6.0f} s  {text}")
+
+
+def _intent(number: int) -> TransferIntent:
+    """One in five wants 3-D Secure."""
+    return TransferIntent(
+        reference=f"payout-{number}",
+        amount=100 + number,
+        description=f"Payout {number}{' [3ds]' if number % 5 == 0 else ''}",
+        sender=SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
+        receiver=Receiver(number="5522042705066736"),
+        urgency="now" if number % 5 == 0 else "batch",
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.torture.run", description=__doc__)
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--faults", type=float, default=0.05, help="the probability of each fault of the bank")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--log", default="", help="where the workers' warnings go")
+    args = parser.parse_args()
+    with stage(args.seed, args.faults, args.log) as on:
+        return Torture(on, args.count, args.seed, args.workers).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

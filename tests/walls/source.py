@@ -1,0 +1,41 @@
+"""The product's source, as text and as syntax trees, for the tests of its walls."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("ledger", "ops", "producers", "sandbox", "worker")
+
+
+def files(suffix: str = "py") -> list[str]:
+    return sorted(
+        str(path.relative_to(ROOT))
+        for room in ROOMS
+        for path in (ROOT / room).rglob(f"*.{suffix}")
+        if "__pycache__" not in path.parts
+    )
+
+
+def room_of(file: str) -> str:
+    return file.partition("/")[0]
+
+
+@cache
+def text_of(file: str) -> str:
+    return (ROOT / file).read_text()
+
+
+@cache
+def tree_of(file: str) -> ast.Module:
+    return ast.parse(text_of(file))
+
+
+def imports(file: str) -> Iterator[tuple[int, str]]:
+    """Every module that the file imports, wherever in it, with the line."""
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.lineno, "." * node.level + node.module

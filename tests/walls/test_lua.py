@@ -1,0 +1,46 @@
+"""No key is built in Lua: each is handed in, spelled by `ledger.keys` alone."""
+
+import re
+
+import pytest
+
+from tests.walls.source import files, text_of
+
+#: Commands that take no key.
+KEYLESS = {"TIME"}
+
+_CALL = re.compile(r"redis\.p?call\(\s*'(\w+)'\s*(?:,\s*([^,)]+(?:\[[^\]]*\])?))?")
+
+
+def code_of(file: str) -> str:
+    return "\n".join(line.partition("--")[0] for line in text_of(file).splitlines())
+
+
+@pytest.mark.parametrize("file", files("lua"))
+def test_every_command_names_its_key_by_number(file: str) -> None:
+    """In KEYS; or in ARGV, where the caller has no leave to read it, and the header calls that place a key."""
+    in_argv = {f"ARGV[{number}]" for number in re.findall(r" (\d+) the sealed text's key", text_of(file))}
+    wrong = [
+        f"{file}: {command} {key}"
+        for command, key in _CALL.findall(code_of(file))
+        if command not in KEYLESS and not re.fullmatch(r"KEYS\[\d+\]", key.strip()) and key.strip() not in in_argv
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("file", files("lua"))
+def test_no_script_spells_a_key_or_runs_another_text(file: str) -> None:
+    text = code_of(file)
+
+    assert "transfers:" not in text
+    assert "KEYS[#" not in text
+    assert not re.search(r"\bloadstring\b|\bload\(|\bdofile\b", text)
+
+
+def test_keys_are_spelled_in_one_module() -> None:
+    wrong = [file for file in files() if file != "ledger/keys.py" and re.search(r"[\"']transfers:\{", text_of(file))]
+    assert wrong == []
+
+
+def test_scripts_are_found() -> None:
+    assert len(files("lua")) > 10
