@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo test torture lint lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,21 @@ demo: setup ## see every way that a transfer can go, with real processes, in a m
 
 test: setup ## all tests
 	@$(BIN)/python -m pytest
+
+SEEDS ?= 100000
+MACHINES ?= 100000
+KILLS ?= 100
+COUNT ?= 10000
+
+torture: setup ## hours of trouble: thousands of transfers under all faults, kills, seeds (SEED=n: that one again)
+ifdef SEED
+	@TRANSFERS_SEED=$(SEED) $(BIN)/python -m pytest -q tests/simulation
+else
+	@$(BIN)/python -m tests.torture.run --count $(COUNT)
+	@TRANSFERS_KILLS=$(KILLS) $(BIN)/python -m pytest -q tests/crash
+	@TRANSFERS_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/simulation
+	@TRANSFERS_MACHINES=$(MACHINES) $(BIN)/python -m pytest -q tests/ledger/test_machine.py
+endif
 
 lint: setup ## types, style, and what system tools can say
 	@$(BIN)/ruff check .

@@ -163,7 +163,8 @@ def test_fields_are_set_unset_and_counted(ledger: Ledger, ledger_client: redis.R
     record = into(ledger, (State.IN_DOUBT, Phase.SEND))
     fields: dict[str, str | int] = {"code": "455", "reads": 2, "asked": "inquire"}
     ledger.move(record, Verb.WONDER, actor="w", due=NOW, fields=fields, add=("asks", "asks"))
-    ledger.move(record, Verb.WONDER, actor="w", due=NOW, fields={"asked": "", "reads": 0}, unset=("code",))
+    seen = found(ledger, record)
+    ledger.move(seen, Verb.WONDER, actor="w", due=NOW, fields={"asked": "", "reads": 0}, unset=("code",))
 
     after = found(ledger, record)
     assert (after.code, after.reads, after.asked, after.asks) == ("", 0, "", 2)

@@ -276,6 +276,7 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         assert Doorbell(broker).waiting(NOW) < 1_000_000
         queue.hset(f"{_QUEUE}:{NOW}.msgs", "id-1", "no message")
         queue.rpush(f"{_QUEUE}:{NOW}", "id-1")
+        queue.zadd(f"{_QUEUE}:__heartbeats__", {"one that died": 1})
         broker.maintenance_chance = 1_000_000
         assert broker.do_fetch(NOW, 1) == []
 

@@ -150,7 +150,7 @@ def test_a_word_that_no_header_knows_is_a_bug_and_not_a_default() -> None:
     with pytest.raises(AssertionError, match="PERHAPS"):
         ledger._moved(["PERHAPS"], 0)
     with pytest.raises(AssertionError, match="PERHAPS"):
-        ledger._creation(record, ["PERHAPS"])
+        ledger._creation(record, ["PERHAPS"], 0)
 
 
 def test_the_keys_of_a_move_are_as_many_as_its_header_names() -> None:
