@@ -135,20 +135,6 @@ def test_the_search_goes_round(
     assert invoice.suffix_of(create(ledger).key) == free
 
 
-def test_a_free_suffix_before_the_place_where_the_search_begins_is_found(
-    ledger: Ledger, ledger_client: redis.Redis
-) -> None:
-    """All but the seventh are used: wherever the search begins, it goes round to the front."""
-    used = bytearray(b"\xff" * 125_000)
-    used[0] ^= 1  # the bit of suffix 7
-    ledger_client.set(keys.suffixes("main"), bytes(used))
-
-    (created,) = ledger.create([draft()], actor="b")
-
-    assert isinstance(created, Created)
-    assert created.record.key.endswith("000007")
-
-
 def test_an_exhausted_space_says_so_and_another_one_goes_on(ledger: Ledger, ledger_client: redis.Redis) -> None:
     use_up(ledger_client)
     was = snapshot(ledger_client)
