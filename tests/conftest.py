@@ -1,4 +1,4 @@
-"""What every test may ask for: the two servers (real ones, one pair a run), emptied for each test, and a clock of its own."""
+"""What every test may ask for: the two servers (real ones, a pair a run), emptied for each test, and its own clock."""
 
 from collections.abc import Iterator
 

@@ -20,7 +20,7 @@ def processes() -> dict[str, list[str]]:
 
 
 def test_the_worker_is_one_command() -> None:
-    assert processes()["worker"] == [sys.executable, "-m", "worker"]
+    assert processes()["worker"] == [sys.executable, "-P", "-m", "worker"]
 
 
 def test_without_settings_it_says_all_that_is_missing_and_ends_with_78(tmp_path: Path) -> None:

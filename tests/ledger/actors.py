@@ -159,8 +159,8 @@ def inquire(ground: Ground, me: Actor) -> Way:
         yield from _end_parked(ground, record, word)
     elif not is_late or word == "silence":
         ground.move(record, Verb.WONDER)
-    elif word == "open":
-        yield from _say(ground, record, Verb.LAPSE)
+    elif word == "open":  # sent, and its confirm unknown: a person must look
+        yield from _say(ground, record, Verb.LAPSE if record.phase is Phase.SEND else Verb.HOLD)
     else:
         is_sent = record.phase is Phase.CONFIRM or ground.look(Purpose.CARD, me.key) == "tombstone"
         yield ("go on",)

@@ -3,6 +3,7 @@
 import redis
 
 from ledger import keys
+from ledger.clock import SystemClock
 from ledger.doorbell import NAMESPACE, QUEUES
 from ledger.events import Events
 from ledger.servers import connect
@@ -21,6 +22,7 @@ def messages(environment: dict[str, str]) -> dict[str, int]:
 def test_the_audit_names_what_is_off_and_ends_with_1(transfers: Cli, into: Into, ledger_client: redis.Redis) -> None:
     """An unfinished transfer that nobody is to look at again is found, and the exit status says so."""
     record = into(State.PARKED)
+    ledger_client.zadd(keys.DUE, {record.key: SystemClock().now_ms() + 60_000})
     assert transfers("audit").status == 0
     ledger_client.zrem(keys.DUE, record.key)
 
