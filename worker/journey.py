@@ -164,6 +164,8 @@ class Journey:
     def _inquire_dead(self, record: Record) -> None:
         """What a person asked for a dead transfer. The bank is asked all the same before it is queued again."""
         gate, steps, scribe = self.gate, self.steps, self.scribe
+        if record.asked == "discard" and record.reason == "card_unreadable":
+            return scribe.end(record, Verb.CANCEL, reason="discarded")  # the tombstone is of who could not open it
         if record.asked == "discard":
             return steps.end_unsent(record, Verb.CANCEL, reason="discarded")
         if record.asked != "requeue":

@@ -310,3 +310,43 @@ def test_a_late_answer_counts(stage: Stage) -> None:
     stage.worker.scribe.settle(record, Verb.PAY, {"code": Paid().code})
 
     assert stage.state(key) is State.PAID
+
+
+def test_a_dead_transfer_whose_card_did_not_open_can_be_discarded(stage: Stage) -> None:
+    """Its tombstone is of the worker that could not open it: nothing was sent, and a discard ends it."""
+    key = stage.new(cards=None)
+    record = stage.record(key)
+    stage.vault.put(Purpose.CARD, key, record.epoch, "1.00000000.torn", 900_000)
+    stage.journey.execute(key)
+    assert (stage.state(key), stage.record(key).reason) == (State.DEAD, "card_unreadable")
+
+    asked = {"asked": "discard"}
+    stage.worker.scribe.move(stage.record(key), Verb.ASK, due=stage.clock.now_ms(), fields=asked)
+    stage.settle_down()
+
+    assert (stage.state(key), stage.executions(key)) == (State.CANCELLED, 0)
+
+
+def test_what_a_worker_knows_it_sent_is_never_called_a_lost_card(stage: Stage) -> None:
+    """The bank answered 5xx, the vault forgot, and the bank says "not found" for long: a person's case, not `dead`."""
+    key = stage.new("[500-before]")
+    stage.journey.execute(key)
+    stage.vault.client.flushall()
+
+    for _ in range(12):
+        stage.later(3600)
+
+    assert (stage.state(key), stage.record(key).reason) == (State.HELD, "bank_says_not_found")
+
+
+def test_a_ledger_that_went_back_stops_all_sending(stage: Stage) -> None:
+    """Its sequence is lower than a reply said before: the next claim is refused, and the lanes say why."""
+    first, second = stage.new(), stage.new()
+    stage.journey.execute(first)
+    stage.ledger.client.hset("transfers:{t}:counters", "sequence", "1")
+
+    stage.worker.scribe.move(stage.record(second), Verb.RING, due=stage.clock.now_ms(), quiet=True)
+    stage.journey.execute(second)
+
+    assert (stage.state(second), stage.executions(second)) == (State.QUEUED, 0)
+    assert {stop.lane for stop in stage.lanes.stops()} == {Lane.SEND, Lane.CONFIRM}

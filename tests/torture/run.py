@@ -31,6 +31,7 @@ from tests.torture.stage import Stage, stage
 from tests.torture.verdict import judge, say
 
 _QUIET_S = 120
+_BATCH = 200
 _LONGEST_S = 3600
 _KILL_EACH_S = 1.0
 _QUEUE_EACH = 13  #: kills
@@ -46,6 +47,7 @@ class Torture:
     workers: int
     begun: float = field(default_factory=time.monotonic)
     done: Counter[str] = field(default_factory=Counter)
+    enqueued: threading.Event = field(default_factory=threading.Event)
     over: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -59,10 +61,12 @@ class Torture:
         """The exit status: 0 if nobody was paid twice, nobody lost, and nobody is under way any more."""
         os.environ.update(self.on.env)
         with Transfers.from_env() as transfers:
-            client = threading.Thread(target=self._answer_challenges, args=(transfers,), daemon=True)
-            client.start()
-            self._enqueue(transfers)
-            self._say(f"{self.count} enqueued")
+            people = [
+                threading.Thread(target=person, args=(transfers,), daemon=True)
+                for person in (self._enqueue, self._answer_challenges)
+            ]
+            for person in people:
+                person.start()
             self._trouble()
             requests.delete(f"{self.on.bank_url}/faults", timeout=30)
             self._say(f"troubles are over: {dict(self.done)}")
@@ -70,18 +74,24 @@ class Torture:
                 self._keep_workers()
                 time.sleep(1)
             self.over.set()
-            client.join(60)
+            for person in people:
+                person.join(60)
         verdict = judge(self.client, self.on.bank_url, self.count, dict(self.done))
         say(f"\nseed {self.seed}, {time.monotonic() - self.begun:.0f} s")
         return verdict
 
     def _enqueue(self, transfers: Transfers) -> None:
-        for start in range(0, self.count, 500):
-            intents = [_intent(number) for number in range(start, min(start + 500, self.count))]
-            answers = transfers.enqueue_many(intents)
-            assert all(isinstance(answer, Receipt) for answer in answers)
-            if start == 0:
-                self._keep_workers()
+        """A backend that repeats what was not answered, under the same references, until it is."""
+        waiting = [_intent(number) for number in range(self.count)]
+        while waiting:
+            batch, waiting = waiting[:_BATCH], waiting[_BATCH:]
+            answers = transfers.enqueue_many(batch)
+            again = [intent for intent, answer in zip(batch, answers, strict=True) if not isinstance(answer, Receipt)]
+            self.done["enqueued again"] += len(again)
+            waiting = again + waiting
+            self.over.wait(0.2 if again else 0)
+        self.enqueued.set()
+        self._say(f"{self.count} enqueued")
 
     def _trouble(self) -> None:
         """Until nearly all have been at the bank."""
@@ -97,7 +107,7 @@ class Torture:
                 self.done["ledger restarts"] += 1
             if number % 10 == 0:
                 self._say(f"{self._counts()}")
-            if self._waiting() <= self.count * _FEW:
+            if self.enqueued.is_set() and self._waiting() <= self.count * _FEW:
                 return
 
     def _kill_one(self) -> None:
