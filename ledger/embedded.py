@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,8 +48,11 @@ class EmbeddedServer:
         self.process.wait(10)
 
 
-def start(folder: Path, options: dict[str, str], port: int = 0) -> EmbeddedServer:
-    """Start a server on loopback and wait until it answers. Call it from a thread that outlives the server."""
+def start(folder: Path, options: dict[str, str], port: int = 0, named: Callable[[str], str] = str) -> EmbeddedServer:
+    """Start a server on loopback and wait until it answers. Call it from a thread that outlives the server.
+
+    `named` puts a user into the server's address, for one that lets nobody in without a name.
+    """
     port = port or _free_port()
     folder.mkdir(parents=True, exist_ok=True)
     command = [str(get_binary_path()), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
@@ -63,7 +66,7 @@ def start(folder: Path, options: dict[str, str], port: int = 0) -> EmbeddedServe
         start_new_session=True,  # Ctrl-C is for the one that started it, which then ends it in order
         preexec_fn=end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no lock is held in the child
     )
-    server = EmbeddedServer(f"redis://127.0.0.1:{port}/0", process)
+    server = EmbeddedServer(named(f"redis://127.0.0.1:{port}/0"), process)
     _await_answer(server)
     return server
 

@@ -92,7 +92,7 @@ CHAPTERS = (
             Setting("HTTP_CONNECT_TIMEOUT", (WORKER,), "5", "for a connection to the bank"),
             Setting("HTTP_READ_TIMEOUT", (WORKER,), "30", "for the next bytes of an answer"),
             Setting("HTTP_DEADLINE", (WORKER,), "45", "for a whole exchange"),
-            Setting("LEASE", (WORKER,), "60", "how long a worker may hold a transfer; more than HTTP_DEADLINE"),
+            Setting("LEASE", (WORKER,), "60", "how long a worker may hold one; a second more than HTTP_DEADLINE"),
             Setting("RETRY_ATTEMPTS", (WORKER,), "20", "tries (a number) of what is proved not sent, then dead"),
             Setting("RETRY_MIN_BACKOFF", (WORKER,), "1", "the first wait is up to this"),
             Setting("RETRY_MAX_BACKOFF", (WORKER,), "60", "no wait is longer"),

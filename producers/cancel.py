@@ -42,7 +42,8 @@ def _decide(parts: Parts, record: Record, reason: str) -> Cancel | None:
 
 
 def _take_back(parts: Parts, record: Record, reason: str) -> Cancel | None:
-    if not parts.vault.close(Purpose.CARD, record.key, record.epoch):
+    is_untouched = record.reason == "card_unreadable"  # its tombstone is of the worker that could not open it
+    if not is_untouched and not parts.vault.close(Purpose.CARD, record.key, record.epoch):
         return _remember(parts, record)
     if not parts.ledger.move(record, Verb.CANCEL, actor=BACKEND, fields={"reason": reason}):
         return None

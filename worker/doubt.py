@@ -43,10 +43,10 @@ class Unsettled:
 
 @dataclass(frozen=True, slots=True)
 class AskAgain:
-    """`within_s`: not later than so. None: as the ladder has it."""
+    """`after_s`: in so many seconds. None: as the ladder has it."""
 
     reads: int
-    within_s: int | None = None
+    after_s: int | None = None
 
 
 Verdict = Known | NothingThere | Unsettled | AskAgain
@@ -68,6 +68,10 @@ def judge(  # noqa: PLR0911 - a table of the bank's words, one line each
     is_late = record.state is State.IN_DOUBT and asked_at_ms >= record.doubted + rule.horizon_s * 1000
     silence_ends_ms = record.doubted + 2 * rule.horizon_s * 1000
     match report.word:
+        case StatusWord.NOT_FOUND if is_late and record.reads and asked_at_ms < record.next:
+            return AskAgain(
+                record.reads, rule.between_reads_s
+            )  # asked sooner than it had to be: that is no further read
         case StatusWord.NOT_FOUND if is_late:
             reads = record.reads + 1
             return NothingThere() if reads >= rule.reads else AskAgain(reads, rule.between_reads_s)

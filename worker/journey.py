@@ -48,11 +48,13 @@ class Journey:
         record, gate, steps, scribe = self._known(key), self.gate, self.steps, self.scribe
         if record.state is not State.QUEUED:
             return None  # an old ring
+        if not gate.is_fit:
+            return None  # not by this clock, and not on these servers
         if self.clock.now_ms() >= record.expires:
             return steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
         if self.clock.now_ms() < record.next:
             return None  # an early ring: its time stands in `due`
-        if record.rings and self.vault.look(Purpose.CARD, key) is There.NOTHING:
+        if record.rings and self.vault.look(Purpose.CARD, key) in {There.NOTHING, There.CLOSED}:
             return None  # its producer died before the card was in: it may bring it again, until the deadline
         if closed := gate.closed(record, Lane.SEND):
             return gate.postpone(record, closed)
@@ -135,8 +137,8 @@ class Journey:
                 scribe.die(record, "card_lost")
             case Unsettled():
                 scribe.hold(record, f"bank_says_{report.status_name or report.word}")
-            case AskAgain(reads, within_s):
-                scribe.ask_again(record, reads, report, within_s)
+            case AskAgain(reads, after_s):
+                scribe.ask_again(record, reads, report, after_s)
 
     def sweep(self, record: Record) -> None:
         """Who is due and is not rung for: a lease that ran out, a deadline that passed."""

@@ -37,8 +37,9 @@ _LOG = logging.getLogger(__name__)
 #: `EX_TEMPFAIL`: a server is away; a supervisor may try again.
 EX_TEMPFAIL = 75
 
-#: A bank that hangs may not take every thread from a client who waits: a batch leaves a quarter of them free.
-_SHARE_OF_BATCH = 0.75
+#: A bank that hangs may not take every thread from a client who waits: these two leave a quarter of them free.
+_SHARE_OF_BATCH = 0.5
+_SHARE_OF_INQUIRIES = 0.25
 
 _REST_S = 0.5
 _WATCH_S = 1.0
@@ -79,7 +80,7 @@ class Process:
     def __init__(self, settings: WorkerSettings) -> None:
         clock = SystemClock()
         places = {doorbell.BATCH: max(1, int(settings.worker_threads * _SHARE_OF_BATCH))}
-        places[doorbell.INQUIRIES] = max(1, settings.worker_threads // 2)
+        places[doorbell.INQUIRIES] = max(1, int(settings.worker_threads * _SHARE_OF_INQUIRIES))
         places |= dict.fromkeys((doorbell.NOW, doorbell.CONFIRMS), settings.worker_threads)
         self._broker = Broker(connect(settings.queue_url, text=False), [Quarantine()], places)
         ledger, vault = Ledger(connect(settings.redis_url.reveal()), clock), Vault(connect(settings.vault_url.reveal()))

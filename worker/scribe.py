@@ -106,14 +106,14 @@ class Scribe:
         self.move(record, verb, fields=said, unset=_UNFINISHED_FIELDS)
 
     def ask_again(
-        self, record: Record, reads: int, report: bank.StatusReport | None, within_s: int | None = None
+        self, record: Record, reads: int, report: bank.StatusReport | None, after_s: int | None = None
     ) -> None:
         now = self._clock.now_ms()
         is_answered = report is None or report.word is not bank.StatusWord.UNANSWERED
         asks = record.asks + is_answered  # an outage of the bank does not climb the ladder
         at = policy.next_inquiry_ms(asks, now) if is_answered else policy.after_silence_ms(asks, now)
-        if within_s is not None:
-            at = min(at, now + within_s * 1000)
+        if after_s is not None:
+            at = now + after_s * 1000
         if record.state is State.HELD:
             at = policy.tomorrow_ms(now)
         elif record.state is State.PARKED and now < record.parked_until:

@@ -21,6 +21,7 @@ from ops.demo.bank import BankSide
 from ops.demo.board import Board, shown
 from ops.demo.play import Play
 from ops.demo.stage import SHORTENED, Stage
+from ops.demo.users import OPS, PRODUCER, WEB, Users
 from ops.desk import Desk
 from producers import Transfers
 
@@ -40,10 +41,16 @@ def demo(
         bool, typer.Option("--web", help="Instead of the play, a shop to pay in, with your browser.")
     ] = False,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="The shop's; 0 takes a free one.")] = 0,
+    users: Annotated[
+        Path | None,
+        typer.Option(help="A folder with the servers' users (deploy): each process is one, and none is refused."),
+    ] = None,
 ) -> None:
     """See every way that a transfer can go: two servers, a bank and a worker, all real, all on this machine alone."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
+    if web and users:
+        raise Refusal("--web has no --users: its shop is backend and web tier at once, which are two of them")
     logging.getLogger().addHandler(logging.NullHandler())  # what the board tells needs no second telling
     try:
         with _folder(keep=keep) as folder:
@@ -51,22 +58,28 @@ def demo(
                 shop.open_shop(folder, port)
                 return
             _say_first()
-            with Stage(folder) as stage:
+            with Stage(folder, users=Users(users) if users else None) as stage, _refused(stage, users) as refused:
                 agreed = _play(stage)
                 if keep:
                     _stay(stage)
     except KeyboardInterrupt:
         screen.say("\nStopped. Nothing is left running.")
         raise typer.Exit(_INTERRUPTED) from None
-    raise typer.Exit(0 if agreed else 1)
+    raise typer.Exit(0 if agreed and not refused else 1)
 
 
 def _play(stage: Stage) -> bool:
     """Whether all went as it should, and the books agree."""
     board, bank = Board(SystemClock()), BankSide(stage.bank_url)
-    with contextlib.closing(bank), stage.entered(), Transfers.from_env() as transfers:
-        desk = Desk.open()
-        play = Play(stage=stage, bank=bank, board=board, transfers=transfers, desk=desk, clock=SystemClock())
+    with contextlib.ExitStack() as ends:
+        ends.enter_context(contextlib.closing(bank))
+        with stage.entered(PRODUCER):
+            backend = ends.enter_context(Transfers.from_env())
+        with stage.entered(WEB):
+            web = ends.enter_context(Transfers.from_env())
+        with stage.entered(OPS):
+            desk = Desk.open()
+        play = Play(stage=stage, bank=bank, board=board, backend=backend, web=web, desk=desk, clock=SystemClock())
         with shown(board, screen.console()):
             wrong = play.run()
         lines = ending.compare(bank.books(), desk.ledger.counters())
@@ -77,6 +90,19 @@ def _play(stage: Stage) -> bool:
     agreed = not wrong and all(line.agrees for line in lines)
     _say_last(agreed=agreed, took_s=took_s, last_words="" if agreed else stage.last_words())
     return agreed
+
+
+@contextlib.contextmanager
+def _refused(stage: Stage, users: Path | None) -> Iterator[list[str]]:
+    """At the end, however it went: what the servers have refused to their users, up to the worker's last word."""
+    refused: list[str] = []
+    try:
+        yield refused
+    finally:
+        if users:
+            stage.end_worker()
+            refused += stage.refusals()
+            screen.say("\n".join(refused) or "Under the servers' users, and none of them was refused anything.")
 
 
 def _say_first() -> None:
@@ -99,7 +125,7 @@ def _stay(stage: Stage) -> None:
     """Until Ctrl-C. The environment is in a file, for keys are better not on a screen."""
     file = stage.folder / "environment"
     file.touch(0o600)
-    file.write_text("".join(f"export {name}='{value}'\n" for name, value in stage.environment.items()))
+    file.write_text("".join(f"export {name}='{value}'\n" for name, value in stage.environment(OPS).items()))
     with contextlib.suppress(KeyboardInterrupt):
         screen.say("It goes on running; Ctrl-C ends it. In another terminal:\n")
         screen.say(f"    . {file}")

@@ -30,12 +30,21 @@ _BLOCK_MS = 100
 
 class Play:
     def __init__(
-        self, *, stage: Stage, bank: BankSide, board: Board, transfers: Transfers, desk: Desk, clock: Clock
+        self,
+        *,
+        stage: Stage,
+        bank: BankSide,
+        board: Board,
+        backend: Transfers,
+        web: Transfers,
+        desk: Desk,
+        clock: Clock,
     ) -> None:
         self._stage = stage
         self._bank = bank
         self._board = board
-        self._transfers = transfers
+        self._backend = backend
+        self._web = web
         self._desk = desk
         self._clock = clock
 
@@ -75,18 +84,18 @@ class Play:
         """Another invoice id, with the last six digits of one that is known."""
         row = self._board.enter(scenes.COLLISION, "999999" + other.invoice_id[-6:])
         try:
-            self._transfers.enqueue(self._intent(scenes.COLLISION, row.invoice_id))
+            self._backend.enqueue(self._intent(scenes.COLLISION, row.invoice_id))
         except SuffixTaken:
             self._board.note(row, "refused: SuffixTaken; nothing was stored", f"refused: {SuffixTaken()}", refused=True)
 
     def _secure(self) -> Story:
         row, receipt = self._enqueue(scenes.SECURE)
         yield self._in_state_for(row, State.PARKED, _PERSON_S)
-        challenge = self._transfers.challenge(receipt.handle)
+        challenge = self._web.challenge(receipt.handle)
         if challenge is None:
             raise AssertionError("a parked transfer has a challenge")
         pa_res = self._bank.client_answers(challenge.md)
-        self._transfers.confirm(md=challenge.md, pa_res=pa_res, handle=receipt.handle)
+        self._web.confirm(md=challenge.md, pa_res=pa_res, handle=receipt.handle)
         yield self._ended(row)
 
     def _no_token(self) -> Story:
@@ -97,7 +106,7 @@ class Play:
     def _twice(self) -> Story:
         row, first = self._enqueue(scenes.TWICE)
         yield lambda: bool(row.state)
-        again = self._transfers.enqueue(self._intent(scenes.TWICE, row.invoice_id))
+        again = self._backend.enqueue(self._intent(scenes.TWICE, row.invoice_id))
         if again.replayed and again.key == first.key:
             self._board.note(row, "enqueued again: same receipt", "enqueued again: the same receipt, nothing new made")
         yield self._ended(row)
@@ -156,7 +165,7 @@ class Play:
 
     def _enqueue(self, scene: Scene) -> tuple[Row, Receipt]:
         row = self._board.enter(scene, self._invoice_id(scene))
-        return row, self._transfers.enqueue(self._intent(scene, row.invoice_id))
+        return row, self._backend.enqueue(self._intent(scene, row.invoice_id))
 
     def _intent(self, scene: Scene, invoice_id: str) -> TransferIntent:
         return TransferIntent.model_validate(scene.intent(invoice_id))

@@ -24,6 +24,7 @@ from ledger.errors import LedgerUnavailable, TransfersError
 from ops import screen
 from ops.border import Refusal
 from ops.demo.stage import Stage
+from ops.demo.users import PRODUCER
 from producers import PanCard, Receiver, TransferIntent, Transfers, WebSettings
 from producers.web import Web
 from producers.web.starlette import router
@@ -139,7 +140,7 @@ def open_shop(folder: Path, port: int) -> None:
     url = f"http://{HOST}:{listener.getsockname()[1]}"
     screen.say("Starting two servers, a bank, a worker and a shop, on this machine alone.")
     web = {"WEB_BASE_URL": url + _MOUNTED, "NOTIFY_SECRET": secrets.token_urlsafe(24)}
-    with listener, Stage(folder, web) as stage, stage.entered():
+    with listener, Stage(folder, web) as stage, stage.entered(PRODUCER):
         settings = WebSettings.load()
         with Transfers.from_env(settings) as transfers:
             shop = Shop(transfers, Web(transfers, settings.places, home=f"{url}/"), stage.bank_url)

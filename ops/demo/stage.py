@@ -9,11 +9,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, cast
 
 from ledger import embedded
+from ledger.servers import connect
 from ops.commands.sandbox import environment
+from ops.demo.users import ADMIN, WORKER, Users
 from ops.dotenv import PUBLIC_TEST_VALUES, fresh_keys
 from ops.settings_table import SETTINGS
 
@@ -29,17 +32,24 @@ SHORTENED = {
 #: What the demo's own environment may not inherit: it would be half yours and half its own.
 _FOREIGN = {setting.name for setting in SETTINGS} | {"SECRETS_DIR", "CREDENTIALS_DIRECTORY"}
 
+#: Which setting names which server.
+_SERVERS = {"ledger": "REDIS_URL", "vault": "VAULT_URL"}
+
 #: A worker whose transfers have ended drains at once; one that was interrupted is given so long.
 _DRAIN_S = 2.0
 
 
 class Stage:
-    def __init__(self, folder: Path, web: Mapping[str, str] | None = None) -> None:
-        """`web`: the settings of a web tier that will run here; then the bank posts its notifications."""
+    def __init__(self, folder: Path, web: Mapping[str, str] | None = None, users: Users | None = None) -> None:
+        """`web`: the settings of a web tier that will run here; then the bank posts its notifications.
+
+        `users`: the servers let in nobody else, and each process is one of them.
+        """
         self.folder = folder
         self._web = dict(web or {})
-        self.environment: dict[str, str] = {}
+        self._users = users
         self.bank_url = ""
+        self._environment: dict[str, str] = {}
         self._ends = contextlib.ExitStack()
         self._worker: subprocess.Popen[bytes] | None = None
 
@@ -56,12 +66,12 @@ class Stage:
         notify = ["--notify"] if self._web else []
         bank = self._popen("sandbox", "--print-address", *notify, env=_without_foreign(os.environ))
         ends.callback(_end, bank)
-        ledger = embedded.start(self.folder / "ledger-server", embedded.LEDGER_OPTIONS)
+        ledger = self._server("ledger", embedded.LEDGER_OPTIONS)
         ends.callback(ledger.stop)
-        vault = embedded.start(self.folder / "vault-server", embedded.VAULT_OPTIONS)
+        vault = self._server("vault", embedded.VAULT_OPTIONS)
         ends.callback(vault.stop)
         self.bank_url = _first_line(bank)
-        self.environment = (
+        self._environment = (
             {"REDIS_URL": ledger.url, "VAULT_URL": vault.url, "WORKER_THREADS": "8"}
             | SHORTENED
             | PUBLIC_TEST_VALUES
@@ -69,11 +79,25 @@ class Stage:
             | fresh_keys().as_dict()
             | self._web
         )
-        ends.callback(self._end_worker)
+        ends.callback(self.end_worker)
         self.start_worker()
 
+    def _server(self, name: str, options: dict[str, str]) -> embedded.EmbeddedServer:
+        home = self.folder / f"{name}-server"
+        if self._users is None:
+            return embedded.start(home, options)
+        named = partial(self._users.address, ADMIN)
+        return embedded.start(home, options | self._users.options(name, home), named=named)
+
+    def environment(self, user: str) -> dict[str, str]:
+        """What this user of the servers is given."""
+        if self._users is None:
+            return self._environment
+        addresses = {name: self._users.address(user, self._environment[name]) for name in _SERVERS.values()}
+        return self._environment | addresses
+
     def start_worker(self) -> None:
-        env = _without_foreign(os.environ) | self.environment
+        env = _without_foreign(os.environ) | self.environment(WORKER)
         self._worker = self._popen("worker", env=env)
 
     def kill_worker(self) -> int:
@@ -93,12 +117,12 @@ class Stage:
         return self._worker is not None and self._worker.poll() is None
 
     @contextlib.contextmanager
-    def entered(self) -> Iterator[None]:
-        """Inside, this process is in the demo's environment, as a backend and an operator would be."""
+    def entered(self, user: str) -> Iterator[None]:
+        """Inside, this process is in the demo's environment, as a backend, a web tier or an operator would be."""
         before, here = dict(os.environ), Path.cwd()
         os.chdir(self.folder)  # no .env of yours is here
         os.environ.clear()
-        os.environ.update(_without_foreign(before) | self.environment)
+        os.environ.update(_without_foreign(before) | self.environment(user))
         try:
             yield
         finally:
@@ -111,8 +135,17 @@ class Stage:
         log = self.folder / "worker.log"
         return "\n".join(log.read_text().splitlines()[-20:]) if log.exists() else ""
 
-    def _end_worker(self) -> None:
-        if self._worker is not None:
+    def refusals(self) -> list[str]:
+        """What the servers have refused to any of their users so far: a sentence each."""
+        found = []
+        for server, name in _SERVERS.items():
+            with connect(self.environment(ADMIN)[name]) as client:
+                log = cast("list[dict[str, Any]]", client.acl_log())
+            found += [f"the {server} refused {entry['username']}: {entry['object']}" for entry in log]
+        return found
+
+    def end_worker(self) -> None:
+        if self._worker is not None and self._worker.returncode is None:
             _end(self._worker)
 
     def _popen(self, module: str, *arguments: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:

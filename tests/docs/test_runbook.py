@@ -61,8 +61,8 @@ def commands() -> list[list[str]]:
 
 
 def name_of(words: list[str]) -> Name:
-    """The command itself; those of `dead` are commands of their own."""
-    return tuple(words[: 2 if words[0] == "dead" and len(words) > 1 else 1])
+    """The command itself; those of `dead` and `queue` are commands of their own."""
+    return tuple(words[: 2 if words[0] in {"dead", "queue"} and len(words) > 1 else 1])
 
 
 def test_every_command_of_the_runbook_exists() -> None:
@@ -78,7 +78,7 @@ def test_every_command_of_the_runbook_exists() -> None:
 
 
 def test_the_runbook_has_every_command_that_operators_were_promised() -> None:
-    promised = "doctor status list events queues parked doubt dead settle pause unpause terminals cancel"
+    promised = "doctor status list events queues parked doubt dead settle pause unpause terminals cancel audit queue"
 
     assert set(promised.split()) - {"list"} <= {words[0] for words in commands()}
 

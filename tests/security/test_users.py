@@ -1,8 +1,6 @@
 """The servers' users in `deploy/`: each can do its work, the whole of it, and nothing that is somebody else's."""
 
-import hashlib
 import os
-import re
 import secrets
 import shutil
 import socket
@@ -31,28 +29,20 @@ from ledger.servers import connect
 from ledger.states import State
 from ledger.vault import Vault
 from ops.cli import app
+from ops.demo.users import Users
 from producers import PanCard, Receiver, SavedCard, TransferIntent, Transfers, Verdict
 from sandbox import PUBLIC_TEST, Options, RunningSandbox, running
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OPTIONS = {"ledger": embedded.LEDGER_OPTIONS, "vault": embedded.VAULT_OPTIONS}
-PASSWORDS = {name: secrets.token_urlsafe(24) for name in ("producer", "web", "worker", "ops", "admin")}
+NAMES = ("producer", "web", "worker", "ops", "admin")
+USERS = Users(DEPLOY)
 
-_HOLE = re.compile(r"#SHA256-OF-THE-PASSWORD-OF-([A-Z]+)")
 _QUEUE = "{transfers}"
 
 
 def lines_of(name: str) -> list[str]:
     return (DEPLOY / f"users-{name}.acl").read_text().splitlines()
-
-
-def filled(name: str) -> str:
-    """The file with a digest in each hole, as an operator fills it."""
-
-    def digest(found: re.Match[str]) -> str:
-        return "#" + hashlib.sha256(PASSWORDS[found[1].lower()].encode()).hexdigest()
-
-    return "\n".join(_HOLE.sub(digest, line) for line in lines_of(name)) + "\n"
 
 
 def command(binary: str, name: str, folder: Path, port: int) -> list[str]:
@@ -72,7 +62,7 @@ def started(binary: str, name: str, folder: Path) -> Iterator[int]:
     """A server with its users; its port."""
     port = free_port()
     folder.mkdir()
-    (folder / "users.acl").write_text(filled(name))
+    (folder / "users.acl").write_text(USERS.filled(name))
     process = subprocess.Popen(command(binary, name, folder, port), stdin=subprocess.DEVNULL)  # noqa: S603 - a server of this machine
     server = embedded.EmbeddedServer(address("admin", port), process)
     try:
@@ -83,7 +73,7 @@ def started(binary: str, name: str, folder: Path) -> Iterator[int]:
 
 
 def address(user: str, port: int) -> str:
-    return f"redis://{user}:{PASSWORDS[user]}@127.0.0.1:{port}/0"
+    return USERS.address(user, f"redis://127.0.0.1:{port}/0")
 
 
 @dataclass
@@ -393,5 +383,5 @@ def test_a_file_whose_holes_are_not_filled_starts_no_server(name: str, tmp_path:
 def test_the_users_are_the_same_in_both_files_and_none_is_a_default() -> None:
     names = [[line.split()[1] for line in lines_of(name)] for name in OPTIONS]
 
-    assert names[0] == names[1] == ["default", *PASSWORDS]
+    assert names[0] == names[1] == ["default", *NAMES]
     assert all("nopass" not in line and ">" not in line for name in OPTIONS for line in lines_of(name))

@@ -78,6 +78,13 @@ def test_silence_never_settles_anything(reads: int, waited_ms: int) -> None:
     assert verdict == (AskAgain(reads) if waited_ms < 200_000 else Unsettled())
 
 
+def test_a_question_that_was_asked_too_soon_is_no_further_read() -> None:
+    """A notification may ask at any time: three answers within a moment would be one."""
+    asked = Record(key="251124000001", state=State.IN_DOUBT, doubted=DOUBTED, reads=2, next=AFTER + 1)
+
+    assert judge(asked, StatusReport(W.NOT_FOUND), asked_at_ms=AFTER, rule=RULE) == AskAgain(2, 15)
+
+
 def test_an_open_challenge_after_a_confirm_is_a_persons() -> None:
     """The confirm may still be under way at the bank: it is never called expired."""
     confirmed = Record(key="251124000001", state=State.IN_DOUBT, phase=Phase.CONFIRM, doubted=DOUBTED)

@@ -1,0 +1,54 @@
+"""The servers' users, for a demo under them: their files with fresh passwords, and each user's name in an address.
+
+The files are those that an operator fills, and they are filled here as there: a digest in each hole.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ops.border import Refusal
+
+ADMIN, OPS, PRODUCER, WEB, WORKER = "admin", "ops", "producer", "web", "worker"
+
+_HOLE = re.compile(r"#SHA256-OF-THE-PASSWORD-OF-([A-Z]+)")
+
+
+class Users:
+    """`folder`: where `users-ledger.acl` and `users-vault.acl` are. Raises `Refusal` if they are not there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._texts: Mapping[str, str] = {server: _read(folder, server) for server in ("ledger", "vault")}
+        self._passwords = {name: secrets.token_urlsafe(24) for name in (ADMIN, OPS, PRODUCER, WEB, WORKER)}
+
+    def options(self, server: str, home: Path) -> dict[str, str]:
+        """For a server that will run in `home`, where its filled file then is."""
+        home.mkdir(parents=True, exist_ok=True)
+        file = home / "users.acl"
+        file.touch(0o600)
+        file.write_text(self.filled(server))
+        return {"aclfile": str(file)}
+
+    def filled(self, server: str) -> str:
+        return _HOLE.sub(self._digest, self._texts[server])
+
+    def address(self, user: str, url: str) -> str:
+        """The server's address, with this user in it."""
+        parts = urlsplit(url)
+        place = parts.netloc.rpartition("@")[2]
+        return parts._replace(netloc=f"{user}:{self._passwords[user]}@{place}").geturl()
+
+    def _digest(self, hole: re.Match[str]) -> str:
+        return "#" + hashlib.sha256(self._passwords[hole[1].lower()].encode()).hexdigest()
+
+
+def _read(folder: Path, server: str) -> str:
+    file = folder / f"users-{server}.acl"
+    try:
+        return file.read_text()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise Refusal(f"--users: can't read {file.name} there ({why}); name the folder, such as deploy") from None
