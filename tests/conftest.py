@@ -1,5 +1,6 @@
 """What every test may ask for: the two servers (real ones, a pair a run), emptied for each test, and its own clock."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,10 @@ from ledger import embedded
 from ledger.ledger import Ledger
 from ledger.servers import connect
 from ledger.vault import Vault
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background job has it ignored, and so would every process that a test starts and interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class FakeClock:

@@ -37,6 +37,10 @@ _DESCRIPTIONS = {
 }
 
 
+#: With whom nobody is done but the machines.
+BUSY = (State.QUEUED, State.SENDING, State.RESUMED, State.CONFIRMING, State.IN_DOUBT)
+
+
 @dataclass
 class Bench:
     platform: Platform
@@ -165,6 +169,11 @@ class Bench:
 
     # After all of them.
 
+    def ring_for_all(self) -> None:
+        """What `transfers queue rebuild` does: who was rung for in vain waits up to five minutes for the next ring."""
+        for state in BUSY:
+            self.bells.ring_all(self.ledger.all_in_state(state, 500))
+
     def come_again(self, references: list[str]) -> None:
         """Whoever was not answered, asks again: the backend with its reference, the client with its PaRes."""
         self.queue.flushdb()
@@ -174,10 +183,9 @@ class Bench:
 
 
 def busy(ledger_client: redis.Redis) -> int:
-    """How many are queued, sending, resumed, confirming or in doubt: with whom nobody is done but the machines."""
+    """How many are under way."""
     counters = Ledger(ledger_client, SystemClock()).counters()
-    states = (State.QUEUED, State.SENDING, State.RESUMED, State.CONFIRMING, State.IN_DOUBT)
-    return sum(counters.get(f"n:{state}:KZT", 0) for state in states)
+    return sum(counters.get(f"n:{state}:KZT", 0) for state in BUSY)
 
 
 def ends(ledger_client: redis.Redis) -> dict[str, tuple[State, str]]:

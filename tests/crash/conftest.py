@@ -28,7 +28,7 @@ SHORT = {
     "RETRY_MIN_BACKOFF": "0.1",
     "RETRY_MAX_BACKOFF": "0.5",
     "RETRY_ATTEMPTS": "50",
-    "WORKER_THREADS": "8",
+    "WORKER_THREADS": "20",  # of which a quarter may inquire: as many as stand together at a point
 }
 
 

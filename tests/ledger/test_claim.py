@@ -134,6 +134,34 @@ def test_a_terminals_rate_spaces_its_transfers(ledger: Ledger, ledger_client: re
     assert claim(ledger, three, gap_ms=200)
 
 
+def test_a_batch_takes_no_turn_far_ahead_and_a_client_comes_first(ledger: Ledger, ledger_client: redis.Redis) -> None:
+    """Five gaps ahead a batch may still take a turn of its own; beyond them it waits without one."""
+    batch = [create(ledger, f"batch-{n}", urgency="batch") for n in range(8)]
+    client = create(ledger, "client")
+
+    waits = [claim(ledger, record, gap_ms=200) for record in batch]
+
+    assert waits[1:] == [Wait(ms, "rate") for ms in (200, 400, 600, 800, 1000, 1200, 1200)]
+    turns = [ledger_client.hget(keys.record(record.key), "turn") is not None for record in batch]
+    assert turns == [False, *[True] * 5, False, False]
+    assert claim(ledger, client, gap_ms=200) == Wait(1200, "rate")
+    assert ledger_client.hget(keys.record(client.key), "turn") is not None
+
+
+def test_one_of_all_may_ask_whether_the_bank_is_back(ledger_client: redis.Redis, clock: FakeClock) -> None:
+    """Not before its time, once each time that it has come, and nobody where the breaker is closed."""
+    one, other = (Breakers(ledger_client, clock, Events(ledger_client, clock), name) for name in ("one", "other"))
+    assert not one.may_probe(HOST)
+    one.open(HOST, "refused")
+    assert not one.may_probe(HOST)
+
+    for _ in range(2):
+        clock.advance(5)
+        assert [one.may_probe(HOST), other.may_probe(HOST)] == [True, False]
+    one.close(HOST)
+    assert not other.may_probe(HOST)
+
+
 def test_a_client_who_confirms_does_not_wait_for_the_rate(ledger: Ledger) -> None:
     record = into(ledger, RESUMED)
     claim(ledger, create(ledger, "payout-2"), gap_ms=10_000)

@@ -5,91 +5,81 @@
 """
 
 import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-ROOT = Path(__file__).parents[2]
-SCRIPTS = ROOT / "ledger" / "scripts"
+from tests.mutation.forked import Mutant, copy_of_the_tree, summary, survivors
 
-#: The tests that hold the scripts. The first one to go red ends a mutant.
-TESTS = ("tests/ledger", "tests/journey", "tests/producers", "tests/unit/ledger/test_scripts.py")
+#: The tests that are near to a script, by how its name begins; what survives them meets all that can reach a script.
+NEAR = {
+    "_move": ("move", "create", "claim", "events", "lanes", "health"),
+    "_vault": ("vault",),
+    "claim": ("claim", "lanes", "move"),
+    "create": ("create", "lanes"),
+    "move": ("move",),
+    "probe": ("claim",),
+    "vault": ("vault",),
+}
+FAR = ("tests/ledger", "tests/journey", "tests/producers", "tests/unit/ledger/test_scripts.py")
 
 _FLIPS = {"==": "~=", "~=": "==", "<=": "<", ">=": ">", "<": "<=", ">": ">=", " and ": " or ", " or ": " and "}
 _COMPARISON = re.compile(r"==|~=|<=|>=|(?<![=~<>])<(?![=])|(?<![=~<>-])>(?![=])| and | or ")
 _NUMBER = re.compile(r"(?<=[+-] )1\b")
+_CALL = re.compile(r"\s*(?:if .* then )?redis\.call\(.*\)(?: end)?\s*$")
+_SWAPS = (("'queued'", "'sending'"), ("'blob'", "'closed'"), ("'tombstone'", "'closed'"))
 
 
-@dataclass(frozen=True)
-class Mutant:
-    script: str
-    line: int
-    what: str
-    text: str
-
-
-def mutants(path: Path) -> Iterator[Mutant]:
+def mutants(folder: Path, texts: dict[str, str], name: str) -> Iterator[Mutant]:
     """Every mutant of one script: one change each, never in a comment."""
-    lines = path.read_text().splitlines(keepends=True)
+    lines = texts[name].splitlines()
     for at, line in enumerate(lines):
-        code = line.partition("--")[0]
-        if not code.strip():
-            continue
-        for found in _COMPARISON.finditer(code):
-            flipped = code[: found.start()] + _FLIPS[found[0]] + code[found.end() :]
-            yield _made(path, lines, at, f"{found[0].strip()} → {_FLIPS[found[0]].strip()}", flipped)
-        if re.match(r"\s*redis\.call\(.*\)\s*$", code):
-            yield _made(path, lines, at, "call dropped", "\n")
-        if re.match(r"\s*if .* then redis\.call\(.*\) end\s*$", code):
-            yield _made(path, lines, at, "call dropped", "\n")
-        for name, other in (("'queued'", "'sending'"), ("'blob'", "'closed'"), ("'tombstone'", "'closed'")):
-            if name in code:
-                yield _made(path, lines, at, f"{name} → {other}", code.replace(name, other, 1) + "\n")
-        if _NUMBER.search(code):
-            yield _made(path, lines, at, "1 → 2", _NUMBER.sub("2", code))
+        for what, changed in _changes(line.partition("--")[0]):
+            text = "\n".join([*lines[:at], changed, *lines[at + 1 :]]) + "\n"
+            yield Mutant(f"{name}:{at + 1}", what, partial(_write, folder, texts | {name: text}))
 
 
-def _made(path: Path, lines: list[str], at: int, what: str, line: str) -> Mutant:
-    line = line if line.endswith("\n") else line + "\n"
-    return Mutant(path.name, at + 1, what, "".join([*lines[:at], line, *lines[at + 1 :]]))
+def _changes(code: str) -> Iterator[tuple[str, str]]:
+    for found in _COMPARISON.finditer(code):
+        flipped = code[: found.start()] + _FLIPS[found[0]] + code[found.end() :]
+        yield f"{found[0].strip()} → {_FLIPS[found[0]].strip()}", flipped
+    if _CALL.match(code):
+        yield "call dropped", ""
+    for name, other in _SWAPS:
+        if name in code:
+            yield f"{name} → {other}", code.replace(name, other, 1)
+    if _NUMBER.search(code):
+        yield "1 → 2", _NUMBER.sub("2", code)
 
 
-def is_killed(copy: Path, mutant: Mutant) -> bool:
-    path = copy / "ledger" / "scripts" / mutant.script
-    original = path.read_text()
-    path.write_text(mutant.text)
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *TESTS]
-    try:
-        ended = subprocess.run(command, cwd=copy, capture_output=True, check=False, timeout=600)  # noqa: S603 - ours
-    except subprocess.TimeoutExpired:
-        return True
-    else:
-        return ended.returncode != 0
-    finally:
-        path.write_text(original)
+def _write(folder: Path, texts: dict[str, str]) -> None:
+    """All scripts, for the fork before this one has left its own mutant there."""
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+
+
+def near(script: str) -> tuple[str, ...]:
+    names = next(names for start, names in NEAR.items() if script.startswith(start))
+    return tuple(f"tests/ledger/test_{name}.py" for name in names)
 
 
 def main() -> int:
-    wanted = set(sys.argv[1:])
-    survivors, count = [], 0
-    with TemporaryDirectory(prefix="mutants-") as folder:
-        copy = Path(folder) / "tree"
-        ignored = shutil.ignore_patterns(".venv", ".git", "__pycache__", ".mypy_cache", ".hypothesis", ".transfers")
-        shutil.copytree(ROOT, copy, ignore=ignored)
-        for path in sorted(SCRIPTS.glob("*.lua")):
-            if wanted and path.name not in wanted:
-                continue
-            for mutant in mutants(path):
-                count += 1
-                if not is_killed(copy, mutant):
-                    survivors.append(mutant)
-                    print(f"survived: {mutant.script}:{mutant.line} {mutant.what}", flush=True)  # noqa: T201 - its output
-    print(f"{count} mutants, {count - len(survivors)} killed, {len(survivors)} survived")  # noqa: T201 - its output
-    return 0 if not survivors else 1
+    with copy_of_the_tree() as tree:
+        folder = tree / "ledger" / "scripts"
+        texts = {path.name: path.read_text() for path in folder.glob("*.lua")}
+        found = {name: list(mutants(folder, texts, name)) for name in sorted(sys.argv[1:] or texts)}
+        left: list[Mutant] = []
+        for tests in dict.fromkeys(near(name) for name in found):  # scripts with the same tests share a collection
+            _write(folder, texts)
+            left += survivors(tests, [mutant for name, made in found.items() if near(name) == tests for mutant in made])
+        if left:
+            print("against all that can reach a script:", flush=True)  # noqa: T201 - its output
+            _write(folder, texts)
+            left = survivors(FAR, left)
+        for name, made in found.items():
+            summary(name, len(made), sum(mutant in left for mutant in made))
+    return 1 if left else 0
 
 
 if __name__ == "__main__":

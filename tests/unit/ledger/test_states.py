@@ -58,6 +58,7 @@ def test_money_is_asked_for_by_state() -> None:
     assert {str(state) for state in UNFINISHED} == set(UNFINISHED_NAMES)
     assert set(MONEY) == set(State)
     assert {str(state) for state in State if state.money is Money.MOVED} == {"paid"}
+    assert all(isinstance(state.money, Money) for state in State)
     unknown = {state for state in State if state.money is Money.UNKNOWN}
     assert unknown == {"sending", "confirming", "in_doubt", "held"}
     assert all(state.final == (state in FINAL) for state in State)

@@ -1,0 +1,346 @@
+"""What was proved not to have been sent, and what a person or a deadline may end: each end needs its proof first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from ledger import keys
+from ledger.lanes import Lane
+from ledger.replies import Moved
+from ledger.sealing import Purpose
+from ledger.states import State, Verb
+from ledger.vault import There
+from sandbox import Rule
+from tests.journey.conftest import Stage
+from worker.bank import NotSent
+from worker.policy import RetryRule
+
+
+@dataclass
+class Unreachable:
+    """A bank that no connection reaches. `meanwhile` happens between the card and the answer."""
+
+    has_status: bool = True
+    meanwhile: Callable[[], object] = bool
+    calls: int = 0
+
+    def transfer(self, *_: Any, **__: Any) -> NotSent:
+        self.calls += 1
+        self.meanwhile()
+        return NotSent("refused")
+
+    confirm = transfer
+
+
+def unreachable(stage: Stage, meanwhile: Callable[[], object] = bool) -> Unreachable:
+    bank = Unreachable(meanwhile=meanwhile)
+    stage.journey.bank = bank  # type: ignore[assignment]  # the edge: what the journey asks of it is there
+    return bank
+
+
+def asked(stage: Stage, key: str, what: str) -> None:
+    """A person asks, and a worker is rung for."""
+    stage.worker.scribe.move(stage.record(key), Verb.ASK, due=stage.clock.now_ms(), fields={"asked": what})
+    stage.journey.inquire(key)
+
+
+def dead(stage: Stage) -> str:
+    """Its one try was proved unsent after the card was taken out: the card lies in the vault again."""
+    stage.with_rules(retry=RetryRule(attempts=1))
+    unreachable(stage)
+    key = stage.new()
+    stage.journey.execute(key)
+    stage.journey.bank = stage.bank
+    assert (stage.state(key), stage.record(key).reason) == (State.DEAD, "attempts_used_up")
+    return key
+
+
+def parked(stage: Stage) -> str:
+    key = stage.new("[3ds]")
+    stage.journey.execute(key)
+    assert stage.state(key) is State.PARKED
+    return key
+
+
+def resumed(stage: Stage) -> str:
+    key = parked(stage)
+    stage.answer_challenge(key)
+    return key
+
+
+def said(stage: Stage) -> str:
+    return stage.events.newest(1)[0].fields["said"]
+
+
+def test_a_card_that_was_not_sent_goes_back_and_pays_later(stage: Stage) -> None:
+    """Under the next epoch, with the try counted; then it is paid once."""
+    unreachable(stage)
+    key = stage.new()
+    epoch = stage.record(key).epoch
+    stage.clock.advance(100)
+    stage.journey.execute(key)
+
+    record = stage.record(key)
+    assert (record.state, record.attempts, record.evidence, record.reason) == (State.QUEUED, 1, "not_sent", "refused")
+    assert (record.epoch, stage.vault.look(Purpose.CARD, key)) == (epoch + 1, There.BLOB)
+    assert 790_000 < int(str(stage.vault.client.pttl(keys.sealed_card(key)))) <= 800_000  # until its deadline
+
+    stage.journey.bank = stage.bank
+    stage.later(5)
+    assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
+
+
+def test_a_confirm_that_was_not_sent_goes_back_and_pays_later(stage: Stage) -> None:
+    key = resumed(stage)
+    unreachable(stage)
+    stage.clock.advance(100)
+    stage.journey.confirm(key)
+    assert (stage.state(key), stage.record(key).attempts) == (State.RESUMED, 1)
+    assert stage.vault.look(Purpose.PARES, key) is There.BLOB
+    assert int(str(stage.vault.client.pttl(keys.sealed_pares(key)))) > 890_000
+
+    stage.journey.bank = stage.bank
+    stage.later(5)
+
+    assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
+
+
+def test_a_confirm_whose_tries_are_used_up_is_in_doubt_and_not_dead(stage: Stage) -> None:
+    """The bank still holds the challenge."""
+    stage.with_rules(retry=RetryRule(attempts=1))
+    key = resumed(stage)
+    unreachable(stage)
+
+    stage.journey.confirm(key)
+
+    assert (stage.state(key), stage.record(key).reason) == (State.IN_DOUBT, "confirm_attempts_used_up")
+
+
+@pytest.mark.parametrize(("at", "state"), [("send", State.DEAD), ("confirm", State.IN_DOUBT)])
+def test_what_the_vault_forgot_meanwhile_is_a_lost_card_or_a_doubt(stage: Stage, at: str, state: State) -> None:
+    key = stage.new() if at == "send" else resumed(stage)
+    unreachable(stage, stage.vault.client.flushall)
+
+    stage.run(key)
+
+    assert (stage.state(key), stage.record(key).reason) == (state, "card_lost" if at == "send" else "pares_lost")
+
+
+def test_a_card_that_somebody_else_has_in_hand_is_left_to_them(stage: Stage) -> None:
+    key = stage.new()
+    place = keys.card(key)
+    unreachable(stage, lambda: stage.vault.client.set(place, "X:9"))
+
+    stage.journey.execute(key)
+
+    assert stage.state(key) is State.SENDING
+    assert stage.vault.client.get(place) == "X:9"
+
+
+@pytest.mark.parametrize("opens", ["open_cards", "open_pares"])
+def test_a_worker_whose_lease_is_over_sends_nothing(stage: Stage, opens: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stood still between the claim and the bank: whoever came after it may be at it."""
+    key = stage.new() if opens == "open_cards" else resumed(stage)
+    bank = unreachable(stage)
+    open_them = getattr(stage.journey.steps, opens)
+
+    def slowly(*args: Any) -> Any:
+        stage.clock.advance(16)
+        return open_them(*args)
+
+    monkeypatch.setattr(stage.journey.steps, opens, slowly)
+    stage.run(key)
+
+    assert bank.calls == 0
+    assert stage.record(key).reason == "lease_over"
+    assert stage.state(key) is (State.QUEUED if opens == "open_cards" else State.RESUMED)
+
+
+def test_a_worker_that_died_in_a_confirm_leaves_doubt_and_nothing_is_confirmed_again(stage: Stage) -> None:
+    """Though the PaRes still lies there: a confirm is never fenced off."""
+    key = resumed(stage)
+    stage.worker.gate.claim(stage.record(key), Lane.CONFIRM)
+
+    stage.clock.advance(61)
+    stage.sweeper.run_once()
+
+    assert (stage.state(key), stage.record(key).reason) == (State.IN_DOUBT, "lease_over")
+    stage.run(key)
+    assert stage.sandbox.book.calls["confirm"] == 0
+
+
+def test_what_breaks_after_the_card_was_taken_is_doubt(stage: Stage) -> None:
+    def breaks() -> None:
+        raise RuntimeError("a bug")
+
+    key = stage.new()
+    unreachable(stage, breaks)
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        stage.journey.execute(key)
+
+    record = stage.record(key)
+    assert (record.state, record.reason, record.evidence) == (State.IN_DOUBT, "worker_error", "maybe_sent")
+
+
+def test_a_deadline_does_not_end_what_was_taken_out_of_the_vault(stage: Stage) -> None:
+    """A ledger that went back calls it queued; its tombstone says that it may be sent."""
+    key = stage.new()
+    stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch, 1)
+    stage.clock.advance(901)
+
+    stage.journey.execute(key)
+
+    assert (stage.state(key), stage.record(key).reason) == (State.IN_DOUBT, "vault_remembers")
+
+
+def test_the_sweeper_expires_only_after_it_closed_the_vault(stage: Stage) -> None:
+    key, burnt = stage.new(), stage.new()
+    stage.vault.burn(Purpose.CARD, burnt, stage.record(burnt).epoch, 1)
+    stage.clock.advance(901)
+
+    for each in (key, burnt):
+        stage.journey.sweep(stage.record(each))
+
+    assert (stage.state(key), stage.record(key).reason) == (State.EXPIRED, "deadline")
+    assert stage.vault.look(Purpose.CARD, key) is There.CLOSED
+    assert stage.state(burnt) is State.IN_DOUBT
+
+
+def test_an_early_ring_of_a_queued_transfer_sends_nothing(stage: Stage) -> None:
+    key = stage.new()
+    unreachable(stage)
+    stage.journey.execute(key)
+    stage.journey.bank = stage.bank
+
+    stage.journey.execute(key)
+
+    assert (stage.state(key), stage.sandbox.book.calls["transfer"]) == (State.QUEUED, 0)
+
+
+def test_a_discard_ends_a_dead_transfer(stage: Stage) -> None:
+    key = dead(stage)
+
+    asked(stage, key, "discard")
+
+    assert (stage.state(key), stage.record(key).reason) == (State.CANCELLED, "discarded")
+    assert stage.vault.look(Purpose.CARD, key) is There.CLOSED
+
+
+def test_a_requeue_of_a_dead_transfer_pays_it_once(stage: Stage) -> None:
+    key = dead(stage)
+
+    asked(stage, key, "requeue")
+    assert (stage.state(key), stage.record(key).attempts) == (State.QUEUED, 0)
+    stage.settle_down()
+
+    assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
+
+
+def test_a_requeue_of_what_the_bank_paid_after_all_learns_it(stage: Stage) -> None:
+    key = stage.new("[drop-after]")
+    stage.journey.execute(key)
+    stage.worker.scribe.die(stage.record(key), "a mistake")
+
+    asked(stage, key, "requeue")
+
+    assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
+
+
+@pytest.mark.parametrize(
+    ("what", "damage", "why"),
+    [
+        ("requeue", "burnt", "its card is gone: pay it under a new reference"),
+        ("requeue", "lost", "its card is gone: pay it under a new reference"),
+        ("requeue", "no status", "the bank can't be asked: no status address is set"),
+        ("requeue", "silence", "the bank says unanswered"),
+        ("inquire", "", "a dead transfer can be requeued, discarded or cancelled"),
+    ],
+)
+def test_a_dead_transfer_stays_dead_where_the_proof_is_missing(stage: Stage, what: str, damage: str, why: str) -> None:
+    key = dead(stage)
+    match damage:
+        case "burnt":
+            stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch + 1, 1)
+        case "lost":
+            stage.worker.scribe.move(stage.record(key), Verb.RING, due=0, fields={"reason": "card_lost"}, quiet=True)
+        case "no status":
+            stage.without_status()
+        case "silence":
+            stage.sandbox.faults.add(Rule("status", "drop", "before"))
+
+    asked(stage, key, what)
+
+    assert (stage.state(key), said(stage)) == (State.DEAD, why)
+    assert stage.record(key).asked == ""
+
+
+def test_a_dead_transfer_that_nobody_asks_about_is_let_be(stage: Stage) -> None:
+    key = dead(stage)
+    version = stage.record(key).version
+
+    stage.later(86_401)
+
+    assert (stage.state(key), stage.executions(key)) == (State.DEAD, 0)
+    assert stage.record(key).version == version
+
+
+def test_a_producer_cancels_a_parked_transfer_after_the_bank_was_asked(stage: Stage) -> None:
+    key = parked(stage)
+
+    asked(stage, key, "cancel")
+
+    assert (stage.state(key), stage.record(key).reason) == (State.CANCELLED, "cancelled")
+    assert stage.sandbox.book.calls["status"] == 1
+
+
+def test_a_parked_transfer_whose_pares_was_taken_is_never_called_unpaid(stage: Stage) -> None:
+    """A ledger that went back calls it parked, and the confirm may have left."""
+    key = resumed(stage)
+    record = stage.record(key)
+    claim = stage.worker.gate.claim(record, Lane.CONFIRM)
+    assert isinstance(claim, Moved)
+    stage.vault.burn(Purpose.PARES, key, record.epoch, claim.sequence)
+    other = parked(stage)
+    stage.vault.client.set(keys.pares(other), str(stage.vault.client.get(keys.pares(key))))
+
+    asked(stage, other, "cancel")
+
+    assert (stage.state(other), stage.record(other).reason) == (State.IN_DOUBT, "vault_remembers")
+
+
+def test_a_parked_transfer_is_asked_about_and_kept_before_its_time(stage: Stage) -> None:
+    key = parked(stage)
+
+    asked(stage, key, "inquire")
+
+    assert (stage.state(key), stage.record(key).next) == (State.PARKED, stage.record(key).parked_until)
+
+
+@pytest.mark.parametrize("what", ["", "cancel"])
+def test_a_parked_transfer_waits_for_a_silent_bank_until_the_horizon_and_no_longer(stage: Stage, what: str) -> None:
+    """Then our own evidence has to do: no confirm was ever sent."""
+    key = parked(stage)
+    stage.sandbox.faults.add(Rule("status", "drop", "before"))
+    if what:
+        asked(stage, key, what)
+
+    stage.clock.advance(900 + 3599)
+    stage.journey.inquire(key)
+    assert stage.state(key) is State.PARKED
+    stage.later(3601)
+
+    assert stage.state(key) is (State.CANCELLED if what else State.EXPIRED)
+
+
+def test_without_a_status_address_a_parked_transfer_ends_by_its_time_alone(stage: Stage) -> None:
+    stage.without_status()
+    key = parked(stage)
+    stage.later(899)
+    assert stage.state(key) is State.PARKED
+
+    stage.later(2)
+
+    assert (stage.state(key), stage.record(key).reason) == (State.EXPIRED, "challenge_unanswered")
