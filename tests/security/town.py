@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,11 @@ def intent(reference: str, description: str = "Payout", **more: Any) -> Transfer
     return TransferIntent(**fields | more)
 
 
+def _shows(place: Path) -> bool:
+    """A moment after a process began, the kernel shows nothing of it yet."""
+    return place.read_bytes() != b""
+
+
 class Town:
     """The processes and the people of one run."""
 
@@ -79,8 +85,9 @@ class Town:
             self.worker = subprocess.Popen(  # noqa: S603 - our own
                 [sys.executable, "-P", *command], env=self.env | more, stdout=out, stderr=log
             )
-        for file in ("cmdline", "environ"):
-            self.proc += Path(f"/proc/{self.worker.pid}/{file}").read_bytes()
+        for place in (Path(f"/proc/{self.worker.pid}/cmdline"), Path(f"/proc/{self.worker.pid}/environ")):
+            until(partial(_shows, place))
+            self.proc += place.read_bytes()
 
     def end_worker(self, *, kill: bool = False) -> None:
         assert self.worker is not None
