@@ -14,6 +14,9 @@ from ledger.states import Phase, State
 GENERATION = 1_000_000
 FIRST_EPOCH = GENERATION + 1
 
+#: What only matters while a transfer is unfinished, and goes when it ends.
+UNFINISHED_FIELDS = ("next", "lease", "rings", "asks", "reads", "doubted", "asked", "parked_until", "notified")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from ledger.clock import Clock
 from ledger.errors import LedgerUnavailable, VaultUnavailable
 from ledger.ledger import Ledger
-from ledger.record import Challenge, Record
+from ledger.record import UNFINISHED_FIELDS, Challenge, Record
 from ledger.replies import Moved, Refused
 from ledger.states import State, Verb
 from ledger.vault import Vault
@@ -26,9 +26,6 @@ T = TypeVar("T")
 
 #: How long a result is held while the ledger is away.
 INSIST_S = 300.0
-
-#: What only matters while a transfer is unfinished.
-_UNFINISHED_FIELDS = ("next", "lease", "rings", "asks", "reads", "doubted", "asked", "parked_until", "notified")
 
 
 class Scribe:
@@ -69,13 +66,13 @@ class Scribe:
         self.move(record, verb, due=at, fields=known | (fields or {}), unset=("asked",))
 
     def end(self, record: Record, verb: Verb, *, reason: str, fields: dict[str, str | int] | None = None) -> None:
-        if self.move(record, verb, fields={"reason": reason} | (fields or {}), unset=_UNFINISHED_FIELDS):
+        if self.move(record, verb, fields={"reason": reason} | (fields or {}), unset=UNFINISHED_FIELDS):
             with suppress(VaultUnavailable):  # what is left there times out
                 self._vault.drop(record.key)
 
     def settle(self, record: Record, verb: Verb, fields: dict[str, str | int]) -> None:
         """The bank's own word, for good. It counts in every unfinished state, and must not be lost."""
-        moved = self.move(record, verb, fields=fields, unset=_UNFINISHED_FIELDS)
+        moved = self.move(record, verb, fields=fields, unset=UNFINISHED_FIELDS)
         if isinstance(moved, Refused):
             self._consequences.refused(record, verb, moved)
 
@@ -97,13 +94,13 @@ class Scribe:
         }
         found = {"bank_id": report.bank_id, "bank_reference": report.reference}
         self.move(
-            record, verb, fields=said | {name: text for name, text in found.items() if text}, unset=_UNFINISHED_FIELDS
+            record, verb, fields=said | {name: text for name, text in found.items() if text}, unset=UNFINISHED_FIELDS
         )
 
     def noticed(self, record: Record, verb: Verb, code: str) -> None:
         """The bank's notification settles it, where nobody can be asked."""
         said = {"reason": "bank_notified", "code": code, "evidence": bank.Evidence.ANSWERED}
-        self.move(record, verb, fields=said, unset=_UNFINISHED_FIELDS)
+        self.move(record, verb, fields=said, unset=UNFINISHED_FIELDS)
 
     def ask_again(
         self, record: Record, reads: int, report: bank.StatusReport | None, after_s: int | None = None

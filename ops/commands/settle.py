@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ledger.record import Record
+from ledger.record import UNFINISHED_FIELDS, Record
 from ledger.replies import Refused
 from ledger.states import MOVES, State, Verb
 from ops import screen
@@ -15,9 +15,6 @@ from ops.options import Name, Reason, said
 app = typer.Typer()
 
 _WORDS = {Verb.SETTLE_PAID: "--paid", Verb.SETTLE_NOT_PAID: "--not-paid", Verb.SETTLE_REVERSED: "--reversed"}
-
-#: What only matters while a transfer is unfinished: an ended record is small.
-_UNFINISHED_FIELDS = ("next", "lease", "rings", "asks", "reads", "doubted", "asked", "parked_until")
 
 
 @app.command()
@@ -40,7 +37,7 @@ def settle(
     record = desk.find(name)
     _must_allow(record, verb)
     fields = {"reason": "settled_by_operator"}
-    moved = desk.ledger.move(record, verb, actor=desk.actor, fields=fields, unset=_UNFINISHED_FIELDS, event=event)
+    moved = desk.ledger.move(record, verb, actor=desk.actor, fields=fields, unset=UNFINISHED_FIELDS, event=event)
     if isinstance(moved, Refused):
         raise Refusal(f"{record.key}: nothing was changed; meanwhile it is {moved.state}")
     screen.say(f"{record.key}: {moved.state}, settled by {desk.settings.operator}")
