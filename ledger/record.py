@@ -15,7 +15,7 @@ GENERATION = 1_000_000
 FIRST_EPOCH = GENERATION + 1
 
 #: What only matters while a transfer is unfinished, and goes when it ends.
-UNFINISHED_FIELDS = ("next", "lease", "rings", "asks", "reads", "doubted", "asked", "parked_until", "notified")
+UNFINISHED_FIELDS = ("next", "lease", "rings", "asks", "reads", "read", "doubted", "asked", "parked_until", "notified")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,8 @@ class Record:
     attempts: int = 0  #: tries that ended without an answer of the bank to the transfer
     rings: int = 0
     asks: int = 0  #: inquiries since it came into doubt
-    reads: int = 0  #: inquiries in a row that said "not found"
+    reads: int = 0  #: inquiries in a row, after the horizon, that the bank answered with the same word
+    read: str = ""  #: that word
     doubted: int = 0  #: when it came into doubt
     parked_until: int = 0
     asked: str = ""  #: what a person asked a worker to do: `inquire`, `requeue`, `discard`, `cancel`
@@ -98,3 +99,8 @@ class Challenge:
     pa_req: str
     md: str
     action: str
+
+
+def newly_doubted(now_ms: int, ask_at_ms: int) -> dict[str, str | int]:
+    """The fields of a transfer that comes into doubt, and is to be asked about then: nothing was asked so far."""
+    return {"doubted": now_ms, "asks": 0, "reads": 0, "read": "", "rings": 0, "next": ask_at_ms}

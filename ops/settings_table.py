@@ -99,7 +99,7 @@ CHAPTERS = (
             Setting("CARD_TTL", (PRODUCERS,), "900", "the longest deadline of an intent with a CVC"),
             Setting("PARK_TTL", (WORKER,), "900", "how long a 3-D Secure challenge is kept"),
             Setting("DOUBT_HORIZON", (WORKER,), "86400", "before this, `not found` proves nothing"),
-            Setting("DOUBT_READS", (WORKER,), "3", "how many `not found` in a row (a number) are believed then"),
+            Setting("DOUBT_READS", (WORKER,), "3", "how many answers in a row (a number) have to agree then"),
             Setting("EVENTS_KEEP", (WORKER,), "2592000", "how long events are kept, 30 days"),
         ),
     ),

@@ -1,7 +1,7 @@
 """What an inquiry's answer means for a transfer in doubt. Pure: the record and the report in, a verdict out.
 
-Time alone never settles anything: "not found" counts only from an answer that was asked for after the horizon, and only
-after several that agree.
+Time alone never settles anything: what is no final word of the bank counts only where it was asked for after the
+horizon, and only after several answers that agree.
 """
 
 from dataclasses import dataclass
@@ -65,26 +65,36 @@ def judge(  # noqa: PLR0911 - a table of the bank's words, one line each
     verb = settles(report)
     if verb:
         return Known(verb)
-    is_late = record.state is State.IN_DOUBT and asked_at_ms >= record.doubted + rule.horizon_s * 1000
+    if record.state is not State.IN_DOUBT:
+        return AskAgain(0)
     silence_ends_ms = record.doubted + 2 * rule.horizon_s * 1000
     match report.word:
-        case StatusWord.NOT_FOUND if is_late and record.reads and asked_at_ms < record.next:
-            return AskAgain(
-                record.reads, rule.between_reads_s
-            )  # asked sooner than it had to be: that is no further read
-        case StatusWord.NOT_FOUND if is_late:
-            reads = record.reads + 1
-            return NothingThere() if reads >= rule.reads else AskAgain(reads, rule.between_reads_s)
-        case StatusWord.CHALLENGE_OPEN if is_late and record.phase is Phase.SEND:
-            return Known(Verb.LAPSE)  # its MD never reached us, so nobody can confirm it
-        case StatusWord.CHALLENGE_OPEN | StatusWord.NOT_YET if is_late:
-            return Unsettled()
-        case StatusWord.UNANSWERED if record.state is State.IN_DOUBT and asked_at_ms >= silence_ends_ms:
+        case StatusWord.UNANSWERED if asked_at_ms >= silence_ends_ms:
             return Unsettled()
         case StatusWord.UNANSWERED:  # neither agrees nor disagrees, and an outage of the bank is no operator's case
             return AskAgain(record.reads)
-        case _:
+        case _ if asked_at_ms < record.doubted + rule.horizon_s * 1000:
             return AskAgain(0)
+        case word if word != record.read or not record.reads:
+            reads = 1
+        case _ if asked_at_ms < record.next:  # sooner than it had to be: that is no further read
+            return AskAgain(record.reads, rule.between_reads_s)
+        case _:
+            reads = record.reads + 1
+    if reads < rule.reads:
+        return AskAgain(reads, rule.between_reads_s)
+    return _agreed(report.word, record.phase)
+
+
+def _agreed(word: StatusWord, phase: Phase) -> Verdict:
+    """After the horizon, and said often enough."""
+    match word:
+        case StatusWord.NOT_FOUND:
+            return NothingThere()
+        case StatusWord.CHALLENGE_OPEN if phase is Phase.SEND:
+            return Known(Verb.LAPSE)  # its MD never reached us, so nobody can confirm it
+        case _:
+            return Unsettled()
 
 
 def settles(report: StatusReport) -> Verb | None:

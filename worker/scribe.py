@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from ledger.clock import Clock
 from ledger.errors import LedgerUnavailable, VaultUnavailable
 from ledger.ledger import Ledger
-from ledger.record import UNFINISHED_FIELDS, Challenge, Record
+from ledger.record import UNFINISHED_FIELDS, Challenge, Record, newly_doubted
 from ledger.replies import Moved, Refused
 from ledger.states import State, Verb
 from ledger.vault import Vault
@@ -54,9 +54,8 @@ class Scribe:
     ) -> None:
         now = self._clock.now_ms()
         first = now + policy.INQUIRY_LADDER_S[0] * 1000 if self._has_status else now
-        doubted: dict[str, str | int] = {"doubted": now, "asks": 0, "reads": 0, "rings": 0, "next": first}
         known: dict[str, str | int] = {"reason": reason, "evidence": ""}
-        self.move(record, verb, due=first, fields=doubted | known | (fields or {}))
+        self.move(record, verb, due=first, fields=newly_doubted(now, first) | known | (fields or {}))
 
     def die(
         self, record: Record, reason: str, *, verb: Verb = Verb.DIE, fields: dict[str, str | int] | None = None
@@ -117,6 +116,8 @@ class Scribe:
             at = record.parked_until  # it was asked about before its time
         event = {"said": f"{report.word} {report.status_name} {report.why}".strip()} if report else {}
         fields: dict[str, str | int] = {"asks": asks, "reads": reads, "next": at, "rings": 0}
+        if report and is_answered:
+            fields["read"] = report.word if reads else ""
         if record.asked == "inquire":
             fields["asked"] = ""
         self.move(record, Verb.WONDER, due=at, fields=fields, event=event)

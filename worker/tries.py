@@ -38,7 +38,7 @@ class Tries:
         fields: dict[str, str | int] = {"attempts": attempts, "evidence": Evidence.NOT_SENT}
         if isinstance(decision, policy.Retry):
             fields |= {"next": decision.at_ms, "rings": 0, "reason": reason}
-            self._scribe.move(record, verb, due=decision.at_ms, fields=fields, unset=("asks", "reads"))
+            self._scribe.move(record, verb, due=decision.at_ms, fields=fields, unset=("asks", "reads", "read"))
         elif record.phase is Phase.SEND:
             last = Verb.GIVE_UP if verb is Verb.DEFER else Verb.DIE
             self._scribe.die(record, "attempts_used_up", verb=last, fields=fields | {"message": reason})

@@ -70,9 +70,9 @@ class Books:
             self.accounts[invoice] = Account(invoice, mood)
         return self.accounts[invoice]
 
-    def receive(self, account: Account, pa_res: str) -> str:
-        """A transfer (without a PaRes) or a confirm arrives. What the bank answers to it."""
-        now = self._world.clock.now_ms()
+    def receive(self, account: Account, pa_res: str, at_ms: int | None = None) -> str:
+        """A transfer (without a PaRes) or a confirm arrives, or has arrived meanwhile. What the bank answers to it."""
+        now = at_ms or self._world.clock.now_ms()
         account.under_way -= 1
         account.received_ms = now
         if not pa_res:
@@ -101,8 +101,8 @@ class Books:
         now = self._world.clock.now_ms()
         come = [late for late in self.late if late[0] <= now]
         self.late = [late for late in self.late if late[0] > now]
-        for _, account, pa_res in come:
-            self.receive(account, pa_res)
+        for at, account, pa_res in sorted(come, key=lambda late: late[0]):
+            self.receive(account, pa_res, at)
         for account in self.accounts.values():
             if account.word == "open" and now >= account.open_until_ms:
                 account.word = "rejected"

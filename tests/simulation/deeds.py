@@ -109,6 +109,10 @@ class Deeds:
             known = self.producers[name] = start_producer(self.place, name)
         return known[1]
 
+    def backends(self) -> list[Process]:
+        """Their processes, and the web tier's."""
+        return [process for process, _ in self.producers.values()]
+
     # Operators.
 
     def operate(self, key: str) -> None:

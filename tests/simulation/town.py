@@ -118,11 +118,16 @@ class Town:
         self.let_pass(max(first_s, 1.0))
 
     def _mend(self) -> None:
-        """What the runbook says of a ledger that went back: count on from beyond the mark, then open the lanes."""
-        mark = int(self.place.vault.line.one("GET", keys.HIGH_WATER) or 0)
-        seen = max([mark, *(worker.ledger.seen for worker in self.deeds.workers.values())])
-        self.place.ledger.line.one("HSET", keys.COUNTERS, "sequence", seen + 1000)
-        self.place.ledger.line.one("DEL", keys.LANES)
+        """What the runbook says of a ledger that went back.
+
+        Everybody is stopped, since who saw it sends nothing any more; it counts on from beyond what anybody saw.
+        """
+        for process in (*(each.process for each in self.deeds.workers.values()), *self.deeds.backends()):
+            self.world.kill(process)
+        ledger, vault = self.place.ledger.line, self.place.vault.line
+        seen = max(int(vault.one("GET", keys.HIGH_WATER) or 0), int(ledger.one("HGET", keys.COUNTERS, "sequence") or 0))
+        ledger.one("HSET", keys.COUNTERS, "sequence", seen + 1000)
+        ledger.one("DEL", keys.LANES)
 
     # Time and trouble.
 

@@ -1,5 +1,6 @@
 """What the bank's word means, as a whole table: each word, in each state, before and after the horizon."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -22,7 +23,7 @@ KNOWN = {
     W.GIVEN_BACK: Known(Verb.LEARN_REVERSED),
 }
 
-#: Word → the verdict before the horizon, and after it, for one in doubt of which two inquiries said "not found".
+#: Word → the verdict before the horizon, and after it, for one in doubt of which two inquiries said the same.
 TABLE: dict[StatusWord, tuple[Verdict, Verdict]] = {
     W.PAID: (KNOWN[W.PAID], KNOWN[W.PAID]),
     W.NOT_PAID: (KNOWN[W.NOT_PAID], KNOWN[W.NOT_PAID]),
@@ -34,13 +35,13 @@ TABLE: dict[StatusWord, tuple[Verdict, Verdict]] = {
 }
 
 
-def record(state: State = State.IN_DOUBT, reads: int = 2) -> Record:
-    return Record(key="251124000001", state=state, doubted=DOUBTED, reads=reads)
+def record(state: State = State.IN_DOUBT, reads: int = 2, read: str = W.NOT_FOUND) -> Record:
+    return Record(key="251124000001", state=state, doubted=DOUBTED, reads=reads, read=read)
 
 
 @pytest.mark.parametrize("word", StatusWord)
 def test_each_word_before_and_after_the_horizon(word: StatusWord) -> None:
-    before, after = (judge(record(), StatusReport(word), asked_at_ms=at, rule=RULE) for at in (BEFORE, AFTER))
+    before, after = (judge(record(read=word), StatusReport(word), asked_at_ms=at, rule=RULE) for at in (BEFORE, AFTER))
 
     assert (before, after) == TABLE[word]
 
@@ -59,6 +60,15 @@ def test_in_other_states_only_a_word_that_settles_counts_whatever_the_time(word:
 )
 def test_not_found_counts_only_when_enough_answers_in_a_row_agree(reads: int, verdict: Verdict) -> None:
     assert judge(record(reads=reads), StatusReport(W.NOT_FOUND), asked_at_ms=AFTER, rule=RULE) == verdict
+
+
+@pytest.mark.parametrize("word", [W.NOT_FOUND, W.CHALLENGE_OPEN, W.NOT_YET])
+def test_answers_that_differ_do_not_agree(word: StatusWord) -> None:
+    """One answer alone is never believed, and what was said before another word does not count with it."""
+    for other in {W.NOT_FOUND, W.CHALLENGE_OPEN, W.NOT_YET} - {word}:
+        asked = record(reads=2, read=other)
+
+        assert judge(asked, StatusReport(word), asked_at_ms=AFTER, rule=RULE) == AskAgain(1, 15)
 
 
 @given(st.sampled_from(StatusWord), st.integers(0, 50), st.integers(-(10**6), 99_999))
@@ -80,14 +90,14 @@ def test_silence_never_settles_anything(reads: int, waited_ms: int) -> None:
 
 def test_a_question_that_was_asked_too_soon_is_no_further_read() -> None:
     """A notification may ask at any time: three answers within a moment would be one."""
-    asked = Record(key="251124000001", state=State.IN_DOUBT, doubted=DOUBTED, reads=2, next=AFTER + 1)
+    asked = replace(record(), next=AFTER + 1)
 
     assert judge(asked, StatusReport(W.NOT_FOUND), asked_at_ms=AFTER, rule=RULE) == AskAgain(2, 15)
 
 
 def test_an_open_challenge_after_a_confirm_is_a_persons() -> None:
     """The confirm may still be under way at the bank: it is never called expired."""
-    confirmed = Record(key="251124000001", state=State.IN_DOUBT, phase=Phase.CONFIRM, doubted=DOUBTED)
+    confirmed = replace(record(read=W.CHALLENGE_OPEN), phase=Phase.CONFIRM)
 
     assert judge(confirmed, StatusReport(W.CHALLENGE_OPEN), asked_at_ms=AFTER, rule=RULE) == Unsettled()
 
