@@ -236,6 +236,25 @@ def settle(ground: Ground, me: Actor) -> Way:
         yield from _say(ground, me.record, Verb.SETTLE_NOT_PAID)
 
 
+def notice(ground: Ground, me: Actor) -> Way:
+    """The bank's notification, which was proved, where nobody can be asked."""
+    bank = ground.shadows[me.key].bank
+    yield ("hear",)
+    if bank.word == "paid":
+        yield from _say(ground, me.record, Verb.NOTIFIED_PAID)
+    elif bank.word == "rejected":
+        yield from _say(ground, me.record, Verb.NOTIFIED_DECLINED)
+
+
+def ask(ground: Ground, me: Actor) -> Way:
+    """A person, or a producer, asks for what only a worker can do; a worker finds that it can't be done."""
+    yield ("write it down",)
+    if ground.move(me.record, Verb.ASK):
+        asked = ground.peek(me.key)
+        yield ("drop",)
+        yield from _say(ground, asked, Verb.DROP)
+
+
 def ring(ground: Ground, me: Actor) -> Way:
     """The sweeper rang, on what it saw a moment ago."""
     yield ("write it down",)
@@ -246,11 +265,11 @@ def ring(ground: Ground, me: Actor) -> Way:
 COMERS: dict[str, list[Comer]] = {
     "queued": [work, sweep, bring_again, cancel, ring],
     "sending": [sweep, ring],
-    "parked": [answer_challenge("A"), inquire, answer_challenge("B"), ring],
+    "parked": [answer_challenge("A"), inquire, answer_challenge("B"), notice, ring, ask],
     "resumed": [work, ring],
     "confirming": [sweep, ring],
-    "in_doubt": [inquire, ring],
-    "held": [inquire, settle, ring],
-    "dead": [requeue, cancel],
+    "in_doubt": [inquire, notice, ring, ask],
+    "held": [inquire, settle, notice, ring, ask],
+    "dead": [requeue, cancel, inquire, ask],
     "paid": [settle],
 }

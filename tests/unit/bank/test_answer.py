@@ -48,6 +48,13 @@ class TestPaid:
     def test_an_amount_may_be_a_number_or_a_string(self, amount: object) -> None:
         assert isinstance(transfer(SUCCESS | {"amount": amount}), Paid)
 
+    @pytest.mark.parametrize("amount", ["\t200", "200\n", "X200", "200 X", "20 0"])
+    def test_an_amount_with_anything_but_spaces_around_it_is_none(self, amount: str) -> None:
+        assert isinstance(transfer(SUCCESS | {"amount": amount}), Unclear)
+
+    def test_a_success_may_be_called_created(self) -> None:
+        assert isinstance(transfer(SUCCESS, 201), Paid)
+
     def test_tiyn_are_compared_exactly(self) -> None:
         body = json.dumps(SUCCESS | {"amount": 0}).replace('"amount": 0', '"amount": 100.10').encode()
 
@@ -176,6 +183,11 @@ class TestDeclined:
 
         assert outcome == Unclear(f"http_{status}", Evidence.ANSWERED, "484", status, 7.0)
 
+    def test_a_no_may_come_under_any_of_the_banks_own_statuses(self) -> None:
+        """201 is the bank's, 202 is a gateway's: it may have taken the order in, and the end is yet to come."""
+        assert isinstance(transfer(FAILURE, 201), Declined)
+        assert why(FAILURE, 202) == "http_202"
+
     def test_a_code_in_doubt_is_told(self) -> None:
         assert transfer(FAILURE | {"code": 1267}, 400).code == "1267"
 
@@ -201,6 +213,10 @@ class TestChallenge:
             action="https://acs.example/pareq",
             bank_id="a9e1b986-be01-4763-9216-610cc63b963c",
         )
+
+    @pytest.mark.parametrize("name", ["paReq", "PaReq", "action"])
+    def test_a_success_with_a_trace_of_a_challenge_is_not_believed(self, name: str) -> None:
+        assert why(SUCCESS | {name: "eJxVUt1ugjAUvvcp"}) == "challenge_incomplete"
 
     @pytest.mark.parametrize(
         "change",

@@ -1,6 +1,7 @@
 """What the bank's answers to a confirm mean: a redirect, a page, or JSON."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,6 +34,26 @@ def confirm(body: object = b"", status: int = 200, **more: Any) -> Any:
 def test_a_location_is_read_and_not_followed(status: int) -> None:
     assert confirm(status=status, location=YES) == PAID
     assert confirm(status=status, location=NO) == DECLINED
+
+
+@pytest.mark.parametrize("status", [201, 206, 400, 404, 500])
+def test_a_location_under_any_other_status_says_nothing(status: int) -> None:
+    assert isinstance(confirm(status=status, location=YES), Unclear)
+    assert isinstance(confirm(status=status, location=NO), Unclear)
+
+
+def test_a_saved_card_is_told() -> None:
+    assert confirm(status=302, location=f"{YES}88481433-595e") == replace(PAID, sender_card_id="88481433-595e")
+
+
+@pytest.mark.parametrize("status", [200, 302])
+def test_the_page_of_failure_never_says_paid_whatever_its_query_says(status: int) -> None:
+    address = f"{FAILURE_PAGE}?{SUCCESS_QUERY}&code=0&status=AUTH"
+
+    outcome = confirm(status=status, location=address)
+
+    assert isinstance(outcome, Unclear)
+    assert outcome.why == "contradiction"
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ def test_the_result_s_code_comes_first(code: object, word: StatusWord) -> None:
         (status_body(), 500, "http_500"),
         (status_body(), 302, "http_302"),
         (status_body(), 202, "http_202"),
+        (status_body(), 405, "http_405"),
         (status_body(code="102"), 502, "http_502"),
     ],
 )
@@ -122,6 +123,17 @@ def test_what_is_not_the_bank_s_answer_is_none(body: object, http: int, why: str
     report = status(body, http)
 
     assert (report.word, report.why) == (StatusWord.UNANSWERED, why)
+
+
+def test_not_found_may_come_under_the_status_of_its_name() -> None:
+    """But only as the bank's own word: a gateway's 404 says nothing of an order."""
+    assert status(status_body(code="102"), 404).word is StatusWord.NOT_FOUND
+    assert status(b"", 404).word is StatusWord.UNANSWERED
+
+
+@pytest.mark.parametrize(("body", "http"), [(b"", 503), (SUCCESS, 200)])
+def test_an_answer_that_is_none_still_says_when_to_come_back(body: object, http: int) -> None:
+    assert read_status(ORDER, heard(body, http, retry_after_s=7.0)).retry_after_s == 7.0
 
 
 @pytest.mark.parametrize("transaction", [None, [], "AUTH", {"p2p": None}, {"p2p": [TRANSACTION]}])
