@@ -6,7 +6,6 @@ A transfer that moves while it is looked at can look wrong for a moment, so what
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,6 +18,7 @@ from ledger.errors import LedgerUnavailable, VaultUnavailable
 from ledger.ledger import Ledger
 from ledger.record import Record
 from ledger.states import State
+from ledger.wall import wall
 
 _PAGE = 500
 
@@ -51,14 +51,14 @@ class Audit:
         return sorted(first & again, key=lambda oddity: (oddity.where, oddity.key))
 
     def _look(self) -> Iterator[Oddity]:
-        with _ledger_wall():
+        with wall(LedgerUnavailable):
             records = {record.key: record for record in self._records()}
             yield from self._due(records)
             yield from self._open(records)
             yield from self._counters(records)
             yield from self._messages(records)
         if self._vault is not None:
-            with _vault_wall():
+            with wall(VaultUnavailable):
                 yield from self._blobs(self._vault, records)
 
     def _records(self) -> Iterator[Record]:
@@ -156,19 +156,3 @@ def _key_of(text: Any) -> str | None:
     except (ValueError, TypeError, KeyError):
         return None
     return key if isinstance(key, str) and invoice.is_key(key) else None
-
-
-@contextmanager
-def _ledger_wall() -> Iterator[None]:
-    try:
-        yield
-    except redis.RedisError:
-        raise LedgerUnavailable from None
-
-
-@contextmanager
-def _vault_wall() -> Iterator[None]:
-    try:
-        yield
-    except redis.RedisError:
-        raise VaultUnavailable from None

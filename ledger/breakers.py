@@ -6,8 +6,6 @@ inside its script.
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import cast
 
 import redis
@@ -17,6 +15,7 @@ from ledger.clock import Clock
 from ledger.errors import LedgerUnavailable
 from ledger.events import Events
 from ledger.scripts import Scripts
+from ledger.wall import wall
 
 #: Failures in a row that one process must see.
 FAILURES = 5
@@ -49,14 +48,14 @@ class Breakers:
             self.open(host, why)
 
     def open(self, host: str, why: str) -> None:
-        with self._wall():
+        with wall(LedgerUnavailable):
             is_new = self._client.hset(keys.BREAKERS, f"open:{host}", str(self._clock.now_ms() + PROBE_MS))
         self._open |= {host}
         if is_new:
             self._events.alarm("breaker_opened", actor=self._actor, host=host, reason=why)
 
     def close(self, host: str) -> None:
-        with self._wall():
+        with wall(LedgerUnavailable):
             self._client.hdel(keys.BREAKERS, f"open:{host}", f"probes:{host}")
         self._failures.pop(host, None)
         self._open -= {host}
@@ -64,7 +63,7 @@ class Breakers:
 
     def refresh(self) -> frozenset[str]:
         """Read which hosts' breakers are open; `is_open` answers from memory until the next time."""
-        with self._wall():
+        with wall(LedgerUnavailable):
             raw = cast("dict[str, str]", self._client.hgetall(keys.BREAKERS))
         self._open = frozenset(name.removeprefix("open:") for name in raw if name.startswith("open:"))
         return self._open
@@ -75,13 +74,6 @@ class Breakers:
 
     def may_probe(self, host: str) -> bool:
         """Is it this process's turn to ask the host?"""
-        with self._wall():
+        with wall(LedgerUnavailable):
             reply = self._scripts.run("probe", (keys.BREAKERS,), (host, self._clock.now_ms(), PROBE_MS))
         return reply[0] == "PROBE"
-
-    @contextmanager
-    def _wall(self) -> Iterator[None]:
-        try:
-            yield
-        except redis.RedisError:
-            raise LedgerUnavailable from None

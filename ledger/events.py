@@ -4,7 +4,6 @@ Moves write it inside their own script; here it is read, and trimmed, never past
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,6 +12,7 @@ import redis
 from ledger import keys
 from ledger.clock import Clock
 from ledger.errors import LedgerUnavailable
+from ledger.wall import wall
 
 Entries = list[tuple[str, dict[str, str]]]
 
@@ -40,7 +40,7 @@ class Events:
         before = "+"
         while len(found) < limit and scan > 0:
             page = min(1000 if key else limit, scan)
-            with self._wall():
+            with wall(LedgerUnavailable):
                 raw = cast("Entries", self._client.xrevrange(keys.EVENTS, before, "-", count=page))
             found += [Event(*entry) for entry in raw if key is None or entry[1].get("key") == key]
             if len(raw) < page:
@@ -55,7 +55,7 @@ class Events:
             latest = self.newest(1)
             after = latest[-1].id if latest else "0"
         while True:
-            with self._wall():
+            with wall(LedgerUnavailable):
                 raw = cast("Any", self._client.xread({keys.EVENTS: after}, count=500, block=block_ms))
             entries = _entries_of(raw)
             if entries:
@@ -66,7 +66,7 @@ class Events:
 
     def join(self, group: str) -> None:
         """A new group begins with the oldest event that is kept; one that is known goes on where it was."""
-        with self._wall():
+        with wall(LedgerUnavailable):
             try:
                 self._client.xgroup_create(keys.EVENTS, group, id="0", mkstream=True)
             except redis.ResponseError as error:
@@ -75,7 +75,7 @@ class Events:
 
     def take(self, group: str, consumer: str, *, count: int, block_ms: int = 0, after: str = ">") -> list[Event]:
         """New events for this consumer; with `after`, those that it took before and has not acknowledged."""
-        with self._wall():
+        with wall(LedgerUnavailable):
             raw = cast(
                 "Any",
                 self._client.xreadgroup(group, consumer, {keys.EVENTS: after}, count=count, block=block_ms or None),
@@ -84,17 +84,17 @@ class Events:
 
     def claim(self, group: str, consumer: str, *, idle_ms: int, count: int) -> list[Event]:
         """What another consumer took so long ago that it may be dead: it is this one's now."""
-        with self._wall():
+        with wall(LedgerUnavailable):
             raw = cast("Any", self._client.xautoclaim(keys.EVENTS, group, consumer, idle_ms, "0-0", count=count))
         return [Event(place, fields or {}) for place, fields in raw[1]]
 
     def ack(self, group: str, event_id: str) -> None:
-        with self._wall():
+        with wall(LedgerUnavailable):
             self._client.xack(keys.EVENTS, group, event_id)
 
     def leave(self, group: str, consumer: str) -> None:
         """Forget a consumer that comes no more; not one that still owes something: that is claimed by another."""
-        with self._wall():
+        with wall(LedgerUnavailable):
             owed = cast("Any", self._client.xpending_range(keys.EVENTS, group, "-", "+", 1, consumername=consumer))
             if not owed:
                 self._client.xgroup_delconsumer(keys.EVENTS, group, consumer)
@@ -102,13 +102,13 @@ class Events:
     def alarm(self, verb: str, *, actor: str, **fields: str) -> None:
         """Something that is no move, and that somebody must see."""
         entry = {"verb": verb, "actor": actor, "at": str(self._clock.now_ms())} | fields
-        with self._wall():
+        with wall(LedgerUnavailable):
             self._client.xadd(keys.EVENTS, cast("Any", entry))
 
     def trim(self, keep_ms: int) -> int:
         """Forget what is older than `keep_ms`, but nothing that a group has not acknowledged. Returns how many."""
         oldest = _place(f"{self._clock.now_ms() - keep_ms}-0")
-        with self._wall():
+        with wall(LedgerUnavailable):
             for group in self._client.xinfo_groups(keys.EVENTS) if self._exists() else []:
                 oldest = min(oldest, _place(group["last-delivered-id"]))
                 waiting = self._client.xpending(keys.EVENTS, group["name"])
@@ -118,13 +118,6 @@ class Events:
 
     def _exists(self) -> bool:
         return bool(self._client.exists(keys.EVENTS))
-
-    @contextmanager
-    def _wall(self) -> Iterator[None]:
-        try:
-            yield
-        except redis.RedisError:
-            raise LedgerUnavailable from None
 
 
 def _place(entry_id: str) -> tuple[int, int]:

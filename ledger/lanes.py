@@ -4,8 +4,6 @@
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
@@ -15,6 +13,7 @@ import redis
 from ledger import keys
 from ledger.clock import Clock
 from ledger.errors import LedgerUnavailable
+from ledger.wall import wall
 
 ALL = "*"
 
@@ -44,14 +43,14 @@ class Lanes:
 
     def pause(self, lane: Lane, terminal: str, *, actor: str, reason: str, until_ms: int = 0) -> None:
         """The value opens with `until`, which is all that the scripts read of it."""
-        with self._wall():
+        with wall(LedgerUnavailable):
             pipeline = self._client.pipeline()
             pipeline.hset(keys.LANES, f"{lane}:{terminal}", f"{until_ms} " + json.dumps([actor, reason]))
             self._tell(pipeline, "pause", lane, terminal, actor, reason)
             pipeline.execute()
 
     def unpause(self, lane: Lane, terminal: str, *, actor: str, reason: str) -> None:
-        with self._wall():
+        with wall(LedgerUnavailable):
             pipeline = self._client.pipeline()
             pipeline.hdel(keys.LANES, f"{lane}:{terminal}")
             self._tell(pipeline, "unpause", lane, terminal, actor, reason)
@@ -59,7 +58,7 @@ class Lanes:
 
     def stops(self) -> list[Stop]:
         """Who is stopped now."""
-        with self._wall():
+        with wall(LedgerUnavailable):
             raw = cast("dict[str, str]", self._client.hgetall(keys.LANES))
         stops = []
         for name, value in sorted(raw.items()):
@@ -88,10 +87,3 @@ class Lanes:
         at = str(self._clock.now_ms())
         entry = {"verb": verb, "lane": str(lane), "terminal": terminal, "actor": actor, "reason": why, "at": at}
         pipeline.xadd(keys.EVENTS, cast("dict[redis.typing.FieldT, redis.typing.EncodableT]", entry))
-
-    @contextmanager
-    def _wall(self) -> Iterator[None]:
-        try:
-            yield
-        except redis.RedisError:
-            raise LedgerUnavailable from None

@@ -1,12 +1,11 @@
-"""The ledger: the truth about every transfer. It is read here, and changed by three scripts only: create, claim, move.
+"""The ledger: the truth about every transfer. It is changed by three scripts only: create, claim, move.
 
 What may follow what stands in `ledger.states`; the scripts get the row of the verb and refuse every other from-state.
-A reply is a value: `Moved`, `Refused`, or what `claim` and `create` can say besides. Redis errors die at this wall.
+A reply is a value: `Moved`, `Refused`, or what `claim` and `create` can say besides. Redis errors end at its wall.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from ledger import keys
 from ledger.clock import Clock
 from ledger.draft import Draft, apart
 from ledger.errors import LedgerUnavailable
+from ledger.reader import Reader
 from ledger.record import FIRST_EPOCH, Challenge, Record
 from ledger.replies import (
     Behind,
@@ -32,6 +32,7 @@ from ledger.replies import (
 )
 from ledger.scripts import Call, Scripts
 from ledger.states import MOVES, Advance, State, Verb
+from ledger.wall import wall
 
 #: How often a suffix is looked for anew before `create` gives up: each round asks the bitmap, so a second one is rare.
 _ROUNDS = 50
@@ -46,10 +47,9 @@ _CHALLENGE_MS = 7 * 86_400_000
 _TOLD = ("code", "reason", "evidence", "next", "not_before", "asked", "attempts")
 
 
-class Ledger:
+class Ledger(Reader):
     def __init__(self, client: redis.Redis, clock: Clock) -> None:
-        self.client = client
-        self._clock = clock
+        super().__init__(client, clock)
         self._scripts = Scripts(client, ("create", "claim", "move"))
         self.seen = 0  #: the highest sequence that this process was told: the ledger can't be behind it
         self.behind = 0  #: a sequence that should have been higher: the ledger went back, and this process saw it
@@ -65,7 +65,7 @@ class Ledger:
             records = {at: drafts[at].record(suffix, now_ms) for at, suffix in waiting.items()}
             calls = [_creation(records[at], drafts[at], suffix, actor, limit) for at, suffix in waiting.items()]
             before = self.seen
-            with self._wall():
+            with wall(LedgerUnavailable):
                 replies = self._scripts.run_many(calls)
             again: dict[int, int] = {}
             for at, reply in zip(waiting, replies, strict=True):
@@ -93,7 +93,7 @@ class Ledger:
         extra_keys = (keys.LANES, keys.BREAKERS, keys.RATES)
         before = self.seen
         extra_args = (lane, record.terminal, host, gap_ms, before)
-        with self._wall():
+        with wall(LedgerUnavailable):
             reply = self._scripts.run("claim", (*call[1], *extra_keys), (*call[2], *extra_args))
         match reply[0]:
             case "WAIT":
@@ -109,14 +109,14 @@ class Ledger:
         """Any other row of the table. `details` are those of `_call`."""
         _, script_keys, args = self._call(record, verb, actor=actor, **details)
         before = self.seen
-        with self._wall():
+        with wall(LedgerUnavailable):
             return self._moved(self._scripts.run("move", script_keys, args), before)
 
     def move_many(self, moves: Sequence[tuple[Record, Verb, dict[str, Any]]], *, actor: str) -> list[Moved | Refused]:
         """Many moves in one round trip."""
         calls = [self._call(record, verb, actor=actor, **details) for record, verb, details in moves]
         before = self.seen
-        with self._wall():
+        with wall(LedgerUnavailable):
             replies = self._scripts.run_many(calls)
         if any(isinstance(reply, Exception) for reply in replies):
             raise LedgerUnavailable
@@ -173,73 +173,6 @@ class Ledger:
         more = (keys.md(challenge.md),) if challenge else ()
         return "move", (*_keys(record), *more), [text]
 
-    # Reading.
-
-    def get(self, key: str) -> Record | None:
-        with self._wall():
-            raw = cast("dict[str, str]", self.client.hgetall(keys.record(key)))
-        return Record.from_hash(raw) if raw.get("key") == key else None
-
-    def by_reference(self, reference: str) -> Record | None:
-        return self._by(keys.reference(reference))
-
-    def by_handle(self, handle: str) -> Record | None:
-        return self._by(keys.handle(handle))
-
-    def by_md(self, md: str) -> Record | None:
-        return self._by(keys.md(md))
-
-    def challenge(self, record: Record) -> Challenge | None:
-        with self._wall():
-            text = cast("str | None", self.client.get(keys.challenge(record.key)))
-        return Challenge(**json.loads(text)) if text else None
-
-    def due(self, limit: int) -> list[Record]:
-        """Who must be looked at now, longest due first. Nobody is taken out: only a move changes `due`."""
-        with self._wall():
-            names = cast(
-                "list[str]", self.client.zrangebyscore(keys.DUE, "-inf", self._clock.now_ms(), start=0, num=limit)
-            )
-        return self.get_many(names)
-
-    def in_state(self, state: State, limit: int = 100) -> list[Record]:
-        """Unfinished transfers of one state, longest in it first."""
-        with self._wall():
-            names = cast(
-                "list[str]", self.client.zrangebylex(keys.OPEN, f"[{state}:", f"({state};", start=0, num=limit)
-            )
-        return self.get_many([name.split(":", 2)[2] for name in names])
-
-    def all_in_state(self, state: State, page: int) -> Iterator[Record]:
-        """Every unfinished transfer of one state, a page a round trip; who moves meanwhile may be missed."""
-        after = f"[{state}:"
-        while True:
-            with self._wall():
-                names = cast("list[str]", self.client.zrangebylex(keys.OPEN, after, f"({state};", start=0, num=page))
-            yield from self.get_many([name.split(":", 2)[2] for name in names])
-            if len(names) < page:
-                return
-            after = f"({names[-1]}"
-
-    def get_many(self, names: Sequence[str]) -> list[Record]:
-        pipeline = self.client.pipeline(transaction=False)
-        for name in names:
-            pipeline.hgetall(keys.record(name))
-        with self._wall():
-            raws = pipeline.execute()
-        return [Record.from_hash(raw) for name, raw in zip(names, raws, strict=True) if raw.get("key") == name]
-
-    def counters(self) -> dict[str, int]:
-        """`n:<state>:<currency>`, `sum:<state>:<currency>` (minor units), `used:<space>`, `sequence`."""
-        with self._wall():
-            raw = cast("dict[str, str]", self.client.hgetall(keys.COUNTERS))
-        return {name: int(value) for name, value in raw.items()}
-
-    def _by(self, name: str) -> Record | None:
-        with self._wall():
-            key = cast("str | None", self.client.get(name))
-        return self.get(key) if key else None
-
     # Replies.
 
     def _moved(self, reply: Sequence[str], before: int) -> Moved | Refused:
@@ -274,13 +207,6 @@ class Ledger:
                 return Exhausted()
             case word:
                 raise AssertionError(f"the script answered a word that is not in its header: {word}")
-
-    @contextmanager
-    def _wall(self) -> Iterator[None]:
-        try:
-            yield
-        except redis.RedisError:
-            raise LedgerUnavailable from None
 
 
 def _creation(record: Record, draft: Draft, suffix: int, actor: str, limit: int) -> Call:

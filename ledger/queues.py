@@ -4,8 +4,6 @@ It only reads. A message is a doorbell: what must not be lost is in the ledger, 
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,6 +12,7 @@ import redis
 from ledger.clock import Clock
 from ledger.doorbell import NAMESPACE, QUEUES
 from ledger.errors import LedgerUnavailable
+from ledger.wall import wall
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Queues:
             pipeline.hlen(f"{NAMESPACE}:{name}.msgs")
             pipeline.lindex(f"{NAMESPACE}:{name}", 0)
             pipeline.zcard(f"{NAMESPACE}:{name}.XQ")
-        with self._wall():
+        with wall(LedgerUnavailable):
             raw = pipeline.execute()
             return [self._queue(name, *raw[at * 4 : at * 4 + 4]) for at, name in enumerate(QUEUES)]
 
@@ -55,10 +54,3 @@ class Queues:
         except (ValueError, TypeError, AttributeError):
             return 0  # somebody else's message: it has no age that we know
         return max(0, self._clock.now_ms() - sent_ms) if sent_ms else 0
-
-    @contextmanager
-    def _wall(self) -> Iterator[None]:
-        try:
-            yield
-        except redis.RedisError:
-            raise LedgerUnavailable from None

@@ -5,8 +5,7 @@ tombstone, and a `refence` that succeeds is the proof that no send began under t
 proof. The rules are those of `docs/design.md`, "The vault"; each was found by a model checker.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,6 +15,7 @@ from ledger import keys
 from ledger.errors import VaultUnavailable
 from ledger.scripts import Call, Scripts
 from ledger.sealing import Purpose
+from ledger.wall import wall
 
 
 class There(StrEnum):
@@ -76,7 +76,7 @@ class Vault:
     def put_cards(self, blobs: Sequence[tuple[str, int, str, int]]) -> list[Put]:
         """Many cards in one round trip: (key, epoch, sealed, ms to live) each."""
         calls = [_put(Purpose.CARD, key, epoch, sealed, ttl_ms, "") for key, epoch, sealed, ttl_ms in blobs]
-        with self._wall():
+        with wall(VaultUnavailable):
             replies = self._scripts.run_many(calls)
         if any(isinstance(reply, Exception) for reply in replies):
             raise VaultUnavailable
@@ -117,19 +117,12 @@ class Vault:
 
     def high_water(self) -> int:
         """The highest sequence of the ledger that was told to the vault; 0 if it remembers none."""
-        with self._wall():
+        with wall(VaultUnavailable):
             return int(str(self.client.get(keys.HIGH_WATER) or 0))
 
     def _run(self, call: Call) -> list[str]:
-        with self._wall():
+        with wall(VaultUnavailable):
             return self._scripts.run(*call)
-
-    @contextmanager
-    def _wall(self) -> Iterator[None]:
-        try:
-            yield
-        except redis.RedisError:
-            raise VaultUnavailable from None
 
 
 def _put(purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str) -> Call:
