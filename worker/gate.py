@@ -99,11 +99,12 @@ class Gate:
         )
 
     def closed(self, record: Record, lane: Lane) -> Wait | Stopped | None:
-        """Is it known, without a round trip, that nothing can be sent now? Then no token is asked for either."""
+        """Is it known, without a round trip, that nothing can be sent now? Then no token is asked for either.
+
+        Both answers are falsy, as whatever is not `Moved`: ask for None.
+        """
         if stop := self._lanes.stopped(lane, record.terminal):
             return Stopped(stop.until_ms)
-        if self._unfit.is_set():
-            return Wait(_STOPPED_MS, "unfit")
         hosts = {self._rule.hosts[lane]}
         if lane is Lane.SEND or self._rule.confirm_needs_token:
             hosts.add(self._rule.token_host)

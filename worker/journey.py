@@ -56,7 +56,8 @@ class Journey:
             return None  # an early ring: its time stands in `due`
         if record.rings and self.vault.look(Purpose.CARD, key) in {There.NOTHING, There.CLOSED}:
             return None  # its producer died before the card was in: it may bring it again, until the deadline
-        if closed := gate.closed(record, Lane.SEND):
+        closed = gate.closed(record, Lane.SEND)
+        if closed is not None:
             return gate.postpone(record, closed)
         token = gate.token(record)
         if token is None:
@@ -81,10 +82,11 @@ class Journey:
     def confirm(self, key: str) -> None:
         """A resumed transfer: token, claim, burn the PaRes, confirm, record."""
         record, gate, steps, scribe = self._known(key), self.gate, self.steps, self.scribe
-        if record.state is not State.RESUMED or self.clock.now_ms() < record.next:
-            return None
+        if record.state is not State.RESUMED or not gate.is_fit or self.clock.now_ms() < record.next:
+            return None  # as above
         challenge = self.ledger.challenge(record)
-        if closed := gate.closed(record, Lane.CONFIRM):
+        closed = gate.closed(record, Lane.CONFIRM)
+        if closed is not None:
             return gate.postpone(record, closed)
         token = gate.token(record) if gate.confirm_needs_token else None
         if token is None and gate.confirm_needs_token:

@@ -91,7 +91,7 @@ class Steps:
             case bank.Challenge():
                 self._scribe.park(record, outcome)
             case bank.NotSent():
-                self.give_back(record, burnt, outcome.why, outcome.retry_after_s)
+                self.give_back(record, burnt, outcome.why)
             case bank.Unclear():
                 self._scribe.doubt(record, outcome.why, fields={"code": outcome.code, "evidence": outcome.evidence})
         with suppress(LedgerUnavailable):
@@ -99,7 +99,7 @@ class Steps:
         with suppress(LedgerUnavailable):
             self._consequences.heard(record, outcome)
 
-    def give_back(self, record: Record, burnt: Burnt, reason: str, retry_after_s: float | None = None) -> None:
+    def give_back(self, record: Record, burnt: Burnt, reason: str) -> None:
         """Proved not sent: the blob goes back into the vault, the transfer back into the queue."""
         is_card = record.phase is Phase.SEND
         purpose = Purpose.CARD if is_card else Purpose.PARES
@@ -109,7 +109,7 @@ class Steps:
         )
         match unburnt:
             case Unburn.DONE | Unburn.ALREADY:
-                self._tries.again(record, _BACK[record.phase], reason, retry_after_s)
+                self._tries.again(record, _BACK[record.phase], reason)
             case Unburn.NOTHING if record.phase is Phase.SEND:
                 self._scribe.die(record, "card_lost")
             case Unburn.NOTHING:

@@ -35,8 +35,9 @@ class Tries:
             retry_after_s=retry_after_s,
             chance=self._chance,
         )
+        is_over = record.phase is Phase.CONFIRM and now_ms >= deadline_ms
         fields: dict[str, str | int] = {"attempts": attempts, "evidence": Evidence.NOT_SENT}
-        if isinstance(decision, policy.Retry):
+        if isinstance(decision, policy.Retry) and not is_over:
             fields |= {"next": decision.at_ms, "rings": 0, "reason": reason}
             self._scribe.move(record, verb, due=decision.at_ms, fields=fields, unset=("asks", "reads", "read"))
         elif record.phase is Phase.SEND:

@@ -1,7 +1,5 @@
 """What was proved not to have been sent, and what a person or a deadline may end: each end needs its proof first."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -14,36 +12,8 @@ from ledger.states import State, Verb
 from ledger.vault import There
 from sandbox import Rule
 from tests.journey.conftest import Stage
-from worker.bank import NotSent
+from tests.journey.scenes import asked, parked, resumed, said, unreachable
 from worker.policy import RetryRule
-
-
-@dataclass
-class Unreachable:
-    """A bank that no connection reaches. `meanwhile` happens between the card and the answer."""
-
-    has_status: bool = True
-    meanwhile: Callable[[], object] = bool
-    calls: int = 0
-
-    def transfer(self, *_: Any, **__: Any) -> NotSent:
-        self.calls += 1
-        self.meanwhile()
-        return NotSent("refused")
-
-    confirm = transfer
-
-
-def unreachable(stage: Stage, meanwhile: Callable[[], object] = bool) -> Unreachable:
-    bank = Unreachable(meanwhile=meanwhile)
-    stage.journey.bank = bank  # type: ignore[assignment]  # the edge: what the journey asks of it is there
-    return bank
-
-
-def asked(stage: Stage, key: str, what: str) -> None:
-    """A person asks, and a worker is rung for."""
-    stage.worker.scribe.move(stage.record(key), Verb.ASK, due=stage.clock.now_ms(), fields={"asked": what})
-    stage.journey.inquire(key)
 
 
 def dead(stage: Stage) -> str:
@@ -55,23 +25,6 @@ def dead(stage: Stage) -> str:
     stage.journey.bank = stage.bank
     assert (stage.state(key), stage.record(key).reason) == (State.DEAD, "attempts_used_up")
     return key
-
-
-def parked(stage: Stage) -> str:
-    key = stage.new("[3ds]")
-    stage.journey.execute(key)
-    assert stage.state(key) is State.PARKED
-    return key
-
-
-def resumed(stage: Stage) -> str:
-    key = parked(stage)
-    stage.answer_challenge(key)
-    return key
-
-
-def said(stage: Stage) -> str:
-    return stage.events.newest(1)[0].fields["said"]
 
 
 def test_a_card_that_was_not_sent_goes_back_and_pays_later(stage: Stage) -> None:

@@ -41,7 +41,6 @@ class NotSent:
     """Proved: no byte of the request left. `why` is a word of ours (`refused`, `dns`, `tls`, `connect_timeout`)."""
 
     why: str
-    retry_after_s: float | None = None
     evidence: Evidence = Evidence.NOT_SENT
 
 

@@ -1,0 +1,54 @@
+"""Where a transfer stands, and what meets it there: what several tests of the journey begin with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.states import State, Verb
+from tests.journey.conftest import Stage
+from worker.bank import NotSent
+
+
+@dataclass
+class Unreachable:
+    """A bank that no connection reaches. `meanwhile` happens between the card and the answer."""
+
+    has_status: bool = True
+    meanwhile: Callable[[], object] = bool
+    calls: int = 0
+
+    def transfer(self, *_: Any, **__: Any) -> NotSent:
+        self.calls += 1
+        self.meanwhile()
+        return NotSent("refused")
+
+    confirm = transfer
+
+
+def unreachable(stage: Stage, meanwhile: Callable[[], object] = bool) -> Unreachable:
+    bank = Unreachable(meanwhile=meanwhile)
+    stage.journey.bank = bank  # type: ignore[assignment]  # the edge: what the journey asks of it is there
+    return bank
+
+
+def asked(stage: Stage, key: str, what: str) -> None:
+    """A person asks, and a worker is rung for."""
+    stage.worker.scribe.move(stage.record(key), Verb.ASK, due=stage.clock.now_ms(), fields={"asked": what})
+    stage.journey.inquire(key)
+
+
+def parked(stage: Stage) -> str:
+    key = stage.new("[3ds]")
+    stage.journey.execute(key)
+    assert stage.state(key) is State.PARKED
+    return key
+
+
+def resumed(stage: Stage) -> str:
+    key = parked(stage)
+    stage.answer_challenge(key)
+    return key
+
+
+def said(stage: Stage) -> str:
+    return stage.events.newest(1)[0].fields["said"]

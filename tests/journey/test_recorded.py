@@ -1,0 +1,203 @@
+"""What the record says of an answer, and when the bank is asked again: a person, or the next worker, reads it."""
+
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from ledger.lanes import Lane
+from ledger.record import Record
+from ledger.states import State, Verb
+from sandbox import Rule
+from tests.journey.conftest import Stage
+from tests.journey.scenes import asked, said, unreachable
+from worker.bank import CodeClass, Declined, Paid, StatusReport, StatusWord, TransferOutcome
+from worker.policy import RetryRule
+
+
+class Saying:
+    """A bank that says this; the edge of the journey."""
+
+    has_status = True
+
+    def __init__(self, outcome: TransferOutcome | None = None, report: StatusReport | None = None) -> None:
+        self._outcome = outcome
+        self._report = report
+
+    def transfer(self, *_: Any, **__: Any) -> Any:
+        return self._outcome
+
+    def status(self, *_: Any, **__: Any) -> Any:
+        return self._report
+
+
+def sent(stage: Stage, outcome: TransferOutcome) -> Record:
+    stage.journey.bank = Saying(outcome)  # type: ignore[assignment]  # the edge: what the journey asks of it is there
+    key = stage.new()
+    stage.journey.execute(key)
+    return stage.record(key)
+
+
+def in_doubt(stage: Stage, word: StatusWord) -> str:
+    """Sent, not answered; the bank says this of it."""
+    key = stage.new("[drop-before]")
+    stage.journey.execute(key)
+    assert stage.state(key) is State.IN_DOUBT
+    stage.journey.bank = Saying(report=StatusReport(word))  # type: ignore[assignment]  # as above
+    return key
+
+
+def test_a_paid_one_keeps_all_that_the_bank_said(stage: Stage) -> None:
+    paid = Paid("id", "reference", "int", "440563******5096", "552204******6736", "sender-id", "receiver-id")
+
+    record = asdict(sent(stage, paid))
+
+    said_by_bank = asdict(paid)
+    said_by_bank["bank_reference"] = said_by_bank.pop("reference")
+    assert record["state"] is State.PAID
+    assert {name: record[name] for name in said_by_bank} == said_by_bank
+    assert record["reason"] == ""
+
+
+def test_a_paid_one_keeps_the_masks_that_are_known_where_the_bank_showed_none(stage: Stage) -> None:
+    assert sent(stage, Paid()).receiver_card == "552204******6736"
+
+
+def test_a_declined_one_keeps_its_code_and_why(stage: Stage) -> None:
+    record = sent(stage, Declined("484", "Insufficient funds", CodeClass.DECLINED, bank_id="id", reference="ref"))
+
+    assert (record.state, record.code, record.message) == (State.DECLINED, "484", "Insufficient funds")
+    assert (record.reason, record.evidence) == ("declined_D", "answered")
+    assert (record.bank_id, record.bank_reference) == ("id", "ref")
+
+
+def test_a_doubt_keeps_the_code_that_made_it(stage: Stage) -> None:
+    key = stage.new("[decline:454]")
+
+    stage.journey.execute(key)
+
+    record = stage.record(key)
+    assert (record.state, record.code, record.reason) == (State.IN_DOUBT, "454", "question_code")
+
+
+def test_one_that_died_keeps_its_tries_and_the_last_reason(stage: Stage) -> None:
+    stage.with_rules(retry=RetryRule(attempts=2))
+    unreachable(stage)
+    key = stage.new()
+    stage.journey.execute(key)
+    stage.later(60)
+
+    record = stage.record(key)
+    assert (record.state, record.attempts, record.evidence) == (State.DEAD, 2, "not_sent")
+    assert (record.reason, record.message) == ("attempts_used_up", "refused")
+
+
+def test_a_try_begins_its_rings_and_its_questions_anew(stage: Stage) -> None:
+    """What was asked about the last try says nothing of the next one."""
+    key = stage.new()
+    record = stage.record(key)
+    stage.worker.gate.claim(record, Lane.SEND)
+    fields: dict[str, str | int] = {"rings": 3, "asks": 5, "reads": 2, "read": "not_found"}
+    stage.worker.scribe.doubt(record, "lease_over", fields=fields)
+    stage.clock.advance(6)
+
+    stage.journey.inquire(key)
+
+    record = stage.record(key)
+    assert record.state is State.QUEUED, "its card was still there: nothing was sent, and it is queued again"
+    assert (record.rings, record.asks, record.reads, record.read) == (0, 0, 0, "")
+    assert (record.reason, record.attempts) == ("worker_lost", 1)
+
+
+def test_a_held_one_is_never_queued_again_whatever_lies_in_the_vault(stage: Stage) -> None:
+    key = stage.new()
+    record = stage.record(key)
+    stage.worker.gate.claim(record, Lane.SEND)
+    stage.worker.scribe.doubt(record, "lease_over")
+    stage.worker.scribe.hold(stage.record(key), "a person's")
+    epoch = stage.record(key).epoch
+
+    asked(stage, key, "inquire")
+
+    assert (stage.state(key), stage.record(key).epoch) == (State.HELD, epoch)
+    assert stage.sandbox.book.calls["status"] == 1
+
+
+@pytest.mark.parametrize("seconds", [0, 500])
+def test_the_bank_says_when_to_come_back(stage: Stage, seconds: int) -> None:
+    """`Retry-After` is kept, however short our own wait would be."""
+    stage.with_rules(retry=RetryRule(attempts=9, min_backoff_s=2, max_backoff_s=2))
+    stage.sandbox.faults.add(Rule("token", "status", http_status=503, times=1, seconds=seconds))
+    key = stage.new()
+
+    stage.journey.execute(key)
+
+    assert stage.record(key).next - stage.clock.now_ms() == max(seconds, 1) * 1000
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "reason"),
+    [
+        (StatusWord.NOT_YET, State.HELD, "bank_says_not_yet"),
+        (StatusWord.NOT_FOUND, State.HELD, "bank_says_not_found"),
+        (StatusWord.CHALLENGE_OPEN, State.EXPIRED, "bank_status_challenge_open"),
+    ],
+)
+def test_what_is_not_final_is_believed_at_the_third_time_after_the_horizon(
+    stage: Stage, word: StatusWord, state: State, reason: str
+) -> None:
+    """And the questions are apart, however often somebody rings."""
+    key = in_doubt(stage, word)
+    stage.clock.advance(3600)
+
+    for reads in (1, 2):
+        stage.journey.inquire(key)
+        stage.journey.inquire(key)
+        record = stage.record(key)
+        assert (record.state, record.reads, record.read) == (State.IN_DOUBT, reads, word)
+        assert record.next == stage.clock.now_ms() + 150_000
+        stage.clock.advance(150)
+    stage.journey.inquire(key)
+
+    assert (stage.state(key), stage.record(key).reason) == (state, reason)
+
+
+def test_an_answer_that_differs_begins_the_count_anew(stage: Stage) -> None:
+    key = in_doubt(stage, StatusWord.NOT_FOUND)
+    stage.clock.advance(3600)
+    counted = []
+
+    for word in (StatusWord.NOT_FOUND, StatusWord.CHALLENGE_OPEN, StatusWord.UNANSWERED, StatusWord.CHALLENGE_OPEN):
+        stage.journey.bank = Saying(report=StatusReport(word))  # type: ignore[assignment]  # as above
+        stage.clock.advance(150)
+        stage.journey.inquire(key)
+        counted.append((stage.record(key).reads, stage.record(key).read))
+
+    assert counted == [(1, "not_found"), (1, "challenge_open"), (1, "challenge_open"), (2, "challenge_open")]
+    assert stage.state(key) is State.IN_DOUBT
+
+
+def test_a_dead_one_whose_card_did_not_open_is_not_ended_by_a_requeue(stage: Stage) -> None:
+    """Only a discard ends it; a requeue finds no card."""
+    key = stage.new()
+    stage.journey.bank = Saying()  # type: ignore[assignment]  # as above
+    stage.vault.client.flushall()
+    record = stage.record(key)
+    stage.worker.gate.claim(record, Lane.SEND)
+    stage.worker.scribe.die(record, "card_unreadable")
+    stage.journey.bank = stage.bank
+
+    asked(stage, key, "requeue")
+
+    assert (stage.state(key), said(stage)) == (State.DEAD, "its card is gone: pay it under a new reference")
+
+
+def test_an_operators_verb_is_not_needed_where_the_deadline_ends_it(stage: Stage) -> None:
+    """A ring at the very deadline ends it, and sends nothing."""
+    key = stage.new()
+    stage.clock.advance(900)
+
+    stage.journey.execute(key)
+
+    assert (stage.state(key), stage.record(key).reason) == (State.EXPIRED, "deadline")
+    assert [event.fields["verb"] for event in stage.events.newest(1)] == [Verb.EXPIRE]
