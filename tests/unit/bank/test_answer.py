@@ -330,5 +330,16 @@ class TestToken:
             reason, Evidence.ANSWERED, status, retry_after_s=3.0
         )
 
+    @pytest.mark.parametrize(
+        "error",
+        [
+            *("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "invalid_scope"),
+            *("unsupported_grant_type", "access_denied", "server_error", "temporarily_unavailable"),
+        ],
+    )
+    def test_oauth_s_own_words_are_told_as_they_are(self, error: str) -> None:
+        """Those of RFC 6749, sections 4.1.2.1 and 5.2; no other word of a body gets into a record."""
+        assert read_token(heard({"error": error}, 400)) == TokenRefused(error, Evidence.ANSWERED, 400)
+
     def test_a_token_never_shows_itself(self) -> None:
         assert "DCEB8O" not in repr(read_token(heard(self.SAMPLE)))

@@ -84,23 +84,25 @@ def test_a_transaction_may_stand_one_level_higher() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "word"),
+    ("code", "word", "why"),
     [
-        ("101", StatusWord.UNANSWERED),
-        ("102", StatusWord.NOT_FOUND),
-        (102, StatusWord.NOT_FOUND),
-        ("103", StatusWord.UNANSWERED),
-        ("104", StatusWord.UNANSWERED),
-        ("106", StatusWord.UNANSWERED),
-        ("107", StatusWord.NOT_YET),
-        ("109", StatusWord.UNANSWERED),
-        ("108", StatusWord.UNANSWERED),
-        ("0", StatusWord.UNANSWERED),
-        ("", StatusWord.UNANSWERED),
+        ("101", StatusWord.UNANSWERED, "rejected"),
+        ("102", StatusWord.NOT_FOUND, ""),
+        (102, StatusWord.NOT_FOUND, ""),
+        ("103", StatusWord.UNANSWERED, "ask_again"),
+        ("104", StatusWord.UNANSWERED, "wrong_terminal"),
+        ("106", StatusWord.UNANSWERED, "bank_error"),
+        ("107", StatusWord.NOT_YET, ""),
+        ("109", StatusWord.UNANSWERED, "wrong_terminal"),
+        ("108", StatusWord.UNANSWERED, "unknown_result"),
+        ("0", StatusWord.UNANSWERED, "unknown_result"),
+        ("", StatusWord.UNANSWERED, "unknown_result"),
     ],
 )
-def test_the_result_s_code_comes_first(code: object, word: StatusWord) -> None:
-    assert status(status_body(code=code)).word is word
+def test_the_result_s_code_comes_first(code: object, word: StatusWord, why: str) -> None:
+    report = status(status_body(code=code))
+
+    assert (report.word, report.why, report.result_code) == (word, why, str(code))
 
 
 @pytest.mark.parametrize(
