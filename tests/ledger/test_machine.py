@@ -36,7 +36,9 @@ WHICH = st.integers(0, 11)
 MOODS = ("challenges", "executes", "challenges", "rejects", "gets lost")  #: what becomes of a transfer, mostly
 WHO = st.sampled_from([0, 0, 0, 0, 0, 1, 2, 3, 4, 5])  #: mostly who brings it on
 ANYBODY = st.integers(0, 5)
+TWO = st.one_of(st.just((0, 0)), st.tuples(ANYBODY, ANYBODY))  #: mostly two of those who bring it on
 HOW = st.sampled_from([0] * 10 + [1, 2, 3])  #: mostly the good way: else few transfers would get far
+ODD = st.sampled_from([0, 0, 0, 1, 2, 3])  #: in a race the good way alone shows little
 HOWS = st.lists(HOW, max_size=8)
 
 
@@ -64,7 +66,7 @@ class Machine(RuleBasedStateMachine):
         self._go_on(self._come(which, who), hows)
 
     @precondition(lambda self: self._open())
-    @rule(which=WHICH, whos=st.tuples(ANYBODY, ANYBODY), race=st.lists(st.tuples(st.booleans(), HOW), max_size=16))
+    @rule(which=WHICH, whos=TWO, race=st.lists(st.tuples(st.booleans(), ODD), min_size=3, max_size=16))
     def two_come_at_once(self, which: int, whos: tuple[int, int], race: list[tuple[bool, int]]) -> None:
         """Both have read the same, and go on by turns."""
         two = [self._come(which, who) for who in whos]
