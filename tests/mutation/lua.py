@@ -4,6 +4,7 @@
 `make test`; `tests/README.md` has the figures of the last run, and the reason for each survivor.
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -65,6 +66,7 @@ def near(script: str) -> tuple[str, ...]:
 
 
 def main() -> int:
+    os.environ.setdefault("TRANSFERS_MACHINES", "50")  # of the far pass: each mutant meets them all
     with copy_of_the_tree() as tree:
         folder = tree / "ledger" / "scripts"
         texts = {path.name: path.read_text() for path in folder.glob("*.lua")}
