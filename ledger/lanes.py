@@ -79,7 +79,9 @@ class Lanes:
 
     def stopped(self, lane: Lane, terminal: str) -> Stop | None:
         """As of the last `refresh`: half a second old at the most. `claim` sees them as they are."""
-        return next((stop for stop in self._seen if stop.lane is lane and stop.terminal in {ALL, terminal}), None)
+        now_ms = self._clock.now_ms()
+        those = (stop for stop in self._seen if stop.lane is lane and stop.terminal in {ALL, terminal})
+        return next((stop for stop in those if stop.until_ms == 0 or stop.until_ms > now_ms), None)
 
     def _tell(
         self, pipeline: "redis.client.Pipeline", verb: str, lane: Lane, terminal: str, actor: str, why: str

@@ -101,7 +101,8 @@ class Ledger(Reader):
             case "STOPPED":
                 return Stopped(int(reply[1]))
             case "BEHIND":
-                return Behind(int(reply[1]))
+                self.behind = int(reply[1]) or 1
+                return Behind(self.behind)
             case _:
                 return self._moved(reply, before)
 

@@ -103,4 +103,9 @@ class Challenge:
 
 def newly_doubted(now_ms: int, ask_at_ms: int) -> dict[str, str | int]:
     """The fields of a transfer that comes into doubt, and is to be asked about then: nothing was asked so far."""
-    return {"doubted": now_ms, "asks": 0, "reads": 0, "read": "", "rings": 0, "next": ask_at_ms}
+    return {"doubted": now_ms, "asks": 0, "reads": 0, "read": "", "asked": "", "rings": 0, "next": ask_at_ms}
+
+
+def remembered(now_ms: int) -> dict[str, str | int]:
+    """The same, of one that the vault remembers: the record keeps the tombstone's witness, for it lives longer."""
+    return newly_doubted(now_ms, now_ms) | {"reason": "vault_remembers", "evidence": "maybe_sent"}

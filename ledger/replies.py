@@ -35,7 +35,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not now: the breaker is open, or the terminal's rate is used up."""
+    """Not now: the breaker is open, or the terminal's rate is used up, for all or for a `batch`."""
 
     ms: int
     why: str

@@ -7,7 +7,7 @@ transfer is queued still, under an epoch that opens nothing: its worker steps ba
 from dataclasses import replace
 from enum import StrEnum
 
-from ledger.record import Record, newly_doubted
+from ledger.record import Record, remembered
 from ledger.replies import Moved, Refused
 from ledger.sealing import Purpose
 from ledger.states import State, Verb
@@ -54,8 +54,7 @@ def _take_back(parts: Parts, record: Record, reason: str) -> Cancel | None:
 def _remember(parts: Parts, record: Record) -> Cancel | None:
     """The card was taken out: it may have been sent, and the ledger has forgotten that. So it is in doubt."""
     now_ms = parts.clock.now_ms()
-    fields = newly_doubted(now_ms, now_ms) | {"reason": "vault_remembers"}
-    moved = parts.ledger.move(record, Verb.REMEMBER, actor=BACKEND, due=now_ms, fields=fields)
+    moved = parts.ledger.move(record, Verb.REMEMBER, actor=BACKEND, due=now_ms, fields=remembered(now_ms))
     return _ring(parts, record, moved, Cancel.TOO_LATE)
 
 

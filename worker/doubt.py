@@ -78,12 +78,14 @@ def judge(  # noqa: PLR0911 - a table of the bank's words, one line each
         case word if word != record.read or not record.reads:
             reads = 1
         case _ if asked_at_ms < record.next:  # sooner than it had to be: that is no further read
-            return AskAgain(record.reads, rule.between_reads_s)
+            return AskAgain(record.reads, -(-(record.next - asked_at_ms) // 1000))
         case _:
             reads = record.reads + 1
-    if reads < rule.reads:
-        return AskAgain(reads, rule.between_reads_s)
-    return _agreed(report.word, record.phase)
+    if reads >= rule.reads:
+        return _agreed(report.word, record.phase)
+    if asked_at_ms >= silence_ends_ms + rule.reads * rule.between_reads_s * 1000:
+        return Unsettled()  # it has said this and that for so long
+    return AskAgain(reads, rule.between_reads_s)
 
 
 def _agreed(word: StatusWord, phase: Phase) -> Verdict:

@@ -82,6 +82,7 @@ class Gate:
         self._clock = clock
         self._actor = actor
         self._unfit = threading.Event()
+        self._batches_wait_until: dict[str, int] = {}  #: by terminal: until then its rate has no turn for a batch
 
     def terminal(self, record: Record) -> bank.Terminal:
         """Raises `TerminalUnknown` for one that this worker holds no credentials of."""
@@ -110,6 +111,9 @@ class Gate:
             hosts.add(self._rule.token_host)
         if any(self._breakers.is_open(host) for host in hosts):
             return Wait(_BREAKER_MS, "breaker")
+        batches_wait_ms = self._batches_wait_until.get(record.terminal, 0) - self._clock.now_ms()
+        if lane is Lane.SEND and record.urgency == "batch" and batches_wait_ms > 0:
+            return Wait(batches_wait_ms, "batch")
         return None
 
     def set_fit(self, is_fit: bool) -> None:  # noqa: FBT001 - the one thing that the monitor says
@@ -124,7 +128,7 @@ class Gate:
         return Lease(self._clock, self._clock.monotonic() + self._rule.lease_s - self._rule.deadline_s)
 
     def claim(self, record: Record, lane: Lane) -> Moved | Refused | Wait | Stopped | Behind:
-        return self._ledger.claim(
+        claim = self._ledger.claim(
             record,
             lane=lane,
             host=self._rule.hosts[lane],
@@ -132,6 +136,9 @@ class Gate:
             lease_ms=int(self._rule.lease_s * 1000),
             actor=self._actor,
         )
+        if isinstance(claim, Wait) and claim.why == "batch":
+            self._batches_wait_until[record.terminal] = self._clock.now_ms() + claim.ms
+        return claim
 
     def token(self, record: Record) -> bank.Token | None:
         """The bank's token for this one transfer. None: nothing was at stake, and the next try has its time."""

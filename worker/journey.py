@@ -6,7 +6,7 @@ stands on adjacent lines: `claim`, `burn`, and only then the bank.
 """
 
 from ledger.clock import Clock
-from ledger.errors import TransferUnknown
+from ledger.errors import TerminalUnknown, TransferUnknown
 from ledger.lanes import Lane
 from ledger.ledger import Ledger
 from ledger.record import Record
@@ -14,11 +14,14 @@ from ledger.replies import Moved
 from ledger.sealing import Purpose
 from ledger.states import Phase, State, Verb
 from ledger.vault import Burnt, Gone, Later, There, Vault
-from worker.bank import Bank, Evidence, StatusWord
+from worker.bank import Bank, Evidence, StatusReport, StatusWord
 from worker.doubt import AskAgain, DoubtRule, Known, NothingThere, Unsettled, judge, noticed, settles
 from worker.gate import Gate
 from worker.scribe import Scribe
 from worker.steps import Steps
+
+#: How long after a lease the vault is asked for a tombstone: it keeps one for seven days, and not for ever.
+_WITNESS_MS = 6 * 86_400_000
 
 
 class Journey:
@@ -127,9 +130,9 @@ class Journey:
             return self._nobody_to_ask(record)
 
         asked_at = self.clock.now_ms()
-        report = self.bank.status(gate.terminal(record), order=gate.order(record))
+        report = self._ask(record)
         if record.state is State.PARKED and settles(report) is None:
-            return self._end_parked(record, report.word)
+            return self._end_parked(record, report)
         match judge(record, report, asked_at_ms=asked_at, rule=self.rule):
             case Known(verb):
                 scribe.learn(record, verb, report)
@@ -148,7 +151,7 @@ class Journey:
             case State.QUEUED:
                 self.steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
             case State.SENDING if not self.steps.take_back(record):
-                self.scribe.doubt(record, "lease_over")
+                self.scribe.doubt(record, "lease_over", fields={"evidence": self._witness(record)})
             case State.CONFIRMING:
                 self.scribe.doubt(record, "lease_over")
             case _:
@@ -162,12 +165,14 @@ class Journey:
 
     def _nothing_to_send(self, record: Record, burnt: Later | Gone) -> None:
         if isinstance(burnt, Gone):
-            self.scribe.doubt(record, f"vault_{burnt.there}")  # nothing there is never a proof
+            is_witness = burnt.there is There.TOMBSTONE  # nothing there is never a proof
+            evidence = Evidence.MAYBE_SENT if is_witness else ""
+            self.scribe.doubt(record, f"vault_{burnt.there}", fields={"evidence": evidence})
         # Later: the sweeper fenced this job off, and has queued the transfer again
 
     def _inquire_dead(self, record: Record) -> None:
         """What a person asked for a dead transfer. The bank is asked all the same before it is queued again."""
-        gate, steps, scribe = self.gate, self.steps, self.scribe
+        steps, scribe = self.steps, self.scribe
         if record.asked == "discard" and record.reason == "card_unreadable":
             return scribe.end(record, Verb.CANCEL, reason="discarded")  # the tombstone is of who could not open it
         if record.asked == "discard":
@@ -180,7 +185,7 @@ class Journey:
             return scribe.drop(record, "its card is gone: pay it under a new reference")
         if not self.bank.has_status:
             return scribe.drop(record, "the bank can't be asked: no status address is set")
-        report = self.bank.status(gate.terminal(record), order=gate.order(record))
+        report = self._ask(record)
         verb = settles(report)
         if verb:
             return scribe.learn(record, verb, report)
@@ -190,13 +195,21 @@ class Journey:
             return scribe.drop(record, "its card is gone: pay it under a new reference")
         return scribe.revive(record)
 
-    def _end_parked(self, record: Record, word: StatusWord) -> None:
-        """The challenge's time is over, or its producer cancels: the bank was asked first."""
+    def _end_parked(self, record: Record, report: StatusReport | None) -> None:
+        """The challenge's time is over, or its producer cancels: the bank was asked first, where it can be."""
         now_ms = self.clock.now_ms()
         is_over = record.asked == "cancel" or now_ms >= record.parked_until
-        is_silent = now_ms >= record.parked_until + self.rule.horizon_s * 1000  # then our own evidence has to do
-        if not is_over or not (is_silent or word in {StatusWord.CHALLENGE_OPEN, StatusWord.NOT_FOUND}):
-            return self.scribe.ask_again(record, 0, None)
+        match report.word if report else StatusWord.NOT_FOUND:
+            case _ if not is_over:
+                return self.scribe.ask_again(record, 0, report)
+            case StatusWord.CHALLENGE_OPEN | StatusWord.NOT_FOUND:
+                pass
+            case _ if now_ms < record.parked_until + self.rule.horizon_s * 1000:
+                return self.scribe.ask_again(record, 0, report)
+            case StatusWord.UNANSWERED:
+                pass  # so long: our own evidence has to do
+            case word:
+                return self.scribe.doubt(record, f"bank_says_{word}", verb=Verb.REMEMBER_CONFIRM)
         if self._was_burnt(record, Purpose.PARES):
             return self.scribe.doubt(record, "vault_remembers", verb=Verb.REMEMBER_CONFIRM)
         verb = Verb.CANCEL if record.asked == "cancel" else Verb.EXPIRE
@@ -208,11 +221,24 @@ class Journey:
             case State.PARKED | State.IN_DOUBT | State.HELD if notice := noticed(record):
                 self.scribe.noticed(record, *notice)
             case State.PARKED:
-                self._end_parked(record, StatusWord.NOT_FOUND)
+                self._end_parked(record, None)
             case State.IN_DOUBT:
                 self.scribe.hold(record, "no_status_address")
             case _:
                 self.scribe.tomorrow(record)
+
+    def _ask(self, record: Record) -> StatusReport:
+        """The bank's word; for a terminal whose credentials were taken away there is none."""
+        try:
+            terminal = self.gate.terminal(record)
+        except TerminalUnknown:
+            return StatusReport(StatusWord.UNANSWERED, why="terminal_unknown")
+        return self.bank.status(terminal, order=self.gate.order(record))
+
+    def _witness(self, record: Record) -> str:
+        """Was it taken out of the vault? The record keeps it, for it lives longer than the tombstone does."""
+        is_too_late = self.clock.now_ms() >= record.lease + _WITNESS_MS
+        return Evidence.MAYBE_SENT if is_too_late or self._was_burnt(record, Purpose.CARD) else ""
 
     def _was_sent(self, record: Record) -> bool:
         """May it have been? By the worker's own word, or by the vault's: without either, its card is lost."""

@@ -138,7 +138,7 @@ class Scribe:
         self.move(record, Verb.DROP, due=at, fields={"next": at, "rings": 0}, unset=("asked",), event=event)
 
     def revive(self, record: Record) -> None:
-        fields = {"attempts": 0, "rings": 0, "next": 0, "reason": "requeued"}
+        fields = {"attempts": 0, "rings": 0, "next": 0, "reason": "requeued", "message": ""}
         self.move(record, Verb.REVIVE, due=self._clock.now_ms(), fields=fields, unset=("asked",))
 
     def stop_insisting(self) -> None:

@@ -55,7 +55,8 @@ class Steps:
         if self._vault.close(Purpose.CARD, record.key, record.epoch):
             self._scribe.end(record, verb, reason=reason)
         else:
-            self._scribe.doubt(record, "vault_remembers", verb=Verb.REMEMBER)
+            witness: dict[str, str | int] = {"evidence": bank.Evidence.MAYBE_SENT}
+            self._scribe.doubt(record, "vault_remembers", verb=Verb.REMEMBER, fields=witness)
 
     @contextmanager
     def doubt_unless_recorded(self, record: Record) -> Iterator[None]:

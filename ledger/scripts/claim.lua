@@ -1,7 +1,7 @@
 -- claim: a worker takes a transfer, before the first byte: queued → sending, or resumed → confirming.
 -- Whether it may go now is decided here too, without a further round trip: paused lanes, the breaker, the rate. Who has
 -- to wait for the rate gets a turn of its own, so that it asks twice at the most; a batch takes none far ahead, so that a
--- client does not wait for it, and a turn that passed unused is void.
+-- client does not wait for it. A turn that passed unused is void, but not at once: who comes for it fetches a token first.
 --
 -- KEYS     as in _move.lua, and  8 lanes  9 breakers  10 rates
 -- ARGV     1 the move, as in _move.lua  2 lane  3 terminal  4 the bank's host  5 ms between transfers, or 0
@@ -9,6 +9,7 @@
 -- Replies  as move.lua, and  WAIT ms why | STOPPED until | BEHIND sequence
 
 local BATCH_AHEAD = 5
+local TURN_STANDS_MS = 5000
 
 local m = cjson.decode(ARGV[1])
 local r = read()
@@ -28,10 +29,13 @@ local open_until = tonumber(redis.call('HGET', KEYS[9], 'open:' .. host) or '0')
 if open_until > 0 then return {'WAIT', string.format('%.0f', math.max(open_until - now, 1000)), 'breaker'} end
 if gap > 0 and lane == 'send' then
   local turn = tonumber(redis.call('HGET', KEYS[1], 'turn') or '0')
-  if turn < now - gap then
+  if turn < now - math.max(gap, TURN_STANDS_MS) then
     turn = math.max(now, tonumber(redis.call('HGET', KEYS[10], terminal) or '0'))
     local is_batch = redis.call('HGET', KEYS[1], 'urgency') == 'batch'
     if is_batch and turn > now + BATCH_AHEAD * gap then
+      return {'WAIT', string.format('%.0f', turn - now), 'batch'}
+    end
+    if turn >= tonumber(redis.call('HGET', KEYS[1], 'expires')) then
       return {'WAIT', string.format('%.0f', turn - now), 'rate'}
     end
     redis.call('HSET', KEYS[10], terminal, string.format('%.0f', turn + gap))

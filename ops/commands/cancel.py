@@ -6,7 +6,7 @@ vault is closed here, as whoever ends what was never sent has to: else a worker 
 
 import typer
 
-from ledger.record import Record, newly_doubted
+from ledger.record import Record, remembered
 from ledger.replies import Refused
 from ledger.sealing import Purpose
 from ledger.servers import connect
@@ -64,6 +64,5 @@ def _take_back(desk: Desk, record: Record, why: str) -> None:
 def _remember(desk: Desk, record: Record, event: dict[str, str]) -> None:
     """The card was taken out after all: it may have been sent, and the bank has to be asked."""
     now_ms = desk.clock.now_ms()
-    fields = newly_doubted(now_ms, now_ms) | {"reason": "vault_remembers"}
-    desk.ledger.move(record, Verb.REMEMBER, actor=desk.actor, due=now_ms, fields=fields, event=event)
+    desk.ledger.move(record, Verb.REMEMBER, actor=desk.actor, due=now_ms, fields=remembered(now_ms), event=event)
     raise Refusal(f"{record.key}: too late, its card was taken out already; the bank is asked what became of it")

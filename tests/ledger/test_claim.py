@@ -141,11 +141,46 @@ def test_a_batch_takes_no_turn_far_ahead_and_a_client_comes_first(ledger: Ledger
 
     waits = [claim(ledger, record, gap_ms=200) for record in batch]
 
-    assert waits[1:] == [Wait(ms, "rate") for ms in (200, 400, 600, 800, 1000, 1200, 1200)]
+    assert waits[1:6] == [Wait(ms, "rate") for ms in (200, 400, 600, 800, 1000)]
+    assert waits[6:] == [Wait(1200, "batch")] * 2
     turns = [ledger_client.hget(keys.record(record.key), "turn") is not None for record in batch]
     assert turns == [False, *[True] * 5, False, False]
     assert claim(ledger, client, gap_ms=200) == Wait(1200, "rate")
     assert ledger_client.hget(keys.record(client.key), "turn") is not None
+
+
+def test_a_turn_stands_for_those_who_come_a_little_late(ledger: Ledger, clock: FakeClock) -> None:
+    """A sweeper rests half a second, and a token is fetched: at 20 a second all would be late for ever."""
+    first, second = create(ledger, "first"), create(ledger, "second")
+    assert claim(ledger, first, gap_ms=50)
+    assert claim(ledger, second, gap_ms=50) == Wait(50, "rate")
+
+    clock.advance(5.05)
+    assert claim(ledger, second, gap_ms=50)
+
+
+def test_a_turn_that_was_never_used_is_void_in_the_end(ledger: Ledger, clock: FakeClock) -> None:
+    records = [create(ledger, f"payout-{n}") for n in range(200)]
+    waits = [claim(ledger, record, gap_ms=50) for record in records]
+    assert waits[100] == Wait(5000, "rate")
+
+    clock.advance(5.051)
+    assert claim(ledger, records[1], gap_ms=50) == Wait(4949, "rate"), "its turn was 5.001 s ago"
+
+
+def test_nobody_books_a_turn_beyond_its_own_deadline(
+    ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock
+) -> None:
+    """A burst that expires unused leaves the terminal to those who come after it."""
+    burst = [create(ledger, f"payout-{n}", expires=NOW + 10_000) for n in range(30)]
+    for record in burst:
+        claim(ledger, record, gap_ms=1000)
+    booked = int(str(ledger_client.hget(keys.RATES, "main")))
+    assert booked == NOW + 10_000
+    assert ledger_client.hget(keys.record(burst[-1].key), "turn") is None
+
+    clock.advance(16)
+    assert claim(ledger, create(ledger, "late", expires=NOW + 900_000), gap_ms=1000)
 
 
 def test_one_of_all_may_ask_whether_the_bank_is_back(ledger_client: redis.Redis, clock: FakeClock) -> None:
@@ -169,7 +204,7 @@ def test_a_client_who_confirms_does_not_wait_for_the_rate(ledger: Ledger) -> Non
     assert claim(ledger, record, gap_ms=10_000)
 
 
-def test_a_ledger_that_went_back_lets_nobody_send(ledger: Ledger, ledger_client: redis.Redis) -> None:
+def test_a_ledger_that_went_back_lets_nobody_send(ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock) -> None:
     """The process knows how far the ledger was; a lower sequence is one that has forgotten moves."""
     record = create(ledger)
     assert ledger.seen == ledger.counters()["sequence"]
@@ -178,8 +213,10 @@ def test_a_ledger_that_went_back_lets_nobody_send(ledger: Ledger, ledger_client:
 
     assert claim(ledger, record, gap_ms=1000) == Behind(ledger.seen - 1)
     assert snapshot(ledger_client) == was
-    ledger_client.hincrby(keys.COUNTERS, "sequence", 1)
-    assert claim(ledger, record)
+
+    ledger_client.hincrby(keys.COUNTERS, "sequence", 5)
+    assert claim(ledger, record) == Behind(ledger.seen - 1), "others have gone on meanwhile; what it saw stands"
+    assert claim(Ledger(ledger_client, clock), record), "a worker that was started anew goes on"
 
 
 def test_who_was_told_more_by_another_transfer_remembers_it(ledger: Ledger) -> None:

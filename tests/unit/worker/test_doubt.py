@@ -70,6 +70,14 @@ def test_answers_that_differ_do_not_agree(word: StatusWord) -> None:
         assert judge(asked, StatusReport(word), asked_at_ms=AFTER, rule=RULE) == AskAgain(1, 15)
 
 
+@pytest.mark.parametrize(("waited_ms", "verdict"), [(244_999, AskAgain(1, 15)), (245_000, Unsettled())])
+def test_a_bank_that_says_this_and_that_is_a_persons_in_the_end(waited_ms: int, verdict: Verdict) -> None:
+    """After two horizons, and the time that the reads themselves would take."""
+    asked = record(reads=2, read=W.NOT_YET)
+
+    assert judge(asked, StatusReport(W.NOT_FOUND), asked_at_ms=DOUBTED + waited_ms, rule=RULE) == verdict
+
+
 @given(st.sampled_from(StatusWord), st.integers(0, 50), st.integers(-(10**6), 99_999))
 def test_before_the_horizon_nothing_but_the_banks_own_word_settles_anything(
     word: StatusWord, reads: int, waited_ms: int
@@ -90,9 +98,9 @@ def test_a_silent_bank_is_asked_again_until_two_horizons_are_over(waited_ms: int
     assert verdict == (Unsettled() if is_over else AskAgain(reads))
 
 
-@pytest.mark.parametrize(("early_ms", "verdict"), [(1, AskAgain(2, 15)), (0, NothingThere()), (-1, NothingThere())])
+@pytest.mark.parametrize(("early_ms", "verdict"), [(9_001, AskAgain(2, 10)), (1, AskAgain(2, 1)), (0, NothingThere())])
 def test_a_question_that_was_asked_too_soon_is_no_further_read(early_ms: int, verdict: Verdict) -> None:
-    """A notification may ask at any time: three answers within a moment would be one."""
+    """A notification may ask at any time: three answers within a moment would be one. The next read keeps its time."""
     asked = replace(record(), next=AFTER + early_ms)
 
     assert judge(asked, StatusReport(W.NOT_FOUND), asked_at_ms=AFTER, rule=RULE) == verdict
