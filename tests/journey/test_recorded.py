@@ -48,7 +48,7 @@ def in_doubt(stage: Stage, word: StatusWord) -> str:
 
 
 def test_a_paid_one_keeps_all_that_the_bank_said(stage: Stage) -> None:
-    paid = Paid("id", "reference", "int", "440563******5096", "552204******6736", "sender-id", "receiver-id")
+    paid = Paid("id", "reference", "int", "440563******5096", "557834******0613", "sender-id", "receiver-id")
 
     record = asdict(sent(stage, paid))
 
@@ -121,6 +121,50 @@ def test_a_held_one_is_never_queued_again_whatever_lies_in_the_vault(stage: Stag
 
     assert (stage.state(key), stage.record(key).epoch) == (State.HELD, epoch)
     assert stage.sandbox.book.calls["status"] == 1
+
+
+@pytest.mark.parametrize(("lasts_s", "waits_s"), [(0, 30), (10, 10), (29, 29), (31, 30), (600, 30)])
+def test_a_stop_is_looked_at_again_when_it_is_over_or_after_half_a_minute(
+    stage: Stage, lasts_s: int, waits_s: int
+) -> None:
+    """It may be opened before its time; and the rings begin anew, quietly."""
+    until_ms = stage.clock.now_ms() + lasts_s * 1000 if lasts_s else 0
+    stage.lanes.pause(Lane.SEND, "main", actor="ops", reason="test", until_ms=until_ms)
+    stage.lanes.refresh()
+    key = stage.new()
+    stage.worker.scribe.move(stage.record(key), Verb.RING, due=stage.clock.now_ms(), fields={"rings": 2}, quiet=True)
+    before = stage.record(key)
+
+    stage.journey.execute(key)
+
+    record = stage.record(key)
+    assert (record.next - stage.clock.now_ms(), record.rings) == (waits_s * 1000, 0)
+    assert (record.state, record.version, record.attempts) == (State.QUEUED, before.version, 0)
+
+
+def test_a_stop_holds_nobody_beyond_the_deadline(stage: Stage) -> None:
+    stage.lanes.pause(Lane.SEND, "main", actor="ops", reason="test")
+    key = stage.new()
+    stage.clock.advance(890)
+
+    stage.journey.execute(key)
+
+    assert stage.record(key).next == stage.record(key).expires
+
+
+@pytest.mark.parametrize("why", ["paused", "unfit"])
+def test_nobody_is_asked_while_asking_is_stopped(stage: Stage, why: str) -> None:
+    key = in_doubt(stage, StatusWord.PAID)
+    if why == "paused":
+        stage.lanes.pause(Lane.INQUIRE, "main", actor="ops", reason="test")
+        stage.lanes.refresh()
+    else:
+        stage.worker.gate.set_fit(False)
+    stage.clock.advance(60)
+
+    stage.journey.inquire(key)
+
+    assert stage.state(key) is State.IN_DOUBT
 
 
 @pytest.mark.parametrize("seconds", [0, 500])
