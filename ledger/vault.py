@@ -59,6 +59,9 @@ class Unburn(StrEnum):
     OTHER = "OTHER"  #: somebody else is at it
 
 
+#: How long a tombstone can be relied on: it is kept for seven days, and clocks and leases take their part of that.
+TOMBSTONE_STANDS_S = 6 * 86_400
+
 _NAMES = ("vault_put", "vault_burn", "vault_refence", "vault_unburn", "vault_close", "vault_drop", "vault_look")
 _PLACES = {Purpose.CARD: keys.card, Purpose.PARES: keys.pares}
 _SEALED = {Purpose.CARD: keys.sealed_card, Purpose.PARES: keys.sealed_pares}

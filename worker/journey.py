@@ -13,15 +13,12 @@ from ledger.record import Record
 from ledger.replies import Moved
 from ledger.sealing import Purpose
 from ledger.states import Phase, State, Verb
-from ledger.vault import Burnt, Gone, Later, There, Vault
+from ledger.vault import TOMBSTONE_STANDS_S, Burnt, Gone, Later, There, Vault
 from worker.bank import Bank, Evidence, StatusReport, StatusWord
 from worker.doubt import AskAgain, DoubtRule, Known, NothingThere, Unsettled, judge, noticed, settles
 from worker.gate import Gate
 from worker.scribe import Scribe
 from worker.steps import Steps
-
-#: How long after a lease the vault is asked for a tombstone: it keeps one for seven days, and not for ever.
-_WITNESS_MS = 6 * 86_400_000
 
 
 class Journey:
@@ -165,8 +162,7 @@ class Journey:
 
     def _nothing_to_send(self, record: Record, burnt: Later | Gone) -> None:
         if isinstance(burnt, Gone):
-            is_witness = burnt.there is There.TOMBSTONE  # nothing there is never a proof
-            evidence = Evidence.MAYBE_SENT if is_witness else ""
+            evidence = Evidence.MAYBE_SENT if burnt.there is There.TOMBSTONE else ""  # nothing there is never a proof
             self.scribe.doubt(record, f"vault_{burnt.there}", fields={"evidence": evidence})
         # Later: the sweeper fenced this job off, and has queued the transfer again
 
@@ -237,7 +233,7 @@ class Journey:
 
     def _witness(self, record: Record) -> str:
         """Was it taken out of the vault? The record keeps it, for it lives longer than the tombstone does."""
-        is_too_late = self.clock.now_ms() >= record.lease + _WITNESS_MS
+        is_too_late = self.clock.now_ms() >= record.lease + TOMBSTONE_STANDS_S * 1000
         return Evidence.MAYBE_SENT if is_too_late or self._was_burnt(record, Purpose.CARD) else ""
 
     def _was_sent(self, record: Record) -> bool:

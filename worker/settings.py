@@ -8,14 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from ledger.key_source import KeySource
 from ledger.secret import Secret
 from ledger.settings import JSON
+from ledger.vault import TOMBSTONE_STANDS_S
 from ledger.webtier import WebTierSettings
 from worker.bank import PRESETS, Addresses, BankConfig, Terminal
 from worker.bank.order import is_safe
 
 _ADDRESS = "give an https:// address (http:// only for loopback)"
 
-#: A tombstone is remembered for seven days: doubt has to end before it is forgotten.
-_LONGEST_HORIZON_S = 6 * 86_400
 _SHORTEST_HORIZON_S = 3600
 
 
@@ -72,7 +71,7 @@ class WorkerSettings(KeySource, WebTierSettings):
     retry_max_backoff: float = Field(default=60, gt=0, description="give seconds")
     park_ttl: int = Field(default=900, gt=0, le=86_400, description="give seconds, at most a day")
     doubt_horizon: int = Field(
-        default=86_400, le=_LONGEST_HORIZON_S, description="give seconds, more than LEASE, at most 6 days",
+        default=86_400, le=TOMBSTONE_STANDS_S, description="give seconds, more than LEASE, at most 6 days",
         validate_default=True,
     )  # fmt: skip
     doubt_reads: int = Field(default=3, ge=1, description="give a whole number from 1")

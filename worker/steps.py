@@ -55,8 +55,9 @@ class Steps:
         if self._vault.close(Purpose.CARD, record.key, record.epoch):
             self._scribe.end(record, verb, reason=reason)
         else:
-            witness: dict[str, str | int] = {"evidence": bank.Evidence.MAYBE_SENT}
-            self._scribe.doubt(record, "vault_remembers", verb=Verb.REMEMBER, fields=witness)
+            self._scribe.doubt(
+                record, "vault_remembers", verb=Verb.REMEMBER, fields={"evidence": bank.Evidence.MAYBE_SENT}
+            )
 
     @contextmanager
     def doubt_unless_recorded(self, record: Record) -> Iterator[None]:

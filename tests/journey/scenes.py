@@ -6,7 +6,7 @@ from typing import Any
 
 from ledger.states import State, Verb
 from tests.journey.conftest import Stage
-from worker.bank import NotSent
+from worker.bank import NotSent, StatusReport, StatusWord, TransferOutcome
 
 
 @dataclass
@@ -29,6 +29,28 @@ def unreachable(stage: Stage, meanwhile: Callable[[], object] = bool) -> Unreach
     bank = Unreachable(meanwhile=meanwhile)
     stage.journey.bank = bank  # type: ignore[assignment]  # the edge: what the journey asks of it is there
     return bank
+
+
+class Saying:
+    """A bank that says this of every order: `outcome` to a transfer, the reports in turn to who asks."""
+
+    has_status = True
+
+    def __init__(self, *reports: StatusReport, outcome: TransferOutcome | None = None) -> None:
+        self._reports = list(reports)
+        self._outcome = outcome
+
+    def transfer(self, *_: Any, **__: Any) -> Any:
+        return self._outcome
+
+    def status(self, *_: Any, **__: Any) -> StatusReport:
+        self._reports.append(self._reports.pop(0))
+        return self._reports[-1]
+
+
+def says(stage: Stage, *words: StatusWord, outcome: TransferOutcome | None = None) -> None:
+    saying = Saying(*(StatusReport(word) for word in words), outcome=outcome)
+    stage.journey.bank = saying  # type: ignore[assignment]  # the edge: what the journey asks of it is there
 
 
 def asked(stage: Stage, key: str, what: str) -> None:

@@ -11,27 +11,10 @@ from ledger.sealing import Purpose
 from ledger.states import State, Verb
 from sandbox import Rule
 from tests.journey.conftest import Stage
-from tests.journey.scenes import asked, parked
-from worker.bank import Evidence, StatusReport, StatusWord
+from tests.journey.scenes import asked, parked, says
+from worker.bank import Evidence, StatusWord
 
 DAY_S = 86_400
-
-
-class Saying:
-    """A bank that says this of every order; the edge of the journey."""
-
-    has_status = True
-
-    def __init__(self, *reports: StatusReport) -> None:
-        self._reports = list(reports)
-
-    def status(self, *_: object, **__: object) -> StatusReport:
-        self._reports.append(self._reports.pop(0))
-        return self._reports[-1]
-
-
-def says(stage: Stage, *words: StatusWord) -> None:
-    stage.journey.bank = Saying(*(StatusReport(word) for word in words))  # type: ignore[assignment]  # the edge
 
 
 def killed(stage: Stage, *, burnt: bool = True) -> str:

@@ -18,6 +18,7 @@ Comer = Callable[["Ground", "Actor"], Way]
 
 _SAID = {"paid": Verb.PAY, "rejected": Verb.DECLINE, "challenge": Verb.PARK, "unclear": Verb.DOUBT}
 _LEARNT = {"paid": Verb.LEARN_PAID, "rejected": Verb.LEARN_DECLINED, "given_back": Verb.LEARN_REVERSED}
+_NOTIFIED = {"paid": Verb.NOTIFIED_PAID, "rejected": Verb.NOTIFIED_DECLINED}
 
 
 @dataclass
@@ -240,10 +241,8 @@ def notice(ground: Ground, me: Actor) -> Way:
     """The bank's notification, which was proved, where nobody can be asked."""
     bank = ground.shadows[me.key].bank
     yield ("hear",)
-    if bank.word == "paid":
-        yield from _say(ground, me.record, Verb.NOTIFIED_PAID)
-    elif bank.word == "rejected":
-        yield from _say(ground, me.record, Verb.NOTIFIED_DECLINED)
+    if bank.word in _NOTIFIED:
+        yield from _say(ground, me.record, _NOTIFIED[bank.word])
 
 
 def ask(ground: Ground, me: Actor) -> Way:
