@@ -36,6 +36,7 @@ LEDGER_OPTIONS = {
 VAULT_OPTIONS = {"appendonly": "no", "save": "", "maxmemory-policy": "noeviction"}
 
 _START_SECONDS = 10.0
+_STOP_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,13 @@ class EmbeddedServer:
     process: subprocess.Popen[bytes]
 
     def stop(self) -> None:
+        """In order; by force if it takes too long. Afterwards it is gone."""
         self.process.terminate()
-        self.process.wait(10)
+        try:
+            self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 def start(folder: Path, options: dict[str, str], port: int = 0, named: Callable[[str], str] = str) -> EmbeddedServer:

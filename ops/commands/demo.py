@@ -4,12 +4,10 @@ import contextlib
 import fcntl
 import logging
 import shutil
-import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -19,6 +17,7 @@ from ops.border import Refusal
 from ops.demo import ending, shop
 from ops.demo.bank import BankSide
 from ops.demo.board import Board, shown
+from ops.demo.interruption import Interruption, noted
 from ops.demo.play import Play
 from ops.demo.stage import SHORTENED, Stage
 from ops.demo.users import OPS, PRODUCER, WEB, Users
@@ -31,6 +30,9 @@ app = typer.Typer()
 _INTERRUPTED = 130
 
 _KEPT = Path(".transfers/demo")
+
+#: How long Ctrl-C is not looked for while nothing happens.
+_LOOK_S = 0.2
 
 
 @app.command()
@@ -47,28 +49,26 @@ def demo(
     ] = None,
 ) -> None:
     """See every way that a transfer can go: two servers, a bank and a worker, all real, all on this machine alone."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
     if web and users:
         raise Refusal("--web has no --users: its shop is backend and web tier at once, which are two of them")
     logging.getLogger().addHandler(logging.NullHandler())  # what the board tells needs no second telling
     try:
-        with _folder(keep=keep) as folder:
+        with noted() as interruption, _folder(keep=keep) as folder:
             if web:
-                shop.open_shop(folder, port)
+                shop.open_shop(folder, port, interruption)
                 return
             _say_first()
             with Stage(folder, users=Users(users) if users else None) as stage, _refused(stage, users) as refused:
-                agreed = _play(stage)
+                agreed = _play(stage, interruption)
                 if keep:
-                    _stay(stage)
+                    _stay(stage, interruption)
     except KeyboardInterrupt:
         screen.say("\nStopped. Nothing is left running.")
         raise typer.Exit(_INTERRUPTED) from None
     raise typer.Exit(0 if agreed and not refused else 1)
 
 
-def _play(stage: Stage) -> bool:
+def _play(stage: Stage, interruption: Interruption) -> bool:
     """Whether all went as it should, and the books agree."""
     board, bank = Board(SystemClock()), BankSide(stage.bank_url)
     with contextlib.ExitStack() as ends:
@@ -79,7 +79,16 @@ def _play(stage: Stage) -> bool:
             web = ends.enter_context(Transfers.from_env())
         with stage.entered(OPS):
             desk = Desk.open()
-        play = Play(stage=stage, bank=bank, board=board, backend=backend, web=web, desk=desk, clock=SystemClock())
+        play = Play(
+            stage=stage,
+            bank=bank,
+            board=board,
+            backend=backend,
+            web=web,
+            desk=desk,
+            clock=SystemClock(),
+            interruption=interruption,
+        )
         with shown(board, screen.console()):
             wrong = play.run()
         lines = ending.compare(bank.books(), desk.ledger.counters())
@@ -121,7 +130,7 @@ def _say_last(*, agreed: bool, took_s: float, last_words: str) -> None:
     screen.say("       transfers --help        everything else\n")
 
 
-def _stay(stage: Stage) -> None:
+def _stay(stage: Stage, interruption: Interruption) -> None:
     """Until Ctrl-C. The environment is in a file, for keys are better not on a screen."""
     file = stage.folder / "environment"
     file.touch(0o600)
@@ -131,12 +140,9 @@ def _stay(stage: Stage) -> None:
         screen.say(f"    . {file}")
         screen.say("    transfers list\n    transfers events --follow\n    transfers status demo-8")
         screen.say(f"\nThe bank's books, for a browser: {stage.bank_url}")
-        stage.wait_for_worker()
+        while not stage.worker_ends_within(_LOOK_S):
+            interruption.obey()
         screen.say(f"The worker has ended by itself; its last words:\n{stage.last_words()}")
-
-
-def _end(number: int, _frame: object) -> NoReturn:
-    sys.exit(128 + number)
 
 
 @contextlib.contextmanager

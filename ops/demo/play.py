@@ -11,6 +11,7 @@ from ops import asking
 from ops.demo import scenes
 from ops.demo.bank import BankSide
 from ops.demo.board import Board, Row
+from ops.demo.interruption import Interruption
 from ops.demo.scenes import Scene
 from ops.demo.stage import Stage
 from ops.desk import Desk
@@ -39,6 +40,7 @@ class Play:
         web: Transfers,
         desk: Desk,
         clock: Clock,
+        interruption: Interruption,
     ) -> None:
         self._stage = stage
         self._bank = bank
@@ -47,12 +49,14 @@ class Play:
         self._web = web
         self._desk = desk
         self._clock = clock
+        self._interruption = interruption
 
     def run(self) -> list[str]:
-        """Until every story has ended. Returns what went wrong, a sentence each."""
+        """Until every story has ended, or a signal came. Returns what went wrong, a sentence each."""
         stories = [self._plain(), self._secure(), self._no_token(), self._twice(), self._killed(), self._dead()]
         waiting = {story: next(story) for story in stories}
         for batch in self._desk.events.follow("0", block_ms=_BLOCK_MS):
+            self._interruption.obey()
             for event in batch:
                 self._board.happened(event)
             for story in [story for story, condition in waiting.items() if condition()]:

@@ -4,6 +4,7 @@ It is a merchant as any other: it enqueues intents, mounts the web tier, and lea
 them. Its goods differ by what the bank will do. A card number passes through it into the vault, and is kept nowhere.
 """
 
+import asyncio
 import secrets
 import socket
 import threading
@@ -23,6 +24,7 @@ from starlette.routing import Mount, Route
 from ledger.errors import LedgerUnavailable, TransfersError
 from ops import screen
 from ops.border import Refusal
+from ops.demo.interruption import Interruption
 from ops.demo.stage import Stage
 from ops.demo.users import PRODUCER
 from producers import PanCard, Receiver, TransferIntent, Transfers, WebSettings
@@ -131,7 +133,7 @@ class Shop:
         return HTMLResponse(html, headers=headers)
 
 
-def open_shop(folder: Path, port: int) -> None:
+def open_shop(folder: Path, port: int, interruption: Interruption) -> None:
     """Until Ctrl-C."""
     try:
         listener = socket.create_server((HOST, port))
@@ -151,15 +153,32 @@ def open_shop(folder: Path, port: int) -> None:
             screen.say(f"The bank's books:  {stage.bank_url}")
             screen.say("\nPay with the card that is filled in; the bank's password stands on its page. Ctrl-C ends it.")
             try:
-                _serve(shop.app(), listener)
+                asyncio.run(_Server(shop.app(), interruption).serve_on(listener))
             finally:
                 ending.set()
                 thread.join()
 
 
-def _serve(app: Starlette, listener: socket.socket) -> None:
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
-    uvicorn.Server(config).run(sockets=[listener])
+class _Server(uvicorn.Server):
+    """uvicorn without its signals: it ends when the demo's own came."""
+
+    def __init__(self, app: Starlette, interruption: Interruption) -> None:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=1,  # a browser that does not end its call keeps nobody here
+        )
+        super().__init__(config)
+        self._interruption = interruption
+
+    async def serve_on(self, listener: socket.socket) -> None:
+        await self._serve([listener])
+
+    async def on_tick(self, counter: int) -> bool:
+        return self._interruption.came() or await super().on_tick(counter)
 
 
 def _intent(said: Mapping[str, str], good: Good) -> TransferIntent:

@@ -5,6 +5,7 @@ However the demo ends, they end: in order where it can, and by the kernel's hand
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -37,6 +38,9 @@ _SERVERS = {"ledger": "REDIS_URL", "vault": "VAULT_URL"}
 
 #: A worker whose transfers have ended drains at once; one that was interrupted is given so long.
 _DRAIN_S = 2.0
+
+#: A bank is up within a second: one that says nothing for so long will not.
+_FIRST_WORD_S = 30.0
 
 
 class Stage:
@@ -108,10 +112,12 @@ class Stage:
         self._worker.wait()
         return self._worker.pid
 
-    def wait_for_worker(self) -> None:
-        """Until it ends by itself, which it should not."""
+    def worker_ends_within(self, seconds: float) -> bool:
+        """Whether it ends by itself, which it should not."""
         if self._worker is not None:
-            self._worker.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._worker.wait(seconds)
+        return not self.worker_runs()
 
     def worker_runs(self) -> bool:
         return self._worker is not None and self._worker.poll() is None
@@ -167,7 +173,9 @@ def _without_foreign(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> str:
-    line = process.stdout.readline().decode().strip() if process.stdout else ""
+    """It is said in one piece, or not at all."""
+    spoken = process.stdout and select.select([process.stdout], [], [], _FIRST_WORD_S)[0]
+    line = process.stdout.readline().decode().strip() if process.stdout and spoken else ""
     if not line:
         raise RuntimeError("the sandbox did not start; its log in its folder says why")
     return line

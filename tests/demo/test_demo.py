@@ -5,7 +5,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,6 +16,26 @@ from ops.demo import scenes
 COMMAND = [sys.executable, "-u", "-c", "from ops.cli import main; main()", "demo"]
 LONGEST_S = 120
 
+#: The demo, which sends itself a signal where nobody could aim: once `event` of `called` happens below `function`.
+AIMED = """
+import signal, sys
+from ops.cli import main
+
+*sys.argv, called, event, function = sys.argv
+
+def below(frame):
+    return frame is not None and (frame.f_code.co_name == function or below(frame.f_back))
+
+def look(frame, what, callee):
+    name = callee.__name__ if what == "c_return" else frame.f_code.co_name
+    if (what, name) == (event, called) and below(frame.f_back):
+        sys.setprofile(None)
+        signal.raise_signal(signal.SIGTERM)
+
+sys.setprofile(look)
+main()
+"""
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="who is left is read from /proc"),
@@ -23,11 +43,11 @@ pytestmark = [
 
 
 @contextmanager
-def playing(folder: Path, *options: str) -> Iterator["subprocess.Popen[str]"]:
+def playing(folder: Path, *options: str, command: Sequence[str] = COMMAND) -> Iterator["subprocess.Popen[str]"]:
     """The demo, with no terminal. Whoever belongs to it has the folder's name in its environment."""
     env = dict(os.environ) | {"TMPDIR": str(folder)}
     with subprocess.Popen(  # noqa: S603 - our own command
-        [*COMMAND, *options],
+        [*command, *options],
         cwd=folder,
         env=env,
         stdin=subprocess.DEVNULL,
@@ -81,6 +101,37 @@ def test_every_way_is_shown_the_books_agree_and_nobody_is_left(tmp_path: Path) -
 def test_whoever_interrupts_it_finds_nobody_left(tmp_path: Path, number: signal.Signals) -> None:
     with playing(tmp_path) as process:
         wait_for(process, "sending")
+        process.send_signal(number)
+        process.communicate(timeout=LONGEST_S)
+
+    assert process.returncode == 128 + number
+    assert left(tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("called", "event", "function"),
+    [
+        pytest.param("acquire", "c_return", "worker_runs", id="with the lock of a process taken"),
+        pytest.param("__enter__", "c_return", "_get_conn", id="with the lock of a queue taken"),
+        pytest.param("__del__", "call", "_play", id="where Python drops what is raised"),
+    ],
+)
+def test_no_moment_is_a_bad_one_for_a_signal(tmp_path: Path, called: str, event: str, function: str) -> None:
+    """Where a handler that raises would leave a lock taken for ever, or would not be heard."""
+    command = [sys.executable, "-u", "-c", AIMED, "demo"]
+    with playing(tmp_path, called, event, function, command=command) as process:
+        process.communicate(timeout=LONGEST_S)
+
+    assert process.returncode == 128 + signal.SIGTERM
+    assert left(tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_shop_too_leaves_nobody(tmp_path: Path, number: signal.Signals) -> None:
+    with playing(tmp_path, "--web") as process:
+        wait_for(process, "Ctrl-C ends it")
         process.send_signal(number)
         process.communicate(timeout=LONGEST_S)
 

@@ -1,0 +1,43 @@
+"""A signal leaves word, and is obeyed where the demo looks for it; whoever is told to end is gone afterwards."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from ledger import embedded
+from ops.demo.interruption import noted
+
+
+def test_a_signal_raises_nothing_where_it_arrives_and_is_obeyed_once() -> None:
+    with noted() as interruption:
+        interruption.obey()  # none came
+        assert not interruption.came()
+        signal.raise_signal(signal.SIGHUP)
+        assert interruption.came()
+        with pytest.raises(SystemExit) as ended:
+            interruption.obey()
+        interruption.obey()
+
+    assert ended.value.code == 128 + signal.SIGHUP
+
+
+def test_one_that_came_too_late_to_be_looked_for_is_obeyed_at_the_end() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    lines = []
+    with pytest.raises(KeyboardInterrupt), noted():  # noqa: PT012 - the end of the block is what raises
+        signal.raise_signal(signal.SIGINT)
+        lines.append("to the last line")
+
+    assert lines == ["to the last line"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_server_that_does_not_end_when_told_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "_STOP_SECONDS", 0.1)
+    server = embedded.start(tmp_path, embedded.VAULT_OPTIONS)
+    server.process.send_signal(signal.SIGSTOP)  # it hears nothing more
+
+    server.stop()
+
+    assert server.process.returncode == -signal.SIGKILL
