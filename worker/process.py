@@ -42,7 +42,7 @@ _SHARE_OF_BATCH = 0.5
 _SHARE_OF_INQUIRIES = 0.25
 
 _REST_S = 0.5
-_WATCH_S = 1.0
+_WATCH_S = 0.2
 
 
 def main(*, only_check: bool = False) -> int:
@@ -113,6 +113,7 @@ class Process:
             actor=actor,
         )
         self._settings = settings
+        self._asked_to_stop = False
         self._stopping = threading.Event()
 
     def run(self) -> int:
@@ -128,12 +129,15 @@ class Process:
         for loop in loops:
             loop.start()
         _LOG.info("worker.started", extra={"threads": self._settings.worker_threads})
-        while not self._stopping.wait(_WATCH_S):
+        while not self._asked_to_stop:
+            self._stopping.wait(_WATCH_S)
             threads = [*worker.workers, *worker.consumers.values(), *loops]
             if not all(thread.is_alive() for thread in threads):
                 _LOG.critical("worker.thread_died")
                 return 1
         _LOG.info("worker.draining")
+        self._stopping.set()
+        self._worker.scribe.stop_insisting()
         worker.stop(timeout=int((self._settings.http_deadline + 10) * 1000))
         _LOG.info("worker.stopped")
         return 0
@@ -161,7 +165,7 @@ class Process:
         return False
 
     def _stop(self, _signal: int, _frame: object) -> None:
-        if self._stopping.is_set():
+        """The handler. It takes no lock, for the thread that it interrupts may hold that very one."""
+        if self._asked_to_stop:
             os._exit(1)  # asked twice: what is on the wire is left to the leases
-        self._stopping.set()
-        self._worker.scribe.stop_insisting()
+        self._asked_to_stop = True
