@@ -3,42 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import redis
 
-from ledger import keys
 from ledger.clock import SystemClock
 from ledger.doorbell import Broker, Doorbell
-from ledger.draft import Draft
 from ledger.ledger import Ledger
 from ledger.record import Record
-from ledger.replies import Created
-from ledger.sealing import Purpose, Sealer
 from ledger.servers import connect
 from ledger.states import State, Verb
 from ledger.vault import Vault
+from ops import asking
+from ops.desk import Desk
 from producers import Receipt, Transfers
+from tests.crash.books import BUSY
 from tests.crash.conftest import Zygote
-from tests.crash.points import Way
 from tests.crash.zygote import intent
 from tests.e2e.conftest import Platform
-
-_DESCRIPTIONS = {
-    "pays": "Payout",
-    "declines": "Payout [decline:484]",
-    "challenges": "Payout [3ds]",
-    "silent": "Payout [drop-after]",
-    "asked": "Payout [drop-after]",
-    "asked-declined": "Payout [decline:484] [drop-after]",
-    "asked-unheard": "Payout [drop-before]",
-    "left": "Payout",
-    "queued": "Payout",
-}
-
-
-#: With whom nobody is done but the machines.
-BUSY = (State.QUEUED, State.SENDING, State.RESUMED, State.CONFIRMING, State.IN_DOUBT)
 
 
 @dataclass
@@ -49,6 +30,7 @@ class Bench:
     clock: SystemClock = field(default_factory=SystemClock)
     parked: list[tuple[str, str]] = field(default_factory=list)  #: key and handle
     answers: dict[str, str] = field(default_factory=dict)  #: the client's, by MD
+    wanted: dict[str, tuple[State, ...]] = field(default_factory=dict)  #: how some may end, by key
     _number: int = 0
 
     @cached_property
@@ -69,38 +51,15 @@ class Bench:
 
     # Before a kill.
 
-    def prepare(self, way: Way) -> dict[str, Any]:
-        """Fresh transfers that come by the point, and what the child must be told of them."""
-        self.queue.flushdb()  # a ring is nothing: so none of an earlier round disturbs this one
-        self.platform.ledger_client.delete(keys.BREAKERS)  # a host where nobody listens has one, which would open
-        match way.work:
-            case "new":
-                return {"references": [self._reference() for _ in range(way.batch)]}
-            case "late":
-                self._late(way.together)
-            case "answered":
-                for _ in range(way.together):
-                    self.transfers.confirm(**self._answer())
-            case "parked":
-                return {"answers": [self._answer() for _ in range(way.together)]}
-            case "asked" | "asked-declined" | "asked-unheard":
-                self._in_doubt(way)
-            case "left":
-                self._left(way.batch)
-            case work:
-                receipts = self.enqueue(_DESCRIPTIONS[work], way.together)
-                return {"keys": [receipt.key for receipt in receipts]}
-        return {}
-
     def enqueue(self, description: str, count: int) -> list[Receipt]:
-        answers = self.transfers.enqueue_many([intent(self._reference(), description) for _ in range(count)])
+        answers = self.transfers.enqueue_many([intent(self.reference(), description) for _ in range(count)])
         receipts = [answer for answer in answers if isinstance(answer, Receipt)]
         assert len(receipts) == count, answers
         return receipts
 
     def park(self, count: int, until: Callable[[Callable[[], bool]], None]) -> None:
         """So many clients stand at the bank's page."""
-        receipts = self.enqueue(_DESCRIPTIONS["challenges"], count)
+        receipts = self.enqueue("Payout [3ds]", count)
         worker = self.platform.start_worker()
         until(lambda: self.ledger.counters().get("n:parked:KZT", 0) == count)
         self.platform.workers.remove(worker)
@@ -108,101 +67,72 @@ class Bench:
         worker.wait(10)
         self.parked = [(receipt.key, receipt.handle) for receipt in receipts]
 
-    def _answer(self) -> dict[str, str]:
+    def answer(self) -> dict[str, str]:
         _, handle = self.parked.pop()
         challenge = self.transfers.challenge(handle)
         assert challenge is not None
         self.answers[challenge.md] = self.platform.answer(challenge.md)
         return {"md": challenge.md, "pa_res": self.answers[challenge.md]}
 
-    def _late(self, count: int) -> None:
-        """Queued, with their cards, and past their deadline."""
-        sealer, now_ms = Sealer(self.platform.env["VAULT_PUBLIC_KEY"]), self.clock.now_ms()
-        drafts = [
-            Draft(
-                reference=self._reference(),
-                space="main",
-                terminal="main",
-                amount=15000,
-                currency="KZT",
-                urgency="now",
-                order="{}",
-                prints="",
-                expires=now_ms,
-                sender_card="",
-                receiver_card="",
-            )
-            for _ in range(count)
-        ]
-        records = [made.record for made in self.ledger.create(drafts, actor="test") if isinstance(made, Created)]
-        self.vault.put_cards([(r.key, r.epoch, sealer.seal(b"{}", Purpose.CARD, r.key), 60_000) for r in records])
-        self.bells.ring_all(records)
-
-    def _in_doubt(self, way: Way) -> None:
-        """A worker that was killed just when it had written down that it does not know; and somebody who asks."""
-        receipts = self.enqueue(_DESCRIPTIONS[way.work], way.together)
-        self.zygote.fork(
-            work="silent", role="worker", step="Ledger.move:doubt", when="after", together=way.together, env={}
-        )
-        for receipt in receipts:
-            record = self.record(receipt.key)
+    def ask_and_ring(self, what: str, names: list[str]) -> None:
+        """Somebody asks something of the bank or the vault, and nothing else is rung for."""
+        for name in names:
             self.ledger.move(
-                record, Verb.ASK, actor="test", due=self.clock.now_ms(), fields={"asked": "inquire", "rings": 0}
+                self.record(name),
+                Verb.ASK,
+                actor="test",
+                due=self.clock.now_ms(),
+                fields={"asked": what, "rings": 0},
             )
-        self.queue.flushdb()
-        self.bells.ring_all(self.record(receipt.key) for receipt in receipts)
+        self.ring_for(names)
 
-    def _left(self, count: int) -> None:
-        """Nobody was rung for them, and the sweeper's time has come."""
-        receipts = self.enqueue(_DESCRIPTIONS["left"], count)
+    def ring_for(self, names: list[str]) -> None:
         self.queue.flushdb()
-        self.platform.ledger_client.zadd(keys.DUE, dict.fromkeys((r.key for r in receipts), self.clock.now_ms()))
+        self.bells.ring_all(self.record(name) for name in names)
+
+    def work(self, work: str, step: str, together: int) -> None:
+        """A worker that dies after another step, on the way to this one."""
+        self.zygote.fork(work=work, role="worker", step=step, when="after", together=together, env={})
+
+    def want(self, names: list[str], *states: State) -> None:
+        self.wanted |= dict.fromkeys(names, states)
 
     def record(self, key: str) -> Record:
         record = self.ledger.get(key)
         assert record is not None
         return record
 
-    def _reference(self) -> str:
+    def reference(self) -> str:
         self._number += 1
         return f"payout-{self._number}"
 
     # After all of them.
 
+    def overdue(self) -> list[Record]:
+        """Whose challenge's time is over, and no worker has seen it yet. It is `busy` from then on."""
+        now_ms = self.clock.now_ms()
+        return [record for record in self.ledger.all_in_state(State.PARKED, 500) if record.parked_until <= now_ms]
+
+    def unheard(self) -> list[Record]:
+        """Of whom somebody asked something that no worker has done yet."""
+        asked = (State.PARKED, State.IN_DOUBT, State.HELD, State.DEAD)
+        return [record for state in asked for record in self.ledger.all_in_state(state, 500) if record.asked]
+
     def ring_for_all(self) -> None:
         """What `transfers queue rebuild` does: who was rung for in vain waits up to five minutes for the next ring."""
         for state in BUSY:
             self.bells.ring_all(self.ledger.all_in_state(state, 500))
+        self.bells.ring_all(self.unheard())
 
     def come_again(self, references: list[str]) -> None:
-        """Whoever was not answered, asks again: the backend with its reference, the client with its PaRes."""
+        """Whoever was not answered, asks again: backend, operator and client the same as before."""
         self.queue.flushdb()
+        desk = Desk.open()
         self.transfers.enqueue_many([intent(reference, "Payout") for reference in references])
+        for name, states in self.wanted.items():
+            if State.CANCELLED in states:
+                self.transfers.cancel(name, reason="not wanted")
+            elif self.record(name).state is State.DEAD and not self.record(name).asked:
+                asking.write(desk, desk.find(name), "requeue", "it is to be tried again")
         for md, pa_res in self.answers.items():
             self.transfers.confirm(md=md, pa_res=pa_res)
-
-
-def busy(ledger_client: redis.Redis) -> int:
-    """How many are under way."""
-    counters = Ledger(ledger_client, SystemClock()).counters()
-    return sum(counters.get(f"n:{state}:KZT", 0) for state in BUSY)
-
-
-def ends(ledger_client: redis.Redis) -> dict[str, tuple[State, str]]:
-    """Every transfer's state and reason, by its key."""
-    found = {}
-    for place in ledger_client.scan_iter(match="transfers:{t}:r:*", count=1000):
-        record = Record.from_hash(ledger_client.hgetall(place))  # type: ignore[arg-type]  # it is not awaitable here
-        found[record.key] = (record.state, record.reason)
-    return found
-
-
-def differences(found: dict[str, tuple[State, str]], books: dict[str, Any]) -> list[str]:
-    """Where the bank's books and the ledger's do not say the same. A held one is a person's, whatever the bank did."""
-    executed = {key for key, order in books["orders"].items() if order["executions"]}
-    twice = [f"{key} was executed twice" for key in books["totals"]["executed_twice"]]
-    lost = [f"{key} was executed, and nobody knows it" for key in executed - set(found)]
-    for key, (state, reason) in found.items():
-        if (state is State.PAID) != (key in executed) and state is not State.HELD:
-            lost.append(f"{key} is {state} ({reason}); executed: {key in executed}")
-    return twice + lost

@@ -17,7 +17,7 @@ from ledger.vault import Vault
 from worker.bank import Bank
 from worker.sweeper import Sweeper
 
-Role = Literal["worker", "backend", "web", "cancel"]
+Role = Literal["worker", "backend", "web", "cancel", "ops"]
 
 #: Nobody listens there: a request that is proved not to have been sent.
 _NOWHERE = "http://127.0.0.1:1/nobody"
@@ -46,7 +46,7 @@ class Step:
 class Way:
     """Steps that transfers of one kind come by, one after the other."""
 
-    work: str  #: what kind of transfers; see `Bench.prepare`
+    work: str  #: what kind of transfers; see `situations`
     steps: tuple[Step, ...]
     role: Role = "worker"
     together: int = 5  #: so many transfers stand at the point when it strikes, each in a call of its own
@@ -93,6 +93,11 @@ WAYS = (
     Way("asked-declined", _moves(Verb.LEARN_DECLINED)),
     Way("asked-unheard", (Step(Vault, "refence"), *_moves(Verb.WONDER)), env={"DOUBT_HORIZON": "86400"}),
     Way("asked-unheard", _moves(Verb.HOLD), env={"EPAY_STATUS_URL": "none"}),
+    Way("asked-open", _moves(Verb.LAPSE)),
+    Way("dead-asked", (Step(Vault, "refence"), *_moves(Verb.REVIVE))),
+    Way("forgotten-late", _moves(Verb.REMEMBER), together=10),
+    Way("dead-forgotten", _moves(Verb.REMEMBER), together=10),
+    Way("answered-forgotten", _moves(Verb.REMEMBER_CONFIRM), env={"EPAY_STATUS_URL": "none"}),
     Way(
         "left", (Step(Sweeper, "run_once"), Step(Ledger, "move_many"), Step(Doorbell, "ring_all")), together=1, batch=5
     ),
@@ -105,5 +110,8 @@ WAYS = (
     ),
     Way("parked", (Step(Vault, "put"), *_moves(Verb.RESUME), Step(Doorbell, "ring")), "web"),
     Way("queued", (Step(Vault, "close"), *_moves(Verb.CANCEL), Step(Vault, "drop")), "cancel"),
+    Way("forgotten", _moves(Verb.REMEMBER), "cancel", together=10),
+    Way("unanswered", _moves(Verb.ASK), "cancel", together=10),
+    Way("dead", _moves(Verb.ASK), "ops", together=10),
 )
 STEPS = {(way.work, way.role, step.name): step for way in WAYS for step in way.steps}

@@ -8,7 +8,7 @@ from ledger.errors import LedgerUnavailable
 from ledger.servers import connect
 from ledger.states import State
 from producers import Receipt, TransferIntent, Transfers
-from tests.crash.bench import BUSY, busy, differences, ends
+from tests.crash.books import BUSY, busy, differences, ends
 from tests.crash.conftest import Mortals
 from tests.crash.zygote import intent
 

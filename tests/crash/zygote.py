@@ -17,6 +17,8 @@ from typing import Any
 
 from ledger.errors import TransfersError
 from ledger.settings import ServerSettings
+from ops import asking
+from ops.desk import Desk
 from producers import Receiver, SavedCard, TransferIntent, Transfers
 from tests.crash.points import STEPS, Step
 from worker.process import Process
@@ -76,6 +78,10 @@ def intent(reference: str, description: str) -> TransferIntent:
 def _be(role: str, said: dict[str, Any]) -> None:
     if role == "worker":
         Process(WorkerSettings.load()).run()
+        return
+    if role == "ops":
+        desk, why = Desk.open(), "it is to be tried again"
+        _together([functools.partial(asking.write, desk, desk.find(key), "requeue", why) for key in said["keys"]])
         return
     transfers = Transfers.from_env()
     if role == "backend":

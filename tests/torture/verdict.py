@@ -8,7 +8,7 @@ import requests
 from ledger.clock import SystemClock
 from ledger.ledger import Ledger
 from ledger.states import State
-from tests.crash.bench import busy, differences, ends
+from tests.crash.books import busy, differences, ends
 
 _SHOWN = 20
 
