@@ -23,6 +23,11 @@ class DoubtRule:
         """How far apart the reads after the horizon are: an hour, or less where the horizon is short."""
         return min(3600, max(15, self.horizon_s // 24))
 
+    @property
+    def patience_s(self) -> int:
+        """How long the bank is asked before a person must: two horizons, and the time that the reads take."""
+        return 2 * self.horizon_s + self.reads * self.between_reads_s
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -67,9 +72,9 @@ def judge(  # noqa: PLR0911 - a table of the bank's words, one line each
         return Known(verb)
     if record.state is not State.IN_DOUBT:
         return AskAgain(0)
-    silence_ends_ms = record.doubted + 2 * rule.horizon_s * 1000
+    is_patient = asked_at_ms < record.doubted + rule.patience_s * 1000
     match report.word:
-        case StatusWord.UNANSWERED if asked_at_ms >= silence_ends_ms:
+        case StatusWord.UNANSWERED if not is_patient:
             return Unsettled()
         case StatusWord.UNANSWERED:  # neither agrees nor disagrees, and an outage of the bank is no operator's case
             return AskAgain(record.reads)
@@ -83,7 +88,7 @@ def judge(  # noqa: PLR0911 - a table of the bank's words, one line each
             reads = record.reads + 1
     if reads >= rule.reads:
         return _agreed(report.word, record.phase)
-    if asked_at_ms >= silence_ends_ms + rule.reads * rule.between_reads_s * 1000:
+    if not is_patient:
         return Unsettled()  # it has said this and that for so long
     return AskAgain(reads, rule.between_reads_s)
 

@@ -145,6 +145,19 @@ def test_a_bank_that_says_this_and_that_is_a_persons_in_the_end(stage: Stage) ->
     assert stage.state(key) is State.HELD
 
 
+def test_one_answer_that_is_missing_is_no_silence(stage: Stage) -> None:
+    """The row is nearly complete when two horizons are over: it is completed, and the record says with what word."""
+    key = killed(stage)
+    stage.later(61)
+    says(stage, StatusWord.UNANSWERED)
+    ask_for(stage, 7200 - 300)
+    says(stage, StatusWord.NOT_FOUND, StatusWord.NOT_FOUND, StatusWord.UNANSWERED, StatusWord.NOT_FOUND)
+
+    ask_for(stage, 900)
+
+    assert (stage.state(key), stage.record(key).reason) == (State.HELD, "bank_says_not_found")
+
+
 @pytest.mark.parametrize("begins", ["in doubt", "parked"])
 def test_a_terminal_whose_credentials_are_gone_is_a_silent_bank(stage: Stage, begins: str) -> None:
     """It ends, and does not wait for ever."""
@@ -152,7 +165,7 @@ def test_a_terminal_whose_credentials_are_gone_is_a_silent_bank(stage: Stage, be
     stage.later(61)
     stage.worker.gate._terminals.clear()
 
-    ask_for(stage, 7200 + 300)
+    ask_for(stage, 7200 + 1000)
 
     assert stage.state(key) is (State.HELD if begins == "in doubt" else State.EXPIRED)
 
