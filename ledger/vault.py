@@ -123,6 +123,11 @@ class Vault:
         with wall(VaultUnavailable):
             return int(str(self.client.get(keys.HIGH_WATER) or 0))
 
+    def run_id(self) -> str:
+        """Which run of its server this is. Another one has forgotten all that was in the vault."""
+        with wall(VaultUnavailable):
+            return str(self.client.info("server")["run_id"])
+
     def _run(self, call: Call) -> list[str]:
         with wall(VaultUnavailable):
             return self._scripts.run(*call)

@@ -42,6 +42,7 @@ HAPPENED: Mapping[str, str] = {
     Verb.SETTLE_REVERSED: "settled by a person: paid and given back",
     "pause": "the lane {lane} was stopped for {terminal}",
     "unpause": "the lane {lane} was opened for {terminal}",
+    "vault_forgot": "the vault was restarted, and the cards in it are gone: see the runbook, 'The vault was lost'",
     "contradiction": "the bank said {said}, and the ledger has ended as {ledger}: look at it now",
 }
 

@@ -71,6 +71,7 @@ class Worker:
     sweeper: Sweeper
     scribe: Scribe
     gate: Gate
+    steps: Steps
     breakers: Breakers
     events: Events
     lanes: Lanes
@@ -136,4 +137,4 @@ def build(
         clock=clock,
     )
     sweeper = Sweeper(ledger, journey, Doorbell(broker), clock, rules.threads)
-    return Worker(journey, sweeper, scribe, gate, breakers, events, lanes)
+    return Worker(journey, sweeper, scribe, gate, steps, breakers, events, lanes)

@@ -83,7 +83,6 @@ class Gate:
         self._actor = actor
         self._unfit = threading.Event()
         self._batches_wait_until: dict[str, int] = {}  #: by terminal: until then its rate has no turn for a batch
-        self._vault_forgot_at = clock.now_ms()  #: whatever it held then it may have forgotten
 
     def terminal(self, record: Record) -> bank.Terminal:
         """Raises `TerminalUnknown` for one that this worker holds no credentials of."""
@@ -123,14 +122,6 @@ class Gate:
             self._unfit.clear()
         else:
             self._unfit.set()
-
-    def vault_forgot(self) -> None:
-        """It was away, or a card was not there: it keeps nothing over a restart, so others may be gone too."""
-        self._vault_forgot_at = self._clock.now_ms()
-
-    def may_be_forgotten(self, record: Record) -> bool:
-        """Is its card not certain to be in the vault? Once it is claimed without one, nobody can bring it again."""
-        return record.rings > 0 or record.created < self._vault_forgot_at
 
     def lease(self) -> Lease:
         """Taken before the claim, so that it never ends later than the ledger's own."""

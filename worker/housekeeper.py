@@ -1,5 +1,6 @@
 """The housekeeper does what is nobody's transfer: it asks closed hosts whether they are back, looks at the servers each
-minute, and trims the event log. While the servers are not what they must be, it shuts the gate.
+minute, and trims the event log. While the servers are not what they must be, it shuts the gate; and it says so when the
+vault was restarted, for then it has forgotten everything.
 """
 
 import logging
@@ -13,6 +14,7 @@ from ledger.lanes import Lanes
 from ledger.ledger import Ledger
 from ledger.vault import Vault
 from worker.gate import Gate
+from worker.steps import Steps
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ class Housekeeper:
         lanes: Lanes,
         events: Events,
         gate: Gate,
+        steps: Steps,
         ask_harmless: Callable[[str], bool],
         examine: Callable[[], list[Finding]],
         keep_ms: int,
@@ -43,12 +46,14 @@ class Housekeeper:
         self._lanes = lanes
         self._events = events
         self._gate = gate
+        self._steps = steps
         self._ask_harmless = ask_harmless
         self._examine = examine
         self._keep_ms = keep_ms
         self._clock = clock
         self._actor = actor
         self._said: list[str] = []
+        self._vault_run = ""
         self._next_look = self._next_trim = clock.monotonic()
 
     def run_once(self) -> None:
@@ -81,4 +86,12 @@ class Housekeeper:
             self._said = said
         if not findings:
             self._ledger.seen = max(self._ledger.seen, self._vault.high_water())
+            self._look_whether_it_is_the_same_vault()
         return not findings
+
+    def _look_whether_it_is_the_same_vault(self) -> None:
+        before, self._vault_run = self._vault_run, self._vault.run_id()
+        if before and before != self._vault_run:
+            _LOG.error("vault.forgot")
+            self._steps.vault_forgot()
+            self._events.alarm("vault_forgot", actor=self._actor)

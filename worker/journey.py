@@ -6,7 +6,7 @@ stands on adjacent lines: `claim`, `burn`, and only then the bank.
 """
 
 from ledger.clock import Clock
-from ledger.errors import TerminalUnknown, TransferUnknown, VaultUnavailable
+from ledger.errors import TerminalUnknown, TransferUnknown
 from ledger.lanes import Lane
 from ledger.ledger import Ledger
 from ledger.record import Record
@@ -54,20 +54,20 @@ class Journey:
             return steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
         if self.clock.now_ms() < record.next:
             return None  # an early ring: its time stands in `due`
-        if gate.may_be_forgotten(record) and self.vault.look(Purpose.CARD, key) in {There.NOTHING, There.CLOSED}:
-            return None  # vault or producer died: it may bring the card again, until the deadline
+        if steps.is_card_missing(record):
+            return None  # its producer may bring it again, until the deadline
         closed = gate.closed(record, Lane.SEND)
         if closed is not None:
             return gate.postpone(record, closed)
         token = gate.token(record)
-        if token is None:
+        if token is None or steps.is_card_missing(record):  # asked again: a token takes its time
             return None  # nothing was at stake; the next try has its time
 
         lease = gate.lease()
         claim = gate.claim(record, Lane.SEND)
         if not isinstance(claim, Moved):
             return gate.postpone(record, claim)
-        burnt = self._burn(Purpose.CARD, record, claim)
+        burnt = steps.burn(Purpose.CARD, record, claim)
         if not isinstance(burnt, Burnt):
             return self._nothing_to_send(record, burnt)
         with steps.doubt_unless_recorded(record):
@@ -96,7 +96,7 @@ class Journey:
         claim = gate.claim(record, Lane.CONFIRM)
         if not isinstance(claim, Moved):
             return gate.postpone(record, claim)
-        burnt = self._burn(Purpose.PARES, record, claim)
+        burnt = steps.burn(Purpose.PARES, record, claim)
         if not isinstance(burnt, Burnt):
             return self._nothing_to_send(record, burnt)
         with steps.doubt_unless_recorded(record):
@@ -159,16 +159,6 @@ class Journey:
         if record is None:
             raise TransferUnknown
         return record
-
-    def _burn(self, purpose: Purpose, record: Record, claim: Moved) -> Burnt | Later | Gone:
-        try:
-            burnt = self.vault.burn(purpose, record.key, record.epoch, claim.sequence)
-        except VaultUnavailable:
-            self.gate.vault_forgot()
-            raise
-        if isinstance(burnt, Gone) and burnt.there is There.NOTHING:
-            self.gate.vault_forgot()
-        return burnt
 
     def _nothing_to_send(self, record: Record, burnt: Later | Gone) -> None:
         if isinstance(burnt, Gone):

@@ -106,6 +106,7 @@ class Process:
             lanes=self._worker.lanes,
             events=self._worker.events,
             gate=self._worker.gate,
+            steps=self._worker.steps,
             ask_harmless=lambda host: bank.ask_harmless(host, settings.terminals["main"]),
             examine=lambda: health.examine(settings, clock),
             keep_ms=settings.events_keep * 1000,

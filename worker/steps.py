@@ -9,12 +9,13 @@ from contextlib import contextmanager, suppress
 
 from ledger.cards import CardData
 from ledger.clock import Clock
-from ledger.errors import LedgerUnavailable, TransfersError
+from ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable
 from ledger.record import Record
+from ledger.replies import Moved
 from ledger.sealing import Opener, Purpose
 from ledger.secret import Secret
 from ledger.states import Phase, Verb
-from ledger.vault import Burnt, Unburn, Vault
+from ledger.vault import Burnt, Gone, Later, There, Unburn, Vault
 from worker import bank
 from worker.consequences import Consequences
 from worker.gate import Gate
@@ -23,6 +24,8 @@ from worker.tries import Tries
 
 _LOG = logging.getLogger(__name__)
 
+#: A producer's clock and this one's may each be a second off the servers'.
+_SKEW_MS = 2_000
 
 #: How a transfer of which nothing was sent comes back to its queue.
 _BACK = {Phase.SEND: Verb.REQUEUE, Phase.CONFIRM: Verb.REQUEUE_CONFIRM}
@@ -49,6 +52,7 @@ class Steps:
         self._gate = gate
         self._clock = clock
         self._park_ms = park_s * 1000
+        self._forgot_at = clock.now_ms()  #: what the vault held then it may have forgotten
 
     def end_unsent(self, record: Record, verb: Verb, *, reason: str) -> None:
         """Whatever ends a transfer that was never sent closes the vault first."""
@@ -58,6 +62,31 @@ class Steps:
             self._scribe.doubt(
                 record, "vault_remembers", verb=Verb.REMEMBER, fields={"evidence": bank.Evidence.MAYBE_SENT}
             )
+
+    def is_card_missing(self, record: Record) -> bool:
+        """Is it known to be? Who is claimed without a card is lost; who is queued can have it brought again.
+
+        Nobody looks for a card that was put in since the vault was last seen to forget: it would cost a round trip.
+        """
+        if not record.rings and record.created > self._forgot_at + _SKEW_MS:
+            return False
+        with self._heeding_the_vault():
+            there = self._vault.look(Purpose.CARD, record.key)
+        if there is There.NOTHING:
+            self.vault_forgot()
+        return there in {There.NOTHING, There.CLOSED}
+
+    def burn(self, purpose: Purpose, record: Record, claim: Moved) -> Burnt | Later | Gone:
+        """Take the card out, or the PaRes: once."""
+        with self._heeding_the_vault():
+            burnt = self._vault.burn(purpose, record.key, record.epoch, claim.sequence)
+        if isinstance(burnt, Gone) and burnt.there is There.NOTHING:
+            self.vault_forgot()
+        return burnt
+
+    def vault_forgot(self) -> None:
+        """It keeps nothing over a restart: where one card is gone, or it was away, others may be gone too."""
+        self._forgot_at = self._clock.now_ms()
 
     @contextmanager
     def doubt_unless_recorded(self, record: Record) -> Iterator[None]:
@@ -125,6 +154,14 @@ class Steps:
             return False
         self._tries.again(record, Verb.REQUEUE, "worker_lost")
         return True
+
+    @contextmanager
+    def _heeding_the_vault(self) -> Iterator[None]:
+        try:
+            yield
+        except VaultUnavailable:
+            self.vault_forgot()
+            raise
 
 
 def _told(outcome: bank.Paid | bank.Declined) -> dict[str, str | int]:

@@ -5,11 +5,11 @@ them. Its goods differ by what the bank will do. A card number passes through it
 """
 
 import asyncio
+import contextlib
 import secrets
 import socket
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -105,7 +105,7 @@ class Shop:
     def listen(self, ending: threading.Event) -> None:
         """What became of the purchases: the outcome feed, in a thread."""
         while not ending.is_set():
-            with suppress(LedgerUnavailable):
+            with contextlib.suppress(LedgerUnavailable):
                 for outcome in self.transfers.outcomes(_GROUP, idle=0.5):
                     if outcome.key in self.purchases:
                         self.purchases[outcome.key].state = outcome.state
@@ -153,7 +153,7 @@ def open_shop(folder: Path, port: int, interruption: Interruption) -> None:
             screen.say(f"The bank's books:  {stage.bank_url}")
             screen.say("\nPay with the card that is filled in; the bank's password stands on its page. Ctrl-C ends it.")
             try:
-                asyncio.run(_Server(shop.app(), interruption).serve_on(listener))
+                asyncio.run(_Server(shop.app(), interruption).serve([listener]))
             finally:
                 ending.set()
                 thread.join()
@@ -174,8 +174,9 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._interruption = interruption
 
-    async def serve_on(self, listener: socket.socket) -> None:
-        await self._serve([listener])
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
     async def on_tick(self, counter: int) -> bool:
         return self._interruption.came() or await super().on_tick(counter)

@@ -122,7 +122,7 @@ class Bench:
         """What `transfers queue rebuild` does: who was rung for in vain waits up to five minutes for the next ring."""
         for state in BUSY:
             self.bells.ring_all(self.ledger.all_in_state(state, 500))
-        self.bells.ring_all(self.unheard())
+        self.bells.ring_all([*self.overdue(), *self.unheard()])
 
     def come_again(self, references: list[str]) -> None:
         """Whoever was not answered, asks again: backend, operator and client the same as before."""

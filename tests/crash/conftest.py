@@ -23,6 +23,7 @@ SHORT = {
     "HTTP_READ_TIMEOUT": "2",
     "HTTP_DEADLINE": "2",
     "LEASE": "3",
+    "PARK_TTL": "86400",  # but for clients, who wait at the bank's page until they are needed
     "DOUBT_HORIZON": "4",
     "DOUBT_READS": "1",
     "RETRY_MIN_BACKOFF": "0.1",

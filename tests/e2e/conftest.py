@@ -66,7 +66,12 @@ class Platform:
             if worker.poll() is None:
                 worker.terminate()
         for worker in self.workers:
-            worker.wait(30)
+            try:
+                worker.wait(30)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
+                raise
         self.workers.clear()
 
 

@@ -1,64 +1,165 @@
 """A vault keeps nothing over a restart: who is claimed without a card is lost, who is queued can have it again."""
 
 from collections.abc import Callable
-from typing import Never
+from typing import Any, Never
 
 import pytest
 
 from ledger.errors import VaultUnavailable
 from ledger.states import State
 from tests.journey.conftest import Stage
+from worker.housekeeper import Housekeeper
+
+#: Longer than two clocks may be apart.
+LATER_S = 2.001
 
 
-def vault_is_away(stage: Stage, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the claim and the card."""
+def away(*_: object) -> Never:
+    raise VaultUnavailable
 
-    def away(*_: object) -> Never:
-        raise VaultUnavailable
 
-    with monkeypatch.context() as patch:
-        patch.setattr(type(stage.vault), "burn", away)
+def is_away_at(stage: Stage, call: str, key: str, patch: pytest.MonkeyPatch) -> None:
+    with patch.context() as while_away:
+        while_away.setattr(type(stage.vault), call, away)
         with pytest.raises(VaultUnavailable):
             stage.journey.execute(key)
     stage.vault.client.flushall()
 
 
-def vault_came_back_unnoticed(stage: Stage, key: str, _: pytest.MonkeyPatch) -> None:
+def is_away_at_the_burn(stage: Stage, patch: pytest.MonkeyPatch) -> None:
+    is_away_at(stage, "burn", stage.new(), patch)
+
+
+def is_away_at_a_look(stage: Stage, patch: pytest.MonkeyPatch) -> None:
+    is_away_at(stage, "look", rung(stage), patch)
+
+
+def has_nothing_to_burn(stage: Stage, _: pytest.MonkeyPatch) -> None:
+    key = stage.new()
     stage.vault.client.flushall()
     stage.journey.execute(key)
 
 
-def worker_is_a_new_one(stage: Stage, _key: str, _: pytest.MonkeyPatch) -> None:
+def has_nothing_at_a_look(stage: Stage, _: pytest.MonkeyPatch) -> None:
+    key = rung(stage)
+    stage.vault.client.flushall()
+    stage.journey.execute(key)
+
+
+def is_another_run(stage: Stage, patch: pytest.MonkeyPatch) -> None:
+    housekeeper = keeping(stage)
+    housekeeper.run_once()
+    stage.vault.client.flushall()
+    patch.setattr(type(stage.vault), "run_id", lambda _: "another")
+    stage.clock.advance(60)
+    housekeeper.run_once()
+
+
+def is_empty_for_a_new_worker(stage: Stage, _: pytest.MonkeyPatch) -> None:
     stage.vault.client.flushall()
     stage.build()
 
 
-@pytest.mark.parametrize("happens", [vault_is_away, vault_came_back_unnoticed, worker_is_a_new_one])
+def forgets_while_a_token_is_fetched(stage: Stage, patch: pytest.MonkeyPatch) -> None:
+    fetch: Callable[..., Any] = type(stage.bank).token
+
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        patch.setattr(type(stage.bank), "token", fetch)
+        has_nothing_to_burn(stage, patch)
+        return fetch(*args, **kwargs)
+
+    patch.setattr(type(stage.bank), "token", slowly)
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        is_away_at_the_burn,
+        is_away_at_a_look,
+        has_nothing_to_burn,
+        has_nothing_at_a_look,
+        is_another_run,
+        is_empty_for_a_new_worker,
+        forgets_while_a_token_is_fetched,
+    ],
+)
 def test_who_was_enqueued_before_the_vault_forgot_can_be_brought_again(
-    stage: Stage, happens: Callable[[Stage, str, pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+    stage: Stage, happens: Callable[[Stage, pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One is the price of noticing; none, for a worker that was not there."""
-    first, second = stage.new(), stage.new()
-    stage.clock.advance(1)
-    happens(stage, first, monkeypatch)
+    """Whoever notices is the price, where it had been claimed; all others are as safe as before."""
+    stage.clock.advance(LATER_S)
+    key = stage.new()
+    happens(stage, monkeypatch)
 
-    stage.journey.execute(second)
+    stage.journey.execute(key)
 
-    assert stage.state(second) is State.QUEUED
-    stage.put(stage.record(second))
-    stage.journey.execute(second)
-    assert (stage.state(second), stage.executions(second)) == (State.PAID, 1)
+    assert stage.state(key) is State.QUEUED
+    stage.put(stage.record(key))
+    stage.journey.execute(key)
+    assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
 
 
 def test_nobody_looks_for_a_card_that_was_put_in_since(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would cost a round trip of every transfer."""
+    stage.clock.advance(LATER_S)
     key = stage.new()
 
-    def nobody(*_: object) -> Never:
-        pytest.fail("somebody looked")
-
     with monkeypatch.context() as patch:
-        patch.setattr(type(stage.vault), "look", nobody)
+        patch.setattr(type(stage.vault), "look", away)
         stage.journey.execute(key)
 
     assert stage.state(key) is State.PAID
+
+
+def test_a_producers_clock_may_be_ahead(stage: Stage) -> None:
+    """Its transfer looks newer than the vault's restart, and is not."""
+    stage.clock.advance(2)
+    key = stage.new()
+    stage.clock.advance(-2)
+    stage.vault.client.flushall()
+    stage.build()
+
+    stage.journey.execute(key)
+
+    assert stage.state(key) is State.QUEUED
+
+
+def test_the_housekeeper_tells_once_that_it_is_another_vault(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    housekeeper = keeping(stage)
+    for run_id in ("one", "one", "two", "two"):
+        monkeypatch.setattr(type(stage.vault), "run_id", lambda _, it=run_id: it)
+        housekeeper.run_once()
+        stage.clock.advance(60)
+
+    assert [event.fields["verb"] for event in stage.events.newest(9)] == ["vault_forgot"]
+
+
+def test_the_same_server_is_the_same_run_and_another_is_not(stage: Stage) -> None:
+    assert stage.vault.run_id() == stage.vault.run_id()
+    assert stage.vault.run_id() != type(stage.vault)(stage.ledger.client).run_id()
+
+
+def rung(stage: Stage) -> str:
+    """The sweeper has rung for it."""
+    key = stage.new()
+    stage.clock.advance(5)
+    stage.sweeper.run_once()
+    assert stage.record(key).rings == 1
+    return key
+
+
+def keeping(stage: Stage) -> Housekeeper:
+    return Housekeeper(
+        ledger=stage.ledger,
+        vault=stage.vault,
+        breakers=stage.worker.breakers,
+        lanes=stage.lanes,
+        events=stage.events,
+        gate=stage.worker.gate,
+        steps=stage.worker.steps,
+        ask_harmless=lambda _: True,
+        examine=list,
+        keep_ms=3_600_000,
+        clock=stage.clock,
+        actor="worker",
+    )

@@ -64,7 +64,7 @@ class Deeds:
     def keep_house(self, _key: str = "") -> None:
         worker = self.worker()
         if worker:
-            self._let(worker.housekeeper.run_once)
+            self._let(worker.keep_house)
 
     def worker(self) -> WorkerProcess | None:
         """One of them; one that was killed is started anew. None: it did not come up."""

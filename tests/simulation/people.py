@@ -86,6 +86,11 @@ class WorkerProcess:
     worker: Worker
     housekeeper: Housekeeper
 
+    def keep_house(self) -> None:
+        """What two threads of a real process do."""
+        self.housekeeper.run_once()
+        self.housekeeper.probe_once()
+
     def hear(self, actor: str, key: str) -> None:
         """What the actors' skin does."""
         journey = self.worker.journey
@@ -127,6 +132,7 @@ def start_worker(place: Place, name: str) -> WorkerProcess:
         lanes=worker.lanes,
         events=worker.events,
         gate=worker.gate,
+        steps=worker.steps,
         ask_harmless=lambda host: bank.ask_harmless(host, TERMINALS["main"]),
         examine=lambda: _examine(ledger, vault),
         keep_ms=_FOR_EVER_MS,

@@ -162,5 +162,6 @@ class Town:
                 self.place.street.rings.clear()
             case "vault forgets" if self.rollback is None:
                 self.place.vault.line.one("FLUSHDB")
+                self.place.vault.runs += 1
             case _:
                 self.place.books.give_back()

@@ -41,6 +41,7 @@ class Server:
         self.name = name
         self.line = line
         self.away_until_ms = 0
+        self.runs = 1  #: so many times it was started
         self.blobs: dict[str, int] = {}  #: of the vault: until when each place keeps what was put there
         self.before_write: Hook = _nothing
         self.after_write: Hook = _nothing
@@ -101,6 +102,10 @@ class Wire:
 
     def script_load(self, text: str) -> Any:
         return self._one("SCRIPT", "LOAD", text)
+
+    def info(self, section: str) -> dict[str, str]:
+        self._one("INFO", section)
+        return {"run_id": str(self._server.runs)}
 
     def get(self, name: str) -> Any:
         return self._one("GET", name)
