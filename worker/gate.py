@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ledger.breakers import Breakers
 from ledger.clock import Clock
 from ledger.errors import LedgerUnavailable, TerminalUnknown
+from ledger.invoice import split_key
 from ledger.lanes import Lane, Lanes
 from ledger.ledger import Ledger
 from ledger.record import Record
@@ -93,7 +94,7 @@ class Gate:
     def order(self, record: Record) -> bank.Order:
         said, places = json.loads(record.order), self._rule.places
         return bank.Order(
-            invoice_id=record.key.rpartition(":")[2],
+            invoice_id=split_key(record.key)[1],
             amount_minor=record.amount,
             currency=record.currency,
             **(places.fill(said, record.handle) if places else said),

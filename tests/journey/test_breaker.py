@@ -5,12 +5,24 @@ from dataclasses import replace
 import pytest
 
 from ledger.breakers import FAILURES
-from ledger.lanes import ALL, Lane
+from ledger.lanes import Lane
 from ledger.record import Record
-from ledger.replies import Behind
-from ledger.states import Phase, State
+from ledger.replies import Wait
+from ledger.secret import Secret
+from ledger.states import Phase
 from tests.journey.conftest import Stage
-from worker.bank import Challenge, CodeClass, Declined, Evidence, NotSent, Paid, TransferOutcome, Unclear
+from worker.bank import (
+    Challenge,
+    CodeClass,
+    Declined,
+    Evidence,
+    NotSent,
+    Paid,
+    Token,
+    TokenRefused,
+    TransferOutcome,
+    Unclear,
+)
 
 HOSTS = {Phase.SEND: "send.bank", Phase.CONFIRM: "confirm.bank"}
 
@@ -86,15 +98,60 @@ def test_the_breaker_hears_what_the_bank_answered_to_a_transfer(stage: Stage) ->
     assert stage.worker.breakers.refresh() == {HOSTS[Phase.SEND]}
 
 
-def test_a_ledger_that_went_back_stops_all_and_the_transfer_waits_its_half_minute(stage: Stage) -> None:
-    record = record_of(stage)
+@pytest.mark.parametrize(
+    ("lane", "confirm_needs_token", "waits"),
+    [
+        (Lane.SEND, True, True),
+        (Lane.SEND, False, True),
+        (Lane.CONFIRM, True, True),
+        (Lane.CONFIRM, False, False),
+    ],
+)
+def test_an_open_breaker_of_the_tokens_host_keeps_back_whoever_needs_a_token(
+    stage: Stage,
+    lane: Lane,
+    confirm_needs_token: bool,  # noqa: FBT001 - a table's column
+    waits: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    stage.with_rules(gate=replace(stage.rules.gate, confirm_needs_token=confirm_needs_token))
+    stage.worker.breakers.open("token.bank", "refused")
 
-    stage.worker.gate.postpone(record, Behind(7))
+    assert stage.worker.gate.closed(record_of(stage), lane) == (Wait(5_000, "breaker") if waits else None)
 
-    after = stage.record(record.key)
-    assert (after.state, after.next - stage.clock.now_ms()) == (State.QUEUED, 30_000)
-    assert stage.lanes.stop_of(Lane.SEND, ALL)
-    assert stage.lanes.stop_of(Lane.CONFIRM, ALL)
+
+@pytest.mark.parametrize(
+    ("refused", "opens"),
+    [
+        (TokenRefused("refused", Evidence.NOT_SENT), True),
+        (TokenRefused("timeout", Evidence.MAYBE_SENT), True),
+        (TokenRefused("http_500", Evidence.ANSWERED, http_status=500), True),
+        (TokenRefused("http_401", Evidence.ANSWERED, http_status=401), False),
+        (TokenRefused("http_499", Evidence.ANSWERED, http_status=499), False),
+    ],
+)
+def test_the_tokens_host_has_a_breaker_of_its_own(
+    stage: Stage,
+    refused: TokenRefused,
+    opens: bool,  # noqa: FBT001 - a table's column
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A token that is refused is an answer; and one that is given ends the row."""
+    few = [refused] * (FAILURES - 1)
+    given = Token(Secret("t"), 60)
+    ask_for_tokens(stage, monkeypatch, *few, given, *few)
+    assert stage.worker.breakers.refresh() == set()
+
+    ask_for_tokens(stage, monkeypatch, refused)
+
+    assert stage.worker.breakers.refresh() == ({"token.bank"} if opens else set())
+    if opens:
+        assert stage.events.newest(2)[0].fields["reason"] == refused.why
+
+
+def ask_for_tokens(stage: Stage, patch: pytest.MonkeyPatch, *tokens: Token | TokenRefused) -> None:
+    for token in tokens:
+        patch.setattr(type(stage.bank), "token", lambda *_, said=token, **__: said)
+        stage.worker.gate.token(record_of(stage))
 
 
 def hear(stage: Stage, phase: Phase, *outcomes: TransferOutcome) -> None:

@@ -29,7 +29,7 @@ class Order:
 
     invoice_id: str
     amount_minor: int
-    currency: str = "KZT"
+    currency: str
     description: str = ""
     foreign: bool = False
     back_link: str = ""

@@ -24,6 +24,7 @@ TERMINAL = Terminal(
 ORDER = Order(
     invoice_id=INVOICE,
     amount_minor=200_00,
+    currency="KZT",
     description="TEST p2p",
     back_link="https://shop.example/ok",
     failure_back_link="https://shop.example/no",
