@@ -52,6 +52,21 @@ def test_a_declined_one_keeps_its_code_and_why(stage: Stage) -> None:
     assert (record.state, record.code, record.message) == (State.DECLINED, "484", "Insufficient funds")
     assert (record.reason, record.evidence) == ("declined_D", "answered")
     assert (record.bank_id, record.bank_reference) == ("id", "ref")
+    assert (record.sender_card, record.receiver_card) == ("", "552204******6736"), "a decline says nothing of cards"
+    assert (record.sender_card_id, record.receiver_card_id, record.int_reference) == ("", "", "")
+
+
+def test_a_paid_one_forgets_why_its_last_try_was_none(stage: Stage) -> None:
+    bank = stage.journey.bank
+    unreachable(stage)
+    key = stage.new()
+    stage.journey.execute(key)
+    assert stage.record(key).reason == "refused"
+    stage.journey.bank = bank
+
+    stage.later(60)
+
+    assert (stage.state(key), stage.record(key).reason) == (State.PAID, "")
 
 
 def test_a_doubt_keeps_the_code_that_made_it(stage: Stage) -> None:
