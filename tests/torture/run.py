@@ -188,6 +188,8 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--log", default="", help="where the workers' warnings go")
     args = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):  # whoever ends it, in the background too, leaves nobody behind
+        signal.signal(number, signal.default_int_handler)
     with stage(args.seed, args.faults, args.log) as on:
         return Torture(on, args.count, args.seed, args.workers).run()
 
