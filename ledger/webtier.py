@@ -90,9 +90,12 @@ class Places:
         return order | {name: link for name, link in ours.items() if not order.get(name)}
 
 
-def secret_hash(key: Secret, invoice_id: str) -> str:
-    """What only the bank is told of a transfer, and gives back in its notification: another one for each."""
-    return hmac.digest(key.reveal().encode(), invoice_id.encode(), "sha256").hex()
+def secret_hash(key: Secret, transfer: str) -> str:
+    """What only the bank is told of a transfer, and gives back in its notification: another one for each.
+
+    `transfer` is the transfer's key: in two spaces an invoice id may be there twice.
+    """
+    return hmac.digest(key.reveal().encode(), transfer.encode(), "sha256").hex()
 
 
 def _is_base(url: str) -> bool:

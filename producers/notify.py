@@ -49,7 +49,7 @@ def notify(parts: Parts, payload: Mapping[str, Any], hash_key: Secret | None) ->
     for space in sorted(spaces):
         record = parts.ledger.get(make_key(invoice_id, space))
         if record is not None:
-            note = _note(record, payload, invoice_id, hash_key)
+            note = _note(record, payload, hash_key)
             answers.add(ask(parts, record, {"by": "notification"}, note=note))
     return next((answer for answer in Notified if answer in answers), Notified.UNKNOWN)
 
@@ -82,12 +82,12 @@ def _ask(parts: Parts, record: Record, event: Mapping[str, str], note: str) -> N
     return Notified.ASKED
 
 
-def _note(record: Record, payload: Mapping[str, Any], invoice_id: str, hash_key: Secret | None) -> str:
+def _note(record: Record, payload: Mapping[str, Any], hash_key: Secret | None) -> str:
     """`epoch:code`, for a notification that is proved to be the bank's and speaks of this very transfer."""
     given = _first(payload, "secret_hash", "secretHash")
     if hash_key is None or not given:
         return ""
-    if not hmac.compare_digest(given.encode(), secret_hash(hash_key, invoice_id).encode()):
+    if not hmac.compare_digest(given.encode(), secret_hash(hash_key, record.key).encode()):
         _LOG.warning("notify.foreign_hash", extra={"key": record.key, "security": True})
         return ""
     agrees = _first(payload, "currency") == record.currency and _minor(payload, record.currency) == record.amount

@@ -102,7 +102,7 @@ def build(
         has_status=rules.has_status,
         park_s=rules.park_s,
     )
-    tries = Tries(scribe, rules.retry, clock, rules.park_s, chance)
+    tries = Tries(scribe, vault, rules.retry, clock, rules.park_s, chance)
     gate = Gate(
         ledger=ledger,
         bank_client=bank,

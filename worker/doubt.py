@@ -112,7 +112,8 @@ def settles(report: StatusReport) -> Verb | None:
 def noticed(record: Record) -> tuple[Verb, str] | None:
     """What the bank's notification says for good, and its code. The web tier has proved that it is the bank's.
 
-    It is heard only where no status address is set (contract section 6), and only under the epoch that it came at.
+    It is heard only where no status address is set (contract section 6), and only under the epoch that it came at. A
+    decline that comes after the client's answer went out may be late, and of a wrong password before: a person's.
     """
     epoch, _, code = record.notified.partition(":")
     if not code or int(epoch) != record.epoch:
@@ -121,6 +122,8 @@ def noticed(record: Record) -> tuple[Verb, str] | None:
         case CodeClass.PAID:
             return Verb.NOTIFIED_PAID, code
         case CodeClass.QUESTION:
+            return None
+        case _ if record.phase is Phase.CONFIRM:
             return None
         case _:
             return Verb.NOTIFIED_DECLINED, code

@@ -145,7 +145,7 @@ class Gate:
         """The bank's token for this one transfer. None: nothing was at stake, and the next try has its time."""
         order, key = self.order(record), self._rule.hash_key
         token = self._bank.token(
-            self.terminal(record), order=order, secret_hash=secret_hash(key, order.invoice_id) if key else None
+            self.terminal(record), order=order, secret_hash=secret_hash(key, record.key) if key else None
         )
         if isinstance(token, bank.Token):
             self._breakers.succeeded(self._rule.token_host)

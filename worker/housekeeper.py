@@ -74,6 +74,8 @@ class Housekeeper:
     def _look(self) -> bool:
         """Are the servers still what they were at the start? What was found is said once, and when it is over."""
         findings = self._examine()
+        if not findings:
+            self._look_whether_it_is_the_same_vault()
         said = [str(finding) for finding in findings]
         self._gate.set_fit(not findings)
         if said != self._said:
@@ -86,12 +88,13 @@ class Housekeeper:
             self._said = said
         if not findings:
             self._ledger.seen = max(self._ledger.seen, self._vault.high_water())
-            self._look_whether_it_is_the_same_vault()
         return not findings
 
     def _look_whether_it_is_the_same_vault(self) -> None:
-        before, self._vault_run = self._vault_run, self._vault.run_id()
-        if before and before != self._vault_run:
+        """Before the gate is opened. Remembered when it has been told, so that a ledger that is away hides nothing."""
+        run = self._vault.run_id()
+        if self._vault_run not in {"", run}:
             _LOG.error("vault.forgot")
             self._steps.vault_forgot()
             self._events.alarm("vault_forgot", actor=self._actor)
+        self._vault_run = run

@@ -60,8 +60,10 @@ class Journey:
         if closed is not None:
             return gate.postpone(record, closed)
         token = gate.token(record)
-        if token is None or steps.is_card_missing(record):  # asked again: a token takes its time
+        if token is None:
             return None  # nothing was at stake; the next try has its time
+        if self.clock.now_ms() >= record.expires or steps.is_card_missing(record):
+            return None  # as above, asked again: a token takes its time
 
         lease = gate.lease()
         claim = gate.claim(record, Lane.SEND)

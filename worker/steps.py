@@ -56,7 +56,9 @@ class Steps:
 
     def end_unsent(self, record: Record, verb: Verb, *, reason: str) -> None:
         """Whatever ends a transfer that was never sent closes the vault first."""
-        if self._vault.close(Purpose.CARD, record.key, record.epoch):
+        with self._heeding_the_vault():
+            is_closed = self._vault.close(Purpose.CARD, record.key, record.epoch)
+        if is_closed:
             self._scribe.end(record, verb, reason=reason)
         else:
             self._scribe.doubt(
@@ -135,9 +137,12 @@ class Steps:
         is_card = record.phase is Phase.SEND
         purpose = Purpose.CARD if is_card else Purpose.PARES
         ttl_ms = max(record.expires - self._clock.now_ms(), 1) if is_card else self._park_ms
-        unburnt = self._scribe.insist(
-            lambda: self._vault.unburn(purpose, record.key, record.epoch, burnt.sealed, ttl_ms, record.pares)
-        )
+        with self._heeding_the_vault():
+            unburnt = self._scribe.insist(
+                lambda: self._vault.unburn(purpose, record.key, record.epoch, burnt.sealed, ttl_ms, record.pares)
+            )
+        if unburnt is Unburn.NOTHING:
+            self.vault_forgot()
         match unburnt:
             case Unburn.DONE | Unburn.ALREADY:
                 self._tries.again(record, _BACK[record.phase], reason)
@@ -150,7 +155,9 @@ class Steps:
 
     def take_back(self, record: Record) -> bool:
         """Is the card still there under this epoch? Then nothing was sent, and it is queued again."""
-        if not self._vault.refence(Purpose.CARD, record.key, record.epoch):
+        with self._heeding_the_vault():
+            is_untouched = self._vault.refence(Purpose.CARD, record.key, record.epoch)
+        if not is_untouched:
             return False
         self._tries.again(record, Verb.REQUEUE, "worker_lost")
         return True

@@ -1,14 +1,16 @@
 """The tries of a transfer of which nothing was sent: the next one has its time, or there is none.
 
 `policy` decides; here the decision is written down. What is used up is dead where a transfer was never sent, and in
-doubt where its confirm is owed: the bank still holds the challenge.
+doubt where its confirm is owed: the bank still holds the challenge. What ends from the queue asks the vault first.
 """
 
 from collections.abc import Callable
 
 from ledger.clock import Clock
 from ledger.record import Record
+from ledger.sealing import Purpose
 from ledger.states import Phase, Verb
+from ledger.vault import There, Vault
 from worker import policy
 from worker.bank import Evidence
 from worker.policy import RetryRule
@@ -16,8 +18,11 @@ from worker.scribe import Scribe
 
 
 class Tries:
-    def __init__(self, scribe: Scribe, rule: RetryRule, clock: Clock, park_s: int, chance: Callable[[], float]) -> None:
+    def __init__(
+        self, scribe: Scribe, vault: Vault, rule: RetryRule, clock: Clock, park_s: int, chance: Callable[[], float]
+    ) -> None:
         self._scribe = scribe
+        self._vault = vault
         self._rule = rule
         self._clock = clock
         self._park_ms = park_s * 1000
@@ -40,8 +45,18 @@ class Tries:
         if isinstance(decision, policy.Retry) and not is_over:
             fields |= {"next": decision.at_ms, "rings": 0, "reason": reason}
             self._scribe.move(record, verb, due=decision.at_ms, fields=fields, unset=("asks", "reads", "read"))
-        elif record.phase is Phase.SEND:
-            last = Verb.GIVE_UP if verb is Verb.DEFER else Verb.DIE
-            self._scribe.die(record, "attempts_used_up", verb=last, fields=fields | {"message": reason})
-        else:
+        elif record.phase is Phase.CONFIRM:
             self._scribe.doubt(record, "confirm_attempts_used_up", fields={"attempts": attempts})
+        elif verb is Verb.DEFER:
+            self._give_up(record, fields | {"message": reason})
+        else:
+            self._scribe.die(record, "attempts_used_up", fields=fields | {"message": reason})
+
+    def _give_up(self, record: Record, fields: dict[str, str | int]) -> None:
+        """Never sent, says the ledger. A card that is moved to the next epoch proves it; a requeue finds it there."""
+        if self._vault.refence(Purpose.CARD, record.key, record.epoch):
+            self._scribe.die(record, "attempts_used_up", verb=Verb.GIVE_UP, fields=fields)
+        elif self._vault.look(Purpose.CARD, record.key) is There.TOMBSTONE:
+            fields = {"evidence": Evidence.MAYBE_SENT}
+            self._scribe.doubt(record, "vault_remembers", verb=Verb.REMEMBER, fields=fields)
+        # Else its card is missing: it may be brought again, until the deadline

@@ -6,8 +6,10 @@ from typing import Any, Never
 import pytest
 
 from ledger.errors import VaultUnavailable
+from ledger.lanes import Lane
 from ledger.states import State, Verb
 from tests.journey.conftest import Stage
+from tests.journey.scenes import unreachable
 from worker.housekeeper import Housekeeper
 
 #: Longer than two clocks may be apart.
@@ -46,6 +48,31 @@ def has_nothing_at_a_look(stage: Stage, _: pytest.MonkeyPatch) -> None:
     stage.journey.execute(key)
 
 
+def is_away_for_the_sweeper(stage: Stage, patch: pytest.MonkeyPatch) -> None:
+    key = stage.new()
+    stage.worker.gate.claim(stage.record(key), Lane.SEND)
+    with patch.context() as while_away:
+        while_away.setattr(type(stage.vault), "refence", away)
+        with pytest.raises(VaultUnavailable):
+            stage.journey.sweep(stage.record(key))
+    stage.vault.client.flushall()
+
+
+def is_away_at_a_deadline(stage: Stage, patch: pytest.MonkeyPatch) -> None:
+    with patch.context() as while_away:
+        while_away.setattr(type(stage.vault), "close", away)
+        with pytest.raises(VaultUnavailable):
+            stage.journey.sweep(stage.record(stage.new()))
+    stage.vault.client.flushall()
+
+
+def has_nothing_to_give_a_card_back_to(stage: Stage, _: pytest.MonkeyPatch) -> None:
+    bank = stage.journey.bank
+    unreachable(stage, meanwhile=stage.vault.client.flushall)
+    stage.journey.execute(stage.new())
+    stage.journey.bank = bank
+
+
 def is_another_run(stage: Stage, patch: pytest.MonkeyPatch) -> None:
     housekeeper = keeping(stage)
     housekeeper.run_once()
@@ -78,6 +105,9 @@ def forgets_while_a_token_is_fetched(stage: Stage, patch: pytest.MonkeyPatch) ->
         is_away_at_a_look,
         has_nothing_to_burn,
         has_nothing_at_a_look,
+        is_away_for_the_sweeper,
+        is_away_at_a_deadline,
+        has_nothing_to_give_a_card_back_to,
         is_another_run,
         is_empty_for_a_new_worker,
         forgets_while_a_token_is_fetched,

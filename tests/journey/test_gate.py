@@ -7,8 +7,11 @@ import pytest
 from ledger.errors import TerminalUnknown
 from ledger.lanes import ALL, Lane
 from ledger.replies import Behind
+from ledger.secret import Secret
 from ledger.states import State
+from ledger.webtier import secret_hash
 from tests.journey.conftest import Stage
+from worker.bank import Token
 
 
 @pytest.mark.parametrize("currency", ["KZT", "USD"])
@@ -22,6 +25,25 @@ def test_the_bank_is_told_the_transfers_own_amount_currency_and_invoice_id(
     order = stage.worker.gate.order(record)
 
     assert (order.invoice_id, order.amount_minor, order.currency) == ("251124000001", 150_00, currency)
+
+
+@pytest.mark.parametrize("key", ["251124000001", "other:251124000001"])
+def test_a_hash_proves_one_transfer_and_not_its_namesake_in_another_space(
+    stage: Stage, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the bank's word about one of the two would settle the other."""
+    ours, told = Secret("k" * 40), []
+    stage.with_rules(gate=replace(stage.rules.gate, hash_key=ours))
+    record = replace(stage.record(stage.new()), key=key)
+
+    def hear(*_: object, secret_hash: str, **__: object) -> Token:
+        told.append(secret_hash)
+        return Token(Secret("t"), 60)
+
+    monkeypatch.setattr(type(stage.bank), "token", hear)
+    stage.worker.gate.token(record)
+
+    assert told == [secret_hash(ours, key)]
 
 
 def test_a_terminal_without_credentials_is_named(stage: Stage) -> None:

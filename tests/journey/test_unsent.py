@@ -1,5 +1,6 @@
 """What was proved not to have been sent, and what a person or a deadline may end: each end needs its proof first."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -297,3 +298,61 @@ def test_without_a_status_address_a_parked_transfer_ends_by_its_time_alone(stage
     stage.later(2)
 
     assert (stage.state(key), stage.record(key).reason) == (State.EXPIRED, "challenge_unanswered")
+
+
+def test_who_gets_no_token_and_has_no_more_tries_is_dead_and_a_requeue_pays_it_once(stage: Stage) -> None:
+    key = given_up(stage)
+    assert (stage.state(key), stage.record(key).reason, stage.record(key).message) == (
+        State.DEAD,
+        "attempts_used_up",
+        "token_http_503",
+    )
+
+    asked(stage, key, "requeue")
+    stage.settle_down()
+
+    assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
+
+
+def test_a_ledger_that_forgot_a_claim_is_not_believed_that_nothing_was_sent(stage: Stage) -> None:
+    """The last try gets no token: but the vault remembers that the card was taken out."""
+    key = given_up(stage, meanwhile=lambda key: stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch, 1))
+
+    record = stage.record(key)
+    assert (record.state, record.reason, record.evidence) == (State.IN_DOUBT, "vault_remembers", "maybe_sent")
+
+
+def test_nobody_gives_up_what_may_be_brought_again(stage: Stage) -> None:
+    """The vault forgot: its card can be brought until the deadline, and then it expires."""
+    key = given_up(stage, meanwhile=lambda _: stage.vault.client.flushall())
+
+    assert (stage.state(key), stage.record(key).attempts) == (State.QUEUED, 0)
+
+
+def test_a_deadline_that_passes_while_a_token_is_fetched_is_kept(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its card has timed out by then: once claimed without one, it would be a day in doubt."""
+    key = stage.new()
+    stage.clock.advance(899)
+    fetch = type(stage.bank).token
+
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        stage.clock.advance(1)
+        return fetch(*args, **kwargs)
+
+    monkeypatch.setattr(type(stage.bank), "token", slowly)
+    stage.journey.execute(key)
+    assert (stage.state(key), stage.executions(key)) == (State.QUEUED, 0)
+
+    stage.journey.execute(key)
+    assert stage.state(key) is State.EXPIRED
+
+
+def given_up(stage: Stage, meanwhile: Callable[[str], object] = bool) -> str:
+    """No token at its last try; `meanwhile` happens while it is asked for."""
+    stage.with_rules(retry=RetryRule(attempts=1))
+    stage.clock.advance(3)  # put in since the worker began: so nobody looks for its card first
+    key = stage.new()
+    stage.sandbox.faults.add(Rule("token", "status", http_status=503, times=1))
+    meanwhile(key)
+    stage.journey.execute(key)
+    return key

@@ -43,7 +43,7 @@ def test_who_got_no_token_does_not_bury_what_another_worker_is_sending(
     claimed = claim(ledger, record)
     assert isinstance(vault.burn(Purpose.CARD, record.key, record.epoch, claimed.sequence), Burnt)
 
-    tries = Tries(scribe, RetryRule(attempts=1), clock, 900, lambda: 0.5)
+    tries = Tries(scribe, vault, RetryRule(attempts=1), clock, 900, lambda: 0.5)
     tries.again(record, Verb.DEFER, "token_http_503")
 
     assert found(ledger, record).state is State.SENDING

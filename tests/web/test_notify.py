@@ -187,6 +187,23 @@ def test_what_is_not_proved_or_does_not_agree_is_a_hint_and_no_more(
     assert proving._named(receipt.key).notified == ""
 
 
+def test_a_proof_is_of_one_transfer_and_not_of_its_namesake_in_another_space() -> None:
+    """The same invoice id, amount and currency twice: the bank's word about one of them may not settle the other."""
+    fake = FakeTransfers(terminals={"kiosk": "kiosk"})
+    fake._hash_key = KEY
+    here, there = fake.enqueue(intent()), fake.enqueue(intent(terminal="kiosk", reference="another"))
+    fake.doubt(here.key)
+    fake.doubt(there.key)
+
+    for receipt, other in ((here, "kiosk:"), (there, "")):
+        fake.notify(notice(receipt, secret_hash=secret_hash(KEY, f"{other}{receipt.invoice_id}")))
+        assert fake._named(receipt.key).notified == ""
+
+    for receipt in (here, there):
+        fake.notify(notice(receipt, secret_hash=secret_hash(KEY, receipt.key)))
+        assert fake._named(receipt.key).notified
+
+
 def test_without_the_key_no_hash_proves_anything(fake: FakeTransfers, receipt: Receipt) -> None:
     fake.doubt(receipt.key)
 

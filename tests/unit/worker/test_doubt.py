@@ -140,3 +140,11 @@ def test_a_notification_is_heard_for_its_own_try_and_a_code_that_is_final(
     notified: str, verdict: tuple[Verb, str] | None
 ) -> None:
     assert noticed(replace(record(), notified=notified)) == verdict
+
+
+def test_a_notified_decline_is_a_persons_once_the_clients_answer_went_out() -> None:
+    """It may be late, and speak of a wrong password before the right one: the confirm that came then may have paid."""
+    confirmed = replace(record(), phase=Phase.CONFIRM)
+
+    assert noticed(replace(confirmed, notified="1000001:468")) is None
+    assert noticed(replace(confirmed, notified="1000001:0")) == (Verb.NOTIFIED_PAID, "0")
