@@ -27,6 +27,9 @@ T = TypeVar("T")
 #: How long a result is held while the ledger is away.
 INSIST_S = 300.0
 
+#: So often a witness is borne again, where an inquiry moved the record meanwhile.
+_WITNESS_TRIES = 3
+
 
 class Scribe:
     def __init__(
@@ -54,8 +57,21 @@ class Scribe:
     ) -> None:
         now = self._clock.now_ms()
         first = now + policy.INQUIRY_LADDER_S[0] * 1000 if self._has_status else now
-        known: dict[str, str | int] = {"reason": reason, "evidence": ""}
-        self.move(record, verb, due=first, fields=newly_doubted(now, first) | known | (fields or {}))
+        known: dict[str, str | int] = {"reason": reason, "evidence": "", **(fields or {})}
+        moved = self.move(record, verb, due=first, fields=newly_doubted(now, first) | known)
+        if isinstance(moved, Refused) and known["evidence"]:
+            self._bear_witness(record, known["evidence"])
+
+    def _bear_witness(self, record: Record, evidence: str | int) -> None:
+        """Somebody came first who knows less: a sweeper, say. A vault that forgot may have left no other witness."""
+        for _ in range(_WITNESS_TRIES):
+            there = self.insist(lambda: self._ledger.get(record.key))
+            if there is None or there.evidence or there.epoch != record.epoch:
+                return
+            if there.state not in {State.IN_DOUBT, State.HELD}:
+                return
+            if self.move(there, Verb.WONDER, due=there.next, fields={"evidence": evidence}, quiet=True):
+                return
 
     def die(
         self, record: Record, reason: str, *, verb: Verb = Verb.DIE, fields: dict[str, str | int] | None = None

@@ -1,6 +1,8 @@
 """The witnesses that a transfer was sent: the record's own word outlives the vault's. And words that are no proof."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from ledger.states import State, Verb
 from sandbox import Rule
 from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, parked, says
-from worker.bank import Evidence, StatusWord
+from worker.bank import Evidence, StatusReport, StatusWord, Unclear
 
 DAY_S = 86_400
 
@@ -143,6 +145,49 @@ def test_a_bank_that_says_this_and_that_is_a_persons_in_the_end(stage: Stage) ->
     ask_for(stage, 7200 + 1000)
 
     assert stage.state(key) is State.HELD
+
+
+@pytest.mark.parametrize("later", ["", "asked about meanwhile", "held meanwhile"])
+def test_a_worker_that_comes_home_late_bears_witness_that_it_was_sent(stage: Stage, later: str) -> None:
+    """Its lease was over, the sweeper came first, and the vault had forgotten: nobody else knows it any more."""
+    key = stage.new()
+    bank = SlowBank(stage, key, later)
+    stage.journey.bank = bank  # type: ignore[assignment]  # the edge: what the journey asks of it is there
+
+    stage.journey.execute(key)
+
+    record = stage.record(key)
+    assert (record.state, record.reason) == (State.HELD if later == "held meanwhile" else State.IN_DOUBT, bank.reason)
+    assert record.evidence == Evidence.MAYBE_SENT
+    assert [event.fields["verb"] for event in stage.events.newest(99)].count("doubt") == 1
+
+    says(stage, StatusWord.NOT_FOUND)
+    ask_for(stage, 7200)
+    assert stage.state(key) is State.HELD, "and never a lost card"
+
+
+@dataclass
+class SlowBank:
+    """It keeps silent for longer than the lease; meanwhile the vault forgets, and the sweeper comes."""
+
+    stage: Stage
+    key: str
+    later: str
+    has_status: bool = True
+    reason: str = "lease_over"
+
+    def transfer(self, *_: Any, **__: Any) -> Unclear:
+        stage, key = self.stage, self.key
+        stage.vault.client.flushall()
+        stage.clock.advance(61)
+        stage.journey.sweep(stage.record(key))
+        assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, "")
+        if self.later == "asked about meanwhile":
+            stage.worker.scribe.ask_again(stage.record(key), 0, StatusReport(StatusWord.NOT_FOUND))
+        elif self.later:
+            self.reason = "a person's"
+            stage.worker.scribe.hold(stage.record(key), self.reason)
+        return Unclear("timeout", Evidence.MAYBE_SENT)
 
 
 def test_one_answer_that_is_missing_is_no_silence(stage: Stage) -> None:
