@@ -115,8 +115,11 @@ class Vault:
         for purpose in Purpose:
             self._run(("vault_drop", (_PLACES[purpose](key),), (_SEALED[purpose](key),)))
 
-    def look(self, purpose: Purpose, key: str) -> There:
-        return There(self._run(("vault_look", (_PLACES[purpose](key),), ()))[0])
+    def look(self, purpose: Purpose, key: str, epoch: int = 0) -> There:
+        """A blob of an epoch below this one counts as nothing: its put came late, and nobody can burn it."""
+        kind, kept = self._run(("vault_look", (_PLACES[purpose](key),), ()))
+        there = There(kind)
+        return There.NOTHING if there is There.BLOB and int(kept) < epoch else there
 
     def high_water(self) -> int:
         """The highest sequence of the ledger that was told to the vault; 0 if it remembers none."""

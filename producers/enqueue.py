@@ -177,7 +177,7 @@ def _replay(parts: Parts, intent: TransferIntent, record: Record) -> Answer:
 
 def _call_again(parts: Parts, intent: TransferIntent, record: Record) -> State:
     """Ring for a queued transfer; where the vault has nothing, under a new generation of its card."""
-    there = parts.vault.look(Purpose.CARD, record.key)
+    there = parts.vault.look(Purpose.CARD, record.key, record.epoch)
     if there is There.NOTHING and parts.clock.now_ms() < record.expires:
         due = parts.after_ring_ms(record)
         moved = parts.ledger.move(record, Verb.RECARD, actor=BACKEND, due=due, fields={"rings": 0})

@@ -73,7 +73,7 @@ class Steps:
         if not record.rings and record.created > self._forgot_at + _SKEW_MS:
             return False
         with self._heeding_the_vault():
-            there = self._vault.look(Purpose.CARD, record.key)
+            there = self._vault.look(Purpose.CARD, record.key, record.epoch)
         if there is There.NOTHING:
             self.vault_forgot()
         return there in {There.NOTHING, There.CLOSED}

@@ -146,8 +146,9 @@ class MemoryVault(Vault):
             if there is There.BLOB:
                 self._there[purpose, key] = (There.CLOSED, kept, "")
 
-    def look(self, purpose: Purpose, key: str) -> There:
-        return self._at(purpose, key)[0]
+    def look(self, purpose: Purpose, key: str, epoch: int = 0) -> There:
+        there, kept, _ = self._at(purpose, key)
+        return There.NOTHING if there is There.BLOB and kept < epoch else there
 
     def _at(self, purpose: Purpose, key: str) -> tuple[There, int, str]:
         if self.away:

@@ -141,6 +141,17 @@ def test_nobody_looks_for_a_card_that_was_put_in_since(stage: Stage, monkeypatch
     assert stage.state(key) is State.PAID
 
 
+def test_an_old_cards_put_that_came_late_is_no_card(stage: Stage) -> None:
+    key = stage.new(cards=None)
+    record = stage.record(key)
+    stage.put(record)
+    stage.worker.scribe.move(record, Verb.RECARD, due=stage.clock.now_ms(), fields={"rings": 1})
+
+    stage.journey.execute(key)
+
+    assert stage.state(key) is State.QUEUED
+
+
 def test_a_producers_clock_may_be_ahead(stage: Stage) -> None:
     """Its transfer looks newer than the vault's restart, and is not."""
     stage.clock.advance(2)

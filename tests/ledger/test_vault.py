@@ -229,6 +229,26 @@ def test_a_look_takes_nothing(vault: Vault, vault_client: redis.Redis, stands: s
     assert snapshot(vault_client) == was
 
 
+@pytest.mark.parametrize(
+    ("stands", "there"),
+    [
+        ("B-1", There.NOTHING),
+        ("B", There.BLOB),
+        ("B+1", There.BLOB),
+        ("X-1", There.TOMBSTONE),
+        ("C-1", There.CLOSED),
+        ("-", There.NOTHING),
+    ],
+)
+def test_who_looks_with_an_epoch_sees_no_blob_of_an_older_one(
+    vault: Vault, vault_client: redis.Redis, stands: str, there: There
+) -> None:
+    """Nobody can burn it, and a new card may be put over it."""
+    stand(vault_client, Purpose.CARD, stands)
+
+    assert vault.look(Purpose.CARD, KEY, EPOCH) is there
+
+
 @pytest.mark.parametrize(("stands", "then"), [("-", None), ("B", "C"), ("X", "X"), ("C", "C")])
 def test_a_drop_leaves_what_proves_something(
     vault: Vault, vault_client: redis.Redis, stands: str, then: str | None

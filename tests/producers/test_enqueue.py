@@ -242,6 +242,20 @@ class TestDeath:
         assert late is Put.PRESENT
         assert CardData.from_bytes(hands.burn(hands.claim(key))) == by_pan().card_data()
 
+    def test_an_old_cards_put_that_comes_late_does_not_stand_in_the_way_of_the_new_one(
+        self, transfers: Transfers, hands: Hands, vault: Vault
+    ) -> None:
+        """A first put is under way for long; meanwhile the card was brought again, and that put did not arrive."""
+        key = transfers.enqueue(by_pan()).key
+        vault.client.flushall()
+        transfers.enqueue(by_pan())
+        vault.client.flushall()
+        vault.put(Purpose.CARD, key, FIRST_EPOCH, "1.old.blob", 60_000)
+
+        assert transfers.enqueue(by_pan()).state is State.QUEUED
+
+        assert CardData.from_bytes(hands.burn(hands.claim(key))) == by_pan().card_data()
+
     def test_a_put_whose_reply_was_lost_is_not_repeated(
         self, parts: Parts, transfers: Transfers, hands: Hands, rung: Rung
     ) -> None:
@@ -270,8 +284,8 @@ class TestDeath:
         class Slow(Vault):
             """Between our look and our next word, a worker claims."""
 
-            def look(self, purpose: Purpose, key: str) -> There:
-                there = super().look(purpose, key)
+            def look(self, purpose: Purpose, key: str, epoch: int = 0) -> There:
+                there = super().look(purpose, key, epoch)
                 hands.claim(key)
                 return there
 
