@@ -35,12 +35,17 @@ class Laws:
     has_forgotten: bool = False  #: the ledger went back by more than is promised to be harmless
     states: dict[str, State] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
+    forgotten: set[str] = field(
+        default_factory=set
+    )  #: on the wire when the ledger went back: it may say `queued` of them
 
     def __post_init__(self) -> None:
         self._digest = str(self.line.one("SCRIPT", "LOAD", _LOOK))
 
     def forget(self) -> None:
-        """The ledger went back: what it was is no measure any more."""
+        """The ledger went back: what it was is no measure any more. Nor can it know of a claim that it has lost."""
+        assert self.books is not None
+        self.forgotten = {name for name in self.names if self.books.account(name).under_way}
         self.states.clear()
         self.epochs.clear()
 
@@ -78,9 +83,8 @@ class Laws:
         self._must(not (state in _NO_MONEY and account.executions), f"{name} is {state}, and the bank executed it")
         self._must(not (state is State.PAID and not account.executions), f"{name} is paid, and the bank did nothing")
         self._must(not (state is State.REVERSED and account.word != "given_back"), f"{name} is reversed; nothing was")
-        self._must(
-            not (state in _NOT_UNDER_WAY and account.under_way), f"{name} is {state}, and a request of it is under way"
-        )
+        may_be_under_way = state not in _NOT_UNDER_WAY or (state is State.QUEUED and name in self.forgotten)
+        self._must(may_be_under_way or not account.under_way, f"{name} is {state}, and a request of it is under way")
         self._must(
             before not in FINAL or before is state or state is State.REVERSED, f"{name} was {before}, is {state}"
         )
