@@ -62,6 +62,10 @@ class Scribe:
         if isinstance(moved, Refused) and known["evidence"]:
             self._bear_witness(record, known["evidence"])
 
+    def remember(self, record: Record) -> None:
+        """The ledger says that it was never sent, and the vault has its tombstone: it may have been."""
+        self.doubt(record, "vault_remembers", verb=Verb.REMEMBER, fields={"evidence": bank.Evidence.MAYBE_SENT})
+
     def _bear_witness(self, record: Record, evidence: str | int) -> None:
         """Somebody came first who knows less: a sweeper, say. A vault that forgot may have left no other witness."""
         for _ in range(_WITNESS_TRIES):

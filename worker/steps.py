@@ -61,9 +61,7 @@ class Steps:
         if is_closed:
             self._scribe.end(record, verb, reason=reason)
         else:
-            self._scribe.doubt(
-                record, "vault_remembers", verb=Verb.REMEMBER, fields={"evidence": bank.Evidence.MAYBE_SENT}
-            )
+            self._scribe.remember(record)
 
     def is_card_missing(self, record: Record) -> bool:
         """Is it known to be? Who is claimed without a card is lost; who is queued can have it brought again.

@@ -57,6 +57,5 @@ class Tries:
         if self._vault.refence(Purpose.CARD, record.key, record.epoch):
             self._scribe.die(record, "attempts_used_up", verb=Verb.GIVE_UP, fields=fields)
         elif self._vault.look(Purpose.CARD, record.key) is There.TOMBSTONE:
-            fields = {"evidence": Evidence.MAYBE_SENT}
-            self._scribe.doubt(record, "vault_remembers", verb=Verb.REMEMBER, fields=fields)
+            self._scribe.remember(record)
         # Else its card is missing: it may be brought again, until the deadline

@@ -36,9 +36,7 @@ def test_what_is_on_the_wire_is_answered_first(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], bool]], None]
 ) -> None:
     transfers = platform.transfers(monkeypatch)
-    receipt = sent_slowly(transfers)
-    worker = platform.start_worker()
-    until(lambda: transfers.get(receipt.key).state is State.SENDING)
+    receipt, worker = on_the_wire(platform, transfers, until)
 
     worker.terminate()
 
@@ -53,9 +51,7 @@ def test_who_asks_twice_does_not_wait(
 ) -> None:
     """What is on the wire is left to its lease, and to doubt."""
     transfers = platform.transfers(monkeypatch)
-    receipt = sent_slowly(transfers)
-    worker = platform.start_worker()
-    until(lambda: transfers.get(receipt.key).state is State.SENDING)
+    receipt, worker = on_the_wire(platform, transfers, until)
 
     worker.terminate()
     until(lambda: "worker.draining" in platform.log_text())
@@ -77,8 +73,11 @@ def test_no_moment_is_a_bad_one_for_a_signal(platform: Platform) -> None:
     assert "worker.stopped" in platform.log_text()
 
 
-def sent_slowly(transfers: Transfers) -> Receipt:
-    return transfers.enqueue(
+def on_the_wire(
+    platform: Platform, transfers: Transfers, until: Callable[[Callable[[], bool]], None]
+) -> tuple[Receipt, "subprocess.Popen[bytes]"]:
+    """A transfer that the bank takes its time for, and the worker that sends it."""
+    receipt = transfers.enqueue(
         TransferIntent(
             reference="payout-1",
             amount=150,
@@ -87,3 +86,6 @@ def sent_slowly(transfers: Transfers) -> Receipt:
             receiver=Receiver(number="5522042705066736"),
         )
     )
+    worker = platform.start_worker()
+    until(lambda: transfers.get(receipt.key).state is State.SENDING)
+    return receipt, worker

@@ -35,9 +35,7 @@ class Laws:
     has_forgotten: bool = False  #: the ledger went back by more than is promised to be harmless
     states: dict[str, State] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
-    forgotten: set[str] = field(
-        default_factory=set
-    )  #: on the wire when the ledger went back: it may say `queued` of them
+    forgotten: set[str] = field(default_factory=set)  #: on the wire when the ledger went back to `queued`
 
     def __post_init__(self) -> None:
         self._digest = str(self.line.one("SCRIPT", "LOAD", _LOOK))
