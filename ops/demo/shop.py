@@ -35,8 +35,9 @@ HOST = "127.0.0.1"
 _MOUNTED = "/transfers"
 _GROUP = "shop"
 
-#: The confirm is carried out and not answered, and the first inquiry says "not found": so it is in doubt for a while.
-_SILENT = "[3ds] [confirm-drop-after] [false-not-found:1]"
+#: The confirm is carried out and not answered, and two inquiries say "not found", for the notification may bring two at
+#: once (its own ring and the sweeper's): so it is in doubt for a while, a quarter of a minute at least.
+_SILENT = "[3ds] [confirm-drop-after] [false-not-found:2]"
 
 #: The shop's own card, which receives.
 _TILL = "5522042705066736"
