@@ -1,11 +1,13 @@
 """A machine that lets everybody at a few transfers, in any order, with any trouble: the scripts must do as the shadows.
 
-`TRANSFERS_MACHINES` says how many runs (500), `TRANSFERS_STEPS` how long each is (40), `TRANSFERS_SEED` repeats one.
+`TRANSFERS_MACHINES` says how many runs (500), on all cores, and `TRANSFERS_STEPS` how long each is (40).
+`TRANSFERS_SEED` repeats so many of one seed, here.
 """
 
 import os
 import random
 from functools import partial
+from pathlib import Path
 
 import pytest
 import redis
@@ -21,6 +23,7 @@ from hypothesis.stateful import (
 )
 
 from ledger.sealing import Purpose
+from tests import hands
 from tests.ledger import troubles
 from tests.ledger.actors import COMERS, Actor, Comer, put_card
 from tests.ledger.ground import Ground
@@ -28,7 +31,7 @@ from tests.ledger.shadow import Shadow
 
 MACHINES = int(os.environ.get("TRANSFERS_MACHINES", "500"))
 STEPS = int(os.environ.get("TRANSFERS_STEPS", "40"))
-SEED = int(os.environ.get("TRANSFERS_SEED") or random.SystemRandom().randrange(2**32))
+SEED = os.environ.get("TRANSFERS_SEED")
 
 TRANSFERS = 2  #: at once
 CALM = 4
@@ -179,13 +182,17 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.mark.timeout(0)  # a failure is made smaller for minutes, and a long run is asked for by hand
 def test_whatever_happens_no_transfer_is_paid_twice_or_said_to_have_failed(
-    ledger_client: redis.Redis, vault_client: redis.Redis
+    ledger_client: redis.Redis, vault_client: redis.Redis, tmp_path: Path
 ) -> None:
+    if not SEED:
+        hands.work(__file__, tmp_path, _pieces())
+        return
     Machine.ledger_client, Machine.vault_client = ledger_client, vault_client
-    print(f"TRANSFERS_SEED={SEED}")  # noqa: T201 - what repeats this run, if it fails
+    # What repeats this run, if it fails:
+    print(f"TRANSFERS_SEED={SEED} TRANSFERS_MACHINES={MACHINES} pytest tests/ledger/test_machine.py")  # noqa: T201
 
     run_state_machine_as_test(
-        seed(SEED)(Machine),
+        seed(int(SEED))(Machine),
         settings=settings(
             max_examples=MACHINES,
             stateful_step_count=STEPS,
@@ -197,3 +204,11 @@ def test_whatever_happens_no_transfer_is_paid_twice_or_said_to_have_failed(
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def _pieces() -> list[dict[str, str]]:
+    first = random.SystemRandom().randrange(2**32)
+    return [
+        {"TRANSFERS_SEED": str(first + number), "TRANSFERS_MACHINES": str(share)}
+        for number, share in enumerate(hands.shares(MACHINES))
+    ]

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from random import SystemRandom
 
 from tests.mutation.forked import Mutant, copy_of_the_tree, summary, survivors
 
@@ -66,7 +67,8 @@ def near(script: str) -> tuple[str, ...]:
 
 
 def main() -> int:
-    os.environ.setdefault("TRANSFERS_MACHINES", "50")  # of the far pass: each mutant meets them all
+    os.environ.setdefault("TRANSFERS_MACHINES", "50")  # of the far pass: each mutant meets them all,
+    os.environ.setdefault("TRANSFERS_SEED", str(SystemRandom().randrange(2**32)))  # in its own process
     with copy_of_the_tree() as tree:
         folder = tree / "ledger" / "scripts"
         texts = {path.name: path.read_text() for path in folder.glob("*.lua")}
