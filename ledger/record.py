@@ -15,7 +15,9 @@ GENERATION = 1_000_000
 FIRST_EPOCH = GENERATION + 1
 
 #: What only matters while a transfer is unfinished, and goes when it ends.
-UNFINISHED_FIELDS = ("next", "lease", "rings", "asks", "reads", "read", "doubted", "asked", "parked_until", "notified")
+UNFINISHED_FIELDS = (
+    "next", "lease", "rings", "asks", "reads", "read", "doubted", "asked", "parked_until", "notified", "otherwise",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ class Record:
     parked_until: int = 0
     asked: str = ""  #: what a person asked a worker to do: `inquire`, `requeue`, `discard`, `cancel`
     pares: str = ""  #: a digest of the PaRes that was taken
+    otherwise: str = ""  #: names and sizes of what the client brought in a PaRes's place, by 3-D Secure 2
     notified: str = ""  #: `epoch:code` of the bank's notification, where it was proved to be the bank's
 
     # What is known.

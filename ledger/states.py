@@ -113,7 +113,7 @@ class Verb(StrEnum):
     DIE = "die"  #: who holds proof that nothing was sent: its tries are used up, or its card is gone
     RESUME = "resume"  #: the web tier: the client answered the challenge
     REMEMBER = "remember"  #: whoever closes the vault and finds that the card was taken out of it after all
-    REMEMBER_CONFIRM = "remember_confirm"  #: the same, of the PaRes of a parked transfer
+    REMEMBER_CONFIRM = "remember_confirm"  #: parked, and the client's answer may have reached the bank after all
     LEARN_PAID = "learn_paid"  #: an inquiry
     LEARN_DECLINED = "learn_declined"  #: an inquiry
     LEARN_REVERSED = "learn_reversed"  #: an inquiry

@@ -22,7 +22,7 @@ HAPPENED: Mapping[str, str] = {
     Verb.DIE: "no more tries, and proved not sent: dead",
     Verb.RESUME: "the client answered 3-D Secure",
     Verb.REMEMBER: "its card was taken out after all: in doubt",
-    Verb.REMEMBER_CONFIRM: "its answer to 3-D Secure was taken out after all: in doubt",
+    Verb.REMEMBER_CONFIRM: "the client's answer may have reached the bank after all: in doubt",
     Verb.LEARN_PAID: "asked, the bank says that it paid",
     Verb.LEARN_DECLINED: "asked, the bank says that it did not pay",
     Verb.LEARN_REVERSED: "asked, the bank says that it paid and gave it back",

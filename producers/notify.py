@@ -26,6 +26,8 @@ _LOG = logging.getLogger(__name__)
 #: In these a worker asks the bank. Of the others one will come soon, or nothing can change any more.
 _ASKABLE = frozenset({State.PARKED, State.IN_DOUBT, State.HELD})
 
+_NOTHING: Mapping[str, str] = {}
+
 _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,6})?")
 _CODE = re.compile(r"-?[0-9]{1,6}")
 
@@ -50,32 +52,38 @@ def notify(parts: Parts, payload: Mapping[str, Any], hash_key: Secret | None) ->
         record = parts.ledger.get(make_key(invoice_id, space))
         if record is not None:
             note = _note(record, payload, hash_key)
-            answers.add(ask(parts, record, {"by": "notification"}, note=note))
+            answers.add(ask(parts, record, {"by": "notification"}, {"notified": note} if note else {}))
     return next((answer for answer in Notified if answer in answers), Notified.UNKNOWN)
 
 
 def answered_otherwise(parts: Parts, handle: str, sizes: Mapping[str, int]) -> Notified:
-    """The client's browser brought 3-D Secure 2 fields, which the contract knows nothing of: so the bank is asked."""
+    """The client's browser brought 3-D Secure 2 fields, which the contract knows nothing of: so the bank is asked.
+
+    The record keeps it, for nobody knows whether the bank needs our confirm after that: its silence is no failure.
+    """
     record = record_of(parts, handle)
     said = " ".join(f"{name}:{sizes[name]}" for name in SECURE_2_FIELDS if name in sizes)
     _LOG.warning("return.secure_2", extra={"key": record.key, "state": str(record.state), "fields": said})
-    return ask(parts, record, {"by": "3-D Secure 2", "fields": said})
+    return ask(parts, record, {"by": "3-D Secure 2", "fields": said}, {"otherwise": said})
 
 
-def ask(parts: Parts, record: Record, event: Mapping[str, str], *, note: str = "") -> Notified:
-    """An inquiry at once. What somebody asked for before (a cancel) stays asked: its worker asks the bank as well."""
-    asked = _ask(parts, record, event, note)
+def ask(parts: Parts, record: Record, event: Mapping[str, str], notes: Mapping[str, str] = _NOTHING) -> Notified:
+    """An inquiry at once, and `notes` in the record's fields of those names.
+
+    What somebody asked for before (a cancel) stays asked: its worker asks the bank as well.
+    """
+    asked = _ask(parts, record, event, notes)
     if asked is None:  # it moved under our hands
-        asked = _ask(parts, parts.ledger.get(record.key) or record, event, note)
+        asked = _ask(parts, parts.ledger.get(record.key) or record, event, notes)
     return asked or Notified.NOTHING
 
 
-def _ask(parts: Parts, record: Record, event: Mapping[str, str], note: str) -> Notified | None:
+def _ask(parts: Parts, record: Record, event: Mapping[str, str], notes: Mapping[str, str]) -> Notified | None:
     """None: the transfer is not any more as it was read."""
     if record.state not in _ASKABLE:
         return Notified.NOTHING
-    if not record.asked or (note and note != record.notified):
-        fields = {"asked": record.asked or "inquire", "rings": 0} | ({"notified": note} if note else {})
+    if not record.asked or any(getattr(record, name) != note for name, note in notes.items()):
+        fields = {"asked": record.asked or "inquire", "rings": 0, **notes}
         if not parts.ledger.move(record, Verb.ASK, actor=WEB, due=parts.clock.now_ms(), fields=fields, event=event):
             return None
     parts.doorbell.ring(record)

@@ -210,6 +210,8 @@ class Journey:
                 return self.scribe.doubt(record, f"bank_says_{word}", verb=Verb.REMEMBER_CONFIRM)
         if self._was_burnt(record, Purpose.PARES):
             return self.scribe.doubt(record, "vault_remembers", verb=Verb.REMEMBER_CONFIRM)
+        if record.otherwise and not (report and report.word is StatusWord.CHALLENGE_OPEN):
+            return self.scribe.doubt(record, "answered_by_secure_2", verb=Verb.REMEMBER_CONFIRM)
         verb = Verb.CANCEL if record.asked == "cancel" else Verb.EXPIRE
         return self.scribe.end(record, verb, reason="cancelled" if record.asked == "cancel" else "challenge_unanswered")
 

@@ -9,11 +9,12 @@ from ledger import keys
 from ledger.lanes import Lane
 from ledger.replies import Moved
 from ledger.sealing import Purpose
-from ledger.states import State, Verb
+from ledger.states import Phase, State, Verb
 from ledger.vault import There
 from sandbox import Rule
 from tests.journey.conftest import Stage
-from tests.journey.scenes import asked, parked, resumed, said, unreachable
+from tests.journey.scenes import asked, parked, resumed, said, says, unreachable
+from worker.bank import StatusWord
 from worker.policy import RetryRule
 
 
@@ -298,6 +299,34 @@ def test_without_a_status_address_a_parked_transfer_ends_by_its_time_alone(stage
     stage.later(2)
 
     assert (stage.state(key), stage.record(key).reason) == (State.EXPIRED, "challenge_unanswered")
+
+
+@pytest.mark.parametrize("what", ["", "cancel"])
+@pytest.mark.parametrize("word", [None, StatusWord.NOT_FOUND, StatusWord.UNANSWERED])
+def test_who_answered_by_3d_secure_2_is_never_called_unpaid(stage: Stage, word: StatusWord | None, what: str) -> None:
+    """Nobody knows whether the bank needs our confirm after that, and nobody here says that nothing has moved."""
+    stage.without_status() if word is None else None
+    key = parked(stage)
+    stage.worker.scribe.move(
+        stage.record(key), Verb.ASK, due=0, fields={"asked": what or "inquire", "otherwise": "cres:10"}
+    )
+    if word:
+        says(stage, word)
+    stage.clock.advance(900 + 3601)
+
+    stage.journey.inquire(key)
+
+    record = stage.record(key)
+    assert (record.state, record.phase, record.reason) == (State.IN_DOUBT, Phase.CONFIRM, "answered_by_secure_2")
+
+
+def test_who_answered_by_3d_secure_2_expires_where_the_bank_still_waits_for_the_client(stage: Stage) -> None:
+    key = parked(stage)
+    stage.worker.scribe.move(stage.record(key), Verb.ASK, due=0, fields={"otherwise": "cres:10"})
+
+    stage.later(901)
+
+    assert (stage.state(key), stage.record(key).otherwise) == (State.EXPIRED, "")
 
 
 def test_who_gets_no_token_and_has_no_more_tries_is_dead_and_a_requeue_pays_it_once(stage: Stage) -> None:

@@ -203,6 +203,9 @@ def test_fields_of_3d_secure_2_are_an_event_with_names_and_sizes_and_the_bank_is
     told = fake._shelf.events[-1].fields
     assert (told["verb"], told["asked"]) == ("ask", "inquire")
     assert told["fields"] == "cres:1234 threeDSSessionData:56"
+    record = fake._parts.ledger.get(receipt.key)
+    assert record
+    assert record.otherwise == "cres:1234 threeDSSessionData:56"
     assert fake.get(receipt.key).state is State.PARKED
 
 
