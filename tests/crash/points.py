@@ -96,7 +96,7 @@ WAYS = (
     Way("asked-open", _moves(Verb.LAPSE)),
     Way("dead-asked", (Step(Vault, "refence"), *_moves(Verb.REVIVE))),
     Way("forgotten-late", _moves(Verb.REMEMBER), together=10),
-    Way("dead-forgotten", _moves(Verb.REMEMBER), together=10),
+    Way("dead-forgotten", _moves(Verb.REMEMBER)),
     Way("answered-forgotten", _moves(Verb.REMEMBER_CONFIRM), env={"EPAY_STATUS_URL": "none"}),
     Way(
         "left", (Step(Sweeper, "run_once"), Step(Ledger, "move_many"), Step(Doorbell, "ring_all")), together=1, batch=5

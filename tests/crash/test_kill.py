@@ -1,15 +1,18 @@
 """Real processes, killed with SIGKILL at every named point; then a healthy worker, and the bank's books.
 
-`TRANSFERS_KILLS` says how many transfers shall have stood at each point (default 20).
+`TRANSFERS_KILLS` says how many transfers shall have stood at each point (default 20). Each core has a share of the
+ways, on servers of its own; `TRANSFERS_WAYS` says which is run here: its first way and the step to the next, `0:2`.
 """
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from ledger.audit import Audit
 from ledger.states import State
+from tests import hands
 from tests.crash.bench import Bench
 from tests.crash.books import busy, differences, ends
 from tests.crash.conftest import Zygote
@@ -18,6 +21,7 @@ from tests.crash.situations import prepare
 from tests.e2e.conftest import Platform
 
 KILLS = int(os.environ.get("TRANSFERS_KILLS", "20"))
+SHARE = os.environ.get("TRANSFERS_WAYS")
 _KILLED = 9
 _SPARE = 20
 #: The works that start from transfers whose client stands at the bank's page.
@@ -31,18 +35,24 @@ def test_who_is_killed_at_any_point_pays_nobody_twice_and_loses_nobody(
     zygote: Zygote,
     monkeypatch: pytest.MonkeyPatch,
     until: Callable[[Callable[[], bool]], None],
+    tmp_path: Path,
 ) -> None:
     """At each step: paid is what the bank executed, once; all others are final, or held or dead with a reason.
 
     What was asked for is done. What the ledger forgot of a transfer, the vault and the bank have told it again. The
     ledger's lists and counters agree with its records.
     """
+    if not SHARE:
+        hands.work(__file__, tmp_path, [{"TRANSFERS_WAYS": f"{hand}:{hands.HANDS}"} for hand in range(hands.HANDS)])
+        return
+    first, step_to_next = map(int, SHARE.split(":"))
+    ways = WAYS[first::step_to_next]
     bench = Bench(platform, zygote, platform.transfers(monkeypatch))
-    bench.park(sum(_needs(way) for way in WAYS if way.work in _PARKED) + _SPARE, until)
+    bench.park(sum(_needs(way) for way in ways if way.work in _PARKED) + _SPARE, until)
     stood: dict[str, int] = {}
     references: list[str] = []
 
-    for way in WAYS:
+    for way in ways:
         for step in way.steps:
             for when in ("before", "after"):
                 point = f"{when} {step.name} ({way.role}, {way.work})"
