@@ -54,6 +54,7 @@ class Stage:
         )
     )
     keys: sealing.KeyPair = field(default_factory=sealing.generate)
+    answers_within_s: float = 10  #: by the real clock: a machine with more to do is no bank that hangs
     _number: int = 0
 
     def __post_init__(self) -> None:
@@ -63,7 +64,8 @@ class Stage:
     def build(self) -> None:
         at = self.sandbox.addresses
         status = at.status if self.rules.has_status else None
-        self.bank = Bank(BankConfig(Addresses(at.token, at.transfer, at.confirm, status), 1, 0.5, 1.0), self.clock)
+        addresses = Addresses(at.token, at.transfer, at.confirm, status)
+        self.bank = Bank(BankConfig(addresses, 10, self.answers_within_s, 20), self.clock)
         self.worker = build(
             ledger=self.ledger,
             vault=self.vault,
@@ -81,6 +83,11 @@ class Stage:
 
     def without_status(self) -> None:
         self.with_rules(has_status=False)
+
+    def impatient(self) -> None:
+        """For a bank that hangs."""
+        self.answers_within_s = 2
+        self.build()
 
     def with_rules(self, **changes: object) -> None:
         self.rules = replace(self.rules, **changes)  # type: ignore[arg-type]  # names are checked by replace

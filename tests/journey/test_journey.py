@@ -137,10 +137,12 @@ def test_a_requeue_is_refused_where_the_bank_says_nothing(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", ["drop-after", "reset-after", "500-after", "garbage-after", "html", "truncate", "hang-after:5"]
+    "fault", ["drop-after", "reset-after", "500-after", "garbage-after", "html", "truncate", "hang-after:30"]
 )
 def test_an_answer_that_was_lost_is_found_by_asking(stage: Stage, fault: str) -> None:
     """The bank executed and did not answer: never sent again, and the inquiry says paid."""
+    if fault.startswith("hang"):
+        stage.impatient()
     key = stage.new(f"[{fault}]")
     stage.journey.execute(key)
     assert (stage.state(key), stage.executions(key)) == (State.IN_DOUBT, 1)
