@@ -35,15 +35,19 @@ class Laws:
     has_forgotten: bool = False  #: the ledger went back by more than is promised to be harmless
     states: dict[str, State] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
-    forgotten: set[str] = field(default_factory=set)  #: on the wire when the ledger went back to `queued`
+    forgotten: set[str] = field(default_factory=set)  #: claimed, or on the wire, when the ledger went back to `queued`
 
     def __post_init__(self) -> None:
         self._digest = str(self.line.one("SCRIPT", "LOAD", _LOOK))
 
     def forget(self) -> None:
-        """The ledger went back: what it was is no measure any more. Nor can it know of a claim that it has lost."""
+        """The ledger went back: what it was is no measure any more.
+
+        Nor can it know of a claim that it has lost, whether its request has left by now or is about to.
+        """
         assert self.books is not None
-        self.forgotten = {name for name in self.names if self.books.account(name).under_way}
+        claimed = {name for name, state in self.states.items() if state is State.SENDING}
+        self.forgotten = claimed | {name for name in self.names if self.books.account(name).under_way}
         self.states.clear()
         self.epochs.clear()
 
