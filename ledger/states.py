@@ -89,6 +89,9 @@ class State(StrEnum):
 FINAL = frozenset({State.PAID, State.REVERSED, State.DECLINED, State.EXPIRED, State.CANCELLED})
 UNFINISHED = frozenset(State) - FINAL
 
+#: The ends that say: no money has moved.
+NOT_MOVED = frozenset({State.DECLINED, State.EXPIRED, State.CANCELLED})
+
 MONEY: Mapping[State, Money] = MappingProxyType(
     dict.fromkeys(State, Money.NONE)
     | dict.fromkeys((State.SENDING, State.CONFIRMING, State.IN_DOUBT, State.HELD), Money.UNKNOWN)

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from ledger.errors import LedgerUnavailable
+from ledger.events import Events
 from ledger.invoice import DEFAULT_SPACE, is_invoice_id, make_key
 from ledger.money import to_minor
 from ledger.record import Record
 from ledger.secret import Secret
-from ledger.states import State, Verb
+from ledger.states import NOT_MOVED, State, Verb
 from ledger.webtier import secret_hash
 from producers.challenge import record_of
 from producers.parts import WEB, Parts
@@ -27,6 +29,9 @@ _LOG = logging.getLogger(__name__)
 _ASKABLE = frozenset({State.PARKED, State.IN_DOUBT, State.HELD})
 
 _NOTHING: Mapping[str, str] = {}
+
+#: A note that comes with others, and with the workers whom they rang for, is said again so often.
+_TIMES = 10
 
 _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,6})?")
 _CODE = re.compile(r"-?[0-9]{1,6}")
@@ -52,8 +57,18 @@ def notify(parts: Parts, payload: Mapping[str, Any], hash_key: Secret | None) ->
         record = parts.ledger.get(make_key(invoice_id, space))
         if record is not None:
             note = _note(record, payload, hash_key)
+            if note.endswith(":0") and record.state in NOT_MOVED:
+                _contradict(parts, record)
             answers.add(ask(parts, record, {"by": "notification"}, {"notified": note} if note else {}))
     return next((answer for answer in Notified if answer in answers), Notified.UNKNOWN)
+
+
+def _contradict(parts: Parts, record: Record) -> None:
+    """The bank has proved that it paid what the ledger has ended unpaid, and of which nobody asks it any more."""
+    _LOG.critical("transfer.contradiction", extra={"key": record.key, "bank": "paid", "ledger": record.state})
+    Events(parts.ledger.client, parts.clock).alarm(
+        "contradiction", actor=WEB, key=record.key, said=str(Verb.NOTIFIED_PAID), ledger=str(record.state)
+    )
 
 
 def answered_otherwise(parts: Parts, handle: str, sizes: Mapping[str, int]) -> Notified:
@@ -72,10 +87,12 @@ def ask(parts: Parts, record: Record, event: Mapping[str, str], notes: Mapping[s
 
     What somebody asked for before (a cancel) stays asked: its worker asks the bank as well.
     """
-    asked = _ask(parts, record, event, notes)
-    if asked is None:  # it moved under our hands
-        asked = _ask(parts, parts.ledger.get(record.key) or record, event, notes)
-    return asked or Notified.NOTHING
+    for _ in range(_TIMES):
+        asked = _ask(parts, record, event, notes)
+        if asked is not None:
+            return asked
+        record = parts.ledger.get(record.key) or record  # it moved under our hands
+    raise LedgerUnavailable
 
 
 def _ask(parts: Parts, record: Record, event: Mapping[str, str], notes: Mapping[str, str]) -> Notified | None:

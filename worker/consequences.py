@@ -4,6 +4,7 @@ It never decides about the transfer itself; it writes lanes, strikes and alarms 
 """
 
 import logging
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 
 from ledger.clock import Clock
@@ -11,13 +12,25 @@ from ledger.events import Events
 from ledger.lanes import ALL, Lane, Lanes
 from ledger.record import Record
 from ledger.replies import Refused
-from ledger.states import State, Verb
+from ledger.states import NOT_MOVED, State, Verb
 from worker.bank import Challenge, CodeClass, Consequence, Declined, Paid, TransferOutcome
 
 _LOG = logging.getLogger(__name__)
 
 #: Codes that blame the merchant's set-up, in a row, before the terminal's send lane is stopped (contract section 7).
 STRIKES = 3
+
+#: In which ends the ledger says the same as a verb that it refuses.
+_AGREED: Mapping[Verb, Collection[State]] = {
+    Verb.PAY: (State.PAID, State.REVERSED),
+    Verb.DECLINE: (State.DECLINED,),
+    Verb.LEARN_PAID: (State.PAID, State.REVERSED),
+    Verb.LEARN_DECLINED: NOT_MOVED,
+    Verb.LEARN_REVERSED: (State.REVERSED,),
+    Verb.LAPSE: NOT_MOVED,
+    Verb.NOTIFIED_PAID: (State.PAID, State.REVERSED),
+    Verb.NOTIFIED_DECLINED: NOT_MOVED,
+}
 
 _ALMATY = timezone(timedelta(hours=5))
 
@@ -52,9 +65,8 @@ class Consequences:
 
     def refused(self, record: Record, verb: Verb, refused: Refused) -> None:
         """The ledger would not take the bank's own word. Where it has ended otherwise, somebody must know at once."""
-        agreed = {Verb.PAY: {State.PAID, State.REVERSED}, Verb.DECLINE: {State.DECLINED}}
-        if refused.state in agreed.get(verb, set()):
-            return  # said before, and the reply was lost
+        if refused.state in _AGREED.get(verb, ()):
+            return  # said before, and the reply was lost; or another worker has heard the same
         _LOG.critical("transfer.contradiction", extra={"key": record.key, "bank": verb, "ledger": refused.state})
         self._events.alarm(
             "contradiction", actor=self._actor, key=record.key, said=verb, ledger=str(refused.state or "unknown")

@@ -48,10 +48,10 @@ class Unsettled:
 
 @dataclass(frozen=True, slots=True)
 class AskAgain:
-    """`after_s`: in so many seconds. None: as the ladder has it."""
+    """`at_ms`: when. None: as the ladder has it."""
 
     reads: int
-    after_s: int | None = None
+    at_ms: int | None = None
 
 
 Verdict = Known | NothingThere | Unsettled | AskAgain
@@ -82,15 +82,15 @@ def judge(  # noqa: PLR0911 - a table of the bank's words, one line each
             return AskAgain(0)
         case word if word != record.read or not record.reads:
             reads = 1
-        case _ if asked_at_ms < record.next:  # sooner than it had to be: that is no further read
-            return AskAgain(record.reads, -(-(record.next - asked_at_ms) // 1000))
+        case _ if asked_at_ms < record.next:  # sooner than it had to be: no further read, and none put off by it
+            return AskAgain(record.reads, record.next) if is_patient else Unsettled()
         case _:
             reads = record.reads + 1
     if reads >= rule.reads:
         return _agreed(report.word, record.phase)
     if not is_patient:
         return Unsettled()  # it has said this and that for so long
-    return AskAgain(reads, rule.between_reads_s)
+    return AskAgain(reads, asked_at_ms + rule.between_reads_s * 1000)
 
 
 def _agreed(word: StatusWord, phase: Phase) -> Verdict:
@@ -123,7 +123,7 @@ def noticed(record: Record) -> tuple[Verb, str] | None:
             return Verb.NOTIFIED_PAID, code
         case CodeClass.QUESTION:
             return None
-        case _ if record.phase is Phase.CONFIRM:
+        case _ if record.phase is Phase.CONFIRM or record.otherwise:
             return None
         case _:
             return Verb.NOTIFIED_DECLINED, code

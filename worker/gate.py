@@ -144,9 +144,14 @@ class Gate:
     def token(self, record: Record) -> bank.Token | None:
         """The bank's token for this one transfer. None: nothing was at stake, and the next try has its time."""
         order, key = self.order(record), self._rule.hash_key
-        token = self._bank.token(
-            self.terminal(record), order=order, secret_hash=secret_hash(key, record.key) if key else None
-        )
+        try:
+            terminal = self.terminal(record)
+        except TerminalUnknown:
+            if record.phase is Phase.SEND:
+                raise  # it waits for its terminal, until its deadline
+            self._tries.again(record, Verb.DEFER, "terminal_unknown")
+            return None
+        token = self._bank.token(terminal, order=order, secret_hash=secret_hash(key, record.key) if key else None)
         if isinstance(token, bank.Token):
             self._breakers.succeeded(self._rule.token_host)
             return token

@@ -141,8 +141,8 @@ class Journey:
                 scribe.die(record, "card_lost")
             case Unsettled():
                 scribe.hold(record, f"bank_says_{report.status_name or report.word}")
-            case AskAgain(reads, after_s):
-                scribe.ask_again(record, reads, report, after_s)
+            case AskAgain(reads, at_ms):
+                scribe.ask_again(record, reads, report, at_ms)
 
     def sweep(self, record: Record) -> None:
         """Who is due and is not rung for: a lease that ran out, a deadline that passed."""
@@ -189,28 +189,33 @@ class Journey:
             return scribe.learn(record, verb, report)
         if report.word is not StatusWord.NOT_FOUND:
             return scribe.drop(record, f"the bank says {report.word}")
-        if not self.vault.refence(Purpose.CARD, record.key, record.epoch):
-            return scribe.drop(record, "its card is gone: pay it under a new reference")
-        return scribe.revive(record)
+        if self.vault.refence(Purpose.CARD, record.key, record.epoch):
+            return scribe.revive(record)
+        if record.reason != "card_unreadable" and self._was_burnt(record, Purpose.CARD):
+            return scribe.remember(record)
+        return scribe.drop(record, "its card is gone: pay it under a new reference")
 
     def _end_parked(self, record: Record, report: StatusReport | None) -> None:
         """The challenge's time is over, or its producer cancels: the bank was asked first, where it can be."""
         now_ms = self.clock.now_ms()
         is_over = record.asked == "cancel" or now_ms >= record.parked_until
-        match report.word if report else StatusWord.NOT_FOUND:
+        word = report.word if report else StatusWord.NOT_FOUND
+        match word:
             case _ if not is_over:
                 return self.scribe.ask_again(record, 0, report)
-            case StatusWord.CHALLENGE_OPEN | StatusWord.NOT_FOUND:
+            case StatusWord.NOT_FOUND:
+                pass
+            case StatusWord.CHALLENGE_OPEN if not record.otherwise:
                 pass
             case _ if now_ms < record.parked_until + self.rule.horizon_s * 1000:
                 return self.scribe.ask_again(record, 0, report)
-            case StatusWord.UNANSWERED:
+            case StatusWord.UNANSWERED | StatusWord.CHALLENGE_OPEN:
                 pass  # so long: our own evidence has to do
-            case word:
+            case _:
                 return self.scribe.doubt(record, f"bank_says_{word}", verb=Verb.REMEMBER_CONFIRM)
         if self._was_burnt(record, Purpose.PARES):
             return self.scribe.doubt(record, "vault_remembers", verb=Verb.REMEMBER_CONFIRM)
-        if record.otherwise and not (report and report.word is StatusWord.CHALLENGE_OPEN):
+        if record.otherwise and word is not StatusWord.CHALLENGE_OPEN:
             return self.scribe.doubt(record, "answered_by_secure_2", verb=Verb.REMEMBER_CONFIRM)
         verb = Verb.CANCEL if record.asked == "cancel" else Verb.EXPIRE
         return self.scribe.end(record, verb, reason="cancelled" if record.asked == "cancel" else "challenge_unanswered")

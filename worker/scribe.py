@@ -15,7 +15,7 @@ from ledger.errors import LedgerUnavailable, VaultUnavailable
 from ledger.ledger import Ledger
 from ledger.record import UNFINISHED_FIELDS, Challenge, Record, newly_doubted
 from ledger.replies import Moved, Refused
-from ledger.states import State, Verb
+from ledger.states import FINAL, State, Verb
 from ledger.vault import Vault
 from worker import bank, policy
 from worker.consequences import Consequences
@@ -106,30 +106,33 @@ class Scribe:
         )
 
     def learn(self, record: Record, verb: Verb, report: bank.StatusReport) -> None:
-        said = {
+        said: dict[str, str | int] = {
             "reason": f"bank_status_{report.status_name or report.word}",
             "code": report.code,
             "evidence": bank.Evidence.ANSWERED,
         }
         found = {"bank_id": report.bank_id, "bank_reference": report.reference}
-        self.move(
-            record, verb, fields=said | {name: text for name, text in found.items() if text}, unset=UNFINISHED_FIELDS
-        )
+        self._settle_if_open(record, verb, said | {name: text for name, text in found.items() if text})
 
     def noticed(self, record: Record, verb: Verb, code: str) -> None:
         """The bank's notification settles it, where nobody can be asked."""
-        said = {"reason": "bank_notified", "code": code, "evidence": bank.Evidence.ANSWERED}
-        self.move(record, verb, fields=said, unset=UNFINISHED_FIELDS)
+        said: dict[str, str | int] = {"reason": "bank_notified", "code": code, "evidence": bank.Evidence.ANSWERED}
+        self._settle_if_open(record, verb, said)
 
-    def ask_again(
-        self, record: Record, reads: int, report: bank.StatusReport | None, after_s: int | None = None
-    ) -> None:
+    def _settle_if_open(self, record: Record, verb: Verb, fields: dict[str, str | int]) -> None:
+        """What the bank says when it is asked. Who has moved on meanwhile will be asked about again, or has ended."""
+        moved = self.move(record, verb, fields=fields, unset=UNFINISHED_FIELDS)
+        if isinstance(moved, Refused) and moved.state in FINAL:
+            self._consequences.refused(record, verb, moved)
+
+    def ask_again(self, record: Record, reads: int, report: bank.StatusReport | None, at_ms: int | None = None) -> None:
+        """`at_ms`: when, if not as the ladder has it."""
         now = self._clock.now_ms()
         is_answered = report is None or report.word is not bank.StatusWord.UNANSWERED
         asks = record.asks + is_answered  # an outage of the bank does not climb the ladder
         at = policy.next_inquiry_ms(asks, now) if is_answered else policy.after_silence_ms(asks, now)
-        if after_s is not None:
-            at = now + after_s * 1000
+        if at_ms is not None:
+            at = at_ms
         if record.state is State.HELD:
             at = policy.tomorrow_ms(now)
         elif record.state is State.PARKED and now < record.parked_until:

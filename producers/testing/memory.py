@@ -51,6 +51,9 @@ class Shelf(Scripts):
             raise redis.ConnectionError
         return dict(self.hashes.get(name, {}))
 
+    def xadd(self, _name: str, entry: dict[str, str]) -> None:
+        self.events.append(Event(f"{len(self.events) + 1}-0", entry))
+
     def get(self, name: str) -> str | None:
         if self.away:
             raise redis.ConnectionError

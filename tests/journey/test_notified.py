@@ -77,6 +77,19 @@ def test_a_proved_word_for_good_settles_a_parked_transfer_too(stage: Stage, code
     assert noted(stage, key, f"{stage.record(key).epoch}:{code}").state is state
 
 
+@pytest.mark.parametrize(("code", "state"), [("0", State.PAID), ("468", State.IN_DOUBT)])
+def test_a_decline_after_an_answer_by_3d_secure_2_may_be_of_a_password_before(
+    stage: Stage, code: str, state: State
+) -> None:
+    stage.without_status()
+    key = stage.new("[3ds] Order")
+    stage.journey.execute(key)
+    stage.ledger.move(stage.record(key), Verb.ASK, actor="web", due=0, fields={"otherwise": "cres:10"})
+    stage.clock.advance(901)
+
+    assert noted(stage, key, f"{stage.record(key).epoch}:{code}").state is state
+
+
 def test_a_held_one_that_was_asked_about_in_vain_can_be_asked_about_again(stage: Stage) -> None:
     """Or a hint that comes before the proof would shut the door behind it."""
     stage.without_status()

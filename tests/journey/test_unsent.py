@@ -207,7 +207,6 @@ def test_a_requeue_of_what_the_bank_paid_after_all_learns_it(stage: Stage) -> No
 @pytest.mark.parametrize(
     ("what", "damage", "why"),
     [
-        ("requeue", "burnt", "its card is gone: pay it under a new reference"),
         ("requeue", "lost", "its card is gone: pay it under a new reference"),
         ("requeue", "no status", "the bank can't be asked: no status address is set"),
         ("requeue", "silence", "the bank says unanswered"),
@@ -217,8 +216,6 @@ def test_a_requeue_of_what_the_bank_paid_after_all_learns_it(stage: Stage) -> No
 def test_a_dead_transfer_stays_dead_where_the_proof_is_missing(stage: Stage, what: str, damage: str, why: str) -> None:
     key = dead(stage)
     match damage:
-        case "burnt":
-            stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch + 1, 1)
         case "lost":
             stage.worker.scribe.move(stage.record(key), Verb.RING, due=0, fields={"reason": "card_lost"}, quiet=True)
         case "no status":
@@ -230,6 +227,17 @@ def test_a_dead_transfer_stays_dead_where_the_proof_is_missing(stage: Stage, wha
 
     assert (stage.state(key), said(stage)) == (State.DEAD, why)
     assert stage.record(key).asked == ""
+
+
+@pytest.mark.parametrize("what", ["requeue", "discard"])
+def test_a_dead_transfer_whose_card_was_taken_out_after_all_is_in_doubt(stage: Stage, what: str) -> None:
+    """The ledger has forgotten that it was requeued and sent: nobody is told to pay it under a new reference."""
+    key = dead(stage)
+    stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch + 1, 1)
+
+    asked(stage, key, what)
+
+    assert (stage.state(key), stage.record(key).reason) == (State.IN_DOUBT, "vault_remembers")
 
 
 def test_a_dead_transfer_that_nobody_asks_about_is_let_be(stage: Stage) -> None:
@@ -320,13 +328,30 @@ def test_who_answered_by_3d_secure_2_is_never_called_unpaid(stage: Stage, word: 
     assert (record.state, record.phase, record.reason) == (State.IN_DOUBT, Phase.CONFIRM, "answered_by_secure_2")
 
 
-def test_who_answered_by_3d_secure_2_expires_where_the_bank_still_waits_for_the_client(stage: Stage) -> None:
+@pytest.mark.parametrize("what", ["", "cancel"])
+def test_who_answered_by_3d_secure_2_expires_where_the_bank_still_waits_for_the_client(stage: Stage, what: str) -> None:
+    """Not at once, for the bank may be at it, and its word of before may be the last: after the horizon."""
     key = parked(stage)
-    stage.worker.scribe.move(stage.record(key), Verb.ASK, due=0, fields={"otherwise": "cres:10"})
+    stage.worker.scribe.move(stage.record(key), Verb.ASK, due=0, fields={"asked": what, "otherwise": "cres:10"})
 
-    stage.later(901)
+    stage.clock.advance(900 + 3599)
+    stage.journey.inquire(key)
+    assert stage.state(key) is State.PARKED
+    stage.later(3601)
 
-    assert (stage.state(key), stage.record(key).otherwise) == (State.EXPIRED, "")
+    assert (stage.state(key), stage.record(key).otherwise) == (State.CANCELLED if what else State.EXPIRED, "")
+
+
+def test_a_confirm_whose_terminal_has_no_credentials_any_more_does_not_wait_for_ever(stage: Stage) -> None:
+    """Each time that it can't be sent is a try, and after the last one it is in doubt: the bank holds its challenge."""
+    key = resumed(stage)
+    stage.worker.gate._terminals.clear()
+
+    for _ in range(6):
+        stage.clock.advance(600)
+        stage.journey.confirm(key) if stage.state(key) is State.RESUMED else None
+
+    assert (stage.state(key), stage.record(key).reason) == (State.IN_DOUBT, "confirm_attempts_used_up")
 
 
 def test_who_gets_no_token_and_has_no_more_tries_is_dead_and_a_requeue_pays_it_once(stage: Stage) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ledger.replies import Refused
 from ledger.secret import Secret
 from ledger.webtier import Places, secret_hash
 from producers import Notified, Receipt, State
@@ -74,6 +75,50 @@ def test_where_nothing_is_to_be_asked_nothing_happens_and_the_answer_is_the_same
 
     assert (reply.status, reply.body) == (200, b"ok\n")
     assert fake.get(receipt.key).version == version
+
+
+@pytest.mark.parametrize("verb", ["decline", "expire"])
+def test_a_proved_payment_of_what_has_ended_unpaid_is_an_alarm(
+    proving: FakeTransfers, receipt: Receipt, verb: str
+) -> None:
+    """Nobody asks the bank about it any more: this is the only word that will ever contradict the ledger."""
+    getattr(proving, verb)(receipt.key)
+    ended = proving.get(receipt.key)
+
+    assert proving.notify(notice(receipt)) is Notified.NOTHING
+
+    told = last(proving)
+    assert (told["verb"], told["said"], told["ledger"]) == ("contradiction", "notified_paid", str(ended.state))
+    assert proving.get(receipt.key).version == ended.version
+
+
+@pytest.mark.parametrize("bent", [{"secret_hash": "x"}, {"amount": 1}, {"code": "error", "reasonCode": 484}])
+def test_what_proves_no_payment_is_no_alarm(proving: FakeTransfers, receipt: Receipt, bent: dict[str, Any]) -> None:
+    proving.decline(receipt.key)
+
+    assert proving.notify(notice(receipt, **bent)) is Notified.NOTHING
+
+    assert last(proving)["verb"] == "decline"
+
+
+def test_a_note_that_is_always_overtaken_is_said_again_and_never_dropped(
+    proving: FakeTransfers, visitor: Visitor, receipt: Receipt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bank is told to try again, and so is the client."""
+    proving.doubt(receipt.key)
+    move, refusals = proving._parts.ledger.move, [3]
+
+    def overtaken(*args: Any, **kwargs: Any) -> Any:
+        refusals[0] -= 1
+        return Refused(State.IN_DOUBT) if refusals[0] >= 0 else move(*args, **kwargs)
+
+    monkeypatch.setattr(proving._parts.ledger, "move", overtaken)
+    assert proving.notify(notice(receipt)) is Notified.ASKED
+    assert proving._named(receipt.key).notified.endswith(":0")
+
+    refusals[0] = 100
+    said = json.dumps(notice(receipt, code="error", reasonCode=484)).encode()
+    assert visitor.post("notify", SECRET, said, "application/json").status == 503
 
 
 def test_a_cancel_that_somebody_asked_for_stays_asked(fake: FakeTransfers, receipt: Receipt) -> None:

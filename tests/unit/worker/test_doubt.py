@@ -55,7 +55,8 @@ def test_in_other_states_only_a_word_that_settles_counts_whatever_the_time(word:
 
 
 @pytest.mark.parametrize(
-    ("reads", "verdict"), [(0, AskAgain(1, 15)), (1, AskAgain(2, 15)), (2, NothingThere()), (9, NothingThere())]
+    ("reads", "verdict"),
+    [(0, AskAgain(1, AFTER + 15_000)), (1, AskAgain(2, AFTER + 15_000)), (2, NothingThere()), (9, NothingThere())],
 )
 def test_not_found_counts_only_when_enough_answers_in_a_row_agree(reads: int, verdict: Verdict) -> None:
     assert judge(record(reads=reads), StatusReport(W.NOT_FOUND), asked_at_ms=AFTER, rule=RULE) == verdict
@@ -67,10 +68,10 @@ def test_answers_that_differ_do_not_agree(word: StatusWord) -> None:
     for other in {W.NOT_FOUND, W.CHALLENGE_OPEN, W.NOT_YET} - {word}:
         asked = record(reads=2, read=other)
 
-        assert judge(asked, StatusReport(word), asked_at_ms=AFTER, rule=RULE) == AskAgain(1, 15)
+        assert judge(asked, StatusReport(word), asked_at_ms=AFTER, rule=RULE) == AskAgain(1, AFTER + 15_000)
 
 
-@pytest.mark.parametrize(("waited_ms", "verdict"), [(244_999, AskAgain(1, 15)), (245_000, Unsettled())])
+@pytest.mark.parametrize(("waited_ms", "verdict"), [(244_999, AskAgain(1, DOUBTED + 259_999)), (245_000, Unsettled())])
 def test_a_bank_that_says_this_and_that_is_a_persons_in_the_end(waited_ms: int, verdict: Verdict) -> None:
     """After two horizons, and the time that the reads themselves would take."""
     asked = record(reads=2, read=W.NOT_YET)
@@ -98,12 +99,22 @@ def test_a_silent_bank_is_asked_again_as_long_as_any_other(waited_ms: int, is_ov
     assert verdict == (Unsettled() if is_over else AskAgain(reads))
 
 
-@pytest.mark.parametrize(("early_ms", "verdict"), [(9_001, AskAgain(2, 10)), (1, AskAgain(2, 1)), (0, NothingThere())])
+@pytest.mark.parametrize(
+    ("early_ms", "verdict"), [(9_001, AskAgain(2, AFTER + 9_001)), (1, AskAgain(2, AFTER + 1)), (0, NothingThere())]
+)
 def test_a_question_that_was_asked_too_soon_is_no_further_read(early_ms: int, verdict: Verdict) -> None:
     """A notification may ask at any time: three answers within a moment would be one. The next read keeps its time."""
     asked = replace(record(), next=AFTER + early_ms)
 
     assert judge(asked, StatusReport(W.NOT_FOUND), asked_at_ms=AFTER, rule=RULE) == verdict
+
+
+def test_who_keeps_asking_too_soon_keeps_nobody_in_doubt_for_ever() -> None:
+    """A client with its handle could: the patience ends for early questions as well."""
+    over_ms = DOUBTED + RULE.patience_s * 1000
+    asked = replace(record(), next=over_ms + 1)
+
+    assert judge(asked, StatusReport(W.NOT_FOUND), asked_at_ms=over_ms, rule=RULE) == Unsettled()
 
 
 def test_an_open_challenge_after_a_confirm_is_a_persons() -> None:

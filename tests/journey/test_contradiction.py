@@ -1,0 +1,72 @@
+"""The final word of the bank, where the ledger has ended that transfer meanwhile: it agrees, or somebody must know."""
+
+import pytest
+
+from ledger.states import State, Verb
+from tests.journey.conftest import Stage
+from worker.bank import StatusReport, StatusWord
+
+
+def held(stage: Stage) -> str:
+    key = stage.new("[drop-after]")
+    stage.journey.execute(key)
+    stage.worker.scribe.hold(stage.record(key), "a person's")
+    assert stage.state(key) is State.HELD
+    return key
+
+
+def newest(stage: Stage) -> str:
+    return stage.events.newest(1)[0].fields["verb"]
+
+
+@pytest.mark.parametrize(
+    ("settled", "learnt", "is_alarm"),
+    [
+        (Verb.SETTLE_NOT_PAID, Verb.LEARN_PAID, True),
+        (Verb.SETTLE_NOT_PAID, Verb.LEARN_REVERSED, True),
+        (Verb.SETTLE_NOT_PAID, Verb.LEARN_DECLINED, False),
+        (Verb.SETTLE_PAID, Verb.LEARN_PAID, False),
+        (Verb.SETTLE_PAID, Verb.LEARN_DECLINED, True),
+        (Verb.SETTLE_PAID, Verb.LEARN_REVERSED, True),
+        (Verb.SETTLE_REVERSED, Verb.LEARN_PAID, False),
+        (Verb.SETTLE_REVERSED, Verb.LEARN_REVERSED, False),
+    ],
+)
+def test_an_inquiry_that_comes_home_after_an_operator_has_settled(
+    stage: Stage,
+    settled: Verb,
+    learnt: Verb,
+    is_alarm: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    key = held(stage)
+    asked = stage.record(key)
+    stage.worker.scribe.move(asked, settled)
+    ended = stage.record(key)
+
+    stage.worker.scribe.learn(asked, learnt, StatusReport(StatusWord.PAID, status_name="AUTH"))
+
+    assert newest(stage) == ("contradiction" if is_alarm else settled)
+    assert stage.record(key) == ended
+
+
+@pytest.mark.parametrize(("verb", "is_alarm"), [(Verb.NOTIFIED_PAID, True), (Verb.NOTIFIED_DECLINED, False)])
+def test_a_notified_word_that_is_written_after_an_operators(stage: Stage, verb: Verb, is_alarm: bool) -> None:  # noqa: FBT001 - a table's column
+    key = held(stage)
+    noted = stage.record(key)
+    stage.worker.scribe.move(noted, Verb.SETTLE_NOT_PAID)
+
+    stage.worker.scribe.noticed(noted, verb, "0")
+
+    assert newest(stage) == ("contradiction" if is_alarm else Verb.SETTLE_NOT_PAID)
+
+
+def test_who_has_moved_on_and_not_ended_is_no_contradiction(stage: Stage) -> None:
+    """Another worker has given it back, say: it is under another epoch, and will be asked about again."""
+    key = stage.new("[drop-after]")
+    stage.journey.execute(key)
+    asked = stage.record(key)
+    stage.worker.scribe.move(asked, Verb.REQUEUE, due=0)
+
+    stage.worker.scribe.learn(asked, Verb.LEARN_PAID, StatusReport(StatusWord.PAID))
+
+    assert (stage.state(key), newest(stage)) == (State.QUEUED, "requeue")
