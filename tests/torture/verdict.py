@@ -8,7 +8,7 @@ import requests
 from ledger.clock import SystemClock
 from ledger.ledger import Ledger
 from ledger.states import State
-from tests.crash.books import busy, differences, ends
+from tests.crash.books import BUSY, busy, differences, ends
 
 _SHOWN = 20
 
@@ -34,6 +34,10 @@ def judge(client: redis.Redis, bank_url: str, count: int, done: dict[str, int]) 
             much = counters.get(f"sum:{state}:KZT", 0) / 100
             said = "" if state is State.PAID else ", ".join(f"{why} {number}" for why, number in reasons.most_common())
             say(f"{state:<20} {reasons.total():>8} {much:>14.2f}  {said}")
+    ledger = Ledger(client, SystemClock())
+    late = [record for state in BUSY for record in ledger.all_in_state(state, _SHOWN)]
+    for record in late[:_SHOWN]:
+        say(f"under way: {record.key} {record.state} rings {record.rings} asks {record.asks} reads {record.reads}")
     for line in wrong[:_SHOWN]:
         say(line)
     return 1 if any(bad.values()) else 0
