@@ -49,6 +49,17 @@ def test_an_inquiry_that_comes_home_after_an_operator_has_settled(
     assert stage.record(key) == ended
 
 
+def test_the_alarm_names_the_transfer_and_both_words(stage: Stage) -> None:
+    key = held(stage)
+    asked = stage.record(key)
+    stage.worker.scribe.move(asked, Verb.SETTLE_NOT_PAID)
+
+    stage.worker.scribe.learn(asked, Verb.LEARN_PAID, StatusReport(StatusWord.PAID))
+
+    told = stage.events.newest(1)[0].fields
+    assert (told["key"], told["said"], told["ledger"]) == (key, "learn_paid", "declined")
+
+
 @pytest.mark.parametrize(("verb", "is_alarm"), [(Verb.NOTIFIED_PAID, True), (Verb.NOTIFIED_DECLINED, False)])
 def test_a_notified_word_that_is_written_after_an_operators(stage: Stage, verb: Verb, is_alarm: bool) -> None:  # noqa: FBT001 - a table's column
     key = held(stage)

@@ -10,7 +10,7 @@ from ledger.states import State, Verb
 from sandbox import Rule
 from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, said, says, unreachable
-from worker.bank import CodeClass, Declined, Paid, StatusWord, TransferOutcome
+from worker.bank import CodeClass, Declined, Paid, StatusReport, StatusWord, TransferOutcome
 from worker.policy import RetryRule
 
 
@@ -202,6 +202,34 @@ def test_what_is_not_final_is_believed_at_the_third_time_after_the_horizon(
     stage.journey.inquire(key)
 
     assert (stage.state(key), stage.record(key).reason) == (state, reason)
+
+
+def test_an_inquiry_that_ends_it_keeps_what_the_bank_called_it(stage: Stage) -> None:
+    key = in_doubt(stage, StatusWord.NOT_YET)
+    report = StatusReport(StatusWord.PAID, status_name="AUTH", bank_id="a9e1", reference="ref", code="0")
+
+    stage.worker.scribe.learn(stage.record(key), Verb.LEARN_PAID, report)
+
+    record = stage.record(key)
+    assert (record.bank_id, record.bank_reference, record.code) == ("a9e1", "ref", "0")
+    assert (record.evidence, record.reason) == ("answered", "bank_status_AUTH")
+
+
+@pytest.mark.parametrize(
+    ("word", "asks", "next_s"), [(StatusWord.NOT_YET, [1, 2, 3, 4], 900), (StatusWord.UNANSWERED, [0, 0, 0, 0], 5)]
+)
+def test_the_ladder_is_climbed_by_answers_and_not_by_silence(
+    stage: Stage, word: StatusWord, asks: list[int], next_s: int
+) -> None:
+    key, seen = in_doubt(stage, word), []
+
+    for _ in range(4):
+        stage.clock.advance((stage.record(key).next - stage.clock.now_ms()) / 1000)
+        stage.journey.inquire(key)
+        seen.append(stage.record(key).asks)
+
+    assert seen == asks
+    assert stage.record(key).next == stage.clock.now_ms() + next_s * 1000
 
 
 def test_an_answer_that_differs_begins_the_count_anew(stage: Stage) -> None:

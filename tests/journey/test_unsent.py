@@ -240,6 +240,22 @@ def test_a_dead_transfer_whose_card_was_taken_out_after_all_is_in_doubt(stage: S
     assert (stage.state(key), stage.record(key).reason) == (State.IN_DOUBT, "vault_remembers")
 
 
+@pytest.mark.parametrize("damage", ["forgotten", "unreadable"])
+def test_a_requeue_without_a_card_is_refused_and_says_so(stage: Stage, damage: str) -> None:
+    """Nothing there is no tombstone; and the tombstone of one that could not be opened is of nothing that was sent."""
+    key = dead(stage)
+    if damage == "forgotten":
+        stage.vault.client.flushall()
+    else:
+        fields = {"reason": "card_unreadable"}
+        stage.worker.scribe.move(stage.record(key), Verb.RING, due=0, fields=fields, quiet=True)
+        stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch + 1, 1)
+
+    asked(stage, key, "requeue")
+
+    assert (stage.state(key), said(stage)) == (State.DEAD, "its card is gone: pay it under a new reference")
+
+
 def test_a_dead_transfer_that_nobody_asks_about_is_let_be(stage: Stage) -> None:
     key = dead(stage)
     version = stage.record(key).version
