@@ -137,13 +137,7 @@ def _put_cards(parts: Parts, fresh: Mapping[int, _Pair]) -> dict[int, Answer]:
 def _not_created(parts: Parts, intent: TransferIntent, draft: Draft, creation: Creation) -> Answer:
     match creation:
         case Known(key):
-            try:
-                record = parts.ledger.get(key)
-            except LedgerUnavailable as unavailable:
-                return unavailable
-            if record is None:
-                raise AssertionError("a reference leads to a record that is not there: one script wrote both")
-            return _replay(parts, intent, record)
+            return _known(parts, intent, key)
         case Taken(key):
             same = draft.invoice_id is not None and key == make_key(draft.invoice_id, draft.space)
             return Conflict(("reference",)) if same else SuffixTaken()
@@ -155,6 +149,17 @@ def _not_created(parts: Parts, intent: TransferIntent, draft: Draft, creation: C
             return InvoicesExhausted()
         case Created():
             raise AssertionError("what was created is answered elsewhere")
+
+
+def _known(parts: Parts, intent: TransferIntent, key: str) -> Answer:
+    try:
+        record = parts.ledger.get(key)
+    except LedgerUnavailable as unavailable:
+        return unavailable
+    if record is None:  # one script wrote reference and record: so the ledger went back just now, and is asked again
+        _LOG.error("enqueue.record_gone", extra={"key": key})
+        return LedgerUnavailable()
+    return _replay(parts, intent, record)
 
 
 def _replay(parts: Parts, intent: TransferIntent, record: Record) -> Answer:

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import redis
@@ -114,6 +115,25 @@ class TestReplay:
         assert (again.key, again.handle, again.replayed) == (first.key, first.handle, True)
         assert hands.record(first.key).epoch == FIRST_EPOCH, "its card was there: no new generation"
         assert ledger.counters()["n:queued:KZT"] == 1
+
+    def test_a_ledger_that_goes_back_while_it_answers_is_one_to_call_again(
+        self, transfers: Transfers, ledger_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It knows the reference, and a moment later nothing of the record: nothing was created."""
+        transfers.enqueue(by_pan())
+        create = transfers._parts.ledger.create
+
+        def and_forget(*args: Any, **kwargs: Any) -> Any:
+            answers = create(*args, **kwargs)
+            ledger_client.flushdb()
+            return answers
+
+        with monkeypatch.context() as patch:
+            patch.setattr(transfers._parts.ledger, "create", and_forget)
+            with pytest.raises(LedgerUnavailable):
+                transfers.enqueue(by_pan())
+
+        assert not transfers.enqueue(by_pan()).replayed
 
     def test_a_replay_says_the_state_as_of_now_and_touches_nothing(
         self, transfers: Transfers, hands: Hands, rung: Rung
