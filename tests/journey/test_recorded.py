@@ -197,7 +197,7 @@ def test_what_is_not_final_is_believed_at_the_third_time_after_the_horizon(
         asked(stage, key, "inquire")  # sooner than it has to be: no further read, and the next one keeps its time
         record = stage.record(key)
         assert (record.state, record.reads, record.read) == (State.IN_DOUBT, reads, word)
-        assert record.next == stage.clock.now_ms() + 150_000
+        assert (record.next, record.asked, record.rings) == (stage.clock.now_ms() + 150_000, "", 0)
         stage.clock.advance(150)
     stage.journey.inquire(key)
 
