@@ -140,7 +140,7 @@ class Torture:
             self.on.pids.append(int(self.on.stable.stdout.readline()))
 
     def _ring_for_all(self) -> None:
-        """Whoever was rung for in vain, five times or more, would else be looked at only after these two minutes."""
+        """Whoever was rung for in vain again and again would else be looked at only after these two minutes."""
         ledger = Ledger(self.client, SystemClock())
         rings = Counter(record.rings for state in BUSY for record in ledger.all_in_state(state, _BATCH))
         self._say(f"rung for in vain, and how often: {dict(sorted(rings.items()))}")

@@ -17,7 +17,8 @@ def judge(client: redis.Redis, bank_url: str, count: int, done: dict[str, int]) 
     """The exit status: 0 if nobody was paid twice, nobody is lost, the books agree and nobody is under way."""
     found = ends(client)
     books = requests.get(f"{bank_url}/books", timeout=300).json()
-    counters = Ledger(client, SystemClock()).counters()
+    ledger = Ledger(client, SystemClock())
+    counters = ledger.counters()
     wrong = differences(found, books)
     bad = {
         "paid twice": len(books["totals"]["executed_twice"]),
@@ -34,7 +35,6 @@ def judge(client: redis.Redis, bank_url: str, count: int, done: dict[str, int]) 
             much = counters.get(f"sum:{state}:KZT", 0) / 100
             said = "" if state is State.PAID else ", ".join(f"{why} {number}" for why, number in reasons.most_common())
             say(f"{state:<20} {reasons.total():>8} {much:>14.2f}  {said}")
-    ledger = Ledger(client, SystemClock())
     late = [record for state in BUSY for record in ledger.all_in_state(state, _SHOWN)]
     for record in late[:_SHOWN]:
         say(f"under way: {record.key} {record.state} rings {record.rings} asks {record.asks} reads {record.reads}")
