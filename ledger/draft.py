@@ -1,6 +1,6 @@
 """A transfer that is to be created: what a producer says of it, before the ledger gives it an invoice id."""
 
-import random
+import hashlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,10 +29,15 @@ class Draft:
     invoice_id: str | None = None
 
     def first_suffix(self) -> int:
-        """The producer's own last six digits, or a place at random to begin to look for free ones."""
+        """The producer's own last six digits, or a digest of its reference as the place to begin to look for free ones.
+
+        A ledger that forgot a transfer looks in the same place again, and meets what the vault remembers of it. The
+        digest has no key: with another key it would be another place.
+        """
         if self.invoice_id:
             return invoice.suffix_of(self.invoice_id)
-        return random.SystemRandom().randrange(invoice.SUFFIXES)
+        digest = hashlib.sha256(f"{self.space}\n{self.reference}".encode()).digest()
+        return int.from_bytes(digest[:8]) % invoice.SUFFIXES
 
     def record(self, suffix: int, now_ms: int) -> Record:
         """The record that this draft becomes under a suffix."""

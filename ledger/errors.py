@@ -2,6 +2,7 @@
 
 TransfersError
  ├─ LedgerUnavailable      the ledger could not be asked: what was said may be stored
+ ├─ LedgerWentBack         the ledger has forgotten what this process saw it write
  ├─ TransferUnknown        a message rings for what the ledger does not know
  ├─ TerminalUnknown        the worker holds no credentials of a transfer's terminal
  ├─ VaultUnavailable       the vault could not be asked: the transfer is in the ledger, its card may be missing
@@ -33,6 +34,16 @@ class LedgerUnavailable(TransfersError):
     def __init__(self) -> None:
         super().__init__(
             "the ledger did not answer; what was asked may or may not be stored: call again with the same reference"
+        )
+
+
+class LedgerWentBack(TransfersError):
+    """The ledger has forgotten what this process saw it write: a transfer that was sent may be queued there again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the ledger has forgotten what it confirmed before; this process enqueues nothing more: "
+            "let an operator follow the runbook, 'The ledger went back', and restart this process then"
         )
 
 

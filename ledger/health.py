@@ -109,14 +109,43 @@ def _ledger(client: redis.Redis, durability: Durability) -> list[tuple[str, str]
 
 
 def _vault(client: redis.Redis, durability: Durability) -> list[tuple[str, str]]:
-    found = []
-    info = client.info()
-    if int(info.get("connected_slaves", 0)):
-        found.append(("the vault has a replica", "take it off: a card would lie in two places"))
+    found = _copies(client) if durability is not Durability.RELAXED else []
     if durability is Durability.STRICT:
-        wanted = {"appendonly": "no", "save": "", "maxmemory-policy": "noeviction"}
+        wanted = {"save": "", "maxmemory-policy": "noeviction"}
         found += _settings(client, wanted, "the vault keeps card data on disk")
     return found
+
+
+def _copies(client: redis.Redis) -> list[tuple[str, str]]:
+    """A vault of which a copy is kept may come back as that copy, with cards that were taken out since then.
+
+    What INFO says is so whatever the configuration says: anybody can have called SAVE.
+    """
+    info = client.info()
+    restart = "restart it without any persistence, from an empty folder"
+    found = []
+    if int(info.get("aof_enabled", 0)):
+        found.append(("the vault writes an append-only file", "set `appendonly no` in that server's configuration"))
+    if int(info.get("rdb_saves", 0)):
+        found.append(("the vault was saved to disk since its start", f"take the file away, and {restart}"))
+    if int(info.get("rdb_last_load_keys_loaded", 0)):
+        found.append(("the vault came up from a file: what was taken out may stand there again", restart))
+    if int(info.get("connected_slaves", 0)):
+        found.append(("the vault has a replica", "take it off: a card would lie in two places"))
+    return found
+
+
+def vault_warnings(settings: ServerSettings) -> list[Finding]:
+    """What `relaxed` lets pass of a vault of which a copy is kept. `examine` names a server that does not answer."""
+    if settings.durability is not Durability.RELAXED or not settings.vault_url:
+        return []
+    client = connect(settings.vault_url.reveal())
+    try:
+        return [Finding("VAULT_URL", problem, cure) for problem, cure in _copies(client)]
+    except redis.RedisError:
+        return []
+    finally:
+        client.close()
 
 
 def _settings(client: redis.Redis, wanted: dict[str, str], otherwise: str) -> list[tuple[str, str]]:

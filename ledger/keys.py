@@ -18,11 +18,11 @@ LANES = f"{_ROOT}lanes"  #: hash: `lane:terminal` → until when, who, why
 BREAKERS = f"{_ROOT}breakers"  #: hash: what the breaker of each of the bank's hosts knows
 RATES = f"{_ROOT}rates"  #: hash: terminal → when its next transfer may go
 HIGH_WATER = f"{_ROOT}high_water"  #: in the vault: the highest sequence of the ledger that anybody saw
+WRITES = f"{_ROOT}writes"  #: in the vault: its server's run, and how many writes that run has seen
 
 
 def record(key: str) -> str:
-    space, invoice_id = invoice.split_key(key)
-    return suffix_record(space, invoice.suffix_of(invoice_id))
+    return f"{_ROOT}r:{place(key)}"
 
 
 def suffix_record(space: str, suffix: int) -> str:
@@ -49,22 +49,36 @@ def md(text: str) -> str:
 
 def card(key: str) -> str:
     """In the vault: what stands in the place of a transfer's cards, and under which epoch."""
-    return f"{_ROOT}card:{key}"
+    return f"{_ROOT}card:{place(key)}"
+
+
+def cards() -> str:
+    """What the keys of `card` match."""
+    return f"{_ROOT}card:*"
 
 
 def pares(key: str) -> str:
     """In the vault: the same of its PaRes."""
-    return f"{_ROOT}pares:{key}"
+    return f"{_ROOT}pares:{place(key)}"
 
 
 def sealed_card(key: str) -> str:
     """In the vault: the sealed cards themselves. Workers alone may read here."""
-    return f"{_ROOT}sealed:card:{key}"
+    return f"{_ROOT}sealed:card:{place(key)}"
 
 
 def sealed_pares(key: str) -> str:
     """In the vault: the sealed PaRes itself. Workers alone may read here."""
-    return f"{_ROOT}sealed:pares:{key}"
+    return f"{_ROOT}sealed:pares:{place(key)}"
+
+
+def place(key: str) -> str:
+    """A transfer's space and last six digits, as its record is named too.
+
+    A ledger that forgot a transfer makes it anew on another day, under another date: it is to meet its own tombstone.
+    """
+    space, invoice_id = invoice.split_key(key)
+    return f"{space}:{invoice.suffix_of(invoice_id):06d}"
 
 
 def challenge(key: str) -> str:

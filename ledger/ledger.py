@@ -5,8 +5,9 @@ A reply is a value: `Moved`, `Refused`, or what `claim` and `create` can say bes
 """
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 import redis
@@ -32,6 +33,7 @@ from ledger.replies import (
 )
 from ledger.scripts import Call, Scripts
 from ledger.states import MOVES, Advance, State, Verb
+from ledger.vault import Run
 from ledger.wall import wall
 
 #: How often a suffix is looked for anew before `create` gives up: each round asks the bitmap, so a second one is rare.
@@ -50,9 +52,13 @@ _TOLD = ("code", "reason", "evidence", "next", "not_before", "asked", "attempts"
 class Ledger(Reader):
     def __init__(self, client: redis.Redis, clock: Clock) -> None:
         super().__init__(client, clock)
-        self._scripts = Scripts(client, ("create", "claim", "move"))
+        self._scripts = Scripts(client, ("create", "claim", "move", "remember_vault"))
         self.seen = 0  #: the highest sequence that this process was told: the ledger can't be behind it
         self.behind = 0  #: a sequence that should have been higher: the ledger went back, and this process saw it
+
+    def went_back(self) -> bool:
+        """Has the ledger forgotten what this process saw it write? Then this process changes nothing more in it."""
+        return self.behind != 0
 
     # Changing.
 
@@ -81,14 +87,23 @@ class Ledger(Reader):
         return [results.get(at, Exhausted()) for at in range(len(drafts))]
 
     def claim(
-        self, record: Record, *, lane: str, host: str, gap_ms: int, lease_ms: int, actor: str
+        self,
+        record: Record,
+        *,
+        lane: str,
+        host: str,
+        gap_ms: int,
+        lease_ms: int,
+        actor: str,
+        vault: Run | None = None,
     ) -> Moved | Refused | Wait | Stopped | Behind:
         """From queued to sending, or from resumed to confirming. Durable before it returns."""
         if self.behind:
             return Behind(self.behind)
-        until = self._clock.now_ms() + lease_ms
+        until, nonce = self._clock.now_ms() + lease_ms, secrets.token_hex(8)
+        fields: dict[str, str | int] = {"lease": until, "claim_nonce": nonce, "rings": 0}
         call = self._call(
-            record, Verb.CLAIM, actor=actor, due=until, fields={"lease": until, "rings": 0}, unset=("turn",)
+            record, Verb.CLAIM, actor=actor, due=until, fields=fields, unset=("turn", "evidence"), vault=vault
         )
         extra_keys = (keys.LANES, keys.BREAKERS, keys.RATES)
         before = self.seen
@@ -104,7 +119,13 @@ class Ledger(Reader):
                 self.behind = int(reply[1]) or 1
                 return Behind(self.behind)
             case _:
-                return self._moved(reply, before)
+                moved = self._moved(reply, before)
+                return replace(moved, claim_nonce=nonce) if isinstance(moved, Moved) else moved
+
+    def remember_vault(self, run: Run) -> None:
+        """What this process was told of the vault's server, for whoever compares it with what stands there later."""
+        with wall(LedgerUnavailable):
+            self._scripts.run("remember_vault", (keys.COUNTERS,), (run.id, run.writes))
 
     def move(self, record: Record, verb: Verb, *, actor: str, **details: Any) -> Moved | Refused:
         """Any other row of the table. `details` are those of `_call`."""
@@ -136,6 +157,7 @@ class Ledger(Reader):
         event: Mapping[str, str] | None = None,
         quiet: bool = False,
         challenge: Challenge | None = None,
+        vault: Run | None = None,
     ) -> Call:
         """`due`: when somebody must look again, for what is not final. `fields`: what to set, by `Record`'s names."""
         row = MOVES[verb]
@@ -169,6 +191,7 @@ class Ledger(Reader):
             "quiet": quiet or None,
             "challenge": json.dumps(asdict(challenge)) if challenge else None,
             "challenge_ms": str(_CHALLENGE_MS) if challenge else None,
+            "vault": [vault.id, str(vault.writes)] if vault else None,
         }
         text = json.dumps({name: value for name, value in move.items() if value is not None}, separators=(",", ":"))
         more = (keys.md(challenge.md),) if challenge else ()

@@ -16,6 +16,9 @@ from ledger.record import Challenge, Record
 from ledger.states import State
 from ledger.wall import wall
 
+#: Before the name of a run, in the counters.
+_VAULT = "vault:"
+
 
 class Reader:
     def __init__(self, client: redis.Redis, clock: Clock) -> None:
@@ -77,10 +80,20 @@ class Reader:
         return [Record.from_hash(raw) for name, raw in zip(names, raws, strict=True) if raw.get("key") == name]
 
     def counters(self) -> dict[str, int]:
-        """`n:<state>:<currency>`, `sum:<state>:<currency>` (minor units), `used:<space>`, `sequence`."""
+        """`n:<state>:<currency>`, `sum:<state>:<currency>` (minor units), `used:<space>`, `vault:<run>`, `sequence`."""
         with wall(LedgerUnavailable):
             raw = cast("dict[str, str]", self.client.hgetall(keys.COUNTERS))
         return {name: int(value) for name, value in raw.items()}
+
+    def vault_runs(self) -> dict[str, int]:
+        """By run of the vault's server: the most of its writes that anybody was told of and has told the ledger."""
+        told = self.counters()
+        return {name.removeprefix(_VAULT): writes for name, writes in told.items() if name.startswith(_VAULT)}
+
+    def sequence(self) -> int:
+        """How many moves the ledger has made, all told; 0 for one that has made none."""
+        with wall(LedgerUnavailable):
+            return int(cast("str | None", self.client.hget(keys.COUNTERS, "sequence")) or 0)
 
     def _by(self, name: str) -> Record | None:
         with wall(LedgerUnavailable):

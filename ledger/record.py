@@ -16,7 +16,8 @@ FIRST_EPOCH = GENERATION + 1
 
 #: What only matters while a transfer is unfinished, and goes when it ends.
 UNFINISHED_FIELDS = (
-    "next", "lease", "rings", "asks", "reads", "read", "doubted", "asked", "parked_until", "notified", "otherwise",
+    "next", "lease", "claim_nonce", "rings", "asks", "reads", "read", "doubted", "asked", "parked_until", "notified",
+    "otherwise",
 )  # fmt: skip
 
 
@@ -48,6 +49,7 @@ class Record:
     # Where it stands.
     next: int = 0  #: when the next try may begin
     lease: int = 0  #: until when the worker that claimed it may send
+    claim_nonce: str = ""  #: of the last claim: the tombstone in the vault says under which one the card was taken out
     turn: int = 0  #: when it may go, where its terminal's rate makes it wait
     attempts: int = 0  #: tries that ended without an answer of the bank to the transfer
     rings: int = 0

@@ -3,7 +3,7 @@
 A reply is truthy only where the move was made, so that `if not ledger.move(...)` reads as it should.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ledger.record import Record
 from ledger.states import State
@@ -17,6 +17,7 @@ class Moved:
     epoch: int
     version: int
     sequence: int
+    claim_nonce: str = field(default="", compare=False)  #: of a claim: what the tombstone will say
 
     def __bool__(self) -> bool:
         return True

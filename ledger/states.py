@@ -36,7 +36,7 @@ class State(StrEnum):
     SENDING = "sending"
     """The transfer may be on the wire; money unknown. Only `claim` enters it, with an epoch and a lease. Its worker
     leaves it by what the bank answered. If the worker dies, the lease runs out and the sweeper looks into the vault:
-    the card still there under this epoch proves that nothing was sent, anything else is doubt."""
+    the card still there under this epoch proves that nothing was sent; anything else means that it may have been."""
 
     PARKED = "parked"
     """The bank wants 3-D Secure, and the challenge is kept; no money, for the bank moves none before the confirm. The
@@ -113,7 +113,9 @@ class Verb(StrEnum):
     REQUEUE = "requeue"  #: a worker or the sweeper, with proof that nothing was sent
     REQUEUE_CONFIRM = "requeue_confirm"  #: a worker, with proof that the confirm was not sent
     GIVE_UP = "give_up"  #: a worker: no token, and the tries are used up; nobody has it in hand
-    DIE = "die"  #: who holds proof that nothing was sent: its tries are used up, or its card is gone
+    DIE = "die"  #: a worker, under its own claim: nothing was sent, and its tries are used up or its card is gone
+    LOSE_CARD = "lose_card"  #: an inquiry: no claim took the card out, the card is gone, and the bank has no such order
+    ADD_EVIDENCE = "add_evidence"  #: a worker whose lease was over: what it knows of its own try
     RESUME = "resume"  #: the web tier: the client answered the challenge
     REMEMBER = "remember"  #: whoever closes the vault and finds that the card was taken out of it after all
     REMEMBER_CONFIRM = "remember_confirm"  #: parked, and the client's answer may have reached the bank after all
@@ -185,6 +187,8 @@ MOVES: Mapping[Verb, Row] = MappingProxyType({
     ),
     Verb.GIVE_UP: Row(_to(_S.DEAD, _S.QUEUED)),
     Verb.DIE: Row(_to(_S.DEAD, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND),
+    Verb.LOSE_CARD: Row(_to(_S.DEAD, _S.IN_DOUBT), as_seen=True, phase=Phase.SEND),
+    Verb.ADD_EVIDENCE: Row(_stay(_S.IN_DOUBT, _S.HELD), as_seen=True),
     Verb.RESUME: Row(_to(_S.RESUMED, _S.PARKED), advance=Advance.TRY, enters=Phase.CONFIRM),
     Verb.REMEMBER: Row(_to(_S.IN_DOUBT, _S.QUEUED, _S.DEAD)),
     Verb.REMEMBER_CONFIRM: Row(_to(_S.IN_DOUBT, _S.PARKED), enters=Phase.CONFIRM),

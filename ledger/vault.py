@@ -2,10 +2,12 @@
 
 It is the second fence against sending twice: every script compares the epoch, `burn` is the only reader and leaves a
 tombstone, and a `refence` that succeeds is the proof that no send began under the old epoch. Nothing there is never a
-proof. The rules are those of `docs/design.md`, "The vault"; each was found by a model checker.
+proof, nor is a blob that another run of the server wrote, nor anything that stands in a vault that went back. The rules
+are those of `docs/design.md`, "The vault"; `tests/model` checks them.
 """
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,16 +24,26 @@ class There(StrEnum):
     """What stands at a transfer's place in the vault."""
 
     NOTHING = "nothing"
+    STALE = "stale"  #: a blob that another run of the server wrote: it can't be burnt, and proves nothing
     BLOB = "blob"
     TOMBSTONE = "tombstone"
     CLOSED = "closed"
 
 
+#: Where a card can be put, and none can be taken out.
+FREE = frozenset({There.NOTHING, There.STALE})
+
+
 @dataclass(frozen=True, slots=True)
 class Burnt:
-    """Taken out, once: a tombstone stands in its place."""
+    """Taken out, once: a tombstone with this claim's nonce stands in its place.
+
+    `mark` is the highest sequence of the ledger at which the vault saw anything taken out before.
+    """
 
     sealed: str
+    nonce: str
+    mark: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +53,14 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """Nothing to take. That proves nothing: it is in doubt."""
+    """Nothing to take. This claim sent nothing; whether an earlier one did, it does not prove."""
 
     there: There
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """It may have been taken out under this very claim, and the reply was lost: this claim sent nothing."""
 
 
 class Put(StrEnum):
@@ -59,10 +76,21 @@ class Unburn(StrEnum):
     OTHER = "OTHER"  #: somebody else is at it
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One start of the vault's server, and how many writes it has seen."""
+
+    id: str
+    writes: int
+
+
 #: How long a tombstone can be relied on: it is kept for seven days, and clocks and leases take their part of that.
 TOMBSTONE_STANDS_S = 6 * 86_400
 
-_NAMES = ("vault_put", "vault_burn", "vault_refence", "vault_unburn", "vault_close", "vault_drop", "vault_look")
+_NAMES = (
+    "vault_put", "vault_burn", "vault_refence", "vault_unburn", "vault_close", "vault_drop", "vault_look",
+    "vault_count",
+)  # fmt: skip
 _PLACES = {Purpose.CARD: keys.card, Purpose.PARES: keys.pares}
 _SEALED = {Purpose.CARD: keys.sealed_card, Purpose.PARES: keys.sealed_pares}
 
@@ -70,7 +98,11 @@ _SEALED = {Purpose.CARD: keys.sealed_card, Purpose.PARES: keys.sealed_pares}
 class Vault:
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
+        self.went_back = False  #: a run of its server that knew more writes before: its machine was put back
         self._scripts = Scripts(client, _NAMES)
+        self._most: dict[str, int] = {}  #: by run: the most writes that this process was told of
+        self._run_id = ""
+        self._lock = threading.Lock()
 
     def put(self, purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str = "") -> Put:
         """Over nothing; a card also over a blob of a lower epoch. Never over a tombstone. Never repeat it blindly."""
@@ -79,63 +111,107 @@ class Vault:
     def put_cards(self, blobs: Sequence[tuple[str, int, str, int]]) -> list[Put]:
         """Many cards in one round trip: (key, epoch, sealed, ms to live) each."""
         calls = [_put(Purpose.CARD, key, epoch, sealed, ttl_ms, "") for key, epoch, sealed, ttl_ms in blobs]
+        before = dict(self._most)
         with wall(VaultUnavailable):
             replies = self._scripts.run_many(calls)
         if any(isinstance(reply, Exception) for reply in replies):
             raise VaultUnavailable
-        return [Put(reply[0]) for reply in replies if not isinstance(reply, Exception)]
+        return [Put(self._heard(reply, before)[0]) for reply in replies if not isinstance(reply, Exception)]
 
-    def burn(self, purpose: Purpose, key: str, epoch: int, sequence: int) -> Burnt | Later | Gone:
+    def burn(self, purpose: Purpose, key: str, epoch: int, sequence: int, nonce: str) -> Burnt | Later | Gone | Unheard:
         """Take the blob out. `sequence` is the ledger's at the claim: the vault remembers the highest."""
-        args = (epoch, sequence, _SEALED[purpose](key))
-        reply = self._run(("vault_burn", (_PLACES[purpose](key), keys.HIGH_WATER), args))
+        args = (epoch, sequence, nonce, _SEALED[purpose](key))
+        reply = self._run(("vault_burn", (_PLACES[purpose](key), keys.WRITES, keys.HIGH_WATER), args))
         match reply[0]:
             case "OK":
-                return Burnt(reply[1])
+                return Burnt(reply[1], nonce, int(reply[2]))
+            case "MINE":
+                return Unheard()
             case "LATER":
                 return Later()
             case _:
                 return Gone(There(reply[1]))
 
-    def refence(self, purpose: Purpose, key: str, epoch: int) -> bool:
-        """True: nothing was sent under this epoch, and nothing can be. False is no proof of anything."""
-        return self._run(("vault_refence", (_PLACES[purpose](key),), (epoch,)))[0] in {"OK", "ALREADY"}
+    def refence(self, purpose: Purpose, key: str, epoch: int, told: Mapping[str, int]) -> bool:
+        """True: nothing was sent under this epoch, and nothing can be. False is no proof of anything.
 
-    def unburn(self, purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str = "") -> Unburn:
-        """Only for who holds proof that nothing was sent: the blob again, for the next epoch."""
-        args = (epoch, tag, sealed, ttl_ms, _SEALED[purpose](key))
-        return Unburn(self._run(("vault_unburn", (_PLACES[purpose](key),), args))[0])
+        `told` is what the ledger was told of this server's runs and their writes (`Reader.vault_runs`).
+        """
+        run = self.count()
+        if self.went_back:
+            return False
+        args = (epoch, run.id, max(told.get(run.id, 0), self._most.get(run.id, 0)))
+        word = self._run(("vault_refence", (_PLACES[purpose](key), keys.WRITES), args))[0]
+        if word == "BEHIND":
+            self.went_back = True
+        return word in {"OK", "ALREADY"}
+
+    def unburn(self, purpose: Purpose, key: str, epoch: int, burnt: Burnt, ttl_ms: int, tag: str = "") -> Unburn:
+        """Only with proof that nothing was sent: the blob again, over this burn's own tombstone, for the next epoch."""
+        args = (epoch, burnt.nonce, tag, burnt.sealed, ttl_ms, _SEALED[purpose](key))
+        return Unburn(self._run(("vault_unburn", (_PLACES[purpose](key), keys.WRITES), args))[0])
 
     def close(self, purpose: Purpose, key: str, epoch: int) -> bool:
         """Before a transfer ends unsent. False: something was taken out under this epoch or a later one after all."""
-        return self._run(("vault_close", (_PLACES[purpose](key),), (epoch,)))[0] == "OK"
+        args = (epoch, _SEALED[purpose](key))
+        return self._run(("vault_close", (_PLACES[purpose](key), keys.WRITES), args))[0] == "OK"
 
     def drop(self, key: str) -> None:
         """The transfer has ended: whatever is left of its card and its PaRes goes."""
         for purpose in Purpose:
-            self._run(("vault_drop", (_PLACES[purpose](key),), (_SEALED[purpose](key),)))
+            self._run(("vault_drop", (_PLACES[purpose](key), keys.WRITES), (_SEALED[purpose](key),)))
 
     def look(self, purpose: Purpose, key: str, epoch: int = 0) -> There:
         """A blob of an epoch below this one counts as nothing: its put came late, and nobody can burn it."""
-        kind, kept = self._run(("vault_look", (_PLACES[purpose](key),), ()))
+        kind, kept, _ = self._look(purpose, key)
         there = There(kind)
         return There.NOTHING if there is There.BLOB and int(kept) < epoch else there
+
+    def tombstone(self, purpose: Purpose, key: str) -> str | None:
+        """The nonce of the claim under which it was taken out; None where no tombstone stands."""
+        kind, _, nonce = self._look(purpose, key)
+        return nonce if There(kind) is There.TOMBSTONE else None
+
+    def count(self) -> Run:
+        """Which run of its server this is, and how many writes it has seen."""
+        before = dict(self._most)
+        with wall(VaultUnavailable):
+            reply = self._scripts.run("vault_count", (keys.WRITES, keys.WRITES), ())
+        self._heard(reply, before)
+        return Run(reply[0], int(reply[1]))
+
+    @property
+    def seen(self) -> Run | None:
+        """The run that answered last, and the most writes of it that this process was told of."""
+        with self._lock:
+            return Run(self._run_id, self._most[self._run_id]) if self._run_id else None
 
     def high_water(self) -> int:
         """The highest sequence of the ledger that was told to the vault; 0 if it remembers none."""
         with wall(VaultUnavailable):
             return int(str(self.client.get(keys.HIGH_WATER) or 0))
 
-    def run_id(self) -> str:
-        """Which run of its server this is. Another one has forgotten all that was in the vault."""
-        with wall(VaultUnavailable):
-            return str(self.client.info("server")["run_id"])
+    def _look(self, purpose: Purpose, key: str) -> list[str]:
+        return self._run(("vault_look", (_PLACES[purpose](key), keys.WRITES), ()))
 
     def _run(self, call: Call) -> list[str]:
+        before = dict(self._most)
         with wall(VaultUnavailable):
-            return self._scripts.run(*call)
+            reply = self._scripts.run(*call)
+        return self._heard(reply, before)
+
+    def _heard(self, reply: Sequence[str], before: Mapping[str, int]) -> list[str]:
+        """The reply without the run and its writes. They can't be fewer than what was known before the call."""
+        run, writes = reply[0], int(reply[1])
+        with self._lock:
+            if writes < before.get(run, 0):
+                self.went_back = True
+            self._run_id = run
+            self._most[run] = max(writes, self._most.get(run, 0))
+        return list(reply[2:])
 
 
 def _put(purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str) -> Call:
     over = "over" if purpose is Purpose.CARD else ""
-    return "vault_put", (_PLACES[purpose](key),), (epoch, tag, sealed, ttl_ms, over, _SEALED[purpose](key))
+    args = (epoch, tag, sealed, ttl_ms, over, _SEALED[purpose](key))
+    return "vault_put", (_PLACES[purpose](key), keys.WRITES), args

@@ -7,17 +7,19 @@ still be on its way. After the put the sweeper rings. A put whose reply was lost
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from ledger.draft import Draft
-from ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable
+from ledger.errors import LedgerUnavailable, LedgerWentBack, TransfersError, VaultUnavailable
+from ledger.events import Events
 from ledger.invoice import make_key
 from ledger.record import Record
 from ledger.replies import Created, Creation, Exhausted, Full, Known, Stopped, Taken
 from ledger.sealing import Purpose
 from ledger.states import State, Verb
 from ledger.transfer import moment
-from ledger.vault import Put, There
+from ledger.vault import FREE, Put
 from producers import prints
 from producers.cards import PanCard
 from producers.deadline import deadline_ms
@@ -53,6 +55,8 @@ def enqueue_all(parts: Parts, intents: Sequence[TransferIntent]) -> list[Answer]
 
 
 def _enqueue_batch(parts: Parts, intents: Sequence[TransferIntent]) -> list[Answer]:
+    if parts.ledger.went_back():
+        return [LedgerWentBack()] * len(intents)
     answers: dict[int, Answer] = {}
     drafts: dict[int, Draft] = {}
     for at, intent in enumerate(intents):
@@ -66,6 +70,8 @@ def _enqueue_batch(parts: Parts, intents: Sequence[TransferIntent]) -> list[Answ
         created = parts.ledger.create(list(drafts.values()), actor=BACKEND, limit=limit) if drafts else []
     except LedgerUnavailable:
         return [answers.get(at, LedgerUnavailable()) for at in range(len(intents))]
+    if parts.ledger.went_back():  # what was made just now gets no card: one of its name may have been sent
+        return [_went_back(parts)] * len(intents)
     creations = dict(zip(drafts, created, strict=True))
     fresh = {at: (intents[at], made.record) for at, made in creations.items() if isinstance(made, Created)}
     answers |= _put_cards(parts, fresh)
@@ -73,6 +79,14 @@ def _enqueue_batch(parts: Parts, intents: Sequence[TransferIntent]) -> list[Answ
         if at not in fresh:
             answers[at] = _not_created(parts, intents[at], drafts[at], creation)
     return [answers[at] for at in range(len(intents))]
+
+
+def _went_back(parts: Parts) -> LedgerWentBack:
+    _LOG.critical("ledger.went_back", extra={"sequence": parts.ledger.behind})
+    with suppress(LedgerUnavailable):
+        events = Events(parts.ledger.client, parts.clock)
+        events.alarm("ledger_went_back", actor=BACKEND, sequence=str(parts.ledger.behind))
+    return LedgerWentBack()
 
 
 def _draft(parts: Parts, intent: TransferIntent) -> Draft | IntentRejected:
@@ -183,7 +197,7 @@ def _replay(parts: Parts, intent: TransferIntent, record: Record) -> Answer:
 def _call_again(parts: Parts, intent: TransferIntent, record: Record) -> State:
     """Ring for a queued transfer; where the vault has nothing, under a new generation of its card."""
     there = parts.vault.look(Purpose.CARD, record.key, record.epoch)
-    if there is There.NOTHING and parts.clock.now_ms() < record.expires:
+    if there in FREE and parts.clock.now_ms() < record.expires:
         due = parts.after_ring_ms(record)
         moved = parts.ledger.move(record, Verb.RECARD, actor=BACKEND, due=due, fields={"rings": 0})
         if not moved:  # a worker has it, or another caller was faster

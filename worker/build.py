@@ -16,6 +16,7 @@ from ledger.ledger import Ledger
 from ledger.sealing import Opener
 from ledger.vault import Vault
 from worker.bank import Bank, Terminal
+from worker.card_custody import CardCustody
 from worker.consequences import Consequences
 from worker.doubt import DoubtRule
 from worker.gate import Gate, GateRule
@@ -71,7 +72,7 @@ class Worker:
     sweeper: Sweeper
     scribe: Scribe
     gate: Gate
-    steps: Steps
+    custody: CardCustody
     breakers: Breakers
     events: Events
     lanes: Lanes
@@ -93,16 +94,17 @@ def build(
     events, lanes = Events(ledger.client, clock), Lanes(ledger.client, clock)
     breakers = Breakers(ledger.client, clock, events, actor)
     consequences = Consequences(lanes, events, clock, actor)
+    custody = CardCustody(vault=vault, ledger=ledger, clock=clock, park_s=rules.park_s)
     scribe = Scribe(
         ledger=ledger,
-        vault=vault,
+        custody=custody,
         consequences=consequences,
         clock=clock,
         actor=actor,
         has_status=rules.has_status,
         park_s=rules.park_s,
     )
-    tries = Tries(scribe, vault, rules.retry, clock, rules.park_s, chance)
+    tries = Tries(scribe=scribe, custody=custody, rule=rules.retry, clock=clock, park_s=rules.park_s, chance=chance)
     gate = Gate(
         ledger=ledger,
         bank_client=bank,
@@ -112,23 +114,23 @@ def build(
         consequences=consequences,
         scribe=scribe,
         tries=tries,
+        custody=custody,
         rule=rules.gate,
         clock=clock,
         actor=actor,
     )
     steps = Steps(
-        vault=vault,
+        ledger=ledger,
+        custody=custody,
         opener=opener,
         scribe=scribe,
         tries=tries,
         consequences=consequences,
         gate=gate,
-        clock=clock,
-        park_s=rules.park_s,
     )
     journey = Journey(
         ledger=ledger,
-        vault=vault,
+        custody=custody,
         bank=bank,
         gate=gate,
         steps=steps,
@@ -137,4 +139,4 @@ def build(
         clock=clock,
     )
     sweeper = Sweeper(ledger, journey, Doorbell(broker), clock, rules.threads)
-    return Worker(journey, sweeper, scribe, gate, steps, breakers, events, lanes)
+    return Worker(journey, sweeper, scribe, gate, custody, breakers, events, lanes)

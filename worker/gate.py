@@ -21,6 +21,7 @@ from ledger.secret import Secret
 from ledger.states import Phase, Verb
 from ledger.webtier import Places, secret_hash
 from worker import bank
+from worker.card_custody import CardCustody
 from worker.consequences import Consequences
 from worker.scribe import Scribe
 from worker.tries import Tries
@@ -67,6 +68,7 @@ class Gate:
         consequences: Consequences,
         scribe: Scribe,
         tries: Tries,
+        custody: CardCustody,
         rule: GateRule,
         clock: Clock,
         actor: str,
@@ -79,6 +81,7 @@ class Gate:
         self._consequences = consequences
         self._scribe = scribe
         self._tries = tries
+        self._custody = custody
         self._rule = rule
         self._clock = clock
         self._actor = actor
@@ -136,6 +139,7 @@ class Gate:
             gap_ms=self._rule.gaps_ms.get(record.terminal, 0),
             lease_ms=int(self._rule.lease_s * 1000),
             actor=self._actor,
+            vault=self._custody.vault.seen,
         )
         if isinstance(claim, Wait) and claim.why == "batch":
             self._batches_wait_until[record.terminal] = self._clock.now_ms() + claim.ms

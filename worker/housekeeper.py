@@ -8,13 +8,14 @@ from collections.abc import Callable
 
 from ledger.breakers import Breakers
 from ledger.clock import Clock
+from ledger.errors import VaultUnavailable
 from ledger.events import Events
 from ledger.health import Finding
 from ledger.lanes import Lanes
 from ledger.ledger import Ledger
-from ledger.vault import Vault
+from ledger.vault import Run
+from worker.card_custody import CardCustody
 from worker.gate import Gate
-from worker.steps import Steps
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,12 +29,11 @@ class Housekeeper:
         self,
         *,
         ledger: Ledger,
-        vault: Vault,
+        custody: CardCustody,
         breakers: Breakers,
         lanes: Lanes,
         events: Events,
         gate: Gate,
-        steps: Steps,
         ask_harmless: Callable[[str], bool],
         examine: Callable[[], list[Finding]],
         keep_ms: int,
@@ -41,24 +41,25 @@ class Housekeeper:
         actor: str,
     ) -> None:
         self._ledger = ledger
-        self._vault = vault
+        self._custody = custody
         self._breakers = breakers
         self._lanes = lanes
         self._events = events
         self._gate = gate
-        self._steps = steps
         self._ask_harmless = ask_harmless
         self._examine = examine
         self._keep_ms = keep_ms
         self._clock = clock
         self._actor = actor
         self._said: list[str] = []
-        self._vault_run = ""
+        self._vault_run: Run | None = None
+        self._said_back = False
         self._next_look = self._next_trim = clock.monotonic()
 
     def run_once(self) -> None:
         self._lanes.refresh()
         self._breakers.refresh()
+        self._observe_the_vault()
         if self._clock.monotonic() >= self._next_look:
             self._next_look = self._clock.monotonic() + (_EXAMINE_S if self._look() else _UNFIT_S)
         if self._clock.monotonic() >= self._next_trim:
@@ -74,8 +75,6 @@ class Housekeeper:
     def _look(self) -> bool:
         """Are the servers still what they were at the start? What was found is said once, and when it is over."""
         findings = self._examine()
-        if not findings:
-            self._look_whether_it_is_the_same_vault()
         said = [str(finding) for finding in findings]
         self._gate.set_fit(not findings)
         if said != self._said:
@@ -87,14 +86,27 @@ class Housekeeper:
                 )
             self._said = said
         if not findings:
-            self._ledger.seen = max(self._ledger.seen, self._vault.high_water())
+            self._ledger.seen = max(self._ledger.seen, self._custody.vault.high_water())
+            if self._vault_run:
+                self._ledger.remember_vault(self._vault_run)
         return not findings
 
-    def _look_whether_it_is_the_same_vault(self) -> None:
-        """Before the gate is opened. Remembered when it has been told, so that a ledger that is away hides nothing."""
-        run = self._vault.run_id()
-        if self._vault_run not in {"", run}:
+    def _observe_the_vault(self) -> None:
+        """Another run has forgotten all; fewer writes of one run: its machine was put back to a copy of its memory.
+
+        What is new is remembered when it has been told, so that a ledger that is away hides nothing. A vault that is
+        away is the next look's to say.
+        """
+        try:
+            run = self._custody.observe()
+        except VaultUnavailable:
+            return
+        if self._vault_run and self._vault_run.id != run.id:
             _LOG.error("vault.forgot")
-            self._steps.vault_forgot()
+            self._custody.forgot()
             self._events.alarm("vault_forgot", actor=self._actor)
+        if self._custody.vault.went_back and not self._said_back:
+            _LOG.critical("vault.went_back")
+            self._events.alarm("vault_went_back", actor=self._actor, run=run.id)
+            self._said_back = True
         self._vault_run = run

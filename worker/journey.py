@@ -13,8 +13,9 @@ from ledger.record import Record
 from ledger.replies import Moved
 from ledger.sealing import Purpose
 from ledger.states import Phase, State, Verb
-from ledger.vault import TOMBSTONE_STANDS_S, Burnt, Gone, Later, There, Vault
+from ledger.vault import Burnt, Gone, Later, There, Unheard
 from worker.bank import Bank, Evidence, StatusReport, StatusWord
+from worker.card_custody import CardCustody
 from worker.doubt import AskAgain, DoubtRule, Known, NothingThere, Unsettled, judge, noticed, settles
 from worker.gate import Gate
 from worker.scribe import Scribe
@@ -26,7 +27,7 @@ class Journey:
         self,
         *,
         ledger: Ledger,
-        vault: Vault,
+        custody: CardCustody,
         bank: Bank,
         gate: Gate,
         steps: Steps,
@@ -35,7 +36,7 @@ class Journey:
         clock: Clock,
     ) -> None:
         self.ledger = ledger
-        self.vault = vault
+        self.custody = custody
         self.bank = bank
         self.gate = gate
         self.steps = steps
@@ -45,7 +46,7 @@ class Journey:
 
     def execute(self, key: str) -> None:
         """A queued transfer: token, claim, burn, send, record."""
-        record, gate, steps, scribe = self._known(key), self.gate, self.steps, self.scribe
+        record, gate, steps, scribe, custody = self._known(key), self.gate, self.steps, self.scribe, self.custody
         if record.state is not State.QUEUED:
             return None  # an old ring
         if not gate.is_fit:
@@ -54,7 +55,7 @@ class Journey:
             return steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
         if self.clock.now_ms() < record.next:
             return None  # an early ring: its time stands in `due`
-        if steps.is_card_missing(record):
+        if custody.is_card_missing(record):
             return None  # its producer may bring it again, until the deadline
         closed = gate.closed(record, Lane.SEND)
         if closed is not None:
@@ -62,17 +63,19 @@ class Journey:
         token = gate.token(record)
         if token is None:
             return None  # nothing was at stake; the next try has its time
-        if self.clock.now_ms() >= record.expires or steps.is_card_missing(record):
+        if self.clock.now_ms() >= record.expires or custody.is_card_missing(record):
             return None  # as above, asked again: a token takes its time
 
         lease = gate.lease()
         claim = gate.claim(record, Lane.SEND)
         if not isinstance(claim, Moved):
             return gate.postpone(record, claim)
-        burnt = steps.burn(Purpose.CARD, record, claim)
+        burnt = custody.burn(Purpose.CARD, record, claim)
         if not isinstance(burnt, Burnt):
-            return self._nothing_to_send(record, burnt)
-        with steps.doubt_unless_recorded(record):
+            return self._nothing_to_send(record, claim, burnt)
+        with steps.doubt_unless_recorded(record, claim):
+            if why_not := steps.why_not_to_send(claim, burnt):
+                return steps.give_back(record, burnt, why_not)
             cards = steps.open_cards(record, burnt)
             if cards is None:
                 return scribe.die(record, "card_unreadable")
@@ -83,7 +86,7 @@ class Journey:
 
     def confirm(self, key: str) -> None:
         """A resumed transfer: token, claim, burn the PaRes, confirm, record."""
-        record, gate, steps, scribe = self._known(key), self.gate, self.steps, self.scribe
+        record, gate, steps, scribe, custody = self._known(key), self.gate, self.steps, self.scribe, self.custody
         if record.state is not State.RESUMED or not gate.is_fit or self.clock.now_ms() < record.next:
             return None  # as above
         challenge = self.ledger.challenge(record)
@@ -98,13 +101,15 @@ class Journey:
         claim = gate.claim(record, Lane.CONFIRM)
         if not isinstance(claim, Moved):
             return gate.postpone(record, claim)
-        burnt = steps.burn(Purpose.PARES, record, claim)
+        burnt = custody.burn(Purpose.PARES, record, claim)
         if not isinstance(burnt, Burnt):
-            return self._nothing_to_send(record, burnt)
-        with steps.doubt_unless_recorded(record):
+            return self._nothing_to_send(record, claim, burnt)
+        with steps.doubt_unless_recorded(record, claim):
+            if why_not := steps.why_not_to_send(claim, burnt):
+                return steps.give_back(record, burnt, why_not)
             pa_res = steps.open_pares(record, burnt)
             if pa_res is None or challenge is None:
-                return scribe.doubt(record, "pares_unreadable")
+                return scribe.doubt(record, "pares_unreadable", evidence=Evidence.NOT_SENT, nonce=claim.claim_nonce)
             if not lease.stands():
                 return steps.give_back(record, burnt, "lease_over")
             outcome = self.bank.confirm(
@@ -123,7 +128,7 @@ class Journey:
             return None  # the lane is paused: rung again later
         if record.state is State.DEAD:
             return self._inquire_dead(record)
-        if record.state is State.IN_DOUBT and record.phase is Phase.SEND and steps.take_back(record):
+        if record.state is State.IN_DOUBT and self._may_be_unsent(record) and steps.take_back(record):
             return None  # the card was still there: nothing was sent, and it is queued again
         if not self.bank.has_status:
             return self._nobody_to_ask(record)
@@ -138,7 +143,7 @@ class Journey:
             case NothingThere() if self._was_sent(record):
                 scribe.hold(record, "bank_says_not_found")
             case NothingThere():
-                scribe.die(record, "card_lost")
+                scribe.die(record, "card_lost", verb=Verb.LOSE_CARD)
             case Unsettled():
                 scribe.hold(record, f"bank_says_{report.status_name or report.word}")
             case AskAgain(reads, at_ms):
@@ -150,9 +155,9 @@ class Journey:
             case State.QUEUED:
                 self.steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
             case State.SENDING if not self.steps.take_back(record):
-                self.scribe.doubt(record, "lease_over", fields={"evidence": self._witness(record)})
+                self.scribe.doubt(record, "lease_over", evidence=Evidence.MAYBE_SENT)
             case State.CONFIRMING:
-                self.scribe.doubt(record, "lease_over")
+                self.scribe.doubt(record, "lease_over", evidence=Evidence.MAYBE_SENT)
             case _:
                 pass
 
@@ -162,11 +167,19 @@ class Journey:
             raise TransferUnknown
         return record
 
-    def _nothing_to_send(self, record: Record, burnt: Later | Gone) -> None:
-        if isinstance(burnt, Gone):
-            evidence = Evidence.MAYBE_SENT if burnt.there is There.TOMBSTONE else ""  # nothing there is never a proof
-            self.scribe.doubt(record, f"vault_{burnt.there}", fields={"evidence": evidence})
-        # Later: the sweeper fenced this job off, and has queued the transfer again
+    def _nothing_to_send(self, record: Record, claim: Moved, burnt: Later | Gone | Unheard) -> None:
+        """The claim sends nothing, which proves nothing of an earlier one: in doubt, and the bank is asked."""
+        nonce = claim.claim_nonce
+        match burnt:
+            case Gone(There.TOMBSTONE):
+                self.scribe.doubt(record, "vault_tombstone", evidence=Evidence.MAYBE_SENT, nonce=nonce)
+                self.steps.ledger_went_back(claim)  # it knows nothing of the claim that took the card out
+            case Gone(there):
+                self.scribe.doubt(record, f"vault_{there}", evidence=Evidence.NOT_SENT, nonce=nonce)
+            case Unheard():
+                self.scribe.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT, nonce=nonce)
+            case Later():
+                pass  # the sweeper fenced this job off, and has queued the transfer again
 
     def _inquire_dead(self, record: Record) -> None:
         """What a person asked for a dead transfer. The bank is asked all the same before it is queued again."""
@@ -189,9 +202,9 @@ class Journey:
             return scribe.learn(record, verb, report)
         if report.word is not StatusWord.NOT_FOUND:
             return scribe.drop(record, f"the bank says {report.word}")
-        if self.vault.refence(Purpose.CARD, record.key, record.epoch):
+        if self.custody.is_untouched(record):
             return scribe.revive(record)
-        if record.reason != "card_unreadable" and self._was_burnt(record, Purpose.CARD):
+        if record.reason != "card_unreadable" and self.custody.was_taken(Purpose.CARD, record):
             return scribe.remember(record)
         return scribe.drop(record, "its card is gone: pay it under a new reference")
 
@@ -212,13 +225,16 @@ class Journey:
             case StatusWord.UNANSWERED | StatusWord.CHALLENGE_OPEN:
                 pass  # so long: our own evidence has to do
             case _:
-                return self.scribe.doubt(record, f"bank_says_{word}", verb=Verb.REMEMBER_CONFIRM)
-        if self._was_burnt(record, Purpose.PARES):
-            return self.scribe.doubt(record, "vault_remembers", verb=Verb.REMEMBER_CONFIRM)
+                return self._remember_confirm(record, f"bank_says_{word}")
+        if self.custody.was_taken(Purpose.PARES, record):
+            return self._remember_confirm(record, "vault_remembers")
         if record.otherwise and word is not StatusWord.CHALLENGE_OPEN:
-            return self.scribe.doubt(record, "answered_by_secure_2", verb=Verb.REMEMBER_CONFIRM)
+            return self._remember_confirm(record, "answered_by_secure_2")
         verb = Verb.CANCEL if record.asked == "cancel" else Verb.EXPIRE
         return self.scribe.end(record, verb, reason="cancelled" if record.asked == "cancel" else "challenge_unanswered")
+
+    def _remember_confirm(self, record: Record, reason: str) -> None:
+        self.scribe.doubt(record, reason, verb=Verb.REMEMBER_CONFIRM, evidence=Evidence.MAYBE_SENT)
 
     def _nobody_to_ask(self, record: Record) -> None:
         """No status address is set: our own evidence, the bank's notification, or a person."""
@@ -240,16 +256,10 @@ class Journey:
             return StatusReport(StatusWord.UNANSWERED, why="terminal_unknown")
         return self.bank.status(terminal, order=self.gate.order(record))
 
-    def _witness(self, record: Record) -> str:
-        """Was it taken out of the vault? The record keeps it, for it lives longer than the tombstone does."""
-        is_too_late = self.clock.now_ms() >= record.lease + TOMBSTONE_STANDS_S * 1000
-        return Evidence.MAYBE_SENT if is_too_late or self._was_burnt(record, Purpose.CARD) else ""
+    def _may_be_unsent(self, record: Record) -> bool:
+        """Only of the worker's own word is it known that it sent nothing; the vault never overrules another word."""
+        return record.phase is Phase.SEND and record.evidence == Evidence.NOT_SENT
 
     def _was_sent(self, record: Record) -> bool:
-        """May it have been? By the worker's own word, or by the vault's: without either, its card is lost."""
-        if record.phase is Phase.CONFIRM or record.evidence in {Evidence.MAYBE_SENT, Evidence.ANSWERED}:
-            return True
-        return self._was_burnt(record, Purpose.CARD)
-
-    def _was_burnt(self, record: Record, purpose: Purpose) -> bool:
-        return self.vault.look(purpose, record.key) is There.TOMBSTONE
+        """May it have been? Not where its own worker says that it sent nothing, and no other claim took the card."""
+        return not self._may_be_unsent(record) or self.custody.was_taken_by_another(record)

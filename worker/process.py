@@ -58,6 +58,8 @@ def main(*, only_check: bool = False) -> int:
     reports.set_up(settings.sentry_dsn, "transfers", settings.epay_environment)
     if settings.durability is Durability.RELAXED:
         _LOG.warning("DURABILITY=relaxed: what is confirmed may be lost, and cards may be written to disk")
+    for warning in health.vault_warnings(settings):
+        _LOG.warning("servers.warning", extra={"why": str(warning)})
     findings = health.examine(settings, SystemClock())
     for finding in findings:
         print(finding, file=sys.stderr)  # noqa: T201 - the operator's screen
@@ -101,12 +103,11 @@ class Process:
         actors.declare(self._broker, self._worker.journey)
         self._housekeeper = Housekeeper(
             ledger=ledger,
-            vault=vault,
+            custody=self._worker.custody,
             breakers=self._worker.breakers,
             lanes=self._worker.lanes,
             events=self._worker.events,
             gate=self._worker.gate,
-            steps=self._worker.steps,
             ask_harmless=lambda host: bank.ask_harmless(host, settings.terminals["main"]),
             examine=lambda: health.examine(settings, clock),
             keep_ms=settings.events_keep * 1000,

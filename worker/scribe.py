@@ -16,8 +16,8 @@ from ledger.ledger import Ledger
 from ledger.record import UNFINISHED_FIELDS, Challenge, Record, newly_doubted
 from ledger.replies import Moved, Refused
 from ledger.states import FINAL, State, Verb
-from ledger.vault import Vault
 from worker import bank, policy
+from worker.card_custody import CardCustody
 from worker.consequences import Consequences
 
 _LOG = logging.getLogger(__name__)
@@ -27,8 +27,8 @@ T = TypeVar("T")
 #: How long a result is held while the ledger is away.
 INSIST_S = 300.0
 
-#: So often a witness is borne again, where an inquiry moved the record meanwhile.
-_WITNESS_TRIES = 3
+#: So often evidence is added again, where an inquiry moved the record meanwhile.
+_EVIDENCE_TRIES = 3
 
 
 class Scribe:
@@ -36,7 +36,7 @@ class Scribe:
         self,
         *,
         ledger: Ledger,
-        vault: Vault,
+        custody: CardCustody,
         consequences: Consequences,
         clock: Clock,
         actor: str,
@@ -44,7 +44,7 @@ class Scribe:
         park_s: int,
     ) -> None:
         self._ledger = ledger
-        self._vault = vault
+        self._custody = custody
         self._consequences = consequences
         self._clock = clock
         self._actor = actor
@@ -53,28 +53,39 @@ class Scribe:
         self._ending = threading.Event()
 
     def doubt(
-        self, record: Record, reason: str, *, verb: Verb = Verb.DOUBT, fields: dict[str, str | int] | None = None
+        self,
+        record: Record,
+        reason: str,
+        *,
+        evidence: bank.Evidence,
+        verb: Verb = Verb.DOUBT,
+        nonce: str = "",
+        fields: dict[str, str | int] | None = None,
     ) -> None:
+        """`evidence`: how far this try got, or may have got. `nonce`: of the claim, where its own worker says so."""
         now = self._clock.now_ms()
         first = now + policy.INQUIRY_LADDER_S[0] * 1000 if self._has_status else now
-        known: dict[str, str | int] = {"reason": reason, "evidence": "", **(fields or {})}
+        known: dict[str, str | int] = {"reason": reason, "evidence": evidence, **(fields or {})}
         moved = self.move(record, verb, due=first, fields=newly_doubted(now, first) | known)
-        if isinstance(moved, Refused) and known["evidence"]:
-            self._bear_witness(record, known["evidence"])
+        if isinstance(moved, Refused) and nonce:
+            self._add_evidence(record, evidence, nonce)
 
     def remember(self, record: Record) -> None:
         """The ledger says that it was never sent, and the vault has its tombstone: it may have been."""
-        self.doubt(record, "vault_remembers", verb=Verb.REMEMBER, fields={"evidence": bank.Evidence.MAYBE_SENT})
+        self.doubt(record, "vault_remembers", verb=Verb.REMEMBER, evidence=bank.Evidence.MAYBE_SENT)
 
-    def _bear_witness(self, record: Record, evidence: str | int) -> None:
-        """Somebody came first who knows less: a sweeper, say. A vault that forgot may have left no other witness."""
-        for _ in range(_WITNESS_TRIES):
+    def _add_evidence(self, record: Record, evidence: bank.Evidence, nonce: str) -> None:
+        """A sweeper recorded the doubt first, without our evidence; add it.
+
+        That nothing was sent is believed only of the claim that the record still names: another one may have sent.
+        """
+        for _ in range(_EVIDENCE_TRIES):
             there = self.insist(lambda: self._ledger.get(record.key))
-            if there is None or there.evidence or there.epoch != record.epoch:
+            if there is None or there.epoch != record.epoch or there.state not in {State.IN_DOUBT, State.HELD}:
                 return
-            if there.state not in {State.IN_DOUBT, State.HELD}:
+            if there.evidence == evidence or (evidence is bank.Evidence.NOT_SENT and there.claim_nonce != nonce):
                 return
-            if self.move(there, Verb.WONDER, due=there.next, fields={"evidence": evidence}, quiet=True):
+            if self.move(there, Verb.ADD_EVIDENCE, due=there.next, fields={"evidence": evidence}):
                 return
 
     def die(
@@ -87,7 +98,7 @@ class Scribe:
     def end(self, record: Record, verb: Verb, *, reason: str, fields: dict[str, str | int] | None = None) -> None:
         if self.move(record, verb, fields={"reason": reason} | (fields or {}), unset=UNFINISHED_FIELDS):
             with suppress(VaultUnavailable):  # what is left there times out
-                self._vault.drop(record.key)
+                self._custody.drop(record)
 
     def settle(self, record: Record, verb: Verb, fields: dict[str, str | int]) -> None:
         """The bank's own word, for good. It counts in every unfinished state, and must not be lost."""
@@ -170,7 +181,8 @@ class Scribe:
 
     def move(self, record: Record, verb: Verb, **details: Any) -> Moved | Refused:
         try:
-            moved = self.insist(lambda: self._ledger.move(record, verb, actor=self._actor, **details))
+            vault = self._custody.vault.seen
+            moved = self.insist(lambda: self._ledger.move(record, verb, actor=self._actor, vault=vault, **details))
         except LedgerUnavailable:
             _LOG.critical("transfer.unrecorded", extra={"key": record.key, "verb": verb})
             raise

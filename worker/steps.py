@@ -1,6 +1,6 @@
 """The steps of a journey: each one a straight line, named by what it does. Which one is taken stands in `journey.py`.
 
-These are the ones that touch the vault or need the card; what came of it is written down by the scribe.
+These are the ones that need the card; what came of it is written down by the scribe.
 """
 
 import logging
@@ -8,24 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from ledger.cards import CardData
-from ledger.clock import Clock
 from ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable
+from ledger.ledger import Ledger
 from ledger.record import Record
 from ledger.replies import Moved
 from ledger.sealing import Opener, Purpose
 from ledger.secret import Secret
 from ledger.states import Phase, Verb
-from ledger.vault import Burnt, Gone, Later, There, Unburn, Vault
+from ledger.vault import Burnt, Unburn
 from worker import bank
+from worker.card_custody import CardCustody
 from worker.consequences import Consequences
 from worker.gate import Gate
 from worker.scribe import Scribe
 from worker.tries import Tries
 
 _LOG = logging.getLogger(__name__)
-
-#: A producer's clock and this one's may each be a second off the servers'.
-_SKEW_MS = 2_000
 
 #: How a transfer of which nothing was sent comes back to its queue.
 _BACK = {Phase.SEND: Verb.REQUEUE, Phase.CONFIRM: Verb.REQUEUE_CONFIRM}
@@ -35,67 +33,59 @@ class Steps:
     def __init__(
         self,
         *,
-        vault: Vault,
+        ledger: Ledger,
+        custody: CardCustody,
         opener: Opener,
         scribe: Scribe,
         tries: Tries,
         consequences: Consequences,
         gate: Gate,
-        clock: Clock,
-        park_s: int,
     ) -> None:
-        self._vault = vault
+        self._ledger = ledger
+        self._custody = custody
         self._opener = opener
         self._scribe = scribe
         self._tries = tries
         self._consequences = consequences
         self._gate = gate
-        self._clock = clock
-        self._park_ms = park_s * 1000
-        self._forgot_at = clock.now_ms()  #: what the vault held then it may have forgotten
 
     def end_unsent(self, record: Record, verb: Verb, *, reason: str) -> None:
         """Whatever ends a transfer that was never sent closes the vault first."""
-        with self._heeding_the_vault():
-            is_closed = self._vault.close(Purpose.CARD, record.key, record.epoch)
-        if is_closed:
+        if self._custody.close(record):
             self._scribe.end(record, verb, reason=reason)
         else:
             self._scribe.remember(record)
 
-    def is_card_missing(self, record: Record) -> bool:
-        """Is it known to be? Who is claimed without a card is lost; who is queued can have it brought again.
+    def ledger_went_back(self, claim: Moved) -> None:
+        """The vault remembers what the ledger does not: nothing more is sent, by anybody."""
+        self._ledger.behind = claim.sequence
+        self._consequences.ledger_went_back(claim.sequence)
 
-        Nobody looks for a card that was put in since the vault was last seen to forget: it would cost a round trip.
+    def why_not_to_send(self, claim: Moved, burnt: Burnt) -> str:
+        """Has the ledger forgotten moves that the vault remembers? Then this transfer may have been sent before.
+
+        The vault's mark is often above the claim's sequence, for claims are made faster than cards are taken out: then
+        the ledger's present sequence says. Two claims with one sequence can't be.
         """
-        if not record.rings and record.created > self._forgot_at + _SKEW_MS:
-            return False
-        with self._heeding_the_vault():
-            there = self._vault.look(Purpose.CARD, record.key, record.epoch)
-        if there is There.NOTHING:
-            self.vault_forgot()
-        return there in {There.NOTHING, There.CLOSED}
-
-    def burn(self, purpose: Purpose, record: Record, claim: Moved) -> Burnt | Later | Gone:
-        """Take the card out, or the PaRes: once."""
-        with self._heeding_the_vault():
-            burnt = self._vault.burn(purpose, record.key, record.epoch, claim.sequence)
-        if isinstance(burnt, Gone) and burnt.there is There.NOTHING:
-            self.vault_forgot()
-        return burnt
-
-    def vault_forgot(self) -> None:
-        """It keeps nothing over a restart: where one card is gone, or it was away, others may be gone too."""
-        self._forgot_at = self._clock.now_ms()
+        if burnt.mark < claim.sequence:
+            return ""
+        try:
+            if burnt.mark > claim.sequence and self._ledger.sequence() >= burnt.mark:
+                return ""
+            self.ledger_went_back(claim)
+        except LedgerUnavailable:
+            return "ledger_unanswered"
+        return "ledger_went_back"
 
     @contextmanager
-    def doubt_unless_recorded(self, record: Record) -> Iterator[None]:
+    def doubt_unless_recorded(self, record: Record, claim: Moved) -> Iterator[None]:
         """If anything breaks between the card and the record of what came of it, that is doubt."""
         try:
             yield
         except BaseException:
             with suppress(TransfersError):
-                self._scribe.doubt(record, "worker_error", fields={"evidence": bank.Evidence.MAYBE_SENT})
+                nonce = claim.claim_nonce
+                self._scribe.doubt(record, "worker_error", evidence=bank.Evidence.MAYBE_SENT, nonce=nonce)
             raise
 
     def open_cards(self, record: Record, burnt: Burnt) -> CardData | None:
@@ -124,7 +114,13 @@ class Steps:
             case bank.NotSent():
                 self.give_back(record, burnt, outcome.why)
             case bank.Unclear():
-                self._scribe.doubt(record, outcome.why, fields={"code": outcome.code, "evidence": outcome.evidence})
+                self._scribe.doubt(
+                    record,
+                    outcome.why,
+                    evidence=outcome.evidence,
+                    nonce=burnt.nonce,
+                    fields={"code": outcome.code},
+                )
         with suppress(LedgerUnavailable):
             self._gate.heard(record, outcome)
         with suppress(LedgerUnavailable):
@@ -132,41 +128,27 @@ class Steps:
 
     def give_back(self, record: Record, burnt: Burnt, reason: str) -> None:
         """Proved not sent: the blob goes back into the vault, the transfer back into the queue."""
-        is_card = record.phase is Phase.SEND
-        purpose = Purpose.CARD if is_card else Purpose.PARES
-        ttl_ms = max(record.expires - self._clock.now_ms(), 1) if is_card else self._park_ms
-        with self._heeding_the_vault():
-            unburnt = self._scribe.insist(
-                lambda: self._vault.unburn(purpose, record.key, record.epoch, burnt.sealed, ttl_ms, record.pares)
-            )
-        if unburnt is Unburn.NOTHING:
-            self.vault_forgot()
+        unburnt = None
+        with suppress(VaultUnavailable):
+            unburnt = self._scribe.insist(lambda: self._custody.put_back(record, burnt))
         match unburnt:
+            case None:
+                self._scribe.doubt(record, reason, evidence=bank.Evidence.NOT_SENT, nonce=burnt.nonce)
             case Unburn.DONE | Unburn.ALREADY:
                 self._tries.again(record, _BACK[record.phase], reason)
             case Unburn.NOTHING if record.phase is Phase.SEND:
                 self._scribe.die(record, "card_lost")
             case Unburn.NOTHING:
-                self._scribe.doubt(record, "pares_lost")
+                self._scribe.doubt(record, "pares_lost", evidence=bank.Evidence.NOT_SENT, nonce=burnt.nonce)
             case Unburn.OTHER:
                 pass  # somebody else is at it, under a later epoch
 
     def take_back(self, record: Record) -> bool:
         """Is the card still there under this epoch? Then nothing was sent, and it is queued again."""
-        with self._heeding_the_vault():
-            is_untouched = self._vault.refence(Purpose.CARD, record.key, record.epoch)
-        if not is_untouched:
+        if not self._custody.is_untouched(record):
             return False
         self._tries.again(record, Verb.REQUEUE, "worker_lost")
         return True
-
-    @contextmanager
-    def _heeding_the_vault(self) -> Iterator[None]:
-        try:
-            yield
-        except VaultUnavailable:
-            self.vault_forgot()
-            raise
 
 
 def _told(outcome: bank.Paid | bank.Declined) -> dict[str, str | int]:

@@ -10,19 +10,26 @@ from ledger.clock import Clock
 from ledger.record import Record
 from ledger.sealing import Purpose
 from ledger.states import Phase, Verb
-from ledger.vault import There, Vault
 from worker import policy
 from worker.bank import Evidence
+from worker.card_custody import CardCustody
 from worker.policy import RetryRule
 from worker.scribe import Scribe
 
 
 class Tries:
     def __init__(
-        self, scribe: Scribe, vault: Vault, rule: RetryRule, clock: Clock, park_s: int, chance: Callable[[], float]
+        self,
+        *,
+        scribe: Scribe,
+        custody: CardCustody,
+        rule: RetryRule,
+        clock: Clock,
+        park_s: int,
+        chance: Callable[[], float],
     ) -> None:
         self._scribe = scribe
-        self._vault = vault
+        self._custody = custody
         self._rule = rule
         self._clock = clock
         self._park_ms = park_s * 1000
@@ -46,7 +53,8 @@ class Tries:
             fields |= {"next": decision.at_ms, "rings": 0, "reason": reason}
             self._scribe.move(record, verb, due=decision.at_ms, fields=fields, unset=("asks", "reads", "read"))
         elif record.phase is Phase.CONFIRM:
-            self._scribe.doubt(record, "confirm_attempts_used_up", fields={"attempts": attempts})
+            fields = {"attempts": attempts}
+            self._scribe.doubt(record, "confirm_attempts_used_up", evidence=Evidence.NOT_SENT, fields=fields)
         elif verb is Verb.DEFER:
             self._give_up(record, fields | {"message": reason})
         else:
@@ -54,8 +62,8 @@ class Tries:
 
     def _give_up(self, record: Record, fields: dict[str, str | int]) -> None:
         """Never sent, says the ledger. A card that is moved to the next epoch proves it; a requeue finds it there."""
-        if self._vault.refence(Purpose.CARD, record.key, record.epoch):
+        if self._custody.is_untouched(record):
             self._scribe.die(record, "attempts_used_up", verb=Verb.GIVE_UP, fields=fields)
-        elif self._vault.look(Purpose.CARD, record.key) is There.TOMBSTONE:
+        elif self._custody.was_taken(Purpose.CARD, record):
             self._scribe.remember(record)
         # Else its card is missing: it may be brought again, until the deadline

@@ -15,6 +15,7 @@
 --         quiet         no event and no new version: nothing happened to the transfer
 --         challenge     what to keep at KEYS[7] until the transfer is final
 --         challenge_ms  how long KEYS[8] leads to the transfer
+--         vault         a run of the vault's server, and the most writes that the caller was told of it
 
 local SETTLED_DAY_MS = 86400000
 
@@ -88,6 +89,12 @@ local function write(m, r)
   if m.challenge then
     redis.call('SET', KEYS[7], m.challenge)
     redis.call('SET', KEYS[8], m.key, 'PX', m.challenge_ms)
+  end
+  if m.vault then
+    local field = 'vault:' .. m.vault[1]
+    if tonumber(m.vault[2]) > tonumber(redis.call('HGET', KEYS[4], field) or '0') then
+      redis.call('HSET', KEYS[4], field, m.vault[2])
+    end
   end
   if not m.quiet then
     version = tostring(redis.call('HINCRBY', KEYS[1], 'version', 1))

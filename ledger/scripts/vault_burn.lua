@@ -1,15 +1,20 @@
 -- vault_burn: take the blob out, once, and leave a tombstone. The only reader of a sealed text.
+-- The mark is the highest sequence of the ledger at which anything was taken out, as it was before this burn: a ledger
+-- that stands below it has forgotten.
 --
--- KEYS     2 the high-water mark
--- ARGV     1 epoch  2 the ledger's sequence at the claim  3 the sealed text's key
--- Replies  OK sealed | LATER epoch | GONE kind epoch
+-- KEYS     3 the high-water mark
+-- ARGV     1 epoch  2 the ledger's sequence at the claim  3 the claim's nonce  4 the sealed text's key
+-- Replies  OK sealed mark | MINE | LATER epoch | GONE kind epoch
 
 local epoch = tonumber(ARGV[1])
-local kind, kept = look()
-if kind == 'blob' and kept > epoch then return {'LATER', number(kept)} end
-if kind ~= 'blob' or kept ~= epoch then return {'GONE', kind, number(kept)} end
-local sealed = redis.call('GET', ARGV[3]) or ''
-redis.call('SET', KEYS[1], 'X:' .. ARGV[1], 'PX', REMEMBER_MS)
-redis.call('DEL', ARGV[3])
-if tonumber(ARGV[2]) > tonumber(redis.call('GET', KEYS[2]) or '0') then redis.call('SET', KEYS[2], ARGV[2]) end
-return {'OK', sealed}
+local kind, kept, nonce = look()
+if kind == 'tombstone' and kept == epoch and nonce == ARGV[3] then return reply('MINE') end
+if kind == 'blob' and kept > epoch then return reply('LATER', number(kept)) end
+if kind ~= 'blob' or kept ~= epoch then return reply('GONE', kind, number(kept)) end
+local sealed = redis.call('GET', ARGV[4]) or ''
+local mark = redis.call('GET', KEYS[3]) or '0'
+redis.call('SET', KEYS[1], 'X:' .. ARGV[1] .. ':' .. ARGV[3], 'PX', REMEMBER_MS)
+redis.call('DEL', ARGV[4])
+if tonumber(ARGV[2]) > tonumber(mark) then redis.call('SET', KEYS[3], ARGV[2]) end
+wrote()
+return reply('OK', sealed, mark)

@@ -1,15 +1,18 @@
 -- vault_close: before a transfer that was never sent ends, see to it that nobody can send it any more.
 -- A blob goes to the next epoch (it is dropped once the ledger has agreed), nothing becomes a closed mark.
 --
--- ARGV     1 epoch
+-- ARGV     1 epoch  2 the sealed text's key
 -- Replies  OK | BURNT epoch
 
 local epoch = tonumber(ARGV[1])
 local kind, kept, tag = look()
-if kind == 'tombstone' and kept >= epoch then return {'BURNT', number(kept)} end
+if kind == 'tombstone' and kept >= epoch then return reply('BURNT', number(kept)) end
 if kind == 'blob' and kept == epoch then
-  redis.call('SET', KEYS[1], 'B:' .. number(epoch + 1) .. ':' .. tag, 'KEEPTTL')
-elseif kind == 'nothing' then
+  redis.call('SET', KEYS[1], blob(epoch + 1, tag), 'KEEPTTL')
+  wrote()
+elseif kind == 'nothing' or kind == 'stale' then
   redis.call('SET', KEYS[1], 'C:' .. ARGV[1], 'PX', REMEMBER_MS)
+  redis.call('DEL', ARGV[2])
+  wrote()
 end
-return {'OK'}
+return reply('OK')

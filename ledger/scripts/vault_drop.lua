@@ -4,8 +4,9 @@
 -- Replies  OK
 
 local kind, kept = look()
-if kind == 'blob' then
+if kind == 'blob' or kind == 'stale' then
   redis.call('SET', KEYS[1], 'C:' .. number(kept), 'PX', REMEMBER_MS)
   redis.call('DEL', ARGV[1])
+  wrote()
 end
-return {'OK'}
+return reply('OK')

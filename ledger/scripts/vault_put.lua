@@ -1,5 +1,5 @@
--- vault_put: store a sealed blob. Only over nothing, or where `over` allows it over a blob of a lower epoch; never over
--- a tombstone or a closed mark.
+-- vault_put: store a sealed blob. Only over nothing (a stale blob counts as nothing), or where `over` allows it over a
+-- blob of a lower epoch; never over a tombstone or a closed mark.
 --
 -- ARGV     1 epoch  2 tag  3 sealed  4 ms to live  5 `over` or `` (may it replace a blob of a lower epoch?)
 --          6 the sealed text's key
@@ -7,10 +7,12 @@
 
 local epoch = tonumber(ARGV[1])
 local kind, kept, tag = look()
-if kind == 'nothing' or (kind == 'blob' and ARGV[5] == 'over' and kept < epoch) then
-  redis.call('SET', KEYS[1], 'B:' .. ARGV[1] .. ':' .. ARGV[2], 'PX', ARGV[4])
+local is_free = kind == 'nothing' or kind == 'stale'
+if is_free or (kind == 'blob' and ARGV[5] == 'over' and kept < epoch) then
+  redis.call('SET', KEYS[1], blob(epoch, ARGV[2]), 'PX', ARGV[4])
   redis.call('SET', ARGV[6], ARGV[3], 'PX', ARGV[4])
-  return {'STORED'}
+  wrote()
+  return reply('STORED')
 end
-if kind == 'blob' and kept == epoch and ARGV[2] ~= '' and tag == ARGV[2] then return {'SAME'} end
-return {'PRESENT', kind, number(kept)}
+if kind == 'blob' and kept == epoch and ARGV[2] ~= '' and tag == ARGV[2] then return reply('SAME') end
+return reply('PRESENT', kind, number(kept))

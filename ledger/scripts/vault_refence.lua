@@ -1,14 +1,18 @@
 -- vault_refence: move an untouched blob to the next epoch. Done, or done already, is the proof that no send began under
 -- the old epoch, and that none can.
+-- A machine that is resumed from a copy of its memory keeps its run: then fewer writes are known here than the ledger was
+-- told of, and nothing that stands here is a proof.
 --
--- ARGV     1 epoch
--- Replies  OK | ALREADY | NO kind epoch
+-- ARGV     1 epoch  2 a run of this server  3 the most writes that the ledger was told of that run
+-- Replies  OK | ALREADY | BEHIND | NO kind epoch
 
 local epoch = tonumber(ARGV[1])
+if ARGV[2] == RUN and writes() < tonumber(ARGV[3]) then return reply('BEHIND') end
 local kind, kept, tag = look()
 if kind == 'blob' and kept == epoch then
-  redis.call('SET', KEYS[1], 'B:' .. number(epoch + 1) .. ':' .. tag, 'KEEPTTL')
-  return {'OK'}
+  redis.call('SET', KEYS[1], blob(epoch + 1, tag), 'KEEPTTL')
+  wrote()
+  return reply('OK')
 end
-if kind == 'blob' and kept == epoch + 1 then return {'ALREADY'} end
-return {'NO', kind, number(kept)}
+if kind == 'blob' and kept == epoch + 1 then return reply('ALREADY') end
+return reply('NO', kind, number(kept))

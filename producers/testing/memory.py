@@ -115,7 +115,7 @@ class Shelf(Scripts):
 class MemoryLedger(Ledger):
     def __init__(self, shelf: Shelf, clock: Clock) -> None:
         self.client = cast("redis.Redis", shelf)
-        self._clock, self._scripts, self.seen = clock, shelf, 0
+        self._clock, self._scripts, self.seen, self.behind = clock, shelf, 0, 0
 
 
 class MemoryVault(Vault):

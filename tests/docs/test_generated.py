@@ -22,6 +22,9 @@ def test_the_generated_piece_is_up_to_date(piece: tuple[str, str], make: Callabl
     assert piece_of((ROOT / place).read_text(), name)[0] == make()
 
 
+_PLACES = (keys.card, keys.pares, keys.sealed_card, keys.sealed_pares)
+
+
 def test_the_table_of_keys_names_every_key_and_no_other() -> None:
     constants = {
         value for value in vars(keys).values() if isinstance(value, str) and value.startswith("transfers:{t}:")
@@ -32,10 +35,7 @@ def test_the_table_of_keys_names_every_key_and_no_other() -> None:
         keys.reference("<reference>"),
         keys.handle("<handle>"),
         re.sub("[0-9a-f]{32}$", "<digest>", keys.md("")),
-        keys.card("<key>"),
-        keys.pares("<key>"),
-        keys.sealed_card("<key>"),
-        keys.sealed_pares("<key>"),
+        *(place("000000").replace("main:000000", "<space>:<suffix>") for place in _PLACES),
         keys.challenge("<key>"),
     }
     written = set(re.findall(r"^\| `(transfers:[^`]+)` \|", DESIGN, re.MULTILINE))
@@ -48,8 +48,8 @@ def test_every_way_to_make_a_key_is_in_the_test_above() -> None:
     functions = {name for name, value in vars(keys).items() if callable(value) and value.__module__ == keys.__name__}
 
     assert functions == {
-        "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "pares", "sealed_card",
-        "sealed_pares", "challenge",
+        "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "cards", "pares", "sealed_card",
+        "sealed_pares", "challenge", "place",
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from ledger.ledger import Ledger
 from ledger.sealing import Purpose
 from ledger.settings import Durability, ServerSettings
 from ledger.vault import Vault
+from tests.ledger.making import NONCE
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "deploy/runbook.md").read_text()
@@ -106,7 +107,7 @@ def test_the_way_out_after_the_ledger_went_back(
         _env_file=None, redis_url=ledger_server.url, vault_url=vault_server.url, durability=Durability.STRICT
     )
     vault.put(Purpose.CARD, "251124000123", 1, "sealed", 60_000)
-    vault.burn(Purpose.CARD, "251124000123", 1, sequence=500)
+    vault.burn(Purpose.CARD, "251124000123", 1, 500, NONCE)
     before = [str(finding) for finding in health.examine(settings, SystemClock())]
 
     for line in re.findall(r"^\s*redis-cli -u (.+)$", RUNBOOK, re.MULTILINE):

@@ -207,7 +207,7 @@ def test_a_worker_that_died_with_the_card_leaves_doubt(stage: Stage) -> None:
     record = stage.record(key)
     claim = stage.worker.gate.claim(record, Lane.SEND)
     assert isinstance(claim, Moved)
-    stage.vault.burn(Purpose.CARD, key, record.epoch, claim.sequence)
+    stage.vault.burn(Purpose.CARD, key, record.epoch, claim.sequence, claim.claim_nonce)
 
     stage.later(61)
     assert stage.state(key) is State.IN_DOUBT

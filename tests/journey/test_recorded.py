@@ -10,7 +10,7 @@ from ledger.states import State, Verb
 from sandbox import Rule
 from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, said, says, unreachable
-from worker.bank import CodeClass, Declined, Paid, StatusReport, StatusWord, TransferOutcome
+from worker.bank import CodeClass, Declined, Evidence, Paid, StatusReport, StatusWord, TransferOutcome
 from worker.policy import RetryRule
 
 
@@ -96,7 +96,7 @@ def test_a_try_begins_its_rings_and_its_questions_anew(stage: Stage) -> None:
     record = stage.record(key)
     stage.worker.gate.claim(record, Lane.SEND)
     fields: dict[str, str | int] = {"rings": 3, "asks": 5, "reads": 2, "read": "not_found"}
-    stage.worker.scribe.doubt(record, "lease_over", fields=fields)
+    stage.worker.scribe.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT, fields=fields)
     stage.clock.advance(6)
 
     stage.journey.inquire(key)
@@ -111,7 +111,7 @@ def test_a_held_one_is_never_queued_again_whatever_lies_in_the_vault(stage: Stag
     key = stage.new()
     record = stage.record(key)
     stage.worker.gate.claim(record, Lane.SEND)
-    stage.worker.scribe.doubt(record, "lease_over")
+    stage.worker.scribe.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT)
     stage.worker.scribe.hold(stage.record(key), "a person's")
     epoch = stage.record(key).epoch
 

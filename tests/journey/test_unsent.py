@@ -14,6 +14,7 @@ from ledger.vault import There
 from sandbox import Rule
 from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, parked, resumed, said, says, unreachable
+from tests.ledger.making import NONCE
 from worker.bank import StatusWord
 from worker.policy import RetryRule
 
@@ -143,7 +144,7 @@ def test_what_breaks_after_the_card_was_taken_is_doubt(stage: Stage) -> None:
 def test_a_deadline_does_not_end_what_was_taken_out_of_the_vault(stage: Stage) -> None:
     """A ledger that went back calls it queued; its tombstone says that it may be sent."""
     key = stage.new()
-    stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch, 1)
+    stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch, 1, NONCE)
     stage.clock.advance(901)
 
     stage.journey.execute(key)
@@ -153,7 +154,7 @@ def test_a_deadline_does_not_end_what_was_taken_out_of_the_vault(stage: Stage) -
 
 def test_the_sweeper_expires_only_after_it_closed_the_vault(stage: Stage) -> None:
     key, burnt = stage.new(), stage.new()
-    stage.vault.burn(Purpose.CARD, burnt, stage.record(burnt).epoch, 1)
+    stage.vault.burn(Purpose.CARD, burnt, stage.record(burnt).epoch, 1, NONCE)
     stage.clock.advance(901)
 
     for each in (key, burnt):
@@ -233,7 +234,7 @@ def test_a_dead_transfer_stays_dead_where_the_proof_is_missing(stage: Stage, wha
 def test_a_dead_transfer_whose_card_was_taken_out_after_all_is_in_doubt(stage: Stage, what: str) -> None:
     """The ledger has forgotten that it was requeued and sent: nobody is told to pay it under a new reference."""
     key = dead(stage)
-    stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch + 1, 1)
+    stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch + 1, 1, NONCE)
 
     asked(stage, key, what)
 
@@ -249,7 +250,7 @@ def test_a_requeue_without_a_card_is_refused_and_says_so(stage: Stage, damage: s
     else:
         fields = {"reason": "card_unreadable"}
         stage.worker.scribe.move(stage.record(key), Verb.RING, due=0, fields=fields, quiet=True)
-        stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch + 1, 1)
+        stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch + 1, 1, NONCE)
 
     asked(stage, key, "requeue")
 
@@ -281,7 +282,7 @@ def test_a_parked_transfer_whose_pares_was_taken_is_never_called_unpaid(stage: S
     record = stage.record(key)
     claim = stage.worker.gate.claim(record, Lane.CONFIRM)
     assert isinstance(claim, Moved)
-    stage.vault.burn(Purpose.PARES, key, record.epoch, claim.sequence)
+    stage.vault.burn(Purpose.PARES, key, record.epoch, claim.sequence, claim.claim_nonce)
     other = parked(stage)
     stage.vault.client.set(keys.pares(other), str(stage.vault.client.get(keys.pares(key))))
 
@@ -386,7 +387,7 @@ def test_who_gets_no_token_and_has_no_more_tries_is_dead_and_a_requeue_pays_it_o
 
 def test_a_ledger_that_forgot_a_claim_is_not_believed_that_nothing_was_sent(stage: Stage) -> None:
     """The last try gets no token: but the vault remembers that the card was taken out."""
-    key = given_up(stage, meanwhile=lambda key: stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch, 1))
+    key = given_up(stage, meanwhile=lambda key: stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch, 1, NONCE))
 
     record = stage.record(key)
     assert (record.state, record.reason, record.evidence) == (State.IN_DOUBT, "vault_remembers", "maybe_sent")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ledger import keys
+from ledger.errors import VaultUnavailable
 from ledger.lanes import Lane
 from ledger.replies import Moved
 from ledger.sealing import Purpose
@@ -14,9 +15,13 @@ from ledger.states import State, Verb
 from sandbox import Rule
 from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, parked, says
+from tests.ledger.making import NONCE
 from worker.bank import Evidence, StatusReport, StatusWord, Unclear
 
 DAY_S = 86_400
+
+#: After the worker's start, so that it does not look for a card that it has no cause to miss.
+LATER_S = 3
 
 
 def killed(stage: Stage, *, burnt: bool = True) -> str:
@@ -26,7 +31,7 @@ def killed(stage: Stage, *, burnt: bool = True) -> str:
     claim = stage.worker.gate.claim(record, Lane.SEND)
     assert isinstance(claim, Moved)
     if burnt:
-        stage.vault.burn(Purpose.CARD, key, record.epoch, claim.sequence)
+        stage.vault.burn(Purpose.CARD, key, record.epoch, claim.sequence, claim.claim_nonce)
     return key
 
 
@@ -68,29 +73,156 @@ def test_workers_that_were_away_for_a_week_take_an_empty_vault_for_no_proof(stag
     assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, Evidence.MAYBE_SENT)
 
 
-def test_a_vault_that_never_had_the_card_witnesses_nothing(stage: Stage) -> None:
-    key = killed(stage, burnt=False)
+@pytest.mark.parametrize("burnt", [True, False])
+def test_a_worker_that_was_lost_may_have_sent_whatever_the_vault_holds(stage: Stage, *, burnt: bool) -> None:
+    """It was killed, and the vault restarted empty: nothing tells the two cases apart, and the bank may be late."""
+    key = killed(stage, burnt=burnt)
     forgets(stage, key)
     stage.clock.advance(61)
     stage.sweeper.run_once()
-    assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, "")
+    assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, Evidence.MAYBE_SENT)
 
     says(stage, StatusWord.NOT_FOUND)
     ask_for(stage, 7500)
 
-    assert (stage.state(key), stage.record(key).reason) == (State.DEAD, "card_lost")
+    assert (stage.state(key), stage.record(key).reason) == (State.HELD, "bank_says_not_found")
+
+
+def burns_nothing(stage: Stage, key: str, _: pytest.MonkeyPatch) -> None:
+    forgets(stage, key)
+
+
+def burns_a_blob_of_another_run(stage: Stage, key: str, _: pytest.MonkeyPatch) -> None:
+    place = keys.card(key)
+    kind, epoch, _run, tag = str(stage.vault.client.get(place)).split(":")
+    stage.vault.client.set(place, f"{kind}:{epoch}:00000000:{tag}", keepttl=True)
+
+
+def burns_and_is_not_answered(stage: Stage, _: str, patch: pytest.MonkeyPatch) -> None:
+    burn = type(stage.vault).burn
+
+    def unanswered(*args: Any) -> Any:
+        patch.setattr(type(stage.vault), "burn", burn)
+        burn(*args)
+        raise VaultUnavailable
+
+    patch.setattr(type(stage.vault), "burn", unanswered)
+
+
+@pytest.mark.parametrize("burns", [burns_nothing, burns_a_blob_of_another_run, burns_and_is_not_answered])
+def test_a_worker_that_burns_nothing_says_that_it_sent_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, burns: Callable[[Stage, str, pytest.MonkeyPatch], None]
+) -> None:
+    """Under its own claim: so the bank's "not found" may end it as a lost card, after the horizon."""
+    stage.clock.advance(LATER_S)
+    key = stage.new()
+    burns(stage, key, monkeypatch)
+
+    stage.journey.execute(key)
+
+    assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, Evidence.NOT_SENT)
+    says(stage, StatusWord.NOT_FOUND)
+    ask_for(stage, 3000)
+    assert stage.state(key) is State.IN_DOUBT, "before the horizon"
+    ask_for(stage, 4500)
+    assert (stage.state(key), stage.record(key).reason, stage.executions(key)) == (State.DEAD, "card_lost", 0)
+
+
+def test_a_worker_that_was_not_answered_finds_its_card_there_and_queues_it_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The burn never reached the vault."""
+    key = stage.new()
+
+    def unheard(*_: Any) -> Any:
+        raise VaultUnavailable
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(stage.vault), "burn", unheard)
+        stage.journey.execute(key)
+    assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, Evidence.NOT_SENT)
+
+    stage.later(6)
+    stage.later(6)
+
+    assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
+
+
+def test_another_claims_tombstone_is_never_called_a_lost_card(stage: Stage) -> None:
+    """The worker sent nothing; the claim that the ledger forgot may have."""
+    stage.clock.advance(LATER_S)
+    key = stage.new()
+    forgets(stage, key)
+    stage.journey.execute(key)
+    assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, Evidence.NOT_SENT)
+    stage.vault.client.set(keys.card(key), f"X:{stage.record(key).epoch}:{NONCE}")
+
+    says(stage, StatusWord.NOT_FOUND)
+    ask_for(stage, 7500)
+
+    assert (stage.state(key), stage.record(key).reason) == (State.HELD, "bank_says_not_found")
+
+
+def test_what_the_worker_knows_is_not_overruled_by_the_vault(stage: Stage) -> None:
+    """It sent, and was not answered; the card stands there again, as after a copy of the vault was put back."""
+    key = stage.new()
+    sealed = stage.vault.client.get(keys.sealed_card(key))
+    blob = stage.vault.client.get(keys.card(key))
+    says(stage, StatusWord.NOT_FOUND, outcome=Unclear("timeout", Evidence.MAYBE_SENT))
+    stage.journey.execute(key)
+    stage.vault.client.set(keys.card(key), str(blob))
+    stage.vault.client.set(keys.sealed_card(key), str(sealed))
+
+    stage.later(6)
+
+    assert stage.state(key) is State.IN_DOUBT
+
+
+@pytest.mark.parametrize("said", [Evidence.MAYBE_SENT, Evidence.NOT_SENT])
+def test_evidence_that_comes_late_is_not_overwritten_by_an_inquiry_that_was_under_way(
+    stage: Stage, said: Evidence
+) -> None:
+    """An inquiry has judged "not found"; meanwhile the worker comes home with what it knows."""
+    key = stage.new()
+    forgets(stage, key)
+    record = stage.record(key)
+    claim = stage.worker.gate.claim(record, Lane.SEND)
+    assert isinstance(claim, Moved)
+    stage.worker.scribe.doubt(record, "vault_nothing", evidence=Evidence.NOT_SENT, nonce=claim.claim_nonce)
+    as_judged = stage.record(key)
+    stage.worker.scribe.doubt(record, "timeout", evidence=said, nonce=claim.claim_nonce)
+
+    stage.worker.scribe.die(as_judged, "card_lost", verb=Verb.LOSE_CARD)
+
+    is_new = said is Evidence.MAYBE_SENT
+    assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT if is_new else State.DEAD, said)
+
+
+def test_a_sweeper_that_comes_first_does_not_hide_that_nothing_was_sent(stage: Stage) -> None:
+    """The worker left the tombstone itself, its lease is over by now, and it did not send."""
+    record = stage.record(stage.new())
+    claim = stage.worker.gate.claim(record, Lane.SEND)
+    assert isinstance(claim, Moved)
+    stage.vault.burn(Purpose.CARD, record.key, record.epoch, claim.sequence, claim.claim_nonce)
+    stage.later(61)
+    assert stage.record(record.key).evidence == Evidence.MAYBE_SENT
+
+    stage.worker.scribe.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT, nonce="another")
+    assert stage.record(record.key).evidence == Evidence.MAYBE_SENT, "another claim may have sent"
+    stage.worker.scribe.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT, nonce=claim.claim_nonce)
+    assert stage.record(record.key).evidence == Evidence.NOT_SENT
 
 
 def tombstone_at_the_claim(stage: Stage) -> str:
     key = stage.new()
-    stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch, 1)
+    stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch, 1, NONCE)
     stage.journey.execute(key)
     return key
 
 
 def tombstone_at_the_deadline(stage: Stage) -> str:
     key = stage.new()
-    stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch, 1)
+    stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch, 1, NONCE)
     stage.clock.advance(901)
     stage.journey.execute(key)
     return key
@@ -181,7 +313,7 @@ class SlowBank:
         stage.vault.client.flushall()
         stage.clock.advance(61)
         stage.journey.sweep(stage.record(key))
-        assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, "")
+        assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, Evidence.MAYBE_SENT)
         if self.later == "asked about meanwhile":
             stage.worker.scribe.ask_again(stage.record(key), 0, StatusReport(StatusWord.NOT_FOUND))
         elif self.later:
@@ -221,7 +353,7 @@ def test_what_was_asked_for_is_over_where_doubt_begins(stage: Stage) -> None:
     record = stage.record(key)
     stage.worker.gate.claim(record, Lane.SEND)
     stage.worker.scribe.die(record, "attempts_used_up")
-    stage.vault.burn(Purpose.CARD, key, record.epoch, 1)
+    stage.vault.burn(Purpose.CARD, key, record.epoch, 1, NONCE)
 
     asked(stage, key, "discard")
 

@@ -16,7 +16,7 @@ from tests.ledger.shadow import Request
 Way = Generator[tuple[str, ...], str, None]
 Comer = Callable[["Ground", "Actor"], Way]
 
-_SAID = {"paid": Verb.PAY, "rejected": Verb.DECLINE, "challenge": Verb.PARK, "unclear": Verb.DOUBT}
+_SAID = {"paid": Verb.PAY, "rejected": Verb.DECLINE, "challenge": Verb.PARK}
 _LEARNT = {"paid": Verb.LEARN_PAID, "rejected": Verb.LEARN_DECLINED, "given_back": Verb.LEARN_REVERSED}
 _NOTIFIED = {"paid": Verb.NOTIFIED_PAID, "rejected": Verb.NOTIFIED_DECLINED}
 
@@ -46,25 +46,29 @@ def work(ground: Ground, me: Actor) -> Way:
         ground.move(record, Verb.DEFER)
         return
     if told != "token":
-        ground.move(record, Verb.GIVE_UP if is_card else Verb.DOUBT)
+        ground.move(record, Verb.GIVE_UP if is_card else Verb.DOUBT, evidence="" if is_card else "not_sent")
         return
     claim = ground.claim(record)
     if claim is None:
         return
     yield ("burn",)
     purpose = Purpose.CARD if is_card else Purpose.PARES
-    burnt = ground.burn(purpose, record, claim.sequence)
+    burnt = ground.burn(purpose, record, claim)
     if burnt == "later":
         return  # fenced off
     if burnt != "burnt":
         yield ("doubt",)
-        yield from _say(ground, record, Verb.DOUBT)
+        evidence = "maybe_sent" if burnt == "tombstone" else "not_sent"
+        yield from _doubt(ground, record, evidence, claim.claim_nonce)
         return
     me.stage = "holding"
     how = yield ("send", "prove that nothing was sent")
     if how == "send":
         answer = yield from _send(ground, me, "transfer" if is_card else "confirm")
-        yield from _say(ground, record, _SAID[answer])
+        if answer == "unclear":
+            yield from _doubt(ground, record, "maybe_sent", claim.claim_nonce)
+        else:
+            yield from _say(ground, record, _SAID[answer])
     else:
         me.stage = ""
         yield from _give_back(ground, record, purpose)
@@ -93,17 +97,30 @@ def _give_back(ground: Ground, record: Record, purpose: Purpose) -> Way:
         return
     how = yield ("again", "no try is left")
     if word == "NOTHING" or how != "again":
-        yield from _say(ground, record, Verb.DIE if is_card else Verb.DOUBT)
+        yield from _say(ground, record, Verb.DIE if is_card else Verb.DOUBT, evidence="not_sent")
     else:
         yield from _say(ground, record, Verb.REQUEUE if is_card else Verb.REQUEUE_CONFIRM)
 
 
-def _say(ground: Ground, record: Record, verb: Verb, pares: str = "") -> Way:
+def _say(ground: Ground, record: Record, verb: Verb, pares: str = "", evidence: str = "") -> Way:
     """A move whose reply may be lost, and which is said again then."""
-    ground.move(record, verb, pares=pares)
+    ground.move(record, verb, pares=pares, evidence=evidence)
     heard = yield ("heard", "not heard")
     if heard != "heard":
-        ground.move(record, verb, pares=pares)
+        ground.move(record, verb, pares=pares, evidence=evidence)
+
+
+def _doubt(ground: Ground, record: Record, evidence: str, nonce: str) -> Way:
+    """A worker's doubt about its own try; where a sweeper came first, its evidence is added to that."""
+    is_made = ground.move(record, Verb.DOUBT, evidence=evidence)
+    yield ("go on",)
+    there = ground.peek(record.key)
+    if is_made or there.epoch != record.epoch or there.state not in {State.IN_DOUBT, State.HELD}:
+        return
+    if evidence == "not_sent" and there.claim_nonce != nonce:
+        return
+    yield ("add it",)
+    yield from _say(ground, there, Verb.ADD_EVIDENCE, evidence=evidence)
 
 
 def sweep(ground: Ground, me: Actor) -> Way:
@@ -117,13 +134,13 @@ def sweep(ground: Ground, me: Actor) -> Way:
             is_fenced = ground.refence(record)
             yield from _back(ground, record, is_fenced=is_fenced)
         case _:
-            yield from _say(ground, record, Verb.DOUBT)
+            yield from _say(ground, record, Verb.DOUBT, evidence="maybe_sent")
 
 
 def _back(ground: Ground, record: Record, *, is_fenced: bool) -> Way:
     how = yield ("again", "no try is left")
     if not is_fenced:
-        yield from _say(ground, record, Verb.DOUBT)
+        yield from _say(ground, record, Verb.DOUBT, evidence="maybe_sent")
     else:
         yield from _say(ground, record, Verb.REQUEUE if how == "again" else Verb.DIE)
 
@@ -133,7 +150,7 @@ def _end_unsent(ground: Ground, record: Record, verb: Verb) -> Way:
     is_closed = ground.close(record)
     yield ("go on",)
     if not is_closed:
-        yield from _say(ground, record, Verb.REMEMBER)
+        yield from _say(ground, record, Verb.REMEMBER, evidence="maybe_sent")
         return
     is_made = ground.move(record, verb)
     yield ("go on",)
@@ -145,7 +162,8 @@ def inquire(ground: Ground, me: Actor) -> Way:
     """In doubt, held, or parked past its time: the vault is looked at, the bank is asked, its word is written down."""
     record, shadow = me.record, ground.shadows[me.key]
     yield ("look",)
-    if record.state is State.IN_DOUBT and record.phase is Phase.SEND and ground.refence(record):
+    may_be_unsent = record.phase is Phase.SEND and record.evidence == "not_sent"
+    if record.state is State.IN_DOUBT and may_be_unsent and ground.refence(record):
         yield from _back(ground, record, is_fenced=True)
         return
     how = yield ("answered", "answered with an old word", "not answered")
@@ -163,9 +181,9 @@ def inquire(ground: Ground, me: Actor) -> Way:
     elif word == "open":  # sent, and its confirm unknown: a person must look
         yield from _say(ground, record, Verb.LAPSE if record.phase is Phase.SEND else Verb.HOLD)
     else:
-        is_sent = record.phase is Phase.CONFIRM or ground.look(Purpose.CARD, me.key) == "tombstone"
+        is_sent = not may_be_unsent or ground.was_taken_by_another(record)
         yield ("go on",)
-        yield from _say(ground, record, Verb.HOLD if is_sent else Verb.DIE)
+        yield from _say(ground, record, Verb.HOLD if is_sent else Verb.LOSE_CARD)
 
 
 def _end_parked(ground: Ground, record: Record, word: str) -> Way:
@@ -175,7 +193,10 @@ def _end_parked(ground: Ground, record: Record, word: str) -> Way:
     was_burnt = ground.look(Purpose.PARES, record.key) == "tombstone"
     how = yield ("expire", "cancel")
     verb = Verb.EXPIRE if how == "expire" else Verb.CANCEL
-    yield from _say(ground, record, Verb.REMEMBER_CONFIRM if was_burnt else verb)
+    if was_burnt:
+        yield from _say(ground, record, Verb.REMEMBER_CONFIRM, evidence="maybe_sent")
+    else:
+        yield from _say(ground, record, verb)
 
 
 def put_card(ground: Ground, me: Actor) -> Way:
@@ -188,7 +209,7 @@ def put_card(ground: Ground, me: Actor) -> Way:
 def bring_again(ground: Ground, me: Actor) -> Way:
     """The same reference again: where the vault has nothing, a new generation of the card."""
     record = me.record
-    if ground.look(Purpose.CARD, me.key) != "nothing":
+    if ground.look(Purpose.CARD, me.key) not in {"nothing", "stale"}:
         return
     yield ("recard",)
     if ground.move(record, Verb.RECARD):

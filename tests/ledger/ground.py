@@ -1,5 +1,6 @@
 """The ground under the actors: the real ledger and vault and their shadows, asked and told the same, and compared."""
 
+from dataclasses import replace
 from typing import Any
 
 import redis
@@ -10,14 +11,15 @@ from ledger.record import Record
 from ledger.replies import Created, Moved, Refused
 from ledger.sealing import Purpose
 from ledger.states import MOVES, State, Verb
-from ledger.vault import Burnt, Gone, Later, Put, Vault
+from ledger.vault import Burnt, Gone, Later, Put, Unheard, Vault
 from tests.conftest import FakeClock
 from tests.ledger.looking import assert_agrees, due, records
 from tests.ledger.making import CHALLENGE, claim, draft
 from tests.ledger.shadow import BankBook, Place, Shadow
 
 SEALED = "1.abcdef01.c2VhbGVk"
-_LETTERS = {"blob": "B", "tombstone": "X", "closed": "C"}
+_LETTERS = {"blob": "B", "stale": "B", "tombstone": "X", "closed": "C"}
+_ANOTHER_RUN = "00000000"
 _NAMES = {Purpose.CARD: (keys.card, keys.sealed_card), Purpose.PARES: (keys.pares, keys.sealed_pares)}
 
 
@@ -31,7 +33,12 @@ class Ground:
         self.ledger = Ledger(ledger_client, self.clock)
         self.vault = Vault(vault_client)
         self.shadows: dict[str, Shadow] = {}
+        self.vault_went_back = False  #: to a copy that its own run made: then it proves nothing any more
+        self.has_vault_copy = False
         self._made = 0
+        self._taken: dict[tuple[Purpose, str, int], Burnt] = {}
+        self._copy: list[tuple[str, Any]] = []
+        self._places: dict[tuple[str, Purpose], Place] = {}
 
     # The ledger.
 
@@ -52,10 +59,10 @@ class Ground:
         self._compare(record, Verb.CLAIM, reply, self.clock.now_ms() + 60_000)
         return reply if isinstance(reply, Moved) else None
 
-    def move(self, record: Record, verb: Verb, *, quiet: bool = False, pares: str = "") -> bool:
+    def move(self, record: Record, verb: Verb, *, quiet: bool = False, pares: str = "", evidence: str = "") -> bool:
         is_end = any(end.final for end in MOVES[verb].moves.values())
         at = None if is_end else self.clock.now_ms() + 1000
-        fields = {"pares": pares} if pares else {}
+        fields = {name: text for name, text in (("pares", pares), ("evidence", evidence)) if text}
         more: dict[str, Any] = {"challenge": CHALLENGE} if verb is Verb.PARK else {}
         reply = self.ledger.move(record, verb, actor="actor", due=at, quiet=quiet, fields=fields, **more)
         return self._compare(record, verb, reply, at, quiet=quiet)
@@ -80,25 +87,29 @@ class Ground:
         assert reply == Put(place.put(epoch, tag, over=purpose is Purpose.CARD))
         return reply is not Put.PRESENT
 
-    def burn(self, purpose: Purpose, record: Record, sequence: int) -> str:
-        word = self._place(purpose, record.key).burn(record.epoch)
-        match self.vault.burn(purpose, record.key, record.epoch, sequence):
-            case Burnt(sealed):
+    def burn(self, purpose: Purpose, record: Record, claim: Moved) -> str:
+        word = self._place(purpose, record.key).burn(record.epoch, claim.claim_nonce)
+        match self.vault.burn(purpose, record.key, record.epoch, claim.sequence, claim.claim_nonce):
+            case Burnt(sealed) as burnt:
                 assert (word, sealed) == ("burnt", SEALED)
+                self._taken[purpose, record.key, record.epoch] = burnt
             case Later():
                 assert word == "later"
+            case Unheard():
+                assert word == "unheard"
             case Gone(there):
                 assert word == there
         return word
 
     def unburn(self, purpose: Purpose, record: Record) -> str:
-        word = self._place(purpose, record.key).unburn(record.epoch, record.pares)
-        assert self.vault.unburn(purpose, record.key, record.epoch, SEALED, 900_000, record.pares) == word
+        burnt = self._taken[purpose, record.key, record.epoch]
+        word = self._place(purpose, record.key).unburn(record.epoch, burnt.nonce, record.pares)
+        assert self.vault.unburn(purpose, record.key, record.epoch, burnt, 900_000, record.pares) == word
         return word
 
     def refence(self, record: Record) -> bool:
-        is_fenced = self._place(Purpose.CARD, record.key).refence(record.epoch)
-        assert self.vault.refence(Purpose.CARD, record.key, record.epoch) == is_fenced
+        is_fenced = not self.vault_went_back and self._place(Purpose.CARD, record.key).refence(record.epoch)
+        assert self.vault.refence(Purpose.CARD, record.key, record.epoch, self.ledger.vault_runs()) == is_fenced
         return is_fenced
 
     def close(self, record: Record) -> bool:
@@ -116,17 +127,54 @@ class Ground:
         assert self.vault.look(purpose, key) == kind
         return kind
 
+    def was_taken_by_another(self, record: Record) -> bool:
+        place = self._place(Purpose.CARD, record.key)
+        nonce = self.vault.tombstone(Purpose.CARD, record.key)
+        assert nonce == (place.tag if place.kind == "tombstone" else None)
+        return nonce not in {None, record.claim_nonce}
+
     def forget_everything(self) -> None:
-        """The vault restarts."""
+        """The vault restarts. Its run is the same here, so the count of its writes goes on: another run begins anew."""
+        count = self._vault_client.get(keys.WRITES)
         self._vault_client.flushall()
+        if count:
+            self._vault_client.set(keys.WRITES, str(count))
         for shadow in self.shadows.values():
             shadow.card.set("nothing")
             shadow.pares.set("nothing")
 
+    def copy_vault(self) -> None:
+        """A dump, a snapshot of its machine, a replica: of what stands there now."""
+        names = [str(name) for name in self._vault_client.keys("*")]
+        self._copy = [(name, self._vault_client.get(name)) for name in names]
+        self._places = {
+            (key, purpose): replace(self._place(purpose, key)) for key in self.shadows for purpose in Purpose
+        }
+        self.has_vault_copy = True
+
+    def put_vault_back(self, *, same_run: bool) -> None:
+        """The vault comes up from the copy: as another run of its server, or as the same one with fewer writes."""
+        count = self._vault_client.get(keys.WRITES)
+        self._vault_client.flushall()
+        for name, value in self._copy:
+            if value.startswith("B:") and not same_run:
+                kind, epoch, _, tag = value.split(":")
+                value = f"{kind}:{epoch}:{_ANOTHER_RUN}:{tag}"  # noqa: PLW2901 - what the copy says of it
+            self._vault_client.set(name, value)
+        if not same_run:
+            self._vault_client.set(keys.WRITES, str(count))
+        self.vault_went_back |= same_run and dict(self._copy).get(keys.WRITES) != count
+        for (key, purpose), copy in self._places.items():
+            place = self._place(purpose, key)
+            place.go_back(copy) if not same_run else place.set(copy.kind, copy.epoch, copy.tag)
+        for key in self.shadows.keys() - {key for key, _ in self._places}:
+            for purpose in Purpose:
+                self._place(purpose, key).set("nothing")
+
     def time_out(self, purpose: Purpose, key: str) -> None:
         """A blob's time is over. Its server keeps the time in truth; a test has none to wait."""
         place = self._place(purpose, key)
-        if place.kind == "blob":
+        if place.kind in {"blob", "stale"}:
             for name in _NAMES[purpose]:
                 self._vault_client.delete(name(key))
             place.time_out()
@@ -164,4 +212,5 @@ class Ground:
             pipeline.get(name)
         stands = {name: value.split(":")[:2] for name, value in zip(names, pipeline.execute(), strict=True)}
         assert stands == expected
-        assert self._vault_client.dbsize() - self._vault_client.exists(keys.HIGH_WATER) == len(expected) + blobs
+        others = self._vault_client.exists(keys.HIGH_WATER, keys.WRITES)
+        assert self._vault_client.dbsize() - others == len(expected) + blobs

@@ -12,6 +12,9 @@ from ledger.states import MOVES, Phase, State, Verb
 NOW = 1_795_500_000_000  #: where the tests' clock begins
 HOUR_MS = 3_600_000
 HOST = "bank.example"
+#: Of a claim that no test looks at.
+NONCE = "0123456789abcdef"
+
 CHALLENGE = Challenge(pa_req="eJxVUt1u", md="270469967-9CA5EC5779A3358E", action="https://acs.example/")
 
 Place = tuple[State, Phase]

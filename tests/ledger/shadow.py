@@ -10,7 +10,7 @@ from tests.unit.ledger.table import ADVANCE, AS_SEEN, ENTERS, FINAL_NAMES, LATE,
 
 GENERATION = 1_000_000
 
-Kind = Literal["nothing", "blob", "tombstone", "closed"]
+Kind = Literal["nothing", "stale", "blob", "tombstone", "closed"]
 Request = Literal["transfer", "confirm"]
 
 _CELLS = {verb: cells(lines) for verb, lines in TABLE.items()}
@@ -22,20 +22,30 @@ class Place:
 
     kind: Kind = "nothing"
     epoch: int = 0
-    tag: str = ""
+    tag: str = ""  #: of a blob its tag, of a tombstone the nonce of the claim
+
+    @property
+    def is_free(self) -> bool:
+        return self.kind in {"nothing", "stale"}
 
     def set(self, kind: Kind, epoch: int = 0, tag: str = "") -> None:
         self.kind, self.epoch, self.tag = kind, epoch, tag
 
+    def go_back(self, copy: "Place") -> None:
+        """The server comes up from a copy: its blobs are another run's."""
+        self.set("stale" if copy.kind == "blob" else copy.kind, copy.epoch, copy.tag)
+
     def put(self, epoch: int, tag: str, *, over: bool) -> str:
-        if self.kind == "nothing" or (over and self.kind == "blob" and self.epoch < epoch):
+        if self.is_free or (over and self.kind == "blob" and self.epoch < epoch):
             self.set("blob", epoch, tag)
             return "STORED"
         return "SAME" if tag and (self.kind, self.epoch, self.tag) == ("blob", epoch, tag) else "PRESENT"
 
-    def burn(self, epoch: int) -> str:
+    def burn(self, epoch: int, nonce: str) -> str:
+        if (self.kind, self.epoch, self.tag) == ("tombstone", epoch, nonce):
+            return "unheard"
         if self.kind == "blob" and self.epoch == epoch:
-            self.set("tombstone", epoch)
+            self.set("tombstone", epoch, nonce)
             return "burnt"
         return "later" if self.kind == "blob" and self.epoch > epoch else self.kind
 
@@ -45,29 +55,29 @@ class Place:
             return True
         return self.kind == "blob" and self.epoch == epoch + 1
 
-    def unburn(self, epoch: int, tag: str) -> str:
-        if self.kind == "tombstone" and self.epoch == epoch:
+    def unburn(self, epoch: int, nonce: str, tag: str) -> str:
+        if (self.kind, self.epoch, self.tag) == ("tombstone", epoch, nonce):
             self.set("blob", epoch + 1, tag)
             return "OK"
         if self.kind == "blob" and self.epoch == epoch + 1:
             return "ALREADY"
-        return "NOTHING" if self.kind == "nothing" else "OTHER"
+        return "NOTHING" if self.is_free else "OTHER"
 
     def close(self, epoch: int) -> bool:
         if self.kind == "tombstone" and self.epoch >= epoch:
             return False
         if self.kind == "blob" and self.epoch == epoch:
             self.epoch += 1
-        elif self.kind == "nothing":
+        elif self.is_free:
             self.set("closed", epoch)
         return True
 
     def drop(self) -> None:
-        if self.kind == "blob":
+        if self.kind in {"blob", "stale"}:
             self.set("closed", self.epoch)
 
     def time_out(self) -> None:
-        if self.kind == "blob":
+        if self.kind in {"blob", "stale"}:
             self.set("nothing")
 
 

@@ -11,6 +11,7 @@ from ledger.states import State, Verb
 from ledger.vault import Burnt, Vault
 from tests.conftest import FakeClock
 from tests.ledger.making import claim, create, found, make
+from worker.card_custody import CardCustody
 from worker.consequences import Consequences
 from worker.policy import RetryRule
 from worker.scribe import Scribe
@@ -18,11 +19,16 @@ from worker.tries import Tries
 
 
 @pytest.fixture
-def scribe(ledger: Ledger, ledger_client: redis.Redis, vault: Vault, clock: FakeClock) -> Scribe:
+def custody(ledger: Ledger, vault: Vault, clock: FakeClock) -> CardCustody:
+    return CardCustody(vault=vault, ledger=ledger, clock=clock, park_s=900)
+
+
+@pytest.fixture
+def scribe(ledger: Ledger, ledger_client: redis.Redis, custody: CardCustody, clock: FakeClock) -> Scribe:
     consequences = Consequences(Lanes(ledger_client, clock), Events(ledger_client, clock), clock, "worker")
     return Scribe(
         ledger=ledger,
-        vault=vault,
+        custody=custody,
         consequences=consequences,
         clock=clock,
         actor="worker",
@@ -32,7 +38,7 @@ def scribe(ledger: Ledger, ledger_client: redis.Redis, vault: Vault, clock: Fake
 
 
 def test_who_got_no_token_does_not_bury_what_another_worker_is_sending(
-    ledger: Ledger, vault: Vault, scribe: Scribe, clock: FakeClock
+    ledger: Ledger, vault: Vault, custody: CardCustody, scribe: Scribe, clock: FakeClock
 ) -> None:
     """Two rings, two workers, one last try. One has the card in hand; the other one gets no token, and gives up.
 
@@ -41,9 +47,10 @@ def test_who_got_no_token_does_not_bury_what_another_worker_is_sending(
     record = create(ledger)
     vault.put(Purpose.CARD, record.key, record.epoch, "sealed", 60_000)
     claimed = claim(ledger, record)
-    assert isinstance(vault.burn(Purpose.CARD, record.key, record.epoch, claimed.sequence), Burnt)
+    assert isinstance(vault.burn(Purpose.CARD, record.key, record.epoch, claimed.sequence, claimed.claim_nonce), Burnt)
 
-    tries = Tries(scribe, vault, RetryRule(attempts=1), clock, 900, lambda: 0.5)
+    rule = RetryRule(attempts=1)
+    tries = Tries(scribe=scribe, custody=custody, rule=rule, clock=clock, park_s=900, chance=lambda: 0.5)
     tries.again(record, Verb.DEFER, "token_http_503")
 
     assert found(ledger, record).state is State.SENDING
@@ -56,7 +63,7 @@ def test_who_ends_a_queued_transfer_at_its_deadline_does_not_end_one_in_doubt(
     record = create(ledger)
     vault.put(Purpose.CARD, record.key, record.epoch, "sealed", 60_000)
     claimed = claim(ledger, record)
-    assert isinstance(vault.burn(Purpose.CARD, record.key, record.epoch, claimed.sequence), Burnt)
+    assert isinstance(vault.burn(Purpose.CARD, record.key, record.epoch, claimed.sequence, claimed.claim_nonce), Burnt)
     assert make(ledger, record, Verb.DOUBT)
     vault_client.flushall()
 

@@ -13,8 +13,9 @@ from ledger import keys
 from ledger.errors import VaultUnavailable
 from ledger.sealing import Purpose
 from ledger.servers import connect
-from ledger.vault import Burnt, Gone, Later, Put, There, Unburn, Vault
+from ledger.vault import Burnt, Gone, Later, Put, There, Unburn, Unheard, Vault
 from tests.ledger.looking import snapshot
+from tests.ledger.making import NONCE
 
 KEY = "251124000001"
 EPOCH = 1_000_005
@@ -27,7 +28,10 @@ SEAL = "the-seal:of/it"
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """`stands`: a letter of `_vault.lua`, and how far its epoch is from the asking one. `then`: what stands after."""
+    """`stands`: a letter of `_vault.lua`, and how far its epoch is from the asking one. `then`: what stands after.
+
+    S is a blob that another run wrote, O another claim's tombstone.
+    """
 
     call: str
     stands: str
@@ -51,6 +55,9 @@ ROWS = [
         B-1  STORED   B
         B    PRESENT  =
         B+1  PRESENT  =
+        S-1  STORED   B
+        S    STORED   B
+        S+1  STORED   B
         X-1  PRESENT  =
         X    PRESENT  =
         X+1  PRESENT  =
@@ -66,6 +73,7 @@ ROWS = [
         B-1  PRESENT  =
         B    SAME     =
         B+1  PRESENT  =
+        S    STORED   B
         X-1  PRESENT  =
         X    PRESENT  =
         X+1  PRESENT  =
@@ -89,13 +97,16 @@ ROWS = [
         B-1  blob       =
         B    sealed     X
         B+1  later      =
+        S    stale      =
         X-1  tombstone  =
-        X    tombstone  =
+        X    unheard    =
+        O    tombstone  =
         X+1  tombstone  =
         C-1  closed     =
         C    closed     =
         """,
-        {str(there): Gone(there) for there in There} | {"sealed": Burnt("the-seal:of/it"), "later": Later()},
+        {str(there): Gone(there) for there in There}
+        | {"sealed": Burnt("the-seal:of/it", NONCE, 0), "later": Later(), "unheard": Unheard()},
     ),
     *table(
         "refence",
@@ -105,6 +116,8 @@ ROWS = [
         B    yes  B+1
         B+1  yes  =
         B+2  no   =
+        S    no   =
+        S+1  no   =
         X-1  no   =
         X    no   =
         X+1  no   =
@@ -120,8 +133,11 @@ ROWS = [
         B    OTHER    =
         B+1  ALREADY  =
         B+2  OTHER    =
+        S    NOTHING  =
+        S+1  NOTHING  =
         X-1  OTHER    =
         X    OK       B+1
+        O    OTHER    =
         X+1  OTHER    =
         C    OTHER    =
         """,
@@ -134,6 +150,7 @@ ROWS = [
         B-1  yes  =
         B    yes  B+1
         B+1  yes  =
+        S    yes  C
         X-1  yes  =
         X    no   =
         X+1  no   =
@@ -148,8 +165,16 @@ def stand(client: redis.Redis, purpose: Purpose, what: str) -> None:
     if what == "-":
         return
     epoch = EPOCH + int(what[1:] or 0)
-    client.set(PLACES[purpose], f"{what[0]}:{epoch}" + (":tag" if what[0] == "B" else ""), px=TTL_MS)
-    if what[0] == "B":
+    run = str(client.info("server")["run_id"])[:8]
+    value = {
+        "B": f"B:{epoch}:{run}:tag",
+        "S": f"B:{epoch}:{run[::-1]}:tag",
+        "X": f"X:{epoch}:{NONCE}",
+        "O": f"X:{epoch}:another",
+        "C": f"C:{epoch}",
+    }[what[0]]
+    client.set(PLACES[purpose], value, px=TTL_MS)
+    if what[0] in "BS":
         client.set(SEALED[purpose], SEAL, px=TTL_MS)
 
 
@@ -158,9 +183,9 @@ def calls(vault: Vault, purpose: Purpose) -> dict[str, Callable[[], Any]]:
         "put_card": lambda: vault.put(Purpose.CARD, KEY, EPOCH, SEAL, TTL_MS, ""),
         "put_pares": lambda: vault.put(Purpose.PARES, KEY, EPOCH, SEAL, TTL_MS, "tag"),
         "put_another_pares": lambda: vault.put(Purpose.PARES, KEY, EPOCH, SEAL, TTL_MS, "other"),
-        "burn": lambda: vault.burn(purpose, KEY, EPOCH, 1),
-        "refence": lambda: vault.refence(purpose, KEY, EPOCH),
-        "unburn": lambda: vault.unburn(purpose, KEY, EPOCH, SEAL, TTL_MS, "tag"),
+        "burn": lambda: vault.burn(purpose, KEY, EPOCH, 1, NONCE),
+        "refence": lambda: vault.refence(purpose, KEY, EPOCH, {}),
+        "unburn": lambda: vault.unburn(purpose, KEY, EPOCH, Burnt(SEAL, NONCE, 0), TTL_MS, "tag"),
         "close": lambda: vault.close(purpose, KEY, EPOCH),
     }
 
@@ -203,7 +228,7 @@ def test_each_script_does_what_the_rules_say_and_no_more(
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in ROWS if row.stands.startswith(("X", "C"))], ids=lambda row: str(row)[4:40]
+    "row", [row for row in ROWS if row.stands.startswith(("X", "C", "O"))], ids=lambda row: str(row)[4:40]
 )
 def test_nothing_is_ever_put_over_a_tombstone_or_a_closed_mark_but_its_own_unburn(row: Row) -> None:
     assert row.then == "=" or (row.call, row.stands) == ("unburn", "X")
@@ -213,12 +238,12 @@ def test_the_tables_are_whole() -> None:
     """Each script meets each kind of content at a lower epoch, the same, and a higher one."""
     for call in ("put_card", "put_pares", "burn", "refence", "unburn", "close"):
         met = {row.stands for row in ROWS if row.call == call}
-        assert met >= {"-", "B-1", "B", "B+1", "X-1", "X", "X+1", "C"}, call
+        assert met >= {"-", "B-1", "B", "B+1", "S", "X-1", "X", "X+1", "C"}, call
 
 
 @pytest.mark.parametrize(
     ("stands", "there"),
-    [("-", There.NOTHING), ("B", There.BLOB), ("X", There.TOMBSTONE), ("C", There.CLOSED)],
+    [("-", There.NOTHING), ("S", There.STALE), ("B", There.BLOB), ("X", There.TOMBSTONE), ("C", There.CLOSED)],
 )
 def test_a_look_takes_nothing(vault: Vault, vault_client: redis.Redis, stands: str, there: There) -> None:
     stand(vault_client, Purpose.CARD, stands)
@@ -249,7 +274,7 @@ def test_who_looks_with_an_epoch_sees_no_blob_of_an_older_one(
     assert vault.look(Purpose.CARD, KEY, EPOCH) is there
 
 
-@pytest.mark.parametrize(("stands", "then"), [("-", None), ("B", "C"), ("X", "X"), ("C", "C")])
+@pytest.mark.parametrize(("stands", "then"), [("-", None), ("B", "C"), ("S", "C"), ("X", "X"), ("C", "C")])
 def test_a_drop_leaves_what_proves_something(
     vault: Vault, vault_client: redis.Redis, stands: str, then: str | None
 ) -> None:
@@ -260,15 +285,16 @@ def test_a_drop_leaves_what_proves_something(
 
     assert not vault_client.exists(*SEALED.values())
 
-    expected = None if then is None else f"{then}:{EPOCH}"
+    expected = None if then is None else f"{then}:{EPOCH}" + (f":{NONCE}" if then == "X" else "")
     assert [vault_client.get(place) for place in PLACES.values()] == [expected, expected]
 
 
 def test_a_burn_is_the_only_reader_and_reads_once(vault: Vault) -> None:
     vault.put(Purpose.CARD, KEY, EPOCH, "sealed", TTL_MS)
 
-    assert vault.burn(Purpose.CARD, KEY, EPOCH, 1) == Burnt("sealed")
-    assert vault.burn(Purpose.CARD, KEY, EPOCH, 1) == Gone(There.TOMBSTONE)
+    assert vault.burn(Purpose.CARD, KEY, EPOCH, 1, NONCE) == Burnt("sealed", NONCE, 0)
+    assert vault.burn(Purpose.CARD, KEY, EPOCH, 1, NONCE) == Unheard()
+    assert vault.burn(Purpose.CARD, KEY, EPOCH, 1, "another") == Gone(There.TOMBSTONE)
 
 
 def test_a_sealed_text_that_somebody_took_away_burns_as_one_that_does_not_open(
@@ -278,15 +304,15 @@ def test_a_sealed_text_that_somebody_took_away_burns_as_one_that_does_not_open(
     vault.put(Purpose.CARD, KEY, EPOCH, "sealed", TTL_MS)
     vault_client.delete(SEALED[Purpose.CARD])
 
-    assert vault.burn(Purpose.CARD, KEY, EPOCH, 1) == Burnt("")
+    assert vault.burn(Purpose.CARD, KEY, EPOCH, 1, NONCE) == Burnt("", NONCE, 0)
 
 
 def test_a_put_that_comes_late_can_not_be_burnt_under_a_later_epoch(vault: Vault) -> None:
     """A late put of the old generation proves nothing, and opens nothing."""
     vault.put(Purpose.CARD, KEY, EPOCH, "sealed", TTL_MS)
 
-    assert vault.burn(Purpose.CARD, KEY, EPOCH + 1_000_000, 1) == Gone(There.BLOB)
-    assert not vault.refence(Purpose.CARD, KEY, EPOCH + 1_000_000)
+    assert vault.burn(Purpose.CARD, KEY, EPOCH + 1_000_000, 1, NONCE) == Gone(There.BLOB)
+    assert not vault.refence(Purpose.CARD, KEY, EPOCH + 1_000_000, {})
 
 
 @pytest.mark.parametrize("seal", ["plain", "with:colons", "", "1.abcd.b64-_", "x" * 100_000])
@@ -294,14 +320,18 @@ def test_a_put_that_comes_late_can_not_be_burnt_under_a_later_epoch(vault: Vault
 def test_a_seal_comes_out_as_it_went_in(vault: Vault, seal: str, tag: str) -> None:
     for purpose in Purpose:
         vault.put(purpose, KEY, EPOCH, seal, TTL_MS, tag)
-        assert vault.burn(purpose, KEY, EPOCH, 1) == Burnt(seal)
-        assert vault.unburn(purpose, KEY, EPOCH, seal, TTL_MS, tag) is Unburn.DONE
-        assert vault.burn(purpose, KEY, EPOCH + 1, 1) == Burnt(seal)
+        burnt = vault.burn(purpose, KEY, EPOCH, 1, NONCE)
+        assert isinstance(burnt, Burnt)
+        assert burnt.sealed == seal
+        assert vault.unburn(purpose, KEY, EPOCH, burnt, TTL_MS, tag) is Unburn.DONE
+        again = vault.burn(purpose, KEY, EPOCH + 1, 1, NONCE)
+        assert isinstance(again, Burnt)
+        assert again.sealed == seal
 
 
 def test_a_batch_of_cards_is_put_each_on_its_own(vault: Vault) -> None:
     vault.put(Purpose.CARD, "000002", EPOCH, "old", TTL_MS)
-    vault.burn(Purpose.CARD, "000002", EPOCH, 1)
+    vault.burn(Purpose.CARD, "000002", EPOCH, 1, NONCE)
 
     puts = vault.put_cards([(key, EPOCH, "sealed", TTL_MS) for key in ("000001", "000002", "000003")])
 
@@ -312,9 +342,9 @@ def test_the_vault_remembers_the_highest_sequence_at_which_something_was_taken(v
     assert vault.high_water() == 0
     for n, (sequence, highest) in enumerate([(7, 7), (5, 7), (12, 12)]):
         vault.put(Purpose.CARD, f"00000{n}", EPOCH, "sealed", TTL_MS)
-        vault.burn(Purpose.CARD, f"00000{n}", EPOCH, sequence)
+        vault.burn(Purpose.CARD, f"00000{n}", EPOCH, sequence, NONCE)
         assert vault.high_water() == highest
-    vault.burn(Purpose.CARD, "000009", EPOCH, 99)
+    vault.burn(Purpose.CARD, "000009", EPOCH, 99, NONCE)
     assert vault.high_water() == 12
 
 

@@ -14,6 +14,10 @@ def possible(ground: Ground) -> list[Trouble]:
     found = [trouble for shadow in ground.shadows.values() for trouble in _of_one(ground, shadow)]
     if any(place.kind != "nothing" for shadow in ground.shadows.values() for place in (shadow.card, shadow.pares)):
         found.append(("the vault forgets everything", ground.forget_everything))
+        found.append(("somebody copies the vault", ground.copy_vault))
+    if ground.has_vault_copy:
+        found.append(("the vault goes back to the copy", partial(ground.put_vault_back, same_run=False)))
+        found.append(("the vault's machine goes back", partial(ground.put_vault_back, same_run=True)))
     return found
 
 
@@ -31,7 +35,7 @@ def _of_one(ground: Ground, shadow: Shadow) -> list[Trouble]:
     if bank.word == "paid":
         found.append((f"the bank gives {shadow.key} back", partial(setattr, bank, "word", "given_back")))
     for purpose, place in ((Purpose.CARD, shadow.card), (Purpose.PARES, shadow.pares)):
-        if place.kind == "blob":
+        if place.kind in {"blob", "stale"}:
             found.append((f"the {purpose} of {shadow.key} times out", partial(ground.time_out, purpose, shadow.key)))
     return found
 

@@ -16,6 +16,7 @@ from ledger.sealing import Purpose
 from ledger.servers import connect
 from ledger.states import State, Verb
 from ledger.vault import There, Vault
+from tests.ledger.making import NONCE
 from tests.ops.conftest import OPERATOR, Cli, Into
 
 WHY = ("--reason", "the client called")
@@ -184,7 +185,7 @@ def test_one_whose_card_was_taken_out_is_in_doubt_and_not_cancelled(
 ) -> None:
     record = into(State.QUEUED)
     vault.put(Purpose.CARD, record.key, record.epoch, "sealed", 60_000)
-    vault.burn(Purpose.CARD, record.key, record.epoch, 1)
+    vault.burn(Purpose.CARD, record.key, record.epoch, 1, NONCE)
 
     said = transfers("cancel", "payout-1", *WHY)
 

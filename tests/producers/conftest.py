@@ -24,6 +24,7 @@ from ledger.vault import Burnt, Vault
 from producers import PanCard, ProducerSettings, Receiver, SavedCard, TransferIntent, Transfers
 from producers.parts import Parts
 from tests.conftest import FakeClock
+from tests.ledger.making import NONCE
 
 #: Nobody listens here.
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -159,7 +160,7 @@ class Hands:
         return replace(record, state=moved.state, epoch=moved.epoch)
 
     def burn(self, record: Record, purpose: Purpose = Purpose.CARD) -> bytes:
-        burnt = self.vault.burn(purpose, record.key, record.epoch, 1)
+        burnt = self.vault.burn(purpose, record.key, record.epoch, 1, NONCE)
         assert isinstance(burnt, Burnt)
         return self.opener.open(burnt.sealed, purpose, record.key)
 

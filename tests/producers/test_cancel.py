@@ -13,6 +13,7 @@ from ledger.vault import Gone, There, Vault
 from producers import Cancel, IntentRejected, LedgerUnavailable, NotFound, Transfers, VaultUnavailable
 from producers.parts import Parts
 from tests.conftest import FakeClock
+from tests.ledger.making import NONCE
 from tests.producers.conftest import Hands, build, by_pan
 
 Rung = Callable[[], list[tuple[str, str]]]
@@ -56,8 +57,8 @@ def test_nobody_can_send_between_the_close_and_the_cancel(parts: Parts, key: str
         build(parts, ledger=Dies(parts.ledger.client, parts.clock)).cancel(key, reason=WHY)
 
     claimed = hands.claim(key)
-    assert not isinstance(vault.burn(Purpose.CARD, key, claimed.epoch, 1), Gone), "later, not lost"
-    assert vault.refence(Purpose.CARD, key, FIRST_EPOCH), "the sweeper has its proof, and queues it again"
+    assert not isinstance(vault.burn(Purpose.CARD, key, claimed.epoch, 1, NONCE), Gone), "later, not lost"
+    assert vault.refence(Purpose.CARD, key, FIRST_EPOCH, {}), "the sweeper has its proof, and queues it again"
 
 
 def test_a_dead_transfer_is_cancelled(transfers: Transfers, key: str, hands: Hands) -> None:
@@ -118,7 +119,7 @@ def test_a_card_that_was_taken_out_after_all_is_doubt_and_not_a_cancel(
     transfers: Transfers, key: str, hands: Hands, vault: Vault, clock: FakeClock, rung: Rung, state: State
 ) -> None:
     """The vault remembers a send that the ledger has forgotten."""
-    vault.burn(Purpose.CARD, key, FIRST_EPOCH, 1)
+    vault.burn(Purpose.CARD, key, FIRST_EPOCH, 1, NONCE)
     hands.bring(key, state)
 
     assert transfers.cancel(key, reason=WHY) is Cancel.TOO_LATE

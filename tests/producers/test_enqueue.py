@@ -133,8 +133,6 @@ class TestReplay:
             with pytest.raises(LedgerUnavailable):
                 transfers.enqueue(by_pan())
 
-        assert not transfers.enqueue(by_pan()).replayed
-
     def test_a_replay_says_the_state_as_of_now_and_touches_nothing(
         self, transfers: Transfers, hands: Hands, rung: Rung
     ) -> None:

@@ -127,12 +127,11 @@ def start_worker(place: Place, name: str) -> WorkerProcess:
     worker.scribe._ending = ending
     housekeeper = Housekeeper(
         ledger=ledger,
-        vault=vault,
+        custody=worker.custody,
         breakers=worker.breakers,
         lanes=worker.lanes,
         events=worker.events,
         gate=worker.gate,
-        steps=worker.steps,
         ask_harmless=lambda host: bank.ask_harmless(host, TERMINALS["main"]),
         examine=lambda: _examine(ledger, vault),
         keep_ms=_FOR_EVER_MS,

@@ -3,6 +3,7 @@
 Under the wire are the real servers. On it a command may not arrive, its reply may be lost, and a server may be away.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,14 +13,17 @@ from ledger import scripts
 from tests.simulation.line import Command, Line
 from tests.simulation.world import Process, World
 
-NAMES = ("create", "claim", "move", "probe", "vault_put", "vault_burn", "vault_refence", "vault_unburn", "vault_close",
-          "vault_drop", "vault_look")  # fmt: skip
+NAMES = ("create", "claim", "move", "probe", "remember_vault", "vault_put", "vault_burn", "vault_refence",
+          "vault_unburn", "vault_close", "vault_drop", "vault_look", "vault_count")  # fmt: skip
 _SCRIPTS = {scripts._digest(scripts.text_of(name)): name for name in NAMES}
 _WRITES = frozenset({"EVALSHA", "HSET", "HDEL", "XADD"})
 
 #: Where the scripts that store a blob have its time to live.
-_TTL = 7
+_TTL = {"vault_put": 8, "vault_unburn": 9}
 _FOR_EVER_MS = 10**10
+
+#: Where the vault's scripts ask which run of their server this is.
+_ASKS_ITS_RUN = re.compile("^local RUN = .*$", re.MULTILINE)
 
 _TIME_OUT = """
 local value = redis.call('GET', KEYS[1])
@@ -42,6 +46,7 @@ class Server:
         self.line = line
         self.away_until_ms = 0
         self.runs = 1  #: so many times it was started
+        self._digests: dict[tuple[str, int], str] = {}  #: of the vault's scripts, in each of its runs
         self.blobs: dict[str, int] = {}  #: of the vault: until when each place keeps what was put there
         self.before_write: Hook = _nothing
         self.after_write: Hook = _nothing
@@ -56,7 +61,7 @@ class Server:
         is_write = any(command[0] in _WRITES for command in commands)
         if is_write:
             self.before_write()
-        replies = self.line.ask(*(self._without_time(command) for command in commands))
+        replies = self.line.ask(*(self._in_this_run(self._without_time(command)) for command in commands))
         for command, reply in zip(commands, replies, strict=True):
             world.tell(process.name, _named(command), "->", reply)
         if is_write:
@@ -69,11 +74,22 @@ class Server:
 
     def _without_time(self, command: Command) -> Command:
         """A blob lives in the world's time, and not in the server's."""
-        if command[0] != "EVALSHA" or _SCRIPTS[str(command[1])] not in {"vault_put", "vault_unburn"}:
+        at = _TTL.get(_SCRIPTS[str(command[1])]) if command[0] == "EVALSHA" else None
+        if at is None:
             return command
-        place, ttl_ms = str(command[3]), int(command[_TTL])
+        place, ttl_ms = str(command[3]), int(command[at])
         self.blobs[place] = self.world.clock.now_ms() + ttl_ms
-        return (*command[:_TTL], _FOR_EVER_MS, *command[_TTL + 1 :])
+        return (*command[:at], _FOR_EVER_MS, *command[at + 1 :])
+
+    def _in_this_run(self, command: Command) -> Command:
+        """The real server has one run for all worlds: a script is told the run that it has in this one."""
+        name = _SCRIPTS.get(str(command[1]), "") if command[0] == "EVALSHA" else ""
+        if not name.startswith("vault_"):
+            return command
+        if (name, self.runs) not in self._digests:
+            text = _ASKS_ITS_RUN.sub(f"local RUN = '{self.runs:08x}'", scripts.text_of(name))
+            self._digests[name, self.runs] = str(self.line.one("SCRIPT", "LOAD", text))
+        return (command[0], self._digests[name, self.runs], *command[2:])
 
     def time_out(self) -> None:
         """The blobs whose time is over."""
@@ -103,12 +119,11 @@ class Wire:
     def script_load(self, text: str) -> Any:
         return self._one("SCRIPT", "LOAD", text)
 
-    def info(self, section: str) -> dict[str, str]:
-        self._one("INFO", section)
-        return {"run_id": str(self._server.runs)}
-
     def get(self, name: str) -> Any:
         return self._one("GET", name)
+
+    def hget(self, name: str, field: str) -> Any:
+        return self._one("HGET", name, field)
 
     def hgetall(self, name: str) -> dict[str, str]:
         return _pairs(self._one("HGETALL", name))

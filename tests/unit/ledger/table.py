@@ -18,6 +18,8 @@ TABLE: dict[str, list[str]] = {
     "requeue_confirm": ["confirming in_doubt > resumed"],
     "give_up": ["queued > dead"],
     "die": ["sending in_doubt > dead"],
+    "lose_card": ["in_doubt > dead"],
+    "add_evidence": ["= in_doubt held"],
     "resume": ["parked > resumed"],
     "remember": ["queued dead > in_doubt"],
     "remember_confirm": ["parked > in_doubt"],
@@ -42,8 +44,10 @@ TABLE: dict[str, list[str]] = {
 
 #: What else must hold, and what else changes. What is not named keeps the epoch, and asks for the very same one.
 LATE = {"pay", "decline"}
-AS_SEEN = {"wonder", "hold", "expire", "cancel", "revive", "ask", "drop", "ring"}  #: nothing happened since it was read
-PHASE = {"park": "send", "requeue": "send", "die": "send", "requeue_confirm": "confirm"}
+AS_SEEN = {  #: nothing happened since it was read
+    "wonder", "hold", "expire", "cancel", "revive", "ask", "drop", "ring", "lose_card", "add_evidence",
+}  # fmt: skip
+PHASE = {"park": "send", "requeue": "send", "die": "send", "lose_card": "send", "requeue_confirm": "confirm"}
 ENTERS = {"resume": "confirm", "remember_confirm": "confirm"}
 ADVANCE = {
     "recard": "generation",

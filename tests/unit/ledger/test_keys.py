@@ -15,6 +15,7 @@ MADE: dict[str, str] = {
     "handle": keys.handle("abc"),
     "md": keys.md("270469967-9CA5EC5779A3358E"),
     "card": keys.card("251124000001"),
+    "cards": keys.cards(),
     "pares": keys.pares("251124000001"),
     "sealed_card": keys.sealed_card("251124000001"),
     "sealed_pares": keys.sealed_pares("251124000001"),
@@ -30,7 +31,7 @@ def test_a_key_lies_under_transfers_with_the_one_hash_tag(key: str) -> None:
 def test_every_function_is_tried_here() -> None:
     made = {name for name, made in inspect.getmembers(keys, inspect.isfunction) if made.__module__ == keys.__name__}
 
-    assert made == {*MADE, "suffix_record"} - {"record in a space"}
+    assert made == {*MADE, "suffix_record", "place"} - {"record in a space"}
 
 
 def test_no_two_things_share_a_key() -> None:
@@ -48,6 +49,11 @@ def test_what_a_producer_or_the_bank_says_never_reaches_another_key(text: str) -
 
 def test_a_record_is_found_by_its_suffix_alone() -> None:
     assert keys.record("251124000001") == keys.record("000001") == keys.suffix_record("main", 1)
+
+
+def test_a_transfer_that_is_made_anew_on_another_day_has_the_same_places_in_the_vault() -> None:
+    for place in (keys.card, keys.pares, keys.sealed_card, keys.sealed_pares):
+        assert place("251124000001") == place("261231000001") != place("kiosk:251124000001")
 
 
 def test_an_md_of_any_length_makes_a_short_key() -> None:

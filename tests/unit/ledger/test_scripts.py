@@ -22,6 +22,8 @@ VERBS = [name for name in NAMES if not name.startswith("_")]
 
 #: A label, and a number with two blanks before it: so a header names what it takes.
 _LABEL = re.compile(r"^-- (KEYS|ARGV|Replies)\b")
+#: A word that a script answers: by itself, or by the vault's `reply`.
+_REPLIED = re.compile(r"(?:\{|reply\()'([A-Z]+)'")
 _NUMBER = re.compile(r"(?:^| {2,})(\d+) (?=\S)")
 
 
@@ -66,11 +68,11 @@ def used_numbers(name: str, label: str) -> set[int]:
 def replied_words(name: str) -> set[str]:
     """The words that the script can answer: its own, and those of the shared functions that it calls."""
     own = code_of(own_text(name))
-    words = set(re.findall(r"\{'([A-Z]+)'", own))
+    words = set(re.findall(_REPLIED, own))
     shared = shared_of(name)
     for function, body in _functions(own_text(shared)) if shared else []:
         if re.search(rf"\b{function}\(", own):
-            words |= set(re.findall(r"\{'([A-Z]+)'", body))
+            words |= set(re.findall(_REPLIED, body))
     return words
 
 
@@ -139,7 +141,8 @@ def test_what_create_brings_is_a_record() -> None:
 def test_python_knows_every_word_of_the_vault() -> None:
     assert {put.value for put in Put} == named_words("vault_put")
     assert {unburn.value for unburn in Unburn} == named_words("vault_unburn")
-    kinds = set(re.findall(r"\b[BXC] = '(\w+)'", code_of(own_text("_vault")))) | {"nothing"}
+    code = code_of(own_text("_vault"))
+    kinds = set(re.findall(r"\b[XC] = '(\w+)'", code)) | set(re.findall(r"'(nothing|stale|blob)'", code))
     assert {there.value for there in There} == kinds
 
 

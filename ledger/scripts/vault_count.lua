@@ -1,0 +1,5 @@
+-- vault_count: which run of the server this is, and how many writes it has seen.
+--
+-- Replies  OK
+
+return reply('OK')

@@ -1,0 +1,105 @@
+"""The custody of the cards: the worker's only way to the vault.
+
+A vault that is away, or in which something is missing, may have lost more than that: every call here remembers it, so
+that no older transfer is claimed before somebody has looked whether its card is there.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ledger.clock import Clock
+from ledger.errors import VaultUnavailable
+from ledger.ledger import Ledger
+from ledger.record import Record
+from ledger.replies import Moved
+from ledger.sealing import Purpose
+from ledger.states import Phase
+from ledger.vault import FREE, Burnt, Gone, Later, Run, There, Unburn, Unheard, Vault
+
+#: A producer's clock and this one's may each be a second off the servers'.
+_SKEW_MS = 2_000
+
+
+class CardCustody:
+    def __init__(self, *, vault: Vault, ledger: Ledger, clock: Clock, park_s: int) -> None:
+        self.vault = vault
+        self._ledger = ledger
+        self._clock = clock
+        self._park_ms = park_s * 1000
+        self._forgot_at = clock.now_ms()  #: what the vault held then it may have forgotten
+
+    def is_card_missing(self, record: Record) -> bool:
+        """Is it known to be? A claimed transfer without its card is lost; a queued one can still receive a new card.
+
+        A card that was put in since the vault was last seen to forget is not looked for: it would cost a round trip.
+        """
+        if not record.rings and record.created > self._forgot_at + _SKEW_MS:
+            return False
+        with self._heeded():
+            there = self.vault.look(Purpose.CARD, record.key, record.epoch)
+        if there in FREE:
+            self.forgot()
+        return there in FREE or there is There.CLOSED
+
+    def burn(self, purpose: Purpose, record: Record, claim: Moved) -> Burnt | Later | Gone | Unheard:
+        """Take the card out, or the PaRes: once. A vault that does not answer may have given it out: `Unheard`."""
+        try:
+            with self._heeded():
+                burnt = self.vault.burn(purpose, record.key, record.epoch, claim.sequence, claim.claim_nonce)
+        except VaultUnavailable:
+            return Unheard()
+        if isinstance(burnt, Gone) and burnt.there in FREE:
+            self.forgot()
+        return burnt
+
+    def put_back(self, record: Record, burnt: Burnt) -> Unburn:
+        """With proof that nothing was sent: the card, or the PaRes, for the next epoch."""
+        is_card = record.phase is Phase.SEND
+        purpose = Purpose.CARD if is_card else Purpose.PARES
+        ttl_ms = max(record.expires - self._clock.now_ms(), 1) if is_card else self._park_ms
+        with self._heeded():
+            unburnt = self.vault.unburn(purpose, record.key, record.epoch, burnt, ttl_ms, record.pares)
+        if unburnt is Unburn.NOTHING:
+            self.forgot()
+        return unburnt
+
+    def is_untouched(self, record: Record) -> bool:
+        """Is the card still there under this epoch? Then nothing was sent, and nothing can be: it goes to the next."""
+        with self._heeded():
+            return self.vault.refence(Purpose.CARD, record.key, record.epoch, self._ledger.vault_runs())
+
+    def close(self, record: Record) -> bool:
+        """Before a transfer ends unsent. False: its card was taken out after all."""
+        with self._heeded():
+            return self.vault.close(Purpose.CARD, record.key, record.epoch)
+
+    def drop(self, record: Record) -> None:
+        with self._heeded():
+            self.vault.drop(record.key)
+
+    def was_taken(self, purpose: Purpose, record: Record) -> bool:
+        """Does a tombstone say so, under whichever claim?"""
+        with self._heeded():
+            return self.vault.tombstone(purpose, record.key) is not None
+
+    def was_taken_by_another(self, record: Record) -> bool:
+        """Was the card taken out under another claim than the record's last one?"""
+        with self._heeded():
+            return self.vault.tombstone(Purpose.CARD, record.key) not in {None, record.claim_nonce}
+
+    def observe(self) -> Run:
+        """Which run of the vault's server this is, and how many writes it has seen. Often enough, it shows a copy."""
+        with self._heeded():
+            return self.vault.count()
+
+    def forgot(self) -> None:
+        """The vault loses everything on restart, so one missing card means that others may be missing."""
+        self._forgot_at = self._clock.now_ms()
+
+    @contextmanager
+    def _heeded(self) -> Iterator[None]:
+        try:
+            yield
+        except VaultUnavailable:
+            self.forgot()
+            raise
