@@ -158,6 +158,8 @@ class Ledger(Reader):
         quiet: bool = False,
         challenge: Challenge | None = None,
         vault: Run | None = None,
+        claim: str = "",
+        as_seen: bool = False,
     ) -> Call:
         """`due`: when somebody must look again, for what is not final. `fields`: what to set, by `Record`'s names."""
         row = MOVES[verb]
@@ -180,7 +182,8 @@ class Ledger(Reader):
             "moves": row.moves,
             "epoch": str(record.epoch),
             "late": row.late or None,
-            "version": str(record.version) if row.as_seen else None,
+            "version": str(record.version) if row.as_seen or as_seen else None,
+            "claim": claim or None,
             "rings": str(record.rings) if verb is Verb.RING else None,
             "phase": row.phase,
             "due": None if due is None else str(due),

@@ -98,10 +98,10 @@ _SEALED = {Purpose.CARD: keys.sealed_card, Purpose.PARES: keys.sealed_pares}
 class Vault:
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
-        self.went_back = False  #: a run of its server that knew more writes before: its machine was put back
         self._scripts = Scripts(client, _NAMES)
         self._most: dict[str, int] = {}  #: by run: the most writes that this process was told of
-        self._run_id = ""
+        self._run_id, self._writes = "", 0  #: of the last answer
+        self._put_back: set[str] = set()  #: the runs that knew more writes before
         self._lock = threading.Lock()
 
     def put(self, purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str = "") -> Put:
@@ -132,19 +132,33 @@ class Vault:
             case _:
                 return Gone(There(reply[1]))
 
-    def refence(self, purpose: Purpose, key: str, epoch: int, told: Mapping[str, int]) -> bool:
+    def refence(self, purpose: Purpose, key: str, epoch: int, told: Run) -> bool:
         """True: nothing was sent under this epoch, and nothing can be. False is no proof of anything.
 
-        `told` is what the ledger was told of this server's runs and their writes (`Reader.vault_runs`).
+        `told`: a run, and the most writes of it that the ledger was told of, read after the transfer's record.
         """
-        run = self.count()
         if self.went_back:
             return False
-        args = (epoch, run.id, max(told.get(run.id, 0), self._most.get(run.id, 0)))
-        word = self._run(("vault_refence", (_PLACES[purpose](key), keys.WRITES), args))[0]
+        with self._lock:
+            most = max(told.writes, self._most.get(told.id, 0))
+        word = self._run(("vault_refence", (_PLACES[purpose](key), keys.WRITES), (epoch, told.id, most)))[0]
         if word == "BEHIND":
-            self.went_back = True
+            self.compare(Run(told.id, most))
         return word in {"OK", "ALREADY"}
+
+    def compare(self, told: Run) -> None:
+        """What others were told of a run counts as if this process had been told."""
+        with self._lock:
+            if told.writes > self._most.get(told.id, 0):
+                self._most[told.id] = told.writes
+            if told.id == self._run_id and self._writes < self._most[told.id]:
+                self._put_back.add(told.id)
+
+    @property
+    def went_back(self) -> bool:
+        """Did the run that answered last know more writes before? Then its machine was put back to an older copy."""
+        with self._lock:
+            return self._run_id in self._put_back
 
     def unburn(self, purpose: Purpose, key: str, epoch: int, burnt: Burnt, ttl_ms: int, tag: str = "") -> Unburn:
         """Only with proof that nothing was sent: the blob again, over this burn's own tombstone, for the next epoch."""
@@ -205,8 +219,8 @@ class Vault:
         run, writes = reply[0], int(reply[1])
         with self._lock:
             if writes < before.get(run, 0):
-                self.went_back = True
-            self._run_id = run
+                self._put_back.add(run)
+            self._run_id, self._writes = run, writes
             self._most[run] = max(writes, self._most.get(run, 0))
         return list(reply[2:])
 

@@ -66,7 +66,7 @@ class CardCustody:
     def is_untouched(self, record: Record) -> bool:
         """Is the card still there under this epoch? Then nothing was sent, and nothing can be: it goes to the next."""
         with self._heeded():
-            return self.vault.refence(Purpose.CARD, record.key, record.epoch, self._ledger.vault_runs())
+            return self.vault.refence(Purpose.CARD, record.key, record.epoch, self._told())
 
     def close(self, record: Record) -> bool:
         """Before a transfer ends unsent. False: its card was taken out after all."""
@@ -91,6 +91,18 @@ class CardCustody:
         """Which run of the vault's server this is, and how many writes it has seen. Often enough, it shows a copy."""
         with self._heeded():
             return self.vault.count()
+
+    def compare(self) -> None:
+        """With what others were told of this run and have told the ledger; and tell it what this process was told."""
+        with self._heeded():
+            self.vault.compare(self._told())
+        seen = self.vault.seen
+        if seen:
+            self._ledger.remember_vault(seen)
+
+    def _told(self) -> Run:
+        run = self.vault.count()
+        return Run(run.id, self._ledger.vault_runs().get(run.id, 0))
 
     def forgot(self) -> None:
         """The vault loses everything on restart, so one missing card means that others may be missing."""

@@ -87,8 +87,7 @@ class Housekeeper:
             self._said = said
         if not findings:
             self._ledger.seen = max(self._ledger.seen, self._custody.vault.high_water())
-            if self._vault_run:
-                self._ledger.remember_vault(self._vault_run)
+            self._custody.compare()
         return not findings
 
     def _observe_the_vault(self) -> None:

@@ -78,7 +78,7 @@ class Journey:
                 return steps.give_back(record, burnt, why_not)
             cards = steps.open_cards(record, burnt)
             if cards is None:
-                return scribe.die(record, "card_unreadable")
+                return scribe.die(record, "card_unreadable", nonce=claim.claim_nonce)
             if not lease.stands():
                 return steps.give_back(record, burnt, "lease_over")
             outcome = self.bank.transfer(gate.terminal(record), token, order=gate.order(record), cards=cards)

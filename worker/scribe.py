@@ -66,7 +66,8 @@ class Scribe:
         now = self._clock.now_ms()
         first = now + policy.INQUIRY_LADDER_S[0] * 1000 if self._has_status else now
         known: dict[str, str | int] = {"reason": reason, "evidence": evidence, **(fields or {})}
-        moved = self.move(record, verb, due=first, fields=newly_doubted(now, first) | known)
+        claim = nonce if evidence is bank.Evidence.NOT_SENT else ""  # another claim's worker may be sending
+        moved = self.move(record, verb, due=first, fields=newly_doubted(now, first) | known, claim=claim)
         if isinstance(moved, Refused) and nonce:
             self._add_evidence(record, evidence, nonce)
 
@@ -89,11 +90,20 @@ class Scribe:
                 return
 
     def die(
-        self, record: Record, reason: str, *, verb: Verb = Verb.DIE, fields: dict[str, str | int] | None = None
+        self,
+        record: Record,
+        reason: str,
+        *,
+        verb: Verb = Verb.DIE,
+        nonce: str = "",
+        as_seen: bool = False,
+        fields: dict[str, str | int] | None = None,
     ) -> None:
+        """`nonce`: of the claim whose worker has the proof; `as_seen`: the proof is of the record as it was read."""
         at = policy.tomorrow_ms(self._clock.now_ms())
         known: dict[str, str | int] = {"reason": reason, "evidence": bank.Evidence.NOT_SENT, "rings": 0, "next": at}
-        self.move(record, verb, due=at, fields=known | (fields or {}), unset=("asked",))
+        known |= fields or {}
+        self.move(record, verb, due=at, fields=known, unset=("asked",), claim=nonce, as_seen=as_seen)
 
     def end(self, record: Record, verb: Verb, *, reason: str, fields: dict[str, str | int] | None = None) -> None:
         if self.move(record, verb, fields={"reason": reason} | (fields or {}), unset=UNFINISHED_FIELDS):

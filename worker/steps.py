@@ -135,9 +135,9 @@ class Steps:
             case None:
                 self._scribe.doubt(record, reason, evidence=bank.Evidence.NOT_SENT, nonce=burnt.nonce)
             case Unburn.DONE | Unburn.ALREADY:
-                self._tries.again(record, _BACK[record.phase], reason)
+                self._tries.again(record, _BACK[record.phase], reason, nonce=burnt.nonce)
             case Unburn.NOTHING if record.phase is Phase.SEND:
-                self._scribe.die(record, "card_lost")
+                self._scribe.die(record, "card_lost", nonce=burnt.nonce)
             case Unburn.NOTHING:
                 self._scribe.doubt(record, "pares_lost", evidence=bank.Evidence.NOT_SENT, nonce=burnt.nonce)
             case Unburn.OTHER:

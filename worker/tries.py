@@ -35,8 +35,13 @@ class Tries:
         self._park_ms = park_s * 1000
         self._chance = chance
 
-    def again(self, record: Record, verb: Verb, reason: str, retry_after_s: float | None = None) -> None:
-        """One more try is over without a byte sent. `verb` is how the transfer comes back to its queue."""
+    def again(
+        self, record: Record, verb: Verb, reason: str, retry_after_s: float | None = None, *, nonce: str = ""
+    ) -> None:
+        """One more try is over without a byte sent. `verb` is how the transfer comes back to its queue.
+
+        `nonce`: of the claim, where its own worker says so. A sweeper says so of the record as it has read it.
+        """
         now_ms, attempts = self._clock.now_ms(), record.attempts + 1
         deadline_ms = record.expires if record.phase is Phase.SEND else record.parked_until + self._park_ms
         decision = policy.next_try(
@@ -47,18 +52,29 @@ class Tries:
             retry_after_s=retry_after_s,
             chance=self._chance,
         )
+        is_proof_of_sweeper = not nonce and verb is not Verb.DEFER
         is_over = record.phase is Phase.CONFIRM and now_ms >= deadline_ms
         fields: dict[str, str | int] = {"attempts": attempts, "evidence": Evidence.NOT_SENT}
         if isinstance(decision, policy.Retry) and not is_over:
             fields |= {"next": decision.at_ms, "rings": 0, "reason": reason}
-            self._scribe.move(record, verb, due=decision.at_ms, fields=fields, unset=("asks", "reads", "read"))
+            self._scribe.move(
+                record,
+                verb,
+                due=decision.at_ms,
+                fields=fields,
+                unset=("asks", "reads", "read"),
+                claim=nonce,
+                as_seen=is_proof_of_sweeper,
+            )
         elif record.phase is Phase.CONFIRM:
             fields = {"attempts": attempts}
-            self._scribe.doubt(record, "confirm_attempts_used_up", evidence=Evidence.NOT_SENT, fields=fields)
+            why = "confirm_attempts_used_up"
+            self._scribe.doubt(record, why, evidence=Evidence.NOT_SENT, nonce=nonce, fields=fields)
         elif verb is Verb.DEFER:
             self._give_up(record, fields | {"message": reason})
         else:
-            self._scribe.die(record, "attempts_used_up", fields=fields | {"message": reason})
+            fields |= {"message": reason}
+            self._scribe.die(record, "attempts_used_up", fields=fields, nonce=nonce, as_seen=is_proof_of_sweeper)
 
     def _give_up(self, record: Record, fields: dict[str, str | int]) -> None:
         """Never sent, says the ledger. A card that is moved to the next epoch proves it; a requeue finds it there."""

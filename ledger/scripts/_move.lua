@@ -7,6 +7,7 @@
 --         epoch, late   the record's epoch must be this one, or with `late` this one or lower
 --         phase         the record's phase must be this one
 --         version       the record's version must be this one
+--         claim         the record's last claim must have had this nonce: another claim's worker may be sending
 --         rings         it must have been rung for this often: of many sweepers, one rings
 --         due           when somebody must look again (ms); none ends the transfer
 --         set, unset    fields of the record, as {name: text} and [name]
@@ -34,11 +35,13 @@ local function check(m, r)
   end
   if m.phase and m.phase ~= r.phase then return refused end
   if m.version and m.version ~= r.version then return refused end
+  if m.claim and m.claim ~= r.claim_nonce then return refused end
   if m.rings and m.rings ~= (r.rings or '0') then return refused end
 end
 
 local function read()
-  local names = {'key', 'state', 'phase', 'epoch', 'version', 'since', 'amount', 'currency', 'reference', 'terminal', 'rings'}
+  local names = {'key', 'state', 'phase', 'epoch', 'version', 'since', 'amount', 'currency', 'reference', 'terminal', 'rings',
+    'claim_nonce'}
   local values = redis.call('HMGET', KEYS[1], unpack(names))
   local r = {}
   for i, name in ipairs(names) do r[name] = values[i] end

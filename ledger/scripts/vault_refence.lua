@@ -1,10 +1,13 @@
 -- vault_refence: move an untouched blob to the next epoch. Done, or done already, is the proof that no send began under
--- the old epoch, and that none can.
+-- the old epoch, and that none can. A blob comes to a later epoch of its generation only untouched, or put back with
+-- proof; another generation is another card, and says nothing of this one.
 -- A machine that is resumed from a copy of its memory keeps its run: then fewer writes are known here than the ledger was
 -- told of, and nothing that stands here is a proof.
 --
 -- ARGV     1 epoch  2 a run of this server  3 the most writes that the ledger was told of that run
 -- Replies  OK | ALREADY | BEHIND | NO kind epoch
+
+local GENERATION = 1000000
 
 local epoch = tonumber(ARGV[1])
 if ARGV[2] == RUN and writes() < tonumber(ARGV[3]) then return reply('BEHIND') end
@@ -14,5 +17,7 @@ if kind == 'blob' and kept == epoch then
   wrote()
   return reply('OK')
 end
-if kind == 'blob' and kept == epoch + 1 then return reply('ALREADY') end
+if kind == 'blob' and kept > epoch and math.floor(kept / GENERATION) == math.floor(epoch / GENERATION) then
+  return reply('ALREADY')
+end
 return reply('NO', kind, number(kept))

@@ -53,7 +53,8 @@ class Place:
         if self.kind == "blob" and self.epoch == epoch:
             self.epoch += 1
             return True
-        return self.kind == "blob" and self.epoch == epoch + 1
+        is_later_try = self.epoch > epoch and self.epoch // GENERATION == epoch // GENERATION
+        return self.kind == "blob" and is_later_try
 
     def unburn(self, epoch: int, nonce: str, tag: str) -> str:
         if (self.kind, self.epoch, self.tag) == ("tombstone", epoch, nonce):
@@ -64,9 +65,9 @@ class Place:
         return "NOTHING" if self.is_free else "OTHER"
 
     def close(self, epoch: int) -> bool:
-        if self.kind == "tombstone" and self.epoch >= epoch:
+        if self.kind == "tombstone":
             return False
-        if self.kind == "blob" and self.epoch == epoch:
+        if self.kind == "blob" and self.epoch >= epoch:
             self.epoch += 1
         elif self.is_free:
             self.set("closed", epoch)

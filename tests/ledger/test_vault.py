@@ -13,7 +13,7 @@ from ledger import keys
 from ledger.errors import VaultUnavailable
 from ledger.sealing import Purpose
 from ledger.servers import connect
-from ledger.vault import Burnt, Gone, Later, Put, There, Unburn, Unheard, Vault
+from ledger.vault import Burnt, Gone, Later, Put, Run, There, Unburn, Unheard, Vault
 from tests.ledger.looking import snapshot
 from tests.ledger.making import NONCE
 
@@ -24,13 +24,14 @@ TTL_MS = 900_000
 PLACES = {Purpose.CARD: keys.card(KEY), Purpose.PARES: keys.pares(KEY)}
 SEALED = {Purpose.CARD: keys.sealed_card(KEY), Purpose.PARES: keys.sealed_pares(KEY)}
 SEAL = "the-seal:of/it"
+NEVER_TOLD = Run("", 0)
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
     """`stands`: a letter of `_vault.lua`, and how far its epoch is from the asking one. `then`: what stands after.
 
-    S is a blob that another run wrote, O another claim's tombstone.
+    S is a blob that another run wrote, N one of the next generation, O another claim's tombstone.
     """
 
     call: str
@@ -115,7 +116,8 @@ ROWS = [
         B-1  no   =
         B    yes  B+1
         B+1  yes  =
-        B+2  no   =
+        B+2  yes  =
+        N    no   =
         S    no   =
         S+1  no   =
         X-1  no   =
@@ -149,9 +151,9 @@ ROWS = [
         -    yes  C
         B-1  yes  =
         B    yes  B+1
-        B+1  yes  =
+        B+1  yes  B+2
         S    yes  C
-        X-1  yes  =
+        X-1  no   =
         X    no   =
         X+1  no   =
         C    yes  =
@@ -168,13 +170,14 @@ def stand(client: redis.Redis, purpose: Purpose, what: str) -> None:
     run = str(client.info("server")["run_id"])[:8]
     value = {
         "B": f"B:{epoch}:{run}:tag",
+        "N": f"B:{epoch + 1_000_000}:{run}:tag",
         "S": f"B:{epoch}:{run[::-1]}:tag",
         "X": f"X:{epoch}:{NONCE}",
         "O": f"X:{epoch}:another",
         "C": f"C:{epoch}",
     }[what[0]]
     client.set(PLACES[purpose], value, px=TTL_MS)
-    if what[0] in "BS":
+    if what[0] in "BNS":
         client.set(SEALED[purpose], SEAL, px=TTL_MS)
 
 
@@ -184,7 +187,7 @@ def calls(vault: Vault, purpose: Purpose) -> dict[str, Callable[[], Any]]:
         "put_pares": lambda: vault.put(Purpose.PARES, KEY, EPOCH, SEAL, TTL_MS, "tag"),
         "put_another_pares": lambda: vault.put(Purpose.PARES, KEY, EPOCH, SEAL, TTL_MS, "other"),
         "burn": lambda: vault.burn(purpose, KEY, EPOCH, 1, NONCE),
-        "refence": lambda: vault.refence(purpose, KEY, EPOCH, {}),
+        "refence": lambda: vault.refence(purpose, KEY, EPOCH, NEVER_TOLD),
         "unburn": lambda: vault.unburn(purpose, KEY, EPOCH, Burnt(SEAL, NONCE, 0), TTL_MS, "tag"),
         "close": lambda: vault.close(purpose, KEY, EPOCH),
     }
@@ -312,7 +315,7 @@ def test_a_put_that_comes_late_can_not_be_burnt_under_a_later_epoch(vault: Vault
     vault.put(Purpose.CARD, KEY, EPOCH, "sealed", TTL_MS)
 
     assert vault.burn(Purpose.CARD, KEY, EPOCH + 1_000_000, 1, NONCE) == Gone(There.BLOB)
-    assert not vault.refence(Purpose.CARD, KEY, EPOCH + 1_000_000, {})
+    assert not vault.refence(Purpose.CARD, KEY, EPOCH + 1_000_000, NEVER_TOLD)
 
 
 @pytest.mark.parametrize("seal", ["plain", "with:colons", "", "1.abcd.b64-_", "x" * 100_000])

@@ -7,7 +7,7 @@ import pytest
 from tests.walls.source import files, text_of
 
 #: Commands that take no key.
-KEYLESS = {"TIME"}
+KEYLESS = {"INFO", "TIME"}
 
 _CALL = re.compile(r"redis\.p?call\(\s*'(\w+)'\s*(?:,\s*([^,)]+(?:\[[^\]]*\])?))?")
 

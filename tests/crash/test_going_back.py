@@ -1,0 +1,179 @@
+"""A server that comes up from an older copy of itself: real servers, real dumps, real workers, and the bank's books."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ledger.clock import SystemClock
+from ledger.errors import LedgerWentBack
+from ledger.ledger import Ledger
+from ledger.record import Record
+from ledger.states import State
+from ledger.transfer import Money
+from producers import Transfers
+from tests.crash.books import busy
+from tests.crash.conftest import Mortal, Mortals
+from tests.crash.zygote import intent
+
+#: A bank that keeps silent after it has executed is waited for: the worker is killed meanwhile.
+PATIENT = {"HTTP_READ_TIMEOUT": "5", "HTTP_DEADLINE": "5", "LEASE": "6.5", "DOUBT_HORIZON": "7"}
+
+Until = Callable[[Callable[[], bool]], None]
+
+
+def record_of(mortals: Mortals, key: str) -> Record:
+    record = Ledger(mortals.platform.ledger_client, SystemClock()).get(key)
+    assert record is not None
+    return record
+
+
+def executions(mortals: Mortals) -> int:
+    return sum(order["executions"] for order in mortals.platform.books()["orders"].values())
+
+
+def copied(server: Mortal, *names: str) -> dict[Path, bytes]:
+    """A copy of what a server keeps on disk, and of nothing else."""
+    return {path: path.read_bytes() for name in names for path in server.folder.rglob(name) if path.is_file()}
+
+
+def put_back(server: Mortal, files: dict[Path, bytes]) -> None:
+    server.kill()
+    for path in server.folder.rglob("*"):
+        if path.is_file() and path.name != "server.log":
+            path.unlink()
+    for path, content in files.items():
+        path.write_bytes(content)
+    server.come_back()
+
+
+def kill(mortals: Mortals) -> None:
+    for worker in mortals.platform.workers:
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.wait(10)
+    mortals.platform.workers.clear()
+
+
+def alarms(mortals: Mortals) -> set[str]:
+    events = mortals.platform.ledger_client.xrange("transfers:{t}:events")
+    return {fields["verb"] for _, fields in events}  # type: ignore[union-attr]  # it is not awaitable here
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loses", ["the answer", "its worker"])
+def test_a_vault_that_comes_up_from_its_dump_has_nothing_sent_a_second_time(
+    mortals: Mortals, monkeypatch: pytest.MonkeyPatch, until: Until, loses: str
+) -> None:
+    """The card is put, saved, taken out and sent; then it stands in the vault again, as it stood before."""
+    platform = mortals.platform
+    platform.env |= PATIENT
+    transfers = platform.transfers(monkeypatch)
+    words = "[drop-after]" if loses == "the answer" else "[hang-after:4]"
+    key = transfers.enqueue(intent("payout-1", f"Payout {words}[status-500]")).key
+    platform.vault_client.save()
+    dump = copied(mortals.vault, "dump.rdb")
+    assert dump
+    platform.vault_client.config_resetstat()
+    platform.env["DURABILITY"] = "relaxed"  # else no worker starts on a vault that was saved
+
+    platform.start_worker()
+    until(lambda: executions(mortals) == 1)
+    if loses == "its worker":
+        kill(mortals)
+        assert record_of(mortals, key).state is State.SENDING
+    put_back(mortals.vault, dump)
+    if loses == "its worker":
+        platform.start_worker()
+    until(lambda: not busy(platform.ledger_client))
+
+    assert executions(mortals) == 1
+    assert platform.books()["totals"]["executed_twice"] == []
+    assert record_of(mortals, key).state in {State.PAID, State.HELD}
+    transfers.close()
+
+
+@pytest.mark.slow
+def test_what_the_bank_executed_is_never_called_a_lost_card(
+    mortals: Mortals, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """The worker is killed, the vault restarts empty, and the bank says "not found": a producer must not pay again."""
+    platform = mortals.platform
+    platform.env |= PATIENT
+    transfers = platform.transfers(monkeypatch)
+    key = transfers.enqueue(intent("payout-1", "Payout [hang-after:4][false-not-found:9]")).key
+    platform.start_worker()
+    until(lambda: executions(mortals) == 1)
+    kill(mortals)
+    assert record_of(mortals, key).state is State.SENDING
+
+    put_back(mortals.vault, {})
+    platform.start_worker()
+    until(lambda: not busy(platform.ledger_client))
+
+    transfer = transfers.get(key)
+    assert (transfer.state, transfer.money) == (State.HELD, Money.UNKNOWN)
+    assert executions(mortals) == 1
+    transfers.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["its own suffix", "another suffix"])
+def test_a_ledger_that_went_back_before_a_transfer_was_made_does_not_send_it_again(
+    mortals: Mortals, monkeypatch: pytest.MonkeyPatch, until: Until, place: str
+) -> None:
+    """The worker that sent is gone, an idle one takes over, and a producer that knows nothing repeats its reference.
+
+    While its suffix is free, the reference meets its own tombstone. Where another transfer has it by then, the vault's
+    mark shows that the ledger stands below what it was, as long as it has not grown past that again.
+    """
+    platform = mortals.platform
+    first, second = platform.transfers(monkeypatch), platform.transfers(monkeypatch)
+    idle = platform.start_worker()
+    until(lambda: "worker.started" in platform.log_text())
+    os.kill(idle.pid, signal.SIGSTOP)
+    before = copied(mortals.ledger, "*.aof", "*.rdb", "*.manifest")
+    others = [first.enqueue(intent(f"other-{number}", "Payout")).key for number in range(3)]
+    sender = platform.start_worker()
+    until(lambda: all(record_of(mortals, other).state is State.PAID for other in others))
+    key = first.enqueue(intent("payout-1", "Payout")).key
+    until(lambda: record_of(mortals, key).state is State.PAID)
+    sender.kill()
+    sender.wait(10)
+    first.close()
+
+    put_back(mortals.ledger, before)
+    if place == "another suffix":
+        taker = intent("taker", "Payout").model_copy(update={"invoice_id": f"999{key[-6:]}"})
+        second.cancel(second.enqueue(taker).key, reason="it only takes the suffix")
+    again = second.enqueue(intent("payout-1", "Payout")).key
+    os.kill(idle.pid, signal.SIGCONT)
+    until(lambda: _paused(mortals) or record_of(mortals, again).state is State.PAID)
+
+    assert executions(mortals) == 1 + len(others)
+    assert place == "its own suffix" or again[-6:] != key[-6:]
+    second.close()
+
+
+def _paused(mortals: Mortals) -> bool:
+    return bool(mortals.platform.ledger_client.exists("transfers:{t}:lanes"))
+
+
+def test_a_producer_that_is_ahead_of_the_ledger_says_so_and_puts_no_card(
+    mortals: Mortals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = copied(mortals.ledger, "*.aof", "*.rdb", "*.manifest")
+    transfers: Transfers = mortals.platform.transfers(monkeypatch)
+    transfers.enqueue(intent("payout-1", "Payout"))
+    put_back(mortals.ledger, before)
+    mortals.platform.vault_client.flushall()
+
+    with pytest.raises(LedgerWentBack):
+        transfers.enqueue(intent("payout-2", "Payout"))
+
+    assert mortals.platform.vault_client.dbsize() == 0
+    assert "ledger_went_back" in alarms(mortals)
+    with pytest.raises(LedgerWentBack):
+        transfers.enqueue(intent("payout-3", "Payout"))
+    transfers.close()
