@@ -6,6 +6,7 @@ TransfersError
  ├─ TransferUnknown        a message rings for what the ledger does not know
  ├─ TerminalUnknown        the worker holds no credentials of a transfer's terminal
  ├─ VaultUnavailable       the vault could not be asked: the transfer is in the ledger, its card may be missing
+ │   └─ VaultWentBack      the vault is an older copy of itself: nothing that stands there is believed
  └─ (producers.errors)     what a producer's intent can be refused for
 """
 
@@ -56,3 +57,11 @@ class VaultUnavailable(TransfersError):
             "call again with the same reference before its deadline"
         )
         self.receipt = receipt
+
+
+class VaultWentBack(VaultUnavailable):
+    """The vault's machine was put back to an older copy of its memory. It is as if it were away, until a restart."""
+
+    def __init__(self, receipt: object = None) -> None:
+        super().__init__(receipt)
+        self.args = ("the vault knows less than it knew before: restart its server, which empties it; see the runbook",)

@@ -7,14 +7,14 @@ are those of `docs/design.md`, "The vault"; `tests/model` checks them.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import redis
 
 from ledger import keys
-from ledger.errors import VaultUnavailable
+from ledger.errors import VaultUnavailable, VaultWentBack
 from ledger.scripts import Call, Scripts
 from ledger.sealing import Purpose
 from ledger.wall import wall
@@ -100,28 +100,30 @@ class Vault:
         self.client = client
         self._scripts = Scripts(client, _NAMES)
         self._most: dict[str, int] = {}  #: by run: the most writes that this process was told of
-        self._run_id, self._writes = "", 0  #: of the last answer
-        self._put_back: set[str] = set()  #: the runs that knew more writes before
+        self._run_id = ""  #: of the last answer
         self._lock = threading.Lock()
 
     def put(self, purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str = "") -> Put:
         """Over nothing; a card also over a blob of a lower epoch. Never over a tombstone. Never repeat it blindly."""
-        return Put(self._run(_put(purpose, key, epoch, sealed, ttl_ms, tag))[0])
+        args = _put(purpose, key, epoch, sealed, ttl_ms, tag)
+        return Put(self._run("vault_put", _PLACES[purpose](key), (), args)[0])
 
     def put_cards(self, blobs: Sequence[tuple[str, int, str, int]]) -> list[Put]:
         """Many cards in one round trip: (key, epoch, sealed, ms to live) each."""
-        calls = [_put(Purpose.CARD, key, epoch, sealed, ttl_ms, "") for key, epoch, sealed, ttl_ms in blobs]
-        before = dict(self._most)
+        calls = [
+            self._call("vault_put", _PLACES[Purpose.CARD](key), (), _put(Purpose.CARD, key, epoch, sealed, ttl_ms, ""))
+            for key, epoch, sealed, ttl_ms in blobs
+        ]
         with wall(VaultUnavailable):
             replies = self._scripts.run_many(calls)
         if any(isinstance(reply, Exception) for reply in replies):
             raise VaultUnavailable
-        return [Put(self._heard(reply, before)[0]) for reply in replies if not isinstance(reply, Exception)]
+        return [Put(self._heard(reply)[0]) for reply in replies if not isinstance(reply, Exception)]
 
     def burn(self, purpose: Purpose, key: str, epoch: int, sequence: int, nonce: str) -> Burnt | Later | Gone | Unheard:
         """Take the blob out. `sequence` is the ledger's at the claim: the vault remembers the highest."""
         args = (epoch, sequence, nonce, _SEALED[purpose](key))
-        reply = self._run(("vault_burn", (_PLACES[purpose](key), keys.WRITES, keys.HIGH_WATER), args))
+        reply = self._run("vault_burn", _PLACES[purpose](key), (keys.HIGH_WATER,), args)
         match reply[0]:
             case "OK":
                 return Burnt(reply[1], nonce, int(reply[2]))
@@ -132,48 +134,29 @@ class Vault:
             case _:
                 return Gone(There(reply[1]))
 
-    def refence(self, purpose: Purpose, key: str, epoch: int, told: Run) -> bool:
-        """True: nothing was sent under this epoch, and nothing can be. False is no proof of anything.
+    def refence(self, purpose: Purpose, key: str, epoch: int) -> bool:
+        """True: nothing was sent under this epoch, and nothing can be. False is no proof of anything."""
+        return self._run("vault_refence", _PLACES[purpose](key), (), (epoch,))[0] in {"OK", "ALREADY"}
 
-        `told`: a run, and the most writes of it that the ledger was told of, read after the transfer's record.
-        """
-        if self.went_back:
-            return False
+    def know(self, run: Run) -> None:
+        """What others were told of a run counts as if this process had been told: the server is held to it."""
         with self._lock:
-            most = max(told.writes, self._most.get(told.id, 0))
-        word = self._run(("vault_refence", (_PLACES[purpose](key), keys.WRITES), (epoch, told.id, most)))[0]
-        if word == "BEHIND":
-            self.compare(Run(told.id, most))
-        return word in {"OK", "ALREADY"}
-
-    def compare(self, told: Run) -> None:
-        """What others were told of a run counts as if this process had been told."""
-        with self._lock:
-            if told.writes > self._most.get(told.id, 0):
-                self._most[told.id] = told.writes
-            if told.id == self._run_id and self._writes < self._most[told.id]:
-                self._put_back.add(told.id)
-
-    @property
-    def went_back(self) -> bool:
-        """Did the run that answered last know more writes before? Then its machine was put back to an older copy."""
-        with self._lock:
-            return self._run_id in self._put_back
+            self._most[run.id] = max(run.writes, self._most.get(run.id, 0))
 
     def unburn(self, purpose: Purpose, key: str, epoch: int, burnt: Burnt, ttl_ms: int, tag: str = "") -> Unburn:
         """Only with proof that nothing was sent: the blob again, over this burn's own tombstone, for the next epoch."""
         args = (epoch, burnt.nonce, tag, burnt.sealed, ttl_ms, _SEALED[purpose](key))
-        return Unburn(self._run(("vault_unburn", (_PLACES[purpose](key), keys.WRITES), args))[0])
+        return Unburn(self._run("vault_unburn", _PLACES[purpose](key), (), args)[0])
 
     def close(self, purpose: Purpose, key: str, epoch: int) -> bool:
         """Before a transfer ends unsent. False: something was taken out under this epoch or a later one after all."""
         args = (epoch, _SEALED[purpose](key))
-        return self._run(("vault_close", (_PLACES[purpose](key), keys.WRITES), args))[0] == "OK"
+        return self._run("vault_close", _PLACES[purpose](key), (), args)[0] == "OK"
 
     def drop(self, key: str) -> None:
         """The transfer has ended: whatever is left of its card and its PaRes goes."""
         for purpose in Purpose:
-            self._run(("vault_drop", (_PLACES[purpose](key), keys.WRITES), (_SEALED[purpose](key),)))
+            self._run("vault_drop", _PLACES[purpose](key), (), (_SEALED[purpose](key),))
 
     def look(self, purpose: Purpose, key: str, epoch: int = 0) -> There:
         """A blob of an epoch below this one counts as nothing: its put came late, and nobody can burn it."""
@@ -188,11 +171,9 @@ class Vault:
 
     def count(self) -> Run:
         """Which run of its server this is, and how many writes it has seen."""
-        before = dict(self._most)
-        with wall(VaultUnavailable):
-            reply = self._scripts.run("vault_count", (keys.WRITES, keys.WRITES), ())
-        self._heard(reply, before)
-        return Run(reply[0], int(reply[1]))
+        self._run("vault_count", keys.WRITES, (), ())
+        with self._lock:
+            return Run(self._run_id, self._most[self._run_id])
 
     @property
     def seen(self) -> Run | None:
@@ -206,26 +187,30 @@ class Vault:
             return int(str(self.client.get(keys.HIGH_WATER) or 0))
 
     def _look(self, purpose: Purpose, key: str) -> list[str]:
-        return self._run(("vault_look", (_PLACES[purpose](key), keys.WRITES), ()))
+        return self._run("vault_look", _PLACES[purpose](key), (), ())
 
-    def _run(self, call: Call) -> list[str]:
-        before = dict(self._most)
+    def _run(self, name: str, place: str, more: Sequence[str], args: Sequence[str | int]) -> list[str]:
+        call = self._call(name, place, more, args)
         with wall(VaultUnavailable):
             reply = self._scripts.run(*call)
-        return self._heard(reply, before)
+        return self._heard(reply)
 
-    def _heard(self, reply: Sequence[str], before: Mapping[str, int]) -> list[str]:
-        """The reply without the run and its writes. They can't be fewer than what was known before the call."""
-        run, writes = reply[0], int(reply[1])
+    def _call(self, name: str, place: str, more: Sequence[str], args: Sequence[str | int]) -> Call:
         with self._lock:
-            if writes < before.get(run, 0):
-                self._put_back.add(run)
-            self._run_id, self._writes = run, writes
-            self._most[run] = max(writes, self._most.get(run, 0))
-        return list(reply[2:])
+            known = (self._run_id, self._most.get(self._run_id, 0))
+        return name, (place, keys.WRITES, *more), (*known, *args)
+
+    def _heard(self, reply: Sequence[str]) -> list[str]:
+        """The reply without the run and its writes."""
+        run, writes, *said = reply
+        if said[0] == "BEHIND":
+            raise VaultWentBack
+        with self._lock:
+            self._run_id = run
+            self._most[run] = max(int(writes), self._most.get(run, 0))
+        return said
 
 
-def _put(purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str) -> Call:
+def _put(purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str) -> tuple[str | int, ...]:
     over = "over" if purpose is Purpose.CARD else ""
-    args = (epoch, tag, sealed, ttl_ms, over, _SEALED[purpose](key))
-    return "vault_put", (_PLACES[purpose](key), keys.WRITES), args
+    return epoch, tag, sealed, ttl_ms, over, _SEALED[purpose](key)

@@ -64,9 +64,13 @@ class CardCustody:
         return unburnt
 
     def is_untouched(self, record: Record) -> bool:
-        """Is the card still there under this epoch? Then nothing was sent, and nothing can be: it goes to the next."""
+        """Is the card still there under this epoch? Then nothing was sent, and nothing can be: it goes to the next.
+
+        The vault is held to what the ledger was told of it last: read now, after the record.
+        """
         with self._heeded():
-            return self.vault.refence(Purpose.CARD, record.key, record.epoch, self._told())
+            self._learn_what_is_told()
+            return self.vault.refence(Purpose.CARD, record.key, record.epoch)
 
     def close(self, record: Record) -> bool:
         """Before a transfer ends unsent. False: its card was taken out after all."""
@@ -92,17 +96,16 @@ class CardCustody:
         with self._heeded():
             return self.vault.count()
 
-    def compare(self) -> None:
-        """With what others were told of this run and have told the ledger; and tell it what this process was told."""
+    def tell(self) -> None:
+        """The ledger keeps what this process was told of the vault's writes, and this process learns what it keeps."""
         with self._heeded():
-            self.vault.compare(self._told())
-        seen = self.vault.seen
-        if seen:
-            self._ledger.remember_vault(seen)
+            self._learn_what_is_told()
+        if self.vault.seen:
+            self._ledger.remember_vault(self.vault.seen)
 
-    def _told(self) -> Run:
+    def _learn_what_is_told(self) -> None:
         run = self.vault.count()
-        return Run(run.id, self._ledger.vault_runs().get(run.id, 0))
+        self.vault.know(Run(run.id, self._ledger.vault_runs().get(run.id, 0)))
 
     def forgot(self) -> None:
         """The vault loses everything on restart, so one missing card means that others may be missing."""

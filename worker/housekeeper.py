@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ledger.breakers import Breakers
 from ledger.clock import Clock
-from ledger.errors import VaultUnavailable
+from ledger.errors import VaultUnavailable, VaultWentBack
 from ledger.events import Events
 from ledger.health import Finding
 from ledger.lanes import Lanes
@@ -87,7 +87,7 @@ class Housekeeper:
             self._said = said
         if not findings:
             self._ledger.seen = max(self._ledger.seen, self._custody.vault.high_water())
-            self._custody.compare()
+            self._custody.tell()
         return not findings
 
     def _observe_the_vault(self) -> None:
@@ -98,14 +98,22 @@ class Housekeeper:
         """
         try:
             run = self._custody.observe()
+        except VaultWentBack:
+            self._say_that_the_vault_went_back()
+            return
         except VaultUnavailable:
             return
         if self._vault_run and self._vault_run.id != run.id:
             _LOG.error("vault.forgot")
             self._custody.forgot()
             self._events.alarm("vault_forgot", actor=self._actor)
-        if self._custody.vault.went_back and not self._said_back:
-            _LOG.critical("vault.went_back")
-            self._events.alarm("vault_went_back", actor=self._actor, run=run.id)
-            self._said_back = True
         self._vault_run = run
+        self._said_back = False
+
+    def _say_that_the_vault_went_back(self) -> None:
+        """Until its server is restarted, nothing is taken out of it, and nothing is proved by it."""
+        if self._said_back:
+            return
+        _LOG.critical("vault.went_back")
+        self._events.alarm("vault_went_back", actor=self._actor)
+        self._said_back = True

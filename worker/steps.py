@@ -70,7 +70,7 @@ class Steps:
         if burnt.mark < claim.sequence:
             return ""
         try:
-            if burnt.mark > claim.sequence and self._ledger.sequence() >= burnt.mark:
+            if burnt.mark > claim.sequence and self._ledger.sequence() >= burnt.mark:  # which is above our own claim's
                 return ""
             self.ledger_went_back(claim)
         except LedgerUnavailable:

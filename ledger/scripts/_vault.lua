@@ -9,8 +9,11 @@
 -- Tombstones and closed marks only speak against sending: they are heard whatever run wrote them.
 -- The sealed text's key comes in ARGV: a user that names a key in KEYS is asked for leave to read it, and a producer, who
 -- puts sealed texts in, has none.
+-- A machine that is resumed from a copy of its memory keeps its run: then this server has seen fewer writes of the run than
+-- the caller knows of. What stands here is no longer so, and every script refuses, whatever it was asked.
 -- KEYS     1 the card, or the PaRes: what stands there  2 how many writes this run has seen
--- Replies  run writes, and then what each script says
+-- ARGV     1 a run  2 the most writes of that run that the caller knows of
+-- Replies  run writes, and then BEHIND, or what each script says
 
 local REMEMBER_MS = 604800000
 local RUN = string.sub(string.match(redis.call('INFO', 'server'), 'run_id:(%x+)'), 1, 8)
@@ -37,3 +40,5 @@ end
 local function wrote() redis.call('SET', KEYS[2], RUN .. ':' .. number(writes() + 1)) end
 
 local function reply(...) return {RUN, number(writes()), ...} end
+
+if ARGV[1] == RUN and writes() < tonumber(ARGV[2]) then return reply('BEHIND') end

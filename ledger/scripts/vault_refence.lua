@@ -1,16 +1,13 @@
 -- vault_refence: move an untouched blob to the next epoch. Done, or done already, is the proof that no send began under
 -- the old epoch, and that none can. A blob comes to a later epoch of its generation only untouched, or put back with
 -- proof; another generation is another card, and says nothing of this one.
--- A machine that is resumed from a copy of its memory keeps its run: then fewer writes are known here than the ledger was
--- told of, and nothing that stands here is a proof.
 --
--- ARGV     1 epoch  2 a run of this server  3 the most writes that the ledger was told of that run
--- Replies  OK | ALREADY | BEHIND | NO kind epoch
+-- ARGV     3 epoch
+-- Replies  OK | ALREADY | NO kind epoch
 
 local GENERATION = 1000000
 
-local epoch = tonumber(ARGV[1])
-if ARGV[2] == RUN and writes() < tonumber(ARGV[3]) then return reply('BEHIND') end
+local epoch = tonumber(ARGV[3])
 local kind, kept, tag = look()
 if kind == 'blob' and kept == epoch then
   redis.call('SET', KEYS[1], blob(epoch + 1, tag), 'KEEPTTL')

@@ -9,10 +9,10 @@ import pytest
 
 from ledger.clock import SystemClock
 from ledger.errors import LedgerWentBack
+from ledger.events import Events
 from ledger.ledger import Ledger
 from ledger.record import Record
-from ledger.states import State
-from ledger.transfer import Money
+from ledger.states import Money, State
 from producers import Transfers
 from tests.crash.books import busy
 from tests.crash.conftest import Mortal, Mortals
@@ -57,8 +57,8 @@ def kill(mortals: Mortals) -> None:
 
 
 def alarms(mortals: Mortals) -> set[str]:
-    events = mortals.platform.ledger_client.xrange("transfers:{t}:events")
-    return {fields["verb"] for _, fields in events}  # type: ignore[union-attr]  # it is not awaitable here
+    events = Events(mortals.platform.ledger_client, SystemClock()).newest(100)
+    return {event.fields["verb"] for event in events}
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from ledger.vault import There
 from sandbox import Rule
 from tests.journey.conftest import Stage
 from tests.journey.scenes import resumed, unreachable
+from tests.ledger.looking import empty
 from worker.policy import RetryRule
 
 
@@ -95,7 +96,7 @@ def test_a_confirm_that_needs_no_token_asks_for_none(stage: Stage) -> None:
 def test_a_pares_that_the_vault_has_lost_is_doubt(stage: Stage) -> None:
     """It may have been sent by somebody of whom the ledger has forgotten: nothing there is never a proof."""
     key = resumed(stage)
-    stage.vault.client.flushall()
+    empty(stage.vault.client)
 
     stage.journey.confirm(key)
 
@@ -105,7 +106,7 @@ def test_a_pares_that_the_vault_has_lost_is_doubt(stage: Stage) -> None:
 def test_a_pares_that_does_not_open_is_doubt_and_is_not_sent(stage: Stage) -> None:
     key = resumed(stage)
     record = stage.record(key)
-    stage.vault.client.flushall()
+    empty(stage.vault.client)
     stage.vault.put(Purpose.PARES, key, record.epoch, "1.00000000.torn", 900_000, tag="d")
 
     stage.journey.confirm(key)

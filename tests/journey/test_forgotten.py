@@ -12,6 +12,7 @@ from ledger.states import State, Verb
 from ledger.vault import Run
 from tests.journey.conftest import Stage
 from tests.journey.scenes import unreachable
+from tests.ledger.looking import empty
 from worker.housekeeper import Housekeeper
 
 #: Longer than two clocks may be apart.
@@ -27,7 +28,7 @@ def is_away_at(stage: Stage, call: str, key: str, patch: pytest.MonkeyPatch) -> 
         while_away.setattr(type(stage.vault), call, away)
         with pytest.raises(VaultUnavailable) if call != "burn" else nullcontext():
             stage.journey.execute(key)
-    stage.vault.client.flushall()
+    empty(stage.vault.client)
 
 
 def is_away_at_the_burn(stage: Stage, patch: pytest.MonkeyPatch) -> None:
@@ -40,13 +41,13 @@ def is_away_at_a_look(stage: Stage, patch: pytest.MonkeyPatch) -> None:
 
 def has_nothing_to_burn(stage: Stage, _: pytest.MonkeyPatch) -> None:
     key = stage.new()
-    stage.vault.client.flushall()
+    empty(stage.vault.client)
     stage.journey.execute(key)
 
 
 def has_nothing_at_a_look(stage: Stage, _: pytest.MonkeyPatch) -> None:
     key = rung(stage)
-    stage.vault.client.flushall()
+    empty(stage.vault.client)
     stage.journey.execute(key)
 
 
@@ -57,7 +58,7 @@ def is_away_for_the_sweeper(stage: Stage, patch: pytest.MonkeyPatch) -> None:
         while_away.setattr(type(stage.vault), "refence", away)
         with pytest.raises(VaultUnavailable):
             stage.journey.sweep(stage.record(key))
-    stage.vault.client.flushall()
+    empty(stage.vault.client)
 
 
 def is_away_at_a_deadline(stage: Stage, patch: pytest.MonkeyPatch) -> None:
@@ -65,12 +66,12 @@ def is_away_at_a_deadline(stage: Stage, patch: pytest.MonkeyPatch) -> None:
         while_away.setattr(type(stage.vault), "close", away)
         with pytest.raises(VaultUnavailable):
             stage.journey.sweep(stage.record(stage.new()))
-    stage.vault.client.flushall()
+    empty(stage.vault.client)
 
 
 def has_nothing_to_give_a_card_back_to(stage: Stage, _: pytest.MonkeyPatch) -> None:
     bank = stage.journey.bank
-    unreachable(stage, meanwhile=stage.vault.client.flushall)
+    unreachable(stage, meanwhile=lambda: empty(stage.vault.client))
     stage.journey.execute(stage.new())
     stage.journey.bank = bank
 
@@ -78,14 +79,14 @@ def has_nothing_to_give_a_card_back_to(stage: Stage, _: pytest.MonkeyPatch) -> N
 def is_another_run(stage: Stage, patch: pytest.MonkeyPatch) -> None:
     housekeeper = keeping(stage)
     housekeeper.run_once()
-    stage.vault.client.flushall()
+    empty(stage.vault.client)
     patch.setattr(type(stage.vault), "count", lambda _: Run("another", 1))
     stage.clock.advance(60)
     housekeeper.run_once()
 
 
 def is_empty_for_a_new_worker(stage: Stage, _: pytest.MonkeyPatch) -> None:
-    stage.vault.client.flushall()
+    empty(stage.vault.client)
     stage.build()
 
 
@@ -159,7 +160,7 @@ def test_a_producers_clock_may_be_ahead(stage: Stage) -> None:
     stage.clock.advance(2)
     key = stage.new()
     stage.clock.advance(-2)
-    stage.vault.client.flushall()
+    empty(stage.vault.client)
     stage.build()
 
     stage.journey.execute(key)

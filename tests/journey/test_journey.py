@@ -8,6 +8,7 @@ from ledger.sealing import Purpose
 from ledger.states import State, Verb
 from sandbox import Rule
 from tests.journey.conftest import Stage
+from tests.ledger.looking import empty
 from worker.bank import Paid
 from worker.policy import RetryRule
 
@@ -291,7 +292,7 @@ def test_a_vault_that_forgot_is_doubt_and_then_a_lost_card(stage: Stage) -> None
     """Nothing there is never a proof: the bank is asked until the horizon, and then the card is known to be lost."""
     stage.clock.advance(3)  # put in since the worker began: so nobody looks for it before it is claimed
     key = stage.new()
-    stage.vault.client.flushall()
+    empty(stage.vault.client)
     stage.journey.execute(key)
     assert (stage.state(key), stage.record(key).reason) == (State.IN_DOUBT, "vault_nothing")
 
@@ -306,7 +307,7 @@ def test_a_late_answer_counts(stage: Stage) -> None:
     key = stage.new()
     record = stage.record(key)
     stage.worker.gate.claim(record, Lane.SEND)
-    stage.vault.client.flushall()
+    empty(stage.vault.client)
     stage.later(61)
     assert stage.state(key) is State.IN_DOUBT
 
@@ -334,7 +335,7 @@ def test_what_a_worker_knows_it_sent_is_never_called_a_lost_card(stage: Stage) -
     """The bank answered 5xx, the vault forgot, and the bank says "not found" for long: a person's case, not `dead`."""
     key = stage.new("[500-before]")
     stage.journey.execute(key)
-    stage.vault.client.flushall()
+    empty(stage.vault.client)
 
     for _ in range(12):
         stage.later(3600)

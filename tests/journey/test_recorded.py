@@ -10,6 +10,7 @@ from ledger.states import State, Verb
 from sandbox import Rule
 from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, said, says, unreachable
+from tests.ledger.looking import empty
 from worker.bank import CodeClass, Declined, Evidence, Paid, StatusReport, StatusWord, TransferOutcome
 from worker.policy import RetryRule
 
@@ -250,7 +251,7 @@ def test_an_answer_that_differs_begins_the_count_anew(stage: Stage) -> None:
 def test_a_dead_one_whose_card_did_not_open_is_not_ended_by_a_requeue(stage: Stage) -> None:
     """Only a discard ends it; a requeue finds no card."""
     key = stage.new()
-    stage.vault.client.flushall()
+    empty(stage.vault.client)
     record = stage.record(key)
     stage.worker.gate.claim(record, Lane.SEND)
     stage.worker.scribe.die(record, "card_unreadable")

@@ -14,6 +14,7 @@ from ledger.vault import There
 from sandbox import Rule
 from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, parked, resumed, said, says, unreachable
+from tests.ledger.looking import empty
 from tests.ledger.making import NONCE
 from worker.bank import StatusWord
 from worker.policy import RetryRule
@@ -77,7 +78,7 @@ def test_a_confirm_whose_tries_are_used_up_is_in_doubt_and_not_dead(stage: Stage
 @pytest.mark.parametrize(("at", "state"), [("send", State.DEAD), ("confirm", State.IN_DOUBT)])
 def test_what_the_vault_forgot_meanwhile_is_a_lost_card_or_a_doubt(stage: Stage, at: str, state: State) -> None:
     key = stage.new() if at == "send" else resumed(stage)
-    unreachable(stage, stage.vault.client.flushall)
+    unreachable(stage, lambda: empty(stage.vault.client))
 
     stage.run(key)
 
@@ -246,7 +247,7 @@ def test_a_requeue_without_a_card_is_refused_and_says_so(stage: Stage, damage: s
     """Nothing there is no tombstone; and the tombstone of one that could not be opened is of nothing that was sent."""
     key = dead(stage)
     if damage == "forgotten":
-        stage.vault.client.flushall()
+        empty(stage.vault.client)
     else:
         fields = {"reason": "card_unreadable"}
         stage.worker.scribe.move(stage.record(key), Verb.RING, due=0, fields=fields, quiet=True)
@@ -395,7 +396,7 @@ def test_a_ledger_that_forgot_a_claim_is_not_believed_that_nothing_was_sent(stag
 
 def test_nobody_gives_up_what_may_be_brought_again(stage: Stage) -> None:
     """The vault forgot: its card can be brought until the deadline, and then it expires."""
-    key = given_up(stage, meanwhile=lambda _: stage.vault.client.flushall())
+    key = given_up(stage, meanwhile=lambda _: empty(stage.vault.client))
 
     assert (stage.state(key), stage.record(key).attempts) == (State.QUEUED, 0)
 

@@ -15,6 +15,7 @@ from ledger.states import State, Verb
 from sandbox import Rule
 from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, parked, says
+from tests.ledger.looking import empty
 from tests.ledger.making import NONCE
 from worker.bank import Evidence, StatusReport, StatusWord, Unclear
 
@@ -310,7 +311,7 @@ class SlowBank:
 
     def transfer(self, *_: Any, **__: Any) -> Unclear:
         stage, key = self.stage, self.key
-        stage.vault.client.flushall()
+        empty(stage.vault.client)
         stage.clock.advance(61)
         stage.journey.sweep(stage.record(key))
         assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, Evidence.MAYBE_SENT)

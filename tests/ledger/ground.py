@@ -11,9 +11,9 @@ from ledger.record import Record
 from ledger.replies import Created, Moved, Refused
 from ledger.sealing import Purpose
 from ledger.states import MOVES, State, Verb
-from ledger.vault import Burnt, Gone, Later, Put, Run, Unheard, Vault
+from ledger.vault import Burnt, Gone, Later, Put, Unheard, Vault
 from tests.conftest import FakeClock
-from tests.ledger.looking import assert_agrees, due, records
+from tests.ledger.looking import assert_agrees, due, empty, records
 from tests.ledger.making import CHALLENGE, claim, draft
 from tests.ledger.shadow import BankBook, Place, Shadow
 
@@ -109,7 +109,7 @@ class Ground:
 
     def refence(self, record: Record) -> bool:
         is_fenced = not self.vault_went_back and self._place(Purpose.CARD, record.key).refence(record.epoch)
-        assert self.vault.refence(Purpose.CARD, record.key, record.epoch, Run("", 0)) == is_fenced
+        assert self.vault.refence(Purpose.CARD, record.key, record.epoch) == is_fenced
         return is_fenced
 
     def close(self, record: Record) -> bool:
@@ -134,11 +134,8 @@ class Ground:
         return nonce not in {None, record.claim_nonce}
 
     def forget_everything(self) -> None:
-        """The vault restarts. Its run is the same here, so the count of its writes goes on: another run begins anew."""
-        count = self._vault_client.get(keys.WRITES)
-        self._vault_client.flushall()
-        if count:
-            self._vault_client.set(keys.WRITES, str(count))
+        """The vault restarts."""
+        empty(self._vault_client)
         for shadow in self.shadows.values():
             shadow.card.set("nothing")
             shadow.pares.set("nothing")

@@ -10,6 +10,7 @@ from ledger.sealing import Purpose
 from ledger.states import State, Verb
 from ledger.vault import Burnt, Vault
 from tests.conftest import FakeClock
+from tests.ledger.looking import empty
 from tests.ledger.making import claim, create, found, make
 from worker.card_custody import CardCustody
 from worker.consequences import Consequences
@@ -65,7 +66,7 @@ def test_who_ends_a_queued_transfer_at_its_deadline_does_not_end_one_in_doubt(
     claimed = claim(ledger, record)
     assert isinstance(vault.burn(Purpose.CARD, record.key, record.epoch, claimed.sequence, claimed.claim_nonce), Burnt)
     assert make(ledger, record, Verb.DOUBT)
-    vault_client.flushall()
+    empty(vault_client)
 
     assert vault.close(Purpose.CARD, record.key, record.epoch)
     scribe.end(record, Verb.EXPIRE, reason="deadline")

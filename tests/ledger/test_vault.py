@@ -13,7 +13,7 @@ from ledger import keys
 from ledger.errors import VaultUnavailable
 from ledger.sealing import Purpose
 from ledger.servers import connect
-from ledger.vault import Burnt, Gone, Later, Put, Run, There, Unburn, Unheard, Vault
+from ledger.vault import Burnt, Gone, Later, Put, There, Unburn, Unheard, Vault
 from tests.ledger.looking import snapshot
 from tests.ledger.making import NONCE
 
@@ -24,7 +24,6 @@ TTL_MS = 900_000
 PLACES = {Purpose.CARD: keys.card(KEY), Purpose.PARES: keys.pares(KEY)}
 SEALED = {Purpose.CARD: keys.sealed_card(KEY), Purpose.PARES: keys.sealed_pares(KEY)}
 SEAL = "the-seal:of/it"
-NEVER_TOLD = Run("", 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,7 +186,7 @@ def calls(vault: Vault, purpose: Purpose) -> dict[str, Callable[[], Any]]:
         "put_pares": lambda: vault.put(Purpose.PARES, KEY, EPOCH, SEAL, TTL_MS, "tag"),
         "put_another_pares": lambda: vault.put(Purpose.PARES, KEY, EPOCH, SEAL, TTL_MS, "other"),
         "burn": lambda: vault.burn(purpose, KEY, EPOCH, 1, NONCE),
-        "refence": lambda: vault.refence(purpose, KEY, EPOCH, NEVER_TOLD),
+        "refence": lambda: vault.refence(purpose, KEY, EPOCH),
         "unburn": lambda: vault.unburn(purpose, KEY, EPOCH, Burnt(SEAL, NONCE, 0), TTL_MS, "tag"),
         "close": lambda: vault.close(purpose, KEY, EPOCH),
     }
@@ -315,7 +314,7 @@ def test_a_put_that_comes_late_can_not_be_burnt_under_a_later_epoch(vault: Vault
     vault.put(Purpose.CARD, KEY, EPOCH, "sealed", TTL_MS)
 
     assert vault.burn(Purpose.CARD, KEY, EPOCH + 1_000_000, 1, NONCE) == Gone(There.BLOB)
-    assert not vault.refence(Purpose.CARD, KEY, EPOCH + 1_000_000, NEVER_TOLD)
+    assert not vault.refence(Purpose.CARD, KEY, EPOCH + 1_000_000)
 
 
 @pytest.mark.parametrize("seal", ["plain", "with:colons", "", "1.abcd.b64-_", "x" * 100_000])

@@ -58,9 +58,7 @@ def test_nobody_can_send_between_the_close_and_the_cancel(parts: Parts, key: str
 
     claimed = hands.claim(key)
     assert not isinstance(vault.burn(Purpose.CARD, key, claimed.epoch, 1, NONCE), Gone), "later, not lost"
-    assert vault.refence(Purpose.CARD, key, FIRST_EPOCH, vault.count()), (
-        "the sweeper has its proof, and queues it again"
-    )
+    assert vault.refence(Purpose.CARD, key, FIRST_EPOCH), "the sweeper has its proof, and queues it again"
 
 
 def test_a_dead_transfer_is_cancelled(transfers: Transfers, key: str, hands: Hands) -> None:

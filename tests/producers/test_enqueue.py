@@ -34,6 +34,7 @@ from producers import (
 )
 from producers.parts import Parts
 from tests.conftest import FakeClock
+from tests.ledger.looking import empty
 from tests.producers.conftest import NOWHERE, Hands, build, by_pan, by_saved_card
 
 Rung = Callable[[], list[tuple[str, str]]]
@@ -160,7 +161,7 @@ class TestReplay:
             rings = rung()
             assert transfers.enqueue(by_pan()).state is state
             assert (rung() == rings) is (state is not State.QUEUED)
-            vault.client.flushall()
+            empty(vault.client)
 
         assert transfers.enqueue(by_pan()).state is state
         expected = There.BLOB if state is State.QUEUED else There.NOTHING
@@ -265,9 +266,9 @@ class TestDeath:
     ) -> None:
         """A first put is under way for long; meanwhile the card was brought again, and that put did not arrive."""
         key = transfers.enqueue(by_pan()).key
-        vault.client.flushall()
+        empty(vault.client)
         transfers.enqueue(by_pan())
-        vault.client.flushall()
+        empty(vault.client)
         vault.put(Purpose.CARD, key, FIRST_EPOCH, "1.old.blob", 60_000)
 
         assert transfers.enqueue(by_pan()).state is State.QUEUED
