@@ -1,6 +1,7 @@
 """The four questions as the journey asks them: which token goes where, and what is kept between two questions."""
 
 import json
+import math
 import threading
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ class TestTransfer:
             bank = bank_at(server.url)
             token = bank.token(TERMINAL, order=ORDER)
             assert isinstance(token, Token)
-            outcome = bank.transfer(TERMINAL, token, order=ORDER, cards=CARDS)
+            outcome = bank.transfer(TERMINAL, token, order=ORDER, cards=CARDS, lease_ends_at=math.inf)
             bank.close()
 
         assert isinstance(outcome, Paid)
@@ -56,7 +57,7 @@ class TestTransfer:
 
             def pay(number: int) -> None:
                 order = replace(ORDER, invoice_id=f"{number:012}")
-                outcomes.append(bank.transfer(TERMINAL, TOKEN, order=order, cards=CARDS))
+                outcomes.append(bank.transfer(TERMINAL, TOKEN, order=order, cards=CARDS, lease_ends_at=math.inf))
                 bank.close()
 
             threads = [threading.Thread(target=pay, args=(number,)) for number in range(16)]
@@ -109,14 +110,16 @@ class TestConfirm:
         with Server(WELL) as server:
             bank = bank_at(server.url, confirm_auth="none")
             for token in (None, TOKEN):
-                bank.confirm(token, order=ORDER, bank_id="a9e1", pa_res=Secret("eJxV"), md="1")
+                bank.confirm(token, order=ORDER, bank_id="a9e1", pa_res=Secret("eJxV"), md="1", lease_ends_at=math.inf)
             bank.close()
 
         assert ["authorization" in request.headers for request in server.executed] == [False, False]
 
     def test_a_missing_token_is_a_bug_and_sends_nothing(self) -> None:
         with Server(WELL) as server, pytest.raises(ValueError, match="token"):
-            bank_at(server.url).confirm(None, order=ORDER, bank_id="a9e1", pa_res=Secret("eJxV"), md="1")
+            bank_at(server.url).confirm(
+                None, order=ORDER, bank_id="a9e1", pa_res=Secret("eJxV"), md="1", lease_ends_at=math.inf
+            )
 
         assert server.executed == []
 

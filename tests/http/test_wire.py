@@ -238,6 +238,35 @@ class TestTheEnd:
             assert wire.exchange("POST", f"{server.url}/x", body=CARD) == Silence(Evidence.NOT_SENT, "deadline")
         assert server.executed == []
 
+    @pytest.mark.parametrize("ends_in_s", [-3600.0, 0.0])
+    def test_after_the_lease_nothing_begins_to_be_sent(self, ends_in_s: float) -> None:
+        """As where the process was stopped before the exchange began: its own deadline is yet to come."""
+        clock = HandClock()
+        with served(clock=clock) as (wire, server):
+            heard = wire.exchange("POST", f"{server.url}/x", body=CARD, not_after=clock.at_s + ends_in_s)
+
+        assert heard == Silence(Evidence.NOT_SENT, "deadline")
+        assert server.executed == []
+
+    def test_the_lease_may_end_between_two_pieces_of_a_request(self) -> None:
+        """The headers went, the body does not follow."""
+        clock = HandClock()
+        left, right = socket.socketpair()
+        with left, right, Attempt(clock, 5.0, not_after=clock.at_s + 1.0) as attempt:
+            attempt.touch(left)
+            clock.at_s += 1.0
+            with pytest.raises(TooLateError):
+                attempt.touch(left)
+
+    def test_a_lease_that_lasts_longer_makes_no_deadline_longer(self) -> None:
+        clock = HandClock()
+        left, right = socket.socketpair()
+        with left, right, Attempt(clock, 5.0, not_after=clock.at_s + 60.0) as attempt:
+            attempt.touch(left)
+            clock.at_s += 5.0
+            with pytest.raises(TooLateError):
+                attempt.touch(left)
+
     def test_an_attempt_that_was_touched_stays_so(self) -> None:
         clock = HandClock()
         left, right = socket.socketpair()

@@ -6,6 +6,7 @@ A connection sends only inside an `Attempt`; after the attempt's deadline none c
 
 import contextlib
 import io
+import math
 import os
 import socket
 import threading
@@ -29,17 +30,22 @@ class TooLateError(Exception):
 
 
 class Attempt:
-    """One request, from its beginning to its last byte or its deadline: `with Attempt(...) as attempt`."""
+    """One request, from its beginning to its last byte or its end: `with Attempt(...) as attempt`.
 
-    def __init__(self, clock: Clock, deadline_s: float) -> None:
+    It ends `deadline_s` after its beginning, and `not_after` in any case: a process that was stopped before it began
+    finds that time past.
+    """
+
+    def __init__(self, clock: Clock, deadline_s: float, *, not_after: float = math.inf) -> None:
         self.clock = clock
         self.was_cut = False
         self._touched = False
         self._over = False
-        self._ends_at = clock.monotonic() + deadline_s
+        begins_at = clock.monotonic()
+        self._ends_at = min(begins_at + deadline_s, not_after)
         self._lever: socket.socket | None = None
         self._lock = threading.Lock()
-        self._watchdog = threading.Timer(deadline_s, self._cut)
+        self._watchdog = threading.Timer(max(self._ends_at - begins_at, 0.0), self._cut)
         self._watchdog.daemon = True
 
     def __enter__(self) -> Self:

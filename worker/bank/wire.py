@@ -5,6 +5,7 @@ what is proved comes from the hook in `evidence`, never from an exception's clas
 """
 
 import importlib.metadata
+import math
 import re
 import socket
 import ssl
@@ -59,13 +60,17 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         form: Mapping[str, str] | None = None,
+        not_after: float = math.inf,
     ) -> Heard | Silence:
-        """One request, once. A `body` is JSON; a `form` goes as multipart/form-data."""
+        """One request, once. A `body` is JSON; a `form` goes as multipart/form-data.
+
+        `not_after` is a time of the clock's `monotonic`: from then on nothing is sent, though the deadline is not over.
+        """
         if not is_safe(url):
             return Silence(Evidence.NOT_SENT, "unsafe_address")
         all_headers = dict(headers or {}) | ({"Content-Type": "application/json"} if body is not None else {})
         files = {name: (None, value) for name, value in form.items()} if form is not None else None
-        attempt = Attempt(self._clock, self._deadline_s)
+        attempt = Attempt(self._clock, self._deadline_s, not_after=not_after)
         heard, why = None, ""
         try:
             with (
