@@ -126,10 +126,6 @@ class Bank:
         addresses = (url for url in (at.transfer_url, at.confirm_url) if url)
         return any(self._wire.reachable(url) for url in addresses if urlsplit(url).netloc == host)
 
-    def close(self) -> None:
-        """Closes this thread's connections."""
-        self._wire.close()
-
     def _ask_status(self, terminal: Terminal, order: Order) -> tuple[StatusReport, bool]:
         """The report, and whether it was the token that was refused."""
         if self._config.addresses.status_url is None:
