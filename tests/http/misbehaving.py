@@ -267,6 +267,7 @@ SILENCES: dict[str, tuple[Manner, str]] = {
     "body reset": (_ends(_cut_and_reset), "dropped|cut"),
     "chunk cut": (_ends(_says(lambda good: CHUNKED + b"%x\r\n%s" % (len(good) + 9, good))), "cut"),
     "last chunk cut": (_ends(_says(lambda good: CHUNKED + b"%x\r\n%s\r\n" % (len(good), good))), "cut"),
+    "chunk's length cut": (_ends(_says(lambda good: CHUNKED + b"%x\r\n%s\r\n0" % (len(good), good))), "garbled"),
     "bad chunk": (_ends(_says(lambda good: CHUNKED + b"xyz\r\n" + good)), "cut"),
     "bad gzip": (_says(lambda good: with_length(good, GZIPPED)), "undecodable"),
     "bad status line": (_ends(_says(lambda good: b"HELLO\r\n\r\n" + good)), "garbled"),
@@ -290,7 +291,8 @@ SILENCES: dict[str, tuple[Manner, str]] = {
     "status with a zero before it": (_begins(b"HTTP/1.1 0200 OK"), "garbled"),
     "status with a sign": (_begins(b"HTTP/1.1 +200 OK"), "garbled"),
     "status with a line in it": (_begins(b"HTTP/1.1 2_00 OK"), "garbled"),
-    "another version": (_begins(b"HTTP/2 200 OK"), "garbled"),
+    "a later version": (_begins(b"HTTP/2 200 OK"), "garbled"),
+    "an older version": (_begins(b"HTTP/0.9 200 OK"), "garbled"),
     "headers without an end": (
         _ends(_says(lambda good: with_length(good).partition(b"\r\n\r\n")[0] + b"\r\n")),
         "garbled",
@@ -299,7 +301,7 @@ SILENCES: dict[str, tuple[Manner, str]] = {
     "header without a colon": (_heads(b"X"), "garbled"),
     "header without a name": (_heads(b": x"), "garbled"),
     "blank before the colon": (_heads(b"X : x"), "garbled"),
-    "carriage return in a header": (_heads(b"X: a\rContent-Length: 2"), "garbled"),
+    "carriage return in a header": (_heads(b"X: a\rY: b"), "garbled"),
     "two lengths": (_heads(b"Content-Length: 2"), "garbled"),
 }
 

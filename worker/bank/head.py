@@ -64,10 +64,10 @@ class _Lines(io.BufferedReader):
 
     def readline(self, size: int | None = -1, /) -> bytes:
         line = super().readline(size)
-        if not line.endswith(b"\n") and (line or self.in_head):
+        if line and not line.endswith(b"\n"):
             raise HTTPException("a line was cut off")
         if self.in_head and line not in _BLANK and not _HEADER_LINE.fullmatch(line):
-            raise HTTPException("a line is no header: it is folded, has no name, or holds a control character")
+            raise HTTPException("no header: the end came, or a line is folded, unnamed, or holds a control character")
         return line
 
 
