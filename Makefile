@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: help setup demo test torture lint lock clean
+.PHONY: help setup demo test torture bench lint lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -44,6 +44,9 @@ else
 	@TRANSFERS_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/simulation
 	@TRANSFERS_MACHINES=$(MACHINES) $(BIN)/python -m pytest -q tests/ledger/test_machine.py
 endif
+
+bench: setup ## what things cost: each script of benchmarks/ prints a table
+	@for script in benchmarks/*.py; do $(BIN)/python -m "benchmarks.$$(basename "$$script" .py)" || exit 1; done
 
 lint: setup ## types, style, and what system tools can say
 	@$(BIN)/ruff check .

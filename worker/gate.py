@@ -47,10 +47,14 @@ class GateRule:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A worker's own clock over its claim: it sends only while a whole exchange still fits in."""
+    """A worker's own clock over its claim: an exchange begins only while a whole one still fits in.
+
+    Its end goes with the exchange: a process that is stopped after its look sends nothing when it wakes too late.
+    """
 
     clock: Clock
     last_start: float
+    ends_at: float
 
     def stands(self) -> bool:
         return self.clock.monotonic() <= self.last_start
@@ -129,7 +133,8 @@ class Gate:
 
     def lease(self) -> Lease:
         """Taken before the claim, so that it never ends later than the ledger's own."""
-        return Lease(self._clock, self._clock.monotonic() + self._rule.lease_s - self._rule.deadline_s)
+        ends_at = self._clock.monotonic() + self._rule.lease_s
+        return Lease(self._clock, last_start=ends_at - self._rule.deadline_s, ends_at=ends_at)
 
     def claim(self, record: Record, lane: Lane) -> Moved | Refused | Wait | Stopped | Behind:
         claim = self._ledger.claim(

@@ -81,7 +81,9 @@ class Journey:
                 return scribe.die(record, "card_unreadable", nonce=claim.claim_nonce)
             if not lease.stands():
                 return steps.give_back(record, burnt, "lease_over")
-            outcome = self.bank.transfer(gate.terminal(record), token, order=gate.order(record), cards=cards)
+            outcome = self.bank.transfer(
+                gate.terminal(record), token, order=gate.order(record), cards=cards, lease_ends_at=lease.ends_at
+            )
             return steps.record_outcome(record, burnt, outcome)
 
     def confirm(self, key: str) -> None:
@@ -113,7 +115,12 @@ class Journey:
             if not lease.stands():
                 return steps.give_back(record, burnt, "lease_over")
             outcome = self.bank.confirm(
-                token, order=gate.order(record), bank_id=record.bank_id, pa_res=pa_res, md=challenge.md
+                token,
+                order=gate.order(record),
+                bank_id=record.bank_id,
+                pa_res=pa_res,
+                md=challenge.md,
+                lease_ends_at=lease.ends_at,
             )
             return steps.record_outcome(record, burnt, outcome)
 

@@ -1,6 +1,7 @@
 """The four questions of a bank, asked alike, so that one test can put each of them to a misbehaving server."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,8 +34,10 @@ GOOD: Mapping[str, bytes] = {
 
 ASK: Mapping[str, Callable[[Bank], Any]] = {
     "/token": lambda bank: bank.token(TERMINAL, order=ORDER),
-    "/transfer": lambda bank: bank.transfer(TERMINAL, TOKEN, order=ORDER, cards=CARDS),
-    "/confirm": lambda bank: bank.confirm(TOKEN, order=ORDER, bank_id="a9e1", pa_res=Secret("eJxV+"), md="270-9CA"),
+    "/transfer": lambda bank: bank.transfer(TERMINAL, TOKEN, order=ORDER, cards=CARDS, lease_ends_at=math.inf),
+    "/confirm": lambda bank: bank.confirm(
+        TOKEN, order=ORDER, bank_id="a9e1", pa_res=Secret("eJxV+"), md="270-9CA", lease_ends_at=math.inf
+    ),
     "/status": lambda bank: bank.status(TERMINAL, order=ORDER),
 }
 QUESTIONS = tuple(ASK)

@@ -23,7 +23,10 @@ class Authority:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    folder = tmp_path_factory.mktemp("authority")
+    return make_authority(tmp_path_factory.mktemp("authority"))
+
+
+def make_authority(folder: Path) -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "throw-away")])
     _write(folder / "ca.pem", _certificate(name, key, name, key))

@@ -4,6 +4,7 @@ A *manner* is a function of the connection, called once a whole request was read
 """
 
 import gzip
+import itertools
 import json
 import socket
 import ssl
@@ -35,6 +36,7 @@ class Talk:
     request: Request
     good: bytes  #: the body that a well-behaved bank would answer with
     stop: threading.Event
+    number: int = 1  #: of the request, among those of its connection
 
     def say(self, *parts: bytes) -> None:
         self.sock.sendall(b"".join(parts))
@@ -119,11 +121,14 @@ class Server:
             if self.tls is not None:
                 sock = self.tls.wrap_socket(sock, server_side=True)
                 self._open.append(sock)
-            while request := read_request(sock):
+            for number in itertools.count(1):
+                request = read_request(sock)
+                if request is None:
+                    return
                 manner, good = self.manners["/" + request.path.split("/")[1]]
                 self.executed.append(request)
                 self.has_executed.set()
-                manner(Talk(sock, request, good, self._stop))
+                manner(Talk(sock, request, good, self._stop, number))
         except OSError:
             return
         finally:
@@ -173,6 +178,11 @@ def well_in_gzip(talk: Talk) -> None:
     talk.say(with_length(gzip.compress(talk.good), OK + b"Content-Encoding: gzip\r\n"))
 
 
+def well_after_interim_answers(talk: Talk) -> None:
+    hint = b"HTTP/1.1 103 Early Hints\r\nContent-Length: 2\r\nLink: </x>; rel=preload\r\n\r\n"
+    talk.say(b"HTTP/1.1 102 Processing\r\n\r\n" * 9, b"HTTP/1.1 100 Continue\r\n\r\n", hint, with_length(talk.good))
+
+
 def well_until_the_end(talk: Talk) -> None:
     talk.say(OK, b"Connection: close\r\n\r\n", talk.good)
     raise Gone
@@ -213,8 +223,19 @@ def _drips(text: Callable[[bytes], bytes]) -> Manner:
 
 
 def _continues(talk: Talk) -> None:
+    """Slowly, so that the deadline comes before the limit of interim answers."""
     while not talk.stop.wait(0.05):
         talk.say(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def _begins(line: bytes) -> Manner:
+    """With this for a status line."""
+    return _ends(_says(lambda good: with_length(good, line + b"\r\n")))
+
+
+def _heads(line: bytes) -> Manner:
+    """With this among the headers."""
+    return _ends(_says(lambda good: with_length(good, OK + line + b"\r\n")))
 
 
 def _cut_and_reset(talk: Talk) -> None:
@@ -229,6 +250,7 @@ def _end_plainly(talk: Talk) -> None:
 
 
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+EARLY = b"HTTP/1.1 103 Early Hints\r\n\r\n"
 BOMB = gzip.compress(b" " * 5_000_000)
 GZIPPED = OK + b"Content-Encoding: gzip\r\n"
 
@@ -245,6 +267,7 @@ SILENCES: dict[str, tuple[Manner, str]] = {
     "body reset": (_ends(_cut_and_reset), "dropped|cut"),
     "chunk cut": (_ends(_says(lambda good: CHUNKED + b"%x\r\n%s" % (len(good) + 9, good))), "cut"),
     "last chunk cut": (_ends(_says(lambda good: CHUNKED + b"%x\r\n%s\r\n" % (len(good), good))), "cut"),
+    "chunk's length cut": (_ends(_says(lambda good: CHUNKED + b"%x\r\n%s\r\n0" % (len(good), good))), "garbled"),
     "bad chunk": (_ends(_says(lambda good: CHUNKED + b"xyz\r\n" + good)), "cut"),
     "bad gzip": (_says(lambda good: with_length(good, GZIPPED)), "undecodable"),
     "bad status line": (_ends(_says(lambda good: b"HELLO\r\n\r\n" + good)), "garbled"),
@@ -257,6 +280,29 @@ SILENCES: dict[str, tuple[Manner, str]] = {
     "dripping unframed body": (_drips(lambda good: OK + b"\r\n" + good), "deadline"),
     "dripping headers": (_drips(lambda good: OK + b"X: x\r\n" * 50 + good), "deadline"),
     "continue for ever": (_continues, "deadline"),
+    "early hints, and silence": (_holds(_says(lambda _: EARLY)), "timeout"),
+    "early hints, and the end": (_ends(_says(lambda _: EARLY)), "dropped"),
+    "cut early hints": (_ends(_says(lambda _: EARLY[:-2])), "garbled"),
+    "endless early hints": (_ends(_says(lambda good: EARLY * 30 + with_length(good))), "garbled"),
+    "another protocol": (_ends(_says(lambda good: b"HTTP/1.1 101 Go\r\n\r\n" + with_length(good))), "garbled"),
+    "no status line": (_ends(_says(lambda good: good)), "garbled"),
+    "no status": (_begins(b"HTTP/1.1"), "garbled"),
+    "status of four digits": (_begins(b"HTTP/1.1 2000 OK"), "garbled"),
+    "status with a zero before it": (_begins(b"HTTP/1.1 0200 OK"), "garbled"),
+    "status with a sign": (_begins(b"HTTP/1.1 +200 OK"), "garbled"),
+    "status with a line in it": (_begins(b"HTTP/1.1 2_00 OK"), "garbled"),
+    "a later version": (_begins(b"HTTP/2 200 OK"), "garbled"),
+    "an older version": (_begins(b"HTTP/0.9 200 OK"), "garbled"),
+    "headers without an end": (
+        _ends(_says(lambda good: with_length(good).partition(b"\r\n\r\n")[0] + b"\r\n")),
+        "garbled",
+    ),
+    "folded header": (_heads(b"X: a\r\n b"), "garbled"),
+    "header without a colon": (_heads(b"X"), "garbled"),
+    "header without a name": (_heads(b": x"), "garbled"),
+    "blank before the colon": (_heads(b"X : x"), "garbled"),
+    "carriage return in a header": (_heads(b"X: a\rY: b"), "garbled"),
+    "two lengths": (_heads(b"Content-Length: 2"), "garbled"),
 }
 
 #: The same, where there is TLS to break.
@@ -278,11 +324,39 @@ NONSENSE: dict[str, Manner] = {
     "200 html": _says(lambda _: with_length(b"<html>maintenance</html>")),
     "empty": _says(lambda _: with_length(b"")),
     "204": _says(lambda _: b"HTTP/1.1 204 No Content\r\n\r\n"),
-    "103": _says(lambda _: b"HTTP/1.1 103 Early Hints\r\n\r\n"),
     "307": _says(lambda good: with_length(good, b"HTTP/1.1 307 Again\r\nLocation: /again\r\n")),
     "308": _says(lambda good: with_length(good, b"HTTP/1.1 308 Again\r\nLocation: https://[::1/\r\n")),
     "json error": _says(lambda _: with_length(json.dumps({"error": "x"}).encode(), b"HTTP/1.1 400 Bad\r\n")),
     "cut before the end without a length": _ends(_says(lambda good: OK + b"\r\n" + good[:-1])),
     "cut gzip": _says(lambda good: with_length(gzip.compress(good)[:-20], GZIPPED)),
     "twice": _says(lambda good: with_length(good + good)),
+}
+
+
+def _odd_length(value: Callable[[int], str]) -> Manner:
+    return _ends(_says(lambda good: OK + f"Content-Length: {value(len(good))}\r\n\r\n".encode() + good))
+
+
+def _odd_chunks(head: bytes) -> Manner:
+    """In chunks, under a head that says something else too."""
+    return _ends(_says(lambda good: head + b"\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(good), good)))
+
+
+#: The whole body comes, and the head does not prove where it ends.
+UNFRAMED: dict[str, Manner] = {
+    "no length": well_until_the_end,
+    "length -1": _odd_length(lambda _: "-1"),
+    "length x": _odd_length(lambda _: "x"),
+    "no number": _odd_length(lambda _: ""),
+    "length with a sign": _odd_length(lambda length: f"+{length}"),
+    "length with a line in it": _odd_length(lambda length: f"0_{length}"),
+    "length in a list": _odd_length(lambda length: f"{length}, {length}"),
+    "length twice": _odd_length(lambda length: f"{length}\r\nContent-Length: {length}"),
+    "length in hexadecimal": _odd_length(lambda length: f"{length:#x}"),
+    "length beyond all numbers": _odd_length(lambda _: "9" * 5000),
+    "length and chunks": _odd_chunks(CHUNKED[:-2] + b"Content-Length: 2\r\n"),
+    "length and another coding": _odd_length(lambda length: f"{length}\r\nTransfer-Encoding: identity"),
+    "chunks twice": _odd_chunks(CHUNKED[:-2] + b"Transfer-Encoding: chunked\r\n"),
+    "chunks before their time": _odd_chunks(CHUNKED[:-2].replace(b"1.1", b"1.0")),
+    "gzip": well_in_gzip,
 }

@@ -18,12 +18,12 @@ from tests.http.misbehaving import (
     NONSENSE,
     SILENCES,
     TLS_SILENCES,
+    UNFRAMED,
     Manner,
     Server,
     well,
+    well_after_interim_answers,
     well_in_chunks,
-    well_in_gzip,
-    well_until_the_end,
 )
 from worker.bank import Evidence, Unclear
 
@@ -39,10 +39,8 @@ def outcome_of(
 ) -> Iterator[tuple[object, Server]]:
     """Asks once, and holds what must hold whatever happened."""
     tls = authority.server() if wire == "tls" else None
-    with Server(manners(question, manner), tls=tls) as server, ExitStack() as stack:
-        bank = bank_at(server.url, ca_file=authority.ca_file, **times)
-        stack.callback(bank.close)
-        outcome = ASK[question](bank)
+    with Server(manners(question, manner), tls=tls) as server:
+        outcome = ASK[question](bank_at(server.url, ca_file=authority.ca_file, **times))
 
         assert server.has_executed.wait(5)
         assert server.count(question) == 1
@@ -50,12 +48,23 @@ def outcome_of(
         yield outcome, server
 
 
-@pytest.mark.parametrize("manner", [well, well_in_chunks, well_in_gzip, well_until_the_end])
+@pytest.mark.parametrize("manner", [well, well_in_chunks, well_after_interim_answers])
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize("wire", WIRES)
 def test_a_good_answer_is_believed(authority: Authority, wire: str, question: str, manner: Manner) -> None:
     """The positive control of all that follows."""
     with outcome_of(authority, wire, question, manner) as (outcome, _):
+        assert is_believed(outcome)
+
+
+@pytest.mark.parametrize("frame", UNFRAMED)
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("wire", WIRES)
+def test_json_that_is_whole_is_believed_whatever_its_head_says_of_its_length(
+    authority: Authority, wire: str, question: str, frame: str
+) -> None:
+    """An object that was cut, or has something after it, does not parse; and the connection carries no other answer."""
+    with outcome_of(authority, wire, question, UNFRAMED[frame]) as (outcome, _):
         assert is_believed(outcome)
 
 

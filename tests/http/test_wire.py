@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -18,20 +18,20 @@ from ledger.clock import Clock, SystemClock
 from tests.http.asking import HandClock
 from tests.http.conftest import Authority
 from tests.http.misbehaving import (
+    UNFRAMED,
     Gone,
     Manner,
     Server,
     Talk,
     well,
+    well_after_interim_answers,
     well_in_chunks,
-    well_in_gzip,
-    well_until_the_end,
     with_length,
 )
-from worker.bank.evidence import Attempt, PlainPool, TooLateError, WatchedPlain
+from worker.bank.evidence import Attempt, PlainPool, TooLateError, UsedConnectionError, WatchedPlain
 from worker.bank.heard import Heard, Silence
 from worker.bank.outcome import Evidence
-from worker.bank.wire import Wire, assert_no_hidden_retry
+from worker.bank.wire import Wire, _Session, assert_no_hidden_retry
 
 CARD = b'{"cardCred":"4405639704015096"}'
 
@@ -47,7 +47,6 @@ def served(manner: Manner = well, clock: Clock | None = None) -> Iterator[tuple[
     with Server({"/x": (manner, b"{}"), "/y": (well, b"{}")}) as server:
         wire = wire_of(clock)
         yield wire, server
-        wire.close()
 
 
 class TestWhatIsSent:
@@ -63,6 +62,7 @@ class TestWhatIsSent:
             "host": f"127.0.0.1:{request.headers['host'].split(':')[1]}",
             "accept": "application/json",
             "accept-encoding": "identity",
+            "connection": "close",
             "authorization": "Bearer T",
             "content-type": "application/json",
             "content-length": str(len(CARD)),
@@ -109,7 +109,6 @@ class TestWhatIsSent:
         with Server({"/x": (well, b"{}")}, tls=authority.server()) as server:
             wire = wire_of(ca_file=authority.ca_file)
             assert isinstance(wire.exchange("POST", f"{server.url}/x", body=CARD), Heard)
-            wire.close()
 
         assert wire._tls.cert_store_stats()["x509_ca"] == 1
 
@@ -161,34 +160,50 @@ class TestRedirects:
             assert wire.exchange("POST", f"{server.url}/x", body=CARD) == Heard(302)
 
 
-class TestReuse:
-    def test_a_connection_that_idled_less_than_the_limit_is_used_again(self) -> None:
-        clock = HandClock()
-        with served(clock=clock) as (wire, server):
+class TestConnections:
+    def test_each_request_has_a_connection_of_its_own(self) -> None:
+        """Also where the server would keep it: what comes on it next is read by nobody."""
+        with served() as (wire, server):
             for _ in range(3):
                 assert isinstance(wire.exchange("POST", f"{server.url}/x", body=CARD), Heard)
-                clock.at_s += 0.39
-
-            assert (server.connections, len(server.executed)) == (1, 3)
-
-    def test_a_connection_that_idled_longer_is_not(self) -> None:
-        """The server may be closing it this very moment, and then nobody can tell whether it executed."""
-        clock = HandClock()
-        with served(clock=clock) as (wire, server):
-            for _ in range(3):
-                assert isinstance(wire.exchange("POST", f"{server.url}/x", body=CARD), Heard)
-                clock.at_s += 0.41
 
             assert (server.connections, len(server.executed)) == (3, 3)
 
-    def test_a_connection_whose_answer_was_odd_is_not_used_again(self) -> None:
-        with served(lambda talk: talk.say(with_length(b" " * 70_000))) as (wire, server):
+    def test_a_connection_refuses_a_second_request(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whatever kept it: nothing of the second request is sent, and that is said."""
+        with served() as (wire, server), _Session(wire._tls) as kept:
+            monkeypatch.setattr("worker.bank.wire._Session", lambda _tls: nullcontext(kept))
+            assert isinstance(wire.exchange("POST", f"{server.url}/x", body=CARD), Heard)
+
+            assert wire.exchange("POST", f"{server.url}/x", body=CARD) == Silence(Evidence.NOT_SENT, "used_connection")
+            assert (server.connections, len(server.executed)) == (1, 1)
+
+    def test_a_connection_that_was_closed_is_not_opened_for_a_second_request(self) -> None:
+        with served() as (_, server):
+            connection = WatchedPlain("127.0.0.1", server.port)
+            with Attempt(SystemClock(), 5.0):
+                connection.request("GET", "/x")
+                connection.getresponse()
+                connection.close()
+                with pytest.raises(UsedConnectionError):
+                    connection.request("GET", "/x")
+
+        assert (server.connections, len(server.executed)) == (1, 1)
+
+    def test_no_connection_is_left_open(self) -> None:
+        """By a good answer or an odd one."""
+
+        def too_large(talk: Talk) -> None:
+            talk.say(with_length(b" " * 70_000))
+
+        before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - only how many
+        with served(too_large) as (wire, server):
             assert wire.exchange("POST", f"{server.url}/x", body=CARD) == Silence(Evidence.MAYBE_SENT, "too_large")
             assert isinstance(wire.exchange("POST", f"{server.url}/y", body=CARD), Heard)
 
-            assert server.connections == 2
+        assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - only how many
 
-    def test_each_thread_has_its_own_connections(self) -> None:
+    def test_many_threads_share_one_wire(self) -> None:
         with served() as (wire, server):
             gate = threading.Barrier(4)
             heard: list[object] = []
@@ -196,7 +211,6 @@ class TestReuse:
             def ask() -> None:
                 gate.wait(5)
                 heard.extend(wire.exchange("POST", f"{server.url}/x", body=CARD) for _ in range(5))
-                wire.close()
 
             threads = [threading.Thread(target=ask) for _ in range(4)]
             for thread in threads:
@@ -205,21 +219,36 @@ class TestReuse:
                 thread.join()
 
             assert heard == [Heard(200, body=b"{}")] * 20
-            assert len(server.executed) == 20
+            assert (server.connections, len(server.executed)) == (20, 20)
 
 
 class TestFrames:
-    @pytest.mark.parametrize(
-        ("manner", "framed"), [(well, True), (well_in_chunks, True), (well_in_gzip, False), (well_until_the_end, False)]
-    )
-    def test_only_a_length_or_chunks_prove_the_end_of_a_body(self, manner: Manner, framed: bool) -> None:  # noqa: FBT001 - a parameter of the test
-        """A gzip stream that was cut off unpacks without an error."""
+    @pytest.mark.parametrize("manner", [well, well_in_chunks, well_after_interim_answers])
+    def test_one_length_or_chunks_prove_the_end_of_a_body(self, manner: Manner) -> None:
         with served(manner) as (wire, server):
-            assert wire.exchange("GET", f"{server.url}/x") == Heard(200, body=b"{}", framed=framed)
+            assert wire.exchange("GET", f"{server.url}/x") == Heard(200, body=b"{}", framed=True)
+
+    @pytest.mark.parametrize("frame", UNFRAMED)
+    def test_nothing_else_does(self, frame: str) -> None:
+        """A gzip stream that was cut off unpacks without an error."""
+        with served(UNFRAMED[frame]) as (wire, server):
+            assert wire.exchange("GET", f"{server.url}/x") == Heard(200, body=b"{}", framed=False)
+
+    def test_what_is_coded_in_more_ways_than_one_is_not_decoded(self) -> None:
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+
+        def coded(talk: Talk) -> None:
+            talk.say(head, b"2\r\n{}\r\n0\r\n\r\n")
+            raise Gone
+
+        with served(coded) as (wire, server):
+            heard = wire.exchange("GET", f"{server.url}/x")
+
+        assert heard == Heard(200, body=b"2\r\n{}\r\n0\r\n\r\n", framed=False)
 
 
 class TestTheEnd:
-    def test_after_the_deadline_nothing_begins_to_be_sent(self) -> None:
+    def test_after_the_deadline_nothing_begins_to_be_sent(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """As where the name was looked up for longer than all the time there was."""
         clock = HandClock()
 
@@ -231,12 +260,39 @@ class TestTheEnd:
         class LatePool(HTTPConnectionPool):
             ConnectionCls = LateConnection
 
+        monkeypatch.setattr("worker.bank.wire.POOLS", {"http": LatePool})
         with served(clock=clock) as (wire, server):
-            adapter = wire._session().adapters["http://"]
-            adapter.poolmanager.pool_classes_by_scheme = {"http": LatePool}  # type: ignore[attr-defined]  # an HTTPAdapter
-
             assert wire.exchange("POST", f"{server.url}/x", body=CARD) == Silence(Evidence.NOT_SENT, "deadline")
         assert server.executed == []
+
+    @pytest.mark.parametrize("ends_in_s", [-3600.0, 0.0])
+    def test_after_the_lease_nothing_begins_to_be_sent(self, ends_in_s: float) -> None:
+        """As where the process was stopped before the exchange began: its own deadline is yet to come."""
+        clock = HandClock()
+        with served(clock=clock) as (wire, server):
+            heard = wire.exchange("POST", f"{server.url}/x", body=CARD, not_after=clock.at_s + ends_in_s)
+
+        assert heard == Silence(Evidence.NOT_SENT, "deadline")
+        assert server.executed == []
+
+    def test_the_lease_may_end_between_two_pieces_of_a_request(self) -> None:
+        """The headers went, the body does not follow."""
+        clock = HandClock()
+        left, right = socket.socketpair()
+        with left, right, Attempt(clock, 5.0, not_after=clock.at_s + 1.0) as attempt:
+            attempt.touch(left)
+            clock.at_s += 1.0
+            with pytest.raises(TooLateError):
+                attempt.touch(left)
+
+    def test_a_lease_that_lasts_longer_makes_no_deadline_longer(self) -> None:
+        clock = HandClock()
+        left, right = socket.socketpair()
+        with left, right, Attempt(clock, 5.0, not_after=clock.at_s + 60.0) as attempt:
+            attempt.touch(left)
+            clock.at_s += 5.0
+            with pytest.raises(TooLateError):
+                attempt.touch(left)
 
     def test_an_attempt_that_was_touched_stays_so(self) -> None:
         clock = HandClock()

@@ -192,7 +192,6 @@ def stage(
     client = connect(queue_url(ledger_client), text=False)
     stage = Stage(ledger, vault, sandbox, clock, Broker(client, [], {}))
     yield stage
-    stage.bank.close()
     client.close()
 
 

@@ -115,6 +115,29 @@ def test_a_worker_whose_lease_is_over_sends_nothing(stage: Stage, opens: str, mo
     assert stage.state(key) is (State.QUEUED if opens == "open_cards" else State.RESUMED)
 
 
+@pytest.mark.parametrize("asleep_s", [60, 600])
+@pytest.mark.parametrize("call", ["transfer", "confirm"])
+def test_a_worker_that_stops_after_its_look_at_the_lease_sends_nothing(
+    stage: Stage, call: str, asleep_s: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look was in time, and the exchange is not: the card goes back, as for whatever is proved not to be sent."""
+    key = stage.new() if call == "transfer" else resumed(stage)
+    ask = getattr(stage.bank, call)
+
+    def after_a_sleep(*args: Any, **more: Any) -> Any:
+        stage.clock.advance(asleep_s)
+        return ask(*args, **more)
+
+    monkeypatch.setattr(stage.bank, call, after_a_sleep)
+    stage.run(key)
+
+    assert stage.sandbox.book.calls[call] == 0
+    assert (stage.state(key), stage.record(key).reason) == (
+        State.QUEUED if call == "transfer" else State.RESUMED,
+        "deadline",
+    )
+
+
 def test_a_worker_that_died_in_a_confirm_leaves_doubt_and_nothing_is_confirmed_again(stage: Stage) -> None:
     """Though the PaRes still lies there: a confirm is never fenced off."""
     key = resumed(stage)

@@ -149,9 +149,17 @@ class Teller:
         world.after(self._process)
         return answer
 
-    def transfer(self, terminal: Terminal, token: Token, *, order: Order, cards: CardData) -> TransferOutcome:  # noqa: ARG002 - the bank's form
+    def transfer(
+        self,
+        terminal: Terminal,  # noqa: ARG002 - the bank's form
+        token: Token,  # noqa: ARG002 - the bank's form
+        *,
+        order: Order,
+        cards: CardData,  # noqa: ARG002 - the bank's form
+        lease_ends_at: float,
+    ) -> TransferOutcome:
         account = self._books.account(order.invoice_id)
-        answer = self._send(account, "")
+        answer = self._send(account, "", lease_ends_at)
         if answer != "open":
             return _OUTCOMES[answer]
         return Challenge("cGFyZXE=", f"md-{order.invoice_id}", "https://acs.example/", f"id-{order.invoice_id}")
@@ -164,14 +172,19 @@ class Teller:
         bank_id: str,
         pa_res: Secret,
         md: str,
+        lease_ends_at: float,
     ) -> ConfirmOutcome:
         assert md == f"md-{order.invoice_id}", "the challenge is this order's"
         assert bank_id == f"id-{order.invoice_id}"
-        return _OUTCOMES[self._send(self._books.account(order.invoice_id), pa_res.reveal())]
+        return _OUTCOMES[self._send(self._books.account(order.invoice_id), pa_res.reveal(), lease_ends_at)]
 
-    def _send(self, account: Account, pa_res: str) -> str:
+    def _send(self, account: Account, pa_res: str, lease_ends_at: float) -> str:
+        """A process may stand still between its look at the lease and the exchange: then it sends nothing."""
         world = self._world
         world.before(self._process)
+        if world.clock.monotonic() >= lease_ends_at:
+            world.tell(self._process.name, "comes too late to send", account.invoice)
+            return "too late"
         if world.chance(world.weather.silence):
             return "not sent"
         account.sent += not pa_res
@@ -212,6 +225,7 @@ _OUTCOMES: dict[str, Paid | Declined | Unclear | NotSent] = {
     "rejected": _DECLINED,
     "open": Unclear("challenge_again", Evidence.ANSWERED),
     "not sent": NotSent("refused"),
+    "too late": NotSent("deadline"),
     "silence": Unclear("timeout", Evidence.MAYBE_SENT),
     "unreadable": Unclear("http_502", Evidence.ANSWERED, http_status=502),
 }

@@ -100,7 +100,7 @@ def _read_challenge(order: Order, heard: Heard, fields: Fields) -> Challenge | U
     if not _wants_3ds(fields):
         return None
     strange = stranger(order, fields, money=False)
-    if strange == "no_invoice":  # the page never shows this form, so it may leave out what it likes
+    if strange == "no_invoice":  # the page never shows this form; that it answers our request, its connection proves
         strange = money_stranger(order, fields, required=False)
     if strange:
         return _unclear(heard, strange, fields)

@@ -70,18 +70,23 @@ class Bank:
         self._status_tokens: dict[str, tuple[Token, float]] = {}
         self._lock = threading.Lock()
 
-    def transfer(self, terminal: Terminal, token: Token, *, order: Order, cards: CardData) -> TransferOutcome:
-        """Contract section 2: the request that moves money. Sent once."""
+    def transfer(
+        self, terminal: Terminal, token: Token, *, order: Order, cards: CardData, lease_ends_at: float
+    ) -> TransferOutcome:
+        """Contract section 2: the request that moves money. Sent once, and never after the lease."""
         heard = self._wire.exchange(
             "POST",
             self._config.addresses.transfer_url,
             headers=_bearer(token),
             body=transfer_json(terminal, order, cards, receiver_id_field=self._config.receiver_id_field),
+            not_after=lease_ends_at,
         )
         return read_transfer(order, heard) if isinstance(heard, Heard) else _unheard(heard)
 
-    def confirm(self, token: Token | None, *, order: Order, bank_id: str, pa_res: Secret, md: str) -> ConfirmOutcome:
-        """Contract section 4: the client's 3-D Secure answer. It moves money, and is sent once."""
+    def confirm(
+        self, token: Token | None, *, order: Order, bank_id: str, pa_res: Secret, md: str, lease_ends_at: float
+    ) -> ConfirmOutcome:
+        """Contract section 4: the client's 3-D Secure answer. It moves money, and is sent as a transfer is."""
         needs_token = self._config.confirm_auth == "bearer"
         if needs_token and token is None:
             raise ValueError("token: needed, since confirm_auth is `bearer`")
@@ -90,6 +95,7 @@ class Bank:
             self._config.addresses.confirm_url or "",
             headers=_bearer(token) if needs_token and token else {},
             body=confirm_json(bank_id, pa_res, md),
+            not_after=lease_ends_at,
         )
         return read_confirm(order, heard) if isinstance(heard, Heard) else _unheard(heard)
 
@@ -119,10 +125,6 @@ class Bank:
             return isinstance(heard, Heard) and heard.status < 500
         addresses = (url for url in (at.transfer_url, at.confirm_url) if url)
         return any(self._wire.reachable(url) for url in addresses if urlsplit(url).netloc == host)
-
-    def close(self) -> None:
-        """Closes this thread's connections."""
-        self._wire.close()
 
     def _ask_status(self, terminal: Terminal, order: Order) -> tuple[StatusReport, bool]:
         """The report, and whether it was the token that was refused."""

@@ -1,16 +1,15 @@
 """The hook that knows whether a byte of a request was handed to a socket, and the watchdog that ends an attempt.
 
 Everything here is about one attempt at a time, and about sockets: no bank, no card, no meaning of an answer.
-A connection sends only inside an `Attempt`; after the attempt's deadline none can begin to send.
+A connection sends only inside an `Attempt`, and one request only; after the attempt's end none can begin to send.
 """
 
 import contextlib
-import io
+import math
 import os
 import socket
 import threading
 from contextvars import ContextVar
-from http.client import HTTPException, HTTPResponse
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,28 +17,35 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from ledger.clock import Clock
+from worker.bank.head import StrictAnswer
 from worker.bank.outcome import Evidence
-
-#: A connection that idled longer is not used again: a stale one is indistinguishable from "executed, then died".
-REUSE_IDLE_S = 0.4
 
 
 class TooLateError(Exception):
-    """The deadline came before the first byte, or between two: nothing more may be sent."""
+    """The attempt's end came before the first byte, or between two: nothing more may be sent."""
+
+
+class UsedConnectionError(Exception):
+    """The connection has carried a request: what comes on it now may be the answer to that one."""
 
 
 class Attempt:
-    """One request, from its beginning to its last byte or its deadline: `with Attempt(...) as attempt`."""
+    """One request, from its beginning to its last byte or its end: `with Attempt(...) as attempt`.
 
-    def __init__(self, clock: Clock, deadline_s: float) -> None:
+    It ends `deadline_s` after its beginning, and `not_after` in any case: a process that was stopped before it began
+    finds that time past.
+    """
+
+    def __init__(self, clock: Clock, deadline_s: float, *, not_after: float = math.inf) -> None:
         self.clock = clock
         self.was_cut = False
         self._touched = False
         self._over = False
-        self._ends_at = clock.monotonic() + deadline_s
+        begins_at = clock.monotonic()
+        self._ends_at = min(begins_at + deadline_s, not_after)
         self._lever: socket.socket | None = None
         self._lock = threading.Lock()
-        self._watchdog = threading.Timer(deadline_s, self._cut)
+        self._watchdog = threading.Timer(max(self._ends_at - begins_at, 0.0), self._cut)
         self._watchdog.daemon = True
 
     def __enter__(self) -> Self:
@@ -85,42 +91,23 @@ class Attempt:
 _ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
 
 
-class _WholeLines(io.BufferedReader):
-    """A reader that takes no line for whole that was cut off: the standard one takes cut headers for all headers."""
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(size)
-        if line and not line.endswith(b"\n"):
-            raise HTTPException("a line was cut off")
-        return line
-
-
-class _WholeHeaders(HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp = _WholeLines(self.fp.detach())
-
-
 class _Watched(HTTPConnection):
     """Mixed into both kinds of connection."""
 
-    response_class = _WholeHeaders
-    _used_at: float = 0.0
+    response_class = StrictAnswer
+    _is_used = False
 
-    @property
-    def is_connected(self) -> bool:
-        idle_s = _ATTEMPT.get().clock.monotonic() - self._used_at
-        return idle_s < REUSE_IDLE_S and super().is_connected
+    def putrequest(self, *args: Any, **kwargs: Any) -> None:
+        if self._is_used:
+            raise UsedConnectionError
+        self._is_used = True
+        super().putrequest(*args, **kwargs)
 
     def send(self, data: Any) -> None:
         if self.sock is None and self.auto_open:
             self.connect()
         _ATTEMPT.get().touch(self.sock)
         super().send(data)
-
-    def getresponse(self) -> Any:
-        self._used_at = _ATTEMPT.get().clock.monotonic()  # before the answer: too early is the safe side
-        return super().getresponse()
 
 
 class WatchedPlain(_Watched, HTTPConnection):

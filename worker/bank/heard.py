@@ -9,8 +9,9 @@ from worker.bank.outcome import Evidence
 class Heard:
     """A whole HTTP answer. `location` is empty unless there was exactly one.
 
-    `framed` says that the body's end was proved by the protocol (a length, or chunks). Where it was not, a cut body
-    looks like a whole one, so only what proves its own end (JSON) may be believed.
+    `framed` says that the body's end was proved by the protocol (one length, or chunks). Where it was not, a cut body
+    looks like a whole one, so only what proves its own end (JSON) may be believed: a JSON object that was cut, or has
+    something after it, does not parse.
     """
 
     status: int

@@ -1,14 +1,15 @@
 """The connection: one request goes out, one answer or silence comes back, and nothing is ever sent twice.
 
-No meaning of an answer is in here. Exceptions die at this wall, since those of the libraries hold the request's body;
-what is proved comes from the hook in `evidence`, never from an exception's class.
+Each request has a connection of its own, so that what is left of another exchange is never read as its answer. No
+meaning of an answer is in here. Exceptions die at this wall, since those of the libraries hold the request's body; what
+is proved comes from the hook in `evidence`, never from an exception's class.
 """
 
 import importlib.metadata
+import math
 import re
 import socket
 import ssl
-import threading
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -23,6 +24,7 @@ from urllib3.response import BaseHTTPResponse
 
 from ledger.clock import Clock
 from worker.bank.evidence import POOLS, Attempt
+from worker.bank.head import is_framed
 from worker.bank.heard import Heard, Silence
 from worker.bank.order import is_safe
 from worker.bank.outcome import Evidence
@@ -35,11 +37,12 @@ _HEADERS = {
     "User-Agent": f"transfers/{importlib.metadata.version('transfers')}",
     "Accept": "application/json",
     "Accept-Encoding": "identity",
+    "Connection": "close",
 }
 
 
 class Wire:
-    """For any number of threads: a session for each, one TLS context for all."""
+    """For any number of threads: one TLS context for all, and a session and a connection for each request."""
 
     def __init__(
         self, clock: Clock, *, connect_timeout_s: float, read_timeout_s: float, deadline_s: float, ca_file: str | None
@@ -48,8 +51,7 @@ class Wire:
         self._deadline_s = deadline_s
         self._timeouts_s = (min(connect_timeout_s, deadline_s), min(read_timeout_s, deadline_s))
         self._tls = ssl.create_default_context(cafile=ca_file or requests.utils.DEFAULT_CA_BUNDLE_PATH)
-        self._threads = threading.local()
-        assert_no_hidden_retry(self._session())
+        assert_no_hidden_retry(_Session(self._tls))
 
     def exchange(
         self,
@@ -59,18 +61,23 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         form: Mapping[str, str] | None = None,
+        not_after: float = math.inf,
     ) -> Heard | Silence:
-        """One request, once. A `body` is JSON; a `form` goes as multipart/form-data."""
+        """One request, once. A `body` is JSON; a `form` goes as multipart/form-data.
+
+        `not_after` is a time of the clock's `monotonic`: from then on nothing is sent, though the deadline is not over.
+        """
         if not is_safe(url):
             return Silence(Evidence.NOT_SENT, "unsafe_address")
         all_headers = dict(headers or {}) | ({"Content-Type": "application/json"} if body is not None else {})
         files = {name: (None, value) for name, value in form.items()} if form is not None else None
-        attempt = Attempt(self._clock, self._deadline_s)
+        attempt = Attempt(self._clock, self._deadline_s, not_after=not_after)
         heard, why = None, ""
         try:
             with (
                 attempt,
-                self._session().request(
+                _Session(self._tls) as session,
+                session.request(
                     method,
                     url,
                     headers=all_headers,
@@ -102,19 +109,14 @@ class Wire:
             return False
         return True
 
-    def close(self) -> None:
-        """Closes this thread's connections."""
-        self._session().close()
-
     def _hear(self, raw: BaseHTTPResponse) -> Heard:
         locations = raw.headers.getlist("Location")
-        is_framed = "Content-Length" in raw.headers or raw.headers.get("Transfer-Encoding", "").lower() == "chunked"
         return Heard(
             status=raw.status,
             location=locations[0] if len(locations) == 1 else "",
             body=_read(raw),
             retry_after_s=self._retry_after_s(raw.headers.get("Retry-After", "")),
-            framed=is_framed and "Content-Encoding" not in raw.headers,
+            framed=is_framed(raw) and "Content-Encoding" not in raw.headers,
         )
 
     def _retry_after_s(self, value: str) -> float | None:
@@ -127,12 +129,6 @@ class Wire:
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
         return min(max(at_s - self._clock.now_ms() / 1000, 0.0), RETRY_AFTER_LIMIT_S)
-
-    def _session(self) -> requests.Session:
-        if not hasattr(self._threads, "session"):
-            self._threads.session = _Session(self._tls)
-        session: requests.Session = self._threads.session
-        return session
 
 
 class _Session(requests.Session):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import requests.exceptions
 import urllib3.exceptions
 
-from worker.bank.evidence import TooLateError
+from worker.bank.evidence import TooLateError, UsedConnectionError
 
 
 class AnswerTooLargeError(Exception):
@@ -20,6 +20,7 @@ class AnswerTooLargeError(Exception):
 #: The first row that fits any exception of the chain.
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (TooLateError, "deadline"),
+    (UsedConnectionError, "used_connection"),
     (AnswerTooLargeError, "too_large"),
     (urllib3.exceptions.NameResolutionError, "dns"),
     (ConnectionRefusedError, "refused"),
@@ -35,6 +36,7 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionError, "dropped"),
     (http.client.HTTPException, "garbled"),
     (urllib3.exceptions.ProtocolError, "dropped"),
+    (urllib3.exceptions.InvalidHeader, "garbled"),  # two lengths that differ, in the answer
     (requests.exceptions.InvalidHeader, "unsendable"),
 )
 
