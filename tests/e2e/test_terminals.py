@@ -49,7 +49,9 @@ def test_a_terminal_that_one_of_two_workers_knows_is_served_by_that_one(
 
     for receipt in (*plain, secure):
         assert transfers.wait(receipt.key, timeout=60).state is State.PAID
-    attempts = [platform.ledger_client.hget(name, "attempts") or "0" for name in platform.ledger_client.keys("*:r:main:*")]
+    attempts = [
+        platform.ledger_client.hget(name, "attempts") or "0" for name in platform.ledger_client.keys("*:r:main:*")
+    ]
     assert (len(attempts), set(attempts)) == (len(plain) + 1, {"0"})
     assert platform.log_text().count("terminal.unknown") == 1
     assert platform.books()["totals"]["executed_twice"] == []
