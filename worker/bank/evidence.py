@@ -16,8 +16,10 @@ from typing import Any, Self
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from ledger.clock import Clock
+from worker.bank.lookup import look_up
 from worker.bank.outcome import Evidence
 
 #: A connection that idled longer is not used again: a stale one is indistinguishable from "executed, then died".
@@ -111,6 +113,22 @@ class _Watched(HTTPConnection):
     def is_connected(self) -> bool:
         idle_s = _ATTEMPT.get().clock.monotonic() - self._used_at
         return idle_s < REUSE_IDLE_S and super().is_connected
+
+    def _new_conn(self) -> socket.socket:
+        """One address after the other, as the library does; but its own lookup of the name could hang for minutes."""
+        name, failed = self._dns_host, None
+        try:
+            for address in look_up(name, self.port, within_s=float(self.timeout or 0)):
+                self._dns_host = address
+                try:
+                    return super()._new_conn()
+                except (NewConnectionError, ConnectTimeoutError) as error:
+                    failed = error
+        except socket.gaierror as error:
+            raise NameResolutionError(name, self, error) from error
+        finally:
+            self._dns_host = name
+        raise failed or NameResolutionError(name, self, socket.gaierror(socket.EAI_NONAME, "it has no address"))
 
     def send(self, data: Any) -> None:
         if self.sock is None and self.auto_open:

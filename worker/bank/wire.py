@@ -24,6 +24,7 @@ from urllib3.response import BaseHTTPResponse
 from ledger.clock import Clock
 from worker.bank.evidence import POOLS, Attempt
 from worker.bank.heard import Heard, Silence
+from worker.bank.lookup import look_up
 from worker.bank.order import is_safe
 from worker.bank.outcome import Evidence
 from worker.bank.words import AnswerTooLargeError, forget, word_for
@@ -95,7 +96,8 @@ class Wire:
         host, is_tls = parts.hostname or "", parts.scheme == "https"
         port = parts.port or (443 if is_tls else 80)
         try:
-            with socket.create_connection((host, port), timeout=self._timeouts_s[0]) as tcp:
+            (address, *_) = look_up(host, port, within_s=self._timeouts_s[0])
+            with socket.create_connection((address, port), timeout=self._timeouts_s[0]) as tcp:
                 if is_tls:
                     self._tls.wrap_socket(tcp, server_hostname=host).close()
         except (OSError, UnicodeError):
