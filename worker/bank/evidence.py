@@ -118,14 +118,14 @@ class _Watched(HTTPConnection):
         """One address after the other, as the library does; but its own lookup of the name could hang for minutes."""
         name, failed = self._dns_host, None
         try:
-            for address in look_up(name, self.port, within_s=float(self.timeout or 0)):
+            for address in look_up(name, self.port, within_s=self.timeout):
                 self._dns_host = address
                 try:
                     return super()._new_conn()
                 except (NewConnectionError, ConnectTimeoutError) as error:
                     failed = error
         except socket.gaierror as error:
-            raise NameResolutionError(name, self, error) from error
+            raise NameResolutionError(name, self, error) from None
         finally:
             self._dns_host = name
         raise failed or NameResolutionError(name, self, socket.gaierror(socket.EAI_NONAME, "it has no address"))

@@ -29,8 +29,11 @@ _under_way: dict[tuple[str, int], _Lookup] = {}
 _lock = threading.Lock()
 
 
-def look_up(host: str, port: int, *, within_s: float) -> list[str]:
-    """At least one address, in the system's order. Raises `OSError`, or `UnicodeError` for what can be no name."""
+def look_up(host: str, port: int, *, within_s: float | None) -> list[str]:
+    """Its addresses, in the system's order; `within_s=None` has no limit.
+
+    Raises `OSError`, or `UnicodeError` for what can be no name.
+    """
     with _lock:
         lookup = _under_way.get((host, port))
         if lookup is None or not lookup.is_alive():

@@ -4,6 +4,7 @@ No meaning of an answer is in here. Exceptions die at this wall, since those of 
 what is proved comes from the hook in `evidence`, never from an exception's class.
 """
 
+import contextlib
 import importlib.metadata
 import re
 import socket
@@ -96,13 +97,18 @@ class Wire:
         host, is_tls = parts.hostname or "", parts.scheme == "https"
         port = parts.port or (443 if is_tls else 80)
         try:
-            (address, *_) = look_up(host, port, within_s=self._timeouts_s[0])
-            with socket.create_connection((address, port), timeout=self._timeouts_s[0]) as tcp:
-                if is_tls:
-                    self._tls.wrap_socket(tcp, server_hostname=host).close()
+            addresses = look_up(host, port, within_s=self._timeouts_s[0])
         except (OSError, UnicodeError):
             return False
-        return True
+        for address in addresses:
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection((address, port), timeout=self._timeouts_s[0]) as tcp,
+            ):
+                if is_tls:
+                    self._tls.wrap_socket(tcp, server_hostname=host).close()
+                return True
+        return False
 
     def close(self) -> None:
         """Closes this thread's connections."""
