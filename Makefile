@@ -52,7 +52,9 @@ lint: setup ## types, style, and what system tools can say
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@if command -v shellcheck >/dev/null 2>&1; then shellcheck .ci/run; else echo "shellcheck: not here, skipped"; fi
+	@if command -v shellcheck >/dev/null 2>&1; then shellcheck .ci/run; \
+	  elif [ "$$CI" = true ]; then echo "shellcheck: not here, and in CI nothing is skipped"; exit 1; \
+	  else echo "shellcheck: not here, skipped (apt-get install shellcheck)"; fi
 
 lock: ## write the requirement files anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.txt

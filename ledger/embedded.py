@@ -54,17 +54,20 @@ class EmbeddedServer:
             self.process.wait()
 
 
-def start(folder: Path, options: dict[str, str], port: int = 0, named: Callable[[str], str] = str) -> EmbeddedServer:
+def start(
+    folder: Path, options: dict[str, str], port: int = 0, named: Callable[[str], str] = str, binary: str = ""
+) -> EmbeddedServer:
     """Start a server on loopback and wait until it answers. Call it from a thread that outlives the server.
 
-    `named` puts a user into the server's address, for one that lets nobody in without a name.
+    `named` puts a user into the address of a server that lets nobody in without a name. `binary` is another server
+    than the one that the package ships.
     """
     port = port or _free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    command = [str(get_binary_path()), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
+    command = [binary or str(get_binary_path()), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
     for name, value in options.items():
         command += [f"--{name}", value]
-    process = subprocess.Popen(  # noqa: S603 - the binary is the one that the package ships
+    process = subprocess.Popen(  # noqa: S603 - a server that the caller names, or the package's
         [*command, "--daemonize", "no", "--logfile", str(folder / "server.log")],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -78,11 +81,11 @@ def start(folder: Path, options: dict[str, str], port: int = 0, named: Callable[
 
 
 @contextlib.contextmanager
-def running(options: dict[str, str], folder: Path | None = None) -> Iterator[EmbeddedServer]:
+def running(options: dict[str, str], folder: Path | None = None, binary: str = "") -> Iterator[EmbeddedServer]:
     """A server for as long as the block runs; in a folder of its own that goes with it, unless one is given."""
     with contextlib.ExitStack() as stack:
         home = folder or Path(stack.enter_context(TemporaryDirectory(prefix="transfers-")))
-        server = start(home, options)
+        server = start(home, options, binary=binary)
         stack.callback(server.stop)
         yield server
 

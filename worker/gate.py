@@ -5,6 +5,7 @@ at the ledger's (a paused lane, the rate) burns no try.
 """
 
 import json
+import logging
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from worker.card_custody import CardCustody
 from worker.consequences import Consequences
 from worker.scribe import Scribe
 from worker.tries import Tries
+
+_LOG = logging.getLogger(__name__)
 
 #: How long a stopped lane is left alone before somebody looks at it again, where nobody said until when.
 _STOPPED_MS = 30_000
@@ -90,6 +93,8 @@ class Gate:
         self._clock = clock
         self._actor = actor
         self._unfit = threading.Event()
+        self._lacking: set[str] = set()  #: the terminals that this worker was asked for and holds no credentials of
+        self._lock = threading.Lock()
         self._batches_wait_until: dict[str, int] = {}  #: by terminal: until then its rate has no turn for a batch
 
     def terminal(self, record: Record) -> bank.Terminal:
@@ -97,6 +102,17 @@ class Gate:
         if record.terminal not in self._terminals:
             raise TerminalUnknown(record.terminal)
         return self._terminals[record.terminal]
+
+    def hand_on(self, record: Record) -> bool:
+        """Is it left to another worker, which is rung for soon, since this one lacks its terminal's credentials?"""
+        if record.terminal in self._terminals:
+            return False
+        with self._lock:
+            is_new = record.terminal not in self._lacking
+            self._lacking.add(record.terminal)
+        if is_new:
+            _LOG.error("terminal.unknown", extra={"terminal": record.terminal})
+        return self._tries.hand_on(record)
 
     def order(self, record: Record) -> bank.Order:
         said, places = json.loads(record.order), self._rule.places
@@ -153,13 +169,9 @@ class Gate:
     def token(self, record: Record) -> bank.Token | None:
         """The bank's token for this one transfer. None: nothing was at stake, and the next try has its time."""
         order, key = self.order(record), self._rule.hash_key
-        try:
-            terminal = self.terminal(record)
-        except TerminalUnknown:
-            if record.phase is Phase.SEND:
-                raise  # it waits for its terminal, until its deadline
-            self._tries.again(record, Verb.DEFER, "terminal_unknown")
+        if self.hand_on(record):
             return None
+        terminal = self.terminal(record)
         token = self._bank.token(terminal, order=order, secret_hash=secret_hash(key, record.key) if key else None)
         if isinstance(token, bank.Token):
             self._breakers.succeeded(self._rule.token_host)

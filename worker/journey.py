@@ -139,6 +139,8 @@ class Journey:
             return None  # the card was still there: nothing was sent, and it is queued again
         if not self.bank.has_status:
             return self._nobody_to_ask(record)
+        if gate.hand_on(record):
+            return None  # another worker may hold its terminal's credentials
 
         asked_at = self.clock.now_ms()
         report = self._ask(record)
@@ -203,6 +205,8 @@ class Journey:
             return scribe.drop(record, "its card is gone: pay it under a new reference")
         if not self.bank.has_status:
             return scribe.drop(record, "the bank can't be asked: no status address is set")
+        if self.gate.hand_on(record):
+            return None  # as above
         report = self._ask(record)
         verb = settles(report)
         if verb:
@@ -256,7 +260,7 @@ class Journey:
                 self.scribe.tomorrow(record)
 
     def _ask(self, record: Record) -> StatusReport:
-        """The bank's word; for a terminal whose credentials were taken away there is none."""
+        """The bank's word; for a terminal whose credentials no worker seems to hold there is none."""
         try:
             terminal = self.gate.terminal(record)
         except TerminalUnknown:

@@ -16,6 +16,15 @@ LONGEST_SILENCE_S = 30
 FIRST_RING_S = 5
 LAST_RING_S = 300
 
+#: How long a transfer is left to another worker, by one that lacks its terminal's credentials.
+HAND_ON_S = 1
+
+#: From so many rings on, those of the sweeper and those that were handed on, it seems that no worker has them ...
+HAND_ON_RINGS = 20
+
+#: ... and then it is left alone for so long.
+HAND_ON_LATER_S = 30
+
 DAY_S = 86_400
 
 
@@ -74,6 +83,11 @@ def after_silence_ms(asks: int, now_ms: int) -> int:
 def next_ring_ms(rings: int, now_ms: int) -> int:
     """When to look again after `rings` rings that nobody answered."""
     return now_ms + min(FIRST_RING_S << min(rings, 16), LAST_RING_S) * 1000
+
+
+def hand_on_ms(rings: int, now_ms: int) -> int:
+    """When another worker is rung for. It does not wait as a ring does that no worker answered."""
+    return now_ms + (HAND_ON_S if rings < HAND_ON_RINGS else HAND_ON_LATER_S) * 1000
 
 
 def tomorrow_ms(now_ms: int) -> int:

@@ -41,6 +41,12 @@ EX_TEMPFAIL = 75
 _SHARE_OF_BATCH = 0.5
 _SHARE_OF_INQUIRIES = 0.25
 
+#: After `HTTP_DEADLINE`: what was on the wire is recorded by then, and what is still at it is left behind ...
+_DRAIN_S = 8.0
+
+#: ... and the process has ended by then, whatever hangs in it.
+_END_S = 10.0
+
 _REST_S = 0.5
 _WATCH_S = 0.2
 
@@ -140,7 +146,11 @@ class Process:
         _LOG.info("worker.draining")
         self._stopping.set()
         self._worker.scribe.stop_insisting()
-        worker.stop(timeout=int((self._settings.http_deadline + 10) * 1000))
+        end = threading.Timer(self._settings.http_deadline + _END_S, self._end_undrained)
+        end.daemon = True
+        end.start()
+        worker.stop(timeout=int((self._settings.http_deadline + _DRAIN_S) * 1000))
+        end.cancel()
         _LOG.info("worker.stopped")
         return 0
 
@@ -165,6 +175,11 @@ class Process:
     def _probe(self) -> bool:
         self._housekeeper.probe_once()
         return False
+
+    def _end_undrained(self) -> None:
+        """Where a server's name is not looked up, say, even the last words to the queue have no end."""
+        _LOG.critical("worker.not_drained")
+        os._exit(1)
 
     def _stop(self, _signal: int, _frame: object) -> None:
         """The handler. It takes no lock, for the thread that it interrupts may hold that very one."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ledger.clock import Clock
 from ledger.record import Record
 from ledger.sealing import Purpose
-from ledger.states import Phase, Verb
+from ledger.states import Phase, State, Verb
 from worker import policy
 from worker.bank import Evidence
 from worker.card_custody import CardCustody
@@ -75,6 +75,24 @@ class Tries:
         else:
             fields |= {"message": reason}
             self._scribe.die(record, "attempts_used_up", fields=fields, nonce=nonce, as_seen=is_proof_of_sweeper)
+
+    def hand_on(self, record: Record) -> bool:
+        """Leave it to another worker, which may hold what this one lacks. No try is over by it, so it burns none.
+
+        An inquiry is left to others for some time only: after that it is one that the bank did not answer.
+        """
+        now_ms = self._clock.now_ms()
+        at = policy.hand_on_ms(record.rings, now_ms)
+        if record.state is State.QUEUED:
+            at = min(at, record.expires)
+        elif record.state is State.RESUMED:
+            if now_ms >= record.parked_until + self._park_ms:
+                self._scribe.doubt(record, "terminal_unknown", evidence=Evidence.NOT_SENT)
+                return True
+        elif record.rings >= policy.HAND_ON_RINGS:
+            return False
+        self._scribe.move(record, Verb.RING, due=at, add=("rings",), quiet=True)
+        return True
 
     def _give_up(self, record: Record, fields: dict[str, str | int]) -> None:
         """Never sent, says the ledger. A card that is moved to the next epoch proves it; a requeue finds it there."""

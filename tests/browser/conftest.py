@@ -8,7 +8,8 @@ import pytest
 import requests
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
-from tests.browser.running import CHROMIUM, Shop, running_chromium, running_shop
+from tests.browser.running import Shop, running_chromium, running_shop
+from tests.tools import tool
 
 #: One wait, for all that other processes do meanwhile.
 PATIENCE_MS = 20_000
@@ -25,9 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")  # a browser in this thread keeps an event loop running in it
 def chromium() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium here: apt-get install chromium")
-    with running_chromium() as browser:
+    with running_chromium(tool("chromium", "chromium")) as browser:
         yield browser
 
 

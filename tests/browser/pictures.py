@@ -6,12 +6,14 @@ from tempfile import TemporaryDirectory
 from playwright.sync_api import Browser, Page
 
 from tests.browser.running import running_chromium, running_shop
+from tests.tools import tool
 
 IMAGES = Path(__file__).parents[2] / "docs/images"
 
 
 def main() -> None:
-    with TemporaryDirectory() as folder, running_shop(Path(folder)) as shop, running_chromium() as browser:
+    binary = tool("chromium", "chromium")
+    with TemporaryDirectory() as folder, running_shop(Path(folder)) as shop, running_chromium(binary) as browser:
         _desktop(browser, shop.url)
         _phone(browser, shop.url)
 

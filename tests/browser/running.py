@@ -1,7 +1,6 @@
 """The demo shop as it is run by hand, and Debian's Chromium."""
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
-
-CHROMIUM = shutil.which("chromium")
 
 FLAGS = [
     "--no-sandbox",
@@ -49,8 +46,8 @@ def running_shop(folder: Path) -> Iterator[Shop]:
 
 
 @contextmanager
-def running_chromium() -> Iterator[Browser]:
+def running_chromium(binary: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=binary, args=FLAGS)
         yield browser
         browser.close()

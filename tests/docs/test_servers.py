@@ -1,6 +1,5 @@
 """The server configurations in `deploy/`: what an operator starts is what the workers ask for, on both products."""
 
-import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from ledger import embedded, health
 from ledger.clock import SystemClock
 from ledger.servers import connect
 from ledger.settings import ServerSettings
+from tests.tools import PRODUCTS, server_binary
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CONFIGURATIONS = ("ledger", "vault")
@@ -56,12 +56,10 @@ def started(binary: str, name: str, folder: Path) -> Iterator[embedded.EmbeddedS
         server.stop()
 
 
-@pytest.fixture(params=["valkey", "redis"], scope="module")
+@pytest.fixture(params=PRODUCTS, scope="module")
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """Both servers as `deploy/` configures them: the embedded Valkey, and the system's Redis where there is one."""
-    binary = str(get_binary_path()) if request.param == "valkey" else shutil.which("redis-server")
-    if binary is None:
-        pytest.skip("no redis-server on this machine: `apt-get install redis-server` and the test runs on it too")
+    binary = server_binary(request.param)
     folder = tmp_path_factory.mktemp(request.param)
     with ExitStack() as stack:
         yield {name: stack.enter_context(started(binary, name, folder / name)) for name in CONFIGURATIONS}

@@ -384,7 +384,7 @@ def test_who_answered_by_3d_secure_2_expires_where_the_bank_still_waits_for_the_
 
 
 def test_a_confirm_whose_terminal_has_no_credentials_any_more_does_not_wait_for_ever(stage: Stage) -> None:
-    """Each time that it can't be sent is a try, and after the last one it is in doubt: the bank holds its challenge."""
+    """It burns no try, and when its time is over it is in doubt: the bank holds its challenge."""
     key = resumed(stage)
     stage.worker.gate._terminals.clear()
 
@@ -392,7 +392,8 @@ def test_a_confirm_whose_terminal_has_no_credentials_any_more_does_not_wait_for_
         stage.clock.advance(600)
         stage.journey.confirm(key) if stage.state(key) is State.RESUMED else None
 
-    assert (stage.state(key), stage.record(key).reason) == (State.IN_DOUBT, "confirm_attempts_used_up")
+    assert (stage.state(key), stage.record(key).reason) == (State.IN_DOUBT, "terminal_unknown")
+    assert stage.record(key).attempts == 0
 
 
 def test_who_gets_no_token_and_has_no_more_tries_is_dead_and_a_requeue_pays_it_once(stage: Stage) -> None:

@@ -1,13 +1,38 @@
-"""A ledger server for this room alone: without a write to disk for each step, for what is durable is not asked here."""
+"""Servers for this room alone: each test runs on the embedded Valkey, and on Debian's Redis.
+
+The ledger's is without a write to disk for each step, for what is durable is not asked here.
+"""
 
 from collections.abc import Iterator
 
 import pytest
 
 from ledger import embedded
+from tests.tools import PRODUCTS, server_binary
+
+#: It takes eight times as long as all others together, and calls the same scripts: on the embedded one alone.
+ON_ONE_PRODUCT = "test_machine"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "binary" in metafunc.fixturenames:
+        is_long = metafunc.module.__name__.rpartition(".")[2] == ON_ONE_PRODUCT
+        metafunc.parametrize("binary", PRODUCTS[:1] if is_long else PRODUCTS, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
-def ledger_server() -> Iterator[embedded.EmbeddedServer]:
-    with embedded.running(embedded.LEDGER_OPTIONS | {"appendonly": "no"}) as server:
+def binary(request: pytest.FixtureRequest) -> str:
+    """The server's: what a test starts for itself is of the same product."""
+    return server_binary(request.param)
+
+
+@pytest.fixture(scope="session")
+def ledger_server(binary: str) -> Iterator[embedded.EmbeddedServer]:
+    with embedded.running(embedded.LEDGER_OPTIONS | {"appendonly": "no"}, binary=binary) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def vault_server(binary: str) -> Iterator[embedded.EmbeddedServer]:
+    with embedded.running(embedded.VAULT_OPTIONS, binary=binary) as server:
         yield server

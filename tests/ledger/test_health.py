@@ -20,9 +20,12 @@ STRICT, ATTESTED, RELAXED = Durability
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[tuple[str, str]]:
+def servers(binary: str) -> Iterator[tuple[str, str]]:
     """Two servers of their own: what is done to them would not do for others."""
-    with embedded.running(embedded.LEDGER_OPTIONS) as ledger, embedded.running(embedded.VAULT_OPTIONS) as vault:
+    with (
+        embedded.running(embedded.LEDGER_OPTIONS, binary=binary) as ledger,
+        embedded.running(embedded.VAULT_OPTIONS, binary=binary) as vault,
+    ):
         yield ledger.url, vault.url
 
 
@@ -159,10 +162,10 @@ def test_keys_that_were_thrown_away_are_a_finding_even_afterwards(
 
 
 def test_a_replica_is_named_and_so_is_a_vault_that_has_one(
-    servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis
+    servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis, binary: str
 ) -> None:
     host, port = servers[1].removeprefix("redis://").removesuffix("/0").split(":")
-    with embedded.running(embedded.VAULT_OPTIONS) as second:
+    with embedded.running(embedded.VAULT_OPTIONS, binary=binary) as second:
         replica = connect(second.url)
         vault_at.config_set("repl-diskless-sync-delay", "0")
         replica.replicaof(host, port)

@@ -1,11 +1,14 @@
 """The audit and the queue made anew: what is off is named, a dry run rings for nobody, and --apply for everybody."""
 
+from dataclasses import replace
+
 import redis
 
 from ledger import keys
 from ledger.clock import SystemClock
 from ledger.doorbell import NAMESPACE, QUEUES
 from ledger.events import Events
+from ledger.ledger import Ledger
 from ledger.servers import connect
 from ledger.states import State
 from tests.ops.conftest import OPERATOR, Cli, Into
@@ -59,6 +62,19 @@ def test_an_applied_rebuild_rings_for_every_unfinished_one(
     told = events.newest(1)[0].fields
     assert (told["verb"], told["reason"]) == ("queue_rebuilt", "the queue's server was replaced")
     assert told["actor"].endswith(OPERATOR)
+
+
+def test_a_ring_of_a_rebuild_stands_in_the_record_of_who_was_never_rung_for(
+    transfers: Cli, into: Into, ledger: Ledger
+) -> None:
+    """So a worker that hears it looks for the card first: its producer may not have been able to put it yet."""
+    record = into(State.QUEUED)
+    assert record.rings == 0
+
+    assert transfers("queue", "rebuild", "--apply", "--reason", "the queue was lost", "--json").json["rung"] == 1
+
+    after = ledger.get(record.key)
+    assert after == replace(record, rings=1)
 
 
 def test_a_rebuild_that_rings_wants_a_reason(transfers: Cli) -> None:

@@ -1,6 +1,5 @@
 """TLS to the servers and to the bank: verified, or nothing is said at all. On a server that is built with it."""
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -20,6 +19,7 @@ from ledger.settings import ServerSettings, SettingsWrong
 from tests.conftest import FakeClock
 from tests.http.conftest import Authority, authority
 from tests.ledger.making import draft
+from tests.tools import server_binary
 from worker.bank.wire import Wire
 
 __all__ = ["authority"]  # a throw-away one, and what it signs
@@ -28,12 +28,10 @@ __all__ = ["authority"]  # a throw-away one, and what it signs
 @pytest.fixture(scope="module")
 def address(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server that speaks TLS alone, without what a client has to know of its authority."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        pytest.skip("no redis-server on this machine: `apt-get install redis-server`, which is built with TLS")
+    binary = server_binary("redis")  # the embedded Valkey is built without TLS
     asked = subprocess.run([binary, "--tls-port", "x"], capture_output=True, text=True, check=False)  # noqa: S603 - as below
     if "integer" not in asked.stdout + asked.stderr:  # it would say that x is none, if it knew the directive
-        pytest.skip("this machine's redis-server is built without TLS")
+        pytest.skip("this machine's redis-server is built without TLS: `apt-get install redis-server` for Debian's")
     folder, own = tmp_path_factory.mktemp("tls"), Path(authority.ca_file).parent / "127.0.0.1.pem"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

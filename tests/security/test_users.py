@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from ops.cli import app
 from ops.demo.users import Users
 from producers import PanCard, Receiver, SavedCard, TransferIntent, Transfers, Verdict
 from sandbox import PUBLIC_TEST, Options, RunningSandbox, running
+from tests.tools import PRODUCTS, server_binary
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OPTIONS = {"ledger": embedded.LEDGER_OPTIONS, "vault": embedded.VAULT_OPTIONS}
@@ -100,14 +100,12 @@ def bank() -> Iterator[RunningSandbox]:
         yield sandbox
 
 
-@pytest.fixture(scope="module", params=["valkey", "redis"])
+@pytest.fixture(scope="module", params=PRODUCTS)
 def guarded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, bank: RunningSandbox
 ) -> Iterator[Guarded]:
     """The embedded Valkey, and the system's Redis where there is one."""
-    binary = str(get_binary_path()) if request.param == "valkey" else shutil.which("redis-server")
-    if binary is None:
-        pytest.skip("no redis-server on this machine: `apt-get install redis-server` and the test runs on it too")
+    binary = server_binary(request.param)
     folder = tmp_path_factory.mktemp(request.param)
     pair, at = sealing.generate(), bank.addresses
     common = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}} | {

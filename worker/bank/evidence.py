@@ -15,9 +15,11 @@ from typing import Any, Self
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from ledger.clock import Clock
 from worker.bank.head import StrictAnswer
+from worker.bank.lookup import look_up
 from worker.bank.outcome import Evidence
 
 
@@ -102,6 +104,22 @@ class _Watched(HTTPConnection):
             raise UsedConnectionError
         self._is_used = True
         super().putrequest(*args, **kwargs)
+
+    def _new_conn(self) -> socket.socket:
+        """One address after the other, as the library does; but its own lookup of the name could hang for minutes."""
+        name, failed = self._dns_host, None
+        try:
+            for address in look_up(name, self.port, within_s=self.timeout):
+                self._dns_host = address
+                try:
+                    return super()._new_conn()
+                except (NewConnectionError, ConnectTimeoutError) as error:
+                    failed = error
+        except socket.gaierror as error:
+            raise NameResolutionError(name, self, error) from None
+        finally:
+            self._dns_host = name
+        raise failed or NameResolutionError(name, self, socket.gaierror(socket.EAI_NONAME, "it has no address"))
 
     def send(self, data: Any) -> None:
         if self.sock is None and self.auto_open:

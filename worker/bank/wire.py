@@ -5,6 +5,7 @@ meaning of an answer is in here. Exceptions die at this wall, since those of the
 is proved comes from the hook in `evidence`, never from an exception's class.
 """
 
+import contextlib
 import importlib.metadata
 import math
 import re
@@ -26,6 +27,7 @@ from ledger.clock import Clock
 from worker.bank.evidence import POOLS, Attempt
 from worker.bank.head import is_framed
 from worker.bank.heard import Heard, Silence
+from worker.bank.lookup import look_up
 from worker.bank.order import is_safe
 from worker.bank.outcome import Evidence
 from worker.bank.words import AnswerTooLargeError, forget, word_for
@@ -102,12 +104,18 @@ class Wire:
         host, is_tls = parts.hostname or "", parts.scheme == "https"
         port = parts.port or (443 if is_tls else 80)
         try:
-            with socket.create_connection((host, port), timeout=self._timeouts_s[0]) as tcp:
-                if is_tls:
-                    self._tls.wrap_socket(tcp, server_hostname=host).close()
+            addresses = look_up(host, port, within_s=self._timeouts_s[0])
         except (OSError, UnicodeError):
             return False
-        return True
+        for address in addresses:
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection((address, port), timeout=self._timeouts_s[0]) as tcp,
+            ):
+                if is_tls:
+                    self._tls.wrap_socket(tcp, server_hostname=host).close()
+                return True
+        return False
 
     def _hear(self, raw: BaseHTTPResponse) -> Heard:
         locations = raw.headers.getlist("Location")

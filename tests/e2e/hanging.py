@@ -1,0 +1,28 @@
+"""`python -m tests.e2e.hanging`: a worker on a machine where the name `localhost` hangs as long as a file stands there.
+
+The file's path is the one argument. The process waits for little more than its deadline when it is told to stop.
+"""
+
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from worker import process
+
+process._DRAIN_S, process._END_S = 0.5, 1.0
+
+
+_really = socket.getaddrinfo
+
+
+def look_up(host: Any, *args: Any, **more: Any) -> Any:
+    while host == "localhost" and Path(sys.argv[1]).exists():
+        time.sleep(0.05)
+    return _really("127.0.0.1" if host == "localhost" else host, *args, **more)
+
+
+if __name__ == "__main__":
+    socket.getaddrinfo = look_up
+    sys.exit(process.main())

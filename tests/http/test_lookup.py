@@ -1,0 +1,129 @@
+"""A name whose lookup hangs: the question ends in time, nothing was sent, and no other name is held up by it."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import FakeClock
+from tests.http.asking import ASK, QUESTIONS, bank_at, is_believed, manners, says_not_sent, why
+from tests.http.conftest import Authority
+from tests.http.misbehaving import Server, well
+from tests.unit.bank.examples import TERMINAL
+from worker.bank import Bank
+
+HANGING = "https://bank.example"
+
+
+class Names:
+    """The system's lookup: one name hangs until the test is over, the others are as they are or as a test says."""
+
+    def __init__(self) -> None:
+        self._really = socket.getaddrinfo
+        self.over = threading.Event()
+        self.hanging = 0
+        self.known: dict[str, list[str]] = {}
+
+    def look_up(self, host: str, port: int, *args: Any, **more: Any) -> list[Any]:
+        if host == "bank.example":
+            self.hanging += 1
+            assert self.over.wait(60)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        found = []
+        for address in self.known.get(host, [host]):
+            found += self._really(address, port, *args, **more)
+        return found
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
+    names = Names()
+    monkeypatch.setattr(socket, "getaddrinfo", names.look_up)
+    yield names
+    names.over.set()
+
+
+def within(seconds: float, ask: Callable[[], object]) -> object:
+    """The answer. A thread that hangs is left behind, so that the test fails and does not hang itself."""
+    answers: list[object] = []
+    thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert answers, "it hangs"
+    return answers[0]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_lookup_that_hangs_ends_as_a_connection_that_is_not_made(names: Names, question: str) -> None:
+    """Within the time for a connection: so the breaker hears of it, and the thread is free again."""
+    outcome = within(20, lambda: ASK[question](bank_at(HANGING, connect_timeout_s=0.1)))
+
+    assert why(outcome).endswith("dns")
+    assert says_not_sent(outcome) or question == "/status"
+
+
+def test_nor_does_the_harmless_question_of_a_closed_host_hang(names: Names) -> None:
+    """Else no other closed host would be asked meanwhile."""
+    bank = bank_at(HANGING, connect_timeout_s=0.1)
+
+    assert within(20, lambda: bank.ask_harmless("bank.example", TERMINAL)) is False
+    assert within(20, lambda: bank._wire.reachable(f"{HANGING}/transfer")) is False
+
+
+def test_a_name_that_hangs_takes_one_thread_and_no_other_name_waits_for_it(names: Names) -> None:
+    for _ in range(5):
+        within(20, lambda: ASK["/token"](bank_at(HANGING, connect_timeout_s=0.05)))
+
+    with Server(manners("/token", well)) as server:
+        assert is_believed(within(20, lambda: ASK["/token"](bank_at(server.url.replace("127.0.0.1", "localhost")))))
+    assert names.hanging == 1
+
+
+def test_what_was_looked_up_is_not_kept(names: Names) -> None:
+    """The bank's address may change: each connection asks anew."""
+    with Server(manners("/token", well)) as server:
+        bank = bank_at(server.url.replace("127.0.0.1", "localhost"))
+        assert is_believed(ASK["/token"](bank))
+
+        names.known["localhost"] = ["bank.example.invalid"]
+
+        assert why(ASK["/token"](_fresh(bank))).endswith("dns")
+
+
+def test_where_one_address_of_a_name_refuses_the_next_one_is_tried(names: Names) -> None:
+    with Server(manners("/transfer", well)) as server:
+        names.known["localhost"] = ["::1", "127.0.0.1"]
+
+        outcome = ASK["/transfer"](bank_at(server.url.replace("127.0.0.1", "localhost")))
+
+        assert is_believed(outcome)
+        assert server.count("/transfer") == 1
+        assert bank_at(server.url)._wire.reachable(server.url.replace("127.0.0.1", "localhost"))
+
+
+def test_where_all_addresses_refuse_it_was_not_sent(names: Names) -> None:
+    names.known["localhost"] = ["::1", "127.0.0.1"]
+
+    outcome = ASK["/transfer"](bank_at("http://localhost:1"))
+
+    assert (why(outcome), says_not_sent(outcome)) == ("refused", True)
+
+
+def test_the_certificate_is_asked_for_the_name_and_not_for_the_address_that_was_found(
+    names: Names, authority: Authority
+) -> None:
+    """It is good for 127.0.0.1, and for no name."""
+    names.known["localhost"] = ["127.0.0.1"]
+    with Server(manners("/transfer", well), tls=authority.server()) as server:
+        by_address = ASK["/transfer"](bank_at(server.url, ca_file=authority.ca_file))
+        by_name = ASK["/transfer"](bank_at(server.url.replace("127.0.0.1", "localhost"), ca_file=authority.ca_file))
+
+    assert is_believed(by_address)
+    assert (why(by_name), says_not_sent(by_name)) == ("tls", True)
+
+
+def _fresh(bank: Bank) -> Bank:
+    """The same bank, with no connection that is still open."""
+    return Bank(bank._config, FakeClock())
