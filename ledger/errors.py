@@ -2,11 +2,17 @@
 
 TransfersError
  ├─ LedgerUnavailable      the ledger could not be asked: what was said may be stored
+ │   └─ LedgerBroken       a part of it can't be written: nothing was changed
+ ├─ RecordUnreadable       a record is not one that this version can read
  ├─ TransferUnknown        a message rings for what the ledger does not know
  ├─ TerminalUnknown        the worker holds no credentials of a transfer's terminal
  ├─ VaultUnavailable       the vault could not be asked: the transfer is in the ledger, its card may be missing
  └─ (producers.errors)     what a producer's intent can be refused for
 """
+
+
+#: What to do about a record that can't be read.
+UNREADABLE_CURE = "run the version that wrote it"
 
 
 class TransfersError(Exception):
@@ -34,6 +40,26 @@ class LedgerUnavailable(TransfersError):
         super().__init__(
             "the ledger did not answer; what was asked may or may not be stored: call again with the same reference"
         )
+
+
+class LedgerBroken(LedgerUnavailable):
+    """A part of the ledger is of a wrong type, or a number in it can't be raised. Nothing was changed."""
+
+    def __init__(self, part: str) -> None:
+        TransfersError.__init__(
+            self,
+            f"the ledger's {part} can't be written: they are of a wrong type, or a number is none or too high; "
+            "nothing was changed: see the runbook, 'A part of the ledger can't be read or written'",
+        )
+
+
+class RecordUnreadable(TransfersError):
+    """The ledger has a record under this key, and this version can't read it: another version wrote it, or a person."""
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(f"the record of {key} can't be read: {why}; {UNREADABLE_CURE}")
+        self.key = key
+        self.why = why
 
 
 class VaultUnavailable(TransfersError):

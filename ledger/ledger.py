@@ -14,17 +14,19 @@ import redis
 from ledger import keys
 from ledger.clock import Clock
 from ledger.draft import Draft, apart
-from ledger.errors import LedgerUnavailable
-from ledger.reader import Reader
+from ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
+from ledger.reader import Reader, log_unreadable
 from ledger.record import FIRST_EPOCH, Challenge, Record
 from ledger.replies import (
     Behind,
     Created,
     Creation,
     Exhausted,
+    Foreign,
     Full,
     Known,
     Moved,
+    Noted,
     Refused,
     Stopped,
     Taken,
@@ -43,6 +45,9 @@ _GRACE_MS = 5_000
 #: How long an MD leads to its transfer: longer than any challenge lives, so that a late client is told that it is late.
 _CHALLENGE_MS = 7 * 86_400_000
 
+#: How long a record that can't be read is left alone, so that all others go on.
+_UNREADABLE_MS = 3_600_000
+
 #: What an event repeats of the fields that the move set; the tries are always in it.
 _TOLD = ("code", "reason", "evidence", "next", "not_before", "asked", "attempts")
 
@@ -50,11 +55,27 @@ _TOLD = ("code", "reason", "evidence", "next", "not_before", "asked", "attempts"
 class Ledger(Reader):
     def __init__(self, client: redis.Redis, clock: Clock) -> None:
         super().__init__(client, clock)
-        self._scripts = Scripts(client, ("create", "claim", "move"))
+        self._scripts = Scripts(client, ("create", "claim", "move", "set_aside"))
         self.seen = 0  #: the highest sequence that this process was told: the ledger can't be behind it
         self.behind = 0  #: a sequence that should have been higher: the ledger went back, and this process saw it
 
     # Changing.
+
+    def due(self, limit: int) -> list[Record]:
+        """Who must be looked at now, longest due first. Nobody is taken out: only a move changes `due`.
+
+        A record that can't be read is set aside for an hour, or it would keep all others from being looked at.
+        """
+        with wall(LedgerUnavailable):
+            names = cast(
+                "list[str]", self.client.zrangebyscore(keys.DUE, "-inf", self._clock.now_ms(), start=0, num=limit)
+            )
+        unreadable: list[RecordUnreadable] = []
+        records = self.get_many(names, unreadable.append)
+        known = {record.key for record in records} | {error.key for error in unreadable}
+        unreadable += [RecordUnreadable(name, "it is not there") for name in names if name not in known]
+        self._set_aside(unreadable)
+        return records
 
     def create(self, drafts: Sequence[Draft], *, actor: str, limit: int = 0) -> list[Creation]:
         """New transfers, `queued`; for each draft what became of it. One round trip, while suffixes are not rare."""
@@ -123,6 +144,24 @@ class Ledger(Reader):
             raise LedgerUnavailable
         return [self._moved(cast("list[str]", reply), before) for reply in replies]
 
+    def _set_aside(self, unreadable: Sequence[RecordUnreadable]) -> None:
+        now_ms = str(self._clock.now_ms())
+        calls: list[Call] = [
+            (
+                "set_aside",
+                (keys.DUE, keys.UNREADABLE, keys.EVENTS),
+                (error.key, error.why, now_ms, _UNREADABLE_MS, "sweeper"),
+            )
+            for error in unreadable
+        ]
+        with wall(LedgerUnavailable):
+            replies = self._scripts.run_many(calls) if calls else []
+        for error, reply in zip(unreadable, replies, strict=True):
+            if isinstance(reply, Exception):
+                raise LedgerUnavailable
+            if reply[0] == "ASIDE":
+                log_unreadable(error)
+
     def _call(
         self,
         record: Record,
@@ -139,7 +178,7 @@ class Ledger(Reader):
     ) -> Call:
         """`due`: when somebody must look again, for what is not final. `fields`: what to set, by `Record`'s names."""
         row = MOVES[verb]
-        if verb is not Verb.CLAIM and {end.final for end in row.moves.values()} != {due is None}:
+        if verb is not Verb.CLAIM and {end.final or row.keeps_due for end in row.moves.values()} != {due is None}:
             raise AssertionError(f"{verb}: what is unfinished has its time in `due`, what has ended has none")
         changed = {name: str(value) for name, value in (fields or {}).items() if value != ""}
         gone = [*unset, *(name for name, value in (fields or {}).items() if value == "")]
@@ -161,6 +200,8 @@ class Ledger(Reader):
             "version": str(record.version) if row.as_seen else None,
             "rings": str(record.rings) if verb is Verb.RING else None,
             "phase": row.phase,
+            "unless_paid": row.unless_paid or None,
+            "keep_due": row.keeps_due or None,
             "due": None if due is None else str(due),
             "set": changed,
             "unset": gone,
@@ -171,7 +212,8 @@ class Ledger(Reader):
             "challenge_ms": str(_CHALLENGE_MS) if challenge else None,
         }
         text = json.dumps({name: value for name, value in move.items() if value is not None}, separators=(",", ":"))
-        more = (keys.md(challenge.md),) if challenge else ()
+        more: tuple[str, ...] = (keys.bank_id(changed.get("bank_id", "")),) if challenge or "bank_id" in changed else ()
+        more += (keys.md(challenge.md),) if challenge else ()
         return "move", (*_keys(record), *more), [text]
 
     # Replies.
@@ -185,9 +227,15 @@ class Ledger(Reader):
                 self.seen = max(self.seen, int(reply[4]))
                 return Moved(State(reply[1]), int(reply[2]), int(reply[3]), int(reply[4]))
             case "REFUSED":
-                return Refused(State(reply[1]), int(reply[2]))
+                return Refused(_state(reply[1]), int(reply[2]))
+            case "NOTED":
+                return Noted(_state(reply[1]), int(reply[2]))
+            case "FOREIGN":
+                return Foreign(_state(reply[1]), int(reply[2]), reply[3])
             case "UNKNOWN":
                 return Refused()
+            case "BROKEN":
+                raise LedgerBroken(reply[1])
             case word:
                 raise AssertionError(f"the script answered a word that is not in its header: {word}")
 
@@ -206,6 +254,8 @@ class Ledger(Reader):
                 return Stopped(int(reply[1]))
             case "EXHAUSTED":
                 return Exhausted()
+            case "BROKEN":
+                raise LedgerBroken(reply[1])
             case word:
                 raise AssertionError(f"the script answered a word that is not in its header: {word}")
 
@@ -240,6 +290,11 @@ def _keys(record: Record) -> tuple[str, ...]:
         keys.handle(record.handle),
         keys.challenge(record.key),
     )
+
+
+def _state(name: str) -> State | None:
+    """None: another version of this project has moved the transfer to a state that this one does not know."""
+    return next((state for state in State if state == name), None)
 
 
 def _next_epoch(record: Record, advance: Advance) -> int:

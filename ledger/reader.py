@@ -1,20 +1,30 @@
 """The reader of the ledger: a transfer by its key and by what else names it, who is due, who is in which state.
 
-It changes nothing. `Ledger` is a reader that may write.
+It changes nothing. `Ledger` is a reader that may write. Where many records are read, one that can't be read is told to
+`on_unreadable` (the log, if the caller names nothing else) and the others are returned; where one is, it is raised.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import redis
 
 from ledger import keys
 from ledger.clock import Clock
-from ledger.errors import LedgerUnavailable
+from ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
 from ledger.record import Challenge, Record
 from ledger.states import State
 from ledger.wall import wall
+
+
+_LOG = logging.getLogger(__name__)
+
+Tell = Callable[[RecordUnreadable], None]
+
+def log_unreadable(error: RecordUnreadable) -> None:
+    _LOG.error("record.unreadable", extra={"key": error.key, "why": error.why})
 
 
 class Reader:
@@ -23,9 +33,13 @@ class Reader:
         self._clock = clock
 
     def get(self, key: str) -> Record | None:
+        """Raises `RecordUnreadable`."""
         with wall(LedgerUnavailable):
-            raw = cast("dict[str, str]", self.client.hgetall(keys.record(key)))
-        return Record.from_hash(raw) if raw.get("key") == key else None
+            try:
+                reply = cast("dict[str, str]", self.client.hgetall(keys.record(key)))
+            except redis.ResponseError as error:
+                return _record(key, _fields(error))
+        return _record(key, reply)
 
     def by_reference(self, reference: str) -> Record | None:
         return self._by(keys.reference(reference))
@@ -41,21 +55,13 @@ class Reader:
             text = cast("str | None", self.client.get(keys.challenge(record.key)))
         return Challenge(**json.loads(text)) if text else None
 
-    def due(self, limit: int) -> list[Record]:
-        """Who must be looked at now, longest due first. Nobody is taken out: only a move changes `due`."""
-        with wall(LedgerUnavailable):
-            names = cast(
-                "list[str]", self.client.zrangebyscore(keys.DUE, "-inf", self._clock.now_ms(), start=0, num=limit)
-            )
-        return self.get_many(names)
-
-    def in_state(self, state: State, limit: int = 100) -> list[Record]:
+    def in_state(self, state: State, limit: int = 100, on_unreadable: Tell = log_unreadable) -> list[Record]:
         """Unfinished transfers of one state, longest in it first."""
         with wall(LedgerUnavailable):
             names = cast(
                 "list[str]", self.client.zrangebylex(keys.OPEN, f"[{state}:", f"({state};", start=0, num=limit)
             )
-        return self.get_many([name.split(":", 2)[2] for name in names])
+        return self.get_many([name.split(":", 2)[2] for name in names], on_unreadable)
 
     def all_in_state(self, state: State, page: int) -> Iterator[Record]:
         """Every unfinished transfer of one state, a page a round trip; who moves meanwhile may be missed."""
@@ -68,21 +74,49 @@ class Reader:
                 return
             after = f"({names[-1]}"
 
-    def get_many(self, names: Sequence[str]) -> list[Record]:
+    def get_many(self, names: Sequence[str], on_unreadable: Tell = log_unreadable) -> list[Record]:
+        """Those that the ledger has, and that can be read."""
         pipeline = self.client.pipeline(transaction=False)
         for name in names:
             pipeline.hgetall(keys.record(name))
         with wall(LedgerUnavailable):
-            raws = pipeline.execute()
-        return [Record.from_hash(raw) for name, raw in zip(names, raws, strict=True) if raw.get("key") == name]
+            raws = [_fields(raw) for raw in pipeline.execute(raise_on_error=False)]
+        found = []
+        for name, raw in zip(names, raws, strict=True):
+            try:
+                record = _record(name, raw)
+            except RecordUnreadable as error:
+                on_unreadable(error)
+            else:
+                found += [record] if record else []
+        return found
 
     def counters(self) -> dict[str, int]:
         """`n:<state>:<currency>`, `sum:<state>:<currency>` (minor units), `used:<space>`, `sequence`."""
         with wall(LedgerUnavailable):
             raw = cast("dict[str, str]", self.client.hgetall(keys.COUNTERS))
-        return {name: int(value) for name, value in raw.items()}
+        try:
+            return {name: int(value) for name, value in raw.items()}
+        except ValueError:
+            raise LedgerBroken("counters") from None
 
     def _by(self, name: str) -> Record | None:
         with wall(LedgerUnavailable):
             key = cast("str | None", self.client.get(name))
         return self.get(key) if key else None
+
+
+def _record(key: str, raw: dict[str, str] | None) -> Record | None:
+    """None: the ledger has no such transfer. Raises `RecordUnreadable`."""
+    if raw is None:
+        raise RecordUnreadable(key, "it is no hash")
+    return Record.from_ledger(key, raw) if raw.get("key") == key else None
+
+
+def _fields(reply: dict[str, str] | Exception) -> dict[str, str] | None:
+    """None: something else than a hash stands there. Raises what else the server said."""
+    if not isinstance(reply, Exception):
+        return reply
+    if str(reply).startswith("WRONGTYPE"):
+        return None
+    raise reply

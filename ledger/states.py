@@ -131,6 +131,7 @@ class Verb(StrEnum):
     ASK = "ask"  #: ops or a producer ask for what only a worker can do
     DROP = "drop"  #: a worker: what was asked can't be done
     RING = "ring"  #: the sweeper rang; look again later
+    NOTE = "note_notification"  #: the web tier: the bank's notification is proved, and kept until a worker can hear it
     SETTLE_PAID = "settle_paid"  #: an operator, with evidence
     SETTLE_NOT_PAID = "settle_not_paid"  #: an operator, with evidence
     SETTLE_REVERSED = "settle_reversed"  #: an operator, with evidence
@@ -155,6 +156,8 @@ class Row:
     phase: Phase | None = None  #: the record must be in this phase
     advance: Advance = Advance.KEEP
     enters: Phase | None = None  #: the phase that the move leads to
+    unless_paid: bool = False  #: not while the bank's proved notification that it paid stands in the record
+    keeps_due: bool = False  #: it only adds a note: when to look again stays as it is
 
 
 def _stay(*states: State) -> dict[State, State]:
@@ -176,7 +179,7 @@ MOVES: Mapping[Verb, Row] = MappingProxyType({
     Verb.DEFER: Row(_stay(_S.QUEUED, _S.RESUMED)),
     Verb.CLAIM: Row({_S.QUEUED: _S.SENDING, _S.RESUMED: _S.CONFIRMING}),
     Verb.PAY: Row(_to(_S.PAID, *_OPEN), late=True, advance=Advance.GIVEN),
-    Verb.DECLINE: Row(_to(_S.DECLINED, *_OPEN), late=True, advance=Advance.GIVEN),
+    Verb.DECLINE: Row(_to(_S.DECLINED, *_OPEN), late=True, unless_paid=True, advance=Advance.GIVEN),
     Verb.PARK: Row(_to(_S.PARKED, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND),
     Verb.DOUBT: Row(_to(_S.IN_DOUBT, _S.SENDING, _S.CONFIRMING, _S.RESUMED)),
     Verb.REQUEUE: Row(_to(_S.QUEUED, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND, advance=Advance.TRY),
@@ -202,6 +205,7 @@ MOVES: Mapping[Verb, Row] = MappingProxyType({
     Verb.ASK: Row(_stay(*_ASKED), as_seen=True),
     Verb.DROP: Row(_stay(*_ASKED), as_seen=True),
     Verb.RING: Row(_stay(*_OPEN), as_seen=True),
+    Verb.NOTE: Row(_stay(*_OPEN), as_seen=True, keeps_due=True),
     Verb.SETTLE_PAID: Row(_to(_S.PAID, _S.HELD)),
     Verb.SETTLE_NOT_PAID: Row(_to(_S.DECLINED, _S.HELD)),
     Verb.SETTLE_REVERSED: Row(_to(_S.REVERSED, _S.HELD, _S.PAID)),

@@ -50,6 +50,8 @@ class Journey:
             return None  # an old ring
         if not gate.is_fit:
             return None  # not by this clock, and not on these servers
+        if record.is_paid_by_notification:
+            return scribe.heed_notification(record)
         if self.clock.now_ms() >= record.expires:
             return steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
         if self.clock.now_ms() < record.next:
@@ -86,6 +88,8 @@ class Journey:
         record, gate, steps, scribe = self._known(key), self.gate, self.steps, self.scribe
         if record.state is not State.RESUMED or not gate.is_fit or self.clock.now_ms() < record.next:
             return None  # as above
+        if record.is_paid_by_notification:
+            return scribe.heed_notification(record)
         challenge = self.ledger.challenge(record)
         closed = gate.closed(record, Lane.CONFIRM)
         if closed is not None:
@@ -147,6 +151,8 @@ class Journey:
     def sweep(self, record: Record) -> None:
         """Who is due and is not rung for: a lease that ran out, a deadline that passed."""
         match record.state:
+            case State.QUEUED if record.is_paid_by_notification:
+                self.scribe.heed_notification(record)
             case State.QUEUED:
                 self.steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
             case State.SENDING if not self.steps.take_back(record):
@@ -171,6 +177,8 @@ class Journey:
     def _inquire_dead(self, record: Record) -> None:
         """What a person asked for a dead transfer. The bank is asked all the same before it is queued again."""
         steps, scribe = self.steps, self.scribe
+        if record.is_paid_by_notification:
+            return scribe.heed_notification(record)
         if record.asked == "discard" and record.reason == "card_unreadable":
             return scribe.end(record, Verb.CANCEL, reason="discarded")  # the tombstone is of who could not open it
         if record.asked == "discard":

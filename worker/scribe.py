@@ -14,7 +14,7 @@ from ledger.clock import Clock
 from ledger.errors import LedgerUnavailable, VaultUnavailable
 from ledger.ledger import Ledger
 from ledger.record import UNFINISHED_FIELDS, Challenge, Record, newly_doubted
-from ledger.replies import Moved, Refused
+from ledger.replies import Foreign, Moved, Noted, Refused
 from ledger.states import FINAL, State, Verb
 from ledger.vault import Vault
 from worker import bank, policy
@@ -26,6 +26,12 @@ T = TypeVar("T")
 
 #: How long a result is held while the ledger is away.
 INSIST_S = 300.0
+
+#: Why a transfer is in doubt of which the bank named another transfer's id.
+_FOREIGN_ID = "bank_id_of_another_transfer"
+
+#: How a transfer of which the bank says what can't be so comes to where a person looks at it.
+_UNSETTLED = {State.PARKED: Verb.REMEMBER_CONFIRM, State.DEAD: Verb.REMEMBER}
 
 #: So often a witness is borne again, where an inquiry moved the record meanwhile.
 _WITNESS_TRIES = 3
@@ -92,18 +98,33 @@ class Scribe:
     def settle(self, record: Record, verb: Verb, fields: dict[str, str | int]) -> None:
         """The bank's own word, for good. It counts in every unfinished state, and must not be lost."""
         moved = self.move(record, verb, fields=fields, unset=UNFINISHED_FIELDS)
-        if isinstance(moved, Refused):
+        answered: dict[str, str | int] = {"code": fields.get("code", ""), "evidence": bank.Evidence.ANSWERED}
+        if isinstance(moved, Noted):
+            self.doubt(record, "bank_notified_otherwise", fields=answered)
+            self._consequences.contradiction(record, verb, Verb.NOTIFIED_PAID)
+        elif isinstance(moved, Foreign):
+            self.doubt(record, _FOREIGN_ID, fields=answered)
+            self._consequences.foreign_id(record, verb, moved.key)
+        elif isinstance(moved, Refused):
             self._consequences.refused(record, verb, moved)
 
     def park(self, record: Record, challenge: bank.Challenge) -> None:
         until = self._clock.now_ms() + self._park_s * 1000
-        self.move(
+        moved = self.move(
             record,
             Verb.PARK,
             due=until,
             fields={"bank_id": challenge.bank_id, "parked_until": until, "next": until, "rings": 0, "reason": ""},
             challenge=Challenge(challenge.pa_req, challenge.md, challenge.action),
         )
+        if isinstance(moved, Foreign):
+            self.doubt(record, _FOREIGN_ID, fields={"evidence": bank.Evidence.ANSWERED})
+            self._consequences.foreign_id(record, Verb.PARK, moved.key)
+
+    def heed_notification(self, record: Record) -> None:
+        """The bank's proved notification says that it paid what is about to be sent: so nothing is sent."""
+        verb = Verb.DOUBT if record.state is State.RESUMED else Verb.REMEMBER
+        self.doubt(record, "bank_notified_paid", verb=verb, fields={"evidence": bank.Evidence.ANSWERED})
 
     def learn(self, record: Record, verb: Verb, report: bank.StatusReport) -> None:
         said: dict[str, str | int] = {
@@ -122,8 +143,22 @@ class Scribe:
     def _settle_if_open(self, record: Record, verb: Verb, fields: dict[str, str | int]) -> None:
         """What the bank says when it is asked. Who has moved on meanwhile will be asked about again, or has ended."""
         moved = self.move(record, verb, fields=fields, unset=UNFINISHED_FIELDS)
-        if isinstance(moved, Refused) and moved.state in FINAL:
+        if isinstance(moved, Foreign):
+            self._leave_to_a_person(record, verb, moved.key)
+        elif isinstance(moved, Refused) and moved.state in FINAL:
             self._consequences.refused(record, verb, moved)
+
+    def _leave_to_a_person(self, record: Record, verb: Verb, other: str) -> None:
+        """The bank names another transfer's id. It is told once, however often the bank repeats it."""
+        if record.state is State.HELD:
+            self.tomorrow(record)
+        elif record.state is State.IN_DOUBT:
+            self.hold(record, _FOREIGN_ID)
+        else:
+            answered: dict[str, str | int] = {"evidence": bank.Evidence.ANSWERED}
+            self.doubt(record, _FOREIGN_ID, verb=_UNSETTLED[record.state], fields=answered)
+        if record.reason != _FOREIGN_ID:
+            self._consequences.foreign_id(record, verb, other)
 
     def ask_again(self, record: Record, reads: int, report: bank.StatusReport | None, at_ms: int | None = None) -> None:
         """`at_ms`: when, if not as the ladder has it."""

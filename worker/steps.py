@@ -152,7 +152,12 @@ class Steps:
                 pass  # somebody else is at it, under a later epoch
 
     def take_back(self, record: Record) -> bool:
-        """Is the card still there under this epoch? Then nothing was sent, and it is queued again."""
+        """Is the card still there under this epoch? Then nothing was sent, and it is queued again.
+
+        Not where the bank has proved that it paid: whatever the vault says, that speaks against sending.
+        """
+        if record.is_paid_by_notification:
+            return False
         with self._heeding_the_vault():
             is_untouched = self._vault.refence(Purpose.CARD, record.key, record.epoch)
         if not is_untouched:
