@@ -6,6 +6,7 @@ TransfersError
  ├─ RecordUnreadable       a record is not one that this version can read
  ├─ TransferUnknown        a message rings for what the ledger does not know
  ├─ TerminalUnknown        the worker holds no credentials of a transfer's terminal
+ │   └─ SpaceDiffers       the worker has that terminal in another space than the transfer
  ├─ VaultUnavailable       the vault could not be asked: the transfer is in the ledger, its card may be missing
  └─ (producers.errors)     what a producer's intent can be refused for
 """
@@ -31,6 +32,17 @@ class TerminalUnknown(TransfersError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"EPAY_CREDENTIALS: lacks the terminal {name}, of which transfers wait; put it back")
+
+
+class SpaceDiffers(TerminalUnknown):
+    """A transfer is in another space than the one in which this worker has its terminal: nothing is sent of it."""
+
+    def __init__(self, name: str, space: str) -> None:
+        TransfersError.__init__(
+            self,
+            f"EPAY_TERMINALS: a transfer of the terminal {name} is in the space {space}, and here that terminal is in "
+            "another one; give producers and workers the same",
+        )
 
 
 class LedgerUnavailable(TransfersError):

@@ -14,8 +14,8 @@ import redis
 from ledger import keys
 from ledger.clock import Clock
 from ledger.draft import Draft, apart
-from ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
-from ledger.reader import Reader, log_unreadable
+from ledger.errors import LedgerBroken, LedgerUnavailable
+from ledger.reader import Reader
 from ledger.record import FIRST_EPOCH, Challenge, Record
 from ledger.replies import (
     Behind,
@@ -45,9 +45,6 @@ _GRACE_MS = 5_000
 #: How long an MD leads to its transfer: longer than any challenge lives, so that a late client is told that it is late.
 _CHALLENGE_MS = 7 * 86_400_000
 
-#: How long a record that can't be read is left alone, so that all others go on.
-_UNREADABLE_MS = 3_600_000
-
 #: What an event repeats of the fields that the move set; the tries are always in it.
 _TOLD = ("code", "reason", "evidence", "next", "not_before", "asked", "attempts")
 
@@ -55,27 +52,11 @@ _TOLD = ("code", "reason", "evidence", "next", "not_before", "asked", "attempts"
 class Ledger(Reader):
     def __init__(self, client: redis.Redis, clock: Clock) -> None:
         super().__init__(client, clock)
-        self._scripts = Scripts(client, ("create", "claim", "move", "set_aside"))
+        self._scripts = Scripts(client, ("create", "claim", "move"))
         self.seen = 0  #: the highest sequence that this process was told: the ledger can't be behind it
         self.behind = 0  #: a sequence that should have been higher: the ledger went back, and this process saw it
 
     # Changing.
-
-    def due(self, limit: int) -> list[Record]:
-        """Who must be looked at now, longest due first. Nobody is taken out: only a move changes `due`.
-
-        A record that can't be read is set aside for an hour, or it would keep all others from being looked at.
-        """
-        with wall(LedgerUnavailable):
-            names = cast(
-                "list[str]", self.client.zrangebyscore(keys.DUE, "-inf", self._clock.now_ms(), start=0, num=limit)
-            )
-        unreadable: list[RecordUnreadable] = []
-        records = self.get_many(names, unreadable.append)
-        known = {record.key for record in records} | {error.key for error in unreadable}
-        unreadable += [RecordUnreadable(name, "it is not there") for name in names if name not in known]
-        self._set_aside(unreadable)
-        return records
 
     def create(self, drafts: Sequence[Draft], *, actor: str, limit: int = 0) -> list[Creation]:
         """New transfers, `queued`; for each draft what became of it. One round trip, while suffixes are not rare."""
@@ -143,24 +124,6 @@ class Ledger(Reader):
         if any(isinstance(reply, Exception) for reply in replies):
             raise LedgerUnavailable
         return [self._moved(cast("list[str]", reply), before) for reply in replies]
-
-    def _set_aside(self, unreadable: Sequence[RecordUnreadable]) -> None:
-        now_ms = str(self._clock.now_ms())
-        calls: list[Call] = [
-            (
-                "set_aside",
-                (keys.DUE, keys.UNREADABLE, keys.EVENTS),
-                (error.key, error.why, now_ms, _UNREADABLE_MS, "sweeper"),
-            )
-            for error in unreadable
-        ]
-        with wall(LedgerUnavailable):
-            replies = self._scripts.run_many(calls) if calls else []
-        for error, reply in zip(unreadable, replies, strict=True):
-            if isinstance(reply, Exception):
-                raise LedgerUnavailable
-            if reply[0] == "ASIDE":
-                log_unreadable(error)
 
     def _call(
         self,

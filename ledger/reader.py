@@ -1,12 +1,11 @@
 """The reader of the ledger: a transfer by its key and by what else names it, who is due, who is in which state.
 
-It changes nothing. `Ledger` is a reader that may write. Where many records are read, one that can't be read is told to
+It changes nothing but when to look again at what can't be read. `Ledger` is a reader that may write. Where many records are read, one that can't be read is told to
 `on_unreadable` (the log, if the caller names nothing else) and the others are returned; where one is, it is raised.
 """
 
 import json
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import redis
@@ -16,21 +15,15 @@ from ledger.clock import Clock
 from ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
 from ledger.record import Challenge, Record
 from ledger.states import State
+from ledger.unreadable import NO_HASH, NOT_THERE, Aside, Tell, fields_of, log_unreadable
 from ledger.wall import wall
-
-
-_LOG = logging.getLogger(__name__)
-
-Tell = Callable[[RecordUnreadable], None]
-
-def log_unreadable(error: RecordUnreadable) -> None:
-    _LOG.error("record.unreadable", extra={"key": error.key, "why": error.why})
 
 
 class Reader:
     def __init__(self, client: redis.Redis, clock: Clock) -> None:
         self.client = client
         self._clock = clock
+        self._aside = Aside(client)
 
     def get(self, key: str) -> Record | None:
         """Raises `RecordUnreadable`."""
@@ -38,7 +31,7 @@ class Reader:
             try:
                 reply = cast("dict[str, str]", self.client.hgetall(keys.record(key)))
             except redis.ResponseError as error:
-                return _record(key, _fields(error))
+                return _record(key, fields_of(error))
         return _record(key, reply)
 
     def by_reference(self, reference: str) -> Record | None:
@@ -54,6 +47,22 @@ class Reader:
         with wall(LedgerUnavailable):
             text = cast("str | None", self.client.get(keys.challenge(record.key)))
         return Challenge(**json.loads(text)) if text else None
+
+    def due(self, limit: int) -> list[Record]:
+        """Who must be looked at now, longest due first. Nobody is taken out: only a move changes `due`.
+
+        A record that can't be read is set aside for an hour, or it would keep all others from being looked at.
+        """
+        with wall(LedgerUnavailable):
+            names = cast(
+                "list[str]", self.client.zrangebyscore(keys.DUE, "-inf", self._clock.now_ms(), start=0, num=limit)
+            )
+        unreadable: list[RecordUnreadable] = []
+        records = self.get_many(names, unreadable.append)
+        known = {record.key for record in records} | {error.key for error in unreadable}
+        unreadable += [RecordUnreadable(name, NOT_THERE) for name in names if name not in known]
+        self._aside.set(unreadable, self._clock.now_ms())
+        return records
 
     def in_state(self, state: State, limit: int = 100, on_unreadable: Tell = log_unreadable) -> list[Record]:
         """Unfinished transfers of one state, longest in it first."""
@@ -80,7 +89,7 @@ class Reader:
         for name in names:
             pipeline.hgetall(keys.record(name))
         with wall(LedgerUnavailable):
-            raws = [_fields(raw) for raw in pipeline.execute(raise_on_error=False)]
+            raws = [fields_of(raw) for raw in pipeline.execute(raise_on_error=False)]
         found = []
         for name, raw in zip(names, raws, strict=True):
             try:
@@ -109,14 +118,5 @@ class Reader:
 def _record(key: str, raw: dict[str, str] | None) -> Record | None:
     """None: the ledger has no such transfer. Raises `RecordUnreadable`."""
     if raw is None:
-        raise RecordUnreadable(key, "it is no hash")
+        raise RecordUnreadable(key, NO_HASH)
     return Record.from_ledger(key, raw) if raw.get("key") == key else None
-
-
-def _fields(reply: dict[str, str] | Exception) -> dict[str, str] | None:
-    """None: something else than a hash stands there. Raises what else the server said."""
-    if not isinstance(reply, Exception):
-        return reply
-    if str(reply).startswith("WRONGTYPE"):
-        return None
-    raise reply

@@ -116,8 +116,8 @@ class Record:
 
 
 def _number(text: str) -> int:
-    """As the scripts take one: no blanks, no underscores, and not near the end of what the server can count."""
-    if not re.fullmatch(r"0|-?[1-9][0-9]{0,17}", text, re.ASCII):
+    """As the scripts take one: no blanks, no underscores, and exact in their numbers."""
+    if not re.fullmatch(r"0|-?[1-9][0-9]{0,14}", text, re.ASCII):
         raise ValueError(text)
     return int(text)
 

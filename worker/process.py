@@ -15,7 +15,7 @@ from random import SystemRandom
 
 import dramatiq
 
-from ledger import doorbell, hardening, health, logs, reports
+from ledger import doorbell, hardening, health, logs, reports, terminals
 from ledger.clock import SystemClock
 from ledger.doorbell import Broker
 from ledger.errors import TransfersError
@@ -63,10 +63,29 @@ def main(*, only_check: bool = False) -> int:
         print(finding, file=sys.stderr)  # noqa: T201 - the operator's screen
     if findings:
         return EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG
+    wrong = _bound_elsewhere(settings, only_look=only_check)
+    for line in wrong:
+        print(line, file=sys.stderr)  # noqa: T201 - as above
+    if wrong:
+        return EX_CONFIG
     if only_check:
         return 0
     _say_what_is_open(hardened=hardened)
     return Process(settings).run()
+
+
+def _bound_elsewhere(settings: WorkerSettings, *, only_look: bool) -> list[str]:
+    """The terminals whose TerminalID the ledger has bound to another space than these settings do."""
+    client = connect(settings.redis_url.reveal())
+    there = terminals.bound(client) if only_look else terminals.bind(client, settings.spaces)
+    client.close()
+    return [
+        f"EPAY_TERMINALS: {name} is in the space {settings.spaces[its.terminal_id]}, and the transfers of its TerminalID "
+        f"are in the space {there[its.terminal_id]}: two transfers could have one invoice id at the bank; give it that "
+        "space, or see the runbook, 'A TerminalID in another space'"
+        for name, its in sorted(settings.terminals.items())
+        if there.get(its.terminal_id, settings.spaces[its.terminal_id]) != settings.spaces[its.terminal_id]
+    ]
 
 
 def _say_what_is_open(*, hardened: bool) -> None:

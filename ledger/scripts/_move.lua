@@ -21,17 +21,21 @@
 
 local SETTLED_DAY_MS = 86400000
 
--- A whole number of at most 18 digits: the sum of two such numbers is one that HINCRBY takes.
-local function is_count(value)
-  return value == '0' or (#value <= 18 and string.match(value, '^%-?[1-9]%d*$') ~= nil)
+-- A sum of two such numbers is one that HINCRBY takes; what is replied has to be exact in Lua's numbers, too.
+local EXACT, SUM = 15, 18
+
+local function is_count(value, digits)
+  return value == '0' or (#value <= digits and string.match(value, '^%-?[1-9]%d*$') ~= nil)
 end
 
-local function are_counts(values)
+local function are_counts(values, digits)
   for _, value in ipairs(values) do
-    if value and not is_count(value) then return false end
+    if value and not is_count(value, digits) then return false end
   end
   return true
 end
+
+local function exactly(number) return string.format('%.0f', number) end
 
 -- What keeps the script from writing all of it: a key of another type, or a number that can't be raised.
 local function broken(counters)
@@ -45,7 +49,8 @@ local function broken(counters)
     local kind = part[3].ok
     if kind ~= 'none' and kind ~= part[2] then return {'BROKEN', part[1]} end
   end
-  if not are_counts(redis.call('HMGET', KEYS[4], unpack(counters))) then return {'BROKEN', 'counters'} end
+  local counted = #counters == 0 or are_counts(redis.call('HMGET', KEYS[4], unpack(counters)), SUM)
+  if not (counted and are_counts(redis.call('HMGET', KEYS[4], 'sequence'), EXACT)) then return {'BROKEN', 'counters'} end
 end
 
 local function counters_of(state, currency)
@@ -54,16 +59,16 @@ end
 
 local function broken_by(m, r)
   for _, name in ipairs({'epoch', 'version', 'since', 'amount'}) do
-    if not (r[name] and is_count(r[name])) then return {'BROKEN', 'record'} end
+    if not (r[name] and is_count(r[name], EXACT)) then return {'BROKEN', 'record'} end
   end
   if not (r.currency and r.reference and r.terminal) then return {'BROKEN', 'record'} end
-  if m.add and #m.add > 0 and not are_counts(redis.call('HMGET', KEYS[1], unpack(m.add))) then
+  if m.add and #m.add > 0 and not are_counts(redis.call('HMGET', KEYS[1], unpack(m.add)), EXACT) then
     return {'BROKEN', 'record'}
   end
-  local counters, to = {'sequence'}, m.moves[r.state]
+  local counters, to = {}, m.moves[r.state]
   if to and to ~= r.state then
-    counters[2], counters[3] = counters_of(r.state, r.currency)
-    counters[4], counters[5] = counters_of(to, r.currency)
+    counters[1], counters[2] = counters_of(r.state, r.currency)
+    counters[3], counters[4] = counters_of(to, r.currency)
   end
   return broken(counters)
 end
@@ -133,7 +138,7 @@ local function write(m, r)
   redis.call('HSET', KEYS[1], unpack(fields))
   if m.unset and #m.unset > 0 then redis.call('HDEL', KEYS[1], unpack(m.unset)) end
   for _, name in ipairs(m.add or {}) do redis.call('HINCRBY', KEYS[1], name, 1) end
-  if not m.quiet then version = tostring(redis.call('HINCRBY', KEYS[1], 'version', 1)) end
+  if not m.quiet then version = exactly(redis.call('HINCRBY', KEYS[1], 'version', 1)) end
   if m.due then
     redis.call('ZADD', KEYS[2], m.due, m.key)
   elseif not m.keep_due then
@@ -154,5 +159,5 @@ local function write(m, r)
   end
   if not m.quiet then tell(m, r, from, to, version, epoch) end
   local sequence = redis.call('HINCRBY', KEYS[4], 'sequence', 1)
-  return {'OK', to, epoch, version, tostring(sequence)}
+  return {'OK', to, epoch, version, exactly(sequence)}
 end

@@ -20,7 +20,7 @@ for _, field in ipairs({'send:*', 'send:' .. r.terminal}) do
   if till and till > tonumber(ARGV[8]) then return {'STOPPED', string.format('%.0f', till)} end
 end
 local number, sum = counters_of('queued', r.currency)
-local unsound = broken({'sequence', number, sum, 'used:' .. r.space})
+local unsound = broken({number, sum, 'used:' .. r.space})
 if unsound then return unsound end
 local limit = tonumber(ARGV[7])
 if limit > 0 then
@@ -52,4 +52,4 @@ redis.call('ZADD', KEYS[2], due, r.key)
 redis.call('ZADD', KEYS[3], 0, 'queued:' .. now .. ':' .. r.key)
 count('queued', r.currency, 1, r.amount)
 tell({key = r.key, verb = 'create', actor = actor, now = now}, r, '', 'queued', '1', r.epoch)
-return {'OK', 'queued', r.epoch, '1', tostring(redis.call('HINCRBY', KEYS[4], 'sequence', 1))}
+return {'OK', 'queued', r.epoch, '1', exactly(redis.call('HINCRBY', KEYS[4], 'sequence', 1))}
