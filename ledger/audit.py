@@ -84,11 +84,10 @@ class Audit:
         for name, reply in zip(names, pipeline.execute(raise_on_error=False), strict=True):
             raw = fields_of(reply)
             key = (raw or {}).get("key") or name.removeprefix(keys.suffix_record("*", 0).partition("*")[0])
+            if raw == {}:
+                continue  # gone since it was found
             try:
-                if raw is None:
-                    raise RecordUnreadable(key, NO_HASH)
-                if raw:
-                    yield Record.from_ledger(key, raw)
+                yield _record(key, raw)
             except RecordUnreadable as error:
                 unreadable[key] = error
 
@@ -165,6 +164,12 @@ class Audit:
         for key, record in records.items():
             if record.state is State.QUEUED and key not in held:
                 yield Oddity("ledger, vault", key, "queued, and its card is missing: its producer may bring it again")
+
+
+def _record(key: str, raw: dict[str, str] | None) -> Record:
+    if raw is None:
+        raise RecordUnreadable(key, NO_HASH)
+    return Record.from_ledger(key, raw)
 
 
 def _key_of(text: Any) -> str | None:

@@ -11,7 +11,6 @@ TransfersError
  └─ (producers.errors)     what a producer's intent can be refused for
 """
 
-
 #: What to do about a record that can't be read.
 UNREADABLE_CURE = "run the version that wrote it"
 

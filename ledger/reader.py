@@ -1,7 +1,8 @@
 """The reader of the ledger: a transfer by its key and by what else names it, who is due, who is in which state.
 
-It changes nothing but when to look again at what can't be read. `Ledger` is a reader that may write. Where many records are read, one that can't be read is told to
-`on_unreadable` (the log, if the caller names nothing else) and the others are returned; where one is, it is raised.
+It changes nothing but when to look again at what can't be read. `Ledger` is a reader that may write. Where many
+records are read, one that can't be read is told to `on_unreadable` (the log, if the caller names nothing else) and the
+others are returned; where one is read by its key, that is an error.
 """
 
 import json

@@ -24,8 +24,10 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was changed: the transfer was in this state, at this epoch. No state: the transfer is not there, or in one
-    that this version does not know."""
+    """Nothing was changed: the transfer was in this state, at this epoch.
+
+    No state: there is no such transfer, or this version does not know the state that it is in.
+    """
 
     state: State | None = None
     epoch: int = 0

@@ -1,7 +1,7 @@
 """Which space each TerminalID of the bank has its transfers in: the first worker that starts with it says so, for ever.
 
-The bank wants the last six digits of an invoice id to be unique for the merchant. One TerminalID in two spaces would have
-two transfers with one invoice id: what the bank says of one of them would be heard of the other.
+The bank wants the last six digits of an invoice id to be unique for the merchant. One TerminalID in two spaces would
+have two transfers with one invoice id: what the bank says of one of them would be heard of the other.
 """
 
 from collections.abc import Mapping

@@ -124,10 +124,10 @@ def _ask(parts: Parts, record: Record, event: Mapping[str, str], notes: Mapping[
 
 def _keep(parts: Parts, record: Record, event: Mapping[str, str], note: str) -> Notified | None:
     """Until a worker can hear it: what is under way is not interrupted. None as above."""
-    if record.notified != note and not record.is_paid_by_notification:
-        if not parts.ledger.move(record, Verb.NOTE, actor=WEB, fields={"notified": note}, event=event):
-            return None
-    return Notified.NOTED
+    if record.notified == note or record.is_paid_by_notification:
+        return Notified.NOTED
+    moved = parts.ledger.move(record, Verb.NOTE, actor=WEB, fields={"notified": note}, event=event)
+    return Notified.NOTED if moved else None
 
 
 def _note(record: Record, payload: Mapping[str, Any], hash_key: Secret | None) -> str:

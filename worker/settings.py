@@ -150,9 +150,7 @@ class WorkerSettings(KeySource, WebTierSettings):
     @cached_property
     def spaces(self) -> dict[str, str]:
         """TerminalID → the space of its transfers."""
-        return {
-            terminal.terminal_id: self.space_of(name) or DEFAULT_SPACE for name, terminal in self.terminals.items()
-        }
+        return {terminal.terminal_id: self.space_of(name) or DEFAULT_SPACE for name, terminal in self.terminals.items()}
 
     @cached_property
     def bank(self) -> BankConfig:

@@ -1,4 +1,4 @@
-"""The bank's id of a transfer belongs to one of ours, for ever: a move that brings another's is refused by the script."""
+"""The bank's id of a transfer belongs to one of ours, for ever: the script refuses a move that brings another's."""
 
 from typing import Any
 

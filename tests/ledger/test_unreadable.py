@@ -1,6 +1,7 @@
 """A record that this version can't read: by its key it is an error of its own, among many it holds up no other."""
 
 import logging
+from collections.abc import Callable
 
 import pytest
 import redis
@@ -39,13 +40,14 @@ def test_one_that_is_read_by_its_key_is_an_error_that_says_what_to_do(
     fields, why = DAMAGE[what]
     spoil(ledger_client, record, fields)
 
-    for read in (
-        lambda: ledger.get(record.key),
-        lambda: ledger.by_reference("payout-1"),
-        lambda: ledger.by_handle(record.handle),
-    ):
+    reads: list[tuple[Callable[[str], object], str]] = [
+        (ledger.get, record.key),
+        (ledger.by_reference, "payout-1"),
+        (ledger.by_handle, record.handle),
+    ]
+    for read, name in reads:
         with pytest.raises(RecordUnreadable) as caught:
-            read()
+            read(name)
         assert str(caught.value) == f"the record of {record.key} can't be read: {why}; run the version that wrote it"
 
 

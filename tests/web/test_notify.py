@@ -297,7 +297,7 @@ def test_a_proved_payment_of_what_is_under_way_is_kept_and_nothing_else_is_chang
 def test_a_proved_decline_is_kept_only_of_what_is_on_the_way(
     proving: FakeTransfers, receipt: Receipt, verb: str, kept: str
 ) -> None:
-    """Of what waits to be sent, a decline speaks of a try before: under the same epoch it would be heard of the next."""
+    """Of what waits to be sent, a decline speaks of a try before, and would be heard of the next one."""
     if verb:
         getattr(proving, verb)(receipt.key)
 

@@ -43,7 +43,8 @@ TABLE: dict[str, list[str]] = {
 
 #: What else must hold, and what else changes. What is not named keeps the epoch, and asks for the very same one.
 LATE = {"pay", "decline"}
-AS_SEEN = {"wonder", "hold", "expire", "cancel", "revive", "ask", "drop", "ring", "note_notification"}  #: nothing happened since it was read
+#: Nothing happened since it was read.
+AS_SEEN = {"wonder", "hold", "expire", "cancel", "revive", "ask", "drop", "ring", "note_notification"}
 UNLESS_PAID = {"decline"}  #: not while the bank's proved notification that it paid is kept
 KEEPS_DUE = {"note_notification"}  #: when to look again stays as it is
 PHASE = {"park": "send", "requeue": "send", "die": "send", "requeue_confirm": "confirm"}
