@@ -60,7 +60,7 @@ class LedgerBroken(LedgerUnavailable):
         TransfersError.__init__(
             self,
             f"the ledger's {part} can't be written: they are of a wrong type, or a number is none or too high; "
-            "nothing was changed: see the runbook, 'A part of the ledger can't be read or written'",
+            "nothing was changed: see the runbook, 'A part of the ledger is broken'",
         )
 
 

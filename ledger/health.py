@@ -150,7 +150,7 @@ def _memory(ledger: redis.Redis, vault: redis.Redis, clock: Clock) -> list[Findi
         if Ledger(ledger, clock).counters().get("sequence", 0) >= mark:
             return []
     except LedgerBroken:
-        cure = "see the runbook, 'A part of the ledger can't be read or written'"
+        cure = "see the runbook, 'A part of the ledger is broken'"
         return [Finding("REDIS_URL", "the ledger's counters are no numbers", cure)]
     except TransfersError:
         return [Finding("REDIS_URL", "the server went away meanwhile", "look again", passing=True)]

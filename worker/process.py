@@ -95,8 +95,8 @@ def _bound_elsewhere(settings: WorkerSettings, *, only_look: bool) -> list[str]:
         if kept != space:
             lines.append(
                 f"EPAY_TERMINALS: {name} is in the space {space}, and the transfers of its TerminalID are in the space "
-                f"{kept}: two transfers could have one invoice id at the bank; give it that space, or see the runbook, "
-                "'A TerminalID in another space'"
+                f"{kept}: two transfers could have one invoice id at the bank; give it that space, "
+                "or see the runbook, 'A TerminalID in another space'"
             )
     return lines
 

@@ -32,6 +32,7 @@ def test_the_table_of_keys_names_every_key_and_no_other() -> None:
         keys.reference("<reference>"),
         keys.handle("<handle>"),
         re.sub("[0-9a-f]{32}$", "<digest>", keys.md("")),
+        keys.bank_id("<id>"),
         keys.card("<key>"),
         keys.pares("<key>"),
         keys.sealed_card("<key>"),

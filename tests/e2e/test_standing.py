@@ -11,8 +11,10 @@ import pytest
 from ledger import keys
 from ledger.clock import SystemClock
 from ledger.events import Events
+from ledger.secret import Secret
 from ledger.states import State
-from producers import Receiver, SavedCard, TransferIntent
+from ledger.webtier import secret_hash
+from producers import Notified, Receiver, SavedCard, TransferIntent
 from tests.e2e.conftest import Platform, ledger_of
 
 Until = Callable[[Callable[[], bool]], None]
@@ -91,6 +93,32 @@ def test_a_producer_that_has_a_terminal_in_another_space_than_its_workers_sends_
     assert record is not None
     assert record.state is State.QUEUED
     assert receipt.invoice_id not in json.dumps(platform.books())
+
+
+def test_a_proved_notification_that_comes_while_its_transfer_is_on_the_wire_is_not_lost(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """The bank executes, notifies, and never answers; it can't be asked. Without the note the transfer is held."""
+    platform.env["EPAY_SECRET_HASH_KEY"] = "k" * 40
+    platform.start_worker(EPAY_STATUS_URL="none")
+    transfers, ledger = platform.transfers(monkeypatch), ledger_of(platform, SystemClock())
+    transfers._hash_key = Secret("k" * 40)
+    receipt = transfers.enqueue(payout("notified").model_copy(update={"description": "[hang-after] Payout"}))
+
+    def state() -> State:
+        record = ledger.get(receipt.key)
+        assert record is not None
+        return record.state
+
+    until(lambda: state() is State.SENDING)
+    until(lambda: platform.books()["totals"]["executions"] == 1)
+    proof = secret_hash(Secret("k" * 40), receipt.key)
+    payload = {"invoiceId": receipt.invoice_id, "amount": 150, "currency": "KZT", "code": "ok", "secret_hash": proof}
+    assert transfers.notify(payload) is Notified.NOTED
+    assert state() is State.SENDING
+
+    until(lambda: state().final)
+    assert state() is State.PAID
 
 
 def _ended(platform: Platform, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
