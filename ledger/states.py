@@ -172,12 +172,13 @@ _S = State
 _OPEN = sorted(UNFINISHED)
 _ASKED = (_S.PARKED, _S.IN_DOUBT, _S.HELD, _S.DEAD)
 
-#: The table. A worker's definitive answer counts in every unfinished state: late is true too.
+#: The table. A worker's definitive answer counts in every unfinished state: late is true too. What the bank has proved
+#: to be paid is not sent, and no move but a person's says that no money moved.
 MOVES: Mapping[Verb, Row] = MappingProxyType({
     Verb.CREATE: Row({}),
     Verb.RECARD: Row(_stay(_S.QUEUED), advance=Advance.GENERATION),
     Verb.DEFER: Row(_stay(_S.QUEUED, _S.RESUMED)),
-    Verb.CLAIM: Row({_S.QUEUED: _S.SENDING, _S.RESUMED: _S.CONFIRMING}),
+    Verb.CLAIM: Row({_S.QUEUED: _S.SENDING, _S.RESUMED: _S.CONFIRMING}, unless_paid=True),
     Verb.PAY: Row(_to(_S.PAID, *_OPEN), late=True, advance=Advance.GIVEN),
     Verb.DECLINE: Row(_to(_S.DECLINED, *_OPEN), late=True, unless_paid=True, advance=Advance.GIVEN),
     Verb.PARK: Row(_to(_S.PARKED, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND),
@@ -186,22 +187,22 @@ MOVES: Mapping[Verb, Row] = MappingProxyType({
     Verb.REQUEUE_CONFIRM: Row(
         _to(_S.RESUMED, _S.CONFIRMING, _S.IN_DOUBT), phase=Phase.CONFIRM, advance=Advance.TRY
     ),
-    Verb.GIVE_UP: Row(_to(_S.DEAD, _S.QUEUED)),
-    Verb.DIE: Row(_to(_S.DEAD, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND),
+    Verb.GIVE_UP: Row(_to(_S.DEAD, _S.QUEUED), unless_paid=True),
+    Verb.DIE: Row(_to(_S.DEAD, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND, unless_paid=True),
     Verb.RESUME: Row(_to(_S.RESUMED, _S.PARKED), advance=Advance.TRY, enters=Phase.CONFIRM),
     Verb.REMEMBER: Row(_to(_S.IN_DOUBT, _S.QUEUED, _S.DEAD)),
     Verb.REMEMBER_CONFIRM: Row(_to(_S.IN_DOUBT, _S.PARKED), enters=Phase.CONFIRM),
     Verb.LEARN_PAID: Row(_to(_S.PAID, *_ASKED)),
-    Verb.LEARN_DECLINED: Row(_to(_S.DECLINED, *_ASKED)),
+    Verb.LEARN_DECLINED: Row(_to(_S.DECLINED, *_ASKED), unless_paid=True),
     Verb.LEARN_REVERSED: Row(_to(_S.REVERSED, *_ASKED)),
     Verb.NOTIFIED_PAID: Row(_to(_S.PAID, _S.PARKED, _S.IN_DOUBT, _S.HELD)),
     Verb.NOTIFIED_DECLINED: Row(_to(_S.DECLINED, _S.PARKED, _S.IN_DOUBT, _S.HELD)),
     Verb.WONDER: Row(_stay(_S.PARKED, _S.IN_DOUBT, _S.HELD), as_seen=True),
     Verb.HOLD: Row(_to(_S.HELD, _S.IN_DOUBT), as_seen=True),
-    Verb.EXPIRE: Row(_to(_S.EXPIRED, _S.QUEUED, _S.PARKED), as_seen=True),
-    Verb.LAPSE: Row(_to(_S.EXPIRED, _S.IN_DOUBT)),
-    Verb.CANCEL: Row(_to(_S.CANCELLED, _S.QUEUED, _S.PARKED, _S.DEAD), as_seen=True),
-    Verb.REVIVE: Row(_to(_S.QUEUED, _S.DEAD), as_seen=True, advance=Advance.TRY),
+    Verb.EXPIRE: Row(_to(_S.EXPIRED, _S.QUEUED, _S.PARKED), as_seen=True, unless_paid=True),
+    Verb.LAPSE: Row(_to(_S.EXPIRED, _S.IN_DOUBT), unless_paid=True),
+    Verb.CANCEL: Row(_to(_S.CANCELLED, _S.QUEUED, _S.PARKED, _S.DEAD), as_seen=True, unless_paid=True),
+    Verb.REVIVE: Row(_to(_S.QUEUED, _S.DEAD), as_seen=True, unless_paid=True, advance=Advance.TRY),
     Verb.ASK: Row(_stay(*_ASKED), as_seen=True),
     Verb.DROP: Row(_stay(*_ASKED), as_seen=True),
     Verb.RING: Row(_stay(*_OPEN), as_seen=True),

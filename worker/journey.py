@@ -221,6 +221,8 @@ class Journey:
                 pass  # so long: our own evidence has to do
             case _:
                 return self.scribe.doubt(record, f"bank_says_{word}", verb=Verb.REMEMBER_CONFIRM)
+        if record.is_paid_by_notification:
+            return self.scribe.heed_notification(record)
         if self._was_burnt(record, Purpose.PARES):
             return self.scribe.doubt(record, "vault_remembers", verb=Verb.REMEMBER_CONFIRM)
         if record.otherwise and word is not StatusWord.CHALLENGE_OPEN:
@@ -255,7 +257,9 @@ class Journey:
 
     def _was_sent(self, record: Record) -> bool:
         """May it have been? By the worker's own word, or by the vault's: without either, its card is lost."""
-        if record.phase is Phase.CONFIRM or record.evidence in {Evidence.MAYBE_SENT, Evidence.ANSWERED}:
+        if record.phase is Phase.CONFIRM or record.is_paid_by_notification:
+            return True
+        if record.evidence in {Evidence.MAYBE_SENT, Evidence.ANSWERED}:
             return True
         return self._was_burnt(record, Purpose.CARD)
 

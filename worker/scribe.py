@@ -30,6 +30,9 @@ INSIST_S = 300.0
 #: Why a transfer is in doubt of which the bank named another transfer's id.
 _FOREIGN_ID = "bank_id_of_another_transfer"
 
+#: Why one is of which the bank has said both: that it paid, in a notification that was proved, and that it did not.
+_NOTIFIED_OTHERWISE = "bank_notified_otherwise"
+
 #: How a transfer of which the bank says what can't be so comes to where a person looks at it.
 _UNSETTLED = {State.PARKED: Verb.REMEMBER_CONFIRM, State.DEAD: Verb.REMEMBER}
 
@@ -100,7 +103,7 @@ class Scribe:
         moved = self.move(record, verb, fields=fields, unset=UNFINISHED_FIELDS)
         answered: dict[str, str | int] = {"code": fields.get("code", ""), "evidence": bank.Evidence.ANSWERED}
         if isinstance(moved, Noted):
-            self.doubt(record, "bank_notified_otherwise", fields=answered)
+            self.doubt(record, _NOTIFIED_OTHERWISE, fields=answered)
             self._consequences.contradiction(record, verb, Verb.NOTIFIED_PAID)
         elif isinstance(moved, Foreign):
             self.doubt(record, _FOREIGN_ID, fields=answered)
@@ -122,8 +125,8 @@ class Scribe:
             self._consequences.foreign_id(record, Verb.PARK, moved.key)
 
     def heed_notification(self, record: Record) -> None:
-        """The bank's proved notification says that it paid what is about to be sent: so nothing is sent."""
-        verb = Verb.DOUBT if record.state is State.RESUMED else Verb.REMEMBER
+        """The bank's proved notification says that it paid what is about to be sent, or to end: so neither happens."""
+        verb = {State.RESUMED: Verb.DOUBT, State.PARKED: Verb.REMEMBER_CONFIRM}.get(record.state, Verb.REMEMBER)
         self.doubt(record, "bank_notified_paid", verb=verb, fields={"evidence": bank.Evidence.ANSWERED})
 
     def learn(self, record: Record, verb: Verb, report: bank.StatusReport) -> None:
@@ -144,21 +147,27 @@ class Scribe:
         """What the bank says when it is asked. Who has moved on meanwhile will be asked about again, or has ended."""
         moved = self.move(record, verb, fields=fields, unset=UNFINISHED_FIELDS)
         if isinstance(moved, Foreign):
-            self._leave_to_a_person(record, verb, moved.key)
+            if self._leave_to_a_person(record, _FOREIGN_ID):
+                self._consequences.foreign_id(record, verb, moved.key)
+        elif isinstance(moved, Noted):
+            if self._leave_to_a_person(record, _NOTIFIED_OTHERWISE):
+                self._consequences.contradiction(record, verb, Verb.NOTIFIED_PAID)
         elif isinstance(moved, Refused) and moved.state in FINAL:
             self._consequences.refused(record, verb, moved)
 
-    def _leave_to_a_person(self, record: Record, verb: Verb, other: str) -> None:
-        """The bank names another transfer's id. It is told once, however often the bank repeats it."""
+    def _leave_to_a_person(self, record: Record, reason: str) -> bool:
+        """What the bank says can't be so. Is it to be told? Once, however often the bank repeats it."""
+        is_told = record.reason == reason
         if record.state is State.HELD:
-            self.tomorrow(record)
+            at = policy.tomorrow_ms(self._clock.now_ms())
+            fields: dict[str, str | int] = {"reason": reason, "next": at, "rings": 0, "asked": ""}
+            self.move(record, Verb.WONDER, due=at, fields=fields, quiet=is_told)
         elif record.state is State.IN_DOUBT:
-            self.hold(record, _FOREIGN_ID)
+            self.hold(record, reason)
         else:
             answered: dict[str, str | int] = {"evidence": bank.Evidence.ANSWERED}
-            self.doubt(record, _FOREIGN_ID, verb=_UNSETTLED[record.state], fields=answered)
-        if record.reason != _FOREIGN_ID:
-            self._consequences.foreign_id(record, verb, other)
+            self.doubt(record, reason, verb=_UNSETTLED[record.state], fields=answered)
+        return not is_told
 
     def ask_again(self, record: Record, reads: int, report: bank.StatusReport | None, at_ms: int | None = None) -> None:
         """`at_ms`: when, if not as the ladder has it."""

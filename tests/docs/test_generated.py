@@ -50,7 +50,7 @@ def test_every_way_to_make_a_key_is_in_the_test_above() -> None:
 
     assert functions == {
         "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "pares", "sealed_card",
-        "sealed_pares", "challenge",
+        "sealed_pares", "challenge", "bank_id",
     }  # fmt: skip
 
 

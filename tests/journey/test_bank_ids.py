@@ -97,6 +97,19 @@ def test_an_inquiry_that_brings_anothers_id_leaves_a_doubt_to_a_person_and_says_
     assert stage.state(first) is State.PAID
 
 
+def test_one_that_is_held_already_is_told_of_once_and_stays_held(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    paid_under_it(stage, monkeypatch)
+    second = in_doubt(stage, monkeypatch).key
+    stage.worker.scribe.hold(stage.record(second), "bank_says_not_found")
+    saying(stage, monkeypatch, StatusWord.PAID)
+
+    for _ in range(3):
+        stage.later(90_000)
+
+    assert (stage.state(second), stage.record(second).reason) == (State.HELD, REASON)
+    assert len(alarms(stage)) == 1
+
+
 def test_a_held_one_whose_own_id_the_bank_finds_later_is_settled(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     paid_under_it(stage, monkeypatch)
     second = in_doubt(stage, monkeypatch).key

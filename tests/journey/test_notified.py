@@ -8,6 +8,7 @@ from ledger.secret import Secret
 from ledger.states import State, Verb
 from ledger.webtier import Places, secret_hash
 from tests.journey.conftest import Stage
+from worker.bank import StatusReport, StatusWord
 
 SILENT = "[drop-after] Payout"
 
@@ -168,6 +169,41 @@ def test_a_lease_that_ran_out_does_not_lead_back_to_the_queue_where_it_was_paid(
     kept(stage, key)
 
     stage.later(61)
+    stage.later(10)
+
+    assert (stage.state(key), stage.executions(key)) == (State.PAID, 0)
+
+
+@pytest.mark.parametrize("word", [StatusWord.NOT_PAID, StatusWord.NOT_FOUND, StatusWord.CHALLENGE_OPEN])
+@pytest.mark.parametrize("description", ["[drop-after] Payout", "[3ds] Order"])
+def test_what_was_paid_by_a_proved_notification_never_ends_as_unpaid_by_an_inquiry(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, description: str, word: StatusWord
+) -> None:
+    """The bank says both: a person looks, and is told of it once."""
+    key = stage.new(description)
+    stage.journey.execute(key)
+    kept(stage, key)
+    monkeypatch.setattr(stage.bank, "status", lambda *_args, **_said: StatusReport(word, status_name="REJECT"))
+
+    for _ in range(12):
+        stage.later(3700)
+
+    assert stage.state(key) is State.HELD
+    told = [event.fields["verb"] for event in stage.events.newest(1000)]
+    says_the_opposite = {StatusWord.NOT_PAID} | ({StatusWord.CHALLENGE_OPEN} if description != "[3ds] Order" else set())
+    assert told.count("contradiction") == (word in says_the_opposite)
+
+
+def test_a_notification_between_the_look_and_the_claim_keeps_it_from_being_sent(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token takes its time."""
+    stage.without_status()
+    key = stage.new()
+    while_it_is_asked(stage, monkeypatch, "token", key)
+
+    stage.journey.execute(key)
+    assert (stage.state(key), stage.executions(key)) == (State.QUEUED, 0)
     stage.later(10)
 
     assert (stage.state(key), stage.executions(key)) == (State.PAID, 0)

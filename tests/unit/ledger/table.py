@@ -45,7 +45,9 @@ TABLE: dict[str, list[str]] = {
 LATE = {"pay", "decline"}
 #: Nothing happened since it was read.
 AS_SEEN = {"wonder", "hold", "expire", "cancel", "revive", "ask", "drop", "ring", "note_notification"}
-UNLESS_PAID = {"decline"}  #: not while the bank's proved notification that it paid is kept
+
+#: Not while the bank's proved notification that it paid is kept: what sends it, and what says that no money moved.
+UNLESS_PAID = {"claim", "decline", "give_up", "die", "learn_declined", "expire", "lapse", "cancel", "revive"}
 KEEPS_DUE = {"note_notification"}  #: when to look again stays as it is
 PHASE = {"park": "send", "requeue": "send", "die": "send", "requeue_confirm": "confirm"}
 ENTERS = {"resume": "confirm", "remember_confirm": "confirm"}
