@@ -14,10 +14,11 @@ import redis
 from ledger import invoice, keys
 from ledger.clock import Clock
 from ledger.doorbell import NAMESPACE, QUEUES
-from ledger.errors import LedgerUnavailable, VaultUnavailable
+from ledger.errors import UNREADABLE_CURE, LedgerBroken, LedgerUnavailable, RecordUnreadable, VaultUnavailable
 from ledger.ledger import Ledger
 from ledger.record import Record
 from ledger.states import State
+from ledger.unreadable import NO_HASH, fields_of
 from ledger.wall import wall
 
 _PAGE = 500
@@ -52,32 +53,43 @@ class Audit:
 
     def _look(self) -> Iterator[Oddity]:
         with wall(LedgerUnavailable):
-            records = {record.key: record for record in self._records()}
-            yield from self._due(records)
-            yield from self._open(records)
-            yield from self._counters(records)
-            yield from self._messages(records)
+            unreadable: dict[str, RecordUnreadable] = {}
+            records = {record.key: record for record in self._records(unreadable)}
+            for key, error in unreadable.items():
+                yield Oddity("record", key, f"can't be read: {error.why}; {UNREADABLE_CURE}")
+            if not unreadable:  # their share of the counters is not known
+                yield from self._counters(records)
+            for oddity in (*self._due(records), *self._open(records), *self._messages(records)):
+                if oddity.key not in unreadable:
+                    yield oddity
         if self._vault is not None:
             with wall(VaultUnavailable):
-                yield from self._blobs(self._vault, records)
+                yield from (oddity for oddity in self._blobs(self._vault, records) if oddity.key not in unreadable)
 
-    def _records(self) -> Iterator[Record]:
+    def _records(self, unreadable: dict[str, RecordUnreadable]) -> Iterator[Record]:
         names = self._ledger.client.scan_iter(keys.suffix_record("*", 0).rpartition(":")[0] + ":*", count=_PAGE)
         page: list[str] = []
         for name in names:
             page.append(str(name))
             if len(page) == _PAGE:
-                yield from self._read(page)
+                yield from self._read(page, unreadable)
                 page = []
-        yield from self._read(page)
+        yield from self._read(page, unreadable)
 
-    def _read(self, names: list[str]) -> Iterator[Record]:
+    def _read(self, names: list[str], unreadable: dict[str, RecordUnreadable]) -> Iterator[Record]:
+        """By its suffix, where not even its key can be read."""
         pipeline = self._ledger.client.pipeline(transaction=False)
         for name in names:
             pipeline.hgetall(name)
-        for raw in pipeline.execute():
-            if raw.get("state"):
-                yield Record.from_hash(raw)
+        for name, reply in zip(names, pipeline.execute(raise_on_error=False), strict=True):
+            raw = fields_of(reply)
+            key = (raw or {}).get("key") or name.removeprefix(keys.suffix_record("*", 0).partition("*")[0])
+            if raw == {}:
+                continue  # gone since it was found
+            try:
+                yield _record(key, raw)
+            except RecordUnreadable as error:
+                unreadable[key] = error
 
     def _due(self, records: dict[str, Record]) -> Iterator[Oddity]:
         due = dict(cast("list[tuple[str, float]]", self._ledger.client.zrange(keys.DUE, 0, -1, withscores=True)))
@@ -108,7 +120,11 @@ class Audit:
             counted[f"n:{record.state}:{record.currency}"] += 1
             counted[f"sum:{record.state}:{record.currency}"] += record.amount
             counted[f"used:{record.space}"] += 1
-        kept = self._ledger.counters()
+        try:
+            kept = self._ledger.counters()
+        except LedgerBroken as error:
+            yield Oddity("counters, ledger", "counters", str(error))
+            return
         kept = {name: value for name, value in kept.items() if name != "sequence" and not name.startswith("vault:")}
         for name in sorted(set(counted) | set(kept)):
             if kept.get(name, 0) != counted[name]:
@@ -151,6 +167,12 @@ class Audit:
         for key, record in records.items():
             if record.state is State.QUEUED and keys.card(key) not in held:
                 yield Oddity("ledger, vault", key, "queued, and its card is missing: its producer may bring it again")
+
+
+def _record(key: str, raw: dict[str, str] | None) -> Record:
+    if raw is None:
+        raise RecordUnreadable(key, NO_HASH)
+    return Record.from_ledger(key, raw)
 
 
 def _key_of(text: Any) -> str | None:

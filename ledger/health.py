@@ -11,7 +11,7 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from ledger.clock import Clock
-from ledger.errors import TransfersError
+from ledger.errors import LedgerBroken, TransfersError
 from ledger.ledger import Ledger
 from ledger.servers import connect
 from ledger.settings import Durability, ServerSettings
@@ -104,7 +104,12 @@ def _ledger(client: redis.Redis, durability: Durability) -> list[tuple[str, str]
         found.append(("its last write to disk failed", "see its log, and make room on its disk"))
     if durability is not Durability.STRICT:
         return found
-    wanted = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+    wanted = {
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "no-appendfsync-on-rewrite": "no",
+        "maxmemory-policy": "noeviction",
+    }
     return found + _settings(client, wanted, "the ledger forgets what it has confirmed")
 
 
@@ -173,6 +178,9 @@ def _memory(ledger: redis.Redis, vault: redis.Redis, clock: Clock) -> list[Findi
         mark = Vault(vault).high_water()  # read first: the ledger goes on meanwhile, and may only be further
         if Ledger(ledger, clock).counters().get("sequence", 0) >= mark:
             return []
+    except LedgerBroken:
+        cure = "see the runbook, 'A part of the ledger is broken'"
+        return [Finding("REDIS_URL", "the ledger's counters are no numbers", cure)]
     except TransfersError:
         return [Finding("REDIS_URL", "the server went away meanwhile", "look again", passing=True)]
     cure = "stop all sending and see the runbook, 'The ledger went back'"

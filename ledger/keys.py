@@ -17,6 +17,8 @@ EVENTS = f"{_ROOT}events"  #: stream: every move, with who and why
 LANES = f"{_ROOT}lanes"  #: hash: `lane:terminal` → until when, who, why
 BREAKERS = f"{_ROOT}breakers"  #: hash: what the breaker of each of the bank's hosts knows
 RATES = f"{_ROOT}rates"  #: hash: terminal → when its next transfer may go
+TERMINALS = f"{_ROOT}terminals"  #: hash: TerminalID → the space that its transfers are in
+UNREADABLE = f"{_ROOT}unreadable"  #: hash: key → what can't be read of its record, as the alarm said it
 HIGH_WATER = f"{_ROOT}high_water"  #: in the vault: the highest sequence of the ledger that anybody saw
 WRITES = f"{_ROOT}writes"  #: in the vault: its server's run, and how many writes that run has seen
 
@@ -45,6 +47,11 @@ def handle(text: str) -> str:
 def md(text: str) -> str:
     """An MD is the bank's, of any length and alphabet: its digest is the key."""
     return f"{_ROOT}md:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def bank_id(text: str) -> str:
+    """The bank's own id of a transfer: it belongs to one of ours, for ever."""
+    return f"{_ROOT}bank:{text}"
 
 
 def card(key: str) -> str:

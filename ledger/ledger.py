@@ -15,7 +15,7 @@ import redis
 from ledger import keys
 from ledger.clock import Clock
 from ledger.draft import Draft, apart
-from ledger.errors import LedgerUnavailable
+from ledger.errors import LedgerBroken, LedgerUnavailable
 from ledger.reader import Reader
 from ledger.record import FIRST_EPOCH, Challenge, Record
 from ledger.replies import (
@@ -23,9 +23,11 @@ from ledger.replies import (
     Created,
     Creation,
     Exhausted,
+    Foreign,
     Full,
     Known,
     Moved,
+    Noted,
     Refused,
     Stopped,
     Taken,
@@ -163,7 +165,7 @@ class Ledger(Reader):
     ) -> Call:
         """`due`: when somebody must look again, for what is not final. `fields`: what to set, by `Record`'s names."""
         row = MOVES[verb]
-        if verb is not Verb.CLAIM and {end.final for end in row.moves.values()} != {due is None}:
+        if verb is not Verb.CLAIM and {end.final or row.keeps_due for end in row.moves.values()} != {due is None}:
             raise AssertionError(f"{verb}: what is unfinished has its time in `due`, what has ended has none")
         changed = {name: str(value) for name, value in (fields or {}).items() if value != ""}
         gone = [*unset, *(name for name, value in (fields or {}).items() if value == "")]
@@ -186,6 +188,8 @@ class Ledger(Reader):
             "claim": claim or None,
             "rings": str(record.rings) if verb is Verb.RING else None,
             "phase": row.phase,
+            "unless_paid": row.unless_paid or None,
+            "keep_due": row.keeps_due or None,
             "due": None if due is None else str(due),
             "set": changed,
             "unset": gone,
@@ -197,7 +201,8 @@ class Ledger(Reader):
             "vault": [vault.id, str(vault.writes)] if vault else None,
         }
         text = json.dumps({name: value for name, value in move.items() if value is not None}, separators=(",", ":"))
-        more = (keys.md(challenge.md),) if challenge else ()
+        more: tuple[str, ...] = (keys.bank_id(changed.get("bank_id", "")),) if challenge or "bank_id" in changed else ()
+        more += (keys.md(challenge.md),) if challenge else ()
         return "move", (*_keys(record), *more), [text]
 
     # Replies.
@@ -211,9 +216,15 @@ class Ledger(Reader):
                 self.seen = max(self.seen, int(reply[4]))
                 return Moved(State(reply[1]), int(reply[2]), int(reply[3]), int(reply[4]))
             case "REFUSED":
-                return Refused(State(reply[1]), int(reply[2]))
+                return Refused(_state(reply[1]), int(reply[2]))
+            case "NOTED":
+                return Noted(_state(reply[1]), int(reply[2]))
+            case "FOREIGN":
+                return Foreign(_state(reply[1]), int(reply[2]), reply[3])
             case "UNKNOWN":
                 return Refused()
+            case "BROKEN":
+                raise LedgerBroken(reply[1])
             case word:
                 raise AssertionError(f"the script answered a word that is not in its header: {word}")
 
@@ -232,6 +243,8 @@ class Ledger(Reader):
                 return Stopped(int(reply[1]))
             case "EXHAUSTED":
                 return Exhausted()
+            case "BROKEN":
+                raise LedgerBroken(reply[1])
             case word:
                 raise AssertionError(f"the script answered a word that is not in its header: {word}")
 
@@ -266,6 +279,11 @@ def _keys(record: Record) -> tuple[str, ...]:
         keys.handle(record.handle),
         keys.challenge(record.key),
     )
+
+
+def _state(name: str) -> State | None:
+    """None: another version of this project has moved the transfer to a state that this one does not know."""
+    return next((state for state in State if state == name), None)
 
 
 def _next_epoch(record: Record, advance: Advance) -> int:

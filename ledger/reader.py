@@ -1,6 +1,8 @@
 """The reader of the ledger: a transfer by its key and by what else names it, who is due, who is in which state.
 
-It changes nothing. `Ledger` is a reader that may write.
+It changes nothing but when to look again at what can't be read. `Ledger` is a reader that may write. Where many
+records are read, one that can't be read is told to `on_unreadable` (the log, if the caller names nothing else) and the
+others are returned; where one is read by its key, that is an error.
 """
 
 import json
@@ -11,9 +13,10 @@ import redis
 
 from ledger import keys
 from ledger.clock import Clock
-from ledger.errors import LedgerUnavailable
+from ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
 from ledger.record import Challenge, Record
 from ledger.states import State
+from ledger.unreadable import NO_HASH, NOT_THERE, Aside, Tell, fields_of, log_unreadable
 from ledger.wall import wall
 
 #: Before the name of a run, in the counters.
@@ -24,11 +27,16 @@ class Reader:
     def __init__(self, client: redis.Redis, clock: Clock) -> None:
         self.client = client
         self._clock = clock
+        self._aside = Aside(client)
 
     def get(self, key: str) -> Record | None:
+        """Raises `RecordUnreadable`."""
         with wall(LedgerUnavailable):
-            raw = cast("dict[str, str]", self.client.hgetall(keys.record(key)))
-        return Record.from_hash(raw) if raw.get("key") == key else None
+            try:
+                reply = cast("dict[str, str]", self.client.hgetall(keys.record(key)))
+            except redis.ResponseError as error:
+                return _record(key, fields_of(error))
+        return _record(key, reply)
 
     def by_reference(self, reference: str) -> Record | None:
         return self._by(keys.reference(reference))
@@ -45,20 +53,28 @@ class Reader:
         return Challenge(**json.loads(text)) if text else None
 
     def due(self, limit: int) -> list[Record]:
-        """Who must be looked at now, longest due first. Nobody is taken out: only a move changes `due`."""
+        """Who must be looked at now, longest due first. Nobody is taken out: only a move changes `due`.
+
+        A record that can't be read is set aside for an hour, or it would keep all others from being looked at.
+        """
         with wall(LedgerUnavailable):
             names = cast(
                 "list[str]", self.client.zrangebyscore(keys.DUE, "-inf", self._clock.now_ms(), start=0, num=limit)
             )
-        return self.get_many(names)
+        unreadable: list[RecordUnreadable] = []
+        records = self.get_many(names, unreadable.append)
+        known = {record.key for record in records} | {error.key for error in unreadable}
+        unreadable += [RecordUnreadable(name, NOT_THERE) for name in names if name not in known]
+        self._aside.set(unreadable, self._clock.now_ms())
+        return records
 
-    def in_state(self, state: State, limit: int = 100) -> list[Record]:
+    def in_state(self, state: State, limit: int = 100, on_unreadable: Tell = log_unreadable) -> list[Record]:
         """Unfinished transfers of one state, longest in it first."""
         with wall(LedgerUnavailable):
             names = cast(
                 "list[str]", self.client.zrangebylex(keys.OPEN, f"[{state}:", f"({state};", start=0, num=limit)
             )
-        return self.get_many([name.split(":", 2)[2] for name in names])
+        return self.get_many([name.split(":", 2)[2] for name in names], on_unreadable)
 
     def all_in_state(self, state: State, page: int) -> Iterator[Record]:
         """Every unfinished transfer of one state, a page a round trip; who moves meanwhile may be missed."""
@@ -71,19 +87,31 @@ class Reader:
                 return
             after = f"({names[-1]}"
 
-    def get_many(self, names: Sequence[str]) -> list[Record]:
+    def get_many(self, names: Sequence[str], on_unreadable: Tell = log_unreadable) -> list[Record]:
+        """Those that the ledger has, and that can be read."""
         pipeline = self.client.pipeline(transaction=False)
         for name in names:
             pipeline.hgetall(keys.record(name))
         with wall(LedgerUnavailable):
-            raws = pipeline.execute()
-        return [Record.from_hash(raw) for name, raw in zip(names, raws, strict=True) if raw.get("key") == name]
+            raws = [fields_of(raw) for raw in pipeline.execute(raise_on_error=False)]
+        found = []
+        for name, raw in zip(names, raws, strict=True):
+            try:
+                record = _record(name, raw)
+            except RecordUnreadable as error:
+                on_unreadable(error)
+            else:
+                found += [record] if record else []
+        return found
 
     def counters(self) -> dict[str, int]:
         """`n:<state>:<currency>`, `sum:<state>:<currency>` (minor units), `used:<space>`, `vault:<run>`, `sequence`."""
         with wall(LedgerUnavailable):
             raw = cast("dict[str, str]", self.client.hgetall(keys.COUNTERS))
-        return {name: int(value) for name, value in raw.items()}
+        try:
+            return {name: int(value) for name, value in raw.items()}
+        except ValueError:
+            raise LedgerBroken("counters") from None
 
     def vault_runs(self) -> dict[str, int]:
         """By run of the vault's server: the most of its writes that anybody was told of and has told the ledger."""
@@ -99,3 +127,10 @@ class Reader:
         with wall(LedgerUnavailable):
             key = cast("str | None", self.client.get(name))
         return self.get(key) if key else None
+
+
+def _record(key: str, raw: dict[str, str] | None) -> Record | None:
+    """None: the ledger has no such transfer. Raises `RecordUnreadable`."""
+    if raw is None:
+        raise RecordUnreadable(key, NO_HASH)
+    return Record.from_ledger(key, raw) if raw.get("key") == key else None

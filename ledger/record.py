@@ -4,15 +4,20 @@
 No card data is here: the cards are a first six and a last four, and keyed digests to compare by.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from ledger.errors import RecordUnreadable
 from ledger.states import Phase, State
 
 #: An epoch is *card generation . try*, in one number. A new generation leaves all tries of the old one behind it.
 GENERATION = 1_000_000
 FIRST_EPOCH = GENERATION + 1
+
+#: The bank's code for paid.
+PAID_CODE = "0"
 
 #: What only matters while a transfer is unfinished, and goes when it ends.
 UNFINISHED_FIELDS = (
@@ -82,19 +87,58 @@ class Record:
         """The epoch of the first try with a card that is brought again."""
         return (self.epoch // GENERATION + 1) * GENERATION + 1
 
+    @property
+    def is_paid_by_notification(self) -> bool:
+        """Does the bank's proved notification say that it paid? It proves the invoice, whatever the try."""
+        epoch, _, code = self.notified.partition(":")
+        return code == PAID_CODE and int(epoch) <= self.epoch
+
     @classmethod
     def from_hash(cls, raw: Mapping[str, str]) -> Self:
+        """Raises `ValueError`, which names the field, for what this version can't read."""
         values: dict[str, Any] = {}
         for name, kind in _KINDS.items():
             if name in raw:
-                values[name] = kind(raw[name])
+                try:
+                    values[name] = kind(raw[name])
+                except ValueError:
+                    raise ValueError(f"its {name} is none that this version knows") from None
         return cls(**values)
 
+    @classmethod
+    def from_ledger(cls, key: str, raw: Mapping[str, str]) -> Self:
+        """As the ledger keeps it. Raises `RecordUnreadable`."""
+        lacking = [name for name in _ALWAYS_THERE if not raw.get(name)]
+        if lacking:
+            raise RecordUnreadable(key, f"it lacks {', '.join(lacking)}")
+        try:
+            return cls.from_hash(raw)
+        except ValueError as error:
+            raise RecordUnreadable(key, str(error)) from None
 
-_KINDS: dict[str, type[Any]] = {
-    field.name: {"state": State, "phase": Phase}.get(field.name, int if isinstance(field.default, int) else str)
+
+def _number(text: str) -> int:
+    """As the scripts take one: no blanks, no underscores, and exact in their numbers."""
+    if not re.fullmatch(r"0|-?[1-9][0-9]{0,14}", text, re.ASCII):
+        raise ValueError(text)
+    return int(text)
+
+
+def _note(text: str) -> str:
+    if text and not re.fullmatch(r"[0-9]{1,18}:.*", text, re.ASCII):
+        raise ValueError(text)
+    return text
+
+
+_KINDS: dict[str, Callable[[str], Any]] = {
+    field.name: {"state": State, "phase": Phase, "notified": _note}.get(
+        field.name, _number if isinstance(field.default, int) else str
+    )
     for field in fields(Record)
 }
+
+#: What `create` writes into every record, and the scripts need of it.
+_ALWAYS_THERE = ("key", "state", "epoch", "version", "since", "amount", "currency", "reference", "terminal")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,28 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was changed: the transfer was in this state, at this epoch. No state: there is no such transfer."""
+    """Nothing was changed: the transfer was in this state, at this epoch.
+
+    No state: there is no such transfer, or this version does not know the state that it is in.
+    """
 
     state: State | None = None
     epoch: int = 0
 
     def __bool__(self) -> bool:
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(Refused):
+    """Refused, because the bank's proved notification says that it paid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign(Refused):
+    """Refused, because the bank's transfer id that the move brings is that of another transfer, whose key is here."""
+
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

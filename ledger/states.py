@@ -133,6 +133,7 @@ class Verb(StrEnum):
     ASK = "ask"  #: ops or a producer ask for what only a worker can do
     DROP = "drop"  #: a worker: what was asked can't be done
     RING = "ring"  #: the sweeper rang; look again later
+    NOTE = "note_notification"  #: the web tier: the bank's notification is proved, and kept until a worker can hear it
     SETTLE_PAID = "settle_paid"  #: an operator, with evidence
     SETTLE_NOT_PAID = "settle_not_paid"  #: an operator, with evidence
     SETTLE_REVERSED = "settle_reversed"  #: an operator, with evidence
@@ -157,6 +158,8 @@ class Row:
     phase: Phase | None = None  #: the record must be in this phase
     advance: Advance = Advance.KEEP
     enters: Phase | None = None  #: the phase that the move leads to
+    unless_paid: bool = False  #: not while the bank's proved notification that it paid stands in the record
+    keeps_due: bool = False  #: it only adds a note: when to look again stays as it is
 
 
 def _stay(*states: State) -> dict[State, State]:
@@ -171,41 +174,43 @@ _S = State
 _OPEN = sorted(UNFINISHED)
 _ASKED = (_S.PARKED, _S.IN_DOUBT, _S.HELD, _S.DEAD)
 
-#: The table. A worker's definitive answer counts in every unfinished state: late is true too.
+#: The table. A worker's definitive answer counts in every unfinished state: late is true too. What the bank has proved
+#: to be paid is not sent, and no move but a person's says that no money moved.
 MOVES: Mapping[Verb, Row] = MappingProxyType({
     Verb.CREATE: Row({}),
     Verb.RECARD: Row(_stay(_S.QUEUED), advance=Advance.GENERATION),
     Verb.DEFER: Row(_stay(_S.QUEUED, _S.RESUMED)),
-    Verb.CLAIM: Row({_S.QUEUED: _S.SENDING, _S.RESUMED: _S.CONFIRMING}),
+    Verb.CLAIM: Row({_S.QUEUED: _S.SENDING, _S.RESUMED: _S.CONFIRMING}, unless_paid=True),
     Verb.PAY: Row(_to(_S.PAID, *_OPEN), late=True, advance=Advance.GIVEN),
-    Verb.DECLINE: Row(_to(_S.DECLINED, *_OPEN), late=True, advance=Advance.GIVEN),
+    Verb.DECLINE: Row(_to(_S.DECLINED, *_OPEN), late=True, unless_paid=True, advance=Advance.GIVEN),
     Verb.PARK: Row(_to(_S.PARKED, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND),
     Verb.DOUBT: Row(_to(_S.IN_DOUBT, _S.SENDING, _S.CONFIRMING, _S.RESUMED)),
     Verb.REQUEUE: Row(_to(_S.QUEUED, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND, advance=Advance.TRY),
     Verb.REQUEUE_CONFIRM: Row(
         _to(_S.RESUMED, _S.CONFIRMING, _S.IN_DOUBT), phase=Phase.CONFIRM, advance=Advance.TRY
     ),
-    Verb.GIVE_UP: Row(_to(_S.DEAD, _S.QUEUED)),
-    Verb.DIE: Row(_to(_S.DEAD, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND),
-    Verb.LOSE_CARD: Row(_to(_S.DEAD, _S.IN_DOUBT), as_seen=True, phase=Phase.SEND),
+    Verb.GIVE_UP: Row(_to(_S.DEAD, _S.QUEUED), unless_paid=True),
+    Verb.DIE: Row(_to(_S.DEAD, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND, unless_paid=True),
+    Verb.LOSE_CARD: Row(_to(_S.DEAD, _S.IN_DOUBT), as_seen=True, phase=Phase.SEND, unless_paid=True),
     Verb.ADD_EVIDENCE: Row(_stay(_S.IN_DOUBT, _S.HELD), as_seen=True),
     Verb.RESUME: Row(_to(_S.RESUMED, _S.PARKED), advance=Advance.TRY, enters=Phase.CONFIRM),
     Verb.REMEMBER: Row(_to(_S.IN_DOUBT, _S.QUEUED, _S.DEAD)),
     Verb.REMEMBER_CONFIRM: Row(_to(_S.IN_DOUBT, _S.PARKED), enters=Phase.CONFIRM),
     Verb.LEARN_PAID: Row(_to(_S.PAID, *_ASKED)),
-    Verb.LEARN_DECLINED: Row(_to(_S.DECLINED, *_ASKED)),
+    Verb.LEARN_DECLINED: Row(_to(_S.DECLINED, *_ASKED), unless_paid=True),
     Verb.LEARN_REVERSED: Row(_to(_S.REVERSED, *_ASKED)),
     Verb.NOTIFIED_PAID: Row(_to(_S.PAID, _S.PARKED, _S.IN_DOUBT, _S.HELD)),
     Verb.NOTIFIED_DECLINED: Row(_to(_S.DECLINED, _S.PARKED, _S.IN_DOUBT, _S.HELD)),
     Verb.WONDER: Row(_stay(_S.PARKED, _S.IN_DOUBT, _S.HELD), as_seen=True),
     Verb.HOLD: Row(_to(_S.HELD, _S.IN_DOUBT), as_seen=True),
-    Verb.EXPIRE: Row(_to(_S.EXPIRED, _S.QUEUED, _S.PARKED), as_seen=True),
-    Verb.LAPSE: Row(_to(_S.EXPIRED, _S.IN_DOUBT)),
-    Verb.CANCEL: Row(_to(_S.CANCELLED, _S.QUEUED, _S.PARKED, _S.DEAD), as_seen=True),
-    Verb.REVIVE: Row(_to(_S.QUEUED, _S.DEAD), as_seen=True, advance=Advance.TRY),
+    Verb.EXPIRE: Row(_to(_S.EXPIRED, _S.QUEUED, _S.PARKED), as_seen=True, unless_paid=True),
+    Verb.LAPSE: Row(_to(_S.EXPIRED, _S.IN_DOUBT), unless_paid=True),
+    Verb.CANCEL: Row(_to(_S.CANCELLED, _S.QUEUED, _S.PARKED, _S.DEAD), as_seen=True, unless_paid=True),
+    Verb.REVIVE: Row(_to(_S.QUEUED, _S.DEAD), as_seen=True, unless_paid=True, advance=Advance.TRY),
     Verb.ASK: Row(_stay(*_ASKED), as_seen=True),
     Verb.DROP: Row(_stay(*_ASKED), as_seen=True),
     Verb.RING: Row(_stay(*_OPEN), as_seen=True),
+    Verb.NOTE: Row(_stay(*_OPEN), as_seen=True, keeps_due=True),
     Verb.SETTLE_PAID: Row(_to(_S.PAID, _S.HELD)),
     Verb.SETTLE_NOT_PAID: Row(_to(_S.DECLINED, _S.HELD)),
     Verb.SETTLE_REVERSED: Row(_to(_S.REVERSED, _S.HELD, _S.PAID)),

@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ledger.errors import RecordUnreadable
 from ledger.money import to_decimal
 from ledger.states import Money, State
 
@@ -40,6 +41,16 @@ def say(text: RenderableType = "") -> None:
 
 def say_json(data: object) -> None:
     print(json.dumps(data, ensure_ascii=False))
+
+
+def say_unreadable(unreadable: Sequence[RecordUnreadable]) -> None:
+    """Below a list: whatever else it shows, these are in it too."""
+    for error in unreadable:
+        say(f"Not shown: {error}.")
+
+
+def unreadable_json(unreadable: Sequence[RecordUnreadable]) -> list[dict[str, str]]:
+    return [{"key": error.key, "unreadable": error.why} for error in unreadable]
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> Table:

@@ -39,13 +39,16 @@ HAPPENED: Mapping[str, str] = {
     Verb.ASK: "a worker was asked for: {asked}",
     Verb.DROP: "what was asked can't be done: {said}",
     Verb.RING: "a worker was called again",
+    Verb.NOTE: "the bank's notification is proved, and kept until a worker can hear it",
     Verb.SETTLE_PAID: "settled by a person: paid",
     Verb.SETTLE_NOT_PAID: "settled by a person: not paid",
     Verb.SETTLE_REVERSED: "settled by a person: paid and given back",
     "pause": "the lane {lane} was stopped for {terminal}",
     "unpause": "the lane {lane} was opened for {terminal}",
     "vault_forgot": "the vault was restarted, and the cards in it are gone: see the runbook, 'The vault was lost'",
-    "contradiction": "the bank said {said}, and the ledger has ended as {ledger}: look at it now",
+    "foreign_bank_id": "the bank said {said} with the id of {other}, another transfer: look at both now",
+    "record_unreadable": "its record can't be read: run the version that wrote it",
+    "contradiction": "the bank said {said}, and the ledger says {ledger}: look at it now",
 }
 
 #: The same in a word or two, for a story told on one line.
@@ -81,6 +84,7 @@ STEP: Mapping[str, str] = {
     Verb.ASK: "{asked} asked",
     Verb.DROP: "refused",
     Verb.RING: "rung",
+    Verb.NOTE: "bank notified",
     Verb.SETTLE_PAID: "settled: paid",
     Verb.SETTLE_NOT_PAID: "settled: not paid",
     Verb.SETTLE_REVERSED: "settled: given back",
@@ -100,7 +104,7 @@ NEXT: Mapping[State, str] = {
 }
 _CARD_LOST = "you: `transfers dead discard {key}`, and pay it under a new reference: its card is gone"
 
-_NAMED_IN_SENTENCE = frozenset({"asked", "said", "lane", "terminal", "ledger", "state"})
+_NAMED_IN_SENTENCE = frozenset({"asked", "said", "lane", "terminal", "ledger", "state", "other"})
 
 
 def happened(event: Event) -> str:

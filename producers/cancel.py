@@ -31,6 +31,8 @@ def cancel(parts: Parts, record: Record, reason: str) -> Cancel:
 def _decide(parts: Parts, record: Record, reason: str) -> Cancel | None:
     """None: it was not in this state any more."""
     match record.state:
+        case State.QUEUED | State.DEAD if record.is_paid_by_notification:
+            return Cancel.TOO_LATE  # the bank has proved that it paid: a worker finds out
         case State.QUEUED | State.DEAD:
             return _take_back(parts, record, reason)
         case State.PARKED:

@@ -16,7 +16,7 @@ from ledger.errors import LedgerUnavailable
 from ledger.events import Events
 from ledger.invoice import DEFAULT_SPACE, is_invoice_id, make_key
 from ledger.money import to_minor
-from ledger.record import Record
+from ledger.record import PAID_CODE, Record
 from ledger.secret import Secret
 from ledger.states import NOT_MOVED, State, Verb
 from ledger.webtier import secret_hash
@@ -27,6 +27,15 @@ _LOG = logging.getLogger(__name__)
 
 #: In these a worker asks the bank. Of the others one will come soon, or nothing can change any more.
 _ASKABLE = frozenset({State.PARKED, State.IN_DOUBT, State.HELD})
+
+#: In these it is kept. A decline of what waits to be sent speaks of a try before, and only a payment is kept there.
+_ON_THE_WAY = frozenset({State.SENDING, State.CONFIRMING, State.RESUMED})
+
+#: What the ledger says of these is that no money has moved.
+_SAID_UNPAID = NOT_MOVED | {State.DEAD}
+
+#: The event of a notification.
+_BY_NOTIFICATION = {"by": "notification"}
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -42,6 +51,7 @@ SECURE_2_FIELDS = ("cres", "CRes", "threeDSSessionData", "threeDSMethodData", "t
 
 class Notified(StrEnum):
     ASKED = "asked"  #: a worker asks the bank now
+    NOTED = "noted"  #: proved, and kept: the transfer is under way, and a worker heeds it later
     NOTHING = "nothing"  #: the transfer is under way, or has ended: nothing is to be asked
     UNKNOWN = "unknown"  #: no transfer has this invoice id
 
@@ -57,14 +67,12 @@ def notify(parts: Parts, payload: Mapping[str, Any], hash_key: Secret | None) ->
         record = parts.ledger.get(make_key(invoice_id, space))
         if record is not None:
             note = _note(record, payload, hash_key)
-            if note.endswith(":0") and record.state in NOT_MOVED:
-                _contradict(parts, record)
-            answers.add(ask(parts, record, {"by": "notification"}, {"notified": note} if note else {}))
+            answers.add(ask(parts, record, _BY_NOTIFICATION, {"notified": note} if note else {}))
     return next((answer for answer in Notified if answer in answers), Notified.UNKNOWN)
 
 
 def _contradict(parts: Parts, record: Record) -> None:
-    """The bank has proved that it paid what the ledger has ended unpaid, and of which nobody asks it any more."""
+    """The bank has proved that it paid what the ledger says is unpaid, and of which no worker asks it any more."""
     _LOG.critical("transfer.contradiction", extra={"key": record.key, "bank": "paid", "ledger": record.state})
     Events(parts.ledger.client, parts.clock).alarm(
         "contradiction", actor=WEB, key=record.key, said=str(Verb.NOTIFIED_PAID), ledger=str(record.state)
@@ -97,14 +105,29 @@ def ask(parts: Parts, record: Record, event: Mapping[str, str], notes: Mapping[s
 
 def _ask(parts: Parts, record: Record, event: Mapping[str, str], notes: Mapping[str, str]) -> Notified | None:
     """None: the transfer is not any more as it was read."""
-    if record.state not in _ASKABLE:
-        return Notified.NOTHING
+    note = notes.get("notified", "")
+    is_payment = note.endswith(f":{PAID_CODE}")
+    if is_payment and record.state in _SAID_UNPAID and not record.is_paid_by_notification:
+        _contradict(parts, record)
+    if record.state not in _ASKABLE and not (is_payment and record.state is State.DEAD):
+        is_kept = note and (record.state in _ON_THE_WAY or (is_payment and not record.state.final))
+        return _keep(parts, record, event, note) if is_kept else Notified.NOTHING
+    if record.is_paid_by_notification:
+        notes = {name: text for name, text in notes.items() if name != "notified"}  # no later word takes it away
     if not record.asked or any(getattr(record, name) != note for name, note in notes.items()):
         fields = {"asked": record.asked or "inquire", "rings": 0, **notes}
         if not parts.ledger.move(record, Verb.ASK, actor=WEB, due=parts.clock.now_ms(), fields=fields, event=event):
             return None
     parts.doorbell.ring(record)
     return Notified.ASKED
+
+
+def _keep(parts: Parts, record: Record, event: Mapping[str, str], note: str) -> Notified | None:
+    """Until a worker can hear it: what is under way is not interrupted. None as above."""
+    if record.notified == note or record.is_paid_by_notification:
+        return Notified.NOTED
+    moved = parts.ledger.move(record, Verb.NOTE, actor=WEB, fields={"notified": note}, event=event)
+    return Notified.NOTED if moved else None
 
 
 def _note(record: Record, payload: Mapping[str, Any], hash_key: Secret | None) -> str:

@@ -4,6 +4,7 @@ At least once: an outcome is its consumer's until `ack`, and another one's if th
 out of order: whoever has seen a version of a transfer ignores a lower one. Nothing is lost while nobody reads.
 """
 
+import logging
 import os
 import secrets
 import socket
@@ -20,6 +21,8 @@ from ledger.states import Money, State
 from ledger.transfer import maybe_moment, moment
 from producers.checks import is_reference
 from producers.errors import IntentRejected
+
+_LOG = logging.getLogger(__name__)
 
 #: How many outcomes a consumer holds at once; how long it waits for new ones before it looks for what others left.
 _BATCH = 10
@@ -107,7 +110,11 @@ class _Reader:
         try:
             for batch in self._batches():
                 for event in batch:
-                    outcome = Outcome.of(event, lambda place=event.id: self.feed.ack(self.group, place))  # type: ignore[misc]  # a default binds it now
+                    try:
+                        outcome = Outcome.of(event, lambda place=event.id: self.feed.ack(self.group, place))  # type: ignore[misc]  # a default binds it now
+                    except (KeyError, ValueError):
+                        _LOG.error("outcome.unreadable", extra={"key": event.fields.get("key", "")})
+                        continue  # another version wrote it: it stays owed until a version comes that can read it
                     if outcome is None:
                         self.feed.ack(self.group, event.id)
                     else:

@@ -57,6 +57,7 @@ class Rules:
                 gaps_ms={name: int(1000 / rate) for name, rate in settings.epay_rate.items()},
                 places=settings.places,
                 hash_key=settings.epay_secret_hash_key,
+                spaces={name: settings.spaces[its.terminal_id] for name, its in settings.terminals.items()},
             ),
             park_s=settings.park_ttl,
             has_status=settings.bank.addresses.status_url is not None,

@@ -67,10 +67,17 @@ class Consequences:
         """The ledger would not take the bank's own word. Where it has ended otherwise, somebody must know at once."""
         if refused.state in _AGREED.get(verb, ()):
             return  # said before, and the reply was lost; or another worker has heard the same
-        _LOG.critical("transfer.contradiction", extra={"key": record.key, "bank": verb, "ledger": refused.state})
-        self._events.alarm(
-            "contradiction", actor=self._actor, key=record.key, said=verb, ledger=str(refused.state or "unknown")
-        )
+        self.contradiction(record, verb, str(refused.state or "unknown"))
+
+    def contradiction(self, record: Record, verb: Verb, ledger: str) -> None:
+        """The bank says `verb`, and the ledger says the opposite: by its state, or by a notification that it keeps."""
+        _LOG.critical("transfer.contradiction", extra={"key": record.key, "bank": verb, "ledger": ledger})
+        self._events.alarm("contradiction", actor=self._actor, key=record.key, said=verb, ledger=ledger)
+
+    def foreign_id(self, record: Record, verb: Verb, other: str) -> None:
+        """The bank's answer names the id of another transfer: one of the two is not what the ledger says."""
+        _LOG.critical("transfer.foreign_bank_id", extra={"key": record.key, "bank": verb, "other": other})
+        self._events.alarm("foreign_bank_id", actor=self._actor, key=record.key, said=verb, other=other)
 
     def ledger_went_back(self, sequence: int) -> None:
         """The tripwire: the ledger has forgotten moves, so nothing is sent until a person has looked."""

@@ -6,7 +6,7 @@ horizon, and only after several answers that agree.
 
 from dataclasses import dataclass
 
-from ledger.record import Record
+from ledger.record import PAID_CODE, Record
 from ledger.states import Phase, State, Verb
 from worker.bank import CodeClass, StatusReport, StatusWord, look_up
 
@@ -112,16 +112,17 @@ def settles(report: StatusReport) -> Verb | None:
 def noticed(record: Record) -> tuple[Verb, str] | None:
     """What the bank's notification says for good, and its code. The web tier has proved that it is the bank's.
 
-    It is heard only where no status address is set (contract section 6), and only under the epoch that it came at. A
-    decline that comes after the client's answer went out may be late, and of a wrong password before: a person's.
+    It is heard only where no status address is set (contract section 6). A payment counts whatever the try was: the
+    bank's hash proves the invoice. A decline counts only under the epoch that it came at; one that comes after the
+    client's answer went out may be late, and of a wrong password before: a person's.
     """
+    if record.is_paid_by_notification:
+        return Verb.NOTIFIED_PAID, PAID_CODE
     epoch, _, code = record.notified.partition(":")
     if not code or int(epoch) != record.epoch:
         return None
     match look_up(code).code_class:
-        case CodeClass.PAID:
-            return Verb.NOTIFIED_PAID, code
-        case CodeClass.QUESTION:
+        case CodeClass.PAID | CodeClass.QUESTION:
             return None
         case _ if record.phase is Phase.CONFIRM or record.otherwise:
             return None

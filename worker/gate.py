@@ -7,12 +7,13 @@ at the ledger's (a paused lane, the rate) burns no try.
 import json
 import logging
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ledger.breakers import Breakers
 from ledger.clock import Clock
-from ledger.errors import LedgerUnavailable, TerminalUnknown
+from ledger.errors import LedgerUnavailable, SpaceDiffers, TerminalUnknown
 from ledger.invoice import split_key
 from ledger.lanes import Lane, Lanes
 from ledger.ledger import Ledger
@@ -46,6 +47,7 @@ class GateRule:
     gaps_ms: dict[str, int]  #: by terminal, between two transfers
     places: Places | None = None  #: what fills an intent's empty links
     hash_key: Secret | None = None  #: with it, a token's request carries a hash that a notification gives back
+    spaces: Mapping[str, str] = field(default_factory=dict)  #: by terminal; without one, a transfer's own is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,12 @@ class Gate:
         self._batches_wait_until: dict[str, int] = {}  #: by terminal: until then its rate has no turn for a batch
 
     def terminal(self, record: Record) -> bank.Terminal:
-        """Raises `TerminalUnknown` for one that this worker holds no credentials of."""
+        """Raises `TerminalUnknown` for one that this worker holds no credentials of, or has in another space."""
         if record.terminal not in self._terminals:
             raise TerminalUnknown(record.terminal)
+        space = split_key(record.key)[0]
+        if self._rule.spaces.get(record.terminal, space) != space:
+            raise SpaceDiffers(record.terminal, space)
         return self._terminals[record.terminal]
 
     def hand_on(self, record: Record) -> bool:

@@ -51,6 +51,8 @@ class Journey:
             return None  # an old ring
         if not gate.is_fit:
             return None  # not by this clock, and not on these servers
+        if record.is_paid_by_notification:
+            return scribe.heed_notification(record)
         if self.clock.now_ms() >= record.expires:
             return steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
         if self.clock.now_ms() < record.next:
@@ -91,6 +93,8 @@ class Journey:
         record, gate, steps, scribe, custody = self._known(key), self.gate, self.steps, self.scribe, self.custody
         if record.state is not State.RESUMED or not gate.is_fit or self.clock.now_ms() < record.next:
             return None  # as above
+        if record.is_paid_by_notification:
+            return scribe.heed_notification(record)
         challenge = self.ledger.challenge(record)
         closed = gate.closed(record, Lane.CONFIRM)
         if closed is not None:
@@ -161,6 +165,8 @@ class Journey:
     def sweep(self, record: Record) -> None:
         """Who is due and is not rung for: a lease that ran out, a deadline that passed."""
         match record.state:
+            case State.QUEUED if record.is_paid_by_notification:
+                self.scribe.heed_notification(record)
             case State.QUEUED:
                 self.steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
             case State.SENDING if not self.steps.take_back(record):
@@ -193,6 +199,8 @@ class Journey:
     def _inquire_dead(self, record: Record) -> None:
         """What a person asked for a dead transfer. The bank is asked all the same before it is queued again."""
         steps, scribe = self.steps, self.scribe
+        if record.is_paid_by_notification:
+            return scribe.heed_notification(record)
         if record.asked == "discard" and record.reason == "card_unreadable":
             return scribe.end(record, Verb.CANCEL, reason="discarded")  # the tombstone is of who could not open it
         if record.asked == "discard":
@@ -237,6 +245,8 @@ class Journey:
                 pass  # so long: our own evidence has to do
             case _:
                 return self._remember_confirm(record, f"bank_says_{word}")
+        if record.is_paid_by_notification:
+            return self.scribe.heed_notification(record)
         if self.custody.was_taken(Purpose.PARES, record):
             return self._remember_confirm(record, "vault_remembers")
         if record.otherwise and word is not StatusWord.CHALLENGE_OPEN:
@@ -273,4 +283,5 @@ class Journey:
 
     def _was_sent(self, record: Record) -> bool:
         """May it have been? Not where its own worker says that it sent nothing, and no other claim took the card."""
-        return not self._may_be_unsent(record) or self.custody.was_taken_by_another(record)
+        is_unsent = self._may_be_unsent(record) and not record.is_paid_by_notification
+        return not is_unsent or self.custody.was_taken_by_another(record)

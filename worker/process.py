@@ -15,10 +15,10 @@ from random import SystemRandom
 
 import dramatiq
 
-from ledger import doorbell, hardening, health, logs, reports
+from ledger import doorbell, hardening, health, logs, reports, terminals
 from ledger.clock import SystemClock
 from ledger.doorbell import Broker
-from ledger.errors import TransfersError
+from ledger.errors import LedgerUnavailable, TransfersError
 from ledger.ledger import Ledger
 from ledger.sealing import Opener
 from ledger.servers import connect
@@ -46,6 +46,10 @@ _DRAIN_S = 8.0
 
 #: ... and the process has ended by then, whatever hangs in it.
 _END_S = 10.0
+_NOT_BOUND = (
+    "REDIS_URL: the server did not say which space each TerminalID has; start it, or allow this user what "
+    "users-ledger.acl allows a worker"
+)
 
 _REST_S = 0.5
 _WATCH_S = 0.2
@@ -71,10 +75,37 @@ def main(*, only_check: bool = False) -> int:
         print(finding, file=sys.stderr)  # noqa: T201 - the operator's screen
     if findings:
         return EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG
+    try:
+        wrong = _bound_elsewhere(settings, only_look=only_check)
+    except LedgerUnavailable:
+        print(_NOT_BOUND, file=sys.stderr)  # noqa: T201 - as above
+        return EX_TEMPFAIL
+    for line in wrong:
+        print(line, file=sys.stderr)  # noqa: T201 - as above
+    if wrong:
+        return EX_CONFIG
     if only_check:
         return 0
     _say_what_is_open(hardened=hardened)
     return Process(settings).run()
+
+
+def _bound_elsewhere(settings: WorkerSettings, *, only_look: bool) -> list[str]:
+    """The terminals whose TerminalID the ledger has bound to another space than these settings do."""
+    client = connect(settings.redis_url.reveal())
+    there = terminals.bound(client) if only_look else terminals.bind(client, settings.spaces)
+    client.close()
+    lines = []
+    for name, its in sorted(settings.terminals.items()):
+        space = settings.spaces[its.terminal_id]
+        kept = there.get(its.terminal_id, space)
+        if kept != space:
+            lines.append(
+                f"EPAY_TERMINALS: {name} is in the space {space}, and the transfers of its TerminalID are in the space "
+                f"{kept}: two transfers could have one invoice id at the bank; give it that space, "
+                "or see the runbook, 'A TerminalID in another space'"
+            )
+    return lines
 
 
 def _say_what_is_open(*, hardened: bool) -> None:

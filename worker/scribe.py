@@ -14,7 +14,7 @@ from ledger.clock import Clock
 from ledger.errors import LedgerUnavailable, VaultUnavailable
 from ledger.ledger import Ledger
 from ledger.record import UNFINISHED_FIELDS, Challenge, Record, newly_doubted
-from ledger.replies import Moved, Refused
+from ledger.replies import Foreign, Moved, Noted, Refused
 from ledger.states import FINAL, State, Verb
 from worker import bank, policy
 from worker.card_custody import CardCustody
@@ -26,6 +26,15 @@ T = TypeVar("T")
 
 #: How long a result is held while the ledger is away.
 INSIST_S = 300.0
+
+#: Why a transfer is in doubt of which the bank named another transfer's id.
+_FOREIGN_ID = "bank_id_of_another_transfer"
+
+#: Why one is of which the bank has said both: that it paid, in a notification that was proved, and that it did not.
+_NOTIFIED_OTHERWISE = "bank_notified_otherwise"
+
+#: How a transfer of which the bank says what can't be so comes to where a person looks at it.
+_UNSETTLED = {State.PARKED: Verb.REMEMBER_CONFIRM, State.DEAD: Verb.REMEMBER}
 
 #: So often evidence is added again, where an inquiry moved the record meanwhile.
 _EVIDENCE_TRIES = 3
@@ -113,18 +122,33 @@ class Scribe:
     def settle(self, record: Record, verb: Verb, fields: dict[str, str | int]) -> None:
         """The bank's own word, for good. It counts in every unfinished state, and must not be lost."""
         moved = self.move(record, verb, fields=fields, unset=UNFINISHED_FIELDS)
-        if isinstance(moved, Refused):
+        code = {"code": fields.get("code", "")}
+        if isinstance(moved, Noted):
+            self.doubt(record, _NOTIFIED_OTHERWISE, evidence=bank.Evidence.ANSWERED, fields=code)
+            self._consequences.contradiction(record, verb, Verb.NOTIFIED_PAID)
+        elif isinstance(moved, Foreign):
+            self.doubt(record, _FOREIGN_ID, evidence=bank.Evidence.ANSWERED, fields=code)
+            self._consequences.foreign_id(record, verb, moved.key)
+        elif isinstance(moved, Refused):
             self._consequences.refused(record, verb, moved)
 
     def park(self, record: Record, challenge: bank.Challenge) -> None:
         until = self._clock.now_ms() + self._park_s * 1000
-        self.move(
+        moved = self.move(
             record,
             Verb.PARK,
             due=until,
             fields={"bank_id": challenge.bank_id, "parked_until": until, "next": until, "rings": 0, "reason": ""},
             challenge=Challenge(challenge.pa_req, challenge.md, challenge.action),
         )
+        if isinstance(moved, Foreign):
+            self.doubt(record, _FOREIGN_ID, evidence=bank.Evidence.ANSWERED)
+            self._consequences.foreign_id(record, Verb.PARK, moved.key)
+
+    def heed_notification(self, record: Record) -> None:
+        """The bank's proved notification says that it paid what is about to be sent, or to end: so neither happens."""
+        verb = {State.RESUMED: Verb.DOUBT, State.PARKED: Verb.REMEMBER_CONFIRM}.get(record.state, Verb.REMEMBER)
+        self.doubt(record, "bank_notified_paid", verb=verb, evidence=bank.Evidence.ANSWERED)
 
     def learn(self, record: Record, verb: Verb, report: bank.StatusReport) -> None:
         said: dict[str, str | int] = {
@@ -143,8 +167,27 @@ class Scribe:
     def _settle_if_open(self, record: Record, verb: Verb, fields: dict[str, str | int]) -> None:
         """What the bank says when it is asked. Who has moved on meanwhile will be asked about again, or has ended."""
         moved = self.move(record, verb, fields=fields, unset=UNFINISHED_FIELDS)
-        if isinstance(moved, Refused) and moved.state in FINAL:
+        if isinstance(moved, Foreign):
+            if self._leave_to_a_person(record, _FOREIGN_ID):
+                self._consequences.foreign_id(record, verb, moved.key)
+        elif isinstance(moved, Noted):
+            if self._leave_to_a_person(record, _NOTIFIED_OTHERWISE):
+                self._consequences.contradiction(record, verb, Verb.NOTIFIED_PAID)
+        elif isinstance(moved, Refused) and moved.state in FINAL:
             self._consequences.refused(record, verb, moved)
+
+    def _leave_to_a_person(self, record: Record, reason: str) -> bool:
+        """What the bank says can't be so. Is it to be told? Once, however often the bank repeats it."""
+        is_told = record.reason == reason
+        if record.state is State.HELD:
+            at = policy.tomorrow_ms(self._clock.now_ms())
+            fields: dict[str, str | int] = {"reason": reason, "next": at, "rings": 0, "asked": ""}
+            self.move(record, Verb.WONDER, due=at, fields=fields, quiet=is_told)
+        elif record.state is State.IN_DOUBT:
+            self.hold(record, reason)
+        else:
+            self.doubt(record, reason, verb=_UNSETTLED[record.state], evidence=bank.Evidence.ANSWERED)
+        return not is_told
 
     def ask_again(self, record: Record, reads: int, report: bank.StatusReport | None, at_ms: int | None = None) -> None:
         """`at_ms`: when, if not as the ladder has it."""

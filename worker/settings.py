@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from ledger.invoice import DEFAULT_SPACE
 from ledger.key_source import KeySource
 from ledger.secret import Secret
 from ledger.settings import JSON
@@ -104,6 +105,13 @@ class WorkerSettings(KeySource, WebTierSettings):
         missing = set(info.data.get("epay_terminals", {})) - set(value) - {"main"}
         if missing:
             raise ValueError(f"lacks {', '.join(sorted(missing))}")
+        ids = {name: given.terminal_id for name, given in value.items()}
+        ids = {"main": info.data.get("epay_terminal_id", "")} | ids
+        spaces = {name: plan.space for name, plan in info.data.get("epay_terminals", {}).items()}
+        for terminal_id in sorted(set(ids.values())):
+            names = sorted(name for name, its in ids.items() if its == terminal_id)
+            if len({spaces.get(name, DEFAULT_SPACE) for name in names}) > 1:
+                raise ValueError(f"gives one TerminalID to {', '.join(names)}, which EPAY_TERMINALS puts in two spaces")
         return value
 
     @field_validator("epay_rate")
@@ -138,6 +146,11 @@ class WorkerSettings(KeySource, WebTierSettings):
             name: Terminal(name, given.terminal_id, given.client_id, given.client_secret)
             for name, given in ({"main": main} | self.epay_credentials).items()
         }
+
+    @cached_property
+    def spaces(self) -> dict[str, str]:
+        """TerminalID → the space of its transfers."""
+        return {terminal.terminal_id: self.space_of(name) or DEFAULT_SPACE for name, terminal in self.terminals.items()}
 
     @cached_property
     def bank(self) -> BankConfig:

@@ -144,8 +144,11 @@ class Steps:
                 pass  # somebody else is at it, under a later epoch
 
     def take_back(self, record: Record) -> bool:
-        """Is the card still there under this epoch? Then nothing was sent, and it is queued again."""
-        if not self._custody.is_untouched(record):
+        """Is the card still there under this epoch? Then nothing was sent, and it is queued again.
+
+        Not where the bank has proved that it paid: whatever the vault says, that speaks against sending.
+        """
+        if record.is_paid_by_notification or not self._custody.is_untouched(record):
             return False
         self._tries.again(record, Verb.REQUEUE, "worker_lost")
         return True

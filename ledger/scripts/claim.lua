@@ -27,6 +27,7 @@ for _, field in ipairs({lane .. ':*', lane .. ':' .. terminal}) do
 end
 local open_until = tonumber(redis.call('HGET', KEYS[9], 'open:' .. host) or '0')
 if open_until > 0 then return {'WAIT', string.format('%.0f', math.max(open_until - now, 1000)), 'breaker'} end
+local next_slot
 if gap > 0 and lane == 'send' then
   local turn = tonumber(redis.call('HGET', KEYS[1], 'turn') or '0')
   if turn < now - math.max(gap, TURN_STANDS_MS) then
@@ -38,9 +39,14 @@ if gap > 0 and lane == 'send' then
     if turn >= tonumber(redis.call('HGET', KEYS[1], 'expires')) then
       return {'WAIT', string.format('%.0f', turn - now), 'rate'}
     end
-    redis.call('HSET', KEYS[10], terminal, string.format('%.0f', turn + gap))
-    if turn > now then redis.call('HSET', KEYS[1], 'turn', string.format('%.0f', turn)) end
+    next_slot = string.format('%.0f', turn + gap)
+    if turn > now then
+      redis.call('HSET', KEYS[1], 'turn', string.format('%.0f', turn))
+      redis.call('HSET', KEYS[10], terminal, next_slot)
+    end
   end
   if turn > now then return {'WAIT', string.format('%.0f', turn - now), 'rate'} end
 end
-return write(m, r)
+local reply = write(m, r)
+if next_slot then redis.call('HSET', KEYS[10], terminal, next_slot) end
+return reply

@@ -5,7 +5,8 @@
 --          5 suffix  6 `given`: the producer brought the invoice id; or `made`
 --          7 the queue's limit, or 0  8 the deadline (ms)
 -- Replies  OK queued epoch version sequence | REPLAYED key | TAKEN invoice's key | TRY suffix | EXHAUSTED
---          | FULL queued | STOPPED until
+--          | FULL queued | STOPPED until | BROKEN part
+-- A record that stands is never overwritten, even where the bitmap is lost: its suffix is marked as used again.
 
 local r = cjson.decode(ARGV[1])
 local now, due, actor, suffix = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
@@ -18,13 +19,18 @@ for _, field in ipairs({'send:*', 'send:' .. r.terminal}) do
   local till = stop and tonumber(string.match(stop, '^%d+'))
   if till and till > tonumber(ARGV[8]) then return {'STOPPED', string.format('%.0f', till)} end
 end
+local number, sum = counters_of('queued', r.currency)
+local unsound = broken({number, sum, 'used:' .. r.space})
+if unsound then return unsound end
 local limit = tonumber(ARGV[7])
 if limit > 0 then
-  local waiting = tonumber(redis.call('HGET', KEYS[4], 'n:queued:' .. r.currency) or '0')
+  local waiting = tonumber(redis.call('HGET', KEYS[4], number) or '0')
   if waiting >= limit then return {'FULL', tostring(waiting)} end
 end
 
-if redis.call('GETBIT', KEYS[9], suffix) == 1 then
+local stands = redis.call('TYPE', KEYS[1]).ok ~= 'none'
+if redis.call('GETBIT', KEYS[9], suffix) == 1 or stands then
+  if stands then redis.call('SETBIT', KEYS[9], suffix, 1) end
   if ARGV[6] == 'given' then return {'TAKEN', redis.call('HGET', KEYS[1], 'key') or ''} end
   local free = redis.call('BITPOS', KEYS[9], 0, math.floor(suffix / 8))
   if free < 0 or free > 999999 then free = redis.call('BITPOS', KEYS[9], 0) end
@@ -37,13 +43,13 @@ for name, value in pairs(r) do
   fields[#fields + 1] = name
   fields[#fields + 1] = value
 end
+redis.call('HSET', KEYS[1], unpack(fields))
 redis.call('SETBIT', KEYS[9], suffix, 1)
 redis.call('HINCRBY', KEYS[4], 'used:' .. r.space, 1)
-redis.call('HSET', KEYS[1], unpack(fields))
 redis.call('SET', KEYS[8], r.key)
 redis.call('SET', KEYS[6], r.key)
 redis.call('ZADD', KEYS[2], due, r.key)
 redis.call('ZADD', KEYS[3], 0, 'queued:' .. now .. ':' .. r.key)
 count('queued', r.currency, 1, r.amount)
 tell({key = r.key, verb = 'create', actor = actor, now = now}, r, '', 'queued', '1', r.epoch)
-return {'OK', 'queued', r.epoch, '1', tostring(redis.call('HINCRBY', KEYS[4], 'sequence', 1))}
+return {'OK', 'queued', r.epoch, '1', exactly(redis.call('HINCRBY', KEYS[4], 'sequence', 1))}

@@ -3,6 +3,7 @@
 -- KEYS     as in _move.lua
 -- ARGV     as in _move.lua
 -- Replies  OK state epoch version sequence | REFUSED state epoch version | UNKNOWN
+--          | NOTED state epoch version | FOREIGN state epoch key | BROKEN part
 
 local m = cjson.decode(ARGV[1])
 local r = read()

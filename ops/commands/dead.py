@@ -2,6 +2,7 @@
 
 import typer
 
+from ledger.errors import RecordUnreadable
 from ledger.states import State
 from ledger.transfer import Transfer
 from ops import asking, screen
@@ -19,12 +20,13 @@ _ONLY_DEAD = "only a dead transfer is requeued or discarded; `transfers status` 
 @app.command("list")
 def list_(*, limit: Limit = 50, as_json: AsJson = False) -> None:
     """The dead, longest dead first."""
-    desk = Desk.open()
-    records = desk.ledger.in_state(State.DEAD, limit)
+    desk, unreadable = Desk.open(), list[RecordUnreadable]()
+    records = desk.ledger.in_state(State.DEAD, limit, unreadable.append)
     if as_json:
-        screen.say_json([Transfer.of(record).to_json() for record in records])
+        screen.say_json([Transfer.of(record).to_json() for record in records] + screen.unreadable_json(unreadable))
         return
     screen.say(table(records, desk.clock.now_ms()))
+    screen.say_unreadable(unreadable)
     if not records:
         screen.say("Nobody is dead.")
 

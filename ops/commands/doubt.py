@@ -2,6 +2,8 @@
 
 import typer
 
+from ledger.errors import RecordUnreadable
+from ledger.record import Record
 from ledger.states import State
 from ops import screen, words
 from ops.commands.status import as_dict
@@ -15,11 +17,12 @@ app = typer.Typer()
 @app.command()
 def doubt(*, limit: Limit = 50, as_json: AsJson = False) -> None:
     """Transfers in doubt, and those held for a person: what is not known, why, and when the bank is asked again."""
-    desk = Desk.open()
-    records = [record for state in (State.HELD, State.IN_DOUBT) for record in desk.ledger.in_state(state, limit)]
+    desk, unreadable, records = Desk.open(), list[RecordUnreadable](), list[Record]()
+    for state in (State.HELD, State.IN_DOUBT):
+        records += desk.ledger.in_state(state, limit, unreadable.append)
     total = sums(desk.ledger.counters(), State.IN_DOUBT, State.HELD)
     if as_json:
-        transfers = [as_dict(record, []) for record in records]
+        transfers = [as_dict(record, []) for record in records] + screen.unreadable_json(unreadable)
         screen.say_json({"transfers": transfers, "total": [line.to_json() for line in total]})
         return
     now_ms = desk.clock.now_ms()
@@ -36,6 +39,7 @@ def doubt(*, limit: Limit = 50, as_json: AsJson = False) -> None:
         for record in records
     ]
     screen.say(screen.table(("transfer", "reference", "state", "amount", "age", "why", "asked again"), rows))
+    screen.say_unreadable(unreadable)
     screen.say(f"Money in doubt: {'; '.join(map(str, total)) or 'none'}.")
     if any(record.state is State.HELD for record in records):
         screen.say(f"Held ones wait for {words.NEXT[State.HELD].format(key='KEY')}.")

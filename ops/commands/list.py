@@ -5,9 +5,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from ledger.errors import RecordUnreadable
 from ledger.record import Record
 from ledger.states import State
 from ledger.transfer import Transfer
+from ledger.unreadable import Tell
 from ops import screen, words
 from ops.desk import Desk
 from ops.options import AsJson, Limit
@@ -27,15 +29,16 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Transfers of a state: unfinished ones oldest first, ended ones newest first. Without a state, the newest."""
-    desk = Desk.open()
+    desk, unreadable = Desk.open(), list[RecordUnreadable]()
     if state is not None and not state.final:
-        records = desk.ledger.in_state(state, limit)
+        records = desk.ledger.in_state(state, limit, unreadable.append)
     else:
-        records = _newest(desk, state, limit)
+        records = _newest(desk, state, limit, unreadable.append)
     if as_json:
-        screen.say_json([Transfer.of(record).to_json() for record in records])
+        screen.say_json([Transfer.of(record).to_json() for record in records] + screen.unreadable_json(unreadable))
         return
     screen.say(table(records, desk.clock.now_ms()))
+    screen.say_unreadable(unreadable)
     if not records:
         screen.say("No transfer is here." if state is None else f"No transfer is {state}.")
 
@@ -55,9 +58,9 @@ def table(records: list[Record], now_ms: int) -> Table:
     return screen.table(("transfer", "reference", "state", "amount", "age", "why"), rows)
 
 
-def _newest(desk: Desk, state: State | None, limit: int) -> list[Record]:
+def _newest(desk: Desk, state: State | None, limit: int, on_unreadable: Tell) -> list[Record]:
     """Whose last event is newest. The ledger lists only the unfinished; what has ended is found by its events."""
     events = desk.events.newest(min(limit * _EVENTS_EACH, _MOST_EVENTS))
     names = dict.fromkeys(event.fields["key"] for event in reversed(events) if "key" in event.fields)
-    records = desk.ledger.get_many(list(names))
+    records = desk.ledger.get_many(list(names), on_unreadable)
     return [record for record in records if state in {None, record.state}][:limit]

@@ -2,6 +2,7 @@
 
 import typer
 
+from ledger.errors import RecordUnreadable
 from ledger.states import State
 from ledger.transfer import Transfer
 from ops import screen
@@ -15,11 +16,11 @@ app = typer.Typer()
 @app.command()
 def parked(*, limit: Limit = 50, as_json: AsJson = False) -> None:
     """Who waits for a client's 3-D Secure answer, longest first. No money has moved for any of them."""
-    desk = Desk.open()
-    records = desk.ledger.in_state(State.PARKED, limit)
+    desk, unreadable = Desk.open(), list[RecordUnreadable]()
+    records = desk.ledger.in_state(State.PARKED, limit, unreadable.append)
     total = sums(desk.ledger.counters(), State.PARKED)
     if as_json:
-        transfers = [Transfer.of(record).to_json() for record in records]
+        transfers = [Transfer.of(record).to_json() for record in records] + screen.unreadable_json(unreadable)
         screen.say_json({"transfers": transfers, "total": [line.to_json() for line in total]})
         return
     now_ms = desk.clock.now_ms()
@@ -35,4 +36,5 @@ def parked(*, limit: Limit = 50, as_json: AsJson = False) -> None:
         for record in records
     ]
     screen.say(screen.table(("transfer", "reference", "amount", "age", "answer until", "asked"), rows))
+    screen.say_unreadable(unreadable)
     screen.say(f"Parked: {'; '.join(map(str, total)) or 'nobody'}.")

@@ -92,15 +92,21 @@ class Shelf(Scripts):
         is_as_seen = all(move.get(name, record[name]) == record[name] for name in ("phase", "version"))
         if record["state"] not in move["moves"] or not is_its_own or not is_as_seen:
             return ["REFUSED", record["state"], record["epoch"], record["version"]]
+        if "unless_paid" in move and record.get("notified", "").endswith(":0"):
+            return ["NOTED", record["state"], record["epoch"], record["version"]]
+        if "bank_id" in move["set"]:
+            owner = self.texts.setdefault(keys[7], record["key"])
+            if owner != record["key"]:
+                return ["FOREIGN", record["state"], record["epoch"], owner]
         before = record["state"]
         record |= {"state": move["moves"][before]} | move["set"]
         for name in move["unset"]:
             record.pop(name, None)
-        if "due" not in move:
+        if "due" not in move and "keep_due" not in move:
             self.expiries[keys[5]] = int(move["now"]) + _DAY_MS
             self.texts.pop(keys[6], None)
         if "challenge" in move:
-            self.texts[keys[6]], self.texts[keys[7]] = move["challenge"], record["key"]
+            self.texts[keys[6]], self.texts[keys[8]] = move["challenge"], record["key"]
         if not move.get("quiet"):
             record["version"] = str(int(record["version"]) + 1)
             self._tell(record, move, before)

@@ -35,6 +35,7 @@ def test_the_table_of_keys_names_every_key_and_no_other() -> None:
         keys.reference("<reference>"),
         keys.handle("<handle>"),
         re.sub("[0-9a-f]{32}$", "<digest>", keys.md("")),
+        keys.bank_id("<id>"),
         *(place("000000").replace("main:000000", "<space>:<suffix>") for place in _PLACES),
         keys.challenge("<key>"),
     }
@@ -49,7 +50,7 @@ def test_every_way_to_make_a_key_is_in_the_test_above() -> None:
 
     assert functions == {
         "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "cards", "pares", "sealed_card",
-        "sealed_pares", "challenge", "place",
+        "sealed_pares", "challenge", "place", "bank_id",
     }  # fmt: skip
 
 

@@ -2,11 +2,13 @@
 
 import pytest
 
+from ledger.lanes import Lane
 from ledger.record import Record
 from ledger.secret import Secret
 from ledger.states import State, Verb
 from ledger.webtier import Places, secret_hash
 from tests.journey.conftest import Stage
+from worker.bank import StatusReport, StatusWord
 
 SILENT = "[drop-after] Payout"
 
@@ -50,12 +52,178 @@ def test_a_code_that_is_not_final_leaves_it_to_a_person(stage: Stage, code: str)
     assert noted(stage, key, f"{stage.record(key).epoch}:{code}").state is State.HELD
 
 
-def test_a_word_about_an_earlier_epoch_is_not_heard(stage: Stage) -> None:
+@pytest.mark.parametrize(("code", "state"), [("484", State.HELD), ("0", State.PAID)])
+def test_of_an_earlier_epoch_a_payment_is_heard_and_a_decline_is_not(stage: Stage, code: str, state: State) -> None:
+    """The bank's hash proves the invoice: what it paid is paid, whatever the try. A decline is of one try alone."""
     stage.without_status()
     key = stage.new(SILENT)
     stage.journey.execute(key)
 
-    assert noted(stage, key, f"{stage.record(key).epoch - 1}:0").state is State.HELD
+    assert noted(stage, key, f"{stage.record(key).epoch - 1}:{code}").state is state
+
+
+def kept(stage: Stage, key: str, code: str = "0") -> None:
+    """What the web tier leaves of a proved notification while a worker is at the transfer."""
+    record = stage.record(key)
+    assert stage.ledger.move(record, Verb.NOTE, actor="web", fields={"notified": f"{record.epoch}:{code}"})
+
+
+def while_it_is_asked(stage: Stage, monkeypatch: pytest.MonkeyPatch, call: str, key: str) -> None:
+    """The notification comes while the bank's answer is on its way."""
+    real = getattr(stage.bank, call)
+
+    def answer(*args: object, **said: object) -> object:
+        kept(stage, key)
+        return real(*args, **said)
+
+    monkeypatch.setattr(stage.bank, call, answer)
+
+
+def test_a_payment_that_is_notified_while_it_is_sending_ends_it_as_paid(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer is lost, and there is nobody to ask: without the note it would be held."""
+    stage.without_status()
+    key = stage.new(SILENT)
+    while_it_is_asked(stage, monkeypatch, "transfer", key)
+
+    stage.journey.execute(key)
+    assert stage.state(key) is State.IN_DOUBT
+    stage.later(10)
+
+    assert (stage.state(key), stage.record(key).reason) == (State.PAID, "bank_notified")
+
+
+def test_a_payment_that_is_notified_while_it_is_confirming_ends_it_as_paid(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.without_status()
+    key = stage.new("[3ds] [confirm-drop-after] Order")
+    stage.journey.execute(key)
+    stage.answer_challenge(key)
+    while_it_is_asked(stage, monkeypatch, "confirm", key)
+
+    stage.journey.confirm(key)
+    stage.later(10)
+
+    assert stage.state(key) is State.PAID
+
+
+@pytest.mark.parametrize("has_status", [True, False])
+def test_what_waits_to_be_sent_and_was_paid_is_not_sent(stage: Stage, has_status: bool) -> None:  # noqa: FBT001 - a table's column
+    """The bank has proved that it paid it: to send it would pay it twice, whatever the vault says."""
+    stage.with_rules(has_status=has_status)
+    key = stage.new()
+    kept(stage, key)
+
+    stage.journey.execute(key)
+    assert (stage.state(key), stage.record(key).reason) == (State.IN_DOUBT, "bank_notified_paid")
+    stage.later(10)
+
+    assert stage.state(key) is (State.IN_DOUBT if has_status else State.PAID)
+    assert stage.executions(key) == 0
+
+
+def test_what_is_past_its_deadline_and_was_paid_does_not_expire(stage: Stage) -> None:
+    stage.without_status()
+    key = stage.new()
+    kept(stage, key)
+
+    stage.later(1000)
+
+    assert stage.state(key) is State.PAID
+
+
+def test_a_resumed_one_that_was_paid_is_not_confirmed(stage: Stage) -> None:
+    stage.without_status()
+    key = stage.new("[3ds] Order")
+    stage.journey.execute(key)
+    stage.answer_challenge(key)
+    kept(stage, key)
+
+    stage.journey.confirm(key)
+    stage.later(10)
+
+    assert (stage.state(key), stage.executions(key)) == (State.PAID, 0)
+
+
+def test_a_dead_one_that_was_paid_is_never_queued_again(stage: Stage) -> None:
+    key = stage.new()
+    stage.worker.scribe.die(stage.record(key), "attempts_used_up", verb=Verb.GIVE_UP)
+    record = stage.record(key)
+    said: dict[str, str | int] = {"asked": "requeue", "notified": f"{record.epoch}:0"}
+    stage.ledger.move(record, Verb.ASK, actor="web", due=stage.clock.now_ms(), fields=said)
+
+    stage.journey.inquire(key)
+    stage.later(10)
+
+    assert (stage.state(key), stage.executions(key)) == (State.IN_DOUBT, 0)
+
+
+def test_a_lease_that_ran_out_does_not_lead_back_to_the_queue_where_it_was_paid(stage: Stage) -> None:
+    """Its card is untouched, which proves to us that nothing was sent; the bank has proved the opposite."""
+    stage.without_status()
+    key = stage.new()
+    record = stage.record(key)
+    assert stage.worker.gate.claim(record, Lane.SEND)
+    kept(stage, key)
+
+    stage.later(61)
+    stage.later(10)
+
+    assert (stage.state(key), stage.executions(key)) == (State.PAID, 0)
+
+
+@pytest.mark.parametrize("word", [StatusWord.NOT_PAID, StatusWord.NOT_FOUND, StatusWord.CHALLENGE_OPEN])
+@pytest.mark.parametrize("description", ["[drop-after] Payout", "[3ds] Order"])
+def test_what_was_paid_by_a_proved_notification_never_ends_as_unpaid_by_an_inquiry(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, description: str, word: StatusWord
+) -> None:
+    """The bank says both: a person looks, and is told of it once."""
+    key = stage.new(description)
+    stage.journey.execute(key)
+    kept(stage, key)
+    monkeypatch.setattr(stage.bank, "status", lambda *_args, **_said: StatusReport(word, status_name="REJECT"))
+
+    for _ in range(12):
+        stage.later(3700)
+
+    assert stage.state(key) is State.HELD
+    told = [event.fields["verb"] for event in stage.events.newest(1000)]
+    says_the_opposite = {StatusWord.NOT_PAID} | ({StatusWord.CHALLENGE_OPEN} if description != "[3ds] Order" else set())
+    assert told.count("contradiction") == (word in says_the_opposite)
+
+
+def test_a_notification_between_the_look_and_the_claim_keeps_it_from_being_sent(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token takes its time."""
+    stage.without_status()
+    key = stage.new()
+    while_it_is_asked(stage, monkeypatch, "token", key)
+
+    stage.journey.execute(key)
+    assert (stage.state(key), stage.executions(key)) == (State.QUEUED, 0)
+    stage.later(10)
+
+    assert (stage.state(key), stage.executions(key)) == (State.PAID, 0)
+
+
+def test_a_workers_decline_of_what_was_notified_as_paid_is_an_alarm_and_settles_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Called declined, its payer would pay it another way: so it is in doubt, whatever was said last."""
+    key = stage.new("[decline:484] Order")
+    while_it_is_asked(stage, monkeypatch, "transfer", key)
+
+    stage.journey.execute(key)
+
+    record = stage.record(key)
+    assert (record.state, record.reason, record.code) == (State.IN_DOUBT, "bank_notified_otherwise", "484")
+    told = stage.events.newest(1)[0].fields
+    assert (told["verb"], told["key"], told["said"], told["ledger"]) == (
+        "contradiction", key, "decline", "notified_paid"
+    )  # fmt: skip
 
 
 def test_where_the_bank_can_be_asked_it_is_asked_and_its_word_counts(stage: Stage) -> None:

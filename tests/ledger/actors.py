@@ -266,6 +266,13 @@ def notice(ground: Ground, me: Actor) -> Way:
         yield from _say(ground, me.record, _NOTIFIED[bank.word])
 
 
+def notice_early(ground: Ground, me: Actor) -> Way:
+    """The same while a worker is at it: it is kept."""
+    yield ("note it",)
+    if ground.shadows[me.key].bank.word == "paid":
+        ground.move(me.record, Verb.NOTE)
+
+
 def ask(ground: Ground, me: Actor) -> Way:
     """A person, or a producer, asks for what only a worker can do; a worker finds that it can't be done."""
     yield ("write it down",)
@@ -284,10 +291,10 @@ def ring(ground: Ground, me: Actor) -> Way:
 #: Who may come to a transfer in which state.
 COMERS: dict[str, list[Comer]] = {
     "queued": [work, sweep, bring_again, cancel, ring],
-    "sending": [sweep, ring],
+    "sending": [sweep, ring, notice_early],
     "parked": [answer_challenge("A"), inquire, answer_challenge("B"), notice, ring, ask],
     "resumed": [work, ring],
-    "confirming": [sweep, ring],
+    "confirming": [sweep, ring, notice_early],
     "in_doubt": [inquire, notice, ring, ask],
     "held": [inquire, settle, notice, ring, ask],
     "dead": [requeue, cancel, inquire, ask],

@@ -8,7 +8,7 @@ import redis
 from ledger import keys
 from ledger.ledger import Ledger
 from ledger.record import Record
-from ledger.replies import Created, Moved, Refused
+from ledger.replies import Created, Moved, Noted, Refused
 from ledger.sealing import Purpose
 from ledger.states import MOVES, State, Verb
 from ledger.vault import Burnt, Gone, Later, Put, Unheard, Vault
@@ -61,18 +61,21 @@ class Ground:
 
     def move(self, record: Record, verb: Verb, *, quiet: bool = False, pares: str = "", evidence: str = "") -> bool:
         is_end = any(end.final for end in MOVES[verb].moves.values())
-        at = None if is_end else self.clock.now_ms() + 1000
+        at = None if is_end or MOVES[verb].keeps_due else self.clock.now_ms() + 1000
         fields = {name: text for name, text in (("pares", pares), ("evidence", evidence)) if text}
+        fields |= {"notified": f"{record.epoch}:0"} if verb is Verb.NOTE else {}
         more: dict[str, Any] = {"challenge": CHALLENGE} if verb is Verb.PARK else {}
         reply = self.ledger.move(record, verb, actor="actor", due=at, quiet=quiet, fields=fields, **more)
         return self._compare(record, verb, reply, at, quiet=quiet)
 
     def _compare(self, record: Record, verb: Verb, reply: object, at: int | None, *, quiet: bool = False) -> bool:
         shadow = self.shadows[record.key]
-        was = shadow.state
+        was, why = shadow.state, shadow.refusal(verb, record.epoch, record.version)
         if not shadow.move(verb, record.epoch, record.version, at, quiet=quiet):
-            assert reply == Refused(State(was), shadow.epoch), f"{verb} under {record.epoch} from {was}"
-            assert verb not in {Verb.PAY, Verb.DECLINE} or shadow.is_final, "the bank's word was refused"
+            refused = (Noted if why == "noted" else Refused)(State(was), shadow.epoch)
+            assert reply == refused, f"{verb} under {record.epoch} from {was}"
+            is_heard = verb in {Verb.PAY, Verb.DECLINE} and why != "noted"
+            assert not is_heard or shadow.is_final, "the bank's word was refused"
             return False
         self._made += 1
         expected = Moved(State(shadow.state), shadow.epoch, shadow.version, self._made)
@@ -190,6 +193,7 @@ class Ground:
             record = real[key]
             kept = (record.state, record.phase, record.epoch, record.version)
             assert kept == (shadow.state, shadow.phase, shadow.epoch, shadow.version)
+            assert shadow.is_noted == bool(record.notified)
             assert shadow.wrongs() == [], (shadow, shadow.wrongs())
         at = {key: shadow.due for key, shadow in self.shadows.items() if shadow.due is not None}
         assert due(self._ledger_client) == at

@@ -71,7 +71,7 @@ def claim(ledger: Ledger, record: Record, **more: Any) -> Any:
 def details(verb: Verb, now_ms: int) -> dict[str, Any]:
     """What a caller says besides: when to look again, unless the move ends the transfer."""
     ends = any(end.final for end in MOVES[verb].moves.values())
-    said: dict[str, Any] = {} if ends else {"due": now_ms + HOUR_MS}
+    said: dict[str, Any] = {} if ends or MOVES[verb].keeps_due else {"due": now_ms + HOUR_MS}
     return said | ({"challenge": CHALLENGE} if verb is Verb.PARK else {})
 
 

@@ -6,7 +6,18 @@ It does no I/O and borrows nothing from the product but the numbers of epochs. T
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tests.unit.ledger.table import ADVANCE, AS_SEEN, ENTERS, FINAL_NAMES, LATE, PHASE, TABLE, cells
+from tests.unit.ledger.table import (
+    ADVANCE,
+    AS_SEEN,
+    ENTERS,
+    FINAL_NAMES,
+    KEEPS_DUE,
+    LATE,
+    PHASE,
+    TABLE,
+    UNLESS_PAID,
+    cells,
+)
 
 GENERATION = 1_000_000
 
@@ -117,6 +128,7 @@ class Shadow:
     epoch: int = GENERATION + 1
     version: int = 1
     is_aged: bool = False  #: in doubt, and past the horizon
+    is_noted: bool = False  #: the bank's proved notification that it paid is kept
     card: Place = field(default_factory=Place)
     pares: Place = field(default_factory=Place)
 
@@ -126,10 +138,7 @@ class Shadow:
 
     def move(self, verb: str, epoch: int, version: int, due: int | None, *, quiet: bool = False) -> bool:
         """May the move be made? Then it is."""
-        is_epoch = epoch == self.epoch or (verb in LATE and epoch > self.epoch)
-        is_seen = verb not in AS_SEEN or version == self.version
-        is_phase = PHASE.get(verb, self.phase) == self.phase
-        if self.state not in _CELLS[verb] or not (is_epoch and is_seen and is_phase):
+        if self.refusal(verb, epoch, version):
             return False
         self.state = _CELLS[verb][self.state]
         self.phase = ENTERS.get(verb, self.phase)
@@ -141,9 +150,19 @@ class Shadow:
             case "generation":
                 self.epoch = (self.epoch // GENERATION + 1) * GENERATION + 1
         self.version += not quiet
-        self.due = due
+        self.due = self.due if verb in KEEPS_DUE else due
+        self.is_noted = self.is_noted or verb == "note_notification"
         self.is_aged = self.is_aged and self.state == "in_doubt"
         return True
+
+    def refusal(self, verb: str, epoch: int, version: int) -> str:
+        """Empty: it may be made."""
+        is_epoch = epoch == self.epoch or (verb in LATE and epoch > self.epoch)
+        is_seen = verb not in AS_SEEN or version == self.version
+        is_phase = PHASE.get(verb, self.phase) == self.phase
+        if self.state not in _CELLS[verb] or not (is_epoch and is_seen and is_phase):
+            return "refused"
+        return "noted" if verb in UNLESS_PAID and self.is_noted else ""
 
     def wrongs(self) -> list[str]:
         """What must never be, whatever happens. Empty: all is well."""

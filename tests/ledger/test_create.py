@@ -165,6 +165,24 @@ def test_a_batch_finds_room_behind_a_long_block_of_used_suffixes(
     assert {type(reply) for reply in replies} == {Created}
 
 
+def test_a_lost_bitmap_lets_no_record_be_overwritten(
+    ledger: Ledger, ledger_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its suffix is marked as used again, and the next free one is tried; a producer's own is taken."""
+    first = create(ledger, invoice_id="251124000001")
+    ledger_client.delete(keys.suffixes("main"))
+    monkeypatch.setattr(Draft, "first_suffix", lambda given: int((given.invoice_id or "000001")[-6:]))
+
+    assert ledger.create([draft("own", invoice_id="000001")], actor="b") == [Taken(first.key)]
+    ledger_client.delete(keys.suffixes("main"))
+    second = create(ledger, "payout-2")
+
+    assert found(ledger, first) == first
+    assert invoice.suffix_of(second.key) != 1
+    assert ledger_client.getbit(keys.suffixes("main"), 1) == 1
+    assert_agrees(ledger_client)
+
+
 def test_a_given_suffix_is_never_swapped_for_another(ledger: Ledger, ledger_client: redis.Redis) -> None:
     create(ledger, invoice_id="000001")
 

@@ -78,6 +78,11 @@ def test_servers_as_they_must_be_raise_no_finding(
     [
         ("appendonly", "no", "`appendonly` is not `yes`: the ledger forgets what it has confirmed"),
         ("appendfsync", "everysec", "`appendfsync` is not `always`: the ledger forgets what it has confirmed"),
+        (
+            "no-appendfsync-on-rewrite",
+            "yes",
+            "`no-appendfsync-on-rewrite` is not `no`: the ledger forgets what it has confirmed",
+        ),
         ("maxmemory-policy", "allkeys-lru", "`maxmemory-policy` is not `noeviction`: the server may throw keys away"),
     ],
 )
@@ -242,6 +247,15 @@ def test_a_ledger_that_has_forgotten_is_found_by_what_the_vault_remembers(
     ledger_at.hset(keys.COUNTERS, "sequence", "0")
     (line,) = found(servers)
     assert line.startswith("REDIS_URL: the ledger has forgotten moves that the vault remembers; stop all sending")
+
+
+def test_counters_that_are_no_numbers_are_a_finding(
+    servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis
+) -> None:
+    ledger_at.hset(keys.COUNTERS, "sequence", "many")
+
+    (line,) = found(servers)
+    assert line.startswith("REDIS_URL: the ledger's counters are no numbers; see the runbook")
 
 
 def test_no_line_shows_an_address_or_a_password(servers: tuple[str, str]) -> None:

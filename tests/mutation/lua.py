@@ -16,12 +16,13 @@ from tests.mutation.forked import Mutant, copy_of_the_tree, summary, survivors
 
 #: The tests that are near to a script, by how its name begins; what survives them meets all that can reach a script.
 NEAR = {
-    "_move": ("move", "create", "claim", "events", "lanes", "health"),
+    "_move": ("broken", "bank_ids", "move", "create", "claim", "events", "lanes", "health"),
     "_vault": ("vault",),
-    "claim": ("claim", "lanes", "move"),
-    "create": ("create", "lanes"),
+    "claim": ("claim", "lanes", "move", "broken"),
+    "create": ("create", "lanes", "broken"),
     "move": ("move",),
     "probe": ("claim",),
+    "set_aside": ("unreadable",),
     "vault": ("vault",),
 }
 FAR = ("tests/ledger", "tests/journey", "tests/producers", "tests/unit/ledger/test_scripts.py")

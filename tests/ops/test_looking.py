@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import pytest
+import redis
 
-from ledger import doorbell
+from ledger import doorbell, keys
 from ledger.clock import SystemClock
 from ledger.doorbell import Broker, Doorbell
 from ledger.events import Events
@@ -195,3 +196,63 @@ def test_looking_writes_nothing(transfers: Cli, into: Into, events: Events, ledg
 
 def _queue_url(environment: dict[str, str]) -> str:
     return environment["REDIS_URL"].removesuffix("/0") + "/1"
+
+
+@pytest.mark.parametrize("fields", [{"rings": "often"}, {"phase": "refund"}])
+def test_lists_name_what_can_not_be_read_and_show_all_others(
+    transfers: Cli, into: Into, ledger_client: redis.Redis, fields: dict[str, str]
+) -> None:
+    """A newer version was rolled back, say: no command may end by it."""
+    for command, state in (("dead list", State.DEAD), ("parked", State.PARKED), ("doubt", State.IN_DOUBT)):
+        good, bad = into(state, f"good-{state}"), into(state, f"bad-{state}")
+        ledger_client.hset(keys.record(bad.key), mapping=fields)  # type: ignore[arg-type]  # str is a field's type
+        (name,) = fields
+        why = f"its {name} is none that this version knows"
+        for words in (command.split(), ["list", str(state)], ["list"]):
+            shown = transfers(*words)
+            assert f"good-{state}" in shown.out
+            assert (
+                f"Not shown: the record of {bad.key} can't be read: {why}; run the version that wrote it." in shown.out
+            )
+            told = transfers(*words, "--json").json
+            those = told if isinstance(told, list) else told["transfers"]
+            assert {"key": bad.key, "unreadable": why} in those
+            assert good.key in [one["key"] for one in those]
+
+
+@pytest.mark.parametrize("fields", [{"state": "frobnicating"}, {"rings": "often"}])
+def test_the_page_of_what_can_not_be_read_says_what_to_do(
+    transfers: Cli, into: Into, ledger_client: redis.Redis, fields: dict[str, str]
+) -> None:
+    record = into(State.QUEUED)
+    ledger_client.hset(keys.record(record.key), mapping=fields)  # type: ignore[arg-type]  # str is a field's type
+
+    for name in (record.key, "payout-1"):
+        said = transfers("status", name)
+        assert said.status == 1
+        assert f"the record of {record.key} can't be read" in said.err
+        assert "run the version that wrote it" in said.err
+
+
+@pytest.mark.parametrize("fields", [{"state": "frobnicating"}, {"rings": "often"}, {"key": ""}])
+def test_an_audit_names_what_can_not_be_read_and_nothing_else_of_it(
+    transfers: Cli, into: Into, ledger_client: redis.Redis, fields: dict[str, str]
+) -> None:
+    into(State.PAID, "good")
+    bad = into(State.PAID, "bad")
+    ledger_client.hset(keys.record(bad.key), mapping=fields)  # type: ignore[arg-type]  # str is a field's type
+
+    said = transfers("audit", "--json")
+
+    assert said.status == 1
+    assert [odd["where"] for odd in said.json] == ["record"]
+    assert "can't be read" in said.json[0]["says"]
+
+
+def test_counters_that_are_no_numbers_are_said_and_not_a_traceback(transfers: Cli, ledger_client: redis.Redis) -> None:
+    ledger_client.hset(keys.COUNTERS, "n:paid:KZT", "many")
+
+    said = transfers("doubt")
+
+    assert said.status == 1
+    assert "the ledger's counters can't be written" in said.err

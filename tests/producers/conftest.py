@@ -172,7 +172,7 @@ class Hands:
         self.burn(self.claim(key))
         until = self.clock.now_ms() + seconds * 1000
         challenge = Challenge(pa_req="cGFSZXE=", md=md, action="https://acs.bank.kz/pareq")
-        self.move(key, Verb.PARK, due=until, fields={"parked_until": until, "bank_id": "b-1"}, challenge=challenge)
+        self.move(key, Verb.PARK, due=until, fields={"parked_until": until, "bank_id": f"b-{key}"}, challenge=challenge)
         return self.record(key).handle
 
     def bring(self, key: str, state: State) -> None:

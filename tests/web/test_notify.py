@@ -1,6 +1,7 @@
 """The bank's notification: a hint that makes a worker ask at once, answered fast, safe to replay."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,11 +114,11 @@ def test_a_note_that_is_always_overtaken_is_said_again_and_never_dropped(
         return Refused(State.IN_DOUBT) if refusals[0] >= 0 else move(*args, **kwargs)
 
     monkeypatch.setattr(proving._parts.ledger, "move", overtaken)
-    assert proving.notify(notice(receipt)) is Notified.ASKED
-    assert proving._named(receipt.key).notified.endswith(":0")
+    assert proving.notify(notice(receipt, code="error", reasonCode=484)) is Notified.ASKED
+    assert proving._named(receipt.key).notified.endswith(":484")
 
     refusals[0] = 100
-    said = json.dumps(notice(receipt, code="error", reasonCode=484)).encode()
+    said = json.dumps(notice(receipt)).encode()
     assert visitor.post("notify", SECRET, said, "application/json").status == 503
 
 
@@ -274,6 +275,82 @@ def test_a_proof_leaves_a_cancel_asked(proving: FakeTransfers, receipt: Receipt)
 
     record = proving._named(receipt.key)
     assert (record.asked, record.notified) == ("cancel", f"{record.epoch}:0")
+
+
+@pytest.mark.parametrize("verb", ["_sent", ""])
+def test_a_proved_payment_of_what_is_under_way_is_kept_and_nothing_else_is_changed(
+    proving: FakeTransfers, receipt: Receipt, verb: str
+) -> None:
+    """Sending, or queued still: its worker is not disturbed, and the bank's word is not lost."""
+    if verb:
+        getattr(proving, verb)(receipt.key)
+    before = proving._named(receipt.key)
+
+    assert [proving.notify(notice(receipt)) for _ in range(3)] == [Notified.NOTED] * 3
+
+    record = proving._named(receipt.key)
+    assert record == replace(before, notified=f"{before.epoch}:0", version=before.version + 1)
+    assert (last(proving)["verb"], last(proving)["by"]) == ("note_notification", "notification")
+
+
+@pytest.mark.parametrize(("verb", "kept"), [("_sent", "484"), ("", "")])
+def test_a_proved_decline_is_kept_only_of_what_is_on_the_way(
+    proving: FakeTransfers, receipt: Receipt, verb: str, kept: str
+) -> None:
+    """Of what waits to be sent, a decline speaks of a try before, and would be heard of the next one."""
+    if verb:
+        getattr(proving, verb)(receipt.key)
+
+    said = proving.notify(notice(receipt, code="error", reasonCode=484))
+
+    assert said is (Notified.NOTED if kept else Notified.NOTHING)
+    assert proving._named(receipt.key).notified.partition(":")[2] == kept
+
+
+@pytest.mark.parametrize("verb", ["_sent", "doubt"])
+def test_a_decline_that_comes_after_a_proved_payment_does_not_take_it_away(
+    proving: FakeTransfers, receipt: Receipt, verb: str
+) -> None:
+    getattr(proving, verb)(receipt.key)
+    proving.notify(notice(receipt))
+
+    proving.notify(notice(receipt, code="error", reasonCode=484))
+
+    assert proving._named(receipt.key).notified.endswith(":0")
+
+
+def test_a_proved_payment_of_a_dead_transfer_is_an_alarm_and_a_worker_is_asked(
+    proving: FakeTransfers, receipt: Receipt
+) -> None:
+    """The ledger says that nothing was sent: one of the two is wrong, and it may not be queued again."""
+    proving.die(receipt.key)
+
+    assert [proving.notify(notice(receipt)) for _ in range(3)] == [Notified.ASKED] * 3
+
+    told = [event.fields["verb"] for event in proving._shelf.events]
+    assert told.count("contradiction") == 1
+    assert proving._named(receipt.key).is_paid_by_notification
+
+
+@pytest.mark.parametrize("end", ["decline", "doubt"])
+def test_a_proved_payment_that_loses_a_race_is_kept_or_is_an_alarm(
+    proving: FakeTransfers, receipt: Receipt, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """The worker writes what it heard between our reading and our note."""
+    proving._sent(receipt.key)
+    move, is_first = proving._parts.ledger.move, [True]
+
+    def overtaken(*args: Any, **kwargs: Any) -> Any:
+        if is_first and is_first.pop():
+            getattr(proving, end)(receipt.key)
+        return move(*args, **kwargs)
+
+    monkeypatch.setattr(proving._parts.ledger, "move", overtaken)
+    proving.notify(notice(receipt))
+
+    told = [event.fields["verb"] for event in proving._shelf.events]
+    assert proving._named(receipt.key).is_paid_by_notification == (end == "doubt")
+    assert ("contradiction" in told) == (end == "decline")
 
 
 @pytest.mark.parametrize("verb", ["cancel", "hold", "pay"])

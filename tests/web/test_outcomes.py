@@ -194,3 +194,20 @@ def test_while_the_ledger_is_away_it_says_so(clock: FakeClock) -> None:
 
 def owed(client: redis.Redis) -> int:
     return int(client.xpending(keys.EVENTS, "payouts")["pending"])
+
+
+def test_an_event_of_another_version_ends_no_reader_and_is_not_lost(
+    transfers: FakeTransfers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A newer version was rolled back: its events stay owed, and all others are read."""
+    transfers.enqueue(intent())
+    key = transfers.pay("order-1").key
+    strange = {"verb": "refund", "key": key, "reference": "order-1", "state": "refunded", "version": "9", "at": "1"}
+    transfers._parts.ledger.client.xadd(keys.EVENTS, strange)  # type: ignore[arg-type]  # str is a field's type
+    transfers.enqueue(intent("order-2"))
+
+    for _ in range(2):
+        found = read(transfers, "one")
+        assert (found[-1].reference, found[-1].state) == ("order-2", State.QUEUED)
+        assert "refunded" not in states(found)
+    assert "outcome.unreadable" in {line.message for line in caplog.records}

@@ -37,6 +37,7 @@ TABLE: dict[str, list[str]] = {
     "ask": ["= parked in_doubt held dead"],
     "drop": ["= parked in_doubt held dead"],
     "ring": [f"= {EVERYWHERE}"],
+    "note_notification": [f"= {EVERYWHERE}"],
     "settle_paid": ["held > paid"],
     "settle_not_paid": ["held > declined"],
     "settle_reversed": ["held paid > reversed"],
@@ -44,9 +45,17 @@ TABLE: dict[str, list[str]] = {
 
 #: What else must hold, and what else changes. What is not named keeps the epoch, and asks for the very same one.
 LATE = {"pay", "decline"}
-AS_SEEN = {  #: nothing happened since it was read
+#: Nothing happened since it was read.
+AS_SEEN = {
     "wonder", "hold", "expire", "cancel", "revive", "ask", "drop", "ring", "lose_card", "add_evidence",
+    "note_notification",
 }  # fmt: skip
+
+#: Not while the bank's proved notification that it paid is kept: what sends it, and what says that no money moved.
+UNLESS_PAID = {
+    "claim", "decline", "give_up", "die", "lose_card", "learn_declined", "expire", "lapse", "cancel", "revive",
+}  # fmt: skip
+KEEPS_DUE = {"note_notification"}  #: when to look again stays as it is
 PHASE = {"park": "send", "requeue": "send", "die": "send", "lose_card": "send", "requeue_confirm": "confirm"}
 ENTERS = {"resume": "confirm", "remember_confirm": "confirm"}
 ADVANCE = {

@@ -14,6 +14,7 @@ MADE: dict[str, str] = {
     "reference": keys.reference("payout-42"),
     "handle": keys.handle("abc"),
     "md": keys.md("270469967-9CA5EC5779A3358E"),
+    "bank_id": keys.bank_id("a9e1b986-be01-4763-9216-610cc63b963c"),
     "card": keys.card("251124000001"),
     "cards": keys.cards(),
     "pares": keys.pares("251124000001"),
@@ -44,7 +45,7 @@ def test_no_two_things_share_a_key() -> None:
 def test_what_a_producer_or_the_bank_says_never_reaches_another_key(text: str) -> None:
     others = {*CONSTANTS.values(), keys.suffix_record("main", 1)}
 
-    assert not {keys.reference(text), keys.handle(text), keys.md(text)} & others
+    assert not {keys.reference(text), keys.handle(text), keys.md(text), keys.bank_id(text)} & others
 
 
 def test_a_record_is_found_by_its_suffix_alone() -> None:

@@ -7,7 +7,7 @@ from importlib import resources
 
 import pytest
 
-from ledger import scripts
+from ledger import keys, scripts
 from ledger.clock import SystemClock
 from ledger.ledger import Ledger
 from ledger.record import Challenge, Record
@@ -70,9 +70,16 @@ def replied_words(name: str) -> set[str]:
     own = code_of(own_text(name))
     words = set(re.findall(_REPLIED, own))
     shared = shared_of(name)
-    for function, body in _functions(own_text(shared)) if shared else []:
-        if re.search(rf"\b{function}\(", own):
-            words |= set(re.findall(_REPLIED, body))
+    functions = dict(_functions(own_text(shared))) if shared else {}
+    called: set[str] = set()
+    bodies = [own]
+    while bodies:
+        body = bodies.pop()
+        fresh = {function for function in functions if re.search(rf"\b{function}\(", body)} - called
+        called |= fresh
+        bodies += [functions[function].partition("\n")[2] for function in fresh]
+    for function in called:
+        words |= set(re.findall(_REPLIED, functions[function]))
     return words
 
 
@@ -163,4 +170,6 @@ def test_the_keys_of_a_move_are_as_many_as_its_header_names() -> None:
     _, parking, _ = ledger._call(record, Verb.PARK, actor="t", due=1, challenge=Challenge("p", "m", "a"))
 
     assert named_numbers("move", "KEYS") == set(range(1, len(parking) + 1))
-    assert list(parking[:-1]) == list(plain)
+    assert list(parking[:-2]) == list(plain)
+    _, paying, _ = ledger._call(record, Verb.PAY, actor="t", fields={"bank_id": "a9e1"})
+    assert list(paying) == [*plain, keys.bank_id("a9e1")]

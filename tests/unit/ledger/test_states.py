@@ -9,7 +9,19 @@ import pytest
 
 from ledger import states
 from ledger.states import FINAL, MONEY, MOVES, UNFINISHED, Advance, Money, Phase, State, Verb, diagram
-from tests.unit.ledger.table import ADVANCE, AS_SEEN, ENTERS, FINAL_NAMES, LATE, PHASE, TABLE, UNFINISHED_NAMES, cells
+from tests.unit.ledger.table import (
+    ADVANCE,
+    AS_SEEN,
+    ENTERS,
+    FINAL_NAMES,
+    KEEPS_DUE,
+    LATE,
+    PHASE,
+    TABLE,
+    UNFINISHED_NAMES,
+    UNLESS_PAID,
+    cells,
+)
 
 
 def test_every_verb_is_a_row_and_there_are_no_others() -> None:
@@ -31,6 +43,8 @@ def test_each_row_asks_and_changes_what_the_design_says(verb: Verb) -> None:
     assert row.phase == PHASE.get(verb)
     assert row.enters == ENTERS.get(verb)
     assert row.advance == ADVANCE.get(verb, "keep")
+    assert row.unless_paid == (verb in UNLESS_PAID)
+    assert row.keeps_due == (verb in KEEPS_DUE)
 
 
 def test_every_state_is_reached_and_every_unfinished_one_is_left() -> None:

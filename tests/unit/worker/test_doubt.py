@@ -143,11 +143,12 @@ def test_what_settles(word: StatusWord) -> None:
         ("1000001:484", (Verb.NOTIFIED_DECLINED, "484")),
         ("1000001:454", None),  # a code that asks a question
         ("1000001:", None),
-        ("1000002:0", None),  # of another try
-        ("1000000:0", None),
+        ("1000000:0", (Verb.NOTIFIED_PAID, "0")),  # of a try before: the bank's hash proves the invoice
+        ("1000000:484", None),
+        ("1000002:0", None),  # of a try that there was not
     ],
 )
-def test_a_notification_is_heard_for_its_own_try_and_a_code_that_is_final(
+def test_a_notification_is_heard_for_a_code_that_is_final_and_a_decline_for_its_own_try_alone(
     notified: str, verdict: tuple[Verb, str] | None
 ) -> None:
     assert noticed(replace(record(), notified=notified)) == verdict

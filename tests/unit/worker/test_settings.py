@@ -135,10 +135,39 @@ def test_every_terminal_needs_what_opens_the_banks_door(monkeypatch: pytest.Monk
     said = wrong(monkeypatch, EPAY_TERMINALS=terminals, EPAY_CREDENTIALS=json.dumps({"kiosk": one}))
     assert said["EPAY_CREDENTIALS"].startswith("lacks shop; give JSON")
 
-    settings = load(monkeypatch, EPAY_CREDENTIALS=json.dumps({"kiosk": one, "shop": one}))
+    settings = load(monkeypatch, EPAY_CREDENTIALS=json.dumps({"kiosk": one, "shop": one | {"terminal_id": "u"}}))
     assert set(settings.terminals) == {"main", "kiosk", "shop"}
     assert settings.terminals["kiosk"].terminal_id == "t"
     assert settings.terminals["main"].terminal_id == GOOD["EPAY_TERMINAL_ID"]
+
+
+@pytest.mark.parametrize(
+    ("spaces", "ids", "names"),
+    [
+        ({"kiosk": {"space": "kiosk"}}, {"kiosk": GOOD["EPAY_TERMINAL_ID"]}, "kiosk, main"),
+        ({"kiosk": {"space": "kiosk"}, "shop": {"space": "shop"}}, {"kiosk": "t", "shop": "t"}, "kiosk, shop"),
+        ({"main": {"space": "other"}, "shop": {}}, {"shop": GOOD["EPAY_TERMINAL_ID"]}, "main, shop"),
+    ],
+)
+def test_one_terminal_id_in_two_spaces_is_refused_and_named(
+    monkeypatch: pytest.MonkeyPatch, spaces: dict[str, Any], ids: dict[str, str], names: str
+) -> None:
+    """Two transfers would have one invoice id at the bank: what it says of one would be heard of the other."""
+    given = {name: {"terminal_id": its, "client_id": "c", "client_secret": SECRET} for name, its in ids.items()}
+
+    said = wrong(monkeypatch, EPAY_TERMINALS=json.dumps(spaces), EPAY_CREDENTIALS=json.dumps(given))
+
+    assert said["EPAY_CREDENTIALS"].startswith(
+        f"gives one TerminalID to {names}, which EPAY_TERMINALS puts in two spaces; give "
+    )
+
+
+def test_one_terminal_id_under_two_names_of_one_space_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = {"terminal_id": GOOD["EPAY_TERMINAL_ID"], "client_id": "c", "client_secret": SECRET}
+
+    settings = load(monkeypatch, EPAY_TERMINALS='{"shop": {}}', EPAY_CREDENTIALS=json.dumps({"shop": one}))
+
+    assert settings.spaces == {GOOD["EPAY_TERMINAL_ID"]: "main"}
 
 
 @pytest.mark.parametrize(

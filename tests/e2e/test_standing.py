@@ -1,0 +1,126 @@
+"""What must not end a worker, and what must keep it from starting: real processes."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from ledger import keys
+from ledger.clock import SystemClock
+from ledger.events import Events
+from ledger.secret import Secret
+from ledger.states import State
+from ledger.webtier import secret_hash
+from producers import Notified, Receiver, SavedCard, TransferIntent
+from tests.e2e.conftest import Platform, ledger_of
+
+Until = Callable[[Callable[[], bool]], None]
+
+
+def payout(reference: str, terminal: str = "main") -> TransferIntent:
+    return TransferIntent(
+        reference=reference,
+        amount=150,
+        description="Payout",
+        sender=SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
+        receiver=Receiver(number="5522042705066736"),
+        terminal=terminal,
+    )
+
+
+def test_a_record_that_can_not_be_read_is_set_aside_and_all_others_go_on(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """A newer version was rolled back, and left states that this one does not know, in front of all others."""
+    transfers, client = platform.transfers(monkeypatch), platform.ledger_client
+    strange = [transfers.enqueue(payout(f"strange-{at}")).key for at in range(3)]
+    for key, fields in zip(strange, ({"state": "frobnicating"}, {"phase": "refund"}, {"next": "soon"}), strict=True):
+        client.hset(keys.record(key), mapping=fields)  # type: ignore[arg-type]  # str is a field's type
+        client.zadd(keys.DUE, {key: 1})
+    workers = [platform.start_worker() for _ in range(2)]
+    events = Events(client, SystemClock())
+
+    def at(key: str) -> float:
+        return float(cast("float", client.zscore(keys.DUE, key)))
+
+    good = transfers.enqueue(payout("good"))
+    assert transfers.wait(good.key, timeout=60).state is State.PAID
+    until(lambda: all(at(key) > SystemClock().now_ms() + 3_000_000 for key in strange))
+
+    alarms = [event.fields["key"] for event in events.newest(1000) if event.fields["verb"] == "record_unreadable"]
+    assert sorted(alarms) == sorted(strange)
+    assert [worker.poll() for worker in workers] == [None, None]
+
+
+def test_one_terminal_id_in_two_spaces_is_refused_by_settings_and_by_the_ledger(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By one worker's own settings; and where two workers' settings differ, the second does not start."""
+    env = platform.env
+    one = {"terminal_id": env["EPAY_TERMINAL_ID"], "client_id": "c", "client_secret": env["EPAY_CLIENT_SECRET"]}
+    kiosk = {"EPAY_TERMINALS": '{"kiosk": {"space": "kiosk"}}', "EPAY_CREDENTIALS": json.dumps({"kiosk": one})}
+
+    both = _ended(platform, kiosk)
+    assert both.returncode == 78
+    assert both.stderr.startswith("EPAY_CREDENTIALS: gives one TerminalID to kiosk, main, which EPAY_TERMINALS puts")
+
+    platform.start_worker()
+    transfers = platform.transfers(monkeypatch)
+    assert transfers.wait(transfers.enqueue(payout("first")).key, timeout=60).state is State.PAID
+    for arguments in ([], ["--check"]):
+        other = _ended(platform, kiosk | {"EPAY_TERMINAL_ID": "another"}, *arguments)
+        assert other.returncode == 78
+        said = "EPAY_TERMINALS: kiosk is in the space kiosk, and the transfers of its TerminalID are in the space main"
+        assert other.stderr.startswith(said)
+
+
+def test_a_producer_that_has_a_terminal_in_another_space_than_its_workers_sends_nothing(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """The worker would send two transfers with one invoice id at one terminal: the transfer waits instead."""
+    platform.start_worker()
+    monkeypatch.setenv("EPAY_TERMINALS", '{"main": {"space": "other"}}')
+    transfers = platform.transfers(monkeypatch)
+
+    receipt = transfers.enqueue(payout("stray"))
+
+    assert receipt.key.startswith("other:")
+    until(lambda: "SpaceDiffers" in platform.log_text())
+    record = ledger_of(platform, SystemClock()).get(receipt.key)
+    assert record is not None
+    assert record.state is State.QUEUED
+    assert receipt.invoice_id not in json.dumps(platform.books())
+
+
+def test_a_proved_notification_that_comes_while_its_transfer_is_on_the_wire_is_not_lost(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """The bank executes, notifies, and never answers; it can't be asked. Without the note the transfer is held."""
+    platform.env["EPAY_SECRET_HASH_KEY"] = "k" * 40
+    platform.start_worker(EPAY_STATUS_URL="none")
+    transfers, ledger = platform.transfers(monkeypatch), ledger_of(platform, SystemClock())
+    transfers._hash_key = Secret("k" * 40)
+    receipt = transfers.enqueue(payout("notified").model_copy(update={"description": "[hang-after] Payout"}))
+
+    def state() -> State:
+        record = ledger.get(receipt.key)
+        assert record is not None
+        return record.state
+
+    until(lambda: state() is State.SENDING)
+    until(lambda: platform.books()["totals"]["executions"] == 1)
+    proof = secret_hash(Secret("k" * 40), receipt.key)
+    payload = {"invoiceId": receipt.invoice_id, "amount": 150, "currency": "KZT", "code": "ok", "secret_hash": proof}
+    assert transfers.notify(payload) is Notified.NOTED
+    assert state() is State.SENDING
+
+    until(lambda: state().final)
+    assert state() is State.PAID
+
+
+def _ended(platform: Platform, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "worker", *arguments]
+    return subprocess.run(command, env=platform.env | env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - this very program

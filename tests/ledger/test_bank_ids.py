@@ -1,0 +1,72 @@
+"""The bank's id of a transfer belongs to one of ours, for ever: the script refuses a move that brings another's."""
+
+from typing import Any
+
+import pytest
+import redis
+
+from ledger import keys
+from ledger.ledger import Ledger
+from ledger.record import Record
+from ledger.replies import Foreign, Moved, Refused
+from ledger.states import Phase, State, Verb
+from tests.ledger.looking import snapshot
+from tests.ledger.making import CHALLENGE, NOW, Place, found, into
+
+SENDING: Place = (State.SENDING, Phase.SEND)
+IN_DOUBT: Place = (State.IN_DOUBT, Phase.SEND)
+
+BRINGERS = [(Verb.PAY, SENDING), (Verb.DECLINE, SENDING), (Verb.PARK, SENDING), (Verb.LEARN_PAID, IN_DOUBT)]
+
+
+def bring(ledger: Ledger, record: Record, verb: Verb, bank_id: str = "a9e1") -> Any:
+    more: dict[str, Any] = {"due": NOW, "challenge": CHALLENGE} if verb is Verb.PARK else {}
+    return ledger.move(record, verb, actor="w", fields={"bank_id": bank_id}, **more)
+
+
+@pytest.mark.parametrize(("verb", "place"), BRINGERS)
+def test_an_id_is_its_transfers_for_ever(ledger: Ledger, ledger_client: redis.Redis, verb: Verb, place: Place) -> None:
+    record = into(ledger, place)
+
+    assert bring(ledger, record, verb)
+
+    assert ledger_client.get(keys.bank_id("a9e1")) == record.key
+    assert ledger_client.ttl(keys.bank_id("a9e1")) == -1
+
+
+@pytest.mark.parametrize(("verb", "place"), BRINGERS)
+def test_anothers_id_settles_nothing_and_changes_nothing(
+    ledger: Ledger, ledger_client: redis.Redis, verb: Verb, place: Place
+) -> None:
+    first, second = into(ledger, SENDING), into(ledger, place, "payout-2")
+    bring(ledger, first, Verb.PAY)
+    was = snapshot(ledger_client)
+
+    reply = bring(ledger, second, verb)
+
+    assert reply == Foreign(place[0], second.epoch, first.key)
+    assert isinstance(reply, Refused)
+    assert not reply
+    assert snapshot(ledger_client) == was
+
+
+def test_the_same_id_again_is_its_own(ledger: Ledger) -> None:
+    """Parked under it, and then paid: the bank keeps one id for both."""
+    record = into(ledger, SENDING)
+    bring(ledger, record, Verb.PARK)
+
+    assert isinstance(bring(ledger, found(ledger, record), Verb.PAY), Moved)
+
+
+def test_what_is_refused_for_its_state_is_refused_for_that(ledger: Ledger) -> None:
+    """What has ended can't be settled anyhow; which id the answer brings says nothing new."""
+    first, second = into(ledger, SENDING), into(ledger, SENDING, "payout-2")
+    bring(ledger, first, Verb.PAY)
+    bring(ledger, second, Verb.PAY, "b2")
+
+    assert bring(ledger, second, Verb.DECLINE) == Refused(State.PAID, second.epoch)
+
+
+def test_an_answer_without_an_id_is_anybodys(ledger: Ledger) -> None:
+    for name in ("payout-1", "payout-2"):
+        assert bring(ledger, into(ledger, SENDING, name), Verb.DECLINE, "")

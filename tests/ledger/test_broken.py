@@ -1,0 +1,168 @@
+"""A script that can't write all of it writes nothing: what is wrong is a word, and every byte stays as it was."""
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from ledger import keys
+from ledger.errors import LedgerBroken, LedgerUnavailable
+from ledger.ledger import Ledger
+from ledger.record import Record
+from ledger.states import Phase, State, Verb
+from tests.ledger.looking import snapshot
+from tests.ledger.making import NOW, Place, claim, create, draft, into, make
+
+Break = Callable[[redis.Redis, Record], object]
+
+TOO_HIGH = str(2**63 - 1)
+QUEUED: Place = (State.QUEUED, Phase.SEND)
+SENDING: Place = (State.SENDING, Phase.SEND)
+
+
+def counter(name: str, value: str) -> Break:
+    return lambda client, _: client.hset(keys.COUNTERS, name, value)
+
+
+def of_record(name: str, value: str) -> Break:
+    return lambda client, record: client.hset(keys.record(record.key), name, value)
+
+
+def lacking(name: str) -> Break:
+    return lambda client, record: client.hdel(keys.record(record.key), name)
+
+
+def of_another_type(key: str) -> Break:
+    def replace(client: redis.Redis, _: Record) -> None:
+        client.delete(key)
+        client.set(key, "no longer what it was")
+
+    return replace
+
+
+#: What is broken for every move; a create has no record yet.
+LEDGER: dict[str, tuple[str, Break]] = {
+    "the sequence is at its end": ("counters", counter("sequence", TOO_HIGH)),
+    "the sequence is higher than a reply can say": ("counters", counter("sequence", "1" + 15 * "0")),
+    "the sequence is no number": ("counters", counter("sequence", "many")),
+    "the sequence has a blank": ("counters", counter("sequence", " 7")),
+    "due is no sorted set": ("due", of_another_type(keys.DUE)),
+    "open is no sorted set": ("open", of_another_type(keys.OPEN)),
+    "the counters are no hash": ("counters", of_another_type(keys.COUNTERS)),
+    "the events are no stream": ("events", of_another_type(keys.EVENTS)),
+}
+RECORD: dict[str, tuple[str, Break]] = {
+    "its version is at its end": ("record", of_record("version", TOO_HIGH)),
+    "its version is higher than a reply can say": ("record", of_record("version", "1" + 15 * "0")),
+    "its version is no number": ("record", of_record("version", "v2")),
+    "its epoch is no number": ("record", of_record("epoch", "1.5")),
+    "its amount is no number": ("record", of_record("amount", "")),
+    "it has no since": ("record", lacking("since")),
+    "it has no currency": ("record", lacking("currency")),
+    "it has no reference": ("record", lacking("reference")),
+    "it has no terminal": ("record", lacking("terminal")),
+}
+STATES: dict[str, tuple[str, Break]] = {
+    "the sum that it joins is at its end": ("counters", counter("sum:declined:KZT", TOO_HIGH)),
+    "the sum that it leaves is no number": ("counters", counter("sum:sending:KZT", "much")),
+    "the number that it joins is at its end": ("counters", counter("n:declined:KZT", TOO_HIGH)),
+    "the number that it leaves is far below": ("counters", counter("n:sending:KZT", f"-{TOO_HIGH}")),
+}
+
+
+def refused(call: Callable[[], object], part: str, client: redis.Redis) -> None:
+    was = snapshot(client)
+    with pytest.raises(LedgerBroken, match=f"^the ledger's {part} can't be written"):
+        call()
+    assert snapshot(client) == was
+
+
+@pytest.mark.parametrize("what", LEDGER | RECORD | STATES)
+def test_a_move_that_can_not_be_written_whole_is_not_written_at_all(
+    ledger: Ledger, ledger_client: redis.Redis, what: str
+) -> None:
+    record = into(ledger, SENDING)
+    part, break_it = (LEDGER | RECORD | STATES)[what]
+    break_it(ledger_client, record)
+
+    refused(lambda: ledger.move(record, Verb.DECLINE, actor="w", fields={"code": "484"}), part, ledger_client)
+
+
+@pytest.mark.parametrize("what", LEDGER | RECORD)
+def test_a_claim_that_can_not_be_written_takes_no_turn_of_the_rate(
+    ledger: Ledger, ledger_client: redis.Redis, what: str
+) -> None:
+    record = into(ledger, QUEUED)
+    part, break_it = (LEDGER | RECORD)[what]
+    break_it(ledger_client, record)
+
+    refused(lambda: claim(ledger, record, gap_ms=1000), part, ledger_client)
+
+
+@pytest.mark.parametrize("broken", [keys.LANES, keys.BREAKERS, keys.RATES])
+def test_a_claim_whose_gates_are_of_another_type_changes_nothing(
+    ledger: Ledger, ledger_client: redis.Redis, broken: str
+) -> None:
+    record = into(ledger, QUEUED)
+    of_another_type(broken)(ledger_client, record)
+    was = snapshot(ledger_client)
+
+    with pytest.raises(LedgerUnavailable):
+        claim(ledger, record, gap_ms=1000)
+    assert snapshot(ledger_client) == was
+
+
+CREATED = {
+    "the spaces count is at its end": ("counters", counter("used:main", TOO_HIGH)),
+    "the number of the queued is at its end": ("counters", counter("n:queued:KZT", TOO_HIGH)),
+    "the sum of the queued is no number": ("counters", counter("sum:queued:KZT", "1e3")),
+}
+
+
+@pytest.mark.parametrize("what", LEDGER | CREATED)
+def test_a_create_that_can_not_be_written_whole_is_not_written_at_all(
+    ledger: Ledger, ledger_client: redis.Redis, what: str
+) -> None:
+    part, break_it = (LEDGER | CREATED)[what]
+    break_it(ledger_client, create(ledger, "payout-0"))
+
+    refused(lambda: ledger.create([draft("payout-1")], actor="b"), part, ledger_client)
+
+
+def test_a_count_that_can_not_be_raised_is_found_before_the_ring_is_written(
+    ledger: Ledger, ledger_client: redis.Redis
+) -> None:
+    record = into(ledger, QUEUED)
+    ledger_client.hset(keys.record(record.key), "rings", "often")
+
+    refused(
+        lambda: ledger.move(record, Verb.RING, actor="s", due=NOW, add=("rings",), quiet=True), "record", ledger_client
+    )
+
+
+def test_what_is_broken_for_others_breaks_no_move_that_does_not_count(
+    ledger: Ledger, ledger_client: redis.Redis
+) -> None:
+    """Only what the move itself would write is looked at: a sum of another state holds nobody up."""
+    record = into(ledger, SENDING)
+    for name in ("sum:paid:USD", "n:dead:KZT"):
+        ledger_client.hset(keys.COUNTERS, name, "broken")
+
+    assert make(ledger, record, Verb.PAY)
+
+
+def test_numbers_as_high_as_they_may_be_are_raised(ledger: Ledger, ledger_client: redis.Redis) -> None:
+    record = into(ledger, SENDING)
+    ledger_client.hset(keys.COUNTERS, "sequence", "9" * 15)
+    ledger_client.hset(keys.record(record.key), "version", "9" * 15)
+
+    reply = make(ledger, record, Verb.PAY)
+
+    assert (reply.sequence, reply.version) == (10**15, 10**15)
+
+
+def test_counters_that_are_no_numbers_are_said_to_be_broken(ledger: Ledger, ledger_client: redis.Redis) -> None:
+    ledger_client.hset(keys.COUNTERS, "sequence", "many")
+
+    with pytest.raises(LedgerBroken):
+        ledger.counters()
