@@ -10,17 +10,26 @@ from typing import cast
 import redis
 
 from ledger import keys
-from ledger.clock import Clock
+from ledger.clock import Clock, ledger_ms
 from ledger.errors import LedgerUnavailable
 from ledger.record import Challenge, Record
+from ledger.replies import Due
+from ledger.scripts import Scripts
 from ledger.states import State
 from ledger.wall import wall
 
 
 class Reader:
-    def __init__(self, client: redis.Redis, clock: Clock) -> None:
+    def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
+        """`test_clock`: a test's time in place of the server's. Production has none."""
         self.client = client
-        self._clock = clock
+        self.test_clock = test_clock
+        self._looks = Scripts(client, ("due",))
+
+    def now_ms(self) -> int:
+        """The ledger's own time, by which its times are meant."""
+        with wall(LedgerUnavailable):
+            return ledger_ms(self.client, self.test_clock)
 
     def get(self, key: str) -> Record | None:
         with wall(LedgerUnavailable):
@@ -41,13 +50,11 @@ class Reader:
             text = cast("str | None", self.client.get(keys.challenge(record.key)))
         return Challenge(**json.loads(text)) if text else None
 
-    def due(self, limit: int) -> list[Record]:
+    def due(self, limit: int) -> Due:
         """Who must be looked at now, longest due first. Nobody is taken out: only a move changes `due`."""
         with wall(LedgerUnavailable):
-            names = cast(
-                "list[str]", self.client.zrangebyscore(keys.DUE, "-inf", self._clock.now_ms(), start=0, num=limit)
-            )
-        return self.get_many(names)
+            now, *names = self._looks.run("due", (keys.DUE,), (self._test_time or "", limit))
+        return Due(int(now), self.get_many(names) if names else [])
 
     def in_state(self, state: State, limit: int = 100) -> list[Record]:
         """Unfinished transfers of one state, longest in it first."""
@@ -81,6 +88,10 @@ class Reader:
         with wall(LedgerUnavailable):
             raw = cast("dict[str, str]", self.client.hgetall(keys.COUNTERS))
         return {name: int(value) for name, value in raw.items()}
+
+    @property
+    def _test_time(self) -> str | None:
+        return str(self.test_clock.now_ms()) if self.test_clock else None
 
     def _by(self, name: str) -> Record | None:
         with wall(LedgerUnavailable):

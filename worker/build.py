@@ -1,6 +1,7 @@
 """The root of a worker: every part is built here and handed to whoever needs it. Nothing connects or starts by it.
 
-The process builds one on its settings; a test builds one on its own servers and its own clock.
+The process builds one on its settings; a test builds one on its own servers and its own clock. `clock` is the
+machine's: what decides by a time has it from the `Watch`, which goes by the ledger.
 """
 
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from worker.settings import WorkerSettings
 from worker.steps import Steps
 from worker.sweeper import Sweeper
 from worker.tries import Tries
+from worker.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +92,20 @@ def build(
     actor: str,
     chance: Callable[[], float],
 ) -> Worker:
-    events, lanes = Events(ledger.client, clock), Lanes(ledger.client, clock)
-    breakers = Breakers(ledger.client, clock, events, actor)
-    consequences = Consequences(lanes, events, clock, actor)
+    watch = Watch(clock)
+    events, lanes = Events(ledger.client, ledger.test_clock), Lanes(ledger.client, ledger.test_clock)
+    breakers = Breakers(ledger.client, events, actor, ledger.test_clock)
+    consequences = Consequences(lanes, events, watch, actor)
     scribe = Scribe(
         ledger=ledger,
         vault=vault,
         consequences=consequences,
-        clock=clock,
+        clock=watch,
         actor=actor,
         has_status=rules.has_status,
         park_s=rules.park_s,
     )
-    tries = Tries(scribe, vault, rules.retry, clock, rules.park_s, chance)
+    tries = Tries(scribe, vault, rules.retry, watch, rules.park_s, chance)
     gate = Gate(
         ledger=ledger,
         bank_client=bank,
@@ -114,6 +117,7 @@ def build(
         tries=tries,
         rule=rules.gate,
         clock=clock,
+        watch=watch,
         actor=actor,
     )
     steps = Steps(
@@ -123,7 +127,7 @@ def build(
         tries=tries,
         consequences=consequences,
         gate=gate,
-        clock=clock,
+        clock=watch,
         park_s=rules.park_s,
     )
     journey = Journey(
@@ -134,7 +138,7 @@ def build(
         steps=steps,
         scribe=scribe,
         rule=rules.doubt,
-        clock=clock,
+        clock=watch,
     )
-    sweeper = Sweeper(ledger, journey, Doorbell(broker), clock, rules.threads)
+    sweeper = Sweeper(ledger, journey, Doorbell(broker), rules.threads)
     return Worker(journey, sweeper, scribe, gate, steps, breakers, events, lanes)

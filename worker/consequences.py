@@ -13,6 +13,7 @@ from ledger.lanes import ALL, Lane, Lanes
 from ledger.record import Record
 from ledger.replies import Refused
 from ledger.states import NOT_MOVED, State, Verb
+from ledger.transfer import moment
 from worker.bank import Challenge, CodeClass, Consequence, Declined, Paid, TransferOutcome
 
 _LOG = logging.getLogger(__name__)
@@ -78,6 +79,14 @@ class Consequences:
         reason = "the ledger went back: see the runbook, 'The ledger went back'"
         self._lanes.pause(Lane.SEND, ALL, actor=self._actor, reason=reason)
         self._lanes.pause(Lane.CONFIRM, ALL, actor=self._actor, reason=reason)
+
+    def clock_disagrees(self, own_ms: int, ledger_ms: int) -> None:
+        """One of the two clocks is wrong. Raises `LedgerUnavailable`, and is said again then."""
+        said = f"this machine says {moment(own_ms):%F %T}, the ledger {moment(ledger_ms):%F %T} (UTC)"
+        self._events.alarm("clock_wrong", actor=self._actor, reason=said)
+
+    def clock_agrees(self) -> None:
+        self._events.alarm("clock_right", actor=self._actor)
 
     def _strike(self, terminal: str, code: str) -> None:
         strikes = self._strikes[terminal] = self._strikes.get(terminal, 0) + 1

@@ -51,7 +51,7 @@ class Journey:
         if not gate.is_fit:
             return None  # not by this clock, and not on these servers
         if self.clock.now_ms() >= record.expires:
-            return steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
+            return self._expire(record)
         if self.clock.now_ms() < record.next:
             return None  # an early ring: its time stands in `due`
         if steps.is_card_missing(record):
@@ -148,13 +148,18 @@ class Journey:
         """Who is due and is not rung for: a lease that ran out, a deadline that passed."""
         match record.state:
             case State.QUEUED:
-                self.steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
-            case State.SENDING if not self.steps.take_back(record):
-                self.scribe.doubt(record, "lease_over", fields={"evidence": self._witness(record)})
+                self._expire(record)
+            case State.SENDING if not self.steps.take_back(record, after=record.lease):
+                self.scribe.doubt(record, "lease_over", fields={"evidence": self._witness(record)}, after=record.lease)
             case State.CONFIRMING:
-                self.scribe.doubt(record, "lease_over")
+                self.scribe.doubt(record, "lease_over", after=record.lease)
             case _:
                 pass
+
+    def _expire(self, record: Record) -> None:
+        """The vault is closed before the ledger is told, so the ledger is asked first: by its time it must be over."""
+        if self.ledger.now_ms() >= record.expires:
+            self.steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
 
     def _known(self, key: str) -> Record:
         record = self.ledger.get(key)

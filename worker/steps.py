@@ -24,7 +24,7 @@ from worker.tries import Tries
 
 _LOG = logging.getLogger(__name__)
 
-#: A producer's clock and this one's may each be a second off the servers'.
+#: What a worker knows of the ledger's time is not older than this, or it is unfit.
 _SKEW_MS = 2_000
 
 #: How a transfer of which nothing was sent comes back to its queue.
@@ -151,13 +151,16 @@ class Steps:
             case Unburn.OTHER:
                 pass  # somebody else is at it, under a later epoch
 
-    def take_back(self, record: Record) -> bool:
-        """Is the card still there under this epoch? Then nothing was sent, and it is queued again."""
+    def take_back(self, record: Record, *, after: int | None = None) -> bool:
+        """Is the card still there under this epoch? Then nothing was sent, and it is queued again.
+
+        `after`: whose claim it is not waits for the end of its lease (ms), by the ledger's time.
+        """
         with self._heeding_the_vault():
             is_untouched = self._vault.refence(Purpose.CARD, record.key, record.epoch)
         if not is_untouched:
             return False
-        self._tries.again(record, Verb.REQUEUE, "worker_lost")
+        self._tries.again(record, Verb.REQUEUE, "worker_lost", after=after)
         return True
 
     @contextmanager

@@ -28,29 +28,46 @@ class Tries:
         self._park_ms = park_s * 1000
         self._chance = chance
 
-    def again(self, record: Record, verb: Verb, reason: str, retry_after_s: float | None = None) -> None:
-        """One more try is over without a byte sent. `verb` is how the transfer comes back to its queue."""
-        now_ms, attempts = self._clock.now_ms(), record.attempts + 1
+    def again(
+        self,
+        record: Record,
+        verb: Verb,
+        reason: str,
+        retry_after_s: float | None = None,
+        *,
+        after: int | None = None,
+    ) -> None:
+        """One more try is over without a byte sent. `verb` is how the transfer comes back to its queue.
+
+        `after`: whose claim it is not waits for the end of its lease (ms), by the ledger's time.
+        """
+        attempts = record.attempts + 1
         deadline_ms = record.expires if record.phase is Phase.SEND else record.parked_until + self._park_ms
         decision = policy.next_try(
             self._rule,
             attempts=attempts,
-            now_ms=now_ms,
-            deadline_ms=max(deadline_ms, now_ms),
             retry_after_s=retry_after_s,
             chance=self._chance,
         )
-        is_over = record.phase is Phase.CONFIRM and now_ms >= deadline_ms
+        is_over = record.phase is Phase.CONFIRM and self._clock.now_ms() >= deadline_ms
         fields: dict[str, str | int] = {"attempts": attempts, "evidence": Evidence.NOT_SENT}
         if isinstance(decision, policy.Retry) and not is_over:
-            fields |= {"next": decision.at_ms, "rings": 0, "reason": reason}
-            self._scribe.move(record, verb, due=decision.at_ms, fields=fields, unset=("asks", "reads", "read"))
+            self._scribe.move(
+                record,
+                verb,
+                due_in=decision.in_ms,
+                no_later=deadline_ms,
+                after=after,
+                fields=fields | {"rings": 0, "reason": reason},
+                fields_in={"next": decision.in_ms},
+                unset=("asks", "reads", "read"),
+            )
         elif record.phase is Phase.CONFIRM:
             self._scribe.doubt(record, "confirm_attempts_used_up", fields={"attempts": attempts})
         elif verb is Verb.DEFER:
             self._give_up(record, fields | {"message": reason})
         else:
-            self._scribe.die(record, "attempts_used_up", fields=fields | {"message": reason})
+            self._scribe.die(record, "attempts_used_up", fields=fields | {"message": reason}, after=after)
 
     def _give_up(self, record: Record, fields: dict[str, str | int]) -> None:
         """Never sent, says the ledger. A card that is moved to the next epoch proves it; a requeue finds it there."""

@@ -1,15 +1,23 @@
 -- What every script that changes a transfer shares; it is put before each of them when they are loaded.
 -- The law: state, version, `due`, `open`, counters and event are written here, together, or not at all. Everything is
 -- checked before the first write, for a script that fails half-way keeps what it wrote.
+-- A caller says how long something is to last; what time that is, the ledger says.
 --
 -- KEYS  1 record  2 due  3 open  4 counters  5 events  6 handle  7 challenge  8 md, with a challenge
--- ARGV  1 the move, as JSON: key, verb, actor, now, moves {from: to}, and where they apply
+-- ARGV  1 the move, as JSON: key, verb, actor, moves {from: to}, and where they apply
+--         now           a test's time, in place of the server's
+--         after         the move is made from this time on (ms), and not before
+--         before        the move is made before this time (ms), and not from it on
 --         epoch, late   the record's epoch must be this one, or with `late` this one or lower
 --         phase         the record's phase must be this one
 --         version       the record's version must be this one
 --         rings         it must have been rung for this often: of many sweepers, one rings
---         due           when somebody must look again (ms); none ends the transfer
+--         due_in        in how many ms somebody must look again; without it and due the transfer ends
+--         due           when somebody must look again (ms): a time that the ledger gave
+--         no_later      due_in and what is set by set_in ends here (ms) at the latest
 --         set, unset    fields of the record, as {name: text} and [name]
+--         set_in        fields of the record that are times, as {name: in how many ms}
+--         told          which of set_in the event repeats, as [name]
 --         add           counts of the record to raise by one, as [name]
 --         event         what else the event says, as {name: text}
 --         quiet         no event and no new version: nothing happened to the transfer
@@ -18,10 +26,20 @@
 
 local SETTLED_DAY_MS = 86400000
 
+-- What was given as a duration becomes a time here, by the ledger's own clock.
+local function begin(m)
+  local now = now_ms(m.now)
+  local function at(ms) return number(m.no_later and math.min(now + ms, m.no_later) or now + ms) end
+  m.now = number(now)
+  if m.due_in then m.due = at(m.due_in) end
+  for name, ms in pairs(m.set_in) do m.set[name] = at(ms) end
+  for _, name in ipairs(m.told) do m.event[name] = m.set[name] end
+end
+
 local function check(m, r)
   if not r.state then return {'UNKNOWN'} end
   if r.key ~= m.key then return {'UNKNOWN'} end
-  local refused = {'REFUSED', r.state, r.epoch, r.version}
+  local refused = {'REFUSED', r.state, r.epoch, r.version, m.now}
   if not m.moves[r.state] then return refused end
   if m.epoch then
     local given, kept = tonumber(m.epoch), tonumber(r.epoch)
@@ -34,6 +52,8 @@ local function check(m, r)
   if m.phase and m.phase ~= r.phase then return refused end
   if m.version and m.version ~= r.version then return refused end
   if m.rings and m.rings ~= (r.rings or '0') then return refused end
+  if m.after and tonumber(m.now) < m.after then return refused end
+  if m.before and tonumber(m.now) >= m.before then return refused end
 end
 
 local function read()
@@ -94,5 +114,5 @@ local function write(m, r)
     tell(m, r, from, to, version, epoch)
   end
   local sequence = redis.call('HINCRBY', KEYS[4], 'sequence', 1)
-  return {'OK', to, epoch, version, tostring(sequence)}
+  return {'OK', to, epoch, version, tostring(sequence), m.now}
 end

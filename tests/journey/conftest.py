@@ -107,7 +107,8 @@ class Stage:
             urgency="now",
             order=json.dumps(order),
             prints="",
-            expires=self.clock.now_ms() + 900_000,
+            lasts_ms=900_000,
+            day_ms=self.clock.now_ms(),
             sender_card="",
             receiver_card="552204******6736",
         )
@@ -158,7 +159,7 @@ class Stage:
     def settle_down(self, rounds: int = 5) -> None:
         """Sweep, and run what was rung for, until nothing is due."""
         for _ in range(rounds):
-            due = self.ledger.due(1000)
+            due = self.ledger.due(1000).records
             if not due:
                 return
             self.sweeper.run_once()

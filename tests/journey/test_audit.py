@@ -15,7 +15,7 @@ from tests.journey.conftest import Stage, queue_url
 def audit(stage: Stage) -> list[tuple[str, str]]:
     queue = connect(queue_url(stage.ledger.client), text=False)
     try:
-        found = Audit(stage.ledger, queue, stage.vault.client, stage.clock).run()
+        found = Audit(stage.ledger, queue, stage.vault.client).run()
     finally:
         queue.close()
     return [(oddity.where, oddity.key) for oddity in found]

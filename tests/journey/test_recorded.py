@@ -11,6 +11,7 @@ from sandbox import Rule
 from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, said, says, unreachable
 from worker.bank import CodeClass, Declined, Paid, StatusReport, StatusWord, TransferOutcome
+from worker.gate import Cause
 from worker.policy import RetryRule
 
 
@@ -157,7 +158,7 @@ def test_nobody_is_asked_while_asking_is_stopped(stage: Stage, why: str) -> None
         stage.lanes.pause(Lane.INQUIRE, "main", actor="ops", reason="test")
         stage.lanes.refresh()
     else:
-        stage.worker.gate.set_fit(False)
+        stage.worker.gate.set_fit(Cause.SERVERS, is_fit=False)
     stage.clock.advance(60)
 
     stage.journey.inquire(key)

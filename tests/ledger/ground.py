@@ -1,5 +1,6 @@
 """The ground under the actors: the real ledger and vault and their shadows, asked and told the same, and compared."""
 
+from dataclasses import replace
 from typing import Any
 
 import redis
@@ -57,7 +58,10 @@ class Ground:
         at = None if is_end else self.clock.now_ms() + 1000
         fields = {"pares": pares} if pares else {}
         more: dict[str, Any] = {"challenge": CHALLENGE} if verb is Verb.PARK else {}
-        reply = self.ledger.move(record, verb, actor="actor", due=at, quiet=quiet, fields=fields, **more)
+        seen = (
+            replace(record, expires=0) if verb is Verb.EXPIRE else record
+        )  # a deadline may be past at any moment here
+        reply = self.ledger.move(seen, verb, actor="actor", due=at, quiet=quiet, fields=fields, **more)
         return self._compare(record, verb, reply, at, quiet=quiet)
 
     def _compare(self, record: Record, verb: Verb, reply: object, at: int | None, *, quiet: bool = False) -> bool:

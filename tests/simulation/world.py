@@ -212,6 +212,6 @@ def _command(command: tuple[Any, ...]) -> str:
     for text in texts:
         if text.startswith('{"'):
             said = json.loads(text)
-            more = {name: said[name] for name in ("set", "due") if name in said}
+            more = {name: said[name] for name in ("set", "set_in", "due", "due_in") if name in said}
             return f"{texts[0]} {said.get('verb', '')} {said.get('key', '')} e{said.get('epoch', '')} {more}"
     return " ".join(text.removeprefix("transfers:{t}:")[:60] for text in texts)
