@@ -43,6 +43,8 @@ HAPPENED: Mapping[str, str] = {
     "pause": "the lane {lane} was stopped for {terminal}",
     "unpause": "the lane {lane} was opened for {terminal}",
     "vault_forgot": "the vault was restarted, and the cards in it are gone: see the runbook, 'The vault was lost'",
+    "clock_wrong": "a worker stands still: its clock and the ledger's disagree; see the runbook, 'A clock is wrong'",
+    "clock_right": "a worker's clock and the ledger's agree again, and it goes on",
     "contradiction": "the bank said {said}, and the ledger has ended as {ledger}: look at it now",
 }
 

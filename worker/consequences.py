@@ -80,13 +80,10 @@ class Consequences:
         self._lanes.pause(Lane.SEND, ALL, actor=self._actor, reason=reason)
         self._lanes.pause(Lane.CONFIRM, ALL, actor=self._actor, reason=reason)
 
-    def clock_disagrees(self, own_ms: int, ledger_ms: int) -> None:
-        """One of the two clocks is wrong. Raises `LedgerUnavailable`, and is said again then."""
+    def clock(self, own_ms: int, ledger_ms: int, *, agrees: bool) -> None:
+        """Where the two disagree, one of them is wrong, and a person must see which. Raises `LedgerUnavailable`."""
         said = f"this machine says {moment(own_ms):%F %T}, the ledger {moment(ledger_ms):%F %T} (UTC)"
-        self._events.alarm("clock_wrong", actor=self._actor, reason=said)
-
-    def clock_agrees(self) -> None:
-        self._events.alarm("clock_right", actor=self._actor)
+        self._events.alarm("clock_right" if agrees else "clock_wrong", actor=self._actor, reason=said)
 
     def _strike(self, terminal: str, code: str) -> None:
         strikes = self._strikes[terminal] = self._strikes.get(terminal, 0) + 1

@@ -21,6 +21,7 @@ from ledger.record import Record
 from ledger.replies import Astray, Behind, Claim, Due, Refused, Stopped, Wait
 from ledger.secret import Secret
 from ledger.states import Phase, Verb
+from ledger.transfer import moment
 from ledger.webtier import Places, secret_hash
 from worker import bank
 from worker.consequences import Consequences
@@ -98,7 +99,8 @@ class Gate:
         self._actor = actor
         self._unfit: frozenset[Cause] = frozenset()
         self._fitness = threading.Lock()
-        self._is_clock_told = True  #: whether the ledger has the event of what is known of the clock
+        self._telling = threading.Lock()
+        self._clock_told = True  #: what the events say of the clock: that it agrees, or that it does not
         self._batches_wait_until: dict[str, float] = {}  #: by terminal: until then its rate has no turn for a batch
 
     def terminal(self, record: Record) -> bank.Terminal:
@@ -151,18 +153,16 @@ class Gate:
         """Unfit at once where the clocks disagree, and fit again once they agree; each said once."""
         own_ms, agrees = self._watch.own_ms(), self._watch.told(ledger_ms, asked_at)
         if self.set_fit(Cause.CLOCK, is_fit=agrees):
-            if agrees:
-                _LOG.warning("clock.right")
-            else:
-                _LOG.critical("clock.wrong", extra={"own": own_ms, "ledger": ledger_ms})
-            self._is_clock_told = False
-        if not self._is_clock_told:
-            with suppress(LedgerUnavailable):
-                if agrees:
-                    self._consequences.clock_agrees()
-                else:
-                    self._consequences.clock_disagrees(own_ms, ledger_ms)
-                self._is_clock_told = True
+            said = {"own": f"{moment(own_ms):%F %T}", "ledger": f"{moment(ledger_ms):%F %T}"}
+            _LOG.critical("clock.right" if agrees else "clock.wrong", extra=said)
+        if self._clock_told != agrees and self._telling.acquire(blocking=False):
+            try:
+                self._consequences.clock(own_ms, ledger_ms, agrees=agrees)
+                self._clock_told = agrees
+            except LedgerUnavailable:
+                pass  # with the next look
+            finally:
+                self._telling.release()
 
     def lease(self) -> Lease:
         """Taken before the claim, so that it never ends later than the ledger's own."""

@@ -16,10 +16,12 @@ from tests.mutation.forked import Mutant, copy_of_the_tree, summary, survivors
 
 #: The tests that are near to a script, by how its name begins; what survives them meets all that can reach a script.
 NEAR = {
+    "_time": ("move", "create", "claim", "events"),
     "_move": ("move", "create", "claim", "events", "lanes", "health"),
     "_vault": ("vault",),
     "claim": ("claim", "lanes", "move"),
     "create": ("create", "lanes"),
+    "due": ("move",),
     "move": ("move",),
     "probe": ("claim",),
     "vault": ("vault",),

@@ -43,6 +43,9 @@ TABLE: dict[str, list[str]] = {
 #: What else must hold, and what else changes. What is not named keeps the epoch, and asks for the very same one.
 LATE = {"pay", "decline"}
 AS_SEEN = {"wonder", "hold", "expire", "cancel", "revive", "ask", "drop", "ring"}  #: nothing happened since it was read
+#: Verb → by from-state, which of the record's times must have come by the ledger's own clock; and which must not.
+AFTER = {"expire": {"queued": "expires", "parked": "parked_until"}}
+BEFORE = {"claim": {"queued": "expires"}}
 PHASE = {"park": "send", "requeue": "send", "die": "send", "requeue_confirm": "confirm"}
 ENTERS = {"resume": "confirm", "remember_confirm": "confirm"}
 ADVANCE = {
