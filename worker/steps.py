@@ -24,7 +24,7 @@ from worker.tries import Tries
 
 _LOG = logging.getLogger(__name__)
 
-#: What a worker knows of the ledger's time is not older than this, or it is unfit.
+#: What a worker knows of the ledger's time is no further off than this.
 _SKEW_MS = 2_000
 
 #: How a transfer of which nothing was sent comes back to its queue.

@@ -16,14 +16,14 @@ from tests.mutation.forked import Mutant, copy_of_the_tree, summary, survivors
 
 #: The tests that are near to a script, by how its name begins; what survives them meets all that can reach a script.
 NEAR = {
-    "_time": ("move", "create", "claim", "events"),
-    "_move": ("move", "create", "claim", "events", "lanes", "health"),
+    "_time": ("time", "move", "create", "claim"),
+    "_move": ("move", "time", "create", "claim", "events", "lanes", "health"),
     "_vault": ("vault",),
-    "claim": ("claim", "lanes", "move"),
+    "claim": ("claim", "time", "lanes", "move"),
     "create": ("create", "lanes"),
-    "due": ("move",),
+    "due": ("move", "time"),
     "move": ("move",),
-    "probe": ("claim",),
+    "probe": ("claim", "time"),
     "vault": ("vault",),
 }
 FAR = ("tests/ledger", "tests/journey", "tests/producers", "tests/unit/ledger/test_scripts.py")
