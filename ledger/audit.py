@@ -12,7 +12,7 @@ from typing import Any, cast
 import redis
 
 from ledger import invoice, keys
-from ledger.clock import Clock
+from ledger.breakers import PROBE_MS
 from ledger.doorbell import NAMESPACE, QUEUES
 from ledger.errors import UNREADABLE_CURE, LedgerBroken, LedgerUnavailable, RecordUnreadable, VaultUnavailable
 from ledger.ledger import Ledger
@@ -26,6 +26,9 @@ _PAGE = 500
 #: Who is due for longer than this is not being looked after: does any sweeper run?
 LATE_MS = 60_000
 
+#: Nothing waits longer than for the longest deadline of an intent, 30 days, and a day.
+FARTHEST_MS = 31 * 86_400_000
+
 
 @dataclass(frozen=True, slots=True)
 class Oddity:
@@ -37,11 +40,10 @@ class Oddity:
 
 
 class Audit:
-    def __init__(self, ledger: Ledger, queue: redis.Redis, vault: redis.Redis | None, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, queue: redis.Redis, vault: redis.Redis | None) -> None:
         self._ledger = ledger
         self._queue = queue
         self._vault = vault
-        self._clock = clock
 
     def run(self) -> list[Oddity]:
         """Whatever was off both times."""
@@ -62,6 +64,7 @@ class Audit:
             for oddity in (*self._due(records), *self._open(records), *self._messages(records)):
                 if oddity.key not in unreadable:
                     yield oddity
+            yield from self._times()
         if self._vault is not None:
             with wall(VaultUnavailable):
                 yield from (oddity for oddity in self._blobs(self._vault, records) if oddity.key not in unreadable)
@@ -93,7 +96,7 @@ class Audit:
 
     def _due(self, records: dict[str, Record]) -> Iterator[Oddity]:
         due = dict(cast("list[tuple[str, float]]", self._ledger.client.zrange(keys.DUE, 0, -1, withscores=True)))
-        now_ms = self._clock.now_ms()
+        now_ms = self._ledger.now_ms()
         for key, record in records.items():
             if not record.state.final and key not in due:
                 yield Oddity("ledger, due", key, f"{record.state}, and nobody is to look again")
@@ -104,6 +107,23 @@ class Audit:
                 yield Oddity("due, ledger", key, f"due, and {records[key].state}")
             elif now_ms - at > LATE_MS:
                 yield Oddity("due, clock", key, f"{records[key].state}, due for {int(now_ms - at) // 1000} s")
+            elif at - now_ms > FARTHEST_MS:
+                yield Oddity("due, clock", key, f"{records[key].state}, due in {_days(at - now_ms)}: no rule says that")
+
+    def _times(self) -> Iterator[Oddity]:
+        """What waits for a time that no rule gives waits for a clock that was wrong."""
+        client, now_ms = self._ledger.client, self._ledger.now_ms()
+        for place, farthest_ms, prefix in (
+            (keys.BREAKERS, PROBE_MS + LATE_MS, "open:"),
+            (keys.RATES, FARTHEST_MS, ""),
+            (keys.LANES, FARTHEST_MS, ""),
+        ):
+            for name, text in cast("dict[str, str]", client.hgetall(place)).items():
+                ahead_ms = int(text.partition(" ")[0]) - now_ms
+                if name.startswith(prefix) and ahead_ms > farthest_ms:
+                    yield Oddity(
+                        f"{place.rpartition(':')[2]}, clock", name, f"until in {_days(ahead_ms)}: no rule says that"
+                    )
 
     def _open(self, records: dict[str, Record]) -> Iterator[Oddity]:
         names = {str(name).split(":", 2)[2]: str(name) for name in self._ledger.client.zrange(keys.OPEN, 0, -1)}
@@ -142,7 +162,7 @@ class Audit:
                     yield Oddity("queue, ledger", key, "rung for, and not in the ledger")
                 else:
                     rung.add(key)
-        now_ms = self._clock.now_ms()
+        now_ms = self._ledger.now_ms()
         for key, record in records.items():
             waits_ms = now_ms - max(record.since, record.next)
             if record.state in {State.QUEUED, State.RESUMED} and key not in rung and waits_ms > LATE_MS:
@@ -173,6 +193,10 @@ def _record(key: str, raw: dict[str, str] | None) -> Record:
     if raw is None:
         raise RecordUnreadable(key, NO_HASH)
     return Record.from_ledger(key, raw)
+
+
+def _days(ms: float) -> str:
+    return f"{ms / 86_400_000:.1f} days" if ms > 86_400_000 else f"{ms // 1000:.0f} s"
 
 
 def _key_of(text: Any) -> str | None:

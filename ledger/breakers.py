@@ -11,7 +11,7 @@ from typing import cast
 import redis
 
 from ledger import keys
-from ledger.clock import Clock
+from ledger.clock import Clock, ledger_ms
 from ledger.errors import LedgerUnavailable
 from ledger.events import Events
 from ledger.scripts import Scripts
@@ -25,9 +25,9 @@ PROBE_MS = 5_000
 
 
 class Breakers:
-    def __init__(self, client: redis.Redis, clock: Clock, events: Events, actor: str) -> None:
+    def __init__(self, client: redis.Redis, events: Events, actor: str, test_clock: Clock | None = None) -> None:
         self._client = client
-        self._clock = clock
+        self._test_clock = test_clock
         self._events = events
         self._actor = actor
         self._scripts = Scripts(client, ("probe",))
@@ -49,7 +49,8 @@ class Breakers:
 
     def open(self, host: str, why: str) -> None:
         with wall(LedgerUnavailable):
-            is_new = self._client.hset(keys.BREAKERS, f"open:{host}", str(self._clock.now_ms() + PROBE_MS))
+            first_ms = ledger_ms(self._client, self._test_clock) + PROBE_MS
+            is_new = self._client.hset(keys.BREAKERS, f"open:{host}", str(first_ms))
         self._open |= {host}
         if is_new:
             self._events.alarm("breaker_opened", actor=self._actor, host=host, reason=why)
@@ -75,5 +76,6 @@ class Breakers:
     def may_probe(self, host: str) -> bool:
         """Is it this process's turn to ask the host?"""
         with wall(LedgerUnavailable):
-            reply = self._scripts.run("probe", (keys.BREAKERS,), (host, self._clock.now_ms(), PROBE_MS))
+            now = self._test_clock.now_ms() if self._test_clock else ""
+            reply = self._scripts.run("probe", (keys.BREAKERS,), (host, now, PROBE_MS))
         return reply[0] == "PROBE"

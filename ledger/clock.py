@@ -1,11 +1,13 @@
 """Time is an argument.
 
-`now_ms` is for records: it is what the ledger's scripts are given. `monotonic` is for differences: a wait, a lease.
-Nothing else in the project reads a clock, so a test can own time altogether.
+`now_ms` is this machine's own time: the ledger's is its server's (`ledger_ms`), and a machine's only has to agree with
+it. `monotonic` is for differences: a wait, a lease. Nothing else in the project reads a clock, so a test can own time.
 """
 
 import time
 from typing import Protocol
+
+import redis
 
 #: Linux has a clock that counts the time for which the machine is suspended; its CLOCK_MONOTONIC stands still then.
 _STEADY: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -31,3 +33,11 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.clock_gettime(_STEADY)
+
+
+def ledger_ms(client: redis.Redis, test_clock: Clock | None) -> int:
+    """The ledger's time, asked of its server; a test's, where there is one. Raises redis-py's errors."""
+    if test_clock is not None:
+        return test_clock.now_ms()
+    seconds, micros = client.time()
+    return seconds * 1000 + micros // 1000

@@ -9,10 +9,16 @@ from ledger import invoice
 from ledger.record import Record
 from ledger.states import State
 
+#: What a draft says that is no field of the record.
+_NO_FIELDS = frozenset({"invoice_id", "lasts_ms", "day_ms"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A transfer that is to be created. The ledger adds its invoice id, its handle, its state and its times."""
+    """A transfer that is to be created. The ledger adds its invoice id, its handle, its state and its times.
+
+    `day_ms` names the day in an invoice id that the ledger makes, by the producer's own clock: a name, and no time.
+    """
 
     reference: str
     space: str
@@ -22,7 +28,8 @@ class Draft:
     urgency: str
     order: str
     prints: str
-    expires: int
+    lasts_ms: int  #: how long it may wait: its deadline is the ledger's time and this
+    day_ms: int
     sender_card: str
     receiver_card: str
     related: str = ""
@@ -39,16 +46,14 @@ class Draft:
         digest = hashlib.sha256(f"{self.space}\n{self.reference}".encode()).digest()
         return int.from_bytes(digest[:8]) % invoice.SUFFIXES
 
-    def record(self, suffix: int, now_ms: int) -> Record:
-        """The record that this draft becomes under a suffix."""
-        invoice_id = self.invoice_id or invoice.make_invoice_id(suffix, now_ms)
-        said = {name: getattr(self, name) for name in self.__slots__ if name != "invoice_id"}
+    def record(self, suffix: int) -> Record:
+        """The record that this draft becomes under a suffix, but for its times."""
+        invoice_id = self.invoice_id or invoice.make_invoice_id(suffix, self.day_ms)
+        said = {name: getattr(self, name) for name in self.__slots__ if name not in _NO_FIELDS}
         return Record(
             key=invoice.make_key(invoice_id, self.space),
             state=State.QUEUED,
             version=1,
-            since=now_ms,
-            created=now_ms,
             handle=secrets.token_urlsafe(16),
             **said,
         )

@@ -10,7 +10,7 @@ from typing import Any, cast
 import redis
 
 from ledger import keys
-from ledger.clock import Clock
+from ledger.clock import Clock, ledger_ms
 from ledger.errors import LedgerUnavailable
 from ledger.wall import wall
 
@@ -26,13 +26,14 @@ class Event:
 
     @property
     def at_ms(self) -> int:
-        return int(self.fields.get("at", "0"))
+        """A move says when it was made; of anything else its place in the log tells, which is its server's time."""
+        return int(self.fields.get("at") or _place(self.id)[0])
 
 
 class Events:
-    def __init__(self, client: redis.Redis, clock: Clock) -> None:
+    def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
         self._client = client
-        self._clock = clock
+        self._test_clock = test_clock
 
     def newest(self, limit: int = 50, *, key: str | None = None, scan: int = 100_000) -> list[Event]:
         """The last events, oldest of them first; of one transfer where `key` is given, looking `scan` events back."""
@@ -101,14 +102,14 @@ class Events:
 
     def alarm(self, verb: str, *, actor: str, **fields: str) -> None:
         """Something that is no move, and that somebody must see."""
-        entry = {"verb": verb, "actor": actor, "at": str(self._clock.now_ms())} | fields
+        entry = {"verb": verb, "actor": actor} | fields
         with wall(LedgerUnavailable):
             self._client.xadd(keys.EVENTS, cast("Any", entry))
 
     def trim(self, keep_ms: int) -> int:
         """Forget what is older than `keep_ms`, but nothing that a group has not acknowledged. Returns how many."""
-        oldest = _place(f"{self._clock.now_ms() - keep_ms}-0")
         with wall(LedgerUnavailable):
+            oldest = _place(f"{ledger_ms(self._client, self._test_clock) - keep_ms}-0")
             for group in self._client.xinfo_groups(keys.EVENTS) if self._exists() else []:
                 oldest = min(oldest, _place(group["last-delivered-id"]))
                 waiting = self._client.xpending(keys.EVENTS, group["name"])

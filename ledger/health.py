@@ -44,7 +44,7 @@ def examine(settings: ServerSettings, clock: Clock, *, vault: bool = True) -> li
         if vault_client is not None:
             findings += _of_vault(ledger_client, vault_client, clock, settings.durability)
             if not findings:
-                findings += _memory(ledger_client, vault_client, clock)
+                findings += _memory(ledger_client, vault_client)
         return findings
     finally:
         ledger_client.close()
@@ -172,11 +172,11 @@ def _are_one(ledger: redis.Redis, vault: redis.Redis) -> bool:
         return False
 
 
-def _memory(ledger: redis.Redis, vault: redis.Redis, clock: Clock) -> list[Finding]:
+def _memory(ledger: redis.Redis, vault: redis.Redis) -> list[Finding]:
     """The tripwire: does the ledger still know all that the vault saw of it?"""
     try:
         mark = Vault(vault).high_water()  # read first: the ledger goes on meanwhile, and may only be further
-        if Ledger(ledger, clock).counters().get("sequence", 0) >= mark:
+        if Ledger(ledger).counters().get("sequence", 0) >= mark:
             return []
     except LedgerBroken:
         cure = "see the runbook, 'A part of the ledger is broken'"

@@ -1,6 +1,6 @@
 """The lanes send, confirm and inquire: paused and opened one by one, for one terminal or for all, with who and why.
 
-`claim` and `create` read them inside their scripts. A stop with an `until` ends by itself.
+`claim` and `create` read them inside their scripts. A stop with an `until` ends by itself, by the ledger's time.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import cast
 import redis
 
 from ledger import keys
-from ledger.clock import Clock
+from ledger.clock import Clock, ledger_ms
 from ledger.errors import LedgerUnavailable
 from ledger.wall import wall
 
@@ -36,13 +36,13 @@ class Stop:
 
 
 class Lanes:
-    def __init__(self, client: redis.Redis, clock: Clock) -> None:
+    def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
         self._client = client
-        self._clock = clock
+        self._test_clock = test_clock
         self._seen: list[Stop] = []
 
     def pause(self, lane: Lane, terminal: str, *, actor: str, reason: str, until_ms: int = 0) -> None:
-        """The value opens with `until`, which is all that the scripts read of it."""
+        """The value opens with `until`, which is all that the scripts read of it: the ledger's time."""
         with wall(LedgerUnavailable):
             pipeline = self._client.pipeline()
             pipeline.hset(keys.LANES, f"{lane}:{terminal}", f"{until_ms} " + json.dumps([actor, reason]))
@@ -60,12 +60,13 @@ class Lanes:
         """Who is stopped now."""
         with wall(LedgerUnavailable):
             raw = cast("dict[str, str]", self._client.hgetall(keys.LANES))
+            now_ms = ledger_ms(self._client, self._test_clock) if raw else 0
         stops = []
         for name, value in sorted(raw.items()):
             until, _, rest = value.partition(" ")
             lane, _, terminal = name.partition(":")
             actor, reason = json.loads(rest)
-            if int(until) == 0 or int(until) > self._clock.now_ms():
+            if int(until) == 0 or int(until) > now_ms:
                 stops.append(Stop(Lane(lane), terminal, int(until), actor, reason))
         return stops
 
@@ -77,15 +78,16 @@ class Lanes:
         """Read them; `stopped` answers from memory until the next time."""
         self._seen = self.stops()
 
-    def stopped(self, lane: Lane, terminal: str) -> Stop | None:
-        """As of the last `refresh`: half a second old at the most. `claim` sees them as they are."""
-        now_ms = self._clock.now_ms()
+    def stopped(self, lane: Lane, terminal: str, now_ms: int) -> Stop | None:
+        """As of the last `refresh`: half a second old at the most. `claim` sees them as they are.
+
+        `now_ms`: what the caller knows of the ledger's time.
+        """
         those = (stop for stop in self._seen if stop.lane is lane and stop.terminal in {ALL, terminal})
         return next((stop for stop in those if stop.until_ms == 0 or stop.until_ms > now_ms), None)
 
     def _tell(
         self, pipeline: "redis.client.Pipeline", verb: str, lane: Lane, terminal: str, actor: str, why: str
     ) -> None:
-        at = str(self._clock.now_ms())
-        entry = {"verb": verb, "lane": str(lane), "terminal": terminal, "actor": actor, "reason": why, "at": at}
+        entry = {"verb": verb, "lane": str(lane), "terminal": terminal, "actor": actor, "reason": why}
         pipeline.xadd(keys.EVENTS, cast("dict[redis.typing.FieldT, redis.typing.EncodableT]", entry))

@@ -2,6 +2,7 @@
 
 What may follow what stands in `ledger.states`; the scripts get the row of the verb and refuse every other from-state.
 A reply is a value: `Moved`, `Refused`, or what `claim` and `create` can say besides. Redis errors end at its wall.
+Times are the ledger's: a caller says how long something is to last, or gives a time back that it has from the ledger.
 """
 
 import json
@@ -19,7 +20,9 @@ from ledger.errors import LedgerBroken, LedgerUnavailable
 from ledger.reader import Reader
 from ledger.record import FIRST_EPOCH, Challenge, Record
 from ledger.replies import (
+    Astray,
     Behind,
+    Claim,
     Created,
     Creation,
     Exhausted,
@@ -52,8 +55,8 @@ _TOLD = ("code", "reason", "evidence", "next", "not_before", "asked", "attempts"
 
 
 class Ledger(Reader):
-    def __init__(self, client: redis.Redis, clock: Clock) -> None:
-        super().__init__(client, clock)
+    def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
+        super().__init__(client, test_clock)
         self._scripts = Scripts(client, ("create", "claim", "move", "remember_vault"))
         self.seen = 0  #: the highest sequence that this process was told: the ledger can't be behind it
         self.behind = 0  #: a sequence that should have been higher: the ledger went back, and this process saw it
@@ -66,12 +69,12 @@ class Ledger(Reader):
 
     def create(self, drafts: Sequence[Draft], *, actor: str, limit: int = 0) -> list[Creation]:
         """New transfers, `queued`; for each draft what became of it. One round trip, while suffixes are not rare."""
-        now_ms = self._clock.now_ms()
         results: dict[int, Creation] = {}
         waiting = {at: draft.first_suffix() for at, draft in enumerate(drafts)}
         for _ in range(_ROUNDS):
-            records = {at: drafts[at].record(suffix, now_ms) for at, suffix in waiting.items()}
-            calls = [_creation(records[at], drafts[at], suffix, actor, limit) for at, suffix in waiting.items()]
+            records = {at: drafts[at].record(suffix) for at, suffix in waiting.items()}
+            now = self._test_time or ""
+            calls = [_creation(records[at], drafts[at], suffix, actor, limit, now) for at, suffix in waiting.items()]
             before = self.seen
             with wall(LedgerUnavailable):
                 replies = self._scripts.run_many(calls)
@@ -82,7 +85,7 @@ class Ledger(Reader):
                 if reply[0] == "TRY":
                     again[at] = apart(again.values(), int(reply[1]))
                 else:
-                    results[at] = self._creation(records[at], reply, before)
+                    results[at] = self._creation(records[at], drafts[at], reply, before)
             waiting = again
             if not waiting:
                 break
@@ -98,28 +101,40 @@ class Ledger(Reader):
         lease_ms: int,
         actor: str,
         vault: Run | None = None,
-    ) -> Moved | Refused | Wait | Stopped | Behind:
-        """From queued to sending, or from resumed to confirming. Durable before it returns."""
+        own_ms: int | None = None,
+    ) -> Claim:
+        """From queued to sending, or from resumed to confirming. Durable before it returns.
+
+        `own_ms`: what time it is by the caller's machine, which gets nothing if that is too far off the ledger's.
+        """
         if self.behind:
             return Behind(self.behind)
-        until, nonce = self._clock.now_ms() + lease_ms, secrets.token_hex(8)
-        fields: dict[str, str | int] = {"lease": until, "claim_nonce": nonce, "rings": 0}
+        nonce = secrets.token_hex(8)
         call = self._call(
-            record, Verb.CLAIM, actor=actor, due=until, fields=fields, unset=("turn", "evidence"), vault=vault
+            record,
+            Verb.CLAIM,
+            actor=actor,
+            due_in=lease_ms,
+            fields={"claim_nonce": nonce, "rings": 0},
+            fields_in={"lease": lease_ms},
+            unset=("turn", "evidence"),
+            vault=vault,
         )
         extra_keys = (keys.LANES, keys.BREAKERS, keys.RATES)
         before = self.seen
-        extra_args = (lane, record.terminal, host, gap_ms, before)
+        extra_args = (lane, record.terminal, host, gap_ms, before, "" if own_ms is None else own_ms)
         with wall(LedgerUnavailable):
             reply = self._scripts.run("claim", (*call[1], *extra_keys), (*call[2], *extra_args))
         match reply[0]:
             case "WAIT":
-                return Wait(int(reply[1]), reply[2])
+                return Wait(int(reply[1]), reply[2], int(reply[3]))
             case "STOPPED":
-                return Stopped(int(reply[1]))
+                return Stopped(int(reply[1]), int(reply[2]))
+            case "ASTRAY":
+                return Astray(int(reply[1]))
             case "BEHIND":
                 self.behind = int(reply[1]) or 1
-                return Behind(self.behind)
+                return Behind(self.behind, int(reply[2]))
             case _:
                 moved = self._moved(reply, before)
                 return replace(moved, claim_nonce=nonce) if isinstance(moved, Moved) else moved
@@ -152,8 +167,12 @@ class Ledger(Reader):
         verb: Verb,
         *,
         actor: str,
+        due_in: int | None = None,
         due: int | None = None,
+        no_later: int | None = None,
+        after: int | None = None,
         fields: Mapping[str, str | int] | None = None,
+        fields_in: Mapping[str, int] | None = None,
         unset: Sequence[str] = (),
         add: Sequence[str] = (),
         event: Mapping[str, str] | None = None,
@@ -163,9 +182,16 @@ class Ledger(Reader):
         claim: str = "",
         as_seen: bool = False,
     ) -> Call:
-        """`due`: when somebody must look again, for what is not final. `fields`: what to set, by `Record`'s names."""
+        """`fields`: what to set, by `Record`'s names; `fields_in`: those that are times, in so many ms.
+
+        `due_in`: in how many ms somebody must look again, for what is not final; `due`: the same as a time that the
+        ledger gave, as are `no_later`, which bounds what is given in ms, and `after`, before which nothing is done.
+        """
         row = MOVES[verb]
-        if verb is not Verb.CLAIM and {end.final or row.keeps_due for end in row.moves.values()} != {due is None}:
+        if due_in is not None and due is not None:
+            raise AssertionError(f"{verb}: in how many ms, or when: one of them")
+        has_no_due = due_in is None and due is None
+        if verb is not Verb.CLAIM and {end.final or row.keeps_due for end in row.moves.values()} != {has_no_due}:
             raise AssertionError(f"{verb}: what is unfinished has its time in `due`, what has ended has none")
         changed = {name: str(value) for name, value in (fields or {}).items() if value != ""}
         gone = [*unset, *(name for name, value in (fields or {}).items() if value == "")]
@@ -174,13 +200,18 @@ class Ledger(Reader):
         if row.enters:
             changed["phase"] = row.enters
         told = {name: changed[name] for name in _TOLD if name in changed}
+        times = dict(fields_in or {})
+        if field := row.after.get(record.state):
+            after = max(after or 0, getattr(record, field))
         if record.attempts and "attempts" not in changed:
             told["attempts"] = str(record.attempts)
         move: dict[str, Any] = {
             "key": record.key,
             "verb": verb,
             "actor": actor,
-            "now": str(self._clock.now_ms()),
+            "now": self._test_time,
+            "after": after,
+            "before": getattr(record, row.before[record.state]) if record.state in row.before else None,
             "moves": row.moves,
             "epoch": str(record.epoch),
             "late": row.late or None,
@@ -190,9 +221,13 @@ class Ledger(Reader):
             "phase": row.phase,
             "unless_paid": row.unless_paid or None,
             "keep_due": row.keeps_due or None,
+            "due_in": due_in,
             "due": None if due is None else str(due),
+            "no_later": no_later,
             "set": changed,
             "unset": gone,
+            "set_in": times,
+            "told": [name for name in times if name in _TOLD],
             "add": list(add),
             "event": told | dict(event or {}),
             "quiet": quiet or None,
@@ -214,13 +249,13 @@ class Ledger(Reader):
                 if int(reply[4]) <= before:
                     self.behind = int(reply[4])
                 self.seen = max(self.seen, int(reply[4]))
-                return Moved(State(reply[1]), int(reply[2]), int(reply[3]), int(reply[4]))
+                return Moved(State(reply[1]), int(reply[2]), int(reply[3]), int(reply[4]), int(reply[5]))
             case "REFUSED":
-                return Refused(_state(reply[1]), int(reply[2]))
+                return Refused(_state(reply[1]), int(reply[2]), int(reply[4]))
             case "NOTED":
                 return Noted(_state(reply[1]), int(reply[2]))
             case "FOREIGN":
-                return Foreign(_state(reply[1]), int(reply[2]), reply[3])
+                return Foreign(_state(reply[1]), int(reply[2]), key=reply[3])
             case "UNKNOWN":
                 return Refused()
             case "BROKEN":
@@ -228,11 +263,12 @@ class Ledger(Reader):
             case word:
                 raise AssertionError(f"the script answered a word that is not in its header: {word}")
 
-    def _creation(self, record: Record, reply: Sequence[str], before: int) -> Creation:
+    def _creation(self, record: Record, draft: Draft, reply: Sequence[str], before: int) -> Creation:
         match reply[0]:
             case "OK":
                 self._moved(reply, before)
-                return Created(record)
+                now_ms = int(reply[5])
+                return Created(replace(record, since=now_ms, created=now_ms, expires=now_ms + draft.lasts_ms))
             case "REPLAYED":
                 return Known(reply[1])
             case "TAKEN":
@@ -249,21 +285,21 @@ class Ledger(Reader):
                 raise AssertionError(f"the script answered a word that is not in its header: {word}")
 
 
-def _creation(record: Record, draft: Draft, suffix: int, actor: str, limit: int) -> Call:
+def _creation(record: Record, draft: Draft, suffix: int, actor: str, limit: int, now: str) -> Call:
     raw = asdict(record)
     fields = {name: str(value) for name, value in raw.items() if value not in {"", 0}}
-    for name in ("state", "version", "since"):
+    for name in ("state", "version"):
         del fields[name]
     fields["epoch"] = str(FIRST_EPOCH)
     args = (
         json.dumps(fields, separators=(",", ":")),
-        record.created,
-        record.created + _GRACE_MS,
+        now,
+        _GRACE_MS,
         actor,
         suffix,
         "given" if draft.invoice_id else "made",
         limit,
-        record.expires,
+        draft.lasts_ms,
     )
     more = (keys.reference(record.reference), keys.suffixes(record.space), keys.LANES)
     return "create", (*_keys(record), *more), args

@@ -12,9 +12,11 @@ from typing import cast
 import redis
 
 from ledger import keys
-from ledger.clock import Clock
+from ledger.clock import Clock, ledger_ms
 from ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
 from ledger.record import Challenge, Record
+from ledger.replies import Due
+from ledger.scripts import Scripts
 from ledger.states import State
 from ledger.unreadable import NO_HASH, NOT_THERE, Aside, Tell, fields_of, log_unreadable
 from ledger.wall import wall
@@ -24,10 +26,17 @@ _VAULT = "vault:"
 
 
 class Reader:
-    def __init__(self, client: redis.Redis, clock: Clock) -> None:
+    def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
+        """`test_clock`: a test's time in place of the server's. Production has none."""
         self.client = client
-        self._clock = clock
+        self.test_clock = test_clock
+        self._looks = Scripts(client, ("due",))
         self._aside = Aside(client)
+
+    def now_ms(self) -> int:
+        """The ledger's own time, by which its times are meant."""
+        with wall(LedgerUnavailable):
+            return ledger_ms(self.client, self.test_clock)
 
     def get(self, key: str) -> Record | None:
         """Raises `RecordUnreadable`."""
@@ -52,21 +61,19 @@ class Reader:
             text = cast("str | None", self.client.get(keys.challenge(record.key)))
         return Challenge(**json.loads(text)) if text else None
 
-    def due(self, limit: int) -> list[Record]:
+    def due(self, limit: int) -> Due:
         """Who must be looked at now, longest due first. Nobody is taken out: only a move changes `due`.
 
         A record that can't be read is set aside for an hour, or it would keep all others from being looked at.
         """
         with wall(LedgerUnavailable):
-            names = cast(
-                "list[str]", self.client.zrangebyscore(keys.DUE, "-inf", self._clock.now_ms(), start=0, num=limit)
-            )
+            now, *names = self._looks.run("due", (keys.DUE,), (self._test_time or "", limit))
         unreadable: list[RecordUnreadable] = []
-        records = self.get_many(names, unreadable.append)
+        records = self.get_many(names, unreadable.append) if names else []
         known = {record.key for record in records} | {error.key for error in unreadable}
         unreadable += [RecordUnreadable(name, NOT_THERE) for name in names if name not in known]
-        self._aside.set(unreadable, self._clock.now_ms())
-        return records
+        self._aside.set(unreadable, int(now))
+        return Due(int(now), records)
 
     def in_state(self, state: State, limit: int = 100, on_unreadable: Tell = log_unreadable) -> list[Record]:
         """Unfinished transfers of one state, longest in it first."""
@@ -122,6 +129,10 @@ class Reader:
         """How many moves the ledger has made, all told; 0 for one that has made none."""
         with wall(LedgerUnavailable):
             return int(cast("str | None", self.client.hget(keys.COUNTERS, "sequence")) or 0)
+
+    @property
+    def _test_time(self) -> str | None:
+        return str(self.test_clock.now_ms()) if self.test_clock else None
 
     def _by(self, name: str) -> Record | None:
         with wall(LedgerUnavailable):

@@ -7,6 +7,7 @@ No card data is here: the cards are a first six and a last four, and keyed diges
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Any, Self
 
 from ledger.errors import RecordUnreadable
@@ -150,11 +151,13 @@ class Challenge:
     action: str
 
 
-def newly_doubted(now_ms: int, ask_at_ms: int) -> dict[str, str | int]:
-    """The fields of a transfer that comes into doubt, and is to be asked about then: nothing was asked so far."""
-    return {"doubted": now_ms, "asks": 0, "reads": 0, "read": "", "asked": "", "rings": 0, "next": ask_at_ms}
+#: The fields of a transfer that comes into doubt: nothing was asked so far. Its times are `doubted` and `next`.
+NEWLY_DOUBTED: Mapping[str, str | int] = MappingProxyType({"asks": 0, "reads": 0, "read": "", "asked": "", "rings": 0})
 
+#: The same, of one that the vault remembers: the record keeps the tombstone's witness, for it lives longer.
+REMEMBERED: Mapping[str, str | int] = MappingProxyType(
+    {**NEWLY_DOUBTED, "reason": "vault_remembers", "evidence": "maybe_sent"}
+)
 
-def remembered(now_ms: int) -> dict[str, str | int]:
-    """The same, of one that the vault remembers: the record keeps the tombstone's witness, for it lives longer."""
-    return newly_doubted(now_ms, now_ms) | {"reason": "vault_remembers", "evidence": "maybe_sent"}
+#: Its times, where the bank may be asked at once.
+AT_ONCE: Mapping[str, int] = MappingProxyType({"doubted": 0, "next": 0})

@@ -1,8 +1,10 @@
 """What the ledger's scripts answer, as values: each word of their headers is one class here.
 
-A reply is truthy only where the move was made, so that `if not ledger.move(...)` reads as it should.
+A reply is truthy only where the move was made, so that `if not ledger.move(...)` reads as it should. `at_ms` is what
+time it was then by the ledger; 0 where no script said so.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ledger.record import Record
@@ -17,6 +19,7 @@ class Moved:
     epoch: int
     version: int
     sequence: int
+    at_ms: int = field(default=0, compare=False)
     claim_nonce: str = field(default="", compare=False)  #: of a claim: what the tombstone will say
 
     def __bool__(self) -> bool:
@@ -32,6 +35,7 @@ class Refused:
 
     state: State | None = None
     epoch: int = 0
+    at_ms: int = field(default=0, compare=False)
 
     def __bool__(self) -> bool:
         return False
@@ -55,6 +59,7 @@ class Wait:
 
     ms: int
     why: str
+    at_ms: int = field(default=0, compare=False)
 
     def __bool__(self) -> bool:
         return False
@@ -65,6 +70,7 @@ class Stopped:
     """The lane is paused, for this terminal or for all. `until_ms` 0: until somebody unpauses it."""
 
     until_ms: int
+    at_ms: int = field(default=0, compare=False)
 
     def __bool__(self) -> bool:
         return False
@@ -75,9 +81,31 @@ class Behind:
     """The ledger has forgotten something that this process knows it to have written."""
 
     sequence: int
+    at_ms: int = field(default=0, compare=False)
 
     def __bool__(self) -> bool:
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Astray:
+    """The machine that asked and the ledger's are too far apart in time: nothing was decided."""
+
+    at_ms: int
+
+    def __bool__(self) -> bool:
+        return False
+
+
+Claim = Moved | Refused | Wait | Stopped | Behind | Astray
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Who must be looked at, and what time it is by the ledger: by that time they are due."""
+
+    now_ms: int
+    records: Sequence[Record]
 
 
 @dataclass(frozen=True, slots=True)

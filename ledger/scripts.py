@@ -14,17 +14,16 @@ from redis.exceptions import NoScriptError
 
 Call = tuple[str, Sequence[str], Sequence[str | int]]  #: script, KEYS, ARGV
 
-#: Which shared part is put before a script.
-_SHARED = {"move": "_move", "create": "_move", "claim": "_move"}
-_VAULT_SHARED = "_vault"
+#: Which shared parts are put before a script.
+_SHARED = dict.fromkeys(("move", "create", "claim"), ("_time", "_move")) | dict.fromkeys(("due", "probe"), ("_time",))
+_VAULT_SHARED = ("_vault",)
 
 
 def text_of(name: str) -> str:
     """A script's whole text, as the server sees it."""
     shelf = resources.files("ledger") / "scripts"
-    shared = _SHARED.get(name) or (_VAULT_SHARED if name.startswith("vault_") else None)
-    head = (shelf / f"{shared}.lua").read_text() if shared else ""
-    return head + (shelf / f"{name}.lua").read_text()
+    shared = _SHARED.get(name, _VAULT_SHARED if name.startswith("vault_") else ())
+    return "".join((shelf / f"{part}.lua").read_text() for part in (*shared, name))
 
 
 class Scripts:

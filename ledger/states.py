@@ -6,7 +6,7 @@ changing nothing then. The diagram in the README and the docs is generated from 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -156,6 +156,8 @@ class Row:
     as_seen: bool = False  #: nothing may have happened to the transfer since the caller read it
     late: bool = False  #: the caller's epoch may be higher than the record's; elsewhere the two must be equal
     phase: Phase | None = None  #: the record must be in this phase
+    after: Mapping[State, str] = field(default_factory=dict)  #: by from-state: which field's time must have come
+    before: Mapping[State, str] = field(default_factory=dict)  #: by from-state: which field's time must not have come
     advance: Advance = Advance.KEEP
     enters: Phase | None = None  #: the phase that the move leads to
     unless_paid: bool = False  #: not while the bank's proved notification that it paid stands in the record
@@ -180,7 +182,9 @@ MOVES: Mapping[Verb, Row] = MappingProxyType({
     Verb.CREATE: Row({}),
     Verb.RECARD: Row(_stay(_S.QUEUED), advance=Advance.GENERATION),
     Verb.DEFER: Row(_stay(_S.QUEUED, _S.RESUMED)),
-    Verb.CLAIM: Row({_S.QUEUED: _S.SENDING, _S.RESUMED: _S.CONFIRMING}, unless_paid=True),
+    Verb.CLAIM: Row(
+        {_S.QUEUED: _S.SENDING, _S.RESUMED: _S.CONFIRMING}, before={_S.QUEUED: "expires"}, unless_paid=True
+    ),
     Verb.PAY: Row(_to(_S.PAID, *_OPEN), late=True, advance=Advance.GIVEN),
     Verb.DECLINE: Row(_to(_S.DECLINED, *_OPEN), late=True, unless_paid=True, advance=Advance.GIVEN),
     Verb.PARK: Row(_to(_S.PARKED, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND),
@@ -203,7 +207,12 @@ MOVES: Mapping[Verb, Row] = MappingProxyType({
     Verb.NOTIFIED_DECLINED: Row(_to(_S.DECLINED, _S.PARKED, _S.IN_DOUBT, _S.HELD)),
     Verb.WONDER: Row(_stay(_S.PARKED, _S.IN_DOUBT, _S.HELD), as_seen=True),
     Verb.HOLD: Row(_to(_S.HELD, _S.IN_DOUBT), as_seen=True),
-    Verb.EXPIRE: Row(_to(_S.EXPIRED, _S.QUEUED, _S.PARKED), as_seen=True, unless_paid=True),
+    Verb.EXPIRE: Row(
+        _to(_S.EXPIRED, _S.QUEUED, _S.PARKED),
+        as_seen=True,
+        unless_paid=True,
+        after={_S.QUEUED: "expires", _S.PARKED: "parked_until"},
+    ),
     Verb.LAPSE: Row(_to(_S.EXPIRED, _S.IN_DOUBT), unless_paid=True),
     Verb.CANCEL: Row(_to(_S.CANCELLED, _S.QUEUED, _S.PARKED, _S.DEAD), as_seen=True, unless_paid=True),
     Verb.REVIVE: Row(_to(_S.QUEUED, _S.DEAD), as_seen=True, unless_paid=True, advance=Advance.TRY),

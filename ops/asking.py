@@ -37,9 +37,8 @@ def ask(desk: Desk, record: Record, what: Asked, why: str, *, wait_s: float = 0)
 
 def write(desk: Desk, record: Record, what: Asked, why: str) -> None:
     """Into the ledger, and ring. Raises `Refusal` if the transfer has moved meanwhile."""
-    now_ms = desk.clock.now_ms()
     moved = desk.ledger.move(
-        record, Verb.ASK, actor=desk.actor, due=now_ms, fields={"asked": what, "rings": 0}, event={"why": why}
+        record, Verb.ASK, actor=desk.actor, due_in=0, fields={"asked": what, "rings": 0}, event={"why": why}
     )
     if isinstance(moved, Refused):
         raise Refusal(f"nothing was asked: meanwhile the transfer is {moved.state}; look at it again")

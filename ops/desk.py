@@ -35,15 +35,15 @@ class Desk:
 
     @cached_property
     def ledger(self) -> Ledger:
-        return Ledger(self.client, self.clock)
+        return Ledger(self.client)
 
     @cached_property
     def events(self) -> Events:
-        return Events(self.client, self.clock)
+        return Events(self.client)
 
     @cached_property
     def lanes(self) -> Lanes:
-        return Lanes(self.client, self.clock)
+        return Lanes(self.client)
 
     @cached_property
     def queues(self) -> Queues:

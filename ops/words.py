@@ -49,6 +49,8 @@ HAPPENED: Mapping[str, str] = {
     "foreign_bank_id": "the bank said {said} with the id of {other}, another transfer: look at both now",
     "record_unreadable": "its record can't be read: run the version that wrote it",
     "contradiction": "the bank said {said}, and the ledger says {ledger}: look at it now",
+    "clock_wrong": "a worker stands still: its clock and the ledger's disagree; see the runbook, 'A clock is wrong'",
+    "clock_right": "a worker's clock and the ledger's agree again, and it goes on",
 }
 
 #: The same in a word or two, for a story told on one line.

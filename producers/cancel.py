@@ -7,7 +7,7 @@ transfer is queued still, under an epoch that opens nothing: its worker steps ba
 from dataclasses import replace
 from enum import StrEnum
 
-from ledger.record import Record, remembered
+from ledger.record import AT_ONCE, REMEMBERED, Record
 from ledger.replies import Moved, Refused
 from ledger.sealing import Purpose
 from ledger.states import State, Verb
@@ -55,16 +55,14 @@ def _take_back(parts: Parts, record: Record, reason: str) -> Cancel | None:
 
 def _remember(parts: Parts, record: Record) -> Cancel | None:
     """The card was taken out: it may have been sent, and the ledger has forgotten that. So it is in doubt."""
-    now_ms = parts.clock.now_ms()
-    moved = parts.ledger.move(record, Verb.REMEMBER, actor=BACKEND, due=now_ms, fields=remembered(now_ms))
+    moved = parts.ledger.move(record, Verb.REMEMBER, actor=BACKEND, due_in=0, fields=REMEMBERED, fields_in=AT_ONCE)
     return _ring(parts, record, moved, Cancel.TOO_LATE)
 
 
 def _ask(parts: Parts, record: Record, reason: str) -> Cancel | None:
     """Only a worker can ask the bank, and only the bank knows whether the client has been faster."""
-    due = parts.clock.now_ms()
     fields, event = {"asked": "cancel"}, {"reason": reason}
-    moved = parts.ledger.move(record, Verb.ASK, actor=BACKEND, due=due, fields=fields, event=event)
+    moved = parts.ledger.move(record, Verb.ASK, actor=BACKEND, due_in=0, fields=fields, event=event)
     return _ring(parts, record, moved, Cancel.ASKED)
 
 

@@ -46,7 +46,7 @@ def visit(parts: Parts, handle: str) -> Visit:
     """Raises `NotFound`."""
     record = record_of(parts, handle)
     order = json.loads(record.order)
-    is_late = parts.clock.now_ms() >= record.parked_until or record.asked == "cancel"
+    is_late = parts.ledger.now_ms() >= record.parked_until or record.asked == "cancel"
     return Visit(
         transfer=Transfer.of(record),
         challenge=None if is_late else _challenge_of(parts, record),

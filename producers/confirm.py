@@ -43,7 +43,7 @@ def confirm(parts: Parts, md: str, pa_res: str, handle: str | None) -> Verdict:
         return Verdict.UNKNOWN
     if record.pares:
         return _seen(record, digest)
-    late = record.state is not State.PARKED or parts.clock.now_ms() >= record.parked_until
+    late = record.state is not State.PARKED or parts.ledger.now_ms() >= record.parked_until
     if late or record.asked == "cancel":  # who asked for the cancel does not want it to be confirmed
         return Verdict.TOO_LATE
     return _resume(parts, record, answer, digest)
@@ -59,7 +59,7 @@ def _resume(parts: Parts, record: Record, answer: str, digest: str) -> Verdict:
         record,
         Verb.RESUME,
         actor=WEB,
-        due=parts.clock.now_ms() + RING_MS,
+        due_in=RING_MS,
         fields={"pares": digest, "next": 0, "rings": 0, "attempts": 0},
         unset=("asked",),
     )

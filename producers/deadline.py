@@ -10,11 +10,11 @@ _DAY_MS = 86_400_000
 _LONGEST_DAYS = 30
 
 
-def deadline_ms(intent: TransferIntent, now_ms: int, card_ttl_s: int) -> int:
-    """In milliseconds since 1970. Raises `IntentRejected` for one that is past or too far away."""
+def lasts_ms(intent: TransferIntent, now_ms: int, card_ttl_s: int) -> int:
+    """For how long from now, in ms. Raises `IntentRejected` for a deadline that is past or too far away."""
     card_ttl_ms = card_ttl_s * 1000
     if intent.deadline is None:
-        return now_ms + (card_ttl_ms if intent.holds_cvc else _DAY_MS)
+        return card_ttl_ms if intent.holds_cvc else _DAY_MS
     given_ms = int(intent.deadline.timestamp() * 1000)
     if given_ms <= now_ms:
         raise IntentRejected("deadline", "has passed already; nothing was stored")
@@ -22,4 +22,4 @@ def deadline_ms(intent: TransferIntent, now_ms: int, card_ttl_s: int) -> int:
         raise IntentRejected("deadline", f"may be at most {card_ttl_s} s away (CARD_TTL) where there is a CVC")
     if given_ms > now_ms + _LONGEST_DAYS * _DAY_MS:
         raise IntentRejected("deadline", f"may be at most {_LONGEST_DAYS} days away")
-    return given_ms
+    return given_ms - now_ms

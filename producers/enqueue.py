@@ -22,7 +22,7 @@ from ledger.transfer import moment
 from ledger.vault import FREE, Put
 from producers import prints
 from producers.cards import PanCard
-from producers.deadline import deadline_ms
+from producers.deadline import lasts_ms
 from producers.errors import (
     Conflict,
     IntentRejected,
@@ -84,7 +84,7 @@ def _enqueue_batch(parts: Parts, intents: Sequence[TransferIntent]) -> list[Answ
 def _went_back(parts: Parts) -> LedgerWentBack:
     _LOG.critical("ledger.went_back", extra={"sequence": parts.ledger.behind})
     with suppress(LedgerUnavailable):
-        events = Events(parts.ledger.client, parts.clock)
+        events = Events(parts.ledger.client, parts.ledger.test_clock)
         events.alarm("ledger_went_back", actor=BACKEND, sequence=str(parts.ledger.behind))
     return LedgerWentBack()
 
@@ -96,7 +96,7 @@ def _draft(parts: Parts, intent: TransferIntent) -> Draft | IntentRejected:
     if space is None:
         return IntentRejected("terminal", "is not known here; it is `main` or a name in EPAY_TERMINALS")
     try:
-        expires = deadline_ms(intent, now_ms, settings.card_ttl)
+        lasts = lasts_ms(intent, now_ms, settings.card_ttl)
     except IntentRejected as rejected:
         return rejected
     _warn_of_past_expiry(intent, now_ms)
@@ -109,7 +109,8 @@ def _draft(parts: Parts, intent: TransferIntent) -> Draft | IntentRejected:
         urgency=intent.urgency,
         order=intent.order(),
         prints=prints.compute(intent, settings.print_key),
-        expires=expires,
+        lasts_ms=lasts,
+        day_ms=now_ms,
         sender_card=intent.sender.mask,
         receiver_card=intent.receiver.mask,
         related=intent.related_to or "",
@@ -136,7 +137,7 @@ def _put_cards(parts: Parts, fresh: Mapping[int, _Pair]) -> dict[int, Answer]:
     if not fresh:
         return receipts
     try:
-        puts = parts.vault.put_cards([_blob(parts, *pair) for pair in fresh.values()])
+        puts = parts.vault.put_cards([_blob(parts, *pair, pair[1].created) for pair in fresh.values()])
     except VaultUnavailable:
         return {at: VaultUnavailable(receipt) for at, receipt in receipts.items()}
     records = [record for _, record in fresh.values()]
@@ -197,21 +198,23 @@ def _replay(parts: Parts, intent: TransferIntent, record: Record) -> Answer:
 def _call_again(parts: Parts, intent: TransferIntent, record: Record) -> State:
     """Ring for a queued transfer; where the vault has nothing, under a new generation of its card."""
     there = parts.vault.look(Purpose.CARD, record.key, record.epoch)
-    if there in FREE and parts.clock.now_ms() < record.expires:
-        due = parts.after_ring_ms(record)
+    now_ms = parts.ledger.now_ms()
+    if there in FREE and now_ms < record.expires:
+        due = parts.after_ring_ms(record, now_ms)
         moved = parts.ledger.move(record, Verb.RECARD, actor=BACKEND, due=due, fields={"rings": 0})
         if not moved:  # a worker has it, or another caller was faster
             return moved.state or record.state
         record = replace(record, epoch=moved.epoch)
         _LOG.info("enqueue.card_again", extra={"key": record.key})
-        parts.vault.put_cards([_blob(parts, intent, record)])
+        parts.vault.put_cards([_blob(parts, intent, record, moved.at_ms)])
     parts.doorbell.ring(record)
     return record.state
 
 
-def _blob(parts: Parts, intent: TransferIntent, record: Record) -> tuple[str, int, str, int]:
+def _blob(parts: Parts, intent: TransferIntent, record: Record, now_ms: int) -> tuple[str, int, str, int]:
+    """It lives until the deadline. `now_ms`: what time it was by the ledger, a moment ago."""
     sealed = parts.sealer.seal(intent.card_data().to_bytes(), Purpose.CARD, record.key)
-    return record.key, record.epoch, sealed, max(1, record.expires - parts.clock.now_ms())
+    return record.key, record.epoch, sealed, max(1, record.expires - now_ms)
 
 
 def _warn_of_past_expiry(intent: TransferIntent, now_ms: int) -> None:

@@ -74,7 +74,7 @@ def notify(parts: Parts, payload: Mapping[str, Any], hash_key: Secret | None) ->
 def _contradict(parts: Parts, record: Record) -> None:
     """The bank has proved that it paid what the ledger says is unpaid, and of which no worker asks it any more."""
     _LOG.critical("transfer.contradiction", extra={"key": record.key, "bank": "paid", "ledger": record.state})
-    Events(parts.ledger.client, parts.clock).alarm(
+    Events(parts.ledger.client, parts.ledger.test_clock).alarm(
         "contradiction", actor=WEB, key=record.key, said=str(Verb.NOTIFIED_PAID), ledger=str(record.state)
     )
 
@@ -116,7 +116,7 @@ def _ask(parts: Parts, record: Record, event: Mapping[str, str], notes: Mapping[
         notes = {name: text for name, text in notes.items() if name != "notified"}  # no later word takes it away
     if not record.asked or any(getattr(record, name) != note for name, note in notes.items()):
         fields = {"asked": record.asked or "inquire", "rings": 0, **notes}
-        if not parts.ledger.move(record, Verb.ASK, actor=WEB, due=parts.clock.now_ms(), fields=fields, event=event):
+        if not parts.ledger.move(record, Verb.ASK, actor=WEB, due_in=0, fields=fields, event=event):
             return None
     parts.doorbell.ring(record)
     return Notified.ASKED

@@ -27,6 +27,6 @@ class Parts:
     clock: Clock
     settings: ProducerSettings
 
-    def after_ring_ms(self, record: Record) -> int:
+    def after_ring_ms(self, record: Record, now_ms: int) -> int:
         """When to look again at a transfer that is rung for now: not before its next try, not after its deadline."""
-        return min(max(self.clock.now_ms() + RING_MS, record.next), record.expires)
+        return min(max(now_ms + RING_MS, record.next), record.expires)

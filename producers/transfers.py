@@ -66,7 +66,7 @@ class Transfers:
             ledger=ledger, vault=vault, sealer=sealer, doorbell=doorbell, clock=clock, settings=settings
         )
         self._hash_key = hash_key
-        self._feed = feed or Events(ledger.client, clock)
+        self._feed = feed or Events(ledger.client, ledger.test_clock)
         self._pause = pause
         self._owned = tuple(owned)
 
@@ -86,7 +86,7 @@ class Transfers:
             connect(url) for url in (settings.redis_url.reveal(), settings.vault_url.reveal(), settings.queue_url)
         )
         return cls(
-            ledger=Ledger(ledger, clock),
+            ledger=Ledger(ledger),
             vault=Vault(vault),
             sealer=Sealer(settings.vault_public_key),
             doorbell=Doorbell(Broker(queue, [], {})),

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 import redis
@@ -35,6 +36,24 @@ class FakeClock:
     def advance(self, seconds: float) -> None:
         self._now_ms += int(seconds * 1000)
         self._monotonic += seconds
+
+    def jump(self, seconds: float) -> None:
+        """It is set, and no time has passed."""
+        self._now_ms += int(seconds * 1000)
+
+
+@dataclass(slots=True)
+class MachineClock:
+    """One machine's time: the servers', but for what it is off. What it counts with (`monotonic`) is never off."""
+
+    true: FakeClock
+    off_ms: int = 0
+
+    def now_ms(self) -> int:
+        return self.true.now_ms() + self.off_ms
+
+    def monotonic(self) -> float:
+        return self.true.monotonic()
 
 
 @pytest.fixture

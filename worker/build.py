@@ -1,6 +1,7 @@
 """The root of a worker: every part is built here and handed to whoever needs it. Nothing connects or starts by it.
 
-The process builds one on its settings; a test builds one on its own servers and its own clock.
+The process builds one on its settings; a test builds one on its own servers and its own clock. `clock` is the
+machine's: what decides by a time has it from the `Watch`, which goes by the ledger.
 """
 
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from worker.settings import WorkerSettings
 from worker.steps import Steps
 from worker.sweeper import Sweeper
 from worker.tries import Tries
+from worker.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +94,21 @@ def build(
     actor: str,
     chance: Callable[[], float],
 ) -> Worker:
-    events, lanes = Events(ledger.client, clock), Lanes(ledger.client, clock)
-    breakers = Breakers(ledger.client, clock, events, actor)
-    consequences = Consequences(lanes, events, clock, actor)
-    custody = CardCustody(vault=vault, ledger=ledger, clock=clock, park_s=rules.park_s)
+    watch = Watch(clock)
+    events, lanes = Events(ledger.client, ledger.test_clock), Lanes(ledger.client, ledger.test_clock)
+    breakers = Breakers(ledger.client, events, actor, ledger.test_clock)
+    consequences = Consequences(lanes, events, watch, actor)
+    custody = CardCustody(vault=vault, ledger=ledger, clock=watch, park_s=rules.park_s)
     scribe = Scribe(
         ledger=ledger,
         custody=custody,
         consequences=consequences,
-        clock=clock,
+        clock=watch,
         actor=actor,
         has_status=rules.has_status,
         park_s=rules.park_s,
     )
-    tries = Tries(scribe=scribe, custody=custody, rule=rules.retry, clock=clock, park_s=rules.park_s, chance=chance)
+    tries = Tries(scribe=scribe, custody=custody, rule=rules.retry, clock=watch, park_s=rules.park_s, chance=chance)
     gate = Gate(
         ledger=ledger,
         bank_client=bank,
@@ -118,6 +121,7 @@ def build(
         custody=custody,
         rule=rules.gate,
         clock=clock,
+        watch=watch,
         actor=actor,
     )
     steps = Steps(
@@ -137,7 +141,7 @@ def build(
         steps=steps,
         scribe=scribe,
         rule=rules.doubt,
-        clock=clock,
+        clock=watch,
     )
-    sweeper = Sweeper(ledger, journey, Doorbell(broker), clock, rules.threads)
+    sweeper = Sweeper(ledger, journey, Doorbell(broker), rules.threads)
     return Worker(journey, sweeper, scribe, gate, custody, breakers, events, lanes)

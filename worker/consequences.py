@@ -13,6 +13,7 @@ from ledger.lanes import ALL, Lane, Lanes
 from ledger.record import Record
 from ledger.replies import Refused
 from ledger.states import NOT_MOVED, State, Verb
+from ledger.transfer import moment
 from worker.bank import Challenge, CodeClass, Consequence, Declined, Paid, TransferOutcome
 
 _LOG = logging.getLogger(__name__)
@@ -85,6 +86,11 @@ class Consequences:
         reason = "the ledger went back: see the runbook, 'The ledger went back'"
         self._lanes.pause(Lane.SEND, ALL, actor=self._actor, reason=reason)
         self._lanes.pause(Lane.CONFIRM, ALL, actor=self._actor, reason=reason)
+
+    def clock(self, own_ms: int, ledger_ms: int, *, agrees: bool) -> None:
+        """Where the two disagree, one of them is wrong, and a person must see which. Raises `LedgerUnavailable`."""
+        said = f"this machine says {moment(own_ms):%F %T}, the ledger {moment(ledger_ms):%F %T} (UTC)"
+        self._events.alarm("clock_right" if agrees else "clock_wrong", actor=self._actor, reason=said)
 
     def _strike(self, terminal: str, code: str) -> None:
         strikes = self._strikes[terminal] = self._strikes.get(terminal, 0) + 1

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from ledger.breakers import Breakers
 from ledger.clock import Clock
@@ -18,15 +19,17 @@ from ledger.invoice import split_key
 from ledger.lanes import Lane, Lanes
 from ledger.ledger import Ledger
 from ledger.record import Record
-from ledger.replies import Behind, Moved, Refused, Stopped, Wait
+from ledger.replies import Astray, Behind, Claim, Due, Refused, Stopped, Wait
 from ledger.secret import Secret
 from ledger.states import Phase, Verb
+from ledger.transfer import moment
 from ledger.webtier import Places, secret_hash
 from worker import bank
 from worker.card_custody import CardCustody
 from worker.consequences import Consequences
 from worker.scribe import Scribe
 from worker.tries import Tries
+from worker.watch import Watch
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,6 +38,13 @@ _STOPPED_MS = 30_000
 
 #: How long a try waits before it looks at an open breaker again.
 _BREAKER_MS = 5_000
+
+
+class Cause(StrEnum):
+    """Why a worker may be unfit to send, sweep, inquire and probe. Each is over by itself, and none hides another."""
+
+    SERVERS = "servers"  #: they are not what they must be
+    CLOCK = "clock"  #: this machine's and the ledger's are too far apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,7 @@ class Gate:
         custody: CardCustody,
         rule: GateRule,
         clock: Clock,
+        watch: Watch,
         actor: str,
     ) -> None:
         self._ledger = ledger
@@ -93,11 +104,15 @@ class Gate:
         self._custody = custody
         self._rule = rule
         self._clock = clock
+        self._watch = watch
         self._actor = actor
-        self._unfit = threading.Event()
+        self._unfit: frozenset[Cause] = frozenset()
+        self._fitness = threading.Lock()
+        self._telling = threading.Lock()
+        self._clock_told = True  #: what the events say of the clock: that it agrees, or that it does not
         self._lacking: set[str] = set()  #: the terminals that this worker was asked for and holds no credentials of
         self._lock = threading.Lock()
-        self._batches_wait_until: dict[str, int] = {}  #: by terminal: until then its rate has no turn for a batch
+        self._batches_wait_until: dict[str, float] = {}  #: by terminal: until then its rate has no turn for a batch
 
     def terminal(self, record: Record) -> bank.Terminal:
         """Raises `TerminalUnknown` for one that this worker holds no credentials of, or has in another space."""
@@ -133,31 +148,54 @@ class Gate:
 
         Both answers are falsy, as whatever is not `Moved`: ask for None.
         """
-        if stop := self._lanes.stopped(lane, record.terminal):
+        if stop := self._lanes.stopped(lane, record.terminal, self._watch.now_ms()):
             return Stopped(stop.until_ms)
         hosts = {self._rule.hosts[lane]}
         if lane is Lane.SEND or self._rule.confirm_needs_token:
             hosts.add(self._rule.token_host)
         if any(self._breakers.is_open(host) for host in hosts):
             return Wait(_BREAKER_MS, "breaker")
-        batches_wait_ms = self._batches_wait_until.get(record.terminal, 0) - self._clock.now_ms()
+        batches_wait_ms = (self._batches_wait_until.get(record.terminal, 0.0) - self._clock.monotonic()) * 1000
         if lane is Lane.SEND and record.urgency == "batch" and batches_wait_ms > 0:
-            return Wait(batches_wait_ms, "batch")
+            return Wait(round(batches_wait_ms), "batch")
         return None
 
-    def set_fit(self, is_fit: bool) -> None:  # noqa: FBT001 - the one thing that the monitor says
-        """Are the servers what they must be? Until they are, this worker claims nothing."""
-        if is_fit:
-            self._unfit.clear()
-        else:
-            self._unfit.set()
+    def set_fit(self, cause: Cause, *, is_fit: bool) -> bool:
+        """Is this as it must be? Until it is, this worker claims nothing. True: it was not known yet."""
+        with self._fitness:
+            before = self._unfit
+            self._unfit = before - {cause} if is_fit else before | {cause}
+            return self._unfit != before
+
+    def look(self, limit: int) -> Due:
+        """Who is due, and whether the clocks agree. While this worker is unfit it asks for the time alone."""
+        asked_at = self._clock.monotonic()
+        due = self._ledger.due(limit if self.is_fit else 0)
+        self._heard_time(due.now_ms, asked_at)
+        return due
+
+    def _heard_time(self, ledger_ms: int, asked_at: float) -> None:
+        """Unfit at once where the clocks disagree, and fit again once they agree; each said once."""
+        own_ms, agrees = self._watch.own_ms(), self._watch.told(ledger_ms, asked_at)
+        if self.set_fit(Cause.CLOCK, is_fit=agrees):
+            said = {"own": f"{moment(own_ms):%F %T}", "ledger": f"{moment(ledger_ms):%F %T}"}
+            _LOG.critical("clock.right" if agrees else "clock.wrong", extra=said)
+        if self._clock_told != agrees and self._telling.acquire(blocking=False):
+            try:
+                self._consequences.clock(own_ms, ledger_ms, agrees=agrees)
+                self._clock_told = agrees
+            except LedgerUnavailable:
+                pass  # with the next look
+            finally:
+                self._telling.release()
 
     def lease(self) -> Lease:
         """Taken before the claim, so that it never ends later than the ledger's own."""
         ends_at = self._clock.monotonic() + self._rule.lease_s
         return Lease(self._clock, last_start=ends_at - self._rule.deadline_s, ends_at=ends_at)
 
-    def claim(self, record: Record, lane: Lane) -> Moved | Refused | Wait | Stopped | Behind:
+    def claim(self, record: Record, lane: Lane) -> Claim:
+        asked_at = self._clock.monotonic()
         claim = self._ledger.claim(
             record,
             lane=lane,
@@ -166,9 +204,12 @@ class Gate:
             lease_ms=int(self._rule.lease_s * 1000),
             actor=self._actor,
             vault=self._custody.vault.seen,
+            own_ms=self._watch.own_ms(),
         )
+        if claim.at_ms:
+            self._heard_time(claim.at_ms, asked_at)
         if isinstance(claim, Wait) and claim.why == "batch":
-            self._batches_wait_until[record.terminal] = self._clock.now_ms() + claim.ms
+            self._batches_wait_until[record.terminal] = self._clock.monotonic() + claim.ms / 1000
         return claim
 
     def token(self, record: Record) -> bank.Token | None:
@@ -187,29 +228,36 @@ class Gate:
         self._tries.again(record, Verb.DEFER, f"token_{token.why}", token.retry_after_s)
         return None
 
-    def postpone(self, record: Record, claim: Refused | Wait | Stopped | Behind) -> None:
+    def postpone(self, record: Record, claim: Refused | Wait | Stopped | Behind | Astray) -> None:
         """The ledger said not now. No attempt is burnt."""
+        ends = [record.expires] if record.phase is Phase.SEND else []
         match claim:
             case Wait(ms):
-                at = self._clock.now_ms() + ms
+                in_ms = ms
             case Stopped(until_ms):
-                later = self._clock.now_ms() + _STOPPED_MS  # it may be opened before its time
-                at = min(until_ms, later) if until_ms else later
+                in_ms = _STOPPED_MS  # it may be opened before its time
+                ends += [until_ms] if until_ms else []
             case Behind(sequence):
                 self._consequences.ledger_went_back(sequence)
-                at = self._clock.now_ms() + _STOPPED_MS
+                in_ms = _STOPPED_MS
             case _:
-                return  # somebody else has it
-        if record.phase is Phase.SEND:
-            at = min(at, record.expires)
-        self._scribe.move(record, Verb.DEFER, due=at, fields={"next": at, "rings": 0}, quiet=True)
+                return  # somebody else has it, or is to have it
+        self._scribe.move(
+            record,
+            Verb.DEFER,
+            due_in=in_ms,
+            no_later=min(ends, default=None),
+            fields={"rings": 0},
+            fields_in={"next": in_ms},
+            quiet=True,
+        )
 
     @property
     def is_fit(self) -> bool:
-        return not self._unfit.is_set()
+        return not self._unfit
 
     def inquiries_stopped(self, record: Record) -> bool:
-        return not self.is_fit or self._lanes.stopped(Lane.INQUIRE, record.terminal) is not None
+        return not self.is_fit or self._lanes.stopped(Lane.INQUIRE, record.terminal, self._watch.now_ms()) is not None
 
     @property
     def confirm_needs_token(self) -> bool:

@@ -1,6 +1,6 @@
 """The housekeeper does what is nobody's transfer: it asks closed hosts whether they are back, looks at the servers each
 minute, and trims the event log. While the servers are not what they must be, it shuts the gate; and it says so when the
-vault was restarted, for then it has forgotten everything.
+vault was restarted, for then it has forgotten everything. A worker that is unfit asks no host.
 """
 
 import logging
@@ -15,7 +15,7 @@ from ledger.lanes import Lanes
 from ledger.ledger import Ledger
 from ledger.vault import Run
 from worker.card_custody import CardCustody
-from worker.gate import Gate
+from worker.gate import Cause, Gate
 
 _LOG = logging.getLogger(__name__)
 
@@ -68,6 +68,8 @@ class Housekeeper:
 
     def probe_once(self) -> None:
         """Ask the closed hosts. A bank that hangs takes its time: this has a thread of its own."""
+        if not self._gate.is_fit:
+            return
         for host in self._breakers.refresh():
             if self._breakers.may_probe(host) and self._ask_harmless(host):
                 self._breakers.close(host)
@@ -76,7 +78,7 @@ class Housekeeper:
         """Are the servers still what they were at the start? What was found is said once, and when it is over."""
         findings = self._examine()
         said = [str(finding) for finding in findings]
-        self._gate.set_fit(not findings)
+        self._gate.set_fit(Cause.SERVERS, is_fit=not findings)
         if said != self._said:
             for line in said:
                 _LOG.error("servers.unfit", extra={"why": line})

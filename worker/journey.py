@@ -54,7 +54,7 @@ class Journey:
         if record.is_paid_by_notification:
             return scribe.heed_notification(record)
         if self.clock.now_ms() >= record.expires:
-            return steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
+            return self._expire(record)
         if self.clock.now_ms() < record.next:
             return None  # an early ring: its time stands in `due`
         if custody.is_card_missing(record):
@@ -168,13 +168,18 @@ class Journey:
             case State.QUEUED if record.is_paid_by_notification:
                 self.scribe.heed_notification(record)
             case State.QUEUED:
-                self.steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
-            case State.SENDING if not self.steps.take_back(record):
-                self.scribe.doubt(record, "lease_over", evidence=Evidence.MAYBE_SENT)
+                self._expire(record)
+            case State.SENDING if not self.steps.take_back(record, after=record.lease):
+                self.scribe.doubt(record, "lease_over", evidence=Evidence.MAYBE_SENT, after=record.lease)
             case State.CONFIRMING:
-                self.scribe.doubt(record, "lease_over", evidence=Evidence.MAYBE_SENT)
+                self.scribe.doubt(record, "lease_over", evidence=Evidence.MAYBE_SENT, after=record.lease)
             case _:
                 pass
+
+    def _expire(self, record: Record) -> None:
+        """The vault is closed before the ledger is told, so the ledger is asked first: by its time it must be over."""
+        if self.ledger.now_ms() >= record.expires:
+            self.steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
 
     def _known(self, key: str) -> Record:
         record = self.ledger.get(key)

@@ -1,6 +1,7 @@
 """When to try again, when to ask again, when to ring again, when to stop trying. Pure: numbers in, a decision out.
 
-Only what is proved not to have been sent is tried again; after that we only ask. The waiting is the ledger's `due`.
+Only what is proved not to have been sent is tried again; after that we only ask. The waiting is the ledger's `due`, and
+what time it is the ledger knows: so each of these says in how many milliseconds.
 """
 
 from collections.abc import Callable
@@ -25,14 +26,15 @@ HAND_ON_RINGS = 20
 #: ... and then it is left alone for so long.
 HAND_ON_LATER_S = 30
 
-DAY_S = 86_400
+#: Nothing is to be done today.
+TOMORROW_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Try again at `at_ms`; never later than the deadline, at which the sweeper ends what is still queued."""
+    """Try again in so many ms; the caller heeds the deadline, at which the sweeper ends what is still queued."""
 
-    at_ms: int
+    in_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,6 @@ def next_try(
     rule: RetryRule,
     *,
     attempts: int,
-    now_ms: int,
-    deadline_ms: int,
     retry_after_s: float | None,
     chance: Callable[[], float],
 ) -> Retry | GiveUp:
@@ -67,28 +67,24 @@ def next_try(
         return GiveUp()
     ceiling_s = min(rule.max_backoff_s, rule.min_backoff_s * 2 ** min(attempts - 1, 32))
     wait_s = max(chance() * ceiling_s, retry_after_s or 0.0)
-    return Retry(min(now_ms + int(wait_s * 1000), deadline_ms))
+    return Retry(int(wait_s * 1000))
 
 
-def next_inquiry_ms(asks: int, now_ms: int) -> int:
-    """When to ask after `asks` inquiries."""
-    return now_ms + INQUIRY_LADDER_S[min(asks, len(INQUIRY_LADDER_S) - 1)] * 1000
+def next_inquiry_ms(asks: int) -> int:
+    """In how many ms to ask after `asks` inquiries."""
+    return INQUIRY_LADDER_S[min(asks, len(INQUIRY_LADDER_S) - 1)] * 1000
 
 
-def after_silence_ms(asks: int, now_ms: int) -> int:
-    """When to ask again after a question that was not answered: soon, for that may have been the wire."""
-    return min(next_inquiry_ms(asks, now_ms), now_ms + LONGEST_SILENCE_S * 1000)
+def after_silence_ms(asks: int) -> int:
+    """The same after a question that was not answered: soon, for that may have been the wire."""
+    return min(next_inquiry_ms(asks), LONGEST_SILENCE_S * 1000)
 
 
-def next_ring_ms(rings: int, now_ms: int) -> int:
-    """When to look again after `rings` rings that nobody answered."""
-    return now_ms + min(FIRST_RING_S << min(rings, 16), LAST_RING_S) * 1000
+def next_ring_ms(rings: int) -> int:
+    """In how many ms to look again after `rings` rings that nobody answered."""
+    return min(FIRST_RING_S << min(rings, 16), LAST_RING_S) * 1000
 
 
-def hand_on_ms(rings: int, now_ms: int) -> int:
-    """When another worker is rung for. It does not wait as a ring does that no worker answered."""
-    return now_ms + (HAND_ON_S if rings < HAND_ON_RINGS else HAND_ON_LATER_S) * 1000
-
-
-def tomorrow_ms(now_ms: int) -> int:
-    return now_ms + DAY_S * 1000
+def hand_on_ms(rings: int) -> int:
+    """In how many ms another worker is rung for. It does not wait as a ring does that no worker answered."""
+    return (HAND_ON_S if rings < HAND_ON_RINGS else HAND_ON_LATER_S) * 1000

@@ -122,7 +122,7 @@ class Process:
         places[doorbell.INQUIRIES] = max(1, int(settings.worker_threads * _SHARE_OF_INQUIRIES))
         places |= dict.fromkeys((doorbell.NOW, doorbell.CONFIRMS), settings.worker_threads)
         self._broker = Broker(connect(settings.queue_url, text=False), [Quarantine()], places)
-        ledger, vault = Ledger(connect(settings.redis_url.reveal()), clock), Vault(connect(settings.vault_url.reveal()))
+        ledger, vault = Ledger(connect(settings.redis_url.reveal())), Vault(connect(settings.vault_url.reveal()))
         bank = Bank(settings.bank, clock)
         actor = f"worker {socket.gethostname()} {os.getpid()}"
         self._worker = build(

@@ -6,14 +6,14 @@ inquiry finds the same truth again. Every move may be said twice: the second one
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from ledger.clock import Clock
 from ledger.errors import LedgerUnavailable, VaultUnavailable
 from ledger.ledger import Ledger
-from ledger.record import UNFINISHED_FIELDS, Challenge, Record, newly_doubted
+from ledger.record import NEWLY_DOUBTED, UNFINISHED_FIELDS, Challenge, Record
 from ledger.replies import Foreign, Moved, Noted, Refused
 from ledger.states import FINAL, State, Verb
 from worker import bank, policy
@@ -26,6 +26,9 @@ T = TypeVar("T")
 
 #: How long a result is held while the ledger is away.
 INSIST_S = 300.0
+
+#: For a move after which nothing is to be done before tomorrow.
+_TOMORROW: Mapping[str, Any] = {"due_in": policy.TOMORROW_MS, "fields_in": {"next": policy.TOMORROW_MS}}
 
 #: Why a transfer is in doubt of which the bank named another transfer's id.
 _FOREIGN_ID = "bank_id_of_another_transfer"
@@ -70,13 +73,22 @@ class Scribe:
         verb: Verb = Verb.DOUBT,
         nonce: str = "",
         fields: dict[str, str | int] | None = None,
+        after: int | None = None,
     ) -> None:
-        """`evidence`: how far this try got, or may have got. `nonce`: of the claim, where its own worker says so."""
-        now = self._clock.now_ms()
-        first = now + policy.INQUIRY_LADDER_S[0] * 1000 if self._has_status else now
-        known: dict[str, str | int] = {"reason": reason, "evidence": evidence, **(fields or {})}
-        claim = nonce if evidence is bank.Evidence.NOT_SENT else ""  # another claim's worker may be sending
-        moved = self.move(record, verb, due=first, fields=newly_doubted(now, first) | known, claim=claim)
+        """`evidence`: how far this try got, or may have got. `nonce`: of the claim, where its own worker says so.
+
+        `after`: a caller whose claim it is not waits for the end of its lease (ms), by the ledger's time.
+        """
+        first_ms = policy.INQUIRY_LADDER_S[0] * 1000 if self._has_status else 0
+        moved = self.move(
+            record,
+            verb,
+            due_in=first_ms,
+            after=after,
+            fields={**NEWLY_DOUBTED, "reason": reason, "evidence": evidence, **(fields or {})},
+            fields_in={"doubted": 0, "next": first_ms},
+            claim=nonce if evidence is bank.Evidence.NOT_SENT else "",  # another claim's worker may be sending
+        )
         if isinstance(moved, Refused) and nonce:
             self._add_evidence(record, evidence, nonce)
 
@@ -107,12 +119,16 @@ class Scribe:
         nonce: str = "",
         as_seen: bool = False,
         fields: dict[str, str | int] | None = None,
+        after: int | None = None,
     ) -> None:
-        """`nonce`: of the claim whose worker has the proof; `as_seen`: the proof is of the record as it was read."""
-        at = policy.tomorrow_ms(self._clock.now_ms())
-        known: dict[str, str | int] = {"reason": reason, "evidence": bank.Evidence.NOT_SENT, "rings": 0, "next": at}
+        """`nonce`: of the claim whose worker has the proof; `as_seen`: the proof is of the record as it was read.
+
+        `after`: as in `doubt`.
+        """
+        known: dict[str, str | int] = {"reason": reason, "evidence": bank.Evidence.NOT_SENT, "rings": 0}
         known |= fields or {}
-        self.move(record, verb, due=at, fields=known, unset=("asked",), claim=nonce, as_seen=as_seen)
+        proof = {"claim": nonce, "as_seen": as_seen, "after": after}
+        self.move(record, verb, fields=known, unset=("asked",), **proof, **_TOMORROW)
 
     def end(self, record: Record, verb: Verb, *, reason: str, fields: dict[str, str | int] | None = None) -> None:
         if self.move(record, verb, fields={"reason": reason} | (fields or {}), unset=UNFINISHED_FIELDS):
@@ -133,12 +149,13 @@ class Scribe:
             self._consequences.refused(record, verb, moved)
 
     def park(self, record: Record, challenge: bank.Challenge) -> None:
-        until = self._clock.now_ms() + self._park_s * 1000
+        park_ms = self._park_s * 1000
         moved = self.move(
             record,
             Verb.PARK,
-            due=until,
-            fields={"bank_id": challenge.bank_id, "parked_until": until, "next": until, "rings": 0, "reason": ""},
+            due_in=park_ms,
+            fields={"bank_id": challenge.bank_id, "rings": 0, "reason": ""},
+            fields_in={"parked_until": park_ms, "next": park_ms},
             challenge=Challenge(challenge.pa_req, challenge.md, challenge.action),
         )
         if isinstance(moved, Foreign):
@@ -180,9 +197,8 @@ class Scribe:
         """What the bank says can't be so. Is it to be told? Once, however often the bank repeats it."""
         is_told = record.reason == reason
         if record.state is State.HELD:
-            at = policy.tomorrow_ms(self._clock.now_ms())
-            fields: dict[str, str | int] = {"reason": reason, "next": at, "rings": 0, "asked": ""}
-            self.move(record, Verb.WONDER, due=at, fields=fields, quiet=is_told)
+            fields: dict[str, str | int] = {"reason": reason, "rings": 0, "asked": ""}
+            self.move(record, Verb.WONDER, fields=fields, quiet=is_told, **_TOMORROW)
         elif record.state is State.IN_DOUBT:
             self.hold(record, reason)
         else:
@@ -190,43 +206,40 @@ class Scribe:
         return not is_told
 
     def ask_again(self, record: Record, reads: int, report: bank.StatusReport | None, at_ms: int | None = None) -> None:
-        """`at_ms`: when, if not as the ladder has it."""
-        now = self._clock.now_ms()
+        """`at_ms`: when, by the ledger's time, if not as the ladder has it."""
         is_answered = report is None or report.word is not bank.StatusWord.UNANSWERED
         asks = record.asks + is_answered  # an outage of the bank does not climb the ladder
-        at = policy.next_inquiry_ms(asks, now) if is_answered else policy.after_silence_ms(asks, now)
-        if at_ms is not None:
-            at = at_ms
+        in_ms = policy.next_inquiry_ms(asks) if is_answered else policy.after_silence_ms(asks)
         if record.state is State.HELD:
-            at = policy.tomorrow_ms(now)
-        elif record.state is State.PARKED and now < record.parked_until:
-            at = record.parked_until  # it was asked about before its time
+            in_ms, at_ms = policy.TOMORROW_MS, None
+        elif record.state is State.PARKED and self._clock.now_ms() < record.parked_until:
+            at_ms = record.parked_until  # it was asked about before its time
         event = {"said": f"{report.word} {report.status_name} {report.why}".strip()} if report else {}
-        fields: dict[str, str | int] = {"asks": asks, "reads": reads, "next": at, "rings": 0}
+        fields: dict[str, str | int] = {"asks": asks, "reads": reads, "rings": 0}
         if report and is_answered:
             fields["read"] = report.word if reads else ""
         if record.asked == "inquire":
             fields["asked"] = ""
-        self.move(record, Verb.WONDER, due=at, fields=fields, event=event)
+        if at_ms is None:
+            self.move(record, Verb.WONDER, due_in=in_ms, fields=fields, fields_in={"next": in_ms}, event=event)
+        else:
+            self.move(record, Verb.WONDER, due=at_ms, fields=fields | {"next": at_ms}, event=event)
 
     def hold(self, record: Record, reason: str) -> None:
-        at = policy.tomorrow_ms(self._clock.now_ms())
-        self.move(record, Verb.HOLD, due=at, fields={"reason": reason, "next": at, "rings": 0}, unset=("asked",))
+        self.move(record, Verb.HOLD, fields={"reason": reason, "rings": 0}, unset=("asked",), **_TOMORROW)
 
     def tomorrow(self, record: Record) -> None:
         """Nothing to be learnt today."""
-        at = policy.tomorrow_ms(self._clock.now_ms())
-        self.move(record, Verb.RING, due=at, fields={"next": at, "rings": 0, "asked": ""}, quiet=True)
+        self.move(record, Verb.RING, fields={"rings": 0, "asked": ""}, quiet=True, **_TOMORROW)
 
     def drop(self, record: Record, why: str) -> None:
         """What a person asked for can't be done; the reason stands in the event."""
-        at = policy.tomorrow_ms(self._clock.now_ms())
         event = {"said": why, "refused": record.asked}
-        self.move(record, Verb.DROP, due=at, fields={"next": at, "rings": 0}, unset=("asked",), event=event)
+        self.move(record, Verb.DROP, fields={"rings": 0}, unset=("asked",), event=event, **_TOMORROW)
 
     def revive(self, record: Record) -> None:
         fields = {"attempts": 0, "rings": 0, "next": 0, "reason": "requeued", "message": ""}
-        self.move(record, Verb.REVIVE, due=self._clock.now_ms(), fields=fields, unset=("asked",))
+        self.move(record, Verb.REVIVE, due_in=0, fields=fields, unset=("asked",))
 
     def stop_insisting(self) -> None:
         """The process is to end: what can't be recorded now is left to the lease."""

@@ -143,14 +143,15 @@ class Steps:
             case Unburn.OTHER:
                 pass  # somebody else is at it, under a later epoch
 
-    def take_back(self, record: Record) -> bool:
+    def take_back(self, record: Record, *, after: int | None = None) -> bool:
         """Is the card still there under this epoch? Then nothing was sent, and it is queued again.
 
         Not where the bank has proved that it paid: whatever the vault says, that speaks against sending.
+        `after`: a caller whose claim it is not waits for the end of its lease (ms), by the ledger's time.
         """
         if record.is_paid_by_notification or not self._custody.is_untouched(record):
             return False
-        self._tries.again(record, Verb.REQUEUE, "worker_lost")
+        self._tries.again(record, Verb.REQUEUE, "worker_lost", after=after)
         return True
 
 

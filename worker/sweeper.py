@@ -8,7 +8,6 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.clock import Clock
 from ledger.doorbell import Doorbell, bell_of
 from ledger.errors import TransfersError, VaultUnavailable
 from ledger.ledger import Ledger
@@ -41,43 +40,37 @@ class _Round:
     room: dict[str, int]
     moves: list[tuple[Record, Verb, dict[str, Any]]]
     bells: list[Record]
+    now_ms: int  #: by the ledger, when it said who is due
     is_vault_away: bool = False
 
 
 class Sweeper:
-    def __init__(self, ledger: Ledger, journey: Journey, doorbell: Doorbell, clock: Clock, threads: int) -> None:
+    def __init__(self, ledger: Ledger, journey: Journey, doorbell: Doorbell, threads: int) -> None:
         self._ledger = ledger
         self._journey = journey
         self._doorbell = doorbell
-        self._clock = clock
         self._most = threads * _QUEUED_PER_THREAD
         self._next_look: dict[str, int] = {}
 
     def run_once(self) -> int:
         """One bounded batch. Returns how many were looked at: a full batch means that there may be more."""
+        due = self._journey.gate.look(BATCH)
         if not self._journey.gate.is_fit:
             return 0  # not by this clock, and not on these servers
-        records = self._ledger.due(BATCH)
-        this = _Round({}, [], [])
-        for record in records:
-            if self._is_for_sweeping(record):
+        this = _Round({}, [], [], due.now_ms)
+        for record in due.records:
+            if _is_for_sweeping(record, due.now_ms):
                 self._sweep(record, this)
             elif record.state in _AT_WORK:
                 continue  # claimed since it was found due: its lease stands, and `due` knows
             elif record.state is State.DEAD and not record.asked:
-                self._look_again(record, this, policy.tomorrow_ms(self._clock.now_ms()))
+                self._look_again(record, this, policy.TOMORROW_MS)
             else:
                 self._ring(record, this)
         moved = self._ledger.move_many(this.moves, actor="sweeper") if this.moves else []
         made = {record.key for (record, _, _), reply in zip(this.moves, moved, strict=True) if reply}
         self._doorbell.ring_all(record for record in this.bells if record.key in made)
-        return len(records)
-
-    def _is_for_sweeping(self, record: Record) -> bool:
-        """A lease that ran out, or a deadline that passed."""
-        is_late = record.state is State.QUEUED and self._clock.now_ms() >= record.expires
-        is_lost = record.state in _AT_WORK and self._clock.now_ms() >= record.lease
-        return is_late or is_lost
+        return len(due.records)
 
     def _sweep(self, record: Record, this: _Round) -> None:
         try:
@@ -88,26 +81,36 @@ class Sweeper:
             this.is_vault_away = True  # the others of this round need not wait for it too
         except TransfersError as error:
             _LOG.warning("sweeper.later", extra={"key": record.key, "why": type(error).__name__})
-        self._look_again(record, this, self._clock.now_ms() + policy.FIRST_RING_S * 1000)
+        self._look_again(record, this, policy.FIRST_RING_S * 1000)
 
     def _ring(self, record: Record, this: _Round) -> None:
         bell = bell_of(record)
         if bell is None:
             return
-        now_ms = self._clock.now_ms()
         if bell.queue not in this.room:
             this.room[bell.queue] = self._most - self._doorbell.waiting(bell.queue)
         if this.room[bell.queue] <= 0:
-            at = max(self._next_look.get(bell.queue, 0), now_ms + _ROOM_MS) + _APART_MS
-            self._next_look[bell.queue] = at
-            self._look_again(record, this, min(at, record.expires) if record.state is State.QUEUED else at)
+            at_ms = max(self._next_look.get(bell.queue, 0), this.now_ms + _ROOM_MS) + _APART_MS
+            self._next_look[bell.queue] = at_ms
+            self._look_again(record, this, at_ms - this.now_ms, no_later=_deadline(record))
             return
         this.room[bell.queue] -= 1
-        at = policy.next_ring_ms(record.rings, now_ms)
-        if record.state is State.QUEUED:
-            at = min(at, record.expires)
-        this.moves.append((record, Verb.RING, {"due": at, "add": ("rings",), "quiet": True}))
+        in_ms, deadline = policy.next_ring_ms(record.rings), _deadline(record)
+        this.moves.append(
+            (record, Verb.RING, {"due_in": in_ms, "no_later": deadline, "add": ("rings",), "quiet": True})
+        )
         this.bells.append(record)
 
-    def _look_again(self, record: Record, this: _Round, at_ms: int) -> None:
-        this.moves.append((record, Verb.RING, {"due": at_ms, "quiet": True}))
+    def _look_again(self, record: Record, this: _Round, in_ms: int, *, no_later: int | None = None) -> None:
+        this.moves.append((record, Verb.RING, {"due_in": in_ms, "no_later": no_later, "quiet": True}))
+
+
+def _is_for_sweeping(record: Record, now_ms: int) -> bool:
+    """A lease that ran out, or a deadline that passed."""
+    is_late = record.state is State.QUEUED and now_ms >= record.expires
+    is_lost = record.state in _AT_WORK and now_ms >= record.lease
+    return is_late or is_lost
+
+
+def _deadline(record: Record) -> int | None:
+    return record.expires if record.state is State.QUEUED else None

@@ -36,32 +36,40 @@ class Tries:
         self._chance = chance
 
     def again(
-        self, record: Record, verb: Verb, reason: str, retry_after_s: float | None = None, *, nonce: str = ""
+        self,
+        record: Record,
+        verb: Verb,
+        reason: str,
+        retry_after_s: float | None = None,
+        *,
+        nonce: str = "",
+        after: int | None = None,
     ) -> None:
         """One more try is over without a byte sent. `verb` is how the transfer comes back to its queue.
 
-        `nonce`: of the claim, where its own worker says so. A sweeper says so of the record as it has read it.
+        `nonce`: of the claim, where its own worker says so. A sweeper says so of the record as it has read it, and
+        `after`: it waits for the end of the claim's lease (ms), by the ledger's time.
         """
-        now_ms, attempts = self._clock.now_ms(), record.attempts + 1
+        attempts = record.attempts + 1
         deadline_ms = record.expires if record.phase is Phase.SEND else record.parked_until + self._park_ms
         decision = policy.next_try(
             self._rule,
             attempts=attempts,
-            now_ms=now_ms,
-            deadline_ms=max(deadline_ms, now_ms),
             retry_after_s=retry_after_s,
             chance=self._chance,
         )
         is_proof_of_sweeper = not nonce and verb is not Verb.DEFER
-        is_over = record.phase is Phase.CONFIRM and now_ms >= deadline_ms
+        is_over = record.phase is Phase.CONFIRM and self._clock.now_ms() >= deadline_ms
         fields: dict[str, str | int] = {"attempts": attempts, "evidence": Evidence.NOT_SENT}
         if isinstance(decision, policy.Retry) and not is_over:
-            fields |= {"next": decision.at_ms, "rings": 0, "reason": reason}
             self._scribe.move(
                 record,
                 verb,
-                due=decision.at_ms,
-                fields=fields,
+                due_in=decision.in_ms,
+                no_later=deadline_ms,
+                after=after,
+                fields=fields | {"rings": 0, "reason": reason},
+                fields_in={"next": decision.in_ms},
                 unset=("asks", "reads", "read"),
                 claim=nonce,
                 as_seen=is_proof_of_sweeper,
@@ -74,24 +82,23 @@ class Tries:
             self._give_up(record, fields | {"message": reason})
         else:
             fields |= {"message": reason}
-            self._scribe.die(record, "attempts_used_up", fields=fields, nonce=nonce, as_seen=is_proof_of_sweeper)
+            self._scribe.die(
+                record, "attempts_used_up", fields=fields, nonce=nonce, as_seen=is_proof_of_sweeper, after=after
+            )
 
     def hand_on(self, record: Record) -> bool:
         """Leave it to another worker, which may hold what this one lacks. No try is over by it, so it burns none.
 
         An inquiry is left to others for some time only: after that it is one that the bank did not answer.
         """
-        now_ms = self._clock.now_ms()
-        at = policy.hand_on_ms(record.rings, now_ms)
-        if record.state is State.QUEUED:
-            at = min(at, record.expires)
-        elif record.state is State.RESUMED:
-            if now_ms >= record.parked_until + self._park_ms:
-                self._scribe.doubt(record, "terminal_unknown", evidence=Evidence.NOT_SENT)
-                return True
-        elif record.rings >= policy.HAND_ON_RINGS:
+        no_later = record.expires if record.state is State.QUEUED else None
+        if record.state is State.RESUMED and self._clock.now_ms() >= record.parked_until + self._park_ms:
+            self._scribe.doubt(record, "terminal_unknown", evidence=Evidence.NOT_SENT)
+            return True
+        if record.state not in {State.QUEUED, State.RESUMED} and record.rings >= policy.HAND_ON_RINGS:
             return False
-        self._scribe.move(record, Verb.RING, due=at, add=("rings",), quiet=True)
+        in_ms = policy.hand_on_ms(record.rings)
+        self._scribe.move(record, Verb.RING, due_in=in_ms, no_later=no_later, add=("rings",), quiet=True)
         return True
 
     def _give_up(self, record: Record, fields: dict[str, str | int]) -> None:

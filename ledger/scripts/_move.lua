@@ -1,19 +1,27 @@
 -- What every script that changes a transfer shares; it is put before each of them when they are loaded.
 -- The law: state, version, `due`, `open`, counters and event are written here, together, or not at all. Everything is
 -- checked before the first write, for a script that fails half-way keeps what it wrote; and the record is written first.
+-- A caller says how long something is to last; what time that is, the ledger says.
 --
 -- KEYS  1 record  2 due  3 open  4 counters  5 events  6 handle  7 challenge
 --       8 the bank's transfer id, with one or with a challenge  9 md, with a challenge
--- ARGV  1 the move, as JSON: key, verb, actor, now, moves {from: to}, and where they apply
+-- ARGV  1 the move, as JSON: key, verb, actor, moves {from: to}, and where they apply
+--         now           a test's time, in place of the server's
+--         after         the move is made from this time on (ms), and not before
+--         before        the move is made before this time (ms), and not from it on
 --         epoch, late   the record's epoch must be this one, or with `late` this one or lower
 --         phase         the record's phase must be this one
 --         version       the record's version must be this one
 --         claim         the record's last claim must have had this nonce: another claim's worker may be sending
 --         rings         it must have been rung for this often: of many sweepers, one rings
 --         unless_paid   not where the bank's proved notification says that it paid
---         due           when somebody must look again (ms); none ends the transfer
+--         due_in        in how many ms somebody must look again; without it and due the transfer ends
+--         due           when somebody must look again (ms): a time that the ledger gave
+--         no_later      due_in and what is set by set_in ends here (ms) at the latest
 --         keep_due      `due` stays as it is: the move only adds a note
 --         set, unset    fields of the record, as {name: text} and [name]
+--         set_in        fields of the record that are times, as {name: in how many ms}
+--         told          which of set_in the event repeats, as [name]
 --         add           counts of the record to raise by one, as [name]
 --         event         what else the event says, as {name: text}
 --         quiet         no event and no new version: nothing happened to the transfer
@@ -36,8 +44,6 @@ local function are_counts(values, digits)
   end
   return true
 end
-
-local function exactly(number) return string.format('%.0f', number) end
 
 -- What keeps the script from writing all of it: a key of another type, or a number that can't be raised.
 local function broken(counters)
@@ -75,12 +81,22 @@ local function broken_by(m, r)
   return broken(counters)
 end
 
+-- What was given as a duration becomes a time here, by the ledger's own clock.
+local function begin(m)
+  local now = now_ms(m.now)
+  local function at(ms) return number(m.no_later and math.min(now + ms, m.no_later) or now + ms) end
+  m.now = number(now)
+  if m.due_in then m.due = at(m.due_in) end
+  for name, ms in pairs(m.set_in) do m.set[name] = at(ms) end
+  for _, name in ipairs(m.told) do m.event[name] = m.set[name] end
+end
+
 local function check(m, r)
   if not r.state then return {'UNKNOWN'} end
   if r.key ~= m.key then return {'UNKNOWN'} end
   local unsound = broken_by(m, r)
   if unsound then return unsound end
-  local refused = {'REFUSED', r.state, r.epoch, r.version}
+  local refused = {'REFUSED', r.state, r.epoch, r.version, m.now}
   if not m.moves[r.state] then return refused end
   if m.epoch then
     local given, kept = tonumber(m.epoch), tonumber(r.epoch)
@@ -94,6 +110,8 @@ local function check(m, r)
   if m.version and m.version ~= r.version then return refused end
   if m.claim and m.claim ~= r.claim_nonce then return refused end
   if m.rings and m.rings ~= (r.rings or '0') then return refused end
+  if m.after and tonumber(m.now) < m.after then return refused end
+  if m.before and tonumber(m.now) >= m.before then return refused end
   if m.unless_paid and string.match(r.notified or '', ':0$') then return {'NOTED', r.state, r.epoch, r.version} end
   if m.set.bank_id then
     local owner = redis.call('GET', KEYS[8])
@@ -141,7 +159,7 @@ local function write(m, r)
   redis.call('HSET', KEYS[1], unpack(fields))
   if m.unset and #m.unset > 0 then redis.call('HDEL', KEYS[1], unpack(m.unset)) end
   for _, name in ipairs(m.add or {}) do redis.call('HINCRBY', KEYS[1], name, 1) end
-  if not m.quiet then version = exactly(redis.call('HINCRBY', KEYS[1], 'version', 1)) end
+  if not m.quiet then version = number(redis.call('HINCRBY', KEYS[1], 'version', 1)) end
   if m.due then
     redis.call('ZADD', KEYS[2], m.due, m.key)
   elseif not m.keep_due then
@@ -168,5 +186,5 @@ local function write(m, r)
   end
   if not m.quiet then tell(m, r, from, to, version, epoch) end
   local sequence = redis.call('HINCRBY', KEYS[4], 'sequence', 1)
-  return {'OK', to, epoch, version, exactly(sequence)}
+  return {'OK', to, epoch, version, number(sequence), m.now}
 end

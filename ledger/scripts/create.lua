@@ -1,15 +1,18 @@
 -- create: a new transfer, `queued`, with an invoice id whose last six digits nobody has had before in its space.
 --
 -- KEYS     as in _move.lua, and  8 reference  9 suffixes  10 lanes
--- ARGV     1 the record, as JSON: {name: text}, without state, version and since  2 now (ms)  3 due (ms)  4 actor
+-- ARGV     1 the record, as JSON: {name: text}, without state, version and times  2 a test's time (ms), or nothing
+--          3 in how many ms somebody must look at it  4 actor
 --          5 suffix  6 `given`: the producer brought the invoice id; or `made`
---          7 the queue's limit, or 0  8 the deadline (ms)
--- Replies  OK queued epoch version sequence | REPLAYED key | TAKEN invoice's key | TRY suffix | EXHAUSTED
+--          7 the queue's limit, or 0  8 in how many ms its deadline is
+-- Replies  OK queued epoch version sequence now | REPLAYED key | TAKEN invoice's key | TRY suffix | EXHAUSTED
 --          | FULL queued | STOPPED until | BROKEN part
 -- A record that stands is never overwritten, even where the bitmap is lost: its suffix is marked as used again.
 
 local r = cjson.decode(ARGV[1])
-local now, due, actor, suffix = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local actor, suffix, begun = ARGV[4], tonumber(ARGV[5]), now_ms(ARGV[2])
+local expires = begun + tonumber(ARGV[8])
+local now, due = number(begun), number(math.min(begun + tonumber(ARGV[3]), expires))
 
 local known = redis.call('GET', KEYS[8])
 if known then return {'REPLAYED', known} end
@@ -17,14 +20,14 @@ if known then return {'REPLAYED', known} end
 for _, field in ipairs({'send:*', 'send:' .. r.terminal}) do
   local stop = redis.call('HGET', KEYS[10], field)
   local till = stop and tonumber(string.match(stop, '^%d+'))
-  if till and till > tonumber(ARGV[8]) then return {'STOPPED', string.format('%.0f', till)} end
+  if till and till > expires then return {'STOPPED', number(till)} end
 end
-local number, sum = counters_of('queued', r.currency)
-local unsound = broken({number, sum, 'used:' .. r.space})
+local queued, sum = counters_of('queued', r.currency)
+local unsound = broken({queued, sum, 'used:' .. r.space})
 if unsound then return unsound end
 local limit = tonumber(ARGV[7])
 if limit > 0 then
-  local waiting = tonumber(redis.call('HGET', KEYS[4], number) or '0')
+  local waiting = tonumber(redis.call('HGET', KEYS[4], queued) or '0')
   if waiting >= limit then return {'FULL', tostring(waiting)} end
 end
 
@@ -38,7 +41,7 @@ if redis.call('GETBIT', KEYS[9], suffix) == 1 or stands then
   return {'TRY', tostring(free)}
 end
 
-local fields = {'state', 'queued', 'version', '1', 'since', now}
+local fields = {'state', 'queued', 'version', '1', 'since', now, 'created', now, 'expires', number(expires)}
 for name, value in pairs(r) do
   fields[#fields + 1] = name
   fields[#fields + 1] = value
@@ -52,4 +55,4 @@ redis.call('ZADD', KEYS[2], due, r.key)
 redis.call('ZADD', KEYS[3], 0, 'queued:' .. now .. ':' .. r.key)
 count('queued', r.currency, 1, r.amount)
 tell({key = r.key, verb = 'create', actor = actor, now = now}, r, '', 'queued', '1', r.epoch)
-return {'OK', 'queued', r.epoch, '1', exactly(redis.call('HINCRBY', KEYS[4], 'sequence', 1))}
+return {'OK', 'queued', r.epoch, '1', number(redis.call('HINCRBY', KEYS[4], 'sequence', 1)), now}

@@ -2,9 +2,10 @@
 --
 -- KEYS     as in _move.lua
 -- ARGV     as in _move.lua
--- Replies  OK state epoch version sequence | REFUSED state epoch version | UNKNOWN
+-- Replies  OK state epoch version sequence now | REFUSED state epoch version now | UNKNOWN
 --          | NOTED state epoch version | FOREIGN state epoch key | BROKEN part
 
 local m = cjson.decode(ARGV[1])
+begin(m)
 local r = read()
 return check(m, r) or write(m, r)

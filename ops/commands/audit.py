@@ -18,7 +18,7 @@ def audit(*, as_json: AsJson = False) -> None:
     """Compare them both ways and print what is off. It reads every record; it changes nothing."""
     desk = Desk.open()
     vault = connect(desk.settings.vault_url.reveal()) if desk.settings.vault_url else None
-    found = Audit(desk.ledger, connect(desk.settings.queue_url, text=False), vault, desk.clock).run()
+    found = Audit(desk.ledger, connect(desk.settings.queue_url, text=False), vault).run()
     if as_json:
         screen.say_json([asdict(oddity) for oddity in found])
     elif found:

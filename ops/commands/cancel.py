@@ -6,7 +6,7 @@ vault is closed here, as whoever ends what was never sent has to: else a worker 
 
 import typer
 
-from ledger.record import Record, remembered
+from ledger.record import AT_ONCE, REMEMBERED, Record
 from ledger.replies import Refused
 from ledger.sealing import Purpose
 from ledger.servers import connect
@@ -63,6 +63,7 @@ def _take_back(desk: Desk, record: Record, why: str) -> None:
 
 def _remember(desk: Desk, record: Record, event: dict[str, str]) -> None:
     """The card was taken out after all: it may have been sent, and the bank has to be asked."""
-    now_ms = desk.clock.now_ms()
-    desk.ledger.move(record, Verb.REMEMBER, actor=desk.actor, due=now_ms, fields=remembered(now_ms), event=event)
+    desk.ledger.move(
+        record, Verb.REMEMBER, actor=desk.actor, due_in=0, fields=REMEMBERED, fields_in=AT_ONCE, event=event
+    )
     raise Refusal(f"{record.key}: too late, its card was taken out already; the bank is asked what became of it")

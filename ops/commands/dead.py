@@ -25,7 +25,7 @@ def list_(*, limit: Limit = 50, as_json: AsJson = False) -> None:
     if as_json:
         screen.say_json([Transfer.of(record).to_json() for record in records] + screen.unreadable_json(unreadable))
         return
-    screen.say(table(records, desk.clock.now_ms()))
+    screen.say(table(records, desk.ledger.now_ms()))
     screen.say_unreadable(unreadable)
     if not records:
         screen.say("Nobody is dead.")

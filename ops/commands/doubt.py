@@ -25,7 +25,7 @@ def doubt(*, limit: Limit = 50, as_json: AsJson = False) -> None:
         transfers = [as_dict(record, []) for record in records] + screen.unreadable_json(unreadable)
         screen.say_json({"transfers": transfers, "total": [line.to_json() for line in total]})
         return
-    now_ms = desk.clock.now_ms()
+    now_ms = desk.ledger.now_ms()
     rows = [
         (
             record.key,

@@ -23,7 +23,7 @@ def parked(*, limit: Limit = 50, as_json: AsJson = False) -> None:
         transfers = [Transfer.of(record).to_json() for record in records] + screen.unreadable_json(unreadable)
         screen.say_json({"transfers": transfers, "total": [line.to_json() for line in total]})
         return
-    now_ms = desk.clock.now_ms()
+    now_ms = desk.ledger.now_ms()
     rows = [
         (
             record.key,

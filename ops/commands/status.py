@@ -28,7 +28,7 @@ def status(name: Name, *, as_json: AsJson = False) -> None:
     if as_json:
         screen.say_json(as_dict(record, events))
         return
-    page(record, events, desk.clock.now_ms())
+    page(record, events, desk.ledger.now_ms())
 
 
 def as_dict(record: Record, events: list[Event]) -> dict[str, Any]:

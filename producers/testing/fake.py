@@ -23,6 +23,7 @@ from producers.transfers import Transfers
 
 _NOWHERE = Secret("redis://127.0.0.1:1/0")
 _PARK_MS = 900_000
+_SOON_MS = 5_000
 
 
 class FakeTransfers(Transfers):
@@ -78,14 +79,20 @@ class FakeTransfers(Transfers):
 
     def park(self, name: str) -> Challenge:
         """The bank wants 3-D Secure."""
-        record, until = self._sent(name), self._time.now_ms() + _PARK_MS
+        record = self._sent(name)
         asked = KeptChallenge(
             pa_req=base64.b64encode(secrets.token_bytes(60)).decode(),
             md=f"{secrets.randbelow(9 * 10**8) + 10**8}-{secrets.token_hex(8).upper()}",
             action="https://acs.example/pareq",
         )
-        fields = {"parked_until": until, "next": until, "bank_id": secrets.token_hex(8)}
-        self._move(record, Verb.PARK, due=until, fields=fields, challenge=asked)
+        self._move(
+            record,
+            Verb.PARK,
+            due_in=_PARK_MS,
+            fields={"bank_id": secrets.token_hex(8)},
+            fields_in={"parked_until": _PARK_MS, "next": _PARK_MS},
+            challenge=asked,
+        )
         challenge = self.challenge(record.handle)
         if challenge is None:
             raise AssertionError("a parked transfer has a challenge")
@@ -93,7 +100,7 @@ class FakeTransfers(Transfers):
 
     def doubt(self, name: str) -> Transfer:
         """It was sent, and no answer can be believed."""
-        return self._move(self._sent(name), Verb.DOUBT, due=self._soon(), fields={"reason": "timeout"})
+        return self._move(self._sent(name), Verb.DOUBT, due_in=_SOON_MS, fields={"reason": "timeout"})
 
     # A worker, an operator, time.
 
@@ -101,11 +108,11 @@ class FakeTransfers(Transfers):
         """In doubt, and the bank's answers do not settle it."""
         if self._named(name).state is not State.IN_DOUBT:
             self.doubt(name)
-        return self._move(self._named(name), Verb.HOLD, due=self._soon(), fields={"reason": "bank_says_not_found"})
+        return self._move(self._named(name), Verb.HOLD, due_in=_SOON_MS, fields={"reason": "bank_says_not_found"})
 
     def die(self, name: str) -> Transfer:
         """Its tries are used up, and it is proved not sent."""
-        return self._move(self._sent(name), Verb.DIE, due=self._soon(), fields={"reason": "attempts_used_up"})
+        return self._move(self._sent(name), Verb.DIE, due_in=_SOON_MS, fields={"reason": "attempts_used_up"})
 
     def expire(self, name: str) -> Transfer:
         return self._end(name, Verb.EXPIRE, reason="deadline")
@@ -138,7 +145,7 @@ class FakeTransfers(Transfers):
         """The record, once a worker has sent it."""
         record = self._named(name)
         if record.state in {State.QUEUED, State.RESUMED}:
-            self._move(record, Verb.CLAIM, due=self._soon())
+            self._move(record, Verb.CLAIM, due_in=_SOON_MS)
         return self._named(name)
 
     def _end(self, name: str, verb: Verb, **fields: str) -> Transfer:
@@ -149,9 +156,6 @@ class FakeTransfers(Transfers):
         if isinstance(moved, Refused):
             raise AssertionError(f"{verb}: that can't happen to a transfer that is {moved.state}")  # noqa: TRY004 - the test's mistake
         return self.get(record.key)
-
-    def _soon(self) -> int:
-        return self._time.now_ms() + 5_000
 
 
 class _Silent(Doorbell):

@@ -64,11 +64,12 @@ class Shelf(Scripts):
     # The ledger's scripts.
 
     def _create(self, keys: list[str], args: list[str]) -> list[str]:
-        fields, now, _, actor, suffix, origin, limit, expires = json.loads(args[0]), *args[1:]
+        fields, _, _, actor, suffix, origin, limit, lasts = json.loads(args[0]), *args[1:]
+        now, expires = self._clock.now_ms(), self._clock.now_ms() + int(lasts)
         if known := self.get(keys[7]):
             return ["REPLAYED", known]
         until = self.stops.get(fields["terminal"])
-        if until is not None and (until == 0 or until > int(expires)):
+        if until is not None and (until == 0 or until > expires):
             return ["STOPPED", str(until)]
         queued = sum(record["state"] == "queued" for record in self.hashes.values())
         if 0 < int(limit) <= queued:
@@ -78,9 +79,10 @@ class Shelf(Scripts):
             taken = self.suffixes[place]
             return ["TAKEN", taken] if origin == "given" else ["TRY", str((int(suffix) + 1) % invoice.SUFFIXES)]
         self.suffixes[place] = self.texts[keys[7]] = self.texts[keys[5]] = fields["key"]
-        self.hashes[keys[0]] = record = {"state": "queued", "version": "1", "since": now} | fields
-        self._tell(record, {"verb": "create", "actor": actor, "now": now}, "")
-        return ["OK", "queued", record["epoch"], "1", str(len(self.events))]
+        times = {"since": str(now), "created": str(now), "expires": str(expires)}
+        self.hashes[keys[0]] = record = {"state": "queued", "version": "1"} | times | fields
+        self._tell(record, {"verb": "create", "actor": actor}, "")
+        return ["OK", "queued", record["epoch"], "1", str(len(self.events)), str(now)]
 
     def _move(self, keys: list[str], args: list[str]) -> list[str]:
         move = json.loads(args[0])
@@ -90,8 +92,9 @@ class Shelf(Scripts):
         given, kept = int(move.get("epoch", record["epoch"])), int(record["epoch"])
         is_its_own = given >= kept if move.get("late") else given == kept
         is_as_seen = all(move.get(name, record[name]) == record[name] for name in ("phase", "version"))
+        now = self._clock.now_ms()
         if record["state"] not in move["moves"] or not is_its_own or not is_as_seen:
-            return ["REFUSED", record["state"], record["epoch"], record["version"]]
+            return ["REFUSED", record["state"], record["epoch"], record["version"], str(now)]
         if "unless_paid" in move and record.get("notified", "").endswith(":0"):
             return ["NOTED", record["state"], record["epoch"], record["version"]]
         if "bank_id" in move["set"]:
@@ -99,29 +102,31 @@ class Shelf(Scripts):
             if owner != record["key"]:
                 return ["FOREIGN", record["state"], record["epoch"], owner]
         before = record["state"]
-        record |= {"state": move["moves"][before]} | move["set"]
+        times = {name: str(min(now + ms, move.get("no_later", now + ms))) for name, ms in move["set_in"].items()}
+        record |= {"state": move["moves"][before]} | move["set"] | times
+        move["event"] |= {name: times[name] for name in move["told"]}
         for name in move["unset"]:
             record.pop(name, None)
-        if "due" not in move and "keep_due" not in move:
-            self.expiries[keys[5]] = int(move["now"]) + _DAY_MS
+        if not {"due", "due_in", "keep_due"} & move.keys():
+            self.expiries[keys[5]] = now + _DAY_MS
             self.texts.pop(keys[6], None)
         if "challenge" in move:
             self.texts[keys[6]], self.texts[keys[8]] = move["challenge"], record["key"]
         if not move.get("quiet"):
             record["version"] = str(int(record["version"]) + 1)
             self._tell(record, move, before)
-        return ["OK", record["state"], record["epoch"], record["version"], str(len(self.events))]
+        return ["OK", record["state"], record["epoch"], record["version"], str(len(self.events)), str(now)]
 
     def _tell(self, record: dict[str, str], move: dict[str, Any], before: str) -> None:
         said = {name: record[name] for name in ("key", "reference", "state", "version", "epoch", "amount", "currency")}
-        told = {"verb": move["verb"], "from": before, "actor": move["actor"], "at": move["now"]}
+        told = {"verb": move["verb"], "from": before, "actor": move["actor"], "at": str(self._clock.now_ms())}
         self.events.append(Event(f"{len(self.events) + 1}-0", said | told | move.get("event", {})))
 
 
 class MemoryLedger(Ledger):
     def __init__(self, shelf: Shelf, clock: Clock) -> None:
         self.client = cast("redis.Redis", shelf)
-        self._clock, self._scripts, self.seen, self.behind = clock, shelf, 0, 0
+        self.test_clock, self._scripts, self.seen, self.behind = clock, shelf, 0, 0
 
 
 class MemoryVault(Vault):

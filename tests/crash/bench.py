@@ -35,7 +35,7 @@ class Bench:
 
     @cached_property
     def ledger(self) -> Ledger:
-        return Ledger(self.platform.ledger_client, self.clock)
+        return Ledger(self.platform.ledger_client)
 
     @cached_property
     def vault(self) -> Vault:
@@ -81,7 +81,7 @@ class Bench:
                 self.record(name),
                 Verb.ASK,
                 actor="test",
-                due=self.clock.now_ms(),
+                due_in=0,
                 fields={"asked": what, "rings": 0},
             )
         self.ring_for(names)

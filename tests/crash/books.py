@@ -4,7 +4,6 @@ from typing import Any
 
 import redis
 
-from ledger.clock import SystemClock
 from ledger.ledger import Ledger
 from ledger.record import Record
 from ledger.states import State
@@ -15,7 +14,7 @@ BUSY = (State.QUEUED, State.SENDING, State.RESUMED, State.CONFIRMING, State.IN_D
 
 def busy(ledger_client: redis.Redis) -> int:
     """How many are under way."""
-    counters = Ledger(ledger_client, SystemClock()).counters()
+    counters = Ledger(ledger_client).counters()
     return sum(counters.get(f"n:{state}:KZT", 0) for state in BUSY)
 
 

@@ -66,7 +66,8 @@ def _late(bench: Bench, way: Way) -> None:
             urgency="now",
             order="{}",
             prints="",
-            expires=now_ms,
+            lasts_ms=0,
+            day_ms=now_ms,
             sender_card="",
             receiver_card="",
         )
@@ -102,8 +103,8 @@ def _dead(bench: Bench, way: Way) -> _Said:
     """Nobody got a token for them, so nothing was sent; whoever requeues them wants them paid."""
     names = _enqueued(bench, way)
     for name in names:
-        due, fields = bench.clock.now_ms() + _LONG_MS, {"reason": "token_refused", "rings": 0}
-        bench.ledger.move(bench.record(name), Verb.GIVE_UP, actor="test", due=due, fields=fields)
+        fields = {"reason": "token_refused", "rings": 0}
+        bench.ledger.move(bench.record(name), Verb.GIVE_UP, actor="test", due_in=_LONG_MS, fields=fields)
     bench.want(names, State.PAID, State.HELD)  # held, where the next kill is between its card and the wire
     return {"keys": names}
 

@@ -74,7 +74,7 @@ def test_who_is_killed_at_any_point_pays_nobody_twice_and_loses_nobody(
     assert differences(found, platform.books()) == []
     assert all(reason for state, reason in found.values() if state in {State.HELD, State.DEAD})
     assert [(key, found[key]) for key, states in bench.wanted.items() if found[key][0] not in states] == []
-    assert Audit(bench.ledger, bench.queue, None, bench.clock).run() == []
+    assert Audit(bench.ledger, bench.queue, None).run() == []
     assert min(stood.values()) >= KILLS
     bench.transfers.close()
 

@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ledger.clock import SystemClock
 from ledger.ledger import Ledger
 from ledger.states import UNFINISHED, State
 from producers import PanCard, Receipt, Receiver, SavedCard, TransferIntent, Transfers, Verdict
@@ -55,7 +54,7 @@ def test_a_thousand_transfers_are_final_and_equal_to_the_books(
     ends = [transfers.wait(receipt.key, timeout=120) for receipt in receipts]
 
     totals = platform.books()["totals"]
-    ledger = Ledger(platform.ledger_client, SystemClock())
+    ledger = Ledger(platform.ledger_client)
     counters = ledger.counters()
     assert len(receipts) == COUNT
     assert verdicts == [Verdict.ACCEPTED] * (COUNT // 5)

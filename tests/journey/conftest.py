@@ -22,7 +22,7 @@ from ledger.servers import connect
 from ledger.states import State, Verb
 from ledger.vault import Vault
 from sandbox import PUBLIC_TEST, Options, RunningSandbox, running
-from tests.conftest import FakeClock
+from tests.conftest import FakeClock, MachineClock
 from worker.bank import Addresses, Bank, BankConfig, Terminal
 from worker.build import Rules, build
 from worker.doubt import DoubtRule
@@ -59,6 +59,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.sealer = Sealer(self.keys.public)
+        self.machine = MachineClock(self.clock)  #: what time it is by the worker's own machine
         self.build()
 
     def build(self) -> None:
@@ -74,7 +75,7 @@ class Stage:
             broker=self.broker,
             terminals={"main": Terminal("main", PUBLIC_TEST.terminals[0], "test", Secret(PUBLIC_TEST.client_secret))},
             rules=self.rules,
-            clock=self.clock,
+            clock=self.machine,
             actor="worker",
             chance=lambda: 0.5,
         )
@@ -107,7 +108,8 @@ class Stage:
             urgency="now",
             order=json.dumps(order),
             prints="",
-            expires=self.clock.now_ms() + 900_000,
+            lasts_ms=900_000,
+            day_ms=self.clock.now_ms(),
             sender_card="",
             receiver_card="552204******6736",
         )
@@ -158,7 +160,7 @@ class Stage:
     def settle_down(self, rounds: int = 5) -> None:
         """Sweep, and run what was rung for, until nothing is due."""
         for _ in range(rounds):
-            due = self.ledger.due(1000)
+            due = self.ledger.due(1000).records
             if not due:
                 return
             self.sweeper.run_once()

@@ -5,20 +5,24 @@ from collections.abc import Callable
 import pytest
 
 from ledger import keys
-from ledger.audit import Audit
+from ledger.audit import Audit, Oddity
 from ledger.doorbell import NAMESPACE, NOW
+from ledger.lanes import Lane
 from ledger.sealing import Purpose
 from ledger.servers import connect
 from tests.journey.conftest import Stage, queue_url
 
 
-def audit(stage: Stage) -> list[tuple[str, str]]:
+def audited(stage: Stage) -> list[Oddity]:
     queue = connect(queue_url(stage.ledger.client), text=False)
     try:
-        found = Audit(stage.ledger, queue, stage.vault.client, stage.clock).run()
+        return Audit(stage.ledger, queue, stage.vault.client).run()
     finally:
         queue.close()
-    return [(oddity.where, oddity.key) for oddity in found]
+
+
+def audit(stage: Stage) -> list[tuple[str, str]]:
+    return [(oddity.where, oddity.key) for oddity in audited(stage)]
 
 
 def test_nothing_is_off_where_nothing_is(stage: Stage) -> None:
@@ -80,6 +84,58 @@ def test_each_damage_is_seen(stage: Stage, damage: Callable[[Stage, str], None],
     damage(stage, key)
 
     assert where in {place for place, _ in audit(stage)}
+
+
+MONTH_MS = 31 * 86_400_000
+
+
+def _due_beyond_all_rules(stage: Stage, key: str) -> None:
+    stage.ledger.client.zadd(keys.DUE, {key: stage.clock.now_ms() + MONTH_MS + 1})
+
+
+def _breaker_beyond_all_rules(stage: Stage, _key: str) -> None:
+    stage.ledger.client.hset(keys.BREAKERS, "open:bank", str(stage.clock.now_ms() + 7_200_000))
+
+
+def _rate_beyond_all_rules(stage: Stage, _key: str) -> None:
+    stage.ledger.client.hset(keys.RATES, "main", str(stage.clock.now_ms() + MONTH_MS + 1))
+
+
+def _pause_beyond_all_rules(stage: Stage, _key: str) -> None:
+    until_ms = stage.clock.now_ms() + MONTH_MS + 1
+    stage.lanes.pause(Lane.SEND, "main", actor="worker", reason="a test", until_ms=until_ms)
+
+
+@pytest.mark.parametrize(
+    ("damage", "where", "name", "when"),
+    [
+        (_due_beyond_all_rules, "due, clock", "", "queued, due in 31.0 days"),
+        (_breaker_beyond_all_rules, "breakers, clock", "open:bank", "until in 7200 s"),
+        (_rate_beyond_all_rules, "rates, clock", "main", "until in 31.0 days"),
+        (_pause_beyond_all_rules, "lanes, clock", "send:main", "until in 31.0 days"),
+    ],
+)
+def test_a_time_that_no_rule_gives_is_named(
+    stage: Stage, damage: Callable[[Stage, str], None], where: str, name: str, when: str
+) -> None:
+    """It is what a clock that was wrong has left behind."""
+    key = stage.new()
+
+    damage(stage, key)
+
+    assert audited(stage) == [Oddity(where, name or key, f"{when}: no rule says that")]
+
+
+def test_what_rules_give_is_not_named(stage: Stage) -> None:
+    """A breaker that was opened just now, a rate that is ahead, a pause without an end, the longest deadline."""
+    key, now_ms = stage.new(), stage.clock.now_ms()
+    stage.ledger.client.zadd(keys.DUE, {key: now_ms + MONTH_MS})
+    stage.worker.breakers.open("bank", "refused")
+    stage.ledger.client.hset(keys.BREAKERS, "probes:bank", str(now_ms * 2))
+    stage.ledger.client.hset(keys.RATES, "main", str(now_ms + MONTH_MS))
+    stage.lanes.pause(Lane.SEND, "main", actor="ops", reason="a test")
+
+    assert audited(stage) == []
 
 
 def test_a_card_that_outlived_its_transfer_is_seen(stage: Stage) -> None:

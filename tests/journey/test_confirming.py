@@ -13,6 +13,7 @@ from sandbox import Rule
 from tests.journey.conftest import Stage
 from tests.journey.scenes import resumed, unreachable
 from tests.ledger.looking import empty
+from worker.gate import Cause
 from worker.policy import RetryRule
 
 
@@ -43,7 +44,7 @@ def test_a_paused_lane_holds_a_confirm_back_and_burns_no_try(stage: Stage, is_kn
 
 def test_a_worker_whose_servers_are_unfit_confirms_nothing(stage: Stage) -> None:
     key = resumed(stage)
-    stage.worker.gate.set_fit(False)
+    stage.worker.gate.set_fit(Cause.SERVERS, is_fit=False)
 
     stage.journey.confirm(key)
 

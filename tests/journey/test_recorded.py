@@ -12,6 +12,7 @@ from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, said, says, unreachable
 from tests.ledger.looking import empty
 from worker.bank import CodeClass, Declined, Evidence, Paid, StatusReport, StatusWord, TransferOutcome
+from worker.gate import Cause
 from worker.policy import RetryRule
 
 
@@ -158,7 +159,7 @@ def test_nobody_is_asked_while_asking_is_stopped(stage: Stage, why: str) -> None
         stage.lanes.pause(Lane.INQUIRE, "main", actor="ops", reason="test")
         stage.lanes.refresh()
     else:
-        stage.worker.gate.set_fit(False)
+        stage.worker.gate.set_fit(Cause.SERVERS, is_fit=False)
     stage.clock.advance(60)
 
     stage.journey.inquire(key)

@@ -104,7 +104,7 @@ def test_a_worker_that_holds_them_gets_it_however_often_the_other_was_first(
         stage.sweeper.run_once()
         other.run(key)
         stage.clock.advance(1)
-        assert [record.key for record in stage.ledger.due(10)] == [key]
+        assert [record.key for record in stage.ledger.due(10).records] == [key]
 
     stage.run(key)
     assert stage.state(key) is SITUATIONS[situation]

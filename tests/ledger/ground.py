@@ -65,7 +65,10 @@ class Ground:
         fields = {name: text for name, text in (("pares", pares), ("evidence", evidence)) if text}
         fields |= {"notified": f"{record.epoch}:0"} if verb is Verb.NOTE else {}
         more: dict[str, Any] = {"challenge": CHALLENGE} if verb is Verb.PARK else {}
-        reply = self.ledger.move(record, verb, actor="actor", due=at, quiet=quiet, fields=fields, **more)
+        seen = (
+            replace(record, expires=0) if verb is Verb.EXPIRE else record
+        )  # a deadline may be past at any moment here
+        reply = self.ledger.move(seen, verb, actor="actor", due=at, quiet=quiet, fields=fields, **more)
         return self._compare(record, verb, reply, at, quiet=quiet)
 
     def _compare(self, record: Record, verb: Verb, reply: object, at: int | None, *, quiet: bool = False) -> bool:

@@ -8,9 +8,11 @@ from ledger.ledger import Ledger
 from ledger.record import Challenge, Record
 from ledger.replies import Created, Moved
 from ledger.states import MOVES, Phase, State, Verb
+from tests.conftest import FakeClock
 
 NOW = 1_795_500_000_000  #: where the tests' clock begins
 HOUR_MS = 3_600_000
+LASTS_MS = 900_000
 HOST = "bank.example"
 #: Of a claim that no test looks at.
 NONCE = "0123456789abcdef"
@@ -49,7 +51,8 @@ def draft(reference: str = "payout-1", **more: Any) -> Draft:
         urgency="now",
         order="{}",
         prints="1.a.b",
-        expires=NOW + 15 * 60_000,
+        lasts_ms=LASTS_MS,
+        day_ms=NOW,
         sender_card="440563******5096",
         receiver_card="552204******6736",
     )
@@ -78,7 +81,17 @@ def details(verb: Verb, now_ms: int) -> dict[str, Any]:
 def make(ledger: Ledger, record: Record, verb: Verb, now_ms: int = NOW) -> Any:
     if verb is Verb.CLAIM:
         return claim(ledger, record)
+    if verb is Verb.EXPIRE:
+        reach(ledger, record.expires)
     return ledger.move(record, verb, actor="worker", **details(verb, now_ms))
+
+
+def reach(ledger: Ledger, at_ms: int) -> None:
+    """Time passes until then."""
+    left_ms = at_ms - ledger.now_ms()
+    if left_ms > 0:
+        assert isinstance(ledger.test_clock, FakeClock), "nobody waits for the true time"
+        ledger.test_clock.advance(left_ms / 1000)
 
 
 def into(ledger: Ledger, place: Place, reference: str = "payout-1", **more: Any) -> Record:

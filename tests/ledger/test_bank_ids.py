@@ -44,7 +44,7 @@ def test_anothers_id_settles_nothing_and_changes_nothing(
 
     reply = bring(ledger, second, verb)
 
-    assert reply == Foreign(place[0], second.epoch, first.key)
+    assert reply == Foreign(place[0], second.epoch, key=first.key)
     assert isinstance(reply, Refused)
     assert not reply
     assert snapshot(ledger_client) == was

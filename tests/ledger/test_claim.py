@@ -98,7 +98,7 @@ def test_a_confirm_goes_while_sending_is_paused(ledger: Ledger, ledger_client: r
 
 
 def test_an_open_breaker_lets_it_wait(ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock) -> None:
-    breakers = Breakers(ledger_client, clock, Events(ledger_client, clock), "worker")
+    breakers = Breakers(ledger_client, Events(ledger_client, clock), "worker", clock)
     record = create(ledger)
     breakers.open(HOST, "refused")
     was = snapshot(ledger_client)
@@ -172,7 +172,7 @@ def test_nobody_books_a_turn_beyond_its_own_deadline(
     ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock
 ) -> None:
     """A burst that expires unused leaves the terminal to those who come after it."""
-    burst = [create(ledger, f"payout-{n}", expires=NOW + 10_000) for n in range(30)]
+    burst = [create(ledger, f"payout-{n}", lasts_ms=10_000) for n in range(30)]
     for record in burst:
         claim(ledger, record, gap_ms=1000)
     booked = int(str(ledger_client.hget(keys.RATES, "main")))
@@ -180,12 +180,12 @@ def test_nobody_books_a_turn_beyond_its_own_deadline(
     assert ledger_client.hget(keys.record(burst[-1].key), "turn") is None
 
     clock.advance(16)
-    assert claim(ledger, create(ledger, "late", expires=NOW + 900_000), gap_ms=1000)
+    assert claim(ledger, create(ledger, "late", lasts_ms=900_000), gap_ms=1000)
 
 
 def test_one_of_all_may_ask_whether_the_bank_is_back(ledger_client: redis.Redis, clock: FakeClock) -> None:
     """Not before its time, once each time that it has come, and nobody where the breaker is closed."""
-    one, other = (Breakers(ledger_client, clock, Events(ledger_client, clock), name) for name in ("one", "other"))
+    one, other = (Breakers(ledger_client, Events(ledger_client, clock), name, clock) for name in ("one", "other"))
     assert not one.may_probe(HOST)
     one.open(HOST, "refused")
     assert not one.may_probe(HOST)

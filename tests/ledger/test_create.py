@@ -211,9 +211,9 @@ def test_a_terminal_that_is_stopped_beyond_the_deadline_takes_nothing(
     Lanes(ledger_client, clock).pause(Lane.SEND, terminal, actor="op", reason="r", until_ms=NOW + 1000)
     was = snapshot(ledger_client)
 
-    assert ledger.create([draft(expires=NOW + 999)], actor="b") == [Stopped(NOW + 1000)]
+    assert ledger.create([draft(lasts_ms=999)], actor="b") == [Stopped(NOW + 1000)]
     assert snapshot(ledger_client) == was
-    create(ledger, expires=NOW + 1000)  # nobody can foresee that this one is not sent in time
+    create(ledger, lasts_ms=1000)  # nobody can foresee that this one is not sent in time
 
 
 @pytest.mark.parametrize(

@@ -92,14 +92,13 @@ def test_an_alarm_stands_among_the_moves(log: Events) -> None:
     log.alarm("contradiction", actor="worker", key="251124000001", said="paid")
 
     (event,) = log.newest()
+    assert event.at_ms == int(event.id.partition("-")[0]), "its place in the log says when it was told"
     assert event.fields == {
         "verb": "contradiction",
         "actor": "worker",
         "key": "251124000001",
         "said": "paid",
-        "at": str(NOW),
     }
-    assert event.at_ms == NOW
 
 
 def test_what_is_old_is_forgotten_and_what_is_young_is_kept(
@@ -158,5 +157,6 @@ def test_a_ledger_that_is_away_is_one_error(clock: FakeClock) -> None:
             call()
 
 
-def test_an_event_without_a_time_has_none() -> None:
-    assert Event("1-0", {}).at_ms == 0
+def test_an_event_without_a_time_has_that_of_its_place_in_the_log() -> None:
+    assert Event("1795500000000-3", {}).at_ms == 1_795_500_000_000
+    assert Event("1795500000000-3", {"at": "5"}).at_ms == 5

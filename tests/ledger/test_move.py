@@ -14,7 +14,7 @@ from ledger.servers import connect
 from ledger.states import MOVES, Advance, Phase, State, Verb
 from tests.conftest import FakeClock
 from tests.ledger.looking import assert_agrees, due, events, records, snapshot
-from tests.ledger.making import CHALLENGE, HOUR_MS, NOW, WAYS, Place, claim, create, found, into, make
+from tests.ledger.making import CHALLENGE, HOUR_MS, NOW, WAYS, Place, claim, create, found, into, make, reach
 from tests.unit.ledger.table import AS_SEEN
 
 MOVED = [verb for verb in Verb if verb is not Verb.CREATE]  #: `create` is a script of its own
@@ -199,6 +199,7 @@ def test_many_moves_are_each_on_their_own(ledger: Ledger, ledger_client: redis.R
     """One that is refused does not hold up its neighbours."""
     one, two, three = (create(ledger, f"payout-{n}") for n in range(3))
     claim(ledger, two)
+    reach(ledger, one.expires)
 
     replies = ledger.move_many(
         [(record, Verb.EXPIRE, {}) for record in (one, two, three)],
@@ -243,10 +244,10 @@ def test_who_is_due_is_looked_at_and_never_taken(ledger: Ledger, ledger_client: 
         ledger.move(record, Verb.RING, actor="sweeper", due=at, quiet=True)
 
     for _ in range(2):
-        assert [record.key for record in ledger.due(10)] == [late.key, soon.key]
-    assert [record.key for record in ledger.due(1)] == [late.key]
+        assert [record.key for record in ledger.due(10).records] == [late.key, soon.key]
+    assert [record.key for record in ledger.due(1).records] == [late.key]
     clock.advance(0.001)
-    assert len(ledger.due(10)) == len(due(ledger_client)) == 3
+    assert len(ledger.due(10).records) == len(due(ledger_client)) == 3
 
 
 def test_lists_by_state_begin_with_who_is_longest_in_it(ledger: Ledger, clock: FakeClock) -> None:

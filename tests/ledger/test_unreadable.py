@@ -90,12 +90,12 @@ def test_one_that_is_due_is_set_aside_for_an_hour_and_never_taken_out(
     spoil(ledger_client, bad, {"state": "frobnicating"})
     clock.advance(10)
 
-    assert [record.key for record in ledger.due(1)] == []  # it was the first in line
-    assert [record.key for record in ledger.due(1)] == [good.key]
+    assert [record.key for record in ledger.due(1).records] == []  # it was the first in line
+    assert [record.key for record in ledger.due(1).records] == [good.key]
     assert due(ledger_client)[bad.key] == NOW + 10_000 + HOUR_MS
     clock.advance(3600)
     another = Ledger(ledger_client, clock)
-    assert [record.key for record in another.due(10)] == [good.key]
+    assert [record.key for record in another.due(10).records] == [good.key]
     assert due(ledger_client)[bad.key] == NOW + 10_000 + 2 * HOUR_MS
 
     (alarm,) = [event for event in events(ledger_client) if event["verb"] == "record_unreadable"]
@@ -126,7 +126,7 @@ def test_another_trouble_with_the_same_record_is_another_alarm(
     for fields in ({"state": "frobnicating"}, {"state": "queued", "next": "soon"}):
         spoil(ledger_client, bad, fields)
         clock.advance(3700)
-        assert ledger.due(10) == []
+        assert ledger.due(10).records == []
 
     assert sum(event["verb"] == "record_unreadable" for event in events(ledger_client)) == 2
 
@@ -143,7 +143,7 @@ def test_one_that_is_due_and_not_there_is_set_aside_too(
         spoil(ledger_client, lost, {"key": "999999000001"})
     clock.advance(10)
 
-    assert ledger.due(10) == []
+    assert ledger.due(10).records == []
 
     assert due(ledger_client)[lost.key] == NOW + 10_000 + HOUR_MS
     assert events(ledger_client)[-1]["reason"] == "it is not there"

@@ -16,12 +16,14 @@ from tests.mutation.forked import Mutant, copy_of_the_tree, summary, survivors
 
 #: The tests that are near to a script, by how its name begins; what survives them meets all that can reach a script.
 NEAR = {
-    "_move": ("broken", "bank_ids", "move", "create", "claim", "events", "lanes", "health"),
+    "_time": ("time", "move", "create", "claim"),
+    "_move": ("broken", "bank_ids", "move", "time", "create", "claim", "events", "lanes", "health"),
     "_vault": ("vault",),
-    "claim": ("claim", "lanes", "move", "broken"),
+    "claim": ("claim", "time", "lanes", "move", "broken"),
     "create": ("create", "lanes", "broken"),
+    "due": ("move", "time"),
     "move": ("move",),
-    "probe": ("claim",),
+    "probe": ("claim", "time"),
     "set_aside": ("unreadable",),
     "vault": ("vault",),
 }

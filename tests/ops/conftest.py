@@ -16,7 +16,6 @@ import redis
 from typer.testing import CliRunner
 
 from ledger import sealing
-from ledger.clock import SystemClock
 from ledger.embedded import EmbeddedServer
 from ledger.events import Events
 from ledger.ledger import Ledger
@@ -88,12 +87,12 @@ def transfers(environment: dict[str, str], ledger_client: redis.Redis, vault_cli
 @pytest.fixture
 def ledger(ledger_client: redis.Redis) -> Ledger:
     """By the true clock, as the commands have it."""
-    return Ledger(ledger_client, SystemClock())
+    return Ledger(ledger_client)
 
 
 @pytest.fixture
 def events(ledger_client: redis.Redis) -> Events:
-    return Events(ledger_client, SystemClock())
+    return Events(ledger_client)
 
 
 @pytest.fixture
@@ -101,9 +100,8 @@ def into(ledger: Ledger) -> Into:
     """A transfer in that state."""
 
     def make(state: State, reference: str = "payout-1", **more: Any) -> Record:
-        expires = SystemClock().now_ms() + HOUR_MS
         place = (state, _PHASES.get(state, Phase.SEND))
-        return making.into(ledger, place, reference, **({"expires": expires} | more))
+        return making.into(ledger, place, reference, **({"lasts_ms": 0 if state is State.EXPIRED else HOUR_MS} | more))
 
     return make
 

@@ -47,7 +47,7 @@ def test_the_dead_are_asked_for_in_the_ledger_and_a_bell_is_rung(
     assert said.status == 0
     assert found(ledger, record).asked == what
     assert (told["verb"], told["actor"], told["why"]) == (Verb.ASK, f"operator {OPERATOR}", "the client called")
-    assert [due.key for due in ledger.due(10)] == [record.key]
+    assert [due.key for due in ledger.due(10).records] == [record.key]
     client = connect(environment["REDIS_URL"].removesuffix("/0") + "/1")
     assert {queue.name: queue.waiting for queue in Queues(client, SystemClock()).read()}[INQUIRIES] == 1
     client.close()
@@ -130,7 +130,7 @@ def test_a_held_one_is_settled_with_evidence_that_is_kept(
     assert found(ledger, record).state is state
     assert told["actor"] == f"operator {OPERATOR}"
     assert (told["why"], told["proof"]) == ("the client called", "letter 17 of the bank")
-    assert ledger.due(10) == []
+    assert ledger.due(10).records == []
 
 
 @pytest.mark.parametrize("state", sorted(set(State) - {State.HELD}))
@@ -235,7 +235,7 @@ def test_it_may_be_too_late(transfers: Cli, into: Into, ledger: Ledger, state: S
 def test_a_lane_is_stopped_and_opened_with_who_and_why(
     transfers: Cli, ledger: Ledger, events: Events, environment: dict[str, str]
 ) -> None:
-    lanes = Lanes(ledger.client, SystemClock())
+    lanes = Lanes(ledger.client)
 
     transfers("pause", "send", "--terminal", "main", *WHY)
     (stop,) = lanes.stops()
@@ -255,20 +255,20 @@ def test_a_lane_is_opened_only_where_it_is_stopped(transfers: Cli, ledger: Ledge
 
     assert said.status == 1
     assert said.err == "send is not stopped for the terminal main; it is for all terminals\n"
-    assert [stop.terminal for stop in Lanes(ledger.client, SystemClock()).stops()] == [ALL]
+    assert [stop.terminal for stop in Lanes(ledger.client).stops()] == [ALL]
 
 
 @pytest.mark.parametrize("arguments", [("teleport",), ("send", "--terminal", "kiosk")])
 def test_unknown_lanes_and_terminals_are_refused(transfers: Cli, ledger: Ledger, arguments: tuple[str, ...]) -> None:
     assert transfers("pause", *arguments, *WHY).status in {1, 2}
-    assert Lanes(ledger.client, SystemClock()).stops() == []
+    assert Lanes(ledger.client).stops() == []
 
 
 class _worker:  # noqa: N801 - reads as the statement that it is
     """Somebody who does it, as soon as it is asked."""
 
     def __init__(self, ledger: Ledger, act: Callable[[], object]) -> None:
-        self._events = Events(ledger.client, SystemClock())
+        self._events = Events(ledger.client)
         self._act = act
         self._place = self._events.newest(1)[-1].id
         self._thread = threading.Thread(target=self._wait_and_act)

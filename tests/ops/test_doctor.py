@@ -3,7 +3,6 @@
 import pytest
 
 from ledger import keys
-from ledger.clock import SystemClock
 from ledger.lanes import ALL, Lane, Lanes
 from ledger.ledger import Ledger
 from ledger.states import State
@@ -62,7 +61,7 @@ def test_a_space_that_is_nearly_used_up_is_a_finding(transfers: Cli, ledger: Led
 
 
 def test_stopped_lanes_are_told(transfers: Cli, ledger: Ledger) -> None:
-    Lanes(ledger.client, SystemClock()).pause(Lane.SEND, ALL, actor="operator aigul", reason="the bank asked")
+    Lanes(ledger.client).pause(Lane.SEND, ALL, actor="operator aigul", reason="the bank asked")
 
     said = transfers("doctor", "--json")
 

@@ -168,7 +168,7 @@ def test_terminals_tell_their_spaces_and_who_stopped_them(
     transfers: Cli, into: Into, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EPAY_TERMINALS", '{"kiosk": {"space": "kiosk"}}')
-    lanes = Lanes(ledger.client, SystemClock())
+    lanes = Lanes(ledger.client)
     lanes.pause(Lane.SEND, "kiosk", actor="worker", reason="code 529")
     lanes.pause(Lane.CONFIRM, ALL, actor="operator aigul", reason="the bank asked")
     into(State.QUEUED)

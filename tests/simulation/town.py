@@ -16,6 +16,8 @@ from tests.simulation.rollback import Rollback
 from tests.simulation.world import CALM, STRANDS
 
 _JUMPS_S = (1, 1, 5, 5, 5, 15, 15, 61, 61, 61, 300, 300, 900, 3600, HORIZON_S)
+#: How far off a machine's clock may be from one moment to the next. 0: it is right again.
+_OFF_S = (0, 0, 1.5, -1.5, 90, -90, 7200, -7200, 3 * 86_400, -3 * 86_400)
 _ENDED = FINAL | {State.HELD, State.DEAD}
 _ROUNDS = 400
 _AT_ONCE = 2
@@ -40,6 +42,7 @@ class Town:
             (self.deeds.keep_house, 1),
             (self.deeds.enqueue, 2),
             (self.strike, 0.4),
+            (self.set_a_clock, 0.6),
         ]
         asks: Weights = [(self.deeds.ring, 7), (self.time_out, 0.3)]
         answers = (self.deeds.answer_challenge, 9)
@@ -92,6 +95,7 @@ class Town:
     def rest(self) -> None:
         """No more troubles, and an operator who has read the runbook. Then everybody must come to an end."""
         self.world.weather = CALM
+        self.world.set_all_clocks_right()
         self.place.ledger.away_until_ms = self.place.vault.away_until_ms = 0
         if self.rollback and self.rollback.has_happened:
             self._mend()
@@ -147,6 +151,10 @@ class Town:
     def time_out(self, key: str) -> None:
         """A blob goes before its time: a server's clock is not this world's."""
         self.place.vault.drop(self.world.dice.choice((keys.card(key), keys.pares(key))))
+
+    def set_a_clock(self, _key: str = "") -> None:
+        """A machine's clock jumps, or is set right again."""
+        self.world.set_a_clock(int(self.world.dice.choice(_OFF_S) * 1000))
 
     def strike(self, _key: str = "") -> None:
         """A server is away for a while, the vault has forgotten everything, the queue is gone, the bank gives back."""

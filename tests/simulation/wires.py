@@ -13,8 +13,8 @@ from ledger import scripts
 from tests.simulation.line import Command, Line
 from tests.simulation.world import Process, World
 
-NAMES = ("create", "claim", "move", "probe", "remember_vault", "vault_put", "vault_burn", "vault_refence",
-          "vault_unburn", "vault_close", "vault_drop", "vault_look", "vault_count")  # fmt: skip
+NAMES = ("create", "claim", "move", "probe", "due", "remember_vault", "set_aside", "vault_put", "vault_burn",
+          "vault_refence", "vault_unburn", "vault_close", "vault_drop", "vault_look", "vault_count")  # fmt: skip
 _SCRIPTS = {scripts._digest(scripts.text_of(name)): name for name in NAMES}
 _WRITES = frozenset({"EVALSHA", "HSET", "HDEL", "XADD"})
 
@@ -58,7 +58,7 @@ class Server:
         if world.clock.now_ms() < self.away_until_ms or world.chance(world.weather.unheard):
             world.tell(process.name, "does not reach", self.name, _named(commands[0]))
             raise redis.ConnectionError("away")
-        is_write = any(command[0] in _WRITES for command in commands)
+        is_write = any(command[0] in _WRITES and _named(command)[0] != "due" for command in commands)
         if is_write:
             self.before_write()
         replies = self.line.ask(*(self._in_this_run(self._without_time(command)) for command in commands))
@@ -136,9 +136,6 @@ class Wire:
 
     def xadd(self, name: str, entry: dict[str, str]) -> Any:
         return self._one("XADD", name, "*", *(word for pair in entry.items() for word in pair))
-
-    def zrangebyscore(self, name: str, least: str | int, most: str | int, *, start: int, num: int) -> Any:
-        return self._one("ZRANGEBYSCORE", name, least, most, "LIMIT", start, num)
 
     def _one(self, *command: str | int) -> Any:
         (reply,) = self._server.carry(self._process, (command,))

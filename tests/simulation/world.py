@@ -1,4 +1,5 @@
-"""The world of a simulation: one seed throws all dice, one clock is everybody's, and anybody may die between two steps.
+"""The world of a simulation: one seed throws all dice, and anybody may die between two steps. The world's time is the
+servers'; each process has a machine of its own, whose clock may be off.
 
 Who acts is a strand. Exactly one strand runs at any moment, and it hands over at a step only, where the seed says so:
 threads carry the strands, since Python has no other way to put a plain call aside, but none ever runs beside another.
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.conftest import FakeClock
+from tests.conftest import FakeClock, MachineClock
 
 #: How many strands may be under way at once.
 STRANDS = 4
@@ -30,6 +31,7 @@ class Crashed(BaseException):
 @dataclass(slots=True)
 class Process:
     name: str
+    clock: MachineClock
     dead: bool = False
 
 
@@ -108,6 +110,7 @@ class World:
         self.strands: list[Strand] = []
         self._now: Strand | None = None
         self._processes: list[Process] = []
+        self._nobody = Process("", MachineClock(self.clock))
         self._told: deque[tuple[Any, ...]] = deque(maxlen=4000)
 
     def chance(self, probability: float) -> bool:
@@ -133,7 +136,7 @@ class World:
         while self.strands:
             if self.chance(0.1):
                 self.kill(
-                    self.dice.choice([process for process in self._processes if not process.dead] or [Process("")])
+                    self.dice.choice([process for process in self._processes if not process.dead] or [self._nobody])
                 )
             self.go_on(self.dice.choice(self.strands))
 
@@ -148,8 +151,21 @@ class World:
     # Steps.
 
     def process(self, name: str) -> Process:
-        self._processes.append(Process(name))
+        """Its clock is right when it starts: it would not start else."""
+        self._processes.append(Process(name, MachineClock(self.clock)))
         return self._processes[-1]
+
+    def set_a_clock(self, off_ms: int) -> None:
+        """Of one of those that live."""
+        alive = [process for process in self._processes if not process.dead]
+        if alive:
+            process = self.dice.choice(alive)
+            process.clock.off_ms = off_ms
+            self.tell("the clock of", process.name, "is off by", off_ms / 1000)
+
+    def set_all_clocks_right(self) -> None:
+        for process in self._processes:
+            process.clock.off_ms = 0
 
     def before(self, process: Process) -> None:
         self.steps += 1
@@ -212,6 +228,6 @@ def _command(command: tuple[Any, ...]) -> str:
     for text in texts:
         if text.startswith('{"'):
             said = json.loads(text)
-            more = {name: said[name] for name in ("set", "due") if name in said}
+            more = {name: said[name] for name in ("set", "set_in", "due", "due_in") if name in said}
             return f"{texts[0]} {said.get('verb', '')} {said.get('key', '')} e{said.get('epoch', '')} {more}"
     return " ".join(text.removeprefix("transfers:{t}:")[:60] for text in texts)

@@ -23,7 +23,6 @@ from pathlib import Path
 
 import requests
 
-from ledger.clock import SystemClock
 from ledger.errors import TransfersError
 from ledger.ledger import Ledger
 from ledger.record import Record
@@ -141,7 +140,7 @@ class Torture:
 
     def _ring_for_all(self) -> None:
         """Whoever was rung for in vain again and again would else be looked at only after these two minutes."""
-        ledger = Ledger(self.client, SystemClock())
+        ledger = Ledger(self.client)
         rings = Counter(record.rings for state in BUSY for record in ledger.all_in_state(state, _BATCH))
         self._say(f"rung for in vain, and how often: {dict(sorted(rings.items()))}")
         words = ["queue", "rebuild", "--apply", "--reason", "the queue was lost"]
@@ -150,7 +149,7 @@ class Torture:
 
     def _answer_challenges(self, transfers: Transfers) -> None:
         """The clients at the bank's page, and the web tier: whoever is parked is answered, again if need be."""
-        ledger = Ledger(connect(self.on.ledger.server.url), SystemClock())
+        ledger = Ledger(connect(self.on.ledger.server.url))
         while not self.over.is_set():
             with contextlib.suppress(TransfersError, requests.RequestException):
                 for record in ledger.in_state(State.PARKED, 50):
@@ -169,7 +168,7 @@ class Torture:
 
     def _counts(self) -> dict[str, int]:
         try:
-            raw = Ledger(self.client, SystemClock()).counters()
+            raw = Ledger(self.client).counters()
         except TransfersError:
             return {}
         return {name.split(":")[1]: number for name, number in raw.items() if name.startswith("n:") and number}

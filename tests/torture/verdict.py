@@ -5,7 +5,6 @@ from collections import Counter
 import redis
 import requests
 
-from ledger.clock import SystemClock
 from ledger.ledger import Ledger
 from ledger.states import State
 from tests.crash.books import BUSY, busy, differences, ends
@@ -17,7 +16,7 @@ def judge(client: redis.Redis, bank_url: str, count: int, done: dict[str, int]) 
     """The exit status: 0 if nobody was paid twice, nobody is lost, the books agree and nobody is under way."""
     found = ends(client)
     books = requests.get(f"{bank_url}/books", timeout=300).json()
-    ledger = Ledger(client, SystemClock())
+    ledger = Ledger(client)
     counters = ledger.counters()
     wrong = differences(found, books)
     bad = {

@@ -13,6 +13,7 @@ from ledger.ledger import Ledger
 from ledger.sealing import Sealer, generate
 from ledger.secret import Secret
 from ledger.settings import TerminalPlan
+from ledger.transfer import Transfer
 from ledger.vault import Vault
 from producers import ProducerSettings, Transfers
 from producers.testing import FakeTransfers
@@ -46,6 +47,10 @@ class RealTransfers(FakeTransfers):
         until_ms = int(until.timestamp() * 1000) if until else 0
         lanes = Lanes(self._books.client, self._time)
         lanes.pause(Lane.SEND, terminal, actor="test", reason="a test", until_ms=until_ms)
+
+    def expire(self, name: str) -> Transfer:
+        self._time.advance((self._named(name).expires - self._time.now_ms()) / 1000)
+        return super().expire(name)
 
     def milliseconds_left(self, handle: str) -> int:
         """Until the handle is forgotten."""

@@ -58,7 +58,7 @@ def test_times_and_tries_are_in_it(transfers: FakeTransfers) -> None:
     transfers._move(
         transfers._named(receipt.key),
         Verb.DEFER,
-        due=transfers._soon(),
+        due_in=5_000,
         fields={"next": 1_795_500_005_000, "attempts": 3, "reason": "token_http_503"},
     )
     transfers._move(

@@ -56,6 +56,9 @@ UNLESS_PAID = {
     "claim", "decline", "give_up", "die", "lose_card", "learn_declined", "expire", "lapse", "cancel", "revive",
 }  # fmt: skip
 KEEPS_DUE = {"note_notification"}  #: when to look again stays as it is
+#: Verb → by from-state, which of the record's times must have come by the ledger's own clock; and which must not.
+AFTER = {"expire": {"queued": "expires", "parked": "parked_until"}}
+BEFORE = {"claim": {"queued": "expires"}}
 PHASE = {"park": "send", "requeue": "send", "die": "send", "lose_card": "send", "requeue_confirm": "confirm"}
 ENTERS = {"resume": "confirm", "remember_confirm": "confirm"}
 ADVANCE = {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from producers import IntentRejected, SavedCard, TransferIntent
-from producers.deadline import deadline_ms
+from producers.deadline import lasts_ms
 
 NOW_MS = 1_795_500_000_000
 NOW = datetime.fromtimestamp(NOW_MS / 1000, UTC)
@@ -14,7 +14,7 @@ TTL_S = 900
 
 
 def waits_s(fields: dict[str, Any], **bent: Any) -> float:
-    return (deadline_ms(TransferIntent(**fields | bent), NOW_MS, TTL_S) - NOW_MS) / 1000
+    return lasts_ms(TransferIntent(**fields | bent), NOW_MS, TTL_S) / 1000
 
 
 def test_with_a_cvc_it_is_card_ttl_by_default_and_at_most(by_pan: dict[str, Any]) -> None:

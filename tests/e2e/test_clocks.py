@@ -1,0 +1,148 @@
+"""A worker's clock is wrong for some seconds, while money is right: nothing may be stopped or ended by that."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import requests
+
+from ledger import keys
+from ledger.states import State
+from producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
+from tests.e2e.conftest import Platform
+
+TWO_HOURS = 7200
+COUNT = 10
+
+Until = Callable[[Callable[[], bool]], None]
+
+
+@dataclass
+class Astray:
+    """One worker, and the hand on its clock."""
+
+    platform: Platform
+    transfers: Transfers
+    file: Path
+    until: Until
+
+    def start(self, **env: str) -> None:
+        self.set_clock(0)
+        command = [sys.executable, "-m", "tests.e2e.astray", str(self.file)]
+        worker = subprocess.Popen(command, env=self.platform.env | env, stderr=self.platform.log)  # noqa: S603 - this very program
+        self.platform.workers.append(worker)
+        self.until(lambda: "worker.started" in self.platform.log_text())
+
+    def set_clock(self, seconds: int) -> None:
+        """Renamed into its place: nobody reads half a number."""
+        new = self.file.with_suffix(".new")
+        new.write_text(str(seconds))
+        new.rename(self.file)
+
+    def told(self, verb: str) -> int:
+        """How often an event of this verb was told."""
+        entries = cast("Any", self.platform.ledger_client.xrange(keys.EVENTS))
+        return sum(fields.get("verb") == verb for _, fields in entries)
+
+    def has_noticed(self) -> bool:
+        return self.told("clock_wrong") > 0
+
+    def enqueue(self, description: str = "Payout", count: int = COUNT) -> list[Receipt]:
+        deadline = datetime.now(UTC) + timedelta(minutes=15)
+        intents = [intent(f"{description}-{number}", description, deadline) for number in range(count)]
+        answers = self.transfers.enqueue_many(intents)
+        receipts = [answer for answer in answers if isinstance(answer, Receipt)]
+        assert len(receipts) == count, answers
+        return receipts
+
+    def count(self, state: State) -> int:
+        return int(self.platform.ledger_client.hget(keys.COUNTERS, f"n:{state}:KZT") or 0)
+
+    def fault(self, **rule: object) -> None:
+        requests.post(f"{self.platform.bank_url}/faults", json=rule, timeout=5).raise_for_status()
+
+    def no_more_faults(self) -> None:
+        requests.delete(f"{self.platform.bank_url}/faults", timeout=5).raise_for_status()
+
+
+def intent(reference: str, description: str, deadline: datetime) -> TransferIntent:
+    return TransferIntent(
+        reference=reference,
+        amount=150,
+        description=description,
+        sender=SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
+        receiver=Receiver(number="5522042705066736"),
+        deadline=deadline,
+    )
+
+
+@pytest.fixture
+def astray(platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, until: Until) -> Astray:
+    return Astray(platform, platform.transfers(monkeypatch), tmp_path / "clock", until)
+
+
+def test_who_waits_is_not_expired_by_it_and_is_sent_when_it_is_right_again(astray: Astray) -> None:
+    """The worker notices at once, says it once, and goes on by itself."""
+    astray.platform.ledger_client.hset(keys.LANES, "send:*", '0 ["operator", "a test"]')
+    astray.start()
+    astray.enqueue()
+
+    astray.set_clock(TWO_HOURS)
+    astray.until(lambda: astray.has_noticed() or astray.count(State.EXPIRED) > 0)
+    assert astray.count(State.QUEUED) == COUNT
+
+    astray.set_clock(0)
+    astray.until(lambda: astray.told("clock_right") > 0)
+    astray.platform.ledger_client.hdel(keys.LANES, "send:*")
+    astray.until(lambda: astray.count(State.PAID) == COUNT)
+    assert (astray.told("clock_wrong"), astray.told("clock_right")) == (1, 1)
+    assert astray.platform.books()["totals"]["executed_twice"] == []
+
+
+def test_it_moves_no_rate_ahead(astray: Astray) -> None:
+    """What it would have taken of the rate would keep all others waiting for two hours."""
+    astray.start(EPAY_RATE='{"main": 50}')
+
+    astray.set_clock(TWO_HOURS)
+    astray.enqueue()
+    astray.until(lambda: astray.has_noticed() or astray.count(State.PAID) > 0)
+    astray.set_clock(0)
+
+    astray.enqueue("Another")
+    astray.until(lambda: astray.count(State.PAID) == 2 * COUNT)
+
+
+def test_it_closes_no_breaker_for_hours(astray: Astray) -> None:
+    """A host that was away while the clock was wrong is asked again seconds later."""
+    astray.start()
+    astray.fault(call="token", kind="status", when="before")
+
+    astray.set_clock(TWO_HOURS)
+    astray.enqueue()
+    astray.until(lambda: astray.has_noticed() or astray.told("breaker_opened") > 0)
+    astray.set_clock(0)
+
+    astray.until(lambda: astray.told("breaker_opened") > 0)
+    astray.no_more_faults()
+    astray.until(lambda: astray.count(State.PAID) == COUNT)
+
+
+def test_what_comes_into_doubt_meanwhile_is_looked_at_in_time(astray: Astray) -> None:
+    """The doubt is the truth and is recorded; when somebody must look again is the ledger's to say."""
+    astray.start()
+    astray.fault(call="transfer", kind="latency", when="before", seconds=2)
+    astray.fault(call="transfer", kind="drop", when="after")
+    astray.enqueue(count=1)
+    astray.until(lambda: astray.count(State.SENDING) == 1)
+
+    astray.set_clock(TWO_HOURS)
+    astray.until(lambda: astray.count(State.IN_DOUBT) == 1)
+    astray.set_clock(0)
+
+    astray.until(lambda: astray.count(State.PAID) == 1)
+    assert astray.platform.books()["totals"]["executions"] == 1
