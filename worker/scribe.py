@@ -64,7 +64,7 @@ class Scribe:
         fields: dict[str, str | int] | None = None,
         after: int | None = None,
     ) -> None:
-        """`after`: whose claim it is not waits for the end of its lease (ms), by the ledger's time."""
+        """`after`: a sweeper waits for the end of the claim's lease (ms), by the ledger's time."""
         first_ms = policy.INQUIRY_LADDER_S[0] * 1000 if self._has_status else 0
         known: dict[str, str | int] = {"reason": reason, "evidence": "", **(fields or {})}
         moved = self.move(

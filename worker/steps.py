@@ -154,7 +154,7 @@ class Steps:
     def take_back(self, record: Record, *, after: int | None = None) -> bool:
         """Is the card still there under this epoch? Then nothing was sent, and it is queued again.
 
-        `after`: whose claim it is not waits for the end of its lease (ms), by the ledger's time.
+        `after`: a sweeper waits for the end of the claim's lease (ms), by the ledger's time.
         """
         with self._heeding_the_vault():
             is_untouched = self._vault.refence(Purpose.CARD, record.key, record.epoch)

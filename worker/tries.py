@@ -39,7 +39,7 @@ class Tries:
     ) -> None:
         """One more try is over without a byte sent. `verb` is how the transfer comes back to its queue.
 
-        `after`: whose claim it is not waits for the end of its lease (ms), by the ledger's time.
+        `after`: a sweeper waits for the end of the claim's lease (ms), by the ledger's time.
         """
         attempts = record.attempts + 1
         deadline_ms = record.expires if record.phase is Phase.SEND else record.parked_until + self._park_ms
