@@ -102,7 +102,7 @@ Claim = Moved | Refused | Wait | Stopped | Behind | Astray
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Who must be looked at, and what time it is by the ledger: by that time they are due."""
+    """The transfers that are due, and what time it is by the ledger: by that time they are."""
 
     now_ms: int
     records: Sequence[Record]

@@ -46,10 +46,11 @@ def visit(parts: Parts, handle: str) -> Visit:
     """Raises `NotFound`."""
     record = record_of(parts, handle)
     order = json.loads(record.order)
-    is_late = parts.ledger.now_ms() >= record.parked_until or record.asked == "cancel"
+    may_answer = record.state is State.PARKED and record.asked != "cancel"
+    in_time = may_answer and parts.ledger.now_ms() < record.parked_until
     return Visit(
         transfer=Transfer.of(record),
-        challenge=None if is_late else _challenge_of(parts, record),
+        challenge=_challenge_of(parts, record) if in_time else None,
         back_link=order["back_link"],
         failure_back_link=order["failure_back_link"],
     )

@@ -198,8 +198,7 @@ def _replay(parts: Parts, intent: TransferIntent, record: Record) -> Answer:
 def _call_again(parts: Parts, intent: TransferIntent, record: Record) -> State:
     """Ring for a queued transfer; where the vault has nothing, under a new generation of its card."""
     there = parts.vault.look(Purpose.CARD, record.key, record.epoch)
-    now_ms = parts.ledger.now_ms()
-    if there in FREE and now_ms < record.expires:
+    if there in FREE and (now_ms := parts.ledger.now_ms()) < record.expires:
         due = parts.after_ring_ms(record, now_ms)
         moved = parts.ledger.move(record, Verb.RECARD, actor=BACKEND, due=due, fields={"rings": 0})
         if not moved:  # a worker has it, or another caller was faster

@@ -81,7 +81,7 @@ def after_silence_ms(asks: int) -> int:
 
 
 def next_ring_ms(rings: int) -> int:
-    """In how many ms to look again after `rings` rings that nobody answered."""
+    """In how many ms to look again after `rings` rings without an answer."""
     return min(FIRST_RING_S << min(rings, 16), LAST_RING_S) * 1000
 
 

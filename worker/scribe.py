@@ -77,7 +77,7 @@ class Scribe:
     ) -> None:
         """`evidence`: how far this try got, or may have got. `nonce`: of the claim, where its own worker says so.
 
-        `after`: a caller whose claim it is not waits for the end of its lease (ms), by the ledger's time.
+        `after`: a sweeper waits for the end of the claim's lease (ms), by the ledger's time.
         """
         first_ms = policy.INQUIRY_LADDER_S[0] * 1000 if self._has_status else 0
         moved = self.move(

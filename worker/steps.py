@@ -147,7 +147,7 @@ class Steps:
         """Is the card still there under this epoch? Then nothing was sent, and it is queued again.
 
         Not where the bank has proved that it paid: whatever the vault says, that speaks against sending.
-        `after`: a caller whose claim it is not waits for the end of its lease (ms), by the ledger's time.
+        `after`: a sweeper waits for the end of the claim's lease (ms), by the ledger's time.
         """
         if record.is_paid_by_notification or not self._custody.is_untouched(record):
             return False

@@ -40,7 +40,7 @@ class _Round:
     room: dict[str, int]
     moves: list[tuple[Record, Verb, dict[str, Any]]]
     bells: list[Record]
-    now_ms: int  #: by the ledger, when it said who is due
+    now_ms: int  #: by the ledger, when it named those that are due
     is_vault_away: bool = False
 
 

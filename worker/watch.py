@@ -1,7 +1,7 @@
 """A worker's time: the ledger's, as it was told last, counted on by the clock that never goes backwards.
 
 By this time a worker decides whether a deadline is past or a time has come. Its machine's own time decides nothing: it
-only has to agree. Where it does not, one of the two is wrong, nobody here knows which, and the worker stands still.
+only has to agree. Where it does not, one of the two is wrong, no worker can know which, and this one stands still.
 """
 
 import threading

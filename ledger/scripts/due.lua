@@ -1,4 +1,4 @@
--- due: who must be looked at now, longest due first, and what time it is by the ledger. Nobody is taken out.
+-- due: the transfers that must be looked at now, longest due first, and what time it is by the ledger. None is taken out.
 --
 -- KEYS     1 due
 -- ARGV     1 a test's time (ms), or nothing  2 how many at the most; 0: the time alone

@@ -35,6 +35,7 @@ def test_a_claim_takes_epoch_and_lease(
     assert (reply.state, reply.epoch) == (end, record.epoch)
     assert (after.state, after.epoch, after.lease, after.rings) == (end, record.epoch, until, 0)
     assert due(ledger_client) == {record.key: until}
+    assert not ledger_client.exists(keys.RATES), "a terminal without a rate books no turn"
     assert_agrees(ledger_client)
 
 
