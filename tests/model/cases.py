@@ -81,6 +81,7 @@ SMALL: Final = Scope(tries=2)
 SENDING: Final = Scope(tries=2, generations=1, producers=2)
 SWEEPERS: Final = Scope(producers=2, sweepers=2)
 CHALLENGE: Final = Scope(tries=3, has_3ds=True, web=2)
+ONE_CLIENT: Final = replace(CHALLENGE, tries=2, web=1)
 OPERATORS: Final = Scope(tries=2, can_cancel=True, has_operator=True)
 VAULT_BACK: Final = Scope(tries=2, vault_goes_back="other_run")
 VAULT_BACK_CHALLENGE: Final = Scope(
@@ -166,21 +167,21 @@ ABLATIONS: Final = [
     _without("generation_is_no_try", SENDING),
     _without("put_is_said_once", SENDING),
     _without("late_answers_count", SMALL),
-    _without("results_compare_epoch", CHALLENGE),
+    _without("results_compare_epoch", ONE_CLIENT),
     _without("requeue_compares_epoch", SENDING),
     _without("burn_compares_epoch", SMALL),
-    _without("inquiry_compares_epoch", replace(CHALLENGE, sweepers=2, web=1)),
-    _without("expire_compares_epoch", replace(CHALLENGE, tries=2), NOT_FOUND),
-    _without("open_challenge_never_parks", CHALLENGE),
-    _without("open_challenge_waits_for_horizon", CHALLENGE),
-    _without("question_after_horizon", SMALL),
-    _without("resume_raises_epoch", CHALLENGE),
-    _without("confirm_is_never_refenced", CHALLENGE),
+    _without("inquiry_compares_epoch", ONE_CLIENT),
+    _without("expire_compares_epoch", replace(ONE_CLIENT, web=2), NOT_FOUND),
+    _without("open_challenge_never_parks", ONE_CLIENT),
+    _without("open_challenge_waits_for_horizon", ONE_CLIENT),
+    _without("question_after_horizon", SENDING, NOT_FOUND),
+    _without("resume_raises_epoch", ONE_CLIENT),
+    _without("confirm_is_never_refenced", replace(CHALLENGE, workers=1)),
     _without("sweeper_peeks", SMALL),
     _without("refence_may_repeat", SMALL, NOT_FOUND, must_end=True),
-    _without("revive_refences", OPERATORS),
+    _without("revive_refences", OPERATORS, NOT_FOUND),
     _without("nothing_is_no_proof", SMALL, NOT_FOUND),
-    _without("pares_before_resume", replace(CHALLENGE, tries=2), NOT_FOUND),
+    _without("pares_before_resume", replace(ONE_CLIENT, web=2), NOT_FOUND),
     _without("unburn_compares", SMALL, NOT_FOUND),
     _without("unburn_needs_tombstone", SMALL, NOT_FOUND),
     _without("ending_closes_vault", replace(LEDGER_ONE_STEP, can_cancel=True)),

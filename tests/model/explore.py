@@ -19,7 +19,7 @@ class Found(Generic[W]):
     """What an exploration came to."""
 
     states: int
-    seconds: float
+    seconds: float  #: of the processor: the machine may be busy with something else
     broken: str = ""  #: the law that broke, if one did
     trace: Sequence[tuple[str, W]] = field(default=())  #: the steps that lead to it
     is_complete: bool = True  #: False: it ended at its limit, and more may be there
@@ -38,7 +38,7 @@ def explore(
     is_end: Callable[[W], bool] | None = None,
 ) -> Found[W]:
     """With `is_end`, also: from every world, steps that must come some day lead to an end."""
-    begun = time.monotonic()
+    begun = time.process_time()
     was_enabled = gc.isenabled()
     gc.disable()  # nothing here is cyclic, and there are millions of tuples
     try:
@@ -63,7 +63,7 @@ def _explore(
 
     def found(broken: str, number: int, *, is_complete: bool = True) -> Found[W]:
         trace = _trace(order, parents, steps, number) if broken else []
-        return Found(len(order), time.monotonic() - begun, broken, trace, is_complete)
+        return Found(len(order), time.process_time() - begun, broken, trace, is_complete)
 
     number = 0
     while number < len(order):

@@ -163,7 +163,7 @@ class Rules:
     # answers and results
     late_answers_count: bool = True
     later_answers_count: bool = True
-    results_compare_epoch: bool = True
+    results_compare_epoch: bool = True  #: and the phase
     requeue_compares_epoch: bool = True
     # the vault
     burn_compares_epoch: bool = True
