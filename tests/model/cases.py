@@ -76,6 +76,10 @@ BEFORE: Final = replace(
 )
 #: With what the model found to help against transfers that are held though nothing was sent.
 FENCED_SAYS_SO: Final = replace(ALL, worker_says_it_was_fenced=True)
+#: With all that is not in the protocol, and is explored so that it can be taken.
+MORE: Final = replace(
+    FENCED_SAYS_SO, late_not_sent_counts=True, close_hears_any_tombstone=True, own_claim_is_compared=True
+)
 
 SMALL: Final = Scope(tries=2)
 SENDING: Final = Scope(tries=2, generations=1, producers=2)
@@ -92,6 +96,7 @@ LEDGER_BACK: Final = Scope(
     tries=2, producers=2, vault_forgets=False, card_times_out=False, ledger_goes_back="before_create"
 )
 LEDGER_ANYWHERE: Final = replace(LEDGER_BACK, producers=1, ledger_goes_back="anywhere")
+BUSY_WORKERS: Final = replace(LEDGER_BACK, producers=1, in_hand="workers")
 LEDGER_ONE_STEP: Final = replace(LEDGER_BACK, producers=1, ledger_goes_back="one_step")
 CLOCK_JUMPS: Final = Scope(tries=2, has_3ds=True, web=1, clock_jumps=True)
 SLEEP: Final = Scope(tries=2, has_operator=True)
@@ -118,6 +123,8 @@ MUST_HOLD: Final = [
     _suffix("the ledger goes back, the suffix is taken: mark and nonce", SuffixRules(), SUFFIX_TAKEN, HOLDS),
     _case("a clock jumps", ALL, CLOCK_JUMPS, HOLDS),
     _case("a process sleeps before its send", ALL, SLEEP, HOLDS),
+    _case("the ledger goes back under busy workers, own claims compared", MORE, BUSY_WORKERS, HOLDS),
+    _case("what else may help breaks nothing", MORE, VAULT_BACK, HOLDS),
     _held("none is held without cause", FENCED_SAYS_SO, PROMPT, HOLDS),
     _held("the same, and the vault goes back", FENCED_SAYS_SO, PROMPT_BACK, HOLDS),
 ]
@@ -136,7 +143,8 @@ WINDOWS: Final = [
     ),
     _case("same run, others' writes outgrow the count", ALL, replace(SNAPSHOT, others_write=3), BREAKS),
     _case("same run, a lease thought over too early", ALL, replace(SNAPSHOT, leases_are_true=False), BREAKS),
-    _case("the ledger goes back, a worker has it in hand", ALL, replace(LEDGER_BACK, workers_are_idle=False), BREAKS),
+    _case("the ledger goes back under busy workers", ALL, BUSY_WORKERS, BREAKS),
+    _case("the ledger goes back, a process has it in hand", ALL, replace(LEDGER_BACK, in_hand="all"), BREAKS),
     _case("the ledger goes back, the vault forgets", ALL, replace(LEDGER_BACK, vault_forgets=True), BREAKS),
     _suffix("the ledger went back and reached the mark again, suffix taken", SuffixRules(), SUFFIX_OUTGROWN, BREAKS),
 ]
@@ -152,7 +160,7 @@ ABLATIONS: Final = [
     _without("silence_is_no_proof", SMALL),
     _without("die_compares_version", VAULT_BACK, NOT_FOUND),
     _without("tombstones_name_their_claim", LEDGER_BACK),
-    _without("proof_names_its_claim", replace(LEDGER_BACK, workers_are_idle=False), name=", a worker has it in hand"),
+    _without("proof_names_its_claim", replace(LEDGER_BACK, in_hand="all"), name=", a worker has it in hand"),
     _without("deadline_from_lease", SLEEP),
     _without("ledger_time_decides", CLOCK_JUMPS),
     _held("without burnt_by_me_is_not_sent", replace(FENCED_SAYS_SO, burnt_by_me_is_not_sent=False), PROMPT, BREAKS),

@@ -140,8 +140,9 @@ def _ledger_goes_back(world: World, scope: Scope) -> Iterator[Step]:
     older: Record | None = past.ledger
     if scope.ledger_goes_back == "before_create" and record.state != NOT_THERE:
         older = Record()
-    is_in_hand = any(worker.step for worker in world.workers) or any(call.step for call in world.sweepers)
-    if older is not None and not (is_in_hand and scope.workers_are_idle):
+    is_seen = scope.in_hand != "all" and any(call.step for call in world.sweepers)
+    is_claimed = not scope.in_hand and any(worker.step for worker in world.workers)
+    if older is not None and not is_seen and not is_claimed:
         after = past._replace(ledger=None, ledger_state="back")
         yield "THE LEDGER GOES BACK", world._replace(record=older, past=after), False
 

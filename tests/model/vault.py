@@ -78,8 +78,7 @@ def close(place: Place, epoch: int, rules: Rules) -> Reply:
     if place.kind == TOMBSTONE and (place.epoch >= epoch or rules.close_hears_any_tombstone):
         return place, BURNT
     if is_blob(place, rules):
-        is_fenced = place.epoch == epoch or (epoch < place.epoch < epoch + 3 and rules.close_fences_later_blobs)
-        return (place._replace(epoch=place.epoch + 1) if is_fenced else place), OK
+        return (place._replace(epoch=epoch + 1) if place.epoch == epoch else place), OK
     if is_empty(place, rules):
         return Place(CLOSED, epoch), OK
     return place, OK

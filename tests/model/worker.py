@@ -50,6 +50,7 @@ BURNT_BY_ME: Final = "its burn's reply was lost"
 BURNT_BY_ANOTHER: Final = "another burnt"
 
 _LAST_COUNT: Final = 7
+_SECOND_LIFE: Final = 64  #: added to the nonces of claims after the ledger went back
 
 
 def steps(world: World, rules: Rules, scope: Scope) -> Iterator[Step]:
@@ -98,7 +99,7 @@ def _of(world: World, worker: Worker, rules: Rules, scope: Scope) -> Iterator[_M
 
 def _claim(world: World) -> _Made:
     record = world.record
-    nonce = record.epoch + (64 if world.past.ledger_state == "back" else 0)
+    nonce = record.epoch + (_SECOND_LIFE if world.past.ledger_state == "back" else 0)
     phase = SEND if record.state == QUEUED else CONFIRM
     claimed = Worker(CLAIMED, phase, record.epoch, nonce, writes=world.past.known_writes)
     return f"claims, {phase}", to(world, "claim", phase=phase, nonce=nonce), claimed, True
@@ -153,6 +154,9 @@ def _burn(world: World, worker: Worker, rules: Rules, scope: Scope) -> Iterator[
         after = after._replace(past=after.past._replace(burnt_at=after.vault.writes))
         is_wrong = place_of(world, phase).is_wrong
         holds = worker._replace(step=HAS_CARD, is_wrong=is_wrong, writes=after.vault.writes)
+        if rules.own_claim_is_compared and world.past.ledger_state == "back" and worker.nonce < _SECOND_LIFE:
+            yield "vault.burn: ok, the ledger is behind its claim", after, worker._replace(step=BURNT_BY_ME), True
+            return
         yield "vault.burn: ok", after, holds, True
         if scope.can_repeat:
             yield "vault.burn: ok, reply lost", after, worker._replace(step=BURNT_BY_ME, writes=0, is_late=False), False

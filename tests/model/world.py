@@ -198,9 +198,9 @@ class Rules:
     ledger_time_decides: bool = True
     # not in the protocol: what else may help
     late_not_sent_counts: bool = False
+    own_claim_is_compared: bool = False  #: after each burn, with the ledger's present sequence (not reached again yet)
     worker_says_it_was_fenced: bool = False
     close_hears_any_tombstone: bool = False
-    close_fences_later_blobs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +228,7 @@ class Scope:
     )
     others_write: int = 0  #: with `same_run`: so many writes of other transfers, after the vault went back
     ledger_goes_back: str = ""  #: `` never, `one_step`, `anywhere`, `before_create`
-    workers_are_idle: bool = True  #: with `ledger_goes_back`: no process has the transfer in hand at that moment
+    in_hand: str = ""  #: with `ledger_goes_back`: `workers` or `all` processes may have the transfer in hand then
     leases_are_true: bool = False  #: a lease is thought over only when it is (L8, L9); else at any moment
     workers_are_prompt: bool = False  #: no lease ends while its worker lives
     clock_jumps: bool = False  #: one process thinks a horizon over at any moment
