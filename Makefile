@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: help setup demo test torture bench lint lock clean
+.PHONY: help setup demo test model torture bench lint lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,9 @@ demo: setup ## see every way that a transfer can go, with real processes, in a m
 
 test: setup ## all tests
 	@$(BIN)/python -m pytest
+
+model: setup ## explore the model of the protocol: what holds, what is left open, what each rule is for (CASE=word: those, with traces)
+	@$(BIN)/python -m tests.model.run $(CASE)
 
 SEEDS ?= 100000
 MACHINES ?= 100000

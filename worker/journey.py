@@ -152,7 +152,8 @@ class Journey:
             return self._end_parked(record, report)
         match judge(record, report, asked_at_ms=asked_at, rule=self.rule):
             case Known(verb):
-                scribe.learn(record, verb, report)
+                after = record.doubted + self.rule.horizon_s * 1000 if verb is Verb.LAPSE else None
+                scribe.learn(record, verb, report, after=after)
             case NothingThere() if self._was_sent(record):
                 scribe.hold(record, "bank_says_not_found")
             case NothingThere():
@@ -198,8 +199,8 @@ class Journey:
                 self.scribe.doubt(record, f"vault_{there}", evidence=Evidence.NOT_SENT, nonce=nonce)
             case Unheard():
                 self.scribe.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT, nonce=nonce)
-            case Later():
-                pass  # the sweeper fenced this job off, and has queued the transfer again
+            case Later():  # fenced off: it is queued again already, or the sweeper that did it may be lost
+                self.scribe.doubt(record, "vault_later", evidence=Evidence.NOT_SENT, nonce=nonce)
 
     def _inquire_dead(self, record: Record) -> None:
         """What a person asked for a dead transfer. The bank is asked all the same before it is queued again."""

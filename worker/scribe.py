@@ -167,23 +167,26 @@ class Scribe:
         verb = {State.RESUMED: Verb.DOUBT, State.PARKED: Verb.REMEMBER_CONFIRM}.get(record.state, Verb.REMEMBER)
         self.doubt(record, "bank_notified_paid", verb=verb, evidence=bank.Evidence.ANSWERED)
 
-    def learn(self, record: Record, verb: Verb, report: bank.StatusReport) -> None:
+    def learn(self, record: Record, verb: Verb, report: bank.StatusReport, *, after: int | None = None) -> None:
+        """`after`: what rests on the horizon waits for it (ms), by the ledger's time."""
         said: dict[str, str | int] = {
             "reason": f"bank_status_{report.status_name or report.word}",
             "code": report.code,
             "evidence": bank.Evidence.ANSWERED,
         }
         found = {"bank_id": report.bank_id, "bank_reference": report.reference}
-        self._settle_if_open(record, verb, said | {name: text for name, text in found.items() if text})
+        self._settle_if_open(record, verb, said | {name: text for name, text in found.items() if text}, after)
 
     def noticed(self, record: Record, verb: Verb, code: str) -> None:
         """The bank's notification settles it, where nobody can be asked."""
         said: dict[str, str | int] = {"reason": "bank_notified", "code": code, "evidence": bank.Evidence.ANSWERED}
         self._settle_if_open(record, verb, said)
 
-    def _settle_if_open(self, record: Record, verb: Verb, fields: dict[str, str | int]) -> None:
+    def _settle_if_open(
+        self, record: Record, verb: Verb, fields: dict[str, str | int], after: int | None = None
+    ) -> None:
         """What the bank says when it is asked. Who has moved on meanwhile will be asked about again, or has ended."""
-        moved = self.move(record, verb, fields=fields, unset=UNFINISHED_FIELDS)
+        moved = self.move(record, verb, fields=fields, unset=UNFINISHED_FIELDS, after=after)
         if isinstance(moved, Foreign):
             if self._leave_to_a_person(record, _FOREIGN_ID):
                 self._consequences.foreign_id(record, verb, moved.key)

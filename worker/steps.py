@@ -140,8 +140,8 @@ class Steps:
                 self._scribe.die(record, "card_lost", nonce=burnt.nonce)
             case Unburn.NOTHING:
                 self._scribe.doubt(record, "pares_lost", evidence=bank.Evidence.NOT_SENT, nonce=burnt.nonce)
-            case Unburn.OTHER:
-                pass  # somebody else is at it, under a later epoch
+            case Unburn.OTHER:  # fenced off, or another claim's: as above
+                self._scribe.doubt(record, reason, evidence=bank.Evidence.NOT_SENT, nonce=burnt.nonce)
 
     def take_back(self, record: Record, *, after: int | None = None) -> bool:
         """Is the card still there under this epoch? Then nothing was sent, and it is queued again.
