@@ -168,7 +168,7 @@ class Gate:
             return self._unfit != before
 
     def look(self, limit: int) -> Due:
-        """The transfers that are due, and whether the clocks agree. While this worker is unfit it asks for the time alone."""
+        """The transfers that are due, and whether the clocks agree. An unfit worker asks for the time alone."""
         asked_at = self._clock.monotonic()
         due = self._ledger.due(limit if self.is_fit else 0)
         self._heard_time(due.now_ms, asked_at)

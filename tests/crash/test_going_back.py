@@ -19,7 +19,7 @@ from tests.crash.conftest import Mortal, Mortals
 from tests.crash.zygote import intent
 
 #: A bank that keeps silent after it has executed is waited for: the worker is killed meanwhile.
-PATIENT = {"HTTP_READ_TIMEOUT": "5", "HTTP_DEADLINE": "5", "LEASE": "6.5", "DOUBT_HORIZON": "7"}
+PATIENT = {"HTTP_READ_TIMEOUT": "3", "HTTP_DEADLINE": "3", "LEASE": "4", "DOUBT_HORIZON": "5"}
 
 Until = Callable[[Callable[[], bool]], None]
 
@@ -70,7 +70,7 @@ def test_a_vault_that_comes_up_from_its_dump_has_nothing_sent_a_second_time(
     platform = mortals.platform
     platform.env |= PATIENT
     transfers = platform.transfers(monkeypatch)
-    words = "[drop-after]" if loses == "the answer" else "[hang-after:4]"
+    words = "[drop-after]" if loses == "the answer" else "[hang-after:2.5]"
     key = transfers.enqueue(intent("payout-1", f"Payout {words}[status-500]")).key
     platform.vault_client.save()
     dump = copied(mortals.vault, "dump.rdb")
@@ -102,7 +102,7 @@ def test_what_the_bank_executed_is_never_called_a_lost_card(
     platform = mortals.platform
     platform.env |= PATIENT
     transfers = platform.transfers(monkeypatch)
-    key = transfers.enqueue(intent("payout-1", "Payout [hang-after:4][false-not-found:9]")).key
+    key = transfers.enqueue(intent("payout-1", "Payout [hang-after:2.5][false-not-found:9]")).key
     platform.start_worker()
     until(lambda: executions(mortals) == 1)
     kill(mortals)
@@ -149,15 +149,16 @@ def test_a_ledger_that_went_back_before_a_transfer_was_made_does_not_send_it_aga
         second.cancel(second.enqueue(taker).key, reason="it only takes the suffix")
     again = second.enqueue(intent("payout-1", "Payout")).key
     os.kill(idle.pid, signal.SIGCONT)
-    until(lambda: _paused(mortals) or record_of(mortals, again).state is State.PAID)
+    until(lambda: _stands_still(mortals) or record_of(mortals, again).state is State.PAID)
 
     assert executions(mortals) == 1 + len(others)
     assert place == "its own suffix" or again[-6:] != key[-6:]
     second.close()
 
 
-def _paused(mortals: Mortals) -> bool:
-    return bool(mortals.platform.ledger_client.exists("transfers:{t}:lanes"))
+def _stands_still(mortals: Mortals) -> bool:
+    """It has met what the ledger forgot at its claim, or has looked at its servers before that."""
+    return bool(mortals.platform.ledger_client.exists("transfers:{t}:lanes")) or "servers_unfit" in alarms(mortals)
 
 
 def test_a_producer_that_is_ahead_of_the_ledger_says_so_and_puts_no_card(
