@@ -46,7 +46,7 @@ HAPPENED: Mapping[str, str] = {
     "pause": "the lane {lane} was stopped for {terminal}",
     "unpause": "the lane {lane} was opened for {terminal}",
     "vault_forgot": "the vault was restarted, and the cards in it are gone: see the runbook, 'The vault was lost'",
-    "vault_went_back": "the vault is an older copy of itself and gives nothing out: see the runbook, 'The vault went back'",
+    "vault_went_back": "the vault is an older copy of itself, and stands still: see the runbook, 'The vault went back'",
     "ledger_went_back": "the ledger has forgotten what it confirmed: see the runbook, 'The ledger went back'",
     "foreign_bank_id": "the bank said {said} with the id of {other}, another transfer: look at both now",
     "record_unreadable": "its record can't be read: run the version that wrote it",
