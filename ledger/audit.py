@@ -26,6 +26,9 @@ _PAGE = 500
 #: Who is due for longer than this is not being looked after: does any sweeper run?
 LATE_MS = 60_000
 
+#: An ended row of inquiries, a dead transfer, one that is held: each is looked at once a day.
+_DAY_MS = 86_400_000
+
 #: Nothing waits longer than for the longest deadline of an intent, 30 days, and a day.
 FARTHEST_MS = 31 * 86_400_000
 
@@ -107,7 +110,7 @@ class Audit:
                 yield Oddity("due, ledger", key, f"due, and {records[key].state}")
             elif now_ms - at > LATE_MS:
                 yield Oddity("due, clock", key, f"{records[key].state}, due for {int(now_ms - at) // 1000} s")
-            elif at - now_ms > FARTHEST_MS:
+            elif at - now_ms > FARTHEST_MS or at > _latest(records[key], now_ms):
                 yield Oddity("due, clock", key, f"{records[key].state}, due in {_days(at - now_ms)}: no rule says that")
 
     def _times(self) -> Iterator[Oddity]:
@@ -193,6 +196,19 @@ def _record(key: str, raw: dict[str, str] | None) -> Record:
     if raw is None:
         raise RecordUnreadable(key, NO_HASH)
     return Record.from_ledger(key, raw)
+
+
+def _latest(record: Record, now_ms: int) -> int:
+    """Until when a transfer of this state is looked at again, by the rules of its state."""
+    match record.state:
+        case State.QUEUED:
+            return record.expires
+        case State.SENDING | State.CONFIRMING:
+            return record.lease
+        case State.PARKED:
+            return max(record.parked_until, now_ms + _DAY_MS)
+        case _:
+            return now_ms + _DAY_MS
 
 
 def _days(ms: float) -> str:

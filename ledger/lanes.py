@@ -24,6 +24,9 @@ class Lane(StrEnum):
     INQUIRE = "inquire"
 
 
+_LANES = frozenset(Lane)
+
+
 @dataclass(frozen=True, slots=True)
 class Stop:
     """`until_ms` 0: until somebody opens it."""
@@ -65,6 +68,8 @@ class Lanes:
         for name, value in sorted(raw.items()):
             until, _, rest = value.partition(" ")
             lane, _, terminal = name.partition(":")
+            if lane not in _LANES:
+                continue  # a newer version's, which was rolled back: nothing here goes by it
             actor, reason = json.loads(rest)
             if int(until) == 0 or int(until) > now_ms:
                 stops.append(Stop(Lane(lane), terminal, int(until), actor, reason))

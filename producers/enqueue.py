@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ledger.draft import Draft
-from ledger.errors import LedgerUnavailable, LedgerWentBack, TransfersError, VaultUnavailable
+from ledger.errors import LedgerUnavailable, LedgerWentBack, RecordUnreadable, TransfersError, VaultUnavailable
 from ledger.events import Events
 from ledger.invoice import make_key
 from ledger.record import Record
@@ -56,7 +56,7 @@ def enqueue_all(parts: Parts, intents: Sequence[TransferIntent]) -> list[Answer]
 
 def _enqueue_batch(parts: Parts, intents: Sequence[TransferIntent]) -> list[Answer]:
     if parts.ledger.went_back():
-        return [LedgerWentBack()] * len(intents)
+        return [_went_back(parts)] * len(intents)
     answers: dict[int, Answer] = {}
     drafts: dict[int, Draft] = {}
     for at, intent in enumerate(intents):
@@ -126,8 +126,8 @@ def _rejected(parts: Parts, intent: TransferIntent, rejected: IntentRejected) ->
     """
     try:
         record = parts.ledger.by_reference(intent.reference)
-    except LedgerUnavailable as unavailable:
-        return unavailable
+    except (LedgerUnavailable, RecordUnreadable) as unanswered:
+        return unanswered
     return rejected if record is None else _replay(parts, intent, record)
 
 
@@ -169,8 +169,8 @@ def _not_created(parts: Parts, intent: TransferIntent, draft: Draft, creation: C
 def _known(parts: Parts, intent: TransferIntent, key: str) -> Answer:
     try:
         record = parts.ledger.get(key)
-    except LedgerUnavailable as unavailable:
-        return unavailable
+    except (LedgerUnavailable, RecordUnreadable) as unanswered:
+        return unanswered
     if record is None:  # one script wrote reference and record: so the ledger went back just now, and is asked again
         _LOG.error("enqueue.record_gone", extra={"key": key})
         return LedgerUnavailable()
@@ -191,8 +191,8 @@ def _replay(parts: Parts, intent: TransferIntent, record: Record) -> Answer:
         return replace(receipt, state=_call_again(parts, intent, record))
     except VaultUnavailable:
         return VaultUnavailable(receipt)
-    except LedgerUnavailable as unavailable:
-        return unavailable
+    except (LedgerUnavailable, LedgerWentBack) as error:
+        return error
 
 
 def _call_again(parts: Parts, intent: TransferIntent, record: Record) -> State:
@@ -203,6 +203,8 @@ def _call_again(parts: Parts, intent: TransferIntent, record: Record) -> State:
         moved = parts.ledger.move(record, Verb.RECARD, actor=BACKEND, due=due, fields={"rings": 0})
         if not moved:  # a worker has it, or another caller was faster
             return moved.state or record.state
+        if parts.ledger.went_back():
+            raise _went_back(parts)
         record = replace(record, epoch=moved.epoch)
         _LOG.info("enqueue.card_again", extra={"key": record.key})
         parts.vault.put_cards([_blob(parts, intent, record, moved.at_ms)])

@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from ledger.errors import LedgerUnavailable
+from ledger.errors import LedgerUnavailable, RecordUnreadable
 from ledger.events import Events
 from ledger.invoice import DEFAULT_SPACE, is_invoice_id, make_key
 from ledger.money import to_minor
 from ledger.record import PAID_CODE, Record
 from ledger.secret import Secret
 from ledger.states import NOT_MOVED, State, Verb
+from ledger.unreadable import log_unreadable
 from ledger.webtier import secret_hash
 from producers.challenge import record_of
 from producers.parts import WEB, Parts
@@ -64,7 +65,11 @@ def notify(parts: Parts, payload: Mapping[str, Any], hash_key: Secret | None) ->
     spaces = {DEFAULT_SPACE, *(plan.space for plan in parts.settings.epay_terminals.values())}
     answers = set()
     for space in sorted(spaces):
-        record = parts.ledger.get(make_key(invoice_id, space))
+        try:
+            record = parts.ledger.get(make_key(invoice_id, space))
+        except RecordUnreadable as error:  # it keeps the notification from no other
+            log_unreadable(error)
+            continue
         if record is not None:
             note = _note(record, payload, hash_key)
             answers.add(ask(parts, record, _BY_NOTIFICATION, {"notified": note} if note else {}))

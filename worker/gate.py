@@ -45,6 +45,7 @@ class Cause(StrEnum):
 
     SERVERS = "servers"  #: they are not what they must be
     CLOCK = "clock"  #: this machine's and the ledger's are too far apart
+    VAULT = "vault"  #: it is an older copy of itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,8 @@ class Gate:
 
     def hand_on(self, record: Record) -> bool:
         """Is it left to another worker, which is rung for soon, since this one lacks its terminal's credentials?"""
-        if record.terminal in self._terminals:
+        with suppress(TerminalUnknown):
+            self.terminal(record)
             return False
         with self._lock:
             is_new = record.terminal not in self._lacking

@@ -5,6 +5,7 @@ vault was restarted, for then it has forgotten everything. A worker that is unfi
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from ledger.breakers import Breakers
 from ledger.clock import Clock
@@ -89,7 +90,8 @@ class Housekeeper:
             self._said = said
         if not findings:
             self._ledger.seen = max(self._ledger.seen, self._custody.vault.high_water())
-            self._custody.tell()
+            with suppress(VaultWentBack):  # as it was observed
+                self._custody.tell()
         return not findings
 
     def _observe_the_vault(self) -> None:
@@ -101,6 +103,7 @@ class Housekeeper:
         try:
             run = self._custody.observe()
         except VaultWentBack:
+            self._gate.set_fit(Cause.VAULT, is_fit=False)
             self._say_that_the_vault_went_back()
             return
         except VaultUnavailable:
@@ -110,6 +113,7 @@ class Housekeeper:
             self._custody.forgot()
             self._events.alarm("vault_forgot", actor=self._actor)
         self._vault_run = run
+        self._gate.set_fit(Cause.VAULT, is_fit=True)
         self._said_back = False
 
     def _say_that_the_vault_went_back(self) -> None:

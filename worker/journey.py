@@ -115,7 +115,8 @@ class Journey:
                 return steps.give_back(record, burnt, why_not)
             pa_res = steps.open_pares(record, burnt)
             if pa_res is None or challenge is None:
-                return scribe.doubt(record, "pares_unreadable", evidence=Evidence.NOT_SENT, nonce=claim.claim_nonce)
+                scribe.doubt(record, "pares_unreadable", evidence=Evidence.NOT_SENT, nonce=claim.claim_nonce)
+                return None
             if not lease.stands():
                 return steps.give_back(record, burnt, "lease_over")
             outcome = self.bank.confirm(
@@ -193,8 +194,11 @@ class Journey:
         nonce = claim.claim_nonce
         match burnt:
             case Gone(There.TOMBSTONE):
-                self.scribe.doubt(record, "vault_tombstone", evidence=Evidence.MAYBE_SENT, nonce=nonce)
-                self.steps.ledger_went_back(claim)  # it knows nothing of the claim that took the card out
+                evidence = Evidence.MAYBE_SENT
+                if self.scribe.doubt(record, "vault_tombstone", evidence=evidence, nonce=nonce):
+                    # The claim stands, and the ledger knows nothing of the one that took the card out. A worker that
+                    # slept finds its claim gone: the tombstone is of the one that came after it.
+                    self.steps.ledger_went_back(claim)
             case Gone(there):
                 self.scribe.doubt(record, f"vault_{there}", evidence=Evidence.NOT_SENT, nonce=nonce)
             case Unheard():

@@ -74,9 +74,10 @@ class Scribe:
         nonce: str = "",
         fields: dict[str, str | int] | None = None,
         after: int | None = None,
-    ) -> None:
-        """`evidence`: how far this try got, or may have got. `nonce`: of the claim, where its own worker says so.
+    ) -> bool:
+        """False: the record says something else by now.
 
+        `evidence`: how far this try got, or may have got. `nonce`: of the claim, where its own worker says so.
         `after`: a sweeper waits for the end of the claim's lease (ms), by the ledger's time.
         """
         first_ms = policy.INQUIRY_LADDER_S[0] * 1000 if self._has_status else 0
@@ -91,6 +92,7 @@ class Scribe:
         )
         if isinstance(moved, Refused) and nonce:
             self._add_evidence(record, evidence, nonce)
+        return isinstance(moved, Moved)
 
     def remember(self, record: Record) -> None:
         """The ledger says that it was never sent, and the vault has its tombstone: it may have been."""

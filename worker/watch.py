@@ -11,6 +11,9 @@ from ledger.clock import Clock
 #: How far apart the ledger's time and the machine's may be. `claim.lua` has the same.
 APART_MS = 2_000
 
+#: So close they must be again after that, or each look at the border would change its mind.
+AGAIN_MS = 1_500
+
 
 class Watch:
     """A `Clock`. Before it is told anything it goes by the machine's: a worker starts on servers that agree with it."""
@@ -19,6 +22,7 @@ class Watch:
         self._clock = clock
         self._lock = threading.Lock()
         self._ahead_ms: float | None = None  #: the ledger's time, less the monotonic one
+        self._agreed = True
 
     def now_ms(self) -> int:
         with self._lock:
@@ -42,7 +46,9 @@ class Watch:
         with self._lock:
             own_ms, monotonic = self._clock.now_ms(), self._clock.monotonic()
             took_ms = (monotonic - asked_at) * 1000
-            if not -APART_MS <= own_ms - ledger_ms <= took_ms + APART_MS:
+            apart_ms = APART_MS if self._agreed else AGAIN_MS
+            self._agreed = -apart_ms <= own_ms - ledger_ms <= took_ms + apart_ms
+            if not self._agreed:
                 return False
             soonest_ms = ledger_ms - monotonic * 1000
             known_ms = soonest_ms if self._ahead_ms is None else self._ahead_ms

@@ -73,6 +73,9 @@ local function broken_by(m, r)
   if m.add and #m.add > 0 and not are_counts(redis.call('HMGET', KEYS[1], unpack(m.add)), EXACT) then
     return {'BROKEN', 'record'}
   end
+  if m.vault and not are_counts(redis.call('HMGET', KEYS[4], 'vault:' .. m.vault[1]), EXACT) then
+    return {'BROKEN', 'counters'}
+  end
   local counters, to = {}, m.moves[r.state]
   if to and to ~= r.state then
     counters[1], counters[2] = counters_of(r.state, r.currency)

@@ -13,8 +13,9 @@ if kind == 'blob' and kept > epoch then return reply('LATER', number(kept)) end
 if kind ~= 'blob' or kept ~= epoch then return reply('GONE', kind, number(kept)) end
 local sealed = redis.call('GET', ARGV[6]) or ''
 local mark = redis.call('GET', KEYS[3]) or '0'
+local is_higher = tonumber(ARGV[4]) > tonumber(mark)
 redis.call('SET', KEYS[1], 'X:' .. ARGV[3] .. ':' .. ARGV[5], 'PX', REMEMBER_MS)
 redis.call('DEL', ARGV[6])
-if tonumber(ARGV[4]) > tonumber(mark) then redis.call('SET', KEYS[3], ARGV[4]) end
+if is_higher then redis.call('SET', KEYS[3], ARGV[4]) end
 wrote()
 return reply('OK', sealed, mark)

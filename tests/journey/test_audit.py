@@ -129,7 +129,7 @@ def test_a_time_that_no_rule_gives_is_named(
 def test_what_rules_give_is_not_named(stage: Stage) -> None:
     """A breaker that was opened just now, a rate that is ahead, a pause without an end, the longest deadline."""
     key, now_ms = stage.new(), stage.clock.now_ms()
-    stage.ledger.client.zadd(keys.DUE, {key: now_ms + MONTH_MS})
+    stage.ledger.client.zadd(keys.DUE, {key: stage.record(key).expires})
     stage.worker.breakers.open("bank", "refused")
     stage.ledger.client.hset(keys.BREAKERS, "probes:bank", str(now_ms * 2))
     stage.ledger.client.hset(keys.RATES, "main", str(now_ms + MONTH_MS))

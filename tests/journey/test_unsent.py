@@ -86,13 +86,14 @@ def test_what_the_vault_forgot_meanwhile_is_a_lost_card_or_a_doubt(stage: Stage,
 
 
 def test_a_card_that_somebody_else_has_in_hand_is_left_to_them(stage: Stage) -> None:
+    """The worker says that it sent nothing, and leaves the place as it is."""
     key = stage.new()
     place = keys.card(key)
     unreachable(stage, lambda: stage.vault.client.set(place, "X:9"))
 
     stage.journey.execute(key)
 
-    assert stage.state(key) is State.SENDING
+    assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, "not_sent")
     assert stage.vault.client.get(place) == "X:9"
 
 

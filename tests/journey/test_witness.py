@@ -12,6 +12,7 @@ from ledger.lanes import Lane
 from ledger.replies import Moved
 from ledger.sealing import Purpose
 from ledger.states import State, Verb
+from ledger.vault import Gone, There
 from sandbox import Rule
 from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, parked, says
@@ -162,6 +163,25 @@ def test_another_claims_tombstone_is_never_called_a_lost_card(stage: Stage) -> N
     ask_for(stage, 7500)
 
     assert (stage.state(key), stage.record(key).reason) == (State.HELD, "bank_says_not_found")
+
+
+def test_a_worker_that_slept_is_no_sign_of_a_ledger_that_went_back(stage: Stage) -> None:
+    """Its lease ended before its burn; another worker has sent the transfer, and left its own tombstone."""
+    key = stage.new()
+    slow = stage.record(key)
+    claim = stage.worker.gate.claim(slow, Lane.SEND)
+    assert isinstance(claim, Moved)
+    stage.later(61)
+    stage.later(61)
+    assert stage.state(key) is State.PAID
+
+    burnt = stage.worker.custody.burn(Purpose.CARD, slow, claim)
+    assert burnt == Gone(There.TOMBSTONE)
+    stage.journey._nothing_to_send(slow, claim, burnt)
+
+    assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
+    assert stage.lanes.stops() == []
+    assert not stage.ledger.went_back()
 
 
 def test_what_the_worker_knows_is_not_overruled_by_the_vault(stage: Stage) -> None:

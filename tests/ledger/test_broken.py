@@ -10,6 +10,7 @@ from ledger.errors import LedgerBroken, LedgerUnavailable
 from ledger.ledger import Ledger
 from ledger.record import Record
 from ledger.states import Phase, State, Verb
+from ledger.vault import Run
 from tests.ledger.looking import snapshot
 from tests.ledger.making import NOW, Place, claim, create, draft, into, make
 
@@ -166,3 +167,16 @@ def test_counters_that_are_no_numbers_are_said_to_be_broken(ledger: Ledger, ledg
 
     with pytest.raises(LedgerBroken):
         ledger.counters()
+
+
+def test_the_count_of_the_vaults_writes_is_checked_before_the_first_write(
+    ledger: Ledger, ledger_client: redis.Redis
+) -> None:
+    record = into(ledger, SENDING)
+    ledger_client.hset(keys.COUNTERS, "vault:abcdef01", "x")
+    was = snapshot(ledger_client)
+
+    with pytest.raises(LedgerBroken):
+        ledger.move(record, Verb.DOUBT, actor="worker", due_in=1000, vault=Run("abcdef01", 7))
+
+    assert snapshot(ledger_client) == was

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from ledger import keys
-from ledger.errors import VaultUnavailable
+from ledger.errors import VaultUnavailable, VaultWentBack
 from ledger.sealing import Purpose
 from ledger.servers import connect
 from ledger.vault import Burnt, Gone, Later, Put, There, Unburn, Unheard, Vault
@@ -358,3 +358,40 @@ def test_a_vault_that_is_away_is_one_error() -> None:
         with pytest.raises(VaultUnavailable) as caught:
             call()
         assert caught.value.__suppress_context__
+
+
+def test_a_mark_that_is_no_number_costs_no_card(vault: Vault, vault_client: redis.Redis) -> None:
+    """Somebody wrote there by hand: the burn fails before it takes anything out."""
+    vault.put(Purpose.CARD, KEY, EPOCH, "sealed", TTL_MS)
+    vault_client.set(keys.HIGH_WATER, "x")
+
+    with pytest.raises(VaultUnavailable):
+        vault.burn(Purpose.CARD, KEY, EPOCH, 1, NONCE)
+
+    vault_client.delete(keys.HIGH_WATER)
+    assert vault.burn(Purpose.CARD, KEY, EPOCH, 1, NONCE) == Burnt("sealed", NONCE, 0)
+
+
+def test_a_vault_that_has_seen_fewer_writes_than_its_caller_knows_of_refuses_everything(
+    vault: Vault, vault_client: redis.Redis
+) -> None:
+    """Its machine was put back to a copy of its memory: what stands there is no longer so, for any process."""
+    vault.put(Purpose.CARD, KEY, EPOCH, "sealed", TTL_MS)
+    names = [str(name) for name in vault_client.keys("*")]
+    copy = {name: str(vault_client.get(name)) for name in names}
+    vault.burn(Purpose.CARD, KEY, EPOCH, 1, NONCE)
+    for name, value in copy.items():
+        vault_client.set(name, value)
+
+    more: list[Callable[[], Any]] = [vault.count, partial(vault.drop, KEY)]
+    for call in [*calls(vault, Purpose.CARD).values(), *more]:
+        with pytest.raises(VaultWentBack):
+            call()
+    assert vault_client.get(PLACES[Purpose.CARD]) == copy[PLACES[Purpose.CARD]]
+    another = Vault(vault_client)
+    assert another.look(Purpose.CARD, KEY) is There.BLOB, "it was told nothing yet"
+    run = vault.seen
+    assert run is not None
+    another.know(run)
+    with pytest.raises(VaultWentBack):
+        another.refence(Purpose.CARD, KEY, EPOCH)

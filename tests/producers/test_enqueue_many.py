@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
+from ledger import keys
+from ledger.errors import RecordUnreadable
 from ledger.ledger import Ledger
 from ledger.servers import connect
 from ledger.states import State
@@ -128,3 +130,17 @@ def test_the_receipts_of_earlier_batches_survive_a_ledger_that_goes_away(
     answers = build(parts, vault=Once(parts.vault.client)).enqueue_many([by_saved_card("a"), by_saved_card("b")])
 
     assert [type(answer) for answer in answers] == [Receipt, LedgerUnavailable]
+
+
+def test_a_record_that_can_not_be_read_costs_the_others_no_receipt(
+    transfers: Transfers, ledger_client: redis.Redis
+) -> None:
+    """Of a newer version that was rolled back, say: it is that one's answer, and nobody else's."""
+    old = transfers.enqueue(by_pan(reference="old"))
+    ledger_client.hset(keys.record(old.key), "state", "frobnicating")
+
+    one, two, three = transfers.enqueue_many([by_pan(reference=name) for name in ("new-1", "old", "new-2")])
+
+    assert isinstance(one, Receipt)
+    assert isinstance(two, RecordUnreadable)
+    assert isinstance(three, Receipt)

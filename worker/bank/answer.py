@@ -13,7 +13,17 @@ from worker.bank.heard import Heard
 from worker.bank.masking import clean_message, mask_card
 from worker.bank.order import Order, is_safe
 from worker.bank.outcome import Challenge, Declined, Evidence, Paid, Token, TokenRefused, Unclear
-from worker.bank.reading import Fields, code_of, money_stranger, read_object, stranger, text, why_not_read, word
+from worker.bank.reading import (
+    Fields,
+    bank_id_of,
+    code_of,
+    money_stranger,
+    read_object,
+    stranger,
+    text,
+    why_not_read,
+    word,
+)
 
 PAID_STATUSES = frozenset({"AUTH", "CHARGE"})
 _OAUTH_ERRORS = frozenset(
@@ -73,7 +83,7 @@ def _read_verdict(order: Order, heard: Heard, fields: Fields) -> Paid | Declined
         message=clean_message(fields.get("message"), invoice_id=order.invoice_id),
         code_class=entry.code_class,
         consequence=entry.consequence,
-        bank_id=word(fields, "id"),
+        bank_id=bank_id_of(fields),
         reference=word(fields, "reference"),
     )
 
@@ -86,7 +96,7 @@ def _read_success(order: Order, heard: Heard, fields: Fields) -> Paid | Unclear:
     if strange := stranger(order, fields, money=True):
         return _unclear(heard, strange, fields)
     return Paid(
-        bank_id=word(fields, "id"),
+        bank_id=bank_id_of(fields),
         reference=word(fields, "reference"),
         int_reference=word(fields, "intReference"),
         sender_card=mask_card(text(fields, "senderCardPAN")),
@@ -106,7 +116,7 @@ def _read_challenge(order: Order, heard: Heard, fields: Fields) -> Challenge | U
         return _unclear(heard, strange, fields)
     forms = _forms_of_3ds(fields)
     pa_req, md, action = (_agreed(forms, *names) for names in (("paReq", "PaReq"), ("md", "MD"), ("action",)))
-    bank_id = word(fields, "id")
+    bank_id = bank_id_of(fields)
     if not (pa_req and md and bank_id and is_safe(action)):
         return _unclear(heard, "challenge_incomplete", fields)
     return Challenge(pa_req=pa_req, md=md, action=action, bank_id=bank_id)

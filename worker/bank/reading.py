@@ -46,6 +46,12 @@ def word(fields: Fields, *names: str, limit: int = 128) -> str:
     return value if value.isprintable() else ""
 
 
+def bank_id_of(fields: Fields) -> str:
+    """The bank's own id of a transfer; one without any sign but zeros stands for none."""
+    value = word(fields, "id")
+    return value if re.search("[1-9A-Za-z]", value) else ""
+
+
 def text(fields: Fields, *names: str, limit: int = 65536) -> str:
     """An ASCII string, or empty."""
     found = {fields[name] for name in names if isinstance(fields.get(name), str) and fields[name]}

@@ -9,7 +9,7 @@ from dataclasses import replace
 from worker.bank.heard import Heard
 from worker.bank.order import Order
 from worker.bank.outcome import StatusReport, StatusWord
-from worker.bank.reading import Fields, code_of, read_object, stranger, why_not_read, word
+from worker.bank.reading import Fields, bank_id_of, code_of, read_object, stranger, why_not_read, word
 
 PAID_WORDS = ("AUTH", "CHARGE")
 
@@ -57,7 +57,7 @@ def _read_transaction(order: Order, fields: Fields, paid_words: Collection[str])
     report = StatusReport(
         StatusWord.NOT_YET,
         status_name=status_name,
-        bank_id=word(transaction, "id"),
+        bank_id=bank_id_of(transaction),
         reference=word(transaction, "reference"),
         code=code_of(transaction, "reasonCode"),
     )

@@ -343,3 +343,12 @@ class TestToken:
 
     def test_a_token_never_shows_itself(self) -> None:
         assert "DCEB8O" not in repr(read_token(heard(self.SAMPLE)))
+
+
+@pytest.mark.parametrize("placeholder", ["0", "00000000-0000-0000-0000-000000000000", "-"])
+def test_an_id_without_any_sign_but_zeros_stands_for_none(placeholder: str) -> None:
+    """Or the second decline that brings it would be called another transfer's."""
+    declined = read_transfer(ORDER, heard(FAILURE | {"id": placeholder}))
+
+    assert isinstance(declined, Declined)
+    assert declined.bank_id == ""

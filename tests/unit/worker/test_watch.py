@@ -4,7 +4,7 @@ import pytest
 
 from ledger import scripts
 from tests.conftest import FakeClock, MachineClock
-from worker.watch import APART_MS, Watch
+from worker.watch import AGAIN_MS, APART_MS, Watch
 
 
 @pytest.fixture
@@ -97,3 +97,14 @@ def test_what_is_known_is_set_right_by_what_is_told(watch: Watch, clock: FakeClo
 
 def test_the_ledger_lets_nobody_claim_whose_clock_a_watch_would_not_allow() -> None:
     assert f"local APART_MS = {APART_MS}\n" in scripts.text_of("claim")
+
+
+def test_at_the_border_it_does_not_change_its_mind_with_each_look(
+    watch: Watch, machine: MachineClock, clock: FakeClock
+) -> None:
+    said = []
+    for off_ms in (APART_MS + 1, APART_MS - 1, AGAIN_MS + 1, AGAIN_MS, APART_MS):
+        machine.off_ms = off_ms
+        said.append(watch.told(clock.now_ms(), watch.monotonic()))
+
+    assert said == [False, False, False, True, True]
