@@ -191,9 +191,10 @@ class Journey:
         """The claim sends nothing, which proves nothing of an earlier one: in doubt, and the bank is asked."""
         nonce = claim.claim_nonce
         match burnt:
-            case Gone(There.TOMBSTONE):
+            case Gone(There.TOMBSTONE, epoch):
                 self.scribe.doubt(record, "vault_tombstone", evidence=Evidence.MAYBE_SENT, nonce=nonce)
-                self.steps.ledger_went_back(claim)  # it knows nothing of the claim that took the card out
+                if epoch >= record.epoch:  # a lower one is of a vault that went back to before the card was put back
+                    self.steps.ledger_went_back(claim)  # it knows nothing of the claim that took the card out
             case Gone(there):
                 self.scribe.doubt(record, f"vault_{there}", evidence=Evidence.NOT_SENT, nonce=nonce)
             case Unheard():
