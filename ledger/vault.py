@@ -8,7 +8,7 @@ are those of `docs/design.md`, "The vault"; `tests/model` checks them.
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import redis
@@ -56,6 +56,7 @@ class Gone:
     """Nothing to take. This claim sent nothing; whether an earlier one did, it does not prove."""
 
     there: There
+    epoch: int = field(default=0, compare=False)  #: of what stands there
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class Vault:
             case "LATER":
                 return Later()
             case _:
-                return Gone(There(reply[1]))
+                return Gone(There(reply[1]), int(reply[2]))
 
     def refence(self, purpose: Purpose, key: str, epoch: int) -> bool:
         """True: nothing was sent under this epoch, and nothing can be. False is no proof of anything."""

@@ -193,11 +193,12 @@ class Journey:
         """The claim sends nothing, which proves nothing of an earlier one: in doubt, and the bank is asked."""
         nonce = claim.claim_nonce
         match burnt:
-            case Gone(There.TOMBSTONE):
+            case Gone(There.TOMBSTONE, epoch):
                 evidence = Evidence.MAYBE_SENT
-                if self.scribe.doubt(record, "vault_tombstone", evidence=evidence, nonce=nonce):
-                    # The claim stands, and the ledger knows nothing of the one that took the card out. A worker that
-                    # slept finds its claim gone: the tombstone is of the one that came after it.
+                is_ours = self.scribe.doubt(record, "vault_tombstone", evidence=evidence, nonce=nonce)
+                # The claim stands, and the ledger knows nothing of the one that took the card out. But a worker that
+                # slept finds its claim gone, and a lower epoch is of a vault that went back to before a card was put back.
+                if is_ours and epoch >= record.epoch:
                     self.steps.ledger_went_back(claim)
             case Gone(there):
                 self.scribe.doubt(record, f"vault_{there}", evidence=Evidence.NOT_SENT, nonce=nonce)

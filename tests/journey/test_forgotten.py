@@ -8,6 +8,7 @@ from typing import Any, Never
 import pytest
 
 from ledger.errors import VaultUnavailable
+from ledger.health import Finding
 from ledger.lanes import Lane
 from ledger.states import State, Verb
 from ledger.vault import Run
@@ -179,6 +180,20 @@ def test_the_housekeeper_tells_once_that_it_is_another_vault(stage: Stage, monke
     assert [event.fields["verb"] for event in stage.events.newest(9)] == ["vault_forgot"]
 
 
+def test_the_housekeeper_tells_once_that_the_vault_went_back_and_does_all_else(stage: Stage) -> None:
+    """The same run, and fewer writes of it than the ledger was told of: the servers are looked at each minute still."""
+    run = stage.vault.count()
+    stage.ledger.remember_vault(Run(run.id, run.writes + 1))
+    looks: list[float] = []
+    housekeeper = keeping(stage, lambda: looks.append(stage.clock.monotonic()))
+    for _ in range(6):
+        housekeeper.run_once()
+        stage.clock.advance(30)
+
+    assert [event.fields["verb"] for event in stage.events.newest(9)] == ["vault_went_back"]
+    assert [look - looks[0] for look in looks] == [0, 60, 120]
+
+
 def test_the_same_server_is_the_same_run_and_another_is_not(stage: Stage) -> None:
     assert stage.vault.count().id == stage.vault.count().id
     assert stage.vault.count().id != type(stage.vault)(stage.ledger.client).count().id
@@ -191,7 +206,11 @@ def rung(stage: Stage) -> str:
     return key
 
 
-def keeping(stage: Stage) -> Housekeeper:
+def keeping(stage: Stage, looked: Callable[[], object] = object) -> Housekeeper:
+    def examine() -> list[Finding]:
+        looked()
+        return []
+
     return Housekeeper(
         ledger=stage.ledger,
         custody=stage.worker.custody,
@@ -200,7 +219,7 @@ def keeping(stage: Stage) -> Housekeeper:
         events=stage.events,
         gate=stage.worker.gate,
         ask_harmless=lambda _: True,
-        examine=list,
+        examine=examine,
         keep_ms=3_600_000,
         clock=stage.clock,
         actor="worker",

@@ -8,14 +8,14 @@ import pytest
 
 from ledger import keys
 from ledger.errors import VaultUnavailable
-from ledger.lanes import Lane
+from ledger.lanes import ALL, Lane
 from ledger.replies import Moved
 from ledger.sealing import Purpose
 from ledger.states import State, Verb
 from ledger.vault import Gone, There
 from sandbox import Rule
 from tests.journey.conftest import Stage
-from tests.journey.scenes import asked, parked, says
+from tests.journey.scenes import asked, parked, says, unreachable
 from tests.ledger.looking import empty
 from tests.ledger.making import NONCE
 from worker.bank import Evidence, StatusReport, StatusWord, Unclear
@@ -182,6 +182,29 @@ def test_a_worker_that_slept_is_no_sign_of_a_ledger_that_went_back(stage: Stage)
     assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
     assert stage.lanes.stops() == []
     assert not stage.ledger.went_back()
+
+
+@pytest.mark.parametrize("lower", [0, 1])
+def test_a_tombstone_of_an_earlier_try_shows_a_vault_that_went_back_and_no_ledger_that_did(
+    stage: Stage, lower: int
+) -> None:
+    """The card was given back, and the vault is its copy from before that: this transfer is in doubt, all others go on.
+
+    One of the try itself, of a claim that the ledger knows nothing of, stops all sending.
+    """
+    unreachable(stage)
+    key = stage.new()
+    stage.journey.execute(key)
+    stage.journey.bank = stage.bank
+    stage.vault.client.set(keys.card(key), f"X:{stage.record(key).epoch - lower}:{NONCE}")
+
+    stage.later(5)
+
+    record = stage.record(key)
+    assert (record.state, record.reason, record.evidence) == (State.IN_DOUBT, "vault_tombstone", Evidence.MAYBE_SENT)
+    assert stage.executions(key) == 0
+    assert (stage.lanes.stop_of(Lane.SEND, ALL) is None) == bool(lower)
+    assert stage.ledger.went_back() == (not lower)
 
 
 def test_what_the_worker_knows_is_not_overruled_by_the_vault(stage: Stage) -> None:

@@ -37,8 +37,6 @@ _LAG_S = HORIZON_S * 0.4
 _LATEST_S = HORIZON_S * 0.4
 _DEADLINE_S = 45.0
 
-_DECLINED = Declined("484", "declined", CodeClass.DECLINED)
-
 
 @dataclass(slots=True)
 class Account:
@@ -107,6 +105,20 @@ class Books:
             if account.word == "open" and now >= account.open_until_ms:
                 account.word = "rejected"
 
+    def of(self, name: str) -> list[Account]:
+        """A transfer's: if the ledger forgot it, it may be made again with another day in its order number."""
+        return [account for invoice, account in self.accounts.items() if invoice[-6:] == name[-6:]]
+
+    def sum_of(self, name: str) -> Account:
+        """What the bank was sent and what it did, under all of these."""
+        sums = Account(name, "")
+        for account in self.of(name):
+            sums.executions += account.executions
+            sums.sent += account.sent
+            sums.confirmed += account.confirmed
+            sums.under_way += account.under_way
+        return sums
+
     def give_back(self) -> None:
         paid = [account for account in self.accounts.values() if account.word == "paid"]
         if paid:
@@ -161,8 +173,8 @@ class Teller:
         account = self._books.account(order.invoice_id)
         answer = self._send(account, "", lease_ends_at)
         if answer != "open":
-            return _OUTCOMES[answer]
-        return Challenge("cGFyZXE=", f"md-{order.invoice_id}", "https://acs.example/", f"id-{order.invoice_id}")
+            return _outcome(answer, order)
+        return Challenge("cGFyZXE=", f"md-{order.invoice_id}", "https://acs.example/", _id(order))
 
     def confirm(
         self,
@@ -175,14 +187,16 @@ class Teller:
         lease_ends_at: float,
     ) -> ConfirmOutcome:
         assert md == f"md-{order.invoice_id}", "the challenge is this order's"
-        assert bank_id == f"id-{order.invoice_id}"
-        return _OUTCOMES[self._send(self._books.account(order.invoice_id), pa_res.reveal(), lease_ends_at)]
+        assert bank_id == _id(order)
+        return _outcome(self._send(self._books.account(order.invoice_id), pa_res.reveal(), lease_ends_at), order)
 
     def _send(self, account: Account, pa_res: str, lease_ends_at: float) -> str:
         """A process may stand still between its look at the lease and the exchange: then it sends nothing."""
         world = self._world
+        ends_at = min(world.clock.monotonic() + _DEADLINE_S, lease_ends_at)
         world.before(self._process)
-        if world.clock.monotonic() >= lease_ends_at:
+        if world.clock.monotonic() >= ends_at:
+            world.counts["exchanges that came too late: nothing sent"] += 1
             world.tell(self._process.name, "comes too late to send", account.invoice)
             return "too late"
         if world.chance(world.weather.silence):
@@ -213,19 +227,27 @@ class Teller:
         world.after(self._process)
         if world.chance(world.weather.silence):
             return StatusReport(StatusWord.UNANSWERED, why="timeout")
-        return StatusReport(word, status_name=word)
+        is_known = word not in {StatusWord.NOT_FOUND, StatusWord.NOT_YET}
+        return StatusReport(word, status_name=word, bank_id=_id(order) if is_known else "")
 
     def ask_harmless(self, host: str, terminal: Terminal) -> bool:  # noqa: ARG002 - the bank's form
         self._world.before(self._process)
         return not self._world.chance(self._world.weather.silence)
 
 
-_OUTCOMES: dict[str, Paid | Declined | Unclear | NotSent] = {
-    "paid": Paid(bank_id="b", reference="r"),
-    "rejected": _DECLINED,
-    "open": Unclear("challenge_again", Evidence.ANSWERED),
-    "not sent": NotSent("refused"),
-    "too late": NotSent("deadline"),
-    "silence": Unclear("timeout", Evidence.MAYBE_SENT),
-    "unreadable": Unclear("http_502", Evidence.ANSWERED, http_status=502),
-}
+def _id(order: Order) -> str:
+    """The bank's id of a transfer: each order has its own."""
+    return f"id-{order.invoice_id}"
+
+
+def _outcome(answer: str, order: Order) -> Paid | Declined | Unclear | NotSent:
+    outcomes: dict[str, Paid | Declined | Unclear | NotSent] = {
+        "paid": Paid(bank_id=_id(order), reference="r"),
+        "rejected": Declined("484", "declined", CodeClass.DECLINED, bank_id=_id(order)),
+        "open": Unclear("challenge_again", Evidence.ANSWERED),
+        "not sent": NotSent("refused"),
+        "too late": NotSent("deadline"),
+        "silence": Unclear("timeout", Evidence.MAYBE_SENT),
+        "unreadable": Unclear("http_502", Evidence.ANSWERED, http_status=502),
+    }
+    return outcomes[answer]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from ledger import keys
 from ledger.doorbell import bell_of
-from ledger.errors import TransfersError
+from ledger.errors import LedgerBroken, LedgerWentBack, RecordUnreadable, TransfersError
 from ledger.record import Record
 from ledger.states import State, Verb
 from producers import PanCard, SavedCard, TransferIntent, Transfers
@@ -54,7 +54,7 @@ class Deeds:
         record, worker = self.peek(key), self.worker()
         bell = bell_of(record) if record else None
         if worker and record:
-            worker.hear(bell.actor if bell and self.world.chance(0.9) else self.world.dice.choice(_ACTORS), key)
+            worker.hear(bell.actor if bell and self.world.chance(0.9) else self.world.dice.choice(_ACTORS), record.key)
 
     def sweep(self, _key: str = "") -> None:
         worker = self.worker()
@@ -85,8 +85,16 @@ class Deeds:
         intent = self.intents[key]
         self._let(lambda: self.transfers("backend").enqueue(intent))
 
+    def bring_card(self, key: str) -> None:
+        """Of what is queued, where it is known: a card that is missing is put again."""
+        record = self.peek(key)
+        if record and record.state is State.QUEUED:
+            self.enqueue(key)
+
     def cancel(self, key: str) -> None:
-        self._let(lambda: self.transfers("backend").cancel(key, reason="not wanted"))
+        record = self.peek(key)
+        name = record.key if record else key
+        self._let(lambda: self.transfers("backend").cancel(name, reason="not wanted"))
 
     def answer_challenge(self, key: str) -> None:
         """The client's browser opens the bank's page; then, or later, it comes back, perhaps with another word."""
@@ -147,24 +155,33 @@ class Deeds:
         """What goes wrong for want of a server, or is refused, is no bug: whoever asked comes again."""
         try:
             answer = call()
+        except (LedgerBroken, RecordUnreadable):
+            raise  # nothing here leaves that behind
+        except LedgerWentBack:
+            self.world.counts["producers that saw that the ledger went back"] += 1
+            for process in self.backends():  # they restart
+                self.world.kill(process)
         except TransfersError as error:
             self.world.tell("is told", type(error).__name__)
         else:
             self.world.tell("is told", answer)
 
 
-def intent(number: int, urgency: str, now_ms: int) -> TransferIntent:
-    """A client's, whose card lives a quarter of an hour; or a payout, which has two hours."""
+def intent(number: int, urgency: str, now_ms: int, *, has_invoice_id: bool, has_deadline: bool) -> TransferIntent:
+    """A client's, whose card lives a quarter of an hour; or a payout, which has two hours.
+
+    Without an invoice id the ledger makes one. Without a deadline a payout has a day from when it is brought (again).
+    """
     is_now = urgency == "now"
     card = PanCard(number="4405639704015096", expiry="01/25", cvc="815", name="Sergey Frolov")
     deadline = datetime.fromtimestamp(now_ms / 1000, UTC) + timedelta(hours=2)
     return TransferIntent(
         reference=f"payout-{number}",
-        invoice_id=f"26112400000{number}",
+        invoice_id=f"26112400000{number}" if has_invoice_id else None,
         amount=100 + number,
         description="Payout",
         sender=card if is_now else SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
         receiver=IntentReceiver(number="5522042705066736"),
         urgency=urgency,
-        deadline=None if is_now else deadline,
+        deadline=deadline if has_deadline and not is_now else None,
     )

@@ -51,7 +51,7 @@ class Laws:
         """
         assert self.books is not None
         claimed = {name for name, state in self.states.items() if state is State.SENDING}
-        self.forgotten = claimed | {name for name in self.names if self.books.account(name).under_way}
+        self.forgotten = claimed | {name for name in self.names if self.books.sum_of(name).under_way}
         self.states.clear()
         self.epochs.clear()
         self.ends.clear()
@@ -69,9 +69,9 @@ class Laws:
                 self._must(name not in due, f"{name} does not exist, but is due")
                 continue
             state = State(word)
-            self._must((state in UNFINISHED) == (name in due), f"{name} is {state}; due: {name in due}")
+            self._must((state in UNFINISHED) == (key in due), f"{name} is {state}; due: {key in due}")
             if state in UNFINISHED:
-                listed.add(f"{state}:{since}:{name}")
+                listed.add(f"{state}:{since}:{key}")
             for count, much in ((f"n:{state}:{currency}", 1), (f"sum:{state}:{currency}", int(amount))):
                 counts[count] = counts.get(count, 0) + much
             self._one(name, state, int(epoch))
@@ -92,7 +92,7 @@ class Laws:
 
     def _one(self, name: str, state: State, epoch: int) -> None:
         assert self.books is not None
-        account = self.books.account(name)
+        account = self.books.sum_of(name)
         before, self.states[name] = self.states.get(name, state), state
         is_expired = state is State.EXPIRED and before in {State.QUEUED, State.PARKED}
         left_ms = self.ends.get(name, 0) - self.world.clock.now_ms()
@@ -104,7 +104,8 @@ class Laws:
         self._must(account.confirmed <= 1, f"{name} was confirmed {account.confirmed} times")
         self._must(not (state in _NO_MONEY and account.executions), f"{name} is {state}, and the bank executed it")
         self._must(not (state is State.PAID and not account.executions), f"{name} is paid, and the bank did nothing")
-        self._must(not (state is State.REVERSED and account.word != "given_back"), f"{name} is reversed; nothing was")
+        is_given_back = any(each.word == "given_back" for each in self.books.of(name))
+        self._must(not (state is State.REVERSED and not is_given_back), f"{name} is reversed; nothing was")
         may_be_under_way = state not in _NOT_UNDER_WAY or (state is State.QUEUED and name in self.forgotten)
         self._must(may_be_under_way or not account.under_way, f"{name} is {state}, and a request of it is under way")
         self._must(

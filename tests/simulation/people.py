@@ -1,6 +1,5 @@
 """Who acts in a simulation: workers, a backend, a web tier. Each is built of the real parts on its own wires."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +7,7 @@ import dramatiq
 import redis
 
 from ledger.doorbell import Doorbell
-from ledger.errors import TransfersError
+from ledger.errors import LedgerBroken, RecordUnreadable, TransfersError
 from ledger.health import Finding
 from ledger.ledger import Ledger
 from ledger.sealing import KeyPair, Opener, Sealer
@@ -101,8 +100,12 @@ class WorkerProcess:
             "execute_batch": journey.execute,
             "inquire": journey.inquire,
         }
-        with suppress(TransfersError):
+        try:
             steps[actor](key)
+        except (LedgerBroken, RecordUnreadable):
+            raise  # nothing here leaves that behind
+        except TransfersError:
+            pass
 
 
 def start_worker(place: Place, name: str) -> WorkerProcess:

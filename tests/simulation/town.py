@@ -13,6 +13,7 @@ from tests.simulation.deeds import Deeds
 from tests.simulation.laws import Laws
 from tests.simulation.people import Place
 from tests.simulation.rollback import Rollback
+from tests.simulation.vault_back import VaultBack
 from tests.simulation.world import CALM, STRANDS
 
 _JUMPS_S = (1, 1, 5, 5, 5, 15, 15, 61, 61, 61, 300, 300, 900, 3600, HORIZON_S)
@@ -20,6 +21,7 @@ _JUMPS_S = (1, 1, 5, 5, 5, 15, 15, 61, 61, 61, 300, 300, 900, 3600, HORIZON_S)
 _OFF_S = (0, 0, 1.5, -1.5, 90, -90, 7200, -7200, 3 * 86_400, -3 * 86_400)
 _ENDED = FINAL | {State.HELD, State.DEAD}
 _ROUNDS = 400
+_MISSED = 100  #: so many rounds, and then a producer misses what is queued still, and brings its card again
 _AT_ONCE = 2
 
 Weights = Sequence[tuple[Callable[[str], None], float]]
@@ -31,6 +33,7 @@ class Town:
     laws: Laws
     deeds: Deeds
     rollback: Rollback | None = None
+    vault_back: VaultBack | None = None
     _begun: int = 0
 
     def __post_init__(self) -> None:
@@ -71,11 +74,14 @@ class Town:
                 world.go_on(world.dice.choice(world.strands))
             else:
                 self._somebody_begins()
-            if self.rollback:
-                self.rollback.maybe()
+            for fault in self._faults():
+                fault.maybe()
         world.end_all()
-        if self.rollback:
-            self.rollback.now_or_never()
+        for fault in self._faults():
+            fault.now_or_never()
+
+    def _faults(self) -> list[Rollback | VaultBack]:
+        return [fault for fault in (self.rollback, self.vault_back) if fault]
 
     def _somebody_begins(self) -> None:
         """Somebody who has to do with one of the transfers, as it is now."""
@@ -84,6 +90,17 @@ class Town:
         (activity,) = self.world.dice.choices(activities, weights)
         self._begun += 1
         self.world.begin(f"{self._begun} {activity.__name__}", lambda: activity(key))
+
+    def lose_who_knows(self) -> None:
+        """Workers and producers that were told what the ledger has forgotten are mostly gone; the idle ones live."""
+        sequence = int(self.place.ledger.line.one("HGET", keys.COUNTERS, "sequence") or 0)
+        told = [(each.process, each.ledger) for each in self.deeds.workers.values()]
+        told += [(process, transfers._parts.ledger) for process, transfers in self.deeds.producers.values()]
+        for process, ledger in told:
+            if not process.dead and ledger.seen > sequence and self.world.chance(0.8):
+                self.world.kill(process)
+        idle = sum(not each.process.dead and each.ledger.seen <= sequence for each in self.deeds.workers.values())
+        self.world.counts["idle workers that the ledger went back under"] += idle
 
     def any_key(self) -> str:
         """Mostly of one that is not over: there are a few at a time, and the others come when these are over."""
@@ -97,9 +114,16 @@ class Town:
         self.world.weather = CALM
         self.world.set_all_clocks_right()
         self.place.ledger.away_until_ms = self.place.vault.away_until_ms = 0
+        if self.vault_back and self.vault_back.is_behind:
+            self._restart_the_vault(self.vault_back)
         if self.rollback and self.rollback.has_happened:
-            self._mend()
-        for _ in range(_ROUNDS):
+            self._mend(self.rollback)
+        for number in range(_ROUNDS):
+            if self.rollback and self.place.ledger.line.one("EXISTS", keys.LANES):
+                self._mend(self.rollback)
+            if number == _MISSED:
+                for name in self.deeds.intents:
+                    self.deeds.bring_card(name)
             while self.place.street.rings:
                 self.deeds.hear()
             self.deeds.keep_house()
@@ -108,7 +132,7 @@ class Town:
             if not self.place.street.rings:
                 if all(record.state in _ENDED for record in records) and not self.place.books.late:
                     return
-                self._to_the_next()
+                self._to_the_next(at_least_s=1.0 if number < _MISSED else 1800.0)
         raise AssertionError("it does not come to an end")
 
     def ask_once_more(self) -> None:
@@ -116,15 +140,16 @@ class Town:
         self.let_pass(86_400 + 60)
         self.rest()
 
-    def _to_the_next(self) -> None:
+    def _to_the_next(self, at_least_s: float) -> None:
         due = self.place.ledger.line.one("ZRANGE", keys.DUE, 0, 0, "WITHSCORES")
         first_s = (int(float(due[1])) - self.world.clock.now_ms()) / 1000 if due else 600.0
-        self.let_pass(max(first_s, 1.0))
+        self.let_pass(max(first_s, at_least_s))
 
-    def _mend(self) -> None:
+    def _mend(self, rollback: Rollback) -> None:
         """What the runbook says of a ledger that went back.
 
-        Everybody is stopped, since who saw it sends nothing any more; it counts on from beyond what anybody saw.
+        Everybody is stopped, since who saw it sends nothing any more; it counts on from beyond what anybody saw. Each
+        transfer that it forgot and whose card was taken out stops all once more, when its burn meets the tombstone.
         """
         for process in (*(each.process for each in self.deeds.workers.values()), *self.deeds.backends()):
             self.world.kill(process)
@@ -132,6 +157,20 @@ class Town:
         seen = max(int(vault.one("GET", keys.HIGH_WATER) or 0), int(ledger.one("HGET", keys.COUNTERS, "sequence") or 0))
         ledger.one("HSET", keys.COUNTERS, "sequence", seen + 1000)
         ledger.one("DEL", keys.LANES)
+        if rollback.leaves_idle_workers:
+            for name in self.deeds.intents:  # producers bring again what they were never told the end of
+                self.deeds.enqueue(name)
+
+    def _restart_the_vault(self, vault_back: VaultBack) -> None:
+        """Who looks after the vault is called, by any worker that looks at it for two minutes; and restarts it."""
+        worker = self.deeds.worker()
+        for _ in range(3):
+            if worker:
+                worker.keep_house()
+            self.let_pass(61)
+        told = [entry[1] for entry in self.place.ledger.line.one("XRANGE", keys.EVENTS, "-", "+")]
+        self.laws._must(any("vault_went_back" in entry for entry in told), "the vault went back, and no alarm says so")
+        vault_back.operator_restarts()
 
     # Time and trouble.
 
@@ -169,7 +208,6 @@ class Town:
             case "queue":
                 self.place.street.rings.clear()
             case "vault forgets" if self.rollback is None:
-                self.place.vault.line.one("FLUSHDB")
-                self.place.vault.runs += 1
+                self.place.vault.restart()
             case _:
                 self.place.books.give_back()

@@ -4,12 +4,13 @@ Under the wire are the real servers. On it a command may not arrive, its reply m
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import redis
 
-from ledger import scripts
+from ledger import keys, scripts
 from tests.simulation.line import Command, Line
 from tests.simulation.world import Process, World
 
@@ -17,6 +18,7 @@ NAMES = ("create", "claim", "move", "probe", "due", "remember_vault", "set_aside
           "vault_refence", "vault_unburn", "vault_close", "vault_drop", "vault_look", "vault_count")  # fmt: skip
 _SCRIPTS = {scripts._digest(scripts.text_of(name)): name for name in NAMES}
 _WRITES = frozenset({"EVALSHA", "HSET", "HDEL", "XADD"})
+_READERS = frozenset({"due", "vault_look", "vault_count"})
 
 #: Where the scripts that store a blob have its time to live.
 _TTL = {"vault_put": 10, "vault_unburn": 11}
@@ -30,11 +32,22 @@ local value = redis.call('GET', KEYS[1])
 if value and string.sub(value, 1, 2) == 'B:' then redis.call('DEL', KEYS[1]) end
 """
 
-Hook = Callable[[], None]
+#: A command with its script's name in place of its digest.
+Before = Callable[[Sequence[Command]], None]
+After = Callable[[], None]
 
 
-def _nothing() -> None:
+def _nothing(_: Sequence[Command] = ()) -> None:
     """What a server does before and after a write, where nobody cares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """All that a server held at one moment, and which run of it that was."""
+
+    run: int
+    dumps: tuple[tuple[str, Any], ...]
+    blobs: dict[str, int]
 
 
 class Server:
@@ -45,11 +58,12 @@ class Server:
         self.name = name
         self.line = line
         self.away_until_ms = 0
-        self.runs = 1  #: so many times it was started
+        self.run = 1  #: which of its starts this one is
+        self.starts = 1
         self._digests: dict[tuple[str, int], str] = {}  #: of the vault's scripts, in each of its runs
         self.blobs: dict[str, int] = {}  #: of the vault: until when each place keeps what was put there
-        self.before_write: Hook = _nothing
-        self.after_write: Hook = _nothing
+        self.before_write: Before = _nothing
+        self.after_write: After = _nothing
 
     def carry(self, process: Process, commands: tuple[Command, ...]) -> list[Any]:
         """One round trip: one step, with whatever may happen to it."""
@@ -58,12 +72,13 @@ class Server:
         if world.clock.now_ms() < self.away_until_ms or world.chance(world.weather.unheard):
             world.tell(process.name, "does not reach", self.name, _named(commands[0]))
             raise redis.ConnectionError("away")
-        is_write = any(command[0] in _WRITES and _named(command)[0] != "due" for command in commands)
+        is_write = any(command[0] in _WRITES and _named(command)[0] not in _READERS for command in commands)
         if is_write:
-            self.before_write()
+            self.before_write([_named(command) for command in commands])
         replies = self.line.ask(*(self._in_this_run(self._without_time(command)) for command in commands))
         for command, reply in zip(commands, replies, strict=True):
             world.tell(process.name, _named(command), "->", reply)
+            _count(world, _named(command), reply)
         if is_write:
             self.after_write()
         world.after(process)
@@ -86,10 +101,43 @@ class Server:
         name = _SCRIPTS.get(str(command[1]), "") if command[0] == "EVALSHA" else ""
         if not name.startswith("vault_"):
             return command
-        if (name, self.runs) not in self._digests:
-            text = _ASKS_ITS_RUN.sub(f"local RUN = '{self.runs:08x}'", scripts.text_of(name))
-            self._digests[name, self.runs] = str(self.line.one("SCRIPT", "LOAD", text))
-        return (command[0], self._digests[name, self.runs], *command[2:])
+        if (name, self.run) not in self._digests:
+            text = _ASKS_ITS_RUN.sub(f"local RUN = '{self.run_id}'", scripts.text_of(name))
+            self._digests[name, self.run] = str(self.line.one("SCRIPT", "LOAD", text))
+        return (command[0], self._digests[name, self.run], *command[2:])
+
+    @property
+    def run_id(self) -> str:
+        return f"{self.run:08x}"
+
+    def copy(self) -> Copy:
+        names = self.line.one("KEYS", "*")
+        dumps = zip(names, self.line.ask(*(("DUMP", name) for name in names)), strict=True)
+        return Copy(self.run, tuple(dumps), dict(self.blobs))
+
+    def put_back(self, copy: Copy, *, same_run: bool = False) -> None:
+        """What it held then is what it holds now. In the same run where its machine's memory was put back."""
+        self.line.one("FLUSHDB")
+        self.line.ask(*(("RESTORE", name, 0, dump) for name, dump in copy.dumps))
+        self.blobs = dict(copy.blobs)
+        self._begin_a_run()
+        if same_run:
+            self.run = copy.run
+
+    def restart(self) -> None:
+        """It comes up empty."""
+        self.line.one("FLUSHDB")
+        self.blobs.clear()
+        self._begin_a_run()
+
+    def _begin_a_run(self) -> None:
+        self.starts += 1
+        self.run = self.starts
+
+    def writes(self) -> int:
+        """Of the vault: how many its present run has seen."""
+        run, _, count = str(self.line.one("GET", keys.WRITES) or "").partition(":")
+        return int(count) if run == self.run_id else 0
 
     def time_out(self) -> None:
         """The blobs whose time is over."""
@@ -187,3 +235,20 @@ def _pairs(flat: list[str]) -> dict[str, str]:
 def _named(command: Command) -> Command:
     """With the script's name in place of its digest."""
     return (_SCRIPTS[str(command[1])], *command[3:]) if command[0] == "EVALSHA" else command
+
+
+def _count(world: World, command: Command, reply: Any) -> None:
+    """What shows that a fault was met, and not only made."""
+    if not isinstance(reply, list) or not reply:
+        return
+    said = [str(word) for word in (reply[2:] if str(command[0]).startswith("vault_") else reply)]
+    if said[:1] == ["BEHIND"]:
+        world.counts[f"told BEHIND: {'the vault' if len(reply) > 2 and reply[2] == 'BEHIND' else 'a claim'}"] += 1
+    elif command[0] == "claim" and said[0] == "ASTRAY":
+        world.counts["claims refused for a wrong clock"] += 1
+    elif command[0] == "vault_burn" and said[0] in {"LATER", "MINE"}:
+        world.counts[f"burns: {said[0]}"] += 1
+    elif command[0] == "vault_burn" and said[0] == "GONE":
+        world.counts[f"burns of what is gone: {said[1]}"] += 1
+    elif command[0] == "vault_refence" and said[:2] == ["NO", "stale"]:
+        world.counts["refences of a stale blob"] += 1

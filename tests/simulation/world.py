@@ -10,7 +10,7 @@ somebody else may go on, or the process ends, which refuses every further step, 
 import json
 import random
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,9 @@ STRANDS = 4
 
 #: How long a strand may be kept waiting. A request that was begun arrives before the horizon of doubt.
 PATIENCE_S = 1500.0
+
+#: How long a worker's lease is: a process that stands still for longer wakes without one.
+LEASE_S = 60
 
 
 class Crashed(BaseException):
@@ -69,8 +72,9 @@ class Strand:
         self.is_over = False
         self.error: Exception | None = None
         self._activity = activity
-        self._its_turn = threading.Semaphore(0)
-        self._our_turn = threading.Semaphore(0)
+        self._its_turn, self._our_turn = threading.Lock(), threading.Lock()  # each is released by the other side
+        self._its_turn.acquire()
+        self._our_turn.acquire()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -107,6 +111,7 @@ class World:
         self.weather = Weather.throw(self.dice)
         self.time_passed: Callable[[], None] = lambda: None
         self.steps = 0
+        self.counts: Counter[str] = Counter()  #: how many of each trouble there were, and what came of them
         self.strands: list[Strand] = []
         self._now: Strand | None = None
         self._processes: list[Process] = []
@@ -161,6 +166,7 @@ class World:
         if alive:
             process = self.dice.choice(alive)
             process.clock.off_ms = off_ms
+            self.counts["clocks set wrong" if off_ms else "clocks set right"] += 1
             self.tell("the clock of", process.name, "is off by", off_ms / 1000)
 
     def set_all_clocks_right(self) -> None:
@@ -192,6 +198,7 @@ class World:
 
     def kill(self, process: Process) -> None:
         process.dead = True
+        self.counts["processes killed"] += 1
         self.tell("is killed:", process.name)
 
     def _trouble(self, process: Process) -> None:
@@ -199,7 +206,9 @@ class World:
         if throw < self.weather.crash:
             self.kill(process)
         elif throw < self.weather.crash + self.weather.others and self._now:
+            since = self.clock.monotonic()
             self._now.put_aside()
+            self.counts["sleeps longer than a lease"] += self.clock.monotonic() - since > LEASE_S
         self._alive(process)
 
     def _alive(self, process: Process) -> None:

@@ -2,9 +2,11 @@
 
     python -m tests.torture.run --count 10000 --seed 1
 
-Every fault of the bank at 5 %, a worker killed every second, the queue deleted, the ledger killed and restarted. When
-nearly all transfers have been at the bank the troubles end, and an operator rings for all who wait, as the runbook says
-for a queue that was lost; 120 s later nobody may be under way, and the books agree.
+Every fault of the bank at 5 %, a worker killed every second, the queue deleted, the ledger killed and restarted, the
+vault killed, which then comes up empty or from a copy of itself that is seconds old. After each loss of the vault the
+producers bring their cards again, under the same references. When nearly all transfers have been at the bank the
+troubles end, and an operator rings for all who wait, as the runbook says for a queue that was lost; 120 s later nobody
+may be under way. Then the operator has the bank asked once more about all who are held, and the books must agree.
 """
 
 import argparse
@@ -18,6 +20,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,9 +30,10 @@ from ledger.errors import TransfersError
 from ledger.ledger import Ledger
 from ledger.record import Record
 from ledger.servers import connect
-from ledger.states import State
+from ledger.states import State, Verb
 from producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
 from tests.crash.books import BUSY
+from tests.torture.flight import Log
 from tests.torture.stage import Stage, stage
 from tests.torture.verdict import judge, say
 
@@ -39,6 +43,10 @@ _LONGEST_S = 3600
 _KILL_EACH_S = 1.0
 _QUEUE_EACH = 13  #: kills
 _LEDGER_EACH = 29
+_VAULT_EACH = 19  #: by turns: it comes up from a copy, and empty
+_COPY_BEFORE = 5  #: kills before it is put back, at the most, the copy is made
+_MOST_QUEUED = 1_000  #: so many cards may wait in the vault: they are lost with it, and brought again
+_INQUIRY_S = 120  #: for so long, at the most, the bank is asked about the held ones
 _FEW = 0.02  #: of all may be queued still when the troubles end
 
 
@@ -53,6 +61,9 @@ class Torture:
     answers: dict[str, str] = field(default_factory=dict)  #: a browser that is not answered sends the same again
     enqueued: threading.Event = field(default_factory=threading.Event)
     over: threading.Event = field(default_factory=threading.Event)
+    lost: threading.Event = field(default_factory=threading.Event)  #: the vault's cards, and nobody has brought them
+    copy_before: int = 2
+    log: Log = field(default_factory=Log)
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)  # noqa: S311 - the same seed is to be the same torture
@@ -75,14 +86,14 @@ class Torture:
             self._trouble()
             requests.delete(f"{self.on.bank_url}/faults", timeout=30)
             self._say(f"troubles are over: {dict(self.done)}")
+            self._bring_again(transfers)
             self._ring_for_all()
-            for _ in range(_QUIET_S):
-                self._keep_workers()
-                time.sleep(1)
+            self._wait(_QUIET_S, lambda: False)
+            self._ask_about_all_held()
             self.over.set()
             for person in people:
                 person.join(60)
-        verdict = judge(self.client, self.on.bank_url, self.count, dict(self.done))
+        verdict = judge(self.client, self.on.bank_url, self.count, dict(self.done), self.log)
         say(f"\nseed {self.seed}, {time.monotonic() - self.begun:.0f} s")
         return verdict
 
@@ -90,6 +101,12 @@ class Torture:
         """A backend that repeats what was not answered, under the same references, until it is."""
         waiting = [_intent(number) for number in range(self.count)]
         while waiting:
+            if self.lost.is_set():
+                self.lost.clear()
+                self._bring_again(transfers)
+            if self._counts().get("queued", 0) >= _MOST_QUEUED:
+                self.over.wait(0.5)
+                continue
             batch, waiting = waiting[:_BATCH], waiting[_BATCH:]
             answers = transfers.enqueue_many(batch)
             again = [intent for intent, answer in zip(batch, answers, strict=True) if not isinstance(answer, Receipt)]
@@ -98,6 +115,19 @@ class Torture:
             self.over.wait(0.2 if again else 0)
         self.enqueued.set()
         self._say(f"{self.count} enqueued")
+        while not self.over.wait(0.5):
+            if self.lost.is_set():
+                self.lost.clear()
+                self._bring_again(transfers)
+
+    def _bring_again(self, transfers: Transfers) -> None:
+        """As the runbook says of a vault that was lost: who is queued has its card brought under the same reference."""
+        ledger = Ledger(connect(self.on.ledger.server.url))
+        with contextlib.suppress(TransfersError):
+            queued = [int(record.reference.partition("-")[2]) for record in ledger.all_in_state(State.QUEUED, _BATCH)]
+            transfers.enqueue_many([_intent(number) for number in queued])
+            self.done["cards brought again, if missing"] += len(queued)
+        ledger.client.close()
 
     def _trouble(self) -> None:
         """Until nearly all have been at the bank."""
@@ -108,9 +138,11 @@ class Torture:
             if number % _QUEUE_EACH == 0:
                 self._delete_queue()
             if number % _LEDGER_EACH == 0:
+                self.log.note("ledger restarted")
                 self.on.ledger.kill()
                 self.on.ledger.come_back()
                 self.done["ledger restarts"] += 1
+            self._trouble_the_vault(number)
             if number % 10 == 0:
                 self._say(f"{self._counts()}")
             if self.enqueued.is_set() and self._waiting() <= self.count * _FEW:
@@ -119,8 +151,28 @@ class Torture:
     def _kill_one(self) -> None:
         pid = self.on.pids.pop(self.dice.randrange(len(self.on.pids)))
         with contextlib.suppress(ProcessLookupError):
+            self.log.note("worker killed", pid)
             os.kill(pid, signal.SIGKILL)
             self.done["kills"] += 1
+
+    def _trouble_the_vault(self, number: int) -> None:
+        """SAVE, and some kills later it is put back from that; the next time it comes up empty."""
+        turn, past = divmod(number, _VAULT_EACH)
+        is_put_back = turn % 2 == 0
+        dump = self.on.vault.folder / "dump.rdb"
+        if past == 0 and turn > 0:
+            is_put_back = dump.exists()
+            self.log.note("vault put back" if is_put_back else "vault restarted empty")
+            self.on.vault.kill()
+            self.on.vault.come_back()
+            self.done["vault put back from a copy" if is_put_back else "vault restarts, empty"] += 1
+            dump.unlink(missing_ok=True)
+            self.lost.set()
+        elif is_put_back and past == _VAULT_EACH - self.copy_before:
+            self.copy_before = self.dice.randint(1, _COPY_BEFORE)
+            vault = connect(self.on.vault.server.url)
+            vault.save()
+            vault.close()
 
     def _delete_queue(self) -> None:
         queue = connect(self.on.env["REDIS_URL"].removesuffix("/0") + "/1")
@@ -137,6 +189,23 @@ class Torture:
             self.on.stable.stdin.write("\n")
             self.on.stable.stdin.flush()
             self.on.pids.append(int(self.on.stable.stdout.readline()))
+
+    def _wait(self, seconds: int, is_enough: Callable[[], bool]) -> None:
+        for _ in range(seconds):
+            self._keep_workers()
+            if is_enough():
+                return
+            time.sleep(1)
+
+    def _ask_about_all_held(self) -> None:
+        """An operator does not wait for tomorrow's inquiry: a worker asks the bank once more."""
+        ledger = Ledger(self.client)
+        held = list(ledger.all_in_state(State.HELD, _BATCH))
+        ask = {"due_in": 0, "fields": {"asked": "inquire", "rings": 0}}
+        ledger.move_many([(record, Verb.ASK, ask) for record in held], actor="operator")
+        self._wait(_INQUIRY_S, lambda: not any(record.asked for record in ledger.all_in_state(State.HELD, _BATCH)))
+        still = sum(1 for _ in ledger.all_in_state(State.HELD, _BATCH))
+        self._say(f"the bank was asked once more about {len(held)} held ones: {len(held) - still} are settled")
 
     def _ring_for_all(self) -> None:
         """Whoever was rung for in vain again and again would else be looked at only after these two minutes."""

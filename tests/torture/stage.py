@@ -1,4 +1,8 @@
-"""Where a torture happens: two servers, a bank full of faults, a stable of workers. It goes when all is over."""
+"""Where a torture happens: two servers, a bank full of faults, a stable of workers. It goes when all is over.
+
+`DURABILITY` is `relaxed`: else the workers do not start on a vault that was saved, or that came up from a file, and the
+ones that run are unfit as soon as they see it. Here they are to go on, and it is the rules of the vault that must hold.
+"""
 
 import contextlib
 import os
@@ -21,6 +25,7 @@ class Stage:
     env: dict[str, str]
     bank_url: str
     ledger: Mortal
+    vault: Mortal
     stable: subprocess.Popen[str]
     pids: list[int] = field(default_factory=list)  #: the workers that run now
 
@@ -31,13 +36,14 @@ def stage(seed: int, faults: float, log: str) -> Iterator[Stage]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="transfers-")))
         ledger = Mortal.born(folder / "ledger", embedded.LEDGER_OPTIONS)
         stack.callback(lambda: ledger.server.stop())  # noqa: PLW0108 - the one that runs then
-        vault = stack.enter_context(embedded.running(embedded.VAULT_OPTIONS))
+        vault = Mortal.born(folder / "vault", embedded.VAULT_OPTIONS)
+        stack.callback(lambda: vault.server.stop())  # noqa: PLW0108 - as above
         command = [sys.executable, "-m", "tests.torture.bank", str(seed), str(faults)]
         bank = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))  # noqa: S603 - this very program
         stack.callback(bank.terminate)
         assert bank.stdout is not None
         url = bank.stdout.readline().strip()
-        env = _env(ledger.server.url, vault.url, url)
+        env = _env(ledger.server.url, vault.server.url, url)
         written = stack.enter_context(Path(log or os.devnull).open("wb"))
         stable = stack.enter_context(
             subprocess.Popen(
@@ -49,7 +55,7 @@ def stage(seed: int, faults: float, log: str) -> Iterator[Stage]:
                 text=True,
             )
         )
-        here = Stage(env, url, ledger, stable)
+        here = Stage(env, url, ledger, vault, stable)
         stack.callback(_end, here)
         yield here
 
@@ -81,5 +87,6 @@ def _env(ledger_url: str, vault_url: str, bank_url: str) -> dict[str, str]:
         "HTTP_DEADLINE": "4",
         "LEASE": "6",
         "DOUBT_HORIZON": "20",
+        "DURABILITY": "relaxed",
         "LOG_LEVEL": "WARNING",
     }
