@@ -196,8 +196,8 @@ class Journey:
             case Gone(There.TOMBSTONE, epoch):
                 evidence = Evidence.MAYBE_SENT
                 is_ours = self.scribe.doubt(record, "vault_tombstone", evidence=evidence, nonce=nonce)
-                # The claim stands, and the ledger knows nothing of the one that took the card out. But a worker that
-                # slept finds its claim gone, and a lower epoch is of a vault that went back to before a card was put back.
+                # The claim stands, and the ledger knows nothing of the one that took the card out. A worker that slept
+                # finds its claim gone; a lower epoch is of a vault that went back to before the card was put back.
                 if is_ours and epoch >= record.epoch:
                     self.steps.ledger_went_back(claim)
             case Gone(there):
