@@ -6,7 +6,8 @@ which claims it met, and of each transfer that did not end which trouble its las
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -34,7 +35,10 @@ Fields = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    at_ms: int
+    """It came at some moment of this span: a machine under load takes its time."""
+
+    begins_ms: int
+    ends_ms: int
     what: str
     pid: int = 0
 
@@ -43,9 +47,11 @@ class Trouble:
 class Log:
     troubles: list[Trouble] = field(default_factory=list)
 
-    def note(self, what: str, pid: int = 0) -> None:
-        """Just before it is done."""
-        self.troubles.append(Trouble(round(time.time() * 1000), what, pid))
+    @contextmanager
+    def during(self, what: str, pid: int = 0) -> Iterator[None]:
+        begins_ms = _now_ms()
+        yield
+        self.troubles.append(Trouble(begins_ms, _now_ms(), what, pid))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class Flight:
     reason: str  #: of the move that ended it
 
     def met(self, trouble: Trouble) -> bool:
-        if not self.begins_ms <= trouble.at_ms <= self.ends_ms:
+        if trouble.ends_ms < self.begins_ms or self.ends_ms < trouble.begins_ms:
             return False
         if not self.pid:
             return trouble.what.startswith("vault")
@@ -123,8 +129,12 @@ class Flights:
         return [
             trouble
             for trouble in self.log.troubles
-            if trouble.what.startswith("vault") and trouble.at_ms <= flight.ends_ms
+            if trouble.what.startswith("vault") and trouble.begins_ms <= flight.ends_ms
         ][-1:]
+
+
+def _now_ms() -> int:
+    return round(time.time() * 1000)
 
 
 def _events(client: redis.Redis) -> list[Fields]:

@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -47,6 +48,7 @@ _VAULT_EACH = 19  #: by turns: it comes up from a copy, and empty
 _COPY_BEFORE = 5  #: kills before it is put back, at the most, the copy is made
 _MOST_QUEUED = 1_000  #: so many cards may wait in the vault: they are lost with it, and brought again
 _INQUIRY_S = 120  #: for so long, at the most, the bank is asked about the held ones
+_LAST_WORDS_S = 0.05  #: what a killed worker has sent arrives: its last claim is of before its end
 _FEW = 0.02  #: of all may be queued still when the troubles end
 
 
@@ -89,11 +91,11 @@ class Torture:
             self._bring_again(transfers)
             self._ring_for_all()
             self._wait(_QUIET_S, lambda: False)
-            self._ask_about_all_held()
+            asked = self._ask_about_all_held()
             self.over.set()
             for person in people:
                 person.join(60)
-        verdict = judge(self.client, self.on.bank_url, self.count, dict(self.done), self.log)
+        verdict = judge(self.client, self.on.bank_url, self.count, dict(self.done), self.log, asked)
         say(f"\nseed {self.seed}, {time.monotonic() - self.begun:.0f} s")
         return verdict
 
@@ -138,9 +140,9 @@ class Torture:
             if number % _QUEUE_EACH == 0:
                 self._delete_queue()
             if number % _LEDGER_EACH == 0:
-                self.log.note("ledger restarted")
-                self.on.ledger.kill()
-                self.on.ledger.come_back()
+                with self.log.during("ledger restarted"):
+                    self.on.ledger.kill()
+                    self.on.ledger.come_back()
                 self.done["ledger restarts"] += 1
             self._trouble_the_vault(number)
             if number % 10 == 0:
@@ -150,9 +152,9 @@ class Torture:
 
     def _kill_one(self) -> None:
         pid = self.on.pids.pop(self.dice.randrange(len(self.on.pids)))
-        with contextlib.suppress(ProcessLookupError):
-            self.log.note("worker killed", pid)
+        with contextlib.suppress(ProcessLookupError), self.log.during("worker killed", pid):
             os.kill(pid, signal.SIGKILL)
+            time.sleep(_LAST_WORDS_S)
             self.done["kills"] += 1
 
     def _trouble_the_vault(self, number: int) -> None:
@@ -162,9 +164,9 @@ class Torture:
         dump = self.on.vault.folder / "dump.rdb"
         if past == 0 and turn > 0:
             is_put_back = dump.exists()
-            self.log.note("vault put back" if is_put_back else "vault restarted empty")
-            self.on.vault.kill()
-            self.on.vault.come_back()
+            with self.log.during("vault put back" if is_put_back else "vault restarted empty"):
+                self.on.vault.kill()
+                self.on.vault.come_back()
             self.done["vault put back from a copy" if is_put_back else "vault restarts, empty"] += 1
             dump.unlink(missing_ok=True)
             self.lost.set()
@@ -197,8 +199,12 @@ class Torture:
                 return
             time.sleep(1)
 
-    def _ask_about_all_held(self) -> None:
-        """An operator does not wait for tomorrow's inquiry: a worker asks the bank once more."""
+    def _ask_about_all_held(self) -> Any:
+        """An operator does not wait for tomorrow's inquiry: a worker asks the bank once more.
+
+        Returns the bank's books as they were then: a challenge that is still open may run out later.
+        """
+        books = requests.get(f"{self.on.bank_url}/books", timeout=300).json()
         ledger = Ledger(self.client)
         held = list(ledger.all_in_state(State.HELD, _BATCH))
         ask = {"due_in": 0, "fields": {"asked": "inquire", "rings": 0}}
@@ -206,6 +212,7 @@ class Torture:
         self._wait(_INQUIRY_S, lambda: not any(record.asked for record in ledger.all_in_state(State.HELD, _BATCH)))
         still = sum(1 for _ in ledger.all_in_state(State.HELD, _BATCH))
         self._say(f"the bank was asked once more about {len(held)} held ones: {len(held) - still} are settled")
+        return books
 
     def _ring_for_all(self) -> None:
         """Whoever was rung for in vain again and again would else be looked at only after these two minutes."""

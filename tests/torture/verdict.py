@@ -21,11 +21,12 @@ _NEVER_HEARD = "never heard of"
 _SAID = {"REJECT": "refused", "FAILED": "refused", "3D": _OPEN}
 
 
-def judge(client: redis.Redis, bank_url: str, count: int, done: dict[str, int], log: Log) -> int:
+def judge(client: redis.Redis, bank_url: str, count: int, done: dict[str, int], log: Log, asked: dict[str, Any]) -> int:
     """The exit status: 0 if all holds. Nobody was paid twice, nobody is lost, the books agree, nobody is under way.
 
-    And nobody is held of whom the bank's books have a final word. Whoever else is held was in flight when a server was
-    restarted or its worker killed, or the bank's own faults swallowed what it was sent or garbled what it answered.
+    No transfer is held of which the bank's books have a final word (`asked`: the books as they were when the bank was
+    asked about the held ones). All others that are held were in flight when a server was restarted or their worker was
+    killed; or the bank's own faults swallowed what it was sent, or garbled what it answered.
     """
     found = ends(client)
     books = requests.get(f"{bank_url}/books", timeout=300).json()
@@ -33,7 +34,7 @@ def judge(client: redis.Redis, bank_url: str, count: int, done: dict[str, int], 
     counters = ledger.counters()
     wrong = differences(found, books)
     flights = Flights.of(client, log)
-    said = {key: _of_the_books(books["orders"].get(key)) for key in found}
+    said = {key: _of_the_books(asked["orders"].get(key)) for key in found}
     held = [key for key, (state, _) in found.items() if state is State.HELD]
     rest = [key for key in held if said[key] not in {*_FINAL, *_SWALLOWED}]
     unheard = [key for key in rest if said[key] == _OPEN and flights.is_of_the_bank(key)]
