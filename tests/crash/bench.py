@@ -8,11 +8,13 @@ import redis
 
 from ledger.clock import SystemClock
 from ledger.doorbell import Broker, Doorbell
+from ledger.lanes import ALL, Lane, Lanes
 from ledger.ledger import Ledger
 from ledger.record import Record
+from ledger.sealing import Purpose
 from ledger.servers import connect
 from ledger.states import State, Verb
-from ledger.vault import Vault
+from ledger.vault import There, Vault
 from ops import asking
 from ops.desk import Desk
 from producers import Receipt, Transfers
@@ -123,6 +125,18 @@ class Bench:
         for state in BUSY:
             self.bells.ring_all(self.ledger.all_in_state(state, 500))
         self.bells.ring_all([*self.overdue(), *self.unheard()])
+
+    def follow_the_runbook(self) -> None:
+        """What it says of a ledger that went back, as it did for some here.
+
+        What is queued, and taken out of the vault, is cancelled: that makes it in doubt. Then sending is opened.
+        """
+        for record in list(self.ledger.all_in_state(State.QUEUED, 500)):
+            if self.vault.look(Purpose.CARD, record.key) is There.TOMBSTONE:
+                self.transfers.cancel(record.key, reason="the ledger went back; the bank may have it")
+        lanes = Lanes(self.platform.ledger_client)
+        for lane in (Lane.SEND, Lane.CONFIRM):
+            lanes.unpause(lane, ALL, actor="test", reason="looked at")
 
     def come_again(self, references: list[str]) -> None:
         """Whoever was not answered, asks again: backend, operator and client the same as before."""

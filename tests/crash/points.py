@@ -91,7 +91,7 @@ WAYS = (
     Way("answered", (Step(Vault, "unburn"), *_moves(Verb.REQUEUE_CONFIRM)), env={"EPAY_CONFIRM_URL": _NOWHERE}),
     Way("asked", (Step(Bank, "status"), *_moves(Verb.LEARN_PAID))),
     Way("asked-declined", _moves(Verb.LEARN_DECLINED)),
-    Way("asked-unheard", (Step(Vault, "refence"), *_moves(Verb.WONDER)), env={"DOUBT_HORIZON": "86400"}),
+    Way("asked-unheard", _moves(Verb.WONDER), env={"DOUBT_HORIZON": "86400"}),
     Way("asked-unheard", _moves(Verb.HOLD), env={"EPAY_STATUS_URL": "none"}),
     Way("asked-open", _moves(Verb.LAPSE)),
     Way("dead-asked", (Step(Vault, "refence"), *_moves(Verb.REVIVE))),

@@ -65,6 +65,7 @@ def test_who_is_killed_at_any_point_pays_nobody_twice_and_loses_nobody(
                     assert died == _KILLED, f"{point}: nobody came there, exit status {died}"
                     stood[point] = stood.get(point, 0) + count * way.batch
     bench.come_again(references)
+    bench.follow_the_runbook()
     bench.ring_for_all()
     platform.start_worker()
     until(lambda: not bench.overdue() and not bench.unheard() and not busy(platform.ledger_client))
