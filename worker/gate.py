@@ -126,14 +126,17 @@ class Gate:
 
     def hand_on(self, record: Record) -> bool:
         """Is it left to another worker, which is rung for soon, since this one lacks its terminal's credentials?"""
-        with suppress(TerminalUnknown):
+        try:
             self.terminal(record)
+        except TerminalUnknown as error:
+            why = type(error).__name__
+        else:
             return False
         with self._lock:
             is_new = record.terminal not in self._lacking
             self._lacking.add(record.terminal)
         if is_new:
-            _LOG.error("terminal.unknown", extra={"terminal": record.terminal})
+            _LOG.error("terminal.unknown", extra={"terminal": record.terminal, "why": why})
         return self._tries.hand_on(record)
 
     def order(self, record: Record) -> bank.Order:
