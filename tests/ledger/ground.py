@@ -33,7 +33,6 @@ class Ground:
         self.ledger = Ledger(ledger_client, self.clock)
         self.vault = Vault(vault_client)
         self.shadows: dict[str, Shadow] = {}
-        self.vault_went_back = False  #: to a copy that its own run made: then it proves nothing any more
         self.has_vault_copy = False
         self._made = 0
         self._taken: dict[tuple[Purpose, str, int], Burnt] = {}
@@ -114,7 +113,7 @@ class Ground:
         return word
 
     def refence(self, record: Record) -> bool:
-        is_fenced = not self.vault_went_back and self._place(Purpose.CARD, record.key).refence(record.epoch)
+        is_fenced = self._place(Purpose.CARD, record.key).refence(record.epoch)
         assert self.vault.refence(Purpose.CARD, record.key, record.epoch) == is_fenced
         return is_fenced
 
@@ -155,21 +154,19 @@ class Ground:
         }
         self.has_vault_copy = True
 
-    def put_vault_back(self, *, same_run: bool) -> None:
-        """The vault comes up from the copy: as another run of its server, or as the same one with fewer writes."""
+    def put_vault_back(self) -> None:
+        """The vault comes up from the copy, as another run of its server. (As the same run it refuses every script.)"""
         count = self._vault_client.get(keys.WRITES)
         self._vault_client.flushall()
-        for name, value in self._copy:
-            if value.startswith("B:") and not same_run:
-                kind, epoch, _, tag = value.split(":")
-                value = f"{kind}:{epoch}:{_ANOTHER_RUN}:{tag}"  # noqa: PLW2901 - what the copy says of it
+        for name, copied in self._copy:
+            value = copied
+            if copied.startswith("B:"):
+                kind, epoch, _, tag = copied.split(":")
+                value = f"{kind}:{epoch}:{_ANOTHER_RUN}:{tag}"
             self._vault_client.set(name, value)
-        if not same_run:
-            self._vault_client.set(keys.WRITES, str(count))
-        self.vault_went_back |= same_run and dict(self._copy).get(keys.WRITES) != count
+        self._vault_client.set(keys.WRITES, str(count))
         for (key, purpose), copy in self._places.items():
-            place = self._place(purpose, key)
-            place.go_back(copy) if not same_run else place.set(copy.kind, copy.epoch, copy.tag)
+            self._place(purpose, key).go_back(copy)
         for key in self.shadows.keys() - {key for key, _ in self._places}:
             for purpose in Purpose:
                 self._place(purpose, key).set("nothing")

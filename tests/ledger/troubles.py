@@ -16,8 +16,7 @@ def possible(ground: Ground) -> list[Trouble]:
         found.append(("the vault forgets everything", ground.forget_everything))
         found.append(("somebody copies the vault", ground.copy_vault))
     if ground.has_vault_copy:
-        found.append(("the vault goes back to the copy", partial(ground.put_vault_back, same_run=False)))
-        found.append(("the vault's machine goes back", partial(ground.put_vault_back, same_run=True)))
+        found.append(("the vault goes back to the copy", ground.put_vault_back))
     return found
 
 
