@@ -140,7 +140,7 @@ class Ledger(Reader):
                 return replace(moved, claim_nonce=nonce) if isinstance(moved, Moved) else moved
 
     def remember_vault(self, run: Run) -> None:
-        """What this process was told of the vault's server, for whoever compares it with what stands there later."""
+        """What this process was told of the vault's server, to compare what stands there later with."""
         with wall(LedgerUnavailable):
             self._scripts.run("remember_vault", (keys.COUNTERS,), (run.id, run.writes))
 
