@@ -28,7 +28,7 @@ demo: setup ## see every way that a transfer can go, with real processes, in a m
 	@$(BIN)/transfers demo
 
 test: setup ## all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/pytest
 
 model: setup ## explore the model of the protocol: what holds, what is left open, what each rule is for (CASE=word: those, with traces)
 	@$(BIN)/python -m tests.model.run $(CASE)
@@ -40,12 +40,12 @@ COUNT ?= 10000
 
 torture: setup ## hours of trouble: thousands of transfers under all faults, kills, seeds (SEED=n: that one again)
 ifdef SEED
-	@TRANSFERS_SEED=$(SEED) $(BIN)/python -m pytest -q tests/simulation
+	@TRANSFERS_SEED=$(SEED) $(BIN)/pytest -q tests/simulation
 else
 	@$(BIN)/python -m tests.torture.run --count $(COUNT)
-	@TRANSFERS_KILLS=$(KILLS) $(BIN)/python -m pytest -q tests/crash
-	@TRANSFERS_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/simulation
-	@TRANSFERS_MACHINES=$(MACHINES) $(BIN)/python -m pytest -q tests/ledger/test_machine.py
+	@TRANSFERS_KILLS=$(KILLS) $(BIN)/pytest -q tests/crash
+	@TRANSFERS_SEEDS=$(SEEDS) $(BIN)/pytest -q tests/simulation
+	@TRANSFERS_MACHINES=$(MACHINES) $(BIN)/pytest -q tests/ledger/test_machine.py
 endif
 
 bench: setup ## what things cost: each script of benchmarks/ prints a table

@@ -17,11 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ledger.clock import SystemClock
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.worker.bank.heard import Heard
+from epay_transfers.worker.bank.transport import Wire
 from tests.http.conftest import make_authority
 from tests.http.misbehaving import Server, Talk, with_length
-from worker.bank.heard import Heard
-from worker.bank.wire import Wire
 
 ROUNDS = 5
 REQUESTS = 100  #: in each round

@@ -10,8 +10,8 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Self
 
-from ledger.errors import RecordUnreadable
-from ledger.states import Phase, State
+from epay_transfers.ledger.errors import RecordUnreadable
+from epay_transfers.ledger.states import Phase, State
 
 #: An epoch is *card generation . try*, in one number. A new generation leaves all tries of the old one behind it.
 GENERATION = 1_000_000
@@ -22,8 +22,8 @@ PAID_CODE = "0"
 
 #: What only matters while a transfer is unfinished, and goes when it ends.
 UNFINISHED_FIELDS = (
-    "next", "lease", "claim_nonce", "rings", "asks", "reads", "read", "doubted", "asked", "parked_until", "notified",
-    "otherwise",
+    "next_attempt_at", "lease_until", "claim_nonce", "wakeups", "inquiries", "agreeing_reads", "last_read",
+    "in_doubt_since", "requested_action", "parked_until", "notification", "three_ds2_fields",
 )  # fmt: skip
 
 
@@ -36,8 +36,8 @@ class Record:
     phase: Phase = Phase.SEND
     epoch: int = FIRST_EPOCH
     version: int = 0
-    since: int = 0
-    created: int = 0
+    state_since: int = 0
+    created_at: int = 0
 
     # What the producer said.
     reference: str = ""
@@ -48,26 +48,28 @@ class Record:
     currency: str = ""
     urgency: str = ""
     related: str = ""
-    order: str = ""  #: JSON: what only the bank is told (description, links, `foreign`, `merchantIdForSavingCards`)
-    prints: str = ""  #: keyed digests of the intent's fields, to compare a replay by
-    expires: int = 0  #: the deadline
+    order_details: str = (
+        ""  #: JSON: what only the bank is told (description, links, `foreign`, `merchantIdForSavingCards`)
+    )
+    fingerprints: str = ""  #: keyed digests of the intent's fields, to compare a replay by
+    deadline_at: int = 0  #: the deadline
 
     # Where it stands.
-    next: int = 0  #: when the next try may begin
-    lease: int = 0  #: until when the worker that claimed it may send
+    next_attempt_at: int = 0  #: when the next try may begin
+    lease_until: int = 0  #: until when the worker that claimed it may send
     claim_nonce: str = ""  #: of the last claim: the tombstone in the vault says under which one the card was taken out
-    turn: int = 0  #: when it may go, where its terminal's rate makes it wait
+    rate_slot_at: int = 0  #: when it may go, where its terminal's rate makes it wait
     attempts: int = 0  #: tries that ended without an answer of the bank to the transfer
-    rings: int = 0
-    asks: int = 0  #: inquiries since it came into doubt
-    reads: int = 0  #: inquiries in a row, after the horizon, that the bank answered with the same word
-    read: str = ""  #: that word
-    doubted: int = 0  #: when it came into doubt
+    wakeups: int = 0
+    inquiries: int = 0  #: inquiries since it came into doubt
+    agreeing_reads: int = 0  #: inquiries in a row, after the horizon, that the bank answered with the same word
+    last_read: str = ""  #: that word
+    in_doubt_since: int = 0  #: when it came into doubt
     parked_until: int = 0
-    asked: str = ""  #: what a person asked a worker to do: `inquire`, `requeue`, `discard`, `cancel`
-    pares: str = ""  #: a digest of the PaRes that was taken
-    otherwise: str = ""  #: names and sizes of what the client brought in a PaRes's place, by 3-D Secure 2
-    notified: str = ""  #: `epoch:code` of the bank's notification, where it was proved to be the bank's
+    requested_action: str = ""  #: what a person asked a worker to do: `inquire`, `requeue`, `discard`, `cancel`
+    pares_digest: str = ""  #: a digest of the PaRes that was taken
+    three_ds2_fields: str = ""  #: names and sizes of what the client brought in a PaRes's place, by 3-D Secure 2
+    notification: str = ""  #: `epoch:code` of the bank's notification, where it was proved to be the bank's
 
     # What is known.
     code: str = ""
@@ -81,7 +83,7 @@ class Record:
     receiver_card: str = ""
     sender_card_id: str = ""
     receiver_card_id: str = ""
-    not_before: int = 0
+    not_before_at: int = 0
 
     @property
     def next_generation(self) -> int:
@@ -91,7 +93,7 @@ class Record:
     @property
     def is_paid_by_notification(self) -> bool:
         """Does the bank's proved notification say that it paid? It proves the invoice, whatever the try."""
-        epoch, _, code = self.notified.partition(":")
+        epoch, _, code = self.notification.partition(":")
         return code == PAID_CODE and int(epoch) <= self.epoch
 
     @classmethod
@@ -132,14 +134,14 @@ def _note(text: str) -> str:
 
 
 _KINDS: dict[str, Callable[[str], Any]] = {
-    field.name: {"state": State, "phase": Phase, "notified": _note}.get(
+    field.name: {"state": State, "phase": Phase, "notification": _note}.get(
         field.name, _number if isinstance(field.default, int) else str
     )
     for field in fields(Record)
 }
 
 #: What `create` writes into every record, and the scripts need of it.
-_ALWAYS_THERE = ("key", "state", "epoch", "version", "since", "amount", "currency", "reference", "terminal")
+_ALWAYS_THERE = ("key", "state", "epoch", "version", "state_since", "amount", "currency", "reference", "terminal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +153,10 @@ class Challenge:
     action: str
 
 
-#: The fields of a transfer that comes into doubt: nothing was asked so far. Its times are `doubted` and `next`.
-NEWLY_DOUBTED: Mapping[str, str | int] = MappingProxyType({"asks": 0, "reads": 0, "read": "", "asked": "", "rings": 0})
+#: The fields of a transfer that comes into doubt: nothing was asked so far. Times: `in_doubt_since`, `next_attempt_at`.
+NEWLY_DOUBTED: Mapping[str, str | int] = MappingProxyType(
+    {"inquiries": 0, "agreeing_reads": 0, "last_read": "", "requested_action": "", "wakeups": 0}
+)
 
 #: The same, of one that the vault remembers: the record keeps the tombstone's witness, for it lives longer.
 REMEMBERED: Mapping[str, str | int] = MappingProxyType(
@@ -160,4 +164,4 @@ REMEMBERED: Mapping[str, str | int] = MappingProxyType(
 )
 
 #: Its times, where the bank may be asked at once.
-AT_ONCE: Mapping[str, int] = MappingProxyType({"doubted": 0, "next": 0})
+AT_ONCE: Mapping[str, int] = MappingProxyType({"in_doubt_since": 0, "next_attempt_at": 0})

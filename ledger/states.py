@@ -2,7 +2,8 @@
 
 A transfer is in one state at a time. A move is a verb; the table names the states that it may start from and where each
 leads. `Ledger` hands the verb's row to the script as it stands here, and the script refuses every other from-state,
-changing nothing then. The diagram in the README and the docs is generated from this table (`python -m ledger.states`).
+changing nothing then. The diagram in the README and the docs is generated from this table:
+`python -m epay_transfers.ledger.states`.
 """
 
 from collections.abc import Mapping
@@ -52,9 +53,9 @@ class State(StrEnum):
 
     IN_DOUBT = "in_doubt"
     """Sent, and no answer that can be believed; money unknown. Inquiries leave it by the bank's word; a late answer of
-    the worker counts too. Time alone leads only to `held`. Dying here: the next inquiry stands in `due`."""
+    the worker counts too. Time alone leads only to `needs_review`. Dying here: the next inquiry stands in `due`."""
 
-    HELD = "held"
+    NEEDS_REVIEW = "needs_review"
     """In doubt, and the bank's answers do not settle it; money unknown. An operator leaves it, with evidence; one
     inquiry a day goes on, in case that the bank finds its voice."""
 
@@ -94,7 +95,7 @@ NOT_MOVED = frozenset({State.DECLINED, State.EXPIRED, State.CANCELLED})
 
 MONEY: Mapping[State, Money] = MappingProxyType(
     dict.fromkeys(State, Money.NONE)
-    | dict.fromkeys((State.SENDING, State.CONFIRMING, State.IN_DOUBT, State.HELD), Money.UNKNOWN)
+    | dict.fromkeys((State.SENDING, State.CONFIRMING, State.IN_DOUBT, State.NEEDS_REVIEW), Money.UNKNOWN)
     | {State.PAID: Money.MOVED}
 )
 
@@ -103,7 +104,7 @@ class Verb(StrEnum):
     """The moves, named by who makes them and why."""
 
     CREATE = "create"  #: a producer brings an intent; there is no from-state
-    RECARD = "recard"  #: a producer brings the card again: a new generation of it
+    REPLACE_CARD = "replace_card"  #: a producer brings the card again: a new generation of it
     DEFER = "defer"  #: a worker: this try ended before anything was at stake, the next one has a time
     CLAIM = "claim"  #: a worker, before the first byte
     PAY = "pay"  #: a worker: the bank said yes
@@ -112,31 +113,33 @@ class Verb(StrEnum):
     DOUBT = "doubt"  #: a worker, or the sweeper after the lease: nobody knows
     REQUEUE = "requeue"  #: a worker or the sweeper, with proof that nothing was sent
     REQUEUE_CONFIRM = "requeue_confirm"  #: a worker, with proof that the confirm was not sent
-    GIVE_UP = "give_up"  #: a worker: no token, and the tries are used up; nobody has it in hand
-    DIE = "die"  #: a worker, under its own claim: nothing was sent, and its tries are used up or its card is gone
+    FAIL_QUEUED = "fail_queued"  #: a worker: no token, and the tries are used up; nobody has it in hand
+    FAIL_CLAIMED = "fail_claimed"  #: a worker, by its own claim: nothing was sent, and tries or card are gone
     LOSE_CARD = "lose_card"  #: an inquiry: no claim took the card out, the card is gone, and the bank has no such order
     ADD_EVIDENCE = "add_evidence"  #: a worker whose lease was over: what it knows of its own try
     RESUME = "resume"  #: the web tier: the client answered the challenge
-    REMEMBER = "remember"  #: whoever closes the vault and finds that the card was taken out of it after all
-    REMEMBER_CONFIRM = "remember_confirm"  #: parked, and the client's answer may have reached the bank after all
-    LEARN_PAID = "learn_paid"  #: an inquiry
-    LEARN_DECLINED = "learn_declined"  #: an inquiry
-    LEARN_REVERSED = "learn_reversed"  #: an inquiry
-    NOTIFIED_PAID = "notified_paid"  #: a worker: the bank's notification said so, was proved, and nobody can be asked
-    NOTIFIED_DECLINED = "notified_declined"  #: the same, of a code that is final
-    WONDER = "wonder"  #: an inquiry that settled nothing: ask again later
-    HOLD = "hold"  #: an inquiry: the bank's words do not settle it
+    FOUND_TAKEN = "found_taken"  #: a process that closes the vault finds that the card was taken out of it
+    FOUND_TAKEN_CONFIRM = "found_taken_confirm"  #: parked, and the client's answer may have reached the bank after all
+    INQUIRY_PAID = "inquiry_paid"  #: an inquiry
+    INQUIRY_DECLINED = "inquiry_declined"  #: an inquiry
+    INQUIRY_REVERSED = "inquiry_reversed"  #: an inquiry
+    NOTIFICATION_PAID = (
+        "notification_paid"  #: a worker: the bank's proved notification, where there is no status address
+    )
+    NOTIFICATION_DECLINED = "notification_declined"  #: the same, of a code that is final
+    INQUIRY_INCONCLUSIVE = "inquiry_inconclusive"  #: an inquiry that settled nothing: ask again later
+    SEND_TO_REVIEW = "send_to_review"  #: an inquiry: the bank's words do not settle it
     EXPIRE = "expire"  #: the sweeper or an inquiry, after the deadline of what was never sent
-    LAPSE = "lapse"  #: an inquiry: the challenge was still open when its time and the horizon were over
+    CHALLENGE_EXPIRED = "challenge_expired"  #: an inquiry: the challenge is still open after the horizon
     CANCEL = "cancel"  #: the producer, or an operator who discards
-    REVIVE = "revive"  #: an operator's requeue of a dead transfer, after the bank was asked
-    ASK = "ask"  #: ops or a producer ask for what only a worker can do
-    DROP = "drop"  #: a worker: what was asked can't be done
-    RING = "ring"  #: the sweeper rang; look again later
-    NOTE = "note_notification"  #: the web tier: the bank's notification is proved, and kept until a worker can hear it
-    SETTLE_PAID = "settle_paid"  #: an operator, with evidence
-    SETTLE_NOT_PAID = "settle_not_paid"  #: an operator, with evidence
-    SETTLE_REVERSED = "settle_reversed"  #: an operator, with evidence
+    REQUEUE_DEAD = "requeue_dead"  #: an operator's requeue of a dead transfer, after the bank was asked
+    REQUEST = "request"  #: ops or a producer ask for what only a worker can do
+    REFUSE_REQUEST = "refuse_request"  #: a worker: what was asked can't be done
+    SCHEDULE_WAKEUP = "schedule_wakeup"  #: the sweeper sent a wake-up, or looks again later
+    KEEP_NOTIFICATION = "keep_notification"  #: the web tier, of the bank's proved notification
+    OPERATOR_PAID = "operator_paid"  #: an operator, with evidence
+    OPERATOR_NOT_PAID = "operator_not_paid"  #: an operator, with evidence
+    OPERATOR_REVERSED = "operator_reversed"  #: an operator, with evidence
 
 
 class Advance(StrEnum):
@@ -174,16 +177,16 @@ def _to(end: State, *starts: State) -> dict[State, State]:
 
 _S = State
 _OPEN = sorted(UNFINISHED)
-_ASKED = (_S.PARKED, _S.IN_DOUBT, _S.HELD, _S.DEAD)
+_ASKED = (_S.PARKED, _S.IN_DOUBT, _S.NEEDS_REVIEW, _S.DEAD)
 
 #: The table. A worker's definitive answer counts in every unfinished state: late is true too. What the bank has proved
 #: to be paid is not sent, and no move but a person's says that no money moved.
 MOVES: Mapping[Verb, Row] = MappingProxyType({
     Verb.CREATE: Row({}),
-    Verb.RECARD: Row(_stay(_S.QUEUED), advance=Advance.GENERATION),
+    Verb.REPLACE_CARD: Row(_stay(_S.QUEUED), advance=Advance.GENERATION),
     Verb.DEFER: Row(_stay(_S.QUEUED, _S.RESUMED)),
     Verb.CLAIM: Row(
-        {_S.QUEUED: _S.SENDING, _S.RESUMED: _S.CONFIRMING}, before={_S.QUEUED: "expires"}, unless_paid=True
+        {_S.QUEUED: _S.SENDING, _S.RESUMED: _S.CONFIRMING}, before={_S.QUEUED: "deadline_at"}, unless_paid=True
     ),
     Verb.PAY: Row(_to(_S.PAID, *_OPEN), late=True, advance=Advance.GIVEN),
     Verb.DECLINE: Row(_to(_S.DECLINED, *_OPEN), late=True, unless_paid=True, advance=Advance.GIVEN),
@@ -193,36 +196,36 @@ MOVES: Mapping[Verb, Row] = MappingProxyType({
     Verb.REQUEUE_CONFIRM: Row(
         _to(_S.RESUMED, _S.CONFIRMING, _S.IN_DOUBT), phase=Phase.CONFIRM, advance=Advance.TRY
     ),
-    Verb.GIVE_UP: Row(_to(_S.DEAD, _S.QUEUED), unless_paid=True),
-    Verb.DIE: Row(_to(_S.DEAD, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND, unless_paid=True),
+    Verb.FAIL_QUEUED: Row(_to(_S.DEAD, _S.QUEUED), unless_paid=True),
+    Verb.FAIL_CLAIMED: Row(_to(_S.DEAD, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND, unless_paid=True),
     Verb.LOSE_CARD: Row(_to(_S.DEAD, _S.IN_DOUBT), as_seen=True, phase=Phase.SEND, unless_paid=True),
-    Verb.ADD_EVIDENCE: Row(_stay(_S.IN_DOUBT, _S.HELD), as_seen=True),
+    Verb.ADD_EVIDENCE: Row(_stay(_S.IN_DOUBT, _S.NEEDS_REVIEW), as_seen=True),
     Verb.RESUME: Row(_to(_S.RESUMED, _S.PARKED), advance=Advance.TRY, enters=Phase.CONFIRM),
-    Verb.REMEMBER: Row(_to(_S.IN_DOUBT, _S.QUEUED, _S.DEAD)),
-    Verb.REMEMBER_CONFIRM: Row(_to(_S.IN_DOUBT, _S.PARKED), enters=Phase.CONFIRM),
-    Verb.LEARN_PAID: Row(_to(_S.PAID, *_ASKED)),
-    Verb.LEARN_DECLINED: Row(_to(_S.DECLINED, *_ASKED), unless_paid=True),
-    Verb.LEARN_REVERSED: Row(_to(_S.REVERSED, *_ASKED)),
-    Verb.NOTIFIED_PAID: Row(_to(_S.PAID, _S.PARKED, _S.IN_DOUBT, _S.HELD)),
-    Verb.NOTIFIED_DECLINED: Row(_to(_S.DECLINED, _S.PARKED, _S.IN_DOUBT, _S.HELD)),
-    Verb.WONDER: Row(_stay(_S.PARKED, _S.IN_DOUBT, _S.HELD), as_seen=True),
-    Verb.HOLD: Row(_to(_S.HELD, _S.IN_DOUBT), as_seen=True),
+    Verb.FOUND_TAKEN: Row(_to(_S.IN_DOUBT, _S.QUEUED, _S.DEAD)),
+    Verb.FOUND_TAKEN_CONFIRM: Row(_to(_S.IN_DOUBT, _S.PARKED), enters=Phase.CONFIRM),
+    Verb.INQUIRY_PAID: Row(_to(_S.PAID, *_ASKED)),
+    Verb.INQUIRY_DECLINED: Row(_to(_S.DECLINED, *_ASKED), unless_paid=True),
+    Verb.INQUIRY_REVERSED: Row(_to(_S.REVERSED, *_ASKED)),
+    Verb.NOTIFICATION_PAID: Row(_to(_S.PAID, _S.PARKED, _S.IN_DOUBT, _S.NEEDS_REVIEW)),
+    Verb.NOTIFICATION_DECLINED: Row(_to(_S.DECLINED, _S.PARKED, _S.IN_DOUBT, _S.NEEDS_REVIEW)),
+    Verb.INQUIRY_INCONCLUSIVE: Row(_stay(_S.PARKED, _S.IN_DOUBT, _S.NEEDS_REVIEW), as_seen=True),
+    Verb.SEND_TO_REVIEW: Row(_to(_S.NEEDS_REVIEW, _S.IN_DOUBT), as_seen=True),
     Verb.EXPIRE: Row(
         _to(_S.EXPIRED, _S.QUEUED, _S.PARKED),
         as_seen=True,
         unless_paid=True,
-        after={_S.QUEUED: "expires", _S.PARKED: "parked_until"},
+        after={_S.QUEUED: "deadline_at", _S.PARKED: "parked_until"},
     ),
-    Verb.LAPSE: Row(_to(_S.EXPIRED, _S.IN_DOUBT), unless_paid=True),
+    Verb.CHALLENGE_EXPIRED: Row(_to(_S.EXPIRED, _S.IN_DOUBT), unless_paid=True),
     Verb.CANCEL: Row(_to(_S.CANCELLED, _S.QUEUED, _S.PARKED, _S.DEAD), as_seen=True, unless_paid=True),
-    Verb.REVIVE: Row(_to(_S.QUEUED, _S.DEAD), as_seen=True, unless_paid=True, advance=Advance.TRY),
-    Verb.ASK: Row(_stay(*_ASKED), as_seen=True),
-    Verb.DROP: Row(_stay(*_ASKED), as_seen=True),
-    Verb.RING: Row(_stay(*_OPEN), as_seen=True),
-    Verb.NOTE: Row(_stay(*_OPEN), as_seen=True, keeps_due=True),
-    Verb.SETTLE_PAID: Row(_to(_S.PAID, _S.HELD)),
-    Verb.SETTLE_NOT_PAID: Row(_to(_S.DECLINED, _S.HELD)),
-    Verb.SETTLE_REVERSED: Row(_to(_S.REVERSED, _S.HELD, _S.PAID)),
+    Verb.REQUEUE_DEAD: Row(_to(_S.QUEUED, _S.DEAD), as_seen=True, unless_paid=True, advance=Advance.TRY),
+    Verb.REQUEST: Row(_stay(*_ASKED), as_seen=True),
+    Verb.REFUSE_REQUEST: Row(_stay(*_ASKED), as_seen=True),
+    Verb.SCHEDULE_WAKEUP: Row(_stay(*_OPEN), as_seen=True),
+    Verb.KEEP_NOTIFICATION: Row(_stay(*_OPEN), as_seen=True, keeps_due=True),
+    Verb.OPERATOR_PAID: Row(_to(_S.PAID, _S.NEEDS_REVIEW)),
+    Verb.OPERATOR_NOT_PAID: Row(_to(_S.DECLINED, _S.NEEDS_REVIEW)),
+    Verb.OPERATOR_REVERSED: Row(_to(_S.REVERSED, _S.NEEDS_REVIEW, _S.PAID)),
 })  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Self
 
-from ledger.money import to_decimal
-from ledger.record import Record
-from ledger.states import Money, State
+from epay_transfers.ledger.money import to_decimal
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import Money, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +66,10 @@ class Transfer:
             sender_card_id=record.sender_card_id,
             receiver_card_id=record.receiver_card_id,
             attempts=record.attempts,
-            created_at=moment(record.created),
-            next_at=maybe_moment(0 if record.state.final else record.next),
-            not_before=maybe_moment(record.not_before),
-            expires_at=moment(record.parked_until if record.state is State.PARKED else record.expires),
+            created_at=moment(record.created_at),
+            next_at=maybe_moment(0 if record.state.final else record.next_attempt_at),
+            not_before=maybe_moment(record.not_before_at),
+            expires_at=moment(record.parked_until if record.state is State.PARKED else record.deadline_at),
             version=record.version,
         )
 

@@ -4,15 +4,16 @@ A command's module is imported when the command is run: `transfers --help` answe
 """
 
 import importlib
+import importlib.metadata
 import sys
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ledger import hardening
+from epay_transfers.runtime import hardening
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ COMMANDS = {
     "keygen": Shelf("keygen", _BEGIN, "Print fresh keys for the vault and for comparing intents."),
     "keys": Shelf("keys", _BEGIN, "The vault's keys that this environment holds: ids, ages, what each may do."),
     "doctor": Shelf("doctor", _BEGIN, "Examine servers, settings, invoice ids and lanes; say what mends each finding."),
+    "worker": Shelf("worker", _BEGIN, "Run the worker: the one process that does the whole job."),
     "sandbox": Shelf("sandbox", _BEGIN, "Run a bank to work against."),
     "status": Shelf("status", _LOOK, "One transfer: state, money, why, evidence, what comes next."),
     "list": Shelf("list", _LOOK, "Transfers of a state, oldest first; or the newest of all."),
@@ -46,7 +48,7 @@ COMMANDS = {
     "settle": Shelf("settle", _ACT, "End a held transfer by hand, with evidence."),
     "cancel": Shelf("cancel", _ACT, "Take a transfer back before any money can move."),
     "queue": Shelf("queue", _ACT, "rebuild: ring again for every unfinished transfer."),
-    "pause": Shelf("lanes", _ACT, "Stop a lane, for one terminal or for all."),
+    "pause": Shelf("lanes", _ACT, "Pause a lane, for one terminal or for all."),
     "unpause": Shelf("lanes", _ACT, "Open a lane again."),
 }
 
@@ -64,25 +66,25 @@ class Transfers(TyperGroup):
         return name, load(str(name)), rest
 
     def invoke(self, ctx: Any) -> Any:
-        from ledger.errors import TransfersError  # noqa: PLC0415 - see the module's law
+        from epay_transfers.ledger.errors import TransfersError  # noqa: PLC0415 - see the module's law
 
         try:
             return super().invoke(ctx)
         except TransfersError as error:
-            from ops import border  # noqa: PLC0415 - see the module's law
+            from epay_transfers.ops import exit_status  # noqa: PLC0415 - see the module's law
 
-            typer.echo(border.sentence_of(error), err=True)
-            status = border.status_of(error)
+            typer.echo(exit_status.sentence_of(error), err=True)
+            status = exit_status.status_of(error)
         raise typer.Exit(status)
 
 
 def load(name: str) -> TyperCommand | TyperGroup:
     """The command itself; or the group of commands that its module is."""
-    module = importlib.import_module(f"ops.commands.{COMMANDS[name].module}")
+    module = importlib.import_module(f"epay_transfers.ops.commands.{COMMANDS[name].module}")
     group = typer.main.get_group(module.app)
     command = group.commands.get(name, group)
     if not isinstance(command, (TyperCommand, TyperGroup)):
-        raise TypeError(f"ops.commands.{COMMANDS[name].module} mounts something that is no command")
+        raise TypeError(f"epay_transfers.ops.commands.{COMMANDS[name].module} mounts something that is no command")
     return command
 
 
@@ -95,9 +97,20 @@ app = typer.Typer(
 )
 
 
+def _say_version(asked: bool) -> None:  # noqa: FBT001 - the option's value
+    if asked:
+        typer.echo(importlib.metadata.version("epay-transfers"))
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
-    """Needed by typer for a group that has no command of its own."""
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version, and end.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
 
 
 def main() -> None:
@@ -115,6 +128,6 @@ def main() -> None:
 
 def _last_words(_kind: type[BaseException], error: BaseException, _at: TracebackType | None) -> None:
     """Of what nobody expected: types and places. Its own words may be the card that it stumbled over."""
-    from ledger.logs import trace  # noqa: PLC0415 - see the module's law
+    from epay_transfers.runtime.logs import trace  # noqa: PLC0415 - see the module's law
 
     typer.echo("\n".join(trace(error)), err=True)

@@ -1,13 +1,13 @@
 """The text of a `.env`: every setting with its meaning, in the order of the table. `.env.example` is one without keys.
 
-`python -m ops.dotenv` prints the example; a test holds the committed file to it.
+`python -m epay_transfers.ops.dotenv` prints the example; a test holds the committed file to it.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from ops.settings_table import CHAPTERS, Setting
+from epay_transfers.ops.settings_table import CHAPTERS, Setting
 
 #: What the bank prints on its own page for everybody: no secrets.
 PUBLIC_TEST_VALUES = {
@@ -45,7 +45,7 @@ def fresh_keys(made: date | None = None) -> FreshKeys:
     """`made`: today, for keys that are to be kept."""
     import secrets  # noqa: PLC0415 - with the next one, 100 ms that printing the example does not need
 
-    from ledger.sealing import generate  # noqa: PLC0415
+    from epay_transfers.ledger.vault.sealing import generate  # noqa: PLC0415
 
     pair = generate(made)
     return FreshKeys(pair.public, pair.private.reveal(), secrets.token_urlsafe(32))

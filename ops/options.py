@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ledger.luhn import holds_card_number
-from ops.border import Refusal
+from epay_transfers.ledger.card_numbers import holds_card_number
+from epay_transfers.ops.exit_status import Refusal
 
 _LONGEST = 300
 

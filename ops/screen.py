@@ -14,9 +14,9 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ledger.errors import RecordUnreadable
-from ledger.money import to_decimal
-from ledger.states import Money, State
+from epay_transfers.ledger.errors import RecordUnreadable
+from epay_transfers.ledger.money import to_decimal
+from epay_transfers.ledger.states import Money, State
 
 #: A pipe has no width: a table that a program reads is not folded.
 _PIPE_WIDTH = 200

@@ -5,8 +5,8 @@ import os
 
 from pydantic import Field, field_validator
 
-from ledger.settings import ServerSettings
-from producers.checks import short_text
+from epay_transfers.producers.validators import short_text
+from epay_transfers.runtime.settings import ServerSettings
 
 
 def login_name() -> str:

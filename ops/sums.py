@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.money import EXPONENTS, to_decimal
-from ledger.states import State
-from ops import screen
+from epay_transfers.ledger.money import EXPONENTS, to_decimal
+from epay_transfers.ledger.states import State
+from epay_transfers.ops import screen
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,13 @@
 Imports `ledger` alone. It never imports `worker`, and never speaks HTTP to the bank.
 """
 
-from ledger.settings import SettingsWrong
-from ledger.states import Money, State
-from ledger.transfer import Transfer
-from producers.cancel import Cancel
-from producers.cards import PanCard, Receiver, SavedCard
-from producers.challenge import Challenge, Visit
-from producers.confirm import Verdict
-from producers.errors import (
+from epay_transfers.ledger.states import Money, State
+from epay_transfers.ledger.transfer import Transfer
+from epay_transfers.producers.cancel import Cancel
+from epay_transfers.producers.cards import PanCard, Receiver, SavedCard
+from epay_transfers.producers.challenge import Challenge, PaymentPage
+from epay_transfers.producers.confirm import Verdict
+from epay_transfers.producers.errors import (
     Ambiguous,
     Conflict,
     IntentRejected,
@@ -19,16 +18,17 @@ from producers.errors import (
     NotFound,
     QueueFull,
     SuffixTaken,
-    TerminalStopped,
+    TerminalPaused,
     TransfersError,
     VaultUnavailable,
 )
-from producers.intent import TransferIntent
-from producers.notify import Notified
-from producers.outcomes import Outcome
-from producers.receipt import Receipt
-from producers.settings import ProducerSettings, WebSettings
-from producers.transfers import Transfers
+from epay_transfers.producers.intent import TransferIntent
+from epay_transfers.producers.notify import Notified
+from epay_transfers.producers.outcomes import Outcome
+from epay_transfers.producers.receipt import Receipt
+from epay_transfers.producers.settings import ProducerSettings, WebSettings
+from epay_transfers.producers.transfers import Transfers
+from epay_transfers.runtime.settings import SettingsWrong
 
 __all__ = [
     "Ambiguous",
@@ -43,6 +43,7 @@ __all__ = [
     "Notified",
     "Outcome",
     "PanCard",
+    "PaymentPage",
     "ProducerSettings",
     "QueueFull",
     "Receipt",
@@ -51,13 +52,12 @@ __all__ = [
     "SettingsWrong",
     "State",
     "SuffixTaken",
-    "TerminalStopped",
+    "TerminalPaused",
     "Transfer",
     "TransferIntent",
     "Transfers",
     "TransfersError",
     "VaultUnavailable",
     "Verdict",
-    "Visit",
     "WebSettings",
 ]

@@ -8,12 +8,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from ledger import cards
-from ledger.cards import EMPTY
-from ledger.secret import Secret
-from producers import checks
-from producers.errors import IntentRejected
-from producers.wall import Walled
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.vault import card_data
+from epay_transfers.ledger.vault.card_data import EMPTY
+from epay_transfers.producers import validators
+from epay_transfers.producers.errors import IntentRejected
+from epay_transfers.producers.model import StrictModel
 
 
 def nothing() -> Secret:
@@ -26,16 +26,16 @@ def _checked(check: Callable[[str], str]) -> AfterValidator:
 
 
 CardNumber = Annotated[
-    Secret, _checked(checks.card_number), Field(description="12 to 19 digits, spaces and dashes allowed")
+    Secret, _checked(validators.card_number), Field(description="12 to 19 digits, spaces and dashes allowed")
 ]
-CardId = Annotated[Secret, _checked(checks.card_id), Field(description="the bank's id of a saved card")]
-Expiry = Annotated[Secret, _checked(checks.expiry), Field(description="MM/YY")]
-Cvc = Annotated[Secret, _checked(checks.cvc), Field(description="3 or 4 digits")]
-Holder = Annotated[Secret, _checked(checks.holder), Field(description="the holder's name, as on the card")]
-Personal = Annotated[Secret, _checked(checks.personal)]
-CountryCode = Annotated[Secret, _checked(checks.country_code), Field(description="2 or 3 letters")]
-Email = Annotated[Secret, _checked(checks.email)]
-IpAddress = Annotated[Secret, _checked(checks.ip_address)]
+CardId = Annotated[Secret, _checked(validators.card_id), Field(description="the bank's id of a saved card")]
+Expiry = Annotated[Secret, _checked(validators.expiry), Field(description="MM/YY")]
+Cvc = Annotated[Secret, _checked(validators.cvc), Field(description="3 or 4 digits")]
+Holder = Annotated[Secret, _checked(validators.holder), Field(description="the holder's name, as on the card")]
+Personal = Annotated[Secret, _checked(validators.personal)]
+CountryCode = Annotated[Secret, _checked(validators.country_code), Field(description="2 or 3 letters")]
+Email = Annotated[Secret, _checked(validators.email)]
+IpAddress = Annotated[Secret, _checked(validators.ip_address)]
 
 
 def mask_of(number: Secret) -> str:
@@ -44,7 +44,7 @@ def mask_of(number: Secret) -> str:
     return f"{digits[:6]}******{digits[-4:]}"
 
 
-class PanCard(Walled):
+class PanCard(StrictModel):
     """The sender's card by its number. `save`: the bank is asked to keep it, and names it in its answer."""
 
     number: CardNumber
@@ -58,9 +58,9 @@ class PanCard(Walled):
     def mask(self) -> str:
         return mask_of(self.number)
 
-    def for_vault(self) -> cards.Sender:
+    def for_vault(self) -> card_data.Sender:
         month, _, year = self.expiry.reveal().partition("/")
-        return cards.Sender(
+        return card_data.Sender(
             transfer_type="TYPEPAN",
             cred=self.number,
             month=Secret(month),
@@ -72,7 +72,7 @@ class PanCard(Walled):
         )
 
 
-class SavedCard(Walled):
+class SavedCard(StrictModel):
     """The sender's card by the id under which the bank keeps it."""
 
     card_id: CardId
@@ -82,11 +82,11 @@ class SavedCard(Walled):
     def mask(self) -> str:
         return ""
 
-    def for_vault(self) -> cards.Sender:
-        return cards.Sender(transfer_type="TYPECARDID", cred=self.card_id, cvc=self.cvc or EMPTY)
+    def for_vault(self) -> card_data.Sender:
+        return card_data.Sender(transfer_type="TYPECARDID", cred=self.card_id, cvc=self.cvc or EMPTY)
 
 
-class Receiver(Walled):
+class Receiver(StrictModel):
     """Who is paid: by card number or by saved card, exactly one. Names and country are for a transfer abroad."""
 
     number: CardNumber | None = None
@@ -108,8 +108,8 @@ class Receiver(Walled):
     def mask(self) -> str:
         return mask_of(self.number) if self.number else ""
 
-    def for_vault(self) -> cards.Receiver:
-        return cards.Receiver(
+    def for_vault(self) -> card_data.Receiver:
+        return card_data.Receiver(
             transfer_type="TYPEPAN" if self.number else "TYPECARDID",
             cred=self.cred,
             first_name=self.first_name,

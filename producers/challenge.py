@@ -1,6 +1,6 @@
-"""The challenge, and who comes for it: a client's browser, which knows its transfer by the handle alone.
+"""The challenge, for a client's browser, which knows its transfer by the handle alone.
 
-What the client takes to the bank's 3-D Secure page is in `Challenge`; what it is to be shown besides is in `Visit`.
+What the client takes to the bank's 3-D Secure page is in `Challenge`; what else its page shows is in `PaymentPage`.
 """
 
 import json
@@ -8,11 +8,11 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from ledger.record import Record
-from ledger.states import State
-from ledger.transfer import Transfer, moment
-from producers.errors import NotFound
-from producers.parts import Parts
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.transfer import Transfer, moment
+from epay_transfers.producers.context import Context
+from epay_transfers.producers.errors import NotFound
 
 _HANDLE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
@@ -28,7 +28,7 @@ class Challenge:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class PaymentPage:
     """`challenge` is there while the client can still answer it. The links are the intent's own, or empty."""
 
     transfer: Transfer
@@ -37,33 +37,33 @@ class Visit:
     failure_back_link: str
 
 
-def challenge(parts: Parts, handle: str) -> Challenge | None:
+def challenge(context: Context, handle: str) -> Challenge | None:
     """None while a worker is at it, or when nothing is to be answered (any more). Raises `NotFound`."""
-    return _challenge_of(parts, record_of(parts, handle))
+    return _challenge_of(context, record_of(context, handle))
 
 
-def visit(parts: Parts, handle: str) -> Visit:
+def visit(context: Context, handle: str) -> PaymentPage:
     """Raises `NotFound`."""
-    record = record_of(parts, handle)
-    order = json.loads(record.order)
-    may_answer = record.state is State.PARKED and record.asked != "cancel"
-    in_time = may_answer and parts.ledger.now_ms() < record.parked_until
-    return Visit(
+    record = record_of(context, handle)
+    order = json.loads(record.order_details)
+    may_answer = record.state is State.PARKED and record.requested_action != "cancel"
+    in_time = may_answer and context.ledger.now_ms() < record.parked_until
+    return PaymentPage(
         transfer=Transfer.of(record),
-        challenge=_challenge_of(parts, record) if in_time else None,
+        challenge=_challenge_of(context, record) if in_time else None,
         back_link=order["back_link"],
         failure_back_link=order["failure_back_link"],
     )
 
 
-def record_of(parts: Parts, handle: str) -> Record:
+def record_of(context: Context, handle: str) -> Record:
     """Raises `NotFound`: it is no handle, or its transfer was settled more than a day ago."""
-    record = parts.ledger.by_handle(handle) if _HANDLE.fullmatch(handle) else None
+    record = context.ledger.by_handle(handle) if _HANDLE.fullmatch(handle) else None
     if record is None:
         raise NotFound("handle")
     return record
 
 
-def _challenge_of(parts: Parts, record: Record) -> Challenge | None:
-    kept = parts.ledger.challenge(record) if record.state is State.PARKED else None
+def _challenge_of(context: Context, record: Record) -> Challenge | None:
+    kept = context.ledger.challenge(record) if record.state is State.PARKED else None
     return Challenge(kept.action, kept.pa_req, kept.md, moment(record.parked_until)) if kept else None

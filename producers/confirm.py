@@ -11,13 +11,13 @@ import re
 from dataclasses import replace
 from enum import StrEnum
 
-from ledger.record import Record
-from ledger.replies import Refused
-from ledger.sealing import Purpose
-from ledger.states import State, Verb
-from ledger.vault import Put, There
-from producers.errors import IntentRejected
-from producers.parts import RING_MS, WEB, Parts
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.replies import Refused
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Content, Put
+from epay_transfers.producers.context import RING_MS, WEB, Context
+from epay_transfers.producers.errors import IntentRejected
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,51 +34,51 @@ class Verdict(StrEnum):
     CONFLICTING = "conflicting"  #: another answer was taken before: an error, or somebody's attempt
 
 
-def confirm(parts: Parts, md: str, pa_res: str, handle: str | None) -> Verdict:
+def confirm(context: Context, md: str, pa_res: str, handle: str | None) -> Verdict:
     """Raises `IntentRejected` for a PaRes that is none."""
     answer = _cleaned(pa_res)
     digest = hashlib.sha256(answer.encode()).hexdigest()[:32]
-    record = parts.ledger.by_md(md) if _is_md(md) else None
+    record = context.ledger.by_md(md) if _is_md(md) else None
     if record is None or (handle is not None and handle != record.handle):
         return Verdict.UNKNOWN
-    if record.pares:
+    if record.pares_digest:
         return _seen(record, digest)
-    late = record.state is not State.PARKED or parts.ledger.now_ms() >= record.parked_until
-    if late or record.asked == "cancel":  # who asked for the cancel does not want it to be confirmed
+    late = record.state is not State.PARKED or context.ledger.now_ms() >= record.parked_until
+    if late or record.requested_action == "cancel":  # who asked for the cancel does not want it to be confirmed
         return Verdict.TOO_LATE
-    return _resume(parts, record, answer, digest)
+    return _resume(context, record, answer, digest)
 
 
-def _resume(parts: Parts, record: Record, answer: str, digest: str) -> Verdict:
+def _resume(context: Context, record: Record, answer: str, digest: str) -> Verdict:
     epoch = record.epoch + 1
-    sealed = parts.sealer.seal(answer.encode(), Purpose.PARES, record.key)
-    ttl_ms = parts.settings.card_ttl * 1000
-    if parts.vault.put(Purpose.PARES, record.key, epoch, sealed, ttl_ms, tag=digest) is Put.PRESENT:
-        return _overtaken(parts, record, digest, there=parts.vault.look(Purpose.PARES, record.key))
-    moved = parts.ledger.move(
+    sealed = context.sealer.seal(answer.encode(), Purpose.PARES, record.key)
+    ttl_ms = context.settings.card_ttl * 1000
+    if context.vault.put(Purpose.PARES, record.key, epoch, sealed, ttl_ms, tag=digest) is Put.PRESENT:
+        return _overtaken(context, record, digest, there=context.vault.look(Purpose.PARES, record.key))
+    moved = context.ledger.move(
         record,
         Verb.RESUME,
         actor=WEB,
         due_in=RING_MS,
-        fields={"pares": digest, "next": 0, "rings": 0, "attempts": 0},
-        unset=("asked",),
+        fields={"pares_digest": digest, "next_attempt_at": 0, "wakeups": 0, "attempts": 0},
+        unset=("requested_action",),
     )
     if isinstance(moved, Refused):
-        return _overtaken(parts, record, digest, there=There.NOTHING)
-    parts.doorbell.ring(replace(record, state=moved.state))
+        return _overtaken(context, record, digest, there=Content.NOTHING)
+    context.wakeups.send(replace(record, state=moved.state))
     return Verdict.ACCEPTED
 
 
-def _overtaken(parts: Parts, record: Record, digest: str, *, there: There) -> Verdict:
+def _overtaken(context: Context, record: Record, digest: str, *, there: Content) -> Verdict:
     """Somebody was faster: what does the record say now? A blob in the vault is another answer, about to be taken."""
-    fresh = parts.ledger.get(record.key) or record
-    if fresh.pares:
+    fresh = context.ledger.get(record.key) or record
+    if fresh.pares_digest:
         return _seen(fresh, digest)
-    return _conflicting(fresh) if there is There.BLOB else Verdict.TOO_LATE
+    return _conflicting(fresh) if there is Content.BLOB else Verdict.TOO_LATE
 
 
 def _seen(record: Record, digest: str) -> Verdict:
-    return Verdict.DUPLICATE if record.pares == digest else _conflicting(record)
+    return Verdict.DUPLICATE if record.pares_digest == digest else _conflicting(record)
 
 
 def _conflicting(record: Record) -> Verdict:

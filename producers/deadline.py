@@ -3,8 +3,8 @@
 With a CVC at most `CARD_TTL`, since a CVC may not be kept. With a saved card and no CVC a day, or up to thirty.
 """
 
-from producers.errors import IntentRejected
-from producers.intent import TransferIntent
+from epay_transfers.producers.errors import IntentRejected
+from epay_transfers.producers.intent import TransferIntent
 
 _DAY_MS = 86_400_000
 _LONGEST_DAYS = 30

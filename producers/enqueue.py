@@ -10,30 +10,36 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from ledger.draft import Draft
-from ledger.errors import LedgerUnavailable, LedgerWentBack, RecordUnreadable, TransfersError, VaultUnavailable
-from ledger.events import Events
-from ledger.invoice import make_key
-from ledger.record import Record
-from ledger.replies import Created, Creation, Exhausted, Full, Known, Stopped, Taken
-from ledger.sealing import Purpose
-from ledger.states import State, Verb
-from ledger.transfer import moment
-from ledger.vault import FREE, Put
-from producers import prints
-from producers.cards import PanCard
-from producers.deadline import lasts_ms
-from producers.errors import (
+from epay_transfers.ledger.errors import (
+    LedgerUnavailable,
+    LedgerWentBack,
+    RecordUnreadable,
+    TransfersError,
+    VaultUnavailable,
+)
+from epay_transfers.ledger.invoice import make_key
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.new_transfer import NewTransfer
+from epay_transfers.ledger.store.replies import Created, Creation, Exhausted, Full, Known, Paused, SuffixUsed
+from epay_transfers.ledger.transfer import moment
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import FREE, Put
+from epay_transfers.producers import fingerprints
+from epay_transfers.producers.cards import PanCard
+from epay_transfers.producers.context import BACKEND, Context
+from epay_transfers.producers.deadline import lasts_ms
+from epay_transfers.producers.errors import (
     Conflict,
     IntentRejected,
     InvoicesExhausted,
     QueueFull,
     SuffixTaken,
-    TerminalStopped,
+    TerminalPaused,
 )
-from producers.intent import TransferIntent
-from producers.parts import BACKEND, Parts
-from producers.receipt import Receipt
+from epay_transfers.producers.intent import TransferIntent
+from epay_transfers.producers.receipt import Receipt
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,52 +52,54 @@ Answer = Receipt | TransfersError
 _Pair = tuple[TransferIntent, Record]
 
 
-def enqueue_all(parts: Parts, intents: Sequence[TransferIntent]) -> list[Answer]:
+def enqueue_all(context: Context, intents: Sequence[TransferIntent]) -> list[Answer]:
     """A receipt or an error for each intent, in order. It raises none of them."""
     answers: list[Answer] = []
     for start in range(0, len(intents), BATCH):
-        answers += _enqueue_batch(parts, intents[start : start + BATCH])
+        answers += _enqueue_batch(context, intents[start : start + BATCH])
     return answers
 
 
-def _enqueue_batch(parts: Parts, intents: Sequence[TransferIntent]) -> list[Answer]:
-    if parts.ledger.went_back():
-        return [_went_back(parts)] * len(intents)
+def _enqueue_batch(context: Context, intents: Sequence[TransferIntent]) -> list[Answer]:
+    if context.ledger.went_back():
+        return [_went_back(context)] * len(intents)
     answers: dict[int, Answer] = {}
-    drafts: dict[int, Draft] = {}
+    new_transfers: dict[int, NewTransfer] = {}
     for at, intent in enumerate(intents):
-        draft = _draft(parts, intent)
-        if isinstance(draft, IntentRejected):
-            answers[at] = _rejected(parts, intent, draft)
+        new_transfer = _draft(context, intent)
+        if isinstance(new_transfer, IntentRejected):
+            answers[at] = _rejected(context, intent, new_transfer)
         else:
-            drafts[at] = draft
+            new_transfers[at] = new_transfer
     try:
-        limit = parts.settings.queue_limit or 0
-        created = parts.ledger.create(list(drafts.values()), actor=BACKEND, limit=limit) if drafts else []
+        limit = context.settings.queue_limit or 0
+        created = (
+            context.ledger.create(list(new_transfers.values()), actor=BACKEND, limit=limit) if new_transfers else []
+        )
     except LedgerUnavailable:
         return [answers.get(at, LedgerUnavailable()) for at in range(len(intents))]
-    if parts.ledger.went_back():  # what was made just now gets no card: one of its name may have been sent
-        return [_went_back(parts)] * len(intents)
-    creations = dict(zip(drafts, created, strict=True))
+    if context.ledger.went_back():  # what was made just now gets no card: one of its name may have been sent
+        return [_went_back(context)] * len(intents)
+    creations = dict(zip(new_transfers, created, strict=True))
     fresh = {at: (intents[at], made.record) for at, made in creations.items() if isinstance(made, Created)}
-    answers |= _put_cards(parts, fresh)
+    answers |= _put_cards(context, fresh)
     for at, creation in creations.items():  # after the puts: a reference may stand twice in one batch
         if at not in fresh:
-            answers[at] = _not_created(parts, intents[at], drafts[at], creation)
+            answers[at] = _not_created(context, intents[at], new_transfers[at], creation)
     return [answers[at] for at in range(len(intents))]
 
 
-def _went_back(parts: Parts) -> LedgerWentBack:
-    _LOG.critical("ledger.went_back", extra={"sequence": parts.ledger.behind})
+def _went_back(context: Context) -> LedgerWentBack:
+    _LOG.critical("ledger.went_back", extra={"sequence": context.ledger.behind})
     with suppress(LedgerUnavailable):
-        events = Events(parts.ledger.client, parts.ledger.test_clock)
-        events.alarm("ledger_went_back", actor=BACKEND, sequence=str(parts.ledger.behind))
+        events = Events(context.ledger.client, context.ledger.test_clock)
+        events.alarm("ledger_went_back", actor=BACKEND, sequence=str(context.ledger.behind))
     return LedgerWentBack()
 
 
-def _draft(parts: Parts, intent: TransferIntent) -> Draft | IntentRejected:
+def _draft(context: Context, intent: TransferIntent) -> NewTransfer | IntentRejected:
     """What the ledger is to keep of the intent; or what is wrong with it here and now."""
-    settings, now_ms = parts.settings, parts.clock.now_ms()
+    settings, now_ms = context.settings, context.clock.now_ms()
     space = settings.space_of(intent.terminal)
     if space is None:
         return IntentRejected("terminal", "is not known here; it is `main` or a name in EPAY_TERMINALS")
@@ -100,15 +108,15 @@ def _draft(parts: Parts, intent: TransferIntent) -> Draft | IntentRejected:
     except IntentRejected as rejected:
         return rejected
     _warn_of_past_expiry(intent, now_ms)
-    return Draft(
+    return NewTransfer(
         reference=intent.reference,
         space=space,
         terminal=intent.terminal,
         amount=intent.amount_minor,
         currency=intent.currency,
         urgency=intent.urgency,
-        order=intent.order(),
-        prints=prints.compute(intent, settings.print_key),
+        order_details=intent.order(),
+        fingerprints=fingerprints.compute(intent, settings.print_key),
         lasts_ms=lasts,
         day_ms=now_ms,
         sender_card=intent.sender.mask,
@@ -118,26 +126,26 @@ def _draft(parts: Parts, intent: TransferIntent) -> Draft | IntentRejected:
     )
 
 
-def _rejected(parts: Parts, intent: TransferIntent, rejected: IntentRejected) -> Answer:
+def _rejected(context: Context, intent: TransferIntent, rejected: IntentRejected) -> Answer:
     """Rejected here and now; but a replay all the same, if its reference is known.
 
     It may come again after its deadline, and have been paid in time: "rejected" would tell the producer to pay it
     another way.
     """
     try:
-        record = parts.ledger.by_reference(intent.reference)
+        record = context.ledger.by_reference(intent.reference)
     except (LedgerUnavailable, RecordUnreadable) as unanswered:
         return unanswered
-    return rejected if record is None else _replay(parts, intent, record)
+    return rejected if record is None else _replay(context, intent, record)
 
 
-def _put_cards(parts: Parts, fresh: Mapping[int, _Pair]) -> dict[int, Answer]:
+def _put_cards(context: Context, fresh: Mapping[int, _Pair]) -> dict[int, Answer]:
     """The cards of transfers that were created just now, in one round trip; then the rings."""
     receipts: dict[int, Answer] = {at: Receipt.of(record, replayed=False) for at, (_, record) in fresh.items()}
     if not fresh:
         return receipts
     try:
-        puts = parts.vault.put_cards([_blob(parts, *pair, pair[1].created) for pair in fresh.values()])
+        puts = context.vault.put_cards([_blob(context, *pair, pair[1].created_at) for pair in fresh.values()])
     except VaultUnavailable:
         return {at: VaultUnavailable(receipt) for at, receipt in receipts.items()}
     records = [record for _, record in fresh.values()]
@@ -145,19 +153,19 @@ def _put_cards(parts: Parts, fresh: Mapping[int, _Pair]) -> dict[int, Answer]:
         _LOG.info("enqueue.accepted", extra={"key": record.key, "reference": record.reference})
         if put is not Put.STORED:  # it was brought again meanwhile, cancelled, or the vault knows more than the ledger
             _LOG.warning("enqueue.place_taken", extra={"key": record.key})
-    parts.doorbell.ring_all(records)
+    context.wakeups.send_all(records)
     return receipts
 
 
-def _not_created(parts: Parts, intent: TransferIntent, draft: Draft, creation: Creation) -> Answer:
+def _not_created(context: Context, intent: TransferIntent, new_transfer: NewTransfer, creation: Creation) -> Answer:
     match creation:
         case Known(key):
-            return _known(parts, intent, key)
-        case Taken(key):
-            same = draft.invoice_id is not None and key == make_key(draft.invoice_id, draft.space)
+            return _known(context, intent, key)
+        case SuffixUsed(key):
+            same = new_transfer.invoice_id is not None and key == make_key(new_transfer.invoice_id, new_transfer.space)
             return Conflict(("reference",)) if same else SuffixTaken()
-        case Stopped(until_ms):
-            return TerminalStopped(moment(until_ms) if until_ms else None)
+        case Paused(until_ms):
+            return TerminalPaused(moment(until_ms) if until_ms else None)
         case Full():
             return QueueFull(_RETRY_AFTER_S)
         case Exhausted():
@@ -166,20 +174,20 @@ def _not_created(parts: Parts, intent: TransferIntent, draft: Draft, creation: C
             raise AssertionError("what was created is answered elsewhere")
 
 
-def _known(parts: Parts, intent: TransferIntent, key: str) -> Answer:
+def _known(context: Context, intent: TransferIntent, key: str) -> Answer:
     try:
-        record = parts.ledger.get(key)
+        record = context.ledger.get(key)
     except (LedgerUnavailable, RecordUnreadable) as unanswered:
         return unanswered
     if record is None:  # one script wrote reference and record: so the ledger went back just now, and is asked again
         _LOG.error("enqueue.record_gone", extra={"key": key})
         return LedgerUnavailable()
-    return _replay(parts, intent, record)
+    return _replay(context, intent, record)
 
 
-def _replay(parts: Parts, intent: TransferIntent, record: Record) -> Answer:
+def _replay(context: Context, intent: TransferIntent, record: Record) -> Answer:
     """The reference is known. The same intent gets the same receipt, and a queued transfer its card, if it lacks it."""
-    fields = prints.differing(record.prints, prints.compute(intent, parts.settings.print_key))
+    fields = fingerprints.differing(record.fingerprints, fingerprints.compute(intent, context.settings.print_key))
     receipt = Receipt.of(record, replayed=True)
     if intent.invoice_id is not None and intent.invoice_id != receipt.invoice_id:
         fields = (*fields, "invoice_id")
@@ -188,34 +196,34 @@ def _replay(parts: Parts, intent: TransferIntent, record: Record) -> Answer:
     if record.state is not State.QUEUED:
         return receipt
     try:
-        return replace(receipt, state=_call_again(parts, intent, record))
+        return replace(receipt, state=_call_again(context, intent, record))
     except VaultUnavailable:
         return VaultUnavailable(receipt)
     except (LedgerUnavailable, LedgerWentBack) as error:
         return error
 
 
-def _call_again(parts: Parts, intent: TransferIntent, record: Record) -> State:
+def _call_again(context: Context, intent: TransferIntent, record: Record) -> State:
     """Ring for a queued transfer; where the vault has nothing, under a new generation of its card."""
-    there = parts.vault.look(Purpose.CARD, record.key, record.epoch)
-    if there in FREE and (now_ms := parts.ledger.now_ms()) < record.expires:
-        due = parts.after_ring_ms(record, now_ms)
-        moved = parts.ledger.move(record, Verb.RECARD, actor=BACKEND, due=due, fields={"rings": 0})
+    there = context.vault.look(Purpose.CARD, record.key, record.epoch)
+    if there in FREE and (now_ms := context.ledger.now_ms()) < record.deadline_at:
+        due = context.after_ring_ms(record, now_ms)
+        moved = context.ledger.move(record, Verb.REPLACE_CARD, actor=BACKEND, due=due, fields={"wakeups": 0})
         if not moved:  # a worker has it, or another caller was faster
             return moved.state or record.state
-        if parts.ledger.went_back():
-            raise _went_back(parts)
+        if context.ledger.went_back():
+            raise _went_back(context)
         record = replace(record, epoch=moved.epoch)
         _LOG.info("enqueue.card_again", extra={"key": record.key})
-        parts.vault.put_cards([_blob(parts, intent, record, moved.at_ms)])
-    parts.doorbell.ring(record)
+        context.vault.put_cards([_blob(context, intent, record, moved.at_ms)])
+    context.wakeups.send(record)
     return record.state
 
 
-def _blob(parts: Parts, intent: TransferIntent, record: Record, now_ms: int) -> tuple[str, int, str, int]:
+def _blob(context: Context, intent: TransferIntent, record: Record, now_ms: int) -> tuple[str, int, str, int]:
     """It lives until the deadline. `now_ms`: what time it was by the ledger, a moment ago."""
-    sealed = parts.sealer.seal(intent.card_data().to_bytes(), Purpose.CARD, record.key)
-    return record.key, record.epoch, sealed, max(1, record.expires - now_ms)
+    sealed = context.sealer.seal(intent.card_data().to_bytes(), Purpose.CARD, record.key)
+    return record.key, record.epoch, sealed, max(1, record.deadline_at - now_ms)
 
 
 def _warn_of_past_expiry(intent: TransferIntent, now_ms: int) -> None:

@@ -5,7 +5,7 @@ TransfersError
  ├─ Conflict(fields)             the reference or invoice id is known with another intent: nothing was stored
  ├─ SuffixTaken                  another invoice id has the same last six digits: bring another one, or none
  ├─ InvoicesExhausted            the space has no suffix left: ops must act
- ├─ TerminalStopped(until)       the terminal sends nothing before the deadline: later, or by another terminal
+ ├─ TerminalPaused(until)       the terminal sends nothing before the deadline: later, or by another terminal
  ├─ QueueFull(retry_after_s)     too many wait already: call again later
  ├─ NotFound                     there is no such transfer
  ├─ Ambiguous                    the text is one transfer's key and another one's reference
@@ -16,7 +16,7 @@ TransfersError
 from collections.abc import Sequence
 from datetime import datetime
 
-from ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable
+from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable
 
 __all__ = [
     "Ambiguous",
@@ -27,7 +27,7 @@ __all__ = [
     "NotFound",
     "QueueFull",
     "SuffixTaken",
-    "TerminalStopped",
+    "TerminalPaused",
     "TransfersError",
     "VaultUnavailable",
 ]
@@ -69,7 +69,7 @@ class InvoicesExhausted(TransfersError):
         super().__init__("no invoice id is left in this terminal's space; use a terminal with a space of its own")
 
 
-class TerminalStopped(TransfersError):
+class TerminalPaused(TransfersError):
     """The terminal, or all sending, is stopped for longer than the intent would live."""
 
     def __init__(self, until: datetime | None) -> None:

@@ -22,13 +22,13 @@ from pydantic import (
     field_validator,
 )
 
-from ledger import invoice
-from ledger.cards import CardData
-from ledger.money import EXPONENTS, to_decimal, to_minor
-from producers import checks
-from producers.cards import Email, IpAddress, PanCard, Receiver, SavedCard, nothing
-from producers.errors import IntentRejected
-from producers.wall import Walled
+from epay_transfers.ledger import invoice
+from epay_transfers.ledger.money import EXPONENTS, to_decimal, to_minor
+from epay_transfers.ledger.vault.card_data import CardData
+from epay_transfers.producers import validators
+from epay_transfers.producers.cards import Email, IpAddress, PanCard, Receiver, SavedCard, nothing
+from epay_transfers.producers.errors import IntentRejected
+from epay_transfers.producers.model import StrictModel
 
 _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 
@@ -63,8 +63,8 @@ def _kind(sender: Any) -> str:
     return "saved" if saved else "pan"
 
 
-Reference = Annotated[str, AfterValidator(checks.reference), Field(min_length=1, max_length=64)]
-Link = Annotated[str, AfterValidator(checks.link), Field(description="https, or empty")]
+Reference = Annotated[str, AfterValidator(validators.reference), Field(min_length=1, max_length=64)]
+Link = Annotated[str, AfterValidator(validators.link), Field(description="https, or empty")]
 Sender = Annotated[Annotated[PanCard, Tag("pan")] | Annotated[SavedCard, Tag("saved")], Discriminator(_kind)]
 Amount = Annotated[
     Decimal,
@@ -80,13 +80,13 @@ Amount = Annotated[
 ]
 
 
-class TransferIntent(Walled):
+class TransferIntent(StrictModel):
     """One transfer from card to card. `reference` is the producer's own id of it: the same one is never paid twice."""
 
     reference: Reference
     currency: Annotated[str, AfterValidator(_currency)] = "KZT"
     amount: Amount
-    description: Annotated[str, AfterValidator(checks.description), Field(description="1 to 125 bytes of UTF-8")]
+    description: Annotated[str, AfterValidator(validators.description), Field(description="1 to 125 bytes of UTF-8")]
     sender: Sender
     receiver: Receiver
     terminal: str = "main"
@@ -96,7 +96,7 @@ class TransferIntent(Walled):
     related_to: Reference | None = None
     sender_email: Email = Field(default_factory=nothing)
     sender_ip: IpAddress = Field(default_factory=nothing)
-    merchant_id_for_saving_cards: Annotated[str, AfterValidator(checks.short_text)] = ""
+    merchant_id_for_saving_cards: Annotated[str, AfterValidator(validators.short_text)] = ""
     foreign: bool = False
     back_link: Link = ""
     failure_back_link: Link = ""

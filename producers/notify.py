@@ -12,22 +12,22 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from ledger.errors import LedgerUnavailable, RecordUnreadable
-from ledger.events import Events
-from ledger.invoice import DEFAULT_SPACE, is_invoice_id, make_key
-from ledger.money import to_minor
-from ledger.record import PAID_CODE, Record
-from ledger.secret import Secret
-from ledger.states import NOT_MOVED, State, Verb
-from ledger.unreadable import log_unreadable
-from ledger.webtier import secret_hash
-from producers.challenge import record_of
-from producers.parts import WEB, Parts
+from epay_transfers.ledger.errors import LedgerUnavailable, RecordUnreadable
+from epay_transfers.ledger.invoice import DEFAULT_SPACE, is_invoice_id, make_key
+from epay_transfers.ledger.money import to_minor
+from epay_transfers.ledger.record import PAID_CODE, Record
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import NOT_MOVED, State, Verb
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.unreadable import log_unreadable
+from epay_transfers.producers.challenge import record_of
+from epay_transfers.producers.context import WEB, Context
+from epay_transfers.runtime.web_addresses import secret_hash
 
 _LOG = logging.getLogger(__name__)
 
 #: In these a worker asks the bank. Of the others one will come soon, or nothing can change any more.
-_ASKABLE = frozenset({State.PARKED, State.IN_DOUBT, State.HELD})
+_ASKABLE = frozenset({State.PARKED, State.IN_DOUBT, State.NEEDS_REVIEW})
 
 #: In these it is kept. A decline of what waits to be sent speaks of a try before, and only a payment is kept there.
 _ON_THE_WAY = frozenset({State.SENDING, State.CONFIRMING, State.RESUMED})
@@ -53,85 +53,85 @@ SECURE_2_FIELDS = ("cres", "CRes", "threeDSSessionData", "threeDSMethodData", "t
 class Notified(StrEnum):
     ASKED = "asked"  #: a worker asks the bank now
     NOTED = "noted"  #: proved, and kept: the transfer is under way, and a worker heeds it later
-    NOTHING = "nothing"  #: the transfer is under way, or has ended: nothing is to be asked
+    NOT_NEEDED = "not_needed"  #: the transfer is under way, or has ended: nothing is to be asked
     UNKNOWN = "unknown"  #: no transfer has this invoice id
 
 
-def notify(parts: Parts, payload: Mapping[str, Any], hash_key: Secret | None) -> Notified:
+def notify(context: Context, payload: Mapping[str, Any], hash_key: Secret | None) -> Notified:
     """The payload as it was parsed, numbers as text. A worker is asked in every space that knows the invoice id."""
     invoice_id = _first(payload, "invoiceId", "invoiceID", "orderID", "orderId")
     if not is_invoice_id(invoice_id):
         return Notified.UNKNOWN
-    spaces = {DEFAULT_SPACE, *(plan.space for plan in parts.settings.epay_terminals.values())}
+    spaces = {DEFAULT_SPACE, *(plan.space for plan in context.settings.epay_terminals.values())}
     answers = set()
     for space in sorted(spaces):
         try:
-            record = parts.ledger.get(make_key(invoice_id, space))
+            record = context.ledger.get(make_key(invoice_id, space))
         except RecordUnreadable as error:  # it keeps the notification from no other
             log_unreadable(error)
             continue
         if record is not None:
             note = _note(record, payload, hash_key)
-            answers.add(ask(parts, record, _BY_NOTIFICATION, {"notified": note} if note else {}))
+            answers.add(ask(context, record, _BY_NOTIFICATION, {"notification": note} if note else {}))
     return next((answer for answer in Notified if answer in answers), Notified.UNKNOWN)
 
 
-def _contradict(parts: Parts, record: Record) -> None:
+def _contradict(context: Context, record: Record) -> None:
     """The bank has proved that it paid what the ledger says is unpaid, and of which no worker asks it any more."""
     _LOG.critical("transfer.contradiction", extra={"key": record.key, "bank": "paid", "ledger": record.state})
-    Events(parts.ledger.client, parts.ledger.test_clock).alarm(
-        "contradiction", actor=WEB, key=record.key, said=str(Verb.NOTIFIED_PAID), ledger=str(record.state)
+    Events(context.ledger.client, context.ledger.test_clock).alarm(
+        "contradiction", actor=WEB, key=record.key, said=str(Verb.NOTIFICATION_PAID), ledger=str(record.state)
     )
 
 
-def answered_otherwise(parts: Parts, handle: str, sizes: Mapping[str, int]) -> Notified:
+def three_ds2_returned(context: Context, handle: str, sizes: Mapping[str, int]) -> Notified:
     """The client's browser brought 3-D Secure 2 fields, which the contract knows nothing of: so the bank is asked.
 
     The record keeps it, for nobody knows whether the bank needs our confirm after that: its silence is no failure.
     """
-    record = record_of(parts, handle)
+    record = record_of(context, handle)
     said = " ".join(f"{name}:{sizes[name]}" for name in SECURE_2_FIELDS if name in sizes)
     _LOG.warning("return.secure_2", extra={"key": record.key, "state": str(record.state), "fields": said})
-    return ask(parts, record, {"by": "3-D Secure 2", "fields": said}, {"otherwise": said})
+    return ask(context, record, {"by": "3-D Secure 2", "fields": said}, {"three_ds2_fields": said})
 
 
-def ask(parts: Parts, record: Record, event: Mapping[str, str], notes: Mapping[str, str] = _NOTHING) -> Notified:
+def ask(context: Context, record: Record, event: Mapping[str, str], notes: Mapping[str, str] = _NOTHING) -> Notified:
     """An inquiry at once, and `notes` in the record's fields of those names.
 
     What somebody asked for before (a cancel) stays asked: its worker asks the bank as well.
     """
     for _ in range(_TIMES):
-        asked = _ask(parts, record, event, notes)
+        asked = _ask(context, record, event, notes)
         if asked is not None:
             return asked
-        record = parts.ledger.get(record.key) or record  # it moved under our hands
+        record = context.ledger.get(record.key) or record  # it moved under our hands
     raise LedgerUnavailable
 
 
-def _ask(parts: Parts, record: Record, event: Mapping[str, str], notes: Mapping[str, str]) -> Notified | None:
+def _ask(context: Context, record: Record, event: Mapping[str, str], notes: Mapping[str, str]) -> Notified | None:
     """None: the transfer is not any more as it was read."""
-    note = notes.get("notified", "")
+    note = notes.get("notification", "")
     is_payment = note.endswith(f":{PAID_CODE}")
     if is_payment and record.state in _SAID_UNPAID and not record.is_paid_by_notification:
-        _contradict(parts, record)
+        _contradict(context, record)
     if record.state not in _ASKABLE and not (is_payment and record.state is State.DEAD):
         is_kept = note and (record.state in _ON_THE_WAY or (is_payment and not record.state.final))
-        return _keep(parts, record, event, note) if is_kept else Notified.NOTHING
+        return _keep(context, record, event, note) if is_kept else Notified.NOT_NEEDED
     if record.is_paid_by_notification:
-        notes = {name: text for name, text in notes.items() if name != "notified"}  # no later word takes it away
-    if not record.asked or any(getattr(record, name) != note for name, note in notes.items()):
-        fields = {"asked": record.asked or "inquire", "rings": 0, **notes}
-        if not parts.ledger.move(record, Verb.ASK, actor=WEB, due_in=0, fields=fields, event=event):
+        notes = {name: text for name, text in notes.items() if name != "notification"}  # no later word takes it away
+    if not record.requested_action or any(getattr(record, name) != note for name, note in notes.items()):
+        fields = {"requested_action": record.requested_action or "inquire", "wakeups": 0, **notes}
+        if not context.ledger.move(record, Verb.REQUEST, actor=WEB, due_in=0, fields=fields, event=event):
             return None
-    parts.doorbell.ring(record)
+    context.wakeups.send(record)
     return Notified.ASKED
 
 
-def _keep(parts: Parts, record: Record, event: Mapping[str, str], note: str) -> Notified | None:
+def _keep(context: Context, record: Record, event: Mapping[str, str], note: str) -> Notified | None:
     """Until a worker can hear it: what is under way is not interrupted. None as above."""
-    if record.notified == note or record.is_paid_by_notification:
+    if record.notification == note or record.is_paid_by_notification:
         return Notified.NOTED
-    moved = parts.ledger.move(record, Verb.NOTE, actor=WEB, fields={"notified": note}, event=event)
+    moved = context.ledger.move(record, Verb.KEEP_NOTIFICATION, actor=WEB, fields={"notification": note}, event=event)
     return Notified.NOTED if moved else None
 
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, Self
 
-from ledger.clock import Clock
-from ledger.errors import LedgerUnavailable
-from ledger.events import Event
-from ledger.states import Money, State
-from ledger.transfer import maybe_moment, moment
-from producers.checks import is_reference
-from producers.errors import IntentRejected
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.states import Money, State
+from epay_transfers.ledger.store.events import Event
+from epay_transfers.ledger.transfer import maybe_moment, moment
+from epay_transfers.producers.errors import IntentRejected
+from epay_transfers.producers.validators import is_reference
 
 _LOG = logging.getLogger(__name__)
 
@@ -77,8 +77,8 @@ class Outcome:
             money=state.money,
             code=said.get("code", ""),
             reason=said.get("reason", ""),
-            next_at=maybe_moment(0 if state.final else int(said.get("next", 0))),
-            not_before=maybe_moment(int(said.get("not_before", 0))),
+            next_at=maybe_moment(0 if state.final else int(said.get("next_attempt_at", 0))),
+            not_before=maybe_moment(int(said.get("not_before_at", 0))),
             attempts=int(said.get("attempts", 0)),
             at=moment(event.at_ms),
             _acknowledge=acknowledge,

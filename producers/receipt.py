@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Self
 
-from ledger.invoice import split_key
-from ledger.record import Record
-from ledger.states import State
+from epay_transfers.ledger.invoice import split_key
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State
 
 
 @dataclass(frozen=True, slots=True)

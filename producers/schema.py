@@ -3,7 +3,7 @@
 import json
 import sys
 
-from producers.intent import TransferIntent
+from epay_transfers.producers.intent import TransferIntent
 
 
 def main() -> None:

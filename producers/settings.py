@@ -4,10 +4,10 @@ import base64
 
 from pydantic import Field, field_validator
 
-from ledger.sealing import Sealer
-from ledger.secret import Secret
-from ledger.settings import ServerSettings
-from ledger.webtier import Places, WebTierSettings
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.vault.sealing import Sealer
+from epay_transfers.runtime.settings import ServerSettings
+from epay_transfers.runtime.web_addresses import Places, WebTierSettings
 
 _FINGERPRINT_BYTES = 32
 

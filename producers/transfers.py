@@ -7,36 +7,36 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, Self
 
-from ledger.clock import Clock, SystemClock
-from ledger.doorbell import Broker, Doorbell
-from ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable
-from ledger.events import Events
-from ledger.health import examine
-from ledger.invoice import is_key
-from ledger.ledger import Ledger
-from ledger.record import Record
-from ledger.sealing import Sealer
-from ledger.secret import Secret
-from ledger.servers import connect
-from ledger.settings import SettingsWrong
-from ledger.states import State
-from ledger.transfer import Transfer
-from ledger.vault import Vault
-from producers.cancel import Cancel, cancel
-from producers.challenge import Challenge, Visit, challenge, visit
-from producers.checks import is_reference
-from producers.confirm import Verdict, confirm
-from producers.enqueue import enqueue_all
-from producers.errors import Ambiguous, NotFound
-from producers.intent import TransferIntent
-from producers.notify import Notified, answered_otherwise, notify
-from producers.outcomes import Feed, Outcome, outcomes
-from producers.parts import Parts
-from producers.receipt import Receipt
-from producers.settings import ProducerSettings, WebSettings
+from epay_transfers.ledger.clock import Clock, SystemClock
+from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable
+from epay_transfers.ledger.invoice import is_key
+from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.transfer import Transfer
+from epay_transfers.ledger.vault.sealing import Sealer
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.producers.cancel import Cancel, cancel
+from epay_transfers.producers.challenge import Challenge, PaymentPage, challenge, visit
+from epay_transfers.producers.confirm import Verdict, confirm
+from epay_transfers.producers.context import Context
+from epay_transfers.producers.enqueue import enqueue_all
+from epay_transfers.producers.errors import Ambiguous, NotFound
+from epay_transfers.producers.intent import TransferIntent
+from epay_transfers.producers.notify import Notified, notify, three_ds2_returned
+from epay_transfers.producers.outcomes import Feed, Outcome, outcomes
+from epay_transfers.producers.receipt import Receipt
+from epay_transfers.producers.settings import ProducerSettings, WebSettings
+from epay_transfers.producers.validators import is_reference
+from epay_transfers.runtime.health import examine
+from epay_transfers.runtime.settings import SettingsWrong
 
 #: States in which `wait` has nothing more to wait for: final ones, and those that wait for a person.
-_FOR_A_PERSON = frozenset({State.PARKED, State.DEAD, State.HELD})
+_FOR_A_PERSON = frozenset({State.PARKED, State.DEAD, State.NEEDS_REVIEW})
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
@@ -53,7 +53,7 @@ class Transfers:
         ledger: Ledger,
         vault: Vault,
         sealer: Sealer,
-        doorbell: Doorbell,
+        wakeups: Wakeups,
         clock: Clock,
         settings: ProducerSettings,
         hash_key: Secret | None = None,
@@ -62,8 +62,8 @@ class Transfers:
         owned: Sequence[_Closable] = (),
     ) -> None:
         """`hash_key` proves notifications. `owned` is what `close` closes."""
-        self._parts = Parts(
-            ledger=ledger, vault=vault, sealer=sealer, doorbell=doorbell, clock=clock, settings=settings
+        self._context = Context(
+            ledger=ledger, vault=vault, sealer=sealer, wakeups=wakeups, clock=clock, settings=settings
         )
         self._hash_key = hash_key
         self._feed = feed or Events(ledger.client, ledger.test_clock)
@@ -89,7 +89,7 @@ class Transfers:
             ledger=Ledger(ledger),
             vault=Vault(vault),
             sealer=Sealer(settings.vault_public_key),
-            doorbell=Doorbell(Broker(queue, [], {})),
+            wakeups=Wakeups(Broker(queue, [], {})),
             clock=clock,
             settings=settings,
             hash_key=settings.epay_secret_hash_key if isinstance(settings, WebSettings) else None,
@@ -100,14 +100,14 @@ class Transfers:
 
     def enqueue(self, intent: TransferIntent) -> Receipt:
         """The same reference and the same intent again: the same receipt, `replayed`, and nothing is sent twice."""
-        answer = enqueue_all(self._parts, [intent])[0]
+        answer = enqueue_all(self._context, [intent])[0]
         if isinstance(answer, TransfersError):
             raise answer
         return answer
 
     def enqueue_many(self, intents: Sequence[TransferIntent]) -> list[Receipt | TransfersError]:
         """A receipt or an error for each, in order."""
-        return enqueue_all(self._parts, intents)
+        return enqueue_all(self._context, intents)
 
     def get(self, key: str | None = None, *, reference: str | None = None) -> Transfer:
         """By key or by reference. Raises `NotFound`."""
@@ -125,13 +125,13 @@ class Transfers:
         than that to deal with. It ends after `idle` seconds without anything new, or never. Raises `LedgerUnavailable`:
         then call it again.
         """
-        clock = self._parts.clock
+        clock = self._context.clock
         return outcomes(self._feed, clock, group=group, consumer=consumer, idle=idle, claim_after=claim_after)
 
     def find(self, text: str) -> Transfer:
         """By key or by reference, whichever the text is. Raises `NotFound`, or `Ambiguous` if it is both."""
-        by_key = self._parts.ledger.get(text) if is_key(text) else None
-        by_reference = self._parts.ledger.by_reference(text) if is_reference(text) else None
+        by_key = self._context.ledger.get(text) if is_key(text) else None
+        by_reference = self._context.ledger.by_reference(text) if is_reference(text) else None
         if by_key and by_reference and by_key.key != by_reference.key:
             raise Ambiguous
         record = by_key or by_reference
@@ -141,7 +141,7 @@ class Transfers:
 
     def wait(self, key: str, timeout: float = 30.0) -> Transfer:
         """The transfer once it is final, or waits for a person (parked, dead, held), or the seconds are over."""
-        clock = self._parts.clock
+        clock = self._context.clock
         end = clock.monotonic() + timeout
         pause_s = _FIRST_PAUSE_S
         while True:
@@ -154,29 +154,29 @@ class Transfers:
 
     def cancel(self, key: str, *, reason: str) -> Cancel:
         """Take it back, if no money can have moved. `reason` is for the record: no card data."""
-        return cancel(self._parts, self._record(key), reason)
+        return cancel(self._context, self._record(key), reason)
 
     # A web tier.
 
     def challenge(self, handle: str) -> Challenge | None:
         """What the client's browser takes to the bank; none while a worker is at it."""
-        return challenge(self._parts, handle)
+        return challenge(self._context, handle)
 
     def confirm(self, *, md: str, pa_res: str, handle: str | None = None) -> Verdict:
         """What the client's browser brought back. With a handle, only for that transfer."""
-        return confirm(self._parts, md, pa_res, handle)
+        return confirm(self._context, md, pa_res, handle)
 
-    def visit(self, handle: str) -> Visit:
+    def visit(self, handle: str) -> PaymentPage:
         """The transfer of a handle, and what its client is to be shown. Raises `NotFound`."""
-        return visit(self._parts, handle)
+        return visit(self._context, handle)
 
     def notify(self, payload: Mapping[str, Any]) -> Notified:
         """The bank's notification, parsed: a hint to ask the bank at once. It may come as often as it likes."""
-        return notify(self._parts, payload, self._hash_key)
+        return notify(self._context, payload, self._hash_key)
 
-    def answered_otherwise(self, handle: str, sizes: Mapping[str, int]) -> Notified:
+    def three_ds2_returned(self, handle: str, sizes: Mapping[str, int]) -> Notified:
         """The client brought no PaRes but fields of 3-D Secure 2, of these sizes: the bank is asked at once."""
-        return answered_otherwise(self._parts, handle, sizes)
+        return three_ds2_returned(self._context, handle, sizes)
 
     # The rest.
 
@@ -191,13 +191,13 @@ class Transfers:
         self.close()
 
     def _record(self, key: str) -> Record:
-        record = self._parts.ledger.get(key) if is_key(key) else None
+        record = self._context.ledger.get(key) if is_key(key) else None
         if record is None:
             raise NotFound("key")
         return record
 
     def _referred(self, reference: str) -> Record:
-        record = self._parts.ledger.by_reference(reference) if is_reference(reference) else None
+        record = self._context.ledger.by_reference(reference) if is_reference(reference) else None
         if record is None:
             raise NotFound("reference")
         return record

@@ -1,14 +1,14 @@
-"""`python -m sandbox`: the bank from a shell. It prints its address if asked, and nothing else."""
+"""`python -m epay_transfers.sandbox`: the bank from a shell. It prints its address if asked, and nothing else."""
 
 import argparse
 import sys
 
-from sandbox.options import Options
-from sandbox.server import serve
+from epay_transfers.sandbox.options import Options
+from epay_transfers.sandbox.server import serve
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description="A bank to run against.")
+    parser = argparse.ArgumentParser(prog="python -m epay_transfers.sandbox", description="A bank to run against.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--print-address", action="store_true", help="one line, once calls are taken")

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from sandbox.amounts import plain
-from sandbox.book import Order
+from epay_transfers.sandbox.amounts import plain
+from epay_transfers.sandbox.book import Order
 
 #: The client's password. The page shows it: this is a sandbox.
 PASSWORD = "secret"  # noqa: S105 - shown to everybody on the page

@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from sandbox.acs import Challenge
-from sandbox.amounts import plain
-from sandbox.book import Order
+from epay_transfers.sandbox.acs import Challenge
+from epay_transfers.sandbox.amounts import plain
+from epay_transfers.sandbox.book import Order
 
 SUCCESS_PAGE = "https://epay.homebank.kz/payform/success.html"
 ERROR_PAGE = "https://epay.homebank.kz/payform/"
@@ -115,7 +115,7 @@ def wants_secure(challenge: Challenge, action: str) -> Answer:
         "orderID": order.invoice,
         "terminalID": TERMINAL_DIGITS,
     }
-    match order.magic.secure:
+    match order.directives.secure:
         case "3ds-nested":
             return Answer(200, {**who, "code": 0, "secure3D": asked})
         case "3ds-status":

@@ -1,6 +1,6 @@
 """The bank as an ASGI application: the four calls, at the bank's paths. Every call goes the same way:
 
-counted in the books → faults before → the desk decides → faults after → the answer.
+counted in the books → faults before → the decisions decides → faults after → the answer.
 """
 
 import itertools
@@ -16,48 +16,48 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from sandbox import mischief, web
-from sandbox.answers import Answer, encode
-from sandbox.book import Order
-from sandbox.desk import Desk
-from sandbox.faults import Faults, Rule
-from sandbox.fields import FieldError, parse
-from sandbox.mischief import Scene
-from sandbox.notifier import Notifier
-from sandbox.options import Options
-from sandbox.tokens import TokenError
-from sandbox.wire import Patience
+from epay_transfers.sandbox import apply_faults, web
+from epay_transfers.sandbox.answers import Answer, encode
+from epay_transfers.sandbox.apply_faults import Scene
+from epay_transfers.sandbox.book import Order
+from epay_transfers.sandbox.decisions import Decisions
+from epay_transfers.sandbox.faults import Faults, Rule
+from epay_transfers.sandbox.fields import FieldError, parse
+from epay_transfers.sandbox.notifier import Notifier
+from epay_transfers.sandbox.options import Options
+from epay_transfers.sandbox.tokens import TokenError
+from epay_transfers.sandbox.wire import Patience
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Bank:
-    """One bank: its desk, its faults, its routes. `bugs` holds what it did wrong by itself: a test looks there."""
+    """One bank: its decisions, its faults, its routes. `bugs` holds what it did wrong by itself: a test looks there."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.desk = Desk(options)
+        self.decisions = Decisions(options)
         self.faults = Faults(options.faults, seed=options.seed)
         self.patience = Patience()
         self.bugs: list[str] = []
         self._notifier = Notifier()
         self._turns = {"token": itertools.cycle((True, False)), "confirm": itertools.cycle((True, False))}
         self.app = Starlette(
-            routes=[*self._routes(), *web.routes(self.desk, self.faults)],
+            routes=[*self._routes(), *web.routes(self.decisions, self.faults)],
             exception_handlers={Exception: self._bug, ClientDisconnect: _client_left},
         )
 
     async def token(self, request: Request) -> Response:
         form = await _read_form(request)
-        self.desk.book.calls["token"] += 1
+        self.decisions.book.calls["token"] += 1
         invoice = form.get("invoiceID", "") if isinstance(form, dict) else ""
         return await self._through("token", request, invoice, (), lambda _rules: self._issue(form))
 
     async def transfer(self, request: Request) -> Response:
         body = await _read_json(request)
         terminal, invoice, description = (_peek(body, "order", name) for name in ("terminalId", "id", "description"))
-        self.desk.book.calls["transfer"] += 1
-        order = self.desk.received(terminal, invoice, description)
+        self.decisions.book.calls["transfer"] += 1
+        order = self.decisions.received(terminal, invoice, description)
         if order:
             order.transfers_received += 1
         acs = str(request.base_url.replace(path="/acs"))
@@ -66,13 +66,13 @@ class Bank:
             request,
             order,
             invoice,
-            lambda: self.desk.transfer(request.headers.get("authorization", ""), body, invoice, acs),
+            lambda: self.decisions.transfer(request.headers.get("authorization", ""), body, invoice, acs),
         )
 
     async def confirm(self, request: Request) -> Response:
         body = await _read_json(request)
-        self.desk.book.calls["confirm"] += 1
-        challenge = self.desk.challenges.get(_peek(body, "MD"))
+        self.decisions.book.calls["confirm"] += 1
+        challenge = self.decisions.challenges.get(_peek(body, "MD"))
         order = challenge.order if challenge else None
         if order:
             order.confirms_received += 1
@@ -82,19 +82,19 @@ class Bank:
             request,
             order,
             invoice,
-            lambda: self.desk.confirm(request.headers.get("authorization", ""), body),
+            lambda: self.decisions.confirm(request.headers.get("authorization", ""), body),
         )
 
     async def status(self, request: Request) -> Response:
-        self.desk.book.calls["status"] += 1
+        self.decisions.book.calls["status"] += 1
         invoice = request.path_params["invoice"]
-        order = self.desk.named(invoice)
+        order = self.decisions.named(invoice)
         return await self._money(
             "status",
             request,
             order,
             invoice,
-            lambda: self.desk.status(request.headers.get("authorization", ""), invoice),
+            lambda: self.decisions.status(request.headers.get("authorization", ""), invoice),
         )
 
     async def _money(
@@ -104,21 +104,21 @@ class Bank:
             decided = decide()
             if decided.notice and self.options.notify:
                 self._notifier.post(decided.notice)
-            mischief.distort(rules, decided)
+            apply_faults.distort(rules, decided)
             return self._render(decided)
 
-        return await self._through(call, request, invoice, order.magic.rules if order else (), answer)
+        return await self._through(call, request, invoice, order.directives.rules if order else (), answer)
 
     async def _through(
         self, call: str, request: Request, invoice: str, own: Iterable[Rule], act: Callable[[list[Rule]], Response]
     ) -> Response:
         rules = self.faults.take(call, invoice, own)
         scene = Scene(call, str(request.url), self.patience)
-        instead = await mischief.before(rules, scene)
-        return instead or await mischief.after(rules, scene, act(rules))
+        instead = await apply_faults.before(rules, scene)
+        return instead or await apply_faults.after(rules, scene, act(rules))
 
     def _issue(self, form: dict[str, str] | TokenError) -> Response:
-        issued = self.desk.token(form)
+        issued = self.decisions.token(form)
         if isinstance(issued, TokenError):
             return JSONResponse({"error": issued.error, "error_description": str(issued)}, issued.status)
         token, scope = issued
@@ -163,7 +163,7 @@ async def _client_left(_request: Request, _error: Exception) -> Response:
 
 
 async def _read_json(request: Request) -> object:
-    """The body's JSON, or the `FieldError` that the desk will refuse it with."""
+    """The body's JSON, or the `FieldError` that the decisions will refuse it with."""
     body = await request.body()
     try:
         return parse(body)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from sandbox.amounts import plain
-from sandbox.magic import Magic
-from sandbox.options import Merchant
+from epay_transfers.sandbox.amounts import plain
+from epay_transfers.sandbox.directives import Directives
+from epay_transfers.sandbox.options import Merchant
 
 #: An order of which only calls were seen that the bank did not take: for the status inquiry it does not exist.
 UNKNOWN = "UNKNOWN"
@@ -28,7 +28,7 @@ class Order:
     invoice: str
     merchant: Merchant = field(repr=False)
     created_at: float
-    magic: Magic
+    directives: Directives
     state: str = UNKNOWN
     amount: Decimal = Decimal(0)
     currency: str = ""
@@ -77,7 +77,7 @@ class Order:
         """The status as the bank tells it now."""
         if self.state == OPEN and now >= self.challenge_until:
             return "FAILED"
-        return self.magic.state if self.state == PAID and self.magic.state else self.state
+        return self.directives.state if self.state == PAID and self.directives.state else self.state
 
     def as_dict(self, now: float) -> dict[str, object]:
         return {
@@ -114,12 +114,14 @@ class Book:
         self.calls = dict.fromkeys(("token", "transfer", "confirm", "status"), 0)
         self.refused = 0
 
-    def receive(self, merchant: Merchant, invoice: str, magic: Magic, now: float) -> Order:
+    def receive(self, merchant: Merchant, invoice: str, directives: Directives, now: float) -> Order:
         """The order of a call that names it: a new one the first time."""
         key = self._key(merchant, invoice)
         order = self._orders.get(key)
         if order is None:
-            order = self._orders[key] = Order(key, invoice, merchant, now, magic, false_not_found=magic.false_not_found)
+            order = self._orders[key] = Order(
+                key, invoice, merchant, now, directives, false_not_found=directives.false_not_found
+            )
         return order
 
     def find(self, merchant: Merchant, invoice: str) -> Order | None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-from sandbox import amounts
-from sandbox.cards import NO_SUCH_CARD, CardUse, is_amex, luhn
-from sandbox.fields import BAD_AMOUNT, FieldError, Fields
+from epay_transfers.sandbox import amounts
+from epay_transfers.sandbox.cards import NO_SUCH_CARD, CardUse, is_amex, luhn
+from epay_transfers.sandbox.fields import BAD_AMOUNT, FieldError, Fields
 
 INVOICE = re.compile(r"[0-9]{6,15}")
 INVOICE_RULE = "must be a string of 6 to 15 digits"

@@ -4,8 +4,8 @@ import asyncio
 import http.client
 from urllib.parse import urlsplit
 
-from sandbox.answers import Notice, encode
-from sandbox.contract import LOOPBACK
+from epay_transfers.sandbox.answers import Notice, encode
+from epay_transfers.sandbox.contract import LOOPBACK
 
 _TIMEOUT_S = 5
 

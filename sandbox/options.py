@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from sandbox.faults import Rule
+from epay_transfers.sandbox.faults import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Options:
 
     merchants: tuple[Merchant, ...] = (PUBLIC_TEST,)
     currencies: tuple[str, ...] = ("KZT",)
-    #: Words in brackets in an order's description steer the bank (`magic`).
-    magic: bool = True
+    #: Words in brackets in an order's description steer the bank (`directives`).
+    directives: bool = True
     #: Refuse a second transfer call for the same order, with `duplicate_code`, instead of executing it again.
     refuse_duplicates: bool = False
     #: The answer to a refused duplicate, and to another order with the same last six digits. 100 is a "system error",

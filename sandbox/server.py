@@ -11,11 +11,11 @@ from types import FrameType
 
 import uvicorn
 
-from sandbox.bank import Bank
-from sandbox.book import Book
-from sandbox.faults import Faults
-from sandbox.options import Options
-from sandbox.wire import Wire
+from epay_transfers.sandbox.bank import Bank
+from epay_transfers.sandbox.book import Book
+from epay_transfers.sandbox.faults import Faults
+from epay_transfers.sandbox.options import Options
+from epay_transfers.sandbox.wire import Wire
 
 _BACKLOG = 2048
 _SILENT = 60  # above every level that uvicorn logs at
@@ -41,7 +41,7 @@ class RunningSandbox:
 
     @property
     def book(self) -> Book:
-        return self.bank.desk.book
+        return self.bank.decisions.book
 
     @property
     def faults(self) -> Faults:
@@ -49,7 +49,7 @@ class RunningSandbox:
 
     def totals(self) -> dict[str, object]:
         """The books' totals: `executed_twice` is to be empty, always."""
-        return self.book.totals(self.bank.desk.now())
+        return self.book.totals(self.bank.decisions.now())
 
     @property
     def addresses(self) -> Addresses:

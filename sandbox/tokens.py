@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from sandbox import amounts
-from sandbox.contract import INVOICE, INVOICE_RULE
-from sandbox.options import Merchant
+from epay_transfers.sandbox import amounts
+from epay_transfers.sandbox.contract import INVOICE, INVOICE_RULE
+from epay_transfers.sandbox.options import Merchant
 
 TRANSFER_SCOPE = "transfer"
 STATUS_SCOPE = frozenset(

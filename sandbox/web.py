@@ -13,22 +13,22 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from sandbox.acs import PASSWORD, Challenge
-from sandbox.amounts import plain
-from sandbox.contract import is_safe_link
-from sandbox.desk import Desk
-from sandbox.faults import Faults, read_rule
+from epay_transfers.sandbox.acs import PASSWORD, Challenge
+from epay_transfers.sandbox.amounts import plain
+from epay_transfers.sandbox.contract import is_safe_link
+from epay_transfers.sandbox.decisions import Decisions
+from epay_transfers.sandbox.faults import Faults, read_rule
 
 #: The page shows the newest orders; `/books` has them all.
 ROWS = 200
 
 _templates = Environment(
-    loader=PackageLoader("sandbox", "pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    loader=PackageLoader("epay_transfers.sandbox", "pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
 
 
-def routes(desk: Desk, faults: Faults) -> list[Route]:
-    web = Web(desk, faults)
+def routes(decisions: Decisions, faults: Faults) -> list[Route]:
+    web = Web(decisions, faults)
     return [
         Route("/", web.home),
         Route("/books", web.books, methods=["GET", "DELETE"]),
@@ -41,33 +41,33 @@ def routes(desk: Desk, faults: Faults) -> list[Route]:
 
 
 class Web:
-    def __init__(self, desk: Desk, faults: Faults) -> None:
-        self._desk = desk
+    def __init__(self, decisions: Decisions, faults: Faults) -> None:
+        self._decisions = decisions
         self._faults = faults
 
     async def home(self, _request: Request) -> Response:
-        now = self._desk.now()
-        newest = list(self._desk.book)[: -ROWS - 1 : -1]
+        now = self._decisions.now()
+        newest = list(self._decisions.book)[: -ROWS - 1 : -1]
         return _page(
             "books.html",
             {
-                "totals": self._desk.book.totals(now),
+                "totals": self._decisions.book.totals(now),
                 "orders": [(order.key, order.as_dict(now)) for order in newest],
                 "faults": self._faults.as_list(),
-                "cards": self._desk.cards.saved(),
+                "cards": self._decisions.cards.saved(),
             },
         )
 
     async def books(self, request: Request) -> Response:
         if request.method == "DELETE":
-            self._desk.clear()
-        return JSONResponse(self._desk.book.as_dict(self._desk.now()))
+            self._decisions.clear()
+        return JSONResponse(self._decisions.book.as_dict(self._decisions.now()))
 
     async def order(self, request: Request) -> Response:
-        order = self._desk.named(request.path_params["invoice"])
+        order = self._decisions.named(request.path_params["invoice"])
         if order is None:
             return JSONResponse({"error": "no call has named this order"}, 404)
-        return JSONResponse(order.as_dict(self._desk.now()))
+        return JSONResponse(order.as_dict(self._decisions.now()))
 
     async def faults(self, request: Request) -> Response:
         if request.method == "DELETE":
@@ -85,7 +85,7 @@ class Web:
     async def acs(self, request: Request) -> Response:
         """Where the client's browser arrives (contract, section 3)."""
         form = await _form(request)
-        challenge = self._desk.challenges.get(form.get("MD", ""))
+        challenge = self._decisions.challenges.get(form.get("MD", ""))
         why = self._refusal(challenge, form)
         if challenge is None or why:
             return PlainTextResponse(why, 400)
@@ -105,7 +105,7 @@ class Web:
     async def result(self, request: Request) -> Response:
         """The client has answered: back to the merchant, by a form that submits itself."""
         form = await _form(request)
-        challenge = self._desk.challenges.get(form.get("MD", ""))
+        challenge = self._decisions.challenges.get(form.get("MD", ""))
         if challenge is None or not is_safe_link(form.get("TermUrl", "")):
             return PlainTextResponse("MD or TermUrl: not those of an open challenge", 400)
         nonce = secrets.token_urlsafe(16)
@@ -126,7 +126,7 @@ class Web:
             said = json.loads(await request.body())
         except (ValueError, RecursionError):
             said = None
-        if not isinstance(said, dict) or self._desk.challenges.get(str(said.get("md"))) is None:
+        if not isinstance(said, dict) or self._decisions.challenges.get(str(said.get("md"))) is None:
             return JSONResponse({"error": "md: no such challenge"}, 400)
         password = said.get("password")
         pa_res = self._pa_res(said["md"], str(password), cancel=password is None)
@@ -134,7 +134,7 @@ class Web:
 
     def _pa_res(self, md: str, password: str, *, cancel: bool) -> str:
         verdict = "cancel" if cancel else "yes" if password == PASSWORD else "no"
-        return self._desk.challenges.answer(md, verdict)  # type: ignore[arg-type]  # mypy joins the words to str
+        return self._decisions.challenges.answer(md, verdict)  # type: ignore[arg-type]  # mypy joins the words to str
 
     def _refusal(self, challenge: Challenge | None, form: Mapping[str, str]) -> str:
         if challenge is None:

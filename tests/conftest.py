@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import pytest
 import redis
 
-from ledger import embedded
-from ledger.ledger import Ledger
-from ledger.servers import connect
-from ledger.vault import Vault
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.runtime import embedded_servers
 from tests.tools import pytest_make_collect_report, pytest_runtest_makereport
 
 __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]  # in CI nothing is skipped
@@ -62,19 +62,19 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(scope="session")
-def ledger_server() -> Iterator[embedded.EmbeddedServer]:
-    with embedded.running(embedded.LEDGER_OPTIONS) as server:
+def ledger_server() -> Iterator[embedded_servers.EmbeddedServer]:
+    with embedded_servers.running(embedded_servers.LEDGER_OPTIONS) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def vault_server() -> Iterator[embedded.EmbeddedServer]:
-    with embedded.running(embedded.VAULT_OPTIONS) as server:
+def vault_server() -> Iterator[embedded_servers.EmbeddedServer]:
+    with embedded_servers.running(embedded_servers.VAULT_OPTIONS) as server:
         yield server
 
 
 @pytest.fixture
-def ledger_client(ledger_server: embedded.EmbeddedServer) -> Iterator[redis.Redis]:
+def ledger_client(ledger_server: embedded_servers.EmbeddedServer) -> Iterator[redis.Redis]:
     client = connect(ledger_server.url)
     client.flushall()
     yield client
@@ -82,7 +82,7 @@ def ledger_client(ledger_server: embedded.EmbeddedServer) -> Iterator[redis.Redi
 
 
 @pytest.fixture
-def vault_client(vault_server: embedded.EmbeddedServer) -> Iterator[redis.Redis]:
+def vault_client(vault_server: embedded_servers.EmbeddedServer) -> Iterator[redis.Redis]:
     client = connect(vault_server.url)
     client.flushall()
     yield client

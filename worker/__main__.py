@@ -1,7 +1,7 @@
-"""`python -m worker`: the one process that does the whole job. `--check` only says what keeps it from running."""
+"""`transfers worker`: the one process that does the whole job. `--check` only says what keeps it from running."""
 
 import sys
 
-from worker.process import main
+from epay_transfers.worker.process import main
 
 sys.exit(main(only_check=sys.argv[1:] == ["--check"]))

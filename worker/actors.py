@@ -8,23 +8,23 @@ from collections.abc import Callable
 
 import dramatiq
 
-from ledger import doorbell
-from ledger.errors import TransfersError, TransferUnknown
-from worker.journey import Journey
+from epay_transfers.ledger.errors import TransfersError, TransferUnknown
+from epay_transfers.ledger.queue import wakeups
+from epay_transfers.worker.journey import Journey
 
 _LOG = logging.getLogger(__name__)
 
 #: The lower, the sooner: a client who confirms is first of all, a batch of payouts last.
-_PRIORITIES = {doorbell.CONFIRMS: 0, doorbell.NOW: 10, doorbell.INQUIRIES: 20, doorbell.BATCH: 30}
+_PRIORITIES = {wakeups.CONFIRMS: 0, wakeups.NOW: 10, wakeups.INQUIRIES: 20, wakeups.BATCH: 30}
 
 
 def declare(broker: dramatiq.Broker, journey: Journey) -> None:
-    """Tell the broker what each bell calls."""
+    """Tell the broker what each wakeup calls."""
     skins: dict[str, tuple[str, Callable[[str], None]]] = {
-        "confirm": (doorbell.CONFIRMS, journey.confirm),
-        "execute": (doorbell.NOW, journey.execute),
-        "inquire": (doorbell.INQUIRIES, journey.inquire),
-        "execute_batch": (doorbell.BATCH, journey.execute),
+        "confirm": (wakeups.CONFIRMS, journey.confirm),
+        "execute": (wakeups.NOW, journey.execute),
+        "inquire": (wakeups.INQUIRIES, journey.inquire),
+        "execute_batch": (wakeups.BATCH, journey.execute),
     }
     for name, (queue, step) in skins.items():
         dramatiq.Actor(
@@ -44,6 +44,6 @@ def _careful(name: str, step: Callable[[str], None]) -> Callable[[str], None]:
         except TransferUnknown:
             raise  # the quarantine's
         except TransfersError as error:
-            _LOG.warning("actor.later", extra={"actor": name, "key": key, "why": type(error).__name__})
+            _LOG.warning("actor.deferred", extra={"actor": name, "key": key, "why": type(error).__name__})
 
     return skin

@@ -1,34 +1,34 @@
 """The root of a worker: every part is built here and handed to whoever needs it. Nothing connects or starts by it.
 
 The process builds one on its settings; a test builds one on its own servers and its own clock. `clock` is the
-machine's: what decides by a time has it from the `Watch`, which goes by the ledger.
+machine's: what decides by a time has it from the `LedgerClock`, which goes by the ledger.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ledger.breakers import Breakers
-from ledger.clock import Clock
-from ledger.doorbell import Broker, Doorbell
-from ledger.events import Events
-from ledger.lanes import Lane, Lanes
-from ledger.ledger import Ledger
-from ledger.sealing import Opener
-from ledger.vault import Vault
-from worker.bank import Bank, Terminal
-from worker.card_custody import CardCustody
-from worker.consequences import Consequences
-from worker.doubt import DoubtRule
-from worker.gate import Gate, GateRule
-from worker.journey import Journey
-from worker.policy import RetryRule
-from worker.scribe import Scribe
-from worker.settings import WorkerSettings
-from worker.steps import Steps
-from worker.sweeper import Sweeper
-from worker.tries import Tries
-from worker.watch import Watch
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
+from epay_transfers.ledger.store.circuit_breakers import Breakers
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.lanes import Lane, Lanes
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.sealing import Opener
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.worker.backoff import RetryRule
+from epay_transfers.worker.bank import Bank, Terminal
+from epay_transfers.worker.card_custody import CardCustody
+from epay_transfers.worker.card_steps import CardSteps
+from epay_transfers.worker.consequences import Consequences
+from epay_transfers.worker.inquiry_rules import InquiryRule
+from epay_transfers.worker.journey import Journey
+from epay_transfers.worker.ledger_clock import LedgerClock
+from epay_transfers.worker.preflight import Preflight, PreflightRule
+from epay_transfers.worker.recorder import Recorder
+from epay_transfers.worker.settings import WorkerSettings
+from epay_transfers.worker.sweeper import Sweeper
+from epay_transfers.worker.tries import Tries
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Rules:
     """The worker's settings, as far as its parts ask for them."""
 
     retry: RetryRule
-    doubt: DoubtRule
-    gate: GateRule
+    doubt: InquiryRule
+    preflight: PreflightRule
     park_s: int  #: how long a challenge is kept
     has_status: bool
     threads: int
@@ -46,8 +46,8 @@ class Rules:
     def of(cls, settings: WorkerSettings) -> "Rules":
         return cls(
             retry=RetryRule(settings.retry_attempts, settings.retry_min_backoff, settings.retry_max_backoff),
-            doubt=DoubtRule(settings.doubt_horizon, settings.doubt_reads),
-            gate=GateRule(
+            doubt=InquiryRule(settings.doubt_horizon, settings.doubt_reads),
+            preflight=PreflightRule(
                 lease_s=settings.lease,
                 deadline_s=settings.http_deadline,
                 confirm_needs_token=settings.epay_confirm_auth == "bearer",
@@ -73,8 +73,8 @@ class Worker:
 
     journey: Journey
     sweeper: Sweeper
-    scribe: Scribe
-    gate: Gate
+    recorder: Recorder
+    preflight: Preflight
     custody: CardCustody
     breakers: Breakers
     events: Events
@@ -94,12 +94,12 @@ def build(
     actor: str,
     chance: Callable[[], float],
 ) -> Worker:
-    watch = Watch(clock)
+    watch = LedgerClock(clock)
     events, lanes = Events(ledger.client, ledger.test_clock), Lanes(ledger.client, ledger.test_clock)
     breakers = Breakers(ledger.client, events, actor, ledger.test_clock)
     consequences = Consequences(lanes, events, watch, actor)
     custody = CardCustody(vault=vault, ledger=ledger, clock=watch, park_s=rules.park_s)
-    scribe = Scribe(
+    recorder = Recorder(
         ledger=ledger,
         custody=custody,
         consequences=consequences,
@@ -108,40 +108,40 @@ def build(
         has_status=rules.has_status,
         park_s=rules.park_s,
     )
-    tries = Tries(scribe=scribe, custody=custody, rule=rules.retry, clock=watch, park_s=rules.park_s, chance=chance)
-    gate = Gate(
+    tries = Tries(recorder=recorder, custody=custody, rule=rules.retry, clock=watch, park_s=rules.park_s, chance=chance)
+    preflight = Preflight(
         ledger=ledger,
         bank_client=bank,
         terminals=terminals,
         breakers=breakers,
         lanes=lanes,
         consequences=consequences,
-        scribe=scribe,
+        recorder=recorder,
         tries=tries,
         custody=custody,
-        rule=rules.gate,
+        rule=rules.preflight,
         clock=clock,
         watch=watch,
         actor=actor,
     )
-    steps = Steps(
+    card_steps = CardSteps(
         ledger=ledger,
         custody=custody,
         opener=opener,
-        scribe=scribe,
+        recorder=recorder,
         tries=tries,
         consequences=consequences,
-        gate=gate,
+        preflight=preflight,
     )
     journey = Journey(
         ledger=ledger,
         custody=custody,
         bank=bank,
-        gate=gate,
-        steps=steps,
-        scribe=scribe,
+        preflight=preflight,
+        card_steps=card_steps,
+        recorder=recorder,
         rule=rules.doubt,
         clock=watch,
     )
-    sweeper = Sweeper(ledger, journey, Doorbell(broker), rules.threads)
-    return Worker(journey, sweeper, scribe, gate, custody, breakers, events, lanes)
+    sweeper = Sweeper(ledger, journey, Wakeups(broker), rules.threads)
+    return Worker(journey, sweeper, recorder, preflight, custody, breakers, events, lanes)

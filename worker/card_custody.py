@@ -7,14 +7,14 @@ that no older transfer is claimed before somebody has looked whether its card is
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ledger.clock import Clock
-from ledger.errors import VaultUnavailable
-from ledger.ledger import Ledger
-from ledger.record import Record
-from ledger.replies import Moved
-from ledger.sealing import Purpose
-from ledger.states import Phase
-from ledger.vault import FREE, Burnt, Gone, Later, Run, There, Unburn, Unheard, Vault
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.errors import VaultUnavailable
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import Phase
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Moved
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import FREE, Content, Fenced, Gone, PutBack, Run, Taken, TakeUnanswered, Vault
 
 #: A producer's clock and this one's may each be a second off the servers'.
 _SKEW_MS = 2_000
@@ -33,35 +33,35 @@ class CardCustody:
 
         A card that was put in since the vault was last seen to forget is not looked for: it would cost a round trip.
         """
-        if not record.rings and record.created > self._forgot_at + _SKEW_MS:
+        if not record.wakeups and record.created_at > self._forgot_at + _SKEW_MS:
             return False
         with self._heeded():
             there = self.vault.look(Purpose.CARD, record.key, record.epoch)
         if there in FREE:
             self.forgot()
-        return there in FREE or there is There.CLOSED
+        return there in FREE or there is Content.CLOSED
 
-    def burn(self, purpose: Purpose, record: Record, claim: Moved) -> Burnt | Later | Gone | Unheard:
-        """Take the card out, or the PaRes: once. A vault that does not answer may have given it out: `Unheard`."""
+    def take(self, purpose: Purpose, record: Record, claim: Moved) -> Taken | Fenced | Gone | TakeUnanswered:
+        """Take the card out, or the PaRes: once. `TakeUnanswered`: the vault may have given it out."""
         try:
             with self._heeded():
-                burnt = self.vault.burn(purpose, record.key, record.epoch, claim.sequence, claim.claim_nonce)
+                taken = self.vault.take(purpose, record.key, record.epoch, claim.sequence, claim.claim_nonce)
         except VaultUnavailable:
-            return Unheard()
-        if isinstance(burnt, Gone) and burnt.there in FREE:
+            return TakeUnanswered()
+        if isinstance(taken, Gone) and taken.there in FREE:
             self.forgot()
-        return burnt
+        return taken
 
-    def put_back(self, record: Record, burnt: Burnt) -> Unburn:
+    def put_back(self, record: Record, taken: Taken) -> PutBack:
         """With proof that nothing was sent: the card, or the PaRes, for the next epoch."""
         is_card = record.phase is Phase.SEND
         purpose = Purpose.CARD if is_card else Purpose.PARES
-        ttl_ms = max(record.expires - self._clock.now_ms(), 1) if is_card else self._park_ms
+        ttl_ms = max(record.deadline_at - self._clock.now_ms(), 1) if is_card else self._park_ms
         with self._heeded():
-            unburnt = self.vault.unburn(purpose, record.key, record.epoch, burnt, ttl_ms, record.pares)
-        if unburnt is Unburn.NOTHING:
+            put_back = self.vault.put_back(purpose, record.key, record.epoch, taken, ttl_ms, record.pares_digest)
+        if put_back is PutBack.NOTHING:
             self.forgot()
-        return unburnt
+        return put_back
 
     def is_untouched(self, record: Record) -> bool:
         """Is the card still there under this epoch? Then nothing was sent, and nothing can be: it goes to the next.

@@ -7,14 +7,14 @@ import logging
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 
-from ledger.clock import Clock
-from ledger.events import Events
-from ledger.lanes import ALL, Lane, Lanes
-from ledger.record import Record
-from ledger.replies import Refused
-from ledger.states import NOT_MOVED, State, Verb
-from ledger.transfer import moment
-from worker.bank import Challenge, CodeClass, Consequence, Declined, Paid, TransferOutcome
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import NOT_MOVED, State, Verb
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
+from epay_transfers.ledger.store.replies import Refused
+from epay_transfers.ledger.transfer import moment
+from epay_transfers.worker.bank import Challenge, CodeClass, Consequence, Declined, Paid, TransferOutcome
 
 _LOG = logging.getLogger(__name__)
 
@@ -25,12 +25,12 @@ STRIKES = 3
 _AGREED: Mapping[Verb, Collection[State]] = {
     Verb.PAY: (State.PAID, State.REVERSED),
     Verb.DECLINE: (State.DECLINED,),
-    Verb.LEARN_PAID: (State.PAID, State.REVERSED),
-    Verb.LEARN_DECLINED: NOT_MOVED,
-    Verb.LEARN_REVERSED: (State.REVERSED,),
-    Verb.LAPSE: NOT_MOVED,
-    Verb.NOTIFIED_PAID: (State.PAID, State.REVERSED),
-    Verb.NOTIFIED_DECLINED: NOT_MOVED,
+    Verb.INQUIRY_PAID: (State.PAID, State.REVERSED),
+    Verb.INQUIRY_DECLINED: NOT_MOVED,
+    Verb.INQUIRY_REVERSED: (State.REVERSED,),
+    Verb.CHALLENGE_EXPIRED: NOT_MOVED,
+    Verb.NOTIFICATION_PAID: (State.PAID, State.REVERSED),
+    Verb.NOTIFICATION_DECLINED: NOT_MOVED,
 }
 
 _ALMATY = timezone(timedelta(hours=5))
@@ -59,9 +59,9 @@ class Consequences:
     def not_before(self, outcome: Declined) -> dict[str, str | int]:
         """When the producer may try again under a new reference, where the code says so."""
         if outcome.consequence is Consequence.WAIT_30_MIN:
-            return {"not_before": self._clock.now_ms() + 30 * 60_000}
+            return {"not_before_at": self._clock.now_ms() + 30 * 60_000}
         if outcome.consequence in {Consequence.RECEIVER_LIMIT, Consequence.STOP_TERMINAL}:
-            return {"not_before": next_day_ms(self._clock.now_ms())}
+            return {"not_before_at": next_day_ms(self._clock.now_ms())}
         return {}
 
     def refused(self, record: Record, verb: Verb, refused: Refused) -> None:

@@ -15,22 +15,24 @@ from random import SystemRandom
 
 import dramatiq
 
-from ledger import doorbell, hardening, health, logs, reports, terminals
-from ledger.clock import SystemClock
-from ledger.doorbell import Broker
-from ledger.errors import LedgerUnavailable, TransfersError
-from ledger.ledger import Ledger
-from ledger.sealing import Opener
-from ledger.servers import connect
-from ledger.settings import EX_CONFIG, Durability, SettingsWrong
-from ledger.vault import Vault
-from worker import actors
-from worker.bank import Bank
-from worker.build import Rules, build
-from worker.housekeeper import Housekeeper
-from worker.quarantine import Quarantine
-from worker.settings import WorkerSettings
-from worker.sweeper import BATCH
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError
+from epay_transfers.ledger.queue import wakeups
+from epay_transfers.ledger.queue.wakeups import Broker
+from epay_transfers.ledger.store import terminals
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.sealing import Opener
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.runtime import hardening, health, logs, sentry
+from epay_transfers.runtime.settings import EX_CONFIG, Durability, SettingsWrong
+from epay_transfers.worker import actors
+from epay_transfers.worker.bank import Bank
+from epay_transfers.worker.build import Rules, build
+from epay_transfers.worker.maintenance import Maintenance
+from epay_transfers.worker.quarantine import Quarantine
+from epay_transfers.worker.settings import WorkerSettings
+from epay_transfers.worker.sweeper import BATCH
 
 _LOG = logging.getLogger(__name__)
 
@@ -65,7 +67,7 @@ def main(*, only_check: bool = False) -> int:
         return EX_CONFIG
     logs.set_up(settings.log_level)
     logs.catch_the_rest()
-    reports.set_up(settings.sentry_dsn, "transfers", settings.epay_environment)
+    sentry.set_up(settings.sentry_dsn, "transfers", settings.epay_environment)
     if settings.durability is Durability.RELAXED:
         _LOG.warning("DURABILITY=relaxed: what is confirmed may be lost, and cards may be written to disk")
     for warning in health.vault_warnings(settings):
@@ -118,9 +120,9 @@ def _say_what_is_open(*, hardened: bool) -> None:
 class Process:
     def __init__(self, settings: WorkerSettings) -> None:
         clock = SystemClock()
-        places = {doorbell.BATCH: max(1, int(settings.worker_threads * _SHARE_OF_BATCH))}
-        places[doorbell.INQUIRIES] = max(1, int(settings.worker_threads * _SHARE_OF_INQUIRIES))
-        places |= dict.fromkeys((doorbell.NOW, doorbell.CONFIRMS), settings.worker_threads)
+        places = {wakeups.BATCH: max(1, int(settings.worker_threads * _SHARE_OF_BATCH))}
+        places[wakeups.INQUIRIES] = max(1, int(settings.worker_threads * _SHARE_OF_INQUIRIES))
+        places |= dict.fromkeys((wakeups.NOW, wakeups.CONFIRMS), settings.worker_threads)
         self._broker = Broker(connect(settings.queue_url, text=False), [Quarantine()], places)
         ledger, vault = Ledger(connect(settings.redis_url.reveal())), Vault(connect(settings.vault_url.reveal()))
         bank = Bank(settings.bank, clock)
@@ -138,13 +140,13 @@ class Process:
             chance=SystemRandom().random,
         )
         actors.declare(self._broker, self._worker.journey)
-        self._housekeeper = Housekeeper(
+        self._maintenance = Maintenance(
             ledger=ledger,
             custody=self._worker.custody,
             breakers=self._worker.breakers,
             lanes=self._worker.lanes,
             events=self._worker.events,
-            gate=self._worker.gate,
+            preflight=self._worker.preflight,
             ask_harmless=lambda host: bank.ask_harmless(host, settings.terminals["main"]),
             examine=lambda: health.examine(settings, clock),
             keep_ms=settings.events_keep * 1000,
@@ -163,7 +165,7 @@ class Process:
         worker.start()
         loops = [
             threading.Thread(target=self._loop, args=(once,), name=name, daemon=True)
-            for name, once in {"sweeper": self._sweep, "housekeeper": self._keep_house, "prober": self._probe}.items()
+            for name, once in {"sweeper": self._sweep, "maintenance": self._keep_house, "prober": self._probe}.items()
         ]
         for loop in loops:
             loop.start()
@@ -176,7 +178,7 @@ class Process:
                 return 1
         _LOG.info("worker.draining")
         self._stopping.set()
-        self._worker.scribe.stop_insisting()
+        self._worker.recorder.stop_insisting()
         end = threading.Timer(self._settings.http_deadline + _END_S, self._end_undrained)
         end.daemon = True
         end.start()
@@ -191,7 +193,9 @@ class Process:
             try:
                 is_more = run_once()
             except TransfersError as error:
-                _LOG.warning("loop.waits", extra={"loop": threading.current_thread().name, "why": type(error).__name__})
+                _LOG.warning(
+                    "loop.backing_off", extra={"loop": threading.current_thread().name, "why": type(error).__name__}
+                )
                 is_more = False
             if not is_more:
                 self._stopping.wait(_REST_S)
@@ -200,11 +204,11 @@ class Process:
         return self._worker.sweeper.run_once() == BATCH
 
     def _keep_house(self) -> bool:
-        self._housekeeper.run_once()
+        self._maintenance.run_once()
         return False
 
     def _probe(self) -> bool:
-        self._housekeeper.probe_once()
+        self._maintenance.probe_once()
         return False
 
     def _end_undrained(self) -> None:

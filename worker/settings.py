@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from ledger.invoice import DEFAULT_SPACE
-from ledger.key_source import KeySource
-from ledger.secret import Secret
-from ledger.settings import JSON
-from ledger.vault import TOMBSTONE_STANDS_S
-from ledger.webtier import WebTierSettings
-from worker.bank import PRESETS, Addresses, BankConfig, Terminal
-from worker.bank.order import is_safe
+from epay_transfers.ledger.invoice import DEFAULT_SPACE
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.vault.vault import TOMBSTONE_STANDS_S
+from epay_transfers.runtime.key_source import KeySource
+from epay_transfers.runtime.settings import JSON
+from epay_transfers.runtime.web_addresses import WebTierSettings
+from epay_transfers.worker.bank import PRESETS, Addresses, BankConfig, Terminal
+from epay_transfers.worker.bank.order import is_safe
 
 _ADDRESS = "give an https:// address (http:// only for loopback)"
 

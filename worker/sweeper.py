@@ -8,13 +8,13 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.doorbell import Doorbell, bell_of
-from ledger.errors import TransfersError, VaultUnavailable
-from ledger.ledger import Ledger
-from ledger.record import Record
-from ledger.states import State, Verb
-from worker import policy
-from worker.journey import Journey
+from epay_transfers.ledger.errors import TransfersError, VaultUnavailable
+from epay_transfers.ledger.queue.wakeups import Wakeups, wakeup_of
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.worker import backoff
+from epay_transfers.worker.journey import Journey
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,23 +39,23 @@ class _Round:
 
     room: dict[str, int]
     moves: list[tuple[Record, Verb, dict[str, Any]]]
-    bells: list[Record]
+    wakeups: list[Record]
     now_ms: int  #: by the ledger, when it named those that are due
     is_vault_away: bool = False
 
 
 class Sweeper:
-    def __init__(self, ledger: Ledger, journey: Journey, doorbell: Doorbell, threads: int) -> None:
+    def __init__(self, ledger: Ledger, journey: Journey, wakeups: Wakeups, threads: int) -> None:
         self._ledger = ledger
         self._journey = journey
-        self._doorbell = doorbell
+        self._wakeups = wakeups
         self._most = threads * _QUEUED_PER_THREAD
         self._next_look: dict[str, int] = {}
 
     def run_once(self) -> int:
         """One bounded batch. Returns how many were looked at: a full batch means that there may be more."""
-        due = self._journey.gate.look(BATCH)
-        if not self._journey.gate.is_fit:
+        due = self._journey.preflight.look(BATCH)
+        if not self._journey.preflight.is_fit:
             return 0  # not by this clock, and not on these servers
         this = _Round({}, [], [], due.now_ms)
         for record in due.records:
@@ -63,13 +63,13 @@ class Sweeper:
                 self._sweep(record, this)
             elif record.state in _AT_WORK:
                 continue  # claimed since it was found due: its lease stands, and `due` knows
-            elif record.state is State.DEAD and not record.asked:
-                self._look_again(record, this, policy.TOMORROW_MS)
+            elif record.state is State.DEAD and not record.requested_action:
+                self._look_again(record, this, backoff.TOMORROW_MS)
             else:
                 self._ring(record, this)
         moved = self._ledger.move_many(this.moves, actor="sweeper") if this.moves else []
         made = {record.key for (record, _, _), reply in zip(this.moves, moved, strict=True) if reply}
-        self._doorbell.ring_all(record for record in this.bells if record.key in made)
+        self._wakeups.send_all(record for record in this.wakeups if record.key in made)
         return len(due.records)
 
     def _sweep(self, record: Record, this: _Round) -> None:
@@ -81,36 +81,36 @@ class Sweeper:
             this.is_vault_away = True  # the others of this round need not wait for it too
         except TransfersError as error:
             _LOG.warning("sweeper.later", extra={"key": record.key, "why": type(error).__name__})
-        self._look_again(record, this, policy.FIRST_RING_S * 1000)
+        self._look_again(record, this, backoff.FIRST_RING_S * 1000)
 
     def _ring(self, record: Record, this: _Round) -> None:
-        bell = bell_of(record)
-        if bell is None:
+        wakeup = wakeup_of(record)
+        if wakeup is None:
             return
-        if bell.queue not in this.room:
-            this.room[bell.queue] = self._most - self._doorbell.waiting(bell.queue)
-        if this.room[bell.queue] <= 0:
-            at_ms = max(self._next_look.get(bell.queue, 0), this.now_ms + _ROOM_MS) + _APART_MS
-            self._next_look[bell.queue] = at_ms
+        if wakeup.queue not in this.room:
+            this.room[wakeup.queue] = self._most - self._wakeups.waiting(wakeup.queue)
+        if this.room[wakeup.queue] <= 0:
+            at_ms = max(self._next_look.get(wakeup.queue, 0), this.now_ms + _ROOM_MS) + _APART_MS
+            self._next_look[wakeup.queue] = at_ms
             self._look_again(record, this, at_ms - this.now_ms, no_later=_deadline(record))
             return
-        this.room[bell.queue] -= 1
-        in_ms, deadline = policy.next_ring_ms(record.rings), _deadline(record)
+        this.room[wakeup.queue] -= 1
+        in_ms, deadline = backoff.next_ring_ms(record.wakeups), _deadline(record)
         this.moves.append(
-            (record, Verb.RING, {"due_in": in_ms, "no_later": deadline, "add": ("rings",), "quiet": True})
+            (record, Verb.SCHEDULE_WAKEUP, {"due_in": in_ms, "no_later": deadline, "add": ("wakeups",), "quiet": True})
         )
-        this.bells.append(record)
+        this.wakeups.append(record)
 
     def _look_again(self, record: Record, this: _Round, in_ms: int, *, no_later: int | None = None) -> None:
-        this.moves.append((record, Verb.RING, {"due_in": in_ms, "no_later": no_later, "quiet": True}))
+        this.moves.append((record, Verb.SCHEDULE_WAKEUP, {"due_in": in_ms, "no_later": no_later, "quiet": True}))
 
 
 def _is_for_sweeping(record: Record, now_ms: int) -> bool:
     """A lease that ran out, or a deadline that passed."""
-    is_late = record.state is State.QUEUED and now_ms >= record.expires
-    is_lost = record.state in _AT_WORK and now_ms >= record.lease
+    is_late = record.state is State.QUEUED and now_ms >= record.deadline_at
+    is_lost = record.state in _AT_WORK and now_ms >= record.lease_until
     return is_late or is_lost
 
 
 def _deadline(record: Record) -> int | None:
-    return record.expires if record.state is State.QUEUED else None
+    return record.deadline_at if record.state is State.QUEUED else None

@@ -6,29 +6,29 @@ doubt where its confirm is owed: the bank still holds the challenge. What ends f
 
 from collections.abc import Callable
 
-from ledger.clock import Clock
-from ledger.record import Record
-from ledger.sealing import Purpose
-from ledger.states import Phase, State, Verb
-from worker import policy
-from worker.bank import Evidence
-from worker.card_custody import CardCustody
-from worker.policy import RetryRule
-from worker.scribe import Scribe
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import Phase, State, Verb
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.worker import backoff
+from epay_transfers.worker.backoff import RetryRule
+from epay_transfers.worker.bank import Evidence
+from epay_transfers.worker.card_custody import CardCustody
+from epay_transfers.worker.recorder import Recorder
 
 
 class Tries:
     def __init__(
         self,
         *,
-        scribe: Scribe,
+        recorder: Recorder,
         custody: CardCustody,
         rule: RetryRule,
         clock: Clock,
         park_s: int,
         chance: Callable[[], float],
     ) -> None:
-        self._scribe = scribe
+        self._recorder = recorder
         self._custody = custody
         self._rule = rule
         self._clock = clock
@@ -51,8 +51,8 @@ class Tries:
         `after`: it waits for the end of the claim's lease (ms), by the ledger's time.
         """
         attempts = record.attempts + 1
-        deadline_ms = record.expires if record.phase is Phase.SEND else record.parked_until + self._park_ms
-        decision = policy.next_try(
+        deadline_ms = record.deadline_at if record.phase is Phase.SEND else record.parked_until + self._park_ms
+        decision = backoff.next_try(
             self._rule,
             attempts=attempts,
             retry_after_s=retry_after_s,
@@ -61,50 +61,50 @@ class Tries:
         is_proof_of_sweeper = not nonce and verb is not Verb.DEFER
         is_over = record.phase is Phase.CONFIRM and self._clock.now_ms() >= deadline_ms
         fields: dict[str, str | int] = {"attempts": attempts, "evidence": Evidence.NOT_SENT}
-        if isinstance(decision, policy.Retry) and not is_over:
-            self._scribe.move(
+        if isinstance(decision, backoff.Retry) and not is_over:
+            self._recorder.move(
                 record,
                 verb,
                 due_in=decision.in_ms,
                 no_later=deadline_ms,
                 after=after,
-                fields=fields | {"rings": 0, "reason": reason},
-                fields_in={"next": decision.in_ms},
-                unset=("asks", "reads", "read"),
+                fields=fields | {"wakeups": 0, "reason": reason},
+                fields_in={"next_attempt_at": decision.in_ms},
+                unset=("inquiries", "agreeing_reads", "last_read"),
                 claim=nonce,
                 as_seen=is_proof_of_sweeper,
             )
         elif record.phase is Phase.CONFIRM:
             fields = {"attempts": attempts}
             why = "confirm_attempts_used_up"
-            self._scribe.doubt(record, why, evidence=Evidence.NOT_SENT, nonce=nonce, fields=fields)
+            self._recorder.doubt(record, why, evidence=Evidence.NOT_SENT, nonce=nonce, fields=fields)
         elif verb is Verb.DEFER:
             self._give_up(record, fields | {"message": reason})
         else:
             fields |= {"message": reason}
-            self._scribe.die(
+            self._recorder.die(
                 record, "attempts_used_up", fields=fields, nonce=nonce, as_seen=is_proof_of_sweeper, after=after
             )
 
     def hand_on(self, record: Record) -> bool:
-        """Leave it to another worker, which may hold what this one lacks. No try is over by it, so it burns none.
+        """Leave it to another worker, which may hold what this one lacks. No try is over by it, so it takes none.
 
         An inquiry is left to others for some time only: after that it is one that the bank did not answer.
         """
-        no_later = record.expires if record.state is State.QUEUED else None
+        no_later = record.deadline_at if record.state is State.QUEUED else None
         if record.state is State.RESUMED and self._clock.now_ms() >= record.parked_until + self._park_ms:
-            self._scribe.doubt(record, "terminal_unknown", evidence=Evidence.NOT_SENT)
+            self._recorder.doubt(record, "terminal_unknown", evidence=Evidence.NOT_SENT)
             return True
-        if record.state not in {State.QUEUED, State.RESUMED} and record.rings >= policy.HAND_ON_RINGS:
+        if record.state not in {State.QUEUED, State.RESUMED} and record.wakeups >= backoff.HAND_ON_RINGS:
             return False
-        in_ms = policy.hand_on_ms(record.rings)
-        self._scribe.move(record, Verb.RING, due_in=in_ms, no_later=no_later, add=("rings",), quiet=True)
+        in_ms = backoff.hand_on_ms(record.wakeups)
+        self._recorder.move(record, Verb.SCHEDULE_WAKEUP, due_in=in_ms, no_later=no_later, add=("wakeups",), quiet=True)
         return True
 
     def _give_up(self, record: Record, fields: dict[str, str | int]) -> None:
         """Never sent, says the ledger. A card that is moved to the next epoch proves it; a requeue finds it there."""
         if self._custody.is_untouched(record):
-            self._scribe.die(record, "attempts_used_up", verb=Verb.GIVE_UP, fields=fields)
+            self._recorder.die(record, "attempts_used_up", verb=Verb.FAIL_QUEUED, fields=fields)
         elif self._custody.was_taken(Purpose.CARD, record):
-            self._scribe.remember(record)
+            self._recorder.remember(record)
         # Else its card is missing: it may be brought again, until the deadline

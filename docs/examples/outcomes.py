@@ -1,6 +1,6 @@
 """What became of the payouts: run as many of these as you like, they share the work."""
 
-from producers import LedgerUnavailable, Money, Outcome, Transfers
+from epay_transfers.producers import LedgerUnavailable, Money, Outcome, Transfers
 
 seen: dict[str, int] = {}  # yours is a column in your database, written in the transaction of the deed
 

@@ -8,9 +8,9 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
-from producers import PanCard, Receiver, TransferIntent
-from producers.web import Web
-from producers.web.django import urls
+from epay_transfers.producers import PanCard, Receiver, TransferIntent
+from epay_transfers.producers.web import Web
+from epay_transfers.producers.web.django import urls
 
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 settings.configure(ROOT_URLCONF=__name__, SECRET_KEY=secrets.token_hex(32), ALLOWED_HOSTS=["*"], MIDDLEWARE=[CSRF])

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import FastAPI, Form
 from fastapi.responses import RedirectResponse
 
-from producers import PanCard, Receiver, TransferIntent
-from producers.web import Web
-from producers.web.starlette import router
+from epay_transfers.producers import PanCard, Receiver, TransferIntent
+from epay_transfers.producers.web import Web
+from epay_transfers.producers.web.starlette import router
 
 web = Web.from_env(home="/")
 app = FastAPI()

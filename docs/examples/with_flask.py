@@ -5,9 +5,9 @@ import secrets
 from flask import Flask, redirect, request
 from werkzeug.wrappers import Response
 
-from producers import PanCard, Receiver, TransferIntent
-from producers.web import Web
-from producers.web.flask import blueprint
+from epay_transfers.producers import PanCard, Receiver, TransferIntent
+from epay_transfers.producers.web import Web
+from epay_transfers.producers.web.flask import blueprint
 
 web = Web.from_env(home="/")
 app = Flask(__name__)

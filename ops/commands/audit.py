@@ -4,11 +4,11 @@ from dataclasses import asdict
 
 import typer
 
-from ledger.audit import Audit
-from ledger.servers import connect
-from ops import screen
-from ops.desk import Desk
-from ops.options import AsJson
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ops import screen
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.options import AsJson
+from epay_transfers.runtime.audit import Audit
 
 app = typer.Typer()
 
@@ -16,9 +16,9 @@ app = typer.Typer()
 @app.command()
 def audit(*, as_json: AsJson = False) -> None:
     """Compare them both ways and print what is off. It reads every record; it changes nothing."""
-    desk = Desk.open()
-    vault = connect(desk.settings.vault_url.reveal()) if desk.settings.vault_url else None
-    found = Audit(desk.ledger, connect(desk.settings.queue_url, text=False), vault).run()
+    context = Context.open()
+    vault = connect(context.settings.vault_url.reveal()) if context.settings.vault_url else None
+    found = Audit(context.ledger, connect(context.settings.queue_url, text=False), vault).run()
     if as_json:
         screen.say_json([asdict(oddity) for oddity in found])
     elif found:

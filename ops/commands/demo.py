@@ -11,18 +11,18 @@ from typing import Annotated
 
 import typer
 
-from ledger.clock import SystemClock
-from ops import screen
-from ops.border import Refusal
-from ops.demo import ending, shop
-from ops.demo.bank import BankSide
-from ops.demo.board import Board, shown
-from ops.demo.interruption import Interruption, noted
-from ops.demo.play import Play
-from ops.demo.stage import SHORTENED, Stage
-from ops.demo.users import OPS, PRODUCER, WEB, Users
-from ops.desk import Desk
-from producers import Transfers
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ops import screen
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.demo import ending, shop
+from epay_transfers.ops.demo.bank import BankSide
+from epay_transfers.ops.demo.board import Board, shown
+from epay_transfers.ops.demo.interruption import Interruption, noted
+from epay_transfers.ops.demo.play import Play
+from epay_transfers.ops.demo.stage import SHORTENED, Stage
+from epay_transfers.ops.demo.users import OPS, PRODUCER, WEB, Users
+from epay_transfers.ops.exit_status import Refusal
+from epay_transfers.producers import Transfers
 
 app = typer.Typer()
 
@@ -78,20 +78,20 @@ def _play(stage: Stage, interruption: Interruption) -> bool:
         with stage.entered(WEB):
             web = ends.enter_context(Transfers.from_env())
         with stage.entered(OPS):
-            desk = Desk.open()
+            context = Context.open()
         play = Play(
             stage=stage,
             bank=bank,
             board=board,
             backend=backend,
             web=web,
-            desk=desk,
+            context=context,
             clock=SystemClock(),
             interruption=interruption,
         )
         with shown(board, screen.console()):
             wrong = play.run()
-        lines = ending.compare(bank.books(), desk.ledger.counters())
+        lines = ending.compare(bank.books(), context.ledger.counters())
         took_s = board.seconds()
     for sentence in wrong:
         screen.say(sentence)

@@ -10,18 +10,18 @@ from dataclasses import asdict, dataclass
 
 import typer
 
-from ledger.errors import LedgerUnavailable
-from ledger.health import Finding, examine
-from ledger.invoice import SUFFIXES
-from ledger.settings import EX_CONFIG, SettingsWrong
-from ledger.states import State
-from ops import screen
-from ops.border import EX_TEMPFAIL
-from ops.commands.terminals import as_dict
-from ops.desk import Desk
-from ops.options import AsJson
-from ops.sums import sums
-from producers.settings import ProducerSettings
+from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.invoice import SUFFIXES
+from epay_transfers.ledger.states import State
+from epay_transfers.ops import screen
+from epay_transfers.ops.commands.terminals import as_dict
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.exit_status import EX_TEMPFAIL
+from epay_transfers.ops.options import AsJson
+from epay_transfers.ops.sums import sums
+from epay_transfers.producers.settings import ProducerSettings
+from epay_transfers.runtime.health import Finding, examine
+from epay_transfers.runtime.settings import EX_CONFIG, SettingsWrong
 
 app = typer.Typer()
 
@@ -42,13 +42,13 @@ class Room:
 @app.command()
 def doctor(*, as_json: AsJson = False) -> None:
     """Examine servers, invoice ids, lanes and settings. Ends with 0 if all is well, 75 if it may pass, else 78."""
-    desk = Desk.open()
-    findings = examine(desk.settings, desk.clock)
+    context = Context.open()
+    findings = examine(context.settings, context.clock)
     counters: dict[str, int] = {}
     stops = []
     with contextlib.suppress(LedgerUnavailable):  # it is among the findings already
-        counters, stops = desk.ledger.counters(), desk.lanes.stops()
-    findings += _spaces(desk, counters)
+        counters, stops = context.ledger.counters(), context.lanes.stops()
+    findings += _spaces(context, counters)
     rooms = _rooms({str(finding) for finding in findings})
     if as_json:
         screen.say_json({
@@ -66,8 +66,8 @@ def doctor(*, as_json: AsJson = False) -> None:
         raise typer.Exit(EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG)
 
 
-def _spaces(desk: Desk, counters: dict[str, int]) -> list[Finding]:
-    spaces = dict.fromkeys(("main", *(plan.space for plan in desk.settings.epay_terminals.values())))
+def _spaces(context: Context, counters: dict[str, int]) -> list[Finding]:
+    spaces = dict.fromkeys(("main", *(plan.space for plan in context.settings.epay_terminals.values())))
     return [
         Finding(
             "EPAY_TERMINALS",
@@ -91,7 +91,7 @@ def _rooms(known: set[str]) -> list[Room]:
 
 def _worker() -> list[str]:
     """Its settings are its own, and not read here: it is asked to check itself."""
-    command = [sys.executable, "-P", "-m", "worker", "--check"]
+    command = [sys.executable, "-P", "-m", "epay_transfers.worker", "--check"]
     try:
         done = subprocess.run(  # noqa: S603 - our own module, by our own interpreter
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_CHECK_S, check=False
@@ -99,7 +99,7 @@ def _worker() -> list[str]:
     except subprocess.TimeoutExpired:
         return [f"the worker did not answer `--check` within {_CHECK_S} s"]
     lines = [line for line in done.stderr.splitlines() if line]
-    return lines or (["`python -m worker --check` failed"] if done.returncode else [])
+    return lines or (["`transfers worker --check` failed"] if done.returncode else [])
 
 
 def _say(findings: list[Finding], rooms: list[Room]) -> None:

@@ -6,14 +6,14 @@ from typing import Any
 
 import typer
 
-from ledger import logs
-from ledger.clock import SystemClock
-from ledger.errors import TransfersError
-from ledger.health import examine
-from ops import screen
-from ops.border import NotYet, Refusal, status_of
-from ops.options import AsJson
-from producers import ProducerSettings, Receipt, TransferIntent, Transfers
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ops import screen
+from epay_transfers.ops.exit_status import NotYet, Refusal, status_of
+from epay_transfers.ops.options import AsJson
+from epay_transfers.producers import ProducerSettings, Receipt, TransferIntent, Transfers
+from epay_transfers.runtime import logs
+from epay_transfers.runtime.health import examine
 
 app = typer.Typer()
 

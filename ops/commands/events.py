@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from ledger.events import Event
-from ops import screen, words
-from ops.desk import Desk
-from ops.options import AsJson, Limit
+from epay_transfers.ledger.store.events import Event
+from epay_transfers.ops import descriptions, screen
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.options import AsJson, Limit
 
 app = typer.Typer()
 
@@ -21,11 +21,11 @@ def events(
     as_json: AsJson = False,
 ) -> None:
     """Every move, with who and why. With --follow and --json a line an event."""
-    desk = Desk.open()
-    key = desk.find(name).key if name else None
-    found = desk.events.newest(limit, key=key)
+    context = Context.open()
+    key = context.find(name).key if name else None
+    found = context.events.newest(limit, key=key)
     if follow:
-        _follow(desk, found, key, as_json=as_json)
+        _follow(context, found, key, as_json=as_json)
     elif as_json:
         screen.say_json([as_dict(event) for event in found])
     else:
@@ -36,11 +36,11 @@ def as_dict(event: Event) -> dict[str, str]:
     return {"id": event.id} | event.fields
 
 
-def _follow(desk: Desk, found: list[Event], key: str | None, *, as_json: bool) -> None:
+def _follow(context: Context, found: list[Event], key: str | None, *, as_json: bool) -> None:
     for event in found:
         _line(event, as_json=as_json)
-    last = desk.events.newest(1)
-    for batch in desk.events.follow(found[-1].id if found and not key else last[-1].id if last else "0"):
+    last = context.events.newest(1)
+    for batch in context.events.follow(found[-1].id if found and not key else last[-1].id if last else "0"):
         for event in batch:
             if key in {None, event.fields.get("key")}:
                 _line(event, as_json=as_json)
@@ -54,4 +54,9 @@ def _line(event: Event, *, as_json: bool) -> None:
 
 
 def _row(event: Event) -> tuple[str, str, str, str]:
-    return screen.when(event.at_ms), event.fields.get("key", "-"), words.happened(event), event.fields.get("actor", "")
+    return (
+        screen.when(event.at_ms),
+        event.fields.get("key", "-"),
+        descriptions.happened(event),
+        event.fields.get("actor", ""),
+    )

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from ledger.clock import SystemClock
-from ledger.transfer import moment
-from ops import dotenv, screen
-from ops.border import Refusal
-from ops.commands.sandbox import HOST, PORT, environment
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.transfer import moment
+from epay_transfers.ops import dotenv, screen
+from epay_transfers.ops.commands.sandbox import HOST, PORT, environment
+from epay_transfers.ops.exit_status import Refusal
 
 app = typer.Typer()
 
@@ -43,12 +43,12 @@ def _write(text: str, *, force: bool) -> None:
     """Never a moment in which others could read it; never half of it."""
     if _FILE.exists() and not force:
         raise Refusal(".env is there already; --force overwrites it: what its keys have sealed can't be opened then")
-    draft = _FILE.with_name(f".env.{os.getpid()}")
+    new_transfer = _FILE.with_name(f".env.{os.getpid()}")
     try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(new_transfer, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(text)
-        draft.replace(_FILE)
+        new_transfer.replace(_FILE)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        new_transfer.unlink(missing_ok=True)
         raise Refusal(f".env can't be written here: {error.strerror}") from None

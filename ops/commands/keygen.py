@@ -2,10 +2,10 @@
 
 import typer
 
-from ledger.clock import SystemClock
-from ledger.transfer import moment
-from ops import dotenv, screen
-from ops.options import AsJson
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.transfer import moment
+from epay_transfers.ops import dotenv, screen
+from epay_transfers.ops.options import AsJson
 
 app = typer.Typer()
 

@@ -1,6 +1,6 @@
 """`transfers keys`: the vault's keys that this environment holds, by id and age. No key is shown.
 
-It is for whoever keeps the keys, and runs where a worker's settings are: an operator's own desk has no private key.
+It is for whoever keeps the keys, and runs where a worker's settings are: an operator's own context has no private key.
 """
 
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from datetime import date
 import typer
 from pydantic import Field, field_validator
 
-from ledger.clock import SystemClock
-from ledger.key_source import KeySource
-from ledger.keyring import KeyRing, PrivateKey, read_public
-from ledger.settings import EX_CONFIG
-from ledger.transfer import moment
-from ops import screen
-from ops.options import AsJson
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.transfer import moment
+from epay_transfers.ledger.vault.keyring import KeyRing, PrivateKey, read_public
+from epay_transfers.ops import screen
+from epay_transfers.ops.options import AsJson
+from epay_transfers.runtime.key_source import KeySource
+from epay_transfers.runtime.settings import EX_CONFIG
 
 app = typer.Typer()
 

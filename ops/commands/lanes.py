@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from ledger.lanes import ALL, Lane
-from ops import screen
-from ops.border import Refusal
-from ops.desk import Desk
-from ops.options import Reason, said
+from epay_transfers.ledger.store.lanes import ALL, Lane
+from epay_transfers.ops import screen
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.exit_status import Refusal
+from epay_transfers.ops.options import Reason, said
 
 app = typer.Typer()
 
@@ -18,30 +18,30 @@ Terminal = Annotated[str | None, typer.Option(help="Only this terminal; all of t
 
 @app.command()
 def pause(lane: LaneName, *, terminal: Terminal = None, reason: Reason) -> None:
-    """Stop a lane. What is on the wire ends in order; what waits goes on waiting, until its deadline."""
-    desk, why = Desk.open(), said(reason, "reason")
-    name = _known(desk, terminal)
-    desk.lanes.pause(lane, name, actor=desk.actor, reason=why)
+    """Pause a lane. What is on the wire ends in order; what waits goes on waiting, until its deadline."""
+    context, why = Context.open(), said(reason, "reason")
+    name = _known(context, terminal)
+    context.lanes.pause(lane, name, actor=context.actor, reason=why)
     screen.say(f"{lane} is stopped for {_shown(name)}; `transfers unpause {lane}` opens it again")
 
 
 @app.command()
 def unpause(lane: LaneName, *, terminal: Terminal = None, reason: Reason) -> None:
     """Open a lane again."""
-    desk, why = Desk.open(), said(reason, "reason")
-    name = _known(desk, terminal)
-    stops = [stop for stop in desk.lanes.stops() if stop.lane is lane]
+    context, why = Context.open(), said(reason, "reason")
+    name = _known(context, terminal)
+    stops = [stop for stop in context.lanes.stops() if stop.lane is lane]
     if name not in {stop.terminal for stop in stops}:
         others = ", ".join(_shown(stop.terminal) for stop in stops)
         raise Refusal(f"{lane} is not stopped for {_shown(name)}" + (f"; it is for {others}" if others else ""))
-    desk.lanes.unpause(lane, name, actor=desk.actor, reason=why)
+    context.lanes.unpause(lane, name, actor=context.actor, reason=why)
     screen.say(f"{lane} is open for {_shown(name)}")
 
 
-def _known(desk: Desk, terminal: str | None) -> str:
+def _known(context: Context, terminal: str | None) -> str:
     if terminal is None:
         return ALL
-    if desk.settings.space_of(terminal) is None:
+    if context.settings.space_of(terminal) is None:
         raise Refusal("terminal: not known here; it is main, or a name in EPAY_TERMINALS")
     return terminal
 

@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ledger.errors import RecordUnreadable
-from ledger.record import Record
-from ledger.states import State
-from ledger.transfer import Transfer
-from ledger.unreadable import Tell
-from ops import screen, words
-from ops.desk import Desk
-from ops.options import AsJson, Limit
+from epay_transfers.ledger.errors import RecordUnreadable
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.unreadable import Tell
+from epay_transfers.ledger.transfer import Transfer
+from epay_transfers.ops import descriptions, screen
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.options import AsJson, Limit
 
 app = typer.Typer()
 
@@ -29,15 +29,15 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Transfers of a state: unfinished ones oldest first, ended ones newest first. Without a state, the newest."""
-    desk, unreadable = Desk.open(), list[RecordUnreadable]()
+    context, unreadable = Context.open(), list[RecordUnreadable]()
     if state is not None and not state.final:
-        records = desk.ledger.in_state(state, limit, unreadable.append)
+        records = context.ledger.in_state(state, limit, unreadable.append)
     else:
-        records = _newest(desk, state, limit, unreadable.append)
+        records = _newest(context, state, limit, unreadable.append)
     if as_json:
         screen.say_json([Transfer.of(record).to_json() for record in records] + screen.unreadable_json(unreadable))
         return
-    screen.say(table(records, desk.ledger.now_ms()))
+    screen.say(table(records, context.ledger.now_ms()))
     screen.say_unreadable(unreadable)
     if not records:
         screen.say("No transfer is here." if state is None else f"No transfer is {state}.")
@@ -50,17 +50,17 @@ def table(records: list[Record], now_ms: int) -> Table:
             record.reference,
             screen.state_text(record.state),
             screen.amount(record.amount, record.currency),
-            screen.span(now_ms - record.since),
-            "; ".join(filter(None, (words.code(record.code), record.reason))),
+            screen.span(now_ms - record.state_since),
+            "; ".join(filter(None, (descriptions.code(record.code), record.reason))),
         )
         for record in records
     ]
     return screen.table(("transfer", "reference", "state", "amount", "age", "why"), rows)
 
 
-def _newest(desk: Desk, state: State | None, limit: int, on_unreadable: Tell) -> list[Record]:
+def _newest(context: Context, state: State | None, limit: int, on_unreadable: Tell) -> list[Record]:
     """Whose last event is newest. The ledger lists only the unfinished; what has ended is found by its events."""
-    events = desk.events.newest(min(limit * _EVENTS_EACH, _MOST_EVENTS))
+    events = context.events.newest(min(limit * _EVENTS_EACH, _MOST_EVENTS))
     names = dict.fromkeys(event.fields["key"] for event in reversed(events) if "key" in event.fields)
-    records = desk.ledger.get_many(list(names), on_unreadable)
+    records = context.ledger.get_many(list(names), on_unreadable)
     return [record for record in records if state in {None, record.state}][:limit]

@@ -2,13 +2,13 @@
 
 import typer
 
-from ledger.errors import RecordUnreadable
-from ledger.states import State
-from ledger.transfer import Transfer
-from ops import screen
-from ops.desk import Desk
-from ops.options import AsJson, Limit
-from ops.sums import sums
+from epay_transfers.ledger.errors import RecordUnreadable
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.transfer import Transfer
+from epay_transfers.ops import screen
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.options import AsJson, Limit
+from epay_transfers.ops.sums import sums
 
 app = typer.Typer()
 
@@ -16,22 +16,22 @@ app = typer.Typer()
 @app.command()
 def parked(*, limit: Limit = 50, as_json: AsJson = False) -> None:
     """Who waits for a client's 3-D Secure answer, longest first. No money has moved for any of them."""
-    desk, unreadable = Desk.open(), list[RecordUnreadable]()
-    records = desk.ledger.in_state(State.PARKED, limit, unreadable.append)
-    total = sums(desk.ledger.counters(), State.PARKED)
+    context, unreadable = Context.open(), list[RecordUnreadable]()
+    records = context.ledger.in_state(State.PARKED, limit, unreadable.append)
+    total = sums(context.ledger.counters(), State.PARKED)
     if as_json:
         transfers = [Transfer.of(record).to_json() for record in records] + screen.unreadable_json(unreadable)
         screen.say_json({"transfers": transfers, "total": [line.to_json() for line in total]})
         return
-    now_ms = desk.ledger.now_ms()
+    now_ms = context.ledger.now_ms()
     rows = [
         (
             record.key,
             record.reference,
             screen.amount(record.amount, record.currency),
-            screen.span(now_ms - record.since),
+            screen.span(now_ms - record.state_since),
             f"{screen.when(record.parked_until)}, {screen.away(record.parked_until, now_ms)}",
-            record.asked,
+            record.requested_action,
         )
         for record in records
     ]

@@ -7,16 +7,16 @@ from typing import Any
 import dramatiq
 import typer
 
-from ledger.doorbell import Broker, Doorbell, bell_of
-from ledger.record import Record
-from ledger.servers import connect
-from ledger.states import UNFINISHED, State, Verb
-from ops import screen
-from ops.border import Refusal
-from ops.desk import Desk
-from ops.options import AsJson, Reason, said
+from epay_transfers.ledger.queue.wakeups import Broker, Wakeups, wakeup_of
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import UNFINISHED, State, Verb
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ops import screen
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.exit_status import Refusal
+from epay_transfers.ops.options import AsJson, Reason, said
 
-app = typer.Typer(name="queue", help="The queue: a doorbell, which can always be made again.", no_args_is_help=True)
+app = typer.Typer(name="queue", help="The queue: a wakeups, which can always be made again.", no_args_is_help=True)
 
 _PAGE = 500
 
@@ -31,19 +31,19 @@ def _root() -> None:
 
 @app.command()
 def rebuild(*, apply: bool = False, reason: Reason = "", as_json: AsJson = False) -> None:
-    """Say for whom a bell would ring; with --apply and a --reason, ring. A ring too many does nothing."""
-    desk = Desk.open()
+    """Say for whom a wakeup would ring; with --apply and a --reason, ring. A ring too many does nothing."""
+    context = Context.open()
     why = said(reason, "reason") if apply else ""
-    records = list(_waiting(desk))
-    counts = Counter(bell.queue for record in records if (bell := bell_of(record)))
+    records = list(_waiting(context))
+    counts = Counter(wakeup.queue for record in records if (wakeup := wakeup_of(record)))
     rung = 0
     if apply:
-        records = _marked(desk, records)
-        client = connect(desk.settings.queue_url, text=False)
+        records = _marked(context, records)
+        client = connect(context.settings.queue_url, text=False)
         middleware: list[dramatiq.Middleware] = []
-        rung = Doorbell(Broker(client, middleware, {})).ring_all(records)
+        rung = Wakeups(Broker(client, middleware, {})).send_all(records)
         client.close()
-        desk.events.alarm("queue_rebuilt", actor=desk.actor, reason=why, rung=str(rung))
+        context.events.alarm("queue_rebuilt", actor=context.actor, reason=why, rung=str(rung))
     if as_json:
         screen.say_json({"would_ring": dict(counts), "rung": rung})
     else:
@@ -53,29 +53,29 @@ def rebuild(*, apply: bool = False, reason: Reason = "", as_json: AsJson = False
         raise Refusal("the queue went away meanwhile: run it again")
 
 
-def _marked(desk: Desk, records: list[Record]) -> list[Record]:
+def _marked(context: Context, records: list[Record]) -> list[Record]:
     """Those that are rung for: a queued one says so in its record first, or has moved on meanwhile and needs no ring.
 
     For a ring that the record knows nothing of, a worker takes the card to be there: that ring was its producer's. So
     one whose card could not be put would be claimed, and its producer could not bring the card any more.
     """
-    fresh = [record for record in records if record.state is State.QUEUED and not record.rings]
+    fresh = [record for record in records if record.state is State.QUEUED and not record.wakeups]
     gone: set[str] = set()
     for start in range(0, len(fresh), _PAGE):
         page = fresh[start : start + _PAGE]
-        in_time_ms = desk.clock.now_ms() + _RING_MS
+        in_time_ms = context.clock.now_ms() + _RING_MS
         moves: list[tuple[Record, Verb, dict[str, Any]]] = []
         for record in page:
-            due = min(max(in_time_ms, record.next), record.expires)
-            moves.append((record, Verb.RING, {"due": due, "add": ("rings",), "quiet": True}))
-        replies = desk.ledger.move_many(moves, actor=desk.actor)
+            due = min(max(in_time_ms, record.next_attempt_at), record.deadline_at)
+            moves.append((record, Verb.SCHEDULE_WAKEUP, {"due": due, "add": ("wakeups",), "quiet": True}))
+        replies = context.ledger.move_many(moves, actor=context.actor)
         gone |= {record.key for record, reply in zip(page, replies, strict=True) if not reply}
     return [record for record in records if record.key not in gone]
 
 
-def _waiting(desk: Desk) -> Iterator[Record]:
+def _waiting(context: Context) -> Iterator[Record]:
     """Whoever a worker is to come for."""
     for state in sorted(UNFINISHED):
-        for record in desk.ledger.all_in_state(state, _PAGE):
-            if bell_of(record) and not (record.state is State.DEAD and not record.asked):
+        for record in context.ledger.all_in_state(state, _PAGE):
+            if wakeup_of(record) and not (record.state is State.DEAD and not record.requested_action):
                 yield record

@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import typer
 
-from ops import screen
-from ops.desk import Desk
-from ops.options import AsJson
+from epay_transfers.ops import screen
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.options import AsJson
 
 app = typer.Typer()
 
@@ -14,7 +14,7 @@ app = typer.Typer()
 @app.command()
 def queues(*, as_json: AsJson = False) -> None:
     """What waits in each queue. The truth is in the ledger: a message that is lost is rung again."""
-    found = Desk.open().queues.read()
+    found = Context.open().queues.read()
     if as_json:
         screen.say_json([asdict(queue) for queue in found])
         return

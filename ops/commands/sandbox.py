@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ops import screen
-from ops.border import Refusal
+from epay_transfers.ops import screen
+from epay_transfers.ops.exit_status import Refusal
 
 app = typer.Typer()
 
@@ -19,7 +19,7 @@ def sandbox(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = PORT,
 ) -> None:
     """Run a bank to work against: the whole contract, its 3-D Secure page, faults on demand, its own books."""
-    from sandbox import serve  # noqa: PLC0415 - `init` needs the addresses below, and no server
+    from epay_transfers.sandbox import serve  # noqa: PLC0415 - `init` needs the addresses below, and no server
 
     try:
         serve(host, port, on_ready=_say)
@@ -29,7 +29,7 @@ def sandbox(
 
 def environment(url: str) -> dict[str, str]:
     """The settings of a worker that is to work against the sandbox at this address."""
-    from sandbox import addresses  # noqa: PLC0415 - see above
+    from epay_transfers.sandbox import addresses  # noqa: PLC0415 - see above
 
     at = addresses(url)
     return {

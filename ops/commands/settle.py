@@ -4,17 +4,17 @@ from typing import Annotated
 
 import typer
 
-from ledger.record import UNFINISHED_FIELDS, Record
-from ledger.replies import Refused
-from ledger.states import MOVES, State, Verb
-from ops import screen
-from ops.border import Refusal
-from ops.desk import Desk
-from ops.options import Name, Reason, said
+from epay_transfers.ledger.record import UNFINISHED_FIELDS, Record
+from epay_transfers.ledger.states import MOVES, State, Verb
+from epay_transfers.ledger.store.replies import Refused
+from epay_transfers.ops import screen
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.exit_status import Refusal
+from epay_transfers.ops.options import Name, Reason, said
 
 app = typer.Typer()
 
-_WORDS = {Verb.SETTLE_PAID: "--paid", Verb.SETTLE_NOT_PAID: "--not-paid", Verb.SETTLE_REVERSED: "--reversed"}
+_WORDS = {Verb.OPERATOR_PAID: "--paid", Verb.OPERATOR_NOT_PAID: "--not-paid", Verb.OPERATOR_REVERSED: "--reversed"}
 
 
 @app.command()
@@ -32,15 +32,15 @@ def settle(
     verbs = [verb for verb, is_chosen in chosen.items() if is_chosen]
     if len(verbs) != 1:
         raise typer.BadParameter(f"give exactly one of {', '.join(_WORDS.values())}")
-    desk, verb = Desk.open(), verbs[0]
+    context, verb = Context.open(), verbs[0]
     event = {"why": said(reason, "reason"), "proof": said(evidence, "evidence")}
-    record = desk.find(name)
+    record = context.find(name)
     _must_allow(record, verb)
     fields = {"reason": "settled_by_operator"}
-    moved = desk.ledger.move(record, verb, actor=desk.actor, fields=fields, unset=UNFINISHED_FIELDS, event=event)
+    moved = context.ledger.move(record, verb, actor=context.actor, fields=fields, unset=UNFINISHED_FIELDS, event=event)
     if isinstance(moved, Refused):
         raise Refusal(f"{record.key}: nothing was changed; meanwhile it is {moved.state}")
-    screen.say(f"{record.key}: {moved.state}, settled by {desk.settings.operator}")
+    screen.say(f"{record.key}: {moved.state}, settled by {context.settings.operator}")
 
 
 def _must_allow(record: Record, verb: Verb) -> None:

@@ -6,13 +6,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from ledger.events import Event
-from ledger.record import Record
-from ledger.states import State
-from ledger.transfer import Transfer
-from ops import screen, words
-from ops.desk import Desk
-from ops.options import AsJson, Name
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.events import Event
+from epay_transfers.ledger.transfer import Transfer
+from epay_transfers.ops import descriptions, screen
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.options import AsJson, Name
 
 app = typer.Typer()
 
@@ -22,22 +22,22 @@ _EVENTS = 30
 @app.command()
 def status(name: Name, *, as_json: AsJson = False) -> None:
     """One transfer: state, money, why, evidence, what comes next, and how it came there."""
-    desk = Desk.open()
-    record = desk.find(name)
-    events = desk.events.newest(_EVENTS, key=record.key)
+    context = Context.open()
+    record = context.find(name)
+    events = context.events.newest(_EVENTS, key=record.key)
     if as_json:
         screen.say_json(as_dict(record, events))
         return
-    page(record, events, desk.ledger.now_ms())
+    page(record, events, context.ledger.now_ms())
 
 
 def as_dict(record: Record, events: list[Event]) -> dict[str, Any]:
     return Transfer.of(record).to_json() | {
         "evidence": record.evidence,
-        "asked": record.asked,
-        "since": screen.iso(record.since),
-        "next_step": words.next_step(record),
-        "next_step_at": screen.iso(words.next_moment(record)),
+        "requested_action": record.requested_action,
+        "state_since": screen.iso(record.state_since),
+        "next_step": descriptions.next_step(record),
+        "next_step_at": screen.iso(descriptions.next_moment(record)),
         "events": [{"id": event.id} | event.fields for event in events],
     }
 
@@ -55,10 +55,10 @@ def page(record: Record, events: list[Event], now_ms: int) -> None:
 
 
 def _lines(record: Record, now_ms: int) -> list[tuple[str, str | Text]]:
-    state = Text.assemble(screen.state_text(record.state), f"  since {screen.away(record.since, now_ms)}")
-    step, at = words.next_step(record), words.next_moment(record)
+    state = Text.assemble(screen.state_text(record.state), f"  since {screen.away(record.state_since, now_ms)}")
+    step, at = descriptions.next_step(record), descriptions.next_moment(record)
     cards = f"{record.sender_card or 'saved card'} → {record.receiver_card or 'saved card'}"
-    until = record.parked_until if record.state is State.PARKED else record.expires
+    until = record.parked_until if record.state is State.PARKED else record.deadline_at
     return [
         ("transfer", record.key),
         ("reference", record.reference),
@@ -71,15 +71,15 @@ def _lines(record: Record, now_ms: int) -> list[tuple[str, str | Text]]:
         ("why", "; ".join(filter(None, (record.reason, record.message)))),
         ("evidence", record.evidence),
         ("attempts", str(record.attempts) if record.attempts else ""),
-        ("asked", record.asked),
+        ("requested_action", record.requested_action),
         ("bank's id", record.bank_id),
         ("bank's reference", record.bank_reference),
-        ("not before", screen.when(record.not_before) if record.not_before else ""),
+        ("not before", screen.when(record.not_before_at) if record.not_before_at else ""),
         ("next", f"{step} ({screen.away(at, now_ms)})" if step and at else step),
         ("deadline", "" if record.state.final else f"{screen.when(until)}, {screen.away(until, now_ms)}"),
-        ("accepted", screen.when(record.created)),
+        ("accepted", screen.when(record.created_at)),
     ]
 
 
 def _row(event: Event) -> tuple[str, str, str]:
-    return screen.when(event.at_ms), words.happened(event), event.fields.get("actor", "")
+    return screen.when(event.at_ms), descriptions.happened(event), event.fields.get("actor", "")

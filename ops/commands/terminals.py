@@ -4,11 +4,11 @@ from typing import Any
 
 import typer
 
-from ledger.invoice import SUFFIXES
-from ledger.lanes import ALL, Stop
-from ops import screen
-from ops.desk import Desk
-from ops.options import AsJson
+from epay_transfers.ledger.invoice import SUFFIXES
+from epay_transfers.ledger.store.lanes import ALL, Pause
+from epay_transfers.ops import screen
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.options import AsJson
 
 app = typer.Typer()
 
@@ -16,10 +16,10 @@ app = typer.Typer()
 @app.command()
 def terminals(*, as_json: AsJson = False) -> None:
     """Terminals, the invoice ids that their space has used of its million, and their stops."""
-    desk = Desk.open()
-    stops, counters = desk.lanes.stops(), desk.ledger.counters()
-    names = dict.fromkeys(("main", *desk.settings.epay_terminals))
-    found = [_terminal(desk, name, counters, stops) for name in names]
+    context = Context.open()
+    stops, counters = context.lanes.stops(), context.ledger.counters()
+    names = dict.fromkeys(("main", *context.settings.epay_terminals))
+    found = [_terminal(context, name, counters, stops) for name in names]
     if as_json:
         screen.say_json(found)
         return
@@ -36,8 +36,8 @@ def terminals(*, as_json: AsJson = False) -> None:
     screen.say(screen.table(("terminal", "space", "used", "limit", "stops"), rows))
 
 
-def _terminal(desk: Desk, name: str, counters: dict[str, int], stops: list[Stop]) -> dict[str, Any]:
-    space = desk.settings.space_of(name)
+def _terminal(context: Context, name: str, counters: dict[str, int], stops: list[Pause]) -> dict[str, Any]:
+    space = context.settings.space_of(name)
     own = [stop for stop in stops if stop.terminal in {ALL, name}]
     return {
         "terminal": name,
@@ -48,7 +48,7 @@ def _terminal(desk: Desk, name: str, counters: dict[str, int], stops: list[Stop]
     }
 
 
-def as_dict(stop: Stop) -> dict[str, Any]:
+def as_dict(stop: Pause) -> dict[str, Any]:
     return {
         "lane": stop.lane,
         "terminal": stop.terminal,

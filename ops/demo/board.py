@@ -16,10 +16,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ledger.clock import Clock
-from ledger.events import Event
-from ops import screen, words
-from ops.demo.scenes import Scene
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.store.events import Event
+from epay_transfers.ops import descriptions, screen
+from epay_transfers.ops.demo.scenes import Scene
 
 _REFUSED = "refused"
 
@@ -62,8 +62,8 @@ class Board:
         if row is None:
             return
         row.state = event.fields["state"]
-        row.steps.append(words.step(event))
-        self.face.changed(row, words.happened(event))
+        row.steps.append(descriptions.step(event))
+        self.face.changed(row, descriptions.happened(event))
 
     def note(self, row: Row, step: str, sentence: str, *, refused: bool = False) -> None:
         """What the demo itself did."""

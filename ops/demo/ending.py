@@ -9,8 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ledger.money import to_decimal
-from ledger.states import FINAL, UNFINISHED, State
+from epay_transfers.ledger.money import to_decimal
+from epay_transfers.ledger.states import FINAL, UNFINISHED, State
 
 
 @dataclass(frozen=True, slots=True)

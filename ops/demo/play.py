@@ -5,17 +5,17 @@ Here the demo is a backend, a web tier, an operator and a client of the bank in 
 
 from collections.abc import Callable, Iterator
 
-from ledger.clock import Clock
-from ledger.states import FINAL, State
-from ops import asking
-from ops.demo import scenes
-from ops.demo.bank import BankSide
-from ops.demo.board import Board, Row
-from ops.demo.interruption import Interruption
-from ops.demo.scenes import Scene
-from ops.demo.stage import Stage
-from ops.desk import Desk
-from producers import Receipt, SuffixTaken, TransferIntent, Transfers
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.states import FINAL, State
+from epay_transfers.ops import requests
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.demo import scenes
+from epay_transfers.ops.demo.bank import BankSide
+from epay_transfers.ops.demo.board import Board, Row
+from epay_transfers.ops.demo.interruption import Interruption
+from epay_transfers.ops.demo.scenes import Scene
+from epay_transfers.ops.demo.stage import Stage
+from epay_transfers.producers import Receipt, SuffixTaken, TransferIntent, Transfers
 
 Condition = Callable[[], bool]
 Story = Iterator[Condition]
@@ -38,7 +38,7 @@ class Play:
         board: Board,
         backend: Transfers,
         web: Transfers,
-        desk: Desk,
+        context: Context,
         clock: Clock,
         interruption: Interruption,
     ) -> None:
@@ -47,7 +47,7 @@ class Play:
         self._board = board
         self._backend = backend
         self._web = web
-        self._desk = desk
+        self._desk = context
         self._clock = clock
         self._interruption = interruption
 
@@ -132,7 +132,7 @@ class Play:
         row, _ = self._enqueue(scenes.DEAD)
         yield self._in_state_for(row, State.DEAD, _PERSON_S)
         self._bank.mend()
-        asking.write(self._desk, self._desk.find(row.invoice_id), "requeue", "the bank gives tokens again")
+        requests.write(self._desk, self._desk.find(row.invoice_id), "requeue", "the bank gives tokens again")
         yield self._ended(row)
 
     # What they wait for.

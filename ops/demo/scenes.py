@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ledger.invoice import make_invoice_id
+from epay_transfers.ledger.invoice import make_invoice_id
 
 _SAVED = {"card_id": "88481433-595e-4c01-941f-34569db2426e"}
 _BY_NUMBER = {"number": "4405639704015096", "expiry": "01/25", "cvc": "815", "name": "TEST CARD"}

@@ -21,15 +21,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
-from ledger.errors import LedgerUnavailable, TransfersError
-from ops import screen
-from ops.border import Refusal
-from ops.demo.interruption import Interruption
-from ops.demo.stage import Stage
-from ops.demo.users import PRODUCER
-from producers import PanCard, Receiver, TransferIntent, Transfers, WebSettings
-from producers.web import Web
-from producers.web.starlette import router
+from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError
+from epay_transfers.ops import screen
+from epay_transfers.ops.demo.interruption import Interruption
+from epay_transfers.ops.demo.stage import Stage
+from epay_transfers.ops.demo.users import PRODUCER
+from epay_transfers.ops.exit_status import Refusal
+from epay_transfers.producers import PanCard, Receiver, TransferIntent, Transfers, WebSettings
+from epay_transfers.producers.web import Web
+from epay_transfers.producers.web.starlette import router
 
 HOST = "127.0.0.1"
 _MOUNTED = "/transfers"
@@ -43,7 +43,7 @@ _SILENT = "[3ds] [confirm-drop-after] [false-not-found:2]"
 _TILL = "5522042705066736"
 
 _templates = Environment(
-    loader=PackageLoader("ops.demo", "pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    loader=PackageLoader("epay_transfers.ops.demo", "pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
 
 

@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast
 
-from ledger import embedded
-from ledger.servers import connect
-from ops.commands.sandbox import environment
-from ops.demo.users import ADMIN, WORKER, Users
-from ops.dotenv import PUBLIC_TEST_VALUES, fresh_keys
-from ops.settings_table import SETTINGS
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ops.commands.sandbox import environment
+from epay_transfers.ops.demo.users import ADMIN, WORKER, Users
+from epay_transfers.ops.dotenv import PUBLIC_TEST_VALUES, fresh_keys
+from epay_transfers.ops.settings_table import SETTINGS
+from epay_transfers.runtime import embedded_servers
 
 #: So that a minute shows what takes a day otherwise. They are said on the screen.
 SHORTENED = {
@@ -70,9 +70,9 @@ class Stage:
         notify = ["--notify"] if self._web else []
         bank = self._popen("sandbox", "--print-address", *notify, env=_without_foreign(os.environ))
         ends.callback(_end, bank)
-        ledger = self._server("ledger", embedded.LEDGER_OPTIONS)
+        ledger = self._server("ledger", embedded_servers.LEDGER_OPTIONS)
         ends.callback(ledger.stop)
-        vault = self._server("vault", embedded.VAULT_OPTIONS)
+        vault = self._server("vault", embedded_servers.VAULT_OPTIONS)
         ends.callback(vault.stop)
         self.bank_url = _first_line(bank)
         self._environment = (
@@ -86,12 +86,12 @@ class Stage:
         ends.callback(self.end_worker)
         self.start_worker()
 
-    def _server(self, name: str, options: dict[str, str]) -> embedded.EmbeddedServer:
+    def _server(self, name: str, options: dict[str, str]) -> embedded_servers.EmbeddedServer:
         home = self.folder / f"{name}-server"
         if self._users is None:
-            return embedded.start(home, options)
+            return embedded_servers.start(home, options)
         named = partial(self._users.address, ADMIN)
-        return embedded.start(home, options | self._users.options(name, home), named=named)
+        return embedded_servers.start(home, options | self._users.options(name, home), named=named)
 
     def environment(self, user: str) -> dict[str, str]:
         """What this user of the servers is given."""
@@ -157,14 +157,14 @@ class Stage:
     def _popen(self, module: str, *arguments: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with (self.folder / f"{module}.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own modules, by our own interpreter
-                [sys.executable, "-P", "-m", module, *arguments],
+                [sys.executable, "-P", "-m", f"epay_transfers.{module}", *arguments],
                 cwd=self.folder,
                 env=dict(env),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if module == "sandbox" else log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for the demo, which then ends it in order
-                preexec_fn=embedded.end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no lock is held
+                preexec_fn=embedded_servers.end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no lock is held
             )
 
 

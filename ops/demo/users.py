@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ops.border import Refusal
+from epay_transfers.ops.exit_status import Refusal
 
 ADMIN, OPS, PRODUCER, WEB, WORKER = "admin", "ops", "producer", "web", "worker"
 

@@ -4,6 +4,6 @@ It is the real `Transfers` on servers that are dictionaries, so it refuses what 
 runs on both. What a worker and the bank would do, the test says: `fake.pay("payout-42")`.
 """
 
-from producers.testing.fake import FakeTransfers
+from epay_transfers.producers.testing.fake import FakeTransfers
 
 __all__ = ["FakeTransfers"]

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from ledger.doorbell import Doorbell
-from ledger.record import Challenge as KeptChallenge
-from ledger.record import Record
-from ledger.replies import Refused
-from ledger.sealing import Sealer, generate
-from ledger.secret import Secret
-from ledger.settings import TerminalPlan
-from ledger.states import State, Verb
-from ledger.transfer import Transfer
-from producers.challenge import Challenge
-from producers.outcomes import Outcome
-from producers.settings import ProducerSettings
-from producers.testing.memory import MemoryFeed, MemoryLedger, MemoryVault, Shelf
-from producers.transfers import Transfers
+from epay_transfers.ledger.queue.wakeups import Wakeups
+from epay_transfers.ledger.record import Challenge as KeptChallenge
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.replies import Refused
+from epay_transfers.ledger.transfer import Transfer
+from epay_transfers.ledger.vault.sealing import Sealer, generate
+from epay_transfers.producers.challenge import Challenge
+from epay_transfers.producers.outcomes import Outcome
+from epay_transfers.producers.settings import ProducerSettings
+from epay_transfers.producers.testing.memory import MemoryFeed, MemoryLedger, MemoryVault, Shelf
+from epay_transfers.producers.transfers import Transfers
+from epay_transfers.runtime.settings import TerminalPlan
 
 _NOWHERE = Secret("redis://127.0.0.1:1/0")
 _PARK_MS = 900_000
@@ -47,7 +47,7 @@ class FakeTransfers(Transfers):
             ledger=self._books,
             vault=self._memory_vault,
             sealer=Sealer(keys.public),
-            doorbell=_Silent(),
+            wakeups=_Silent(),
             clock=self._time,
             settings=settings,
             feed=MemoryFeed(self._shelf, self._time),
@@ -75,7 +75,7 @@ class FakeTransfers(Transfers):
 
     def reverse(self, name: str) -> Transfer:
         """It was paid, and the bank gave it back."""
-        return self._end(name, Verb.SETTLE_REVERSED, reason="reversed")
+        return self._end(name, Verb.OPERATOR_REVERSED, reason="reversed")
 
     def park(self, name: str) -> Challenge:
         """The bank wants 3-D Secure."""
@@ -90,7 +90,7 @@ class FakeTransfers(Transfers):
             Verb.PARK,
             due_in=_PARK_MS,
             fields={"bank_id": secrets.token_hex(8)},
-            fields_in={"parked_until": _PARK_MS, "next": _PARK_MS},
+            fields_in={"parked_until": _PARK_MS, "next_attempt_at": _PARK_MS},
             challenge=asked,
         )
         challenge = self.challenge(record.handle)
@@ -104,15 +104,17 @@ class FakeTransfers(Transfers):
 
     # A worker, an operator, time.
 
-    def hold(self, name: str) -> Transfer:
+    def send_to_review(self, name: str) -> Transfer:
         """In doubt, and the bank's answers do not settle it."""
         if self._named(name).state is not State.IN_DOUBT:
             self.doubt(name)
-        return self._move(self._named(name), Verb.HOLD, due_in=_SOON_MS, fields={"reason": "bank_says_not_found"})
+        return self._move(
+            self._named(name), Verb.SEND_TO_REVIEW, due_in=_SOON_MS, fields={"reason": "bank_says_not_found"}
+        )
 
-    def die(self, name: str) -> Transfer:
+    def fail(self, name: str) -> Transfer:
         """Its tries are used up, and it is proved not sent."""
-        return self._move(self._sent(name), Verb.DIE, due_in=_SOON_MS, fields={"reason": "attempts_used_up"})
+        return self._move(self._sent(name), Verb.FAIL_CLAIMED, due_in=_SOON_MS, fields={"reason": "attempts_used_up"})
 
     def expire(self, name: str) -> Transfer:
         return self._end(name, Verb.EXPIRE, reason="deadline")
@@ -121,7 +123,7 @@ class FakeTransfers(Transfers):
         """A cancel that was `asked`: the bank says that its client had not answered."""
         return self._end(name, Verb.CANCEL, reason="cancelled")
 
-    def stop_terminal(self, terminal: str = "main", until: datetime | None = None) -> None:
+    def pause_terminal(self, terminal: str = "main", until: datetime | None = None) -> None:
         """Its send lane is paused, until then or until further notice."""
         self._shelf.stops[terminal] = int(until.timestamp() * 1000) if until else 0
 
@@ -149,7 +151,9 @@ class FakeTransfers(Transfers):
         return self._named(name)
 
     def _end(self, name: str, verb: Verb, **fields: str) -> Transfer:
-        return self._move(self._named(name), verb, fields=fields, unset=("next", "asked", "parked_until"))
+        return self._move(
+            self._named(name), verb, fields=fields, unset=("next_attempt_at", "requested_action", "parked_until")
+        )
 
     def _move(self, record: Record, verb: Verb, **details: Any) -> Transfer:
         moved = self._books.move(record, verb, actor="fake", **details)
@@ -158,13 +162,13 @@ class FakeTransfers(Transfers):
         return self.get(record.key)
 
 
-class _Silent(Doorbell):
+class _Silent(Wakeups):
     """Nobody comes: the test plays who would."""
 
     def __init__(self) -> None:
         """There is no queue."""
 
-    def ring(self, record: Record) -> bool:  # noqa: ARG002 - nobody listens
+    def send(self, record: Record) -> bool:  # noqa: ARG002 - nobody listens
         return False
 
 

@@ -10,14 +10,14 @@ from typing import Any, cast
 
 import redis
 
-from ledger import invoice
-from ledger.clock import Clock
-from ledger.errors import VaultUnavailable
-from ledger.events import Event
-from ledger.ledger import Ledger
-from ledger.scripts import Call, Scripts
-from ledger.sealing import Purpose
-from ledger.vault import Put, There, Vault
+from epay_transfers.ledger import invoice
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.errors import VaultUnavailable
+from epay_transfers.ledger.store.events import Event
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.scripts import Call, Scripts
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Content, Put, Vault
 
 _DAY_MS = 86_400_000
 
@@ -70,7 +70,7 @@ class Shelf(Scripts):
             return ["REPLAYED", known]
         until = self.stops.get(fields["terminal"])
         if until is not None and (until == 0 or until > expires):
-            return ["STOPPED", str(until)]
+            return ["PAUSED", str(until)]
         queued = sum(record["state"] == "queued" for record in self.hashes.values())
         if 0 < int(limit) <= queued:
             return ["FULL", str(queued)]
@@ -79,7 +79,7 @@ class Shelf(Scripts):
             taken = self.suffixes[place]
             return ["TAKEN", taken] if origin == "given" else ["TRY", str((int(suffix) + 1) % invoice.SUFFIXES)]
         self.suffixes[place] = self.texts[keys[7]] = self.texts[keys[5]] = fields["key"]
-        times = {"since": str(now), "created": str(now), "expires": str(expires)}
+        times = {"state_since": str(now), "created_at": str(now), "deadline_at": str(expires)}
         self.hashes[keys[0]] = record = {"state": "queued", "version": "1"} | times | fields
         self._tell(record, {"verb": "create", "actor": actor}, "")
         return ["OK", "queued", record["epoch"], "1", str(len(self.events)), str(now)]
@@ -95,7 +95,7 @@ class Shelf(Scripts):
         now = self._clock.now_ms()
         if record["state"] not in move["moves"] or not is_its_own or not is_as_seen:
             return ["REFUSED", record["state"], record["epoch"], record["version"], str(now)]
-        if "unless_paid" in move and record.get("notified", "").endswith(":0"):
+        if "unless_paid" in move and record.get("notification", "").endswith(":0"):
             return ["NOTED", record["state"], record["epoch"], record["version"]]
         if "bank_id" in move["set"]:
             owner = self.texts.setdefault(keys[7], record["key"])
@@ -134,40 +134,40 @@ class MemoryVault(Vault):
 
     def __init__(self) -> None:
         self.away = False
-        self._there: dict[tuple[Purpose, str], tuple[There, int, str]] = {}
+        self._there: dict[tuple[Purpose, str], tuple[Content, int, str]] = {}
 
     def put(self, purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str = "") -> Put:  # noqa: ARG002 - the real one's signature
         there, kept, kept_tag = self._at(purpose, key)
-        if there is There.NOTHING or (there is There.BLOB and purpose is Purpose.CARD and kept < epoch):
-            self._there[purpose, key] = (There.BLOB, epoch, tag)
+        if there is Content.NOTHING or (there is Content.BLOB and purpose is Purpose.CARD and kept < epoch):
+            self._there[purpose, key] = (Content.BLOB, epoch, tag)
             return Put.STORED
-        return Put.SAME if tag and (there, kept, kept_tag) == (There.BLOB, epoch, tag) else Put.PRESENT
+        return Put.SAME if tag and (there, kept, kept_tag) == (Content.BLOB, epoch, tag) else Put.PRESENT
 
     def put_cards(self, blobs: Sequence[tuple[str, int, str, int]]) -> list[Put]:
         return [self.put(Purpose.CARD, *blob) for blob in blobs]
 
     def close(self, purpose: Purpose, key: str, epoch: int) -> bool:
         there, kept, tag = self._at(purpose, key)
-        if there is There.BLOB and kept == epoch:
-            self._there[purpose, key] = (There.BLOB, epoch + 1, tag)
-        elif there is There.NOTHING:
-            self._there[purpose, key] = (There.CLOSED, epoch, "")
+        if there is Content.BLOB and kept == epoch:
+            self._there[purpose, key] = (Content.BLOB, epoch + 1, tag)
+        elif there is Content.NOTHING:
+            self._there[purpose, key] = (Content.CLOSED, epoch, "")
         return True  # nobody takes anything out here
 
     def drop(self, key: str) -> None:
         for purpose in Purpose:
             there, kept, _ = self._at(purpose, key)
-            if there is There.BLOB:
-                self._there[purpose, key] = (There.CLOSED, kept, "")
+            if there is Content.BLOB:
+                self._there[purpose, key] = (Content.CLOSED, kept, "")
 
-    def look(self, purpose: Purpose, key: str, epoch: int = 0) -> There:
+    def look(self, purpose: Purpose, key: str, epoch: int = 0) -> Content:
         there, kept, _ = self._at(purpose, key)
-        return There.NOTHING if there is There.BLOB and kept < epoch else there
+        return Content.NOTHING if there is Content.BLOB and kept < epoch else there
 
-    def _at(self, purpose: Purpose, key: str) -> tuple[There, int, str]:
+    def _at(self, purpose: Purpose, key: str) -> tuple[Content, int, str]:
         if self.away:
             raise VaultUnavailable
-        return self._there.get((purpose, key), (There.NOTHING, 0, ""))
+        return self._there.get((purpose, key), (Content.NOTHING, 0, ""))
 
 
 @dataclass(slots=True)

@@ -4,8 +4,8 @@ One core (`Web`), and a thin adapter a framework, imported on demand: `producers
 `producers.web.django`, `producers.web.flask`. `docs/web.md` shows each.
 """
 
-from producers.web.exchange import Reply, Request
-from producers.web.pages import redirect_page
-from producers.web.tier import ROUTES, Route, Web
+from epay_transfers.producers.web.exchange import Reply, Request
+from epay_transfers.producers.web.pages import redirect_page
+from epay_transfers.producers.web.tier import ROUTES, Route, Web
 
 __all__ = ["ROUTES", "Reply", "Request", "Route", "Web", "redirect_page"]

@@ -7,8 +7,8 @@ from django.http.request import UnreadablePostError
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
 
-from producers.web.exchange import BODY_BYTES, Request
-from producers.web.tier import ROUTES, Route, Web
+from epay_transfers.producers.web.exchange import BODY_BYTES, Request
+from epay_transfers.producers.web.tier import ROUTES, Route, Web
 
 #: The bank's page posts to the one and the bank to the other: neither can know a token of ours.
 _POSTED_BY_OTHERS = frozenset({Route.RETURN, Route.NOTIFY})

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from flask import Blueprint, Response
 from flask import request as incoming
 
-from producers.web.exchange import BODY_BYTES, Request
-from producers.web.tier import ROUTES, Route, Web
+from epay_transfers.producers.web.exchange import BODY_BYTES, Request
+from epay_transfers.producers.web.tier import ROUTES, Route, Web
 
 #: Flask wants the methods named; which of them a route takes is decided in the core.
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")

@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ledger.transfer import Transfer
-from ledger.webtier import LOOPBACK
-from producers.challenge import Challenge
-from producers.web import words
-from producers.web.exchange import Reply
+from epay_transfers.ledger.transfer import Transfer
+from epay_transfers.producers.challenge import Challenge
+from epay_transfers.producers.web import words
+from epay_transfers.producers.web.exchange import Reply
+from epay_transfers.runtime.web_addresses import LOOPBACK
 
 _templates = Environment(
-    loader=PackageLoader("producers.web", "pages"),
+    loader=PackageLoader("epay_transfers.producers.web", "pages"),
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -41,9 +41,9 @@ def redirect_page(
 
     It asks nothing about the `action`: see `is_safe_action`.
     """
-    parts = urlsplit(challenge.action)
+    context = urlsplit(challenge.action)
     fields = {"PaReq": challenge.pa_req, "MD": challenge.md, "TermUrl": term_url}
-    targets = "https:" if parts.scheme == "https" else f"https: {parts.scheme}://{parts.netloc}"
+    targets = "https:" if context.scheme == "https" else f"https: {context.scheme}://{context.netloc}"
     values = {"action": challenge.action, "fields": fields}
     return _reply("challenge", 200, languages, transfer, values, form_targets=targets)
 
@@ -61,17 +61,17 @@ def is_safe_action(action: str, *, allowed: frozenset[str], plain: bool) -> bool
     `plain`: the web tier itself is a development one on loopback, and so may be the bank's page.
     """
     try:
-        parts = urlsplit(action)
-        host, _port = parts.hostname, parts.port
+        context = urlsplit(action)
+        host, _port = context.hostname, context.port
     except ValueError:
         return False
-    if not host or "@" in parts.netloc or not (action.isascii() and action.isprintable()) or " " in action:
+    if not host or "@" in context.netloc or not (action.isascii() and action.isprintable()) or " " in action:
         return False
-    if any(sign in parts.netloc for sign in "\"'<>\\;,*"):
+    if any(sign in context.netloc for sign in "\"'<>\\;,*"):
         return False
-    if plain and parts.scheme == "http" and host in LOOPBACK:
+    if plain and context.scheme == "http" and host in LOOPBACK:
         return True
-    return parts.scheme == "https" and (not allowed or host in allowed)
+    return context.scheme == "https" and (not allowed or host in allowed)
 
 
 def _reply(

@@ -7,8 +7,8 @@ from starlette.routing import Route as Path
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
-from producers.web.exchange import BODY_BYTES, Request
-from producers.web.tier import ROUTES, Route, Web
+from epay_transfers.producers.web.exchange import BODY_BYTES, Request
+from epay_transfers.producers.web.tier import ROUTES, Route, Web
 
 
 def router(web: Web) -> Router:

@@ -12,19 +12,19 @@ from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from typing import Any, Self
 
-from ledger.errors import TransfersError
-from ledger.secret import Secret
-from ledger.states import State
-from ledger.webtier import Places
-from producers.challenge import Visit
-from producers.confirm import Verdict
-from producers.errors import IntentRejected, NotFound
-from producers.notify import SECURE_2_FIELDS
-from producers.settings import WebSettings
-from producers.transfers import Transfers
-from producers.web import form
-from producers.web.exchange import Reply, Request
-from producers.web.pages import Button, is_safe_action, page, redirect_page
+from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import State
+from epay_transfers.producers.challenge import PaymentPage
+from epay_transfers.producers.confirm import Verdict
+from epay_transfers.producers.errors import IntentRejected, NotFound
+from epay_transfers.producers.notify import SECURE_2_FIELDS
+from epay_transfers.producers.settings import WebSettings
+from epay_transfers.producers.transfers import Transfers
+from epay_transfers.producers.web import form
+from epay_transfers.producers.web.exchange import Reply, Request
+from epay_transfers.producers.web.pages import Button, is_safe_action, page, redirect_page
+from epay_transfers.runtime.web_addresses import Places
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ _PAGES = {
     State.CANCELLED: "cancelled",
     State.REVERSED: "reversed",
     State.IN_DOUBT: "doubt",
-    State.HELD: "doubt",
+    State.NEEDS_REVIEW: "doubt",
     State.DEAD: "doubt",
 }
 
@@ -151,7 +151,7 @@ class Web:
                 _LOG.warning("return.foreign_md", extra={"key": key, "security": True})
                 return 400
         elif sizes := {name: len(fields[name]) for name in SECURE_2_FIELDS if name in fields}:
-            self.transfers.answered_otherwise(handle, sizes)
+            self.transfers.three_ds2_returned(handle, sizes)
         else:
             return 400
         return 303
@@ -181,7 +181,7 @@ class Web:
         return Reply.text(200, "ok\n")
 
 
-def _link(visit: Visit) -> str:
+def _link(visit: PaymentPage) -> str:
     """The intent's own, for an outcome that is final: only `paid` is a success."""
     if not visit.transfer.final:
         return ""

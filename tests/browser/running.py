@@ -30,7 +30,7 @@ class Shop:
 @contextmanager
 def running_shop(folder: Path) -> Iterator[Shop]:
     """`transfers demo --web`, as anybody would run it."""
-    command = [sys.executable, "-u", "-c", "from ops.cli import main; main()", "demo", "--web"]
+    command = [sys.executable, "-u", "-c", "from epay_transfers.ops.cli import main; main()", "demo", "--web"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
         try:
             assert process.stdout is not None

@@ -6,21 +6,21 @@ from functools import cached_property
 
 import redis
 
-from ledger.clock import SystemClock
-from ledger.doorbell import Broker, Doorbell
-from ledger.lanes import ALL, Lane, Lanes
-from ledger.ledger import Ledger
-from ledger.record import Record
-from ledger.sealing import Purpose
-from ledger.servers import connect
-from ledger.states import State, Verb
-from ledger.vault import There, Vault
-from ops import asking
-from ops.desk import Desk
-from producers import Receipt, Transfers
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Content, Vault
+from epay_transfers.ops import requests
+from epay_transfers.ops.context import Context
+from epay_transfers.producers import Receipt, Transfers
 from tests.crash.books import BUSY
 from tests.crash.conftest import Zygote
-from tests.crash.zygote import intent
+from tests.crash.fork_server import intent
 from tests.e2e.conftest import Platform
 
 
@@ -48,8 +48,8 @@ class Bench:
         return connect(self.platform.env["REDIS_URL"].removesuffix("/0") + "/1", text=False)
 
     @cached_property
-    def bells(self) -> Doorbell:
-        return Doorbell(Broker(self.queue, [], {}))
+    def wakeups(self) -> Wakeups:
+        return Wakeups(Broker(self.queue, [], {}))
 
     # Before a kill.
 
@@ -81,16 +81,16 @@ class Bench:
         for name in names:
             self.ledger.move(
                 self.record(name),
-                Verb.ASK,
+                Verb.REQUEST,
                 actor="test",
                 due_in=0,
-                fields={"asked": what, "rings": 0},
+                fields={"requested_action": what, "wakeups": 0},
             )
         self.ring_for(names)
 
     def ring_for(self, names: list[str]) -> None:
         self.queue.flushdb()
-        self.bells.ring_all(self.record(name) for name in names)
+        self.wakeups.send_all(self.record(name) for name in names)
 
     def work(self, work: str, step: str, together: int) -> None:
         """A worker that dies after another step, on the way to this one."""
@@ -117,14 +117,14 @@ class Bench:
 
     def unheard(self) -> list[Record]:
         """Of whom somebody asked something that no worker has done yet."""
-        asked = (State.PARKED, State.IN_DOUBT, State.HELD, State.DEAD)
-        return [record for state in asked for record in self.ledger.all_in_state(state, 500) if record.asked]
+        asked = (State.PARKED, State.IN_DOUBT, State.NEEDS_REVIEW, State.DEAD)
+        return [record for state in asked for record in self.ledger.all_in_state(state, 500) if record.requested_action]
 
     def ring_for_all(self) -> None:
         """What `transfers queue rebuild` does: who was rung for in vain waits up to five minutes for the next ring."""
         for state in BUSY:
-            self.bells.ring_all(self.ledger.all_in_state(state, 500))
-        self.bells.ring_all([*self.overdue(), *self.unheard()])
+            self.wakeups.send_all(self.ledger.all_in_state(state, 500))
+        self.wakeups.send_all([*self.overdue(), *self.unheard()])
 
     def follow_the_runbook(self) -> None:
         """What it says of a ledger that went back, as it did for some here.
@@ -132,7 +132,7 @@ class Bench:
         What is queued, and taken out of the vault, is cancelled: that makes it in doubt. Then sending is opened.
         """
         for record in list(self.ledger.all_in_state(State.QUEUED, 500)):
-            if self.vault.look(Purpose.CARD, record.key) is There.TOMBSTONE:
+            if self.vault.look(Purpose.CARD, record.key) is Content.TOMBSTONE:
                 self.transfers.cancel(record.key, reason="the ledger went back; the bank may have it")
         lanes = Lanes(self.platform.ledger_client)
         for lane in (Lane.SEND, Lane.CONFIRM):
@@ -141,12 +141,12 @@ class Bench:
     def come_again(self, references: list[str]) -> None:
         """Whoever was not answered, asks again: backend, operator and client the same as before."""
         self.queue.flushdb()
-        desk = Desk.open()
+        desk = Context.open()
         self.transfers.enqueue_many([intent(reference, "Payout") for reference in references])
         for name, states in self.wanted.items():
             if State.CANCELLED in states:
                 self.transfers.cancel(name, reason="not wanted")
-            elif self.record(name).state is State.DEAD and not self.record(name).asked:
-                asking.write(desk, desk.find(name), "requeue", "it is to be tried again")
+            elif self.record(name).state is State.DEAD and not self.record(name).requested_action:
+                requests.write(desk, desk.find(name), "requeue", "it is to be tried again")
         for md, pa_res in self.answers.items():
             self.transfers.confirm(md=md, pa_res=pa_res)

@@ -4,9 +4,9 @@ from typing import Any
 
 import redis
 
-from ledger.ledger import Ledger
-from ledger.record import Record
-from ledger.states import State
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.ledger import Ledger
 
 #: With whom nobody is done but the machines.
 BUSY = (State.QUEUED, State.SENDING, State.RESUMED, State.CONFIRMING, State.IN_DOUBT)
@@ -33,6 +33,6 @@ def differences(found: dict[str, tuple[State, str]], books: dict[str, Any]) -> l
     twice = [f"{key} was executed twice" for key in books["totals"]["executed_twice"]]
     lost = [f"{key} was executed, and nobody knows it" for key in executed - set(found)]
     for key, (state, reason) in found.items():
-        if (state is State.PAID) != (key in executed) and state is not State.HELD:
+        if (state is State.PAID) != (key in executed) and state is not State.NEEDS_REVIEW:
             lost.append(f"{key} is {state} ({reason}); executed: {key in executed}")
     return twice + lost

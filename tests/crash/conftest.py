@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ledger import embedded
-from ledger.servers import connect
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.runtime import embedded_servers
 from tests.e2e.conftest import Platform, bank_url, platform, until
 
 __all__ = ["bank_url", "platform", "until"]  # fixtures of another room, which this one asks for too
@@ -50,7 +50,7 @@ class Zygote:
 @pytest.fixture
 def zygote(platform: Platform) -> Iterator[Zygote]:
     platform.env |= SHORT
-    command = [sys.executable, "-m", "tests.crash.zygote"]
+    command = [sys.executable, "-m", "tests.crash.fork_server"]
     with subprocess.Popen(  # noqa: S603 - this very program
         command, env=platform.env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=platform.log
     ) as process:
@@ -65,18 +65,18 @@ class Mortal:
 
     folder: Path
     options: dict[str, str]
-    server: embedded.EmbeddedServer
+    server: embedded_servers.EmbeddedServer
 
     @classmethod
     def born(cls, folder: Path, options: dict[str, str]) -> "Mortal":
-        return cls(folder, options, embedded.start(folder, options))
+        return cls(folder, options, embedded_servers.start(folder, options))
 
     def kill(self) -> None:
         self.server.process.kill()
         self.server.process.wait(10)
 
     def come_back(self) -> None:
-        self.server = embedded.start(self.folder, self.options, urlsplit(self.server.url).port or 0)
+        self.server = embedded_servers.start(self.folder, self.options, urlsplit(self.server.url).port or 0)
 
 
 @dataclass
@@ -89,8 +89,8 @@ class Mortals:
 @pytest.fixture
 def mortals(platform: Platform, tmp_path: Path) -> Iterator[Mortals]:
     """The platform on two servers of its own."""
-    ledger = Mortal.born(tmp_path / "ledger", embedded.LEDGER_OPTIONS)
-    vault = Mortal.born(tmp_path / "vault", embedded.VAULT_OPTIONS)
+    ledger = Mortal.born(tmp_path / "ledger", embedded_servers.LEDGER_OPTIONS)
+    vault = Mortal.born(tmp_path / "vault", embedded_servers.VAULT_OPTIONS)
     platform.env |= SHORT | {"REDIS_URL": ledger.server.url, "VAULT_URL": vault.server.url}
     platform.ledger_client, platform.vault_client = connect(ledger.server.url), connect(vault.server.url)
     yield Mortals(platform, ledger, vault)

@@ -10,7 +10,7 @@ from typing import Self, cast
 
 import redis
 
-from ledger import keys
+from epay_transfers.ledger.store import redis_keys
 
 _Hash = dict[str, str]
 
@@ -33,19 +33,21 @@ class Past:
             then = old | {field: str(ms) for field, ms in times.items()}
             with self.client.pipeline() as pipe:
                 for each, sign in ((new, -1), (old, 1)):
-                    pipe.hincrby(keys.COUNTERS, f"n:{each['state']}:{each['currency']}", sign)
-                    pipe.hincrby(keys.COUNTERS, f"sum:{each['state']}:{each['currency']}", sign * int(each["amount"]))
-                pipe.zrem(keys.OPEN, _place(new))
-                pipe.zadd(keys.OPEN, {_place(old): 0})
-                pipe.zadd(keys.DUE, {name: now_ms})
-                pipe.delete(keys.record(name))
-                pipe.hset(keys.record(name), items=[text for pair in then.items() for text in pair])
+                    pipe.hincrby(redis_keys.COUNTERS, f"n:{each['state']}:{each['currency']}", sign)
+                    pipe.hincrby(
+                        redis_keys.COUNTERS, f"sum:{each['state']}:{each['currency']}", sign * int(each["amount"])
+                    )
+                pipe.zrem(redis_keys.OPEN, _place(new))
+                pipe.zadd(redis_keys.OPEN, {_place(old): 0})
+                pipe.zadd(redis_keys.DUE, {name: now_ms})
+                pipe.delete(redis_keys.record(name))
+                pipe.hset(redis_keys.record(name), items=[text for pair in then.items() for text in pair])
                 pipe.execute()
 
 
 def _hash(client: redis.Redis, name: str) -> _Hash:
-    return cast("_Hash", client.hgetall(keys.record(name)))
+    return cast("_Hash", client.hgetall(redis_keys.record(name)))
 
 
 def _place(record: _Hash) -> str:
-    return f"{record['state']}:{record['since']}:{record['key']}"
+    return f"{record['state']}:{record['state_since']}:{record['key']}"

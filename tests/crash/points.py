@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 from urllib3.connection import HTTPConnection
 
-from ledger.doorbell import Doorbell
-from ledger.ledger import Ledger
-from ledger.sealing import Opener, Purpose
-from ledger.states import Verb
-from ledger.vault import Vault
-from worker.bank import Bank
-from worker.sweeper import Sweeper
+from epay_transfers.ledger.queue.wakeups import Wakeups
+from epay_transfers.ledger.states import Verb
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.sealing import Opener, Purpose
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.worker.bank import Bank
+from epay_transfers.worker.sweeper import Sweeper
 
 Role = Literal["worker", "backend", "web", "cancel", "ops"]
 
@@ -44,7 +44,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Way:
-    """Steps that transfers of one kind come by, one after the other."""
+    """CardSteps that transfers of one kind come by, one after the other."""
 
     work: str  #: what kind of transfers; see `situations`
     steps: tuple[Step, ...]
@@ -62,7 +62,7 @@ _SEND = (
     Step(Ledger, "get"),
     Step(Bank, "token"),
     Step(Ledger, "claim"),
-    Step(Vault, "burn", Purpose.CARD),
+    Step(Vault, "take", Purpose.CARD),
     Step(Opener, "open", Purpose.CARD),
     Step(Bank, "transfer"),
     Step(HTTPConnection, "request", "/transfer"),  # after it: sent, and nothing heard
@@ -70,12 +70,12 @@ _SEND = (
 _CONFIRM = (
     Step(Ledger, "challenge"),
     Step(Ledger, "claim", "confirm"),
-    Step(Vault, "burn", Purpose.PARES),
+    Step(Vault, "take", Purpose.PARES),
     Step(Opener, "open", Purpose.PARES),
     Step(Bank, "confirm"),
     Step(HTTPConnection, "request", "/confirm"),
 )
-_GIVE_BACK = Step(Vault, "unburn")
+_GIVE_BACK = Step(Vault, "put_back")
 
 WAYS = (
     Way("pays", (*_SEND, *_moves(Verb.PAY))),
@@ -83,35 +83,33 @@ WAYS = (
     Way("challenges", _moves(Verb.PARK)),
     Way("silent", _moves(Verb.DOUBT)),
     Way("pays", (_GIVE_BACK, *_moves(Verb.REQUEUE)), env={"EPAY_TRANSFER_URL": _NOWHERE}),
-    Way("pays", _moves(Verb.DIE), env={"EPAY_TRANSFER_URL": _NOWHERE, "RETRY_ATTEMPTS": "1"}),
+    Way("pays", _moves(Verb.FAIL_CLAIMED), env={"EPAY_TRANSFER_URL": _NOWHERE, "RETRY_ATTEMPTS": "1"}),
     Way("pays", _moves(Verb.DEFER), env={"EPAY_TOKEN_URL": _NOWHERE}),
-    Way("pays", _moves(Verb.GIVE_UP), env={"EPAY_TOKEN_URL": _NOWHERE, "RETRY_ATTEMPTS": "1"}),
+    Way("pays", _moves(Verb.FAIL_QUEUED), env={"EPAY_TOKEN_URL": _NOWHERE, "RETRY_ATTEMPTS": "1"}),
     Way("late", (Step(Vault, "close"), *_moves(Verb.EXPIRE), Step(Vault, "drop"))),
     Way("answered", (*_CONFIRM, *_moves(Verb.PAY))),
-    Way("answered", (Step(Vault, "unburn"), *_moves(Verb.REQUEUE_CONFIRM)), env={"EPAY_CONFIRM_URL": _NOWHERE}),
-    Way("asked", (Step(Bank, "status"), *_moves(Verb.LEARN_PAID))),
-    Way("asked-declined", _moves(Verb.LEARN_DECLINED)),
-    Way("asked-unheard", _moves(Verb.WONDER), env={"DOUBT_HORIZON": "86400"}),
-    Way("asked-unheard", _moves(Verb.HOLD), env={"EPAY_STATUS_URL": "none"}),
-    Way("asked-open", _moves(Verb.LAPSE)),
-    Way("dead-asked", (Step(Vault, "refence"), *_moves(Verb.REVIVE))),
-    Way("forgotten-late", _moves(Verb.REMEMBER), together=10),
-    Way("dead-forgotten", _moves(Verb.REMEMBER)),
-    Way("answered-forgotten", _moves(Verb.REMEMBER_CONFIRM), env={"EPAY_STATUS_URL": "none"}),
-    Way(
-        "left", (Step(Sweeper, "run_once"), Step(Ledger, "move_many"), Step(Doorbell, "ring_all")), together=1, batch=5
-    ),
+    Way("answered", (Step(Vault, "put_back"), *_moves(Verb.REQUEUE_CONFIRM)), env={"EPAY_CONFIRM_URL": _NOWHERE}),
+    Way("asked", (Step(Bank, "status"), *_moves(Verb.INQUIRY_PAID))),
+    Way("asked-declined", _moves(Verb.INQUIRY_DECLINED)),
+    Way("asked-unheard", _moves(Verb.INQUIRY_INCONCLUSIVE), env={"DOUBT_HORIZON": "86400"}),
+    Way("asked-unheard", _moves(Verb.SEND_TO_REVIEW), env={"EPAY_STATUS_URL": "none"}),
+    Way("asked-open", _moves(Verb.CHALLENGE_EXPIRED)),
+    Way("dead-asked", (Step(Vault, "refence"), *_moves(Verb.REQUEUE_DEAD))),
+    Way("forgotten-late", _moves(Verb.FOUND_TAKEN), together=10),
+    Way("dead-forgotten", _moves(Verb.FOUND_TAKEN)),
+    Way("answered-forgotten", _moves(Verb.FOUND_TAKEN_CONFIRM), env={"EPAY_STATUS_URL": "none"}),
+    Way("left", (Step(Sweeper, "run_once"), Step(Ledger, "move_many"), Step(Wakeups, "send_all")), together=1, batch=5),
     Way(
         "new",
-        (Step(Ledger, "create"), Step(Vault, "put_cards"), Step(Doorbell, "ring_all")),
+        (Step(Ledger, "create"), Step(Vault, "put_cards"), Step(Wakeups, "send_all")),
         "backend",
         together=1,
         batch=5,
     ),
-    Way("parked", (Step(Vault, "put"), *_moves(Verb.RESUME), Step(Doorbell, "ring")), "web"),
+    Way("parked", (Step(Vault, "put"), *_moves(Verb.RESUME), Step(Wakeups, "ring")), "web"),
     Way("queued", (Step(Vault, "close"), *_moves(Verb.CANCEL), Step(Vault, "drop")), "cancel"),
-    Way("forgotten", _moves(Verb.REMEMBER), "cancel", together=10),
-    Way("unanswered", _moves(Verb.ASK), "cancel", together=10),
-    Way("dead", _moves(Verb.ASK), "ops", together=10),
+    Way("forgotten", _moves(Verb.FOUND_TAKEN), "cancel", together=10),
+    Way("unanswered", _moves(Verb.REQUEST), "cancel", together=10),
+    Way("dead", _moves(Verb.REQUEST), "ops", together=10),
 )
 STEPS = {(way.work, way.role, step.name): step for way in WAYS for step in way.steps}

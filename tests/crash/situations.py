@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from ledger import keys
-from ledger.draft import Draft
-from ledger.replies import Created
-from ledger.sealing import Purpose, Sealer
-from ledger.states import State, Verb
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.new_transfer import NewTransfer
+from epay_transfers.ledger.store.replies import Created
+from epay_transfers.ledger.vault.sealing import Purpose, Sealer
 from tests.crash.bench import Bench
 from tests.crash.past import Past
 from tests.crash.points import Way
@@ -25,7 +25,7 @@ _Said = dict[str, Any]
 def prepare(bench: Bench, way: Way) -> _Said:
     """Fresh transfers that come by the point, and what the child must be told of them."""
     bench.queue.flushdb()  # a ring is nothing: so none of an earlier round disturbs this one
-    bench.platform.ledger_client.delete(keys.BREAKERS)  # a host where nobody listens has one, which would open
+    bench.platform.ledger_client.delete(redis_keys.BREAKERS)  # a host where nobody listens has one, which would open
     return _SITUATIONS.get(way.work, _queued)(bench, way) or {}
 
 
@@ -56,16 +56,16 @@ def _unanswered(bench: Bench, way: Way) -> _Said:
 def _late(bench: Bench, way: Way) -> None:
     """Queued, with their cards, and past their deadline."""
     sealer, now_ms = Sealer(bench.platform.env["VAULT_PUBLIC_KEY"]), bench.clock.now_ms()
-    drafts = [
-        Draft(
+    new_transfers = [
+        NewTransfer(
             reference=bench.reference(),
             space="main",
             terminal="main",
             amount=15000,
             currency="KZT",
             urgency="now",
-            order="{}",
-            prints="",
+            order_details="{}",
+            fingerprints="",
             lasts_ms=0,
             day_ms=now_ms,
             sender_card="",
@@ -73,16 +73,16 @@ def _late(bench: Bench, way: Way) -> None:
         )
         for _ in range(way.together)
     ]
-    records = [made.record for made in bench.ledger.create(drafts, actor="test") if isinstance(made, Created)]
+    records = [made.record for made in bench.ledger.create(new_transfers, actor="test") if isinstance(made, Created)]
     bench.vault.put_cards([(r.key, r.epoch, sealer.seal(b"{}", Purpose.CARD, r.key), 60_000) for r in records])
-    bench.bells.ring_all(records)
+    bench.wakeups.send_all(records)
 
 
 def _left(bench: Bench, way: Way) -> None:
     """Nobody was rung for them, and the sweeper's time has come."""
     names = [receipt.key for receipt in bench.enqueue("Payout", way.batch)]
     bench.queue.flushdb()
-    bench.platform.ledger_client.zadd(keys.DUE, dict.fromkeys(names, bench.clock.now_ms()))
+    bench.platform.ledger_client.zadd(redis_keys.DUE, dict.fromkeys(names, bench.clock.now_ms()))
 
 
 def _asked(bench: Bench, way: Way) -> None:
@@ -94,7 +94,7 @@ def _asked_open(bench: Bench, way: Way) -> None:
     """The same, of a challenge that nobody can confirm; and the horizon is over, so that the bank is believed."""
     names = [name for name in _in_doubt(bench, way) if bench.record(name).state is State.IN_DOUBT]
     for name in names:
-        bench.platform.ledger_client.hset(keys.record(name), "doubted", bench.clock.now_ms() - _LONG_MS)
+        bench.platform.ledger_client.hset(redis_keys.record(name), "in_doubt_since", bench.clock.now_ms() - _LONG_MS)
     bench.want(names, State.EXPIRED)
     bench.ask_and_ring("inquire", names)
 
@@ -103,9 +103,9 @@ def _dead(bench: Bench, way: Way) -> _Said:
     """Nobody got a token for them, so nothing was sent; whoever requeues them wants them paid."""
     names = _enqueued(bench, way)
     for name in names:
-        fields = {"reason": "token_refused", "rings": 0}
-        bench.ledger.move(bench.record(name), Verb.GIVE_UP, actor="test", due_in=_LONG_MS, fields=fields)
-    bench.want(names, State.PAID, State.HELD)  # held, where the next kill is between its card and the wire
+        fields = {"reason": "token_refused", "wakeups": 0}
+        bench.ledger.move(bench.record(name), Verb.FAIL_QUEUED, actor="test", due_in=_LONG_MS, fields=fields)
+    bench.want(names, State.PAID, State.NEEDS_REVIEW)  # held, where the next kill is between its card and the wire
     return {"keys": names}
 
 

@@ -8,9 +8,9 @@ import signal
 import threading
 from typing import Any
 
-from worker.bank import Bank
-from worker.process import Process
-from worker.settings import WorkerSettings
+from epay_transfers.worker.bank import Bank
+from epay_transfers.worker.process import Process
+from epay_transfers.worker.settings import WorkerSettings
 
 
 def stop_before(method: str) -> None:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from ledger.clock import SystemClock
-from ledger.errors import LedgerWentBack
-from ledger.events import Events
-from ledger.ledger import Ledger
-from ledger.record import Record
-from ledger.states import Money, State
-from producers import Transfers
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.errors import LedgerWentBack
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import Money, State
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.producers import Transfers
 from tests.crash.books import busy
 from tests.crash.conftest import Mortal, Mortals
-from tests.crash.zygote import intent
+from tests.crash.fork_server import intent
 
 #: A bank that keeps silent after it has executed is waited for: the worker is killed meanwhile.
 PATIENT = {"HTTP_READ_TIMEOUT": "3", "HTTP_DEADLINE": "3", "LEASE": "4", "DOUBT_HORIZON": "5"}
@@ -90,7 +90,7 @@ def test_a_vault_that_comes_up_from_its_dump_has_nothing_sent_a_second_time(
 
     assert executions(mortals) == 1
     assert platform.books()["totals"]["executed_twice"] == []
-    assert record_of(mortals, key).state in {State.PAID, State.HELD}
+    assert record_of(mortals, key).state in {State.PAID, State.NEEDS_REVIEW}
     transfers.close()
 
 
@@ -113,7 +113,7 @@ def test_what_the_bank_executed_is_never_called_a_lost_card(
     until(lambda: not busy(platform.ledger_client))
 
     transfer = transfers.get(key)
-    assert (transfer.state, transfer.money) == (State.HELD, Money.UNKNOWN)
+    assert (transfer.state, transfer.money) == (State.NEEDS_REVIEW, Money.UNKNOWN)
     assert executions(mortals) == 1
     transfers.close()
 

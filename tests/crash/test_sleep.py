@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger.clock import SystemClock
-from ledger.events import Events
-from ledger.ledger import Ledger
-from ledger.record import Record
-from ledger.states import State
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.ledger import Ledger
 from tests.crash.conftest import SHORT
-from tests.crash.zygote import intent
+from tests.crash.fork_server import intent
 from tests.e2e.conftest import Platform
 
 Until = Callable[[Callable[[], bool]], None]
@@ -54,7 +54,7 @@ def test_a_worker_that_slept_past_its_lease_sends_nothing_when_it_wakes(
 
     def sleep_past_the_lease(state: State) -> None:
         until(lambda: record().state is state and _is_stopped(sleeper.pid))
-        lease = record().lease
+        lease = record().lease_until
         until(lambda: SystemClock().now_ms() > lease)
         sleeper.send_signal(signal.SIGCONT)
 
@@ -66,7 +66,7 @@ def test_a_worker_that_slept_past_its_lease_sends_nothing_when_it_wakes(
     sleep_past_the_lease(State.CONFIRMING)
     until(lambda: record().state is State.PAID)
 
-    told = [verb for verb in verbs() if verb not in {"doubt", "ring"}]
+    told = [verb for verb in verbs() if verb not in {"doubt", "schedule_wakeup"}]
     assert told == ["create", "claim", "requeue", "claim", "park", "resume", "claim", "requeue_confirm", "claim", "pay"]
     books = platform.books()
     assert (books["orders"][key]["executions"], books["totals"]["executed_twice"]) == (1, [])

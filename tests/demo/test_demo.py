@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from ops.demo import scenes
+from epay_transfers.ops.demo import scenes
 
-COMMAND = [sys.executable, "-u", "-c", "from ops.cli import main; main()", "demo"]
+COMMAND = [sys.executable, "-u", "-c", "from epay_transfers.ops.cli import main; main()", "demo"]
 LONGEST_S = 120
 
 #: The demo, which sends itself a signal where nobody could aim: once `event` of `called` happens below `function`.
 AIMED = """
 import signal, sys
-from ops.cli import main
+from epay_transfers.ops.cli import main
 
 *sys.argv, called, event, function = sys.argv
 
@@ -160,7 +160,8 @@ def test_kept_it_can_be_played_with_until_ctrl_c(tmp_path: Path) -> None:
     with playing(tmp_path, "--keep") as process:
         wait_for(process, "It goes on running")
         wait_for(process, "books, for a browser")
-        script = '. .transfers/demo/environment && exec "$0" -c "from ops.cli import main; main()" list paid'
+        command = "from epay_transfers.ops.cli import main; main()"
+        script = f'. .transfers/demo/environment && exec "$0" -c "{command}" list paid'
         shell = ["/bin/sh", "-c", script, sys.executable]
         listed = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603 - ours
         mode = (tmp_path / ".transfers/demo/environment").stat().st_mode & 0o777

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger import embedded
-from ops.demo.interruption import noted
+from epay_transfers.ops.demo.interruption import noted
+from epay_transfers.runtime import embedded_servers
 
 
 def test_a_signal_raises_nothing_where_it_arrives_and_is_obeyed_once() -> None:
@@ -34,8 +34,8 @@ def test_one_that_came_too_late_to_be_looked_for_is_obeyed_at_the_end() -> None:
 
 
 def test_a_server_that_does_not_end_when_told_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "_STOP_SECONDS", 0.1)
-    server = embedded.start(tmp_path, embedded.VAULT_OPTIONS)
+    monkeypatch.setattr(embedded_servers, "_STOP_SECONDS", 0.1)
+    server = embedded_servers.start(tmp_path, embedded_servers.VAULT_OPTIONS)
     server.process.send_signal(signal.SIGSTOP)  # it hears nothing more
 
     server.stop()

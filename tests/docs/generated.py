@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from ledger import states
-from ops import settings_table
-from worker.bank import CATALOGUE, CodeClass, Consequence, Entry
+from epay_transfers.ledger import states
+from epay_transfers.ops import settings_table
+from epay_transfers.worker.bank import CATALOGUE, CodeClass, Consequence, Entry
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger import keys
-from ledger.states import State
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
 from tests.docs.generated import PIECES, ROOT, piece_of
 
 DESIGN = (ROOT / "docs/design.md").read_text()
@@ -22,31 +22,33 @@ def test_the_generated_piece_is_up_to_date(piece: tuple[str, str], make: Callabl
     assert piece_of((ROOT / place).read_text(), name)[0] == make()
 
 
-_PLACES = (keys.card, keys.pares, keys.sealed_card, keys.sealed_pares)
+_PLACES = (redis_keys.card, redis_keys.pares, redis_keys.sealed_card, redis_keys.sealed_pares)
 
 
 def test_the_table_of_keys_names_every_key_and_no_other() -> None:
     constants = {
-        value for value in vars(keys).values() if isinstance(value, str) and value.startswith("transfers:{t}:")
+        value for value in vars(redis_keys).values() if isinstance(value, str) and value.startswith("transfers:{t}:")
     }
     made = {
-        keys.suffix_record("<space>", 0).replace("000000", "<suffix>"),
-        keys.suffixes("<space>"),
-        keys.reference("<reference>"),
-        keys.handle("<handle>"),
-        re.sub("[0-9a-f]{32}$", "<digest>", keys.md("")),
-        keys.bank_id("<id>"),
+        redis_keys.suffix_record("<space>", 0).replace("000000", "<suffix>"),
+        redis_keys.suffixes("<space>"),
+        redis_keys.reference("<reference>"),
+        redis_keys.handle("<handle>"),
+        re.sub("[0-9a-f]{32}$", "<digest>", redis_keys.md("")),
+        redis_keys.bank_id("<id>"),
         *(place("000000").replace("main:000000", "<space>:<suffix>") for place in _PLACES),
-        keys.challenge("<key>"),
+        redis_keys.challenge("<key>"),
     }
     written = set(re.findall(r"^\| `(transfers:[^`]+)` \|", DESIGN, re.MULTILINE))
 
-    assert written == (constants - {keys._ROOT}) | made
+    assert written == (constants - {redis_keys._ROOT}) | made
 
 
 def test_every_way_to_make_a_key_is_in_the_test_above() -> None:
     """A new function in `ledger.keys` is a new row in the table, and in that test."""
-    functions = {name for name, value in vars(keys).items() if callable(value) and value.__module__ == keys.__name__}
+    functions = {
+        name for name, value in vars(redis_keys).items() if callable(value) and value.__module__ == redis_keys.__name__
+    }
 
     assert functions == {
         "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "cards", "pares", "sealed_card",

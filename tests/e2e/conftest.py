@@ -14,12 +14,13 @@ import pytest
 import redis
 import requests
 
-from ledger import embedded, sealing
-from ledger.doorbell import NAMESPACE, QUEUES
-from ledger.ledger import Ledger
-from ledger.servers import connect
-from producers import Transfers
-from sandbox import PUBLIC_TEST, addresses
+from epay_transfers.ledger.queue.wakeups import NAMESPACE, QUEUES
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault import sealing
+from epay_transfers.producers import Transfers
+from epay_transfers.runtime import embedded_servers
+from epay_transfers.sandbox import PUBLIC_TEST, addresses
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Platform:
 
     def start_worker(self, **env: str) -> subprocess.Popen[bytes]:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "worker"],
+            [sys.executable, "-m", "epay_transfers.worker"],
             env=self.env | env,
             stdout=subprocess.DEVNULL,
             stderr=self.log,
@@ -91,7 +92,7 @@ def until() -> Callable[[Callable[[], bool]], None]:
 
 @pytest.fixture(scope="session")
 def bank_url() -> Iterator[str]:
-    command = [sys.executable, "-m", "sandbox", "--port", "0", "--print-address"]
+    command = [sys.executable, "-m", "epay_transfers.sandbox", "--port", "0", "--print-address"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - this very program
         assert process.stdout is not None
         yield process.stdout.readline().decode().strip()
@@ -100,8 +101,8 @@ def bank_url() -> Iterator[str]:
 
 @pytest.fixture
 def platform(
-    ledger_server: embedded.EmbeddedServer,
-    vault_server: embedded.EmbeddedServer,
+    ledger_server: embedded_servers.EmbeddedServer,
+    vault_server: embedded_servers.EmbeddedServer,
     ledger_client: redis.Redis,
     vault_client: redis.Redis,
     bank_url: str,

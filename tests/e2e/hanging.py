@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from worker import process
+from epay_transfers.worker import process
 
 process._DRAIN_S, process._END_S = 0.5, 1.0
 

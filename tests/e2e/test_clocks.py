@@ -11,9 +11,9 @@ from typing import Any, cast
 import pytest
 import requests
 
-from ledger import keys
-from ledger.states import State
-from producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
 from tests.e2e.conftest import Platform
 
 TWO_HOURS = 7200
@@ -23,7 +23,7 @@ Until = Callable[[Callable[[], bool]], None]
 
 
 @dataclass
-class Astray:
+class ClockApart:
     """One worker, and the hand on its clock."""
 
     platform: Platform
@@ -46,7 +46,7 @@ class Astray:
 
     def told(self, verb: str) -> int:
         """How often an event of this verb was told."""
-        entries = cast("Any", self.platform.ledger_client.xrange(keys.EVENTS))
+        entries = cast("Any", self.platform.ledger_client.xrange(redis_keys.EVENTS))
         return sum(fields.get("verb") == verb for _, fields in entries)
 
     def has_noticed(self) -> bool:
@@ -61,7 +61,7 @@ class Astray:
         return receipts
 
     def count(self, state: State) -> int:
-        return int(self.platform.ledger_client.hget(keys.COUNTERS, f"n:{state}:KZT") or 0)
+        return int(self.platform.ledger_client.hget(redis_keys.COUNTERS, f"n:{state}:KZT") or 0)
 
     def fault(self, **rule: object) -> None:
         requests.post(f"{self.platform.bank_url}/faults", json=rule, timeout=5).raise_for_status()
@@ -82,13 +82,13 @@ def intent(reference: str, description: str, deadline: datetime) -> TransferInte
 
 
 @pytest.fixture
-def astray(platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, until: Until) -> Astray:
-    return Astray(platform, platform.transfers(monkeypatch), tmp_path / "clock", until)
+def astray(platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, until: Until) -> ClockApart:
+    return ClockApart(platform, platform.transfers(monkeypatch), tmp_path / "clock", until)
 
 
-def test_who_waits_is_not_expired_by_it_and_is_sent_when_it_is_right_again(astray: Astray) -> None:
+def test_who_waits_is_not_expired_by_it_and_is_sent_when_it_is_right_again(astray: ClockApart) -> None:
     """The worker notices at once, says it once, and goes on by itself."""
-    astray.platform.ledger_client.hset(keys.LANES, "send:*", '0 ["operator", "a test"]')
+    astray.platform.ledger_client.hset(redis_keys.LANES, "send:*", '0 ["operator", "a test"]')
     astray.start()
     astray.enqueue()
 
@@ -98,13 +98,13 @@ def test_who_waits_is_not_expired_by_it_and_is_sent_when_it_is_right_again(astra
 
     astray.set_clock(0)
     astray.until(lambda: astray.told("clock_right") > 0)
-    astray.platform.ledger_client.hdel(keys.LANES, "send:*")
+    astray.platform.ledger_client.hdel(redis_keys.LANES, "send:*")
     astray.until(lambda: astray.count(State.PAID) == COUNT)
     assert (astray.told("clock_wrong"), astray.told("clock_right")) == (1, 1)
     assert astray.platform.books()["totals"]["executed_twice"] == []
 
 
-def test_it_moves_no_rate_ahead(astray: Astray) -> None:
+def test_it_moves_no_rate_ahead(astray: ClockApart) -> None:
     """What it would have taken of the rate would keep all others waiting for two hours."""
     astray.start(EPAY_RATE='{"main": 50}')
 
@@ -117,7 +117,7 @@ def test_it_moves_no_rate_ahead(astray: Astray) -> None:
     astray.until(lambda: astray.count(State.PAID) == 2 * COUNT)
 
 
-def test_it_closes_no_breaker_for_hours(astray: Astray) -> None:
+def test_it_closes_no_breaker_for_hours(astray: ClockApart) -> None:
     """A host that was away while the clock was wrong is asked again seconds later."""
     astray.start()
     astray.fault(call="token", kind="status", when="before")
@@ -132,7 +132,7 @@ def test_it_closes_no_breaker_for_hours(astray: Astray) -> None:
     astray.until(lambda: astray.count(State.PAID) == COUNT)
 
 
-def test_what_comes_into_doubt_meanwhile_is_looked_at_in_time(astray: Astray) -> None:
+def test_what_comes_into_doubt_meanwhile_is_looked_at_in_time(astray: ClockApart) -> None:
     """The doubt is the truth and is recorded; when somebody must look again is the ledger's to say."""
     astray.start()
     astray.fault(call="transfer", kind="latency", when="before", seconds=2)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.clock import SystemClock
-from ledger.record import Record
-from ledger.states import State
-from producers import Receipt, Receiver, SavedCard, TransferIntent, VaultUnavailable, Verdict
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State
+from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, VaultUnavailable, Verdict
 from tests.e2e.conftest import Platform, ledger_of, messages
 from tests.e2e.link import Link
 
@@ -50,7 +50,7 @@ def test_who_is_cut_off_from_the_vault_calls_again_and_is_served_once(
             transfers.confirm(md=challenge.md, pa_res=pa_res, handle=secure.handle)
         receipt = caught.value.receipt
         assert isinstance(receipt, Receipt)
-        until(lambda: record(receipt.key).rings > 0 and messages(platform) == [])
+        until(lambda: record(receipt.key).wakeups > 0 and messages(platform) == [])
         assert (record(receipt.key).state, record(secure.key).state) == (State.QUEUED, State.PARKED)
         with pytest.raises(VaultUnavailable):
             transfers.enqueue(intent("payout"))

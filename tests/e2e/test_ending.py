@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.states import State
-from producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
+from epay_transfers.ledger.states import State
+from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
 from tests.e2e.conftest import Platform
 
 #: The worker, which sends itself a signal where nobody could aim: with a lock just taken by the thread that it
 #: interrupts, which by then does nothing but watch the others.
 AIMED = """
 import signal, sys
-from worker.process import main
+from epay_transfers.worker.process import main
 
 is_watching = False
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from ledger.doorbell import BATCH, NAMESPACE, NOW
-from ledger.servers import connect
-from ledger.states import State
-from producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers, Verdict
+from epay_transfers.ledger.queue.wakeups import BATCH, NAMESPACE, NOW
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers, Verdict
 from tests.e2e.conftest import Platform
 
 QUICK = {"WORKER_THREADS": "4", "HTTP_CONNECT_TIMEOUT": "0.5", "HTTP_DEADLINE": "3", "LEASE": "5"}

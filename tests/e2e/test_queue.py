@@ -7,10 +7,10 @@ import dramatiq
 import pytest
 from dramatiq.brokers.redis import RedisBroker
 
-from ledger.doorbell import NAMESPACE, NOW
-from ledger.servers import connect
-from ledger.states import State
-from producers import PanCard, Receiver, TransferIntent
+from epay_transfers.ledger.queue.wakeups import NAMESPACE, NOW
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.producers import PanCard, Receiver, TransferIntent
 from tests.e2e.conftest import Platform, messages
 
 PAN, CVC, RECEIVER, NAME = "4405639704015096", "815", "5522042705066736", "Sergey Frolov"

@@ -8,13 +8,13 @@ from typing import cast
 
 import pytest
 
-from ledger import keys
-from ledger.clock import SystemClock
-from ledger.events import Events
-from ledger.secret import Secret
-from ledger.states import State
-from ledger.webtier import secret_hash
-from producers import Notified, Receiver, SavedCard, TransferIntent
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.producers import Notified, Receiver, SavedCard, TransferIntent
+from epay_transfers.runtime.web_addresses import secret_hash
 from tests.e2e.conftest import Platform, ledger_of
 
 Until = Callable[[Callable[[], bool]], None]
@@ -37,14 +37,16 @@ def test_a_record_that_can_not_be_read_is_set_aside_and_all_others_go_on(
     """A newer version was rolled back, and left states that this one does not know, in front of all others."""
     transfers, client = platform.transfers(monkeypatch), platform.ledger_client
     strange = [transfers.enqueue(payout(f"strange-{at}")).key for at in range(3)]
-    for key, fields in zip(strange, ({"state": "frobnicating"}, {"phase": "refund"}, {"next": "soon"}), strict=True):
-        client.hset(keys.record(key), mapping=fields)  # type: ignore[arg-type]  # str is a field's type
-        client.zadd(keys.DUE, {key: 1})
+    for key, fields in zip(
+        strange, ({"state": "frobnicating"}, {"phase": "refund"}, {"next_attempt_at": "soon"}), strict=True
+    ):
+        client.hset(redis_keys.record(key), mapping=fields)  # type: ignore[arg-type]  # str is a field's type
+        client.zadd(redis_keys.DUE, {key: 1})
     workers = [platform.start_worker() for _ in range(2)]
     events = Events(client, SystemClock())
 
     def at(key: str) -> float:
-        return float(cast("float", client.zscore(keys.DUE, key)))
+        return float(cast("float", client.zscore(redis_keys.DUE, key)))
 
     good = transfers.enqueue(payout("good"))
     assert transfers.wait(good.key, timeout=60).state is State.PAID
@@ -122,5 +124,5 @@ def test_a_proved_notification_that_comes_while_its_transfer_is_on_the_wire_is_n
 
 
 def _ended(platform: Platform, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "worker", *arguments]
+    command = [sys.executable, "-m", "epay_transfers.worker", *arguments]
     return subprocess.run(command, env=platform.env | env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - this very program

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.states import State
-from producers import Receiver, SavedCard, TransferIntent, Verdict
-from sandbox import PUBLIC_TEST
+from epay_transfers.ledger.states import State
+from epay_transfers.producers import Receiver, SavedCard, TransferIntent, Verdict
+from epay_transfers.sandbox import PUBLIC_TEST
 from tests.e2e.conftest import Platform
 
 CARD = "88481433-595e-4c01-941f-34569db2426e"
@@ -27,7 +27,7 @@ def intent(reference: str, description: str = "Payout") -> TransferIntent:
 def test_a_terminal_that_one_of_two_workers_knows_is_served_by_that_one(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], bool]], None]
 ) -> None:
-    """Transfers and a confirm get done, none has burnt a try, and the log of the other names the terminal once."""
+    """Transfers and a confirm get done, none has taken a try, and the log of the other names the terminal once."""
     at_the_bank = {"terminal_id": PUBLIC_TEST.terminals[0], "client_id": PUBLIC_TEST.client_id}
     credentials = {"kiosk": at_the_bank | {"client_secret": PUBLIC_TEST.client_secret}}
     knows = {"EPAY_TERMINALS": '{"kiosk": {"space": "main"}}', "EPAY_CREDENTIALS": json.dumps(credentials)}

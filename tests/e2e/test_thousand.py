@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ledger.ledger import Ledger
-from ledger.states import UNFINISHED, State
-from producers import PanCard, Receipt, Receiver, SavedCard, TransferIntent, Transfers, Verdict
+from epay_transfers.ledger.states import UNFINISHED, State
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.producers import PanCard, Receipt, Receiver, SavedCard, TransferIntent, Transfers, Verdict
 from tests.e2e.conftest import Platform
 
 COUNT = 1000

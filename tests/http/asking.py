@@ -5,11 +5,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ledger.clock import Clock, SystemClock
-from ledger.secret import Secret
-from tests.http.misbehaving import Manner, well
-from tests.unit.bank.examples import CARDS, ORDER, SUCCESS, TERMINAL, status_body
-from worker.bank import (
+from epay_transfers.ledger.clock import Clock, SystemClock
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.worker.bank import (
     Addresses,
     Bank,
     BankConfig,
@@ -21,6 +19,8 @@ from worker.bank import (
     TokenRefused,
     Unclear,
 )
+from tests.http.misbehaving import Manner, well
+from tests.unit.bank.examples import CARDS, ORDER, SUCCESS, TERMINAL, status_body
 
 TOKEN = Token(Secret("DCEB8O_ZM5U7SO_T_U5EJQ"), 7200)
 TOKEN_BODY = json.dumps({"access_token": "STATUS_TOKEN", "expires_in": 7200, "token_type": "Bearer"}).encode()

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ledger.secret import Secret
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.worker.bank import Addresses, Challenge, Paid, StatusReport, StatusWord, Token, TokenRefused
 from tests.http.asking import ASK, GOOD, TOKEN, HandClock, bank_at, manners
 from tests.http.conftest import Authority
 from tests.http.misbehaving import (
@@ -23,7 +24,6 @@ from tests.http.misbehaving import (
     with_length,
 )
 from tests.unit.bank.examples import CARDS, CHALLENGE, INVOICE, ORDER, PAN, SUCCESS_PAGE, SUCCESS_QUERY, TERMINAL
-from worker.bank import Addresses, Challenge, Paid, StatusReport, StatusWord, Token, TokenRefused
 
 WELL = manners("", well)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from epay_transfers.worker.bank import Evidence, Unclear
 from tests.http.asking import ASK, GOOD, QUESTIONS, bank_at, is_believed, manners, says_not_sent, why
 from tests.http.conftest import Authority
 from tests.http.misbehaving import (
@@ -25,7 +26,6 @@ from tests.http.misbehaving import (
     well_after_interim_answers,
     well_in_chunks,
 )
-from worker.bank import Evidence, Unclear
 
 WIRES = ("plain", "tls")
 

@@ -14,7 +14,11 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
 
-from ledger.clock import Clock, SystemClock
+from epay_transfers.ledger.clock import Clock, SystemClock
+from epay_transfers.worker.bank.attempt import Attempt, PlainPool, TooLateError, UsedConnectionError, WatchedPlain
+from epay_transfers.worker.bank.heard import Heard, Silence
+from epay_transfers.worker.bank.outcome import Evidence
+from epay_transfers.worker.bank.transport import Wire, _Session, assert_no_hidden_retry
 from tests.http.asking import HandClock
 from tests.http.conftest import Authority
 from tests.http.misbehaving import (
@@ -28,10 +32,6 @@ from tests.http.misbehaving import (
     well_in_chunks,
     with_length,
 )
-from worker.bank.evidence import Attempt, PlainPool, TooLateError, UsedConnectionError, WatchedPlain
-from worker.bank.heard import Heard, Silence
-from worker.bank.outcome import Evidence
-from worker.bank.wire import Wire, _Session, assert_no_hidden_retry
 
 CARD = b'{"cardCred":"4405639704015096"}'
 
@@ -172,7 +172,7 @@ class TestConnections:
     def test_a_connection_refuses_a_second_request(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Whatever kept it: nothing of the second request is sent, and that is said."""
         with served() as (wire, server), _Session(wire._tls) as kept:
-            monkeypatch.setattr("worker.bank.wire._Session", lambda _tls: nullcontext(kept))
+            monkeypatch.setattr("epay_transfers.worker.bank.transport._Session", lambda _tls: nullcontext(kept))
             assert isinstance(wire.exchange("POST", f"{server.url}/x", body=CARD), Heard)
 
             assert wire.exchange("POST", f"{server.url}/x", body=CARD) == Silence(Evidence.NOT_SENT, "used_connection")
@@ -205,11 +205,11 @@ class TestConnections:
 
     def test_many_threads_share_one_wire(self) -> None:
         with served() as (wire, server):
-            gate = threading.Barrier(4)
+            preflight = threading.Barrier(4)
             heard: list[object] = []
 
             def ask() -> None:
-                gate.wait(5)
+                preflight.wait(5)
                 heard.extend(wire.exchange("POST", f"{server.url}/x", body=CARD) for _ in range(5))
 
             threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -260,7 +260,7 @@ class TestTheEnd:
         class LatePool(HTTPConnectionPool):
             ConnectionCls = LateConnection
 
-        monkeypatch.setattr("worker.bank.wire.POOLS", {"http": LatePool})
+        monkeypatch.setattr("epay_transfers.worker.bank.transport.POOLS", {"http": LatePool})
         with served(clock=clock) as (wire, server):
             assert wire.exchange("POST", f"{server.url}/x", body=CARD) == Silence(Evidence.NOT_SENT, "deadline")
         assert server.executed == []

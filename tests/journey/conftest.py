@@ -8,26 +8,26 @@ import pytest
 import redis
 import requests
 
-from ledger import sealing
-from ledger.cards import CardData, Receiver, Sender
-from ledger.doorbell import Broker
-from ledger.draft import Draft
-from ledger.lanes import Lane
-from ledger.ledger import Ledger
-from ledger.record import Record
-from ledger.replies import Created
-from ledger.sealing import Opener, Purpose, Sealer
-from ledger.secret import Secret
-from ledger.servers import connect
-from ledger.states import State, Verb
-from ledger.vault import Vault
-from sandbox import PUBLIC_TEST, Options, RunningSandbox, running
+from epay_transfers.ledger.queue.wakeups import Broker
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.new_transfer import NewTransfer
+from epay_transfers.ledger.store.replies import Created
+from epay_transfers.ledger.vault import sealing
+from epay_transfers.ledger.vault.card_data import CardData, Receiver, Sender
+from epay_transfers.ledger.vault.sealing import Opener, Purpose, Sealer
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.sandbox import PUBLIC_TEST, Options, RunningSandbox, running
+from epay_transfers.worker.backoff import RetryRule
+from epay_transfers.worker.bank import Addresses, Bank, BankConfig, Terminal
+from epay_transfers.worker.build import Rules, build
+from epay_transfers.worker.inquiry_rules import InquiryRule
+from epay_transfers.worker.preflight import PreflightRule
 from tests.conftest import FakeClock, MachineClock
-from worker.bank import Addresses, Bank, BankConfig, Terminal
-from worker.build import Rules, build
-from worker.doubt import DoubtRule
-from worker.gate import GateRule
-from worker.policy import RetryRule
 
 SAVED = Sender("TYPECARDID", Secret("88481433-595e-4c01-941f-34569db2426e"))
 RECEIVER = Receiver("TYPEPAN", Secret("5522042705066736"))
@@ -46,8 +46,8 @@ class Stage:
     rules: Rules = field(
         default_factory=lambda: Rules(
             retry=RetryRule(attempts=4),
-            doubt=DoubtRule(horizon_s=3600, reads=3),
-            gate=GateRule(60, 45, True, "bank", {Lane.SEND: "bank", Lane.CONFIRM: "bank"}, {}),  # noqa: FBT003
+            doubt=InquiryRule(horizon_s=3600, reads=3),
+            preflight=PreflightRule(60, 45, True, "bank", {Lane.SEND: "bank", Lane.CONFIRM: "bank"}, {}),  # noqa: FBT003
             park_s=900,
             has_status=True,
             threads=2,
@@ -99,21 +99,21 @@ class Stage:
         self._number += 1
         links = ("back_link", "failure_back_link", "post_link", "failure_post_link", "merchant_id_for_saving_cards")
         order = {"description": description, "foreign": False} | dict.fromkeys(links, "")
-        draft = Draft(
+        new_transfer = NewTransfer(
             reference=f"payout-{self._number}",
             space="main",
             terminal="main",
             amount=amount,
             currency="KZT",
             urgency="now",
-            order=json.dumps(order),
-            prints="",
+            order_details=json.dumps(order),
+            fingerprints="",
             lasts_ms=900_000,
             day_ms=self.clock.now_ms(),
             sender_card="",
             receiver_card="552204******6736",
         )
-        (created,) = self.ledger.create([draft], actor="test")
+        (created,) = self.ledger.create([new_transfer], actor="test")
         assert isinstance(created, Created)
         if cards is not None:
             self.put(created.record, cards)
@@ -132,7 +132,11 @@ class Stage:
         sealed = self.sealer.seal(pa_res.encode(), Purpose.PARES, key)
         self.vault.put(Purpose.PARES, key, record.epoch + 1, sealed, 900_000, tag="d")
         moved = self.ledger.move(
-            record, Verb.RESUME, actor="web", due=self.clock.now_ms(), fields={"pares": "d", "next": 0, "rings": 0}
+            record,
+            Verb.RESUME,
+            actor="web",
+            due=self.clock.now_ms(),
+            fields={"pares_digest": "d", "next_attempt_at": 0, "wakeups": 0},
         )
         assert moved
 
@@ -153,7 +157,7 @@ class Stage:
         return order.executions if order else 0
 
     def later(self, seconds: float) -> None:
-        """Time passes, and the sweeper and the bells do what is due."""
+        """Time passes, and the sweeper and the wakeups do what is due."""
         self.clock.advance(seconds)
         self.settle_down()
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.states import State, Verb
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.worker.bank import NotSent, StatusReport, StatusWord, TransferOutcome
 from tests.journey.conftest import Stage
-from worker.bank import NotSent, StatusReport, StatusWord, TransferOutcome
 
 
 @dataclass
@@ -55,7 +55,9 @@ def says(stage: Stage, *words: StatusWord, outcome: TransferOutcome | None = Non
 
 def asked(stage: Stage, key: str, what: str) -> None:
     """A person asks, and a worker is rung for."""
-    stage.worker.scribe.move(stage.record(key), Verb.ASK, due=stage.clock.now_ms(), fields={"asked": what})
+    stage.worker.recorder.move(
+        stage.record(key), Verb.REQUEST, due=stage.clock.now_ms(), fields={"requested_action": what}
+    )
     stage.journey.inquire(key)
 
 

@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger import keys
-from ledger.audit import Audit, Oddity
-from ledger.doorbell import NAMESPACE, NOW
-from ledger.lanes import Lane
-from ledger.sealing import Purpose
-from ledger.servers import connect
+from epay_transfers.ledger.queue.wakeups import NAMESPACE, NOW
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.runtime.audit import Audit, Discrepancy
 from tests.journey.conftest import Stage, queue_url
 
 
-def audited(stage: Stage) -> list[Oddity]:
+def audited(stage: Stage) -> list[Discrepancy]:
     queue = connect(queue_url(stage.ledger.client), text=False)
     try:
         return Audit(stage.ledger, queue, stage.vault.client).run()
@@ -35,12 +35,12 @@ def test_nothing_is_off_where_nothing_is(stage: Stage) -> None:
 
 
 def _not_due(stage: Stage, key: str) -> None:
-    stage.ledger.client.zrem(keys.DUE, key)
+    stage.ledger.client.zrem(redis_keys.DUE, key)
 
 
 def _not_listed(stage: Stage, key: str) -> None:
     record = stage.record(key)
-    stage.ledger.client.zrem(keys.OPEN, f"queued:{record.since}:{key}")
+    stage.ledger.client.zrem(redis_keys.OPEN, f"queued:{record.state_since}:{key}")
 
 
 def _no_card(stage: Stage, key: str) -> None:
@@ -48,7 +48,7 @@ def _no_card(stage: Stage, key: str) -> None:
 
 
 def _forgotten(stage: Stage, key: str) -> None:
-    stage.ledger.client.delete(keys.record(key))
+    stage.ledger.client.delete(redis_keys.record(key))
 
 
 def _late(stage: Stage, _key: str) -> None:
@@ -56,7 +56,7 @@ def _late(stage: Stage, _key: str) -> None:
 
 
 def _miscounted(stage: Stage, _key: str) -> None:
-    stage.ledger.client.hincrby(keys.COUNTERS, "sum:queued:KZT", 1)
+    stage.ledger.client.hincrby(redis_keys.COUNTERS, "sum:queued:KZT", 1)
 
 
 def _foreign_message(stage: Stage, _key: str) -> None:
@@ -90,15 +90,15 @@ MONTH_MS = 31 * 86_400_000
 
 
 def _due_beyond_all_rules(stage: Stage, key: str) -> None:
-    stage.ledger.client.zadd(keys.DUE, {key: stage.clock.now_ms() + MONTH_MS + 1})
+    stage.ledger.client.zadd(redis_keys.DUE, {key: stage.clock.now_ms() + MONTH_MS + 1})
 
 
 def _breaker_beyond_all_rules(stage: Stage, _key: str) -> None:
-    stage.ledger.client.hset(keys.BREAKERS, "open:bank", str(stage.clock.now_ms() + 7_200_000))
+    stage.ledger.client.hset(redis_keys.BREAKERS, "open:bank", str(stage.clock.now_ms() + 7_200_000))
 
 
 def _rate_beyond_all_rules(stage: Stage, _key: str) -> None:
-    stage.ledger.client.hset(keys.RATES, "main", str(stage.clock.now_ms() + MONTH_MS + 1))
+    stage.ledger.client.hset(redis_keys.RATES, "main", str(stage.clock.now_ms() + MONTH_MS + 1))
 
 
 def _pause_beyond_all_rules(stage: Stage, _key: str) -> None:
@@ -123,16 +123,16 @@ def test_a_time_that_no_rule_gives_is_named(
 
     damage(stage, key)
 
-    assert audited(stage) == [Oddity(where, name or key, f"{when}: no rule says that")]
+    assert audited(stage) == [Discrepancy(where, name or key, f"{when}: no rule says that")]
 
 
 def test_what_rules_give_is_not_named(stage: Stage) -> None:
     """A breaker that was opened just now, a rate that is ahead, a pause without an end, the longest deadline."""
     key, now_ms = stage.new(), stage.clock.now_ms()
-    stage.ledger.client.zadd(keys.DUE, {key: stage.record(key).expires})
+    stage.ledger.client.zadd(redis_keys.DUE, {key: stage.record(key).deadline_at})
     stage.worker.breakers.open("bank", "refused")
-    stage.ledger.client.hset(keys.BREAKERS, "probes:bank", str(now_ms * 2))
-    stage.ledger.client.hset(keys.RATES, "main", str(now_ms + MONTH_MS))
+    stage.ledger.client.hset(redis_keys.BREAKERS, "probes:bank", str(now_ms * 2))
+    stage.ledger.client.hset(redis_keys.RATES, "main", str(now_ms + MONTH_MS))
     stage.lanes.pause(Lane.SEND, "main", actor="ops", reason="a test")
 
     assert audited(stage) == []
@@ -142,7 +142,7 @@ def test_a_card_that_outlived_its_transfer_is_seen(stage: Stage) -> None:
     """Paid, and a blob in the vault: it should not be there."""
     key = stage.new()
     stage.journey.execute(key)
-    stage.vault.client.delete(keys.card(key))
+    stage.vault.client.delete(redis_keys.card(key))
     stage.vault.put(Purpose.CARD, key, 1, "x" * 100, 60_000)
 
     assert audit(stage) == [("vault, ledger", key)]

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from ledger.record import Record
-from ledger.states import State, Verb
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.worker.bank import Challenge, CodeClass, Declined, Paid, StatusReport, StatusWord, TransferOutcome
 from tests.journey.conftest import Stage
-from worker.bank import Challenge, CodeClass, Declined, Paid, StatusReport, StatusWord, TransferOutcome
 
 REASON = "bank_id_of_another_transfer"
 
@@ -91,8 +91,8 @@ def test_an_inquiry_that_brings_anothers_id_leaves_a_doubt_to_a_person_and_says_
     for _ in range(3):
         stage.later(90_000)
 
-    assert (held.state, held.reason) == (State.HELD, REASON)
-    assert (stage.state(second), stage.record(second).reason) == (State.HELD, REASON)
+    assert (held.state, held.reason) == (State.NEEDS_REVIEW, REASON)
+    assert (stage.state(second), stage.record(second).reason) == (State.NEEDS_REVIEW, REASON)
     assert [(alarm["key"], alarm["other"]) for alarm in alarms(stage)] == [(second, first)]
     assert stage.state(first) is State.PAID
 
@@ -100,13 +100,13 @@ def test_an_inquiry_that_brings_anothers_id_leaves_a_doubt_to_a_person_and_says_
 def test_one_that_is_held_already_is_told_of_once_and_stays_held(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     paid_under_it(stage, monkeypatch)
     second = in_doubt(stage, monkeypatch).key
-    stage.worker.scribe.hold(stage.record(second), "bank_says_not_found")
+    stage.worker.recorder.hold(stage.record(second), "bank_says_not_found")
     saying(stage, monkeypatch, StatusWord.PAID)
 
     for _ in range(3):
         stage.later(90_000)
 
-    assert (stage.state(second), stage.record(second).reason) == (State.HELD, REASON)
+    assert (stage.state(second), stage.record(second).reason) == (State.NEEDS_REVIEW, REASON)
     assert len(alarms(stage)) == 1
 
 
@@ -134,16 +134,16 @@ def test_a_parked_one_is_a_persons_too(stage: Stage, monkeypatch: pytest.MonkeyP
     stage.later(1000)
     stage.later(10)
 
-    assert (stage.state(second), len(alarms(stage))) == (State.HELD, 1)
+    assert (stage.state(second), len(alarms(stage))) == (State.NEEDS_REVIEW, 1)
 
 
 def test_a_dead_one_is_not_queued_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     paid_under_it(stage, monkeypatch)
     second = stage.new()
-    stage.worker.scribe.die(stage.record(second), "attempts_used_up", verb=Verb.GIVE_UP)
+    stage.worker.recorder.die(stage.record(second), "attempts_used_up", verb=Verb.FAIL_QUEUED)
     saying(stage, monkeypatch, StatusWord.PAID)
-    asked: dict[str, Any] = {"due": stage.clock.now_ms(), "fields": {"asked": "requeue"}}
-    stage.ledger.move(stage.record(second), Verb.ASK, actor="op", **asked)
+    asked: dict[str, Any] = {"due": stage.clock.now_ms(), "fields": {"requested_action": "requeue"}}
+    stage.ledger.move(stage.record(second), Verb.REQUEST, actor="op", **asked)
 
     stage.journey.inquire(second)
 
@@ -156,12 +156,17 @@ def test_a_bank_with_one_id_for_all_never_leads_to_two_that_are_paid(
 ) -> None:
     """The sandbox itself, with its id stuck: answers and inquiries alike. The first is paid, the others a person's."""
     stuck = uuid.UUID("a9e1b986-be01-4763-9216-610cc63b963c")
-    monkeypatch.setattr("sandbox.book.uuid.uuid4", lambda: stuck)
+    monkeypatch.setattr("epay_transfers.sandbox.book.uuid.uuid4", lambda: stuck)
     names = [stage.new(description) for description in ("Payout", "Payout", "[drop-after] Payout", "[3ds] Order")]
     for key in names:
         stage.journey.execute(key)
     for _ in range(4):
         stage.later(4000)
 
-    assert [stage.state(key) for key in names] == [State.PAID, State.HELD, State.HELD, State.HELD]
+    assert [stage.state(key) for key in names] == [
+        State.PAID,
+        State.NEEDS_REVIEW,
+        State.NEEDS_REVIEW,
+        State.NEEDS_REVIEW,
+    ]
     assert sorted(alarm["key"] for alarm in alarms(stage)) == sorted(names[1:])

@@ -4,14 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from ledger.breakers import FAILURES
-from ledger.lanes import Lane
-from ledger.record import Record
-from ledger.replies import Wait
-from ledger.secret import Secret
-from ledger.states import Phase
-from tests.journey.conftest import Stage
-from worker.bank import (
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import Phase
+from epay_transfers.ledger.store.circuit_breakers import FAILURES
+from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.replies import Wait
+from epay_transfers.worker.bank import (
     Challenge,
     CodeClass,
     Declined,
@@ -23,6 +22,7 @@ from worker.bank import (
     TransferOutcome,
     Unclear,
 )
+from tests.journey.conftest import Stage
 
 HOSTS = {Phase.SEND: "send.bank", Phase.CONFIRM: "confirm.bank"}
 
@@ -38,7 +38,7 @@ ANSWERS = [
 @pytest.fixture
 def stage(stage: Stage) -> Stage:
     hosts = {Lane.SEND: HOSTS[Phase.SEND], Lane.CONFIRM: HOSTS[Phase.CONFIRM]}
-    stage.with_rules(gate=replace(stage.rules.gate, token_host="token.bank", hosts=hosts))
+    stage.with_rules(preflight=replace(stage.rules.preflight, token_host="token.bank", hosts=hosts))
     return stage
 
 
@@ -113,10 +113,10 @@ def test_an_open_breaker_of_the_tokens_host_keeps_back_whoever_needs_a_token(
     confirm_needs_token: bool,  # noqa: FBT001 - a table's column
     waits: bool,  # noqa: FBT001 - a table's column
 ) -> None:
-    stage.with_rules(gate=replace(stage.rules.gate, confirm_needs_token=confirm_needs_token))
+    stage.with_rules(preflight=replace(stage.rules.preflight, confirm_needs_token=confirm_needs_token))
     stage.worker.breakers.open("token.bank", "refused")
 
-    assert stage.worker.gate.closed(record_of(stage), lane) == (Wait(5_000, "breaker") if waits else None)
+    assert stage.worker.preflight.closed(record_of(stage), lane) == (Wait(5_000, "breaker") if waits else None)
 
 
 @pytest.mark.parametrize(
@@ -151,12 +151,12 @@ def test_the_tokens_host_has_a_breaker_of_its_own(
 def ask_for_tokens(stage: Stage, patch: pytest.MonkeyPatch, *tokens: Token | TokenRefused) -> None:
     for token in tokens:
         patch.setattr(type(stage.bank), "token", lambda *_, said=token, **__: said)
-        stage.worker.gate.token(record_of(stage))
+        stage.worker.preflight.token(record_of(stage))
 
 
 def hear(stage: Stage, phase: Phase, *outcomes: TransferOutcome) -> None:
     for outcome in outcomes:
-        stage.worker.gate.heard(replace(record_of(stage), phase=phase), outcome)
+        stage.worker.preflight.heard(replace(record_of(stage), phase=phase), outcome)
 
 
 def record_of(stage: Stage) -> Record:

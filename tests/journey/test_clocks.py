@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger import keys
-from ledger.errors import LedgerUnavailable
-from ledger.events import Events
-from ledger.lanes import Lane
-from ledger.states import State, Verb
+from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.worker.bank import CodeClass, Consequence, Declined, Evidence, StatusWord, Unclear
+from epay_transfers.worker.preflight import Cause
 from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, parked, resumed, says, unreachable
 from tests.journey.test_forgotten import keeping
-from worker.bank import CodeClass, Consequence, Declined, Evidence, StatusWord, Unclear
-from worker.gate import Cause
 
 TWO_HOURS_MS = 7_200_000
 OFF = [TWO_HOURS_MS, -TWO_HOURS_MS, 2001, -2001]
@@ -34,7 +34,7 @@ def in_doubt(stage: Stage) -> str:
 def left(stage: Stage) -> str:
     """Claimed by a worker that is gone, and its lease is over."""
     key = stage.new()
-    stage.worker.gate.claim(stage.record(key), Lane.SEND)
+    stage.worker.preflight.claim(stage.record(key), Lane.SEND)
     stage.clock.advance(61)
     return key
 
@@ -87,7 +87,7 @@ def test_two_seconds_are_no_reason_to_stand_still(stage: Stage, what: str, off_m
 
     do(stage, key)
 
-    assert stage.worker.gate.is_fit
+    assert stage.worker.preflight.is_fit
     assert stage.state(key) is not before
 
 
@@ -101,14 +101,14 @@ def test_a_claim_tells_it_too_and_gets_nothing(stage: Stage, off_ms: int) -> Non
     stage.journey.execute(key)
 
     assert (stage.state(key), stage.executions(key)) == (State.QUEUED, 0)
-    assert not stage.worker.gate.is_fit
-    assert stage.ledger.client.hget(keys.RATES, "main") is None
+    assert not stage.worker.preflight.is_fit
+    assert stage.ledger.client.hget(redis_keys.RATES, "main") is None
 
 
 def test_it_is_said_once_with_both_times_and_once_when_it_is_over(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.CRITICAL, "worker.gate")
+    caplog.set_level(logging.CRITICAL, "worker.preflight")
     for off_ms in (0, TWO_HOURS_MS, TWO_HOURS_MS, 0, 0):
         stage.machine.off_ms = off_ms
         stage.sweeper.run_once()
@@ -135,7 +135,7 @@ def test_an_event_that_could_not_be_told_is_told_with_the_next_look(
         patch.setattr(Events, "alarm", away)
         stage.sweeper.run_once()
     assert stage.events.newest(9) == []
-    assert not stage.worker.gate.is_fit
+    assert not stage.worker.preflight.is_fit
 
     stage.sweeper.run_once()
 
@@ -153,20 +153,20 @@ def test_while_it_stands_still_it_reads_no_transfer(stage: Stage, monkeypatch: p
 
 def test_the_servers_and_the_clock_are_each_a_reason_of_its_own(stage: Stage) -> None:
     """The minute's look at the servers does not make a worker fit whose clock is wrong, nor the other way round."""
-    gate = stage.worker.gate
+    preflight = stage.worker.preflight
     stage.machine.off_ms = TWO_HOURS_MS
     stage.sweeper.run_once()
 
     keeping(stage).run_once()
-    assert not gate.is_fit
+    assert not preflight.is_fit
 
-    gate.set_fit(Cause.SERVERS, is_fit=False)
+    preflight.set_fit(Cause.SERVERS, is_fit=False)
     stage.machine.off_ms = 0
     stage.sweeper.run_once()
-    assert not gate.is_fit
+    assert not preflight.is_fit
 
     keeping(stage).run_once()
-    assert gate.is_fit
+    assert preflight.is_fit
 
 
 def test_an_unfit_worker_asks_no_host_whether_it_is_back(stage: Stage) -> None:
@@ -191,7 +191,7 @@ def test_an_unfit_worker_asks_no_host_whether_it_is_back(stage: Stage) -> None:
 def test_nothing_ends_where_the_ledgers_clock_jumps(stage: Stage, seconds: int) -> None:
     """Whoever hears it first: a look, or a claim."""
     queued, swept = stage.new(), stage.new()
-    stage.worker.gate.claim(stage.record(swept), Lane.SEND)
+    stage.worker.preflight.claim(stage.record(swept), Lane.SEND)
     waiting, doubted = parked(stage), in_doubt(stage)
     stage.sweeper.run_once()
     stage.clock.jump(seconds)
@@ -231,7 +231,7 @@ def test_no_card_is_fenced_where_the_ledger_says_that_there_is_time(stage: Stage
 
     record = stage.record(key)
     assert record.state is State.QUEUED
-    assert str(stage.vault.client.get(keys.card(key))).startswith(f"B:{record.epoch}:")
+    assert str(stage.vault.client.get(redis_keys.card(key))).startswith(f"B:{record.epoch}:")
 
 
 # What is true is written down whatever the clock says, in the ledger's time.
@@ -245,9 +245,9 @@ def test_what_comes_into_doubt_while_the_clock_is_wrong_is_looked_at_in_time(sta
     stage.journey.execute(key)
 
     record = stage.record(key)
-    assert (record.state, record.doubted) == (State.IN_DOUBT, stage.clock.now_ms())
-    assert record.next == stage.clock.now_ms() + 5_000
-    assert stage.ledger.client.zscore(keys.DUE, key) == record.next
+    assert (record.state, record.in_doubt_since) == (State.IN_DOUBT, stage.clock.now_ms())
+    assert record.next_attempt_at == stage.clock.now_ms() + 5_000
+    assert stage.ledger.client.zscore(redis_keys.DUE, key) == record.next_attempt_at
 
 
 def test_a_terminal_is_stopped_until_the_true_midnight(stage: Stage) -> None:
@@ -258,7 +258,7 @@ def test_a_terminal_is_stopped_until_the_true_midnight(stage: Stage) -> None:
     stage.journey.execute(key)
 
     midnight_ms = 1_795_546_800_000  # 2026-11-25 00:00 in Almaty
-    assert stage.record(key).not_before == midnight_ms
+    assert stage.record(key).not_before_at == midnight_ms
     assert [stop.until_ms for stop in stage.lanes.stops()] == [midnight_ms]
 
 
@@ -270,7 +270,7 @@ def test_a_card_that_is_given_back_lives_until_the_deadline(stage: Stage) -> Non
     stage.journey.execute(key)
 
     assert stage.state(key) is State.QUEUED
-    left_ms = int(str(stage.vault.client.pttl(keys.card(key))))
+    left_ms = int(str(stage.vault.client.pttl(redis_keys.card(key))))
     assert 890_000 < left_ms <= 900_000
 
 
@@ -278,13 +278,13 @@ def test_an_inquiry_counts_its_time_by_the_ledger(stage: Stage) -> None:
     """A clock that jumps to after the horizon makes no early word of the bank count."""
     key = in_doubt(stage)
     stage.sweeper.run_once()
-    stage.worker.scribe.move(stage.record(key), Verb.ASK, due_in=0, fields={"asked": "inquire"})
+    stage.worker.recorder.move(stage.record(key), Verb.REQUEST, due_in=0, fields={"requested_action": "inquire"})
     says(stage, StatusWord.NOT_FOUND)
     stage.machine.off_ms = 30 * 86_400_000
 
     stage.journey.inquire(key)
 
-    assert (stage.state(key), stage.record(key).reads) == (State.IN_DOUBT, 0)
+    assert (stage.state(key), stage.record(key).agreeing_reads) == (State.IN_DOUBT, 0)
 
 
 def jumps_on_the_wire(stage: Stage) -> None:

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from ledger.lanes import Lane
-from ledger.sealing import Purpose
-from ledger.states import State
-from ledger.vault import There
-from sandbox import Rule
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Content
+from epay_transfers.sandbox import Rule
+from epay_transfers.worker.backoff import RetryRule
+from epay_transfers.worker.preflight import Cause
 from tests.journey.conftest import Stage
 from tests.journey.scenes import resumed, unreachable
 from tests.ledger.looking import empty
-from worker.gate import Cause
-from worker.policy import RetryRule
 
 
 def calls(stage: Stage) -> int:
@@ -33,7 +33,7 @@ def test_a_paused_lane_holds_a_confirm_back_and_burns_no_try(stage: Stage, is_kn
     stage.journey.confirm(key)
 
     record = stage.record(key)
-    assert (record.state, record.attempts, record.next) == (State.RESUMED, 0, stage.clock.now_ms() + 30_000)
+    assert (record.state, record.attempts, record.next_attempt_at) == (State.RESUMED, 0, stage.clock.now_ms() + 30_000)
     assert (calls(stage), stage.sandbox.book.calls["token"] - tokens) == (0, 0 if is_known else 1)
 
     stage.lanes.unpause(Lane.CONFIRM, "main", actor="ops", reason="test")
@@ -44,7 +44,7 @@ def test_a_paused_lane_holds_a_confirm_back_and_burns_no_try(stage: Stage, is_kn
 
 def test_a_worker_whose_servers_are_unfit_confirms_nothing(stage: Stage) -> None:
     key = resumed(stage)
-    stage.worker.gate.set_fit(Cause.SERVERS, is_fit=False)
+    stage.worker.preflight.set_fit(Cause.SERVERS, is_fit=False)
 
     stage.journey.confirm(key)
 
@@ -63,7 +63,7 @@ def test_an_open_breaker_costs_neither_a_token_nor_a_try(stage: Stage, at: str) 
     getattr(stage.journey, at)(key)
 
     record = stage.record(key)
-    assert (record.attempts, record.next) == (0, stage.clock.now_ms() + 5_000)
+    assert (record.attempts, record.next_attempt_at) == (0, stage.clock.now_ms() + 5_000)
     assert stage.sandbox.book.calls["token"] == tokens
 
     stage.worker.breakers.close("bank")
@@ -76,7 +76,7 @@ def test_an_early_ring_confirms_nothing(stage: Stage) -> None:
     key = resumed(stage)
     stage.sandbox.faults.add(Rule("token", "status", http_status=503, times=1))
     stage.journey.confirm(key)
-    assert stage.record(key).next > stage.clock.now_ms()
+    assert stage.record(key).next_attempt_at > stage.clock.now_ms()
 
     stage.journey.confirm(key)
 
@@ -84,7 +84,7 @@ def test_an_early_ring_confirms_nothing(stage: Stage) -> None:
 
 
 def test_a_confirm_that_needs_no_token_asks_for_none(stage: Stage) -> None:
-    stage.with_rules(gate=replace(stage.rules.gate, confirm_needs_token=False))
+    stage.with_rules(preflight=replace(stage.rules.preflight, confirm_needs_token=False))
     key = resumed(stage)
     tokens = stage.sandbox.book.calls["token"]
     unreachable(stage)
@@ -137,7 +137,7 @@ def test_what_breaks_after_the_pares_was_taken_is_doubt(stage: Stage) -> None:
 
     record = stage.record(key)
     assert (record.state, record.reason, record.evidence) == (State.IN_DOUBT, "worker_error", "maybe_sent")
-    assert stage.vault.look(Purpose.PARES, key) is There.TOMBSTONE
+    assert stage.vault.look(Purpose.PARES, key) is Content.TOMBSTONE
 
 
 def test_a_confirm_is_tried_beyond_the_intents_deadline(stage: Stage) -> None:
@@ -145,7 +145,7 @@ def test_a_confirm_is_tried_beyond_the_intents_deadline(stage: Stage) -> None:
     stage.with_rules(retry=RetryRule(attempts=10_000, min_backoff_s=100, max_backoff_s=100))
     key = resumed(stage)
     record = stage.record(key)
-    assert record.expires == record.parked_until
+    assert record.deadline_at == record.parked_until
     unreachable(stage)
 
     stage.clock.advance(901)

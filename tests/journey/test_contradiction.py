@@ -2,16 +2,16 @@
 
 import pytest
 
-from ledger.states import State, Verb
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.worker.bank import StatusReport, StatusWord
 from tests.journey.conftest import Stage
-from worker.bank import StatusReport, StatusWord
 
 
 def held(stage: Stage) -> str:
     key = stage.new("[drop-after]")
     stage.journey.execute(key)
-    stage.worker.scribe.hold(stage.record(key), "a person's")
-    assert stage.state(key) is State.HELD
+    stage.worker.recorder.hold(stage.record(key), "a person's")
+    assert stage.state(key) is State.NEEDS_REVIEW
     return key
 
 
@@ -22,14 +22,14 @@ def newest(stage: Stage) -> str:
 @pytest.mark.parametrize(
     ("settled", "learnt", "is_alarm"),
     [
-        (Verb.SETTLE_NOT_PAID, Verb.LEARN_PAID, True),
-        (Verb.SETTLE_NOT_PAID, Verb.LEARN_REVERSED, True),
-        (Verb.SETTLE_NOT_PAID, Verb.LEARN_DECLINED, False),
-        (Verb.SETTLE_PAID, Verb.LEARN_PAID, False),
-        (Verb.SETTLE_PAID, Verb.LEARN_DECLINED, True),
-        (Verb.SETTLE_PAID, Verb.LEARN_REVERSED, True),
-        (Verb.SETTLE_REVERSED, Verb.LEARN_PAID, False),
-        (Verb.SETTLE_REVERSED, Verb.LEARN_REVERSED, False),
+        (Verb.OPERATOR_NOT_PAID, Verb.INQUIRY_PAID, True),
+        (Verb.OPERATOR_NOT_PAID, Verb.INQUIRY_REVERSED, True),
+        (Verb.OPERATOR_NOT_PAID, Verb.INQUIRY_DECLINED, False),
+        (Verb.OPERATOR_PAID, Verb.INQUIRY_PAID, False),
+        (Verb.OPERATOR_PAID, Verb.INQUIRY_DECLINED, True),
+        (Verb.OPERATOR_PAID, Verb.INQUIRY_REVERSED, True),
+        (Verb.OPERATOR_REVERSED, Verb.INQUIRY_PAID, False),
+        (Verb.OPERATOR_REVERSED, Verb.INQUIRY_REVERSED, False),
     ],
 )
 def test_an_inquiry_that_comes_home_after_an_operator_has_settled(
@@ -40,10 +40,10 @@ def test_an_inquiry_that_comes_home_after_an_operator_has_settled(
 ) -> None:
     key = held(stage)
     asked = stage.record(key)
-    stage.worker.scribe.move(asked, settled)
+    stage.worker.recorder.move(asked, settled)
     ended = stage.record(key)
 
-    stage.worker.scribe.learn(asked, learnt, StatusReport(StatusWord.PAID, status_name="AUTH"))
+    stage.worker.recorder.learn(asked, learnt, StatusReport(StatusWord.PAID, status_name="AUTH"))
 
     assert newest(stage) == ("contradiction" if is_alarm else settled)
     assert stage.record(key) == ended
@@ -52,23 +52,23 @@ def test_an_inquiry_that_comes_home_after_an_operator_has_settled(
 def test_the_alarm_names_the_transfer_and_both_words(stage: Stage) -> None:
     key = held(stage)
     asked = stage.record(key)
-    stage.worker.scribe.move(asked, Verb.SETTLE_NOT_PAID)
+    stage.worker.recorder.move(asked, Verb.OPERATOR_NOT_PAID)
 
-    stage.worker.scribe.learn(asked, Verb.LEARN_PAID, StatusReport(StatusWord.PAID))
+    stage.worker.recorder.learn(asked, Verb.INQUIRY_PAID, StatusReport(StatusWord.PAID))
 
     told = stage.events.newest(1)[0].fields
-    assert (told["key"], told["said"], told["ledger"]) == (key, "learn_paid", "declined")
+    assert (told["key"], told["said"], told["ledger"]) == (key, "inquiry_paid", "declined")
 
 
-@pytest.mark.parametrize(("verb", "is_alarm"), [(Verb.NOTIFIED_PAID, True), (Verb.NOTIFIED_DECLINED, False)])
+@pytest.mark.parametrize(("verb", "is_alarm"), [(Verb.NOTIFICATION_PAID, True), (Verb.NOTIFICATION_DECLINED, False)])
 def test_a_notified_word_that_is_written_after_an_operators(stage: Stage, verb: Verb, is_alarm: bool) -> None:  # noqa: FBT001 - a table's column
     key = held(stage)
     noted = stage.record(key)
-    stage.worker.scribe.move(noted, Verb.SETTLE_NOT_PAID)
+    stage.worker.recorder.move(noted, Verb.OPERATOR_NOT_PAID)
 
-    stage.worker.scribe.noticed(noted, verb, "0")
+    stage.worker.recorder.noticed(noted, verb, "0")
 
-    assert newest(stage) == ("contradiction" if is_alarm else Verb.SETTLE_NOT_PAID)
+    assert newest(stage) == ("contradiction" if is_alarm else Verb.OPERATOR_NOT_PAID)
 
 
 def test_who_has_moved_on_and_not_ended_is_no_contradiction(stage: Stage) -> None:
@@ -76,8 +76,8 @@ def test_who_has_moved_on_and_not_ended_is_no_contradiction(stage: Stage) -> Non
     key = stage.new("[drop-after]")
     stage.journey.execute(key)
     asked = stage.record(key)
-    stage.worker.scribe.move(asked, Verb.REQUEUE, due=0)
+    stage.worker.recorder.move(asked, Verb.REQUEUE, due=0)
 
-    stage.worker.scribe.learn(asked, Verb.LEARN_PAID, StatusReport(StatusWord.PAID))
+    stage.worker.recorder.learn(asked, Verb.INQUIRY_PAID, StatusReport(StatusWord.PAID))
 
     assert (stage.state(key), newest(stage)) == (State.QUEUED, "requeue")

@@ -7,15 +7,15 @@ from typing import Any, Never
 
 import pytest
 
-from ledger.errors import VaultUnavailable
-from ledger.health import Finding
-from ledger.lanes import Lane
-from ledger.states import State, Verb
-from ledger.vault import Run
+from epay_transfers.ledger.errors import VaultUnavailable
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.vault.vault import Run
+from epay_transfers.runtime.health import Finding
+from epay_transfers.worker.maintenance import Maintenance
 from tests.journey.conftest import Stage
 from tests.journey.scenes import unreachable
 from tests.ledger.looking import empty
-from worker.housekeeper import Housekeeper
 
 #: Longer than two clocks may be apart.
 LATER_S = 2.001
@@ -28,20 +28,20 @@ def away(*_: object) -> Never:
 def is_away_at(stage: Stage, call: str, key: str, patch: pytest.MonkeyPatch) -> None:
     with patch.context() as while_away:
         while_away.setattr(type(stage.vault), call, away)
-        with pytest.raises(VaultUnavailable) if call != "burn" else nullcontext():
+        with pytest.raises(VaultUnavailable) if call != "take" else nullcontext():
             stage.journey.execute(key)
     empty(stage.vault.client)
 
 
-def is_away_at_the_burn(stage: Stage, patch: pytest.MonkeyPatch) -> None:
-    is_away_at(stage, "burn", stage.new(), patch)
+def is_away_at_the_take(stage: Stage, patch: pytest.MonkeyPatch) -> None:
+    is_away_at(stage, "take", stage.new(), patch)
 
 
 def is_away_at_a_look(stage: Stage, patch: pytest.MonkeyPatch) -> None:
     is_away_at(stage, "look", rung(stage), patch)
 
 
-def has_nothing_to_burn(stage: Stage, _: pytest.MonkeyPatch) -> None:
+def has_nothing_to_take(stage: Stage, _: pytest.MonkeyPatch) -> None:
     key = stage.new()
     empty(stage.vault.client)
     stage.journey.execute(key)
@@ -55,7 +55,7 @@ def has_nothing_at_a_look(stage: Stage, _: pytest.MonkeyPatch) -> None:
 
 def is_away_for_the_sweeper(stage: Stage, patch: pytest.MonkeyPatch) -> None:
     key = stage.new()
-    stage.worker.gate.claim(stage.record(key), Lane.SEND)
+    stage.worker.preflight.claim(stage.record(key), Lane.SEND)
     with patch.context() as while_away:
         while_away.setattr(type(stage.vault), "refence", away)
         with pytest.raises(VaultUnavailable):
@@ -67,7 +67,7 @@ def is_away_at_a_deadline(stage: Stage, patch: pytest.MonkeyPatch) -> None:
     with patch.context() as while_away:
         while_away.setattr(type(stage.vault), "close", away)
         with pytest.raises(VaultUnavailable):
-            stage.journey.sweep(replace(stage.record(stage.new()), expires=0))
+            stage.journey.sweep(replace(stage.record(stage.new()), deadline_at=0))
     empty(stage.vault.client)
 
 
@@ -79,12 +79,12 @@ def has_nothing_to_give_a_card_back_to(stage: Stage, _: pytest.MonkeyPatch) -> N
 
 
 def is_another_run(stage: Stage, patch: pytest.MonkeyPatch) -> None:
-    housekeeper = keeping(stage)
-    housekeeper.run_once()
+    maintenance = keeping(stage)
+    maintenance.run_once()
     empty(stage.vault.client)
     patch.setattr(type(stage.vault), "count", lambda _: Run("another", 1))
     stage.clock.advance(60)
-    housekeeper.run_once()
+    maintenance.run_once()
 
 
 def is_empty_for_a_new_worker(stage: Stage, _: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def forgets_while_a_token_is_fetched(stage: Stage, patch: pytest.MonkeyPatch) ->
 
     def slowly(*args: Any, **kwargs: Any) -> Any:
         patch.setattr(type(stage.bank), "token", fetch)
-        has_nothing_to_burn(stage, patch)
+        has_nothing_to_take(stage, patch)
         return fetch(*args, **kwargs)
 
     patch.setattr(type(stage.bank), "token", slowly)
@@ -106,9 +106,9 @@ def forgets_while_a_token_is_fetched(stage: Stage, patch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     "happens",
     [
-        is_away_at_the_burn,
+        is_away_at_the_take,
         is_away_at_a_look,
-        has_nothing_to_burn,
+        has_nothing_to_take,
         has_nothing_at_a_look,
         is_away_for_the_sweeper,
         is_away_at_a_deadline,
@@ -150,7 +150,7 @@ def test_an_old_cards_put_that_came_late_is_no_card(stage: Stage) -> None:
     key = stage.new(cards=None)
     record = stage.record(key)
     stage.put(record)
-    stage.worker.scribe.move(record, Verb.RECARD, due=stage.clock.now_ms(), fields={"rings": 1})
+    stage.worker.recorder.move(record, Verb.REPLACE_CARD, due=stage.clock.now_ms(), fields={"wakeups": 1})
 
     stage.journey.execute(key)
 
@@ -171,10 +171,10 @@ def test_a_producers_clock_may_be_ahead(stage: Stage) -> None:
 
 
 def test_the_housekeeper_tells_once_that_it_is_another_vault(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    housekeeper = keeping(stage)
+    maintenance = keeping(stage)
     for run_id in ("one", "one", "two", "two"):
         monkeypatch.setattr(type(stage.vault), "count", lambda _, it=run_id: Run(it, 1))
-        housekeeper.run_once()
+        maintenance.run_once()
         stage.clock.advance(60)
 
     assert [event.fields["verb"] for event in stage.events.newest(9)] == ["vault_forgot"]
@@ -185,9 +185,9 @@ def test_the_housekeeper_tells_once_that_the_vault_went_back_and_does_all_else(s
     run = stage.vault.count()
     stage.ledger.remember_vault(Run(run.id, run.writes + 1))
     looks: list[float] = []
-    housekeeper = keeping(stage, lambda: looks.append(stage.clock.monotonic()))
+    maintenance = keeping(stage, lambda: looks.append(stage.clock.monotonic()))
     for _ in range(6):
-        housekeeper.run_once()
+        maintenance.run_once()
         stage.clock.advance(30)
 
     assert [event.fields["verb"] for event in stage.events.newest(9)] == ["vault_went_back"]
@@ -202,22 +202,24 @@ def test_the_same_server_is_the_same_run_and_another_is_not(stage: Stage) -> Non
 def rung(stage: Stage) -> str:
     """The sweeper has rung for it, and for nobody else."""
     key = stage.new()
-    stage.worker.scribe.move(stage.record(key), Verb.RING, due=stage.clock.now_ms(), fields={"rings": 1}, quiet=True)
+    stage.worker.recorder.move(
+        stage.record(key), Verb.SCHEDULE_WAKEUP, due=stage.clock.now_ms(), fields={"wakeups": 1}, quiet=True
+    )
     return key
 
 
-def keeping(stage: Stage, looked: Callable[[], object] = object) -> Housekeeper:
+def keeping(stage: Stage, looked: Callable[[], object] = object) -> Maintenance:
     def examine() -> list[Finding]:
         looked()
         return []
 
-    return Housekeeper(
+    return Maintenance(
         ledger=stage.ledger,
         custody=stage.worker.custody,
         breakers=stage.worker.breakers,
         lanes=stage.lanes,
         events=stage.events,
-        gate=stage.worker.gate,
+        preflight=stage.worker.preflight,
         ask_harmless=lambda _: True,
         examine=examine,
         keep_ms=3_600_000,

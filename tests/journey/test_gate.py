@@ -1,17 +1,17 @@
-"""What the gate tells the bank of a transfer, and the ledger of a worker who wants to send it."""
+"""What the preflight tells the bank of a transfer, and the ledger of a worker who wants to send it."""
 
 from dataclasses import replace
 
 import pytest
 
-from ledger.errors import TerminalUnknown
-from ledger.lanes import ALL, Lane
-from ledger.replies import Behind
-from ledger.secret import Secret
-from ledger.states import State
-from ledger.webtier import secret_hash
+from epay_transfers.ledger.errors import TerminalUnknown
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.lanes import ALL, Lane
+from epay_transfers.ledger.store.replies import Behind
+from epay_transfers.runtime.web_addresses import secret_hash
+from epay_transfers.worker.bank import Token
 from tests.journey.conftest import Stage
-from worker.bank import Token
 
 
 @pytest.mark.parametrize("currency", ["KZT", "USD"])
@@ -22,7 +22,7 @@ def test_the_bank_is_told_the_transfers_own_amount_currency_and_invoice_id(
     """A space is ours: the bank knows nothing of it."""
     record = replace(stage.record(stage.new(amount=150_00)), currency=currency, key=f"{space}251124000001")
 
-    order = stage.worker.gate.order(record)
+    order = stage.worker.preflight.order(record)
 
     assert (order.invoice_id, order.amount_minor, order.currency) == ("251124000001", 150_00, currency)
 
@@ -33,7 +33,7 @@ def test_a_hash_proves_one_transfer_and_not_its_namesake_in_another_space(
 ) -> None:
     """Else the bank's word about one of the two would settle the other."""
     ours, told = Secret("k" * 40), []
-    stage.with_rules(gate=replace(stage.rules.gate, hash_key=ours))
+    stage.with_rules(preflight=replace(stage.rules.preflight, hash_key=ours))
     record = replace(stage.record(stage.new()), key=key)
 
     def hear(*_: object, secret_hash: str, **__: object) -> Token:
@@ -41,7 +41,7 @@ def test_a_hash_proves_one_transfer_and_not_its_namesake_in_another_space(
         return Token(Secret("t"), 60)
 
     monkeypatch.setattr(type(stage.bank), "token", hear)
-    stage.worker.gate.token(record)
+    stage.worker.preflight.token(record)
 
     assert told == [secret_hash(ours, key)]
 
@@ -50,23 +50,23 @@ def test_a_terminal_without_credentials_is_named(stage: Stage) -> None:
     record = replace(stage.record(stage.new()), terminal="second")
 
     with pytest.raises(TerminalUnknown, match="second"):
-        stage.worker.gate.terminal(record)
+        stage.worker.preflight.terminal(record)
 
 
 def test_a_claim_lasts_for_a_lease(stage: Stage) -> None:
     key = stage.new()
 
-    stage.worker.gate.claim(stage.record(key), Lane.SEND)
+    stage.worker.preflight.claim(stage.record(key), Lane.SEND)
 
-    assert stage.record(key).lease == stage.clock.now_ms() + 60_000
+    assert stage.record(key).lease_until == stage.clock.now_ms() + 60_000
 
 
 def test_a_ledger_that_went_back_stops_all_and_the_transfer_waits_its_half_minute(stage: Stage) -> None:
     record = stage.record(stage.new())
 
-    stage.worker.gate.postpone(record, Behind(7))
+    stage.worker.preflight.postpone(record, Behind(7))
 
     after = stage.record(record.key)
-    assert (after.state, after.next - stage.clock.now_ms()) == (State.QUEUED, 30_000)
+    assert (after.state, after.next_attempt_at - stage.clock.now_ms()) == (State.QUEUED, 30_000)
     assert stage.lanes.stop_of(Lane.SEND, ALL)
     assert stage.lanes.stop_of(Lane.CONFIRM, ALL)

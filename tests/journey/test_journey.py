@@ -2,15 +2,15 @@
 
 import pytest
 
-from ledger.lanes import ALL, Lane
-from ledger.replies import Moved
-from ledger.sealing import Purpose
-from ledger.states import State, Verb
-from sandbox import Rule
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.lanes import ALL, Lane
+from epay_transfers.ledger.store.replies import Moved
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.sandbox import Rule
+from epay_transfers.worker.backoff import RetryRule
+from epay_transfers.worker.bank import Paid
 from tests.journey.conftest import Stage
 from tests.ledger.looking import empty
-from worker.bank import Paid
-from worker.policy import RetryRule
 
 
 def test_a_payout_from_a_saved_card_is_paid_once(stage: Stage) -> None:
@@ -114,8 +114,8 @@ def test_a_dead_transfer_is_requeued_after_the_bank_was_asked(stage: Stage) -> N
     stage.journey.execute(key)
     assert stage.state(key) is State.DEAD
 
-    asked = {"asked": "requeue"}
-    stage.ledger.move(stage.record(key), Verb.ASK, actor="ops", due=stage.clock.now_ms(), fields=asked)
+    asked = {"requested_action": "requeue"}
+    stage.ledger.move(stage.record(key), Verb.REQUEST, actor="ops", due=stage.clock.now_ms(), fields=asked)
     stage.settle_down()
 
     assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
@@ -129,8 +129,8 @@ def test_a_requeue_is_refused_where_the_bank_says_nothing(stage: Stage) -> None:
     stage.journey.execute(key)
     stage.sandbox.faults.add(Rule("status", "drop", "before"))
 
-    asked = {"asked": "requeue"}
-    stage.ledger.move(stage.record(key), Verb.ASK, actor="ops", due=stage.clock.now_ms(), fields=asked)
+    asked = {"requested_action": "requeue"}
+    stage.ledger.move(stage.record(key), Verb.REQUEST, actor="ops", due=stage.clock.now_ms(), fields=asked)
     stage.settle_down()
 
     assert stage.state(key) is State.DEAD
@@ -166,7 +166,7 @@ def test_not_found_is_believed_only_after_the_horizon(stage: Stage, fault: str) 
         stage.later(3600)
 
     record = stage.record(key)
-    assert (record.state, record.reason) == (State.HELD, "bank_says_not_found")
+    assert (record.state, record.reason) == (State.NEEDS_REVIEW, "bank_says_not_found")
     assert stage.executions(key) == 0
 
 
@@ -187,13 +187,13 @@ def test_without_a_status_address_doubt_is_an_operators(stage: Stage) -> None:
 
     stage.later(1)
 
-    assert (stage.state(key), stage.record(key).reason) == (State.HELD, "no_status_address")
+    assert (stage.state(key), stage.record(key).reason) == (State.NEEDS_REVIEW, "no_status_address")
 
 
 def test_a_worker_that_died_before_the_card_was_taken_is_proved_unsent(stage: Stage) -> None:
     """Claimed, and dead: the card still lies in the vault, so it is queued again, once."""
     key = stage.new()
-    stage.worker.gate.claim(stage.record(key), Lane.SEND)
+    stage.worker.preflight.claim(stage.record(key), Lane.SEND)
 
     stage.later(61)
     stage.later(5)
@@ -203,19 +203,19 @@ def test_a_worker_that_died_before_the_card_was_taken_is_proved_unsent(stage: St
 
 
 def test_a_worker_that_died_with_the_card_leaves_doubt(stage: Stage) -> None:
-    """Claimed, burnt, and dead: nobody knows, so the bank is asked, and the card is not there to send again."""
+    """Claimed, taken, and dead: nobody knows, so the bank is asked, and the card is not there to send again."""
     key = stage.new()
     record = stage.record(key)
-    claim = stage.worker.gate.claim(record, Lane.SEND)
+    claim = stage.worker.preflight.claim(record, Lane.SEND)
     assert isinstance(claim, Moved)
-    stage.vault.burn(Purpose.CARD, key, record.epoch, claim.sequence, claim.claim_nonce)
+    stage.vault.take(Purpose.CARD, key, record.epoch, claim.sequence, claim.claim_nonce)
 
     stage.later(61)
     assert stage.state(key) is State.IN_DOUBT
     for _ in range(12):
         stage.later(3600)
 
-    assert (stage.state(key), stage.executions(key)) == (State.HELD, 0)
+    assert (stage.state(key), stage.executions(key)) == (State.NEEDS_REVIEW, 0)
 
 
 def test_a_deadline_that_passes_ends_it_unsent(stage: Stage) -> None:
@@ -256,7 +256,7 @@ def test_a_confirm_whose_answer_was_lost_is_asked_about(stage: Stage) -> None:
 
 
 def test_a_paused_lane_burns_no_attempt(stage: Stage) -> None:
-    """Stopped, waited for, opened, paid."""
+    """Paused, waited for, opened, paid."""
     stage.lanes.pause(Lane.SEND, "main", actor="ops", reason="test")
     key = stage.new()
     stage.journey.execute(key)
@@ -306,12 +306,12 @@ def test_a_late_answer_counts(stage: Stage) -> None:
     """The lease was over, doubt was recorded, and then the worker came home with the bank's yes."""
     key = stage.new()
     record = stage.record(key)
-    stage.worker.gate.claim(record, Lane.SEND)
+    stage.worker.preflight.claim(record, Lane.SEND)
     empty(stage.vault.client)
     stage.later(61)
     assert stage.state(key) is State.IN_DOUBT
 
-    stage.worker.scribe.settle(record, Verb.PAY, {"code": Paid().code})
+    stage.worker.recorder.settle(record, Verb.PAY, {"code": Paid().code})
 
     assert stage.state(key) is State.PAID
 
@@ -324,8 +324,8 @@ def test_a_dead_transfer_whose_card_did_not_open_can_be_discarded(stage: Stage) 
     stage.journey.execute(key)
     assert (stage.state(key), stage.record(key).reason) == (State.DEAD, "card_unreadable")
 
-    asked = {"asked": "discard"}
-    stage.worker.scribe.move(stage.record(key), Verb.ASK, due=stage.clock.now_ms(), fields=asked)
+    asked = {"requested_action": "discard"}
+    stage.worker.recorder.move(stage.record(key), Verb.REQUEST, due=stage.clock.now_ms(), fields=asked)
     stage.settle_down()
 
     assert (stage.state(key), stage.executions(key)) == (State.CANCELLED, 0)
@@ -340,7 +340,7 @@ def test_what_a_worker_knows_it_sent_is_never_called_a_lost_card(stage: Stage) -
     for _ in range(12):
         stage.later(3600)
 
-    assert (stage.state(key), stage.record(key).reason) == (State.HELD, "bank_says_not_found")
+    assert (stage.state(key), stage.record(key).reason) == (State.NEEDS_REVIEW, "bank_says_not_found")
 
 
 def test_a_ledger_that_went_back_stops_all_sending(stage: Stage) -> None:
@@ -349,7 +349,7 @@ def test_a_ledger_that_went_back_stops_all_sending(stage: Stage) -> None:
     stage.journey.execute(first)
     stage.ledger.client.hset("transfers:{t}:counters", "sequence", "1")
 
-    stage.worker.scribe.move(stage.record(second), Verb.RING, due=stage.clock.now_ms(), quiet=True)
+    stage.worker.recorder.move(stage.record(second), Verb.SCHEDULE_WAKEUP, due=stage.clock.now_ms(), quiet=True)
     stage.journey.execute(second)
 
     assert (stage.state(second), stage.executions(second)) == (State.QUEUED, 0)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from ledger.lanes import Lane
-from ledger.record import Record
-from ledger.secret import Secret
-from ledger.states import State, Verb
-from ledger.webtier import Places, secret_hash
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.runtime.web_addresses import Places, secret_hash
+from epay_transfers.worker.bank import StatusReport, StatusWord
 from tests.journey.conftest import Stage
-from worker.bank import StatusReport, StatusWord
 
 SILENT = "[drop-after] Payout"
 
@@ -17,7 +17,11 @@ def noted(stage: Stage, key: str, note: str) -> Record:
     """What the web tier leaves of a notification, and the worker that is rung for."""
     record = stage.record(key)
     moved = stage.ledger.move(
-        record, Verb.ASK, actor="web", due=stage.clock.now_ms(), fields={"asked": "inquire", "notified": note}
+        record,
+        Verb.REQUEST,
+        actor="web",
+        due=stage.clock.now_ms(),
+        fields={"requested_action": "inquire", "notification": note},
     )
     assert moved
     stage.journey.inquire(key)
@@ -34,12 +38,12 @@ def test_a_proved_word_for_good_settles_a_doubt(stage: Stage, code: str, state: 
     stage.journey.execute(key)
     if is_held:
         stage.later(10)
-    assert stage.state(key) is (State.HELD if is_held else State.IN_DOUBT)
+    assert stage.state(key) is (State.NEEDS_REVIEW if is_held else State.IN_DOUBT)
 
     record = noted(stage, key, f"{stage.record(key).epoch}:{code}")
 
     assert (record.state, record.code, record.reason) == (state, code, "bank_notified")
-    assert record.notified == record.asked == ""
+    assert record.notification == record.requested_action == ""
 
 
 @pytest.mark.parametrize("code", ["100", "454", "500", "424242"])
@@ -49,10 +53,10 @@ def test_a_code_that_is_not_final_leaves_it_to_a_person(stage: Stage, code: str)
     key = stage.new(SILENT)
     stage.journey.execute(key)
 
-    assert noted(stage, key, f"{stage.record(key).epoch}:{code}").state is State.HELD
+    assert noted(stage, key, f"{stage.record(key).epoch}:{code}").state is State.NEEDS_REVIEW
 
 
-@pytest.mark.parametrize(("code", "state"), [("484", State.HELD), ("0", State.PAID)])
+@pytest.mark.parametrize(("code", "state"), [("484", State.NEEDS_REVIEW), ("0", State.PAID)])
 def test_of_an_earlier_epoch_a_payment_is_heard_and_a_decline_is_not(stage: Stage, code: str, state: State) -> None:
     """The bank's hash proves the invoice: what it paid is paid, whatever the try. A decline is of one try alone."""
     stage.without_status()
@@ -65,7 +69,9 @@ def test_of_an_earlier_epoch_a_payment_is_heard_and_a_decline_is_not(stage: Stag
 def kept(stage: Stage, key: str, code: str = "0") -> None:
     """What the web tier leaves of a proved notification while a worker is at the transfer."""
     record = stage.record(key)
-    assert stage.ledger.move(record, Verb.NOTE, actor="web", fields={"notified": f"{record.epoch}:{code}"})
+    assert stage.ledger.move(
+        record, Verb.KEEP_NOTIFICATION, actor="web", fields={"notification": f"{record.epoch}:{code}"}
+    )
 
 
 def while_it_is_asked(stage: Stage, monkeypatch: pytest.MonkeyPatch, call: str, key: str) -> None:
@@ -149,10 +155,10 @@ def test_a_resumed_one_that_was_paid_is_not_confirmed(stage: Stage) -> None:
 
 def test_a_dead_one_that_was_paid_is_never_queued_again(stage: Stage) -> None:
     key = stage.new()
-    stage.worker.scribe.die(stage.record(key), "attempts_used_up", verb=Verb.GIVE_UP)
+    stage.worker.recorder.die(stage.record(key), "attempts_used_up", verb=Verb.FAIL_QUEUED)
     record = stage.record(key)
-    said: dict[str, str | int] = {"asked": "requeue", "notified": f"{record.epoch}:0"}
-    stage.ledger.move(record, Verb.ASK, actor="web", due=stage.clock.now_ms(), fields=said)
+    said: dict[str, str | int] = {"requested_action": "requeue", "notification": f"{record.epoch}:0"}
+    stage.ledger.move(record, Verb.REQUEST, actor="web", due=stage.clock.now_ms(), fields=said)
 
     stage.journey.inquire(key)
     stage.later(10)
@@ -165,7 +171,7 @@ def test_a_lease_that_ran_out_does_not_lead_back_to_the_queue_where_it_was_paid(
     stage.without_status()
     key = stage.new()
     record = stage.record(key)
-    assert stage.worker.gate.claim(record, Lane.SEND)
+    assert stage.worker.preflight.claim(record, Lane.SEND)
     kept(stage, key)
 
     stage.later(61)
@@ -188,7 +194,7 @@ def test_what_was_paid_by_a_proved_notification_never_ends_as_unpaid_by_an_inqui
     for _ in range(12):
         stage.later(3700)
 
-    assert stage.state(key) is State.HELD
+    assert stage.state(key) is State.NEEDS_REVIEW
     told = [event.fields["verb"] for event in stage.events.newest(1000)]
     says_the_opposite = {StatusWord.NOT_PAID} | ({StatusWord.CHALLENGE_OPEN} if description != "[3ds] Order" else set())
     assert told.count("contradiction") == (word in says_the_opposite)
@@ -222,7 +228,7 @@ def test_a_workers_decline_of_what_was_notified_as_paid_is_an_alarm_and_settles_
     assert (record.state, record.reason, record.code) == (State.IN_DOUBT, "bank_notified_otherwise", "484")
     told = stage.events.newest(1)[0].fields
     assert (told["verb"], told["key"], told["said"], told["ledger"]) == (
-        "contradiction", key, "decline", "notified_paid"
+        "contradiction", key, "decline", "notification_paid"
     )  # fmt: skip
 
 
@@ -252,7 +258,7 @@ def test_a_decline_after_an_answer_by_3d_secure_2_may_be_of_a_password_before(
     stage.without_status()
     key = stage.new("[3ds] Order")
     stage.journey.execute(key)
-    stage.ledger.move(stage.record(key), Verb.ASK, actor="web", due=0, fields={"otherwise": "cres:10"})
+    stage.ledger.move(stage.record(key), Verb.REQUEST, actor="web", due=0, fields={"three_ds2_fields": "cres:10"})
     stage.clock.advance(901)
 
     assert noted(stage, key, f"{stage.record(key).epoch}:{code}").state is state
@@ -267,16 +273,16 @@ def test_a_held_one_that_was_asked_about_in_vain_can_be_asked_about_again(stage:
 
     record = noted(stage, key, "")
 
-    assert (record.state, record.asked) == (State.HELD, "")
+    assert (record.state, record.requested_action) == (State.NEEDS_REVIEW, "")
 
 
 def test_the_bank_is_told_where_the_web_tier_is_and_a_hash_that_proves_its_notification(stage: Stage) -> None:
     key_of_ours = Secret("k" * 40)
-    gate = stage.rules.gate
-    bent = type(gate)(**{name: getattr(gate, name) for name in gate.__slots__} | {
+    preflight = stage.rules.preflight
+    bent = type(preflight)(**{name: getattr(preflight, name) for name in preflight.__slots__} | {
         "places": Places("https://shop.example/t", Secret("s" * 20)), "hash_key": key_of_ours
     })  # fmt: skip
-    stage.with_rules(gate=bent)
+    stage.with_rules(preflight=bent)
     key = stage.new("Order")
 
     stage.journey.execute(key)
@@ -285,8 +291,8 @@ def test_the_bank_is_told_where_the_web_tier_is_and_a_hash_that_proves_its_notif
     assert order is not None
     assert order.post_link == f"https://shop.example/t/notify/{'s' * 20}"
     assert order.secret_hash == secret_hash(key_of_ours, key)
-    assert stage.worker.gate.order(stage.record(key)).back_link == f"https://shop.example/t/result/{handle}"
-    assert handle not in stage.record(key).order
+    assert stage.worker.preflight.order(stage.record(key)).back_link == f"https://shop.example/t/result/{handle}"
+    assert handle not in stage.record(key).order_details
 
 
 def test_an_intents_own_links_are_kept() -> None:

@@ -4,16 +4,16 @@ from dataclasses import asdict
 
 import pytest
 
-from ledger.lanes import Lane
-from ledger.record import Record
-from ledger.states import State, Verb
-from sandbox import Rule
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.sandbox import Rule
+from epay_transfers.worker.backoff import RetryRule
+from epay_transfers.worker.bank import CodeClass, Declined, Evidence, Paid, StatusReport, StatusWord, TransferOutcome
+from epay_transfers.worker.preflight import Cause
 from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, said, says, unreachable
 from tests.ledger.looking import empty
-from worker.bank import CodeClass, Declined, Evidence, Paid, StatusReport, StatusWord, TransferOutcome
-from worker.gate import Cause
-from worker.policy import RetryRule
 
 
 def sent(stage: Stage, outcome: TransferOutcome) -> Record:
@@ -96,30 +96,30 @@ def test_a_try_begins_its_rings_and_its_questions_anew(stage: Stage) -> None:
     """What was asked about the last try says nothing of the next one."""
     key = stage.new()
     record = stage.record(key)
-    stage.worker.gate.claim(record, Lane.SEND)
-    fields: dict[str, str | int] = {"rings": 3, "asks": 5, "reads": 2, "read": "not_found"}
-    stage.worker.scribe.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT, fields=fields)
+    stage.worker.preflight.claim(record, Lane.SEND)
+    fields: dict[str, str | int] = {"wakeups": 3, "inquiries": 5, "agreeing_reads": 2, "last_read": "not_found"}
+    stage.worker.recorder.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT, fields=fields)
     stage.clock.advance(6)
 
     stage.journey.inquire(key)
 
     record = stage.record(key)
     assert record.state is State.QUEUED, "its card was still there: nothing was sent, and it is queued again"
-    assert (record.rings, record.asks, record.reads, record.read) == (0, 0, 0, "")
+    assert (record.wakeups, record.inquiries, record.agreeing_reads, record.last_read) == (0, 0, 0, "")
     assert (record.reason, record.attempts) == ("worker_lost", 1)
 
 
 def test_a_held_one_is_never_queued_again_whatever_lies_in_the_vault(stage: Stage) -> None:
     key = stage.new()
     record = stage.record(key)
-    stage.worker.gate.claim(record, Lane.SEND)
-    stage.worker.scribe.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT)
-    stage.worker.scribe.hold(stage.record(key), "a person's")
+    stage.worker.preflight.claim(record, Lane.SEND)
+    stage.worker.recorder.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT)
+    stage.worker.recorder.hold(stage.record(key), "a person's")
     epoch = stage.record(key).epoch
 
     asked(stage, key, "inquire")
 
-    assert (stage.state(key), stage.record(key).epoch) == (State.HELD, epoch)
+    assert (stage.state(key), stage.record(key).epoch) == (State.NEEDS_REVIEW, epoch)
     assert stage.sandbox.book.calls["status"] == 1
 
 
@@ -132,13 +132,15 @@ def test_a_stop_is_looked_at_again_when_it_is_over_or_after_half_a_minute(
     stage.lanes.pause(Lane.SEND, "main", actor="ops", reason="test", until_ms=until_ms)
     stage.lanes.refresh()
     key = stage.new()
-    stage.worker.scribe.move(stage.record(key), Verb.RING, due=stage.clock.now_ms(), fields={"rings": 2}, quiet=True)
+    stage.worker.recorder.move(
+        stage.record(key), Verb.SCHEDULE_WAKEUP, due=stage.clock.now_ms(), fields={"wakeups": 2}, quiet=True
+    )
     before = stage.record(key)
 
     stage.journey.execute(key)
 
     record = stage.record(key)
-    assert (record.next - stage.clock.now_ms(), record.rings) == (waits_s * 1000, 0)
+    assert (record.next_attempt_at - stage.clock.now_ms(), record.wakeups) == (waits_s * 1000, 0)
     assert (record.state, record.version, record.attempts) == (State.QUEUED, before.version, 0)
 
 
@@ -149,7 +151,7 @@ def test_a_stop_holds_nobody_beyond_the_deadline(stage: Stage) -> None:
 
     stage.journey.execute(key)
 
-    assert stage.record(key).next == stage.record(key).expires
+    assert stage.record(key).next_attempt_at == stage.record(key).deadline_at
 
 
 @pytest.mark.parametrize("why", ["paused", "unfit"])
@@ -159,7 +161,7 @@ def test_nobody_is_asked_while_asking_is_stopped(stage: Stage, why: str) -> None
         stage.lanes.pause(Lane.INQUIRE, "main", actor="ops", reason="test")
         stage.lanes.refresh()
     else:
-        stage.worker.gate.set_fit(Cause.SERVERS, is_fit=False)
+        stage.worker.preflight.set_fit(Cause.SERVERS, is_fit=False)
     stage.clock.advance(60)
 
     stage.journey.inquire(key)
@@ -176,14 +178,14 @@ def test_the_bank_says_when_to_come_back(stage: Stage, seconds: int) -> None:
 
     stage.journey.execute(key)
 
-    assert stage.record(key).next - stage.clock.now_ms() == max(seconds, 1) * 1000
+    assert stage.record(key).next_attempt_at - stage.clock.now_ms() == max(seconds, 1) * 1000
 
 
 @pytest.mark.parametrize(
     ("word", "state", "reason"),
     [
-        (StatusWord.NOT_YET, State.HELD, "bank_says_not_yet"),
-        (StatusWord.NOT_FOUND, State.HELD, "bank_says_not_found"),
+        (StatusWord.NOT_YET, State.NEEDS_REVIEW, "bank_says_not_yet"),
+        (StatusWord.NOT_FOUND, State.NEEDS_REVIEW, "bank_says_not_found"),
         (StatusWord.CHALLENGE_OPEN, State.EXPIRED, "bank_status_challenge_open"),
     ],
 )
@@ -198,8 +200,12 @@ def test_what_is_not_final_is_believed_at_the_third_time_after_the_horizon(
         stage.journey.inquire(key)
         asked(stage, key, "inquire")  # sooner than it has to be: no further read, and the next one keeps its time
         record = stage.record(key)
-        assert (record.state, record.reads, record.read) == (State.IN_DOUBT, reads, word)
-        assert (record.next, record.asked, record.rings) == (stage.clock.now_ms() + 150_000, "", 0)
+        assert (record.state, record.agreeing_reads, record.last_read) == (State.IN_DOUBT, reads, word)
+        assert (record.next_attempt_at, record.requested_action, record.wakeups) == (
+            stage.clock.now_ms() + 150_000,
+            "",
+            0,
+        )
         stage.clock.advance(150)
     stage.journey.inquire(key)
 
@@ -210,7 +216,7 @@ def test_an_inquiry_that_ends_it_keeps_what_the_bank_called_it(stage: Stage) -> 
     key = in_doubt(stage, StatusWord.NOT_YET)
     report = StatusReport(StatusWord.PAID, status_name="AUTH", bank_id="a9e1", reference="ref", code="0")
 
-    stage.worker.scribe.learn(stage.record(key), Verb.LEARN_PAID, report)
+    stage.worker.recorder.learn(stage.record(key), Verb.INQUIRY_PAID, report)
 
     record = stage.record(key)
     assert (record.bank_id, record.bank_reference, record.code) == ("a9e1", "ref", "0")
@@ -226,12 +232,12 @@ def test_the_ladder_is_climbed_by_answers_and_not_by_silence(
     key, seen = in_doubt(stage, word), []
 
     for _ in range(4):
-        stage.clock.advance((stage.record(key).next - stage.clock.now_ms()) / 1000)
+        stage.clock.advance((stage.record(key).next_attempt_at - stage.clock.now_ms()) / 1000)
         stage.journey.inquire(key)
-        seen.append(stage.record(key).asks)
+        seen.append(stage.record(key).inquiries)
 
     assert seen == asks
-    assert stage.record(key).next == stage.clock.now_ms() + next_s * 1000
+    assert stage.record(key).next_attempt_at == stage.clock.now_ms() + next_s * 1000
 
 
 def test_an_answer_that_differs_begins_the_count_anew(stage: Stage) -> None:
@@ -243,7 +249,7 @@ def test_an_answer_that_differs_begins_the_count_anew(stage: Stage) -> None:
         says(stage, word)
         stage.clock.advance(150)
         stage.journey.inquire(key)
-        counted.append((stage.record(key).reads, stage.record(key).read))
+        counted.append((stage.record(key).agreeing_reads, stage.record(key).last_read))
 
     assert counted == [(1, "not_found"), (1, "challenge_open"), (1, "challenge_open"), (2, "challenge_open")]
     assert stage.state(key) is State.IN_DOUBT
@@ -254,8 +260,8 @@ def test_a_dead_one_whose_card_did_not_open_is_not_ended_by_a_requeue(stage: Sta
     key = stage.new()
     empty(stage.vault.client)
     record = stage.record(key)
-    stage.worker.gate.claim(record, Lane.SEND)
-    stage.worker.scribe.die(record, "card_unreadable")
+    stage.worker.preflight.claim(record, Lane.SEND)
+    stage.worker.recorder.die(record, "card_unreadable")
 
     asked(stage, key, "requeue")
 

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ledger.states import Money, State
-from sandbox import Options, RunningSandbox, running
-from sandbox.faults import Rule
+from epay_transfers.ledger.states import Money, State
+from epay_transfers.sandbox import Options, RunningSandbox, running
+from epay_transfers.sandbox.faults import Rule
+from epay_transfers.worker.bank import Addresses, Bank, BankConfig
 from tests.journey.conftest import Stage
-from worker.bank import Addresses, Bank, BankConfig
 
 
 @contextmanager
@@ -115,7 +115,7 @@ def test_so_is_a_decline_of_the_second_because_the_first_has_taken_the_money(sta
 
     def take_the_money() -> None:
         (order,) = stage.sandbox.book
-        order.magic.decline = 484
+        order.directives.decline = 484
 
     key = send(stage, take_the_money)
 

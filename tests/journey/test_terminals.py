@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from ledger.lanes import Lane
-from ledger.states import State, Verb
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.lanes import Lane
 from tests.journey.conftest import Stage
 
 
@@ -15,7 +15,7 @@ from tests.journey.conftest import Stage
 def other(stage: Stage) -> Stage:
     """A second worker on the same servers, which holds no credentials."""
     other = Stage(stage.ledger, stage.vault, stage.sandbox, stage.clock, stage.broker, keys=stage.keys)
-    other.worker.gate._terminals.clear()
+    other.worker.preflight._terminals.clear()
     return other
 
 
@@ -40,8 +40,10 @@ def in_doubt(stage: Stage) -> str:
 
 def held(stage: Stage) -> str:
     key = in_doubt(stage)
-    stage.worker.scribe.hold(stage.record(key), "test")
-    stage.worker.scribe.move(stage.record(key), Verb.ASK, due=stage.clock.now_ms(), fields={"asked": "inquire"})
+    stage.worker.recorder.hold(stage.record(key), "test")
+    stage.worker.recorder.move(
+        stage.record(key), Verb.REQUEST, due=stage.clock.now_ms(), fields={"requested_action": "inquire"}
+    )
     return key
 
 
@@ -49,9 +51,11 @@ def dead(stage: Stage) -> str:
     """Of which an operator asks that it be queued again."""
     key = stage.new()
     record = stage.record(key)
-    stage.worker.gate.claim(record, Lane.SEND)
-    stage.worker.scribe.die(record, "attempts_used_up")
-    stage.worker.scribe.move(stage.record(key), Verb.ASK, due=stage.clock.now_ms(), fields={"asked": "requeue"})
+    stage.worker.preflight.claim(record, Lane.SEND)
+    stage.worker.recorder.die(record, "attempts_used_up")
+    stage.worker.recorder.move(
+        stage.record(key), Verb.REQUEST, due=stage.clock.now_ms(), fields={"requested_action": "requeue"}
+    )
     return key
 
 
@@ -85,7 +89,7 @@ def test_a_worker_without_the_credentials_leaves_it_to_another_for_a_second_and_
 
     after = stage.record(key)
     assert stage.ledger.client.zscore("transfers:{t}:due", key) == stage.clock.now_ms() + 1000
-    assert after == replace(before, rings=before.rings + 1)
+    assert after == replace(before, wakeups=before.wakeups + 1)
 
     stage.clock.advance(1)
     stage.sweeper.run_once()
@@ -115,7 +119,7 @@ def test_where_no_worker_holds_them_it_is_looked_at_twice_a_minute_and_no_oftene
     key = queued(stage)
     looks = 0
 
-    while stage.clock.now_ms() < stage.record(key).expires:
+    while stage.clock.now_ms() < stage.record(key).deadline_at:
         looks += 1
         other.sweeper.run_once()
         other.run(key)
@@ -128,7 +132,9 @@ def test_where_no_worker_holds_them_it_is_looked_at_twice_a_minute_and_no_oftene
     assert looks <= 11 + 900 / 30 + 1
 
 
-@pytest.mark.parametrize(("situation", "end"), [(in_doubt, State.HELD), (parked, State.EXPIRED), (dead, State.DEAD)])
+@pytest.mark.parametrize(
+    ("situation", "end"), [(in_doubt, State.NEEDS_REVIEW), (parked, State.EXPIRED), (dead, State.DEAD)]
+)
 def test_where_no_worker_holds_them_an_inquiry_ends_as_one_that_the_bank_did_not_answer(
     stage: Stage, other: Stage, situation: Callable[[Stage], str], end: State
 ) -> None:
@@ -140,7 +146,7 @@ def test_where_no_worker_holds_them_an_inquiry_ends_as_one_that_the_bank_did_not
         other.sweeper.run_once()
         other.run(key)
 
-    assert (stage.state(key), stage.record(key).asked) == (end, "")
+    assert (stage.state(key), stage.record(key).requested_action) == (end, "")
 
 
 def test_a_terminal_is_named_once_in_the_log_and_not_with_each_transfer(

@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 
-from ledger import keys
-from ledger.lanes import Lane
-from ledger.replies import Moved
-from ledger.sealing import Purpose
-from ledger.states import Phase, State, Verb
-from ledger.vault import There
-from sandbox import Rule
+from epay_transfers.ledger.states import Phase, State, Verb
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.replies import Moved
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Content
+from epay_transfers.sandbox import Rule
+from epay_transfers.worker.backoff import RetryRule
+from epay_transfers.worker.bank import StatusWord
 from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, parked, resumed, said, says, unreachable
+from tests.ledger.factories import NONCE
 from tests.ledger.looking import empty
-from tests.ledger.making import NONCE
-from worker.bank import StatusWord
-from worker.policy import RetryRule
 
 
 def dead(stage: Stage) -> str:
@@ -41,8 +41,8 @@ def test_a_card_that_was_not_sent_goes_back_and_pays_later(stage: Stage) -> None
 
     record = stage.record(key)
     assert (record.state, record.attempts, record.evidence, record.reason) == (State.QUEUED, 1, "not_sent", "refused")
-    assert (record.epoch, stage.vault.look(Purpose.CARD, key)) == (epoch + 1, There.BLOB)
-    assert 790_000 < int(str(stage.vault.client.pttl(keys.sealed_card(key)))) <= 800_000  # until its deadline
+    assert (record.epoch, stage.vault.look(Purpose.CARD, key)) == (epoch + 1, Content.BLOB)
+    assert 790_000 < int(str(stage.vault.client.pttl(redis_keys.sealed_card(key)))) <= 800_000  # until its deadline
 
     stage.journey.bank = stage.bank
     stage.later(5)
@@ -55,8 +55,8 @@ def test_a_confirm_that_was_not_sent_goes_back_and_pays_later(stage: Stage) -> N
     stage.clock.advance(100)
     stage.journey.confirm(key)
     assert (stage.state(key), stage.record(key).attempts) == (State.RESUMED, 1)
-    assert stage.vault.look(Purpose.PARES, key) is There.BLOB
-    assert int(str(stage.vault.client.pttl(keys.sealed_pares(key)))) > 890_000
+    assert stage.vault.look(Purpose.PARES, key) is Content.BLOB
+    assert int(str(stage.vault.client.pttl(redis_keys.sealed_pares(key)))) > 890_000
 
     stage.journey.bank = stage.bank
     stage.later(5)
@@ -88,7 +88,7 @@ def test_what_the_vault_forgot_meanwhile_is_a_lost_card_or_a_doubt(stage: Stage,
 def test_a_card_that_somebody_else_has_in_hand_is_left_to_them(stage: Stage) -> None:
     """The worker says that it sent nothing, and leaves the place as it is."""
     key = stage.new()
-    place = keys.card(key)
+    place = redis_keys.card(key)
     unreachable(stage, lambda: stage.vault.client.set(place, "X:9"))
 
     stage.journey.execute(key)
@@ -102,13 +102,13 @@ def test_a_worker_whose_lease_is_over_sends_nothing(stage: Stage, opens: str, mo
     """It stood still between the claim and the bank: whoever came after it may be at it."""
     key = stage.new() if opens == "open_cards" else resumed(stage)
     bank = unreachable(stage)
-    open_them = getattr(stage.journey.steps, opens)
+    open_them = getattr(stage.journey.card_steps, opens)
 
     def slowly(*args: Any) -> Any:
         stage.clock.advance(16)
         return open_them(*args)
 
-    monkeypatch.setattr(stage.journey.steps, opens, slowly)
+    monkeypatch.setattr(stage.journey.card_steps, opens, slowly)
     stage.run(key)
 
     assert bank.calls == 0
@@ -142,7 +142,7 @@ def test_a_worker_that_stops_after_its_look_at_the_lease_sends_nothing(
 def test_a_worker_that_died_in_a_confirm_leaves_doubt_and_nothing_is_confirmed_again(stage: Stage) -> None:
     """Though the PaRes still lies there: a confirm is never fenced off."""
     key = resumed(stage)
-    stage.worker.gate.claim(stage.record(key), Lane.CONFIRM)
+    stage.worker.preflight.claim(stage.record(key), Lane.CONFIRM)
 
     stage.clock.advance(61)
     stage.sweeper.run_once()
@@ -169,7 +169,7 @@ def test_what_breaks_after_the_card_was_taken_is_doubt(stage: Stage) -> None:
 def test_a_deadline_does_not_end_what_was_taken_out_of_the_vault(stage: Stage) -> None:
     """A ledger that went back calls it queued; its tombstone says that it may be sent."""
     key = stage.new()
-    stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch, 1, NONCE)
+    stage.vault.take(Purpose.CARD, key, stage.record(key).epoch, 1, NONCE)
     stage.clock.advance(901)
 
     stage.journey.execute(key)
@@ -178,16 +178,16 @@ def test_a_deadline_does_not_end_what_was_taken_out_of_the_vault(stage: Stage) -
 
 
 def test_the_sweeper_expires_only_after_it_closed_the_vault(stage: Stage) -> None:
-    key, burnt = stage.new(), stage.new()
-    stage.vault.burn(Purpose.CARD, burnt, stage.record(burnt).epoch, 1, NONCE)
+    key, taken = stage.new(), stage.new()
+    stage.vault.take(Purpose.CARD, taken, stage.record(taken).epoch, 1, NONCE)
     stage.clock.advance(901)
 
-    for each in (key, burnt):
+    for each in (key, taken):
         stage.journey.sweep(stage.record(each))
 
     assert (stage.state(key), stage.record(key).reason) == (State.EXPIRED, "deadline")
-    assert stage.vault.look(Purpose.CARD, key) is There.CLOSED
-    assert stage.state(burnt) is State.IN_DOUBT
+    assert stage.vault.look(Purpose.CARD, key) is Content.CLOSED
+    assert stage.state(taken) is State.IN_DOUBT
 
 
 def test_an_early_ring_of_a_queued_transfer_sends_nothing(stage: Stage) -> None:
@@ -207,7 +207,7 @@ def test_a_discard_ends_a_dead_transfer(stage: Stage) -> None:
     asked(stage, key, "discard")
 
     assert (stage.state(key), stage.record(key).reason) == (State.CANCELLED, "discarded")
-    assert stage.vault.look(Purpose.CARD, key) is There.CLOSED
+    assert stage.vault.look(Purpose.CARD, key) is Content.CLOSED
 
 
 def test_a_requeue_of_a_dead_transfer_pays_it_once(stage: Stage) -> None:
@@ -223,7 +223,7 @@ def test_a_requeue_of_a_dead_transfer_pays_it_once(stage: Stage) -> None:
 def test_a_requeue_of_what_the_bank_paid_after_all_learns_it(stage: Stage) -> None:
     key = stage.new("[drop-after]")
     stage.journey.execute(key)
-    stage.worker.scribe.die(stage.record(key), "a mistake")
+    stage.worker.recorder.die(stage.record(key), "a mistake")
 
     asked(stage, key, "requeue")
 
@@ -243,7 +243,9 @@ def test_a_dead_transfer_stays_dead_where_the_proof_is_missing(stage: Stage, wha
     key = dead(stage)
     match damage:
         case "lost":
-            stage.worker.scribe.move(stage.record(key), Verb.RING, due=0, fields={"reason": "card_lost"}, quiet=True)
+            stage.worker.recorder.move(
+                stage.record(key), Verb.SCHEDULE_WAKEUP, due=0, fields={"reason": "card_lost"}, quiet=True
+            )
         case "no status":
             stage.without_status()
         case "silence":
@@ -252,14 +254,14 @@ def test_a_dead_transfer_stays_dead_where_the_proof_is_missing(stage: Stage, wha
     asked(stage, key, what)
 
     assert (stage.state(key), said(stage)) == (State.DEAD, why)
-    assert stage.record(key).asked == ""
+    assert stage.record(key).requested_action == ""
 
 
 @pytest.mark.parametrize("what", ["requeue", "discard"])
 def test_a_dead_transfer_whose_card_was_taken_out_after_all_is_in_doubt(stage: Stage, what: str) -> None:
     """The ledger has forgotten that it was requeued and sent: nobody is told to pay it under a new reference."""
     key = dead(stage)
-    stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch + 1, 1, NONCE)
+    stage.vault.take(Purpose.CARD, key, stage.record(key).epoch + 1, 1, NONCE)
 
     asked(stage, key, what)
 
@@ -274,8 +276,8 @@ def test_a_requeue_without_a_card_is_refused_and_says_so(stage: Stage, damage: s
         empty(stage.vault.client)
     else:
         fields = {"reason": "card_unreadable"}
-        stage.worker.scribe.move(stage.record(key), Verb.RING, due=0, fields=fields, quiet=True)
-        stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch + 1, 1, NONCE)
+        stage.worker.recorder.move(stage.record(key), Verb.SCHEDULE_WAKEUP, due=0, fields=fields, quiet=True)
+        stage.vault.take(Purpose.CARD, key, stage.record(key).epoch + 1, 1, NONCE)
 
     asked(stage, key, "requeue")
 
@@ -305,11 +307,11 @@ def test_a_parked_transfer_whose_pares_was_taken_is_never_called_unpaid(stage: S
     """A ledger that went back calls it parked, and the confirm may have left."""
     key = resumed(stage)
     record = stage.record(key)
-    claim = stage.worker.gate.claim(record, Lane.CONFIRM)
+    claim = stage.worker.preflight.claim(record, Lane.CONFIRM)
     assert isinstance(claim, Moved)
-    stage.vault.burn(Purpose.PARES, key, record.epoch, claim.sequence, claim.claim_nonce)
+    stage.vault.take(Purpose.PARES, key, record.epoch, claim.sequence, claim.claim_nonce)
     other = parked(stage)
-    stage.vault.client.set(keys.pares(other), str(stage.vault.client.get(keys.pares(key))))
+    stage.vault.client.set(redis_keys.pares(other), str(stage.vault.client.get(redis_keys.pares(key))))
 
     asked(stage, other, "cancel")
 
@@ -321,7 +323,7 @@ def test_a_parked_transfer_is_asked_about_and_kept_before_its_time(stage: Stage)
 
     asked(stage, key, "inquire")
 
-    assert (stage.state(key), stage.record(key).next) == (State.PARKED, stage.record(key).parked_until)
+    assert (stage.state(key), stage.record(key).next_attempt_at) == (State.PARKED, stage.record(key).parked_until)
 
 
 @pytest.mark.parametrize("what", ["", "cancel"])
@@ -357,8 +359,11 @@ def test_who_answered_by_3d_secure_2_is_never_called_unpaid(stage: Stage, word: 
     """Nobody knows whether the bank needs our confirm after that, and nobody here says that nothing has moved."""
     stage.without_status() if word is None else None
     key = parked(stage)
-    stage.worker.scribe.move(
-        stage.record(key), Verb.ASK, due=0, fields={"asked": what or "inquire", "otherwise": "cres:10"}
+    stage.worker.recorder.move(
+        stage.record(key),
+        Verb.REQUEST,
+        due=0,
+        fields={"requested_action": what or "inquire", "three_ds2_fields": "cres:10"},
     )
     if word:
         says(stage, word)
@@ -374,20 +379,22 @@ def test_who_answered_by_3d_secure_2_is_never_called_unpaid(stage: Stage, word: 
 def test_who_answered_by_3d_secure_2_expires_where_the_bank_still_waits_for_the_client(stage: Stage, what: str) -> None:
     """Not at once, for the bank may be at it, and its word of before may be the last: after the horizon."""
     key = parked(stage)
-    stage.worker.scribe.move(stage.record(key), Verb.ASK, due=0, fields={"asked": what, "otherwise": "cres:10"})
+    stage.worker.recorder.move(
+        stage.record(key), Verb.REQUEST, due=0, fields={"requested_action": what, "three_ds2_fields": "cres:10"}
+    )
 
     stage.clock.advance(900 + 3599)
     stage.journey.inquire(key)
     assert stage.state(key) is State.PARKED
     stage.later(3601)
 
-    assert (stage.state(key), stage.record(key).otherwise) == (State.CANCELLED if what else State.EXPIRED, "")
+    assert (stage.state(key), stage.record(key).three_ds2_fields) == (State.CANCELLED if what else State.EXPIRED, "")
 
 
 def test_a_confirm_whose_terminal_has_no_credentials_any_more_does_not_wait_for_ever(stage: Stage) -> None:
-    """It burns no try, and when its time is over it is in doubt: the bank holds its challenge."""
+    """It takes no try, and when its time is over it is in doubt: the bank holds its challenge."""
     key = resumed(stage)
-    stage.worker.gate._terminals.clear()
+    stage.worker.preflight._terminals.clear()
 
     for _ in range(6):
         stage.clock.advance(600)
@@ -413,7 +420,7 @@ def test_who_gets_no_token_and_has_no_more_tries_is_dead_and_a_requeue_pays_it_o
 
 def test_a_ledger_that_forgot_a_claim_is_not_believed_that_nothing_was_sent(stage: Stage) -> None:
     """The last try gets no token: but the vault remembers that the card was taken out."""
-    key = given_up(stage, meanwhile=lambda key: stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch, 1, NONCE))
+    key = given_up(stage, meanwhile=lambda key: stage.vault.take(Purpose.CARD, key, stage.record(key).epoch, 1, NONCE))
 
     record = stage.record(key)
     assert (record.state, record.reason, record.evidence) == (State.IN_DOUBT, "vault_remembers", "maybe_sent")

@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from ledger import keys
-from ledger.errors import VaultUnavailable
-from ledger.lanes import ALL, Lane
-from ledger.replies import Moved
-from ledger.sealing import Purpose
-from ledger.states import State, Verb
-from ledger.vault import Gone, There
-from sandbox import Rule
+from epay_transfers.ledger.errors import VaultUnavailable
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.lanes import ALL, Lane
+from epay_transfers.ledger.store.replies import Moved
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Content, Gone
+from epay_transfers.sandbox import Rule
+from epay_transfers.worker.bank import Evidence, StatusReport, StatusWord, Unclear
 from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, parked, says, unreachable
+from tests.ledger.factories import NONCE
 from tests.ledger.looking import empty
-from tests.ledger.making import NONCE
-from worker.bank import Evidence, StatusReport, StatusWord, Unclear
 
 DAY_S = 86_400
 
@@ -26,20 +26,20 @@ DAY_S = 86_400
 LATER_S = 3
 
 
-def killed(stage: Stage, *, burnt: bool = True) -> str:
+def killed(stage: Stage, *, taken: bool = True) -> str:
     """A worker that was killed between its claim and its record, with the card taken out or not."""
     key = stage.new()
     record = stage.record(key)
-    claim = stage.worker.gate.claim(record, Lane.SEND)
+    claim = stage.worker.preflight.claim(record, Lane.SEND)
     assert isinstance(claim, Moved)
-    if burnt:
-        stage.vault.burn(Purpose.CARD, key, record.epoch, claim.sequence, claim.claim_nonce)
+    if taken:
+        stage.vault.take(Purpose.CARD, key, record.epoch, claim.sequence, claim.claim_nonce)
     return key
 
 
 def forgets(stage: Stage, key: str) -> None:
     """The tombstone's seven days are over; the test's clock does not move the server's."""
-    stage.vault.client.delete(keys.card(key))
+    stage.vault.client.delete(redis_keys.card(key))
 
 
 def ask_for(stage: Stage, seconds: float, every_s: float = 151) -> None:
@@ -62,7 +62,7 @@ def test_a_doubt_that_outlives_the_tombstone_is_never_called_a_lost_card(stage: 
     says(stage, StatusWord.NOT_FOUND)
     ask_for(stage, 1000)
 
-    assert (stage.state(key), stage.record(key).reason) == (State.HELD, "bank_says_not_found")
+    assert (stage.state(key), stage.record(key).reason) == (State.NEEDS_REVIEW, "bank_says_not_found")
 
 
 def test_workers_that_were_away_for_a_week_take_an_empty_vault_for_no_proof(stage: Stage) -> None:
@@ -75,10 +75,10 @@ def test_workers_that_were_away_for_a_week_take_an_empty_vault_for_no_proof(stag
     assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, Evidence.MAYBE_SENT)
 
 
-@pytest.mark.parametrize("burnt", [True, False])
-def test_a_worker_that_was_lost_may_have_sent_whatever_the_vault_holds(stage: Stage, *, burnt: bool) -> None:
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_worker_that_was_lost_may_have_sent_whatever_the_vault_holds(stage: Stage, *, taken: bool) -> None:
     """It was killed, and the vault restarted empty: nothing tells the two cases apart, and the bank may be late."""
-    key = killed(stage, burnt=burnt)
+    key = killed(stage, taken=taken)
     forgets(stage, key)
     stage.clock.advance(61)
     stage.sweeper.run_once()
@@ -87,7 +87,7 @@ def test_a_worker_that_was_lost_may_have_sent_whatever_the_vault_holds(stage: St
     says(stage, StatusWord.NOT_FOUND)
     ask_for(stage, 7500)
 
-    assert (stage.state(key), stage.record(key).reason) == (State.HELD, "bank_says_not_found")
+    assert (stage.state(key), stage.record(key).reason) == (State.NEEDS_REVIEW, "bank_says_not_found")
 
 
 def burns_nothing(stage: Stage, key: str, _: pytest.MonkeyPatch) -> None:
@@ -95,30 +95,30 @@ def burns_nothing(stage: Stage, key: str, _: pytest.MonkeyPatch) -> None:
 
 
 def burns_a_blob_of_another_run(stage: Stage, key: str, _: pytest.MonkeyPatch) -> None:
-    place = keys.card(key)
+    place = redis_keys.card(key)
     kind, epoch, _run, tag = str(stage.vault.client.get(place)).split(":")
     stage.vault.client.set(place, f"{kind}:{epoch}:00000000:{tag}", keepttl=True)
 
 
 def burns_and_is_not_answered(stage: Stage, _: str, patch: pytest.MonkeyPatch) -> None:
-    burn = type(stage.vault).burn
+    take = type(stage.vault).take
 
     def unanswered(*args: Any) -> Any:
-        patch.setattr(type(stage.vault), "burn", burn)
-        burn(*args)
+        patch.setattr(type(stage.vault), "take", take)
+        take(*args)
         raise VaultUnavailable
 
-    patch.setattr(type(stage.vault), "burn", unanswered)
+    patch.setattr(type(stage.vault), "take", unanswered)
 
 
-@pytest.mark.parametrize("burns", [burns_nothing, burns_a_blob_of_another_run, burns_and_is_not_answered])
+@pytest.mark.parametrize("takes", [burns_nothing, burns_a_blob_of_another_run, burns_and_is_not_answered])
 def test_a_worker_that_burns_nothing_says_that_it_sent_nothing(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, burns: Callable[[Stage, str, pytest.MonkeyPatch], None]
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, takes: Callable[[Stage, str, pytest.MonkeyPatch], None]
 ) -> None:
     """Under its own claim: so the bank's "not found" may end it as a lost card, after the horizon."""
     stage.clock.advance(LATER_S)
     key = stage.new()
-    burns(stage, key, monkeypatch)
+    takes(stage, key, monkeypatch)
 
     stage.journey.execute(key)
 
@@ -133,14 +133,14 @@ def test_a_worker_that_burns_nothing_says_that_it_sent_nothing(
 def test_a_worker_that_was_not_answered_finds_its_card_there_and_queues_it_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The burn never reached the vault."""
+    """The take never reached the vault."""
     key = stage.new()
 
     def unheard(*_: Any) -> Any:
         raise VaultUnavailable
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(stage.vault), "burn", unheard)
+        patch.setattr(type(stage.vault), "take", unheard)
         stage.journey.execute(key)
     assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, Evidence.NOT_SENT)
 
@@ -157,27 +157,27 @@ def test_another_claims_tombstone_is_never_called_a_lost_card(stage: Stage) -> N
     forgets(stage, key)
     stage.journey.execute(key)
     assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, Evidence.NOT_SENT)
-    stage.vault.client.set(keys.card(key), f"X:{stage.record(key).epoch}:{NONCE}")
+    stage.vault.client.set(redis_keys.card(key), f"X:{stage.record(key).epoch}:{NONCE}")
 
     says(stage, StatusWord.NOT_FOUND)
     ask_for(stage, 7500)
 
-    assert (stage.state(key), stage.record(key).reason) == (State.HELD, "bank_says_not_found")
+    assert (stage.state(key), stage.record(key).reason) == (State.NEEDS_REVIEW, "bank_says_not_found")
 
 
 def test_a_worker_that_slept_is_no_sign_of_a_ledger_that_went_back(stage: Stage) -> None:
-    """Its lease ended before its burn; another worker has sent the transfer, and left its own tombstone."""
+    """Its lease ended before its take; another worker has sent the transfer, and left its own tombstone."""
     key = stage.new()
     slow = stage.record(key)
-    claim = stage.worker.gate.claim(slow, Lane.SEND)
+    claim = stage.worker.preflight.claim(slow, Lane.SEND)
     assert isinstance(claim, Moved)
     stage.later(61)
     stage.later(61)
     assert stage.state(key) is State.PAID
 
-    burnt = stage.worker.custody.burn(Purpose.CARD, slow, claim)
-    assert burnt == Gone(There.TOMBSTONE)
-    stage.journey._nothing_to_send(slow, claim, burnt)
+    taken = stage.worker.custody.take(Purpose.CARD, slow, claim)
+    assert taken == Gone(Content.TOMBSTONE)
+    stage.journey._nothing_to_send(slow, claim, taken)
 
     assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
     assert stage.lanes.stops() == []
@@ -196,7 +196,7 @@ def test_a_tombstone_of_an_earlier_try_shows_a_vault_that_went_back_and_no_ledge
     key = stage.new()
     stage.journey.execute(key)
     stage.journey.bank = stage.bank
-    stage.vault.client.set(keys.card(key), f"X:{stage.record(key).epoch - lower}:{NONCE}")
+    stage.vault.client.set(redis_keys.card(key), f"X:{stage.record(key).epoch - lower}:{NONCE}")
 
     stage.later(5)
 
@@ -210,12 +210,12 @@ def test_a_tombstone_of_an_earlier_try_shows_a_vault_that_went_back_and_no_ledge
 def test_what_the_worker_knows_is_not_overruled_by_the_vault(stage: Stage) -> None:
     """It sent, and was not answered; the card stands there again, as after a copy of the vault was put back."""
     key = stage.new()
-    sealed = stage.vault.client.get(keys.sealed_card(key))
-    blob = stage.vault.client.get(keys.card(key))
+    sealed = stage.vault.client.get(redis_keys.sealed_card(key))
+    blob = stage.vault.client.get(redis_keys.card(key))
     says(stage, StatusWord.NOT_FOUND, outcome=Unclear("timeout", Evidence.MAYBE_SENT))
     stage.journey.execute(key)
-    stage.vault.client.set(keys.card(key), str(blob))
-    stage.vault.client.set(keys.sealed_card(key), str(sealed))
+    stage.vault.client.set(redis_keys.card(key), str(blob))
+    stage.vault.client.set(redis_keys.sealed_card(key), str(sealed))
 
     stage.later(6)
 
@@ -230,13 +230,13 @@ def test_evidence_that_comes_late_is_not_overwritten_by_an_inquiry_that_was_unde
     key = stage.new()
     forgets(stage, key)
     record = stage.record(key)
-    claim = stage.worker.gate.claim(record, Lane.SEND)
+    claim = stage.worker.preflight.claim(record, Lane.SEND)
     assert isinstance(claim, Moved)
-    stage.worker.scribe.doubt(record, "vault_nothing", evidence=Evidence.NOT_SENT, nonce=claim.claim_nonce)
+    stage.worker.recorder.doubt(record, "vault_nothing", evidence=Evidence.NOT_SENT, nonce=claim.claim_nonce)
     as_judged = stage.record(key)
-    stage.worker.scribe.doubt(record, "timeout", evidence=said, nonce=claim.claim_nonce)
+    stage.worker.recorder.doubt(record, "timeout", evidence=said, nonce=claim.claim_nonce)
 
-    stage.worker.scribe.die(as_judged, "card_lost", verb=Verb.LOSE_CARD)
+    stage.worker.recorder.die(as_judged, "card_lost", verb=Verb.LOSE_CARD)
 
     is_new = said is Evidence.MAYBE_SENT
     assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT if is_new else State.DEAD, said)
@@ -245,28 +245,28 @@ def test_evidence_that_comes_late_is_not_overwritten_by_an_inquiry_that_was_unde
 def test_a_sweeper_that_comes_first_does_not_hide_that_nothing_was_sent(stage: Stage) -> None:
     """The worker left the tombstone itself, its lease is over by now, and it did not send."""
     record = stage.record(stage.new())
-    claim = stage.worker.gate.claim(record, Lane.SEND)
+    claim = stage.worker.preflight.claim(record, Lane.SEND)
     assert isinstance(claim, Moved)
-    stage.vault.burn(Purpose.CARD, record.key, record.epoch, claim.sequence, claim.claim_nonce)
+    stage.vault.take(Purpose.CARD, record.key, record.epoch, claim.sequence, claim.claim_nonce)
     stage.later(61)
     assert stage.record(record.key).evidence == Evidence.MAYBE_SENT
 
-    stage.worker.scribe.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT, nonce="another")
+    stage.worker.recorder.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT, nonce="another")
     assert stage.record(record.key).evidence == Evidence.MAYBE_SENT, "another claim may have sent"
-    stage.worker.scribe.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT, nonce=claim.claim_nonce)
+    stage.worker.recorder.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT, nonce=claim.claim_nonce)
     assert stage.record(record.key).evidence == Evidence.NOT_SENT
 
 
 def tombstone_at_the_claim(stage: Stage) -> str:
     key = stage.new()
-    stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch, 1, NONCE)
+    stage.vault.take(Purpose.CARD, key, stage.record(key).epoch, 1, NONCE)
     stage.journey.execute(key)
     return key
 
 
 def tombstone_at_the_deadline(stage: Stage) -> str:
     key = stage.new()
-    stage.vault.burn(Purpose.CARD, key, stage.record(key).epoch, 1, NONCE)
+    stage.vault.take(Purpose.CARD, key, stage.record(key).epoch, 1, NONCE)
     stage.clock.advance(901)
     stage.journey.execute(key)
     return key
@@ -293,10 +293,10 @@ def test_a_parked_one_of_which_the_bank_says_something_else_is_a_persons(stage: 
     assert stage.events.newest(1)[0].fields["said"] == "not_yet"
     ask_for(stage, 3700)  # it is asked once an hour by then
     assert (stage.state(key), stage.record(key).reason) == (State.IN_DOUBT, "bank_says_not_yet")
-    assert stage.record(key).asked == ""
+    assert stage.record(key).requested_action == ""
 
     ask_for(stage, 3600 + 3700)
-    assert (stage.state(key), stage.record(key).reason) == (State.HELD, "bank_says_not_yet")
+    assert (stage.state(key), stage.record(key).reason) == (State.NEEDS_REVIEW, "bank_says_not_yet")
 
 
 def test_a_bank_that_is_asked_too_often_is_believed_all_the_same(stage: Stage) -> None:
@@ -310,7 +310,7 @@ def test_a_bank_that_is_asked_too_often_is_believed_all_the_same(stage: Stage) -
         if stage.state(key) is State.IN_DOUBT:
             asked(stage, key, "inquire")
 
-    assert (stage.state(key), stage.record(key).reason) == (State.HELD, "bank_says_not_found")
+    assert (stage.state(key), stage.record(key).reason) == (State.NEEDS_REVIEW, "bank_says_not_found")
 
 
 def test_a_bank_that_says_this_and_that_is_a_persons_in_the_end(stage: Stage) -> None:
@@ -320,7 +320,7 @@ def test_a_bank_that_says_this_and_that_is_a_persons_in_the_end(stage: Stage) ->
 
     ask_for(stage, 7200 + 1000)
 
-    assert stage.state(key) is State.HELD
+    assert stage.state(key) is State.NEEDS_REVIEW
 
 
 @pytest.mark.parametrize("later", ["", "asked about meanwhile", "held meanwhile"])
@@ -333,13 +333,16 @@ def test_a_worker_that_comes_home_late_bears_witness_that_it_was_sent(stage: Sta
     stage.journey.execute(key)
 
     record = stage.record(key)
-    assert (record.state, record.reason) == (State.HELD if later == "held meanwhile" else State.IN_DOUBT, bank.reason)
+    assert (record.state, record.reason) == (
+        State.NEEDS_REVIEW if later == "held meanwhile" else State.IN_DOUBT,
+        bank.reason,
+    )
     assert record.evidence == Evidence.MAYBE_SENT
     assert [event.fields["verb"] for event in stage.events.newest(99)].count("doubt") == 1
 
     says(stage, StatusWord.NOT_FOUND)
     ask_for(stage, 7200)
-    assert stage.state(key) is State.HELD, "and never a lost card"
+    assert stage.state(key) is State.NEEDS_REVIEW, "and never a lost card"
 
 
 @dataclass
@@ -359,10 +362,10 @@ class SlowBank:
         stage.journey.sweep(stage.record(key))
         assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, Evidence.MAYBE_SENT)
         if self.later == "asked about meanwhile":
-            stage.worker.scribe.ask_again(stage.record(key), 0, StatusReport(StatusWord.NOT_FOUND))
+            stage.worker.recorder.ask_again(stage.record(key), 0, StatusReport(StatusWord.NOT_FOUND))
         elif self.later:
             self.reason = "a person's"
-            stage.worker.scribe.hold(stage.record(key), self.reason)
+            stage.worker.recorder.hold(stage.record(key), self.reason)
         return Unclear("timeout", Evidence.MAYBE_SENT)
 
 
@@ -376,7 +379,7 @@ def test_one_answer_that_is_missing_is_no_silence(stage: Stage) -> None:
 
     ask_for(stage, 900)
 
-    assert (stage.state(key), stage.record(key).reason) == (State.HELD, "bank_says_not_found")
+    assert (stage.state(key), stage.record(key).reason) == (State.NEEDS_REVIEW, "bank_says_not_found")
 
 
 @pytest.mark.parametrize("begins", ["in doubt", "parked"])
@@ -384,25 +387,25 @@ def test_a_terminal_whose_credentials_are_gone_is_a_silent_bank(stage: Stage, be
     """It ends, and does not wait for ever."""
     key = killed(stage) if begins == "in doubt" else parked(stage)
     stage.later(61)
-    stage.worker.gate._terminals.clear()
+    stage.worker.preflight._terminals.clear()
 
     ask_for(stage, 7200 + 1000)
 
-    assert stage.state(key) is (State.HELD if begins == "in doubt" else State.EXPIRED)
+    assert stage.state(key) is (State.NEEDS_REVIEW if begins == "in doubt" else State.EXPIRED)
 
 
 def test_what_was_asked_for_is_over_where_doubt_begins(stage: Stage) -> None:
     """Else each ring would ask the bank at once, for as long as the doubt lasts."""
     key = stage.new()
     record = stage.record(key)
-    stage.worker.gate.claim(record, Lane.SEND)
-    stage.worker.scribe.die(record, "attempts_used_up")
-    stage.vault.burn(Purpose.CARD, key, record.epoch, 1, NONCE)
+    stage.worker.preflight.claim(record, Lane.SEND)
+    stage.worker.recorder.die(record, "attempts_used_up")
+    stage.vault.take(Purpose.CARD, key, record.epoch, 1, NONCE)
 
     asked(stage, key, "discard")
 
     assert (stage.state(key), stage.record(key).reason) == (State.IN_DOUBT, "vault_remembers")
-    assert stage.record(key).asked == ""
+    assert stage.record(key).requested_action == ""
 
 
 def test_a_stop_that_is_over_stops_nobody_whoever_has_read_it(stage: Stage) -> None:
@@ -418,17 +421,17 @@ def test_a_stop_that_is_over_stops_nobody_whoever_has_read_it(stage: Stage) -> N
 
 def test_a_batch_that_waits_for_the_rate_costs_no_token(stage: Stage) -> None:
     """The first that hears of it from the claim has fetched one; the others know."""
-    stage.rules.gate.gaps_ms["main"] = 1000
+    stage.rules.preflight.gaps_ms["main"] = 1000
     batch = [stage.new() for _ in range(12)]
     for key in batch:
-        stage.ledger.client.hset(keys.record(key), "urgency", "batch")
+        stage.ledger.client.hset(redis_keys.record(key), "urgency", "batch")
 
     for key in batch:
         stage.journey.execute(key)
 
     assert [stage.state(key) for key in batch].count(State.PAID) == 1
     assert stage.sandbox.book.calls["token"] == 1 + 5 + 1
-    waits = [stage.record(key).next - stage.clock.now_ms() for key in batch[7:]]
+    waits = [stage.record(key).next_attempt_at - stage.clock.now_ms() for key in batch[7:]]
     assert waits == [6000] * 5
 
     stage.clock.advance(6)
@@ -447,5 +450,5 @@ def test_a_requeue_forgets_the_last_tries_words(stage: Stage) -> None:
 
     asked(stage, key, "requeue")
 
-    assert [event.fields["verb"] for event in stage.events.newest(1)] == [Verb.REVIVE]
+    assert [event.fields["verb"] for event in stage.events.newest(1)] == [Verb.REQUEUE_DEAD]
     assert stage.record(key).message == ""

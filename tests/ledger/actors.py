@@ -7,18 +7,18 @@ It yields what may happen next, the good way first, and is told which. The order
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from ledger.record import Record
-from ledger.sealing import Purpose
-from ledger.states import Phase, State, Verb
-from tests.ledger.ground import Ground
-from tests.ledger.shadow import Request
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import Phase, State, Verb
+from epay_transfers.ledger.vault.sealing import Purpose
+from tests.ledger.harness import Ground
+from tests.ledger.model import Request
 
 Way = Generator[tuple[str, ...], str, None]
 Comer = Callable[["Ground", "Actor"], Way]
 
 _SAID = {"paid": Verb.PAY, "rejected": Verb.DECLINE, "challenge": Verb.PARK}
-_LEARNT = {"paid": Verb.LEARN_PAID, "rejected": Verb.LEARN_DECLINED, "given_back": Verb.LEARN_REVERSED}
-_NOTIFIED = {"paid": Verb.NOTIFIED_PAID, "rejected": Verb.NOTIFIED_DECLINED}
+_LEARNT = {"paid": Verb.INQUIRY_PAID, "rejected": Verb.INQUIRY_DECLINED, "given_back": Verb.INQUIRY_REVERSED}
+_NOTIFIED = {"paid": Verb.NOTIFICATION_PAID, "rejected": Verb.NOTIFICATION_DECLINED}
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Actor:
 
 
 def work(ground: Ground, me: Actor) -> Way:
-    """A worker with a queued or a resumed transfer: token, claim, burn, send, record."""
+    """A worker with a queued or a resumed transfer: token, claim, take, send, record."""
     record = me.record
     is_card = record.state is State.QUEUED
     told = yield ("token", "no token", "no token, and no try is left")
@@ -46,19 +46,19 @@ def work(ground: Ground, me: Actor) -> Way:
         ground.move(record, Verb.DEFER)
         return
     if told != "token":
-        ground.move(record, Verb.GIVE_UP if is_card else Verb.DOUBT, evidence="" if is_card else "not_sent")
+        ground.move(record, Verb.FAIL_QUEUED if is_card else Verb.DOUBT, evidence="" if is_card else "not_sent")
         return
     claim = ground.claim(record)
     if claim is None:
         return
-    yield ("burn",)
+    yield ("take",)
     purpose = Purpose.CARD if is_card else Purpose.PARES
-    burnt = ground.burn(purpose, record, claim)
-    if burnt == "later":
+    taken = ground.take(purpose, record, claim)
+    if taken == "later":
         return  # fenced off
-    if burnt != "burnt":
+    if taken != "taken":
         yield ("doubt",)
-        evidence = "maybe_sent" if burnt == "tombstone" else "not_sent"
+        evidence = "maybe_sent" if taken == "tombstone" else "not_sent"
         yield from _doubt(ground, record, evidence, claim.claim_nonce)
         return
     me.stage = "holding"
@@ -91,13 +91,13 @@ def _send(ground: Ground, me: Actor, request: Request) -> Generator[tuple[str, .
 
 
 def _give_back(ground: Ground, record: Record, purpose: Purpose) -> Way:
-    word = ground.unburn(purpose, record)
+    word = ground.put_back(purpose, record)
     is_card = purpose is Purpose.CARD
     if word == "OTHER":
         return
     how = yield ("again", "no try is left")
     if word == "NOTHING" or how != "again":
-        yield from _say(ground, record, Verb.DIE if is_card else Verb.DOUBT, evidence="not_sent")
+        yield from _say(ground, record, Verb.FAIL_CLAIMED if is_card else Verb.DOUBT, evidence="not_sent")
     else:
         yield from _say(ground, record, Verb.REQUEUE if is_card else Verb.REQUEUE_CONFIRM)
 
@@ -115,7 +115,7 @@ def _doubt(ground: Ground, record: Record, evidence: str, nonce: str) -> Way:
     is_made = ground.move(record, Verb.DOUBT, evidence=evidence)
     yield ("go on",)
     there = ground.peek(record.key)
-    if is_made or there.epoch != record.epoch or there.state not in {State.IN_DOUBT, State.HELD}:
+    if is_made or there.epoch != record.epoch or there.state not in {State.IN_DOUBT, State.NEEDS_REVIEW}:
         return
     if evidence == "not_sent" and there.claim_nonce != nonce:
         return
@@ -142,7 +142,7 @@ def _back(ground: Ground, record: Record, *, is_fenced: bool) -> Way:
     if not is_fenced:
         yield from _say(ground, record, Verb.DOUBT, evidence="maybe_sent")
     else:
-        yield from _say(ground, record, Verb.REQUEUE if how == "again" else Verb.DIE)
+        yield from _say(ground, record, Verb.REQUEUE if how == "again" else Verb.FAIL_CLAIMED)
 
 
 def _end_unsent(ground: Ground, record: Record, verb: Verb) -> Way:
@@ -150,7 +150,7 @@ def _end_unsent(ground: Ground, record: Record, verb: Verb) -> Way:
     is_closed = ground.close(record)
     yield ("go on",)
     if not is_closed:
-        yield from _say(ground, record, Verb.REMEMBER, evidence="maybe_sent")
+        yield from _say(ground, record, Verb.FOUND_TAKEN, evidence="maybe_sent")
         return
     is_made = ground.move(record, verb)
     yield ("go on",)
@@ -177,24 +177,24 @@ def inquire(ground: Ground, me: Actor) -> Way:
     elif record.state is State.PARKED:
         yield from _end_parked(ground, record, word)
     elif not is_late or word == "silence":
-        ground.move(record, Verb.WONDER)
+        ground.move(record, Verb.INQUIRY_INCONCLUSIVE)
     elif word == "open":  # sent, and its confirm unknown: a person must look
-        yield from _say(ground, record, Verb.LAPSE if record.phase is Phase.SEND else Verb.HOLD)
+        yield from _say(ground, record, Verb.CHALLENGE_EXPIRED if record.phase is Phase.SEND else Verb.SEND_TO_REVIEW)
     else:
         is_sent = not may_be_unsent or ground.was_taken_by_another(record)
         yield ("go on",)
-        yield from _say(ground, record, Verb.HOLD if is_sent else Verb.LOSE_CARD)
+        yield from _say(ground, record, Verb.SEND_TO_REVIEW if is_sent else Verb.LOSE_CARD)
 
 
 def _end_parked(ground: Ground, record: Record, word: str) -> Way:
     if word == "silence":
-        ground.move(record, Verb.WONDER)
+        ground.move(record, Verb.INQUIRY_INCONCLUSIVE)
         return
     was_burnt = ground.look(Purpose.PARES, record.key) == "tombstone"
     how = yield ("expire", "cancel")
     verb = Verb.EXPIRE if how == "expire" else Verb.CANCEL
     if was_burnt:
-        yield from _say(ground, record, Verb.REMEMBER_CONFIRM, evidence="maybe_sent")
+        yield from _say(ground, record, Verb.FOUND_TAKEN_CONFIRM, evidence="maybe_sent")
     else:
         yield from _say(ground, record, verb)
 
@@ -211,8 +211,8 @@ def bring_again(ground: Ground, me: Actor) -> Way:
     record = me.record
     if ground.look(Purpose.CARD, me.key) not in {"nothing", "stale"}:
         return
-    yield ("recard",)
-    if ground.move(record, Verb.RECARD):
+    yield ("replace_card",)
+    if ground.move(record, Verb.REPLACE_CARD):
         me.stage = "putting"
         yield ("put",)
         ground.put(Purpose.CARD, me.key, record.next_generation)
@@ -243,7 +243,7 @@ def requeue(ground: Ground, me: Actor) -> Way:
     yield ("go on",)
     if ground.refence(me.record):
         yield ("go on",)
-        yield from _say(ground, me.record, Verb.REVIVE)
+        yield from _say(ground, me.record, Verb.REQUEUE_DEAD)
 
 
 def settle(ground: Ground, me: Actor) -> Way:
@@ -251,11 +251,11 @@ def settle(ground: Ground, me: Actor) -> Way:
     bank = ground.shadows[me.key].bank
     yield ("go on",)
     if bank.word == "given_back":
-        yield from _say(ground, me.record, Verb.SETTLE_REVERSED)
+        yield from _say(ground, me.record, Verb.OPERATOR_REVERSED)
     elif bank.word == "paid":
-        yield from _say(ground, me.record, Verb.SETTLE_PAID)
+        yield from _say(ground, me.record, Verb.OPERATOR_PAID)
     elif bank.word in {"unheard", "rejected"} and not bank.late:
-        yield from _say(ground, me.record, Verb.SETTLE_NOT_PAID)
+        yield from _say(ground, me.record, Verb.OPERATOR_NOT_PAID)
 
 
 def notice(ground: Ground, me: Actor) -> Way:
@@ -270,22 +270,22 @@ def notice_early(ground: Ground, me: Actor) -> Way:
     """The same while a worker is at it: it is kept."""
     yield ("note it",)
     if ground.shadows[me.key].bank.word == "paid":
-        ground.move(me.record, Verb.NOTE)
+        ground.move(me.record, Verb.KEEP_NOTIFICATION)
 
 
 def ask(ground: Ground, me: Actor) -> Way:
     """A person, or a producer, asks for what only a worker can do; a worker finds that it can't be done."""
     yield ("write it down",)
-    if ground.move(me.record, Verb.ASK):
+    if ground.move(me.record, Verb.REQUEST):
         asked = ground.peek(me.key)
         yield ("drop",)
-        yield from _say(ground, asked, Verb.DROP)
+        yield from _say(ground, asked, Verb.REFUSE_REQUEST)
 
 
 def ring(ground: Ground, me: Actor) -> Way:
     """The sweeper rang, on what it saw a moment ago."""
     yield ("write it down",)
-    ground.move(me.record, Verb.RING, quiet=True)
+    ground.move(me.record, Verb.SCHEDULE_WAKEUP, quiet=True)
 
 
 #: Who may come to a transfer in which state.
@@ -296,7 +296,7 @@ COMERS: dict[str, list[Comer]] = {
     "resumed": [work, ring],
     "confirming": [sweep, ring, notice_early],
     "in_doubt": [inquire, notice, ring, ask],
-    "held": [inquire, settle, notice, ring, ask],
+    "needs_review": [inquire, settle, notice, ring, ask],
     "dead": [requeue, cancel, inquire, ask],
     "paid": [settle],
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger import embedded
+from epay_transfers.runtime import embedded_servers
 from tests.tools import PRODUCTS, server_binary
 
 #: It takes eight times as long as all others together, and calls the same scripts: on the embedded one alone.
@@ -27,12 +27,12 @@ def binary(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def ledger_server(binary: str) -> Iterator[embedded.EmbeddedServer]:
-    with embedded.running(embedded.LEDGER_OPTIONS | {"appendonly": "no"}, binary=binary) as server:
+def ledger_server(binary: str) -> Iterator[embedded_servers.EmbeddedServer]:
+    with embedded_servers.running(embedded_servers.LEDGER_OPTIONS | {"appendonly": "no"}, binary=binary) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def vault_server(binary: str) -> Iterator[embedded.EmbeddedServer]:
-    with embedded.running(embedded.VAULT_OPTIONS, binary=binary) as server:
+def vault_server(binary: str) -> Iterator[embedded_servers.EmbeddedServer]:
+    with embedded_servers.running(embedded_servers.VAULT_OPTIONS, binary=binary) as server:
         yield server

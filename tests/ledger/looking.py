@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import redis
 
-from ledger import keys
-from ledger.record import Record
-from ledger.states import UNFINISHED
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import UNFINISHED
+from epay_transfers.ledger.store import redis_keys
 
 Snapshot = dict[str, tuple[bytes, int]]
 
@@ -28,7 +28,7 @@ def _snapshot(client: redis.Redis) -> Snapshot:
 
 
 def records(client: redis.Redis) -> list[Record]:
-    names = cast("list[str]", client.keys(keys.suffix_record("*", 0).replace("000000", "??????")))
+    names = cast("list[str]", client.keys(redis_keys.suffix_record("*", 0).replace("000000", "??????")))
     pipeline: Any = client.pipeline(transaction=False)
     for name in sorted(names):
         pipeline.hgetall(name)
@@ -36,12 +36,12 @@ def records(client: redis.Redis) -> list[Record]:
 
 
 def due(client: redis.Redis) -> dict[str, int]:
-    scores = cast("list[tuple[str, float]]", client.zrange(keys.DUE, 0, -1, withscores=True))
+    scores = cast("list[tuple[str, float]]", client.zrange(redis_keys.DUE, 0, -1, withscores=True))
     return {key: int(score) for key, score in scores}
 
 
 def events(client: redis.Redis) -> list[dict[str, str]]:
-    return [fields for _, fields in cast("list[tuple[str, dict[str, str]]]", client.xrange(keys.EVENTS))]
+    return [fields for _, fields in cast("list[tuple[str, dict[str, str]]]", client.xrange(redis_keys.EVENTS))]
 
 
 def assert_agrees(client: redis.Redis) -> None:
@@ -50,22 +50,22 @@ def assert_agrees(client: redis.Redis) -> None:
     unfinished = {record.key: record for record in all_records if record.state in UNFINISHED}
     assert set(due(client)) == set(unfinished)
 
-    opened = set(cast("list[str]", client.zrange(keys.OPEN, 0, -1)))
-    assert opened == {f"{record.state}:{record.since}:{record.key}" for record in unfinished.values()}
+    opened = set(cast("list[str]", client.zrange(redis_keys.OPEN, 0, -1)))
+    assert opened == {f"{record.state}:{record.state_since}:{record.key}" for record in unfinished.values()}
 
     counted: Counter[str] = Counter()
     for record in all_records:
         counted[f"n:{record.state}:{record.currency}"] += 1
         counted[f"sum:{record.state}:{record.currency}"] += record.amount
         counted[f"used:{record.space}"] += 1
-    raw = cast("dict[str, str]", client.hgetall(keys.COUNTERS))
+    raw = cast("dict[str, str]", client.hgetall(redis_keys.COUNTERS))
     kept = {name: int(count) for name, count in raw.items() if name != "sequence" and int(count)}
     assert kept == dict(counted)
 
 
 def empty(vault: redis.Redis) -> None:
     """The vault restarts. Its run is the same here, so the count of its writes goes on; another run begins anew."""
-    count = vault.get(keys.WRITES)
+    count = vault.get(redis_keys.WRITES)
     vault.flushall()
     if count:
-        vault.set(keys.WRITES, str(count))
+        vault.set(redis_keys.WRITES, str(count))

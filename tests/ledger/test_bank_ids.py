@@ -5,18 +5,18 @@ from typing import Any
 import pytest
 import redis
 
-from ledger import keys
-from ledger.ledger import Ledger
-from ledger.record import Record
-from ledger.replies import Foreign, Moved, Refused
-from ledger.states import Phase, State, Verb
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import Phase, State, Verb
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Foreign, Moved, Refused
+from tests.ledger.factories import CHALLENGE, NOW, Place, found, into
 from tests.ledger.looking import snapshot
-from tests.ledger.making import CHALLENGE, NOW, Place, found, into
 
 SENDING: Place = (State.SENDING, Phase.SEND)
 IN_DOUBT: Place = (State.IN_DOUBT, Phase.SEND)
 
-BRINGERS = [(Verb.PAY, SENDING), (Verb.DECLINE, SENDING), (Verb.PARK, SENDING), (Verb.LEARN_PAID, IN_DOUBT)]
+BRINGERS = [(Verb.PAY, SENDING), (Verb.DECLINE, SENDING), (Verb.PARK, SENDING), (Verb.INQUIRY_PAID, IN_DOUBT)]
 
 
 def bring(ledger: Ledger, record: Record, verb: Verb, bank_id: str = "a9e1") -> Any:
@@ -30,8 +30,8 @@ def test_an_id_is_its_transfers_for_ever(ledger: Ledger, ledger_client: redis.Re
 
     assert bring(ledger, record, verb)
 
-    assert ledger_client.get(keys.bank_id("a9e1")) == record.key
-    assert ledger_client.ttl(keys.bank_id("a9e1")) == -1
+    assert ledger_client.get(redis_keys.bank_id("a9e1")) == record.key
+    assert ledger_client.ttl(redis_keys.bank_id("a9e1")) == -1
 
 
 @pytest.mark.parametrize(("verb", "place"), BRINGERS)

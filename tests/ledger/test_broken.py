@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from ledger import keys
-from ledger.errors import LedgerBroken, LedgerUnavailable
-from ledger.ledger import Ledger
-from ledger.record import Record
-from ledger.states import Phase, State, Verb
-from ledger.vault import Run
+from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import Phase, State, Verb
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.vault import Run
+from tests.ledger.factories import NOW, Place, claim, create, into, make, new_transfer
 from tests.ledger.looking import snapshot
-from tests.ledger.making import NOW, Place, claim, create, draft, into, make
 
 Break = Callable[[redis.Redis, Record], object]
 
@@ -22,15 +22,15 @@ SENDING: Place = (State.SENDING, Phase.SEND)
 
 
 def counter(name: str, value: str) -> Break:
-    return lambda client, _: client.hset(keys.COUNTERS, name, value)
+    return lambda client, _: client.hset(redis_keys.COUNTERS, name, value)
 
 
 def of_record(name: str, value: str) -> Break:
-    return lambda client, record: client.hset(keys.record(record.key), name, value)
+    return lambda client, record: client.hset(redis_keys.record(record.key), name, value)
 
 
 def lacking(name: str) -> Break:
-    return lambda client, record: client.hdel(keys.record(record.key), name)
+    return lambda client, record: client.hdel(redis_keys.record(record.key), name)
 
 
 def of_another_type(key: str) -> Break:
@@ -47,10 +47,10 @@ LEDGER: dict[str, tuple[str, Break]] = {
     "the sequence is higher than a reply can say": ("counters", counter("sequence", "1" + 15 * "0")),
     "the sequence is no number": ("counters", counter("sequence", "many")),
     "the sequence has a blank": ("counters", counter("sequence", " 7")),
-    "due is no sorted set": ("due", of_another_type(keys.DUE)),
-    "open is no sorted set": ("open", of_another_type(keys.OPEN)),
-    "the counters are no hash": ("counters", of_another_type(keys.COUNTERS)),
-    "the events are no stream": ("events", of_another_type(keys.EVENTS)),
+    "due is no sorted set": ("due", of_another_type(redis_keys.DUE)),
+    "open is no sorted set": ("open", of_another_type(redis_keys.OPEN)),
+    "the counters are no hash": ("counters", of_another_type(redis_keys.COUNTERS)),
+    "the events are no stream": ("events", of_another_type(redis_keys.EVENTS)),
 }
 RECORD: dict[str, tuple[str, Break]] = {
     "its version is at its end": ("record", of_record("version", TOO_HIGH)),
@@ -58,7 +58,7 @@ RECORD: dict[str, tuple[str, Break]] = {
     "its version is no number": ("record", of_record("version", "v2")),
     "its epoch is no number": ("record", of_record("epoch", "1.5")),
     "its amount is no number": ("record", of_record("amount", "")),
-    "it has no since": ("record", lacking("since")),
+    "it has no since": ("record", lacking("state_since")),
     "it has no currency": ("record", lacking("currency")),
     "it has no reference": ("record", lacking("reference")),
     "it has no terminal": ("record", lacking("terminal")),
@@ -100,7 +100,7 @@ def test_a_claim_that_can_not_be_written_takes_no_turn_of_the_rate(
     refused(lambda: claim(ledger, record, gap_ms=1000), part, ledger_client)
 
 
-@pytest.mark.parametrize("broken", [keys.LANES, keys.BREAKERS, keys.RATES])
+@pytest.mark.parametrize("broken", [redis_keys.LANES, redis_keys.BREAKERS, redis_keys.RATES])
 def test_a_claim_whose_gates_are_of_another_type_changes_nothing(
     ledger: Ledger, ledger_client: redis.Redis, broken: str
 ) -> None:
@@ -127,17 +127,19 @@ def test_a_create_that_can_not_be_written_whole_is_not_written_at_all(
     part, break_it = (LEDGER | CREATED)[what]
     break_it(ledger_client, create(ledger, "payout-0"))
 
-    refused(lambda: ledger.create([draft("payout-1")], actor="b"), part, ledger_client)
+    refused(lambda: ledger.create([new_transfer("payout-1")], actor="b"), part, ledger_client)
 
 
 def test_a_count_that_can_not_be_raised_is_found_before_the_ring_is_written(
     ledger: Ledger, ledger_client: redis.Redis
 ) -> None:
     record = into(ledger, QUEUED)
-    ledger_client.hset(keys.record(record.key), "rings", "often")
+    ledger_client.hset(redis_keys.record(record.key), "wakeups", "often")
 
     refused(
-        lambda: ledger.move(record, Verb.RING, actor="s", due=NOW, add=("rings",), quiet=True), "record", ledger_client
+        lambda: ledger.move(record, Verb.SCHEDULE_WAKEUP, actor="s", due=NOW, add=("wakeups",), quiet=True),
+        "record",
+        ledger_client,
     )
 
 
@@ -147,15 +149,15 @@ def test_what_is_broken_for_others_breaks_no_move_that_does_not_count(
     """Only what the move itself would write is looked at: a sum of another state holds nobody up."""
     record = into(ledger, SENDING)
     for name in ("sum:paid:USD", "n:dead:KZT"):
-        ledger_client.hset(keys.COUNTERS, name, "broken")
+        ledger_client.hset(redis_keys.COUNTERS, name, "broken")
 
     assert make(ledger, record, Verb.PAY)
 
 
 def test_numbers_as_high_as_they_may_be_are_raised(ledger: Ledger, ledger_client: redis.Redis) -> None:
     record = into(ledger, SENDING)
-    ledger_client.hset(keys.COUNTERS, "sequence", "9" * 15)
-    ledger_client.hset(keys.record(record.key), "version", "9" * 15)
+    ledger_client.hset(redis_keys.COUNTERS, "sequence", "9" * 15)
+    ledger_client.hset(redis_keys.record(record.key), "version", "9" * 15)
 
     reply = make(ledger, record, Verb.PAY)
 
@@ -163,7 +165,7 @@ def test_numbers_as_high_as_they_may_be_are_raised(ledger: Ledger, ledger_client
 
 
 def test_counters_that_are_no_numbers_are_said_to_be_broken(ledger: Ledger, ledger_client: redis.Redis) -> None:
-    ledger_client.hset(keys.COUNTERS, "sequence", "many")
+    ledger_client.hset(redis_keys.COUNTERS, "sequence", "many")
 
     with pytest.raises(LedgerBroken):
         ledger.counters()
@@ -173,7 +175,7 @@ def test_the_count_of_the_vaults_writes_is_checked_before_the_first_write(
     ledger: Ledger, ledger_client: redis.Redis
 ) -> None:
     record = into(ledger, SENDING)
-    ledger_client.hset(keys.COUNTERS, "vault:abcdef01", "x")
+    ledger_client.hset(redis_keys.COUNTERS, "vault:abcdef01", "x")
     was = snapshot(ledger_client)
 
     with pytest.raises(LedgerBroken):

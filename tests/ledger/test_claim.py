@@ -3,17 +3,17 @@
 import pytest
 import redis
 
-from ledger import keys
-from ledger.breakers import Breakers
-from ledger.events import Events
-from ledger.lanes import ALL, Lane, Lanes
-from ledger.ledger import Ledger
-from ledger.record import Record
-from ledger.replies import Behind, Moved, Refused, Stopped, Wait
-from ledger.states import Phase, State
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import Phase, State
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.circuit_breakers import Breakers
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Behind, Moved, Paused, Refused, Wait
 from tests.conftest import FakeClock
+from tests.ledger.factories import HOST, NOW, WAYS, Place, claim, create, found, into
 from tests.ledger.looking import assert_agrees, due, snapshot
-from tests.ledger.making import HOST, NOW, WAYS, Place, claim, create, found, into
 
 QUEUED: Place = (State.QUEUED, Phase.SEND)
 RESUMED: Place = (State.RESUMED, Phase.CONFIRM)
@@ -24,7 +24,7 @@ def test_a_claim_takes_epoch_and_lease(
     ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock, place: Place, end: State
 ) -> None:
     record = into(ledger, place)
-    ledger_client.hset(keys.record(record.key), "rings", "4")
+    ledger_client.hset(redis_keys.record(record.key), "wakeups", "4")
     clock.advance(1)
 
     reply = claim(ledger, record, lease_ms=60_000)
@@ -33,9 +33,9 @@ def test_a_claim_takes_epoch_and_lease(
     until = clock.now_ms() + 60_000
     assert isinstance(reply, Moved)
     assert (reply.state, reply.epoch) == (end, record.epoch)
-    assert (after.state, after.epoch, after.lease, after.rings) == (end, record.epoch, until, 0)
+    assert (after.state, after.epoch, after.lease_until, after.wakeups) == (end, record.epoch, until, 0)
     assert due(ledger_client) == {record.key: until}
-    assert not ledger_client.exists(keys.RATES), "a terminal without a rate books no turn"
+    assert not ledger_client.exists(redis_keys.RATES), "a terminal without a rate books no turn"
     assert_agrees(ledger_client)
 
 
@@ -51,7 +51,7 @@ def test_only_one_of_two_workers_gets_it(ledger: Ledger, ledger_client: redis.Re
 
 def test_a_claim_from_an_old_peek_is_refused(ledger: Ledger, ledger_client: redis.Redis) -> None:
     old = create(ledger)
-    assert ledger.move(old, "recard", actor="b", due=NOW)  # type: ignore[arg-type]  # a verb is its word
+    assert ledger.move(old, "replace_card", actor="b", due=NOW)  # type: ignore[arg-type]  # a verb is its word
     was = snapshot(ledger_client)
 
     assert claim(ledger, old) == Refused(State.QUEUED, found(ledger, old).epoch)
@@ -68,12 +68,12 @@ def test_a_paused_lane_stops_it(
     lanes.pause(Lane.SEND, terminal, actor="op", reason="r", until_ms=until_ms)
     was = snapshot(ledger_client)
 
-    assert claim(ledger, record, gap_ms=1000) == Stopped(until_ms)
+    assert claim(ledger, record, gap_ms=1000) == Paused(until_ms)
     assert snapshot(ledger_client) == was
 
     clock.advance(5)
     if not until_ms:
-        assert claim(ledger, record) == Stopped(0)
+        assert claim(ledger, record) == Paused(0)
         lanes.unpause(Lane.SEND, terminal, actor="op", reason="r")
     assert claim(ledger, record)
 
@@ -91,7 +91,7 @@ def test_a_confirm_goes_while_sending_is_paused(ledger: Ledger, ledger_client: r
     record = into(ledger, RESUMED)
     lanes = Lanes(ledger_client, clock)
     lanes.pause(Lane.CONFIRM, ALL, actor="op", reason="r")
-    assert claim(ledger, record) == Stopped(0)
+    assert claim(ledger, record) == Paused(0)
 
     lanes.unpause(Lane.CONFIRM, ALL, actor="op", reason="r")
     lanes.pause(Lane.SEND, ALL, actor="op", reason="r")
@@ -144,10 +144,10 @@ def test_a_batch_takes_no_turn_far_ahead_and_a_client_comes_first(ledger: Ledger
 
     assert waits[1:6] == [Wait(ms, "rate") for ms in (200, 400, 600, 800, 1000)]
     assert waits[6:] == [Wait(1200, "batch")] * 2
-    turns = [ledger_client.hget(keys.record(record.key), "turn") is not None for record in batch]
+    turns = [ledger_client.hget(redis_keys.record(record.key), "rate_slot_at") is not None for record in batch]
     assert turns == [False, *[True] * 5, False, False]
     assert claim(ledger, client, gap_ms=200) == Wait(1200, "rate")
-    assert ledger_client.hget(keys.record(client.key), "turn") is not None
+    assert ledger_client.hget(redis_keys.record(client.key), "rate_slot_at") is not None
 
 
 def test_a_turn_stands_for_those_who_come_a_little_late(ledger: Ledger, clock: FakeClock) -> None:
@@ -176,9 +176,9 @@ def test_nobody_books_a_turn_beyond_its_own_deadline(
     burst = [create(ledger, f"payout-{n}", lasts_ms=10_000) for n in range(30)]
     for record in burst:
         claim(ledger, record, gap_ms=1000)
-    booked = int(str(ledger_client.hget(keys.RATES, "main")))
+    booked = int(str(ledger_client.hget(redis_keys.RATES, "main")))
     assert booked == NOW + 10_000
-    assert ledger_client.hget(keys.record(burst[-1].key), "turn") is None
+    assert ledger_client.hget(redis_keys.record(burst[-1].key), "rate_slot_at") is None
 
     clock.advance(16)
     assert claim(ledger, create(ledger, "late", lasts_ms=900_000), gap_ms=1000)
@@ -215,7 +215,7 @@ def test_a_ledger_that_went_back_lets_nobody_send(ledger: Ledger, ledger_client:
     assert claim(ledger, record, gap_ms=1000) == Behind(ledger.seen - 1)
     assert snapshot(ledger_client) == was
 
-    ledger_client.hincrby(keys.COUNTERS, "sequence", 5)
+    ledger_client.hincrby(redis_keys.COUNTERS, "sequence", 5)
     assert claim(ledger, record) == Behind(ledger.seen - 1), "others have gone on meanwhile; what it saw stands"
     assert claim(Ledger(ledger_client, clock), record), "a worker that was started anew goes on"
 

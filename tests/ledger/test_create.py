@@ -5,25 +5,26 @@ import itertools
 import pytest
 import redis
 
-from ledger import invoice, keys
-from ledger.draft import Draft
-from ledger.lanes import ALL, Lane, Lanes
-from ledger.ledger import Ledger
-from ledger.record import FIRST_EPOCH
-from ledger.replies import Created, Exhausted, Full, Known, Stopped, Taken
-from ledger.states import Phase, State, Verb
+from epay_transfers.ledger import invoice
+from epay_transfers.ledger.record import FIRST_EPOCH
+from epay_transfers.ledger.states import Phase, State, Verb
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.new_transfer import NewTransfer
+from epay_transfers.ledger.store.replies import Created, Exhausted, Full, Known, Paused, SuffixUsed
 from tests.conftest import FakeClock
+from tests.ledger.factories import NOW, create, found, into, make, new_transfer
 from tests.ledger.looking import assert_agrees, due, events, records, snapshot
-from tests.ledger.making import NOW, create, draft, found, into, make
 
 WHOLE_SPACE = b"\xff" * (invoice.SUFFIXES // 8)
 
 
 def use_up(client: redis.Redis, *free: int, space: str = "main") -> None:
     """All suffixes of the space are used, but for these."""
-    client.set(keys.suffixes(space), WHOLE_SPACE)
+    client.set(redis_keys.suffixes(space), WHOLE_SPACE)
     for suffix in free:
-        client.setbit(keys.suffixes(space), suffix, 0)
+        client.setbit(redis_keys.suffixes(space), suffix, 0)
 
 
 def test_what_a_new_transfer_is(ledger: Ledger, ledger_client: redis.Redis) -> None:
@@ -32,7 +33,7 @@ def test_what_a_new_transfer_is(ledger: Ledger, ledger_client: redis.Redis) -> N
     assert found(ledger, record) == record
     assert ledger.by_reference("payout-1") == ledger.by_handle(record.handle) == record
     assert (record.state, record.phase, record.epoch, record.version) == (State.QUEUED, Phase.SEND, FIRST_EPOCH, 1)
-    assert (record.created, record.since, record.amount, record.related) == (NOW, NOW, 1_500_000, "payout-0")
+    assert (record.created_at, record.state_since, record.amount, record.related) == (NOW, NOW, 1_500_000, "payout-0")
     assert due(ledger_client) == {record.key: NOW + 5000}
     assert_agrees(ledger_client)
     (event,) = events(ledger_client)
@@ -60,7 +61,7 @@ def test_a_suffix_is_taken_for_ever_in_its_space(ledger: Ledger, ledger_client: 
     make(ledger, first, Verb.EXPIRE)
     was = snapshot(ledger_client)
 
-    assert ledger.create([draft("payout-2", invoice_id=invoice_id)], actor="b") == [Taken("123000001")]
+    assert ledger.create([new_transfer("payout-2", invoice_id=invoice_id)], actor="b") == [SuffixUsed("123000001")]
     assert snapshot(ledger_client) == was
 
 
@@ -78,18 +79,18 @@ def test_another_space_has_the_suffix_still(ledger: Ledger, ledger_client: redis
 def test_a_known_reference_leads_to_its_transfer_and_creates_nothing(
     ledger: Ledger, ledger_client: redis.Redis, place: tuple[State, Phase]
 ) -> None:
-    """Whatever else the draft says, the queue's limit and a paused lane included: what is known was accepted."""
+    """Whatever else the new_transfer says, the queue's limit and a paused lane included: what is known was accepted."""
     record = into(ledger, place)
     Lanes(ledger_client, FakeClock()).pause(Lane.SEND, ALL, actor="op", reason="r", until_ms=NOW + 10**9)
     was = snapshot(ledger_client)
 
-    again = draft("payout-1", amount=1, invoice_id="777777", space="kiosk")
+    again = new_transfer("payout-1", amount=1, invoice_id="777777", space="kiosk")
     assert ledger.create([again], actor="b", limit=1) == [Known(record.key)]
     assert snapshot(ledger_client) == was
 
 
 def test_one_reference_twice_in_a_batch_is_one_transfer(ledger: Ledger, ledger_client: redis.Redis) -> None:
-    first, second = ledger.create([draft("payout-1"), draft("payout-1")], actor="b")
+    first, second = ledger.create([new_transfer("payout-1"), new_transfer("payout-1")], actor="b")
 
     assert isinstance(first, Created)
     assert second == Known(first.record.key)
@@ -98,13 +99,18 @@ def test_one_reference_twice_in_a_batch_is_one_transfer(ledger: Ledger, ledger_c
 
 def test_a_batch_is_answered_in_order(ledger: Ledger, ledger_client: redis.Redis) -> None:
     known = create(ledger, "known", invoice_id="000007")
-    drafts = [draft("a"), draft("known"), draft("b", invoice_id="111000007"), draft("c")]
+    new_transfers = [
+        new_transfer("a"),
+        new_transfer("known"),
+        new_transfer("b", invoice_id="111000007"),
+        new_transfer("c"),
+    ]
 
-    first, second, third, fourth = ledger.create(drafts, actor="b")
+    first, second, third, fourth = ledger.create(new_transfers, actor="b")
 
     assert isinstance(first, Created)
     assert first.record.reference == "a"
-    assert (second, third) == (Known(known.key), Taken("000007"))
+    assert (second, third) == (Known(known.key), SuffixUsed("000007"))
     assert isinstance(fourth, Created)
     assert fourth.record.reference == "c"
     assert_agrees(ledger_client)
@@ -117,12 +123,12 @@ def test_a_free_suffix_is_found_in_a_crowded_space(
     free = [3, 77_001, 77_007, 999_999]
     use_up(ledger_client, *free)
     starts = iter([77_004, 77_002, 999_998, 0, 0])
-    monkeypatch.setattr(Draft, "first_suffix", lambda _draft: next(starts))
+    monkeypatch.setattr(NewTransfer, "first_suffix", lambda _draft: next(starts))
 
     suffixes = [invoice.suffix_of(create(ledger, f"payout-{n}").key) for n in range(4)]
 
     assert sorted(suffixes) == free
-    assert ledger.create([draft("one-more")], actor="b") == [Exhausted()]
+    assert ledger.create([new_transfer("one-more")], actor="b") == [Exhausted()]
 
 
 @pytest.mark.parametrize("free", [0, 5, 499_000])
@@ -130,7 +136,7 @@ def test_the_search_goes_round(
     ledger: Ledger, ledger_client: redis.Redis, monkeypatch: pytest.MonkeyPatch, free: int
 ) -> None:
     use_up(ledger_client, free)
-    monkeypatch.setattr(Draft, "first_suffix", lambda _draft: 500_000)
+    monkeypatch.setattr(NewTransfer, "first_suffix", lambda _draft: 500_000)
 
     assert invoice.suffix_of(create(ledger).key) == free
 
@@ -139,7 +145,7 @@ def test_an_exhausted_space_says_so_and_another_one_goes_on(ledger: Ledger, ledg
     use_up(ledger_client)
     was = snapshot(ledger_client)
 
-    assert ledger.create([draft()], actor="b") == [Exhausted()]
+    assert ledger.create([new_transfer()], actor="b") == [Exhausted()]
     assert snapshot(ledger_client) == was
     assert create(ledger, space="kiosk").space == "kiosk"
 
@@ -147,7 +153,7 @@ def test_an_exhausted_space_says_so_and_another_one_goes_on(ledger: Ledger, ledg
 def test_the_last_free_suffix_is_given_once(ledger: Ledger, ledger_client: redis.Redis) -> None:
     use_up(ledger_client, 999_999)
 
-    first, second = ledger.create([draft("a"), draft("b")], actor="b")
+    first, second = ledger.create([new_transfer("a"), new_transfer("b")], actor="b")
 
     assert [type(first), type(second)] == [Created, Exhausted]
     assert invoice.suffix_of(records(ledger_client)[0].key) == 999_999
@@ -158,9 +164,9 @@ def test_a_batch_finds_room_behind_a_long_block_of_used_suffixes(
 ) -> None:
     """A producer that brings its own ids in order leaves such a block; a batch whose ids are made meets it together."""
     use_up(ledger_client, *range(500_000, 500_100))
-    monkeypatch.setattr(Draft, "first_suffix", lambda _draft: 400_000)
+    monkeypatch.setattr(NewTransfer, "first_suffix", lambda _draft: 400_000)
 
-    replies = ledger.create([draft(f"payout-{n}") for n in range(60)], actor="b")
+    replies = ledger.create([new_transfer(f"payout-{n}") for n in range(60)], actor="b")
 
     assert {type(reply) for reply in replies} == {Created}
 
@@ -170,23 +176,23 @@ def test_a_lost_bitmap_lets_no_record_be_overwritten(
 ) -> None:
     """Its suffix is marked as used again, and the next free one is tried; a producer's own is taken."""
     first = create(ledger, invoice_id="251124000001")
-    ledger_client.delete(keys.suffixes("main"))
-    monkeypatch.setattr(Draft, "first_suffix", lambda given: int((given.invoice_id or "000001")[-6:]))
+    ledger_client.delete(redis_keys.suffixes("main"))
+    monkeypatch.setattr(NewTransfer, "first_suffix", lambda given: int((given.invoice_id or "000001")[-6:]))
 
-    assert ledger.create([draft("own", invoice_id="000001")], actor="b") == [Taken(first.key)]
-    ledger_client.delete(keys.suffixes("main"))
+    assert ledger.create([new_transfer("own", invoice_id="000001")], actor="b") == [SuffixUsed(first.key)]
+    ledger_client.delete(redis_keys.suffixes("main"))
     second = create(ledger, "payout-2")
 
     assert found(ledger, first) == first
     assert invoice.suffix_of(second.key) != 1
-    assert ledger_client.getbit(keys.suffixes("main"), 1) == 1
+    assert ledger_client.getbit(redis_keys.suffixes("main"), 1) == 1
     assert_agrees(ledger_client)
 
 
 def test_a_given_suffix_is_never_swapped_for_another(ledger: Ledger, ledger_client: redis.Redis) -> None:
     create(ledger, invoice_id="000001")
 
-    assert ledger.create([draft("payout-2", invoice_id="000001")], actor="b") == [Taken("000001")]
+    assert ledger.create([new_transfer("payout-2", invoice_id="000001")], actor="b") == [SuffixUsed("000001")]
     assert ledger.by_reference("payout-2") is None
 
 
@@ -194,13 +200,13 @@ def test_the_queues_limit_counts_who_waits(ledger: Ledger, ledger_client: redis.
     for n in range(2):
         create(ledger, f"payout-{n}")
     was = snapshot(ledger_client)
-    assert ledger.create([draft("payout-2")], actor="b", limit=2) == [Full(2)]
+    assert ledger.create([new_transfer("payout-2")], actor="b", limit=2) == [Full(2)]
     assert snapshot(ledger_client) == was
 
     record = ledger.by_reference("payout-0")
     assert record is not None
     make(ledger, record, Verb.CLAIM)
-    replies = ledger.create([draft("payout-2"), draft("payout-3")], actor="b", limit=2)
+    replies = ledger.create([new_transfer("payout-2"), new_transfer("payout-3")], actor="b", limit=2)
     assert [type(reply) for reply in replies] == [Created, Full]
 
 
@@ -211,7 +217,7 @@ def test_a_terminal_that_is_stopped_beyond_the_deadline_takes_nothing(
     Lanes(ledger_client, clock).pause(Lane.SEND, terminal, actor="op", reason="r", until_ms=NOW + 1000)
     was = snapshot(ledger_client)
 
-    assert ledger.create([draft(lasts_ms=999)], actor="b") == [Stopped(NOW + 1000)]
+    assert ledger.create([new_transfer(lasts_ms=999)], actor="b") == [Paused(NOW + 1000)]
     assert snapshot(ledger_client) == was
     create(ledger, lasts_ms=1000)  # nobody can foresee that this one is not sent in time
 
@@ -232,7 +238,7 @@ def test_other_stops_hold_nobody_up(
 def test_references_are_for_ever_and_records_too(ledger: Ledger, ledger_client: redis.Redis) -> None:
     record = into(ledger, (State.PAID, Phase.SEND))
 
-    for key in (keys.reference("payout-1"), keys.record(record.key), keys.suffixes("main")):
+    for key in (redis_keys.reference("payout-1"), redis_keys.record(record.key), redis_keys.suffixes("main")):
         assert ledger_client.ttl(key) == -1
 
 

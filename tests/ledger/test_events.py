@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 import redis
 
-from ledger import keys
-from ledger.errors import LedgerUnavailable
-from ledger.events import Event, Events
-from ledger.ledger import Ledger
-from ledger.servers import connect
-from ledger.states import Phase, State
+from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.states import Phase, State
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.events import Event, Events
+from epay_transfers.ledger.store.ledger import Ledger
 from tests.conftest import FakeClock
-from tests.ledger.making import NOW, create, into
+from tests.ledger.factories import NOW, create, into
 
 GROUP = "payouts"
 MANY = 1000
@@ -29,13 +29,13 @@ def fill(client: redis.Redis, count: int = MANY, key: str = "251124000001") -> l
     pipeline: Any = client.pipeline(transaction=False)
     ids = [f"{NOW + n}-0" for n in range(count)]
     for place in ids:
-        pipeline.xadd(keys.EVENTS, {"key": key, "n": place}, id=place)
+        pipeline.xadd(redis_keys.EVENTS, {"key": key, "n": place}, id=place)
     pipeline.execute()
     return ids
 
 
 def kept(client: redis.Redis) -> list[str]:
-    entries: Any = client.xrange(keys.EVENTS)
+    entries: Any = client.xrange(redis_keys.EVENTS)
     return [place for place, _ in entries]
 
 
@@ -63,7 +63,7 @@ def test_those_of_one_transfer_are_found_among_others(log: Events, ledger: Ledge
 
 def test_the_search_goes_as_far_back_as_it_is_told(log: Events, ledger_client: redis.Redis) -> None:
     """Page by page: the wanted one is the oldest of many."""
-    ledger_client.xadd(keys.EVENTS, {"key": "wanted"}, id=f"{NOW - 1}-0")
+    ledger_client.xadd(redis_keys.EVENTS, {"key": "wanted"}, id=f"{NOW - 1}-0")
     fill(ledger_client, 2500)
 
     assert len(log.newest(key="wanted")) == 1
@@ -120,11 +120,11 @@ def test_nothing_is_forgotten_that_a_group_has_not_read(
 ) -> None:
     """However old it is: a consumer that was away for a month finds its outcomes."""
     ids = fill(ledger_client)
-    ledger_client.xgroup_create(keys.EVENTS, "fast", id="$")
-    ledger_client.xgroup_create(keys.EVENTS, GROUP, id="0")
+    ledger_client.xgroup_create(redis_keys.EVENTS, "fast", id="$")
+    ledger_client.xgroup_create(redis_keys.EVENTS, GROUP, id="0")
     if read:
-        ledger_client.xreadgroup(GROUP, "one", {keys.EVENTS: ">"}, count=read)
-        ledger_client.xack(keys.EVENTS, GROUP, *ids[:read])
+        ledger_client.xreadgroup(GROUP, "one", {redis_keys.EVENTS: ">"}, count=read)
+        ledger_client.xack(redis_keys.EVENTS, GROUP, *ids[:read])
     clock.advance(10**6)
 
     log.trim(keep_ms=0)
@@ -138,9 +138,9 @@ def test_nor_what_it_has_read_and_not_acknowledged(
     log: Events, ledger_client: redis.Redis, clock: FakeClock, owed: int
 ) -> None:
     ids = fill(ledger_client)
-    ledger_client.xgroup_create(keys.EVENTS, GROUP, id="0")
-    ledger_client.xreadgroup(GROUP, "one", {keys.EVENTS: ">"}, count=MANY)
-    ledger_client.xack(keys.EVENTS, GROUP, *(place for n, place in enumerate(ids) if n != owed))
+    ledger_client.xgroup_create(redis_keys.EVENTS, GROUP, id="0")
+    ledger_client.xreadgroup(GROUP, "one", {redis_keys.EVENTS: ">"}, count=MANY)
+    ledger_client.xack(redis_keys.EVENTS, GROUP, *(place for n, place in enumerate(ids) if n != owed))
     clock.advance(10**6)
 
     log.trim(keep_ms=0)

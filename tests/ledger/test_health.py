@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 import redis
 
-from ledger import embedded, health, keys
-from ledger.clock import Clock, SystemClock
-from ledger.ledger import Ledger
-from ledger.sealing import Purpose
-from ledger.servers import connect
-from ledger.settings import Durability, ServerSettings
-from ledger.vault import Vault
+from epay_transfers.ledger.clock import Clock, SystemClock
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.runtime import embedded_servers, health
+from epay_transfers.runtime.settings import Durability, ServerSettings
 from tests.conftest import FakeClock
-from tests.ledger.making import NONCE, create
+from tests.ledger.factories import NONCE, create
 
 STRICT, ATTESTED, RELAXED = Durability
 
@@ -23,8 +24,8 @@ STRICT, ATTESTED, RELAXED = Durability
 def servers(binary: str) -> Iterator[tuple[str, str]]:
     """Two servers of their own: what is done to them would not do for others."""
     with (
-        embedded.running(embedded.LEDGER_OPTIONS, binary=binary) as ledger,
-        embedded.running(embedded.VAULT_OPTIONS, binary=binary) as vault,
+        embedded_servers.running(embedded_servers.LEDGER_OPTIONS, binary=binary) as ledger,
+        embedded_servers.running(embedded_servers.VAULT_OPTIONS, binary=binary) as vault,
     ):
         yield ledger.url, vault.url
 
@@ -34,7 +35,7 @@ def ledger_at(servers: tuple[str, str]) -> Iterator[redis.Redis]:
     client = connect(servers[0])
     client.flushall()
     yield client
-    for name, value in embedded.LEDGER_OPTIONS.items():
+    for name, value in embedded_servers.LEDGER_OPTIONS.items():
         client.config_set(name, value)
     client.config_resetstat()
     client.close()
@@ -45,7 +46,7 @@ def vault_at(servers: tuple[str, str]) -> Iterator[redis.Redis]:
     client = connect(servers[1])
     client.flushall()
     yield client
-    for name, value in (embedded.VAULT_OPTIONS | {"maxmemory": "0"}).items():
+    for name, value in (embedded_servers.VAULT_OPTIONS | {"maxmemory": "0"}).items():
         client.config_set(name, value)
     client.config_resetstat()
     client.close()
@@ -121,14 +122,14 @@ def test_a_vault_that_was_saved_is_refused_and_so_is_one_that_came_up_from_the_f
     servers: tuple[str, str], ledger_at: redis.Redis, tmp_path: Path, durability: Durability
 ) -> None:
     """It holds while `save ""` and `appendonly no` do. `relaxed` only warns."""
-    one = embedded.start(tmp_path, embedded.VAULT_OPTIONS)
+    one = embedded_servers.start(tmp_path, embedded_servers.VAULT_OPTIONS)
     client = connect(one.url)
     client.set("x", "1")
     client.save()
     saved, saved_warned = found((servers[0], one.url), durability), warned((servers[0], one.url), durability)
     one.process.kill()
     one.process.wait()
-    two = embedded.start(tmp_path, embedded.VAULT_OPTIONS)
+    two = embedded_servers.start(tmp_path, embedded_servers.VAULT_OPTIONS)
     loaded, loaded_warned = found((servers[0], two.url), durability), warned((servers[0], two.url), durability)
     two.stop()
     client.close()
@@ -170,7 +171,7 @@ def test_a_replica_is_named_and_so_is_a_vault_that_has_one(
     servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis, binary: str
 ) -> None:
     host, port = servers[1].removeprefix("redis://").removesuffix("/0").split(":")
-    with embedded.running(embedded.VAULT_OPTIONS, binary=binary) as second:
+    with embedded_servers.running(embedded_servers.VAULT_OPTIONS, binary=binary) as second:
         replica = connect(second.url)
         vault_at.config_set("repl-diskless-sync-delay", "0")
         replica.replicaof(host, port)
@@ -241,10 +242,10 @@ def test_a_ledger_that_has_forgotten_is_found_by_what_the_vault_remembers(
     ledger, vault = Ledger(ledger_at, FakeClock()), Vault(vault_at)
     record = create(ledger)
     vault.put(Purpose.CARD, record.key, record.epoch, "sealed", 60_000)
-    vault.burn(Purpose.CARD, record.key, record.epoch, 1, NONCE)
+    vault.take(Purpose.CARD, record.key, record.epoch, 1, NONCE)
     assert found(servers) == []
 
-    ledger_at.hset(keys.COUNTERS, "sequence", "0")
+    ledger_at.hset(redis_keys.COUNTERS, "sequence", "0")
     (line,) = found(servers)
     assert line.startswith("REDIS_URL: the ledger has forgotten moves that the vault remembers; stop all sending")
 
@@ -252,7 +253,7 @@ def test_a_ledger_that_has_forgotten_is_found_by_what_the_vault_remembers(
 def test_counters_that_are_no_numbers_are_a_finding(
     servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis
 ) -> None:
-    ledger_at.hset(keys.COUNTERS, "sequence", "many")
+    ledger_at.hset(redis_keys.COUNTERS, "sequence", "many")
 
     (line,) = found(servers)
     assert line.startswith("REDIS_URL: the ledger's counters are no numbers; see the runbook")

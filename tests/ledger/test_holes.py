@@ -3,20 +3,20 @@
 import pytest
 import redis
 
-from ledger.events import Events
-from ledger.lanes import Lanes
-from ledger.ledger import Ledger
-from ledger.sealing import Purpose
-from ledger.states import State, Verb
-from ledger.vault import Burnt, Vault
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.lanes import Lanes
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Taken, Vault
+from epay_transfers.worker.backoff import RetryRule
+from epay_transfers.worker.card_custody import CardCustody
+from epay_transfers.worker.consequences import Consequences
+from epay_transfers.worker.recorder import Recorder
+from epay_transfers.worker.tries import Tries
 from tests.conftest import FakeClock
+from tests.ledger.factories import claim, create, found, make
 from tests.ledger.looking import empty
-from tests.ledger.making import claim, create, found, make
-from worker.card_custody import CardCustody
-from worker.consequences import Consequences
-from worker.policy import RetryRule
-from worker.scribe import Scribe
-from worker.tries import Tries
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def custody(ledger: Ledger, vault: Vault, clock: FakeClock) -> CardCustody:
 
 
 @pytest.fixture
-def scribe(ledger: Ledger, ledger_client: redis.Redis, custody: CardCustody, clock: FakeClock) -> Scribe:
+def recorder(ledger: Ledger, ledger_client: redis.Redis, custody: CardCustody, clock: FakeClock) -> Recorder:
     consequences = Consequences(Lanes(ledger_client, clock), Events(ledger_client, clock), clock, "worker")
-    return Scribe(
+    return Recorder(
         ledger=ledger,
         custody=custody,
         consequences=consequences,
@@ -39,7 +39,7 @@ def scribe(ledger: Ledger, ledger_client: redis.Redis, custody: CardCustody, clo
 
 
 def test_who_got_no_token_does_not_bury_what_another_worker_is_sending(
-    ledger: Ledger, vault: Vault, custody: CardCustody, scribe: Scribe, clock: FakeClock
+    ledger: Ledger, vault: Vault, custody: CardCustody, recorder: Recorder, clock: FakeClock
 ) -> None:
     """Two rings, two workers, one last try. One has the card in hand; the other one gets no token, and gives up.
 
@@ -48,27 +48,27 @@ def test_who_got_no_token_does_not_bury_what_another_worker_is_sending(
     record = create(ledger)
     vault.put(Purpose.CARD, record.key, record.epoch, "sealed", 60_000)
     claimed = claim(ledger, record)
-    assert isinstance(vault.burn(Purpose.CARD, record.key, record.epoch, claimed.sequence, claimed.claim_nonce), Burnt)
+    assert isinstance(vault.take(Purpose.CARD, record.key, record.epoch, claimed.sequence, claimed.claim_nonce), Taken)
 
     rule = RetryRule(attempts=1)
-    tries = Tries(scribe=scribe, custody=custody, rule=rule, clock=clock, park_s=900, chance=lambda: 0.5)
+    tries = Tries(recorder=recorder, custody=custody, rule=rule, clock=clock, park_s=900, chance=lambda: 0.5)
     tries.again(record, Verb.DEFER, "token_http_503")
 
     assert found(ledger, record).state is State.SENDING
 
 
 def test_who_ends_a_queued_transfer_at_its_deadline_does_not_end_one_in_doubt(
-    ledger: Ledger, vault: Vault, vault_client: redis.Redis, scribe: Scribe
+    ledger: Ledger, vault: Vault, vault_client: redis.Redis, recorder: Recorder
 ) -> None:
     """The sweeper saw it queued, a worker sent it and heard nothing, the vault restarted: closing it proves nothing."""
     record = create(ledger)
     vault.put(Purpose.CARD, record.key, record.epoch, "sealed", 60_000)
     claimed = claim(ledger, record)
-    assert isinstance(vault.burn(Purpose.CARD, record.key, record.epoch, claimed.sequence, claimed.claim_nonce), Burnt)
+    assert isinstance(vault.take(Purpose.CARD, record.key, record.epoch, claimed.sequence, claimed.claim_nonce), Taken)
     assert make(ledger, record, Verb.DOUBT)
     empty(vault_client)
 
     assert vault.close(Purpose.CARD, record.key, record.epoch)
-    scribe.end(record, Verb.EXPIRE, reason="deadline")
+    recorder.end(record, Verb.EXPIRE, reason="deadline")
 
     assert found(ledger, record).state is State.IN_DOUBT

@@ -3,13 +3,13 @@
 import pytest
 import redis
 
-from ledger.errors import LedgerUnavailable
-from ledger.lanes import ALL, Lane, Lanes, Stop
-from ledger.ledger import Ledger
-from ledger.servers import connect
+from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes, Pause
+from epay_transfers.ledger.store.ledger import Ledger
 from tests.conftest import FakeClock
+from tests.ledger.factories import NOW
 from tests.ledger.looking import events
-from tests.ledger.making import NOW
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def lanes(ledger_client: redis.Redis, clock: FakeClock) -> Lanes:
 def test_a_pause_says_who_and_why(lanes: Lanes, ledger_client: redis.Redis) -> None:
     lanes.pause(Lane.SEND, "main", actor="aida", reason='the bank said "stop" — until noon', until_ms=NOW + 60_000)
 
-    assert lanes.stops() == [Stop(Lane.SEND, "main", NOW + 60_000, "aida", 'the bank said "stop" — until noon')]
+    assert lanes.stops() == [Pause(Lane.SEND, "main", NOW + 60_000, "aida", 'the bank said "stop" — until noon')]
     (event,) = events(ledger_client)
     told = {"verb": "pause", "lane": "send", "terminal": "main", "actor": "aida"}
     assert event.items() >= told.items()
@@ -67,7 +67,7 @@ def test_the_last_pause_of_a_lane_counts(lanes: Lanes) -> None:
     lanes.pause(Lane.SEND, "main", actor="a", reason="short", until_ms=NOW + 1000)
     lanes.pause(Lane.SEND, "main", actor="b", reason="long")
 
-    assert lanes.stops() == [Stop(Lane.SEND, "main", 0, "b", "long")]
+    assert lanes.stops() == [Pause(Lane.SEND, "main", 0, "b", "long")]
 
 
 def test_a_ledger_that_is_away_is_one_error(clock: FakeClock) -> None:

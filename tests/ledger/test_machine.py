@@ -22,12 +22,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ledger.sealing import Purpose
-from tests import hands
+from epay_transfers.ledger.vault.sealing import Purpose
+from tests import parallel
 from tests.ledger import troubles
 from tests.ledger.actors import COMERS, Actor, Comer, put_card
-from tests.ledger.ground import Ground
-from tests.ledger.shadow import Shadow
+from tests.ledger.harness import Ground
+from tests.ledger.model import Shadow
 
 MACHINES = int(os.environ.get("TRANSFERS_MACHINES", "500"))
 STEPS = int(os.environ.get("TRANSFERS_STEPS", "40"))
@@ -185,7 +185,7 @@ def test_whatever_happens_no_transfer_is_paid_twice_or_said_to_have_failed(
     ledger_client: redis.Redis, vault_client: redis.Redis, tmp_path: Path
 ) -> None:
     if not SEED:
-        hands.work(__file__, tmp_path, _pieces())
+        parallel.work(__file__, tmp_path, _pieces())
         return
     Machine.ledger_client, Machine.vault_client = ledger_client, vault_client
     # What repeats this run, if it fails:
@@ -210,5 +210,5 @@ def _pieces() -> list[dict[str, str]]:
     first = random.SystemRandom().randrange(2**32)
     return [
         {"TRANSFERS_SEED": str(first + number), "TRANSFERS_MACHINES": str(share)}
-        for number, share in enumerate(hands.shares(MACHINES))
+        for number, share in enumerate(parallel.shares(MACHINES))
     ]

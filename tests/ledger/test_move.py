@@ -5,16 +5,16 @@ from dataclasses import replace
 import pytest
 import redis
 
-from ledger import keys
-from ledger.errors import LedgerUnavailable
-from ledger.ledger import Ledger
-from ledger.record import FIRST_EPOCH, Record
-from ledger.replies import Moved, Refused
-from ledger.servers import connect
-from ledger.states import MOVES, Advance, Phase, State, Verb
+from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.record import FIRST_EPOCH, Record
+from epay_transfers.ledger.states import MOVES, Advance, Phase, State, Verb
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Moved, Refused
 from tests.conftest import FakeClock
+from tests.ledger.factories import CHALLENGE, HOUR_MS, NOW, WAYS, Place, claim, create, found, into, make, reach
 from tests.ledger.looking import assert_agrees, due, events, records, snapshot
-from tests.ledger.making import CHALLENGE, HOUR_MS, NOW, WAYS, Place, claim, create, found, into, make, reach
 from tests.unit.ledger.table import AS_SEEN
 
 MOVED = [verb for verb in Verb if verb is not Verb.CREATE]  #: `create` is a script of its own
@@ -62,7 +62,7 @@ def test_a_move_is_made_where_the_table_says_and_nowhere_else(
     assert after.epoch == epoch_after(before, verb)
     assert after.version == before.version + 1
     assert after.phase is (MOVES[verb].enters or before.phase)
-    assert after.since == (before.since if end is place[0] else clock.now_ms())
+    assert after.state_since == (before.state_since if end is place[0] else clock.now_ms())
     assert_agrees(ledger_client)
     (event,) = events(ledger_client)[len(told) :]
     said = {"key": after.key, "verb": verb, "from": place[0], "state": end, "actor": "worker", "reference": "payout-1"}
@@ -128,19 +128,19 @@ def test_the_second_of_two_equal_moves_is_refused(ledger: Ledger, ledger_client:
 
 
 @pytest.mark.parametrize(
-    "verb", [Verb.PAY, Verb.DECLINE, Verb.LEARN_PAID, Verb.LEARN_DECLINED, Verb.EXPIRE, Verb.CANCEL]
+    "verb", [Verb.PAY, Verb.DECLINE, Verb.INQUIRY_PAID, Verb.INQUIRY_DECLINED, Verb.EXPIRE, Verb.CANCEL]
 )
 def test_a_final_state_forgets_the_challenge_and_lets_the_handle_go(
     ledger: Ledger, ledger_client: redis.Redis, verb: Verb
 ) -> None:
     record = into(ledger, (State.PARKED, Phase.SEND))
     assert ledger.challenge(record) == CHALLENGE
-    assert ledger_client.ttl(keys.handle(record.handle)) == -1
+    assert ledger_client.ttl(redis_keys.handle(record.handle)) == -1
 
     assert make(ledger, record, verb)
 
     assert ledger.challenge(record) is None
-    assert 0 < ledger_client.ttl(keys.handle(record.handle)) <= 86_400
+    assert 0 < ledger_client.ttl(redis_keys.handle(record.handle)) <= 86_400
     assert ledger.by_handle(record.handle) == ledger.by_reference("payout-1") == found(ledger, record)
     assert record.key not in due(ledger_client)
 
@@ -149,7 +149,7 @@ def test_a_challenge_leads_to_its_transfer_for_a_week(ledger: Ledger, ledger_cli
     record = into(ledger, (State.PARKED, Phase.SEND))
 
     assert ledger.by_md(CHALLENGE.md) == record
-    assert 0 < ledger_client.ttl(keys.md(CHALLENGE.md)) <= 7 * 86_400
+    assert 0 < ledger_client.ttl(redis_keys.md(CHALLENGE.md)) <= 7 * 86_400
     assert ledger.by_md("another") is None
 
 
@@ -161,14 +161,21 @@ def test_an_unfinished_transfer_keeps_its_challenge(ledger: Ledger) -> None:
 
 def test_fields_are_set_unset_and_counted(ledger: Ledger, ledger_client: redis.Redis) -> None:
     record = into(ledger, (State.IN_DOUBT, Phase.SEND))
-    fields: dict[str, str | int] = {"code": "455", "reads": 2, "asked": "inquire"}
-    ledger.move(record, Verb.WONDER, actor="w", due=NOW, fields=fields, add=("asks", "asks"))
+    fields: dict[str, str | int] = {"code": "455", "agreeing_reads": 2, "requested_action": "inquire"}
+    ledger.move(record, Verb.INQUIRY_INCONCLUSIVE, actor="w", due=NOW, fields=fields, add=("inquiries", "inquiries"))
     seen = found(ledger, record)
-    ledger.move(seen, Verb.WONDER, actor="w", due=NOW, fields={"asked": "", "reads": 0}, unset=("code",))
+    ledger.move(
+        seen,
+        Verb.INQUIRY_INCONCLUSIVE,
+        actor="w",
+        due=NOW,
+        fields={"requested_action": "", "agreeing_reads": 0},
+        unset=("code",),
+    )
 
     after = found(ledger, record)
-    assert (after.code, after.reads, after.asked, after.asks) == ("", 0, "", 2)
-    assert ledger_client.hexists(keys.record(record.key), "asked") == 0
+    assert (after.code, after.agreeing_reads, after.requested_action, after.inquiries) == ("", 0, "", 2)
+    assert ledger_client.hexists(redis_keys.record(record.key), "requested_action") == 0
 
 
 def test_an_event_repeats_what_matters_and_says_what_it_is_told(ledger: Ledger, ledger_client: redis.Redis) -> None:
@@ -186,11 +193,11 @@ def test_a_quiet_move_tells_nobody(ledger: Ledger, ledger_client: redis.Redis) -
     record = create(ledger)
     told = events(ledger_client)
 
-    reply = ledger.move(record, Verb.RING, actor="sweeper", due=NOW + 5000, add=("rings",), quiet=True)
+    reply = ledger.move(record, Verb.SCHEDULE_WAKEUP, actor="sweeper", due=NOW + 5000, add=("wakeups",), quiet=True)
 
     after = found(ledger, record)
     assert isinstance(reply, Moved)
-    assert (after.version, after.rings) == (record.version, 1)
+    assert (after.version, after.wakeups) == (record.version, 1)
     assert due(ledger_client) == {record.key: NOW + 5000}
     assert events(ledger_client) == told
 
@@ -199,7 +206,7 @@ def test_many_moves_are_each_on_their_own(ledger: Ledger, ledger_client: redis.R
     """One that is refused does not hold up its neighbours."""
     one, two, three = (create(ledger, f"payout-{n}") for n in range(3))
     claim(ledger, two)
-    reach(ledger, one.expires)
+    reach(ledger, one.deadline_at)
 
     replies = ledger.move_many(
         [(record, Verb.EXPIRE, {}) for record in (one, two, three)],
@@ -241,7 +248,7 @@ def test_a_server_that_is_away_is_one_error(clock: FakeClock) -> None:
 def test_who_is_due_is_looked_at_and_never_taken(ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock) -> None:
     late, soon, later = (create(ledger, f"payout-{n}") for n in range(3))
     for record, at in ((late, NOW - 10), (soon, NOW), (later, NOW + 1)):
-        ledger.move(record, Verb.RING, actor="sweeper", due=at, quiet=True)
+        ledger.move(record, Verb.SCHEDULE_WAKEUP, actor="sweeper", due=at, quiet=True)
 
     for _ in range(2):
         assert [record.key for record in ledger.due(10).records] == [late.key, soon.key]

@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 import redis
 
-from ledger import keys
-from ledger.breakers import PROBE_MS, Breakers
-from ledger.events import Events
-from ledger.ledger import Ledger
-from ledger.record import Record
-from ledger.replies import Astray, Moved, Refused
-from ledger.states import MOVES, Phase, State, Verb
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import MOVES, Phase, State, Verb
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.circuit_breakers import PROBE_MS, Breakers
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import ClockApart, Moved, Refused
 from tests.conftest import FakeClock
+from tests.ledger.factories import CHALLENGE, HOST, LASTS_MS, WAYS, Place, claim, create, found, into, make, reach
 from tests.ledger.looking import due, events, snapshot
-from tests.ledger.making import CHALLENGE, HOST, LASTS_MS, WAYS, Place, claim, create, found, into, make, reach
 from tests.unit.ledger.table import AFTER, BEFORE
 
 QUEUED: Place = (State.QUEUED, Phase.SEND)
@@ -46,12 +46,12 @@ def test_what_a_transfer_begins_with_is_the_servers_time(true: Ledger, ledger_cl
     with meanwhile(ledger_client) as times:
         record = create(true)
 
-    assert times[0] <= record.created <= times[1]
-    assert record.since == record.created
-    assert record.expires == record.created + LASTS_MS
-    assert due(ledger_client) == {record.key: record.created + 5000}
+    assert times[0] <= record.created_at <= times[1]
+    assert record.state_since == record.created_at
+    assert record.deadline_at == record.created_at + LASTS_MS
+    assert due(ledger_client) == {record.key: record.created_at + 5000}
     assert found(true, record) == record
-    assert events(ledger_client)[-1]["at"] == str(record.created)
+    assert events(ledger_client)[-1]["at"] == str(record.created_at)
 
 
 def test_who_waits_shorter_than_the_producers_grace_is_due_at_its_deadline(
@@ -59,7 +59,7 @@ def test_who_waits_shorter_than_the_producers_grace_is_due_at_its_deadline(
 ) -> None:
     record = create(true, lasts_ms=4999)
 
-    assert due(ledger_client) == {record.key: record.expires}
+    assert due(ledger_client) == {record.key: record.deadline_at}
 
 
 def test_a_claim_a_rate_and_a_lease_go_by_the_servers_time(true: Ledger, ledger_client: redis.Redis) -> None:
@@ -69,24 +69,24 @@ def test_a_claim_a_rate_and_a_lease_go_by_the_servers_time(true: Ledger, ledger_
 
     after = found(true, record)
     assert times[0] <= claimed.at_ms <= times[1]
-    assert after.since == claimed.at_ms
-    assert after.lease == claimed.at_ms + 60_000
-    assert due(ledger_client) == {record.key: after.lease}
-    assert int(str(ledger_client.hget(keys.RATES, "main"))) == claimed.at_ms + 200
+    assert after.state_since == claimed.at_ms
+    assert after.lease_until == claimed.at_ms + 60_000
+    assert due(ledger_client) == {record.key: after.lease_until}
+    assert int(str(ledger_client.hget(redis_keys.RATES, "main"))) == claimed.at_ms + 200
 
 
 def test_a_move_stores_durations_as_times(true: Ledger, ledger_client: redis.Redis) -> None:
     record = into(true, SENDING)
-    times_in = {"parked_until": 900_000, "next": 900_000}
+    times_in = {"parked_until": 900_000, "next_attempt_at": 900_000}
     with meanwhile(ledger_client) as times:
         moved = true.move(record, Verb.PARK, actor="w", due_in=900_000, fields_in=times_in, challenge=CHALLENGE)
 
     after = found(true, record)
     assert times[0] <= moved.at_ms <= times[1]
-    assert after.parked_until == after.next == moved.at_ms + 900_000
-    assert due(ledger_client) == {record.key: after.next}
+    assert after.parked_until == after.next_attempt_at == moved.at_ms + 900_000
+    assert due(ledger_client) == {record.key: after.next_attempt_at}
     told = events(ledger_client)[-1]
-    assert (told["next"], told["at"]) == (str(after.next), str(moved.at_ms))
+    assert (told["next_attempt_at"], told["at"]) == (str(after.next_attempt_at), str(moved.at_ms))
     assert "parked_until" not in told
 
 
@@ -94,16 +94,21 @@ def test_what_is_given_as_a_duration_ends_with_the_deadline(true: Ledger, ledger
     record = create(true)
 
     true.move(
-        record, Verb.DEFER, actor="w", due_in=LASTS_MS + 1, no_later=record.expires, fields_in={"next": LASTS_MS + 1}
+        record,
+        Verb.DEFER,
+        actor="w",
+        due_in=LASTS_MS + 1,
+        no_later=record.deadline_at,
+        fields_in={"next_attempt_at": LASTS_MS + 1},
     )
 
-    assert found(true, record).next == record.expires
-    assert due(ledger_client) == {record.key: record.expires}
+    assert found(true, record).next_attempt_at == record.deadline_at
+    assert due(ledger_client) == {record.key: record.deadline_at}
 
 
 def test_who_is_due_comes_with_what_time_it_is(true: Ledger, ledger_client: redis.Redis) -> None:
     record = create(true)
-    true.move(record, Verb.RING, actor="w", due_in=0, quiet=True)
+    true.move(record, Verb.SCHEDULE_WAKEUP, actor="w", due_in=0, quiet=True)
     with meanwhile(ledger_client) as times:
         looked, bare = true.due(10), true.due(0)
 
@@ -117,12 +122,12 @@ def test_a_breaker_is_asked_about_seconds_later_by_the_servers_time(true: Ledger
     with meanwhile(ledger_client) as times:
         breakers.open(HOST, "refused")
 
-    first = int(str(ledger_client.hget(keys.BREAKERS, f"open:{HOST}")))
+    first = int(str(ledger_client.hget(redis_keys.BREAKERS, f"open:{HOST}")))
     assert times[0] + PROBE_MS <= first <= times[1] + PROBE_MS
     assert not breakers.may_probe(HOST)
-    ledger_client.hset(keys.BREAKERS, f"open:{HOST}", str(times[0]))
+    ledger_client.hset(redis_keys.BREAKERS, f"open:{HOST}", str(times[0]))
     assert breakers.may_probe(HOST)
-    assert int(str(ledger_client.hget(keys.BREAKERS, f"open:{HOST}"))) >= times[1] + PROBE_MS
+    assert int(str(ledger_client.hget(redis_keys.BREAKERS, f"open:{HOST}"))) >= times[1] + PROBE_MS
 
 
 def test_a_question_that_is_further_off_than_any_rule_says_is_asked_now(
@@ -130,7 +135,7 @@ def test_a_question_that_is_further_off_than_any_rule_says_is_asked_now(
 ) -> None:
     """What a clock that was wrong has left heals by itself."""
     breakers = Breakers(ledger_client, Events(ledger_client), "worker")
-    ledger_client.hset(keys.BREAKERS, f"open:{HOST}", str(true.now_ms() + 7_200_000))
+    ledger_client.hset(redis_keys.BREAKERS, f"open:{HOST}", str(true.now_ms() + 7_200_000))
 
     assert breakers.may_probe(HOST)
 
@@ -139,7 +144,7 @@ def test_events_are_trimmed_by_the_servers_time(true: Ledger, ledger_client: red
     events = Events(ledger_client)
     pipeline = ledger_client.pipeline()
     for number in range(300):  # a node of a stream holds a hundred; only whole ones are dropped
-        pipeline.xadd(keys.EVENTS, {"verb": "old"}, id=f"{true.now_ms() - 60_000}-{number + 1}")
+        pipeline.xadd(redis_keys.EVENTS, {"verb": "old"}, id=f"{true.now_ms() - 60_000}-{number + 1}")
     pipeline.execute()
     create(true)
 
@@ -150,13 +155,13 @@ def test_events_are_trimmed_by_the_servers_time(true: Ledger, ledger_client: red
 # What ends waits for the ledger's time.
 
 
-@pytest.mark.parametrize(("place", "field"), [(QUEUED, "expires"), (PARKED, "parked_until")])
+@pytest.mark.parametrize(("place", "field"), [(QUEUED, "deadline_at"), (PARKED, "parked_until")])
 def test_nothing_expires_before_its_time_whoever_says_so(
     ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock, place: Place, field: str
 ) -> None:
     record = into(ledger, place)
     if place is PARKED:
-        ledger_client.hset(keys.record(record.key), field, str(record.expires))
+        ledger_client.hset(redis_keys.record(record.key), field, str(record.deadline_at))
         record = found(ledger, record)
     reach(ledger, getattr(record, field) - 1)
     was = snapshot(ledger_client)
@@ -169,9 +174,9 @@ def test_nothing_expires_before_its_time_whoever_says_so(
 
 def test_a_claim_comes_too_late_at_the_deadline_and_a_confirm_never(ledger: Ledger, ledger_client: redis.Redis) -> None:
     record, answered = create(ledger), into(ledger, RESUMED, "payout-2")
-    reach(ledger, record.expires - 1)
+    reach(ledger, record.deadline_at - 1)
     assert claim(ledger, create(ledger, "payout-3", lasts_ms=2))
-    reach(ledger, record.expires)
+    reach(ledger, record.deadline_at)
     was = snapshot(ledger_client)
 
     assert claim(ledger, record, gap_ms=1000) == Refused(State.QUEUED, record.epoch)
@@ -179,22 +184,22 @@ def test_a_claim_comes_too_late_at_the_deadline_and_a_confirm_never(ledger: Ledg
     assert claim(ledger, answered)
 
 
-@pytest.mark.parametrize("verb", [Verb.DOUBT, Verb.REQUEUE, Verb.DIE])
+@pytest.mark.parametrize("verb", [Verb.DOUBT, Verb.REQUEUE, Verb.FAIL_CLAIMED])
 def test_a_lease_that_stands_is_not_swept(
     ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock, verb: Verb
 ) -> None:
     """Whoever looks into a claim that is not its own says after what time; its own worker says none, and is heard."""
     record, own = into(ledger, SENDING), into(ledger, SENDING, "payout-2")
-    reach(ledger, record.lease - 1)
+    reach(ledger, record.lease_until - 1)
     was = snapshot(ledger_client)
 
-    assert ledger.move(record, verb, actor="sweeper", due_in=0, after=record.lease) == Refused(
+    assert ledger.move(record, verb, actor="sweeper", due_in=0, after=record.lease_until) == Refused(
         State.SENDING, record.epoch
     )
     assert snapshot(ledger_client) == was
     assert ledger.move(own, verb, actor="worker", due_in=0)
     clock.advance(0.001)
-    assert ledger.move(record, verb, actor="sweeper", due_in=0, after=record.lease)
+    assert ledger.move(record, verb, actor="sweeper", due_in=0, after=record.lease_until)
 
 
 @pytest.mark.parametrize("seconds", [10**8, -(10**8)])
@@ -233,7 +238,7 @@ def test_a_machine_that_is_too_far_off_gets_nothing_and_is_told_the_time(
     reply = claim(ledger, record, gap_ms=1000, own_ms=clock.now_ms() + off_ms)
 
     assert reply.at_ms == clock.now_ms()
-    assert isinstance(reply, Astray if is_far else Moved)
+    assert isinstance(reply, ClockApart if is_far else Moved)
     assert (snapshot(ledger_client) == was) is is_far
 
 
@@ -245,12 +250,12 @@ def test_every_answer_to_a_claim_says_what_time_it_is(
 
     now, record = clock.now_ms(), create(ledger)
     assert at(replace(record, epoch=7)) == now
-    ledger_client.hset(keys.LANES, "send:*", '0 ["a", "b"]')
+    ledger_client.hset(redis_keys.LANES, "send:*", '0 ["a", "b"]')
     assert at(record) == now
-    ledger_client.delete(keys.LANES)
-    ledger_client.hset(keys.BREAKERS, f"open:{HOST}", "1")
+    ledger_client.delete(redis_keys.LANES)
+    ledger_client.hset(redis_keys.BREAKERS, f"open:{HOST}", "1")
     assert at(record) == now
-    ledger_client.delete(keys.BREAKERS)
+    ledger_client.delete(redis_keys.BREAKERS)
     assert at(record, gap_ms=1000) == now
     batch = [create(ledger, f"batch-{n}", urgency="batch") for n in range(8)]
     assert {at(each, gap_ms=1000) for each in batch} == {now}

@@ -6,30 +6,30 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from ledger import keys
-from ledger.errors import RecordUnreadable
-from ledger.ledger import Ledger
-from ledger.record import Record
-from ledger.replies import Refused
-from ledger.states import State, Verb
+from epay_transfers.ledger.errors import RecordUnreadable
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Refused
 from tests.conftest import FakeClock
+from tests.ledger.factories import HOUR_MS, NOW, create
 from tests.ledger.looking import due, events
-from tests.ledger.making import HOUR_MS, NOW, create
 
 #: What another version, or a hand, may have left there; and what is said of it.
 DAMAGE = {
     "an unknown state": ({"state": "frobnicating"}, "its state is none that this version knows"),
     "an unknown phase": ({"phase": "refund"}, "its phase is none that this version knows"),
-    "a word for a number": ({"next": "tomorrow"}, "its next is none that this version knows"),
+    "a word for a number": ({"next_attempt_at": "tomorrow"}, "its next is none that this version knows"),
     "a number with a blank": ({"epoch": " 1000001"}, "its epoch is none that this version knows"),
-    "a number that is too long": ({"rings": "9" * 16}, "its rings is none that this version knows"),
-    "a note of another form": ({"notified": "paid"}, "its notified is none that this version knows"),
+    "a number that is too long": ({"wakeups": "9" * 16}, "its rings is none that this version knows"),
+    "a note of another form": ({"notification": "paid"}, "its notified is none that this version knows"),
 }
-LACKING = ["state", "epoch", "version", "since", "amount", "currency", "reference", "terminal"]
+LACKING = ["state", "epoch", "version", "state_since", "amount", "currency", "reference", "terminal"]
 
 
 def spoil(client: redis.Redis, record: Record, fields: dict[str, str]) -> None:
-    client.hset(keys.record(record.key), mapping=fields)  # type: ignore[arg-type]  # str is a field's type
+    client.hset(redis_keys.record(record.key), mapping=fields)  # type: ignore[arg-type]  # str is a field's type
 
 
 @pytest.mark.parametrize("what", DAMAGE)
@@ -54,7 +54,7 @@ def test_one_that_is_read_by_its_key_is_an_error_that_says_what_to_do(
 @pytest.mark.parametrize("name", LACKING)
 def test_one_that_lacks_what_every_record_has_is_named(ledger: Ledger, ledger_client: redis.Redis, name: str) -> None:
     record = create(ledger)
-    ledger_client.hdel(keys.record(record.key), name)
+    ledger_client.hdel(redis_keys.record(record.key), name)
 
     with pytest.raises(RecordUnreadable, match=f"it lacks {name}"):
         ledger.get(record.key)
@@ -62,8 +62,8 @@ def test_one_that_lacks_what_every_record_has_is_named(ledger: Ledger, ledger_cl
 
 def test_what_is_no_hash_is_named(ledger: Ledger, ledger_client: redis.Redis) -> None:
     record = create(ledger)
-    ledger_client.delete(keys.record(record.key))
-    ledger_client.set(keys.record(record.key), "x")
+    ledger_client.delete(redis_keys.record(record.key))
+    ledger_client.set(redis_keys.record(record.key), "x")
 
     with pytest.raises(RecordUnreadable, match="it is no hash"):
         ledger.get(record.key)
@@ -73,7 +73,7 @@ def test_among_many_the_others_are_read_and_it_is_told(
     ledger: Ledger, ledger_client: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     good, bad = create(ledger), create(ledger, "payout-2")
-    spoil(ledger_client, bad, {"rings": "often"})
+    spoil(ledger_client, bad, {"wakeups": "often"})
     told: list[RecordUnreadable] = []
 
     assert ledger.in_state(State.QUEUED, 10, told.append) == [good]
@@ -111,7 +111,7 @@ def test_one_that_another_worker_has_set_aside_is_left_where_it_is(
     bad = create(ledger)
     spoil(ledger_client, bad, {"state": "frobnicating"})
     clock.advance(10)
-    ledger_client.zadd(keys.DUE, {bad.key: NOW + 11_000})
+    ledger_client.zadd(redis_keys.DUE, {bad.key: NOW + 11_000})
 
     ledger._aside.set([RecordUnreadable(bad.key, "why")], clock.now_ms())
 
@@ -123,7 +123,7 @@ def test_another_trouble_with_the_same_record_is_another_alarm(
     ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock
 ) -> None:
     bad = create(ledger)
-    for fields in ({"state": "frobnicating"}, {"state": "queued", "next": "soon"}):
+    for fields in ({"state": "frobnicating"}, {"state": "queued", "next_attempt_at": "soon"}):
         spoil(ledger_client, bad, fields)
         clock.advance(3700)
         assert ledger.due(10).records == []
@@ -138,7 +138,7 @@ def test_one_that_is_due_and_not_there_is_set_aside_too(
     """It would stand at the head of the line for ever, and two hundred of them would stop every sweeper."""
     lost = create(ledger, invoice_id="251124000001")
     if left == "nothing":
-        ledger_client.delete(keys.record(lost.key))
+        ledger_client.delete(redis_keys.record(lost.key))
     else:
         spoil(ledger_client, lost, {"key": "999999000001"})
     clock.advance(10)

@@ -9,20 +9,20 @@ from typing import Any, cast
 import pytest
 import redis
 
-from ledger import keys
-from ledger.errors import VaultUnavailable, VaultWentBack
-from ledger.sealing import Purpose
-from ledger.servers import connect
-from ledger.vault import Burnt, Gone, Later, Put, There, Unburn, Unheard, Vault
+from epay_transfers.ledger.errors import VaultUnavailable, VaultWentBack
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Content, Fenced, Gone, Put, PutBack, Taken, TakeUnanswered, Vault
+from tests.ledger.factories import NONCE
 from tests.ledger.looking import snapshot
-from tests.ledger.making import NONCE
 
 KEY = "251124000001"
 EPOCH = 1_000_005
 WEEK_MS = 7 * 86_400_000
 TTL_MS = 900_000
-PLACES = {Purpose.CARD: keys.card(KEY), Purpose.PARES: keys.pares(KEY)}
-SEALED = {Purpose.CARD: keys.sealed_card(KEY), Purpose.PARES: keys.sealed_pares(KEY)}
+PLACES = {Purpose.CARD: redis_keys.card(KEY), Purpose.PARES: redis_keys.pares(KEY)}
+SEALED = {Purpose.CARD: redis_keys.sealed_card(KEY), Purpose.PARES: redis_keys.sealed_pares(KEY)}
 SEAL = "the-seal:of/it"
 
 
@@ -91,7 +91,7 @@ ROWS = [
         {"PRESENT": Put.PRESENT},
     ),
     *table(
-        "burn",
+        "take",
         """
         -    nothing    =
         B-1  blob       =
@@ -105,8 +105,8 @@ ROWS = [
         C-1  closed     =
         C    closed     =
         """,
-        {str(there): Gone(there) for there in There}
-        | {"sealed": Burnt("the-seal:of/it", NONCE, 0), "later": Later(), "unheard": Unheard()},
+        {str(there): Gone(there) for there in Content}
+        | {"sealed": Taken("the-seal:of/it", NONCE, 0), "later": Fenced(), "unheard": TakeUnanswered()},
     ),
     *table(
         "refence",
@@ -127,7 +127,7 @@ ROWS = [
         YES_NO,
     ),
     *table(
-        "unburn",
+        "put_back",
         """
         -    NOTHING  =
         B-1  OTHER    =
@@ -142,7 +142,7 @@ ROWS = [
         X+1  OTHER    =
         C    OTHER    =
         """,
-        {unburn.value: unburn for unburn in Unburn},
+        {put_back.value: put_back for put_back in PutBack},
     ),
     *table(
         "close",
@@ -185,9 +185,9 @@ def calls(vault: Vault, purpose: Purpose) -> dict[str, Callable[[], Any]]:
         "put_card": lambda: vault.put(Purpose.CARD, KEY, EPOCH, SEAL, TTL_MS, ""),
         "put_pares": lambda: vault.put(Purpose.PARES, KEY, EPOCH, SEAL, TTL_MS, "tag"),
         "put_another_pares": lambda: vault.put(Purpose.PARES, KEY, EPOCH, SEAL, TTL_MS, "other"),
-        "burn": lambda: vault.burn(purpose, KEY, EPOCH, 1, NONCE),
+        "take": lambda: vault.take(purpose, KEY, EPOCH, 1, NONCE),
         "refence": lambda: vault.refence(purpose, KEY, EPOCH),
-        "unburn": lambda: vault.unburn(purpose, KEY, EPOCH, Burnt(SEAL, NONCE, 0), TTL_MS, "tag"),
+        "put_back": lambda: vault.put_back(purpose, KEY, EPOCH, Taken(SEAL, NONCE, 0), TTL_MS, "tag"),
         "close": lambda: vault.close(purpose, KEY, EPOCH),
     }
 
@@ -233,44 +233,50 @@ def test_each_script_does_what_the_rules_say_and_no_more(
     "row", [row for row in ROWS if row.stands.startswith(("X", "C", "O"))], ids=lambda row: str(row)[4:40]
 )
 def test_nothing_is_ever_put_over_a_tombstone_or_a_closed_mark_but_its_own_unburn(row: Row) -> None:
-    assert row.then == "=" or (row.call, row.stands) == ("unburn", "X")
+    assert row.then == "=" or (row.call, row.stands) == ("put_back", "X")
 
 
 def test_the_tables_are_whole() -> None:
     """Each script meets each kind of content at a lower epoch, the same, and a higher one."""
-    for call in ("put_card", "put_pares", "burn", "refence", "unburn", "close"):
+    for call in ("put_card", "put_pares", "take", "refence", "put_back", "close"):
         met = {row.stands for row in ROWS if row.call == call}
         assert met >= {"-", "B-1", "B", "B+1", "S", "X-1", "X", "X+1", "C"}, call
 
 
 @pytest.mark.parametrize(
     ("stands", "there"),
-    [("-", There.NOTHING), ("S", There.STALE), ("B", There.BLOB), ("X", There.TOMBSTONE), ("C", There.CLOSED)],
+    [
+        ("-", Content.NOTHING),
+        ("S", Content.STALE),
+        ("B", Content.BLOB),
+        ("X", Content.TOMBSTONE),
+        ("C", Content.CLOSED),
+    ],
 )
-def test_a_look_takes_nothing(vault: Vault, vault_client: redis.Redis, stands: str, there: There) -> None:
+def test_a_look_takes_nothing(vault: Vault, vault_client: redis.Redis, stands: str, there: Content) -> None:
     stand(vault_client, Purpose.CARD, stands)
     was = snapshot(vault_client)
 
     assert vault.look(Purpose.CARD, KEY) is there
-    assert vault.look(Purpose.PARES, KEY) is There.NOTHING
+    assert vault.look(Purpose.PARES, KEY) is Content.NOTHING
     assert snapshot(vault_client) == was
 
 
 @pytest.mark.parametrize(
     ("stands", "there"),
     [
-        ("B-1", There.NOTHING),
-        ("B", There.BLOB),
-        ("B+1", There.BLOB),
-        ("X-1", There.TOMBSTONE),
-        ("C-1", There.CLOSED),
-        ("-", There.NOTHING),
+        ("B-1", Content.NOTHING),
+        ("B", Content.BLOB),
+        ("B+1", Content.BLOB),
+        ("X-1", Content.TOMBSTONE),
+        ("C-1", Content.CLOSED),
+        ("-", Content.NOTHING),
     ],
 )
 def test_who_looks_with_an_epoch_sees_no_blob_of_an_older_one(
-    vault: Vault, vault_client: redis.Redis, stands: str, there: There
+    vault: Vault, vault_client: redis.Redis, stands: str, there: Content
 ) -> None:
-    """Nobody can burn it, and a new card may be put over it."""
+    """Nobody can take it, and a new card may be put over it."""
     stand(vault_client, Purpose.CARD, stands)
 
     assert vault.look(Purpose.CARD, KEY, EPOCH) is there
@@ -294,9 +300,9 @@ def test_a_drop_leaves_what_proves_something(
 def test_a_burn_is_the_only_reader_and_reads_once(vault: Vault) -> None:
     vault.put(Purpose.CARD, KEY, EPOCH, "sealed", TTL_MS)
 
-    assert vault.burn(Purpose.CARD, KEY, EPOCH, 1, NONCE) == Burnt("sealed", NONCE, 0)
-    assert vault.burn(Purpose.CARD, KEY, EPOCH, 1, NONCE) == Unheard()
-    assert vault.burn(Purpose.CARD, KEY, EPOCH, 1, "another") == Gone(There.TOMBSTONE)
+    assert vault.take(Purpose.CARD, KEY, EPOCH, 1, NONCE) == Taken("sealed", NONCE, 0)
+    assert vault.take(Purpose.CARD, KEY, EPOCH, 1, NONCE) == TakeUnanswered()
+    assert vault.take(Purpose.CARD, KEY, EPOCH, 1, "another") == Gone(Content.TOMBSTONE)
 
 
 def test_a_sealed_text_that_somebody_took_away_burns_as_one_that_does_not_open(
@@ -306,14 +312,14 @@ def test_a_sealed_text_that_somebody_took_away_burns_as_one_that_does_not_open(
     vault.put(Purpose.CARD, KEY, EPOCH, "sealed", TTL_MS)
     vault_client.delete(SEALED[Purpose.CARD])
 
-    assert vault.burn(Purpose.CARD, KEY, EPOCH, 1, NONCE) == Burnt("", NONCE, 0)
+    assert vault.take(Purpose.CARD, KEY, EPOCH, 1, NONCE) == Taken("", NONCE, 0)
 
 
 def test_a_put_that_comes_late_can_not_be_burnt_under_a_later_epoch(vault: Vault) -> None:
     """A late put of the old generation proves nothing, and opens nothing."""
     vault.put(Purpose.CARD, KEY, EPOCH, "sealed", TTL_MS)
 
-    assert vault.burn(Purpose.CARD, KEY, EPOCH + 1_000_000, 1, NONCE) == Gone(There.BLOB)
+    assert vault.take(Purpose.CARD, KEY, EPOCH + 1_000_000, 1, NONCE) == Gone(Content.BLOB)
     assert not vault.refence(Purpose.CARD, KEY, EPOCH + 1_000_000)
 
 
@@ -322,18 +328,18 @@ def test_a_put_that_comes_late_can_not_be_burnt_under_a_later_epoch(vault: Vault
 def test_a_seal_comes_out_as_it_went_in(vault: Vault, seal: str, tag: str) -> None:
     for purpose in Purpose:
         vault.put(purpose, KEY, EPOCH, seal, TTL_MS, tag)
-        burnt = vault.burn(purpose, KEY, EPOCH, 1, NONCE)
-        assert isinstance(burnt, Burnt)
-        assert burnt.sealed == seal
-        assert vault.unburn(purpose, KEY, EPOCH, burnt, TTL_MS, tag) is Unburn.DONE
-        again = vault.burn(purpose, KEY, EPOCH + 1, 1, NONCE)
-        assert isinstance(again, Burnt)
+        taken = vault.take(purpose, KEY, EPOCH, 1, NONCE)
+        assert isinstance(taken, Taken)
+        assert taken.sealed == seal
+        assert vault.put_back(purpose, KEY, EPOCH, taken, TTL_MS, tag) is PutBack.DONE
+        again = vault.take(purpose, KEY, EPOCH + 1, 1, NONCE)
+        assert isinstance(again, Taken)
         assert again.sealed == seal
 
 
 def test_a_batch_of_cards_is_put_each_on_its_own(vault: Vault) -> None:
     vault.put(Purpose.CARD, "000002", EPOCH, "old", TTL_MS)
-    vault.burn(Purpose.CARD, "000002", EPOCH, 1, NONCE)
+    vault.take(Purpose.CARD, "000002", EPOCH, 1, NONCE)
 
     puts = vault.put_cards([(key, EPOCH, "sealed", TTL_MS) for key in ("000001", "000002", "000003")])
 
@@ -344,9 +350,9 @@ def test_the_vault_remembers_the_highest_sequence_at_which_something_was_taken(v
     assert vault.high_water() == 0
     for n, (sequence, highest) in enumerate([(7, 7), (5, 7), (12, 12)]):
         vault.put(Purpose.CARD, f"00000{n}", EPOCH, "sealed", TTL_MS)
-        vault.burn(Purpose.CARD, f"00000{n}", EPOCH, sequence, NONCE)
+        vault.take(Purpose.CARD, f"00000{n}", EPOCH, sequence, NONCE)
         assert vault.high_water() == highest
-    vault.burn(Purpose.CARD, "000009", EPOCH, 99, NONCE)
+    vault.take(Purpose.CARD, "000009", EPOCH, 99, NONCE)
     assert vault.high_water() == 12
 
 
@@ -361,15 +367,15 @@ def test_a_vault_that_is_away_is_one_error() -> None:
 
 
 def test_a_mark_that_is_no_number_costs_no_card(vault: Vault, vault_client: redis.Redis) -> None:
-    """Somebody wrote there by hand: the burn fails before it takes anything out."""
+    """Somebody wrote there by hand: the take fails before it takes anything out."""
     vault.put(Purpose.CARD, KEY, EPOCH, "sealed", TTL_MS)
-    vault_client.set(keys.HIGH_WATER, "x")
+    vault_client.set(redis_keys.HIGH_WATER, "x")
 
     with pytest.raises(VaultUnavailable):
-        vault.burn(Purpose.CARD, KEY, EPOCH, 1, NONCE)
+        vault.take(Purpose.CARD, KEY, EPOCH, 1, NONCE)
 
-    vault_client.delete(keys.HIGH_WATER)
-    assert vault.burn(Purpose.CARD, KEY, EPOCH, 1, NONCE) == Burnt("sealed", NONCE, 0)
+    vault_client.delete(redis_keys.HIGH_WATER)
+    assert vault.take(Purpose.CARD, KEY, EPOCH, 1, NONCE) == Taken("sealed", NONCE, 0)
 
 
 def test_a_vault_that_has_seen_fewer_writes_than_its_caller_knows_of_refuses_everything(
@@ -379,7 +385,7 @@ def test_a_vault_that_has_seen_fewer_writes_than_its_caller_knows_of_refuses_eve
     vault.put(Purpose.CARD, KEY, EPOCH, "sealed", TTL_MS)
     names = [str(name) for name in vault_client.keys("*")]
     copy = {name: str(vault_client.get(name)) for name in names}
-    vault.burn(Purpose.CARD, KEY, EPOCH, 1, NONCE)
+    vault.take(Purpose.CARD, KEY, EPOCH, 1, NONCE)
     for name, value in copy.items():
         vault_client.set(name, value)
 
@@ -389,7 +395,7 @@ def test_a_vault_that_has_seen_fewer_writes_than_its_caller_knows_of_refuses_eve
             call()
     assert vault_client.get(PLACES[Purpose.CARD]) == copy[PLACES[Purpose.CARD]]
     another = Vault(vault_client)
-    assert another.look(Purpose.CARD, KEY) is There.BLOB, "it was told nothing yet"
+    assert another.look(Purpose.CARD, KEY) is Content.BLOB, "it was told nothing yet"
     run = vault.seen
     assert run is not None
     another.know(run)

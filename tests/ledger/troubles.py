@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from functools import partial
 
-from ledger.sealing import Purpose
-from tests.ledger.ground import Ground
-from tests.ledger.shadow import BankBook, Shadow
+from epay_transfers.ledger.vault.sealing import Purpose
+from tests.ledger.harness import Ground
+from tests.ledger.model import BankBook, Shadow
 
 Trouble = tuple[str, Callable[[], object]]
 

@@ -115,7 +115,7 @@ MUST_HOLD: Final = [
     _case("operators and cancels; nothing is stuck", ALL, OPERATORS, HOLDS, must_end=True),
     _case("the vault goes back, another run", ALL, VAULT_BACK, HOLDS),
     _case("the vault goes back, another run, 3-D Secure", ALL, VAULT_BACK_CHALLENGE, HOLDS),
-    _case("the vault goes back, same run, the burn's count told", ALL, SNAPSHOT, HOLDS),
+    _case("the vault goes back, same run, the take's count told", ALL, SNAPSHOT, HOLDS),
     _case("the ledger goes back to before create", ALL, LEDGER_BACK, HOLDS),
     _case("the ledger goes back to any earlier record", ALL, LEDGER_ANYWHERE, HOLDS),
     _case("the ledger goes back by one step", ALL, LEDGER_ONE_STEP, HOLDS),
@@ -137,7 +137,7 @@ def _without(rule: str, scope: Scope, expects: str = BREAKS, *, name: str = "", 
 
 #: What is left open, with every rule on: no rule closes it, so the design says so.
 WINDOWS: Final = [
-    _case("same run, the burn's count told to no one", ALL, replace(SNAPSHOT, told_before_going_back=False), BREAKS),
+    _case("same run, the take's count told to no one", ALL, replace(SNAPSHOT, told_before_going_back=False), BREAKS),
     _case(
         "same run, the count read before the vault went back", ALL, replace(SNAPSHOT, counts_are_fresh=False), BREAKS
     ),
@@ -177,7 +177,7 @@ ABLATIONS: Final = [
     _without("late_answers_count", SMALL),
     _without("results_compare_epoch", ONE_CLIENT),
     _without("requeue_compares_epoch", SENDING),
-    _without("burn_compares_epoch", SMALL),
+    _without("take_compares_epoch", SMALL),
     _without("inquiry_compares_epoch", ONE_CLIENT),
     _without("expire_compares_epoch", replace(ONE_CLIENT, web=2), NOT_FOUND),
     _without("open_challenge_never_parks", ONE_CLIENT),

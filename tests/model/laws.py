@@ -9,7 +9,7 @@ from tests.model.world import (
     DECLINED,
     EXPIRED,
     FINAL,
-    HELD,
+    NEEDS_REVIEW,
     NOT_THERE,
     PAID,
     PARKED,
@@ -70,11 +70,11 @@ def law_for(rules: Rules, scope: Scope) -> Callable[[World], str]:
 
 def held_without_cause(world: World) -> str:
     """For a space without crashes and without a vault that forgets: who sent nothing can say so."""
-    if world.record.state == HELD and not world.sent:
+    if world.record.state == NEEDS_REVIEW and not world.sent:
         return "held, though its worker lives and sent nothing"
     return ""
 
 
 def is_end(world: World) -> bool:
     """Where a transfer may stay: it is over, or a person's, or dead with its money where it was."""
-    return world.record.state in FINAL | {HELD, DEAD, NOT_THERE}
+    return world.record.state in FINAL | {NEEDS_REVIEW, DEAD, NOT_THERE}

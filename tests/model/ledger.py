@@ -13,8 +13,8 @@ from tests.model.world import (
     DECLINED,
     EXPIRED,
     GENERATION,
-    HELD,
     IN_DOUBT,
+    NEEDS_REVIEW,
     PAID,
     PARKED,
     QUEUED,
@@ -29,7 +29,7 @@ from tests.model.world import (
 
 #: Verb → from-state → to-state.
 MOVES: Final[dict[str, dict[str, str]]] = {
-    "recard": {QUEUED: QUEUED},
+    "replace_card": {QUEUED: QUEUED},
     "claim": {QUEUED: SENDING, RESUMED: CONFIRMING},
     "pay": dict.fromkeys(UNFINISHED, PAID),
     "decline": dict.fromkeys(UNFINISHED, DECLINED),
@@ -40,16 +40,16 @@ MOVES: Final[dict[str, dict[str, str]]] = {
     "die": {SENDING: DEAD, IN_DOUBT: DEAD},
     "resume": {PARKED: RESUMED},
     "remember": {QUEUED: IN_DOUBT, DEAD: IN_DOUBT},
-    "remember_confirm": {PARKED: IN_DOUBT},
-    "learn_paid": dict.fromkeys((PARKED, IN_DOUBT, HELD, DEAD), PAID),
-    "learn_declined": dict.fromkeys((PARKED, IN_DOUBT, HELD, DEAD), DECLINED),
-    "hold": {IN_DOUBT: HELD},
+    "found_taken_confirm": {PARKED: IN_DOUBT},
+    "inquiry_paid": dict.fromkeys((PARKED, IN_DOUBT, NEEDS_REVIEW, DEAD), PAID),
+    "inquiry_declined": dict.fromkeys((PARKED, IN_DOUBT, NEEDS_REVIEW, DEAD), DECLINED),
+    "hold": {IN_DOUBT: NEEDS_REVIEW},
     "expire": {QUEUED: EXPIRED, PARKED: EXPIRED},
-    "lapse": {IN_DOUBT: EXPIRED},
+    "challenge_expired": {IN_DOUBT: EXPIRED},
     "cancel": {QUEUED: CANCELLED, PARKED: CANCELLED, DEAD: CANCELLED},
-    "revive": {DEAD: QUEUED},
-    "settle_paid": {HELD: PAID},
-    "settle_not_paid": {HELD: DECLINED},
+    "requeue_dead": {DEAD: QUEUED},
+    "operator_paid": {NEEDS_REVIEW: PAID},
+    "operator_not_paid": {NEEDS_REVIEW: DECLINED},
 }
 
 _PHASES: Final = {"park": SEND, "requeue": SEND, "requeue_confirm": CONFIRM, "die": SEND}
@@ -79,7 +79,7 @@ def to(world: World, verb: str, *, epoch: int = 0, phase: str = "", evidence: st
         state,
         epoch or was.epoch,
         phase or was.phase if state in UNFINISHED else SEND,
-        evidence if state in {IN_DOUBT, HELD} else "",
+        evidence if state in {IN_DOUBT, NEEDS_REVIEW} else "",
         (nonce or was.nonce) if state in _WITH_NONCE else 0,
         is_past_horizon=was.is_past_horizon and state == IN_DOUBT == was.state,
         is_due=state in UNFINISHED,

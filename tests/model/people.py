@@ -16,8 +16,8 @@ from tests.model.world import (
     EXECUTED,
     GENERATION,
     GONE,
-    HELD,
     MAYBE_SENT,
+    NEEDS_REVIEW,
     NOT_THERE,
     PARKED,
     QUEUED,
@@ -35,7 +35,7 @@ from tests.model.world import (
 )
 
 PUT: Final = "will put"
-RECARD: Final = "will recard"
+RECARD: Final = "will replace_card"
 RESUME: Final = "will resume"
 
 _Made = tuple[str, World, Other, bool]
@@ -82,12 +82,12 @@ def _producer(world: World, call: Other, rules: Rules, scope: Scope) -> Iterator
         if reply == vault.OK and not rules.put_is_said_once:
             yield "vault.put: ok, reply lost, will repeat", after, call, False
         yield "dies, or its put fails", world, GONE, False
-    elif may(record, "recard", call.epoch):
+    elif may(record, "replace_card", call.epoch):
         next_generation = (record.epoch // GENERATION + 1) * GENERATION + 1
         epoch = next_generation if rules.generation_is_no_try else record.epoch + 1
-        yield "recard", to(world, "recard", epoch=epoch), Other(PUT, epoch), False
+        yield "replace_card", to(world, "replace_card", epoch=epoch), Other(PUT, epoch), False
     else:
-        yield "recard: refused", world, GONE, False
+        yield "replace_card: refused", world, GONE, False
 
 
 def _web(world: World, call: Other, rules: Rules, scope: Scope) -> Iterator[_Made]:
@@ -140,11 +140,11 @@ def _ending(world: World, call: Other, rules: Rules, scope: Scope) -> Iterator[_
         return
     if step == "will close":
         place, reply = vault.close(world.vault.card, call.epoch, rules)
-        then = "remember" if reply == vault.BURNT else "cancel"
+        then = "remember" if reply == vault.TAKEN else "cancel"
         yield f"vault.close: {reply}", placed(world, SEND, place), call._replace(step=then), False
     elif step == "will look":
         kind = world.vault.pares.kind
-        then = "remember_confirm" if kind == TOMBSTONE else "cancel"
+        then = "found_taken_confirm" if kind == TOMBSTONE else "cancel"
         yield f"vault.look(PaRes): {kind}", world, call._replace(step=then), False
     elif step == "will drop":
         card, pares = (vault.drop(place, call.epoch) for place in (world.vault.card, world.vault.pares))
@@ -163,14 +163,14 @@ def _ending(world: World, call: Other, rules: Rules, scope: Scope) -> Iterator[_
 
 def _operator(world: World, call: Other, rules: Rules, scope: Scope) -> Iterator[_Made]:
     record, bank = world.record, world.bank
-    if not call.step and record.state == HELD:
+    if not call.step and record.state == NEEDS_REVIEW:
         if bank.word == EXECUTED:
-            yield "settles paid, by the statement", to(world, "settle_paid"), GONE, False
+            yield "settles paid, by the statement", to(world, "operator_paid"), GONE, False
         is_quiet = not (bank.late_sends or bank.late_confirms or bank.late_wrong_confirms)
         if bank.word in {REJECTED, UNKNOWN} and is_quiet:
-            yield "settles not paid, by the statement", to(world, "settle_not_paid"), GONE, False
+            yield "settles not paid, by the statement", to(world, "operator_not_paid"), GONE, False
     elif not call.step and record.state == DEAD:
-        first = "will refence" if rules.revive_refences else "revive"
+        first = "will refence" if rules.revive_refences else "requeue_dead"
         yield "asks for a requeue, hears not found (may be untrue)", world, Other(first, record.epoch), False
         yield from _ending(world, call, rules, scope)
     elif call.step == "will refence":
@@ -178,13 +178,13 @@ def _operator(world: World, call: Other, rules: Rules, scope: Scope) -> Iterator
         if is_warned(world, 0, rules, scope):
             return
         place, reply = vault.refence(world.vault.card, call.epoch, rules)
-        then = call._replace(step="revive") if reply == vault.OK else GONE
+        then = call._replace(step="requeue_dead") if reply == vault.OK else GONE
         yield f"vault.refence: {reply}", placed(world, SEND, place), then, False
-    elif call.step == "revive":
+    elif call.step == "requeue_dead":
         yield "goes home", world, GONE, False
-        if may(record, "revive", call.epoch) and tries_of(call.epoch) < scope.tries:
-            yield "revive", to(world, "revive", epoch=call.epoch + 1), GONE, False
+        if may(record, "requeue_dead", call.epoch) and tries_of(call.epoch) < scope.tries:
+            yield "requeue_dead", to(world, "requeue_dead", epoch=call.epoch + 1), GONE, False
         else:
-            yield "revive: refused", world, GONE, False
+            yield "requeue_dead: refused", world, GONE, False
     elif call.step:
         yield from _ending(world, call, rules, scope)

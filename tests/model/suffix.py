@@ -2,7 +2,7 @@
 
 The worker that sent is gone, an idle one knows nothing. What stands before a second payment is the vault: the
 tombstone, where the repeat gets the same suffix, and the high-water mark, where it does not. Other transfers move the
-ledger's sequence all the while; each of them that is burnt is compared with the mark, too.
+ledger's sequence all the while; each of them that is taken is compared with the mark, too.
 """
 
 from collections.abc import Iterator
@@ -28,9 +28,9 @@ class SuffixRules:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuffixScope:
     is_suffix_free: bool = False  #: is the digest's suffix free when the reference is repeated?
-    moves: int = 3  #: so many moves of other transfers that burn nothing
-    burns: int = 2  #: so many of other transfers that are claimed and burnt
-    may_outgrow: bool = False  #: may the ledger that went back reach the mark before anything is burnt?
+    moves: int = 3  #: so many moves of other transfers that take nothing
+    takes: int = 2  #: so many of other transfers that are claimed and taken
+    may_outgrow: bool = False  #: may the ledger that went back reach the mark before anything is taken?
     goes_back: bool = True
     same_producer: bool = False  #: does the process that repeats the reference remember the first `create`?
 
@@ -47,9 +47,9 @@ class Ground(NamedTuple):
     mark_nonce: int = 0
     has_tombstone: bool = False  #: at the place of the digest's suffix
     is_same_place: bool = True
-    other: int = 0  #: another transfer's claim that is not burnt yet: its sequence
+    other: int = 0  #: another transfer's claim that is not taken yet: its sequence
     moves: int = 0
-    burns: int = 0
+    takes: int = 0
     executions: int = 0
     is_stopped: bool = False  #: all sending is
 
@@ -83,15 +83,15 @@ def _transfer(ground: Ground, rules: SuffixRules, scope: SuffixScope) -> _Made:
         is_same = ground.life == FIRST or (rules.suffix_is_digest and scope.is_suffix_free)
         yield "create", after._replace(step="to claim", known=after.sequence, is_same_place=is_same), True
     elif ground.step == "to claim":
-        yield "claim", after._replace(step="to burn", claimed=after.sequence), True
-    elif ground.step == "to burn":
+        yield "claim", after._replace(step="to take", claimed=after.sequence), True
+    elif ground.step == "to take":
         if ground.is_same_place and ground.has_tombstone:
-            yield "burn: another's tombstone", ground._replace(step="in doubt"), True
+            yield "take: another's tombstone", ground._replace(step="in doubt"), True
             return
-        burnt = _burnt(ground, ground.claimed, ground.life)._replace(step="to send")
+        taken = _burnt(ground, ground.claimed, ground.life)._replace(step="to send")
         if ground.is_same_place:
-            burnt = burnt._replace(has_tombstone=True)
-        yield from _looks_at_mark(ground, burnt, ground.claimed, rules, "burn")
+            taken = taken._replace(has_tombstone=True)
+        yield from _looks_at_mark(ground, taken, ground.claimed, rules, "take")
     elif ground.step == "to send":
         yield "the bank executes", ground._replace(step="sent", executions=ground.executions + 1), True
 
@@ -100,27 +100,27 @@ def _burnt(ground: Ground, claimed: int, nonce: int) -> Ground:
     return ground._replace(mark=claimed, mark_nonce=nonce) if claimed > ground.mark else ground
 
 
-def _looks_at_mark(ground: Ground, burnt: Ground, claimed: int, rules: SuffixRules, label: str) -> _Made:
-    """L2, by the mark as it was before the burn."""
+def _looks_at_mark(ground: Ground, taken: Ground, claimed: int, rules: SuffixRules, label: str) -> _Made:
+    """L2, by the mark as it was before the take."""
     is_behind = rules.mark_is_compared and ground.mark > claimed
     if rules.present_is_read:
         is_behind = is_behind and ground.sequence < ground.mark
     if is_behind or (rules.nonce_is_compared and ground.mark and ground.mark == claimed):
-        yield f"{label}: the mark says that the ledger went back", burnt._replace(is_stopped=True), True
+        yield f"{label}: the mark says that the ledger went back", taken._replace(is_stopped=True), True
     else:
-        yield f"{label}: ok", burnt, True
+        yield f"{label}: ok", taken, True
 
 
 def _others(ground: Ground, rules: SuffixRules, scope: SuffixScope) -> _Made:
     after = ground._replace(sequence=ground.sequence + 1)
     if ground.moves < scope.moves:
         yield "another transfer moves", after._replace(moves=ground.moves + 1), False
-    if ground.burns < scope.burns:
+    if ground.takes < scope.takes:
         if not ground.other:
             yield "another transfer is claimed", after._replace(other=after.sequence), False
         else:
-            done = _burnt(ground, ground.other, ANOTHER)._replace(other=0, burns=ground.burns + 1)
-            yield from _looks_at_mark(ground, done, ground.other, rules, "another's burn")
+            done = _burnt(ground, ground.other, ANOTHER)._replace(other=0, takes=ground.takes + 1)
+            yield from _looks_at_mark(ground, done, ground.other, rules, "another's take")
 
 
 def law(ground: Ground) -> str:

@@ -15,9 +15,9 @@ from tests.model.world import (
     CONFIRMING,
     EXECUTED,
     GONE,
-    HELD,
     IN_DOUBT,
     MAYBE_SENT,
+    NEEDS_REVIEW,
     NOT_SENT,
     OPEN,
     PARKED,
@@ -87,16 +87,16 @@ def _seen(world: World, rules: Rules, scope: Scope) -> Iterator[tuple[str, str, 
         yield "thinks the deadline over", CLOSE if rules.ending_closes_vault else "expire", True
     elif record.state == PARKED:
         if word == EXECUTED:
-            yield "thinks the deadline over, hears paid", "learn_paid", True
+            yield "thinks the deadline over, hears paid", "inquiry_paid", True
         if word == REJECTED:
-            yield "thinks the deadline over, hears not paid", "learn_declined", True
+            yield "thinks the deadline over, hears not paid", "inquiry_declined", True
         if word != UNKNOWN:
             yield "thinks the deadline over, hears 3-D Secure", _parked_step(rules), word == OPEN
-    elif record.state == HELD:
+    elif record.state == NEEDS_REVIEW:
         if word == EXECUTED:
-            yield "asks, hears paid", "learn_paid", True
+            yield "asks, hears paid", "inquiry_paid", True
         if word == REJECTED:
-            yield "asks, hears not paid", "learn_declined", True
+            yield "asks, hears not paid", "inquiry_declined", True
     elif record.state == IN_DOUBT:
         yield from _in_doubt(world, rules, scope)
 
@@ -110,20 +110,20 @@ def _in_doubt(world: World, rules: Rules, scope: Scope) -> Iterator[tuple[str, s
     if record.phase == SEND and is_blob(world.vault.card, rules):
         yield "sees doubt, looks into the vault first", REFENCE, True
     if word == EXECUTED:
-        yield "asks, hears paid", "learn_paid", True
+        yield "asks, hears paid", "inquiry_paid", True
     if word == REJECTED:
-        yield "asks, hears not paid", "learn_declined", True
+        yield "asks, hears not paid", "inquiry_declined", True
     is_over = record.is_past_horizon or (scope.clock_jumps and not rules.ledger_time_decides)
     if is_over:
         if word == OPEN or (not record.is_past_horizon and word != UNKNOWN):
-            yield "asks past the horizon, hears 3-D Secure", "lapse", True
+            yield "asks past the horizon, hears 3-D Secure", "challenge_expired", True
         yield f"asks past the horizon, hears not found{'' if word == UNKNOWN else ' (untrue)'}", LOOK, word == UNKNOWN
     elif word != UNKNOWN:
         stale = "" if word == OPEN else " (old news)"
         if not rules.open_challenge_never_parks:
             yield f"asks, hears 3-D Secure{stale}", "park", True
         elif not rules.open_challenge_waits_for_horizon:
-            yield f"asks, hears 3-D Secure{stale}", "lapse", True
+            yield f"asks, hears 3-D Secure{stale}", "challenge_expired", True
     if not is_over and not rules.question_after_horizon:
         yield "asks, hears not found, early", LOOK_EARLY, True
 
@@ -133,7 +133,7 @@ def _at_vault(world: World, sweeper: Other, rules: Rules, scope: Scope) -> _Made
     if step == REFENCE:
         if rules.writes_are_compared and is_behind(world, sweeper.writes, scope):
             return "vault.refence: behind", world, sweeper._replace(step="doubt", writes=0), True
-        place, reply = vault.refence(card, epoch, rules, compares=rules.burn_compares_epoch)
+        place, reply = vault.refence(card, epoch, rules, compares=rules.take_compares_epoch)
         then = "requeue" if reply == vault.OK else "doubt"
         after = placed(world, SEND, place)
         return f"vault.refence: {reply}", after, sweeper._replace(step=then, writes=after.vault.writes), True
@@ -145,10 +145,10 @@ def _at_vault(world: World, sweeper: Other, rules: Rules, scope: Scope) -> _Made
         return "vault.close: behind", world, GONE, True
     if step == CLOSE:
         place, reply = vault.close(card, epoch, rules)
-        then = "remember" if reply == vault.BURNT else "expire"
+        then = "remember" if reply == vault.TAKEN else "expire"
         return f"vault.close: {reply}", placed(world, SEND, place), sweeper._replace(step=then), True
     if step == LOOK_PARES:
-        then = "remember_confirm" if pares.kind == TOMBSTONE else "expire"
+        then = "found_taken_confirm" if pares.kind == TOMBSTONE else "expire"
         return f"vault.look(PaRes): {pares.kind}", world, sweeper._replace(step=then), True
     if step == LOOK_EARLY and not (world.record.state == IN_DOUBT and world.record.is_past_horizon):
         return "drops it", world, GONE, True
@@ -176,19 +176,21 @@ def _moves(world: World, sweeper: Other, rules: Rules, scope: Scope) -> Iterator
             after = to(world, "die") if is_last else to(world, verb, epoch=record.epoch + 1)
     elif verb == "doubt" and may(record, verb, epoch, compares=rules.requeue_compares_epoch):
         after = to(world, verb, evidence=_presumed(world, rules))
-    elif verb in {"learn_paid", "learn_declined"} and may(record, verb, epoch, compares=rules.inquiry_compares_epoch):
+    elif verb in {"inquiry_paid", "inquiry_declined"} and may(
+        record, verb, epoch, compares=rules.inquiry_compares_epoch
+    ):
         after = to(world, verb)
     elif verb == "die" and may(record, verb, epoch, compares=rules.inquiry_compares_epoch):
         is_as_seen = record.state == IN_DOUBT and record.evidence != MAYBE_SENT
         after = to(world, verb) if is_as_seen or not rules.die_compares_version else None
-    elif verb in {"hold", "lapse"} and may(record, verb, epoch, compares=rules.inquiry_compares_epoch):
+    elif verb in {"hold", "challenge_expired"} and may(record, verb, epoch, compares=rules.inquiry_compares_epoch):
         after = to(world, verb, evidence=record.evidence)
     elif verb == "expire" and may(record, verb, epoch, compares=rules.expire_compares_epoch):
         after = to(world, verb)
     elif verb == "remember" and may(record, verb, epoch):
         is_as_seen = record.state == sweeper.seen or not rules.sweep_compares_version
         after = to(world, verb, evidence=MAYBE_SENT) if is_as_seen else None
-    elif verb == "remember_confirm" and may(record, verb, epoch):
+    elif verb == "found_taken_confirm" and may(record, verb, epoch):
         after = to(world, verb, phase=CONFIRM)
     elif verb == "park" and may(record, verb, epoch, compares=rules.inquiry_compares_epoch):
         after = to(world, verb) if record.state == IN_DOUBT else None

@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 import pytest
 
-from ledger.states import MOVES as TABLE
-from ledger.states import State
+from epay_transfers.ledger.states import MOVES as TABLE
+from epay_transfers.ledger.states import State
 from tests.model import world
 from tests.model.cases import (
     ABLATIONS,
@@ -49,7 +49,7 @@ QUICK_BREAKS = [
     "without nonce_is_compared",
     "without present_is_read",
     "without burnt_by_me_is_not_sent",
-    "without burn_compares_epoch",
+    "without take_compares_epoch",
     "without late_answers_count",
 ]
 

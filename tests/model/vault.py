@@ -15,7 +15,7 @@ NO: Final = "no"
 EMPTY: Final = "nothing"
 OTHER: Final = "another's tombstone"
 ALREADY: Final = "already"
-BURNT: Final = "burnt"
+TAKEN: Final = "taken"
 
 Reply = tuple[Place, str]
 
@@ -29,7 +29,7 @@ def is_empty(place: Place, rules: Rules) -> bool:
     return place.kind == NOTHING or (place.kind == BLOB and not is_blob(place, rules))
 
 
-def burn(place: Place, epoch: int, nonce: int, rules: Rules, *, compares: bool) -> Reply:
+def take(place: Place, epoch: int, nonce: int, rules: Rules, *, compares: bool) -> Reply:
     """V1. Take the blob out, once."""
     if is_blob(place, rules):
         if place.epoch == epoch or not compares:
@@ -58,7 +58,7 @@ def put(place: Place, epoch: int, rules: Rules, *, over: bool, is_wrong: bool = 
     return place, ALREADY if is_same else NO
 
 
-def unburn(place: Place, epoch: int, nonce: int, rules: Rules, *, is_wrong: bool) -> Reply:
+def put_back(place: Place, epoch: int, nonce: int, rules: Rules, *, is_wrong: bool) -> Reply:
     """V4. Put the blob back in the place of its own tombstone: for a worker with proof that it sent nothing."""
     again = Place(BLOB, epoch + 1, is_wrong=is_wrong)
     is_own = place.kind == TOMBSTONE and place.epoch == epoch
@@ -76,7 +76,7 @@ def unburn(place: Place, epoch: int, nonce: int, rules: Rules, *, is_wrong: bool
 def close(place: Place, epoch: int, rules: Rules) -> Reply:
     """V5. Before a transfer that was never sent ends: see to it that nothing can be sent any more."""
     if place.kind == TOMBSTONE and (place.epoch >= epoch or rules.close_hears_any_tombstone):
-        return place, BURNT
+        return place, TAKEN
     if is_blob(place, rules):
         return (place._replace(epoch=epoch + 1) if place.epoch == epoch else place), OK
     if is_empty(place, rules):

@@ -1,7 +1,7 @@
-"""What a worker does with a transfer: claim, burn, look at its lease, send, record.
+"""What a worker does with a transfer: claim, take, look at its lease, send, record.
 
 After each step the process may stop, sleep or die, and any step of any other actor may come before its next one. The
-look at the lease and the burn are one step: between that look and the send the worker can sleep all the same.
+look at the lease and the take are one step: between that look and the send the worker can sleep all the same.
 """
 
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ from tests.model.world import (
     CONFIRM,
     CONFIRMING,
     EXECUTED,
-    HELD,
     IDLE,
     IN_DOUBT,
     MAYBE_SENT,
+    NEEDS_REVIEW,
     NOT_SENT,
     OPEN,
     QUEUED,
@@ -45,9 +45,9 @@ GOT_CHALLENGE: Final = "heard 3-D Secure"
 SENT_NOTHING: Final = "sent nothing, has the card"
 PUT_BACK: Final = "put the card back"
 CARD_LOST: Final = "sent nothing, card lost"
-BURNT_NOTHING: Final = "burnt nothing"
-BURNT_BY_ME: Final = "its burn's reply was lost"
-BURNT_BY_ANOTHER: Final = "another burnt"
+BURNT_NOTHING: Final = "taken nothing"
+BURNT_BY_ME: Final = "its take's reply was lost"
+BURNT_BY_ANOTHER: Final = "another taken"
 
 _LAST_COUNT: Final = 7
 _SECOND_LIFE: Final = 64  #: added to the nonces of claims after the ledger went back
@@ -75,7 +75,7 @@ def _of(world: World, worker: Worker, rules: Rules, scope: Scope) -> Iterator[_M
     if scope.can_crash:
         yield "dies", (_under_way(world, worker) if step == WAITING else world), IDLE, False
     if step == CLAIMED:
-        yield from _burn(world, worker, rules, scope)
+        yield from _take(world, worker, rules, scope)
     elif step == HAS_CARD:
         yield from _send(world, worker, rules)
     elif step == WAITING:
@@ -142,36 +142,36 @@ def told(world: World, writes: int) -> World:
     return world._replace(past=world.past._replace(known_writes=writes))
 
 
-def _burn(world: World, worker: Worker, rules: Rules, scope: Scope) -> Iterator[_Made]:
+def _take(world: World, worker: Worker, rules: Rules, scope: Scope) -> Iterator[_Made]:
     phase = worker.phase
     if is_warned(world, worker.writes, rules, scope):
-        yield "vault.burn: behind", world, worker._replace(step=BURNT_NOTHING, is_late=False), True
+        yield "vault.take: behind", world, worker._replace(step=BURNT_NOTHING, is_late=False), True
         return
-    compares = rules.burn_compares_epoch or phase == CONFIRM
-    place, reply = vault.burn(place_of(world, phase), worker.epoch, worker.nonce, rules, compares=compares)
+    compares = rules.take_compares_epoch or phase == CONFIRM
+    place, reply = vault.take(place_of(world, phase), worker.epoch, worker.nonce, rules, compares=compares)
     if reply == vault.OK:
         after = placed(world, phase, place)
         after = after._replace(past=after.past._replace(burnt_at=after.vault.writes))
         is_wrong = place_of(world, phase).is_wrong
         holds = worker._replace(step=HAS_CARD, is_wrong=is_wrong, writes=after.vault.writes)
         if rules.own_claim_is_compared and world.past.ledger_state == "back" and worker.nonce < _SECOND_LIFE:
-            yield "vault.burn: ok, the ledger is behind its claim", after, worker._replace(step=BURNT_BY_ME), True
+            yield "vault.take: ok, the ledger is behind its claim", after, worker._replace(step=BURNT_BY_ME), True
             return
-        yield "vault.burn: ok", after, holds, True
+        yield "vault.take: ok", after, holds, True
         if scope.can_repeat:
-            yield "vault.burn: ok, reply lost", after, worker._replace(step=BURNT_BY_ME, writes=0, is_late=False), False
+            yield "vault.take: ok, reply lost", after, worker._replace(step=BURNT_BY_ME, writes=0, is_late=False), False
     elif reply == vault.LATER:
         if rules.worker_says_it_was_fenced:
-            yield "vault.burn: later", world, worker._replace(step=BURNT_NOTHING, is_late=False), True
+            yield "vault.take: later", world, worker._replace(step=BURNT_NOTHING, is_late=False), True
         else:
-            yield "vault.burn: later, drops the job", world, IDLE, True
+            yield "vault.take: later, drops the job", world, IDLE, True
     elif reply == vault.EMPTY and not rules.nothing_is_no_proof:
-        yield "vault.burn: nothing (taken as proof)", world, worker._replace(step=CARD_LOST, is_late=False), True
+        yield "vault.take: nothing (taken as proof)", world, worker._replace(step=CARD_LOST, is_late=False), True
     else:
         then = {vault.EMPTY: BURNT_NOTHING, vault.MINE: BURNT_BY_ME, vault.OTHER: BURNT_BY_ANOTHER}[reply]
         if reply == vault.OTHER and not rules.tombstones_name_their_claim:
             then = BURNT_BY_ME
-        yield f"vault.burn: refused, {reply}", world, worker._replace(step=then, is_late=False), True
+        yield f"vault.take: refused, {reply}", world, worker._replace(step=then, is_late=False), True
 
 
 def _send(world: World, worker: Worker, rules: Rules) -> Iterator[_Made]:
@@ -239,7 +239,7 @@ def _doubt(world: World, worker: Worker, rules: Rules, evidence: str) -> World:
         if evidence == NOT_SENT and not _is_claim_of(record, worker, rules):
             return world  # the claim that the record tells of is another worker's
         return told(to(world, "doubt", evidence=evidence), worker.writes)
-    if record.state in {IN_DOUBT, HELD} and record.epoch == worker.epoch and evidence:
+    if record.state in {IN_DOUBT, NEEDS_REVIEW} and record.epoch == worker.epoch and evidence:
         is_heard = evidence == MAYBE_SENT or (rules.late_not_sent_counts and record.nonce == worker.nonce)
         if is_heard:
             return told(world._replace(record=record._replace(evidence=evidence)), worker.writes)
@@ -276,15 +276,15 @@ def _record(world: World, worker: Worker, rules: Rules, scope: Scope) -> Iterato
 
 def _unburn(world: World, worker: Worker, rules: Rules, scope: Scope) -> _Made:
     if is_warned(world, worker.writes, rules, scope):
-        return "vault.unburn: behind", world, worker._replace(step=CARD_LOST), True
-    place, reply = vault.unburn(
+        return "vault.put_back: behind", world, worker._replace(step=CARD_LOST), True
+    place, reply = vault.put_back(
         place_of(world, worker.phase), worker.epoch, worker.nonce, rules, is_wrong=worker.is_wrong
     )
     then = {vault.OK: PUT_BACK, vault.EMPTY: CARD_LOST}.get(
         reply, BURNT_NOTHING if rules.worker_says_it_was_fenced else ""
     )
     after = placed(world, worker.phase, place)
-    return f"vault.unburn: {reply}", after, worker._replace(step=then) if then else IDLE, True
+    return f"vault.put_back: {reply}", after, worker._replace(step=then) if then else IDLE, True
 
 
 def _requeue(world: World, worker: Worker, rules: Rules, scope: Scope) -> Iterator[_Made]:

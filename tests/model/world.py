@@ -24,7 +24,7 @@ PARKED: Final = "parked"
 RESUMED: Final = "resumed"
 CONFIRMING: Final = "confirming"
 IN_DOUBT: Final = "in_doubt"
-HELD: Final = "held"
+NEEDS_REVIEW: Final = "needs_review"
 DEAD: Final = "dead"
 PAID: Final = "paid"
 DECLINED: Final = "declined"
@@ -32,7 +32,7 @@ EXPIRED: Final = "expired"
 CANCELLED: Final = "cancelled"
 
 FINAL: Final = frozenset({PAID, DECLINED, EXPIRED, CANCELLED})
-UNFINISHED: Final = frozenset({QUEUED, SENDING, PARKED, RESUMED, CONFIRMING, IN_DOUBT, HELD, DEAD})
+UNFINISHED: Final = frozenset({QUEUED, SENDING, PARKED, RESUMED, CONFIRMING, IN_DOUBT, NEEDS_REVIEW, DEAD})
 
 SEND: Final = "send"
 CONFIRM: Final = "confirm"
@@ -72,7 +72,7 @@ class Place(NamedTuple):
 
     kind: str = NOTHING
     epoch: int = 0
-    nonce: int = 0  #: a tombstone's: of the claim that burnt
+    nonce: int = 0  #: a tombstone's: of the claim that taken
     is_foreign: bool = False  #: another run of the server wrote it
     is_wrong: bool = False  #: a PaRes that the bank will reject: a client may send two
 
@@ -125,7 +125,7 @@ class Past(NamedTuple):
     ledger: Record | None = None
     ledger_state: str = ""
     known_writes: int = 0  #: the highest count of the vault's writes that the ledger was told
-    burnt_at: int = 0  #: the vault's count at its last burn: only a law and the window's guard look at it
+    burnt_at: int = 0  #: the vault's count at its last take: only a law and the window's guard look at it
 
 
 class World(NamedTuple):
@@ -166,7 +166,7 @@ class Rules:
     results_compare_epoch: bool = True  #: and the phase
     requeue_compares_epoch: bool = True
     # the vault
-    burn_compares_epoch: bool = True
+    take_compares_epoch: bool = True
     refence_may_repeat: bool = True
     foreign_blob_proves_nothing: bool = True
     writes_are_compared: bool = True
@@ -198,7 +198,7 @@ class Rules:
     ledger_time_decides: bool = True
     # not in the protocol: what else may help
     late_not_sent_counts: bool = False
-    own_claim_is_compared: bool = False  #: after each burn, with the ledger's present sequence (not reached again yet)
+    own_claim_is_compared: bool = False  #: after each take, with the ledger's present sequence (not reached again yet)
     worker_says_it_was_fenced: bool = False
     close_hears_any_tombstone: bool = False
 
@@ -222,7 +222,7 @@ class Scope:
     card_times_out: bool = True
     vault_forgets: bool = True
     vault_goes_back: str = ""  #: `` never, `other_run`, `same_run`
-    told_before_going_back: bool = True  #: with `same_run`: the ledger knows a count not lower than the last burn's
+    told_before_going_back: bool = True  #: with `same_run`: the ledger knows a count not lower than the last take's
     counts_are_fresh: bool = (
         True  #: with `same_run`: a caller reads the count that the ledger knows right before it passes it
     )

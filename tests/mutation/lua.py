@@ -73,7 +73,7 @@ def main() -> int:
     os.environ.setdefault("TRANSFERS_MACHINES", "50")  # of the far pass: each mutant meets them all,
     os.environ.setdefault("TRANSFERS_SEED", str(SystemRandom().randrange(2**32)))  # in its own process
     with copy_of_the_tree() as tree:
-        folder = tree / "ledger" / "scripts"
+        folder = tree / "ledger" / "lua"
         texts = {path.name: path.read_text() for path in folder.glob("*.lua")}
         found = {name: list(mutants(folder, texts, name)) for name in sorted(sys.argv[1:] or texts)}
         left: list[Mutant] = []

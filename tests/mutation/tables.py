@@ -22,20 +22,22 @@ _BANK = ("tests/unit/bank/test_catalogue.py", "tests/unit/bank")
 #: Module → the tests that hold it.
 TARGETS = {
     "ledger/states.py": ("tests/unit/ledger/test_states.py",),
-    "ledger/vault.py": ("tests/ledger/test_vault.py",),
-    "worker/policy.py": ("tests/unit/worker",),
-    "worker/doubt.py": ("tests/unit/worker",),
-    "worker/bank/answer.py": _BANK,
-    "worker/bank/reading.py": _BANK,
-    "worker/bank/status.py": _BANK,
-    "worker/bank/catalogue.py": _BANK,
-    "worker/steps.py": ("tests/journey",),
+    "ledger/vault/vault.py": ("tests/ledger/test_vault.py",),
+    "worker/backoff.py": ("tests/unit/worker",),
+    "worker/inquiry_rules.py": ("tests/unit/worker",),
+    "worker/bank/parse_response.py": _BANK,
+    "worker/bank/json_fields.py": _BANK,
+    "worker/bank/parse_status.py": _BANK,
+    "worker/bank/codes.py": _BANK,
+    "worker/card_steps.py": ("tests/journey",),
 }
 
 #: An enumeration's member is swapped for the next one.
 _MEMBERS = {
-    "State": "QUEUED SENDING PARKED RESUMED CONFIRMING IN_DOUBT HELD DEAD PAID REVERSED DECLINED EXPIRED CANCELLED",
-    "Verb": "LEARN_PAID LEARN_DECLINED LEARN_REVERSED REQUEUE REQUEUE_CONFIRM",
+    "State": (
+        "QUEUED SENDING PARKED RESUMED CONFIRMING IN_DOUBT NEEDS_REVIEW DEAD PAID REVERSED DECLINED EXPIRED CANCELLED"
+    ),
+    "Verb": "INQUIRY_PAID INQUIRY_DECLINED INQUIRY_REVERSED REQUEUE REQUEUE_CONFIRM",
     "Phase": "SEND CONFIRM",
     "Money": "NONE MOVED UNKNOWN",
     "Advance": "KEEP TRY GENERATION GIVEN",

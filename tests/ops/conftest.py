@@ -15,15 +15,15 @@ import pytest
 import redis
 from typer.testing import CliRunner
 
-from ledger import sealing
-from ledger.embedded import EmbeddedServer
-from ledger.events import Events
-from ledger.ledger import Ledger
-from ledger.record import Record
-from ledger.states import Phase, State
-from ops.cli import app
-from ops.settings_table import SETTINGS
-from tests.ledger import making
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import Phase, State
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault import sealing
+from epay_transfers.ops.cli import app
+from epay_transfers.ops.settings_table import SETTINGS
+from epay_transfers.runtime.embedded_servers import EmbeddedServer
+from tests.ledger import factories
 
 OPERATOR = "aigul"
 HOUR_MS = 3_600_000
@@ -101,7 +101,9 @@ def into(ledger: Ledger) -> Into:
 
     def make(state: State, reference: str = "payout-1", **more: Any) -> Record:
         place = (state, _PHASES.get(state, Phase.SEND))
-        return making.into(ledger, place, reference, **({"lasts_ms": 0 if state is State.EXPIRED else HOUR_MS} | more))
+        return factories.into(
+            ledger, place, reference, **({"lasts_ms": 0 if state is State.EXPIRED else HOUR_MS} | more)
+        )
 
     return make
 

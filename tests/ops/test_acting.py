@@ -5,18 +5,18 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.clock import SystemClock
-from ledger.doorbell import INQUIRIES
-from ledger.events import Event, Events
-from ledger.lanes import ALL, Lane, Lanes
-from ledger.ledger import Ledger
-from ledger.queues import Queues
-from ledger.record import Record
-from ledger.sealing import Purpose
-from ledger.servers import connect
-from ledger.states import State, Verb
-from ledger.vault import There, Vault
-from tests.ledger.making import NONCE
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.queue.stats import Queues
+from epay_transfers.ledger.queue.wakeups import INQUIRIES
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.events import Event, Events
+from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Content, Vault
+from tests.ledger.factories import NONCE
 from tests.ops.conftest import OPERATOR, Cli, Into
 
 WHY = ("--reason", "the client called")
@@ -45,8 +45,8 @@ def test_the_dead_are_asked_for_in_the_ledger_and_a_bell_is_rung(
 
     told = last(events)
     assert said.status == 0
-    assert found(ledger, record).asked == what
-    assert (told["verb"], told["actor"], told["why"]) == (Verb.ASK, f"operator {OPERATOR}", "the client called")
+    assert found(ledger, record).requested_action == what
+    assert (told["verb"], told["actor"], told["why"]) == (Verb.REQUEST, f"operator {OPERATOR}", "the client called")
     assert [due.key for due in ledger.due(10).records] == [record.key]
     client = connect(environment["REDIS_URL"].removesuffix("/0") + "/1")
     assert {queue.name: queue.waiting for queue in Queues(client, SystemClock()).read()}[INQUIRIES] == 1
@@ -69,7 +69,7 @@ def test_only_the_dead_are_requeued_or_discarded(
 
 def test_one_without_its_card_is_not_requeued(transfers: Cli, into: Into, ledger: Ledger) -> None:
     record = into(State.SENDING)
-    ledger.move(record, Verb.DIE, actor="worker", due=1, fields={"reason": "card_lost"})
+    ledger.move(record, Verb.FAIL_CLAIMED, actor="worker", due=1, fields={"reason": "card_lost"})
 
     said = transfers("dead", "requeue", record.key, *WHY)
 
@@ -80,8 +80,13 @@ def test_one_without_its_card_is_not_requeued(transfers: Cli, into: Into, ledger
 @pytest.mark.parametrize(
     ("verb", "details", "status", "sentence"),
     [
-        (Verb.REVIVE, {"due": 1, "fields": {"reason": "requeued"}}, 0, "queued again"),
-        (Verb.DROP, {"due": 1, "event": {"said": "the bank says not yet"}}, 1, "can't be done: the bank says not yet"),
+        (Verb.REQUEUE_DEAD, {"due": 1, "fields": {"reason": "requeued"}}, 0, "queued again"),
+        (
+            Verb.REFUSE_REQUEST,
+            {"due": 1, "event": {"said": "the bank says not yet"}},
+            1,
+            "can't be done: the bank says not yet",
+        ),
     ],
 )
 def test_who_waits_is_told_what_came_of_it(
@@ -121,7 +126,7 @@ def test_the_dead_are_listed_and_shown(transfers: Cli, into: Into) -> None:
 def test_a_held_one_is_settled_with_evidence_that_is_kept(
     transfers: Cli, into: Into, ledger: Ledger, events: Events, option: str, state: State
 ) -> None:
-    record = into(State.HELD)
+    record = into(State.NEEDS_REVIEW)
 
     said = transfers("settle", "payout-1", option, "--evidence", "letter 17 of the bank", *WHY)
 
@@ -133,7 +138,7 @@ def test_a_held_one_is_settled_with_evidence_that_is_kept(
     assert ledger.due(10).records == []
 
 
-@pytest.mark.parametrize("state", sorted(set(State) - {State.HELD}))
+@pytest.mark.parametrize("state", sorted(set(State) - {State.NEEDS_REVIEW}))
 @pytest.mark.parametrize("option", ["--paid", "--not-paid"])
 def test_no_other_one_is_settled_and_the_sentence_says_why(
     transfers: Cli, into: Into, ledger: Ledger, state: State, option: str
@@ -157,7 +162,7 @@ def test_a_paid_one_may_be_settled_as_reversed(transfers: Cli, into: Into, ledge
 
 @pytest.mark.parametrize("options", [[], ["--paid", "--reversed"]])
 def test_it_is_one_of_the_three(transfers: Cli, into: Into, options: list[str]) -> None:
-    into(State.HELD)
+    into(State.NEEDS_REVIEW)
 
     assert transfers("settle", "payout-1", *options, "--evidence", "a letter", *WHY).status == 2
 
@@ -176,7 +181,7 @@ def test_a_queued_one_is_cancelled_after_its_card_was_locked_away(
 
     assert said.status == 0
     assert found(ledger, record).state is State.CANCELLED
-    assert vault.look(Purpose.CARD, record.key) is not There.BLOB
+    assert vault.look(Purpose.CARD, record.key) is not Content.BLOB
     assert (last(events)["actor"], last(events)["why"]) == (f"operator {OPERATOR}", "the client called")
 
 
@@ -185,7 +190,7 @@ def test_one_whose_card_was_taken_out_is_in_doubt_and_not_cancelled(
 ) -> None:
     record = into(State.QUEUED)
     vault.put(Purpose.CARD, record.key, record.epoch, "sealed", 60_000)
-    vault.burn(Purpose.CARD, record.key, record.epoch, 1, NONCE)
+    vault.take(Purpose.CARD, record.key, record.epoch, 1, NONCE)
 
     said = transfers("cancel", "payout-1", *WHY)
 
@@ -214,7 +219,7 @@ def test_for_the_others_a_worker_is_asked(
     record = into(state)
 
     assert transfers("cancel", "payout-1", *WHY).status == 0
-    assert found(ledger, record).asked == asked
+    assert found(ledger, record).requested_action == asked
     assert last(events)["why"] == "the client called"
 
 
@@ -287,4 +292,4 @@ class _worker:  # noqa: N801 - reads as the statement that it is
 
 
 def _is_asked(event: Event) -> bool:
-    return event.fields["verb"] == Verb.ASK
+    return event.fields["verb"] == Verb.REQUEST

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ledger import keys
-from ledger.lanes import ALL, Lane, Lanes
-from ledger.ledger import Ledger
-from ledger.states import State
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
+from epay_transfers.ledger.store.ledger import Ledger
 from tests.ops.conftest import Cli, Into
 
 
@@ -50,9 +50,9 @@ def test_a_server_that_is_away_is_75(transfers: Cli, monkeypatch: pytest.MonkeyP
 
 
 def test_a_space_that_is_nearly_used_up_is_a_finding(transfers: Cli, ledger: Ledger) -> None:
-    ledger.client.hset(keys.COUNTERS, "used:main", 799_999)
+    ledger.client.hset(redis_keys.COUNTERS, "used:main", 799_999)
     before = transfers("doctor")
-    ledger.client.hset(keys.COUNTERS, "used:main", 800_000)
+    ledger.client.hset(redis_keys.COUNTERS, "used:main", 800_000)
 
     said = transfers("doctor")
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from ledger.ledger import Ledger
-from ledger.sealing import Purpose
-from ledger.states import State
-from ledger.vault import There, Vault
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Content, Vault
 from tests.ops.conftest import Cli
 
 INTENT: dict[str, Any] = {
@@ -33,7 +33,7 @@ def test_an_intent_is_in_the_ledger_and_its_card_in_the_vault(transfers: Cli, le
         "state": "queued",
         "replayed": False,
     }
-    assert vault.look(Purpose.CARD, record.key) is There.BLOB
+    assert vault.look(Purpose.CARD, record.key) is Content.BLOB
 
 
 def test_the_same_intent_again_is_said_to_be_known(transfers: Cli) -> None:
@@ -111,7 +111,7 @@ def test_servers_that_are_away_are_75_and_unfit_ones_78(transfers: Cli, monkeypa
 def test_a_terminal_is_shown_an_example_instead_of_being_waited_for(
     transfers: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.commands.enqueue.is_person", lambda: True)
+    monkeypatch.setattr("epay_transfers.ops.commands.enqueue.is_person", lambda: True)
 
     said = transfers("enqueue")
 

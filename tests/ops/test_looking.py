@@ -8,15 +8,16 @@ import sys
 import pytest
 import redis
 
-from ledger import doorbell, keys
-from ledger.clock import SystemClock
-from ledger.doorbell import Broker, Doorbell
-from ledger.events import Events
-from ledger.lanes import ALL, Lane, Lanes
-from ledger.ledger import Ledger
-from ledger.queues import Queues
-from ledger.servers import connect
-from ledger.states import State, Verb
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.queue import wakeups
+from epay_transfers.ledger.queue.stats import Queues
+from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
+from epay_transfers.ledger.store.ledger import Ledger
 from tests.ops.conftest import Cli, Into
 
 
@@ -36,14 +37,14 @@ def test_a_page_says_where_the_money_is_and_who_moves_next(transfers: Cli, into:
 
 
 def test_a_held_one_is_told_what_its_operator_types(transfers: Cli, into: Into) -> None:
-    record = into(State.HELD)
+    record = into(State.NEEDS_REVIEW)
 
     assert f"transfers settle {record.key} --paid|--not-paid|--reversed" in transfers("status", record.key).out
 
 
 def test_a_dead_one_without_a_card_is_not_told_to_be_requeued(transfers: Cli, into: Into, ledger: Ledger) -> None:
     record = into(State.SENDING)
-    ledger.move(record, Verb.DIE, actor="worker", due=1, fields={"reason": "card_lost"})
+    ledger.move(record, Verb.FAIL_CLAIMED, actor="worker", due=1, fields={"reason": "card_lost"})
 
     step = transfers("status", record.key, "--json").json["next_step"]
 
@@ -94,7 +95,7 @@ def test_followed_events_come_as_they_happen_a_line_each(
 ) -> None:
     """Until Ctrl-C, which is no error."""
     into(State.QUEUED, "payout-1")
-    command = [sys.executable, "-c", "from ops.cli import main; main()", "events", "--follow", "--json"]
+    command = [sys.executable, "-c", "from epay_transfers.ops.cli import main; main()", "events", "--follow", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
@@ -109,16 +110,16 @@ def test_followed_events_come_as_they_happen_a_line_each(
 
 def test_queues_count_what_waits_and_the_dead_letters(transfers: Cli, into: Into, environment: dict[str, str]) -> None:
     client = connect(_queue_url(environment))
-    bell = Doorbell(Broker(client, [], {}))
-    bell.ring(into(State.QUEUED, "payout-1"))
-    bell.ring(into(State.QUEUED, "payout-2"))
-    client.zadd(f"{doorbell.NAMESPACE}:{doorbell.INQUIRIES}.XQ", {"a-message": 1})
+    wakeup = Wakeups(Broker(client, [], {}))
+    wakeup.send(into(State.QUEUED, "payout-1"))
+    wakeup.send(into(State.QUEUED, "payout-2"))
+    client.zadd(f"{wakeups.NAMESPACE}:{wakeups.INQUIRIES}.XQ", {"a-message": 1})
 
     told = {queue["name"]: queue for queue in transfers("queues", "--json").json}
 
-    assert list(told) == list(doorbell.QUEUES)
-    assert (told[doorbell.NOW]["waiting"], told[doorbell.NOW]["at_work"]) == (2, 0)
-    assert told[doorbell.INQUIRIES]["dead_letters"] == 1
+    assert list(told) == list(wakeups.QUEUES)
+    assert (told[wakeups.NOW]["waiting"], told[wakeups.NOW]["at_work"]) == (2, 0)
+    assert told[wakeups.INQUIRIES]["dead_letters"] == 1
     assert "no transfer is lost by them" in transfers("queues").out
     client.close()
 
@@ -130,11 +131,11 @@ def test_the_age_of_a_queue_is_that_of_its_oldest_message(into: Into, environmen
 
     client = connect(_queue_url(environment))
     client.flushdb()
-    Doorbell(Broker(client, [], {})).ring(into(State.QUEUED))
+    Wakeups(Broker(client, [], {})).send(into(State.QUEUED))
 
     ages = {queue.name: queue.oldest_ms for queue in Queues(client, Later()).read()}
 
-    assert 60_000 <= ages.pop(doorbell.NOW) < 90_000
+    assert 60_000 <= ages.pop(wakeups.NOW) < 90_000
     assert set(ages.values()) == {0}
     client.close()
 
@@ -154,12 +155,12 @@ def test_doubt_is_what_is_in_doubt_and_what_is_held_with_its_money(transfers: Cl
     """The held ones first: they wait for a person. The sum is of all, not of those that are listed."""
     into(State.IN_DOUBT, "payout-1")
     into(State.IN_DOUBT, "payout-2")
-    into(State.HELD, "payout-3")
+    into(State.NEEDS_REVIEW, "payout-3")
     into(State.PAID, "payout-4")
 
     told = transfers("doubt", "--limit", "1", "--json").json
 
-    assert [found["state"] for found in told["transfers"]] == ["held", "in_doubt"]
+    assert [found["state"] for found in told["transfers"]] == ["needs_review", "in_doubt"]
     assert told["total"] == [{"count": 3, "amount": "45000.00", "currency": "KZT"}]
     assert "Money in doubt: 3 with 45 000.00 KZT." in transfers("doubt").out
 
@@ -182,7 +183,7 @@ def test_terminals_tell_their_spaces_and_who_stopped_them(
 
 
 def test_looking_writes_nothing(transfers: Cli, into: Into, events: Events, ledger: Ledger) -> None:
-    for state in (State.PARKED, State.HELD, State.DEAD):
+    for state in (State.PARKED, State.NEEDS_REVIEW, State.DEAD):
         into(state, f"is-{state}")
     before = (events.newest(1)[-1].id, ledger.counters())
 
@@ -198,14 +199,14 @@ def _queue_url(environment: dict[str, str]) -> str:
     return environment["REDIS_URL"].removesuffix("/0") + "/1"
 
 
-@pytest.mark.parametrize("fields", [{"rings": "often"}, {"phase": "refund"}])
+@pytest.mark.parametrize("fields", [{"wakeups": "often"}, {"phase": "refund"}])
 def test_lists_name_what_can_not_be_read_and_show_all_others(
     transfers: Cli, into: Into, ledger_client: redis.Redis, fields: dict[str, str]
 ) -> None:
     """A newer version was rolled back, say: no command may end by it."""
     for command, state in (("dead list", State.DEAD), ("parked", State.PARKED), ("doubt", State.IN_DOUBT)):
         good, bad = into(state, f"good-{state}"), into(state, f"bad-{state}")
-        ledger_client.hset(keys.record(bad.key), mapping=fields)  # type: ignore[arg-type]  # str is a field's type
+        ledger_client.hset(redis_keys.record(bad.key), mapping=fields)  # type: ignore[arg-type]  # str is a field's type
         (name,) = fields
         why = f"its {name} is none that this version knows"
         for words in (command.split(), ["list", str(state)], ["list"]):
@@ -220,12 +221,12 @@ def test_lists_name_what_can_not_be_read_and_show_all_others(
             assert good.key in [one["key"] for one in those]
 
 
-@pytest.mark.parametrize("fields", [{"state": "frobnicating"}, {"rings": "often"}])
+@pytest.mark.parametrize("fields", [{"state": "frobnicating"}, {"wakeups": "often"}])
 def test_the_page_of_what_can_not_be_read_says_what_to_do(
     transfers: Cli, into: Into, ledger_client: redis.Redis, fields: dict[str, str]
 ) -> None:
     record = into(State.QUEUED)
-    ledger_client.hset(keys.record(record.key), mapping=fields)  # type: ignore[arg-type]  # str is a field's type
+    ledger_client.hset(redis_keys.record(record.key), mapping=fields)  # type: ignore[arg-type]  # str is a field's type
 
     for name in (record.key, "payout-1"):
         said = transfers("status", name)
@@ -234,13 +235,13 @@ def test_the_page_of_what_can_not_be_read_says_what_to_do(
         assert "run the version that wrote it" in said.err
 
 
-@pytest.mark.parametrize("fields", [{"state": "frobnicating"}, {"rings": "often"}, {"key": ""}])
+@pytest.mark.parametrize("fields", [{"state": "frobnicating"}, {"wakeups": "often"}, {"key": ""}])
 def test_an_audit_names_what_can_not_be_read_and_nothing_else_of_it(
     transfers: Cli, into: Into, ledger_client: redis.Redis, fields: dict[str, str]
 ) -> None:
     into(State.PAID, "good")
     bad = into(State.PAID, "bad")
-    ledger_client.hset(keys.record(bad.key), mapping=fields)  # type: ignore[arg-type]  # str is a field's type
+    ledger_client.hset(redis_keys.record(bad.key), mapping=fields)  # type: ignore[arg-type]  # str is a field's type
 
     said = transfers("audit", "--json")
 
@@ -250,7 +251,7 @@ def test_an_audit_names_what_can_not_be_read_and_nothing_else_of_it(
 
 
 def test_counters_that_are_no_numbers_are_said_and_not_a_traceback(transfers: Cli, ledger_client: redis.Redis) -> None:
-    ledger_client.hset(keys.COUNTERS, "n:paid:KZT", "many")
+    ledger_client.hset(redis_keys.COUNTERS, "n:paid:KZT", "many")
 
     said = transfers("doubt")
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import redis
 
-from ledger import keys
-from ledger.clock import SystemClock
-from ledger.doorbell import NAMESPACE, QUEUES
-from ledger.events import Events
-from ledger.ledger import Ledger
-from ledger.servers import connect
-from ledger.states import State
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.queue.wakeups import NAMESPACE, QUEUES
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.ledger import Ledger
 from tests.ops.conftest import OPERATOR, Cli, Into
 
 
@@ -25,9 +25,9 @@ def messages(environment: dict[str, str]) -> dict[str, int]:
 def test_the_audit_names_what_is_off_and_ends_with_1(transfers: Cli, into: Into, ledger_client: redis.Redis) -> None:
     """An unfinished transfer that nobody is to look at again is found, and the exit status says so."""
     record = into(State.PARKED)
-    ledger_client.zadd(keys.DUE, {record.key: SystemClock().now_ms() + 60_000})
+    ledger_client.zadd(redis_keys.DUE, {record.key: SystemClock().now_ms() + 60_000})
     assert transfers("audit").status == 0
-    ledger_client.zrem(keys.DUE, record.key)
+    ledger_client.zrem(redis_keys.DUE, record.key)
 
     said = transfers("audit", "--json")
 
@@ -51,7 +51,7 @@ def test_a_rebuild_says_for_whom_it_would_ring_and_rings_for_nobody(
 def test_an_applied_rebuild_rings_for_every_unfinished_one(
     transfers: Cli, into: Into, environment: dict[str, str], events: Events
 ) -> None:
-    """A bell for who waits for a worker or an inquiry, none for the dead and the final; who and why in the log."""
+    """A wakeup for who waits for a worker or an inquiry, none for the dead and the final; who and why in the log."""
     for number, state in enumerate((State.QUEUED, State.RESUMED, State.IN_DOUBT, State.DEAD, State.PAID)):
         into(state, f"payout-{number}")
 
@@ -69,12 +69,12 @@ def test_a_ring_of_a_rebuild_stands_in_the_record_of_who_was_never_rung_for(
 ) -> None:
     """So a worker that hears it looks for the card first: its producer may not have been able to put it yet."""
     record = into(State.QUEUED)
-    assert record.rings == 0
+    assert record.wakeups == 0
 
     assert transfers("queue", "rebuild", "--apply", "--reason", "the queue was lost", "--json").json["rung"] == 1
 
     after = ledger.get(record.key)
-    assert after == replace(record, rings=1)
+    assert after == replace(record, wakeups=1)
 
 
 def test_a_rebuild_that_rings_wants_a_reason(transfers: Cli) -> None:

@@ -10,7 +10,7 @@ from tests.ops.conftest import Cli
 
 
 def test_it_takes_calls_at_the_addresses_that_it_prints_and_ctrl_c_ends_it(environment: dict[str, str]) -> None:
-    command = [sys.executable, "-u", "-c", "from ops.cli import main; main()", "sandbox", "--port", "0"]
+    command = [sys.executable, "-u", "-c", "from epay_transfers.ops.cli import main; main()", "sandbox", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command
         assert process.stdout is not None
         said = [process.stdout.readline().strip() for _ in range(6)]

@@ -6,16 +6,26 @@ from pathlib import Path
 import pytest
 from pydantic_settings import BaseSettings
 
-from ledger.sealing import Opener, Purpose, Sealer
-from ledger.secret import Secret
-from ledger.settings import ServerSettings
-from ledger.webtier import WebTierSettings
-from ops import dotenv
-from ops.settings import OpsSettings
-from ops.settings_table import ALL, OPS, PRODUCERS, REQUIRED, SETTINGS, WEB, WORKER, Setting, markdown_rows
-from producers.settings import ProducerSettings
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.vault.sealing import Opener, Purpose, Sealer
+from epay_transfers.ops import dotenv
+from epay_transfers.ops.settings import OpsSettings
+from epay_transfers.ops.settings_table import (
+    ALL,
+    OPS,
+    PRODUCERS,
+    REQUIRED,
+    SETTINGS,
+    WEB,
+    WORKER,
+    Setting,
+    markdown_rows,
+)
+from epay_transfers.producers.settings import ProducerSettings
+from epay_transfers.runtime.settings import ServerSettings
+from epay_transfers.runtime.web_addresses import WebTierSettings
+from epay_transfers.worker.settings import WorkerSettings
 from tests.ops.conftest import Cli
-from worker.settings import WorkerSettings
 
 ROOMS: dict[str, type[BaseSettings]] = {
     PRODUCERS: ProducerSettings,

@@ -12,26 +12,26 @@ from typing import Any, cast
 import pytest
 import redis
 
-from ledger import embedded
-from ledger.doorbell import NAMESPACE, QUEUES, Broker, Doorbell
-from ledger.ledger import Ledger
-from ledger.record import Challenge, Record
-from ledger.replies import Moved
-from ledger.sealing import KeyPair, Opener, Purpose, Sealer, generate
-from ledger.servers import connect
-from ledger.states import State, Verb
-from ledger.vault import Burnt, Vault
-from producers import PanCard, ProducerSettings, Receiver, SavedCard, TransferIntent, Transfers
-from producers.parts import Parts
+from epay_transfers.ledger.queue.wakeups import NAMESPACE, QUEUES, Broker, Wakeups
+from epay_transfers.ledger.record import Challenge, Record
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Moved
+from epay_transfers.ledger.vault.sealing import KeyPair, Opener, Purpose, Sealer, generate
+from epay_transfers.ledger.vault.vault import Taken, Vault
+from epay_transfers.producers import PanCard, ProducerSettings, Receiver, SavedCard, TransferIntent, Transfers
+from epay_transfers.producers.context import Context
+from epay_transfers.runtime import embedded_servers
 from tests.conftest import FakeClock
-from tests.ledger.making import NONCE
+from tests.ledger.factories import NONCE
 
 #: Nobody listens here.
 NOWHERE = "redis://127.0.0.1:1/0"
 
 
 @pytest.fixture
-def queue_client(ledger_server: embedded.EmbeddedServer, ledger_client: redis.Redis) -> Iterator[redis.Redis]:
+def queue_client(ledger_server: embedded_servers.EmbeddedServer, ledger_client: redis.Redis) -> Iterator[redis.Redis]:
     client = connect(ledger_server.url.removesuffix("/0") + "/1")
     yield client
     client.close()
@@ -44,8 +44,8 @@ def pair() -> KeyPair:
 
 @pytest.fixture
 def settings(
-    ledger_server: embedded.EmbeddedServer,
-    vault_server: embedded.EmbeddedServer,
+    ledger_server: embedded_servers.EmbeddedServer,
+    vault_server: embedded_servers.EmbeddedServer,
     pair: KeyPair,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Any,
@@ -63,36 +63,36 @@ def settings(
 @pytest.fixture
 def parts(
     ledger: Ledger, vault: Vault, pair: KeyPair, clock: FakeClock, settings: ProducerSettings, queue_client: redis.Redis
-) -> Parts:
-    return Parts(
+) -> Context:
+    return Context(
         ledger=ledger,
         vault=vault,
         sealer=Sealer(pair.public),
-        doorbell=Doorbell(Broker(queue_client, [], {})),
+        wakeups=Wakeups(Broker(queue_client, [], {})),
         clock=clock,
         settings=settings,
     )
 
 
-def build(parts: Parts, **others: Any) -> Transfers:
+def build(parts: Context, **others: Any) -> Transfers:
     """`Transfers` of these parts, with some of them exchanged."""
     mine = {name: getattr(parts, name) for name in parts.__slots__} | others
     return Transfers(**mine)
 
 
 @pytest.fixture
-def transfers(parts: Parts) -> Transfers:
+def transfers(parts: Context) -> Transfers:
     return build(parts)
 
 
 @pytest.fixture
-def without_vault(parts: Parts) -> Transfers:
+def without_vault(parts: Context) -> Transfers:
     """The same, at a moment when the vault does not answer."""
     return build(parts, vault=Vault(connect(NOWHERE)))
 
 
 @pytest.fixture
-def without_ledger(parts: Parts, clock: FakeClock) -> Transfers:
+def without_ledger(parts: Context, clock: FakeClock) -> Transfers:
     return build(parts, ledger=Ledger(connect(NOWHERE), clock))
 
 
@@ -159,10 +159,10 @@ class Hands:
         assert isinstance(moved, Moved)
         return replace(record, state=moved.state, epoch=moved.epoch)
 
-    def burn(self, record: Record, purpose: Purpose = Purpose.CARD) -> bytes:
-        burnt = self.vault.burn(purpose, record.key, record.epoch, 1, NONCE)
-        assert isinstance(burnt, Burnt)
-        return self.opener.open(burnt.sealed, purpose, record.key)
+    def take(self, record: Record, purpose: Purpose = Purpose.CARD) -> bytes:
+        taken = self.vault.take(purpose, record.key, record.epoch, 1, NONCE)
+        assert isinstance(taken, Taken)
+        return self.opener.open(taken.sealed, purpose, record.key)
 
     def move(self, key: str, verb: Verb, **details: Any) -> None:
         if verb is Verb.EXPIRE:
@@ -171,12 +171,12 @@ class Hands:
 
     def wait_for(self, record: Record) -> None:
         """Until its time is over."""
-        ends_ms = record.parked_until if record.state is State.PARKED else record.expires
+        ends_ms = record.parked_until if record.state is State.PARKED else record.deadline_at
         self.clock.advance(max(0, ends_ms - self.clock.now_ms()) / 1000)
 
     def park(self, key: str, md: str = "270469967-9CA5EC5779A3358E", seconds: int = 900) -> str:
         """Parked until so many seconds from now; its handle."""
-        self.burn(self.claim(key))
+        self.take(self.claim(key))
         until = self.clock.now_ms() + seconds * 1000
         challenge = Challenge(pa_req="cGFSZXE=", md=md, action="https://acs.bank.kz/pareq")
         self.move(key, Verb.PARK, due=until, fields={"parked_until": until, "bank_id": f"b-{key}"}, challenge=challenge)
@@ -189,7 +189,7 @@ class Hands:
             case State.QUEUED:
                 return
             case State.DEAD:
-                self.move(key, Verb.GIVE_UP, due=due)
+                self.move(key, Verb.FAIL_QUEUED, due=due)
             case State.EXPIRED:
                 self.move(key, Verb.EXPIRE)
             case State.CANCELLED:
@@ -197,19 +197,19 @@ class Hands:
             case State.PARKED:
                 self.park(key)
             case _:
-                self.burn(self.claim(key))
+                self.take(self.claim(key))
                 for verb in _AFTER_SENDING[state]:
-                    self.move(key, verb, due=due if verb in {Verb.DOUBT, Verb.HOLD} else None)
+                    self.move(key, verb, due=due if verb in {Verb.DOUBT, Verb.SEND_TO_REVIEW} else None)
         assert self.record(key).state is state
 
 
 _AFTER_SENDING: dict[State, list[Verb]] = {
     State.SENDING: [],
     State.PAID: [Verb.PAY],
-    State.REVERSED: [Verb.PAY, Verb.SETTLE_REVERSED],
+    State.REVERSED: [Verb.PAY, Verb.OPERATOR_REVERSED],
     State.DECLINED: [Verb.DECLINE],
     State.IN_DOUBT: [Verb.DOUBT],
-    State.HELD: [Verb.DOUBT, Verb.HOLD],
+    State.NEEDS_REVIEW: [Verb.DOUBT, Verb.SEND_TO_REVIEW],
 }
 
 

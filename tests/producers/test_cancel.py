@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.events import Events
-from ledger.ledger import Ledger
-from ledger.record import FIRST_EPOCH
-from ledger.sealing import Purpose
-from ledger.states import State, Verb
-from ledger.vault import Gone, There, Vault
-from producers import Cancel, IntentRejected, LedgerUnavailable, NotFound, Transfers, VaultUnavailable
-from producers.parts import Parts
+from epay_transfers.ledger.record import FIRST_EPOCH
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Content, Gone, Vault
+from epay_transfers.producers import Cancel, IntentRejected, LedgerUnavailable, NotFound, Transfers, VaultUnavailable
+from epay_transfers.producers.context import Context
 from tests.conftest import FakeClock
-from tests.ledger.making import NONCE
+from tests.ledger.factories import NONCE
 from tests.producers.conftest import Hands, build, by_pan
 
 Rung = Callable[[], list[tuple[str, str]]]
@@ -32,7 +32,7 @@ def test_a_queued_transfer_is_cancelled_and_its_card_is_gone(
 
     record = hands.record(key)
     assert (record.state, record.reason) == (State.CANCELLED, WHY)
-    assert vault.look(Purpose.CARD, key) is There.CLOSED
+    assert vault.look(Purpose.CARD, key) is Content.CLOSED
     event = Events(ledger.client, clock).newest(1, key=key)[0].fields
     assert (event["verb"], event["actor"], event["reason"]) == ("cancel", "producer", WHY)
 
@@ -46,7 +46,7 @@ def test_so_is_one_whose_card_never_came(without_vault: Transfers, transfers: Tr
     assert transfers.cancel(record.key, reason=WHY) is Cancel.CANCELLED
 
 
-def test_nobody_can_send_between_the_close_and_the_cancel(parts: Parts, key: str, hands: Hands, vault: Vault) -> None:
+def test_nobody_can_send_between_the_close_and_the_cancel(parts: Context, key: str, hands: Hands, vault: Vault) -> None:
     """We die after the close: a worker claims, and finds nothing under its epoch."""
 
     class Dies(Ledger):
@@ -57,7 +57,7 @@ def test_nobody_can_send_between_the_close_and_the_cancel(parts: Parts, key: str
         build(parts, ledger=Dies(parts.ledger.client, parts.clock)).cancel(key, reason=WHY)
 
     claimed = hands.claim(key)
-    assert not isinstance(vault.burn(Purpose.CARD, key, claimed.epoch, 1, NONCE), Gone), "later, not lost"
+    assert not isinstance(vault.take(Purpose.CARD, key, claimed.epoch, 1, NONCE), Gone), "later, not lost"
     assert vault.refence(Purpose.CARD, key, FIRST_EPOCH), "the sweeper has its proof, and queues it again"
 
 
@@ -76,7 +76,7 @@ def test_of_a_parked_transfer_the_bank_is_asked_first(
     assert transfers.cancel(key, reason=WHY) is Cancel.ASKED
 
     record = hands.record(key)
-    assert (record.state, record.asked) == (State.PARKED, "cancel")
+    assert (record.state, record.requested_action) == (State.PARKED, "cancel")
     assert [due.key for due in ledger.due(10).records] == [key]
     assert ("inquiries", key) in rung()
     assert Events(ledger.client, clock).newest(1, key=key)[0].fields["reason"] == WHY
@@ -85,7 +85,7 @@ def test_of_a_parked_transfer_the_bank_is_asked_first(
 
 @pytest.mark.parametrize(
     "state",
-    [State.SENDING, State.IN_DOUBT, State.HELD, State.PAID, State.REVERSED, State.DECLINED, State.EXPIRED],
+    [State.SENDING, State.IN_DOUBT, State.NEEDS_REVIEW, State.PAID, State.REVERSED, State.DECLINED, State.EXPIRED],
 )
 def test_elsewhere_it_is_too_late_and_nothing_changes(
     transfers: Transfers, key: str, hands: Hands, state: State
@@ -119,18 +119,20 @@ def test_a_card_that_was_taken_out_after_all_is_doubt_and_not_a_cancel(
     transfers: Transfers, key: str, hands: Hands, vault: Vault, clock: FakeClock, rung: Rung, state: State
 ) -> None:
     """The vault remembers a send that the ledger has forgotten."""
-    vault.burn(Purpose.CARD, key, FIRST_EPOCH, 1, NONCE)
+    vault.take(Purpose.CARD, key, FIRST_EPOCH, 1, NONCE)
     hands.bring(key, state)
 
     assert transfers.cancel(key, reason=WHY) is Cancel.TOO_LATE
 
     record = hands.record(key)
     assert (record.state, record.reason) == (State.IN_DOUBT, "vault_remembers")
-    assert record.doubted == record.next == clock.now_ms(), "the horizon begins now, and so do the inquiries"
+    assert record.in_doubt_since == record.next_attempt_at == clock.now_ms(), (
+        "the horizon begins now, and so do the inquiries"
+    )
     assert ("inquiries", key) in rung()
 
 
-def test_a_transfer_that_moves_under_our_hands_is_decided_once_more(parts: Parts, key: str, hands: Hands) -> None:
+def test_a_transfer_that_moves_under_our_hands_is_decided_once_more(parts: Context, key: str, hands: Hands) -> None:
     class Raced(Vault):
         def close(self, purpose: Purpose, key: str, epoch: int) -> bool:
             closed = super().close(purpose, key, epoch)
@@ -143,12 +145,12 @@ def test_a_transfer_that_moves_under_our_hands_is_decided_once_more(parts: Parts
 
 
 def test_a_cancel_that_meets_a_new_generation_closes_that_one(
-    parts: Parts, key: str, hands: Hands, clock: FakeClock
+    parts: Context, key: str, hands: Hands, clock: FakeClock
 ) -> None:
     class Raced(Vault):
         def close(self, purpose: Purpose, key: str, epoch: int) -> bool:
             if epoch == FIRST_EPOCH:
-                hands.move(key, Verb.RECARD, due=clock.now_ms())
+                hands.move(key, Verb.REPLACE_CARD, due=clock.now_ms())
             return super().close(purpose, key, epoch)
 
     assert build(parts, vault=Raced(parts.vault.client)).cancel(key, reason=WHY) is Cancel.CANCELLED

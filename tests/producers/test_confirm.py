@@ -6,13 +6,21 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ledger import keys
-from ledger.ledger import Ledger
-from ledger.sealing import Purpose
-from ledger.states import State, Verb
-from ledger.vault import Put, There, Vault
-from producers import Challenge, IntentRejected, LedgerUnavailable, NotFound, Transfers, VaultUnavailable, Verdict
-from producers.parts import Parts
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Content, Put, Vault
+from epay_transfers.producers import (
+    Challenge,
+    IntentRejected,
+    LedgerUnavailable,
+    NotFound,
+    Transfers,
+    VaultUnavailable,
+    Verdict,
+)
+from epay_transfers.producers.context import Context
 from tests.conftest import FakeClock
 from tests.producers.conftest import Hands, build, by_pan
 
@@ -83,19 +91,21 @@ class TestAccepted:
         record = hands.record(key)
         assert (record.state, record.epoch, record.attempts) == (State.RESUMED, parked.epoch + 1, 0)
         assert ("confirms", key) in rung()
-        assert int(ledger.client.zscore(keys.DUE, key) or 0) > clock.now_ms()
-        assert hands.burn(hands.claim(key), Purpose.PARES) == PARES.encode()
+        assert int(ledger.client.zscore(redis_keys.DUE, key) or 0) > clock.now_ms()
+        assert hands.take(hands.claim(key), Purpose.PARES) == PARES.encode()
 
     def test_the_confirm_begins_its_own_row_of_tries_at_once(
         self, transfers: Transfers, key: str, hands: Hands, clock: FakeClock
     ) -> None:
         later = clock.now_ms() + 60_000
-        hands.move(key, Verb.WONDER, due=later, fields={"next": later, "attempts": 3, "rings": 4})
+        hands.move(
+            key, Verb.INQUIRY_INCONCLUSIVE, due=later, fields={"next_attempt_at": later, "attempts": 3, "wakeups": 4}
+        )
 
         transfers.confirm(md=MD, pa_res=PARES)
 
         record = hands.record(key)
-        assert (record.next, record.attempts, record.rings) == (0, 0, 0)
+        assert (record.next_attempt_at, record.attempts, record.wakeups) == (0, 0, 0)
 
     def test_the_handle_may_be_left_out(self, transfers: Transfers) -> None:
         assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
@@ -106,12 +116,12 @@ class TestAccepted:
         broken = "\r\n".join(PARES[at : at + 76] for at in range(0, len(PARES), 76)) + " \n"
 
         assert transfers.confirm(md=MD, pa_res=broken) is Verdict.ACCEPTED
-        assert hands.burn(hands.claim(key), Purpose.PARES) == PARES.encode()
+        assert hands.take(hands.claim(key), Purpose.PARES) == PARES.encode()
 
     def test_it_lives_as_long_as_a_card(self, transfers: Transfers, key: str, vault: Vault) -> None:
         transfers.confirm(md=MD, pa_res=PARES)
 
-        assert 890_000 < int(str(vault.client.pttl(keys.pares(key)))) <= 900_000
+        assert 890_000 < int(str(vault.client.pttl(redis_keys.pares(key)))) <= 900_000
 
 
 @pytest.mark.usefixtures("handle")
@@ -124,22 +134,22 @@ class TestDuplicate:
 
         assert transfers.confirm(md=MD, pa_res=PARES + "\n") is Verdict.DUPLICATE
         assert hands.record(key) == resumed
-        hands.burn(hands.claim(key), Purpose.PARES)
+        hands.take(hands.claim(key), Purpose.PARES)
         assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.DUPLICATE
         assert hands.ledger.move(hands.record(key), Verb.PAY, actor="worker")
         assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.DUPLICATE
 
     def test_who_died_after_the_put_is_helped_by_the_same_answer_again(
-        self, parts: Parts, transfers: Transfers, key: str, hands: Hands
+        self, parts: Context, transfers: Transfers, key: str, hands: Hands
     ) -> None:
         with pytest.raises(LedgerUnavailable):
             build(parts, ledger=_Dies(parts.ledger.client, parts.clock)).confirm(md=MD, pa_res=PARES)
         assert hands.record(key).state is State.PARKED
 
         assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
-        assert hands.burn(hands.claim(key), Purpose.PARES) == PARES.encode()
+        assert hands.take(hands.claim(key), Purpose.PARES) == PARES.encode()
 
-    def test_who_loses_the_race_with_the_same_answer_is_a_duplicate(self, parts: Parts, transfers: Transfers) -> None:
+    def test_who_loses_the_race_with_the_same_answer_is_a_duplicate(self, parts: Context, transfers: Transfers) -> None:
         class Raced(Vault):
             def put(self, *args: object, **more: object) -> Put:
                 assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
@@ -158,9 +168,9 @@ class TestConflicting:
         assert transfers.confirm(md=MD, pa_res=OTHER) is Verdict.CONFLICTING
 
         assert "confirm.conflicting" in caplog.text
-        assert hands.burn(hands.claim(key), Purpose.PARES) == PARES.encode()
+        assert hands.take(hands.claim(key), Purpose.PARES) == PARES.encode()
 
-    def test_nor_while_the_first_is_only_in_the_vault(self, parts: Parts, transfers: Transfers) -> None:
+    def test_nor_while_the_first_is_only_in_the_vault(self, parts: Context, transfers: Transfers) -> None:
         with pytest.raises(LedgerUnavailable):
             build(parts, ledger=_Dies(parts.ledger.client, parts.clock)).confirm(md=MD, pa_res=PARES)
 
@@ -168,7 +178,7 @@ class TestConflicting:
         assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
 
     def test_who_loses_the_race_with_another_answer_is_told(
-        self, parts: Parts, transfers: Transfers, key: str, hands: Hands
+        self, parts: Context, transfers: Transfers, key: str, hands: Hands
     ) -> None:
         class Raced(Vault):
             def put(self, *args: object, **more: object) -> Put:
@@ -176,7 +186,7 @@ class TestConflicting:
                 return super().put(*args, **more)  # type: ignore[arg-type]  # passed on as it came
 
         assert build(parts, vault=Raced(parts.vault.client)).confirm(md=MD, pa_res=OTHER) is Verdict.CONFLICTING
-        assert hands.burn(hands.claim(key), Purpose.PARES) == PARES.encode()
+        assert hands.take(hands.claim(key), Purpose.PARES) == PARES.encode()
 
 
 @pytest.mark.usefixtures("handle")
@@ -187,9 +197,9 @@ class TestTooLate:
         clock.advance(900)
 
         assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.TOO_LATE
-        assert vault.look(Purpose.PARES, key) is There.NOTHING
+        assert vault.look(Purpose.PARES, key) is Content.NOTHING
 
-    @pytest.mark.parametrize("verb", ["expire", "cancel", "decline", "learn_paid"])
+    @pytest.mark.parametrize("verb", ["expire", "cancel", "decline", "inquiry_paid"])
     def test_so_it_is_when_it_has_ended(self, transfers: Transfers, key: str, hands: Hands, verb: str) -> None:
         hands.move(key, Verb(verb))
 
@@ -204,7 +214,7 @@ class TestTooLate:
         assert hands.record(key).state is State.PARKED
 
     def test_so_it_is_when_it_expired_between_the_put_and_the_resume(
-        self, parts: Parts, key: str, hands: Hands
+        self, parts: Context, key: str, hands: Hands
     ) -> None:
         class Raced(Vault):
             def put(self, *args: object, **more: object) -> Put:
@@ -222,7 +232,7 @@ class TestTooLate:
         assert hands.record(key).state is State.PARKED
 
     def test_a_cancel_that_comes_between_is_forgotten_by_the_resume(
-        self, parts: Parts, transfers: Transfers, key: str, hands: Hands
+        self, parts: Context, transfers: Transfers, key: str, hands: Hands
     ) -> None:
         class Raced(Vault):
             def put(self, *args: object, **more: object) -> Put:
@@ -230,7 +240,7 @@ class TestTooLate:
                 return super().put(*args, **more)  # type: ignore[arg-type]  # passed on as it came
 
         assert build(parts, vault=Raced(parts.vault.client)).confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
-        assert hands.record(key).asked == ""
+        assert hands.record(key).requested_action == ""
 
 
 @pytest.mark.usefixtures("handle")
@@ -258,7 +268,7 @@ class TestRefused:
             transfers.confirm(md=MD, pa_res=pa_res)
 
         assert caught.value.field == "pa_res"
-        assert vault.look(Purpose.PARES, key) is There.NOTHING
+        assert vault.look(Purpose.PARES, key) is Content.NOTHING
         assert hands.record(key).state is State.PARKED
 
     def test_64_kib_are_taken(self, transfers: Transfers) -> None:

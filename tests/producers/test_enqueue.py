@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 import redis
 
-from ledger import keys
-from ledger.cards import CardData
-from ledger.doorbell import Broker, Doorbell
-from ledger.lanes import ALL, Lane, Lanes
-from ledger.ledger import Ledger
-from ledger.record import FIRST_EPOCH, GENERATION
-from ledger.sealing import KeyPair, Opener, Purpose, SealBroken
-from ledger.servers import connect
-from ledger.states import State, Verb
-from ledger.vault import Put, There, Vault
-from producers import (
+from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
+from epay_transfers.ledger.record import FIRST_EPOCH, GENERATION
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.card_data import CardData
+from epay_transfers.ledger.vault.sealing import KeyPair, Opener, Purpose, SealBroken
+from epay_transfers.ledger.vault.vault import Content, Put, Vault
+from epay_transfers.producers import (
     Conflict,
     IntentRejected,
     InvoicesExhausted,
@@ -28,11 +28,11 @@ from producers import (
     Receipt,
     Receiver,
     SuffixTaken,
-    TerminalStopped,
+    TerminalPaused,
     Transfers,
     VaultUnavailable,
 )
-from producers.parts import Parts
+from epay_transfers.producers.context import Context
 from tests.conftest import FakeClock
 from tests.ledger.looking import empty
 from tests.producers.conftest import NOWHERE, Hands, build, by_pan, by_saved_card
@@ -50,25 +50,25 @@ class TestNew:
         assert receipt == Receipt(record.key, record.key, record.handle, State.QUEUED, replayed=False)
         assert (record.reference, record.amount, record.currency) == ("order-1", 10050, "KZT")
         assert (record.sender_card, record.receiver_card) == ("440563******5096", "552204******6736")
-        assert record.expires == clock.now_ms() + 900_000
-        assert vault.look(Purpose.CARD, receipt.key) is There.BLOB
+        assert record.deadline_at == clock.now_ms() + 900_000
+        assert vault.look(Purpose.CARD, receipt.key) is Content.BLOB
         assert rung() == [("transfers.now", receipt.key)]
 
     def test_the_worker_takes_out_what_the_producer_put_in(self, transfers: Transfers, hands: Hands) -> None:
         intent = by_pan()
         key = transfers.enqueue(intent).key
 
-        assert CardData.from_bytes(hands.burn(hands.claim(key))) == intent.card_data()
+        assert CardData.from_bytes(hands.take(hands.claim(key))) == intent.card_data()
 
     def test_a_blob_opens_for_its_own_transfer_alone(
         self, transfers: Transfers, vault: Vault, pair: KeyPair, hands: Hands
     ) -> None:
         one, two = transfers.enqueue(by_pan("one")).key, transfers.enqueue(by_pan("two")).key
-        sealed = vault.client.get(keys.sealed_card(one))
-        vault.client.set(keys.sealed_card(two), str(sealed))
+        sealed = vault.client.get(redis_keys.sealed_card(one))
+        vault.client.set(redis_keys.sealed_card(two), str(sealed))
 
         with pytest.raises(SealBroken):
-            hands.burn(hands.claim(two))
+            hands.take(hands.claim(two))
         assert Opener([pair.private]).key_ids
 
     def test_the_blob_lives_exactly_as_long_as_the_deadline(
@@ -77,7 +77,7 @@ class TestNew:
         deadline = datetime.fromtimestamp(clock.now_ms() / 1000, UTC) + timedelta(seconds=100)
         key = transfers.enqueue(by_pan(deadline=deadline)).key
 
-        assert 90_000 < int(str(vault.client.pttl(keys.card(key)))) <= 100_000
+        assert 90_000 < int(str(vault.client.pttl(redis_keys.card(key)))) <= 100_000
 
     def test_a_payout_rings_for_the_batch(self, transfers: Transfers, rung: Rung) -> None:
         key = transfers.enqueue(by_saved_card()).key
@@ -122,7 +122,7 @@ class TestReplay:
     ) -> None:
         """It knows the reference, and a moment later nothing of the record: nothing was created."""
         transfers.enqueue(by_pan())
-        create = transfers._parts.ledger.create
+        create = transfers._context.ledger.create
 
         def and_forget(*args: Any, **kwargs: Any) -> Any:
             answers = create(*args, **kwargs)
@@ -130,7 +130,7 @@ class TestReplay:
             return answers
 
         with monkeypatch.context() as patch:
-            patch.setattr(transfers._parts.ledger, "create", and_forget)
+            patch.setattr(transfers._context.ledger, "create", and_forget)
             with pytest.raises(LedgerUnavailable):
                 transfers.enqueue(by_pan())
 
@@ -164,7 +164,7 @@ class TestReplay:
             empty(vault.client)
 
         assert transfers.enqueue(by_pan()).state is state
-        expected = There.BLOB if state is State.QUEUED else There.NOTHING
+        expected = Content.BLOB if state is State.QUEUED else Content.NOTHING
         assert vault.look(Purpose.CARD, key) is expected
 
     def test_another_intent_is_a_conflict_that_names_what_differs(self, transfers: Transfers) -> None:
@@ -246,8 +246,8 @@ class TestDeath:
         assert receipt.replayed
         assert record.epoch == 2 * GENERATION + 1
         assert rung() == [("transfers.now", receipt.key)]
-        assert CardData.from_bytes(hands.burn(hands.claim(receipt.key))) == by_pan().card_data()
-        assert vault.look(Purpose.CARD, receipt.key) is There.TOMBSTONE
+        assert CardData.from_bytes(hands.take(hands.claim(receipt.key))) == by_pan().card_data()
+        assert vault.look(Purpose.CARD, receipt.key) is Content.TOMBSTONE
 
     def test_a_late_put_of_the_dead_caller_proves_nothing(
         self, transfers: Transfers, without_vault: Transfers, hands: Hands, vault: Vault
@@ -259,7 +259,7 @@ class TestDeath:
         late = vault.put(Purpose.CARD, key, FIRST_EPOCH, "1.old.blob", 1000)
 
         assert late is Put.PRESENT
-        assert CardData.from_bytes(hands.burn(hands.claim(key))) == by_pan().card_data()
+        assert CardData.from_bytes(hands.take(hands.claim(key))) == by_pan().card_data()
 
     def test_an_old_cards_put_that_comes_late_does_not_stand_in_the_way_of_the_new_one(
         self, transfers: Transfers, hands: Hands, vault: Vault
@@ -273,10 +273,10 @@ class TestDeath:
 
         assert transfers.enqueue(by_pan()).state is State.QUEUED
 
-        assert CardData.from_bytes(hands.burn(hands.claim(key))) == by_pan().card_data()
+        assert CardData.from_bytes(hands.take(hands.claim(key))) == by_pan().card_data()
 
     def test_a_put_whose_reply_was_lost_is_not_repeated(
-        self, parts: Parts, transfers: Transfers, hands: Hands, rung: Rung
+        self, parts: Context, transfers: Transfers, hands: Hands, rung: Rung
     ) -> None:
         class Deaf(Vault):
             """Does what it is told, and is not heard."""
@@ -292,10 +292,10 @@ class TestDeath:
 
         assert hands.record(receipt.key).epoch == FIRST_EPOCH
         assert rung() == [("transfers.now", receipt.key)]
-        hands.burn(hands.claim(receipt.key))
+        hands.take(hands.claim(receipt.key))
 
     def test_a_worker_that_was_faster_keeps_the_transfer(
-        self, parts: Parts, without_vault: Transfers, hands: Hands
+        self, parts: Context, without_vault: Transfers, hands: Hands
     ) -> None:
         with pytest.raises(VaultUnavailable):
             without_vault.enqueue(by_pan())
@@ -303,7 +303,7 @@ class TestDeath:
         class Slow(Vault):
             """Between our look and our next word, a worker claims."""
 
-            def look(self, purpose: Purpose, key: str, epoch: int = 0) -> There:
+            def look(self, purpose: Purpose, key: str, epoch: int = 0) -> Content:
                 there = super().look(purpose, key, epoch)
                 hands.claim(key)
                 return there
@@ -311,7 +311,7 @@ class TestDeath:
         receipt = build(parts, vault=Slow(parts.vault.client)).enqueue(by_pan())
 
         assert receipt.state is State.SENDING
-        assert parts.vault.look(Purpose.CARD, receipt.key) is There.NOTHING
+        assert parts.vault.look(Purpose.CARD, receipt.key) is Content.NOTHING
         assert hands.record(receipt.key).epoch == FIRST_EPOCH
 
     def test_no_card_is_brought_again_after_the_deadline(
@@ -323,7 +323,7 @@ class TestDeath:
 
         receipt = transfers.enqueue(by_pan())
 
-        assert vault.look(Purpose.CARD, receipt.key) is There.NOTHING
+        assert vault.look(Purpose.CARD, receipt.key) is Content.NOTHING
         assert hands.record(receipt.key).epoch == FIRST_EPOCH
 
     def test_a_card_that_is_brought_again_keeps_the_time_of_the_next_try(
@@ -334,22 +334,22 @@ class TestDeath:
         record = ledger.by_reference("order-1")
         assert record is not None
         later = clock.now_ms() + 60_000
-        hands.move(record.key, Verb.DEFER, due=later, fields={"next": later})
+        hands.move(record.key, Verb.DEFER, due=later, fields={"next_attempt_at": later})
 
         transfers.enqueue(by_pan())
 
-        assert ledger.client.zscore(keys.DUE, record.key) == later
+        assert ledger.client.zscore(redis_keys.DUE, record.key) == later
 
     def test_a_queue_that_is_away_is_no_error(
-        self, parts: Parts, hands: Hands, ledger: Ledger, caplog: pytest.LogCaptureFixture
+        self, parts: Context, hands: Hands, ledger: Ledger, caplog: pytest.LogCaptureFixture
     ) -> None:
-        silent = build(parts, doorbell=Doorbell(Broker(connect(NOWHERE), [], {})))
+        silent = build(parts, wakeups=Wakeups(Broker(connect(NOWHERE), [], {})))
 
         key = silent.enqueue(by_pan()).key
 
         assert hands.record(key).state is State.QUEUED
-        assert ledger.client.zscore(keys.DUE, key) is not None
-        assert "doorbell.silent" in caplog.text
+        assert ledger.client.zscore(redis_keys.DUE, key) is not None
+        assert "wakeup.not_sent" in caplog.text
 
     def test_without_the_ledger_it_says_so_and_puts_nothing(self, without_ledger: Transfers, vault: Vault) -> None:
         with pytest.raises(LedgerUnavailable):
@@ -377,20 +377,20 @@ class TestDeath:
         assert len({receipt.key for receipt in receipts}) == 1
         assert [receipt.replayed for receipt in receipts].count(False) == 1
         assert ledger.counters()["n:queued:KZT"] == 1
-        assert CardData.from_bytes(hands.burn(hands.claim(receipts[0].key))) == by_pan().card_data()
+        assert CardData.from_bytes(hands.take(hands.claim(receipts[0].key))) == by_pan().card_data()
 
 
 class TestRefused:
     def test_a_space_without_a_free_suffix_says_so(self, transfers: Transfers, ledger_client: redis.Redis) -> None:
-        ledger_client.set(keys.suffixes("main"), b"\xff" * 125_000)
+        ledger_client.set(redis_keys.suffixes("main"), b"\xff" * 125_000)
 
         with pytest.raises(InvoicesExhausted):
             transfers.enqueue(by_pan())
         assert transfers.enqueue(by_pan(terminal="kiosk")).key.startswith("kiosk:")
 
     def test_the_last_free_suffix_is_found(self, transfers: Transfers, ledger_client: redis.Redis) -> None:
-        ledger_client.set(keys.suffixes("main"), b"\xff" * 125_000)
-        ledger_client.setbit(keys.suffixes("main"), 123_456, 0)
+        ledger_client.set(redis_keys.suffixes("main"), b"\xff" * 125_000)
+        ledger_client.setbit(redis_keys.suffixes("main"), 123_456, 0)
 
         assert transfers.enqueue(by_pan()).invoice_id.endswith("123456")
 
@@ -401,14 +401,14 @@ class TestRefused:
         lanes = Lanes(ledger_client, clock)
         lanes.pause(Lane.SEND, "main", actor="ops", reason="limit", until_ms=until_ms)
 
-        with pytest.raises(TerminalStopped) as caught:
+        with pytest.raises(TerminalPaused) as caught:
             transfers.enqueue(by_pan())
 
         assert caught.value.until == datetime.fromtimestamp(until_ms / 1000, UTC)
         assert transfers.enqueue(by_pan(terminal="second")).state is State.QUEUED
         assert transfers.enqueue(by_saved_card()).state is State.QUEUED, "its deadline is a day away"
         lanes.pause(Lane.SEND, ALL, actor="ops", reason="bank away", until_ms=until_ms)
-        with pytest.raises(TerminalStopped):
+        with pytest.raises(TerminalPaused):
             transfers.enqueue(by_pan("other", terminal="second"))
 
     def test_a_known_reference_is_a_replay_though_its_terminal_is_stopped(
@@ -420,7 +420,7 @@ class TestRefused:
 
         assert transfers.enqueue(by_pan()).replayed
 
-    def test_a_full_queue_says_when_to_call_again(self, parts: Parts) -> None:
+    def test_a_full_queue_says_when_to_call_again(self, parts: Context) -> None:
         narrow = build(parts, settings=parts.settings.model_copy(update={"queue_limit": 1}))
         narrow.enqueue(by_pan("one"))
 

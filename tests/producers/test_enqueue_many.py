@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
-from ledger import keys
-from ledger.errors import RecordUnreadable
-from ledger.ledger import Ledger
-from ledger.servers import connect
-from ledger.states import State
-from ledger.vault import Vault
-from producers import (
+from epay_transfers.ledger.errors import RecordUnreadable
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.producers import (
     Conflict,
     IntentRejected,
     LedgerUnavailable,
@@ -22,8 +22,8 @@ from producers import (
     TransfersError,
     VaultUnavailable,
 )
-from producers import enqueue as module
-from producers.parts import Parts
+from epay_transfers.producers import enqueue as module
+from epay_transfers.producers.context import Context
 from tests.conftest import FakeClock
 from tests.producers.conftest import NOWHERE, build, by_pan, by_saved_card
 
@@ -64,8 +64,8 @@ def test_more_than_a_batch_is_several(transfers: Transfers, monkeypatch: pytest.
 
     answers = transfers.enqueue_many([by_saved_card(f"p-{at}") for at in range(8)])
 
-    keys = [answer.key for answer in answers if isinstance(answer, Receipt)]
-    assert [record.reference for record in ledger.get_many(keys)] == [f"p-{at}" for at in range(8)]
+    names = [answer.key for answer in answers if isinstance(answer, Receipt)]
+    assert [record.reference for record in ledger.get_many(names)] == [f"p-{at}" for at in range(8)]
 
 
 class Counted(redis.Connection):
@@ -84,7 +84,7 @@ def _counted(client: redis.Redis) -> redis.Redis:
 
 
 def test_a_batch_is_one_round_trip_for_the_ledger_and_one_for_the_vault(
-    parts: Parts, ledger_client: redis.Redis, vault_client: redis.Redis, clock: FakeClock
+    parts: Context, ledger_client: redis.Redis, vault_client: redis.Redis, clock: FakeClock
 ) -> None:
     ledger, vault = _counted(ledger_client), _counted(vault_client)
     transfers = build(parts, ledger=Ledger(ledger, clock), vault=Vault(vault))
@@ -113,7 +113,7 @@ def test_a_ledger_that_is_away_is_an_answer_for_each(without_ledger: Transfers) 
 
 
 def test_the_receipts_of_earlier_batches_survive_a_ledger_that_goes_away(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
+    parts: Context, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     monkeypatch.setattr(module, "BATCH", 1)
     away = Ledger(connect(NOWHERE), clock)
@@ -137,7 +137,7 @@ def test_a_record_that_can_not_be_read_costs_the_others_no_receipt(
 ) -> None:
     """Of a newer version that was rolled back, say: it is that one's answer, and nobody else's."""
     old = transfers.enqueue(by_pan(reference="old"))
-    ledger_client.hset(keys.record(old.key), "state", "frobnicating")
+    ledger_client.hset(redis_keys.record(old.key), "state", "frobnicating")
 
     one, two, three = transfers.enqueue_many([by_pan(reference=name) for name in ("new-1", "old", "new-2")])
 

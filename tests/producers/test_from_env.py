@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import redis
 
-from ledger import embedded
-from ledger.sealing import generate
-from producers import LedgerUnavailable, SettingsWrong, Transfers, TransfersError, VaultUnavailable
+from epay_transfers.ledger.vault.sealing import generate
+from epay_transfers.producers import LedgerUnavailable, SettingsWrong, Transfers, TransfersError, VaultUnavailable
+from epay_transfers.runtime import embedded_servers
 from tests.producers.conftest import NOWHERE, by_pan
 
 Set = Callable[..., None]
@@ -17,8 +17,8 @@ Set = Callable[..., None]
 
 @pytest.fixture
 def environment(
-    ledger_server: embedded.EmbeddedServer,
-    vault_server: embedded.EmbeddedServer,
+    ledger_server: embedded_servers.EmbeddedServer,
+    vault_server: embedded_servers.EmbeddedServer,
     ledger_client: redis.Redis,
     vault_client: redis.Redis,
     monkeypatch: pytest.MonkeyPatch,
@@ -50,7 +50,7 @@ def test_it_is_ready_to_be_used_and_closes_what_it_opened(environment: Set) -> N
     assert not [pool for pool in pools for free in pool._available_connections if free.is_connected]
 
 
-def test_a_vault_with_persistence_is_refused(environment: Set, ledger_server: embedded.EmbeddedServer) -> None:
+def test_a_vault_with_persistence_is_refused(environment: Set, ledger_server: embedded_servers.EmbeddedServer) -> None:
     environment(VAULT_URL=ledger_server.url)
 
     with pytest.raises(SettingsWrong) as caught:

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from ledger.states import State
-from producers import Ambiguous, Money, NotFound, Transfer, Transfers
-from producers.parts import Parts
+from epay_transfers.ledger.states import State
+from epay_transfers.producers import Ambiguous, Money, NotFound, Transfer, Transfers
+from epay_transfers.producers.context import Context
 from tests.conftest import FakeClock
 from tests.producers.conftest import Hands, build, by_pan, by_saved_card
 
@@ -51,7 +51,7 @@ def test_a_text_that_is_ones_key_and_anothers_reference_is_ambiguous(transfers: 
 
 
 class TestWait:
-    def test_it_waits_in_growing_pauses_until_the_time_is_over(self, parts: Parts, clock: FakeClock) -> None:
+    def test_it_waits_in_growing_pauses_until_the_time_is_over(self, parts: Context, clock: FakeClock) -> None:
         pauses: list[float] = []
 
         def pause(seconds: float) -> None:
@@ -68,10 +68,11 @@ class TestWait:
         assert len(pauses) < 50
 
     @pytest.mark.parametrize(
-        "state", [State.PAID, State.DECLINED, State.EXPIRED, State.CANCELLED, State.PARKED, State.DEAD, State.HELD]
+        "state",
+        [State.PAID, State.DECLINED, State.EXPIRED, State.CANCELLED, State.PARKED, State.DEAD, State.NEEDS_REVIEW],
     )
     def test_it_ends_when_the_transfer_is_final_or_waits_for_a_person(
-        self, parts: Parts, clock: FakeClock, hands: Hands, state: State
+        self, parts: Context, clock: FakeClock, hands: Hands, state: State
     ) -> None:
         pauses: list[float] = []
 
@@ -88,7 +89,7 @@ class TestWait:
         assert len(pauses) == 3
 
     @pytest.mark.parametrize("timeout", [0, -1])
-    def test_no_time_is_one_look(self, parts: Parts, timeout: float) -> None:
+    def test_no_time_is_one_look(self, parts: Context, timeout: float) -> None:
         transfers = build(parts, pause=lambda _: pytest.fail("it waited"))
         key = transfers.enqueue(by_saved_card()).key
 

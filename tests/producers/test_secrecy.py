@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 import redis
 
-from ledger.states import State
-from producers import Receiver, Transfers, TransfersError
+from epay_transfers.ledger.states import State
+from epay_transfers.producers import Receiver, Transfers, TransfersError
 from tests.producers.conftest import Hands, by_pan, by_saved_card
 
 CANARIES = (

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from sandbox import PUBLIC_TEST, Options, RunningSandbox, running
-from sandbox.acs import PASSWORD
+from epay_transfers.sandbox import PUBLIC_TEST, Options, RunningSandbox, running
+from epay_transfers.sandbox.acs import PASSWORD
 
 TERMINAL = PUBLIC_TEST.terminals[0]
 STATUS_SCOPE = "webapi usermanagement email_send verification statement statistics payment"

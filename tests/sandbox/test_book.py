@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox import PUBLIC_TEST, Merchant
+from epay_transfers.sandbox import PUBLIC_TEST, Merchant
 
 
 def test_a_careless_bank_executes_a_doubled_transfer_and_its_books_say_so(open_shop: Callable[..., Any]) -> None:

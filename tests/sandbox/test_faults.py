@@ -1,4 +1,4 @@
-"""Faults on demand, and magic words: what the client sees, and what the books say of it."""
+"""Faults on demand, and directives words: what the client sees, and what the books say of it."""
 
 import json
 from collections.abc import Callable
@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox import Options, Rule, running
-from sandbox.faults import Call, Kind
+from epay_transfers.sandbox import Options, Rule, running
+from epay_transfers.sandbox.faults import Call, Kind
 
-#: A magic word, what the client sees, and how often the bank executed.
+#: A directives word, what the client sees, and how often the bank executed.
 SEEN = [
     ("[drop-before]", "RemoteDisconnected", 0),
     ("[drop-after]", "RemoteDisconnected", 1),
@@ -122,7 +122,7 @@ def test_a_wrong_amount_of_a_confirm_and_of_a_status(shop: Any) -> None:
 
 
 def test_magic_can_be_switched_off(open_shop: Callable[..., Any]) -> None:
-    shop = open_shop(magic=False)
+    shop = open_shop(directives=False)
 
     assert shop.pay("[decline:484][drop-before]").json()["code"] == 0
 

@@ -18,19 +18,19 @@ from typing import Any, get_args
 import pytest
 import requests
 
-import sandbox
-from sandbox import Options, Rule, magic, running
-from sandbox.answers import Notice
-from sandbox.bank import Bank
-from sandbox.faults import Kind
-from sandbox.notifier import Notifier
+from epay_transfers import sandbox
+from epay_transfers.sandbox import Options, Rule, directives, running
+from epay_transfers.sandbox.answers import Notice
+from epay_transfers.sandbox.bank import Bank
+from epay_transfers.sandbox.faults import Kind
+from epay_transfers.sandbox.notifier import Notifier
 
 ROOM = Path(sandbox.__file__).parent
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_runs_until_a_signal_and_prints_its_address_alone(number: signal.Signals) -> None:
-    command = [sys.executable, "-W", "error", "-m", "sandbox", "--port", "0", "--print-address"]
+    command = [sys.executable, "-W", "error", "-m", "epay_transfers.sandbox", "--port", "0", "--print-address"]
     with subprocess.Popen(command, cwd=ROOM.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as bank:  # noqa: S603 - our own module
         assert bank.stdout
         url = bank.stdout.readline().strip()
@@ -136,7 +136,7 @@ def test_no_notification_by_default_and_none_to_another_machine(
 ) -> None:
     url, queue = heard
     posted: list[str] = []
-    monkeypatch.setattr("sandbox.notifier._post", lambda notice: posted.append(notice.link))
+    monkeypatch.setattr("epay_transfers.sandbox.notifier._post", lambda notice: posted.append(notice.link))
     for options, link in (({}, f"{url}/post"), ({"notify": True}, "https://shop.example/post")):
         shop = open_shop(**options)
         body = shop.body()
@@ -176,7 +176,7 @@ def test_300_slow_calls_at_once_are_all_answered() -> None:
 def test_the_page_for_people_knows_every_magic_word_and_every_fault() -> None:
     page = (ROOM.parent / "docs" / "sandbox.md").read_text()
 
-    words = {word.partition(":")[0] for word in re.findall(r"\[([a-z0-9:.-]+)\]", str(magic.__doc__))}
+    words = {word.partition(":")[0] for word in re.findall(r"\[([a-z0-9:.-]+)\]", str(directives.__doc__))}
     assert words
     assert {word for word in words if f"[{word}" not in page} == set()
     assert {kind for kind in get_args(Kind) if f"`{kind}`" not in page} == set()

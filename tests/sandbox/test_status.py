@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import PUBLIC_TEST, Merchant
+from epay_transfers.sandbox import PUBLIC_TEST, Merchant
 
 
 def test_an_executed_order_is_found_with_all_fields(shop: Any) -> None:

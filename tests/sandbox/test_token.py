@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import PUBLIC_TEST, Merchant
+from epay_transfers.sandbox import PUBLIC_TEST, Merchant
 
 WRONG = [
     ("grant_type", "password", 400, "unsupported_grant_type"),

@@ -8,18 +8,18 @@ from urllib.parse import urlencode
 
 import redis
 
-from ledger import keys
-from ledger.clock import SystemClock
-from ledger.doorbell import Broker, Doorbell
-from ledger.ledger import Ledger
-from ledger.sealing import Sealer
-from ledger.secret import Secret
-from ledger.servers import connect
-from ledger.states import State
-from ledger.vault import Vault
-from ledger.webtier import Places
-from producers import Challenge, Receipt, Transfers, WebSettings
-from producers.web import Reply, Request, Web
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.sealing import Sealer
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.producers import Challenge, Receipt, Transfers, WebSettings
+from epay_transfers.producers.web import Reply, Request, Web
+from epay_transfers.runtime.web_addresses import Places
 from tests.security import canaries
 
 _FORM = "application/x-www-form-urlencoded"
@@ -50,7 +50,7 @@ def tour(browser: Browser, ledger: redis.Redis, parked: Receipt, challenge: Chal
 
     Returns the answers that the client gave.
     """
-    record, answers = keys.record(parked.key), []
+    record, answers = redis_keys.record(parked.key), []
     for state in State:
         ledger.hset(record, "state", state)
         for route in ("pay", "result", "3ds"):
@@ -61,7 +61,7 @@ def tour(browser: Browser, ledger: redis.Redis, parked: Receipt, challenge: Chal
             browser.comes_back(parked.handle, MD=challenge.md, PaRes=answers[-1])
         browser.comes_back(parked.handle, MD="another", PaRes=answers[-1])
         browser.comes_back(parked.handle, cres=f"{canaries.PAN} {canaries.HOLDER}")
-        ledger.hset(record, mapping={"state": State.PARKED, "pares": ""})
+        ledger.hset(record, mapping={"state": State.PARKED, "pares_digest": ""})
     return answers
 
 
@@ -98,7 +98,7 @@ def elsewhere(browser: Browser, parked: Receipt, settings: WebSettings) -> None:
         ledger=Ledger(nobody, clock),
         vault=Vault(nobody),
         sealer=Sealer(settings.vault_public_key),
-        doorbell=Doorbell(Broker(nobody, [], {})),
+        wakeups=Wakeups(Broker(nobody, [], {})),
         clock=clock,
         settings=settings,
         owned=[nobody],

@@ -14,11 +14,11 @@ import sentry_sdk
 from dramatiq.brokers.stub import StubBroker
 from pydantic import BaseModel
 
-from ledger import reports
-from ledger.secret import Secret
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.runtime import sentry
 from tests.security.canaries import CVC, HOLDER, PAN, RECEIVER_PAN, dresses
 
-_LOG = logging.getLogger("worker.leaking")
+_LOG = logging.getLogger("epay_transfers.worker.leaking")
 
 
 class Order(BaseModel):
@@ -27,7 +27,7 @@ class Order(BaseModel):
 
 def main(mode: str, dsn: str) -> None:
     if mode == "ours":
-        reports.set_up(Secret(dsn), "transfers", "test")
+        sentry.set_up(Secret(dsn), "transfers", "test")
         if sentry_sdk.get_client().options["traces_sample_rate"] != 0:
             raise RuntimeError("tracing is on")
         sentry_sdk.get_client().options["traces_sample_rate"] = 1.0  # as if somebody had turned it on

@@ -16,22 +16,23 @@ import pytest
 import redis
 from typer.testing import CliRunner
 
-from ledger import embedded, keys, logs
-from ledger.secret import Secret
-from ledger.servers import connect
-from ledger.states import State
-from ledger.webtier import Places, secret_hash
-from ops.cli import app
-from producers import Receipt, Transfers, WebSettings
-from producers.web import Web
-from producers.web.words import PAGES
-from sandbox import Options, running
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ops.cli import app
+from epay_transfers.producers import Receipt, Transfers, WebSettings
+from epay_transfers.producers.web import Web
+from epay_transfers.producers.web.words import PAGES
+from epay_transfers.runtime import embedded_servers, logs
+from epay_transfers.runtime.web_addresses import Places, secret_hash
+from epay_transfers.sandbox import Options, running
 from tests.producers.test_secrecy import everything
 from tests.security import browser, canaries
 from tests.security.browser import Browser
 from tests.security.canaries import Search
 from tests.security.conftest import receiving_reports
-from tests.security.town import FAULTS, Town, environment, until
+from tests.security.scenario import FAULTS, Town, environment, until
 
 
 @dataclass
@@ -69,13 +70,13 @@ def log_here(stream: StringIO) -> logging.Handler:
 
     class Everything(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.name.partition(".")[0] in logs._ROOMS:
+            if record.name.partition(".")[0] == logs._OURS:
                 stream.write(repr(vars(record)) + "\n")
 
     handler = Everything()
     logging.getLogger().addHandler(handler)
-    logging.getLogger("producers").setLevel(logging.DEBUG)
-    logging.getLogger("ledger").setLevel(logging.DEBUG)
+    logging.getLogger("epay_transfers.producers").setLevel(logging.DEBUG)
+    logging.getLogger("epay_transfers.ledger").setLevel(logging.DEBUG)
     return handler
 
 
@@ -88,8 +89,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     with ExitStack() as stack:
         monkeypatch = stack.enter_context(pytest.MonkeyPatch.context())
         servers = [
-            stack.enter_context(embedded.running(options, folder / f"{name}-server"))
-            for name, options in (("ledger", embedded.LEDGER_OPTIONS), ("vault", embedded.VAULT_OPTIONS))
+            stack.enter_context(embedded_servers.running(options, folder / f"{name}-server"))
+            for name, options in (
+                ("ledger", embedded_servers.LEDGER_OPTIONS),
+                ("vault", embedded_servers.VAULT_OPTIONS),
+            )
         ]
         ledger, vault, queue = (
             stack.enter_context(connect(url))
@@ -151,7 +155,7 @@ def _more(env: dict[str, str], town: Town, made: dict[str, Receipt]) -> dict[str
         "hash key": env["EPAY_SECRET_HASH_KEY"],
         "notify secret": env["NOTIFY_SECRET"],
     }
-    values |= {f"token {number}": token for number, token in enumerate(town.bank.bank.desk.tokens._grants)}
+    values |= {f"token {number}": token for number, token in enumerate(town.bank.bank.decisions.tokens._grants)}
     values |= {f"PaRes {number}": answer for number, answer in enumerate(town.pa_res)}
     values |= {f"PaReq {name}": challenge.pa_req for name, challenge in town.challenges.items()}
     values |= {f"MD {name}": challenge.md for name, challenge in town.challenges.items()}
@@ -205,7 +209,7 @@ def test_the_search_reads_the_sink(run: Run, sink: str) -> None:
     marker = run.marker
     if sink in {"the vault", "the vault's files"}:
         assert b"sealed:card:" in text
-        marker = keys.place(run.marker)
+        marker = redis_keys.place(run.marker)
     assert marker.encode() in text
 
 
@@ -219,7 +223,7 @@ def test_a_worker_that_leaks_is_found_in_its_output_its_arguments_and_its_enviro
     """The control for these: a worker that is started and recorded as the others were, with canaries planted in it."""
     plain, _, dashed = canaries.dresses(canaries.PAN)
     said = f"print({canaries.HOLDER!r}, {plain!r}, flush=True)"
-    leak = f"import runpy; {said}; runpy.run_module('worker', run_name='__main__')"
+    leak = f"import runpy; {said}; runpy.run_module('epay_transfers.worker', run_name='__main__')"
     town, before = run.town, len(run.town.proc)
 
     planted = {"LEAK": canaries.EMAIL, "CVC_OF_IT": f" {canaries.CVC} "}

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from ledger.secret import Secret
-from producers.settings import ProducerSettings
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.producers.settings import ProducerSettings
+from epay_transfers.worker.settings import WorkerSettings
 from tests.security.test_users import lines_of
-from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "security.md").read_text()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from producers import IntentRejected, PanCard, Receiver, TransferIntent
+from epay_transfers.producers import IntentRejected, PanCard, Receiver, TransferIntent
 from tests.security.canaries import ADDRESS, CVC, FIRST_NAME, HOLDER, LAST_NAME, PAN, RECEIVER_PAN, Search, dresses
 
 ROOT = Path(__file__).parents[2]

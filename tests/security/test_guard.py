@@ -8,12 +8,12 @@ import dramatiq
 import pytest
 import redis
 
-from ledger.doorbell import NAMESPACE, NOW, QUEUES, Broker
-from ledger.embedded import EmbeddedServer
-from ledger.guard import NoRing
-from ledger.servers import connect
+from epay_transfers.ledger.queue.message_guard import NotAWakeup
+from epay_transfers.ledger.queue.wakeups import NAMESPACE, NOW, QUEUES, Broker
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.runtime.embedded_servers import EmbeddedServer
+from epay_transfers.worker.quarantine import Quarantine
 from tests.security.canaries import PAN, RECEIVER_PAN, Search
-from worker.quarantine import Quarantine
 
 KEY = "251124000001"
 
@@ -74,7 +74,7 @@ def test_anything_else_is_refused_and_nothing_of_it_is_stored(
     broker: Broker, queue: redis.Redis, refused: dramatiq.Message[Any]
 ) -> None:
     """The error leaves the hook (only one of its kind does), and says nothing of what was refused."""
-    with pytest.raises(NoRing) as caught:
+    with pytest.raises(NotAWakeup) as caught:
         broker.enqueue(refused)
 
     assert queue.dbsize() == 0
@@ -82,7 +82,7 @@ def test_anything_else_is_refused_and_nothing_of_it_is_stored(
 
 
 def test_a_delayed_ring_is_refused(broker: Broker, queue: redis.Redis) -> None:
-    with pytest.raises(NoRing, match="not delayed"):
+    with pytest.raises(NotAWakeup, match="not delayed"):
         broker.enqueue(message(KEY), delay=1000)
     assert queue.dbsize() == 0
 
@@ -97,7 +97,7 @@ def test_a_retry_with_its_traceback_is_refused(broker: Broker, queue: redis.Redi
         raise ValueError(f"no card like {PAN}")  # noqa: TRY301 - it is to be caught here
     except ValueError as error:
         failed.stuff_exception(error)
-        with pytest.raises(NoRing):
+        with pytest.raises(NotAWakeup):
             retries.after_process_message(broker, failed, exception=error)
 
     assert Search().hits(everything(queue)) == {}

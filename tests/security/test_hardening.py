@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger.hardening import SWITCH, cards_in
+from epay_transfers.runtime.hardening import SWITCH, cards_in
 from tests.security.canaries import PAN, dresses
 
 #: It holds a card, hardens itself or not, says how it stands, and breaks down.
 _SCRIPT = f"""
 import ctypes, os, resource, sys
-from ledger.hardening import harden
+from epay_transfers.runtime.hardening import harden
 card = "{PAN[:7]}" + "{PAN[7:]}"
 hardened = harden()
 dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)
@@ -31,7 +31,7 @@ def run(folder: Path, *, switch: str) -> tuple[list[str], list[bytes]]:
     done = subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-c", _SCRIPT],
         cwd=folder,
-        env=os.environ | {SWITCH: switch, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env=os.environ | {SWITCH: switch, "PYTHONPATH": str(Path(__file__).parents[2] / "src")},
         capture_output=True,
         text=True,
         timeout=60,
@@ -77,9 +77,9 @@ def test_a_transfers_own_key_is_no_card_number() -> None:
 def test_the_command_refuses_a_card_number_as_an_argument(tmp_path: Path) -> None:
     """Before it does anything, with 2, and without saying the number again."""
     done = subprocess.run(
-        [sys.executable, "-c", "from ops.cli import main; main()", "status", "5522042705066736"],
+        [sys.executable, "-c", "from epay_transfers.ops.cli import main; main()", "status", "5522042705066736"],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")},
         capture_output=True,
         text=True,
         timeout=60,
@@ -101,7 +101,7 @@ def test_the_commands_last_words_hold_no_value(tmp_path: Path) -> None:
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-c", script],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")},
         capture_output=True,
         text=True,
         timeout=60,

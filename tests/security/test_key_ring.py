@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from ledger import keyring
-from ledger.key_source import KeySource
-from ledger.keyring import KeyRing, read_public
-from ledger.sealing import Opener, Purpose, Sealer, SealKeyDestroyed, generate
-from ledger.secret import Secret
-from ledger.settings import SettingsWrong
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.vault import keyring
+from epay_transfers.ledger.vault.keyring import KeyRing, read_public
+from epay_transfers.ledger.vault.sealing import Opener, Purpose, Sealer, SealKeyDestroyed, generate
+from epay_transfers.runtime.key_source import KeySource
+from epay_transfers.runtime.settings import SettingsWrong
 from tests.ops.conftest import Cli, _logging_as_it_was, environment, transfers
 
 __all__ = ["_logging_as_it_was", "environment", "transfers"]  # the command as a person types it

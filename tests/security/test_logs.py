@@ -11,8 +11,8 @@ from pathlib import Path
 import dramatiq
 import pytest
 
-from ledger import logs
-from ledger.errors import TransfersError
+from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.runtime import logs
 from tests.security.canaries import CVC, HOLDER, PAN, RECEIVER_PAN, Search, dresses
 
 KEY = "251124000001"
@@ -38,7 +38,7 @@ def said() -> Iterator[io.StringIO]:
 @pytest.mark.parametrize("pan", [*dresses(PAN), *dresses(RECEIVER_PAN)])
 def test_a_card_number_is_starred_wherever_it_stands_in_a_record(said: io.StringIO, pan: str) -> None:
     """In the message, an argument, a field, an object's text, and as a number."""
-    log = logging.getLogger("worker.somewhere")
+    log = logging.getLogger("epay_transfers.worker.somewhere")
     log.info(f"card {pan}")  # noqa: G004 - so careless as it gets
     log.info("card %s and %r", pan, {"pan": pan})
     log.info("%(card)s", {"card": pan})
@@ -53,7 +53,7 @@ def test_a_card_number_is_starred_wherever_it_stands_in_a_record(said: io.String
 
 def test_our_own_invoice_id_is_never_starred(said: io.StringIO) -> None:
     """Though it may have fifteen digits and pass the check digit: the record's own key says that it is ours."""
-    log = logging.getLogger("worker.somewhere")
+    log = logging.getLogger("epay_transfers.worker.somewhere")
     log.info("enqueue.accepted", extra={"key": PAN, "why": f"asked for {PAN}, and {RECEIVER_PAN}"})
     log.info("enqueue.accepted", extra={"key": f"kiosk:{PAN}"})
 
@@ -63,7 +63,8 @@ def test_our_own_invoice_id_is_never_starred(said: io.StringIO) -> None:
 
 
 def test_ordinary_lines_stay_as_they_are(said: io.StringIO) -> None:
-    logging.getLogger("worker.x").info("sweeper.later", extra={"key": KEY, "threads": 16, "ok": True, "why": "busy"})
+    extra = {"key": KEY, "threads": 16, "ok": True, "why": "busy"}
+    logging.getLogger("epay_transfers.worker.x").info("sweeper.later", extra=extra)
 
     line = json.loads(said.getvalue())
     assert (line["event"], line["key"], line["threads"], line["ok"], line["why"]) == (
@@ -79,7 +80,7 @@ def test_what_an_exception_says_stays_out_and_where_it_came_from_stays_in(said: 
         except KeyError as error:
             raise ValueError(f"no number: '{PAN}'") from error
     except ValueError:
-        logging.getLogger("worker.x").exception("actor.broke", extra={"key": KEY})
+        logging.getLogger("epay_transfers.worker.x").exception("actor.broke", extra={"key": KEY})
 
     line = json.loads(said.getvalue())
     assert Search().hits(said.getvalue()) == {}
@@ -92,11 +93,12 @@ def test_our_own_errors_may_speak(said: io.StringIO) -> None:
     try:
         raise TransfersError("the key abcd1234 is not on the ring")  # noqa: TRY301 - it is to be caught here
     except TransfersError as error:
-        logging.getLogger("worker.x").exception("a.b: %s", error)  # noqa: TRY401 - one may
+        logging.getLogger("epay_transfers.worker.x").exception("a.b: %s", error)  # noqa: TRY401 - one may
 
     line = json.loads(said.getvalue())
     assert line["event"] == "a.b: the key abcd1234 is not on the ring"
-    assert line["trace"].splitlines()[0] == "ledger.errors.TransfersError: the key abcd1234 is not on the ring"
+    first = "epay_transfers.ledger.errors.TransfersError: the key abcd1234 is not on the ring"
+    assert line["trace"].splitlines()[0] == first
 
 
 def test_a_library_brings_no_fields_no_arguments_of_a_message_and_no_words_of_an_exception(said: io.StringIO) -> None:
@@ -121,7 +123,7 @@ def test_every_handler_after_it_sees_the_stars_too(said: io.StringIO) -> None:
             seen.append(record)
 
     logging.getLogger().addHandler(Later())
-    logging.getLogger("worker.x").info("card %s", PAN, extra={"why": PAN})
+    logging.getLogger("epay_transfers.worker.x").info("card %s", PAN, extra={"why": PAN})
 
     assert PAN not in repr(vars(seen[0]))
 
@@ -147,7 +149,7 @@ def test_debug_is_not_for_libraries_that_say_what_they_send() -> None:
     script = (
         "import logging\nfrom ledger import logs\nlogs.set_up('DEBUG')\n"
         "print([logging.getLogger(name).getEffectiveLevel() for name in"
-        " ('urllib3.connectionpool', 'dramatiq.worker', 'requests', 'worker.x')])"
+        " ('urllib3.connectionpool', 'dramatiq.worker', 'requests', 'epay_transfers.worker.x')])"
     )
     done = subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True

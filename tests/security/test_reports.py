@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ledger import reports as ours
+from epay_transfers.runtime import sentry as ours
 from tests.security.canaries import PAN, RECEIVER_PAN, Search
 from tests.security.conftest import Reports
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.luhn import holds_card_number
-from sandbox import PUBLIC_TEST
-from sandbox.cards import SAVED, TEST_CARDS
+from epay_transfers.ledger.card_numbers import holds_card_number
+from epay_transfers.sandbox import PUBLIC_TEST
+from epay_transfers.sandbox.cards import SAVED, TEST_CARDS
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,11 +8,19 @@ from typing import cast
 
 import pytest
 
-from ledger import keys, sealing
-from ledger.cards import CardData, CardsGarbled
-from ledger.sealing import Opener, Purpose, SealBroken, Sealer, SealKeyDestroyed, SealKeyUnknown
-from ledger.secret import Secret
-from ledger.states import State
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.vault import sealing
+from epay_transfers.ledger.vault.card_data import CardData, CardsGarbled
+from epay_transfers.ledger.vault.sealing import (
+    Opener,
+    Purpose,
+    SealBroken,
+    Sealer,
+    SealKeyDestroyed,
+    SealKeyUnknown,
+)
 from tests.journey.conftest import CARDS, Stage, _bank, sandbox, stage
 
 __all__ = ["_bank", "sandbox", "stage"]  # the journey's own stage
@@ -28,14 +36,14 @@ def replace_sealed(stage: Stage, name: str, text: str) -> None:
 
 def tampered(stage: Stage, key: str) -> str:
     """One letter in the middle."""
-    text = sealed(stage, keys.sealed_card(key))
+    text = sealed(stage, redis_keys.sealed_card(key))
     middle = len(text) // 2
     return text[:middle] + ("A" if text[middle] != "A" else "B") + text[middle + 1 :]
 
 
 def swapped(stage: Stage, _key: str) -> str:
     """Another transfer's, as good as this one."""
-    return sealed(stage, keys.sealed_card(stage.new()))
+    return sealed(stage, redis_keys.sealed_card(stage.new()))
 
 
 def of_another_purpose(stage: Stage, key: str) -> str:
@@ -50,7 +58,7 @@ CHANGES: dict[str, tuple[Callable[[Stage, str], str], type[Exception]]] = {
     "tampered": (tampered, SealBroken),
     "swapped": (swapped, SealBroken),
     "another purpose": (of_another_purpose, SealBroken),
-    "cut": (lambda stage, key: sealed(stage, keys.sealed_card(key))[:-8], SealBroken),
+    "cut": (lambda stage, key: sealed(stage, redis_keys.sealed_card(key))[:-8], SealBroken),
     "empty": (lambda _stage, _key: "", SealBroken),
     "unknown key": (of_an_unknown_key, SealKeyUnknown),
 }
@@ -62,7 +70,7 @@ def test_a_card_that_does_not_open_sends_nothing_and_ends_dead(stage: Stage, how
     change, error = CHANGES[how]
     key = stage.new()
     text = change(stage, key)
-    replace_sealed(stage, keys.sealed_card(key), text)
+    replace_sealed(stage, redis_keys.sealed_card(key), text)
 
     stage.journey.execute(key)
 
@@ -70,13 +78,13 @@ def test_a_card_that_does_not_open_sends_nothing_and_ends_dead(stage: Stage, how
         Opener([stage.keys.private]).open(text, Purpose.CARD, key)
     assert (stage.state(key), stage.record(key).reason) == (State.DEAD, "card_unreadable")
     assert stage.sandbox.book.get(key) is None or stage.executions(key) == 0
-    assert not stage.vault.client.exists(keys.sealed_card(key))
+    assert not stage.vault.client.exists(redis_keys.sealed_card(key))
 
 
 def test_what_opens_and_is_no_card_data_sends_nothing_either(stage: Stage) -> None:
     """A producer of another version; and the error that says so holds nothing of what was read."""
     key = stage.new()
-    replace_sealed(stage, keys.sealed_card(key), stage.sealer.seal(b'{"cred": "4405"}', Purpose.CARD, key))
+    replace_sealed(stage, redis_keys.sealed_card(key), stage.sealer.seal(b'{"cred": "4405"}', Purpose.CARD, key))
 
     stage.journey.execute(key)
 
@@ -94,13 +102,13 @@ def test_a_pares_that_does_not_open_is_doubt_and_confirms_nothing(stage: Stage, 
     for each in (key, other):
         stage.journey.execute(each)
         stage.answer_challenge(each)
-    mine = sealed(stage, keys.sealed_pares(key))
+    mine = sealed(stage, redis_keys.sealed_pares(key))
     texts = {
-        "another transfer's": sealed(stage, keys.sealed_pares(other)),
+        "another transfer's": sealed(stage, redis_keys.sealed_pares(other)),
         "tampered": mine[:-5] + ("A" if mine[-5] != "A" else "B") + mine[-4:],
         "a card": stage.sealer.seal(CARDS.to_bytes(), Purpose.CARD, key),
     }
-    replace_sealed(stage, keys.sealed_pares(key), texts[how])
+    replace_sealed(stage, redis_keys.sealed_pares(key), texts[how])
 
     stage.journey.confirm(key)
 
@@ -109,15 +117,15 @@ def test_a_pares_that_does_not_open_is_doubt_and_confirms_nothing(stage: Stage, 
 
 
 def test_a_card_that_is_replayed_is_sent_once(stage: Stage) -> None:
-    """Somebody who can write the vault puts the burnt blob back, over the tombstone: the ledger has moved on."""
+    """Somebody who can write the vault puts the taken blob back, over the tombstone: the ledger has moved on."""
     key = stage.new()
     epoch = stage.record(key).epoch
-    text = sealed(stage, keys.sealed_card(key))
+    text = sealed(stage, redis_keys.sealed_card(key))
     stage.journey.execute(key)
     assert stage.state(key) is State.PAID
 
-    stage.vault.client.set(keys.card(key), f"B:{epoch}:")
-    stage.vault.client.set(keys.sealed_card(key), text)
+    stage.vault.client.set(redis_keys.card(key), f"B:{epoch}:")
+    stage.vault.client.set(redis_keys.sealed_card(key), text)
     for _ in range(3):
         stage.run(key)
 
@@ -132,14 +140,14 @@ def test_a_put_over_a_tombstone_is_refused(stage: Stage) -> None:
 
     stage.put(record)
 
-    assert not stage.vault.client.exists(keys.sealed_card(key))
-    assert str(stage.vault.client.get(keys.card(key))).startswith("X:")
+    assert not stage.vault.client.exists(redis_keys.sealed_card(key))
+    assert str(stage.vault.client.get(redis_keys.card(key))).startswith("X:")
 
 
 def test_a_card_that_has_outlived_its_time_is_never_sent(stage: Stage) -> None:
     """Its blob is gone with its deadline, and so is the transfer: `expired`, no money moved."""
     key = stage.new()
-    stage.vault.client.delete(keys.card(key), keys.sealed_card(key))
+    stage.vault.client.delete(redis_keys.card(key), redis_keys.sealed_card(key))
 
     stage.later(3600)
 
@@ -156,7 +164,7 @@ def test_a_worker_that_holds_only_what_is_left_of_a_destroyed_key_says_so(
     stage.keys = sealing.KeyPair(fresh.public, fresh.private)
     ring = [fresh.private, Secret(f"destroyed.{old.key_id}.20260101")]
     stage.build()
-    stage.worker.journey.steps._opener = Opener(ring)
+    stage.worker.journey.card_steps._opener = Opener(ring)
 
     with caplog.at_level(logging.ERROR):
         stage.journey.execute(key)
@@ -173,7 +181,7 @@ def test_an_old_key_opens_what_it_sealed_while_the_new_one_seals(stage: Stage) -
     before = stage.new()
     fresh = sealing.generate()
     stage.sealer = Sealer(fresh.public)
-    stage.worker.journey.steps._opener = Opener([fresh.private, stage.keys.private])
+    stage.worker.journey.card_steps._opener = Opener([fresh.private, stage.keys.private])
     after = stage.new()
 
     for key in (before, after):

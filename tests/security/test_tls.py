@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 import redis
 
-from ledger import embedded
-from ledger.errors import LedgerUnavailable
-from ledger.ledger import Ledger
-from ledger.replies import Created
-from ledger.servers import connect
-from ledger.settings import ServerSettings, SettingsWrong
+from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Created
+from epay_transfers.runtime import embedded_servers
+from epay_transfers.runtime.settings import ServerSettings, SettingsWrong
+from epay_transfers.worker.bank.transport import Wire
 from tests.conftest import FakeClock
 from tests.http.conftest import Authority, authority
-from tests.ledger.making import draft
+from tests.ledger.factories import new_transfer
 from tests.tools import server_binary
-from worker.bank.wire import Wire
 
 __all__ = ["authority"]  # a throw-away one, and what it signs
 
@@ -35,7 +35,7 @@ def address(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> I
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    options = embedded.LEDGER_OPTIONS | {
+    options = embedded_servers.LEDGER_OPTIONS | {
         "port": "0", "tls-port": str(port), "tls-cert-file": str(own), "tls-key-file": str(own),
         "tls-ca-cert-file": authority.ca_file, "tls-auth-clients": "no", "dir": str(folder),
     }  # fmt: skip
@@ -44,9 +44,9 @@ def address(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> I
         [binary, "--bind", "127.0.0.1", *pairs, "--logfile", str(folder / "server.log")], stdin=subprocess.DEVNULL
     )
     url = f"rediss://127.0.0.1:{port}/0"
-    server = embedded.EmbeddedServer(f"{url}?ssl_ca_certs={authority.ca_file}", process)
+    server = embedded_servers.EmbeddedServer(f"{url}?ssl_ca_certs={authority.ca_file}", process)
     try:
-        embedded._await_answer(server)
+        embedded_servers._await_answer(server)
         yield url
     finally:
         server.stop()
@@ -58,7 +58,7 @@ def test_the_ledger_works_over_tls_and_so_does_the_queue_beside_it(address: str,
     settings = ServerSettings.load(_env_file=None, redis_url=url)
 
     with connect(url) as client, connect(settings.queue_url) as queue:
-        (made,) = Ledger(client).create([draft("over-tls")], actor="test")
+        (made,) = Ledger(client).create([new_transfer("over-tls")], actor="test")
         assert queue.ping()
         connection = client.connection_pool.get_connection()
         sock = connection._get_socket() if hasattr(connection, "_get_socket") else connection._sock

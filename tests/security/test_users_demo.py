@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.demo.users import Users
+from epay_transfers.ops.demo.users import Users
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 def play(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-c", "from ops.cli import main; main()", "demo", *options],
+        [sys.executable, "-c", "from epay_transfers.ops.cli import main; main()", "demo", *options],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

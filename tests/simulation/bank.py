@@ -7,10 +7,9 @@ that it may not know it, tell an old word, or be silent; a request may be under 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ledger.cards import CardData
-from ledger.secret import Secret
-from tests.simulation.world import Process, World
-from worker.bank import (
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.vault.card_data import CardData
+from epay_transfers.worker.bank import (
     Challenge,
     CodeClass,
     ConfirmOutcome,
@@ -27,6 +26,7 @@ from worker.bank import (
     TransferOutcome,
     Unclear,
 )
+from tests.simulation.world import Process, World
 
 HORIZON_S = 10_800
 CHALLENGE_S = 900

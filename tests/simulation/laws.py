@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from ledger import keys
-from ledger.breakers import PROBE_MS
-from ledger.record import FIRST_EPOCH
-from ledger.states import FINAL, UNFINISHED, State
+from epay_transfers.ledger.record import FIRST_EPOCH
+from epay_transfers.ledger.states import FINAL, UNFINISHED, State
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.circuit_breakers import PROBE_MS
 from tests.simulation.bank import Books
 from tests.simulation.line import Line
 from tests.simulation.world import World
@@ -14,8 +14,8 @@ _LOOK = """
 local due, open = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES'), redis.call('ZRANGE', KEYS[2], 0, -1)
 local found = {due, open, redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4])}
 for at = 5, #KEYS do
-  found[#found + 1] = redis.call('HMGET', KEYS[at], 'key', 'state', 'since', 'amount', 'currency', 'epoch',
-    'expires', 'parked_until')
+  found[#found + 1] = redis.call('HMGET', KEYS[at], 'key', 'state', 'state_since', 'amount', 'currency', 'epoch',
+    'deadline_at', 'parked_until')
 end
 return found
 """
@@ -57,8 +57,8 @@ class Laws:
         self.ends.clear()
 
     def check(self) -> None:
-        places = [keys.record(name) for name in self.names]
-        shared = (keys.DUE, keys.OPEN, keys.COUNTERS, keys.BREAKERS)
+        places = [redis_keys.record(name) for name in self.names]
+        shared = (redis_keys.DUE, redis_keys.OPEN, redis_keys.COUNTERS, redis_keys.BREAKERS)
         look = self.line.one("EVALSHA", self._digest, len(shared) + len(places), *shared, *places)
         due, open_, flat, records = set(look[0][::2]), set(look[1]), look[2], look[4:]
         self._nobody_waits_too_long(look[0], look[3])

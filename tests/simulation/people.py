@@ -6,20 +6,20 @@ from typing import Any
 import dramatiq
 import redis
 
-from ledger.doorbell import Doorbell
-from ledger.errors import LedgerBroken, RecordUnreadable, TransfersError
-from ledger.health import Finding
-from ledger.ledger import Ledger
-from ledger.sealing import KeyPair, Opener, Sealer
-from ledger.secret import Secret
-from ledger.vault import Vault
-from producers import ProducerSettings, Transfers
+from epay_transfers.ledger.errors import LedgerBroken, RecordUnreadable, TransfersError
+from epay_transfers.ledger.queue.wakeups import Wakeups
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.sealing import KeyPair, Opener, Sealer
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.producers import ProducerSettings, Transfers
+from epay_transfers.runtime.health import Finding
+from epay_transfers.worker.bank import Terminal
+from epay_transfers.worker.build import Rules, Worker, build
+from epay_transfers.worker.maintenance import Maintenance
 from tests.simulation.bank import Books, Teller
 from tests.simulation.wires import Server, Wire
 from tests.simulation.world import Process, World
-from worker.bank import Terminal
-from worker.build import Rules, Worker, build
-from worker.housekeeper import Housekeeper
 
 TERMINALS = {"main": Terminal("main", "t", "c", Secret("s"))}
 _FOR_EVER_MS = 10**12
@@ -33,8 +33,8 @@ class Street:
         self.rings: list[tuple[str, str, str]] = []
 
 
-class Bell:
-    """What `Doorbell` asks of its broker, and of its broker's client."""
+class Wakeup:
+    """What `Wakeups` asks of its broker, and of its broker's client."""
 
     def __init__(self, world: World, process: Process, street: Street) -> None:
         self._world = world
@@ -84,12 +84,12 @@ class WorkerProcess:
     process: Process
     ledger: Ledger
     worker: Worker
-    housekeeper: Housekeeper
+    maintenance: Maintenance
 
     def keep_house(self) -> None:
         """What two threads of a real process do."""
-        self.housekeeper.run_once()
-        self.housekeeper.probe_once()
+        self.maintenance.run_once()
+        self.maintenance.probe_once()
 
     def hear(self, actor: str, key: str) -> None:
         """What the actors' skin does."""
@@ -115,7 +115,7 @@ def start_worker(place: Place, name: str) -> WorkerProcess:
     ledger_wire, vault_wire = Wire(place.ledger, process), Wire(place.vault, process)
     ledger, vault = Ledger(_client(ledger_wire), world.clock), Vault(_client(vault_wire))
     bank: Any = Teller(world, process, place.books, has_status=place.rules.has_status)
-    broker: Any = Bell(world, process, place.street)
+    broker: Any = Wakeup(world, process, place.street)
     worker = build(
         ledger=ledger,
         vault=vault,
@@ -129,35 +129,35 @@ def start_worker(place: Place, name: str) -> WorkerProcess:
         chance=world.dice.random,
     )
     ending: Any = VirtualEvent(world, process)
-    worker.scribe._ending = ending
-    housekeeper = Housekeeper(
+    worker.recorder._ending = ending
+    maintenance = Maintenance(
         ledger=ledger,
         custody=worker.custody,
         breakers=worker.breakers,
         lanes=worker.lanes,
         events=worker.events,
-        gate=worker.gate,
+        preflight=worker.preflight,
         ask_harmless=lambda host: bank.ask_harmless(host, TERMINALS["main"]),
         examine=lambda: _examine(ledger, vault, process),
         keep_ms=_FOR_EVER_MS,
         clock=clock,
         actor=name,
     )
-    housekeeper._next_trim = float("inf")  # the events have the server's own time, which is not this world's
+    maintenance._next_trim = float("inf")  # the events have the server's own time, which is not this world's
     if _examine(ledger, vault, process):
         raise TransfersError("the worker does not start")
-    return WorkerProcess(process, ledger, worker, housekeeper)
+    return WorkerProcess(process, ledger, worker, maintenance)
 
 
 def start_producer(place: Place, name: str) -> tuple[Process, Transfers]:
     """A backend's process, or a web tier's."""
     process = place.world.process(name)
-    broker: Any = Bell(place.world, process, place.street)
+    broker: Any = Wakeup(place.world, process, place.street)
     transfers = Transfers(
         ledger=Ledger(_client(Wire(place.ledger, process)), place.world.clock),
         vault=Vault(_client(Wire(place.vault, process))),
         sealer=Sealer(place.keys.public),
-        doorbell=Doorbell(broker),
+        wakeups=Wakeups(broker),
         clock=process.clock,
         settings=place.settings,
     )

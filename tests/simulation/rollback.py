@@ -10,7 +10,7 @@ vault lives and the reference's own last six digits are free.
 import json
 from collections.abc import Callable, Sequence
 
-from ledger import keys
+from epay_transfers.ledger.store import redis_keys
 from tests.simulation.bank import Books
 from tests.simulation.laws import Laws
 from tests.simulation.line import Command
@@ -118,7 +118,7 @@ class BeforeCreate(Rollback):
                 self._made(str(json.loads(str(command[_RECORD]))["key"]))
 
     def _made(self, key: str) -> None:
-        is_there = self._ledger.line.one("EXISTS", keys.record(key))
+        is_there = self._ledger.line.one("EXISTS", redis_keys.record(key))
         if self.has_happened and not is_there and key[-6:] == self.name:
             self._world.counts["a forgotten transfer is made again"] += 1
         elif not self.has_happened and not is_there:
@@ -132,7 +132,7 @@ class BeforeCreate(Rollback):
         self._lose_who_knows()
 
     def count_what_came_of_it(self) -> None:
-        events = [entry[1] for entry in self._ledger.line.one("XRANGE", keys.EVENTS, "-", "+")]
+        events = [entry[1] for entry in self._ledger.line.one("XRANGE", redis_keys.EVENTS, "-", "+")]
         named = [dict(zip(entry[::2], entry[1::2], strict=True)) for entry in events]
         if self.has_happened:
             for why in {each.get("reason", "") for each in named if each.get("key", "")[-6:] == self.name}:

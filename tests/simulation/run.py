@@ -14,26 +14,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger import embedded, keys, scripts, sealing
-from ledger.invoice import SUFFIXES, make_invoice_id
-from ledger.lanes import Lane
-from ledger.secret import Secret
-from ledger.states import FINAL, State
-from producers import ProducerSettings
+from epay_transfers.ledger.invoice import SUFFIXES, make_invoice_id
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import FINAL, State
+from epay_transfers.ledger.store import redis_keys, scripts
+from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.vault import sealing
+from epay_transfers.producers import ProducerSettings
+from epay_transfers.runtime import embedded_servers
+from epay_transfers.worker.backoff import RetryRule
+from epay_transfers.worker.build import Rules
+from epay_transfers.worker.inquiry_rules import InquiryRule
+from epay_transfers.worker.preflight import PreflightRule
+from tests.simulation.activities import Deeds, intent
 from tests.simulation.bank import HORIZON_S, Books
-from tests.simulation.deeds import Deeds, intent
 from tests.simulation.laws import Broken, Laws
 from tests.simulation.line import Line
 from tests.simulation.people import Place, Street
 from tests.simulation.rollback import BeforeCreate, Rollback
-from tests.simulation.town import Town
+from tests.simulation.scenario import Town
 from tests.simulation.vault_back import VaultBack
 from tests.simulation.wires import NAMES, Server
 from tests.simulation.world import LEASE_S, World
-from worker.build import Rules
-from worker.doubt import DoubtRule
-from worker.gate import GateRule
-from worker.policy import RetryRule
 
 _TICKS = 150
 _TRANSFERS = 5
@@ -45,7 +47,7 @@ _NEVER = frozenset({"contradiction", "foreign_bank_id", "record_unreadable"})
 _BEFORE_CREATE, _DEEP, _SHALLOW, _VAULT = 0.12, 0.2, 0.32, 0.65
 
 #: What is durable is not asked here: the ledger goes back when a seed says so.
-_SERVERS = {"ledger": embedded.LEDGER_OPTIONS | {"appendonly": "no"}, "vault": embedded.VAULT_OPTIONS}
+_SERVERS = {"ledger": embedded_servers.LEDGER_OPTIONS | {"appendonly": "no"}, "vault": embedded_servers.VAULT_OPTIONS}
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def ground() -> Iterator[Ground]:
         lines = []
         for name, options in _SERVERS.items():
             socket = str(folder / f"{name}.sock")
-            stack.enter_context(embedded.running(options | {"unixsocket": socket}, folder / name))
+            stack.enter_context(embedded_servers.running(options | {"unixsocket": socket}, folder / name))
             lines.append(Line(socket))
             stack.callback(lines[-1].close)
             lines[-1].ask(*(("SCRIPT", "LOAD", scripts.text_of(each)) for each in NAMES))
@@ -156,13 +158,14 @@ def _compare(town: Town, laws: Laws) -> None:
         has_another_number = record is not None and not laws.books.account(record.key).executions
         laws._must(
             bool(account.executions) == (state in {State.PAID, State.REVERSED})
-            or (state is State.HELD and (has_another_number or not town.place.rules.has_status)),
+            or (state is State.NEEDS_REVIEW and (has_another_number or not town.place.rules.has_status)),
             f"at the end {name} is {state}, and the bank executed it {account.executions} times",
         )
         laws._must(
-            state is None or state in FINAL or state in {State.HELD, State.DEAD}, f"at the end {name} is {state}"
+            state is None or state in FINAL or state in {State.NEEDS_REVIEW, State.DEAD},
+            f"at the end {name} is {state}",
         )
-    entries = [entry[1] for entry in laws.line.one("XRANGE", keys.EVENTS, "-", "+")]
+    entries = [entry[1] for entry in laws.line.one("XRANGE", redis_keys.EVENTS, "-", "+")]
     events = [dict(zip(entry[::2], entry[1::2], strict=True)) for entry in entries]
     alarms = [event for event in events if event["verb"] in _NEVER and not _is_true(event, laws.books)]
     laws._must(not alarms, f"the bank's word was refused, or the ledger can't be read: {alarms}")
@@ -174,7 +177,7 @@ def _is_true(event: dict[str, str], books: Books) -> bool:
     """One worker hears "paid", the bank gives it back, and another one that asked a moment later hears that."""
     said = (event["verb"], event.get("said"), event.get("ledger"))
     is_given_back = any(account.word == "given_back" for account in books.of(event.get("key", "")))
-    return said == ("contradiction", "learn_reversed", "paid") and is_given_back
+    return said == ("contradiction", "inquiry_reversed", "paid") and is_given_back
 
 
 def _made(reference: str, now_ms: int) -> str:
@@ -186,8 +189,8 @@ def _made(reference: str, now_ms: int) -> str:
 def _rules(dice: random.Random) -> Rules:
     return Rules(
         retry=RetryRule(attempts=dice.choice((1, 2, 4))),
-        doubt=DoubtRule(HORIZON_S, dice.choice((1, 3))),
-        gate=GateRule(
+        doubt=InquiryRule(HORIZON_S, dice.choice((1, 3))),
+        preflight=PreflightRule(
             lease_s=LEASE_S,
             deadline_s=45,
             confirm_needs_token=dice.random() < 0.7,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import hands
+from tests import parallel
 from tests.simulation.run import Failed, ground, simulate
 
 SEED = os.environ.get("TRANSFERS_SEED")
@@ -22,7 +22,7 @@ SEEDS = int(os.environ.get("TRANSFERS_SEEDS") or (1 if SEED else 1000))
 def test_whatever_happens_nobody_is_paid_twice_or_lost(tmp_path: Path) -> None:
     """Crashes between any two steps, lost messages, servers that forget: the laws hold, and all comes to an end."""
     if not SEED:
-        hands.work(__file__, tmp_path, _pieces())
+        parallel.work(__file__, tmp_path, _pieces())
         return
     seeds = range(int(SEED), int(SEED) + SEEDS)
     print(f"seeds {seeds.start} to {seeds.stop - 1}")  # noqa: T201 - who sees it fail wants to see it again
@@ -37,7 +37,7 @@ def test_whatever_happens_nobody_is_paid_twice_or_lost(tmp_path: Path) -> None:
 def _pieces() -> list[dict[str, str]]:
     first = random.SystemRandom().randrange(2**40)
     pieces = []
-    for share in hands.shares(SEEDS):
+    for share in parallel.shares(SEEDS):
         pieces.append({"TRANSFERS_SEED": str(first), "TRANSFERS_SEEDS": str(share)})
         first += share
     return pieces

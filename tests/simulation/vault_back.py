@@ -7,7 +7,7 @@ In the same run (a machine that is resumed from a copy of its memory): then only
 caller that knows of more writes than the copy has. That is promised to be harmless where the ledger was told of more,
 and for as long as it is so. What is not promised (`docs/design.md`, "What it promises, and what not") is left out here:
 
-- Nobody told the ledger of a write since the copy: a burn whose worker died before it recorded anything may be undone
+- Nobody told the ledger of a write since the copy: a take whose worker died before it recorded anything may be undone
   without a trace. So the vault only goes back where the ledger knows of more writes.
 - Callers that know of no count (a producer or a worker that has just started) write until the copy has as many writes
   as the ledger knows of. So the operator, who was called by the alarm, restarts the vault before that.
@@ -17,8 +17,8 @@ and for as long as it is so. What is not promised (`docs/design.md`, "What it pr
 
 from collections.abc import Sequence
 
-from ledger import keys
-from ledger.states import State
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
 from tests.simulation.laws import Laws
 from tests.simulation.line import Command
 from tests.simulation.wires import Copy, Server
@@ -29,7 +29,7 @@ _LATEST = 9  #: by which write the first copy is made
 _AGAIN = 5
 
 #: Where the vault's scripts, with their keys, have the run and its writes that the caller knows of.
-_KNOWN = {"vault_burn": 4}
+_KNOWN = {"vault_take": 4}
 _KNOWN_ELSE = 3
 
 
@@ -66,7 +66,7 @@ class VaultBack:
         """Best while one is on the wire whose card stands in the copy; else once so many writes are to be lost."""
         if not self._copy or self._writes <= self._begin:
             return False
-        sending = (keys.card(name) for name, state in self._laws.states.items() if state is State.SENDING)
+        sending = (redis_keys.card(name) for name, state in self._laws.states.items() if state is State.SENDING)
         if any(place in self._cards_of_copy for place in sending):
             return self._world.chance(0.2)
         return self._writes >= self._begin + self._depth and self._world.chance(0.3)
@@ -94,9 +94,9 @@ class VaultBack:
             self._go_back()
         if self.is_behind:
             self._see_to_the_promise(commands)
-        is_burn = any(command[0] == "vault_burn" for command in commands)
+        is_take = any(command[0] == "vault_take" for command in commands)
         may_copy = not self.is_behind and not self._is_over
-        if may_copy and ((self._writes >= self._begin and not self._copy) or (is_burn and self._world.chance(0.5))):
+        if may_copy and ((self._writes >= self._begin and not self._copy) or (is_take and self._world.chance(0.5))):
             self._copy, self._writes_of_copy = self._vault.copy(), self._vault.writes()
             self._cards_of_copy = {name for name, _ in self._copy.dumps}
             self._begin = self._writes
@@ -133,4 +133,4 @@ class VaultBack:
 
     def _told(self, run: int) -> int:
         """The most writes of that run that the ledger was told of."""
-        return int(self._ledger.line.one("HGET", keys.COUNTERS, f"vault:{run:08x}") or 0)
+        return int(self._ledger.line.one("HGET", redis_keys.COUNTERS, f"vault:{run:08x}") or 0)

@@ -10,18 +10,18 @@ from typing import Any
 
 import redis
 
-from ledger import keys, scripts
+from epay_transfers.ledger.store import redis_keys, scripts
 from tests.simulation.line import Command, Line
 from tests.simulation.world import Process, World
 
-NAMES = ("create", "claim", "move", "probe", "due", "remember_vault", "set_aside", "vault_put", "vault_burn",
-          "vault_refence", "vault_unburn", "vault_close", "vault_drop", "vault_look", "vault_count")  # fmt: skip
+NAMES = ("create", "claim", "move", "probe", "due", "remember_vault", "set_aside", "vault_put", "vault_take",
+          "vault_refence", "vault_put_back", "vault_close", "vault_drop", "vault_look", "vault_count")  # fmt: skip
 _SCRIPTS = {scripts._digest(scripts.text_of(name)): name for name in NAMES}
 _WRITES = frozenset({"EVALSHA", "HSET", "HDEL", "XADD"})
 _READERS = frozenset({"due", "vault_look", "vault_count"})
 
 #: Where the scripts that store a blob have its time to live.
-_TTL = {"vault_put": 10, "vault_unburn": 11}
+_TTL = {"vault_put": 10, "vault_put_back": 11}
 _FOR_EVER_MS = 10**10
 
 #: Where the vault's scripts ask which run of their server this is.
@@ -136,7 +136,7 @@ class Server:
 
     def writes(self) -> int:
         """Of the vault: how many its present run has seen."""
-        run, _, count = str(self.line.one("GET", keys.WRITES) or "").partition(":")
+        run, _, count = str(self.line.one("GET", redis_keys.WRITES) or "").partition(":")
         return int(count) if run == self.run_id else 0
 
     def time_out(self) -> None:
@@ -244,11 +244,11 @@ def _count(world: World, command: Command, reply: Any) -> None:
     said = [str(word) for word in (reply[2:] if str(command[0]).startswith("vault_") else reply)]
     if said[:1] == ["BEHIND"]:
         world.counts[f"told BEHIND: {'the vault' if len(reply) > 2 and reply[2] == 'BEHIND' else 'a claim'}"] += 1
-    elif command[0] == "claim" and said[0] == "ASTRAY":
+    elif command[0] == "claim" and said[0] == "CLOCK_APART":
         world.counts["claims refused for a wrong clock"] += 1
-    elif command[0] == "vault_burn" and said[0] in {"LATER", "MINE"}:
-        world.counts[f"burns: {said[0]}"] += 1
-    elif command[0] == "vault_burn" and said[0] == "GONE":
-        world.counts[f"burns of what is gone: {said[1]}"] += 1
+    elif command[0] == "vault_take" and said[0] in {"LATER", "MINE"}:
+        world.counts[f"takes: {said[0]}"] += 1
+    elif command[0] == "vault_take" and said[0] == "GONE":
+        world.counts[f"takes of what is gone: {said[1]}"] += 1
     elif command[0] == "vault_refence" and said[:2] == ["NO", "stale"]:
         world.counts["refences of a stale blob"] += 1

@@ -153,7 +153,7 @@ class World:
             strand.error = None
             self.go_on(strand)
 
-    # Steps.
+    # CardSteps.
 
     def process(self, name: str) -> Process:
         """Its clock is right when it starts: it would not start else."""

@@ -2,8 +2,8 @@
 
 import sys
 
-from sandbox import Options, Rule, serve
-from sandbox.faults import Call, Kind, When
+from epay_transfers.sandbox import Options, Rule, serve
+from epay_transfers.sandbox.faults import Call, Kind, When
 
 _FAULTS: tuple[tuple[Kind, When], ...] = (
     ("drop", "before"),

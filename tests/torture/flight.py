@@ -13,12 +13,12 @@ from typing import cast
 
 import redis
 
-from ledger import keys
+from epay_transfers.ledger.store import redis_keys
 
 _PAGE = 5_000
 
 #: A claim is out from the event that tells it to the transfer's next one; these tell nothing of it.
-_NOTES = frozenset({"add_evidence", "note_notification"})
+_NOTES = frozenset({"add_evidence", "keep_notification"})
 _CLAIM = "claim"
 
 #: Why a claim ends in doubt, but for what comes from the bank; by the beginning of the reason.
@@ -141,7 +141,7 @@ def _events(client: redis.Redis) -> list[Fields]:
     found: list[Fields] = []
     after = "-"
     while True:
-        page = cast("list[tuple[str, dict[str, str]]]", client.xrange(keys.EVENTS, after, "+", count=_PAGE))
+        page = cast("list[tuple[str, dict[str, str]]]", client.xrange(redis_keys.EVENTS, after, "+", count=_PAGE))
         found += [fields for _, fields in page]
         if len(page) < _PAGE:
             return found

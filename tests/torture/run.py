@@ -27,12 +27,12 @@ from typing import Any
 
 import requests
 
-from ledger.errors import TransfersError
-from ledger.ledger import Ledger
-from ledger.record import Record
-from ledger.servers import connect
-from ledger.states import State, Verb
-from producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
+from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
 from tests.crash.books import BUSY
 from tests.torture.flight import Log
 from tests.torture.stage import Stage, stage
@@ -206,21 +206,24 @@ class Torture:
         """
         books = requests.get(f"{self.on.bank_url}/books", timeout=300).json()
         ledger = Ledger(self.client)
-        held = list(ledger.all_in_state(State.HELD, _BATCH))
-        ask = {"due_in": 0, "fields": {"asked": "inquire", "rings": 0}}
-        ledger.move_many([(record, Verb.ASK, ask) for record in held], actor="operator")
-        self._wait(_INQUIRY_S, lambda: not any(record.asked for record in ledger.all_in_state(State.HELD, _BATCH)))
-        still = sum(1 for _ in ledger.all_in_state(State.HELD, _BATCH))
+        held = list(ledger.all_in_state(State.NEEDS_REVIEW, _BATCH))
+        ask = {"due_in": 0, "fields": {"requested_action": "inquire", "wakeups": 0}}
+        ledger.move_many([(record, Verb.REQUEST, ask) for record in held], actor="operator")
+        self._wait(
+            _INQUIRY_S,
+            lambda: not any(record.requested_action for record in ledger.all_in_state(State.NEEDS_REVIEW, _BATCH)),
+        )
+        still = sum(1 for _ in ledger.all_in_state(State.NEEDS_REVIEW, _BATCH))
         self._say(f"the bank was asked once more about {len(held)} held ones: {len(held) - still} are settled")
         return books
 
     def _ring_for_all(self) -> None:
         """Whoever was rung for in vain again and again would else be looked at only after these two minutes."""
         ledger = Ledger(self.client)
-        rings = Counter(record.rings for state in BUSY for record in ledger.all_in_state(state, _BATCH))
+        rings = Counter(record.wakeups for state in BUSY for record in ledger.all_in_state(state, _BATCH))
         self._say(f"rung for in vain, and how often: {dict(sorted(rings.items()))}")
         words = ["queue", "rebuild", "--apply", "--reason", "the queue was lost"]
-        command = [sys.executable, "-c", "from ops.cli import main; main()", *words]
+        command = [sys.executable, "-c", "from epay_transfers.ops.cli import main; main()", *words]
         subprocess.run(command, env=self.on.env, stdout=subprocess.DEVNULL, check=True)  # noqa: S603 - this very program
 
     def _answer_challenges(self, transfers: Transfers) -> None:

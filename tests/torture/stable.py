@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 
-from ledger.settings import ServerSettings
-from worker.process import main as work
+from epay_transfers.runtime.settings import ServerSettings
+from epay_transfers.worker.process import main as work
 
 
 def main() -> None:

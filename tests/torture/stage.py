@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ledger import embedded, sealing
-from sandbox import PUBLIC_TEST, addresses
+from epay_transfers.ledger.vault import sealing
+from epay_transfers.runtime import embedded_servers
+from epay_transfers.sandbox import PUBLIC_TEST, addresses
 from tests.crash.conftest import Mortal
 
 
@@ -34,9 +35,9 @@ class Stage:
 def stage(seed: int, faults: float, log: str) -> Iterator[Stage]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="transfers-")))
-        ledger = Mortal.born(folder / "ledger", embedded.LEDGER_OPTIONS)
+        ledger = Mortal.born(folder / "ledger", embedded_servers.LEDGER_OPTIONS)
         stack.callback(lambda: ledger.server.stop())  # noqa: PLW0108 - the one that runs then
-        vault = Mortal.born(folder / "vault", embedded.VAULT_OPTIONS)
+        vault = Mortal.born(folder / "vault", embedded_servers.VAULT_OPTIONS)
         stack.callback(lambda: vault.server.stop())  # noqa: PLW0108 - as above
         command = [sys.executable, "-m", "tests.torture.bank", str(seed), str(faults)]
         bank = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))  # noqa: S603 - this very program

@@ -6,8 +6,8 @@ from typing import Any
 import redis
 import requests
 
-from ledger.ledger import Ledger
-from ledger.states import State
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.ledger import Ledger
 from tests.crash.books import BUSY, busy, differences, ends
 from tests.torture.flight import Flights, Log
 
@@ -35,7 +35,7 @@ def judge(client: redis.Redis, bank_url: str, count: int, done: dict[str, int], 
     wrong = differences(found, books)
     flights = Flights.of(client, log)
     said = {key: _of_the_books(asked["orders"].get(key)) for key in found}
-    held = [key for key, (state, _) in found.items() if state is State.HELD]
+    held = [key for key, (state, _) in found.items() if state is State.NEEDS_REVIEW]
     rest = [key for key in held if said[key] not in {*_FINAL, *_SWALLOWED}]
     unheard = [key for key in rest if said[key] == _OPEN and flights.is_of_the_bank(key)]
     met = flights.met()
@@ -68,7 +68,8 @@ def judge(client: redis.Redis, bank_url: str, count: int, done: dict[str, int], 
         say(f"{what:<36} {number:>8}")
     late = [record for state in BUSY for record in ledger.all_in_state(state, _SHOWN)]
     for record in late[:_SHOWN]:
-        say(f"under way: {record.key} {record.state} rings {record.rings} asks {record.asks} reads {record.reads}")
+        counts = f"wakeups {record.wakeups} inquiries {record.inquiries} agreeing_reads {record.agreeing_reads}"
+        say(f"under way: {record.key} {record.state} {counts}")
     for line in wrong[:_SHOWN]:
         say(line)
     return 1 if any(bad.values()) else 0
@@ -79,7 +80,7 @@ def _say_causes(found: dict[str, tuple[State, str]], said: dict[str, str], fligh
     causes = Counter(
         (str(state), said[key], flights.trouble_of(key) or f"no trouble of ours ({flights.said_of(key)})")
         for key, (state, _) in found.items()
-        if state in {State.HELD, State.DEAD}
+        if state in {State.NEEDS_REVIEW, State.DEAD}
     )
     say(f"\n{'held or dead, by cause':<8}")
     for (state, word, trouble), number in sorted(causes.items()):

@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("ledger", "ops", "producers", "sandbox", "worker")
+PACKAGE = "epay_transfers."
+ROOMS = ("ledger", "ops", "producers", "runtime", "sandbox", "worker")
 
 
 def files(suffix: str = "py") -> list[str]:
@@ -33,9 +34,11 @@ def tree_of(file: str) -> ast.Module:
 
 
 def imports(file: str) -> Iterator[tuple[int, str]]:
-    """Every module that the file imports, wherever in it, with the line."""
+    """Every module that the file imports, wherever in it, with the line: of our own package by the room's name."""
     for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name.removeprefix(PACKAGE)) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == PACKAGE.removesuffix("."):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.lineno, "." * node.level + node.module
+            yield node.lineno, "." * node.level + node.module.removeprefix(PACKAGE)

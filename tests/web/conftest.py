@@ -8,15 +8,15 @@ from urllib.parse import urlencode
 import pytest
 import redis
 
-from ledger import embedded
-from ledger.ledger import Ledger
-from ledger.secret import Secret
-from ledger.servers import connect
-from ledger.vault import Vault
-from ledger.webtier import Places
-from producers import Challenge, PanCard, Receipt, Receiver, TransferIntent
-from producers.testing import FakeTransfers
-from producers.web import Reply, Request, Web
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.producers import Challenge, PanCard, Receipt, Receiver, TransferIntent
+from epay_transfers.producers.testing import FakeTransfers
+from epay_transfers.producers.web import Reply, Request, Web
+from epay_transfers.runtime import embedded_servers
+from epay_transfers.runtime.web_addresses import Places
 from tests.conftest import FakeClock
 from tests.web.real import RealTransfers
 
@@ -80,7 +80,7 @@ def challenge(fake: FakeTransfers, receipt: Receipt) -> Challenge:
 
 
 @pytest.fixture
-def queue(ledger_server: embedded.EmbeddedServer, ledger_client: redis.Redis) -> Iterator[redis.Redis]:
+def queue(ledger_server: embedded_servers.EmbeddedServer, ledger_client: redis.Redis) -> Iterator[redis.Redis]:
     client = connect(ledger_server.url.removesuffix("/0") + "/1")
     yield client
     client.close()

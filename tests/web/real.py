@@ -6,17 +6,17 @@ from typing import Any
 
 import redis
 
-from ledger import keys
-from ledger.doorbell import Broker, Doorbell
-from ledger.lanes import Lane, Lanes
-from ledger.ledger import Ledger
-from ledger.sealing import Sealer, generate
-from ledger.secret import Secret
-from ledger.settings import TerminalPlan
-from ledger.transfer import Transfer
-from ledger.vault import Vault
-from producers import ProducerSettings, Transfers
-from producers.testing import FakeTransfers
+from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.lanes import Lane, Lanes
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.transfer import Transfer
+from epay_transfers.ledger.vault.sealing import Sealer, generate
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.producers import ProducerSettings, Transfers
+from epay_transfers.producers.testing import FakeTransfers
+from epay_transfers.runtime.settings import TerminalPlan
 from tests.conftest import FakeClock
 
 
@@ -37,21 +37,21 @@ class RealTransfers(FakeTransfers):
             ledger=ledger,
             vault=vault,
             sealer=Sealer(pair.public),
-            doorbell=Doorbell(Broker(queue, [], {})),
+            wakeups=Wakeups(Broker(queue, [], {})),
             clock=clock,
             settings=settings,
             pause=clock.advance,
         )
 
-    def stop_terminal(self, terminal: str = "main", until: datetime | None = None) -> None:
+    def pause_terminal(self, terminal: str = "main", until: datetime | None = None) -> None:
         until_ms = int(until.timestamp() * 1000) if until else 0
         lanes = Lanes(self._books.client, self._time)
         lanes.pause(Lane.SEND, terminal, actor="test", reason="a test", until_ms=until_ms)
 
     def expire(self, name: str) -> Transfer:
-        self._time.advance((self._named(name).expires - self._time.now_ms()) / 1000)
+        self._time.advance((self._named(name).deadline_at - self._time.now_ms()) / 1000)
         return super().expire(name)
 
     def milliseconds_left(self, handle: str) -> int:
         """Until the handle is forgotten."""
-        return int(str(self._books.client.pttl(keys.handle(handle))))
+        return int(str(self._books.client.pttl(redis_keys.handle(handle))))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from producers import (
+from epay_transfers.producers import (
     Ambiguous,
     Cancel,
     Conflict,
@@ -19,12 +19,12 @@ from producers import (
     Receipt,
     State,
     SuffixTaken,
-    TerminalStopped,
+    TerminalPaused,
     Transfers,
     TransfersError,
     Verdict,
 )
-from producers.testing import FakeTransfers
+from epay_transfers.producers.testing import FakeTransfers
 from tests.web.conftest import PA_RES, intent
 from tests.web.real import RealTransfers
 
@@ -111,8 +111,8 @@ def test_a_stopped_terminal_and_a_full_queue_say_so(build: Build) -> None:
     with pytest.raises(QueueFull):
         transfers.enqueue(intent("b"))
 
-    transfers.stop_terminal("main", until=datetime(2036, 1, 1, tzinfo=UTC))
-    with pytest.raises(TerminalStopped) as stopped:
+    transfers.pause_terminal("main", until=datetime(2036, 1, 1, tzinfo=UTC))
+    with pytest.raises(TerminalPaused) as stopped:
         transfers.enqueue(intent("c"))
     assert stopped.value.until == datetime(2036, 1, 1, tzinfo=UTC)
 
@@ -127,7 +127,7 @@ def test_what_is_not_there_is_not_found(transfers: FakeTransfers) -> None:
         lambda: transfers.find("nobody"),
         lambda: transfers.challenge(receipt.key),
         lambda: transfers.visit("A" * 22),
-        lambda: transfers.answered_otherwise("A" * 22, {"cres": 1}),
+        lambda: transfers.three_ds2_returned("A" * 22, {"cres": 1}),
     ]
     for call in calls:
         with pytest.raises(NotFound):
@@ -142,8 +142,8 @@ def test_what_is_not_there_is_not_found(transfers: FakeTransfers) -> None:
         ("pay", State.PAID, Money.MOVED),
         ("decline", State.DECLINED, Money.NONE),
         ("doubt", State.IN_DOUBT, Money.UNKNOWN),
-        ("hold", State.HELD, Money.UNKNOWN),
-        ("die", State.DEAD, Money.NONE),
+        ("send_to_review", State.NEEDS_REVIEW, Money.UNKNOWN),
+        ("fail", State.DEAD, Money.NONE),
         ("expire", State.EXPIRED, Money.NONE),
     ],
 )
@@ -163,7 +163,7 @@ def test_what_can_not_happen_is_the_tests_mistake(transfers: FakeTransfers) -> N
     transfers.pay(receipt.key)
     transfers.reverse(receipt.key)
 
-    for verb in (transfers.pay, transfers.park, transfers.hold, transfers.die):
+    for verb in (transfers.pay, transfers.park, transfers.send_to_review, transfers.fail):
         with pytest.raises(AssertionError, match="can't happen to a transfer that is reversed"):
             verb(receipt.key)
 
@@ -205,7 +205,7 @@ def test_a_challenge_that_is_over_takes_no_answer(transfers: FakeTransfers) -> N
     ("verb", "answer", "state"),
     [
         ("", Cancel.CANCELLED, State.CANCELLED),
-        ("die", Cancel.CANCELLED, State.CANCELLED),
+        ("fail", Cancel.CANCELLED, State.CANCELLED),
         ("park", Cancel.ASKED, State.PARKED),
         ("doubt", Cancel.TOO_LATE, State.IN_DOUBT),
         ("pay", Cancel.TOO_LATE, State.PAID),
@@ -233,11 +233,11 @@ def test_a_cancel_that_was_asked_for_is_granted_by_a_worker(transfers: FakeTrans
 
 def test_notifications_and_strange_answers_ask(transfers: FakeTransfers) -> None:
     receipt = transfers.enqueue(intent())
-    assert transfers.notify({"invoiceId": receipt.invoice_id}) is Notified.NOTHING
+    assert transfers.notify({"invoiceId": receipt.invoice_id}) is Notified.NOT_NEEDED
 
     transfers.park(receipt.key)
 
-    assert transfers.answered_otherwise(receipt.handle, {"cres": 10}) is Notified.ASKED
+    assert transfers.three_ds2_returned(receipt.handle, {"cres": 10}) is Notified.ASKED
     assert transfers.notify({"invoiceId": receipt.invoice_id}) is Notified.ASKED
     assert transfers.notify({"invoiceId": "999999"}) is Notified.UNKNOWN
 

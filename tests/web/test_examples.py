@@ -11,9 +11,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from ledger import embedded, sealing
-from producers import Receiver, SavedCard, TransferIntent, Transfers
-from producers.web import Web
+from epay_transfers.ledger.vault import sealing
+from epay_transfers.producers import Receiver, SavedCard, TransferIntent, Transfers
+from epay_transfers.producers.web import Web
+from epay_transfers.runtime import embedded_servers
 from tests.web.calling import Call, call_asgi, call_wsgi
 from tests.web.conftest import BASE, FORM
 
@@ -23,8 +24,8 @@ WEBS = {"with_django": call_wsgi, "with_fastapi": call_asgi, "with_flask": call_
 
 @pytest.fixture
 def environment(
-    ledger_server: embedded.EmbeddedServer,
-    vault_server: embedded.EmbeddedServer,
+    ledger_server: embedded_servers.EmbeddedServer,
+    vault_server: embedded_servers.EmbeddedServer,
     ledger_client: object,
     vault_client: object,
     monkeypatch: pytest.MonkeyPatch,

@@ -14,13 +14,13 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-import producers.web.django
-import producers.web.flask
-import producers.web.starlette
-from producers import Challenge, Receipt, State
-from producers.testing import FakeTransfers
-from producers.web import Web
-from producers.web.exchange import BODY_BYTES
+import epay_transfers.producers.web.django
+import epay_transfers.producers.web.flask
+import epay_transfers.producers.web.starlette
+from epay_transfers.producers import Challenge, Receipt, State
+from epay_transfers.producers.testing import FakeTransfers
+from epay_transfers.producers.web import Web
+from epay_transfers.producers.web.exchange import BODY_BYTES
 from tests.web.calling import Call, call_asgi, call_wsgi
 from tests.web.conftest import BASE, FORM, PA_RES, SECRET
 
@@ -43,7 +43,7 @@ def django_app(web: Web) -> Call:
         django.setup(set_prefix=False)
     django_settings.ROOT_URLCONF = __name__
     urlpatterns[:] = [
-        path("transfers/", include(producers.web.django.urls(web))),
+        path("transfers/", include(epay_transfers.producers.web.django.urls(web))),
         path("own", lambda _request: HttpResponse("own")),
     ]
     from django.urls import clear_url_caches  # noqa: PLC0415 - as above
@@ -55,18 +55,18 @@ def django_app(web: Web) -> Call:
 
 def flask_app(web: Web) -> Call:
     app = flask.Flask(__name__)
-    app.register_blueprint(producers.web.flask.blueprint(web), url_prefix="/transfers")
+    app.register_blueprint(epay_transfers.producers.web.flask.blueprint(web), url_prefix="/transfers")
     app.add_url_rule("/own", "own", lambda: "own", methods=["POST"])
     return call_wsgi(app)
 
 
 def starlette_app(web: Web) -> Call:
-    return call_asgi(Starlette(routes=[Mount("/transfers", producers.web.starlette.router(web))]))
+    return call_asgi(Starlette(routes=[Mount("/transfers", epay_transfers.producers.web.starlette.router(web))]))
 
 
 def fastapi_app(web: Web) -> Call:
     app = FastAPI()
-    app.mount("/transfers", producers.web.starlette.router(web))
+    app.mount("/transfers", epay_transfers.producers.web.starlette.router(web))
     return call_asgi(app)
 
 
@@ -121,7 +121,7 @@ def test_the_notification_is_taken_without_a_token_of_ours(call: Call, fake: Fak
     said = call("POST", f"/transfers/notify/{SECRET}", headers={"Content-Type": "application/json"}, body=body)
 
     assert (said.status, said.body) == (200, b"ok\n")
-    assert fake._named(receipt.key).asked == "inquire"
+    assert fake._named(receipt.key).requested_action == "inquire"
     assert call("POST", "/transfers/notify/wrong", body=body).status == 404
 
 

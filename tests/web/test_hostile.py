@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger.record import Challenge as KeptChallenge
-from ledger.secret import Secret
-from ledger.states import Verb
-from ledger.webtier import Places
-from producers import Receipt, State
-from producers.testing import FakeTransfers
-from producers.web import ROUTES, Request, Web
-from producers.web.exchange import BODY_BYTES
+from epay_transfers.ledger.record import Challenge as KeptChallenge
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import Verb
+from epay_transfers.producers import Receipt, State
+from epay_transfers.producers.testing import FakeTransfers
+from epay_transfers.producers.web import ROUTES, Request, Web
+from epay_transfers.producers.web.exchange import BODY_BYTES
+from epay_transfers.runtime.web_addresses import Places
 from tests.web.conftest import BASE, FORM, PA_RES, SECRET, Visitor, intent
 
 MARKUP = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>&{{7*7}}"

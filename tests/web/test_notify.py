@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from ledger.replies import Refused
-from ledger.secret import Secret
-from ledger.webtier import Places, secret_hash
-from producers import Notified, Receipt, State
-from producers.notify import ask
-from producers.testing import FakeTransfers
-from producers.web import Web
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.store.replies import Refused
+from epay_transfers.producers import Notified, Receipt, State
+from epay_transfers.producers.notify import ask
+from epay_transfers.producers.testing import FakeTransfers
+from epay_transfers.producers.web import Web
+from epay_transfers.runtime.web_addresses import Places, secret_hash
 from tests.web.conftest import BASE, FORM, SECRET, Visitor, intent
 
 KEY = Secret("k" * 40)
@@ -43,7 +43,7 @@ def last(fake: FakeTransfers) -> dict[str, str]:
     return fake._shelf.events[-1].fields
 
 
-@pytest.mark.parametrize("verb", ["doubt", "hold", "park"])
+@pytest.mark.parametrize("verb", ["doubt", "send_to_review", "park"])
 def test_a_worker_is_asked_to_ask_the_bank(fake: FakeTransfers, visitor: Visitor, receipt: Receipt, verb: str) -> None:
     getattr(fake, verb)(receipt.key)
     before = fake.get(receipt.key)
@@ -52,7 +52,11 @@ def test_a_worker_is_asked_to_ask_the_bank(fake: FakeTransfers, visitor: Visitor
 
     assert (reply.status, reply.body) == (200, b"ok\n")
     assert fake.get(receipt.key).state is before.state
-    assert (last(fake)["verb"], last(fake)["asked"], last(fake)["by"]) == ("ask", "inquire", "notification")
+    assert (last(fake)["verb"], last(fake)["requested_action"], last(fake)["by"]) == (
+        "request",
+        "inquire",
+        "notification",
+    )
 
 
 def test_replays_ask_once_until_a_worker_has_asked(fake: FakeTransfers, receipt: Receipt) -> None:
@@ -64,7 +68,7 @@ def test_replays_ask_once_until_a_worker_has_asked(fake: FakeTransfers, receipt:
     assert fake.get(receipt.key).version == version
 
 
-@pytest.mark.parametrize("verb", ["pay", "decline", "die", "_sent", ""])
+@pytest.mark.parametrize("verb", ["pay", "decline", "fail", "_sent", ""])
 def test_where_nothing_is_to_be_asked_nothing_happens_and_the_answer_is_the_same(
     fake: FakeTransfers, visitor: Visitor, receipt: Receipt, verb: str
 ) -> None:
@@ -86,10 +90,10 @@ def test_a_proved_payment_of_what_has_ended_unpaid_is_an_alarm(
     getattr(proving, verb)(receipt.key)
     ended = proving.get(receipt.key)
 
-    assert proving.notify(notice(receipt)) is Notified.NOTHING
+    assert proving.notify(notice(receipt)) is Notified.NOT_NEEDED
 
     told = last(proving)
-    assert (told["verb"], told["said"], told["ledger"]) == ("contradiction", "notified_paid", str(ended.state))
+    assert (told["verb"], told["said"], told["ledger"]) == ("contradiction", "notification_paid", str(ended.state))
     assert proving.get(receipt.key).version == ended.version
 
 
@@ -97,7 +101,7 @@ def test_a_proved_payment_of_what_has_ended_unpaid_is_an_alarm(
 def test_what_proves_no_payment_is_no_alarm(proving: FakeTransfers, receipt: Receipt, bent: dict[str, Any]) -> None:
     proving.decline(receipt.key)
 
-    assert proving.notify(notice(receipt, **bent)) is Notified.NOTHING
+    assert proving.notify(notice(receipt, **bent)) is Notified.NOT_NEEDED
 
     assert last(proving)["verb"] == "decline"
 
@@ -107,15 +111,15 @@ def test_a_note_that_is_always_overtaken_is_said_again_and_never_dropped(
 ) -> None:
     """The bank is told to try again, and so is the client."""
     proving.doubt(receipt.key)
-    move, refusals = proving._parts.ledger.move, [3]
+    move, refusals = proving._context.ledger.move, [3]
 
     def overtaken(*args: Any, **kwargs: Any) -> Any:
         refusals[0] -= 1
         return Refused(State.IN_DOUBT) if refusals[0] >= 0 else move(*args, **kwargs)
 
-    monkeypatch.setattr(proving._parts.ledger, "move", overtaken)
+    monkeypatch.setattr(proving._context.ledger, "move", overtaken)
     assert proving.notify(notice(receipt, code="error", reasonCode=484)) is Notified.ASKED
-    assert proving._named(receipt.key).notified.endswith(":484")
+    assert proving._named(receipt.key).notification.endswith(":484")
 
     refusals[0] = 100
     said = json.dumps(notice(receipt)).encode()
@@ -127,7 +131,7 @@ def test_a_cancel_that_somebody_asked_for_stays_asked(fake: FakeTransfers, recei
     fake.cancel(receipt.key, reason="the client has left")
 
     assert fake.notify(notice(receipt)) is Notified.ASKED
-    assert fake._named(receipt.key).asked == "cancel"
+    assert fake._named(receipt.key).requested_action == "cancel"
 
 
 @pytest.mark.parametrize("name", ["invoiceId", "invoiceID", "orderID"])
@@ -159,7 +163,7 @@ def test_a_form_is_taken_as_well(fake: FakeTransfers, visitor: Visitor, receipt:
     fake.doubt(receipt.key)
 
     assert visitor.post("notify", SECRET, f"invoiceId={receipt.invoice_id}&code=ok".encode(), FORM).status == 200
-    assert last(fake)["asked"] == "inquire"
+    assert last(fake)["requested_action"] == "inquire"
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"1", b"{", b"\xff", b"[" * 50_000, b'{"amount":' + b"9" * 5000 + b"}"])
@@ -201,7 +205,7 @@ def test_what_is_proved_is_noted_under_the_epoch(
     proving.notify(notice(receipt, **bent))
 
     record = proving._named(receipt.key)
-    assert record.notified == f"{record.epoch}:{code}"
+    assert record.notification == f"{record.epoch}:{code}"
     assert record.state is State.IN_DOUBT
 
 
@@ -230,7 +234,7 @@ def test_what_is_not_proved_or_does_not_agree_is_a_hint_and_no_more(
     proving.doubt(receipt.key)
 
     assert proving.notify(notice(receipt, **bent)) is Notified.ASKED
-    assert proving._named(receipt.key).notified == ""
+    assert proving._named(receipt.key).notification == ""
 
 
 def test_a_proof_is_of_one_transfer_and_not_of_its_namesake_in_another_space() -> None:
@@ -243,11 +247,11 @@ def test_a_proof_is_of_one_transfer_and_not_of_its_namesake_in_another_space() -
 
     for receipt, other in ((here, "kiosk:"), (there, "")):
         fake.notify(notice(receipt, secret_hash=secret_hash(KEY, f"{other}{receipt.invoice_id}")))
-        assert fake._named(receipt.key).notified == ""
+        assert fake._named(receipt.key).notification == ""
 
     for receipt in (here, there):
         fake.notify(notice(receipt, secret_hash=secret_hash(KEY, receipt.key)))
-        assert fake._named(receipt.key).notified
+        assert fake._named(receipt.key).notification
 
 
 def test_without_the_key_no_hash_proves_anything(fake: FakeTransfers, receipt: Receipt) -> None:
@@ -255,7 +259,7 @@ def test_without_the_key_no_hash_proves_anything(fake: FakeTransfers, receipt: R
 
     fake.notify(notice(receipt))
 
-    assert fake._named(receipt.key).notified == ""
+    assert fake._named(receipt.key).notification == ""
 
 
 def test_a_proof_that_comes_after_a_hint_is_noted_all_the_same(proving: FakeTransfers, receipt: Receipt) -> None:
@@ -264,7 +268,7 @@ def test_a_proof_that_comes_after_a_hint_is_noted_all_the_same(proving: FakeTran
 
     proving.notify(notice(receipt))
 
-    assert proving._named(receipt.key).notified
+    assert proving._named(receipt.key).notification
 
 
 def test_a_proof_leaves_a_cancel_asked(proving: FakeTransfers, receipt: Receipt) -> None:
@@ -274,7 +278,7 @@ def test_a_proof_leaves_a_cancel_asked(proving: FakeTransfers, receipt: Receipt)
     proving.notify(notice(receipt))
 
     record = proving._named(receipt.key)
-    assert (record.asked, record.notified) == ("cancel", f"{record.epoch}:0")
+    assert (record.requested_action, record.notification) == ("cancel", f"{record.epoch}:0")
 
 
 @pytest.mark.parametrize("verb", ["_sent", ""])
@@ -289,8 +293,8 @@ def test_a_proved_payment_of_what_is_under_way_is_kept_and_nothing_else_is_chang
     assert [proving.notify(notice(receipt)) for _ in range(3)] == [Notified.NOTED] * 3
 
     record = proving._named(receipt.key)
-    assert record == replace(before, notified=f"{before.epoch}:0", version=before.version + 1)
-    assert (last(proving)["verb"], last(proving)["by"]) == ("note_notification", "notification")
+    assert record == replace(before, notification=f"{before.epoch}:0", version=before.version + 1)
+    assert (last(proving)["verb"], last(proving)["by"]) == ("keep_notification", "notification")
 
 
 @pytest.mark.parametrize(("verb", "kept"), [("_sent", "484"), ("", "")])
@@ -303,8 +307,8 @@ def test_a_proved_decline_is_kept_only_of_what_is_on_the_way(
 
     said = proving.notify(notice(receipt, code="error", reasonCode=484))
 
-    assert said is (Notified.NOTED if kept else Notified.NOTHING)
-    assert proving._named(receipt.key).notified.partition(":")[2] == kept
+    assert said is (Notified.NOTED if kept else Notified.NOT_NEEDED)
+    assert proving._named(receipt.key).notification.partition(":")[2] == kept
 
 
 @pytest.mark.parametrize("verb", ["_sent", "doubt"])
@@ -316,14 +320,14 @@ def test_a_decline_that_comes_after_a_proved_payment_does_not_take_it_away(
 
     proving.notify(notice(receipt, code="error", reasonCode=484))
 
-    assert proving._named(receipt.key).notified.endswith(":0")
+    assert proving._named(receipt.key).notification.endswith(":0")
 
 
 def test_a_proved_payment_of_a_dead_transfer_is_an_alarm_and_a_worker_is_asked(
     proving: FakeTransfers, receipt: Receipt
 ) -> None:
     """The ledger says that nothing was sent: one of the two is wrong, and it may not be queued again."""
-    proving.die(receipt.key)
+    proving.fail(receipt.key)
 
     assert [proving.notify(notice(receipt)) for _ in range(3)] == [Notified.ASKED] * 3
 
@@ -338,14 +342,14 @@ def test_a_proved_payment_that_loses_a_race_is_kept_or_is_an_alarm(
 ) -> None:
     """The worker writes what it heard between our reading and our note."""
     proving._sent(receipt.key)
-    move, is_first = proving._parts.ledger.move, [True]
+    move, is_first = proving._context.ledger.move, [True]
 
     def overtaken(*args: Any, **kwargs: Any) -> Any:
         if is_first and is_first.pop():
             getattr(proving, end)(receipt.key)
         return move(*args, **kwargs)
 
-    monkeypatch.setattr(proving._parts.ledger, "move", overtaken)
+    monkeypatch.setattr(proving._context.ledger, "move", overtaken)
     proving.notify(notice(receipt))
 
     told = [event.fields["verb"] for event in proving._shelf.events]
@@ -353,7 +357,7 @@ def test_a_proved_payment_that_loses_a_race_is_kept_or_is_an_alarm(
     assert ("contradiction" in told) == (end == "decline")
 
 
-@pytest.mark.parametrize("verb", ["cancel", "hold", "pay"])
+@pytest.mark.parametrize("verb", ["cancel", "send_to_review", "pay"])
 def test_what_happens_between_reading_and_asking_is_not_undone(
     proving: FakeTransfers, receipt: Receipt, verb: str
 ) -> None:
@@ -365,7 +369,10 @@ def test_what_happens_between_reading_and_asking_is_not_undone(
     else:
         getattr(proving, verb)(receipt.key)
 
-    said = ask(proving._parts, stale, {"by": "notification"})
+    said = ask(proving._context, stale, {"by": "notification"})
 
-    assert said is (Notified.NOTHING if verb == "pay" else Notified.ASKED)
-    assert proving._named(receipt.key).asked == {"cancel": "cancel", "hold": "inquire", "pay": ""}[verb]
+    assert said is (Notified.NOT_NEEDED if verb == "pay" else Notified.ASKED)
+    assert (
+        proving._named(receipt.key).requested_action
+        == {"cancel": "cancel", "send_to_review": "inquire", "pay": ""}[verb]
+    )

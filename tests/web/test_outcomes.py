@@ -3,12 +3,12 @@
 import pytest
 import redis
 
-from ledger import keys
-from ledger.events import Events
-from ledger.servers import connect
-from ledger.states import Verb
-from producers import IntentRejected, LedgerUnavailable, Money, Outcome, State, Transfers
-from producers.testing import FakeTransfers
+from epay_transfers.ledger.states import Verb
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.producers import IntentRejected, LedgerUnavailable, Money, Outcome, State, Transfers
+from epay_transfers.producers.testing import FakeTransfers
 from tests.conftest import FakeClock
 from tests.web.conftest import intent
 from tests.web.real import RealTransfers
@@ -59,12 +59,12 @@ def test_times_and_tries_are_in_it(transfers: FakeTransfers) -> None:
         transfers._named(receipt.key),
         Verb.DEFER,
         due_in=5_000,
-        fields={"next": 1_795_500_005_000, "attempts": 3, "reason": "token_http_503"},
+        fields={"next_attempt_at": 1_795_500_005_000, "attempts": 3, "reason": "token_http_503"},
     )
     transfers._move(
         transfers._named(receipt.key),
         Verb.DECLINE,
-        fields={"code": "476", "not_before": 1_795_501_800_000},
+        fields={"code": "476", "not_before_at": 1_795_501_800_000},
     )
 
     deferred, declined = read(transfers)[-2:]
@@ -153,7 +153,7 @@ def test_a_reader_without_a_name_of_its_own_leaves_none_behind(real: RealTransfe
     for outcome in real.outcomes("payouts", idle=0):
         outcome.ack()
 
-    assert ledger_client.xinfo_consumers(keys.EVENTS, "payouts") == []
+    assert ledger_client.xinfo_consumers(redis_keys.EVENTS, "payouts") == []
 
 
 def test_a_reader_that_owes_something_is_not_forgotten(real: RealTransfers, ledger_client: redis.Redis) -> None:
@@ -193,7 +193,7 @@ def test_while_the_ledger_is_away_it_says_so(clock: FakeClock) -> None:
 
 
 def owed(client: redis.Redis) -> int:
-    return int(client.xpending(keys.EVENTS, "payouts")["pending"])
+    return int(client.xpending(redis_keys.EVENTS, "payouts")["pending"])
 
 
 def test_an_event_of_another_version_ends_no_reader_and_is_not_lost(
@@ -203,7 +203,7 @@ def test_an_event_of_another_version_ends_no_reader_and_is_not_lost(
     transfers.enqueue(intent())
     key = transfers.pay("order-1").key
     strange = {"verb": "refund", "key": key, "reference": "order-1", "state": "refunded", "version": "9", "at": "1"}
-    transfers._parts.ledger.client.xadd(keys.EVENTS, strange)  # type: ignore[arg-type]  # str is a field's type
+    transfers._context.ledger.client.xadd(redis_keys.EVENTS, strange)  # type: ignore[arg-type]  # str is a field's type
     transfers.enqueue(intent("order-2"))
 
     for _ in range(2):

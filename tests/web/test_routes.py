@@ -4,10 +4,10 @@ import logging
 
 import pytest
 
-from producers import Challenge, Receipt, State, Verdict
-from producers.testing import FakeTransfers
-from producers.web import Web
-from producers.web.words import PAGES
+from epay_transfers.producers import Challenge, Receipt, State, Verdict
+from epay_transfers.producers.testing import FakeTransfers
+from epay_transfers.producers.web import Web
+from epay_transfers.producers.web.words import PAGES
 from tests.web.conftest import BASE, PA_RES, Visitor, intent
 
 END = {
@@ -15,8 +15,8 @@ END = {
     "decline": "declined",
     "expire": "expired",
     "doubt": "doubt",
-    "hold": "doubt",
-    "die": "doubt",
+    "send_to_review": "doubt",
+    "fail": "doubt",
 }
 
 
@@ -70,7 +70,7 @@ def test_what_has_ended_or_is_in_doubt_is_shown_at_result(
     assert visitor.get("result", receipt.handle).headers["Transfer-Page"] == name
 
 
-@pytest.mark.parametrize("verb", ["doubt", "hold", "die"])
+@pytest.mark.parametrize("verb", ["doubt", "send_to_review", "fail"])
 def test_while_nobody_knows_the_client_is_told_not_to_pay_again(
     fake: FakeTransfers, visitor: Visitor, verb: str
 ) -> None:
@@ -201,11 +201,11 @@ def test_fields_of_3d_secure_2_are_an_event_with_names_and_sizes_and_the_bank_is
 
     assert reply.status == 303
     told = fake._shelf.events[-1].fields
-    assert (told["verb"], told["asked"]) == ("ask", "inquire")
+    assert (told["verb"], told["requested_action"]) == ("request", "inquire")
     assert told["fields"] == "cres:1234 threeDSSessionData:56"
-    record = fake._parts.ledger.get(receipt.key)
+    record = fake._context.ledger.get(receipt.key)
     assert record
-    assert record.otherwise == "cres:1234 threeDSSessionData:56"
+    assert record.three_ds2_fields == "cres:1234 threeDSSessionData:56"
     assert fake.get(receipt.key).state is State.PARKED
 
 

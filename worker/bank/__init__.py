@@ -3,10 +3,10 @@
 It knows nothing of a transfer's state, of Redis, or of when to try again.
 """
 
-from worker.bank.bank import Bank, BankConfig
-from worker.bank.catalogue import CATALOGUE, Entry, look_up
-from worker.bank.order import PRESETS, Addresses, Order, Terminal
-from worker.bank.outcome import (
+from epay_transfers.worker.bank.bank import Bank, BankConfig
+from epay_transfers.worker.bank.codes import CATALOGUE, Entry, look_up
+from epay_transfers.worker.bank.order import PRESETS, Addresses, Order, Terminal
+from epay_transfers.worker.bank.outcome import (
     Challenge,
     CodeClass,
     ConfirmOutcome,

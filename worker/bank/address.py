@@ -6,8 +6,8 @@ Pure, and total.
 import re
 from urllib.parse import parse_qsl, urlsplit
 
-from worker.bank.order import is_safe
-from worker.bank.reading import Fields
+from epay_transfers.worker.bank.json_fields import Fields
+from epay_transfers.worker.bank.order import is_safe
 
 #: In JSON, and in HTML. A general unescape would read `&currency=` as a currency sign and `cy=`.
 _AMPERSAND = re.compile(r"\\u0026|&amp;|&#38;|&#x26;", re.IGNORECASE)

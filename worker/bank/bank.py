@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-from ledger.cards import CardData
-from ledger.clock import Clock
-from ledger.secret import Secret
-from worker.bank.answer import read_confirm, read_token, read_transfer
-from worker.bank.body import ReceiverIdField, confirm_json, status_token_fields, token_fields, transfer_json
-from worker.bank.heard import Heard, Silence
-from worker.bank.order import Addresses, Order, Terminal
-from worker.bank.outcome import (
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.vault.card_data import CardData
+from epay_transfers.worker.bank.heard import Heard, Silence
+from epay_transfers.worker.bank.order import Addresses, Order, Terminal
+from epay_transfers.worker.bank.outcome import (
     ConfirmOutcome,
     Evidence,
     NotSent,
@@ -26,8 +24,16 @@ from worker.bank.outcome import (
     TransferOutcome,
     Unclear,
 )
-from worker.bank.status import PAID_WORDS, read_status
-from worker.bank.wire import Wire
+from epay_transfers.worker.bank.parse_response import read_confirm, read_token, read_transfer
+from epay_transfers.worker.bank.parse_status import PAID_WORDS, read_status
+from epay_transfers.worker.bank.payloads import (
+    ReceiverIdField,
+    confirm_json,
+    status_token_fields,
+    token_fields,
+    transfer_json,
+)
+from epay_transfers.worker.bank.transport import Wire
 
 #: A token of inquiries is asked anew this long before the bank lets it expire.
 TOKEN_MARGIN_S = 60.0

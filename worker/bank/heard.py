@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from worker.bank.outcome import Evidence
+from epay_transfers.worker.bank.outcome import Evidence
 
 
 @dataclass(frozen=True, slots=True)

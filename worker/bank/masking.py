@@ -5,7 +5,7 @@ Pure, and total: whatever string comes in, no more than that comes out.
 
 import re
 
-from ledger.luhn import star_card_numbers
+from epay_transfers.ledger.card_numbers import star_card_numbers
 
 MESSAGE_LIMIT = 200
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from ledger.secret import Secret
+from epay_transfers.ledger.secret import Secret
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 

@@ -6,7 +6,7 @@ The question that each one answers is "may money have moved?". There are three a
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ledger.secret import Secret
+from epay_transfers.ledger.secret import Secret
 
 
 class Evidence(StrEnum):
@@ -32,7 +32,7 @@ class Consequence(StrEnum):
 
     WAIT_30_MIN = "wait_30_min"  #: 476: tell the producer `not_before`
     RECEIVER_LIMIT = "receiver_limit"  #: 528: the receiver's daily limit
-    STOP_TERMINAL = "stop_terminal"  #: 529, 2678: stop that terminal until the next day (Asia/Almaty)
+    STOP_TERMINAL = "pause_terminal"  #: 529, 2678: stop that terminal until the next day (Asia/Almaty)
     LEAVE_CARD = "leave_card"  #: 2740, 2872: this card is to be left alone
 
 

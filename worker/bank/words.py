@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import requests.exceptions
 import urllib3.exceptions
 
-from worker.bank.evidence import TooLateError, UsedConnectionError
+from epay_transfers.worker.bank.attempt import TooLateError, UsedConnectionError
 
 
 class AnswerTooLargeError(Exception):

@@ -6,10 +6,10 @@ from typing import Any
 
 from hypothesis import settings
 
-from ledger.cards import CardData, Receiver, Sender
-from ledger.secret import Secret
-from worker.bank.heard import Heard
-from worker.bank.order import Order, Terminal
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.vault.card_data import CardData, Receiver, Sender
+from epay_transfers.worker.bank.heard import Heard
+from epay_transfers.worker.bank.order import Order, Terminal
 
 #: Replayable without anything on disk: the same examples each time.
 FUZZ = settings(derandomize=True, database=None, print_blob=True, deadline=None, max_examples=500)

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.bank.examples import CHALLENGE, FAILURE, INVOICE, ORDER, SUCCESS, heard, order, without
-from worker.bank.answer import read_token, read_transfer
-from worker.bank.outcome import (
+from epay_transfers.worker.bank.outcome import (
     Challenge,
     CodeClass,
     Consequence,
@@ -18,6 +16,8 @@ from worker.bank.outcome import (
     TokenRefused,
     Unclear,
 )
+from epay_transfers.worker.bank.parse_response import read_token, read_transfer
+from tests.unit.bank.examples import CHALLENGE, FAILURE, INVOICE, ORDER, SUCCESS, heard, order, without
 
 
 def transfer(body: object, status: int = 200, **more: Any) -> Any:

@@ -7,11 +7,17 @@ from typing import Any
 
 import pytest
 
-from ledger.cards import Receiver, Sender
-from ledger.secret import Secret
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.vault.card_data import Receiver, Sender
+from epay_transfers.worker.bank.order import Order
+from epay_transfers.worker.bank.payloads import (
+    ReceiverIdField,
+    confirm_json,
+    status_token_fields,
+    token_fields,
+    transfer_json,
+)
 from tests.unit.bank.examples import CARDS, INVOICE, ORDER, PAN, PAN_TO, TERMINAL, order
-from worker.bank.body import ReceiverIdField, confirm_json, status_token_fields, token_fields, transfer_json
-from worker.bank.order import Order
 
 
 def transfer(an_order: Order = ORDER, cards: Any = CARDS, field: ReceiverIdField = "both") -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from worker.bank.catalogue import CATALOGUE, look_up
-from worker.bank.outcome import CodeClass, Consequence
+from epay_transfers.worker.bank.codes import CATALOGUE, look_up
+from epay_transfers.worker.bank.outcome import CodeClass, Consequence
 
 QUESTIONS = """100 293 -31 690 1266 1267 1268 1269 1563 1564 1565 1568 1569 1570 2032 2249 2326 2358 2656 2660 3013 3014
 3225 3240 703 1612 1636 1654 1759 2092 2357 3141 454 456 458 459 460 461 496 497 500 501 502 504 526"""

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from epay_transfers.worker.bank.outcome import CodeClass, Declined, Evidence, Paid, Unclear
+from epay_transfers.worker.bank.parse_response import read_confirm
 from tests.unit.bank.examples import (
     CHALLENGE,
     FAILURE,
@@ -17,8 +19,6 @@ from tests.unit.bank.examples import (
     SUCCESS_QUERY,
     heard,
 )
-from worker.bank.answer import read_confirm
-from worker.bank.outcome import CodeClass, Declined, Evidence, Paid, Unclear
 
 YES = f"{SUCCESS_PAGE}?{SUCCESS_QUERY}"
 NO = f"{FAILURE_PAGE}?invoiceID={INVOICE}&code=484&message=Insufficient+funds"

@@ -6,6 +6,20 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epay_transfers.worker.bank.codes import look_up
+from epay_transfers.worker.bank.heard import Heard
+from epay_transfers.worker.bank.outcome import (
+    Challenge,
+    Declined,
+    Paid,
+    StatusReport,
+    StatusWord,
+    Token,
+    TokenRefused,
+    Unclear,
+)
+from epay_transfers.worker.bank.parse_response import read_confirm, read_token, read_transfer
+from epay_transfers.worker.bank.parse_status import read_status
 from tests.unit.bank.examples import (
     CHALLENGE,
     FAILURE,
@@ -18,11 +32,6 @@ from tests.unit.bank.examples import (
     TRANSACTION,
     status_body,
 )
-from worker.bank.answer import read_confirm, read_token, read_transfer
-from worker.bank.catalogue import look_up
-from worker.bank.heard import Heard
-from worker.bank.outcome import Challenge, Declined, Paid, StatusReport, StatusWord, Token, TokenRefused, Unclear
-from worker.bank.status import read_status
 
 NAMES = sorted({*SUCCESS, *FAILURE, *CHALLENGE, *TRANSACTION, "secure3D", "result", "transaction", "p2p", "error"})
 LEAVES = (

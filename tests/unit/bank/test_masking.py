@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.luhn import passes_luhn
+from epay_transfers.ledger.card_numbers import passes_luhn
+from epay_transfers.worker.bank.masking import clean_message, mask_card
 from tests.unit.bank.examples import FUZZ
-from worker.bank.masking import clean_message, mask_card
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from worker.bank import PRESETS, Addresses, BankConfig
-from worker.bank.order import is_safe
+from epay_transfers.worker.bank import PRESETS, Addresses, BankConfig
+from epay_transfers.worker.bank.order import is_safe
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from epay_transfers.worker.bank.outcome import StatusReport, StatusWord
+from epay_transfers.worker.bank.parse_status import read_status
 from tests.unit.bank.examples import INVOICE, ORDER, SUCCESS, TRANSACTION, heard, status_body, without
-from worker.bank.outcome import StatusReport, StatusWord
-from worker.bank.status import read_status
 
 
 def status(body: object, http: int = 200, **more: Any) -> StatusReport:

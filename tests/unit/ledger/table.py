@@ -1,13 +1,13 @@
 """The table of states, written down a second time from the design. It knows nothing of `ledger.states`."""
 
-UNFINISHED_NAMES = ["queued", "sending", "parked", "resumed", "confirming", "in_doubt", "held", "dead"]
+UNFINISHED_NAMES = ["queued", "sending", "parked", "resumed", "confirming", "in_doubt", "needs_review", "dead"]
 FINAL_NAMES = ["paid", "reversed", "declined", "expired", "cancelled"]
 EVERYWHERE = " ".join(UNFINISHED_NAMES)
 
 #: Verb → where it may start and where it leads: `a b > c`, or `= a b` where it stays.
 TABLE: dict[str, list[str]] = {
     "create": [],
-    "recard": ["= queued"],
+    "replace_card": ["= queued"],
     "defer": ["= queued resumed"],
     "claim": ["queued > sending", "resumed > confirming"],
     "pay": [f"{EVERYWHERE} > paid"],
@@ -16,59 +16,60 @@ TABLE: dict[str, list[str]] = {
     "doubt": ["sending confirming resumed > in_doubt"],
     "requeue": ["sending in_doubt > queued"],
     "requeue_confirm": ["confirming in_doubt > resumed"],
-    "give_up": ["queued > dead"],
-    "die": ["sending in_doubt > dead"],
+    "fail_queued": ["queued > dead"],
+    "fail_claimed": ["sending in_doubt > dead"],
     "lose_card": ["in_doubt > dead"],
-    "add_evidence": ["= in_doubt held"],
+    "add_evidence": ["= in_doubt needs_review"],
     "resume": ["parked > resumed"],
-    "remember": ["queued dead > in_doubt"],
-    "remember_confirm": ["parked > in_doubt"],
-    "learn_paid": ["parked in_doubt held dead > paid"],
-    "learn_declined": ["parked in_doubt held dead > declined"],
-    "learn_reversed": ["parked in_doubt held dead > reversed"],
-    "notified_paid": ["parked in_doubt held > paid"],
-    "notified_declined": ["parked in_doubt held > declined"],
-    "wonder": ["= parked in_doubt held"],
-    "hold": ["in_doubt > held"],
+    "found_taken": ["queued dead > in_doubt"],
+    "found_taken_confirm": ["parked > in_doubt"],
+    "inquiry_paid": ["parked in_doubt needs_review dead > paid"],
+    "inquiry_declined": ["parked in_doubt needs_review dead > declined"],
+    "inquiry_reversed": ["parked in_doubt needs_review dead > reversed"],
+    "notification_paid": ["parked in_doubt needs_review > paid"],
+    "notification_declined": ["parked in_doubt needs_review > declined"],
+    "inquiry_inconclusive": ["= parked in_doubt needs_review"],
+    "send_to_review": ["in_doubt > needs_review"],
     "expire": ["queued parked > expired"],
-    "lapse": ["in_doubt > expired"],
+    "challenge_expired": ["in_doubt > expired"],
     "cancel": ["queued parked dead > cancelled"],
-    "revive": ["dead > queued"],
-    "ask": ["= parked in_doubt held dead"],
-    "drop": ["= parked in_doubt held dead"],
-    "ring": [f"= {EVERYWHERE}"],
-    "note_notification": [f"= {EVERYWHERE}"],
-    "settle_paid": ["held > paid"],
-    "settle_not_paid": ["held > declined"],
-    "settle_reversed": ["held paid > reversed"],
+    "requeue_dead": ["dead > queued"],
+    "request": ["= parked in_doubt needs_review dead"],
+    "refuse_request": ["= parked in_doubt needs_review dead"],
+    "schedule_wakeup": [f"= {EVERYWHERE}"],
+    "keep_notification": [f"= {EVERYWHERE}"],
+    "operator_paid": ["needs_review > paid"],
+    "operator_not_paid": ["needs_review > declined"],
+    "operator_reversed": ["needs_review paid > reversed"],
 }
 
 #: What else must hold, and what else changes. What is not named keeps the epoch, and asks for the very same one.
 LATE = {"pay", "decline"}
 #: Nothing happened since it was read.
 AS_SEEN = {
-    "wonder", "hold", "expire", "cancel", "revive", "ask", "drop", "ring", "lose_card", "add_evidence",
-    "note_notification",
+    "inquiry_inconclusive", "send_to_review", "expire", "cancel", "requeue_dead", "request", "refuse_request",
+    "schedule_wakeup", "lose_card", "add_evidence", "keep_notification",
 }  # fmt: skip
 
 #: Not while the bank's proved notification that it paid is kept: what sends it, and what says that no money moved.
 UNLESS_PAID = {
-    "claim", "decline", "give_up", "die", "lose_card", "learn_declined", "expire", "lapse", "cancel", "revive",
+    "claim", "decline", "fail_queued", "fail_claimed", "lose_card", "inquiry_declined", "expire",
+    "challenge_expired", "cancel", "requeue_dead",
 }  # fmt: skip
-KEEPS_DUE = {"note_notification"}  #: when to look again stays as it is
+KEEPS_DUE = {"keep_notification"}  #: when to look again stays as it is
 #: Verb → by from-state, which of the record's times must have come by the ledger's own clock; and which must not.
-AFTER = {"expire": {"queued": "expires", "parked": "parked_until"}}
-BEFORE = {"claim": {"queued": "expires"}}
-PHASE = {"park": "send", "requeue": "send", "die": "send", "lose_card": "send", "requeue_confirm": "confirm"}
-ENTERS = {"resume": "confirm", "remember_confirm": "confirm"}
+AFTER = {"expire": {"queued": "deadline_at", "parked": "parked_until"}}
+BEFORE = {"claim": {"queued": "deadline_at"}}
+PHASE = {"park": "send", "requeue": "send", "fail_claimed": "send", "lose_card": "send", "requeue_confirm": "confirm"}
+ENTERS = {"resume": "confirm", "found_taken_confirm": "confirm"}
 ADVANCE = {
-    "recard": "generation",
+    "replace_card": "generation",
     "pay": "given",
     "decline": "given",
     "requeue": "try",
     "requeue_confirm": "try",
     "resume": "try",
-    "revive": "try",
+    "requeue_dead": "try",
 }
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.cards import CardData, Receiver, Sender
-from ledger.secret import Secret
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.vault.card_data import CardData, Receiver, Sender
 
 SECRETS = st.text(max_size=40).map(Secret)
 KINDS = st.sampled_from(["TYPEPAN", "TYPECARDID"])

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ledger.clock import SystemClock
+from epay_transfers.ledger.clock import SystemClock
 
 
 def test_differences_count_the_time_for_which_the_machine_is_suspended(monkeypatch: pytest.MonkeyPatch) -> None:

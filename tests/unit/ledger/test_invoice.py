@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import invoice, keys
+from epay_transfers.ledger import invoice
+from epay_transfers.ledger.store import redis_keys
 
 DIGITS = st.text("0123456789", min_size=6, max_size=15)
 SPACES = st.from_regex(r"[a-z][a-z0-9-]{0,19}", fullmatch=True)
@@ -69,8 +70,10 @@ def test_the_banks_day_begins_five_hours_before_utc() -> None:
 def test_one_suffix_of_a_space_is_one_record(one: str, other: str, space: str) -> None:
     same = invoice.suffix_of(one) == invoice.suffix_of(other)
 
-    assert (keys.record(invoice.make_key(one, space)) == keys.record(invoice.make_key(other, space))) == same
+    assert (
+        redis_keys.record(invoice.make_key(one, space)) == redis_keys.record(invoice.make_key(other, space))
+    ) == same
 
 
 def test_the_same_suffix_in_another_space_is_another_record() -> None:
-    assert keys.record("kiosk:251124000001") != keys.record("251124000001")
+    assert redis_keys.record("kiosk:251124000001") != redis_keys.record("251124000001")

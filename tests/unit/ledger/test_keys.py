@@ -4,23 +4,23 @@ import inspect
 
 import pytest
 
-from ledger import keys
+from epay_transfers.ledger.store import redis_keys
 
-CONSTANTS = {name: value for name, value in vars(keys).items() if name.isupper() and not name.startswith("_")}
+CONSTANTS = {name: value for name, value in vars(redis_keys).items() if name.isupper() and not name.startswith("_")}
 MADE: dict[str, str] = {
-    "record": keys.record("251124000001"),
-    "record in a space": keys.record("kiosk:251124000001"),
-    "suffixes": keys.suffixes("main"),
-    "reference": keys.reference("payout-42"),
-    "handle": keys.handle("abc"),
-    "md": keys.md("270469967-9CA5EC5779A3358E"),
-    "bank_id": keys.bank_id("a9e1b986-be01-4763-9216-610cc63b963c"),
-    "card": keys.card("251124000001"),
-    "cards": keys.cards(),
-    "pares": keys.pares("251124000001"),
-    "sealed_card": keys.sealed_card("251124000001"),
-    "sealed_pares": keys.sealed_pares("251124000001"),
-    "challenge": keys.challenge("251124000001"),
+    "record": redis_keys.record("251124000001"),
+    "record in a space": redis_keys.record("kiosk:251124000001"),
+    "suffixes": redis_keys.suffixes("main"),
+    "reference": redis_keys.reference("payout-42"),
+    "handle": redis_keys.handle("abc"),
+    "md": redis_keys.md("270469967-9CA5EC5779A3358E"),
+    "bank_id": redis_keys.bank_id("a9e1b986-be01-4763-9216-610cc63b963c"),
+    "card": redis_keys.card("251124000001"),
+    "cards": redis_keys.cards(),
+    "pares": redis_keys.pares("251124000001"),
+    "sealed_card": redis_keys.sealed_card("251124000001"),
+    "sealed_pares": redis_keys.sealed_pares("251124000001"),
+    "challenge": redis_keys.challenge("251124000001"),
 }
 
 
@@ -30,7 +30,11 @@ def test_a_key_lies_under_transfers_with_the_one_hash_tag(key: str) -> None:
 
 
 def test_every_function_is_tried_here() -> None:
-    made = {name for name, made in inspect.getmembers(keys, inspect.isfunction) if made.__module__ == keys.__name__}
+    made = {
+        name
+        for name, made in inspect.getmembers(redis_keys, inspect.isfunction)
+        if made.__module__ == redis_keys.__name__
+    }
 
     assert made == {*MADE, "suffix_record", "place"} - {"record in a space"}
 
@@ -43,20 +47,23 @@ def test_no_two_things_share_a_key() -> None:
 
 @pytest.mark.parametrize("text", ["due", "r:main:000001", "events", "}", "{x}", "a:b"])
 def test_what_a_producer_or_the_bank_says_never_reaches_another_key(text: str) -> None:
-    others = {*CONSTANTS.values(), keys.suffix_record("main", 1)}
+    others = {*CONSTANTS.values(), redis_keys.suffix_record("main", 1)}
 
-    assert not {keys.reference(text), keys.handle(text), keys.md(text), keys.bank_id(text)} & others
+    assert (
+        not {redis_keys.reference(text), redis_keys.handle(text), redis_keys.md(text), redis_keys.bank_id(text)}
+        & others
+    )
 
 
 def test_a_record_is_found_by_its_suffix_alone() -> None:
-    assert keys.record("251124000001") == keys.record("000001") == keys.suffix_record("main", 1)
+    assert redis_keys.record("251124000001") == redis_keys.record("000001") == redis_keys.suffix_record("main", 1)
 
 
 def test_a_transfer_that_is_made_anew_on_another_day_has_the_same_places_in_the_vault() -> None:
-    for place in (keys.card, keys.pares, keys.sealed_card, keys.sealed_pares):
+    for place in (redis_keys.card, redis_keys.pares, redis_keys.sealed_card, redis_keys.sealed_pares):
         assert place("251124000001") == place("261231000001") != place("kiosk:251124000001")
 
 
 def test_an_md_of_any_length_makes_a_short_key() -> None:
-    assert len(keys.md("x" * 4096)) == len(keys.md(""))
-    assert keys.md("a") != keys.md("b")
+    assert len(redis_keys.md("x" * 4096)) == len(redis_keys.md(""))
+    assert redis_keys.md("a") != redis_keys.md("b")

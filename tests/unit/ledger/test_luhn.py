@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.luhn import holds_card_number, passes_luhn, star_card_numbers
+from epay_transfers.ledger.card_numbers import holds_card_number, passes_luhn, star_card_numbers
 
 PAN = "4405639704015096"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.money import EXPONENTS, MAX_MINOR, to_decimal, to_minor
+from epay_transfers.ledger.money import EXPONENTS, MAX_MINOR, to_decimal, to_minor
 
 CURRENCIES = st.sampled_from(sorted(EXPONENTS))
 

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.record import FIRST_EPOCH, GENERATION, Record
-from ledger.states import Phase, State
+from epay_transfers.ledger.record import FIRST_EPOCH, GENERATION, Record
+from epay_transfers.ledger.states import Phase, State
 
 RECORDS = st.builds(
     Record,
@@ -16,8 +16,8 @@ RECORDS = st.builds(
     epoch=st.integers(FIRST_EPOCH, 10**12),
     amount=st.integers(0, 10**13),
     reference=st.text(max_size=20),
-    order=st.text(max_size=20),
-    next=st.integers(0, 2**41),
+    order_details=st.text(max_size=20),
+    next_attempt_at=st.integers(0, 2**41),
     code=st.text(max_size=5),
 )
 
@@ -31,7 +31,7 @@ def test_what_is_not_there_is_nothing_or_empty() -> None:
     record = Record.from_hash({"key": "251124000001", "state": "queued"})
 
     assert record == Record(key="251124000001", state=State.QUEUED)
-    assert (record.phase, record.epoch, record.next, record.code) == (Phase.SEND, FIRST_EPOCH, 0, "")
+    assert (record.phase, record.epoch, record.next_attempt_at, record.code) == (Phase.SEND, FIRST_EPOCH, 0, "")
 
 
 def test_what_a_later_release_writes_is_left_alone() -> None:

@@ -7,15 +7,15 @@ from importlib import resources
 
 import pytest
 
-from ledger import keys, scripts
-from ledger.ledger import Ledger
-from ledger.record import Challenge, Record
-from ledger.servers import connect
-from ledger.states import State, Verb
-from ledger.vault import Put, There, Unburn
-from tests.ledger.making import draft
+from epay_transfers.ledger.record import Challenge, Record
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store import redis_keys, scripts
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.vault import Content, Put, PutBack
+from tests.ledger.factories import new_transfer
 
-SHELF = resources.files("ledger") / "scripts"
+SHELF = resources.files("epay_transfers.ledger") / "lua"
 NAMES = sorted(path.name.removesuffix(".lua") for path in SHELF.iterdir() if path.name.endswith(".lua"))
 SHARED = [name for name in NAMES if name.startswith("_")]
 VERBS = [name for name in NAMES if not name.startswith("_")]
@@ -152,10 +152,10 @@ def test_what_create_brings_is_a_record() -> None:
 
 def test_python_knows_every_word_of_the_vault() -> None:
     assert {put.value for put in Put} == named_words("vault_put")
-    assert {unburn.value for unburn in Unburn} == named_words("vault_unburn")
+    assert {put_back.value for put_back in PutBack} == named_words("vault_put_back")
     code = code_of(own_text("_vault"))
     kinds = set(re.findall(r"\b[XC] = '(\w+)'", code)) | set(re.findall(r"'(nothing|stale|blob)'", code))
-    assert {there.value for there in There} == kinds
+    assert {there.value for there in Content} == kinds
 
 
 def test_a_word_that_no_header_knows_is_a_bug_and_not_a_default() -> None:
@@ -165,7 +165,7 @@ def test_a_word_that_no_header_knows_is_a_bug_and_not_a_default() -> None:
     with pytest.raises(AssertionError, match="PERHAPS"):
         ledger._moved(["PERHAPS"], 0)
     with pytest.raises(AssertionError, match="PERHAPS"):
-        ledger._creation(record, draft(), ["PERHAPS"], 0)
+        ledger._creation(record, new_transfer(), ["PERHAPS"], 0)
 
 
 def test_the_keys_of_a_move_are_as_many_as_its_header_names() -> None:
@@ -177,4 +177,4 @@ def test_the_keys_of_a_move_are_as_many_as_its_header_names() -> None:
     assert named_numbers("move", "KEYS") == set(range(1, len(parking) + 1))
     assert list(parking[:-2]) == list(plain)
     _, paying, _ = ledger._call(record, Verb.PAY, actor="t", fields={"bank_id": "a9e1"})
-    assert list(paying) == [*plain, keys.bank_id("a9e1")]
+    assert list(paying) == [*plain, redis_keys.bank_id("a9e1")]

@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.sealing import KeyPair, Opener, Purpose, SealBroken, Sealer, SealKeyUnknown, generate
-from ledger.secret import Secret
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.vault.sealing import (
+    KeyPair,
+    Opener,
+    Purpose,
+    SealBroken,
+    Sealer,
+    SealKeyUnknown,
+    generate,
+)
 
 PAIR, OTHER_PAIR = generate(), generate()
 KEY = "251124000001"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, ValidationError
 
-from ledger.secret import Secret
+from epay_transfers.ledger.secret import Secret
 
 PAN = "4405639704015096"
 SECRET = Secret(PAN)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.secret import Secret
-from ledger.servers import connect
-from ledger.settings import Durability, ServerSettings, SettingsWrong
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.runtime.settings import Durability, ServerSettings, SettingsWrong
 
 GOOD = {"REDIS_URL": "redis://127.0.0.1:6379/0"}
 PASSWORD = "hunter22"

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from ledger import states
-from ledger.states import FINAL, MONEY, MOVES, UNFINISHED, Advance, Money, Phase, State, Verb, diagram
+from epay_transfers.ledger import states
+from epay_transfers.ledger.states import FINAL, MONEY, MOVES, UNFINISHED, Advance, Money, Phase, State, Verb, diagram
 from tests.unit.ledger.table import (
     ADVANCE,
     AS_SEEN,
@@ -74,7 +74,7 @@ def test_money_is_asked_for_by_state() -> None:
     assert {str(state) for state in State if state.money is Money.MOVED} == {"paid"}
     assert all(isinstance(state.money, Money) for state in State)
     unknown = {state for state in State if state.money is Money.UNKNOWN}
-    assert unknown == {"sending", "confirming", "in_doubt", "held"}
+    assert unknown == {"sending", "confirming", "in_doubt", "needs_review"}
     assert all(state.final == (state in FINAL) for state in State)
 
 
@@ -83,7 +83,7 @@ def test_only_a_confirm_can_follow_a_resume() -> None:
     entering = {verb for verb, row in MOVES.items() if row.enters}
 
     assert all(MOVES[verb].enters is Phase.CONFIRM for verb in entering)
-    assert all(MOVES[verb].phase is Phase.SEND for verb in (Verb.REQUEUE, Verb.DIE, Verb.PARK))
+    assert all(MOVES[verb].phase is Phase.SEND for verb in (Verb.REQUEUE, Verb.FAIL_CLAIMED, Verb.PARK))
 
 
 def test_no_move_back_into_the_queue_keeps_the_epoch() -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from ledger.secret import Secret
-from ledger.settings import SettingsWrong
-from ledger.webtier import Places, WebTierSettings, secret_hash
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.runtime.settings import SettingsWrong
+from epay_transfers.runtime.web_addresses import Places, WebTierSettings, secret_hash
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from producers import PanCard, Receiver, SavedCard, TransferIntent
+from epay_transfers.producers import PanCard, Receiver, SavedCard, TransferIntent
 
 PAN = "4405639704015096"
 CARD_ID = "88481433-595e-4c01-941f-34569db2426e"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from producers import IntentRejected, PanCard, Receiver, SavedCard
+from epay_transfers.producers import IntentRejected, PanCard, Receiver, SavedCard
 
 CARD: dict[str, Any] = {"number": "4405639704015096", "expiry": "01/25", "cvc": "815", "name": "Sergey Frolov"}
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.luhn import holds_card_number, passes_luhn
+from epay_transfers.ledger.card_numbers import holds_card_number, passes_luhn
 
 
 @pytest.mark.parametrize(

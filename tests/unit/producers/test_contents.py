@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import producers
-from producers import errors
+from epay_transfers import producers
+from epay_transfers.producers import errors
 
 ROOM = Path(producers.__file__).parent
 
@@ -35,7 +35,7 @@ def test_producers_know_the_ledger_and_no_other_room() -> None:
 
 def test_the_schema_is_printed_for_who_asks() -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "producers.schema"],
+        [sys.executable, "-W", "error", "-m", "epay_transfers.producers.schema"],
         check=True,
         capture_output=True,
         text=True,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from producers import IntentRejected, SavedCard, TransferIntent
-from producers.deadline import lasts_ms
+from epay_transfers.producers import IntentRejected, SavedCard, TransferIntent
+from epay_transfers.producers.deadline import lasts_ms
 
 NOW_MS = 1_795_500_000_000
 NOW = datetime.fromtimestamp(NOW_MS / 1000, UTC)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.cards import CardData
-from producers import IntentRejected, PanCard, Receiver, SavedCard, TransferIntent
+from epay_transfers.ledger.vault.card_data import CardData
+from epay_transfers.producers import IntentRejected, PanCard, Receiver, SavedCard, TransferIntent
 
 
 def refused(fields: dict[str, Any], **bent: Any) -> str:

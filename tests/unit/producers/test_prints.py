@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from producers import PanCard, Receiver, SavedCard, TransferIntent
-from producers.prints import FIELDS, compute, differing
+from epay_transfers.producers import PanCard, Receiver, SavedCard, TransferIntent
+from epay_transfers.producers.fingerprints import FIELDS, compute, differing
 
 KEY = b"k" * 32
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from ledger.sealing import generate
-from producers import ProducerSettings, SettingsWrong
+from epay_transfers.ledger.vault.sealing import generate
+from epay_transfers.producers import ProducerSettings, SettingsWrong
 
 GOOD: dict[str, Any] = {
     "redis_url": "redis://127.0.0.1:6379/0",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from producers import IntentRejected, TransferIntent
+from epay_transfers.producers import IntentRejected, TransferIntent
 
 #: The bank's public test cards, and what else is nobody's business.
 CANARIES = ("4405639704015096", "5522042705066736", "377514500004820", "4169", "Sergey Frolov", "armanali@epay.kz")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.consequences import next_day_ms
+from epay_transfers.worker.consequences import next_day_ms
 
 ALMATY = ZoneInfo("Asia/Almaty")
 

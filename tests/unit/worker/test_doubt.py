@@ -7,20 +7,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.record import Record
-from ledger.states import UNFINISHED, Phase, State, Verb
-from worker.bank import StatusReport, StatusWord
-from worker.doubt import AskAgain, DoubtRule, Known, NothingThere, Unsettled, Verdict, judge, noticed, settles
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import UNFINISHED, Phase, State, Verb
+from epay_transfers.worker.bank import StatusReport, StatusWord
+from epay_transfers.worker.inquiry_rules import (
+    AskAgain,
+    InquiryRule,
+    Known,
+    NothingThere,
+    Unsettled,
+    Verdict,
+    judge,
+    noticed,
+    settles,
+)
 
 DOUBTED = 1_795_500_000_000
-RULE = DoubtRule(horizon_s=100, reads=3)
+RULE = InquiryRule(horizon_s=100, reads=3)
 BEFORE, AFTER = DOUBTED + 99_999, DOUBTED + 100_000
 
 W = StatusWord
 KNOWN = {
-    W.PAID: Known(Verb.LEARN_PAID),
-    W.NOT_PAID: Known(Verb.LEARN_DECLINED),
-    W.GIVEN_BACK: Known(Verb.LEARN_REVERSED),
+    W.PAID: Known(Verb.INQUIRY_PAID),
+    W.NOT_PAID: Known(Verb.INQUIRY_DECLINED),
+    W.GIVEN_BACK: Known(Verb.INQUIRY_REVERSED),
 }
 
 #: Word → the verdict before the horizon, and after it, for one in doubt of which two inquiries said the same.
@@ -28,7 +38,7 @@ TABLE: dict[StatusWord, tuple[Verdict, Verdict]] = {
     W.PAID: (KNOWN[W.PAID], KNOWN[W.PAID]),
     W.NOT_PAID: (KNOWN[W.NOT_PAID], KNOWN[W.NOT_PAID]),
     W.GIVEN_BACK: (KNOWN[W.GIVEN_BACK], KNOWN[W.GIVEN_BACK]),
-    W.CHALLENGE_OPEN: (AskAgain(0), Known(Verb.LAPSE)),
+    W.CHALLENGE_OPEN: (AskAgain(0), Known(Verb.CHALLENGE_EXPIRED)),
     W.NOT_YET: (AskAgain(0), Unsettled()),
     W.NOT_FOUND: (AskAgain(0), NothingThere()),
     W.UNANSWERED: (AskAgain(2), AskAgain(2)),
@@ -36,7 +46,7 @@ TABLE: dict[StatusWord, tuple[Verdict, Verdict]] = {
 
 
 def record(state: State = State.IN_DOUBT, reads: int = 2, read: str = W.NOT_FOUND) -> Record:
-    return Record(key="251124000001", state=state, doubted=DOUBTED, reads=reads, read=read)
+    return Record(key="251124000001", state=state, in_doubt_since=DOUBTED, agreeing_reads=reads, last_read=read)
 
 
 @pytest.mark.parametrize("word", StatusWord)
@@ -104,7 +114,7 @@ def test_a_silent_bank_is_asked_again_as_long_as_any_other(waited_ms: int, is_ov
 )
 def test_a_question_that_was_asked_too_soon_is_no_further_read(early_ms: int, verdict: Verdict) -> None:
     """A notification may ask at any time: three answers within a moment would be one. The next read keeps its time."""
-    asked = replace(record(), next=AFTER + early_ms)
+    asked = replace(record(), next_attempt_at=AFTER + early_ms)
 
     assert judge(asked, StatusReport(W.NOT_FOUND), asked_at_ms=AFTER, rule=RULE) == verdict
 
@@ -112,7 +122,7 @@ def test_a_question_that_was_asked_too_soon_is_no_further_read(early_ms: int, ve
 def test_who_keeps_asking_too_soon_keeps_nobody_in_doubt_for_ever() -> None:
     """A client with its handle could: the patience ends for early questions as well."""
     over_ms = DOUBTED + RULE.patience_s * 1000
-    asked = replace(record(), next=over_ms + 1)
+    asked = replace(record(), next_attempt_at=over_ms + 1)
 
     assert judge(asked, StatusReport(W.NOT_FOUND), asked_at_ms=over_ms, rule=RULE) == Unsettled()
 
@@ -127,7 +137,7 @@ def test_an_open_challenge_after_a_confirm_is_a_persons() -> None:
 @pytest.mark.parametrize(("horizon_s", "apart_s"), [(20, 15), (3600, 150), (86_400, 3600), (518_400, 3600)])
 def test_the_reads_after_the_horizon_are_apart(horizon_s: int, apart_s: int) -> None:
     """Three answers within a moment would be one."""
-    assert DoubtRule(horizon_s).between_reads_s == apart_s
+    assert InquiryRule(horizon_s).between_reads_s == apart_s
 
 
 @pytest.mark.parametrize("word", StatusWord)
@@ -139,11 +149,11 @@ def test_what_settles(word: StatusWord) -> None:
     ("notified", "verdict"),
     [
         ("", None),
-        ("1000001:0", (Verb.NOTIFIED_PAID, "0")),
-        ("1000001:484", (Verb.NOTIFIED_DECLINED, "484")),
+        ("1000001:0", (Verb.NOTIFICATION_PAID, "0")),
+        ("1000001:484", (Verb.NOTIFICATION_DECLINED, "484")),
         ("1000001:454", None),  # a code that asks a question
         ("1000001:", None),
-        ("1000000:0", (Verb.NOTIFIED_PAID, "0")),  # of a try before: the bank's hash proves the invoice
+        ("1000000:0", (Verb.NOTIFICATION_PAID, "0")),  # of a try before: the bank's hash proves the invoice
         ("1000000:484", None),
         ("1000002:0", None),  # of a try that there was not
     ],
@@ -151,12 +161,12 @@ def test_what_settles(word: StatusWord) -> None:
 def test_a_notification_is_heard_for_a_code_that_is_final_and_a_decline_for_its_own_try_alone(
     notified: str, verdict: tuple[Verb, str] | None
 ) -> None:
-    assert noticed(replace(record(), notified=notified)) == verdict
+    assert noticed(replace(record(), notification=notified)) == verdict
 
 
 def test_a_notified_decline_is_a_persons_once_the_clients_answer_went_out() -> None:
     """It may be late, and speak of a wrong password before the right one: the confirm that came then may have paid."""
     confirmed = replace(record(), phase=Phase.CONFIRM)
 
-    assert noticed(replace(confirmed, notified="1000001:468")) is None
-    assert noticed(replace(confirmed, notified="1000001:0")) == (Verb.NOTIFIED_PAID, "0")
+    assert noticed(replace(confirmed, notification="1000001:468")) is None
+    assert noticed(replace(confirmed, notification="1000001:0")) == (Verb.NOTIFICATION_PAID, "0")

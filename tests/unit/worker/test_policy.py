@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import policy
-from worker.policy import GiveUp, Retry, RetryRule, next_inquiry_ms, next_ring_ms, next_try
+from epay_transfers.worker import backoff
+from epay_transfers.worker.backoff import GiveUp, Retry, RetryRule, next_inquiry_ms, next_ring_ms, next_try
 
 RULES = st.builds(
     RetryRule,
@@ -78,10 +78,10 @@ def test_inquiries_climb_their_ladder_and_stay_on_its_last_step() -> None:
 
 
 def test_after_silence_somebody_asks_again_soon() -> None:
-    waits = [policy.after_silence_ms(asks) for asks in range(9)]
+    waits = [backoff.after_silence_ms(asks) for asks in range(9)]
 
     assert waits[0] == 5_000
-    assert max(waits) == policy.LONGEST_SILENCE_S * 1000
+    assert max(waits) == backoff.LONGEST_SILENCE_S * 1000
 
 
 @given(st.integers(0, 10**9))
@@ -97,4 +97,4 @@ def test_the_first_rings() -> None:
 
 
 def test_tomorrow_is_a_day_away() -> None:
-    assert policy.TOMORROW_MS == 86_400_000
+    assert backoff.TOMORROW_MS == 86_400_000

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ledger.sealing import generate
-from ledger.settings import SettingsWrong
-from worker.settings import WorkerSettings
+from epay_transfers.ledger.vault.sealing import generate
+from epay_transfers.runtime.settings import SettingsWrong
+from epay_transfers.worker.settings import WorkerSettings
 
 PAIR = generate()
 SECRET = "yF587AV9Ms94qN2QShFzVR3vFnWkhjbAK3sG"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ledger import scripts
+from epay_transfers.ledger.store import scripts
+from epay_transfers.worker.ledger_clock import AGAIN_MS, APART_MS, LedgerClock
 from tests.conftest import FakeClock, MachineClock
-from worker.watch import AGAIN_MS, APART_MS, Watch
 
 
 @pytest.fixture
@@ -13,11 +13,11 @@ def machine(clock: FakeClock) -> MachineClock:
 
 
 @pytest.fixture
-def watch(machine: MachineClock) -> Watch:
-    return Watch(machine)
+def watch(machine: MachineClock) -> LedgerClock:
+    return LedgerClock(machine)
 
 
-def test_before_it_is_told_anything_it_goes_by_the_machine(watch: Watch, machine: MachineClock) -> None:
+def test_before_it_is_told_anything_it_goes_by_the_machine(watch: LedgerClock, machine: MachineClock) -> None:
     machine.off_ms = 7
 
     assert watch.now_ms() == machine.now_ms()
@@ -25,7 +25,7 @@ def test_before_it_is_told_anything_it_goes_by_the_machine(watch: Watch, machine
 
 @pytest.mark.parametrize("off_ms", [7_200_000, -7_200_000])
 def test_once_told_it_counts_on_whatever_the_machine_says(
-    watch: Watch, machine: MachineClock, clock: FakeClock, off_ms: int
+    watch: LedgerClock, machine: MachineClock, clock: FakeClock, off_ms: int
 ) -> None:
     watch.told(clock.now_ms(), watch.monotonic())
 
@@ -50,7 +50,7 @@ def test_once_told_it_counts_on_whatever_the_machine_says(
     ],
 )
 def test_two_seconds_are_allowed_and_what_the_answer_took(
-    watch: Watch,
+    watch: LedgerClock,
     machine: MachineClock,
     clock: FakeClock,
     off_ms: int,
@@ -66,7 +66,7 @@ def test_two_seconds_are_allowed_and_what_the_answer_took(
     assert watch.told(told, asked_at) is agrees
 
 
-def test_a_time_that_the_machine_disagrees_with_is_not_taken_over(watch: Watch, clock: FakeClock) -> None:
+def test_a_time_that_the_machine_disagrees_with_is_not_taken_over(watch: LedgerClock, clock: FakeClock) -> None:
     """A server's clock may jump as well, and then nothing may be over because of that."""
     watch.told(clock.now_ms(), watch.monotonic())
 
@@ -75,7 +75,7 @@ def test_a_time_that_the_machine_disagrees_with_is_not_taken_over(watch: Watch, 
     assert watch.now_ms() == clock.now_ms()
 
 
-def test_an_answer_that_took_long_makes_what_is_known_no_worse(watch: Watch, clock: FakeClock) -> None:
+def test_an_answer_that_took_long_makes_what_is_known_no_worse(watch: LedgerClock, clock: FakeClock) -> None:
     watch.told(clock.now_ms(), watch.monotonic())
     asked_at, then = watch.monotonic(), clock.now_ms()
     clock.advance(5)
@@ -86,7 +86,7 @@ def test_an_answer_that_took_long_makes_what_is_known_no_worse(watch: Watch, clo
 
 
 @pytest.mark.parametrize("off_ms", [1500, -1500])
-def test_what_is_known_is_set_right_by_what_is_told(watch: Watch, clock: FakeClock, off_ms: int) -> None:
+def test_what_is_known_is_set_right_by_what_is_told(watch: LedgerClock, clock: FakeClock, off_ms: int) -> None:
     """Two crystals never agree for ever."""
     watch.told(clock.now_ms(), watch.monotonic())
 
@@ -100,7 +100,7 @@ def test_the_ledger_lets_nobody_claim_whose_clock_a_watch_would_not_allow() -> N
 
 
 def test_at_the_border_it_does_not_change_its_mind_with_each_look(
-    watch: Watch, machine: MachineClock, clock: FakeClock
+    watch: LedgerClock, machine: MachineClock, clock: FakeClock
 ) -> None:
     said = []
     for off_ms in (APART_MS + 1, APART_MS - 1, AGAIN_MS + 1, AGAIN_MS, APART_MS):

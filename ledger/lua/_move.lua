@@ -1,0 +1,193 @@
+-- What every script that changes a transfer shares; it is put before each of them when they are loaded.
+-- The law: state, version, `due`, `open`, counters and event are written here, together, or not at all. Everything is
+-- checked before the first write, for a script that fails half-way keeps what it wrote; and the record is written first.
+-- A caller says how long something is to last; what time that is, the ledger says.
+--
+-- KEYS  1 record  2 due  3 open  4 counters  5 events  6 handle  7 challenge
+--       8 the bank's transfer id, with one or with a challenge  9 md, with a challenge
+-- ARGV  1 the move, as JSON: key, verb, actor, moves {from: to}, and where they apply
+--         now           a test's time, in place of the server's
+--         after         the move is made from this time on (ms), and not before
+--         before        the move is made before this time (ms), and not from it on
+--         epoch, late   the record's epoch must be this one, or with `late` this one or lower
+--         phase         the record's phase must be this one
+--         version       the record's version must be this one
+--         claim         the record's last claim must have had this nonce: another claim's worker may be sending
+--         wakeups       it must have had this many wake-ups: of many sweepers, one sends the next
+--         unless_paid   not where the bank's proved notification says that it paid
+--         due_in        in how many ms somebody must look again; without it and due the transfer ends
+--         due           when somebody must look again (ms): a time that the ledger gave
+--         no_later      due_in and what is set by set_in ends here (ms) at the latest
+--         keep_due      `due` stays as it is: the move only adds a note
+--         set, unset    fields of the record, as {name: text} and [name]
+--         set_in        fields of the record that are times, as {name: in how many ms}
+--         told          which of set_in the event repeats, as [name]
+--         add           counts of the record to raise by one, as [name]
+--         event         what else the event says, as {name: text}
+--         quiet         no event and no new version: nothing happened to the transfer
+--         challenge     what to keep at KEYS[7] until the transfer is final
+--         challenge_ms  how long KEYS[9] leads to the transfer
+--         vault         a run of the vault's server, and the most writes that the caller was told of it
+
+local SETTLED_DAY_MS = 86400000
+
+-- A sum of two such numbers is one that HINCRBY takes; what is replied has to be exact in Lua's numbers, too.
+local EXACT, SUM = 15, 18
+
+local function is_count(value, digits)
+  return value == '0' or (#value <= digits and string.match(value, '^%-?[1-9]%d*$') ~= nil)
+end
+
+local function are_counts(values, digits)
+  for _, value in ipairs(values) do
+    if value and not is_count(value, digits) then return false end
+  end
+  return true
+end
+
+-- What keeps the script from writing all of it: a key of another type, or a number that can't be raised.
+local function broken(counters)
+  for _, part in ipairs({
+    {'record', 'hash', redis.call('TYPE', KEYS[1])},
+    {'due', 'zset', redis.call('TYPE', KEYS[2])},
+    {'open', 'zset', redis.call('TYPE', KEYS[3])},
+    {'counters', 'hash', redis.call('TYPE', KEYS[4])},
+    {'events', 'stream', redis.call('TYPE', KEYS[5])},
+  }) do
+    local kind = part[3].ok
+    if kind ~= 'none' and kind ~= part[2] then return {'BROKEN', part[1]} end
+  end
+  local counted = #counters == 0 or are_counts(redis.call('HMGET', KEYS[4], unpack(counters)), SUM)
+  if not (counted and are_counts(redis.call('HMGET', KEYS[4], 'sequence'), EXACT)) then return {'BROKEN', 'counters'} end
+end
+
+local function counters_of(state, currency)
+  return 'n:' .. state .. ':' .. currency, 'sum:' .. state .. ':' .. currency
+end
+
+local function broken_by(m, r)
+  for _, name in ipairs({'epoch', 'version', 'state_since', 'amount'}) do
+    if not (r[name] and is_count(r[name], EXACT)) then return {'BROKEN', 'record'} end
+  end
+  if not (r.currency and r.reference and r.terminal) then return {'BROKEN', 'record'} end
+  if m.add and #m.add > 0 and not are_counts(redis.call('HMGET', KEYS[1], unpack(m.add)), EXACT) then
+    return {'BROKEN', 'record'}
+  end
+  if m.vault and not are_counts(redis.call('HMGET', KEYS[4], 'vault:' .. m.vault[1]), EXACT) then
+    return {'BROKEN', 'counters'}
+  end
+  local counters, to = {}, m.moves[r.state]
+  if to and to ~= r.state then
+    counters[1], counters[2] = counters_of(r.state, r.currency)
+    counters[3], counters[4] = counters_of(to, r.currency)
+  end
+  return broken(counters)
+end
+
+-- What was given as a duration becomes a time here, by the ledger's own clock.
+local function begin(m)
+  local now = now_ms(m.now)
+  local function at(ms) return number(m.no_later and math.min(now + ms, m.no_later) or now + ms) end
+  m.now = number(now)
+  if m.due_in then m.due = at(m.due_in) end
+  for name, ms in pairs(m.set_in) do m.set[name] = at(ms) end
+  for _, name in ipairs(m.told) do m.event[name] = m.set[name] end
+end
+
+local function check(m, r)
+  if not r.state then return {'UNKNOWN'} end
+  if r.key ~= m.key then return {'UNKNOWN'} end
+  local unsound = broken_by(m, r)
+  if unsound then return unsound end
+  local refused = {'REFUSED', r.state, r.epoch, r.version, m.now}
+  if not m.moves[r.state] then return refused end
+  if m.epoch then
+    local given, kept = tonumber(m.epoch), tonumber(r.epoch)
+    if m.late then
+      if given < kept then return refused end
+    elseif given ~= kept then
+      return refused
+    end
+  end
+  if m.phase and m.phase ~= r.phase then return refused end
+  if m.version and m.version ~= r.version then return refused end
+  if m.claim and m.claim ~= r.claim_nonce then return refused end
+  if m.wakeups and m.wakeups ~= (r.wakeups or '0') then return refused end
+  if m.after and tonumber(m.now) < m.after then return refused end
+  if m.before and tonumber(m.now) >= m.before then return refused end
+  if m.unless_paid and string.match(r.notification or '', ':0$') then return {'NOTED', r.state, r.epoch, r.version} end
+  if m.set.bank_id then
+    local owner = redis.call('GET', KEYS[8])
+    if owner and owner ~= m.key then return {'FOREIGN', r.state, r.epoch, owner} end
+  end
+end
+
+local function read()
+  local names = {'key', 'state', 'phase', 'epoch', 'version', 'state_since', 'amount', 'currency', 'reference', 'terminal', 'wakeups',
+    'claim_nonce', 'notification'}
+  local values = redis.call('HMGET', KEYS[1], unpack(names))
+  local r = {}
+  for i, name in ipairs(names) do r[name] = values[i] end
+  return r
+end
+
+local function count(state, currency, sign, amount)
+  local number, sum = counters_of(state, currency)
+  redis.call('HINCRBY', KEYS[4], number, sign)
+  redis.call('HINCRBY', KEYS[4], sum, sign < 0 and '-' .. amount or amount)
+end
+
+local function tell(m, r, from, to, version, epoch)
+  local entry = {'key', m.key, 'reference', r.reference, 'verb', m.verb, 'from', from, 'state', to, 'actor', m.actor,
+    'version', version, 'epoch', epoch, 'at', m.now, 'amount', r.amount, 'currency', r.currency, 'terminal', r.terminal}
+  for name, value in pairs(m.event or {}) do
+    entry[#entry + 1] = name
+    entry[#entry + 1] = value
+  end
+  redis.call('XADD', KEYS[5], '*', unpack(entry))
+end
+
+local function write(m, r)
+  local from, to = r.state, m.moves[r.state]
+  local epoch, version = m.set.epoch or r.epoch, r.version
+  local fields = {'state', to}
+  for name, value in pairs(m.set) do
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+  if to ~= from then
+    fields[#fields + 1] = 'state_since'
+    fields[#fields + 1] = m.now
+  end
+  redis.call('HSET', KEYS[1], unpack(fields))
+  if m.unset and #m.unset > 0 then redis.call('HDEL', KEYS[1], unpack(m.unset)) end
+  for _, name in ipairs(m.add or {}) do redis.call('HINCRBY', KEYS[1], name, 1) end
+  if not m.quiet then version = number(redis.call('HINCRBY', KEYS[1], 'version', 1)) end
+  if m.due then
+    redis.call('ZADD', KEYS[2], m.due, m.key)
+  elseif not m.keep_due then
+    redis.call('ZREM', KEYS[2], m.key)
+    redis.call('PEXPIRE', KEYS[6], SETTLED_DAY_MS)
+    redis.call('DEL', KEYS[7])
+  end
+  if to ~= from then
+    redis.call('ZREM', KEYS[3], from .. ':' .. r.state_since .. ':' .. m.key)
+    if m.due then redis.call('ZADD', KEYS[3], 0, to .. ':' .. m.now .. ':' .. m.key) end
+    count(from, r.currency, -1, r.amount)
+    count(to, r.currency, 1, r.amount)
+  end
+  if m.set.bank_id then redis.call('SET', KEYS[8], m.key) end
+  if m.challenge then
+    redis.call('SET', KEYS[7], m.challenge)
+    redis.call('SET', KEYS[9], m.key, 'PX', m.challenge_ms)
+  end
+  if m.vault then
+    local field = 'vault:' .. m.vault[1]
+    if tonumber(m.vault[2]) > tonumber(redis.call('HGET', KEYS[4], field) or '0') then
+      redis.call('HSET', KEYS[4], field, m.vault[2])
+    end
+  end
+  if not m.quiet then tell(m, r, from, to, version, epoch) end
+  local sequence = redis.call('HINCRBY', KEYS[4], 'sequence', 1)
+  return {'OK', to, epoch, version, number(sequence), m.now}
+end

@@ -1,0 +1,44 @@
+-- What the vault's scripts share; it is put before each of them when they are loaded.
+-- A transfer's card (and its PaRes) is two keys: what stands there, and the sealed text itself, of the same life.
+--   B:<epoch>:<run>:<tag>   a blob: the sealed text is there, good for one take under that epoch, in that run
+--   X:<epoch>:<nonce>       a tombstone: it was taken out under that epoch, by the claim with that nonce
+--   C:<epoch>               closed: the transfer ended before anything was taken out
+--   nothing                 never put, timed out, or the vault forgot: proof of nothing
+-- A run is one start of this server. A blob that another run wrote is `stale`: the server came up from a copy of its
+-- memory, and what was taken out since then may stand there again. So it proves nothing, and counts as nothing there.
+-- Tombstones and closed marks only speak against sending: they are heard whatever run wrote them.
+-- The sealed text's key comes in ARGV: a user that names a key in KEYS is asked for leave to read it, and a producer, who
+-- puts sealed texts in, has none.
+-- A machine that is resumed from a copy of its memory keeps its run: then this server has seen fewer writes of the run than
+-- the caller knows of. What stands here is no longer so, and every script refuses, whatever it was asked.
+-- KEYS     1 the card, or the PaRes: what stands there  2 how many writes this run has seen
+-- ARGV     1 a run  2 the most writes of that run that the caller knows of
+-- Replies  run writes, and then BEHIND, or what each script says
+
+local REMEMBER_MS = 604800000
+local RUN = string.sub(string.match(redis.call('INFO', 'server'), 'run_id:(%x+)'), 1, 8)
+
+local function look()
+  local value = redis.call('GET', KEYS[1])
+  if not value then return 'nothing', 0, '' end
+  local kind, epoch, rest = string.match(value, '^(%a):(%d+):?(.*)$')
+  if kind ~= 'B' then return ({X = 'tombstone', C = 'closed'})[kind], tonumber(epoch), rest end
+  local run, tag = string.match(rest, '^(%x*):?(.*)$')
+  return run == RUN and 'blob' or 'stale', tonumber(epoch), tag
+end
+
+local function number(n) return string.format('%.0f', n) end
+
+local function blob(epoch, tag) return 'B:' .. number(epoch) .. ':' .. RUN .. ':' .. tag end
+
+-- The count begins anew with each run, or a copy that is loaded would bring an old one with it.
+local function writes()
+  local run, count = string.match(redis.call('GET', KEYS[2]) or '', '^(%x+):(%d+)$')
+  return run == RUN and tonumber(count) or 0
+end
+
+local function wrote() redis.call('SET', KEYS[2], RUN .. ':' .. number(writes() + 1)) end
+
+local function reply(...) return {RUN, number(writes()), ...} end
+
+if ARGV[1] == RUN and writes() < tonumber(ARGV[2]) then return reply('BEHIND') end

@@ -1,0 +1,58 @@
+-- create: a new transfer, `queued`, with an invoice id whose last six digits nobody has had before in its space.
+--
+-- KEYS     as in _move.lua, and  8 reference  9 suffixes  10 lanes
+-- ARGV     1 the record, as JSON: {name: text}, without state, version and times  2 a test's time (ms), or nothing
+--          3 in how many ms somebody must look at it  4 actor
+--          5 suffix  6 `given`: the producer brought the invoice id; or `made`
+--          7 the queue's limit, or 0  8 in how many ms its deadline is
+-- Replies  OK queued epoch version sequence now | REPLAYED key | TAKEN invoice's key | TRY suffix | EXHAUSTED
+--          | FULL queued | PAUSED until | BROKEN part
+-- A record that stands is never overwritten, even where the bitmap is lost: its suffix is marked as used again.
+
+local r = cjson.decode(ARGV[1])
+local actor, suffix, begun = ARGV[4], tonumber(ARGV[5]), now_ms(ARGV[2])
+local expires = begun + tonumber(ARGV[8])
+local now, due = number(begun), number(math.min(begun + tonumber(ARGV[3]), expires))
+
+local known = redis.call('GET', KEYS[8])
+if known then return {'REPLAYED', known} end
+
+for _, field in ipairs({'send:*', 'send:' .. r.terminal}) do
+  local stop = redis.call('HGET', KEYS[10], field)
+  local till = stop and tonumber(string.match(stop, '^%d+'))
+  if till and till > expires then return {'PAUSED', number(till)} end
+end
+local queued, sum = counters_of('queued', r.currency)
+local unsound = broken({queued, sum, 'used:' .. r.space})
+if unsound then return unsound end
+local limit = tonumber(ARGV[7])
+if limit > 0 then
+  local waiting = tonumber(redis.call('HGET', KEYS[4], queued) or '0')
+  if waiting >= limit then return {'FULL', tostring(waiting)} end
+end
+
+local stands = redis.call('TYPE', KEYS[1]).ok ~= 'none'
+if redis.call('GETBIT', KEYS[9], suffix) == 1 or stands then
+  if stands then redis.call('SETBIT', KEYS[9], suffix, 1) end
+  if ARGV[6] == 'given' then return {'TAKEN', redis.call('HGET', KEYS[1], 'key') or ''} end
+  local free = redis.call('BITPOS', KEYS[9], 0, math.floor(suffix / 8))
+  if free < 0 or free > 999999 then free = redis.call('BITPOS', KEYS[9], 0) end
+  if free < 0 or free > 999999 then return {'EXHAUSTED'} end
+  return {'TRY', tostring(free)}
+end
+
+local fields = {'state', 'queued', 'version', '1', 'state_since', now, 'created_at', now, 'deadline_at', number(expires)}
+for name, value in pairs(r) do
+  fields[#fields + 1] = name
+  fields[#fields + 1] = value
+end
+redis.call('HSET', KEYS[1], unpack(fields))
+redis.call('SETBIT', KEYS[9], suffix, 1)
+redis.call('HINCRBY', KEYS[4], 'used:' .. r.space, 1)
+redis.call('SET', KEYS[8], r.key)
+redis.call('SET', KEYS[6], r.key)
+redis.call('ZADD', KEYS[2], due, r.key)
+redis.call('ZADD', KEYS[3], 0, 'queued:' .. now .. ':' .. r.key)
+count('queued', r.currency, 1, r.amount)
+tell({key = r.key, verb = 'create', actor = actor, now = now}, r, '', 'queued', '1', r.epoch)
+return {'OK', 'queued', r.epoch, '1', number(redis.call('HINCRBY', KEYS[4], 'sequence', 1)), now}

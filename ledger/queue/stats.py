@@ -1,0 +1,56 @@
+"""The queues as they stand, for who looks: how many messages wait, since when, and the queue's own dead letters.
+
+It only reads. A message is a wakeups: what must not be lost is in the ledger, whatever these numbers say.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import cast
+
+import redis
+
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.queue.wakeups import NAMESPACE, QUEUES
+from epay_transfers.ledger.store.redis_errors import redis_errors_as
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """`oldest_ms` is the age of the message that waits longest, 0 if none waits."""
+
+    name: str
+    waiting: int
+    at_work: int
+    oldest_ms: int
+    dead_letters: int
+
+
+class Queues:
+    def __init__(self, client: redis.Redis, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    def read(self) -> list[Queue]:
+        """All queues, first served first."""
+        pipeline = self._client.pipeline(transaction=False)
+        for name in QUEUES:
+            pipeline.llen(f"{NAMESPACE}:{name}")
+            pipeline.hlen(f"{NAMESPACE}:{name}.msgs")
+            pipeline.lindex(f"{NAMESPACE}:{name}", 0)
+            pipeline.zcard(f"{NAMESPACE}:{name}.XQ")
+        with redis_errors_as(LedgerUnavailable):
+            raw = pipeline.execute()
+            return [self._queue(name, *raw[at * 4 : at * 4 + 4]) for at, name in enumerate(QUEUES)]
+
+    def _queue(self, name: str, waiting: int, known: int, oldest: str | None, dead: int) -> Queue:
+        age_ms = self._age_ms(name, oldest) if oldest else 0
+        return Queue(name, waiting, max(0, known - waiting), age_ms, dead)
+
+    def _age_ms(self, name: str, message_id: str) -> int:
+        text = cast("str | None", self._client.hget(f"{NAMESPACE}:{name}.msgs", message_id))
+        try:
+            sent_ms = int(json.loads(text or "{}").get("message_timestamp", 0))
+        except (ValueError, TypeError, AttributeError):
+            return 0  # somebody else's message: it has no age that we know
+        return max(0, self._clock.now_ms() - sent_ms) if sent_ms else 0

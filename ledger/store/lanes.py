@@ -1,0 +1,98 @@
+"""The lanes send, confirm and inquire: paused and opened one by one, for one terminal or for all, with who and why.
+
+`claim` and `create` read them inside their scripts. A stop with an `until` ends by itself, by the ledger's time.
+"""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import cast
+
+import redis
+
+from epay_transfers.ledger.clock import Clock, ledger_ms
+from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.redis_errors import redis_errors_as
+
+ALL = "*"
+
+
+class Lane(StrEnum):
+    SEND = "send"
+    CONFIRM = "confirm"
+    INQUIRE = "inquire"
+
+
+_LANES = frozenset(Lane)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """`until_ms` 0: until somebody opens it."""
+
+    lane: Lane
+    terminal: str
+    until_ms: int
+    actor: str
+    reason: str
+
+
+class Lanes:
+    def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
+        self._client = client
+        self._test_clock = test_clock
+        self._seen: list[Pause] = []
+
+    def pause(self, lane: Lane, terminal: str, *, actor: str, reason: str, until_ms: int = 0) -> None:
+        """The value opens with `until`, which is all that the scripts read of it: the ledger's time."""
+        with redis_errors_as(LedgerUnavailable):
+            pipeline = self._client.pipeline()
+            pipeline.hset(redis_keys.LANES, f"{lane}:{terminal}", f"{until_ms} " + json.dumps([actor, reason]))
+            self._tell(pipeline, "pause", lane, terminal, actor, reason)
+            pipeline.execute()
+
+    def unpause(self, lane: Lane, terminal: str, *, actor: str, reason: str) -> None:
+        with redis_errors_as(LedgerUnavailable):
+            pipeline = self._client.pipeline()
+            pipeline.hdel(redis_keys.LANES, f"{lane}:{terminal}")
+            self._tell(pipeline, "unpause", lane, terminal, actor, reason)
+            pipeline.execute()
+
+    def stops(self) -> list[Pause]:
+        """Who is stopped now."""
+        with redis_errors_as(LedgerUnavailable):
+            raw = cast("dict[str, str]", self._client.hgetall(redis_keys.LANES))
+            now_ms = ledger_ms(self._client, self._test_clock) if raw else 0
+        stops = []
+        for name, value in sorted(raw.items()):
+            until, _, rest = value.partition(" ")
+            lane, _, terminal = name.partition(":")
+            if lane not in _LANES:
+                continue  # a newer version's, which was rolled back: nothing here goes by it
+            actor, reason = json.loads(rest)
+            if int(until) == 0 or int(until) > now_ms:
+                stops.append(Pause(Lane(lane), terminal, int(until), actor, reason))
+        return stops
+
+    def stop_of(self, lane: Lane, terminal: str) -> Pause | None:
+        """The stop of this very terminal, as it is in the ledger now."""
+        return next((stop for stop in self.stops() if stop.lane is lane and stop.terminal == terminal), None)
+
+    def refresh(self) -> None:
+        """Read them; `stopped` answers from memory until the next time."""
+        self._seen = self.stops()
+
+    def stopped(self, lane: Lane, terminal: str, now_ms: int) -> Pause | None:
+        """As of the last `refresh`: half a second old at the most. `claim` sees them as they are.
+
+        `now_ms`: what the caller knows of the ledger's time.
+        """
+        those = (stop for stop in self._seen if stop.lane is lane and stop.terminal in {ALL, terminal})
+        return next((stop for stop in those if stop.until_ms == 0 or stop.until_ms > now_ms), None)
+
+    def _tell(
+        self, pipeline: "redis.client.Pipeline", verb: str, lane: Lane, terminal: str, actor: str, why: str
+    ) -> None:
+        entry = {"verb": verb, "lane": str(lane), "terminal": terminal, "actor": actor, "reason": why}
+        pipeline.xadd(redis_keys.EVENTS, cast("dict[redis.typing.FieldT, redis.typing.EncodableT]", entry))

@@ -1,0 +1,149 @@
+"""The reader of the ledger: a transfer by its key and by what else names it, who is due, who is in which state.
+
+It changes nothing but when to look again at what can't be read. `Ledger` is a reader that may write. Where many
+records are read, one that can't be read is told to `on_unreadable` (the log, if the caller names nothing else) and the
+others are returned; where one is read by its key, that is an error.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import redis
+
+from epay_transfers.ledger.clock import Clock, ledger_ms
+from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
+from epay_transfers.ledger.record import Challenge, Record
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.replies import Due
+from epay_transfers.ledger.store.scripts import Scripts
+from epay_transfers.ledger.store.unreadable import NO_HASH, NOT_THERE, SetAside, Tell, fields_of, log_unreadable
+
+#: Before the name of a run, in the counters.
+_VAULT = "vault:"
+
+
+class Reader:
+    def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
+        """`test_clock`: a test's time in place of the server's. Production has none."""
+        self.client = client
+        self.test_clock = test_clock
+        self._looks = Scripts(client, ("due",))
+        self._aside = SetAside(client)
+
+    def now_ms(self) -> int:
+        """The ledger's own time, by which its times are meant."""
+        with redis_errors_as(LedgerUnavailable):
+            return ledger_ms(self.client, self.test_clock)
+
+    def get(self, key: str) -> Record | None:
+        """Raises `RecordUnreadable`."""
+        with redis_errors_as(LedgerUnavailable):
+            try:
+                reply = cast("dict[str, str]", self.client.hgetall(redis_keys.record(key)))
+            except redis.ResponseError as error:
+                return _record(key, fields_of(error))
+        return _record(key, reply)
+
+    def by_reference(self, reference: str) -> Record | None:
+        return self._by(redis_keys.reference(reference))
+
+    def by_handle(self, handle: str) -> Record | None:
+        return self._by(redis_keys.handle(handle))
+
+    def by_md(self, md: str) -> Record | None:
+        return self._by(redis_keys.md(md))
+
+    def challenge(self, record: Record) -> Challenge | None:
+        with redis_errors_as(LedgerUnavailable):
+            text = cast("str | None", self.client.get(redis_keys.challenge(record.key)))
+        return Challenge(**json.loads(text)) if text else None
+
+    def due(self, limit: int) -> Due:
+        """Who must be looked at now, longest due first. Nobody is taken out: only a move changes `due`.
+
+        A record that can't be read is set aside for an hour, or it would keep all others from being looked at.
+        """
+        with redis_errors_as(LedgerUnavailable):
+            now, *names = self._looks.run("due", (redis_keys.DUE,), (self._test_time or "", limit))
+        unreadable: list[RecordUnreadable] = []
+        records = self.get_many(names, unreadable.append) if names else []
+        known = {record.key for record in records} | {error.key for error in unreadable}
+        unreadable += [RecordUnreadable(name, NOT_THERE) for name in names if name not in known]
+        self._aside.set(unreadable, int(now))
+        return Due(int(now), records)
+
+    def in_state(self, state: State, limit: int = 100, on_unreadable: Tell = log_unreadable) -> list[Record]:
+        """Unfinished transfers of one state, longest in it first."""
+        with redis_errors_as(LedgerUnavailable):
+            names = cast(
+                "list[str]", self.client.zrangebylex(redis_keys.OPEN, f"[{state}:", f"({state};", start=0, num=limit)
+            )
+        return self.get_many([name.split(":", 2)[2] for name in names], on_unreadable)
+
+    def all_in_state(self, state: State, page: int) -> Iterator[Record]:
+        """Every unfinished transfer of one state, a page a round trip; who moves meanwhile may be missed."""
+        after = f"[{state}:"
+        while True:
+            with redis_errors_as(LedgerUnavailable):
+                names = cast(
+                    "list[str]", self.client.zrangebylex(redis_keys.OPEN, after, f"({state};", start=0, num=page)
+                )
+            yield from self.get_many([name.split(":", 2)[2] for name in names])
+            if len(names) < page:
+                return
+            after = f"({names[-1]}"
+
+    def get_many(self, names: Sequence[str], on_unreadable: Tell = log_unreadable) -> list[Record]:
+        """Those that the ledger has, and that can be read."""
+        pipeline = self.client.pipeline(transaction=False)
+        for name in names:
+            pipeline.hgetall(redis_keys.record(name))
+        with redis_errors_as(LedgerUnavailable):
+            raws = [fields_of(raw) for raw in pipeline.execute(raise_on_error=False)]
+        found = []
+        for name, raw in zip(names, raws, strict=True):
+            try:
+                record = _record(name, raw)
+            except RecordUnreadable as error:
+                on_unreadable(error)
+            else:
+                found += [record] if record else []
+        return found
+
+    def counters(self) -> dict[str, int]:
+        """`n:<state>:<currency>`, `sum:<state>:<currency>` (minor units), `used:<space>`, `vault:<run>`, `sequence`."""
+        with redis_errors_as(LedgerUnavailable):
+            raw = cast("dict[str, str]", self.client.hgetall(redis_keys.COUNTERS))
+        try:
+            return {name: int(value) for name, value in raw.items()}
+        except ValueError:
+            raise LedgerBroken("counters") from None
+
+    def vault_runs(self) -> dict[str, int]:
+        """By run of the vault's server: the most of its writes that anybody was told of and has told the ledger."""
+        told = self.counters()
+        return {name.removeprefix(_VAULT): writes for name, writes in told.items() if name.startswith(_VAULT)}
+
+    def sequence(self) -> int:
+        """How many moves the ledger has made, all told; 0 for one that has made none."""
+        with redis_errors_as(LedgerUnavailable):
+            return int(cast("str | None", self.client.hget(redis_keys.COUNTERS, "sequence")) or 0)
+
+    @property
+    def _test_time(self) -> str | None:
+        return str(self.test_clock.now_ms()) if self.test_clock else None
+
+    def _by(self, name: str) -> Record | None:
+        with redis_errors_as(LedgerUnavailable):
+            key = cast("str | None", self.client.get(name))
+        return self.get(key) if key else None
+
+
+def _record(key: str, raw: dict[str, str] | None) -> Record | None:
+    """None: the ledger has no such transfer. Raises `RecordUnreadable`."""
+    if raw is None:
+        raise RecordUnreadable(key, NO_HASH)
+    return Record.from_ledger(key, raw) if raw.get("key") == key else None

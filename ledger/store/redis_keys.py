@@ -1,0 +1,93 @@
+"""Every key that the ledger and the vault have in Redis is spelled here, and nowhere else.
+
+All lie under `transfers:`, with one hash tag, so that a script's keys always share a slot. Scripts get them from here
+and build none. A record's key *is* its space and last six digits: that is what makes a suffix unique for ever.
+"""
+
+import hashlib
+
+from epay_transfers.ledger import invoice
+
+_ROOT = "transfers:{t}:"
+
+DUE = f"{_ROOT}due"  #: zset: every unfinished transfer, by the time (ms) at which somebody must look again
+OPEN = f"{_ROOT}open"  #: zset by name: `state:since_ms:key` of every unfinished transfer, for lists by state and age
+COUNTERS = f"{_ROOT}counters"  #: hash: how many and how much, by state and currency; and the ledger's sequence
+EVENTS = f"{_ROOT}events"  #: stream: every move, with who and why
+LANES = f"{_ROOT}lanes"  #: hash: `lane:terminal` → until when, who, why
+BREAKERS = f"{_ROOT}breakers"  #: hash: what the breaker of each of the bank's hosts knows
+RATES = f"{_ROOT}rates"  #: hash: terminal → when its next transfer may go
+TERMINALS = f"{_ROOT}terminals"  #: hash: TerminalID → the space that its transfers are in
+UNREADABLE = f"{_ROOT}unreadable"  #: hash: key → what can't be read of its record, as the alarm said it
+HIGH_WATER = f"{_ROOT}high_water"  #: in the vault: the highest sequence of the ledger that anybody saw
+WRITES = f"{_ROOT}writes"  #: in the vault: its server's run, and how many writes that run has seen
+
+
+def record(key: str) -> str:
+    return f"{_ROOT}r:{place(key)}"
+
+
+def suffix_record(space: str, suffix: int) -> str:
+    return f"{_ROOT}r:{space}:{suffix:06d}"
+
+
+def suffixes(space: str) -> str:
+    """A bitmap of 10^6 bits: which suffixes of the space are used."""
+    return f"{_ROOT}suffixes:{space}"
+
+
+def reference(text: str) -> str:
+    return f"{_ROOT}ref:{text}"
+
+
+def handle(text: str) -> str:
+    return f"{_ROOT}handle:{text}"
+
+
+def md(text: str) -> str:
+    """An MD is the bank's, of any length and alphabet: its digest is the key."""
+    return f"{_ROOT}md:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def bank_id(text: str) -> str:
+    """The bank's own id of a transfer: it belongs to one of ours, for ever."""
+    return f"{_ROOT}bank:{text}"
+
+
+def card(key: str) -> str:
+    """In the vault: what stands in the place of a transfer's cards, and under which epoch."""
+    return f"{_ROOT}card:{place(key)}"
+
+
+def cards() -> str:
+    """What the keys of `card` match."""
+    return f"{_ROOT}card:*"
+
+
+def pares(key: str) -> str:
+    """In the vault: the same of its PaRes."""
+    return f"{_ROOT}pares:{place(key)}"
+
+
+def sealed_card(key: str) -> str:
+    """In the vault: the sealed cards themselves. Workers alone may read here."""
+    return f"{_ROOT}sealed:card:{place(key)}"
+
+
+def sealed_pares(key: str) -> str:
+    """In the vault: the sealed PaRes itself. Workers alone may read here."""
+    return f"{_ROOT}sealed:pares:{place(key)}"
+
+
+def place(key: str) -> str:
+    """A transfer's space and last six digits, as its record is named too.
+
+    A ledger that forgot a transfer makes it anew on another day, under another date: it is to meet its own tombstone.
+    """
+    space, invoice_id = invoice.split_key(key)
+    return f"{space}:{invoice.suffix_of(invoice_id):06d}"
+
+
+def challenge(key: str) -> str:
+    """The 3-D Secure challenge of a parked transfer, apart from its record, which stays small."""
+    return f"{_ROOT}challenge:{key}"

@@ -1,0 +1,142 @@
+"""What the ledger's scripts answer, as values: each word of their headers is one class here.
+
+A reply is truthy only where the move was made, so that `if not ledger.move(...)` reads as it should. `at_ms` is what
+time it was then by the ledger; 0 where no script said so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The move was made: record, `due`, counters and event agree."""
+
+    state: State
+    epoch: int
+    version: int
+    sequence: int
+    at_ms: int = field(default=0, compare=False)
+    claim_nonce: str = field(default="", compare=False)  #: of a claim: what the tombstone will say
+
+    def __bool__(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing was changed: the transfer was in this state, at this epoch.
+
+    No state: there is no such transfer, or this version does not know the state that it is in.
+    """
+
+    state: State | None = None
+    epoch: int = 0
+    at_ms: int = field(default=0, compare=False)
+
+    def __bool__(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(Refused):
+    """Refused, because the bank's proved notification says that it paid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign(Refused):
+    """Refused, because the bank's transfer id that the move brings is that of another transfer, whose key is here."""
+
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not now: the breaker is open, or the terminal's rate is used up, for all or for a `batch`."""
+
+    ms: int
+    why: str
+    at_ms: int = field(default=0, compare=False)
+
+    def __bool__(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The lane is paused, for this terminal or for all. `until_ms` 0: until somebody unpauses it."""
+
+    until_ms: int
+    at_ms: int = field(default=0, compare=False)
+
+    def __bool__(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The ledger has forgotten something that this process knows it to have written."""
+
+    sequence: int
+    at_ms: int = field(default=0, compare=False)
+
+    def __bool__(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class ClockApart:
+    """The machine that asked and the ledger's are too far apart in time: nothing was decided."""
+
+    at_ms: int
+
+    def __bool__(self) -> bool:
+        return False
+
+
+Claim = Moved | Refused | Wait | Paused | Behind | ClockApart
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The transfers that are due, and what time it is by the ledger: by that time they are."""
+
+    now_ms: int
+    records: Sequence[Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The reference is known: nothing was created."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuffixUsed:
+    """The last six digits belong to another transfer of the space."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """No suffix is left in the space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """As many transfers are queued as the producer's limit allows."""
+
+    queued: int
+
+
+Creation = Created | Known | SuffixUsed | Exhausted | Full | Paused

@@ -1,0 +1,67 @@
+"""The shelf of Lua: one verb a file, sent by its digest, loaded when the server does not know it yet.
+
+redis-py's own script objects ask the server for every digest before each pipeline, which is a round trip a batch. Here
+a server that forgot its scripts answers NOSCRIPT, which proves that nothing ran, and only then they are loaded.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any, cast
+
+import redis
+from redis.exceptions import NoScriptError
+
+Call = tuple[str, Sequence[str], Sequence[str | int]]  #: script, KEYS, ARGV
+
+#: Which shared parts are put before a script.
+_SHARED = dict.fromkeys(("move", "create", "claim"), ("_time", "_move")) | dict.fromkeys(("due", "probe"), ("_time",))
+_VAULT_SHARED = ("_vault",)
+
+
+def text_of(name: str) -> str:
+    """A script's whole text, as the server sees it."""
+    shelf = resources.files("epay_transfers.ledger") / "lua"
+    shared = _SHARED.get(name, _VAULT_SHARED if name.startswith("vault_") else ())
+    return "".join((shelf / f"{part}.lua").read_text() for part in (*shared, name))
+
+
+class Scripts:
+    """The scripts of one server."""
+
+    def __init__(self, client: redis.Redis, names: Sequence[str]) -> None:
+        self._client = client
+        self._texts = {name: text_of(name) for name in names}
+        self._digests = {name: _digest(text) for name, text in self._texts.items()}
+
+    def run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> list[str]:
+        """One script, one round trip. Raises redis-py's errors: the room's own wall maps them."""
+        try:
+            return self._send(name, keys, args)
+        except NoScriptError:
+            self._client.script_load(self._texts[name])
+            return self._send(name, keys, args)
+
+    def run_many(self, calls: Sequence[Call]) -> list[list[str] | Exception]:
+        """All calls in one round trip; each one's reply, or its error, in order."""
+        replies = self._pipeline(calls)
+        unknown = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            for name in {calls[at][0] for at in unknown}:
+                self._client.script_load(self._texts[name])
+            for at, reply in zip(unknown, self._pipeline([calls[at] for at in unknown]), strict=True):
+                replies[at] = reply
+        return replies
+
+    def _send(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> list[str]:
+        return cast("list[str]", self._client.evalsha(self._digests[name], len(keys), *keys, *args))
+
+    def _pipeline(self, calls: Sequence[Call]) -> list[list[str] | Exception]:
+        pipeline = self._client.pipeline(transaction=False)
+        for name, keys, args in calls:
+            cast("Any", pipeline).evalsha(self._digests[name], len(keys), *keys, *args)
+        return pipeline.execute(raise_on_error=False)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,94 @@
+"""What lives in the vault, and nowhere else: the two cards of a transfer, as the bank wants them.
+
+Every field that could name a person or a card is a `Secret`. The only way out is `to_bytes`, for sealing.
+"""
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.secret import Secret
+
+TransferType = Literal["TYPEPAN", "TYPECARDID"]
+
+EMPTY = Secret("")
+
+
+class CardsGarbled(TransfersError):
+    """It was sealed for this transfer, and is no card data."""
+
+    def __init__(self) -> None:
+        super().__init__("what was sealed is no card data: does the producer run another version?")
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Contract section 2, `card.sender`. `cred` is the card's number, or its id for `TYPECARDID`."""
+
+    transfer_type: TransferType
+    cred: Secret
+    month: Secret = EMPTY
+    year: Secret = EMPTY
+    cvc: Secret = EMPTY
+    name: Secret = EMPTY
+    address: Secret = EMPTY
+    save: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Contract section 2, `card.receiver`. The names and the country are sent only for a transfer abroad."""
+
+    transfer_type: TransferType
+    cred: Secret
+    first_name: Secret = EMPTY
+    last_name: Secret = EMPTY
+    country_code: Secret = EMPTY
+    save: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CardData:
+    """All card data of one transfer, and what else is personal: the sender's address on the net and by mail."""
+
+    sender: Sender
+    receiver: Receiver
+    sender_ip: Secret = EMPTY
+    sender_email: Secret = EMPTY
+
+    def to_bytes(self) -> bytes:
+        """The cleartext for sealing. Only `ledger.sealing` may hold it."""
+        return json.dumps(
+            {
+                "sender": _plain(self.sender),
+                "receiver": _plain(self.receiver),
+                "ip": self.sender_ip.reveal(),
+                "email": self.sender_email.reveal(),
+            },
+            separators=(",", ":"),
+        ).encode()
+
+    @classmethod
+    def from_bytes(cls, cleartext: bytes) -> Self:
+        """Raises `CardsGarbled`, out here: the errors of what reads it hold the cleartext."""
+        with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raw = json.loads(cleartext)
+            return cls(
+                sender=Sender(**_secret(raw["sender"])),
+                receiver=Receiver(**_secret(raw["receiver"])),
+                sender_ip=Secret(raw["ip"]),
+                sender_email=Secret(raw["email"]),
+            )
+        raise CardsGarbled
+
+
+def _plain(card: Sender | Receiver) -> dict[str, str | bool]:
+    fields = {name: getattr(card, name) for name in card.__slots__}
+    return {name: value.reveal() if isinstance(value, Secret) else value for name, value in fields.items()}
+
+
+def _secret(raw: dict[str, Any]) -> dict[str, Any]:
+    open_fields = ("transfer_type", "save")
+    return {name: value if name in open_fields else Secret(value) for name, value in raw.items()}

@@ -1,0 +1,113 @@
+"""Sealing: who holds the public key can put a card in, only who holds the private key can take one out.
+
+HPKE (RFC 9180) with X25519, HKDF-SHA256 and AES-256-GCM. The seal is bound to its version, its key, its purpose and its
+transfer: a blob that was moved to another transfer does not open. A sealed text is `version.key_id.base64`.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.vault.keyring import KeyRing, read_public, write
+
+_VERSION = "1"
+_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+
+
+class Purpose(StrEnum):
+    CARD = "card"
+    PARES = "pares"
+
+
+class SealBroken(TransfersError):
+    """The sealed text was not made for this transfer and purpose by this key: torn, tampered with, or moved here."""
+
+    def __init__(self) -> None:
+        super().__init__("a sealed text does not open: it was changed, or it belongs to another transfer")
+
+
+class SealKeyUnknown(TransfersError):
+    """The key that opens it is not on the ring: retired too early, or never given to this worker."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(
+            f"VAULT_PRIVATE_KEYS: the key {key_id} is not on the ring; add it, or wait until what it sealed has ended"
+        )
+        self.key_id = key_id
+
+
+class SealKeyDestroyed(TransfersError):
+    """The key that opened it was destroyed on purpose: nobody can open it any more."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"the key {key_id} was destroyed: what it sealed can't be opened any more, by anybody")
+        self.key_id = key_id
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    public: str
+    private: Secret
+
+
+def generate(made: date | None = None) -> KeyPair:
+    """A new pair; with the day on which it was made, so that its age can be told."""
+    private = X25519PrivateKey.generate()
+    public = write(private.public_key().public_bytes_raw(), made)
+    return KeyPair(public, Secret(write(private.private_bytes_raw(), made)))
+
+
+class Sealer:
+    """Seals with one public key. Raises `ValueError` for what is no key."""
+
+    def __init__(self, public_key: str) -> None:
+        self._key = read_public(public_key)
+        self.key_id = self._key.key_id
+
+    def seal(self, cleartext: bytes, purpose: Purpose, transfer_key: str) -> str:
+        sealed = _SUITE.encrypt(cleartext, self._key.key, _info(self.key_id, purpose, transfer_key))
+        return f"{_VERSION}.{self.key_id}.{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode()}"
+
+
+class Opener:
+    """Opens with a ring of private keys, and seals with none. Raises `ValueError` for what is no ring."""
+
+    def __init__(self, private_keys: Sequence[Secret]) -> None:
+        self._ring = KeyRing(private_keys)
+
+    @property
+    def key_ids(self) -> list[str]:
+        return [key.key_id for key in self._ring]
+
+    def open(self, text: str, purpose: Purpose, transfer_key: str) -> bytes:
+        """The cleartext. Raises `SealKeyUnknown`, `SealKeyDestroyed` or `SealBroken`."""
+        version, _, rest = text.partition(".")
+        key_id, _, body = rest.partition(".")
+        if version != _VERSION or not body:
+            raise SealBroken
+        held = self._ring.get(key_id)
+        if held is None:
+            raise SealKeyUnknown(key_id)
+        if held.key is None:
+            raise SealKeyDestroyed(key_id)
+        try:
+            return _SUITE.decrypt(_bytes(body), held.key, _info(key_id, purpose, transfer_key))
+        except (InvalidTag, ValueError):
+            raise SealBroken from None
+
+
+def _info(key_id: str, purpose: Purpose, transfer_key: str) -> bytes:
+    parts = [part.encode() for part in ("transfers-seal", _VERSION, key_id, purpose, transfer_key)]
+    return b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -1,0 +1,65 @@
+"""What a command works with, built once at the root: settings, clock, the ledger and what lies beside it.
+
+Nothing connects before it is used. Errors of the servers have become ours when they arrive here.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import redis
+
+from epay_transfers.ledger.clock import Clock, SystemClock
+from epay_transfers.ledger.invoice import is_key
+from epay_transfers.ledger.queue.stats import Queues
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.lanes import Lanes
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ops.exit_status import Refusal
+from epay_transfers.ops.settings import OpsSettings
+
+
+@dataclass(frozen=True)
+class Context:
+    settings: OpsSettings
+    clock: Clock
+    client: redis.Redis
+
+    @classmethod
+    def open(cls) -> Self:
+        """From the environment. Raises `SettingsWrong`."""
+        settings = OpsSettings.load()
+        return cls(settings, SystemClock(), connect(settings.redis_url.reveal()))
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.client)
+
+    @cached_property
+    def events(self) -> Events:
+        return Events(self.client)
+
+    @cached_property
+    def lanes(self) -> Lanes:
+        return Lanes(self.client)
+
+    @cached_property
+    def queues(self) -> Queues:
+        return Queues(connect(self.settings.queue_url), self.clock)
+
+    @property
+    def actor(self) -> str:
+        return self.settings.actor
+
+    def find(self, text: str) -> Record:
+        """The transfer by its key or its reference. What was typed is not said again: it may have been a card."""
+        by_key = self.ledger.get(text) if is_key(text) else None
+        by_reference = self.ledger.by_reference(text)
+        if by_key and by_reference and by_key.key != by_reference.key:
+            raise Refusal("this is one transfer's key and another one's reference: give the other name of yours")
+        record = by_key or by_reference
+        if record is None:
+            raise Refusal("there is no transfer with this key or reference")
+        return record

@@ -1,0 +1,81 @@
+"""What ops want of the bank or the vault is asked in the ledger, and a worker does it: who, what and why in the event.
+
+Then a wakeup is rung, and who wants to can wait for what came of it.
+"""
+
+from dataclasses import replace
+from typing import Literal
+
+import dramatiq
+
+from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.events import Event
+from epay_transfers.ledger.store.replies import Refused
+from epay_transfers.ops import descriptions, screen
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.exit_status import NotYet, Refusal
+
+Asked = Literal["requeue", "discard", "cancel"]
+
+#: These tell nothing of what was asked.
+_NO_ANSWER = frozenset({Verb.REQUEST, Verb.SCHEDULE_WAKEUP})
+
+_BLOCK_MS = 500
+
+
+def ask(context: Context, record: Record, what: Asked, why: str, *, wait_s: float = 0) -> None:
+    """Raises `Refusal` if the transfer has moved meanwhile or can't be done, `NotYet` if nobody came in time."""
+    before = context.events.newest(1)
+    write(context, record, what, why)
+    screen.say(f"{record.key}: asked for {what}; a worker does it")
+    if wait_s > 0:
+        _follow(context, record.key, before[-1].id if before else "0", wait_s)
+
+
+def write(context: Context, record: Record, what: Asked, why: str) -> None:
+    """Into the ledger, and ring. Raises `Refusal` if the transfer has moved meanwhile."""
+    moved = context.ledger.move(
+        record,
+        Verb.REQUEST,
+        actor=context.actor,
+        due_in=0,
+        fields={"requested_action": what, "wakeups": 0},
+        event={"why": why},
+    )
+    if isinstance(moved, Refused):
+        raise Refusal(f"nothing was asked: meanwhile the transfer is {moved.state}; look at it again")
+    _ring(context, replace(record, state=moved.state))
+
+
+def _ring(context: Context, record: Record) -> None:
+    """Whether it rang does not matter: the sweeper rings again."""
+    client = connect(context.settings.queue_url)
+    middleware: list[dramatiq.Middleware] = []
+    Wakeups(Broker(client, middleware, {})).send(record)
+    client.close()
+
+
+def _follow(context: Context, key: str, place: str, wait_s: float) -> None:
+    end = context.clock.monotonic() + wait_s
+    for batch in context.events.follow(place, block_ms=_BLOCK_MS):
+        for event in batch:
+            if event.fields.get("key") == key and event.fields.get("verb") not in _NO_ANSWER:
+                _tell(key, event)
+                return
+        if context.clock.monotonic() >= end:
+            raise NotYet(f"{key}: nobody has done it in {wait_s:g} s; it stays asked. Does a worker run?")
+
+
+def _tell(key: str, event: Event) -> None:
+    sentence = f"{key}: {descriptions.happened(event)}"
+    if event.fields.get("verb") == Verb.REFUSE_REQUEST:
+        raise Refusal(sentence)
+    screen.say(sentence)
+
+
+def must_be(record: Record, *states: State, otherwise: str) -> None:
+    if record.state not in states:
+        raise Refusal(f"{record.key} is {record.state}: {otherwise}")

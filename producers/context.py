@@ -1,0 +1,32 @@
+"""What the producers' verbs work with, built once at the root and passed to each of them."""
+
+from dataclasses import dataclass
+
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.queue.wakeups import Wakeups
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.sealing import Sealer
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.producers.settings import ProducerSettings
+
+#: Who the events name.
+BACKEND = "producer"
+WEB = "web"
+
+#: How long after a ring somebody looks again. A worker that hears it comes at once; the sweeper need not come as well.
+RING_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    ledger: Ledger
+    vault: Vault
+    sealer: Sealer
+    wakeups: Wakeups
+    clock: Clock
+    settings: ProducerSettings
+
+    def after_ring_ms(self, record: Record, now_ms: int) -> int:
+        """When to look again at a transfer that is rung for now: not before its next try, not after its deadline."""
+        return min(max(now_ms + RING_MS, record.next_attempt_at), record.deadline_at)

@@ -1,0 +1,144 @@
+"""What a single text of an intent must be: pure checks, text in, text out, `ValueError` with a sentence otherwise.
+
+No sentence holds the text. What goes to the ledger may not look like a card number; what goes to the vault may.
+"""
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+from epay_transfers.ledger.card_numbers import holds_card_number, passes_luhn
+
+DESCRIPTION_BYTES = 125
+LINK_LENGTH = 512
+
+_REFERENCE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_NUMBER = re.compile(r"[0-9]{12,19}")
+_EXPIRY = re.compile(r"(0[1-9]|1[0-2])/?([0-9]{2})")
+_CVC = re.compile(r"[0-9]{3,4}")
+_CARD_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_COUNTRY = re.compile(r"[A-Za-z]{2,3}")
+
+
+# What goes to the ledger.
+
+
+def is_reference(text: str) -> bool:
+    return _REFERENCE.fullmatch(text) is not None
+
+
+def reference(text: str) -> str:
+    if not is_reference(text):
+        raise ValueError("must be 1 to 64 letters, digits, dots, dashes, colons or underscores")
+    return without_card(text)
+
+
+def description(text: str) -> str:
+    _printable(text)
+    if not 1 <= len(text.encode()) <= DESCRIPTION_BYTES:
+        raise ValueError(f"must be 1 to {DESCRIPTION_BYTES} bytes of UTF-8 (62 Cyrillic letters)")
+    return without_card(text)
+
+
+def short_text(text: str) -> str:
+    """A word or a sentence for people and logs; may be empty."""
+    _printable(text)
+    if len(text) > 100:
+        raise ValueError("must be at most 100 characters")
+    return without_card(text)
+
+
+def link(text: str) -> str:
+    """An https address, or nothing."""
+    if not text:
+        return text
+    try:
+        context = urlsplit(text)
+        whole = context.scheme == "https" and bool(context.hostname) and (context.port is None or context.port > 0)
+    except ValueError:
+        whole = False
+    if not whole or "@" in context.netloc or " " in text or not (text.isascii() and text.isprintable()):
+        raise ValueError("must be a whole https:// address in ASCII, without a user in it, or empty")
+    if len(text) > LINK_LENGTH:
+        raise ValueError(f"must be at most {LINK_LENGTH} characters")
+    return without_card(text)
+
+
+def without_card(text: str) -> str:
+    if holds_card_number(text):
+        raise ValueError("looks like a card number: those belong into the card fields alone")
+    return text
+
+
+# What goes to the vault.
+
+
+def card_number(text: str) -> str:
+    digits = re.sub(r"[ -]", "", text)
+    if not _NUMBER.fullmatch(digits):
+        raise ValueError("must be 12 to 19 digits; spaces and dashes may be between them")
+    if not passes_luhn(digits):
+        raise ValueError("is not a card number: its check digit is wrong")
+    return digits
+
+
+def card_id(text: str) -> str:
+    if not _CARD_ID.fullmatch(text):
+        raise ValueError("must be the id that the bank gave to a saved card: up to 64 letters, digits and dashes")
+    if holds_card_number(text):
+        raise ValueError("is a card number: give it as `number`")
+    return text
+
+
+def expiry(text: str) -> str:
+    """`MM/YY`. Whether it is past is the bank's to say."""
+    match = _EXPIRY.fullmatch(text)
+    if match is None:
+        raise ValueError("must be MM/YY, the month from 01 to 12")
+    return f"{match[1]}/{match[2]}"
+
+
+def cvc(text: str) -> str:
+    if not _CVC.fullmatch(text):
+        raise ValueError("must be 3 or 4 digits")
+    return text
+
+
+def holder(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must be the holder's name, as on the card")
+    return personal(text)
+
+
+def personal(text: str) -> str:
+    """A name or an address; may be empty."""
+    _printable(text)
+    if len(text) > 128:
+        raise ValueError("must be at most 128 characters")
+    return text
+
+
+def country_code(text: str) -> str:
+    if text and not _COUNTRY.fullmatch(text):
+        raise ValueError("must be a country's code of 2 or 3 letters")
+    return text
+
+
+def ip_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text)) if text else text
+    except ValueError:
+        raise ValueError("must be an IPv4 or IPv6 address, or empty") from None
+
+
+def email(text: str) -> str:
+    name, _, host = text.partition("@")
+    odd = not (name and host) or "@" in host or len(text) > 254 or " " in text or not text.isprintable()
+    if text and odd:
+        raise ValueError("must be an e-mail address, or empty")
+    return text
+
+
+def _printable(text: str) -> None:
+    if not text.isprintable():
+        raise ValueError("must be one line of printable text")

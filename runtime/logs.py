@@ -1,0 +1,129 @@
+"""Logs: one line an event, dotted names with fields; JSON where a machine reads, words where a person does.
+
+What a library says goes through the same filter. No field holds a card, for who logs passes keys, states and words; the
+filter is for the day on which somebody forgets. It works on the record, so that every handler sees what it left.
+"""
+
+import json
+import logging
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+import dramatiq
+
+from epay_transfers.ledger.card_numbers import star_card_numbers
+from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.invoice import is_key
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+#: The package whose loggers may add fields to a record. What a library adds is dropped: nobody here knows what it is.
+_OURS = "epay_transfers"
+
+#: These say what they send at DEBUG, bodies and all: never, whatever LOG_LEVEL asks for.
+_NEVER_DEBUG = ("urllib3", "requests", "dramatiq", "http.client")
+
+_LOG = logging.getLogger(__name__)
+
+
+def set_up(level: str) -> None:
+    """Log to standard error, from here on and for the whole process."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(without_cards)
+    handler.setFormatter(PlainFormatter() if sys.stderr.isatty() else JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _NEVER_DEBUG:
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level)))
+
+
+def catch_the_rest() -> None:
+    """What nobody caught is logged as well: Python's own last words are an exception's, values and all."""
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda hook: _uncaught(hook.exc_type, hook.exc_value, hook.exc_traceback)
+
+
+def without_cards(record: logging.LogRecord) -> bool:
+    """The filter. Whatever in the record could be a card number is starred, but for the transfer's own key."""
+    key = getattr(record, "key", None)
+    ours = key.rpartition(":")[2] if isinstance(key, str) and is_key(key) else ""
+    record.msg = str(_cleaned(record.msg, ours))
+    if isinstance(record.args, Mapping):
+        record.args = {name: _cleaned(value, ours) for name, value in record.args.items()}
+    elif record.args:
+        record.args = tuple(_cleaned(value, ours) for value in record.args)
+    for name, value in _fields(record).items():
+        if record.name.partition(".")[0] == _OURS:
+            setattr(record, name, _cleaned(value, ours))
+        else:
+            delattr(record, name)
+    if record.exc_info:
+        record.exc_text = star_card_numbers("\n".join(trace(record.exc_info[1])), ours)
+    return True
+
+
+def trace(error: BaseException | None) -> Iterator[str]:
+    """Types and places. An exception's own words are left out unless it is ours: they may be what it stumbled over."""
+    while error is not None:
+        said = f": {error}" if isinstance(error, TransfersError) else ""
+        yield f"{type(error).__module__}.{type(error).__qualname__}{said}"
+        yield from (line.rstrip() for line in traceback.format_tb(error.__traceback__))
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": _moment(record),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            "logger": record.name,
+        }
+        line |= _fields(record)
+        if record.exc_text:
+            line["trace"] = record.exc_text
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+class PlainFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())
+        text = f"{_moment(record)} {record.levelname.lower():8} {record.getMessage()} {fields}".rstrip()
+        return f"{text}\n{record.exc_text}" if record.exc_text else text
+
+
+def _cleaned(value: object, ours: str) -> object:
+    """A number or a word as it is; of a message its id alone, of an exception its type, of all else its text."""
+    match value:
+        case None | bool() | float():
+            return value
+        case int():
+            starred = star_card_numbers(str(value), ours)
+            return value if starred == str(value) else starred
+        case dramatiq.Message() | dramatiq.MessageProxy():
+            return value.message_id
+        case TransfersError():
+            return star_card_numbers(str(value), ours)
+        case BaseException():
+            return type(value).__name__
+        case _:
+            return star_card_numbers(str(value), ours)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
+
+
+def _moment(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+def _uncaught(kind: type[BaseException], error: BaseException | None, at: TracebackType | None) -> None:
+    if not issubclass(kind, KeyboardInterrupt | SystemExit):
+        _LOG.critical("process.broke", exc_info=(kind, error or kind(), at))

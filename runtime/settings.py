@@ -1,0 +1,166 @@
+"""Settings: one class a room, read once from the environment, `.env` or a secrets directory, and frozen.
+
+Here is what all rooms share, and how what is wrong is said: all of it at once, a line `NAME: what is wrong, and what
+mends it`, never a value. A room adds its own class and calls `load`.
+"""
+
+import json
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.invoice import DEFAULT_SPACE, is_space
+from epay_transfers.ledger.secret import Secret
+
+#: What a process exits with when its settings are wrong (`EX_CONFIG`): a supervisor need not try again.
+EX_CONFIG = 78
+
+
+def _from_json(value: Any) -> Any:
+    """A setting that is JSON; one that is not is said like any other that is wrong."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError:
+        raise ValueError("is not JSON") from None
+
+
+#: What to annotate a setting with that is given as JSON.
+JSON = (NoDecode, BeforeValidator(_from_json))
+
+
+class Durability(StrEnum):
+    STRICT = "strict"
+    ATTESTED = "attested"  #: a managed server hides its configuration; somebody vouches for it
+    RELAXED = "relaxed"  #: development only
+
+
+class SettingsWrong(TransfersError):
+    """One line for each setting that is missing or wrong; none shows a value."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class TerminalPlan(BaseModel):
+    """What all rooms know of a further terminal."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    space: str = DEFAULT_SPACE
+
+    @field_validator("space")
+    @classmethod
+    def _space(cls, value: str) -> str:
+        if not is_space(value):
+            raise ValueError("a space is up to 20 lower-case letters, digits and dashes, a letter first")
+        return value
+
+
+class ServerSettings(BaseSettings):
+    """What every room needs: where the servers are. A field's description is what mends it."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    redis_url: Secret = Field(description="give the ledger's server, like redis://127.0.0.1:6379/0")
+    broker_url: Secret | None = Field(default=None, description="give the queue's server, or leave it out")
+    vault_url: Secret | None = Field(default=None, description="give a second server without persistence")
+    durability: Durability = Field(default=Durability.STRICT, description="give strict, attested or relaxed")
+    log_level: str = Field(default="INFO", description="give DEBUG, INFO, WARNING or ERROR")
+    sentry_dsn: Secret | None = Field(default=None, description="give the project's DSN, or leave it out")
+    epay_terminals: Annotated[dict[str, TerminalPlan], *JSON] = Field(
+        default_factory=dict, description='give JSON like {"kiosk": {"space": "kiosk"}}'
+    )
+
+    @field_validator("redis_url", "broker_url", "vault_url")
+    @classmethod
+    def _address(cls, value: Secret | None) -> Secret | None:
+        if value is not None and urlsplit(value.reveal()).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("is not a redis://, rediss:// or unix:// address")
+        if value is not None and _database(value) is None:
+            raise ValueError("names a database that is no number")
+        if value is not None and _trusts_anybody(value):
+            raise ValueError("turns off the check of the server's certificate: name its authority with ssl_ca_certs")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _broker_apart(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
+        ledger = info.data.get("redis_url")
+        if value is not None and ledger is not None and _place(value) == _place(ledger):
+            raise ValueError("names the ledger's database: the queue's maintenance runs KEYS there")
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _level(cls, value: str) -> str:
+        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise ValueError("is not a level")
+        return value.upper()
+
+    @property
+    def queue_url(self) -> str:
+        """`BROKER_URL`, or the ledger's server with the database + 1."""
+        if self.broker_url is not None:
+            return self.broker_url.reveal()
+        url, database = self.redis_url.reveal(), (_database(self.redis_url) or 0) + 1
+        address, _, query = url.partition("?")
+        if address.startswith("unix://"):
+            return f"{address}?db={database}"
+        others = "&".join(part for part in query.split("&") if part and not part.startswith("db="))
+        scheme, _, rest = address.partition("://")
+        return f"{scheme}://{rest.partition('/')[0]}/{database}" + (f"?{others}" if others else "")
+
+    def space_of(self, terminal: str) -> str | None:
+        """The space of a terminal's invoice ids; none for a terminal that nobody has heard of."""
+        if terminal in self.epay_terminals:
+            return self.epay_terminals[terminal].space
+        return DEFAULT_SPACE if terminal == "main" else None
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the environment. Raises `SettingsWrong` with a line for everything that is missing or wrong."""
+        folder = os.environ.get("SECRETS_DIR") or os.environ.get("CREDENTIALS_DIRECTORY")
+        try:
+            return cls(_secrets_dir=folder if folder and Path(folder).is_dir() else None, **overrides)
+        except ValidationError as error:
+            lines = {_line(cls, details) for details in error.errors(include_input=False, include_context=False)}
+        raise SettingsWrong(sorted(lines))
+
+
+def _line(cls: type[BaseSettings], details: Any) -> str:
+    name = str(details["loc"][0]) if details["loc"] else ""
+    field = cls.model_fields.get(name)
+    cure = field.description if field else None
+    said = "is not set" if details["type"] == "missing" else str(details["msg"]).removeprefix("Value error, ")
+    said = said[0].lower() + said[1:]
+    return f"{name.upper()}: {said}; {cure}" if cure else f"{name.upper()}: {said}"
+
+
+def _database(url: Secret) -> int | None:
+    """Which database an address names, as the client reads it: `?db=` before the path. None: not a number."""
+    parts = urlsplit(url.reveal())
+    path = "" if parts.scheme == "unix" else parts.path.strip("/")
+    text = parse_qs(parts.query).get("db", [path or "0"])[-1]
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _trusts_anybody(url: Secret) -> bool:
+    asked = parse_qs(urlsplit(url.reveal()).query.lower())
+    wanted = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
+    return any(given != [wanted[name]] for name, given in asked.items() if name in wanted)
+
+
+def _place(url: Secret) -> tuple[str | None, int | None, int | None]:
+    parts = urlsplit(url.reveal())
+    if parts.scheme == "unix":
+        return parts.path, None, _database(url)
+    return parts.hostname, parts.port or 6379, _database(url)

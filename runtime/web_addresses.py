@@ -1,0 +1,111 @@
+"""Where the web tier is: addresses that both sides build. A worker names them to the bank, the web tier answers there.
+
+They come from `WEB_BASE_URL` alone: never from a request's own Host header, and never from the ledger.
+"""
+
+import hmac
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.runtime.settings import ServerSettings
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+_NOTIFY_SECRET = re.compile(r"[A-Za-z0-9_-]{16,128}")
+_HASH_KEY_LENGTH = 32
+_LONGEST = 256
+
+
+class WebTierSettings(ServerSettings):
+    """Without `WEB_BASE_URL` there is no web tier, and the bank is told the intent's own links alone."""
+
+    web_base_url: str = Field(
+        default="", description="give the https:// address that the web tier's routes are mounted at"
+    )
+    notify_secret: Secret | None = Field(
+        default=None, description="give 16 to 128 letters, digits, dashes or underscores that nobody can guess"
+    )
+    epay_secret_hash_key: Secret | None = Field(
+        default=None, description=f"give at least {_HASH_KEY_LENGTH} characters that nobody can guess, or leave it out"
+    )
+
+    @field_validator("web_base_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and not _is_base(value):
+            raise ValueError("is not a plain https:// address (http:// only for this very machine)")
+        return value.rstrip("/")
+
+    @field_validator("notify_secret")
+    @classmethod
+    def _unguessable(cls, value: Secret | None) -> Secret | None:
+        if value is not None and not _NOTIFY_SECRET.fullmatch(value.reveal()):
+            raise ValueError("is too short, or holds what has no place in an address")
+        return value
+
+    @field_validator("epay_secret_hash_key")
+    @classmethod
+    def _long_key(cls, value: Secret | None) -> Secret | None:
+        if value is not None and len(value.reveal()) < _HASH_KEY_LENGTH:
+            raise ValueError("is too short")
+        return value
+
+    @property
+    def places(self) -> "Places | None":
+        return Places(self.web_base_url, self.notify_secret) if self.web_base_url else None
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The web tier's four addresses. `handle` is a transfer's unguessable public name."""
+
+    base_url: str
+    notify_secret: Secret | None = None
+
+    def pay(self, handle: str) -> str:
+        return f"{self.base_url}/pay/{handle}"
+
+    def term_url(self, handle: str) -> str:
+        """Where the bank's 3-D Secure page sends the client back to."""
+        return f"{self.base_url}/3ds/{handle}"
+
+    def result(self, handle: str) -> str:
+        return f"{self.base_url}/result/{handle}"
+
+    def notify(self) -> str:
+        """Where the bank's notification goes; nowhere without a secret."""
+        return f"{self.base_url}/notify/{self.notify_secret.reveal()}" if self.notify_secret else ""
+
+    def fill(self, order: dict[str, str | bool], handle: str) -> dict[str, str | bool]:
+        """An order whose empty links lead here. A failure's notification goes to `post_link` where it has no own."""
+        ours: dict[str, str | bool] = {
+            "back_link": self.result(handle),
+            "failure_back_link": self.result(handle),
+            "post_link": self.notify(),
+        }
+        return order | {name: link for name, link in ours.items() if not order.get(name)}
+
+
+def secret_hash(key: Secret, transfer: str) -> str:
+    """What only the bank is told of a transfer, and gives back in its notification: another one for each.
+
+    `transfer` is the transfer's key: in two spaces an invoice id may be there twice.
+    """
+    return hmac.digest(key.reveal().encode(), transfer.encode(), "sha256").hex()
+
+
+def _is_base(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or "@" in parts.netloc or parts.query or parts.fragment or len(url) > _LONGEST:
+        return False
+    if not re.fullmatch(r"[!-~]+", url) or re.search(r"[\"'<>\\{}|^`;,]", url):
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)

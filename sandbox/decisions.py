@@ -1,0 +1,201 @@
+"""The bank's decisions: a transfer, a confirm, a status inquiry. No HTTP, no faults, no waiting: those stand before it.
+
+One thread calls it (the server's loop), and nothing in here pauses, so every call is one step.
+"""
+
+import uuid
+from collections.abc import Mapping
+
+from epay_transfers.sandbox import answers, contract
+from epay_transfers.sandbox.acs import CANCELLED, WRONG_ANSWER, Challenge, Challenges
+from epay_transfers.sandbox.answers import SYSTEM_ERROR, Answer
+from epay_transfers.sandbox.book import UNKNOWN, Book, Order
+from epay_transfers.sandbox.cards import Cards
+from epay_transfers.sandbox.contract import TransferRequest
+from epay_transfers.sandbox.directives import Directives, read
+from epay_transfers.sandbox.fields import FieldError
+from epay_transfers.sandbox.options import Options
+from epay_transfers.sandbox.tokens import Grant, TokenError, Tokens
+
+
+class Decisions:
+    """Everything that the bank remembers, and what it does with it."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.book = Book(options.merchants[0])
+        self.cards = Cards()
+        self.challenges = Challenges()
+        self.tokens = Tokens(options.merchants, options.currencies, options.token_ttl_s)
+        self._by_terminal = {terminal: merchant for merchant in options.merchants for terminal in merchant.terminals}
+
+    def now(self) -> float:
+        return self.options.clock()
+
+    def token(self, form: Mapping[str, str] | TokenError) -> tuple[str, str] | TokenError:
+        """Contract, section 1: a token and its scope. A form that could not be read comes as what is wrong with it."""
+        try:
+            if not isinstance(form, TokenError):
+                return self.tokens.issue(form, self.now()), form["scope"]
+        except TokenError as error:
+            form = error
+        self.book.refused += 1
+        return form
+
+    def received(self, terminal: str, invoice: str, description: str) -> Order | None:
+        """The order that a transfer call names, before anybody looks whether the call is right."""
+        merchant = self._by_terminal.get(terminal, self.options.merchants[0])
+        if not contract.INVOICE.fullmatch(invoice):
+            return None
+        directives = read(description) if self.options.directives else Directives()
+        directives.false_not_found = max(directives.false_not_found, self.options.false_not_found)
+        return self.book.receive(merchant, invoice, directives, self.now())
+
+    def named(self, invoice: str) -> Order | None:
+        """The order with this number, of whichever merchant."""
+        found = (self.book.find(merchant, invoice) for merchant in self.options.merchants)
+        return next((order for order in found if order), self.book.get(invoice))
+
+    def transfer(self, authorization: str, body: object, invoice: str, acs_address: str) -> Answer:
+        """Contract, section 2."""
+        grant = self.tokens.find(authorization, "transfer", self.now())
+        if isinstance(grant, str):
+            return self._refuse(401, SYSTEM_ERROR, f"Authorization: {grant}", invoice)
+        try:
+            request = contract.read_transfer(body, terminals=self._by_terminal, currencies=self.options.currencies)
+            _agree(grant, request)
+        except FieldError as error:
+            return self._refuse(400, error.code, str(error), invoice)
+        order = self.book.receive(grant.merchant, request.invoice, Directives(), self.now())
+        if why := self._duplicate(order, grant):
+            order.duplicates += 1
+            return self._refuse(400, self.options.duplicate_code, f"order.id: {why}", invoice)
+        grant.used_for = "transfer"
+        self._accept(order, request, grant)
+        return self._decide(order, request, acs_address)
+
+    def confirm(self, authorization: str, body: object) -> Answer:
+        """Contract, section 4."""
+        try:
+            request = contract.read_confirm(body)
+        except FieldError as error:
+            return self._refuse(400, error.code, str(error), "")
+        challenge = self.challenges.get(request.md)
+        if challenge is None or challenge.bank_id != request.bank_id:
+            name = "MD" if challenge is None else "ID"
+            return self._refuse(400, SYSTEM_ERROR, f"{name}: no such challenge", "")
+        order = challenge.order
+        if self.options.confirm_auth == "bearer" and (why := self._may_confirm(authorization, order)):
+            return self._refuse(401, SYSTEM_ERROR, f"Authorization: {why}", order.invoice)
+        if challenge.state == "executed":
+            order.repeated_confirms += 1
+            return answers.confirmed(challenge)
+        if challenge.state == "open" and not self._settle(challenge, request.pa_res):
+            order.execute(challenge.amount)
+            challenge.state = "executed"
+            answer = answers.confirmed(challenge)
+            answer.notice = answers.notice(order, 0)
+            return answer
+        return answers.not_confirmed(order, challenge.code)
+
+    def status(self, authorization: str, invoice: str) -> Answer:
+        """Contract, section 5."""
+        grant = self.tokens.find(authorization, "status", self.now())
+        if isinstance(grant, str):
+            return answers.status_result(401, 106, f"Authorization: {grant}")
+        if not contract.INVOICE.fullmatch(invoice):
+            return answers.status_result(400, 101, f"invoiceID: {contract.INVOICE_RULE}")
+        order = self.book.find(grant.merchant, invoice)
+        if order is None or order.state == UNKNOWN or self._not_yet(order):
+            return answers.status_result(400, 102, "not found")
+        if order.terminal != grant.terminal:
+            return answers.status_result(400, 109, "terminal: the order is another terminal's")
+        return answers.status_found(order, order.word(self.now()))
+
+    def clear(self) -> None:
+        """Forget every order. Tokens and faults stay."""
+        self.book.clear()
+        self.challenges.clear()
+        self.cards = Cards()
+
+    def _decide(self, order: Order, request: TransferRequest, acs_address: str) -> Answer:
+        code = (
+            order.directives.decline
+            or self.cards.judge_sender(request.sender)
+            or self.cards.judge_receiver(request.receiver)
+        )
+        # A repeated call is an operation of its own at a careless bank, with an id of its own.
+        bank_id = order.bank_id = order.bank_id if order.transfers_received <= 1 else str(uuid.uuid4())
+        if code:
+            order.end("REJECT", code)
+            answer = answers.failure(400, code, answers.message(code), invoice=order.invoice, bank_id=bank_id)
+            answer.notice = answers.notice(order, code)
+            return answer
+        if order.directives.secure:
+            until = self.now() + self.options.challenge_ttl_s
+            return answers.wants_secure(self.challenges.ask(order, bank_id, request.amount, until), acs_address)
+        order.execute(request.amount)
+        return answers.success(order, request.amount, bank_id)
+
+    def _duplicate(self, order: Order, grant: Grant) -> str:
+        """Why this order can't be taken; a careless bank only minds its last six digits."""
+        if not self.book.claim(order):
+            return "its last six digits are those of another order"
+        again = order.state != UNKNOWN or grant.used_for == "transfer"
+        return "this order was there before" if again and self.options.refuse_duplicates else ""
+
+    def _accept(self, order: Order, request: TransferRequest, grant: Grant) -> None:
+        order.amount, order.currency, order.description = request.amount, request.currency, request.description
+        order.terminal, order.email, order.secret_hash = request.terminal, request.email, grant.secret_hash
+        order.post_link, order.failure_post_link = request.post_link, request.failure_post_link
+        order.sender, order.receiver = self.cards.show(request.sender), self.cards.show(request.receiver)
+        order.sender_card_id = self.cards.save(request.sender)
+        order.receiver_card_id = self.cards.save(request.receiver)
+
+    def _may_confirm(self, authorization: str, order: Order) -> str:
+        grant = self.tokens.find(authorization, "transfer", self.now())
+        if isinstance(grant, str):
+            return grant
+        if grant.used_for:
+            return f"this token was used for a {grant.used_for}: each operation takes a fresh one"
+        asked = (grant.invoice, grant.amount, grant.currency, grant.terminal)
+        if asked != (order.invoice, order.amount, order.currency, order.terminal):
+            return "this token is for another transfer"
+        grant.used_for = "confirm"
+        return ""
+
+    def _settle(self, challenge: Challenge, pa_res: str) -> int:
+        """0 if the client said yes in time; else the code, and the challenge is over."""
+        order, verdict = challenge.order, self.challenges.read(pa_res, challenge.md)
+        late = self.now() >= challenge.expires_at
+        code = WRONG_ANSWER if late or verdict in {None, "no"} else CANCELLED if verdict == "cancel" else 0
+        code = code or order.directives.confirm_decline or 0
+        if code:
+            challenge.state, challenge.code = "declined", code
+            order.end("FAILED" if late else "REJECT", code)
+        return code
+
+    def _not_yet(self, order: Order) -> bool:
+        """The inquiry lags behind, or is told to be wrong."""
+        if self.now() < order.created_at + max(self.options.lag_s, order.directives.lag_s):
+            return True
+        order.false_not_found -= 1
+        return order.false_not_found >= 0
+
+    def _refuse(self, status: int, code: int, why: str, invoice: str) -> Answer:
+        self.book.refused += 1
+        return answers.failure(status, code, why, invoice=invoice)
+
+
+def _agree(grant: Grant, request: TransferRequest) -> None:
+    """A token is for one transfer: each of the four values must be the token's."""
+    for name, mine, theirs in (
+        ("id", request.invoice, grant.invoice),
+        ("amount", request.amount, grant.amount),
+        ("currency", request.currency, grant.currency),
+        ("terminalId", request.terminal, grant.terminal),
+    ):
+        if mine != theirs:
+            raise FieldError(f"order.{name}", "is not what the token was asked for", SYSTEM_ERROR)
+    if grant.used_for == "confirm":
+        raise FieldError("Authorization", "this token was used for a confirm", SYSTEM_ERROR)

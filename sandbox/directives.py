@@ -1,0 +1,104 @@
+"""Directives words: what an order's description asks this bank to do, in brackets, as many as wanted.
+
+    [3ds]              wants 3-D Secure; paReq, md, action stand at the top of the answer
+    [3ds-nested]       ... inside secure3D, beside a "code": 0
+    [3ds-status]       ... inside secure3D, with "status": "3D"
+    [3ds-no-id]        ... at the top, without the transfer's id: it can't be confirmed
+    [decline:484]      declined with this code
+    [confirm-decline:484]  the confirm is declined with this code, whatever the client answered
+    [state:REFUND]     once executed, the status inquiry says this word (any word)
+    [lag:10]           the status inquiry has not heard of the order for ten seconds
+    [false-not-found:2]    two status answers say "not found", whatever is true
+
+and every kind of `faults` as a word, `-before` or `-after` the bank acts (after, where the word does not say; with
+`confirm-`, `status-` in front, on that call instead of the transfer):
+
+    [slow:2.5] [hang-before] [hang-after:5]      the number is seconds
+    [drop-before] [drop-after] [reset-after] [500-before] [502-after] [garbage] [html] [huge] [redirect] [close]
+    [truncate] [trickle:0.1] [code:100] [wrong-amount] [wrong-currency] [wrong-invoice]
+    [confirm-drop-after] [status-500]
+
+A call for a token has no description: its faults are asked at `/faults`.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import get_args
+
+from epay_transfers.sandbox.faults import Call, Kind, Rule, When
+
+WORD = re.compile(r"\[([a-z0-9-]+)(?::([A-Za-z0-9_.-]+))?\]")
+_FAULT = re.compile(r"(?:(confirm|status)-)?([a-z0-9-]+?)(?:-(before|after))?")
+_SECURE = {"3ds", "3ds-nested", "3ds-status", "3ds-no-id"}
+
+
+@dataclass(slots=True)
+class Directives:
+    """What one order's description asks for."""
+
+    secure: str = ""
+    decline: int | None = None
+    confirm_decline: int | None = None
+    state: str = ""
+    lag_s: float = 0.0
+    false_not_found: int = 0
+    rules: list[Rule] = field(default_factory=list)
+
+
+def read(description: str) -> Directives:
+    """Never fails: a word that it does not know is an ordinary word."""
+    directives = Directives()
+    for word, value in WORD.findall(description):
+        try:
+            _take(directives, word, value)
+        except ValueError:  # a number was wanted
+            continue
+    return directives
+
+
+def _take(directives: Directives, word: str, value: str) -> None:
+    match word:
+        case "decline":
+            directives.decline = int(value)
+        case "confirm-decline":
+            directives.confirm_decline = int(value)
+        case "state":
+            directives.state = value
+        case "lag":
+            directives.lag_s = float(value)
+        case "false-not-found":
+            directives.false_not_found = int(value)
+        case _ if word in _SECURE:
+            directives.secure = word
+        case _:
+            _take_fault(directives, word, value)
+
+
+def _take_fault(directives: Directives, word: str, value: str) -> None:
+    found = _FAULT.fullmatch(word)
+    if found is None:
+        return
+    call: Call = "confirm" if found[1] == "confirm" else "status" if found[1] == "status" else "transfer"
+    when: When = "before" if found[3] == "before" or found[2] == "slow" else "after"
+    rule = Rule(call, "status", when)
+    name = found[2].replace("-", "_")
+    if name.isdigit() and 300 <= int(name) <= 599:
+        rule.http_status = int(name)
+    elif kind := _kind(name):
+        rule = Rule(call, kind, when)
+    else:
+        return
+    if rule.kind == "code":
+        rule.code = int(value)
+    elif value:
+        rule.seconds = float(value)
+    directives.rules.append(rule)
+
+
+def _kind(name: str) -> Kind | None:
+    name = "latency" if name == "slow" else name
+    for kind in get_args(Kind):
+        if kind == name and kind != "status":
+            known: Kind = kind
+            return known
+    return None

@@ -1,0 +1,189 @@
+"""What people do in a simulation: workers hear and sweep, a backend enqueues, a client answers, an operator decides.
+
+Each deed is one activity, of the real parts of a process; a process that was killed is started anew by the next deed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from epay_transfers.ledger.errors import LedgerBroken, LedgerWentBack, RecordUnreadable, TransfersError
+from epay_transfers.ledger.queue.wakeups import wakeup_of
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.producers import PanCard, SavedCard, TransferIntent, Transfers
+from epay_transfers.producers import Receiver as IntentReceiver
+from tests.simulation.bank import HORIZON_S, NO, YES
+from tests.simulation.people import Place, WorkerProcess, start_producer, start_worker
+from tests.simulation.world import CALM, Process
+
+_WORKERS = 2
+_BACK = {Verb.OPERATOR_PAID: "paid", Verb.OPERATOR_REVERSED: "given_back"}
+_ACTORS = ("execute", "confirm", "inquire")
+
+
+@dataclass
+class Deeds:
+    place: Place
+    intents: dict[str, TransferIntent]  #: by key
+    workers: dict[str, WorkerProcess] = field(default_factory=dict)
+    producers: dict[str, tuple[Process, Transfers]] = field(default_factory=dict)
+    mds: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.world = self.place.world
+
+    # Workers.
+
+    def hear(self, _key: str = "") -> None:
+        """A message, not always the oldest; now and then it is heard again."""
+        rings, dice = self.place.street.rings, self.world.dice
+        if not rings:
+            return
+        at = dice.randrange(len(rings)) if self.world.weather.others else 0
+        _, actor, key = rings[at]
+        if self.world.weather is CALM or dice.random() < 0.9:
+            del rings[at]
+        worker = self.worker()
+        if worker:
+            worker.hear(actor, key)
+
+    def ring(self, key: str) -> None:
+        """One more ring for somebody who is at it, or waits; now and then one that makes no sense."""
+        record, worker = self.peek(key), self.worker()
+        wakeup = wakeup_of(record) if record else None
+        if worker and record:
+            worker.hear(
+                wakeup.actor if wakeup and self.world.chance(0.9) else self.world.dice.choice(_ACTORS), record.key
+            )
+
+    def sweep(self, _key: str = "") -> None:
+        worker = self.worker()
+        if worker:
+            self._let(worker.worker.sweeper.run_once)
+
+    def keep_house(self, _key: str = "") -> None:
+        worker = self.worker()
+        if worker:
+            self._let(worker.keep_house)
+
+    def worker(self) -> WorkerProcess | None:
+        """One of them; one that was killed is started anew. None: it did not come up."""
+        name = f"worker-{self.world.dice.randrange(_WORKERS)}"
+        known = self.workers.get(name)
+        if known is None or known.process.dead:
+            self.workers.pop(name, None)
+            try:
+                self.workers[name] = start_worker(self.place, name)
+            except TransfersError:
+                return None
+        return self.workers[name]
+
+    # Producers.
+
+    def enqueue(self, key: str) -> None:
+        """A new intent, or one that is known: nobody remembers whether it was answered."""
+        intent = self.intents[key]
+        self._let(lambda: self.transfers("backend").enqueue(intent))
+
+    def bring_card(self, key: str) -> None:
+        """Of what is queued, where it is known: a card that is missing is put again."""
+        record = self.peek(key)
+        if record and record.state is State.QUEUED:
+            self.enqueue(key)
+
+    def cancel(self, key: str) -> None:
+        record = self.peek(key)
+        name = record.key if record else key
+        self._let(lambda: self.transfers("backend").cancel(name, reason="not wanted"))
+
+    def answer_challenge(self, key: str) -> None:
+        """The client's browser opens the bank's page; then, or later, it comes back, perhaps with another word."""
+        dice, web, record = self.world.dice, self.transfers("web"), self.peek(key)
+        if record and record.state is State.PARKED:
+            self._let(lambda: self._open_page(web, record.handle))
+        if self.mds:
+            handle, md = dice.choice(self.mds[-3:])
+            said = YES if dice.random() < 0.8 else NO
+            self._let(lambda: web.confirm(md=md, pa_res=said, handle=dice.choice((handle, None))))
+
+    def _open_page(self, web: Transfers, handle: str) -> None:
+        challenge = web.challenge(handle)
+        if challenge and (handle, challenge.md) not in self.mds:
+            self.mds.append((handle, challenge.md))
+
+    def transfers(self, name: str) -> Transfers:
+        known = self.producers.get(name)
+        if known is None or known[0].dead:
+            known = self.producers[name] = start_producer(self.place, name)
+        return known[1]
+
+    def backends(self) -> list[Process]:
+        """Their processes, and the web tier's."""
+        return [process for process, _ in self.producers.values()]
+
+    # Operators.
+
+    def operate(self, key: str) -> None:
+        """Requeue or discard the dead, inquire, or settle the held by the bank's own books."""
+        record = self.peek(key)
+        if record is None:
+            return
+        now = self.world.clock.now_ms()
+        if record.state is State.DEAD:
+            asked = self.world.dice.choice(("requeue", "requeue", "discard"))
+            self._move(record, Verb.REQUEST, due_in=0, fields={"requested_action": asked, "wakeups": 0})
+        elif record.state is State.NEEDS_REVIEW:
+            account = self.place.books.account(record.key)
+            is_over = not account.under_way and now >= record.in_doubt_since + HORIZON_S * 1000
+            for verb, word in _BACK.items():
+                if account.word == word:
+                    self._move(record, verb)
+            if account.word in {"unheard", "rejected"} and is_over:
+                self._move(record, Verb.OPERATOR_NOT_PAID)
+
+    def _move(self, record: Record, verb: Verb, **details: object) -> None:
+        ledger = self.transfers("backend")._context.ledger
+        self._let(lambda: ledger.move(record, verb, actor="operator", **details))
+
+    def peek(self, key: str) -> Record | None:
+        """As the ledger has it, and without a step."""
+        flat = self.place.ledger.line.one("HGETALL", redis_keys.record(key))
+        raw = dict(zip(flat[::2], flat[1::2], strict=True))
+        return Record.from_hash(raw) if raw else None
+
+    def _let(self, call: Callable[[], object]) -> None:
+        """What goes wrong for want of a server, or is refused, is no bug: whoever asked comes again."""
+        try:
+            answer = call()
+        except (LedgerBroken, RecordUnreadable):
+            raise  # nothing here leaves that behind
+        except LedgerWentBack:
+            self.world.counts["producers that saw that the ledger went back"] += 1
+            for process in self.backends():  # they restart
+                self.world.kill(process)
+        except TransfersError as error:
+            self.world.tell("is told", type(error).__name__)
+        else:
+            self.world.tell("is told", answer)
+
+
+def intent(number: int, urgency: str, now_ms: int, *, has_invoice_id: bool, has_deadline: bool) -> TransferIntent:
+    """A client's, whose card lives a quarter of an hour; or a payout, which has two hours.
+
+    Without an invoice id the ledger makes one. Without a deadline a payout has a day from when it is brought (again).
+    """
+    is_now = urgency == "now"
+    card = PanCard(number="4405639704015096", expiry="01/25", cvc="815", name="Sergey Frolov")
+    deadline = datetime.fromtimestamp(now_ms / 1000, UTC) + timedelta(hours=2)
+    return TransferIntent(
+        reference=f"payout-{number}",
+        invoice_id=f"26112400000{number}" if has_invoice_id else None,
+        amount=100 + number,
+        description="Payout",
+        sender=card if is_now else SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
+        receiver=IntentReceiver(number="5522042705066736"),
+        urgency=urgency,
+        deadline=deadline if has_deadline and not is_now else None,
+    )

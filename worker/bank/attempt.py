@@ -1,0 +1,148 @@
+"""The hook that knows whether a byte of a request was handed to a socket, and the watchdog that ends an attempt.
+
+Everything here is about one attempt at a time, and about sockets: no bank, no card, no meaning of an answer.
+A connection sends only inside an `Attempt`, and one request only; after the attempt's end none can begin to send.
+"""
+
+import contextlib
+import math
+import os
+import socket
+import threading
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, Self
+
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.worker.bank.head import StrictAnswer
+from epay_transfers.worker.bank.lookup import look_up
+from epay_transfers.worker.bank.outcome import Evidence
+
+
+class TooLateError(Exception):
+    """The attempt's end came before the first byte, or between two: nothing more may be sent."""
+
+
+class UsedConnectionError(Exception):
+    """The connection has carried a request: what comes on it now may be the answer to that one."""
+
+
+class Attempt:
+    """One request, from its beginning to its last byte or its end: `with Attempt(...) as attempt`.
+
+    It ends `deadline_s` after its beginning, and `not_after` in any case: a process that was stopped before it began
+    finds that time past.
+    """
+
+    def __init__(self, clock: Clock, deadline_s: float, *, not_after: float = math.inf) -> None:
+        self.clock = clock
+        self.was_cut = False
+        self._touched = False
+        self._over = False
+        begins_at = clock.monotonic()
+        self._ends_at = min(begins_at + deadline_s, not_after)
+        self._lever: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._watchdog = threading.Timer(max(self._ends_at - begins_at, 0.0), self._cut)
+        self._watchdog.daemon = True
+
+    def __enter__(self) -> Self:
+        self._watchdog.start()
+        self._reset = _ATTEMPT.set(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        _ATTEMPT.reset(self._reset)
+        self._watchdog.cancel()
+        with self._lock:
+            self._over = True
+            if self._lever is not None:
+                self._lever.close()
+
+    @property
+    def evidence(self) -> Evidence:
+        """What is proved when no whole answer came. Asked after the end, so that no sending can follow."""
+        return Evidence.MAYBE_SENT if self._touched else Evidence.NOT_SENT
+
+    def touch(self, sock: socket.socket) -> None:
+        """Called before each handing of bytes to the socket."""
+        with self._lock:
+            if self.was_cut or self._over or self.clock.monotonic() >= self._ends_at:
+                self.was_cut = True
+                raise TooLateError
+            if self._lever is None:
+                # A second handle to the same connection: the first may be closed, and its number given to a stranger,
+                # while the watchdog reaches for it. And a TLS socket that is shut from outside forgets to encrypt.
+                self._lever = socket.socket(fileno=os.dup(sock.fileno()))
+            self._touched = True
+
+    def _cut(self) -> None:
+        with self._lock:
+            if self._over:
+                return
+            self.was_cut = True
+            if self._lever is not None:
+                with contextlib.suppress(OSError):
+                    self._lever.shutdown(socket.SHUT_RDWR)
+
+
+_ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
+
+
+class _Watched(HTTPConnection):
+    """Mixed into both kinds of connection."""
+
+    response_class = StrictAnswer
+    _is_used = False
+
+    def putrequest(self, *args: Any, **kwargs: Any) -> None:
+        if self._is_used:
+            raise UsedConnectionError
+        self._is_used = True
+        super().putrequest(*args, **kwargs)
+
+    def _new_conn(self) -> socket.socket:
+        """One address after the other, as the library does; but its own lookup of the name could hang for minutes."""
+        name, failed = self._dns_host, None
+        try:
+            for address in look_up(name, self.port, within_s=self.timeout):
+                self._dns_host = address
+                try:
+                    return super()._new_conn()
+                except (NewConnectionError, ConnectTimeoutError) as error:
+                    failed = error
+        except socket.gaierror as error:
+            raise NameResolutionError(name, self, error) from None
+        finally:
+            self._dns_host = name
+        raise failed or NameResolutionError(name, self, socket.gaierror(socket.EAI_NONAME, "it has no address"))
+
+    def send(self, data: Any) -> None:
+        if self.sock is None and self.auto_open:
+            self.connect()
+        _ATTEMPT.get().touch(self.sock)
+        super().send(data)
+
+
+class WatchedPlain(_Watched, HTTPConnection):
+    pass
+
+
+class WatchedTLS(_Watched, HTTPSConnection):
+    pass
+
+
+class PlainPool(HTTPConnectionPool):
+    ConnectionCls = WatchedPlain
+
+
+class TLSPool(HTTPSConnectionPool):
+    ConnectionCls = WatchedTLS
+
+
+#: For the pool manager of an adapter.
+POOLS = {"http": PlainPool, "https": TLSPool}

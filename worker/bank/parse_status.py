@@ -1,0 +1,88 @@
+"""What the bank's answer to an inquiry means (contract section 5).
+
+Pure, and total. A word about another order's invoice, amount or currency is no word about ours.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from epay_transfers.worker.bank.heard import Heard
+from epay_transfers.worker.bank.json_fields import (
+    Fields,
+    bank_id_of,
+    code_of,
+    mismatch,
+    read_object,
+    why_not_read,
+    word,
+)
+from epay_transfers.worker.bank.order import Order
+from epay_transfers.worker.bank.outcome import StatusReport, StatusWord
+
+PAID_WORDS = ("AUTH", "CHARGE")
+
+_WORDS = {
+    "NEW": StatusWord.NOT_YET,
+    "FINGERPRINT": StatusWord.NOT_YET,
+    "3D": StatusWord.CHALLENGE_OPEN,
+    "REJECT": StatusWord.NOT_PAID,
+    "FAILED": StatusWord.NOT_PAID,
+    "CANCEL": StatusWord.GIVEN_BACK,
+    "CANCEL_OLD": StatusWord.GIVEN_BACK,
+    "REFUND": StatusWord.GIVEN_BACK,
+}
+
+#: `result.code`, other than 100: the word, and ours for it.
+_RESULTS = {
+    "101": (StatusWord.UNANSWERED, "rejected"),
+    "102": (StatusWord.NOT_FOUND, ""),
+    "103": (StatusWord.UNANSWERED, "ask_again"),
+    "104": (StatusWord.UNANSWERED, "wrong_terminal"),
+    "106": (StatusWord.UNANSWERED, "bank_error"),
+    "107": (StatusWord.NOT_YET, ""),
+    "109": (StatusWord.UNANSWERED, "wrong_terminal"),
+}
+
+
+def read_status(order: Order, heard: Heard, *, paid_words: Collection[str] = PAID_WORDS) -> StatusReport:
+    fields = read_object(heard.body)
+    if heard.status not in {200, 400, 404}:
+        return StatusReport(StatusWord.UNANSWERED, why=f"http_{heard.status}", retry_after_s=heard.retry_after_s)
+    result = _inner(fields, "result")
+    result_code = code_of(result)
+    if result_code == "100":
+        return replace(_read_transaction(order, fields or {}, paid_words), result_code=result_code)
+    unknown = "unknown_result" if fields is not None else why_not_read(heard.body)
+    found, why = _RESULTS.get(result_code, (StatusWord.UNANSWERED, unknown))
+    return StatusReport(found, result_code=result_code, why=why, retry_after_s=heard.retry_after_s)
+
+
+def _read_transaction(order: Order, fields: Fields, paid_words: Collection[str]) -> StatusReport:
+    """The question was answered: what it says of the money stands in the transaction."""
+    outer = _inner(fields, "transaction")
+    transaction = _inner(outer, "p2p") or outer
+    status_name = word(transaction, "statusName", limit=32)
+    report = StatusReport(
+        StatusWord.NOT_YET,
+        status_name=status_name,
+        bank_id=bank_id_of(transaction),
+        reference=word(transaction, "reference"),
+        code=code_of(transaction, "reasonCode"),
+    )
+    if not status_name:
+        return replace(report, why="no_status" if transaction else "no_transaction")
+    if status_name in PAID_WORDS:
+        found = StatusWord.PAID if status_name in paid_words else StatusWord.NOT_YET
+    elif status_name in _WORDS:
+        found = _WORDS[status_name]
+    else:
+        return replace(report, why="unknown_status")
+    moved = found in {StatusWord.PAID, StatusWord.GIVEN_BACK}
+    if strange := mismatch(order, transaction, money=moved):
+        return replace(report, why=strange)
+    return replace(report, word=found)
+
+
+def _inner(fields: Fields | None, name: str) -> Fields:
+    found = (fields or {}).get(name)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,117 @@
+"""What we say to the bank: the token's form, the transfer's and the confirm's JSON (contract sections 1, 2, 4, 5).
+
+Pure. The only place of this room where secrets are revealed, and what they are revealed into is sent and forgotten.
+"""
+
+import json
+from decimal import Decimal
+from typing import Any, Literal
+
+from epay_transfers.ledger.money import to_decimal
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.vault.card_data import CardData, Receiver
+from epay_transfers.worker.bank.order import Order, Terminal
+
+ReceiverIdField = Literal["both", "id", "cardCred"]
+
+STATUS_SCOPE = "webapi usermanagement email_send verification statement statistics payment"
+
+
+def token_fields(terminal: Terminal, order: Order, *, secret_hash: str | None) -> dict[str, str]:
+    """The form for the token of one transfer: the bank binds it to this invoice, amount and currency."""
+    fields = _client(terminal) | {
+        "scope": "transfer",
+        "invoiceID": order.invoice_id,
+        "amount": amount_string(order),
+        "currency": order.currency,
+    }
+    return fields | ({"secret_hash": secret_hash} if secret_hash else {})
+
+
+def status_token_fields(terminal: Terminal) -> dict[str, str]:
+    """The form for the token of inquiries: it names no invoice and no amount, so it serves them all."""
+    return _client(terminal) | {"scope": STATUS_SCOPE}
+
+
+def transfer_json(terminal: Terminal, order: Order, cards: CardData, *, receiver_id_field: ReceiverIdField) -> bytes:
+    order_fields = {
+        "currency": order.currency,
+        "description": order.description,
+        "merchantIdForSavingCards": order.merchant_id_for_saving_cards,
+        "id": order.invoice_id,
+        "senderIP": cards.sender_ip.reveal(),
+        "senderEmail": cards.sender_email.reveal(),
+        "foreign": order.foreign,
+        "terminalId": terminal.terminal_id,
+        "backLink": order.back_link,
+        "failureBackLink": order.failure_back_link,
+        "postLink": order.post_link,
+        "failurePostLink": order.failure_post_link,
+    }
+    sender = cards.sender
+    card_fields = {
+        "sender": {
+            "save": sender.save,
+            "transferType": sender.transfer_type,
+            "address": sender.address.reveal(),
+            "cvc": sender.cvc.reveal(),
+            "cardCred": sender.cred.reveal(),
+            "expire": {"month": sender.month.reveal(), "year": sender.year.reveal()},
+            "name": sender.name.reveal(),
+            "number": "",
+        },
+        "receiver": _receiver(cards.receiver, foreign=order.foreign, id_field=receiver_id_field),
+    }
+    # The amount is spliced in as text: `json` can write a number only from a float, or from an int.
+    order_text = f'{{"amount":{amount_number(order)},{_dump(order_fields)[1:]}'
+    return f'{{"order":{order_text},"card":{_dump(card_fields)}}}'.encode()
+
+
+def confirm_json(bank_id: str, pa_res: Secret, md: str) -> bytes:
+    return _dump({"ID": bank_id, "PaRes": pa_res.reveal(), "MD": md}).encode()
+
+
+def amount_string(order: Order) -> str:
+    """`100`, or `100.50`: as the token's form wants it."""
+    amount = _amount(order)
+    return str(int(amount)) if amount == int(amount) else f"{amount:f}"
+
+
+def amount_number(order: Order) -> str:
+    """`100`, or `100.5`: as a JSON number, exactly."""
+    return f"{_amount(order).normalize():f}"
+
+
+def _amount(order: Order) -> Decimal:
+    return to_decimal(order.amount_minor, order.currency)
+
+
+def _client(terminal: Terminal) -> dict[str, str]:
+    client_id = terminal.client_id
+    return {
+        "grant_type": "client_credentials",
+        "client_id": client_id.reveal() if isinstance(client_id, Secret) else client_id,
+        "client_secret": terminal.client_secret.reveal(),
+        "terminal": terminal.terminal_id,
+    }
+
+
+def _receiver(receiver: Receiver, *, foreign: bool, id_field: ReceiverIdField) -> dict[str, Any]:
+    cred = receiver.cred.reveal()
+    saved = receiver.transfer_type == "TYPECARDID"
+    fields = {
+        "save": receiver.save,
+        "id": cred if saved and id_field != "cardCred" else "",
+        "transferType": receiver.transfer_type,
+        "cardCred": "" if saved and id_field == "id" else cred,
+    }
+    if foreign:
+        fields["firstName"] = receiver.first_name.reveal()
+        fields["lastName"] = receiver.last_name.reveal()
+        fields["countryCode"] = receiver.country_code.reveal()
+    return fields
+
+
+def _dump(fields: dict[str, Any]) -> str:
+    """ASCII on purpose: no text that a person typed can make the encoding fail, with the card in the exception."""
+    return json.dumps(fields, separators=(",", ":"))

@@ -1,0 +1,187 @@
+"""The connection: one request goes out, one answer or silence comes back, and nothing is ever sent twice.
+
+Each request has a connection of its own, so that what is left of another exchange is never read as its answer. No
+meaning of an answer is in here. Exceptions die at this wall, since those of the libraries hold the request's body; what
+is proved comes from the hook in `evidence`, never from an exception's class.
+"""
+
+import contextlib
+import importlib.metadata
+import math
+import re
+import socket
+import ssl
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import requests.utils
+from requests.adapters import HTTPAdapter
+from urllib3.response import BaseHTTPResponse
+
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.worker.bank.attempt import POOLS, Attempt
+from epay_transfers.worker.bank.head import is_framed
+from epay_transfers.worker.bank.heard import Heard, Silence
+from epay_transfers.worker.bank.lookup import look_up
+from epay_transfers.worker.bank.order import is_safe
+from epay_transfers.worker.bank.outcome import Evidence
+from epay_transfers.worker.bank.words import AnswerTooLargeError, forget, word_for
+
+BODY_LIMIT = 64 * 1024
+RETRY_AFTER_LIMIT_S = 86_400.0
+
+_HEADERS = {
+    "User-Agent": f"transfers/{importlib.metadata.version('epay-transfers')}",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+}
+
+
+class Wire:
+    """For any number of threads: one TLS context for all, and a session and a connection for each request."""
+
+    def __init__(
+        self, clock: Clock, *, connect_timeout_s: float, read_timeout_s: float, deadline_s: float, ca_file: str | None
+    ) -> None:
+        self._clock = clock
+        self._deadline_s = deadline_s
+        self._timeouts_s = (min(connect_timeout_s, deadline_s), min(read_timeout_s, deadline_s))
+        self._tls = ssl.create_default_context(cafile=ca_file or requests.utils.DEFAULT_CA_BUNDLE_PATH)
+        assert_no_hidden_retry(_Session(self._tls))
+
+    def exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        form: Mapping[str, str] | None = None,
+        not_after: float = math.inf,
+    ) -> Heard | Silence:
+        """One request, once. A `body` is JSON; a `form` goes as multipart/form-data.
+
+        `not_after` is a time of the clock's `monotonic`: from then on nothing is sent, though the deadline is not over.
+        """
+        if not is_safe(url):
+            return Silence(Evidence.NOT_SENT, "unsafe_address")
+        all_headers = dict(headers or {}) | ({"Content-Type": "application/json"} if body is not None else {})
+        files = {name: (None, value) for name, value in form.items()} if form is not None else None
+        attempt = Attempt(self._clock, self._deadline_s, not_after=not_after)
+        heard, why = None, ""
+        try:
+            with (
+                attempt,
+                _Session(self._tls) as session,
+                session.request(
+                    method,
+                    url,
+                    headers=all_headers,
+                    data=body,
+                    files=files,
+                    timeout=self._timeouts_s,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                heard = self._hear(response.raw)
+        except Exception as error:  # noqa: BLE001 - the wall: whatever it is, it holds the request's body
+            why = word_for(error)
+            forget(error)
+        if attempt.was_cut:
+            return Silence(attempt.evidence, "deadline")
+        return heard or Silence(attempt.evidence, why)
+
+    def reachable(self, url: str) -> bool:
+        """TCP and TLS to the address's host, and no request."""
+        parts = urlsplit(url)
+        host, is_tls = parts.hostname or "", parts.scheme == "https"
+        port = parts.port or (443 if is_tls else 80)
+        try:
+            addresses = look_up(host, port, within_s=self._timeouts_s[0])
+        except (OSError, UnicodeError):
+            return False
+        for address in addresses:
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection((address, port), timeout=self._timeouts_s[0]) as tcp,
+            ):
+                if is_tls:
+                    self._tls.wrap_socket(tcp, server_hostname=host).close()
+                return True
+        return False
+
+    def _hear(self, raw: BaseHTTPResponse) -> Heard:
+        locations = raw.headers.getlist("Location")
+        return Heard(
+            status=raw.status,
+            location=locations[0] if len(locations) == 1 else "",
+            body=_read(raw),
+            retry_after_s=self._retry_after_s(raw.headers.get("Retry-After", "")),
+            framed=is_framed(raw) and "Content-Encoding" not in raw.headers,
+        )
+
+    def _retry_after_s(self, value: str) -> float | None:
+        """Seconds, or a date."""
+        if re.fullmatch("[0-9]{1,9}", value):
+            return min(float(value), RETRY_AFTER_LIMIT_S)
+        try:
+            at = parsedate_to_datetime(value)
+            at_s = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+        return min(max(at_s - self._clock.now_ms() / 1000, 0.0), RETRY_AFTER_LIMIT_S)
+
+
+class _Session(requests.Session):
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        super().__init__()
+        self.trust_env = False  # a netrc would replace the Bearer header, a proxy would see the card
+        self.headers.clear()
+        self.headers.update(_HEADERS)
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.mount("https://", _Adapter(tls))
+        self.mount("http://", _Adapter(tls))
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Never one. Even when redirects are off, the library would make ready the next request, card and all."""
+
+
+class _Adapter(HTTPAdapter):
+    """Watched connections, one TLS context, no retry."""
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._tls = tls
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001, FBT002 - the library's signature
+        super().init_poolmanager(connections, maxsize, block, ssl_context=self._tls, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def cert_verify(self, conn: Any, *_args: Any) -> None:
+        """The context holds the authorities already: the library would load its own file into it, at each request."""
+        conn.cert_reqs = "CERT_REQUIRED"
+
+
+def assert_no_hidden_retry(session: requests.Session) -> None:
+    """A retry on an adapter repeats a POST after errors that come when the bank has already executed."""
+    for adapter in session.adapters.values():
+        retry = getattr(adapter, "max_retries", None)
+        if retry is None or retry.total != 0 or retry.read is not False or retry.status_forcelist:
+            raise RuntimeError("the bank's session would repeat a request: its retries must be Retry(0, read=False)")
+
+
+def _read(raw: BaseHTTPResponse) -> bytes:
+    """The decoded body, up to the limit: what is beyond it is not even unpacked."""
+    body = bytearray()
+    while chunk := raw.read(BODY_LIMIT + 1 - len(body), decode_content=True):
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise AnswerTooLargeError
+    return bytes(body)

@@ -1,0 +1,172 @@
+"""The steps of a transfer's journey that need its card. Each is a straight line; `journey.py` decides which one runs.
+
+The recorder writes down what came of it.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import Phase, Verb
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Moved
+from epay_transfers.ledger.vault.card_data import CardData
+from epay_transfers.ledger.vault.sealing import Opener, Purpose
+from epay_transfers.ledger.vault.vault import PutBack, Taken
+from epay_transfers.worker import bank
+from epay_transfers.worker.card_custody import CardCustody
+from epay_transfers.worker.consequences import Consequences
+from epay_transfers.worker.preflight import Preflight
+from epay_transfers.worker.recorder import Recorder
+from epay_transfers.worker.tries import Tries
+
+_LOG = logging.getLogger(__name__)
+
+#: How a transfer of which nothing was sent comes back to its queue.
+_BACK = {Phase.SEND: Verb.REQUEUE, Phase.CONFIRM: Verb.REQUEUE_CONFIRM}
+
+
+class CardSteps:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        custody: CardCustody,
+        opener: Opener,
+        recorder: Recorder,
+        tries: Tries,
+        consequences: Consequences,
+        preflight: Preflight,
+    ) -> None:
+        self._ledger = ledger
+        self._custody = custody
+        self._opener = opener
+        self._recorder = recorder
+        self._tries = tries
+        self._consequences = consequences
+        self._preflight = preflight
+
+    def end_unsent(self, record: Record, verb: Verb, *, reason: str) -> None:
+        """Whatever ends a transfer that was never sent closes the vault first."""
+        if self._custody.close(record):
+            self._recorder.end(record, verb, reason=reason)
+        else:
+            self._recorder.remember(record)
+
+    def ledger_went_back(self, claim: Moved) -> None:
+        """The vault remembers what the ledger does not: nothing more is sent, by anybody."""
+        self._ledger.behind = claim.sequence
+        self._consequences.ledger_went_back(claim.sequence)
+
+    def why_not_to_send(self, claim: Moved, taken: Taken) -> str:
+        """Has the ledger forgotten moves that the vault remembers? Then this transfer may have been sent before.
+
+        The vault's mark is often above the claim's sequence, for claims are made faster than cards are taken out: then
+        the ledger's present sequence says. Two claims with one sequence can't be.
+        """
+        if taken.mark < claim.sequence:
+            return ""
+        try:
+            if taken.mark > claim.sequence and self._ledger.sequence() >= taken.mark:  # which is above our own claim's
+                return ""
+            self.ledger_went_back(claim)
+        except LedgerUnavailable:
+            return "ledger_unanswered"
+        return "ledger_went_back"
+
+    @contextmanager
+    def doubt_unless_recorded(self, record: Record, claim: Moved) -> Iterator[None]:
+        """If anything breaks between the card and the record of what came of it, that is doubt."""
+        try:
+            yield
+        except BaseException:
+            with suppress(TransfersError):
+                nonce = claim.claim_nonce
+                self._recorder.doubt(record, "worker_error", evidence=bank.Evidence.MAYBE_SENT, nonce=nonce)
+            raise
+
+    def open_cards(self, record: Record, taken: Taken) -> CardData | None:
+        try:
+            return CardData.from_bytes(self._opener.open(taken.sealed, Purpose.CARD, record.key))
+        except TransfersError as error:
+            _LOG.error("vault.unreadable", extra={"key": record.key, "why": str(error)})
+            return None
+
+    def open_pares(self, record: Record, taken: Taken) -> Secret | None:
+        try:
+            return Secret(self._opener.open(taken.sealed, Purpose.PARES, record.key).decode(errors="replace"))
+        except TransfersError as error:
+            _LOG.error("vault.unreadable", extra={"key": record.key, "why": str(error)})
+            return None
+
+    def record_outcome(self, record: Record, taken: Taken, outcome: bank.TransferOutcome) -> None:
+        """The transfer's own record first: whatever else an answer means can wait."""
+        match outcome:
+            case bank.Paid():
+                self._recorder.settle(record, Verb.PAY, _told(outcome))
+            case bank.Declined():
+                self._recorder.settle(record, Verb.DECLINE, _told(outcome) | self._consequences.not_before(outcome))
+            case bank.Challenge():
+                self._recorder.park(record, outcome)
+            case bank.NotSent():
+                self.give_back(record, taken, outcome.why)
+            case bank.Unclear():
+                self._recorder.doubt(
+                    record,
+                    outcome.why,
+                    evidence=outcome.evidence,
+                    nonce=taken.nonce,
+                    fields={"code": outcome.code},
+                )
+        with suppress(LedgerUnavailable):
+            self._preflight.heard(record, outcome)
+        with suppress(LedgerUnavailable):
+            self._consequences.heard(record, outcome)
+
+    def give_back(self, record: Record, taken: Taken, reason: str) -> None:
+        """Proved not sent: the blob goes back into the vault, the transfer back into the queue."""
+        put_back = None
+        with suppress(VaultUnavailable):
+            put_back = self._recorder.insist(lambda: self._custody.put_back(record, taken))
+        match put_back:
+            case None:
+                self._recorder.doubt(record, reason, evidence=bank.Evidence.NOT_SENT, nonce=taken.nonce)
+            case PutBack.DONE | PutBack.ALREADY:
+                self._tries.again(record, _BACK[record.phase], reason, nonce=taken.nonce)
+            case PutBack.NOTHING if record.phase is Phase.SEND:
+                self._recorder.die(record, "card_lost", nonce=taken.nonce)
+            case PutBack.NOTHING:
+                self._recorder.doubt(record, "pares_lost", evidence=bank.Evidence.NOT_SENT, nonce=taken.nonce)
+            case PutBack.OTHER:  # fenced off, or another claim's: as above
+                self._recorder.doubt(record, reason, evidence=bank.Evidence.NOT_SENT, nonce=taken.nonce)
+
+    def take_back(self, record: Record, *, after: int | None = None) -> bool:
+        """Is the card still there under this epoch? Then nothing was sent, and it is queued again.
+
+        Not where the bank has proved that it paid: whatever the vault says, that speaks against sending.
+        `after`: a sweeper waits for the end of the claim's lease (ms), by the ledger's time.
+        """
+        if record.is_paid_by_notification or not self._custody.is_untouched(record):
+            return False
+        self._tries.again(record, Verb.REQUEUE, "worker_lost", after=after)
+        return True
+
+
+def _told(outcome: bank.Paid | bank.Declined) -> dict[str, str | int]:
+    """What the record keeps of the bank's answer; a card's mask only where the bank gave one."""
+    told: dict[str, str | int] = {"code": outcome.code, "evidence": outcome.evidence, "reason": ""}
+    if isinstance(outcome, bank.Declined):
+        told |= {"message": outcome.message, "reason": f"declined_{outcome.code_class}"}
+    names = {
+        "bank_id": "bank_id",
+        "reference": "bank_reference",
+        "int_reference": "int_reference",
+        "sender_card": "sender_card",
+        "receiver_card": "receiver_card",
+        "sender_card_id": "sender_card_id",
+        "receiver_card_id": "receiver_card_id",
+    }
+    return told | {ours: value for theirs, ours in names.items() if (value := getattr(outcome, theirs, ""))}

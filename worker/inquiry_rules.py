@@ -1,0 +1,132 @@
+"""What an inquiry's answer means for a transfer in doubt. Pure: the record and the report in, a verdict out.
+
+Time alone never settles anything: what is no final word of the bank counts only where it was asked for after the
+horizon, and only after several answers that agree.
+"""
+
+from dataclasses import dataclass
+
+from epay_transfers.ledger.record import PAID_CODE, Record
+from epay_transfers.ledger.states import Phase, State, Verb
+from epay_transfers.worker.bank import CodeClass, StatusReport, StatusWord, look_up
+
+
+@dataclass(frozen=True, slots=True)
+class InquiryRule:
+    """`DOUBT_HORIZON` and `DOUBT_READS`."""
+
+    horizon_s: int = 86_400
+    reads: int = 3
+
+    @property
+    def between_reads_s(self) -> int:
+        """How far apart the reads after the horizon are: an hour, or less where the horizon is short."""
+        return min(3600, max(15, self.horizon_s // 24))
+
+    @property
+    def patience_s(self) -> int:
+        """How long the bank is asked before a person must: two horizons, and the time that the reads take."""
+        return 2 * self.horizon_s + self.reads * self.between_reads_s
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The bank's word settles it."""
+
+    verb: Verb
+
+
+@dataclass(frozen=True, slots=True)
+class NothingThere:
+    """The bank has no such order, and that can be believed: the vault says whether we ever sent it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """Asked, answered, and past the horizon: a person must look."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskAgain:
+    """`at_ms`: when. None: as the ladder has it."""
+
+    reads: int
+    at_ms: int | None = None
+
+
+Verdict = Known | NothingThere | Unsettled | AskAgain
+
+_KNOWN = {
+    StatusWord.PAID: Verb.INQUIRY_PAID,
+    StatusWord.NOT_PAID: Verb.INQUIRY_DECLINED,
+    StatusWord.GIVEN_BACK: Verb.INQUIRY_REVERSED,
+}
+
+
+def judge(  # noqa: PLR0911 - a table of the bank's words, one line each
+    record: Record, report: StatusReport, *, asked_at_ms: int, rule: InquiryRule
+) -> Verdict:
+    """For a record `in_doubt` (of the others, only what `settles` says counts)."""
+    verb = settles(report)
+    if verb:
+        return Known(verb)
+    if record.state is not State.IN_DOUBT:
+        return AskAgain(0)
+    is_patient = asked_at_ms < record.in_doubt_since + rule.patience_s * 1000
+    match report.word:
+        case StatusWord.UNANSWERED if not is_patient:
+            return Unsettled()
+        case StatusWord.UNANSWERED:  # neither agrees nor disagrees, and an outage of the bank is no operator's case
+            return AskAgain(record.agreeing_reads)
+        case _ if asked_at_ms < record.in_doubt_since + rule.horizon_s * 1000:
+            return AskAgain(0)
+        case word if word != record.last_read or not record.agreeing_reads:
+            reads = 1
+        case _ if (
+            asked_at_ms < record.next_attempt_at
+        ):  # sooner than it had to be: no further read, and none put off by it
+            return AskAgain(record.agreeing_reads, record.next_attempt_at) if is_patient else Unsettled()
+        case _:
+            reads = record.agreeing_reads + 1
+    if reads >= rule.reads:
+        return _agreed(report.word, record.phase)
+    if not is_patient:
+        return Unsettled()  # it has said this and that for so long
+    return AskAgain(reads, asked_at_ms + rule.between_reads_s * 1000)
+
+
+def _agreed(word: StatusWord, phase: Phase) -> Verdict:
+    """After the horizon, and said often enough."""
+    match word:
+        case StatusWord.NOT_FOUND:
+            return NothingThere()
+        case StatusWord.CHALLENGE_OPEN if phase is Phase.SEND:
+            return Known(Verb.CHALLENGE_EXPIRED)  # its MD never reached us, so nobody can confirm it
+        case _:
+            return Unsettled()
+
+
+def settles(report: StatusReport) -> Verb | None:
+    """Does the bank's word end it, whatever state it is in?"""
+    return _KNOWN.get(report.word)
+
+
+def noticed(record: Record) -> tuple[Verb, str] | None:
+    """What the bank's notification says for good, and its code. The web tier has proved that it is the bank's.
+
+    It is heard only where no status address is set (contract section 6). A payment counts whatever the try was: the
+    bank's hash proves the invoice. A decline counts only under the epoch that it came at; one that comes after the
+    client's answer went out may be late, and of a wrong password before: a person's.
+    """
+    if record.is_paid_by_notification:
+        return Verb.NOTIFICATION_PAID, PAID_CODE
+    epoch, _, code = record.notification.partition(":")
+    if not code or int(epoch) != record.epoch:
+        return None
+    match look_up(code).code_class:
+        case CodeClass.PAID | CodeClass.QUESTION:
+            return None
+        case _ if record.phase is Phase.CONFIRM or record.three_ds2_fields:
+            return None
+        case _:
+            return Verb.NOTIFICATION_DECLINED, code

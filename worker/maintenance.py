@@ -1,0 +1,127 @@
+"""The worker's periodic jobs: it probes the bank's hosts whose circuit breaker is open, checks the servers every minute
+and trims the event log.
+
+While the servers are not as they must be, the worker claims nothing and probes no host. A restart of the vault raises
+an alarm, because the vault has then lost every card.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.errors import VaultUnavailable, VaultWentBack
+from epay_transfers.ledger.store.circuit_breakers import Breakers
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.lanes import Lanes
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.vault import Run
+from epay_transfers.runtime.health import Finding
+from epay_transfers.worker.card_custody import CardCustody
+from epay_transfers.worker.preflight import Cause, Preflight
+
+_LOG = logging.getLogger(__name__)
+
+_EXAMINE_S = 60.0
+_UNFIT_S = 5.0  #: sooner, while something is wrong
+_TRIM_S = 3600.0
+
+
+class Maintenance:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        custody: CardCustody,
+        breakers: Breakers,
+        lanes: Lanes,
+        events: Events,
+        preflight: Preflight,
+        ask_harmless: Callable[[str], bool],
+        examine: Callable[[], list[Finding]],
+        keep_ms: int,
+        clock: Clock,
+        actor: str,
+    ) -> None:
+        self._ledger = ledger
+        self._custody = custody
+        self._breakers = breakers
+        self._lanes = lanes
+        self._events = events
+        self._preflight = preflight
+        self._ask_harmless = ask_harmless
+        self._examine = examine
+        self._keep_ms = keep_ms
+        self._clock = clock
+        self._actor = actor
+        self._said: list[str] = []
+        self._vault_run: Run | None = None
+        self._said_back = False
+        self._next_look = self._next_trim = clock.monotonic()
+
+    def run_once(self) -> None:
+        self._lanes.refresh()
+        self._breakers.refresh()
+        self._observe_the_vault()
+        if self._clock.monotonic() >= self._next_look:
+            self._next_look = self._clock.monotonic() + (_EXAMINE_S if self._look() else _UNFIT_S)
+        if self._clock.monotonic() >= self._next_trim:
+            self._next_trim = self._clock.monotonic() + _TRIM_S
+            self._events.trim(self._keep_ms)
+
+    def probe_once(self) -> None:
+        """Ask the closed hosts. A bank that hangs takes its time: this has a thread of its own."""
+        if not self._preflight.is_fit:
+            return
+        for host in self._breakers.refresh():
+            if self._breakers.may_probe(host) and self._ask_harmless(host):
+                self._breakers.close(host)
+
+    def _look(self) -> bool:
+        """Are the servers still what they were at the start? What was found is said once, and when it is over."""
+        findings = self._examine()
+        said = [str(finding) for finding in findings]
+        self._preflight.set_fit(Cause.SERVERS, is_fit=not findings)
+        if said != self._said:
+            for line in said:
+                _LOG.error("servers.unfit", extra={"why": line})
+            if not findings or not all(finding.passing for finding in findings):
+                self._events.alarm(
+                    "servers_unfit" if said else "servers_fit", actor=self._actor, reason="; ".join(said)
+                )
+            self._said = said
+        if not findings:
+            self._ledger.seen = max(self._ledger.seen, self._custody.vault.high_water())
+            with suppress(VaultWentBack):  # as it was observed
+                self._custody.tell()
+        return not findings
+
+    def _observe_the_vault(self) -> None:
+        """Another run has forgotten all; fewer writes of one run: its machine was put back to a copy of its memory.
+
+        What is new is remembered when it has been told, so that a ledger that is away hides nothing. A vault that is
+        away is the next look's to say.
+        """
+        try:
+            run = self._custody.observe()
+        except VaultWentBack:
+            self._preflight.set_fit(Cause.VAULT, is_fit=False)
+            self._say_that_the_vault_went_back()
+            return
+        except VaultUnavailable:
+            return
+        if self._vault_run and self._vault_run.id != run.id:
+            _LOG.error("vault.forgot")
+            self._custody.forgot()
+            self._events.alarm("vault_forgot", actor=self._actor)
+        self._vault_run = run
+        self._preflight.set_fit(Cause.VAULT, is_fit=True)
+        self._said_back = False
+
+    def _say_that_the_vault_went_back(self) -> None:
+        """Until its server is restarted, nothing is taken out of it, and nothing is proved by it."""
+        if self._said_back:
+            return
+        _LOG.critical("vault.went_back")
+        self._events.alarm("vault_went_back", actor=self._actor)
+        self._said_back = True

@@ -1,0 +1,280 @@
+"""Checks before a bank call: token and claim. Nothing has been sent yet, so every failure is safe to retry.
+
+An open circuit breaker or unfit servers stop a transfer before it asks for a token. A paused lane or a used-up rate
+uses up no attempt.
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.errors import LedgerUnavailable, SpaceDiffers, TerminalUnknown
+from epay_transfers.ledger.invoice import split_key
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import Phase, Verb
+from epay_transfers.ledger.store.circuit_breakers import Breakers
+from epay_transfers.ledger.store.lanes import Lane, Lanes
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Behind, Claim, ClockApart, Due, Paused, Refused, Wait
+from epay_transfers.ledger.transfer import moment
+from epay_transfers.runtime.web_addresses import Places, secret_hash
+from epay_transfers.worker import bank
+from epay_transfers.worker.card_custody import CardCustody
+from epay_transfers.worker.consequences import Consequences
+from epay_transfers.worker.ledger_clock import LedgerClock
+from epay_transfers.worker.recorder import Recorder
+from epay_transfers.worker.tries import Tries
+
+_LOG = logging.getLogger(__name__)
+
+#: How long a stopped lane is left alone before somebody looks at it again, where nobody said until when.
+_PAUSED_MS = 30_000
+
+#: How long a try waits before it looks at an open breaker again.
+_BREAKER_MS = 5_000
+
+
+class Cause(StrEnum):
+    """Why a worker may be unfit to send, sweep, inquire and probe. Each is over by itself, and none hides another."""
+
+    SERVERS = "servers"  #: they are not what they must be
+    CLOCK = "clock"  #: this machine's and the ledger's are too far apart
+    VAULT = "vault"  #: it is an older copy of itself
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightRule:
+    lease_s: float
+    deadline_s: float  #: of one HTTP exchange
+    confirm_needs_token: bool
+    token_host: str  #: the bank's hosts, each with a breaker of its own
+    hosts: dict[Lane, str]
+    gaps_ms: dict[str, int]  #: by terminal, between two transfers
+    places: Places | None = None  #: what fills an intent's empty links
+    hash_key: Secret | None = None  #: with it, a token's request carries a hash that a notification gives back
+    spaces: Mapping[str, str] = field(default_factory=dict)  #: by terminal; without one, a transfer's own is taken
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A worker's own clock over its claim: an exchange begins only while a whole one still fits in.
+
+    Its end goes with the exchange: a process that is stopped after its look sends nothing when it wakes too late.
+    """
+
+    clock: Clock
+    last_start: float
+    ends_at: float
+
+    def stands(self) -> bool:
+        return self.clock.monotonic() <= self.last_start
+
+
+class Preflight:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        bank_client: bank.Bank,
+        terminals: dict[str, bank.Terminal],
+        breakers: Breakers,
+        lanes: Lanes,
+        consequences: Consequences,
+        recorder: Recorder,
+        tries: Tries,
+        custody: CardCustody,
+        rule: PreflightRule,
+        clock: Clock,
+        watch: LedgerClock,
+        actor: str,
+    ) -> None:
+        self._ledger = ledger
+        self._bank = bank_client
+        self._terminals = terminals
+        self._breakers = breakers
+        self._lanes = lanes
+        self._consequences = consequences
+        self._recorder = recorder
+        self._tries = tries
+        self._custody = custody
+        self._rule = rule
+        self._clock = clock
+        self._watch = watch
+        self._actor = actor
+        self._unfit: frozenset[Cause] = frozenset()
+        self._fitness = threading.Lock()
+        self._telling = threading.Lock()
+        self._clock_told = True  #: what the events say of the clock: that it agrees, or that it does not
+        self._lacking: set[str] = set()  #: the terminals that this worker was asked for and holds no credentials of
+        self._lock = threading.Lock()
+        self._batches_wait_until: dict[str, float] = {}  #: by terminal: until then its rate has no turn for a batch
+
+    def terminal(self, record: Record) -> bank.Terminal:
+        """Raises `TerminalUnknown` for one that this worker holds no credentials of, or has in another space."""
+        if record.terminal not in self._terminals:
+            raise TerminalUnknown(record.terminal)
+        space = split_key(record.key)[0]
+        if self._rule.spaces.get(record.terminal, space) != space:
+            raise SpaceDiffers(record.terminal, space)
+        return self._terminals[record.terminal]
+
+    def hand_on(self, record: Record) -> bool:
+        """Is it left to another worker, which is rung for soon, since this one lacks its terminal's credentials?"""
+        try:
+            self.terminal(record)
+        except TerminalUnknown as error:
+            why = type(error).__name__
+        else:
+            return False
+        with self._lock:
+            is_new = record.terminal not in self._lacking
+            self._lacking.add(record.terminal)
+        if is_new:
+            _LOG.error("terminal.unknown", extra={"terminal": record.terminal, "why": why})
+        return self._tries.hand_on(record)
+
+    def order(self, record: Record) -> bank.Order:
+        said, places = json.loads(record.order_details), self._rule.places
+        return bank.Order(
+            invoice_id=split_key(record.key)[1],
+            amount_minor=record.amount,
+            currency=record.currency,
+            **(places.fill(said, record.handle) if places else said),
+        )
+
+    def closed(self, record: Record, lane: Lane) -> Wait | Paused | None:
+        """Is it known, without a round trip, that nothing can be sent now? Then no token is asked for either.
+
+        Both answers are falsy, as whatever is not `Moved`: ask for None.
+        """
+        if stop := self._lanes.stopped(lane, record.terminal, self._watch.now_ms()):
+            return Paused(stop.until_ms)
+        hosts = {self._rule.hosts[lane]}
+        if lane is Lane.SEND or self._rule.confirm_needs_token:
+            hosts.add(self._rule.token_host)
+        if any(self._breakers.is_open(host) for host in hosts):
+            return Wait(_BREAKER_MS, "breaker")
+        batches_wait_ms = (self._batches_wait_until.get(record.terminal, 0.0) - self._clock.monotonic()) * 1000
+        if lane is Lane.SEND and record.urgency == "batch" and batches_wait_ms > 0:
+            return Wait(round(batches_wait_ms), "batch")
+        return None
+
+    def set_fit(self, cause: Cause, *, is_fit: bool) -> bool:
+        """Is this as it must be? Until it is, this worker claims nothing. True: it was not known yet."""
+        with self._fitness:
+            before = self._unfit
+            self._unfit = before - {cause} if is_fit else before | {cause}
+            return self._unfit != before
+
+    def look(self, limit: int) -> Due:
+        """The transfers that are due, and whether the clocks agree. An unfit worker asks for the time alone."""
+        asked_at = self._clock.monotonic()
+        due = self._ledger.due(limit if self.is_fit else 0)
+        self._heard_time(due.now_ms, asked_at)
+        return due
+
+    def _heard_time(self, ledger_ms: int, asked_at: float) -> None:
+        """Unfit at once where the clocks disagree, and fit again once they agree; each said once."""
+        own_ms, agrees = self._watch.own_ms(), self._watch.told(ledger_ms, asked_at)
+        if self.set_fit(Cause.CLOCK, is_fit=agrees):
+            said = {"own": f"{moment(own_ms):%F %T}", "ledger": f"{moment(ledger_ms):%F %T}"}
+            _LOG.critical("clock.right" if agrees else "clock.wrong", extra=said)
+        if self._clock_told != agrees and self._telling.acquire(blocking=False):
+            try:
+                self._consequences.clock(own_ms, ledger_ms, agrees=agrees)
+                self._clock_told = agrees
+            except LedgerUnavailable:
+                pass  # with the next look
+            finally:
+                self._telling.release()
+
+    def lease(self) -> Lease:
+        """SuffixUsed before the claim, so that it never ends later than the ledger's own."""
+        ends_at = self._clock.monotonic() + self._rule.lease_s
+        return Lease(self._clock, last_start=ends_at - self._rule.deadline_s, ends_at=ends_at)
+
+    def claim(self, record: Record, lane: Lane) -> Claim:
+        asked_at = self._clock.monotonic()
+        claim = self._ledger.claim(
+            record,
+            lane=lane,
+            host=self._rule.hosts[lane],
+            gap_ms=self._rule.gaps_ms.get(record.terminal, 0),
+            lease_ms=int(self._rule.lease_s * 1000),
+            actor=self._actor,
+            vault=self._custody.vault.seen,
+            own_ms=self._watch.own_ms(),
+        )
+        if claim.at_ms:
+            self._heard_time(claim.at_ms, asked_at)
+        if isinstance(claim, Wait) and claim.why == "batch":
+            self._batches_wait_until[record.terminal] = self._clock.monotonic() + claim.ms / 1000
+        return claim
+
+    def token(self, record: Record) -> bank.Token | None:
+        """The bank's token for this one transfer. None: nothing was at stake, and the next try has its time."""
+        order, key = self.order(record), self._rule.hash_key
+        if self.hand_on(record):
+            return None
+        terminal = self.terminal(record)
+        token = self._bank.token(terminal, order=order, secret_hash=secret_hash(key, record.key) if key else None)
+        if isinstance(token, bank.Token):
+            self._breakers.succeeded(self._rule.token_host)
+            return token
+        if token.evidence is not bank.Evidence.ANSWERED or token.http_status >= 500:
+            with suppress(LedgerUnavailable):
+                self._breakers.failed(self._rule.token_host, token.why)
+        self._tries.again(record, Verb.DEFER, f"token_{token.why}", token.retry_after_s)
+        return None
+
+    def postpone(self, record: Record, claim: Refused | Wait | Paused | Behind | ClockApart) -> None:
+        """The ledger said not now. No attempt is taken."""
+        ends = [record.deadline_at] if record.phase is Phase.SEND else []
+        match claim:
+            case Wait(ms):
+                in_ms = ms
+            case Paused(until_ms):
+                in_ms = _PAUSED_MS  # it may be opened before its time
+                ends += [until_ms] if until_ms else []
+            case Behind(sequence):
+                self._consequences.ledger_went_back(sequence)
+                in_ms = _PAUSED_MS
+            case _:
+                return  # somebody else has it, or is to have it
+        self._recorder.move(
+            record,
+            Verb.DEFER,
+            due_in=in_ms,
+            no_later=min(ends, default=None),
+            fields={"wakeups": 0},
+            fields_in={"next_attempt_at": in_ms},
+            quiet=True,
+        )
+
+    @property
+    def is_fit(self) -> bool:
+        return not self._unfit
+
+    def inquiries_paused(self, record: Record) -> bool:
+        return not self.is_fit or self._lanes.stopped(Lane.INQUIRE, record.terminal, self._watch.now_ms()) is not None
+
+    @property
+    def confirm_needs_token(self) -> bool:
+        return self._rule.confirm_needs_token
+
+    def heard(self, record: Record, outcome: bank.TransferOutcome) -> None:
+        """For the breaker: did the bank's host answer as a bank does? A decline is an answer."""
+        host = self._rule.hosts[Lane.SEND if record.phase is Phase.SEND else Lane.CONFIRM]
+        match outcome:
+            case bank.Paid() | bank.Declined() | bank.Challenge():
+                self._breakers.succeeded(host)
+            case bank.Unclear(http_status=status, evidence=bank.Evidence.ANSWERED) if status < 500:
+                pass
+            case bank.Unclear() | bank.NotSent():
+                self._breakers.failed(host, outcome.why)
