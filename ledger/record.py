@@ -6,7 +6,8 @@ No card data is here: the cards are a first six and a last four, and keyed diges
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -20,19 +21,47 @@ FIRST_EPOCH = GENERATION + 1
 #: The bank's code for paid.
 PAID_CODE = "0"
 
-#: What only matters while a transfer is unfinished, and goes when it ends.
-UNFINISHED_FIELDS = (
-    "next_attempt_at", "lease_until", "claim_nonce", "wakeups", "inquiries", "agreeing_reads", "last_read",
-    "in_doubt_since", "requested_action", "parked_until", "notification", "three_ds2_fields",
-)  # fmt: skip
+
+class Lifetime(StrEnum):
+    """How long a field of the record is kept. The ledger clears it then, for every caller."""
+
+    STATE = "state"  #: until the transfer changes its state
+    DOUBT = "doubt"  #: while it is in doubt, or in review after that
+    UNFINISHED = "unfinished"  #: until the transfer ends
+    EVER = "ever"
+
+
+_UNTIL = {each: MappingProxyType({"lifetime": each}) for each in Lifetime}
+
+
+class RequestedAction(StrEnum):
+    """What an operator, a producer or the web tier asks a worker to do: it alone reaches the bank and the cards."""
+
+    INQUIRE = "inquire"  #: ask the bank
+    CANCEL = "cancel"  #: end a parked transfer, after the bank was asked
+    REQUEUE = "requeue"  #: send a dead transfer again, after the bank was asked
+    DISCARD = "discard"  #: end a dead transfer
+
+
+class Urgency(StrEnum):
+    NOW = "now"
+    BATCH = "batch"  #: it lets a client who waits go first
+
+
+#: Of this version's records. See `UPGRADING.md` for what a change of it needs.
+SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """Times are in milliseconds since 1970; 0 and "" stand for "not there". Field names are those of the hash."""
+    """Times are in milliseconds since 1970; 0 and "" stand for "not there". Field names are those of the hash.
+
+    A field without a lifetime of its own is kept for ever.
+    """
 
     key: str
     state: State
+    schema: int = SCHEMA
     phase: Phase = Phase.SEND
     epoch: int = FIRST_EPOCH
     version: int = 0
@@ -48,28 +77,26 @@ class Record:
     currency: str = ""
     urgency: str = ""
     related: str = ""
-    order_details: str = (
-        ""  #: JSON: what only the bank is told (description, links, `foreign`, `merchantIdForSavingCards`)
-    )
+    order_details: str = ""  #: JSON of `ledger.order.OrderDetails`: what the bank alone is told beside the cards
     fingerprints: str = ""  #: keyed digests of the intent's fields, to compare a replay by
-    deadline_at: int = 0  #: the deadline
+    deadline_at: int = 0  #: what is not sent by then expires
 
     # Where it stands.
-    next_attempt_at: int = 0  #: when the next try may begin
-    lease_until: int = 0  #: until when the worker that claimed it may send
-    claim_nonce: str = ""  #: of the last claim: the tombstone in the vault says under which one the card was taken out
-    rate_slot_at: int = 0  #: when it may go, where its terminal's rate makes it wait
     attempts: int = 0  #: tries that ended without an answer of the bank to the transfer
-    wakeups: int = 0
-    inquiries: int = 0  #: inquiries since it came into doubt
-    agreeing_reads: int = 0  #: inquiries in a row, after the horizon, that the bank answered with the same word
-    last_read: str = ""  #: that word
-    in_doubt_since: int = 0  #: when it came into doubt
-    parked_until: int = 0
-    requested_action: str = ""  #: what a person asked a worker to do: `inquire`, `requeue`, `discard`, `cancel`
-    pares_digest: str = ""  #: a digest of the PaRes that was taken
-    three_ds2_fields: str = ""  #: names and sizes of what the client brought in a PaRes's place, by 3-D Secure 2
-    notification: str = ""  #: `epoch:code` of the bank's notification, where it was proved to be the bank's
+    wakeups: int = field(default=0, metadata=_UNTIL[Lifetime.STATE])  #: sent by the sweeper, and not answered
+    requested_action: str = field(default="", metadata=_UNTIL[Lifetime.STATE])  #: a `RequestedAction`
+    next_attempt_at: int = field(default=0, metadata=_UNTIL[Lifetime.UNFINISHED])  #: not before this time
+    lease_until: int = field(default=0, metadata=_UNTIL[Lifetime.UNFINISHED])  #: the claim's worker may send until then
+    claim_nonce: str = field(default="", metadata=_UNTIL[Lifetime.UNFINISHED])  #: of the last claim, as its tombstone's
+    rate_slot_at: int = field(default=0, metadata=_UNTIL[Lifetime.UNFINISHED])  #: reserved by the terminal's rate
+    parked_until: int = field(default=0, metadata=_UNTIL[Lifetime.UNFINISHED])  #: the client may answer until then
+    three_ds2_fields: str = field(default="", metadata=_UNTIL[Lifetime.UNFINISHED])  #: names and sizes: came, no PaRes
+    notification: str = field(default="", metadata=_UNTIL[Lifetime.UNFINISHED])  #: `epoch:code` of the proved one
+    in_doubt_since: int = field(default=0, metadata=_UNTIL[Lifetime.DOUBT])
+    inquiries: int = field(default=0, metadata=_UNTIL[Lifetime.DOUBT])  #: that the bank answered
+    agreeing_reads: int = field(default=0, metadata=_UNTIL[Lifetime.DOUBT])  #: after the horizon, with the same word
+    last_read: str = field(default="", metadata=_UNTIL[Lifetime.DOUBT])  #: that word
+    pares_digest: str = ""  #: of the PaRes that was taken
 
     # What is known.
     code: str = ""
@@ -105,7 +132,7 @@ class Record:
                 try:
                     values[name] = kind(raw[name])
                 except ValueError:
-                    raise ValueError(f"its {name} is none that this version knows") from None
+                    raise ValueError(f"its {name} has a value that this version does not know") from None
         return cls(**values)
 
     @classmethod
@@ -127,6 +154,13 @@ def _number(text: str) -> int:
     return int(text)
 
 
+def _schema(text: str) -> int:
+    number = _number(text)
+    if not 1 <= number <= SCHEMA:
+        raise ValueError(text)
+    return number
+
+
 def _note(text: str) -> str:
     if text and not re.fullmatch(r"[0-9]{1,18}:.*", text, re.ASCII):
         raise ValueError(text)
@@ -134,11 +168,21 @@ def _note(text: str) -> str:
 
 
 _KINDS: dict[str, Callable[[str], Any]] = {
-    field.name: {"state": State, "phase": Phase, "notification": _note}.get(
-        field.name, _number if isinstance(field.default, int) else str
+    each.name: {"state": State, "phase": Phase, "schema": _schema, "notification": _note}.get(
+        each.name, _number if isinstance(each.default, int) else str
     )
-    for field in fields(Record)
+    for each in fields(Record)
 }
+
+_LIFETIMES: Mapping[str, Lifetime] = {
+    each.name: each.metadata.get("lifetime", Lifetime.EVER) for each in fields(Record)
+}
+
+
+def cleared_with(*lifetimes: Lifetime) -> tuple[str, ...]:
+    """The fields that one of these lifetimes ends."""
+    return tuple(name for name, lifetime in _LIFETIMES.items() if lifetime in lifetimes)
+
 
 #: What `create` writes into every record, and the scripts need of it.
 _ALWAYS_THERE = ("key", "state", "epoch", "version", "state_since", "amount", "currency", "reference", "terminal")
@@ -151,17 +195,3 @@ class Challenge:
     pa_req: str
     md: str
     action: str
-
-
-#: The fields of a transfer that comes into doubt: nothing was asked so far. Times: `in_doubt_since`, `next_attempt_at`.
-NEWLY_DOUBTED: Mapping[str, str | int] = MappingProxyType(
-    {"inquiries": 0, "agreeing_reads": 0, "last_read": "", "requested_action": "", "wakeups": 0}
-)
-
-#: The same, of one that the vault remembers: the record keeps the tombstone's witness, for it lives longer.
-REMEMBERED: Mapping[str, str | int] = MappingProxyType(
-    {**NEWLY_DOUBTED, "reason": "vault_remembers", "evidence": "maybe_sent"}
-)
-
-#: Its times, where the bank may be asked at once.
-AT_ONCE: Mapping[str, int] = MappingProxyType({"in_doubt_since": 0, "next_attempt_at": 0})

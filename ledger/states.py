@@ -1,15 +1,16 @@
-"""The table of states. Everything that says which state may follow which lives here, and nothing does I/O.
+"""The table of states: which state may follow which, by which verb, and what each verb tells a person. No I/O.
 
-A transfer is in one state at a time. A move is a verb; the table names the states that it may start from and where each
-leads. `Ledger` hands the verb's row to the script as it stands here, and the script refuses every other from-state,
-changing nothing then. The diagram in the README and the docs is generated from this table:
-`python -m epay_transfers.ledger.states`.
+A transfer is in one state at a time, and a move is a verb. One entry of `Verb` is all that the project knows of one:
+from which states it leads where, what else must hold, who makes it, and its two sentences. `Ledger` hands the row to
+the script, which refuses every other from-state and changes nothing then. The diagram and the tables of the documents
+and of the command line are generated from here (`python -m epay_transfers.ledger.states` prints the diagram).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Self
 
 
 class Money(StrEnum):
@@ -100,48 +101,6 @@ MONEY: Mapping[State, Money] = MappingProxyType(
 )
 
 
-class Verb(StrEnum):
-    """The moves, named by who makes them and why."""
-
-    CREATE = "create"  #: a producer brings an intent; there is no from-state
-    REPLACE_CARD = "replace_card"  #: a producer brings the card again: a new generation of it
-    DEFER = "defer"  #: a worker: this try ended before anything was at stake, the next one has a time
-    CLAIM = "claim"  #: a worker, before the first byte
-    PAY = "pay"  #: a worker: the bank said yes
-    DECLINE = "decline"  #: a worker: the bank said no
-    PARK = "park"  #: a worker: the bank wants 3-D Secure
-    DOUBT = "doubt"  #: a worker, or the sweeper after the lease: nobody knows
-    REQUEUE = "requeue"  #: a worker or the sweeper, with proof that nothing was sent
-    REQUEUE_CONFIRM = "requeue_confirm"  #: a worker, with proof that the confirm was not sent
-    FAIL_QUEUED = "fail_queued"  #: a worker: no token, and the tries are used up; nobody has it in hand
-    FAIL_CLAIMED = "fail_claimed"  #: a worker, by its own claim: nothing was sent, and tries or card are gone
-    LOSE_CARD = "lose_card"  #: an inquiry: no claim took the card out, the card is gone, and the bank has no such order
-    ADD_EVIDENCE = "add_evidence"  #: a worker whose lease was over: what it knows of its own try
-    RESUME = "resume"  #: the web tier: the client answered the challenge
-    FOUND_TAKEN = "found_taken"  #: a process that closes the vault finds that the card was taken out of it
-    FOUND_TAKEN_CONFIRM = "found_taken_confirm"  #: parked, and the client's answer may have reached the bank after all
-    INQUIRY_PAID = "inquiry_paid"  #: an inquiry
-    INQUIRY_DECLINED = "inquiry_declined"  #: an inquiry
-    INQUIRY_REVERSED = "inquiry_reversed"  #: an inquiry
-    NOTIFICATION_PAID = (
-        "notification_paid"  #: a worker: the bank's proved notification, where there is no status address
-    )
-    NOTIFICATION_DECLINED = "notification_declined"  #: the same, of a code that is final
-    INQUIRY_INCONCLUSIVE = "inquiry_inconclusive"  #: an inquiry that settled nothing: ask again later
-    SEND_TO_REVIEW = "send_to_review"  #: an inquiry: the bank's words do not settle it
-    EXPIRE = "expire"  #: the sweeper or an inquiry, after the deadline of what was never sent
-    CHALLENGE_EXPIRED = "challenge_expired"  #: an inquiry: the challenge is still open after the horizon
-    CANCEL = "cancel"  #: the producer, or an operator who discards
-    REQUEUE_DEAD = "requeue_dead"  #: an operator's requeue of a dead transfer, after the bank was asked
-    REQUEST = "request"  #: ops or a producer ask for what only a worker can do
-    REFUSE_REQUEST = "refuse_request"  #: a worker: what was asked can't be done
-    SCHEDULE_WAKEUP = "schedule_wakeup"  #: the sweeper sent a wake-up, or looks again later
-    KEEP_NOTIFICATION = "keep_notification"  #: the web tier, of the bank's proved notification
-    OPERATOR_PAID = "operator_paid"  #: an operator, with evidence
-    OPERATOR_NOT_PAID = "operator_not_paid"  #: an operator, with evidence
-    OPERATOR_REVERSED = "operator_reversed"  #: an operator, with evidence
-
-
 class Advance(StrEnum):
     """What a move does to the epoch, which the ledger alone counts up."""
 
@@ -151,11 +110,14 @@ class Advance(StrEnum):
     GIVEN = "given"  #: a late answer brings the epoch that it was asked under
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One verb: from which states it leads where, and what else must hold."""
+    """One verb: from which states it leads where, what else must hold, who makes it, and how a person is told."""
 
     moves: Mapping[State, State]
+    by: str  #: who makes it
+    happened: str  #: a sentence; `{name}` is a field of the event
+    short: str  #: a word or two, for a history told on one line
     as_seen: bool = False  #: nothing may have happened to the transfer since the caller read it
     late: bool = False  #: the caller's epoch may be higher than the record's; elsewhere the two must be equal
     phase: Phase | None = None  #: the record must be in this phase
@@ -165,6 +127,11 @@ class Row:
     enters: Phase | None = None  #: the phase that the move leads to
     unless_paid: bool = False  #: not while the bank's proved notification that it paid stands in the record
     keeps_due: bool = False  #: it only adds a note: when to look again stays as it is
+
+    @property
+    def ends(self) -> bool:
+        """Does it end the transfer?"""
+        return any(end.final for end in self.moves.values())
 
 
 def _stay(*states: State) -> dict[State, State]:
@@ -177,69 +144,424 @@ def _to(end: State, *starts: State) -> dict[State, State]:
 
 _S = State
 _OPEN = sorted(UNFINISHED)
-_ASKED = (_S.PARKED, _S.IN_DOUBT, _S.NEEDS_REVIEW, _S.DEAD)
+_ASKABLE = (_S.PARKED, _S.IN_DOUBT, _S.NEEDS_REVIEW, _S.DEAD)
+_NOTIFIABLE = (_S.PARKED, _S.IN_DOUBT, _S.NEEDS_REVIEW)
 
-#: The table. A worker's definitive answer counts in every unfinished state: late is true too. What the bank has proved
-#: to be paid is not sent, and no move but a person's says that no money moved.
-MOVES: Mapping[Verb, Row] = MappingProxyType({
-    Verb.CREATE: Row({}),
-    Verb.REPLACE_CARD: Row(_stay(_S.QUEUED), advance=Advance.GENERATION),
-    Verb.DEFER: Row(_stay(_S.QUEUED, _S.RESUMED)),
-    Verb.CLAIM: Row(
-        {_S.QUEUED: _S.SENDING, _S.RESUMED: _S.CONFIRMING}, before={_S.QUEUED: "deadline_at"}, unless_paid=True
-    ),
-    Verb.PAY: Row(_to(_S.PAID, *_OPEN), late=True, advance=Advance.GIVEN),
-    Verb.DECLINE: Row(_to(_S.DECLINED, *_OPEN), late=True, unless_paid=True, advance=Advance.GIVEN),
-    Verb.PARK: Row(_to(_S.PARKED, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND),
-    Verb.DOUBT: Row(_to(_S.IN_DOUBT, _S.SENDING, _S.CONFIRMING, _S.RESUMED)),
-    Verb.REQUEUE: Row(_to(_S.QUEUED, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND, advance=Advance.TRY),
-    Verb.REQUEUE_CONFIRM: Row(
-        _to(_S.RESUMED, _S.CONFIRMING, _S.IN_DOUBT), phase=Phase.CONFIRM, advance=Advance.TRY
-    ),
-    Verb.FAIL_QUEUED: Row(_to(_S.DEAD, _S.QUEUED), unless_paid=True),
-    Verb.FAIL_CLAIMED: Row(_to(_S.DEAD, _S.SENDING, _S.IN_DOUBT), phase=Phase.SEND, unless_paid=True),
-    Verb.LOSE_CARD: Row(_to(_S.DEAD, _S.IN_DOUBT), as_seen=True, phase=Phase.SEND, unless_paid=True),
-    Verb.ADD_EVIDENCE: Row(_stay(_S.IN_DOUBT, _S.NEEDS_REVIEW), as_seen=True),
-    Verb.RESUME: Row(_to(_S.RESUMED, _S.PARKED), advance=Advance.TRY, enters=Phase.CONFIRM),
-    Verb.FOUND_TAKEN: Row(_to(_S.IN_DOUBT, _S.QUEUED, _S.DEAD)),
-    Verb.FOUND_TAKEN_CONFIRM: Row(_to(_S.IN_DOUBT, _S.PARKED), enters=Phase.CONFIRM),
-    Verb.INQUIRY_PAID: Row(_to(_S.PAID, *_ASKED)),
-    Verb.INQUIRY_DECLINED: Row(_to(_S.DECLINED, *_ASKED), unless_paid=True),
-    Verb.INQUIRY_REVERSED: Row(_to(_S.REVERSED, *_ASKED)),
-    Verb.NOTIFICATION_PAID: Row(_to(_S.PAID, _S.PARKED, _S.IN_DOUBT, _S.NEEDS_REVIEW)),
-    Verb.NOTIFICATION_DECLINED: Row(_to(_S.DECLINED, _S.PARKED, _S.IN_DOUBT, _S.NEEDS_REVIEW)),
-    Verb.INQUIRY_INCONCLUSIVE: Row(_stay(_S.PARKED, _S.IN_DOUBT, _S.NEEDS_REVIEW), as_seen=True),
-    Verb.SEND_TO_REVIEW: Row(_to(_S.NEEDS_REVIEW, _S.IN_DOUBT), as_seen=True),
-    Verb.EXPIRE: Row(
-        _to(_S.EXPIRED, _S.QUEUED, _S.PARKED),
-        as_seen=True,
-        unless_paid=True,
-        after={_S.QUEUED: "deadline_at", _S.PARKED: "parked_until"},
-    ),
-    Verb.CHALLENGE_EXPIRED: Row(_to(_S.EXPIRED, _S.IN_DOUBT), unless_paid=True),
-    Verb.CANCEL: Row(_to(_S.CANCELLED, _S.QUEUED, _S.PARKED, _S.DEAD), as_seen=True, unless_paid=True),
-    Verb.REQUEUE_DEAD: Row(_to(_S.QUEUED, _S.DEAD), as_seen=True, unless_paid=True, advance=Advance.TRY),
-    Verb.REQUEST: Row(_stay(*_ASKED), as_seen=True),
-    Verb.REFUSE_REQUEST: Row(_stay(*_ASKED), as_seen=True),
-    Verb.SCHEDULE_WAKEUP: Row(_stay(*_OPEN), as_seen=True),
-    Verb.KEEP_NOTIFICATION: Row(_stay(*_OPEN), as_seen=True, keeps_due=True),
-    Verb.OPERATOR_PAID: Row(_to(_S.PAID, _S.NEEDS_REVIEW)),
-    Verb.OPERATOR_NOT_PAID: Row(_to(_S.DECLINED, _S.NEEDS_REVIEW)),
-    Verb.OPERATOR_REVERSED: Row(_to(_S.REVERSED, _S.NEEDS_REVIEW, _S.PAID)),
-})  # fmt: skip
+
+class Verb(StrEnum):
+    """The table. A worker's definitive answer counts in every unfinished state: late is true too. What the bank has
+    proved to be paid is not sent, and no move but an operator's says that no money moved.
+    """
+
+    row: Row
+
+    def __new__(cls, word: str, row: Row) -> Self:
+        verb = str.__new__(cls, word)
+        verb._value_ = word
+        verb.row = row
+        return verb
+
+    # The producer and the web tier.
+
+    CREATE = (
+        "create",
+        Row(moves={}, by="a producer, with an intent", happened="accepted", short="accepted"),
+    )
+    REPLACE_CARD = (
+        "replace_card",
+        Row(
+            moves=_stay(_S.QUEUED),
+            advance=Advance.GENERATION,
+            by="a producer, which brings the card again: a new generation of it",
+            happened="its producer brought the card again",
+            short="card again",
+        ),
+    )
+    RESUME = (
+        "resume",
+        Row(
+            moves=_to(_S.RESUMED, _S.PARKED),
+            advance=Advance.TRY,
+            enters=Phase.CONFIRM,
+            by="the web tier, after the client answered the challenge",
+            happened="the client answered 3-D Secure",
+            short="client answered",
+        ),
+    )
+    REQUEST = (
+        "request",
+        Row(
+            moves=_stay(*_ASKABLE),
+            as_seen=True,
+            by="an operator, a producer or the web tier, for what only a worker can do",
+            happened="a worker was asked for: {requested_action}",
+            short="{requested_action} requested",
+        ),
+    )
+    KEEP_NOTIFICATION = (
+        "keep_notification",
+        Row(
+            moves=_stay(*_OPEN),
+            as_seen=True,
+            keeps_due=True,
+            by="the web tier, of the bank's proved notification",
+            happened="the bank's notification is proved, and kept until a worker can read it",
+            short="bank notified",
+        ),
+    )
+    CANCEL = (
+        "cancel",
+        Row(
+            moves=_to(_S.CANCELLED, _S.QUEUED, _S.PARKED, _S.DEAD),
+            as_seen=True,
+            unless_paid=True,
+            by="the producer, or an operator who discards",
+            happened="cancelled before any money could move",
+            short="cancelled",
+        ),
+    )
+
+    # A worker, and the bank's answer to it.
+
+    DEFER = (
+        "defer",
+        Row(
+            moves=_stay(_S.QUEUED, _S.RESUMED),
+            by="a worker, whose try ended before anything was sent",
+            happened="nothing was sent; the next try has its time",
+            short="not sent",
+        ),
+    )
+    CLAIM = (
+        "claim",
+        Row(
+            moves={_S.QUEUED: _S.SENDING, _S.RESUMED: _S.CONFIRMING},
+            before={_S.QUEUED: "deadline_at"},
+            unless_paid=True,
+            by="a worker, before the first byte",
+            happened="written down as {state}, and only then sent to the bank",
+            short="sent",
+        ),
+    )
+    PAY = (
+        "pay",
+        Row(
+            moves=_to(_S.PAID, *_OPEN),
+            late=True,
+            advance=Advance.GIVEN,
+            by="a worker: the bank said yes",
+            happened="the bank paid",
+            short="paid",
+        ),
+    )
+    DECLINE = (
+        "decline",
+        Row(
+            moves=_to(_S.DECLINED, *_OPEN),
+            late=True,
+            unless_paid=True,
+            advance=Advance.GIVEN,
+            by="a worker: the bank said no",
+            happened="the bank declined",
+            short="declined",
+        ),
+    )
+    PARK = (
+        "park",
+        Row(
+            moves=_to(_S.PARKED, _S.SENDING, _S.IN_DOUBT),
+            phase=Phase.SEND,
+            by="a worker: the bank wants 3-D Secure",
+            happened="the bank wants 3-D Secure: it waits for the client",
+            short="3-D Secure asked",
+        ),
+    )
+    DOUBT = (
+        "doubt",
+        Row(
+            moves=_to(_S.IN_DOUBT, _S.SENDING, _S.CONFIRMING, _S.RESUMED),
+            by="a worker, or the sweeper after the lease",
+            happened="sent, and no answer that can be believed: in doubt",
+            short="in doubt",
+        ),
+    )
+    REQUEUE = (
+        "requeue",
+        Row(
+            moves=_to(_S.QUEUED, _S.SENDING, _S.IN_DOUBT),
+            phase=Phase.SEND,
+            advance=Advance.TRY,
+            by="a worker or the sweeper, with proof that nothing was sent",
+            happened="proved not sent: queued again",
+            short="not sent",
+        ),
+    )
+    REQUEUE_CONFIRM = (
+        "requeue_confirm",
+        Row(
+            moves=_to(_S.RESUMED, _S.CONFIRMING, _S.IN_DOUBT),
+            phase=Phase.CONFIRM,
+            advance=Advance.TRY,
+            by="a worker, with proof that the confirm was not sent",
+            happened="the confirm is proved not sent: it will be sent again",
+            short="not sent",
+        ),
+    )
+    FAIL_QUEUED = (
+        "fail_queued",
+        Row(
+            moves=_to(_S.DEAD, _S.QUEUED),
+            unless_paid=True,
+            by="a worker: no token came until the tries were used up, and no worker has claimed it",
+            happened="no more tries, and never sent: dead",
+            short="dead",
+        ),
+    )
+    FAIL_CLAIMED = (
+        "fail_claimed",
+        Row(
+            moves=_to(_S.DEAD, _S.SENDING, _S.IN_DOUBT),
+            phase=Phase.SEND,
+            unless_paid=True,
+            by="a worker, by its own claim: nothing was sent, and the tries are used up or the card is gone",
+            happened="no more tries, and proved not sent: dead",
+            short="dead",
+        ),
+    )
+    ADD_EVIDENCE = (
+        "add_evidence",
+        Row(
+            moves=_stay(_S.IN_DOUBT, _S.NEEDS_REVIEW),
+            as_seen=True,
+            by="a worker whose lease was over: what it knows of its own try",
+            happened="its worker says how far its request got",
+            short="worker's evidence",
+        ),
+    )
+
+    # An inquiry, and the bank's notification where there is no status address.
+
+    INQUIRY_PAID = (
+        "inquiry_paid",
+        Row(
+            moves=_to(_S.PAID, *_ASKABLE),
+            by="an inquiry",
+            happened="asked, the bank says that it paid",
+            short="bank asked: paid",
+        ),
+    )
+    INQUIRY_DECLINED = (
+        "inquiry_declined",
+        Row(
+            moves=_to(_S.DECLINED, *_ASKABLE),
+            unless_paid=True,
+            by="an inquiry",
+            happened="asked, the bank says that it did not pay",
+            short="bank asked: not paid",
+        ),
+    )
+    INQUIRY_REVERSED = (
+        "inquiry_reversed",
+        Row(
+            moves=_to(_S.REVERSED, *_ASKABLE),
+            by="an inquiry",
+            happened="asked, the bank says that it paid and gave it back",
+            short="bank asked: given back",
+        ),
+    )
+    NOTIFICATION_PAID = (
+        "notification_paid",
+        Row(
+            moves=_to(_S.PAID, *_NOTIFIABLE),
+            by="a worker, by the bank's proved notification, where there is no status address",
+            happened="the bank's notification says that it paid",
+            short="bank notified: paid",
+        ),
+    )
+    NOTIFICATION_DECLINED = (
+        "notification_declined",
+        Row(
+            moves=_to(_S.DECLINED, *_NOTIFIABLE),
+            by="the same, with a code that is final",
+            happened="the bank's notification says that it did not pay",
+            short="bank notified: not paid",
+        ),
+    )
+    INQUIRY_INCONCLUSIVE = (
+        "inquiry_inconclusive",
+        Row(
+            moves=_stay(*_NOTIFIABLE),
+            as_seen=True,
+            by="an inquiry that settled nothing",
+            happened="asked, the bank can't say yet",
+            short="bank asked: not yet",
+        ),
+    )
+    SEND_TO_REVIEW = (
+        "send_to_review",
+        Row(
+            moves=_to(_S.NEEDS_REVIEW, _S.IN_DOUBT),
+            as_seen=True,
+            by="an inquiry: the bank's words do not settle it",
+            happened="asked, the bank does not settle it: an operator must",
+            short="needs review",
+        ),
+    )
+    LOSE_CARD = (
+        "lose_card",
+        Row(
+            moves=_to(_S.DEAD, _S.IN_DOUBT),
+            as_seen=True,
+            phase=Phase.SEND,
+            unless_paid=True,
+            by="an inquiry: no claim took the card out, the card is gone, and the bank has no such order",
+            happened="its card is gone, no worker sent it, and the bank has no such order: dead",
+            short="dead: card lost",
+        ),
+    )
+    CHALLENGE_EXPIRED = (
+        "challenge_expired",
+        Row(
+            moves=_to(_S.EXPIRED, _S.IN_DOUBT),
+            unless_paid=True,
+            by="an inquiry: the challenge is still open after the horizon",
+            happened="its challenge was never answered, and no money moved",
+            short="expired",
+        ),
+    )
+    REFUSE_REQUEST = (
+        "refuse_request",
+        Row(
+            moves=_stay(*_ASKABLE),
+            as_seen=True,
+            by="a worker: what was requested can't be done",
+            happened="what was requested can't be done: {said}",
+            short="refused",
+        ),
+    )
+    REQUEUE_DEAD = (
+        "requeue_dead",
+        Row(
+            moves=_to(_S.QUEUED, _S.DEAD),
+            as_seen=True,
+            unless_paid=True,
+            advance=Advance.TRY,
+            by="a worker, for an operator, after the bank was asked",
+            happened="the bank knows nothing of it: queued again",
+            short="bank asked: unknown there; queued again",
+        ),
+    )
+
+    # The sweeper, and each process that closes the card's place in the vault.
+
+    SCHEDULE_WAKEUP = (
+        "schedule_wakeup",
+        Row(
+            moves=_stay(*_OPEN),
+            as_seen=True,
+            by="the sweeper, which sends a wake-up",
+            happened="the sweeper sent a wake-up",
+            short="wake-up sent",
+        ),
+    )
+    LOOK_LATER = (
+        "look_later",
+        Row(
+            moves=_stay(*_OPEN),
+            as_seen=True,
+            by="the sweeper or a worker, where there is nothing to do now",
+            happened="nothing is to be done now; it is looked at again later",
+            short="looked at later",
+        ),
+    )
+    EXPIRE = (
+        "expire",
+        Row(
+            moves=_to(_S.EXPIRED, _S.QUEUED, _S.PARKED),
+            as_seen=True,
+            unless_paid=True,
+            after={_S.QUEUED: "deadline_at", _S.PARKED: "parked_until"},
+            by="the sweeper or an inquiry, after the deadline of what was never sent",
+            happened="its deadline passed, and no money moved",
+            short="expired",
+        ),
+    )
+    FOUND_TAKEN = (
+        "found_taken",
+        Row(
+            moves=_to(_S.IN_DOUBT, _S.QUEUED, _S.DEAD),
+            by="a process that closes the card's place in the vault, and finds that the card was taken out of it",
+            happened="its card was taken out after all: in doubt",
+            short="in doubt",
+        ),
+    )
+    FOUND_TAKEN_CONFIRM = (
+        "found_taken_confirm",
+        Row(
+            moves=_to(_S.IN_DOUBT, _S.PARKED),
+            enters=Phase.CONFIRM,
+            by="a worker: the client's answer may have reached the bank",
+            happened="the client's answer may have reached the bank after all: in doubt",
+            short="in doubt",
+        ),
+    )
+
+    # An operator.
+
+    OPERATOR_PAID = (
+        "operator_paid",
+        Row(
+            moves=_to(_S.PAID, _S.NEEDS_REVIEW),
+            by="an operator, with evidence",
+            happened="settled by an operator: paid",
+            short="settled: paid",
+        ),
+    )
+    OPERATOR_NOT_PAID = (
+        "operator_not_paid",
+        Row(
+            moves=_to(_S.DECLINED, _S.NEEDS_REVIEW),
+            by="an operator, with evidence",
+            happened="settled by an operator: not paid",
+            short="settled: not paid",
+        ),
+    )
+    OPERATOR_REVERSED = (
+        "operator_reversed",
+        Row(
+            moves=_to(_S.REVERSED, _S.NEEDS_REVIEW, _S.PAID),
+            by="an operator, with evidence",
+            happened="settled by an operator: paid and given back",
+            short="settled: given back",
+        ),
+    )
 
 
 def diagram() -> str:
     """The table as a Mermaid state diagram, without moves that stay where they are and the wide net of late answers."""
     arrows: dict[tuple[State, State], list[str]] = {}
-    for verb, row in MOVES.items():
-        for start, end in row.moves.items():
+    for verb in Verb:
+        for start, end in verb.row.moves.items():
             late = verb in {Verb.PAY, Verb.DECLINE} and start not in {_S.SENDING, _S.CONFIRMING}
             if start is not end and not late:
                 arrows.setdefault((start, end), []).append(verb)
     lines = ["stateDiagram-v2", "    [*] --> queued: create"]
     lines += [f"    {start} --> {end}: {', '.join(verbs)}" for (start, end), verbs in arrows.items()]
     lines += [f"    {state} --> [*]" for state in State if state.final]
+    return "\n".join(lines)
+
+
+def verbs() -> str:
+    """The table as Markdown, for the documents."""
+    lines = ["| verb | from → to | who makes it |", "|---|---|---|"]
+    for verb in Verb:
+        ends = dict.fromkeys(verb.row.moves.values())
+        starts = {end: [start for start, to in verb.row.moves.items() if to is end] for end in ends}
+        if all(start is end for start, end in verb.row.moves.items()):
+            path = f"stays {', '.join(verb.row.moves)}" if verb.row.moves else "→ queued"
+        else:
+            path = "; ".join(f"{', '.join(starts[end])} → {end}" for end in ends)
+        lines.append(f"| `{verb}` | {path.replace(', '.join(_OPEN), 'every unfinished state')} | {verb.row.by} |")
     return "\n".join(lines)
 
 

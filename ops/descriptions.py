@@ -1,48 +1,13 @@
-"""Events and states in words: what happened, and who does what next. One sentence a verb, so that no list explains."""
+"""Events and states in words: what happened, and what happens next. A verb's own sentences stand in `ledger.states`."""
 
 from collections.abc import Mapping
 
 from epay_transfers.ledger.record import Record
-from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.states import Row, State, Verb
 from epay_transfers.ledger.store.events import Event
 
-#: What a verb tells a person. `{from}` and other names are the event's own fields.
-HAPPENED: Mapping[str, str] = {
-    Verb.CREATE: "accepted",
-    Verb.REPLACE_CARD: "its card was brought again",
-    Verb.DEFER: "nothing was sent; the next try has its time",
-    Verb.CLAIM: "written down as {state}, and only then sent to the bank",
-    Verb.PAY: "the bank paid",
-    Verb.DECLINE: "the bank declined",
-    Verb.PARK: "the bank wants 3-D Secure: it waits for the client",
-    Verb.DOUBT: "sent, and no answer that can be believed: in doubt",
-    Verb.REQUEUE: "proved not sent: queued again",
-    Verb.REQUEUE_CONFIRM: "the confirm is proved not sent: it will be sent again",
-    Verb.FAIL_QUEUED: "no more tries, and never sent: dead",
-    Verb.FAIL_CLAIMED: "no more tries, and proved not sent: dead",
-    Verb.LOSE_CARD: "its card is gone, no worker sent it, and the bank has no such order: dead",
-    Verb.ADD_EVIDENCE: "its worker says how far its request got",
-    Verb.RESUME: "the client answered 3-D Secure",
-    Verb.FOUND_TAKEN: "its card was taken out after all: in doubt",
-    Verb.FOUND_TAKEN_CONFIRM: "the client's answer may have reached the bank after all: in doubt",
-    Verb.INQUIRY_PAID: "asked, the bank says that it paid",
-    Verb.INQUIRY_DECLINED: "asked, the bank says that it did not pay",
-    Verb.INQUIRY_REVERSED: "asked, the bank says that it paid and gave it back",
-    Verb.NOTIFICATION_PAID: "the bank's notification says that it paid",
-    Verb.NOTIFICATION_DECLINED: "the bank's notification says that it did not pay",
-    Verb.INQUIRY_INCONCLUSIVE: "asked, the bank can't say yet",
-    Verb.SEND_TO_REVIEW: "asked, the bank does not settle it: a person must",
-    Verb.EXPIRE: "its deadline passed, and no money moved",
-    Verb.CHALLENGE_EXPIRED: "its challenge was never answered, and no money moved",
-    Verb.CANCEL: "taken back before any money could move",
-    Verb.REQUEUE_DEAD: "the bank knows nothing of it: queued again",
-    Verb.REQUEST: "a worker was asked for: {asked}",
-    Verb.REFUSE_REQUEST: "what was asked can't be done: {said}",
-    Verb.SCHEDULE_WAKEUP: "a worker was called again",
-    Verb.KEEP_NOTIFICATION: "the bank's notification is proved, and kept until a worker can hear it",
-    Verb.OPERATOR_PAID: "settled by a person: paid",
-    Verb.OPERATOR_NOT_PAID: "settled by a person: not paid",
-    Verb.OPERATOR_REVERSED: "settled by a person: paid and given back",
+#: What an event that is no move tells a person. `{name}` is a field of the event.
+ALARMS: Mapping[str, str] = {
     "pause": "the lane {lane} was stopped for {terminal}",
     "unpause": "the lane {lane} was opened for {terminal}",
     "vault_forgot": "the vault was restarted, and the cards in it are gone: see the runbook, 'The vault was lost'",
@@ -53,45 +18,6 @@ HAPPENED: Mapping[str, str] = {
     "contradiction": "the bank said {said}, and the ledger says {ledger}: look at it now",
     "clock_wrong": "a worker stands still: its clock and the ledger's disagree; see the runbook, 'A clock is wrong'",
     "clock_right": "a worker's clock and the ledger's agree again, and it goes on",
-}
-
-#: The same in a word or two, for a story told on one line.
-STEP: Mapping[str, str] = {
-    Verb.CREATE: "accepted",
-    Verb.REPLACE_CARD: "card again",
-    Verb.DEFER: "not sent",
-    Verb.CLAIM: "sent",
-    Verb.PAY: "paid",
-    Verb.DECLINE: "declined",
-    Verb.PARK: "3-D Secure asked",
-    Verb.DOUBT: "in doubt",
-    Verb.REQUEUE: "not sent",
-    Verb.REQUEUE_CONFIRM: "not sent",
-    Verb.FAIL_QUEUED: "dead",
-    Verb.FAIL_CLAIMED: "dead",
-    Verb.LOSE_CARD: "dead: card lost",
-    Verb.ADD_EVIDENCE: "worker's evidence",
-    Verb.RESUME: "client answered",
-    Verb.FOUND_TAKEN: "in doubt",
-    Verb.FOUND_TAKEN_CONFIRM: "in doubt",
-    Verb.INQUIRY_PAID: "bank asked: paid",
-    Verb.INQUIRY_DECLINED: "bank asked: not paid",
-    Verb.INQUIRY_REVERSED: "bank asked: given back",
-    Verb.NOTIFICATION_PAID: "bank notified: paid",
-    Verb.NOTIFICATION_DECLINED: "bank notified: not paid",
-    Verb.INQUIRY_INCONCLUSIVE: "bank asked: not yet",
-    Verb.SEND_TO_REVIEW: "needs_review",
-    Verb.EXPIRE: "expired",
-    Verb.CHALLENGE_EXPIRED: "expired",
-    Verb.CANCEL: "cancelled",
-    Verb.REQUEUE_DEAD: "bank asked: unknown there; queued again",
-    Verb.REQUEST: "{asked} asked",
-    Verb.REFUSE_REQUEST: "refused",
-    Verb.SCHEDULE_WAKEUP: "rung",
-    Verb.KEEP_NOTIFICATION: "bank notified",
-    Verb.OPERATOR_PAID: "settled: paid",
-    Verb.OPERATOR_NOT_PAID: "settled: not paid",
-    Verb.OPERATOR_REVERSED: "settled: given back",
 }
 
 #: What comes next, and by whom.
@@ -108,6 +34,8 @@ NEXT: Mapping[State, str] = {
 }
 _CARD_LOST = "you: `transfers dead discard {key}`, and pay it under a new reference: its card is gone"
 
+_ROWS: Mapping[str, Row] = {verb.value: verb.row for verb in Verb}
+
 _NAMED_IN_SENTENCE = frozenset({"requested_action", "said", "lane", "terminal", "ledger", "state", "other"})
 
 
@@ -115,7 +43,7 @@ def happened(event: Event) -> str:
     """The event as a sentence, with the code and the reason that it carries."""
     fields = event.fields
     verb = fields.get("verb", "")
-    sentence = HAPPENED.get(verb, verb)
+    sentence = _ROWS[verb].happened if verb in _ROWS else ALARMS.get(verb, verb)
     for name in _NAMED_IN_SENTENCE:
         sentence = sentence.replace(
             f"{{{name}}}", "all terminals" if fields.get(name) == "*" else fields.get(name, "?")
@@ -136,7 +64,8 @@ def step(event: Event) -> str:
     """The event in a word or two, with the bank's code or, where nothing was sent, with the reason."""
     fields = event.fields
     verb = fields.get("verb", "")
-    word = STEP.get(verb, verb).replace("{asked}", fields.get("requested_action", ""))
+    word = _ROWS[verb].short if verb in _ROWS else verb
+    word = word.replace("{requested_action}", fields.get("requested_action", "?"))
     if verb == Verb.CLAIM and fields.get("state") == State.CONFIRMING:
         word = "confirm sent"
     if verb == Verb.DECLINE:

@@ -1,16 +1,16 @@
-"""What ops want of the bank or the vault is asked in the ledger, and a worker does it: who, what and why in the event.
+"""An operator's requests: what only a worker can do is requested in the ledger, with the operator's name and reason.
 
-Then a wakeup is rung, and who wants to can wait for what came of it.
+A wake-up follows at once, and the command can wait for what came of it.
 """
 
 from dataclasses import replace
-from typing import Literal
 
 import dramatiq
 
 from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
-from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.store.replies import Refused
@@ -18,16 +18,14 @@ from epay_transfers.ops import descriptions, screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import NotYet, Refusal
 
-Asked = Literal["requeue", "discard", "cancel"]
-
-#: These tell nothing of what was asked.
-_NO_ANSWER = frozenset({Verb.REQUEST, Verb.SCHEDULE_WAKEUP})
+#: The events of these verbs are no answer to a request.
+_NO_ANSWER = frozenset({Verb.REQUEST, Verb.SCHEDULE_WAKEUP, Verb.LOOK_LATER})
 
 _BLOCK_MS = 500
 
 
-def ask(context: Context, record: Record, what: Asked, why: str, *, wait_s: float = 0) -> None:
-    """Raises `Refusal` if the transfer has moved meanwhile or can't be done, `NotYet` if nobody came in time."""
+def ask(context: Context, record: Record, what: RequestedAction, why: str, *, wait_s: float = 0) -> None:
+    """Raises `Refusal` if the transfer has moved meanwhile or can't be done, `NotYet` if no worker came in time."""
     before = context.events.newest(1)
     write(context, record, what, why)
     screen.say(f"{record.key}: asked for {what}; a worker does it")
@@ -35,23 +33,17 @@ def ask(context: Context, record: Record, what: Asked, why: str, *, wait_s: floa
         _follow(context, record.key, before[-1].id if before else "0", wait_s)
 
 
-def write(context: Context, record: Record, what: Asked, why: str) -> None:
-    """Into the ledger, and ring. Raises `Refusal` if the transfer has moved meanwhile."""
-    moved = context.ledger.move(
-        record,
-        Verb.REQUEST,
-        actor=context.actor,
-        due_in=0,
-        fields={"requested_action": what, "wakeups": 0},
-        event={"why": why},
-    )
+def write(context: Context, record: Record, what: RequestedAction, why: str) -> None:
+    """Into the ledger, and a wake-up. Raises `Refusal` if the transfer has moved meanwhile."""
+    change = Change(due_in=0, fields={"requested_action": what, "wakeups": 0}, event={"why": why})
+    moved = context.ledger.move(record, Verb.REQUEST, change, actor=context.actor)
     if isinstance(moved, Refused):
         raise Refusal(f"nothing was asked: meanwhile the transfer is {moved.state}; look at it again")
-    _ring(context, replace(record, state=moved.state))
+    _wake(context, replace(record, state=moved.state))
 
 
-def _ring(context: Context, record: Record) -> None:
-    """Whether it rang does not matter: the sweeper rings again."""
+def _wake(context: Context, record: Record) -> None:
+    """A wake-up that is lost does not matter: the sweeper sends the next one."""
     client = connect(context.settings.queue_url)
     middleware: list[dramatiq.Middleware] = []
     Wakeups(Broker(client, middleware, {})).send(record)
@@ -66,7 +58,7 @@ def _follow(context: Context, key: str, place: str, wait_s: float) -> None:
                 _tell(key, event)
                 return
         if context.clock.monotonic() >= end:
-            raise NotYet(f"{key}: nobody has done it in {wait_s:g} s; it stays asked. Does a worker run?")
+            raise NotYet(f"{key}: no worker has done it in {wait_s:g} s; it stays asked. Does a worker run?")
 
 
 def _tell(key: str, event: Event) -> None:

@@ -1,16 +1,17 @@
-"""Cancel: take a transfer back before any money can move.
+"""Cancel: a producer ends a transfer before any money can move.
 
-The vault is closed first, so that no worker can begin to send; then the ledger is told. What if we die in between? The
-transfer is queued still, under an epoch that opens nothing: its worker steps back, and it is queued again.
+A queued or a dead one is withdrawn here (`ledger.withdraw`); of a parked one a worker asks the bank first.
 """
 
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 
-from epay_transfers.ledger.record import AT_ONCE, REMEMBERED, Record
+from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State, Verb
-from epay_transfers.ledger.store.replies import Moved, Refused
-from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.store.change import Change, EventFields
+from epay_transfers.ledger.store.replies import Refused
+from epay_transfers.ledger.withdraw import VaultPlace, WasTaken, Withdrawn, withdraw
 from epay_transfers.producers import validators
 from epay_transfers.producers.context import BACKEND, Context
 from epay_transfers.producers.errors import IntentRejected, NotFound
@@ -34,43 +35,36 @@ def _decide(context: Context, record: Record, reason: str) -> Cancel | None:
         case State.QUEUED | State.DEAD if record.is_paid_by_notification:
             return Cancel.TOO_LATE  # the bank has proved that it paid: a worker finds out
         case State.QUEUED | State.DEAD:
-            return _take_back(context, record, reason)
+            return _withdraw(context, record, reason)
         case State.PARKED:
-            return _ask(context, record, reason)
+            return _request(context, record, reason)
         case State.CANCELLED:
             return Cancel.CANCELLED
         case _:
             return Cancel.TOO_LATE
 
 
-def _take_back(context: Context, record: Record, reason: str) -> Cancel | None:
-    is_untouched = record.reason == "card_unreadable"  # its tombstone is of the worker that could not open it
-    if not is_untouched and not context.vault.close(Purpose.CARD, record.key, record.epoch):
-        return _remember(context, record)
-    if not context.ledger.move(record, Verb.CANCEL, actor=BACKEND, fields={"reason": reason}):
-        return None
-    context.vault.drop(record.key)
-    return Cancel.CANCELLED
+def _withdraw(context: Context, record: Record, reason: str) -> Cancel | None:
+    move = partial(context.ledger.move, actor=BACKEND)
+    cards, event = VaultPlace(context.vault), EventFields(why=reason)
+    match withdraw(record, Verb.CANCEL, reason="cancelled", cards=cards, move=move, event=event):
+        case Withdrawn():
+            return Cancel.CANCELLED
+        case WasTaken(state):
+            context.wakeups.send(replace(record, state=state))
+            return Cancel.TOO_LATE
+        case Refused():
+            return None
 
 
-def _remember(context: Context, record: Record) -> Cancel | None:
-    """The card was taken out: it may have been sent, and the ledger has forgotten that. So it is in doubt."""
-    moved = context.ledger.move(record, Verb.FOUND_TAKEN, actor=BACKEND, due_in=0, fields=REMEMBERED, fields_in=AT_ONCE)
-    return _ring(context, record, moved, Cancel.TOO_LATE)
-
-
-def _ask(context: Context, record: Record, reason: str) -> Cancel | None:
+def _request(context: Context, record: Record, reason: str) -> Cancel | None:
     """Only a worker can ask the bank, and only the bank knows whether the client has been faster."""
-    fields, event = {"requested_action": "cancel"}, {"reason": reason}
-    moved = context.ledger.move(record, Verb.REQUEST, actor=BACKEND, due_in=0, fields=fields, event=event)
-    return _ring(context, record, moved, Cancel.ASKED)
-
-
-def _ring(context: Context, record: Record, moved: Moved | Refused, answer: Cancel) -> Cancel | None:
+    change = Change(due_in=0, fields={"requested_action": RequestedAction.CANCEL}, event={"why": reason})
+    moved = context.ledger.move(record, Verb.REQUEST, change, actor=BACKEND)
     if isinstance(moved, Refused):
         return None
     context.wakeups.send(replace(record, state=moved.state))
-    return answer
+    return Cancel.ASKED
 
 
 def _again(context: Context, record: Record) -> Record:

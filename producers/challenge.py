@@ -3,12 +3,12 @@
 What the client takes to the bank's 3-D Secure page is in `Challenge`; what else its page shows is in `PaymentPage`.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.order import OrderDetails
+from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.transfer import Transfer, moment
 from epay_transfers.producers.context import Context
@@ -45,14 +45,14 @@ def challenge(context: Context, handle: str) -> Challenge | None:
 def visit(context: Context, handle: str) -> PaymentPage:
     """Raises `NotFound`."""
     record = record_of(context, handle)
-    order = json.loads(record.order_details)
-    may_answer = record.state is State.PARKED and record.requested_action != "cancel"
+    order = OrderDetails.from_json(record.order_details)
+    may_answer = record.state is State.PARKED and record.requested_action != RequestedAction.CANCEL
     in_time = may_answer and context.ledger.now_ms() < record.parked_until
     return PaymentPage(
         transfer=Transfer.of(record),
         challenge=_challenge_of(context, record) if in_time else None,
-        back_link=order["back_link"],
-        failure_back_link=order["failure_back_link"],
+        back_link=order.back_link,
+        failure_back_link=order.failure_back_link,
     )
 
 

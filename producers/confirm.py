@@ -11,12 +11,13 @@ import re
 from dataclasses import replace
 from enum import StrEnum
 
-from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.replies import Refused
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Put
-from epay_transfers.producers.context import RING_MS, WEB, Context
+from epay_transfers.producers.context import WAKEUP_MS, WEB, Context
 from epay_transfers.producers.errors import IntentRejected
 
 _LOG = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def confirm(context: Context, md: str, pa_res: str, handle: str | None) -> Verdi
     if record.pares_digest:
         return _seen(record, digest)
     late = record.state is not State.PARKED or context.ledger.now_ms() >= record.parked_until
-    if late or record.requested_action == "cancel":  # who asked for the cancel does not want it to be confirmed
+    if late or record.requested_action == RequestedAction.CANCEL:
         return Verdict.TOO_LATE
     return _resume(context, record, answer, digest)
 
@@ -55,14 +56,8 @@ def _resume(context: Context, record: Record, answer: str, digest: str) -> Verdi
     ttl_ms = context.settings.card_ttl * 1000
     if context.vault.put(Purpose.PARES, record.key, epoch, sealed, ttl_ms, tag=digest) is Put.PRESENT:
         return _overtaken(context, record, digest, there=context.vault.look(Purpose.PARES, record.key))
-    moved = context.ledger.move(
-        record,
-        Verb.RESUME,
-        actor=WEB,
-        due_in=RING_MS,
-        fields={"pares_digest": digest, "next_attempt_at": 0, "wakeups": 0, "attempts": 0},
-        unset=("requested_action",),
-    )
+    change = Change(due_in=WAKEUP_MS, fields={"pares_digest": digest, "next_attempt_at": 0, "attempts": 0})
+    moved = context.ledger.move(record, Verb.RESUME, change, actor=WEB)
     if isinstance(moved, Refused):
         return _overtaken(context, record, digest, there=Content.NOTHING)
     context.wakeups.send(replace(record, state=moved.state))

@@ -15,7 +15,7 @@ BACKEND = "producer"
 WEB = "web"
 
 #: How long after a ring somebody looks again. A worker that hears it comes at once; the sweeper need not come as well.
-RING_MS = 5_000
+WAKEUP_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,6 @@ class Context:
     clock: Clock
     settings: ProducerSettings
 
-    def after_ring_ms(self, record: Record, now_ms: int) -> int:
+    def after_wakeup_ms(self, record: Record, now_ms: int) -> int:
         """When to look again at a transfer that is rung for now: not before its next try, not after its deadline."""
-        return min(max(now_ms + RING_MS, record.next_attempt_at), record.deadline_at)
+        return min(max(now_ms + WAKEUP_MS, record.next_attempt_at), record.deadline_at)

@@ -20,9 +20,10 @@ from epay_transfers.ledger.errors import (
 from epay_transfers.ledger.invoice import make_key
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.new_transfer import NewTransfer
-from epay_transfers.ledger.store.replies import Created, Creation, Exhausted, Full, Known, Paused, SuffixUsed
+from epay_transfers.ledger.store.replies import Created, Creation, Exhausted, Full, Known, Paused, Refused, SuffixUsed
 from epay_transfers.ledger.transfer import moment
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import FREE, Put
@@ -115,7 +116,7 @@ def _draft(context: Context, intent: TransferIntent) -> NewTransfer | IntentReje
         amount=intent.amount_minor,
         currency=intent.currency,
         urgency=intent.urgency,
-        order_details=intent.order(),
+        order_details=intent.order_details().to_json(),
         fingerprints=fingerprints.compute(intent, settings.print_key),
         lasts_ms=lasts,
         day_ms=now_ms,
@@ -187,7 +188,7 @@ def _known(context: Context, intent: TransferIntent, key: str) -> Answer:
 
 def _replay(context: Context, intent: TransferIntent, record: Record) -> Answer:
     """The reference is known. The same intent gets the same receipt, and a queued transfer its card, if it lacks it."""
-    fields = fingerprints.differing(record.fingerprints, fingerprints.compute(intent, context.settings.print_key))
+    fields = fingerprints.differing(record.fingerprints, intent, context.settings.print_key)
     receipt = Receipt.of(record, replayed=True)
     if intent.invoice_id is not None and intent.invoice_id != receipt.invoice_id:
         fields = (*fields, "invoice_id")
@@ -207,9 +208,9 @@ def _call_again(context: Context, intent: TransferIntent, record: Record) -> Sta
     """Ring for a queued transfer; where the vault has nothing, under a new generation of its card."""
     there = context.vault.look(Purpose.CARD, record.key, record.epoch)
     if there in FREE and (now_ms := context.ledger.now_ms()) < record.deadline_at:
-        due = context.after_ring_ms(record, now_ms)
-        moved = context.ledger.move(record, Verb.REPLACE_CARD, actor=BACKEND, due=due, fields={"wakeups": 0})
-        if not moved:  # a worker has it, or another caller was faster
+        change = Change(due_at=context.after_wakeup_ms(record, now_ms), fields={"wakeups": 0})
+        moved = context.ledger.move(record, Verb.REPLACE_CARD, change, actor=BACKEND)
+        if isinstance(moved, Refused):  # a worker has it, or another caller was faster
             return moved.state or record.state
         if context.ledger.went_back():
             raise _went_back(context)

@@ -1,68 +1,88 @@
-"""Prints: a keyed digest of each field of an intent, to tell whether a replay brings the same intent.
+"""Fingerprints: a keyed digest of each field of an intent, to tell whether a replay brings the same intent.
 
 HMAC-SHA256 under `FINGERPRINT_KEY`, 6 bytes of it a field, bound to the reference: equal cards in two transfers have
-different prints. The CVC is in no print. A field that was not given has none. The form is `version.print.print...`.
+different fingerprints. The CVC is in none. A field that was not given has none. The form is `version.digest.digest...`,
+and a record is compared under its own version: what a later version added is the same only where it is not given.
 """
 
 import base64
 import hmac
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from epay_transfers.producers.cards import PanCard, SavedCard
 from epay_transfers.producers.intent import TransferIntent
 
-_VERSION = "1"
 _BYTES = 6
 
-#: In this order for ever: a new field is a new version.
-FIELDS = (
-    "amount",
-    "currency",
-    "description",
-    "sender.number",
-    "sender.expiry",
-    "sender.name",
-    "sender.address",
-    "sender.card_id",
-    "sender.save",
-    "receiver.number",
-    "receiver.card_id",
-    "receiver.first_name",
-    "receiver.last_name",
-    "receiver.country_code",
-    "receiver.save",
-    "terminal",
-    "deadline",
-    "urgency",
-    "related_to",
-    "sender_email",
-    "sender_ip",
-    "merchant_id_for_saving_cards",
-    "foreign",
-    "back_link",
-    "failure_back_link",
-    "post_link",
-    "failure_post_link",
-)
+#: Version → the fields that it added, in this order for ever. A new field of the intent is a new version: a line below.
+FIELDS: Mapping[int, tuple[str, ...]] = MappingProxyType({
+    1: (
+        "amount",
+        "currency",
+        "description",
+        "sender.number",
+        "sender.expiry",
+        "sender.name",
+        "sender.address",
+        "sender.card_id",
+        "sender.save",
+        "receiver.number",
+        "receiver.card_id",
+        "receiver.first_name",
+        "receiver.last_name",
+        "receiver.country_code",
+        "receiver.save",
+        "terminal",
+        "deadline",
+        "urgency",
+        "related_to",
+        "sender_email",
+        "sender_ip",
+        "merchant_id_for_saving_cards",
+        "foreign",
+        "back_link",
+        "failure_back_link",
+        "post_link",
+        "failure_post_link",
+    ),
+})  # fmt: skip
+
+VERSION = max(FIELDS)
 
 
-def compute(intent: TransferIntent, key: bytes) -> str:
+def compute(intent: TransferIntent, key: bytes, version: int = VERSION) -> str:
     given = _given(intent)
-    return ".".join([_VERSION, *(_print(name, given[name], intent.reference, key) for name in FIELDS)])
+    return ".".join([
+        str(version), *(_digest(version, name, given[name], intent.reference, key) for name in _fields_of(version))
+    ])  # fmt: skip
 
 
-def differing(one: str, other: str) -> tuple[str, ...]:
-    """The names of the fields that differ. Prints of two versions can't be compared: then all of them."""
-    ones, others = one.split("."), other.split(".")
-    if ones[0] != others[0] or len(ones) != len(others):
-        return FIELDS
-    pairs = zip(FIELDS, ones[1:], others[1:], strict=True)
-    return tuple(name for name, mine, theirs in pairs if not hmac.compare_digest(mine, theirs))
+def differing(recorded: str, intent: TransferIntent, key: bytes) -> tuple[str, ...]:
+    """The names of the fields in which the intent differs from the one that was recorded.
+
+    All of them, where a version recorded it that this code does not know.
+    """
+    version = int(recorded.partition(".")[0])
+    known = _fields_of(version)
+    theirs, ours = recorded.split(".")[1:], compute(intent, key, version).split(".")[1:]
+    if version not in FIELDS or len(theirs) != len(known):
+        return _fields_of(VERSION)
+    given = _given(intent)
+    changed = [
+        name for name, one, other in zip(known, theirs, ours, strict=True) if not hmac.compare_digest(one, other)
+    ]
+    return (*changed, *(name for name in _fields_of(VERSION) if name not in known and given[name]))
 
 
-def _print(name: str, value: str, reference: str, key: bytes) -> str:
+def _fields_of(version: int) -> tuple[str, ...]:
+    return tuple(name for since, names in sorted(FIELDS.items()) if since <= version for name in names)
+
+
+def _digest(version: int, name: str, value: str, reference: str, key: bytes) -> str:
     if not value:
         return ""
-    said = f"{_VERSION}\0{reference}\0{name}\0{value}".encode()
+    said = f"{version}\0{reference}\0{name}\0{value}".encode()
     return base64.urlsafe_b64encode(hmac.digest(key, said, "sha256")[:_BYTES]).decode()
 
 

@@ -3,7 +3,6 @@
 What depends on the time or on the settings is not checked here but when it is enqueued: the deadline and the terminal.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,6 +23,7 @@ from pydantic import (
 
 from epay_transfers.ledger import invoice
 from epay_transfers.ledger.money import EXPONENTS, to_decimal, to_minor
+from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.vault.card_data import CardData
 from epay_transfers.producers import validators
 from epay_transfers.producers.cards import Email, IpAddress, PanCard, Receiver, SavedCard, nothing
@@ -146,13 +146,9 @@ class TransferIntent(StrictModel):
         """What the vault is to hold, and nobody else."""
         return CardData(self.sender.for_vault(), self.receiver.for_vault(), self.sender_ip, self.sender_email)
 
-    def order(self) -> str:
-        """What only the bank is told and is no card's, as JSON for the record."""
-        names = ("description", "back_link", "failure_back_link", "post_link", "failure_post_link")
-        more = ("foreign", "merchant_id_for_saving_cards")
-        return json.dumps(
-            {name: getattr(self, name) for name in (*names, *more)}, ensure_ascii=False, separators=(",", ":")
-        )
+    def order_details(self) -> OrderDetails:
+        """What the bank alone is told, beside the money and the cards."""
+        return OrderDetails.of(self)
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:

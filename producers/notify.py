@@ -15,10 +15,12 @@ from typing import Any
 from epay_transfers.ledger.errors import LedgerUnavailable, RecordUnreadable
 from epay_transfers.ledger.invoice import DEFAULT_SPACE, is_invoice_id, make_key
 from epay_transfers.ledger.money import to_minor
-from epay_transfers.ledger.record import PAID_CODE, Record
+from epay_transfers.ledger.record import PAID_CODE, Record, RequestedAction
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import NOT_MOVED, State, Verb
+from epay_transfers.ledger.store.change import Change, EventFields, RecordFields
 from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.replies import Moved, Refused
 from epay_transfers.ledger.store.unreadable import log_unreadable
 from epay_transfers.producers.challenge import record_of
 from epay_transfers.producers.context import WEB, Context
@@ -36,9 +38,9 @@ _ON_THE_WAY = frozenset({State.SENDING, State.CONFIRMING, State.RESUMED})
 _SAID_UNPAID = NOT_MOVED | {State.DEAD}
 
 #: The event of a notification.
-_BY_NOTIFICATION = {"by": "notification"}
+_BY_NOTIFICATION: EventFields = {"by": "notification"}
 
-_NOTHING: Mapping[str, str] = {}
+_NO_NOTES: RecordFields = {}
 
 #: A note that comes with others, and with the workers whom they rang for, is said again so often.
 _TIMES = 10
@@ -95,7 +97,7 @@ def three_ds2_returned(context: Context, handle: str, sizes: Mapping[str, int]) 
     return ask(context, record, {"by": "3-D Secure 2", "fields": said}, {"three_ds2_fields": said})
 
 
-def ask(context: Context, record: Record, event: Mapping[str, str], notes: Mapping[str, str] = _NOTHING) -> Notified:
+def ask(context: Context, record: Record, event: EventFields, notes: RecordFields = _NO_NOTES) -> Notified:
     """An inquiry at once, and `notes` in the record's fields of those names.
 
     What somebody asked for before (a cancel) stays asked: its worker asks the bank as well.
@@ -108,7 +110,7 @@ def ask(context: Context, record: Record, event: Mapping[str, str], notes: Mappi
     raise LedgerUnavailable
 
 
-def _ask(context: Context, record: Record, event: Mapping[str, str], notes: Mapping[str, str]) -> Notified | None:
+def _ask(context: Context, record: Record, event: EventFields, notes: RecordFields) -> Notified | None:
     """None: the transfer is not any more as it was read."""
     note = notes.get("notification", "")
     is_payment = note.endswith(f":{PAID_CODE}")
@@ -118,21 +120,24 @@ def _ask(context: Context, record: Record, event: Mapping[str, str], notes: Mapp
         is_kept = note and (record.state in _ON_THE_WAY or (is_payment and not record.state.final))
         return _keep(context, record, event, note) if is_kept else Notified.NOT_NEEDED
     if record.is_paid_by_notification:
-        notes = {name: text for name, text in notes.items() if name != "notification"}  # no later word takes it away
+        notes = notes.copy()
+        notes.pop("notification", None)  # no later word takes it away
     if not record.requested_action or any(getattr(record, name) != note for name, note in notes.items()):
-        fields = {"requested_action": record.requested_action or "inquire", "wakeups": 0, **notes}
-        if not context.ledger.move(record, Verb.REQUEST, actor=WEB, due_in=0, fields=fields, event=event):
+        requested: RecordFields = {"requested_action": record.requested_action or RequestedAction.INQUIRE, "wakeups": 0}
+        change = Change(due_in=0, fields=requested | notes, event=event)
+        if isinstance(context.ledger.move(record, Verb.REQUEST, change, actor=WEB), Refused):
             return None
     context.wakeups.send(record)
     return Notified.ASKED
 
 
-def _keep(context: Context, record: Record, event: Mapping[str, str], note: str) -> Notified | None:
+def _keep(context: Context, record: Record, event: EventFields, note: str) -> Notified | None:
     """Until a worker can hear it: what is under way is not interrupted. None as above."""
     if record.notification == note or record.is_paid_by_notification:
         return Notified.NOTED
-    moved = context.ledger.move(record, Verb.KEEP_NOTIFICATION, actor=WEB, fields={"notification": note}, event=event)
-    return Notified.NOTED if moved else None
+    change = Change(fields={"notification": note}, event=event)
+    moved = context.ledger.move(record, Verb.KEEP_NOTIFICATION, change, actor=WEB)
+    return Notified.NOTED if isinstance(moved, Moved) else None
 
 
 def _note(record: Record, payload: Mapping[str, Any], hash_key: Secret | None) -> str:

@@ -5,11 +5,12 @@ They come from `WEB_BASE_URL` alone: never from a request's own Host header, and
 
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.runtime.settings import ServerSettings
 
@@ -80,14 +81,14 @@ class Places:
         """Where the bank's notification goes; nowhere without a secret."""
         return f"{self.base_url}/notify/{self.notify_secret.reveal()}" if self.notify_secret else ""
 
-    def fill(self, order: dict[str, str | bool], handle: str) -> dict[str, str | bool]:
-        """An order whose empty links lead here. A failure's notification goes to `post_link` where it has no own."""
-        ours: dict[str, str | bool] = {
-            "back_link": self.result(handle),
-            "failure_back_link": self.result(handle),
-            "post_link": self.notify(),
-        }
-        return order | {name: link for name, link in ours.items() if not order.get(name)}
+    def fill(self, order: OrderDetails, handle: str) -> OrderDetails:
+        """The order with its empty links leading here. A failure's notification goes to `post_link` by default."""
+        return replace(
+            order,
+            back_link=order.back_link or self.result(handle),
+            failure_back_link=order.failure_back_link or self.result(handle),
+            post_link=order.post_link or self.notify(),
+        )
 
 
 def secret_hash(key: Secret, transfer: str) -> str:

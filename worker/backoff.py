@@ -1,7 +1,7 @@
-"""When to try again, when to ask again, when to ring again, when to stop trying. Pure: numbers in, a decision out.
+"""When to try again, when to ask again, when to send the next wake-up, when to give up.
 
-Only what is proved not to have been sent is tried again; after that we only ask. The waiting is the ledger's `due`, and
-what time it is the ledger knows: so each of these says in how many milliseconds.
+Pure: numbers in, a decision out. Only what is proved not to have been sent is tried again; after that we only ask. The
+ledger keeps the time and does the waiting (`due`), so each of these says in how many milliseconds.
 """
 
 from collections.abc import Callable
@@ -13,15 +13,15 @@ INQUIRY_LADDER_S = (5, 15, 60, 300, 900, 3600)
 #: How long nobody asks after a question that was not answered.
 LONGEST_SILENCE_S = 30
 
-#: A ring doubles its distance, up to five minutes.
-FIRST_RING_S = 5
-LAST_RING_S = 300
+#: Each wake-up that no worker answers doubles the time to the next one, up to five minutes.
+FIRST_WAKEUP_S = 5
+LAST_WAKEUP_S = 300
 
 #: How long a transfer is left to another worker, by one that lacks its terminal's credentials.
 HAND_ON_S = 1
 
-#: From so many rings on, those of the sweeper and those that were handed on, it seems that no worker has them ...
-HAND_ON_RINGS = 20
+#: After so many wake-ups, the sweeper's and those that were handed on, it seems that no worker has the credentials ...
+HAND_ON_WAKEUPS = 20
 
 #: ... and then it is left alone for so long.
 HAND_ON_LATER_S = 30
@@ -70,21 +70,21 @@ def next_try(
     return Retry(int(wait_s * 1000))
 
 
-def next_inquiry_ms(asks: int) -> int:
-    """In how many ms to ask after `asks` inquiries."""
-    return INQUIRY_LADDER_S[min(asks, len(INQUIRY_LADDER_S) - 1)] * 1000
+def next_inquiry_ms(inquiries: int) -> int:
+    """In how many ms to ask again after so many inquiries."""
+    return INQUIRY_LADDER_S[min(inquiries, len(INQUIRY_LADDER_S) - 1)] * 1000
 
 
-def after_silence_ms(asks: int) -> int:
+def after_silence_ms(inquiries: int) -> int:
     """The same after a question that was not answered: soon, for that may have been the wire."""
-    return min(next_inquiry_ms(asks), LONGEST_SILENCE_S * 1000)
+    return min(next_inquiry_ms(inquiries), LONGEST_SILENCE_S * 1000)
 
 
-def next_ring_ms(rings: int) -> int:
-    """In how many ms to look again after `rings` rings without an answer."""
-    return min(FIRST_RING_S << min(rings, 16), LAST_RING_S) * 1000
+def next_wakeup_ms(wakeups: int) -> int:
+    """In how many ms to look again after `wakeups` wake-ups that no worker answered."""
+    return min(FIRST_WAKEUP_S << min(wakeups, 16), LAST_WAKEUP_S) * 1000
 
 
-def hand_on_ms(rings: int) -> int:
-    """In how many ms another worker is rung for. It does not wait as a ring does that no worker answered."""
-    return (HAND_ON_S if rings < HAND_ON_RINGS else HAND_ON_LATER_S) * 1000
+def hand_on_ms(wakeups: int) -> int:
+    """In how many ms another worker gets a wake-up: sooner than after one that no worker answered."""
+    return (HAND_ON_S if wakeups < HAND_ON_WAKEUPS else HAND_ON_LATER_S) * 1000

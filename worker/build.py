@@ -28,7 +28,6 @@ from epay_transfers.worker.preflight import Preflight, PreflightRule
 from epay_transfers.worker.recorder import Recorder
 from epay_transfers.worker.settings import WorkerSettings
 from epay_transfers.worker.sweeper import Sweeper
-from epay_transfers.worker.tries import Tries
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +104,11 @@ def build(
         consequences=consequences,
         clock=watch,
         actor=actor,
+        retry=rules.retry,
+        chance=chance,
         has_status=rules.has_status,
         park_s=rules.park_s,
     )
-    tries = Tries(recorder=recorder, custody=custody, rule=rules.retry, clock=watch, park_s=rules.park_s, chance=chance)
     preflight = Preflight(
         ledger=ledger,
         bank_client=bank,
@@ -117,7 +117,6 @@ def build(
         lanes=lanes,
         consequences=consequences,
         recorder=recorder,
-        tries=tries,
         custody=custody,
         rule=rules.preflight,
         clock=clock,
@@ -129,7 +128,6 @@ def build(
         custody=custody,
         opener=opener,
         recorder=recorder,
-        tries=tries,
         consequences=consequences,
         preflight=preflight,
     )

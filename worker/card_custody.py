@@ -12,9 +12,9 @@ from epay_transfers.ledger.errors import VaultUnavailable
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Phase
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.store.replies import Moved
+from epay_transfers.ledger.store.replies import Moved, Run
 from epay_transfers.ledger.vault.sealing import Purpose
-from epay_transfers.ledger.vault.vault import FREE, Content, Fenced, Gone, PutBack, Run, Taken, TakeUnanswered, Vault
+from epay_transfers.ledger.vault.vault import FREE, Content, Fenced, Gone, PutBack, Taken, TakeUnanswered, Vault
 
 #: A producer's clock and this one's may each be a second off the servers'.
 _SKEW_MS = 2_000

@@ -6,11 +6,13 @@ The recorder writes down what came of it.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import cast
 
 from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import Phase, Verb
+from epay_transfers.ledger.store.change import RecordFields
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault.card_data import CardData
@@ -21,7 +23,6 @@ from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.consequences import Consequences
 from epay_transfers.worker.preflight import Preflight
 from epay_transfers.worker.recorder import Recorder
-from epay_transfers.worker.tries import Tries
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,7 +38,6 @@ class CardSteps:
         custody: CardCustody,
         opener: Opener,
         recorder: Recorder,
-        tries: Tries,
         consequences: Consequences,
         preflight: Preflight,
     ) -> None:
@@ -45,16 +45,8 @@ class CardSteps:
         self._custody = custody
         self._opener = opener
         self._recorder = recorder
-        self._tries = tries
         self._consequences = consequences
         self._preflight = preflight
-
-    def end_unsent(self, record: Record, verb: Verb, *, reason: str) -> None:
-        """Whatever ends a transfer that was never sent closes the vault first."""
-        if self._custody.close(record):
-            self._recorder.end(record, verb, reason=reason)
-        else:
-            self._recorder.remember(record)
 
     def ledger_went_back(self, claim: Moved) -> None:
         """The vault remembers what the ledger does not: nothing more is sent, by anybody."""
@@ -106,9 +98,10 @@ class CardSteps:
         """The transfer's own record first: whatever else an answer means can wait."""
         match outcome:
             case bank.Paid():
-                self._recorder.settle(record, Verb.PAY, _told(outcome))
+                self._recorder.final_answer(record, Verb.PAY, _told(outcome))
             case bank.Declined():
-                self._recorder.settle(record, Verb.DECLINE, _told(outcome) | self._consequences.not_before(outcome))
+                fields = _told(outcome) | self._consequences.not_before(outcome)
+                self._recorder.final_answer(record, Verb.DECLINE, fields)
             case bank.Challenge():
                 self._recorder.park(record, outcome)
             case bank.NotSent():
@@ -135,38 +128,39 @@ class CardSteps:
             case None:
                 self._recorder.doubt(record, reason, evidence=bank.Evidence.NOT_SENT, nonce=taken.nonce)
             case PutBack.DONE | PutBack.ALREADY:
-                self._tries.again(record, _BACK[record.phase], reason, nonce=taken.nonce)
+                self._recorder.try_again(record, _BACK[record.phase], reason, nonce=taken.nonce)
             case PutBack.NOTHING if record.phase is Phase.SEND:
-                self._recorder.die(record, "card_lost", nonce=taken.nonce)
+                self._recorder.fail(record, "card_lost", nonce=taken.nonce)
             case PutBack.NOTHING:
                 self._recorder.doubt(record, "pares_lost", evidence=bank.Evidence.NOT_SENT, nonce=taken.nonce)
             case PutBack.OTHER:  # fenced off, or another claim's: as above
                 self._recorder.doubt(record, reason, evidence=bank.Evidence.NOT_SENT, nonce=taken.nonce)
 
-    def take_back(self, record: Record, *, after: int | None = None) -> bool:
+    def take_back(self, record: Record, *, only_after: int | None = None) -> bool:
         """Is the card still there under this epoch? Then nothing was sent, and it is queued again.
 
         Not where the bank has proved that it paid: whatever the vault says, that speaks against sending.
-        `after`: a sweeper waits for the end of the claim's lease (ms), by the ledger's time.
+        `only_after`: a sweeper waits for the end of the claim's lease (ms), by the ledger's time.
         """
         if record.is_paid_by_notification or not self._custody.is_untouched(record):
             return False
-        self._tries.again(record, Verb.REQUEUE, "worker_lost", after=after)
+        self._recorder.try_again(record, Verb.REQUEUE, "worker_lost", only_after=only_after)
         return True
 
 
-def _told(outcome: bank.Paid | bank.Declined) -> dict[str, str | int]:
-    """What the record keeps of the bank's answer; a card's mask only where the bank gave one."""
-    told: dict[str, str | int] = {"code": outcome.code, "evidence": outcome.evidence, "reason": ""}
-    if isinstance(outcome, bank.Declined):
-        told |= {"message": outcome.message, "reason": f"declined_{outcome.code_class}"}
-    names = {
-        "bank_id": "bank_id",
-        "reference": "bank_reference",
-        "int_reference": "int_reference",
-        "sender_card": "sender_card",
-        "receiver_card": "receiver_card",
-        "sender_card_id": "sender_card_id",
-        "receiver_card_id": "receiver_card_id",
-    }
-    return told | {ours: value for theirs, ours in names.items() if (value := getattr(outcome, theirs, ""))}
+def _told(outcome: bank.Paid | bank.Declined) -> RecordFields:
+    """What the record keeps of the bank's answer; an id or a mask only where the bank gave one."""
+    told: RecordFields = {"code": outcome.code, "evidence": outcome.evidence, "reason": ""}
+    given: RecordFields = {"bank_id": outcome.bank_id, "bank_reference": outcome.reference}
+    match outcome:
+        case bank.Declined():
+            told |= {"message": outcome.message, "reason": f"declined_{outcome.code_class}"}
+        case bank.Paid():
+            given |= {
+                "int_reference": outcome.int_reference,
+                "sender_card": outcome.sender_card,
+                "receiver_card": outcome.receiver_card,
+                "sender_card_id": outcome.sender_card_id,
+                "receiver_card_id": outcome.receiver_card_id,
+            }
+    return told | cast("RecordFields", {name: text for name, text in given.items() if text})

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import NOT_MOVED, State, Verb
+from epay_transfers.ledger.store.change import RecordFields
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.replies import Refused
@@ -56,7 +57,7 @@ class Consequences:
             reason = f"code {outcome.code}: the terminal's limit"
             self._pause(record.terminal, reason, until_ms=next_day_ms(self._clock.now_ms()))
 
-    def not_before(self, outcome: Declined) -> dict[str, str | int]:
+    def not_before(self, outcome: Declined) -> RecordFields:
         """When the producer may try again under a new reference, where the code says so."""
         if outcome.consequence is Consequence.WAIT_30_MIN:
             return {"not_before_at": self._clock.now_ms() + 30 * 60_000}

@@ -7,7 +7,7 @@ stands on adjacent lines: `claim`, `take`, and only then the bank.
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import TerminalUnknown, TransferUnknown
-from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store.lanes import Lane
 from epay_transfers.ledger.store.ledger import Ledger
@@ -29,6 +29,9 @@ from epay_transfers.worker.inquiry_rules import (
 )
 from epay_transfers.worker.preflight import Preflight
 from epay_transfers.worker.recorder import Recorder
+
+#: What an operator reads of a dead transfer that can't be sent again.
+_CARD_GONE = "its card is gone: pay it under a new reference"
 
 
 class Journey:
@@ -56,22 +59,22 @@ class Journey:
     def execute(self, key: str) -> None:
         """A queued transfer: token, claim, take, send, record."""
         record, preflight, card_steps, recorder, custody = (
-            self._known(key),
+            self._record(key),
             self.preflight,
             self.card_steps,
             self.recorder,
             self.custody,
         )
         if record.state is not State.QUEUED:
-            return None  # an old ring
+            return None  # an old wake-up
         if not preflight.is_fit:
             return None  # not by this clock, and not on these servers
         if record.is_paid_by_notification:
-            return recorder.heed_notification(record)
+            return recorder.doubt_paid_by_notification(record)
         if self.clock.now_ms() >= record.deadline_at:
             return self._expire(record)
         if self.clock.now_ms() < record.next_attempt_at:
-            return None  # an early ring: its time stands in `due`
+            return None  # an early wake-up: its time stands in `due`
         if custody.is_card_missing(record):
             return None  # its producer may bring it again, until the deadline
         closed = preflight.closed(record, Lane.SEND)
@@ -95,7 +98,7 @@ class Journey:
                 return card_steps.give_back(record, taken, why_not)
             cards = card_steps.open_cards(record, taken)
             if cards is None:
-                return recorder.die(record, "card_unreadable", nonce=claim.claim_nonce)
+                return recorder.fail(record, "card_unreadable", nonce=claim.claim_nonce)
             if not lease.stands():
                 return card_steps.give_back(record, taken, "lease_over")
             outcome = self.bank.transfer(
@@ -110,7 +113,7 @@ class Journey:
     def confirm(self, key: str) -> None:
         """A resumed transfer: token, claim, take the PaRes, confirm, record."""
         record, preflight, card_steps, recorder, custody = (
-            self._known(key),
+            self._record(key),
             self.preflight,
             self.card_steps,
             self.recorder,
@@ -119,7 +122,7 @@ class Journey:
         if record.state is not State.RESUMED or not preflight.is_fit or self.clock.now_ms() < record.next_attempt_at:
             return None  # as above
         if record.is_paid_by_notification:
-            return recorder.heed_notification(record)
+            return recorder.doubt_paid_by_notification(record)
         challenge = self.ledger.challenge(record)
         closed = preflight.closed(record, Lane.CONFIRM)
         if closed is not None:
@@ -156,59 +159,60 @@ class Journey:
 
     def inquire(self, key: str) -> None:
         """A transfer of which somebody wants to know more: in doubt, held, parked past its time, or asked for."""
-        record, preflight, card_steps, recorder = self._known(key), self.preflight, self.card_steps, self.recorder
+        record, preflight, card_steps, recorder = self._record(key), self.preflight, self.card_steps, self.recorder
         if record.state not in {State.IN_DOUBT, State.NEEDS_REVIEW, State.PARKED, State.DEAD}:
             return None
         if self.clock.now_ms() < record.next_attempt_at and not record.requested_action:
-            return None  # an early ring
+            return None  # an early wake-up
         if preflight.inquiries_paused(record):
-            return None  # the lane is paused: rung again later
+            return None  # the lane is paused: the sweeper sends the next wake-up
         if record.state is State.DEAD:
             return self._inquire_dead(record)
         if record.state is State.IN_DOUBT and self._may_be_unsent(record) and card_steps.take_back(record):
             return None  # the card was still there: nothing was sent, and it is queued again
         if not self.bank.has_status:
-            return self._nobody_to_ask(record)
+            return self._no_status_address(record)
         if preflight.hand_on(record):
             return None  # another worker may hold its terminal's credentials
 
         asked_at = self.clock.now_ms()
-        report = self._ask(record)
+        report = self._report(record)
         if record.state is State.PARKED and settles(report) is None:
             return self._end_parked(record, report)
         match judge(record, report, asked_at_ms=asked_at, rule=self.rule):
             case Known(verb):
-                after = record.in_doubt_since + self.rule.horizon_s * 1000 if verb is Verb.CHALLENGE_EXPIRED else None
-                recorder.learn(record, verb, report, after=after)
+                horizon_at = record.in_doubt_since + self.rule.horizon_s * 1000
+                only_after = horizon_at if verb is Verb.CHALLENGE_EXPIRED else None
+                recorder.inquiry_settled(record, verb, report, only_after=only_after)
             case NothingThere() if self._was_sent(record):
-                recorder.hold(record, "bank_says_not_found")
+                recorder.send_to_review(record, "bank_says_not_found")
             case NothingThere():
-                recorder.die(record, "card_lost", verb=Verb.LOSE_CARD)
+                recorder.fail(record, "card_lost", verb=Verb.LOSE_CARD)
             case Unsettled():
-                recorder.hold(record, f"bank_says_{report.status_name or report.word}")
+                recorder.send_to_review(record, f"bank_says_{report.status_name or report.word}")
             case AskAgain(reads, at_ms):
                 recorder.ask_again(record, reads, report, at_ms)
 
     def sweep(self, record: Record) -> None:
-        """Who is due and is not rung for: a lease that ran out, a deadline that passed."""
+        """A transfer that needs no wake-up to go on: its lease ran out, or its deadline passed."""
         match record.state:
             case State.QUEUED if record.is_paid_by_notification:
-                self.recorder.heed_notification(record)
+                self.recorder.doubt_paid_by_notification(record)
             case State.QUEUED:
                 self._expire(record)
-            case State.SENDING if not self.card_steps.take_back(record, after=record.lease_until):
-                self.recorder.doubt(record, "lease_over", evidence=Evidence.MAYBE_SENT, after=record.lease_until)
+            case State.SENDING if not self.card_steps.take_back(record, only_after=record.lease_until):
+                self.recorder.doubt(record, "lease_over", evidence=Evidence.MAYBE_SENT, only_after=record.lease_until)
             case State.CONFIRMING:
-                self.recorder.doubt(record, "lease_over", evidence=Evidence.MAYBE_SENT, after=record.lease_until)
+                self.recorder.doubt(record, "lease_over", evidence=Evidence.MAYBE_SENT, only_after=record.lease_until)
             case _:
                 pass
 
     def _expire(self, record: Record) -> None:
         """The vault is closed before the ledger is told, so the ledger is asked first: by its time it must be over."""
         if self.ledger.now_ms() >= record.deadline_at:
-            self.card_steps.end_unsent(record, Verb.EXPIRE, reason="deadline")
+            self.recorder.withdraw(record, Verb.EXPIRE, reason="deadline")
 
-    def _known(self, key: str) -> Record:
+    def _record(self, key: str) -> Record:
         record = self.ledger.get(key)
         if record is None:
             raise TransferUnknown
@@ -229,87 +233,81 @@ class Journey:
                 self.recorder.doubt(record, f"vault_{there}", evidence=Evidence.NOT_SENT, nonce=nonce)
             case TakeUnanswered():
                 self.recorder.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT, nonce=nonce)
-            case Fenced():  # fenced off: it is queued again already, or the sweeper that did it may be lost
+            case Fenced():  # for a later epoch: it is queued again already, or the sweeper that did it may be lost
                 self.recorder.doubt(record, "vault_later", evidence=Evidence.NOT_SENT, nonce=nonce)
 
     def _inquire_dead(self, record: Record) -> None:
-        """What a person asked for a dead transfer. The bank is asked all the same before it is queued again."""
-        card_steps, recorder = self.card_steps, self.recorder
+        """What was requested for a dead transfer. The bank is asked all the same before it is queued again."""
+        recorder, request = self.recorder, record.requested_action
         if record.is_paid_by_notification:
-            return recorder.heed_notification(record)
-        if record.requested_action == "discard" and record.reason == "card_unreadable":
-            return recorder.end(record, Verb.CANCEL, reason="discarded")  # the tombstone is of who could not open it
-        if record.requested_action == "discard":
-            return card_steps.end_unsent(record, Verb.CANCEL, reason="discarded")
-        if record.requested_action != "requeue":
-            return (
-                recorder.drop(record, "a dead transfer can be requeued, discarded or cancelled")
-                if record.requested_action
-                else None
-            )
+            return recorder.doubt_paid_by_notification(record)
+        if not request:
+            return None
+        if request == RequestedAction.DISCARD:
+            return recorder.withdraw(record, Verb.CANCEL, reason="discarded")
+        if request != RequestedAction.REQUEUE:
+            return recorder.refuse_request(record, "a dead transfer can be requeued, discarded or cancelled")
         if record.reason == "card_lost":
-            return recorder.drop(record, "its card is gone: pay it under a new reference")
+            return recorder.refuse_request(record, _CARD_GONE)
         if not self.bank.has_status:
-            return recorder.drop(record, "the bank can't be asked: no status address is set")
+            return recorder.refuse_request(record, "the bank can't be asked: no status address is set")
         if self.preflight.hand_on(record):
-            return None  # as above
-        report = self._ask(record)
+            return None  # another worker may hold its terminal's credentials
+        report = self._report(record)
         verb = settles(report)
         if verb:
-            return recorder.learn(record, verb, report)
+            return recorder.inquiry_settled(record, verb, report)
         if report.word is not StatusWord.NOT_FOUND:
-            return recorder.drop(record, f"the bank says {report.word}")
+            return recorder.refuse_request(record, f"the bank says {report.word}")
         if self.custody.is_untouched(record):
             return recorder.requeue_dead(record)
         if record.reason != "card_unreadable" and self.custody.was_taken(Purpose.CARD, record):
-            return recorder.remember(record)
-        return recorder.drop(record, "its card is gone: pay it under a new reference")
+            return recorder.found_taken(record)
+        return recorder.refuse_request(record, _CARD_GONE)
 
     def _end_parked(self, record: Record, report: StatusReport | None) -> None:
         """The challenge's time is over, or its producer cancels: the bank was asked first, where it can be."""
-        now_ms = self.clock.now_ms()
-        is_over = record.requested_action == "cancel" or now_ms >= record.parked_until
+        recorder, now_ms = self.recorder, self.clock.now_ms()
         word = report.word if report else StatusWord.NOT_FOUND
-        match word:
-            case _ if not is_over:
-                return self.recorder.ask_again(record, 0, report)
-            case StatusWord.NOT_FOUND:
-                pass
-            case StatusWord.CHALLENGE_OPEN if not record.three_ds2_fields:
-                pass
-            case _ if now_ms < record.parked_until + self.rule.horizon_s * 1000:
-                return self.recorder.ask_again(record, 0, report)
-            case StatusWord.UNANSWERED | StatusWord.CHALLENGE_OPEN:
-                pass  # so long: our own evidence has to do
-            case _:
-                return self._remember_confirm(record, f"bank_says_{word}")
-        if record.is_paid_by_notification:
-            return self.recorder.heed_notification(record)
-        if self.custody.was_taken(Purpose.PARES, record):
-            return self._remember_confirm(record, "vault_remembers")
-        if record.three_ds2_fields and word is not StatusWord.CHALLENGE_OPEN:
-            return self._remember_confirm(record, "answered_by_secure_2")
-        verb = Verb.CANCEL if record.requested_action == "cancel" else Verb.EXPIRE
-        return self.recorder.end(
-            record, verb, reason="cancelled" if record.requested_action == "cancel" else "challenge_unanswered"
+        is_cancel = record.requested_action == RequestedAction.CANCEL
+        is_before_horizon = now_ms < record.parked_until + self.rule.horizon_s * 1000
+        # What the client brought by 3-D Secure 2 may have been an answer: an open challenge proves nothing then.
+        says_unanswered = word is StatusWord.NOT_FOUND or (
+            word is StatusWord.CHALLENGE_OPEN and not record.three_ds2_fields
         )
+        if not is_cancel and now_ms < record.parked_until:
+            return recorder.ask_again(record, 0, report)
+        if not says_unanswered and is_before_horizon:
+            return recorder.ask_again(record, 0, report)
+        if not says_unanswered and word not in {StatusWord.UNANSWERED, StatusWord.CHALLENGE_OPEN}:
+            return self._doubt_the_confirm(record, f"bank_says_{word}")
+        # From here on our own evidence decides.
+        if record.is_paid_by_notification:
+            return recorder.doubt_paid_by_notification(record)
+        if self.custody.was_taken(Purpose.PARES, record):
+            return self._doubt_the_confirm(record, "vault_remembers")
+        if record.three_ds2_fields and word is not StatusWord.CHALLENGE_OPEN:
+            return self._doubt_the_confirm(record, "answered_by_secure_2")
+        if is_cancel:
+            return recorder.end_parked(record, Verb.CANCEL, reason="cancelled")
+        return recorder.end_parked(record, Verb.EXPIRE, reason="challenge_unanswered")
 
-    def _remember_confirm(self, record: Record, reason: str) -> None:
+    def _doubt_the_confirm(self, record: Record, reason: str) -> None:
         self.recorder.doubt(record, reason, verb=Verb.FOUND_TAKEN_CONFIRM, evidence=Evidence.MAYBE_SENT)
 
-    def _nobody_to_ask(self, record: Record) -> None:
+    def _no_status_address(self, record: Record) -> None:
         """No status address is set: our own evidence, the bank's notification, or a person."""
         match record.state:
             case State.PARKED | State.IN_DOUBT | State.NEEDS_REVIEW if notice := noticed(record):
-                self.recorder.noticed(record, *notice)
+                self.recorder.notification_settled(record, *notice)
             case State.PARKED:
                 self._end_parked(record, None)
             case State.IN_DOUBT:
-                self.recorder.hold(record, "no_status_address")
+                self.recorder.send_to_review(record, "no_status_address")
             case _:
-                self.recorder.tomorrow(record)
+                self.recorder.look_tomorrow(record)
 
-    def _ask(self, record: Record) -> StatusReport:
+    def _report(self, record: Record) -> StatusReport:
         """The bank's word; for a terminal whose credentials no worker seems to hold there is none."""
         try:
             terminal = self.preflight.terminal(record)

@@ -15,7 +15,7 @@ from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.lanes import Lanes
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.vault.vault import Run
+from epay_transfers.ledger.store.replies import Run
 from epay_transfers.runtime.health import Finding
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.preflight import Cause, Preflight

@@ -4,7 +4,6 @@ An open circuit breaker or unfit servers stop a transfer before it asks for a to
 uses up no attempt.
 """
 
-import json
 import logging
 import threading
 from collections.abc import Mapping
@@ -15,9 +14,11 @@ from enum import StrEnum
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable, SpaceDiffers, TerminalUnknown
 from epay_transfers.ledger.invoice import split_key
+from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import Phase, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
@@ -29,7 +30,6 @@ from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.consequences import Consequences
 from epay_transfers.worker.ledger_clock import LedgerClock
 from epay_transfers.worker.recorder import Recorder
-from epay_transfers.worker.tries import Tries
 
 _LOG = logging.getLogger(__name__)
 
@@ -87,7 +87,6 @@ class Preflight:
         lanes: Lanes,
         consequences: Consequences,
         recorder: Recorder,
-        tries: Tries,
         custody: CardCustody,
         rule: PreflightRule,
         clock: Clock,
@@ -101,7 +100,6 @@ class Preflight:
         self._lanes = lanes
         self._consequences = consequences
         self._recorder = recorder
-        self._tries = tries
         self._custody = custody
         self._rule = rule
         self._clock = clock
@@ -137,15 +135,15 @@ class Preflight:
             self._lacking.add(record.terminal)
         if is_new:
             _LOG.error("terminal.unknown", extra={"terminal": record.terminal, "why": why})
-        return self._tries.hand_on(record)
+        return self._recorder.hand_on(record)
 
     def order(self, record: Record) -> bank.Order:
-        said, places = json.loads(record.order_details), self._rule.places
-        return bank.Order(
+        details, places = OrderDetails.from_json(record.order_details), self._rule.places
+        return bank.Order.with_details(
+            places.fill(details, record.handle) if places else details,
             invoice_id=split_key(record.key)[1],
             amount_minor=record.amount,
             currency=record.currency,
-            **(places.fill(said, record.handle) if places else said),
         )
 
     def closed(self, record: Record, lane: Lane) -> Wait | Paused | None:
@@ -230,7 +228,7 @@ class Preflight:
         if token.evidence is not bank.Evidence.ANSWERED or token.http_status >= 500:
             with suppress(LedgerUnavailable):
                 self._breakers.failed(self._rule.token_host, token.why)
-        self._tries.again(record, Verb.DEFER, f"token_{token.why}", token.retry_after_s)
+        self._recorder.try_again(record, Verb.DEFER, f"token_{token.why}", token.retry_after_s)
         return None
 
     def postpone(self, record: Record, claim: Refused | Wait | Paused | Behind | ClockApart) -> None:
@@ -247,15 +245,9 @@ class Preflight:
                 in_ms = _PAUSED_MS
             case _:
                 return  # somebody else has it, or is to have it
-        self._recorder.move(
-            record,
-            Verb.DEFER,
-            due_in=in_ms,
-            no_later=min(ends, default=None),
-            fields={"wakeups": 0},
-            fields_in={"next_attempt_at": in_ms},
-            quiet=True,
-        )
+        no_later = min(ends, default=None)
+        change = Change(look_again_in=in_ms, no_later=no_later, fields={"wakeups": 0}, silent=True)
+        self._recorder.move(record, Verb.DEFER, change)
 
     @property
     def is_fit(self) -> bool:

@@ -1,21 +1,25 @@
 """The recorder writes what became of a transfer into the ledger, and does not give up while the ledger is away.
 
-What it holds is the truth, and nobody else has it. If the process dies meanwhile, the lease runs out into doubt, and an
-inquiry finds the same truth again. Every move may be said twice: the second one is refused.
+What it writes is known to this process alone. If the process dies meanwhile, the lease runs out into doubt, and an
+inquiry finds the same truth again. Every move may be made twice: the second one is refused.
 """
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable, VaultUnavailable
-from epay_transfers.ledger.record import NEWLY_DOUBTED, UNFINISHED_FIELDS, Challenge, Record
-from epay_transfers.ledger.states import FINAL, State, Verb
+from epay_transfers.ledger.record import Challenge, Record, RequestedAction
+from epay_transfers.ledger.states import FINAL, Phase, State, Verb
+from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, EventFields, RecordFields
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Foreign, Moved, Noted, Refused
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.withdraw import withdraw
 from epay_transfers.worker import backoff, bank
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.consequences import Consequences
@@ -27,16 +31,13 @@ T = TypeVar("T")
 #: How long a result is held while the ledger is away.
 INSIST_S = 300.0
 
-#: For a move after which nothing is to be done before tomorrow.
-_TOMORROW: Mapping[str, Any] = {"due_in": backoff.TOMORROW_MS, "fields_in": {"next_attempt_at": backoff.TOMORROW_MS}}
-
-#: Why a transfer is in doubt of which the bank named another transfer's id.
+#: The transfer is in doubt because the bank named another transfer's id.
 _FOREIGN_ID = "bank_id_of_another_transfer"
 
-#: Why one is of which the bank has said both: that it paid, in a notification that was proved, and that it did not.
+#: The bank has said both: that it paid, in a notification that was proved, and that it did not.
 _NOTIFIED_OTHERWISE = "bank_notified_otherwise"
 
-#: How a transfer of which the bank says what can't be so comes to where a person looks at it.
+#: How a transfer of which the bank says what can't be so comes to where an operator looks at it.
 _UNSETTLED = {State.PARKED: Verb.FOUND_TAKEN_CONFIRM, State.DEAD: Verb.FOUND_TAKEN}
 
 #: So often evidence is added again, where an inquiry moved the record meanwhile.
@@ -50,7 +51,9 @@ class Recorder:
         ledger: Ledger,
         custody: CardCustody,
         consequences: Consequences,
+        retry: backoff.RetryRule,
         clock: Clock,
+        chance: Callable[[], float],
         actor: str,
         has_status: bool,
         park_s: int,
@@ -58,11 +61,41 @@ class Recorder:
         self._ledger = ledger
         self._custody = custody
         self._consequences = consequences
+        self._retry = retry
         self._clock = clock
+        self._chance = chance
         self._actor = actor
         self._has_status = has_status
-        self._park_s = park_s
+        self._park_ms = park_s * 1000
         self._ending = threading.Event()
+
+    # The bank's answer to a worker.
+
+    def final_answer(self, record: Record, verb: Verb, fields: RecordFields) -> None:
+        """The bank's own word, for good. It counts in every unfinished state, and must not be lost."""
+        moved = self.move(record, verb, Change(fields=fields))
+        code: RecordFields = {"code": fields.get("code", "")}
+        match moved:
+            case Noted():
+                self.doubt(record, _NOTIFIED_OTHERWISE, evidence=bank.Evidence.ANSWERED, fields=code)
+                self._consequences.contradiction(record, verb, Verb.NOTIFICATION_PAID)
+            case Foreign(key=other):
+                self.doubt(record, _FOREIGN_ID, evidence=bank.Evidence.ANSWERED, fields=code)
+                self._consequences.foreign_id(record, verb, other)
+            case Refused():
+                self._consequences.refused(record, verb, moved)
+
+    def park(self, record: Record, challenge: bank.Challenge) -> None:
+        change = Change(
+            look_again_in=self._park_ms,
+            fields={"bank_id": challenge.bank_id, "reason": ""},
+            times_in={"parked_until": self._park_ms},
+            challenge=Challenge(challenge.pa_req, challenge.md, challenge.action),
+        )
+        moved = self.move(record, Verb.PARK, change)
+        if isinstance(moved, Foreign):
+            self.doubt(record, _FOREIGN_ID, evidence=bank.Evidence.ANSWERED)
+            self._consequences.foreign_id(record, Verb.PARK, moved.key)
 
     def doubt(
         self,
@@ -72,31 +105,34 @@ class Recorder:
         evidence: bank.Evidence,
         verb: Verb = Verb.DOUBT,
         nonce: str = "",
-        fields: dict[str, str | int] | None = None,
-        after: int | None = None,
+        fields: RecordFields | None = None,
+        only_after: int | None = None,
     ) -> bool:
-        """False: the record says something else by now.
+        """Returns whether it is in doubt by this: the record may say something else by now.
 
         `evidence`: how far this try got, or may have got. `nonce`: of the claim, where its own worker says so.
-        `after`: a sweeper waits for the end of the claim's lease (ms), by the ledger's time.
+        `only_after`: a sweeper waits for the end of the claim's lease (ms), by the ledger's time.
         """
-        first_ms = backoff.INQUIRY_LADDER_S[0] * 1000 if self._has_status else 0
-        moved = self.move(
-            record,
-            verb,
-            due_in=first_ms,
-            after=after,
-            fields={**NEWLY_DOUBTED, "reason": reason, "evidence": evidence, **(fields or {})},
-            fields_in={"in_doubt_since": 0, "next_attempt_at": first_ms},
+        known: RecordFields = {"reason": reason, "evidence": evidence}
+        change = Change(
+            look_again_in=backoff.INQUIRY_LADDER_S[0] * 1000 if self._has_status else 0,
+            fields=known | (fields or {}),
+            only_after=only_after,
             claim=nonce if evidence is bank.Evidence.NOT_SENT else "",  # another claim's worker may be sending
         )
+        moved = self.move(record, verb, change)
         if isinstance(moved, Refused) and nonce:
             self._add_evidence(record, evidence, nonce)
         return isinstance(moved, Moved)
 
-    def remember(self, record: Record) -> None:
+    def found_taken(self, record: Record) -> None:
         """The ledger says that it was never sent, and the vault has its tombstone: it may have been."""
         self.doubt(record, "vault_remembers", verb=Verb.FOUND_TAKEN, evidence=bank.Evidence.MAYBE_SENT)
+
+    def doubt_paid_by_notification(self, record: Record) -> None:
+        """The bank's proved notification says that it paid what is about to be sent, or to end: so neither happens."""
+        verb = {State.RESUMED: Verb.DOUBT, State.PARKED: Verb.FOUND_TAKEN_CONFIRM}.get(record.state, Verb.FOUND_TAKEN)
+        self.doubt(record, "bank_notified_paid", verb=verb, evidence=bank.Evidence.ANSWERED)
 
     def _add_evidence(self, record: Record, evidence: bank.Evidence, nonce: str) -> None:
         """A sweeper recorded the doubt first, without our evidence; add it.
@@ -109,10 +145,81 @@ class Recorder:
                 return
             if there.evidence == evidence or (evidence is bank.Evidence.NOT_SENT and there.claim_nonce != nonce):
                 return
-            if self.move(there, Verb.ADD_EVIDENCE, due=there.next_attempt_at, fields={"evidence": evidence}):
+            change = Change(look_again_at=there.next_attempt_at, fields={"evidence": evidence})
+            if isinstance(self.move(there, Verb.ADD_EVIDENCE, change), Moved):
                 return
 
-    def die(
+    # Nothing was sent: again, later, or not any more.
+
+    def try_again(
+        self,
+        record: Record,
+        verb: Verb,
+        reason: str,
+        retry_after_s: float | None = None,
+        *,
+        nonce: str = "",
+        only_after: int | None = None,
+    ) -> None:
+        """One more try is over without a byte sent. `verb` is how the transfer comes back to its queue.
+
+        `nonce`: of the claim, where its own worker says so. A sweeper says so of the record as it has read it, and
+        waits for the end of the claim's lease (`only_after`, ms), by the ledger's time.
+        """
+        attempts = record.attempts + 1
+        deadline_ms = record.deadline_at if record.phase is Phase.SEND else record.parked_until + self._park_ms
+        decision = backoff.next_try(self._retry, attempts=attempts, retry_after_s=retry_after_s, chance=self._chance)
+        is_proof_of_sweeper = not nonce and verb is not Verb.DEFER
+        is_over = record.phase is Phase.CONFIRM and self._clock.now_ms() >= deadline_ms
+        fields: RecordFields = {"attempts": attempts, "evidence": bank.Evidence.NOT_SENT}
+        if isinstance(decision, backoff.Retry) and not is_over:
+            change = Change(
+                look_again_in=decision.in_ms,
+                no_later=deadline_ms,
+                fields=fields | {"wakeups": 0, "reason": reason},
+                only_after=only_after,
+                claim=nonce,
+                as_seen=is_proof_of_sweeper,
+            )
+            self.move(record, verb, change)
+        elif record.phase is Phase.CONFIRM:  # the bank still holds the challenge
+            counted: RecordFields = {"attempts": attempts}
+            why = "confirm_attempts_used_up"
+            self.doubt(record, why, evidence=bank.Evidence.NOT_SENT, nonce=nonce, fields=counted)
+        elif verb is Verb.DEFER:
+            self._fail_queued(record, fields | {"message": reason})
+        else:
+            fields |= {"message": reason}
+            self.fail(
+                record,
+                "attempts_used_up",
+                fields=fields,
+                nonce=nonce,
+                as_seen=is_proof_of_sweeper,
+                only_after=only_after,
+            )
+
+    def hand_on(self, record: Record) -> bool:
+        """Leave it to another worker, which may hold what this one lacks. No try is over by it, so it takes none.
+
+        An inquiry is left to others for some time only: after that it is one that the bank did not answer.
+        """
+        is_late = self._clock.now_ms() >= record.parked_until + self._park_ms
+        if record.state is State.RESUMED and is_late:
+            self.doubt(record, "terminal_unknown", evidence=bank.Evidence.NOT_SENT)
+            return True
+        if record.state not in {State.QUEUED, State.RESUMED} and record.wakeups >= backoff.HAND_ON_WAKEUPS:
+            return False
+        change = Change(
+            due_in=backoff.hand_on_ms(record.wakeups),
+            no_later=record.deadline_at if record.state is State.QUEUED else None,
+            increments=("wakeups",),
+            silent=True,
+        )
+        self.move(record, Verb.SCHEDULE_WAKEUP, change)
+        return True
+
+    def fail(
         self,
         record: Record,
         reason: str,
@@ -120,165 +227,157 @@ class Recorder:
         verb: Verb = Verb.FAIL_CLAIMED,
         nonce: str = "",
         as_seen: bool = False,
-        fields: dict[str, str | int] | None = None,
-        after: int | None = None,
+        fields: RecordFields | None = None,
+        only_after: int | None = None,
     ) -> None:
-        """`nonce`: of the claim whose worker has the proof; `as_seen`: the proof is of the record as it was read.
+        """Dead: proved not sent.
 
-        `after`: as in `doubt`.
+        `nonce`: of the claim whose worker has the proof; `as_seen`: the proof is of the record as it was read.
+        `only_after`: as in `doubt`.
         """
-        known: dict[str, str | int] = {"reason": reason, "evidence": bank.Evidence.NOT_SENT, "wakeups": 0}
-        known |= fields or {}
-        proof = {"claim": nonce, "as_seen": as_seen, "after": after}
-        self.move(record, verb, fields=known, unset=("requested_action",), **proof, **_TOMORROW)
+        known: RecordFields = {"reason": reason, "evidence": bank.Evidence.NOT_SENT}
+        change = Change(
+            look_again_in=backoff.TOMORROW_MS,
+            fields=known | (fields or {}),
+            claim=nonce,
+            as_seen=as_seen,
+            only_after=only_after,
+        )
+        self.move(record, verb, change)
 
-    def end(self, record: Record, verb: Verb, *, reason: str, fields: dict[str, str | int] | None = None) -> None:
-        if self.move(record, verb, fields={"reason": reason} | (fields or {}), unset=UNFINISHED_FIELDS):
+    def _fail_queued(self, record: Record, fields: RecordFields) -> None:
+        """Never sent, says the ledger. A card that is moved to the next epoch proves it; a requeue finds it there."""
+        if self._custody.is_untouched(record):
+            self.fail(record, "attempts_used_up", verb=Verb.FAIL_QUEUED, fields=fields)
+        elif self._custody.was_taken(Purpose.CARD, record):
+            self.found_taken(record)
+        # Else its card is missing: its producer may bring it again, until the deadline.
+
+    def withdraw(self, record: Record, verb: Verb, *, reason: str) -> None:
+        """A transfer that was never sent ends: its card is locked away first."""
+        withdraw(record, verb, reason=reason, cards=self._custody, move=self.move)
+
+    def end_parked(self, record: Record, verb: Verb, *, reason: str) -> None:
+        """A parked transfer ends unconfirmed, after the bank was asked."""
+        if isinstance(self.move(record, verb, Change(fields={"reason": reason})), Moved):
             with suppress(VaultUnavailable):  # what is left there times out
                 self._custody.drop(record)
 
-    def settle(self, record: Record, verb: Verb, fields: dict[str, str | int]) -> None:
-        """The bank's own word, for good. It counts in every unfinished state, and must not be lost."""
-        moved = self.move(record, verb, fields=fields, unset=UNFINISHED_FIELDS)
-        code = {"code": fields.get("code", "")}
-        if isinstance(moved, Noted):
-            self.doubt(record, _NOTIFIED_OTHERWISE, evidence=bank.Evidence.ANSWERED, fields=code)
-            self._consequences.contradiction(record, verb, Verb.NOTIFICATION_PAID)
-        elif isinstance(moved, Foreign):
-            self.doubt(record, _FOREIGN_ID, evidence=bank.Evidence.ANSWERED, fields=code)
-            self._consequences.foreign_id(record, verb, moved.key)
-        elif isinstance(moved, Refused):
-            self._consequences.refused(record, verb, moved)
+    # What an inquiry or a notification says.
 
-    def park(self, record: Record, challenge: bank.Challenge) -> None:
-        park_ms = self._park_s * 1000
-        moved = self.move(
-            record,
-            Verb.PARK,
-            due_in=park_ms,
-            fields={"bank_id": challenge.bank_id, "wakeups": 0, "reason": ""},
-            fields_in={"parked_until": park_ms, "next_attempt_at": park_ms},
-            challenge=Challenge(challenge.pa_req, challenge.md, challenge.action),
-        )
-        if isinstance(moved, Foreign):
-            self.doubt(record, _FOREIGN_ID, evidence=bank.Evidence.ANSWERED)
-            self._consequences.foreign_id(record, Verb.PARK, moved.key)
-
-    def heed_notification(self, record: Record) -> None:
-        """The bank's proved notification says that it paid what is about to be sent, or to end: so neither happens."""
-        verb = {State.RESUMED: Verb.DOUBT, State.PARKED: Verb.FOUND_TAKEN_CONFIRM}.get(record.state, Verb.FOUND_TAKEN)
-        self.doubt(record, "bank_notified_paid", verb=verb, evidence=bank.Evidence.ANSWERED)
-
-    def learn(self, record: Record, verb: Verb, report: bank.StatusReport, *, after: int | None = None) -> None:
-        """`after`: what rests on the horizon waits for it (ms), by the ledger's time."""
-        said: dict[str, str | int] = {
+    def inquiry_settled(
+        self, record: Record, verb: Verb, report: bank.StatusReport, *, only_after: int | None = None
+    ) -> None:
+        """`only_after`: what rests on the horizon waits for it (ms), by the ledger's time."""
+        fields: RecordFields = {
             "reason": f"bank_status_{report.status_name or report.word}",
             "code": report.code,
             "evidence": bank.Evidence.ANSWERED,
         }
-        found = {"bank_id": report.bank_id, "bank_reference": report.reference}
-        self._settle_if_open(record, verb, said | {name: text for name, text in found.items() if text}, after)
+        if report.bank_id:
+            fields["bank_id"] = report.bank_id
+        if report.reference:
+            fields["bank_reference"] = report.reference
+        self._settle_if_open(record, verb, Change(fields=fields, only_after=only_after))
 
-    def noticed(self, record: Record, verb: Verb, code: str) -> None:
-        """The bank's notification settles it, where nobody can be asked."""
-        said: dict[str, str | int] = {"reason": "bank_notified", "code": code, "evidence": bank.Evidence.ANSWERED}
-        self._settle_if_open(record, verb, said)
+    def notification_settled(self, record: Record, verb: Verb, code: str) -> None:
+        """The bank's notification settles it, where there is no status address."""
+        fields: RecordFields = {"reason": "bank_notified", "code": code, "evidence": bank.Evidence.ANSWERED}
+        self._settle_if_open(record, verb, Change(fields=fields))
 
-    def _settle_if_open(
-        self, record: Record, verb: Verb, fields: dict[str, str | int], after: int | None = None
-    ) -> None:
-        """What the bank says when it is asked. Who has moved on meanwhile will be asked about again, or has ended."""
-        moved = self.move(record, verb, fields=fields, unset=UNFINISHED_FIELDS, after=after)
-        if isinstance(moved, Foreign):
-            if self._leave_to_a_person(record, _FOREIGN_ID):
-                self._consequences.foreign_id(record, verb, moved.key)
-        elif isinstance(moved, Noted):
-            if self._leave_to_a_person(record, _NOTIFIED_OTHERWISE):
-                self._consequences.contradiction(record, verb, Verb.NOTIFICATION_PAID)
-        elif isinstance(moved, Refused) and moved.state in FINAL:
-            self._consequences.refused(record, verb, moved)
+    def _settle_if_open(self, record: Record, verb: Verb, change: Change) -> None:
+        """A transfer that has moved on meanwhile will be asked about again, or has ended."""
+        moved = self.move(record, verb, change)
+        match moved:
+            case Foreign(key=other):
+                if self._leave_to_operator(record, _FOREIGN_ID):
+                    self._consequences.foreign_id(record, verb, other)
+            case Noted():
+                if self._leave_to_operator(record, _NOTIFIED_OTHERWISE):
+                    self._consequences.contradiction(record, verb, Verb.NOTIFICATION_PAID)
+            case Refused(state=state) if state in FINAL:
+                self._consequences.refused(record, verb, moved)
 
-    def _leave_to_a_person(self, record: Record, reason: str) -> bool:
-        """What the bank says can't be so. Is it to be told? Once, however often the bank repeats it."""
+    def _leave_to_operator(self, record: Record, reason: str) -> bool:
+        """What the bank says can't be so. Is an alarm raised? Once, however often the bank repeats it."""
         is_told = record.reason == reason
         if record.state is State.NEEDS_REVIEW:
-            fields: dict[str, str | int] = {"reason": reason, "wakeups": 0, "requested_action": ""}
-            self.move(record, Verb.INQUIRY_INCONCLUSIVE, fields=fields, quiet=is_told, **_TOMORROW)
+            change = Change(
+                look_again_in=backoff.TOMORROW_MS,
+                fields={"reason": reason, "wakeups": 0, "requested_action": ""},
+                silent=is_told,
+            )
+            self.move(record, Verb.INQUIRY_INCONCLUSIVE, change)
         elif record.state is State.IN_DOUBT:
-            self.hold(record, reason)
+            self.send_to_review(record, reason)
         else:
             self.doubt(record, reason, verb=_UNSETTLED[record.state], evidence=bank.Evidence.ANSWERED)
         return not is_told
 
-    def ask_again(self, record: Record, reads: int, report: bank.StatusReport | None, at_ms: int | None = None) -> None:
+    def ask_again(
+        self, record: Record, agreeing_reads: int, report: bank.StatusReport | None, at_ms: int | None = None
+    ) -> None:
         """`at_ms`: when, by the ledger's time, if not as the ladder has it."""
         is_answered = report is None or report.word is not bank.StatusWord.UNANSWERED
-        asks = record.inquiries + is_answered  # an outage of the bank does not climb the ladder
-        in_ms = backoff.next_inquiry_ms(asks) if is_answered else backoff.after_silence_ms(asks)
+        inquiries = record.inquiries + is_answered  # an outage of the bank does not climb the ladder
+        in_ms = backoff.next_inquiry_ms(inquiries) if is_answered else backoff.after_silence_ms(inquiries)
         if record.state is State.NEEDS_REVIEW:
             in_ms, at_ms = backoff.TOMORROW_MS, None
         elif record.state is State.PARKED and self._clock.now_ms() < record.parked_until:
             at_ms = record.parked_until  # it was asked about before its time
-        event = {"said": f"{report.word} {report.status_name} {report.why}".strip()} if report else {}
-        fields: dict[str, str | int] = {"inquiries": asks, "agreeing_reads": reads, "wakeups": 0}
+        event: EventFields = {"said": f"{report.word} {report.status_name} {report.why}".strip()} if report else {}
+        fields: RecordFields = {"inquiries": inquiries, "agreeing_reads": agreeing_reads, "wakeups": 0}
         if report and is_answered:
-            fields["last_read"] = report.word if reads else ""
-        if record.requested_action == "inquire":
+            fields["last_read"] = report.word if agreeing_reads else ""
+        if record.requested_action == RequestedAction.INQUIRE:
             fields["requested_action"] = ""
-        if at_ms is None:
-            self.move(
-                record,
-                Verb.INQUIRY_INCONCLUSIVE,
-                due_in=in_ms,
-                fields=fields,
-                fields_in={"next_attempt_at": in_ms},
-                event=event,
-            )
-        else:
-            self.move(
-                record, Verb.INQUIRY_INCONCLUSIVE, due=at_ms, fields=fields | {"next_attempt_at": at_ms}, event=event
-            )
+        change = Change(fields=fields, event=event)
+        when = replace(change, look_again_in=in_ms) if at_ms is None else replace(change, look_again_at=at_ms)
+        self.move(record, Verb.INQUIRY_INCONCLUSIVE, when)
 
-    def hold(self, record: Record, reason: str) -> None:
-        self.move(
-            record,
-            Verb.SEND_TO_REVIEW,
-            fields={"reason": reason, "wakeups": 0},
-            unset=("requested_action",),
-            **_TOMORROW,
+    def send_to_review(self, record: Record, reason: str) -> None:
+        """The bank's words do not settle it: an operator must."""
+        self.move(record, Verb.SEND_TO_REVIEW, Change(look_again_in=backoff.TOMORROW_MS, fields={"reason": reason}))
+
+    def look_tomorrow(self, record: Record) -> None:
+        """Nothing is to be learnt today."""
+        fields: RecordFields = {"wakeups": 0, "requested_action": ""}
+        self.move(record, Verb.LOOK_LATER, Change(look_again_in=backoff.TOMORROW_MS, fields=fields, silent=True))
+
+    # What an operator or a producer requested.
+
+    def refuse_request(self, record: Record, why: str) -> None:
+        """It can't be done; the reason stands in the event."""
+        change = Change(
+            look_again_in=backoff.TOMORROW_MS,
+            fields={"wakeups": 0, "requested_action": ""},
+            event={"said": why, "refused": record.requested_action},
         )
-
-    def tomorrow(self, record: Record) -> None:
-        """Nothing to be learnt today."""
-        self.move(record, Verb.SCHEDULE_WAKEUP, fields={"wakeups": 0, "requested_action": ""}, quiet=True, **_TOMORROW)
-
-    def drop(self, record: Record, why: str) -> None:
-        """What a person asked for can't be done; the reason stands in the event."""
-        event = {"said": why, "refused": record.requested_action}
-        self.move(
-            record, Verb.REFUSE_REQUEST, fields={"wakeups": 0}, unset=("requested_action",), event=event, **_TOMORROW
-        )
+        self.move(record, Verb.REFUSE_REQUEST, change)
 
     def requeue_dead(self, record: Record) -> None:
-        fields = {"attempts": 0, "wakeups": 0, "next_attempt_at": 0, "reason": "requeued", "message": ""}
-        self.move(record, Verb.REQUEUE_DEAD, due_in=0, fields=fields, unset=("requested_action",))
+        fields: RecordFields = {"attempts": 0, "reason": "requeued", "message": ""}
+        self.move(record, Verb.REQUEUE_DEAD, Change(look_again_in=0, fields=fields))
+
+    # The move itself.
 
     def stop_insisting(self) -> None:
         """The process is to end: what can't be recorded now is left to the lease."""
         self._ending.set()
 
-    def move(self, record: Record, verb: Verb, **details: Any) -> Moved | Refused:
+    def move(self, record: Record, verb: Verb, change: Change = NOTHING_ELSE) -> Moved | Refused:
         try:
             vault = self._custody.vault.seen
-            moved = self.insist(lambda: self._ledger.move(record, verb, actor=self._actor, vault=vault, **details))
+            moved = self.insist(lambda: self._ledger.move(record, verb, change, actor=self._actor, vault=vault))
         except LedgerUnavailable:
             _LOG.critical("transfer.unrecorded", extra={"key": record.key, "verb": verb})
             raise
-        _LOG.info("transfer.%s", verb, extra={"key": record.key, "state": moved.state, "made": bool(moved)})
+        is_made = isinstance(moved, Moved)
+        _LOG.info("transfer.%s", verb, extra={"key": record.key, "state": moved.state, "made": is_made})
         return moved
 
     def insist(self, call: Callable[[], T]) -> T:
-        """Say it again until it is heard: a move, or an put_back."""
+        """Make the call again until the server answers: a move, or a card that is put back."""
         give_up_at = self._clock.monotonic() + INSIST_S
         wait_s = 0.05
         while True:

@@ -1,18 +1,19 @@
-"""The sweeper works off `due`: it rings again for whoever waits too long, and ends what nobody holds any more.
+"""The sweeper works off `due`: it sends wake-ups for transfers that wait too long, and ends claims that were lost.
 
-Any number may run at once: each change is a move that only one of them gets. A batch is bounded, and so is the ringing:
-nobody rings while a queue is longer than four times the threads.
+Any number may run at once: each change is a move that only one of them gets. A batch is bounded, and so are the
+wake-ups: none is sent while a queue is longer than four times the threads.
 """
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 from epay_transfers.ledger.errors import TransfersError, VaultUnavailable
 from epay_transfers.ledger.queue.wakeups import Wakeups, wakeup_of
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.worker import backoff
 from epay_transfers.worker.journey import Journey
 
@@ -20,13 +21,13 @@ _LOG = logging.getLogger(__name__)
 
 BATCH = 200
 
-#: How full a queue may be, in messages a thread, before rings wait.
+#: How full a queue may be, in messages a thread, before wake-ups wait.
 _QUEUED_PER_THREAD = 4
 
-#: How long who could not be rung for waits.
+#: Delay before the next wake-up when a queue is full.
 _ROOM_MS = 2_000
 
-#: How far apart they are looked at again, so that a long queue of them is no work in itself.
+#: How far apart such transfers are looked at again, so that a long row of them is no work in itself.
 _APART_MS = 10
 
 
@@ -35,10 +36,10 @@ _AT_WORK = (State.SENDING, State.CONFIRMING)
 
 @dataclass(slots=True)
 class _Round:
-    """One batch: the rings that are to be recorded, and how much room each queue has left."""
+    """One batch: the moves that are to be made, the wake-ups after them, and how much room each queue has left."""
 
     room: dict[str, int]
-    moves: list[tuple[Record, Verb, dict[str, Any]]]
+    moves: list[tuple[Record, Verb, Change]]
     wakeups: list[Record]
     now_ms: int  #: by the ledger, when it named those that are due
     is_vault_away: bool = False
@@ -62,13 +63,13 @@ class Sweeper:
             if _is_for_sweeping(record, due.now_ms):
                 self._sweep(record, this)
             elif record.state in _AT_WORK:
-                continue  # claimed since it was found due: its lease stands, and `due` knows
+                continue  # claimed after we read `due`; it is already rescheduled
             elif record.state is State.DEAD and not record.requested_action:
-                self._look_again(record, this, backoff.TOMORROW_MS)
+                this.moves.append((record, Verb.LOOK_LATER, Change(look_again_in=backoff.TOMORROW_MS, silent=True)))
             else:
-                self._ring(record, this)
+                self._send_wakeup(record, this)
         moved = self._ledger.move_many(this.moves, actor="sweeper") if this.moves else []
-        made = {record.key for (record, _, _), reply in zip(this.moves, moved, strict=True) if reply}
+        made = {record.key for (record, _, _), reply in zip(this.moves, moved, strict=True) if isinstance(reply, Moved)}
         self._wakeups.send_all(record for record in this.wakeups if record.key in made)
         return len(due.records)
 
@@ -81,9 +82,9 @@ class Sweeper:
             this.is_vault_away = True  # the others of this round need not wait for it too
         except TransfersError as error:
             _LOG.warning("sweeper.later", extra={"key": record.key, "why": type(error).__name__})
-        self._look_again(record, this, backoff.FIRST_RING_S * 1000)
+        self._look_again(record, this, backoff.FIRST_WAKEUP_S * 1000)
 
-    def _ring(self, record: Record, this: _Round) -> None:
+    def _send_wakeup(self, record: Record, this: _Round) -> None:
         wakeup = wakeup_of(record)
         if wakeup is None:
             return
@@ -95,14 +96,14 @@ class Sweeper:
             self._look_again(record, this, at_ms - this.now_ms, no_later=_deadline(record))
             return
         this.room[wakeup.queue] -= 1
-        in_ms, deadline = backoff.next_ring_ms(record.wakeups), _deadline(record)
-        this.moves.append(
-            (record, Verb.SCHEDULE_WAKEUP, {"due_in": in_ms, "no_later": deadline, "add": ("wakeups",), "quiet": True})
-        )
+        in_ms, deadline = backoff.next_wakeup_ms(record.wakeups), _deadline(record)
+        change = Change(due_in=in_ms, no_later=deadline, increments=("wakeups",), silent=True)
+        this.moves.append((record, Verb.SCHEDULE_WAKEUP, change))
         this.wakeups.append(record)
 
     def _look_again(self, record: Record, this: _Round, in_ms: int, *, no_later: int | None = None) -> None:
-        this.moves.append((record, Verb.SCHEDULE_WAKEUP, {"due_in": in_ms, "no_later": no_later, "quiet": True}))
+        """`due` alone: when a try may begin is as it was, and a wake-up that comes before is heeded."""
+        this.moves.append((record, Verb.LOOK_LATER, Change(due_in=in_ms, no_later=no_later, silent=True)))
 
 
 def _is_for_sweeping(record: Record, now_ms: int) -> bool:

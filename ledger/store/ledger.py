@@ -7,17 +7,18 @@ Times are the ledger's: a caller says how long something is to last, or gives a 
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any, cast
+from typing import cast
 
 import redis
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
-from epay_transfers.ledger.record import FIRST_EPOCH, Challenge, Record
-from epay_transfers.ledger.states import MOVES, Advance, State, Verb
+from epay_transfers.ledger.record import FIRST_EPOCH, Record
+from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, script_argument
 from epay_transfers.ledger.store.new_transfer import NewTransfer, apart
 from epay_transfers.ledger.store.reader import Reader
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
@@ -35,23 +36,17 @@ from epay_transfers.ledger.store.replies import (
     Noted,
     Paused,
     Refused,
+    Run,
     SuffixUsed,
     Wait,
 )
 from epay_transfers.ledger.store.scripts import Call, Scripts
-from epay_transfers.ledger.vault.vault import Run
 
 #: How often a suffix is looked for anew before `create` gives up: each round asks the bitmap, so a second one is rare.
 _ROUNDS = 50
 
 #: How long the producer has to put the card in and ring, before the sweeper rings for it.
 _GRACE_MS = 5_000
-
-#: How long an MD leads to its transfer: longer than any challenge lives, so that a late client is told that it is late.
-_CHALLENGE_MS = 7 * 86_400_000
-
-#: What an event repeats of the fields that the move set; the tries are always in it.
-_TOLD = ("code", "reason", "evidence", "next_attempt_at", "not_before_at", "requested_action", "attempts")
 
 
 class Ledger(Reader):
@@ -112,21 +107,17 @@ class Ledger(Reader):
         if self.behind:
             return Behind(self.behind)
         nonce = secrets.token_hex(8)
-        call = self._call(
-            record,
-            Verb.CLAIM,
-            actor=actor,
+        change = Change(
             due_in=lease_ms,
-            fields={"claim_nonce": nonce, "wakeups": 0},
-            fields_in={"lease_until": lease_ms},
-            unset=("rate_slot_at", "evidence"),
-            vault=vault,
+            fields={"claim_nonce": nonce, "rate_slot_at": 0, "evidence": ""},
+            times_in={"lease_until": lease_ms},
         )
+        script_keys, text = self._call(record, Verb.CLAIM, change, actor=actor, vault=vault)
         extra_keys = (redis_keys.LANES, redis_keys.BREAKERS, redis_keys.RATES)
         before = self.seen
         extra_args = (lane, record.terminal, host, gap_ms, before, "" if own_ms is None else own_ms)
         with redis_errors_as(LedgerUnavailable):
-            reply = self._scripts.run("claim", (*call[1], *extra_keys), (*call[2], *extra_args))
+            reply = self._scripts.run("claim", (*script_keys, *extra_keys), (text, *extra_args))
         match reply[0]:
             case "WAIT":
                 return Wait(int(reply[1]), reply[2], int(reply[3]))
@@ -146,16 +137,21 @@ class Ledger(Reader):
         with redis_errors_as(LedgerUnavailable):
             self._scripts.run("remember_vault", (redis_keys.COUNTERS,), (run.id, run.writes))
 
-    def move(self, record: Record, verb: Verb, *, actor: str, **details: Any) -> Moved | Refused:
-        """Any other row of the table. `details` are those of `_call`."""
-        _, script_keys, args = self._call(record, verb, actor=actor, **details)
+    def move(
+        self, record: Record, verb: Verb, change: Change = NOTHING_ELSE, *, actor: str, vault: Run | None = None
+    ) -> Moved | Refused:
+        """Any row of the table but `create` and `claim`. `vault`: what the caller was told of the vault's writes."""
+        script_keys, text = self._call(record, verb, change, actor=actor, vault=vault)
         before = self.seen
         with redis_errors_as(LedgerUnavailable):
-            return self._moved(self._scripts.run("move", script_keys, args), before)
+            return self._moved(self._scripts.run("move", script_keys, [text]), before)
 
-    def move_many(self, moves: Sequence[tuple[Record, Verb, dict[str, Any]]], *, actor: str) -> list[Moved | Refused]:
+    def move_many(self, moves: Sequence[tuple[Record, Verb, Change]], *, actor: str) -> list[Moved | Refused]:
         """Many moves in one round trip."""
-        calls = [self._call(record, verb, actor=actor, **details) for record, verb, details in moves]
+        calls: list[Call] = []
+        for record, verb, change in moves:
+            script_keys, text = self._call(record, verb, change, actor=actor)
+            calls.append(("move", script_keys, [text]))
         before = self.seen
         with redis_errors_as(LedgerUnavailable):
             replies = self._scripts.run_many(calls)
@@ -164,85 +160,12 @@ class Ledger(Reader):
         return [self._moved(cast("list[str]", reply), before) for reply in replies]
 
     def _call(
-        self,
-        record: Record,
-        verb: Verb,
-        *,
-        actor: str,
-        due_in: int | None = None,
-        due: int | None = None,
-        no_later: int | None = None,
-        after: int | None = None,
-        fields: Mapping[str, str | int] | None = None,
-        fields_in: Mapping[str, int] | None = None,
-        unset: Sequence[str] = (),
-        add: Sequence[str] = (),
-        event: Mapping[str, str] | None = None,
-        quiet: bool = False,
-        challenge: Challenge | None = None,
-        vault: Run | None = None,
-        claim: str = "",
-        as_seen: bool = False,
-    ) -> Call:
-        """`fields`: what to set, by `Record`'s names; `fields_in`: those that are times, in so many ms.
-
-        `due_in`: in how many ms somebody must look again, for what is not final; `due`: the same as a time that the
-        ledger gave, as are `no_later`, which bounds what is given in ms, and `after`, before which nothing is done.
-        """
-        row = MOVES[verb]
-        if due_in is not None and due is not None:
-            raise AssertionError(f"{verb}: in how many ms, or when: one of them")
-        has_no_due = due_in is None and due is None
-        if verb is not Verb.CLAIM and {end.final or row.keeps_due for end in row.moves.values()} != {has_no_due}:
-            raise AssertionError(f"{verb}: what is unfinished has its time in `due`, what has ended has none")
-        changed = {name: str(value) for name, value in (fields or {}).items() if value != ""}
-        gone = [*unset, *(name for name, value in (fields or {}).items() if value == "")]
-        if row.advance is not Advance.KEEP:
-            changed["epoch"] = str(_next_epoch(record, row.advance))
-        if row.enters:
-            changed["phase"] = row.enters
-        told = {name: changed[name] for name in _TOLD if name in changed}
-        times = dict(fields_in or {})
-        if field := row.after.get(record.state):
-            after = max(after or 0, getattr(record, field))
-        if record.attempts and "attempts" not in changed:
-            told["attempts"] = str(record.attempts)
-        move: dict[str, Any] = {
-            "key": record.key,
-            "verb": verb,
-            "actor": actor,
-            "now": self._test_time,
-            "after": after,
-            "before": getattr(record, row.before[record.state]) if record.state in row.before else None,
-            "moves": row.moves,
-            "epoch": str(record.epoch),
-            "late": row.late or None,
-            "version": str(record.version) if row.as_seen or as_seen else None,
-            "claim": claim or None,
-            "wakeups": str(record.wakeups) if verb is Verb.SCHEDULE_WAKEUP else None,
-            "phase": row.phase,
-            "unless_paid": row.unless_paid or None,
-            "keep_due": row.keeps_due or None,
-            "due_in": due_in,
-            "due": None if due is None else str(due),
-            "no_later": no_later,
-            "set": changed,
-            "unset": gone,
-            "set_in": times,
-            "told": [name for name in times if name in _TOLD],
-            "add": list(add),
-            "event": told | dict(event or {}),
-            "quiet": quiet or None,
-            "challenge": json.dumps(asdict(challenge)) if challenge else None,
-            "challenge_ms": str(_CHALLENGE_MS) if challenge else None,
-            "vault": [vault.id, str(vault.writes)] if vault else None,
-        }
-        text = json.dumps({name: value for name, value in move.items() if value is not None}, separators=(",", ":"))
-        more: tuple[str, ...] = (
-            (redis_keys.bank_id(changed.get("bank_id", "")),) if challenge or "bank_id" in changed else ()
-        )
-        more += (redis_keys.md(challenge.md),) if challenge else ()
-        return "move", (*_keys(record), *more), [text]
+        self, record: Record, verb: Verb, change: Change, *, actor: str, vault: Run | None = None
+    ) -> tuple[tuple[str, ...], str]:
+        text, bank_id = script_argument(record, verb, change, actor=actor, test_time=self._test_time, vault=vault)
+        more: tuple[str, ...] = (redis_keys.bank_id(bank_id),) if change.challenge or bank_id else ()
+        more += (redis_keys.md(change.challenge.md),) if change.challenge else ()
+        return (*_keys(record), *more), text
 
     # Replies.
 
@@ -326,13 +249,3 @@ def _keys(record: Record) -> tuple[str, ...]:
 def _state(name: str) -> State | None:
     """None: another version of this project has moved the transfer to a state that this one does not know."""
     return next((state for state in State if state == name), None)
-
-
-def _next_epoch(record: Record, advance: Advance) -> int:
-    match advance:
-        case Advance.TRY:
-            return record.epoch + 1
-        case Advance.GENERATION:
-            return record.next_generation
-        case _:
-            return record.epoch

@@ -1,7 +1,7 @@
 """What the ledger's scripts answer, as values: each word of their headers is one class here.
 
-A reply is truthy only where the move was made, so that `if not ledger.move(...)` reads as it should. `at_ms` is what
-time it was then by the ledger; 0 where no script said so.
+A reply has no truth value: a caller asks which one it is, by `match` or `isinstance`. `at_ms` is what time it was then
+by the ledger; 0 where no script said so.
 """
 
 from collections.abc import Sequence
@@ -22,9 +22,6 @@ class Moved:
     at_ms: int = field(default=0, compare=False)
     claim_nonce: str = field(default="", compare=False)  #: of a claim: what the tombstone will say
 
-    def __bool__(self) -> bool:
-        return True
-
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -36,9 +33,6 @@ class Refused:
     state: State | None = None
     epoch: int = 0
     at_ms: int = field(default=0, compare=False)
-
-    def __bool__(self) -> bool:
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +55,6 @@ class Wait:
     why: str
     at_ms: int = field(default=0, compare=False)
 
-    def __bool__(self) -> bool:
-        return False
-
 
 @dataclass(frozen=True, slots=True)
 class Paused:
@@ -71,9 +62,6 @@ class Paused:
 
     until_ms: int
     at_ms: int = field(default=0, compare=False)
-
-    def __bool__(self) -> bool:
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +71,6 @@ class Behind:
     sequence: int
     at_ms: int = field(default=0, compare=False)
 
-    def __bool__(self) -> bool:
-        return False
-
 
 @dataclass(frozen=True, slots=True)
 class ClockApart:
@@ -93,8 +78,13 @@ class ClockApart:
 
     at_ms: int
 
-    def __bool__(self) -> bool:
-        return False
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One start of the vault's server, and how many writes it has seen."""
+
+    id: str
+    writes: int
 
 
 Claim = Moved | Refused | Wait | Paused | Behind | ClockApart

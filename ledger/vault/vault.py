@@ -16,6 +16,7 @@ import redis
 from epay_transfers.ledger.errors import VaultUnavailable, VaultWentBack
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.replies import Run
 from epay_transfers.ledger.store.scripts import Call, Scripts
 from epay_transfers.ledger.vault.sealing import Purpose
 
@@ -75,14 +76,6 @@ class PutBack(StrEnum):
     ALREADY = "ALREADY"
     NOTHING = "NOTHING"  #: the vault forgot: the card is lost
     OTHER = "OTHER"  #: somebody else is at it
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One start of the vault's server, and how many writes it has seen."""
-
-    id: str
-    writes: int
 
 
 #: How long a tombstone can be relied on: it is kept for seven days, and clocks and leases take their part of that.

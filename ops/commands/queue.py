@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import dramatiq
 import typer
@@ -10,7 +9,9 @@ import typer
 from epay_transfers.ledger.queue.wakeups import Broker, Wakeups, wakeup_of
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import UNFINISHED, State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.replies import Refused
 from epay_transfers.ops import screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
@@ -21,7 +22,7 @@ app = typer.Typer(name="queue", help="The queue: a wakeups, which can always be 
 _PAGE = 500
 
 #: When the sweeper rings again where no worker has heard this ring.
-_RING_MS = 5_000
+WAKEUP_MS = 5_000
 
 
 @app.callback()
@@ -63,13 +64,14 @@ def _marked(context: Context, records: list[Record]) -> list[Record]:
     gone: set[str] = set()
     for start in range(0, len(fresh), _PAGE):
         page = fresh[start : start + _PAGE]
-        in_time_ms = context.clock.now_ms() + _RING_MS
-        moves: list[tuple[Record, Verb, dict[str, Any]]] = []
+        in_time_ms = context.clock.now_ms() + WAKEUP_MS
+        moves: list[tuple[Record, Verb, Change]] = []
         for record in page:
             due = min(max(in_time_ms, record.next_attempt_at), record.deadline_at)
-            moves.append((record, Verb.SCHEDULE_WAKEUP, {"due": due, "add": ("wakeups",), "quiet": True}))
+            change = Change(due_at=due, increments=("wakeups",), silent=True)
+            moves.append((record, Verb.SCHEDULE_WAKEUP, change))
         replies = context.ledger.move_many(moves, actor=context.actor)
-        gone |= {record.key for record, reply in zip(page, replies, strict=True) if not reply}
+        gone |= {record.key for record, reply in zip(page, replies, strict=True) if isinstance(reply, Refused)}
     return [record for record in records if record.key not in gone]
 
 

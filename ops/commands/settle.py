@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from epay_transfers.ledger.record import UNFINISHED_FIELDS, Record
-from epay_transfers.ledger.states import MOVES, State, Verb
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change, EventFields
 from epay_transfers.ledger.store.replies import Refused
 from epay_transfers.ops import screen
 from epay_transfers.ops.context import Context
@@ -33,20 +34,20 @@ def settle(
     if len(verbs) != 1:
         raise typer.BadParameter(f"give exactly one of {', '.join(_WORDS.values())}")
     context, verb = Context.open(), verbs[0]
-    event = {"why": said(reason, "reason"), "proof": said(evidence, "evidence")}
+    event = EventFields(why=said(reason, "reason"), proof=said(evidence, "evidence"))
     record = context.find(name)
     _must_allow(record, verb)
-    fields = {"reason": "settled_by_operator"}
-    moved = context.ledger.move(record, verb, actor=context.actor, fields=fields, unset=UNFINISHED_FIELDS, event=event)
+    change = Change(fields={"reason": "settled_by_operator"}, event=event)
+    moved = context.ledger.move(record, verb, change, actor=context.actor)
     if isinstance(moved, Refused):
         raise Refusal(f"{record.key}: nothing was changed; meanwhile it is {moved.state}")
     screen.say(f"{record.key}: {moved.state}, settled by {context.settings.operator}")
 
 
 def _must_allow(record: Record, verb: Verb) -> None:
-    if record.state in MOVES[verb].moves:
+    if record.state in verb.row.moves:
         return
-    legal = [word for each, word in _WORDS.items() if record.state in MOVES[each].moves]
+    legal = [word for each, word in _WORDS.items() if record.state in each.row.moves]
     if legal:
         says = f"only {' or '.join(legal)} is possible now"
     elif record.state is State.DEAD:

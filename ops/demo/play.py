@@ -6,6 +6,7 @@ Here the demo is a backend, a web tier, an operator and a client of the bank in 
 from collections.abc import Callable, Iterator
 
 from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.record import RequestedAction
 from epay_transfers.ledger.states import FINAL, State
 from epay_transfers.ops import requests
 from epay_transfers.ops.context import Context
@@ -132,7 +133,8 @@ class Play:
         row, _ = self._enqueue(scenes.DEAD)
         yield self._in_state_for(row, State.DEAD, _PERSON_S)
         self._bank.mend()
-        requests.write(self._desk, self._desk.find(row.invoice_id), "requeue", "the bank gives tokens again")
+        dead = self._desk.find(row.invoice_id)
+        requests.write(self._desk, dead, RequestedAction.REQUEUE, "the bank gives tokens again")
         yield self._ended(row)
 
     # What they wait for.

@@ -4,13 +4,14 @@ import base64
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Self, cast
 
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import Challenge as KeptChallenge
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.replies import Refused
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ledger.vault.sealing import Sealer, generate
@@ -85,14 +86,13 @@ class FakeTransfers(Transfers):
             md=f"{secrets.randbelow(9 * 10**8) + 10**8}-{secrets.token_hex(8).upper()}",
             action="https://acs.example/pareq",
         )
-        self._move(
-            record,
-            Verb.PARK,
-            due_in=_PARK_MS,
+        change = Change(
+            look_again_in=_PARK_MS,
             fields={"bank_id": secrets.token_hex(8)},
-            fields_in={"parked_until": _PARK_MS, "next_attempt_at": _PARK_MS},
+            times_in={"parked_until": _PARK_MS},
             challenge=asked,
         )
+        self._move(record, Verb.PARK, change)
         challenge = self.challenge(record.handle)
         if challenge is None:
             raise AssertionError("a parked transfer has a challenge")
@@ -100,7 +100,7 @@ class FakeTransfers(Transfers):
 
     def doubt(self, name: str) -> Transfer:
         """It was sent, and no answer can be believed."""
-        return self._move(self._sent(name), Verb.DOUBT, due_in=_SOON_MS, fields={"reason": "timeout"})
+        return self._move(self._sent(name), Verb.DOUBT, Change(due_in=_SOON_MS, fields={"reason": "timeout"}))
 
     # A worker, an operator, time.
 
@@ -108,13 +108,13 @@ class FakeTransfers(Transfers):
         """In doubt, and the bank's answers do not settle it."""
         if self._named(name).state is not State.IN_DOUBT:
             self.doubt(name)
-        return self._move(
-            self._named(name), Verb.SEND_TO_REVIEW, due_in=_SOON_MS, fields={"reason": "bank_says_not_found"}
-        )
+        change = Change(due_in=_SOON_MS, fields={"reason": "bank_says_not_found"})
+        return self._move(self._named(name), Verb.SEND_TO_REVIEW, change)
 
     def fail(self, name: str) -> Transfer:
         """Its tries are used up, and it is proved not sent."""
-        return self._move(self._sent(name), Verb.FAIL_CLAIMED, due_in=_SOON_MS, fields={"reason": "attempts_used_up"})
+        change = Change(due_in=_SOON_MS, fields={"reason": "attempts_used_up"})
+        return self._move(self._sent(name), Verb.FAIL_CLAIMED, change)
 
     def expire(self, name: str) -> Transfer:
         return self._end(name, Verb.EXPIRE, reason="deadline")
@@ -147,16 +147,14 @@ class FakeTransfers(Transfers):
         """The record, once a worker has sent it."""
         record = self._named(name)
         if record.state in {State.QUEUED, State.RESUMED}:
-            self._move(record, Verb.CLAIM, due_in=_SOON_MS)
+            self._move(record, Verb.CLAIM, Change(due_in=_SOON_MS))
         return self._named(name)
 
     def _end(self, name: str, verb: Verb, **fields: str) -> Transfer:
-        return self._move(
-            self._named(name), verb, fields=fields, unset=("next_attempt_at", "requested_action", "parked_until")
-        )
+        return self._move(self._named(name), verb, Change(fields=cast("RecordFields", fields)))
 
-    def _move(self, record: Record, verb: Verb, **details: Any) -> Transfer:
-        moved = self._books.move(record, verb, actor="fake", **details)
+    def _move(self, record: Record, verb: Verb, change: Change) -> Transfer:
+        moved = self._books.move(record, verb, change, actor="fake")
         if isinstance(moved, Refused):
             raise AssertionError(f"{verb}: that can't happen to a transfer that is {moved.state}")  # noqa: TRY004 - the test's mistake
         return self.get(record.key)

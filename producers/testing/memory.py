@@ -69,7 +69,7 @@ class Shelf(Scripts):
         if known := self.get(keys[7]):
             return ["REPLAYED", known]
         until = self.stops.get(fields["terminal"])
-        if until is not None and (until == 0 or until > expires):
+        if until is not None and until > expires:  # without an end it accepts, as the ledger does: the pause may end
             return ["PAUSED", str(until)]
         queued = sum(record["state"] == "queued" for record in self.hashes.values())
         if 0 < int(limit) <= queued:

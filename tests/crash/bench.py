@@ -8,8 +8,9 @@ import redis
 
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
-from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
@@ -82,9 +83,8 @@ class Bench:
             self.ledger.move(
                 self.record(name),
                 Verb.REQUEST,
+                Change(due_in=0, fields={"requested_action": what, "wakeups": 0}),
                 actor="test",
-                due_in=0,
-                fields={"requested_action": what, "wakeups": 0},
             )
         self.ring_for(names)
 
@@ -147,6 +147,6 @@ class Bench:
             if State.CANCELLED in states:
                 self.transfers.cancel(name, reason="not wanted")
             elif self.record(name).state is State.DEAD and not self.record(name).requested_action:
-                requests.write(desk, desk.find(name), "requeue", "it is to be tried again")
+                requests.write(desk, desk.find(name), RequestedAction.REQUEUE, "it is to be tried again")
         for md, pa_res in self.answers.items():
             self.transfers.confirm(md=md, pa_res=pa_res)

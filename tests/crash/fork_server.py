@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.record import RequestedAction
 from epay_transfers.ops import requests
 from epay_transfers.ops.context import Context
 from epay_transfers.producers import Receiver, SavedCard, TransferIntent, Transfers
@@ -81,7 +82,12 @@ def _be(role: str, said: dict[str, Any]) -> None:
         return
     if role == "ops":
         desk, why = Context.open(), "it is to be tried again"
-        _together([functools.partial(requests.write, desk, desk.find(key), "requeue", why) for key in said["keys"]])
+        _together(
+            [
+                functools.partial(requests.write, desk, desk.find(key), RequestedAction.REQUEUE, why)
+                for key in said["keys"]
+            ]
+        )
         return
     transfers = Transfers.from_env()
     if role == "backend":

@@ -5,6 +5,7 @@ from typing import Any
 
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.new_transfer import NewTransfer
 from epay_transfers.ledger.store.replies import Created
 from epay_transfers.ledger.vault.sealing import Purpose, Sealer
@@ -103,8 +104,8 @@ def _dead(bench: Bench, way: Way) -> _Said:
     """Nobody got a token for them, so nothing was sent; whoever requeues them wants them paid."""
     names = _enqueued(bench, way)
     for name in names:
-        fields = {"reason": "token_refused", "wakeups": 0}
-        bench.ledger.move(bench.record(name), Verb.FAIL_QUEUED, actor="test", due_in=_LONG_MS, fields=fields)
+        fields: RecordFields = {"reason": "token_refused", "wakeups": 0}
+        bench.ledger.move(bench.record(name), Verb.FAIL_QUEUED, Change(due_in=_LONG_MS, fields=fields), actor="test")
     bench.want(names, State.PAID, State.NEEDS_REVIEW)  # held, where the next kill is between its card and the wire
     return {"keys": names}
 

@@ -12,11 +12,12 @@ from epay_transfers.ledger.queue.wakeups import Broker
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.lanes import Lane
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
-from epay_transfers.ledger.store.replies import Created
+from epay_transfers.ledger.store.replies import Created, Moved
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.card_data import CardData, Receiver, Sender
 from epay_transfers.ledger.vault.sealing import Opener, Purpose, Sealer
@@ -134,11 +135,10 @@ class Stage:
         moved = self.ledger.move(
             record,
             Verb.RESUME,
+            Change(due_at=self.clock.now_ms(), fields={"pares_digest": "d", "next_attempt_at": 0, "wakeups": 0}),
             actor="web",
-            due=self.clock.now_ms(),
-            fields={"pares_digest": "d", "next_attempt_at": 0, "wakeups": 0},
         )
-        assert moved
+        assert isinstance(moved, Moved)
 
     def _pa_res(self, md: str, password: str) -> str:
         answer = requests.post(f"{self.sandbox.url}/acs/answer", json={"md": md, "password": password}, timeout=5)

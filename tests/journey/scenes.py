@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.worker.bank import NotSent, StatusReport, StatusWord, TransferOutcome
 from tests.journey.conftest import Stage
 
@@ -56,7 +57,7 @@ def says(stage: Stage, *words: StatusWord, outcome: TransferOutcome | None = Non
 def asked(stage: Stage, key: str, what: str) -> None:
     """A person asks, and a worker is rung for."""
     stage.worker.recorder.move(
-        stage.record(key), Verb.REQUEST, due=stage.clock.now_ms(), fields={"requested_action": what}
+        stage.record(key), Verb.REQUEST, Change(due_at=stage.clock.now_ms(), fields={"requested_action": what})
     )
     stage.journey.inquire(key)
 

@@ -1,12 +1,12 @@
 """The bank answers with the id of another transfer: that settles nothing, is told once, and a person looks at it."""
 
 import uuid
-from typing import Any
 
 import pytest
 
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.worker.bank import Challenge, CodeClass, Declined, Paid, StatusReport, StatusWord, TransferOutcome
 from tests.journey.conftest import Stage
 
@@ -100,7 +100,7 @@ def test_an_inquiry_that_brings_anothers_id_leaves_a_doubt_to_a_person_and_says_
 def test_one_that_is_held_already_is_told_of_once_and_stays_held(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     paid_under_it(stage, monkeypatch)
     second = in_doubt(stage, monkeypatch).key
-    stage.worker.recorder.hold(stage.record(second), "bank_says_not_found")
+    stage.worker.recorder.send_to_review(stage.record(second), "bank_says_not_found")
     saying(stage, monkeypatch, StatusWord.PAID)
 
     for _ in range(3):
@@ -140,10 +140,10 @@ def test_a_parked_one_is_a_persons_too(stage: Stage, monkeypatch: pytest.MonkeyP
 def test_a_dead_one_is_not_queued_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     paid_under_it(stage, monkeypatch)
     second = stage.new()
-    stage.worker.recorder.die(stage.record(second), "attempts_used_up", verb=Verb.FAIL_QUEUED)
+    stage.worker.recorder.fail(stage.record(second), "attempts_used_up", verb=Verb.FAIL_QUEUED)
     saying(stage, monkeypatch, StatusWord.PAID)
-    asked: dict[str, Any] = {"due": stage.clock.now_ms(), "fields": {"requested_action": "requeue"}}
-    stage.ledger.move(stage.record(second), Verb.REQUEST, actor="op", **asked)
+    asked = Change(due_at=stage.clock.now_ms(), fields={"requested_action": "requeue"})
+    stage.ledger.move(stage.record(second), Verb.REQUEST, asked, actor="op")
 
     stage.journey.inquire(second)
 

@@ -10,6 +10,7 @@ import pytest
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.lanes import Lane
 from epay_transfers.worker.bank import CodeClass, Consequence, Declined, Evidence, StatusWord, Unclear
@@ -278,7 +279,9 @@ def test_an_inquiry_counts_its_time_by_the_ledger(stage: Stage) -> None:
     """A clock that jumps to after the horizon makes no early word of the bank count."""
     key = in_doubt(stage)
     stage.sweeper.run_once()
-    stage.worker.recorder.move(stage.record(key), Verb.REQUEST, due_in=0, fields={"requested_action": "inquire"})
+    stage.worker.recorder.move(
+        stage.record(key), Verb.REQUEST, Change(due_in=0, fields={"requested_action": "inquire"})
+    )
     says(stage, StatusWord.NOT_FOUND)
     stage.machine.off_ms = 30 * 86_400_000
 

@@ -3,6 +3,7 @@
 import pytest
 
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.worker.bank import StatusReport, StatusWord
 from tests.journey.conftest import Stage
 
@@ -10,7 +11,7 @@ from tests.journey.conftest import Stage
 def held(stage: Stage) -> str:
     key = stage.new("[drop-after]")
     stage.journey.execute(key)
-    stage.worker.recorder.hold(stage.record(key), "a person's")
+    stage.worker.recorder.send_to_review(stage.record(key), "a person's")
     assert stage.state(key) is State.NEEDS_REVIEW
     return key
 
@@ -43,7 +44,7 @@ def test_an_inquiry_that_comes_home_after_an_operator_has_settled(
     stage.worker.recorder.move(asked, settled)
     ended = stage.record(key)
 
-    stage.worker.recorder.learn(asked, learnt, StatusReport(StatusWord.PAID, status_name="AUTH"))
+    stage.worker.recorder.inquiry_settled(asked, learnt, StatusReport(StatusWord.PAID, status_name="AUTH"))
 
     assert newest(stage) == ("contradiction" if is_alarm else settled)
     assert stage.record(key) == ended
@@ -54,7 +55,7 @@ def test_the_alarm_names_the_transfer_and_both_words(stage: Stage) -> None:
     asked = stage.record(key)
     stage.worker.recorder.move(asked, Verb.OPERATOR_NOT_PAID)
 
-    stage.worker.recorder.learn(asked, Verb.INQUIRY_PAID, StatusReport(StatusWord.PAID))
+    stage.worker.recorder.inquiry_settled(asked, Verb.INQUIRY_PAID, StatusReport(StatusWord.PAID))
 
     told = stage.events.newest(1)[0].fields
     assert (told["key"], told["said"], told["ledger"]) == (key, "inquiry_paid", "declined")
@@ -66,7 +67,7 @@ def test_a_notified_word_that_is_written_after_an_operators(stage: Stage, verb: 
     noted = stage.record(key)
     stage.worker.recorder.move(noted, Verb.OPERATOR_NOT_PAID)
 
-    stage.worker.recorder.noticed(noted, verb, "0")
+    stage.worker.recorder.notification_settled(noted, verb, "0")
 
     assert newest(stage) == ("contradiction" if is_alarm else Verb.OPERATOR_NOT_PAID)
 
@@ -76,8 +77,8 @@ def test_who_has_moved_on_and_not_ended_is_no_contradiction(stage: Stage) -> Non
     key = stage.new("[drop-after]")
     stage.journey.execute(key)
     asked = stage.record(key)
-    stage.worker.recorder.move(asked, Verb.REQUEUE, due=0)
+    stage.worker.recorder.move(asked, Verb.REQUEUE, Change(due_at=0))
 
-    stage.worker.recorder.learn(asked, Verb.INQUIRY_PAID, StatusReport(StatusWord.PAID))
+    stage.worker.recorder.inquiry_settled(asked, Verb.INQUIRY_PAID, StatusReport(StatusWord.PAID))
 
     assert (stage.state(key), newest(stage)) == (State.QUEUED, "requeue")

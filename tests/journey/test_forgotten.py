@@ -9,8 +9,9 @@ import pytest
 
 from epay_transfers.ledger.errors import VaultUnavailable
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.lanes import Lane
-from epay_transfers.ledger.vault.vault import Run
+from epay_transfers.ledger.store.replies import Run
 from epay_transfers.runtime.health import Finding
 from epay_transfers.worker.maintenance import Maintenance
 from tests.journey.conftest import Stage
@@ -150,7 +151,7 @@ def test_an_old_cards_put_that_came_late_is_no_card(stage: Stage) -> None:
     key = stage.new(cards=None)
     record = stage.record(key)
     stage.put(record)
-    stage.worker.recorder.move(record, Verb.REPLACE_CARD, due=stage.clock.now_ms(), fields={"wakeups": 1})
+    stage.worker.recorder.move(record, Verb.REPLACE_CARD, Change(due_at=stage.clock.now_ms(), fields={"wakeups": 1}))
 
     stage.journey.execute(key)
 
@@ -203,7 +204,7 @@ def rung(stage: Stage) -> str:
     """The sweeper has rung for it, and for nobody else."""
     key = stage.new()
     stage.worker.recorder.move(
-        stage.record(key), Verb.SCHEDULE_WAKEUP, due=stage.clock.now_ms(), fields={"wakeups": 1}, quiet=True
+        stage.record(key), Verb.SCHEDULE_WAKEUP, Change(due_at=stage.clock.now_ms(), silent=True, fields={"wakeups": 1})
     )
     return key
 

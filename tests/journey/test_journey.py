@@ -3,6 +3,7 @@
 import pytest
 
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.lanes import ALL, Lane
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault.sealing import Purpose
@@ -114,8 +115,8 @@ def test_a_dead_transfer_is_requeued_after_the_bank_was_asked(stage: Stage) -> N
     stage.journey.execute(key)
     assert stage.state(key) is State.DEAD
 
-    asked = {"requested_action": "requeue"}
-    stage.ledger.move(stage.record(key), Verb.REQUEST, actor="ops", due=stage.clock.now_ms(), fields=asked)
+    asked: RecordFields = {"requested_action": "requeue"}
+    stage.ledger.move(stage.record(key), Verb.REQUEST, Change(due_at=stage.clock.now_ms(), fields=asked), actor="ops")
     stage.settle_down()
 
     assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
@@ -129,8 +130,8 @@ def test_a_requeue_is_refused_where_the_bank_says_nothing(stage: Stage) -> None:
     stage.journey.execute(key)
     stage.sandbox.faults.add(Rule("status", "drop", "before"))
 
-    asked = {"requested_action": "requeue"}
-    stage.ledger.move(stage.record(key), Verb.REQUEST, actor="ops", due=stage.clock.now_ms(), fields=asked)
+    asked: RecordFields = {"requested_action": "requeue"}
+    stage.ledger.move(stage.record(key), Verb.REQUEST, Change(due_at=stage.clock.now_ms(), fields=asked), actor="ops")
     stage.settle_down()
 
     assert stage.state(key) is State.DEAD
@@ -311,7 +312,7 @@ def test_a_late_answer_counts(stage: Stage) -> None:
     stage.later(61)
     assert stage.state(key) is State.IN_DOUBT
 
-    stage.worker.recorder.settle(record, Verb.PAY, {"code": Paid().code})
+    stage.worker.recorder.final_answer(record, Verb.PAY, {"code": Paid().code})
 
     assert stage.state(key) is State.PAID
 
@@ -324,8 +325,8 @@ def test_a_dead_transfer_whose_card_did_not_open_can_be_discarded(stage: Stage) 
     stage.journey.execute(key)
     assert (stage.state(key), stage.record(key).reason) == (State.DEAD, "card_unreadable")
 
-    asked = {"requested_action": "discard"}
-    stage.worker.recorder.move(stage.record(key), Verb.REQUEST, due=stage.clock.now_ms(), fields=asked)
+    asked: RecordFields = {"requested_action": "discard"}
+    stage.worker.recorder.move(stage.record(key), Verb.REQUEST, Change(due_at=stage.clock.now_ms(), fields=asked))
     stage.settle_down()
 
     assert (stage.state(key), stage.executions(key)) == (State.CANCELLED, 0)
@@ -349,7 +350,9 @@ def test_a_ledger_that_went_back_stops_all_sending(stage: Stage) -> None:
     stage.journey.execute(first)
     stage.ledger.client.hset("transfers:{t}:counters", "sequence", "1")
 
-    stage.worker.recorder.move(stage.record(second), Verb.SCHEDULE_WAKEUP, due=stage.clock.now_ms(), quiet=True)
+    stage.worker.recorder.move(
+        stage.record(second), Verb.SCHEDULE_WAKEUP, Change(due_at=stage.clock.now_ms(), silent=True)
+    )
     stage.journey.execute(second)
 
     assert (stage.state(second), stage.executions(second)) == (State.QUEUED, 0)

@@ -2,10 +2,13 @@
 
 import pytest
 
+from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.runtime.web_addresses import Places, secret_hash
 from epay_transfers.worker.bank import StatusReport, StatusWord
 from tests.journey.conftest import Stage
@@ -19,11 +22,10 @@ def noted(stage: Stage, key: str, note: str) -> Record:
     moved = stage.ledger.move(
         record,
         Verb.REQUEST,
+        Change(due_at=stage.clock.now_ms(), fields={"requested_action": "inquire", "notification": note}),
         actor="web",
-        due=stage.clock.now_ms(),
-        fields={"requested_action": "inquire", "notification": note},
     )
-    assert moved
+    assert isinstance(moved, Moved)
     stage.journey.inquire(key)
     return stage.record(key)
 
@@ -69,9 +71,8 @@ def test_of_an_earlier_epoch_a_payment_is_heard_and_a_decline_is_not(stage: Stag
 def kept(stage: Stage, key: str, code: str = "0") -> None:
     """What the web tier leaves of a proved notification while a worker is at the transfer."""
     record = stage.record(key)
-    assert stage.ledger.move(
-        record, Verb.KEEP_NOTIFICATION, actor="web", fields={"notification": f"{record.epoch}:{code}"}
-    )
+    change = Change(fields={"notification": f"{record.epoch}:{code}"})
+    assert isinstance(stage.ledger.move(record, Verb.KEEP_NOTIFICATION, change, actor="web"), Moved)
 
 
 def while_it_is_asked(stage: Stage, monkeypatch: pytest.MonkeyPatch, call: str, key: str) -> None:
@@ -155,10 +156,10 @@ def test_a_resumed_one_that_was_paid_is_not_confirmed(stage: Stage) -> None:
 
 def test_a_dead_one_that_was_paid_is_never_queued_again(stage: Stage) -> None:
     key = stage.new()
-    stage.worker.recorder.die(stage.record(key), "attempts_used_up", verb=Verb.FAIL_QUEUED)
+    stage.worker.recorder.fail(stage.record(key), "attempts_used_up", verb=Verb.FAIL_QUEUED)
     record = stage.record(key)
-    said: dict[str, str | int] = {"requested_action": "requeue", "notification": f"{record.epoch}:0"}
-    stage.ledger.move(record, Verb.REQUEST, actor="web", due=stage.clock.now_ms(), fields=said)
+    said: RecordFields = {"requested_action": "requeue", "notification": f"{record.epoch}:0"}
+    stage.ledger.move(record, Verb.REQUEST, Change(due_at=stage.clock.now_ms(), fields=said), actor="web")
 
     stage.journey.inquire(key)
     stage.later(10)
@@ -171,7 +172,7 @@ def test_a_lease_that_ran_out_does_not_lead_back_to_the_queue_where_it_was_paid(
     stage.without_status()
     key = stage.new()
     record = stage.record(key)
-    assert stage.worker.preflight.claim(record, Lane.SEND)
+    assert isinstance(stage.worker.preflight.claim(record, Lane.SEND), Moved)
     kept(stage, key)
 
     stage.later(61)
@@ -258,7 +259,9 @@ def test_a_decline_after_an_answer_by_3d_secure_2_may_be_of_a_password_before(
     stage.without_status()
     key = stage.new("[3ds] Order")
     stage.journey.execute(key)
-    stage.ledger.move(stage.record(key), Verb.REQUEST, actor="web", due=0, fields={"three_ds2_fields": "cres:10"})
+    stage.ledger.move(
+        stage.record(key), Verb.REQUEST, Change(due_at=0, fields={"three_ds2_fields": "cres:10"}), actor="web"
+    )
     stage.clock.advance(901)
 
     assert noted(stage, key, f"{stage.record(key).epoch}:{code}").state is state
@@ -298,11 +301,11 @@ def test_the_bank_is_told_where_the_web_tier_is_and_a_hash_that_proves_its_notif
 def test_an_intents_own_links_are_kept() -> None:
     places = Places("https://shop.example/t")
 
-    filled = places.fill({"back_link": "https://own.example/", "failure_back_link": "", "foreign": False}, "handle")
+    filled = places.fill(OrderDetails(back_link="https://own.example/", foreign=False), "handle")
 
-    assert filled == {
-        "back_link": "https://own.example/",
-        "failure_back_link": "https://shop.example/t/result/handle",
-        "post_link": "",
-        "foreign": False,
-    }
+    assert filled == OrderDetails(
+        back_link="https://own.example/",
+        failure_back_link="https://shop.example/t/result/handle",
+        post_link="",
+        foreign=False,
+    )

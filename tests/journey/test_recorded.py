@@ -6,6 +6,7 @@ import pytest
 
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.lanes import Lane
 from epay_transfers.sandbox import Rule
 from epay_transfers.worker.backoff import RetryRule
@@ -97,7 +98,7 @@ def test_a_try_begins_its_rings_and_its_questions_anew(stage: Stage) -> None:
     key = stage.new()
     record = stage.record(key)
     stage.worker.preflight.claim(record, Lane.SEND)
-    fields: dict[str, str | int] = {"wakeups": 3, "inquiries": 5, "agreeing_reads": 2, "last_read": "not_found"}
+    fields: RecordFields = {"wakeups": 3, "inquiries": 5, "agreeing_reads": 2, "last_read": "not_found"}
     stage.worker.recorder.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT, fields=fields)
     stage.clock.advance(6)
 
@@ -114,7 +115,7 @@ def test_a_held_one_is_never_queued_again_whatever_lies_in_the_vault(stage: Stag
     record = stage.record(key)
     stage.worker.preflight.claim(record, Lane.SEND)
     stage.worker.recorder.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT)
-    stage.worker.recorder.hold(stage.record(key), "a person's")
+    stage.worker.recorder.send_to_review(stage.record(key), "a person's")
     epoch = stage.record(key).epoch
 
     asked(stage, key, "inquire")
@@ -133,7 +134,7 @@ def test_a_stop_is_looked_at_again_when_it_is_over_or_after_half_a_minute(
     stage.lanes.refresh()
     key = stage.new()
     stage.worker.recorder.move(
-        stage.record(key), Verb.SCHEDULE_WAKEUP, due=stage.clock.now_ms(), fields={"wakeups": 2}, quiet=True
+        stage.record(key), Verb.SCHEDULE_WAKEUP, Change(due_at=stage.clock.now_ms(), silent=True, fields={"wakeups": 2})
     )
     before = stage.record(key)
 
@@ -216,7 +217,7 @@ def test_an_inquiry_that_ends_it_keeps_what_the_bank_called_it(stage: Stage) -> 
     key = in_doubt(stage, StatusWord.NOT_YET)
     report = StatusReport(StatusWord.PAID, status_name="AUTH", bank_id="a9e1", reference="ref", code="0")
 
-    stage.worker.recorder.learn(stage.record(key), Verb.INQUIRY_PAID, report)
+    stage.worker.recorder.inquiry_settled(stage.record(key), Verb.INQUIRY_PAID, report)
 
     record = stage.record(key)
     assert (record.bank_id, record.bank_reference, record.code) == ("a9e1", "ref", "0")
@@ -261,7 +262,7 @@ def test_a_dead_one_whose_card_did_not_open_is_not_ended_by_a_requeue(stage: Sta
     empty(stage.vault.client)
     record = stage.record(key)
     stage.worker.preflight.claim(record, Lane.SEND)
-    stage.worker.recorder.die(record, "card_unreadable")
+    stage.worker.recorder.fail(record, "card_unreadable")
 
     asked(stage, key, "requeue")
 

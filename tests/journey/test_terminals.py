@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.lanes import Lane
 from tests.journey.conftest import Stage
 
@@ -40,9 +41,9 @@ def in_doubt(stage: Stage) -> str:
 
 def held(stage: Stage) -> str:
     key = in_doubt(stage)
-    stage.worker.recorder.hold(stage.record(key), "test")
+    stage.worker.recorder.send_to_review(stage.record(key), "test")
     stage.worker.recorder.move(
-        stage.record(key), Verb.REQUEST, due=stage.clock.now_ms(), fields={"requested_action": "inquire"}
+        stage.record(key), Verb.REQUEST, Change(due_at=stage.clock.now_ms(), fields={"requested_action": "inquire"})
     )
     return key
 
@@ -52,9 +53,9 @@ def dead(stage: Stage) -> str:
     key = stage.new()
     record = stage.record(key)
     stage.worker.preflight.claim(record, Lane.SEND)
-    stage.worker.recorder.die(record, "attempts_used_up")
+    stage.worker.recorder.fail(record, "attempts_used_up")
     stage.worker.recorder.move(
-        stage.record(key), Verb.REQUEST, due=stage.clock.now_ms(), fields={"requested_action": "requeue"}
+        stage.record(key), Verb.REQUEST, Change(due_at=stage.clock.now_ms(), fields={"requested_action": "requeue"})
     )
     return key
 

@@ -7,6 +7,7 @@ import pytest
 
 from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.lanes import Lane
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault.sealing import Purpose
@@ -223,7 +224,7 @@ def test_a_requeue_of_a_dead_transfer_pays_it_once(stage: Stage) -> None:
 def test_a_requeue_of_what_the_bank_paid_after_all_learns_it(stage: Stage) -> None:
     key = stage.new("[drop-after]")
     stage.journey.execute(key)
-    stage.worker.recorder.die(stage.record(key), "a mistake")
+    stage.worker.recorder.fail(stage.record(key), "a mistake")
 
     asked(stage, key, "requeue")
 
@@ -244,7 +245,7 @@ def test_a_dead_transfer_stays_dead_where_the_proof_is_missing(stage: Stage, wha
     match damage:
         case "lost":
             stage.worker.recorder.move(
-                stage.record(key), Verb.SCHEDULE_WAKEUP, due=0, fields={"reason": "card_lost"}, quiet=True
+                stage.record(key), Verb.SCHEDULE_WAKEUP, Change(due_at=0, silent=True, fields={"reason": "card_lost"})
             )
         case "no status":
             stage.without_status()
@@ -275,8 +276,10 @@ def test_a_requeue_without_a_card_is_refused_and_says_so(stage: Stage, damage: s
     if damage == "forgotten":
         empty(stage.vault.client)
     else:
-        fields = {"reason": "card_unreadable"}
-        stage.worker.recorder.move(stage.record(key), Verb.SCHEDULE_WAKEUP, due=0, fields=fields, quiet=True)
+        fields: RecordFields = {"reason": "card_unreadable"}
+        stage.worker.recorder.move(
+            stage.record(key), Verb.SCHEDULE_WAKEUP, Change(due_at=0, silent=True, fields=fields)
+        )
         stage.vault.take(Purpose.CARD, key, stage.record(key).epoch + 1, 1, NONCE)
 
     asked(stage, key, "requeue")
@@ -362,8 +365,7 @@ def test_who_answered_by_3d_secure_2_is_never_called_unpaid(stage: Stage, word: 
     stage.worker.recorder.move(
         stage.record(key),
         Verb.REQUEST,
-        due=0,
-        fields={"requested_action": what or "inquire", "three_ds2_fields": "cres:10"},
+        Change(due_at=0, fields={"requested_action": what or "inquire", "three_ds2_fields": "cres:10"}),
     )
     if word:
         says(stage, word)
@@ -380,7 +382,9 @@ def test_who_answered_by_3d_secure_2_expires_where_the_bank_still_waits_for_the_
     """Not at once, for the bank may be at it, and its word of before may be the last: after the horizon."""
     key = parked(stage)
     stage.worker.recorder.move(
-        stage.record(key), Verb.REQUEST, due=0, fields={"requested_action": what, "three_ds2_fields": "cres:10"}
+        stage.record(key),
+        Verb.REQUEST,
+        Change(due_at=0, fields={"requested_action": what, "three_ds2_fields": "cres:10"}),
     )
 
     stage.clock.advance(900 + 3599)

@@ -236,7 +236,7 @@ def test_evidence_that_comes_late_is_not_overwritten_by_an_inquiry_that_was_unde
     as_judged = stage.record(key)
     stage.worker.recorder.doubt(record, "timeout", evidence=said, nonce=claim.claim_nonce)
 
-    stage.worker.recorder.die(as_judged, "card_lost", verb=Verb.LOSE_CARD)
+    stage.worker.recorder.fail(as_judged, "card_lost", verb=Verb.LOSE_CARD)
 
     is_new = said is Evidence.MAYBE_SENT
     assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT if is_new else State.DEAD, said)
@@ -365,7 +365,7 @@ class SlowBank:
             stage.worker.recorder.ask_again(stage.record(key), 0, StatusReport(StatusWord.NOT_FOUND))
         elif self.later:
             self.reason = "a person's"
-            stage.worker.recorder.hold(stage.record(key), self.reason)
+            stage.worker.recorder.send_to_review(stage.record(key), self.reason)
         return Unclear("timeout", Evidence.MAYBE_SENT)
 
 
@@ -399,7 +399,7 @@ def test_what_was_asked_for_is_over_where_doubt_begins(stage: Stage) -> None:
     key = stage.new()
     record = stage.record(key)
     stage.worker.preflight.claim(record, Lane.SEND)
-    stage.worker.recorder.die(record, "attempts_used_up")
+    stage.worker.recorder.fail(record, "attempts_used_up")
     stage.vault.take(Purpose.CARD, key, record.epoch, 1, NONCE)
 
     asked(stage, key, "discard")

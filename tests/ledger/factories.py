@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from epay_transfers.ledger.record import Challenge, Record
-from epay_transfers.ledger.states import MOVES, Phase, State, Verb
+from epay_transfers.ledger.states import Phase, State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
-from epay_transfers.ledger.store.replies import Created, Moved
+from epay_transfers.ledger.store.replies import Claim, Created, Moved
 from tests.conftest import FakeClock
 
 NOW = 1_795_500_000_000  #: where the tests' clock begins
@@ -65,25 +66,29 @@ def create(ledger: Ledger, reference: str = "payout-1", **more: Any) -> Record:
     return created.record
 
 
-def claim(ledger: Ledger, record: Record, **more: Any) -> Any:
+def claim(ledger: Ledger, record: Record, **more: Any) -> Claim:
     lane = "send" if record.state is State.QUEUED else "confirm"
     said: dict[str, Any] = {"lane": lane, "host": HOST, "gap_ms": 0, "lease_ms": 60_000, "actor": "worker"} | more
     return ledger.claim(record, **said)
 
 
-def details(verb: Verb, now_ms: int) -> dict[str, Any]:
+def change(verb: Verb, now_ms: int) -> Change:
     """What a caller says besides: when to look again, unless the move ends the transfer."""
-    ends = any(end.final for end in MOVES[verb].moves.values())
-    said: dict[str, Any] = {} if ends or MOVES[verb].keeps_due else {"due": now_ms + HOUR_MS}
-    return said | ({"challenge": CHALLENGE} if verb is Verb.PARK else {})
+    due_at = None if verb.row.ends or verb.row.keeps_due else now_ms + HOUR_MS
+    return Change(due_at=due_at, challenge=CHALLENGE if verb is Verb.PARK else None)
 
 
-def make(ledger: Ledger, record: Record, verb: Verb, now_ms: int = NOW) -> Any:
+def make(ledger: Ledger, record: Record, verb: Verb, now_ms: int = NOW) -> Claim:
     if verb is Verb.CLAIM:
         return claim(ledger, record)
     if verb is Verb.EXPIRE:
         reach(ledger, record.deadline_at)
-    return ledger.move(record, verb, actor="worker", **details(verb, now_ms))
+    return ledger.move(record, verb, change(verb, now_ms), actor="worker")
+
+
+def made(reply: Claim) -> Moved:
+    assert isinstance(reply, Moved)
+    return reply
 
 
 def reach(ledger: Ledger, at_ms: int) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import redis
 
 from epay_transfers.ledger.record import Record
-from epay_transfers.ledger.states import MOVES, State, Verb
+from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Created, Moved, Noted, Refused
 from epay_transfers.ledger.vault.sealing import Purpose
@@ -62,15 +63,20 @@ class Ground:
         return reply if isinstance(reply, Moved) else None
 
     def move(self, record: Record, verb: Verb, *, quiet: bool = False, pares: str = "", evidence: str = "") -> bool:
-        is_end = any(end.final for end in MOVES[verb].moves.values())
-        at = None if is_end or MOVES[verb].keeps_due else self.clock.now_ms() + 1000
-        fields = {name: text for name, text in (("pares_digest", pares), ("evidence", evidence)) if text}
-        fields |= {"notification": f"{record.epoch}:0"} if verb is Verb.KEEP_NOTIFICATION else {}
-        more: dict[str, Any] = {"challenge": CHALLENGE} if verb is Verb.PARK else {}
+        is_end = verb.row.ends
+        at = None if is_end or verb.row.keeps_due else self.clock.now_ms() + 1000
+        fields: RecordFields = {"pares_digest": pares} if pares else {}
+        if evidence:
+            fields["evidence"] = evidence
+        if verb is Verb.KEEP_NOTIFICATION:
+            fields["notification"] = f"{record.epoch}:0"
+        challenge = CHALLENGE if verb is Verb.PARK else None
         seen = (
             replace(record, deadline_at=0) if verb is Verb.EXPIRE else record
         )  # a deadline may be past at any moment here
-        reply = self.ledger.move(seen, verb, actor="actor", due=at, quiet=quiet, fields=fields, **more)
+        reply = self.ledger.move(
+            seen, verb, Change(due_at=at, silent=quiet, fields=fields, challenge=challenge), actor="actor"
+        )
         return self._compare(record, verb, reply, at, quiet=quiet)
 
     def _compare(self, record: Record, verb: Verb, reply: object, at: int | None, *, quiet: bool = False) -> bool:

@@ -9,9 +9,10 @@ from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.vault.vault import Run
-from tests.ledger.factories import NOW, Place, claim, create, into, make, new_transfer
+from epay_transfers.ledger.store.replies import Moved, Run
+from tests.ledger.factories import NOW, Place, claim, create, into, made, make, new_transfer
 from tests.ledger.looking import snapshot
 
 Break = Callable[[redis.Redis, Record], object]
@@ -86,7 +87,7 @@ def test_a_move_that_can_not_be_written_whole_is_not_written_at_all(
     part, break_it = (LEDGER | RECORD | STATES)[what]
     break_it(ledger_client, record)
 
-    refused(lambda: ledger.move(record, Verb.DECLINE, actor="w", fields={"code": "484"}), part, ledger_client)
+    refused(lambda: ledger.move(record, Verb.DECLINE, Change(fields={"code": "484"}), actor="w"), part, ledger_client)
 
 
 @pytest.mark.parametrize("what", LEDGER | RECORD)
@@ -137,7 +138,9 @@ def test_a_count_that_can_not_be_raised_is_found_before_the_ring_is_written(
     ledger_client.hset(redis_keys.record(record.key), "wakeups", "often")
 
     refused(
-        lambda: ledger.move(record, Verb.SCHEDULE_WAKEUP, actor="s", due=NOW, add=("wakeups",), quiet=True),
+        lambda: ledger.move(
+            record, Verb.SCHEDULE_WAKEUP, Change(due_at=NOW, increments=("wakeups",), silent=True), actor="s"
+        ),
         "record",
         ledger_client,
     )
@@ -151,7 +154,7 @@ def test_what_is_broken_for_others_breaks_no_move_that_does_not_count(
     for name in ("sum:paid:USD", "n:dead:KZT"):
         ledger_client.hset(redis_keys.COUNTERS, name, "broken")
 
-    assert make(ledger, record, Verb.PAY)
+    assert isinstance(make(ledger, record, Verb.PAY), Moved)
 
 
 def test_numbers_as_high_as_they_may_be_are_raised(ledger: Ledger, ledger_client: redis.Redis) -> None:
@@ -159,7 +162,7 @@ def test_numbers_as_high_as_they_may_be_are_raised(ledger: Ledger, ledger_client
     ledger_client.hset(redis_keys.COUNTERS, "sequence", "9" * 15)
     ledger_client.hset(redis_keys.record(record.key), "version", "9" * 15)
 
-    reply = make(ledger, record, Verb.PAY)
+    reply = made(make(ledger, record, Verb.PAY))
 
     assert (reply.sequence, reply.version) == (10**15, 10**15)
 
@@ -179,6 +182,6 @@ def test_the_count_of_the_vaults_writes_is_checked_before_the_first_write(
     was = snapshot(ledger_client)
 
     with pytest.raises(LedgerBroken):
-        ledger.move(record, Verb.DOUBT, actor="worker", due_in=1000, vault=Run("abcdef01", 7))
+        ledger.move(record, Verb.DOUBT, Change(due_in=1000), actor="worker", vault=Run("abcdef01", 7))
 
     assert snapshot(ledger_client) == was

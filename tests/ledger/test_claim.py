@@ -4,8 +4,9 @@ import pytest
 import redis
 
 from epay_transfers.ledger.record import Record
-from epay_transfers.ledger.states import Phase, State
+from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
@@ -51,7 +52,7 @@ def test_only_one_of_two_workers_gets_it(ledger: Ledger, ledger_client: redis.Re
 
 def test_a_claim_from_an_old_peek_is_refused(ledger: Ledger, ledger_client: redis.Redis) -> None:
     old = create(ledger)
-    assert ledger.move(old, "replace_card", actor="b", due=NOW)  # type: ignore[arg-type]  # a verb is its word
+    assert isinstance(ledger.move(old, Verb.REPLACE_CARD, Change(due_at=NOW), actor="b"), Moved)
     was = snapshot(ledger_client)
 
     assert claim(ledger, old) == Refused(State.QUEUED, found(ledger, old).epoch)
@@ -75,7 +76,7 @@ def test_a_paused_lane_stops_it(
     if not until_ms:
         assert claim(ledger, record) == Paused(0)
         lanes.unpause(Lane.SEND, terminal, actor="op", reason="r")
-    assert claim(ledger, record)
+    assert isinstance(claim(ledger, record), Moved)
 
 
 @pytest.mark.parametrize(("lane", "terminal"), [(Lane.CONFIRM, ALL), (Lane.INQUIRE, ALL), (Lane.SEND, "kiosk")])
@@ -84,7 +85,7 @@ def test_another_lane_or_terminal_does_not(
 ) -> None:
     Lanes(ledger_client, clock).pause(lane, terminal, actor="op", reason="r")
 
-    assert claim(ledger, create(ledger))
+    assert isinstance(claim(ledger, create(ledger)), Moved)
 
 
 def test_a_confirm_goes_while_sending_is_paused(ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock) -> None:
@@ -95,7 +96,7 @@ def test_a_confirm_goes_while_sending_is_paused(ledger: Ledger, ledger_client: r
 
     lanes.unpause(Lane.CONFIRM, ALL, actor="op", reason="r")
     lanes.pause(Lane.SEND, ALL, actor="op", reason="r")
-    assert claim(ledger, record)
+    assert isinstance(claim(ledger, record), Moved)
 
 
 def test_an_open_breaker_lets_it_wait(ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock) -> None:
@@ -110,29 +111,29 @@ def test_an_open_breaker_lets_it_wait(ledger: Ledger, ledger_client: redis.Redis
     clock.advance(100)
     assert claim(ledger, record) == Wait(1000, "breaker")  # time alone closes nothing: a question to the bank does
     assert snapshot(ledger_client) == was
-    assert claim(ledger, create(ledger, "payout-2"), host="another.example")
+    assert isinstance(claim(ledger, create(ledger, "payout-2"), host="another.example"), Moved)
 
     breakers.close(HOST)
-    assert claim(ledger, record)
+    assert isinstance(claim(ledger, record), Moved)
 
 
 def test_a_terminals_rate_spaces_its_transfers(ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock) -> None:
     one, two, three = (create(ledger, f"payout-{n}") for n in range(3))
     kiosk = create(ledger, "kiosk", terminal="kiosk", space="kiosk")
 
-    assert claim(ledger, one, gap_ms=200)
+    assert isinstance(claim(ledger, one, gap_ms=200), Moved)
     assert claim(ledger, two, gap_ms=200) == Wait(200, "rate")
     was = snapshot(ledger_client)
     assert claim(ledger, two, gap_ms=200) == Wait(200, "rate")  # its turn is its own
     assert snapshot(ledger_client) == was
-    assert claim(ledger, kiosk, gap_ms=200)
+    assert isinstance(claim(ledger, kiosk, gap_ms=200), Moved)
     clock.advance(0.15)
     assert claim(ledger, two, gap_ms=200) == Wait(50, "rate")
     clock.advance(0.05)
     assert claim(ledger, three, gap_ms=200) == Wait(200, "rate")
-    assert claim(ledger, two, gap_ms=200)
+    assert isinstance(claim(ledger, two, gap_ms=200), Moved)
     clock.advance(0.2)
-    assert claim(ledger, three, gap_ms=200)
+    assert isinstance(claim(ledger, three, gap_ms=200), Moved)
 
 
 def test_a_batch_takes_no_turn_far_ahead_and_a_client_comes_first(ledger: Ledger, ledger_client: redis.Redis) -> None:
@@ -153,11 +154,11 @@ def test_a_batch_takes_no_turn_far_ahead_and_a_client_comes_first(ledger: Ledger
 def test_a_turn_stands_for_those_who_come_a_little_late(ledger: Ledger, clock: FakeClock) -> None:
     """A sweeper rests half a second, and a token is fetched: at 20 a second all would be late for ever."""
     first, second = create(ledger, "first"), create(ledger, "second")
-    assert claim(ledger, first, gap_ms=50)
+    assert isinstance(claim(ledger, first, gap_ms=50), Moved)
     assert claim(ledger, second, gap_ms=50) == Wait(50, "rate")
 
     clock.advance(5.05)
-    assert claim(ledger, second, gap_ms=50)
+    assert isinstance(claim(ledger, second, gap_ms=50), Moved)
 
 
 def test_a_turn_that_was_never_used_is_void_in_the_end(ledger: Ledger, clock: FakeClock) -> None:
@@ -181,7 +182,7 @@ def test_nobody_books_a_turn_beyond_its_own_deadline(
     assert ledger_client.hget(redis_keys.record(burst[-1].key), "rate_slot_at") is None
 
     clock.advance(16)
-    assert claim(ledger, create(ledger, "late", lasts_ms=900_000), gap_ms=1000)
+    assert isinstance(claim(ledger, create(ledger, "late", lasts_ms=900_000), gap_ms=1000), Moved)
 
 
 def test_one_of_all_may_ask_whether_the_bank_is_back(ledger_client: redis.Redis, clock: FakeClock) -> None:
@@ -202,7 +203,7 @@ def test_a_client_who_confirms_does_not_wait_for_the_rate(ledger: Ledger) -> Non
     record = into(ledger, RESUMED)
     claim(ledger, create(ledger, "payout-2"), gap_ms=10_000)
 
-    assert claim(ledger, record, gap_ms=10_000)
+    assert isinstance(claim(ledger, record, gap_ms=10_000), Moved)
 
 
 def test_a_ledger_that_went_back_lets_nobody_send(ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock) -> None:
@@ -217,7 +218,7 @@ def test_a_ledger_that_went_back_lets_nobody_send(ledger: Ledger, ledger_client:
 
     ledger_client.hincrby(redis_keys.COUNTERS, "sequence", 5)
     assert claim(ledger, record) == Behind(ledger.seen - 1), "others have gone on meanwhile; what it saw stands"
-    assert claim(Ledger(ledger_client, clock), record), "a worker that was started anew goes on"
+    assert isinstance(claim(Ledger(ledger_client, clock), record), Moved), "a worker that was started anew goes on"
 
 
 def test_who_was_told_more_by_another_transfer_remembers_it(ledger: Ledger) -> None:

@@ -7,15 +7,15 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.lanes import Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Taken, Vault
 from epay_transfers.worker.backoff import RetryRule
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.consequences import Consequences
 from epay_transfers.worker.recorder import Recorder
-from epay_transfers.worker.tries import Tries
 from tests.conftest import FakeClock
-from tests.ledger.factories import claim, create, found, make
+from tests.ledger.factories import claim, create, found, made, make
 from tests.ledger.looking import empty
 
 
@@ -31,7 +31,9 @@ def recorder(ledger: Ledger, ledger_client: redis.Redis, custody: CardCustody, c
         ledger=ledger,
         custody=custody,
         consequences=consequences,
+        retry=RetryRule(attempts=1),
         clock=clock,
+        chance=lambda: 0.5,
         actor="worker",
         has_status=True,
         park_s=900,
@@ -39,7 +41,7 @@ def recorder(ledger: Ledger, ledger_client: redis.Redis, custody: CardCustody, c
 
 
 def test_who_got_no_token_does_not_bury_what_another_worker_is_sending(
-    ledger: Ledger, vault: Vault, custody: CardCustody, recorder: Recorder, clock: FakeClock
+    ledger: Ledger, vault: Vault, recorder: Recorder
 ) -> None:
     """Two rings, two workers, one last try. One has the card in hand; the other one gets no token, and gives up.
 
@@ -47,12 +49,10 @@ def test_who_got_no_token_does_not_bury_what_another_worker_is_sending(
     """
     record = create(ledger)
     vault.put(Purpose.CARD, record.key, record.epoch, "sealed", 60_000)
-    claimed = claim(ledger, record)
+    claimed = made(claim(ledger, record))
     assert isinstance(vault.take(Purpose.CARD, record.key, record.epoch, claimed.sequence, claimed.claim_nonce), Taken)
 
-    rule = RetryRule(attempts=1)
-    tries = Tries(recorder=recorder, custody=custody, rule=rule, clock=clock, park_s=900, chance=lambda: 0.5)
-    tries.again(record, Verb.DEFER, "token_http_503")
+    recorder.try_again(record, Verb.DEFER, "token_http_503")
 
     assert found(ledger, record).state is State.SENDING
 
@@ -63,12 +63,12 @@ def test_who_ends_a_queued_transfer_at_its_deadline_does_not_end_one_in_doubt(
     """The sweeper saw it queued, a worker sent it and heard nothing, the vault restarted: closing it proves nothing."""
     record = create(ledger)
     vault.put(Purpose.CARD, record.key, record.epoch, "sealed", 60_000)
-    claimed = claim(ledger, record)
+    claimed = made(claim(ledger, record))
     assert isinstance(vault.take(Purpose.CARD, record.key, record.epoch, claimed.sequence, claimed.claim_nonce), Taken)
-    assert make(ledger, record, Verb.DOUBT)
+    assert isinstance(make(ledger, record, Verb.DOUBT), Moved)
     empty(vault_client)
 
     assert vault.close(Purpose.CARD, record.key, record.epoch)
-    recorder.end(record, Verb.EXPIRE, reason="deadline")
+    recorder.end_parked(record, Verb.EXPIRE, reason="deadline")
 
     assert found(ledger, record).state is State.IN_DOUBT

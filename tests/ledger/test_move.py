@@ -7,8 +7,9 @@ import redis
 
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.record import FIRST_EPOCH, Record
-from epay_transfers.ledger.states import MOVES, Advance, Phase, State, Verb
+from epay_transfers.ledger.states import Advance, Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Moved, Refused
@@ -19,9 +20,7 @@ from tests.unit.ledger.table import AS_SEEN
 
 MOVED = [verb for verb in Verb if verb is not Verb.CREATE]  #: `create` is a script of its own
 CELLS = [(verb, place) for verb in MOVED for place in WAYS]
-MADE = [
-    (verb, place) for verb, place in CELLS if place[0] in MOVES[verb].moves and MOVES[verb].phase in {None, place[1]}
-]
+MADE = [(verb, place) for verb, place in CELLS if place[0] in verb.row.moves and verb.row.phase in {None, place[1]}]
 
 
 def name_of(value: object) -> str:
@@ -29,7 +28,7 @@ def name_of(value: object) -> str:
 
 
 def epoch_after(record: Record, verb: Verb) -> int:
-    match MOVES[verb].advance:
+    match verb.row.advance:
         case Advance.TRY:
             return record.epoch + 1
         case Advance.GENERATION:
@@ -51,17 +50,16 @@ def test_a_move_is_made_where_the_table_says_and_nowhere_else(
 
     if (verb, place) not in MADE:
         assert reply == Refused(before.state, before.epoch)
-        assert not reply
         assert snapshot(ledger_client) == was
         return
-    end = MOVES[verb].moves[place[0]]
+    end = verb.row.moves[place[0]]
     after = found(ledger, before)
     assert reply == Moved(end, after.epoch, after.version, sequence + 1)
-    assert reply
+    assert isinstance(reply, Moved)
     assert after.state is end
     assert after.epoch == epoch_after(before, verb)
     assert after.version == before.version + 1
-    assert after.phase is (MOVES[verb].enters or before.phase)
+    assert after.phase is (verb.row.enters or before.phase)
     assert after.state_since == (before.state_since if end is place[0] else clock.now_ms())
     assert_agrees(ledger_client)
     (event,) = events(ledger_client)[len(told) :]
@@ -81,7 +79,7 @@ def test_another_epoch_is_refused_but_a_later_one_of_a_late_answer_counts(
 
     reply = make(ledger, replace(record, epoch=record.epoch + step), verb)
 
-    if MOVES[verb].late and step > 0:
+    if verb.row.late and step > 0:
         assert isinstance(reply, Moved)
         assert found(ledger, record).epoch == record.epoch + 1
         assert_agrees(ledger_client)
@@ -100,7 +98,7 @@ def test_a_decision_on_what_was_read_is_refused_if_anything_has_happened_since(
 
     reply = make(ledger, replace(record, version=record.version - 1), verb)
 
-    assert bool(reply) == (verb not in AS_SEEN)
+    assert isinstance(reply, Moved) == (verb not in AS_SEEN)
     assert (snapshot(ledger_client) == was) == (verb in AS_SEEN)
 
 
@@ -119,7 +117,7 @@ def test_a_transfer_that_is_not_there_is_unknown(ledger: Ledger, ledger_client: 
 def test_the_second_of_two_equal_moves_is_refused(ledger: Ledger, ledger_client: redis.Redis) -> None:
     """So whoever lost the reply may say it again."""
     record = into(ledger, (State.SENDING, Phase.SEND))
-    assert make(ledger, record, Verb.PAY)
+    assert isinstance(make(ledger, record, Verb.PAY), Moved)
     was = snapshot(ledger_client)
 
     assert make(ledger, record, Verb.PAY) == Refused(State.PAID, record.epoch)
@@ -137,7 +135,7 @@ def test_a_final_state_forgets_the_challenge_and_lets_the_handle_go(
     assert ledger.challenge(record) == CHALLENGE
     assert ledger_client.ttl(redis_keys.handle(record.handle)) == -1
 
-    assert make(ledger, record, verb)
+    assert isinstance(make(ledger, record, verb), Moved)
 
     assert ledger.challenge(record) is None
     assert 0 < ledger_client.ttl(redis_keys.handle(record.handle)) <= 86_400
@@ -161,16 +159,19 @@ def test_an_unfinished_transfer_keeps_its_challenge(ledger: Ledger) -> None:
 
 def test_fields_are_set_unset_and_counted(ledger: Ledger, ledger_client: redis.Redis) -> None:
     record = into(ledger, (State.IN_DOUBT, Phase.SEND))
-    fields: dict[str, str | int] = {"code": "455", "agreeing_reads": 2, "requested_action": "inquire"}
-    ledger.move(record, Verb.INQUIRY_INCONCLUSIVE, actor="w", due=NOW, fields=fields, add=("inquiries", "inquiries"))
+    fields: RecordFields = {"code": "455", "agreeing_reads": 2, "requested_action": "inquire"}
+    ledger.move(
+        record,
+        Verb.INQUIRY_INCONCLUSIVE,
+        Change(due_at=NOW, increments=("inquiries", "inquiries"), fields=fields),
+        actor="w",
+    )
     seen = found(ledger, record)
     ledger.move(
         seen,
         Verb.INQUIRY_INCONCLUSIVE,
+        Change(due_at=NOW, fields={"requested_action": "", "agreeing_reads": 0, "code": ""}),
         actor="w",
-        due=NOW,
-        fields={"requested_action": "", "agreeing_reads": 0},
-        unset=("code",),
     )
 
     after = found(ledger, record)
@@ -180,9 +181,9 @@ def test_fields_are_set_unset_and_counted(ledger: Ledger, ledger_client: redis.R
 
 def test_an_event_repeats_what_matters_and_says_what_it_is_told(ledger: Ledger, ledger_client: redis.Redis) -> None:
     record = into(ledger, (State.SENDING, Phase.SEND))
-    told = {"code": "455", "reason": "declined_D", "evidence": "answered", "message": "for people"}
+    told: RecordFields = {"code": "455", "reason": "declined_D", "evidence": "answered", "message": "for people"}
 
-    ledger.move(record, Verb.DECLINE, actor="w", fields=told, event={"said": "more"})
+    ledger.move(record, Verb.DECLINE, Change(event={"said": "more"}, fields=told), actor="w")
 
     event = events(ledger_client)[-1]
     assert event.items() >= {"code": "455", "reason": "declined_D", "evidence": "answered", "said": "more"}.items()
@@ -193,7 +194,9 @@ def test_a_quiet_move_tells_nobody(ledger: Ledger, ledger_client: redis.Redis) -
     record = create(ledger)
     told = events(ledger_client)
 
-    reply = ledger.move(record, Verb.SCHEDULE_WAKEUP, actor="sweeper", due=NOW + 5000, add=("wakeups",), quiet=True)
+    reply = ledger.move(
+        record, Verb.SCHEDULE_WAKEUP, Change(due_at=NOW + 5000, increments=("wakeups",), silent=True), actor="sweeper"
+    )
 
     after = found(ledger, record)
     assert isinstance(reply, Moved)
@@ -209,11 +212,11 @@ def test_many_moves_are_each_on_their_own(ledger: Ledger, ledger_client: redis.R
     reach(ledger, one.deadline_at)
 
     replies = ledger.move_many(
-        [(record, Verb.EXPIRE, {}) for record in (one, two, three)],
+        [(record, Verb.EXPIRE, Change()) for record in (one, two, three)],
         actor="sweeper",
     )
 
-    assert [bool(reply) for reply in replies] == [True, False, True]
+    assert [isinstance(reply, Moved) for reply in replies] == [True, False, True]
     assert {record.state for record in records(ledger_client)} == {State.EXPIRED, State.SENDING}
     assert_agrees(ledger_client)
 
@@ -222,10 +225,10 @@ def test_a_server_that_forgot_its_scripts_is_told_them_again(ledger: Ledger, led
     record = create(ledger)
     ledger_client.script_flush()
 
-    assert make(ledger, record, Verb.CLAIM)
+    assert isinstance(make(ledger, record, Verb.CLAIM), Moved)
     ledger_client.script_flush()
-    (reply,) = ledger.move_many([(record, Verb.DOUBT, {"due": NOW})], actor="sweeper")
-    assert reply
+    (reply,) = ledger.move_many([(record, Verb.DOUBT, Change(due_at=NOW))], actor="sweeper")
+    assert isinstance(reply, Moved)
 
 
 def test_a_server_that_is_away_is_one_error(clock: FakeClock) -> None:
@@ -248,7 +251,7 @@ def test_a_server_that_is_away_is_one_error(clock: FakeClock) -> None:
 def test_who_is_due_is_looked_at_and_never_taken(ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock) -> None:
     late, soon, later = (create(ledger, f"payout-{n}") for n in range(3))
     for record, at in ((late, NOW - 10), (soon, NOW), (later, NOW + 1)):
-        ledger.move(record, Verb.SCHEDULE_WAKEUP, actor="sweeper", due=at, quiet=True)
+        ledger.move(record, Verb.SCHEDULE_WAKEUP, Change(due_at=at, silent=True), actor="sweeper")
 
     for _ in range(2):
         assert [record.key for record in ledger.due(10).records] == [late.key, soon.key]
@@ -276,7 +279,7 @@ def test_what_is_due_is_never_kept_for_what_has_ended(ledger: Ledger, ledger_cli
     record = create(ledger)
     was = snapshot(ledger_client)
 
-    for verb, wrong in ((Verb.EXPIRE, {"due": NOW + HOUR_MS}), (Verb.DEFER, {}), (Verb.CREATE, {})):
+    for verb, wrong in ((Verb.EXPIRE, Change(due_at=NOW + HOUR_MS)), (Verb.DEFER, Change()), (Verb.CREATE, Change())):
         with pytest.raises(AssertionError, match=verb):
-            ledger.move(record, verb, actor="worker", **wrong)
+            ledger.move(record, verb, wrong, actor="worker")
     assert snapshot(ledger_client) == was

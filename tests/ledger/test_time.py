@@ -8,8 +8,9 @@ import pytest
 import redis
 
 from epay_transfers.ledger.record import Record
-from epay_transfers.ledger.states import MOVES, Phase, State, Verb
+from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import Change, RecordTimes
 from epay_transfers.ledger.store.circuit_breakers import PROBE_MS, Breakers
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
@@ -77,9 +78,9 @@ def test_a_claim_a_rate_and_a_lease_go_by_the_servers_time(true: Ledger, ledger_
 
 def test_a_move_stores_durations_as_times(true: Ledger, ledger_client: redis.Redis) -> None:
     record = into(true, SENDING)
-    times_in = {"parked_until": 900_000, "next_attempt_at": 900_000}
+    times_in: RecordTimes = {"parked_until": 900_000, "next_attempt_at": 900_000}
     with meanwhile(ledger_client) as times:
-        moved = true.move(record, Verb.PARK, actor="w", due_in=900_000, fields_in=times_in, challenge=CHALLENGE)
+        moved = true.move(record, Verb.PARK, Change(due_in=900_000, times_in=times_in, challenge=CHALLENGE), actor="w")
 
     after = found(true, record)
     assert times[0] <= moved.at_ms <= times[1]
@@ -96,10 +97,8 @@ def test_what_is_given_as_a_duration_ends_with_the_deadline(true: Ledger, ledger
     true.move(
         record,
         Verb.DEFER,
+        Change(due_in=LASTS_MS + 1, no_later=record.deadline_at, times_in={"next_attempt_at": LASTS_MS + 1}),
         actor="w",
-        due_in=LASTS_MS + 1,
-        no_later=record.deadline_at,
-        fields_in={"next_attempt_at": LASTS_MS + 1},
     )
 
     assert found(true, record).next_attempt_at == record.deadline_at
@@ -108,7 +107,7 @@ def test_what_is_given_as_a_duration_ends_with_the_deadline(true: Ledger, ledger
 
 def test_who_is_due_comes_with_what_time_it_is(true: Ledger, ledger_client: redis.Redis) -> None:
     record = create(true)
-    true.move(record, Verb.SCHEDULE_WAKEUP, actor="w", due_in=0, quiet=True)
+    true.move(record, Verb.SCHEDULE_WAKEUP, Change(due_in=0, silent=True), actor="w")
     with meanwhile(ledger_client) as times:
         looked, bare = true.due(10), true.due(0)
 
@@ -169,19 +168,19 @@ def test_nothing_expires_before_its_time_whoever_says_so(
     assert ledger.move(record, Verb.EXPIRE, actor="w") == Refused(record.state, record.epoch)
     assert snapshot(ledger_client) == was
     clock.advance(0.001)
-    assert ledger.move(record, Verb.EXPIRE, actor="w")
+    assert isinstance(ledger.move(record, Verb.EXPIRE, actor="w"), Moved)
 
 
 def test_a_claim_comes_too_late_at_the_deadline_and_a_confirm_never(ledger: Ledger, ledger_client: redis.Redis) -> None:
     record, answered = create(ledger), into(ledger, RESUMED, "payout-2")
     reach(ledger, record.deadline_at - 1)
-    assert claim(ledger, create(ledger, "payout-3", lasts_ms=2))
+    assert isinstance(claim(ledger, create(ledger, "payout-3", lasts_ms=2)), Moved)
     reach(ledger, record.deadline_at)
     was = snapshot(ledger_client)
 
     assert claim(ledger, record, gap_ms=1000) == Refused(State.QUEUED, record.epoch)
     assert snapshot(ledger_client) == was
-    assert claim(ledger, answered)
+    assert isinstance(claim(ledger, answered), Moved)
 
 
 @pytest.mark.parametrize("verb", [Verb.DOUBT, Verb.REQUEUE, Verb.FAIL_CLAIMED])
@@ -193,32 +192,33 @@ def test_a_lease_that_stands_is_not_swept(
     reach(ledger, record.lease_until - 1)
     was = snapshot(ledger_client)
 
-    assert ledger.move(record, verb, actor="sweeper", due_in=0, after=record.lease_until) == Refused(
+    assert ledger.move(record, verb, Change(due_in=0, only_after=record.lease_until), actor="sweeper") == Refused(
         State.SENDING, record.epoch
     )
     assert snapshot(ledger_client) == was
-    assert ledger.move(own, verb, actor="worker", due_in=0)
+    assert isinstance(ledger.move(own, verb, Change(due_in=0), actor="worker"), Moved)
     clock.advance(0.001)
-    assert ledger.move(record, verb, actor="sweeper", due_in=0, after=record.lease_until)
+    swept = ledger.move(record, verb, Change(due_in=0, only_after=record.lease_until), actor="sweeper")
+    assert isinstance(swept, Moved)
 
 
 @pytest.mark.parametrize("seconds", [10**8, -(10**8)])
-@pytest.mark.parametrize("verb", [verb for verb in MOVES if verb not in {Verb.CREATE, Verb.EXPIRE}])
+@pytest.mark.parametrize("verb", [verb for verb in Verb if verb not in {Verb.CREATE, Verb.EXPIRE}])
 def test_what_records_the_truth_is_refused_for_no_time(
     ledger: Ledger, clock: FakeClock, verb: Verb, seconds: int
 ) -> None:
     """Whatever the server's clock says by now."""
-    place = next(place for place in WAYS if place[0] in MOVES[verb].moves and MOVES[verb].phase in {None, place[1]})
+    place = next(place for place in WAYS if place[0] in verb.row.moves and verb.row.phase in {None, place[1]})
     record = into(ledger, place)
     clock.jump(seconds)
 
     is_late = verb is Verb.CLAIM and seconds > 0
-    assert bool(make(ledger, record, verb, clock.now_ms())) is not is_late
+    assert isinstance(make(ledger, record, verb, clock.now_ms()), Moved) is not is_late
 
 
 def test_the_table_says_which_moves_wait_for_a_time() -> None:
-    assert {verb: dict(row.after) for verb, row in MOVES.items() if row.after} == AFTER
-    assert {verb: dict(row.before) for verb, row in MOVES.items() if row.before} == BEFORE
+    assert {verb: dict(row.after) for verb, row in ((verb, verb.row) for verb in Verb) if row.after} == AFTER
+    assert {verb: dict(row.before) for verb, row in ((verb, verb.row) for verb in Verb) if row.before} == BEFORE
 
 
 # A machine whose clock is wrong claims nothing.

@@ -16,14 +16,17 @@ from tests.conftest import FakeClock
 from tests.ledger.factories import HOUR_MS, NOW, create
 from tests.ledger.looking import due, events
 
+UNKNOWN = "has a value that this version does not know"
+
 #: What another version, or a hand, may have left there; and what is said of it.
 DAMAGE = {
-    "an unknown state": ({"state": "frobnicating"}, "its state is none that this version knows"),
-    "an unknown phase": ({"phase": "refund"}, "its phase is none that this version knows"),
-    "a word for a number": ({"next_attempt_at": "tomorrow"}, "its next is none that this version knows"),
-    "a number with a blank": ({"epoch": " 1000001"}, "its epoch is none that this version knows"),
-    "a number that is too long": ({"wakeups": "9" * 16}, "its rings is none that this version knows"),
-    "a note of another form": ({"notification": "paid"}, "its notified is none that this version knows"),
+    "an unknown state": ({"state": "frobnicating"}, f"its state {UNKNOWN}"),
+    "an unknown phase": ({"phase": "refund"}, f"its phase {UNKNOWN}"),
+    "a word for a number": ({"next_attempt_at": "tomorrow"}, f"its next_attempt_at {UNKNOWN}"),
+    "a number with a blank": ({"epoch": " 1000001"}, f"its epoch {UNKNOWN}"),
+    "a number that is too long": ({"wakeups": "9" * 16}, f"its wakeups {UNKNOWN}"),
+    "a schema that is to come": ({"schema": "2"}, f"its schema {UNKNOWN}"),
+    "a note of another form": ({"notification": "paid"}, f"its notification {UNKNOWN}"),
 }
 LACKING = ["state", "epoch", "version", "state_since", "amount", "currency", "reference", "terminal"]
 
@@ -99,7 +102,7 @@ def test_one_that_is_due_is_set_aside_for_an_hour_and_never_taken_out(
     assert due(ledger_client)[bad.key] == NOW + 10_000 + 2 * HOUR_MS
 
     (alarm,) = [event for event in events(ledger_client) if event["verb"] == "record_unreadable"]
-    said = {"key": bad.key, "actor": "sweeper", "reason": "its state is none that this version knows"}
+    said = {"key": bad.key, "actor": "sweeper", "reason": f"its state {UNKNOWN}"}
     assert alarm.items() >= said.items()
     assert [line.message for line in caplog.records] == ["record.unreadable"] * 2
 

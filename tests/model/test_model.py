@@ -4,8 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from epay_transfers.ledger.states import MOVES as TABLE
-from epay_transfers.ledger.states import State
+from epay_transfers.ledger.states import State, Verb
 from tests.model import world
 from tests.model.cases import (
     ABLATIONS,
@@ -107,7 +106,7 @@ def test_silence_was_taken_for_proof_before() -> None:
 
 def test_the_models_moves_are_the_tables() -> None:
     """The model makes no move that the product's table of states does not have."""
-    rows = {verb.value: {str(a): str(b) for a, b in row.moves.items()} for verb, row in TABLE.items()}
+    rows = {verb.value: {str(a): str(b) for a, b in verb.row.moves.items()} for verb in Verb}
 
     assert {verb: moves for verb, moves in MOVES.items() if not moves.items() <= rows[verb].items()} == {}
 

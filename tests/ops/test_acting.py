@@ -10,6 +10,7 @@ from epay_transfers.ledger.queue.stats import Queues
 from epay_transfers.ledger.queue.wakeups import INQUIRIES
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Event, Events
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
@@ -69,7 +70,7 @@ def test_only_the_dead_are_requeued_or_discarded(
 
 def test_one_without_its_card_is_not_requeued(transfers: Cli, into: Into, ledger: Ledger) -> None:
     record = into(State.SENDING)
-    ledger.move(record, Verb.FAIL_CLAIMED, actor="worker", due=1, fields={"reason": "card_lost"})
+    ledger.move(record, Verb.FAIL_CLAIMED, Change(due_at=1, fields={"reason": "card_lost"}), actor="worker")
 
     said = transfers("dead", "requeue", record.key, *WHY)
 
@@ -78,22 +79,22 @@ def test_one_without_its_card_is_not_requeued(transfers: Cli, into: Into, ledger
 
 
 @pytest.mark.parametrize(
-    ("verb", "details", "status", "sentence"),
+    ("verb", "change", "status", "sentence"),
     [
-        (Verb.REQUEUE_DEAD, {"due": 1, "fields": {"reason": "requeued"}}, 0, "queued again"),
+        (Verb.REQUEUE_DEAD, Change(due_at=1, fields={"reason": "requeued"}), 0, "queued again"),
         (
             Verb.REFUSE_REQUEST,
-            {"due": 1, "event": {"said": "the bank says not yet"}},
+            Change(due_at=1, event={"said": "the bank says not yet"}),
             1,
             "can't be done: the bank says not yet",
         ),
     ],
 )
 def test_who_waits_is_told_what_came_of_it(
-    transfers: Cli, into: Into, ledger: Ledger, verb: Verb, details: dict[str, object], status: int, sentence: str
+    transfers: Cli, into: Into, ledger: Ledger, verb: Verb, change: Change, status: int, sentence: str
 ) -> None:
     record = into(State.DEAD)
-    with _worker(ledger, lambda: ledger.move(found(ledger, record), verb, actor="worker", **details)):
+    with _worker(ledger, lambda: ledger.move(found(ledger, record), verb, change, actor="worker")):
         said = transfers("dead", "requeue", record.key, "--wait", "30", *WHY)
 
     assert said.status == status

@@ -14,6 +14,7 @@ from epay_transfers.ledger.queue.stats import Queues
 from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
@@ -44,7 +45,7 @@ def test_a_held_one_is_told_what_its_operator_types(transfers: Cli, into: Into) 
 
 def test_a_dead_one_without_a_card_is_not_told_to_be_requeued(transfers: Cli, into: Into, ledger: Ledger) -> None:
     record = into(State.SENDING)
-    ledger.move(record, Verb.FAIL_CLAIMED, actor="worker", due=1, fields={"reason": "card_lost"})
+    ledger.move(record, Verb.FAIL_CLAIMED, Change(due_at=1, fields={"reason": "card_lost"}), actor="worker")
 
     step = transfers("status", record.key, "--json").json["next_step"]
 
@@ -189,7 +190,7 @@ def test_looking_writes_nothing(transfers: Cli, into: Into, events: Events, ledg
 
     for command in ("list", "events", "queues", "parked", "doubt", "terminals"):
         assert transfers(command).status == 0
-    assert transfers("status", "is-held").status == 0
+    assert transfers("status", "is-needs_review").status == 0
     assert transfers("dead", "list").status == 0
 
     assert (events.newest(1)[-1].id, ledger.counters()) == before
@@ -208,7 +209,7 @@ def test_lists_name_what_can_not_be_read_and_show_all_others(
         good, bad = into(state, f"good-{state}"), into(state, f"bad-{state}")
         ledger_client.hset(redis_keys.record(bad.key), mapping=fields)  # type: ignore[arg-type]  # str is a field's type
         (name,) = fields
-        why = f"its {name} is none that this version knows"
+        why = f"its {name} has a value that this version does not know"
         for words in (command.split(), ["list", str(state)], ["list"]):
             shown = transfers(*words)
             assert f"good-{state}" in shown.out

@@ -15,6 +15,7 @@ import redis
 from epay_transfers.ledger.queue.wakeups import NAMESPACE, QUEUES, Broker, Wakeups
 from epay_transfers.ledger.record import Challenge, Record
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import NOTHING_ELSE, Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Moved
@@ -164,10 +165,10 @@ class Hands:
         assert isinstance(taken, Taken)
         return self.opener.open(taken.sealed, purpose, record.key)
 
-    def move(self, key: str, verb: Verb, **details: Any) -> None:
+    def move(self, key: str, verb: Verb, change: Change = NOTHING_ELSE) -> None:
         if verb is Verb.EXPIRE:
             self.wait_for(self.record(key))
-        assert self.ledger.move(self.record(key), verb, actor="worker", **details)
+        assert isinstance(self.ledger.move(self.record(key), verb, change, actor="worker"), Moved)
 
     def wait_for(self, record: Record) -> None:
         """Until its time is over."""
@@ -179,7 +180,11 @@ class Hands:
         self.take(self.claim(key))
         until = self.clock.now_ms() + seconds * 1000
         challenge = Challenge(pa_req="cGFSZXE=", md=md, action="https://acs.bank.kz/pareq")
-        self.move(key, Verb.PARK, due=until, fields={"parked_until": until, "bank_id": f"b-{key}"}, challenge=challenge)
+        self.move(
+            key,
+            Verb.PARK,
+            Change(due_at=until, challenge=challenge, fields={"parked_until": until, "bank_id": f"b-{key}"}),
+        )
         return self.record(key).handle
 
     def bring(self, key: str, state: State) -> None:
@@ -189,7 +194,7 @@ class Hands:
             case State.QUEUED:
                 return
             case State.DEAD:
-                self.move(key, Verb.FAIL_QUEUED, due=due)
+                self.move(key, Verb.FAIL_QUEUED, Change(due_at=due))
             case State.EXPIRED:
                 self.move(key, Verb.EXPIRE)
             case State.CANCELLED:
@@ -199,7 +204,7 @@ class Hands:
             case _:
                 self.take(self.claim(key))
                 for verb in _AFTER_SENDING[state]:
-                    self.move(key, verb, due=due if verb in {Verb.DOUBT, Verb.SEND_TO_REVIEW} else None)
+                    self.move(key, verb, Change(due_at=due if verb in {Verb.DOUBT, Verb.SEND_TO_REVIEW} else None))
         assert self.record(key).state is state
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from epay_transfers.ledger.record import FIRST_EPOCH
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.sealing import Purpose
@@ -31,10 +32,10 @@ def test_a_queued_transfer_is_cancelled_and_its_card_is_gone(
     assert transfers.cancel(key, reason=WHY) is Cancel.CANCELLED
 
     record = hands.record(key)
-    assert (record.state, record.reason) == (State.CANCELLED, WHY)
+    assert (record.state, record.reason) == (State.CANCELLED, "cancelled")
     assert vault.look(Purpose.CARD, key) is Content.CLOSED
     event = Events(ledger.client, clock).newest(1, key=key)[0].fields
-    assert (event["verb"], event["actor"], event["reason"]) == ("cancel", "producer", WHY)
+    assert (event["verb"], event["actor"], event["reason"], event["why"]) == ("cancel", "producer", "cancelled", WHY)
 
 
 def test_so_is_one_whose_card_never_came(without_vault: Transfers, transfers: Transfers, ledger: Ledger) -> None:
@@ -79,7 +80,7 @@ def test_of_a_parked_transfer_the_bank_is_asked_first(
     assert (record.state, record.requested_action) == (State.PARKED, "cancel")
     assert [due.key for due in ledger.due(10).records] == [key]
     assert ("inquiries", key) in rung()
-    assert Events(ledger.client, clock).newest(1, key=key)[0].fields["reason"] == WHY
+    assert Events(ledger.client, clock).newest(1, key=key)[0].fields["why"] == WHY
     assert transfers.cancel(key, reason=WHY) is Cancel.ASKED
 
 
@@ -150,7 +151,7 @@ def test_a_cancel_that_meets_a_new_generation_closes_that_one(
     class Raced(Vault):
         def close(self, purpose: Purpose, key: str, epoch: int) -> bool:
             if epoch == FIRST_EPOCH:
-                hands.move(key, Verb.REPLACE_CARD, due=clock.now_ms())
+                hands.move(key, Verb.REPLACE_CARD, Change(due_at=clock.now_ms()))
             return super().close(purpose, key, epoch)
 
     assert build(parts, vault=Raced(parts.vault.client)).cancel(key, reason=WHY) is Cancel.CANCELLED

@@ -8,7 +8,9 @@ import pytest
 
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Put, Vault
 from epay_transfers.producers import (
@@ -99,7 +101,9 @@ class TestAccepted:
     ) -> None:
         later = clock.now_ms() + 60_000
         hands.move(
-            key, Verb.INQUIRY_INCONCLUSIVE, due=later, fields={"next_attempt_at": later, "attempts": 3, "wakeups": 4}
+            key,
+            Verb.INQUIRY_INCONCLUSIVE,
+            Change(due_at=later, fields={"next_attempt_at": later, "attempts": 3, "wakeups": 4}),
         )
 
         transfers.confirm(md=MD, pa_res=PARES)
@@ -136,7 +140,7 @@ class TestDuplicate:
         assert hands.record(key) == resumed
         hands.take(hands.claim(key), Purpose.PARES)
         assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.DUPLICATE
-        assert hands.ledger.move(hands.record(key), Verb.PAY, actor="worker")
+        assert isinstance(hands.ledger.move(hands.record(key), Verb.PAY, actor="worker"), Moved)
         assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.DUPLICATE
 
     def test_who_died_after_the_put_is_helped_by_the_same_answer_again(
@@ -201,7 +205,7 @@ class TestTooLate:
 
     @pytest.mark.parametrize("verb", ["expire", "cancel", "decline", "inquiry_paid"])
     def test_so_it_is_when_it_has_ended(self, transfers: Transfers, key: str, hands: Hands, verb: str) -> None:
-        hands.move(key, Verb(verb))
+        hands.move(key, Verb[verb.upper()])
 
         assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.TOO_LATE
 

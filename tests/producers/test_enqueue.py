@@ -13,6 +13,7 @@ from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
 from epay_transfers.ledger.record import FIRST_EPOCH, GENERATION
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
@@ -334,7 +335,7 @@ class TestDeath:
         record = ledger.by_reference("order-1")
         assert record is not None
         later = clock.now_ms() + 60_000
-        hands.move(record.key, Verb.DEFER, due=later, fields={"next_attempt_at": later})
+        hands.move(record.key, Verb.DEFER, Change(due_at=later, fields={"next_attempt_at": later}))
 
         transfers.enqueue(by_pan())
 

@@ -12,6 +12,7 @@ from epay_transfers.ledger.queue.wakeups import wakeup_of
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import NOTHING_ELSE, Change
 from epay_transfers.producers import PanCard, SavedCard, TransferIntent, Transfers
 from epay_transfers.producers import Receiver as IntentReceiver
 from tests.simulation.bank import HORIZON_S, NO, YES
@@ -133,7 +134,7 @@ class Deeds:
         now = self.world.clock.now_ms()
         if record.state is State.DEAD:
             asked = self.world.dice.choice(("requeue", "requeue", "discard"))
-            self._move(record, Verb.REQUEST, due_in=0, fields={"requested_action": asked, "wakeups": 0})
+            self._move(record, Verb.REQUEST, Change(due_in=0, fields={"requested_action": asked, "wakeups": 0}))
         elif record.state is State.NEEDS_REVIEW:
             account = self.place.books.account(record.key)
             is_over = not account.under_way and now >= record.in_doubt_since + HORIZON_S * 1000
@@ -143,9 +144,9 @@ class Deeds:
             if account.word in {"unheard", "rejected"} and is_over:
                 self._move(record, Verb.OPERATOR_NOT_PAID)
 
-    def _move(self, record: Record, verb: Verb, **details: object) -> None:
+    def _move(self, record: Record, verb: Verb, change: Change = NOTHING_ELSE) -> None:
         ledger = self.transfers("backend")._context.ledger
-        self._let(lambda: ledger.move(record, verb, actor="operator", **details))
+        self._let(lambda: ledger.move(record, verb, change, actor="operator"))
 
     def peek(self, key: str) -> Record | None:
         """As the ledger has it, and without a step."""

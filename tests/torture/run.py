@@ -28,8 +28,9 @@ from typing import Any
 import requests
 
 from epay_transfers.ledger.errors import TransfersError
-from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
@@ -207,7 +208,7 @@ class Torture:
         books = requests.get(f"{self.on.bank_url}/books", timeout=300).json()
         ledger = Ledger(self.client)
         held = list(ledger.all_in_state(State.NEEDS_REVIEW, _BATCH))
-        ask = {"due_in": 0, "fields": {"requested_action": "inquire", "wakeups": 0}}
+        ask = Change(due_in=0, fields={"requested_action": RequestedAction.INQUIRE, "wakeups": 0})
         ledger.move_many([(record, Verb.REQUEST, ask) for record in held], actor="operator")
         self._wait(
             _INQUIRY_S,

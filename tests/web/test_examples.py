@@ -100,7 +100,7 @@ def test_the_reader_of_outcomes_deals_with_each_once(
     example.main(idle=0)
     example.main(idle=0)
 
-    assert capsys.readouterr().out == "payout-42: not paid (a mistake); it may be paid another way\n"
+    assert capsys.readouterr().out == "payout-42: not paid (cancelled); it may be paid another way\n"
 
 
 def test_each_example_is_short() -> None:

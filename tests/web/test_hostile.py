@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from epay_transfers.ledger.record import Challenge as KeptChallenge
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.producers import Receipt, State
 from epay_transfers.producers.testing import FakeTransfers
 from epay_transfers.producers.web import ROUTES, Request, Web
@@ -47,7 +48,7 @@ def parked_at(action: str, md: str = "1", pa_req: str = "cGFSZXE=", **of_web: An
     receipt = fake.enqueue(intent())
     record, until = fake._sent(receipt.key), fake._time.now_ms() + 900_000
     asked = KeptChallenge(pa_req=pa_req, md=md, action=action)
-    fake._move(record, Verb.PARK, due=until, fields={"parked_until": until}, challenge=asked)
+    fake._move(record, Verb.PARK, Change(due_at=until, challenge=asked, fields={"parked_until": until}))
     return Visitor(Web(fake, Places(BASE, Secret(SECRET)), **of_web)), receipt
 
 

@@ -5,6 +5,7 @@ import redis
 
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.producers import IntentRejected, LedgerUnavailable, Money, Outcome, State, Transfers
@@ -58,13 +59,10 @@ def test_times_and_tries_are_in_it(transfers: FakeTransfers) -> None:
     transfers._move(
         transfers._named(receipt.key),
         Verb.DEFER,
-        due_in=5_000,
-        fields={"next_attempt_at": 1_795_500_005_000, "attempts": 3, "reason": "token_http_503"},
+        Change(due_in=5_000, fields={"next_attempt_at": 1_795_500_005_000, "attempts": 3, "reason": "token_http_503"}),
     )
     transfers._move(
-        transfers._named(receipt.key),
-        Verb.DECLINE,
-        fields={"code": "476", "not_before_at": 1_795_501_800_000},
+        transfers._named(receipt.key), Verb.DECLINE, Change(fields={"code": "476", "not_before_at": 1_795_501_800_000})
     )
 
     deferred, declined = read(transfers)[-2:]

@@ -4,10 +4,11 @@ No card is in here, and no HTTP. The addresses of the two environments are the b
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.secret import Secret
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -23,20 +24,18 @@ class Terminal:
     client_secret: Secret
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What the ledger knows of one transfer, as far as the bank is to hear it. The cards come from the vault."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order(OrderDetails):
+    """What the ledger knows of one transfer, as far as the bank is told it. The cards come from the vault."""
 
     invoice_id: str
     amount_minor: int
     currency: str
-    description: str = ""
-    foreign: bool = False
-    back_link: str = ""
-    failure_back_link: str = ""
-    post_link: str = ""
-    failure_post_link: str = ""
-    merchant_id_for_saving_cards: str = ""
+
+    @classmethod
+    def with_details(cls, details: OrderDetails, *, invoice_id: str, amount_minor: int, currency: str) -> "Order":
+        said = {each.name: getattr(details, each.name) for each in fields(OrderDetails)}
+        return cls(invoice_id=invoice_id, amount_minor=amount_minor, currency=currency, **said)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ TABLE: dict[str, list[str]] = {
     "request": ["= parked in_doubt needs_review dead"],
     "refuse_request": ["= parked in_doubt needs_review dead"],
     "schedule_wakeup": [f"= {EVERYWHERE}"],
+    "look_later": [f"= {EVERYWHERE}"],
     "keep_notification": [f"= {EVERYWHERE}"],
     "operator_paid": ["needs_review > paid"],
     "operator_not_paid": ["needs_review > declined"],
@@ -48,7 +49,7 @@ LATE = {"pay", "decline"}
 #: Nothing happened since it was read.
 AS_SEEN = {
     "inquiry_inconclusive", "send_to_review", "expire", "cancel", "requeue_dead", "request", "refuse_request",
-    "schedule_wakeup", "lose_card", "add_evidence", "keep_notification",
+    "schedule_wakeup", "look_later", "lose_card", "add_evidence", "keep_notification",
 }  # fmt: skip
 
 #: Not while the bank's proved notification that it paid is kept: what sends it, and what says that no money moved.

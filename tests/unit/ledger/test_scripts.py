@@ -10,6 +10,7 @@ import pytest
 from epay_transfers.ledger.record import Challenge, Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys, scripts
+from epay_transfers.ledger.store.change import Change, script_argument
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.vault import Content, Put, PutBack
@@ -138,7 +139,7 @@ def test_the_fields_of_a_move_are_those_of_the_header_and_of_python() -> None:
         word for line in re.findall(r"^ {9}([\w, ]+?)(?: {2,}|$)", header, re.MULTILINE) for word in line.split(", ")
     }
     used = set(re.findall(r"\bm\.(\w+)", code_of(own_text("_move"))))
-    given = set(re.findall(r'^            "(\w+)":', inspect.getsource(Ledger._call), re.MULTILINE))
+    given = set(re.findall(r'^        "(\w+)":', inspect.getsource(script_argument), re.MULTILINE))
 
     assert used == named
     assert given == used
@@ -171,10 +172,11 @@ def test_a_word_that_no_header_knows_is_a_bug_and_not_a_default() -> None:
 def test_the_keys_of_a_move_are_as_many_as_its_header_names() -> None:
     ledger = Ledger(connect("redis://127.0.0.1:1/0"))
     record = Record(key="251124000001", state=State.SENDING, handle="h")
-    _, plain, _ = ledger._call(record, Verb.DOUBT, actor="t", due=1)
-    _, parking, _ = ledger._call(record, Verb.PARK, actor="t", due=1, challenge=Challenge("p", "m", "a"))
+    plain, _ = ledger._call(record, Verb.DOUBT, Change(due_at=1), actor="t")
+    asked = Change(due_at=1, challenge=Challenge("p", "m", "a"))
+    parking, _ = ledger._call(record, Verb.PARK, asked, actor="t")
 
     assert named_numbers("move", "KEYS") == set(range(1, len(parking) + 1))
     assert list(parking[:-2]) == list(plain)
-    _, paying, _ = ledger._call(record, Verb.PAY, actor="t", fields={"bank_id": "a9e1"})
+    paying, _ = ledger._call(record, Verb.PAY, Change(fields={"bank_id": "a9e1"}), actor="t")
     assert list(paying) == [*plain, redis_keys.bank_id("a9e1")]

@@ -270,7 +270,11 @@ class TestWhatTheSidesGet:
         assert not data.sender.cvc
 
     def test_the_order_is_what_only_the_bank_is_told(self, by_pan: dict[str, Any]) -> None:
-        order = TransferIntent(**by_pan | {"description": "Выплата", "post_link": "https://shop.kz/p"}).order()
+        order = (
+            TransferIntent(**by_pan | {"description": "Выплата", "post_link": "https://shop.kz/p"})
+            .order_details()
+            .to_json()
+        )
 
         assert json.loads(order) == {
             "description": "Выплата",

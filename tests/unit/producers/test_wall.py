@@ -86,7 +86,13 @@ def test_nor_does_the_refusal_of_what_is_no_json(text: str) -> None:
 def test_an_intent_shows_nothing_of_its_cards() -> None:
     intent = TransferIntent(**GOOD)
 
-    shown = repr(intent) + str(intent) + intent.model_dump_json() + repr(intent.card_data()) + intent.order()
+    shown = (
+        repr(intent)
+        + str(intent)
+        + intent.model_dump_json()
+        + repr(intent.card_data())
+        + intent.order_details().to_json()
+    )
 
     assert "order-1123" in shown
     assert not [canary for canary in CANARIES if canary in shown]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epay_transfers.worker import backoff
-from epay_transfers.worker.backoff import GiveUp, Retry, RetryRule, next_inquiry_ms, next_ring_ms, next_try
+from epay_transfers.worker.backoff import GiveUp, Retry, RetryRule, next_inquiry_ms, next_try, next_wakeup_ms
 
 RULES = st.builds(
     RetryRule,
@@ -86,14 +86,14 @@ def test_after_silence_somebody_asks_again_soon() -> None:
 
 @given(st.integers(0, 10**9))
 def test_rings_double_their_distance_up_to_five_minutes(rings: int) -> None:
-    wait_ms = next_ring_ms(rings)
+    wait_ms = next_wakeup_ms(rings)
 
     assert 5_000 <= wait_ms <= 300_000
-    assert next_ring_ms(rings + 1) in {2 * wait_ms, 300_000}
+    assert next_wakeup_ms(rings + 1) in {2 * wait_ms, 300_000}
 
 
 def test_the_first_rings() -> None:
-    assert list(itertools.accumulate(next_ring_ms(n) // 1000 for n in range(7))) == [5, 15, 35, 75, 155, 315, 615]
+    assert list(itertools.accumulate(next_wakeup_ms(n) // 1000 for n in range(7))) == [5, 15, 35, 75, 155, 315, 615]
 
 
 def test_tomorrow_is_a_day_away() -> None:

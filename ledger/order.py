@@ -1,0 +1,36 @@
+"""The order, as far as the bank alone is told it: what an intent says beside money, cards and its own reference.
+
+A producer writes it into the record as JSON, a worker reads it and sends it on. Names that a reader does not know are
+left alone: a newer producer may have written them.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderDetails:
+    """Contract section 2. A new field is optional, and goes into the bank's JSON in `worker.bank.payloads`."""
+
+    description: str = ""
+    back_link: str = ""
+    failure_back_link: str = ""
+    post_link: str = ""
+    failure_post_link: str = ""
+    foreign: bool = False
+    merchant_id_for_saving_cards: str = ""
+
+    @classmethod
+    def of(cls, source: object) -> Self:
+        """From an object that has all of these names, and may have others."""
+        return cls(**{each.name: getattr(source, each.name) for each in fields(OrderDetails)})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """As the record keeps it."""
+        said = json.loads(text)
+        return cls(**{each.name: said[each.name] for each in fields(OrderDetails) if each.name in said})
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))

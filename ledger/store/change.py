@@ -1,0 +1,208 @@
+"""What a move changes beside the state. An unknown name, or two times at once, can't be built.
+
+`Change` is all that a caller says of a move; `script_argument` adds what the verb's row says, and what the record's
+fields declare of their lifetimes. A caller says how long something lasts, or gives back a time that the ledger gave.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypedDict, cast, get_args
+
+from epay_transfers.ledger.record import Challenge, Lifetime, Record, cleared_with
+from epay_transfers.ledger.states import Advance, State, Verb
+from epay_transfers.ledger.store.replies import Run
+
+#: How long an MD leads to its transfer: longer than any challenge lives, so that a late client is told that it is late.
+_CHALLENGE_MS = 7 * 86_400_000
+
+#: What an event repeats of the fields that the move set; the attempts are always in it.
+_TOLD = ("code", "reason", "evidence", "next_attempt_at", "not_before_at", "requested_action", "attempts")
+
+
+class RecordFields(TypedDict, total=False):
+    """The fields of `Record` that a move may set. 0 and "" clear one. Times (ms) are the ledger's own, given back."""
+
+    attempts: int
+    wakeups: int
+    requested_action: str
+    next_attempt_at: int
+    lease_until: int
+    claim_nonce: str
+    rate_slot_at: int
+    parked_until: int
+    three_ds2_fields: str
+    notification: str
+    in_doubt_since: int
+    inquiries: int
+    agreeing_reads: int
+    last_read: str
+    pares_digest: str
+    code: str
+    reason: str
+    message: str
+    evidence: str
+    bank_id: str
+    bank_reference: str
+    int_reference: str
+    sender_card: str
+    receiver_card: str
+    sender_card_id: str
+    receiver_card_id: str
+    not_before_at: int
+
+
+class RecordTimes(TypedDict, total=False):
+    """The fields that are times, as durations: in how many ms from the ledger's now."""
+
+    next_attempt_at: int
+    lease_until: int
+    parked_until: int
+    in_doubt_since: int
+
+
+class EventFields(TypedDict, total=False):
+    """What the event says beside the move and the fields of `_TOLD`."""
+
+    by: str  #: what brought it: a notification, 3-D Secure 2
+    why: str  #: a person's reason, in the person's words
+    proof: str  #: an operator's evidence
+    said: str  #: what the bank said, or why a request was refused
+    refused: str  #: the request that was refused
+    fields: str  #: names and sizes of 3-D Secure 2
+
+
+Counter = Literal["attempts", "wakeups", "inquiries"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """`look_again_*` is when the transfer is looked at again *and* not before: `due` and the record's
+    `next_attempt_at` together. `due_*` moves `due` alone. One of the four, for what is unfinished.
+    """
+
+    fields: RecordFields = field(default_factory=RecordFields)
+    times_in: RecordTimes = field(default_factory=RecordTimes)
+    look_again_in: int | None = None  #: ms
+    look_again_at: int | None = None  #: ms since 1970, a time that the ledger gave
+    due_in: int | None = None
+    due_at: int | None = None
+    no_later: int | None = None  #: bounds what is given in ms: ms since 1970
+    increments: tuple[Counter, ...] = ()
+    event: EventFields = field(default_factory=EventFields)
+    challenge: Challenge | None = None  #: kept until the transfer ends
+    silent: bool = False  #: no event and no new version: nothing happened to the transfer
+
+    # What must hold besides the verb's row.
+    only_after: int | None = None  #: the move is made from this time on (ms since 1970), by the ledger's time
+    claim: str = ""  #: the record's last claim must have had this nonce: another claim's worker may be sending
+    as_seen: bool = False  #: nothing may have happened to the transfer since the record was read
+
+    def __post_init__(self) -> None:
+        for given, kind in ((self.fields, RecordFields), (self.times_in, RecordTimes), (self.event, EventFields)):
+            _must_know(given, kind.__annotations__)
+        _must_know(dict.fromkeys(self.increments), get_args(Counter))
+        if sum(time is not None for time in (self.look_again_in, self.look_again_at, self.due_in, self.due_at)) > 1:
+            raise ValueError("one time to look again is enough")
+
+    @property
+    def has_due(self) -> bool:
+        times = (self.look_again_in, self.look_again_at, self.due_in, self.due_at)
+        return any(time is not None for time in times)
+
+
+def script_argument(
+    record: Record, verb: Verb, change: Change, *, actor: str, test_time: str | None, vault: Run | None
+) -> tuple[str, str]:
+    """The move as JSON, as `_move.lua` reads it, and the bank's id that it writes (or "")."""
+    row = verb.row
+    if verb is not Verb.CLAIM and (row.ends or row.keeps_due) == change.has_due:
+        raise AssertionError(f"{verb}: what is unfinished has its time in `due`, what has ended has none")
+    times = dict(cast("Mapping[str, int]", change.times_in))
+    values = dict(cast("Mapping[str, str | int]", change.fields))
+    due_in, due_at = change.due_in, change.due_at
+    if change.look_again_in is not None:
+        due_in = times["next_attempt_at"] = change.look_again_in
+    elif change.look_again_at is not None:
+        due_at = values["next_attempt_at"] = change.look_again_at
+    cleared = cleared_with(*_lifetimes_over(verb))
+    if State.IN_DOUBT in row.moves.values() and not _stays(verb):
+        times["in_doubt_since"] = 0
+    changed = {name: str(value) for name, value in values.items() if value not in {"", 0}}
+    gone = [name for name in dict.fromkeys((*cleared, *values)) if name not in changed and name not in times]
+    told = {name: changed[name] for name in _TOLD if name in changed}
+    if record.attempts and "attempts" not in values:
+        told["attempts"] = str(record.attempts)
+    if row.advance is not Advance.KEEP:
+        changed["epoch"] = str(_next_epoch(record, row.advance))
+    if row.enters:
+        changed["phase"] = row.enters
+    after = change.only_after
+    if name := row.after.get(record.state):
+        after = max(after or 0, getattr(record, name))
+    move: dict[str, Any] = {
+        "key": record.key,
+        "verb": verb,
+        "actor": actor,
+        "now": test_time,
+        "after": after,
+        "before": getattr(record, row.before[record.state]) if record.state in row.before else None,
+        "moves": row.moves,
+        "epoch": str(record.epoch),
+        "late": row.late or None,
+        "version": str(record.version) if row.as_seen or change.as_seen else None,
+        "claim": change.claim or None,
+        "wakeups": str(record.wakeups) if verb is Verb.SCHEDULE_WAKEUP else None,
+        "phase": row.phase,
+        "unless_paid": row.unless_paid or None,
+        "keep_due": row.keeps_due or None,
+        "due_in": due_in,
+        "due": None if due_at is None else str(due_at),
+        "no_later": change.no_later,
+        "set": changed,
+        "unset": gone,
+        "set_in": times,
+        "told": [name for name in times if name in _TOLD],
+        "add": list(change.increments),
+        "event": told | change.event,
+        "quiet": change.silent or None,
+        "challenge": json.dumps(asdict(change.challenge)) if change.challenge else None,
+        "challenge_ms": str(_CHALLENGE_MS) if change.challenge else None,
+        "vault": [vault.id, str(vault.writes)] if vault else None,
+    }
+    text = json.dumps({name: value for name, value in move.items() if value is not None}, separators=(",", ":"))
+    return text, changed.get("bank_id", "")
+
+
+def _lifetimes_over(verb: Verb) -> set[Lifetime]:
+    """Which lifetimes the verb ends, wherever it starts from."""
+    row = verb.row
+    if row.ends:
+        return {Lifetime.STATE, Lifetime.DOUBT, Lifetime.UNFINISHED}
+    if _stays(verb):
+        return set()
+    return {Lifetime.STATE} if State.NEEDS_REVIEW in row.moves.values() else {Lifetime.STATE, Lifetime.DOUBT}
+
+
+def _stays(verb: Verb) -> bool:
+    return all(start is end for start, end in verb.row.moves.items())
+
+
+def _must_know(given: Mapping[str, object], known: Mapping[str, object] | tuple[str, ...]) -> None:
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise TypeError(f"a move can't change {', '.join(unknown)}")
+
+
+def _next_epoch(record: Record, advance: Advance) -> int:
+    match advance:
+        case Advance.TRY:
+            return record.epoch + 1
+        case Advance.GENERATION:
+            return record.next_generation
+        case _:
+            return record.epoch
+
+
+#: A move that changes the state alone.
+NOTHING_ELSE = Change()

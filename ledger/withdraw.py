@@ -1,0 +1,78 @@
+"""Withdraw: end a transfer that was never sent, so that no worker can send it any more.
+
+The card's place in the vault is closed first, then the ledger is told, then the place is cleared. A tombstone there
+says that the card was taken out after all: the transfer becomes in doubt, and the bank is asked. Producers' cancel,
+operators' cancel and discard, and deadlines all end a transfer here. What if we die in between? After the close the
+transfer is unfinished still, under an epoch that opens nothing: a second call, or its worker, goes on from there.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from epay_transfers.ledger.errors import VaultUnavailable
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change, EventFields
+from epay_transfers.ledger.store.replies import Moved, Refused
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Vault
+
+Mover = Callable[[Record, Verb, Change], Moved | Refused]
+
+
+class CardPlace(Protocol):
+    """Where a transfer's card lies. Both raise `VaultUnavailable`."""
+
+    def close(self, record: Record) -> bool:
+        """False: its card was taken out after all."""
+
+    def drop(self, record: Record) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """It has ended, and no money moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class WasTaken:
+    """Its card was taken out: it is in doubt now, and a worker asks the bank."""
+
+    state: State
+
+
+#: A transfer whose tombstone proves that its card was taken out. It lives longer than the tombstone.
+FOUND_TAKEN = Change(look_again_in=0, fields={"reason": "vault_remembers", "evidence": "maybe_sent"})
+
+
+def withdraw(
+    record: Record, verb: Verb, *, reason: str, cards: CardPlace, move: Mover, event: EventFields | None = None
+) -> Withdrawn | WasTaken | Refused:
+    """By `verb` (cancel or expire). Raises `VaultUnavailable` or `LedgerUnavailable`: then call it again."""
+    event = event or {}
+    # The tombstone of a card that could not be opened was left by the worker that failed to decrypt it.
+    is_unreadable = record.state is State.DEAD and record.reason == "card_unreadable"
+    if not is_unreadable and not cards.close(record):
+        moved = move(record, Verb.FOUND_TAKEN, Change(look_again_in=0, fields=FOUND_TAKEN.fields, event=event))
+        return WasTaken(moved.state) if isinstance(moved, Moved) else moved
+    moved = move(record, verb, Change(fields={"reason": reason}, event=event))
+    if isinstance(moved, Refused):
+        return moved
+    with suppress(VaultUnavailable):  # what is left there times out
+        cards.drop(record)
+    return Withdrawn()
+
+
+class VaultPlace:
+    """A `CardPlace` of a process that looks into the vault for this alone."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def close(self, record: Record) -> bool:
+        return self._vault.close(Purpose.CARD, record.key, record.epoch)
+
+    def drop(self, record: Record) -> None:
+        self._vault.drop(record.key)
