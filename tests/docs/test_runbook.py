@@ -58,7 +58,8 @@ def knows(help_text: str, word: str) -> bool:
 
 def commands() -> list[list[str]]:
     """Every `transfers ...` of the runbook, in a block or in a sentence, as words."""
-    code = re.findall(r"`(transfers [^`]+)`", RUNBOOK) + re.findall(r"^\s*(transfers [^#\n`]+)", RUNBOOK, re.MULTILINE)
+    blocks = "".join(re.findall(r"^ *```\n(.*?)^ *```$", RUNBOOK, re.DOTALL | re.MULTILINE))
+    code = re.findall(r"`(transfers [^`]+)`", RUNBOOK) + re.findall(r"^\s*(transfers [^#\n`]+)", blocks, re.MULTILINE)
     return [shlex.split(line)[1:] for line in code]
 
 
