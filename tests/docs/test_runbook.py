@@ -97,6 +97,19 @@ def test_the_chapters_that_the_code_sends_people_to_exist() -> None:
     assert sent <= CHAPTERS
 
 
+def test_the_audits_findings_are_quoted_as_it_says_them() -> None:
+    """An operator looks for what the screen shows. `N` stands for a number."""
+    said = (ROOT / "runtime/audit.py").read_text()
+    chapter = RUNBOOK.partition("## The audit finds something")[2].partition("\n## ")[0]
+    quoted = [
+        words for line in re.findall(r"^- (\*.+?):", chapter, re.MULTILINE) for words in re.findall(r"\*(.+?)\*", line)
+    ]
+    parts = {part.strip() for words in quoted for part in re.split(r"\bN s\b|,(?= kept)", words) if part.strip()}
+
+    assert len(parts) > 7
+    assert {part for part in parts if part not in said} == set()
+
+
 def test_the_way_out_after_the_ledger_went_back(
     ledger_server: EmbeddedServer,
     vault_server: EmbeddedServer,
