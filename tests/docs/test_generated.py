@@ -73,3 +73,10 @@ def test_every_file_that_the_documents_name_exists() -> None:
 
     assert named
     assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_the_one_test_that_contributing_runs_exists() -> None:
+    named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", (ROOT / "CONTRIBUTING.md").read_text())
+
+    assert [name for file, name in named if f"def {name}(" in (ROOT / file).read_text()] == [name for _, name in named]
+    assert named
