@@ -1,5 +1,6 @@
 """The runbook: what it tells a person to type exists, and what it promises of it happens."""
 
+import dataclasses
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 import redis
 
 from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.sealing import Purpose
@@ -108,6 +110,14 @@ def test_the_audits_findings_are_quoted_as_it_says_them() -> None:
 
     assert len(parts) > 7
     assert {part for part in parts if part not in said} == set()
+
+
+def test_a_field_that_a_person_is_told_to_remove_is_one_of_the_record() -> None:
+    """A renamed field would leave the wrong time where it is, and say nothing."""
+    removed = re.findall(r"HDEL 'transfers:\{t\}:r:\S+' (\w+)", RUNBOOK)
+
+    assert removed
+    assert set(removed) <= {field.name for field in dataclasses.fields(Record)}
 
 
 def test_the_way_out_after_the_ledger_went_back(
