@@ -43,15 +43,15 @@ CHAPTERS = (
             Setting("REDIS_URL", (ALL,), REQUIRED, "the ledger's server, the truth: durable, never evicting"),
             Setting("BROKER_URL", (ALL,), "", "the queue's server; if not set, the ledger's with the database + 1"),
             Setting("VAULT_URL", (PRODUCERS, WORKER), REQUIRED, "the vault's server, without any persistence"),
-            Setting("DURABILITY", (ALL,), "strict", "strict; attested: somebody vouches; relaxed: development only"),
+            Setting("DURABILITY", (ALL,), "strict", "strict; attested: the operator vouches; relaxed: development"),
         ),
     ),
     Chapter(
         "The keys: `transfers keygen` prints new ones",
         (
-            Setting("VAULT_PUBLIC_KEY", (PRODUCERS,), REQUIRED, "seals cards; whoever has it can't open them"),
+            Setting("VAULT_PUBLIC_KEY", (PRODUCERS,), REQUIRED, "seals cards, and can't open them"),
             Setting("VAULT_PRIVATE_KEYS", (WORKER,), "", "open cards; comma-separated, newest first"),
-            Setting("VAULT_PRIVATE_KEYS_FILE", (WORKER,), "", "or the file that they stand in, one a line"),
+            Setting("VAULT_PRIVATE_KEYS_FILE", (WORKER,), "", "or the file that holds them, one a line"),
             Setting("ALLOW_ENV_KEYS", (WORKER,), "False", "1: take them from the environment in production, too"),
             Setting("FINGERPRINT_KEY", (PRODUCERS,), REQUIRED, "tells whether a replay is the same intent"),
         ),
@@ -64,11 +64,13 @@ CHAPTERS = (
             Setting("EPAY_CLIENT_ID", (WORKER,), REQUIRED, "as registered at the bank"),
             Setting("EPAY_CLIENT_SECRET", (WORKER,), REQUIRED, "as registered at the bank"),
             Setting("EPAY_TERMINALS", (ALL,), "{}", "further terminals and their spaces, as JSON"),
-            Setting("EPAY_CREDENTIALS", (WORKER,), "{}", "what opens the bank's door for each of them, as JSON"),
-            Setting("EPAY_TOKEN_URL", (WORKER,), "", "where tokens are; if not set, the environment's"),
-            Setting("EPAY_TRANSFER_URL", (WORKER,), "", "where transfers go; if not set, the environment's"),
-            Setting("EPAY_CONFIRM_URL", (WORKER,), "", "where confirms go; the bank documents none for test"),
-            Setting("EPAY_STATUS_URL", (WORKER,), "", "where to ask, with {invoice_id} in it; none: can't be asked"),
+            Setting("EPAY_CREDENTIALS", (WORKER,), "{}", "credentials of each further terminal, as JSON"),
+            Setting("EPAY_TOKEN_URL", (WORKER,), "", "the token address; if not set, the environment's"),
+            Setting("EPAY_TRANSFER_URL", (WORKER,), "", "the transfer address; if not set, the environment's"),
+            Setting("EPAY_CONFIRM_URL", (WORKER,), "", "the confirm address; the bank documents none for test"),
+            Setting(
+                "EPAY_STATUS_URL", (WORKER,), "", "the status address, with {invoice_id} in it; none: there is none"
+            ),
             Setting("EPAY_CONFIRM_AUTH", (WORKER,), "bearer", "bearer or none: whether a confirm carries a token"),
             Setting("EPAY_RECEIVER_ID_FIELD", (WORKER,), "both", "both, id or cardCred: a saved receiver's place"),
             Setting("EPAY_PAID_STATUSES", (WORKER,), '["AUTH","CHARGE"]', "the status words that mean paid, as JSON"),
@@ -83,7 +85,9 @@ CHAPTERS = (
         "The web tier",
         (
             Setting("WEB_BASE_URL", (WEB, WORKER), "", "where its routes are mounted; fills an intent's empty links"),
-            Setting("NOTIFY_SECRET", (WEB, WORKER), "", "the end of the notification's address; none is taken without"),
+            Setting(
+                "NOTIFY_SECRET", (WEB, WORKER), "", "end of the notification's address; without it none is accepted"
+            ),
         ),
     ),
     Chapter(
@@ -92,7 +96,7 @@ CHAPTERS = (
             Setting("HTTP_CONNECT_TIMEOUT", (WORKER,), "5", "for a connection to the bank"),
             Setting("HTTP_READ_TIMEOUT", (WORKER,), "30", "for the next bytes of an answer"),
             Setting("HTTP_DEADLINE", (WORKER,), "45", "for a whole exchange"),
-            Setting("LEASE", (WORKER,), "60", "how long a worker may hold one; a second more than HTTP_DEADLINE"),
+            Setting("LEASE", (WORKER,), "60", "how long a worker may hold a transfer; 1 more than HTTP_DEADLINE"),
             Setting("RETRY_ATTEMPTS", (WORKER,), "20", "tries (a number) of what is proved not sent, then dead"),
             Setting("RETRY_MIN_BACKOFF", (WORKER,), "1", "the first wait is up to this"),
             Setting("RETRY_MAX_BACKOFF", (WORKER,), "60", "no wait is longer"),

@@ -53,8 +53,7 @@ def _name(entry: Entry) -> str:
 
 #: Where each piece stands.
 PIECES: dict[tuple[str, str], Callable[[], str]] = {
-    ("README.md", "states"): state_diagram,
-    ("README.md", "settings"): settings,
+    ("docs/settings.md", "settings"): settings,
     ("docs/design.md", "states"): state_diagram,
     ("docs/bank.md", "codes"): code_catalogue,
 }

@@ -9,6 +9,7 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from tests.docs.generated import PIECES, ROOT, piece_of
 
+DOCUMENTS = ("*.md", "docs/*.md", "deploy/*.md", "tests/README.md")
 DESIGN = (ROOT / "docs/design.md").read_text()
 
 
@@ -65,10 +66,17 @@ def test_every_state_is_in_the_table_of_states(document: str) -> None:
 
 
 def test_every_file_that_the_documents_name_exists() -> None:
-    """Whoever renames a module finds the sentences about it."""
-    rooms = "producers|ledger|worker|ops|sandbox|tests|deploy|docs"
-    said = "".join(path.read_text() for place in ("docs", "deploy") for path in (ROOT / place).glob("*.md"))
+    """A renamed module turns the sentences about it red."""
+    rooms = "producers|ledger|worker|ops|runtime|sandbox|tests|deploy|docs|benchmarks"
+    said = "".join(path.read_text() for pattern in DOCUMENTS for path in ROOT.glob(pattern))
     named = set(re.findall(rf"`((?:{rooms})/[\w/.]*)`", said))
 
     assert named
     assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_the_one_test_that_contributing_runs_exists() -> None:
+    named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", (ROOT / "CONTRIBUTING.md").read_text())
+
+    assert [name for file, name in named if f"def {name}(" in (ROOT / file).read_text()] == [name for _, name in named]
+    assert named

@@ -1,5 +1,6 @@
 """The runbook: what it tells a person to type exists, and what it promises of it happens."""
 
+import dataclasses
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 import redis
 
 from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.sealing import Purpose
@@ -58,7 +60,8 @@ def knows(help_text: str, word: str) -> bool:
 
 def commands() -> list[list[str]]:
     """Every `transfers ...` of the runbook, in a block or in a sentence, as words."""
-    code = re.findall(r"`(transfers [^`]+)`", RUNBOOK) + re.findall(r"^\s*(transfers [^#\n`]+)", RUNBOOK, re.MULTILINE)
+    blocks = "".join(re.findall(r"^ *```\n(.*?)^ *```$", RUNBOOK, re.DOTALL | re.MULTILINE))
+    code = re.findall(r"`(transfers [^`]+)`", RUNBOOK) + re.findall(r"^\s*(transfers [^#\n`]+)", blocks, re.MULTILINE)
     return [shlex.split(line)[1:] for line in code]
 
 
@@ -94,6 +97,27 @@ def test_the_chapters_that_the_code_sends_people_to_exist() -> None:
 
     assert sent
     assert sent <= CHAPTERS
+
+
+def test_the_audits_findings_are_quoted_as_it_says_them() -> None:
+    """An operator looks for what the screen shows. `N` stands for a number."""
+    said = (ROOT / "runtime/audit.py").read_text()
+    chapter = RUNBOOK.partition("## The audit finds something")[2].partition("\n## ")[0]
+    quoted = [
+        words for line in re.findall(r"^- (\*.+?):", chapter, re.MULTILINE) for words in re.findall(r"\*(.+?)\*", line)
+    ]
+    parts = {part.strip() for words in quoted for part in re.split(r"\bN s\b|,(?= kept)", words) if part.strip()}
+
+    assert len(parts) > 7
+    assert {part for part in parts if part not in said} == set()
+
+
+def test_a_field_that_a_person_is_told_to_remove_is_one_of_the_record() -> None:
+    """A renamed field would leave the wrong time where it is, and say nothing."""
+    removed = re.findall(r"HDEL 'transfers:\{t\}:r:\S+' (\w+)", RUNBOOK)
+
+    assert removed
+    assert set(removed) <= {field.name for field in dataclasses.fields(Record)}
 
 
 def test_the_way_out_after_the_ledger_went_back(

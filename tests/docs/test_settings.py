@@ -9,7 +9,10 @@ from epay_transfers.runtime.settings import ServerSettings
 from epay_transfers.worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [*ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md"), *ROOT.glob("deploy/*.conf")]
+TABLE = ROOT / "docs/settings.md"  # generated: it names each setting, and explains none
+DOCUMENTS = [
+    *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md"), *ROOT.glob("deploy/*.conf")
+]  # fmt: skip
 ROOMS = (ServerSettings, ProducerSettings, WorkerSettings, OpsSettings)
 
 SETTINGS = {name.upper() for room in ROOMS for name in room.model_fields}
@@ -39,6 +42,7 @@ def test_every_setting_that_is_named_exists() -> None:
 
 
 def test_every_setting_that_exists_is_named() -> None:
-    said = " ".join(path.read_text() for path in DOCUMENTS)
+    """In a sentence, and not in the generated table alone."""
+    said = " ".join(path.read_text() for path in DOCUMENTS if path != TABLE)
 
     assert {name for name in SETTINGS if not re.search(rf"\b{name}\b", said)} == set()
