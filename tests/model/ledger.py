@@ -37,13 +37,13 @@ MOVES: Final[dict[str, dict[str, str]]] = {
     "doubt": {SENDING: IN_DOUBT, CONFIRMING: IN_DOUBT},
     "requeue": {SENDING: QUEUED, IN_DOUBT: QUEUED},
     "requeue_confirm": {CONFIRMING: RESUMED, IN_DOUBT: RESUMED},
-    "die": {SENDING: DEAD, IN_DOUBT: DEAD},
+    "fail_claimed": {SENDING: DEAD, IN_DOUBT: DEAD},
     "resume": {PARKED: RESUMED},
-    "remember": {QUEUED: IN_DOUBT, DEAD: IN_DOUBT},
+    "found_taken": {QUEUED: IN_DOUBT, DEAD: IN_DOUBT},
     "found_taken_confirm": {PARKED: IN_DOUBT},
     "inquiry_paid": dict.fromkeys((PARKED, IN_DOUBT, NEEDS_REVIEW, DEAD), PAID),
     "inquiry_declined": dict.fromkeys((PARKED, IN_DOUBT, NEEDS_REVIEW, DEAD), DECLINED),
-    "hold": {IN_DOUBT: NEEDS_REVIEW},
+    "send_to_review": {IN_DOUBT: NEEDS_REVIEW},
     "expire": {QUEUED: EXPIRED, PARKED: EXPIRED},
     "challenge_expired": {IN_DOUBT: EXPIRED},
     "cancel": {QUEUED: CANCELLED, PARKED: CANCELLED, DEAD: CANCELLED},
@@ -52,7 +52,7 @@ MOVES: Final[dict[str, dict[str, str]]] = {
     "operator_not_paid": {NEEDS_REVIEW: DECLINED},
 }
 
-_PHASES: Final = {"park": SEND, "requeue": SEND, "requeue_confirm": CONFIRM, "die": SEND}
+_PHASES: Final = {"park": SEND, "requeue": SEND, "requeue_confirm": CONFIRM, "fail_claimed": SEND}
 _WITH_NONCE: Final = frozenset({SENDING, IN_DOUBT})
 
 

@@ -140,7 +140,7 @@ def _ending(world: World, call: Other, rules: Rules, scope: Scope) -> Iterator[_
         return
     if step == "will close":
         place, reply = vault.close(world.vault.card, call.epoch, rules)
-        then = "remember" if reply == vault.TAKEN else "cancel"
+        then = "found_taken" if reply == vault.TAKEN else "cancel"
         yield f"vault.close: {reply}", placed(world, SEND, place), call._replace(step=then), False
     elif step == "will look":
         kind = world.vault.pares.kind
@@ -153,9 +153,9 @@ def _ending(world: World, call: Other, rules: Rules, scope: Scope) -> Iterator[_
         yield f"{step}: refused", world, GONE, False
     elif step == "cancel":
         yield step, to(world, step), Other("will drop", call.epoch), False
-    elif step == "remember" and rules.sweep_compares_version and record.state != call.seen:
+    elif step == "found_taken" and rules.sweep_compares_version and record.state != call.seen:
         yield f"{step}: refused", world, GONE, False
-    elif step == "remember":
+    elif step == "found_taken":
         yield step, to(world, step, evidence=MAYBE_SENT), GONE, False
     else:
         yield step, to(world, step, phase=CONFIRM), GONE, False

@@ -145,14 +145,14 @@ def _at_vault(world: World, sweeper: Other, rules: Rules, scope: Scope) -> _Made
         return "vault.close: behind", world, GONE, True
     if step == CLOSE:
         place, reply = vault.close(card, epoch, rules)
-        then = "remember" if reply == vault.TAKEN else "expire"
+        then = "found_taken" if reply == vault.TAKEN else "expire"
         return f"vault.close: {reply}", placed(world, SEND, place), sweeper._replace(step=then), True
     if step == LOOK_PARES:
         then = "found_taken_confirm" if pares.kind == TOMBSTONE else "expire"
         return f"vault.look(PaRes): {pares.kind}", world, sweeper._replace(step=then), True
     if step == LOOK_EARLY and not (world.record.state == IN_DOUBT and world.record.is_past_horizon):
         return "drops it", world, GONE, True
-    then = "hold" if _may_be_sent(world, rules) else "die"
+    then = "send_to_review" if _may_be_sent(world, rules) else "fail_claimed"
     return f"vault.look: {card.kind}", world, sweeper._replace(step=then), True
 
 
@@ -173,21 +173,23 @@ def _moves(world: World, sweeper: Other, rules: Rules, scope: Scope) -> Iterator
     if verb == "requeue" and may(record, verb, epoch, compares=rules.requeue_compares_epoch):
         if record.state == sweeper.seen or not rules.sweep_compares_version:
             is_last = tries_of(record.epoch) >= scope.tries
-            after = to(world, "die") if is_last else to(world, verb, epoch=record.epoch + 1)
+            after = to(world, "fail_claimed") if is_last else to(world, verb, epoch=record.epoch + 1)
     elif verb == "doubt" and may(record, verb, epoch, compares=rules.requeue_compares_epoch):
         after = to(world, verb, evidence=_presumed(world, rules))
     elif verb in {"inquiry_paid", "inquiry_declined"} and may(
         record, verb, epoch, compares=rules.inquiry_compares_epoch
     ):
         after = to(world, verb)
-    elif verb == "die" and may(record, verb, epoch, compares=rules.inquiry_compares_epoch):
+    elif verb == "fail_claimed" and may(record, verb, epoch, compares=rules.inquiry_compares_epoch):
         is_as_seen = record.state == IN_DOUBT and record.evidence != MAYBE_SENT
         after = to(world, verb) if is_as_seen or not rules.die_compares_version else None
-    elif verb in {"hold", "challenge_expired"} and may(record, verb, epoch, compares=rules.inquiry_compares_epoch):
+    elif verb in {"send_to_review", "challenge_expired"} and may(
+        record, verb, epoch, compares=rules.inquiry_compares_epoch
+    ):
         after = to(world, verb, evidence=record.evidence)
     elif verb == "expire" and may(record, verb, epoch, compares=rules.expire_compares_epoch):
         after = to(world, verb)
-    elif verb == "remember" and may(record, verb, epoch):
+    elif verb == "found_taken" and may(record, verb, epoch):
         is_as_seen = record.state == sweeper.seen or not rules.sweep_compares_version
         after = to(world, verb, evidence=MAYBE_SENT) if is_as_seen else None
     elif verb == "found_taken_confirm" and may(record, verb, epoch):

@@ -296,11 +296,11 @@ def _requeue(world: World, worker: Worker, rules: Rules, scope: Scope) -> Iterat
         yield f"{verb}: refused", world, IDLE, True
         return
     if worker.phase == SEND:
-        yield "die, tries used up", to(world, "die"), IDLE, True
+        yield "fail, tries used up", to(world, "fail_claimed"), IDLE, True
     if ledger.tries_of(epoch) < scope.tries:
         after = to(world, verb, epoch=record.epoch + 1)
     elif worker.phase == SEND:
-        after = to(world, "die")
+        after = to(world, "fail_claimed")
     elif record.state == CONFIRMING:
         after = to(world, "doubt")
     else:
@@ -311,8 +311,12 @@ def _requeue(world: World, worker: Worker, rules: Rules, scope: Scope) -> Iterat
 
 
 def _die(world: World, worker: Worker, rules: Rules) -> _Made:
-    if worker.phase == SEND and may(world.record, "die", worker.epoch) and _is_claim_of(world.record, worker, rules):
-        return "die, card lost", to(world, "die"), IDLE, True
+    if (
+        worker.phase == SEND
+        and may(world.record, "fail_claimed", worker.epoch)
+        and _is_claim_of(world.record, worker, rules)
+    ):
+        return "fail, card lost", to(world, "fail_claimed"), IDLE, True
     if worker.phase == CONFIRM and may(world.record, "doubt", worker.epoch):
         return "records in_doubt, PaRes lost", to(world, "doubt"), IDLE, True
     return "die: refused", world, IDLE, True

@@ -25,7 +25,7 @@ from epay_transfers.sandbox.bank import Bank
 from epay_transfers.sandbox.faults import Kind
 from epay_transfers.sandbox.notifier import Notifier
 
-ROOM = Path(sandbox.__file__).parent
+ROOM = Path(sandbox.__file__).parent.resolve()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

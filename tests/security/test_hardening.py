@@ -94,7 +94,7 @@ def test_the_command_refuses_a_card_number_as_an_argument(tmp_path: Path) -> Non
 def test_the_commands_last_words_hold_no_value(tmp_path: Path) -> None:
     """A bug's own words may be what it stumbled over: only types and places are said."""
     script = (
-        "import sys\nfrom ops import cli\nsys.argv = ['transfers']\n"
+        "import sys\nfrom epay_transfers.ops import cli\nsys.argv = ['transfers']\n"
         f"def broken(app):\n    raise KeyError('{PAN}')\n"
         "cli.typer.main.get_command = broken\ncli.main()\n"
     )

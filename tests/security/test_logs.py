@@ -131,7 +131,7 @@ def test_every_handler_after_it_sees_the_stars_too(said: io.StringIO) -> None:
 def test_what_nobody_catches_is_logged_without_its_words() -> None:
     """In the main thread and in any other: Python's own last words would show the value."""
     script = (
-        "import threading\nfrom ledger import logs\nlogs.set_up('INFO')\nlogs.catch_the_rest()\n"
+        "import threading\nfrom epay_transfers.runtime import logs\nlogs.set_up('INFO')\nlogs.catch_the_rest()\n"
         f"def breaks():\n    raise KeyError('{HOLDER} {PAN}')\n"
         "thread = threading.Thread(target=breaks)\nthread.start()\nthread.join()\nbreaks()\n"
     )
@@ -147,7 +147,7 @@ def test_what_nobody_catches_is_logged_without_its_words() -> None:
 
 def test_debug_is_not_for_libraries_that_say_what_they_send() -> None:
     script = (
-        "import logging\nfrom ledger import logs\nlogs.set_up('DEBUG')\n"
+        "import logging\nfrom epay_transfers.runtime import logs\nlogs.set_up('DEBUG')\n"
         "print([logging.getLogger(name).getEffectiveLevel() for name in"
         " ('urllib3.connectionpool', 'dramatiq.worker', 'requests', 'epay_transfers.worker.x')])"
     )
