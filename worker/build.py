@@ -1,21 +1,29 @@
-"""The root of a worker: every part is built here and handed to whoever needs it. Nothing connects or starts by it.
+"""The root of a worker: every part is built here and handed to the parts that need it. Nothing connects by it.
 
-The process builds one on its settings; a test builds one on its own servers and its own clock. `clock` is the
-machine's: what decides by a time has it from the `LedgerClock`, which goes by the ledger.
+The process builds one on its settings (`build`). A test assembles one on its own servers, bank and clock (`assemble`).
+`clock` is the machine's: a part that decides by a time gets the `LedgerClock`, which goes by the ledger.
 """
 
+import os
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import SystemRandom
 from urllib.parse import urlsplit
 
-from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.clock import Clock, SystemClock
+from epay_transfers.ledger.queue import wakeups
 from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
 from epay_transfers.ledger.store.circuit_breakers import Breakers
+from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.sealing import Opener
 from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.runtime import health
+from epay_transfers.runtime.health import Finding
+from epay_transfers.worker import actors
 from epay_transfers.worker.backoff import RetryRule
 from epay_transfers.worker.bank import Bank, Terminal
 from epay_transfers.worker.card_custody import CardCustody
@@ -24,10 +32,16 @@ from epay_transfers.worker.consequences import Consequences
 from epay_transfers.worker.inquiry_rules import InquiryRule
 from epay_transfers.worker.journey import Journey
 from epay_transfers.worker.ledger_clock import LedgerClock
+from epay_transfers.worker.maintenance import Maintenance
 from epay_transfers.worker.preflight import Preflight, PreflightRule
+from epay_transfers.worker.quarantine import Quarantine
 from epay_transfers.worker.recorder import Recorder
 from epay_transfers.worker.settings import WorkerSettings
 from epay_transfers.worker.sweeper import Sweeper
+
+#: A bank that hangs may not take every thread from a client that waits: these two leave a quarter of them free.
+_SHARE_OF_BATCH = 0.5
+_SHARE_OF_INQUIRIES = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,7 @@ class Rules:
     park_s: int  #: how long a challenge is kept
     has_status: bool
     threads: int
+    keep_events_ms: int = 30 * 86_400_000
 
     @classmethod
     def of(cls, settings: WorkerSettings) -> "Rules":
@@ -63,6 +78,7 @@ class Rules:
             park_s=settings.park_ttl,
             has_status=settings.bank.addresses.status_url is not None,
             threads=settings.worker_threads,
+            keep_events_ms=settings.events_keep * 1000,
         )
 
 
@@ -72,15 +88,38 @@ class Worker:
 
     journey: Journey
     sweeper: Sweeper
+    maintenance: Maintenance
     recorder: Recorder
     preflight: Preflight
     custody: CardCustody
     breakers: Breakers
     events: Events
     lanes: Lanes
+    broker: Broker
 
 
-def build(
+def build(settings: WorkerSettings) -> Worker:
+    """On this machine's clock and chance. The actors are declared to its broker."""
+    clock = SystemClock()
+    bank = Bank(settings.bank, clock)
+    worker = assemble(
+        ledger=Ledger(connect(settings.redis_url.reveal())),
+        vault=Vault(connect(settings.vault_url.reveal())),
+        opener=Opener(settings.vault_private_keys),
+        bank=bank,
+        broker=Broker(connect(settings.queue_url, text=False), [Quarantine()], _places(settings.worker_threads)),
+        terminals=settings.terminals,
+        rules=Rules.of(settings),
+        examine=lambda: health.examine(settings, clock),
+        clock=clock,
+        actor=f"worker {socket.gethostname()} {os.getpid()}",
+        chance=SystemRandom().random,
+    )
+    actors.declare(worker.broker, worker.journey)
+    return worker
+
+
+def assemble(
     *,
     ledger: Ledger,
     vault: Vault,
@@ -89,23 +128,24 @@ def build(
     broker: Broker,
     terminals: dict[str, Terminal],
     rules: Rules,
+    examine: Callable[[], list[Finding]],
     clock: Clock,
     actor: str,
     chance: Callable[[], float],
 ) -> Worker:
-    watch = LedgerClock(clock)
+    ledger_clock = LedgerClock(clock)
     events, lanes = Events(ledger.client, ledger.test_clock), Lanes(ledger.client, ledger.test_clock)
     breakers = Breakers(ledger.client, events, actor, ledger.test_clock)
-    consequences = Consequences(lanes, events, watch, actor)
-    custody = CardCustody(vault=vault, ledger=ledger, clock=watch, park_s=rules.park_s)
+    consequences = Consequences(lanes, events, ledger_clock, actor)
+    custody = CardCustody(vault=vault, ledger=ledger, clock=ledger_clock, park_s=rules.park_s)
     recorder = Recorder(
         ledger=ledger,
         custody=custody,
         consequences=consequences,
-        clock=watch,
-        actor=actor,
         retry=rules.retry,
+        clock=ledger_clock,
         chance=chance,
+        actor=actor,
         has_status=rules.has_status,
         park_s=rules.park_s,
     )
@@ -120,7 +160,7 @@ def build(
         custody=custody,
         rule=rules.preflight,
         clock=clock,
-        watch=watch,
+        ledger_clock=ledger_clock,
         actor=actor,
     )
     card_steps = CardSteps(
@@ -139,7 +179,40 @@ def build(
         card_steps=card_steps,
         recorder=recorder,
         rule=rules.doubt,
-        clock=watch,
+        clock=ledger_clock,
     )
-    sweeper = Sweeper(ledger, journey, Wakeups(broker), rules.threads)
-    return Worker(journey, sweeper, recorder, preflight, custody, breakers, events, lanes)
+    maintenance = Maintenance(
+        ledger=ledger,
+        custody=custody,
+        breakers=breakers,
+        lanes=lanes,
+        events=events,
+        preflight=preflight,
+        ask_harmless=lambda host: bank.ask_harmless(host, terminals["main"]),
+        examine=examine,
+        keep_ms=rules.keep_events_ms,
+        clock=clock,
+        actor=actor,
+    )
+    return Worker(
+        journey=journey,
+        sweeper=Sweeper(ledger, journey, Wakeups(broker), rules.threads),
+        maintenance=maintenance,
+        recorder=recorder,
+        preflight=preflight,
+        custody=custody,
+        breakers=breakers,
+        events=events,
+        lanes=lanes,
+        broker=broker,
+    )
+
+
+def _places(threads: int) -> dict[str, int]:
+    """How many messages of each queue may be in hand at once."""
+    return {
+        wakeups.NOW: threads,
+        wakeups.CONFIRMS: threads,
+        wakeups.BATCH: max(1, int(threads * _SHARE_OF_BATCH)),
+        wakeups.INQUIRIES: max(1, int(threads * _SHARE_OF_INQUIRIES)),
+    }

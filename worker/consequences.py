@@ -101,7 +101,7 @@ class Consequences:
 
     def _pause(self, terminal: str, reason: str, until_ms: int = 0) -> None:
         """What stops by itself never shortens a stop that is there."""
-        there = self._lanes.stop_of(Lane.SEND, terminal)
+        there = self._lanes.pause_of(Lane.SEND, terminal)
         if there and (there.until_ms == 0 or there.until_ms >= until_ms > 0):
             return
         _LOG.error("terminal.stopped", extra={"terminal": terminal, "reason": reason})

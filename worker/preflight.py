@@ -90,7 +90,7 @@ class Preflight:
         custody: CardCustody,
         rule: PreflightRule,
         clock: Clock,
-        watch: LedgerClock,
+        ledger_clock: LedgerClock,
         actor: str,
     ) -> None:
         self._ledger = ledger
@@ -103,7 +103,7 @@ class Preflight:
         self._custody = custody
         self._rule = rule
         self._clock = clock
-        self._watch = watch
+        self._ledger_clock = ledger_clock
         self._actor = actor
         self._unfit: frozenset[Cause] = frozenset()
         self._fitness = threading.Lock()
@@ -151,7 +151,7 @@ class Preflight:
 
         Both answers are falsy, as whatever is not `Moved`: ask for None.
         """
-        if stop := self._lanes.stopped(lane, record.terminal, self._watch.now_ms()):
+        if stop := self._lanes.paused(lane, record.terminal, self._ledger_clock.now_ms()):
             return Paused(stop.until_ms)
         hosts = {self._rule.hosts[lane]}
         if lane is Lane.SEND or self._rule.confirm_needs_token:
@@ -179,7 +179,7 @@ class Preflight:
 
     def _heard_time(self, ledger_ms: int, asked_at: float) -> None:
         """Unfit at once where the clocks disagree, and fit again once they agree; each said once."""
-        own_ms, agrees = self._watch.own_ms(), self._watch.told(ledger_ms, asked_at)
+        own_ms, agrees = self._ledger_clock.own_ms(), self._ledger_clock.told(ledger_ms, asked_at)
         if self.set_fit(Cause.CLOCK, is_fit=agrees):
             said = {"own": f"{moment(own_ms):%F %T}", "ledger": f"{moment(ledger_ms):%F %T}"}
             _LOG.critical("clock.right" if agrees else "clock.wrong", extra=said)
@@ -207,7 +207,7 @@ class Preflight:
             lease_ms=int(self._rule.lease_s * 1000),
             actor=self._actor,
             vault=self._custody.vault.seen,
-            own_ms=self._watch.own_ms(),
+            own_ms=self._ledger_clock.own_ms(),
         )
         if claim.at_ms:
             self._heard_time(claim.at_ms, asked_at)
@@ -254,7 +254,9 @@ class Preflight:
         return not self._unfit
 
     def inquiries_paused(self, record: Record) -> bool:
-        return not self.is_fit or self._lanes.stopped(Lane.INQUIRE, record.terminal, self._watch.now_ms()) is not None
+        if not self.is_fit:
+            return True
+        return self._lanes.paused(Lane.INQUIRE, record.terminal, self._ledger_clock.now_ms()) is not None
 
     @property
     def confirm_needs_token(self) -> bool:

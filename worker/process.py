@@ -1,4 +1,4 @@
-"""The worker's process: built here, at the root, and nowhere else; it ends loudly, or drained.
+"""The worker's process: its start, its threads and loops, and its end, which is loud or drained.
 
 Dramatiq's own command would fork and keep its own time. Here one process is one process: wrong settings end it with
 78, a server that is away with 75, a thread that died with 1, and SIGTERM lets what is on the wire be answered first.
@@ -7,30 +7,20 @@ Dramatiq's own command would fork and keep its own time. Here one process is one
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable
-from random import SystemRandom
+from typing import Self
 
 import dramatiq
 
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError
-from epay_transfers.ledger.queue import wakeups
-from epay_transfers.ledger.queue.wakeups import Broker
 from epay_transfers.ledger.store import terminals
 from epay_transfers.ledger.store.connection import connect
-from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.vault.sealing import Opener
-from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.runtime import hardening, health, logs, sentry
 from epay_transfers.runtime.settings import EX_CONFIG, Durability, SettingsWrong
-from epay_transfers.worker import actors
-from epay_transfers.worker.bank import Bank
-from epay_transfers.worker.build import Rules, build
-from epay_transfers.worker.maintenance import Maintenance
-from epay_transfers.worker.quarantine import Quarantine
+from epay_transfers.worker.build import Worker, build
 from epay_transfers.worker.settings import WorkerSettings
 from epay_transfers.worker.sweeper import BATCH
 
@@ -38,10 +28,6 @@ _LOG = logging.getLogger(__name__)
 
 #: `EX_TEMPFAIL`: a server is away; a supervisor may try again.
 EX_TEMPFAIL = 75
-
-#: A bank that hangs may not take every thread from a client who waits: these two leave a quarter of them free.
-_SHARE_OF_BATCH = 0.5
-_SHARE_OF_INQUIRIES = 0.25
 
 #: After `HTTP_DEADLINE`: what was on the wire is recorded by then, and what is still at it is left behind ...
 _DRAIN_S = 8.0
@@ -89,7 +75,7 @@ def main(*, only_check: bool = False) -> int:
     if only_check:
         return 0
     _say_what_is_open(hardened=hardened)
-    return Process(settings).run()
+    return Process.of(settings).run()
 
 
 def _bound_elsewhere(settings: WorkerSettings, *, only_look: bool) -> list[str]:
@@ -118,58 +104,33 @@ def _say_what_is_open(*, hardened: bool) -> None:
 
 
 class Process:
-    def __init__(self, settings: WorkerSettings) -> None:
-        clock = SystemClock()
-        places = {wakeups.BATCH: max(1, int(settings.worker_threads * _SHARE_OF_BATCH))}
-        places[wakeups.INQUIRIES] = max(1, int(settings.worker_threads * _SHARE_OF_INQUIRIES))
-        places |= dict.fromkeys((wakeups.NOW, wakeups.CONFIRMS), settings.worker_threads)
-        self._broker = Broker(connect(settings.queue_url, text=False), [Quarantine()], places)
-        ledger, vault = Ledger(connect(settings.redis_url.reveal())), Vault(connect(settings.vault_url.reveal()))
-        bank = Bank(settings.bank, clock)
-        actor = f"worker {socket.gethostname()} {os.getpid()}"
-        self._worker = build(
-            ledger=ledger,
-            vault=vault,
-            opener=Opener(settings.vault_private_keys),
-            bank=bank,
-            broker=self._broker,
-            terminals=settings.terminals,
-            rules=Rules.of(settings),
-            clock=clock,
-            actor=actor,
-            chance=SystemRandom().random,
-        )
-        actors.declare(self._broker, self._worker.journey)
-        self._maintenance = Maintenance(
-            ledger=ledger,
-            custody=self._worker.custody,
-            breakers=self._worker.breakers,
-            lanes=self._worker.lanes,
-            events=self._worker.events,
-            preflight=self._worker.preflight,
-            ask_harmless=lambda host: bank.ask_harmless(host, settings.terminals["main"]),
-            examine=lambda: health.examine(settings, clock),
-            keep_ms=settings.events_keep * 1000,
-            clock=clock,
-            actor=actor,
-        )
-        self._settings = settings
+    """Signals, threads and loops around a worker that is built."""
+
+    def __init__(self, worker: Worker, *, threads: int, deadline_s: float) -> None:
+        """`deadline_s`: of one HTTP exchange, which is answered and recorded before the process ends."""
+        self._worker = worker
+        self._threads = threads
+        self._deadline_s = deadline_s
         self._asked_to_stop = False
         self._stopping = threading.Event()
+
+    @classmethod
+    def of(cls, settings: WorkerSettings) -> Self:
+        return cls(build(settings), threads=settings.worker_threads, deadline_s=settings.http_deadline)
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT, or until a thread has died."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
-        worker = dramatiq.Worker(self._broker, worker_timeout=200, worker_threads=self._settings.worker_threads)
+        worker = dramatiq.Worker(self._worker.broker, worker_timeout=200, worker_threads=self._threads)
         worker.start()
         loops = [
             threading.Thread(target=self._loop, args=(once,), name=name, daemon=True)
-            for name, once in {"sweeper": self._sweep, "maintenance": self._keep_house, "prober": self._probe}.items()
+            for name, once in {"sweeper": self._sweep, "maintenance": self._maintain, "prober": self._probe}.items()
         ]
         for loop in loops:
             loop.start()
-        _LOG.info("worker.started", extra={"threads": self._settings.worker_threads})
+        _LOG.info("worker.started", extra={"threads": self._threads})
         while not self._asked_to_stop:
             self._stopping.wait(_WATCH_S)
             threads = [*worker.workers, *worker.consumers.values(), *loops]
@@ -179,10 +140,10 @@ class Process:
         _LOG.info("worker.draining")
         self._stopping.set()
         self._worker.recorder.stop_insisting()
-        end = threading.Timer(self._settings.http_deadline + _END_S, self._end_undrained)
+        end = threading.Timer(self._deadline_s + _END_S, self._end_undrained)
         end.daemon = True
         end.start()
-        worker.stop(timeout=int((self._settings.http_deadline + _DRAIN_S) * 1000))
+        worker.stop(timeout=int((self._deadline_s + _DRAIN_S) * 1000))
         end.cancel()
         _LOG.info("worker.stopped")
         return 0
@@ -203,12 +164,12 @@ class Process:
     def _sweep(self) -> bool:
         return self._worker.sweeper.run_once() == BATCH
 
-    def _keep_house(self) -> bool:
-        self._maintenance.run_once()
+    def _maintain(self) -> bool:
+        self._worker.maintenance.run_once()
         return False
 
     def _probe(self) -> bool:
-        self._maintenance.probe_once()
+        self._worker.maintenance.probe_once()
         return False
 
     def _end_undrained(self) -> None:

@@ -11,16 +11,14 @@
 
 local r = cjson.decode(ARGV[1])
 local actor, suffix, begun = ARGV[4], tonumber(ARGV[5]), now_ms(ARGV[2])
-local expires = begun + tonumber(ARGV[8])
-local now, due = number(begun), number(math.min(begun + tonumber(ARGV[3]), expires))
+local deadline = begun + tonumber(ARGV[8])
+local now, due = number(begun), number(math.min(begun + tonumber(ARGV[3]), deadline))
 
 local known = redis.call('GET', KEYS[8])
 if known then return {'REPLAYED', known} end
 
-for _, field in ipairs({'send:*', 'send:' .. r.terminal}) do
-  local stop = redis.call('HGET', KEYS[10], field)
-  local till = stop and tonumber(string.match(stop, '^%d+'))
-  if till and till > expires then return {'PAUSED', number(till)} end
+for _, till in ipairs(pauses(KEYS[10], 'send', r.terminal)) do
+  if till > deadline then return {'PAUSED', number(till)} end
 end
 local queued, sum = counters_of('queued', r.currency)
 local unsound = broken({queued, sum, 'used:' .. r.space})
@@ -41,7 +39,7 @@ if redis.call('GETBIT', KEYS[9], suffix) == 1 or stands then
   return {'TRY', tostring(free)}
 end
 
-local fields = {'state', 'queued', 'version', '1', 'state_since', now, 'created_at', now, 'deadline_at', number(expires)}
+local fields = {'state', 'queued', 'version', '1', 'state_since', now, 'created_at', now, 'deadline_at', number(deadline)}
 for name, value in pairs(r) do
   fields[#fields + 1] = name
   fields[#fields + 1] = value

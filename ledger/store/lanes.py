@@ -59,7 +59,7 @@ class Lanes:
             self._tell(pipeline, "unpause", lane, terminal, actor, reason)
             pipeline.execute()
 
-    def stops(self) -> list[Pause]:
+    def pauses(self) -> list[Pause]:
         """Who is stopped now."""
         with redis_errors_as(LedgerUnavailable):
             raw = cast("dict[str, str]", self._client.hgetall(redis_keys.LANES))
@@ -75,15 +75,15 @@ class Lanes:
                 stops.append(Pause(Lane(lane), terminal, int(until), actor, reason))
         return stops
 
-    def stop_of(self, lane: Lane, terminal: str) -> Pause | None:
+    def pause_of(self, lane: Lane, terminal: str) -> Pause | None:
         """The stop of this very terminal, as it is in the ledger now."""
-        return next((stop for stop in self.stops() if stop.lane is lane and stop.terminal == terminal), None)
+        return next((stop for stop in self.pauses() if stop.lane is lane and stop.terminal == terminal), None)
 
     def refresh(self) -> None:
         """Read them; `stopped` answers from memory until the next time."""
-        self._seen = self.stops()
+        self._seen = self.pauses()
 
-    def stopped(self, lane: Lane, terminal: str, now_ms: int) -> Pause | None:
+    def paused(self, lane: Lane, terminal: str, now_ms: int) -> Pause | None:
         """As of the last `refresh`: half a second old at the most. `claim` sees them as they are.
 
         `now_ms`: what the caller knows of the ledger's time.

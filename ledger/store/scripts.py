@@ -15,7 +15,11 @@ from redis.exceptions import NoScriptError
 Call = tuple[str, Sequence[str], Sequence[str | int]]  #: script, KEYS, ARGV
 
 #: Which shared parts are put before a script.
-_SHARED = dict.fromkeys(("move", "create", "claim"), ("_time", "_move")) | dict.fromkeys(("due", "probe"), ("_time",))
+_SHARED = (
+    dict.fromkeys(("create", "claim"), ("_time", "_move", "_pauses"))
+    | dict.fromkeys(("due", "probe"), ("_time",))
+    | {"move": ("_time", "_move")}
+)
 _VAULT_SHARED = ("_vault",)
 
 

@@ -47,7 +47,7 @@ def doctor(*, as_json: AsJson = False) -> None:
     counters: dict[str, int] = {}
     stops = []
     with contextlib.suppress(LedgerUnavailable):  # it is among the findings already
-        counters, stops = context.ledger.counters(), context.lanes.stops()
+        counters, stops = context.ledger.counters(), context.lanes.pauses()
     findings += _spaces(context, counters)
     rooms = _rooms({str(finding) for finding in findings})
     if as_json:

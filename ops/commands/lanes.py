@@ -30,7 +30,7 @@ def unpause(lane: LaneName, *, terminal: Terminal = None, reason: Reason) -> Non
     """Open a lane again."""
     context, why = Context.open(), said(reason, "reason")
     name = _known(context, terminal)
-    stops = [stop for stop in context.lanes.stops() if stop.lane is lane]
+    stops = [stop for stop in context.lanes.pauses() if stop.lane is lane]
     if name not in {stop.terminal for stop in stops}:
         others = ", ".join(_shown(stop.terminal) for stop in stops)
         raise Refusal(f"{lane} is not stopped for {_shown(name)}" + (f"; it is for {others}" if others else ""))

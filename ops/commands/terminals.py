@@ -17,7 +17,7 @@ app = typer.Typer()
 def terminals(*, as_json: AsJson = False) -> None:
     """Terminals, the invoice ids that their space has used of its million, and their stops."""
     context = Context.open()
-    stops, counters = context.lanes.stops(), context.ledger.counters()
+    stops, counters = context.lanes.pauses(), context.ledger.counters()
     names = dict.fromkeys(("main", *context.settings.epay_terminals))
     found = [_terminal(context, name, counters, stops) for name in names]
     if as_json:

@@ -78,7 +78,7 @@ def intent(reference: str, description: str) -> TransferIntent:
 
 def _be(role: str, said: dict[str, Any]) -> None:
     if role == "worker":
-        Process(WorkerSettings.load()).run()
+        Process.of(WorkerSettings.load()).run()
         return
     if role == "ops":
         desk, why = Context.open(), "it is to be tried again"
@@ -119,7 +119,7 @@ def _child(said: dict[str, Any], report: int) -> None:
 def main() -> None:
     ServerSettings.model_config["env_file"] = None
     ssl.create_default_context = functools.cache(ssl.create_default_context)  # type: ignore[assignment]  # the same call
-    Process(WorkerSettings.load())  # not run: what it imports and reads from disk, no child needs to once more
+    Process.of(WorkerSettings.load())  # not run: what it imports and reads from disk, no child needs to once more
     for line in sys.stdin:
         said = json.loads(line)
         come, report = os.pipe()

@@ -28,4 +28,4 @@ def stop_before(method: str) -> None:
 if __name__ == "__main__":
     stop_before("transfer")
     stop_before("confirm")
-    Process(WorkerSettings.load()).run()
+    Process.of(WorkerSettings.load()).run()

@@ -22,10 +22,11 @@ from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.card_data import CardData, Receiver, Sender
 from epay_transfers.ledger.vault.sealing import Opener, Purpose, Sealer
 from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.runtime.health import Finding
 from epay_transfers.sandbox import PUBLIC_TEST, Options, RunningSandbox, running
 from epay_transfers.worker.backoff import RetryRule
 from epay_transfers.worker.bank import Addresses, Bank, BankConfig, Terminal
-from epay_transfers.worker.build import Rules, build
+from epay_transfers.worker.build import Rules, assemble
 from epay_transfers.worker.inquiry_rules import InquiryRule
 from epay_transfers.worker.preflight import PreflightRule
 from tests.conftest import FakeClock, MachineClock
@@ -63,12 +64,16 @@ class Stage:
         self.machine = MachineClock(self.clock)  #: what time it is by the worker's own machine
         self.build()
 
+    def examine(self) -> list[Finding]:
+        """What maintenance finds at the servers."""
+        return []
+
     def build(self) -> None:
         at = self.sandbox.addresses
         status = at.status if self.rules.has_status else None
         addresses = Addresses(at.token, at.transfer, at.confirm, status)
         self.bank = Bank(BankConfig(addresses, 10, self.answers_within_s, 20), self.clock)
-        self.worker = build(
+        self.worker = assemble(
             ledger=self.ledger,
             vault=self.vault,
             opener=Opener([self.keys.private]),
@@ -76,6 +81,7 @@ class Stage:
             broker=self.broker,
             terminals={"main": Terminal("main", PUBLIC_TEST.terminals[0], "test", Secret(PUBLIC_TEST.client_secret))},
             rules=self.rules,
+            examine=self.examine,
             clock=self.machine,
             actor="worker",
             chance=lambda: 0.5,

@@ -260,7 +260,7 @@ def test_a_terminal_is_stopped_until_the_true_midnight(stage: Stage) -> None:
 
     midnight_ms = 1_795_546_800_000  # 2026-11-25 00:00 in Almaty
     assert stage.record(key).not_before_at == midnight_ms
-    assert [stop.until_ms for stop in stage.lanes.stops()] == [midnight_ms]
+    assert [stop.until_ms for stop in stage.lanes.pauses()] == [midnight_ms]
 
 
 def test_a_card_that_is_given_back_lives_until_the_deadline(stage: Stage) -> None:

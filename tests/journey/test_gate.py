@@ -68,5 +68,5 @@ def test_a_ledger_that_went_back_stops_all_and_the_transfer_waits_its_half_minut
 
     after = stage.record(record.key)
     assert (after.state, after.next_attempt_at - stage.clock.now_ms()) == (State.QUEUED, 30_000)
-    assert stage.lanes.stop_of(Lane.SEND, ALL)
-    assert stage.lanes.stop_of(Lane.CONFIRM, ALL)
+    assert stage.lanes.pause_of(Lane.SEND, ALL)
+    assert stage.lanes.pause_of(Lane.CONFIRM, ALL)

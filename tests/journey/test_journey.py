@@ -274,7 +274,7 @@ def test_three_set_up_codes_in_a_row_stop_the_terminal(stage: Stage) -> None:
     for _ in range(3):
         stage.journey.execute(stage.new("[decline:464]"))
 
-    assert [(stop.lane, stop.terminal) for stop in stage.lanes.stops()] == [(Lane.SEND, "main")]
+    assert [(stop.lane, stop.terminal) for stop in stage.lanes.pauses()] == [(Lane.SEND, "main")]
 
 
 def test_a_transfer_whose_card_never_came_is_not_sent_and_expires(stage: Stage) -> None:
@@ -356,4 +356,4 @@ def test_a_ledger_that_went_back_stops_all_sending(stage: Stage) -> None:
     stage.journey.execute(second)
 
     assert (stage.state(second), stage.executions(second)) == (State.QUEUED, 0)
-    assert {stop.lane for stop in stage.lanes.stops()} == {Lane.SEND, Lane.CONFIRM}
+    assert {stop.lane for stop in stage.lanes.pauses()} == {Lane.SEND, Lane.CONFIRM}

@@ -180,7 +180,7 @@ def test_a_worker_that_slept_is_no_sign_of_a_ledger_that_went_back(stage: Stage)
     stage.journey._nothing_to_send(slow, claim, taken)
 
     assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
-    assert stage.lanes.stops() == []
+    assert stage.lanes.pauses() == []
     assert not stage.ledger.went_back()
 
 
@@ -203,7 +203,7 @@ def test_a_tombstone_of_an_earlier_try_shows_a_vault_that_went_back_and_no_ledge
     record = stage.record(key)
     assert (record.state, record.reason, record.evidence) == (State.IN_DOUBT, "vault_tombstone", Evidence.MAYBE_SENT)
     assert stage.executions(key) == 0
-    assert (stage.lanes.stop_of(Lane.SEND, ALL) is None) == bool(lower)
+    assert (stage.lanes.pause_of(Lane.SEND, ALL) is None) == bool(lower)
     assert stage.ledger.went_back() == (not lower)
 
 

@@ -20,7 +20,7 @@ def lanes(ledger_client: redis.Redis, clock: FakeClock) -> Lanes:
 def test_a_pause_says_who_and_why(lanes: Lanes, ledger_client: redis.Redis) -> None:
     lanes.pause(Lane.SEND, "main", actor="aida", reason='the bank said "stop" — until noon', until_ms=NOW + 60_000)
 
-    assert lanes.stops() == [Pause(Lane.SEND, "main", NOW + 60_000, "aida", 'the bank said "stop" — until noon')]
+    assert lanes.pauses() == [Pause(Lane.SEND, "main", NOW + 60_000, "aida", 'the bank said "stop" — until noon')]
     (event,) = events(ledger_client)
     told = {"verb": "pause", "lane": "send", "terminal": "main", "actor": "aida"}
     assert event.items() >= told.items()
@@ -28,7 +28,7 @@ def test_a_pause_says_who_and_why(lanes: Lanes, ledger_client: redis.Redis) -> N
 
 def stopped(lanes: Lanes, lane: Lane, terminal: str) -> bool:
     lanes.refresh()
-    return lanes.stopped(lane, terminal, Ledger(lanes._client, lanes._test_clock).now_ms()) is not None
+    return lanes.paused(lane, terminal, Ledger(lanes._client, lanes._test_clock).now_ms()) is not None
 
 
 def test_a_stop_with_an_end_ends_by_itself(lanes: Lanes, clock: FakeClock) -> None:
@@ -38,7 +38,7 @@ def test_a_stop_with_an_end_ends_by_itself(lanes: Lanes, clock: FakeClock) -> No
 
     clock.advance(0.001)
     assert not stopped(lanes, Lane.SEND, "main")
-    assert lanes.stops() == []
+    assert lanes.pauses() == []
 
 
 def test_one_without_an_end_waits_for_a_person(lanes: Lanes, clock: FakeClock, ledger_client: redis.Redis) -> None:
@@ -67,14 +67,14 @@ def test_the_last_pause_of_a_lane_counts(lanes: Lanes) -> None:
     lanes.pause(Lane.SEND, "main", actor="a", reason="short", until_ms=NOW + 1000)
     lanes.pause(Lane.SEND, "main", actor="b", reason="long")
 
-    assert lanes.stops() == [Pause(Lane.SEND, "main", 0, "b", "long")]
+    assert lanes.pauses() == [Pause(Lane.SEND, "main", 0, "b", "long")]
 
 
 def test_a_ledger_that_is_away_is_one_error(clock: FakeClock) -> None:
     lanes = Lanes(connect("redis://127.0.0.1:1/0"), clock)
 
     for call in (
-        lanes.stops,
+        lanes.pauses,
         lambda: lanes.pause(Lane.SEND, ALL, actor="a", reason="r"),
         lambda: lanes.unpause(Lane.SEND, ALL, actor="a", reason="r"),
     ):

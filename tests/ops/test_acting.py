@@ -244,13 +244,13 @@ def test_a_lane_is_stopped_and_opened_with_who_and_why(
     lanes = Lanes(ledger.client)
 
     transfers("pause", "send", "--terminal", "main", *WHY)
-    (stop,) = lanes.stops()
+    (stop,) = lanes.pauses()
     told = last(events)
 
     assert (stop.lane, stop.terminal, stop.actor) == (Lane.SEND, "main", f"operator {OPERATOR}")
     assert (told["verb"], told["reason"]) == ("pause", "the client called")
     assert transfers("unpause", "send", "--terminal", "main", *WHY).status == 0
-    assert lanes.stops() == []
+    assert lanes.pauses() == []
 
 
 def test_a_lane_is_opened_only_where_it_is_stopped(transfers: Cli, ledger: Ledger) -> None:
@@ -261,13 +261,13 @@ def test_a_lane_is_opened_only_where_it_is_stopped(transfers: Cli, ledger: Ledge
 
     assert said.status == 1
     assert said.err == "send is not stopped for the terminal main; it is for all terminals\n"
-    assert [stop.terminal for stop in Lanes(ledger.client).stops()] == [ALL]
+    assert [stop.terminal for stop in Lanes(ledger.client).pauses()] == [ALL]
 
 
 @pytest.mark.parametrize("arguments", [("teleport",), ("send", "--terminal", "kiosk")])
 def test_unknown_lanes_and_terminals_are_refused(transfers: Cli, ledger: Ledger, arguments: tuple[str, ...]) -> None:
     assert transfers("pause", *arguments, *WHY).status in {1, 2}
-    assert Lanes(ledger.client).stops() == []
+    assert Lanes(ledger.client).pauses() == []
 
 
 class _worker:  # noqa: N801 - reads as the statement that it is

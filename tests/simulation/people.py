@@ -15,8 +15,7 @@ from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers import ProducerSettings, Transfers
 from epay_transfers.runtime.health import Finding
 from epay_transfers.worker.bank import Terminal
-from epay_transfers.worker.build import Rules, Worker, build
-from epay_transfers.worker.maintenance import Maintenance
+from epay_transfers.worker.build import Rules, Worker, assemble
 from tests.simulation.bank import Books, Teller
 from tests.simulation.wires import Server, Wire
 from tests.simulation.world import Process, World
@@ -84,12 +83,11 @@ class WorkerProcess:
     process: Process
     ledger: Ledger
     worker: Worker
-    maintenance: Maintenance
 
     def keep_house(self) -> None:
         """What two threads of a real process do."""
-        self.maintenance.run_once()
-        self.maintenance.probe_once()
+        self.worker.maintenance.run_once()
+        self.worker.maintenance.probe_once()
 
     def hear(self, actor: str, key: str) -> None:
         """What the actors' skin does."""
@@ -116,7 +114,7 @@ def start_worker(place: Place, name: str) -> WorkerProcess:
     ledger, vault = Ledger(_client(ledger_wire), world.clock), Vault(_client(vault_wire))
     bank: Any = Teller(world, process, place.books, has_status=place.rules.has_status)
     broker: Any = Wakeup(world, process, place.street)
-    worker = build(
+    worker = assemble(
         ledger=ledger,
         vault=vault,
         opener=Opener([place.keys.private]),
@@ -124,29 +122,17 @@ def start_worker(place: Place, name: str) -> WorkerProcess:
         broker=broker,
         terminals=TERMINALS,
         rules=place.rules,
+        examine=lambda: _examine(ledger, vault, process),
         clock=clock,
         actor=name,
         chance=world.dice.random,
     )
     ending: Any = VirtualEvent(world, process)
     worker.recorder._ending = ending
-    maintenance = Maintenance(
-        ledger=ledger,
-        custody=worker.custody,
-        breakers=worker.breakers,
-        lanes=worker.lanes,
-        events=worker.events,
-        preflight=worker.preflight,
-        ask_harmless=lambda host: bank.ask_harmless(host, TERMINALS["main"]),
-        examine=lambda: _examine(ledger, vault, process),
-        keep_ms=_FOR_EVER_MS,
-        clock=clock,
-        actor=name,
-    )
-    maintenance._next_trim = float("inf")  # the events have the server's own time, which is not this world's
+    worker.maintenance._next_trim = float("inf")  # the events have the server's own time, which is not this world's
     if _examine(ledger, vault, process):
         raise TransfersError("the worker does not start")
-    return WorkerProcess(process, ledger, worker, maintenance)
+    return WorkerProcess(process, ledger, worker)
 
 
 def start_producer(place: Place, name: str) -> tuple[Process, Transfers]:
