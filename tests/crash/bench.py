@@ -1,6 +1,5 @@
 """The bench: what is prepared for a kill, and what is looked at when a healthy worker has been there afterwards."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -19,16 +18,17 @@ from epay_transfers.ledger.vault.vault import Content, Vault
 from epay_transfers.ops import requests
 from epay_transfers.ops.context import Context
 from epay_transfers.producers import Receipt, Transfers
-from tests.crash.books import BUSY
-from tests.crash.conftest import Zygote
+from tests.crash.conftest import ForkServer
 from tests.crash.fork_server import intent
-from tests.e2e.conftest import Platform
+from tests.support.books import BUSY
+from tests.support.platform import Platform
+from tests.support.waiting import until
 
 
 @dataclass
 class Bench:
     platform: Platform
-    zygote: Zygote
+    fork_server: ForkServer
     transfers: Transfers
     clock: SystemClock = field(default_factory=SystemClock)
     parked: list[tuple[str, str]] = field(default_factory=list)  #: key and handle
@@ -60,7 +60,7 @@ class Bench:
         assert len(receipts) == count, answers
         return receipts
 
-    def park(self, count: int, until: Callable[[Callable[[], bool]], None]) -> None:
+    def park(self, count: int) -> None:
         """So many clients stand at the bank's page."""
         receipts = self.enqueue("Payout [3ds]", count)
         worker = self.platform.start_worker()
@@ -94,7 +94,7 @@ class Bench:
 
     def work(self, work: str, step: str, together: int) -> None:
         """A worker that dies after another step, on the way to this one."""
-        self.zygote.fork(work=work, role="worker", step=step, when="after", together=together, env={})
+        self.fork_server.fork(work=work, role="worker", step=step, when="after", together=together, env={})
 
     def want(self, names: list[str], *states: State) -> None:
         self.wanted |= dict.fromkeys(names, states)

@@ -5,20 +5,20 @@ ways, on servers of its own; `TRANSFERS_WAYS` says which is run here: its first 
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from epay_transfers.ledger.states import State
 from epay_transfers.runtime.audit import Audit
-from tests import parallel
 from tests.crash.bench import Bench
-from tests.crash.books import busy, differences, ends
-from tests.crash.conftest import Zygote
+from tests.crash.conftest import ForkServer
 from tests.crash.points import WAYS, Way
 from tests.crash.situations import prepare
-from tests.e2e.conftest import Platform
+from tests.support import parallel
+from tests.support.books import busy, differences, ends
+from tests.support.platform import Platform
+from tests.support.waiting import until
 
 KILLS = int(os.environ.get("TRANSFERS_KILLS", "20"))
 SHARE = os.environ.get("TRANSFERS_WAYS")
@@ -32,9 +32,8 @@ _PARKED = {"answered", "parked", "unanswered", "answered-forgotten"}
 @pytest.mark.timeout(0)
 def test_who_is_killed_at_any_point_pays_nobody_twice_and_loses_nobody(
     platform: Platform,
-    zygote: Zygote,
+    fork_server: ForkServer,
     monkeypatch: pytest.MonkeyPatch,
-    until: Callable[[Callable[[], bool]], None],
     tmp_path: Path,
 ) -> None:
     """At each step: paid is what the bank executed, once; all others are final, or held or dead with a reason.
@@ -49,8 +48,8 @@ def test_who_is_killed_at_any_point_pays_nobody_twice_and_loses_nobody(
         return
     first, step_to_next = map(int, SHARE.split(":"))
     ways = WAYS[first::step_to_next]
-    bench = Bench(platform, zygote, platform.transfers(monkeypatch))
-    bench.park(sum(_needs(way) for way in ways if way.work in _PARKED) + _SPARE, until)
+    bench = Bench(platform, fork_server, platform.transfers(monkeypatch))
+    bench.park(sum(_needs(way) for way in ways if way.work in _PARKED) + _SPARE)
     stood: dict[str, int] = {}
     references: list[str] = []
 
@@ -63,7 +62,7 @@ def test_who_is_killed_at_any_point_pays_nobody_twice_and_loses_nobody(
                     references += said.get("references", [])
                     env = platform.env | way.env
                     told = {"work": way.work, "role": way.role, "step": step.name, "when": when} | said
-                    count, died = zygote.fork(**told, together=way.together, env=env)
+                    count, died = fork_server.fork(**told, together=way.together, env=env)
                     assert died == _KILLED, f"{point}: nobody came there, exit status {died}"
                     stood[point] = stood.get(point, 0) + count * way.batch
     bench.come_again(references)

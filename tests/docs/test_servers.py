@@ -14,7 +14,7 @@ from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.runtime import embedded_servers, health
 from epay_transfers.runtime.settings import ServerSettings
-from tests.tools import PRODUCTS, server_binary
+from tests.support.tools import PRODUCTS, server_binary
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CONFIGURATIONS = ("ledger", "vault")

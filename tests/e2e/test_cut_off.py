@@ -1,15 +1,14 @@
 """The vault is cut off from backend and web tier, while the worker reaches it: nothing is lost, nothing is sent."""
 
-from collections.abc import Callable
-
 import pytest
 
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, VaultUnavailable, Verdict
-from tests.e2e.conftest import Platform, ledger_of, messages
 from tests.e2e.link import Link
+from tests.support.platform import Platform, ledger_of, messages
+from tests.support.waiting import until
 
 
 def intent(reference: str, description: str = "Payout") -> TransferIntent:
@@ -23,7 +22,7 @@ def intent(reference: str, description: str = "Payout") -> TransferIntent:
 
 
 def test_who_is_cut_off_from_the_vault_calls_again_and_is_served_once(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], bool]], None]
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An intent is queued without its card, a client's answer is not taken; the worker leaves both alone until then."""
     ledger = ledger_of(platform, SystemClock())

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,8 @@ from epay_transfers.ledger.queue.wakeups import BATCH, NAMESPACE, NOW
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers, Verdict
-from tests.e2e.conftest import Platform
+from tests.support.platform import Platform
+from tests.support.waiting import until
 
 QUICK = {"WORKER_THREADS": "4", "HTTP_CONNECT_TIMEOUT": "0.5", "HTTP_DEADLINE": "3", "LEASE": "5"}
 
@@ -48,19 +48,19 @@ def elsewhere(url: str) -> str:
     return url.replace("127.0.0.1", "localhost")
 
 
-def secure(platform: Platform, transfers: Transfers, until: Callable[[Callable[[], bool]], None]) -> Receipt:
+def secure(platform: Platform, transfers: Transfers) -> Receipt:
     receipt = transfers.enqueue(intent("secure", "[3ds]"))
     until(lambda: transfers.challenge(receipt.handle) is not None)
     return receipt
 
 
 def test_transfers_whose_host_has_a_name_that_hangs_hold_up_no_confirm_and_no_drain(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], bool]], None], hangs: Path
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, hangs: Path
 ) -> None:
     """More of them than the worker has threads. None was sent, the breaker opens, and SIGTERM ends it with 0."""
     transfers = platform.transfers(monkeypatch)
     worker = start(platform, hangs, EPAY_TRANSFER_URL=elsewhere(platform.env["EPAY_TRANSFER_URL"]))
-    parked = secure(platform, transfers, until)
+    parked = secure(platform, transfers)
     challenge = transfers.challenge(parked.handle)
     assert challenge is not None
 
@@ -80,7 +80,7 @@ def test_transfers_whose_host_has_a_name_that_hangs_hold_up_no_confirm_and_no_dr
 
 
 def test_a_worker_whose_ledger_and_queue_have_a_name_that_hangs_ends_when_it_is_told_to(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], bool]], None], hangs: Path
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, hangs: Path
 ) -> None:
     """It can't give back what it has fetched, and says so by its status: a supervisor does not wait for ever."""
     ledger = elsewhere(platform.env["REDIS_URL"])

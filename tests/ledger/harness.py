@@ -13,10 +13,10 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Created, Moved, Noted, Refused
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Fenced, Gone, Put, Taken, TakeUnanswered, Vault
-from tests.conftest import FakeClock
-from tests.ledger.factories import CHALLENGE, claim, new_transfer
-from tests.ledger.looking import assert_agrees, due, empty, records
 from tests.ledger.model import BankBook, Place, Shadow
+from tests.support.clocks import FakeClock
+from tests.support.factories import CHALLENGE, claim, new_transfer
+from tests.support.redis_state import assert_agrees, due, empty, records
 
 SEALED = "1.abcdef01.c2VhbGVk"
 _LETTERS = {"blob": "B", "stale": "B", "tombstone": "X", "closed": "C"}

@@ -23,11 +23,11 @@ from hypothesis.stateful import (
 )
 
 from epay_transfers.ledger.vault.sealing import Purpose
-from tests import parallel
 from tests.ledger import troubles
 from tests.ledger.actors import COMERS, Actor, Comer, put_card
 from tests.ledger.harness import Ground
 from tests.ledger.model import Shadow
+from tests.support import parallel
 
 MACHINES = int(os.environ.get("TRANSFERS_MACHINES", "500"))
 STEPS = int(os.environ.get("TRANSFERS_STEPS", "40"))

@@ -24,8 +24,8 @@ from epay_transfers.ledger.vault.vault import Taken, Vault
 from epay_transfers.producers import PanCard, ProducerSettings, Receiver, SavedCard, TransferIntent, Transfers
 from epay_transfers.producers.context import Context
 from epay_transfers.runtime import embedded_servers
-from tests.conftest import FakeClock
-from tests.ledger.factories import NONCE
+from tests.support.clocks import FakeClock
+from tests.support.factories import NONCE
 
 #: Nobody listens here.
 NOWHERE = "redis://127.0.0.1:1/0"

@@ -16,10 +16,11 @@ from epay_transfers.ledger.store.replies import Created
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.runtime.settings import ServerSettings, SettingsWrong
 from epay_transfers.worker.bank.transport import Wire
-from tests.conftest import FakeClock
-from tests.http.conftest import Authority, authority
-from tests.ledger.factories import new_transfer
-from tests.tools import server_binary
+from tests.http.conftest import authority
+from tests.support.certificates import Authority
+from tests.support.clocks import FakeClock
+from tests.support.factories import new_transfer
+from tests.support.tools import server_binary
 
 __all__ = ["authority"]  # a throw-away one, and what it signs
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import parallel
 from tests.simulation.run import Failed, ground, simulate
+from tests.support import parallel
 
 SEED = os.environ.get("TRANSFERS_SEED")
 SEEDS = int(os.environ.get("TRANSFERS_SEEDS") or (1 if SEED else 1000))

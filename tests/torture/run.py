@@ -34,7 +34,7 @@ from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
-from tests.crash.books import BUSY
+from tests.support.books import BUSY
 from tests.torture.flight import Log
 from tests.torture.stage import Stage, stage
 from tests.torture.verdict import judge, say
@@ -143,7 +143,7 @@ class Torture:
             if number % _LEDGER_EACH == 0:
                 with self.log.during("ledger restarted"):
                     self.on.ledger.kill()
-                    self.on.ledger.come_back()
+                    self.on.ledger.restart()
                 self.done["ledger restarts"] += 1
             self._trouble_the_vault(number)
             if number % 10 == 0:
@@ -167,7 +167,7 @@ class Torture:
             is_put_back = dump.exists()
             with self.log.during("vault put back" if is_put_back else "vault restarted empty"):
                 self.on.vault.kill()
-                self.on.vault.come_back()
+                self.on.vault.restart()
             self.done["vault put back from a copy" if is_put_back else "vault restarts, empty"] += 1
             dump.unlink(missing_ok=True)
             self.lost.set()

@@ -17,7 +17,7 @@ from epay_transfers.producers.testing import FakeTransfers
 from epay_transfers.producers.web import Reply, Request, Web
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.runtime.web_addresses import Places
-from tests.conftest import FakeClock
+from tests.support.clocks import FakeClock
 from tests.web.real import RealTransfers
 
 BASE = "https://shop.example/transfers"

@@ -25,7 +25,7 @@ def work(test: str, folder: Path, pieces: Sequence[Mapping[str, str]]) -> None:
     hands = [
         subprocess.Popen(  # noqa: S603 - this very program
             [*_PYTEST, f"--basetemp={folder / str(number)}", test],
-            cwd=Path(__file__).parents[1],
+            cwd=Path(__file__).parents[2],
             env=os.environ | piece,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
