@@ -11,8 +11,8 @@ import pytest
 
 from epay_transfers.ledger.states import State
 from epay_transfers.runtime.audit import Audit
-from tests.crash.bench import Bench
 from tests.crash.conftest import ForkServer
+from tests.crash.kill_run import KillRun
 from tests.crash.points import WAYS, Way
 from tests.crash.situations import prepare
 from tests.support import parallel
@@ -48,8 +48,8 @@ def test_who_is_killed_at_any_point_pays_nobody_twice_and_loses_nobody(
         return
     first, step_to_next = map(int, SHARE.split(":"))
     ways = WAYS[first::step_to_next]
-    bench = Bench(platform, fork_server, platform.transfers(monkeypatch))
-    bench.park(sum(_needs(way) for way in ways if way.work in _PARKED) + _SPARE)
+    run = KillRun(platform, fork_server, platform.transfers(monkeypatch))
+    run.park(sum(_needs(way) for way in ways if way.work in _PARKED) + _SPARE)
     stood: dict[str, int] = {}
     references: list[str] = []
 
@@ -58,27 +58,27 @@ def test_who_is_killed_at_any_point_pays_nobody_twice_and_loses_nobody(
             for when in ("before", "after"):
                 point = f"{when} {step.name} ({way.role}, {way.work})"
                 while stood.get(point, 0) < KILLS:
-                    said = prepare(bench, way)
+                    said = prepare(run, way)
                     references += said.get("references", [])
                     env = platform.env | way.env
                     told = {"work": way.work, "role": way.role, "step": step.name, "when": when} | said
                     count, died = fork_server.fork(**told, together=way.together, env=env)
                     assert died == _KILLED, f"{point}: nobody came there, exit status {died}"
                     stood[point] = stood.get(point, 0) + count * way.batch
-    bench.come_again(references)
-    bench.follow_the_runbook()
-    bench.ring_for_all()
+    run.come_again(references)
+    run.follow_the_runbook()
+    run.ring_for_all()
     platform.start_worker()
-    until(lambda: not bench.overdue() and not bench.unheard() and not busy(platform.ledger_client))
+    until(lambda: not run.overdue() and not run.unheard() and not busy(platform.ledger_client))
     platform.stop()
 
     found = ends(platform.ledger_client)
     assert differences(found, platform.books()) == []
     assert all(reason for state, reason in found.values() if state in {State.NEEDS_REVIEW, State.DEAD})
-    assert [(key, found[key]) for key, states in bench.wanted.items() if found[key][0] not in states] == []
-    assert Audit(bench.ledger, bench.queue, None).run() == []
+    assert [(key, found[key]) for key, states in run.wanted.items() if found[key][0] not in states] == []
+    assert Audit(run.ledger, run.queue, None).run() == []
     assert min(stood.values()) >= KILLS
-    bench.transfers.close()
+    run.transfers.close()
 
 
 def _needs(way: Way) -> int:

@@ -119,7 +119,7 @@ class BankBook:
 
 
 @dataclass
-class Shadow:
+class TransferModel:
     key: str
     due: int | None
     bank: BankBook

@@ -1,4 +1,4 @@
-"""Many lives of a small town, each from one seed; every law is looked at after every step.
+"""Many simulations, each from one seed; every law is checked after every step.
 
 `TRANSFERS_SEEDS` says how many (1000), on all cores; `TRANSFERS_SEED` which one alone: its story is printed if it
 breaks. Both: so many from that one on.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.run import Failed, ground, simulate
+from tests.simulation.run import Failed, running_servers, simulate
 from tests.support import parallel
 
 SEED = os.environ.get("TRANSFERS_SEED")
@@ -26,10 +26,10 @@ def test_whatever_happens_nobody_is_paid_twice_or_lost(tmp_path: Path) -> None:
         return
     seeds = range(int(SEED), int(SEED) + SEEDS)
     print(f"seeds {seeds.start} to {seeds.stop - 1}")  # noqa: T201 - who sees it fail wants to see it again
-    with ground() as here:
+    with running_servers() as servers:
         for seed in seeds:
             try:
-                simulate(here, seed)
+                simulate(servers, seed)
             except Failed as broken:
                 pytest.fail(f"{broken}\n\nAgain: TRANSFERS_SEED={seed} pytest tests/simulation", pytrace=False)
 

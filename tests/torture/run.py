@@ -36,7 +36,7 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
 from tests.support.books import BUSY
 from tests.torture.flight import Log
-from tests.torture.stage import Stage, stage
+from tests.torture.testbed import Testbed, testbed
 from tests.torture.verdict import judge, say
 
 _QUIET_S = 120
@@ -55,7 +55,7 @@ _FEW = 0.02  #: of all may be queued still when the troubles end
 
 @dataclass
 class Torture:
-    on: Stage
+    on: Testbed
     count: int
     seed: int
     workers: int
@@ -186,12 +186,12 @@ class Torture:
     def _keep_workers(self) -> None:
         """One that has ended, because a server was away, is started again; like a supervisor does."""
         self.on.pids = [pid for pid in self.on.pids if Path(f"/proc/{pid}").exists()]
-        assert self.on.stable.stdin is not None
-        assert self.on.stable.stdout is not None
+        assert self.on.fork_server.stdin is not None
+        assert self.on.fork_server.stdout is not None
         while len(self.on.pids) < self.workers:
-            self.on.stable.stdin.write("\n")
-            self.on.stable.stdin.flush()
-            self.on.pids.append(int(self.on.stable.stdout.readline()))
+            self.on.fork_server.stdin.write("\n")
+            self.on.fork_server.stdin.flush()
+            self.on.pids.append(int(self.on.fork_server.stdout.readline()))
 
     def _wait(self, seconds: int, is_enough: Callable[[], bool]) -> None:
         for _ in range(seconds):
@@ -282,7 +282,7 @@ def main() -> int:
     args = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):  # whoever ends it, in the background too, leaves nobody behind
         signal.signal(number, signal.default_int_handler)
-    with stage(args.seed, args.faults, args.log) as on:
+    with testbed(args.seed, args.faults, args.log) as on:
         return Torture(on, args.count, args.seed, args.workers).run()
 
 

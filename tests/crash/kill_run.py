@@ -1,4 +1,4 @@
-"""The bench: what is prepared for a kill, and what is looked at when a healthy worker has been there afterwards."""
+"""A run of kills: what is prepared for each, and what is looked at once a healthy worker has run afterwards."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,7 +26,7 @@ from tests.support.waiting import until
 
 
 @dataclass
-class Bench:
+class KillRun:
     platform: Platform
     fork_server: ForkServer
     transfers: Transfers

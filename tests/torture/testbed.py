@@ -1,4 +1,4 @@
-"""Where a torture happens: two servers, a bank full of faults, a stable of workers. It goes when all is over.
+"""What a torture runs on: two servers, a bank full of faults, a fork server of workers. It ends with the torture.
 
 `DURABILITY` is `relaxed`: else the workers do not start on a vault that was saved, or that came up from a file, and the
 ones that run are unfit as soon as they see it. Here they are to go on, and it is the rules of the vault that must hold.
@@ -21,17 +21,17 @@ from tests.support.servers import KillableServer
 
 
 @dataclass
-class Stage:
+class Testbed:
     env: dict[str, str]
     bank_url: str
     ledger: KillableServer
     vault: KillableServer
-    stable: subprocess.Popen[str]
+    fork_server: subprocess.Popen[str]
     pids: list[int] = field(default_factory=list)  #: the workers that run now
 
 
 @contextlib.contextmanager
-def stage(seed: int, faults: float, log: str) -> Iterator[Stage]:
+def testbed(seed: int, faults: float, log: str) -> Iterator[Testbed]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="transfers-")))
         ledger = KillableServer.start(folder / "ledger", embedded_servers.LEDGER_OPTIONS)
@@ -56,9 +56,9 @@ def stage(seed: int, faults: float, log: str) -> Iterator[Stage]:
             LOG_LEVEL="WARNING",
         )
         written = stack.enter_context(Path(log or os.devnull).open("wb"))
-        stable = stack.enter_context(
+        fork_server = stack.enter_context(
             subprocess.Popen(
-                [sys.executable, "-m", "tests.torture.stable"],
+                [sys.executable, "-m", "tests.torture.fork_server"],
                 env=env,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -66,13 +66,13 @@ def stage(seed: int, faults: float, log: str) -> Iterator[Stage]:
                 text=True,
             )
         )
-        here = Stage(env, url, ledger, vault, stable)
+        here = Testbed(env, url, ledger, vault, fork_server)
         stack.callback(_end, here)
         yield here
 
 
-def _end(here: Stage) -> None:
+def _end(here: Testbed) -> None:
     for pid in here.pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    here.stable.kill()
+    here.fork_server.kill()
