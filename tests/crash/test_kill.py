@@ -1,11 +1,10 @@
 """Real processes, killed with SIGKILL at every named point; then a healthy worker, and the bank's books.
 
-`TRANSFERS_KILLS` says how many transfers shall have stood at each point (default 20). Each core has a share of the
-ways, on servers of its own; `TRANSFERS_WAYS` says which is run here: its first way and the step to the next, `0:2`.
+`TRANSFERS_KILLS` says how many transfers shall have stood at each point (default 20). The ways there are tried in
+parts that run on several cores, each on servers of its own.
 """
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +20,6 @@ from tests.support.platform import Platform
 from tests.support.waiting import until
 
 KILLS = int(os.environ.get("TRANSFERS_KILLS", "20"))
-SHARE = os.environ.get("TRANSFERS_WAYS")
 _KILLED = 9
 _SPARE = 20
 #: The works that start from transfers whose client stands at the bank's page.
@@ -30,24 +28,19 @@ _PARKED = {"answered", "parked", "unanswered", "answered-forgotten"}
 
 @pytest.mark.slow
 @pytest.mark.timeout(0)
+@parallel.parts()
 def test_who_is_killed_at_any_point_pays_nobody_twice_and_loses_nobody(
     platform: Platform,
     fork_server: ForkServer,
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    part: parallel.Part,
 ) -> None:
     """At each step: paid is what the bank executed, once; all others are final, or held or dead with a reason.
 
     What was asked for is done. What the ledger forgot of a transfer, the vault and the bank have told it again. The
     ledger's lists and counters agree with its records.
     """
-    if not SHARE:
-        parallel.work(
-            __file__, tmp_path, [{"TRANSFERS_WAYS": f"{hand}:{parallel.HANDS}"} for hand in range(parallel.HANDS)]
-        )
-        return
-    first, step_to_next = map(int, SHARE.split(":"))
-    ways = WAYS[first::step_to_next]
+    ways = WAYS[part.number :: part.of]
     run = KillRun(platform, fork_server, platform.transfers(monkeypatch))
     run.park(sum(_needs(way) for way in ways if way.work in _PARKED) + _SPARE)
     stood: dict[str, int] = {}

@@ -1,13 +1,12 @@
 """A machine that lets everybody at a few transfers, in any order, with any trouble: the scripts must do as the models.
 
-`TRANSFERS_MACHINES` says how many runs (500), on all cores, and `TRANSFERS_STEPS` how long each is (40).
-`TRANSFERS_SEED` repeats so many of one seed, here.
+`TRANSFERS_MACHINES` says how many runs (500), in parts that run on several cores, and `TRANSFERS_STEPS` how long each
+is (40). `TRANSFERS_SEED` repeats so many of one seed.
 """
 
 import os
 import random
 from functools import partial
-from pathlib import Path
 
 import pytest
 import redis
@@ -181,20 +180,19 @@ class Machine(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(0)  # a failure is made smaller for minutes, and a long run is asked for by hand
+@parallel.parts(1) if SEED else parallel.parts()
 def test_whatever_happens_no_transfer_is_paid_twice_or_said_to_have_failed(
-    ledger_client: redis.Redis, vault_client: redis.Redis, tmp_path: Path
+    ledger_client: redis.Redis, vault_client: redis.Redis, part: parallel.Part
 ) -> None:
-    if not SEED:
-        parallel.work(__file__, tmp_path, _pieces())
-        return
+    first, count = int(SEED) if SEED else random.SystemRandom().randrange(2**32), part.share(MACHINES)
     Machine.ledger_client, Machine.vault_client = ledger_client, vault_client
     # What repeats this run, if it fails:
-    print(f"TRANSFERS_SEED={SEED} TRANSFERS_MACHINES={MACHINES} pytest tests/ledger/test_machine.py")  # noqa: T201
+    print(f"TRANSFERS_SEED={first} TRANSFERS_MACHINES={count} pytest tests/ledger/test_machine.py")  # noqa: T201
 
     run_state_machine_as_test(
-        seed(int(SEED))(Machine),
+        seed(first)(Machine),
         settings=settings(
-            max_examples=MACHINES,
+            max_examples=count,
             stateful_step_count=STEPS,
             deadline=None,
             derandomize=False,
@@ -204,11 +202,3 @@ def test_whatever_happens_no_transfer_is_paid_twice_or_said_to_have_failed(
             suppress_health_check=list(HealthCheck),
         ),
     )
-
-
-def _pieces() -> list[dict[str, str]]:
-    first = random.SystemRandom().randrange(2**32)
-    return [
-        {"TRANSFERS_SEED": str(first + number), "TRANSFERS_MACHINES": str(share)}
-        for number, share in enumerate(parallel.shares(MACHINES))
-    ]

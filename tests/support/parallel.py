@@ -1,38 +1,66 @@
-"""Hands: a long search is cut into pieces, and each core of this machine has one in hand.
+"""How `make test` uses all cores: pytest-xdist runs whole files beside one another, and parts of a long search.
 
-A piece is the very test that cut it, run by a pytest of its own, whose environment says which piece is meant.
+Each process has servers of its own, on free ports, and runs the tests of a file in their order. `pytest` without `-n`
+runs everything in one process.
 """
 
 import os
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import re
+from dataclasses import dataclass
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
-HANDS = os.cpu_count() or 1
-_PYTEST = (sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider")
+#: These begin first, so that no core ends up alone with a long one. The order is that of their length.
+LONG_FILES: tuple[str, ...] = ()
+
+_PART = re.compile(r"\bpart-\d+-of-\d+\b")
 
 
-def shares(count: int) -> list[int]:
-    """As many as there are hands, none of them of nothing."""
-    return [share for hand in range(HANDS) if (share := count // HANDS + (hand < count % HANDS))]
+@dataclass(frozen=True)
+class Part:
+    """One part of a long search."""
+
+    number: int  #: from 0
+    of: int
+
+    def __str__(self) -> str:
+        return f"part-{self.number + 1}-of-{self.of}"
+
+    def share(self, count: int) -> int:
+        """How many of so many are its own: at least one."""
+        return max(count // self.of + (self.number < count % self.of), 1)
 
 
-def work(test: str, folder: Path, pieces: Sequence[Mapping[str, str]]) -> None:
-    """Fails with all that was said of the pieces that failed."""
-    hands = [
-        subprocess.Popen(  # noqa: S603 - this very program
-            [*_PYTEST, f"--basetemp={folder / str(number)}", test],
-            cwd=Path(__file__).parents[2],
-            env=os.environ | piece,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for number, piece in enumerate(pieces)
-    ]
-    said = [hand.communicate()[0] for hand in hands]
-    if wrong := [text for hand, text in zip(hands, said, strict=True) if hand.returncode]:
-        pytest.fail("\n\n".join(wrong), pytrace=False)
+def parts(of: int = max(4, os.cpu_count() or 1)) -> pytest.MarkDecorator:
+    """The test runs once for each `part` of its search: other cores take other parts."""
+    return pytest.mark.parametrize("part", [Part(number, of) for number in range(of)], ids=str)
+
+
+class WholeFiles(LoadScopeScheduling):
+    """A process takes a file, or one part of a search; the long ones go first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if _PART.search(nodeid) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WholeFiles:
+    config.option.loadscopereorder = False  # the order is ours
+    return WholeFiles(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if is_one_of_several(config):
+        items.sort(key=_rank)
+
+
+def is_one_of_several(config: pytest.Config) -> bool:
+    """Is this process one that pytest-xdist has started?"""
+    return hasattr(config, "workerinput")
+
+
+def _rank(item: pytest.Item) -> int:
+    file = item.nodeid.partition("::")[0]
+    return LONG_FILES.index(file) if file in LONG_FILES else len(LONG_FILES)
