@@ -19,9 +19,10 @@ from epay_transfers.ops import requests
 from epay_transfers.ops.context import Context
 from epay_transfers.producers import Receipt, Transfers
 from tests.crash.conftest import ForkServer
-from tests.crash.fork_server import intent
 from tests.support.books import BUSY
+from tests.support.intents import payout
 from tests.support.platform import Platform
+from tests.support.servers import queue_url
 from tests.support.waiting import until
 
 
@@ -46,7 +47,7 @@ class KillRun:
 
     @cached_property
     def queue(self) -> redis.Redis:
-        return connect(self.platform.env["REDIS_URL"].removesuffix("/0") + "/1", text=False)
+        return connect(queue_url(self.platform.env["REDIS_URL"]), text=False)
 
     @cached_property
     def wakeups(self) -> Wakeups:
@@ -55,7 +56,7 @@ class KillRun:
     # Before a kill.
 
     def enqueue(self, description: str, count: int) -> list[Receipt]:
-        answers = self.transfers.enqueue_many([intent(self.reference(), description) for _ in range(count)])
+        answers = self.transfers.enqueue_many([payout(self.reference(), description) for _ in range(count)])
         receipts = [answer for answer in answers if isinstance(answer, Receipt)]
         assert len(receipts) == count, answers
         return receipts
@@ -142,7 +143,7 @@ class KillRun:
         """Whoever was not answered, asks again: backend, operator and client the same as before."""
         self.queue.flushdb()
         desk = Context.open()
-        self.transfers.enqueue_many([intent(reference, "Payout") for reference in references])
+        self.transfers.enqueue_many([payout(reference, "Payout") for reference in references])
         for name, states in self.wanted.items():
             if State.CANCELLED in states:
                 self.transfers.cancel(name, reason="not wanted")

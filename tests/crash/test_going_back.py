@@ -14,8 +14,8 @@ from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.producers import Transfers
 from tests.crash.conftest import KillablePlatform
-from tests.crash.fork_server import intent
 from tests.support.books import busy
+from tests.support.intents import payout
 from tests.support.servers import KillableServer
 from tests.support.waiting import until
 
@@ -70,7 +70,7 @@ def test_a_vault_that_comes_up_from_its_dump_has_nothing_sent_a_second_time(
     platform.env |= PATIENT
     transfers = platform.transfers(monkeypatch)
     words = "[drop-after]" if loses == "the answer" else "[hang-after:2.5]"
-    key = transfers.enqueue(intent("payout-1", f"Payout {words}[status-500]")).key
+    key = transfers.enqueue(payout("payout-1", f"Payout {words}[status-500]")).key
     platform.vault_client.save()
     dump = copied(killable.vault, "dump.rdb")
     assert dump
@@ -101,7 +101,7 @@ def test_what_the_bank_executed_is_never_called_a_lost_card(
     platform = killable.platform
     platform.env |= PATIENT
     transfers = platform.transfers(monkeypatch)
-    key = transfers.enqueue(intent("payout-1", "Payout [hang-after:2.5][false-not-found:9]")).key
+    key = transfers.enqueue(payout("payout-1", "Payout [hang-after:2.5][false-not-found:9]")).key
     platform.start_worker()
     until(lambda: executions(killable) == 1)
     kill(killable)
@@ -133,10 +133,10 @@ def test_a_ledger_that_went_back_before_a_transfer_was_made_does_not_send_it_aga
     until(lambda: "worker.started" in platform.log_text())
     os.kill(idle.pid, signal.SIGSTOP)
     before = copied(killable.ledger, "*.aof", "*.rdb", "*.manifest")
-    others = [first.enqueue(intent(f"other-{number}", "Payout")).key for number in range(3)]
+    others = [first.enqueue(payout(f"other-{number}", "Payout")).key for number in range(3)]
     sender = platform.start_worker()
     until(lambda: all(record_of(killable, other).state is State.PAID for other in others))
-    key = first.enqueue(intent("payout-1", "Payout")).key
+    key = first.enqueue(payout("payout-1", "Payout")).key
     until(lambda: record_of(killable, key).state is State.PAID)
     sender.kill()
     sender.wait(10)
@@ -144,9 +144,9 @@ def test_a_ledger_that_went_back_before_a_transfer_was_made_does_not_send_it_aga
 
     put_back(killable.ledger, before)
     if place == "another suffix":
-        taker = intent("taker", "Payout").model_copy(update={"invoice_id": f"999{key[-6:]}"})
+        taker = payout("taker", "Payout").model_copy(update={"invoice_id": f"999{key[-6:]}"})
         second.cancel(second.enqueue(taker).key, reason="it only takes the suffix")
-    again = second.enqueue(intent("payout-1", "Payout")).key
+    again = second.enqueue(payout("payout-1", "Payout")).key
     os.kill(idle.pid, signal.SIGCONT)
     until(lambda: _stands_still(killable) or record_of(killable, again).state is State.PAID)
 
@@ -165,15 +165,15 @@ def test_a_producer_that_is_ahead_of_the_ledger_says_so_and_puts_no_card(
 ) -> None:
     before = copied(killable.ledger, "*.aof", "*.rdb", "*.manifest")
     transfers: Transfers = killable.platform.transfers(monkeypatch)
-    transfers.enqueue(intent("payout-1", "Payout"))
+    transfers.enqueue(payout("payout-1", "Payout"))
     put_back(killable.ledger, before)
     killable.platform.vault_client.flushall()
 
     with pytest.raises(LedgerWentBack):
-        transfers.enqueue(intent("payout-2", "Payout"))
+        transfers.enqueue(payout("payout-2", "Payout"))
 
     assert killable.platform.vault_client.dbsize() == 0
     assert "ledger_went_back" in alarms(killable)
     with pytest.raises(LedgerWentBack):
-        transfers.enqueue(intent("payout-3", "Payout"))
+        transfers.enqueue(payout("payout-3", "Payout"))
     transfers.close()

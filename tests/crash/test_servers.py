@@ -9,8 +9,9 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.producers import Receipt, TransferIntent, Transfers
 from tests.crash.conftest import KillablePlatform
-from tests.crash.fork_server import intent
 from tests.support.books import BUSY, busy, differences, ends
+from tests.support.intents import payout
+from tests.support.servers import queue_url
 from tests.support.waiting import until
 
 LOAD = 60  #: for each strike
@@ -28,7 +29,7 @@ def vault_forgets(killable: KillablePlatform) -> None:
 
 
 def queue_is_deleted(killable: KillablePlatform) -> None:
-    client = connect(killable.platform.env["REDIS_URL"].removesuffix("/0") + "/1")
+    client = connect(queue_url(killable.platform.env["REDIS_URL"]))
     client.flushdb()
     client.close()
 
@@ -56,7 +57,7 @@ def test_a_server_that_dies_under_load_pays_nobody_twice_and_loses_nobody(
     brought: list[TransferIntent] = []
 
     for number in range(1, STRIKES + 1):
-        intents = [intent(f"payout-{number}-{each}", "Payout [slow:0.3]") for each in range(LOAD)]
+        intents = [payout(f"payout-{number}-{each}", "Payout [slow:0.3]") for each in range(LOAD)]
         before = _over(killable)
         assert all(isinstance(answer, Receipt) for answer in transfers.enqueue_many(intents))
         until(lambda done=before + LOAD // 12: _over(killable) >= done)  # type: ignore[misc]  # a default is typed as Any

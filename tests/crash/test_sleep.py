@@ -14,7 +14,7 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
 from tests.crash.conftest import SHORT
-from tests.crash.fork_server import intent
+from tests.support.intents import payout
 from tests.support.platform import Platform
 from tests.support.waiting import until
 
@@ -39,7 +39,7 @@ def test_a_worker_that_slept_past_its_lease_sends_nothing_when_it_wakes(
     """
     ledger = Ledger(platform.ledger_client, SystemClock())
     transfers = platform.transfers(monkeypatch)
-    (receipt,) = transfers.enqueue_many([intent("payout-1", "Payout [3ds]")])
+    (receipt,) = transfers.enqueue_many([payout("payout-1", "Payout [3ds]")])
     key, handle = receipt.key, receipt.handle  # type: ignore[union-attr]  # it was enqueued
 
     def record() -> Record:

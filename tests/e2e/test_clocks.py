@@ -12,7 +12,8 @@ import requests
 
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
+from epay_transfers.producers import Receipt, Transfers
+from tests.support.intents import payout
 from tests.support.platform import Platform
 from tests.support.waiting import until
 
@@ -51,7 +52,7 @@ class ClockApart:
 
     def enqueue(self, description: str = "Payout", count: int = COUNT) -> list[Receipt]:
         deadline = datetime.now(UTC) + timedelta(minutes=15)
-        intents = [intent(f"{description}-{number}", description, deadline) for number in range(count)]
+        intents = [payout(f"{description}-{number}", description, deadline=deadline) for number in range(count)]
         answers = self.transfers.enqueue_many(intents)
         receipts = [answer for answer in answers if isinstance(answer, Receipt)]
         assert len(receipts) == count, answers
@@ -65,17 +66,6 @@ class ClockApart:
 
     def no_more_faults(self) -> None:
         requests.delete(f"{self.platform.bank_url}/faults", timeout=5).raise_for_status()
-
-
-def intent(reference: str, description: str, deadline: datetime) -> TransferIntent:
-    return TransferIntent(
-        reference=reference,
-        amount=150,
-        description=description,
-        sender=SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
-        receiver=Receiver(number="5522042705066736"),
-        deadline=deadline,
-    )
 
 
 @pytest.fixture

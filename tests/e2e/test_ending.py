@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from epay_transfers.ledger.states import State
-from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
+from epay_transfers.producers import Receipt, Transfers
+from tests.support.intents import payout
 from tests.support.platform import Platform
 from tests.support.waiting import until
 
@@ -71,15 +72,7 @@ def test_no_moment_is_a_bad_one_for_a_signal(platform: Platform) -> None:
 
 def on_the_wire(platform: Platform, transfers: Transfers) -> tuple[Receipt, "subprocess.Popen[bytes]"]:
     """A transfer that the bank takes its time for, and the worker that sends it."""
-    receipt = transfers.enqueue(
-        TransferIntent(
-            reference="payout-1",
-            amount=150,
-            description="Payout [slow:3]",
-            sender=SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
-            receiver=Receiver(number="5522042705066736"),
-        )
-    )
+    receipt = transfers.enqueue(payout("payout-1", "Payout [slow:3]"))
     worker = platform.start_worker()
     until(lambda: transfers.get(receipt.key).state is State.SENDING)
     return receipt, worker

@@ -11,6 +11,7 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.producers import PanCard, Receiver, TransferIntent
 from tests.support.platform import Platform, messages
+from tests.support.servers import queue_url
 from tests.support.waiting import until
 
 PAN, CVC, RECEIVER, NAME = "4405639704015096", "815", "5522042705066736", "Sergey Frolov"
@@ -56,7 +57,7 @@ def test_what_is_no_ring_is_quarantined_and_the_queue_goes_on(
 ) -> None:
     """Bytes, a card, an unknown transfer, an unknown actor: all in the dead letters, and the next is paid."""
     transfers = platform.transfers(monkeypatch)
-    client = connect(platform.env["REDIS_URL"].removesuffix("/0") + "/1", text=False)
+    client = connect(queue_url(platform.env["REDIS_URL"]), text=False)
     broker = cast("Any", RedisBroker)(client=client, middleware=[], namespace=NAMESPACE)  # not ours, which refuses
     for number, data in enumerate([b"\xff\xfe garbage", b"{}", b"[1]"]):
         client.hset(f"{NAMESPACE}:{NOW}.msgs", f"id-{number}", data)

@@ -12,21 +12,11 @@ from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.producers import Notified, Receiver, SavedCard, TransferIntent
+from epay_transfers.producers import Notified
 from epay_transfers.runtime.web_addresses import secret_hash
+from tests.support.intents import payout
 from tests.support.platform import Platform, ledger_of
 from tests.support.waiting import until
-
-
-def payout(reference: str, terminal: str = "main") -> TransferIntent:
-    return TransferIntent(
-        reference=reference,
-        amount=150,
-        description="Payout",
-        sender=SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
-        receiver=Receiver(number="5522042705066736"),
-        terminal=terminal,
-    )
 
 
 def test_a_record_that_can_not_be_read_is_set_aside_and_all_others_go_on(

@@ -26,6 +26,7 @@ from epay_transfers.producers.context import Context
 from epay_transfers.runtime import embedded_servers
 from tests.support.clocks import FakeClock
 from tests.support.factories import NONCE
+from tests.support.servers import queue_url
 
 #: Nobody listens here.
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -33,7 +34,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 @pytest.fixture
 def queue_client(ledger_server: embedded_servers.EmbeddedServer, ledger_client: redis.Redis) -> Iterator[redis.Redis]:
-    client = connect(ledger_server.url.removesuffix("/0") + "/1")
+    client = connect(queue_url(ledger_server.url))
     yield client
     client.close()
 

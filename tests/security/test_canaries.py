@@ -33,6 +33,7 @@ from tests.security.canaries import Search
 from tests.security.conftest import receiving_reports
 from tests.security.scenario import FAULTS, Scenario, environment
 from tests.support.redis_state import everything
+from tests.support.servers import queue_url
 from tests.support.waiting import until
 
 
@@ -97,8 +98,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             )
         ]
         ledger, vault, queue = (
-            stack.enter_context(connect(url))
-            for url in (servers[0].url, servers[1].url, servers[0].url.removesuffix("/0") + "/1")
+            stack.enter_context(connect(url)) for url in (servers[0].url, servers[1].url, queue_url(servers[0].url))
         )
         bank = stack.enter_context(running(Options()))
         reports = stack.enter_context(receiving_reports())

@@ -1,6 +1,5 @@
 """The servers' users in `deploy/`: each can do its work, the whole of it, and nothing that is somebody else's."""
 
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from epay_transfers.producers import PanCard, Receiver, SavedCard, TransferInten
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.sandbox import PUBLIC_TEST, Options, RunningSandbox, running
 from tests.support.environment import environment_of
+from tests.support.servers import free_port, running_server
 from tests.support.tools import PRODUCTS, server_binary
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -51,25 +51,14 @@ def command(binary: str, name: str, folder: Path, port: int) -> list[str]:
     return [binary, "--bind", "127.0.0.1", *pairs, "--logfile", str(folder / "server.log")]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def started(binary: str, name: str, folder: Path) -> Iterator[int]:
     """A server with its users; its port."""
     port = free_port()
     folder.mkdir()
     (folder / "users.acl").write_text(USERS.filled(name))
-    process = subprocess.Popen(command(binary, name, folder, port), stdin=subprocess.DEVNULL)  # noqa: S603 - a server of this machine
-    server = embedded_servers.EmbeddedServer(address("admin", port), process)
-    try:
-        embedded_servers._await_answer(server)
+    with running_server(command(binary, name, folder, port), address("admin", port)):
         yield port
-    finally:
-        server.stop()
 
 
 def address(user: str, port: int) -> str:

@@ -38,7 +38,7 @@ def parts(of: int = max(4, os.cpu_count() or 1)) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("part", [Part(number, of) for number in range(of)], ids=str)
 
 
-class WholeFiles(LoadScopeScheduling):
+class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
     """A process takes a file, or one part of a search; the long ones go first."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -18,6 +18,7 @@ from epay_transfers.producers import Transfers
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.sandbox import addresses
 from tests.support.environment import environment_of
+from tests.support.servers import queue_url
 
 
 @dataclass
@@ -111,7 +112,7 @@ def platform(
 
 def messages(platform: Platform) -> list[str]:
     """Every message that waits in the queues, as it lies in Redis."""
-    client = connect(platform.env["REDIS_URL"].removesuffix("/0") + "/1")
+    client = connect(queue_url(platform.env["REDIS_URL"]))
     try:
         return [str(text) for queue in QUEUES for text in client.hvals(f"{NAMESPACE}:{queue}.msgs")]
     finally:

@@ -33,8 +33,10 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
+from epay_transfers.producers import Receipt, TransferIntent, Transfers
 from tests.support.books import BUSY
+from tests.support.intents import payout
+from tests.support.servers import queue_url
 from tests.torture.flight import Log
 from tests.torture.testbed import Testbed, testbed
 from tests.torture.verdict import judge, say
@@ -178,7 +180,7 @@ class Torture:
             vault.close()
 
     def _delete_queue(self) -> None:
-        queue = connect(self.on.env["REDIS_URL"].removesuffix("/0") + "/1")
+        queue = connect(queue_url(self.on.env["REDIS_URL"]))
         queue.flushdb()
         queue.close()
         self.done["queue deletions"] += 1
@@ -262,13 +264,12 @@ class Torture:
 
 def _intent(number: int) -> TransferIntent:
     """One in five wants 3-D Secure."""
-    return TransferIntent(
-        reference=f"payout-{number}",
+    is_secure = number % 5 == 0
+    return payout(
+        f"payout-{number}",
+        f"Payout {number}{' [3ds]' if is_secure else ''}",
         amount=100 + number,
-        description=f"Payout {number}{' [3ds]' if number % 5 == 0 else ''}",
-        sender=SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
-        receiver=Receiver(number="5522042705066736"),
-        urgency="now" if number % 5 == 0 else "batch",
+        urgency="now" if is_secure else "batch",
     )
 
 
