@@ -7,7 +7,7 @@ from pathlib import Path
 
 _JOURNEY = ("tests/journey",)
 _BANK = ("tests/unit/bank", "tests/http")
-_WORKER = ("tests/unit/worker", "tests/journey")
+_WORKER = ("tests/unit/worker",)
 _VAULT = ("tests/ledger/test_vault.py",)
 
 #: What can reach a script.
@@ -22,8 +22,8 @@ PYTHON: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "worker/card_custody.py": (_JOURNEY, ()),
     "worker/recorder.py": (("tests/journey/test_recorded.py",), _JOURNEY),
     "worker/preflight.py": (("tests/journey/test_gate.py", "tests/journey/test_breaker.py"), _JOURNEY),
-    "worker/inquiry_rules.py": (_WORKER, ()),
-    "worker/backoff.py": (_WORKER, ()),
+    "worker/inquiry_rules.py": (_WORKER, _JOURNEY),
+    "worker/backoff.py": (_WORKER, _JOURNEY),
     "worker/bank": (_BANK, _JOURNEY),
 }
 
