@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: help setup demo test model torture bench lint lock clean
+.PHONY: help setup demo check test mutate model torture bench lint lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,8 +27,14 @@ $(STAMP):
 demo: setup ## see every way that a transfer can go, with real processes, in a minute
 	@$(BIN)/transfers demo
 
+# All cores, a process each; `.venv/bin/pytest` alone runs in one process.
+PARALLEL := -n auto --maxprocesses 4
+
 test: setup ## all tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(PARALLEL)
+
+mutate: setup ## is a test red when the code is wrong? hours, or some minutes for one file (FILE=worker/backoff.py)
+	@$(BIN)/python -m tests.mutation.run $(FILE)
 
 model: setup ## explore the model of the protocol: what holds, what is left open, what each rule is for (CASE=word: those, with traces)
 	@$(BIN)/python -m tests.model.run $(CASE)
@@ -43,9 +49,9 @@ ifdef SEED
 	@TRANSFERS_SEED=$(SEED) $(BIN)/pytest -q tests/simulation
 else
 	@$(BIN)/python -m tests.torture.run --count $(COUNT)
-	@TRANSFERS_KILLS=$(KILLS) $(BIN)/pytest -q tests/crash
-	@TRANSFERS_SEEDS=$(SEEDS) $(BIN)/pytest -q tests/simulation
-	@TRANSFERS_MACHINES=$(MACHINES) $(BIN)/pytest -q tests/ledger/test_machine.py
+	@TRANSFERS_KILLS=$(KILLS) $(BIN)/pytest -q $(PARALLEL) tests/crash
+	@TRANSFERS_SEEDS=$(SEEDS) $(BIN)/pytest -q $(PARALLEL) tests/simulation
+	@TRANSFERS_MACHINES=$(MACHINES) $(BIN)/pytest -q $(PARALLEL) tests/ledger/test_machine.py
 endif
 
 bench: setup ## what things cost: each script of benchmarks/ prints a table

@@ -20,8 +20,8 @@ from typing import Any
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.worker.bank.heard import Heard
 from epay_transfers.worker.bank.transport import Wire
-from tests.http.conftest import make_authority
 from tests.http.misbehaving import Server, Talk, with_length
+from tests.support.certificates import make_authority
 
 ROUNDS = 5
 REQUESTS = 100  #: in each round

@@ -8,8 +8,9 @@ import pytest
 import requests
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
-from tests.browser.running import Shop, running_chromium, running_shop
-from tests.tools import tool
+from tests.browser.chromium import running_chromium
+from tests.support.demo_shop import Shop, running_shop
+from tests.support.tools import tool
 
 #: One wait, for all that other processes do meanwhile.
 PATIENCE_MS = 20_000

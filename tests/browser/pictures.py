@@ -5,8 +5,9 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, Page
 
-from tests.browser.running import running_chromium, running_shop
-from tests.tools import tool
+from tests.browser.chromium import running_chromium
+from tests.support.demo_shop import running_shop
+from tests.support.tools import tool
 
 IMAGES = Path(__file__).parents[2] / "docs/images"
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.runtime import embedded_servers
-from tests.e2e.conftest import Platform, bank_url, platform, until
+from tests.support.platform import Platform, bank_url, platform
+from tests.support.servers import KillableServer
 
-__all__ = ["bank_url", "platform", "until"]  # fixtures of another room, which this one asks for too
+__all__ = ["bank_url", "platform"]
 
 #: So that a lease is over, and doubt believed, within seconds.
 SHORT = {
@@ -34,7 +34,7 @@ SHORT = {
 
 
 @dataclass
-class Zygote:
+class ForkServer:
     process: subprocess.Popen[str]
 
     def fork(self, **said: Any) -> tuple[int, int]:
@@ -48,52 +48,32 @@ class Zygote:
 
 
 @pytest.fixture
-def zygote(platform: Platform) -> Iterator[Zygote]:
+def fork_server(platform: Platform) -> Iterator[ForkServer]:
     platform.env |= SHORT
     command = [sys.executable, "-m", "tests.crash.fork_server"]
     with subprocess.Popen(  # noqa: S603 - this very program
         command, env=platform.env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=platform.log
     ) as process:
-        yield Zygote(process)
+        yield ForkServer(process)
         assert process.stdin is not None
         process.stdin.close()
 
 
 @dataclass
-class Mortal:
-    """A server that is killed and comes back: on the same port, in the same folder, with the same configuration."""
-
-    folder: Path
-    options: dict[str, str]
-    server: embedded_servers.EmbeddedServer
-
-    @classmethod
-    def born(cls, folder: Path, options: dict[str, str]) -> "Mortal":
-        return cls(folder, options, embedded_servers.start(folder, options))
-
-    def kill(self) -> None:
-        self.server.process.kill()
-        self.server.process.wait(10)
-
-    def come_back(self) -> None:
-        self.server = embedded_servers.start(self.folder, self.options, urlsplit(self.server.url).port or 0)
-
-
-@dataclass
-class Mortals:
+class KillablePlatform:
     platform: Platform
-    ledger: Mortal
-    vault: Mortal
+    ledger: KillableServer
+    vault: KillableServer
 
 
 @pytest.fixture
-def mortals(platform: Platform, tmp_path: Path) -> Iterator[Mortals]:
+def killable(platform: Platform, tmp_path: Path) -> Iterator[KillablePlatform]:
     """The platform on two servers of its own."""
-    ledger = Mortal.born(tmp_path / "ledger", embedded_servers.LEDGER_OPTIONS)
-    vault = Mortal.born(tmp_path / "vault", embedded_servers.VAULT_OPTIONS)
+    ledger = KillableServer.start(tmp_path / "ledger", embedded_servers.LEDGER_OPTIONS)
+    vault = KillableServer.start(tmp_path / "vault", embedded_servers.VAULT_OPTIONS)
     platform.env |= SHORT | {"REDIS_URL": ledger.server.url, "VAULT_URL": vault.server.url}
     platform.ledger_client, platform.vault_client = connect(ledger.server.url), connect(vault.server.url)
-    yield Mortals(platform, ledger, vault)
+    yield KillablePlatform(platform, ledger, vault)
     platform.stop()
     platform.ledger_client.close()
     platform.vault_client.close()

@@ -19,11 +19,12 @@ from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.record import RequestedAction
 from epay_transfers.ops import requests
 from epay_transfers.ops.context import Context
-from epay_transfers.producers import Receiver, SavedCard, TransferIntent, Transfers
+from epay_transfers.producers import Transfers
 from epay_transfers.runtime.settings import ServerSettings
 from epay_transfers.worker.process import Process
 from epay_transfers.worker.settings import WorkerSettings
 from tests.crash.points import STEPS, Step
+from tests.support.intents import payout
 
 #: How long the child waits for more transfers at its point, once the first has come; and for the first.
 _MORE_S = 1.0
@@ -66,16 +67,6 @@ class Trap:
         threading.Event().wait()
 
 
-def intent(reference: str, description: str) -> TransferIntent:
-    return TransferIntent(
-        reference=reference,
-        amount=150,
-        description=description,
-        sender=SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
-        receiver=Receiver(number="5522042705066736"),
-    )
-
-
 def _be(role: str, said: dict[str, Any]) -> None:
     if role == "worker":
         Process.of(WorkerSettings.load()).run()
@@ -91,7 +82,7 @@ def _be(role: str, said: dict[str, Any]) -> None:
         return
     transfers = Transfers.from_env()
     if role == "backend":
-        transfers.enqueue_many([intent(reference, "Payout") for reference in said["references"]])
+        transfers.enqueue_many([payout(reference) for reference in said["references"]])
     elif role == "web":
         _together([functools.partial(transfers.confirm, **answer) for answer in said["answers"]])
     else:

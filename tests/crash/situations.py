@@ -9,7 +9,7 @@ from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.new_transfer import NewTransfer
 from epay_transfers.ledger.store.replies import Created
 from epay_transfers.ledger.vault.sealing import Purpose, Sealer
-from tests.crash.bench import Bench
+from tests.crash.kill_run import KillRun
 from tests.crash.past import Past
 from tests.crash.points import Way
 
@@ -23,43 +23,43 @@ _WORKERS = 5
 _Said = dict[str, Any]
 
 
-def prepare(bench: Bench, way: Way) -> _Said:
+def prepare(run: KillRun, way: Way) -> _Said:
     """Fresh transfers that come by the point, and what the child must be told of them."""
-    bench.queue.flushdb()  # a ring is nothing: so none of an earlier round disturbs this one
-    bench.platform.ledger_client.delete(redis_keys.BREAKERS)  # a host where nobody listens has one, which would open
-    return _SITUATIONS.get(way.work, _queued)(bench, way) or {}
+    run.queue.flushdb()  # a ring is nothing: so none of an earlier round disturbs this one
+    run.platform.ledger_client.delete(redis_keys.BREAKERS)  # a host where nobody listens has one, which would open
+    return _SITUATIONS.get(way.work, _queued)(run, way) or {}
 
 
-def _new(bench: Bench, way: Way) -> _Said:
-    return {"references": [bench.reference() for _ in range(way.batch)]}
+def _new(run: KillRun, way: Way) -> _Said:
+    return {"references": [run.reference() for _ in range(way.batch)]}
 
 
-def _queued(bench: Bench, way: Way) -> _Said:
-    return {"keys": _enqueued(bench, way)}
+def _queued(run: KillRun, way: Way) -> _Said:
+    return {"keys": _enqueued(run, way)}
 
 
-def _parked(bench: Bench, way: Way) -> _Said:
-    return {"answers": [bench.answer() for _ in range(way.together)]}
+def _parked(run: KillRun, way: Way) -> _Said:
+    return {"answers": [run.answer() for _ in range(way.together)]}
 
 
-def _answered(bench: Bench, way: Way) -> None:
+def _answered(run: KillRun, way: Way) -> None:
     for _ in range(way.together):
-        bench.transfers.confirm(**bench.answer())
+        run.transfers.confirm(**run.answer())
 
 
-def _unanswered(bench: Bench, way: Way) -> _Said:
+def _unanswered(run: KillRun, way: Way) -> _Said:
     """Who cancels them wants them cancelled: their clients never answer."""
-    names = [bench.parked.pop()[0] for _ in range(way.together)]
-    bench.want(names, State.CANCELLED)
+    names = [run.parked.pop()[0] for _ in range(way.together)]
+    run.want(names, State.CANCELLED)
     return {"keys": names}
 
 
-def _late(bench: Bench, way: Way) -> None:
+def _late(run: KillRun, way: Way) -> None:
     """Queued, with their cards, and past their deadline."""
-    sealer, now_ms = Sealer(bench.platform.env["VAULT_PUBLIC_KEY"]), bench.clock.now_ms()
+    sealer, now_ms = Sealer(run.platform.env["VAULT_PUBLIC_KEY"]), run.clock.now_ms()
     new_transfers = [
         NewTransfer(
-            reference=bench.reference(),
+            reference=run.reference(),
             space="main",
             terminal="main",
             amount=15000,
@@ -74,108 +74,108 @@ def _late(bench: Bench, way: Way) -> None:
         )
         for _ in range(way.together)
     ]
-    records = [made.record for made in bench.ledger.create(new_transfers, actor="test") if isinstance(made, Created)]
-    bench.vault.put_cards([(r.key, r.epoch, sealer.seal(b"{}", Purpose.CARD, r.key), 60_000) for r in records])
-    bench.wakeups.send_all(records)
+    records = [made.record for made in run.ledger.create(new_transfers, actor="test") if isinstance(made, Created)]
+    run.vault.put_cards([(r.key, r.epoch, sealer.seal(b"{}", Purpose.CARD, r.key), 60_000) for r in records])
+    run.wakeups.send_all(records)
 
 
-def _left(bench: Bench, way: Way) -> None:
+def _left(run: KillRun, way: Way) -> None:
     """Nobody was rung for them, and the sweeper's time has come."""
-    names = [receipt.key for receipt in bench.enqueue("Payout", way.batch)]
-    bench.queue.flushdb()
-    bench.platform.ledger_client.zadd(redis_keys.DUE, dict.fromkeys(names, bench.clock.now_ms()))
+    names = [receipt.key for receipt in run.enqueue("Payout", way.batch)]
+    run.queue.flushdb()
+    run.platform.ledger_client.zadd(redis_keys.DUE, dict.fromkeys(names, run.clock.now_ms()))
 
 
-def _asked(bench: Bench, way: Way) -> None:
+def _asked(run: KillRun, way: Way) -> None:
     """A worker that was killed just when it had written down that it does not know; and somebody who asks."""
-    bench.ask_and_ring("inquire", _in_doubt(bench, way))
+    run.ask_and_ring("inquire", _in_doubt(run, way))
 
 
-def _asked_open(bench: Bench, way: Way) -> None:
+def _asked_open(run: KillRun, way: Way) -> None:
     """The same, of a challenge that nobody can confirm; and the horizon is over, so that the bank is believed."""
-    names = [name for name in _in_doubt(bench, way) if bench.record(name).state is State.IN_DOUBT]
+    names = [name for name in _in_doubt(run, way) if run.record(name).state is State.IN_DOUBT]
     for name in names:
-        bench.platform.ledger_client.hset(redis_keys.record(name), "in_doubt_since", bench.clock.now_ms() - _LONG_MS)
-    bench.want(names, State.EXPIRED)
-    bench.ask_and_ring("inquire", names)
+        run.platform.ledger_client.hset(redis_keys.record(name), "in_doubt_since", run.clock.now_ms() - _LONG_MS)
+    run.want(names, State.EXPIRED)
+    run.ask_and_ring("inquire", names)
 
 
-def _dead(bench: Bench, way: Way) -> _Said:
+def _dead(run: KillRun, way: Way) -> _Said:
     """Nobody got a token for them, so nothing was sent; whoever requeues them wants them paid."""
-    names = _enqueued(bench, way)
+    names = _enqueued(run, way)
     for name in names:
         fields: RecordFields = {"reason": "token_refused", "wakeups": 0}
-        bench.ledger.move(bench.record(name), Verb.FAIL_QUEUED, Change(due_in=_LONG_MS, fields=fields), actor="test")
-    bench.want(names, State.PAID, State.NEEDS_REVIEW)  # held, where the next kill is between its card and the wire
+        run.ledger.move(run.record(name), Verb.FAIL_QUEUED, Change(due_in=_LONG_MS, fields=fields), actor="test")
+    run.want(names, State.PAID, State.NEEDS_REVIEW)  # held, where the next kill is between its card and the wire
     return {"keys": names}
 
 
-def _dead_asked(bench: Bench, way: Way) -> None:
-    bench.ask_and_ring("requeue", _dead(bench, way)["keys"])
+def _dead_asked(run: KillRun, way: Way) -> None:
+    run.ask_and_ring("requeue", _dead(run, way)["keys"])
 
 
-def _forgotten(bench: Bench, way: Way) -> _Said:
+def _forgotten(run: KillRun, way: Way) -> _Said:
     """The bank has paid, and the ledger goes back to before the claim."""
-    return {"keys": _sent_and_forgotten(bench, way)}
+    return {"keys": _sent_and_forgotten(run, way)}
 
 
-def _forgotten_late(bench: Bench, way: Way) -> None:
+def _forgotten_late(run: KillRun, way: Way) -> None:
     """The same; and then the deadline comes."""
-    bench.ring_for(_sent_and_forgotten(bench, way, expires=bench.clock.now_ms()))
+    run.ring_for(_sent_and_forgotten(run, way, expires=run.clock.now_ms()))
 
 
-def _dead_forgotten(bench: Bench, way: Way) -> None:
+def _dead_forgotten(run: KillRun, way: Way) -> None:
     """Dead, requeued and paid; the ledger goes back to where they are dead, and who discards them knows no better."""
-    names = _dead(bench, way)["keys"]
-    past = Past.of(bench.platform.ledger_client, names)
-    bench.ask_and_ring("requeue", names)
-    executed = _executed(bench, way, names, "pays", "Bank.transfer")
-    bench.ask_and_ring("discard", _forget(bench, past, executed))
+    names = _dead(run, way)["keys"]
+    past = Past.of(run.platform.ledger_client, names)
+    run.ask_and_ring("requeue", names)
+    executed = _executed(run, way, names, "pays", "Bank.transfer")
+    run.ask_and_ring("discard", _forget(run, past, executed))
 
 
-def _answered_forgotten(bench: Bench, way: Way) -> None:
+def _answered_forgotten(run: KillRun, way: Way) -> None:
     """The bank has confirmed; the ledger goes back to before the client's answer, and the challenge's time is over."""
-    names = [key for key, _ in bench.parked[-way.together :]]
-    past = Past.of(bench.platform.ledger_client, names)
-    _answered(bench, way)
-    executed = _executed(bench, way, names, "answered", "Bank.confirm")
-    now_ms = bench.clock.now_ms()
-    bench.ring_for(_forget(bench, past, executed, parked_until=now_ms, next=now_ms))
+    names = [key for key, _ in run.parked[-way.together :]]
+    past = Past.of(run.platform.ledger_client, names)
+    _answered(run, way)
+    executed = _executed(run, way, names, "answered", "Bank.confirm")
+    now_ms = run.clock.now_ms()
+    run.ring_for(_forget(run, past, executed, parked_until=now_ms, next=now_ms))
 
 
-def _enqueued(bench: Bench, way: Way) -> list[str]:
-    return [receipt.key for receipt in bench.enqueue(_DESCRIPTIONS.get(way.work, "Payout"), way.together)]
+def _enqueued(run: KillRun, way: Way) -> list[str]:
+    return [receipt.key for receipt in run.enqueue(_DESCRIPTIONS.get(way.work, "Payout"), way.together)]
 
 
-def _in_doubt(bench: Bench, way: Way) -> list[str]:
-    names = _enqueued(bench, way)
-    bench.work("silent", "Ledger.move:doubt", way.together)
+def _in_doubt(run: KillRun, way: Way) -> list[str]:
+    names = _enqueued(run, way)
+    run.work("silent", "Ledger.move:doubt", way.together)
     return names
 
 
-def _sent_and_forgotten(bench: Bench, way: Way, **times: int) -> list[str]:
-    names = _enqueued(bench, way)
-    past = Past.of(bench.platform.ledger_client, names)
-    return _forget(bench, past, _executed(bench, way, names, "pays", "Bank.transfer"), **times)
+def _sent_and_forgotten(run: KillRun, way: Way, **times: int) -> list[str]:
+    names = _enqueued(run, way)
+    past = Past.of(run.platform.ledger_client, names)
+    return _forget(run, past, _executed(run, way, names, "pays", "Bank.transfer"), **times)
 
 
-def _executed(bench: Bench, way: Way, names: list[str], work: str, step: str) -> list[str]:
+def _executed(run: KillRun, way: Way, names: list[str], work: str, step: str) -> list[str]:
     """Whom the bank has executed when a worker has died of this step: none but them can have been paid in the end.
 
     It may have died of others, whom an earlier kill had left; then another one goes.
     """
     for _ in range(_WORKERS):
-        bench.ring_for(names)
-        bench.work(work, step, way.together)
-        orders = bench.platform.books()["orders"]
+        run.ring_for(names)
+        run.work(work, step, way.together)
+        orders = run.platform.books()["orders"]
         if executed := [name for name in names if orders.get(name, {}).get("executions")]:
             return executed
     raise AssertionError(f"no worker came to {step} with these")
 
 
-def _forget(bench: Bench, past: Past, executed: list[str], **times: int) -> list[str]:
-    past.back(executed, bench.clock.now_ms(), **times)
-    bench.want(executed, State.PAID)
+def _forget(run: KillRun, past: Past, executed: list[str], **times: int) -> list[str]:
+    past.back(executed, run.clock.now_ms(), **times)
+    run.want(executed, State.PAID)
     return executed
 
 
@@ -190,7 +190,7 @@ _DESCRIPTIONS = {
 }
 
 #: All others are only enqueued.
-_SITUATIONS: dict[str, Callable[[Bench, Way], _Said | None]] = {
+_SITUATIONS: dict[str, Callable[[KillRun, Way], _Said | None]] = {
     "new": _new,
     "parked": _parked,
     "answered": _answered,

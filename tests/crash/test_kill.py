@@ -1,27 +1,25 @@
 """Real processes, killed with SIGKILL at every named point; then a healthy worker, and the bank's books.
 
-`TRANSFERS_KILLS` says how many transfers shall have stood at each point (default 20). Each core has a share of the
-ways, on servers of its own; `TRANSFERS_WAYS` says which is run here: its first way and the step to the next, `0:2`.
+`TRANSFERS_KILLS` says how many transfers shall have stood at each point (default 20). The ways there are tried in
+parts that run on several cores, each on servers of its own.
 """
 
 import os
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from epay_transfers.ledger.states import State
 from epay_transfers.runtime.audit import Audit
-from tests import parallel
-from tests.crash.bench import Bench
-from tests.crash.books import busy, differences, ends
-from tests.crash.conftest import Zygote
+from tests.crash.conftest import ForkServer
+from tests.crash.kill_run import KillRun
 from tests.crash.points import WAYS, Way
 from tests.crash.situations import prepare
-from tests.e2e.conftest import Platform
+from tests.support import parallel
+from tests.support.books import busy, differences, ends
+from tests.support.platform import Platform
+from tests.support.waiting import until
 
 KILLS = int(os.environ.get("TRANSFERS_KILLS", "20"))
-SHARE = os.environ.get("TRANSFERS_WAYS")
 _KILLED = 9
 _SPARE = 20
 #: The works that start from transfers whose client stands at the bank's page.
@@ -30,27 +28,21 @@ _PARKED = {"answered", "parked", "unanswered", "answered-forgotten"}
 
 @pytest.mark.slow
 @pytest.mark.timeout(0)
+@parallel.parts()
 def test_who_is_killed_at_any_point_pays_nobody_twice_and_loses_nobody(
     platform: Platform,
-    zygote: Zygote,
+    fork_server: ForkServer,
     monkeypatch: pytest.MonkeyPatch,
-    until: Callable[[Callable[[], bool]], None],
-    tmp_path: Path,
+    part: parallel.Part,
 ) -> None:
     """At each step: paid is what the bank executed, once; all others are final, or held or dead with a reason.
 
     What was asked for is done. What the ledger forgot of a transfer, the vault and the bank have told it again. The
     ledger's lists and counters agree with its records.
     """
-    if not SHARE:
-        parallel.work(
-            __file__, tmp_path, [{"TRANSFERS_WAYS": f"{hand}:{parallel.HANDS}"} for hand in range(parallel.HANDS)]
-        )
-        return
-    first, step_to_next = map(int, SHARE.split(":"))
-    ways = WAYS[first::step_to_next]
-    bench = Bench(platform, zygote, platform.transfers(monkeypatch))
-    bench.park(sum(_needs(way) for way in ways if way.work in _PARKED) + _SPARE, until)
+    ways = WAYS[part.number :: part.of]
+    run = KillRun(platform, fork_server, platform.transfers(monkeypatch))
+    run.park(sum(_needs(way) for way in ways if way.work in _PARKED) + _SPARE)
     stood: dict[str, int] = {}
     references: list[str] = []
 
@@ -59,27 +51,27 @@ def test_who_is_killed_at_any_point_pays_nobody_twice_and_loses_nobody(
             for when in ("before", "after"):
                 point = f"{when} {step.name} ({way.role}, {way.work})"
                 while stood.get(point, 0) < KILLS:
-                    said = prepare(bench, way)
+                    said = prepare(run, way)
                     references += said.get("references", [])
                     env = platform.env | way.env
                     told = {"work": way.work, "role": way.role, "step": step.name, "when": when} | said
-                    count, died = zygote.fork(**told, together=way.together, env=env)
+                    count, died = fork_server.fork(**told, together=way.together, env=env)
                     assert died == _KILLED, f"{point}: nobody came there, exit status {died}"
                     stood[point] = stood.get(point, 0) + count * way.batch
-    bench.come_again(references)
-    bench.follow_the_runbook()
-    bench.ring_for_all()
+    run.come_again(references)
+    run.follow_the_runbook()
+    run.ring_for_all()
     platform.start_worker()
-    until(lambda: not bench.overdue() and not bench.unheard() and not busy(platform.ledger_client))
+    until(lambda: not run.overdue() and not run.unheard() and not busy(platform.ledger_client))
     platform.stop()
 
     found = ends(platform.ledger_client)
     assert differences(found, platform.books()) == []
     assert all(reason for state, reason in found.values() if state in {State.NEEDS_REVIEW, State.DEAD})
-    assert [(key, found[key]) for key, states in bench.wanted.items() if found[key][0] not in states] == []
-    assert Audit(bench.ledger, bench.queue, None).run() == []
+    assert [(key, found[key]) for key, states in run.wanted.items() if found[key][0] not in states] == []
+    assert Audit(run.ledger, run.queue, None).run() == []
     assert min(stood.values()) >= KILLS
-    bench.transfers.close()
+    run.transfers.close()
 
 
 def _needs(way: Way) -> int:

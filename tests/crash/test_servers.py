@@ -8,60 +8,61 @@ from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.producers import Receipt, TransferIntent, Transfers
-from tests.crash.books import BUSY, busy, differences, ends
-from tests.crash.conftest import Mortals
-from tests.crash.fork_server import intent
+from tests.crash.conftest import KillablePlatform
+from tests.support.books import BUSY, busy, differences, ends
+from tests.support.intents import payout
+from tests.support.servers import queue_url
+from tests.support.waiting import until
 
 LOAD = 60  #: for each strike
 STRIKES = 3
 
 
-def ledger_dies(mortals: Mortals) -> None:
-    mortals.ledger.kill()
-    mortals.ledger.come_back()
+def ledger_dies(killable: KillablePlatform) -> None:
+    killable.ledger.kill()
+    killable.ledger.restart()
 
 
-def vault_forgets(mortals: Mortals) -> None:
-    mortals.vault.kill()
-    mortals.vault.come_back()
+def vault_forgets(killable: KillablePlatform) -> None:
+    killable.vault.kill()
+    killable.vault.restart()
 
 
-def queue_is_deleted(mortals: Mortals) -> None:
-    client = connect(mortals.platform.env["REDIS_URL"].removesuffix("/0") + "/1")
+def queue_is_deleted(killable: KillablePlatform) -> None:
+    client = connect(queue_url(killable.platform.env["REDIS_URL"]))
     client.flushdb()
     client.close()
 
 
-def all_at_once(mortals: Mortals) -> None:
-    queue_is_deleted(mortals)
-    mortals.ledger.kill()
-    mortals.vault.kill()
-    mortals.vault.come_back()
-    mortals.ledger.come_back()
+def all_at_once(killable: KillablePlatform) -> None:
+    queue_is_deleted(killable)
+    killable.ledger.kill()
+    killable.vault.kill()
+    killable.vault.restart()
+    killable.ledger.restart()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("strike", [ledger_dies, vault_forgets, queue_is_deleted, all_at_once])
 def test_a_server_that_dies_under_load_pays_nobody_twice_and_loses_nobody(
-    mortals: Mortals,
-    strike: Callable[[Mortals], None],
+    killable: KillablePlatform,
+    strike: Callable[[KillablePlatform], None],
     monkeypatch: pytest.MonkeyPatch,
-    until: Callable[[Callable[[], bool]], None],
 ) -> None:
     """Three times, while transfers are queued and on the wire; a producer whose card was forgotten brings it again."""
-    platform = mortals.platform
+    platform = killable.platform
     transfers = platform.transfers(monkeypatch)
     platform.start_worker()
     brought: list[TransferIntent] = []
 
     for number in range(1, STRIKES + 1):
-        intents = [intent(f"payout-{number}-{each}", "Payout [slow:0.3]") for each in range(LOAD)]
-        before = _over(mortals)
+        intents = [payout(f"payout-{number}-{each}", "Payout [slow:0.3]") for each in range(LOAD)]
+        before = _over(killable)
         assert all(isinstance(answer, Receipt) for answer in transfers.enqueue_many(intents))
-        until(lambda done=before + LOAD // 12: _over(mortals) >= done)  # type: ignore[misc]  # a default is typed as Any
+        until(lambda done=before + LOAD // 12: _over(killable) >= done)  # type: ignore[misc]  # a default is typed as Any
         assert busy(platform.ledger_client), "it is under load still"
-        strike(mortals)
+        strike(killable)
         brought += intents
         _bring_again(transfers, brought)
     until(lambda: not busy(platform.ledger_client))
@@ -76,9 +77,9 @@ def test_a_server_that_dies_under_load_pays_nobody_twice_and_loses_nobody(
     transfers.close()
 
 
-def _over(mortals: Mortals) -> int:
+def _over(killable: KillablePlatform) -> int:
     """Of how many the machines are done, however they ended."""
-    return sum(state not in BUSY for state, _ in ends(mortals.platform.ledger_client).values())
+    return sum(state not in BUSY for state, _ in ends(killable.platform.ledger_client).values())
 
 
 def _bring_again(transfers: Transfers, intents: list[TransferIntent]) -> None:

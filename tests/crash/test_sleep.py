@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,9 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
 from tests.crash.conftest import SHORT
-from tests.crash.fork_server import intent
-from tests.e2e.conftest import Platform
-
-Until = Callable[[Callable[[], bool]], None]
+from tests.support.intents import payout
+from tests.support.platform import Platform
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def sleeper(platform: Platform) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.mark.slow
 def test_a_worker_that_slept_past_its_lease_sends_nothing_when_it_wakes(
-    platform: Platform, sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch, until: Until
+    platform: Platform, sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither the transfer nor the confirm: the card goes back, and another claim sends it, once.
 
@@ -40,7 +39,7 @@ def test_a_worker_that_slept_past_its_lease_sends_nothing_when_it_wakes(
     """
     ledger = Ledger(platform.ledger_client, SystemClock())
     transfers = platform.transfers(monkeypatch)
-    (receipt,) = transfers.enqueue_many([intent("payout-1", "Payout [3ds]")])
+    (receipt,) = transfers.enqueue_many([payout("payout-1", "Payout [3ds]")])
     key, handle = receipt.key, receipt.handle  # type: ignore[union-attr]  # it was enqueued
 
     def record() -> Record:

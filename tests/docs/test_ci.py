@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import tools
+from tests.support import tools
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +26,18 @@ def run(folder: Path, tests: dict[str, str], ci: str) -> "subprocess.CompletedPr
     """A file for each test, under the hooks that all of ours have."""
     for name, text in tests.items():
         (folder / f"test_{name}.py").write_text(f"import pytest\n{text}\n")
-    command = [sys.executable, "-m", "pytest", "-rfE", "-p", "tests.tools", "-p", "no:cacheprovider", "-c", "/dev/null"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-rfE",
+        "-p",
+        "tests.support.tools",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        "/dev/null",
+    ]
     return subprocess.run(  # noqa: S603 - this very program
         [*command, f"--rootdir={folder}", "--continue-on-collection-errors", str(folder)],
         cwd=ROOT,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from epay_transfers.producers import Transfers, Verdict
-from tests.e2e.conftest import Platform, bank_url, platform
+from tests.support.platform import Platform, bank_url, platform
 
 __all__ = ["bank_url", "platform"]  # fixtures, used here too
 

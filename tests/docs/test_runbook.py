@@ -20,7 +20,7 @@ from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.runtime import health
 from epay_transfers.runtime.embedded_servers import EmbeddedServer
 from epay_transfers.runtime.settings import Durability, ServerSettings
-from tests.ledger.factories import NONCE
+from tests.support.factories import NONCE
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "deploy/runbook.md").read_text()

@@ -1,7 +1,5 @@
 """The server configurations in `deploy/`: what an operator starts is what the workers ask for, on both products."""
 
-import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,7 +12,8 @@ from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.runtime import embedded_servers, health
 from epay_transfers.runtime.settings import ServerSettings
-from tests.tools import PRODUCTS, server_binary
+from tests.support.servers import free_port, running_server
+from tests.support.tools import PRODUCTS, server_binary
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CONFIGURATIONS = ("ledger", "vault")
@@ -40,20 +39,13 @@ def in_bytes(value: str) -> str:
 @contextmanager
 def started(binary: str, name: str, folder: Path) -> Iterator[embedded_servers.EmbeddedServer]:
     """A server on the file as it stands, but for the port and the folder of this run."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     folder.mkdir()
     replaced = {"port": f"port {port}", "dir": f"dir {folder}", "logfile": f"logfile {folder / 'server.log'}"}
     copy = folder / "server.conf"
     copy.write_text("\n".join(replaced.get(line.partition(" ")[0], line) for line in lines_of(name)) + "\n")
-    process = subprocess.Popen([binary, str(copy)], stdin=subprocess.DEVNULL)  # noqa: S603 - a server of this machine
-    server = embedded_servers.EmbeddedServer(f"redis://127.0.0.1:{port}/0", process)
-    try:
-        embedded_servers._await_answer(server)
+    with running_server([binary, str(copy)], f"redis://127.0.0.1:{port}/0") as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(params=PRODUCTS, scope="module")

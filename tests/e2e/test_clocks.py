@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,13 +12,13 @@ import requests
 
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
-from tests.e2e.conftest import Platform
+from epay_transfers.producers import Receipt, Transfers
+from tests.support.intents import payout
+from tests.support.platform import Platform
+from tests.support.waiting import until
 
 TWO_HOURS = 7200
 COUNT = 10
-
-Until = Callable[[Callable[[], bool]], None]
 
 
 @dataclass
@@ -29,14 +28,13 @@ class ClockApart:
     platform: Platform
     transfers: Transfers
     file: Path
-    until: Until
 
     def start(self, **env: str) -> None:
         self.set_clock(0)
         command = [sys.executable, "-m", "tests.e2e.astray", str(self.file)]
         worker = subprocess.Popen(command, env=self.platform.env | env, stderr=self.platform.log)  # noqa: S603 - this very program
         self.platform.workers.append(worker)
-        self.until(lambda: "worker.started" in self.platform.log_text())
+        until(lambda: "worker.started" in self.platform.log_text())
 
     def set_clock(self, seconds: int) -> None:
         """Renamed into its place: nobody reads half a number."""
@@ -54,7 +52,7 @@ class ClockApart:
 
     def enqueue(self, description: str = "Payout", count: int = COUNT) -> list[Receipt]:
         deadline = datetime.now(UTC) + timedelta(minutes=15)
-        intents = [intent(f"{description}-{number}", description, deadline) for number in range(count)]
+        intents = [payout(f"{description}-{number}", description, deadline=deadline) for number in range(count)]
         answers = self.transfers.enqueue_many(intents)
         receipts = [answer for answer in answers if isinstance(answer, Receipt)]
         assert len(receipts) == count, answers
@@ -70,20 +68,9 @@ class ClockApart:
         requests.delete(f"{self.platform.bank_url}/faults", timeout=5).raise_for_status()
 
 
-def intent(reference: str, description: str, deadline: datetime) -> TransferIntent:
-    return TransferIntent(
-        reference=reference,
-        amount=150,
-        description=description,
-        sender=SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
-        receiver=Receiver(number="5522042705066736"),
-        deadline=deadline,
-    )
-
-
 @pytest.fixture
-def astray(platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, until: Until) -> ClockApart:
-    return ClockApart(platform, platform.transfers(monkeypatch), tmp_path / "clock", until)
+def astray(platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ClockApart:
+    return ClockApart(platform, platform.transfers(monkeypatch), tmp_path / "clock")
 
 
 def test_who_waits_is_not_expired_by_it_and_is_sent_when_it_is_right_again(astray: ClockApart) -> None:
@@ -93,13 +80,13 @@ def test_who_waits_is_not_expired_by_it_and_is_sent_when_it_is_right_again(astra
     astray.enqueue()
 
     astray.set_clock(TWO_HOURS)
-    astray.until(lambda: astray.has_noticed() or astray.count(State.EXPIRED) > 0)
+    until(lambda: astray.has_noticed() or astray.count(State.EXPIRED) > 0)
     assert astray.count(State.QUEUED) == COUNT
 
     astray.set_clock(0)
-    astray.until(lambda: astray.told("clock_right") > 0)
+    until(lambda: astray.told("clock_right") > 0)
     astray.platform.ledger_client.hdel(redis_keys.LANES, "send:*")
-    astray.until(lambda: astray.count(State.PAID) == COUNT)
+    until(lambda: astray.count(State.PAID) == COUNT)
     assert (astray.told("clock_wrong"), astray.told("clock_right")) == (1, 1)
     assert astray.platform.books()["totals"]["executed_twice"] == []
 
@@ -110,11 +97,11 @@ def test_it_moves_no_rate_ahead(astray: ClockApart) -> None:
 
     astray.set_clock(TWO_HOURS)
     astray.enqueue()
-    astray.until(lambda: astray.has_noticed() or astray.count(State.PAID) > 0)
+    until(lambda: astray.has_noticed() or astray.count(State.PAID) > 0)
     astray.set_clock(0)
 
     astray.enqueue("Another")
-    astray.until(lambda: astray.count(State.PAID) == 2 * COUNT)
+    until(lambda: astray.count(State.PAID) == 2 * COUNT)
 
 
 def test_it_closes_no_breaker_for_hours(astray: ClockApart) -> None:
@@ -124,12 +111,12 @@ def test_it_closes_no_breaker_for_hours(astray: ClockApart) -> None:
 
     astray.set_clock(TWO_HOURS)
     astray.enqueue()
-    astray.until(lambda: astray.has_noticed() or astray.told("breaker_opened") > 0)
+    until(lambda: astray.has_noticed() or astray.told("breaker_opened") > 0)
     astray.set_clock(0)
 
-    astray.until(lambda: astray.told("breaker_opened") > 0)
+    until(lambda: astray.told("breaker_opened") > 0)
     astray.no_more_faults()
-    astray.until(lambda: astray.count(State.PAID) == COUNT)
+    until(lambda: astray.count(State.PAID) == COUNT)
 
 
 def test_what_comes_into_doubt_meanwhile_is_looked_at_in_time(astray: ClockApart) -> None:
@@ -138,11 +125,11 @@ def test_what_comes_into_doubt_meanwhile_is_looked_at_in_time(astray: ClockApart
     astray.fault(call="transfer", kind="latency", when="before", seconds=2)
     astray.fault(call="transfer", kind="drop", when="after")
     astray.enqueue(count=1)
-    astray.until(lambda: astray.count(State.SENDING) == 1)
+    until(lambda: astray.count(State.SENDING) == 1)
 
     astray.set_clock(TWO_HOURS)
-    astray.until(lambda: astray.count(State.IN_DOUBT) == 1)
+    until(lambda: astray.count(State.IN_DOUBT) == 1)
     astray.set_clock(0)
 
-    astray.until(lambda: astray.count(State.PAID) == 1)
+    until(lambda: astray.count(State.PAID) == 1)
     assert astray.platform.books()["totals"]["executions"] == 1

@@ -1,29 +1,19 @@
 """The vault is cut off from backend and web tier, while the worker reaches it: nothing is lost, nothing is sent."""
 
-from collections.abc import Callable
-
 import pytest
 
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
-from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, VaultUnavailable, Verdict
-from tests.e2e.conftest import Platform, ledger_of, messages
+from epay_transfers.producers import Receipt, VaultUnavailable, Verdict
 from tests.e2e.link import Link
-
-
-def intent(reference: str, description: str = "Payout") -> TransferIntent:
-    return TransferIntent(
-        reference=reference,
-        amount=150,
-        description=description,
-        sender=SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
-        receiver=Receiver(number="5522042705066736"),
-    )
+from tests.support.intents import payout
+from tests.support.platform import Platform, ledger_of, messages
+from tests.support.waiting import until
 
 
 def test_who_is_cut_off_from_the_vault_calls_again_and_is_served_once(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], bool]], None]
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An intent is queued without its card, a client's answer is not taken; the worker leaves both alone until then."""
     ledger = ledger_of(platform, SystemClock())
@@ -37,7 +27,7 @@ def test_who_is_cut_off_from_the_vault_calls_again_and_is_served_once(
     with Link(platform.env["VAULT_URL"]) as link:
         platform.env |= {"VAULT_URL": link.url}
         transfers = platform.transfers(monkeypatch)
-        secure = transfers.enqueue(intent("secure", "[3ds]"))
+        secure = transfers.enqueue(payout("secure", "[3ds]"))
         until(lambda: transfers.challenge(secure.handle) is not None)
         challenge = transfers.challenge(secure.handle)
         assert challenge is not None
@@ -45,7 +35,7 @@ def test_who_is_cut_off_from_the_vault_calls_again_and_is_served_once(
 
         link.cut()
         with pytest.raises(VaultUnavailable) as caught:
-            transfers.enqueue(intent("payout"))
+            transfers.enqueue(payout("payout"))
         with pytest.raises(VaultUnavailable):
             transfers.confirm(md=challenge.md, pa_res=pa_res, handle=secure.handle)
         receipt = caught.value.receipt
@@ -53,10 +43,10 @@ def test_who_is_cut_off_from_the_vault_calls_again_and_is_served_once(
         until(lambda: record(receipt.key).wakeups > 0 and messages(platform) == [])
         assert (record(receipt.key).state, record(secure.key).state) == (State.QUEUED, State.PARKED)
         with pytest.raises(VaultUnavailable):
-            transfers.enqueue(intent("payout"))
+            transfers.enqueue(payout("payout"))
 
         link.mend()
-        again = transfers.enqueue(intent("payout"))
+        again = transfers.enqueue(payout("payout"))
         assert (again.key, again.replayed) == (receipt.key, True)
         assert transfers.confirm(md=challenge.md, pa_res=pa_res, handle=secure.handle) is Verdict.ACCEPTED
         for key in (receipt.key, secure.key):

@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 
 import pytest
 
 from epay_transfers.ledger.states import State
-from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
-from tests.e2e.conftest import Platform
+from epay_transfers.producers import Receipt, Transfers
+from tests.support.intents import payout
+from tests.support.platform import Platform
+from tests.support.waiting import until
 
 #: The worker, which sends itself a signal where nobody could aim: with a lock just taken by the thread that it
 #: interrupts, which by then does nothing but watch the others.
@@ -32,11 +33,9 @@ sys.exit(main())
 """
 
 
-def test_what_is_on_the_wire_is_answered_first(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], bool]], None]
-) -> None:
+def test_what_is_on_the_wire_is_answered_first(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     transfers = platform.transfers(monkeypatch)
-    receipt, worker = on_the_wire(platform, transfers, until)
+    receipt, worker = on_the_wire(platform, transfers)
 
     worker.terminate()
 
@@ -46,12 +45,10 @@ def test_what_is_on_the_wire_is_answered_first(
     transfers.close()
 
 
-def test_who_asks_twice_does_not_wait(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], bool]], None]
-) -> None:
+def test_who_asks_twice_does_not_wait(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is on the wire is left to its lease, and to doubt."""
     transfers = platform.transfers(monkeypatch)
-    receipt, worker = on_the_wire(platform, transfers, until)
+    receipt, worker = on_the_wire(platform, transfers)
 
     worker.terminate()
     until(lambda: "worker.draining" in platform.log_text())
@@ -73,19 +70,9 @@ def test_no_moment_is_a_bad_one_for_a_signal(platform: Platform) -> None:
     assert "worker.stopped" in platform.log_text()
 
 
-def on_the_wire(
-    platform: Platform, transfers: Transfers, until: Callable[[Callable[[], bool]], None]
-) -> tuple[Receipt, "subprocess.Popen[bytes]"]:
+def on_the_wire(platform: Platform, transfers: Transfers) -> tuple[Receipt, "subprocess.Popen[bytes]"]:
     """A transfer that the bank takes its time for, and the worker that sends it."""
-    receipt = transfers.enqueue(
-        TransferIntent(
-            reference="payout-1",
-            amount=150,
-            description="Payout [slow:3]",
-            sender=SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
-            receiver=Receiver(number="5522042705066736"),
-        )
-    )
+    receipt = transfers.enqueue(payout("payout-1", "Payout [slow:3]"))
     worker = platform.start_worker()
     until(lambda: transfers.get(receipt.key).state is State.SENDING)
     return receipt, worker

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,20 +10,13 @@ import redis
 from epay_transfers.ledger.queue.wakeups import BATCH, NAMESPACE, NOW
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.connection import connect
-from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers, Verdict
-from tests.e2e.conftest import Platform
+from epay_transfers.producers import Receipt, Transfers, Verdict
+from tests.support.intents import payout
+from tests.support.platform import Platform
+from tests.support.servers import queue_url
+from tests.support.waiting import until
 
 QUICK = {"WORKER_THREADS": "4", "HTTP_CONNECT_TIMEOUT": "0.5", "HTTP_DEADLINE": "3", "LEASE": "5"}
-
-
-def intent(reference: str, description: str = "Payout") -> TransferIntent:
-    return TransferIntent(
-        reference=reference,
-        amount=150,
-        description=description,
-        sender=SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
-        receiver=Receiver(number="5522042705066736"),
-    )
 
 
 @pytest.fixture
@@ -48,24 +40,24 @@ def elsewhere(url: str) -> str:
     return url.replace("127.0.0.1", "localhost")
 
 
-def secure(platform: Platform, transfers: Transfers, until: Callable[[Callable[[], bool]], None]) -> Receipt:
-    receipt = transfers.enqueue(intent("secure", "[3ds]"))
+def secure(platform: Platform, transfers: Transfers) -> Receipt:
+    receipt = transfers.enqueue(payout("secure", "[3ds]"))
     until(lambda: transfers.challenge(receipt.handle) is not None)
     return receipt
 
 
 def test_transfers_whose_host_has_a_name_that_hangs_hold_up_no_confirm_and_no_drain(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], bool]], None], hangs: Path
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, hangs: Path
 ) -> None:
     """More of them than the worker has threads. None was sent, the breaker opens, and SIGTERM ends it with 0."""
     transfers = platform.transfers(monkeypatch)
     worker = start(platform, hangs, EPAY_TRANSFER_URL=elsewhere(platform.env["EPAY_TRANSFER_URL"]))
-    parked = secure(platform, transfers, until)
+    parked = secure(platform, transfers)
     challenge = transfers.challenge(parked.handle)
     assert challenge is not None
 
     hangs.touch()
-    waiting = [transfers.enqueue(intent(f"waits-{number}")) for number in range(8)]
+    waiting = [transfers.enqueue(payout(f"waits-{number}")) for number in range(8)]
     until(lambda: "breaker_opened" in str(platform.ledger_client.xrange("transfers:{t}:events")))
     pa_res = platform.answer(challenge.md)
     assert transfers.confirm(md=challenge.md, pa_res=pa_res, handle=parked.handle) is Verdict.ACCEPTED
@@ -80,20 +72,20 @@ def test_transfers_whose_host_has_a_name_that_hangs_hold_up_no_confirm_and_no_dr
 
 
 def test_a_worker_whose_ledger_and_queue_have_a_name_that_hangs_ends_when_it_is_told_to(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], bool]], None], hangs: Path
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, hangs: Path
 ) -> None:
     """It can't give back what it has fetched, and says so by its status: a supervisor does not wait for ever."""
     ledger = elsewhere(platform.env["REDIS_URL"])
-    worker = start(platform, hangs, REDIS_URL=ledger, BROKER_URL=ledger.removesuffix("/0") + "/1")
+    worker = start(platform, hangs, REDIS_URL=ledger, BROKER_URL=queue_url(ledger))
     until(lambda: "worker.started" in platform.log_text())
-    queue = connect(platform.env["REDIS_URL"].removesuffix("/0") + "/1")
+    queue = connect(queue_url(platform.env["REDIS_URL"]))
 
     hangs.touch()
     break_off(platform.ledger_client, 0)
     with platform.transfers(monkeypatch) as transfers:
         for number in range(4):
-            transfers.enqueue(intent(f"now-{number}"))
-            transfers.enqueue(intent(f"batch-{number}").model_copy(update={"urgency": "batch"}))
+            transfers.enqueue(payout(f"now-{number}"))
+            transfers.enqueue(payout(f"batch-{number}").model_copy(update={"urgency": "batch"}))
     until(lambda: queue.llen(f"{NAMESPACE}:{NOW}") == 0)
     until(lambda: queue.llen(f"{NAMESPACE}:{BATCH}") == 2)  # half of the threads are all that a batch may hold
     break_off(queue, 1)

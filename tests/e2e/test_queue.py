@@ -1,6 +1,5 @@
 """What lies in the queue and in the ledger, and what a worker does with what is no message of ours."""
 
-from collections.abc import Callable
 from typing import Any, cast
 
 import dramatiq
@@ -11,7 +10,9 @@ from epay_transfers.ledger.queue.wakeups import NAMESPACE, NOW
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.producers import PanCard, Receiver, TransferIntent
-from tests.e2e.conftest import Platform, messages
+from tests.support.platform import Platform, messages
+from tests.support.servers import queue_url
+from tests.support.waiting import until
 
 PAN, CVC, RECEIVER, NAME = "4405639704015096", "815", "5522042705066736", "Sergey Frolov"
 
@@ -52,11 +53,11 @@ def test_a_message_is_a_key_and_the_ledger_holds_no_card(platform: Platform, mon
 
 
 def test_what_is_no_ring_is_quarantined_and_the_queue_goes_on(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], bool]], None]
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Bytes, a card, an unknown transfer, an unknown actor: all in the dead letters, and the next is paid."""
     transfers = platform.transfers(monkeypatch)
-    client = connect(platform.env["REDIS_URL"].removesuffix("/0") + "/1", text=False)
+    client = connect(queue_url(platform.env["REDIS_URL"]), text=False)
     broker = cast("Any", RedisBroker)(client=client, middleware=[], namespace=NAMESPACE)  # not ours, which refuses
     for number, data in enumerate([b"\xff\xfe garbage", b"{}", b"[1]"]):
         client.hset(f"{NAMESPACE}:{NOW}.msgs", f"id-{number}", data)

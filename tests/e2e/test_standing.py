@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -13,26 +12,15 @@ from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.producers import Notified, Receiver, SavedCard, TransferIntent
+from epay_transfers.producers import Notified
 from epay_transfers.runtime.web_addresses import secret_hash
-from tests.e2e.conftest import Platform, ledger_of
-
-Until = Callable[[Callable[[], bool]], None]
-
-
-def payout(reference: str, terminal: str = "main") -> TransferIntent:
-    return TransferIntent(
-        reference=reference,
-        amount=150,
-        description="Payout",
-        sender=SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
-        receiver=Receiver(number="5522042705066736"),
-        terminal=terminal,
-    )
+from tests.support.intents import payout
+from tests.support.platform import Platform, ledger_of
+from tests.support.waiting import until
 
 
 def test_a_record_that_can_not_be_read_is_set_aside_and_all_others_go_on(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Until
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A newer version was rolled back, and left states that this one does not know, in front of all others."""
     transfers, client = platform.transfers(monkeypatch), platform.ledger_client
@@ -80,7 +68,7 @@ def test_one_terminal_id_in_two_spaces_is_refused_by_settings_and_by_the_ledger(
 
 
 def test_a_producer_that_has_a_terminal_in_another_space_than_its_workers_sends_nothing(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Until
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker would send two transfers with one invoice id at one terminal: the transfer waits instead."""
     platform.start_worker()
@@ -98,7 +86,7 @@ def test_a_producer_that_has_a_terminal_in_another_space_than_its_workers_sends_
 
 
 def test_a_proved_notification_that_comes_while_its_transfer_is_on_the_wire_is_not_lost(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Until
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bank executes, notifies, and never answers; it can't be asked. Without the note the transfer is held."""
     platform.env["EPAY_SECRET_HASH_KEY"] = "k" * 40

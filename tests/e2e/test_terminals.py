@@ -1,31 +1,23 @@
 """Two worker processes, of which only one holds the credentials of a terminal."""
 
 import json
-from collections.abc import Callable
 
 import pytest
 
 from epay_transfers.ledger.states import State
-from epay_transfers.producers import Receiver, SavedCard, TransferIntent, Verdict
+from epay_transfers.producers import TransferIntent, Verdict
 from epay_transfers.sandbox import PUBLIC_TEST
-from tests.e2e.conftest import Platform
-
-CARD = "88481433-595e-4c01-941f-34569db2426e"
+from tests.support.intents import payout
+from tests.support.platform import Platform
+from tests.support.waiting import until
 
 
 def intent(reference: str, description: str = "Payout") -> TransferIntent:
-    return TransferIntent(
-        reference=reference,
-        amount=150,
-        description=description,
-        terminal="kiosk",
-        sender=SavedCard(card_id=CARD),
-        receiver=Receiver(number="5522042705066736"),
-    )
+    return payout(reference, description, terminal="kiosk")
 
 
 def test_a_terminal_that_one_of_two_workers_knows_is_served_by_that_one(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], bool]], None]
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Transfers and a confirm get done, none has taken a try, and the log of the other names the terminal once."""
     at_the_bank = {"terminal_id": PUBLIC_TEST.terminals[0], "client_id": PUBLIC_TEST.client_id}

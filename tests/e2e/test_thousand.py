@@ -7,7 +7,7 @@ import pytest
 from epay_transfers.ledger.states import UNFINISHED, State
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.producers import PanCard, Receipt, Receiver, SavedCard, TransferIntent, Transfers, Verdict
-from tests.e2e.conftest import Platform
+from tests.support.platform import Platform
 
 COUNT = 1000
 PAN = "4405639704015096"

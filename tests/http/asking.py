@@ -20,7 +20,7 @@ from epay_transfers.worker.bank import (
     Unclear,
 )
 from tests.http.misbehaving import Manner, well
-from tests.unit.bank.examples import CARDS, ORDER, SUCCESS, TERMINAL, status_body
+from tests.support.bank_examples import CARDS, ORDER, SUCCESS, TERMINAL, status_body
 
 TOKEN = Token(Secret("DCEB8O_ZM5U7SO_T_U5EJQ"), 7200)
 TOKEN_BODY = json.dumps({"access_token": "STATUS_TOKEN", "expires_in": 7200, "token_type": "Bearer"}).encode()

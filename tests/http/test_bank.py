@@ -11,7 +11,6 @@ import pytest
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.worker.bank import Addresses, Challenge, Paid, StatusReport, StatusWord, Token, TokenRefused
 from tests.http.asking import ASK, GOOD, TOKEN, HandClock, bank_at, manners
-from tests.http.conftest import Authority
 from tests.http.misbehaving import (
     NONSENSE,
     UNFRAMED,
@@ -23,7 +22,8 @@ from tests.http.misbehaving import (
     well_in_chunks,
     with_length,
 )
-from tests.unit.bank.examples import CARDS, CHALLENGE, INVOICE, ORDER, PAN, SUCCESS_PAGE, SUCCESS_QUERY, TERMINAL
+from tests.support.bank_examples import CARDS, CHALLENGE, INVOICE, ORDER, PAN, SUCCESS_PAGE, SUCCESS_QUERY, TERMINAL
+from tests.support.certificates import Authority
 
 WELL = manners("", well)
 

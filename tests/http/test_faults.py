@@ -14,7 +14,6 @@ import pytest
 
 from epay_transfers.worker.bank import Evidence, Unclear
 from tests.http.asking import ASK, GOOD, QUESTIONS, bank_at, is_believed, manners, says_not_sent, why
-from tests.http.conftest import Authority
 from tests.http.misbehaving import (
     NONSENSE,
     SILENCES,
@@ -26,6 +25,7 @@ from tests.http.misbehaving import (
     well_after_interim_answers,
     well_in_chunks,
 )
+from tests.support.certificates import Authority
 
 WIRES = ("plain", "tls")
 

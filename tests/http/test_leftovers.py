@@ -12,9 +12,9 @@ import pytest
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.worker.bank import Paid, StatusWord, Token
 from tests.http.asking import ASK, GOOD, QUESTIONS, TOKEN, bank_at
-from tests.http.conftest import Authority
 from tests.http.misbehaving import Manner, Server, Talk, well, with_length
-from tests.unit.bank.examples import CARDS, CHALLENGE, ORDER, TERMINAL, without
+from tests.support.bank_examples import CARDS, CHALLENGE, ORDER, TERMINAL, without
+from tests.support.certificates import Authority
 
 #: None of them says whose answer it is.
 NAMELESS: dict[str, Any] = {

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from epay_transfers.worker.bank import Bank
-from tests.conftest import FakeClock
 from tests.http.asking import ASK, QUESTIONS, bank_at, is_believed, manners, says_not_sent, why
-from tests.http.conftest import Authority
 from tests.http.misbehaving import Server, well
-from tests.unit.bank.examples import TERMINAL
+from tests.support.bank_examples import TERMINAL
+from tests.support.certificates import Authority
+from tests.support.clocks import FakeClock
 
 HANGING = "https://bank.example"
 

@@ -20,7 +20,6 @@ from epay_transfers.worker.bank.heard import Heard, Silence
 from epay_transfers.worker.bank.outcome import Evidence
 from epay_transfers.worker.bank.transport import Wire, _Session, assert_no_hidden_retry
 from tests.http.asking import HandClock
-from tests.http.conftest import Authority
 from tests.http.misbehaving import (
     UNFRAMED,
     Gone,
@@ -32,6 +31,7 @@ from tests.http.misbehaving import (
     well_in_chunks,
     with_length,
 )
+from tests.support.certificates import Authority
 
 CARD = b'{"cardCred":"4405639704015096"}'
 

@@ -7,7 +7,7 @@ from typing import Any
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.worker.bank import NotSent, StatusReport, StatusWord, TransferOutcome
-from tests.journey.conftest import Stage
+from tests.support.stage import Stage
 
 
 @dataclass

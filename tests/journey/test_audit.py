@@ -10,7 +10,7 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.lanes import Lane
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.runtime.audit import Audit, Discrepancy
-from tests.journey.conftest import Stage, queue_url
+from tests.support.stage import Stage, queue_url
 
 
 def audited(stage: Stage) -> list[Discrepancy]:

@@ -8,7 +8,7 @@ from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.worker.bank import Challenge, CodeClass, Declined, Paid, StatusReport, StatusWord, TransferOutcome
-from tests.journey.conftest import Stage
+from tests.support.stage import Stage
 
 REASON = "bank_id_of_another_transfer"
 

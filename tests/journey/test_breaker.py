@@ -22,7 +22,7 @@ from epay_transfers.worker.bank import (
     TransferOutcome,
     Unclear,
 )
-from tests.journey.conftest import Stage
+from tests.support.stage import Stage
 
 HOSTS = {Phase.SEND: "send.bank", Phase.CONFIRM: "confirm.bank"}
 

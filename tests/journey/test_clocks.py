@@ -15,9 +15,9 @@ from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.lanes import Lane
 from epay_transfers.worker.bank import CodeClass, Consequence, Declined, Evidence, StatusWord, Unclear
 from epay_transfers.worker.preflight import Cause
-from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, parked, resumed, says, unreachable
 from tests.journey.test_forgotten import keeping
+from tests.support.stage import Stage
 
 TWO_HOURS_MS = 7_200_000
 OFF = [TWO_HOURS_MS, -TWO_HOURS_MS, 2001, -2001]

@@ -12,9 +12,9 @@ from epay_transfers.ledger.vault.vault import Content
 from epay_transfers.sandbox import Rule
 from epay_transfers.worker.backoff import RetryRule
 from epay_transfers.worker.preflight import Cause
-from tests.journey.conftest import Stage
 from tests.journey.scenes import resumed, unreachable
-from tests.ledger.looking import empty
+from tests.support.redis_state import empty
+from tests.support.stage import Stage
 
 
 def calls(stage: Stage) -> int:

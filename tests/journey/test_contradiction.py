@@ -5,7 +5,7 @@ import pytest
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.worker.bank import StatusReport, StatusWord
-from tests.journey.conftest import Stage
+from tests.support.stage import Stage
 
 
 def held(stage: Stage) -> str:

@@ -14,9 +14,9 @@ from epay_transfers.ledger.store.lanes import Lane
 from epay_transfers.ledger.store.replies import Run
 from epay_transfers.runtime.health import Finding
 from epay_transfers.worker.maintenance import Maintenance
-from tests.journey.conftest import Stage
 from tests.journey.scenes import unreachable
-from tests.ledger.looking import empty
+from tests.support.redis_state import empty
+from tests.support.stage import Stage
 
 #: Longer than two clocks may be apart.
 LATER_S = 2.001

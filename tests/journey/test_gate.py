@@ -11,7 +11,7 @@ from epay_transfers.ledger.store.lanes import ALL, Lane
 from epay_transfers.ledger.store.replies import Behind
 from epay_transfers.runtime.web_addresses import secret_hash
 from epay_transfers.worker.bank import Token
-from tests.journey.conftest import Stage
+from tests.support.stage import Stage
 
 
 @pytest.mark.parametrize("currency", ["KZT", "USD"])

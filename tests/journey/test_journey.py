@@ -10,8 +10,8 @@ from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.sandbox import Rule
 from epay_transfers.worker.backoff import RetryRule
 from epay_transfers.worker.bank import Paid
-from tests.journey.conftest import Stage
-from tests.ledger.looking import empty
+from tests.support.redis_state import empty
+from tests.support.stage import Stage
 
 
 def test_a_payout_from_a_saved_card_is_paid_once(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from epay_transfers.ledger.store.lanes import Lane
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.runtime.web_addresses import Places, secret_hash
 from epay_transfers.worker.bank import StatusReport, StatusWord
-from tests.journey.conftest import Stage
+from tests.support.stage import Stage
 
 SILENT = "[drop-after] Payout"
 

@@ -12,9 +12,9 @@ from epay_transfers.sandbox import Rule
 from epay_transfers.worker.backoff import RetryRule
 from epay_transfers.worker.bank import CodeClass, Declined, Evidence, Paid, StatusReport, StatusWord, TransferOutcome
 from epay_transfers.worker.preflight import Cause
-from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, said, says, unreachable
-from tests.ledger.looking import empty
+from tests.support.redis_state import empty
+from tests.support.stage import Stage
 
 
 def sent(stage: Stage, outcome: TransferOutcome) -> Record:

@@ -17,7 +17,7 @@ from epay_transfers.ledger.states import Money, State
 from epay_transfers.sandbox import Options, RunningSandbox, running
 from epay_transfers.sandbox.faults import Rule
 from epay_transfers.worker.bank import Addresses, Bank, BankConfig
-from tests.journey.conftest import Stage
+from tests.support.stage import Stage
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.lanes import Lane
-from tests.journey.conftest import Stage
+from tests.support.stage import Stage
 
 
 @pytest.fixture

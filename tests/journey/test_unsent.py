@@ -15,10 +15,10 @@ from epay_transfers.ledger.vault.vault import Content
 from epay_transfers.sandbox import Rule
 from epay_transfers.worker.backoff import RetryRule
 from epay_transfers.worker.bank import StatusWord
-from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, parked, resumed, said, says, unreachable
-from tests.ledger.factories import NONCE
-from tests.ledger.looking import empty
+from tests.support.factories import NONCE
+from tests.support.redis_state import empty
+from tests.support.stage import Stage
 
 
 def dead(stage: Stage) -> str:

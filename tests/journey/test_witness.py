@@ -15,10 +15,10 @@ from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Gone
 from epay_transfers.sandbox import Rule
 from epay_transfers.worker.bank import Evidence, StatusReport, StatusWord, Unclear
-from tests.journey.conftest import Stage
 from tests.journey.scenes import asked, parked, says, unreachable
-from tests.ledger.factories import NONCE
-from tests.ledger.looking import empty
+from tests.support.factories import NONCE
+from tests.support.redis_state import empty
+from tests.support.stage import Stage
 
 DAY_S = 86_400
 

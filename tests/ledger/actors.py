@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.vault.sealing import Purpose
-from tests.ledger.harness import Ground
+from tests.ledger.harness import Harness
 from tests.ledger.model import Request
 
 Way = Generator[tuple[str, ...], str, None]
-Comer = Callable[["Ground", "Actor"], Way]
+Comer = Callable[["Harness", "Actor"], Way]
 
 _SAID = {"paid": Verb.PAY, "rejected": Verb.DECLINE, "challenge": Verb.PARK}
 _LEARNT = {"paid": Verb.INQUIRY_PAID, "rejected": Verb.INQUIRY_DECLINED, "given_back": Verb.INQUIRY_REVERSED}
@@ -37,45 +37,45 @@ class Actor:
         return self.record.key
 
 
-def work(ground: Ground, me: Actor) -> Way:
+def work(harness: Harness, me: Actor) -> Way:
     """A worker with a queued or a resumed transfer: token, claim, take, send, record."""
     record = me.record
     is_card = record.state is State.QUEUED
     told = yield ("token", "no token", "no token, and no try is left")
     if told == "no token":
-        ground.move(record, Verb.DEFER)
+        harness.move(record, Verb.DEFER)
         return
     if told != "token":
-        ground.move(record, Verb.FAIL_QUEUED if is_card else Verb.DOUBT, evidence="" if is_card else "not_sent")
+        harness.move(record, Verb.FAIL_QUEUED if is_card else Verb.DOUBT, evidence="" if is_card else "not_sent")
         return
-    claim = ground.claim(record)
+    claim = harness.claim(record)
     if claim is None:
         return
     yield ("take",)
     purpose = Purpose.CARD if is_card else Purpose.PARES
-    taken = ground.take(purpose, record, claim)
+    taken = harness.take(purpose, record, claim)
     if taken == "later":
         return  # fenced off
     if taken != "taken":
         yield ("doubt",)
         evidence = "maybe_sent" if taken == "tombstone" else "not_sent"
-        yield from _doubt(ground, record, evidence, claim.claim_nonce)
+        yield from _doubt(harness, record, evidence, claim.claim_nonce)
         return
     me.stage = "holding"
     how = yield ("send", "prove that nothing was sent")
     if how == "send":
-        answer = yield from _send(ground, me, "transfer" if is_card else "confirm")
+        answer = yield from _send(harness, me, "transfer" if is_card else "confirm")
         if answer == "unclear":
-            yield from _doubt(ground, record, "maybe_sent", claim.claim_nonce)
+            yield from _doubt(harness, record, "maybe_sent", claim.claim_nonce)
         else:
-            yield from _say(ground, record, _SAID[answer])
+            yield from _say(harness, record, _SAID[answer])
     else:
         me.stage = ""
-        yield from _give_back(ground, record, purpose)
+        yield from _give_back(harness, record, purpose)
 
 
-def _send(ground: Ground, me: Actor, request: Request) -> Generator[tuple[str, ...], str, str]:
-    bank = ground.shadows[me.key].bank
+def _send(harness: Harness, me: Actor, request: Request) -> Generator[tuple[str, ...], str, str]:
+    bank = harness.models[me.key].bank
     bank.sent[request] += 1
     me.stage, me.on_wire = "", request
     moods = (bank.mood, "executes", "rejects") if request == "transfer" else ("executes", "rejects")
@@ -90,202 +90,202 @@ def _send(ground: Ground, me: Actor, request: Request) -> Generator[tuple[str, .
     return answer if read == "read" else "unclear"
 
 
-def _give_back(ground: Ground, record: Record, purpose: Purpose) -> Way:
-    word = ground.put_back(purpose, record)
+def _give_back(harness: Harness, record: Record, purpose: Purpose) -> Way:
+    word = harness.put_back(purpose, record)
     is_card = purpose is Purpose.CARD
     if word == "OTHER":
         return
     how = yield ("again", "no try is left")
     if word == "NOTHING" or how != "again":
-        yield from _say(ground, record, Verb.FAIL_CLAIMED if is_card else Verb.DOUBT, evidence="not_sent")
+        yield from _say(harness, record, Verb.FAIL_CLAIMED if is_card else Verb.DOUBT, evidence="not_sent")
     else:
-        yield from _say(ground, record, Verb.REQUEUE if is_card else Verb.REQUEUE_CONFIRM)
+        yield from _say(harness, record, Verb.REQUEUE if is_card else Verb.REQUEUE_CONFIRM)
 
 
-def _say(ground: Ground, record: Record, verb: Verb, pares: str = "", evidence: str = "") -> Way:
+def _say(harness: Harness, record: Record, verb: Verb, pares: str = "", evidence: str = "") -> Way:
     """A move whose reply may be lost, and which is said again then."""
-    ground.move(record, verb, pares=pares, evidence=evidence)
+    harness.move(record, verb, pares=pares, evidence=evidence)
     heard = yield ("heard", "not heard")
     if heard != "heard":
-        ground.move(record, verb, pares=pares, evidence=evidence)
+        harness.move(record, verb, pares=pares, evidence=evidence)
 
 
-def _doubt(ground: Ground, record: Record, evidence: str, nonce: str) -> Way:
+def _doubt(harness: Harness, record: Record, evidence: str, nonce: str) -> Way:
     """A worker's doubt about its own try; where a sweeper came first, its evidence is added to that."""
-    is_made = ground.move(record, Verb.DOUBT, evidence=evidence)
+    is_made = harness.move(record, Verb.DOUBT, evidence=evidence)
     yield ("go on",)
-    there = ground.peek(record.key)
+    there = harness.peek(record.key)
     if is_made or there.epoch != record.epoch or there.state not in {State.IN_DOUBT, State.NEEDS_REVIEW}:
         return
     if evidence == "not_sent" and there.claim_nonce != nonce:
         return
     yield ("add it",)
-    yield from _say(ground, there, Verb.ADD_EVIDENCE, evidence=evidence)
+    yield from _say(harness, there, Verb.ADD_EVIDENCE, evidence=evidence)
 
 
-def sweep(ground: Ground, me: Actor) -> Way:
+def sweep(harness: Harness, me: Actor) -> Way:
     """A lease is thought to be over, or a deadline."""
     record = me.record
     yield ("look",)
     match record.state:
         case State.QUEUED:
-            yield from _end_unsent(ground, record, Verb.EXPIRE)
+            yield from _end_unsent(harness, record, Verb.EXPIRE)
         case State.SENDING:
-            is_fenced = ground.refence(record)
-            yield from _back(ground, record, is_fenced=is_fenced)
+            is_fenced = harness.refence(record)
+            yield from _back(harness, record, is_fenced=is_fenced)
         case _:
-            yield from _say(ground, record, Verb.DOUBT, evidence="maybe_sent")
+            yield from _say(harness, record, Verb.DOUBT, evidence="maybe_sent")
 
 
-def _back(ground: Ground, record: Record, *, is_fenced: bool) -> Way:
+def _back(harness: Harness, record: Record, *, is_fenced: bool) -> Way:
     how = yield ("again", "no try is left")
     if not is_fenced:
-        yield from _say(ground, record, Verb.DOUBT, evidence="maybe_sent")
+        yield from _say(harness, record, Verb.DOUBT, evidence="maybe_sent")
     else:
-        yield from _say(ground, record, Verb.REQUEUE if how == "again" else Verb.FAIL_CLAIMED)
+        yield from _say(harness, record, Verb.REQUEUE if how == "again" else Verb.FAIL_CLAIMED)
 
 
-def _end_unsent(ground: Ground, record: Record, verb: Verb) -> Way:
+def _end_unsent(harness: Harness, record: Record, verb: Verb) -> Way:
     """Whatever ends a transfer that was never sent closes the vault first."""
-    is_closed = ground.close(record)
+    is_closed = harness.close(record)
     yield ("go on",)
     if not is_closed:
-        yield from _say(ground, record, Verb.FOUND_TAKEN, evidence="maybe_sent")
+        yield from _say(harness, record, Verb.FOUND_TAKEN, evidence="maybe_sent")
         return
-    is_made = ground.move(record, verb)
+    is_made = harness.move(record, verb)
     yield ("go on",)
     if is_made:
-        ground.drop(record.key)
+        harness.drop(record.key)
 
 
-def inquire(ground: Ground, me: Actor) -> Way:
+def inquire(harness: Harness, me: Actor) -> Way:
     """In doubt, held, or parked past its time: the vault is looked at, the bank is asked, its word is written down."""
-    record, shadow = me.record, ground.shadows[me.key]
+    record, model = me.record, harness.models[me.key]
     yield ("look",)
     may_be_unsent = record.phase is Phase.SEND and record.evidence == "not_sent"
-    if record.state is State.IN_DOUBT and may_be_unsent and ground.refence(record):
-        yield from _back(ground, record, is_fenced=True)
+    if record.state is State.IN_DOUBT and may_be_unsent and harness.refence(record):
+        yield from _back(harness, record, is_fenced=True)
         return
     how = yield ("answered", "answered with an old word", "not answered")
-    is_late = shadow.is_aged and record.state is State.IN_DOUBT
-    word: str = shadow.bank.word if how != "not answered" else "silence"
+    is_late = model.is_aged and record.state is State.IN_DOUBT
+    word: str = model.bank.word if how != "not answered" else "silence"
     if how == "answered with an old word" and not is_late:
         word = "open" if word != "unheard" else "unheard"
     yield ("hear",)
     if word in _LEARNT:
-        yield from _say(ground, record, _LEARNT[word])
+        yield from _say(harness, record, _LEARNT[word])
     elif record.state is State.PARKED:
-        yield from _end_parked(ground, record, word)
+        yield from _end_parked(harness, record, word)
     elif not is_late or word == "silence":
-        ground.move(record, Verb.INQUIRY_INCONCLUSIVE)
+        harness.move(record, Verb.INQUIRY_INCONCLUSIVE)
     elif word == "open":  # sent, and its confirm unknown: a person must look
-        yield from _say(ground, record, Verb.CHALLENGE_EXPIRED if record.phase is Phase.SEND else Verb.SEND_TO_REVIEW)
+        yield from _say(harness, record, Verb.CHALLENGE_EXPIRED if record.phase is Phase.SEND else Verb.SEND_TO_REVIEW)
     else:
-        is_sent = not may_be_unsent or ground.was_taken_by_another(record)
+        is_sent = not may_be_unsent or harness.was_taken_by_another(record)
         yield ("go on",)
-        yield from _say(ground, record, Verb.SEND_TO_REVIEW if is_sent else Verb.LOSE_CARD)
+        yield from _say(harness, record, Verb.SEND_TO_REVIEW if is_sent else Verb.LOSE_CARD)
 
 
-def _end_parked(ground: Ground, record: Record, word: str) -> Way:
+def _end_parked(harness: Harness, record: Record, word: str) -> Way:
     if word == "silence":
-        ground.move(record, Verb.INQUIRY_INCONCLUSIVE)
+        harness.move(record, Verb.INQUIRY_INCONCLUSIVE)
         return
-    was_burnt = ground.look(Purpose.PARES, record.key) == "tombstone"
+    was_burnt = harness.look(Purpose.PARES, record.key) == "tombstone"
     how = yield ("expire", "cancel")
     verb = Verb.EXPIRE if how == "expire" else Verb.CANCEL
     if was_burnt:
-        yield from _say(ground, record, Verb.FOUND_TAKEN_CONFIRM, evidence="maybe_sent")
+        yield from _say(harness, record, Verb.FOUND_TAKEN_CONFIRM, evidence="maybe_sent")
     else:
-        yield from _say(ground, record, verb)
+        yield from _say(harness, record, verb)
 
 
-def put_card(ground: Ground, me: Actor) -> Way:
+def put_card(harness: Harness, me: Actor) -> Way:
     """The producer that has created it: now the card."""
     me.stage = "putting"
     yield ("put",)
-    ground.put(Purpose.CARD, me.key, me.record.epoch)
+    harness.put(Purpose.CARD, me.key, me.record.epoch)
 
 
-def bring_again(ground: Ground, me: Actor) -> Way:
+def bring_again(harness: Harness, me: Actor) -> Way:
     """The same reference again: where the vault has nothing, a new generation of the card."""
     record = me.record
-    if ground.look(Purpose.CARD, me.key) not in {"nothing", "stale"}:
+    if harness.look(Purpose.CARD, me.key) not in {"nothing", "stale"}:
         return
     yield ("replace_card",)
-    if ground.move(record, Verb.REPLACE_CARD):
+    if harness.move(record, Verb.REPLACE_CARD):
         me.stage = "putting"
         yield ("put",)
-        ground.put(Purpose.CARD, me.key, record.next_generation)
+        harness.put(Purpose.CARD, me.key, record.next_generation)
 
 
 def answer_challenge(tag: str) -> Comer:
     """The web tier: the PaRes into the vault first, then the ledger."""
 
-    def way(ground: Ground, me: Actor) -> Way:
+    def way(harness: Harness, me: Actor) -> Way:
         me.stage = "putting"
         yield ("put",)
         me.stage = ""
-        if ground.put(Purpose.PARES, me.key, me.record.epoch + 1, tag):
+        if harness.put(Purpose.PARES, me.key, me.record.epoch + 1, tag):
             yield ("resume",)
-            yield from _say(ground, me.record, Verb.RESUME, pares=tag)
+            yield from _say(harness, me.record, Verb.RESUME, pares=tag)
 
     return way
 
 
-def cancel(ground: Ground, me: Actor) -> Way:
+def cancel(harness: Harness, me: Actor) -> Way:
     """A producer takes it back, or an operator discards it."""
     yield ("go on",)
-    yield from _end_unsent(ground, me.record, Verb.CANCEL)
+    yield from _end_unsent(harness, me.record, Verb.CANCEL)
 
 
-def requeue(ground: Ground, me: Actor) -> Way:
+def requeue(harness: Harness, me: Actor) -> Way:
     """An operator's requeue of a dead transfer; the bank said "not found", which may be false."""
     yield ("go on",)
-    if ground.refence(me.record):
+    if harness.refence(me.record):
         yield ("go on",)
-        yield from _say(ground, me.record, Verb.REQUEUE_DEAD)
+        yield from _say(harness, me.record, Verb.REQUEUE_DEAD)
 
 
-def settle(ground: Ground, me: Actor) -> Way:
+def settle(harness: Harness, me: Actor) -> Way:
     """An operator with evidence, which is never wrong here: what is under way still is no evidence."""
-    bank = ground.shadows[me.key].bank
+    bank = harness.models[me.key].bank
     yield ("go on",)
     if bank.word == "given_back":
-        yield from _say(ground, me.record, Verb.OPERATOR_REVERSED)
+        yield from _say(harness, me.record, Verb.OPERATOR_REVERSED)
     elif bank.word == "paid":
-        yield from _say(ground, me.record, Verb.OPERATOR_PAID)
+        yield from _say(harness, me.record, Verb.OPERATOR_PAID)
     elif bank.word in {"unheard", "rejected"} and not bank.late:
-        yield from _say(ground, me.record, Verb.OPERATOR_NOT_PAID)
+        yield from _say(harness, me.record, Verb.OPERATOR_NOT_PAID)
 
 
-def notice(ground: Ground, me: Actor) -> Way:
+def notice(harness: Harness, me: Actor) -> Way:
     """The bank's notification, which was proved, where nobody can be asked."""
-    bank = ground.shadows[me.key].bank
+    bank = harness.models[me.key].bank
     yield ("hear",)
     if bank.word in _NOTIFIED:
-        yield from _say(ground, me.record, _NOTIFIED[bank.word])
+        yield from _say(harness, me.record, _NOTIFIED[bank.word])
 
 
-def notice_early(ground: Ground, me: Actor) -> Way:
+def notice_early(harness: Harness, me: Actor) -> Way:
     """The same while a worker is at it: it is kept."""
     yield ("note it",)
-    if ground.shadows[me.key].bank.word == "paid":
-        ground.move(me.record, Verb.KEEP_NOTIFICATION)
+    if harness.models[me.key].bank.word == "paid":
+        harness.move(me.record, Verb.KEEP_NOTIFICATION)
 
 
-def ask(ground: Ground, me: Actor) -> Way:
+def ask(harness: Harness, me: Actor) -> Way:
     """A person, or a producer, asks for what only a worker can do; a worker finds that it can't be done."""
     yield ("write it down",)
-    if ground.move(me.record, Verb.REQUEST):
-        asked = ground.peek(me.key)
+    if harness.move(me.record, Verb.REQUEST):
+        asked = harness.peek(me.key)
         yield ("drop",)
-        yield from _say(ground, asked, Verb.REFUSE_REQUEST)
+        yield from _say(harness, asked, Verb.REFUSE_REQUEST)
 
 
-def ring(ground: Ground, me: Actor) -> Way:
+def ring(harness: Harness, me: Actor) -> Way:
     """The sweeper rang, on what it saw a moment ago."""
     yield ("write it down",)
-    ground.move(me.record, Verb.SCHEDULE_WAKEUP, quiet=True)
+    harness.move(me.record, Verb.SCHEDULE_WAKEUP, quiet=True)
 
 
 #: Who may come to a transfer in which state.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from epay_transfers.runtime import embedded_servers
-from tests.tools import PRODUCTS, server_binary
+from tests.support.tools import PRODUCTS, server_binary
 
 #: It takes eight times as long as all others together, and calls the same scripts: on the embedded one alone.
 ON_ONE_PRODUCT = "test_machine"

@@ -1,4 +1,4 @@
-"""The ground under the actors: the real ledger and vault and their shadows, asked and told the same, and compared."""
+"""What the actors act on: the real ledger and vault, and a model of each transfer that must say the same."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,10 +13,10 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Created, Moved, Noted, Refused
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Fenced, Gone, Put, Taken, TakeUnanswered, Vault
-from tests.conftest import FakeClock
-from tests.ledger.factories import CHALLENGE, claim, new_transfer
-from tests.ledger.looking import assert_agrees, due, empty, records
-from tests.ledger.model import BankBook, Place, Shadow
+from tests.ledger.model import BankBook, Place, TransferModel
+from tests.support.clocks import FakeClock
+from tests.support.factories import CHALLENGE, claim, new_transfer
+from tests.support.redis_state import assert_agrees, due, empty, records
 
 SEALED = "1.abcdef01.c2VhbGVk"
 _LETTERS = {"blob": "B", "stale": "B", "tombstone": "X", "closed": "C"}
@@ -27,7 +27,7 @@ _NAMES = {
 }
 
 
-class Ground:
+class Harness:
     def __init__(self, ledger_client: redis.Redis, vault_client: redis.Redis) -> None:
         ledger_client.flushall()
         vault_client.flushall()
@@ -36,7 +36,7 @@ class Ground:
         self.clock = FakeClock()
         self.ledger = Ledger(ledger_client, self.clock)
         self.vault = Vault(vault_client)
-        self.shadows: dict[str, Shadow] = {}
+        self.models: dict[str, TransferModel] = {}
         self.has_vault_copy = False
         self._made = 0
         self._taken: dict[tuple[Purpose, str, int], Taken] = {}
@@ -49,7 +49,7 @@ class Ground:
         (made,) = self.ledger.create([new_transfer(reference, amount=amount, currency=currency)], actor="backend")
         assert isinstance(made, Created)
         self._made += 1
-        self.shadows[made.record.key] = Shadow(made.record.key, self.clock.now_ms() + 5000, BankBook(mood))
+        self.models[made.record.key] = TransferModel(made.record.key, self.clock.now_ms() + 5000, BankBook(mood))
         return made.record
 
     def peek(self, key: str) -> Record:
@@ -80,16 +80,16 @@ class Ground:
         return self._compare(record, verb, reply, at, quiet=quiet)
 
     def _compare(self, record: Record, verb: Verb, reply: object, at: int | None, *, quiet: bool = False) -> bool:
-        shadow = self.shadows[record.key]
-        was, why = shadow.state, shadow.refusal(verb, record.epoch, record.version)
-        if not shadow.move(verb, record.epoch, record.version, at, quiet=quiet):
-            refused = (Noted if why == "noted" else Refused)(State(was), shadow.epoch)
+        model = self.models[record.key]
+        was, why = model.state, model.refusal(verb, record.epoch, record.version)
+        if not model.move(verb, record.epoch, record.version, at, quiet=quiet):
+            refused = (Noted if why == "noted" else Refused)(State(was), model.epoch)
             assert reply == refused, f"{verb} under {record.epoch} from {was}"
             is_heard = verb in {Verb.PAY, Verb.DECLINE} and why != "noted"
-            assert not is_heard or shadow.is_final, "the bank's word was refused"
+            assert not is_heard or model.is_final, "the bank's word was refused"
             return False
         self._made += 1
-        expected = Moved(State(shadow.state), shadow.epoch, shadow.version, self._made)
+        expected = Moved(State(model.state), model.epoch, model.version, self._made)
         assert reply == expected, f"{verb} under {record.epoch} from {was}"
         return True
 
@@ -150,16 +150,16 @@ class Ground:
     def forget_everything(self) -> None:
         """The vault restarts."""
         empty(self._vault_client)
-        for shadow in self.shadows.values():
-            shadow.card.set("nothing")
-            shadow.pares.set("nothing")
+        for model in self.models.values():
+            model.card.set("nothing")
+            model.pares.set("nothing")
 
     def copy_vault(self) -> None:
         """A dump, a snapshot of its machine, a replica: of what stands there now."""
         names = [str(name) for name in self._vault_client.keys("*")]
         self._copy = [(name, self._vault_client.get(name)) for name in names]
         self._places = {
-            (key, purpose): replace(self._place(purpose, key)) for key in self.shadows for purpose in Purpose
+            (key, purpose): replace(self._place(purpose, key)) for key in self.models for purpose in Purpose
         }
         self.has_vault_copy = True
 
@@ -176,7 +176,7 @@ class Ground:
         self._vault_client.set(redis_keys.WRITES, str(count))
         for (key, purpose), copy in self._places.items():
             self._place(purpose, key).go_back(copy)
-        for key in self.shadows.keys() - {key for key, _ in self._places}:
+        for key in self.models.keys() - {key for key, _ in self._places}:
             for purpose in Purpose:
                 self._place(purpose, key).set("nothing")
 
@@ -189,30 +189,30 @@ class Ground:
             place.time_out()
 
     def _place(self, purpose: Purpose, key: str) -> Place:
-        shadow = self.shadows[key]
-        return shadow.card if purpose is Purpose.CARD else shadow.pares
+        model = self.models[key]
+        return model.card if purpose is Purpose.CARD else model.pares
 
     # What must hold after every step.
 
     def check(self) -> None:
         assert_agrees(self._ledger_client)
         real = {record.key: record for record in records(self._ledger_client)}
-        assert real.keys() == self.shadows.keys()
-        for key, shadow in self.shadows.items():
+        assert real.keys() == self.models.keys()
+        for key, model in self.models.items():
             record = real[key]
             kept = (record.state, record.phase, record.epoch, record.version)
-            assert kept == (shadow.state, shadow.phase, shadow.epoch, shadow.version)
-            assert shadow.is_noted == bool(record.notification)
-            assert shadow.wrongs() == [], (shadow, shadow.wrongs())
-        at = {key: shadow.due for key, shadow in self.shadows.items() if shadow.due is not None}
+            assert kept == (model.state, model.phase, model.epoch, model.version)
+            assert model.is_noted == bool(record.notification)
+            assert model.wrongs() == [], (model, model.wrongs())
+        at = {key: model.due for key, model in self.models.items() if model.due is not None}
         assert due(self._ledger_client) == at
         assert self.ledger.counters().get("sequence", 0) == self._made
         self._check_vault()
 
     def _check_vault(self) -> None:
         expected = {}
-        for key, shadow in self.shadows.items():
-            for name, place in ((redis_keys.card(key), shadow.card), (redis_keys.pares(key), shadow.pares)):
+        for key, model in self.models.items():
+            for name, place in ((redis_keys.card(key), model.card), (redis_keys.pares(key), model.pares)):
                 if place.kind != "nothing":
                     expected[name] = [_LETTERS[place.kind], str(place.epoch)]
         blobs = sum(letter == "B" for letter, _ in expected.values())

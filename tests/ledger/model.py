@@ -6,7 +6,7 @@ It does no I/O and borrows nothing from the product but the numbers of epochs. T
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tests.unit.ledger.table import (
+from tests.support.state_table import (
     ADVANCE,
     AS_SEEN,
     ENTERS,
@@ -119,7 +119,7 @@ class BankBook:
 
 
 @dataclass
-class Shadow:
+class TransferModel:
     key: str
     due: int | None
     bank: BankBook

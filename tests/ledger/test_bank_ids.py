@@ -11,8 +11,8 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Foreign, Moved, Refused
-from tests.ledger.factories import CHALLENGE, NOW, Place, found, into
-from tests.ledger.looking import snapshot
+from tests.support.factories import CHALLENGE, NOW, Place, found, into
+from tests.support.redis_state import snapshot
 
 SENDING: Place = (State.SENDING, Phase.SEND)
 IN_DOUBT: Place = (State.IN_DOUBT, Phase.SEND)

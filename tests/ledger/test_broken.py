@@ -12,8 +12,8 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Moved, Run
-from tests.ledger.factories import NOW, Place, claim, create, into, made, make, new_transfer
-from tests.ledger.looking import snapshot
+from tests.support.factories import NOW, Place, claim, create, into, made, make, new_transfer
+from tests.support.redis_state import snapshot
 
 Break = Callable[[redis.Redis, Record], object]
 

@@ -12,9 +12,9 @@ from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Behind, Moved, Paused, Refused, Wait
-from tests.conftest import FakeClock
-from tests.ledger.factories import HOST, NOW, WAYS, Place, claim, create, found, into
-from tests.ledger.looking import assert_agrees, due, snapshot
+from tests.support.clocks import FakeClock
+from tests.support.factories import HOST, NOW, WAYS, Place, claim, create, found, into
+from tests.support.redis_state import assert_agrees, due, snapshot
 
 QUEUED: Place = (State.QUEUED, Phase.SEND)
 RESUMED: Place = (State.RESUMED, Phase.CONFIRM)

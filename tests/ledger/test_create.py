@@ -13,9 +13,9 @@ from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
 from epay_transfers.ledger.store.replies import Created, Exhausted, Full, Known, Paused, SuffixUsed
-from tests.conftest import FakeClock
-from tests.ledger.factories import NOW, create, found, into, make, new_transfer
-from tests.ledger.looking import assert_agrees, due, events, records, snapshot
+from tests.support.clocks import FakeClock
+from tests.support.factories import NOW, create, found, into, make, new_transfer
+from tests.support.redis_state import assert_agrees, due, events, records, snapshot
 
 WHOLE_SPACE = b"\xff" * (invoice.SUFFIXES // 8)
 

@@ -12,8 +12,8 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Event, Events
 from epay_transfers.ledger.store.ledger import Ledger
-from tests.conftest import FakeClock
-from tests.ledger.factories import NOW, create, into
+from tests.support.clocks import FakeClock
+from tests.support.factories import NOW, create, into
 
 GROUP = "payouts"
 MANY = 1000

@@ -14,8 +14,8 @@ from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.runtime import embedded_servers, health
 from epay_transfers.runtime.settings import Durability, ServerSettings
-from tests.conftest import FakeClock
-from tests.ledger.factories import NONCE, create
+from tests.support.clocks import FakeClock
+from tests.support.factories import NONCE, create
 
 STRICT, ATTESTED, RELAXED = Durability
 

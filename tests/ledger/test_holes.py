@@ -14,9 +14,9 @@ from epay_transfers.worker.backoff import RetryRule
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.consequences import Consequences
 from epay_transfers.worker.recorder import Recorder
-from tests.conftest import FakeClock
-from tests.ledger.factories import claim, create, found, made, make
-from tests.ledger.looking import empty
+from tests.support.clocks import FakeClock
+from tests.support.factories import claim, create, found, made, make
+from tests.support.redis_state import empty
 
 
 @pytest.fixture

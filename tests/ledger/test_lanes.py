@@ -7,9 +7,9 @@ from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes, Pause
 from epay_transfers.ledger.store.ledger import Ledger
-from tests.conftest import FakeClock
-from tests.ledger.factories import NOW
-from tests.ledger.looking import events
+from tests.support.clocks import FakeClock
+from tests.support.factories import NOW
+from tests.support.redis_state import events
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
-"""A machine that lets everybody at a few transfers, in any order, with any trouble: the scripts must do as the shadows.
+"""A machine that lets everybody at a few transfers, in any order, with any trouble: the scripts must do as the models.
 
-`TRANSFERS_MACHINES` says how many runs (500), on all cores, and `TRANSFERS_STEPS` how long each is (40).
-`TRANSFERS_SEED` repeats so many of one seed, here.
+`TRANSFERS_MACHINES` says how many runs (500), in parts that run on several cores, and `TRANSFERS_STEPS` how long each
+is (40). `TRANSFERS_SEED` repeats so many of one seed.
 """
 
 import os
 import random
 from functools import partial
-from pathlib import Path
 
 import pytest
 import redis
@@ -23,11 +22,11 @@ from hypothesis.stateful import (
 )
 
 from epay_transfers.ledger.vault.sealing import Purpose
-from tests import parallel
 from tests.ledger import troubles
 from tests.ledger.actors import COMERS, Actor, Comer, put_card
-from tests.ledger.harness import Ground
-from tests.ledger.model import Shadow
+from tests.ledger.harness import Harness
+from tests.ledger.model import TransferModel
+from tests.support import parallel
 
 MACHINES = int(os.environ.get("TRANSFERS_MACHINES", "500"))
 STEPS = int(os.environ.get("TRANSFERS_STEPS", "40"))
@@ -51,7 +50,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(mood=st.sampled_from(MOODS), hows=HOWS)
     def begin(self, mood: str, hows: list[int]) -> None:
-        self.ground = Ground(self.ledger_client, self.vault_client)
+        self.harness = Harness(self.ledger_client, self.vault_client)
         self.actors: list[Actor] = []
         self.calm = 0  #: steps since the last trouble: with more of it no transfer gets anywhere
         self.create(100, mood, hows)
@@ -60,7 +59,7 @@ class Machine(RuleBasedStateMachine):
     @rule(amount=st.integers(1, 10**13), mood=st.sampled_from(MOODS), hows=HOWS)
     def create(self, amount: int, mood: str, hows: list[int]) -> None:
         """A producer brings an intent, and mostly puts its card in."""
-        record = self.ground.create(f"payout-{len(self.ground.shadows)}", amount, ["KZT", "USD"][amount % 2], mood)
+        record = self.harness.create(f"payout-{len(self.harness.models)}", amount, ["KZT", "USD"][amount % 2], mood)
         self._go_on(self._enter(Actor("producer", record), put_card), hows or [0])
 
     @precondition(lambda self: self._open())
@@ -93,35 +92,35 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def all_is_well(self) -> None:
-        if hasattr(self, "ground"):
-            self.ground.check()
+        if hasattr(self, "harness"):
+            self.harness.check()
 
     def _no_wrong(self) -> None:
         """Between two steps of one actor: what needs no server to be seen."""
-        for shadow in self.ground.shadows.values():
-            assert shadow.wrongs() == [], shadow
-            is_said_unsent = shadow.state in {"queued", "dead", "expired", "cancelled"}
-            assert not (is_said_unsent and self._is_under_way(shadow)), f"{shadow.state}, but it may be sent still"
+        for model in self.harness.models.values():
+            assert model.wrongs() == [], model
+            is_said_unsent = model.state in {"queued", "dead", "expired", "cancelled"}
+            assert not (is_said_unsent and self._is_under_way(model)), f"{model.state}, but it may be sent still"
 
     # Actors.
 
-    def _open(self) -> list[Shadow]:
+    def _open(self) -> list[TransferModel]:
         """Those to whom anybody may come."""
         return [
-            shadow
-            for shadow in self.ground.shadows.values()
-            if not shadow.is_final or (shadow.state == "paid" and shadow.bank.word == "given_back")
+            model
+            for model in self.harness.models.values()
+            if not model.is_final or (model.state == "paid" and model.bank.word == "given_back")
         ]
 
     def _come(self, which: int, who: int) -> Actor:
-        shadow = self._open()[which % len(self._open())]
-        comers = COMERS[shadow.state]
+        model = self._open()[which % len(self._open())]
+        comers = COMERS[model.state]
         comer = comers[who % len(comers)]
-        return self._enter(Actor(comer.__qualname__.partition(".")[0], self.ground.peek(shadow.key)), comer)
+        return self._enter(Actor(comer.__qualname__.partition(".")[0], self.harness.peek(model.key)), comer)
 
     def _enter(self, actor: Actor, way: Comer) -> Actor:
         note(f"{actor.name} comes to {actor.key}, {actor.record.state} under {actor.record.epoch}")
-        actor.way = way(self.ground, actor)
+        actor.way = way(self.harness, actor)
         self.actors.append(actor)
         self._resume(actor, None)
         return actor
@@ -130,7 +129,7 @@ class Machine(RuleBasedStateMachine):
         """As many steps as are said, each as it is said, or to its end."""
         for how in hows:
             if actor in self.actors:
-                self.ground.clock.advance(1)
+                self.harness.clock.advance(1)
                 self.calm += 1
                 option = actor.options[how % len(actor.options)]
                 note(f"{actor.name} at {actor.key} goes on: {option}")
@@ -148,53 +147,52 @@ class Machine(RuleBasedStateMachine):
         """It dies. What it sent is under way still."""
         note(f"{actor.name} at {actor.key} dies")
         self.actors.remove(actor)
-        bank = self.ground.shadows[actor.key].bank
+        bank = self.harness.models[actor.key].bank
         if actor.on_wire:
             bank.late.append(actor.on_wire)
 
     # Trouble.
 
     def _troubles(self) -> list[troubles.Trouble]:
-        found = troubles.possible(self.ground)
+        found = troubles.possible(self.harness)
         found += [(f"{actor.name} at {actor.key} dies", partial(self._leave, actor)) for actor in self.actors]
-        for shadow in self.ground.shadows.values():
-            if self._may_age(shadow):
-                found.append((f"the horizon of {shadow.key} passes", partial(self._age, shadow)))
+        for model in self.harness.models.values():
+            if self._may_age(model):
+                found.append((f"the horizon of {model.key} passes", partial(self._age, model)))
         return found
 
-    def _may_age(self, shadow: Shadow) -> bool:
+    def _may_age(self, model: TransferModel) -> bool:
         """The horizon is far beyond every lease and every request: nobody holds a card that long."""
-        return shadow.state == "in_doubt" and not shadow.is_aged and not self._is_under_way(shadow)
+        return model.state == "in_doubt" and not model.is_aged and not self._is_under_way(model)
 
-    def _is_under_way(self, shadow: Shadow) -> bool:
+    def _is_under_way(self, model: TransferModel) -> bool:
         """Somebody holds its card, or has sent a request that the bank may not have heard yet."""
-        those = [actor for actor in self.actors if actor.key == shadow.key]
-        return bool(shadow.bank.late) or any(actor.on_wire or actor.stage == "holding" for actor in those)
+        those = [actor for actor in self.actors if actor.key == model.key]
+        return bool(model.bank.late) or any(actor.on_wire or actor.stage == "holding" for actor in those)
 
-    def _age(self, shadow: Shadow) -> None:
+    def _age(self, model: TransferModel) -> None:
         """What was sealed has timed out by then, and nobody puts a card in after its deadline."""
-        shadow.is_aged = True
+        model.is_aged = True
         for purpose in Purpose:
-            self.ground.time_out(purpose, shadow.key)
-        for actor in [one for one in self.actors if one.key == shadow.key and one.stage == "putting"]:
+            self.harness.time_out(purpose, model.key)
+        for actor in [one for one in self.actors if one.key == model.key and one.stage == "putting"]:
             self._leave(actor)
 
 
 @pytest.mark.timeout(0)  # a failure is made smaller for minutes, and a long run is asked for by hand
+@parallel.parts(1) if SEED else parallel.parts()
 def test_whatever_happens_no_transfer_is_paid_twice_or_said_to_have_failed(
-    ledger_client: redis.Redis, vault_client: redis.Redis, tmp_path: Path
+    ledger_client: redis.Redis, vault_client: redis.Redis, part: parallel.Part
 ) -> None:
-    if not SEED:
-        parallel.work(__file__, tmp_path, _pieces())
-        return
+    first, count = int(SEED) if SEED else random.SystemRandom().randrange(2**32), part.share(MACHINES)
     Machine.ledger_client, Machine.vault_client = ledger_client, vault_client
     # What repeats this run, if it fails:
-    print(f"TRANSFERS_SEED={SEED} TRANSFERS_MACHINES={MACHINES} pytest tests/ledger/test_machine.py")  # noqa: T201
+    print(f"TRANSFERS_SEED={first} TRANSFERS_MACHINES={count} pytest tests/ledger/test_machine.py")  # noqa: T201
 
     run_state_machine_as_test(
-        seed(int(SEED))(Machine),
+        seed(first)(Machine),
         settings=settings(
-            max_examples=MACHINES,
+            max_examples=count,
             stateful_step_count=STEPS,
             deadline=None,
             derandomize=False,
@@ -204,11 +202,3 @@ def test_whatever_happens_no_transfer_is_paid_twice_or_said_to_have_failed(
             suppress_health_check=list(HealthCheck),
         ),
     )
-
-
-def _pieces() -> list[dict[str, str]]:
-    first = random.SystemRandom().randrange(2**32)
-    return [
-        {"TRANSFERS_SEED": str(first + number), "TRANSFERS_MACHINES": str(share)}
-        for number, share in enumerate(parallel.shares(MACHINES))
-    ]

@@ -13,10 +13,10 @@ from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Moved, Refused
-from tests.conftest import FakeClock
-from tests.ledger.factories import CHALLENGE, HOUR_MS, NOW, WAYS, Place, claim, create, found, into, make, reach
-from tests.ledger.looking import assert_agrees, due, events, records, snapshot
-from tests.unit.ledger.table import AS_SEEN
+from tests.support.clocks import FakeClock
+from tests.support.factories import CHALLENGE, HOUR_MS, NOW, WAYS, Place, claim, create, found, into, make, reach
+from tests.support.redis_state import assert_agrees, due, events, records, snapshot
+from tests.support.state_table import AS_SEEN
 
 MOVED = [verb for verb in Verb if verb is not Verb.CREATE]  #: `create` is a script of its own
 CELLS = [(verb, place) for verb in MOVED for place in WAYS]

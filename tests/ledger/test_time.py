@@ -15,10 +15,10 @@ from epay_transfers.ledger.store.circuit_breakers import PROBE_MS, Breakers
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import ClockApart, Moved, Refused
-from tests.conftest import FakeClock
-from tests.ledger.factories import CHALLENGE, HOST, LASTS_MS, WAYS, Place, claim, create, found, into, make, reach
-from tests.ledger.looking import due, events, snapshot
-from tests.unit.ledger.table import AFTER, BEFORE
+from tests.support.clocks import FakeClock
+from tests.support.factories import CHALLENGE, HOST, LASTS_MS, WAYS, Place, claim, create, found, into, make, reach
+from tests.support.redis_state import due, events, snapshot
+from tests.support.state_table import AFTER, BEFORE
 
 QUEUED: Place = (State.QUEUED, Phase.SEND)
 SENDING: Place = (State.SENDING, Phase.SEND)

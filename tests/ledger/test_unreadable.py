@@ -12,9 +12,9 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Refused
-from tests.conftest import FakeClock
-from tests.ledger.factories import HOUR_MS, NOW, create
-from tests.ledger.looking import due, events
+from tests.support.clocks import FakeClock
+from tests.support.factories import HOUR_MS, NOW, create
+from tests.support.redis_state import due, events
 
 UNKNOWN = "has a value that this version does not know"
 

@@ -14,8 +14,8 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Fenced, Gone, Put, PutBack, Taken, TakeUnanswered, Vault
-from tests.ledger.factories import NONCE
-from tests.ledger.looking import snapshot
+from tests.support.factories import NONCE
+from tests.support.redis_state import snapshot
 
 KEY = "251124000001"
 EPOCH = 1_000_005

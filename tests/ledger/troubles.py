@@ -4,38 +4,36 @@ from collections.abc import Callable
 from functools import partial
 
 from epay_transfers.ledger.vault.sealing import Purpose
-from tests.ledger.harness import Ground
-from tests.ledger.model import BankBook, Shadow
+from tests.ledger.harness import Harness
+from tests.ledger.model import BankBook, TransferModel
 
 Trouble = tuple[str, Callable[[], object]]
 
 
-def possible(ground: Ground) -> list[Trouble]:
-    found = [trouble for shadow in ground.shadows.values() for trouble in _of_one(ground, shadow)]
-    if any(place.kind != "nothing" for shadow in ground.shadows.values() for place in (shadow.card, shadow.pares)):
-        found.append(("the vault forgets everything", ground.forget_everything))
-        found.append(("somebody copies the vault", ground.copy_vault))
-    if ground.has_vault_copy:
-        found.append(("the vault goes back to the copy", ground.put_vault_back))
+def possible(harness: Harness) -> list[Trouble]:
+    found = [trouble for model in harness.models.values() for trouble in _of_one(harness, model)]
+    if any(place.kind != "nothing" for model in harness.models.values() for place in (model.card, model.pares)):
+        found.append(("the vault forgets everything", harness.forget_everything))
+        found.append(("somebody copies the vault", harness.copy_vault))
+    if harness.has_vault_copy:
+        found.append(("the vault goes back to the copy", harness.put_vault_back))
     return found
 
 
-def _of_one(ground: Ground, shadow: Shadow) -> list[Trouble]:
-    bank = shadow.bank
+def _of_one(harness: Harness, model: TransferModel) -> list[Trouble]:
+    bank = model.bank
     found: list[Trouble] = []
     if bank.late:
         moods = ("executes", "rejects", "challenges")
-        found += [
-            (f"a late {bank.late[0]}: the bank {mood} {shadow.key}", partial(_hear, bank, mood)) for mood in moods
-        ]
-        found.append((f"a late {bank.late[0]} for {shadow.key} is lost", partial(bank.late.pop, 0)))
+        found += [(f"a late {bank.late[0]}: the bank {mood} {model.key}", partial(_hear, bank, mood)) for mood in moods]
+        found.append((f"a late {bank.late[0]} for {model.key} is lost", partial(bank.late.pop, 0)))
     if bank.word == "open":
-        found.append((f"the challenge of {shadow.key} times out", partial(setattr, bank, "word", "rejected")))
+        found.append((f"the challenge of {model.key} times out", partial(setattr, bank, "word", "rejected")))
     if bank.word == "paid":
-        found.append((f"the bank gives {shadow.key} back", partial(setattr, bank, "word", "given_back")))
-    for purpose, place in ((Purpose.CARD, shadow.card), (Purpose.PARES, shadow.pares)):
+        found.append((f"the bank gives {model.key} back", partial(setattr, bank, "word", "given_back")))
+    for purpose, place in ((Purpose.CARD, model.card), (Purpose.PARES, model.pares)):
         if place.kind in {"blob", "stale"}:
-            found.append((f"the {purpose} of {shadow.key} times out", partial(ground.time_out, purpose, shadow.key)))
+            found.append((f"the {purpose} of {model.key} times out", partial(harness.time_out, purpose, model.key)))
     return found
 
 

@@ -17,8 +17,9 @@ from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Vault
-from tests.ledger.factories import NONCE
-from tests.ops.conftest import OPERATOR, Cli, Into
+from tests.ops.conftest import Into
+from tests.support.command_line import OPERATOR, Cli
+from tests.support.factories import NONCE
 
 WHY = ("--reason", "the client called")
 

@@ -8,7 +8,8 @@ import pytest
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ops import descriptions
 from epay_transfers.ops.cli import COMMANDS, load
-from tests.ops.conftest import Cli, Into
+from tests.ops.conftest import Into
+from tests.support.command_line import Cli
 
 #: A line of help, or arguments that a command can't do without.
 NEEDS = {

@@ -6,7 +6,8 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
-from tests.ops.conftest import Cli, Into
+from tests.ops.conftest import Into
+from tests.support.command_line import Cli
 
 
 def test_a_healthy_system_is_0(transfers: Cli, into: Into) -> None:

@@ -9,7 +9,7 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Vault
-from tests.ops.conftest import Cli
+from tests.support.command_line import Cli
 
 INTENT: dict[str, Any] = {
     "reference": "payout-42",

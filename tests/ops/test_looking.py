@@ -19,7 +19,8 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
-from tests.ops.conftest import Cli, Into
+from tests.ops.conftest import Into
+from tests.support.command_line import Cli
 
 
 @pytest.mark.parametrize("state", State)

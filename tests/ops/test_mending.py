@@ -11,7 +11,8 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
-from tests.ops.conftest import OPERATOR, Cli, Into
+from tests.ops.conftest import Into
+from tests.support.command_line import OPERATOR, Cli
 
 
 def messages(environment: dict[str, str]) -> dict[str, int]:

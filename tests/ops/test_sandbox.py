@@ -6,7 +6,7 @@ import sys
 
 import requests
 
-from tests.ops.conftest import Cli
+from tests.support.command_line import Cli
 
 
 def test_it_takes_calls_at_the_addresses_that_it_prints_and_ctrl_c_ends_it(environment: dict[str, str]) -> None:

@@ -25,7 +25,7 @@ from epay_transfers.producers.settings import ProducerSettings
 from epay_transfers.runtime.settings import ServerSettings
 from epay_transfers.runtime.web_addresses import WebTierSettings
 from epay_transfers.worker.settings import WorkerSettings
-from tests.ops.conftest import Cli
+from tests.support.command_line import Cli
 
 ROOMS: dict[str, type[BaseSettings]] = {
     PRODUCERS: ProducerSettings,

@@ -24,8 +24,9 @@ from epay_transfers.ledger.vault.vault import Taken, Vault
 from epay_transfers.producers import PanCard, ProducerSettings, Receiver, SavedCard, TransferIntent, Transfers
 from epay_transfers.producers.context import Context
 from epay_transfers.runtime import embedded_servers
-from tests.conftest import FakeClock
-from tests.ledger.factories import NONCE
+from tests.support.clocks import FakeClock
+from tests.support.factories import NONCE
+from tests.support.servers import queue_url
 
 #: Nobody listens here.
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -33,7 +34,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 @pytest.fixture
 def queue_client(ledger_server: embedded_servers.EmbeddedServer, ledger_client: redis.Redis) -> Iterator[redis.Redis]:
-    client = connect(ledger_server.url.removesuffix("/0") + "/1")
+    client = connect(queue_url(ledger_server.url))
     yield client
     client.close()
 

@@ -13,9 +13,9 @@ from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Gone, Vault
 from epay_transfers.producers import Cancel, IntentRejected, LedgerUnavailable, NotFound, Transfers, VaultUnavailable
 from epay_transfers.producers.context import Context
-from tests.conftest import FakeClock
-from tests.ledger.factories import NONCE
 from tests.producers.conftest import Hands, build, by_pan
+from tests.support.clocks import FakeClock
+from tests.support.factories import NONCE
 
 Rung = Callable[[], list[tuple[str, str]]]
 WHY = "the client changed her mind"

@@ -23,8 +23,8 @@ from epay_transfers.producers import (
     Verdict,
 )
 from epay_transfers.producers.context import Context
-from tests.conftest import FakeClock
 from tests.producers.conftest import Hands, build, by_pan
+from tests.support.clocks import FakeClock
 
 Rung = Callable[[], list[tuple[str, str]]]
 

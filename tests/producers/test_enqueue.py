@@ -34,9 +34,9 @@ from epay_transfers.producers import (
     VaultUnavailable,
 )
 from epay_transfers.producers.context import Context
-from tests.conftest import FakeClock
-from tests.ledger.looking import empty
 from tests.producers.conftest import NOWHERE, Hands, build, by_pan, by_saved_card
+from tests.support.clocks import FakeClock
+from tests.support.redis_state import empty
 
 Rung = Callable[[], list[tuple[str, str]]]
 

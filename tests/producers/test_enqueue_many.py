@@ -24,8 +24,8 @@ from epay_transfers.producers import (
 )
 from epay_transfers.producers import enqueue as module
 from epay_transfers.producers.context import Context
-from tests.conftest import FakeClock
 from tests.producers.conftest import NOWHERE, build, by_pan, by_saved_card
+from tests.support.clocks import FakeClock
 
 
 def test_each_gets_its_own_answer_in_order(

@@ -7,8 +7,8 @@ import pytest
 from epay_transfers.ledger.states import State
 from epay_transfers.producers import Ambiguous, Money, NotFound, Transfer, Transfers
 from epay_transfers.producers.context import Context
-from tests.conftest import FakeClock
 from tests.producers.conftest import Hands, build, by_pan, by_saved_card
+from tests.support.clocks import FakeClock
 
 
 def test_a_transfer_is_got_by_key_and_by_reference(transfers: Transfers) -> None:

@@ -1,7 +1,6 @@
 """A card lives in the vault alone, and there it is sealed: every key of both servers is looked through."""
 
 import logging
-from typing import Any, cast
 
 import pytest
 import redis
@@ -9,6 +8,7 @@ import redis
 from epay_transfers.ledger.states import State
 from epay_transfers.producers import Receiver, Transfers, TransfersError
 from tests.producers.conftest import Hands, by_pan, by_saved_card
+from tests.support.redis_state import everything
 
 CANARIES = (
     "4405639704015096",
@@ -24,35 +24,6 @@ CANARIES = (
     "88481433-595e-4c01-941f-34569db2426e",
     "cGFyZXM=",
 )
-
-
-def everything(client: redis.Redis) -> str:
-    """Every key of the server's databases 0 and 1, with its value, as text."""
-    texts = []
-    for database in (0, 1):
-        own: dict[str, Any] = dict(client.connection_pool.connection_kwargs, db=database, decode_responses=False)
-        with redis.Redis(**{name: own[name] for name in ("host", "port", "db", "decode_responses")}) as raw:
-            for name in cast("list[bytes]", raw.keys("*")):
-                texts += [repr(name), _value(raw, name)]
-    return "\n".join(texts)
-
-
-def _value(raw: Any, name: bytes) -> str:
-    match raw.type(name):
-        case b"string":
-            return repr(raw.get(name)) if raw.strlen(name) < 10_000 else ""
-        case b"hash":
-            return repr(raw.hgetall(name))
-        case b"list":
-            return repr(raw.lrange(name, 0, -1))
-        case b"zset":
-            return repr(raw.zrange(name, 0, -1))
-        case b"set":
-            return repr(raw.smembers(name))
-        case b"stream":
-            return repr(raw.xrange(name))
-        case kind:
-            raise AssertionError(kind)
 
 
 def found_in(text: str) -> list[str]:

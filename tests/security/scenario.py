@@ -1,11 +1,9 @@
 """The processes and the people of the canaries' run: a backend, a web tier, a client, a worker that is killed."""
 
-import os
 import secrets
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,13 +13,14 @@ import requests
 
 from epay_transfers.ledger.queue.wakeups import NAMESPACE, NOW
 from epay_transfers.ledger.states import State
-from epay_transfers.ledger.vault import sealing
 from epay_transfers.producers import Challenge, PanCard, Receipt, Receiver, SavedCard, TransferIntent, Transfers
 from epay_transfers.runtime import embedded_servers
-from epay_transfers.sandbox import PUBLIC_TEST, RunningSandbox
+from epay_transfers.sandbox import RunningSandbox
 from tests.security import canaries
 from tests.security.browser import Browser
 from tests.security.conftest import Reports
+from tests.support.environment import environment_of
+from tests.support.waiting import until
 
 #: What the sandbox is asked to do, by its magic words.
 FAULTS = [
@@ -29,16 +28,6 @@ FAULTS = [
     "[redirect]", "[close]", "[truncate]", "[code:100]", "[code:454]", "[wrong-amount]", "[wrong-currency]",
     "[wrong-invoice]", "[state:REFUND]", "[false-not-found:2]",
 ]  # fmt: skip
-
-_LONGEST_S = 30.0
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    for _ in range(int(_LONGEST_S / 0.05)):
-        if is_so():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not become so within a minute")
 
 
 def intent(reference: str, description: str = "Payout", **more: Any) -> TransferIntent:
@@ -67,7 +56,7 @@ def _shows(place: Path) -> bool:
     return place.read_bytes() != b""
 
 
-class Town:
+class Scenario:
     """The processes and the people of one run."""
 
     def __init__(self, folder: Path, env: dict[str, str], bank: RunningSandbox, browser: Browser) -> None:
@@ -161,28 +150,18 @@ class Town:
 def environment(
     servers: list[embedded_servers.EmbeddedServer], bank: RunningSandbox, reports: Reports
 ) -> dict[str, str]:
-    keys, at = sealing.generate(), bank.addresses
-    return {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}} | {
-        "REDIS_URL": servers[0].url,
-        "VAULT_URL": servers[1].url,
-        "VAULT_PUBLIC_KEY": keys.public,
-        "VAULT_PRIVATE_KEYS": keys.private.reveal(),
-        "FINGERPRINT_KEY": secrets.token_urlsafe(32),
-        "EPAY_TOKEN_URL": at.token,
-        "EPAY_TRANSFER_URL": at.transfer,
-        "EPAY_CONFIRM_URL": at.confirm,
-        "EPAY_STATUS_URL": at.status,
-        "EPAY_TERMINAL_ID": PUBLIC_TEST.terminals[0],
-        "EPAY_CLIENT_ID": PUBLIC_TEST.client_id,
-        "EPAY_CLIENT_SECRET": PUBLIC_TEST.client_secret,
-        "WEB_BASE_URL": "http://127.0.0.1:1/transfers",
-        "NOTIFY_SECRET": secrets.token_urlsafe(32),
-        "EPAY_SECRET_HASH_KEY": secrets.token_urlsafe(32),
-        "HTTP_CONNECT_TIMEOUT": "1",
-        "HTTP_READ_TIMEOUT": "2",
-        "HTTP_DEADLINE": "2",
-        "LEASE": "3",
-        "LOG_LEVEL": "DEBUG",
-        "SENTRY_DSN": reports.dsn,
-        "OPERATOR": "aigul",
-    }
+    return environment_of(
+        bank.addresses,
+        REDIS_URL=servers[0].url,
+        VAULT_URL=servers[1].url,
+        WEB_BASE_URL="http://127.0.0.1:1/transfers",
+        NOTIFY_SECRET=secrets.token_urlsafe(32),
+        EPAY_SECRET_HASH_KEY=secrets.token_urlsafe(32),
+        HTTP_CONNECT_TIMEOUT="1",
+        HTTP_READ_TIMEOUT="2",
+        HTTP_DEADLINE="2",
+        LEASE="3",
+        LOG_LEVEL="DEBUG",
+        SENTRY_DSN=reports.dsn,
+        OPERATOR="aigul",
+    )

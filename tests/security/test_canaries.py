@@ -27,12 +27,14 @@ from epay_transfers.producers.web.words import PAGES
 from epay_transfers.runtime import embedded_servers, logs
 from epay_transfers.runtime.web_addresses import Places, secret_hash
 from epay_transfers.sandbox import Options, running
-from tests.producers.test_secrecy import everything
 from tests.security import browser, canaries
 from tests.security.browser import Browser
 from tests.security.canaries import Search
 from tests.security.conftest import receiving_reports
-from tests.security.scenario import FAULTS, Town, environment, until
+from tests.security.scenario import FAULTS, Scenario, environment
+from tests.support.redis_state import everything
+from tests.support.servers import queue_url
+from tests.support.waiting import until
 
 
 @dataclass
@@ -45,7 +47,7 @@ class Run:
     states: dict[str, State]
     ledger: redis.Redis
     vault: redis.Redis
-    town: Town
+    scenario: Scenario
     transfers: Transfers
     made: dict[str, Receipt]
 
@@ -96,8 +98,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             )
         ]
         ledger, vault, queue = (
-            stack.enter_context(connect(url))
-            for url in (servers[0].url, servers[1].url, servers[0].url.removesuffix("/0") + "/1")
+            stack.enter_context(connect(url)) for url in (servers[0].url, servers[1].url, queue_url(servers[0].url))
         )
         bank = stack.enter_context(running(Options()))
         reports = stack.enter_context(receiving_reports())
@@ -109,17 +110,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         handler = log_here(said)
         settings = WebSettings.load()
         transfers = stack.enter_context(Transfers.from_env(settings))
-        town = Town(folder, env, bank, Browser(Web(transfers, settings.places, home="https://shop.example/")))
-        stack.callback(town.close)
-        made = town.play(transfers, queue)
+        scenario = Scenario(folder, env, bank, Browser(Web(transfers, settings.places, home="https://shop.example/")))
+        stack.callback(scenario.close)
+        made = scenario.play(transfers, queue)
         states = {name: transfers.get(receipt.key).state for name, receipt in made.items()}
         screens = commands(made)
-        browser.elsewhere(town.browser, made["parked"], settings)
-        town.pa_res += browser.tour(town.browser, ledger, made["parked"], town.challenges["parked"])
+        browser.elsewhere(scenario.browser, made["parked"], settings)
+        scenario.pa_res += browser.tour(scenario.browser, ledger, made["parked"], scenario.challenges["parked"])
         proof = secret_hash(Secret(env["EPAY_SECRET_HASH_KEY"]), made["parked"].invoice_id)
-        browser.garbage(town.browser, made["parked"], env["NOTIFY_SECRET"], proof)
+        browser.garbage(scenario.browser, made["parked"], env["NOTIFY_SECRET"], proof)
         logging.getLogger().removeHandler(handler)
-        search = Search(_more(env, town, made))
+        search = Search(_more(env, scenario, made))
         yield Run(
             search=search,
             sinks={
@@ -132,21 +133,21 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
                 "a worker's standard output": (folder / "worker.out").read_bytes(),
                 "error reports": reports.text,
                 "commands": screens,
-                "a worker's arguments and environment": town.proc,
-                "the bank's form in the web tier": browser.replies(town.browser.forms),
-                "the web tier's other replies": browser.replies(town.browser.others),
+                "a worker's arguments and environment": scenario.proc,
+                "the bank's form in the web tier": browser.replies(scenario.browser.forms),
+                "the web tier's other replies": browser.replies(scenario.browser.others),
             },
             marker=made["success"].key,
             states=states,
             ledger=ledger,
             vault=vault,
-            town=town,
+            scenario=scenario,
             transfers=transfers,
             made=made,
         )
 
 
-def _more(env: dict[str, str], town: Town, made: dict[str, Receipt]) -> dict[str, str]:
+def _more(env: dict[str, str], scenario: Scenario, made: dict[str, Receipt]) -> dict[str, str]:
     """The values that only this run knows."""
     values = {
         "client secret": env["EPAY_CLIENT_SECRET"],
@@ -155,10 +156,10 @@ def _more(env: dict[str, str], town: Town, made: dict[str, Receipt]) -> dict[str
         "hash key": env["EPAY_SECRET_HASH_KEY"],
         "notify secret": env["NOTIFY_SECRET"],
     }
-    values |= {f"token {number}": token for number, token in enumerate(town.bank.bank.decisions.tokens._grants)}
-    values |= {f"PaRes {number}": answer for number, answer in enumerate(town.pa_res)}
-    values |= {f"PaReq {name}": challenge.pa_req for name, challenge in town.challenges.items()}
-    values |= {f"MD {name}": challenge.md for name, challenge in town.challenges.items()}
+    values |= {f"token {number}": token for number, token in enumerate(scenario.bank.bank.decisions.tokens._grants)}
+    values |= {f"PaRes {number}": answer for number, answer in enumerate(scenario.pa_res)}
+    values |= {f"PaReq {name}": challenge.pa_req for name, challenge in scenario.challenges.items()}
+    values |= {f"MD {name}": challenge.md for name, challenge in scenario.challenges.items()}
     key = Secret(env["EPAY_SECRET_HASH_KEY"])
     return values | {f"secret_hash {name}": secret_hash(key, receipt.invoice_id) for name, receipt in made.items()}
 
@@ -224,23 +225,23 @@ def test_a_worker_that_leaks_is_found_in_its_output_its_arguments_and_its_enviro
     plain, _, dashed = canaries.dresses(canaries.PAN)
     said = f"print({canaries.HOLDER!r}, {plain!r}, flush=True)"
     leak = f"import runpy; {said}; runpy.run_module('epay_transfers.worker', run_name='__main__')"
-    town, before = run.town, len(run.town.proc)
+    scenario, before = run.scenario, len(run.scenario.proc)
 
     planted = {"LEAK": canaries.EMAIL, "CVC_OF_IT": f" {canaries.CVC} "}
     # The search has saved the vault, to read its files: a strict worker would not start on it.
-    town.start_worker(("-c", leak, dashed), "leaking", DURABILITY="relaxed", **planted)
-    until(lambda: b"worker.card_in_the_open" in (town.folder / "leaking.log").read_bytes())
-    town.end_worker()
+    scenario.start_worker(("-c", leak, dashed), "leaking", DURABILITY="relaxed", **planted)
+    until(lambda: b"worker.card_in_the_open" in (scenario.folder / "leaking.log").read_bytes())
+    scenario.end_worker()
 
-    assert run.search.hits((town.folder / "leaking.out").read_bytes()) == {"holder": 1, "sender's PAN": 1}
-    cmdline, _, environ = town.proc[before:].partition(dashed.encode())
+    assert run.search.hits((scenario.folder / "leaking.out").read_bytes()) == {"holder": 1, "sender's PAN": 1}
+    cmdline, _, environ = scenario.proc[before:].partition(dashed.encode())
     assert {"holder", "sender's PAN"} <= run.search.hits(cmdline).keys()
     assert {"e-mail", "CVC"} | _SETTINGS <= run.search.hits(environ).keys()
-    assert run.search.hits((town.folder / "leaking.log").read_bytes()) == {}
+    assert run.search.hits((scenario.folder / "leaking.log").read_bytes()) == {}
 
 
 def test_every_page_and_every_state_was_looked_at(run: Run) -> None:
-    met = run.town.browser.met
+    met = run.scenario.browser.met
 
     assert set(PAGES) <= met
     assert {f"{state} {route}" for state in State for route in ("pay", "result", "3ds")} <= met

@@ -14,13 +14,14 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.runtime.embedded_servers import EmbeddedServer
 from epay_transfers.worker.quarantine import Quarantine
 from tests.security.canaries import PAN, RECEIVER_PAN, Search
+from tests.support.servers import queue_url
 
 KEY = "251124000001"
 
 
 @pytest.fixture
 def queue(ledger_server: EmbeddedServer, ledger_client: redis.Redis) -> Iterator[redis.Redis]:
-    client = connect(ledger_server.url.removesuffix("/0") + "/1")
+    client = connect(queue_url(ledger_server.url))
     yield client
     client.close()
 

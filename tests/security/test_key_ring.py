@@ -13,7 +13,7 @@ from epay_transfers.ledger.vault.keyring import KeyRing, read_public
 from epay_transfers.ledger.vault.sealing import Opener, Purpose, Sealer, SealKeyDestroyed, generate
 from epay_transfers.runtime.key_source import KeySource
 from epay_transfers.runtime.settings import SettingsWrong
-from tests.ops.conftest import Cli, _logging_as_it_was, environment, transfers
+from tests.support.command_line import Cli, _logging_as_it_was, environment, transfers
 
 __all__ = ["_logging_as_it_was", "environment", "transfers"]  # the command as a person types it
 

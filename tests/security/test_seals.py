@@ -21,7 +21,7 @@ from epay_transfers.ledger.vault.sealing import (
     SealKeyDestroyed,
     SealKeyUnknown,
 )
-from tests.journey.conftest import CARDS, Stage, _bank, sandbox, stage
+from tests.support.stage import CARDS, Stage, _bank, sandbox, stage
 
 __all__ = ["_bank", "sandbox", "stage"]  # the journey's own stage
 

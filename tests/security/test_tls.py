@@ -1,6 +1,5 @@
 """TLS to the servers and to the bank: verified, or nothing is said at all. On a server that is built with it."""
 
-import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -16,10 +15,12 @@ from epay_transfers.ledger.store.replies import Created
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.runtime.settings import ServerSettings, SettingsWrong
 from epay_transfers.worker.bank.transport import Wire
-from tests.conftest import FakeClock
-from tests.http.conftest import Authority, authority
-from tests.ledger.factories import new_transfer
-from tests.tools import server_binary
+from tests.http.conftest import authority
+from tests.support.certificates import Authority
+from tests.support.clocks import FakeClock
+from tests.support.factories import new_transfer
+from tests.support.servers import free_port, running_server
+from tests.support.tools import server_binary
 
 __all__ = ["authority"]  # a throw-away one, and what it signs
 
@@ -32,24 +33,16 @@ def address(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> I
     if "integer" not in asked.stdout + asked.stderr:  # it would say that x is none, if it knew the directive
         pytest.skip("this machine's redis-server is built without TLS: `apt-get install redis-server` for Debian's")
     folder, own = tmp_path_factory.mktemp("tls"), Path(authority.ca_file).parent / "127.0.0.1.pem"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     options = embedded_servers.LEDGER_OPTIONS | {
         "port": "0", "tls-port": str(port), "tls-cert-file": str(own), "tls-key-file": str(own),
         "tls-ca-cert-file": authority.ca_file, "tls-auth-clients": "no", "dir": str(folder),
     }  # fmt: skip
     pairs = [part for option, value in options.items() for part in (f"--{option}", value)]
-    process = subprocess.Popen(  # noqa: S603 - a server of this machine
-        [binary, "--bind", "127.0.0.1", *pairs, "--logfile", str(folder / "server.log")], stdin=subprocess.DEVNULL
-    )
+    command = [binary, "--bind", "127.0.0.1", *pairs, "--logfile", str(folder / "server.log")]
     url = f"rediss://127.0.0.1:{port}/0"
-    server = embedded_servers.EmbeddedServer(f"{url}?ssl_ca_certs={authority.ca_file}", process)
-    try:
-        embedded_servers._await_answer(server)
+    with running_server(command, f"{url}?ssl_ca_certs={authority.ca_file}"):
         yield url
-    finally:
-        server.stop()
 
 
 def test_the_ledger_works_over_tls_and_so_does_the_queue_beside_it(address: str, authority: Authority) -> None:

@@ -1,8 +1,5 @@
 """The servers' users in `deploy/`: each can do its work, the whole of it, and nothing that is somebody else's."""
 
-import os
-import secrets
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,7 +22,6 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.ops.cli import app
@@ -33,7 +29,9 @@ from epay_transfers.ops.demo.users import Users
 from epay_transfers.producers import PanCard, Receiver, SavedCard, TransferIntent, Transfers, Verdict
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.sandbox import PUBLIC_TEST, Options, RunningSandbox, running
-from tests.tools import PRODUCTS, server_binary
+from tests.support.environment import environment_of
+from tests.support.servers import free_port, running_server
+from tests.support.tools import PRODUCTS, server_binary
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OPTIONS = {"ledger": embedded_servers.LEDGER_OPTIONS, "vault": embedded_servers.VAULT_OPTIONS}
@@ -53,25 +51,14 @@ def command(binary: str, name: str, folder: Path, port: int) -> list[str]:
     return [binary, "--bind", "127.0.0.1", *pairs, "--logfile", str(folder / "server.log")]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def started(binary: str, name: str, folder: Path) -> Iterator[int]:
     """A server with its users; its port."""
     port = free_port()
     folder.mkdir()
     (folder / "users.acl").write_text(USERS.filled(name))
-    process = subprocess.Popen(command(binary, name, folder, port), stdin=subprocess.DEVNULL)  # noqa: S603 - a server of this machine
-    server = embedded_servers.EmbeddedServer(address("admin", port), process)
-    try:
-        embedded_servers._await_answer(server)
+    with running_server(command(binary, name, folder, port), address("admin", port)):
         yield port
-    finally:
-        server.stop()
 
 
 def address(user: str, port: int) -> str:
@@ -109,20 +96,7 @@ def guarded(
     """The embedded Valkey, and the system's Redis where there is one."""
     binary = server_binary(request.param)
     folder = tmp_path_factory.mktemp(request.param)
-    pair, at = sealing.generate(), bank.addresses
-    common = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}} | {
-        "VAULT_PUBLIC_KEY": pair.public,
-        "VAULT_PRIVATE_KEYS": pair.private.reveal(),
-        "FINGERPRINT_KEY": secrets.token_urlsafe(32),
-        "EPAY_TOKEN_URL": at.token,
-        "EPAY_TRANSFER_URL": at.transfer,
-        "EPAY_CONFIRM_URL": at.confirm,
-        "EPAY_STATUS_URL": at.status,
-        "EPAY_TERMINAL_ID": PUBLIC_TEST.terminals[0],
-        "EPAY_CLIENT_ID": PUBLIC_TEST.client_id,
-        "EPAY_CLIENT_SECRET": PUBLIC_TEST.client_secret,
-        "OPERATOR": "aigul",
-    }
+    common = environment_of(bank.addresses, OPERATOR="aigul")
     with ExitStack() as stack:
         ports = {name: stack.enter_context(started(binary, name, folder / name)) for name in OPTIONS}
         yield Guarded(ports, common)

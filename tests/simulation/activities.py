@@ -1,6 +1,6 @@
 """What people do in a simulation: workers hear and sweep, a backend enqueues, a client answers, an operator decides.
 
-Each deed is one activity, of the real parts of a process; a process that was killed is started anew by the next deed.
+Each method is one activity, of the real parts of a process; the next activity starts a process anew that was killed.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ _ACTORS = ("execute", "confirm", "inquire")
 
 
 @dataclass
-class Deeds:
+class Activities:
     place: Place
     intents: dict[str, TransferIntent]  #: by key
     workers: dict[str, WorkerProcess] = field(default_factory=dict)
@@ -39,19 +39,19 @@ class Deeds:
 
     def hear(self, _key: str = "") -> None:
         """A message, not always the oldest; now and then it is heard again."""
-        rings, dice = self.place.street.rings, self.world.dice
-        if not rings:
+        messages, dice = self.place.queue.messages, self.world.dice
+        if not messages:
             return
-        at = dice.randrange(len(rings)) if self.world.weather.others else 0
-        _, actor, key = rings[at]
+        at = dice.randrange(len(messages)) if self.world.weather.others else 0
+        _, actor, key = messages[at]
         if self.world.weather is CALM or dice.random() < 0.9:
-            del rings[at]
+            del messages[at]
         worker = self.worker()
         if worker:
             worker.hear(actor, key)
 
-    def ring(self, key: str) -> None:
-        """One more ring for somebody who is at it, or waits; now and then one that makes no sense."""
+    def wake_up(self, key: str) -> None:
+        """One more wake-up for a transfer under way; now and then one for an actor that it does not wait for."""
         record, worker = self.peek(key), self.worker()
         wakeup = wakeup_of(record) if record else None
         if worker and record:

@@ -25,20 +25,20 @@ _FOR_EVER_MS = 10**12
 _SKEW_MS = 1000
 
 
-class Street:
-    """The queue: what was rung for and not heard. A ring may be lost, heard twice, or long after."""
+class Queue:
+    """The messages that no worker has taken yet. A message may be lost, taken twice, or long after."""
 
     def __init__(self) -> None:
-        self.rings: list[tuple[str, str, str]] = []
+        self.messages: list[tuple[str, str, str]] = []
 
 
 class Wakeup:
     """What `Wakeups` asks of its broker, and of its broker's client."""
 
-    def __init__(self, world: World, process: Process, street: Street) -> None:
+    def __init__(self, world: World, process: Process, queue: Queue) -> None:
         self._world = world
         self._process = process
-        self._street = street
+        self._queue = queue
         self.client = self
 
     def enqueue(self, message: dramatiq.Message[Any]) -> None:
@@ -46,10 +46,10 @@ class Wakeup:
         if self._world.chance(self._world.weather.unheard):
             raise redis.ConnectionError("away")
         for _ in range(self._world.dice.choice((0, 1, 1, 2, 2, 3)) if self._world.weather.others else 1):
-            self._street.rings.append((message.queue_name, message.actor_name, str(message.args[0])))
+            self._queue.messages.append((message.queue_name, message.actor_name, str(message.args[0])))
 
     def llen(self, name: str) -> int:
-        return sum(name.endswith(f":{queue}") for queue, _, _ in self._street.rings)
+        return sum(name.endswith(f":{queue}") for queue, _, _ in self._queue.messages)
 
 
 class VirtualEvent:
@@ -72,7 +72,7 @@ class Place:
     ledger: Server
     vault: Server
     books: Books
-    street: Street
+    queue: Queue
     keys: KeyPair
     settings: ProducerSettings
     rules: Rules
@@ -113,7 +113,7 @@ def start_worker(place: Place, name: str) -> WorkerProcess:
     ledger_wire, vault_wire = Wire(place.ledger, process), Wire(place.vault, process)
     ledger, vault = Ledger(_client(ledger_wire), world.clock), Vault(_client(vault_wire))
     bank: Any = Teller(world, process, place.books, has_status=place.rules.has_status)
-    broker: Any = Wakeup(world, process, place.street)
+    broker: Any = Wakeup(world, process, place.queue)
     worker = assemble(
         ledger=ledger,
         vault=vault,
@@ -138,7 +138,7 @@ def start_worker(place: Place, name: str) -> WorkerProcess:
 def start_producer(place: Place, name: str) -> tuple[Process, Transfers]:
     """A backend's process, or a web tier's."""
     process = place.world.process(name)
-    broker: Any = Wakeup(place.world, process, place.street)
+    broker: Any = Wakeup(place.world, process, place.queue)
     transfers = Transfers(
         ledger=Ledger(_client(Wire(place.ledger, process)), place.world.clock),
         vault=Vault(_client(Wire(place.vault, process))),

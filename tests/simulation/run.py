@@ -1,6 +1,6 @@
-"""One seed, one life of a town: `simulate` raises what is broken, with the story of how it came to that.
+"""One simulation from one seed: `simulate` raises the law that is broken, with the steps that led to it.
 
-`python -m tests.simulation.run SEED` lives it again; with COUNT after it, that many seeds from SEED on.
+`python -m tests.simulation.run SEED` runs it again; with COUNT after it, that many seeds from SEED on.
 """
 
 import base64
@@ -26,13 +26,13 @@ from epay_transfers.worker.backoff import RetryRule
 from epay_transfers.worker.build import Rules
 from epay_transfers.worker.inquiry_rules import InquiryRule
 from epay_transfers.worker.preflight import PreflightRule
-from tests.simulation.activities import Deeds, intent
+from tests.simulation.activities import Activities, intent
 from tests.simulation.bank import HORIZON_S, Books
 from tests.simulation.laws import Broken, Laws
 from tests.simulation.line import Line
-from tests.simulation.people import Place, Street
+from tests.simulation.people import Place, Queue
 from tests.simulation.rollback import BeforeCreate, Rollback
-from tests.simulation.scenario import Town
+from tests.simulation.scenario import Scenario
 from tests.simulation.vault_back import VaultBack
 from tests.simulation.wires import NAMES, Server
 from tests.simulation.world import LEASE_S, World
@@ -51,7 +51,7 @@ _SERVERS = {"ledger": embedded_servers.LEDGER_OPTIONS | {"appendonly": "no"}, "v
 
 
 @dataclass(frozen=True)
-class Ground:
+class Servers:
     """The two servers of all simulations, and what needs not be made anew for each."""
 
     ledger: Line
@@ -65,7 +65,7 @@ class Failed(AssertionError):
 
 
 @contextlib.contextmanager
-def ground() -> Iterator[Ground]:
+def running_servers() -> Iterator[Servers]:
     """Real servers, spoken to by a socket file; the texts of the scripts are read once."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="transfers-")))
@@ -87,16 +87,16 @@ def ground() -> Iterator[Ground]:
             vault_public_key=keys.public,
             fingerprint_key=Secret(base64.urlsafe_b64encode(bytes(32)).decode()),
         )
-        yield Ground(lines[0], lines[1], keys, settings)
+        yield Servers(lines[0], lines[1], keys, settings)
 
 
-def simulate(here: Ground, seed: int) -> dict[str, int]:
+def simulate(servers: Servers, seed: int) -> dict[str, int]:
     """Raises `Failed`. Returns how many steps it took, and how many transfers ended in which state."""
-    here.ledger.one("FLUSHALL")
-    here.vault.one("FLUSHALL")
+    servers.ledger.one("FLUSHALL")
+    servers.vault.one("FLUSHALL")
     world = World(seed)
     try:
-        return _live(here, world)
+        return _live(servers, world)
     except Exception as error:
         why = str(error) if isinstance(error, Broken) else f"{type(error).__name__}: {error}"
         raise Failed(f"{world.story()}\n\nseed {seed}: {why}") from error
@@ -104,10 +104,10 @@ def simulate(here: Ground, seed: int) -> dict[str, int]:
         world.abandon()
 
 
-def _live(here: Ground, world: World) -> dict[str, int]:
+def _live(servers: Servers, world: World) -> dict[str, int]:
     dice = world.dice
-    ledger, vault = Server(world, "ledger", here.ledger), Server(world, "vault", here.vault)
-    laws = Laws(world, here.ledger)
+    ledger, vault = Server(world, "ledger", servers.ledger), Server(world, "vault", servers.vault)
+    laws = Laws(world, servers.ledger)
     books = laws.books = Books(world, laws.check)
     ledger.after_write = laws.check
     now_ms = world.clock.now_ms()
@@ -125,40 +125,40 @@ def _live(here: Ground, world: World) -> dict[str, int]:
         for number in range(_TRANSFERS)
     ]
     laws.names = [each.invoice_id or _made(each.reference, now_ms) for each in intents]
-    place = Place(world, ledger, vault, books, Street(), here.keys, here.settings, _rules(dice))
-    town = Town(place, laws, Deeds(place, dict(zip(laws.names, intents, strict=True))))
+    place = Place(world, ledger, vault, books, Queue(), servers.keys, servers.settings, _rules(dice))
+    scenario = Scenario(place, laws, Activities(place, dict(zip(laws.names, intents, strict=True))))
     if is_repeated:
-        town.rollback = BeforeCreate(world, ledger, laws, books, town.lose_who_knows)
+        scenario.rollback = BeforeCreate(world, ledger, laws, books, scenario.lose_who_knows)
     elif kind < _DEEP:
-        town.rollback = Rollback.throw(world, ledger, laws, deep=True)
+        scenario.rollback = Rollback.throw(world, ledger, laws, deep=True)
     elif kind < _SHALLOW:
-        town.rollback = Rollback.throw(world, ledger, laws, deep=False)
+        scenario.rollback = Rollback.throw(world, ledger, laws, deep=False)
     elif kind < _VAULT:
-        town.vault_back = VaultBack(world, vault, ledger, laws, same_run=world.chance(0.5))
+        scenario.vault_back = VaultBack(world, vault, ledger, laws, same_run=world.chance(0.5))
 
-    town.live(_TICKS)
-    town.rest()
-    town.ask_once_more()
-    if isinstance(town.rollback, BeforeCreate):
-        town.rollback.count_what_came_of_it()
+    scenario.live(_TICKS)
+    scenario.rest()
+    scenario.ask_once_more()
+    if isinstance(scenario.rollback, BeforeCreate):
+        scenario.rollback.count_what_came_of_it()
 
     laws.check()
     if not laws.has_forgotten:
-        _compare(town, laws)
-    ends = [record.state for name in laws.names if (record := town.deeds.peek(name))]
+        _compare(scenario, laws)
+    ends = [record.state for name in laws.names if (record := scenario.activities.peek(name))]
     return {"steps": world.steps} | {str(state): ends.count(state) for state in sorted(set(ends))} | world.counts
 
 
-def _compare(town: Town, laws: Laws) -> None:
+def _compare(scenario: Scenario, laws: Laws) -> None:
     """At the end the bank's books are the ledger's paid ones, and nobody waits who needs no person."""
     assert laws.books is not None
     for name in laws.names:
-        record, account = town.deeds.peek(name), laws.books.sum_of(name)
+        record, account = scenario.activities.peek(name), laws.books.sum_of(name)
         state = record.state if record else None
         has_another_number = record is not None and not laws.books.account(record.key).executions
         laws._must(
             bool(account.executions) == (state in {State.PAID, State.REVERSED})
-            or (state is State.NEEDS_REVIEW and (has_another_number or not town.place.rules.has_status)),
+            or (state is State.NEEDS_REVIEW and (has_another_number or not scenario.place.rules.has_status)),
             f"at the end {name} is {state}, and the bank executed it {account.executions} times",
         )
         laws._must(
@@ -170,7 +170,9 @@ def _compare(town: Town, laws: Laws) -> None:
     alarms = [event for event in events if event["verb"] in _NEVER and not _is_true(event, laws.books)]
     laws._must(not alarms, f"the bank's word was refused, or the ledger can't be read: {alarms}")
     stops = [event for event in events if event["verb"] == "pause"]
-    laws._must(town.rollback is not None or not stops, f"the ledger did not go back, and sending was stopped: {stops}")
+    laws._must(
+        scenario.rollback is not None or not stops, f"the ledger did not go back, and sending was stopped: {stops}"
+    )
 
 
 def _is_true(event: dict[str, str], books: Books) -> bool:
@@ -208,10 +210,10 @@ def main() -> None:
     first, count = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
     totals: dict[str, int] = {}
     broken = []
-    with ground() as here:
+    with running_servers() as servers:
         for seed in range(first, first + count):
             try:
-                for name, number in simulate(here, seed).items():
+                for name, number in simulate(servers, seed).items():
                     totals[name] = totals.get(name, 0) + number
             except Failed as error:
                 broken.append((seed, str(error).rpartition("\n")[2]))

@@ -1,4 +1,4 @@
-"""A town: a few transfers, and everybody who has to do with them, one at a time and in between one another.
+"""A scenario: a few transfers and all actors that work on them, one step of one actor at a time.
 
 `live` lets the seed choose who acts; `rest` takes all troubles away and lets time run until nothing is left to do.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from epay_transfers.ledger.states import FINAL, State
 from epay_transfers.ledger.store import redis_keys
-from tests.simulation.activities import Deeds
+from tests.simulation.activities import Activities
 from tests.simulation.bank import HORIZON_S
 from tests.simulation.laws import Laws
 from tests.simulation.people import Place
@@ -28,10 +28,10 @@ Weights = Sequence[tuple[Callable[[str], None], float]]
 
 
 @dataclass
-class Town:
+class Scenario:
     place: Place
     laws: Laws
-    deeds: Deeds
+    activities: Activities
     rollback: Rollback | None = None
     vault_back: VaultBack | None = None
     _begun: int = 0
@@ -40,27 +40,27 @@ class Town:
         self.world = self.place.world
         self.world.time_passed = self._time_passed
         plain: Weights = [
-            (self.deeds.hear, 6),
-            (self.deeds.sweep, 5),
-            (self.deeds.keep_house, 1),
-            (self.deeds.enqueue, 2),
+            (self.activities.hear, 6),
+            (self.activities.sweep, 5),
+            (self.activities.keep_house, 1),
+            (self.activities.enqueue, 2),
             (self.strike, 0.4),
             (self.set_a_clock, 0.6),
         ]
-        asks: Weights = [(self.deeds.ring, 7), (self.time_out, 0.3)]
-        answers = (self.deeds.answer_challenge, 9)
+        asks: Weights = [(self.activities.wake_up, 7), (self.time_out, 0.3)]
+        answers = (self.activities.answer_challenge, 9)
         by_state: dict[State | None, Weights] = {
-            None: [(self.deeds.enqueue, 30)],
-            State.QUEUED: [*asks, (self.deeds.enqueue, 4), (self.deeds.cancel, 1)],
-            State.SENDING: [(self.deeds.sweep, 8), *asks],
-            State.PARKED: [answers, *asks, (self.deeds.cancel, 1)],
+            None: [(self.activities.enqueue, 30)],
+            State.QUEUED: [*asks, (self.activities.enqueue, 4), (self.activities.cancel, 1)],
+            State.SENDING: [(self.activities.sweep, 8), *asks],
+            State.PARKED: [answers, *asks, (self.activities.cancel, 1)],
             State.RESUMED: [*asks, answers],
-            State.CONFIRMING: [(self.deeds.sweep, 8), *asks],
+            State.CONFIRMING: [(self.activities.sweep, 8), *asks],
             State.IN_DOUBT: asks,
-            State.NEEDS_REVIEW: [*asks, (self.deeds.operate, 6)],
-            State.DEAD: [*asks, (self.deeds.operate, 12), (self.deeds.cancel, 1)],
+            State.NEEDS_REVIEW: [*asks, (self.activities.operate, 6)],
+            State.DEAD: [*asks, (self.activities.operate, 12), (self.activities.cancel, 1)],
         }
-        self._activities = {state: [*plain, *by_state.get(state, [])] for state in (None, *State)}
+        self._weights = {state: [*plain, *by_state.get(state, [])] for state in (None, *State)}
 
     # A life.
 
@@ -86,7 +86,7 @@ class Town:
     def _somebody_begins(self) -> None:
         """Somebody who has to do with one of the transfers, as it is now."""
         key = self.any_key()
-        activities, weights = zip(*self._activities[self.laws.states.get(key)], strict=True)
+        activities, weights = zip(*self._weights[self.laws.states.get(key)], strict=True)
         (activity,) = self.world.dice.choices(activities, weights)
         self._begun += 1
         self.world.begin(f"{self._begun} {activity.__name__}", lambda: activity(key))
@@ -94,19 +94,19 @@ class Town:
     def lose_who_knows(self) -> None:
         """Workers and producers that were told what the ledger has forgotten are mostly gone; the idle ones live."""
         sequence = int(self.place.ledger.line.one("HGET", redis_keys.COUNTERS, "sequence") or 0)
-        told = [(each.process, each.ledger) for each in self.deeds.workers.values()]
-        told += [(process, transfers._context.ledger) for process, transfers in self.deeds.producers.values()]
+        told = [(each.process, each.ledger) for each in self.activities.workers.values()]
+        told += [(process, transfers._context.ledger) for process, transfers in self.activities.producers.values()]
         for process, ledger in told:
             if not process.dead and ledger.seen > sequence and self.world.chance(0.8):
                 self.world.kill(process)
-        idle = sum(not each.process.dead and each.ledger.seen <= sequence for each in self.deeds.workers.values())
+        idle = sum(not each.process.dead and each.ledger.seen <= sequence for each in self.activities.workers.values())
         self.world.counts["idle workers that the ledger went back under"] += idle
 
     def any_key(self) -> str:
         """Mostly of one that is not over: there are a few at a time, and the others come when these are over."""
         states = self.laws.states
-        over = [key for key in self.deeds.intents if key in states and states[key].final]
-        rest = [key for key in self.deeds.intents if key not in over][:_AT_ONCE]
+        over = [key for key in self.activities.intents if key in states and states[key].final]
+        rest = [key for key in self.activities.intents if key not in over][:_AT_ONCE]
         return self.world.dice.choice(over if over and (not rest or self.world.chance(0.05)) else rest)
 
     def rest(self) -> None:
@@ -122,14 +122,14 @@ class Town:
             if self.rollback and self.place.ledger.line.one("EXISTS", redis_keys.LANES):
                 self._mend(self.rollback)
             if number == _MISSED:
-                for name in self.deeds.intents:
-                    self.deeds.bring_card(name)
-            while self.place.street.rings:
-                self.deeds.hear()
-            self.deeds.keep_house()
-            self.deeds.sweep()
-            records = [record for name in self.deeds.intents if (record := self.deeds.peek(name))]
-            if not self.place.street.rings:
+                for name in self.activities.intents:
+                    self.activities.bring_card(name)
+            while self.place.queue.messages:
+                self.activities.hear()
+            self.activities.keep_house()
+            self.activities.sweep()
+            records = [record for name in self.activities.intents if (record := self.activities.peek(name))]
+            if not self.place.queue.messages:
                 if all(record.state in _ENDED for record in records) and not self.place.books.late:
                     return
                 self._to_the_next(at_least_s=1.0 if number < _MISSED else 1800.0)
@@ -151,7 +151,7 @@ class Town:
         Everybody is stopped, since who saw it sends nothing any more; it counts on from beyond what anybody saw. Each
         transfer that it forgot and whose card was taken out stops all once more, when its take meets the tombstone.
         """
-        for process in (*(each.process for each in self.deeds.workers.values()), *self.deeds.backends()):
+        for process in (*(each.process for each in self.activities.workers.values()), *self.activities.backends()):
             self.world.kill(process)
         ledger, vault = self.place.ledger.line, self.place.vault.line
         seen = max(
@@ -161,12 +161,12 @@ class Town:
         ledger.one("HSET", redis_keys.COUNTERS, "sequence", seen + 1000)
         ledger.one("DEL", redis_keys.LANES)
         if rollback.leaves_idle_workers:
-            for name in self.deeds.intents:  # producers bring again what they were never told the end of
-                self.deeds.enqueue(name)
+            for name in self.activities.intents:  # producers bring again what they were never told the end of
+                self.activities.enqueue(name)
 
     def _restart_the_vault(self, vault_back: VaultBack) -> None:
         """Who looks after the vault is called, by any worker that looks at it for two minutes; and restarts it."""
-        worker = self.deeds.worker()
+        worker = self.activities.worker()
         for _ in range(3):
             if worker:
                 worker.keep_house()
@@ -209,7 +209,7 @@ class Town:
             case "vault":
                 self.place.vault.away_until_ms = now + dice.choice((2_000, 30_000, 400_000))
             case "queue":
-                self.place.street.rings.clear()
+                self.place.queue.messages.clear()
             case "vault forgets" if self.rollback is None:
                 self.place.vault.restart()
             case _:

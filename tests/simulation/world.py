@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.conftest import FakeClock, MachineClock
+from tests.support.clocks import FakeClock, MachineClock
 
 #: How many strands may be under way at once.
 STRANDS = 4

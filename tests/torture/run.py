@@ -33,10 +33,12 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.producers import Receipt, Receiver, SavedCard, TransferIntent, Transfers
-from tests.crash.books import BUSY
+from epay_transfers.producers import Receipt, TransferIntent, Transfers
+from tests.support.books import BUSY
+from tests.support.intents import payout
+from tests.support.servers import queue_url
 from tests.torture.flight import Log
-from tests.torture.stage import Stage, stage
+from tests.torture.testbed import Testbed, testbed
 from tests.torture.verdict import judge, say
 
 _QUIET_S = 120
@@ -55,7 +57,7 @@ _FEW = 0.02  #: of all may be queued still when the troubles end
 
 @dataclass
 class Torture:
-    on: Stage
+    on: Testbed
     count: int
     seed: int
     workers: int
@@ -143,7 +145,7 @@ class Torture:
             if number % _LEDGER_EACH == 0:
                 with self.log.during("ledger restarted"):
                     self.on.ledger.kill()
-                    self.on.ledger.come_back()
+                    self.on.ledger.restart()
                 self.done["ledger restarts"] += 1
             self._trouble_the_vault(number)
             if number % 10 == 0:
@@ -167,7 +169,7 @@ class Torture:
             is_put_back = dump.exists()
             with self.log.during("vault put back" if is_put_back else "vault restarted empty"):
                 self.on.vault.kill()
-                self.on.vault.come_back()
+                self.on.vault.restart()
             self.done["vault put back from a copy" if is_put_back else "vault restarts, empty"] += 1
             dump.unlink(missing_ok=True)
             self.lost.set()
@@ -178,7 +180,7 @@ class Torture:
             vault.close()
 
     def _delete_queue(self) -> None:
-        queue = connect(self.on.env["REDIS_URL"].removesuffix("/0") + "/1")
+        queue = connect(queue_url(self.on.env["REDIS_URL"]))
         queue.flushdb()
         queue.close()
         self.done["queue deletions"] += 1
@@ -186,12 +188,12 @@ class Torture:
     def _keep_workers(self) -> None:
         """One that has ended, because a server was away, is started again; like a supervisor does."""
         self.on.pids = [pid for pid in self.on.pids if Path(f"/proc/{pid}").exists()]
-        assert self.on.stable.stdin is not None
-        assert self.on.stable.stdout is not None
+        assert self.on.fork_server.stdin is not None
+        assert self.on.fork_server.stdout is not None
         while len(self.on.pids) < self.workers:
-            self.on.stable.stdin.write("\n")
-            self.on.stable.stdin.flush()
-            self.on.pids.append(int(self.on.stable.stdout.readline()))
+            self.on.fork_server.stdin.write("\n")
+            self.on.fork_server.stdin.flush()
+            self.on.pids.append(int(self.on.fork_server.stdout.readline()))
 
     def _wait(self, seconds: int, is_enough: Callable[[], bool]) -> None:
         for _ in range(seconds):
@@ -262,13 +264,12 @@ class Torture:
 
 def _intent(number: int) -> TransferIntent:
     """One in five wants 3-D Secure."""
-    return TransferIntent(
-        reference=f"payout-{number}",
+    is_secure = number % 5 == 0
+    return payout(
+        f"payout-{number}",
+        f"Payout {number}{' [3ds]' if is_secure else ''}",
         amount=100 + number,
-        description=f"Payout {number}{' [3ds]' if number % 5 == 0 else ''}",
-        sender=SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
-        receiver=Receiver(number="5522042705066736"),
-        urgency="now" if number % 5 == 0 else "batch",
+        urgency="now" if is_secure else "batch",
     )
 
 
@@ -282,7 +283,7 @@ def main() -> int:
     args = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):  # whoever ends it, in the background too, leaves nobody behind
         signal.signal(number, signal.default_int_handler)
-    with stage(args.seed, args.faults, args.log) as on:
+    with testbed(args.seed, args.faults, args.log) as on:
         return Torture(on, args.count, args.seed, args.workers).run()
 
 

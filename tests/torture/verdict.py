@@ -8,7 +8,7 @@ import requests
 
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.ledger import Ledger
-from tests.crash.books import BUSY, busy, differences, ends
+from tests.support.books import BUSY, busy, differences, ends
 from tests.torture.flight import Flights, Log
 
 _SHOWN = 20

@@ -17,7 +17,8 @@ from epay_transfers.producers.testing import FakeTransfers
 from epay_transfers.producers.web import Reply, Request, Web
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.runtime.web_addresses import Places
-from tests.conftest import FakeClock
+from tests.support.clocks import FakeClock
+from tests.support.servers import queue_url
 from tests.web.real import RealTransfers
 
 BASE = "https://shop.example/transfers"
@@ -81,7 +82,7 @@ def challenge(fake: FakeTransfers, receipt: Receipt) -> Challenge:
 
 @pytest.fixture
 def queue(ledger_server: embedded_servers.EmbeddedServer, ledger_client: redis.Redis) -> Iterator[redis.Redis]:
-    client = connect(ledger_server.url.removesuffix("/0") + "/1")
+    client = connect(queue_url(ledger_server.url))
     yield client
     client.close()
 

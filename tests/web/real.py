@@ -17,7 +17,7 @@ from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers import ProducerSettings, Transfers
 from epay_transfers.producers.testing import FakeTransfers
 from epay_transfers.runtime.settings import TerminalPlan
-from tests.conftest import FakeClock
+from tests.support.clocks import FakeClock
 
 
 class RealTransfers(FakeTransfers):

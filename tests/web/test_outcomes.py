@@ -10,7 +10,7 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.producers import IntentRejected, LedgerUnavailable, Money, Outcome, State, Transfers
 from epay_transfers.producers.testing import FakeTransfers
-from tests.conftest import FakeClock
+from tests.support.clocks import FakeClock
 from tests.web.conftest import intent
 from tests.web.real import RealTransfers
 

@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 import requests
 
-from tests.browser.running import Shop, running_shop
+from tests.support.demo_shop import Shop, running_shop
 
 _PATIENCE = 400
 

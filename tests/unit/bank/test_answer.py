@@ -17,7 +17,7 @@ from epay_transfers.worker.bank.outcome import (
     Unclear,
 )
 from epay_transfers.worker.bank.parse_response import read_token, read_transfer
-from tests.unit.bank.examples import CHALLENGE, FAILURE, INVOICE, ORDER, SUCCESS, heard, order, without
+from tests.support.bank_examples import CHALLENGE, FAILURE, INVOICE, ORDER, SUCCESS, heard, order, without
 
 
 def transfer(body: object, status: int = 200, **more: Any) -> Any:

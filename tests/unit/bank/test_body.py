@@ -17,7 +17,7 @@ from epay_transfers.worker.bank.payloads import (
     token_fields,
     transfer_json,
 )
-from tests.unit.bank.examples import CARDS, INVOICE, ORDER, PAN, PAN_TO, TERMINAL, order
+from tests.support.bank_examples import CARDS, INVOICE, ORDER, PAN, PAN_TO, TERMINAL, order
 
 
 def transfer(an_order: Order = ORDER, cards: Any = CARDS, field: ReceiverIdField = "both") -> dict[str, Any]:

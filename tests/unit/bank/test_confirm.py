@@ -8,7 +8,7 @@ import pytest
 
 from epay_transfers.worker.bank.outcome import CodeClass, Declined, Evidence, Paid, Unclear
 from epay_transfers.worker.bank.parse_response import read_confirm
-from tests.unit.bank.examples import (
+from tests.support.bank_examples import (
     CHALLENGE,
     FAILURE,
     FAILURE_PAGE,

@@ -20,7 +20,7 @@ from epay_transfers.worker.bank.outcome import (
 )
 from epay_transfers.worker.bank.parse_response import read_confirm, read_token, read_transfer
 from epay_transfers.worker.bank.parse_status import read_status
-from tests.unit.bank.examples import (
+from tests.support.bank_examples import (
     CHALLENGE,
     FAILURE,
     FUZZ,

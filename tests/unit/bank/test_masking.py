@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from epay_transfers.ledger.card_numbers import passes_luhn
 from epay_transfers.worker.bank.masking import clean_message, mask_card
-from tests.unit.bank.examples import FUZZ
+from tests.support.bank_examples import FUZZ
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from epay_transfers.worker.bank.outcome import StatusReport, StatusWord
 from epay_transfers.worker.bank.parse_status import read_status
-from tests.unit.bank.examples import INVOICE, ORDER, SUCCESS, TRANSACTION, heard, status_body, without
+from tests.support.bank_examples import INVOICE, ORDER, SUCCESS, TRANSACTION, heard, status_body, without
 
 
 def status(body: object, http: int = 200, **more: Any) -> StatusReport:

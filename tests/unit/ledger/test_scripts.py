@@ -14,7 +14,7 @@ from epay_transfers.ledger.store.change import Change, script_argument
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.vault import Content, Put, PutBack
-from tests.ledger.factories import new_transfer
+from tests.support.factories import new_transfer
 
 SHELF = resources.files("epay_transfers.ledger") / "lua"
 NAMES = sorted(path.name.removesuffix(".lua") for path in SHELF.iterdir() if path.name.endswith(".lua"))

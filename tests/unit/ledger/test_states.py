@@ -9,7 +9,7 @@ import pytest
 
 from epay_transfers.ledger import states
 from epay_transfers.ledger.states import FINAL, MONEY, UNFINISHED, Advance, Money, Phase, State, Verb, diagram
-from tests.unit.ledger.table import (
+from tests.support.state_table import (
     ADVANCE,
     AS_SEEN,
     ENTERS,

@@ -43,7 +43,7 @@ def test_all_that_is_missing_is_said_at_once() -> None:
     [
         ("fingerprint_key", "short"),
         ("fingerprint_key", "!" * 43),
-        ("fingerprint_key", secrets.token_urlsafe(31)),
+        pytest.param("fingerprint_key", secrets.token_urlsafe(31), id="fingerprint_key-31-bytes"),
         ("vault_public_key", "nokey"),
         ("vault_url", "http://127.0.0.1:6380"),
         ("card_ttl", "0"),

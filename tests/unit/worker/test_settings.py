@@ -185,7 +185,7 @@ def test_the_ring_of_keys_is_newest_first(monkeypatch: pytest.MonkeyPatch) -> No
     assert load(monkeypatch, VAULT_PRIVATE_KEYS=ring).vault_private_keys == [other.private, PAIR.private]
 
 
-@pytest.mark.parametrize("ring", ["x", PAIR.private.reveal() + ",short", SECRET])
+@pytest.mark.parametrize("ring", ["x", pytest.param(PAIR.private.reveal() + ",short", id="one-short"), SECRET])
 def test_what_is_no_key_is_refused(monkeypatch: pytest.MonkeyPatch, ring: str) -> None:
     said = wrong(monkeypatch, VAULT_PRIVATE_KEYS=ring)
 

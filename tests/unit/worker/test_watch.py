@@ -4,7 +4,7 @@ import pytest
 
 from epay_transfers.ledger.store import scripts
 from epay_transfers.worker.ledger_clock import AGAIN_MS, APART_MS, LedgerClock
-from tests.conftest import FakeClock, MachineClock
+from tests.support.clocks import FakeClock, MachineClock
 
 
 @pytest.fixture

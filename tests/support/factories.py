@@ -9,7 +9,7 @@ from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
 from epay_transfers.ledger.store.replies import Claim, Created, Moved
-from tests.conftest import FakeClock
+from tests.support.clocks import FakeClock
 
 NOW = 1_795_500_000_000  #: where the tests' clock begins
 HOUR_MS = 3_600_000

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.walls.source import files, text_of, tree_of
+from tests.architecture.source import files, text_of, tree_of
 
 #: What may be given a test's time, and by which of its arguments in order.
 TAKES = {"Ledger": 1, "Reader": 1, "Events": 1, "Lanes": 1, "Breakers": 3}

@@ -1,6 +1,6 @@
-"""A stable of workers: a process that has everything imported and forks a real worker for each line that it reads.
+"""A fork server of workers: it has everything imported, and forks a real worker for each line that it reads.
 
-It answers with the child's id. Who kills the child is nobody's business here.
+It answers with the child's process id; the torture kills the child.
 """
 
 import os

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.walls.source import files, text_of
+from tests.architecture.source import files, text_of
 
 #: Commands that take no key.
 KEYLESS = {"INFO", "TIME"}

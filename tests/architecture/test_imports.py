@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.walls.source import ROOMS, files, imports, room_of
+from tests.architecture.source import ROOMS, files, imports, room_of
 
 #: Room → the rooms that it may import besides itself, and why no others.
 ARROWS = {

@@ -69,3 +69,32 @@ def empty(vault: redis.Redis) -> None:
     vault.flushall()
     if count:
         vault.set(redis_keys.WRITES, str(count))
+
+
+def everything(client: redis.Redis) -> str:
+    """Every key of the server's databases 0 and 1, with its value, as text."""
+    texts = []
+    for database in (0, 1):
+        own: dict[str, Any] = dict(client.connection_pool.connection_kwargs, db=database, decode_responses=False)
+        with redis.Redis(**{name: own[name] for name in ("host", "port", "db", "decode_responses")}) as raw:
+            for name in cast("list[bytes]", raw.keys("*")):
+                texts += [repr(name), _value(raw, name)]
+    return "\n".join(texts)
+
+
+def _value(raw: Any, name: bytes) -> str:
+    match raw.type(name):
+        case b"string":
+            return repr(raw.get(name)) if raw.strlen(name) < 10_000 else ""
+        case b"hash":
+            return repr(raw.hgetall(name))
+        case b"list":
+            return repr(raw.lrange(name, 0, -1))
+        case b"zset":
+            return repr(raw.zrange(name, 0, -1))
+        case b"set":
+            return repr(raw.smembers(name))
+        case b"stream":
+            return repr(raw.xrange(name))
+        case kind:
+            raise AssertionError(kind)

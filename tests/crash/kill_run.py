@@ -1,6 +1,5 @@
-"""The bench: what is prepared for a kill, and what is looked at when a healthy worker has been there afterwards."""
+"""A run of kills: what is prepared for each, and what is looked at once a healthy worker has run afterwards."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -19,16 +18,18 @@ from epay_transfers.ledger.vault.vault import Content, Vault
 from epay_transfers.ops import requests
 from epay_transfers.ops.context import Context
 from epay_transfers.producers import Receipt, Transfers
-from tests.crash.books import BUSY
-from tests.crash.conftest import Zygote
-from tests.crash.fork_server import intent
-from tests.e2e.conftest import Platform
+from tests.crash.conftest import ForkServer
+from tests.support.books import BUSY
+from tests.support.intents import payout
+from tests.support.platform import Platform
+from tests.support.servers import queue_url
+from tests.support.waiting import until
 
 
 @dataclass
-class Bench:
+class KillRun:
     platform: Platform
-    zygote: Zygote
+    fork_server: ForkServer
     transfers: Transfers
     clock: SystemClock = field(default_factory=SystemClock)
     parked: list[tuple[str, str]] = field(default_factory=list)  #: key and handle
@@ -46,7 +47,7 @@ class Bench:
 
     @cached_property
     def queue(self) -> redis.Redis:
-        return connect(self.platform.env["REDIS_URL"].removesuffix("/0") + "/1", text=False)
+        return connect(queue_url(self.platform.env["REDIS_URL"]), text=False)
 
     @cached_property
     def wakeups(self) -> Wakeups:
@@ -55,12 +56,12 @@ class Bench:
     # Before a kill.
 
     def enqueue(self, description: str, count: int) -> list[Receipt]:
-        answers = self.transfers.enqueue_many([intent(self.reference(), description) for _ in range(count)])
+        answers = self.transfers.enqueue_many([payout(self.reference(), description) for _ in range(count)])
         receipts = [answer for answer in answers if isinstance(answer, Receipt)]
         assert len(receipts) == count, answers
         return receipts
 
-    def park(self, count: int, until: Callable[[Callable[[], bool]], None]) -> None:
+    def park(self, count: int) -> None:
         """So many clients stand at the bank's page."""
         receipts = self.enqueue("Payout [3ds]", count)
         worker = self.platform.start_worker()
@@ -94,7 +95,7 @@ class Bench:
 
     def work(self, work: str, step: str, together: int) -> None:
         """A worker that dies after another step, on the way to this one."""
-        self.zygote.fork(work=work, role="worker", step=step, when="after", together=together, env={})
+        self.fork_server.fork(work=work, role="worker", step=step, when="after", together=together, env={})
 
     def want(self, names: list[str], *states: State) -> None:
         self.wanted |= dict.fromkeys(names, states)
@@ -142,7 +143,7 @@ class Bench:
         """Whoever was not answered, asks again: backend, operator and client the same as before."""
         self.queue.flushdb()
         desk = Context.open()
-        self.transfers.enqueue_many([intent(reference, "Payout") for reference in references])
+        self.transfers.enqueue_many([payout(reference, "Payout") for reference in references])
         for name, states in self.wanted.items():
             if State.CANCELLED in states:
                 self.transfers.cancel(name, reason="not wanted")

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.walls.source import PACKAGE, ROOT, files, text_of, tree_of
+from tests.architecture.source import PACKAGE, ROOT, files, text_of, tree_of
 
 LONGEST = 600  # a table of states is read by its entries; what is no table is longer than one can read from 350 on
 LONGEST_FUNCTION = 80

@@ -1,4 +1,4 @@
-"""The demo shop as it is run by hand, and Debian's Chromium."""
+"""The demo shop, started as a person starts it: `transfers demo --web`."""
 
 import re
 import subprocess
@@ -7,18 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from playwright.sync_api import Browser, sync_playwright
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @dataclass(frozen=True)
@@ -43,11 +31,3 @@ def running_shop(folder: Path) -> Iterator[Shop]:
             raise AssertionError(f"the shop did not open: {said}")
         finally:
             process.terminate()
-
-
-@contextmanager
-def running_chromium(binary: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=binary, args=FLAGS)
-        yield browser
-        browser.close()

@@ -1,0 +1,31 @@
+"""The environment of a worker, a backend or an operator: what the tests give to the processes that they start."""
+
+import os
+import secrets
+
+from epay_transfers.ledger.vault import sealing
+from epay_transfers.sandbox import PUBLIC_TEST, Addresses
+
+#: What a process needs of this machine; it inherits nothing else, so that no setting of the developer's gets in.
+_INHERITED = ("PATH", "HOME", "LANG")
+
+
+def environment_of(bank: Addresses, **settings: str) -> dict[str, str]:
+    """What a worker needs, but for the addresses of its servers: new keys, and the bank's public test terminal.
+
+    `settings` adds the servers and what a test wants otherwise.
+    """
+    keys = sealing.generate()
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ} | {
+        "VAULT_PUBLIC_KEY": keys.public,
+        "VAULT_PRIVATE_KEYS": keys.private.reveal(),
+        "FINGERPRINT_KEY": secrets.token_urlsafe(32),
+        "EPAY_TOKEN_URL": bank.token,
+        "EPAY_TRANSFER_URL": bank.transfer,
+        "EPAY_CONFIRM_URL": bank.confirm,
+        "EPAY_STATUS_URL": bank.status,
+        "EPAY_TERMINAL_ID": PUBLIC_TEST.terminals[0],
+        "EPAY_CLIENT_ID": PUBLIC_TEST.client_id,
+        "EPAY_CLIENT_SECRET": PUBLIC_TEST.client_secret,
+        **settings,
+    }

@@ -1,0 +1,66 @@
+"""How `make test` uses all cores: pytest-xdist runs whole files beside one another, and parts of a long search.
+
+Each process has servers of its own, on free ports, and runs the tests of a file in their order. `pytest` without `-n`
+runs everything in one process.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+#: These begin first, so that no core ends up alone with a long one. The order is that of their length.
+LONG_FILES: tuple[str, ...] = ()
+
+_PART = re.compile(r"\bpart-\d+-of-\d+\b")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a long search."""
+
+    number: int  #: from 0
+    of: int
+
+    def __str__(self) -> str:
+        return f"part-{self.number + 1}-of-{self.of}"
+
+    def share(self, count: int) -> int:
+        """How many of so many are its own: at least one."""
+        return max(count // self.of + (self.number < count % self.of), 1)
+
+
+def parts(of: int = max(4, os.cpu_count() or 1)) -> pytest.MarkDecorator:
+    """The test runs once for each `part` of its search: other cores take other parts."""
+    return pytest.mark.parametrize("part", [Part(number, of) for number in range(of)], ids=str)
+
+
+class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+    """A process takes a file, or one part of a search; the long ones go first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if _PART.search(nodeid) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WholeFiles:
+    config.option.loadscopereorder = False  # the order is ours
+    return WholeFiles(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if is_one_of_several(config):
+        items.sort(key=_rank)
+
+
+def is_one_of_several(config: pytest.Config) -> bool:
+    """Is this process one that pytest-xdist has started?"""
+    return hasattr(config, "workerinput")
+
+
+def _rank(item: pytest.Item) -> int:
+    file = item.nodeid.partition("::")[0]
+    return LONG_FILES.index(file) if file in LONG_FILES else len(LONG_FILES)

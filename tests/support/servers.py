@@ -1,0 +1,55 @@
+"""Servers that a test starts for itself, and their addresses."""
+
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from epay_transfers.runtime import embedded_servers
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def queue_url(ledger_url: str) -> str:
+    """Where the queue is when no address of its own is set: beside the ledger, in database 1."""
+    return ledger_url.removesuffix("/0") + "/1"
+
+
+@contextmanager
+def running_server(command: Sequence[str], url: str) -> Iterator[embedded_servers.EmbeddedServer]:
+    """The server of this command, which answers at this address, for as long as the block runs."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - a server of this machine
+    server = embedded_servers.EmbeddedServer(url, process)
+    try:
+        embedded_servers._await_answer(server)
+        yield server
+    finally:
+        server.stop()
+
+
+@dataclass
+class KillableServer:
+    """A server that a test kills and starts again: same port, same folder, same configuration."""
+
+    folder: Path
+    options: dict[str, str]
+    server: embedded_servers.EmbeddedServer
+
+    @classmethod
+    def start(cls, folder: Path, options: dict[str, str]) -> Self:
+        return cls(folder, options, embedded_servers.start(folder, options))
+
+    def kill(self) -> None:
+        self.server.process.kill()
+        self.server.process.wait(10)
+
+    def restart(self) -> None:
+        self.server = embedded_servers.start(self.folder, self.options, urlsplit(self.server.url).port or 0)

@@ -1,0 +1,78 @@
+"""What a torture runs on: two servers, a bank full of faults, a fork server of workers. It ends with the torture.
+
+`DURABILITY` is `relaxed`: else the workers do not start on a vault that was saved, or that came up from a file, and the
+ones that run are unfit as soon as they see it. Here they are to go on, and it is the rules of the vault that must hold.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from epay_transfers.runtime import embedded_servers
+from epay_transfers.sandbox import addresses
+from tests.support.environment import environment_of
+from tests.support.servers import KillableServer
+
+
+@dataclass
+class Testbed:
+    env: dict[str, str]
+    bank_url: str
+    ledger: KillableServer
+    vault: KillableServer
+    fork_server: subprocess.Popen[str]
+    pids: list[int] = field(default_factory=list)  #: the workers that run now
+
+
+@contextlib.contextmanager
+def testbed(seed: int, faults: float, log: str) -> Iterator[Testbed]:
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="transfers-")))
+        ledger = KillableServer.start(folder / "ledger", embedded_servers.LEDGER_OPTIONS)
+        stack.callback(lambda: ledger.server.stop())  # noqa: PLW0108 - the one that runs then
+        vault = KillableServer.start(folder / "vault", embedded_servers.VAULT_OPTIONS)
+        stack.callback(lambda: vault.server.stop())  # noqa: PLW0108 - as above
+        command = [sys.executable, "-m", "tests.torture.bank", str(seed), str(faults)]
+        bank = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))  # noqa: S603 - this very program
+        stack.callback(bank.terminate)
+        assert bank.stdout is not None
+        url = bank.stdout.readline().strip()
+        env = environment_of(
+            addresses(url),
+            REDIS_URL=ledger.server.url,
+            VAULT_URL=vault.server.url,
+            HTTP_CONNECT_TIMEOUT="2",
+            HTTP_READ_TIMEOUT="3",
+            HTTP_DEADLINE="4",
+            LEASE="6",
+            DOUBT_HORIZON="20",
+            DURABILITY="relaxed",
+            LOG_LEVEL="WARNING",
+        )
+        written = stack.enter_context(Path(log or os.devnull).open("wb"))
+        fork_server = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.torture.fork_server"],
+                env=env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=written,
+                text=True,
+            )
+        )
+        here = Testbed(env, url, ledger, vault, fork_server)
+        stack.callback(_end, here)
+        yield here
+
+
+def _end(here: Testbed) -> None:
+    for pid in here.pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    here.fork_server.kill()
