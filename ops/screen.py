@@ -5,7 +5,8 @@ Colour says where the money is: green moved, yellow unknown, none for none. No c
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from epay_transfers.ledger.errors import RecordUnreadable
-from epay_transfers.ledger.money import to_decimal
+from epay_transfers.ledger.money import EXPONENTS, to_decimal
 from epay_transfers.ledger.states import Money, State
 
 #: A pipe has no width: a table that a program reads is not folded.
@@ -96,3 +97,29 @@ def away(ms: int, now_ms: int) -> str:
     if not ms:
         return "-"
     return f"in {span(ms - now_ms)}" if ms > now_ms else f"{span(now_ms - ms)} ago"
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    count: int
+    amount_minor: int
+    currency: str
+
+    def __str__(self) -> str:
+        return f"{self.count} with {amount(self.amount_minor, self.currency)}"
+
+    def to_json(self) -> dict[str, Any]:
+        decimal = to_decimal(self.amount_minor, self.currency)
+        return {"count": self.count, "amount": str(decimal), "currency": self.currency}
+
+
+def sums(counters: Mapping[str, int], *states: State) -> list[Sum]:
+    """Of these states together, a line a currency that has any."""
+    made = [_sum_of(counters, states, currency) for currency in EXPONENTS]
+    return [line for line in made if line.count]
+
+
+def _sum_of(counters: Mapping[str, int], states: Iterable[State], currency: str) -> Sum:
+    of = list(states)
+    count = sum(counters.get(f"n:{state}:{currency}", 0) for state in of)
+    return Sum(count, sum(counters.get(f"sum:{state}:{currency}", 0) for state in of), currency)

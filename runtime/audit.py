@@ -19,7 +19,7 @@ from epay_transfers.ledger.errors import (
     RecordUnreadable,
     VaultUnavailable,
 )
-from epay_transfers.ledger.queue.wakeups import NAMESPACE, QUEUES
+from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys

@@ -15,7 +15,7 @@ from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.replies import Refused
 from epay_transfers.ledger.transfer import moment
-from epay_transfers.worker.bank import Challenge, CodeClass, Consequence, Declined, Paid, TransferOutcome
+from epay_transfers.worker.bank import ChallengeRequired, CodeClass, Consequence, Declined, Paid, TransferOutcome
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Consequences:
         """After the transfer's own record. Each process counts answers in a row for itself, which costs nothing."""
         if isinstance(outcome, Declined) and outcome.code_class is CodeClass.SETUP:
             self._strike(record.terminal, outcome.code)
-        elif isinstance(outcome, Paid | Declined | Challenge):
+        elif isinstance(outcome, Paid | Declined | ChallengeRequired):
             self._strikes.pop(record.terminal, None)
         if not isinstance(outcome, Declined):
             return

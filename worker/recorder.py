@@ -85,7 +85,7 @@ class Recorder:
             case Refused():
                 self._consequences.refused(record, verb, moved)
 
-    def park(self, record: Record, challenge: bank.Challenge) -> None:
+    def park(self, record: Record, challenge: bank.ChallengeRequired) -> None:
         change = Change(
             look_again_in=self._park_ms,
             fields={"bank_id": challenge.bank_id, "reason": ""},

@@ -25,7 +25,7 @@ class Guard(dramatiq.Middleware):
     def before_enqueue(self, broker: dramatiq.Broker, message: dramatiq.Message[Any], delay: int | None) -> None:  # noqa: ARG002 - the hook's form
         if delay is not None:
             raise NotAWakeup("a ring is not delayed: the waiting is the ledger's")
-        if not is_ring(message):
+        if not is_wakeup(message):
             raise NotAWakeup("a message is exactly one transfer's key; card data goes through the vault")
         unknown = set(message.options) - _OPTIONS
         if unknown:
@@ -37,7 +37,7 @@ class Guard(dramatiq.Middleware):
             raise NotAWakeup("the names in a ring look like a card number")
 
 
-def is_ring(message: dramatiq.MessageProxy | dramatiq.Message[Any]) -> bool:
+def is_wakeup(message: dramatiq.MessageProxy | dramatiq.Message[Any]) -> bool:
     """Exactly one transfer's key, and nothing else."""
     args = message.args
     return len(args) == 1 and not message.kwargs and isinstance(args[0], str) and invoice.is_key(args[0])

@@ -11,7 +11,7 @@ import redis
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable
-from epay_transfers.ledger.queue.wakeups import NAMESPACE, QUEUES
+from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
 
 

@@ -18,7 +18,6 @@ from epay_transfers.ops.commands.terminals import as_dict
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import EX_TEMPFAIL
 from epay_transfers.ops.options import AsJson
-from epay_transfers.ops.sums import sums
 from epay_transfers.producers.settings import ProducerSettings
 from epay_transfers.runtime.health import Finding, examine
 from epay_transfers.runtime.settings import EX_CONFIG, SettingsWrong
@@ -55,7 +54,7 @@ def doctor(*, as_json: AsJson = False) -> None:
             "healthy": not findings,
             "findings": [asdict(finding) for finding in findings],
             "stops": [as_dict(stop) for stop in stops],
-            "transfers": {state: [line.to_json() for line in sums(counters, state)] for state in State},
+            "transfers": {state: [line.to_json() for line in screen.sums(counters, state)] for state in State},
             "rooms": [asdict(room) for room in rooms],
         })  # fmt: skip
     else:
@@ -117,7 +116,7 @@ def _say_counts(counters: dict[str, int]) -> None:
     rows = [
         (screen.state_text(state), line.count, screen.amount(line.amount_minor, line.currency))
         for state in State
-        for line in sums(counters, state)
+        for line in screen.sums(counters, state)
     ]
     if rows:
         screen.say(screen.table(("state", "count", "amount"), rows))

@@ -8,7 +8,7 @@ import pytest
 import redis
 import requests
 
-from epay_transfers.ledger.queue.wakeups import Broker
+from epay_transfers.ledger.queue.broker import Broker
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State, Verb

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.queue.broker import INQUIRIES
 from epay_transfers.ledger.queue.stats import Queues
-from epay_transfers.ledger.queue.wakeups import INQUIRIES
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change

@@ -12,7 +12,8 @@ from typing import Any, cast
 import pytest
 import redis
 
-from epay_transfers.ledger.queue.wakeups import NAMESPACE, QUEUES, Broker, Wakeups
+from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES, Broker
+from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import Challenge, Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import NOTHING_ELSE, Change

@@ -8,8 +8,8 @@ import dramatiq
 import pytest
 import redis
 
+from epay_transfers.ledger.queue.broker import NAMESPACE, NOW, QUEUES, Broker
 from epay_transfers.ledger.queue.message_guard import NotAWakeup
-from epay_transfers.ledger.queue.wakeups import NAMESPACE, NOW, QUEUES, Broker
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.runtime.embedded_servers import EmbeddedServer
 from epay_transfers.worker.quarantine import Quarantine

@@ -17,6 +17,30 @@ class Evidence(StrEnum):
     ANSWERED = "answered"  #: a whole HTTP answer was read, whatever it said
 
 
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole HTTP answer. `location` is empty unless there was exactly one.
+
+    `framed` says that the body's end was proved by the protocol (one length, or chunks). Where it was not, a cut body
+    looks like a whole one, so only what proves its own end (JSON) may be believed: a JSON object that was cut, or has
+    something after it, does not parse.
+    """
+
+    status: int
+    location: str = ""
+    body: bytes = b""
+    retry_after_s: float | None = None
+    framed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NoResponse:
+    """No whole answer came. `why` is a word of ours, for people; only `evidence` decides anything."""
+
+    evidence: Evidence
+    why: str
+
+
 class CodeClass(StrEnum):
     """Contract section 7: what a code of the bank means for a transfer."""
 
@@ -88,7 +112,7 @@ class Declined:
 
 
 @dataclass(frozen=True, slots=True)
-class Challenge:
+class ChallengeRequired:
     """The bank wants 3-D Secure (contract sections 2 and 3). `bank_id` is what the confirm calls `ID`."""
 
     pa_req: str
@@ -98,7 +122,7 @@ class Challenge:
     evidence: Evidence = Evidence.ANSWERED
 
 
-TransferOutcome = Paid | Declined | Challenge | Unclear | NotSent
+TransferOutcome = Paid | Declined | ChallengeRequired | Unclear | NotSent
 ConfirmOutcome = Paid | Declined | Unclear | NotSent
 
 

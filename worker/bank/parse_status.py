@@ -6,7 +6,6 @@ Pure, and total. A word about another order's invoice, amount or currency is no 
 from collections.abc import Collection
 from dataclasses import replace
 
-from epay_transfers.worker.bank.heard import Heard
 from epay_transfers.worker.bank.json_fields import (
     Fields,
     bank_id_of,
@@ -17,7 +16,7 @@ from epay_transfers.worker.bank.json_fields import (
     word,
 )
 from epay_transfers.worker.bank.order import Order
-from epay_transfers.worker.bank.outcome import StatusReport, StatusWord
+from epay_transfers.worker.bank.outcome import Response, StatusReport, StatusWord
 
 PAID_WORDS = ("AUTH", "CHARGE")
 
@@ -44,17 +43,17 @@ _RESULTS = {
 }
 
 
-def read_status(order: Order, heard: Heard, *, paid_words: Collection[str] = PAID_WORDS) -> StatusReport:
-    fields = read_object(heard.body)
-    if heard.status not in {200, 400, 404}:
-        return StatusReport(StatusWord.UNANSWERED, why=f"http_{heard.status}", retry_after_s=heard.retry_after_s)
+def read_status(order: Order, response: Response, *, paid_words: Collection[str] = PAID_WORDS) -> StatusReport:
+    fields = read_object(response.body)
+    if response.status not in {200, 400, 404}:
+        return StatusReport(StatusWord.UNANSWERED, why=f"http_{response.status}", retry_after_s=response.retry_after_s)
     result = _inner(fields, "result")
     result_code = code_of(result)
     if result_code == "100":
         return replace(_read_transaction(order, fields or {}, paid_words), result_code=result_code)
-    unknown = "unknown_result" if fields is not None else why_not_read(heard.body)
+    unknown = "unknown_result" if fields is not None else why_not_read(response.body)
     found, why = _RESULTS.get(result_code, (StatusWord.UNANSWERED, unknown))
-    return StatusReport(found, result_code=result_code, why=why, retry_after_s=heard.retry_after_s)
+    return StatusReport(found, result_code=result_code, why=why, retry_after_s=response.retry_after_s)
 
 
 def _read_transaction(order: Order, fields: Fields, paid_words: Collection[str]) -> StatusReport:

@@ -6,12 +6,13 @@ is proved comes from the hook in `evidence`, never from an exception's class.
 """
 
 import contextlib
+import http.client
 import importlib.metadata
 import math
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -19,18 +20,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import requests.exceptions
 import requests.utils
+import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from urllib3.response import BaseHTTPResponse
 
 from epay_transfers.ledger.clock import Clock
-from epay_transfers.worker.bank.attempt import POOLS, Attempt
+from epay_transfers.worker.bank.attempt import POOLS, Attempt, TooLateError, UsedConnectionError
 from epay_transfers.worker.bank.head import is_framed
-from epay_transfers.worker.bank.heard import Heard, Silence
 from epay_transfers.worker.bank.lookup import look_up
 from epay_transfers.worker.bank.order import is_safe
-from epay_transfers.worker.bank.outcome import Evidence
-from epay_transfers.worker.bank.words import AnswerTooLargeError, forget, word_for
+from epay_transfers.worker.bank.outcome import Evidence, NoResponse, Response
 
 BODY_LIMIT = 64 * 1024
 RETRY_AFTER_LIMIT_S = 86_400.0
@@ -43,7 +44,35 @@ _HEADERS = {
 }
 
 
-class Wire:
+class AnswerTooLargeError(Exception):
+    """The answer's body is over the limit."""
+
+
+#: The first row that fits any exception of the chain.
+_WORDS: tuple[tuple[type[BaseException], str], ...] = (
+    (TooLateError, "deadline"),
+    (UsedConnectionError, "used_connection"),
+    (AnswerTooLargeError, "too_large"),
+    (urllib3.exceptions.NameResolutionError, "dns"),
+    (ConnectionRefusedError, "refused"),
+    (urllib3.exceptions.NewConnectionError, "unreachable"),
+    (urllib3.exceptions.ConnectTimeoutError, "connect_timeout"),
+    (ssl.SSLError, "tls"),
+    (urllib3.exceptions.SSLError, "tls"),
+    (urllib3.exceptions.ReadTimeoutError, "timeout"),
+    (urllib3.exceptions.DecodeError, "undecodable"),
+    (urllib3.exceptions.IncompleteRead, "cut"),
+    (urllib3.exceptions.InvalidChunkLength, "cut"),
+    (http.client.IncompleteRead, "cut"),
+    (ConnectionError, "dropped"),
+    (http.client.HTTPException, "garbled"),
+    (urllib3.exceptions.ProtocolError, "dropped"),
+    (urllib3.exceptions.InvalidHeader, "garbled"),  # two lengths that differ, in the answer
+    (requests.exceptions.InvalidHeader, "unsendable"),
+)
+
+
+class Transport:
     """For any number of threads: one TLS context for all, and a session and a connection for each request."""
 
     def __init__(
@@ -64,17 +93,17 @@ class Wire:
         body: bytes | None = None,
         form: Mapping[str, str] | None = None,
         not_after: float = math.inf,
-    ) -> Heard | Silence:
+    ) -> Response | NoResponse:
         """One request, once. A `body` is JSON; a `form` goes as multipart/form-data.
 
         `not_after` is a time of the clock's `monotonic`: from then on nothing is sent, though the deadline is not over.
         """
         if not is_safe(url):
-            return Silence(Evidence.NOT_SENT, "unsafe_address")
+            return NoResponse(Evidence.NOT_SENT, "unsafe_address")
         all_headers = dict(headers or {}) | ({"Content-Type": "application/json"} if body is not None else {})
         files = {name: (None, value) for name, value in form.items()} if form is not None else None
         attempt = Attempt(self._clock, self._deadline_s, not_after=not_after)
-        heard, why = None, ""
+        answer, why = None, ""
         try:
             with (
                 attempt,
@@ -90,13 +119,13 @@ class Wire:
                     stream=True,
                 ) as response,
             ):
-                heard = self._hear(response.raw)
+                answer = self._read_response(response.raw)
         except Exception as error:  # noqa: BLE001 - the wall: whatever it is, it holds the request's body
             why = word_for(error)
-            forget(error)
+            clear_tracebacks(error)
         if attempt.was_cut:
-            return Silence(attempt.evidence, "deadline")
-        return heard or Silence(attempt.evidence, why)
+            return NoResponse(attempt.evidence, "deadline")
+        return answer or NoResponse(attempt.evidence, why)
 
     def reachable(self, url: str) -> bool:
         """TCP and TLS to the address's host, and no request."""
@@ -117,9 +146,9 @@ class Wire:
                 return True
         return False
 
-    def _hear(self, raw: BaseHTTPResponse) -> Heard:
+    def _read_response(self, raw: BaseHTTPResponse) -> Response:
         locations = raw.headers.getlist("Location")
-        return Heard(
+        return Response(
             status=raw.status,
             location=locations[0] if len(locations) == 1 else "",
             body=_read(raw),
@@ -185,3 +214,28 @@ def _read(raw: BaseHTTPResponse) -> bytes:
         if len(body) > BODY_LIMIT:
             raise AnswerTooLargeError
     return bytes(body)
+
+
+def word_for(error: BaseException) -> str:
+    chain = list(_chain(error))
+    return next((word for kind, word in _WORDS if any(isinstance(link, kind) for link in chain)), "unexpected")
+
+
+def clear_tracebacks(error: BaseException) -> None:
+    """Frees the frames of the libraries, where the request is: some hold their own exception, a cycle, card and all."""
+    for link in list(_chain(error)):
+        link.__traceback__ = None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception, and all that it was made from: causes, contexts, arguments, reasons."""
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        link = waiting.pop()
+        if any(link is other for other in seen):
+            continue
+        seen.append(link)
+        yield link
+        around = (link.__cause__, link.__context__, getattr(link, "reason", None), *link.args)
+        waiting.extend(other for other in around if isinstance(other, BaseException))

@@ -8,8 +8,8 @@ from hypothesis import settings
 
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.card_data import CardData, Receiver, Sender
-from epay_transfers.worker.bank.heard import Heard
 from epay_transfers.worker.bank.order import Order, Terminal
+from epay_transfers.worker.bank.outcome import Response
 
 #: Replayable without anything on disk: the same examples each time.
 FUZZ = settings(derandomize=True, database=None, print_blob=True, deadline=None, max_examples=500)
@@ -89,9 +89,9 @@ TRANSACTION: dict[str, Any] = {
 }
 
 
-def heard(body: object, status: int = 200, **more: Any) -> Heard:
+def heard(body: object, status: int = 200, **more: Any) -> Response:
     """An answer of the bank, from a dict or as raw bytes."""
-    return Heard(status, body=body if isinstance(body, bytes) else json.dumps(body).encode(), **more)
+    return Response(status, body=body if isinstance(body, bytes) else json.dumps(body).encode(), **more)
 
 
 def status_body(transaction: dict[str, Any] | None = None, code: object = "100", **changes: Any) -> dict[str, Any]:
