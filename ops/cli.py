@@ -17,7 +17,7 @@ from epay_transfers.runtime import hardening
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class CommandEntry:
     """Where a command lives, under which heading it is listed, and its one sentence."""
 
     module: str
@@ -28,38 +28,40 @@ class Shelf:
 _BEGIN, _LOOK, _ACT = "Begin", "Look", "Act"
 
 COMMANDS = {
-    "demo": Shelf("demo", _BEGIN, "See every way that a transfer can go, with real processes, in a minute."),
-    "init": Shelf("init", _BEGIN, "Write a .env with fresh keys and the bank's public test values."),
-    "keygen": Shelf("keygen", _BEGIN, "Print fresh keys for the vault and for comparing intents."),
-    "keys": Shelf("keys", _BEGIN, "The vault's keys that this environment holds: ids, ages, what each may do."),
-    "doctor": Shelf("doctor", _BEGIN, "Examine servers, settings, invoice ids and lanes; say what mends each finding."),
-    "worker": Shelf("worker", _BEGIN, "Run the worker: the one process that does the whole job."),
-    "sandbox": Shelf("sandbox", _BEGIN, "Run a bank to work against."),
-    "status": Shelf("status", _LOOK, "One transfer: state, money, why, evidence, what comes next."),
-    "list": Shelf("list", _LOOK, "Transfers of a state, oldest first; or the newest of all."),
-    "events": Shelf("events", _LOOK, "Every move, with who and why; --follow waits for more."),
-    "queues": Shelf("queues", _LOOK, "What waits in each queue, and the queue's own dead letters."),
-    "parked": Shelf("parked", _LOOK, "Who waits for a client's 3-D Secure answer."),
-    "doubt": Shelf("doubt", _LOOK, "Money of which nobody knows yet whether it moved."),
-    "terminals": Shelf("terminals", _LOOK, "Terminals, their invoice ids and their stops."),
-    "audit": Shelf("audit", _LOOK, "Do ledger, due, counters, queue and vault say the same?"),
-    "enqueue": Shelf("enqueue", _ACT, "Take an intent, or a list of them, from standard input."),
-    "dead": Shelf("dead", _ACT, "The dead: list, show, requeue, discard."),
-    "settle": Shelf("settle", _ACT, "End a held transfer by hand, with evidence."),
-    "cancel": Shelf("cancel", _ACT, "Take a transfer back before any money can move."),
-    "queue": Shelf("queue", _ACT, "rebuild: ring again for every unfinished transfer."),
-    "pause": Shelf("lanes", _ACT, "Pause a lane, for one terminal or for all."),
-    "unpause": Shelf("lanes", _ACT, "Open a lane again."),
+    "demo": CommandEntry("demo", _BEGIN, "See every way that a transfer can go, with real processes, in a minute."),
+    "init": CommandEntry("init", _BEGIN, "Write a .env with fresh keys and the bank's public test values."),
+    "keygen": CommandEntry("keygen", _BEGIN, "Print fresh keys for the vault and for comparing intents."),
+    "keys": CommandEntry("keys", _BEGIN, "The vault's keys that this environment holds: ids, ages, what each may do."),
+    "doctor": CommandEntry(
+        "doctor", _BEGIN, "Examine servers, settings, invoice ids and lanes; say what mends each finding."
+    ),
+    "worker": CommandEntry("worker", _BEGIN, "Run the worker: the one process that does the whole job."),
+    "sandbox": CommandEntry("sandbox", _BEGIN, "Run a bank to work against."),
+    "status": CommandEntry("status", _LOOK, "One transfer: state, money, why, evidence, what comes next."),
+    "list": CommandEntry("list", _LOOK, "CommandGroup of a state, oldest first; or the newest of all."),
+    "events": CommandEntry("events", _LOOK, "Every move, with who and why; --follow waits for more."),
+    "queues": CommandEntry("queues", _LOOK, "What waits in each queue, and the queue's own dead letters."),
+    "parked": CommandEntry("parked", _LOOK, "Who waits for a client's 3-D Secure answer."),
+    "doubt": CommandEntry("doubt", _LOOK, "Money of which nobody knows yet whether it moved."),
+    "terminals": CommandEntry("terminals", _LOOK, "Terminals, their invoice ids and their stops."),
+    "audit": CommandEntry("audit", _LOOK, "Do ledger, due, counters, queue and vault say the same?"),
+    "enqueue": CommandEntry("enqueue", _ACT, "Take an intent, or a list of them, from standard input."),
+    "dead": CommandEntry("dead", _ACT, "The dead: list, show, requeue, discard."),
+    "settle": CommandEntry("settle", _ACT, "End a held transfer by hand, with evidence."),
+    "cancel": CommandEntry("cancel", _ACT, "Take a transfer back before any money can move."),
+    "queue": CommandEntry("queue", _ACT, "rebuild: ring again for every unfinished transfer."),
+    "pause": CommandEntry("lanes", _ACT, "Pause a lane, for one terminal or for all."),
+    "unpause": CommandEntry("lanes", _ACT, "Open a lane again."),
 }
 
 
-class Transfers(TyperGroup):
+class CommandGroup(TyperGroup):
     """The group: it lists commands without loading them, and ends every error as a sentence."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        for name, shelf in COMMANDS.items():
-            self.commands[name] = TyperCommand(name, help=shelf.says, rich_help_panel=shelf.panel)
+        for name, entry in COMMANDS.items():
+            self.commands[name] = TyperCommand(name, help=entry.says, rich_help_panel=entry.panel)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, _, rest = super().resolve_command(ctx, args)
@@ -89,7 +91,7 @@ def load(name: str) -> TyperCommand | TyperGroup:
 
 
 app = typer.Typer(
-    cls=Transfers,
+    cls=CommandGroup,
     name="transfers",
     help="Moves money from card to card through the bank's ePay P2P API, and never moves it twice.",
     no_args_is_help=True,

@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from epay_transfers.sandbox.acs import Challenge
+from epay_transfers.sandbox.acs import OpenChallenge
 from epay_transfers.sandbox.amounts import plain
-from epay_transfers.sandbox.book import Order
+from epay_transfers.sandbox.book import BookedOrder
 
 SUCCESS_PAGE = "https://epay.homebank.kz/payform/success.html"
 ERROR_PAGE = "https://epay.homebank.kz/payform/"
@@ -83,7 +83,7 @@ def failure(status: int, code: int, why: str, *, invoice: str, bank_id: str = ""
     return Answer(status, document)
 
 
-def success(order: Order, amount: Decimal, bank_id: str) -> Answer:
+def success(order: BookedOrder, amount: Decimal, bank_id: str) -> Answer:
     document = {
         "id": bank_id,
         "amount": amount,
@@ -104,7 +104,7 @@ def success(order: Order, amount: Decimal, bank_id: str) -> Answer:
     return Answer(200, document, notice=notice(order, 0))
 
 
-def wants_secure(challenge: Challenge, action: str) -> Answer:
+def wants_secure(challenge: OpenChallenge, action: str) -> Answer:
     """The three forms in which a challenge may come, and one that can't be confirmed."""
     order = challenge.order
     asked = {"paReq": challenge.pa_req, "md": challenge.md, "action": action}
@@ -126,7 +126,7 @@ def wants_secure(challenge: Challenge, action: str) -> Answer:
             return Answer(200, {**who, **asked})
 
 
-def confirmed(challenge: Challenge) -> Answer:
+def confirmed(challenge: OpenChallenge) -> Answer:
     order = challenge.order
     query = {
         "amount": challenge.amount,
@@ -141,7 +141,7 @@ def confirmed(challenge: Challenge) -> Answer:
     return Answer(302, query, SUCCESS_PAGE)
 
 
-def not_confirmed(order: Order, code: int) -> Answer:
+def not_confirmed(order: BookedOrder, code: int) -> Answer:
     return Answer(302, {"invoiceID": order.invoice, "code": code, "message": message(code)}, ERROR_PAGE)
 
 
@@ -149,7 +149,7 @@ def status_result(status: int, code: int, why: str) -> Answer:
     return Answer(status, {"result": {"code": str(code), "message": why}})
 
 
-def status_found(order: Order, word: str) -> Answer:
+def status_found(order: BookedOrder, word: str) -> Answer:
     inner = {
         "id": order.bank_id,
         "createdDate": order.date(),
@@ -165,7 +165,7 @@ def status_found(order: Order, word: str) -> Answer:
     return Answer(200, {"result": {"code": "100", "message": "SUCCESS"}, "transaction": {"p2p": inner}})
 
 
-def notice(order: Order, code: int) -> Notice | None:
+def notice(order: BookedOrder, code: int) -> Notice | None:
     """What postLink is told, where there is one; failures go to failurePostLink, or where that is empty to postLink."""
     link = order.post_link if code == 0 else order.failure_post_link or order.post_link
     if not link:

@@ -22,7 +22,7 @@ _NAMES: dict[Kind, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class FaultedCall:
     """The call that goes wrong."""
 
     call: str
@@ -30,7 +30,7 @@ class Scene:
     patience: Patience
 
 
-async def before(rules: Sequence[Rule], scene: Scene) -> Response | None:
+async def before(rules: Sequence[Rule], scene: FaultedCall) -> Response | None:
     """The answer of a bank that does nothing, or None: let it act."""
     for rule in rules:
         if rule.when == "before":
@@ -40,7 +40,7 @@ async def before(rules: Sequence[Rule], scene: Scene) -> Response | None:
     return None
 
 
-async def after(rules: Sequence[Rule], scene: Scene, true: Response) -> Response:
+async def after(rules: Sequence[Rule], scene: FaultedCall, true: Response) -> Response:
     """The answer of a bank that acted."""
     for rule in rules:
         if rule.when == "before" or rule.kind in _NAMES:
@@ -71,20 +71,20 @@ def _other(value: Any) -> Any:
     return "USD" if value != "USD" else "KZT"
 
 
-def _status(rule: Rule, _scene: Scene) -> Response:
+def _status(rule: Rule, _scene: FaultedCall) -> Response:
     headers = {"retry-after": str(round(rule.seconds))} if rule.seconds else None
     return PlainTextResponse("a fault that was asked for", rule.http_status, headers)
 
 
-def _garbage(_rule: Rule, _scene: Scene) -> Response:
+def _garbage(_rule: Rule, _scene: FaultedCall) -> Response:
     return Response(b"\xff\xfe" + secrets.token_bytes(200), media_type="application/json")
 
 
-def _huge(_rule: Rule, _scene: Scene) -> Response:
+def _huge(_rule: Rule, _scene: FaultedCall) -> Response:
     return Response(b'{"code":0,"filler":"' + b"x" * 2**20 + b'"}', media_type="application/json")
 
 
-def _failure(rule: Rule, scene: Scene) -> Response:
+def _failure(rule: Rule, scene: FaultedCall) -> Response:
     code, why = rule.code, answers.message(rule.code)
     if scene.call == "token":
         return JSONResponse({"error": "server_error", "error_description": why}, 400)
@@ -96,7 +96,7 @@ def _failure(rule: Rule, scene: Scene) -> Response:
 
 
 #: Kinds that need no true answer: they come before the bank acts, or instead of what it would have said.
-INSTEAD: dict[Kind, Callable[[Rule, Scene], Response]] = {
+INSTEAD: dict[Kind, Callable[[Rule, FaultedCall], Response]] = {
     "status": _status,
     "drop": lambda _rule, _scene: Cut(),
     "reset": lambda _rule, _scene: Cut(reset=True),
@@ -109,7 +109,7 @@ INSTEAD: dict[Kind, Callable[[Rule, Scene], Response]] = {
 }
 
 #: Kinds that spoil the true answer.
-MAIMED: dict[Kind, Callable[[Rule, Scene, Response], Response]] = {
+MAIMED: dict[Kind, Callable[[Rule, FaultedCall, Response], Response]] = {
     "close": lambda _rule, _scene, true: ThenCut(true),
     "truncate": lambda _rule, _scene, true: half(true),
     "trickle": lambda rule, scene, true: Trickle(true, scene.patience, rule.seconds),

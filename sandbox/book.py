@@ -21,7 +21,7 @@ PAID = "AUTH"
 
 
 @dataclass(slots=True)
-class Order:
+class BookedOrder:
     """One order number of one merchant."""
 
     key: str
@@ -109,31 +109,31 @@ class Book:
 
     def __init__(self, first: Merchant) -> None:
         self._first = first
-        self._orders: dict[str, Order] = {}
+        self._orders: dict[str, BookedOrder] = {}
         self._suffixes: dict[tuple[str, str], str] = {}
         self.calls = dict.fromkeys(("token", "transfer", "confirm", "status"), 0)
         self.refused = 0
 
-    def receive(self, merchant: Merchant, invoice: str, directives: Directives, now: float) -> Order:
+    def receive(self, merchant: Merchant, invoice: str, directives: Directives, now: float) -> BookedOrder:
         """The order of a call that names it: a new one the first time."""
         key = self._key(merchant, invoice)
         order = self._orders.get(key)
         if order is None:
-            order = self._orders[key] = Order(
+            order = self._orders[key] = BookedOrder(
                 key, invoice, merchant, now, directives, false_not_found=directives.false_not_found
             )
         return order
 
-    def find(self, merchant: Merchant, invoice: str) -> Order | None:
+    def find(self, merchant: Merchant, invoice: str) -> BookedOrder | None:
         return self._orders.get(self._key(merchant, invoice))
 
-    def get(self, key: str) -> Order | None:
+    def get(self, key: str) -> BookedOrder | None:
         return self._orders.get(key)
 
-    def __iter__(self) -> Iterator[Order]:
+    def __iter__(self) -> Iterator[BookedOrder]:
         return iter(list(self._orders.values()))
 
-    def claim(self, order: Order) -> bool:
+    def claim(self, order: BookedOrder) -> bool:
         """Take the last six digits for this order, for ever; False where another order of the merchant has them."""
         suffix = (order.merchant.client_id, order.invoice[-6:])
         return self._suffixes.setdefault(suffix, order.invoice) == order.invoice

@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Mapping
 
 from epay_transfers.sandbox import answers, contract
-from epay_transfers.sandbox.acs import CANCELLED, WRONG_ANSWER, Challenge, Challenges
+from epay_transfers.sandbox.acs import CANCELLED, WRONG_ANSWER, Challenges, OpenChallenge
 from epay_transfers.sandbox.answers import SYSTEM_ERROR, Answer
-from epay_transfers.sandbox.book import UNKNOWN, Book, Order
+from epay_transfers.sandbox.book import UNKNOWN, Book, BookedOrder
 from epay_transfers.sandbox.cards import Cards
 from epay_transfers.sandbox.contract import TransferRequest
 from epay_transfers.sandbox.directives import Directives, read
@@ -42,7 +42,7 @@ class Decisions:
         self.book.refused += 1
         return form
 
-    def received(self, terminal: str, invoice: str, description: str) -> Order | None:
+    def received(self, terminal: str, invoice: str, description: str) -> BookedOrder | None:
         """The order that a transfer call names, before anybody looks whether the call is right."""
         merchant = self._by_terminal.get(terminal, self.options.merchants[0])
         if not contract.INVOICE.fullmatch(invoice):
@@ -51,7 +51,7 @@ class Decisions:
         directives.false_not_found = max(directives.false_not_found, self.options.false_not_found)
         return self.book.receive(merchant, invoice, directives, self.now())
 
-    def named(self, invoice: str) -> Order | None:
+    def named(self, invoice: str) -> BookedOrder | None:
         """The order with this number, of whichever merchant."""
         found = (self.book.find(merchant, invoice) for merchant in self.options.merchants)
         return next((order for order in found if order), self.book.get(invoice))
@@ -118,7 +118,7 @@ class Decisions:
         self.challenges.clear()
         self.cards = Cards()
 
-    def _decide(self, order: Order, request: TransferRequest, acs_address: str) -> Answer:
+    def _decide(self, order: BookedOrder, request: TransferRequest, acs_address: str) -> Answer:
         code = (
             order.directives.decline
             or self.cards.judge_sender(request.sender)
@@ -137,14 +137,14 @@ class Decisions:
         order.execute(request.amount)
         return answers.success(order, request.amount, bank_id)
 
-    def _duplicate(self, order: Order, grant: Grant) -> str:
+    def _duplicate(self, order: BookedOrder, grant: Grant) -> str:
         """Why this order can't be taken; a careless bank only minds its last six digits."""
         if not self.book.claim(order):
             return "its last six digits are those of another order"
         again = order.state != UNKNOWN or grant.used_for == "transfer"
         return "this order was there before" if again and self.options.refuse_duplicates else ""
 
-    def _accept(self, order: Order, request: TransferRequest, grant: Grant) -> None:
+    def _accept(self, order: BookedOrder, request: TransferRequest, grant: Grant) -> None:
         order.amount, order.currency, order.description = request.amount, request.currency, request.description
         order.terminal, order.email, order.secret_hash = request.terminal, request.email, grant.secret_hash
         order.post_link, order.failure_post_link = request.post_link, request.failure_post_link
@@ -152,7 +152,7 @@ class Decisions:
         order.sender_card_id = self.cards.save(request.sender)
         order.receiver_card_id = self.cards.save(request.receiver)
 
-    def _may_confirm(self, authorization: str, order: Order) -> str:
+    def _may_confirm(self, authorization: str, order: BookedOrder) -> str:
         grant = self.tokens.find(authorization, "transfer", self.now())
         if isinstance(grant, str):
             return grant
@@ -164,7 +164,7 @@ class Decisions:
         grant.used_for = "confirm"
         return ""
 
-    def _settle(self, challenge: Challenge, pa_res: str) -> int:
+    def _settle(self, challenge: OpenChallenge, pa_res: str) -> int:
         """0 if the client said yes in time; else the code, and the challenge is over."""
         order, verdict = challenge.order, self.challenges.read(pa_res, challenge.md)
         late = self.now() >= challenge.expires_at
@@ -175,7 +175,7 @@ class Decisions:
             order.end("FAILED" if late else "REJECT", code)
         return code
 
-    def _not_yet(self, order: Order) -> bool:
+    def _not_yet(self, order: BookedOrder) -> bool:
         """The inquiry lags behind, or is told to be wrong."""
         if self.now() < order.created_at + max(self.options.lag_s, order.directives.lag_s):
             return True

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from epay_transfers.sandbox.acs import PASSWORD, Challenge
+from epay_transfers.sandbox.acs import PASSWORD, OpenChallenge
 from epay_transfers.sandbox.amounts import plain
 from epay_transfers.sandbox.contract import is_safe_link
 from epay_transfers.sandbox.decisions import Decisions
@@ -28,7 +28,7 @@ _templates = Environment(
 
 
 def routes(decisions: Decisions, faults: Faults) -> list[Route]:
-    web = Web(decisions, faults)
+    web = Pages(decisions, faults)
     return [
         Route("/", web.home),
         Route("/books", web.books, methods=["GET", "DELETE"]),
@@ -40,7 +40,7 @@ def routes(decisions: Decisions, faults: Faults) -> list[Route]:
     ]
 
 
-class Web:
+class Pages:
     def __init__(self, decisions: Decisions, faults: Faults) -> None:
         self._decisions = decisions
         self._faults = faults
@@ -136,7 +136,7 @@ class Web:
         verdict = "cancel" if cancel else "yes" if password == PASSWORD else "no"
         return self._decisions.challenges.answer(md, verdict)  # type: ignore[arg-type]  # mypy joins the words to str
 
-    def _refusal(self, challenge: Challenge | None, form: Mapping[str, str]) -> str:
+    def _refusal(self, challenge: OpenChallenge | None, form: Mapping[str, str]) -> str:
         if challenge is None:
             return "MD: no such challenge"
         if form.get("PaReq") != challenge.pa_req:

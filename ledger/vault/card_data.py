@@ -24,7 +24,7 @@ class CardsGarbled(TransfersError):
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class SenderCard:
     """Contract section 2, `card.sender`. `cred` is the card's number, or its id for `TYPECARDID`."""
 
     transfer_type: TransferType
@@ -38,7 +38,7 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
-class Receiver:
+class ReceiverCard:
     """Contract section 2, `card.receiver`. The names and the country are sent only for a transfer abroad."""
 
     transfer_type: TransferType
@@ -53,8 +53,8 @@ class Receiver:
 class CardData:
     """All card data of one transfer, and what else is personal: the sender's address on the net and by mail."""
 
-    sender: Sender
-    receiver: Receiver
+    sender: SenderCard
+    receiver: ReceiverCard
     sender_ip: Secret = EMPTY
     sender_email: Secret = EMPTY
 
@@ -76,15 +76,15 @@ class CardData:
         with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raw = json.loads(cleartext)
             return cls(
-                sender=Sender(**_secret(raw["sender"])),
-                receiver=Receiver(**_secret(raw["receiver"])),
+                sender=SenderCard(**_secret(raw["sender"])),
+                receiver=ReceiverCard(**_secret(raw["receiver"])),
                 sender_ip=Secret(raw["ip"]),
                 sender_email=Secret(raw["email"]),
             )
         raise CardsGarbled
 
 
-def _plain(card: Sender | Receiver) -> dict[str, str | bool]:
+def _plain(card: SenderCard | ReceiverCard) -> dict[str, str | bool]:
     fields = {name: getattr(card, name) for name in card.__slots__}
     return {name: value.reveal() if isinstance(value, Secret) else value for name, value in fields.items()}
 

@@ -15,10 +15,10 @@ from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ops import screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.demo import ending, shop
-from epay_transfers.ops.demo.bank import BankSide
 from epay_transfers.ops.demo.board import Board, shown
 from epay_transfers.ops.demo.interruption import Interruption, noted
 from epay_transfers.ops.demo.play import Play
+from epay_transfers.ops.demo.sandbox_client import SandboxClient
 from epay_transfers.ops.demo.stage import SHORTENED, Stage
 from epay_transfers.ops.demo.users import OPS, PRODUCER, WEB, Users
 from epay_transfers.ops.exit_status import Refusal
@@ -70,7 +70,7 @@ def demo(
 
 def _play(stage: Stage, interruption: Interruption) -> bool:
     """Whether all went as it should, and the books agree."""
-    board, bank = Board(SystemClock()), BankSide(stage.bank_url)
+    board, bank = Board(SystemClock()), SandboxClient(stage.bank_url)
     with contextlib.ExitStack() as ends:
         ends.enter_context(contextlib.closing(bank))
         with stage.entered(PRODUCER):

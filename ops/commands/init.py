@@ -43,12 +43,12 @@ def _write(text: str, *, force: bool) -> None:
     """Never a moment in which others could read it; never half of it."""
     if _FILE.exists() and not force:
         raise Refusal(".env is there already; --force overwrites it: what its keys have sealed can't be opened then")
-    new_transfer = _FILE.with_name(f".env.{os.getpid()}")
+    written = _FILE.with_name(f".env.{os.getpid()}")
     try:
-        handle = os.open(new_transfer, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(text)
-        new_transfer.replace(_FILE)
+        written.replace(_FILE)
     except OSError as error:
-        new_transfer.unlink(missing_ok=True)
+        written.unlink(missing_ok=True)
         raise Refusal(f".env can't be written here: {error.strerror}") from None

@@ -11,9 +11,9 @@ from epay_transfers.ledger.states import FINAL, State
 from epay_transfers.ops import requests
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.demo import scenes
-from epay_transfers.ops.demo.bank import BankSide
-from epay_transfers.ops.demo.board import Board, Row
+from epay_transfers.ops.demo.board import Board, BoardRow
 from epay_transfers.ops.demo.interruption import Interruption
+from epay_transfers.ops.demo.sandbox_client import SandboxClient
 from epay_transfers.ops.demo.scenes import Scene
 from epay_transfers.ops.demo.stage import Stage
 from epay_transfers.producers import Receipt, SuffixTaken, TransferIntent, Transfers
@@ -35,7 +35,7 @@ class Play:
         self,
         *,
         stage: Stage,
-        bank: BankSide,
+        bank: SandboxClient,
         board: Board,
         backend: Transfers,
         web: Transfers,
@@ -48,7 +48,7 @@ class Play:
         self._board = board
         self._backend = backend
         self._web = web
-        self._desk = context
+        self._context = context
         self._clock = clock
         self._interruption = interruption
 
@@ -56,7 +56,7 @@ class Play:
         """Until every story has ended, or a signal came. Returns what went wrong, a sentence each."""
         stories = [self._plain(), self._secure(), self._no_token(), self._twice(), self._killed(), self._dead()]
         waiting = {story: next(story) for story in stories}
-        for batch in self._desk.events.follow("0", block_ms=_BLOCK_MS):
+        for batch in self._context.events.follow("0", block_ms=_BLOCK_MS):
             self._interruption.obey()
             for event in batch:
                 self._board.happened(event)
@@ -85,7 +85,7 @@ class Play:
         self._collide(paid)
         yield self._all_ended
 
-    def _collide(self, other: Row) -> None:
+    def _collide(self, other: BoardRow) -> None:
         """Another invoice id, with the last six digits of one that is known."""
         row = self._board.enter(scenes.COLLISION, "999999" + other.invoice_id[-6:])
         try:
@@ -133,8 +133,8 @@ class Play:
         row, _ = self._enqueue(scenes.DEAD)
         yield self._in_state_for(row, State.DEAD, _PERSON_S)
         self._bank.mend()
-        dead = self._desk.find(row.invoice_id)
-        requests.write(self._desk, dead, RequestedAction.REQUEUE, "the bank gives tokens again")
+        dead = self._context.find(row.invoice_id)
+        requests.write(self._context, dead, RequestedAction.REQUEUE, "the bank gives tokens again")
         yield self._ended(row)
 
     # What they wait for.
@@ -144,10 +144,10 @@ class Play:
         early = [row for row in self._rows() if row.scene not in scenes.LATER]
         return bool(early) and all(row.state in FINAL or row.state == "refused" for row in early)
 
-    def _ended(self, row: Row) -> Condition:
+    def _ended(self, row: BoardRow) -> Condition:
         return lambda: row.state in FINAL
 
-    def _in_state_for(self, row: Row, state: State, seconds: float) -> Condition:
+    def _in_state_for(self, row: BoardRow, state: State, seconds: float) -> Condition:
         since: list[float] = []
 
         def condition() -> bool:
@@ -157,7 +157,7 @@ class Play:
 
         return condition
 
-    def _rows(self) -> list[Row]:
+    def _rows(self) -> list[BoardRow]:
         return list(self._board.rows.values())
 
     def _unfinished(self) -> list[str]:
@@ -169,7 +169,7 @@ class Play:
 
     # What they do.
 
-    def _enqueue(self, scene: Scene) -> tuple[Row, Receipt]:
+    def _enqueue(self, scene: Scene) -> tuple[BoardRow, Receipt]:
         row = self._board.enter(scene, self._invoice_id(scene))
         return row, self._backend.enqueue(self._intent(scene, row.invoice_id))
 

@@ -21,7 +21,7 @@ import requests
 from epay_transfers import sandbox
 from epay_transfers.sandbox import Options, Rule, directives, running
 from epay_transfers.sandbox.answers import Notice
-from epay_transfers.sandbox.bank import Bank
+from epay_transfers.sandbox.app import SandboxBank
 from epay_transfers.sandbox.faults import Kind
 from epay_transfers.sandbox.notifier import Notifier
 
@@ -63,10 +63,10 @@ def test_it_stops_at_once_and_whoever_waits_gets_the_answer() -> None:
 
 
 def test_a_bug_of_the_bank_itself_is_told_without_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(_bank: Bank, _request: Any) -> Any:
+    async def broken(_bank: SandboxBank, _request: Any) -> Any:
         raise RuntimeError("4405639704015096")
 
-    monkeypatch.setattr(Bank, "status", broken)
+    monkeypatch.setattr(SandboxBank, "status", broken)
 
     def ask() -> None:
         with running() as bank:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from epay_transfers.ledger.money import to_decimal
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.vault.card_data import CardData, Receiver
+from epay_transfers.ledger.vault.card_data import CardData, ReceiverCard
 from epay_transfers.worker.bank.order import Order, Terminal
 
 ReceiverIdField = Literal["both", "id", "cardCred"]
@@ -96,7 +96,7 @@ def _client(terminal: Terminal) -> dict[str, str]:
     }
 
 
-def _receiver(receiver: Receiver, *, foreign: bool, id_field: ReceiverIdField) -> dict[str, Any]:
+def _receiver(receiver: ReceiverCard, *, foreign: bool, id_field: ReceiverIdField) -> dict[str, Any]:
     cred = receiver.cred.reveal()
     saved = receiver.transfer_type == "TYPECARDID"
     fields = {

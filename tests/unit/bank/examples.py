@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import settings
 
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.vault.card_data import CardData, Receiver, Sender
+from epay_transfers.ledger.vault.card_data import CardData, ReceiverCard, SenderCard
 from epay_transfers.worker.bank.order import Order, Terminal
 from epay_transfers.worker.bank.outcome import Response
 
@@ -32,10 +32,10 @@ ORDER = Order(
     failure_post_link="https://shop.example/fail",
 )
 CARDS = CardData(
-    sender=Sender(
+    sender=SenderCard(
         "TYPEPAN", Secret(PAN), Secret("01"), Secret("25"), Secret("815"), Secret("Sergey Frolov"), Secret("Abay 1")
     ),
-    receiver=Receiver("TYPEPAN", Secret(PAN_TO), Secret("Ivan"), Secret("Petrov"), Secret("KZ")),
+    receiver=ReceiverCard("TYPEPAN", Secret(PAN_TO), Secret("Ivan"), Secret("Petrov"), Secret("KZ")),
     sender_ip=Secret("10.1.2.3"),
     sender_email=Secret("armanali@epay.kz"),
 )

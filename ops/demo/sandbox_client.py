@@ -7,7 +7,7 @@ import requests
 _TIMEOUT_S = 5
 
 
-class BankSide:
+class SandboxClient:
     def __init__(self, url: str) -> None:
         self._url = url
         self._session = requests.Session()

@@ -18,8 +18,8 @@ from starlette.routing import Route
 
 from epay_transfers.sandbox import apply_faults, web
 from epay_transfers.sandbox.answers import Answer, encode
-from epay_transfers.sandbox.apply_faults import Scene
-from epay_transfers.sandbox.book import Order
+from epay_transfers.sandbox.apply_faults import FaultedCall
+from epay_transfers.sandbox.book import BookedOrder
 from epay_transfers.sandbox.decisions import Decisions
 from epay_transfers.sandbox.faults import Faults, Rule
 from epay_transfers.sandbox.fields import FieldError, parse
@@ -31,7 +31,7 @@ from epay_transfers.sandbox.wire import Patience
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class Bank:
+class SandboxBank:
     """One bank: its decisions, its faults, its routes. `bugs` holds what it did wrong by itself: a test looks there."""
 
     def __init__(self, options: Options) -> None:
@@ -98,7 +98,7 @@ class Bank:
         )
 
     async def _money(
-        self, call: str, request: Request, order: Order | None, invoice: str, decide: Callable[[], Answer]
+        self, call: str, request: Request, order: BookedOrder | None, invoice: str, decide: Callable[[], Answer]
     ) -> Response:
         def answer(rules: list[Rule]) -> Response:
             decided = decide()
@@ -113,7 +113,7 @@ class Bank:
         self, call: str, request: Request, invoice: str, own: Iterable[Rule], act: Callable[[list[Rule]], Response]
     ) -> Response:
         rules = self.faults.take(call, invoice, own)
-        scene = Scene(call, str(request.url), self.patience)
+        scene = FaultedCall(call, str(request.url), self.patience)
         instead = await apply_faults.before(rules, scene)
         return instead or await apply_faults.after(rules, scene, act(rules))
 
