@@ -6,7 +6,7 @@ Nothing here does I/O; the ledger keeps the suffixes.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 DEFAULT_SPACE = "main"
 
@@ -17,8 +17,8 @@ _INVOICE_ID = re.compile(r"[0-9]{6,15}")
 _SPACE = re.compile(r"[a-z][a-z0-9-]{0,19}")
 _KEY = re.compile(rf"(?:(?P<space>{_SPACE.pattern}):)?(?P<invoice_id>{_INVOICE_ID.pattern})")
 
-#: The bank's day. Kazakhstan has had one time zone, UTC+5 without summer time, since March 2024.
-_ALMATY = timedelta(hours=5)
+#: The bank's time. Kazakhstan has had one time zone, UTC+5 without summer time, since March 2024.
+ALMATY = timezone(timedelta(hours=5))
 
 
 def is_invoice_id(text: str) -> bool:
@@ -35,7 +35,7 @@ def is_key(text: str) -> bool:
 
 def make_invoice_id(suffix: int, now_ms: int) -> str:
     """`YYMMDD` of the bank's day, and the six digits: `251124000001`."""
-    day = datetime.fromtimestamp(now_ms / 1000, UTC) + _ALMATY
+    day = datetime.fromtimestamp(now_ms / 1000, ALMATY)
     return f"{day:%y%m%d}{suffix:06d}"
 
 

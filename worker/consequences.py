@@ -5,9 +5,10 @@ It never decides about the transfer itself; it writes lanes, strikes and alarms 
 
 import logging
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.invoice import ALMATY
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import NOT_MOVED, State, Verb
 from epay_transfers.ledger.store.change import RecordFields
@@ -33,8 +34,6 @@ _AGREED: Mapping[Verb, Collection[State]] = {
     Verb.NOTIFICATION_PAID: (State.PAID, State.REVERSED),
     Verb.NOTIFICATION_DECLINED: NOT_MOVED,
 }
-
-_ALMATY = timezone(timedelta(hours=5))
 
 
 class Consequences:
@@ -110,6 +109,6 @@ class Consequences:
 
 def next_day_ms(now_ms: int) -> int:
     """The next midnight in Almaty, the bank's day."""
-    today = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(_ALMATY)
+    today = datetime.fromtimestamp(now_ms / 1000, ALMATY)
     midnight = today.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     return int(midnight.timestamp() * 1000)

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.card_data import CardData
+from epay_transfers.worker.bank.codes import PAID_WORDS
 from epay_transfers.worker.bank.order import Addresses, Order, Terminal
 from epay_transfers.worker.bank.outcome import (
     ConfirmOutcome,
@@ -26,7 +27,7 @@ from epay_transfers.worker.bank.outcome import (
     Unclear,
 )
 from epay_transfers.worker.bank.parse_response import read_confirm, read_token, read_transfer
-from epay_transfers.worker.bank.parse_status import PAID_WORDS, read_status
+from epay_transfers.worker.bank.parse_status import read_status
 from epay_transfers.worker.bank.payloads import (
     ReceiverIdField,
     confirm_json,

@@ -25,6 +25,9 @@ class Entry:
 
 _D, _PLUS, _C, _Q = CodeClass.DECLINED, CodeClass.DECLINED_CONSEQUENCE, CodeClass.SETUP, CodeClass.QUESTION
 
+#: The bank's words for a status in which it has moved the money (contract sections 2 and 5).
+PAID_WORDS = ("AUTH", "CHARGE")
+
 UNKNOWN = Entry(_Q, "a code that the catalogue does not know")
 
 #: Codes, and spans of codes, as the contract lists them.

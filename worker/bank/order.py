@@ -6,12 +6,10 @@ No card is in here, and no HTTP. The addresses of the two environments are the b
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 from epay_transfers.ledger.order import OrderDetails
+from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.secret import Secret
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +48,10 @@ class Addresses:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             url = getattr(self, name)
-            if url is not None and not is_safe(url):
+            if url is not None and not is_safe_url(url):
                 raise ValueError(f"{name}: must be a whole https:// address (http:// only for loopback)")
         if self.status_url is not None and "{invoice_id}" not in self.status_url:
             raise ValueError("status_url: must hold {invoice_id}, where the order's number goes")
-
-
-def is_safe(url: str) -> bool:
-    """Https with a host and without a user in it; plain http only to this very machine."""
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        return False
-    if not host or "@" in parts.netloc or not (url.isascii() and url.isprintable()) or " " in url:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
 
 
 #: By `EPAY_ENVIRONMENT`. The page gives no confirm address for test: there it is a setting that must be made.

@@ -7,8 +7,9 @@ as the bank's, names our order, and has a code that the catalogue calls final; a
 import re
 from urllib.parse import parse_qsl, urlsplit
 
+from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.worker.bank.codes import look_up
+from epay_transfers.worker.bank.codes import PAID_WORDS, look_up
 from epay_transfers.worker.bank.json_fields import (
     Fields,
     bank_id_of,
@@ -21,7 +22,7 @@ from epay_transfers.worker.bank.json_fields import (
     word,
 )
 from epay_transfers.worker.bank.masking import clean_message, mask_card
-from epay_transfers.worker.bank.order import Order, is_safe
+from epay_transfers.worker.bank.order import Order
 from epay_transfers.worker.bank.outcome import (
     ChallengeRequired,
     Declined,
@@ -33,7 +34,6 @@ from epay_transfers.worker.bank.outcome import (
     Unclear,
 )
 
-PAID_STATUSES = frozenset({"AUTH", "CHARGE"})
 _OAUTH_ERRORS = frozenset(
     {"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "invalid_scope"}
     | {"unsupported_grant_type", "access_denied", "server_error", "temporarily_unavailable"}
@@ -88,7 +88,7 @@ def _read_verdict(order: Order, response: Response, fields: Fields) -> Paid | De
         return _read_success(order, response, fields)
     if not entry.is_decline:
         return _unclear(response, "question_code" if code else "no_code", fields)
-    if text(fields, "status") in PAID_STATUSES:
+    if text(fields, "status") in PAID_WORDS:
         return _unclear(response, "contradiction", fields)
     if strange := mismatch(order, fields, money=False):
         return _unclear(response, strange, fields)
@@ -105,7 +105,7 @@ def _read_verdict(order: Order, response: Response, fields: Fields) -> Paid | De
 def _read_success(order: Order, response: Response, fields: Fields) -> Paid | Unclear:
     if response.status not in {200, 201}:
         return _unclear(response, "contradiction", fields)
-    if text(fields, "status") not in PAID_STATUSES:
+    if text(fields, "status") not in PAID_WORDS:
         return _unclear(response, "odd_status", fields)
     if strange := mismatch(order, fields, money=True):
         return _unclear(response, strange, fields)
@@ -131,7 +131,7 @@ def _read_challenge(order: Order, response: Response, fields: Fields) -> Challen
     forms = _forms_of_3ds(fields)
     pa_req, md, action = (_agreed(forms, *names) for names in (("paReq", "PaReq"), ("md", "MD"), ("action",)))
     bank_id = bank_id_of(fields)
-    if not (pa_req and md and bank_id and is_safe(action)):
+    if not (pa_req and md and bank_id and is_safe_url(action)):
         return _unclear(response, "challenge_incomplete", fields)
     return ChallengeRequired(pa_req=pa_req, md=md, action=action, bank_id=bank_id)
 
@@ -189,7 +189,7 @@ def _find_addresses(body: bytes) -> list[str]:
 
 def _read_address(address: str) -> tuple[bool, Fields | None]:
     """Is it the page of success, and what is in its query? None where it is neither of the bank's two pages."""
-    if not is_safe(address.partition("?")[0]):  # the query may hold a description in any script
+    if not is_safe_url(address.partition("?")[0]):  # the query may hold a description in any script
         return False, None
     parts = urlsplit(address)
     is_success = parts.path.endswith("/payform/success.html")

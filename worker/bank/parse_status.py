@@ -6,6 +6,7 @@ Pure, and total. A word about another order's invoice, amount or currency is no 
 from collections.abc import Collection
 from dataclasses import replace
 
+from epay_transfers.worker.bank.codes import PAID_WORDS
 from epay_transfers.worker.bank.json_fields import (
     Fields,
     bank_id_of,
@@ -17,8 +18,6 @@ from epay_transfers.worker.bank.json_fields import (
 )
 from epay_transfers.worker.bank.order import Order
 from epay_transfers.worker.bank.outcome import Response, StatusReport, StatusWord
-
-PAID_WORDS = ("AUTH", "CHARGE")
 
 _WORDS = {
     "NEW": StatusWord.NOT_YET,

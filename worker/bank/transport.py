@@ -27,10 +27,10 @@ from requests.adapters import HTTPAdapter
 from urllib3.response import BaseHTTPResponse
 
 from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.worker.bank.attempt import POOLS, Attempt, TooLateError, UsedConnectionError
 from epay_transfers.worker.bank.head import is_framed
 from epay_transfers.worker.bank.lookup import look_up
-from epay_transfers.worker.bank.order import is_safe
 from epay_transfers.worker.bank.outcome import Evidence, NoResponse, Response
 
 BODY_LIMIT = 64 * 1024
@@ -98,7 +98,7 @@ class Transport:
 
         `not_after` is a time of the clock's `monotonic`: from then on nothing is sent, though the deadline is not over.
         """
-        if not is_safe(url):
+        if not is_safe_url(url):
             return NoResponse(Evidence.NOT_SENT, "unsafe_address")
         all_headers = dict(headers or {}) | ({"Content-Type": "application/json"} if body is not None else {})
         files = {name: (None, value) for name, value in form.items()} if form is not None else None
