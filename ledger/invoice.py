@@ -1,8 +1,8 @@
 """Invoice ids, and the transfer's key that is made of them.
 
-The bank wants 6 to 15 digits, unique on the last six. A *space* is the scope of that rule: one for all terminals unless
-the bank agrees to one a terminal. A transfer's key is its invoice id, or `space:invoice_id` outside the default space.
-Nothing here does I/O; the ledger keeps the suffixes.
+The bank wants 6 to 15 digits, unique in the last six. A *space* is the scope of that rule: all terminals share one,
+unless the bank agrees to a space for a terminal. A transfer's key is its invoice id, or `space:invoice_id` outside the
+default space. Nothing here does I/O; the ledger keeps the suffixes that are used.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""Where the web tier is: addresses that both sides build. A worker names them to the bank, the web tier answers there.
+"""The web tier's addresses, and its settings. A worker gives the addresses to the bank; the web tier answers there.
 
-They come from `WEB_BASE_URL` alone: never from a request's own Host header, and never from the ledger.
+They are built from `WEB_BASE_URL` alone, never from a request's Host header or from the ledger.
 """
 
 import hmac
@@ -21,30 +21,30 @@ _LONGEST = 256
 
 
 class WebTierSettings(ServerSettings):
-    """Without `WEB_BASE_URL` there is no web tier, and the bank is told the intent's own links alone."""
+    """Settings of the web tier. Without `WEB_BASE_URL` there is none, and the bank gets only the intent's own links."""
 
     web_base_url: str = Field(
         default="", description="give the https:// address that the web tier's routes are mounted at"
     )
     notify_secret: Secret | None = Field(
-        default=None, description="give 16 to 128 letters, digits, dashes or underscores that nobody can guess"
+        default=None, description="give 16 to 128 random letters, digits, dashes or underscores"
     )
     epay_secret_hash_key: Secret | None = Field(
-        default=None, description=f"give at least {_HASH_KEY_LENGTH} characters that nobody can guess, or leave it out"
+        default=None, description=f"give at least {_HASH_KEY_LENGTH} random characters, or leave it out"
     )
 
     @field_validator("web_base_url")
     @classmethod
     def _web_address(cls, value: str) -> str:
         if value and not _is_base(value):
-            raise ValueError("is not a plain https:// address (http:// only for this very machine)")
+            raise ValueError("is not a plain https:// address (http:// only for loopback)")
         return value.rstrip("/")
 
     @field_validator("notify_secret")
     @classmethod
     def _unguessable(cls, value: Secret | None) -> Secret | None:
         if value is not None and not _NOTIFY_SECRET.fullmatch(value.reveal()):
-            raise ValueError("is too short, or holds what has no place in an address")
+            raise ValueError("is too short, or has a sign that an address can't hold")
         return value
 
     @field_validator("epay_secret_hash_key")
@@ -77,7 +77,7 @@ class Places:
         return f"{self.base_url}/result/{handle}"
 
     def notify(self) -> str:
-        """Where the bank's notification goes; nowhere without a secret."""
+        """Where the bank sends its notification; empty without a secret."""
         return f"{self.base_url}/notify/{self.notify_secret.reveal()}" if self.notify_secret else ""
 
     def fill(self, order: OrderDetails, handle: str) -> OrderDetails:
@@ -91,9 +91,9 @@ class Places:
 
 
 def secret_hash(key: Secret, transfer: str) -> str:
-    """What only the bank is told of a transfer, and gives back in its notification: another one for each.
+    """A secret for each transfer that only the bank is told, and repeats in its notification, which proves it.
 
-    `transfer` is the transfer's key: in two spaces an invoice id may be there twice.
+    `transfer` is the transfer's key: two spaces may have the same invoice id.
     """
     return hmac.digest(key.reveal().encode(), transfer.encode(), "sha256").hex()
 

@@ -1,6 +1,6 @@
 """Dramatiq's Redis broker as both sides build it, and the names of the queues.
 
-A producer's broker only sends; a worker's also receives, with so many places a queue.
+A producer's broker only sends. A worker's broker also receives, with a limited number of places for some queues.
 """
 
 import logging
@@ -24,7 +24,7 @@ QUEUES = (CONFIRMS, NOW, INQUIRIES, BATCH)
 
 NAMESPACE = "{transfers}"
 
-#: How often each message has begun and not ended, by its id.
+#: How often each message has begun without an end, by its id.
 BEGINNINGS = f"{NAMESPACE}:beginnings"
 
 #: A killed worker's messages return in about a minute; the sweeper does not wait for it.
@@ -34,9 +34,9 @@ _DEAD_LETTERS_MS = 90 * 86_400_000
 
 
 class Broker(RedisBroker):
-    """Dramatiq's Redis broker, of which a queue can be given fewer places than there are threads.
+    """Dramatiq's Redis broker, with a limit for a queue: fewer places than the worker has threads.
 
-    Without places it only rings: the housekeeping of the queues, and the leave to do it, are the workers'.
+    A broker without places only sends: maintenance of the queues, and the permission for it, belong to workers.
     """
 
     def __init__(self, client: redis.Redis, middleware: list[dramatiq.Middleware], places: Mapping[str, int]) -> None:
@@ -51,11 +51,11 @@ class Broker(RedisBroker):
         self._places = places
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
-        """What a consumer holds unacknowledged is what its queue has at work: so a prefetch is a number of places."""
+        """A consumer's unacknowledged messages are those at work, so its prefetch is the queue's number of places."""
         return super().consume(queue_name, min(prefetch, self._places.get(queue_name, prefetch)), timeout)
 
     def _dispatch(self, command: str) -> Callable[..., Any]:
-        """Dramatiq repeats an acknowledgement whose connection was lost; here also one that took too long."""
+        """Dramatiq repeats an acknowledgement after a lost connection; this does it after a timeout, too."""
         send = super()._dispatch(command)  # type: ignore[no-untyped-call]  # dramatiq's brokers are not typed
 
         def careful(queue_name: str, *args: Any) -> Any:
@@ -67,7 +67,7 @@ class Broker(RedisBroker):
         return careful
 
     def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes]:
-        """Without what is no message: one of those would stop the consumer, with all that was fetched beside it."""
+        """Fetch messages, and set aside what is none: it would stop the consumer with all that it fetched."""
         fetched: list[bytes] = self._dispatch("fetch")(queue_name, prefetch)
         garbled = [data for data in fetched if not _is_message(data, queue_name)]
         for data in garbled:
@@ -75,7 +75,7 @@ class Broker(RedisBroker):
         return [data for data in fetched if data not in garbled]
 
     def _set_aside(self, queue_name: str, data: bytes) -> None:
-        """Into the dead letters. Its id can't be read from it, but it is among those that this process has fetched."""
+        """Move it to the dead letters. Its id can't be read from it, but is among those that this process fetched."""
         _LOG.error("message.quarantined", extra={"queue": queue_name, "why": "garbled", "bytes": len(data)})
         held = list(self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"))
         for message_id, kept in zip(held, self.client.hmget(f"{self.namespace}:{queue_name}.msgs", held), strict=True):
@@ -83,7 +83,7 @@ class Broker(RedisBroker):
                 self._dispatch("nack")(queue_name, message_id)
 
     def begin(self, message: dramatiq.MessageProxy) -> int:
-        """How often this message has begun and not ended: a worker that it killed did not come to the end."""
+        """How often this message has begun without an end: a message that kills its worker never ends."""
         try:
             return int(self.client.hincrby(BEGINNINGS, message.options.get("redis_message_id", ""), 1))
         except redis.RedisError:
@@ -95,7 +95,7 @@ class Broker(RedisBroker):
 
 
 def _is_message(data: bytes, queue_name: str) -> bool:
-    """Can Dramatiq take it in, and acknowledge it again where it came from?"""
+    """Can Dramatiq decode it, and acknowledge it on the queue that it came from?"""
     try:
         message: dramatiq.Message[Any] = dramatiq.Message.decode(data)
     except dramatiq.DecodeError:

@@ -26,7 +26,7 @@ class Wakeup:
 
 
 def wakeup_of(record: Record) -> Wakeup | None:
-    """Which wakeup calls a worker for this transfer; none, where no worker is to come."""
+    """The queue and the actor that a wake-up for this transfer goes to; None if no worker has anything to do."""
     match record.state:
         case State.QUEUED:
             return Wakeup(NOW, "execute") if record.urgency == "now" else Wakeup(BATCH, "execute_batch")
@@ -39,11 +39,13 @@ def wakeup_of(record: Record) -> Wakeup | None:
 
 
 class Wakeups:
+    """Sends wake-ups."""
+
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
     def send(self, record: Record) -> bool:
-        """Call a worker for the transfer. False: no wakeup rang, and the sweeper will."""
+        """Call a worker for the transfer. False: no wake-up was sent, and the sweeper will send one."""
         wakeup = wakeup_of(record)
         if wakeup is None:
             return False
@@ -58,16 +60,16 @@ class Wakeups:
         return True
 
     def send_all(self, records: Iterable[Record]) -> int:
-        """How many rang. It stops at the first that could not: the queue is away."""
-        rung = 0
+        """Returns how many were sent. It stops at the first that could not be sent: the queue is away."""
+        sent = 0
         for record in records:
             if not self.send(record):
                 break
-            rung += 1
-        return rung
+            sent += 1
+        return sent
 
     def waiting(self, queue: str) -> int:
-        """How many messages of the queue wait for a worker. A queue that is away counts as full."""
+        """How many messages of the queue wait for a worker. A queue that does not answer counts as full."""
         try:
             return int(str(self._broker.client.llen(f"{NAMESPACE}:{queue}")))
         except redis.RedisError:

@@ -1,6 +1,6 @@
-"""What lives in the vault, and nowhere else: the two cards of a transfer, as the bank wants them.
+"""Card data: the two cards of a transfer, as the bank wants them. It is stored only in the vault, sealed.
 
-Every field that could name a person or a card is a `Secret`. The only way out is `to_bytes`, for sealing.
+Every field that could identify a person or a card is a `Secret`. `to_bytes`, for sealing, is the only way out.
 """
 
 import json
@@ -17,10 +17,10 @@ EMPTY = Secret("")
 
 
 class CardsGarbled(TransfersError):
-    """It was sealed for this transfer, and is no card data."""
+    """The sealed text opened, but it holds no card data."""
 
     def __init__(self) -> None:
-        super().__init__("what was sealed is no card data: does the producer run another version?")
+        super().__init__("the sealed text holds no card data: does the producer run another version?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ReceiverCard:
 
 @dataclass(frozen=True, slots=True)
 class CardData:
-    """All card data of one transfer, and what else is personal: the sender's address on the net and by mail."""
+    """All personal data of one transfer: both cards, and the sender's IP and e-mail address."""
 
     sender: SenderCard
     receiver: ReceiverCard
@@ -59,7 +59,7 @@ class CardData:
     sender_email: Secret = EMPTY
 
     def to_bytes(self) -> bytes:
-        """The cleartext for sealing. Only `ledger.sealing` may hold it."""
+        """The cleartext for sealing. Only `ledger.vault.sealing` may hold it."""
         return json.dumps(
             {
                 "sender": _plain(self.sender),
@@ -72,7 +72,7 @@ class CardData:
 
     @classmethod
     def from_bytes(cls, cleartext: bytes) -> Self:
-        """Raises `CardsGarbled`, out here: the errors of what reads it hold the cleartext."""
+        """Raises `CardsGarbled`, after the block: the errors of the parser hold the cleartext."""
         with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raw = json.loads(cleartext)
             return cls(

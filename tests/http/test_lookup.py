@@ -69,7 +69,7 @@ def test_nor_does_the_harmless_question_of_a_closed_host_hang(names: Names) -> N
     bank = bank_at(HANGING, connect_timeout_s=0.1)
 
     assert within(20, lambda: bank.ask_harmless("bank.example", TERMINAL)) is False
-    assert within(20, lambda: bank._wire.reachable(f"{HANGING}/transfer")) is False
+    assert within(20, lambda: bank._transport.reachable(f"{HANGING}/transfer")) is False
 
 
 def test_a_name_that_hangs_takes_one_thread_and_no_other_name_waits_for_it(names: Names) -> None:

@@ -82,7 +82,7 @@ def test_anything_else_is_refused_and_nothing_of_it_is_stored(
 
 
 def test_a_delayed_ring_is_refused(broker: Broker, queue: redis.Redis) -> None:
-    with pytest.raises(NotAWakeup, match="not delayed"):
+    with pytest.raises(NotAWakeup, match="never delayed"):
         broker.enqueue(message(KEY), delay=1000)
     assert queue.dbsize() == 0
 
