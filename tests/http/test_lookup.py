@@ -100,7 +100,7 @@ def test_where_one_address_of_a_name_refuses_the_next_one_is_tried(names: Names)
 
         assert is_believed(outcome)
         assert server.count("/transfer") == 1
-        assert bank_at(server.url)._wire.reachable(server.url.replace("127.0.0.1", "localhost"))
+        assert bank_at(server.url)._transport.reachable(server.url.replace("127.0.0.1", "localhost"))
 
 
 def test_where_all_addresses_refuse_it_was_not_sent(names: Names) -> None:

@@ -206,7 +206,7 @@ class TestConnections:
 
         assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - only how many
 
-    def test_many_threads_share_one_wire(self) -> None:
+    def test_many_threads_share_one_transport(self) -> None:
         with served() as (transport, server):
             preflight = threading.Barrier(4)
             heard: list[object] = []

@@ -1,6 +1,6 @@
-"""The bank's room: the only one that knows HTTP and the bank's words. `Bank` asks, the values of `outcome` answer.
+"""The client of the bank's API: the only package that speaks HTTP to the bank and knows its words.
 
-It knows nothing of a transfer's state, of Redis, or of when to try again.
+`Bank` makes the calls and returns values of `outcome`. Nothing here knows a transfer's state, Redis, or when to retry.
 """
 
 from epay_transfers.worker.bank.bank import Bank, BankConfig

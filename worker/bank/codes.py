@@ -1,6 +1,6 @@
-"""Contract section 7 as data: what each code of the bank means for a transfer.
+"""The bank's codes as a table (contract section 7): what each means for a transfer.
 
-Pure. A code is a string here. One that is not in the table is a question, and nothing is ever re-sent because of it.
+Pure. A code is a string here. An unknown code leads to an inquiry; no code ever leads to sending again.
 """
 
 import re
@@ -72,5 +72,5 @@ CATALOGUE: Mapping[str, Entry] = MappingProxyType({code: entry for spans, entry 
 
 
 def look_up(code: str) -> Entry:
-    """`"487"` → its entry; a stranger is a question."""
+    """`"487"` → its entry; `UNKNOWN` for a code that is not in the table."""
     return CATALOGUE.get(code, UNKNOWN)

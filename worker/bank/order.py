@@ -1,6 +1,6 @@
-"""Who asks, what is to be paid, and where the bank lives: values that a question to the bank is made of.
+"""`Terminal`, `Order` and `Addresses`: the values that a call to the bank is made of, without the cards.
 
-No card is in here, and no HTTP. The addresses of the two environments are the bank's own (contract sections 1 to 5).
+No HTTP is here. The addresses of the two environments are the bank's own (contract sections 1 to 5).
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from epay_transfers.ledger.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """A shop at the bank, and what opens its door. `name` is ours."""
+    """A terminal of the merchant at the bank, with its credentials. `name` is our own."""
 
     name: str
     terminal_id: str
@@ -24,7 +24,7 @@ class Terminal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order(OrderDetails):
-    """What the ledger knows of one transfer, as far as the bank is told it. The cards come from the vault."""
+    """What the bank is told of one transfer, from the ledger. The cards come from the vault."""
 
     invoice_id: str
     amount_minor: int
@@ -38,7 +38,7 @@ class Order(OrderDetails):
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The bank's four addresses. `status_url` holds `{invoice_id}`; without one, nobody can be asked."""
+    """The bank's four addresses. `status_url` holds `{invoice_id}`; without it no inquiry is possible."""
 
     token_url: str
     transfer_url: str
@@ -54,7 +54,7 @@ class Addresses:
             raise ValueError("status_url: must hold {invoice_id}, where the order's number goes")
 
 
-#: By `EPAY_ENVIRONMENT`. The page gives no confirm address for test: there it is a setting that must be made.
+#: By `EPAY_ENVIRONMENT`. The bank's page has no confirm address for test, so there a setting must give it.
 PRESETS: Mapping[str, Addresses] = MappingProxyType(
     {
         "test": Addresses(

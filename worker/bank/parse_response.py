@@ -1,7 +1,7 @@
-"""What the bank's answers to a token, a transfer and a confirm mean (contract sections 1, 2, 4 and 7).
+"""Parsing the bank's responses to the token, transfer and confirm calls (contract sections 1, 2, 4 and 7).
 
-Pure, and total: whatever bytes came, the outcome is a value. Paid and declined are said only of an answer that parses
-as the bank's, names our order, and has a code that the catalogue calls final; all else is `Unclear`.
+Pure and total: any bytes give a value. The outcome is paid or declined only if the response parses as the bank's,
+names our order, and has a code that the table calls final; all else is `Unclear`.
 """
 
 import re
@@ -45,7 +45,7 @@ _ADDRESS = re.compile(r"https?://[^\s\"'<>\\]+")
 
 
 def read_transfer(order: Order, response: Response) -> Paid | Declined | ChallengeRequired | Unclear:
-    """The answer to the transfer. 3-D Secure is looked for before the code: such an answer may have any, or none."""
+    """The outcome of a transfer call. 3-D Secure comes before the code: such a response may have any code, or none."""
     fields = read_object(response.body)
     if fields is None or not _may_be_definitive(response):
         return _unclear(response, _why_not_the_banks(response), fields)
@@ -53,7 +53,7 @@ def read_transfer(order: Order, response: Response) -> Paid | Declined | Challen
 
 
 def read_confirm(order: Order, response: Response) -> Paid | Declined | Unclear:
-    """The answer to the confirm: the bank's address in a redirect or in a body, or JSON. Nothing is followed."""
+    """The outcome of a confirm call: an address in a redirect or in a body, or JSON. No redirect is followed."""
     if response.location and (300 <= response.status < 400 or response.status == 200):
         return _read_redirect(order, response, response.location)
     fields = read_object(response.body)
@@ -81,7 +81,7 @@ def read_token(response: Response) -> Token | TokenRefused:
 
 
 def _read_verdict(order: Order, response: Response, fields: Fields) -> Paid | Declined | Unclear:
-    """The two forms of contract section 2, by their code."""
+    """The success and the failure form of contract section 2, told apart by the code."""
     code = code_of(fields)
     entry = look_up(code)
     if code == "0":
@@ -124,7 +124,7 @@ def _read_challenge(order: Order, response: Response, fields: Fields) -> Challen
     if not _wants_3ds(fields):
         return None
     strange = mismatch(order, fields, money=False)
-    if strange == "no_invoice":  # the page never shows this form; that it answers our request, its connection proves
+    if strange == "no_invoice":  # the contract shows no such form; the connection proves that it answers our request
         strange = money_mismatch(order, fields, required=False)
     if strange:
         return _unclear(response, strange, fields)
@@ -147,23 +147,23 @@ def _forms_of_3ds(fields: Fields) -> tuple[Fields, ...]:
 
 
 def _agreed(forms: tuple[Fields, ...], *names: str) -> str:
-    """A field that stands in one of the forms, or in both alike."""
+    """A field that one of the forms has, or both with the same value."""
     found = {text(form, *names) for form in forms if any(form.get(name) for name in names)}
     return found.pop() if len(found) == 1 else ""
 
 
 def _read_page(order: Order, response: Response) -> Paid | Declined | Unclear:
-    """The address stands in the body: plain, JSON-quoted, or in HTML."""
+    """An address in the body: plain, in JSON quotes, or in HTML."""
     addresses = _find_addresses(response.body)
     if len(addresses) != 1:
         return _unclear(response, "two_addresses" if addresses else why_not_read(response.body))
     if not response.framed:
-        return _unclear(response, "unframed")  # the body's end may be missing, and with it a digit of the amount
+        return _unclear(response, "unframed")  # the end of the body may be missing, with a digit of the amount
     return _read_redirect(order, response, addresses[0])
 
 
 def _read_redirect(order: Order, response: Response, address: str) -> Paid | Declined | Unclear:
-    """Contract section 4: `.../payform/success.html?...` or `.../payform/?...code=...`; only the query is read."""
+    """One of the two addresses of contract section 4, success or failure; only its query is read."""
     is_success, fields = _read_address(address)
     if fields is None:
         return _unclear(response, "odd_address")
@@ -178,7 +178,7 @@ def _read_redirect(order: Order, response: Response, address: str) -> Paid | Dec
 
 
 def _find_addresses(body: bytes) -> list[str]:
-    """Every different address with a query in it: plain, JSON-quoted, or in HTML."""
+    """Every different address with a query in the body: plain, in JSON quotes, or in HTML."""
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -188,7 +188,7 @@ def _find_addresses(body: bytes) -> list[str]:
 
 
 def _read_address(address: str) -> tuple[bool, Fields | None]:
-    """Is it the page of success, and what is in its query? None where it is neither of the bank's two pages."""
+    """Is it the page of success, and the fields of its query; None if it is neither of the bank's two pages."""
     if not is_safe_url(address.partition("?")[0]):  # the query may hold a description in any script
         return False, None
     parts = urlsplit(address)
@@ -204,7 +204,7 @@ def _read_address(address: str) -> tuple[bool, Fields | None]:
 
 
 def _may_be_definitive(response: Response) -> bool:
-    """The statuses under which the bank speaks of a transfer; a gateway speaks under the others."""
+    """Is it an HTTP status with which the bank answers? The others come from a gateway."""
     return response.status in {200, 201} or 400 <= response.status < 500
 
 

@@ -1,6 +1,6 @@
-"""What the bank's answer to an inquiry means (contract section 5).
+"""Parsing the bank's response to an inquiry (contract section 5).
 
-Pure, and total. A word about another order's invoice, amount or currency is no word about ours.
+Pure and total. A status with another invoice id, amount or currency says nothing about our order.
 """
 
 from collections.abc import Collection
@@ -30,7 +30,7 @@ _WORDS = {
     "REFUND": StatusWord.GIVEN_BACK,
 }
 
-#: `result.code`, other than 100: the word, and ours for it.
+#: `result.code`, other than 100: the status, and our own word for it.
 _RESULTS = {
     "101": (StatusWord.UNANSWERED, "rejected"),
     "102": (StatusWord.NOT_FOUND, ""),
@@ -56,7 +56,7 @@ def read_status(order: Order, response: Response, *, paid_words: Collection[str]
 
 
 def _read_transaction(order: Order, fields: Fields, paid_words: Collection[str]) -> StatusReport:
-    """The question was answered: what it says of the money stands in the transaction."""
+    """The inquiry was answered: the transaction says what became of the money."""
     outer = _inner(fields, "transaction")
     transaction = _inner(outer, "p2p") or outer
     status_name = word(transaction, "statusName", limit=32)

@@ -1,8 +1,8 @@
-"""The connection: one request goes out, one answer or silence comes back, and nothing is ever sent twice.
+"""`Transport`: sends one request to the bank, and returns a `Response` or a `NoResponse`. It never sends twice.
 
-Each request has a connection of its own, so that what is left of another exchange is never read as its answer. No
-meaning of an answer is in here. Exceptions die at this wall, since those of the libraries hold the request's body; what
-is proved comes from the hook in `evidence`, never from an exception's class.
+Each request has its own connection, so that bytes left from another exchange are never read as its response. This
+module does not know what a response means. It catches all exceptions, since those of the libraries hold the request's
+body; what is proved comes from `Attempt`, never from the class of an exception.
 """
 
 import contextlib
@@ -45,10 +45,10 @@ _HEADERS = {
 
 
 class AnswerTooLargeError(Exception):
-    """The answer's body is over the limit."""
+    """The response's body is over the limit."""
 
 
-#: The first row that fits any exception of the chain.
+#: Our word for an error: that of the first row that fits any exception of the chain. No decision depends on it.
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (TooLateError, "deadline"),
     (UsedConnectionError, "used_connection"),
@@ -67,13 +67,13 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionError, "dropped"),
     (http.client.HTTPException, "garbled"),
     (urllib3.exceptions.ProtocolError, "dropped"),
-    (urllib3.exceptions.InvalidHeader, "garbled"),  # two lengths that differ, in the answer
+    (urllib3.exceptions.InvalidHeader, "garbled"),  # two lengths that differ, in the response
     (requests.exceptions.InvalidHeader, "unsendable"),
 )
 
 
 class Transport:
-    """For any number of threads: one TLS context for all, and a session and a connection for each request."""
+    """HTTP to the bank for any number of threads: one TLS context, a session and a connection for each request."""
 
     def __init__(
         self, clock: Clock, *, connect_timeout_s: float, read_timeout_s: float, deadline_s: float, ca_file: str | None
@@ -120,7 +120,7 @@ class Transport:
                 ) as response,
             ):
                 answer = self._read_response(response.raw)
-        except Exception as error:  # noqa: BLE001 - the wall: whatever it is, it holds the request's body
+        except Exception as error:  # noqa: BLE001 - any exception of the libraries holds the request's body
             why = word_for(error)
             clear_tracebacks(error)
         if attempt.was_cut:
@@ -128,7 +128,7 @@ class Transport:
         return answer or NoResponse(attempt.evidence, why)
 
     def reachable(self, url: str) -> bool:
-        """TCP and TLS to the address's host, and no request."""
+        """Can a TCP and TLS connection to the address's host be made? No request is sent."""
         parts = urlsplit(url)
         host, is_tls = parts.hostname or "", parts.scheme == "https"
         port = parts.port or (443 if is_tls else 80)
@@ -171,7 +171,7 @@ class Transport:
 class _Session(requests.Session):
     def __init__(self, tls: ssl.SSLContext) -> None:
         super().__init__()
-        self.trust_env = False  # a netrc would replace the Bearer header, a proxy would see the card
+        self.trust_env = False  # a netrc file would replace the Bearer header, and a proxy would see the card
         self.headers.clear()
         self.headers.update(_HEADERS)
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -179,11 +179,11 @@ class _Session(requests.Session):
         self.mount("http://", _Adapter(tls))
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Never one. Even when redirects are off, the library would make ready the next request, card and all."""
+        """Always None. Even with redirects off, the library would prepare the next request, with the card in it."""
 
 
 class _Adapter(HTTPAdapter):
-    """Watched connections, one TLS context, no retry."""
+    """Connections that belong to an `Attempt`, one TLS context, no retry."""
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls = tls
@@ -194,12 +194,12 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def cert_verify(self, conn: Any, *_args: Any) -> None:
-        """The context holds the authorities already: the library would load its own file into it, at each request."""
+        """Do not load the authorities again: the context has them, and the library would load them for each request."""
         conn.cert_reqs = "CERT_REQUIRED"
 
 
 def assert_no_hidden_retry(session: requests.Session) -> None:
-    """A retry on an adapter repeats a POST after errors that come when the bank has already executed."""
+    """Refuse an adapter with retries: it would repeat a POST after an error that came when the bank had executed."""
     for adapter in session.adapters.values():
         retry = getattr(adapter, "max_retries", None)
         if retry is None or retry.total != 0 or retry.read is not False or retry.status_forcelist:
@@ -207,7 +207,7 @@ def assert_no_hidden_retry(session: requests.Session) -> None:
 
 
 def _read(raw: BaseHTTPResponse) -> bytes:
-    """The decoded body, up to the limit: what is beyond it is not even unpacked."""
+    """The decoded body, up to the limit; bytes beyond it are not even decompressed."""
     body = bytearray()
     while chunk := raw.read(BODY_LIMIT + 1 - len(body), decode_content=True):
         body += chunk
@@ -222,13 +222,13 @@ def word_for(error: BaseException) -> str:
 
 
 def clear_tracebacks(error: BaseException) -> None:
-    """Frees the frames of the libraries, where the request is: some hold their own exception, a cycle, card and all."""
+    """Free the libraries' frames, which hold the request with the card; some would live on in a reference cycle."""
     for link in list(_chain(error)):
         link.__traceback__ = None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception, and all that it was made from: causes, contexts, arguments, reasons."""
+    """The exception and all exceptions that it refers to: causes, contexts, arguments, reasons."""
     seen: list[BaseException] = []
     waiting = [error]
     while waiting:
