@@ -1,6 +1,6 @@
-"""A bank to run against: the contract, its 3-D Secure page, faults on demand, its own books.
+"""A sandbox bank to run against: the bank's contract, its 3-D Secure page, faults on demand, its own books.
 
-It imports none of the other rooms: two readings of one contract must meet in a test and not in an import.
+It imports nothing of the rest of the product: it is a second reading of the contract, and tests compare the two.
 """
 
 from epay_transfers.sandbox.book import Book, BookedOrder

@@ -1,6 +1,6 @@
-"""3-D Secure at this bank: open challenges, what PaReq says, and what a PaRes proves.
+"""3-D Secure at the sandbox bank: open challenges, what a PaReq contains, and what a PaRes proves.
 
-A PaRes is signed by this bank and bound to its MD, so nobody makes one but the bank's own page.
+A PaRes is signed by the bank and bound to its MD, so only the bank's own page can make one.
 """
 
 import base64
@@ -16,7 +16,7 @@ from epay_transfers.sandbox.amounts import plain
 from epay_transfers.sandbox.book import BookedOrder
 
 #: The client's password. The page shows it: this is a sandbox.
-PASSWORD = "secret"  # noqa: S105 - shown to everybody on the page
+PASSWORD = "secret"  # noqa: S105 - the page shows it
 
 WRONG_ANSWER = 468
 CANCELLED = 473
@@ -29,7 +29,7 @@ ClientAnswer = Literal["yes", "no", "cancel"]
 
 @dataclass(slots=True)
 class OpenChallenge:
-    """One question to one client, about one transfer call."""
+    """A 3-D Secure challenge of one transfer call."""
 
     md: str
     order: BookedOrder
@@ -57,9 +57,9 @@ class Challenges:
     def get(self, md: str) -> OpenChallenge | None:
         return self._by_md.get(md)
 
-    def answer(self, md: str, verdict: ClientAnswer) -> str:
-        """A PaRes: base64, long, and with all that a careless form spoils in it: plus, slash, equals."""
-        said = json.dumps({"md": md, "verdict": verdict}).encode().ljust(128)
+    def answer(self, md: str, answer: ClientAnswer) -> str:
+        """A PaRes: long base64 that contains plus, slash and equals, which a careless form would spoil."""
+        said = json.dumps({"md": md, "answer": answer}).encode().ljust(128)
         while True:
             signed = said + secrets.token_bytes(_PA_RES_BYTES - _MAC_BYTES - len(said))
             pa_res = base64.b64encode(self._mac(signed) + signed).decode()
@@ -67,14 +67,14 @@ class Challenges:
                 return pa_res
 
     def read(self, pa_res: str, md: str) -> ClientAnswer | None:
-        """What the client answered; None for a PaRes that this bank did not make, or made for another MD."""
+        """The client's answer; None for a PaRes that the bank did not make, or made for another MD."""
         raw = base64.b64decode(pa_res)
         mac, signed = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(signed)):
             return None
         said = json.loads(signed[:128])
-        verdict: ClientAnswer = said["verdict"]
-        return verdict if said["md"] == md else None
+        answer: ClientAnswer = said["answer"]
+        return answer if said["md"] == md else None
 
     def clear(self) -> None:
         self._by_md.clear()

@@ -1,4 +1,4 @@
-"""The bank as a server: `serve` until a signal, `running` in a thread for tests. It prints nothing and logs nothing."""
+"""The sandbox bank as a server: `serve` until a signal, `running` in a thread for tests. It prints and logs nothing."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ class SandboxAddresses:
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
-    """A bank that runs. Its book and its faults may be read and changed from the test's own thread."""
+    """A running sandbox bank. A test may read and change its book and its faults from its own thread."""
 
     url: str
     bank: SandboxBank
@@ -48,7 +48,7 @@ class RunningSandbox:
         return self.bank.faults
 
     def totals(self) -> dict[str, object]:
-        """The books' totals: `executed_twice` is to be empty, always."""
+        """The totals of the books: `executed_twice` must always be empty."""
         return self.book.totals(self.bank.decisions.now())
 
     @property
@@ -72,13 +72,13 @@ def serve(
     on_ready: Callable[[str], None] | None = None,
     options: Options = _DEFAULTS,
 ) -> None:
-    """Run until SIGINT or SIGTERM, then return. `on_ready` is told the address once calls are taken."""
+    """Run until SIGINT or SIGTERM, then return. `on_ready` gets the address once the bank accepts calls."""
     listener, url = _listen(host, port)
     server = _Server(SandboxBank(options))
     before = {number: signal.signal(number, server.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         if on_ready:
-            on_ready(url)  # the socket listens already: whoever calls now is served in a moment
+            on_ready(url)  # the socket listens already: a call made now is answered in a moment
         server.run_on(listener)
     finally:
         for number, handler in before.items():
@@ -103,7 +103,7 @@ def running(options: Options = _DEFAULTS, *, host: str = "127.0.0.1", port: int 
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signals and its words, which ends waiting calls when it stops."""
+    """uvicorn without its signal handlers and its logs, which ends waiting calls when it stops."""
 
     def __init__(self, bank: SandboxBank) -> None:
         config = uvicorn.Config(

@@ -20,7 +20,7 @@ import requests
 
 from epay_transfers import sandbox
 from epay_transfers.sandbox import Options, Rule, directives, running
-from epay_transfers.sandbox.answers import Notice
+from epay_transfers.sandbox.answers import Notification
 from epay_transfers.sandbox.app import SandboxBank
 from epay_transfers.sandbox.faults import Kind
 from epay_transfers.sandbox.notifier import Notifier
@@ -136,14 +136,14 @@ def test_no_notification_by_default_and_none_to_another_machine(
 ) -> None:
     url, queue = heard
     posted: list[str] = []
-    monkeypatch.setattr("epay_transfers.sandbox.notifier._post", lambda notice: posted.append(notice.link))
+    monkeypatch.setattr("epay_transfers.sandbox.notifier._post", lambda notification: posted.append(notification.link))
     for options, link in (({}, f"{url}/post"), ({"notify": True}, "https://shop.example/post")):
         shop = open_shop(**options)
         body = shop.body()
         body["order"]["postLink"] = link
         assert shop.send(body, shop.token()).json()["code"] == 0
 
-    Notifier().post(Notice("http://shop.example/post", {}))
+    Notifier().post(Notification("http://shop.example/post", {}))
     assert (posted, queue.empty()) == ([], True)
 
 
