@@ -1,4 +1,4 @@
-"""`transfers doubt`: the money of which nobody knows yet whether it moved, and who finds out."""
+"""`transfers doubt`: money in doubt, why, and what happens next."""
 
 import typer
 
@@ -15,7 +15,7 @@ app = typer.Typer()
 
 @app.command()
 def doubt(*, limit: Limit = 50, as_json: AsJson = False) -> None:
-    """Transfers in doubt, and those held for a person: what is not known, why, and when the bank is asked again."""
+    """Transfers in doubt or in review: what is not known, why, and when the bank is asked again."""
     context, unreadable, records = Context.open(), list[RecordUnreadable](), list[Record]()
     for state in (State.NEEDS_REVIEW, State.IN_DOUBT):
         records += context.ledger.in_state(state, limit, unreadable.append)
@@ -41,4 +41,4 @@ def doubt(*, limit: Limit = 50, as_json: AsJson = False) -> None:
     screen.say_unreadable(unreadable)
     screen.say(f"Money in doubt: {'; '.join(map(str, total)) or 'none'}.")
     if any(record.state is State.NEEDS_REVIEW for record in records):
-        screen.say(f"Held ones wait for {descriptions.NEXT[State.NEEDS_REVIEW].format(key='KEY')}.")
+        screen.say(f"Transfers in review wait for {descriptions.NEXT[State.NEEDS_REVIEW].format(key='KEY')}.")

@@ -1,6 +1,6 @@
-"""The board: what is shown while the demo plays. A live table on a terminal; a line a change anywhere else.
+"""The board: shows the demo while it runs. A live table on a terminal; elsewhere one line for each change.
 
-Its words come from the ledger's events; a few, said so, from what the demo itself does.
+Its sentences come from the ledger's events, a few from what the demo itself does.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from epay_transfers.ops.demo.scenes import Scene
 
 _REFUSED = "refused"
 
-#: A terminal of this size has room for whole stories while they are told. At the end they are told on any.
+#: A terminal of this size has room for whole stories while the demo runs; at the end all terminals show them.
 _WIDE, _HIGH = 110, 34
 
 
@@ -40,7 +40,7 @@ class BoardRow:
 
 
 class Face(Protocol):
-    """How the board is shown."""
+    """A way to show the board."""
 
     def changed(self, row: BoardRow, sentence: str) -> None: ...
 
@@ -117,8 +117,10 @@ def _story(row: BoardRow) -> Text:
 
 
 class Silent:
+    """Shows nothing."""
+
     def changed(self, row: BoardRow, sentence: str) -> None:
-        """Nobody looks."""
+        """Show nothing."""
 
 
 class Lines:
@@ -133,7 +135,7 @@ class Lines:
 
 
 class LiveTable:
-    """For a person."""
+    """For a person: a live table."""
 
     def __init__(self, board: Board, live: Live) -> None:
         self._board = board

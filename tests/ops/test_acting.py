@@ -260,7 +260,7 @@ def test_a_lane_is_opened_only_where_it_is_stopped(transfers: Cli, ledger: Ledge
     said = transfers("unpause", "send", "--terminal", "main", *WHY)
 
     assert said.status == 1
-    assert said.err == "send is not stopped for the terminal main; it is for all terminals\n"
+    assert said.err == "send is not paused for the terminal main; it is paused for all terminals\n"
     assert [stop.terminal for stop in Lanes(ledger.client).pauses()] == [ALL]
 
 
