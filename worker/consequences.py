@@ -52,7 +52,7 @@ class Consequences:
             self._strikes.pop(record.terminal, None)
         if not isinstance(outcome, Declined):
             return
-        if outcome.consequence is Consequence.STOP_TERMINAL:
+        if outcome.consequence is Consequence.PAUSE_TERMINAL:
             reason = f"code {outcome.code}: the terminal's limit"
             self._pause(record.terminal, reason, until_ms=next_day_ms(self._clock.now_ms()))
 
@@ -60,7 +60,7 @@ class Consequences:
         """When the producer may try again under a new reference, where the code says so."""
         if outcome.consequence is Consequence.WAIT_30_MIN:
             return {"not_before_at": self._clock.now_ms() + 30 * 60_000}
-        if outcome.consequence in {Consequence.RECEIVER_LIMIT, Consequence.STOP_TERMINAL}:
+        if outcome.consequence in {Consequence.RECEIVER_LIMIT, Consequence.PAUSE_TERMINAL}:
             return {"not_before_at": next_day_ms(self._clock.now_ms())}
         return {}
 

@@ -57,7 +57,7 @@ _ROWS: tuple[tuple[str, Entry], ...] = (
     ("503", Entry(_D, "3-D Secure password required, without a challenge")),
     ("505", Entry(_D, "too many transactions")),
     ("528", Entry(_PLUS, "the receiver's daily limit", Consequence.RECEIVER_LIMIT)),
-    ("529 2678", Entry(_PLUS, "the terminal's limit", Consequence.STOP_TERMINAL)),
+    ("529 2678", Entry(_PLUS, "the terminal's limit", Consequence.PAUSE_TERMINAL)),
     ("2740", Entry(_PLUS, "more than 15 failures in 30 days on this card", Consequence.LEAVE_CARD)),
     ("2872", Entry(_PLUS, "never try this card again", Consequence.LEAVE_CARD)),
 )

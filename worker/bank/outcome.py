@@ -55,7 +55,7 @@ class Consequence(StrEnum):
 
     WAIT_30_MIN = "wait_30_min"  #: 476: tell the producer `not_before`
     RECEIVER_LIMIT = "receiver_limit"  #: 528: the receiver's daily limit
-    STOP_TERMINAL = "pause_terminal"  #: 529, 2678: pause that terminal until the next day (Asia/Almaty)
+    PAUSE_TERMINAL = "pause_terminal"  #: 529, 2678: pause that terminal until the next day (Asia/Almaty)
     LEAVE_CARD = "leave_card"  #: 2740, 2872: this card must not be used again
 
 
