@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from epay_transfers.ledger.clock import SystemClock
-from epay_transfers.worker.bank.heard import Heard
-from epay_transfers.worker.bank.transport import Wire
+from epay_transfers.worker.bank.outcome import Response
+from epay_transfers.worker.bank.transport import Transport
 from tests.http.misbehaving import Server, Talk, with_length
 from tests.support.certificates import make_authority
 
@@ -81,10 +81,10 @@ def kept(port: int, tls: ssl.SSLContext) -> Once:
 
 
 def ours(port: int, ca_file: str) -> Once:
-    wire = Wire(SystemClock(), connect_timeout_s=5, read_timeout_s=5, deadline_s=10, ca_file=ca_file)
+    transport = Transport(SystemClock(), connect_timeout_s=5, read_timeout_s=5, deadline_s=10, ca_file=ca_file)
 
     def once() -> None:
-        if not isinstance(wire.exchange("POST", f"https://127.0.0.1:{port}/x", body=BODY), Heard):
+        if not isinstance(transport.exchange("POST", f"https://127.0.0.1:{port}/x", body=BODY), Response):
             raise RuntimeError("no answer")  # noqa: TRY004 - not a matter of types
 
     return once
@@ -130,7 +130,7 @@ def main() -> None:
             "full handshake": full(port, tls),
             "resumed handshake": resumed(port, tls),
             "kept connection": kept(port, tls),
-            "the worker's wire (full handshake)": ours(port, ca_file),
+            "the worker's transport (full handshake)": ours(port, ca_file),
         }
         print(f"{ssl.OPENSSL_VERSION}, {sys.platform}; {ROUNDS} rounds of {REQUESTS} requests; milliseconds a request")
         print(f"{'':<36}{'CPU':>8}{'wall':>8}")

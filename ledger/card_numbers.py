@@ -1,8 +1,7 @@
-"""Card numbers in a text: is there one, and how are its digits starred? Pure, and the only place that knows of the
-check digit.
+"""Card numbers in a text: finding them, and replacing their digits with stars. Pure; only this module knows Luhn.
 
-`holds_card_number` judges what somebody gives us to keep, so it has to spare honest references; `star_card_numbers`
-works on what leaves (a log, a report, the bank's sentence), so it would rather star too much.
+`holds_card_number` checks a text that a caller gives us to keep, so it must not refuse honest references.
+`star_card_numbers` works on a text that leaves (a log, a report, the bank's message), so it stars rather too much.
 """
 
 import re
@@ -26,7 +25,7 @@ _ISSUED = re.compile(r"[345689]|2[2-7]")
 _LONG_NUMBER = re.compile(r"\d(?:[ .-]{0,3}\d){12,}")
 _UUID = r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"
 
-#: Nobody logs so long a number; to look for a card at each of its places would take long.
+#: A longer row of digits is starred without a search: no log needs it, and to look at each of its places takes long.
 _TOO_LONG = 100
 
 
@@ -36,7 +35,7 @@ def passes_luhn(digits: str) -> bool:
 
 
 def holds_card_number(text: str) -> bool:
-    """Is there what looks like a card number, at any place?"""
+    """Does the text hold what looks like a card number, at any place?"""
     found = (re.sub(r"[^0-9]", "", match["digits"]) for match in _CARD_LIKE.finditer(text))
     return any(_is_card_number(digits) for digits in found)
 
@@ -57,7 +56,7 @@ def _starred(found: re.Match[str]) -> str:
 
 
 def _any_window(digits: str) -> bool:
-    """Is there a card number in this row of digits, at any place in it?"""
+    """Does a card number stand in this row of digits, at any place?"""
     if len(digits) > _TOO_LONG:
         return True
     return any(

@@ -1,7 +1,7 @@
-"""Time is an argument.
+"""The clock that is passed to everything that needs the time, so that a test can set it.
 
-`now_ms` is this machine's own time: the ledger's is its server's (`ledger_ms`), and a machine's only has to agree with
-it. `monotonic` is for differences: a wait, a lease. Nothing else in the project reads a clock, so a test can own time.
+`now_ms` is this machine's time; the ledger's time is that of its server (`ledger_ms`), and the two must agree within a
+second. `monotonic` is for differences: a wait, a lease. Nothing else in the product reads a clock.
 """
 
 import time
@@ -36,7 +36,7 @@ class SystemClock:
 
 
 def ledger_ms(client: redis.Redis, test_clock: Clock | None) -> int:
-    """The ledger's time, asked of its server; a test's, where there is one. Raises redis-py's errors."""
+    """The ledger's time: its server's, or that of `test_clock` in a test. Raises redis-py's errors."""
     if test_clock is not None:
         return test_clock.now_ms()
     seconds, micros = client.time()

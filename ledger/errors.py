@@ -1,15 +1,15 @@
-"""The errors that a caller may have to handle: one base, a sentence each. None holds a card, a secret or an address.
+"""The errors that a caller may have to handle: one base class, one sentence each. None holds a card or a secret.
 
 TransfersError
- ├─ LedgerUnavailable      the ledger could not be asked: what was said may be stored
+ ├─ LedgerUnavailable      the ledger did not answer: the change may be stored or not
  │   └─ LedgerBroken       a part of it can't be written: nothing was changed
  ├─ LedgerWentBack         the ledger has forgotten what this process saw it write
  ├─ RecordUnreadable       a record is not one that this version can read
- ├─ TransferUnknown        a message rings for what the ledger does not know
- ├─ TerminalUnknown        the worker holds no credentials of a transfer's terminal
+ ├─ TransferUnknown        a wake-up names a transfer that the ledger does not know
+ ├─ TerminalUnknown        the worker has no credentials for a transfer's terminal
  │   └─ SpaceDiffers       the worker has that terminal in another space than the transfer
- ├─ VaultUnavailable       the vault could not be asked: the transfer is in the ledger, its card may be missing
- │   └─ VaultWentBack      the vault is an older copy of itself: nothing that stands there is believed
+ ├─ VaultUnavailable       the vault did not answer: the transfer is in the ledger, its card may be missing
+ │   └─ VaultWentBack      the vault is an older copy of itself: its content is not used
  └─ (producers.errors)     what a producer's intent can be refused for
 """
 
@@ -22,62 +22,64 @@ class TransfersError(Exception):
 
 
 class TransferUnknown(TransfersError):
-    """A message rings for a transfer that the ledger does not know: somebody else's message, or the ledger forgot."""
+    """A wake-up names a transfer that the ledger does not know: a foreign message, or the ledger lost its data."""
 
     def __init__(self) -> None:
-        super().__init__("the ledger does not know the transfer that this message rings for")
+        super().__init__("the ledger does not know the transfer that this wake-up names")
 
 
 class TerminalUnknown(TransfersError):
-    """A transfer is of a terminal that this worker holds no credentials of."""
+    """The worker has no credentials for the terminal of a transfer."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"EPAY_CREDENTIALS: lacks the terminal {name}, of which transfers wait; put it back")
+        super().__init__(
+            f"no credentials for terminal {name}, but transfers are waiting for it: add them to EPAY_CREDENTIALS"
+        )
 
 
 class SpaceDiffers(TerminalUnknown):
-    """A transfer is in another space than the one in which this worker has its terminal: nothing is sent of it."""
+    """A transfer and this worker's settings name different spaces for its terminal: the worker does not send it."""
 
     def __init__(self, name: str, space: str) -> None:
         TransfersError.__init__(
             self,
-            f"EPAY_TERMINALS: a transfer of the terminal {name} is in the space {space}, and here that terminal is in "
-            "another one; give producers and workers the same",
+            f"EPAY_TERMINALS: a transfer of terminal {name} is in space {space}, but this worker has that terminal in "
+            "another space; give producers and workers the same setting",
         )
 
 
 class LedgerUnavailable(TransfersError):
-    """The ledger did not answer. Whether the call was carried out is not known."""
+    """The ledger did not answer. The call may have been carried out or not."""
 
     def __init__(self) -> None:
         super().__init__(
-            "the ledger did not answer; what was asked may or may not be stored: call again with the same reference"
+            "the ledger did not answer; the change may or may not be stored: call again with the same reference"
         )
 
 
 class LedgerWentBack(TransfersError):
-    """The ledger has forgotten what this process saw it write: a transfer that was sent may be queued there again."""
+    """The ledger lost what it had confirmed to this process: a transfer that was sent may be queued there again."""
 
     def __init__(self) -> None:
         super().__init__(
-            "the ledger has forgotten what it confirmed before; this process enqueues nothing more: "
-            "let an operator follow the runbook, 'The ledger went back', and restart this process then"
+            "the ledger has lost data that it had confirmed; this process enqueues nothing more: let an operator "
+            "follow the runbook, 'The ledger went back', and then restart this process"
         )
 
 
 class LedgerBroken(LedgerUnavailable):
-    """A part of the ledger is of a wrong type, or a number in it can't be raised. Nothing was changed."""
+    """A part of the ledger has a wrong type, or a counter in it can't be raised. Nothing was changed."""
 
     def __init__(self, part: str) -> None:
         TransfersError.__init__(
             self,
-            f"the ledger's {part} can't be written: they are of a wrong type, or a number is none or too high; "
+            f"the ledger's {part} can't be written: they have a wrong type, or a number is missing or too high; "
             "nothing was changed: see the runbook, 'A part of the ledger is broken'",
         )
 
 
 class RecordUnreadable(TransfersError):
-    """The ledger has a record under this key, and this version can't read it: another version wrote it, or a person."""
+    """The record under this key can't be read: another version wrote it, or a person changed it."""
 
     def __init__(self, key: str, why: str) -> None:
         super().__init__(f"the record of {key} can't be read: {why}; {UNREADABLE_CURE}")
@@ -86,7 +88,7 @@ class RecordUnreadable(TransfersError):
 
 
 class VaultUnavailable(TransfersError):
-    """The vault did not answer. `receipt`, where there is one, is of the transfer that waits for its card."""
+    """The vault did not answer. `receipt`, if set, is that of the transfer whose card may be missing."""
 
     def __init__(self, receipt: object = None) -> None:
         super().__init__(
@@ -97,8 +99,10 @@ class VaultUnavailable(TransfersError):
 
 
 class VaultWentBack(VaultUnavailable):
-    """The vault's machine was put back to an older copy of its memory. It is as if it were away, until a restart."""
+    """The vault's machine was restored from an older copy. The vault counts as away until its server restarts."""
 
     def __init__(self, receipt: object = None) -> None:
         super().__init__(receipt)
-        self.args = ("the vault knows less than it knew before: restart its server, which empties it; see the runbook",)
+        self.args = (
+            "the vault has lost writes that it had confirmed: restart its server, which empties it; see the runbook",
+        )

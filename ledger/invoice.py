@@ -1,12 +1,12 @@
 """Invoice ids, and the transfer's key that is made of them.
 
-The bank wants 6 to 15 digits, unique on the last six. A *space* is the scope of that rule: one for all terminals unless
-the bank agrees to one a terminal. A transfer's key is its invoice id, or `space:invoice_id` outside the default space.
-Nothing here does I/O; the ledger keeps the suffixes.
+The bank wants 6 to 15 digits, unique in the last six. A *space* is the scope of that rule: all terminals share one,
+unless the bank agrees to a space for a terminal. A transfer's key is its invoice id, or `space:invoice_id` outside the
+default space. Nothing here does I/O; the ledger keeps the suffixes that are used.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 DEFAULT_SPACE = "main"
 
@@ -17,8 +17,8 @@ _INVOICE_ID = re.compile(r"[0-9]{6,15}")
 _SPACE = re.compile(r"[a-z][a-z0-9-]{0,19}")
 _KEY = re.compile(rf"(?:(?P<space>{_SPACE.pattern}):)?(?P<invoice_id>{_INVOICE_ID.pattern})")
 
-#: The bank's day. Kazakhstan has had one time zone, UTC+5 without summer time, since March 2024.
-_ALMATY = timedelta(hours=5)
+#: The bank's time. Kazakhstan has had one time zone, UTC+5 without summer time, since March 2024.
+ALMATY = timezone(timedelta(hours=5))
 
 
 def is_invoice_id(text: str) -> bool:
@@ -35,7 +35,7 @@ def is_key(text: str) -> bool:
 
 def make_invoice_id(suffix: int, now_ms: int) -> str:
     """`YYMMDD` of the bank's day, and the six digits: `251124000001`."""
-    day = datetime.fromtimestamp(now_ms / 1000, UTC) + _ALMATY
+    day = datetime.fromtimestamp(now_ms / 1000, ALMATY)
     return f"{day:%y%m%d}{suffix:06d}"
 
 

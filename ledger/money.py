@@ -1,22 +1,22 @@
-"""Money is an integer of minor units inside, a `Decimal` at the border, and never a float.
+"""Money: an integer of minor units inside, a `Decimal` for callers and the bank, never a float.
 
-15000 KZT is `amount_minor=1_500_000`. Currencies are the ones that the bank's P2P page knows of, as a table.
+15000 KZT is `amount_minor=1_500_000`. The table of currencies holds those that the bank's P2P page names.
 """
 
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 
-#: Digits after the point, by ISO 4217 code. The bank's page shows KZT alone; the others are for transfers abroad.
+#: Digits after the point, by ISO 4217 code. The bank's page shows only KZT; the others are for transfers abroad.
 EXPONENTS = {"KZT": 2, "USD": 2, "EUR": 2, "RUB": 2}
 
-#: The largest amount that is taken: 10^13 minor units. Lua's numbers are exact up to 9 * 10^15, sums included.
+#: The largest amount that is accepted: 10^13 minor units. Lua's numbers are exact up to 9 * 10^15, sums included.
 MAX_MINOR = 10**13
 
-#: Decimal's own context would round an amount of more than 28 digits, without a word.
+#: Decimal's default context would silently round an amount of more than 28 digits.
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 def to_minor(amount: Decimal | int | str, currency: str) -> int:
-    """`"15000.50"` → `1500050`. Raises `ValueError`, with a sentence, for what is not a payable amount."""
+    """`"15000.50"` → `1500050`. Raises `ValueError`, with a sentence, if the amount can't be paid."""
     exponent = EXPONENTS.get(currency)
     if exponent is None:
         raise ValueError(f"unknown currency: give one of {', '.join(sorted(EXPONENTS))}")

@@ -189,7 +189,7 @@ _ALWAYS_THERE = ("key", "state", "epoch", "version", "state_since", "amount", "c
 
 
 @dataclass(frozen=True, slots=True)
-class Challenge:
+class StoredChallenge:
     """3-D Secure, as the bank asked for it (contract sections 2 and 3). It goes to the client's browser."""
 
     pa_req: str

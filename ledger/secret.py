@@ -1,7 +1,7 @@
-"""A value that never shows itself.
+"""`Secret`: a string that is never printed, logged or pickled.
 
 Card numbers, CVCs, PaRes, tokens and keys travel in a `Secret`: it prints as stars, refuses to be pickled or copied,
-and compares in constant time. Whoever truly needs the value says `reveal()`, which is easy to search for.
+and compares in constant time. Code that needs the value calls `reveal()`, which is easy to search for.
 """
 
 import hmac

@@ -1,6 +1,6 @@
-"""What a producer and an operator are shown of a transfer. What a payer asks is `final` and `money`.
+"""`Transfer`: the view of a transfer for producers and operators. `final` and `money` answer what a payer asks.
 
-It is a view: nothing here is kept, and nothing of the protocol between workers (epochs, leases, rings) is in it.
+It is built from a record at each read. The protocol between workers (epochs, leases, wake-ups) is not part of it.
 """
 
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ class Transfer:
     reference: str
     terminal: str
     state: State
-    final: bool  #: nothing will change any more (but `paid` may be `reversed` by the bank)
-    money: Money  #: `none`: it may be paid another way. `unknown`: it may not
+    final: bool  #: nothing changes any more (but the bank may turn `paid` into `reversed`)
+    money: Money  #: `none`: the payer may pay another way. `unknown`: they may not
     amount: Decimal
     currency: str
-    code: str  #: the bank's
-    reason: str  #: ours, a word
-    message: str  #: the bank's, for people
+    code: str  #: the bank's code
+    reason: str  #: our own word for why
+    message: str  #: the bank's message, for people
     bank_id: str
     bank_reference: str
     int_reference: str
@@ -38,10 +38,10 @@ class Transfer:
     receiver_card_id: str
     attempts: int
     created_at: datetime
-    next_at: datetime | None  #: when a worker or an inquiry looks again
-    not_before: datetime | None  #: the bank asks not to try this card before
+    next_at: datetime | None  #: when a worker looks at it again
+    not_before: datetime | None  #: the bank asks not to use this card before this time
     expires_at: datetime
-    version: int  #: a lower one than seen is old news
+    version: int  #: rises with every change: ignore a lower one than you have seen
 
     @classmethod
     def of(cls, record: Record) -> Self:

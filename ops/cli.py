@@ -1,6 +1,6 @@
-"""`transfers`: the one command that operators hold. Here commands are only mounted; each lives in `ops.commands`.
+"""`transfers`: the operators' command line. It lists the commands; each has a module in `ops.commands`.
 
-A command's module is imported when the command is run: `transfers --help` answers before a library is loaded.
+A command's module is imported only when the command runs, so that `transfers --help` loads no other library.
 """
 
 import importlib
@@ -17,8 +17,8 @@ from epay_transfers.runtime import hardening
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
-    """Where a command lives, under which heading it is listed, and its one sentence."""
+class CommandEntry:
+    """A command: its module, the heading under which help lists it, and its description."""
 
     module: str
     panel: str
@@ -28,50 +28,52 @@ class Shelf:
 _BEGIN, _LOOK, _ACT = "Begin", "Look", "Act"
 
 COMMANDS = {
-    "demo": Shelf("demo", _BEGIN, "See every way that a transfer can go, with real processes, in a minute."),
-    "init": Shelf("init", _BEGIN, "Write a .env with fresh keys and the bank's public test values."),
-    "keygen": Shelf("keygen", _BEGIN, "Print fresh keys for the vault and for comparing intents."),
-    "keys": Shelf("keys", _BEGIN, "The vault's keys that this environment holds: ids, ages, what each may do."),
-    "doctor": Shelf("doctor", _BEGIN, "Examine servers, settings, invoice ids and lanes; say what mends each finding."),
-    "worker": Shelf("worker", _BEGIN, "Run the worker: the one process that does the whole job."),
-    "sandbox": Shelf("sandbox", _BEGIN, "Run a bank to work against."),
-    "status": Shelf("status", _LOOK, "One transfer: state, money, why, evidence, what comes next."),
-    "list": Shelf("list", _LOOK, "Transfers of a state, oldest first; or the newest of all."),
-    "events": Shelf("events", _LOOK, "Every move, with who and why; --follow waits for more."),
-    "queues": Shelf("queues", _LOOK, "What waits in each queue, and the queue's own dead letters."),
-    "parked": Shelf("parked", _LOOK, "Who waits for a client's 3-D Secure answer."),
-    "doubt": Shelf("doubt", _LOOK, "Money of which nobody knows yet whether it moved."),
-    "terminals": Shelf("terminals", _LOOK, "Terminals, their invoice ids and their stops."),
-    "audit": Shelf("audit", _LOOK, "Do ledger, due, counters, queue and vault say the same?"),
-    "enqueue": Shelf("enqueue", _ACT, "Take an intent, or a list of them, from standard input."),
-    "dead": Shelf("dead", _ACT, "The dead: list, show, requeue, discard."),
-    "settle": Shelf("settle", _ACT, "End a held transfer by hand, with evidence."),
-    "cancel": Shelf("cancel", _ACT, "Take a transfer back before any money can move."),
-    "queue": Shelf("queue", _ACT, "rebuild: ring again for every unfinished transfer."),
-    "pause": Shelf("lanes", _ACT, "Pause a lane, for one terminal or for all."),
-    "unpause": Shelf("lanes", _ACT, "Open a lane again."),
+    "demo": CommandEntry("demo", _BEGIN, "See every way that a transfer can go, with real processes, in a minute."),
+    "init": CommandEntry("init", _BEGIN, "Write a .env with fresh keys and the bank's public test values."),
+    "keygen": CommandEntry("keygen", _BEGIN, "Print fresh keys for the vault and for comparing intents."),
+    "keys": CommandEntry("keys", _BEGIN, "List the vault's keys in this environment: ids, ages, what each may do."),
+    "doctor": CommandEntry(
+        "doctor", _BEGIN, "Check servers, settings, invoice ids and lanes; say what to do about each finding."
+    ),
+    "worker": CommandEntry("worker", _BEGIN, "Run the worker: the one process that does the whole job."),
+    "sandbox": CommandEntry("sandbox", _BEGIN, "Run a sandbox bank to work against."),
+    "status": CommandEntry("status", _LOOK, "Show one transfer: state, money, why, evidence, what comes next."),
+    "list": CommandEntry("list", _LOOK, "CommandGroup of a state, oldest first; or the newest of all."),
+    "events": CommandEntry("events", _LOOK, "List every move, with its actor and reason; --follow waits for more."),
+    "queues": CommandEntry("queues", _LOOK, "Count the waiting messages and the dead letters of each queue."),
+    "parked": CommandEntry("parked", _LOOK, "List transfers that wait for a client's 3-D Secure answer."),
+    "doubt": CommandEntry("doubt", _LOOK, "List money in doubt: it may have moved or not."),
+    "terminals": CommandEntry("terminals", _LOOK, "List terminals, their used invoice ids and their paused lanes."),
+    "audit": CommandEntry("audit", _LOOK, "Compare ledger, due, counters, queue and vault."),
+    "enqueue": CommandEntry("enqueue", _ACT, "Take an intent, or a list of them, from standard input."),
+    "dead": CommandEntry("dead", _ACT, "Dead transfers: list, show, requeue, discard."),
+    "settle": CommandEntry("settle", _ACT, "End a transfer in review by hand, with evidence."),
+    "cancel": CommandEntry("cancel", _ACT, "Cancel a transfer before any money can move."),
+    "queue": CommandEntry("queue", _ACT, "rebuild: send a wake-up for every unfinished transfer."),
+    "pause": CommandEntry("lanes", _ACT, "Pause a lane, for one terminal or for all."),
+    "unpause": CommandEntry("lanes", _ACT, "Resume a paused lane."),
 }
 
 
-class Transfers(TyperGroup):
-    """The group: it lists commands without loading them, and ends every error as a sentence."""
+class CommandGroup(TyperGroup):
+    """The group of all commands: it lists them without loading them, and reports each error as a sentence."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        for name, shelf in COMMANDS.items():
-            self.commands[name] = TyperCommand(name, help=shelf.says, rich_help_panel=shelf.panel)
+        for name, entry in COMMANDS.items():
+            self.commands[name] = TyperCommand(name, help=entry.says, rich_help_panel=entry.panel)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, _, rest = super().resolve_command(ctx, args)
         return name, load(str(name)), rest
 
     def invoke(self, ctx: Any) -> Any:
-        from epay_transfers.ledger.errors import TransfersError  # noqa: PLC0415 - see the module's law
+        from epay_transfers.ledger.errors import TransfersError  # noqa: PLC0415 - see the module's docstring
 
         try:
             return super().invoke(ctx)
         except TransfersError as error:
-            from epay_transfers.ops import exit_status  # noqa: PLC0415 - see the module's law
+            from epay_transfers.ops import exit_status  # noqa: PLC0415 - see the module's docstring
 
             typer.echo(exit_status.sentence_of(error), err=True)
             status = exit_status.status_of(error)
@@ -79,7 +81,7 @@ class Transfers(TyperGroup):
 
 
 def load(name: str) -> TyperCommand | TyperGroup:
-    """The command itself; or the group of commands that its module is."""
+    """The command of this name, or the group of commands if its module is a group."""
     module = importlib.import_module(f"epay_transfers.ops.commands.{COMMANDS[name].module}")
     group = typer.main.get_group(module.app)
     command = group.commands.get(name, group)
@@ -89,7 +91,7 @@ def load(name: str) -> TyperCommand | TyperGroup:
 
 
 app = typer.Typer(
-    cls=Transfers,
+    cls=CommandGroup,
     name="transfers",
     help="Moves money from card to card through the bank's ePay P2P API, and never moves it twice.",
     no_args_is_help=True,
@@ -107,10 +109,10 @@ def _say_version(asked: bool) -> None:  # noqa: FBT001 - the option's value
 def _root(
     *,
     version: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version, and end.")
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """What stands before a command."""
+    """The options before a command."""
 
 
 def main() -> None:
@@ -118,8 +120,8 @@ def main() -> None:
     sys.excepthook = _last_words
     if hardening.cards_in(sys.argv[1:], {}):
         typer.echo(
-            "An argument looks like a card number, and whoever is on this machine can read it. Nothing was done; "
-            "cards go in on standard input alone.",
+            "An argument looks like a card number, and every process of this machine can read it. Nothing was done; "
+            "give cards only on standard input.",
             err=True,
         )
         sys.exit(2)
@@ -127,7 +129,7 @@ def main() -> None:
 
 
 def _last_words(_kind: type[BaseException], error: BaseException, _at: TracebackType | None) -> None:
-    """Of what nobody expected: types and places. Its own words may be the card that it stumbled over."""
-    from epay_transfers.runtime.logs import trace  # noqa: PLC0415 - see the module's law
+    """Report an unexpected exception by types and places. Its text may hold the card that it failed on."""
+    from epay_transfers.runtime.logs import trace  # noqa: PLC0415 - see the module's docstring
 
     typer.echo("\n".join(trace(error)), err=True)

@@ -1,6 +1,6 @@
-"""What a command works with, built once at the root: settings, clock, the ledger and what lies beside it.
+"""`Context`: what a command works with, built once: settings, clock, ledger, events, lanes, queues.
 
-Nothing connects before it is used. Errors of the servers have become ours when they arrive here.
+Nothing connects before it is used.
 """
 
 from dataclasses import dataclass
@@ -54,11 +54,11 @@ class Context:
         return self.settings.actor
 
     def find(self, text: str) -> Record:
-        """The transfer by its key or its reference. What was typed is not said again: it may have been a card."""
+        """The transfer with this key or reference. Errors do not repeat the text: it may be a card number."""
         by_key = self.ledger.get(text) if is_key(text) else None
         by_reference = self.ledger.by_reference(text)
         if by_key and by_reference and by_key.key != by_reference.key:
-            raise Refusal("this is one transfer's key and another one's reference: give the other name of yours")
+            raise Refusal("this is the key of one transfer and the reference of another: give its other name")
         record = by_key or by_reference
         if record is None:
             raise Refusal("there is no transfer with this key or reference")

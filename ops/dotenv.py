@@ -1,6 +1,6 @@
-"""The text of a `.env`: every setting with its meaning, in the order of the table. `.env.example` is one without keys.
+"""Writes a `.env`: every setting with its meaning, in the order of the table. `.env.example` is one without keys.
 
-`python -m epay_transfers.ops.dotenv` prints the example; a test holds the committed file to it.
+`python -m epay_transfers.ops.dotenv` prints the example; a test compares the committed file with it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from datetime import date
 
 from epay_transfers.ops.settings_table import CHAPTERS, Setting
 
-#: What the bank prints on its own page for everybody: no secrets.
+#: The public test values of the bank's own page: no secrets.
 PUBLIC_TEST_VALUES = {
     "EPAY_TERMINAL_ID": "40a348cb-68a3-45d5-9002-a4836d79c3b5",
     "EPAY_CLIENT_ID": "test",
@@ -20,7 +20,7 @@ SERVERS = {"REDIS_URL": "redis://127.0.0.1:6379/0", "VAULT_URL": "redis://127.0.
 
 _KEYS = ("VAULT_PUBLIC_KEY", "VAULT_PRIVATE_KEYS", "FINGERPRINT_KEY")
 
-#: What is said beside a setting that has no safe default to show.
+#: A remark for a setting whose value needs one.
 _REMARKS = {
     "EPAY_TERMINAL_ID": "the bank's public test value",
     "EPAY_CLIENT_ID": "the bank's public test value",

@@ -1,18 +1,18 @@
-"""The border of the command: whatever goes wrong leaves as a sentence and an exit status, never as a traceback."""
+"""Exit statuses, and the sentence for each error: the command never ends with a traceback."""
 
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable, TransfersError, VaultUnavailable
 from epay_transfers.runtime.settings import EX_CONFIG, SettingsWrong
 
-#: `EX_TEMPFAIL`: a server is away, or nobody did it in time; the same command may work later.
+#: `EX_TEMPFAIL`: a server is away, or no worker did it in time; the same command may work later.
 EX_TEMPFAIL = 75
 
 
 class Refusal(TransfersError):
-    """What a person asked for can't be done; the sentence says why, and what can be."""
+    """The command can't do what it was asked to; the sentence says why, and what is possible."""
 
 
 class NotYet(TransfersError):
-    """It may still come."""
+    """The result has not come yet, but still may."""
 
 
 def status_of(error: TransfersError) -> int:
@@ -29,5 +29,5 @@ def sentence_of(error: TransfersError) -> str:
     if isinstance(error, SettingsWrong):
         return f"{error}\n`transfers init` writes a .env to begin with; `transfers demo` needs no settings."
     if isinstance(error, LedgerUnavailable) and not isinstance(error, LedgerBroken):
-        return "the ledger did not answer, so what was to change may be changed or not; `transfers doctor` says more"
+        return "the ledger did not answer, so the change may be stored or not; `transfers doctor` says more"
     return str(error)

@@ -1,4 +1,4 @@
-"""The options that several commands share, and what a person's own words must be: no card, one line, not too long."""
+"""Options that several commands share, and the check of a typed reason or evidence: one line, no card number."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ _LONGEST = 300
 
 
 def said(text: str, name: str) -> str:
-    """A reason or a piece of evidence, as it is kept for ever."""
+    """Check a reason or a piece of evidence before it is stored for ever."""
     text = text.strip()
     if not text or len(text) > _LONGEST or not text.isprintable():
         raise Refusal(f"{name}: must be one line of 1 to {_LONGEST} characters")

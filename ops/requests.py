@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import dramatiq
 
-from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
+from epay_transfers.ledger.queue.broker import Broker
+from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change

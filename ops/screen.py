@@ -1,11 +1,12 @@
-"""What a person is shown: tables, money, times and states, the same in every command. A machine gets JSON.
+"""Output of the commands: tables, money, times, states and sums, the same everywhere; JSON for a machine.
 
-Colour says where the money is: green moved, yellow unknown, none for none. No card is here to be shown.
+Colour says where the money is: green for moved, yellow for unknown, none for none. No card data comes here.
 """
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,17 +16,17 @@ from rich.table import Table
 from rich.text import Text
 
 from epay_transfers.ledger.errors import RecordUnreadable
-from epay_transfers.ledger.money import to_decimal
+from epay_transfers.ledger.money import EXPONENTS, to_decimal
 from epay_transfers.ledger.states import Money, State
 
-#: A pipe has no width: a table that a program reads is not folded.
+#: The width on a pipe: a table that a program reads is not folded.
 _PIPE_WIDTH = 200
 
 _STYLES = {Money.MOVED: "green", Money.UNKNOWN: "bold yellow", Money.NONE: ""}
 _STATE_STYLES = {State.DECLINED: "red", State.DEAD: "bold red", State.EXPIRED: "dim", State.CANCELLED: "dim"}
 
 MONEY_WORDS = {
-    Money.NONE: "none moved: it may be paid another way once it is final",
+    Money.NONE: "none moved: once final, it may be paid another way",
     Money.MOVED: "moved",
     Money.UNKNOWN: "unknown: it may not be paid another way",
 }
@@ -44,7 +45,7 @@ def say_json(data: object) -> None:
 
 
 def say_unreadable(unreadable: Sequence[RecordUnreadable]) -> None:
-    """Below a list: whatever else it shows, these are in it too."""
+    """Name the unreadable records below a list."""
     for error in unreadable:
         say(f"Not shown: {error}.")
 
@@ -54,7 +55,7 @@ def unreadable_json(unreadable: Sequence[RecordUnreadable]) -> list[dict[str, st
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> Table:
-    """A plain table. What is a number for the eye (`amount`, `age`) stands to the right."""
+    """A plain table. Numbers (`amount`, `age`) are aligned to the right."""
     made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
     for column in columns:
         to_the_right = column in {"amount", "age", "waiting", "used", "limit", "dead letters", "count", "oldest"}
@@ -92,7 +93,35 @@ def span(ms: int) -> str:
 
 
 def away(ms: int, now_ms: int) -> str:
-    """A time seen from now: `in 5 min`, `12 s ago`."""
+    """A time relative to now: `in 5 min`, `12 s ago`."""
     if not ms:
         return "-"
     return f"in {span(ms - now_ms)}" if ms > now_ms else f"{span(now_ms - ms)} ago"
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """How many transfers, and how much money, in one currency."""
+
+    count: int
+    amount_minor: int
+    currency: str
+
+    def __str__(self) -> str:
+        return f"{self.count} with {amount(self.amount_minor, self.currency)}"
+
+    def to_json(self) -> dict[str, Any]:
+        decimal = to_decimal(self.amount_minor, self.currency)
+        return {"count": self.count, "amount": str(decimal), "currency": self.currency}
+
+
+def sums(counters: Mapping[str, int], *states: State) -> list[Sum]:
+    """The sums of these states together, one for each currency with transfers, from the ledger's counters."""
+    made = [_sum_of(counters, states, currency) for currency in EXPONENTS]
+    return [line for line in made if line.count]
+
+
+def _sum_of(counters: Mapping[str, int], states: Iterable[State], currency: str) -> Sum:
+    of = list(states)
+    count = sum(counters.get(f"n:{state}:{currency}", 0) for state in of)
+    return Sum(count, sum(counters.get(f"sum:{state}:{currency}", 0) for state in of), currency)

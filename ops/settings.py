@@ -1,4 +1,4 @@
-"""The settings of who operates: where the ledger is, and whose name stands beside what is changed."""
+"""The operators' settings: where the ledger is, and the operator's name for the events of what they change."""
 
 import getpass
 import os
@@ -10,7 +10,7 @@ from epay_transfers.runtime.settings import ServerSettings
 
 
 def login_name() -> str:
-    """A container may run as a number that has no name."""
+    """The login name; `uid-N` in a container whose user has no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -18,7 +18,7 @@ def login_name() -> str:
 
 
 class OpsSettings(ServerSettings):
-    operator: str = Field(default_factory=login_name, min_length=1, description="give the name of who operates")
+    operator: str = Field(default_factory=login_name, min_length=1, description="give the operator's name")
 
     @field_validator("operator")
     @classmethod
@@ -27,5 +27,5 @@ class OpsSettings(ServerSettings):
 
     @property
     def actor(self) -> str:
-        """What stands in the events of what is changed."""
+        """The actor in the events of what this operator changes."""
         return f"operator {self.operator}"

@@ -1,7 +1,7 @@
-"""Every setting of every room, as a table: who reads it, what it is if nothing is said, what it means.
+"""The table of all settings: which processes read each one, its default, its meaning.
 
-`.env`, `.env.example` and the documents are made from it. A test holds it to the rooms' own classes, for this room may
-not import the worker's.
+`.env`, `.env.example` and the documents are generated from it. A test compares it with the settings classes, since
+`ops` may not import those of the worker.
 """
 
 from collections.abc import Iterator

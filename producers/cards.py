@@ -58,9 +58,9 @@ class PanCard(StrictModel):
     def mask(self) -> str:
         return mask_of(self.number)
 
-    def for_vault(self) -> card_data.Sender:
+    def for_vault(self) -> card_data.SenderCard:
         month, _, year = self.expiry.reveal().partition("/")
-        return card_data.Sender(
+        return card_data.SenderCard(
             transfer_type="TYPEPAN",
             cred=self.number,
             month=Secret(month),
@@ -82,8 +82,8 @@ class SavedCard(StrictModel):
     def mask(self) -> str:
         return ""
 
-    def for_vault(self) -> card_data.Sender:
-        return card_data.Sender(transfer_type="TYPECARDID", cred=self.card_id, cvc=self.cvc or EMPTY)
+    def for_vault(self) -> card_data.SenderCard:
+        return card_data.SenderCard(transfer_type="TYPECARDID", cred=self.card_id, cvc=self.cvc or EMPTY)
 
 
 class Receiver(StrictModel):
@@ -108,8 +108,8 @@ class Receiver(StrictModel):
     def mask(self) -> str:
         return mask_of(self.number) if self.number else ""
 
-    def for_vault(self) -> card_data.Receiver:
-        return card_data.Receiver(
+    def for_vault(self) -> card_data.ReceiverCard:
+        return card_data.ReceiverCard(
             transfer_type="TYPEPAN" if self.number else "TYPECARDID",
             cred=self.cred,
             first_name=self.first_name,

@@ -73,7 +73,7 @@ class TerminalPaused(TransfersError):
     """The terminal, or all sending, is stopped for longer than the intent would live."""
 
     def __init__(self, until: datetime | None) -> None:
-        end = "until somebody opens it" if until is None else f"until {until:%Y-%m-%d %H:%M} UTC"
+        end = "until an operator resumes it" if until is None else f"until {until:%Y-%m-%d %H:%M} UTC"
         super().__init__(
             f"terminal: it is stopped {end}, and the deadline is sooner; call again later, or take another terminal"
         )

@@ -1,7 +1,7 @@
 """The outcome feed: what became of every transfer, from the ledger's own events, to each group of readers.
 
 At least once: an outcome is its consumer's until `ack`, and another one's if that consumer dies. It may come twice and
-out of order: whoever has seen a version of a transfer ignores a lower one. Nothing is lost while nobody reads.
+out of order: ignore a lower version of a transfer than you have seen. Nothing is lost while no reader runs.
 """
 
 import logging
@@ -58,7 +58,7 @@ class Outcome:
     _acknowledge: Callable[[], None] = field(repr=False, compare=False)
 
     def ack(self) -> None:
-        """It is dealt with: nobody of the group gets it again. Say it after your own commit."""
+        """Mark it as processed: no reader of the group gets it again. Call it after your own commit."""
         self._acknowledge()
 
     @classmethod
@@ -104,7 +104,7 @@ class _Reader:
     consumer: str
     idle: float | None
     claim_after: float
-    _quiet_until: float = 0.0  #: nobody had left anything: not before this is it looked for again
+    _quiet_until: float = 0.0  #: no reader had left anything: not before this is it looked for again
 
     def read(self, *, leaves: bool) -> Iterator[Outcome]:
         try:

@@ -10,7 +10,8 @@ from typing import Any, Protocol, Self
 from epay_transfers.ledger.clock import Clock, SystemClock
 from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable
 from epay_transfers.ledger.invoice import is_key
-from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
+from epay_transfers.ledger.queue.broker import Broker
+from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State

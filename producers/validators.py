@@ -5,9 +5,9 @@ No sentence holds the text. What goes to the ledger may not look like a card num
 
 import ipaddress
 import re
-from urllib.parse import urlsplit
 
 from epay_transfers.ledger.card_numbers import holds_card_number, passes_luhn
+from epay_transfers.ledger.safe_urls import is_safe_url
 
 DESCRIPTION_BYTES = 125
 LINK_LENGTH = 512
@@ -52,12 +52,7 @@ def link(text: str) -> str:
     """An https address, or nothing."""
     if not text:
         return text
-    try:
-        context = urlsplit(text)
-        whole = context.scheme == "https" and bool(context.hostname) and (context.port is None or context.port > 0)
-    except ValueError:
-        whole = False
-    if not whole or "@" in context.netloc or " " in text or not (text.isascii() and text.isprintable()):
+    if not is_safe_url(text, plain_on_loopback=False):
         raise ValueError("must be a whole https:// address in ASCII, without a user in it, or empty")
     if len(text) > LINK_LENGTH:
         raise ValueError(f"must be at most {LINK_LENGTH} characters")

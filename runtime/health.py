@@ -1,6 +1,6 @@
-"""What the servers must be before money is sent: each doubt is a finding, with the server, the setting and the cure.
+"""Health checks of the servers before money is sent. A finding names the server, the problem and what to do.
 
-It reads and reports; who refuses to start is the room that asked. `DURABILITY` says how strict to be.
+This module reads and reports; its caller decides whether to start. `DURABILITY` sets how strict the checks are.
 """
 
 from collections.abc import Callable
@@ -24,19 +24,19 @@ _OLDEST = {"redis": (7, 0), "valkey": (8, 0)}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it must be. `name` is the setting of ours that leads to the server."""
+    """One problem of a server. `name` is the setting that holds the server's address."""
 
     name: str
     problem: str
     cure: str
-    passing: bool = False  #: it may be over by itself: a server that is away, or still loading
+    passing: bool = False  #: it may end by itself: a server that is away, or still loading
 
     def __str__(self) -> str:
         return f"{self.name}: {self.problem}; {self.cure}"
 
 
 def examine(settings: ServerSettings, clock: Clock, *, vault: bool = True) -> list[Finding]:
-    """All findings on the ledger's server and, for a room that has one, the vault's. No answer is a finding too."""
+    """All findings about the ledger's server and, if `vault`, the vault's. A server that is away is a finding, too."""
     ledger_client = connect(settings.redis_url.reveal())
     vault_client = connect(settings.vault_url.reveal()) if vault and settings.vault_url else None
     try:
@@ -57,7 +57,7 @@ def _of_vault(ledger: redis.Redis, vault: redis.Redis, clock: Clock, durability:
         return _of_server("VAULT_URL", vault, clock, lambda: _vault(vault, durability))
     if durability is Durability.RELAXED:
         return []
-    cure = "start a second server without any persistence, and name that one"
+    cure = "start a second server without persistence, and give its address"
     return [Finding("VAULT_URL", "it names the ledger's server", cure)]
 
 
@@ -68,13 +68,13 @@ def _of_server(
         found = _any_server(client, clock) + special()
         return [Finding(name, problem, cure, passing=problem == _SKEW) for problem, cure in found]
     except redis.AuthenticationError:
-        return [Finding(name, "the server refused the user or the password", f"put the right ones into {name}")]
+        return [Finding(name, "the server refused the user or the password", f"correct them in {name}")]
     except NoPermissionError:
         return [Finding(name, "this user may not ask the server about itself", "allow it +info, +config|get and +time")]
     except redis.BusyLoadingError:
         return [Finding(name, "the server is still loading its data", "wait until it has", passing=True)]
     except redis.RedisError:
-        return [Finding(name, "the server does not answer", f"start it, or mend {name}", passing=True)]
+        return [Finding(name, "the server does not answer", f"start it, or correct {name}", passing=True)]
 
 
 def _any_server(client: redis.Redis, clock: Clock) -> list[tuple[str, str]]:
@@ -86,11 +86,11 @@ def _any_server(client: redis.Redis, clock: Clock) -> list[tuple[str, str]]:
         least = ".".join(map(str, _OLDEST[product]))
         found.append((f"the server is {product} {text}", f"use {product} {least} or newer"))
     if info.get("role") != "master":
-        found.append(("the server is a replica", "name the master: a replica may have forgotten what was written"))
+        found.append(("the server is a replica", "give the master's address: a replica may lack the last writes"))
     if int(info.get("cluster_enabled", 0)):
         found.append(("the server is part of a cluster", "use a server of its own: all keys share one slot anyway"))
     if int(info.get("evicted_keys", 0)):
-        found.append(("the server has thrown keys away", "set `maxmemory-policy noeviction` and give it more memory"))
+        found.append(("the server has evicted keys", "set `maxmemory-policy noeviction` and give it more memory"))
     seconds, micros = client.time()
     if abs(seconds * 1000 + micros // 1000 - clock.now_ms()) > _CLOCK_SKEW_MS:
         found.append((_SKEW, "let both follow the same NTP"))
@@ -110,7 +110,7 @@ def _ledger(client: redis.Redis, durability: Durability) -> list[tuple[str, str]
         "no-appendfsync-on-rewrite": "no",
         "maxmemory-policy": "noeviction",
     }
-    return found + _settings(client, wanted, "the ledger forgets what it has confirmed")
+    return found + _settings(client, wanted, "the ledger can lose what it has confirmed")
 
 
 def _vault(client: redis.Redis, durability: Durability) -> list[tuple[str, str]]:
@@ -122,9 +122,9 @@ def _vault(client: redis.Redis, durability: Durability) -> list[tuple[str, str]]
 
 
 def _copies(client: redis.Redis) -> list[tuple[str, str]]:
-    """A vault of which a copy is kept may come back as that copy, with cards that were taken out since then.
+    """Signs that a copy of the vault exists. A vault restored from a copy has cards again that were taken since.
 
-    What INFO says is so whatever the configuration says: anybody can have called SAVE.
+    INFO tells it even if the configuration forbids copies: a user can have called SAVE.
     """
     info = client.info()
     restart = "restart it without any persistence, from an empty folder"
@@ -132,16 +132,16 @@ def _copies(client: redis.Redis) -> list[tuple[str, str]]:
     if int(info.get("aof_enabled", 0)):
         found.append(("the vault writes an append-only file", "set `appendonly no` in that server's configuration"))
     if int(info.get("rdb_saves", 0)):
-        found.append(("the vault was saved to disk since its start", f"take the file away, and {restart}"))
+        found.append(("the vault was saved to disk since its start", f"delete the file, and {restart}"))
     if int(info.get("rdb_last_load_keys_loaded", 0)):
-        found.append(("the vault came up from a file: what was taken out may stand there again", restart))
+        found.append(("the vault was loaded from a file: cards that were taken may be there again", restart))
     if int(info.get("connected_slaves", 0)):
-        found.append(("the vault has a replica", "take it off: a card would lie in two places"))
+        found.append(("the vault has a replica", "remove it: a card would be in two places"))
     return found
 
 
 def vault_warnings(settings: ServerSettings) -> list[Finding]:
-    """What `relaxed` lets pass of a vault of which a copy is kept. `examine` names a server that does not answer."""
+    """Signs of a copy of the vault, which `relaxed` tolerates. `examine` reports a server that does not answer."""
     if settings.durability is not Durability.RELAXED or not settings.vault_url:
         return []
     client = connect(settings.vault_url.reveal())
@@ -158,14 +158,14 @@ def _settings(client: redis.Redis, wanted: dict[str, str], otherwise: str) -> li
     found = []
     for name, value in wanted.items():
         if have.get(name) != value:
-            why = "the server may throw keys away" if name == "maxmemory-policy" else otherwise
+            why = "the server may evict keys" if name == "maxmemory-policy" else otherwise
             shown = value or '""'
             found.append((f"`{name}` is not `{shown}`: {why}", f"set `{name} {shown}` in that server's configuration"))
     return found
 
 
 def _are_one(ledger: redis.Redis, vault: redis.Redis) -> bool:
-    """Two addresses may lead to one server. One that does not answer is said elsewhere."""
+    """Do both addresses lead to one server? A server that does not answer is reported elsewhere."""
     try:
         return bool(ledger.info("server")["run_id"] == vault.info("server")["run_id"])
     except redis.RedisError:
@@ -173,15 +173,15 @@ def _are_one(ledger: redis.Redis, vault: redis.Redis) -> bool:
 
 
 def _memory(ledger: redis.Redis, vault: redis.Redis) -> list[Finding]:
-    """The tripwire: does the ledger still know all that the vault saw of it?"""
+    """Has the ledger lost data? It has, if the vault has seen a later move than the ledger's last."""
     try:
-        mark = Vault(vault).high_water()  # read first: the ledger goes on meanwhile, and may only be further
+        mark = Vault(vault).high_water()  # read first: the ledger moves on meanwhile, and may only be ahead
         if Ledger(ledger).counters().get("sequence", 0) >= mark:
             return []
     except LedgerBroken:
         cure = "see the runbook, 'A part of the ledger is broken'"
         return [Finding("REDIS_URL", "the ledger's counters are no numbers", cure)]
     except TransfersError:
-        return [Finding("REDIS_URL", "the server went away meanwhile", "look again", passing=True)]
+        return [Finding("REDIS_URL", "the server went away during the check", "check again", passing=True)]
     cure = "stop all sending and see the runbook, 'The ledger went back'"
-    return [Finding("REDIS_URL", "the ledger has forgotten moves that the vault remembers", cure)]
+    return [Finding("REDIS_URL", "the ledger has lost moves that the vault has seen", cure)]

@@ -1,5 +1,5 @@
-"""Where a process has the vault's private keys from: a file, a secrets directory (systemd's credentials), `.env`, or
-its environment. The last is refused in production: every child inherits it, and who may look at the process reads it.
+"""Settings that give a process the vault's private keys: by a file, a secrets directory (systemd's credentials),
+`.env`, or the environment. Production refuses the environment: child processes inherit it, and `/proc` shows it.
 """
 
 import os
@@ -21,7 +21,7 @@ class KeySource(ServerSettings):
     epay_environment: Literal["test", "production"] = Field(default="test", description="give test or production")
     allow_env_keys: bool = Field(default=False, description="give 1 to take the keys from the environment all the same")
     vault_private_keys_file: Path | None = Field(
-        default=None, description="give a file that nobody but its owner and its group may read, like mode 0400"
+        default=None, description="give a file that only its owner and its group may read, like mode 0400"
     )
     vault_private_keys: Annotated[list[Secret], NoDecode] = Field(
         default_factory=list,
@@ -37,16 +37,16 @@ class KeySource(ServerSettings):
         except OSError:
             raise ValueError("can't be read") from None
         if mode & stat.S_IRWXO:
-            raise ValueError("may be read by everybody on this machine")
+            raise ValueError("can be read by every user of this machine")
         return value
 
     @field_validator(_NAME, mode="before")
     @classmethod
     def _found(cls, value: Any, info: ValidationInfo) -> Any:
-        """From the file, or as given."""
+        """Take the keys from the file, or as given."""
         given = split(value) if isinstance(value, str) else value
         if "vault_private_keys_file" not in info.data:
-            return []  # a line of its own says what is wrong with it
+            return []  # the file's own error says what is wrong
         file = info.data["vault_private_keys_file"]
         if file and given:
             raise ValueError("is given twice: here, and by VAULT_PRIVATE_KEYS_FILE")

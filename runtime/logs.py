@@ -1,7 +1,7 @@
-"""Logs: one line an event, dotted names with fields; JSON where a machine reads, words where a person does.
+"""Logs: one line for an event, a dotted name with fields; JSON for a machine, plain text on a terminal.
 
-What a library says goes through the same filter. No field holds a card, for who logs passes keys, states and words; the
-filter is for the day on which somebody forgets. It works on the record, so that every handler sees what it left.
+Log messages of libraries go through the same filter. Our own code logs only keys, states and words, never a card; the
+filter is for a mistake in that. It changes the record itself, so that every handler gets the filtered one.
 """
 
 import json
@@ -22,10 +22,10 @@ from epay_transfers.ledger.invoice import is_key
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
-#: The package whose loggers may add fields to a record. What a library adds is dropped: nobody here knows what it is.
+#: Only loggers of this package may add fields to a record. Fields of a library are dropped: their content is unknown.
 _OURS = "epay_transfers"
 
-#: These say what they send at DEBUG, bodies and all: never, whatever LOG_LEVEL asks for.
+#: These libraries log whole requests at DEBUG: they stay at INFO, whatever LOG_LEVEL says.
 _NEVER_DEBUG = ("urllib3", "requests", "dramatiq", "http.client")
 
 _LOG = logging.getLogger(__name__)
@@ -44,13 +44,13 @@ def set_up(level: str) -> None:
 
 
 def catch_the_rest() -> None:
-    """What nobody caught is logged as well: Python's own last words are an exception's, values and all."""
+    """Log uncaught exceptions by ourselves: Python's own report shows the exception's text, with values."""
     sys.excepthook = _uncaught
     threading.excepthook = lambda hook: _uncaught(hook.exc_type, hook.exc_value, hook.exc_traceback)
 
 
 def without_cards(record: logging.LogRecord) -> bool:
-    """The filter. Whatever in the record could be a card number is starred, but for the transfer's own key."""
+    """The filter: stars whatever could be a card number in the record, except the transfer's own key."""
     key = getattr(record, "key", None)
     ours = key.rpartition(":")[2] if isinstance(key, str) and is_key(key) else ""
     record.msg = str(_cleaned(record.msg, ours))
@@ -69,7 +69,7 @@ def without_cards(record: logging.LogRecord) -> bool:
 
 
 def trace(error: BaseException | None) -> Iterator[str]:
-    """Types and places. An exception's own words are left out unless it is ours: they may be what it stumbled over."""
+    """Types and places of an exception. Its text is shown only if it is our own: it may hold the value at fault."""
     while error is not None:
         said = f": {error}" if isinstance(error, TransfersError) else ""
         yield f"{type(error).__module__}.{type(error).__qualname__}{said}"
@@ -99,7 +99,7 @@ class PlainFormatter(logging.Formatter):
 
 
 def _cleaned(value: object, ours: str) -> object:
-    """A number or a word as it is; of a message its id alone, of an exception its type, of all else its text."""
+    """A value as it may be logged: numbers as they are, a message's id, an exception's type, else its text, starred."""
     match value:
         case None | bool() | float():
             return value

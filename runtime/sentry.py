@@ -1,8 +1,8 @@
-"""Error reports (Sentry): each event is built anew from a list of what may leave, and nothing else leaves.
+"""Error reports (Sentry): each event is rebuilt from a list of allowed fields, and nothing else is sent.
 
-Filtering what must not leave is a race that the next release of a library wins. So: type, place, code and key; no
-message, no local variable, no body, no breadcrumb, no command line. If building fails, nothing is sent, and it is
-counted. Of everything else that the library could send (transactions, logs, metrics, attachments) nothing is sent.
+A list of forbidden fields would be incomplete after the next release of a library. So a report has type, place, code
+and key; no message, no local variable, no body, no breadcrumb, no command line. If rebuilding fails, nothing is sent,
+and the failure is counted. Transactions, logs, metrics and attachments are never sent.
 """
 
 import logging
@@ -27,7 +27,7 @@ _EXTRA = ("key", "state", "actor", "queue", "terminal", "why")
 
 
 def set_up(dsn: Secret | None, release: str, environment: str, transport: type[Transport] | None = None) -> None:
-    """Before the broker is built, and after the log is set up. No DSN: nothing is reported."""
+    """Call it after the log is set up and before the broker is built. Without a DSN nothing is reported."""
     if not dsn:
         return
     sentry_sdk.init(
@@ -35,7 +35,7 @@ def set_up(dsn: Secret | None, release: str, environment: str, transport: type[T
         release=release,
         environment=environment,
         transport=transport,
-        default_integrations=False,  # theirs bring in argv, modules, local variables, and whatever is installed
+        default_integrations=False,  # the defaults add argv, modules and local variables
         integrations=[
             LoggingIntegration(level=None, event_level=logging.ERROR, sentry_logs_level=None),
             AtexitIntegration(callback=lambda _waiting, _timeout_s: None),
@@ -59,7 +59,7 @@ def set_up(dsn: Secret | None, release: str, environment: str, transport: type[T
 
 
 class Rebuild:
-    """What leaves of an event. `dropped`: how many did not, because building them failed."""
+    """Rebuilds an event before it is sent. `dropped` counts those that could not be rebuilt."""
 
     def __init__(self) -> None:
         self.dropped = 0
@@ -81,7 +81,7 @@ def _built(raw: dict[str, Any]) -> dict[str, Any]:
     built: dict[str, Any] = {name: raw[name] for name in _TOP if name in raw}
     message = (raw.get("logentry") or {}).get("message", "")
     if "." in message and " " not in message and "%" not in message:
-        built["logentry"] = {"message": message}  # a dotted name of ours, not a sentence of anybody's
+        built["logentry"] = {"message": message}  # one of our dotted event names, not a sentence of a library
     exceptions = (raw.get("exception") or {}).get("values") or []
     if exceptions:
         built["exception"] = {"values": [_exception(value) for value in exceptions]}
@@ -103,7 +103,7 @@ def _exception(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _starred(value: Any) -> Any:
-    """The last net: what could be a card number in what is left, but for a transfer's key and the event's id."""
+    """Star what could still be a card number, except a transfer's key and the event's id."""
     match value:
         case dict():
             return {name: item if _is_ours(name, item) else _starred(item) for name, item in value.items()}

@@ -1,7 +1,7 @@
-"""Settings: one class a room, read once from the environment, `.env` or a secrets directory, and frozen.
+"""Settings: each part of the system has a class, read once from the environment, `.env` or a secrets directory.
 
-Here is what all rooms share, and how what is wrong is said: all of it at once, a line `NAME: what is wrong, and what
-mends it`, never a value. A room adds its own class and calls `load`.
+This module has what all share, and the form of errors: all at once, a line `NAME: what is wrong; what to do`, never a
+value. A part adds its own class and calls `load`. Settings are frozen.
 """
 
 import json
@@ -18,30 +18,30 @@ from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.invoice import DEFAULT_SPACE, is_space
 from epay_transfers.ledger.secret import Secret
 
-#: What a process exits with when its settings are wrong (`EX_CONFIG`): a supervisor need not try again.
+#: The exit status of a process with wrong settings (`EX_CONFIG`): a supervisor need not try again.
 EX_CONFIG = 78
 
 
 def _from_json(value: Any) -> Any:
-    """A setting that is JSON; one that is not is said like any other that is wrong."""
+    """Parse a setting that is given as JSON, with an error like that of any other setting."""
     try:
         return json.loads(value) if isinstance(value, str) else value
     except json.JSONDecodeError:
         raise ValueError("is not JSON") from None
 
 
-#: What to annotate a setting with that is given as JSON.
+#: The annotation of a setting that is given as JSON.
 JSON = (NoDecode, BeforeValidator(_from_json))
 
 
 class Durability(StrEnum):
     STRICT = "strict"
-    ATTESTED = "attested"  #: a managed server hides its configuration; somebody vouches for it
+    ATTESTED = "attested"  #: a managed server hides its configuration; an operator vouches for it
     RELAXED = "relaxed"  #: development only
 
 
 class SettingsWrong(TransfersError):
-    """One line for each setting that is missing or wrong; none shows a value."""
+    """Settings are missing or wrong: one line for each, without its value."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
@@ -49,7 +49,7 @@ class SettingsWrong(TransfersError):
 
 
 class TerminalPlan(BaseModel):
-    """What all rooms know of a further terminal."""
+    """What every process knows of an extra terminal: its space."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -64,7 +64,7 @@ class TerminalPlan(BaseModel):
 
 
 class ServerSettings(BaseSettings):
-    """What every room needs: where the servers are. A field's description is what mends it."""
+    """The settings that every process needs. A field's description says how to correct it."""
 
     model_config = SettingsConfigDict(
         env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
@@ -87,7 +87,7 @@ class ServerSettings(BaseSettings):
             raise ValueError("is not a redis://, rediss:// or unix:// address")
         if value is not None and _database(value) is None:
             raise ValueError("names a database that is no number")
-        if value is not None and _trusts_anybody(value):
+        if value is not None and _skips_certificate_check(value):
             raise ValueError("turns off the check of the server's certificate: name its authority with ssl_ca_certs")
         return value
 
@@ -120,7 +120,7 @@ class ServerSettings(BaseSettings):
         return f"{scheme}://{rest.partition('/')[0]}/{database}" + (f"?{others}" if others else "")
 
     def space_of(self, terminal: str) -> str | None:
-        """The space of a terminal's invoice ids; none for a terminal that nobody has heard of."""
+        """The space of a terminal's invoice ids; None for an unknown terminal."""
         if terminal in self.epay_terminals:
             return self.epay_terminals[terminal].space
         return DEFAULT_SPACE if terminal == "main" else None
@@ -146,14 +146,14 @@ def _line(cls: type[BaseSettings], details: Any) -> str:
 
 
 def _database(url: Secret) -> int | None:
-    """Which database an address names, as the client reads it: `?db=` before the path. None: not a number."""
+    """The database in an address, as the client reads it: `?db=` comes before the path. None: not a number."""
     parts = urlsplit(url.reveal())
     path = "" if parts.scheme == "unix" else parts.path.strip("/")
     text = parse_qs(parts.query).get("db", [path or "0"])[-1]
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-def _trusts_anybody(url: Secret) -> bool:
+def _skips_certificate_check(url: Secret) -> bool:
     asked = parse_qs(urlsplit(url.reveal()).query.lower())
     wanted = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
     return any(given != [wanted[name]] for name, given in asked.items() if name in wanted)

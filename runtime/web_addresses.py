@@ -1,6 +1,6 @@
-"""Where the web tier is: addresses that both sides build. A worker names them to the bank, the web tier answers there.
+"""The web tier's addresses, and its settings. A worker gives the addresses to the bank; the web tier answers there.
 
-They come from `WEB_BASE_URL` alone: never from a request's own Host header, and never from the ledger.
+They are built from `WEB_BASE_URL` alone, never from a request's Host header or from the ledger.
 """
 
 import hmac
@@ -11,10 +11,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from epay_transfers.ledger.order import OrderDetails
+from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.runtime.settings import ServerSettings
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 _NOTIFY_SECRET = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _HASH_KEY_LENGTH = 32
@@ -22,30 +21,30 @@ _LONGEST = 256
 
 
 class WebTierSettings(ServerSettings):
-    """Without `WEB_BASE_URL` there is no web tier, and the bank is told the intent's own links alone."""
+    """Settings of the web tier. Without `WEB_BASE_URL` there is none, and the bank gets only the intent's own links."""
 
     web_base_url: str = Field(
         default="", description="give the https:// address that the web tier's routes are mounted at"
     )
     notify_secret: Secret | None = Field(
-        default=None, description="give 16 to 128 letters, digits, dashes or underscores that nobody can guess"
+        default=None, description="give 16 to 128 random letters, digits, dashes or underscores"
     )
     epay_secret_hash_key: Secret | None = Field(
-        default=None, description=f"give at least {_HASH_KEY_LENGTH} characters that nobody can guess, or leave it out"
+        default=None, description=f"give at least {_HASH_KEY_LENGTH} random characters, or leave it out"
     )
 
     @field_validator("web_base_url")
     @classmethod
     def _web_address(cls, value: str) -> str:
         if value and not _is_base(value):
-            raise ValueError("is not a plain https:// address (http:// only for this very machine)")
+            raise ValueError("is not a plain https:// address (http:// only for loopback)")
         return value.rstrip("/")
 
     @field_validator("notify_secret")
     @classmethod
     def _unguessable(cls, value: Secret | None) -> Secret | None:
         if value is not None and not _NOTIFY_SECRET.fullmatch(value.reveal()):
-            raise ValueError("is too short, or holds what has no place in an address")
+            raise ValueError("is too short, or has a sign that an address can't hold")
         return value
 
     @field_validator("epay_secret_hash_key")
@@ -78,7 +77,7 @@ class Places:
         return f"{self.base_url}/result/{handle}"
 
     def notify(self) -> str:
-        """Where the bank's notification goes; nowhere without a secret."""
+        """Where the bank sends its notification; empty without a secret."""
         return f"{self.base_url}/notify/{self.notify_secret.reveal()}" if self.notify_secret else ""
 
     def fill(self, order: OrderDetails, handle: str) -> OrderDetails:
@@ -92,21 +91,16 @@ class Places:
 
 
 def secret_hash(key: Secret, transfer: str) -> str:
-    """What only the bank is told of a transfer, and gives back in its notification: another one for each.
+    """A secret for each transfer that only the bank is told, and repeats in its notification, which proves it.
 
-    `transfer` is the transfer's key: in two spaces an invoice id may be there twice.
+    `transfer` is the transfer's key: two spaces may have the same invoice id.
     """
     return hmac.digest(key.reveal().encode(), transfer.encode(), "sha256").hex()
 
 
 def _is_base(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
+    """A safe address that something can be added to: without a query, and without signs that end it in HTML."""
+    if not is_safe_url(url) or len(url) > _LONGEST or re.search(r"[\"'<>\\{}|^`;,]", url):
         return False
-    if not host or "@" in parts.netloc or parts.query or parts.fragment or len(url) > _LONGEST:
-        return False
-    if not re.fullmatch(r"[!-~]+", url) or re.search(r"[\"'<>\\{}|^`;,]", url):
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
+    parts = urlsplit(url)
+    return not parts.query and not parts.fragment

@@ -1,23 +1,23 @@
-"""A bank to run against: the contract, its 3-D Secure page, faults on demand, its own books.
+"""A sandbox bank to run against: the bank's contract, its 3-D Secure page, faults on demand, its own books.
 
-It imports none of the other rooms: two readings of one contract must meet in a test and not in an import.
+It imports nothing of the rest of the product: it is a second reading of the contract, and tests compare the two.
 """
 
-from epay_transfers.sandbox.book import Book, Order
+from epay_transfers.sandbox.book import Book, BookedOrder
 from epay_transfers.sandbox.faults import Faults, Rule
 from epay_transfers.sandbox.options import PUBLIC_TEST, Merchant, Options
-from epay_transfers.sandbox.server import Addresses, RunningSandbox, addresses, running, serve
+from epay_transfers.sandbox.server import RunningSandbox, SandboxAddresses, addresses, running, serve
 
 __all__ = [
     "PUBLIC_TEST",
-    "Addresses",
     "Book",
+    "BookedOrder",
     "Faults",
     "Merchant",
     "Options",
-    "Order",
     "Rule",
     "RunningSandbox",
+    "SandboxAddresses",
     "addresses",
     "running",
     "serve",

@@ -1,4 +1,4 @@
-"""`python -m epay_transfers.sandbox`: the bank from a shell. It prints its address if asked, and nothing else."""
+"""`python -m epay_transfers.sandbox`: runs the sandbox bank. It prints its address if asked, and nothing else."""
 
 import argparse
 import sys

@@ -1,6 +1,6 @@
-"""3-D Secure at this bank: open challenges, what PaReq says, and what a PaRes proves.
+"""3-D Secure at the sandbox bank: open challenges, what a PaReq contains, and what a PaRes proves.
 
-A PaRes is signed by this bank and bound to its MD, so nobody makes one but the bank's own page.
+A PaRes is signed by the bank and bound to its MD, so only the bank's own page can make one.
 """
 
 import base64
@@ -13,10 +13,10 @@ from decimal import Decimal
 from typing import Literal
 
 from epay_transfers.sandbox.amounts import plain
-from epay_transfers.sandbox.book import Order
+from epay_transfers.sandbox.book import BookedOrder
 
 #: The client's password. The page shows it: this is a sandbox.
-PASSWORD = "secret"  # noqa: S105 - shown to everybody on the page
+PASSWORD = "secret"  # noqa: S105 - the page shows it
 
 WRONG_ANSWER = 468
 CANCELLED = 473
@@ -24,15 +24,15 @@ CANCELLED = 473
 _PA_RES_BYTES = 1201  # base64 of it is 1604 characters long and ends in "=="
 _MAC_BYTES = 32
 
-Verdict = Literal["yes", "no", "cancel"]
+ClientAnswer = Literal["yes", "no", "cancel"]
 
 
 @dataclass(slots=True)
-class Challenge:
-    """One question to one client, about one transfer call."""
+class OpenChallenge:
+    """A 3-D Secure challenge of one transfer call."""
 
     md: str
-    order: Order
+    order: BookedOrder
     bank_id: str
     amount: Decimal
     pa_req: str = field(repr=False)
@@ -44,37 +44,37 @@ class Challenge:
 class Challenges:
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
-        self._by_md: dict[str, Challenge] = {}
+        self._by_md: dict[str, OpenChallenge] = {}
 
-    def ask(self, order: Order, bank_id: str, amount: Decimal, expires_at: float) -> Challenge:
+    def ask(self, order: BookedOrder, bank_id: str, amount: Decimal, expires_at: float) -> OpenChallenge:
         md = f"{secrets.randbelow(9 * 10**8) + 10**8}-{secrets.token_hex(8).upper()}"
         question = {"md": md, "amount": plain(amount), "currency": order.currency, "filler": secrets.token_hex(150)}
         pa_req = base64.b64encode(json.dumps(question).encode()).decode()
-        challenge = self._by_md[md] = Challenge(md, order, bank_id, amount, pa_req, expires_at)
+        challenge = self._by_md[md] = OpenChallenge(md, order, bank_id, amount, pa_req, expires_at)
         order.open(expires_at)
         return challenge
 
-    def get(self, md: str) -> Challenge | None:
+    def get(self, md: str) -> OpenChallenge | None:
         return self._by_md.get(md)
 
-    def answer(self, md: str, verdict: Verdict) -> str:
-        """A PaRes: base64, long, and with all that a careless form spoils in it: plus, slash, equals."""
-        said = json.dumps({"md": md, "verdict": verdict}).encode().ljust(128)
+    def answer(self, md: str, answer: ClientAnswer) -> str:
+        """A PaRes: long base64 that contains plus, slash and equals, which a careless form would spoil."""
+        said = json.dumps({"md": md, "answer": answer}).encode().ljust(128)
         while True:
             signed = said + secrets.token_bytes(_PA_RES_BYTES - _MAC_BYTES - len(said))
             pa_res = base64.b64encode(self._mac(signed) + signed).decode()
             if "+" in pa_res and "/" in pa_res:
                 return pa_res
 
-    def read(self, pa_res: str, md: str) -> Verdict | None:
-        """What the client answered; None for a PaRes that this bank did not make, or made for another MD."""
+    def read(self, pa_res: str, md: str) -> ClientAnswer | None:
+        """The client's answer; None for a PaRes that the bank did not make, or made for another MD."""
         raw = base64.b64decode(pa_res)
         mac, signed = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(signed)):
             return None
         said = json.loads(signed[:128])
-        verdict: Verdict = said["verdict"]
-        return verdict if said["md"] == md else None
+        answer: ClientAnswer = said["answer"]
+        return answer if said["md"] == md else None
 
     def clear(self) -> None:
         self._by_md.clear()

@@ -1,4 +1,4 @@
-"""Money as this bank reads it: a `Decimal`, never a float.
+"""Amounts as the sandbox bank reads them: a `Decimal`, never a float.
 
 A JSON number keeps its digits on the way in (`contract.parse`) and on the way out (`answers.encode`).
 """

@@ -1,4 +1,4 @@
-"""The forms in which this bank answers (contract, sections 2, 4 and 5), before they become HTTP.
+"""The sandbox bank's answers (contract, sections 2, 4 and 5), before they become HTTP.
 
 A document's amounts are `Decimal` and are written as JSON numbers, digit for digit.
 """
@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from epay_transfers.sandbox.acs import Challenge
+from epay_transfers.sandbox.acs import OpenChallenge
 from epay_transfers.sandbox.amounts import plain
-from epay_transfers.sandbox.book import Order
+from epay_transfers.sandbox.book import BookedOrder
 
 SUCCESS_PAGE = "https://epay.homebank.kz/payform/success.html"
 ERROR_PAGE = "https://epay.homebank.kz/payform/"
@@ -21,7 +21,7 @@ TERMINAL_DIGITS = "95555555"
 
 SYSTEM_ERROR = 100
 
-#: The bank's words for the codes that it gives here.
+#: The bank's messages for the codes that it uses here.
 MESSAGES = {
     100: "System error",
     457: "Wrong expiry date",
@@ -42,8 +42,8 @@ MESSAGES = {
 
 
 @dataclass(slots=True)
-class Notice:
-    """A notification that is to be posted (contract, section 6)."""
+class Notification:
+    """A notification to post (contract, section 6)."""
 
     link: str
     document: dict[str, Any] = field(repr=False)
@@ -56,7 +56,7 @@ class Answer:
     status: int
     document: dict[str, Any] = field(repr=False)
     page: str = ""
-    notice: Notice | None = None
+    notification: Notification | None = None
 
     def address(self) -> str:
         values = {name: plain(value) if isinstance(value, Decimal) else value for name, value in self.document.items()}
@@ -83,7 +83,7 @@ def failure(status: int, code: int, why: str, *, invoice: str, bank_id: str = ""
     return Answer(status, document)
 
 
-def success(order: Order, amount: Decimal, bank_id: str) -> Answer:
+def success(order: BookedOrder, amount: Decimal, bank_id: str) -> Answer:
     document = {
         "id": bank_id,
         "amount": amount,
@@ -101,11 +101,11 @@ def success(order: Order, amount: Decimal, bank_id: str) -> Answer:
         "code": 0,
         "status": "AUTH",
     }
-    return Answer(200, document, notice=notice(order, 0))
+    return Answer(200, document, notification=notification(order, 0))
 
 
-def wants_secure(challenge: Challenge, action: str) -> Answer:
-    """The three forms in which a challenge may come, and one that can't be confirmed."""
+def wants_secure(challenge: OpenChallenge, action: str) -> Answer:
+    """A challenge in one of its three forms, or in one that can't be confirmed."""
     order = challenge.order
     asked = {"paReq": challenge.pa_req, "md": challenge.md, "action": action}
     who = {
@@ -126,7 +126,7 @@ def wants_secure(challenge: Challenge, action: str) -> Answer:
             return Answer(200, {**who, **asked})
 
 
-def confirmed(challenge: Challenge) -> Answer:
+def confirmed(challenge: OpenChallenge) -> Answer:
     order = challenge.order
     query = {
         "amount": challenge.amount,
@@ -141,7 +141,7 @@ def confirmed(challenge: Challenge) -> Answer:
     return Answer(302, query, SUCCESS_PAGE)
 
 
-def not_confirmed(order: Order, code: int) -> Answer:
+def not_confirmed(order: BookedOrder, code: int) -> Answer:
     return Answer(302, {"invoiceID": order.invoice, "code": code, "message": message(code)}, ERROR_PAGE)
 
 
@@ -149,7 +149,7 @@ def status_result(status: int, code: int, why: str) -> Answer:
     return Answer(status, {"result": {"code": str(code), "message": why}})
 
 
-def status_found(order: Order, word: str) -> Answer:
+def status_found(order: BookedOrder, word: str) -> Answer:
     inner = {
         "id": order.bank_id,
         "createdDate": order.date(),
@@ -165,8 +165,8 @@ def status_found(order: Order, word: str) -> Answer:
     return Answer(200, {"result": {"code": "100", "message": "SUCCESS"}, "transaction": {"p2p": inner}})
 
 
-def notice(order: Order, code: int) -> Notice | None:
-    """What postLink is told, where there is one; failures go to failurePostLink, or where that is empty to postLink."""
+def notification(order: BookedOrder, code: int) -> Notification | None:
+    """The notification to postLink, if set; of a failure to failurePostLink, or to postLink if that is empty."""
     link = order.post_link if code == 0 else order.failure_post_link or order.post_link
     if not link:
         return None
@@ -184,4 +184,4 @@ def notice(order: Order, code: int) -> Notice | None:
     }
     if order.secret_hash:
         document["secret_hash"] = order.secret_hash
-    return Notice(link, document)
+    return Notification(link, document)

@@ -1,4 +1,4 @@
-"""What a fault does to an answer. Which fault meets which call is in `faults`; how to break a connection, in `wire`."""
+"""Applies faults to an answer. `faults` decides which fault a call gets; `wire` breaks connections."""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -22,35 +22,35 @@ _NAMES: dict[Kind, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """The call that goes wrong."""
+class FaultedCall:
+    """The call that a fault is applied to."""
 
     call: str
     url: str
     patience: Patience
 
 
-async def before(rules: Sequence[Rule], scene: Scene) -> Response | None:
-    """The answer of a bank that does nothing, or None: let it act."""
+async def before(rules: Sequence[Rule], faulted: FaultedCall) -> Response | None:
+    """The faulty answer of a bank that does nothing, or None: the bank acts."""
     for rule in rules:
         if rule.when == "before":
             if rule.kind != "latency":
-                return INSTEAD[rule.kind](rule, scene)
-            await scene.patience.wait(rule.seconds)
+                return INSTEAD[rule.kind](rule, faulted)
+            await faulted.patience.wait(rule.seconds)
     return None
 
 
-async def after(rules: Sequence[Rule], scene: Scene, true: Response) -> Response:
-    """The answer of a bank that acted."""
+async def after(rules: Sequence[Rule], faulted: FaultedCall, true: Response) -> Response:
+    """The answer after the bank acted, with its faults."""
     for rule in rules:
         if rule.when == "before" or rule.kind in _NAMES:
             continue
         if rule.kind == "latency":
-            await scene.patience.wait(rule.seconds)
-        elif rule.kind in MAIMED:
-            return MAIMED[rule.kind](rule, scene, true)
+            await faulted.patience.wait(rule.seconds)
+        elif rule.kind in SPOILED:
+            return SPOILED[rule.kind](rule, faulted, true)
         else:
-            return INSTEAD[rule.kind](rule, scene)
+            return INSTEAD[rule.kind](rule, faulted)
     return true
 
 
@@ -71,46 +71,46 @@ def _other(value: Any) -> Any:
     return "USD" if value != "USD" else "KZT"
 
 
-def _status(rule: Rule, _scene: Scene) -> Response:
+def _status(rule: Rule, _faulted: FaultedCall) -> Response:
     headers = {"retry-after": str(round(rule.seconds))} if rule.seconds else None
     return PlainTextResponse("a fault that was asked for", rule.http_status, headers)
 
 
-def _garbage(_rule: Rule, _scene: Scene) -> Response:
+def _garbage(_rule: Rule, _faulted: FaultedCall) -> Response:
     return Response(b"\xff\xfe" + secrets.token_bytes(200), media_type="application/json")
 
 
-def _huge(_rule: Rule, _scene: Scene) -> Response:
+def _huge(_rule: Rule, _faulted: FaultedCall) -> Response:
     return Response(b'{"code":0,"filler":"' + b"x" * 2**20 + b'"}', media_type="application/json")
 
 
-def _failure(rule: Rule, scene: Scene) -> Response:
+def _failure(rule: Rule, faulted: FaultedCall) -> Response:
     code, why = rule.code, answers.message(rule.code)
-    if scene.call == "token":
+    if faulted.call == "token":
         return JSONResponse({"error": "server_error", "error_description": why}, 400)
-    if scene.call == "status":
+    if faulted.call == "status":
         answer = answers.status_result(400, code, why)
     else:
         answer = answers.failure(400, code, why, invoice=rule.invoice or "")
     return Response(answers.encode(answer.document), answer.status, media_type="application/json")
 
 
-#: Kinds that need no true answer: they come before the bank acts, or instead of what it would have said.
-INSTEAD: dict[Kind, Callable[[Rule, Scene], Response]] = {
+#: Kinds that need no true answer: they come before the bank acts, or replace its answer.
+INSTEAD: dict[Kind, Callable[[Rule, FaultedCall], Response]] = {
     "status": _status,
-    "drop": lambda _rule, _scene: Cut(),
-    "reset": lambda _rule, _scene: Cut(reset=True),
-    "hang": lambda rule, scene: Hang(scene.patience, rule.seconds or None),
+    "drop": lambda _rule, _faulted: Cut(),
+    "reset": lambda _rule, _faulted: Cut(reset=True),
+    "hang": lambda rule, faulted: Hang(faulted.patience, rule.seconds or None),
     "garbage": _garbage,
-    "html": lambda _rule, _scene: HTMLResponse(_PROXY_PAGE),
+    "html": lambda _rule, _faulted: HTMLResponse(_PROXY_PAGE),
     "huge": _huge,
-    "redirect": lambda _rule, scene: RedirectResponse(scene.url, 307),
+    "redirect": lambda _rule, faulted: RedirectResponse(faulted.url, 307),
     "code": _failure,
 }
 
 #: Kinds that spoil the true answer.
-MAIMED: dict[Kind, Callable[[Rule, Scene, Response], Response]] = {
-    "close": lambda _rule, _scene, true: ThenCut(true),
-    "truncate": lambda _rule, _scene, true: half(true),
-    "trickle": lambda rule, scene, true: Trickle(true, scene.patience, rule.seconds),
+SPOILED: dict[Kind, Callable[[Rule, FaultedCall, Response], Response]] = {
+    "close": lambda _rule, _faulted, true: ThenCut(true),
+    "truncate": lambda _rule, _faulted, true: half(true),
+    "trickle": lambda rule, faulted, true: Trickle(true, faulted.patience, rule.seconds),
 }

@@ -1,6 +1,6 @@
-"""The bank's books: what it was asked, and what it did. Money is counted here and nowhere else.
+"""The sandbox bank's books: the calls that it got, and the money that it moved. Money is counted only here.
 
-An order that executed twice is the one thing that nobody may overlook: it stands in the totals by its number.
+The totals list each order that executed twice, by its number: no test may overlook one.
 """
 
 import secrets
@@ -14,14 +14,14 @@ from epay_transfers.sandbox.amounts import plain
 from epay_transfers.sandbox.directives import Directives
 from epay_transfers.sandbox.options import Merchant
 
-#: An order of which only calls were seen that the bank did not take: for the status inquiry it does not exist.
+#: An order whose calls were all refused: for the status inquiry it does not exist.
 UNKNOWN = "UNKNOWN"
 OPEN = "3D"
 PAID = "AUTH"
 
 
 @dataclass(slots=True)
-class Order:
+class BookedOrder:
     """One order number of one merchant."""
 
     key: str
@@ -56,7 +56,7 @@ class Order:
     secret_hash: str = field(default="", repr=False)
 
     def execute(self, amount: Decimal) -> None:
-        """Move the money: the only line of this bank that does."""
+        """Move the money. Nothing else in this bank does."""
         self.executions += 1
         self.moved += amount
         self.state, self.code = PAID, 0
@@ -64,7 +64,7 @@ class Order:
         self.int_reference = self.int_reference or secrets.token_hex(8).upper()
 
     def end(self, state: str, code: int) -> None:
-        """Declined or failed; but what was executed once stays executed."""
+        """End as declined or failed, unless it was executed."""
         if not self.executions:
             self.state, self.code = state, code
 
@@ -74,7 +74,7 @@ class Order:
         self.challenge_until = until
 
     def word(self, now: float) -> str:
-        """The status as the bank tells it now."""
+        """The status word that the bank gives now."""
         if self.state == OPEN and now >= self.challenge_until:
             return "FAILED"
         return self.directives.state if self.state == PAID and self.directives.state else self.state
@@ -109,32 +109,32 @@ class Book:
 
     def __init__(self, first: Merchant) -> None:
         self._first = first
-        self._orders: dict[str, Order] = {}
+        self._orders: dict[str, BookedOrder] = {}
         self._suffixes: dict[tuple[str, str], str] = {}
         self.calls = dict.fromkeys(("token", "transfer", "confirm", "status"), 0)
         self.refused = 0
 
-    def receive(self, merchant: Merchant, invoice: str, directives: Directives, now: float) -> Order:
-        """The order of a call that names it: a new one the first time."""
+    def receive(self, merchant: Merchant, invoice: str, directives: Directives, now: float) -> BookedOrder:
+        """The order that a call names; the first call creates it."""
         key = self._key(merchant, invoice)
         order = self._orders.get(key)
         if order is None:
-            order = self._orders[key] = Order(
+            order = self._orders[key] = BookedOrder(
                 key, invoice, merchant, now, directives, false_not_found=directives.false_not_found
             )
         return order
 
-    def find(self, merchant: Merchant, invoice: str) -> Order | None:
+    def find(self, merchant: Merchant, invoice: str) -> BookedOrder | None:
         return self._orders.get(self._key(merchant, invoice))
 
-    def get(self, key: str) -> Order | None:
+    def get(self, key: str) -> BookedOrder | None:
         return self._orders.get(key)
 
-    def __iter__(self) -> Iterator[Order]:
+    def __iter__(self) -> Iterator[BookedOrder]:
         return iter(list(self._orders.values()))
 
-    def claim(self, order: Order) -> bool:
-        """Take the last six digits for this order, for ever; False where another order of the merchant has them."""
+    def claim(self, order: BookedOrder) -> bool:
+        """Reserve the last six digits for this order, for ever. False: another order of the merchant has them."""
         suffix = (order.merchant.client_id, order.invoice[-6:])
         return self._suffixes.setdefault(suffix, order.invoice) == order.invoice
 

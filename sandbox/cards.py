@@ -1,6 +1,6 @@
-"""The cards that this bank knows: its public test cards, any other card that passes the Luhn check, and saved ones.
+"""The sandbox bank's cards: the public test cards, any other card that passes the Luhn check, and saved cards.
 
-A card number stays in memory here; everything that leaves this room is a mask.
+Card numbers stay in memory; all that leaves this package is masked.
 """
 
 import uuid
@@ -15,7 +15,7 @@ class KnownCard:
     month: str
     year: str
     cvc: str = field(repr=False)
-    #: 0 pays; else the code with which the bank declines whatever touches this card.
+    #: 0: the card pays. Else the code with which the bank declines every transfer of this card.
     lock_code: int = 0
 
 
@@ -30,7 +30,7 @@ TEST_CARDS = {
     )
 }
 
-#: The two card ids in the contract's sample answer, with the masks that it shows for them.
+#: The two card ids of the contract's sample answer, with the masks that it shows.
 SAVED = {
     "88481433-595e-4c01-941f-34569db2426e": "400300******9821",
     "86496cb0-bb5d-4791-bb49-cc27a0f660ce": "557800******0613",
@@ -68,7 +68,7 @@ def mask(number: str) -> str:
 
 
 class Cards:
-    """Saved cards, and the bank's word on a card."""
+    """Saved cards, and the bank's decision about a card."""
 
     def __init__(self) -> None:
         self._saved = dict(SAVED)
@@ -93,7 +93,7 @@ class Cards:
         return card.lock_code if card else 0
 
     def show(self, use: CardUse) -> str:
-        """The mask of a card; a saved card that nobody knows has none."""
+        """The mask of a card; empty for an unknown saved card."""
         return mask(use.number) if use.number else self._saved.get(use.card_id, "")
 
     def save(self, use: CardUse) -> str:

@@ -1,6 +1,6 @@
-"""The bank's contract, field by field: what a transfer and a confirm must look like.
+"""The bank's contract, field by field: what a transfer call and a confirm call must look like.
 
-Read from the contract alone; no other room's reading of it may be asked for help. It knows no order and no card.
+It is written from the contract alone and shares no code with the product. It knows no order and no card.
 """
 
 import base64

@@ -1,15 +1,15 @@
-"""The bank's decisions: a transfer, a confirm, a status inquiry. No HTTP, no faults, no waiting: those stand before it.
+"""The sandbox bank's decisions about tokens, transfers, confirms and inquiries. No HTTP, no faults, no waiting.
 
-One thread calls it (the server's loop), and nothing in here pauses, so every call is one step.
+One thread calls it (the server's loop), and nothing here awaits, so every call is atomic.
 """
 
 import uuid
 from collections.abc import Mapping
 
 from epay_transfers.sandbox import answers, contract
-from epay_transfers.sandbox.acs import CANCELLED, WRONG_ANSWER, Challenge, Challenges
+from epay_transfers.sandbox.acs import CANCELLED, WRONG_ANSWER, Challenges, OpenChallenge
 from epay_transfers.sandbox.answers import SYSTEM_ERROR, Answer
-from epay_transfers.sandbox.book import UNKNOWN, Book, Order
+from epay_transfers.sandbox.book import UNKNOWN, Book, BookedOrder
 from epay_transfers.sandbox.cards import Cards
 from epay_transfers.sandbox.contract import TransferRequest
 from epay_transfers.sandbox.directives import Directives, read
@@ -19,7 +19,7 @@ from epay_transfers.sandbox.tokens import Grant, TokenError, Tokens
 
 
 class Decisions:
-    """Everything that the bank remembers, and what it does with it."""
+    """The bank's whole memory, and what it decides."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -33,7 +33,7 @@ class Decisions:
         return self.options.clock()
 
     def token(self, form: Mapping[str, str] | TokenError) -> tuple[str, str] | TokenError:
-        """Contract, section 1: a token and its scope. A form that could not be read comes as what is wrong with it."""
+        """A token and its scope (contract, section 1). An unreadable form is passed as the `TokenError` about it."""
         try:
             if not isinstance(form, TokenError):
                 return self.tokens.issue(form, self.now()), form["scope"]
@@ -42,8 +42,8 @@ class Decisions:
         self.book.refused += 1
         return form
 
-    def received(self, terminal: str, invoice: str, description: str) -> Order | None:
-        """The order that a transfer call names, before anybody looks whether the call is right."""
+    def received(self, terminal: str, invoice: str, description: str) -> BookedOrder | None:
+        """The order that a transfer call names, before the call is checked."""
         merchant = self._by_terminal.get(terminal, self.options.merchants[0])
         if not contract.INVOICE.fullmatch(invoice):
             return None
@@ -51,19 +51,19 @@ class Decisions:
         directives.false_not_found = max(directives.false_not_found, self.options.false_not_found)
         return self.book.receive(merchant, invoice, directives, self.now())
 
-    def named(self, invoice: str) -> Order | None:
-        """The order with this number, of whichever merchant."""
+    def named(self, invoice: str) -> BookedOrder | None:
+        """The order with this number, of any merchant."""
         found = (self.book.find(merchant, invoice) for merchant in self.options.merchants)
         return next((order for order in found if order), self.book.get(invoice))
 
     def transfer(self, authorization: str, body: object, invoice: str, acs_address: str) -> Answer:
-        """Contract, section 2."""
+        """The answer to a transfer call (contract, section 2)."""
         grant = self.tokens.find(authorization, "transfer", self.now())
         if isinstance(grant, str):
             return self._refuse(401, SYSTEM_ERROR, f"Authorization: {grant}", invoice)
         try:
             request = contract.read_transfer(body, terminals=self._by_terminal, currencies=self.options.currencies)
-            _agree(grant, request)
+            _must_match(grant, request)
         except FieldError as error:
             return self._refuse(400, error.code, str(error), invoice)
         order = self.book.receive(grant.merchant, request.invoice, Directives(), self.now())
@@ -75,7 +75,7 @@ class Decisions:
         return self._decide(order, request, acs_address)
 
     def confirm(self, authorization: str, body: object) -> Answer:
-        """Contract, section 4."""
+        """The answer to a confirm call (contract, section 4)."""
         try:
             request = contract.read_confirm(body)
         except FieldError as error:
@@ -94,12 +94,12 @@ class Decisions:
             order.execute(challenge.amount)
             challenge.state = "executed"
             answer = answers.confirmed(challenge)
-            answer.notice = answers.notice(order, 0)
+            answer.notification = answers.notification(order, 0)
             return answer
         return answers.not_confirmed(order, challenge.code)
 
     def status(self, authorization: str, invoice: str) -> Answer:
-        """Contract, section 5."""
+        """The answer to a status inquiry (contract, section 5)."""
         grant = self.tokens.find(authorization, "status", self.now())
         if isinstance(grant, str):
             return answers.status_result(401, 106, f"Authorization: {grant}")
@@ -118,18 +118,18 @@ class Decisions:
         self.challenges.clear()
         self.cards = Cards()
 
-    def _decide(self, order: Order, request: TransferRequest, acs_address: str) -> Answer:
+    def _decide(self, order: BookedOrder, request: TransferRequest, acs_address: str) -> Answer:
         code = (
             order.directives.decline
             or self.cards.judge_sender(request.sender)
             or self.cards.judge_receiver(request.receiver)
         )
-        # A repeated call is an operation of its own at a careless bank, with an id of its own.
+        # At a careless bank a repeated call is another operation, with another id.
         bank_id = order.bank_id = order.bank_id if order.transfers_received <= 1 else str(uuid.uuid4())
         if code:
             order.end("REJECT", code)
             answer = answers.failure(400, code, answers.message(code), invoice=order.invoice, bank_id=bank_id)
-            answer.notice = answers.notice(order, code)
+            answer.notification = answers.notification(order, code)
             return answer
         if order.directives.secure:
             until = self.now() + self.options.challenge_ttl_s
@@ -137,14 +137,14 @@ class Decisions:
         order.execute(request.amount)
         return answers.success(order, request.amount, bank_id)
 
-    def _duplicate(self, order: Order, grant: Grant) -> str:
-        """Why this order can't be taken; a careless bank only minds its last six digits."""
+    def _duplicate(self, order: BookedOrder, grant: Grant) -> str:
+        """Why the bank refuses this order; a careless bank checks only the last six digits."""
         if not self.book.claim(order):
             return "its last six digits are those of another order"
         again = order.state != UNKNOWN or grant.used_for == "transfer"
         return "this order was there before" if again and self.options.refuse_duplicates else ""
 
-    def _accept(self, order: Order, request: TransferRequest, grant: Grant) -> None:
+    def _accept(self, order: BookedOrder, request: TransferRequest, grant: Grant) -> None:
         order.amount, order.currency, order.description = request.amount, request.currency, request.description
         order.terminal, order.email, order.secret_hash = request.terminal, request.email, grant.secret_hash
         order.post_link, order.failure_post_link = request.post_link, request.failure_post_link
@@ -152,7 +152,7 @@ class Decisions:
         order.sender_card_id = self.cards.save(request.sender)
         order.receiver_card_id = self.cards.save(request.receiver)
 
-    def _may_confirm(self, authorization: str, order: Order) -> str:
+    def _may_confirm(self, authorization: str, order: BookedOrder) -> str:
         grant = self.tokens.find(authorization, "transfer", self.now())
         if isinstance(grant, str):
             return grant
@@ -164,19 +164,19 @@ class Decisions:
         grant.used_for = "confirm"
         return ""
 
-    def _settle(self, challenge: Challenge, pa_res: str) -> int:
-        """0 if the client said yes in time; else the code, and the challenge is over."""
-        order, verdict = challenge.order, self.challenges.read(pa_res, challenge.md)
+    def _settle(self, challenge: OpenChallenge, pa_res: str) -> int:
+        """0 if the client confirmed in time; else the code of the decline, and the challenge has ended."""
+        order, answer = challenge.order, self.challenges.read(pa_res, challenge.md)
         late = self.now() >= challenge.expires_at
-        code = WRONG_ANSWER if late or verdict in {None, "no"} else CANCELLED if verdict == "cancel" else 0
+        code = WRONG_ANSWER if late or answer in {None, "no"} else CANCELLED if answer == "cancel" else 0
         code = code or order.directives.confirm_decline or 0
         if code:
             challenge.state, challenge.code = "declined", code
             order.end("FAILED" if late else "REJECT", code)
         return code
 
-    def _not_yet(self, order: Order) -> bool:
-        """The inquiry lags behind, or is told to be wrong."""
+    def _not_yet(self, order: BookedOrder) -> bool:
+        """Does the status inquiry not know the order yet? It lags, or a directive makes it wrong."""
         if self.now() < order.created_at + max(self.options.lag_s, order.directives.lag_s):
             return True
         order.false_not_found -= 1
@@ -187,8 +187,8 @@ class Decisions:
         return answers.failure(status, code, why, invoice=invoice)
 
 
-def _agree(grant: Grant, request: TransferRequest) -> None:
-    """A token is for one transfer: each of the four values must be the token's."""
+def _must_match(grant: Grant, request: TransferRequest) -> None:
+    """Refuse a transfer whose values differ from the token's: a token is for one transfer."""
     for name, mine, theirs in (
         ("id", request.invoice, grant.invoice),
         ("amount", request.amount, grant.amount),

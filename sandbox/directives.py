@@ -1,4 +1,4 @@
-"""Directives words: what an order's description asks this bank to do, in brackets, as many as wanted.
+"""Directives: words in brackets in an order's description that tell the sandbox bank what to do, any number of them.
 
     [3ds]              wants 3-D Secure; paReq, md, action stand at the top of the answer
     [3ds-nested]       ... inside secure3D, beside a "code": 0
@@ -10,15 +10,15 @@
     [lag:10]           the status inquiry has not heard of the order for ten seconds
     [false-not-found:2]    two status answers say "not found", whatever is true
 
-and every kind of `faults` as a word, `-before` or `-after` the bank acts (after, where the word does not say; with
-`confirm-`, `status-` in front, on that call instead of the transfer):
+and every kind of `faults` as a word, with `-before` or `-after` for the time when the bank acts (after is the default;
+`confirm-` or `status-` in front applies it to that call instead of the transfer):
 
     [slow:2.5] [hang-before] [hang-after:5]      the number is seconds
     [drop-before] [drop-after] [reset-after] [500-before] [502-after] [garbage] [html] [huge] [redirect] [close]
     [truncate] [trickle:0.1] [code:100] [wrong-amount] [wrong-currency] [wrong-invoice]
     [confirm-drop-after] [status-500]
 
-A call for a token has no description: its faults are asked at `/faults`.
+A call for a token has no description: set its faults at `/faults`.
 """
 
 import re
@@ -34,7 +34,7 @@ _SECURE = {"3ds", "3ds-nested", "3ds-status", "3ds-no-id"}
 
 @dataclass(slots=True)
 class Directives:
-    """What one order's description asks for."""
+    """The directives of one order's description."""
 
     secure: str = ""
     decline: int | None = None
@@ -46,7 +46,7 @@ class Directives:
 
 
 def read(description: str) -> Directives:
-    """Never fails: a word that it does not know is an ordinary word."""
+    """The directives in a description. It never fails: an unknown word is an ordinary word."""
     directives = Directives()
     for word, value in WORD.findall(description):
         try:

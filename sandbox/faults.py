@@ -1,4 +1,4 @@
-"""Faults on demand: which one meets which call. What a fault does to the wire is in `mischief`."""
+"""Faults on demand: rules that decide which call gets which fault. `apply_faults` applies them."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ Kind = Literal[
     "garbage",  # HTTP 200 with bytes that are no text
     "html",  # HTTP 200 with a page of a proxy
     "huge",  # HTTP 200 with a megabyte
-    "redirect",  # HTTP 307 to the same address: who follows it sends twice
+    "redirect",  # HTTP 307 to the same address: a client that follows it sends twice
     "close",  # the true answer, then closes a connection that was to be kept
     "truncate",  # half of the true answer
     "trickle",  # the true answer, a byte every `seconds`
@@ -26,7 +26,7 @@ Kind = Literal[
     "wrong_invoice",  # ... order number
 ]
 
-#: These let the call go on; every other one is the call's answer.
+#: With these the call goes on; every other kind is the call's answer.
 PASSING = frozenset({"latency", "wrong_amount", "wrong_currency", "wrong_invoice"})
 #: These need the true answer, so they can't come before it.
 AFTER_ONLY = frozenset({"close", "truncate", "trickle", "wrong_amount", "wrong_currency", "wrong_invoice"})
@@ -34,7 +34,7 @@ AFTER_ONLY = frozenset({"close", "truncate", "trickle", "wrong_amount", "wrong_c
 
 @dataclass(slots=True)
 class Rule:
-    """One fault. `when="before"`: the bank does nothing; `"after"`: it acts, and then answers badly."""
+    """One fault. `when="before"`: the bank does nothing; `"after"`: it acts, and then its answer is faulty."""
 
     call: Call
     kind: Kind
@@ -57,7 +57,7 @@ class Rule:
 
 
 class Faults:
-    """The rules that stand now, oldest first."""
+    """The present rules, oldest first."""
 
     def __init__(self, rules: Iterable[Rule] = (), *, seed: int = 0) -> None:
         self.rules = [replace(rule) for rule in rules]
@@ -70,7 +70,7 @@ class Faults:
         self.rules = []
 
     def take(self, call: str, invoice: str, more: Iterable[Rule] = ()) -> list[Rule]:
-        """The rules that act on this call, and `more` of its own order; at most one of them is its answer."""
+        """The rules for this call, after `more` of its own order; at most one of them replaces the answer."""
         taken = []
         for rule in (*more, *self.rules):
             if not rule.meets(call, invoice) or (rule.probability < 1 and self._random.random() >= rule.probability):

@@ -1,6 +1,6 @@
-"""Reading a JSON object strictly: each field once, of its type, and none that nobody knows.
+"""Reading a JSON object strictly: each field once, of its type, and no unknown field.
 
-What is wrong leaves here as a `FieldError` that names the field by its path and never shows its value.
+Errors are a `FieldError` that names the field by its path and never shows its value.
 """
 
 import json
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, NoReturn
 
-#: Codes of the bank's catalogue (contract, section 7) for a request that is not as it must be.
+#: Codes of the bank's catalogue (contract, section 7) for a request that is wrong.
 BAD_REQUEST = 477
 BAD_AMOUNT = 470
 
@@ -24,7 +24,7 @@ class FieldError(ValueError):
 
 
 class Fields:
-    """One JSON object. Each reader takes its field out, so `done` sees what nobody asked for."""
+    """One JSON object. Each reader removes its field, so `done` finds the fields that no reader wanted."""
 
     def __init__(self, data: object, path: str = "") -> None:
         if isinstance(data, FieldError):

@@ -4,7 +4,7 @@ import asyncio
 import http.client
 from urllib.parse import urlsplit
 
-from epay_transfers.sandbox.answers import Notice, encode
+from epay_transfers.sandbox.answers import Notification, encode
 from epay_transfers.sandbox.contract import LOOPBACK
 
 _TIMEOUT_S = 5
@@ -14,24 +14,24 @@ class Notifier:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def post(self, notice: Notice) -> None:
-        """A link that leads anywhere but to this machine, in plain HTTP, is passed over."""
-        parts = urlsplit(notice.link)
+    def post(self, notification: Notification) -> None:
+        """Post it in the background. A link to another machine, or not in plain HTTP, is ignored."""
+        parts = urlsplit(notification.link)
         if parts.scheme != "http" or parts.hostname not in LOOPBACK:
             return
-        task = asyncio.create_task(asyncio.to_thread(_post, notice))
+        task = asyncio.create_task(asyncio.to_thread(_post, notification))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-def _post(notice: Notice) -> None:
-    parts = urlsplit(notice.link)
+def _post(notification: Notification) -> None:
+    parts = urlsplit(notification.link)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=_TIMEOUT_S)
     path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
     try:
-        connection.request("POST", path, encode(notice.document).encode(), {"Content-Type": "application/json"})
+        connection.request("POST", path, encode(notification.document).encode(), {"Content-Type": "application/json"})
         connection.getresponse().read()
     except (OSError, http.client.HTTPException):
-        return  # nobody listens: the bank's notification may come never
+        return  # nothing listens there: a notification of the bank may be lost
     finally:
         connection.close()

@@ -1,4 +1,4 @@
-"""What a sandbox can be told when it starts. Nothing here acts; what can be changed while it runs is in `faults`."""
+"""Options of a sandbox bank at its start. What can be changed while it runs is in `faults`."""
 
 import time
 from collections.abc import Callable
@@ -27,11 +27,11 @@ PUBLIC_TEST = Merchant(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """By default the bank is a careless one: a second transfer call for the same order executes again."""
+    """The bank's options. By default it is careless: a second transfer call for the same order executes again."""
 
     merchants: tuple[Merchant, ...] = (PUBLIC_TEST,)
     currencies: tuple[str, ...] = ("KZT",)
-    #: Words in brackets in an order's description steer the bank (`directives`).
+    #: Obey words in brackets in an order's description (see `directives`).
     directives: bool = True
     #: Refuse a second transfer call for the same order, with `duplicate_code`, instead of executing it again.
     refuse_duplicates: bool = False
@@ -46,9 +46,9 @@ class Options:
     expires_in: Literal["number", "string", "alternate"] = "alternate"
     token_ttl_s: int = 7200
     challenge_ttl_s: float = 900
-    #: For so long the status inquiry has not heard of a new order.
+    #: How long the status inquiry does not know a new order.
     lag_s: float = 0
-    #: So many status answers for each order say "not found" whatever is true.
+    #: The number of status answers for each order that wrongly say "not found".
     false_not_found: int = 0
     #: Faults from the start; with `probability`, for load tests.
     faults: tuple[Rule, ...] = ()

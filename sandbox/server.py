@@ -1,4 +1,4 @@
-"""The bank as a server: `serve` until a signal, `running` in a thread for tests. It prints nothing and logs nothing."""
+"""The sandbox bank as a server: `serve` until a signal, `running` in a thread for tests. It prints and logs nothing."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from types import FrameType
 
 import uvicorn
 
-from epay_transfers.sandbox.bank import Bank
+from epay_transfers.sandbox.app import SandboxBank
 from epay_transfers.sandbox.book import Book
 from epay_transfers.sandbox.faults import Faults
 from epay_transfers.sandbox.options import Options
@@ -23,7 +23,7 @@ _DEFAULTS = Options()
 
 
 @dataclass(frozen=True, slots=True)
-class Addresses:
+class SandboxAddresses:
     """The addresses of the four calls; `status` takes `{invoice_id}`."""
 
     token: str
@@ -34,10 +34,10 @@ class Addresses:
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
-    """A bank that runs. Its book and its faults may be read and changed from the test's own thread."""
+    """A running sandbox bank. A test may read and change its book and its faults from its own thread."""
 
     url: str
-    bank: Bank
+    bank: SandboxBank
 
     @property
     def book(self) -> Book:
@@ -48,16 +48,16 @@ class RunningSandbox:
         return self.bank.faults
 
     def totals(self) -> dict[str, object]:
-        """The books' totals: `executed_twice` is to be empty, always."""
+        """The totals of the books: `executed_twice` must always be empty."""
         return self.book.totals(self.bank.decisions.now())
 
     @property
-    def addresses(self) -> Addresses:
+    def addresses(self) -> SandboxAddresses:
         return addresses(self.url)
 
 
-def addresses(url: str) -> Addresses:
-    return Addresses(
+def addresses(url: str) -> SandboxAddresses:
+    return SandboxAddresses(
         token=f"{url}/epay2/oauth2/token",
         transfer=f"{url}/api/p2p/transfer",
         confirm=f"{url}/api/p2p/api/confirm",
@@ -72,13 +72,13 @@ def serve(
     on_ready: Callable[[str], None] | None = None,
     options: Options = _DEFAULTS,
 ) -> None:
-    """Run until SIGINT or SIGTERM, then return. `on_ready` is told the address once calls are taken."""
+    """Run until SIGINT or SIGTERM, then return. `on_ready` gets the address once the bank accepts calls."""
     listener, url = _listen(host, port)
-    server = _Server(Bank(options))
+    server = _Server(SandboxBank(options))
     before = {number: signal.signal(number, server.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         if on_ready:
-            on_ready(url)  # the socket listens already: whoever calls now is served in a moment
+            on_ready(url)  # the socket listens already: a call made now is answered in a moment
         server.run_on(listener)
     finally:
         for number, handler in before.items():
@@ -89,7 +89,7 @@ def serve(
 def running(options: Options = _DEFAULTS, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[RunningSandbox]:
     """A bank in a thread, on a free port. Raises at the end if the bank itself had a bug."""
     listener, url = _listen(host, port)
-    bank = Bank(options)
+    bank = SandboxBank(options)
     server = _Server(bank)
     thread = threading.Thread(target=server.run_on, args=(listener,), name="sandbox", daemon=True)
     thread.start()
@@ -103,9 +103,9 @@ def running(options: Options = _DEFAULTS, *, host: str = "127.0.0.1", port: int 
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signals and its words, which ends waiting calls when it stops."""
+    """uvicorn without its signal handlers and its logs, which ends waiting calls when it stops."""
 
-    def __init__(self, bank: Bank) -> None:
+    def __init__(self, bank: SandboxBank) -> None:
         config = uvicorn.Config(
             bank.app,
             http=Wire,

@@ -1,7 +1,7 @@
-"""Tokens: who may ask for what. One transfer's token is for that transfer's invoice, amount, currency and terminal.
+"""Tokens of the sandbox bank. A transfer's token is for that transfer's invoice, amount, currency and terminal.
 
-It is good for one operation: a transfer, or a confirm. A careless bank takes it again for the very same transfer; the
-books then show what came of it.
+It is valid for one operation: a transfer, or a confirm. A careless bank accepts it again for the same transfer; the
+books then show the result.
 """
 
 import hmac
@@ -50,7 +50,7 @@ class Grant:
 
 
 class Tokens:
-    """The tokens that were given out."""
+    """The tokens that the bank has issued."""
 
     def __init__(self, merchants: tuple[Merchant, ...], currencies: tuple[str, ...], ttl_s: int) -> None:
         self._merchants = merchants
@@ -65,7 +65,7 @@ class Tokens:
         if _field(form, "grant_type") != "client_credentials":
             raise TokenError("grant_type", "must be client_credentials", error="unsupported_grant_type")
         scope = _field(form, "scope")
-        merchant, terminal = self._who(form)
+        merchant, terminal = self._client(form)
         grant = Grant("status", merchant, terminal, now + self._ttl_s)
         if scope == TRANSFER_SCOPE:
             _read_operation(grant, form, self._currencies)
@@ -86,14 +86,14 @@ class Tokens:
             return "must be Bearer and a token"
         grant = self._grants.get(token)
         if grant is None:
-            return "this token is not known"
+            return "this token is unknown"
         if now >= grant.expires_at:
-            return "this token is over"
+            return "this token has expired"
         if grant.scope != scope:
-            return f"this token is not of the scope that is wanted here: {scope}"
+            return f"this token has another scope than this call needs: {scope}"
         return grant
 
-    def _who(self, form: Mapping[str, str]) -> tuple[Merchant, str]:
+    def _client(self, form: Mapping[str, str]) -> tuple[Merchant, str]:
         client_id, secret = _field(form, "client_id"), _field(form, "client_secret")
         merchant = next((merchant for merchant in self._merchants if merchant.client_id == client_id), None)
         if merchant is None:

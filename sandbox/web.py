@@ -1,6 +1,6 @@
-"""What people and tests see of this bank beside the four calls: books, faults, and the 3-D Secure page.
+"""The sandbox bank's pages for people and tests: books, faults, and the 3-D Secure page.
 
-Nothing on these pages is a whole card number.
+No page shows a whole card number.
 """
 
 import json
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from epay_transfers.sandbox.acs import PASSWORD, Challenge
+from epay_transfers.sandbox.acs import PASSWORD, OpenChallenge
 from epay_transfers.sandbox.amounts import plain
 from epay_transfers.sandbox.contract import is_safe_link
 from epay_transfers.sandbox.decisions import Decisions
@@ -28,7 +28,7 @@ _templates = Environment(
 
 
 def routes(decisions: Decisions, faults: Faults) -> list[Route]:
-    web = Web(decisions, faults)
+    web = Pages(decisions, faults)
     return [
         Route("/", web.home),
         Route("/books", web.books, methods=["GET", "DELETE"]),
@@ -40,7 +40,7 @@ def routes(decisions: Decisions, faults: Faults) -> list[Route]:
     ]
 
 
-class Web:
+class Pages:
     def __init__(self, decisions: Decisions, faults: Faults) -> None:
         self._decisions = decisions
         self._faults = faults
@@ -83,7 +83,7 @@ class Web:
         return JSONResponse(self._faults.as_list())
 
     async def acs(self, request: Request) -> Response:
-        """Where the client's browser arrives (contract, section 3)."""
+        """The 3-D Secure page, to which the merchant sends the client's browser (contract, section 3)."""
         form = await _form(request)
         challenge = self._decisions.challenges.get(form.get("MD", ""))
         why = self._refusal(challenge, form)
@@ -103,7 +103,7 @@ class Web:
         )
 
     async def result(self, request: Request) -> Response:
-        """The client has answered: back to the merchant, by a form that submits itself."""
+        """Send the client's answer back to the merchant, by a form that submits itself."""
         form = await _form(request)
         challenge = self._decisions.challenges.get(form.get("MD", ""))
         if challenge is None or not is_safe_link(form.get("TermUrl", "")):
@@ -133,10 +133,10 @@ class Web:
         return JSONResponse({"PaRes": pa_res, "MD": said["md"]})
 
     def _pa_res(self, md: str, password: str, *, cancel: bool) -> str:
-        verdict = "cancel" if cancel else "yes" if password == PASSWORD else "no"
-        return self._decisions.challenges.answer(md, verdict)  # type: ignore[arg-type]  # mypy joins the words to str
+        answer = "cancel" if cancel else "yes" if password == PASSWORD else "no"
+        return self._decisions.challenges.answer(md, answer)  # type: ignore[arg-type]  # mypy joins the words to str
 
-    def _refusal(self, challenge: Challenge | None, form: Mapping[str, str]) -> str:
+    def _refusal(self, challenge: OpenChallenge | None, form: Mapping[str, str]) -> str:
         if challenge is None:
             return "MD: no such challenge"
         if form.get("PaReq") != challenge.pa_req:

@@ -1,6 +1,6 @@
-"""The connection under a call, for answers that are no HTTP: silence, a cut, half of an answer.
+"""Access to the connection of a call, for answers that are no HTTP: silence, a cut, half of an answer.
 
-It hands each call its own connection in the ASGI state and does nothing else; the rest of HTTP is uvicorn's.
+It puts the connection into each call's ASGI state; the rest of HTTP is uvicorn's.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 
 
 class Wire(H11Protocol):
-    """uvicorn's connection, reachable from the calls that come over it."""
+    """uvicorn's connection; each call on it can reach it."""
 
     def __init__(
         self,

@@ -9,22 +9,22 @@ from collections.abc import Callable
 import dramatiq
 
 from epay_transfers.ledger.errors import TransfersError, TransferUnknown
-from epay_transfers.ledger.queue import wakeups
+from epay_transfers.ledger.queue.broker import BATCH, CONFIRMS, INQUIRIES, NOW
 from epay_transfers.worker.journey import Journey
 
 _LOG = logging.getLogger(__name__)
 
 #: The lower, the sooner: a client who confirms is first of all, a batch of payouts last.
-_PRIORITIES = {wakeups.CONFIRMS: 0, wakeups.NOW: 10, wakeups.INQUIRIES: 20, wakeups.BATCH: 30}
+_PRIORITIES = {CONFIRMS: 0, NOW: 10, INQUIRIES: 20, BATCH: 30}
 
 
 def declare(broker: dramatiq.Broker, journey: Journey) -> None:
     """Tell the broker what each wakeup calls."""
     skins: dict[str, tuple[str, Callable[[str], None]]] = {
-        "confirm": (wakeups.CONFIRMS, journey.confirm),
-        "execute": (wakeups.NOW, journey.execute),
-        "inquire": (wakeups.INQUIRIES, journey.inquire),
-        "execute_batch": (wakeups.BATCH, journey.execute),
+        "confirm": (CONFIRMS, journey.confirm),
+        "execute": (NOW, journey.execute),
+        "inquire": (INQUIRIES, journey.inquire),
+        "execute_batch": (BATCH, journey.execute),
     }
     for name, (queue, step) in skins.items():
         dramatiq.Actor(

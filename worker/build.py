@@ -12,8 +12,9 @@ from random import SystemRandom
 from urllib.parse import urlsplit
 
 from epay_transfers.ledger.clock import Clock, SystemClock
-from epay_transfers.ledger.queue import wakeups
-from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
+from epay_transfers.ledger.queue import broker as queues
+from epay_transfers.ledger.queue.broker import Broker
+from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
@@ -211,8 +212,8 @@ def assemble(
 def _places(threads: int) -> dict[str, int]:
     """How many messages of each queue may be in hand at once."""
     return {
-        wakeups.NOW: threads,
-        wakeups.CONFIRMS: threads,
-        wakeups.BATCH: max(1, int(threads * _SHARE_OF_BATCH)),
-        wakeups.INQUIRIES: max(1, int(threads * _SHARE_OF_INQUIRIES)),
+        queues.NOW: threads,
+        queues.CONFIRMS: threads,
+        queues.BATCH: max(1, int(threads * _SHARE_OF_BATCH)),
+        queues.INQUIRIES: max(1, int(threads * _SHARE_OF_INQUIRIES)),
     }

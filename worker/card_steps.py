@@ -102,7 +102,7 @@ class CardSteps:
             case bank.Declined():
                 fields = _told(outcome) | self._consequences.not_before(outcome)
                 self._recorder.final_answer(record, Verb.DECLINE, fields)
-            case bank.Challenge():
+            case bank.ChallengeRequired():
                 self._recorder.park(record, outcome)
             case bank.NotSent():
                 self.give_back(record, taken, outcome.why)

@@ -5,9 +5,10 @@ It never decides about the transfer itself; it writes lanes, strikes and alarms 
 
 import logging
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.invoice import ALMATY
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import NOT_MOVED, State, Verb
 from epay_transfers.ledger.store.change import RecordFields
@@ -15,7 +16,7 @@ from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.replies import Refused
 from epay_transfers.ledger.transfer import moment
-from epay_transfers.worker.bank import Challenge, CodeClass, Consequence, Declined, Paid, TransferOutcome
+from epay_transfers.worker.bank import ChallengeRequired, CodeClass, Consequence, Declined, Paid, TransferOutcome
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,8 +35,6 @@ _AGREED: Mapping[Verb, Collection[State]] = {
     Verb.NOTIFICATION_DECLINED: NOT_MOVED,
 }
 
-_ALMATY = timezone(timedelta(hours=5))
-
 
 class Consequences:
     def __init__(self, lanes: Lanes, events: Events, clock: Clock, actor: str) -> None:
@@ -49,11 +48,11 @@ class Consequences:
         """After the transfer's own record. Each process counts answers in a row for itself, which costs nothing."""
         if isinstance(outcome, Declined) and outcome.code_class is CodeClass.SETUP:
             self._strike(record.terminal, outcome.code)
-        elif isinstance(outcome, Paid | Declined | Challenge):
+        elif isinstance(outcome, Paid | Declined | ChallengeRequired):
             self._strikes.pop(record.terminal, None)
         if not isinstance(outcome, Declined):
             return
-        if outcome.consequence is Consequence.STOP_TERMINAL:
+        if outcome.consequence is Consequence.PAUSE_TERMINAL:
             reason = f"code {outcome.code}: the terminal's limit"
             self._pause(record.terminal, reason, until_ms=next_day_ms(self._clock.now_ms()))
 
@@ -61,7 +60,7 @@ class Consequences:
         """When the producer may try again under a new reference, where the code says so."""
         if outcome.consequence is Consequence.WAIT_30_MIN:
             return {"not_before_at": self._clock.now_ms() + 30 * 60_000}
-        if outcome.consequence in {Consequence.RECEIVER_LIMIT, Consequence.STOP_TERMINAL}:
+        if outcome.consequence in {Consequence.RECEIVER_LIMIT, Consequence.PAUSE_TERMINAL}:
             return {"not_before_at": next_day_ms(self._clock.now_ms())}
         return {}
 
@@ -110,6 +109,6 @@ class Consequences:
 
 def next_day_ms(now_ms: int) -> int:
     """The next midnight in Almaty, the bank's day."""
-    today = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(_ALMATY)
+    today = datetime.fromtimestamp(now_ms / 1000, ALMATY)
     midnight = today.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     return int(midnight.timestamp() * 1000)

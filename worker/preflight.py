@@ -266,7 +266,7 @@ class Preflight:
         """For the breaker: did the bank's host answer as a bank does? A decline is an answer."""
         host = self._rule.hosts[Lane.SEND if record.phase is Phase.SEND else Lane.CONFIRM]
         match outcome:
-            case bank.Paid() | bank.Declined() | bank.Challenge():
+            case bank.Paid() | bank.Declined() | bank.ChallengeRequired():
                 self._breakers.succeeded(host)
             case bank.Unclear(http_status=status, evidence=bank.Evidence.ANSWERED) if status < 500:
                 pass

@@ -9,7 +9,8 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import SkipMessage
 
-from epay_transfers.ledger.queue import message_guard, wakeups
+from epay_transfers.ledger.queue import message_guard
+from epay_transfers.ledger.queue.broker import Broker
 
 _LOG = logging.getLogger(__name__)
 
@@ -20,9 +21,9 @@ MOST_BEGINNINGS = 5
 class Quarantine(dramatiq.Middleware):
     def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
         """Only a `MiddlewareError` leaves a hook, so what is refused is failed and skipped."""
-        if not message_guard.is_ring(message):
+        if not message_guard.is_wakeup(message):
             self._refuse(message, "not_a_ring")
-        if isinstance(broker, wakeups.Broker) and broker.begin(message) > MOST_BEGINNINGS:
+        if isinstance(broker, Broker) and broker.begin(message) > MOST_BEGINNINGS:
             broker.end(message)
             self._refuse(message, "kills_its_worker")
 
@@ -34,7 +35,7 @@ class Quarantine(dramatiq.Middleware):
         result: Any = None,  # noqa: ARG002 - the hook's form
         exception: BaseException | None = None,
     ) -> None:
-        if isinstance(broker, wakeups.Broker):
+        if isinstance(broker, Broker):
             broker.end(message)
         if exception is not None:
             message.fail()

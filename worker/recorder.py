@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable, VaultUnavailable
-from epay_transfers.ledger.record import Challenge, Record, RequestedAction
+from epay_transfers.ledger.record import Record, RequestedAction, StoredChallenge
 from epay_transfers.ledger.states import FINAL, Phase, State, Verb
 from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, EventFields, RecordFields
 from epay_transfers.ledger.store.ledger import Ledger
@@ -85,12 +85,12 @@ class Recorder:
             case Refused():
                 self._consequences.refused(record, verb, moved)
 
-    def park(self, record: Record, challenge: bank.Challenge) -> None:
+    def park(self, record: Record, challenge: bank.ChallengeRequired) -> None:
         change = Change(
             look_again_in=self._park_ms,
             fields={"bank_id": challenge.bank_id, "reason": ""},
             times_in={"parked_until": self._park_ms},
-            challenge=Challenge(challenge.pa_req, challenge.md, challenge.action),
+            challenge=StoredChallenge(challenge.pa_req, challenge.md, challenge.action),
         )
         moved = self.move(record, Verb.PARK, change)
         if isinstance(moved, Foreign):

@@ -6,13 +6,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from epay_transfers.ledger.invoice import DEFAULT_SPACE
+from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.vault import TOMBSTONE_STANDS_S
 from epay_transfers.runtime.key_source import KeySource
 from epay_transfers.runtime.settings import JSON
 from epay_transfers.runtime.web_addresses import WebTierSettings
 from epay_transfers.worker.bank import PRESETS, Addresses, BankConfig, Terminal
-from epay_transfers.worker.bank.order import is_safe
+from epay_transfers.worker.bank.codes import PAID_WORDS
 
 _ADDRESS = "give an https:// address (http:// only for loopback)"
 
@@ -55,7 +56,7 @@ class WorkerSettings(KeySource, WebTierSettings):
         default="both", description="give both, id or cardCred"
     )
     epay_paid_statuses: Annotated[tuple[str, ...], *JSON] = Field(
-        default=("AUTH", "CHARGE"), description='give JSON like ["AUTH"]'
+        default=PAID_WORDS, description='give JSON like ["AUTH"]'
     )
     epay_rate: Annotated[dict[str, float], *JSON] = Field(
         default_factory=dict, description='give transfers a second by terminal, as JSON like {"main": 5}'
@@ -91,7 +92,7 @@ class WorkerSettings(KeySource, WebTierSettings):
             raise ValueError("is not set, and the bank documents none for this environment")
         if field == "epay_status_url" and value == "none":
             return value
-        if not is_safe(value):
+        if not is_safe_url(value):
             raise ValueError("is not a safe address")
         if field == "epay_status_url" and "{invoice_id}" not in value:
             raise ValueError("has no {invoice_id} in it")

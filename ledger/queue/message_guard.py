@@ -1,6 +1,6 @@
-"""The guard at the queue's door: nothing is enqueued but a ring, and a ring is a transfer's key with nothing beside it.
+"""The check of every message before it is enqueued: a message is a wake-up, a transfer's key and nothing else.
 
-It stands in every broker that is built here, a producer's and a worker's. It says what a ring is, too.
+Each broker that is built here has it, a producer's and a worker's. `is_wakeup` says what a wake-up is.
 """
 
 from typing import Any
@@ -12,32 +12,32 @@ from dramatiq.middleware import MiddlewareError
 from epay_transfers.ledger import invoice
 from epay_transfers.ledger.card_numbers import star_card_numbers
 
-#: What the broker itself writes beside a message. Everything else there (a traceback, a delay, a pipeline, whatever a
-#: middleware may bring one day) could carry what the message itself may not.
+#: The options that the broker itself writes into a message. Any other option (a traceback, a delay, a pipeline, what
+#: some middleware adds) could carry data that a message may not carry.
 _OPTIONS = frozenset({"redis_message_id"})
 
 
 class NotAWakeup(MiddlewareError):
-    """What was to be enqueued is no ring. Of all errors in a hook, only one of this kind keeps a message out."""
+    """The message is no wake-up. Of all errors in a hook, only a `MiddlewareError` keeps a message out of the queue."""
 
 
 class Guard(dramatiq.Middleware):
-    def before_enqueue(self, broker: dramatiq.Broker, message: dramatiq.Message[Any], delay: int | None) -> None:  # noqa: ARG002 - the hook's form
+    def before_enqueue(self, broker: dramatiq.Broker, message: dramatiq.Message[Any], delay: int | None) -> None:  # noqa: ARG002 - the hook's signature
         if delay is not None:
-            raise NotAWakeup("a ring is not delayed: the waiting is the ledger's")
-        if not is_ring(message):
+            raise NotAWakeup("a wake-up is never delayed: the ledger's `due` does the waiting")
+        if not is_wakeup(message):
             raise NotAWakeup("a message is exactly one transfer's key; card data goes through the vault")
         unknown = set(message.options) - _OPTIONS
         if unknown:
-            raise NotAWakeup("a ring carries no option but its own id")
+            raise NotAWakeup("a wake-up has no option but its own id")
         if not all(_is_uuid(text) for text in (message.message_id, *message.options.values())):
-            raise NotAWakeup("a ring's id is a UUID")
+            raise NotAWakeup("a wake-up's id is a UUID")
         beside = f"{message.queue_name} {message.actor_name}"
         if star_card_numbers(beside) != beside:
-            raise NotAWakeup("the names in a ring look like a card number")
+            raise NotAWakeup("the names in a wake-up look like a card number")
 
 
-def is_ring(message: dramatiq.MessageProxy | dramatiq.Message[Any]) -> bool:
+def is_wakeup(message: dramatiq.MessageProxy | dramatiq.Message[Any]) -> bool:
     """Exactly one transfer's key, and nothing else."""
     args = message.args
     return len(args) == 1 and not message.kwargs and isinstance(args[0], str) and invoice.is_key(args[0])

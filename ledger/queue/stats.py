@@ -1,6 +1,6 @@
-"""The queues as they stand, for who looks: how many messages wait, since when, and the queue's own dead letters.
+"""Numbers about the queues: how many messages wait, for how long, and Dramatiq's own dead letters.
 
-It only reads. A message is a wakeups: what must not be lost is in the ledger, whatever these numbers say.
+This module only reads. A message is only a wake-up: no transfer depends on these numbers, the ledger has them all.
 """
 
 import json
@@ -11,13 +11,13 @@ import redis
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable
-from epay_transfers.ledger.queue.wakeups import NAMESPACE, QUEUES
+from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """`oldest_ms` is the age of the message that waits longest, 0 if none waits."""
+    """The state of one queue. `oldest_ms` is the age of the message that waits longest, 0 if none waits."""
 
     name: str
     waiting: int
@@ -32,7 +32,7 @@ class Queues:
         self._clock = clock
 
     def read(self) -> list[Queue]:
-        """All queues, first served first."""
+        """All queues, in the order in which workers serve them."""
         pipeline = self._client.pipeline(transaction=False)
         for name in QUEUES:
             pipeline.llen(f"{NAMESPACE}:{name}")
@@ -52,5 +52,5 @@ class Queues:
         try:
             sent_ms = int(json.loads(text or "{}").get("message_timestamp", 0))
         except (ValueError, TypeError, AttributeError):
-            return 0  # somebody else's message: it has no age that we know
+            return 0  # a foreign message: its age is unknown
         return max(0, self._clock.now_ms() - sent_ms) if sent_ms else 0

@@ -1,40 +1,22 @@
-"""The wakeups: Dramatiq on Redis, where a message is a transfer's key and nothing else.
+"""Wake-ups: short messages that call a worker for a transfer. A message is the transfer's key and nothing else.
 
-A ring may be lost, doubled or late. So who rings never waits for an answer, and a queue that is away is no error: the
-sweeper rings again. Both sides build their broker here.
+A wake-up may be lost, doubled or late, so its sender never waits for an answer, and a queue that is away is no error:
+the sweeper sends the wake-up again.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import dramatiq
 import redis
-from dramatiq.brokers.redis import RedisBroker
 
-from epay_transfers.ledger.queue.message_guard import Guard
+from epay_transfers.ledger.queue.broker import BATCH, CONFIRMS, INQUIRIES, NAMESPACE, NOW, Broker
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 
 _LOG = logging.getLogger(__name__)
-
-NOW = "transfers.now"  #: a client is waiting
-BATCH = "transfers.batch"  #: payouts
-CONFIRMS = "confirms"
-INQUIRIES = "inquiries"
-QUEUES = (CONFIRMS, NOW, INQUIRIES, BATCH)
-
-NAMESPACE = "{transfers}"
-
-#: How often each message has begun and not ended, by its id.
-BEGINNINGS = f"{NAMESPACE}:beginnings"
-
-#: A killed worker's messages return in about a minute; the sweeper does not wait for it.
-_HEARTBEAT_MS = 60_000
-_MAINTENANCE_PER_MILLION = 50_000
-_DEAD_LETTERS_MS = 90 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +26,7 @@ class Wakeup:
 
 
 def wakeup_of(record: Record) -> Wakeup | None:
-    """Which wakeup calls a worker for this transfer; none, where no worker is to come."""
+    """The queue and the actor that a wake-up for this transfer goes to; None if no worker has anything to do."""
     match record.state:
         case State.QUEUED:
             return Wakeup(NOW, "execute") if record.urgency == "now" else Wakeup(BATCH, "execute_batch")
@@ -56,84 +38,14 @@ def wakeup_of(record: Record) -> Wakeup | None:
             return None
 
 
-class Broker(RedisBroker):
-    """Dramatiq's Redis broker, of which a queue can be given fewer places than there are threads.
-
-    Without places it only rings: the housekeeping of the queues, and the leave to do it, are the workers'.
-    """
-
-    def __init__(self, client: redis.Redis, middleware: list[dramatiq.Middleware], places: Mapping[str, int]) -> None:
-        super().__init__(  # type: ignore[no-untyped-call]  # dramatiq's brokers are not typed
-            client=client,
-            middleware=[Guard(), *middleware],
-            namespace=NAMESPACE,
-            heartbeat_timeout=_HEARTBEAT_MS,
-            maintenance_chance=_MAINTENANCE_PER_MILLION if places else 0,
-            dead_message_ttl=_DEAD_LETTERS_MS,
-        )
-        self._places = places
-
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
-        """What a consumer holds unacknowledged is what its queue has at work: so a prefetch is a number of places."""
-        return super().consume(queue_name, min(prefetch, self._places.get(queue_name, prefetch)), timeout)
-
-    def _dispatch(self, command: str) -> Callable[..., Any]:
-        """Dramatiq repeats an acknowledgement whose connection was lost; here also one that took too long."""
-        send = super()._dispatch(command)  # type: ignore[no-untyped-call]  # dramatiq's brokers are not typed
-
-        def careful(queue_name: str, *args: Any) -> Any:
-            try:
-                return send(queue_name, *args)
-            except redis.TimeoutError:
-                raise redis.ConnectionError("the queue's server took too long") from None
-
-        return careful
-
-    def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes]:
-        """Without what is no message: one of those would stop the consumer, with all that was fetched beside it."""
-        fetched: list[bytes] = self._dispatch("fetch")(queue_name, prefetch)
-        garbled = [data for data in fetched if not _is_message(data, queue_name)]
-        for data in garbled:
-            self._set_aside(queue_name, data)
-        return [data for data in fetched if data not in garbled]
-
-    def _set_aside(self, queue_name: str, data: bytes) -> None:
-        """Into the dead letters. Its id can't be read from it, but it is among those that this process has fetched."""
-        _LOG.error("message.quarantined", extra={"queue": queue_name, "why": "garbled", "bytes": len(data)})
-        held = list(self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"))
-        for message_id, kept in zip(held, self.client.hmget(f"{self.namespace}:{queue_name}.msgs", held), strict=True):
-            if kept == data:
-                self._dispatch("nack")(queue_name, message_id)
-
-    def begin(self, message: dramatiq.MessageProxy) -> int:
-        """How often this message has begun and not ended: a worker that it killed did not come to the end."""
-        try:
-            return int(self.client.hincrby(BEGINNINGS, message.options.get("redis_message_id", ""), 1))
-        except redis.RedisError:
-            return 1
-
-    def end(self, message: dramatiq.MessageProxy) -> None:
-        with suppress(redis.RedisError):
-            self.client.hdel(BEGINNINGS, message.options.get("redis_message_id", ""))
-
-
-def _is_message(data: bytes, queue_name: str) -> bool:
-    """Can Dramatiq take it in, and acknowledge it again where it came from?"""
-    try:
-        message: dramatiq.Message[Any] = dramatiq.Message.decode(data)
-    except dramatiq.DecodeError:
-        return False
-    fields: Any = message.asdict()
-    is_named = isinstance(fields["message_id"], str) and isinstance(fields["options"], dict)
-    return is_named and message.queue_name == queue_name and isinstance(message.options.get("redis_message_id"), str)
-
-
 class Wakeups:
+    """Sends wake-ups."""
+
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
     def send(self, record: Record) -> bool:
-        """Call a worker for the transfer. False: no wakeup rang, and the sweeper will."""
+        """Call a worker for the transfer. False: no wake-up was sent, and the sweeper will send one."""
         wakeup = wakeup_of(record)
         if wakeup is None:
             return False
@@ -148,16 +60,16 @@ class Wakeups:
         return True
 
     def send_all(self, records: Iterable[Record]) -> int:
-        """How many rang. It stops at the first that could not: the queue is away."""
-        rung = 0
+        """Returns how many were sent. It stops at the first that could not be sent: the queue is away."""
+        sent = 0
         for record in records:
             if not self.send(record):
                 break
-            rung += 1
-        return rung
+            sent += 1
+        return sent
 
     def waiting(self, queue: str) -> int:
-        """How many messages of the queue wait for a worker. A queue that is away counts as full."""
+        """How many messages of the queue wait for a worker. A queue that does not answer counts as full."""
         try:
             return int(str(self._broker.client.llen(f"{NAMESPACE}:{queue}")))
         except redis.RedisError:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypedDict, cast, get_args
 
-from epay_transfers.ledger.record import Challenge, Lifetime, Record, cleared_with
+from epay_transfers.ledger.record import Lifetime, Record, StoredChallenge, cleared_with
 from epay_transfers.ledger.states import Advance, State, Verb
 from epay_transfers.ledger.store.replies import Run
 
@@ -90,7 +90,7 @@ class Change:
     no_later: int | None = None  #: bounds what is given in ms: ms since 1970
     increments: tuple[Counter, ...] = ()
     event: EventFields = field(default_factory=EventFields)
-    challenge: Challenge | None = None  #: kept until the transfer ends
+    challenge: StoredChallenge | None = None  #: kept until the transfer ends
     silent: bool = False  #: no event and no new version: nothing happened to the transfer
 
     # What must hold besides the verb's row.

@@ -13,7 +13,7 @@ import redis
 
 from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
-from epay_transfers.ledger.record import Challenge, Record
+from epay_transfers.ledger.record import Record, StoredChallenge
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
@@ -56,10 +56,10 @@ class Reader:
     def by_md(self, md: str) -> Record | None:
         return self._by(redis_keys.md(md))
 
-    def challenge(self, record: Record) -> Challenge | None:
+    def challenge(self, record: Record) -> StoredChallenge | None:
         with redis_errors_as(LedgerUnavailable):
             text = cast("str | None", self.client.get(redis_keys.challenge(record.key)))
-        return Challenge(**json.loads(text)) if text else None
+        return StoredChallenge(**json.loads(text)) if text else None
 
     def due(self, limit: int) -> Due:
         """Who must be looked at now, longest due first. Nobody is taken out: only a move changes `due`.

@@ -1,6 +1,6 @@
-"""What lives in the vault, and nowhere else: the two cards of a transfer, as the bank wants them.
+"""Card data: the two cards of a transfer, as the bank wants them. It is stored only in the vault, sealed.
 
-Every field that could name a person or a card is a `Secret`. The only way out is `to_bytes`, for sealing.
+Every field that could identify a person or a card is a `Secret`. `to_bytes`, for sealing, is the only way out.
 """
 
 import json
@@ -17,14 +17,14 @@ EMPTY = Secret("")
 
 
 class CardsGarbled(TransfersError):
-    """It was sealed for this transfer, and is no card data."""
+    """The sealed text opened, but it holds no card data."""
 
     def __init__(self) -> None:
-        super().__init__("what was sealed is no card data: does the producer run another version?")
+        super().__init__("the sealed text holds no card data: does the producer run another version?")
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class SenderCard:
     """Contract section 2, `card.sender`. `cred` is the card's number, or its id for `TYPECARDID`."""
 
     transfer_type: TransferType
@@ -38,7 +38,7 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
-class Receiver:
+class ReceiverCard:
     """Contract section 2, `card.receiver`. The names and the country are sent only for a transfer abroad."""
 
     transfer_type: TransferType
@@ -51,15 +51,15 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class CardData:
-    """All card data of one transfer, and what else is personal: the sender's address on the net and by mail."""
+    """All personal data of one transfer: both cards, and the sender's IP and e-mail address."""
 
-    sender: Sender
-    receiver: Receiver
+    sender: SenderCard
+    receiver: ReceiverCard
     sender_ip: Secret = EMPTY
     sender_email: Secret = EMPTY
 
     def to_bytes(self) -> bytes:
-        """The cleartext for sealing. Only `ledger.sealing` may hold it."""
+        """The cleartext for sealing. Only `ledger.vault.sealing` may hold it."""
         return json.dumps(
             {
                 "sender": _plain(self.sender),
@@ -72,19 +72,19 @@ class CardData:
 
     @classmethod
     def from_bytes(cls, cleartext: bytes) -> Self:
-        """Raises `CardsGarbled`, out here: the errors of what reads it hold the cleartext."""
+        """Raises `CardsGarbled`, after the block: the errors of the parser hold the cleartext."""
         with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raw = json.loads(cleartext)
             return cls(
-                sender=Sender(**_secret(raw["sender"])),
-                receiver=Receiver(**_secret(raw["receiver"])),
+                sender=SenderCard(**_secret(raw["sender"])),
+                receiver=ReceiverCard(**_secret(raw["receiver"])),
                 sender_ip=Secret(raw["ip"]),
                 sender_email=Secret(raw["email"]),
             )
         raise CardsGarbled
 
 
-def _plain(card: Sender | Receiver) -> dict[str, str | bool]:
+def _plain(card: SenderCard | ReceiverCard) -> dict[str, str | bool]:
     fields = {name: getattr(card, name) for name in card.__slots__}
     return {name: value.reveal() if isinstance(value, Secret) else value for name, value in fields.items()}
 

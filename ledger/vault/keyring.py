@@ -1,8 +1,8 @@
-"""The key ring: what a key's text says, and what each key of a ring may do.
+"""The vault's keys as text, and `KeyRing`: the private keys of a worker.
 
-A text is `base64`, or `base64.YYYYMMDD` with the day on which the key was made. On a ring of private keys the newest is
-first; all of them open, and none of them seals. `destroyed.ID` stands in the place of a key that was destroyed on
-purpose, so that what it sealed is called that, and not a mistake of somebody's.
+A text is `base64`, or `base64.YYYYMMDD` with the day on which the key was made. A key ring lists the newest key first;
+all of its keys open, and none of them seals. `destroyed.ID` marks a key that was destroyed on purpose, so that an
+error about what it sealed says so.
 """
 
 import base64
@@ -23,7 +23,7 @@ _DESTROYED = re.compile(r"destroyed\.(?P<key_id>[0-9a-f]{8})(?:\.(?P<made>[0-9]{
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """What seals."""
+    """A key that seals."""
 
     key_id: str
     made: date | None
@@ -32,7 +32,7 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True)
 class PrivateKey:
-    """What opens. `key` is none of one that was destroyed."""
+    """A key that opens. `key` is None if the key was destroyed."""
 
     key_id: str
     made: date | None
@@ -40,7 +40,7 @@ class PrivateKey:
 
 
 class KeyRing:
-    """Private keys, newest first. Raises `ValueError` for what is no key, and for a ring that opens nothing."""
+    """Private keys, newest first. Raises `ValueError` for a text that is no key, and if no key opens anything."""
 
     def __init__(self, texts: Sequence[Secret]) -> None:
         self._keys: dict[str, PrivateKey] = {}
@@ -60,7 +60,7 @@ class KeyRing:
 
 
 def read_public(text: str) -> PublicKey:
-    """Raises `ValueError` for what is no key."""
+    """A public key from its text. Raises `ValueError` if it is none."""
     raw, made = _read(text)
     return PublicKey(_key_id(raw), made, X25519PublicKey.from_public_bytes(raw))
 
@@ -72,7 +72,7 @@ def write(raw: bytes, made: date | None) -> str:
 
 
 def split(text: str) -> list[Secret]:
-    """The texts of a ring, with commas or lines between them; what stands behind a `#` is a remark."""
+    """The texts of a key ring, separated by commas or lines; a `#` begins a comment."""
     lines = (line.partition("#")[0] for line in text.splitlines())
     return [Secret(part.strip()) for line in lines for part in line.split(",") if part.strip()]
 

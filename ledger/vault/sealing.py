@@ -1,7 +1,7 @@
-"""Sealing: who holds the public key can put a card in, only who holds the private key can take one out.
+"""Sealing: producers encrypt a card with the public key, and only workers, with the private key, decrypt it.
 
-HPKE (RFC 9180) with X25519, HKDF-SHA256 and AES-256-GCM. The seal is bound to its version, its key, its purpose and its
-transfer: a blob that was moved to another transfer does not open. A sealed text is `version.key_id.base64`.
+HPKE (RFC 9180) with X25519, HKDF-SHA256 and AES-256-GCM. A seal is bound to its version, key, purpose and transfer: a
+sealed text that was moved to another transfer does not open. A sealed text is `version.key_id.base64`.
 """
 
 import base64
@@ -28,27 +28,27 @@ class Purpose(StrEnum):
 
 
 class SealBroken(TransfersError):
-    """The sealed text was not made for this transfer and purpose by this key: torn, tampered with, or moved here."""
+    """The sealed text does not fit this transfer, purpose and key: it was cut, changed, or moved here."""
 
     def __init__(self) -> None:
         super().__init__("a sealed text does not open: it was changed, or it belongs to another transfer")
 
 
 class SealKeyUnknown(TransfersError):
-    """The key that opens it is not on the ring: retired too early, or never given to this worker."""
+    """The worker does not have the key: it was retired too early, or never given to this worker."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__(
-            f"VAULT_PRIVATE_KEYS: the key {key_id} is not on the ring; add it, or wait until what it sealed has ended"
+            f"VAULT_PRIVATE_KEYS: the key {key_id} is missing; add it, or wait until all that it sealed has ended"
         )
         self.key_id = key_id
 
 
 class SealKeyDestroyed(TransfersError):
-    """The key that opened it was destroyed on purpose: nobody can open it any more."""
+    """The key was destroyed on purpose: the sealed text can't be opened any more."""
 
     def __init__(self, key_id: str) -> None:
-        super().__init__(f"the key {key_id} was destroyed: what it sealed can't be opened any more, by anybody")
+        super().__init__(f"the key {key_id} was destroyed: what it sealed can't be opened any more")
         self.key_id = key_id
 
 
@@ -59,14 +59,14 @@ class KeyPair:
 
 
 def generate(made: date | None = None) -> KeyPair:
-    """A new pair; with the day on which it was made, so that its age can be told."""
+    """A new pair; `made` is the day of today, from which `transfers keys` tells its age."""
     private = X25519PrivateKey.generate()
     public = write(private.public_key().public_bytes_raw(), made)
     return KeyPair(public, Secret(write(private.private_bytes_raw(), made)))
 
 
 class Sealer:
-    """Seals with one public key. Raises `ValueError` for what is no key."""
+    """Seals with one public key. Raises `ValueError` if the text is no key."""
 
     def __init__(self, public_key: str) -> None:
         self._key = read_public(public_key)
@@ -78,7 +78,7 @@ class Sealer:
 
 
 class Opener:
-    """Opens with a ring of private keys, and seals with none. Raises `ValueError` for what is no ring."""
+    """Opens with the keys of a key ring. Raises `ValueError` if a text is no key."""
 
     def __init__(self, private_keys: Sequence[Secret]) -> None:
         self._ring = KeyRing(private_keys)

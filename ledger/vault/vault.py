@@ -1,9 +1,9 @@
-"""The vault: sealed blobs in a server without any persistence, each taken out once.
+"""The vault: sealed card data in a server without persistence. Each sealed text can be taken once.
 
-It is the second fence against sending twice: every script compares the epoch, `take` is the only reader and leaves a
-tombstone, and a `refence` that succeeds is the proof that no send began under the old epoch. Nothing there is never a
-proof, nor is a blob that another run of the server wrote, nor anything that stands in a vault that went back. The rules
-are those of `docs/design.md`, "The vault"; `tests/model` checks them.
+It is the second protection against sending twice. Every script compares the epoch. `take` is the only reader and
+leaves a tombstone. A `refence` that succeeds proves that no send began under the old epoch. An empty place proves
+nothing, nor does a blob that another run of the server wrote, nor anything in a vault that was restored from a copy.
+The rules are those of `docs/design.md`, "The vault"; `tests/model` checks them.
 """
 
 import threading
@@ -22,7 +22,7 @@ from epay_transfers.ledger.vault.sealing import Purpose
 
 
 class Content(StrEnum):
-    """What stands at a transfer's place in the vault."""
+    """What the vault holds for a transfer."""
 
     NOTHING = "nothing"
     STALE = "stale"  #: a blob that another run of the server wrote: it can't be taken, and proves nothing
@@ -31,15 +31,15 @@ class Content(StrEnum):
     CLOSED = "closed"
 
 
-#: Where a card can be put, and none can be taken out.
+#: A card can be put here, and none can be taken.
 FREE = frozenset({Content.NOTHING, Content.STALE})
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """SuffixUsed out, once: a tombstone with this claim's nonce stands in its place.
+    """The sealed text was taken, once: a tombstone with this claim's nonce replaces it.
 
-    `mark` is the highest sequence of the ledger at which the vault saw anything taken out before.
+    `mark` is the ledger's highest sequence at any earlier take, as the vault remembers it.
     """
 
     sealed: str
@@ -49,20 +49,20 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Fenced:
-    """It was fenced off for a later epoch: this job is no longer anybody's."""
+    """A later epoch owns the transfer: this claim is obsolete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """Nothing to take. This claim sent nothing; whether an earlier one did, it does not prove."""
+    """Nothing to take. This claim sent nothing; an earlier claim may have sent."""
 
     there: Content
-    epoch: int = field(default=0, compare=False)  #: of what stands there
+    epoch: int = field(default=0, compare=False)  #: of the tombstone or the blob there
 
 
 @dataclass(frozen=True, slots=True)
 class TakeUnanswered:
-    """It may have been taken out under this very claim, and the reply was lost: this claim sent nothing."""
+    """An earlier call of this same claim may have taken it, and its reply was lost: this claim sent nothing."""
 
 
 class Put(StrEnum):
@@ -74,11 +74,11 @@ class Put(StrEnum):
 class PutBack(StrEnum):
     DONE = "OK"
     ALREADY = "ALREADY"
-    NOTHING = "NOTHING"  #: the vault forgot: the card is lost
-    OTHER = "OTHER"  #: somebody else is at it
+    NOTHING = "NOTHING"  #: the vault lost it: the card is gone
+    OTHER = "OTHER"  #: another claim's tombstone is there
 
 
-#: How long a tombstone can be relied on: it is kept for seven days, and clocks and leases take their part of that.
+#: How long a tombstone can be relied on: it is kept for seven days, less a margin for clocks and leases.
 TOMBSTONE_STANDS_S = 6 * 86_400
 
 _NAMES = (
@@ -93,12 +93,15 @@ class Vault:
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
         self._scripts = Scripts(client, _NAMES)
-        self._most: dict[str, int] = {}  #: by run: the most writes that this process was told of
+        self._most: dict[str, int] = {}  #: by run: the highest count of writes that this process has seen
         self._run_id = ""  #: of the last answer
         self._lock = threading.Lock()
 
     def put(self, purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str = "") -> Put:
-        """Over nothing; a card also over a blob of a lower epoch. Never over a tombstone. Never repeat it blindly."""
+        """Store a sealed text where nothing is; a card also over a lower epoch's blob, but never over a tombstone.
+
+        Never repeat it blindly.
+        """
         args = _put(purpose, key, epoch, sealed, ttl_ms, tag)
         return Put(self._run("vault_put", _PLACES[purpose](key), (), args)[0])
 
@@ -131,54 +134,54 @@ class Vault:
                 return Gone(Content(reply[1]), int(reply[2]))
 
     def refence(self, purpose: Purpose, key: str, epoch: int) -> bool:
-        """True: nothing was sent under this epoch, and nothing can be. False is no proof of anything."""
+        """True: nothing was sent under this epoch, and nothing can be. False proves nothing."""
         return self._run("vault_refence", _PLACES[purpose](key), (), (epoch,))[0] in {"OK", "ALREADY"}
 
     def know(self, run: Run) -> None:
-        """What others were told of a run counts as if this process had been told: the server is held to it."""
+        """Take over another process's count of a run's writes: a server with fewer writes than that went back."""
         with self._lock:
             self._most[run.id] = max(run.writes, self._most.get(run.id, 0))
 
     def put_back(self, purpose: Purpose, key: str, epoch: int, taken: Taken, ttl_ms: int, tag: str = "") -> PutBack:
-        """Only with proof that nothing was sent: the blob again, over this take's own tombstone, for the next epoch."""
+        """Put the blob back for the next epoch over this take's tombstone. Only with proof that nothing was sent."""
         args = (epoch, taken.nonce, tag, taken.sealed, ttl_ms, _SEALED[purpose](key))
         return PutBack(self._run("vault_put_back", _PLACES[purpose](key), (), args)[0])
 
     def close(self, purpose: Purpose, key: str, epoch: int) -> bool:
-        """Before a transfer ends unsent. False: something was taken out under this epoch or a later one after all."""
+        """Close the place before a transfer ends unsent. False: the card was taken under this epoch or a later one."""
         args = (epoch, _SEALED[purpose](key))
         return self._run("vault_close", _PLACES[purpose](key), (), args)[0] == "OK"
 
     def drop(self, key: str) -> None:
-        """The transfer has ended: whatever is left of its card and its PaRes goes."""
+        """Delete what is left of the card and the PaRes of a transfer that has ended."""
         for purpose in Purpose:
             self._run("vault_drop", _PLACES[purpose](key), (), (_SEALED[purpose](key),))
 
     def look(self, purpose: Purpose, key: str, epoch: int = 0) -> Content:
-        """A blob of an epoch below this one counts as nothing: its put came late, and nobody can take it."""
+        """What is there. A blob of a lower epoch than this counts as nothing: it was put too late to be taken."""
         kind, kept, _ = self._look(purpose, key)
         there = Content(kind)
         return Content.NOTHING if there is Content.BLOB and int(kept) < epoch else there
 
     def tombstone(self, purpose: Purpose, key: str) -> str | None:
-        """The nonce of the claim under which it was taken out; None where no tombstone stands."""
+        """The nonce of the claim that took the card; None where there is no tombstone."""
         kind, _, nonce = self._look(purpose, key)
         return nonce if Content(kind) is Content.TOMBSTONE else None
 
     def count(self) -> Run:
-        """Which run of its server this is, and how many writes it has seen."""
+        """The present run of the vault's server, with its count of writes."""
         self._run("vault_count", redis_keys.WRITES, (), ())
         with self._lock:
             return Run(self._run_id, self._most[self._run_id])
 
     @property
     def seen(self) -> Run | None:
-        """The run that answered last, and the most writes of it that this process was told of."""
+        """The run that answered last, and the highest count of its writes that this process has seen."""
         with self._lock:
             return Run(self._run_id, self._most[self._run_id]) if self._run_id else None
 
     def high_water(self) -> int:
-        """The highest sequence of the ledger that was told to the vault; 0 if it remembers none."""
+        """The ledger's highest sequence that the vault has seen; 0 if it has seen none."""
         with redis_errors_as(VaultUnavailable):
             return int(str(self.client.get(redis_keys.HIGH_WATER) or 0))
 

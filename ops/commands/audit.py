@@ -1,4 +1,4 @@
-"""`transfers audit`: do ledger, `due`, counters, queue and vault say the same? Exit status 1 where they do not."""
+"""`transfers audit`: compares ledger, `due`, counters, queue and vault. Exit status 1 if they differ."""
 
 from dataclasses import asdict
 
@@ -15,7 +15,7 @@ app = typer.Typer()
 
 @app.command()
 def audit(*, as_json: AsJson = False) -> None:
-    """Compare them both ways and print what is off. It reads every record; it changes nothing."""
+    """Compare ledger, due, counters, queue and vault; print what differs. It reads every record and changes nothing."""
     context = Context.open()
     vault = connect(context.settings.vault_url.reveal()) if context.settings.vault_url else None
     found = Audit(context.ledger, connect(context.settings.queue_url, text=False), vault).run()
@@ -24,6 +24,6 @@ def audit(*, as_json: AsJson = False) -> None:
     elif found:
         screen.say(screen.table(("where", "transfer", "what"), [(odd.where, odd.key, odd.says) for odd in found]))
     else:
-        looked = "" if vault else " (VAULT_URL is not set: the vault was not looked at)"
-        screen.say(f"Nothing is off{looked}.")
+        looked = "" if vault else " (VAULT_URL is not set: the vault was not compared)"
+        screen.say(f"No discrepancy{looked}.")
     raise typer.Exit(1 if found else 0)

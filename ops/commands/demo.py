@@ -1,4 +1,4 @@
-"""`transfers demo`: the newcomer's first sight. It ends with 0 only where the bank's books and the ledger's agree."""
+"""`transfers demo`: shows every way that a transfer can go. It ends with 0 only if bank and ledger agree."""
 
 import contextlib
 import fcntl
@@ -15,10 +15,10 @@ from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ops import screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.demo import ending, shop
-from epay_transfers.ops.demo.bank import BankSide
 from epay_transfers.ops.demo.board import Board, shown
 from epay_transfers.ops.demo.interruption import Interruption, noted
 from epay_transfers.ops.demo.play import Play
+from epay_transfers.ops.demo.sandbox_client import SandboxClient
 from epay_transfers.ops.demo.stage import SHORTENED, Stage
 from epay_transfers.ops.demo.users import OPS, PRODUCER, WEB, Users
 from epay_transfers.ops.exit_status import Refusal
@@ -26,12 +26,12 @@ from epay_transfers.producers import Transfers
 
 app = typer.Typer()
 
-#: What a shell calls a command that Ctrl-C ended.
+#: The exit status that shells use for a command that Ctrl-C ended.
 _INTERRUPTED = 130
 
 _KEPT = Path(".transfers/demo")
 
-#: How long Ctrl-C is not looked for while nothing happens.
+#: How often Ctrl-C is looked for while nothing happens.
 _LOOK_S = 0.2
 
 
@@ -51,7 +51,7 @@ def demo(
     """See every way that a transfer can go: two servers, a bank and a worker, all real, all on this machine alone."""
     if web and users:
         raise Refusal("--web has no --users: its shop is backend and web tier at once, which are two of them")
-    logging.getLogger().addHandler(logging.NullHandler())  # what the board tells needs no second telling
+    logging.getLogger().addHandler(logging.NullHandler())  # the board shows what happens; no log is needed
     try:
         with noted() as interruption, _folder(keep=keep) as folder:
             if web:
@@ -69,8 +69,8 @@ def demo(
 
 
 def _play(stage: Stage, interruption: Interruption) -> bool:
-    """Whether all went as it should, and the books agree."""
-    board, bank = Board(SystemClock()), BankSide(stage.bank_url)
+    """Play all stories. True if all went as planned and the books agree."""
+    board, bank = Board(SystemClock()), SandboxClient(stage.bank_url)
     with contextlib.ExitStack() as ends:
         ends.enter_context(contextlib.closing(bank))
         with stage.entered(PRODUCER):
@@ -103,7 +103,7 @@ def _play(stage: Stage, interruption: Interruption) -> bool:
 
 @contextlib.contextmanager
 def _refused(stage: Stage, users: Path | None) -> Iterator[list[str]]:
-    """At the end, however it went: what the servers have refused to their users, up to the worker's last word."""
+    """At the end, even after an error: report what the servers have refused to their users."""
     refused: list[str] = []
     try:
         yield refused
@@ -122,7 +122,7 @@ def _say_first() -> None:
 
 def _say_last(*, agreed: bool, took_s: float, last_words: str) -> None:
     if not agreed:
-        screen.say(f"They do not agree. This must not be: please look. The worker's last words:\n{last_words}")
+        screen.say(f"They do not agree, which is a bug: please report it. The end of the worker's log:\n{last_words}")
         return
     screen.say(f"They agree, after {took_s:.0f} s: whatever was killed, refused or repeated, nothing was paid twice.\n")
     screen.say("Next:  transfers demo --keep   the same, and then it is yours to play with")
@@ -131,7 +131,7 @@ def _say_last(*, agreed: bool, took_s: float, last_words: str) -> None:
 
 
 def _stay(stage: Stage, interruption: Interruption) -> None:
-    """Until Ctrl-C. The environment is in a file, for keys are better not on a screen."""
+    """Go on until Ctrl-C. The environment is written to a file, so that keys are not on the screen."""
     file = stage.folder / "environment"
     file.touch(0o600)
     file.write_text("".join(f"export {name}='{value}'\n" for name, value in stage.environment(OPS).items()))
@@ -142,7 +142,7 @@ def _stay(stage: Stage, interruption: Interruption) -> None:
         screen.say(f"\nThe bank's books, for a browser: {stage.bank_url}")
         while not stage.worker_ends_within(_LOOK_S):
             interruption.obey()
-        screen.say(f"The worker has ended by itself; its last words:\n{stage.last_words()}")
+        screen.say(f"The worker has ended by itself; the end of its log:\n{stage.last_words()}")
 
 
 @contextlib.contextmanager

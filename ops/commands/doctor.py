@@ -1,6 +1,7 @@
-"""`transfers doctor`: everything that keeps money from moving as it must, each with what mends it.
+"""`transfers doctor`: finds everything that keeps transfers from moving, and says what to do about each finding.
 
-Findings make it end with 78, or with 75 where all of them may pass. Stops, counts and rooms are told beside them.
+It ends with 78 if there are findings, or with 75 if all of them may end by themselves. It also reports paused lanes,
+counts of transfers, and which processes could start in this environment.
 """
 
 import contextlib
@@ -18,14 +19,13 @@ from epay_transfers.ops.commands.terminals import as_dict
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import EX_TEMPFAIL
 from epay_transfers.ops.options import AsJson
-from epay_transfers.ops.sums import sums
 from epay_transfers.producers.settings import ProducerSettings
 from epay_transfers.runtime.health import Finding, examine
 from epay_transfers.runtime.settings import EX_CONFIG, SettingsWrong
 
 app = typer.Typer()
 
-#: From this share of a space's million on, somebody has to think of the next space.
+#: From this share of a space's million invoice ids on, an operator has to plan the next space.
 _NEARLY_USED = 0.8
 
 _CHECK_S = 30
@@ -33,7 +33,7 @@ _CHECK_S = 30
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Whether a process of this room could start in this environment, and what it lacks."""
+    """What a producer or a worker lacks to start in this environment."""
 
     name: str
     lacks: list[str]
@@ -41,12 +41,12 @@ class Room:
 
 @app.command()
 def doctor(*, as_json: AsJson = False) -> None:
-    """Examine servers, invoice ids, lanes and settings. Ends with 0 if all is well, 75 if it may pass, else 78."""
+    """Check servers, invoice ids, lanes and settings. Ends with 0 if all is well, 75 if it may pass, else 78."""
     context = Context.open()
     findings = examine(context.settings, context.clock)
     counters: dict[str, int] = {}
     stops = []
-    with contextlib.suppress(LedgerUnavailable):  # it is among the findings already
+    with contextlib.suppress(LedgerUnavailable):  # the findings say so already
         counters, stops = context.ledger.counters(), context.lanes.pauses()
     findings += _spaces(context, counters)
     rooms = _rooms({str(finding) for finding in findings})
@@ -55,12 +55,12 @@ def doctor(*, as_json: AsJson = False) -> None:
             "healthy": not findings,
             "findings": [asdict(finding) for finding in findings],
             "stops": [as_dict(stop) for stop in stops],
-            "transfers": {state: [line.to_json() for line in sums(counters, state)] for state in State},
+            "transfers": {state: [line.to_json() for line in screen.sums(counters, state)] for state in State},
             "rooms": [asdict(room) for room in rooms],
         })  # fmt: skip
     else:
         _say(findings, rooms)
-        screen.say(f"Lanes stopped: {len(stops) or 'none'}" + ("; see `transfers terminals`" if stops else ""))
+        screen.say(f"Lanes paused: {len(stops) or 'none'}" + ("; see `transfers terminals`" if stops else ""))
         _say_counts(counters)
     if findings:
         raise typer.Exit(EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG)
@@ -80,7 +80,7 @@ def _spaces(context: Context, counters: dict[str, int]) -> list[Finding]:
 
 
 def _rooms(known: set[str]) -> list[Room]:
-    """What each room lacks here. Nobody needs all of them: a backend has no secret of the bank."""
+    """What producers and workers lack here. Few environments have all: a backend has no secret of the bank."""
     try:
         ProducerSettings.load()
         producers: list[str] = []
@@ -90,7 +90,7 @@ def _rooms(known: set[str]) -> list[Room]:
 
 
 def _worker() -> list[str]:
-    """Its settings are its own, and not read here: it is asked to check itself."""
+    """What a worker lacks: `ops` may not read its settings, so a worker process checks itself."""
     command = [sys.executable, "-P", "-m", "epay_transfers.worker", "--check"]
     try:
         done = subprocess.run(  # noqa: S603 - our own module, by our own interpreter
@@ -105,19 +105,19 @@ def _worker() -> list[str]:
 def _say(findings: list[Finding], rooms: list[Room]) -> None:
     if findings:
         rows = [(finding.name, finding.problem, finding.cure) for finding in findings]
-        screen.say(screen.table(("setting", "what is wrong", "what mends it"), rows, title="Findings"))
+        screen.say(screen.table(("setting", "what is wrong", "what to do"), rows, title="Findings"))
     else:
-        screen.say("Healthy: nothing keeps money from moving as it must.")
+        screen.say("Healthy: nothing keeps transfers from moving.")
     screen.say()
     lacks = [(room.name, "could start here" if not room.lacks else "\n".join(room.lacks)) for room in rooms]
-    screen.say(screen.table(("room", "what it lacks in this environment"), lacks))
+    screen.say(screen.table(("process", "what it lacks in this environment"), lacks))
 
 
 def _say_counts(counters: dict[str, int]) -> None:
     rows = [
         (screen.state_text(state), line.count, screen.amount(line.amount_minor, line.currency))
         for state in State
-        for line in sums(counters, state)
+        for line in screen.sums(counters, state)
     ]
     if rows:
         screen.say(screen.table(("state", "count", "amount"), rows))

@@ -1,4 +1,4 @@
-"""`transfers doubt`: the money of which nobody knows yet whether it moved, and who finds out."""
+"""`transfers doubt`: money in doubt, why, and what happens next."""
 
 import typer
 
@@ -9,18 +9,17 @@ from epay_transfers.ops import descriptions, screen
 from epay_transfers.ops.commands.status import as_dict
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.options import AsJson, Limit
-from epay_transfers.ops.sums import sums
 
 app = typer.Typer()
 
 
 @app.command()
 def doubt(*, limit: Limit = 50, as_json: AsJson = False) -> None:
-    """Transfers in doubt, and those held for a person: what is not known, why, and when the bank is asked again."""
+    """Transfers in doubt or in review: what is not known, why, and when the bank is asked again."""
     context, unreadable, records = Context.open(), list[RecordUnreadable](), list[Record]()
     for state in (State.NEEDS_REVIEW, State.IN_DOUBT):
         records += context.ledger.in_state(state, limit, unreadable.append)
-    total = sums(context.ledger.counters(), State.IN_DOUBT, State.NEEDS_REVIEW)
+    total = screen.sums(context.ledger.counters(), State.IN_DOUBT, State.NEEDS_REVIEW)
     if as_json:
         transfers = [as_dict(record, []) for record in records] + screen.unreadable_json(unreadable)
         screen.say_json({"transfers": transfers, "total": [line.to_json() for line in total]})
@@ -42,4 +41,4 @@ def doubt(*, limit: Limit = 50, as_json: AsJson = False) -> None:
     screen.say_unreadable(unreadable)
     screen.say(f"Money in doubt: {'; '.join(map(str, total)) or 'none'}.")
     if any(record.state is State.NEEDS_REVIEW for record in records):
-        screen.say(f"Held ones wait for {descriptions.NEXT[State.NEEDS_REVIEW].format(key='KEY')}.")
+        screen.say(f"Transfers in review wait for {descriptions.NEXT[State.NEEDS_REVIEW].format(key='KEY')}.")

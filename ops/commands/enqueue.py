@@ -1,4 +1,4 @@
-"""`transfers enqueue`: intents from standard input; never as arguments, which every process can read."""
+"""`transfers enqueue`: enqueues intents from standard input; never from arguments, which every process can read."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ INTENT"""
 
 @app.command()
 def enqueue(*, as_json: AsJson = False) -> None:
-    """Take an intent, or a list of them, as JSON from standard input. The same reference is never paid twice."""
+    """Enqueue an intent, or a list of them, from JSON on standard input. A reference is never paid twice."""
     if is_person():
         typer.echo(_EXAMPLE, err=True)
         raise typer.Exit(2)
@@ -48,12 +48,12 @@ def enqueue(*, as_json: AsJson = False) -> None:
 
 
 def is_person() -> bool:
-    """Nobody types JSON with a card in it: who has no input to give is shown how it is given."""
+    """Is standard input a terminal? Then the command shows an example instead of waiting for typed JSON."""
     return sys.stdin.isatty()
 
 
 def _read(text: bytes) -> Any:
-    """What stands in the text is not said again: a card may be in it."""
+    """Parse the input. Errors do not repeat it: it may hold a card number."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -62,7 +62,7 @@ def _read(text: bytes) -> Any:
 
 
 def _enqueue(items: list[Any]) -> list[Receipt | TransfersError]:
-    """An answer for each; the valid ones go into the ledger together."""
+    """An answer for each intent; the valid ones are enqueued together."""
     intents = [_intent(item) for item in items]
     valid = [intent for intent in intents if isinstance(intent, TransferIntent)]
     if not valid:
@@ -74,7 +74,7 @@ def _enqueue(items: list[Any]) -> list[Receipt | TransfersError]:
 
 
 def _servers_must_answer() -> None:
-    """A server that is away is said as what it is: something that may pass."""
+    """Raise `NotYet` if a server is away: that may end by itself."""
     settings = ProducerSettings.load()
     logs.set_up(settings.log_level)
     findings = examine(settings, SystemClock())

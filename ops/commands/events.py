@@ -1,4 +1,4 @@
-"""`transfers events`: the audit trail, as it was written and as it goes on."""
+"""`transfers events`: shows the audit trail, and follows it."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ def events(
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Every move, with who and why. With --follow and --json a line an event."""
+    """Every move, with its actor and reason. With --follow and --json, one line for each event."""
     context = Context.open()
     key = context.find(name).key if name else None
     found = context.events.newest(limit, key=key)

@@ -1,4 +1,4 @@
-"""`transfers init`: a `.env` to begin with, readable by its owner alone."""
+"""`transfers init`: writes a first `.env` that only its owner can read."""
 
 import os
 from pathlib import Path
@@ -36,19 +36,19 @@ def init(
     screen.say("Wrote .env (mode 0600), with fresh keys and the bank's public test values.")
     if not sandbox:
         screen.say("Still to be set: EPAY_CONFIRM_URL, which the bank documents for production only. Ask the bank.")
-    screen.say("Next: `transfers doctor` says what is still missing, and what mends it.")
+    screen.say("Next: `transfers doctor` says what is still missing, and what to do.")
 
 
 def _write(text: str, *, force: bool) -> None:
-    """Never a moment in which others could read it; never half of it."""
+    """Write the file at once, and never readable by other users."""
     if _FILE.exists() and not force:
-        raise Refusal(".env is there already; --force overwrites it: what its keys have sealed can't be opened then")
-    new_transfer = _FILE.with_name(f".env.{os.getpid()}")
+        raise Refusal(".env exists already; --force overwrites it: what its keys have sealed can't be opened then")
+    written = _FILE.with_name(f".env.{os.getpid()}")
     try:
-        handle = os.open(new_transfer, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(text)
-        new_transfer.replace(_FILE)
+        written.replace(_FILE)
     except OSError as error:
-        new_transfer.unlink(missing_ok=True)
+        written.unlink(missing_ok=True)
         raise Refusal(f".env can't be written here: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""`transfers keygen`: fresh keys, on the screen and nowhere else."""
+"""`transfers keygen`: prints fresh keys and stores them nowhere."""
 
 import typer
 
@@ -14,7 +14,7 @@ app = typer.Typer()
 def keygen(*, as_json: AsJson = False) -> None:
     """Print fresh keys, as `NAME=value` lines. Producers get the first and the last, workers the second alone.
 
-    Behind a vault's key stands the day on which it was made: `transfers keys` tells its age by it.
+    Each vault key ends with the day on which it was made, from which `transfers keys` tells its age.
     """
     keys = dotenv.fresh_keys(moment(SystemClock().now_ms()).date()).as_dict()
     if as_json:

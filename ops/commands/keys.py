@@ -1,6 +1,6 @@
-"""`transfers keys`: the vault's keys that this environment holds, by id and age. No key is shown.
+"""`transfers keys`: lists the vault's keys of this environment by id and age. It never shows a key.
 
-It is for whoever keeps the keys, and runs where a worker's settings are: an operator's own context has no private key.
+It is for the keeper of the keys, and runs with a worker's settings: an operator's environment has no private key.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class _Keys(KeySource):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A key of the ring, for a screen."""
+    """A private key, as it is shown."""
 
     key_id: str
     made: str | None

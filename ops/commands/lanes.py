@@ -1,4 +1,4 @@
-"""`transfers pause` and `unpause`: the lanes send, confirm and inquire, stopped and opened by hand."""
+"""`transfers pause` and `unpause`: pause and resume the lanes send, confirm and inquire."""
 
 from typing import Annotated
 
@@ -18,31 +18,31 @@ Terminal = Annotated[str | None, typer.Option(help="Only this terminal; all of t
 
 @app.command()
 def pause(lane: LaneName, *, terminal: Terminal = None, reason: Reason) -> None:
-    """Pause a lane. What is on the wire ends in order; what waits goes on waiting, until its deadline."""
+    """Pause a lane. Calls under way end in order; transfers that wait go on waiting until their deadline."""
     context, why = Context.open(), said(reason, "reason")
     name = _known(context, terminal)
     context.lanes.pause(lane, name, actor=context.actor, reason=why)
-    screen.say(f"{lane} is stopped for {_shown(name)}; `transfers unpause {lane}` opens it again")
+    screen.say(f"{lane} is paused for {_shown(name)}; `transfers unpause {lane}` resumes it")
 
 
 @app.command()
 def unpause(lane: LaneName, *, terminal: Terminal = None, reason: Reason) -> None:
-    """Open a lane again."""
+    """Resume a paused lane."""
     context, why = Context.open(), said(reason, "reason")
     name = _known(context, terminal)
     stops = [stop for stop in context.lanes.pauses() if stop.lane is lane]
     if name not in {stop.terminal for stop in stops}:
         others = ", ".join(_shown(stop.terminal) for stop in stops)
-        raise Refusal(f"{lane} is not stopped for {_shown(name)}" + (f"; it is for {others}" if others else ""))
+        raise Refusal(f"{lane} is not paused for {_shown(name)}" + (f"; it is paused for {others}" if others else ""))
     context.lanes.unpause(lane, name, actor=context.actor, reason=why)
-    screen.say(f"{lane} is open for {_shown(name)}")
+    screen.say(f"{lane} is resumed for {_shown(name)}")
 
 
 def _known(context: Context, terminal: str | None) -> str:
     if terminal is None:
         return ALL
     if context.settings.space_of(terminal) is None:
-        raise Refusal("terminal: not known here; it is main, or a name in EPAY_TERMINALS")
+        raise Refusal("terminal: unknown; give main, or a name in EPAY_TERMINALS")
     return terminal
 
 

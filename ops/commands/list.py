@@ -1,4 +1,4 @@
-"""`transfers list`: the unfinished of a state, oldest first; of a final state, or of all, the newest."""
+"""`transfers list`: lists the unfinished transfers of a state, oldest first; of a final state or of all, the newest."""
 
 from typing import Annotated
 
@@ -40,7 +40,7 @@ def list_(
     screen.say(table(records, context.ledger.now_ms()))
     screen.say_unreadable(unreadable)
     if not records:
-        screen.say("No transfer is here." if state is None else f"No transfer is {state}.")
+        screen.say("No transfers." if state is None else f"No transfer is {state}.")
 
 
 def table(records: list[Record], now_ms: int) -> Table:
@@ -59,7 +59,7 @@ def table(records: list[Record], now_ms: int) -> Table:
 
 
 def _newest(context: Context, state: State | None, limit: int, on_unreadable: Tell) -> list[Record]:
-    """Whose last event is newest. The ledger lists only the unfinished; what has ended is found by its events."""
+    """The transfers with the newest events: the ledger has lists of unfinished transfers only."""
     events = context.events.newest(min(limit * _EVENTS_EACH, _MOST_EVENTS))
     names = dict.fromkeys(event.fields["key"] for event in reversed(events) if "key" in event.fields)
     records = context.ledger.get_many(list(names), on_unreadable)

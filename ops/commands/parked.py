@@ -1,4 +1,4 @@
-"""`transfers parked`: who waits for a client's answer to 3-D Secure, and until when."""
+"""`transfers parked`: lists transfers that wait for a client's answer to 3-D Secure, and until when."""
 
 import typer
 
@@ -8,17 +8,16 @@ from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ops import screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.options import AsJson, Limit
-from epay_transfers.ops.sums import sums
 
 app = typer.Typer()
 
 
 @app.command()
 def parked(*, limit: Limit = 50, as_json: AsJson = False) -> None:
-    """Who waits for a client's 3-D Secure answer, longest first. No money has moved for any of them."""
+    """Transfers that wait for a client's 3-D Secure answer, longest first. No money has moved for any of them."""
     context, unreadable = Context.open(), list[RecordUnreadable]()
     records = context.ledger.in_state(State.PARKED, limit, unreadable.append)
-    total = sums(context.ledger.counters(), State.PARKED)
+    total = screen.sums(context.ledger.counters(), State.PARKED)
     if as_json:
         transfers = [Transfer.of(record).to_json() for record in records] + screen.unreadable_json(unreadable)
         screen.say_json({"transfers": transfers, "total": [line.to_json() for line in total]})
@@ -37,4 +36,4 @@ def parked(*, limit: Limit = 50, as_json: AsJson = False) -> None:
     ]
     screen.say(screen.table(("transfer", "reference", "amount", "age", "answer until", "asked"), rows))
     screen.say_unreadable(unreadable)
-    screen.say(f"Parked: {'; '.join(map(str, total)) or 'nobody'}.")
+    screen.say(f"Parked: {'; '.join(map(str, total)) or 'none'}.")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import dramatiq
 import typer
 
-from epay_transfers.ledger.queue.wakeups import Broker, Wakeups, wakeup_of
+from epay_transfers.ledger.queue.broker import Broker
+from epay_transfers.ledger.queue.wakeups import Wakeups, wakeup_of
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import UNFINISHED, State, Verb
 from epay_transfers.ledger.store.change import Change

@@ -1,4 +1,4 @@
-"""`transfers queues`: what waits in each queue, since when, and what Dramatiq itself has put aside."""
+"""`transfers queues`: counts what waits in each queue, for how long, and Dramatiq's own dead letters."""
 
 from dataclasses import asdict
 
@@ -13,7 +13,7 @@ app = typer.Typer()
 
 @app.command()
 def queues(*, as_json: AsJson = False) -> None:
-    """What waits in each queue. The truth is in the ledger: a message that is lost is rung again."""
+    """Count what waits in each queue. No transfer depends on it: the sweeper sends lost messages again."""
     found = Context.open().queues.read()
     if as_json:
         screen.say_json([asdict(queue) for queue in found])

@@ -1,4 +1,4 @@
-"""`transfers sandbox`: the bank to work against, in the foreground, and the settings that lead to it."""
+"""`transfers sandbox`: runs the sandbox bank in the foreground, and prints the settings that lead to it."""
 
 from typing import Annotated
 

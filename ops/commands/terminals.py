@@ -1,4 +1,4 @@
-"""`transfers terminals`: which there are, how many invoice ids they have left, and which are stopped by whom."""
+"""`transfers terminals`: lists terminals, the invoice ids that they have left, and their paused lanes."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ app = typer.Typer()
 
 @app.command()
 def terminals(*, as_json: AsJson = False) -> None:
-    """Terminals, the invoice ids that their space has used of its million, and their stops."""
+    """Terminals, the invoice ids that their space has used of its million, and their paused lanes."""
     context = Context.open()
     stops, counters = context.lanes.pauses(), context.ledger.counters()
     names = dict.fromkeys(("main", *context.settings.epay_terminals))

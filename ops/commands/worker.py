@@ -1,7 +1,7 @@
-"""`transfers worker`: the worker's process, in place of this one.
+"""`transfers worker`: replaces this process by the worker's.
 
-This room never imports the worker's: a command line that holds the bank's secrets would be a second way to the bank. So
-the process becomes another one, without the working directory on its path.
+`ops` never imports the worker: a command line with the bank's secrets would be a second way to the bank. So the process
+executes another one, without the working directory on its path.
 """
 
 import os
@@ -15,7 +15,7 @@ app = typer.Typer()
 
 @app.command()
 def worker(
-    *, check: Annotated[bool, typer.Option("--check", help="Only say what keeps it from running.")] = False
+    *, check: Annotated[bool, typer.Option("--check", help="Only check what keeps it from running.")] = False
 ) -> None:
     """Run the worker until it is told to stop. Ends with 78 for wrong settings, 75 for a server that is away."""
     arguments = ["--check"] if check else []

@@ -1,5 +1,5 @@
 """`transfers demo`: every way that a transfer can go, with real processes, on a machine with nothing installed.
 
-`stage` holds the processes, `scenes` what is played, `play` tells each story from top to bottom, `board` shows it, and
-`ending` lays the bank's books beside the ledger's.
+`stage` runs the processes, `scenes` lists the transfers, `play` has the story of each, `board` shows them, and `ending`
+compares the bank's books with the ledger.
 """

@@ -1,6 +1,6 @@
-"""The board: what is shown while the demo plays. A live table on a terminal; a line a change anywhere else.
+"""The board: shows the demo while it runs. A live table on a terminal; elsewhere one line for each change.
 
-Its words come from the ledger's events; a few, said so, from what the demo itself does.
+Its sentences come from the ledger's events, a few from what the demo itself does.
 """
 
 import contextlib
@@ -23,12 +23,12 @@ from epay_transfers.ops.demo.scenes import Scene
 
 _REFUSED = "refused"
 
-#: A terminal of this size has room for whole stories while they are told. At the end they are told on any.
+#: A terminal of this size has room for whole stories while the demo runs; at the end all terminals show them.
 _WIDE, _HIGH = 110, 34
 
 
 @dataclass(slots=True)
-class Row:
+class BoardRow:
     scene: Scene
     invoice_id: str
     state: str = ""
@@ -40,20 +40,20 @@ class Row:
 
 
 class Face(Protocol):
-    """How the board is shown."""
+    """A way to show the board."""
 
-    def changed(self, row: Row, sentence: str) -> None: ...
+    def changed(self, row: BoardRow, sentence: str) -> None: ...
 
 
 class Board:
     def __init__(self, clock: Clock) -> None:
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, BoardRow] = {}
         self.face: Face = Silent()
         self._clock = clock
         self._began = clock.monotonic()
 
-    def enter(self, scene: Scene, invoice_id: str) -> Row:
-        row = self.rows[invoice_id] = Row(scene, invoice_id)
+    def enter(self, scene: Scene, invoice_id: str) -> BoardRow:
+        row = self.rows[invoice_id] = BoardRow(scene, invoice_id)
         return row
 
     def happened(self, event: Event) -> None:
@@ -65,7 +65,7 @@ class Board:
         row.steps.append(descriptions.step(event))
         self.face.changed(row, descriptions.happened(event))
 
-    def note(self, row: Row, step: str, sentence: str, *, refused: bool = False) -> None:
+    def note(self, row: BoardRow, step: str, sentence: str, *, refused: bool = False) -> None:
         """What the demo itself did."""
         if refused:
             row.state = _REFUSED
@@ -97,7 +97,7 @@ class Board:
             made.add_row(row.scene.shows, _story(row))
         return made
 
-    def _in_order(self) -> list[Row]:
+    def _in_order(self) -> list[BoardRow]:
         return sorted(self.rows.values(), key=lambda row: row.scene.number)
 
 
@@ -105,11 +105,11 @@ def _state(state: str) -> Text:
     return Text(state, style="red") if state == _REFUSED else screen.state_text(state) if state else Text("")
 
 
-def _newest(row: Row) -> Text:
+def _newest(row: BoardRow) -> Text:
     return Text(row.steps[-1] if row.steps else "")
 
 
-def _story(row: Row) -> Text:
+def _story(row: BoardRow) -> Text:
     """The steps, the newest one bright; one that was taken several times in a row is said once."""
     steps = [step if (times := len(list(same))) == 1 else f"{step} x{times}" for step, same in groupby(row.steps)]
     *old, new = steps or [""]
@@ -117,8 +117,10 @@ def _story(row: Row) -> Text:
 
 
 class Silent:
-    def changed(self, row: Row, sentence: str) -> None:
-        """Nobody looks."""
+    """Shows nothing."""
+
+    def changed(self, row: BoardRow, sentence: str) -> None:
+        """Show nothing."""
 
 
 class Lines:
@@ -127,19 +129,19 @@ class Lines:
     def __init__(self, board: Board) -> None:
         self._board = board
 
-    def changed(self, row: Row, sentence: str) -> None:
+    def changed(self, row: BoardRow, sentence: str) -> None:
         state = row.state or "-"
         print(f"{self._board.seconds():5.1f} s  {row.invoice_id:<15}  {state:<10}  {sentence}", flush=True)
 
 
 class LiveTable:
-    """For a person."""
+    """For a person: a live table."""
 
     def __init__(self, board: Board, live: Live) -> None:
         self._board = board
         self._live = live
 
-    def changed(self, row: Row, sentence: str) -> None:  # noqa: ARG002 - the whole board is drawn
+    def changed(self, row: BoardRow, sentence: str) -> None:  # noqa: ARG002 - the whole board is drawn
         size = self._live.console.size
         self._live.update(self._board.table(small=size.width < _WIDE or size.height < _HIGH), refresh=True)
 

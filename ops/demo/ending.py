@@ -1,4 +1,4 @@
-"""The end of the demo: the bank's books beside the ledger's. They keep their accounts apart, and must agree."""
+"""The end of the demo: compares the bank's books with the ledger. They count separately, and must agree."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

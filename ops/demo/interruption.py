@@ -1,7 +1,7 @@
-"""Whatever asks the demo to end: Ctrl-C, SIGTERM, SIGHUP. A signal leaves word; it is obeyed where the demo looks.
+"""Signals that end the demo: Ctrl-C, SIGTERM, SIGHUP. The handler only notes a signal; the demo obeys it later.
 
-A handler that raised would do so wherever the process happens to be: with a lock of `subprocess` just taken, which
-nobody gives back, so that the ending waits for it for ever; or in a `__del__`, where Python drops what is raised.
+A handler that raised could do so anywhere: while `subprocess` holds a lock, which would never be released, so that the
+demo could not end; or in a `__del__`, where Python ignores exceptions.
 """
 
 import contextlib
@@ -17,11 +17,11 @@ class Interruption:
         self._number = 0
 
     def came(self) -> bool:
-        """Whether one came that nobody has obeyed."""
+        """Has a signal come that was not obeyed yet?"""
         return bool(self._number)
 
     def note(self, number: int, _frame: object) -> None:
-        """The handler. It takes no lock and raises nothing, so it may run anywhere."""
+        """The signal handler. It takes no lock and raises nothing, so it may run anywhere."""
         self._number = number
 
     def obey(self) -> None:
@@ -36,7 +36,7 @@ class Interruption:
 
 @contextlib.contextmanager
 def noted() -> Iterator[Interruption]:
-    """Inside, signals are only noted. One that nobody obeyed is obeyed at the end."""
+    """Note signals during the block. One that was not obeyed in it is obeyed at the end."""
     interruption = Interruption()
     before = {number: signal.signal(number, interruption.note) for number in _SIGNALS}
     try:

@@ -1,6 +1,6 @@
-"""The play: each story is told from top to bottom, all of them at once. A story `yield`s what it waits for.
+"""`Play`: the stories of the demo, all at once. A story is a generator that yields the condition it waits for.
 
-Here the demo is a backend, a web tier, an operator and a client of the bank in turn, by the same calls as theirs.
+The demo acts as backend, web tier, operator and the bank's client, by the same calls as those.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,9 +11,9 @@ from epay_transfers.ledger.states import FINAL, State
 from epay_transfers.ops import requests
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.demo import scenes
-from epay_transfers.ops.demo.bank import BankSide
-from epay_transfers.ops.demo.board import Board, Row
+from epay_transfers.ops.demo.board import Board, BoardRow
 from epay_transfers.ops.demo.interruption import Interruption
+from epay_transfers.ops.demo.sandbox_client import SandboxClient
 from epay_transfers.ops.demo.scenes import Scene
 from epay_transfers.ops.demo.stage import Stage
 from epay_transfers.producers import Receipt, SuffixTaken, TransferIntent, Transfers
@@ -21,10 +21,10 @@ from epay_transfers.producers import Receipt, SuffixTaken, TransferIntent, Trans
 Condition = Callable[[], bool]
 Story = Iterator[Condition]
 
-#: A play that has not ended by then does not end.
+#: A play that has not ended by then has failed.
 LONGEST_S = 60.0
 
-#: How long a person takes to type a password, or to see that somebody is dead.
+#: How long a person takes to type a password, or to notice a dead transfer.
 _PERSON_S = 1.5
 
 _BLOCK_MS = 100
@@ -35,7 +35,7 @@ class Play:
         self,
         *,
         stage: Stage,
-        bank: BankSide,
+        bank: SandboxClient,
         board: Board,
         backend: Transfers,
         web: Transfers,
@@ -48,15 +48,15 @@ class Play:
         self._board = board
         self._backend = backend
         self._web = web
-        self._desk = context
+        self._context = context
         self._clock = clock
         self._interruption = interruption
 
     def run(self) -> list[str]:
-        """Until every story has ended, or a signal came. Returns what went wrong, a sentence each."""
+        """Run until every story has ended, or a signal came. Returns what went wrong, a sentence each."""
         stories = [self._plain(), self._secure(), self._no_token(), self._twice(), self._killed(), self._dead()]
         waiting = {story: next(story) for story in stories}
-        for batch in self._desk.events.follow("0", block_ms=_BLOCK_MS):
+        for batch in self._context.events.follow("0", block_ms=_BLOCK_MS):
             self._interruption.obey()
             for event in batch:
                 self._board.happened(event)
@@ -77,7 +77,7 @@ class Play:
     # The stories.
 
     def _plain(self) -> Story:
-        """Three that go as they mostly go, and one that is refused at the door."""
+        """Three usual transfers, and one that enqueue refuses."""
         paid, _ = self._enqueue(scenes.PAYOUT)
         self._enqueue(scenes.BY_CARD)
         self._enqueue(scenes.DECLINED)
@@ -85,7 +85,7 @@ class Play:
         self._collide(paid)
         yield self._all_ended
 
-    def _collide(self, other: Row) -> None:
+    def _collide(self, other: BoardRow) -> None:
         """Another invoice id, with the last six digits of one that is known."""
         row = self._board.enter(scenes.COLLISION, "999999" + other.invoice_id[-6:])
         try:
@@ -117,7 +117,7 @@ class Play:
         yield self._ended(row)
 
     def _killed(self) -> Story:
-        """After the others, for whatever a killed worker has on the wire comes into doubt."""
+        """Begins after the others: the killed worker's other calls would come into doubt."""
         yield self._all_ended
         row, _ = self._enqueue(scenes.KILLED)
         yield lambda: row.state == State.SENDING and self._bank.has_executed(row.invoice_id)
@@ -127,27 +127,27 @@ class Play:
         yield self._ended(row)
 
     def _dead(self) -> Story:
-        """After the kill: nobody has to wait while the lease of the killed one runs out."""
+        """Begins after the kill, while the killed worker's lease runs out."""
         yield lambda: any(row.scene is scenes.KILLED and "worker killed" in row.steps for row in self._rows())
         self._bank.refuse_tokens(self._invoice_id(scenes.DEAD), times=None)
         row, _ = self._enqueue(scenes.DEAD)
         yield self._in_state_for(row, State.DEAD, _PERSON_S)
         self._bank.mend()
-        dead = self._desk.find(row.invoice_id)
-        requests.write(self._desk, dead, RequestedAction.REQUEUE, "the bank gives tokens again")
+        dead = self._context.find(row.invoice_id)
+        requests.write(self._context, dead, RequestedAction.REQUEUE, "the bank gives tokens again")
         yield self._ended(row)
 
     # What they wait for.
 
     def _all_ended(self) -> bool:
-        """Everybody who was enqueued so far."""
+        """Have all transfers of the first part ended?"""
         early = [row for row in self._rows() if row.scene not in scenes.LATER]
         return bool(early) and all(row.state in FINAL or row.state == "refused" for row in early)
 
-    def _ended(self, row: Row) -> Condition:
+    def _ended(self, row: BoardRow) -> Condition:
         return lambda: row.state in FINAL
 
-    def _in_state_for(self, row: Row, state: State, seconds: float) -> Condition:
+    def _in_state_for(self, row: BoardRow, state: State, seconds: float) -> Condition:
         since: list[float] = []
 
         def condition() -> bool:
@@ -157,7 +157,7 @@ class Play:
 
         return condition
 
-    def _rows(self) -> list[Row]:
+    def _rows(self) -> list[BoardRow]:
         return list(self._board.rows.values())
 
     def _unfinished(self) -> list[str]:
@@ -169,7 +169,7 @@ class Play:
 
     # What they do.
 
-    def _enqueue(self, scene: Scene) -> tuple[Row, Receipt]:
+    def _enqueue(self, scene: Scene) -> tuple[BoardRow, Receipt]:
         row = self._board.enter(scene, self._invoice_id(scene))
         return row, self._backend.enqueue(self._intent(scene, row.invoice_id))
 

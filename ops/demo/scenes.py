@@ -1,6 +1,6 @@
-"""What is played: a row for each way that a transfer can go. Data only; the stories are in `play`.
+"""The transfers of the demo, one for each way that a transfer can go. Data only; the stories are in `play`.
 
-Cards are the bank's public test cards. Words in brackets in a description tell the sandbox what to do.
+Cards are the bank's public test cards. Words in brackets in a description are directives for the sandbox.
 """
 
 from collections.abc import Mapping
@@ -54,5 +54,5 @@ COLLISION = Scene(7, "the last six collide", "3000", "Payout 7", sender=_SAVED)
 KILLED = Scene(8, "killed on the wire", "50000", "[hang-after:30] Payout 8", sender=_SAVED)
 DEAD = Scene(9, "dies, and is requeued", "8800", "Payout 9", sender=_SAVED, urgency="batch")
 
-#: These are not played before the others have ended: a killed worker has company on the wire otherwise.
+#: These begin after the others have ended: the kill would interrupt the others' calls.
 LATER = (KILLED, DEAD)

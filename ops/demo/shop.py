@@ -1,7 +1,7 @@
-"""`transfers demo --web`: a small shop where one pays by card against the sandbox, through its 3-D Secure page.
+"""`transfers demo --web`: a small shop that takes card payments against the sandbox, with its 3-D Secure page.
 
-It is a merchant as any other: it enqueues intents, mounts the web tier, and learns from the outcome feed what became of
-them. Its goods differ by what the bank will do. A card number passes through it into the vault, and is kept nowhere.
+Like any merchant it enqueues intents, mounts the web tier, and reads results from the outcome feed. Each good makes the
+bank act in another way. A card number passes through the shop into the vault; the shop stores none.
 """
 
 import asyncio
@@ -35,8 +35,8 @@ HOST = "127.0.0.1"
 _MOUNTED = "/transfers"
 _GROUP = "shop"
 
-#: The confirm is carried out and not answered, and two inquiries say "not found", for the notification may bring two at
-#: once (its own ring and the sweeper's): so it is in doubt for a while, a quarter of a minute at least.
+#: The bank executes the confirm without an answer, and two inquiries say "not found", so the transfer is in doubt for
+#: at least a quarter of a minute. Two, since a notification may cause two inquiries: its own wake-up and the sweeper's.
 _SILENT = "[3ds] [confirm-drop-after] [false-not-found:2]"
 
 #: The shop's own card, which receives.
@@ -104,7 +104,7 @@ class Shop:
         return RedirectResponse(f"{_MOUNTED}/pay/{receipt.handle}", 303)
 
     def listen(self, ending: threading.Event) -> None:
-        """What became of the purchases: the outcome feed, in a thread."""
+        """Read the results of the purchases from the outcome feed, in a thread."""
         while not ending.is_set():
             with contextlib.suppress(LedgerUnavailable):
                 for outcome in self.transfers.outcomes(_GROUP, idle=0.5):
@@ -135,7 +135,7 @@ class Shop:
 
 
 def open_shop(folder: Path, port: int, interruption: Interruption) -> None:
-    """Until Ctrl-C."""
+    """Run the shop until Ctrl-C."""
     try:
         listener = socket.create_server((HOST, port))
     except OSError as error:
@@ -161,7 +161,7 @@ def open_shop(folder: Path, port: int, interruption: Interruption) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signals: it ends when the demo's own came."""
+    """uvicorn without its signal handlers: it ends at the demo's own signals."""
 
     def __init__(self, app: Starlette, interruption: Interruption) -> None:
         config = uvicorn.Config(
@@ -170,7 +170,7 @@ class _Server(uvicorn.Server):
             access_log=False,
             lifespan="off",
             server_header=False,
-            timeout_graceful_shutdown=1,  # a browser that does not end its call keeps nobody here
+            timeout_graceful_shutdown=1,  # an open call of a browser must not delay the end
         )
         super().__init__(config)
         self._interruption = interruption

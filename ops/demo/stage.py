@@ -1,6 +1,6 @@
-"""The processes of the demo: two servers, a bank, a worker. Real ones, in a folder and an environment of their own.
+"""`Stage`: the processes of the demo, two servers, a bank and a worker, in their own folder and environment.
 
-However the demo ends, they end: in order where it can, and by the kernel's hand (on Linux) where it is killed.
+They end with the demo: in order, or killed by the kernel (on Linux) if the demo is killed.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from epay_transfers.ops.dotenv import PUBLIC_TEST_VALUES, fresh_keys
 from epay_transfers.ops.settings_table import SETTINGS
 from epay_transfers.runtime import embedded_servers
 
-#: So that a minute shows what takes a day otherwise. They are said on the screen.
+#: Shortened times, so that a minute shows what takes a day otherwise. The screen names them.
 SHORTENED = {
     "HTTP_DEADLINE": "3",
     "LEASE": "4",
@@ -30,16 +30,16 @@ SHORTENED = {
     "RETRY_MAX_BACKOFF": "0.5",
 }
 
-#: What the demo's own environment may not inherit: it would be half yours and half its own.
+#: Settings that the demo's environment may not inherit: it would mix yours with its own.
 _FOREIGN = {setting.name for setting in SETTINGS} | {"SECRETS_DIR", "CREDENTIALS_DIRECTORY"}
 
 #: Which setting names which server.
 _SERVERS = {"ledger": "REDIS_URL", "vault": "VAULT_URL"}
 
-#: A worker whose transfers have ended drains at once; one that was interrupted is given so long.
+#: How long a worker may take to drain. Without transfers it ends at once.
 _DRAIN_S = 2.0
 
-#: A bank is up within a second: one that says nothing for so long will not.
+#: How long to wait for the bank's first line; it usually comes within a second.
 _FIRST_WORD_S = 30.0
 
 
@@ -47,7 +47,7 @@ class Stage:
     def __init__(self, folder: Path, web: Mapping[str, str] | None = None, users: Users | None = None) -> None:
         """`web`: the settings of a web tier that will run here; then the bank posts its notifications.
 
-        `users`: the servers let in nobody else, and each process is one of them.
+        `users`: the servers accept only these users, and each process is one of them.
         """
         self.folder = folder
         self._web = dict(web or {})
@@ -58,7 +58,7 @@ class Stage:
         self._worker: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        with contextlib.ExitStack() as ends:  # what was started before something failed ends as well
+        with contextlib.ExitStack() as ends:  # after a failure, stop what was started
             self._start(ends)
             self._ends = ends.pop_all()
         return self
@@ -105,7 +105,7 @@ class Stage:
         self._worker = self._popen("worker", env=env)
 
     def kill_worker(self) -> int:
-        """As a machine that loses its power would: it can write nothing down any more. Returns its process id."""
+        """Kill it, like a loss of power: it can't record anything. Returns its process id."""
         if self._worker is None:
             raise RuntimeError("there is no worker to kill")
         self._worker.kill()
@@ -113,7 +113,7 @@ class Stage:
         return self._worker.pid
 
     def worker_ends_within(self, seconds: float) -> bool:
-        """Whether it ends by itself, which it should not."""
+        """Does the worker end by itself in this time? It should not."""
         if self._worker is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._worker.wait(seconds)
@@ -124,9 +124,9 @@ class Stage:
 
     @contextlib.contextmanager
     def entered(self, user: str) -> Iterator[None]:
-        """Inside, this process is in the demo's environment, as a backend, a web tier or an operator would be."""
+        """During the block, this process has the environment of one of the demo's users."""
         before, here = dict(os.environ), Path.cwd()
-        os.chdir(self.folder)  # no .env of yours is here
+        os.chdir(self.folder)  # your .env is not here
         os.environ.clear()
         os.environ.update(_without_foreign(before) | self.environment(user))
         try:
@@ -163,7 +163,7 @@ class Stage:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if module == "sandbox" else log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C is for the demo, which then ends it in order
+                start_new_session=True,  # Ctrl-C reaches only the demo, which then stops it
                 preexec_fn=embedded_servers.end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no lock is held
             )
 
@@ -173,7 +173,7 @@ def _without_foreign(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> str:
-    """It is said in one piece, or not at all."""
+    """The first line of output, or an error if none comes in time."""
     spoken = process.stdout and select.select([process.stdout], [], [], _FIRST_WORD_S)[0]
     line = process.stdout.readline().decode().strip() if process.stdout and spoken else ""
     if not line:

@@ -1,6 +1,6 @@
-"""The servers' users, for a demo under them: their files with fresh passwords, and each user's name in an address.
+"""`Users`: the servers' ACL users, for `transfers demo --users`. It fills their files with fresh passwords.
 
-The files are those that an operator fills, and they are filled here as there: a digest in each hole.
+The files are those of `deploy/`, in which an operator replaces each placeholder by a password's digest, as done here.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from epay_transfers.ops.exit_status import Refusal
 
 ADMIN, OPS, PRODUCER, WEB, WORKER = "admin", "ops", "producer", "web", "worker"
 
-_HOLE = re.compile(r"#SHA256-OF-THE-PASSWORD-OF-([A-Z]+)")
+_PLACEHOLDER = re.compile(r"#SHA256-OF-THE-PASSWORD-OF-([A-Z]+)")
 
 
 class Users:
@@ -25,7 +25,7 @@ class Users:
         self._passwords = {name: secrets.token_urlsafe(24) for name in (ADMIN, OPS, PRODUCER, WEB, WORKER)}
 
     def options(self, server: str, home: Path) -> dict[str, str]:
-        """For a server that will run in `home`, where its filled file then is."""
+        """Options of a server that runs in `home`, where its ACL file is written."""
         home.mkdir(parents=True, exist_ok=True)
         file = home / "users.acl"
         file.touch(0o600)
@@ -33,7 +33,7 @@ class Users:
         return {"aclfile": str(file)}
 
     def filled(self, server: str) -> str:
-        return _HOLE.sub(self._digest, self._texts[server])
+        return _PLACEHOLDER.sub(self._digest, self._texts[server])
 
     def address(self, user: str, url: str) -> str:
         """The server's address, with this user in it."""
@@ -41,8 +41,8 @@ class Users:
         place = parts.netloc.rpartition("@")[2]
         return parts._replace(netloc=f"{user}:{self._passwords[user]}@{place}").geturl()
 
-    def _digest(self, hole: re.Match[str]) -> str:
-        return "#" + hashlib.sha256(self._passwords[hole[1].lower()].encode()).hexdigest()
+    def _digest(self, placeholder: re.Match[str]) -> str:
+        return "#" + hashlib.sha256(self._passwords[placeholder[1].lower()].encode()).hexdigest()
 
 
 def _read(folder: Path, server: str) -> str:

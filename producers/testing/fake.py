@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import Self, cast
 
 from epay_transfers.ledger.queue.wakeups import Wakeups
-from epay_transfers.ledger.record import Challenge as KeptChallenge
-from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.record import Record, StoredChallenge
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change, RecordFields
@@ -81,7 +80,7 @@ class FakeTransfers(Transfers):
     def park(self, name: str) -> Challenge:
         """The bank wants 3-D Secure."""
         record = self._sent(name)
-        asked = KeptChallenge(
+        asked = StoredChallenge(
             pa_req=base64.b64encode(secrets.token_bytes(60)).decode(),
             md=f"{secrets.randbelow(9 * 10**8) + 10**8}-{secrets.token_hex(8).upper()}",
             action="https://acs.example/pareq",

@@ -6,7 +6,7 @@ A reply's headers are those of every page of ours: never stored, never framed, n
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-#: More than this is not read from anybody.
+#: No more than this is read of a request.
 BODY_BYTES = 64 * 1024
 
 _GUARDED = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.producers.challenge import Challenge
 from epay_transfers.producers.web import words
 from epay_transfers.producers.web.exchange import Reply
-from epay_transfers.runtime.web_addresses import LOOPBACK
 
 _templates = Environment(
     loader=PackageLoader("epay_transfers.producers.web", "pages"),
@@ -41,9 +41,9 @@ def redirect_page(
 
     It asks nothing about the `action`: see `is_safe_action`.
     """
-    context = urlsplit(challenge.action)
+    action = urlsplit(challenge.action)
     fields = {"PaReq": challenge.pa_req, "MD": challenge.md, "TermUrl": term_url}
-    targets = "https:" if context.scheme == "https" else f"https: {context.scheme}://{context.netloc}"
+    targets = "https:" if action.scheme == "https" else f"https: {action.scheme}://{action.netloc}"
     values = {"action": challenge.action, "fields": fields}
     return _reply("challenge", 200, languages, transfer, values, form_targets=targets)
 
@@ -60,18 +60,10 @@ def is_safe_action(action: str, *, allowed: frozenset[str], plain: bool) -> bool
 
     `plain`: the web tier itself is a development one on loopback, and so may be the bank's page.
     """
-    try:
-        context = urlsplit(action)
-        host, _port = context.hostname, context.port
-    except ValueError:
+    if not is_safe_url(action, plain_on_loopback=plain):
         return False
-    if not host or "@" in context.netloc or not (action.isascii() and action.isprintable()) or " " in action:
-        return False
-    if any(sign in context.netloc for sign in "\"'<>\\;,*"):
-        return False
-    if plain and context.scheme == "http" and host in LOOPBACK:
-        return True
-    return context.scheme == "https" and (not allowed or host in allowed)
+    parts = urlsplit(action)
+    return parts.scheme == "http" or not allowed or parts.hostname in allowed
 
 
 def _reply(

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 EFFECTS = {
     Consequence.WAIT_30_MIN: "the outcome says `not_before`: in 30 minutes",
     Consequence.RECEIVER_LIMIT: "the outcome says `not_before`: the next day in Almaty",
-    Consequence.STOP_TERMINAL: "the terminal's send lane stops until the next day in Almaty; `not_before` says so too",
+    Consequence.PAUSE_TERMINAL: "the terminal's send lane stops until the next day in Almaty; `not_before` says so too",
     Consequence.LEAVE_CARD: "the card is to be left alone: the producer reads it from the code",
 }
 

@@ -141,7 +141,7 @@ def test_the_way_out_after_the_ledger_went_back(
             client = vault_client if server == "$VAULT_URL" else ledger_client
             client.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py does not type this one
 
-    assert ["the ledger has forgotten moves" in line for line in before] == [True]
+    assert ["the ledger has lost moves" in line for line in before] == [True]
     assert health.examine(settings, SystemClock()) == []
     assert Ledger(ledger_client).counters()["sequence"] > vault.high_water() > 0
     assert ledger_client.getbit(redis_keys.suffixes("main"), 123) == 1

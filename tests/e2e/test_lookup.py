@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from epay_transfers.ledger.queue.wakeups import BATCH, NAMESPACE, NOW
+from epay_transfers.ledger.queue.broker import BATCH, NAMESPACE, NOW
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.producers import Receipt, Transfers, Verdict

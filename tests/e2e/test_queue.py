@@ -6,7 +6,7 @@ import dramatiq
 import pytest
 from dramatiq.brokers.redis import RedisBroker
 
-from epay_transfers.ledger.queue.wakeups import NAMESPACE, NOW
+from epay_transfers.ledger.queue.broker import NAMESPACE, NOW
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.producers import PanCard, Receiver, TransferIntent

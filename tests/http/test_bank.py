@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.worker.bank import Addresses, Challenge, Paid, StatusReport, StatusWord, Token, TokenRefused
+from epay_transfers.worker.bank import Addresses, ChallengeRequired, Paid, StatusReport, StatusWord, Token, TokenRefused
 from tests.http.asking import ASK, GOOD, TOKEN, HandClock, bank_at, manners
 from tests.http.misbehaving import (
     NONSENSE,
@@ -55,7 +55,7 @@ class TestTransfer:
         with Server(manners("/transfer", lambda talk: talk.say(with_length(json.dumps(CHALLENGE).encode())))) as server:
             bank = bank_at(server.url)
 
-            assert isinstance(ASK["/transfer"](bank), Challenge)
+            assert isinstance(ASK["/transfer"](bank), ChallengeRequired)
 
     def test_many_threads_execute_each_transfer_once(self) -> None:
         with Server(WELL) as server:

@@ -69,7 +69,7 @@ def test_nor_does_the_harmless_question_of_a_closed_host_hang(names: Names) -> N
     bank = bank_at(HANGING, connect_timeout_s=0.1)
 
     assert within(20, lambda: bank.ask_harmless("bank.example", TERMINAL)) is False
-    assert within(20, lambda: bank._wire.reachable(f"{HANGING}/transfer")) is False
+    assert within(20, lambda: bank._transport.reachable(f"{HANGING}/transfer")) is False
 
 
 def test_a_name_that_hangs_takes_one_thread_and_no_other_name_waits_for_it(names: Names) -> None:
@@ -100,7 +100,7 @@ def test_where_one_address_of_a_name_refuses_the_next_one_is_tried(names: Names)
 
         assert is_believed(outcome)
         assert server.count("/transfer") == 1
-        assert bank_at(server.url)._wire.reachable(server.url.replace("127.0.0.1", "localhost"))
+        assert bank_at(server.url)._transport.reachable(server.url.replace("127.0.0.1", "localhost"))
 
 
 def test_where_all_addresses_refuse_it_was_not_sent(names: Names) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from epay_transfers.ledger.queue.wakeups import NAMESPACE, NOW
+from epay_transfers.ledger.queue.broker import NAMESPACE, NOW
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.lanes import Lane

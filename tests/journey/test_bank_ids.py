@@ -7,7 +7,15 @@ import pytest
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
-from epay_transfers.worker.bank import Challenge, CodeClass, Declined, Paid, StatusReport, StatusWord, TransferOutcome
+from epay_transfers.worker.bank import (
+    ChallengeRequired,
+    CodeClass,
+    Declined,
+    Paid,
+    StatusReport,
+    StatusWord,
+    TransferOutcome,
+)
 from tests.support.stage import Stage
 
 REASON = "bank_id_of_another_transfer"
@@ -16,7 +24,7 @@ PAID = Paid(bank_id="a9e1", reference="ref")
 ANSWERS: list[tuple[TransferOutcome, str]] = [
     (PAID, "pay"),
     (Declined("484", "declined", CodeClass.DECLINED, bank_id="a9e1"), "decline"),
-    (Challenge("cGFSZXE=", "1-A", "https://acs.example/", "a9e1"), "park"),
+    (ChallengeRequired("cGFSZXE=", "1-A", "https://acs.example/", "a9e1"), "park"),
 ]
 
 

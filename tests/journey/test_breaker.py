@@ -11,7 +11,7 @@ from epay_transfers.ledger.store.circuit_breakers import FAILURES
 from epay_transfers.ledger.store.lanes import Lane
 from epay_transfers.ledger.store.replies import Wait
 from epay_transfers.worker.bank import (
-    Challenge,
+    ChallengeRequired,
     CodeClass,
     Declined,
     Evidence,
@@ -31,7 +31,7 @@ NO_WORD = Unclear("not_json", Evidence.ANSWERED, http_status=499)
 ANSWERS = [
     Paid(),
     Declined("484", "no funds", CodeClass.DECLINED),
-    Challenge("PaReq", "MD", "https://bank.example/acs", "id"),
+    ChallengeRequired("PaReq", "MD", "https://bank.example/acs", "id"),
 ]
 
 

@@ -253,7 +253,7 @@ def test_what_comes_into_doubt_while_the_clock_is_wrong_is_looked_at_in_time(sta
 
 def test_a_terminal_is_stopped_until_the_true_midnight(stage: Stage) -> None:
     key = stage.new()
-    says(stage, outcome=Declined("529", "limit", CodeClass.DECLINED, consequence=Consequence.STOP_TERMINAL))
+    says(stage, outcome=Declined("529", "limit", CodeClass.DECLINED, consequence=Consequence.PAUSE_TERMINAL))
     jumps_on_the_wire(stage)
 
     stage.journey.execute(key)

@@ -77,14 +77,14 @@ def test_servers_as_they_must_be_raise_no_finding(
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        ("appendonly", "no", "`appendonly` is not `yes`: the ledger forgets what it has confirmed"),
-        ("appendfsync", "everysec", "`appendfsync` is not `always`: the ledger forgets what it has confirmed"),
+        ("appendonly", "no", "`appendonly` is not `yes`: the ledger can lose what it has confirmed"),
+        ("appendfsync", "everysec", "`appendfsync` is not `always`: the ledger can lose what it has confirmed"),
         (
             "no-appendfsync-on-rewrite",
             "yes",
-            "`no-appendfsync-on-rewrite` is not `no`: the ledger forgets what it has confirmed",
+            "`no-appendfsync-on-rewrite` is not `no`: the ledger can lose what it has confirmed",
         ),
-        ("maxmemory-policy", "allkeys-lru", "`maxmemory-policy` is not `noeviction`: the server may throw keys away"),
+        ("maxmemory-policy", "allkeys-lru", "`maxmemory-policy` is not `noeviction`: the server may evict keys"),
     ],
 )
 def test_each_wrong_setting_of_the_ledgers_is_named(
@@ -103,7 +103,7 @@ def test_each_wrong_setting_of_the_ledgers_is_named(
     [
         ("appendonly", "yes", "the vault writes an append-only file"),
         ("save", "3600 1", '`save` is not `""`: the vault keeps card data on disk'),
-        ("maxmemory-policy", "volatile-lru", "`maxmemory-policy` is not `noeviction`: the server may throw keys away"),
+        ("maxmemory-policy", "volatile-lru", "`maxmemory-policy` is not `noeviction`: the server may evict keys"),
     ],
 )
 def test_each_wrong_setting_of_the_vaults_is_named(
@@ -137,7 +137,7 @@ def test_a_vault_that_was_saved_is_refused_and_so_is_one_that_came_up_from_the_f
     is_refused = durability is not RELAXED
     for refused, warnings, why in (
         (saved, saved_warned, "VAULT_URL: the vault was saved to disk since its start;"),
-        (loaded, loaded_warned, "VAULT_URL: the vault came up from a file:"),
+        (loaded, loaded_warned, "VAULT_URL: the vault was loaded from a file:"),
     ):
         (line,) = refused if is_refused else warnings
         assert line.startswith(why)
@@ -164,7 +164,7 @@ def test_keys_that_were_thrown_away_are_a_finding_even_afterwards(
     vault_at.config_set("maxmemory-policy", "noeviction")
 
     (line,) = found(servers)
-    assert line.startswith("VAULT_URL: the server has thrown keys away")
+    assert line.startswith("VAULT_URL: the server has evicted keys")
 
 
 def test_a_replica_is_named_and_so_is_a_vault_that_has_one(
@@ -179,9 +179,9 @@ def test_a_replica_is_named_and_so_is_a_vault_that_has_one(
         assert vault_at.wait(1, 4000) == 1
 
         (line,) = found(servers)
-        assert line.startswith("VAULT_URL: the vault has a replica; take it off")
+        assert line.startswith("VAULT_URL: the vault has a replica; remove it")
         lines = found((second.url, servers[1]), RELAXED)
-        assert lines[0].startswith("REDIS_URL: the server is a replica; name the master")
+        assert lines[0].startswith("REDIS_URL: the server is a replica; give the master's address")
         replica.replicaof("NO", "ONE")
         replica.close()
 
@@ -199,7 +199,7 @@ def test_a_clock_that_is_far_off_is_a_finding_for_both(
 def test_a_server_that_is_away_may_come_back(servers: tuple[str, str], vault_at: redis.Redis) -> None:
     (one,) = health.examine(settings(("redis://127.0.0.1:1/0", servers[1])), SystemClock())
 
-    assert str(one) == "REDIS_URL: the server does not answer; start it, or mend REDIS_URL"
+    assert str(one) == "REDIS_URL: the server does not answer; start it, or correct REDIS_URL"
     assert one.passing
 
 
@@ -209,7 +209,7 @@ def test_a_refused_password_is_no_passing_thing(
     wrong = servers[0].replace("redis://", "redis://nobody:hunter22@")
 
     (one,) = health.examine(settings((wrong, servers[1])), SystemClock())
-    assert str(one) == "REDIS_URL: the server refused the user or the password; put the right ones into REDIS_URL"
+    assert str(one) == "REDIS_URL: the server refused the user or the password; correct them in REDIS_URL"
     assert not one.passing
 
 
@@ -247,7 +247,7 @@ def test_a_ledger_that_has_forgotten_is_found_by_what_the_vault_remembers(
 
     ledger_at.hset(redis_keys.COUNTERS, "sequence", "0")
     (line,) = found(servers)
-    assert line.startswith("REDIS_URL: the ledger has forgotten moves that the vault remembers; stop all sending")
+    assert line.startswith("REDIS_URL: the ledger has lost moves that the vault has seen; stop all sending")
 
 
 def test_counters_that_are_no_numbers_are_a_finding(

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.queue.broker import INQUIRIES
 from epay_transfers.ledger.queue.stats import Queues
-from epay_transfers.ledger.queue.wakeups import INQUIRIES
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
@@ -261,7 +261,7 @@ def test_a_lane_is_opened_only_where_it_is_stopped(transfers: Cli, ledger: Ledge
     said = transfers("unpause", "send", "--terminal", "main", *WHY)
 
     assert said.status == 1
-    assert said.err == "send is not stopped for the terminal main; it is for all terminals\n"
+    assert said.err == "send is not paused for the terminal main; it is paused for all terminals\n"
     assert [stop.terminal for stop in Lanes(ledger.client).pauses()] == [ALL]
 
 

@@ -85,7 +85,7 @@ def test_a_name_of_two_transfers_is_not_guessed(transfers: Cli, into: Into) -> N
     said = transfers("status", key)
 
     assert said.status == 1
-    assert "one transfer's key and another one's reference" in said.err
+    assert "the key of one transfer and the reference of another" in said.err
 
 
 def test_a_reason_is_required_wherever_something_changes(transfers: Cli) -> None:

@@ -37,7 +37,7 @@ def test_a_server_that_may_keep_cards_is_78(
     said = transfers("doctor")
 
     assert said.status == 78
-    assert "what mends it" in said.out
+    assert "what to do" in said.out
     assert "VAULT_URL" in said.out
 
 
@@ -67,4 +67,4 @@ def test_stopped_lanes_are_told(transfers: Cli, ledger: Ledger) -> None:
     said = transfers("doctor", "--json")
 
     assert [(stop["lane"], stop["reason"]) for stop in said.json["stops"]] == [("send", "the bank asked")]
-    assert "Lanes stopped: 1" in transfers("doctor").out
+    assert "Lanes paused: 1" in transfers("doctor").out

@@ -9,9 +9,10 @@ import pytest
 import redis
 
 from epay_transfers.ledger.clock import SystemClock
-from epay_transfers.ledger.queue import wakeups
+from epay_transfers.ledger.queue import broker
+from epay_transfers.ledger.queue.broker import Broker
 from epay_transfers.ledger.queue.stats import Queues
-from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
+from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
@@ -115,13 +116,13 @@ def test_queues_count_what_waits_and_the_dead_letters(transfers: Cli, into: Into
     wakeup = Wakeups(Broker(client, [], {}))
     wakeup.send(into(State.QUEUED, "payout-1"))
     wakeup.send(into(State.QUEUED, "payout-2"))
-    client.zadd(f"{wakeups.NAMESPACE}:{wakeups.INQUIRIES}.XQ", {"a-message": 1})
+    client.zadd(f"{broker.NAMESPACE}:{broker.INQUIRIES}.XQ", {"a-message": 1})
 
     told = {queue["name"]: queue for queue in transfers("queues", "--json").json}
 
-    assert list(told) == list(wakeups.QUEUES)
-    assert (told[wakeups.NOW]["waiting"], told[wakeups.NOW]["at_work"]) == (2, 0)
-    assert told[wakeups.INQUIRIES]["dead_letters"] == 1
+    assert list(told) == list(broker.QUEUES)
+    assert (told[broker.NOW]["waiting"], told[broker.NOW]["at_work"]) == (2, 0)
+    assert told[broker.INQUIRIES]["dead_letters"] == 1
     assert "no transfer is lost by them" in transfers("queues").out
     client.close()
 
@@ -137,7 +138,7 @@ def test_the_age_of_a_queue_is_that_of_its_oldest_message(into: Into, environmen
 
     ages = {queue.name: queue.oldest_ms for queue in Queues(client, Later()).read()}
 
-    assert 60_000 <= ages.pop(wakeups.NOW) < 90_000
+    assert 60_000 <= ages.pop(broker.NOW) < 90_000
     assert set(ages.values()) == {0}
     client.close()
 

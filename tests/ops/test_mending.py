@@ -5,7 +5,7 @@ from dataclasses import replace
 import redis
 
 from epay_transfers.ledger.clock import SystemClock
-from epay_transfers.ledger.queue.wakeups import NAMESPACE, QUEUES
+from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect

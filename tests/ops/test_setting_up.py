@@ -76,7 +76,7 @@ def test_init_does_not_overwrite_keys_without_force(transfers: Cli) -> None:
     said = transfers("init")
 
     assert said.status == 1
-    assert ".env is there already" in said.err
+    assert ".env exists already" in said.err
     assert Path(".env").read_text() == before
     assert transfers("init", "--force").status == 0
     assert Path(".env").read_text() != before

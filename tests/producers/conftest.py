@@ -12,8 +12,9 @@ from typing import Any, cast
 import pytest
 import redis
 
-from epay_transfers.ledger.queue.wakeups import NAMESPACE, QUEUES, Broker, Wakeups
-from epay_transfers.ledger.record import Challenge, Record
+from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES, Broker
+from epay_transfers.ledger.queue.wakeups import Wakeups
+from epay_transfers.ledger.record import Record, StoredChallenge
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import NOTHING_ELSE, Change
 from epay_transfers.ledger.store.connection import connect
@@ -180,7 +181,7 @@ class Hands:
         """Parked until so many seconds from now; its handle."""
         self.take(self.claim(key))
         until = self.clock.now_ms() + seconds * 1000
-        challenge = Challenge(pa_req="cGFSZXE=", md=md, action="https://acs.bank.kz/pareq")
+        challenge = StoredChallenge(pa_req="cGFSZXE=", md=md, action="https://acs.bank.kz/pareq")
         self.move(
             key,
             Verb.PARK,

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import redis
 
-from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
+from epay_transfers.ledger.queue.broker import Broker
+from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import FIRST_EPOCH, GENERATION
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys

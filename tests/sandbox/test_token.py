@@ -134,7 +134,7 @@ def test_a_token_ends(open_shop: Callable[..., Any], hand: Any) -> None:
 
     answer = shop.send(shop.body(), token)
 
-    assert (answer.status_code, answer.json()["message"]) == (401, "Authorization: this token is over")
+    assert (answer.status_code, answer.json()["message"]) == (401, "Authorization: this token has expired")
 
 
 def test_a_token_of_the_status_scope_moves_no_money(shop: Any) -> None:

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 import redis
 
 from epay_transfers.ledger.clock import SystemClock
-from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
+from epay_transfers.ledger.queue.broker import Broker
+from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys

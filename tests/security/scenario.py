@@ -11,7 +11,7 @@ from typing import Any
 import redis
 import requests
 
-from epay_transfers.ledger.queue.wakeups import NAMESPACE, NOW
+from epay_transfers.ledger.queue.broker import NAMESPACE, NOW
 from epay_transfers.ledger.states import State
 from epay_transfers.producers import Challenge, PanCard, Receipt, Receiver, SavedCard, TransferIntent, Transfers
 from epay_transfers.runtime import embedded_servers

@@ -8,8 +8,8 @@ import dramatiq
 import pytest
 import redis
 
+from epay_transfers.ledger.queue.broker import NAMESPACE, NOW, QUEUES, Broker
 from epay_transfers.ledger.queue.message_guard import NotAWakeup
-from epay_transfers.ledger.queue.wakeups import NAMESPACE, NOW, QUEUES, Broker
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.runtime.embedded_servers import EmbeddedServer
 from epay_transfers.worker.quarantine import Quarantine
@@ -83,7 +83,7 @@ def test_anything_else_is_refused_and_nothing_of_it_is_stored(
 
 
 def test_a_delayed_ring_is_refused(broker: Broker, queue: redis.Redis) -> None:
-    with pytest.raises(NotAWakeup, match="not delayed"):
+    with pytest.raises(NotAWakeup, match="never delayed"):
         broker.enqueue(message(KEY), delay=1000)
     assert queue.dbsize() == 0
 

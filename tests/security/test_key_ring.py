@@ -166,7 +166,7 @@ def test_a_file_that_everybody_may_read_is_refused(bare: Path, monkeypatch: pyte
     monkeypatch.setenv("VAULT_PRIVATE_KEYS_FILE", str(key_file(bare, 0o444)))
 
     (line,) = lines()
-    assert line.startswith("VAULT_PRIVATE_KEYS_FILE: may be read by everybody")
+    assert line.startswith("VAULT_PRIVATE_KEYS_FILE: can be read by every user")
 
 
 def test_a_file_that_is_not_there_is_one_line(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:

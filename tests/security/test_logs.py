@@ -91,13 +91,13 @@ def test_what_an_exception_says_stays_out_and_where_it_came_from_stays_in(said: 
 
 def test_our_own_errors_may_speak(said: io.StringIO) -> None:
     try:
-        raise TransfersError("the key abcd1234 is not on the ring")  # noqa: TRY301 - it is to be caught here
+        raise TransfersError("the key abcd1234 is missing")  # noqa: TRY301 - it is to be caught here
     except TransfersError as error:
         logging.getLogger("epay_transfers.worker.x").exception("a.b: %s", error)  # noqa: TRY401 - one may
 
     line = json.loads(said.getvalue())
-    assert line["event"] == "a.b: the key abcd1234 is not on the ring"
-    first = "epay_transfers.ledger.errors.TransfersError: the key abcd1234 is not on the ring"
+    assert line["event"] == "a.b: the key abcd1234 is missing"
+    first = "epay_transfers.ledger.errors.TransfersError: the key abcd1234 is missing"
     assert line["trace"].splitlines()[0] == first
 
 

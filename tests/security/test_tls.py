@@ -14,7 +14,7 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Created
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.runtime.settings import ServerSettings, SettingsWrong
-from epay_transfers.worker.bank.transport import Wire
+from epay_transfers.worker.bank.transport import Transport
 from tests.http.conftest import authority
 from tests.support.certificates import Authority
 from tests.support.clocks import FakeClock
@@ -102,8 +102,8 @@ def test_an_address_that_asks_for_the_check_is_taken() -> None:
 
 def test_the_banks_certificate_is_checked_and_old_tls_is_not_spoken() -> None:
     """What a stranger's certificate does is in `tests/http`: nothing of a request is sent."""
-    wire = Wire(FakeClock(), connect_timeout_s=1, read_timeout_s=1, deadline_s=1, ca_file=None)
-    context = wire._tls
+    transport = Transport(FakeClock(), connect_timeout_s=1, read_timeout_s=1, deadline_s=1, ca_file=None)
+    context = transport._tls
 
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

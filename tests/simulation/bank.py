@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.card_data import CardData
 from epay_transfers.worker.bank import (
-    Challenge,
+    ChallengeRequired,
     CodeClass,
     ConfirmOutcome,
     Declined,
@@ -174,7 +174,7 @@ class Teller:
         answer = self._send(account, "", lease_ends_at)
         if answer != "open":
             return _outcome(answer, order)
-        return Challenge("cGFyZXE=", f"md-{order.invoice_id}", "https://acs.example/", _id(order))
+        return ChallengeRequired("cGFyZXE=", f"md-{order.invoice_id}", "https://acs.example/", _id(order))
 
     def confirm(
         self,

@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import settings
 
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.vault.card_data import CardData, Receiver, Sender
-from epay_transfers.worker.bank.heard import Heard
+from epay_transfers.ledger.vault.card_data import CardData, ReceiverCard, SenderCard
 from epay_transfers.worker.bank.order import Order, Terminal
+from epay_transfers.worker.bank.outcome import Response
 
 #: Replayable without anything on disk: the same examples each time.
 FUZZ = settings(derandomize=True, database=None, print_blob=True, deadline=None, max_examples=500)
@@ -32,10 +32,10 @@ ORDER = Order(
     failure_post_link="https://shop.example/fail",
 )
 CARDS = CardData(
-    sender=Sender(
+    sender=SenderCard(
         "TYPEPAN", Secret(PAN), Secret("01"), Secret("25"), Secret("815"), Secret("Sergey Frolov"), Secret("Abay 1")
     ),
-    receiver=Receiver("TYPEPAN", Secret(PAN_TO), Secret("Ivan"), Secret("Petrov"), Secret("KZ")),
+    receiver=ReceiverCard("TYPEPAN", Secret(PAN_TO), Secret("Ivan"), Secret("Petrov"), Secret("KZ")),
     sender_ip=Secret("10.1.2.3"),
     sender_email=Secret("armanali@epay.kz"),
 )
@@ -89,9 +89,9 @@ TRANSACTION: dict[str, Any] = {
 }
 
 
-def heard(body: object, status: int = 200, **more: Any) -> Heard:
+def heard(body: object, status: int = 200, **more: Any) -> Response:
     """An answer of the bank, from a dict or as raw bytes."""
-    return Heard(status, body=body if isinstance(body, bytes) else json.dumps(body).encode(), **more)
+    return Response(status, body=body if isinstance(body, bytes) else json.dumps(body).encode(), **more)
 
 
 def status_body(transaction: dict[str, Any] | None = None, code: object = "100", **changes: Any) -> dict[str, Any]:

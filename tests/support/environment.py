@@ -4,13 +4,13 @@ import os
 import secrets
 
 from epay_transfers.ledger.vault import sealing
-from epay_transfers.sandbox import PUBLIC_TEST, Addresses
+from epay_transfers.sandbox import PUBLIC_TEST, SandboxAddresses
 
 #: What a process needs of this machine; it inherits nothing else, so that no setting of the developer's gets in.
 _INHERITED = ("PATH", "HOME", "LANG")
 
 
-def environment_of(bank: Addresses, **settings: str) -> dict[str, str]:
+def environment_of(bank: SandboxAddresses, **settings: str) -> dict[str, str]:
     """What a worker needs, but for the addresses of its servers: new keys, and the bank's public test terminal.
 
     `settings` adds the servers and what a test wants otherwise.

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from epay_transfers.ledger.record import Challenge, Record
+from epay_transfers.ledger.record import Record, StoredChallenge
 from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.ledger import Ledger
@@ -18,7 +18,7 @@ HOST = "bank.example"
 #: Of a claim that no test looks at.
 NONCE = "0123456789abcdef"
 
-CHALLENGE = Challenge(pa_req="eJxVUt1u", md="270469967-9CA5EC5779A3358E", action="https://acs.example/")
+CHALLENGE = StoredChallenge(pa_req="eJxVUt1u", md="270469967-9CA5EC5779A3358E", action="https://acs.example/")
 
 Place = tuple[State, Phase]
 

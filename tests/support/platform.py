@@ -11,7 +11,7 @@ import pytest
 import redis
 import requests
 
-from epay_transfers.ledger.queue.wakeups import NAMESPACE, QUEUES
+from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.producers import Transfers

@@ -8,7 +8,7 @@ import pytest
 import redis
 import requests
 
-from epay_transfers.ledger.queue.wakeups import Broker
+from epay_transfers.ledger.queue.broker import Broker
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State, Verb
@@ -19,7 +19,7 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
 from epay_transfers.ledger.store.replies import Created, Moved
 from epay_transfers.ledger.vault import sealing
-from epay_transfers.ledger.vault.card_data import CardData, Receiver, Sender
+from epay_transfers.ledger.vault.card_data import CardData, ReceiverCard, SenderCard
 from epay_transfers.ledger.vault.sealing import Opener, Purpose, Sealer
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.runtime.health import Finding
@@ -31,8 +31,8 @@ from epay_transfers.worker.inquiry_rules import InquiryRule
 from epay_transfers.worker.preflight import PreflightRule
 from tests.support.clocks import FakeClock, MachineClock
 
-SAVED = Sender("TYPECARDID", Secret("88481433-595e-4c01-941f-34569db2426e"))
-RECEIVER = Receiver("TYPEPAN", Secret("5522042705066736"))
+SAVED = SenderCard("TYPECARDID", Secret("88481433-595e-4c01-941f-34569db2426e"))
+RECEIVER = ReceiverCard("TYPEPAN", Secret("5522042705066736"))
 CARDS = CardData(SAVED, RECEIVER)
 
 

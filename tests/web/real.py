@@ -6,7 +6,8 @@ from typing import Any
 
 import redis
 
-from epay_transfers.ledger.queue.wakeups import Broker, Wakeups
+from epay_transfers.ledger.queue.broker import Broker
+from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.lanes import Lane, Lanes

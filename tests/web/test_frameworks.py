@@ -164,7 +164,8 @@ def test_no_framework_is_imported_before_it_is_asked_for() -> None:
     import sys  # noqa: PLC0415
 
     code = (
-        "import sys, producers.web; "
-        "sys.exit(','.join({'starlette', 'fastapi', 'django', 'flask', 'worker', 'requests'} & set(sys.modules)) or 0)"
+        "import sys, epay_transfers.producers.web; "
+        "unwanted = {'starlette', 'fastapi', 'django', 'flask', 'epay_transfers.worker', 'requests'}; "
+        "sys.exit(','.join(unwanted & set(sys.modules)) or 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own words

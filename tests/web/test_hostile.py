@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from epay_transfers.ledger.record import Challenge as KeptChallenge
+from epay_transfers.ledger.record import StoredChallenge
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store.change import Change
@@ -47,7 +47,7 @@ def parked_at(action: str, md: str = "1", pa_req: str = "cGFSZXE=", **of_web: An
     fake = FakeTransfers()
     receipt = fake.enqueue(intent())
     record, until = fake._sent(receipt.key), fake._time.now_ms() + 900_000
-    asked = KeptChallenge(pa_req=pa_req, md=md, action=action)
+    asked = StoredChallenge(pa_req=pa_req, md=md, action=action)
     fake._move(record, Verb.PARK, Change(due_at=until, challenge=asked, fields={"parked_until": until}))
     return Visitor(Web(fake, Places(BASE, Secret(SECRET)), **of_web)), receipt
 

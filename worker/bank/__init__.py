@@ -1,20 +1,22 @@
-"""The bank's room: the only one that knows HTTP and the bank's words. `Bank` asks, the values of `outcome` answer.
+"""The client of the bank's API: the only package that speaks HTTP to the bank and knows its words.
 
-It knows nothing of a transfer's state, of Redis, or of when to try again.
+`Bank` makes the calls and returns values of `outcome`. Nothing here knows a transfer's state, Redis, or when to retry.
 """
 
 from epay_transfers.worker.bank.bank import Bank, BankConfig
 from epay_transfers.worker.bank.codes import CATALOGUE, Entry, look_up
 from epay_transfers.worker.bank.order import PRESETS, Addresses, Order, Terminal
 from epay_transfers.worker.bank.outcome import (
-    Challenge,
+    ChallengeRequired,
     CodeClass,
     ConfirmOutcome,
     Consequence,
     Declined,
     Evidence,
+    NoResponse,
     NotSent,
     Paid,
+    Response,
     StatusReport,
     StatusWord,
     Token,
@@ -29,16 +31,18 @@ __all__ = [
     "Addresses",
     "Bank",
     "BankConfig",
-    "Challenge",
+    "ChallengeRequired",
     "CodeClass",
     "ConfirmOutcome",
     "Consequence",
     "Declined",
     "Entry",
     "Evidence",
+    "NoResponse",
     "NotSent",
     "Order",
     "Paid",
+    "Response",
     "StatusReport",
     "StatusWord",
     "Terminal",

@@ -1,7 +1,7 @@
-"""The hook that knows whether a byte of a request was handed to a socket, and the watchdog that ends an attempt.
+"""`Attempt`: one request on one connection. It records whether a byte reached a socket, and a watchdog ends it.
 
-Everything here is about one attempt at a time, and about sockets: no bank, no card, no meaning of an answer.
-A connection sends only inside an `Attempt`, and one request only; after the attempt's end none can begin to send.
+This module is about sockets: no bank, no card, no meaning of a response. A connection sends only inside an `Attempt`,
+and only one request; after the attempt's end no connection can begin to send.
 """
 
 import contextlib
@@ -24,17 +24,17 @@ from epay_transfers.worker.bank.outcome import Evidence
 
 
 class TooLateError(Exception):
-    """The attempt's end came before the first byte, or between two: nothing more may be sent."""
+    """The attempt has ended before all bytes were sent: nothing more may be sent."""
 
 
 class UsedConnectionError(Exception):
-    """The connection has carried a request: what comes on it now may be the answer to that one."""
+    """The connection has carried a request already: the next bytes on it may be the response to that one."""
 
 
 class Attempt:
-    """One request, from its beginning to its last byte or its end: `with Attempt(...) as attempt`.
+    """One request, from its start to its last byte or its end: `with Attempt(...) as attempt`.
 
-    It ends `deadline_s` after its beginning, and `not_after` in any case: a process that was stopped before it began
+    It ends `deadline_s` after its start, and at `not_after` in any case: a process that was suspended before the start
     finds that time past.
     """
 
@@ -65,18 +65,18 @@ class Attempt:
 
     @property
     def evidence(self) -> Evidence:
-        """What is proved when no whole answer came. Asked after the end, so that no sending can follow."""
+        """What is proved if no whole response came. Read it after the end, so that nothing is sent afterwards."""
         return Evidence.MAYBE_SENT if self._touched else Evidence.NOT_SENT
 
     def touch(self, sock: socket.socket) -> None:
-        """Called before each handing of bytes to the socket."""
+        """Record that bytes go to the socket now. Called before each send."""
         with self._lock:
             if self.was_cut or self._over or self.clock.monotonic() >= self._ends_at:
                 self.was_cut = True
                 raise TooLateError
             if self._lever is None:
-                # A second handle to the same connection: the first may be closed, and its number given to a stranger,
-                # while the watchdog reaches for it. And a TLS socket that is shut from outside forgets to encrypt.
+                # A second handle to the same connection: the first may be closed, and its number reused for another
+                # file, before the watchdog uses it. And a TLS socket that is shut from outside stops encrypting.
                 self._lever = socket.socket(fileno=os.dup(sock.fileno()))
             self._touched = True
 
@@ -94,7 +94,7 @@ _ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
 
 
 class _Watched(HTTPConnection):
-    """Mixed into both kinds of connection."""
+    """What both kinds of connection share: one request, inside an `Attempt`."""
 
     response_class = StrictAnswer
     _is_used = False
@@ -106,7 +106,7 @@ class _Watched(HTTPConnection):
         super().putrequest(*args, **kwargs)
 
     def _new_conn(self) -> socket.socket:
-        """One address after the other, as the library does; but its own lookup of the name could hang for minutes."""
+        """Try one address after the other, as the library does, but after our own lookup: its can hang for minutes."""
         name, failed = self._dns_host, None
         try:
             for address in look_up(name, self.port, within_s=self.timeout):

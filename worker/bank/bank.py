@@ -1,6 +1,6 @@
-"""The room's whole surface: four questions to the bank, each asked once, each answered by a value.
+"""`Bank`: the four calls of the bank's API. Each is made once and returns a value.
 
-No retry, no state of a transfer, no decision is in here. Nothing is held beyond a call but the token of inquiries.
+No retry, no state of a transfer and no decision is here. Only the tokens of inquiries are kept between calls.
 """
 
 import threading
@@ -11,12 +11,14 @@ from urllib.parse import quote, urlsplit
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.card_data import CardData
-from epay_transfers.worker.bank.heard import Heard, Silence
+from epay_transfers.worker.bank.codes import PAID_WORDS
 from epay_transfers.worker.bank.order import Addresses, Order, Terminal
 from epay_transfers.worker.bank.outcome import (
     ConfirmOutcome,
     Evidence,
+    NoResponse,
     NotSent,
+    Response,
     StatusReport,
     StatusWord,
     Token,
@@ -25,7 +27,7 @@ from epay_transfers.worker.bank.outcome import (
     Unclear,
 )
 from epay_transfers.worker.bank.parse_response import read_confirm, read_token, read_transfer
-from epay_transfers.worker.bank.parse_status import PAID_WORDS, read_status
+from epay_transfers.worker.bank.parse_status import read_status
 from epay_transfers.worker.bank.payloads import (
     ReceiverIdField,
     confirm_json,
@@ -33,13 +35,13 @@ from epay_transfers.worker.bank.payloads import (
     token_fields,
     transfer_json,
 )
-from epay_transfers.worker.bank.transport import Wire
+from epay_transfers.worker.bank.transport import Transport
 
-#: A token of inquiries is asked anew this long before the bank lets it expire.
+#: The client gets a new token of inquiries this long before the old one expires.
 TOKEN_MARGIN_S = 60.0
 
-#: What a breaker asks the status of: an order number of a form that the ledger never makes.
-_NOBODYS_INVOICE = "000000"
+#: A circuit breaker asks for the status of this invoice id: the ledger never makes one of this form.
+_UNUSED_INVOICE_ID = "000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,12 @@ class BankConfig:
 
 
 class Bank:
-    """For any number of threads."""
+    """The bank's API, for any number of threads."""
 
     def __init__(self, config: BankConfig, clock: Clock) -> None:
         self._config = config
         self._clock = clock
-        self._wire = Wire(
+        self._transport = Transport(
             clock,
             connect_timeout_s=config.connect_timeout_s,
             read_timeout_s=config.read_timeout_s,
@@ -79,40 +81,40 @@ class Bank:
     def transfer(
         self, terminal: Terminal, token: Token, *, order: Order, cards: CardData, lease_ends_at: float
     ) -> TransferOutcome:
-        """Contract section 2: the request that moves money. Sent once, and never after the lease."""
-        heard = self._wire.exchange(
+        """The transfer call, which moves money (contract section 2). Sent once, and never after the lease."""
+        response = self._transport.exchange(
             "POST",
             self._config.addresses.transfer_url,
             headers=_bearer(token),
             body=transfer_json(terminal, order, cards, receiver_id_field=self._config.receiver_id_field),
             not_after=lease_ends_at,
         )
-        return read_transfer(order, heard) if isinstance(heard, Heard) else _unheard(heard)
+        return read_transfer(order, response) if isinstance(response, Response) else _without_response(response)
 
     def confirm(
         self, token: Token | None, *, order: Order, bank_id: str, pa_res: Secret, md: str, lease_ends_at: float
     ) -> ConfirmOutcome:
-        """Contract section 4: the client's 3-D Secure answer. It moves money, and is sent as a transfer is."""
+        """The confirm call with the client's 3-D Secure answer (contract section 4). Sent once, and never late."""
         needs_token = self._config.confirm_auth == "bearer"
         if needs_token and token is None:
             raise ValueError("token: needed, since confirm_auth is `bearer`")
-        heard = self._wire.exchange(
+        response = self._transport.exchange(
             "POST",
             self._config.addresses.confirm_url or "",
             headers=_bearer(token) if needs_token and token else {},
             body=confirm_json(bank_id, pa_res, md),
             not_after=lease_ends_at,
         )
-        return read_confirm(order, heard) if isinstance(heard, Heard) else _unheard(heard)
+        return read_confirm(order, response) if isinstance(response, Response) else _without_response(response)
 
     def token(self, terminal: Terminal, *, order: Order, secret_hash: str | None = None) -> Token | TokenRefused:
-        """Contract section 1: the token of one transfer. Nothing is at stake."""
+        """The token of one transfer (contract section 1). The call moves no money."""
         return self._token(token_fields(terminal, order, secret_hash=secret_hash))
 
     def status(self, terminal: Terminal, *, order: Order) -> StatusReport:
-        """Contract section 5: what the bank knows of our order. Never called where `has_status` is false."""
+        """The inquiry: the bank's status of our order (contract section 5). Only if `has_status` is true."""
         report, is_refused = self._ask_status(terminal, order)
-        if is_refused:  # a token that the bank no longer knows: once more, with a fresh one
+        if is_refused:  # the bank no longer knows the token: ask once more, with a new one
             report, _ = self._ask_status(terminal, order)
         return report
 
@@ -121,19 +123,19 @@ class Bank:
         return self._config.addresses.status_url is not None
 
     def ask_harmless(self, host: str, terminal: Terminal) -> bool:
-        """Is one of the bank's hosts back? Any answer but a server's error is one; else a connection has to do."""
+        """Is this host of the bank up? Yes, if it answers with anything but a server error, or else if it connects."""
         at = self._config.addresses
         if at.status_url and urlsplit(at.status_url).netloc == host:
-            heard = self._wire.exchange("GET", at.status_url.replace("{invoice_id}", _NOBODYS_INVOICE))
-            return isinstance(heard, Heard) and heard.status < 500
+            response = self._transport.exchange("GET", at.status_url.replace("{invoice_id}", _UNUSED_INVOICE_ID))
+            return isinstance(response, Response) and response.status < 500
         if urlsplit(at.token_url).netloc == host:
-            heard = self._wire.exchange("POST", at.token_url, form=status_token_fields(terminal))
-            return isinstance(heard, Heard) and heard.status < 500
+            response = self._transport.exchange("POST", at.token_url, form=status_token_fields(terminal))
+            return isinstance(response, Response) and response.status < 500
         addresses = (url for url in (at.transfer_url, at.confirm_url) if url)
-        return any(self._wire.reachable(url) for url in addresses if urlsplit(url).netloc == host)
+        return any(self._transport.reachable(url) for url in addresses if urlsplit(url).netloc == host)
 
     def _ask_status(self, terminal: Terminal, order: Order) -> tuple[StatusReport, bool]:
-        """The report, and whether it was the token that was refused."""
+        """The report, and whether the bank refused the token."""
         if self._config.addresses.status_url is None:
             raise RuntimeError("no status address is set: look at `has_status` first")
         token = self._status_token(terminal)
@@ -141,17 +143,17 @@ class Bank:
             why = f"token_{token.why}"
             return StatusReport(StatusWord.UNANSWERED, why=why, retry_after_s=token.retry_after_s), False
         url = self._config.addresses.status_url.replace("{invoice_id}", quote(order.invoice_id, safe=""))
-        heard = self._wire.exchange("GET", url, headers=_bearer(token))
-        if isinstance(heard, Silence):
-            return StatusReport(StatusWord.UNANSWERED, why=heard.why), False
-        if heard.status == 401:
+        response = self._transport.exchange("GET", url, headers=_bearer(token))
+        if isinstance(response, NoResponse):
+            return StatusReport(StatusWord.UNANSWERED, why=response.why), False
+        if response.status == 401:
             with self._lock:
                 if self._status_tokens.get(terminal.name, (None, 0.0))[0] is token:
                     del self._status_tokens[terminal.name]
-        return read_status(order, heard, paid_words=self._config.paid_words), heard.status == 401
+        return read_status(order, response, paid_words=self._config.paid_words), response.status == 401
 
     def _status_token(self, terminal: Terminal) -> Token | TokenRefused:
-        """The kept one, or a new one. Two threads may ask for one at once, which harms nobody."""
+        """The kept token, or a new one. Two threads may both get a new one, which does no harm."""
         with self._lock:
             kept = self._status_tokens.get(terminal.name)
         now = self._clock.monotonic()
@@ -164,16 +166,16 @@ class Bank:
         return token
 
     def _token(self, form: dict[str, str]) -> Token | TokenRefused:
-        heard = self._wire.exchange("POST", self._config.addresses.token_url, form=form)
-        return read_token(heard) if isinstance(heard, Heard) else TokenRefused(heard.why, heard.evidence)
+        response = self._transport.exchange("POST", self._config.addresses.token_url, form=form)
+        return read_token(response) if isinstance(response, Response) else TokenRefused(response.why, response.evidence)
 
 
 def _bearer(token: Token) -> dict[str, str]:
     return {"Authorization": f"Bearer {token.access_token.reveal()}"}
 
 
-def _unheard(silence: Silence) -> Unclear | NotSent:
-    """Only the hook's word is proof. Without an answer, anything else is in doubt."""
-    if silence.evidence is Evidence.NOT_SENT:
-        return NotSent(silence.why)
-    return Unclear(silence.why, silence.evidence)
+def _without_response(no_response: NoResponse) -> Unclear | NotSent:
+    """Without a response, only the attempt's own record proves that nothing was sent; all else is in doubt."""
+    if no_response.evidence is Evidence.NOT_SENT:
+        return NotSent(no_response.why)
+    return Unclear(no_response.why, no_response.evidence)

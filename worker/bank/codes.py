@@ -1,6 +1,6 @@
-"""Contract section 7 as data: what each code of the bank means for a transfer.
+"""The bank's codes as a table (contract section 7): what each means for a transfer.
 
-Pure. A code is a string here. One that is not in the table is a question, and nothing is ever re-sent because of it.
+Pure. A code is a string here. An unknown code leads to an inquiry; no code ever leads to sending again.
 """
 
 import re
@@ -24,6 +24,9 @@ class Entry:
 
 
 _D, _PLUS, _C, _Q = CodeClass.DECLINED, CodeClass.DECLINED_CONSEQUENCE, CodeClass.SETUP, CodeClass.QUESTION
+
+#: The bank's words for a status in which it has moved the money (contract sections 2 and 5).
+PAID_WORDS = ("AUTH", "CHARGE")
 
 UNKNOWN = Entry(_Q, "a code that the catalogue does not know")
 
@@ -54,7 +57,7 @@ _ROWS: tuple[tuple[str, Entry], ...] = (
     ("503", Entry(_D, "3-D Secure password required, without a challenge")),
     ("505", Entry(_D, "too many transactions")),
     ("528", Entry(_PLUS, "the receiver's daily limit", Consequence.RECEIVER_LIMIT)),
-    ("529 2678", Entry(_PLUS, "the terminal's limit", Consequence.STOP_TERMINAL)),
+    ("529 2678", Entry(_PLUS, "the terminal's limit", Consequence.PAUSE_TERMINAL)),
     ("2740", Entry(_PLUS, "more than 15 failures in 30 days on this card", Consequence.LEAVE_CARD)),
     ("2872", Entry(_PLUS, "never try this card again", Consequence.LEAVE_CARD)),
 )
@@ -69,5 +72,5 @@ CATALOGUE: Mapping[str, Entry] = MappingProxyType({code: entry for spans, entry 
 
 
 def look_up(code: str) -> Entry:
-    """`"487"` → its entry; a stranger is a question."""
+    """`"487"` → its entry; `UNKNOWN` for a code that is not in the table."""
     return CATALOGUE.get(code, UNKNOWN)

@@ -1,7 +1,7 @@
-"""How the head of an answer is read: strictly, so that none of its lines can be read in two ways.
+"""Reading the head of a response strictly, so that no line of it can be read in two ways.
 
-The standard reader takes headers that were cut off for all headers, `+2_00` for 200, an early hint for the answer, and
-a line that is no header for the end of them. Nothing of a body, and no meaning of an answer, is in here.
+The standard reader accepts headers that were cut off, reads `+2_00` as 200 and an early hint as the response, and ends
+the headers at a line that is none. This module knows nothing of a body or of the meaning of a response.
 """
 
 import io
@@ -12,7 +12,7 @@ from typing import Any
 
 from urllib3.response import BaseHTTPResponse
 
-#: So many interim answers (100, 102, 103) may come before the answer.
+#: At most so many interim responses (100, 102, 103) may come before the response.
 INTERIM_LIMIT = 20
 
 _HEADERS_LIMIT = 100
@@ -26,7 +26,7 @@ _SWITCHING_PROTOCOLS = 101
 
 
 class StrictAnswer(HTTPResponse):
-    """The standard answer, whose head must be whole, and each of its lines what it has to be."""
+    """The standard response, but its head must be complete, and each of its lines valid."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -37,7 +37,7 @@ class StrictAnswer(HTTPResponse):
         self._lines.in_head = False
 
     def _read_status(self) -> tuple[str, int, str]:
-        """The status line of the answer, past the interim ones. A switch of protocols was never asked for."""
+        """The status line after any interim responses. A switch of protocols is an error: we never ask for one."""
         for _ in range(1 + INTERIM_LIMIT):
             line = self._lines.readline(_LINE_LIMIT + 1)
             if not line:
@@ -72,10 +72,10 @@ class _Lines(io.BufferedReader):
 
 
 def is_framed(answer: BaseHTTPResponse) -> bool:
-    """Does the head prove where the body ends? By one length, or by chunks, and not by both.
+    """Does the head prove where the body ends? It must have one length, or chunks, and not both.
 
-    A length that is no plain number is none: the libraries read `+5` and `1_0` as numbers, and the body up to there,
-    and `-1` or `x` as if nothing were said. Where both stand, one of two readers on the way took the other one.
+    A length that is no plain number does not count: the libraries read `+5` and `1_0` as numbers, and ignore `-1` and
+    `x`. With both a length and chunks, a proxy on the way may have read the other one than we do.
     """
     lengths, codings = (answer.headers.getlist(name) for name in ("Content-Length", "Transfer-Encoding"))
     if codings:

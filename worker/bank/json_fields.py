@@ -1,6 +1,6 @@
-"""How a body of the bank is read, strictly: one JSON object without surprises, and the few fields that we know.
+"""Reading a JSON body of the bank strictly: one object, and the few fields that we know.
 
-Pure, and total. What is odd reads as absent: it is the caller who says what absence means.
+Pure and total: no input raises. A field of a wrong form reads as absent; the caller decides what absence means.
 """
 
 import json
@@ -34,20 +34,20 @@ def read_object(body: bytes) -> dict[str, Any] | None:
 
 
 def why_not_read(body: bytes) -> str:
-    """Our word for a body that `read_object` would not have."""
+    """Our word for why `read_object` returned None for a body."""
     if not body.strip():
         return "empty"
     return "html" if body.lstrip().startswith(b"<") else "not_json"
 
 
 def word(fields: Fields, *names: str, limit: int = 128) -> str:
-    """A short printable ASCII string, an id or a reference; where several names are there, they must agree."""
+    """A short printable ASCII string, an id or a reference. If several of the names are there, they must agree."""
     value = text(fields, *names, limit=limit)
     return value if value.isprintable() else ""
 
 
 def bank_id_of(fields: Fields) -> str:
-    """The bank's own id of a transfer; one without any sign but zeros stands for none."""
+    """The bank's own id of a transfer; an id of nothing but zeros counts as none."""
     value = word(fields, "id")
     return value if re.search("[1-9A-Za-z]", value) else ""
 
@@ -60,7 +60,7 @@ def text(fields: Fields, *names: str, limit: int = 65536) -> str:
 
 
 def code_of(fields: Fields, name: str = "code") -> str:
-    """`487`, `"487"` and `" 487 "` are the same code; anything that is not a small integer is none."""
+    """`487`, `"487"` and `" 487 "` are the same code; anything but a small integer is no code."""
     value = fields.get(name)
     if not isinstance(value, int | str):
         return ""
@@ -71,7 +71,8 @@ def code_of(fields: Fields, name: str = "code") -> str:
 def mismatch(order: Order, fields: Fields, *, money: bool) -> str:
     """Why this body is not about our order, in a word; empty if it is.
 
-    The invoice must be there always; amount and currency where `money` moved, and else they may only not differ.
+    The invoice id is always required. Amount and currency are required if `money` moved; otherwise they may be absent,
+    but not differ.
     """
     named = [fields[name] for name in INVOICE_NAMES if not _is_absent(fields.get(name))]
     if not named:

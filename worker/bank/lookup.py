@@ -1,7 +1,7 @@
-"""A name's addresses, or no answer in time: the system's own lookup may take minutes, and nothing can cut it.
+"""DNS lookups with a time limit. The system's own lookup can take minutes, and nothing can interrupt it.
 
-So it runs in a thread of its own, one for each name at a time, and whoever asks waits for it no longer than for a
-connection. Nothing is kept: what a lookup has found goes to those that waited for it.
+So each lookup runs in its own thread, one at a time for a name, and a caller waits no longer than for a connection.
+There is no cache: a result goes to the callers that waited for it.
 """
 
 import socket
@@ -30,9 +30,9 @@ _lock = threading.Lock()
 
 
 def look_up(host: str, port: int, *, within_s: float | None) -> list[str]:
-    """Its addresses, in the system's order; `within_s=None` has no limit.
+    """The addresses of a host, in the system's order; `within_s=None` has no limit.
 
-    Raises `OSError`, or `UnicodeError` for what can be no name.
+    Raises `OSError`, or `UnicodeError` for a text that can't be a host's name.
     """
     with _lock:
         lookup = _under_way.get((host, port))
@@ -43,5 +43,5 @@ def look_up(host: str, port: int, *, within_s: float | None) -> list[str]:
     if lookup.is_alive():
         raise socket.gaierror(socket.EAI_AGAIN, "the name was not looked up in time")
     if lookup.error is not None:
-        raise copy(lookup.error)  # not the same one for all: what is raised holds the frames of its request
+        raise copy(lookup.error)  # a copy for each caller: a raised exception holds the frames of its request
     return lookup.addresses

@@ -1,6 +1,6 @@
-"""What of the bank's own words may be kept: a card's first six and last four digits, a message without card numbers.
+"""Masking what the bank sends before we store it: first six and last four digits of a card, messages without cards.
 
-Pure, and total: whatever string comes in, no more than that comes out.
+Pure and total: for any input, nothing more comes out.
 """
 
 import re
@@ -13,7 +13,7 @@ _MASKED = re.compile(r"([0-9]*)[^0-9].*?([0-9]*)", re.DOTALL)
 
 
 def mask_card(raw: str) -> str:
-    """`4405639704015096` or any mask of it → `440563******5096`, whatever the bank left visible."""
+    """`4405639704015096`, or the bank's own mask of it → `440563******5096`."""
     compact = re.sub(r"[\s-]", "", raw)
     if not 8 <= len(compact) <= 32:
         return ""
@@ -27,7 +27,7 @@ def mask_card(raw: str) -> str:
 
 
 def clean_message(raw: object, *, invoice_id: str) -> str:
-    """The bank's sentence, if it is one: printable, short, and with every number that could be a card's starred."""
+    """The bank's message for people: printable, short, and with stars for every number that could be a card's."""
     if not isinstance(raw, str):
         return ""
     printable = "".join(char if char.isprintable() else " " for char in raw if char.isprintable() or char.isspace())

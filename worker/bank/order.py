@@ -1,22 +1,20 @@
-"""Who asks, what is to be paid, and where the bank lives: values that a question to the bank is made of.
+"""`Terminal`, `Order` and `Addresses`: the values that a call to the bank is made of, without the cards.
 
-No card is in here, and no HTTP. The addresses of the two environments are the bank's own (contract sections 1 to 5).
+No HTTP is here. The addresses of the two environments are the bank's own (contract sections 1 to 5).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 from epay_transfers.ledger.order import OrderDetails
+from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.secret import Secret
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """A shop at the bank, and what opens its door. `name` is ours."""
+    """A terminal of the merchant at the bank, with its credentials. `name` is our own."""
 
     name: str
     terminal_id: str
@@ -26,7 +24,7 @@ class Terminal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order(OrderDetails):
-    """What the ledger knows of one transfer, as far as the bank is told it. The cards come from the vault."""
+    """What the bank is told of one transfer, from the ledger. The cards come from the vault."""
 
     invoice_id: str
     amount_minor: int
@@ -40,7 +38,7 @@ class Order(OrderDetails):
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The bank's four addresses. `status_url` holds `{invoice_id}`; without one, nobody can be asked."""
+    """The bank's four addresses. `status_url` holds `{invoice_id}`; without it no inquiry is possible."""
 
     token_url: str
     transfer_url: str
@@ -50,25 +48,13 @@ class Addresses:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             url = getattr(self, name)
-            if url is not None and not is_safe(url):
+            if url is not None and not is_safe_url(url):
                 raise ValueError(f"{name}: must be a whole https:// address (http:// only for loopback)")
         if self.status_url is not None and "{invoice_id}" not in self.status_url:
             raise ValueError("status_url: must hold {invoice_id}, where the order's number goes")
 
 
-def is_safe(url: str) -> bool:
-    """Https with a host and without a user in it; plain http only to this very machine."""
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        return False
-    if not host or "@" in parts.netloc or not (url.isascii() and url.isprintable()) or " " in url:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
-
-
-#: By `EPAY_ENVIRONMENT`. The page gives no confirm address for test: there it is a setting that must be made.
+#: By `EPAY_ENVIRONMENT`. The bank's page has no confirm address for test, so there a setting must give it.
 PRESETS: Mapping[str, Addresses] = MappingProxyType(
     {
         "test": Addresses(

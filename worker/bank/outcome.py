@@ -1,6 +1,6 @@
-"""What came of a request to the bank: values, never exceptions.
+"""The outcomes of a call to the bank: values, never exceptions.
 
-The question that each one answers is "may money have moved?". There are three answers, never two.
+Each answers the question "may money have moved?": yes, no, or unknown.
 """
 
 from dataclasses import dataclass
@@ -10,35 +10,58 @@ from epay_transfers.ledger.secret import Secret
 
 
 class Evidence(StrEnum):
-    """How far a request got. It comes from our own hook on the connection, never from an exception's class."""
+    """How far a request got. It comes from `Attempt`, never from the class of an exception."""
 
-    NOT_SENT = "not_sent"  #: no byte of the request was handed to a socket: the bank can't have acted
-    MAYBE_SENT = "maybe_sent"  #: at least one byte was, and no whole answer came back
-    ANSWERED = "answered"  #: a whole HTTP answer was read, whatever it said
+    NOT_SENT = "not_sent"  #: no byte of the request reached a socket: the bank can't have acted
+    MAYBE_SENT = "maybe_sent"  #: at least one byte did, and no whole response came back
+    ANSWERED = "answered"  #: a whole HTTP response was read, whatever it said
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole HTTP response. `location` is empty unless there was exactly one.
+
+    `framed`: the protocol proves the body's end (one length, or chunks). Without that proof a cut body looks like a
+    whole one, so only JSON may be believed: an object that was cut, or has something after it, does not parse.
+    """
+
+    status: int
+    location: str = ""
+    body: bytes = b""
+    retry_after_s: float | None = None
+    framed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NoResponse:
+    """No whole response came. `why` is a word of ours, for people; decisions use only `evidence`."""
+
+    evidence: Evidence
+    why: str
 
 
 class CodeClass(StrEnum):
-    """Contract section 7: what a code of the bank means for a transfer."""
+    """What a code of the bank means for a transfer (contract section 7)."""
 
     PAID = "paid"
     DECLINED = "D"  #: declined, final
     DECLINED_CONSEQUENCE = "D+"  #: declined, final, with a consequence for the card or the terminal
-    SETUP = "C"  #: declined, and the merchant's set-up is at fault: three in a row stop the terminal
-    QUESTION = "Q"  #: not final: ask for the status
+    SETUP = "C"  #: declined because of the merchant's set-up: three in a row pause the terminal
+    QUESTION = "Q"  #: not final: an inquiry must find out
 
 
 class Consequence(StrEnum):
-    """What a `D+` code asks for besides the decline (contract section 7)."""
+    """What a `D+` code means beyond the decline (contract section 7)."""
 
     WAIT_30_MIN = "wait_30_min"  #: 476: tell the producer `not_before`
     RECEIVER_LIMIT = "receiver_limit"  #: 528: the receiver's daily limit
-    STOP_TERMINAL = "pause_terminal"  #: 529, 2678: stop that terminal until the next day (Asia/Almaty)
-    LEAVE_CARD = "leave_card"  #: 2740, 2872: this card is to be left alone
+    PAUSE_TERMINAL = "pause_terminal"  #: 529, 2678: pause that terminal until the next day (Asia/Almaty)
+    LEAVE_CARD = "leave_card"  #: 2740, 2872: this card must not be used again
 
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Proved: no byte of the request left. `why` is a word of ours (`refused`, `dns`, `tls`, `connect_timeout`)."""
+    """Proved: nothing of the request was sent. `why` is our word (`refused`, `dns`, `tls`, `connect_timeout`)."""
 
     why: str
     evidence: Evidence = Evidence.NOT_SENT
@@ -46,7 +69,7 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """In doubt: the request may have reached the bank, and there is no answer that can be believed.
+    """In doubt: the request may have reached the bank, and there is no response that can be believed.
 
     `why` is one of our own words (`dropped`, `timeout`, `http_502`, `html`, `not_json`, `foreign_invoice`, ...);
     `code` is the bank's, where a body had one.
@@ -61,7 +84,7 @@ class Unclear:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """The bank said yes, for our invoice, our amount and our currency (contract sections 2 and 4)."""
+    """The bank paid, and names our invoice, amount and currency (contract sections 2 and 4)."""
 
     bank_id: str = ""
     reference: str = ""
@@ -76,7 +99,7 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """The bank said no, with a code that the catalogue calls final."""
+    """The bank declined, with a code that the table of codes calls final."""
 
     code: str
     message: str
@@ -88,7 +111,7 @@ class Declined:
 
 
 @dataclass(frozen=True, slots=True)
-class Challenge:
+class ChallengeRequired:
     """The bank wants 3-D Secure (contract sections 2 and 3). `bank_id` is what the confirm calls `ID`."""
 
     pa_req: str
@@ -98,13 +121,13 @@ class Challenge:
     evidence: Evidence = Evidence.ANSWERED
 
 
-TransferOutcome = Paid | Declined | Challenge | Unclear | NotSent
+TransferOutcome = Paid | Declined | ChallengeRequired | Unclear | NotSent
 ConfirmOutcome = Paid | Declined | Unclear | NotSent
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Contract section 1. `expires_in_s` is the bank's word, as a number."""
+    """A token of the bank (contract section 1). `expires_in_s` is the bank's value, as a number."""
 
     access_token: Secret
     expires_in_s: int
@@ -112,7 +135,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class TokenRefused:
-    """No token. Nothing was at stake, whatever happened: `why` and `http_status` are for people."""
+    """The bank gave no token. No money can have moved; `why` and `http_status` are for people."""
 
     why: str
     evidence: Evidence
@@ -121,7 +144,7 @@ class TokenRefused:
 
 
 class StatusWord(StrEnum):
-    """How a status of the bank reads (contract section 5)."""
+    """What a status of the bank means (contract section 5)."""
 
     PAID = "paid"
     NOT_PAID = "not_paid"
@@ -129,12 +152,12 @@ class StatusWord(StrEnum):
     CHALLENGE_OPEN = "challenge_open"
     NOT_YET = "not_yet"
     NOT_FOUND = "not_found"
-    UNANSWERED = "unanswered"  #: the question was not answered: no word about the transfer at all
+    UNANSWERED = "unanswered"  #: the inquiry got no usable response: nothing is said about the transfer
 
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """The bank's word on one invoice. A paid word for another amount or currency is `NOT_YET`, loudly."""
+    """The result of an inquiry. A paid status with another amount or currency becomes `NOT_YET`, and `why` says so."""
 
     word: StatusWord
     status_name: str = ""

@@ -1,12 +1,12 @@
-"""What the bank's answer to an inquiry means (contract section 5).
+"""Parsing the bank's response to an inquiry (contract section 5).
 
-Pure, and total. A word about another order's invoice, amount or currency is no word about ours.
+Pure and total. A status with another invoice id, amount or currency says nothing about our order.
 """
 
 from collections.abc import Collection
 from dataclasses import replace
 
-from epay_transfers.worker.bank.heard import Heard
+from epay_transfers.worker.bank.codes import PAID_WORDS
 from epay_transfers.worker.bank.json_fields import (
     Fields,
     bank_id_of,
@@ -17,9 +17,7 @@ from epay_transfers.worker.bank.json_fields import (
     word,
 )
 from epay_transfers.worker.bank.order import Order
-from epay_transfers.worker.bank.outcome import StatusReport, StatusWord
-
-PAID_WORDS = ("AUTH", "CHARGE")
+from epay_transfers.worker.bank.outcome import Response, StatusReport, StatusWord
 
 _WORDS = {
     "NEW": StatusWord.NOT_YET,
@@ -32,7 +30,7 @@ _WORDS = {
     "REFUND": StatusWord.GIVEN_BACK,
 }
 
-#: `result.code`, other than 100: the word, and ours for it.
+#: `result.code`, other than 100: the status, and our own word for it.
 _RESULTS = {
     "101": (StatusWord.UNANSWERED, "rejected"),
     "102": (StatusWord.NOT_FOUND, ""),
@@ -44,21 +42,21 @@ _RESULTS = {
 }
 
 
-def read_status(order: Order, heard: Heard, *, paid_words: Collection[str] = PAID_WORDS) -> StatusReport:
-    fields = read_object(heard.body)
-    if heard.status not in {200, 400, 404}:
-        return StatusReport(StatusWord.UNANSWERED, why=f"http_{heard.status}", retry_after_s=heard.retry_after_s)
+def read_status(order: Order, response: Response, *, paid_words: Collection[str] = PAID_WORDS) -> StatusReport:
+    fields = read_object(response.body)
+    if response.status not in {200, 400, 404}:
+        return StatusReport(StatusWord.UNANSWERED, why=f"http_{response.status}", retry_after_s=response.retry_after_s)
     result = _inner(fields, "result")
     result_code = code_of(result)
     if result_code == "100":
         return replace(_read_transaction(order, fields or {}, paid_words), result_code=result_code)
-    unknown = "unknown_result" if fields is not None else why_not_read(heard.body)
+    unknown = "unknown_result" if fields is not None else why_not_read(response.body)
     found, why = _RESULTS.get(result_code, (StatusWord.UNANSWERED, unknown))
-    return StatusReport(found, result_code=result_code, why=why, retry_after_s=heard.retry_after_s)
+    return StatusReport(found, result_code=result_code, why=why, retry_after_s=response.retry_after_s)
 
 
 def _read_transaction(order: Order, fields: Fields, paid_words: Collection[str]) -> StatusReport:
-    """The question was answered: what it says of the money stands in the transaction."""
+    """The inquiry was answered: the transaction says what became of the money."""
     outer = _inner(fields, "transaction")
     transaction = _inner(outer, "p2p") or outer
     status_name = word(transaction, "statusName", limit=32)

@@ -1,6 +1,6 @@
-"""What we say to the bank: the token's form, the transfer's and the confirm's JSON (contract sections 1, 2, 4, 5).
+"""The payloads that we send to the bank: token forms, transfer and confirm JSON (contract sections 1, 2, 4, 5).
 
-Pure. The only place of this room where secrets are revealed, and what they are revealed into is sent and forgotten.
+Pure. Only this module of the bank's client reveals secrets; a payload is sent and never stored.
 """
 
 import json
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from epay_transfers.ledger.money import to_decimal
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.vault.card_data import CardData, Receiver
+from epay_transfers.ledger.vault.card_data import CardData, ReceiverCard
 from epay_transfers.worker.bank.order import Order, Terminal
 
 ReceiverIdField = Literal["both", "id", "cardCred"]
@@ -29,7 +29,7 @@ def token_fields(terminal: Terminal, order: Order, *, secret_hash: str | None) -
 
 
 def status_token_fields(terminal: Terminal) -> dict[str, str]:
-    """The form for the token of inquiries: it names no invoice and no amount, so it serves them all."""
+    """The form for the token of inquiries: it names no invoice and no amount, so one token serves all inquiries."""
     return _client(terminal) | {"scope": STATUS_SCOPE}
 
 
@@ -96,7 +96,7 @@ def _client(terminal: Terminal) -> dict[str, str]:
     }
 
 
-def _receiver(receiver: Receiver, *, foreign: bool, id_field: ReceiverIdField) -> dict[str, Any]:
+def _receiver(receiver: ReceiverCard, *, foreign: bool, id_field: ReceiverIdField) -> dict[str, Any]:
     cred = receiver.cred.reveal()
     saved = receiver.transfer_type == "TYPECARDID"
     fields = {
@@ -113,5 +113,5 @@ def _receiver(receiver: Receiver, *, foreign: bool, id_field: ReceiverIdField) -
 
 
 def _dump(fields: dict[str, Any]) -> str:
-    """ASCII on purpose: no text that a person typed can make the encoding fail, with the card in the exception."""
+    """JSON in ASCII on purpose: no typed text can make the encoding fail with the card in the exception."""
     return json.dumps(fields, separators=(",", ":"))

@@ -1,17 +1,18 @@
-"""The connection: one request goes out, one answer or silence comes back, and nothing is ever sent twice.
+"""`Transport`: sends one request to the bank, and returns a `Response` or a `NoResponse`. It never sends twice.
 
-Each request has a connection of its own, so that what is left of another exchange is never read as its answer. No
-meaning of an answer is in here. Exceptions die at this wall, since those of the libraries hold the request's body; what
-is proved comes from the hook in `evidence`, never from an exception's class.
+Each request has its own connection, so that bytes left from another exchange are never read as its response. This
+module does not know what a response means. It catches all exceptions, since those of the libraries hold the request's
+body; what is proved comes from `Attempt`, never from the class of an exception.
 """
 
 import contextlib
+import http.client
 import importlib.metadata
 import math
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -19,18 +20,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import requests.exceptions
 import requests.utils
+import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from urllib3.response import BaseHTTPResponse
 
 from epay_transfers.ledger.clock import Clock
-from epay_transfers.worker.bank.attempt import POOLS, Attempt
+from epay_transfers.ledger.safe_urls import is_safe_url
+from epay_transfers.worker.bank.attempt import POOLS, Attempt, TooLateError, UsedConnectionError
 from epay_transfers.worker.bank.head import is_framed
-from epay_transfers.worker.bank.heard import Heard, Silence
 from epay_transfers.worker.bank.lookup import look_up
-from epay_transfers.worker.bank.order import is_safe
-from epay_transfers.worker.bank.outcome import Evidence
-from epay_transfers.worker.bank.words import AnswerTooLargeError, forget, word_for
+from epay_transfers.worker.bank.outcome import Evidence, NoResponse, Response
 
 BODY_LIMIT = 64 * 1024
 RETRY_AFTER_LIMIT_S = 86_400.0
@@ -43,8 +44,36 @@ _HEADERS = {
 }
 
 
-class Wire:
-    """For any number of threads: one TLS context for all, and a session and a connection for each request."""
+class AnswerTooLargeError(Exception):
+    """The response's body is over the limit."""
+
+
+#: Our word for an error: that of the first row that fits any exception of the chain. No decision depends on it.
+_WORDS: tuple[tuple[type[BaseException], str], ...] = (
+    (TooLateError, "deadline"),
+    (UsedConnectionError, "used_connection"),
+    (AnswerTooLargeError, "too_large"),
+    (urllib3.exceptions.NameResolutionError, "dns"),
+    (ConnectionRefusedError, "refused"),
+    (urllib3.exceptions.NewConnectionError, "unreachable"),
+    (urllib3.exceptions.ConnectTimeoutError, "connect_timeout"),
+    (ssl.SSLError, "tls"),
+    (urllib3.exceptions.SSLError, "tls"),
+    (urllib3.exceptions.ReadTimeoutError, "timeout"),
+    (urllib3.exceptions.DecodeError, "undecodable"),
+    (urllib3.exceptions.IncompleteRead, "cut"),
+    (urllib3.exceptions.InvalidChunkLength, "cut"),
+    (http.client.IncompleteRead, "cut"),
+    (ConnectionError, "dropped"),
+    (http.client.HTTPException, "garbled"),
+    (urllib3.exceptions.ProtocolError, "dropped"),
+    (urllib3.exceptions.InvalidHeader, "garbled"),  # two lengths that differ, in the response
+    (requests.exceptions.InvalidHeader, "unsendable"),
+)
+
+
+class Transport:
+    """HTTP to the bank for any number of threads: one TLS context, a session and a connection for each request."""
 
     def __init__(
         self, clock: Clock, *, connect_timeout_s: float, read_timeout_s: float, deadline_s: float, ca_file: str | None
@@ -64,17 +93,17 @@ class Wire:
         body: bytes | None = None,
         form: Mapping[str, str] | None = None,
         not_after: float = math.inf,
-    ) -> Heard | Silence:
+    ) -> Response | NoResponse:
         """One request, once. A `body` is JSON; a `form` goes as multipart/form-data.
 
         `not_after` is a time of the clock's `monotonic`: from then on nothing is sent, though the deadline is not over.
         """
-        if not is_safe(url):
-            return Silence(Evidence.NOT_SENT, "unsafe_address")
+        if not is_safe_url(url):
+            return NoResponse(Evidence.NOT_SENT, "unsafe_address")
         all_headers = dict(headers or {}) | ({"Content-Type": "application/json"} if body is not None else {})
         files = {name: (None, value) for name, value in form.items()} if form is not None else None
         attempt = Attempt(self._clock, self._deadline_s, not_after=not_after)
-        heard, why = None, ""
+        answer, why = None, ""
         try:
             with (
                 attempt,
@@ -90,16 +119,16 @@ class Wire:
                     stream=True,
                 ) as response,
             ):
-                heard = self._hear(response.raw)
-        except Exception as error:  # noqa: BLE001 - the wall: whatever it is, it holds the request's body
+                answer = self._read_response(response.raw)
+        except Exception as error:  # noqa: BLE001 - any exception of the libraries holds the request's body
             why = word_for(error)
-            forget(error)
+            clear_tracebacks(error)
         if attempt.was_cut:
-            return Silence(attempt.evidence, "deadline")
-        return heard or Silence(attempt.evidence, why)
+            return NoResponse(attempt.evidence, "deadline")
+        return answer or NoResponse(attempt.evidence, why)
 
     def reachable(self, url: str) -> bool:
-        """TCP and TLS to the address's host, and no request."""
+        """Can a TCP and TLS connection to the address's host be made? No request is sent."""
         parts = urlsplit(url)
         host, is_tls = parts.hostname or "", parts.scheme == "https"
         port = parts.port or (443 if is_tls else 80)
@@ -117,9 +146,9 @@ class Wire:
                 return True
         return False
 
-    def _hear(self, raw: BaseHTTPResponse) -> Heard:
+    def _read_response(self, raw: BaseHTTPResponse) -> Response:
         locations = raw.headers.getlist("Location")
-        return Heard(
+        return Response(
             status=raw.status,
             location=locations[0] if len(locations) == 1 else "",
             body=_read(raw),
@@ -142,7 +171,7 @@ class Wire:
 class _Session(requests.Session):
     def __init__(self, tls: ssl.SSLContext) -> None:
         super().__init__()
-        self.trust_env = False  # a netrc would replace the Bearer header, a proxy would see the card
+        self.trust_env = False  # a netrc file would replace the Bearer header, and a proxy would see the card
         self.headers.clear()
         self.headers.update(_HEADERS)
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -150,11 +179,11 @@ class _Session(requests.Session):
         self.mount("http://", _Adapter(tls))
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Never one. Even when redirects are off, the library would make ready the next request, card and all."""
+        """Always None. Even with redirects off, the library would prepare the next request, with the card in it."""
 
 
 class _Adapter(HTTPAdapter):
-    """Watched connections, one TLS context, no retry."""
+    """Connections that belong to an `Attempt`, one TLS context, no retry."""
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls = tls
@@ -165,12 +194,12 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def cert_verify(self, conn: Any, *_args: Any) -> None:
-        """The context holds the authorities already: the library would load its own file into it, at each request."""
+        """Do not load the authorities again: the context has them, and the library would load them for each request."""
         conn.cert_reqs = "CERT_REQUIRED"
 
 
 def assert_no_hidden_retry(session: requests.Session) -> None:
-    """A retry on an adapter repeats a POST after errors that come when the bank has already executed."""
+    """Refuse an adapter with retries: it would repeat a POST after an error that came when the bank had executed."""
     for adapter in session.adapters.values():
         retry = getattr(adapter, "max_retries", None)
         if retry is None or retry.total != 0 or retry.read is not False or retry.status_forcelist:
@@ -178,10 +207,35 @@ def assert_no_hidden_retry(session: requests.Session) -> None:
 
 
 def _read(raw: BaseHTTPResponse) -> bytes:
-    """The decoded body, up to the limit: what is beyond it is not even unpacked."""
+    """The decoded body, up to the limit; bytes beyond it are not even decompressed."""
     body = bytearray()
     while chunk := raw.read(BODY_LIMIT + 1 - len(body), decode_content=True):
         body += chunk
         if len(body) > BODY_LIMIT:
             raise AnswerTooLargeError
     return bytes(body)
+
+
+def word_for(error: BaseException) -> str:
+    chain = list(_chain(error))
+    return next((word for kind, word in _WORDS if any(isinstance(link, kind) for link in chain)), "unexpected")
+
+
+def clear_tracebacks(error: BaseException) -> None:
+    """Free the libraries' frames, which hold the request with the card; some would live on in a reference cycle."""
+    for link in list(_chain(error)):
+        link.__traceback__ = None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception and all exceptions that it refers to: causes, contexts, arguments, reasons."""
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        link = waiting.pop()
+        if any(link is other for other in seen):
+            continue
+        seen.append(link)
+        yield link
+        around = (link.__cause__, link.__context__, getattr(link, "reason", None), *link.args)
+        waiting.extend(other for other in around if isinstance(other, BaseException))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from epay_transfers.worker.bank.outcome import (
-    Challenge,
+    ChallengeRequired,
     CodeClass,
     Consequence,
     Declined,
@@ -207,7 +207,7 @@ class TestChallenge:
         ],
     )
     def test_each_form_of_the_challenge_is_seen_before_the_code(self, body: dict[str, Any]) -> None:
-        assert transfer(body) == Challenge(
+        assert transfer(body) == ChallengeRequired(
             pa_req="eJxVUt1ugjAUvvcp",
             md="270469967-9CA5EC5779A3358E",
             action="https://acs.example/pareq",
@@ -238,7 +238,7 @@ class TestChallenge:
         assert why(SUCCESS | CHALLENGE | change) == "challenge_incomplete"
 
     def test_an_action_on_this_very_machine_is_for_the_sandbox(self) -> None:
-        assert isinstance(transfer(CHALLENGE | {"action": "http://127.0.0.1:8700/acs"}), Challenge)
+        assert isinstance(transfer(CHALLENGE | {"action": "http://127.0.0.1:8700/acs"}), ChallengeRequired)
 
     @pytest.mark.parametrize(
         ("change", "reason"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.vault.card_data import Receiver, Sender
+from epay_transfers.ledger.vault.card_data import ReceiverCard, SenderCard
 from epay_transfers.worker.bank.order import Order
 from epay_transfers.worker.bank.payloads import (
     ReceiverIdField,
@@ -107,7 +107,7 @@ def test_names_and_country_of_the_receiver_go_only_abroad() -> None:
     ("field", "card_id", "cred"), [("both", "saved-1", "saved-1"), ("id", "saved-1", ""), ("cardCred", "", "saved-1")]
 )
 def test_a_saved_receiver_stands_where_the_setting_says(field: ReceiverIdField, card_id: str, cred: str) -> None:
-    cards = replace(CARDS, receiver=Receiver("TYPECARDID", Secret("saved-1"), save=True))
+    cards = replace(CARDS, receiver=ReceiverCard("TYPECARDID", Secret("saved-1"), save=True))
 
     assert transfer(cards=cards, field=field)["card"]["receiver"] == {
         "save": True,
@@ -122,7 +122,9 @@ def test_a_card_number_of_the_receiver_never_stands_in_the_id() -> None:
 
 
 def test_a_saved_sender_needs_no_expiry_and_no_cvc() -> None:
-    sender = transfer(cards=replace(CARDS, sender=Sender("TYPECARDID", Secret("saved-2"), save=True)))["card"]["sender"]
+    sender = transfer(cards=replace(CARDS, sender=SenderCard("TYPECARDID", Secret("saved-2"), save=True)))["card"][
+        "sender"
+    ]
 
     assert sender == {
         "save": True,

@@ -12,8 +12,8 @@ DECLINES = """455 457 478 485 462 463 480 465 466 467 479 488 489 490 491 492 49
 CONSEQUENCES = {
     "476": Consequence.WAIT_30_MIN,
     "528": Consequence.RECEIVER_LIMIT,
-    "529": Consequence.STOP_TERMINAL,
-    "2678": Consequence.STOP_TERMINAL,
+    "529": Consequence.PAUSE_TERMINAL,
+    "2678": Consequence.PAUSE_TERMINAL,
     "2740": Consequence.LEAVE_CARD,
     "2872": Consequence.LEAVE_CARD,
 }

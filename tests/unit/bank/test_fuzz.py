@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epay_transfers.worker.bank.codes import look_up
-from epay_transfers.worker.bank.heard import Heard
 from epay_transfers.worker.bank.outcome import (
-    Challenge,
+    ChallengeRequired,
     Declined,
     Paid,
+    Response,
     StatusReport,
     StatusWord,
     Token,
@@ -54,7 +54,7 @@ BODIES = (
     | st.sampled_from([f"{SUCCESS_PAGE}?{SUCCESS_QUERY}", "<html>", ""]).map(str.encode)
 )
 ANSWERS = st.builds(
-    Heard,
+    Response,
     status=st.sampled_from([200, 201, 204, 302, 307, 400, 401, 404, 500, 502]) | st.integers(100, 999),
     location=st.text(max_size=40) | st.sampled_from(["", f"{SUCCESS_PAGE}?{SUCCESS_QUERY}", SUCCESS_PAGE]),
     body=BODIES,
@@ -66,8 +66,8 @@ SAMPLES: list[dict[str, Any]] = [SUCCESS, FAILURE, CHALLENGE, SUCCESS | CHALLENG
 
 @FUZZ
 @given(ANSWERS)
-def test_whatever_comes_is_a_value(answer: Heard) -> None:
-    assert isinstance(read_transfer(ORDER, answer), Paid | Declined | Challenge | Unclear)
+def test_whatever_comes_is_a_value(answer: Response) -> None:
+    assert isinstance(read_transfer(ORDER, answer), Paid | Declined | ChallengeRequired | Unclear)
     assert isinstance(read_confirm(ORDER, answer), Paid | Declined | Unclear)
     assert isinstance(read_token(answer), Token | TokenRefused)
     assert isinstance(read_status(ORDER, answer), StatusReport)
@@ -80,7 +80,7 @@ def test_paid_and_declined_are_said_only_of_what_names_our_order(
 ) -> None:
     """The law of `answer`, written down a second time, over the contract's samples with some fields changed."""
     body = sample | changes
-    outcome = read_transfer(ORDER, Heard(status, body=json.dumps(body).encode()))
+    outcome = read_transfer(ORDER, Response(status, body=json.dumps(body).encode()))
 
     invoices = {str(body[name]) for name in ("orderID", "invoiceID", "invoiceId") if body.get(name) not in (None, "")}
     if isinstance(outcome, Paid):
@@ -104,8 +104,8 @@ def test_no_part_of_an_answer_is_an_answer(sample: dict[str, Any], data: st.Data
     body = json.dumps(sample).encode()
     cut = data.draw(st.integers(0, len(body) - 1))
 
-    assert isinstance(read_transfer(ORDER, Heard(200, body=body[:cut])), Unclear)
-    assert isinstance(read_confirm(ORDER, Heard(200, body=body[:cut], framed=False)), Unclear)
+    assert isinstance(read_transfer(ORDER, Response(200, body=body[:cut])), Unclear)
+    assert isinstance(read_confirm(ORDER, Response(200, body=body[:cut], framed=False)), Unclear)
 
 
 @FUZZ
@@ -114,7 +114,7 @@ def test_the_status_says_paid_only_of_our_order(inner: dict[str, Any], outer: di
     body = status_body() | outer
     if isinstance(body.get("transaction"), dict):
         body["transaction"] = {"p2p": TRANSACTION | inner}
-    report = read_status(ORDER, Heard(http, body=json.dumps(body).encode()))
+    report = read_status(ORDER, Response(http, body=json.dumps(body).encode()))
 
     if report.word in {StatusWord.PAID, StatusWord.GIVEN_BACK}:
         found = body["transaction"]["p2p"]

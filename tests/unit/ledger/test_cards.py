@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.vault.card_data import CardData, Receiver, Sender
+from epay_transfers.ledger.vault.card_data import CardData, ReceiverCard, SenderCard
 
 SECRETS = st.text(max_size=40).map(Secret)
 KINDS = st.sampled_from(["TYPEPAN", "TYPECARDID"])
 SENDERS = st.builds(
-    Sender,
+    SenderCard,
     transfer_type=KINDS,
     cred=SECRETS,
     month=SECRETS,
@@ -23,7 +23,7 @@ SENDERS = st.builds(
     save=st.booleans(),
 )
 RECEIVERS = st.builds(
-    Receiver,
+    ReceiverCard,
     transfer_type=KINDS,
     cred=SECRETS,
     first_name=SECRETS,
@@ -33,7 +33,7 @@ RECEIVERS = st.builds(
 )
 
 FULL = CardData(
-    sender=Sender(
+    sender=SenderCard(
         transfer_type="TYPEPAN",
         cred=Secret("4405639704015096"),
         month=Secret("01"),
@@ -42,14 +42,14 @@ FULL = CardData(
         name=Secret("Sergey Frolov"),
         address=Secret("Abay 10"),
     ),
-    receiver=Receiver(transfer_type="TYPEPAN", cred=Secret("5522042705066736"), last_name=Secret("Bek")),
+    receiver=ReceiverCard(transfer_type="TYPEPAN", cred=Secret("5522042705066736"), last_name=Secret("Bek")),
     sender_ip=Secret("203.0.113.7"),
     sender_email=Secret("a@example.kz"),
 )
 
 
 @given(SENDERS, RECEIVERS, SECRETS, SECRETS)
-def test_card_data_comes_back_as_it_went(sender: Sender, receiver: Receiver, ip: Secret, email: Secret) -> None:
+def test_card_data_comes_back_as_it_went(sender: SenderCard, receiver: ReceiverCard, ip: Secret, email: Secret) -> None:
     data = CardData(sender, receiver, ip, email)
 
     assert CardData.from_bytes(data.to_bytes()) == data

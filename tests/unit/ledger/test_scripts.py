@@ -7,7 +7,7 @@ from importlib import resources
 
 import pytest
 
-from epay_transfers.ledger.record import Challenge, Record
+from epay_transfers.ledger.record import Record, StoredChallenge
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys, scripts
 from epay_transfers.ledger.store.change import Change, script_argument
@@ -173,7 +173,7 @@ def test_the_keys_of_a_move_are_as_many_as_its_header_names() -> None:
     ledger = Ledger(connect("redis://127.0.0.1:1/0"))
     record = Record(key="251124000001", state=State.SENDING, handle="h")
     plain, _ = ledger._call(record, Verb.DOUBT, Change(due_at=1), actor="t")
-    asked = Change(due_at=1, challenge=Challenge("p", "m", "a"))
+    asked = Change(due_at=1, challenge=StoredChallenge("p", "m", "a"))
     parking, _ = ledger._call(record, Verb.PARK, asked, actor="t")
 
     assert named_numbers("move", "KEYS") == set(range(1, len(parking) + 1))

@@ -101,7 +101,7 @@ def test_an_unknown_key_is_named_and_nothing_else() -> None:
     stranger = Sealer(OTHER_PAIR.public)
     sealed = stranger.seal(CARD, Purpose.CARD, KEY)
 
-    with pytest.raises(SealKeyUnknown, match=f"the key {stranger.key_id} is not on the ring") as caught:
+    with pytest.raises(SealKeyUnknown, match=f"the key {stranger.key_id} is missing") as caught:
         Opener([PAIR.private]).open(sealed, Purpose.CARD, KEY)
     assert caught.value.key_id == stranger.key_id
 

@@ -28,8 +28,8 @@ def test_producers_know_the_ledger_and_no_other_room() -> None:
     for file in ROOM.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
-            rooms = {name.partition(".")[0] for name in names}
+            names += [f"{node.module}.{alias.name}" for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+            rooms = {name.removeprefix("epay_transfers.").partition(".")[0] for name in names}
             assert not rooms & {"worker", "ops", "sandbox", "redis", "requests"}, file
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epay_transfers.ledger.invoice import make_invoice_id
 from epay_transfers.worker.consequences import next_day_ms
 
 ALMATY = ZoneInfo("Asia/Almaty")
@@ -34,6 +35,16 @@ def test_it_is_a_midnight_in_almaty_within_a_day(now_ms: int) -> None:
 
     assert 0 < at_ms - now_ms <= 86_400_000
     assert (there.hour, there.minute, there.second, there.microsecond) == (0, 0, 0, 0)
+
+
+@given(st.integers(ms_2026, ms_2026 + 10 * 366 * 86_400_000))
+def test_an_invoice_ids_day_changes_when_a_terminals_stop_ends(now_ms: int) -> None:
+    """The bank's day is one thing: the day in an invoice id, and the midnight at which a terminal opens again."""
+    midnight_ms = next_day_ms(now_ms)
+    today = make_invoice_id(1, now_ms)
+
+    assert make_invoice_id(1, midnight_ms - 1) == today
+    assert make_invoice_id(1, midnight_ms) > today
 
 
 def ms(text: str) -> int:

@@ -1,4 +1,4 @@
-"""The demo's own eyes and hands at the sandbox: its books, its faults, and the client's answer to 3-D Secure."""
+"""The demo's client of the sandbox: reads its books, sets faults, and answers 3-D Secure for the client."""
 
 from typing import Any
 
@@ -7,11 +7,13 @@ import requests
 _TIMEOUT_S = 5
 
 
-class BankSide:
+class SandboxClient:
+    """The sandbox's pages for tests, over HTTP."""
+
     def __init__(self, url: str) -> None:
         self._url = url
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy would not find this machine's own ports
+        self._session.trust_env = False  # a proxy can't reach this machine's own ports
 
     def books(self) -> dict[str, Any]:
         books: dict[str, Any] = self._call("GET", "/books")
@@ -22,7 +24,7 @@ class BankSide:
         return bool(order and order["executions"])
 
     def refuse_tokens(self, invoice_id: str, times: int | None) -> None:
-        """503 to whoever wants a token for this order: so many times, or until `mend`."""
+        """Answer 503 to token calls for this order: so many times, or until `mend`."""
         rule = {"call": "token", "kind": "status", "http_status": 503, "invoice": invoice_id, "times": times}
         self._call("POST", "/faults", rule)
 
@@ -30,7 +32,7 @@ class BankSide:
         self._call("DELETE", "/faults")
 
     def client_answers(self, md: str) -> str:
-        """What the client's browser would bring back: a PaRes, for the right password."""
+        """The PaRes that the client's browser would bring back after the right password."""
         answer: str = self._call("POST", "/acs/answer", {"md": md, "password": "secret"})["PaRes"]
         return answer
 

@@ -1,6 +1,6 @@
-"""The bank as an ASGI application: the four calls, at the bank's paths. Every call goes the same way:
+"""The sandbox bank as an ASGI application: the four calls, at the bank's paths. Each call takes the same steps:
 
-counted in the books → faults before → the decisions decides → faults after → the answer.
+counted in the books → faults before → a decision → faults after → the answer.
 """
 
 import itertools
@@ -18,8 +18,8 @@ from starlette.routing import Route
 
 from epay_transfers.sandbox import apply_faults, web
 from epay_transfers.sandbox.answers import Answer, encode
-from epay_transfers.sandbox.apply_faults import Scene
-from epay_transfers.sandbox.book import Order
+from epay_transfers.sandbox.apply_faults import FaultedCall
+from epay_transfers.sandbox.book import BookedOrder
 from epay_transfers.sandbox.decisions import Decisions
 from epay_transfers.sandbox.faults import Faults, Rule
 from epay_transfers.sandbox.fields import FieldError, parse
@@ -31,8 +31,8 @@ from epay_transfers.sandbox.wire import Patience
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class Bank:
-    """One bank: its decisions, its faults, its routes. `bugs` holds what it did wrong by itself: a test looks there."""
+class SandboxBank:
+    """One bank: its decisions, its faults, its routes. `bugs` lists its own errors, for tests."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -98,12 +98,12 @@ class Bank:
         )
 
     async def _money(
-        self, call: str, request: Request, order: Order | None, invoice: str, decide: Callable[[], Answer]
+        self, call: str, request: Request, order: BookedOrder | None, invoice: str, decide: Callable[[], Answer]
     ) -> Response:
         def answer(rules: list[Rule]) -> Response:
             decided = decide()
-            if decided.notice and self.options.notify:
-                self._notifier.post(decided.notice)
+            if decided.notification and self.options.notify:
+                self._notifier.post(decided.notification)
             apply_faults.distort(rules, decided)
             return self._render(decided)
 
@@ -113,9 +113,9 @@ class Bank:
         self, call: str, request: Request, invoice: str, own: Iterable[Rule], act: Callable[[list[Rule]], Response]
     ) -> Response:
         rules = self.faults.take(call, invoice, own)
-        scene = Scene(call, str(request.url), self.patience)
-        instead = await apply_faults.before(rules, scene)
-        return instead or await apply_faults.after(rules, scene, act(rules))
+        faulted = FaultedCall(call, str(request.url), self.patience)
+        instead = await apply_faults.before(rules, faulted)
+        return instead or await apply_faults.after(rules, faulted, act(rules))
 
     def _issue(self, form: dict[str, str] | TokenError) -> Response:
         issued = self.decisions.token(form)
@@ -140,7 +140,7 @@ class Bank:
 
     async def _bug(self, _request: Request, error: Exception) -> Response:
         place = traceback.extract_tb(error.__traceback__)[-1]
-        # Its text could hold a card's digits; its kind and its place do not.
+        # The error's text could hold a card's digits; its type and its place do not.
         self.bugs.append(f"{type(error).__name__} in {place.name}, line {place.lineno}")
         return PlainTextResponse(f"This sandbox has a bug: {self.bugs[-1]}.", 500)
 
@@ -159,11 +159,11 @@ class Bank:
 
 
 async def _client_left(_request: Request, _error: Exception) -> Response:
-    return PlainTextResponse("", 400)  # nobody reads it: the client went away while it was sending
+    return PlainTextResponse("", 400)  # the client left while it was sending
 
 
 async def _read_json(request: Request) -> object:
-    """The body's JSON, or the `FieldError` that the decisions will refuse it with."""
+    """The body's JSON, or the `FieldError` with which the bank will refuse it."""
     body = await request.body()
     try:
         return parse(body)
@@ -191,7 +191,7 @@ async def _read_form(request: Request) -> dict[str, str] | TokenError:
 
 
 def _peek(body: Any, *path: str) -> str:
-    """One string of a body that nobody has checked yet; empty where there is none."""
+    """One string of a body that is not checked yet; empty if it is not there."""
     for name in path:
         body = body.get(name) if isinstance(body, dict) else None
     return body if isinstance(body, str) else ""

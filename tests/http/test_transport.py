@@ -16,9 +16,8 @@ from urllib3 import HTTPConnectionPool
 
 from epay_transfers.ledger.clock import Clock, SystemClock
 from epay_transfers.worker.bank.attempt import Attempt, PlainPool, TooLateError, UsedConnectionError, WatchedPlain
-from epay_transfers.worker.bank.heard import Heard, Silence
-from epay_transfers.worker.bank.outcome import Evidence
-from epay_transfers.worker.bank.transport import Wire, _Session, assert_no_hidden_retry
+from epay_transfers.worker.bank.outcome import Evidence, NoResponse, Response
+from epay_transfers.worker.bank.transport import Transport, _Session, assert_no_hidden_retry
 from tests.http.asking import HandClock
 from tests.http.misbehaving import (
     UNFRAMED,
@@ -36,23 +35,23 @@ from tests.support.certificates import Authority
 CARD = b'{"cardCred":"4405639704015096"}'
 
 
-def wire_of(clock: Clock | None = None, *, ca_file: str | None = None, deadline_s: float = 8.0) -> Wire:
-    return Wire(
+def transport_of(clock: Clock | None = None, *, ca_file: str | None = None, deadline_s: float = 8.0) -> Transport:
+    return Transport(
         clock or SystemClock(), connect_timeout_s=5.0, read_timeout_s=5.0, deadline_s=deadline_s, ca_file=ca_file
     )
 
 
 @contextmanager
-def served(manner: Manner = well, clock: Clock | None = None) -> Iterator[tuple[Wire, Server]]:
+def served(manner: Manner = well, clock: Clock | None = None) -> Iterator[tuple[Transport, Server]]:
     with Server({"/x": (manner, b"{}"), "/y": (well, b"{}")}) as server:
-        wire = wire_of(clock)
-        yield wire, server
+        transport = transport_of(clock)
+        yield transport, server
 
 
 class TestWhatIsSent:
     def test_the_request_says_who_we_are_and_nothing_more(self) -> None:
-        with served() as (wire, server):
-            wire.exchange("POST", f"{server.url}/x", headers={"Authorization": "Bearer T"}, body=CARD)
+        with served() as (transport, server):
+            transport.exchange("POST", f"{server.url}/x", headers={"Authorization": "Bearer T"}, body=CARD)
 
         [request] = server.executed
         assert request.line == "POST /x HTTP/1.1"
@@ -69,8 +68,8 @@ class TestWhatIsSent:
         }
 
     def test_a_form_goes_as_multipart_with_every_character_of_a_secret(self) -> None:
-        with served() as (wire, server):
-            wire.exchange("POST", f"{server.url}/x", form={"client_secret": "a&(#%+ =\u0436", "scope": "transfer"})
+        with served() as (transport, server):
+            transport.exchange("POST", f"{server.url}/x", form={"client_secret": "a&(#%+ =\u0436", "scope": "transfer"})
 
         [request] = server.executed
         kind, _, boundary = request.headers["content-type"].partition("; boundary=")
@@ -84,15 +83,15 @@ class TestWhatIsSent:
         """A netrc would replace the token, a proxy would see the card, a bundle would let a stranger in."""
         netrc = tmp_path / "netrc"
         netrc.write_text("machine 127.0.0.1 login evil password evil\n")
-        with served() as (wire, server), Server({}) as proxy:
+        with served() as (transport, server), Server({}) as proxy:
             monkeypatch.setenv("NETRC", str(netrc))
             for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
                 monkeypatch.setenv(name, proxy.url)
             monkeypatch.delenv("no_proxy", raising=False)
             monkeypatch.delenv("NO_PROXY", raising=False)
-            heard = wire.exchange("POST", f"{server.url}/x", headers={"Authorization": "Bearer T"}, body=CARD)
+            heard = transport.exchange("POST", f"{server.url}/x", headers={"Authorization": "Bearer T"}, body=CARD)
 
-            assert isinstance(heard, Heard)
+            assert isinstance(heard, Response)
             assert proxy.connections == 0
         assert server.executed[0].headers["authorization"] == "Bearer T"
 
@@ -102,23 +101,23 @@ class TestWhatIsSent:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority.ca_file)
         monkeypatch.setenv("CURL_CA_BUNDLE", authority.ca_file)
         with Server({"/x": (well, b"{}")}, tls=authority.server()) as server:
-            assert wire_of().exchange("POST", f"{server.url}/x", body=CARD) == Silence(Evidence.NOT_SENT, "tls")
+            assert transport_of().exchange("POST", f"{server.url}/x", body=CARD) == NoResponse(Evidence.NOT_SENT, "tls")
 
     def test_a_file_of_authorities_stands_instead_of_all_others(self, authority: Authority) -> None:
         """The library would add its own file to ours, at each request."""
         with Server({"/x": (well, b"{}")}, tls=authority.server()) as server:
-            wire = wire_of(ca_file=authority.ca_file)
-            assert isinstance(wire.exchange("POST", f"{server.url}/x", body=CARD), Heard)
+            transport = transport_of(ca_file=authority.ca_file)
+            assert isinstance(transport.exchange("POST", f"{server.url}/x", body=CARD), Response)
 
-        assert wire._tls.cert_store_stats()["x509_ca"] == 1
+        assert transport._tls.cert_store_stats()["x509_ca"] == 1
 
     def test_no_cookie_is_kept(self) -> None:
         def set_cookie(talk: Talk) -> None:
             talk.say(with_length(b"{}", b"HTTP/1.1 200 OK\r\nSet-Cookie: id=1; Path=/\r\n"))
 
-        with served(set_cookie) as (wire, server):
+        with served(set_cookie) as (transport, server):
             for _ in range(2):
-                wire.exchange("GET", f"{server.url}/x")
+                transport.exchange("GET", f"{server.url}/x")
 
         assert all("cookie" not in request.headers for request in server.executed)
 
@@ -126,13 +125,13 @@ class TestWhatIsSent:
         "url", ["http://bank.example/x", "ftp://127.0.0.1/", "https://u:p@bank.example/", "nonsense"]
     )
     def test_an_unsafe_address_gets_nothing(self, url: str) -> None:
-        assert wire_of().exchange("POST", url, body=CARD) == Silence(Evidence.NOT_SENT, "unsafe_address")
+        assert transport_of().exchange("POST", url, body=CARD) == NoResponse(Evidence.NOT_SENT, "unsafe_address")
 
     def test_a_header_that_cannot_be_sent_is_not_sent(self) -> None:
-        with served() as (wire, server):
-            heard = wire.exchange("POST", f"{server.url}/x", headers={"Authorization": "Bearer a\nb"}, body=CARD)
+        with served() as (transport, server):
+            heard = transport.exchange("POST", f"{server.url}/x", headers={"Authorization": "Bearer a\nb"}, body=CARD)
 
-        assert heard == Silence(Evidence.NOT_SENT, "unsendable")
+        assert heard == NoResponse(Evidence.NOT_SENT, "unsendable")
         assert server.executed == []
 
 
@@ -142,40 +141,42 @@ class TestRedirects:
         with ExitStack() as stack:
             other = stack.enter_context(Server({"/y": (well, b"{}")}))
             head = f"HTTP/1.1 {status} Go\r\nLocation: {other.url}/y\r\n".encode()
-            wire, server = stack.enter_context(served(lambda talk: talk.say(with_length(b"", head))))
-            heard = wire.exchange("POST", f"{server.url}/x", body=CARD)
+            transport, server = stack.enter_context(served(lambda talk: talk.say(with_length(b"", head))))
+            heard = transport.exchange("POST", f"{server.url}/x", body=CARD)
 
-            assert heard == Heard(status, location=f"{other.url}/y")
+            assert heard == Response(status, location=f"{other.url}/y")
             assert (len(server.executed), other.connections) == (1, 0)
 
     def test_a_redirect_to_nowhere_is_an_answer_too(self) -> None:
         """Even where it does not follow, the library makes the next request ready, and fails at this one."""
         head = b"HTTP/1.1 307 Go\r\nLocation: https://[::1/\r\n"
-        with served(lambda talk: talk.say(with_length(b"", head))) as (wire, server):
-            assert wire.exchange("POST", f"{server.url}/x", body=CARD) == Heard(307, location="https://[::1/")
+        with served(lambda talk: talk.say(with_length(b"", head))) as (transport, server):
+            assert transport.exchange("POST", f"{server.url}/x", body=CARD) == Response(307, location="https://[::1/")
 
     def test_two_locations_are_none(self) -> None:
         head = b"HTTP/1.1 302 Go\r\nLocation: https://a.example/\r\nLocation: https://b.example/\r\n"
-        with served(lambda talk: talk.say(with_length(b"", head))) as (wire, server):
-            assert wire.exchange("POST", f"{server.url}/x", body=CARD) == Heard(302)
+        with served(lambda talk: talk.say(with_length(b"", head))) as (transport, server):
+            assert transport.exchange("POST", f"{server.url}/x", body=CARD) == Response(302)
 
 
 class TestConnections:
     def test_each_request_has_a_connection_of_its_own(self) -> None:
         """Also where the server would keep it: what comes on it next is read by nobody."""
-        with served() as (wire, server):
+        with served() as (transport, server):
             for _ in range(3):
-                assert isinstance(wire.exchange("POST", f"{server.url}/x", body=CARD), Heard)
+                assert isinstance(transport.exchange("POST", f"{server.url}/x", body=CARD), Response)
 
             assert (server.connections, len(server.executed)) == (3, 3)
 
     def test_a_connection_refuses_a_second_request(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Whatever kept it: nothing of the second request is sent, and that is said."""
-        with served() as (wire, server), _Session(wire._tls) as kept:
+        with served() as (transport, server), _Session(transport._tls) as kept:
             monkeypatch.setattr("epay_transfers.worker.bank.transport._Session", lambda _tls: nullcontext(kept))
-            assert isinstance(wire.exchange("POST", f"{server.url}/x", body=CARD), Heard)
+            assert isinstance(transport.exchange("POST", f"{server.url}/x", body=CARD), Response)
 
-            assert wire.exchange("POST", f"{server.url}/x", body=CARD) == Silence(Evidence.NOT_SENT, "used_connection")
+            assert transport.exchange("POST", f"{server.url}/x", body=CARD) == NoResponse(
+                Evidence.NOT_SENT, "used_connection"
+            )
             assert (server.connections, len(server.executed)) == (1, 1)
 
     def test_a_connection_that_was_closed_is_not_opened_for_a_second_request(self) -> None:
@@ -197,20 +198,22 @@ class TestConnections:
             talk.say(with_length(b" " * 70_000))
 
         before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - only how many
-        with served(too_large) as (wire, server):
-            assert wire.exchange("POST", f"{server.url}/x", body=CARD) == Silence(Evidence.MAYBE_SENT, "too_large")
-            assert isinstance(wire.exchange("POST", f"{server.url}/y", body=CARD), Heard)
+        with served(too_large) as (transport, server):
+            assert transport.exchange("POST", f"{server.url}/x", body=CARD) == NoResponse(
+                Evidence.MAYBE_SENT, "too_large"
+            )
+            assert isinstance(transport.exchange("POST", f"{server.url}/y", body=CARD), Response)
 
         assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - only how many
 
-    def test_many_threads_share_one_wire(self) -> None:
-        with served() as (wire, server):
+    def test_many_threads_share_one_transport(self) -> None:
+        with served() as (transport, server):
             preflight = threading.Barrier(4)
             heard: list[object] = []
 
             def ask() -> None:
                 preflight.wait(5)
-                heard.extend(wire.exchange("POST", f"{server.url}/x", body=CARD) for _ in range(5))
+                heard.extend(transport.exchange("POST", f"{server.url}/x", body=CARD) for _ in range(5))
 
             threads = [threading.Thread(target=ask) for _ in range(4)]
             for thread in threads:
@@ -218,21 +221,21 @@ class TestConnections:
             for thread in threads:
                 thread.join()
 
-            assert heard == [Heard(200, body=b"{}")] * 20
+            assert heard == [Response(200, body=b"{}")] * 20
             assert (server.connections, len(server.executed)) == (20, 20)
 
 
 class TestFrames:
     @pytest.mark.parametrize("manner", [well, well_in_chunks, well_after_interim_answers])
     def test_one_length_or_chunks_prove_the_end_of_a_body(self, manner: Manner) -> None:
-        with served(manner) as (wire, server):
-            assert wire.exchange("GET", f"{server.url}/x") == Heard(200, body=b"{}", framed=True)
+        with served(manner) as (transport, server):
+            assert transport.exchange("GET", f"{server.url}/x") == Response(200, body=b"{}", framed=True)
 
     @pytest.mark.parametrize("frame", UNFRAMED)
     def test_nothing_else_does(self, frame: str) -> None:
         """A gzip stream that was cut off unpacks without an error."""
-        with served(UNFRAMED[frame]) as (wire, server):
-            assert wire.exchange("GET", f"{server.url}/x") == Heard(200, body=b"{}", framed=False)
+        with served(UNFRAMED[frame]) as (transport, server):
+            assert transport.exchange("GET", f"{server.url}/x") == Response(200, body=b"{}", framed=False)
 
     def test_what_is_coded_in_more_ways_than_one_is_not_decoded(self) -> None:
         head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
@@ -241,10 +244,10 @@ class TestFrames:
             talk.say(head, b"2\r\n{}\r\n0\r\n\r\n")
             raise Gone
 
-        with served(coded) as (wire, server):
-            heard = wire.exchange("GET", f"{server.url}/x")
+        with served(coded) as (transport, server):
+            heard = transport.exchange("GET", f"{server.url}/x")
 
-        assert heard == Heard(200, body=b"2\r\n{}\r\n0\r\n\r\n", framed=False)
+        assert heard == Response(200, body=b"2\r\n{}\r\n0\r\n\r\n", framed=False)
 
 
 class TestTheEnd:
@@ -261,18 +264,18 @@ class TestTheEnd:
             ConnectionCls = LateConnection
 
         monkeypatch.setattr("epay_transfers.worker.bank.transport.POOLS", {"http": LatePool})
-        with served(clock=clock) as (wire, server):
-            assert wire.exchange("POST", f"{server.url}/x", body=CARD) == Silence(Evidence.NOT_SENT, "deadline")
+        with served(clock=clock) as (transport, server):
+            assert transport.exchange("POST", f"{server.url}/x", body=CARD) == NoResponse(Evidence.NOT_SENT, "deadline")
         assert server.executed == []
 
     @pytest.mark.parametrize("ends_in_s", [-3600.0, 0.0])
     def test_after_the_lease_nothing_begins_to_be_sent(self, ends_in_s: float) -> None:
         """As where the process was stopped before the exchange began: its own deadline is yet to come."""
         clock = HandClock()
-        with served(clock=clock) as (wire, server):
-            heard = wire.exchange("POST", f"{server.url}/x", body=CARD, not_after=clock.at_s + ends_in_s)
+        with served(clock=clock) as (transport, server):
+            heard = transport.exchange("POST", f"{server.url}/x", body=CARD, not_after=clock.at_s + ends_in_s)
 
-        assert heard == Silence(Evidence.NOT_SENT, "deadline")
+        assert heard == NoResponse(Evidence.NOT_SENT, "deadline")
         assert server.executed == []
 
     def test_the_lease_may_end_between_two_pieces_of_a_request(self) -> None:
@@ -355,16 +358,16 @@ class TestNothingSurvives:
             talk.reset()
             raise Gone
 
-        with served(vanish) as (wire, server):
+        with served(vanish) as (transport, server):
             gc.collect()
             gc.disable()
             try:
-                heard = wire.exchange("POST", f"{server.url}/x", body=CARD)
+                heard = transport.exchange("POST", f"{server.url}/x", body=CARD)
                 left = [found for found in gc.get_objects() if issubclass(type(found), requests.PreparedRequest)]
             finally:
                 gc.enable()
 
-        assert isinstance(heard, Silence)
+        assert isinstance(heard, NoResponse)
         assert left == []
 
 
@@ -386,8 +389,8 @@ class TestRetryAfter:
     )
     def test_seconds_or_a_date(self, value: str, seconds: float | None) -> None:
         head = f"HTTP/1.1 503 Later\r\nRetry-After: {value}\r\n".encode()
-        with served(lambda talk: talk.say(with_length(b"", head)), HandClock()) as (wire, server):
-            heard = wire.exchange("GET", f"{server.url}/x")
+        with served(lambda talk: talk.say(with_length(b"", head)), HandClock()) as (transport, server):
+            heard = transport.exchange("GET", f"{server.url}/x")
 
-        assert isinstance(heard, Heard)
+        assert isinstance(heard, Response)
         assert heard.retry_after_s == seconds
