@@ -33,7 +33,7 @@ class State(StrEnum):
 
     QUEUED = "queued"
     """Accepted, or waiting for its next try; no money. `create` enters it, a requeue comes back, `claim` leaves it.
-    Whoever dies here leaves a transfer in `due`: the sweeper rings for it again until its deadline."""
+    A process that dies here leaves it in `due`: the sweeper sends wake-ups for it until its deadline."""
 
     SENDING = "sending"
     """The transfer may be on the wire; money unknown. Only `claim` enters it, with an epoch and a lease. Its worker
@@ -46,7 +46,7 @@ class State(StrEnum):
 
     RESUMED = "resumed"
     """The client's PaRes lies in the vault and a worker is to confirm; no money. `resume` enters it, `claim` leaves it.
-    Dying here: the sweeper rings again. If the PaRes is gone when it is claimed, that is doubt, not failure."""
+    Dying here: the sweeper sends a wake-up. If the PaRes is gone when it is claimed, that is doubt, not failure."""
 
     CONFIRMING = "confirming"
     """The confirm may be on the wire; money unknown. A confirm is never fenced off and tried again: if its worker dies,
@@ -62,7 +62,7 @@ class State(StrEnum):
 
     DEAD = "dead"
     """Retries used up, or its card is gone; proved not sent, so no money. An operator requeues or discards it, the
-    producer cancels it. It stands in `due` once a day, so that nobody forgets it."""
+    producer cancels it. It is looked at once a day, so that it is not forgotten."""
 
     PAID = "paid"
     """The bank moved the money. Final, but for `reversed`."""

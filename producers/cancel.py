@@ -75,7 +75,7 @@ def _again(context: Context, record: Record) -> Record:
 
 
 def _check(reason: str) -> None:
-    why = "" if reason.strip() else "is needed: who reads the record later asks why"
+    why = "" if reason.strip() else "is needed: say why, for the operators who read the record later"
     try:
         validators.short_text(reason)
     except ValueError as error:

@@ -30,9 +30,9 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 class Verdict(StrEnum):
     ACCEPTED = "accepted"  #: a worker confirms it now
     DUPLICATE = "duplicate"  #: this very answer was taken before: show the client the transfer's state
-    TOO_LATE = "too_late"  #: nobody waits for an answer (any more)
+    TOO_LATE = "too_late"  #: no answer is expected (any more)
     UNKNOWN = "unknown"  #: no challenge has this MD
-    CONFLICTING = "conflicting"  #: another answer was taken before: an error, or somebody's attempt
+    CONFLICTING = "conflicting"  #: another answer was taken before: an error, or an attack
 
 
 def confirm(context: Context, md: str, pa_res: str, handle: str | None) -> Verdict:
@@ -65,7 +65,7 @@ def _resume(context: Context, record: Record, answer: str, digest: str) -> Verdi
 
 
 def _overtaken(context: Context, record: Record, digest: str, *, there: Content) -> Verdict:
-    """Somebody was faster: what does the record say now? A blob in the vault is another answer, about to be taken."""
+    """Another caller was faster: what does the record say now? A blob in the vault is its answer, about to be taken."""
     fresh = context.ledger.get(record.key) or record
     if fresh.pares_digest:
         return _seen(fresh, digest)

@@ -14,7 +14,7 @@ from epay_transfers.producers.settings import ProducerSettings
 BACKEND = "producer"
 WEB = "web"
 
-#: How long after a ring somebody looks again. A worker that hears it comes at once; the sweeper need not come as well.
+#: How long after a wake-up the sweeper looks again. A worker that gets it starts at once.
 WAKEUP_MS = 5_000
 
 
@@ -28,5 +28,5 @@ class Context:
     settings: ProducerSettings
 
     def after_wakeup_ms(self, record: Record, now_ms: int) -> int:
-        """When to look again at a transfer that is rung for now: not before its next try, not after its deadline."""
+        """When to look again at a transfer that gets a wake-up now: not before its next try, not after its deadline."""
         return min(max(now_ms + WAKEUP_MS, record.next_attempt_at), record.deadline_at)

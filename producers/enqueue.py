@@ -1,8 +1,8 @@
-"""Enqueue: validate → ledger.create (one script) → seal → vault.put → ring. For one intent, or for a batch of them.
+"""Enqueue: validate → ledger.create (one script) → seal → vault.put → wake-up. For one intent, or for a batch of them.
 
 What if we die here? Before `create` nothing exists. After it, the same reference again finds the record, takes a new
 generation of the card in the ledger and puts under that: never under the old epoch, where a put of the dead caller may
-still be on its way. After the put the sweeper rings. A put whose reply was lost is not repeated.
+still be on its way. After the put the sweeper sends a wake-up. A put whose reply was lost is not repeated.
 """
 
 import logging
@@ -44,7 +44,7 @@ from epay_transfers.producers.receipt import Receipt
 
 _LOG = logging.getLogger(__name__)
 
-#: How many transfers are created in one round trip: the server serves nobody else meanwhile (some ten milliseconds).
+#: How many transfers are created in one round trip: the server serves no other client meanwhile (10 ms or so).
 BATCH = 500
 
 _RETRY_AFTER_S = 30
@@ -141,7 +141,7 @@ def _rejected(context: Context, intent: TransferIntent, rejected: IntentRejected
 
 
 def _put_cards(context: Context, fresh: Mapping[int, _Pair]) -> dict[int, Answer]:
-    """The cards of transfers that were created just now, in one round trip; then the rings."""
+    """The cards of transfers that were created just now, in one round trip; then the wake-ups."""
     receipts: dict[int, Answer] = {at: Receipt.of(record, replayed=False) for at, (_, record) in fresh.items()}
     if not fresh:
         return receipts
@@ -205,7 +205,7 @@ def _replay(context: Context, intent: TransferIntent, record: Record) -> Answer:
 
 
 def _call_again(context: Context, intent: TransferIntent, record: Record) -> State:
-    """Ring for a queued transfer; where the vault has nothing, under a new generation of its card."""
+    """Send a wake-up for a queued transfer; where the vault has nothing, under a new generation of its card."""
     there = context.vault.look(Purpose.CARD, record.key, record.epoch)
     if there in FREE and (now_ms := context.ledger.now_ms()) < record.deadline_at:
         change = Change(due_at=context.after_wakeup_ms(record, now_ms), fields={"wakeups": 0})

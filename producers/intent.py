@@ -47,7 +47,7 @@ def _invoice_id(text: str) -> str:
 
 
 def _moment(value: Any) -> datetime | None:
-    """No bare numbers: nobody can see whether one is in seconds, or in which zone its maker lives."""
+    """No bare numbers: one does not say whether it is in seconds, or in which zone."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -143,7 +143,7 @@ class TransferIntent(StrictModel):
         return self.sender.cvc is not None
 
     def card_data(self) -> CardData:
-        """What the vault is to hold, and nobody else."""
+        """What the vault alone holds."""
         return CardData(self.sender.for_vault(), self.receiver.for_vault(), self.sender_ip, self.sender_email)
 
     def order_details(self) -> OrderDetails:

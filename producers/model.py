@@ -25,7 +25,7 @@ class StrictModel(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _wall(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _strict(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         try:
             made = handler(data)
             made.whole()

@@ -2,7 +2,7 @@
 
 A notification is a hint (contract section 6). It is unsigned, may be doubled, late or invented: so an inquiry is asked
 for, and nothing more. Only where its `secret_hash` proves that it is the bank's, and invoice, amount and currency
-agree, is its word noted; a worker hears that where there is nobody to ask.
+agree, is its word noted; a worker goes by it where there is no status address.
 """
 
 import hmac
@@ -42,7 +42,7 @@ _BY_NOTIFICATION: EventFields = {"by": "notification"}
 
 _NO_NOTES: RecordFields = {}
 
-#: A note that comes with others, and with the workers whom they rang for, is said again so often.
+#: A note that competes with others, and with workers, is tried again so often.
 _TIMES = 10
 
 _AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,6})?")
@@ -89,7 +89,7 @@ def _contradict(context: Context, record: Record) -> None:
 def three_ds2_returned(context: Context, handle: str, sizes: Mapping[str, int]) -> Notified:
     """The client's browser brought 3-D Secure 2 fields, which the contract knows nothing of: so the bank is asked.
 
-    The record keeps it, for nobody knows whether the bank needs our confirm after that: its silence is no failure.
+    The record keeps it, for the contract does not say whether the bank needs our confirm then: silence is no failure.
     """
     record = record_of(context, handle)
     said = " ".join(f"{name}:{sizes[name]}" for name in SECURE_2_FIELDS if name in sizes)
@@ -100,7 +100,7 @@ def three_ds2_returned(context: Context, handle: str, sizes: Mapping[str, int]) 
 def ask(context: Context, record: Record, event: EventFields, notes: RecordFields = _NO_NOTES) -> Notified:
     """An inquiry at once, and `notes` in the record's fields of those names.
 
-    What somebody asked for before (a cancel) stays asked: its worker asks the bank as well.
+    What was requested before (a cancel) stays requested: its worker asks the bank as well.
     """
     for _ in range(_TIMES):
         asked = _ask(context, record, event, notes)

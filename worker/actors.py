@@ -1,6 +1,6 @@
-"""The actors: skins of Dramatiq around the journey. A message is a transfer's key, or quarantined.
+"""Thin Dramatiq actors that call `Journey`. A message is a transfer's key, or it is quarantined.
 
-An actor may run twice, late, or never: the ledger decides, and the sweeper rings again. So nothing is retried here.
+An actor may run twice, late, or never: the ledger decides, and the sweeper sends the next wake-up. So none retries.
 """
 
 import logging
@@ -20,13 +20,13 @@ _PRIORITIES = {CONFIRMS: 0, NOW: 10, INQUIRIES: 20, BATCH: 30}
 
 def declare(broker: dramatiq.Broker, journey: Journey) -> None:
     """Tell the broker what each wakeup calls."""
-    skins: dict[str, tuple[str, Callable[[str], None]]] = {
+    calls: dict[str, tuple[str, Callable[[str], None]]] = {
         "confirm": (CONFIRMS, journey.confirm),
         "execute": (NOW, journey.execute),
         "inquire": (INQUIRIES, journey.inquire),
         "execute_batch": (BATCH, journey.execute),
     }
-    for name, (queue, step) in skins.items():
+    for name, (queue, step) in calls.items():
         dramatiq.Actor(
             _careful(name, step),
             broker=broker,
@@ -38,7 +38,7 @@ def declare(broker: dramatiq.Broker, journey: Journey) -> None:
 
 
 def _careful(name: str, step: Callable[[str], None]) -> Callable[[str], None]:
-    def skin(key: str) -> None:
+    def actor(key: str) -> None:
         try:
             step(key)
         except TransferUnknown:
@@ -46,4 +46,4 @@ def _careful(name: str, step: Callable[[str], None]) -> Callable[[str], None]:
         except TransfersError as error:
             _LOG.warning("actor.deferred", extra={"actor": name, "key": key, "why": type(error).__name__})
 
-    return skin
+    return actor

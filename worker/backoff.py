@@ -10,7 +10,7 @@ from dataclasses import dataclass
 #: Inquiries after a transfer came into doubt, in seconds; the last one repeats.
 INQUIRY_LADDER_S = (5, 15, 60, 300, 900, 3600)
 
-#: How long nobody asks after a question that was not answered.
+#: The longest pause after an inquiry that was not answered, in seconds.
 LONGEST_SILENCE_S = 30
 
 #: Each wake-up that no worker answers doubles the time to the next one, up to five minutes.

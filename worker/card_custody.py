@@ -1,7 +1,7 @@
 """The custody of the cards: the worker's only way to the vault.
 
 A vault that is away, or in which something is missing, may have lost more than that: every call here remembers it, so
-that no older transfer is claimed before somebody has looked whether its card is there.
+that no older transfer is claimed before this worker has looked whether its card is there.
 """
 
 from collections.abc import Iterator

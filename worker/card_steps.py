@@ -49,7 +49,7 @@ class CardSteps:
         self._preflight = preflight
 
     def ledger_went_back(self, claim: Moved) -> None:
-        """The vault remembers what the ledger does not: nothing more is sent, by anybody."""
+        """The vault remembers what the ledger does not: no worker sends anything more."""
         self._ledger.behind = claim.sequence
         self._consequences.ledger_went_back(claim.sequence)
 

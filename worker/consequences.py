@@ -65,7 +65,7 @@ class Consequences:
         return {}
 
     def refused(self, record: Record, verb: Verb, refused: Refused) -> None:
-        """The ledger would not take the bank's own word. Where it has ended otherwise, somebody must know at once."""
+        """The ledger would not take the bank's own word. If it ended otherwise, an operator must know at once."""
         if refused.state in _AGREED.get(verb, ()):
             return  # said before, and the reply was lost; or another worker has heard the same
         self.contradiction(record, verb, str(refused.state or "unknown"))

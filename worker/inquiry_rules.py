@@ -101,7 +101,7 @@ def _agreed(word: StatusWord, phase: Phase) -> Verdict:
         case StatusWord.NOT_FOUND:
             return NothingThere()
         case StatusWord.CHALLENGE_OPEN if phase is Phase.SEND:
-            return Known(Verb.CHALLENGE_EXPIRED)  # its MD never reached us, so nobody can confirm it
+            return Known(Verb.CHALLENGE_EXPIRED)  # its MD never reached us, so it can't be confirmed
         case _:
             return Unsettled()
 

@@ -158,7 +158,7 @@ class Journey:
             return card_steps.record_outcome(record, taken, outcome)
 
     def inquire(self, key: str) -> None:
-        """A transfer of which somebody wants to know more: in doubt, held, parked past its time, or asked for."""
+        """A transfer about which the bank is asked: in doubt, in review, parked past its time, or by request."""
         record, preflight, card_steps, recorder = self._record(key), self.preflight, self.card_steps, self.recorder
         if record.state not in {State.IN_DOUBT, State.NEEDS_REVIEW, State.PARKED, State.DEAD}:
             return None

@@ -33,7 +33,7 @@ from epay_transfers.worker.recorder import Recorder
 
 _LOG = logging.getLogger(__name__)
 
-#: How long a stopped lane is left alone before somebody looks at it again, where nobody said until when.
+#: How long a transfer waits for a paused lane without an end, before it is looked at again.
 _PAUSED_MS = 30_000
 
 #: How long a try waits before it looks at an open breaker again.
@@ -123,7 +123,7 @@ class Preflight:
         return self._terminals[record.terminal]
 
     def hand_on(self, record: Record) -> bool:
-        """Is it left to another worker, which is rung for soon, since this one lacks its terminal's credentials?"""
+        """Is it left to another worker, since this one lacks its terminal's credentials?"""
         try:
             self.terminal(record)
         except TerminalUnknown as error:
@@ -244,7 +244,7 @@ class Preflight:
                 self._consequences.ledger_went_back(sequence)
                 in_ms = _PAUSED_MS
             case _:
-                return  # somebody else has it, or is to have it
+                return  # another worker has it, or gets it
         no_later = min(ends, default=None)
         change = Change(look_again_in=in_ms, no_later=no_later, fields={"wakeups": 0}, silent=True)
         self._recorder.move(record, Verb.DEFER, change)

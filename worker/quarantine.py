@@ -1,6 +1,6 @@
 """The quarantine: what is not a ring goes to Dramatiq's dead letters, where ops see it, and the queue goes on.
 
-So does a ring whose actor broke. Its transfer is not concerned: the ledger knows it, and the sweeper rings again.
+So does a wake-up whose actor broke. Its transfer is safe: the ledger knows it, and the sweeper sends another one.
 """
 
 import logging
@@ -22,7 +22,7 @@ class Quarantine(dramatiq.Middleware):
     def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
         """Only a `MiddlewareError` leaves a hook, so what is refused is failed and skipped."""
         if not message_guard.is_wakeup(message):
-            self._refuse(message, "not_a_ring")
+            self._refuse(message, "not_a_wakeup")
         if isinstance(broker, Broker) and broker.begin(message) > MOST_BEGINNINGS:
             broker.end(message)
             self._refuse(message, "kills_its_worker")

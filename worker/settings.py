@@ -21,7 +21,7 @@ _SHORTEST_HORIZON_S = 3600
 
 
 class TerminalCredentials(BaseModel):
-    """What opens the bank's door for a further terminal."""
+    """Credentials of a further terminal."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 

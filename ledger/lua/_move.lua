@@ -15,8 +15,8 @@
 --         claim         the record's last claim must have had this nonce: another claim's worker may be sending
 --         wakeups       it must have had this many wake-ups: of many sweepers, one sends the next
 --         unless_paid   not where the bank's proved notification says that it paid
---         due_in        in how many ms somebody must look again; without it and due the transfer ends
---         due           when somebody must look again (ms): a time that the ledger gave
+--         due_in        in how many ms it must be looked at again; without it and due the transfer ends
+--         due           when it must be looked at again (ms): a time that the ledger gave
 --         no_later      due_in and what is set by set_in ends here (ms) at the latest
 --         keep_due      `due` stays as it is: the move only adds a note
 --         set, unset    fields of the record, as {name: text} and [name]

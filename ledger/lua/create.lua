@@ -1,8 +1,8 @@
--- create: a new transfer, `queued`, with an invoice id whose last six digits nobody has had before in its space.
+-- create: a new transfer, `queued`, with an invoice id whose last six digits no transfer of its space had before.
 --
 -- KEYS     as in _move.lua, and  8 reference  9 suffixes  10 lanes
 -- ARGV     1 the record, as JSON: {name: text}, without state, version and times  2 a test's time (ms), or nothing
---          3 in how many ms somebody must look at it  4 actor
+--          3 in how many ms it must be looked at  4 actor
 --          5 suffix  6 `given`: the producer brought the invoice id; or `made`
 --          7 the queue's limit, or 0  8 in how many ms its deadline is
 -- Replies  OK queued epoch version sequence now | REPLAYED key | TAKEN invoice's key | TRY suffix | EXHAUSTED

@@ -1,4 +1,4 @@
--- remember_vault: how many writes of a run of the vault's server somebody was told of. The ledger keeps the most.
+-- remember_vault: how many writes of a run of the vault's server a process was told of. The ledger keeps the most.
 --
 -- KEYS     1 counters
 -- ARGV     1 the run  2 the writes

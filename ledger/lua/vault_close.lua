@@ -1,4 +1,4 @@
--- vault_close: before a transfer that was never sent ends, see to it that nobody can send it any more.
+-- vault_close: before a transfer that was never sent ends, see to it that no worker can send it any more.
 -- A blob goes to the next epoch (it is dropped once the ledger has agreed), nothing becomes a closed mark. So does a blob
 -- of a later epoch: a ledger that went back has forgotten who may hold a claim under that one. And any tombstone says
 -- that something was taken out: where the ledger has forgotten nothing, none stands at a transfer that was never sent.

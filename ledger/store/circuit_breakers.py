@@ -1,4 +1,4 @@
-"""The breaker of each of the bank's hosts: open, nobody sends there, and no try is taken.
+"""The breaker of each of the bank's hosts: open, no worker sends there, and no attempt is used up.
 
 Each process counts the failures in a row that it saw itself, which costs nothing, and opens the breaker for all. While
 it is open, one process of all asks the host a harmless question now and then, and closes it again. `claim` reads it
@@ -39,7 +39,7 @@ class Breakers:
         self._failures.pop(host, None)
 
     def failed(self, host: str, why: str) -> None:
-        """A transport failure, never a decline. Opens the breaker for everybody where there were too many in a row."""
+        """A transport failure, never a decline. Opens the breaker for all workers after too many in a row."""
         with self._lock:
             failures = self._failures.get(host, 0) + 1
             self._failures[host] = failures

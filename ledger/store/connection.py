@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-#: Seconds. A durable transition takes under a millisecond: who waits this long waits for a server that is gone.
+#: Seconds. A durable move takes under a millisecond: a server that takes this long is gone.
 SOCKET_TIMEOUT = 5.0
 CONNECT_TIMEOUT = 2.0
 
@@ -27,6 +27,6 @@ def connect(url: str, *, text: bool = True) -> redis.Redis:
         health_check_interval=15,
         retry=Retry(NoBackoff(), 0),
         max_connections=1024,
-        driver_info=None,  # no CLIENT at the door: our users have no leave for it, and each refusal is logged there
+        driver_info=None,  # skip CLIENT SETINFO: our ACL users may not run it, and the server logs each refusal
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )

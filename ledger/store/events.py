@@ -105,7 +105,7 @@ class Events:
                 self._client.xgroup_delconsumer(redis_keys.EVENTS, group, consumer)
 
     def alarm(self, verb: str, *, actor: str, **fields: str) -> None:
-        """Something that is no move, and that somebody must see."""
+        """An event that is no move, and that an operator must see."""
         entry = {"verb": verb, "actor": actor} | fields
         with redis_errors_as(LedgerUnavailable):
             self._client.xadd(redis_keys.EVENTS, cast("Any", entry))

@@ -29,7 +29,7 @@ _LANES = frozenset(Lane)
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """`until_ms` 0: until somebody opens it."""
+    """`until_ms` 0: until an operator opens it."""
 
     lane: Lane
     terminal: str

@@ -45,7 +45,7 @@ from epay_transfers.ledger.store.scripts import Call, Scripts
 #: How often a suffix is looked for anew before `create` gives up: each round asks the bitmap, so a second one is rare.
 _ROUNDS = 50
 
-#: How long the producer has to put the card in and ring, before the sweeper rings for it.
+#: How long the producer has to put the card in and send a wake-up, before the sweeper sends one.
 _GRACE_MS = 5_000
 
 

@@ -62,7 +62,7 @@ class Reader:
         return StoredChallenge(**json.loads(text)) if text else None
 
     def due(self, limit: int) -> Due:
-        """Who must be looked at now, longest due first. Nobody is taken out: only a move changes `due`.
+        """The transfers that must be looked at now, longest due first. None is taken out: only a move changes `due`.
 
         A record that can't be read is set aside for an hour, or it would keep all others from being looked at.
         """
@@ -123,7 +123,7 @@ class Reader:
             raise LedgerBroken("counters") from None
 
     def vault_runs(self) -> dict[str, int]:
-        """By run of the vault's server: the most of its writes that anybody was told of and has told the ledger."""
+        """By run of the vault's server: the most of its writes that a process was told of and has told the ledger."""
         told = self.counters()
         return {name.removeprefix(_VAULT): writes for name, writes in told.items() if name.startswith(_VAULT)}
 

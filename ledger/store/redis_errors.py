@@ -1,6 +1,6 @@
 """The wall between Redis and the rooms: an error of the client's ends here, and is one of ours from here on.
 
-What the server said stays behind the wall: it may repeat what it was sent.
+What the server said is dropped here: it may repeat what it was sent.
 """
 
 from collections.abc import Iterator

@@ -10,7 +10,7 @@ from epay_transfers.ledger import invoice
 
 _ROOT = "transfers:{t}:"
 
-DUE = f"{_ROOT}due"  #: zset: every unfinished transfer, by the time (ms) at which somebody must look again
+DUE = f"{_ROOT}due"  #: zset: every unfinished transfer, by the time (ms) at which it must be looked at again
 OPEN = f"{_ROOT}open"  #: zset by name: `state:since_ms:key` of every unfinished transfer, for lists by state and age
 COUNTERS = f"{_ROOT}counters"  #: hash: how many and how much, by state and currency; and the ledger's sequence
 EVENTS = f"{_ROOT}events"  #: stream: every move, with who and why
@@ -19,7 +19,7 @@ BREAKERS = f"{_ROOT}breakers"  #: hash: what the breaker of each of the bank's h
 RATES = f"{_ROOT}rates"  #: hash: terminal → when its next transfer may go
 TERMINALS = f"{_ROOT}terminals"  #: hash: TerminalID → the space that its transfers are in
 UNREADABLE = f"{_ROOT}unreadable"  #: hash: key → what can't be read of its record, as the alarm said it
-HIGH_WATER = f"{_ROOT}high_water"  #: in the vault: the highest sequence of the ledger that anybody saw
+HIGH_WATER = f"{_ROOT}high_water"  #: in the vault: the highest sequence of the ledger that a process saw
 WRITES = f"{_ROOT}writes"  #: in the vault: its server's run, and how many writes that run has seen
 
 

@@ -58,7 +58,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """The lane is paused, for this terminal or for all. `until_ms` 0: until somebody unpauses it."""
+    """The lane is paused, for this terminal or for all. `until_ms` 0: until an operator unpauses it."""
 
     until_ms: int
     at_ms: int = field(default=0, compare=False)

@@ -25,9 +25,9 @@ _VAULT_SHARED = ("_vault",)
 
 def text_of(name: str) -> str:
     """A script's whole text, as the server sees it."""
-    shelf = resources.files("epay_transfers.ledger") / "lua"
+    folder = resources.files("epay_transfers.ledger") / "lua"
     shared = _SHARED.get(name, _VAULT_SHARED if name.startswith("vault_") else ())
-    return "".join((shelf / f"{part}.lua").read_text() for part in (*shared, name))
+    return "".join((folder / f"{part}.lua").read_text() for part in (*shared, name))
 
 
 class Scripts:

@@ -29,7 +29,7 @@ def list_(*, limit: Limit = 50, as_json: AsJson = False) -> None:
     screen.say(table(records, context.ledger.now_ms()))
     screen.say_unreadable(unreadable)
     if not records:
-        screen.say("Nobody is dead.")
+        screen.say("No dead transfers.")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`transfers queue rebuild`: ring again for every unfinished transfer, after the queue was lost. Safe to run twice."""
+"""`transfers queue rebuild`: send a wake-up for every unfinished transfer, after the queue was lost. Safe to repeat."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.options import AsJson, Reason, said
 
-app = typer.Typer(name="queue", help="The queue: a wakeups, which can always be made again.", no_args_is_help=True)
+app = typer.Typer(name="queue", help="The queue of wake-ups, which can always be made again.", no_args_is_help=True)
 
 _PAGE = 500
 
-#: When the sweeper rings again where no worker has heard this ring.
+#: When the sweeper sends the next wake-up where no worker got this one.
 WAKEUP_MS = 5_000
 
 
@@ -33,32 +33,32 @@ def _root() -> None:
 
 @app.command()
 def rebuild(*, apply: bool = False, reason: Reason = "", as_json: AsJson = False) -> None:
-    """Say for whom a wakeup would ring; with --apply and a --reason, ring. A ring too many does nothing."""
+    """Say how many wake-ups would be sent; with --apply and a --reason, send them. A wake-up too many does nothing."""
     context = Context.open()
     why = said(reason, "reason") if apply else ""
     records = list(_waiting(context))
     counts = Counter(wakeup.queue for record in records if (wakeup := wakeup_of(record)))
-    rung = 0
+    sent = 0
     if apply:
         records = _marked(context, records)
         client = connect(context.settings.queue_url, text=False)
         middleware: list[dramatiq.Middleware] = []
-        rung = Wakeups(Broker(client, middleware, {})).send_all(records)
+        sent = Wakeups(Broker(client, middleware, {})).send_all(records)
         client.close()
-        context.events.alarm("queue_rebuilt", actor=context.actor, reason=why, rung=str(rung))
+        context.events.alarm("queue_rebuilt", actor=context.actor, reason=why, sent=str(sent))
     if as_json:
-        screen.say_json({"would_ring": dict(counts), "rung": rung})
+        screen.say_json({"wakeups": dict(counts), "sent": sent})
     else:
         screen.say(screen.table(("queue", "count"), sorted(counts.items())))
-        screen.say(f"{rung} rung." if apply else "Nobody was rung for: say --apply --reason TEXT to ring.")
-    if apply and rung < len(records):
+        screen.say(f"{sent} wake-ups sent." if apply else "Dry run. Add --apply --reason TEXT to send the wake-ups.")
+    if apply and sent < len(records):
         raise Refusal("the queue went away meanwhile: run it again")
 
 
 def _marked(context: Context, records: list[Record]) -> list[Record]:
-    """Those that are rung for: a queued one says so in its record first, or has moved on meanwhile and needs no ring.
+    """Those that get a wake-up: a queued one has it counted in its record first, or has moved on meanwhile.
 
-    For a ring that the record knows nothing of, a worker takes the card to be there: that ring was its producer's. So
+    A worker takes a wake-up that the record does not count for its producer's, and the card to be there. So
     one whose card could not be put would be claimed, and its producer could not bring the card any more.
     """
     fresh = [record for record in records if record.state is State.QUEUED and not record.wakeups]
@@ -77,7 +77,7 @@ def _marked(context: Context, records: list[Record]) -> list[Record]:
 
 
 def _waiting(context: Context) -> Iterator[Record]:
-    """Whoever a worker is to come for."""
+    """The transfers that a worker has something to do for."""
     for state in sorted(UNFINISHED):
         for record in context.ledger.all_in_state(state, _PAGE):
             if wakeup_of(record) and not (record.state is State.DEAD and not record.requested_action):

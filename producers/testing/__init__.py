@@ -1,4 +1,4 @@
-"""For the unit tests of whoever uses this project: `FakeTransfers`, the whole surface in memory, without a server.
+"""For the unit tests of a project that uses this one: `FakeTransfers`, the whole surface in memory, without a server.
 
 It is the real `Transfers` on servers that are dictionaries, so it refuses what the real one refuses; one suite of tests
 runs on both. What a worker and the bank would do, the test says: `fake.pay("payout-42")`.

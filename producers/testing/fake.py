@@ -17,7 +17,7 @@ from epay_transfers.ledger.vault.sealing import Sealer, generate
 from epay_transfers.producers.challenge import Challenge
 from epay_transfers.producers.outcomes import Outcome
 from epay_transfers.producers.settings import ProducerSettings
-from epay_transfers.producers.testing.memory import MemoryFeed, MemoryLedger, MemoryVault, Shelf
+from epay_transfers.producers.testing.memory import MemoryFeed, MemoryLedger, MemoryScripts, MemoryVault
 from epay_transfers.producers.transfers import Transfers
 from epay_transfers.runtime.settings import TerminalPlan
 
@@ -33,8 +33,8 @@ class FakeTransfers(Transfers):
         """`terminals`: further ones, by name, each with its space."""
         keys = generate()
         self._time = _Time()
-        self._shelf, self._memory_vault = Shelf(self._time), MemoryVault()
-        self._books = MemoryLedger(self._shelf, self._time)
+        self._scripts, self._memory_vault = MemoryScripts(self._time), MemoryVault()
+        self._books = MemoryLedger(self._scripts, self._time)
         settings = ProducerSettings.model_construct(  # what stands in an environment is not for a unit test
             redis_url=_NOWHERE,
             vault_url=_NOWHERE,
@@ -50,7 +50,7 @@ class FakeTransfers(Transfers):
             wakeups=_Silent(),
             clock=self._time,
             settings=settings,
-            feed=MemoryFeed(self._shelf, self._time),
+            feed=MemoryFeed(self._scripts, self._time),
             pause=self._time.advance,
         )
 
@@ -61,7 +61,7 @@ class FakeTransfers(Transfers):
     def outcomes(
         self, group: str, *, consumer: str | None = None, idle: float | None = None, claim_after: float = 60.0
     ) -> Iterator[Outcome]:
-        """As the real one's; but it ends where the real one would wait, for nobody else brings more."""
+        """As the real one's; but it ends where the real one would wait, for no other process brings more."""
         return super().outcomes(group, consumer=consumer, idle=idle or 0, claim_after=claim_after)
 
     # The bank.
@@ -124,11 +124,11 @@ class FakeTransfers(Transfers):
 
     def pause_terminal(self, terminal: str = "main", until: datetime | None = None) -> None:
         """Its send lane is paused, until then or until further notice."""
-        self._shelf.stops[terminal] = int(until.timestamp() * 1000) if until else 0
+        self._scripts.stops[terminal] = int(until.timestamp() * 1000) if until else 0
 
     def set_away(self, *, ledger: bool = False, vault: bool = False) -> None:
         """Which of the servers does not answer from now on."""
-        self._shelf.away, self._memory_vault.away = ledger, vault
+        self._scripts.away, self._memory_vault.away = ledger, vault
 
     def advance(self, seconds: float) -> None:
         """Time passes: here it does so by this, and by `wait`, alone."""
@@ -160,12 +160,12 @@ class FakeTransfers(Transfers):
 
 
 class _Silent(Wakeups):
-    """Nobody comes: the test plays who would."""
+    """No worker gets a wake-up: the test plays the worker."""
 
     def __init__(self) -> None:
         """There is no queue."""
 
-    def send(self, record: Record) -> bool:  # noqa: ARG002 - nobody listens
+    def send(self, record: Record) -> bool:  # noqa: ARG002 - no worker listens
         return False
 
 

@@ -22,7 +22,7 @@ from epay_transfers.ledger.vault.vault import Content, Put, Vault
 _DAY_MS = 86_400_000
 
 
-class Shelf(Scripts):
+class MemoryScripts(Scripts):
     """A server without a server: what stands there, and the scripts that change it."""
 
     def __init__(self, clock: Clock) -> None:
@@ -124,9 +124,9 @@ class Shelf(Scripts):
 
 
 class MemoryLedger(Ledger):
-    def __init__(self, shelf: Shelf, clock: Clock) -> None:
-        self.client = cast("redis.Redis", shelf)
-        self.test_clock, self._scripts, self.seen, self.behind = clock, shelf, 0, 0
+    def __init__(self, scripts: MemoryScripts, clock: Clock) -> None:
+        self.client = cast("redis.Redis", scripts)
+        self.test_clock, self._scripts, self.seen, self.behind = clock, scripts, 0, 0
 
 
 class MemoryVault(Vault):
@@ -152,7 +152,7 @@ class MemoryVault(Vault):
             self._there[purpose, key] = (Content.BLOB, epoch + 1, tag)
         elif there is Content.NOTHING:
             self._there[purpose, key] = (Content.CLOSED, epoch, "")
-        return True  # nobody takes anything out here
+        return True  # no worker takes anything out here
 
     def drop(self, key: str) -> None:
         for purpose in Purpose:
@@ -177,29 +177,29 @@ class _Group:
 
 
 class MemoryFeed:
-    """`producers.outcomes.Feed`, over a shelf's events."""
+    """`producers.outcomes.Feed`, over the events of `MemoryScripts`."""
 
-    def __init__(self, shelf: Shelf, clock: Clock) -> None:
-        self._shelf = shelf
+    def __init__(self, scripts: MemoryScripts, clock: Clock) -> None:
+        self._scripts = scripts
         self._clock = clock
         self._groups: dict[str, _Group] = {}
 
     def join(self, group: str) -> None:
         self._groups.setdefault(group, _Group())
 
-    def take(self, group: str, consumer: str, *, count: int, block_ms: int = 0, after: str = ">") -> list[Event]:  # noqa: ARG002 - nobody brings more while we wait
+    def take(self, group: str, consumer: str, *, count: int, block_ms: int = 0, after: str = ">") -> list[Event]:  # noqa: ARG002 - no other process brings more while we wait
         known = self._groups[group]
         if after != ">":
-            mine = [event for event in self._shelf.events if known.owed.get(event.id, ("",))[0] == consumer]
+            mine = [event for event in self._scripts.events if known.owed.get(event.id, ("",))[0] == consumer]
             return [event for event in mine if _number(event.id) > _number(after)][:count]
-        taken = self._shelf.events[known.read : known.read + count]
+        taken = self._scripts.events[known.read : known.read + count]
         known.read += len(taken)
         known.owed |= {event.id: (consumer, self._clock.monotonic()) for event in taken}
         return taken
 
     def claim(self, group: str, consumer: str, *, idle_ms: int, count: int) -> list[Event]:
         known, now = self._groups[group], self._clock.monotonic()
-        left = [event for event in self._shelf.events if event.id in known.owed]
+        left = [event for event in self._scripts.events if event.id in known.owed]
         left = [event for event in left if now - known.owed[event.id][1] >= idle_ms / 1000][:count]
         known.owed |= {event.id: (consumer, now) for event in left}
         return left

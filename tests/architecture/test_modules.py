@@ -9,7 +9,7 @@ import pytest
 from tests.architecture.source import PACKAGE, ROOT, files, text_of, tree_of
 
 LONGEST = 600  # a table of states is read by its entries; what is no table is longer than one can read from 350 on
-LONGEST_FUNCTION = 120  # the worker's root is one list of its parts; a function with branches is shorter by ruff's rules
+LONGEST_FUNCTION = 120  # the worker's root is one list of its parts; ruff bounds what has branches
 
 PACKAGES = [file for file in files() if file.endswith("__init__.py") and "__all__" in text_of(file)]
 

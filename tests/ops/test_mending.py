@@ -44,8 +44,8 @@ def test_a_rebuild_says_for_whom_it_would_ring_and_rings_for_nobody(
 
     said = transfers("queue", "rebuild", "--json")
 
-    assert sum(said.json["would_ring"].values()) == 1
-    assert said.json["rung"] == 0
+    assert sum(said.json["wakeups"].values()) == 1
+    assert said.json["sent"] == 0
     assert sum(messages(environment).values()) == 0
 
 
@@ -58,7 +58,7 @@ def test_an_applied_rebuild_rings_for_every_unfinished_one(
 
     said = transfers("queue", "rebuild", "--apply", "--reason", "the queue's server was replaced", "--json")
 
-    assert said.json["rung"] == 3
+    assert said.json["sent"] == 3
     assert sum(messages(environment).values()) == 3
     told = events.newest(1)[0].fields
     assert (told["verb"], told["reason"]) == ("queue_rebuilt", "the queue's server was replaced")
@@ -72,7 +72,7 @@ def test_a_ring_of_a_rebuild_stands_in_the_record_of_who_was_never_rung_for(
     record = into(State.QUEUED)
     assert record.wakeups == 0
 
-    assert transfers("queue", "rebuild", "--apply", "--reason", "the queue was lost", "--json").json["rung"] == 1
+    assert transfers("queue", "rebuild", "--apply", "--reason", "the queue was lost", "--json").json["sent"] == 1
 
     after = ledger.get(record.key)
     assert after == replace(record, wakeups=1)

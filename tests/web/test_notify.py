@@ -40,7 +40,7 @@ def proving(fake: FakeTransfers) -> FakeTransfers:
 
 
 def last(fake: FakeTransfers) -> dict[str, str]:
-    return fake._shelf.events[-1].fields
+    return fake._scripts.events[-1].fields
 
 
 @pytest.mark.parametrize("verb", ["doubt", "send_to_review", "park"])
@@ -331,7 +331,7 @@ def test_a_proved_payment_of_a_dead_transfer_is_an_alarm_and_a_worker_is_asked(
 
     assert [proving.notify(notice(receipt)) for _ in range(3)] == [Notified.ASKED] * 3
 
-    told = [event.fields["verb"] for event in proving._shelf.events]
+    told = [event.fields["verb"] for event in proving._scripts.events]
     assert told.count("contradiction") == 1
     assert proving._named(receipt.key).is_paid_by_notification
 
@@ -352,7 +352,7 @@ def test_a_proved_payment_that_loses_a_race_is_kept_or_is_an_alarm(
     monkeypatch.setattr(proving._context.ledger, "move", overtaken)
     proving.notify(notice(receipt))
 
-    told = [event.fields["verb"] for event in proving._shelf.events]
+    told = [event.fields["verb"] for event in proving._scripts.events]
     assert proving._named(receipt.key).is_paid_by_notification == (end == "doubt")
     assert ("contradiction" in told) == (end == "decline")
 

@@ -200,7 +200,7 @@ def test_fields_of_3d_secure_2_are_an_event_with_names_and_sizes_and_the_bank_is
     reply = visitor.comes_back(receipt, cres="x" * 1234, threeDSSessionData="y" * 56, unheard_of="z")
 
     assert reply.status == 303
-    told = fake._shelf.events[-1].fields
+    told = fake._scripts.events[-1].fields
     assert (told["verb"], told["requested_action"]) == ("request", "inquire")
     assert told["fields"] == "cres:1234 threeDSSessionData:56"
     record = fake._context.ledger.get(receipt.key)
