@@ -18,40 +18,79 @@ from epay_transfers.runtime import hardening
 
 @dataclass(frozen=True, slots=True)
 class CommandEntry:
-    """A command: its module, the heading under which help lists it, and its description."""
+    """A command: its module, the heading under which help lists it, its description and an example of its arguments."""
 
     module: str
     panel: str
     says: str
+    example: str = ""
+    changes: bool = False  #: transfers, lanes or the queue: an operator is asked for a reason
+    connects: bool = True  #: it needs the servers from its start
 
 
 _BEGIN, _LOOK, _ACT = "Begin", "Look", "Act"
 
 COMMANDS = {
-    "demo": CommandEntry("demo", _BEGIN, "See every way that a transfer can go, with real processes, in a minute."),
-    "init": CommandEntry("init", _BEGIN, "Write a .env with fresh keys and the bank's public test values."),
-    "keygen": CommandEntry("keygen", _BEGIN, "Print fresh keys for the vault and for comparing intents."),
+    "demo": CommandEntry(
+        "demo", _BEGIN, "See every way that a transfer can go, with real processes, in a minute.", connects=False
+    ),
+    "init": CommandEntry(
+        "init", _BEGIN, "Write a .env with fresh keys and the bank's public test values.", connects=False
+    ),
+    "keygen": CommandEntry(
+        "keygen", _BEGIN, "Print fresh keys for the vault and for comparing intents.", connects=False
+    ),
     "keys": CommandEntry("keys", _BEGIN, "List the vault's keys in this environment: ids, ages, what each may do."),
     "doctor": CommandEntry(
         "doctor", _BEGIN, "Check servers, settings, invoice ids and lanes; say what to do about each finding."
     ),
-    "worker": CommandEntry("worker", _BEGIN, "Run the worker: the one process that does the whole job."),
-    "sandbox": CommandEntry("sandbox", _BEGIN, "Run a sandbox bank to work against."),
-    "status": CommandEntry("status", _LOOK, "Show one transfer: state, money, why, evidence, what comes next."),
-    "list": CommandEntry("list", _LOOK, "CommandGroup of a state, oldest first; or the newest of all."),
+    "worker": CommandEntry(
+        "worker", _BEGIN, "Run the worker: the one process that does the whole job.", connects=False
+    ),
+    "sandbox": CommandEntry("sandbox", _BEGIN, "Run a sandbox bank to work against.", connects=False),
+    "status": CommandEntry(
+        "status", _LOOK, "Show one transfer: state, money, why, evidence, what comes next.", example="payout-42"
+    ),
+    "list": CommandEntry(
+        "list", _LOOK, "List the transfers of a state, oldest first; or the newest of all.", example="queued"
+    ),
     "events": CommandEntry("events", _LOOK, "List every move, with its actor and reason; --follow waits for more."),
     "queues": CommandEntry("queues", _LOOK, "Count the waiting messages and the dead letters of each queue."),
     "parked": CommandEntry("parked", _LOOK, "List transfers that wait for a client's 3-D Secure answer."),
     "doubt": CommandEntry("doubt", _LOOK, "List money in doubt: it may have moved or not."),
     "terminals": CommandEntry("terminals", _LOOK, "List terminals, their used invoice ids and their paused lanes."),
     "audit": CommandEntry("audit", _LOOK, "Compare ledger, due, counters, queue and vault."),
-    "enqueue": CommandEntry("enqueue", _ACT, "Take an intent, or a list of them, from standard input."),
-    "dead": CommandEntry("dead", _ACT, "Dead transfers: list, show, requeue, discard."),
-    "settle": CommandEntry("settle", _ACT, "End a transfer in review by hand, with evidence."),
-    "cancel": CommandEntry("cancel", _ACT, "Cancel a transfer before any money can move."),
-    "queue": CommandEntry("queue", _ACT, "rebuild: send a wake-up for every unfinished transfer."),
-    "pause": CommandEntry("lanes", _ACT, "Pause a lane, for one terminal or for all."),
-    "unpause": CommandEntry("lanes", _ACT, "Resume a paused lane."),
+    "enqueue": CommandEntry(
+        "enqueue", _ACT, "Take an intent, or a list of them, from standard input.", changes=True, connects=False
+    ),
+    "dead": CommandEntry("dead", _ACT, "Dead transfers: list, show, requeue, discard.", example="list", changes=True),
+    "settle": CommandEntry(
+        "settle",
+        _ACT,
+        "End a transfer in review by hand, with evidence.",
+        example='payout-42 --paid --evidence "a letter of the bank" --reason "the bank says so"',
+        changes=True,
+    ),
+    "cancel": CommandEntry(
+        "cancel",
+        _ACT,
+        "Cancel a transfer before any money can move.",
+        example='payout-42 --reason "the client left"',
+        changes=True,
+    ),
+    "queue": CommandEntry(
+        "queue", _ACT, "rebuild: send a wake-up for every unfinished transfer.", example="rebuild", changes=True
+    ),
+    "pause": CommandEntry(
+        "lanes",
+        _ACT,
+        "Pause a lane, for one terminal or for all.",
+        example='send --reason "the bank asked"',
+        changes=True,
+    ),
+    "unpause": CommandEntry(
+        "lanes", _ACT, "Resume a paused lane.", example='send --reason "the bank is back"', changes=True
+    ),
 }
 
 
@@ -87,6 +126,8 @@ def load(name: str) -> TyperCommand | TyperGroup:
     command = group.commands.get(name, group)
     if not isinstance(command, (TyperCommand, TyperGroup)):
         raise TypeError(f"epay_transfers.ops.commands.{COMMANDS[name].module} mounts something that is no command")
+    if COMMANDS[name].example:
+        command.epilog = f"Example: transfers {name} {COMMANDS[name].example}"
     return command
 
 

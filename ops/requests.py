@@ -14,8 +14,7 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Event
-from epay_transfers.ledger.store.replies import Refused
-from epay_transfers.ops import descriptions, screen
+from epay_transfers.ops import acting, descriptions, screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import NotYet, Refusal
 
@@ -37,9 +36,7 @@ def ask(context: Context, record: Record, what: RequestedAction, why: str, *, wa
 def write(context: Context, record: Record, what: RequestedAction, why: str) -> None:
     """Into the ledger, and a wake-up. Raises `Refusal` if the transfer has moved meanwhile."""
     change = Change(due_in=0, fields={"requested_action": what, "wakeups": 0}, event={"why": why})
-    moved = context.ledger.move(record, Verb.REQUEST, change, actor=context.actor)
-    if isinstance(moved, Refused):
-        raise Refusal(f"nothing was asked: meanwhile the transfer is {moved.state}; look at it again")
+    moved = acting.move(context, record, Verb.REQUEST, change)
     _wake(context, replace(record, state=moved.state))
 
 

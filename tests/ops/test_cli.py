@@ -1,5 +1,6 @@
 """The command as a whole: what it lists, how fast it does, and how it says that something is wrong."""
 
+import shlex
 import subprocess
 import sys
 
@@ -11,18 +12,12 @@ from epay_transfers.ops.cli import COMMANDS, load
 from tests.ops.conftest import Into
 from tests.support.command_line import Cli
 
-#: A line of help, or arguments that a command can't do without.
-NEEDS = {
-    "status": ["payout-1"],
-    "settle": ["payout-1", "--paid", "--evidence", "a letter", "--reason", "it says so"],
-    "cancel": ["payout-1", "--reason", "not wanted"],
-    "pause": ["send", "--reason", "the bank asked"],
-    "unpause": ["send", "--reason", "the bank asked"],
-    "dead": ["list"],
-    "queue": ["rebuild"],
-}
-#: `worker` replaces this process by another program, which `tests/docs/test_procfile.py` starts.
-WITHOUT_SERVERS = {"demo", "init", "keygen", "sandbox", "enqueue", "worker"}
+CONNECTING = sorted(name for name, entry in COMMANDS.items() if entry.connects)
+
+
+def example(name: str) -> list[str]:
+    """The arguments that help shows."""
+    return shlex.split(COMMANDS[name].example)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -33,6 +28,7 @@ def test_every_command_on_the_shelf_is_there_and_says_what_it_does(transfers: Cl
 
     assert said.status == 0
     assert "Usage: transfers" in said.out
+    assert " ".join(COMMANDS[name].example.split()) in " ".join(said.out.split())
 
 
 def test_help_lists_every_command_and_loads_no_library_of_ours() -> None:
@@ -50,21 +46,21 @@ def test_help_lists_every_command_and_loads_no_library_of_ours() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("name", sorted(set(COMMANDS) - WITHOUT_SERVERS))
+@pytest.mark.parametrize("name", CONNECTING)
 def test_missing_settings_are_a_line_each_and_78(transfers: Cli, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.delenv("REDIS_URL")
 
-    said = transfers(name, *NEEDS.get(name, []))
+    said = transfers(name, *example(name))
 
     assert (said.status, said.out) == (78, "")
     assert "REDIS_URL: is not set" in said.err
 
 
-@pytest.mark.parametrize("name", sorted(set(COMMANDS) - WITHOUT_SERVERS - {"doctor", "keys"}))
+@pytest.mark.parametrize("name", sorted(set(CONNECTING) - {"doctor", "keys"}))
 def test_a_ledger_that_is_away_is_a_sentence_and_75(transfers: Cli, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
 
-    said = transfers(name, *NEEDS.get(name, []))
+    said = transfers(name, *example(name))
 
     assert (said.status, said.out) == (75, "")
     assert "did not answer" in said.err
@@ -73,7 +69,7 @@ def test_a_ledger_that_is_away_is_a_sentence_and_75(transfers: Cli, monkeypatch:
 @pytest.mark.parametrize("name", ["status", "cancel", "settle"])
 def test_an_unknown_transfer_is_a_sentence_that_does_not_repeat_what_was_typed(transfers: Cli, name: str) -> None:
     """Who types a card number in the wrong place does not find it in the log of a terminal."""
-    said = transfers(name, "4405639704015096", *NEEDS[name][1:])
+    said = transfers(name, "4405639704015096", *example(name)[1:])
 
     assert (said.status, said.err) == (1, "there is no transfer with this key or reference\n")
 
