@@ -5,14 +5,16 @@ sending before the vault is asked.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Self, cast
 
 import redis
 
+from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.store import redis_keys
 
 _Hash = dict[str, str]
+_FIELDS = {field.name for field in fields(Record)}
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Past:
 
     def back(self, names: Iterable[str], now_ms: int, **times: int) -> None:
         """These are as they were, and due; `times` are those of their records that have come meanwhile."""
+        assert times.keys() <= _FIELDS, f"a record has no {times.keys() - _FIELDS}"
         for name in names:
             old, new = self.hashes[name], _hash(self.client, name)
             then = old | {field: str(ms) for field, ms in times.items()}

@@ -31,6 +31,10 @@ class Step:
     method: str
     word: str = ""
 
+    def __post_init__(self) -> None:
+        if not hasattr(self.part, self.method):
+            raise AttributeError(f"{self.part.__name__} has no {self.method}: name the method of today")
+
     @property
     def name(self) -> str:
         return f"{self.part.__name__}.{self.method}" + (f":{self.word}" if self.word else "")
@@ -44,7 +48,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Way:
-    """CardSteps that transfers of one kind come by, one after the other."""
+    """Steps that transfers of one kind come by, one after the other."""
 
     work: str  #: what kind of transfers; see `situations`
     steps: tuple[Step, ...]
@@ -106,7 +110,7 @@ WAYS = (
         together=1,
         batch=5,
     ),
-    Way("parked", (Step(Vault, "put"), *_moves(Verb.RESUME), Step(Wakeups, "ring")), "web"),
+    Way("parked", (Step(Vault, "put"), *_moves(Verb.RESUME), Step(Wakeups, "send")), "web"),
     Way("queued", (Step(Vault, "close"), *_moves(Verb.CANCEL), Step(Vault, "drop")), "cancel"),
     Way("forgotten", _moves(Verb.FOUND_TAKEN), "cancel", together=10),
     Way("unanswered", _moves(Verb.REQUEST), "cancel", together=10),

@@ -121,7 +121,7 @@ def _forgotten(run: KillRun, way: Way) -> _Said:
 
 def _forgotten_late(run: KillRun, way: Way) -> None:
     """The same; and then the deadline comes."""
-    run.ring_for(_sent_and_forgotten(run, way, expires=run.clock.now_ms()))
+    run.ring_for(_sent_and_forgotten(run, way, deadline_at=run.clock.now_ms()))
 
 
 def _dead_forgotten(run: KillRun, way: Way) -> None:
@@ -140,7 +140,7 @@ def _answered_forgotten(run: KillRun, way: Way) -> None:
     _answered(run, way)
     executed = _executed(run, way, names, "answered", "Bank.confirm")
     now_ms = run.clock.now_ms()
-    run.ring_for(_forget(run, past, executed, parked_until=now_ms, next=now_ms))
+    run.ring_for(_forget(run, past, executed, parked_until=now_ms, next_attempt_at=now_ms))
 
 
 def _enqueued(run: KillRun, way: Way) -> list[str]:

@@ -1,6 +1,6 @@
 """Real processes, killed with SIGKILL at every named point; then a healthy worker, and the bank's books.
 
-`TRANSFERS_KILLS` says how many transfers shall have stood at each point (default 20). The ways there are tried in
+`TRANSFERS_KILLS` says how many transfers shall have stood at each point (default 20). The points are tried in
 parts that run on several cores, each on servers of its own.
 """
 
@@ -40,24 +40,23 @@ def test_who_is_killed_at_any_point_pays_nobody_twice_and_loses_nobody(
     What was asked for is done. What the ledger forgot of a transfer, the vault and the bank have told it again. The
     ledger's lists and counters agree with its records.
     """
-    ways = WAYS[part.number :: part.of]
+    points = [(way, step) for way in WAYS for step in way.steps][part.number :: part.of]
     run = KillRun(platform, fork_server, platform.transfers(monkeypatch))
-    run.park(sum(_needs(way) for way in ways if way.work in _PARKED) + _SPARE)
+    run.park(sum(_needs(way) for way, _ in points if way.work in _PARKED) + _SPARE)
     stood: dict[str, int] = {}
     references: list[str] = []
 
-    for way in ways:
-        for step in way.steps:
-            for when in ("before", "after"):
-                point = f"{when} {step.name} ({way.role}, {way.work})"
-                while stood.get(point, 0) < KILLS:
-                    said = prepare(run, way)
-                    references += said.get("references", [])
-                    env = platform.env | way.env
-                    told = {"work": way.work, "role": way.role, "step": step.name, "when": when} | said
-                    count, died = fork_server.fork(**told, together=way.together, env=env)
-                    assert died == _KILLED, f"{point}: nobody came there, exit status {died}"
-                    stood[point] = stood.get(point, 0) + count * way.batch
+    for way, step in points:
+        for when in ("before", "after"):
+            point = f"{when} {step.name} ({way.role}, {way.work})"
+            while stood.get(point, 0) < KILLS:
+                said = prepare(run, way)
+                references += said.get("references", [])
+                env = platform.env | way.env
+                told = {"work": way.work, "role": way.role, "step": step.name, "when": when} | said
+                count, died = fork_server.fork(**told, together=way.together, env=env)
+                assert died == _KILLED, f"{point}: nobody came there, exit status {died}"
+                stood[point] = stood.get(point, 0) + count * way.batch
     run.come_again(references)
     run.follow_the_runbook()
     run.ring_for_all()
@@ -75,5 +74,5 @@ def test_who_is_killed_at_any_point_pays_nobody_twice_and_loses_nobody(
 
 
 def _needs(way: Way) -> int:
-    """How many parked transfers a way uses up."""
-    return len(way.steps) * 2 * (KILLS + way.together)
+    """How many parked transfers a step of this way uses up."""
+    return 2 * (KILLS + way.together)

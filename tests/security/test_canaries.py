@@ -30,8 +30,8 @@ from epay_transfers.sandbox import Options, running
 from tests.security import browser, canaries
 from tests.security.browser import Browser
 from tests.security.canaries import Search
+from tests.security.canary_run import FAULTS, CanaryRun, environment
 from tests.security.conftest import receiving_reports
-from tests.security.scenario import FAULTS, Scenario, environment
 from tests.support.redis_state import everything
 from tests.support.servers import queue_url
 from tests.support.waiting import until
@@ -47,7 +47,7 @@ class Run:
     states: dict[str, State]
     ledger: redis.Redis
     vault: redis.Redis
-    scenario: Scenario
+    scenario: CanaryRun
     transfers: Transfers
     made: dict[str, Receipt]
 
@@ -110,7 +110,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         handler = log_here(said)
         settings = WebSettings.load()
         transfers = stack.enter_context(Transfers.from_env(settings))
-        scenario = Scenario(folder, env, bank, Browser(Web(transfers, settings.places, home="https://shop.example/")))
+        scenario = CanaryRun(folder, env, bank, Browser(Web(transfers, settings.places, home="https://shop.example/")))
         stack.callback(scenario.close)
         made = scenario.play(transfers, queue)
         states = {name: transfers.get(receipt.key).state for name, receipt in made.items()}
@@ -147,7 +147,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         )
 
 
-def _more(env: dict[str, str], scenario: Scenario, made: dict[str, Receipt]) -> dict[str, str]:
+def _more(env: dict[str, str], scenario: CanaryRun, made: dict[str, Receipt]) -> dict[str, str]:
     """The values that only this run knows."""
     values = {
         "client secret": env["EPAY_CLIENT_SECRET"],

@@ -13,7 +13,18 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 #: These begin first, so that no core ends up alone with a long one. The order is that of their length.
-LONG_FILES: tuple[str, ...] = ()
+LONG_FILES = (
+    "tests/crash/test_kill.py",
+    "tests/simulation/test_simulation.py",
+    "tests/ledger/test_machine.py",
+    "tests/demo/test_demo.py",
+    "tests/crash/test_going_back.py",
+    "tests/crash/test_servers.py",
+    "tests/e2e/test_clocks.py",
+    "tests/browser/test_paying.py",
+    "tests/e2e/test_thousand.py",
+    "tests/docs/test_ci.py",
+)
 
 _PART = re.compile(r"\bpart-\d+-of-\d+\b")
 

@@ -56,7 +56,7 @@ def _shows(place: Path) -> bool:
     return place.read_bytes() != b""
 
 
-class Scenario:
+class CanaryRun:
     """The processes and the people of one run."""
 
     def __init__(self, folder: Path, env: dict[str, str], bank: RunningSandbox, browser: Browser) -> None:
