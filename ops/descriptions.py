@@ -1,24 +1,12 @@
 """Events and states in words: what happened, and what happens next. A verb's own sentences stand in `ledger.states`."""
 
+import re
 from collections.abc import Mapping
 
+from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Row, State, Verb
 from epay_transfers.ledger.store.events import Event
-
-#: What an event that is no move tells a person. `{name}` is a field of the event.
-ALARMS: Mapping[str, str] = {
-    "pause": "the lane {lane} was stopped for {terminal}",
-    "unpause": "the lane {lane} was opened for {terminal}",
-    "vault_forgot": "the vault was restarted, and the cards in it are gone: see the runbook, 'The vault was lost'",
-    "vault_went_back": "the vault is an older copy of itself, and stands still: see the runbook, 'The vault went back'",
-    "ledger_went_back": "the ledger has forgotten what it confirmed: see the runbook, 'The ledger went back'",
-    "foreign_bank_id": "the bank said {said} with the id of {other}, another transfer: look at both now",
-    "record_unreadable": "its record can't be read: run the version that wrote it",
-    "contradiction": "the bank said {said}, and the ledger says {ledger}: look at it now",
-    "clock_wrong": "a worker stands still: its clock and the ledger's disagree; see the runbook, 'A clock is wrong'",
-    "clock_right": "a worker's clock and the ledger's agree again, and it goes on",
-}
 
 #: What comes next, and by whom.
 NEXT: Mapping[State, str] = {
@@ -35,15 +23,18 @@ NEXT: Mapping[State, str] = {
 _CARD_LOST = "you: `transfers dead discard {key}`, and pay it under a new reference: its card is gone"
 
 _ROWS: Mapping[str, Row] = {verb.value: verb.row for verb in Verb}
+_SENTENCES: Mapping[str, str] = {name: row.happened for name, row in _ROWS.items()} | {
+    alarm.value: alarm.happened for alarm in Alarm
+}
 
-_NAMED_IN_SENTENCE = frozenset({"requested_action", "said", "lane", "terminal", "ledger", "state", "other"})
+_NAMED_IN_SENTENCE = frozenset(name for sentence in _SENTENCES.values() for name in re.findall(r"\{(\w+)\}", sentence))
 
 
 def happened(event: Event) -> str:
     """The event as a sentence, with the code and the reason that it carries."""
     fields = event.fields
     verb = fields.get("verb", "")
-    sentence = _ROWS[verb].happened if verb in _ROWS else ALARMS.get(verb, verb)
+    sentence = _SENTENCES.get(verb, verb)
     for name in _NAMED_IN_SENTENCE:
         sentence = sentence.replace(
             f"{{{name}}}", "all terminals" if fields.get(name) == "*" else fields.get(name, "?")

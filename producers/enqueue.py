@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.errors import (
     LedgerUnavailable,
     LedgerWentBack,
@@ -23,7 +24,16 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.new_transfer import NewTransfer
-from epay_transfers.ledger.store.replies import Created, Creation, Exhausted, Full, Known, Paused, Refused, SuffixUsed
+from epay_transfers.ledger.store.replies import (
+    Created,
+    Creation,
+    Exhausted,
+    Full,
+    Paused,
+    ReferenceKnown,
+    Refused,
+    SuffixUsed,
+)
 from epay_transfers.ledger.transfer import moment
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import FREE, Put
@@ -94,7 +104,7 @@ def _went_back(context: Context) -> LedgerWentBack:
     _LOG.critical("ledger.went_back", extra={"sequence": context.ledger.behind})
     with suppress(LedgerUnavailable):
         events = Events(context.ledger.client, context.ledger.test_clock)
-        events.alarm("ledger_went_back", actor=BACKEND, sequence=str(context.ledger.behind))
+        events.alarm(Alarm.LEDGER_WENT_BACK, actor=BACKEND, sequence=str(context.ledger.behind))
     return LedgerWentBack()
 
 
@@ -160,7 +170,7 @@ def _put_cards(context: Context, fresh: Mapping[int, _Pair]) -> dict[int, Answer
 
 def _not_created(context: Context, intent: TransferIntent, new_transfer: NewTransfer, creation: Creation) -> Answer:
     match creation:
-        case Known(key):
+        case ReferenceKnown(key):
             return _known(context, intent, key)
         case SuffixUsed(key):
             same = new_transfer.invoice_id is not None and key == make_key(new_transfer.invoice_id, new_transfer.space)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.errors import LedgerUnavailable, RecordUnreadable
 from epay_transfers.ledger.invoice import DEFAULT_SPACE, is_invoice_id, make_key
 from epay_transfers.ledger.money import to_minor
@@ -82,7 +83,7 @@ def _contradict(context: Context, record: Record) -> None:
     """The bank has proved that it paid what the ledger says is unpaid, and of which no worker asks it any more."""
     _LOG.critical("transfer.contradiction", extra={"key": record.key, "bank": "paid", "ledger": record.state})
     Events(context.ledger.client, context.ledger.test_clock).alarm(
-        "contradiction", actor=WEB, key=record.key, said=str(Verb.NOTIFICATION_PAID), ledger=str(record.state)
+        Alarm.CONTRADICTION, actor=WEB, key=record.key, said=str(Verb.NOTIFICATION_PAID), ledger=str(record.state)
     )
 
 

@@ -30,7 +30,7 @@ class InquiryRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Settled:
     """The bank's word settles it."""
 
     verb: Verb
@@ -54,7 +54,7 @@ class AskAgain:
     at_ms: int | None = None
 
 
-Verdict = Known | NothingThere | Unsettled | AskAgain
+Verdict = Settled | NothingThere | Unsettled | AskAgain
 
 _KNOWN = {
     StatusWord.PAID: Verb.INQUIRY_PAID,
@@ -69,7 +69,7 @@ def judge(  # noqa: PLR0911 - a table of the bank's words, one line each
     """For a record `in_doubt` (of the others, only what `settles` says counts)."""
     verb = settles(report)
     if verb:
-        return Known(verb)
+        return Settled(verb)
     if record.state is not State.IN_DOUBT:
         return AskAgain(0)
     is_patient = asked_at_ms < record.in_doubt_since + rule.patience_s * 1000
@@ -101,7 +101,7 @@ def _agreed(word: StatusWord, phase: Phase) -> Verdict:
         case StatusWord.NOT_FOUND:
             return NothingThere()
         case StatusWord.CHALLENGE_OPEN if phase is Phase.SEND:
-            return Known(Verb.CHALLENGE_EXPIRED)  # its MD never reached us, so it can't be confirmed
+            return Settled(Verb.CHALLENGE_EXPIRED)  # its MD never reached us, so it can't be confirmed
         case _:
             return Unsettled()
 

@@ -20,8 +20,8 @@ from epay_transfers.worker.card_steps import CardSteps
 from epay_transfers.worker.inquiry_rules import (
     AskAgain,
     InquiryRule,
-    Known,
     NothingThere,
+    Settled,
     Unsettled,
     judge,
     noticed,
@@ -180,7 +180,7 @@ class Journey:
         if record.state is State.PARKED and settles(report) is None:
             return self._end_parked(record, report)
         match judge(record, report, asked_at_ms=asked_at, rule=self.rule):
-            case Known(verb):
+            case Settled(verb):
                 horizon_at = record.in_doubt_since + self.rule.horizon_s * 1000
                 only_after = horizon_at if verb is Verb.CHALLENGE_EXPIRED else None
                 recorder.inquiry_settled(record, verb, report, only_after=only_after)

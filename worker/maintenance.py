@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
+from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import VaultUnavailable, VaultWentBack
 from epay_transfers.ledger.store.circuit_breakers import Breakers
@@ -87,7 +88,7 @@ class Maintenance:
                 _LOG.error("servers.unfit", extra={"why": line})
             if not findings or not all(finding.passing for finding in findings):
                 self._events.alarm(
-                    "servers_unfit" if said else "servers_fit", actor=self._actor, reason="; ".join(said)
+                    Alarm.SERVERS_UNFIT if said else Alarm.SERVERS_FIT, actor=self._actor, reason="; ".join(said)
                 )
             self._said = said
         if not findings:
@@ -113,7 +114,7 @@ class Maintenance:
         if self._vault_run and self._vault_run.id != run.id:
             _LOG.error("vault.forgot")
             self._custody.forgot()
-            self._events.alarm("vault_forgot", actor=self._actor)
+            self._events.alarm(Alarm.VAULT_FORGOT, actor=self._actor)
         self._vault_run = run
         self._preflight.set_fit(Cause.VAULT, is_fit=True)
         self._said_back = False
@@ -123,5 +124,5 @@ class Maintenance:
         if self._said_back:
             return
         _LOG.critical("vault.went_back")
-        self._events.alarm("vault_went_back", actor=self._actor)
+        self._events.alarm(Alarm.VAULT_WENT_BACK, actor=self._actor)
         self._said_back = True

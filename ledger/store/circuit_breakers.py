@@ -10,6 +10,7 @@ from typing import cast
 
 import redis
 
+from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
@@ -53,14 +54,14 @@ class Breakers:
             is_new = self._client.hset(redis_keys.BREAKERS, f"open:{host}", str(first_ms))
         self._open |= {host}
         if is_new:
-            self._events.alarm("breaker_opened", actor=self._actor, host=host, reason=why)
+            self._events.alarm(Alarm.BREAKER_OPENED, actor=self._actor, host=host, reason=why)
 
     def close(self, host: str) -> None:
         with redis_errors_as(LedgerUnavailable):
             self._client.hdel(redis_keys.BREAKERS, f"open:{host}", f"probes:{host}")
         self._failures.pop(host, None)
         self._open -= {host}
-        self._events.alarm("breaker_closed", actor=self._actor, host=host)
+        self._events.alarm(Alarm.BREAKER_CLOSED, actor=self._actor, host=host)
 
     def refresh(self) -> frozenset[str]:
         """Read which hosts' breakers are open; `is_open` answers from memory until the next time."""

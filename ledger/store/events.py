@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import redis
 
+from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
@@ -104,7 +105,7 @@ class Events:
             if not owed:
                 self._client.xgroup_delconsumer(redis_keys.EVENTS, group, consumer)
 
-    def alarm(self, verb: str, *, actor: str, **fields: str) -> None:
+    def alarm(self, verb: Alarm, *, actor: str, **fields: str) -> None:
         """An event that is no move, and that an operator must see."""
         entry = {"verb": verb, "actor": actor} | fields
         with redis_errors_as(LedgerUnavailable):

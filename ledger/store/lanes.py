@@ -10,6 +10,7 @@ from typing import cast
 
 import redis
 
+from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
@@ -49,14 +50,14 @@ class Lanes:
         with redis_errors_as(LedgerUnavailable):
             pipeline = self._client.pipeline()
             pipeline.hset(redis_keys.LANES, f"{lane}:{terminal}", f"{until_ms} " + json.dumps([actor, reason]))
-            self._tell(pipeline, "pause", lane, terminal, actor, reason)
+            self._tell(pipeline, Alarm.LANE_PAUSED, lane, terminal, actor, reason)
             pipeline.execute()
 
     def unpause(self, lane: Lane, terminal: str, *, actor: str, reason: str) -> None:
         with redis_errors_as(LedgerUnavailable):
             pipeline = self._client.pipeline()
             pipeline.hdel(redis_keys.LANES, f"{lane}:{terminal}")
-            self._tell(pipeline, "unpause", lane, terminal, actor, reason)
+            self._tell(pipeline, Alarm.LANE_RESUMED, lane, terminal, actor, reason)
             pipeline.execute()
 
     def pauses(self) -> list[Pause]:
@@ -92,7 +93,7 @@ class Lanes:
         return next((stop for stop in those if stop.until_ms == 0 or stop.until_ms > now_ms), None)
 
     def _tell(
-        self, pipeline: "redis.client.Pipeline", verb: str, lane: Lane, terminal: str, actor: str, why: str
+        self, pipeline: "redis.client.Pipeline", verb: Alarm, lane: Lane, terminal: str, actor: str, why: str
     ) -> None:
         entry = {"verb": verb, "lane": str(lane), "terminal": terminal, "actor": actor, "reason": why}
         pipeline.xadd(redis_keys.EVENTS, cast("dict[redis.typing.FieldT, redis.typing.EncodableT]", entry))

@@ -31,10 +31,10 @@ from epay_transfers.ledger.store.replies import (
     Exhausted,
     Foreign,
     Full,
-    Known,
     Moved,
     Noted,
     Paused,
+    ReferenceKnown,
     Refused,
     Run,
     SuffixUsed,
@@ -199,7 +199,7 @@ class Ledger(Reader):
                     replace(record, state_since=now_ms, created_at=now_ms, deadline_at=now_ms + new_transfer.lasts_ms)
                 )
             case "REPLAYED":
-                return Known(reply[1])
+                return ReferenceKnown(reply[1])
             case "TAKEN":
                 return SuffixUsed(reply[1])
             case "FULL":

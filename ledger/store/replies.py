@@ -104,7 +104,7 @@ class Created:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ReferenceKnown:
     """The reference is known: nothing was created."""
 
     key: str
@@ -129,4 +129,4 @@ class Full:
     queued: int
 
 
-Creation = Created | Known | SuffixUsed | Exhausted | Full | Paused
+Creation = Created | ReferenceKnown | SuffixUsed | Exhausted | Full | Paused

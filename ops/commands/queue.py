@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import dramatiq
 import typer
 
+from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.queue.broker import Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups, wakeup_of
 from epay_transfers.ledger.record import Record
@@ -45,7 +46,7 @@ def rebuild(*, apply: bool = False, reason: Reason = "", as_json: AsJson = False
         middleware: list[dramatiq.Middleware] = []
         sent = Wakeups(Broker(client, middleware, {})).send_all(records)
         client.close()
-        context.events.alarm("queue_rebuilt", actor=context.actor, reason=why, sent=str(sent))
+        context.events.alarm(Alarm.QUEUE_REBUILT, actor=context.actor, reason=why, sent=str(sent))
     if as_json:
         screen.say_json({"wakeups": dict(counts), "sent": sent})
     else:

@@ -15,7 +15,6 @@ from tests.architecture.source import ROOT, files, text_of, tree_of
 
 _WORDS = tomllib.loads((ROOT / "tests/words.toml").read_text())
 
-NOT_YET: list[str] = _WORDS["not_yet"]["paths"]
 
 #: Documents that speak of old words on purpose.
 _HISTORY = {"CHANGELOG.md"}
@@ -117,17 +116,10 @@ def wrong_in(file: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-@pytest.mark.parametrize("file", [file for file in ALL if file not in NOT_YET])
+@pytest.mark.parametrize("file", ALL)
 def test_a_file_has_no_banned_word(file: str) -> None:
     """Each line names the place, the word, and what to use instead."""
     assert list(wrong_in(file)) == []
-
-
-@pytest.mark.parametrize("file", NOT_YET)
-def test_a_file_that_is_clean_leaves_the_list(file: str) -> None:
-    """The list of files that are not clean yet only shrinks."""
-    assert file in ALL, "gone, or outside the test: take it off the list"
-    assert wrong_in(file), "clean: take it off the list"
 
 
 def test_names_and_prose_are_found() -> None:

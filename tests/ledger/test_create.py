@@ -12,7 +12,7 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
-from epay_transfers.ledger.store.replies import Created, Exhausted, Full, Known, Paused, SuffixUsed
+from epay_transfers.ledger.store.replies import Created, Exhausted, Full, Paused, ReferenceKnown, SuffixUsed
 from tests.support.clocks import FakeClock
 from tests.support.factories import NOW, create, found, into, make, new_transfer
 from tests.support.redis_state import assert_agrees, due, events, records, snapshot
@@ -85,7 +85,7 @@ def test_a_known_reference_leads_to_its_transfer_and_creates_nothing(
     was = snapshot(ledger_client)
 
     again = new_transfer("payout-1", amount=1, invoice_id="777777", space="kiosk")
-    assert ledger.create([again], actor="b", limit=1) == [Known(record.key)]
+    assert ledger.create([again], actor="b", limit=1) == [ReferenceKnown(record.key)]
     assert snapshot(ledger_client) == was
 
 
@@ -93,7 +93,7 @@ def test_one_reference_twice_in_a_batch_is_one_transfer(ledger: Ledger, ledger_c
     first, second = ledger.create([new_transfer("payout-1"), new_transfer("payout-1")], actor="b")
 
     assert isinstance(first, Created)
-    assert second == Known(first.record.key)
+    assert second == ReferenceKnown(first.record.key)
     assert len(records(ledger_client)) == 1
 
 
@@ -110,7 +110,7 @@ def test_a_batch_is_answered_in_order(ledger: Ledger, ledger_client: redis.Redis
 
     assert isinstance(first, Created)
     assert first.record.reference == "a"
-    assert (second, third) == (Known(known.key), SuffixUsed("000007"))
+    assert (second, third) == (ReferenceKnown(known.key), SuffixUsed("000007"))
     assert isinstance(fourth, Created)
     assert fourth.record.reference == "c"
     assert_agrees(ledger_client)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import redis
 
+from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.states import Phase, State
 from epay_transfers.ledger.store import redis_keys
@@ -89,7 +90,7 @@ def test_it_is_followed_from_a_place(log: Events, ledger_client: redis.Redis) ->
 
 
 def test_an_alarm_stands_among_the_moves(log: Events) -> None:
-    log.alarm("contradiction", actor="worker", key="251124000001", said="paid")
+    log.alarm(Alarm.CONTRADICTION, actor="worker", key="251124000001", said="paid")
 
     (event,) = log.newest()
     assert event.at_ms == int(event.id.partition("-")[0]), "its place in the log says when it was told"
@@ -152,7 +153,12 @@ def test_nor_what_it_has_read_and_not_acknowledged(
 def test_a_ledger_that_is_away_is_one_error(clock: FakeClock) -> None:
     log = Events(connect("redis://127.0.0.1:1/0"), clock)
 
-    for call in (log.newest, lambda: log.trim(0), lambda: next(log.follow("0")), lambda: log.alarm("a", actor="b")):
+    for call in (
+        log.newest,
+        lambda: log.trim(0),
+        lambda: next(log.follow("0")),
+        lambda: log.alarm(Alarm.CLOCK_WRONG, actor="b"),
+    ):
         with pytest.raises(LedgerUnavailable):
             call()
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ops import descriptions
 from epay_transfers.ops.cli import COMMANDS, load
@@ -101,5 +102,6 @@ def test_a_reason_that_looks_like_a_card_is_not_kept(transfers: Cli) -> None:
 
 def test_every_verb_and_every_state_has_its_words() -> None:
     assert all(verb.row.happened and verb.row.short and verb.row.by for verb in Verb)
-    assert not {verb.value for verb in Verb} & set(descriptions.ALARMS)
+    assert all(alarm.happened for alarm in Alarm)
+    assert not {verb.value for verb in Verb} & {alarm.value for alarm in Alarm}
     assert {state for state in State if not state.final} == set(descriptions.NEXT)

@@ -3,6 +3,7 @@
 import pytest
 import redis
 
+from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
@@ -140,7 +141,7 @@ def test_what_is_no_transfers_move_is_passed_over(
     real: RealTransfers, ledger_client: redis.Redis, clock: FakeClock
 ) -> None:
     real.enqueue(intent())
-    Events(ledger_client, clock).alarm("contradiction", actor="worker", key="1", said="pay")
+    Events(ledger_client, clock).alarm(Alarm.CONTRADICTION, actor="worker", key="1", said="pay")
 
     assert states(read(real)) == [State.QUEUED]
     assert owed(ledger_client) == 1

@@ -13,8 +13,8 @@ from epay_transfers.worker.bank import StatusReport, StatusWord
 from epay_transfers.worker.inquiry_rules import (
     AskAgain,
     InquiryRule,
-    Known,
     NothingThere,
+    Settled,
     Unsettled,
     Verdict,
     judge,
@@ -28,9 +28,9 @@ BEFORE, AFTER = DOUBTED + 99_999, DOUBTED + 100_000
 
 W = StatusWord
 KNOWN = {
-    W.PAID: Known(Verb.INQUIRY_PAID),
-    W.NOT_PAID: Known(Verb.INQUIRY_DECLINED),
-    W.GIVEN_BACK: Known(Verb.INQUIRY_REVERSED),
+    W.PAID: Settled(Verb.INQUIRY_PAID),
+    W.NOT_PAID: Settled(Verb.INQUIRY_DECLINED),
+    W.GIVEN_BACK: Settled(Verb.INQUIRY_REVERSED),
 }
 
 #: Word → the verdict before the horizon, and after it, for one in doubt of which two inquiries said the same.
@@ -38,7 +38,7 @@ TABLE: dict[StatusWord, tuple[Verdict, Verdict]] = {
     W.PAID: (KNOWN[W.PAID], KNOWN[W.PAID]),
     W.NOT_PAID: (KNOWN[W.NOT_PAID], KNOWN[W.NOT_PAID]),
     W.GIVEN_BACK: (KNOWN[W.GIVEN_BACK], KNOWN[W.GIVEN_BACK]),
-    W.CHALLENGE_OPEN: (AskAgain(0), Known(Verb.CHALLENGE_EXPIRED)),
+    W.CHALLENGE_OPEN: (AskAgain(0), Settled(Verb.CHALLENGE_EXPIRED)),
     W.NOT_YET: (AskAgain(0), Unsettled()),
     W.NOT_FOUND: (AskAgain(0), NothingThere()),
     W.UNANSWERED: (AskAgain(2), AskAgain(2)),

@@ -1,0 +1,50 @@
+"""Alarms: the events that are no move of a transfer, and that an operator must see. One entry says all of one."""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Alarm(StrEnum):
+    """The word of the event, and the sentence for people; `{name}` is a field of the event."""
+
+    happened: str
+
+    def __new__(cls, word: str, happened: str) -> Self:
+        alarm = str.__new__(cls, word)
+        alarm._value_ = word
+        alarm.happened = happened
+        return alarm
+
+    LANE_PAUSED = "pause", "the lane {lane} was paused for {terminal}"
+    LANE_RESUMED = "unpause", "the lane {lane} was resumed for {terminal}"
+    BREAKER_OPENED = "breaker_opened", "calls to {host} fail: no worker calls it, and one asks it now and then"
+    BREAKER_CLOSED = "breaker_closed", "{host} answers again, and workers call it"
+    SERVERS_UNFIT = (
+        "servers_unfit",
+        "a worker stands still: the servers are not as they must be; run `transfers doctor`",
+    )
+    SERVERS_FIT = "servers_fit", "the servers are as they must be again, and the worker goes on"
+    QUEUE_REBUILT = "queue_rebuilt", "an operator sent {sent} wake-ups for the unfinished transfers"
+    VAULT_FORGOT = (
+        "vault_forgot",
+        "the vault was restarted, and the cards in it are gone: see the runbook, 'The vault was lost'",
+    )
+    VAULT_WENT_BACK = (
+        "vault_went_back",
+        "the vault is an older copy of itself, and workers stand still: see the runbook, 'The vault went back'",
+    )
+    LEDGER_WENT_BACK = (
+        "ledger_went_back",
+        "the ledger has forgotten what it confirmed: see the runbook, 'The ledger went back'",
+    )
+    FOREIGN_BANK_ID = (
+        "foreign_bank_id",
+        "the bank said {said} with the id of {other}, another transfer: look at both now",
+    )
+    RECORD_UNREADABLE = "record_unreadable", "its record can't be read: run the version that wrote it"
+    CONTRADICTION = "contradiction", "the bank said {said}, and the ledger says {ledger}: look at it now"
+    CLOCK_WRONG = (
+        "clock_wrong",
+        "a worker stands still: its clock and the ledger's disagree; see the runbook, 'A clock is wrong'",
+    )
+    CLOCK_RIGHT = "clock_right", "a worker's clock and the ledger's agree again, and it goes on"
