@@ -278,3 +278,12 @@ def test_a_ring_at_the_very_deadline_ends_it(stage: Stage) -> None:
 
     assert (stage.state(key), stage.record(key).reason) == (State.EXPIRED, "deadline")
     assert [event.fields["verb"] for event in stage.events.newest(1)] == [Verb.EXPIRE]
+
+
+def test_a_dead_transfer_says_when_it_is_looked_at_next(stage: Stage) -> None:
+    """The sweeper looks at it once a day: that time stands in the record, not in `due` alone."""
+    key = stage.new()
+    stage.worker.recorder.fail(stage.record(key), "attempts_used_up", verb=Verb.FAIL_QUEUED)
+    stage.later(86_401)
+
+    assert stage.record(key).next_attempt_at > stage.clock.now_ms()

@@ -4,6 +4,7 @@
 is (40). `TRANSFERS_SEED` repeats so many of one seed.
 """
 
+import inspect
 import os
 import random
 from functools import partial
@@ -21,8 +22,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.vault.sealing import Purpose
-from tests.ledger import troubles
+from tests.ledger import actors, harness, troubles
 from tests.ledger.actors import COMERS, Actor, Comer, put_card
 from tests.ledger.harness import Harness
 from tests.ledger.model import TransferModel
@@ -202,3 +204,17 @@ def test_whatever_happens_no_transfer_is_paid_twice_or_said_to_have_failed(
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+#: No actor of the machine makes these moves, and why.
+NOT_PLAYED = {
+    Verb.CREATE: "the machine itself creates transfers",
+    Verb.LOOK_LATER: "it changes no state and no proof, and the machine looks at any time",
+}
+
+
+def test_every_verb_has_an_actor_that_makes_the_move() -> None:
+    """A new verb that no actor of the machine plays is a verb that the laws were never tried on."""
+    played = inspect.getsource(actors) + inspect.getsource(harness)
+
+    assert {verb for verb in Verb if f"Verb.{verb.name}" not in played} == set(NOT_PLAYED)

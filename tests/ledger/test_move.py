@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from epay_transfers.ledger.errors import LedgerUnavailable
-from epay_transfers.ledger.record import FIRST_EPOCH, Record
+from epay_transfers.ledger.record import FIRST_EPOCH, Lifetime, Record, cleared_with
 from epay_transfers.ledger.states import Advance, Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change, RecordFields
@@ -283,3 +283,18 @@ def test_what_is_due_is_never_kept_for_what_has_ended(ledger: Ledger, ledger_cli
         with pytest.raises(AssertionError, match=verb):
             ledger.move(record, verb, wrong, actor="worker")
     assert snapshot(ledger_client) == was
+
+
+def test_a_transfer_that_ends_keeps_nothing_that_only_an_unfinished_one_has(
+    ledger: Ledger, ledger_client: redis.Redis
+) -> None:
+    """Whoever ends it, and whatever the caller says: the record declares how long each field is kept."""
+    record = into(ledger, (State.IN_DOUBT, Phase.SEND))
+    fields: RecordFields = {"requested_action": "inquire", "agreeing_reads": 2, "last_read": "not_yet"}
+    ledger.move(record, Verb.INQUIRY_INCONCLUSIVE, Change(look_again_at=NOW, fields=fields), actor="w")
+
+    ledger.move(found(ledger, record), Verb.INQUIRY_PAID, actor="w")
+
+    left = set(ledger_client.hkeys(redis_keys.record(record.key)))
+    assert not left & set(cleared_with(Lifetime.STATE, Lifetime.DOUBT, Lifetime.UNFINISHED))
+    assert {"state", "schema", "reference", "deadline_at"} <= left

@@ -38,6 +38,17 @@ def test_a_queued_transfer_is_cancelled_and_its_card_is_gone(
     assert (event["verb"], event["actor"], event["reason"], event["why"]) == ("cancel", "producer", "cancelled", WHY)
 
 
+def test_a_cancel_that_was_made_is_one_although_the_vault_is_away_then(parts: Context, key: str, hands: Hands) -> None:
+    """The transfer has ended, and no worker can open the card: what is left of it times out."""
+
+    class Leaves(Vault):
+        def drop(self, key: str) -> None:  # noqa: ARG002 - the real one's signature
+            raise VaultUnavailable
+
+    assert build(parts, vault=Leaves(parts.vault.client)).cancel(key, reason=WHY) is Cancel.CANCELLED
+    assert hands.record(key).state is State.CANCELLED
+
+
 def test_so_is_one_whose_card_never_came(without_vault: Transfers, transfers: Transfers, ledger: Ledger) -> None:
     with pytest.raises(VaultUnavailable):
         without_vault.enqueue(by_pan())

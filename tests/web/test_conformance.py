@@ -117,6 +117,14 @@ def test_a_stopped_terminal_and_a_full_queue_say_so(build: Build) -> None:
     assert stopped.value.until == datetime(2036, 1, 1, tzinfo=UTC)
 
 
+def test_a_pause_without_an_end_accepts_transfers_since_it_may_end_before_their_deadline(build: Build) -> None:
+    transfers = build()
+
+    transfers.pause_terminal("main")
+
+    assert transfers.enqueue(intent("a")).state is State.QUEUED
+
+
 def test_what_is_not_there_is_not_found(transfers: FakeTransfers) -> None:
     receipt = transfers.enqueue(intent("123456", invoice_id="654321"))
     transfers.enqueue(intent("other", invoice_id="123456"))
