@@ -55,6 +55,7 @@ def _name(entry: Entry) -> str:
 PIECES: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/settings.md", "settings"): settings,
     ("docs/design.md", "states"): state_diagram,
+    ("docs/design.md", "verbs"): states.verbs,
     ("docs/bank.md", "codes"): code_catalogue,
 }
 
