@@ -36,7 +36,11 @@ _BEGIN, _LOOK, _ACT = "Begin", "Look", "Act"
 
 COMMANDS = {
     "demo": CommandEntry(
-        "demo", _BEGIN, "See every way that a transfer can go, with real processes, in a minute.", connects=False, extra="demo"
+        "demo",
+        _BEGIN,
+        "See every way that a transfer can go, with real processes, in a minute.",
+        connects=False,
+        extra="demo",
     ),
     "init": CommandEntry(
         "init", _BEGIN, "Write a .env with fresh keys and the bank's public test values.", connects=False
