@@ -16,9 +16,6 @@ from epay_transfers.producers import PanCard, Receiver, SavedCard, TransferInten
 ROOT = Path(__file__).parents[2]
 SAMPLE = Path(__file__).parent / "typed_sample.py"
 
-#: What the README's code expects to be there.
-PRELUDE = "form: dict[str, str] = {}\n"
-
 #: One mistake a line.
 MISTAKES = """
 from epay_transfers.producers import PanCard, Receiver, SavedCard, TransferIntent, Transfers
@@ -48,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As in a caller's own project: the files, and the checker's settings."""
     made = tmp_path_factory.mktemp("caller")
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    (made / "readme.py").write_text("\n".join([PRELUDE, *blocks]))
+    (made / "readme.py").write_text("\n".join(blocks))
     (made / "mistakes.py").write_text(MISTAKES)
     for path in [SAMPLE, *(ROOT / "docs/examples").glob("*.py")]:
         (made / path.name).write_text(path.read_text())
