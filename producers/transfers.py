@@ -130,10 +130,7 @@ class Transfers:
 
         The errors are returned and not raised, but for `TypeError`: then nothing was stored.
         """
-        if isinstance(intents, TransferIntent):
-            raise TypeError("enqueue_many takes a list of TransferIntent: give [intent], or call enqueue(intent)")
-        for intent in intents:
-            _check_intent(intent)
+        _check_intents(intents)
         return enqueue_all(self._context, intents)
 
     def get(self, key: str | None = None, *, reference: str | None = None) -> Transfer:
@@ -266,6 +263,14 @@ class Transfers:
         if record is None:
             raise NotFound("reference")
         return record
+
+
+def _check_intents(intents: object) -> None:
+    """Raises `TypeError`. A single intent can be iterated, and gives its fields."""
+    if not isinstance(intents, Sequence):
+        raise TypeError("enqueue_many takes a list of TransferIntent: give [intent], or call enqueue(intent)")
+    for intent in intents:
+        _check_intent(intent)
 
 
 def _check_intent(intent: object) -> None:

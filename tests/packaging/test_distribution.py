@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.architecture.source import ROOMS, files
 from tests.packaging.conftest import ROOT, Distributions, Environment, build
-from tests.walls.source import ROOMS, files
 
 #: What is in the wheel beside the code.
 DATA = {"py.typed", ".lua", ".html"}

@@ -10,8 +10,8 @@ import pytest
 from epay_transfers import extras
 from epay_transfers.__main__ import EX_UNAVAILABLE
 from epay_transfers.runtime.settings import EX_CONFIG
+from tests.architecture.source import ROOMS, files, imports
 from tests.packaging.conftest import ROOT, Environment, Install
-from tests.walls.source import ROOMS, files, imports
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
