@@ -57,7 +57,7 @@ $(LOWEST):
 	$(call install,.venv-lowest,requirements-lowest.txt)
 
 lowest: $(LOWEST) ## the tests that need a dependency, on the lowest versions that pyproject.toml allows
-	@.venv-lowest/bin/pytest -q -p no:cacheprovider -m "not slow" $(LOWEST_WARNINGS) $(LOWEST_TESTS)
+	@.venv-lowest/bin/pytest -q -p no:cacheprovider -m "not slow" $(PARALLEL) $(LOWEST_WARNINGS) $(LOWEST_TESTS)
 
 model: setup ## explore the model of the protocol: what holds, what is left open, what each rule is for (CASE=word: those, with traces)
 	@$(BIN)/python -m tests.model.run $(CASE)
