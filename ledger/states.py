@@ -16,9 +16,9 @@ from typing import Self
 class Money(StrEnum):
     """Where the money is: what a payer asks before it pays another way."""
 
-    NONE = "none"
-    MOVED = "moved"
-    UNKNOWN = "unknown"
+    NONE = "none"  #: the sender has it; once the state is final it may be paid another way
+    MOVED = "moved"  #: the receiver has it
+    UNKNOWN = "unknown"  #: it may have moved, so it may not be paid another way
 
 
 class Phase(StrEnum):
@@ -81,10 +81,12 @@ class State(StrEnum):
 
     @property
     def final(self) -> bool:
+        """Nothing leads on from here, but from `paid` to `reversed`."""
         return self in FINAL
 
     @property
     def money(self) -> Money:
+        """Where the money of a transfer in this state is."""
         return MONEY[self]
 
 

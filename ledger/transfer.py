@@ -17,34 +17,35 @@ from epay_transfers.ledger.states import Money, State
 class Transfer:
     """`amount` is in units of the currency, cards are masked, times are UTC; "" and None stand for "not there"."""
 
-    key: str
-    invoice_id: str
-    reference: str
-    terminal: str
-    state: State
+    key: str  #: the ledger's name of it: the invoice id, with the space before it outside the default one
+    invoice_id: str  #: the bank's name of it
+    reference: str  #: the producer's name of it
+    terminal: str  #: which of the merchant's terminals sends it
+    state: State  #: as of now
     final: bool  #: nothing changes any more (but the bank may turn `paid` into `reversed`)
     money: Money  #: `none`: the payer may pay another way. `unknown`: they may not
-    amount: Decimal
-    currency: str
+    amount: Decimal  #: in units of the currency
+    currency: str  #: three letters
     code: str  #: the bank's code
     reason: str  #: our own word for why
     message: str  #: the bank's message, for people
-    bank_id: str
-    bank_reference: str
-    int_reference: str
-    sender_card: str
-    receiver_card: str
-    sender_card_id: str
-    receiver_card_id: str
-    attempts: int
-    created_at: datetime
+    bank_id: str  #: the bank's `id` of it
+    bank_reference: str  #: the bank's `reference`
+    int_reference: str  #: the bank's `intReference`
+    sender_card: str  #: first six and last four digits; empty for a saved card
+    receiver_card: str  #: first six and last four digits; empty for a saved card
+    sender_card_id: str  #: the bank's id of the saved card
+    receiver_card_id: str  #: the bank's id of the saved card
+    attempts: int  #: tries that ended without an answer of the bank to the transfer
+    created_at: datetime  #: when it was enqueued
     next_at: datetime | None  #: when a worker looks at it again
     not_before: datetime | None  #: the bank asks not to use this card before this time
-    expires_at: datetime
+    expires_at: datetime  #: after this it is not sent; of a parked one: after this no answer of the client is taken
     version: int  #: rises with every change: ignore a lower one than you have seen
 
     @classmethod
     def of(cls, record: Record) -> Self:
+        """The view of a record."""
         return cls(
             key=record.key,
             invoice_id=record.key.rpartition(":")[2],

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Annotated, Any
 
-import typer
-from typer.core import TyperCommand, TyperGroup
-
+from epay_transfers.extras import needed
 from epay_transfers.runtime import hardening
+
+with needed("cli", "The command `transfers`"):
+    import rich  # noqa: F401 - the help and the tables
+    import typer
+    from typer.core import TyperCommand, TyperGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,18 @@ class CommandEntry:
     example: str = ""
     changes: bool = False  #: transfers, lanes or the queue: an operator is asked for a reason
     connects: bool = True  #: it needs the servers from its start
+    extra: str = "cli"  #: what the command's own libraries come with
 
 
 _BEGIN, _LOOK, _ACT = "Begin", "Look", "Act"
 
 COMMANDS = {
     "demo": CommandEntry(
-        "demo", _BEGIN, "See every way that a transfer can go, with real processes, in a minute.", connects=False
+        "demo",
+        _BEGIN,
+        "See every way that a transfer can go, with real processes, in a minute.",
+        connects=False,
+        extra="demo",
     ),
     "init": CommandEntry(
         "init", _BEGIN, "Write a .env with fresh keys and the bank's public test values.", connects=False
@@ -47,7 +55,7 @@ COMMANDS = {
     "worker": CommandEntry(
         "worker", _BEGIN, "Run the worker: the one process that does the whole job.", connects=False
     ),
-    "sandbox": CommandEntry("sandbox", _BEGIN, "Run a sandbox bank to work against.", connects=False),
+    "sandbox": CommandEntry("sandbox", _BEGIN, "Run a sandbox bank to work against.", connects=False, extra="demo"),
     "status": CommandEntry(
         "status", _LOOK, "Show one transfer: state, money, why, evidence, what comes next.", example="payout-42"
     ),
@@ -121,7 +129,8 @@ class CommandGroup(TyperGroup):
 
 def load(name: str) -> TyperCommand | TyperGroup:
     """The command of this name, or the group of commands if its module is a group."""
-    module = importlib.import_module(f"epay_transfers.ops.commands.{COMMANDS[name].module}")
+    with needed(COMMANDS[name].extra, f"`transfers {name}`"):
+        module = importlib.import_module(f"epay_transfers.ops.commands.{COMMANDS[name].module}")
     group = typer.main.get_group(module.app)
     command = group.commands.get(name, group)
     if not isinstance(command, (TyperCommand, TyperGroup)):

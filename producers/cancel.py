@@ -18,6 +18,8 @@ from epay_transfers.producers.errors import IntentRejected, NotFound
 
 
 class Cancel(StrEnum):
+    """What became of a call of `cancel`."""
+
     CANCELLED = "cancelled"  #: no money has moved, and none will
     TOO_LATE = "too_late"  #: it was sent, or it has ended otherwise: see its state
     ASKED = "asked"  #: the bank is asked first; the outcome will say

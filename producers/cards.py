@@ -4,7 +4,7 @@ Each can say what the ledger may keep of it (`mask`) and what the vault is to ho
 """
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
@@ -25,15 +25,13 @@ def _checked(check: Callable[[str], str]) -> AfterValidator:
     return AfterValidator(lambda secret: Secret(check(secret.reveal())))
 
 
-CardNumber = Annotated[
-    Secret, _checked(validators.card_number), Field(description="12 to 19 digits, spaces and dashes allowed")
-]
-CardId = Annotated[Secret, _checked(validators.card_id), Field(description="the bank's id of a saved card")]
-Expiry = Annotated[Secret, _checked(validators.expiry), Field(description="MM/YY")]
-Cvc = Annotated[Secret, _checked(validators.cvc), Field(description="3 or 4 digits")]
-Holder = Annotated[Secret, _checked(validators.holder), Field(description="the holder's name, as on the card")]
+CardNumber = Annotated[Secret, _checked(validators.card_number)]
+CardId = Annotated[Secret, _checked(validators.card_id)]
+Expiry = Annotated[Secret, _checked(validators.expiry)]
+Cvc = Annotated[Secret, _checked(validators.cvc)]
+Holder = Annotated[Secret, _checked(validators.holder)]
 Personal = Annotated[Secret, _checked(validators.personal)]
-CountryCode = Annotated[Secret, _checked(validators.country_code), Field(description="2 or 3 letters")]
+CountryCode = Annotated[Secret, _checked(validators.country_code)]
 Email = Annotated[Secret, _checked(validators.email)]
 IpAddress = Annotated[Secret, _checked(validators.ip_address)]
 
@@ -45,20 +43,41 @@ def mask_of(number: Secret) -> str:
 
 
 class PanCard(StrictModel):
-    """The sender's card by its number. `save`: the bank is asked to keep it, and names it in its answer."""
+    """The sender's card by its number. Raises `IntentRejected` for a field that is not as described."""
 
     number: CardNumber
+    """12 to 19 digits with a right check digit; spaces and dashes may be between them"""
     expiry: Expiry
+    """`MM/YY`; the bank says whether it is past"""
     cvc: Cvc
+    """3 or 4 digits"""
     name: Holder
+    """the holder's name, as on the card"""
     address: Personal = Field(default_factory=nothing)
+    """the holder's address; at most 128 characters"""
     save: bool = False
+    """ask the bank to keep the card: `Transfer.sender_card_id` is its id then"""
+
+    if TYPE_CHECKING:  # what a caller may give, for type checkers; a test holds it against the fields
+
+        def __init__(
+            self,
+            *,
+            number: str | Secret,
+            expiry: str | Secret,
+            cvc: str | Secret,
+            name: str | Secret,
+            address: str | Secret = ...,
+            save: bool = ...,
+        ) -> None: ...
 
     @property
     def mask(self) -> str:
+        """What the ledger may keep of the card."""
         return mask_of(self.number)
 
     def for_vault(self) -> card_data.SenderCard:
+        """What the vault holds of the card, until it is sent."""
         month, _, year = self.expiry.reveal().partition("/")
         return card_data.SenderCard(
             transfer_type="TYPEPAN",
@@ -73,42 +92,73 @@ class PanCard(StrictModel):
 
 
 class SavedCard(StrictModel):
-    """The sender's card by the id under which the bank keeps it."""
+    """The sender's card by the id under which the bank keeps it. Raises `IntentRejected` for a field that is wrong."""
 
     card_id: CardId
+    """the bank's id of the card, as in `Transfer.sender_card_id`: up to 64 letters, digits and dashes"""
     cvc: Cvc | None = None
+    """3 or 4 digits, where the bank wants them; with one the deadline is at most `CARD_TTL` away"""
+
+    if TYPE_CHECKING:  # see `PanCard`
+
+        def __init__(self, *, card_id: str | Secret, cvc: str | Secret | None = ...) -> None: ...
 
     @property
     def mask(self) -> str:
+        """Empty: the ledger keeps nothing of a saved card."""
         return ""
 
     def for_vault(self) -> card_data.SenderCard:
+        """What the vault holds of the card, until it is sent."""
         return card_data.SenderCard(transfer_type="TYPECARDID", cred=self.card_id, cvc=self.cvc or EMPTY)
 
 
 class Receiver(StrictModel):
-    """Who is paid: by card number or by saved card, exactly one. Names and country are for a transfer abroad."""
+    """The card that is paid: give exactly one of `number` and `card_id`. Raises `IntentRejected` for anything else."""
 
     number: CardNumber | None = None
+    """12 to 19 digits with a right check digit; spaces and dashes may be between them"""
     card_id: CardId | None = None
+    """the bank's id of a saved card, as in `Transfer.receiver_card_id`"""
     first_name: Personal = Field(default_factory=nothing)
+    """needed for a transfer abroad (`foreign`); at most 128 characters"""
     last_name: Personal = Field(default_factory=nothing)
+    """needed for a transfer abroad (`foreign`); at most 128 characters"""
     country_code: CountryCode = Field(default_factory=nothing)
+    """needed for a transfer abroad (`foreign`): 2 or 3 letters"""
     save: bool = False
+    """ask the bank to keep the card: `Transfer.receiver_card_id` is its id then"""
+
+    if TYPE_CHECKING:  # see `PanCard`
+
+        def __init__(
+            self,
+            *,
+            number: str | Secret | None = ...,
+            card_id: str | Secret | None = ...,
+            first_name: str | Secret = ...,
+            last_name: str | Secret = ...,
+            country_code: str | Secret = ...,
+            save: bool = ...,
+        ) -> None: ...
 
     def whole(self) -> None:
+        """Raises `IntentRejected` for none, or both, of number and card id."""
         if (self.number is None) == (self.card_id is None):
             raise IntentRejected("number", "give exactly one of number and card_id")
 
     @property
     def cred(self) -> Secret:
+        """The number or the card id: the one that is given."""
         return self.number or self.card_id or EMPTY
 
     @property
     def mask(self) -> str:
+        """What the ledger may keep of the card; empty for a saved one."""
         return mask_of(self.number) if self.number else ""
 
     def for_vault(self) -> card_data.ReceiverCard:
+        """What the vault holds of the receiver, until it is sent."""
         return card_data.ReceiverCard(
             transfer_type="TYPEPAN" if self.number else "TYPECARDID",
             cred=self.cred,

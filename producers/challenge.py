@@ -19,22 +19,22 @@ _HANDLE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """Contract section 3. An answer that comes after `expires_at` is too late."""
+    """What the client's browser posts to the bank's 3-D Secure page: `PaReq`, `MD`, and your own `TermUrl`."""
 
-    action: str
-    pa_req: str
-    md: str
-    expires_at: datetime
+    action: str  #: the address of the bank's page
+    pa_req: str  #: `PaReq`
+    md: str  #: `MD`: the bank sends it back with the client's answer
+    expires_at: datetime  #: UTC; an answer that comes later is too late
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentPage:
-    """`challenge` is there while the client can still answer it. The links are the intent's own, or empty."""
+    """What a web tier needs to show the client a transfer."""
 
-    transfer: Transfer
-    challenge: Challenge | None
-    back_link: str
-    failure_back_link: str
+    transfer: Transfer  #: as of now
+    challenge: Challenge | None  #: there while the client can still answer it
+    back_link: str  #: the intent's own, or empty
+    failure_back_link: str  #: the intent's own, or empty
 
 
 def challenge(context: Context, handle: str) -> Challenge | None:

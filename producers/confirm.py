@@ -28,6 +28,8 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
 class Verdict(StrEnum):
+    """What became of a client's 3-D Secure answer."""
+
     ACCEPTED = "accepted"  #: a worker confirms it now
     DUPLICATE = "duplicate"  #: this very answer was taken before: show the client the transfer's state
     TOO_LATE = "too_late"  #: no answer is expected (any more)

@@ -34,7 +34,7 @@ __all__ = [
 
 
 class IntentRejected(TransfersError):
-    """A field is not what it must be, and nothing was stored. `why` never holds the value."""
+    """A field is not what it must be, and nothing was stored. `field` is its name, `why` never holds its value."""
 
     def __init__(self, field: str, why: str) -> None:
         super().__init__(f"{field}: {why}")
@@ -70,7 +70,7 @@ class InvoicesExhausted(TransfersError):
 
 
 class TerminalPaused(TransfersError):
-    """The terminal, or all sending, is stopped for longer than the intent would live."""
+    """The terminal, or all sending, is stopped for longer than the intent would live. `until`: UTC, None: not known."""
 
     def __init__(self, until: datetime | None) -> None:
         end = "until an operator resumes it" if until is None else f"until {until:%Y-%m-%d %H:%M} UTC"
@@ -81,7 +81,7 @@ class TerminalPaused(TransfersError):
 
 
 class QueueFull(TransfersError):
-    """As many transfers wait as `QUEUE_LIMIT` allows."""
+    """As many transfers wait as `QUEUE_LIMIT` allows. `retry_after_s`: seconds."""
 
     def __init__(self, retry_after_s: int) -> None:
         super().__init__(f"too many transfers are waiting already; call again in {retry_after_s} s")
@@ -89,10 +89,10 @@ class QueueFull(TransfersError):
 
 
 class NotFound(TransfersError):
-    """No transfer has this key, reference or handle."""
+    """No transfer has this key, reference or handle: `what` says which of them was asked for."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"there is no transfer with this {what}")
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(f"there is no transfer with this {what}" + (f"; {hint}" if hint else ""))
         self.what = what
 
 

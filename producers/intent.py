@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +24,7 @@ from pydantic import (
 from epay_transfers.ledger import invoice
 from epay_transfers.ledger.money import EXPONENTS, to_decimal, to_minor
 from epay_transfers.ledger.order import OrderDetails
+from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.card_data import CardData
 from epay_transfers.producers import validators
 from epay_transfers.producers.cards import Email, IpAddress, PanCard, Receiver, SavedCard, nothing
@@ -64,7 +65,7 @@ def _kind(sender: Any) -> str:
 
 
 Reference = Annotated[str, AfterValidator(validators.reference), Field(min_length=1, max_length=64)]
-Link = Annotated[str, AfterValidator(validators.link), Field(description="https, or empty")]
+Link = Annotated[str, AfterValidator(validators.link)]
 Sender = Annotated[Annotated[PanCard, Tag("pan")] | Annotated[SavedCard, Tag("saved")], Discriminator(_kind)]
 Amount = Annotated[
     Decimal,
@@ -74,34 +75,82 @@ Amount = Annotated[
                 {"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,2})?$"},
                 {"type": "integer", "exclusiveMinimum": 0},
             ],
-            "description": "in units of the currency, more than 0, at most two decimals; never a binary fraction",
         }
     ),
 ]
 
 
 class TransferIntent(StrictModel):
-    """One transfer from card to card. `reference` is the producer's own id of it: the same one is never paid twice."""
+    """One transfer from card to card. Raises `IntentRejected` for a field that is not as described.
+
+    From a dict: `TransferIntent.model_validate(data)`; from JSON: `TransferIntent.model_validate_json(text)`. Both
+    raise the same.
+    """
 
     reference: Reference
+    """your own id of this transfer: the same one is never paid twice; 1 to 64 of letters, digits and `._:-`"""
     currency: Annotated[str, AfterValidator(_currency)] = "KZT"
+    """three letters, like KZT"""
     amount: Amount
-    description: Annotated[str, AfterValidator(validators.description), Field(description="1 to 125 bytes of UTF-8")]
+    """in units of the currency, more than 0, as exact as the currency is; a str, an int or a Decimal, never a float"""
+    description: Annotated[str, AfterValidator(validators.description)]
+    """for the bank and the client; 1 to 125 bytes of UTF-8 (62 Cyrillic letters)"""
     sender: Sender
+    """the card that pays: a `PanCard` or a `SavedCard`"""
     receiver: Receiver
+    """the card that is paid"""
     terminal: str = "main"
-    invoice_id: Annotated[str, AfterValidator(_invoice_id), Field(description="6 to 15 digits")] | None = None
+    """`main`, or a name in `EPAY_TERMINALS`"""
+    invoice_id: Annotated[str, AfterValidator(_invoice_id)] | None = None
+    """6 to 15 digits, the last six unique; left out, the ledger gives one"""
     deadline: Annotated[datetime | None, BeforeValidator(_moment)] = None
+    """until when it may be sent, with a time zone; left out, `CARD_TTL` seconds with a CVC, a day without"""
     urgency: Literal["now", "batch"] = "now"
+    """`now`: a client is waiting; `batch`: it may wait for those"""
     related_to: Reference | None = None
+    """the reference of a transfer that this one belongs to"""
     sender_email: Email = Field(default_factory=nothing)
+    """the sender's e-mail address, for the bank"""
     sender_ip: IpAddress = Field(default_factory=nothing)
+    """the client's IPv4 or IPv6 address, for the bank"""
     merchant_id_for_saving_cards: Annotated[str, AfterValidator(validators.short_text)] = ""
+    """sent to the bank as it is, which does not describe it; at most 100 characters"""
     foreign: bool = False
+    """the receiver is abroad: the receiver's names and country are needed"""
     back_link: Link = ""
+    """where the client goes after a success: https, or empty"""
     failure_back_link: Link = ""
+    """where the client goes after a failure: https, or empty"""
     post_link: Link = ""
+    """where the bank posts its notification of a success: https, or empty"""
     failure_post_link: Link = ""
+    """where the bank posts its notification of a failure: https, or empty"""
+
+    if TYPE_CHECKING:  # what a caller may give, for type checkers; a test holds it against the fields
+
+        def __init__(
+            self,
+            *,
+            reference: str,
+            amount: Decimal | int | str,
+            description: str,
+            sender: PanCard | SavedCard,
+            receiver: Receiver,
+            currency: str = ...,
+            terminal: str = ...,
+            invoice_id: str | None = ...,
+            deadline: datetime | str | None = ...,
+            urgency: Literal["now", "batch"] = ...,
+            related_to: str | None = ...,
+            sender_email: str | Secret = ...,
+            sender_ip: str | Secret = ...,
+            merchant_id_for_saving_cards: str = ...,
+            foreign: bool = ...,
+            back_link: str = ...,
+            failure_back_link: str = ...,
+            post_link: str = ...,
+            failure_post_link: str = ...,
+        ) -> None: ...
 
     @field_validator("amount", mode="before")
     @classmethod
@@ -128,6 +177,7 @@ class TransferIntent(StrictModel):
         raise rejected
 
     def whole(self) -> None:
+        """Raises `IntentRejected` for a transfer abroad that lacks the receiver's names or country."""
         if not self.foreign:
             return
         for name in ("first_name", "last_name", "country_code"):
@@ -136,10 +186,12 @@ class TransferIntent(StrictModel):
 
     @property
     def amount_minor(self) -> int:
+        """The amount in the currency's smallest unit: tiyn for KZT."""
         return to_minor(self.amount, self.currency)
 
     @property
     def holds_cvc(self) -> bool:
+        """Whether a CVC is given: it may not be kept for long, so the deadline is shorter then."""
         return self.sender.cvc is not None
 
     def card_data(self) -> CardData:

@@ -18,7 +18,12 @@ _FIELD_NAME = re.compile(r"[a-z_]{1,40}")
 class StrictModel(BaseModel):
     """Frozen, and valid as long as it lives."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,  # for the JSON schema
+    )
 
     def whole(self) -> None:
         """What no field can check alone. Raises `IntentRejected`."""
@@ -40,6 +45,7 @@ class StrictModel(BaseModel):
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """From a JSON text. Raises `IntentRejected`, for a text that is no JSON too."""
         try:
             return super().model_validate_json(json_data, **options)
         except ValidationError:

@@ -54,6 +54,8 @@ SECURE_2_FIELDS = ("cres", "CRes", "threeDSSessionData", "threeDSMethodData", "t
 
 
 class Notified(StrEnum):
+    """What became of a notification."""
+
     ASKED = "asked"  #: a worker asks the bank now
     NOTED = "noted"  #: proved, and kept: the transfer is under way, and a worker heeds it later
     NOT_NEEDED = "not_needed"  #: the transfer is under way, or has ended: nothing is to be asked

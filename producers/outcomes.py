@@ -43,27 +43,30 @@ class Feed(Protocol):
 class Outcome:
     """What one move made of a transfer. What a payer asks is `final` and `money`. Times are UTC."""
 
-    key: str
-    reference: str
-    version: int  #: a lower one than seen is old news
-    state: State
-    final: bool
-    money: Money
+    key: str  #: the ledger's name of the transfer, as in its receipt
+    reference: str  #: your own name of it
+    version: int  #: grows with each move: ignore one that is lower than what you have seen
+    state: State  #: where this move led
+    final: bool  #: nothing will change any more (but the bank may reverse what is paid)
+    money: Money  #: `none`: it may be paid another way. `unknown`: it may not
     code: str  #: the bank's, where this move brought one
     reason: str  #: ours, a word
     next_at: datetime | None  #: when a worker or an inquiry looks again
     not_before: datetime | None  #: the bank asks not to try this card before
-    attempts: int
-    at: datetime
+    attempts: int  #: tries that ended without an answer of the bank to the transfer
+    at: datetime  #: when the move was made
     _acknowledge: Callable[[], None] = field(repr=False, compare=False)
 
     def ack(self) -> None:
-        """Mark it as processed: no reader of the group gets it again. Call it after your own commit."""
+        """Mark it as processed: no reader of the group gets it again. Call it after your own commit.
+
+        Raises `LedgerUnavailable`: then the outcome may come again.
+        """
         self._acknowledge()
 
     @classmethod
     def of(cls, event: Event, acknowledge: Callable[[], None]) -> Self | None:
-        """None for an event that is no transfer's move: a lane that was paused, an alarm."""
+        """None for an event that is no transfer's move: the pause of a lane, an alarm."""
         said = event.fields
         if not said.get("state") or not said.get("version"):
             return None

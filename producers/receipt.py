@@ -10,14 +10,15 @@ from epay_transfers.ledger.states import State
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """`handle` is the transfer's unguessable public name, for the client's browser. `state` is as of now."""
+    """What `enqueue` answers: keep `key` beside your own record, and give `handle` to the client's browser."""
 
-    key: str
-    invoice_id: str
-    handle: str
-    state: State
+    key: str  #: the ledger's name of the transfer: for `get`, `wait`, `cancel`
+    invoice_id: str  #: the bank's name of the transfer
+    handle: str  #: the transfer's unguessable public name: for the client's browser, `challenge` and `visit`
+    state: State  #: as of now
     replayed: bool  #: the reference was known, with this same intent: nothing new was made
 
     @classmethod
     def of(cls, record: Record, *, replayed: bool) -> Self:
+        """The receipt of a record."""
         return cls(record.key, split_key(record.key)[1], record.handle, record.state, replayed)

@@ -1,4 +1,7 @@
-"""The intent's JSON schema, for who makes intents in another language: `python -m producers.schema`."""
+"""The intent's JSON schema, for callers in another language: `python -m epay_transfers.producers.schema`.
+
+A module of its own, since Python warns when it runs one that its package has imported.
+"""
 
 import json
 import sys

@@ -13,6 +13,8 @@ _FINGERPRINT_BYTES = 32
 
 
 class ProducerSettings(ServerSettings):
+    """A backend's settings, from the environment: `ProducerSettings.load()`, which raises `SettingsWrong`."""
+
     vault_url: Secret = Field(description="give a second server without persistence, like redis://127.0.0.1:6380/0")
     vault_public_key: str = Field(description="give the public key that `transfers keygen` prints")
     fingerprint_key: Secret = Field(description="give the key that `transfers keygen` prints")
@@ -38,12 +40,12 @@ class ProducerSettings(ServerSettings):
 
     @property
     def print_key(self) -> bytes:
-        """What the prints are keyed with."""
+        """The key of the fingerprints of intents."""
         return _bytes(self.fingerprint_key)
 
 
 class WebSettings(ProducerSettings, WebTierSettings):
-    """A web tier's: a backend's, and where it is itself."""
+    """A web tier's settings: a backend's, and its own address. `WebSettings.load()` raises `SettingsWrong`."""
 
     web_base_url: str = Field(
         description="give the https:// address that the web tier's routes are mounted at (http:// only for loopback)"
@@ -51,6 +53,7 @@ class WebSettings(ProducerSettings, WebTierSettings):
 
     @property
     def places(self) -> Places:
+        """The addresses of the web tier's routes."""
         return Places(self.web_base_url, self.notify_secret)
 
 

@@ -48,6 +48,12 @@ class _Closable(Protocol):
 
 
 class Transfers:
+    """Enqueue transfers and follow them. Made by `Transfers.from_env()`; to close it, use it in a `with` statement.
+
+    Every method raises `LedgerUnavailable` where the ledger's server does not answer, and `RecordUnreadable` (a
+    `TransfersError`) for a record that this version can't read. No error holds a card or a secret.
+    """
+
     def __init__(
         self,
         *,
@@ -62,7 +68,10 @@ class Transfers:
         pause: Callable[[float], None] = time.sleep,
         owned: Sequence[_Closable] = (),
     ) -> None:
-        """`hash_key` proves notifications. `owned` is what `close` closes."""
+        """For tests and for parts of this project; a backend calls `from_env`.
+
+        `hash_key` proves notifications. `owned` is what `close` closes.
+        """
         self._context = Context(
             ledger=ledger, vault=vault, sealer=sealer, wakeups=wakeups, clock=clock, settings=settings
         )
@@ -75,7 +84,8 @@ class Transfers:
     def from_env(cls, settings: ProducerSettings | None = None) -> Self:
         """From the environment, `.env` or a secrets directory; or from settings that were read there.
 
-        Raises `SettingsWrong`, for unfit servers too; `LedgerUnavailable` or `VaultUnavailable` for one that is away.
+        Raises `SettingsWrong` for settings that are missing or wrong, and for servers that are configured otherwise
+        than they must be; `LedgerUnavailable` or `VaultUnavailable` for a server that does not answer.
         """
         settings, clock = settings or ProducerSettings.load(), SystemClock()
         findings = examine(settings, clock)
@@ -100,21 +110,37 @@ class Transfers:
     # A backend.
 
     def enqueue(self, intent: TransferIntent) -> Receipt:
-        """The same reference and the same intent again: the same receipt, `replayed`, and nothing is sent twice."""
+        """Put one transfer into the ledger and its card into the vault. It returns before anything is sent.
+
+        The same reference and the same intent again: the same receipt, `replayed`, and nothing is sent twice.
+
+        Raises `IntentRejected` (the deadline or the terminal), `Conflict`, `SuffixTaken`, `InvoicesExhausted`,
+        `TerminalPaused` and `QueueFull`, where nothing was stored; `LedgerUnavailable`, where it may be stored, and
+        `VaultUnavailable`, where it is stored and its card may be missing: call again with the same reference.
+        `TypeError` for what is no `TransferIntent`.
+        """
+        _check_intent(intent)
         answer = enqueue_all(self._context, [intent])[0]
         if isinstance(answer, TransfersError):
             raise answer
         return answer
 
     def enqueue_many(self, intents: Sequence[TransferIntent]) -> list[Receipt | TransfersError]:
-        """A receipt or an error for each, in order."""
+        """Put many transfers in, in a few round trips: for each, in order, its receipt or the error of `enqueue`.
+
+        The errors are returned and not raised, but for `TypeError`: then nothing was stored.
+        """
+        _check_intents(intents)
         return enqueue_all(self._context, intents)
 
     def get(self, key: str | None = None, *, reference: str | None = None) -> Transfer:
-        """By key or by reference. Raises `NotFound`."""
+        """The transfer by its key (`receipt.key`), or by your own reference: `get(reference="payout-42")`.
+
+        Raises `NotFound`; `TypeError` for none, or both, of the two.
+        """
         if (key is None) == (reference is None):
-            raise TypeError("give either a key or a reference")
-        return Transfer.of(self._record(key) if key is not None else self._referred(str(reference)))
+            raise TypeError("give either a key or a reference: get(receipt.key), or get(reference=...)")
+        return Transfer.of(self._record(key) if key is not None else self._referred(reference))
 
     def outcomes(
         self, group: str, *, consumer: str | None = None, idle: float | None = None, claim_after: float = 60.0
@@ -123,14 +149,20 @@ class Transfers:
 
         Consumers of a group share the work. One with a name of its own goes on after a restart with what it had not
         acknowledged; what a dead one left is given to another after `claim_after` seconds, and so is what takes longer
-        than that to deal with. It ends after `idle` seconds without anything new, or never. Raises `LedgerUnavailable`:
-        then call it again.
+        than that to deal with. It ends after `idle` seconds without anything new, or never.
+
+        Raises `LedgerUnavailable`, here and while you iterate: then call it again. `IntentRejected` for a name of a
+        group or a consumer that is none.
         """
         clock = self._context.clock
         return outcomes(self._feed, clock, group=group, consumer=consumer, idle=idle, claim_after=claim_after)
 
     def find(self, text: str) -> Transfer:
-        """By key or by reference, whichever the text is. Raises `NotFound`, or `Ambiguous` if it is both."""
+        """The transfer by a text that is its key or its reference.
+
+        Raises `NotFound`; `Ambiguous`, if it is one transfer's key and another one's reference.
+        """
+        _check_text(text, "a key or a reference", "receipt.key")
         by_key = self._context.ledger.get(text) if is_key(text) else None
         by_reference = self._context.ledger.by_reference(text) if is_reference(text) else None
         if by_key and by_reference and by_key.key != by_reference.key:
@@ -141,7 +173,10 @@ class Transfers:
         return Transfer.of(record)
 
     def wait(self, key: str, timeout: float = 30.0) -> Transfer:
-        """The transfer once it is final, or waits for a person (parked, dead, held), or the seconds are over."""
+        """The transfer once it is final, or waits for a person, or `timeout` seconds are over: look at its `state`.
+
+        What waits for a person is `parked`, `dead` or `needs_review`. Raises `NotFound`.
+        """
         clock = self._context.clock
         end = clock.monotonic() + timeout
         pause_s = _FIRST_PAUSE_S
@@ -154,34 +189,53 @@ class Transfers:
             pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
 
     def cancel(self, key: str, *, reason: str) -> Cancel:
-        """Take it back, if no money can have moved. `reason` is for the record: no card data."""
+        """Take a transfer back, if no money can have moved. `reason` goes into the record: no card data.
+
+        Raises `NotFound`; `IntentRejected` for a reason that is empty, too long or looks like a card number;
+        `VaultUnavailable`: then call it again.
+        """
         return cancel(self._context, self._record(key), reason)
 
     # A web tier.
 
     def challenge(self, handle: str) -> Challenge | None:
-        """What the client's browser takes to the bank; none while a worker is at it."""
-        return challenge(self._context, handle)
+        """What the client's browser posts to the bank; None while a worker is at it, or once nothing is to be answered.
+
+        Raises `NotFound` for a handle that is none, or whose transfer ended more than a day ago.
+        """
+        return challenge(self._context, _check_text(handle, "a handle", "receipt.handle"))
 
     def confirm(self, *, md: str, pa_res: str, handle: str | None = None) -> Verdict:
-        """What the client's browser brought back. With a handle, only for that transfer."""
+        """What the client's browser brought back from the bank's page. With a handle, only for that transfer.
+
+        Raises `IntentRejected` for a PaRes that is none; `VaultUnavailable`: then the client's browser sends it again.
+        """
+        if handle is not None:
+            _check_text(handle, "a handle", "receipt.handle")
         return confirm(self._context, md, pa_res, handle)
 
     def visit(self, handle: str) -> PaymentPage:
-        """The transfer of a handle, and what its client is to be shown. Raises `NotFound`."""
-        return visit(self._context, handle)
+        """The transfer of a handle, and what its client is shown.
+
+        Raises `NotFound` for a handle that is none, or whose transfer ended more than a day ago.
+        """
+        return visit(self._context, _check_text(handle, "a handle", "receipt.handle"))
 
     def notify(self, payload: Mapping[str, Any]) -> Notified:
-        """The bank's notification, parsed: a hint to ask the bank at once. It may come as often as it likes."""
+        """The bank's notification, parsed: a hint on which a worker asks the bank. It may come as often as it likes."""
         return notify(self._context, payload, self._hash_key)
 
     def three_ds2_returned(self, handle: str, sizes: Mapping[str, int]) -> Notified:
-        """The client brought no PaRes but fields of 3-D Secure 2, of these sizes: the bank is asked at once."""
+        """The client brought no PaRes but fields of 3-D Secure 2, of these sizes: a worker asks the bank at once.
+
+        Raises `NotFound`.
+        """
         return three_ds2_returned(self._context, handle, sizes)
 
     # The rest.
 
     def close(self) -> None:
+        """Close the connections. Transfers that were enqueued go on."""
         for owned in self._owned:
             owned.close()
 
@@ -192,13 +246,44 @@ class Transfers:
         self.close()
 
     def _record(self, key: str) -> Record:
-        record = self._context.ledger.get(key) if is_key(key) else None
+        _check_text(key, "a transfer's key", "receipt.key")
+        if not is_key(key):
+            raise NotFound(
+                "key",
+                "this is not a key, which is digits, like receipt.key: for your own reference, get(reference=...)",
+            )
+        record = self._context.ledger.get(key)
         if record is None:
             raise NotFound("key")
         return record
 
-    def _referred(self, reference: str) -> Record:
-        record = self._context.ledger.by_reference(reference) if is_reference(reference) else None
+    def _referred(self, reference: str | None) -> Record:
+        text = _check_text(reference, "your own reference", "the intent's reference")
+        record = self._context.ledger.by_reference(text) if is_reference(text) else None
         if record is None:
             raise NotFound("reference")
         return record
+
+
+def _check_intents(intents: object) -> None:
+    """Raises `TypeError`. A single intent can be iterated, and gives its fields."""
+    if not isinstance(intents, Sequence):
+        raise TypeError("enqueue_many takes a list of TransferIntent: give [intent], or call enqueue(intent)")
+    for intent in intents:
+        _check_intent(intent)
+
+
+def _check_intent(intent: object) -> None:
+    """Raises `TypeError`. It names the type alone: what was given may hold a card."""
+    if not isinstance(intent, TransferIntent):
+        raise TypeError(
+            f"enqueue takes a TransferIntent, and not a {type(intent).__name__}: "
+            "give TransferIntent(...), or TransferIntent.model_validate(data) for a dict"
+        )
+
+
+def _check_text(text: object, wanted: str, given_as: str) -> str:
+    """Raises `TypeError`. A receipt is what most often stands in a key's place."""
+    if not isinstance(text, str):
+        raise TypeError(f"this takes {wanted}, a str, and not a {type(text).__name__}: give {given_as}")
+    return text

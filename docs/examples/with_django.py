@@ -19,7 +19,7 @@ web = Web.from_env(home="/")
 
 @csrf_exempt  # an example without a page of its own to put the token in; yours has one
 def buy(request: HttpRequest) -> HttpResponseRedirect:
-    said = request.POST
+    said = {name: str(text) for name, text in request.POST.items()}
     intent = TransferIntent(
         reference=f"order-{secrets.token_hex(8)}",
         amount="12000",

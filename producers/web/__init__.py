@@ -1,7 +1,7 @@
 """The web tier: what stands between a client's browser and a parked transfer. No framework is imported here.
 
-One core (`Web`), and a thin adapter a framework, imported on demand: `producers.web.starlette` (FastAPI as well),
-`producers.web.django`, `producers.web.flask`. `docs/web.md` shows each.
+One core (`Web`), and a thin adapter for each framework, imported on demand: `producers.web.starlette` (FastAPI as
+well), `producers.web.django`, `producers.web.flask`. `docs/web.md` shows each. Needs the extra `web`.
 """
 
 from epay_transfers.producers.web.exchange import Reply, Request

@@ -15,6 +15,7 @@ _POSTED_BY_OTHERS = frozenset({Route.RETURN, Route.NOTIFY})
 
 
 def urls(web: Web) -> list[URLPattern]:
+    """The routes, for Django's `include`."""
     return [path(f"{place}<str:name>", _view(web, route), name=f"transfers-{route}") for route, place in ROUTES.items()]
 
 

@@ -14,22 +14,25 @@ _GUARDED = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Co
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`body` is None where it is longer than `BODY_BYTES`: an adapter reads no further."""
+    """What an adapter takes from its framework's request."""
 
-    method: str
-    content_type: str = ""
+    method: str  #: in capital letters
+    content_type: str = ""  #: Content-Type
     languages: str = ""  #: Accept-Language
-    body: bytes | None = field(default=b"", repr=False)
+    body: bytes | None = field(default=b"", repr=False)  #: None: longer than `BODY_BYTES`, and not read further
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(default=b"", repr=False)
+    """What an adapter makes its framework's response of."""
+
+    status: int  #: HTTP
+    headers: Mapping[str, str]  #: all of them, the Content-Type too
+    body: bytes = field(default=b"", repr=False)  #: as it is sent
 
     @classmethod
     def page(cls, status: int, html: str, policy: str, more: Mapping[str, str] | None = None) -> "Reply":
+        """A page for people, under a content security policy."""
         headers = _GUARDED | {
             "Content-Type": "text/html; charset=utf-8",
             "Content-Security-Policy": policy,
@@ -44,8 +47,10 @@ class Reply:
 
     @classmethod
     def text(cls, status: int, words: str, more: Mapping[str, str] | None = None) -> "Reply":
+        """A line for programs."""
         headers = _GUARDED | {"Content-Type": "text/plain; charset=utf-8"}
         return cls(status, headers | dict(more or {}), words.encode())
 
     def without_body(self) -> "Reply":
+        """The answer to HEAD."""
         return Reply(self.status, self.headers)

@@ -13,6 +13,7 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 
 def blueprint(web: Web) -> Blueprint:
+    """The routes, for `app.register_blueprint`."""
     made = Blueprint("transfers", __name__)
     for route, place in ROUTES.items():
         made.add_url_rule(

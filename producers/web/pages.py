@@ -6,13 +6,15 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from epay_transfers.extras import needed
 from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.producers.challenge import Challenge
 from epay_transfers.producers.web import words
 from epay_transfers.producers.web.exchange import Reply
+
+with needed("web", "epay_transfers.producers.web"):
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
 _templates = Environment(
     loader=PackageLoader("epay_transfers.producers.web", "pages"),

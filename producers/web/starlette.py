@@ -12,6 +12,7 @@ from epay_transfers.producers.web.tier import ROUTES, Route, Web
 
 
 def router(web: Web) -> Router:
+    """The routes, for `app.mount`."""
     return Router([Path(f"/{path}{{name}}", _Endpoint(web, route)) for route, path in ROUTES.items()])
 
 

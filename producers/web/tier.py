@@ -30,10 +30,12 @@ _LOG = logging.getLogger(__name__)
 
 
 class Route(StrEnum):
-    PAY = "pay"
-    RETURN = "3ds"
-    RESULT = "result"
-    NOTIFY = "notify"
+    """The addresses of the web tier, below where it is mounted."""
+
+    PAY = "pay"  #: where a client is sent: progress, then the bank's 3-D Secure page
+    RETURN = "3ds"  #: where the bank's page sends the client's browser back
+    RESULT = "result"  #: the outcome
+    NOTIFY = "notify"  #: where the bank posts its notifications
 
 
 #: Below where the web tier is mounted: a route, and a name (the transfer's handle, or the notification's secret).
@@ -60,11 +62,14 @@ _PAGES = {
 
 
 class Web:
+    """The web tier's core. An adapter mounts it: `producers.web.starlette`, `.django` or `.flask`."""
+
     def __init__(
         self, transfers: Transfers, places: Places, *, acs_hosts: Collection[str] = (), home: str = ""
     ) -> None:
         """`acs_hosts`: the only hosts that a client is sent to for 3-D Secure, if any are named. `home`: where an
-        outcome's button leads, for intents without links of their own.
+        outcome's button leads, for intents without links of their own. Raises `ValueError` for another `home` than an
+        http address or a path.
         """
         if home and not re.match(r"https?://[^/]|/(?![/\\])", home):
             raise ValueError("home: must be an http address, or a path that begins with one slash")
@@ -87,7 +92,7 @@ class Web:
         return cls(Transfers.from_env(settings), settings.places, acs_hosts=acs_hosts, home=home)
 
     def answer(self, route: Route | str, name: str, request: Request) -> Reply:
-        """The reply of a route to a name: a handle, or the notification's secret."""
+        """The reply of a route to a name: a handle, or the notification's secret. It raises no `TransfersError`."""
         allowed = _METHODS[Route(route)]
         if request.method not in allowed:
             return Reply.text(405, "method not allowed\n", {"Allow": ", ".join(allowed)})

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import redis
@@ -144,3 +145,19 @@ def test_a_record_that_can_not_be_read_costs_the_others_no_receipt(
     assert isinstance(one, Receipt)
     assert isinstance(two, RecordUnreadable)
     assert isinstance(three, Receipt)
+
+
+def test_what_is_no_intent_is_told_what_to_give_and_nothing_is_stored(transfers: Transfers, ledger: Ledger) -> None:
+    """A `TypeError` for a dict, from `enqueue` and `enqueue_many`; it names the type and no value."""
+    given: Any = {"reference": "order-1", "sender": {"number": "4405639704015096"}}
+    sentence = r"a TransferIntent, and not a dict: give TransferIntent\(\.\.\.\), or TransferIntent\.model_validate"
+
+    with pytest.raises(TypeError, match=sentence) as caught:
+        transfers.enqueue(given)
+    assert "4405" not in str(caught.value)
+    with pytest.raises(TypeError, match=sentence):
+        transfers.enqueue_many([by_pan("one"), given])
+    one: Any = by_pan("one")
+    with pytest.raises(TypeError, match=r"a list of TransferIntent: give \[intent\], or call enqueue\(intent\)"):
+        transfers.enqueue_many(one)
+    assert ledger.by_reference("one") is None

@@ -1,6 +1,7 @@
 """Get, find and wait: what a producer is told of a transfer."""
 
 from decimal import Decimal
+from typing import Any, cast
 
 import pytest
 
@@ -36,6 +37,35 @@ def test_get_wants_one_of_the_two(transfers: Transfers) -> None:
         transfers.get()
     with pytest.raises(TypeError):
         transfers.get("251124000001", reference="order-1")
+
+
+def test_a_reference_in_a_keys_place_is_told_from_a_key(transfers: Transfers) -> None:
+    """The sentence says how to ask by a reference, and does not repeat the text."""
+    transfers.enqueue(by_pan("my-reference"))
+
+    for ask in (transfers.get, transfers.wait, lambda text: transfers.cancel(text, reason="not wanted")):
+        with pytest.raises(NotFound, match=r"not a key.*: for your own reference, get\(reference=\.\.\.\)") as caught:
+            ask("my-reference")
+        assert "my-reference" not in str(caught.value)
+        assert caught.value.what == "key"
+
+
+def test_a_receipt_in_a_keys_or_a_handles_place_is_told_what_to_give(transfers: Transfers) -> None:
+    """A `TypeError` that names the receipt's field, before any server is asked."""
+    receipt: Any = transfers.enqueue(by_pan())
+
+    for ask in (transfers.get, transfers.wait, transfers.find, lambda given: transfers.cancel(given, reason="no")):
+        with pytest.raises(TypeError, match=r"not a Receipt: give receipt\.key$"):
+            ask(receipt)
+    for show in (
+        transfers.challenge,
+        transfers.visit,
+        lambda given: transfers.confirm(md="a", pa_res="b", handle=given),
+    ):
+        with pytest.raises(TypeError, match=r"not a Receipt: give receipt\.handle$"):
+            show(receipt)
+    with pytest.raises(TypeError, match="your own reference, a str, and not a int"):
+        transfers.get(reference=cast("str", 42))
 
 
 def test_a_text_that_is_ones_key_and_anothers_reference_is_ambiguous(transfers: Transfers) -> None:

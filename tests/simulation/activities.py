@@ -6,6 +6,7 @@ Each method is one activity, of the real parts of a process; the next activity s
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from epay_transfers.ledger.errors import LedgerBroken, LedgerWentBack, RecordUnreadable, TransfersError
 from epay_transfers.ledger.queue.wakeups import wakeup_of
@@ -170,7 +171,9 @@ class Activities:
             self.world.tell("is told", answer)
 
 
-def intent(number: int, urgency: str, now_ms: int, *, has_invoice_id: bool, has_deadline: bool) -> TransferIntent:
+def intent(
+    number: int, urgency: Literal["now", "batch"], now_ms: int, *, has_invoice_id: bool, has_deadline: bool
+) -> TransferIntent:
     """A client's, whose card lives a quarter of an hour; or a payout, which has two hours.
 
     Without an invoice id the ledger makes one. Without a deadline a payout has a day from when it is brought (again).
