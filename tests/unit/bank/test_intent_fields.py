@@ -21,7 +21,7 @@ OURS = {
 }
 
 TERMINAL = Terminal("main", "67e34d63-102f-4bd1-898e-370781d0074d", "client", Secret("secret"))
-PAN = {
+PAN: dict[str, Any] = {
     "reference": "order-1123",
     "amount": "100.50",
     "currency": "USD",
@@ -42,7 +42,7 @@ PAN = {
     "post_link": "https://shop.kz/post",
     "failure_post_link": "https://shop.kz/failure-post",
 }
-SAVED = PAN | {
+SAVED: dict[str, Any] = PAN | {
     "sender": SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e", cvc="815"),
     "receiver": Receiver(
         card_id="86496cb0-bb5d-4791-bb49-cc27a0f660ce", first_name="Ada", last_name="Lovelace", country_code="GB"
