@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from epay_transfers.extras import needed
 from epay_transfers.ops import screen
 from epay_transfers.ops.exit_status import Refusal
 
@@ -19,7 +20,8 @@ def sandbox(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = PORT,
 ) -> None:
     """Run a bank to work against: the whole contract, its 3-D Secure page, faults on demand, its own books."""
-    from epay_transfers.sandbox import serve  # noqa: PLC0415 - `init` needs the addresses below, and no server
+    with needed("demo", "`transfers sandbox`"):
+        from epay_transfers.sandbox import serve  # noqa: PLC0415 - `init` needs the addresses below, and no server
 
     try:
         serve(host, port, on_ready=_say)
@@ -29,7 +31,8 @@ def sandbox(
 
 def environment(url: str) -> dict[str, str]:
     """The settings of a worker that is to work against the sandbox at this address."""
-    from epay_transfers.sandbox import addresses  # noqa: PLC0415 - see above
+    with needed("demo", "The sandbox"):
+        from epay_transfers.sandbox import addresses  # noqa: PLC0415 - see above
 
     at = addresses(url)
     return {

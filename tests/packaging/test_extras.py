@@ -84,13 +84,13 @@ def test_a_file_imports_what_its_part_brings(file: str) -> None:
 
 @pytest.mark.parametrize("name", IMPORTS)
 def test_an_import_whose_extra_is_missing_says_so(bare: Environment, tmp_path: Path, name: str) -> None:
-    """The last line of what Python prints is the sentence."""
+    """The last line of what Python prints is the sentence, after the error's name."""
     part, extra = IMPORTS[name]
     done = bare.run(bare.python, "-c", f"import {name}", cwd=tmp_path)
 
-    assert done.stderr.splitlines()[-1] == (
-        f"epay_transfers.extras.ExtraMissing: {part} needs the extra `{extra}`: pip install 'epay-transfers[{extra}]'"
-    )
+    error, _, sentence = done.stderr.splitlines()[-1].partition(": ")
+    assert error in {"ImportError", "epay_transfers.extras.ExtraMissing"}
+    assert sentence == f"{part} needs the extra `{extra}`: pip install 'epay-transfers[{extra}]'"
 
 
 def test_a_backend_needs_the_base_alone(bare: Environment, tmp_path: Path) -> None:
