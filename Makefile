@@ -49,6 +49,17 @@ PARALLEL := -n auto --maxprocesses 4
 test: setup ## all tests
 	@$(BIN)/pytest $(PARALLEL)
 
+# The quick tests, each near to what it tests; the others of a folder are for `make test`.
+QUICK := tests/unit tests/architecture tests/docs/test_generated.py tests/docs/test_links.py tests/docs/test_settings.py \
+	tests/docs/test_wrapping.py tests/ledger/test_create.py tests/ledger/test_claim.py tests/ledger/test_vault.py \
+	tests/journey/test_journey.py
+
+check: setup ## style, types and the quick tests: what a change needs before it is committed, in half a minute
+	@$(BIN)/ruff check -q .
+	@$(BIN)/ruff format -q --check .
+	@$(BIN)/mypy
+	@$(BIN)/pytest -q $(PARALLEL) $(QUICK)
+
 mutate: setup ## is a test red when the code is wrong? hours, or some minutes for one file (FILE=worker/backoff.py)
 	@$(BIN)/python -m tests.mutation.run $(FILE)
 

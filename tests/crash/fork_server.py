@@ -28,7 +28,7 @@ from tests.support.intents import payout
 
 #: How long the child waits for more transfers at its point, once the first has come; and for the first.
 _MORE_S = 1.0
-_FIRST_S = 20.0
+_FIRST_S = 60.0
 
 
 class Trap:
