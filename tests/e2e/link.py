@@ -1,4 +1,7 @@
-"""The line between one process and a server, which a test can cut without a word to anybody else."""
+"""The line between one process and a server, which a test can cut without a word to anybody else.
+
+Or at one request alone: a test says by which words in it, and whether the server still gets it.
+"""
 
 import contextlib
 import socket
@@ -17,6 +20,9 @@ class Link:
         self.url = parts._replace(netloc=f"127.0.0.1:{self._listener.getsockname()[1]}").geturl()
         self._open: set[socket.socket] = set()
         self._is_cut = False
+        self._lost_request: tuple[bytes, ...] = ()
+        self._lost_reply: tuple[bytes, ...] = ()
+        self._awaits_lost_reply: set[socket.socket] = set()
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -39,6 +45,16 @@ class Link:
         with self._lock:
             self._is_cut = False
 
+    def lose_request(self, *words: bytes) -> None:
+        """The next request with these words in it never comes to the server: its connection breaks, once."""
+        with self._lock:
+            self._lost_request = words
+
+    def lose_reply(self, *words: bytes) -> None:
+        """The server carries out the next request with these words in it; its connection breaks before the reply."""
+        with self._lock:
+            self._lost_reply = words
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # closed: the test is over
             while True:
@@ -57,7 +73,7 @@ class Link:
 
     def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while data := source.recv(65536):
+            while (data := source.recv(65536)) and not self._loses(data, source, sink):
                 sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):
@@ -65,3 +81,18 @@ class Link:
         with self._lock:
             self._open -= {source}
         source.close()
+
+    def _loses(self, data: bytes, source: socket.socket, sink: socket.socket) -> bool:
+        """A small request comes in one piece over loopback, so its words are looked for in that alone."""
+        with self._lock:
+            if _has(data, self._lost_request):
+                self._lost_request = ()
+                return True
+            if _has(data, self._lost_reply):
+                self._lost_reply = ()
+                self._awaits_lost_reply.add(source)
+            return sink in self._awaits_lost_reply
+
+
+def _has(data: bytes, words: tuple[bytes, ...]) -> bool:
+    return bool(words) and all(word in data for word in words)
