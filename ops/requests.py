@@ -24,7 +24,7 @@ _NO_ANSWER = frozenset({Verb.REQUEST, Verb.SCHEDULE_WAKEUP, Verb.LOOK_LATER})
 _BLOCK_MS = 500
 
 
-def ask(context: Context, record: Record, what: RequestedAction, why: str, *, wait_s: float = 0) -> None:
+def submit(context: Context, record: Record, what: RequestedAction, why: str, *, wait_s: float = 0) -> None:
     """Raises `Refusal` if the transfer has moved meanwhile or can't be done, `NotYet` if no worker came in time."""
     before = context.events.newest(1)
     write(context, record, what, why)

@@ -77,7 +77,7 @@ def notify(context: Context, payload: Mapping[str, Any], hash_key: Secret | None
             continue
         if record is not None:
             note = _note(record, payload, hash_key)
-            answers.add(ask(context, record, _BY_NOTIFICATION, {"notification": note} if note else {}))
+            answers.add(request_inquiry(context, record, _BY_NOTIFICATION, {"notification": note} if note else {}))
     return next((answer for answer in Notified if answer in answers), Notified.UNKNOWN)
 
 
@@ -97,23 +97,23 @@ def three_ds2_returned(context: Context, handle: str, sizes: Mapping[str, int]) 
     record = record_of(context, handle)
     said = " ".join(f"{name}:{sizes[name]}" for name in SECURE_2_FIELDS if name in sizes)
     _LOG.warning("return.secure_2", extra={"key": record.key, "state": str(record.state), "fields": said})
-    return ask(context, record, {"by": "3-D Secure 2", "fields": said}, {"three_ds2_fields": said})
+    return request_inquiry(context, record, {"by": "3-D Secure 2", "fields": said}, {"three_ds2_fields": said})
 
 
-def ask(context: Context, record: Record, event: EventFields, notes: RecordFields = _NO_NOTES) -> Notified:
+def request_inquiry(context: Context, record: Record, event: EventFields, notes: RecordFields = _NO_NOTES) -> Notified:
     """An inquiry at once, and `notes` in the record's fields of those names.
 
     What was requested before (a cancel) stays requested: its worker asks the bank as well.
     """
     for _ in range(_TIMES):
-        asked = _ask(context, record, event, notes)
+        asked = _request_inquiry(context, record, event, notes)
         if asked is not None:
             return asked
         record = context.ledger.get(record.key) or record  # it moved under our hands
     raise LedgerUnavailable
 
 
-def _ask(context: Context, record: Record, event: EventFields, notes: RecordFields) -> Notified | None:
+def _request_inquiry(context: Context, record: Record, event: EventFields, notes: RecordFields) -> Notified | None:
     """None: the transfer is not any more as it was read."""
     note = notes.get("notification", "")
     is_payment = note.endswith(f":{PAID_CODE}")

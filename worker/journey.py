@@ -191,7 +191,7 @@ class Journey:
             case Unsettled():
                 recorder.send_to_review(record, f"bank_says_{report.status_name or report.word}")
             case AskAgain(reads, at_ms):
-                recorder.ask_again(record, reads, report, at_ms)
+                recorder.inquire_again(record, reads, report, at_ms)
 
     def sweep(self, record: Record) -> None:
         """A transfer that needs no wake-up to go on: its lease ran out, or its deadline passed."""
@@ -276,9 +276,9 @@ class Journey:
             word is StatusWord.CHALLENGE_OPEN and not record.three_ds2_fields
         )
         if not is_cancel and now_ms < record.parked_until:
-            return recorder.ask_again(record, 0, report)
+            return recorder.inquire_again(record, 0, report)
         if not says_unanswered and is_before_horizon:
-            return recorder.ask_again(record, 0, report)
+            return recorder.inquire_again(record, 0, report)
         if not says_unanswered and word not in {StatusWord.UNANSWERED, StatusWord.CHALLENGE_OPEN}:
             return self._doubt_the_confirm(record, f"bank_says_{word}")
         # From here on our own evidence decides.

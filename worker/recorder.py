@@ -314,7 +314,7 @@ class Recorder:
             self.doubt(record, reason, verb=_UNSETTLED[record.state], evidence=bank.Evidence.ANSWERED)
         return not is_told
 
-    def ask_again(
+    def inquire_again(
         self, record: Record, agreeing_reads: int, report: bank.StatusReport | None, at_ms: int | None = None
     ) -> None:
         """`at_ms`: when, by the ledger's time, if not as the ladder has it."""

@@ -37,9 +37,9 @@ def cancel(name: Name, *, reason: Reason, wait: Wait = 0) -> None:
     record = context.find(name)
     match record.state:
         case State.PARKED:
-            requests.ask(context, record, RequestedAction.CANCEL, why, wait_s=wait)
+            requests.submit(context, record, RequestedAction.CANCEL, why, wait_s=wait)
         case State.DEAD:
-            requests.ask(context, record, RequestedAction.DISCARD, why, wait_s=wait)
+            requests.submit(context, record, RequestedAction.DISCARD, why, wait_s=wait)
         case State.QUEUED:
             _withdraw(context, record, why)
         case _:

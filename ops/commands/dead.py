@@ -46,7 +46,7 @@ def requeue(name: Name, *, reason: Reason, wait: Wait = 0) -> None:
     requests.must_be(record, State.DEAD, otherwise=_ONLY_DEAD)
     if record.reason == "card_lost":
         raise Refusal(f"{record.key}: its card is gone; discard it, and pay it under a new reference")
-    requests.ask(context, record, RequestedAction.REQUEUE, why, wait_s=wait)
+    requests.submit(context, record, RequestedAction.REQUEUE, why, wait_s=wait)
 
 
 @app.command()
@@ -55,4 +55,4 @@ def discard(name: Name, *, reason: Reason, wait: Wait = 0) -> None:
     context, why = Context.open(), said(reason, "reason")
     record = context.find(name)
     requests.must_be(record, State.DEAD, otherwise=_ONLY_DEAD)
-    requests.ask(context, record, RequestedAction.DISCARD, why, wait_s=wait)
+    requests.submit(context, record, RequestedAction.DISCARD, why, wait_s=wait)

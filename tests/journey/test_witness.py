@@ -362,7 +362,7 @@ class SlowBank:
         stage.journey.sweep(stage.record(key))
         assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, Evidence.MAYBE_SENT)
         if self.later == "asked about meanwhile":
-            stage.worker.recorder.ask_again(stage.record(key), 0, StatusReport(StatusWord.NOT_FOUND))
+            stage.worker.recorder.inquire_again(stage.record(key), 0, StatusReport(StatusWord.NOT_FOUND))
         elif self.later:
             self.reason = "a person's"
             stage.worker.recorder.send_to_review(stage.record(key), self.reason)

@@ -9,7 +9,7 @@ import pytest
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store.replies import Refused
 from epay_transfers.producers import Notified, Receipt, State
-from epay_transfers.producers.notify import ask
+from epay_transfers.producers.notify import request_inquiry
 from epay_transfers.producers.testing import FakeTransfers
 from epay_transfers.producers.web import Web
 from epay_transfers.runtime.web_addresses import Places, secret_hash
@@ -369,7 +369,7 @@ def test_what_happens_between_reading_and_asking_is_not_undone(
     else:
         getattr(proving, verb)(receipt.key)
 
-    said = ask(proving._context, stale, {"by": "notification"})
+    said = request_inquiry(proving._context, stale, {"by": "notification"})
 
     assert said is (Notified.NOT_NEEDED if verb == "pay" else Notified.ASKED)
     assert (
