@@ -105,7 +105,7 @@ class CardSteps:
             case bank.ChallengeRequired():
                 self._recorder.park(record, outcome)
             case bank.NotSent():
-                self.give_back(record, taken, outcome.why)
+                self.return_to_queue(record, taken, outcome.why)
             case bank.Unclear():
                 self._recorder.doubt(
                     record,
@@ -119,7 +119,7 @@ class CardSteps:
         with suppress(LedgerUnavailable):
             self._consequences.heard(record, outcome)
 
-    def give_back(self, record: Record, taken: Taken, reason: str) -> None:
+    def return_to_queue(self, record: Record, taken: Taken, reason: str) -> None:
         """Proved not sent: the blob goes back into the vault, the transfer back into the queue."""
         put_back = None
         with suppress(VaultUnavailable):
@@ -136,7 +136,7 @@ class CardSteps:
             case PutBack.OTHER:  # fenced off, or another claim's: as above
                 self._recorder.doubt(record, reason, evidence=bank.Evidence.NOT_SENT, nonce=taken.nonce)
 
-    def take_back(self, record: Record, *, only_after: int | None = None) -> bool:
+    def requeue_if_untouched(self, record: Record, *, only_after: int | None = None) -> bool:
         """Is the card still there under this epoch? Then nothing was sent, and it is queued again.
 
         Not where the bank has proved that it paid: whatever the vault says, that speaks against sending.

@@ -1,8 +1,11 @@
-"""The journey of one transfer: all of its control flow is here, and nothing else is.
+"""The journeys of one transfer, step by step: execute, confirm, inquire; and sweep, which repairs what a worker left.
 
-Read it from top to bottom. A message only says *look at this transfer*; what happens depends on the ledger alone, so
-each of the three journeys may run at any time, twice, late, or be cut off between any two lines. "Record, then send"
-stands on adjacent lines: `claim`, `take`, and only then the bank.
+Read it from top to bottom. What one bank answer leads to is in `card_steps.record_outcome` and `inquiry_rules.judge`.
+
+The ledger and the vault are two servers: the ledger keeps the state of each transfer, the vault its card (and later its
+PaRes), which it gives out once. A queue message says only *look at this transfer*; what happens depends on the ledger
+alone, so each journey may run at any time, twice, late, or be cut off between any two lines: the sweeper finds the
+transfer in `due`. The order is always: claim in the ledger, take from the vault, call the bank, record.
 """
 
 from epay_transfers.ledger.clock import Clock
@@ -57,96 +60,81 @@ class Journey:
         self.clock = clock
 
     def execute(self, key: str) -> None:
-        """A queued transfer: token, claim, take, send, record."""
-        record, preflight, card_steps, recorder, custody = (
-            self._record(key),
-            self.preflight,
-            self.card_steps,
-            self.recorder,
-            self.custody,
-        )
+        """A queued transfer: the bank's token, claim, take, send, record. 3-D Secure parks it; then comes `confirm`."""
+        record, preflight, recorder = self._record(key), self.preflight, self.recorder
         if record.state is not State.QUEUED:
             return None  # an old wake-up
         if not preflight.is_fit:
-            return None  # not by this clock, and not on these servers
+            return None  # this machine's clock or the servers are not as they must be: this worker sends nothing
         if record.is_paid_by_notification:
             return recorder.doubt_paid_by_notification(record)
         if self.clock.now_ms() >= record.deadline_at:
             return self._expire(record)
         if self.clock.now_ms() < record.next_attempt_at:
-            return None  # an early wake-up: its time stands in `due`
-        if custody.is_card_missing(record):
-            return None  # its producer may bring it again, until the deadline
-        closed = preflight.closed(record, Lane.SEND)
-        if closed is not None:
-            return preflight.postpone(record, closed)
+            return None  # an early wake-up: `due` has its time
+        if self.custody.is_card_missing(record):
+            return None  # its producer may bring the card again; else the sweeper expires it
+        why_not_now = preflight.why_not_now(record, Lane.SEND)
+        if why_not_now is not None:
+            return preflight.postpone(record, why_not_now)
         token = preflight.token(record)
         if token is None:
-            return None  # nothing was at stake; the next try has its time
-        if self.clock.now_ms() >= record.deadline_at or custody.is_card_missing(record):
-            return None  # as above, asked again: a token takes its time
+            return None  # nothing was sent, and the next try has its time
+        terminal, order = preflight.terminal(record), preflight.order(record)
+        if self.clock.now_ms() >= record.deadline_at or self.custody.is_card_missing(record):
+            return None  # asked again, since a token takes its time; the sweeper expires it
 
         lease = preflight.lease()
         claim = preflight.claim(record, Lane.SEND)
         if not isinstance(claim, Moved):
             return preflight.postpone(record, claim)
-        taken = custody.take(Purpose.CARD, record, claim)
+        taken = self.custody.take(Purpose.CARD, record, claim)
         if not isinstance(taken, Taken):
-            return self._nothing_to_send(record, claim, taken)
-        with card_steps.doubt_unless_recorded(record, claim):
-            if why_not := card_steps.why_not_to_send(claim, taken):
-                return card_steps.give_back(record, taken, why_not)
-            cards = card_steps.open_cards(record, taken)
+            return self._take_failed(record, claim, taken)
+        steps = self.card_steps
+        with steps.doubt_unless_recorded(record, claim):
+            if why_not := steps.why_not_to_send(claim, taken):
+                return steps.return_to_queue(record, taken, why_not)
+            cards = steps.open_cards(record, taken)
             if cards is None:
                 return recorder.fail(record, "card_unreadable", nonce=claim.claim_nonce)
-            if not lease.stands():
-                return card_steps.give_back(record, taken, "lease_over")
-            outcome = self.bank.transfer(
-                preflight.terminal(record),
-                token,
-                order=preflight.order(record),
-                cards=cards,
-                lease_ends_at=lease.ends_at,
-            )
-            return card_steps.record_outcome(record, taken, outcome)
+            if not lease.is_valid():
+                return steps.return_to_queue(record, taken, "lease_over")
+            outcome = self.bank.transfer(terminal, token, order=order, cards=cards, lease_ends_at=lease.ends_at)
+            return steps.record_outcome(record, taken, outcome)
 
     def confirm(self, key: str) -> None:
-        """A resumed transfer: token, claim, take the PaRes, confirm, record."""
-        record, preflight, card_steps, recorder, custody = (
-            self._record(key),
-            self.preflight,
-            self.card_steps,
-            self.recorder,
-            self.custody,
-        )
+        """A resumed transfer, whose client answered 3-D Secure: token, claim, take the PaRes, confirm, record."""
+        record, preflight, recorder = self._record(key), self.preflight, self.recorder
         if record.state is not State.RESUMED or not preflight.is_fit or self.clock.now_ms() < record.next_attempt_at:
-            return None  # as above
+            return None  # an old or an early wake-up, or an unfit worker
         if record.is_paid_by_notification:
             return recorder.doubt_paid_by_notification(record)
         challenge = self.ledger.challenge(record)
-        closed = preflight.closed(record, Lane.CONFIRM)
-        if closed is not None:
-            return preflight.postpone(record, closed)
+        why_not_now = preflight.why_not_now(record, Lane.CONFIRM)
+        if why_not_now is not None:
+            return preflight.postpone(record, why_not_now)
         token = preflight.token(record) if preflight.confirm_needs_token else None
         if token is None and preflight.confirm_needs_token:
-            return None  # as above
+            return None  # nothing was sent, and the next try has its time
 
         lease = preflight.lease()
         claim = preflight.claim(record, Lane.CONFIRM)
         if not isinstance(claim, Moved):
             return preflight.postpone(record, claim)
-        taken = custody.take(Purpose.PARES, record, claim)
+        taken = self.custody.take(Purpose.PARES, record, claim)
         if not isinstance(taken, Taken):
-            return self._nothing_to_send(record, claim, taken)
-        with card_steps.doubt_unless_recorded(record, claim):
-            if why_not := card_steps.why_not_to_send(claim, taken):
-                return card_steps.give_back(record, taken, why_not)
-            pa_res = card_steps.open_pares(record, taken)
+            return self._take_failed(record, claim, taken)
+        steps = self.card_steps
+        with steps.doubt_unless_recorded(record, claim):
+            if why_not := steps.why_not_to_send(claim, taken):
+                return steps.return_to_queue(record, taken, why_not)
+            pa_res = steps.open_pares(record, taken)
             if pa_res is None or challenge is None:
                 recorder.doubt(record, "pares_unreadable", evidence=Evidence.NOT_SENT, nonce=claim.claim_nonce)
                 return None
-            if not lease.stands():
-                return card_steps.give_back(record, taken, "lease_over")
+            if not lease.is_valid():
+                return steps.return_to_queue(record, taken, "lease_over")
             outcome = self.bank.confirm(
                 token,
                 order=preflight.order(record),
@@ -155,21 +143,24 @@ class Journey:
                 md=challenge.md,
                 lease_ends_at=lease.ends_at,
             )
-            return card_steps.record_outcome(record, taken, outcome)
+            return steps.record_outcome(record, taken, outcome)
 
     def inquire(self, key: str) -> None:
-        """A transfer about which the bank is asked: in doubt, in review, parked past its time, or by request."""
-        record, preflight, card_steps, recorder = self._record(key), self.preflight, self.card_steps, self.recorder
+        """The bank is asked about a transfer: in doubt, in review, parked past its time, or dead with a request."""
+        record, preflight, recorder = self._record(key), self.preflight, self.recorder
         if record.state not in {State.IN_DOUBT, State.NEEDS_REVIEW, State.PARKED, State.DEAD}:
-            return None
+            return None  # an old wake-up
         if self.clock.now_ms() < record.next_attempt_at and not record.requested_action:
             return None  # an early wake-up
         if preflight.inquiries_paused(record):
-            return None  # the lane is paused: the sweeper sends the next wake-up
+            return None  # inquiries are paused: the sweeper sends the next wake-up
         if record.state is State.DEAD:
             return self._inquire_dead(record)
-        if record.state is State.IN_DOUBT and self._may_be_unsent(record) and card_steps.take_back(record):
-            return None  # the card was still there: nothing was sent, and it is queued again
+        if record.state is State.IN_DOUBT and self._worker_sent_nothing(record):
+            # The vault gives a card out once: one that is still there was not sent.
+            is_queued_again = self.card_steps.requeue_if_untouched(record)
+            if is_queued_again:
+                return None
         if not self.bank.has_status:
             return self._no_status_address(record)
         if preflight.hand_on(record):
@@ -184,7 +175,7 @@ class Journey:
                 horizon_at = record.in_doubt_since + self.rule.horizon_s * 1000
                 only_after = horizon_at if verb is Verb.CHALLENGE_EXPIRED else None
                 recorder.inquiry_settled(record, verb, report, only_after=only_after)
-            case NothingThere() if self._was_sent(record):
+            case NothingThere() if self._may_have_been_sent(record):
                 recorder.send_to_review(record, "bank_says_not_found")
             case NothingThere():
                 recorder.fail(record, "card_lost", verb=Verb.LOSE_CARD)
@@ -194,21 +185,27 @@ class Journey:
                 recorder.inquire_again(record, reads, report, at_ms)
 
     def sweep(self, record: Record) -> None:
-        """A transfer that needs no wake-up to go on: its lease ran out, or its deadline passed."""
+        """A transfer that no message moves on: the lease of its claim ran out, or its deadline passed."""
         match record.state:
             case State.QUEUED if record.is_paid_by_notification:
                 self.recorder.doubt_paid_by_notification(record)
             case State.QUEUED:
                 self._expire(record)
-            case State.SENDING if not self.card_steps.take_back(record, only_after=record.lease_until):
-                self.recorder.doubt(record, "lease_over", evidence=Evidence.MAYBE_SENT, only_after=record.lease_until)
-            case State.CONFIRMING:
-                self.recorder.doubt(record, "lease_over", evidence=Evidence.MAYBE_SENT, only_after=record.lease_until)
+            case State.SENDING:
+                is_queued_again = self.card_steps.requeue_if_untouched(record, only_after=record.lease_until)
+                if not is_queued_again:
+                    self._doubt_lost_claim(record)
+            case State.CONFIRMING:  # never fenced and repeated: its client's next PaRes could land under the old epoch
+                self._doubt_lost_claim(record)
             case _:
                 pass
 
+    def _doubt_lost_claim(self, record: Record) -> None:
+        """Its worker said nothing before the lease ended: silence proves nothing."""
+        self.recorder.doubt(record, "lease_over", evidence=Evidence.MAYBE_SENT, only_after=record.lease_until)
+
     def _expire(self, record: Record) -> None:
-        """The vault is closed before the ledger is told, so the ledger is asked first: by its time it must be over."""
+        """Closing the card's place can't be undone: so the deadline is checked first, by the ledger's own time."""
         if self.ledger.now_ms() >= record.deadline_at:
             self.recorder.withdraw(record, Verb.EXPIRE, reason="deadline")
 
@@ -218,26 +215,27 @@ class Journey:
             raise TransferUnknown
         return record
 
-    def _nothing_to_send(self, record: Record, claim: Moved, taken: Fenced | Gone | TakeUnanswered) -> None:
-        """The claim sends nothing, which proves nothing of an earlier one: in doubt, and the bank is asked."""
+    def _take_failed(self, record: Record, claim: Moved, taken: Fenced | Gone | TakeUnanswered) -> None:
+        """The claim sends nothing, but an earlier one may have sent: in doubt, and the bank is asked."""
         nonce = claim.claim_nonce
         match taken:
             case Gone(Content.TOMBSTONE, epoch):
                 evidence = Evidence.MAYBE_SENT
-                is_ours = self.recorder.doubt(record, "vault_tombstone", evidence=evidence, nonce=nonce)
-                # The claim stands, and the ledger knows nothing of the one that took the card out. A worker that slept
-                # finds its claim gone; a lower epoch is of a vault that went back to before the card was put back.
-                if is_ours and epoch >= record.epoch:
+                is_claim_held = self.recorder.doubt(record, "vault_tombstone", evidence=evidence, nonce=nonce)
+                # The ledger has this claim, and the vault says that the card was taken out before it: the ledger forgot
+                # the claim that took it, so it went back. A worker that slept has lost its claim, which is no alarm. A
+                # tombstone of a lower epoch is left by a vault that went back itself.
+                if is_claim_held and epoch >= record.epoch:
                     self.card_steps.ledger_went_back(claim)
             case Gone(there):
                 self.recorder.doubt(record, f"vault_{there}", evidence=Evidence.NOT_SENT, nonce=nonce)
             case TakeUnanswered():
                 self.recorder.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT, nonce=nonce)
-            case Fenced():  # for a later epoch: it is queued again already, or the sweeper that did it may be lost
+            case Fenced():  # the card is kept for a newer claim; the sweeper that moved it may have died half-way
                 self.recorder.doubt(record, "vault_later", evidence=Evidence.NOT_SENT, nonce=nonce)
 
     def _inquire_dead(self, record: Record) -> None:
-        """What was requested for a dead transfer. The bank is asked all the same before it is queued again."""
+        """What an operator requested for a dead transfer. Before it is queued again the bank is asked."""
         recorder, request = self.recorder, record.requested_action
         if record.is_paid_by_notification:
             return recorder.doubt_paid_by_notification(record)
@@ -246,7 +244,7 @@ class Journey:
         if request == RequestedAction.DISCARD:
             return recorder.withdraw(record, Verb.CANCEL, reason="discarded")
         if request != RequestedAction.REQUEUE:
-            return recorder.refuse_request(record, "a dead transfer can be requeued, discarded or cancelled")
+            return recorder.refuse_request(record, "a dead transfer can be requeued or discarded")
         if record.reason == "card_lost":
             return recorder.refuse_request(record, _CARD_GONE)
         if not self.bank.has_status:
@@ -261,32 +259,30 @@ class Journey:
             return recorder.refuse_request(record, f"the bank says {report.word}")
         if self.custody.is_untouched(record):
             return recorder.requeue_dead(record)
+        # A card that could not be opened was taken out by the worker that failed to open it, and not sent.
         if record.reason != "card_unreadable" and self.custody.was_taken(Purpose.CARD, record):
             return recorder.found_taken(record)
         return recorder.refuse_request(record, _CARD_GONE)
 
     def _end_parked(self, record: Record, report: StatusReport | None) -> None:
-        """The challenge's time is over, or its producer cancels: the bank was asked first, where it can be."""
+        """The challenge's time is over, or its producer cancels. `report` is None where the bank can't be asked."""
         recorder, now_ms = self.recorder, self.clock.now_ms()
-        word = report.word if report else StatusWord.NOT_FOUND
+        word = report.word if report else None
         is_cancel = record.requested_action == RequestedAction.CANCEL
-        is_before_horizon = now_ms < record.parked_until + self.rule.horizon_s * 1000
-        # What the client brought by 3-D Secure 2 may have been an answer: an open challenge proves nothing then.
-        says_unanswered = word is StatusWord.NOT_FOUND or (
-            word is StatusWord.CHALLENGE_OPEN and not record.three_ds2_fields
-        )
+        is_open = word is StatusWord.CHALLENGE_OPEN
+        # With 3-D Secure 2 fields the client may have answered at the bank: an open challenge counts later, if at all.
+        is_not_answered = word in {None, StatusWord.NOT_FOUND} or (is_open and not record.three_ds2_fields)
         if not is_cancel and now_ms < record.parked_until:
             return recorder.inquire_again(record, 0, report)
-        if not says_unanswered and is_before_horizon:
+        if not is_not_answered and now_ms < record.parked_until + self.rule.horizon_s * 1000:
             return recorder.inquire_again(record, 0, report)
-        if not says_unanswered and word not in {StatusWord.UNANSWERED, StatusWord.CHALLENGE_OPEN}:
+        if not is_not_answered and not is_open and word is not StatusWord.UNANSWERED:
             return self._doubt_the_confirm(record, f"bank_says_{word}")
-        # From here on our own evidence decides.
         if record.is_paid_by_notification:
             return recorder.doubt_paid_by_notification(record)
         if self.custody.was_taken(Purpose.PARES, record):
             return self._doubt_the_confirm(record, "vault_remembers")
-        if record.three_ds2_fields and word is not StatusWord.CHALLENGE_OPEN:
+        if record.three_ds2_fields and not is_open:
             return self._doubt_the_confirm(record, "answered_by_secure_2")
         if is_cancel:
             return recorder.end_parked(record, Verb.CANCEL, reason="cancelled")
@@ -296,7 +292,7 @@ class Journey:
         self.recorder.doubt(record, reason, verb=Verb.FOUND_TAKEN_CONFIRM, evidence=Evidence.MAYBE_SENT)
 
     def _no_status_address(self, record: Record) -> None:
-        """No status address is set: our own evidence, the bank's notification, or a person."""
+        """The bank can't be asked: the bank's notification decides, our own evidence, or an operator."""
         match record.state:
             case State.PARKED | State.IN_DOUBT | State.NEEDS_REVIEW if notice := noticed(record):
                 self.recorder.notification_settled(record, *notice)
@@ -304,22 +300,22 @@ class Journey:
                 self._end_parked(record, None)
             case State.IN_DOUBT:
                 self.recorder.send_to_review(record, "no_status_address")
-            case _:
+            case _:  # in review: an operator has it
                 self.recorder.look_tomorrow(record)
 
     def _report(self, record: Record) -> StatusReport:
-        """The bank's word; for a terminal whose credentials no worker seems to hold there is none."""
+        """The bank's word; there is none for a terminal whose credentials no worker that took it over has."""
         try:
             terminal = self.preflight.terminal(record)
         except TerminalUnknown:
             return StatusReport(StatusWord.UNANSWERED, why="terminal_unknown")
         return self.bank.status(terminal, order=self.preflight.order(record))
 
-    def _may_be_unsent(self, record: Record) -> bool:
-        """Only of the worker's own word is it known that it sent nothing; the vault never overrules another word."""
+    def _worker_sent_nothing(self, record: Record) -> bool:
+        """Only NOT_SENT that the claim's own worker wrote says so: a card in the vault does not change another word."""
         return record.phase is Phase.SEND and record.evidence == Evidence.NOT_SENT
 
-    def _was_sent(self, record: Record) -> bool:
-        """May it have been? Not where its own worker says that it sent nothing, and no other claim took the card."""
-        is_unsent = self._may_be_unsent(record) and not record.is_paid_by_notification
+    def _may_have_been_sent(self, record: Record) -> bool:
+        """Unless its worker sent nothing, no notification says that it paid, and no other claim took the card."""
+        is_unsent = self._worker_sent_nothing(record) and not record.is_paid_by_notification
         return not is_unsent or self.custody.was_taken_by_another(record)

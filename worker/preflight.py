@@ -72,7 +72,7 @@ class Lease:
     last_start: float
     ends_at: float
 
-    def stands(self) -> bool:
+    def is_valid(self) -> bool:
         return self.clock.monotonic() <= self.last_start
 
 
@@ -146,11 +146,8 @@ class Preflight:
             currency=record.currency,
         )
 
-    def closed(self, record: Record, lane: Lane) -> Wait | Paused | None:
-        """Is it known, without a round trip, that nothing can be sent now? Then no token is asked for either.
-
-        Both answers are falsy, as whatever is not `Moved`: ask for None.
-        """
+    def why_not_now(self, record: Record, lane: Lane) -> Wait | Paused | None:
+        """What keeps it from being sent now, as far as it is known without a round trip: then no token is fetched."""
         if stop := self._lanes.paused(lane, record.terminal, self._ledger_clock.now_ms()):
             return Paused(stop.until_ms)
         hosts = {self._rule.hosts[lane]}

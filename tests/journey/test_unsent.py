@@ -237,7 +237,7 @@ def test_a_requeue_of_what_the_bank_paid_after_all_learns_it(stage: Stage) -> No
         ("requeue", "lost", "its card is gone: pay it under a new reference"),
         ("requeue", "no status", "the bank can't be asked: no status address is set"),
         ("requeue", "silence", "the bank says unanswered"),
-        ("inquire", "", "a dead transfer can be requeued, discarded or cancelled"),
+        ("inquire", "", "a dead transfer can be requeued or discarded"),
     ],
 )
 def test_a_dead_transfer_stays_dead_where_the_proof_is_missing(stage: Stage, what: str, damage: str, why: str) -> None:

@@ -177,7 +177,7 @@ def test_a_worker_that_slept_is_no_sign_of_a_ledger_that_went_back(stage: Stage)
 
     taken = stage.worker.custody.take(Purpose.CARD, slow, claim)
     assert taken == Gone(Content.TOMBSTONE)
-    stage.journey._nothing_to_send(slow, claim, taken)
+    stage.journey._take_failed(slow, claim, taken)
 
     assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
     assert stage.lanes.pauses() == []
