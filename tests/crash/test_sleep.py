@@ -101,7 +101,6 @@ def test_an_inquiry_that_slept_does_not_overwrite_what_another_worker_knows(
     # One inquiry at a time: none can come between the sleeper's judgement and its move.
     with stopping_worker(platform, "Ledger.move:lose_card", WORKER_THREADS="2") as process:
         until(lambda: _is_stopped(process.pid))
-        assert verbs_of(platform, key) == ["create", "claim", "doubt"]
         other.recorder.doubt(queued, "timeout", evidence=Evidence.MAYBE_SENT, nonce=NONCE)
         assert record_of(platform, key).evidence == Evidence.MAYBE_SENT
         process.send_signal(signal.SIGCONT)
@@ -110,7 +109,8 @@ def test_an_inquiry_that_slept_does_not_overwrite_what_another_worker_knows(
     record = record_of(platform, key)
     assert (record.state, record.reason) == (State.NEEDS_REVIEW, "bank_says_not_found")
     assert record.evidence == Evidence.MAYBE_SENT
-    assert verbs_of(platform, key) == ["create", "claim", "doubt", "add_evidence", "send_to_review"]
+    told = [verb for verb in verbs_of(platform, key) if verb != "inquiry_inconclusive"]  # a busy machine may have one
+    assert told == ["create", "claim", "doubt", "add_evidence", "send_to_review"]
     transfers.close()
 
 
