@@ -135,7 +135,7 @@ def _request_inquiry(context: Context, record: Record, event: EventFields, notes
 
 
 def _keep(context: Context, record: Record, event: EventFields, note: str) -> Notified | None:
-    """Until a worker can hear it: what is under way is not interrupted. None as above."""
+    """Until a worker can hear it: what is under way is not interrupted. None: it moved meanwhile."""
     if record.notification == note or record.is_paid_by_notification:
         return Notified.NOTED
     change = Change(fields={"notification": note}, event=event)

@@ -168,8 +168,11 @@ class Decisions:
         """0 if the client confirmed in time; else the code of the decline, and the challenge has ended."""
         order, answer = challenge.order, self.challenges.read(pa_res, challenge.md)
         late = self.now() >= challenge.expires_at
-        code = WRONG_ANSWER if late or answer in {None, "no"} else CANCELLED if answer == "cancel" else 0
-        code = code or order.directives.confirm_decline or 0
+        code = order.directives.confirm_decline or 0
+        if late or answer in {None, "no"}:
+            code = WRONG_ANSWER
+        elif answer == "cancel":
+            code = CANCELLED
         if code:
             challenge.state, challenge.code = "declined", code
             order.end("FAILED" if late else "REJECT", code)

@@ -74,11 +74,14 @@ def _take(directives: Directives, word: str, value: str) -> None:
             _take_fault(directives, word, value)
 
 
+_CALLS: dict[str, Call] = {"confirm": "confirm", "status": "status"}
+
+
 def _take_fault(directives: Directives, word: str, value: str) -> None:
     found = _FAULT.fullmatch(word)
     if found is None:
         return
-    call: Call = "confirm" if found[1] == "confirm" else "status" if found[1] == "status" else "transfer"
+    call: Call = _CALLS.get(found[1] or "", "transfer")
     when: When = "before" if found[3] == "before" or found[2] == "slow" else "after"
     rule = Rule(call, "status", when)
     name = found[2].replace("-", "_")

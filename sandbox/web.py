@@ -135,7 +135,9 @@ class Pages:
         return JSONResponse({"PaRes": pa_res, "MD": said["md"]})
 
     def _pa_res(self, md: str, password: str, *, cancel: bool) -> str:
-        answer = "cancel" if cancel else "yes" if password == PASSWORD else "no"
+        answer = "yes" if password == PASSWORD else "no"
+        if cancel:
+            answer = "cancel"
         return self._decisions.challenges.answer(md, answer)  # type: ignore[arg-type]  # mypy joins the words to str
 
     def _refusal(self, challenge: OpenChallenge | None, form: Mapping[str, str]) -> str:

@@ -133,7 +133,7 @@ class CardSteps:
                 self._recorder.fail(record, "card_lost", nonce=taken.nonce)
             case PutBack.NOTHING:
                 self._recorder.doubt(record, "pares_lost", evidence=bank.Evidence.NOT_SENT, nonce=taken.nonce)
-            case PutBack.OTHER:  # fenced off, or another claim's: as above
+            case PutBack.OTHER:  # it is kept for a later epoch, or another claim has it
                 self._recorder.doubt(record, reason, evidence=bank.Evidence.NOT_SENT, nonce=taken.nonce)
 
     def requeue_if_untouched(self, record: Record, *, only_after: int | None = None) -> bool:

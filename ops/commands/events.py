@@ -39,8 +39,8 @@ def as_dict(event: Event) -> dict[str, str]:
 def _follow(context: Context, found: list[Event], key: str | None, *, as_json: bool) -> None:
     for event in found:
         _line(event, as_json=as_json)
-    last = context.events.newest(1)
-    for batch in context.events.follow(found[-1].id if found and not key else last[-1].id if last else "0"):
+    shown = found if found and not key else context.events.newest(1)
+    for batch in context.events.follow(shown[-1].id if shown else "0"):
         for event in batch:
             if key in {None, event.fields.get("key")}:
                 _line(event, as_json=as_json)

@@ -48,7 +48,9 @@ class Held:
 
     @classmethod
     def of(cls, key: PrivateKey, seals: str, today: date) -> "Held":
-        state = "destroyed" if key.key is None else "seals" if key.key_id == seals else "opens"
+        state = "seals" if key.key_id == seals else "opens"
+        if key.key is None:
+            state = "destroyed"
         age = (today - key.made).days if key.made else None
         return cls(key.key_id, key.made.isoformat() if key.made else None, age, state)
 

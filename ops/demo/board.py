@@ -102,7 +102,9 @@ class Board:
 
 
 def _state(state: str) -> Text:
-    return Text(state, style="red") if state == _REFUSED else screen.state_text(state) if state else Text("")
+    if state == _REFUSED:
+        return Text(state, style="red")
+    return screen.state_text(state) if state else Text("")
 
 
 def _newest(row: BoardRow) -> Text:

@@ -69,8 +69,9 @@ def read_confirm(order: Order, response: Response) -> Paid | Declined | Unclear:
 def read_token(response: Response) -> Token | TokenRefused:
     fields = read_object(response.body)
     if response.status != 200 or fields is None:
-        error = word(fields or {}, "error")
-        why = error if error in _OAUTH_ERRORS else f"http_{response.status}" if response.status != 200 else "not_json"
+        why = word(fields or {}, "error")
+        if why not in _OAUTH_ERRORS:
+            why = "not_json" if response.status == 200 else f"http_{response.status}"
         return TokenRefused(why, Evidence.ANSWERED, response.status, response.retry_after_s)
     access_token = word(fields, "access_token", limit=8192)
     kind = text(fields, "token_type").lower()
