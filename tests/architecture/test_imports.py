@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.architecture.source import ROOMS, ROOT, files, imports, room_of
+from tests.architecture.source import ROOMS, files, imports, room_of
 
 #: Room → the rooms that it may import besides itself, and why no others.
 ARROWS = {
@@ -49,8 +49,8 @@ LIBRARIES: dict[str, tuple[set[str], str]] = {
 }
 
 
-#: Part of `ledger/` → the other parts that it may import. What stands directly in `ledger/` is the domain, which does no
-#: I/O; `withdraw` alone joins the parts.
+#: Part of `ledger/` → the other parts that it may import. What stands directly in `ledger/` is the domain, without I/O;
+#: `withdraw` alone joins the parts.
 PARTS = {
     "ledger": set[str](),
     "ledger/store": {"ledger"},
@@ -68,15 +68,9 @@ def part_of(file: str) -> str:
 
 @pytest.mark.parametrize("file", [file for file in files() if file.startswith("ledger/")])
 def test_the_parts_of_the_ledger_form_no_circle(file: str) -> None:
-    modules = {str(path.relative_to(ROOT).with_suffix("")) for path in (ROOT / "ledger").rglob("*.py")}
-    named = {
-        place
-        for _, name in imports(file)
-        for place in (name.replace(".", "/"), name.replace(".", "/").rpartition("/")[0])
-        if place in modules
-    }
+    named = {name.replace(".", "/") for _, name in imports(file) if room_of(name.replace(".", "/")) == "ledger"}
 
-    assert {part_of(f"{place}.py") for place in named} - {part_of(file)} <= PARTS[part_of(file)]
+    assert {part_of(f"{place}/") for place in named} - {part_of(file)} <= PARTS[part_of(file)]
 
 
 def test_every_room_has_its_arrows() -> None:
