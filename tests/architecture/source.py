@@ -1,4 +1,4 @@
-"""The product's source, as text and as syntax trees, for the tests of its walls."""
+"""The product's source, as text and as syntax trees, for the tests of its architecture."""
 
 import ast
 from collections.abc import Iterator
