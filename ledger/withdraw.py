@@ -2,7 +2,8 @@
 
 The card's place in the vault is closed first, then the ledger is told, then the place is cleared. A tombstone there
 says that the card was taken out after all: the transfer becomes in doubt, and the bank is asked. Producers' cancel,
-operators' cancel and discard, and deadlines all end a transfer here. What if we die in between? After the close the
+operators' cancel and discard, and the deadline of a queued transfer end it here (a parked one has no card to lock
+away: the recorder ends it, after the bank was asked). What if we die in between? After the close the
 transfer is unfinished still, under an epoch that opens nothing: a second call, or its worker, goes on from there.
 """
 
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from epay_transfers.ledger.errors import VaultUnavailable
+from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
-from epay_transfers.ledger.store.change import Change, EventFields
+from epay_transfers.ledger.store.change import Change, EventFields, RecordFields
 from epay_transfers.ledger.store.replies import Moved, Refused
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Vault
@@ -43,19 +45,17 @@ class WasTaken:
     state: State
 
 
-#: A transfer whose tombstone proves that its card was taken out. It lives longer than the tombstone.
-FOUND_TAKEN = Change(look_again_in=0, fields={"reason": "vault_remembers", "evidence": "maybe_sent"})
-
-
 def withdraw(
     record: Record, verb: Verb, *, reason: str, cards: CardPlace, move: Mover, event: EventFields | None = None
 ) -> Withdrawn | WasTaken | Refused:
     """By `verb` (cancel or expire). Raises `VaultUnavailable` or `LedgerUnavailable`: then call it again."""
     event = event or {}
     # The tombstone of a card that could not be opened was left by the worker that failed to decrypt it.
-    is_unreadable = record.state is State.DEAD and record.reason == "card_unreadable"
+    is_unreadable = record.state is State.DEAD and record.reason == Reason.CARD_UNREADABLE
     if not is_unreadable and not cards.close(record):
-        moved = move(record, Verb.FOUND_TAKEN, Change(look_again_in=0, fields=FOUND_TAKEN.fields, event=event))
+        # The record keeps what the tombstone says: it lives longer.
+        found: RecordFields = {"reason": Reason.VAULT_REMEMBERS, "evidence": "maybe_sent"}
+        moved = move(record, Verb.FOUND_TAKEN, Change(look_again_in=0, fields=found, event=event))
         return WasTaken(moved.state) if isinstance(moved, Moved) else moved
     moved = move(record, verb, Change(fields={"reason": reason}, event=event))
     if isinstance(moved, Refused):

@@ -12,7 +12,13 @@ from epay_transfers.ops.exit_status import Refusal
 
 
 def act(
-    context: Context, name: str, verb: Verb, change: Change, *, otherwise: Callable[[Record], str], done: str
+    context: Context,
+    name: str,
+    verb: Verb,
+    change: Change,
+    *,
+    otherwise: Callable[[Record], str],
+    done: Callable[[Moved], str],
 ) -> None:
     """By key or reference. `otherwise`: why a transfer in another state can't be moved; `done`: what is said after it.
 
@@ -22,7 +28,7 @@ def act(
     if record.state not in verb.row.moves:
         raise Refusal(f"{record.key} is {record.state}: {otherwise(record)}")
     moved = move(context, record, verb, change)
-    screen.say(f"{record.key}: {done.format(state=moved.state)}")
+    screen.say(f"{record.key}: {done(moved)}")
 
 
 def move(context: Context, record: Record, verb: Verb, change: Change) -> Moved:

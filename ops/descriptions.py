@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from epay_transfers.ledger.alarms import Alarm
+from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Row, State, Verb
 from epay_transfers.ledger.store.events import Event
@@ -68,7 +69,7 @@ def step(event: Event) -> str:
 
 def next_step(record: Record) -> str:
     """Who moves it on, and how. Empty where nothing comes any more."""
-    if record.state is State.DEAD and record.reason == "card_lost":
+    if record.state is State.DEAD and record.reason == Reason.CARD_LOST:
         return _CARD_LOST.format(key=record.key)
     return NEXT.get(record.state, "").format(key=record.key)
 

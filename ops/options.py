@@ -23,5 +23,5 @@ def said(text: str, name: str) -> str:
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for a machine.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")]
 Name = Annotated[str, typer.Argument(metavar="KEY|REFERENCE", help="A transfer, by its key or its reference.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept with your name.")]
+ReasonText = Annotated[str, typer.Option(help="Why; it is kept with your name.")]
 Wait = Annotated[float, typer.Option(min=0, max=3600, metavar="SECONDS", help="Wait so long for what comes of it.")]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 
+from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change, EventFields
@@ -49,7 +50,7 @@ def _decide(context: Context, record: Record, reason: str) -> Cancel | None:
 def _withdraw(context: Context, record: Record, reason: str) -> Cancel | None:
     move = partial(context.ledger.move, actor=BACKEND)
     cards, event = VaultPlace(context.vault), EventFields(why=reason)
-    match withdraw(record, Verb.CANCEL, reason="cancelled", cards=cards, move=move, event=event):
+    match withdraw(record, Verb.CANCEL, reason=Reason.CANCELLED, cards=cards, move=move, event=event):
         case Withdrawn():
             return Cancel.CANCELLED
         case WasTaken(state):

@@ -63,10 +63,12 @@ def differing(recorded: str, intent: TransferIntent, key: bytes) -> tuple[str, .
 
     All of them, where a version recorded it that this code does not know.
     """
-    version = int(recorded.partition(".")[0])
+    version = next((version for version in FIELDS if str(version) == recorded.partition(".")[0]), None)
+    if version is None:
+        return _fields_of(VERSION)
     known = _fields_of(version)
     theirs, ours = recorded.split(".")[1:], compute(intent, key, version).split(".")[1:]
-    if version not in FIELDS or len(theirs) != len(known):
+    if len(theirs) != len(known):
         return _fields_of(VERSION)
     given = _given(intent)
     changed = [

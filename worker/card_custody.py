@@ -91,6 +91,11 @@ class CardCustody:
         with self._heeded():
             return self.vault.tombstone(Purpose.CARD, record.key) not in {None, record.claim_nonce}
 
+    def high_water(self) -> int:
+        """The highest sequence of the ledger that the vault was told of."""
+        with self._heeded():
+            return self.vault.high_water()
+
     def observe(self) -> Run:
         """Which run of the vault's server this is, and how many writes it has seen. Often enough, it shows a copy."""
         with self._heeded():

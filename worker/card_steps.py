@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import cast
 
 from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable
+from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import Phase, Verb
@@ -66,8 +67,8 @@ class CardSteps:
                 return ""
             self.ledger_went_back(claim)
         except LedgerUnavailable:
-            return "ledger_unanswered"
-        return "ledger_went_back"
+            return Reason.LEDGER_UNANSWERED
+        return Reason.LEDGER_WENT_BACK
 
     @contextmanager
     def doubt_unless_recorded(self, record: Record, claim: Moved) -> Iterator[None]:
@@ -77,7 +78,7 @@ class CardSteps:
         except BaseException:
             with suppress(TransfersError):
                 nonce = claim.claim_nonce
-                self._recorder.doubt(record, "worker_error", evidence=bank.Evidence.MAYBE_SENT, nonce=nonce)
+                self._recorder.doubt(record, Reason.WORKER_ERROR, evidence=bank.Evidence.MAYBE_SENT, nonce=nonce)
             raise
 
     def open_cards(self, record: Record, taken: Taken) -> CardData | None:
@@ -130,9 +131,9 @@ class CardSteps:
             case PutBack.DONE | PutBack.ALREADY:
                 self._recorder.try_again(record, _BACK[record.phase], reason, nonce=taken.nonce)
             case PutBack.NOTHING if record.phase is Phase.SEND:
-                self._recorder.fail(record, "card_lost", nonce=taken.nonce)
+                self._recorder.fail(record, Reason.CARD_LOST, nonce=taken.nonce)
             case PutBack.NOTHING:
-                self._recorder.doubt(record, "pares_lost", evidence=bank.Evidence.NOT_SENT, nonce=taken.nonce)
+                self._recorder.doubt(record, Reason.PARES_LOST, evidence=bank.Evidence.NOT_SENT, nonce=taken.nonce)
             case PutBack.OTHER:  # it is kept for a later epoch, or another claim has it
                 self._recorder.doubt(record, reason, evidence=bank.Evidence.NOT_SENT, nonce=taken.nonce)
 
@@ -144,7 +145,7 @@ class CardSteps:
         """
         if record.is_paid_by_notification or not self._custody.is_untouched(record):
             return False
-        self._recorder.try_again(record, Verb.REQUEUE, "worker_lost", only_after=only_after)
+        self._recorder.try_again(record, Verb.REQUEUE, Reason.WORKER_LOST, only_after=only_after)
         return True
 
 

@@ -10,6 +10,7 @@ transfer in `due`. The order is always: claim in the ledger, take from the vault
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import TerminalUnknown, TransferUnknown
+from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store.lanes import Lane
@@ -97,9 +98,9 @@ class Journey:
                 return steps.return_to_queue(record, taken, why_not)
             cards = steps.open_cards(record, taken)
             if cards is None:
-                return recorder.fail(record, "card_unreadable", nonce=claim.claim_nonce)
+                return recorder.fail(record, Reason.CARD_UNREADABLE, nonce=claim.claim_nonce)
             if not lease.is_valid():
-                return steps.return_to_queue(record, taken, "lease_over")
+                return steps.return_to_queue(record, taken, Reason.LEASE_OVER)
             outcome = self.bank.transfer(terminal, token, order=order, cards=cards, lease_ends_at=lease.ends_at)
             return steps.record_outcome(record, taken, outcome)
 
@@ -131,10 +132,10 @@ class Journey:
                 return steps.return_to_queue(record, taken, why_not)
             pa_res = steps.open_pares(record, taken)
             if pa_res is None or challenge is None:
-                recorder.doubt(record, "pares_unreadable", evidence=Evidence.NOT_SENT, nonce=claim.claim_nonce)
+                recorder.doubt(record, Reason.PARES_UNREADABLE, evidence=Evidence.NOT_SENT, nonce=claim.claim_nonce)
                 return None
             if not lease.is_valid():
-                return steps.return_to_queue(record, taken, "lease_over")
+                return steps.return_to_queue(record, taken, Reason.LEASE_OVER)
             outcome = self.bank.confirm(
                 token,
                 order=preflight.order(record),
@@ -176,9 +177,9 @@ class Journey:
                 only_after = horizon_at if verb is Verb.CHALLENGE_EXPIRED else None
                 recorder.inquiry_settled(record, verb, report, only_after=only_after)
             case NothingThere() if self._may_have_been_sent(record):
-                recorder.send_to_review(record, "bank_says_not_found")
+                recorder.send_to_review(record, Reason.BANK_SAYS_NOT_FOUND)
             case NothingThere():
-                recorder.fail(record, "card_lost", verb=Verb.LOSE_CARD)
+                recorder.fail(record, Reason.CARD_LOST, verb=Verb.LOSE_CARD)
             case Unsettled():
                 recorder.send_to_review(record, f"bank_says_{report.status_name or report.word}")
             case AskAgain(reads, at_ms):
@@ -202,12 +203,12 @@ class Journey:
 
     def _doubt_lost_claim(self, record: Record) -> None:
         """Its worker said nothing before the lease ended: silence proves nothing."""
-        self.recorder.doubt(record, "lease_over", evidence=Evidence.MAYBE_SENT, only_after=record.lease_until)
+        self.recorder.doubt(record, Reason.LEASE_OVER, evidence=Evidence.MAYBE_SENT, only_after=record.lease_until)
 
     def _expire(self, record: Record) -> None:
         """Closing the card's place can't be undone: so the deadline is checked first, by the ledger's own time."""
         if self.ledger.now_ms() >= record.deadline_at:
-            self.recorder.withdraw(record, Verb.EXPIRE, reason="deadline")
+            self.recorder.withdraw(record, Verb.EXPIRE, reason=Reason.DEADLINE)
 
     def _record(self, key: str) -> Record:
         record = self.ledger.get(key)
@@ -221,7 +222,7 @@ class Journey:
         match taken:
             case Gone(Content.TOMBSTONE, epoch):
                 evidence = Evidence.MAYBE_SENT
-                is_claim_held = self.recorder.doubt(record, "vault_tombstone", evidence=evidence, nonce=nonce)
+                is_claim_held = self.recorder.doubt(record, Reason.VAULT_TOMBSTONE, evidence=evidence, nonce=nonce)
                 # The ledger has this claim, and the vault says that the card was taken out before it: the ledger forgot
                 # the claim that took it, so it went back. A worker that slept has lost its claim, which is no alarm. A
                 # tombstone of a lower epoch is left by a vault that went back itself.
@@ -230,9 +231,9 @@ class Journey:
             case Gone(there):
                 self.recorder.doubt(record, f"vault_{there}", evidence=Evidence.NOT_SENT, nonce=nonce)
             case TakeUnanswered():
-                self.recorder.doubt(record, "vault_unanswered", evidence=Evidence.NOT_SENT, nonce=nonce)
+                self.recorder.doubt(record, Reason.VAULT_UNANSWERED, evidence=Evidence.NOT_SENT, nonce=nonce)
             case Fenced():  # the card is kept for a newer claim; the sweeper that moved it may have died half-way
-                self.recorder.doubt(record, "vault_later", evidence=Evidence.NOT_SENT, nonce=nonce)
+                self.recorder.doubt(record, Reason.VAULT_LATER, evidence=Evidence.NOT_SENT, nonce=nonce)
 
     def _inquire_dead(self, record: Record) -> None:
         """What an operator requested for a dead transfer. Before it is queued again the bank is asked."""
@@ -242,10 +243,10 @@ class Journey:
         if not request:
             return None
         if request == RequestedAction.DISCARD:
-            return recorder.withdraw(record, Verb.CANCEL, reason="discarded")
+            return recorder.withdraw(record, Verb.CANCEL, reason=Reason.DISCARDED)
         if request != RequestedAction.REQUEUE:
             return recorder.refuse_request(record, "a dead transfer can be requeued or discarded")
-        if record.reason == "card_lost":
+        if record.reason == Reason.CARD_LOST:
             return recorder.refuse_request(record, _CARD_GONE)
         if not self.bank.has_status:
             return recorder.refuse_request(record, "the bank can't be asked: no status address is set")
@@ -260,7 +261,7 @@ class Journey:
         if self.custody.is_untouched(record):
             return recorder.requeue_dead(record)
         # A card that could not be opened was taken out by the worker that failed to open it, and not sent.
-        if record.reason != "card_unreadable" and self.custody.was_taken(Purpose.CARD, record):
+        if record.reason != Reason.CARD_UNREADABLE and self.custody.was_taken(Purpose.CARD, record):
             return recorder.found_taken(record)
         return recorder.refuse_request(record, _CARD_GONE)
 
@@ -281,12 +282,12 @@ class Journey:
         if record.is_paid_by_notification:
             return recorder.doubt_paid_by_notification(record)
         if self.custody.was_taken(Purpose.PARES, record):
-            return self._doubt_the_confirm(record, "vault_remembers")
+            return self._doubt_the_confirm(record, Reason.VAULT_REMEMBERS)
         if record.three_ds2_fields and not is_open:
-            return self._doubt_the_confirm(record, "answered_by_secure_2")
+            return self._doubt_the_confirm(record, Reason.ANSWERED_BY_SECURE_2)
         if is_cancel:
-            return recorder.end_parked(record, Verb.CANCEL, reason="cancelled")
-        return recorder.end_parked(record, Verb.EXPIRE, reason="challenge_unanswered")
+            return recorder.end_parked(record, Verb.CANCEL, reason=Reason.CANCELLED)
+        return recorder.end_parked(record, Verb.EXPIRE, reason=Reason.CHALLENGE_UNANSWERED)
 
     def _doubt_the_confirm(self, record: Record, reason: str) -> None:
         self.recorder.doubt(record, reason, verb=Verb.FOUND_TAKEN_CONFIRM, evidence=Evidence.MAYBE_SENT)
@@ -299,7 +300,7 @@ class Journey:
             case State.PARKED:
                 self._end_parked(record, None)
             case State.IN_DOUBT:
-                self.recorder.send_to_review(record, "no_status_address")
+                self.recorder.send_to_review(record, Reason.NO_STATUS_ADDRESS)
             case _:  # in review: an operator has it
                 self.recorder.look_tomorrow(record)
 
@@ -308,7 +309,7 @@ class Journey:
         try:
             terminal = self.preflight.terminal(record)
         except TerminalUnknown:
-            return StatusReport(StatusWord.UNANSWERED, why="terminal_unknown")
+            return StatusReport(StatusWord.UNANSWERED, why=Reason.TERMINAL_UNKNOWN)
         return self.bank.status(terminal, order=self.preflight.order(record))
 
     def _worker_sent_nothing(self, record: Record) -> bool:

@@ -92,7 +92,7 @@ class Maintenance:
                 )
             self._said = said
         if not findings:
-            self._ledger.seen = max(self._ledger.seen, self._custody.vault.high_water())
+            self._ledger.seen = max(self._ledger.seen, self._custody.high_water())
             with suppress(VaultWentBack):  # as it was observed
                 self._custody.tell()
         return not findings

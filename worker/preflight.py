@@ -190,7 +190,7 @@ class Preflight:
                 self._telling.release()
 
     def lease(self) -> Lease:
-        """SuffixUsed before the claim, so that it never ends later than the ledger's own."""
+        """Taken before the claim, so that it never ends later than the ledger's own."""
         ends_at = self._clock.monotonic() + self._rule.lease_s
         return Lease(self._clock, last_start=ends_at - self._rule.deadline_s, ends_at=ends_at)
 

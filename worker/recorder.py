@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable, VaultUnavailable
+from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record, RequestedAction, StoredChallenge
 from epay_transfers.ledger.states import FINAL, Phase, State, Verb
 from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, EventFields, RecordFields
@@ -30,12 +31,6 @@ T = TypeVar("T")
 
 #: How long a result is held while the ledger is away.
 INSIST_S = 300.0
-
-#: The transfer is in doubt because the bank named another transfer's id.
-_FOREIGN_ID = "bank_id_of_another_transfer"
-
-#: The bank has said both: that it paid, in a notification that was proved, and that it did not.
-_NOTIFIED_OTHERWISE = "bank_notified_otherwise"
 
 #: How a transfer of which the bank says what can't be so comes to where an operator looks at it.
 _UNSETTLED = {State.PARKED: Verb.FOUND_TAKEN_CONFIRM, State.DEAD: Verb.FOUND_TAKEN}
@@ -77,10 +72,10 @@ class Recorder:
         code: RecordFields = {"code": fields.get("code", "")}
         match moved:
             case Noted():
-                self.doubt(record, _NOTIFIED_OTHERWISE, evidence=bank.Evidence.ANSWERED, fields=code)
+                self.doubt(record, Reason.BANK_NOTIFIED_OTHERWISE, evidence=bank.Evidence.ANSWERED, fields=code)
                 self._consequences.contradiction(record, verb, Verb.NOTIFICATION_PAID)
             case Foreign(key=other):
-                self.doubt(record, _FOREIGN_ID, evidence=bank.Evidence.ANSWERED, fields=code)
+                self.doubt(record, Reason.FOREIGN_BANK_ID, evidence=bank.Evidence.ANSWERED, fields=code)
                 self._consequences.foreign_id(record, verb, other)
             case Refused():
                 self._consequences.refused(record, verb, moved)
@@ -94,7 +89,7 @@ class Recorder:
         )
         moved = self.move(record, Verb.PARK, change)
         if isinstance(moved, Foreign):
-            self.doubt(record, _FOREIGN_ID, evidence=bank.Evidence.ANSWERED)
+            self.doubt(record, Reason.FOREIGN_BANK_ID, evidence=bank.Evidence.ANSWERED)
             self._consequences.foreign_id(record, Verb.PARK, moved.key)
 
     def doubt(
@@ -127,12 +122,12 @@ class Recorder:
 
     def found_taken(self, record: Record) -> None:
         """The ledger says that it was never sent, and the vault has its tombstone: it may have been."""
-        self.doubt(record, "vault_remembers", verb=Verb.FOUND_TAKEN, evidence=bank.Evidence.MAYBE_SENT)
+        self.doubt(record, Reason.VAULT_REMEMBERS, verb=Verb.FOUND_TAKEN, evidence=bank.Evidence.MAYBE_SENT)
 
     def doubt_paid_by_notification(self, record: Record) -> None:
         """The bank's proved notification says that it paid what is about to be sent, or to end: so neither happens."""
         verb = {State.RESUMED: Verb.DOUBT, State.PARKED: Verb.FOUND_TAKEN_CONFIRM}.get(record.state, Verb.FOUND_TAKEN)
-        self.doubt(record, "bank_notified_paid", verb=verb, evidence=bank.Evidence.ANSWERED)
+        self.doubt(record, Reason.BANK_NOTIFIED_PAID, verb=verb, evidence=bank.Evidence.ANSWERED)
 
     def _add_evidence(self, record: Record, evidence: bank.Evidence, nonce: str) -> None:
         """A sweeper recorded the doubt first, without our evidence; add it.
@@ -184,7 +179,7 @@ class Recorder:
             self.move(record, verb, change)
         elif record.phase is Phase.CONFIRM:  # the bank still holds the challenge
             counted: RecordFields = {"attempts": attempts}
-            why = "confirm_attempts_used_up"
+            why = Reason.CONFIRM_ATTEMPTS_USED_UP
             self.doubt(record, why, evidence=bank.Evidence.NOT_SENT, nonce=nonce, fields=counted)
         elif verb is Verb.DEFER:
             self._fail_queued(record, fields | {"message": reason})
@@ -192,7 +187,7 @@ class Recorder:
             fields |= {"message": reason}
             self.fail(
                 record,
-                "attempts_used_up",
+                Reason.ATTEMPTS_USED_UP,
                 fields=fields,
                 nonce=nonce,
                 as_seen=is_proof_of_sweeper,
@@ -206,7 +201,7 @@ class Recorder:
         """
         is_late = self._clock.now_ms() >= record.parked_until + self._park_ms
         if record.state is State.RESUMED and is_late:
-            self.doubt(record, "terminal_unknown", evidence=bank.Evidence.NOT_SENT)
+            self.doubt(record, Reason.TERMINAL_UNKNOWN, evidence=bank.Evidence.NOT_SENT)
             return True
         if record.state not in {State.QUEUED, State.RESUMED} and record.wakeups >= backoff.HAND_ON_WAKEUPS:
             return False
@@ -248,7 +243,7 @@ class Recorder:
     def _fail_queued(self, record: Record, fields: RecordFields) -> None:
         """Never sent, says the ledger. A card that is moved to the next epoch proves it; a requeue finds it there."""
         if self._custody.is_untouched(record):
-            self.fail(record, "attempts_used_up", verb=Verb.FAIL_QUEUED, fields=fields)
+            self.fail(record, Reason.ATTEMPTS_USED_UP, verb=Verb.FAIL_QUEUED, fields=fields)
         elif self._custody.was_taken(Purpose.CARD, record):
             self.found_taken(record)
         # Else its card is missing: its producer may bring it again, until the deadline.
@@ -282,7 +277,7 @@ class Recorder:
 
     def notification_settled(self, record: Record, verb: Verb, code: str) -> None:
         """The bank's notification settles it, where there is no status address."""
-        fields: RecordFields = {"reason": "bank_notified", "code": code, "evidence": bank.Evidence.ANSWERED}
+        fields: RecordFields = {"reason": Reason.BANK_NOTIFIED, "code": code, "evidence": bank.Evidence.ANSWERED}
         self._settle_if_open(record, verb, Change(fields=fields))
 
     def _settle_if_open(self, record: Record, verb: Verb, change: Change) -> None:
@@ -290,10 +285,10 @@ class Recorder:
         moved = self.move(record, verb, change)
         match moved:
             case Foreign(key=other):
-                if self._leave_to_operator(record, _FOREIGN_ID):
+                if self._leave_to_operator(record, Reason.FOREIGN_BANK_ID):
                     self._consequences.foreign_id(record, verb, other)
             case Noted():
-                if self._leave_to_operator(record, _NOTIFIED_OTHERWISE):
+                if self._leave_to_operator(record, Reason.BANK_NOTIFIED_OTHERWISE):
                     self._consequences.contradiction(record, verb, Verb.NOTIFICATION_PAID)
             case Refused(state=state) if state in FINAL:
                 self._consequences.refused(record, verb, moved)
@@ -356,8 +351,9 @@ class Recorder:
         self.move(record, Verb.REFUSE_REQUEST, change)
 
     def requeue_dead(self, record: Record) -> None:
-        fields: RecordFields = {"attempts": 0, "reason": "requeued", "message": ""}
-        self.move(record, Verb.REQUEUE_DEAD, Change(look_again_in=0, fields=fields))
+        fields: RecordFields = {"attempts": 0, "reason": Reason.REQUEUED, "message": "", "next_attempt_at": 0}
+        # At once, and by no clock: a worker whose time lags by some ms would drop the wake-up as an early one.
+        self.move(record, Verb.REQUEUE_DEAD, Change(due_in=0, fields=fields))
 
     # The move itself.
 

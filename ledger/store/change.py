@@ -7,6 +7,7 @@ fields declare of their lifetimes. A caller says how long something lasts, or gi
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, TypedDict, cast, get_args
 
 from epay_transfers.ledger.record import Lifetime, Record, StoredChallenge, cleared_with
@@ -72,6 +73,9 @@ class EventFields(TypedDict, total=False):
     fields: str  #: names and sizes of 3-D Secure 2
 
 
+#: Silent moves leave the version as it is: so these compare the count of wake-ups, and one of many sweepers makes them.
+_SWEEPERS = frozenset({Verb.SCHEDULE_WAKEUP, Verb.LOOK_LATER})
+
 Counter = Literal["attempts", "wakeups", "inquiries"]
 
 
@@ -99,9 +103,19 @@ class Change:
     as_seen: bool = False  #: nothing may have happened to the transfer since the record was read
 
     def __post_init__(self) -> None:
-        for given, kind in ((self.fields, RecordFields), (self.times_in, RecordTimes), (self.event, EventFields)):
+        for name, kind in (("fields", RecordFields), ("times_in", RecordTimes), ("event", EventFields)):
+            given = dict(getattr(self, name))
             _must_know(given, kind.__annotations__)
+            object.__setattr__(self, name, MappingProxyType(given))  # nothing is added once it is built
         _must_know(dict.fromkeys(self.increments), get_args(Counter))
+        twice = set(self.fields) & set(self.times_in)
+        if "next_attempt_at" in {*self.fields, *self.times_in} and (self.look_again_in, self.look_again_at) != (
+            None,
+            None,
+        ):
+            twice.add("next_attempt_at")
+        if twice:
+            raise ValueError(f"two values for {', '.join(sorted(twice))}")
         if sum(time is not None for time in (self.look_again_in, self.look_again_at, self.due_in, self.due_at)) > 1:
             raise ValueError("one time to look again is enough")
 
@@ -152,7 +166,7 @@ def script_argument(
         "late": row.late or None,
         "version": str(record.version) if row.as_seen or change.as_seen else None,
         "claim": change.claim or None,
-        "wakeups": str(record.wakeups) if verb is Verb.SCHEDULE_WAKEUP else None,
+        "wakeups": str(record.wakeups) if verb in _SWEEPERS else None,
         "phase": row.phase,
         "unless_paid": row.unless_paid or None,
         "keep_due": row.keeps_due or None,

@@ -1,4 +1,4 @@
-"""The lanes send, confirm and inquire: paused and opened one by one, for one terminal or for all, with who and why.
+"""The lanes send, confirm and inquire: paused and resumed one by one, for one terminal or for all, with who and why.
 
 `claim` and `create` read them inside their scripts. A stop with an `until` ends by itself, by the ledger's time.
 """
@@ -30,7 +30,7 @@ _LANES = frozenset(Lane)
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """`until_ms` 0: until an operator opens it."""
+    """`until_ms` 0: until an operator resumes it."""
 
     lane: Lane
     terminal: str
@@ -81,7 +81,7 @@ class Lanes:
         return next((stop for stop in self.pauses() if stop.lane is lane and stop.terminal == terminal), None)
 
     def refresh(self) -> None:
-        """Read them; `stopped` answers from memory until the next time."""
+        """Read them; `paused` answers from memory until the next time."""
         self._seen = self.pauses()
 
     def paused(self, lane: Lane, terminal: str, now_ms: int) -> Pause | None:

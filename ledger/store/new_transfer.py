@@ -9,7 +9,7 @@ from epay_transfers.ledger import invoice
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 
-#: What a new_transfer says that is no field of the record.
+#: What a new transfer says that is no field of the record.
 _NO_FIELDS = frozenset({"invoice_id", "lasts_ms", "day_ms"})
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 import typer
 
+from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.connection import connect
@@ -17,7 +18,7 @@ from epay_transfers.ledger.withdraw import VaultPlace, WasTaken, Withdrawn, with
 from epay_transfers.ops import requests, screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
-from epay_transfers.ops.options import Name, Reason, Wait, said
+from epay_transfers.ops.options import Name, ReasonText, Wait, said
 
 app = typer.Typer()
 
@@ -31,7 +32,7 @@ _TOO_LATE = {
 
 
 @app.command()
-def cancel(name: Name, *, reason: Reason, wait: Wait = 0) -> None:
+def cancel(name: Name, *, reason: ReasonText, wait: Wait = 0) -> None:
     """Take a transfer back before any money can move: a queued, a parked or a dead one."""
     context, why = Context.open(), said(reason, "reason")
     record = context.find(name)
@@ -54,7 +55,7 @@ def _withdraw(context: Context, record: Record, why: str) -> None:
         )
     place = VaultPlace(Vault(connect(context.settings.vault_url.reveal())))
     move = partial(context.ledger.move, actor=context.actor)
-    match withdraw(record, Verb.CANCEL, reason="cancelled", cards=place, move=move, event={"why": why}):
+    match withdraw(record, Verb.CANCEL, reason=Reason.CANCELLED, cards=place, move=move, event={"why": why}):
         case Withdrawn():
             screen.say(f"{record.key}: cancelled; no money has moved, and none will")
         case WasTaken():

@@ -3,6 +3,7 @@
 import typer
 
 from epay_transfers.ledger.errors import RecordUnreadable
+from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import RequestedAction
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.transfer import Transfer
@@ -11,7 +12,7 @@ from epay_transfers.ops.commands import status
 from epay_transfers.ops.commands.list import table
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
-from epay_transfers.ops.options import AsJson, Limit, Name, Reason, Wait, said
+from epay_transfers.ops.options import AsJson, Limit, Name, ReasonText, Wait, said
 
 app = typer.Typer(help="The dead: retries used up, or the card gone, and proved not sent.", no_args_is_help=True)
 
@@ -39,18 +40,18 @@ def show(name: Name, *, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def requeue(name: Name, *, reason: Reason, wait: Wait = 0) -> None:
+def requeue(name: Name, *, reason: ReasonText, wait: Wait = 0) -> None:
     """Queue it again. The bank is asked first, and it is refused if the bank says anything but "not found"."""
     context, why = Context.open(), said(reason, "reason")
     record = context.find(name)
     requests.must_be(record, State.DEAD, otherwise=_ONLY_DEAD)
-    if record.reason == "card_lost":
+    if record.reason == Reason.CARD_LOST:
         raise Refusal(f"{record.key}: its card is gone; discard it, and pay it under a new reference")
     requests.submit(context, record, RequestedAction.REQUEUE, why, wait_s=wait)
 
 
 @app.command()
-def discard(name: Name, *, reason: Reason, wait: Wait = 0) -> None:
+def discard(name: Name, *, reason: ReasonText, wait: Wait = 0) -> None:
     """End it as cancelled: no money moved, and none will."""
     context, why = Context.open(), said(reason, "reason")
     record = context.find(name)

@@ -8,7 +8,7 @@ from epay_transfers.ledger.store.lanes import ALL, Lane
 from epay_transfers.ops import screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
-from epay_transfers.ops.options import Reason, said
+from epay_transfers.ops.options import ReasonText, said
 
 app = typer.Typer()
 
@@ -17,7 +17,7 @@ Terminal = Annotated[str | None, typer.Option(help="Only this terminal; all of t
 
 
 @app.command()
-def pause(lane: LaneName, *, terminal: Terminal = None, reason: Reason) -> None:
+def pause(lane: LaneName, *, terminal: Terminal = None, reason: ReasonText) -> None:
     """Pause a lane. Calls under way end in order; transfers that wait go on waiting until their deadline."""
     context, why = Context.open(), said(reason, "reason")
     name = _known(context, terminal)
@@ -26,7 +26,7 @@ def pause(lane: LaneName, *, terminal: Terminal = None, reason: Reason) -> None:
 
 
 @app.command()
-def unpause(lane: LaneName, *, terminal: Terminal = None, reason: Reason) -> None:
+def unpause(lane: LaneName, *, terminal: Terminal = None, reason: ReasonText) -> None:
     """Resume a paused lane."""
     context, why = Context.open(), said(reason, "reason")
     name = _known(context, terminal)

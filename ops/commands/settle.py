@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
+from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change, EventFields
 from epay_transfers.ops import acting
 from epay_transfers.ops.context import Context
-from epay_transfers.ops.options import Name, Reason, said
+from epay_transfers.ops.options import Name, ReasonText, said
 
 app = typer.Typer()
 
@@ -24,7 +25,7 @@ def settle(
     not_paid: Annotated[bool, typer.Option("--not-paid", help="The bank moved none, and will not.")] = False,
     reversed_: Annotated[bool, typer.Option("--reversed", help="The bank moved it and gave it back.")] = False,
     evidence: Annotated[str, typer.Option(help="What the bank said, where, and to whom: it is kept for ever.")],
-    reason: Reason,
+    reason: ReasonText,
 ) -> None:
     """End a transfer in review by hand, by what the bank said elsewhere. `--reversed` ends a paid one too."""
     chosen = dict(zip(_WORDS, (paid, not_paid, reversed_), strict=True))
@@ -33,9 +34,11 @@ def settle(
         raise typer.BadParameter(f"give exactly one of {', '.join(_WORDS.values())}")
     context = Context.open()
     event = EventFields(why=said(reason, "reason"), proof=said(evidence, "evidence"))
-    change = Change(fields={"reason": "settled_by_operator"}, event=event)
-    done = f"{{state}}, settled by {context.settings.operator}"
-    acting.act(context, name, verbs[0], change, otherwise=_otherwise, done=done)
+    change = Change(fields={"reason": Reason.SETTLED_BY_OPERATOR}, event=event)
+    by = context.settings.operator
+    acting.act(
+        context, name, verbs[0], change, otherwise=_otherwise, done=lambda moved: f"{moved.state}, settled by {by}"
+    )
 
 
 def _otherwise(record: Record) -> str:

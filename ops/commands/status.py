@@ -6,6 +6,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from epay_transfers.ledger.reasons import sentence_of
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.events import Event
@@ -68,7 +69,7 @@ def _lines(record: Record, now_ms: int) -> list[tuple[str, str | Text]]:
         ("cards", cards),
         ("terminal", record.terminal),
         ("code", record.code),
-        ("why", "; ".join(filter(None, (record.reason, record.message)))),
+        ("why", "; ".join(filter(None, (sentence_of(record.reason), record.message)))),
         ("evidence", record.evidence),
         ("attempts", str(record.attempts) if record.attempts else ""),
         ("requested_action", record.requested_action),

@@ -1,6 +1,6 @@
 """The two servers as dictionaries: the ledger's scripts that a producer can reach, and the vault, once more in Python.
 
-What they must answer is said in the headers of `ledger/scripts`; the tests hold both to one another.
+What they must answer is said in the headers of `ledger/lua`; the tests hold both to one another.
 """
 
 import json

@@ -79,7 +79,7 @@ def test_another_space_has_the_suffix_still(ledger: Ledger, ledger_client: redis
 def test_a_known_reference_leads_to_its_transfer_and_creates_nothing(
     ledger: Ledger, ledger_client: redis.Redis, place: tuple[State, Phase]
 ) -> None:
-    """Whatever else the new_transfer says, the queue's limit and a paused lane included: what is known was accepted."""
+    """Whatever else the new transfer says, the queue's limit and a paused lane included: what is known was accepted."""
     record = into(ledger, place)
     Lanes(ledger_client, FakeClock()).pause(Lane.SEND, ALL, actor="op", reason="r", until_ms=NOW + 10**9)
     was = snapshot(ledger_client)

@@ -298,3 +298,17 @@ def test_a_transfer_that_ends_keeps_nothing_that_only_an_unfinished_one_has(
     left = set(ledger_client.hkeys(redis_keys.record(record.key)))
     assert not left & set(cleared_with(Lifetime.STATE, Lifetime.DOUBT, Lifetime.UNFINISHED))
     assert {"state", "schema", "reference", "deadline_at"} <= left
+
+
+def test_a_sweeper_that_read_before_another_ones_wakeup_does_not_move_its_time(
+    ledger: Ledger, ledger_client: redis.Redis
+) -> None:
+    """Both read it due. The first sends a wake-up, which is silent; the second finds the queue full."""
+    record = create(ledger)
+    sent = Change(due_at=NOW + 300_000, increments=("wakeups",), silent=True)
+    assert isinstance(ledger.move(record, Verb.SCHEDULE_WAKEUP, sent, actor="one"), Moved)
+
+    later = ledger.move(record, Verb.LOOK_LATER, Change(due_at=NOW + 2_000, silent=True), actor="other")
+
+    assert isinstance(later, Refused)
+    assert due(ledger_client) == {record.key: NOW + 300_000}

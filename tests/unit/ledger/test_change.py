@@ -9,7 +9,7 @@ import pytest
 from epay_transfers.ledger.record import Lifetime, Record, cleared_with
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import replies
-from epay_transfers.ledger.store.change import Change, RecordFields, RecordTimes, script_argument
+from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, RecordFields, RecordTimes, script_argument
 
 #: What the ledger alone writes, and what a producer says once.
 NOT_TO_BE_MOVED = {
@@ -96,3 +96,35 @@ def test_no_reply_has_a_truth_value() -> None:
 
     assert len(kinds) > 10
     assert not [kind.__name__ for kind in kinds if hasattr(kind, "__bool__") or hasattr(kind, "__len__")]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"look_again_in": 5, "fields": {"next_attempt_at": 99}},
+        {"look_again_at": 5, "times_in": {"next_attempt_at": 900}},
+        {"fields": {"parked_until": 1}, "times_in": {"parked_until": 2}},
+    ],
+)
+def test_two_values_for_one_field_can_not_be_built(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="two values"):
+        Change(**wrong)
+
+
+def test_nothing_is_added_to_a_change_that_is_built() -> None:
+    change = Change(fields={"reason": "r"})
+
+    with pytest.raises(TypeError):
+        change.fields["code"] = "455"
+    with pytest.raises(TypeError):
+        NOTHING_ELSE.fields["reason"] = "x"
+
+
+def test_each_field_says_how_long_it_is_kept() -> None:
+    """A field that is kept for ever without need is found here: most new ones are not."""
+    kept = {
+        "attempts", "pares_digest", "code", "reason", "message", "evidence", "bank_id", "bank_reference",
+        "int_reference", "sender_card", "receiver_card", "sender_card_id", "receiver_card_id", "not_before_at",
+    }  # fmt: skip
+
+    assert set(cleared_with(Lifetime.EVER)) == kept | NOT_TO_BE_MOVED

@@ -1,0 +1,67 @@
+"""Reasons: why a record is as it is, in our own words. One entry says all of one.
+
+The code decides by some of them, so none is spelled as a string elsewhere. What the bank's client says of one exchange
+(`timeout`, `http_500`) and what is made from the bank's own words (`bank_says_...`, `declined_...`, `token_...`) is not
+here: no code decides by those.
+"""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Reason(StrEnum):
+    """The word that the record keeps, and the sentence for people."""
+
+    sentence: str
+
+    def __new__(cls, word: str, sentence: str) -> Self:
+        reason = str.__new__(cls, word)
+        reason._value_ = word
+        reason.sentence = sentence
+        return reason
+
+    # Doubt.
+    LEASE_OVER = "lease_over", "its worker said nothing before its lease ended"
+    WORKER_ERROR = "worker_error", "its worker broke between the card and the record"
+    VAULT_TOMBSTONE = "vault_tombstone", "its card had been taken out already, by a claim that the ledger does not know"
+    VAULT_NOTHING = "vault_nothing", "its card was not in the vault when it was claimed"
+    VAULT_STALE = "vault_stale", "the vault came up from an older copy of itself, so its card there counts for nothing"
+    VAULT_CLOSED = "vault_closed", "its place in the vault was closed when it was claimed"
+    VAULT_UNANSWERED = "vault_unanswered", "the vault did not answer when its card was taken out"
+    VAULT_LATER = "vault_later", "its card was kept for a newer claim"
+    VAULT_REMEMBERS = "vault_remembers", "the vault remembers that its card was taken out"
+    PARES_LOST = "pares_lost", "the client's answer is gone from the vault"
+    PARES_UNREADABLE = "pares_unreadable", "the client's answer can't be opened"
+    CONFIRM_ATTEMPTS_USED_UP = "confirm_attempts_used_up", "the confirm was tried as often as it may be"
+    TERMINAL_UNKNOWN = "terminal_unknown", "no worker has the credentials of its terminal"
+    ANSWERED_BY_SECURE_2 = "answered_by_secure_2", "its client may have answered at the bank, by 3-D Secure 2"
+    BANK_NOTIFIED_PAID = "bank_notified_paid", "the bank's proved notification says that it paid"
+    BANK_NOTIFIED_OTHERWISE = "bank_notified_otherwise", "the bank said both: a notification that it paid, and that not"
+    FOREIGN_BANK_ID = "bank_id_of_another_transfer", "the bank answered with the id of another transfer"
+
+    # Review.
+    BANK_SAYS_NOT_FOUND = "bank_says_not_found", "the bank has no such order, and it may have been sent"
+    NO_STATUS_ADDRESS = "no_status_address", "the bank can't be asked: no status address is set"
+
+    # Nothing was sent.
+    WORKER_LOST = "worker_lost", "its worker was lost before it took the card out"
+    LEDGER_UNANSWERED = "ledger_unanswered", "the ledger did not answer before it was sent"
+    LEDGER_WENT_BACK = "ledger_went_back", "the ledger has forgotten what it confirmed, so nothing is sent"
+    ATTEMPTS_USED_UP = "attempts_used_up", "it was tried as often as it may be"
+    CARD_LOST = "card_lost", "its card is gone"
+    CARD_UNREADABLE = "card_unreadable", "its card can't be opened with the keys of the worker that took it"
+    REQUEUED = "requeued", "an operator queued it again"
+
+    # The end.
+    BANK_NOTIFIED = "bank_notified", "the bank's notification says so"
+    SETTLED_BY_OPERATOR = "settled_by_operator", "an operator settled it, with evidence"
+    DEADLINE = "deadline", "its deadline passed"
+    CHALLENGE_UNANSWERED = "challenge_unanswered", "the client did not answer 3-D Secure in time"
+    CANCELLED = "cancelled", "its producer or an operator cancelled it"
+    DISCARDED = "discarded", "an operator discarded it"
+
+
+def sentence_of(word: str) -> str:
+    """For people: the sentence and the word; the word alone where it is not ours."""
+    reason = next((reason for reason in Reason if reason == word), None)
+    return f"{reason.sentence} ({word})" if reason else word

@@ -1,0 +1,29 @@
+"""Reasons: each has a sentence, and none is spelled as a string where the code gives or compares it."""
+
+import ast
+
+import pytest
+
+from epay_transfers.ledger.reasons import Reason, sentence_of
+from tests.architecture.source import files, tree_of
+
+#: Words that are names of other things too: a state, a field of the intent.
+AMBIGUOUS = {Reason.CANCELLED, Reason.DEADLINE}
+PLACES = ("worker/", "producers/", "ops/commands/", "ops/descriptions.py", "ledger/withdraw.py")
+
+
+@pytest.mark.parametrize("file", [file for file in files() if file.startswith(PLACES) and "testing" not in file])
+def test_a_reason_is_spelled_in_one_place(file: str) -> None:
+    spelled = {
+        node.value
+        for node in ast.walk(tree_of(file))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in set(Reason)
+    }
+
+    assert spelled <= AMBIGUOUS
+
+
+def test_each_reason_has_a_sentence_and_another_word_is_told_as_it_is() -> None:
+    assert all(reason.sentence and not reason.sentence.endswith(".") for reason in Reason)
+    assert sentence_of("card_lost") == "its card is gone (card_lost)"
+    assert (sentence_of("http_500"), sentence_of("")) == ("http_500", "")
