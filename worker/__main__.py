@@ -2,6 +2,6 @@
 
 import sys
 
-from epay_transfers.worker.process import main
+from epay_transfers.worker.startup import main
 
 sys.exit(main(only_check=sys.argv[1:] == ["--check"]))

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from epay_transfers.ledger.clock import SystemClock
-from epay_transfers.worker.process import main
+from epay_transfers.worker.startup import main
 
 
 def go_astray(file: Path) -> None:

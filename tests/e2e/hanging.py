@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from epay_transfers.worker import process
+from epay_transfers.worker import process, startup
 
 process._DRAIN_S, process._END_S = 0.5, 1.0
 
@@ -25,4 +25,4 @@ def look_up(host: Any, *args: Any, **more: Any) -> Any:
 
 if __name__ == "__main__":
     socket.getaddrinfo = look_up
-    sys.exit(process.main())
+    sys.exit(startup.main())

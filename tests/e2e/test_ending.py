@@ -15,7 +15,7 @@ from tests.support.waiting import until
 #: interrupts, which by then does nothing but watch the others.
 AIMED = """
 import signal, sys
-from epay_transfers.worker.process import main
+from epay_transfers.worker.startup import main
 
 is_watching = False
 

@@ -8,7 +8,7 @@ import signal
 import sys
 
 from epay_transfers.runtime.settings import ServerSettings
-from epay_transfers.worker.process import main as work
+from epay_transfers.worker.startup import main as work
 
 
 def main() -> None:

@@ -1,0 +1,87 @@
+"""The start of the worker's process: settings, log, error reports, and whether the servers are fit to run on.
+
+Wrong settings end it with 78, a server that is away with 75, each with a sentence that says what to do.
+"""
+
+import logging
+import os
+import sys
+
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.store import terminals
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.runtime import hardening, health, logs, sentry
+from epay_transfers.runtime.settings import EX_CONFIG, Durability, SettingsWrong
+from epay_transfers.worker.process import Process
+from epay_transfers.worker.settings import WorkerSettings
+
+_LOG = logging.getLogger(__name__)
+
+#: `EX_TEMPFAIL`: a server is away; a supervisor may try again.
+EX_TEMPFAIL = 75
+
+_NOT_BOUND = (
+    "REDIS_URL: the server did not say which space each TerminalID has; start it, or allow this user what "
+    "users-ledger.acl allows a worker"
+)
+
+
+def main(*, only_check: bool = False) -> int:
+    """Run the worker; or, with `only_check`, say what keeps it from running."""
+    hardened = hardening.harden()
+    try:
+        settings = WorkerSettings.load()
+    except SettingsWrong as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the operator's screen, before there is a log
+        return EX_CONFIG
+    logs.set_up(settings.log_level)
+    logs.catch_the_rest()
+    sentry.set_up(settings.sentry_dsn, "transfers", settings.epay_environment)
+    if settings.durability is Durability.RELAXED:
+        _LOG.warning("DURABILITY=relaxed: what is confirmed may be lost, and cards may be written to disk")
+    for warning in health.vault_warnings(settings):
+        _LOG.warning("servers.warning", extra={"why": str(warning)})
+    findings = health.examine(settings, SystemClock())
+    for finding in findings:
+        print(finding, file=sys.stderr)  # noqa: T201 - the operator's screen
+    if findings:
+        return EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG
+    try:
+        wrong = _bound_elsewhere(settings, only_look=only_check)
+    except LedgerUnavailable:
+        print(_NOT_BOUND, file=sys.stderr)  # noqa: T201 - as above
+        return EX_TEMPFAIL
+    for line in wrong:
+        print(line, file=sys.stderr)  # noqa: T201 - as above
+    if wrong:
+        return EX_CONFIG
+    if only_check:
+        return 0
+    _say_what_is_open(hardened=hardened)
+    return Process.of(settings).run()
+
+
+def _bound_elsewhere(settings: WorkerSettings, *, only_look: bool) -> list[str]:
+    """The terminals whose TerminalID the ledger has bound to another space than these settings do."""
+    client = connect(settings.redis_url.reveal())
+    there = terminals.bound(client) if only_look else terminals.bind(client, settings.spaces)
+    client.close()
+    lines = []
+    for name, its in sorted(settings.terminals.items()):
+        space = settings.spaces[its.terminal_id]
+        kept = there.get(its.terminal_id, space)
+        if kept != space:
+            lines.append(
+                f"EPAY_TERMINALS: {name} is in the space {space}, and the transfers of its TerminalID are in the space "
+                f"{kept}: two transfers could have one invoice id at the bank; give it that space, "
+                "or see the runbook, 'A TerminalID in another space'"
+            )
+    return lines
+
+
+def _say_what_is_open(*, hardened: bool) -> None:
+    if not hardened:
+        _LOG.warning("worker.open_to_debuggers")
+    for place in hardening.cards_in(sys.argv[1:], os.environ):
+        _LOG.error("worker.card_in_the_open", extra={"place": place})
