@@ -10,7 +10,7 @@ from epay_transfers.ops.exit_status import Refusal
 _LONGEST = 300
 
 
-def said(text: str, name: str) -> str:
+def checked(text: str, name: str) -> str:
     """Check a reason or a piece of evidence before it is stored for ever."""
     text = text.strip()
     if not text or len(text) > _LONGEST or not text.isprintable():

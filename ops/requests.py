@@ -10,7 +10,7 @@ import dramatiq
 from epay_transfers.ledger.queue.broker import Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import Record, RequestedAction
-from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Event
@@ -64,8 +64,3 @@ def _tell(key: str, event: Event) -> None:
     if event.fields.get("verb") == Verb.REFUSE_REQUEST:
         raise Refusal(sentence)
     screen.say(sentence)
-
-
-def must_be(record: Record, *states: State, otherwise: str) -> None:
-    if record.state not in states:
-        raise Refusal(f"{record.key} is {record.state}: {otherwise}")

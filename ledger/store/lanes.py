@@ -38,6 +38,10 @@ class Pause:
     actor: str
     reason: str
 
+    def holds_at(self, now_ms: int) -> bool:
+        """As `claim.lua` has it."""
+        return self.until_ms == 0 or self.until_ms > now_ms
+
 
 class Lanes:
     def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
@@ -61,24 +65,23 @@ class Lanes:
             pipeline.execute()
 
     def pauses(self) -> list[Pause]:
-        """Who is stopped now."""
+        """Those that hold now."""
         with redis_errors_as(LedgerUnavailable):
             raw = cast("dict[str, str]", self._client.hgetall(redis_keys.LANES))
             now_ms = ledger_ms(self._client, self._test_clock) if raw else 0
-        stops = []
+        found = []
         for name, value in sorted(raw.items()):
             until, _, rest = value.partition(" ")
             lane, _, terminal = name.partition(":")
             if lane not in _LANES:
                 continue  # a newer version's, which was rolled back: nothing here goes by it
             actor, reason = json.loads(rest)
-            if int(until) == 0 or int(until) > now_ms:
-                stops.append(Pause(Lane(lane), terminal, int(until), actor, reason))
-        return stops
+            found.append(Pause(Lane(lane), terminal, int(until), actor, reason))
+        return [pause for pause in found if pause.holds_at(now_ms)]
 
     def pause_of(self, lane: Lane, terminal: str) -> Pause | None:
-        """The stop of this very terminal, as it is in the ledger now."""
-        return next((stop for stop in self.pauses() if stop.lane is lane and stop.terminal == terminal), None)
+        """The pause of this very terminal, as it is in the ledger now."""
+        return next((pause for pause in self.pauses() if pause.lane is lane and pause.terminal == terminal), None)
 
     def refresh(self) -> None:
         """Read them; `paused` answers from memory until the next time."""
@@ -89,8 +92,8 @@ class Lanes:
 
         `now_ms`: what the caller knows of the ledger's time.
         """
-        those = (stop for stop in self._seen if stop.lane is lane and stop.terminal in {ALL, terminal})
-        return next((stop for stop in those if stop.until_ms == 0 or stop.until_ms > now_ms), None)
+        those = (pause for pause in self._seen if pause.lane is lane and pause.terminal in {ALL, terminal})
+        return next((pause for pause in those if pause.holds_at(now_ms)), None)
 
     def _tell(
         self, pipeline: "redis.client.Pipeline", verb: Alarm, lane: Lane, terminal: str, actor: str, why: str

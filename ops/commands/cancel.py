@@ -15,10 +15,10 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.replies import Refused
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.ledger.withdraw import VaultPlace, WasTaken, Withdrawn, withdraw
-from epay_transfers.ops import requests, screen
+from epay_transfers.ops import acting, requests, screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
-from epay_transfers.ops.options import Name, ReasonText, Wait, said
+from epay_transfers.ops.options import Name, ReasonText, Wait, checked
 
 app = typer.Typer()
 
@@ -34,17 +34,16 @@ _TOO_LATE = {
 @app.command()
 def cancel(name: Name, *, reason: ReasonText, wait: Wait = 0) -> None:
     """Take a transfer back before any money can move: a queued, a parked or a dead one."""
-    context, why = Context.open(), said(reason, "reason")
-    record = context.find(name)
+    context, why = Context.open(), checked(reason, "reason")
+    states = {State.PARKED, State.DEAD, State.QUEUED}
+    record = acting.find_in(context, name, states, lambda found: _TOO_LATE.get(found.state, "it has ended"))
     match record.state:
         case State.PARKED:
             requests.submit(context, record, RequestedAction.CANCEL, why, wait_s=wait)
         case State.DEAD:
             requests.submit(context, record, RequestedAction.DISCARD, why, wait_s=wait)
-        case State.QUEUED:
-            _withdraw(context, record, why)
         case _:
-            raise Refusal(f"{record.key} is {record.state}: {_TOO_LATE.get(record.state, 'it has ended')}")
+            _withdraw(context, record, why)
 
 
 def _withdraw(context: Context, record: Record, why: str) -> None:
@@ -60,5 +59,5 @@ def _withdraw(context: Context, record: Record, why: str) -> None:
             screen.say(f"{record.key}: cancelled; no money has moved, and none will")
         case WasTaken():
             raise Refusal(f"{record.key}: too late, its card was taken out already; the bank is asked about it")
-        case Refused(state):
-            raise Refusal(f"{record.key}: nothing was changed; meanwhile it is {state}")
+        case Refused() as refused:
+            raise acting.refusal(record, refused)

@@ -7,12 +7,12 @@ from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import RequestedAction
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.transfer import Transfer
-from epay_transfers.ops import requests, screen
+from epay_transfers.ops import acting, requests, screen
 from epay_transfers.ops.commands import status
 from epay_transfers.ops.commands.list import table
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
-from epay_transfers.ops.options import AsJson, Limit, Name, ReasonText, Wait, said
+from epay_transfers.ops.options import AsJson, Limit, Name, ReasonText, Wait, checked
 
 app = typer.Typer(help="The dead: retries used up, or the card gone, and proved not sent.", no_args_is_help=True)
 
@@ -42,9 +42,8 @@ def show(name: Name, *, as_json: AsJson = False) -> None:
 @app.command()
 def requeue(name: Name, *, reason: ReasonText, wait: Wait = 0) -> None:
     """Queue it again. The bank is asked first, and it is refused if the bank says anything but "not found"."""
-    context, why = Context.open(), said(reason, "reason")
-    record = context.find(name)
-    requests.must_be(record, State.DEAD, otherwise=_ONLY_DEAD)
+    context, why = Context.open(), checked(reason, "reason")
+    record = acting.find_in(context, name, {State.DEAD}, lambda _: _ONLY_DEAD)
     if record.reason == Reason.CARD_LOST:
         raise Refusal(f"{record.key}: its card is gone; discard it, and pay it under a new reference")
     requests.submit(context, record, RequestedAction.REQUEUE, why, wait_s=wait)
@@ -53,7 +52,6 @@ def requeue(name: Name, *, reason: ReasonText, wait: Wait = 0) -> None:
 @app.command()
 def discard(name: Name, *, reason: ReasonText, wait: Wait = 0) -> None:
     """End it as cancelled: no money moved, and none will."""
-    context, why = Context.open(), said(reason, "reason")
-    record = context.find(name)
-    requests.must_be(record, State.DEAD, otherwise=_ONLY_DEAD)
+    context, why = Context.open(), checked(reason, "reason")
+    record = acting.find_in(context, name, {State.DEAD}, lambda _: _ONLY_DEAD)
     requests.submit(context, record, RequestedAction.DISCARD, why, wait_s=wait)

@@ -17,7 +17,7 @@ from epay_transfers.ledger.store.replies import Refused
 from epay_transfers.ops import screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
-from epay_transfers.ops.options import AsJson, ReasonText, said
+from epay_transfers.ops.options import AsJson, ReasonText, checked
 
 app = typer.Typer(name="queue", help="The queue of wake-ups, which can always be made again.", no_args_is_help=True)
 
@@ -36,7 +36,7 @@ def _root() -> None:
 def rebuild(*, apply: bool = False, reason: ReasonText = "", as_json: AsJson = False) -> None:
     """Say how many wake-ups would be sent; with --apply and a --reason, send them. A wake-up too many does nothing."""
     context = Context.open()
-    why = said(reason, "reason") if apply else ""
+    why = checked(reason, "reason") if apply else ""
     records = list(_waiting(context))
     counts = Counter(wakeup.queue for record in records if (wakeup := wakeup_of(record)))
     sent = 0

@@ -10,7 +10,7 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change, EventFields
 from epay_transfers.ops import acting
 from epay_transfers.ops.context import Context
-from epay_transfers.ops.options import Name, ReasonText, said
+from epay_transfers.ops.options import Name, ReasonText, checked
 
 app = typer.Typer()
 
@@ -33,7 +33,7 @@ def settle(
     if len(verbs) != 1:
         raise typer.BadParameter(f"give exactly one of {', '.join(_WORDS.values())}")
     context = Context.open()
-    event = EventFields(why=said(reason, "reason"), proof=said(evidence, "evidence"))
+    event = EventFields(why=checked(reason, "reason"), proof=checked(evidence, "evidence"))
     change = Change(fields={"reason": Reason.SETTLED_BY_OPERATOR}, event=event)
     by = context.settings.operator
     acting.act(
