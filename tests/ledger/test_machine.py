@@ -218,3 +218,16 @@ def test_every_verb_has_an_actor_that_makes_the_move() -> None:
     played = inspect.getsource(actors) + inspect.getsource(harness)
 
     assert {verb for verb in Verb if f"Verb.{verb.name}" not in played} == set(NOT_PLAYED)
+
+
+def test_every_actor_comes() -> None:
+    """One that the machine never calls plays nothing."""
+    takes_part = [
+        name
+        for name, function in vars(actors).items()
+        if inspect.isgeneratorfunction(function) and list(inspect.signature(function).parameters) == ["harness", "me"]
+    ]
+
+    assert {name for name in takes_part if not name.startswith("_")} <= {
+        getattr(way, "__name__", "") for ways in COMERS.values() for way in ways
+    } | {"put_card"}

@@ -21,6 +21,10 @@ def example(name: str) -> list[str]:
     return shlex.split(COMMANDS[name].example)
 
 
+def takes(name: str, parameter: str) -> bool:
+    return parameter in {each.name for each in load(name).params}
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_on_the_shelf_is_there_and_says_what_it_does(transfers: Cli, name: str) -> None:
     assert load(name).name in {name, None} or name in {"dead", "queue"}
@@ -67,7 +71,7 @@ def test_a_ledger_that_is_away_is_a_sentence_and_75(transfers: Cli, monkeypatch:
     assert "did not answer" in said.err
 
 
-@pytest.mark.parametrize("name", ["status", "cancel", "settle"])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if takes(name, "name")])
 def test_an_unknown_transfer_is_a_sentence_that_does_not_repeat_what_was_typed(transfers: Cli, name: str) -> None:
     """Who types a card number in the wrong place does not find it in the log of a terminal."""
     said = transfers(name, "4405639704015096", *example(name)[1:])
@@ -85,9 +89,16 @@ def test_a_name_of_two_transfers_is_not_guessed(transfers: Cli, into: Into) -> N
     assert "the key of one transfer and the reference of another" in said.err
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_changes_something_if_it_takes_a_reason(name: str) -> None:
+    """Enqueue takes an intent in a reason's place; a group of commands takes one in those that change something."""
+    assert COMMANDS[name].changes == (takes(name, "reason") or name in {"enqueue", "dead", "queue"})
+
+
 def test_a_reason_is_required_wherever_something_changes(transfers: Cli) -> None:
-    for arguments in (["cancel", "k"], ["pause", "send"], ["unpause", "send"], ["dead", "requeue", "k"]):
-        said = transfers(*arguments)
+    changing = [[name, *example(name)] for name in COMMANDS if takes(name, "reason")]
+    for arguments in (*changing, ["dead", "requeue", "k", "--reason", ""], ["dead", "discard", "k", "--reason", ""]):
+        said = transfers(*arguments[: arguments.index("--reason")])
 
         assert said.status == 2
         assert "--reason" in said.err
