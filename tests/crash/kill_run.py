@@ -128,6 +128,11 @@ class KillRun:
             self.wakeups.send_all(self.ledger.all_in_state(state, 500))
         self.wakeups.send_all([*self.overdue(), *self.unheard()])
 
+    def resume_sending(self) -> None:
+        """Where the worker of an earlier point saw that the ledger went back, no later point would be reached."""
+        if Lanes(self.platform.ledger_client).pauses():
+            self.follow_the_runbook()
+
     def follow_the_runbook(self) -> None:
         """What it says of a ledger that went back, as it did for some here.
 

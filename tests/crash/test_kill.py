@@ -50,6 +50,7 @@ def test_who_is_killed_at_any_point_pays_nobody_twice_and_loses_nobody(
         for when in ("before", "after"):
             point = f"{when} {step.name} ({way.role}, {way.work})"
             while stood.get(point, 0) < KILLS:
+                run.resume_sending()
                 said = prepare(run, way)
                 references += said.get("references", [])
                 env = platform.env | way.env
