@@ -45,7 +45,7 @@ class RequestedAction(StrEnum):
 
 class Urgency(StrEnum):
     NOW = "now"
-    BATCH = "batch"  #: it lets a client who waits go first
+    BATCH = "batch"  #: a transfer whose client waits goes first
 
 
 #: Of this version's records. See `UPGRADING.md` for what a change of it needs.

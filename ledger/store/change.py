@@ -109,11 +109,8 @@ class Change:
             object.__setattr__(self, name, MappingProxyType(given))  # nothing is added once it is built
         _must_know(dict.fromkeys(self.increments), get_args(Counter))
         twice = set(self.fields) & set(self.times_in)
-        if "next_attempt_at" in {*self.fields, *self.times_in} and (self.look_again_in, self.look_again_at) != (
-            None,
-            None,
-        ):
-            twice.add("next_attempt_at")
+        if self.look_again_in is not None or self.look_again_at is not None:
+            twice |= {"next_attempt_at"} & {*self.fields, *self.times_in}
         if twice:
             raise ValueError(f"two values for {', '.join(sorted(twice))}")
         if sum(time is not None for time in (self.look_again_in, self.look_again_at, self.due_in, self.due_at)) > 1:

@@ -288,7 +288,7 @@ def test_what_is_due_is_never_kept_for_what_has_ended(ledger: Ledger, ledger_cli
 def test_a_transfer_that_ends_keeps_nothing_that_only_an_unfinished_one_has(
     ledger: Ledger, ledger_client: redis.Redis
 ) -> None:
-    """Whoever ends it, and whatever the caller says: the record declares how long each field is kept."""
+    """Whatever its caller says: the record declares how long each field is kept."""
     record = into(ledger, (State.IN_DOUBT, Phase.SEND))
     fields: RecordFields = {"requested_action": "inquire", "agreeing_reads": 2, "last_read": "not_yet"}
     ledger.move(record, Verb.INQUIRY_INCONCLUSIVE, Change(look_again_at=NOW, fields=fields), actor="w")

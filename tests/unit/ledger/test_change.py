@@ -58,7 +58,7 @@ def test_two_times_to_look_again_can_not_be_built(wrong: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("verb", [verb for verb in Verb if verb.row.ends])
 def test_what_ends_a_transfer_clears_what_only_an_unfinished_one_has(verb: Verb) -> None:
-    """Whoever makes the move: no caller can forget it."""
+    """The ledger clears it for every caller: none can forget it."""
     start = next(state for state in verb.row.moves if not state.final)
 
     move = argument(record(start), verb, Change(fields={"reason": "r"}))
