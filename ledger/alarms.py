@@ -1,19 +1,10 @@
 """Alarms: the events that are no move of a transfer, and that an operator must see. One entry says all of one."""
 
-from enum import StrEnum
-from typing import Self
+from epay_transfers.ledger.sentences import WordWithSentence
 
 
-class Alarm(StrEnum):
-    """The word of the event, and the sentence for people; `{name}` is a field of the event."""
-
-    happened: str
-
-    def __new__(cls, word: str, happened: str) -> Self:
-        alarm = str.__new__(cls, word)
-        alarm._value_ = word
-        alarm.happened = happened
-        return alarm
+class Alarm(WordWithSentence):
+    """The word is the verb of the event; in the sentence, `{name}` is a field of the event."""
 
     LANE_PAUSED = "pause", "the lane {lane} was paused for {terminal}"
     LANE_RESUMED = "unpause", "the lane {lane} was resumed for {terminal}"
@@ -39,10 +30,10 @@ class Alarm(StrEnum):
     )
     FOREIGN_BANK_ID = (
         "foreign_bank_id",
-        "the bank said {said} with the id of {other}, another transfer: look at both now",
+        "the bank said {bank_said} with the id of {other}, another transfer: look at both now",
     )
     RECORD_UNREADABLE = "record_unreadable", "its record can't be read: run the version that wrote it"
-    CONTRADICTION = "contradiction", "the bank said {said}, and the ledger says {ledger}: look at it now"
+    CONTRADICTION = "contradiction", "the bank said {bank_said}, and the ledger says {ledger}: look at it now"
     CLOCK_WRONG = (
         "clock_wrong",
         "a worker stands still: its clock and the ledger's disagree; see the runbook, 'A clock is wrong'",

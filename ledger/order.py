@@ -29,8 +29,8 @@ class OrderDetails:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """As the record keeps it."""
-        said = json.loads(text)
-        return cls(**{each.name: said[each.name] for each in fields(OrderDetails) if each.name in said})
+        kept = json.loads(text)
+        return cls(**{each.name: kept[each.name] for each in fields(OrderDetails) if each.name in kept})
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))

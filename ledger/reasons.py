@@ -5,20 +5,11 @@ The code decides by some of them, so none is spelled as a string elsewhere. What
 here: no code decides by those.
 """
 
-from enum import StrEnum
-from typing import Self
+from epay_transfers.ledger.sentences import WordWithSentence
 
 
-class Reason(StrEnum):
-    """The word that the record keeps, and the sentence for people."""
-
-    sentence: str
-
-    def __new__(cls, word: str, sentence: str) -> Self:
-        reason = str.__new__(cls, word)
-        reason._value_ = word
-        reason.sentence = sentence
-        return reason
+class Reason(WordWithSentence):
+    """The word is the record's `reason`."""
 
     # Doubt.
     LEASE_OVER = "lease_over", "its worker said nothing before its lease ended"

@@ -28,7 +28,7 @@ class Context:
     client: redis.Redis
 
     @classmethod
-    def open(cls) -> Self:
+    def connect(cls) -> Self:
         """From the environment. Raises `SettingsWrong`."""
         settings = OpsSettings.load()
         return cls(settings, SystemClock(), connect(settings.redis_url.reveal()))

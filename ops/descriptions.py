@@ -25,7 +25,7 @@ _CARD_LOST = "you: `transfers dead discard {key}`, and pay it under a new refere
 
 _ROWS: Mapping[str, Row] = {verb.value: verb.row for verb in Verb}
 _SENTENCES: Mapping[str, str] = {name: row.happened for name, row in _ROWS.items()} | {
-    alarm.value: alarm.happened for alarm in Alarm
+    alarm.value: alarm.sentence for alarm in Alarm
 }
 
 _NAMED_IN_SENTENCE = frozenset(name for sentence in _SENTENCES.values() for name in re.findall(r"\{(\w+)\}", sentence))
@@ -42,7 +42,7 @@ def happened(event: Event) -> str:
         )
     more = [code(fields.get("code", "")), *(fields.get(name, "") for name in ("reason", "why", "proof"))]
     if verb == Verb.INQUIRY_INCONCLUSIVE:
-        more.append(fields.get("said", ""))
+        more.append(fields.get("bank_said", ""))
     told = "; ".join(filter(None, more))
     return f"{sentence} ({told})" if told else sentence
 

@@ -84,8 +84,8 @@ def _fields_of(version: int) -> tuple[str, ...]:
 def _digest(version: int, name: str, value: str, reference: str, key: bytes) -> str:
     if not value:
         return ""
-    said = f"{version}\0{reference}\0{name}\0{value}".encode()
-    return base64.urlsafe_b64encode(hmac.digest(key, said, "sha256")[:_BYTES]).decode()
+    hashed = f"{version}\0{reference}\0{name}\0{value}".encode()
+    return base64.urlsafe_b64encode(hmac.digest(key, hashed, "sha256")[:_BYTES]).decode()
 
 
 def _given(intent: TransferIntent) -> dict[str, str]:

@@ -64,13 +64,13 @@ class StrictModel(BaseModel):
 def _rejected(error: ValidationError) -> IntentRejected:
     """The first of its complaints, without what was complained about."""
     first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-    said = str(first["msg"]).removeprefix("Value error, ")
+    complaint = str(first["msg"]).removeprefix("Value error, ")
     place = [str(step) for step in first["loc"]]
     if first["type"] == "missing":
-        said = "is missing"
+        complaint = "is missing"
     if first["type"] == "extra_forbidden":
-        said = "is not a field that is known here"
+        complaint = "is not a field that is known here"
         if not _FIELD_NAME.fullmatch(place[-1]):  # what stands in the name's place may be anything, a card too
             place[-1] = "(a field)"
-    said = re.sub(r"^Input should", "should", said)
-    return IntentRejected(".".join(place) or "(all)", said[0].lower() + said[1:])
+    complaint = re.sub(r"^Input should", "should", complaint)
+    return IntentRejected(".".join(place) or "(all)", complaint[0].lower() + complaint[1:])

@@ -85,7 +85,7 @@ def _contradict(context: Context, record: Record) -> None:
     """The bank has proved that it paid what the ledger says is unpaid, and of which no worker asks it any more."""
     _LOG.critical("transfer.contradiction", extra={"key": record.key, "bank": "paid", "ledger": record.state})
     Events(context.ledger.client, context.ledger.test_clock).alarm(
-        Alarm.CONTRADICTION, actor=WEB, key=record.key, said=str(Verb.NOTIFICATION_PAID), ledger=str(record.state)
+        Alarm.CONTRADICTION, actor=WEB, key=record.key, bank_said=str(Verb.NOTIFICATION_PAID), ledger=str(record.state)
     )
 
 
@@ -95,9 +95,11 @@ def three_ds2_returned(context: Context, handle: str, sizes: Mapping[str, int]) 
     The record keeps it, for the contract does not say whether the bank needs our confirm then: silence is no failure.
     """
     record = record_of(context, handle)
-    said = " ".join(f"{name}:{sizes[name]}" for name in SECURE_2_FIELDS if name in sizes)
-    _LOG.warning("return.secure_2", extra={"key": record.key, "state": str(record.state), "fields": said})
-    return request_inquiry(context, record, {"by": "3-D Secure 2", "fields": said}, {"three_ds2_fields": said})
+    sizes_text = " ".join(f"{name}:{sizes[name]}" for name in SECURE_2_FIELDS if name in sizes)
+    _LOG.warning("return.secure_2", extra={"key": record.key, "state": str(record.state), "fields": sizes_text})
+    return request_inquiry(
+        context, record, {"by": "3-D Secure 2", "fields": sizes_text}, {"three_ds2_fields": sizes_text}
+    )
 
 
 def request_inquiry(context: Context, record: Record, event: EventFields, notes: RecordFields = _NO_NOTES) -> Notified:

@@ -67,22 +67,22 @@ class Outcome:
     @classmethod
     def of(cls, event: Event, acknowledge: Callable[[], None]) -> Self | None:
         """None for an event that is no transfer's move: the pause of a lane, an alarm."""
-        said = event.fields
-        if not said.get("state") or not said.get("version"):
+        told = event.fields
+        if not told.get("state") or not told.get("version"):
             return None
-        state = State(said["state"])
+        state = State(told["state"])
         return cls(
-            key=said["key"],
-            reference=said["reference"],
-            version=int(said["version"]),
+            key=told["key"],
+            reference=told["reference"],
+            version=int(told["version"]),
             state=state,
             final=state.final,
             money=state.money,
-            code=said.get("code", ""),
-            reason=said.get("reason", ""),
-            next_at=maybe_moment(0 if state.final else int(said.get("next_attempt_at", 0))),
-            not_before=maybe_moment(int(said.get("not_before_at", 0))),
-            attempts=int(said.get("attempts", 0)),
+            code=told.get("code", ""),
+            reason=told.get("reason", ""),
+            next_at=maybe_moment(0 if state.final else int(told.get("next_attempt_at", 0))),
+            not_before=maybe_moment(int(told.get("not_before_at", 0))),
+            attempts=int(told.get("attempts", 0)),
             at=moment(event.at_ms),
             _acknowledge=acknowledge,
         )

@@ -71,8 +71,8 @@ def without_cards(record: logging.LogRecord) -> bool:
 def trace(error: BaseException | None) -> Iterator[str]:
     """Types and places of an exception. Its text is shown only if it is our own: it may hold the value at fault."""
     while error is not None:
-        said = f": {error}" if isinstance(error, TransfersError) else ""
-        yield f"{type(error).__module__}.{type(error).__qualname__}{said}"
+        text = f": {error}" if isinstance(error, TransfersError) else ""
+        yield f"{type(error).__module__}.{type(error).__qualname__}{text}"
         yield from (line.rstrip() for line in traceback.format_tb(error.__traceback__))
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 

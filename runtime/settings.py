@@ -140,9 +140,9 @@ def _line(cls: type[BaseSettings], details: Any) -> str:
     name = str(details["loc"][0]) if details["loc"] else ""
     field = cls.model_fields.get(name)
     cure = field.description if field else None
-    said = "is not set" if details["type"] == "missing" else str(details["msg"]).removeprefix("Value error, ")
-    said = said[0].lower() + said[1:]
-    return f"{name.upper()}: {said}; {cure}" if cure else f"{name.upper()}: {said}"
+    complaint = "is not set" if details["type"] == "missing" else str(details["msg"]).removeprefix("Value error, ")
+    complaint = complaint[0].lower() + complaint[1:]
+    return f"{name.upper()}: {complaint}; {cure}" if cure else f"{name.upper()}: {complaint}"
 
 
 def _database(url: Secret) -> int | None:

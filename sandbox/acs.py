@@ -1,4 +1,4 @@
-"""3-D Secure at the sandbox bank: open challenges, what a PaReq contains, and what a PaRes proves.
+"""3-D Secure at the sandbox bank: unanswered challenges, what a PaReq contains, and what a PaRes proves.
 
 A PaRes is signed by the bank and bound to its MD, so only the bank's own page can make one.
 """
@@ -28,7 +28,7 @@ ClientAnswer = Literal["yes", "no", "cancel"]
 
 
 @dataclass(slots=True)
-class OpenChallenge:
+class AskedChallenge:
     """A 3-D Secure challenge of one transfer call."""
 
     md: str
@@ -37,31 +37,31 @@ class OpenChallenge:
     amount: Decimal
     pa_req: str = field(repr=False)
     expires_at: float
-    state: Literal["open", "executed", "declined"] = "open"
+    state: Literal["waiting", "executed", "declined"] = "waiting"
     code: int = 0
 
 
 class Challenges:
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
-        self._by_md: dict[str, OpenChallenge] = {}
+        self._by_md: dict[str, AskedChallenge] = {}
 
-    def ask(self, order: BookedOrder, bank_id: str, amount: Decimal, expires_at: float) -> OpenChallenge:
+    def ask(self, order: BookedOrder, bank_id: str, amount: Decimal, expires_at: float) -> AskedChallenge:
         md = f"{secrets.randbelow(9 * 10**8) + 10**8}-{secrets.token_hex(8).upper()}"
         question = {"md": md, "amount": plain(amount), "currency": order.currency, "filler": secrets.token_hex(150)}
         pa_req = base64.b64encode(json.dumps(question).encode()).decode()
-        challenge = self._by_md[md] = OpenChallenge(md, order, bank_id, amount, pa_req, expires_at)
-        order.open(expires_at)
+        challenge = self._by_md[md] = AskedChallenge(md, order, bank_id, amount, pa_req, expires_at)
+        order.await_answer(expires_at)
         return challenge
 
-    def get(self, md: str) -> OpenChallenge | None:
+    def get(self, md: str) -> AskedChallenge | None:
         return self._by_md.get(md)
 
     def answer(self, md: str, answer: ClientAnswer) -> str:
         """A PaRes: long base64 that contains plus, slash and equals, which a careless form would spoil."""
-        said = json.dumps({"md": md, "answer": answer}).encode().ljust(128)
+        payload = json.dumps({"md": md, "answer": answer}).encode().ljust(128)
         while True:
-            signed = said + secrets.token_bytes(_PA_RES_BYTES - _MAC_BYTES - len(said))
+            signed = payload + secrets.token_bytes(_PA_RES_BYTES - _MAC_BYTES - len(payload))
             pa_res = base64.b64encode(self._mac(signed) + signed).decode()
             if "+" in pa_res and "/" in pa_res:
                 return pa_res
@@ -72,9 +72,9 @@ class Challenges:
         mac, signed = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(signed)):
             return None
-        said = json.loads(signed[:128])
-        answer: ClientAnswer = said["answer"]
-        return answer if said["md"] == md else None
+        payload = json.loads(signed[:128])
+        answer: ClientAnswer = payload["answer"]
+        return answer if payload["md"] == md else None
 
     def clear(self) -> None:
         self._by_md.clear()

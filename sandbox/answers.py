@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from epay_transfers.sandbox.acs import OpenChallenge
+from epay_transfers.sandbox.acs import AskedChallenge
 from epay_transfers.sandbox.amounts import plain
 from epay_transfers.sandbox.book import BookedOrder
 
@@ -104,7 +104,7 @@ def success(order: BookedOrder, amount: Decimal, bank_id: str) -> Answer:
     return Answer(200, document, notification=notification(order, 0))
 
 
-def wants_secure(challenge: OpenChallenge, action: str) -> Answer:
+def wants_secure(challenge: AskedChallenge, action: str) -> Answer:
     """A challenge in one of its three forms, or in one that can't be confirmed."""
     order = challenge.order
     asked = {"paReq": challenge.pa_req, "md": challenge.md, "action": action}
@@ -126,7 +126,7 @@ def wants_secure(challenge: OpenChallenge, action: str) -> Answer:
             return Answer(200, {**who, **asked})
 
 
-def confirmed(challenge: OpenChallenge) -> Answer:
+def confirmed(challenge: AskedChallenge) -> Answer:
     order = challenge.order
     query = {
         "amount": challenge.amount,

@@ -68,7 +68,7 @@ class BookedOrder:
         if not self.executions:
             self.state, self.code = state, code
 
-    def open(self, until: float) -> None:
+    def await_answer(self, until: float) -> None:
         if not self.executions:
             self.state, self.code = OPEN, 0
         self.challenge_until = until
@@ -158,7 +158,7 @@ class Book:
             "executed_twice": [order.key for order in orders if order.executions > 1],
             "declined": words.count("REJECT"),
             "failed": words.count("FAILED"),
-            "open_challenges": words.count(OPEN),
+            "unanswered_challenges": words.count(OPEN),
             "duplicates": sum(order.duplicates for order in orders),
             "refused": self.refused,
             "calls": dict(self.calls),

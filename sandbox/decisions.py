@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 
 from epay_transfers.sandbox import answers, contract
-from epay_transfers.sandbox.acs import CANCELLED, WRONG_ANSWER, Challenges, OpenChallenge
+from epay_transfers.sandbox.acs import CANCELLED, WRONG_ANSWER, AskedChallenge, Challenges
 from epay_transfers.sandbox.answers import SYSTEM_ERROR, Answer
 from epay_transfers.sandbox.book import UNKNOWN, Book, BookedOrder
 from epay_transfers.sandbox.cards import Cards
@@ -90,7 +90,7 @@ class Decisions:
         if challenge.state == "executed":
             order.repeated_confirms += 1
             return answers.confirmed(challenge)
-        if challenge.state == "open" and not self._settle(challenge, request.pa_res):
+        if challenge.state == "waiting" and not self._decline_code(challenge, request.pa_res):
             order.execute(challenge.amount)
             challenge.state = "executed"
             answer = answers.confirmed(challenge)
@@ -164,7 +164,7 @@ class Decisions:
         grant.used_for = "confirm"
         return ""
 
-    def _settle(self, challenge: OpenChallenge, pa_res: str) -> int:
+    def _decline_code(self, challenge: AskedChallenge, pa_res: str) -> int:
         """0 if the client confirmed in time; else the code of the decline, and the challenge has ended."""
         order, answer = challenge.order, self.challenges.read(pa_res, challenge.md)
         late = self.now() >= challenge.expires_at

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from epay_transfers.sandbox.acs import PASSWORD, OpenChallenge
+from epay_transfers.sandbox.acs import PASSWORD, AskedChallenge
 from epay_transfers.sandbox.amounts import plain
 from epay_transfers.sandbox.contract import is_safe_link
 from epay_transfers.sandbox.decisions import Decisions
@@ -109,7 +109,7 @@ class Pages:
         form = await _form(request)
         challenge = self._decisions.challenges.get(form.get("MD", ""))
         if challenge is None or not is_safe_link(form.get("TermUrl", "")):
-            return PlainTextResponse("MD or TermUrl: not those of an open challenge", 400)
+            return PlainTextResponse("MD or TermUrl: not those of an unanswered challenge", 400)
         nonce = secrets.token_urlsafe(16)
         return _page(
             "return.html",
@@ -125,14 +125,14 @@ class Pages:
     async def answer(self, request: Request) -> Response:
         """The same without a browser: {"md", "password"} → {"PaRes", "MD"}; without a password the client cancels."""
         try:
-            said = json.loads(await request.body())
+            body = json.loads(await request.body())
         except (ValueError, RecursionError):
-            said = None
-        if not isinstance(said, dict) or self._decisions.challenges.get(str(said.get("md"))) is None:
+            body = None
+        if not isinstance(body, dict) or self._decisions.challenges.get(str(body.get("md"))) is None:
             return JSONResponse({"error": "md: no such challenge"}, 400)
-        password = said.get("password")
-        pa_res = self._pa_res(said["md"], str(password), cancel=password is None)
-        return JSONResponse({"PaRes": pa_res, "MD": said["md"]})
+        password = body.get("password")
+        pa_res = self._pa_res(body["md"], str(password), cancel=password is None)
+        return JSONResponse({"PaRes": pa_res, "MD": body["md"]})
 
     def _pa_res(self, md: str, password: str, *, cancel: bool) -> str:
         answer = "yes" if password == PASSWORD else "no"
@@ -140,7 +140,7 @@ class Pages:
             answer = "cancel"
         return self._decisions.challenges.answer(md, answer)  # type: ignore[arg-type]  # mypy joins the words to str
 
-    def _refusal(self, challenge: OpenChallenge | None, form: Mapping[str, str]) -> str:
+    def _refusal(self, challenge: AskedChallenge | None, form: Mapping[str, str]) -> str:
         if challenge is None:
             return "MD: no such challenge"
         if form.get("PaReq") != challenge.pa_req:

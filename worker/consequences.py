@@ -74,12 +74,12 @@ class Consequences:
     def contradiction(self, record: Record, verb: Verb, ledger: str) -> None:
         """The bank says `verb`, and the ledger says the opposite: by its state, or by a notification that it keeps."""
         _LOG.critical("transfer.contradiction", extra={"key": record.key, "bank": verb, "ledger": ledger})
-        self._events.alarm(Alarm.CONTRADICTION, actor=self._actor, key=record.key, said=verb, ledger=ledger)
+        self._events.alarm(Alarm.CONTRADICTION, actor=self._actor, key=record.key, bank_said=verb, ledger=ledger)
 
     def foreign_id(self, record: Record, verb: Verb, other: str) -> None:
         """The bank's answer names the id of another transfer: one of the two is not what the ledger says."""
         _LOG.critical("transfer.foreign_bank_id", extra={"key": record.key, "bank": verb, "other": other})
-        self._events.alarm(Alarm.FOREIGN_BANK_ID, actor=self._actor, key=record.key, said=verb, other=other)
+        self._events.alarm(Alarm.FOREIGN_BANK_ID, actor=self._actor, key=record.key, bank_said=verb, other=other)
 
     def ledger_went_back(self, sequence: int) -> None:
         """The tripwire: the ledger has forgotten moves, so nothing is sent until a person has looked."""
@@ -90,8 +90,8 @@ class Consequences:
 
     def clock(self, own_ms: int, ledger_ms: int, *, agrees: bool) -> None:
         """Where the two disagree, one of them is wrong, and a person must see which. Raises `LedgerUnavailable`."""
-        said = f"this machine says {moment(own_ms):%F %T}, the ledger {moment(ledger_ms):%F %T} (UTC)"
-        self._events.alarm(Alarm.CLOCK_RIGHT if agrees else Alarm.CLOCK_WRONG, actor=self._actor, reason=said)
+        reason = f"this machine says {moment(own_ms):%F %T}, the ledger {moment(ledger_ms):%F %T} (UTC)"
+        self._events.alarm(Alarm.CLOCK_RIGHT if agrees else Alarm.CLOCK_WRONG, actor=self._actor, reason=reason)
 
     def _strike(self, terminal: str, code: str) -> None:
         strikes = self._strikes[terminal] = self._strikes.get(terminal, 0) + 1

@@ -55,7 +55,7 @@ class Maintenance:
         self._keep_ms = keep_ms
         self._clock = clock
         self._actor = actor
-        self._said: list[str] = []
+        self._logged: list[str] = []
         self._vault_run: Run | None = None
         self._said_back = False
         self._next_look = self._next_trim = clock.monotonic()
@@ -81,16 +81,16 @@ class Maintenance:
     def _look(self) -> bool:
         """Are the servers still what they were at the start? What was found is said once, and when it is over."""
         findings = self._examine()
-        said = [str(finding) for finding in findings]
+        lines = [str(finding) for finding in findings]
         self._preflight.set_fit(Cause.SERVERS, is_fit=not findings)
-        if said != self._said:
-            for line in said:
+        if lines != self._logged:
+            for line in lines:
                 _LOG.error("servers.unfit", extra={"why": line})
             if not findings or not all(finding.passing for finding in findings):
                 self._events.alarm(
-                    Alarm.SERVERS_UNFIT if said else Alarm.SERVERS_FIT, actor=self._actor, reason="; ".join(said)
+                    Alarm.SERVERS_UNFIT if lines else Alarm.SERVERS_FIT, actor=self._actor, reason="; ".join(lines)
                 )
-            self._said = said
+            self._logged = lines
         if not findings:
             self._ledger.seen = max(self._ledger.seen, self._custody.high_water())
             with suppress(VaultWentBack):  # as it was observed

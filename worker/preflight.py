@@ -178,8 +178,8 @@ class Preflight:
         """Unfit at once where the clocks disagree, and fit again once they agree; each said once."""
         own_ms, agrees = self._ledger_clock.own_ms(), self._ledger_clock.told(ledger_ms, asked_at)
         if self.set_fit(Cause.CLOCK, is_fit=agrees):
-            said = {"own": f"{moment(own_ms):%F %T}", "ledger": f"{moment(ledger_ms):%F %T}"}
-            _LOG.critical("clock.right" if agrees else "clock.wrong", extra=said)
+            times = {"own": f"{moment(own_ms):%F %T}", "ledger": f"{moment(ledger_ms):%F %T}"}
+            _LOG.critical("clock.right" if agrees else "clock.wrong", extra=times)
         if self._clock_told != agrees and self._telling.acquire(blocking=False):
             try:
                 self._consequences.clock(own_ms, ledger_ms, agrees=agrees)

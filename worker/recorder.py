@@ -232,13 +232,12 @@ class Recorder:
         """
         known: RecordFields = {"reason": reason, "evidence": bank.Evidence.NOT_SENT}
         change = Change(
-            look_again_in=backoff.TOMORROW_MS,
             fields=known | (fields or {}),
             claim=nonce,
             as_seen=as_seen,
             only_after=only_after,
         )
-        self.move(record, verb, change)
+        self._move_until_tomorrow(record, verb, change)
 
     def _fail_queued(self, record: Record, fields: RecordFields) -> None:
         """Never sent, says the ledger. A card that is moved to the next epoch proves it; a requeue finds it there."""
@@ -273,14 +272,14 @@ class Recorder:
             fields["bank_id"] = report.bank_id
         if report.reference:
             fields["bank_reference"] = report.reference
-        self._settle_if_open(record, verb, Change(fields=fields, only_after=only_after))
+        self._settle_unfinished(record, verb, Change(fields=fields, only_after=only_after))
 
     def notification_settled(self, record: Record, verb: Verb, code: str) -> None:
         """The bank's notification settles it, where there is no status address."""
         fields: RecordFields = {"reason": Reason.BANK_NOTIFIED, "code": code, "evidence": bank.Evidence.ANSWERED}
-        self._settle_if_open(record, verb, Change(fields=fields))
+        self._settle_unfinished(record, verb, Change(fields=fields))
 
-    def _settle_if_open(self, record: Record, verb: Verb, change: Change) -> None:
+    def _settle_unfinished(self, record: Record, verb: Verb, change: Change) -> None:
         """A transfer that has moved on meanwhile will be asked about again, or has ended."""
         moved = self.move(record, verb, change)
         match moved:
@@ -297,12 +296,8 @@ class Recorder:
         """What the bank says can't be so. Is an alarm raised? Once, however often the bank repeats it."""
         is_told = record.reason == reason
         if record.state is State.NEEDS_REVIEW:
-            change = Change(
-                look_again_in=backoff.TOMORROW_MS,
-                fields={"reason": reason, "wakeups": 0, "requested_action": ""},
-                silent=is_told,
-            )
-            self.move(record, Verb.INQUIRY_INCONCLUSIVE, change)
+            change = Change(fields={"reason": reason, "wakeups": 0, "requested_action": ""}, silent=is_told)
+            self._move_until_tomorrow(record, Verb.INQUIRY_INCONCLUSIVE, change)
         elif record.state is State.IN_DOUBT:
             self.send_to_review(record, reason)
         else:
@@ -320,7 +315,7 @@ class Recorder:
             in_ms, at_ms = backoff.TOMORROW_MS, None
         elif record.state is State.PARKED and self._clock.now_ms() < record.parked_until:
             at_ms = record.parked_until  # it was asked about before its time
-        event: EventFields = {"said": f"{report.word} {report.status_name} {report.why}".strip()} if report else {}
+        event: EventFields = {"bank_said": f"{report.word} {report.status_name} {report.why}".strip()} if report else {}
         fields: RecordFields = {"inquiries": inquiries, "agreeing_reads": agreeing_reads, "wakeups": 0}
         if report and is_answered:
             fields["last_read"] = report.word if agreeing_reads else ""
@@ -332,23 +327,22 @@ class Recorder:
 
     def send_to_review(self, record: Record, reason: str) -> None:
         """The bank's words do not settle it: an operator must."""
-        self.move(record, Verb.SEND_TO_REVIEW, Change(look_again_in=backoff.TOMORROW_MS, fields={"reason": reason}))
+        self._move_until_tomorrow(record, Verb.SEND_TO_REVIEW, Change(fields={"reason": reason}))
 
     def look_tomorrow(self, record: Record) -> None:
         """Nothing is to be learnt today."""
         fields: RecordFields = {"wakeups": 0, "requested_action": ""}
-        self.move(record, Verb.LOOK_LATER, Change(look_again_in=backoff.TOMORROW_MS, fields=fields, silent=True))
+        self._move_until_tomorrow(record, Verb.LOOK_LATER, Change(fields=fields, silent=True))
 
     # What an operator or a producer requested.
 
     def refuse_request(self, record: Record, why: str) -> None:
         """It can't be done; the reason stands in the event."""
         change = Change(
-            look_again_in=backoff.TOMORROW_MS,
             fields={"wakeups": 0, "requested_action": ""},
-            event={"said": why, "refused": record.requested_action},
+            event={"why": why, "refused": record.requested_action},
         )
-        self.move(record, Verb.REFUSE_REQUEST, change)
+        self._move_until_tomorrow(record, Verb.REFUSE_REQUEST, change)
 
     def requeue_dead(self, record: Record) -> None:
         fields: RecordFields = {"attempts": 0, "reason": Reason.REQUEUED, "message": "", "next_attempt_at": 0}
@@ -356,6 +350,10 @@ class Recorder:
         self.move(record, Verb.REQUEUE_DEAD, Change(due_in=0, fields=fields))
 
     # The move itself.
+
+    def _move_until_tomorrow(self, record: Record, verb: Verb, change: Change) -> None:
+        """Nothing is due today: a person must act, or the bank may say more another day. The one place of this wait."""
+        self.move(record, verb, replace(change, look_again_in=backoff.TOMORROW_MS))
 
     def stop_insisting(self) -> None:
         """The process is to end: what can't be recorded now is left to the lease."""

@@ -66,9 +66,9 @@ class EventFields(TypedDict, total=False):
     """What the event says beside the move and the fields of `_TOLD`."""
 
     by: str  #: what brought it: a notification, 3-D Secure 2
-    why: str  #: a person's reason, in the person's words
+    why: str  #: a person's reason, in the person's words; or why a request was refused
     proof: str  #: an operator's evidence
-    said: str  #: what the bank said, or why a request was refused
+    bank_said: str  #: the bank's word, its status name and why it was read so
     refused: str  #: the request that was refused
     fields: str  #: names and sizes of 3-D Secure 2
 

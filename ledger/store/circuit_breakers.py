@@ -46,9 +46,9 @@ class Breakers:
             self._failures[host] = failures
         if failures == FAILURES:
             self._failures[host] = 0
-            self.open(host, why)
+            self.trip(host, why)
 
-    def open(self, host: str, why: str) -> None:
+    def trip(self, host: str, why: str) -> None:
         with redis_errors_as(LedgerUnavailable):
             first_ms = ledger_ms(self._client, self._test_clock) + PROBE_MS
             is_new = self._client.hset(redis_keys.BREAKERS, f"open:{host}", str(first_ms))

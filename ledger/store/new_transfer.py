@@ -49,13 +49,13 @@ class NewTransfer:
     def record(self, suffix: int) -> Record:
         """The record that this new_transfer becomes under a suffix, but for its times."""
         invoice_id = self.invoice_id or invoice.make_invoice_id(suffix, self.day_ms)
-        said = {name: getattr(self, name) for name in self.__slots__ if name not in _NO_FIELDS}
+        given = {name: getattr(self, name) for name in self.__slots__ if name not in _NO_FIELDS}
         return Record(
             key=invoice.make_key(invoice_id, self.space),
             state=State.QUEUED,
             version=1,
             handle=secrets.token_urlsafe(16),
-            **said,
+            **given,
         )
 
 

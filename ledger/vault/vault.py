@@ -201,13 +201,13 @@ class Vault:
 
     def _heard(self, reply: Sequence[str]) -> list[str]:
         """The reply without the run and its writes."""
-        run, writes, *said = reply
-        if said[0] == "BEHIND":
+        run, writes, *answer = reply
+        if answer[0] == "BEHIND":
             raise VaultWentBack
         with self._lock:
             self._run_id = run
             self._most[run] = max(int(writes), self._most.get(run, 0))
-        return said
+        return answer
 
 
 def _put(purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str) -> tuple[str | int, ...]:

@@ -16,7 +16,7 @@ app = typer.Typer()
 @app.command()
 def audit(*, as_json: AsJson = False) -> None:
     """Compare ledger, due, counters, queue and vault; print what differs. It reads every record and changes nothing."""
-    context = Context.open()
+    context = Context.connect()
     vault = connect(context.settings.vault_url.reveal()) if context.settings.vault_url else None
     found = Audit(context.ledger, connect(context.settings.queue_url, text=False), vault).run()
     if as_json:

@@ -34,7 +34,7 @@ _TOO_LATE = {
 @app.command()
 def cancel(name: Name, *, reason: ReasonText, wait: Wait = 0) -> None:
     """Take a transfer back before any money can move: a queued, a parked or a dead one."""
-    context, why = Context.open(), checked(reason, "reason")
+    context, why = Context.connect(), checked(reason, "reason")
     states = {State.PARKED, State.DEAD, State.QUEUED}
     record = acting.find_in(context, name, states, lambda found: _TOO_LATE.get(found.state, "it has ended"))
     match record.state:

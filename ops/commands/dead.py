@@ -22,7 +22,7 @@ _ONLY_DEAD = "only a dead transfer is requeued or discarded; `transfers status` 
 @app.command("list")
 def list_(*, limit: Limit = 50, as_json: AsJson = False) -> None:
     """The dead, longest dead first."""
-    context, unreadable = Context.open(), list[RecordUnreadable]()
+    context, unreadable = Context.connect(), list[RecordUnreadable]()
     records = context.ledger.in_state(State.DEAD, limit, unreadable.append)
     if as_json:
         screen.say_json([Transfer.of(record).to_json() for record in records] + screen.unreadable_json(unreadable))
@@ -42,7 +42,7 @@ def show(name: Name, *, as_json: AsJson = False) -> None:
 @app.command()
 def requeue(name: Name, *, reason: ReasonText, wait: Wait = 0) -> None:
     """Queue it again. The bank is asked first, and it is refused if the bank says anything but "not found"."""
-    context, why = Context.open(), checked(reason, "reason")
+    context, why = Context.connect(), checked(reason, "reason")
     record = acting.find_in(context, name, {State.DEAD}, lambda _: _ONLY_DEAD)
     if record.reason == Reason.CARD_LOST:
         raise Refusal(f"{record.key}: its card is gone; discard it, and pay it under a new reference")
@@ -52,6 +52,6 @@ def requeue(name: Name, *, reason: ReasonText, wait: Wait = 0) -> None:
 @app.command()
 def discard(name: Name, *, reason: ReasonText, wait: Wait = 0) -> None:
     """End it as cancelled: no money moved, and none will."""
-    context, why = Context.open(), checked(reason, "reason")
+    context, why = Context.connect(), checked(reason, "reason")
     record = acting.find_in(context, name, {State.DEAD}, lambda _: _ONLY_DEAD)
     requests.submit(context, record, RequestedAction.DISCARD, why, wait_s=wait)

@@ -78,7 +78,7 @@ def _play(stage: Stage, interruption: Interruption) -> bool:
         with stage.entered(WEB):
             web = ends.enter_context(Transfers.from_env())
         with stage.entered(OPS):
-            context = Context.open()
+            context = Context.connect()
         play = Play(
             stage=stage,
             bank=bank,

@@ -42,7 +42,7 @@ class Room:
 @app.command()
 def doctor(*, as_json: AsJson = False) -> None:
     """Check servers, invoice ids, lanes and settings. Ends with 0 if all is well, 75 if it may pass, else 78."""
-    context = Context.open()
+    context = Context.connect()
     findings = examine(context.settings, context.clock)
     counters: dict[str, int] = {}
     stops = []

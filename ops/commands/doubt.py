@@ -16,7 +16,7 @@ app = typer.Typer()
 @app.command()
 def doubt(*, limit: Limit = 50, as_json: AsJson = False) -> None:
     """Transfers in doubt or in review: what is not known, why, and when the bank is asked again."""
-    context, unreadable, records = Context.open(), list[RecordUnreadable](), list[Record]()
+    context, unreadable, records = Context.connect(), list[RecordUnreadable](), list[Record]()
     for state in (State.NEEDS_REVIEW, State.IN_DOUBT):
         records += context.ledger.in_state(state, limit, unreadable.append)
     total = screen.sums(context.ledger.counters(), State.IN_DOUBT, State.NEEDS_REVIEW)

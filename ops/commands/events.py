@@ -21,7 +21,7 @@ def events(
     as_json: AsJson = False,
 ) -> None:
     """Every move, with its actor and reason. With --follow and --json, one line for each event."""
-    context = Context.open()
+    context = Context.connect()
     key = context.find(name).key if name else None
     found = context.events.newest(limit, key=key)
     if follow:

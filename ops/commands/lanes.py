@@ -19,7 +19,7 @@ Terminal = Annotated[str | None, typer.Option(help="Only this terminal; all of t
 @app.command()
 def pause(lane: LaneName, *, terminal: Terminal = None, reason: ReasonText) -> None:
     """Pause a lane. Calls under way end in order; transfers that wait go on waiting until their deadline."""
-    context, why = Context.open(), checked(reason, "reason")
+    context, why = Context.connect(), checked(reason, "reason")
     name = _known(context, terminal)
     context.lanes.pause(lane, name, actor=context.actor, reason=why)
     screen.say(f"{lane} is paused for {_shown(name)}; `transfers unpause {lane}` resumes it")
@@ -28,7 +28,7 @@ def pause(lane: LaneName, *, terminal: Terminal = None, reason: ReasonText) -> N
 @app.command()
 def unpause(lane: LaneName, *, terminal: Terminal = None, reason: ReasonText) -> None:
     """Resume a paused lane."""
-    context, why = Context.open(), checked(reason, "reason")
+    context, why = Context.connect(), checked(reason, "reason")
     name = _known(context, terminal)
     stops = [stop for stop in context.lanes.pauses() if stop.lane is lane]
     if name not in {stop.terminal for stop in stops}:

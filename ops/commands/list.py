@@ -29,7 +29,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Transfers of a state: unfinished ones oldest first, ended ones newest first. Without a state, the newest."""
-    context, unreadable = Context.open(), list[RecordUnreadable]()
+    context, unreadable = Context.connect(), list[RecordUnreadable]()
     if state is not None and not state.final:
         records = context.ledger.in_state(state, limit, unreadable.append)
     else:

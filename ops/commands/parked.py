@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command()
 def parked(*, limit: Limit = 50, as_json: AsJson = False) -> None:
     """Transfers that wait for a client's 3-D Secure answer, longest first. No money has moved for any of them."""
-    context, unreadable = Context.open(), list[RecordUnreadable]()
+    context, unreadable = Context.connect(), list[RecordUnreadable]()
     records = context.ledger.in_state(State.PARKED, limit, unreadable.append)
     total = screen.sums(context.ledger.counters(), State.PARKED)
     if as_json:

@@ -35,7 +35,7 @@ def _root() -> None:
 @app.command()
 def rebuild(*, apply: bool = False, reason: ReasonText = "", as_json: AsJson = False) -> None:
     """Say how many wake-ups would be sent; with --apply and a --reason, send them. A wake-up too many does nothing."""
-    context = Context.open()
+    context = Context.connect()
     why = checked(reason, "reason") if apply else ""
     records = list(_waiting(context))
     counts = Counter(wakeup.queue for record in records if (wakeup := wakeup_of(record)))

@@ -14,7 +14,7 @@ app = typer.Typer()
 @app.command()
 def queues(*, as_json: AsJson = False) -> None:
     """Count what waits in each queue. No transfer depends on it: the sweeper sends lost messages again."""
-    found = Context.open().queues.read()
+    found = Context.connect().queues.read()
     if as_json:
         screen.say_json([asdict(queue) for queue in found])
         return

@@ -32,7 +32,7 @@ def settle(
     verbs = [verb for verb, is_chosen in chosen.items() if is_chosen]
     if len(verbs) != 1:
         raise typer.BadParameter(f"give exactly one of {', '.join(_WORDS.values())}")
-    context = Context.open()
+    context = Context.connect()
     event = EventFields(why=checked(reason, "reason"), proof=checked(evidence, "evidence"))
     change = Change(fields={"reason": Reason.SETTLED_BY_OPERATOR}, event=event)
     by = context.settings.operator

@@ -23,7 +23,7 @@ _EVENTS = 30
 @app.command()
 def status(name: Name, *, as_json: AsJson = False) -> None:
     """One transfer: state, money, why, evidence, what comes next, and how it came there."""
-    context = Context.open()
+    context = Context.connect()
     record = context.find(name)
     events = context.events.newest(_EVENTS, key=record.key)
     if as_json:

@@ -16,7 +16,7 @@ app = typer.Typer()
 @app.command()
 def terminals(*, as_json: AsJson = False) -> None:
     """Terminals, the invoice ids that their space has used of its million, and their paused lanes."""
-    context = Context.open()
+    context = Context.connect()
     stops, counters = context.lanes.pauses(), context.ledger.counters()
     names = dict.fromkeys(("main", *context.settings.epay_terminals))
     found = [_terminal(context, name, counters, stops) for name in names]

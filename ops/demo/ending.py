@@ -42,7 +42,7 @@ def compare(books: Mapping[str, Any], counters: Mapping[str, int], currency: str
         Line(f"money moved, {currency}", _money(totals["money"].get(currency, "0")), _money(moved)),
         Line("asked for exactly once", str(once), str(count(*FINAL, *UNFINISHED))),
         Line("paid twice", str(len(totals["executed_twice"])), "0"),
-        Line("not known, or not ended", str(totals["open_challenges"]), str(count(*UNFINISHED))),
+        Line("not known, or not ended", str(totals["unanswered_challenges"]), str(count(*UNFINISHED))),
     ]
 
 

@@ -94,10 +94,10 @@ class Shop:
 
     async def buy(self, request: Request) -> Response:
         async with request.form(max_fields=20) as form:
-            said = {name: value for name, value in form.items() if isinstance(value, str)}
-        good = next((good for good in GOODS if good.code == said.get("good")), GOODS[0])
+            typed = {name: value for name, value in form.items() if isinstance(value, str)}
+        good = next((good for good in GOODS if good.code == typed.get("good")), GOODS[0])
         try:
-            receipt = await run_in_threadpool(self.transfers.enqueue, _intent(said, good))
+            receipt = await run_in_threadpool(self.transfers.enqueue, _intent(typed, good))
         except TransfersError as error:
             return self._page(str(error), good)
         self.purchases.setdefault(receipt.key, Purchase(good, receipt.handle))
@@ -183,17 +183,17 @@ class _Server(uvicorn.Server):
         return self._interruption.came() or await super().on_tick(counter)
 
 
-def _intent(said: Mapping[str, str], good: Good) -> TransferIntent:
+def _intent(typed: Mapping[str, str], good: Good) -> TransferIntent:
     """What the client typed is checked by the intent's own model; nothing of it is shown again."""
     return TransferIntent(
-        reference=f"shop-{said.get('order', '')}",
+        reference=f"shop-{typed.get('order', '')}",
         amount=good.price,
         description=good.asks,
         sender=PanCard(
-            number=said.get("number", ""),
-            expiry=said.get("expiry", ""),
-            cvc=said.get("cvc", ""),
-            name=said.get("name", ""),
+            number=typed.get("number", ""),
+            expiry=typed.get("expiry", ""),
+            cvc=typed.get("cvc", ""),
+            name=typed.get("name", ""),
         ),
         receiver=Receiver(number=_TILL),
     )

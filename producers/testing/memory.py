@@ -118,9 +118,11 @@ class MemoryScripts(Scripts):
         return ["OK", record["state"], record["epoch"], record["version"], str(len(self.events)), str(now)]
 
     def _tell(self, record: dict[str, str], move: dict[str, Any], before: str) -> None:
-        said = {name: record[name] for name in ("key", "reference", "state", "version", "epoch", "amount", "currency")}
+        of_record = {
+            name: record[name] for name in ("key", "reference", "state", "version", "epoch", "amount", "currency")
+        }
         told = {"verb": move["verb"], "from": before, "actor": move["actor"], "at": str(self._clock.now_ms())}
-        self.events.append(Event(f"{len(self.events) + 1}-0", said | told | move.get("event", {})))
+        self.events.append(Event(f"{len(self.events) + 1}-0", of_record | told | move.get("event", {})))
 
 
 class MemoryLedger(Ledger):

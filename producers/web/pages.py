@@ -25,7 +25,7 @@ _templates = Environment(
 )
 
 #: How often a page looks again: milliseconds for its script, seconds for a browser without one.
-_AGAIN = {"waiting": (700, 2), "open": (5000, 30), "doubt": (5000, 10)}
+_AGAIN = {"waiting": (700, 2), "unconfirmed": (5000, 30), "doubt": (5000, 10)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _reply(
             "name": name,
             "nonce": nonce,
             "order": order,
-            "said": [(language, words.PAGES[name][language]) for language in order],
+            "texts": [(language, words.PAGES[name][language]) for language in order],
             "buttons": {key: named[order[0]] for key, named in words.BUTTONS.items()},
             "again_ms": again_ms,
             "again_s": again_s,

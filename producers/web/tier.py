@@ -137,7 +137,7 @@ class Web:
         if status == 303:
             return Reply.to(self._places.result(handle))
         _LOG.warning("return.unreadable", extra={"key": key, "http_status": status})
-        button = Button("open", self._places.pay(handle))
+        button = Button("start", self._places.pay(handle))
         return page("unreadable", languages=request.languages, status=status, button=button)
 
     def _take(self, key: str, handle: str, request: Request) -> int:
@@ -168,7 +168,7 @@ class Web:
             return Reply.to(link)
         name, button = _PAGES.get(visit.transfer.state, "waiting"), None
         if visit.challenge is not None:  # a button, and not at once: a page that keeps sending clients back would loop
-            name, button = "open", Button("continue", self._places.pay(handle))
+            name, button = "unconfirmed", Button("continue", self._places.pay(handle))
         elif visit.transfer.final and self._home:
             button = Button("home", self._home)
         return page(name, languages=request.languages, transfer=visit.transfer, button=button)
@@ -181,8 +181,8 @@ class Web:
         if payload is None:
             _LOG.warning("notify.unreadable", extra={"bytes": -1 if request.body is None else len(request.body)})
             return Reply.text(400, "not a notification\n")
-        said = self.transfers.notify(payload)
-        _LOG.info("notify.taken", extra={"answer": str(said)})
+        notified = self.transfers.notify(payload)
+        _LOG.info("notify.taken", extra={"answer": str(notified)})
         return Reply.text(200, "ok\n")
 
 

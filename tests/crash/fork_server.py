@@ -72,7 +72,7 @@ def _be(role: str, said: dict[str, Any]) -> None:
         Process.of(WorkerSettings.load()).run()
         return
     if role == "ops":
-        desk, why = Context.open(), "it is to be tried again"
+        desk, why = Context.connect(), "it is to be tried again"
         _together(
             [
                 functools.partial(requests.write, desk, desk.find(key), RequestedAction.REQUEUE, why)

@@ -148,7 +148,7 @@ class KillRun:
     def come_again(self, references: list[str]) -> None:
         """Whoever was not answered, asks again: backend, operator and client the same as before."""
         self.queue.flushdb()
-        desk = Context.open()
+        desk = Context.connect()
         self.transfers.enqueue_many([payout(reference, "Payout") for reference in references])
         for name, states in self.wanted.items():
             if State.CANCELLED in states:

@@ -130,7 +130,7 @@ def test_what_rules_give_is_not_named(stage: Stage) -> None:
     """A breaker that was opened just now, a rate that is ahead, a pause without an end, the longest deadline."""
     key, now_ms = stage.new(), stage.clock.now_ms()
     stage.ledger.client.zadd(redis_keys.DUE, {key: stage.record(key).deadline_at})
-    stage.worker.breakers.open("bank", "refused")
+    stage.worker.breakers.trip("bank", "refused")
     stage.ledger.client.hset(redis_keys.BREAKERS, "probes:bank", str(now_ms * 2))
     stage.ledger.client.hset(redis_keys.RATES, "main", str(now_ms + MONTH_MS))
     stage.lanes.pause(Lane.SEND, "main", actor="ops", reason="a test")

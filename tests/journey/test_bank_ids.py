@@ -71,7 +71,7 @@ def test_a_workers_answer_with_anothers_id_is_doubt_and_an_alarm(
     assert (record.state, record.reason, record.evidence) == (State.IN_DOUBT, REASON, "answered")
     assert record.bank_id == ""
     (alarm,) = alarms(stage)
-    assert (alarm["key"], alarm["said"], alarm["other"]) == (second, said, first)
+    assert (alarm["key"], alarm["bank_said"], alarm["other"]) == (second, said, first)
 
 
 def test_a_transfers_own_id_again_is_no_alarm(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

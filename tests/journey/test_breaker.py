@@ -114,7 +114,7 @@ def test_an_open_breaker_of_the_tokens_host_keeps_back_whoever_needs_a_token(
     waits: bool,  # noqa: FBT001 - a table's column
 ) -> None:
     stage.with_rules(preflight=replace(stage.rules.preflight, confirm_needs_token=confirm_needs_token))
-    stage.worker.breakers.open("token.bank", "refused")
+    stage.worker.breakers.trip("token.bank", "refused")
 
     assert stage.worker.preflight.why_not_now(record_of(stage), lane) == (Wait(5_000, "breaker") if waits else None)
 

@@ -171,7 +171,7 @@ def test_the_servers_and_the_clock_are_each_a_reason_of_its_own(stage: Stage) ->
 
 
 def test_an_unfit_worker_asks_no_host_whether_it_is_back(stage: Stage) -> None:
-    stage.worker.breakers.open("bank", "refused")
+    stage.worker.breakers.trip("bank", "refused")
     stage.clock.advance(5)
     stage.machine.off_ms = TWO_HOURS_MS
     stage.sweeper.run_once()

@@ -58,7 +58,7 @@ def test_the_alarm_names_the_transfer_and_both_words(stage: Stage) -> None:
     stage.worker.recorder.inquiry_settled(asked, Verb.INQUIRY_PAID, StatusReport(StatusWord.PAID))
 
     told = stage.events.newest(1)[0].fields
-    assert (told["key"], told["said"], told["ledger"]) == (key, "inquiry_paid", "declined")
+    assert (told["key"], told["bank_said"], told["ledger"]) == (key, "inquiry_paid", "declined")
 
 
 @pytest.mark.parametrize(("verb", "is_alarm"), [(Verb.NOTIFICATION_PAID, True), (Verb.NOTIFICATION_DECLINED, False)])

@@ -228,7 +228,7 @@ def test_a_workers_decline_of_what_was_notified_as_paid_is_an_alarm_and_settles_
     record = stage.record(key)
     assert (record.state, record.reason, record.code) == (State.IN_DOUBT, "bank_notified_otherwise", "484")
     told = stage.events.newest(1)[0].fields
-    assert (told["verb"], told["key"], told["said"], told["ledger"]) == (
+    assert (told["verb"], told["key"], told["bank_said"], told["ledger"]) == (
         "contradiction", key, "decline", "notification_paid"
     )  # fmt: skip
 

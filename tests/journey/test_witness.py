@@ -290,7 +290,7 @@ def test_a_parked_one_of_which_the_bank_says_something_else_is_a_persons(stage: 
     stage.clock.advance(900)
     ask_for(stage, 3400)
     assert stage.state(key) is State.PARKED
-    assert stage.events.newest(1)[0].fields["said"] == "not_yet"
+    assert stage.events.newest(1)[0].fields["bank_said"] == "not_yet"
     ask_for(stage, 3700)  # it is asked once an hour by then
     assert (stage.state(key), stage.record(key).reason) == (State.IN_DOUBT, "bank_says_not_yet")
     assert stage.record(key).requested_action == ""

@@ -102,7 +102,7 @@ def test_a_confirm_goes_while_sending_is_paused(ledger: Ledger, ledger_client: r
 def test_an_open_breaker_lets_it_wait(ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock) -> None:
     breakers = Breakers(ledger_client, Events(ledger_client, clock), "worker", clock)
     record = create(ledger)
-    breakers.open(HOST, "refused")
+    breakers.trip(HOST, "refused")
     was = snapshot(ledger_client)
 
     assert claim(ledger, record, gap_ms=1000) == Wait(5000, "breaker")
@@ -189,7 +189,7 @@ def test_one_of_all_may_ask_whether_the_bank_is_back(ledger_client: redis.Redis,
     """Not before its time, once each time that it has come, and nobody where the breaker is closed."""
     one, other = (Breakers(ledger_client, Events(ledger_client, clock), name, clock) for name in ("one", "other"))
     assert not one.may_probe(HOST)
-    one.open(HOST, "refused")
+    one.trip(HOST, "refused")
     assert not one.may_probe(HOST)
 
     for _ in range(2):

@@ -90,7 +90,7 @@ def test_it_is_followed_from_a_place(log: Events, ledger_client: redis.Redis) ->
 
 
 def test_an_alarm_stands_among_the_moves(log: Events) -> None:
-    log.alarm(Alarm.CONTRADICTION, actor="worker", key="251124000001", said="paid")
+    log.alarm(Alarm.CONTRADICTION, actor="worker", key="251124000001", bank_said="paid")
 
     (event,) = log.newest()
     assert event.at_ms == int(event.id.partition("-")[0]), "its place in the log says when it was told"
@@ -98,7 +98,7 @@ def test_an_alarm_stands_among_the_moves(log: Events) -> None:
         "verb": "contradiction",
         "actor": "worker",
         "key": "251124000001",
-        "said": "paid",
+        "bank_said": "paid",
     }
 
 

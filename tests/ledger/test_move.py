@@ -183,10 +183,10 @@ def test_an_event_repeats_what_matters_and_says_what_it_is_told(ledger: Ledger, 
     record = into(ledger, (State.SENDING, Phase.SEND))
     told: RecordFields = {"code": "455", "reason": "declined_D", "evidence": "answered", "message": "for people"}
 
-    ledger.move(record, Verb.DECLINE, Change(event={"said": "more"}, fields=told), actor="w")
+    ledger.move(record, Verb.DECLINE, Change(event={"bank_said": "more"}, fields=told), actor="w")
 
     event = events(ledger_client)[-1]
-    assert event.items() >= {"code": "455", "reason": "declined_D", "evidence": "answered", "said": "more"}.items()
+    assert event.items() >= {"code": "455", "reason": "declined_D", "evidence": "answered", "bank_said": "more"}.items()
     assert "message" not in event
 
 

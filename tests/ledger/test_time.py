@@ -119,7 +119,7 @@ def test_who_is_due_comes_with_what_time_it_is(true: Ledger, ledger_client: redi
 def test_a_breaker_is_asked_about_seconds_later_by_the_servers_time(true: Ledger, ledger_client: redis.Redis) -> None:
     breakers = Breakers(ledger_client, Events(ledger_client), "worker")
     with meanwhile(ledger_client) as times:
-        breakers.open(HOST, "refused")
+        breakers.trip(HOST, "refused")
 
     first = int(str(ledger_client.hget(redis_keys.BREAKERS, f"open:{HOST}")))
     assert times[0] + PROBE_MS <= first <= times[1] + PROBE_MS

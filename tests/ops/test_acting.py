@@ -85,7 +85,7 @@ def test_one_without_its_card_is_not_requeued(transfers: Cli, into: Into, ledger
         (Verb.REQUEUE_DEAD, Change(due_at=1, fields={"reason": "requeued"}), 0, "queued again"),
         (
             Verb.REFUSE_REQUEST,
-            Change(due_at=1, event={"said": "the bank says not yet"}),
+            Change(due_at=1, event={"bank_said": "the bank says not yet"}),
             1,
             "can't be done: the bank says not yet",
         ),

@@ -113,6 +113,6 @@ def test_a_reason_that_looks_like_a_card_is_not_kept(transfers: Cli) -> None:
 
 def test_every_verb_and_every_state_has_its_words() -> None:
     assert all(verb.row.happened and verb.row.short and verb.row.by for verb in Verb)
-    assert all(alarm.happened for alarm in Alarm)
+    assert all(alarm.sentence for alarm in Alarm)
     assert not {verb.value for verb in Verb} & {alarm.value for alarm in Alarm}
     assert {state for state in State if not state.final} == set(descriptions.NEXT)

@@ -102,7 +102,7 @@ def test_the_totals_add_up(open_shop: Callable[..., Any]) -> None:
         "executed_twice": [],
         "declined": 1,
         "failed": 0,
-        "open_challenges": 1,
+        "unanswered_challenges": 1,
         "duplicates": 0,
         "refused": 1,
         "calls": {"token": 8, "transfer": 8, "confirm": 0, "status": 0},

@@ -153,11 +153,11 @@ def test_a_challenge_ends(open_shop: Callable[..., Any], hand: Any) -> None:
     shop = open_shop(clock=hand, challenge_ttl_s=900)
     invoice, said = shop.challenged()
     hand.now += 899
-    assert (shop.word(invoice), shop.bank.totals()["open_challenges"]) == ("3D", 1)
+    assert (shop.word(invoice), shop.bank.totals()["unanswered_challenges"]) == ("3D", 1)
 
     hand.now += 1
 
-    assert (shop.word(invoice), shop.bank.totals()["open_challenges"]) == ("FAILED", 0)
+    assert (shop.word(invoice), shop.bank.totals()["unanswered_challenges"]) == ("FAILED", 0)
     assert shop.query(shop.finish(invoice, said).headers["location"])[1]["code"] == "468"
     assert (shop.word(invoice), shop.book(invoice)["executions"]) == ("FAILED", 0)
 

@@ -230,7 +230,7 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         Events(producer).join("seldom")
         assert Events(producer).take("seldom", "one", count=1) is not None
         breakers = Breakers(client, events, "worker")
-        breakers.open("bank.example", "a test")
+        breakers.trip("bank.example", "a test")
         assert breakers.refresh() == {"bank.example"}
         breakers.may_probe("bank.example")
         breakers.close("bank.example")

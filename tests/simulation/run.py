@@ -177,7 +177,7 @@ def _compare(scenario: Scenario, laws: Laws) -> None:
 
 def _is_true(event: dict[str, str], books: Books) -> bool:
     """One worker hears "paid", the bank gives it back, and another one that asked a moment later hears that."""
-    said = (event["verb"], event.get("said"), event.get("ledger"))
+    said = (event["verb"], event.get("bank_said"), event.get("ledger"))
     is_given_back = any(account.word == "given_back" for account in books.of(event.get("key", "")))
     return said == ("contradiction", "inquiry_reversed", "paid") and is_given_back
 

@@ -93,7 +93,7 @@ def test_a_proved_payment_of_what_has_ended_unpaid_is_an_alarm(
     assert proving.notify(notice(receipt)) is Notified.NOT_NEEDED
 
     told = last(proving)
-    assert (told["verb"], told["said"], told["ledger"]) == ("contradiction", "notification_paid", str(ended.state))
+    assert (told["verb"], told["bank_said"], told["ledger"]) == ("contradiction", "notification_paid", str(ended.state))
     assert proving.get(receipt.key).version == ended.version
 
 

@@ -141,7 +141,7 @@ def test_what_is_no_transfers_move_is_passed_over(
     real: RealTransfers, ledger_client: redis.Redis, clock: FakeClock
 ) -> None:
     real.enqueue(intent())
-    Events(ledger_client, clock).alarm(Alarm.CONTRADICTION, actor="worker", key="1", said="pay")
+    Events(ledger_client, clock).alarm(Alarm.CONTRADICTION, actor="worker", key="1", bank_said="pay")
 
     assert states(read(real)) == [State.QUEUED]
     assert owed(ledger_client) == 1

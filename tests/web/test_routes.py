@@ -189,7 +189,7 @@ def test_who_is_sent_back_without_an_answer_is_not_sent_off_again_by_itself(
     """A page of the bank's that keeps sending clients back would be a loop otherwise."""
     reply = visitor.get("result", receipt.handle)
 
-    assert reply.headers["Transfer-Page"] == "open"
+    assert reply.headers["Transfer-Page"] == "unconfirmed"
     assert f'href="{BASE}/pay/{receipt.handle}"'.encode() in reply.body
     assert b".submit()" not in reply.body
 

@@ -32,8 +32,8 @@ class Order(OrderDetails):
 
     @classmethod
     def with_details(cls, details: OrderDetails, *, invoice_id: str, amount_minor: int, currency: str) -> "Order":
-        said = {each.name: getattr(details, each.name) for each in fields(OrderDetails)}
-        return cls(invoice_id=invoice_id, amount_minor=amount_minor, currency=currency, **said)
+        given = {each.name: getattr(details, each.name) for each in fields(OrderDetails)}
+        return cls(invoice_id=invoice_id, amount_minor=amount_minor, currency=currency, **given)
 
 
 @dataclass(frozen=True, slots=True)
