@@ -34,6 +34,7 @@ class CommandEntry:
 
 _BEGIN, _LOOK, _ACT = "Begin", "Look", "Act"
 
+#: By what is typed. A command of a group has an entry of its own, under both words.
 COMMANDS = {
     "demo": CommandEntry(
         "demo",
@@ -71,7 +72,23 @@ COMMANDS = {
     "enqueue": CommandEntry(
         "enqueue", _ACT, "Take an intent, or a list of them, from standard input.", changes=True, connects=False
     ),
-    "dead": CommandEntry("dead", _ACT, "Dead transfers: list, show, requeue, discard.", example="list", changes=True),
+    "dead": CommandEntry("dead", _ACT, "Dead transfers: list, show, requeue, discard."),
+    "dead list": CommandEntry("dead", _LOOK, "List the dead, longest dead first.", example="--limit 10"),
+    "dead show": CommandEntry("dead", _LOOK, "Show one of them.", example="payout-42"),
+    "dead requeue": CommandEntry(
+        "dead",
+        _ACT,
+        "Queue it again, after the bank was asked.",
+        example='payout-42 --reason "the terminal works again"',
+        changes=True,
+    ),
+    "dead discard": CommandEntry(
+        "dead",
+        _ACT,
+        "End it as cancelled: no money moved, and none will.",
+        example='payout-42 --reason "paid in cash"',
+        changes=True,
+    ),
     "settle": CommandEntry(
         "settle",
         _ACT,
@@ -86,8 +103,13 @@ COMMANDS = {
         example='payout-42 --reason "the client left"',
         changes=True,
     ),
-    "queue": CommandEntry(
-        "queue", _ACT, "rebuild: send a wake-up for every unfinished transfer.", example="rebuild", changes=True
+    "queue": CommandEntry("queue", _ACT, "The queue of wake-ups: rebuild."),
+    "queue rebuild": CommandEntry(
+        "queue",
+        _ACT,
+        "Send a wake-up for every unfinished transfer.",
+        example='--apply --reason "the queue was lost"',
+        changes=True,
     ),
     "pause": CommandEntry(
         "lanes",
@@ -108,7 +130,8 @@ class CommandGroup(TyperGroup):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         for name, entry in COMMANDS.items():
-            self.commands[name] = TyperCommand(name, help=entry.says, rich_help_panel=entry.panel)
+            if " " not in name:
+                self.commands[name] = TyperCommand(name, help=entry.says, rich_help_panel=entry.panel)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, _, rest = super().resolve_command(ctx, args)
@@ -128,15 +151,16 @@ class CommandGroup(TyperGroup):
 
 
 def load(name: str) -> TyperCommand | TyperGroup:
-    """The command of this name, or the group of commands if its module is a group."""
+    """The command of this name, of one word or two, or the group of commands if its module is a group."""
     with needed(COMMANDS[name].extra, f"`transfers {name}`"):
         module = importlib.import_module(f"epay_transfers.ops.commands.{COMMANDS[name].module}")
     group = typer.main.get_group(module.app)
-    command = group.commands.get(name, group)
+    for each, entry in COMMANDS.items():
+        if entry.module == COMMANDS[name].module and (own := group.commands.get(each.rpartition(" ")[2])):
+            own.epilog = f"Example: transfers {each} {entry.example}" if entry.example else None
+    command = group.commands.get(name.rpartition(" ")[2], group)
     if not isinstance(command, (TyperCommand, TyperGroup)):
         raise TypeError(f"epay_transfers.ops.commands.{COMMANDS[name].module} mounts something that is no command")
-    if COMMANDS[name].example:
-        command.epilog = f"Example: transfers {name} {COMMANDS[name].example}"
     return command
 
 

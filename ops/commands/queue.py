@@ -35,6 +35,8 @@ def _root() -> None:
 @app.command()
 def rebuild(*, apply: bool = False, reason: ReasonText = "", as_json: AsJson = False) -> None:
     """Say how many wake-ups would be sent; with --apply and a --reason, send them. A wake-up too many does nothing."""
+    if apply and not reason:
+        raise typer.BadParameter("--apply needs a --reason, which stands in the event")
     context = Context.connect()
     why = checked(reason, "reason") if apply else ""
     records = list(_waiting(context))

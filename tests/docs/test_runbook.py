@@ -17,6 +17,7 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.ops.cli import COMMANDS
 from epay_transfers.runtime import health
 from epay_transfers.runtime.embedded_servers import EmbeddedServer
 from epay_transfers.runtime.settings import Durability, ServerSettings
@@ -52,6 +53,12 @@ def helps_of(names: list[Name]) -> dict[Name, str]:
         check=True,
     )
     return dict(zip(names, json.loads(done.stdout), strict=True))
+
+
+def test_the_runbook_has_a_line_for_every_command_that_changes_something() -> None:
+    changing = [name for name, entry in COMMANDS.items() if entry.changes and name != "enqueue"]
+
+    assert [name for name in changing if f"transfers {name} " not in RUNBOOK] == []
 
 
 def knows(help_text: str, word: str) -> bool:

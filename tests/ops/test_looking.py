@@ -194,9 +194,10 @@ def test_looking_writes_nothing(transfers: Cli, into: Into, events: Events, ledg
     into(State.QUEUED, "payout-42")
     before = (events.newest(1)[-1].id, ledger.counters())
 
-    for name in (name for name, entry in COMMANDS.items() if entry.connects and not entry.changes and name != "keys"):
-        assert transfers(name, *shlex.split(COMMANDS[name].example)).status in {0, 1}, name
-    assert transfers("dead", "list").status == 0
+    groups = {name.split()[0] for name in COMMANDS if " " in name}
+    looking = [name for name, entry in COMMANDS.items() if entry.connects and not entry.changes and name != "keys"]
+    for name in (name for name in looking if name not in groups):
+        assert transfers(*name.split(), *shlex.split(COMMANDS[name].example)).status in {0, 1}, name
 
     assert (events.newest(1)[-1].id, ledger.counters()) == before
 

@@ -80,4 +80,4 @@ def test_a_ring_of_a_rebuild_stands_in_the_record_of_who_was_never_rung_for(
 
 def test_a_rebuild_that_rings_wants_a_reason(transfers: Cli) -> None:
     """What changes is kept with its reason."""
-    assert transfers("queue", "rebuild", "--apply").status == 1
+    assert transfers("queue", "rebuild", "--apply").status == 2
