@@ -151,7 +151,7 @@ class TransferModel:
                 self.epoch = (self.epoch // GENERATION + 1) * GENERATION + 1
         self.version += not quiet
         self.due = self.due if verb in KEEPS_DUE else due
-        self.is_noted = self.is_noted or verb == "keep_notification"
+        self.is_noted = (self.is_noted or verb == "keep_notification") and not self.is_final  # it goes with the end
         self.is_aged = self.is_aged and self.state == "in_doubt"
         return True
 
