@@ -8,6 +8,7 @@ class Alarm(WordWithSentence):
 
     LANE_PAUSED = "pause", "the lane {lane} was paused for {terminal}"
     LANE_RESUMED = "unpause", "the lane {lane} was resumed for {terminal}"
+    REQUEST_REFUSED = "request_refused", "an operator's request was refused"
     BREAKER_OPENED = "breaker_opened", "calls to {host} fail: no worker calls it, and one asks it now and then"
     BREAKER_CLOSED = "breaker_closed", "{host} answers again, and workers call it"
     SERVERS_UNFIT = (

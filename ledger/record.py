@@ -85,6 +85,7 @@ class Record:
     attempts: int = 0  #: tries that ended without an answer of the bank to the transfer
     wakeups: int = field(default=0, metadata=_UNTIL[Lifetime.STATE])  #: sent by the sweeper, and not answered
     requested_action: str = field(default="", metadata=_UNTIL[Lifetime.STATE])  #: a `RequestedAction`
+    request_id: str = field(default="", metadata=_UNTIL[Lifetime.STATE])  #: of the entry that asked for it
     next_attempt_at: int = field(default=0, metadata=_UNTIL[Lifetime.UNFINISHED])  #: not before this time
     lease_until: int = field(default=0, metadata=_UNTIL[Lifetime.UNFINISHED])  #: the claim's worker may send until then
     claim_nonce: str = field(default="", metadata=_UNTIL[Lifetime.UNFINISHED])  #: of the last claim, as its tombstone's

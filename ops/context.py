@@ -3,6 +3,7 @@
 Nothing connects before it is used.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -13,8 +14,10 @@ from epay_transfers.ledger.clock import Clock, SystemClock
 from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.queue.stats import Queues
 from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.store import inboxes
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.lanes import Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ops.exit_status import Refusal
@@ -49,9 +52,19 @@ class Context:
     def queues(self) -> Queues:
         return Queues(connect(self.settings.queue_url), self.clock)
 
+    @cached_property
+    def inboxes(self) -> Inboxes:
+        return Inboxes(self.client)
+
     @property
-    def actor(self) -> str:
-        return self.settings.actor
+    def operator(self) -> str:
+        """The operator's name, as the server knows it; the label where the server has no users."""
+        return self.settings.server_operator or re.sub(r"[^\w.-]", "-", self.settings.operator)
+
+    @property
+    def sender(self) -> str:
+        """Whose inbox it is."""
+        return inboxes.operator(self.operator)
 
     def find(self, text: str) -> Record:
         """The transfer with this key or reference. Errors do not repeat the text: it may be a card number."""

@@ -25,3 +25,6 @@ Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")
 Name = Annotated[str, typer.Argument(metavar="KEY|REFERENCE", help="A transfer, by its key or its reference.")]
 ReasonText = Annotated[str, typer.Option(help="Why; it is kept with your name.")]
 Wait = Annotated[float, typer.Option(min=0, max=3600, metavar="SECONDS", help="Wait so long for what comes of it.")]
+
+#: A worker reads an operator's request within a second.
+WAIT_S = 10.0

@@ -1,66 +1,68 @@
-"""An operator's requests: what only a worker can do is requested in the ledger, with the operator's name and reason.
+"""An operator's requests: entries in the operator's own inbox, which a worker reads, checks and does.
 
-A wake-up follows at once, and the command can wait for what came of it.
+The command changes no transfer itself. It waits for the answer, which is an event with the id of the entry.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
 
-import dramatiq
-
-from epay_transfers.ledger.queue.broker import Broker
-from epay_transfers.ledger.queue.wakeups import Wakeups
+from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import Verb
-from epay_transfers.ledger.store.change import Change
-from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Event
-from epay_transfers.ops import acting, descriptions, screen
+from epay_transfers.ledger.store.inboxes import Kind
+from epay_transfers.ops import descriptions, screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import NotYet, Refusal
 
-#: The events of these verbs are no answer to a request.
-_NO_ANSWER = frozenset({Verb.REQUEST, Verb.SCHEDULE_WAKEUP, Verb.LOOK_LATER})
+#: The events of these verbs say that a request was taken, and not yet what came of it.
+_NO_ANSWER = frozenset({Verb.REQUEST})
+
+#: The answers that say no.
+_REFUSALS = frozenset({Verb.REFUSE_REQUEST, Verb.FOUND_TAKEN, Alarm.REQUEST_REFUSED})
 
 _BLOCK_MS = 500
 
 
-def submit(context: Context, record: Record, what: RequestedAction, why: str, *, wait_s: float = 0) -> None:
-    """Raises `Refusal` if the transfer has moved meanwhile or can't be done, `NotYet` if no worker came in time."""
+def submit(context: Context, kind: Kind, fields: Mapping[str, str], *, subject: str, wait_s: float) -> None:
+    """Ask, and say what came of it. `subject` opens the sentence: a transfer's key, a lane. Raises what `ask` does."""
+    answer = ask(context, kind, fields, subject=subject, wait_s=wait_s)
+    screen.say(f"{subject}: {descriptions.happened(answer)}" if answer else f"{subject}: asked; a worker does it")
+
+
+def ask(context: Context, kind: Kind, fields: Mapping[str, str], *, subject: str, wait_s: float) -> Event | None:
+    """Put the request into the inbox, and wait for its answer; None for a caller that does not wait.
+
+    Raises `Refusal` for what can't be done, `NotYet` if no worker came in time, `LedgerUnavailable`.
+    """
     before = context.events.newest(1)
-    write(context, record, what, why)
-    screen.say(f"{record.key}: asked for {what}; a worker does it")
-    if wait_s > 0:
-        _follow(context, record.key, before[-1].id if before else "0", wait_s)
+    entry_id = put(context, kind, fields)
+    if wait_s <= 0:
+        return None
+    answer = _answer_to(context, entry_id, before[-1].id if before else "0", wait_s)
+    if answer is None:
+        raise NotYet(f"{subject}: no worker has done it in {wait_s:g} s; it stays asked. Does a worker run?")
+    if answer.fields.get("verb") in _REFUSALS:
+        raise Refusal(f"{subject}: {descriptions.happened(answer)}")
+    return answer
 
 
-def write(context: Context, record: Record, what: RequestedAction, why: str) -> None:
-    """Into the ledger, and a wake-up. Raises `Refusal` if the transfer has moved meanwhile."""
-    change = Change(due_in=0, fields={"requested_action": what, "wakeups": 0}, event={"why": why})
-    moved = acting.move(context, record, Verb.REQUEST, change)
-    _wake(context, replace(record, state=moved.state))
+def put(context: Context, kind: Kind, fields: Mapping[str, str]) -> str:
+    """Into the operator's inbox, with the label where that is another than the name; the entry's id."""
+    label = {"label": context.settings.operator} if context.settings.operator != context.operator else {}
+    return context.inboxes.put(context.sender, kind, {**fields, **label})
 
 
-def _wake(context: Context, record: Record) -> None:
-    """A wake-up that is lost does not matter: the sweeper sends the next one."""
-    client = connect(context.settings.queue_url)
-    middleware: list[dramatiq.Middleware] = []
-    Wakeups(Broker(client, middleware, {})).send(record)
-    client.close()
+def put_action(context: Context, record: Record, what: RequestedAction, why: str) -> str:
+    """As `put`: that a worker does this with the transfer, once it has asked the bank."""
+    return put(context, Kind.REQUEST, {"key": record.key, "what": what, "why": why})
 
 
-def _follow(context: Context, key: str, place: str, wait_s: float) -> None:
+def _answer_to(context: Context, entry_id: str, place: str, wait_s: float) -> Event | None:
     end = context.clock.monotonic() + wait_s
     for batch in context.events.follow(place, block_ms=_BLOCK_MS):
         for event in batch:
-            if event.fields.get("key") == key and event.fields.get("verb") not in _NO_ANSWER:
-                _tell(key, event)
-                return
+            if event.fields.get("request") == entry_id and event.fields.get("verb") not in _NO_ANSWER:
+                return event
         if context.clock.monotonic() >= end:
-            raise NotYet(f"{key}: no worker has done it in {wait_s:g} s; it stays asked. Does a worker run?")
-
-
-def _tell(key: str, event: Event) -> None:
-    sentence = f"{key}: {descriptions.happened(event)}"
-    if event.fields.get("verb") == Verb.REFUSE_REQUEST:
-        raise Refusal(sentence)
-    screen.say(sentence)
+            return None
+    return None

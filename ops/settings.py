@@ -2,11 +2,15 @@
 
 import getpass
 import os
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
 from epay_transfers.producers.validators import short_text
 from epay_transfers.runtime.settings import ServerSettings
+
+#: What the name of each operator's server user begins with.
+USER = "ops-"
 
 
 def login_name() -> str:
@@ -26,6 +30,7 @@ class OpsSettings(ServerSettings):
         return short_text(value)
 
     @property
-    def actor(self) -> str:
-        """The actor in the events of what this operator changes."""
-        return f"operator {self.operator}"
+    def server_operator(self) -> str:
+        """The operator whose server user REDIS_URL names (`ops-NAME`): this, and no label, proves who asked."""
+        user = urlsplit(self.redis_url.reveal()).username or ""
+        return user.removeprefix(USER) if user.startswith(USER) else ""

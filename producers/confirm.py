@@ -1,23 +1,22 @@
 """Confirm: the client came back from the bank's page with a PaRes.
 
-The PaRes goes into the vault first, under the epoch that the ledger is about to take; then the ledger raises it. What
-if we die in between? The client's browser sends the same PaRes again, the vault says that it is there, and it goes on.
+The PaRes goes into the vault first, under the epoch that a worker is about to take; then an entry into the web tier's
+inbox, which is the confirm message. A worker reads it and resumes the transfer: this process changes no record. What if
+we die in between? The client's browser sends the same PaRes again, the vault says that it is there, and it goes on.
 Another PaRes never takes its place.
 """
 
 import hashlib
 import logging
 import re
-from dataclasses import replace
 from enum import StrEnum
 
 from epay_transfers.ledger.record import Record, RequestedAction
-from epay_transfers.ledger.states import State, Verb
-from epay_transfers.ledger.store.change import Change
-from epay_transfers.ledger.store.replies import Refused
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.inboxes import WEB, Kind
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Put
-from epay_transfers.producers.context import WAKEUP_MS, WEB, Context
+from epay_transfers.producers.context import Context
 from epay_transfers.producers.errors import IntentRejected
 
 _LOG = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 class Verdict(StrEnum):
     """What became of a client's 3-D Secure answer."""
 
-    ACCEPTED = "accepted"  #: a worker confirms it now
+    ACCEPTED = "accepted"  #: it is kept, and a worker confirms it now
     DUPLICATE = "duplicate"  #: this very answer was taken before: show the client the transfer's state
     TOO_LATE = "too_late"  #: no answer is expected (any more)
     UNKNOWN = "unknown"  #: no challenge has this MD
@@ -49,25 +48,26 @@ def confirm(context: Context, md: str, pa_res: str, handle: str | None) -> Verdi
     late = record.state is not State.PARKED or context.ledger.now_ms() >= record.parked_until
     if late or record.requested_action == RequestedAction.CANCEL:
         return Verdict.TOO_LATE
-    return _resume(context, record, answer, digest)
+    return _hand_over(context, record, answer, digest)
 
 
-def _resume(context: Context, record: Record, answer: str, digest: str) -> Verdict:
-    epoch = record.epoch + 1
+def _hand_over(context: Context, record: Record, answer: str, digest: str) -> Verdict:
+    """The vault keeps the answer, and the inbox says so. The same answer again is handed over again."""
     sealed = context.sealer.seal(answer.encode(), Purpose.PARES, record.key)
     ttl_ms = context.settings.card_ttl * 1000
-    if context.vault.put(Purpose.PARES, record.key, epoch, sealed, ttl_ms, tag=digest) is Put.PRESENT:
-        return _overtaken(context, record, digest, there=context.vault.look(Purpose.PARES, record.key))
-    change = Change(due_in=WAKEUP_MS, fields={"pares_digest": digest, "next_attempt_at": 0, "attempts": 0})
-    moved = context.ledger.move(record, Verb.RESUME, change, actor=WEB)
-    if isinstance(moved, Refused):
-        return _overtaken(context, record, digest, there=Content.NOTHING)
-    context.wakeups.send(replace(record, state=moved.state))
+    if context.vault.put(Purpose.PARES, record.key, record.epoch + 1, sealed, ttl_ms, tag=digest) is Put.PRESENT:
+        return _overtaken(context, record, digest)
+    fresh = context.ledger.get(record.key) or record
+    if fresh.state is not State.PARKED:  # it ended while the answer was sealed and put
+        return _seen(fresh, digest) if fresh.pares_digest else Verdict.TOO_LATE
+    fields = {"key": record.key, "epoch": str(record.epoch), "digest": digest}
+    context.inboxes.put(WEB, Kind.CONFIRM, fields)
     return Verdict.ACCEPTED
 
 
-def _overtaken(context: Context, record: Record, digest: str, *, there: Content) -> Verdict:
+def _overtaken(context: Context, record: Record, digest: str) -> Verdict:
     """Another caller was faster: what does the record say now? A blob in the vault is its answer, about to be taken."""
+    there = context.vault.look(Purpose.PARES, record.key)
     fresh = context.ledger.get(record.key) or record
     if fresh.pares_digest:
         return _seen(fresh, digest)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.sealing import Sealer
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers.settings import ProducerSettings
 
-#: Who the events name.
+#: Whom the events name.
 BACKEND = "producer"
-WEB = "web"
 
 #: How long after a wake-up the sweeper looks again. A worker that gets it starts at once.
 WAKEUP_MS = 5_000
@@ -21,6 +21,7 @@ WAKEUP_MS = 5_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     ledger: Ledger
+    inboxes: Inboxes
     vault: Vault
     sealer: Sealer
     wakeups: Wakeups

@@ -13,10 +13,10 @@ from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.queue.broker import Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import Record
-from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ledger.vault.sealing import Sealer
@@ -31,7 +31,7 @@ from epay_transfers.producers.intent import TransferIntent
 from epay_transfers.producers.notify import Notified, notify, three_ds2_returned
 from epay_transfers.producers.outcomes import Feed, Outcome, outcomes
 from epay_transfers.producers.receipt import Receipt
-from epay_transfers.producers.settings import ProducerSettings, WebSettings
+from epay_transfers.producers.settings import ProducerSettings
 from epay_transfers.producers.validators import is_reference
 from epay_transfers.runtime.health import examine
 from epay_transfers.runtime.settings import SettingsWrong
@@ -63,19 +63,24 @@ class Transfers:
         wakeups: Wakeups,
         clock: Clock,
         settings: ProducerSettings,
-        hash_key: Secret | None = None,
+        inboxes: Inboxes | None = None,
         feed: Feed | None = None,
         pause: Callable[[float], None] = time.sleep,
         owned: Sequence[_Closable] = (),
     ) -> None:
         """For tests and for parts of this project; a backend calls `from_env`.
 
-        `hash_key` proves notifications. `owned` is what `close` closes.
+        `owned` is what `close` closes.
         """
         self._context = Context(
-            ledger=ledger, vault=vault, sealer=sealer, wakeups=wakeups, clock=clock, settings=settings
+            ledger=ledger,
+            inboxes=inboxes or Inboxes(ledger.client, ledger.test_clock),
+            vault=vault,
+            sealer=sealer,
+            wakeups=wakeups,
+            clock=clock,
+            settings=settings,
         )
-        self._hash_key = hash_key
         self._feed = feed or Events(ledger.client, ledger.test_clock)
         self._pause = pause
         self._owned = tuple(owned)
@@ -103,7 +108,6 @@ class Transfers:
             wakeups=Wakeups(Broker(queue, [], {})),
             clock=clock,
             settings=settings,
-            hash_key=settings.epay_secret_hash_key if isinstance(settings, WebSettings) else None,
             owned=(ledger, vault, queue),
         )
 
@@ -223,7 +227,7 @@ class Transfers:
 
     def notify(self, payload: Mapping[str, Any]) -> Notified:
         """The bank's notification, parsed: a hint on which a worker asks the bank. It may come as often as it likes."""
-        return notify(self._context, payload, self._hash_key)
+        return notify(self._context, payload)
 
     def three_ds2_returned(self, handle: str, sizes: Mapping[str, int]) -> Notified:
         """The client brought no PaRes but fields of 3-D Secure 2, of these sizes: a worker asks the bank at once.

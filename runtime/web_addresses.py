@@ -16,7 +16,6 @@ from epay_transfers.ledger.secret import Secret
 from epay_transfers.runtime.settings import ServerSettings
 
 _NOTIFY_SECRET = re.compile(r"[A-Za-z0-9_-]{16,128}")
-_HASH_KEY_LENGTH = 32
 _LONGEST = 256
 
 
@@ -28,9 +27,6 @@ class WebTierSettings(ServerSettings):
     )
     notify_secret: Secret | None = Field(
         default=None, description="give 16 to 128 random letters, digits, dashes or underscores"
-    )
-    epay_secret_hash_key: Secret | None = Field(
-        default=None, description=f"give at least {_HASH_KEY_LENGTH} random characters, or leave it out"
     )
 
     @field_validator("web_base_url")
@@ -45,13 +41,6 @@ class WebTierSettings(ServerSettings):
     def _unguessable(cls, value: Secret | None) -> Secret | None:
         if value is not None and not _NOTIFY_SECRET.fullmatch(value.reveal()):
             raise ValueError("is too short, or has a sign that an address can't hold")
-        return value
-
-    @field_validator("epay_secret_hash_key")
-    @classmethod
-    def _long_key(cls, value: Secret | None) -> Secret | None:
-        if value is not None and len(value.reveal()) < _HASH_KEY_LENGTH:
-            raise ValueError("is too short")
         return value
 
     @property

@@ -18,6 +18,7 @@ from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.sealing import Opener
@@ -30,10 +31,12 @@ from epay_transfers.worker.bank import Bank, Terminal
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.card_steps import CardSteps
 from epay_transfers.worker.consequences import Consequences
+from epay_transfers.worker.inbox import Inbox
 from epay_transfers.worker.inquiry_rules import InquiryRule
 from epay_transfers.worker.journey import Journey
 from epay_transfers.worker.ledger_clock import LedgerClock
 from epay_transfers.worker.maintenance import Maintenance
+from epay_transfers.worker.notifications import Notifications
 from epay_transfers.worker.preflight import Preflight, PreflightRule
 from epay_transfers.worker.quarantine import Quarantine
 from epay_transfers.worker.recorder import Recorder
@@ -89,6 +92,7 @@ class Worker:
 
     journey: Journey
     sweeper: Sweeper
+    inbox: Inbox
     maintenance: Maintenance
     recorder: Recorder
     preflight: Preflight
@@ -195,9 +199,24 @@ def assemble(
         clock=clock,
         actor=actor,
     )
+    wakeups = Wakeups(broker)
+    notifications = Notifications(
+        ledger=ledger, consequences=consequences, wakeups=wakeups, hash_key=rules.preflight.hash_key
+    )
+    inbox = Inbox(
+        inboxes=Inboxes(ledger.client, ledger.test_clock),
+        ledger=ledger,
+        custody=custody,
+        events=events,
+        lanes=lanes,
+        wakeups=wakeups,
+        notifications=notifications,
+        is_fit=lambda: preflight.is_fit,
+    )
     return Worker(
         journey=journey,
-        sweeper=Sweeper(ledger, journey, Wakeups(broker), rules.threads),
+        sweeper=Sweeper(ledger, journey, wakeups, rules.threads),
+        inbox=inbox,
         maintenance=maintenance,
         recorder=recorder,
         preflight=preflight,

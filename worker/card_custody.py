@@ -91,6 +91,11 @@ class CardCustody:
         with self._heeded():
             return self.vault.tombstone(Purpose.CARD, record.key) not in {None, record.claim_nonce}
 
+    def holds_pares(self, record: Record) -> bool:
+        """Does a client's answer lie there for the next try, not taken out yet?"""
+        with self._heeded():
+            return self.vault.look(Purpose.PARES, record.key, record.epoch + 1) is Content.BLOB
+
     def high_water(self) -> int:
         """The highest sequence of the ledger that the vault was told of."""
         with self._heeded():

@@ -14,6 +14,7 @@ from typing import Self
 import dramatiq
 
 from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.worker import inbox
 from epay_transfers.worker.build import Worker, build
 from epay_transfers.worker.settings import WorkerSettings
 from epay_transfers.worker.sweeper import BATCH
@@ -27,6 +28,7 @@ _DRAIN_S = 8.0
 _END_S = 10.0
 
 _REST_S = 0.5
+_INBOX_REST_S = 0.2  #: a client waits for the confirm
 _WATCH_S = 0.2
 
 
@@ -53,7 +55,12 @@ class Process:
         worker.start()
         loops = [
             threading.Thread(target=self._loop, args=(once,), name=name, daemon=True)
-            for name, once in {"sweeper": self._sweep, "maintenance": self._maintain, "prober": self._probe}.items()
+            for name, once in {
+                "sweeper": self._sweep,
+                "inbox": self._read_inbox,
+                "maintenance": self._maintain,
+                "prober": self._probe,
+            }.items()
         ]
         for loop in loops:
             loop.start()
@@ -90,6 +97,11 @@ class Process:
 
     def _sweep(self) -> bool:
         return self._worker.sweeper.run_once() == BATCH
+
+    def _read_inbox(self) -> bool:
+        if self._worker.inbox.run_once() < inbox.BATCH:
+            self._stopping.wait(_INBOX_REST_S)
+        return True
 
     def _maintain(self) -> bool:
         self._worker.maintenance.run_once()

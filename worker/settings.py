@@ -18,6 +18,7 @@ from epay_transfers.worker.bank.codes import PAID_WORDS
 _ADDRESS = "give an https:// address (http:// only for loopback)"
 
 _SHORTEST_HORIZON_S = 3600
+_HASH_KEY_LENGTH = 32
 
 
 class TerminalCredentials(BaseModel):
@@ -46,6 +47,9 @@ class WorkerSettings(KeySource, WebTierSettings):
     epay_terminal_id: str = Field(description="give the TerminalID that the bank gave you")
     epay_client_id: str = Field(description="give the ClientID that the bank gave you")
     epay_client_secret: Secret = Field(description="give the ClientSecret that the bank gave you")
+    epay_secret_hash_key: Secret | None = Field(
+        default=None, description=f"give at least {_HASH_KEY_LENGTH} random characters, or leave it out"
+    )
     epay_credentials: Annotated[dict[str, TerminalCredentials], *JSON] = Field(
         default_factory=dict,
         description="give JSON with terminal_id, client_id and client_secret for each name in EPAY_TERMINALS",
@@ -79,6 +83,13 @@ class WorkerSettings(KeySource, WebTierSettings):
     doubt_reads: int = Field(default=3, ge=1, description="give a whole number from 1")
     events_keep: int = Field(default=30 * 86_400, gt=0, description="give seconds")
     worker_threads: int = Field(default=16, ge=2, le=1000, description="give a whole number from 2")
+
+    @field_validator("epay_secret_hash_key")
+    @classmethod
+    def _long_key(cls, value: Secret | None) -> Secret | None:
+        if value is not None and len(value.reveal()) < _HASH_KEY_LENGTH:
+            raise ValueError("is too short")
+        return value
 
     @field_validator("epay_token_url", "epay_transfer_url", "epay_confirm_url", "epay_status_url")
     @classmethod

@@ -3,7 +3,7 @@
 -- A rate-limited transfer reserves a slot, so it claims at most twice. A batch reserves none far ahead, so that a client
 -- does not wait for it. A slot stays valid for 5 s after its time: its worker fetches a token first.
 --
--- KEYS     as in _move.lua, and  8 lanes  9 breakers  10 rates
+-- KEYS     as in _move.lua, and  8 lanes  9 breakers  10 rates  11 pauses
 -- ARGV     1 the move, as in _move.lua  2 lane  3 terminal  4 the bank's host  5 ms between transfers, or 0
 --          6 the highest sequence of the ledger that the worker has seen
 --          7 what time the worker's machine says that it is (ms), or nothing: it may not be far off the ledger's
@@ -24,7 +24,7 @@ local sequence = tonumber(redis.call('HGET', KEYS[4], 'sequence') or '0')
 if sequence < tonumber(ARGV[6]) then return {'BEHIND', number(sequence), m.now} end
 
 local now, lane, terminal, host, gap = tonumber(m.now), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-for _, till in ipairs(pauses(redis.call('HMGET', KEYS[8], lane .. ':*', lane .. ':' .. terminal))) do
+for _, till in ipairs(pauses(KEYS[8], KEYS[11], lane, terminal)) do
   if till == 0 or till > now then return {'PAUSED', number(till), m.now} end
 end
 local open_until = tonumber(redis.call('HGET', KEYS[9], 'open:' .. host) or '0')

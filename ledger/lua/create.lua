@@ -1,6 +1,6 @@
 -- create: a new transfer, `queued`, with an invoice id whose last six digits no transfer of its space had before.
 --
--- KEYS     as in _move.lua, and  8 reference  9 suffixes  10 lanes
+-- KEYS     as in _move.lua, and  8 reference  9 suffixes  10 lanes  11 pauses
 -- ARGV     1 the record, as JSON: {name: text}, without state, version and times  2 a test's time (ms), or nothing
 --          3 in how many ms it must be looked at  4 actor
 --          5 suffix  6 `given`: the producer brought the invoice id; or `made`
@@ -17,7 +17,7 @@ local now, due = number(begun), number(math.min(begun + tonumber(ARGV[3]), deadl
 local known = redis.call('GET', KEYS[8])
 if known then return {'REPLAYED', known} end
 
-for _, till in ipairs(pauses(redis.call('HMGET', KEYS[10], 'send:*', 'send:' .. r.terminal))) do
+for _, till in ipairs(pauses(KEYS[10], KEYS[11], 'send', r.terminal)) do
   if till > deadline then return {'PAUSED', number(till)} end
 end
 local queued, sum = counters_of('queued', r.currency)

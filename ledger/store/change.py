@@ -27,6 +27,7 @@ class RecordFields(TypedDict, total=False):
     attempts: int
     wakeups: int
     requested_action: str
+    request_id: str
     next_attempt_at: int
     lease_until: int
     claim_nonce: str
@@ -70,6 +71,8 @@ class EventFields(TypedDict, total=False):
     proof: str  #: an operator's evidence
     bank_said: str  #: the bank's word, its status name and why it was read so
     refused: str  #: the request that was refused
+    request: str  #: the id of the operator's entry that this answers
+    label: str  #: what the operator calls themselves, where that is not the name of their server user
     fields: str  #: names and sizes of 3-D Secure 2
 
 
@@ -130,7 +133,7 @@ def script_argument(
     if verb is not Verb.CLAIM and (row.ends or row.keeps_due) == change.has_due:
         raise AssertionError(f"{verb}: what is unfinished has its time in `due`, what has ended has none")
     times = dict(cast("Mapping[str, int]", change.times_in))
-    values = dict(cast("Mapping[str, str | int]", change.fields))
+    values = _values(change)
     due_in, due_at = change.due_in, change.due_at
     if change.look_again_in is not None:
         due_in = times["next_attempt_at"] = change.look_again_in
@@ -144,6 +147,7 @@ def script_argument(
     told = {name: changed[name] for name in _TOLD if name in changed}
     if record.attempts and "attempts" not in values:
         told["attempts"] = str(record.attempts)
+    told |= {"request": record.request_id} if record.request_id else {}
     if row.advance is not Advance.KEEP:
         changed["epoch"] = str(_next_epoch(record, row.advance))
     if row.enters:
@@ -183,6 +187,14 @@ def script_argument(
     }
     text = json.dumps({name: value for name, value in move.items() if value is not None}, separators=(",", ":"))
     return text, changed.get("bank_id", "")
+
+
+def _values(change: Change) -> dict[str, str | int]:
+    """A requested action and the id of its request come and go together."""
+    values = dict(cast("Mapping[str, str | int]", change.fields))
+    if "requested_action" in values:
+        values.setdefault("request_id", "")
+    return values
 
 
 def _lifetimes_over(verb: Verb) -> set[Lifetime]:

@@ -1,8 +1,11 @@
 """The lanes send, confirm and inquire: paused and resumed one by one, for one terminal or for all, with who and why.
 
-`claim` and `create` read them inside their scripts. A stop with an `until` ends by itself, by the ledger's time.
+`claim` and `create` read them inside their scripts. A stop with an `until` ends by itself, by the ledger's time. An
+operator adds a pause, which holds at once and without a worker (`add`); a worker writes down by whom and why, and it
+alone resumes a lane.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,6 +30,9 @@ class Lane(StrEnum):
 
 _LANES = frozenset(Lane)
 
+#: Of a pause that an operator added, and no worker has written down yet.
+_ADDED = ("an operator", "no worker has written down the reason yet")
+
 
 @dataclass(frozen=True, slots=True)
 class Pause:
@@ -37,6 +43,11 @@ class Pause:
     until_ms: int
     actor: str
     reason: str
+
+    @property
+    def mark(self) -> str:
+        """Which pause this is: an operator who asks to resume a lane names the one that the operator saw."""
+        return hashlib.sha256(json.dumps([self.until_ms, self.actor, self.reason]).encode()).hexdigest()[:16]
 
     def holds_at(self, now_ms: int) -> bool:
         """As `claim.lua` has it."""
@@ -49,6 +60,11 @@ class Lanes:
         self._test_clock = test_clock
         self._seen: list[Pause] = []
 
+    def add(self, lane: Lane, terminal: str) -> None:
+        """An operator's pause, from now on. Nothing of it can be taken back by the same server user."""
+        with redis_errors_as(LedgerUnavailable):
+            self._client.sadd(redis_keys.PAUSES, f"{lane}:{terminal}")
+
     def pause(self, lane: Lane, terminal: str, *, actor: str, reason: str, until_ms: int = 0) -> None:
         """The value opens with `until`, which is all that the scripts read of it: the ledger's time."""
         with redis_errors_as(LedgerUnavailable):
@@ -57,18 +73,23 @@ class Lanes:
             self._tell(pipeline, Alarm.LANE_PAUSED, lane, terminal, actor, reason)
             pipeline.execute()
 
-    def unpause(self, lane: Lane, terminal: str, *, actor: str, reason: str) -> None:
+    def unpause(self, lane: Lane, terminal: str, *, actor: str, reason: str, request: str = "") -> None:
+        """`request`: the id of the operator's entry that this answers."""
         with redis_errors_as(LedgerUnavailable):
             pipeline = self._client.pipeline()
             pipeline.hdel(redis_keys.LANES, f"{lane}:{terminal}")
-            self._tell(pipeline, Alarm.LANE_RESUMED, lane, terminal, actor, reason)
+            pipeline.srem(redis_keys.PAUSES, f"{lane}:{terminal}")
+            self._tell(pipeline, Alarm.LANE_RESUMED, lane, terminal, actor, reason, request)
             pipeline.execute()
 
     def pauses(self) -> list[Pause]:
         """Those that hold now."""
         with redis_errors_as(LedgerUnavailable):
             raw = cast("dict[str, str]", self._client.hgetall(redis_keys.LANES))
+            added = cast("set[str]", self._client.smembers(redis_keys.PAUSES))
             now_ms = ledger_ms(self._client, self._test_clock) if raw else 0
+        recorded = {name for name, value in raw.items() if value.startswith("0 ")}
+        raw |= {name: "0 " + json.dumps(_ADDED) for name in added - recorded}
         found = []
         for name, value in sorted(raw.items()):
             until, _, rest = value.partition(" ")
@@ -96,7 +117,16 @@ class Lanes:
         return next((pause for pause in those if pause.holds_at(now_ms)), None)
 
     def _tell(
-        self, pipeline: "redis.client.Pipeline", verb: Alarm, lane: Lane, terminal: str, actor: str, why: str
+        self,
+        pipeline: "redis.client.Pipeline",
+        verb: Alarm,
+        lane: Lane,
+        terminal: str,
+        actor: str,
+        why: str,
+        request: str = "",
     ) -> None:
         entry = {"verb": verb, "lane": str(lane), "terminal": terminal, "actor": actor, "reason": why}
+        if request:
+            entry["request"] = request
         pipeline.xadd(redis_keys.EVENTS, cast("dict[redis.typing.FieldT, redis.typing.EncodableT]", entry))

@@ -113,7 +113,7 @@ class Ledger(Reader):
             times_in={"lease_until": lease_ms},
         )
         script_keys, text = self._call(record, Verb.CLAIM, change, actor=actor, vault=vault)
-        extra_keys = (redis_keys.LANES, redis_keys.BREAKERS, redis_keys.RATES)
+        extra_keys = (redis_keys.LANES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.PAUSES)
         before = self.seen
         extra_args = (lane, record.terminal, host, gap_ms, before, "" if own_ms is None else own_ms)
         with redis_errors_as(LedgerUnavailable):
@@ -230,7 +230,8 @@ def _creation(record: Record, new_transfer: NewTransfer, suffix: int, actor: str
         limit,
         new_transfer.lasts_ms,
     )
-    more = (redis_keys.reference(record.reference), redis_keys.suffixes(record.space), redis_keys.LANES)
+    place = (redis_keys.reference(record.reference), redis_keys.suffixes(record.space))
+    more = (*place, redis_keys.LANES, redis_keys.PAUSES)
     return "create", (*_keys(record), *more), args
 
 

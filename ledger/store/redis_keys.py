@@ -15,6 +15,9 @@ OPEN = f"{_ROOT}open"  #: zset by name: `state:since_ms:key` of every unfinished
 COUNTERS = f"{_ROOT}counters"  #: hash: how many and how much, by state and currency; and the ledger's sequence
 EVENTS = f"{_ROOT}events"  #: stream: every move, with who and why
 LANES = f"{_ROOT}lanes"  #: hash: `lane:terminal` → until when, who, why
+PAUSES = f"{_ROOT}pauses"  #: set of `lane:terminal` that operators paused: they may add, and not remove
+OPERATORS = f"{_ROOT}operators"  #: set: the names of the operators' inboxes
+TAKEN = f"{_ROOT}taken"  #: zset: entries that a worker is at, by the time (ms) when another may take them
 BREAKERS = f"{_ROOT}breakers"  #: hash: what the breaker of each of the bank's hosts knows
 RATES = f"{_ROOT}rates"  #: hash: terminal → when its next transfer may go
 TERMINALS = f"{_ROOT}terminals"  #: hash: TerminalID → the space that its transfers are in
@@ -29,6 +32,11 @@ def record(key: str) -> str:
 
 def suffix_record(space: str, suffix: int) -> str:
     return f"{_ROOT}r:{space}:{suffix:06d}"
+
+
+def inbox(sender: str) -> str:
+    """A list of entries for a worker. The sender's server user may add to it, and may read or remove nothing."""
+    return f"{_ROOT}inbox:{sender}"
 
 
 def suffixes(space: str) -> str:

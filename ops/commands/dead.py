@@ -4,15 +4,16 @@ import typer
 
 from epay_transfers.ledger.errors import RecordUnreadable
 from epay_transfers.ledger.reasons import Reason
-from epay_transfers.ledger.record import RequestedAction
+from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.inboxes import Kind
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ops import acting, requests, screen
 from epay_transfers.ops.commands import status
 from epay_transfers.ops.commands.list import table
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
-from epay_transfers.ops.options import AsJson, Limit, Name, ReasonText, Wait, checked
+from epay_transfers.ops.options import WAIT_S, AsJson, Limit, Name, ReasonText, Wait, checked
 
 app = typer.Typer(help="The dead: retries used up, or the card gone, and proved not sent.", no_args_is_help=True)
 
@@ -40,18 +41,23 @@ def show(name: Name, *, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def requeue(name: Name, *, reason: ReasonText, wait: Wait = 0) -> None:
+def requeue(name: Name, *, reason: ReasonText, wait: Wait = WAIT_S) -> None:
     """Queue it again. The bank is asked first, and it is refused if the bank says anything but "not found"."""
     context, why = Context.connect(), checked(reason, "reason")
     record = acting.find_in(context, name, {State.DEAD}, lambda _: _ONLY_DEAD)
     if record.reason == Reason.CARD_LOST:
         raise Refusal(f"{record.key}: its card is gone; discard it, and pay it under a new reference")
-    requests.submit(context, record, RequestedAction.REQUEUE, why, wait_s=wait)
+    _request(context, record, RequestedAction.REQUEUE, why, wait)
 
 
 @app.command()
-def discard(name: Name, *, reason: ReasonText, wait: Wait = 0) -> None:
+def discard(name: Name, *, reason: ReasonText, wait: Wait = WAIT_S) -> None:
     """End it as cancelled: no money moved, and none will."""
     context, why = Context.connect(), checked(reason, "reason")
     record = acting.find_in(context, name, {State.DEAD}, lambda _: _ONLY_DEAD)
-    requests.submit(context, record, RequestedAction.DISCARD, why, wait_s=wait)
+    _request(context, record, RequestedAction.DISCARD, why, wait)
+
+
+def _request(context: Context, record: Record, what: RequestedAction, why: str, wait_s: float) -> None:
+    fields = {"key": record.key, "what": what, "why": why}
+    requests.submit(context, Kind.REQUEST, fields, subject=record.key, wait_s=wait_s)

@@ -1,14 +1,18 @@
-"""`transfers pause` and `unpause`: pause and resume the lanes send, confirm and inquire."""
+"""`transfers pause` and `unpause`: pause and resume the lanes send, confirm and inquire.
+
+A pause holds at once, without a worker, and a worker writes down by whom and why. Resuming a lane is a request.
+"""
 
 from typing import Annotated
 
 import typer
 
+from epay_transfers.ledger.store.inboxes import Kind
 from epay_transfers.ledger.store.lanes import ALL, Lane
-from epay_transfers.ops import screen
+from epay_transfers.ops import requests, screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
-from epay_transfers.ops.options import ReasonText, checked
+from epay_transfers.ops.options import WAIT_S, ReasonText, Wait, checked
 
 app = typer.Typer()
 
@@ -21,21 +25,23 @@ def pause(lane: LaneName, *, terminal: Terminal = None, reason: ReasonText) -> N
     """Pause a lane. Calls under way end in order; transfers that wait go on waiting until their deadline."""
     context, why = Context.connect(), checked(reason, "reason")
     name = _known(context, terminal)
-    context.lanes.pause(lane, name, actor=context.actor, reason=why)
+    context.lanes.add(lane, name)
+    requests.put(context, Kind.PAUSED, {"lane": lane, "terminal": name, "why": why})
     screen.say(f"{lane} is paused for {_shown(name)}; `transfers unpause {lane}` resumes it")
 
 
 @app.command()
-def unpause(lane: LaneName, *, terminal: Terminal = None, reason: ReasonText) -> None:
-    """Resume a paused lane."""
+def unpause(lane: LaneName, *, terminal: Terminal = None, reason: ReasonText, wait: Wait = WAIT_S) -> None:
+    """Resume a paused lane. A worker does it, and only if no other pause came meanwhile."""
     context, why = Context.connect(), checked(reason, "reason")
     name = _known(context, terminal)
     stops = [stop for stop in context.lanes.pauses() if stop.lane is lane]
-    if name not in {stop.terminal for stop in stops}:
+    pause = next((stop for stop in stops if stop.terminal == name), None)
+    if pause is None:
         others = ", ".join(_shown(stop.terminal) for stop in stops)
         raise Refusal(f"{lane} is not paused for {_shown(name)}" + (f"; it is paused for {others}" if others else ""))
-    context.lanes.unpause(lane, name, actor=context.actor, reason=why)
-    screen.say(f"{lane} is resumed for {_shown(name)}")
+    fields = {"lane": lane, "terminal": name, "seen": pause.mark, "why": why}
+    requests.submit(context, Kind.UNPAUSE, fields, subject=lane, wait_s=wait)
 
 
 def _known(context: Context, terminal: str | None) -> str:

@@ -4,13 +4,12 @@ from typing import Annotated
 
 import typer
 
-from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
-from epay_transfers.ledger.store.change import Change, EventFields
-from epay_transfers.ops import acting
+from epay_transfers.ledger.store.inboxes import Kind
+from epay_transfers.ops import acting, requests
 from epay_transfers.ops.context import Context
-from epay_transfers.ops.options import Name, ReasonText, checked
+from epay_transfers.ops.options import WAIT_S, Name, ReasonText, Wait, checked
 
 app = typer.Typer()
 
@@ -26,19 +25,18 @@ def settle(
     reversed_: Annotated[bool, typer.Option("--reversed", help="The bank moved it and gave it back.")] = False,
     evidence: Annotated[str, typer.Option(help="What the bank said, where, and to whom: it is kept for ever.")],
     reason: ReasonText,
+    wait: Wait = WAIT_S,
 ) -> None:
     """End a transfer in review by hand, by what the bank said elsewhere. `--reversed` ends a paid one too."""
     chosen = dict(zip(_WORDS, (paid, not_paid, reversed_), strict=True))
     verbs = [verb for verb, is_chosen in chosen.items() if is_chosen]
     if len(verbs) != 1:
         raise typer.BadParameter(f"give exactly one of {', '.join(_WORDS.values())}")
-    context = Context.connect()
-    event = EventFields(why=checked(reason, "reason"), proof=checked(evidence, "evidence"))
-    change = Change(fields={"reason": Reason.SETTLED_BY_OPERATOR}, event=event)
-    by = context.settings.operator
-    acting.act(
-        context, name, verbs[0], change, otherwise=_otherwise, done=lambda moved: f"{moved.state}, settled by {by}"
-    )
+    context, (verb,) = Context.connect(), verbs
+    why, proof = checked(reason, "reason"), checked(evidence, "evidence")
+    record = acting.find_in(context, name, verb.row.moves, _otherwise)
+    fields = {"key": record.key, "verb": verb.value, "why": why, "proof": proof}
+    requests.submit(context, Kind.SETTLE, fields, subject=record.key, wait_s=wait)
 
 
 def _otherwise(record: Record) -> str:

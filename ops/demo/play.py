@@ -134,7 +134,7 @@ class Play:
         yield self._in_state_for(row, State.DEAD, _PERSON_S)
         self._bank.mend()
         dead = self._context.find(row.invoice_id)
-        requests.write(self._context, dead, RequestedAction.REQUEUE, "the bank gives tokens again")
+        requests.put_action(self._context, dead, RequestedAction.REQUEUE, "the bank gives tokens again")
         yield self._ended(row)
 
     # What they wait for.

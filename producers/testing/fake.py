@@ -2,22 +2,23 @@
 
 import base64
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Self, cast
 
 from epay_transfers.ledger.queue.wakeups import Wakeups
-from epay_transfers.ledger.record import Record, StoredChallenge
+from epay_transfers.ledger.record import Record, RequestedAction, StoredChallenge
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change, RecordFields
+from epay_transfers.ledger.store.inboxes import Kind
 from epay_transfers.ledger.store.replies import Refused
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ledger.vault.sealing import Sealer, generate
 from epay_transfers.producers.challenge import Challenge
 from epay_transfers.producers.outcomes import Outcome
 from epay_transfers.producers.settings import ProducerSettings
-from epay_transfers.producers.testing.memory import MemoryFeed, MemoryLedger, MemoryScripts, MemoryVault
+from epay_transfers.producers.testing.memory import MemoryFeed, MemoryInboxes, MemoryLedger, MemoryScripts, MemoryVault
 from epay_transfers.producers.transfers import Transfers
 from epay_transfers.runtime.settings import TerminalPlan
 
@@ -45,6 +46,7 @@ class FakeTransfers(Transfers):
         )
         super().__init__(
             ledger=self._books,
+            inboxes=MemoryInboxes(self._work),
             vault=self._memory_vault,
             sealer=Sealer(keys.public),
             wakeups=_Silent(),
@@ -135,6 +137,20 @@ class FakeTransfers(Transfers):
         self._time.advance(seconds)
 
     # How.
+
+    def _work(self, kind: Kind, entry: Mapping[str, str]) -> None:
+        """What a worker does with an entry of the web tier. It can prove no notification: nobody gave it the key."""
+        record = self._named(entry["key"])
+        if kind is Kind.CONFIRM and record.state is State.PARKED:
+            fields: RecordFields = {"pares_digest": entry["digest"], "next_attempt_at": 0, "attempts": 0}
+            self._move(record, Verb.RESUME, Change(due_in=_SOON_MS, fields=fields))
+        elif kind is not Kind.CONFIRM and record.state in {State.PARKED, State.IN_DOUBT, State.NEEDS_REVIEW}:
+            brought = entry["fields"] if kind is Kind.SECURE_2 else record.three_ds2_fields
+            if record.requested_action and brought == record.three_ds2_fields:
+                return  # it is asked for already
+            action = record.requested_action or RequestedAction.INQUIRE
+            asked: RecordFields = {"requested_action": action, "three_ds2_fields": brought}
+            self._move(record, Verb.REQUEST, Change(due_in=0, fields=asked))
 
     def _named(self, name: str) -> Record:
         record = self._books.get(self.find(name).key)

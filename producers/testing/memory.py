@@ -4,7 +4,8 @@ What they must answer is said in the headers of `ledger/lua`; the tests hold bot
 """
 
 import json
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from epay_transfers.ledger import invoice
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import VaultUnavailable
 from epay_transfers.ledger.store.events import Event
+from epay_transfers.ledger.store.inboxes import Inboxes, Kind
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.scripts import Call, Scripts
 from epay_transfers.ledger.vault.sealing import Purpose
@@ -129,6 +131,17 @@ class MemoryLedger(Ledger):
     def __init__(self, scripts: MemoryScripts, clock: Clock) -> None:
         self.client = cast("redis.Redis", scripts)
         self.test_clock, self._scripts, self.seen, self.behind = clock, scripts, 0, 0
+
+
+class MemoryInboxes(Inboxes):
+    """What a worker makes of an entry is made at once, by `deal_with`."""
+
+    def __init__(self, deal_with: Callable[[Kind, Mapping[str, str]], None]) -> None:
+        self._deal_with = deal_with
+
+    def put(self, sender: str, kind: Kind, fields: Mapping[str, str]) -> str:  # noqa: ARG002 - the real one's signature
+        self._deal_with(kind, fields)
+        return secrets.token_hex(12)
 
 
 class MemoryVault(Vault):

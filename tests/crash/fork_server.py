@@ -75,7 +75,7 @@ def _be(role: str, said: dict[str, Any]) -> None:
         desk, why = Context.connect(), "it is to be tried again"
         _together(
             [
-                functools.partial(requests.write, desk, desk.find(key), RequestedAction.REQUEUE, why)
+                functools.partial(requests.put_action, desk, desk.find(key), RequestedAction.REQUEUE, why)
                 for key in said["keys"]
             ]
         )

@@ -154,6 +154,6 @@ class KillRun:
             if State.CANCELLED in states:
                 self.transfers.cancel(name, reason="not wanted")
             elif self.record(name).state is State.DEAD and not self.record(name).requested_action:
-                requests.write(desk, desk.find(name), RequestedAction.REQUEUE, "it is to be tried again")
+                requests.put_action(desk, desk.find(name), RequestedAction.REQUEUE, "it is to be tried again")
         for md, pa_res in self.answers.items():
             self.transfers.confirm(md=md, pa_res=pa_res)

@@ -92,7 +92,6 @@ def test_a_proved_notification_that_comes_while_its_transfer_is_on_the_wire_is_n
     platform.env["EPAY_SECRET_HASH_KEY"] = "k" * 40
     platform.start_worker(EPAY_STATUS_URL="none")
     transfers, ledger = platform.transfers(monkeypatch), ledger_of(platform, SystemClock())
-    transfers._hash_key = Secret("k" * 40)
     receipt = transfers.enqueue(payout("notified").model_copy(update={"description": "[hang-after] Payout"}))
 
     def state() -> State:

@@ -27,6 +27,7 @@ from epay_transfers.producers.context import Context
 from epay_transfers.runtime import embedded_servers
 from tests.support.clocks import FakeClock
 from tests.support.factories import NONCE
+from tests.support.inbox import ReadAtOnce
 from tests.support.servers import queue_url
 
 #: Nobody listens here.
@@ -67,11 +68,13 @@ def settings(
 def parts(
     ledger: Ledger, vault: Vault, pair: KeyPair, clock: FakeClock, settings: ProducerSettings, queue_client: redis.Redis
 ) -> Context:
+    wakeups = Wakeups(Broker(queue_client, [], {}))
     return Context(
         ledger=ledger,
+        inboxes=ReadAtOnce(ledger, vault, wakeups, clock),
         vault=vault,
         sealer=Sealer(pair.public),
-        wakeups=Wakeups(Broker(queue_client, [], {})),
+        wakeups=wakeups,
         clock=clock,
         settings=settings,
     )

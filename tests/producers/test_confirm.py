@@ -9,6 +9,7 @@ import pytest
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
+from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault.sealing import Purpose
@@ -33,10 +34,10 @@ PARES = base64.b64encode(b"the client's answer, with + and /: \xfb\xff" * 20).de
 OTHER = base64.b64encode(b"another one").decode()
 
 
-class _Dies(Ledger):
-    """Whoever wants to move something dies before it is heard."""
+class _Dies(Inboxes):
+    """A web tier dies before its entry is in the inbox."""
 
-    def move(self, *_: object, **__: object) -> object:  # type: ignore[override]  # it makes none
+    def put(self, *_: object, **__: object) -> str:
         raise LedgerUnavailable
 
 
@@ -147,7 +148,7 @@ class TestDuplicate:
         self, parts: Context, transfers: Transfers, key: str, hands: Hands
     ) -> None:
         with pytest.raises(LedgerUnavailable):
-            build(parts, ledger=_Dies(parts.ledger.client, parts.clock)).confirm(md=MD, pa_res=PARES)
+            build(parts, inboxes=_Dies(parts.ledger.client, parts.clock)).confirm(md=MD, pa_res=PARES)
         assert hands.record(key).state is State.PARKED
 
         assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
@@ -176,7 +177,7 @@ class TestConflicting:
 
     def test_nor_while_the_first_is_only_in_the_vault(self, parts: Context, transfers: Transfers) -> None:
         with pytest.raises(LedgerUnavailable):
-            build(parts, ledger=_Dies(parts.ledger.client, parts.clock)).confirm(md=MD, pa_res=PARES)
+            build(parts, inboxes=_Dies(parts.ledger.client, parts.clock)).confirm(md=MD, pa_res=PARES)
 
         assert transfers.confirm(md=MD, pa_res=OTHER) is Verdict.CONFLICTING
         assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED

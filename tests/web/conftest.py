@@ -1,6 +1,6 @@
 """A web tier in memory: the core on `FakeTransfers`, and what a browser and the bank would send it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -10,6 +10,9 @@ import redis
 
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.inboxes import Kind
+from epay_transfers.ledger.store.lanes import Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers import Challenge, PanCard, Receipt, Receiver, TransferIntent
@@ -17,6 +20,8 @@ from epay_transfers.producers.testing import FakeTransfers
 from epay_transfers.producers.web import Reply, Request, Web
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.runtime.web_addresses import Places
+from epay_transfers.worker.consequences import Consequences
+from epay_transfers.worker.notifications import Notifications
 from tests.support.clocks import FakeClock
 from tests.support.servers import queue_url
 from tests.web.real import RealTransfers
@@ -38,6 +43,29 @@ def intent(reference: str = "order-1", **bent: Any) -> TransferIntent:
     return TransferIntent(**fields | bent)
 
 
+class WorkedTransfers(FakeTransfers):
+    """Its worker's part in notifications is the real one, once it is played."""
+
+    notifications: Notifications
+
+    def play_worker(self, hash_key: Secret | None) -> None:
+        events = Events(self._books.client, self._time)
+        consequences = Consequences(Lanes(self._books.client, self._time), events, self._time, "worker")
+        self.notifications = Notifications(
+            ledger=self._books, consequences=consequences, wakeups=self._context.wakeups, hash_key=hash_key
+        )
+
+    def _work(self, kind: Kind, entry: Mapping[str, str]) -> None:
+        record = self._named(entry["key"])
+        match kind:
+            case Kind.NOTIFICATION if hasattr(self, "notifications"):
+                self.notifications.note(record, entry)
+            case Kind.SECURE_2 if hasattr(self, "notifications"):
+                self.notifications.secure_2(record, entry["fields"])
+            case _:
+                super()._work(kind, entry)
+
+
 @dataclass(frozen=True)
 class Visitor:
     """A client's browser."""
@@ -56,8 +84,10 @@ class Visitor:
 
 
 @pytest.fixture
-def fake() -> FakeTransfers:
-    return FakeTransfers()
+def fake() -> WorkedTransfers:
+    fake = WorkedTransfers()
+    fake.play_worker(None)
+    return fake
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from epay_transfers.producers import ProducerSettings, Transfers
 from epay_transfers.producers.testing import FakeTransfers
 from epay_transfers.runtime.settings import TerminalPlan
 from tests.support.clocks import FakeClock
+from tests.support.inbox import ReadAtOnce
 
 
 class RealTransfers(FakeTransfers):
@@ -33,12 +34,14 @@ class RealTransfers(FakeTransfers):
             epay_terminals={"kiosk": TerminalPlan(space="kiosk")},
             **bent,
         )
+        wakeups = Wakeups(Broker(queue, [], {}))
         Transfers.__init__(
             self,
             ledger=ledger,
+            inboxes=ReadAtOnce(ledger, vault, wakeups, clock),
             vault=vault,
             sealer=Sealer(pair.public),
-            wakeups=Wakeups(Broker(queue, [], {})),
+            wakeups=wakeups,
             clock=clock,
             settings=settings,
             pause=clock.advance,

@@ -9,11 +9,10 @@ import pytest
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store.replies import Refused
 from epay_transfers.producers import Notified, Receipt, State
-from epay_transfers.producers.notify import request_inquiry
 from epay_transfers.producers.testing import FakeTransfers
 from epay_transfers.producers.web import Web
 from epay_transfers.runtime.web_addresses import Places, secret_hash
-from tests.web.conftest import BASE, FORM, SECRET, Visitor, intent
+from tests.web.conftest import BASE, FORM, SECRET, Visitor, WorkedTransfers, intent
 
 KEY = Secret("k" * 40)
 
@@ -33,9 +32,9 @@ def notice(receipt: Receipt, **bent: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def proving(fake: FakeTransfers) -> FakeTransfers:
-    """With the key that the worker's hashes are made with."""
-    fake._hash_key = KEY
+def proving(fake: WorkedTransfers) -> WorkedTransfers:
+    """Its worker is the real one, as far as notifications go, and has the key that the hashes are made with."""
+    fake.play_worker(KEY)
     return fake
 
 
@@ -84,7 +83,7 @@ def test_where_nothing_is_to_be_asked_nothing_happens_and_the_answer_is_the_same
 
 @pytest.mark.parametrize("verb", ["decline", "expire"])
 def test_a_proved_payment_of_what_has_ended_unpaid_is_an_alarm(
-    proving: FakeTransfers, receipt: Receipt, verb: str
+    proving: WorkedTransfers, receipt: Receipt, verb: str
 ) -> None:
     """Nobody asks the bank about it any more: this is the only word that will ever contradict the ledger."""
     getattr(proving, verb)(receipt.key)
@@ -98,7 +97,7 @@ def test_a_proved_payment_of_what_has_ended_unpaid_is_an_alarm(
 
 
 @pytest.mark.parametrize("bent", [{"secret_hash": "x"}, {"amount": 1}, {"code": "error", "reasonCode": 484}])
-def test_what_proves_no_payment_is_no_alarm(proving: FakeTransfers, receipt: Receipt, bent: dict[str, Any]) -> None:
+def test_what_proves_no_payment_is_no_alarm(proving: WorkedTransfers, receipt: Receipt, bent: dict[str, Any]) -> None:
     proving.decline(receipt.key)
 
     assert proving.notify(notice(receipt, **bent)) is Notified.NOT_NEEDED
@@ -107,7 +106,7 @@ def test_what_proves_no_payment_is_no_alarm(proving: FakeTransfers, receipt: Rec
 
 
 def test_a_note_that_is_always_overtaken_is_said_again_and_never_dropped(
-    proving: FakeTransfers, visitor: Visitor, receipt: Receipt, monkeypatch: pytest.MonkeyPatch
+    proving: WorkedTransfers, visitor: Visitor, receipt: Receipt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bank is told to try again, and so is the client."""
     proving.doubt(receipt.key)
@@ -152,7 +151,7 @@ def test_a_stranger_is_unknown_and_answered_alike(
 
 
 def test_a_transfer_of_another_space_is_found_by_its_invoice_id() -> None:
-    fake = FakeTransfers(terminals={"kiosk": "kiosk"})
+    fake = WorkedTransfers(terminals={"kiosk": "kiosk"})
     receipt = fake.enqueue(intent(terminal="kiosk"))
     fake.doubt(receipt.key)
 
@@ -198,7 +197,7 @@ def test_while_the_ledger_is_away_the_bank_is_told_to_try_again(fake: FakeTransf
     ],
 )
 def test_what_is_proved_is_noted_under_the_epoch(
-    proving: FakeTransfers, receipt: Receipt, bent: dict[str, Any], code: str
+    proving: WorkedTransfers, receipt: Receipt, bent: dict[str, Any], code: str
 ) -> None:
     proving.doubt(receipt.key)
 
@@ -229,7 +228,7 @@ def test_what_is_proved_is_noted_under_the_epoch(
     ],
 )
 def test_what_is_not_proved_or_does_not_agree_is_a_hint_and_no_more(
-    proving: FakeTransfers, receipt: Receipt, bent: dict[str, Any]
+    proving: WorkedTransfers, receipt: Receipt, bent: dict[str, Any]
 ) -> None:
     proving.doubt(receipt.key)
 
@@ -239,8 +238,8 @@ def test_what_is_not_proved_or_does_not_agree_is_a_hint_and_no_more(
 
 def test_a_proof_is_of_one_transfer_and_not_of_its_namesake_in_another_space() -> None:
     """The same invoice id, amount and currency twice: the bank's word about one of them may not settle the other."""
-    fake = FakeTransfers(terminals={"kiosk": "kiosk"})
-    fake._hash_key = KEY
+    fake = WorkedTransfers(terminals={"kiosk": "kiosk"})
+    fake.play_worker(KEY)
     here, there = fake.enqueue(intent()), fake.enqueue(intent(terminal="kiosk", reference="another"))
     fake.doubt(here.key)
     fake.doubt(there.key)
@@ -262,7 +261,7 @@ def test_without_the_key_no_hash_proves_anything(fake: FakeTransfers, receipt: R
     assert fake._named(receipt.key).notification == ""
 
 
-def test_a_proof_that_comes_after_a_hint_is_noted_all_the_same(proving: FakeTransfers, receipt: Receipt) -> None:
+def test_a_proof_that_comes_after_a_hint_is_noted_all_the_same(proving: WorkedTransfers, receipt: Receipt) -> None:
     proving.doubt(receipt.key)
     proving.notify(notice(receipt, secret_hash=""))
 
@@ -271,7 +270,7 @@ def test_a_proof_that_comes_after_a_hint_is_noted_all_the_same(proving: FakeTran
     assert proving._named(receipt.key).notification
 
 
-def test_a_proof_leaves_a_cancel_asked(proving: FakeTransfers, receipt: Receipt) -> None:
+def test_a_proof_leaves_a_cancel_asked(proving: WorkedTransfers, receipt: Receipt) -> None:
     proving.park(receipt.key)
     proving.cancel(receipt.key, reason="the client has left")
 
@@ -283,7 +282,7 @@ def test_a_proof_leaves_a_cancel_asked(proving: FakeTransfers, receipt: Receipt)
 
 @pytest.mark.parametrize("verb", ["_sent", ""])
 def test_a_proved_payment_of_what_is_under_way_is_kept_and_nothing_else_is_changed(
-    proving: FakeTransfers, receipt: Receipt, verb: str
+    proving: WorkedTransfers, receipt: Receipt, verb: str
 ) -> None:
     """Sending, or queued still: its worker is not disturbed, and the bank's word is not lost."""
     if verb:
@@ -299,21 +298,20 @@ def test_a_proved_payment_of_what_is_under_way_is_kept_and_nothing_else_is_chang
 
 @pytest.mark.parametrize(("verb", "kept"), [("_sent", "484"), ("", "")])
 def test_a_proved_decline_is_kept_only_of_what_is_on_the_way(
-    proving: FakeTransfers, receipt: Receipt, verb: str, kept: str
+    proving: WorkedTransfers, receipt: Receipt, verb: str, kept: str
 ) -> None:
     """Of what waits to be sent, a decline speaks of a try before, and would be heard of the next one."""
     if verb:
         getattr(proving, verb)(receipt.key)
 
-    said = proving.notify(notice(receipt, code="error", reasonCode=484))
+    assert proving.notify(notice(receipt, code="error", reasonCode=484)) is Notified.NOTED
 
-    assert said is (Notified.NOTED if kept else Notified.NOT_NEEDED)
     assert proving._named(receipt.key).notification.partition(":")[2] == kept
 
 
 @pytest.mark.parametrize("verb", ["_sent", "doubt"])
 def test_a_decline_that_comes_after_a_proved_payment_does_not_take_it_away(
-    proving: FakeTransfers, receipt: Receipt, verb: str
+    proving: WorkedTransfers, receipt: Receipt, verb: str
 ) -> None:
     getattr(proving, verb)(receipt.key)
     proving.notify(notice(receipt))
@@ -324,7 +322,7 @@ def test_a_decline_that_comes_after_a_proved_payment_does_not_take_it_away(
 
 
 def test_a_proved_payment_of_a_dead_transfer_is_an_alarm_and_a_worker_is_asked(
-    proving: FakeTransfers, receipt: Receipt
+    proving: WorkedTransfers, receipt: Receipt
 ) -> None:
     """The ledger says that nothing was sent: one of the two is wrong, and it may not be queued again."""
     proving.fail(receipt.key)
@@ -338,7 +336,7 @@ def test_a_proved_payment_of_a_dead_transfer_is_an_alarm_and_a_worker_is_asked(
 
 @pytest.mark.parametrize("end", ["decline", "doubt"])
 def test_a_proved_payment_that_loses_a_race_is_kept_or_is_an_alarm(
-    proving: FakeTransfers, receipt: Receipt, monkeypatch: pytest.MonkeyPatch, end: str
+    proving: WorkedTransfers, receipt: Receipt, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     """The worker writes what it heard between our reading and our note."""
     proving._sent(receipt.key)
@@ -359,7 +357,7 @@ def test_a_proved_payment_that_loses_a_race_is_kept_or_is_an_alarm(
 
 @pytest.mark.parametrize("verb", ["cancel", "send_to_review", "pay"])
 def test_what_happens_between_reading_and_asking_is_not_undone(
-    proving: FakeTransfers, receipt: Receipt, verb: str
+    proving: WorkedTransfers, receipt: Receipt, verb: str
 ) -> None:
     """The note of the epoch that was read stays right: an epoch that moves on is another one."""
     proving.park(receipt.key) if verb == "cancel" else proving.doubt(receipt.key)
@@ -369,9 +367,8 @@ def test_what_happens_between_reading_and_asking_is_not_undone(
     else:
         getattr(proving, verb)(receipt.key)
 
-    said = request_inquiry(proving._context, stale, {"by": "notification"})
+    proving.notifications.note(stale, {})
 
-    assert said is (Notified.NOT_NEEDED if verb == "pay" else Notified.ASKED)
     assert (
         proving._named(receipt.key).requested_action
         == {"cancel": "cancel", "send_to_review": "inquire", "pay": ""}[verb]

@@ -1,0 +1,126 @@
+"""Inboxes: what the web tier and the operators ask of the workers. They write no record and no event themselves.
+
+Each sender has a list to which its server user may only add: that proves the sender, whatever an entry says. A worker
+takes an entry, checks it, makes the move and writes the event in the sender's name. An entry is durable once `put`
+returns, and a worker that dies with it leaves it to another: so what an entry asks for has to bear being done twice.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import cast
+
+import redis
+
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.scripts import Scripts
+
+#: The web tier's inbox. An operator's is `ops:NAME`.
+WEB = "web"
+_OPERATOR = "ops:"
+
+#: After so long another worker takes what a worker took and did not finish.
+LEASE_MS = 30_000
+
+#: A longer entry is none of ours.
+_LONGEST = 8192
+
+
+class Kind(StrEnum):
+    """What an entry asks for."""
+
+    # The web tier.
+    CONFIRM = "confirm"  #: a client's PaRes lies in the vault: key, epoch, digest
+    NOTIFICATION = "notification"  #: the bank's notification: key, and what of it proves and says something
+    SECURE_2 = "secure_2"  #: a client came back with 3-D Secure 2 fields: key, fields
+
+    # Operators. All have the reason (`why`), and a label.
+    REQUEST = "request"  #: key, what: a `RequestedAction`
+    CANCEL = "cancel"  #: key
+    SETTLE = "settle"  #: key, verb, proof
+    PAUSED = "paused"  #: lane, terminal: it is paused already, and a worker writes down by whom
+    UNPAUSE = "unpause"  #: lane, terminal, seen: the pause that the operator saw
+    REBUILD = "rebuild"  #: send a wake-up for each unfinished transfer
+
+
+_OF_THE_WEB_TIER = frozenset({Kind.CONFIRM, Kind.NOTIFICATION, Kind.SECURE_2})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as a worker took it."""
+
+    sender: str
+    id: str
+    kind: Kind
+    fields: Mapping[str, str]
+    text: str = field(default="", repr=False)  #: as it is kept while a worker is at it
+
+    @property
+    def operator(self) -> str:
+        """The operator's name, by the inbox; "" for the web tier."""
+        return self.sender.removeprefix(_OPERATOR) if self.sender.startswith(_OPERATOR) else ""
+
+
+class Inboxes:
+    """For a sender, `put`; for a worker, `take` and `done`."""
+
+    def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
+        self._client = client
+        self._scripts = Scripts(client, ("inbox_take",))
+        self._test_clock = test_clock
+
+    def put(self, sender: str, kind: Kind, fields: Mapping[str, str]) -> str:
+        """The entry's id. It is in the ledger when this returns. Raises `LedgerUnavailable`: it may be, or not."""
+        entry_id = secrets.token_hex(12)
+        text = json.dumps({"id": entry_id, "kind": kind} | dict(fields), ensure_ascii=False, separators=(",", ":"))
+        with redis_errors_as(LedgerUnavailable):
+            if sender.startswith(_OPERATOR):
+                self._client.sadd(redis_keys.OPERATORS, sender.removeprefix(_OPERATOR))
+            self._client.rpush(redis_keys.inbox(sender), text)
+        return entry_id
+
+    def take(self, limit: int) -> list[Entry]:
+        """At most `limit` entries: this worker's for `LEASE_MS`. What is no entry is removed, and not returned."""
+        with redis_errors_as(LedgerUnavailable):
+            names = cast("set[str]", self._client.smembers(redis_keys.OPERATORS))
+            senders = [WEB, *(operator(name) for name in sorted(names))]
+            now = str(self._test_clock.now_ms()) if self._test_clock else ""
+            keys = (redis_keys.TAKEN, *(redis_keys.inbox(sender) for sender in senders))
+            texts = self._scripts.run("inbox_take", keys, (now, LEASE_MS, limit, *senders))
+            entries = [_read(text) for text in texts]
+            wrong = [text for text, entry in zip(texts, entries, strict=True) if entry is None]
+            if wrong:
+                self._client.zrem(redis_keys.TAKEN, *wrong)
+        return [entry for entry in entries if entry is not None]
+
+    def done(self, entries: Sequence[Entry]) -> None:
+        """They were dealt with. If this is lost they come again."""
+        if entries:
+            with redis_errors_as(LedgerUnavailable):
+                self._client.zrem(redis_keys.TAKEN, *(entry.text for entry in entries))
+
+
+def operator(name: str) -> str:
+    """The sender of an operator's entries."""
+    return f"{_OPERATOR}{name}"
+
+
+def _read(text: str) -> Entry | None:
+    """None for what is no entry: an inbox takes whatever its sender puts in."""
+    sender, _, body = text.partition(" ")
+    try:
+        raw = json.loads(body) if len(body) <= _LONGEST else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(raw, dict) or not all(isinstance(value, str) for value in raw.values()):
+        return None
+    kind = next((kind for kind in Kind if kind == raw.get("kind")), None)
+    if kind is None or not raw.get("id") or (sender == WEB) != (kind in _OF_THE_WEB_TIER):
+        return None
+    return Entry(sender, raw.pop("id"), kind, raw, text)

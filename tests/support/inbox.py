@@ -1,0 +1,47 @@
+"""The part of a worker that reads the inboxes, by itself: for tests of the web tier and of operators."""
+
+from collections.abc import Mapping
+
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.queue.wakeups import Wakeups
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.inboxes import Inboxes, Kind
+from epay_transfers.ledger.store.lanes import Lanes
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.worker.card_custody import CardCustody
+from epay_transfers.worker.consequences import Consequences
+from epay_transfers.worker.inbox import Inbox
+from epay_transfers.worker.notifications import Notifications
+
+
+def reader(ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock, *, hash_key: Secret | None = None) -> Inbox:
+    """What a worker has of it, on these servers."""
+    events, lanes = Events(ledger.client, ledger.test_clock), Lanes(ledger.client, ledger.test_clock)
+    consequences = Consequences(lanes, events, clock, "worker")
+    return Inbox(
+        inboxes=Inboxes(ledger.client, ledger.test_clock),
+        ledger=ledger,
+        custody=CardCustody(vault=vault, ledger=ledger, clock=clock, park_s=900),
+        events=events,
+        lanes=lanes,
+        wakeups=wakeups,
+        notifications=Notifications(ledger=ledger, consequences=consequences, wakeups=wakeups, hash_key=hash_key),
+        is_fit=lambda: True,
+    )
+
+
+class ReadAtOnce(Inboxes):
+    """A worker reads what is put in before `put` returns."""
+
+    def __init__(
+        self, ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock, *, hash_key: Secret | None = None
+    ) -> None:
+        super().__init__(ledger.client, ledger.test_clock)
+        self._reader = reader(ledger, vault, wakeups, clock, hash_key=hash_key)
+
+    def put(self, sender: str, kind: Kind, fields: Mapping[str, str]) -> str:
+        entry_id = super().put(sender, kind, fields)
+        self._reader.run_once()
+        return entry_id

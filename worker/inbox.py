@@ -1,0 +1,283 @@
+"""The workers' side of the inboxes: an entry of the web tier or of an operator is checked here, and becomes a move.
+
+The sender may be in an attacker's hands, so an entry is a request and never truth: what it may lead to is decided by
+the record, the vault and the bank's own proof. What if we die here? The entry comes again, to another worker, so each
+is safe to do twice: a move that was made is refused the second time.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import assert_never
+
+from epay_transfers.ledger.alarms import Alarm
+from epay_transfers.ledger.errors import RecordUnreadable, TransfersError
+from epay_transfers.ledger.queue.wakeups import Wakeups, wakeup_of
+from epay_transfers.ledger.reasons import Reason
+from epay_transfers.ledger.record import Record, RequestedAction
+from epay_transfers.ledger.states import UNFINISHED, State, Verb
+from epay_transfers.ledger.store.change import Change, EventFields
+from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.inboxes import WEB, Entry, Inboxes, Kind
+from epay_transfers.ledger.store.lanes import Lane, Lanes
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Moved, Refused
+from epay_transfers.ledger.store.unreadable import log_unreadable
+from epay_transfers.ledger.withdraw import WasTaken, Withdrawn, withdraw
+from epay_transfers.worker import backoff
+from epay_transfers.worker.card_custody import CardCustody
+from epay_transfers.worker.notifications import Notifications
+
+_LOG = logging.getLogger(__name__)
+
+BATCH = 100
+
+#: How many transfers are read at once for a rebuild of the queue.
+_PAGE = 500
+
+#: When the sweeper looks again at what got a wake-up here.
+_WAKEUP_MS = 5_000
+
+_SETTLING = {verb.value: verb for verb in (Verb.OPERATOR_PAID, Verb.OPERATOR_NOT_PAID, Verb.OPERATOR_REVERSED)}
+
+#: Which actions may be requested in which state.
+_REQUESTED_IN = {
+    RequestedAction.REQUEUE: {State.DEAD},
+    RequestedAction.DISCARD: {State.DEAD},
+    RequestedAction.CANCEL: {State.PARKED},
+    RequestedAction.INQUIRE: {State.PARKED, State.IN_DOUBT, State.NEEDS_REVIEW},
+}
+
+
+class _CannotBe(TransfersError):
+    """The entry asks for what can't be done; the sentence says why, and the operator reads it."""
+
+
+class Inbox:
+    def __init__(
+        self,
+        *,
+        inboxes: Inboxes,
+        ledger: Ledger,
+        custody: CardCustody,
+        events: Events,
+        lanes: Lanes,
+        wakeups: Wakeups,
+        notifications: Notifications,
+        is_fit: Callable[[], bool],
+    ) -> None:
+        self._inboxes = inboxes
+        self._ledger = ledger
+        self._custody = custody
+        self._events = events
+        self._lanes = lanes
+        self._wakeups = wakeups
+        self._notifications = notifications
+        self._is_fit = is_fit
+
+    def run_once(self) -> int:
+        """One bounded batch; how many there were. A server that is away leaves the rest for later, and is raised."""
+        if not self._is_fit() or self._ledger.went_back():
+            return 0  # a ledger that is not what it must be is not changed by this worker
+        entries = self._inboxes.take(BATCH)
+        for entry in entries:
+            self._deal_with(entry)
+            self._inboxes.done([entry])
+        return len(entries)
+
+    def _deal_with(self, entry: Entry) -> None:
+        try:
+            self._do(entry)
+        except RecordUnreadable as error:
+            log_unreadable(error)
+            self._refuse(entry, "its record can't be read: run the version that wrote it")
+        except _CannotBe as error:
+            self._refuse(entry, str(error))
+
+    def _do(self, entry: Entry) -> None:
+        match entry.kind:
+            case Kind.CONFIRM:
+                self._confirm(entry)
+            case Kind.NOTIFICATION:
+                self._notifications.note(self._record(entry), entry.fields)
+            case Kind.SECURE_2:
+                self._notifications.secure_2(self._record(entry), entry.fields.get("fields", ""))
+            case Kind.REQUEST:
+                self._request(entry, self._record(entry), entry.fields.get("what", ""))
+            case Kind.CANCEL:
+                self._cancel(entry, self._record(entry))
+            case Kind.SETTLE:
+                self._settle(entry, self._record(entry))
+            case Kind.PAUSED:
+                self._write_down_pause(entry)
+            case Kind.UNPAUSE:
+                self._unpause(entry)
+            case Kind.REBUILD:
+                self._rebuild(entry)
+            case _:
+                assert_never(entry.kind)
+
+    # The web tier.
+
+    def _confirm(self, entry: Entry) -> None:
+        """A client's answer: it counts only where the PaRes lies in the vault, for the try that the record is about.
+
+        A cancel that was requested meanwhile is forgotten: the client was told that the answer is accepted.
+        """
+        record, digest = self._record(entry), entry.fields.get("digest", "")
+        if record.state is not State.PARKED or entry.fields.get("epoch") != str(record.epoch) or not digest:
+            _LOG.info("inbox.confirm_late", extra={"key": record.key, "state": str(record.state)})
+            return
+        if not self._custody.holds_pares(record):
+            _LOG.warning("inbox.confirm_without_pares", extra={"key": record.key, "security": True})
+            return
+        change = Change(due_in=_WAKEUP_MS, fields={"pares_digest": digest, "next_attempt_at": 0, "attempts": 0})
+        moved = self._ledger.move(record, Verb.RESUME, change, actor=WEB)
+        if isinstance(moved, Moved):
+            self._wakeups.send(replace(record, state=moved.state))
+
+    # Operators.
+
+    def _request(self, entry: Entry, record: Record, what: str) -> None:
+        action = next((action for action in _REQUESTED_IN if action == what), None)
+        if action is None or record.state not in _REQUESTED_IN[action]:
+            raise _CannotBe(f"{record.key} is {record.state}: it can't be asked for here")
+        if record.requested_action and record.request_id != entry.id:
+            raise _CannotBe(f"{record.key}: {record.requested_action} stands already, and is not done yet")
+        change = Change(
+            due_in=0,
+            fields={"requested_action": action, "request_id": entry.id, "wakeups": 0},
+            event=_told(entry),
+        )
+        moved = self._ledger.move(record, Verb.REQUEST, change, actor=_actor(entry))
+        if isinstance(moved, Refused):
+            raise _overtaken(record, moved)
+        self._wakeups.send(replace(record, state=moved.state))
+
+    def _cancel(self, entry: Entry, record: Record) -> None:
+        """A queued transfer ends here, once its card is locked away; of the others the bank is asked first."""
+        match record.state:
+            case State.PARKED:
+                return self._request(entry, record, RequestedAction.CANCEL)
+            case State.DEAD:
+                return self._request(entry, record, RequestedAction.DISCARD)
+            case State.QUEUED if not record.is_paid_by_notification:
+                pass
+            case _:
+                raise _CannotBe(f"{record.key} is {record.state}: it is too late to cancel it")
+        move = partial(self._ledger.move, actor=_actor(entry))
+        match withdraw(
+            record, Verb.CANCEL, reason=Reason.CANCELLED, cards=self._custody, move=move, event=_told(entry)
+        ):
+            case Withdrawn():
+                return None
+            case WasTaken(state):
+                self._wakeups.send(replace(record, state=state))
+                return None
+            case Refused() as refused:
+                raise _overtaken(record, refused)
+
+    def _settle(self, entry: Entry, record: Record) -> None:
+        verb = _SETTLING.get(entry.fields.get("verb", ""))
+        if verb is None or record.state not in verb.row.moves:
+            raise _CannotBe(f"{record.key} is {record.state}: it can't be settled so")
+        event = _told(entry)
+        event["proof"] = entry.fields.get("proof", "")
+        if not event["proof"]:
+            raise _CannotBe(f"{record.key}: without evidence nothing is settled")
+        change = Change(fields={"reason": Reason.SETTLED_BY_OPERATOR}, event=event)
+        moved = self._ledger.move(record, verb, change, actor=_actor(entry))
+        if isinstance(moved, Refused):
+            raise _overtaken(record, moved)
+
+    def _write_down_pause(self, entry: Entry) -> None:
+        lane, terminal = _lane_of(entry), entry.fields.get("terminal", "")
+        there = self._lanes.pause_of(lane, terminal)
+        if there is None:
+            return  # it was resumed meanwhile
+        if (there.actor, there.reason) != (_actor(entry), entry.fields["why"]):
+            self._lanes.pause(lane, terminal, actor=_actor(entry), reason=entry.fields["why"])
+
+    def _unpause(self, entry: Entry) -> None:
+        """Only the pause that the operator saw: another that came since is somebody else's."""
+        lane, terminal = _lane_of(entry), entry.fields.get("terminal", "")
+        there = self._lanes.pause_of(lane, terminal)
+        if there is None:
+            raise _CannotBe(f"{lane} is not paused for {terminal}")
+        if there.mark != entry.fields.get("seen"):
+            raise _CannotBe(f"{lane} was paused again meanwhile, by {there.actor}: {there.reason}. Look again")
+        self._lanes.unpause(lane, terminal, actor=_actor(entry), reason=entry.fields["why"], request=entry.id)
+
+    def _rebuild(self, entry: Entry) -> None:
+        """A wake-up for each unfinished transfer; one too many does nothing."""
+        records = self._marked(list(self._waiting()))
+        sent = self._wakeups.send_all(records)
+        fields = {"reason": entry.fields["why"], "sent": str(sent), "request": entry.id}
+        self._events.alarm(Alarm.QUEUE_REBUILT, actor=_actor(entry), **fields)
+
+    def _waiting(self) -> Iterator[Record]:
+        for state in sorted(UNFINISHED):
+            for record in self._ledger.all_in_state(state, _PAGE):
+                if wakeup_of(record) and not (record.state is State.DEAD and not record.requested_action):
+                    yield record
+
+    def _marked(self, records: list[Record]) -> list[Record]:
+        """Those that get a wake-up: a queued one has it counted in its record first, or has moved on meanwhile.
+
+        A worker takes a wake-up that the record does not count for its producer's, and the card to be there. So
+        one whose card could not be put would be claimed, and its producer could not bring the card any more.
+        """
+        fresh = [record for record in records if record.state is State.QUEUED and not record.wakeups]
+        gone: set[str] = set()
+        now_ms = self._ledger.now_ms()
+        for start in range(0, len(fresh), _PAGE):
+            moves: list[tuple[Record, Verb, Change]] = []
+            for record in fresh[start : start + _PAGE]:
+                due = min(max(now_ms + backoff.FIRST_WAKEUP_S * 1000, record.next_attempt_at), record.deadline_at)
+                moves.append((record, Verb.SCHEDULE_WAKEUP, Change(due_at=due, increments=("wakeups",), silent=True)))
+            replies = self._ledger.move_many(moves, actor="sweeper")
+            gone |= {
+                record.key for (record, _, _), reply in zip(moves, replies, strict=True) if isinstance(reply, Refused)
+            }
+        return [record for record in records if record.key not in gone]
+
+    # Both.
+
+    def _record(self, entry: Entry) -> Record:
+        record = self._ledger.get(entry.fields.get("key", ""))
+        if record is None:
+            raise _CannotBe("there is no such transfer")
+        return record
+
+    def _refuse(self, entry: Entry, why: str) -> None:
+        """An operator reads the answer. The web tier waits for none: what is so it reads in the record."""
+        if not entry.operator:
+            _LOG.info("inbox.refused", extra={"kind": str(entry.kind), "why": why})
+            return
+        fields = {"why": why, "kind": str(entry.kind), "request": entry.id}
+        if key := entry.fields.get("key"):
+            fields["key"] = key
+        self._events.alarm(Alarm.REQUEST_REFUSED, actor=_actor(entry), **fields)
+
+
+def _actor(entry: Entry) -> str:
+    return f"operator {entry.operator}"
+
+
+def _told(entry: Entry) -> EventFields:
+    told: EventFields = {"why": entry.fields.get("why", ""), "request": entry.id}
+    if label := entry.fields.get("label", ""):
+        told["label"] = label
+    return told
+
+
+def _lane_of(entry: Entry) -> Lane:
+    lane = next((lane for lane in Lane if lane == entry.fields.get("lane")), None)
+    if lane is None or not entry.fields.get("why"):
+        raise _CannotBe("a pause is of the lane send, confirm or inquire, and has a reason")
+    return lane
+
+
+def _overtaken(record: Record, refused: Refused) -> _CannotBe:
+    return _CannotBe(f"{record.key}: nothing was changed; meanwhile it is {refused.state}. Look at it again")
