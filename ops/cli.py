@@ -49,6 +49,13 @@ COMMANDS = {
     "keygen": CommandEntry(
         "keygen", _BEGIN, "Print fresh keys for the vault and for comparing intents.", connects=False
     ),
+    "acl": CommandEntry(
+        "acl",
+        _BEGIN,
+        "Write the servers' ACL files: a user for each process and each operator.",
+        example="deploy --operator aigul --operator bolat",
+        connects=False,
+    ),
     "keys": CommandEntry("keys", _BEGIN, "List the vault's keys in this environment: ids, ages, what each may do."),
     "doctor": CommandEntry(
         "doctor", _BEGIN, "Check servers, settings, invoice ids and lanes; say what to do about each finding."

@@ -186,13 +186,13 @@ class Audit:
         """Compares places only: the audit never reads a sealed text."""
         by_place = {redis_keys.card(key): record for key, record in records.items()}
         held: set[str] = set()
-        for name in map(str, vault.scan_iter(redis_keys.cards(), count=_PAGE)):
+        for name in map(str, vault.scan_iter(redis_keys.every("card:"), count=_PAGE)):
             if not str(vault.get(name) or "").startswith("B:"):
                 continue
             held.add(name)
             record = by_place.get(name)
             if record is None:
-                place = name.removeprefix(redis_keys.cards().removesuffix("*"))
+                place = name.removeprefix(redis_keys.every("card:").removesuffix("*"))
                 yield Discrepancy("vault, ledger", place, "holds a card of a transfer that is not in the ledger")
             elif record.state in {State.PARKED, State.RESUMED, State.CONFIRMING} or record.state.final:
                 yield Discrepancy("vault, ledger", record.key, f"holds a card of a transfer that is {record.state}")

@@ -182,11 +182,13 @@ class Inbox:
         verb = _SETTLING.get(entry.fields.get("verb", ""))
         if verb is None or record.state not in verb.row.moves:
             raise _CannotBe(f"{record.key} is {record.state}: it can't be settled so")
+        if entry.fields.get("version") != str(record.version):
+            raise _CannotBe(f"{record.key}: it has changed since the operator saw it. Look at it again")
         event = _told(entry)
         event["proof"] = entry.fields.get("proof", "")
         if not event["proof"]:
             raise _CannotBe(f"{record.key}: without evidence nothing is settled")
-        change = Change(fields={"reason": Reason.SETTLED_BY_OPERATOR}, event=event)
+        change = Change(fields={"reason": Reason.SETTLED_BY_OPERATOR}, event=event, as_seen=True)
         moved = self._ledger.move(record, verb, change, actor=_actor(entry))
         if isinstance(moved, Refused):
             raise _overtaken(record, moved)

@@ -26,6 +26,11 @@ HIGH_WATER = f"{_ROOT}high_water"  #: in the vault: the highest sequence of the 
 WRITES = f"{_ROOT}writes"  #: in the vault: its server's run, and how many writes that run has seen
 
 
+def every(kind: str) -> str:
+    """A pattern of the keys of this kind: `r:` of records, say."""
+    return f"{_ROOT}{kind}*"
+
+
 def record(key: str) -> str:
     return f"{_ROOT}r:{place(key)}"
 
@@ -65,11 +70,6 @@ def bank_id(text: str) -> str:
 def card(key: str) -> str:
     """In the vault: what stands in the place of a transfer's cards, and under which epoch."""
     return f"{_ROOT}card:{place(key)}"
-
-
-def cards() -> str:
-    """What the keys of `card` match."""
-    return f"{_ROOT}card:*"
 
 
 def pares(key: str) -> str:

@@ -35,7 +35,8 @@ def settle(
     context, (verb,) = Context.connect(), verbs
     why, proof = checked(reason, "reason"), checked(evidence, "evidence")
     record = acting.find_in(context, name, verb.row.moves, _otherwise)
-    fields = {"key": record.key, "verb": verb.value, "why": why, "proof": proof}
+    seen = {"key": record.key, "version": str(record.version)}
+    fields = seen | {"verb": verb.value, "why": why, "proof": proof}
     requests.submit(context, Kind.SETTLE, fields, subject=record.key, wait_s=wait)
 
 

@@ -11,10 +11,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from epay_transfers.ops.exit_status import Refusal
+from epay_transfers.ops.settings import USER
 
-ADMIN, OPS, PRODUCER, WEB, WORKER = "admin", "ops", "producer", "web", "worker"
+ADMIN, PRODUCER, WEB, WORKER = "admin", "producer", "web", "worker"
+OPS = "ops"  #: the first operator of the files
 
-_PLACEHOLDER = re.compile(r"#SHA256-OF-THE-PASSWORD-OF-([A-Z]+)")
+_PLACEHOLDER = re.compile(r"#SHA256-OF-THE-PASSWORD-OF-([A-Z0-9.-]+)")
+_OPERATOR = re.compile(rf"^user ({USER}\S+)", re.MULTILINE)
 
 
 class Users:
@@ -22,7 +25,12 @@ class Users:
 
     def __init__(self, folder: Path) -> None:
         self._texts: Mapping[str, str] = {server: _read(folder, server) for server in ("ledger", "vault")}
-        self._passwords = {name: secrets.token_urlsafe(24) for name in (ADMIN, OPS, PRODUCER, WEB, WORKER)}
+        self._names = {name.lower() for text in self._texts.values() for name in _PLACEHOLDER.findall(text)}
+        self._passwords = {name: secrets.token_urlsafe(24) for name in self._names}
+        found = _OPERATOR.search(self._texts["ledger"])
+        if found is None:
+            raise Refusal("--users: no operator has a user there; `transfers acl` writes the files")
+        self.operator = found[1]
 
     def options(self, server: str, home: Path) -> dict[str, str]:
         """Options of a server that runs in `home`, where its ACL file is written."""
@@ -37,9 +45,10 @@ class Users:
 
     def address(self, user: str, url: str) -> str:
         """The server's address, with this user in it."""
+        user = self.operator if user == OPS else user
         parts = urlsplit(url)
         place = parts.netloc.rpartition("@")[2]
-        return parts._replace(netloc=f"{user}:{self._passwords[user]}@{place}").geturl()
+        return parts._replace(netloc=f"{user}:{self._passwords[user.lower()]}@{place}").geturl()
 
     def _digest(self, placeholder: re.Match[str]) -> str:
         return "#" + hashlib.sha256(self._passwords[placeholder[1].lower()].encode()).hexdigest()

@@ -13,7 +13,7 @@ from epay_transfers.ledger.queue.wakeups import wakeup_of
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.change import NOTHING_ELSE, Change
+from epay_transfers.ledger.store.inboxes import Kind, operator
 from epay_transfers.producers import PanCard, SavedCard, TransferIntent, Transfers
 from epay_transfers.producers import Receiver as IntentReceiver
 from tests.simulation.bank import HORIZON_S, NO, YES
@@ -64,6 +64,12 @@ class Activities:
         worker = self.worker()
         if worker:
             self._let(worker.worker.sweeper.run_once)
+
+    def read_inboxes(self, _key: str = "") -> None:
+        """A worker reads what the web tier and the operator asked for."""
+        worker = self.worker()
+        if worker:
+            self._let(worker.worker.inbox.run_once)
 
     def keep_house(self, _key: str = "") -> None:
         worker = self.worker()
@@ -135,19 +141,24 @@ class Activities:
         now = self.world.clock.now_ms()
         if record.state is State.DEAD:
             asked = self.world.dice.choice(("requeue", "requeue", "discard"))
-            self._move(record, Verb.REQUEST, Change(due_in=0, fields={"requested_action": asked, "wakeups": 0}))
+            self._put(Kind.REQUEST, {"key": record.key, "what": asked, "why": "a test"})
         elif record.state is State.NEEDS_REVIEW:
             account = self.place.books.account(record.key)
             is_over = not account.under_way and now >= record.in_doubt_since + HORIZON_S * 1000
             for verb, word in _BACK.items():
                 if account.word == word:
-                    self._move(record, verb)
+                    self._settle(record, verb)
             if account.word in {"unheard", "rejected"} and is_over:
-                self._move(record, Verb.OPERATOR_NOT_PAID)
+                self._settle(record, Verb.OPERATOR_NOT_PAID)
 
-    def _move(self, record: Record, verb: Verb, change: Change = NOTHING_ELSE) -> None:
-        ledger = self.transfers("backend")._context.ledger
-        self._let(lambda: ledger.move(record, verb, change, actor="operator"))
+    def _settle(self, record: Record, verb: Verb) -> None:
+        seen = {"key": record.key, "version": str(record.version)}
+        self._put(Kind.SETTLE, seen | {"verb": verb.value, "why": "a test", "proof": "the bank's books"})
+
+    def _put(self, kind: Kind, fields: dict[str, str]) -> None:
+        """The operator's command: it writes into the operator's inbox, and nothing else."""
+        inboxes = self.transfers("backend")._context.inboxes
+        self._let(lambda: inboxes.put(operator("aigul"), kind, fields))
 
     def peek(self, key: str) -> Record | None:
         """As the ledger has it, and without a step."""

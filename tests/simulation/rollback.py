@@ -20,9 +20,6 @@ from tests.simulation.world import World
 _LATEST = 50  #: by which write the copy is made
 _DEPTHS = (2, 3, 5, 9, 17)
 
-#: Where the script `create`, with its keys, has the record.
-_RECORD = 11
-
 
 class Rollback:
     """By a number of writes, between any two steps of anybody."""
@@ -115,7 +112,8 @@ class BeforeCreate(Rollback):
         self._writes += 1
         for command in commands:
             if command[0] == "create":
-                self._made(str(json.loads(str(command[_RECORD]))["key"]))
+                record = next(word for word in map(str, command) if word.startswith("{"))  # the first that is no key
+                self._made(str(json.loads(record)["key"]))
 
     def _made(self, key: str) -> None:
         is_there = self._ledger.line.one("EXISTS", redis_keys.record(key))

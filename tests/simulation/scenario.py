@@ -42,6 +42,7 @@ class Scenario:
         plain: Weights = [
             (self.activities.hear, 6),
             (self.activities.sweep, 5),
+            (self.activities.read_inboxes, 4),
             (self.activities.keep_house, 1),
             (self.activities.enqueue, 2),
             (self.strike, 0.4),
@@ -127,6 +128,7 @@ class Scenario:
             while self.place.queue.messages:
                 self.activities.hear()
             self.activities.keep_house()
+            self.activities.read_inboxes()
             self.activities.sweep()
             records = [record for name in self.activities.intents if (record := self.activities.peek(name))]
             if not self.place.queue.messages:

@@ -14,10 +14,11 @@ from epay_transfers.ledger.store import redis_keys, scripts
 from tests.simulation.line import Command, Line
 from tests.simulation.world import Process, World
 
-NAMES = ("create", "claim", "move", "probe", "due", "remember_vault", "set_aside", "vault_put", "vault_take",
-          "vault_refence", "vault_put_back", "vault_close", "vault_drop", "vault_look", "vault_count")  # fmt: skip
+NAMES = ("create", "claim", "move", "probe", "due", "remember_vault", "set_aside", "inbox_take", "vault_put",
+          "vault_take", "vault_refence", "vault_put_back", "vault_close", "vault_drop", "vault_look",
+          "vault_count")  # fmt: skip
 _SCRIPTS = {scripts._digest(scripts.text_of(name)): name for name in NAMES}
-_WRITES = frozenset({"EVALSHA", "HSET", "HDEL", "XADD"})
+_WRITES = frozenset({"EVALSHA", "HSET", "HDEL", "XADD", "RPUSH", "SADD", "ZREM"})
 _READERS = frozenset({"due", "vault_look", "vault_count"})
 
 #: Where the scripts that store a blob have its time to live.
@@ -152,7 +153,7 @@ class Server:
 
 
 class Wire:
-    """What `Ledger`, `Vault`, `Lanes`, `Breakers` and `Events` ask of their client."""
+    """What `Ledger`, `Vault`, `Inboxes`, `Lanes`, `Breakers` and `Events` ask of their client."""
 
     def __init__(self, server: Server, process: Process) -> None:
         self._server = server
@@ -175,6 +176,18 @@ class Wire:
 
     def hgetall(self, name: str) -> dict[str, str]:
         return _pairs(self._one("HGETALL", name))
+
+    def smembers(self, name: str) -> set[str]:
+        return set(self._one("SMEMBERS", name))
+
+    def sadd(self, name: str, *members: str) -> Any:
+        return self._one("SADD", name, *members)
+
+    def rpush(self, name: str, *entries: str) -> Any:
+        return self._one("RPUSH", name, *entries)
+
+    def zrem(self, name: str, *members: str) -> Any:
+        return self._one("ZREM", name, *members)
 
     def hset(self, name: str, field: str, value: str) -> Any:
         return self._one("HSET", name, field, value)
@@ -211,6 +224,9 @@ class Pipeline:
 
     def hdel(self, name: str, *fields: str) -> None:
         self._commands.append(("HDEL", name, *fields))
+
+    def srem(self, name: str, *members: str) -> None:
+        self._commands.append(("SREM", name, *members))
 
     def xadd(self, name: str, entry: dict[str, str]) -> None:
         self._commands.append(("XADD", name, "*", *(word for pair in entry.items() for word in pair)))

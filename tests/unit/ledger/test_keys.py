@@ -16,7 +16,7 @@ MADE: dict[str, str] = {
     "md": redis_keys.md("270469967-9CA5EC5779A3358E"),
     "bank_id": redis_keys.bank_id("a9e1b986-be01-4763-9216-610cc63b963c"),
     "card": redis_keys.card("251124000001"),
-    "cards": redis_keys.cards(),
+    "every": redis_keys.every("card:"),
     "pares": redis_keys.pares("251124000001"),
     "sealed_card": redis_keys.sealed_card("251124000001"),
     "sealed_pares": redis_keys.sealed_pares("251124000001"),

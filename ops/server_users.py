@@ -1,0 +1,282 @@
+"""The servers' users: what each process may do on the ledger and the vault, written as ACL files for Redis and Valkey.
+
+One place says it, and `transfers acl` writes the files from it. A user runs its own scripts and no others: by their
+digests (`+evalsha|DIGEST`), so a script that a thief loads can't be run. A server checks the commands inside a script
+as well, so a user needs those too: each stands in a rule for the keys that it is for, and DEL, SET and PEXPIRE in none
+that holds an event or a record. `evalsha|DIGEST` is a form that Redis' documents call deprecated; a test holds it on
+each server. The way out, should it go, is functions: `+fcall|name`.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from epay_transfers.ledger.queue.broker import BATCH, INQUIRIES, NAMESPACE, NOW
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.inboxes import WEB, operator
+from epay_transfers.ledger.store.scripts import text_of
+from epay_transfers.ops.settings import USER
+
+SERVERS = ("ledger", "vault")
+
+_PLACEHOLDER = "#SHA256-OF-THE-PASSWORD-OF-"
+
+#: A digest in a file, to go on allowing it during an upgrade.
+_DIGEST = re.compile(r"\+evalsha\|([0-9a-f]{40})")
+
+#: What redis-py and the examination of the servers ask.
+_CONNECTS = ("ping", "hello", "select", "time", "info", "config|get")
+
+_RECORDS = redis_keys.every("r:")
+_EVENTS = redis_keys.EVENTS
+_DUE, _OPEN, _COUNTERS = redis_keys.DUE, redis_keys.OPEN, redis_keys.COUNTERS
+_REFERENCES, _HANDLES = redis_keys.every("ref:"), redis_keys.every("handle:")
+_CHALLENGES, _MDS, _BANK_IDS = (redis_keys.every(name) for name in ("challenge:", "md:", "bank:"))
+_SUFFIXES = redis_keys.every("suffixes:")
+_CARDS, _PARES = redis_keys.every("card:"), redis_keys.every("pares:")
+_SEALED_CARDS, _SEALED_PARES = redis_keys.every("sealed:card:"), redis_keys.every("sealed:pares:")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Commands on keys: `read:KEY` may be read, `write:KEY` written, another key both."""
+
+    commands: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        words = [f"+{command}" for command in self.commands]
+        for key in self.keys:
+            way, _, name = key.partition("#")
+            words.append(f"%{way}~{name}" if name else f"~{key}")
+        return " ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUser:
+    """`scripts` run with the first rule's keys; each further rule is a selector of its own."""
+
+    scripts: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    is_on: bool = True
+
+    def line(self, name: str, digests: Iterable[str]) -> str:
+        first, *others = self.rules
+        words = [
+            f"user {name} {'on' if self.is_on else 'off'} {_PLACEHOLDER}{name.upper()} resetchannels -@all",
+            *(f"+{command}" for command in _CONNECTS),
+            *(["+script|load"] if self.scripts else []),
+            *(f"+evalsha|{digest}" for digest in digests),
+            first.text(),
+            *(f"({rule.text()})" for rule in others),
+        ]
+        return " ".join(words)
+
+
+def _read(*keys: str) -> tuple[str, ...]:
+    return tuple(f"R#{key}" for key in keys)
+
+
+def _write(*keys: str) -> tuple[str, ...]:
+    return tuple(f"W#{key}" for key in keys)
+
+
+#: What `move` needs, and with it every script that changes a transfer.
+_MOVES = (
+    Rule(("type", "hget", "hmget", "hset", "hdel", "hincrby"), (_RECORDS, _COUNTERS)),
+    Rule(("type", "zadd", "zrem"), (_DUE, _OPEN)),
+    Rule(("type", "xadd"), (_EVENTS,)),
+    Rule(("pexpire",), (_HANDLES,)),
+    Rule(("del",), (_CHALLENGES,)),
+)
+
+_QUEUES = tuple(f"{NAMESPACE}:{name}{end}" for name in (NOW, BATCH, INQUIRIES) for end in ("", ".msgs"))
+
+_DISPATCH = "dramatiq"
+
+_PRODUCER = ServerUser(
+    ("create", "move", _DISPATCH),
+    (
+        Rule(
+            ("get", "hget", "hgetall"),
+            (
+                _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _REFERENCES, _SUFFIXES,
+                redis_keys.LANES, redis_keys.PAUSES, NAMESPACE,
+            ),
+        ),
+        *_MOVES,
+        Rule(("set",), (_REFERENCES, _HANDLES)),
+        Rule(("getbit", "setbit", "bitpos"), (_SUFFIXES,)),
+        Rule(("hmget", "smismember"), (redis_keys.LANES, redis_keys.PAUSES)),
+        Rule(
+            ("xgroup|create", "xgroup|delconsumer", "xreadgroup", "xautoclaim", "xack", "xpending"), (_EVENTS,)
+        ),
+        Rule(("zadd",), (f"{NAMESPACE}:__heartbeats__",)),
+        Rule(("hset", "rpush"), _QUEUES),
+    ),
+)  # fmt: skip
+
+#: The web tier reads, and adds to its inbox.
+_WEB = ServerUser(
+    (),
+    (
+        Rule(
+            ("get", "hgetall"),
+            _read(_RECORDS, _COUNTERS, _HANDLES, _CHALLENGES, _MDS, redis_keys.UNREADABLE),
+        ),
+        Rule(("rpush",), _write(redis_keys.inbox(WEB))),
+    ),
+)
+
+_WORKER = ServerUser(
+    ("claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", _DISPATCH),
+    (
+        Rule(
+            ("get", "hget", "hgetall", "smembers", "zrem"),
+            (
+                _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, redis_keys.LANES,
+                redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS, redis_keys.UNREADABLE,
+                redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.every("inbox:"), NAMESPACE,
+            ),
+        ),
+        *_MOVES,
+        Rule(("set",), (_BANK_IDS, _CHALLENGES, _MDS)),
+        Rule(("zrange", "zrangebylex", "zrangebyscore", "zscore", "zadd"), (_DUE, _OPEN)),
+        Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
+        Rule(("hmget", "smismember", "hset", "hdel", "srem", "hincrby", "multi", "exec"), (
+            redis_keys.LANES, redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
+        Rule(("hsetnx",), (redis_keys.TERMINALS,)),
+        Rule(("lpop",), (redis_keys.every("inbox:"),)),
+        Rule(("zadd", "zrange"), (redis_keys.TAKEN,)),
+        Rule(
+            (
+                "hset", "hget", "hmget", "hdel", "hexists", "hincrby", "hlen", "keys", "llen", "lpop", "rpush", "sadd",
+                "scard", "smembers", "srem", "zadd", "zrangebyscore", "zrem", "del",
+            ),
+            (NAMESPACE, f"{NAMESPACE}:*"),
+        ),
+    ),
+)  # fmt: skip
+
+
+def _operator(name: str) -> ServerUser:
+    """An operator reads everything but what a client's browser is sent, and adds to the operator's own inbox."""
+    return ServerUser(
+        (),
+        (
+            Rule(
+                (
+                    "get", "hget", "hgetall", "hmget", "hvals", "hlen", "type", "exists", "zrange", "zrangebylex",
+                    "zcard", "zscore", "smembers", "xread", "xrange", "xrevrange", "xinfo|stream", "scan", "llen",
+                    "lindex", "bitcount", "multi", "exec",
+                ),
+                _read(
+                    _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _REFERENCES, redis_keys.LANES,
+                    redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS, _SUFFIXES,
+                    redis_keys.UNREADABLE, f"{NAMESPACE}*",
+                ),
+            ),
+            Rule(("rpush",), _write(redis_keys.inbox(operator(name)))),
+            Rule(("sadd",), _write(redis_keys.PAUSES, redis_keys.OPERATORS)),
+        ),
+    )  # fmt: skip
+
+
+_VAULT_OWN = (redis_keys.HIGH_WATER, redis_keys.WRITES)
+
+_VAULT_PRODUCER = ServerUser(
+    ("vault_put", "vault_look", "vault_close", "vault_drop", "vault_count"),
+    (
+        Rule(("get", "set"), (_CARDS, redis_keys.WRITES)),
+        Rule(("set", "del"), _write(_SEALED_CARDS)),
+        Rule(("get",), _read(redis_keys.HIGH_WATER)),
+    ),
+)
+
+_VAULT_WEB = ServerUser(
+    ("vault_put", "vault_look", "vault_count"),
+    (
+        Rule(("get", "set"), (_PARES, redis_keys.WRITES)),
+        Rule(("set",), _write(_SEALED_PARES)),
+        Rule(("get",), _read(redis_keys.HIGH_WATER)),
+    ),
+)
+
+_VAULT_WORKER = ServerUser(
+    (
+        "vault_take", "vault_refence", "vault_put_back", "vault_close", "vault_drop", "vault_look", "vault_count",
+    ),
+    (
+        Rule(("get", "set"), (_CARDS, _PARES, *_VAULT_OWN)),
+        Rule(("get", "set", "del"), (_SEALED_CARDS, _SEALED_PARES)),
+    ),
+)  # fmt: skip
+
+_VAULT_OPERATOR = ServerUser(
+    ("vault_look", "vault_count"),
+    (Rule(("get", "scan"), _read(_CARDS, _PARES, *_VAULT_OWN)),),
+)
+
+#: What a person watches a server with. It changes no data, no user and no setting.
+_ADMIN = ServerUser(
+    (),
+    (
+        Rule(
+            (
+                "acl|list", "acl|getuser", "acl|whoami", "acl|log", "acl|load", "script|kill", "client|list",
+                "client|kill", "memory|usage", "memory|stats", "slowlog", "latency", "dbsize",
+            )
+        ),
+    ),
+)  # fmt: skip
+
+#: For the repairs that the runbook spells out. It is off: an administrator of the machine turns it on in the file.
+_REPAIR = ServerUser(
+    (),
+    (Rule(("get", "set", "hget", "hset", "hdel", "zadd", "setbit", "type", "scan", "hgetall"), ("transfers:{t}:*",)),),
+    is_on=False,
+)
+
+
+def users(server: str, operators: Sequence[str]) -> Mapping[str, ServerUser]:
+    """By name, in the order of the file."""
+    if server == "ledger":
+        first = {"producer": _PRODUCER, "web": _WEB, "backend": _both(_PRODUCER, _WEB), "worker": _WORKER}
+        return first | {f"{USER}{name}": _operator(name) for name in operators} | {"admin": _ADMIN, "repair": _REPAIR}
+    first = {
+        "producer": _VAULT_PRODUCER,
+        "web": _VAULT_WEB,
+        "backend": _both(_VAULT_PRODUCER, _VAULT_WEB),
+        "worker": _VAULT_WORKER,
+    }
+    return first | {f"{USER}{name}": _VAULT_OPERATOR for name in operators} | {"admin": _ADMIN}
+
+
+def file_text(server: str, operators: Sequence[str], previous: str = "") -> str:
+    """An ACL file with placeholders for passwords. `previous`: of the release before, whose scripts may go on."""
+    lines = ["user default off resetchannels -@all"]
+    older = {line.split()[1]: _DIGEST.findall(line) for line in previous.splitlines() if line.startswith("user ")}
+    for name, user in users(server, operators).items():
+        digests = [digest(script) for script in user.scripts]
+        digests += [each for each in older.get(name, []) if each not in digests]
+        lines.append(user.line(name, digests))
+    return "\n".join(lines) + "\n"
+
+
+def digest(script: str) -> str:
+    if script == _DISPATCH:
+        text = (resources.files("dramatiq") / "brokers" / "redis" / "dispatch.lua").read_text()
+    else:
+        text = text_of(script)
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _both(one: ServerUser, other: ServerUser) -> ServerUser:
+    """Of a process that is backend and web tier."""
+    scripts = tuple(dict.fromkeys((*one.scripts, *other.scripts)))
+    (first, *rest), (second, *more) = one.rules, other.rules
+    missing = tuple(key for key in second.keys if key.partition("#")[2] not in first.keys)
+    rules = (Rule(first.commands, (*first.keys, *missing)), *rest, *more)
+    return ServerUser(scripts, rules)
