@@ -189,7 +189,8 @@ _VAULT_OWN = (redis_keys.HIGH_WATER, redis_keys.WRITES)
 _VAULT_PRODUCER = ServerUser(
     ("vault_put", "vault_look", "vault_close", "vault_drop", "vault_count"),
     (
-        Rule(("get", "set"), (_CARDS, redis_keys.WRITES)),
+        Rule(("get",), (_CARDS, _PARES, redis_keys.WRITES)),
+        Rule(("set",), (_CARDS, redis_keys.WRITES)),
         Rule(("set", "del"), _write(_SEALED_CARDS)),
         Rule(("get",), _read(redis_keys.HIGH_WATER)),
     ),
@@ -235,7 +236,11 @@ _ADMIN = ServerUser(
 #: For the repairs that the runbook spells out. It is off: an administrator of the machine turns it on in the file.
 _REPAIR = ServerUser(
     (),
-    (Rule(("get", "set", "hget", "hset", "hdel", "zadd", "setbit", "type", "scan", "hgetall"), ("transfers:{t}:*",)),),
+    (
+        Rule(
+            ("get", "set", "hget", "hset", "hdel", "zadd", "setbit", "type", "scan", "hgetall"), (redis_keys.every(""),)
+        ),
+    ),
     is_on=False,
 )
 

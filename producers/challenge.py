@@ -7,10 +7,13 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from epay_transfers.ledger.errors import VaultUnavailable
 from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.transfer import Transfer, moment
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Content
 from epay_transfers.producers.context import Context
 from epay_transfers.producers.errors import NotFound
 
@@ -39,7 +42,8 @@ class PaymentPage:
 
 def challenge(context: Context, handle: str) -> Challenge | None:
     """None while a worker is at it, or when nothing is to be answered (any more). Raises `NotFound`."""
-    return _challenge_of(context, record_of(context, handle))
+    record = record_of(context, handle)
+    return None if is_answered(context, record) else _challenge_of(context, record)
 
 
 def visit(context: Context, handle: str) -> PaymentPage:
@@ -48,9 +52,10 @@ def visit(context: Context, handle: str) -> PaymentPage:
     order = OrderDetails.from_json(record.order_details)
     may_answer = record.state is State.PARKED and record.requested_action != RequestedAction.CANCEL
     in_time = may_answer and context.ledger.now_ms() < record.parked_until
+    is_open = in_time and not is_answered(context, record)
     return PaymentPage(
         transfer=Transfer.of(record),
-        challenge=_challenge_of(context, record) if in_time else None,
+        challenge=_challenge_of(context, record) if is_open else None,
         back_link=order.back_link,
         failure_back_link=order.failure_back_link,
     )
@@ -62,6 +67,16 @@ def record_of(context: Context, handle: str) -> Record:
     if record is None:
         raise NotFound("handle")
     return record
+
+
+def is_answered(context: Context, record: Record) -> bool:
+    """Does the client's answer lie in the vault? A worker resumes the transfer; its record does not say so yet."""
+    if record.state is not State.PARKED:
+        return False
+    try:
+        return context.vault.look(Purpose.PARES, record.key, record.epoch + 1) is Content.BLOB
+    except VaultUnavailable:
+        return False  # the client may answer again: the same answer is taken once
 
 
 def _challenge_of(context: Context, record: Record) -> Challenge | None:

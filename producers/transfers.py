@@ -22,7 +22,7 @@ from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ledger.vault.sealing import Sealer
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers.cancel import Cancel, cancel
-from epay_transfers.producers.challenge import Challenge, PaymentPage, challenge, visit
+from epay_transfers.producers.challenge import Challenge, PaymentPage, challenge, is_answered, visit
 from epay_transfers.producers.confirm import Verdict, confirm
 from epay_transfers.producers.context import Context
 from epay_transfers.producers.enqueue import enqueue_all
@@ -179,16 +179,17 @@ class Transfers:
     def wait(self, key: str, timeout: float = 30.0) -> Transfer:
         """The transfer once it is final, or waits for a person, or `timeout` seconds are over: look at its `state`.
 
-        What waits for a person is `parked`, `dead` or `needs_review`. Raises `NotFound`.
+        What waits for a person is `parked` (until its client answers), `dead` or `needs_review`. Raises `NotFound`.
         """
         clock = self._context.clock
         end = clock.monotonic() + timeout
         pause_s = _FIRST_PAUSE_S
         while True:
-            transfer = self.get(key)
+            record = self._record(key)
             left_s = end - clock.monotonic()
-            if transfer.final or transfer.state in _FOR_A_PERSON or left_s <= 0:
-                return transfer
+            is_for_person = record.state in _FOR_A_PERSON and not is_answered(self._context, record)
+            if record.state.final or is_for_person or left_s <= 0:
+                return Transfer.of(record)
             self._pause(min(pause_s, left_s))
             pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
 

@@ -202,7 +202,7 @@ class Inbox:
             self._lanes.pause(lane, terminal, actor=_actor(entry), reason=entry.fields["why"])
 
     def _unpause(self, entry: Entry) -> None:
-        """Only the pause that the operator saw: another that came since is somebody else's."""
+        """Only the pause that the operator saw: another one came since, for a reason that the operator has not read."""
         lane, terminal = _lane_of(entry), entry.fields.get("terminal", "")
         there = self._lanes.pause_of(lane, terminal)
         if there is None:

@@ -24,7 +24,9 @@ local sequence = tonumber(redis.call('HGET', KEYS[4], 'sequence') or '0')
 if sequence < tonumber(ARGV[6]) then return {'BEHIND', number(sequence), m.now} end
 
 local now, lane, terminal, host, gap = tonumber(m.now), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-for _, till in ipairs(pauses(KEYS[8], KEYS[11], lane, terminal)) do
+local all, own = lane .. ':*', lane .. ':' .. terminal
+local added = redis.call('SMISMEMBER', KEYS[11], all, own)
+for _, till in ipairs(pauses(redis.call('HMGET', KEYS[8], all, own), added)) do
   if till == 0 or till > now then return {'PAUSED', number(till), m.now} end
 end
 local open_until = tonumber(redis.call('HGET', KEYS[9], 'open:' .. host) or '0')

@@ -17,7 +17,9 @@ local now, due = number(begun), number(math.min(begun + tonumber(ARGV[3]), deadl
 local known = redis.call('GET', KEYS[8])
 if known then return {'REPLAYED', known} end
 
-for _, till in ipairs(pauses(KEYS[10], KEYS[11], 'send', r.terminal)) do
+local own = 'send:' .. r.terminal
+local added = redis.call('SMISMEMBER', KEYS[11], 'send:*', own)
+for _, till in ipairs(pauses(redis.call('HMGET', KEYS[10], 'send:*', own), added)) do
   if till > deadline then return {'PAUSED', number(till)} end
 end
 local queued, sum = counters_of('queued', r.currency)

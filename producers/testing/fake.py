@@ -139,7 +139,7 @@ class FakeTransfers(Transfers):
     # How.
 
     def _work(self, kind: Kind, entry: Mapping[str, str]) -> None:
-        """What a worker does with an entry of the web tier. It can prove no notification: nobody gave it the key."""
+        """What a worker does with an entry of the web tier. It has no key to prove a notification with."""
         record = self._named(entry["key"])
         if kind is Kind.CONFIRM and record.state is State.PARKED:
             fields: RecordFields = {"pares_digest": entry["digest"], "next_attempt_at": 0, "attempts": 0}

@@ -18,12 +18,12 @@ def code_of(file: str) -> str:
 
 @pytest.mark.parametrize("file", files("lua"))
 def test_every_command_names_its_key_by_number(file: str) -> None:
-    """In KEYS; or in ARGV, where the caller has no leave to read it, and the header calls that place a key."""
+    """In KEYS, also one after the other (`at`); or in ARGV, where the caller may not read it, and the header says so."""
     in_argv = {f"ARGV[{number}]" for number in re.findall(r" (\d+) the sealed text's key", text_of(file))}
     wrong = [
         f"{file}: {command} {key}"
         for command, key in _CALL.findall(code_of(file))
-        if command not in KEYLESS and not re.fullmatch(r"KEYS\[\d+\]", key.strip()) and key.strip() not in in_argv
+        if command not in KEYLESS and not re.fullmatch(r"KEYS\[(\d+|at)\]", key.strip()) and key.strip() not in in_argv
     ]
     assert wrong == []
 

@@ -37,6 +37,7 @@ def test_the_table_of_keys_names_every_key_and_no_other() -> None:
         redis_keys.handle("<handle>"),
         re.sub("[0-9a-f]{32}$", "<digest>", redis_keys.md("")),
         redis_keys.bank_id("<id>"),
+        redis_keys.inbox("<sender>"),
         *(place("000000").replace("main:000000", "<space>:<suffix>") for place in _PLACES),
         redis_keys.challenge("<key>"),
     }
@@ -52,8 +53,8 @@ def test_every_way_to_make_a_key_is_in_the_test_above() -> None:
     }
 
     assert functions == {
-        "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "cards", "pares", "sealed_card",
-        "sealed_pares", "challenge", "place", "bank_id",
+        "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "every", "pares", "sealed_card",
+        "sealed_pares", "challenge", "place", "bank_id", "inbox",
     }  # fmt: skip
 
 

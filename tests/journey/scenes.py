@@ -76,4 +76,4 @@ def resumed(stage: Stage) -> str:
 
 
 def said(stage: Stage) -> str:
-    return stage.events.newest(1)[0].fields["bank_said"]
+    return stage.events.newest(1)[0].fields["why"]

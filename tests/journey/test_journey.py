@@ -135,7 +135,7 @@ def test_a_requeue_is_refused_where_the_bank_says_nothing(stage: Stage) -> None:
     stage.settle_down()
 
     assert stage.state(key) is State.DEAD
-    assert "unanswered" in stage.events.newest(1)[0].fields["bank_said"]
+    assert "unanswered" in stage.events.newest(1)[0].fields["why"]
 
 
 @pytest.mark.parametrize(
