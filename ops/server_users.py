@@ -94,10 +94,11 @@ _MOVES = (
 
 _QUEUES = tuple(f"{NAMESPACE}:{name}{end}" for name in (NOW, BATCH, INQUIRIES) for end in ("", ".msgs"))
 
-_DISPATCH = "dramatiq"
+#: Dramatiq's own, by their files.
+_DRAMATIQ = ("dispatch.lua", "maxstack.lua")
 
 _PRODUCER = ServerUser(
-    ("create", "move", _DISPATCH),
+    ("create", "move", *_DRAMATIQ),
     (
         Rule(
             ("get", "hget", "hgetall"),
@@ -131,7 +132,7 @@ _WEB = ServerUser(
 )
 
 _WORKER = ServerUser(
-    ("claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", _DISPATCH),
+    ("claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", *_DRAMATIQ),
     (
         Rule(
             ("get", "hget", "hgetall", "smembers", "zrem"),
@@ -271,8 +272,8 @@ def file_text(server: str, operators: Sequence[str], previous: str = "") -> str:
 
 
 def digest(script: str) -> str:
-    if script == _DISPATCH:
-        text = (resources.files("dramatiq") / "brokers" / "redis" / "dispatch.lua").read_text()
+    if script in _DRAMATIQ:
+        text = (resources.files("dramatiq") / "brokers" / "redis" / script).read_text()
     else:
         text = text_of(script)
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -18,7 +18,7 @@ def code_of(file: str) -> str:
 
 @pytest.mark.parametrize("file", files("lua"))
 def test_every_command_names_its_key_by_number(file: str) -> None:
-    """In KEYS, also one after the other (`at`); or in ARGV, where the caller may not read it, and the header says so."""
+    """In KEYS, also one after the other (`at`); or in ARGV, where the caller may not read it, as its header says."""
     in_argv = {f"ARGV[{number}]" for number in re.findall(r" (\d+) the sealed text's key", text_of(file))}
     wrong = [
         f"{file}: {command} {key}"
