@@ -1,5 +1,6 @@
 """The servers' users in `deploy/`: each can do its work, the whole of it, and nothing that is somebody else's."""
 
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,8 +26,10 @@ from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.ops import server_users
 from epay_transfers.ops.cli import app
 from epay_transfers.ops.demo.users import Users
+from epay_transfers.ops.settings import USER
 from epay_transfers.producers import PanCard, Receiver, SavedCard, TransferIntent, Transfers, Verdict
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.sandbox import PUBLIC_TEST, Options, RunningSandbox, running
@@ -36,8 +39,9 @@ from tests.support.tools import PRODUCTS, server_binary
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OPTIONS = {"ledger": embedded_servers.LEDGER_OPTIONS, "vault": embedded_servers.VAULT_OPTIONS}
-NAMES = ("producer", "web", "worker", "ops", "admin")
+NAMES = tuple(line.split()[1] for line in (DEPLOY / "users-ledger.acl").read_text().splitlines()[1:])
 USERS = Users(DEPLOY)
+ROOT = secrets.token_urlsafe(16)
 
 _QUEUE = "{transfers}"
 
@@ -57,12 +61,15 @@ def started(binary: str, name: str, folder: Path) -> Iterator[int]:
     """A server with its users; its port."""
     port = free_port()
     folder.mkdir()
-    (folder / "users.acl").write_text(USERS.filled(name))
+    (folder / "users.acl").write_text(f"{USERS.filled(name)}user root on >{ROOT} ~* &* +@all\n")
     with running_server(command(binary, name, folder, port), address("admin", port)):
         yield port
 
 
 def address(user: str, port: int) -> str:
+    """`root` is a user of these tests alone, to look at what the others left."""
+    if user == "root":
+        return f"redis://root:{ROOT}@127.0.0.1:{port}/0"
     return USERS.address(user, f"redis://127.0.0.1:{port}/0")
 
 
@@ -261,43 +268,107 @@ def bank_answer(bank: RunningSandbox, md: str) -> str:
     return str(answer.json()["PaRes"])
 
 
+KEY = "251124000001"
+RECORD = redis_keys.record(KEY)
+
 #: The server, who, and what it is that is not theirs to do.
 FORBIDDEN = [
-    ("vault", "producer", ("GET", redis_keys.sealed_card("251124000001"))),
-    ("vault", "producer", ("GETRANGE", redis_keys.sealed_card("251124000001"), "0", "9")),
-    ("vault", "producer", ("SET", redis_keys.sealed_card("251124000001"), "x", "GET")),
-    ("vault", "producer", ("DUMP", redis_keys.sealed_card("251124000001"))),
-    ("vault", "producer", ("GETDEL", redis_keys.sealed_card("251124000001"))),
+    ("vault", "producer", ("GET", redis_keys.sealed_card(KEY))),
+    ("vault", "producer", ("GETRANGE", redis_keys.sealed_card(KEY), "0", "9")),
+    ("vault", "producer", ("SET", redis_keys.sealed_card(KEY), "x", "GET")),
+    ("vault", "producer", ("DUMP", redis_keys.sealed_card(KEY))),
+    ("vault", "producer", ("GETDEL", redis_keys.sealed_card(KEY))),
     ("vault", "producer", ("SET", redis_keys.HIGH_WATER, "1")),
-    ("vault", "web", ("SET", redis_keys.card("251124000001"), "B:1:")),
-    ("vault", "web", ("SET", redis_keys.sealed_card("251124000001"), "x")),
-    ("vault", "web", ("GET", redis_keys.sealed_pares("251124000001"))),
-    ("vault", "ops", ("GET", redis_keys.sealed_pares("251124000001"))),
-    ("vault", "ops", ("GET", redis_keys.sealed_card("251124000001"))),
-    ("vault", "admin", ("GET", redis_keys.sealed_card("251124000001"))),
+    ("vault", "producer", ("SET", redis_keys.pares(KEY), "B:1:")),
+    ("vault", "web", ("SET", redis_keys.card(KEY), "B:1:")),
+    ("vault", "web", ("GET", redis_keys.card(KEY))),
+    ("vault", "web", ("SET", redis_keys.sealed_card(KEY), "x")),
+    ("vault", "web", ("GET", redis_keys.sealed_pares(KEY))),
+    ("vault", "ops", ("GET", redis_keys.sealed_pares(KEY))),
+    ("vault", "ops", ("GET", redis_keys.sealed_card(KEY))),
+    ("vault", "ops", ("SET", redis_keys.sealed_card(KEY), "x")),
+    ("vault", "ops", ("SET", redis_keys.card(KEY), "B:1:")),
+    ("vault", "ops", ("DEL", redis_keys.card(KEY))),
+    ("vault", "admin", ("GET", redis_keys.sealed_card(KEY))),
+    ("vault", "admin", ("GET", redis_keys.card(KEY))),
+    ("vault", "admin", ("ACL", "SETUSER", "admin", "+@all")),
+    ("vault", "admin", ("CONFIG", "SET", "save", "1 1")),
     ("vault", "worker", ("SET", "anything", "x")),
-    ("ledger", "producer", ("SET", redis_keys.bank_id("a9e1"), "251124000001")),
-    ("ledger", "web", ("SET", redis_keys.bank_id("a9e1"), "251124000001")),
-    ("ledger", "ops", ("HSET", redis_keys.TERMINALS, "t", "main")),
-    ("ledger", "ops", ("HDEL", redis_keys.UNREADABLE, "251124000001")),
-    ("ledger", "web", ("SETBIT", redis_keys.suffixes("main"), "1", "1")),
-    ("ledger", "web", ("SET", redis_keys.reference("payout"), "251124000001")),
-    ("ledger", "web", ("RPUSH", f"{_QUEUE}:transfers.now", "x")),
-    ("ledger", "web", ("HSET", redis_keys.LANES, "send:*", "0 []")),
+    ("ledger", "producer", ("SET", redis_keys.bank_id("a9e1"), KEY)),
+    ("ledger", "producer", ("DEL", redis_keys.EVENTS)),
+    ("ledger", "producer", ("SET", redis_keys.EVENTS, "x")),
+    ("ledger", "producer", ("PEXPIRE", redis_keys.EVENTS, "1")),
+    ("ledger", "producer", ("XTRIM", redis_keys.EVENTS, "MAXLEN", "0")),
+    ("ledger", "producer", ("XDEL", redis_keys.EVENTS, "1-1")),
+    ("ledger", "producer", ("DEL", RECORD)),
+    ("ledger", "producer", ("SET", RECORD, "x")),
+    ("ledger", "producer", ("RPUSH", redis_keys.inbox("web"), "x")),
+    ("ledger", "producer", ("RPUSH", redis_keys.inbox("ops:first"), "x")),
     ("ledger", "producer", ("RPUSH", f"{_QUEUE}:confirms", "x")),
     ("ledger", "producer", ("LPOP", f"{_QUEUE}:transfers.now")),
     ("ledger", "producer", ("GET", redis_keys.md("md"))),
     ("ledger", "producer", ("HSET", redis_keys.BREAKERS, "open:bank", "0")),
-    ("ledger", "worker", ("SETBIT", redis_keys.suffixes("main"), "1", "1")),
-    ("ledger", "worker", ("SET", redis_keys.reference("payout"), "251124000001")),
-    ("ledger", "ops", ("SET", redis_keys.reference("payout"), "251124000001")),
+    ("ledger", "producer", ("SREM", redis_keys.PAUSES, "send:*")),
+    ("ledger", "producer", ("HDEL", redis_keys.LANES, "send:*")),
+    ("ledger", "web", ("HSET", RECORD, "amount", "9990000")),
+    ("ledger", "web", ("HSET", RECORD, "state", "declined")),
+    ("ledger", "web", ("HDEL", RECORD, "deadline_at")),
+    ("ledger", "web", ("XADD", redis_keys.EVENTS, "*", "verb", "decline")),
+    ("ledger", "web", ("XADD", redis_keys.EVENTS, "MAXLEN", "0", "*", "verb", "x")),
+    ("ledger", "web", ("HINCRBY", redis_keys.COUNTERS, "sequence", "1")),
+    ("ledger", "web", ("ZADD", redis_keys.DUE, "1", KEY)),
+    ("ledger", "web", ("SET", redis_keys.handle("h"), KEY)),
+    ("ledger", "web", ("DEL", redis_keys.handle("h"))),
+    ("ledger", "web", ("SET", redis_keys.challenge(KEY), "x")),
+    ("ledger", "web", ("SET", redis_keys.bank_id("a9e1"), KEY)),
+    ("ledger", "web", ("SETBIT", redis_keys.suffixes("main"), "1", "1")),
+    ("ledger", "web", ("SET", redis_keys.reference("payout"), KEY)),
+    ("ledger", "web", ("RPUSH", f"{_QUEUE}:transfers.now", "x")),
+    ("ledger", "web", ("RPUSH", f"{_QUEUE}:confirms", "x")),
+    ("ledger", "web", ("HSET", f"{_QUEUE}:confirms.msgs", "a", "x")),
+    ("ledger", "web", ("HSET", redis_keys.LANES, "send:*", "0 []")),
+    ("ledger", "web", ("SADD", redis_keys.PAUSES, "send:*")),
+    ("ledger", "web", ("LRANGE", redis_keys.inbox("web"), "0", "-1")),
+    ("ledger", "web", ("LPOP", redis_keys.inbox("web"))),
+    ("ledger", "web", ("DEL", redis_keys.inbox("web"))),
+    ("ledger", "web", ("RPUSH", redis_keys.inbox("ops:first"), "x")),
+    ("ledger", "ops", ("HSET", RECORD, "state", "declined")),
+    ("ledger", "ops", ("HSET", RECORD, "amount", "9990000")),
+    ("ledger", "ops", ("XADD", redis_keys.EVENTS, "*", "verb", "decline")),
+    ("ledger", "ops", ("DEL", redis_keys.EVENTS)),
+    ("ledger", "ops", ("ZADD", redis_keys.DUE, "1", KEY)),
+    ("ledger", "ops", ("HSET", redis_keys.COUNTERS, "sequence", "1")),
+    ("ledger", "ops", ("SREM", redis_keys.PAUSES, "send:*")),
+    ("ledger", "ops", ("DEL", redis_keys.PAUSES)),
+    ("ledger", "ops", ("HDEL", redis_keys.LANES, "send:*")),
+    ("ledger", "ops", ("RPUSH", redis_keys.inbox("ops:second"), "x")),
+    ("ledger", "ops", ("RPUSH", redis_keys.inbox("web"), "x")),
+    ("ledger", "ops", ("LPOP", redis_keys.inbox("ops:first"))),
+    ("ledger", "ops", ("HSET", redis_keys.TERMINALS, "t", "main")),
+    ("ledger", "ops", ("HDEL", redis_keys.UNREADABLE, KEY)),
+    ("ledger", "ops", ("SET", redis_keys.reference("payout"), KEY)),
+    ("ledger", "ops", ("RPUSH", f"{_QUEUE}:inquiries", "x")),
     ("ledger", "ops", ("LPOP", f"{_QUEUE}:transfers.now")),
+    ("ledger", "worker", ("DEL", redis_keys.EVENTS)),
+    ("ledger", "worker", ("DEL", RECORD)),
+    ("ledger", "worker", ("SET", redis_keys.EVENTS, "x")),
+    ("ledger", "worker", ("PEXPIRE", RECORD, "1")),
+    ("ledger", "worker", ("RPUSH", redis_keys.inbox("ops:first"), "x")),
+    ("ledger", "worker", ("SETBIT", redis_keys.suffixes("main"), "1", "1")),
+    ("ledger", "worker", ("SET", redis_keys.reference("payout"), KEY)),
+    ("ledger", "admin", ("HSET", RECORD, "state", "paid")),
+    ("ledger", "admin", ("HGETALL", RECORD)),
+    ("ledger", "admin", ("DEL", redis_keys.EVENTS)),
+    ("ledger", "admin", ("ACL", "SETUSER", "admin", "+@all")),
+    ("ledger", "admin", ("CONFIG", "SET", "appendonly", "no")),
+    ("ledger", "admin", ("FLUSHALL",)),
 ]
 
 #: What no process of ours does on any server: copying it, stopping it, watching others, writing scripts of its own.
 NOBODYS = [
     "FLUSHALL", "CONFIG SET save 1", "SAVE", "BGSAVE", "MONITOR", "REPLICAOF ::1 1", "SLOWLOG GET", "ACL LIST",
-    "CLIENT LIST", "EVAL return 0", "FUNCTION LIST", "MODULE LIST", "SHUTDOWN", "PUBLISH a b", "RANDOMKEY", "DBSIZE",
+    "ACL SETUSER worker +@all", "CLIENT LIST", "EVAL return 0", "FUNCTION LIST", "FUNCTION LOAD x", "FCALL x 0",
+    "MODULE LIST", "SHUTDOWN", "PUBLISH a b", "RANDOMKEY", "DBSIZE", "SCRIPT FLUSH", "SCRIPT KILL",
 ]  # fmt: skip
 
 
@@ -310,7 +381,7 @@ def test_what_is_not_theirs_is_refused(guarded: Guarded, server: str, user: str,
 
 
 @pytest.mark.parametrize("server", OPTIONS)
-@pytest.mark.parametrize("user", ["producer", "web", "worker", "ops"])
+@pytest.mark.parametrize("user", ["producer", "web", "backend", "worker", "ops"])
 def test_no_process_of_ours_may_copy_stop_or_watch_a_server(guarded: Guarded, server: str, user: str) -> None:
     with guarded.client(server, user) as client:
         for command in NOBODYS:
@@ -318,24 +389,36 @@ def test_no_process_of_ours_may_copy_stop_or_watch_a_server(guarded: Guarded, se
                 client.execute_command(*command.split())
 
 
-@pytest.mark.parametrize("user", ["producer", "web", "ops"])
-def test_no_script_of_theirs_reads_a_sealed_text_either(guarded: Guarded, user: str) -> None:
-    """A script may be anybody's, but it runs with its caller's leave; the worker's reads the very same key."""
-    place = redis_keys.sealed_pares("251124000009")
-    with guarded.client("vault", "worker") as worker, guarded.client("vault", user) as client:
-        worker.set(place, "sealed")
-        digest = client.script_load("return redis.call('GET', ARGV[1])")
-        assert worker.evalsha(digest, 0, place) == "sealed"
-        for named in (0, 1):
-            with pytest.raises(redis.ResponseError):
-                client.evalsha(digest, named, place)
-        assert client.set(place, "other")
+#: A script that never ends by itself: it makes a server answer BUSY, and one that has written can't be killed.
+ENDLESS = "redis.call('SET', KEYS[1], 'x') while true do end"
+
+
+@pytest.mark.parametrize("server", OPTIONS)
+@pytest.mark.parametrize("user", ["producer", "web", "backend", "worker", "ops", "admin"])
+def test_a_user_runs_no_script_but_its_own(guarded: Guarded, server: str, user: str) -> None:
+    """One that a thief has loaded may stand there, and one of another user as well: neither is run."""
+    own = {server_users.digest(script) for script in server_users.users(server, ["first"])[its_name(user)].scripts}
+    theirs = {
+        server_users.digest(script)
+        for other in server_users.users(server, ["first"]).values()
+        for script in other.scripts
+    } - own
+    with guarded.client(server, "root") as root, guarded.client(server, user) as client:
+        foreign = root.script_load(ENDLESS)
+        for digest in (foreign, *theirs):
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                client.evalsha(digest, 1, redis_keys.WRITES)
+        assert client.ping()
+
+
+def its_name(user: str) -> str:
+    return f"{USER}first" if user == "ops" else user
 
 
 def test_the_web_tier_can_not_enqueue(guarded: Guarded, act_as: Callable[[str], None]) -> None:
     """Its `enqueue` makes no record, uses no suffix, puts no card into the vault and rings no wakeup."""
     act_as("web")
-    with guarded.client("ledger", "admin") as ledger, guarded.client("vault", "admin") as vault:
+    with guarded.client("ledger", "root") as ledger, guarded.client("vault", "root") as vault:
         before = (ledger.bitcount(redis_keys.suffixes("main")), ledger.dbsize(), vault.dbsize())
         with Transfers.from_env() as web, pytest.raises(LedgerUnavailable):
             web.enqueue(intent("by-the-web-tier"))
@@ -368,5 +451,7 @@ def test_a_file_whose_holes_are_not_filled_starts_no_server(name: str, tmp_path:
 def test_the_users_are_the_same_in_both_files_and_none_is_a_default() -> None:
     names = [[line.split()[1] for line in lines_of(name)] for name in OPTIONS]
 
-    assert names[0] == names[1] == ["default", *NAMES]
+    assert names[0] == ["default", *NAMES]
+    assert [*names[1], "repair"] == names[0]
+    assert "user repair off " in "\n".join(lines_of("ledger"))
     assert all("nopass" not in line and ">" not in line for name in OPTIONS for line in lines_of(name))
