@@ -4,6 +4,7 @@ A notification is a hint (contract section 6), and the web tier can't prove it: 
 worker needs to prove it by. What became of the transfer stands in the record, as ever.
 """
 
+import json
 import logging
 from collections.abc import Mapping
 from enum import StrEnum
@@ -15,6 +16,7 @@ from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.inboxes import WEB, Kind
 from epay_transfers.ledger.store.unreadable import log_unreadable
+from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.producers.challenge import record_of
 from epay_transfers.producers.context import Context
 
@@ -79,8 +81,13 @@ def _pass_on(context: Context, record: Record, kind: Kind, said: Mapping[str, st
         answer = Notified.NOTED
     else:
         answer = Notified.NOT_NEEDED
-    if answer is not Notified.NOT_NEEDED or is_proof:
-        context.inboxes.put(WEB, kind, {"key": record.key, **said})
+    if answer is Notified.NOT_NEEDED and not is_proof:
+        return answer
+    fields = {"key": record.key, **said}
+    if kind is Kind.NOTIFICATION:  # with its proof another notification could be made: only a worker reads it
+        sealed = context.sealer.seal(json.dumps(said).encode(), Purpose.NOTIFICATION, record.key)
+        fields = {"key": record.key, "sealed": sealed}
+    context.inboxes.put(WEB, kind, fields)
     return answer
 
 

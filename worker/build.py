@@ -201,7 +201,7 @@ def assemble(
     )
     wakeups = Wakeups(broker)
     notifications = Notifications(
-        ledger=ledger, consequences=consequences, wakeups=wakeups, hash_key=rules.preflight.hash_key
+        ledger=ledger, consequences=consequences, wakeups=wakeups, opener=opener, hash_key=rules.preflight.hash_key
     )
     inbox = Inbox(
         inboxes=Inboxes(ledger.client, ledger.test_clock),

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.errors import RecordUnreadable, TransfersError
+from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.queue.wakeups import Wakeups, wakeup_of
 from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record, RequestedAction
@@ -94,13 +95,19 @@ class Inbox:
             self._refuse(entry, "its record can't be read: run the version that wrote it")
         except _CannotBe as error:
             self._refuse(entry, str(error))
+        except TransfersError:
+            raise  # a server is away: the entry comes again
+        except Exception:  # noqa: BLE001 - whatever it is
+            # A sender may put in what was not foreseen: it must not end this worker, and then the next that takes it.
+            _LOG.exception("inbox.broken", extra={"kind": str(entry.kind), "sender": entry.sender})
+            self._refuse(entry, "a worker broke on it: its log says where")
 
     def _do(self, entry: Entry) -> None:
         match entry.kind:
             case Kind.CONFIRM:
                 self._confirm(entry)
             case Kind.NOTIFICATION:
-                self._notifications.note(self._record(entry), entry.fields)
+                self._notifications.note(self._record(entry), entry.fields.get("sealed", ""))
             case Kind.SECURE_2:
                 self._notifications.secure_2(self._record(entry), entry.fields.get("fields", ""))
             case Kind.REQUEST:
@@ -247,7 +254,8 @@ class Inbox:
     # Both.
 
     def _record(self, entry: Entry) -> Record:
-        record = self._ledger.get(entry.fields.get("key", ""))
+        key = entry.fields.get("key", "")
+        record = self._ledger.get(key) if is_key(key) else None
         if record is None:
             raise _CannotBe("there is no such transfer")
         return record

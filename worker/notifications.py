@@ -7,11 +7,12 @@ agree, is its word noted; where there is no status address a worker goes by it.
 """
 
 import hmac
+import json
 import logging
 import re
 from collections.abc import Mapping
 
-from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError
 from epay_transfers.ledger.money import to_minor
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import PAID_CODE, Record, RequestedAction
@@ -21,6 +22,7 @@ from epay_transfers.ledger.store.change import Change, EventFields, RecordFields
 from epay_transfers.ledger.store.inboxes import WEB
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Moved
+from epay_transfers.ledger.vault.sealing import Opener, Purpose
 from epay_transfers.runtime.web_addresses import secret_hash
 from epay_transfers.worker.consequences import Consequences
 
@@ -46,17 +48,18 @@ _CODE = re.compile(r"-?[0-9]{1,6}")
 
 class Notifications:
     def __init__(
-        self, *, ledger: Ledger, consequences: Consequences, wakeups: Wakeups, hash_key: Secret | None
+        self, *, ledger: Ledger, consequences: Consequences, wakeups: Wakeups, opener: Opener, hash_key: Secret | None
     ) -> None:
         """`hash_key`: what `secret_hash` is made with; without it no notification is proved."""
         self._ledger = ledger
         self._consequences = consequences
         self._wakeups = wakeups
+        self._opener = opener
         self._hash_key = hash_key
 
-    def note(self, record: Record, said: Mapping[str, str]) -> None:
-        """The bank's notification of this transfer, as the web tier read it. Raises `LedgerUnavailable`."""
-        note = self._proved(record, said)
+    def note(self, record: Record, sealed: str) -> None:
+        """The bank's notification of this transfer, as the web tier read and sealed it. Raises `LedgerUnavailable`."""
+        note = self._proved(record, self._opened(record, sealed))
         self._ask(record, {"by": "notification"}, {"notification": note} if note else {})
 
     def secure_2(self, record: Record, sizes: str) -> None:
@@ -108,6 +111,16 @@ class Notifications:
             return True
         change = Change(fields={"notification": note}, event=event)
         return isinstance(self._ledger.move(record, Verb.KEEP_NOTIFICATION, change, actor=WEB), Moved)
+
+    def _opened(self, record: Record, sealed: str) -> Mapping[str, str]:
+        """What can't be opened says nothing, and a worker asks the bank all the same."""
+        try:
+            said = json.loads(self._opener.open(sealed, Purpose.NOTIFICATION, record.key))
+        except (TransfersError, ValueError) as error:
+            _LOG.warning("notify.unreadable", extra={"key": record.key, "why": type(error).__name__})
+            return {}
+        texts = said.items() if isinstance(said, dict) else ()
+        return {name: text for name, text in texts if isinstance(text, str)}
 
     def _proved(self, record: Record, said: Mapping[str, str]) -> str:
         """`epoch:code`, for a notification that is proved to be the bank's and speaks of this very transfer."""

@@ -36,7 +36,7 @@ class Kind(StrEnum):
 
     # The web tier.
     CONFIRM = "confirm"  #: a client's PaRes lies in the vault: key, epoch, digest
-    NOTIFICATION = "notification"  #: the bank's notification: key, and what of it proves and says something
+    NOTIFICATION = "notification"  #: the bank's notification: key, sealed: JSON of what proves and says something
     SECURE_2 = "secure_2"  #: a client came back with 3-D Secure 2 fields: key, fields
 
     # Operators. All have the reason (`why`), and a label.

@@ -25,6 +25,7 @@ _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 class Purpose(StrEnum):
     CARD = "card"
     PARES = "pares"
+    NOTIFICATION = "notification"  #: on its way through the web tier's inbox; the vault keeps none
 
 
 class SealBroken(TransfersError):

@@ -32,6 +32,9 @@ class Content(StrEnum):
 
 
 #: A card can be put here, and none can be taken.
+#: What the vault keeps of a transfer.
+KEPT = (Purpose.CARD, Purpose.PARES)
+
 FREE = frozenset({Content.NOTHING, Content.STALE})
 
 
@@ -154,7 +157,7 @@ class Vault:
 
     def drop(self, key: str) -> None:
         """Delete what is left of the card and the PaRes of a transfer that has ended."""
-        for purpose in Purpose:
+        for purpose in KEPT:
             self._run("vault_drop", _PLACES[purpose](key), (), (_SEALED[purpose](key),))
 
     def look(self, purpose: Purpose, key: str, epoch: int = 0) -> Content:

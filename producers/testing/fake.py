@@ -32,7 +32,7 @@ class FakeTransfers(Transfers):
 
     def __init__(self, *, terminals: dict[str, str] | None = None, queue_limit: int | None = None) -> None:
         """`terminals`: further ones, by name, each with its space."""
-        keys = generate()
+        keys = self._keys = generate()
         self._time = _Time()
         self._scripts, self._memory_vault = MemoryScripts(self._time), MemoryVault()
         self._books = MemoryLedger(self._scripts, self._time)

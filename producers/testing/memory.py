@@ -19,7 +19,7 @@ from epay_transfers.ledger.store.inboxes import Inboxes, Kind
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.scripts import Call, Scripts
 from epay_transfers.ledger.vault.sealing import Purpose
-from epay_transfers.ledger.vault.vault import Content, Put, Vault
+from epay_transfers.ledger.vault.vault import KEPT, Content, Put, Vault
 
 _DAY_MS = 86_400_000
 
@@ -170,7 +170,7 @@ class MemoryVault(Vault):
         return True  # no worker takes anything out here
 
     def drop(self, key: str) -> None:
-        for purpose in Purpose:
+        for purpose in KEPT:
             there, kept, _ = self._at(purpose, key)
             if there is Content.BLOB:
                 self._there[purpose, key] = (Content.CLOSED, kept, "")

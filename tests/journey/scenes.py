@@ -62,6 +62,10 @@ def asked(stage: Stage, key: str, what: str) -> None:
     stage.journey.inquire(key)
 
 
+def to_inquire() -> Change:
+    return Change(due_in=0, fields={"requested_action": "inquire", "wakeups": 0})
+
+
 def parked(stage: Stage) -> str:
     key = stage.new("[3ds]")
     stage.journey.execute(key)

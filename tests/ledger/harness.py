@@ -12,7 +12,7 @@ from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Created, Moved, Noted, Refused
 from epay_transfers.ledger.vault.sealing import Purpose
-from epay_transfers.ledger.vault.vault import Fenced, Gone, Put, Taken, TakeUnanswered, Vault
+from epay_transfers.ledger.vault.vault import KEPT, Fenced, Gone, Put, Taken, TakeUnanswered, Vault
 from tests.ledger.model import BankBook, Place, TransferModel
 from tests.support.clocks import FakeClock
 from tests.support.factories import CHALLENGE, claim, new_transfer
@@ -133,7 +133,7 @@ class Harness:
 
     def drop(self, key: str) -> None:
         self.vault.drop(key)
-        for purpose in Purpose:
+        for purpose in KEPT:
             self._place(purpose, key).drop()
 
     def look(self, purpose: Purpose, key: str) -> str:
@@ -158,9 +158,7 @@ class Harness:
         """A dump, a snapshot of its machine, a replica: of what stands there now."""
         names = [str(name) for name in self._vault_client.keys("*")]
         self._copy = [(name, self._vault_client.get(name)) for name in names]
-        self._places = {
-            (key, purpose): replace(self._place(purpose, key)) for key in self.models for purpose in Purpose
-        }
+        self._places = {(key, purpose): replace(self._place(purpose, key)) for key in self.models for purpose in KEPT}
         self.has_vault_copy = True
 
     def put_vault_back(self) -> None:
@@ -177,7 +175,7 @@ class Harness:
         for (key, purpose), copy in self._places.items():
             self._place(purpose, key).go_back(copy)
         for key in self.models.keys() - {key for key, _ in self._places}:
-            for purpose in Purpose:
+            for purpose in KEPT:
                 self._place(purpose, key).set("nothing")
 
     def time_out(self, purpose: Purpose, key: str) -> None:

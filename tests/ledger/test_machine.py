@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 )
 
 from epay_transfers.ledger.states import Verb
-from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import KEPT
 from tests.ledger import actors, harness, troubles
 from tests.ledger.actors import COMERS, Actor, Comer, put_card
 from tests.ledger.harness import Harness
@@ -175,7 +175,7 @@ class Machine(RuleBasedStateMachine):
     def _age(self, model: TransferModel) -> None:
         """What was sealed has timed out by then, and nobody puts a card in after its deadline."""
         model.is_aged = True
-        for purpose in Purpose:
+        for purpose in KEPT:
             self.harness.time_out(purpose, model.key)
         for actor in [one for one in self.actors if one.key == model.key and one.stage == "putting"]:
             self._leave(actor)

@@ -42,7 +42,7 @@ TAKEN = {
     "producer": "+setbit",
     "web": "%R~transfers:{t}:md:*",
     "worker": "+config|get",
-    "ops": "+xread",
+    "ops-first": "+xread",
 }
 
 

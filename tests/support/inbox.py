@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.queue.wakeups import Wakeups
-from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import Inboxes, Kind
 from epay_transfers.ledger.store.lanes import Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.sealing import Opener, generate
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.consequences import Consequences
@@ -16,8 +16,8 @@ from epay_transfers.worker.inbox import Inbox
 from epay_transfers.worker.notifications import Notifications
 
 
-def reader(ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock, *, hash_key: Secret | None = None) -> Inbox:
-    """What a worker has of it, on these servers."""
+def reader(ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock) -> Inbox:
+    """What a worker has of it, on these servers. It can prove no notification."""
     events, lanes = Events(ledger.client, ledger.test_clock), Lanes(ledger.client, ledger.test_clock)
     consequences = Consequences(lanes, events, clock, "worker")
     return Inbox(
@@ -27,7 +27,13 @@ def reader(ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock, *, hash
         events=events,
         lanes=lanes,
         wakeups=wakeups,
-        notifications=Notifications(ledger=ledger, consequences=consequences, wakeups=wakeups, hash_key=hash_key),
+        notifications=Notifications(
+            ledger=ledger,
+            consequences=consequences,
+            wakeups=wakeups,
+            opener=Opener([generate().private]),
+            hash_key=None,
+        ),
         is_fit=lambda: True,
     )
 
@@ -35,11 +41,9 @@ def reader(ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock, *, hash
 class ReadAtOnce(Inboxes):
     """A worker reads what is put in before `put` returns."""
 
-    def __init__(
-        self, ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock, *, hash_key: Secret | None = None
-    ) -> None:
+    def __init__(self, ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock) -> None:
         super().__init__(ledger.client, ledger.test_clock)
-        self._reader = reader(ledger, vault, wakeups, clock, hash_key=hash_key)
+        self._reader = reader(ledger, vault, wakeups, clock)
 
     def put(self, sender: str, kind: Kind, fields: Mapping[str, str]) -> str:
         entry_id = super().put(sender, kind, fields)

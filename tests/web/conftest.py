@@ -14,6 +14,7 @@ from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import Kind
 from epay_transfers.ledger.store.lanes import Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault.sealing import Opener
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers import Challenge, PanCard, Receipt, Receiver, TransferIntent
 from epay_transfers.producers.testing import FakeTransfers
@@ -52,14 +53,18 @@ class WorkedTransfers(FakeTransfers):
         events = Events(self._books.client, self._time)
         consequences = Consequences(Lanes(self._books.client, self._time), events, self._time, "worker")
         self.notifications = Notifications(
-            ledger=self._books, consequences=consequences, wakeups=self._context.wakeups, hash_key=hash_key
+            ledger=self._books,
+            consequences=consequences,
+            wakeups=self._context.wakeups,
+            opener=Opener([self._keys.private]),
+            hash_key=hash_key,
         )
 
     def _work(self, kind: Kind, entry: Mapping[str, str]) -> None:
         record = self._named(entry["key"])
         match kind:
             case Kind.NOTIFICATION if hasattr(self, "notifications"):
-                self.notifications.note(record, entry)
+                self.notifications.note(record, entry["sealed"])
             case Kind.SECURE_2 if hasattr(self, "notifications"):
                 self.notifications.secure_2(record, entry["fields"])
             case _:

@@ -367,7 +367,7 @@ def test_what_happens_between_reading_and_asking_is_not_undone(
     else:
         getattr(proving, verb)(receipt.key)
 
-    proving.notifications.note(stale, {})
+    proving.notifications.note(stale, "")
 
     assert (
         proving._named(receipt.key).requested_action

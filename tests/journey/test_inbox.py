@@ -1,0 +1,306 @@
+"""What a worker makes of the inboxes: an entry is a request; record, vault and bank say what it leads to."""
+
+import json
+from collections.abc import Callable, Mapping
+
+import pytest
+import redis
+
+from epay_transfers.ledger.errors import VaultUnavailable
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.inboxes import LEASE_MS, WEB, Inboxes, Kind, operator
+from epay_transfers.ledger.store.lanes import ALL, Lane
+from epay_transfers.ledger.vault.sealing import Purpose
+from tests.journey import scenes
+from tests.support.stage import Stage
+
+AIGUL, BOLAT = operator("aigul"), operator("bolat")
+WHY = {"why": "a test"}
+
+
+@pytest.fixture
+def inboxes(stage: Stage) -> Inboxes:
+    return Inboxes(stage.ledger.client, stage.clock)
+
+
+def put(stage: Stage, sender: str, kind: Kind, fields: Mapping[str, str]) -> str:
+    """Into the inbox, and a worker reads it; the entry's id."""
+    entry_id = Inboxes(stage.ledger.client, stage.clock).put(sender, kind, fields)
+    stage.worker.inbox.run_once()
+    return entry_id
+
+
+def answers_to(stage: Stage, entry_id: str) -> list[dict[str, str]]:
+    return [event.fields for event in stage.events.newest(100) if event.fields.get("request") == entry_id]
+
+
+def answered(stage: Stage, key: str, epoch: int | None = None) -> dict[str, str]:
+    """The web tier has put the client's answer into the vault; its entry."""
+    record = stage.record(key)
+    stage.vault.put(Purpose.PARES, key, record.epoch + 1, "sealed", 900_000, tag="d")
+    return {"key": key, "epoch": str(record.epoch if epoch is None else epoch), "digest": "d"}
+
+
+# The web tier.
+
+
+def test_an_answer_in_the_vault_resumes_its_transfer_and_a_worker_is_called(stage: Stage) -> None:
+    key = scenes.parked(stage)
+
+    put(stage, WEB, Kind.CONFIRM, answered(stage, key))
+
+    record = stage.record(key)
+    assert (record.state, record.pares_digest) == (State.RESUMED, "d")
+    assert stage.events.newest(1)[0].fields["actor"] == "web"
+    assert stage.worker.broker.client.llen("{transfers}:confirms") == 1
+
+
+def test_an_entry_without_an_answer_in_the_vault_does_nothing(stage: Stage) -> None:
+    """A thief of the web tier's password would send transfers into doubt with it."""
+    key = scenes.parked(stage)
+    before = stage.record(key)
+
+    put(stage, WEB, Kind.CONFIRM, {"key": key, "epoch": str(before.epoch), "digest": "d"})
+
+    assert stage.record(key) == before
+
+
+@pytest.mark.parametrize("off", [-1, 1, 1_000_000])
+def test_an_answer_is_for_the_try_that_was_asked_about(stage: Stage, off: int) -> None:
+    key = scenes.parked(stage)
+    before = stage.record(key)
+
+    put(stage, WEB, Kind.CONFIRM, answered(stage, key, before.epoch + off))
+
+    assert stage.record(key) == before
+
+
+def test_an_entry_that_is_read_twice_resumes_once(stage: Stage, inboxes: Inboxes) -> None:
+    """Its first worker died before it could say that it was done."""
+    key = scenes.parked(stage)
+    inboxes.put(WEB, Kind.CONFIRM, answered(stage, key))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Inboxes, "done", lambda *_: None)
+        stage.worker.inbox.run_once()
+    resumed = stage.record(key)
+    stage.clock.advance(LEASE_MS / 1000)
+
+    assert stage.worker.inbox.run_once() == 1
+
+    assert stage.record(key) == resumed
+    assert resumed.state is State.RESUMED
+
+
+def test_an_entry_waits_for_a_vault_that_is_away(stage: Stage, inboxes: Inboxes) -> None:
+    key = scenes.parked(stage)
+    inboxes.put(WEB, Kind.CONFIRM, answered(stage, key))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(stage.vault), "look", scenes_away)
+        with pytest.raises(VaultUnavailable):
+            stage.worker.inbox.run_once()
+    assert stage.state(key) is State.PARKED
+
+    stage.clock.advance(LEASE_MS / 1000)
+    stage.worker.inbox.run_once()
+
+    assert stage.state(key) is State.RESUMED
+
+
+def scenes_away(*_: object) -> object:
+    raise VaultUnavailable
+
+
+def test_an_entry_of_an_unknown_transfer_is_no_error(stage: Stage) -> None:
+    put(stage, WEB, Kind.CONFIRM, {"key": "251124999999", "epoch": "1", "digest": "d"})
+    put(stage, WEB, Kind.NOTIFICATION, {"key": "no key at all"})
+
+    assert stage.worker.inbox.run_once() == 0
+
+
+def test_an_entry_that_breaks_a_worker_is_refused_once_and_keeps_up_no_other(stage: Stage, inboxes: Inboxes) -> None:
+    """Else it would end each worker that takes it."""
+    broken = inboxes.put(AIGUL, Kind.CANCEL, {"key": stage.new()} | WHY)
+    key = stage.new()
+    inboxes.put(AIGUL, Kind.CANCEL, {"key": key} | WHY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(stage.vault), "close", breaking(type(stage.vault).close))
+        stage.worker.inbox.run_once()
+
+    assert stage.state(key) is State.CANCELLED
+    assert [told["verb"] for told in answers_to(stage, broken)] == ["request_refused"]
+    stage.clock.advance(LEASE_MS / 1000)
+    assert stage.worker.inbox.run_once() == 0
+
+
+def breaking(close: Callable[..., bool]) -> Callable[..., bool]:
+    """The first call of it raises what is no error of ours."""
+    calls: list[int] = []
+
+    def once(*args: object) -> bool:
+        calls.append(1)
+        if len(calls) == 1:
+            raise ZeroDivisionError
+        return close(*args)
+
+    return once
+
+
+def test_an_unfit_worker_reads_no_entry(stage: Stage, inboxes: Inboxes) -> None:
+    """Servers that are not what they must be: another worker may be fit."""
+    key = scenes.parked(stage)
+    inboxes.put(WEB, Kind.CONFIRM, answered(stage, key))
+    stage.worker.inbox._is_fit = lambda: False
+
+    assert stage.worker.inbox.run_once() == 0
+    assert stage.state(key) is State.PARKED
+
+
+def test_a_notification_that_nothing_proves_only_makes_a_worker_ask(stage: Stage) -> None:
+    """Invented by a thief of the web tier's password: it says that the bank declined."""
+    stage.without_status()
+    key = scenes.parked(stage)
+    said = {"secret_hash": "0" * 64, "amount": "15000", "currency": "KZT", "code": "484"}
+    sealed = stage.sealer.seal(json.dumps(said).encode(), Purpose.NOTIFICATION, key)
+
+    put(stage, WEB, Kind.NOTIFICATION, {"key": key, "sealed": sealed})
+
+    record = stage.record(key)
+    assert (record.state, record.notification, record.requested_action) == (State.PARKED, "", "inquire")
+
+
+# Operators.
+
+
+def test_an_operators_move_has_the_operators_name_and_the_id_of_the_entry(stage: Stage) -> None:
+    """The name is the inbox's; what the operator calls themselves stands beside it."""
+    key = stage.new()
+
+    entry_id = put(stage, AIGUL, Kind.CANCEL, {"key": key, "why": "the client left", "label": "A., night shift"})
+
+    (told,) = answers_to(stage, entry_id)
+    assert stage.state(key) is State.CANCELLED
+    assert (told["verb"], told["actor"], told["why"], told["label"]) == (
+        "cancel", "operator aigul", "the client left", "A., night shift",
+    )  # fmt: skip
+
+
+def test_a_request_is_refused_where_another_stands_and_each_hears_its_own_answer(stage: Stage) -> None:
+    """Two operators in one second: the one's discard was overwritten by the other's requeue once."""
+    key = scenes.parked(stage)
+
+    first = put(stage, AIGUL, Kind.REQUEST, {"key": key, "what": "cancel"} | WHY)
+    second = put(stage, BOLAT, Kind.REQUEST, {"key": key, "what": "inquire"} | WHY)
+
+    assert stage.record(key).requested_action == "cancel"
+    assert [told["verb"] for told in answers_to(stage, first)] == ["request"]
+    (refused,) = answers_to(stage, second)
+    assert (refused["verb"], refused["actor"], refused["key"]) == ("request_refused", "operator bolat", key)
+    assert "cancel stands already" in refused["why"]
+
+    stage.journey.inquire(key)
+
+    assert [told["verb"] for told in answers_to(stage, first)] == ["request", "cancel"]
+    assert len(answers_to(stage, second)) == 1
+    assert stage.record(key).request_id == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (Kind.REQUEST, {"what": "requeue"}),
+        (Kind.REQUEST, {"what": "cancel"}),
+        (Kind.REQUEST, {"what": "pay"}),
+        (Kind.SETTLE, {"verb": "operator_paid", "proof": "x", "version": "1"}),
+        (Kind.SETTLE, {"verb": "pay", "proof": "x", "version": "1"}),
+        (Kind.SETTLE, {"verb": "operator_not_paid", "version": "1"}),
+    ],
+)
+def test_what_can_not_be_done_is_refused_with_a_reason_and_changes_nothing(
+    stage: Stage, kind: Kind, fields: Mapping[str, str]
+) -> None:
+    """The command looks first; a worker looks again, for an entry may come from elsewhere."""
+    key = stage.new()
+    before = stage.record(key)
+
+    entry_id = put(stage, AIGUL, kind, {"key": key, **fields} | WHY)
+
+    (refused,) = answers_to(stage, entry_id)
+    assert (refused["verb"], stage.record(key)) == ("request_refused", before)
+
+
+def test_a_settlement_counts_for_the_transfer_as_the_operator_saw_it(stage: Stage) -> None:
+    """What the bank or another operator said meanwhile is not overwritten."""
+    key = in_review(stage)
+    seen = str(stage.record(key).version)
+    stage.ledger.move(stage.record(key), Verb.REQUEST, scenes.to_inquire(), actor="producer")
+    fields = {"key": key, "verb": "operator_not_paid", "proof": "a letter"} | WHY
+
+    late = put(stage, AIGUL, Kind.SETTLE, fields | {"version": seen})
+    assert [told["verb"] for told in answers_to(stage, late)] == ["request_refused"]
+    assert stage.state(key) is State.NEEDS_REVIEW
+
+    put(stage, AIGUL, Kind.SETTLE, fields | {"version": str(stage.record(key).version)})
+    assert stage.state(key) is State.DECLINED
+
+
+def in_review(stage: Stage) -> str:
+    stage.without_status()
+    key = stage.new("[drop-after] Payout")
+    stage.journey.execute(key)
+    stage.later(10)
+    assert stage.state(key) is State.NEEDS_REVIEW
+    return key
+
+
+def test_a_card_that_was_taken_out_is_not_cancelled_away(stage: Stage) -> None:
+    key = stage.new()
+    record = stage.record(key)
+    stage.vault.take(Purpose.CARD, key, record.epoch, 1, "n" * 16)
+
+    entry_id = put(stage, AIGUL, Kind.CANCEL, {"key": key} | WHY)
+
+    assert stage.state(key) is State.IN_DOUBT
+    assert [told["verb"] for told in answers_to(stage, entry_id)] == ["found_taken"]
+
+
+# Lanes.
+
+
+def test_a_pause_holds_before_a_worker_has_read_of_it_and_is_written_down_after(stage: Stage, inboxes: Inboxes) -> None:
+    key = stage.new()
+    stage.lanes.add(Lane.SEND, ALL)
+    inboxes.put(AIGUL, Kind.PAUSED, {"lane": "send", "terminal": ALL, "why": "the bank asked"})
+
+    stage.journey.execute(key)
+    assert stage.state(key) is State.QUEUED
+    (pause,) = stage.lanes.pauses()
+    assert (pause.lane, pause.terminal, pause.until_ms) == (Lane.SEND, ALL, 0)
+
+    stage.worker.inbox.run_once()
+    (pause,) = stage.lanes.pauses()
+    assert (pause.actor, pause.reason) == ("operator aigul", "the bank asked")
+
+
+def test_a_lane_is_resumed_only_from_the_pause_that_the_operator_saw(stage: Stage) -> None:
+    stage.lanes.pause(Lane.SEND, ALL, actor="worker", reason="code 529")
+    seen = stage.lanes.pauses()[0].mark
+    stage.lanes.pause(Lane.SEND, ALL, actor="operator bolat", reason="the bank asked")
+    fields = {"lane": "send", "terminal": ALL} | WHY
+
+    refused = put(stage, AIGUL, Kind.UNPAUSE, fields | {"seen": seen})
+    assert "operator bolat: the bank asked" in answers_to(stage, refused)[0]["why"]
+    assert len(stage.lanes.pauses()) == 1
+
+    put(stage, AIGUL, Kind.UNPAUSE, fields | {"seen": stage.lanes.pauses()[0].mark})
+    assert stage.lanes.pauses() == []
+
+
+def test_a_rebuild_calls_a_worker_for_each_unfinished_transfer(stage: Stage, ledger_client: redis.Redis) -> None:
+    stage.new()
+    scenes.parked(stage)
+    stage.worker.broker.client.flushdb()
+
+    entry_id = put(stage, AIGUL, Kind.REBUILD, WHY)
+
+    (told,) = answers_to(stage, entry_id)
+    assert (told["verb"], told["sent"], told["actor"]) == ("queue_rebuilt", "2", "operator aigul")

@@ -1,0 +1,112 @@
+"""The inboxes on both servers: an entry is one worker's at a time, comes again if that dies, and is lost by none."""
+
+import json
+
+import pytest
+import redis
+
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.inboxes import LEASE_MS, WEB, Inboxes, Kind, operator
+from tests.support.clocks import FakeClock
+
+AIGUL = operator("aigul")
+
+
+@pytest.fixture
+def inboxes(ledger_client: redis.Redis, clock: FakeClock) -> Inboxes:
+    return Inboxes(ledger_client, clock)
+
+
+def raw(ledger_client: redis.Redis, sender: str, text: str) -> None:
+    """What a thief of the sender's password may put in."""
+    ledger_client.rpush(redis_keys.inbox(sender), text)
+
+
+def test_an_entry_says_who_put_it_in_and_what_it_asks_for(inboxes: Inboxes) -> None:
+    """The sender is the inbox, whatever the entry says."""
+    first = inboxes.put(WEB, Kind.CONFIRM, {"key": "251124000001", "sender": "ops:bolat", "operator": "bolat"})
+    second = inboxes.put(AIGUL, Kind.CANCEL, {"key": "251124000002", "sender": "web"})
+
+    web, cancel = inboxes.take(10)
+
+    assert (web.sender, web.operator, web.id, web.kind, web.fields["key"]) == (
+        WEB, "", first, Kind.CONFIRM, "251124000001",
+    )  # fmt: skip
+    assert (cancel.sender, cancel.operator, cancel.id, cancel.kind) == (AIGUL, "aigul", second, Kind.CANCEL)
+
+
+def test_an_entry_is_one_workers_until_its_time_is_over(inboxes: Inboxes, clock: FakeClock) -> None:
+    """The worker that took it may have died with it."""
+    inboxes.put(WEB, Kind.CONFIRM, {"key": "1"})
+
+    (taken,) = inboxes.take(10)
+    assert inboxes.take(10) == []
+    clock.advance(LEASE_MS / 1000 - 0.001)
+    assert inboxes.take(10) == []
+    clock.advance(0.001)
+    assert inboxes.take(10) == [taken]
+    assert inboxes.take(10) == []
+
+
+def test_what_was_dealt_with_does_not_come_again(
+    inboxes: Inboxes, clock: FakeClock, ledger_client: redis.Redis
+) -> None:
+    inboxes.put(WEB, Kind.CONFIRM, {"key": "1"})
+    inboxes.put(WEB, Kind.CONFIRM, {"key": "2"})
+
+    first, second = inboxes.take(10)
+    inboxes.done([first])
+    clock.advance(LEASE_MS / 1000)
+
+    assert inboxes.take(10) == [second]
+    inboxes.done([second])
+    assert ledger_client.exists(redis_keys.TAKEN, redis_keys.inbox(WEB)) == 0
+
+
+def test_a_batch_is_bounded_and_begins_with_what_another_worker_left(inboxes: Inboxes, clock: FakeClock) -> None:
+    left = [inboxes.put(WEB, Kind.CONFIRM, {"key": str(number)}) for number in range(2)]
+    inboxes.take(10)
+    clock.advance(LEASE_MS / 1000)
+    new = [inboxes.put(AIGUL, Kind.CANCEL, {"key": str(number)}) for number in range(3)]
+
+    assert {entry.id for entry in inboxes.take(3)} == {*left, new[0]}
+    assert [entry.id for entry in inboxes.take(3)] == new[1:]
+
+
+NO_ENTRIES = [
+    "",
+    "nonsense",
+    "[]",
+    '"text"',
+    "[" * 5000,
+    json.dumps({"id": "1", "kind": "teleport"}),
+    json.dumps({"kind": "confirm", "key": "1"}),
+    json.dumps({"id": "", "kind": "confirm", "key": "1"}),
+    json.dumps({"id": "1", "kind": "confirm", "key": 1}),
+    json.dumps({"id": "1", "kind": "confirm", "key": ["1"]}),
+    json.dumps({"id": "1", "kind": "confirm", "key": "1", "more": "x" * 9000}),
+]
+
+
+@pytest.mark.parametrize("text", NO_ENTRIES, ids=range(len(NO_ENTRIES)))
+def test_what_is_no_entry_goes_and_keeps_up_no_other(inboxes: Inboxes, ledger_client: redis.Redis, text: str) -> None:
+    raw(ledger_client, WEB, text)
+    inboxes.put(WEB, Kind.CONFIRM, {"key": "1"})
+
+    assert [entry.fields["key"] for entry in inboxes.take(10)] == ["1"]
+    assert ledger_client.zcard(redis_keys.TAKEN) == 1
+
+
+@pytest.mark.parametrize(
+    ("sender", "kind"),
+    [(WEB, Kind.SETTLE), (WEB, Kind.UNPAUSE), (WEB, Kind.REQUEST), (AIGUL, Kind.CONFIRM), (AIGUL, Kind.NOTIFICATION)],
+)
+def test_a_sender_asks_for_nothing_that_is_anothers_to_ask(
+    inboxes: Inboxes, ledger_client: redis.Redis, sender: str, kind: Kind
+) -> None:
+    """The web tier settles nothing, and an operator brings no client's answer."""
+    ledger_client.sadd(redis_keys.OPERATORS, "aigul")
+    raw(ledger_client, sender, json.dumps({"id": "1", "kind": kind, "key": "1"}))
+
+    assert inboxes.take(10) == []
+    assert ledger_client.zcard(redis_keys.TAKEN) == 0
