@@ -14,6 +14,7 @@ from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.settings import USER
 
 ADMIN, PRODUCER, WEB, WORKER = "admin", "producer", "web", "worker"
+BACKEND = "backend"  #: a backend and a web tier in one process
 OPS = "ops"  #: the first operator of the files
 
 _PLACEHOLDER = re.compile(r"#SHA256-OF-THE-PASSWORD-OF-([A-Z0-9.-]+)")

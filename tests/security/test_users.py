@@ -1,6 +1,5 @@
 """The servers' users in `deploy/`: each can do its work, the whole of it, and nothing that is somebody else's."""
 
-import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -28,20 +27,19 @@ from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.ops import server_users
 from epay_transfers.ops.cli import app
-from epay_transfers.ops.demo.users import Users
 from epay_transfers.ops.settings import USER
 from epay_transfers.producers import PanCard, Receiver, SavedCard, TransferIntent, Transfers, Verdict
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.sandbox import PUBLIC_TEST, Options, RunningSandbox, running
 from tests.support.environment import environment_of
+from tests.support.server_users import UsersAndRoot
 from tests.support.servers import free_port, running_server
 from tests.support.tools import PRODUCTS, server_binary
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OPTIONS = {"ledger": embedded_servers.LEDGER_OPTIONS, "vault": embedded_servers.VAULT_OPTIONS}
 NAMES = tuple(line.split()[1] for line in (DEPLOY / "users-ledger.acl").read_text().splitlines()[1:])
-USERS = Users(DEPLOY)
-ROOT = secrets.token_urlsafe(16)
+USERS = UsersAndRoot()
 
 _QUEUE = "{transfers}"
 
@@ -61,15 +59,12 @@ def started(binary: str, name: str, folder: Path) -> Iterator[int]:
     """A server with its users; its port."""
     port = free_port()
     folder.mkdir()
-    (folder / "users.acl").write_text(f"{USERS.filled(name)}user root on >{ROOT} ~* &* +@all\n")
+    (folder / "users.acl").write_text(USERS.filled(name))
     with running_server(command(binary, name, folder, port), address("admin", port)):
         yield port
 
 
 def address(user: str, port: int) -> str:
-    """`root` is a user of these tests alone, to look at what the others left."""
-    if user == "root":
-        return f"redis://root:{ROOT}@127.0.0.1:{port}/0"
     return USERS.address(user, f"redis://127.0.0.1:{port}/0")
 
 

@@ -2,7 +2,7 @@
 
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,14 +42,16 @@ class KillableServer:
     folder: Path
     options: dict[str, str]
     server: embedded_servers.EmbeddedServer
+    named: Callable[[str], str] = str  #: puts a user into the server's address
 
     @classmethod
-    def start(cls, folder: Path, options: dict[str, str]) -> Self:
-        return cls(folder, options, embedded_servers.start(folder, options))
+    def start(cls, folder: Path, options: dict[str, str], named: Callable[[str], str] = str) -> Self:
+        return cls(folder, options, embedded_servers.start(folder, options, named=named), named)
 
     def kill(self) -> None:
         self.server.process.kill()
         self.server.process.wait(10)
 
     def restart(self) -> None:
-        self.server = embedded_servers.start(self.folder, self.options, urlsplit(self.server.url).port or 0)
+        port = urlsplit(self.server.url).port or 0
+        self.server = embedded_servers.start(self.folder, self.options, port, self.named)

@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import requests
 
@@ -99,8 +99,19 @@ class Torture:
             for person in people:
                 person.join(60)
         verdict = judge(self.client, self.on.bank_url, self.count, dict(self.done), self.log, asked)
+        refused = self._refused()
+        say(f"refused to a server user: {', '.join(sorted(refused)) or 'nothing'}")
         say(f"\nseed {self.seed}, {time.monotonic() - self.begun:.0f} s")
-        return verdict
+        return verdict or bool(refused)
+
+    def _refused(self) -> set[str]:
+        """What the servers refused to their users since they were started last."""
+        found = set()
+        for server in (self.on.ledger, self.on.vault):
+            with connect(server.server.url) as client:
+                log = cast("list[dict[str, Any]]", client.acl_log())
+                found |= {f"{entry['username']} {entry['object']}" for entry in log}
+        return found
 
     def _enqueue(self, transfers: Transfers) -> None:
         """A backend that repeats what was not answered, under the same references, until it is."""
@@ -180,7 +191,7 @@ class Torture:
             vault.close()
 
     def _delete_queue(self) -> None:
-        queue = connect(queue_url(self.on.env["REDIS_URL"]))
+        queue = connect(queue_url(self.on.ledger.server.url))
         queue.flushdb()
         queue.close()
         self.done["queue deletions"] += 1
@@ -227,7 +238,7 @@ class Torture:
         self._say(f"rung for in vain, and how often: {dict(sorted(rings.items()))}")
         words = ["queue", "rebuild", "--apply", "--reason", "the queue was lost"]
         command = [sys.executable, "-c", "from epay_transfers.ops.cli import main; main()", *words]
-        subprocess.run(command, env=self.on.env, stdout=subprocess.DEVNULL, check=True)  # noqa: S603 - this very program
+        subprocess.run(command, env=self.on.operator_env, stdout=subprocess.DEVNULL, check=True)  # noqa: S603 - this very program
 
     def _answer_challenges(self, transfers: Transfers) -> None:
         """The clients at the bank's page, and the web tier: whoever is parked is answered, again if need be."""

@@ -2,6 +2,7 @@
 
 `DURABILITY` is `relaxed`: else the workers do not start on a vault that was saved, or that came up from a file, and the
 ones that run are unfit as soon as they see it. Here they are to go on, and it is the rules of the vault that must hold.
+Each process has its server user, as `deploy/` has them.
 """
 
 import contextlib
@@ -12,17 +13,21 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from epay_transfers.ops.demo.users import BACKEND, OPS, WORKER
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.sandbox import addresses
 from tests.support.environment import environment_of
+from tests.support.server_users import ROOT, UsersAndRoot
 from tests.support.servers import KillableServer
 
 
 @dataclass
 class Testbed:
-    env: dict[str, str]
+    env: dict[str, str]  #: of the torture's own process: a backend and a web tier in one
+    operator_env: dict[str, str]
     bank_url: str
     ledger: KillableServer
     vault: KillableServer
@@ -34,19 +39,25 @@ class Testbed:
 def testbed(seed: int, faults: float, log: str) -> Iterator[Testbed]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="transfers-")))
-        ledger = KillableServer.start(folder / "ledger", embedded_servers.LEDGER_OPTIONS)
+        users = UsersAndRoot()
+        named = partial(users.address, ROOT)
+        guarded = {name: users.options(name, folder / name) for name in ("ledger", "vault")}
+        ledger = KillableServer.start(folder / "ledger", embedded_servers.LEDGER_OPTIONS | guarded["ledger"], named)
         stack.callback(lambda: ledger.server.stop())  # noqa: PLW0108 - the one that runs then
-        vault = KillableServer.start(folder / "vault", embedded_servers.VAULT_OPTIONS)
+        vault = KillableServer.start(folder / "vault", embedded_servers.VAULT_OPTIONS | guarded["vault"], named)
         stack.callback(lambda: vault.server.stop())  # noqa: PLW0108 - as above
         command = [sys.executable, "-m", "tests.torture.bank", str(seed), str(faults)]
         bank = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))  # noqa: S603 - this very program
         stack.callback(bank.terminate)
         assert bank.stdout is not None
         url = bank.stdout.readline().strip()
-        env = environment_of(
+
+        def as_user(user: str) -> dict[str, str]:
+            urls = {"REDIS_URL": ledger.server.url, "VAULT_URL": vault.server.url}
+            return {name: users.address(user, address) for name, address in urls.items()}
+
+        common = environment_of(
             addresses(url),
-            REDIS_URL=ledger.server.url,
-            VAULT_URL=vault.server.url,
             HTTP_CONNECT_TIMEOUT="2",
             HTTP_READ_TIMEOUT="3",
             HTTP_DEADLINE="4",
@@ -59,14 +70,14 @@ def testbed(seed: int, faults: float, log: str) -> Iterator[Testbed]:
         fork_server = stack.enter_context(
             subprocess.Popen(
                 [sys.executable, "-m", "tests.torture.fork_server"],
-                env=env,
+                env=common | as_user(WORKER),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=written,
                 text=True,
             )
         )
-        here = Testbed(env, url, ledger, vault, fork_server)
+        here = Testbed(common | as_user(BACKEND), common | as_user(OPS), url, ledger, vault, fork_server)
         stack.callback(_end, here)
         yield here
 
