@@ -284,5 +284,5 @@ def _both(one: ServerUser, other: ServerUser) -> ServerUser:
     scripts = tuple(dict.fromkeys((*one.scripts, *other.scripts)))
     (first, *rest), (second, *more) = one.rules, other.rules
     missing = tuple(key for key in second.keys if key.partition("#")[2] not in first.keys)
-    rules = (Rule(first.commands, (*first.keys, *missing)), *rest, *more)
+    rules = (Rule(first.commands, (*first.keys, *missing)), *rest, second, *more)
     return ServerUser(scripts, rules)

@@ -6,7 +6,7 @@ from pathlib import Path
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.producers.settings import ProducerSettings
 from epay_transfers.worker.settings import WorkerSettings
-from tests.security.test_users import lines_of
+from tests.security.guarded import lines_of
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "security.md").read_text()
