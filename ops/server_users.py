@@ -101,7 +101,7 @@ _PRODUCER = ServerUser(
     ("create", "move", *_DRAMATIQ),
     (
         Rule(
-            ("get", "hget", "hgetall"),
+            ("get", "hgetall"),
             (
                 _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _REFERENCES, _SUFFIXES,
                 redis_keys.LANES, redis_keys.PAUSES, NAMESPACE,
@@ -125,7 +125,7 @@ _WEB = ServerUser(
     (
         Rule(
             ("get", "hgetall"),
-            _read(_RECORDS, _COUNTERS, _HANDLES, _CHALLENGES, _MDS, redis_keys.UNREADABLE),
+            _read(_RECORDS, _COUNTERS, _HANDLES, _CHALLENGES, _MDS),
         ),
         Rule(("rpush",), _write(redis_keys.inbox(WEB))),
     ),
@@ -144,7 +144,7 @@ _WORKER = ServerUser(
         ),
         *_MOVES,
         Rule(("set",), (_BANK_IDS, _CHALLENGES, _MDS)),
-        Rule(("zrange", "zrangebylex", "zrangebyscore", "zscore", "zadd"), (_DUE, _OPEN)),
+        Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _OPEN)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
         Rule(("hmget", "smismember", "hset", "hdel", "srem", "hincrby", "multi", "exec"), (
             redis_keys.LANES, redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
@@ -153,10 +153,10 @@ _WORKER = ServerUser(
         Rule(("zadd", "zrange"), (redis_keys.TAKEN,)),
         Rule(
             (
-                "hset", "hget", "hmget", "hdel", "hexists", "hincrby", "hlen", "keys", "llen", "lpop", "rpush", "sadd",
-                "scard", "smembers", "srem", "zadd", "zrangebyscore", "zrem", "del",
+                "hset", "hget", "hmget", "hdel", "hincrby", "keys", "llen", "lpop", "rpush", "sadd", "smembers", "srem",
+                "zadd", "zrangebyscore", "zrem",
             ),
-            (NAMESPACE, f"{NAMESPACE}:*"),
+            (f"{NAMESPACE}:*",),
         ),
     ),
 )  # fmt: skip
@@ -169,14 +169,12 @@ def _operator(name: str) -> ServerUser:
         (
             Rule(
                 (
-                    "get", "hget", "hgetall", "hmget", "hvals", "hlen", "type", "exists", "zrange", "zrangebylex",
-                    "zcard", "zscore", "smembers", "xread", "xrange", "xrevrange", "xinfo|stream", "scan", "llen",
-                    "lindex", "bitcount", "multi", "exec",
+                    "get", "hgetall", "hvals", "hlen", "zrange", "zrangebylex", "zcard", "smembers", "xread",
+                    "xrevrange", "scan", "llen", "lindex",
                 ),
                 _read(
-                    _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _REFERENCES, redis_keys.LANES,
-                    redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS, _SUFFIXES,
-                    redis_keys.UNREADABLE, f"{NAMESPACE}*",
+                    _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _REFERENCES, redis_keys.LANES, redis_keys.PAUSES,
+                    redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS, f"{NAMESPACE}:*",
                 ),
             ),
             Rule(("rpush",), _write(redis_keys.inbox(operator(name)))),
@@ -217,8 +215,8 @@ _VAULT_WORKER = ServerUser(
 )  # fmt: skip
 
 _VAULT_OPERATOR = ServerUser(
-    ("vault_look", "vault_count"),
-    (Rule(("get", "scan"), _read(_CARDS, _PARES, *_VAULT_OWN)),),
+    (),
+    (Rule(("get", "scan"), _read(_CARDS, redis_keys.HIGH_WATER)),),
 )
 
 #: What a person watches a server with. It changes no data, no user and no setting.
@@ -228,7 +226,7 @@ _ADMIN = ServerUser(
         Rule(
             (
                 "acl|list", "acl|getuser", "acl|whoami", "acl|log", "acl|load", "script|kill", "client|list",
-                "client|kill", "memory|usage", "memory|stats", "slowlog", "latency", "dbsize",
+                "client|kill", "memory|stats", "latency", "dbsize",
             )
         ),
     ),

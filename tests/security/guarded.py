@@ -103,7 +103,7 @@ def act_as(guarded: Guarded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 def worker_of(guarded: Guarded, log: Path) -> Iterator[None]:
     with log.open("wb") as said:
         command = [sys.executable, "-m", "epay_transfers.worker"]
-        process = subprocess.Popen(command, env=guarded.env("worker"), stderr=said)  # noqa: S603 - this very program
+        process = subprocess.Popen(command, env=guarded.env("worker") | {"EPAY_RATE": '{"main": 50}'}, stderr=said)  # noqa: S603 - this very program
         try:
             yield
         finally:
