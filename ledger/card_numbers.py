@@ -277,12 +277,19 @@ def _anywhere(row: _Row, first: int, last: int) -> set[int]:
     start, end = row.starts[first], row.starts[last + 1]
     if end - start < _SHORTEST or row.size(first) > _TOO_LONG:
         return set()
+    pieces = [
+        (at, at + size)
+        for at in range(start, end - _SHORTEST + 1)
+        for size in _STARRED.get(row.digits[at : at + 4], ())
+        if at + size <= end
+    ]
+    if not pieces:
+        return set()
     sums = _LuhnSums(row.digits[start:end])
     found: set[int] = set()
-    for at in range(start, end - _SHORTEST + 1):
-        for size in _STARRED.get(row.digits[at : at + 4], ()):
-            if at + size <= end and sums.passes(at - start, size):
-                found.update(range(bisect_right(row.starts, at) - 1, bisect_right(row.starts, at + size - 1)))
+    for first_digit, after in pieces:
+        if sums.passes(first_digit - start, after - start):
+            found.update(range(bisect_right(row.starts, first_digit) - 1, bisect_right(row.starts, after - 1)))
     return found
 
 
@@ -315,7 +322,7 @@ class _LuhnSums:
         even[::2], odd[1::2] = doubled[::2], doubled[1::2]
         self._with_doubled = ([0, *itertools.accumulate(even)], [0, *itertools.accumulate(odd)])
 
-    def passes(self, start: int, size: int) -> bool:
+    def passes(self, start: int, end: int) -> bool:
         """The last digit stands as it is, the one before it is doubled, and so on."""
-        sums = self._with_doubled[(start + size) % 2]
-        return (sums[start + size] - sums[start]) % 10 == 0
+        sums = self._with_doubled[end % 2]
+        return (sums[end] - sums[start]) % 10 == 0
