@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed-$(shell cat requirements-dev.txt pyproject.toml | ck
 DEMO := $(VENV)/.demo-$(shell cat requirements-demo.txt pyproject.toml | cksum | cut -d' ' -f1)
 LOWEST := .venv-lowest/.installed-$(shell cat requirements-lowest.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: help setup demo check test lowest mutate model torture bench lint lock clean
+.PHONY: help setup demo check test lowest mutate model torture bench detector lint lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -94,6 +94,9 @@ endif
 
 bench: setup ## what things cost: each script of benchmarks/ prints a table
 	@for script in benchmarks/*.py; do $(BIN)/python -m "benchmarks.$$(basename "$$script" .py)" || exit 1; done
+
+detector: setup ## how often the search for card numbers errs, over a million texts (TEXTS=n, SEED=n)
+	@$(BIN)/python -m benchmarks.card_numbers
 
 lint: setup ## types, style, and what system tools can say
 	@$(BIN)/ruff check .

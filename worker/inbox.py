@@ -12,6 +12,7 @@ from functools import partial
 from typing import assert_never
 
 from epay_transfers.ledger.alarms import Alarm
+from epay_transfers.ledger.card_numbers import holds_card_number
 from epay_transfers.ledger.errors import RecordUnreadable, TransfersError
 from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.queue.wakeups import Wakeups, wakeup_of
@@ -39,6 +40,9 @@ _PAGE = 500
 
 #: When the sweeper looks again at what got a wake-up here.
 _WAKEUP_MS = 5_000
+
+#: Of an operator's reason, evidence or label.
+_LONGEST = 300
 
 _SETTLING = {verb.value: verb for verb in (Verb.OPERATOR_PAID, Verb.OPERATOR_NOT_PAID, Verb.OPERATOR_REVERSED)}
 
@@ -89,6 +93,8 @@ class Inbox:
 
     def _deal_with(self, entry: Entry) -> None:
         try:
+            if entry.operator:
+                _check_words(entry)
             self._do(entry)
         except RecordUnreadable as error:
             log_unreadable(error)
@@ -269,6 +275,18 @@ class Inbox:
         if key := entry.fields.get("key"):
             fields["key"] = key
         self._events.alarm(Alarm.REQUEST_REFUSED, actor=_actor(entry), **fields)
+
+
+def _check_words(entry: Entry) -> None:
+    """What an operator says is kept for ever: one line, and no card number. The command checks it as well."""
+    for name in ("why", "proof", "label"):
+        text = entry.fields.get(name, "")
+        if len(text) > _LONGEST or (text and not text.isprintable()):
+            raise _CannotBe(f"{name}: must be one line of at most {_LONGEST} characters")
+        if holds_card_number(text):
+            raise _CannotBe(f"{name}: looks like a card number")
+    if not entry.fields.get("why"):
+        raise _CannotBe("why: a reason is needed")
 
 
 def _actor(entry: Entry) -> str:

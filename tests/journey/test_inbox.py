@@ -263,6 +263,27 @@ def test_a_card_that_was_taken_out_is_not_cancelled_away(stage: Stage) -> None:
     assert [told["verb"] for told in answers_to(stage, entry_id)] == ["found_taken"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"why": "paid with 4405 6397 0401 5096"},
+        {"why": "x" * 301},
+        {"why": "two\nlines"},
+        {"why": ""},
+        {"why": "a test", "label": "4405639704015096"},
+    ],
+)
+def test_what_an_operator_may_not_say_is_not_kept(stage: Stage, words: Mapping[str, str]) -> None:
+    """An entry may come from elsewhere than the command, which checks it first."""
+    key = stage.new()
+
+    entry_id = put(stage, AIGUL, Kind.CANCEL, {"key": key, **words})
+
+    (refused,) = answers_to(stage, entry_id)
+    assert (refused["verb"], stage.state(key)) == ("request_refused", State.QUEUED)
+    assert "4405" not in str(refused)
+
+
 # Lanes.
 
 
