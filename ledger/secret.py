@@ -43,7 +43,8 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
+        mine, theirs = (secret.reveal().encode(errors="surrogatepass") for secret in (self, other))
+        return hmac.compare_digest(mine, theirs)
 
     def __hash__(self) -> int:
         raise TypeError("a secret is not hashed: a card number's hash is reversed in a tenth of a second")
@@ -51,7 +52,7 @@ class Secret:
     def __reduce__(self, _memo: object = None) -> NoReturn:
         raise TypeError("a secret is not pickled and not copied: pass the object itself")
 
-    __copy__ = __deepcopy__ = __reduce__
+    __copy__ = __deepcopy__ = __getstate__ = __reduce__
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:

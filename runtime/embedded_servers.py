@@ -7,6 +7,7 @@ process that started them, even if that process is killed.
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -33,10 +34,18 @@ LEDGER_OPTIONS = {
     "maxmemory-policy": "noeviction",
     "hash-max-listpack-entries": "128",
     "hash-max-listpack-value": "1024",
+    "crash-log-enabled": "no",
+    "crash-memcheck-enabled": "no",
 }
 
 #: The configuration of a vault's server: no persistence at all.
-VAULT_OPTIONS = {"appendonly": "no", "save": "", "maxmemory-policy": "noeviction"}
+VAULT_OPTIONS = {
+    "appendonly": "no",
+    "save": "",
+    "maxmemory-policy": "noeviction",
+    "crash-log-enabled": "no",
+    "crash-memcheck-enabled": "no",
+}
 
 _START_SECONDS = 10.0
 _STOP_SECONDS = 10.0
@@ -76,7 +85,7 @@ def start(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C reaches only the parent, which then stops the server
-        preexec_fn=end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no lock is held in the child
+        preexec_fn=_before_the_server,  # noqa: PLW1509 - no lock is held in the child
     )
     server = EmbeddedServer(named(f"redis://127.0.0.1:{port}/0"), process)
     _await_answer(server)
@@ -117,6 +126,13 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _before_the_server() -> None:
+    """Run in the child before it becomes the server: it leaves no core file, which would be a copy of its memory."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        end_with_parent()
 
 
 def end_with_parent() -> None:

@@ -1,6 +1,7 @@
 """Processes of ours leave no core dump and are closed to debuggers, unless they are told to; no card is in argv."""
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from epay_transfers.ledger.store.connection import connect
+from epay_transfers.runtime import embedded_servers
 from epay_transfers.runtime.hardening import SWITCH, cards_in
 from tests.security.canaries import PAN, dresses
 
@@ -62,6 +65,18 @@ def test_one_that_is_open_to_debuggers_leaves_a_core_with_the_card_in_it(tmp_pat
 
     assert said[:2] == ["False", "1"]
     assert any(PAN.encode() in core for core in cores)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits are read as Linux shows them")
+def test_a_server_that_we_start_leaves_no_core(ledger_server: embedded_servers.EmbeddedServer) -> None:
+    """Its memory holds sealed cards; and it writes none of it into its log when it crashes."""
+    limits = Path(f"/proc/{ledger_server.process.pid}/limits").read_text()
+    assert re.search(r"Max core file size +0 +0 ", limits)
+
+    client = connect(ledger_server.url)
+    told = client.config_get("crash-*")
+    client.close()
+    assert told == {"crash-log-enabled": "no", "crash-memcheck-enabled": "no"}
 
 
 @pytest.mark.parametrize("text", [*dresses(PAN)[1:], "5522042705066736", "--number=5522042705066736"])

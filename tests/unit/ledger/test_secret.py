@@ -105,6 +105,18 @@ def test_it_equals_only_a_secret_of_the_same_value() -> None:
     assert Secret("кириллица") == Secret("кириллица")
 
 
+def test_its_state_is_not_given_out() -> None:
+    """Python's own `__getstate__` gives the slots, and what copies by it is not asked about `__reduce__`."""
+    with pytest.raises(TypeError, match="not pickled and not copied"):
+        SECRET.__getstate__()
+
+
+def test_half_a_character_can_be_compared() -> None:
+    """JSON may hold it, and UTF-8 can't: the encoder's own error would keep the secret."""
+    assert Secret("\ud800") == Secret("\ud800")
+    assert Secret("\ud800") != SECRET
+
+
 def test_it_takes_no_further_attributes() -> None:
     with pytest.raises(AttributeError):
         SECRET.note = PAN  # type: ignore[attr-defined]  # that is what is tested
