@@ -11,7 +11,11 @@ TransfersError
  ├─ VaultUnavailable       the vault did not answer: the transfer is in the ledger, its card may be missing
  │   └─ VaultWentBack      the vault is an older copy of itself: its content is not used
  └─ (producers.errors)     what a producer's intent can be refused for
+
+Two are no `TransfersError`: `WrongCall`, a `TypeError` of the caller's, and `InternalError`, a bug.
 """
+
+from collections.abc import Sequence
 
 #: What to do about a record that can't be read.
 UNREADABLE_CURE = "run the version that wrote it"
@@ -19,6 +23,27 @@ UNREADABLE_CURE = "run the version that wrote it"
 
 class TransfersError(Exception):
     """The base of every error that this project raises on purpose."""
+
+
+class WrongCall(TypeError):
+    """A public call was given what it does not take. The sentence names types and fields, never a value."""
+
+
+class InternalError(RuntimeError):
+    """A bug of ours, or of a library. What it said is left out, since it may hold the value that it broke on.
+
+    `kind` is the type of the error, `places` are where it was raised, outermost first. Unknown is never failure: a
+    transfer may be stored.
+    """
+
+    def __init__(self, kind: str, places: Sequence[str]) -> None:
+        where = f" at {places[-1]}" if places else ""
+        super().__init__(
+            f"an unexpected {kind}{where}; its text is left out, since it may hold card data; what was asked may or "
+            "may not be done: call again with the same reference, and report this"
+        )
+        self.kind = kind
+        self.places = tuple(places)
 
 
 class TransferUnknown(TransfersError):

@@ -3,6 +3,7 @@
 Imports `ledger` alone. It never imports `worker`, and never speaks HTTP to the bank.
 """
 
+from epay_transfers.ledger.errors import InternalError, WrongCall
 from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.producers.cancel import Cancel
@@ -36,6 +37,7 @@ __all__ = [
     "Challenge",
     "Conflict",
     "IntentRejected",
+    "InternalError",
     "InvoicesExhausted",
     "LedgerUnavailable",
     "Money",
@@ -60,4 +62,5 @@ __all__ = [
     "VaultUnavailable",
     "Verdict",
     "WebSettings",
+    "WrongCall",
 ]

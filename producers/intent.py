@@ -25,6 +25,7 @@ from epay_transfers.ledger import invoice
 from epay_transfers.ledger.money import EXPONENTS, to_decimal, to_minor
 from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.ledger.vault.card_data import CardData
 from epay_transfers.producers import validators
 from epay_transfers.producers.cards import Email, IpAddress, PanCard, Receiver, SavedCard, nothing
@@ -167,14 +168,13 @@ class TransferIntent(StrictModel):
 
     @field_validator("sender", "receiver", mode="wrap")
     @classmethod
+    @clear_frames_on_error
     def _named(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
         """What is wrong with a card's field is said with the card's name before it: `sender.expiry`."""
         try:
             return handler(value)
         except IntentRejected as inner:
-            rejected = IntentRejected(f"{info.field_name}.{inner.field}", inner.why)
-        del value
-        raise rejected
+            raise IntentRejected(f"{info.field_name}.{inner.field}", inner.why) from None
 
     def whole(self) -> None:
         """Raises `IntentRejected` for a transfer abroad that lacks the receiver's names or country."""

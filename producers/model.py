@@ -1,15 +1,19 @@
 """The wall of the producers' models: whatever pydantic has to say leaves as `IntentRejected`.
 
 Its own errors keep the input, card and all, in `errors()` and on the exception itself. So none gets out: not by the
-constructor, not by `model_validate` or `model_validate_json`, and not as the `__context__` of ours.
+constructor, not by `model_validate` or `model_validate_json`, and not as the `__context__` of ours. Its frames keep the
+input too, so none of them stays in a traceback. What would make a model unchecked is refused.
 """
 
 import re
 from collections.abc import Mapping
-from typing import Any, NoReturn, Self
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 
+from epay_transfers.ledger.errors import WrongCall
+from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.producers.errors import IntentRejected
 
 _FIELD_NAME = re.compile(r"[a-z_]{1,40}")
@@ -28,34 +32,61 @@ class StrictModel(BaseModel):
     def whole(self) -> None:
         """What no field can check alone. Raises `IntentRejected`."""
 
+    @clear_frames_on_error
+    def __init__(self, /, **data: Any) -> None:
+        super().__init__(**data)
+
+    #: For pydantic this is its own: else it would call it again for each model that it makes of a dict.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
     @model_validator(mode="wrap")
     @classmethod
+    @clear_frames_on_error
     def _strict(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         try:
             made = handler(data)
             made.whole()
         except ValidationError as error:
             rejected = _rejected(error)
-        except IntentRejected as error:  # of a part, or of the whole: it goes on from below, as the other does
-            rejected = error
         else:
             return made
-        del data  # a traceback with locals would show it
         raise rejected  # out here, where the error of pydantic is not its context
 
     @classmethod
+    @clear_frames_on_error
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """From a dict. Raises `IntentRejected`."""
+        return super().model_validate(obj, **options)
+
+    @classmethod
+    @clear_frames_on_error
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
         """From a JSON text. Raises `IntentRejected`, for a text that is no JSON too."""
-        try:
+        with suppress(ValidationError):
             return super().model_validate_json(json_data, **options)
-        except ValidationError:
-            del json_data
         raise IntentRejected("json", "is not JSON")
+
+    @classmethod
+    @clear_frames_on_error
+    def model_validate_strings(cls, obj: Any, **options: Any) -> Self:
+        """From a dict of texts. Raises `IntentRejected`."""
+        return super().model_validate_strings(obj, **options)
+
+    @classmethod
+    @clear_frames_on_error
+    def _refuse(cls, *_: Any, **__: Any) -> NoReturn:
+        """What makes a model unchecked, and keeps a card as a plain text; and pydantic's names of old, for both."""
+        raise WrongCall(f"{cls.__name__}: give {cls.__name__}(...), model_validate(...) or model_copy(update=...)")
+
+    if not TYPE_CHECKING:
+        model_construct = construct = copy = from_orm = parse_file = parse_obj = parse_raw = validate = _refuse
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         """Pydantic refuses as well, in an error that keeps the value."""
+        del self, value  # a traceback with locals would show it
         raise AttributeError(f"{name}: this is frozen; take `model_copy(update=...)`")
 
+    @clear_frames_on_error
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:  # noqa: ARG002 - pydantic's signature; all context are frozen
         """A copy is checked as the first was: pydantic's own would take any value in `update`."""
         return type(self)(**{name: getattr(self, name) for name in self.model_fields_set} | dict(update or {}))

@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +18,7 @@ from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.store.events import Event
+from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.ledger.transfer import maybe_moment, moment
 from epay_transfers.producers.errors import IntentRejected
 from epay_transfers.producers.validators import is_reference
@@ -57,6 +58,7 @@ class Outcome:
     at: datetime  #: when the move was made
     _acknowledge: Callable[[], None] = field(repr=False, compare=False)
 
+    @clear_frames_on_error
     def ack(self) -> None:
         """Mark it as processed: no reader of the group gets it again. Call it after your own commit.
 
@@ -90,7 +92,7 @@ class Outcome:
 
 def outcomes(
     feed: Feed, clock: Clock, *, group: str, consumer: str | None, idle: float | None, claim_after: float
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """As `Transfers.outcomes` says. The group exists when this returns; reading begins with the first `next`."""
     for name, text in (("group", group), ("consumer", consumer or group)):
         if not is_reference(text):
@@ -109,7 +111,7 @@ class _Reader:
     claim_after: float
     _quiet_until: float = 0.0  #: no reader had left anything: not before this is it looked for again
 
-    def read(self, *, leaves: bool) -> Iterator[Outcome]:
+    def read(self, *, leaves: bool) -> Generator[Outcome, None, None]:
         try:
             for batch in self._batches():
                 for event in batch:

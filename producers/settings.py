@@ -1,9 +1,8 @@
 """The settings of a backend and a web tier. No private key of the vault and no secret of the bank is here."""
 
-import base64
-
 from pydantic import Field, field_validator
 
+from epay_transfers.ledger import base64url
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.sealing import Sealer
 from epay_transfers.runtime.settings import ServerSettings
@@ -58,5 +57,4 @@ class WebSettings(ProducerSettings, WebTierSettings):
 
 
 def _bytes(secret: Secret) -> bytes:
-    text = secret.reveal()
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    return base64url.decode(secret.reveal().removesuffix("="))

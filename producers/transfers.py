@@ -3,12 +3,14 @@
 It may be shared by threads. Nothing connects before the first call, but for `from_env`, which looks at the servers.
 """
 
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any, Protocol, Self
 
 from epay_transfers.ledger.clock import Clock, SystemClock
-from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable
+from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable, WrongCall
 from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.queue.broker import Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
@@ -18,6 +20,7 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.tracebacks import clear_frames, clear_frames_on_error
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ledger.vault.sealing import Sealer
 from epay_transfers.ledger.vault.vault import Vault
@@ -51,7 +54,8 @@ class Transfers:
     """Enqueue transfers and follow them. Made by `Transfers.from_env()`; to close it, use it in a `with` statement.
 
     Every method raises `LedgerUnavailable` where the ledger's server does not answer, and `RecordUnreadable` (a
-    `TransfersError`) for a record that this version can't read. No error holds a card or a secret.
+    `TransfersError`) for a record that this version can't read; `InternalError` for what no code expected. No error
+    holds a card or a secret, and no frame of its traceback does.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class Transfers:
         self._owned = tuple(owned)
 
     @classmethod
+    @clear_frames_on_error
     def from_env(cls, settings: ProducerSettings | None = None) -> Self:
         """From the environment, `.env` or a secrets directory; or from settings that were read there.
 
@@ -113,6 +118,7 @@ class Transfers:
 
     # A backend.
 
+    @clear_frames_on_error
     def enqueue(self, intent: TransferIntent) -> Receipt:
         """Put one transfer into the ledger and its card into the vault. It returns before anything is sent.
 
@@ -129,23 +135,30 @@ class Transfers:
             raise answer
         return answer
 
+    @clear_frames_on_error
     def enqueue_many(self, intents: Sequence[TransferIntent]) -> list[Receipt | TransfersError]:
         """Put many transfers in, in a few round trips: for each, in order, its receipt or the error of `enqueue`.
 
         The errors are returned and not raised, but for `TypeError`: then nothing was stored.
         """
         _check_intents(intents)
-        return enqueue_all(self._context, intents)
+        answers = enqueue_all(self._context, intents)
+        for answer in answers:
+            if isinstance(answer, TransfersError):
+                clear_frames(answer, until=sys.exc_info()[1])
+        return answers
 
+    @clear_frames_on_error
     def get(self, key: str | None = None, *, reference: str | None = None) -> Transfer:
         """The transfer by its key (`receipt.key`), or by your own reference: `get(reference="payout-42")`.
 
         Raises `NotFound`; `TypeError` for none, or both, of the two.
         """
         if (key is None) == (reference is None):
-            raise TypeError("give either a key or a reference: get(receipt.key), or get(reference=...)")
+            raise WrongCall("give either a key or a reference: get(receipt.key), or get(reference=...)")
         return Transfer.of(self._record(key) if key is not None else self._referred(reference))
 
+    @clear_frames_on_error
     def outcomes(
         self, group: str, *, consumer: str | None = None, idle: float | None = None, claim_after: float = 60.0
     ) -> Iterator[Outcome]:
@@ -159,8 +172,9 @@ class Transfers:
         group or a consumer that is none.
         """
         clock = self._context.clock
-        return outcomes(self._feed, clock, group=group, consumer=consumer, idle=idle, claim_after=claim_after)
+        return _each(outcomes(self._feed, clock, group=group, consumer=consumer, idle=idle, claim_after=claim_after))
 
+    @clear_frames_on_error
     def find(self, text: str) -> Transfer:
         """The transfer by a text that is its key or its reference.
 
@@ -176,6 +190,7 @@ class Transfers:
             raise NotFound("key or reference")
         return Transfer.of(record)
 
+    @clear_frames_on_error
     def wait(self, key: str, timeout: float = 30.0) -> Transfer:
         """The transfer once it is final, or waits for a person, or `timeout` seconds are over: look at its `state`.
 
@@ -193,6 +208,7 @@ class Transfers:
             self._pause(min(pause_s, left_s))
             pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
 
+    @clear_frames_on_error
     def cancel(self, key: str, *, reason: str) -> Cancel:
         """Take a transfer back, if no money can have moved. `reason` goes into the record: no card data.
 
@@ -203,6 +219,7 @@ class Transfers:
 
     # A web tier.
 
+    @clear_frames_on_error
     def challenge(self, handle: str) -> Challenge | None:
         """What the client's browser posts to the bank; None while a worker is at it, or once nothing is to be answered.
 
@@ -210,6 +227,7 @@ class Transfers:
         """
         return challenge(self._context, _check_text(handle, "a handle", "receipt.handle"))
 
+    @clear_frames_on_error
     def confirm(self, *, md: str, pa_res: str, handle: str | None = None) -> Verdict:
         """What the client's browser brought back from the bank's page. With a handle, only for that transfer.
 
@@ -219,6 +237,7 @@ class Transfers:
             _check_text(handle, "a handle", "receipt.handle")
         return confirm(self._context, md, pa_res, handle)
 
+    @clear_frames_on_error
     def visit(self, handle: str) -> PaymentPage:
         """The transfer of a handle, and what its client is shown.
 
@@ -226,10 +245,12 @@ class Transfers:
         """
         return visit(self._context, _check_text(handle, "a handle", "receipt.handle"))
 
+    @clear_frames_on_error
     def notify(self, payload: Mapping[str, Any]) -> Notified:
         """The bank's notification, parsed: a hint on which a worker asks the bank. It may come as often as it likes."""
-        return notify(self._context, payload)
+        return notify(self._context, _encodable(payload))
 
+    @clear_frames_on_error
     def three_ds2_returned(self, handle: str, sizes: Mapping[str, int]) -> Notified:
         """The client brought no PaRes but fields of 3-D Secure 2, of these sizes: a worker asks the bank at once.
 
@@ -239,6 +260,7 @@ class Transfers:
 
     # The rest.
 
+    @clear_frames_on_error
     def close(self) -> None:
         """Close the connections. Transfers that were enqueued go on."""
         for owned in self._owned:
@@ -270,10 +292,23 @@ class Transfers:
         return record
 
 
+def _each(read: Generator[Outcome, None, None]) -> Iterator[Outcome]:
+    step = clear_frames_on_error(lambda: next(read, None))
+    with closing(read):
+        while (outcome := step()) is not None:
+            yield outcome
+
+
+def _encodable(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With a mark in the place of what UTF-8 can't encode: JSON may hold half of a character, which no hash is."""
+    texts = {name: text.encode(errors="replace").decode() for name, text in payload.items() if isinstance(text, str)}
+    return {**payload, **texts}
+
+
 def _check_intents(intents: object) -> None:
     """Raises `TypeError`. A single intent can be iterated, and gives its fields."""
     if not isinstance(intents, Sequence):
-        raise TypeError("enqueue_many takes a list of TransferIntent: give [intent], or call enqueue(intent)")
+        raise WrongCall("enqueue_many takes a list of TransferIntent: give [intent], or call enqueue(intent)")
     for intent in intents:
         _check_intent(intent)
 
@@ -281,7 +316,7 @@ def _check_intents(intents: object) -> None:
 def _check_intent(intent: object) -> None:
     """Raises `TypeError`. It names the type alone: what was given may hold a card."""
     if not isinstance(intent, TransferIntent):
-        raise TypeError(
+        raise WrongCall(
             f"enqueue takes a TransferIntent, and not a {type(intent).__name__}: "
             "give TransferIntent(...), or TransferIntent.model_validate(data) for a dict"
         )
@@ -290,5 +325,5 @@ def _check_intent(intent: object) -> None:
 def _check_text(text: object, wanted: str, given_as: str) -> str:
     """Raises `TypeError`. A receipt is what most often stands in a key's place."""
     if not isinstance(text, str):
-        raise TypeError(f"this takes {wanted}, a str, and not a {type(text).__name__}: give {given_as}")
+        raise WrongCall(f"this takes {wanted}, a str, and not a {type(text).__name__}: give {given_as}")
     return text

@@ -6,12 +6,15 @@ and the failure is counted. Transactions, logs, metrics and attachments are neve
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import sentry_sdk
 from sentry_sdk.integrations.atexit import AtexitIntegration
 from sentry_sdk.integrations.dedupe import DedupeIntegration
 from sentry_sdk.integrations.logging import LoggingIntegration
+from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
 from sentry_sdk.transport import Transport
 from sentry_sdk.types import Event, Hint
 
@@ -56,6 +59,17 @@ def set_up(dsn: Secret | None, release: str, environment: str, transport: type[T
         server_name="",
         trace_propagation_targets=[],
     )
+
+
+@contextmanager
+def without_request() -> Iterator[None]:
+    """In the block a backend's own error reports know nothing of the web request that is being answered.
+
+    The library adds its address, its headers and its body to whatever is logged as an error meanwhile: the PaRes, the
+    transfer's handle, the notification's secret.
+    """
+    with use_isolation_scope(Scope(ScopeType.ISOLATION)), use_scope(Scope(ScopeType.CURRENT)):
+        yield
 
 
 class Rebuild:

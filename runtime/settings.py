@@ -17,6 +17,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.invoice import DEFAULT_SPACE, is_space
 from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.store.connection import AddressUnreadable, check_address
+from epay_transfers.ledger.tracebacks import clear_frames_on_error
 
 #: The exit status of a process with wrong settings (`EX_CONFIG`): a supervisor need not try again.
 EX_CONFIG = 78
@@ -83,12 +85,8 @@ class ServerSettings(BaseSettings):
     @field_validator("redis_url", "broker_url", "vault_url")
     @classmethod
     def _address(cls, value: Secret | None) -> Secret | None:
-        if value is not None and urlsplit(value.reveal()).scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("is not a redis://, rediss:// or unix:// address")
-        if value is not None and _database(value) is None:
-            raise ValueError("names a database that is no number")
-        if value is not None and _skips_certificate_check(value):
-            raise ValueError("turns off the check of the server's certificate: name its authority with ssl_ca_certs")
+        if value is not None and (complaint := _complaint_of(value)):
+            raise ValueError(complaint)
         return value
 
     @field_validator("broker_url")
@@ -126,6 +124,7 @@ class ServerSettings(BaseSettings):
         return DEFAULT_SPACE if terminal == "main" else None
 
     @classmethod
+    @clear_frames_on_error
     def load(cls, **overrides: Any) -> Self:
         """Read the environment. Raises `SettingsWrong` with a line for everything that is missing or wrong."""
         folder = os.environ.get("SECRETS_DIR") or os.environ.get("CREDENTIALS_DIRECTORY")
@@ -133,6 +132,8 @@ class ServerSettings(BaseSettings):
             return cls(_secrets_dir=folder if folder and Path(folder).is_dir() else None, **overrides)
         except ValidationError as error:
             lines = {_line(cls, details) for details in error.errors(include_input=False, include_context=False)}
+        except UnicodeDecodeError:  # it keeps the whole file
+            lines = {".env: is not UTF-8; write it, or the secrets directory's files, in UTF-8"}
         raise SettingsWrong(sorted(lines))
 
 
@@ -143,6 +144,21 @@ def _line(cls: type[BaseSettings], details: Any) -> str:
     complaint = "is not set" if details["type"] == "missing" else str(details["msg"]).removeprefix("Value error, ")
     complaint = complaint[0].lower() + complaint[1:]
     return f"{name.upper()}: {complaint}; {cure}" if cure else f"{name.upper()}: {complaint}"
+
+
+def _complaint_of(url: Secret) -> str:
+    """What is wrong with a server's address; never the words of a library, which repeat a part of its password."""
+    if url.reveal().partition("://")[0] not in {"redis", "rediss", "unix"}:
+        return "is not a redis://, rediss:// or unix:// address"
+    try:
+        if _database(url) is None:
+            return "names a database that is no number"
+        if _skips_certificate_check(url):
+            return "turns off the check of the server's certificate: name its authority with ssl_ca_certs"
+        check_address(url.reveal())
+    except (AddressUnreadable, ValueError):
+        return "can't be read: each of @ : / ? # % in a user or a password must be percent-encoded (@ as %40)"
+    return ""
 
 
 def _database(url: Secret) -> int | None:

@@ -4,21 +4,52 @@ No client here repeats a command by itself. A script whose reply was lost may ha
 ledger's states and the vault's epochs know what a second run would mean.
 """
 
+from urllib.parse import urlsplit
+
 import redis
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
+
+from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.tracebacks import clear_frames_on_error
 
 #: Seconds. A durable move takes under a millisecond: a server that takes this long is gone.
 SOCKET_TIMEOUT = 5.0
 CONNECT_TIMEOUT = 2.0
 
 
+class AddressUnreadable(TransfersError):
+    """A server's address can't be read. The library's own error may repeat a part of the password."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a server's address can't be read; give redis://user:password@host:port/database, and each of @ : / ? # % "
+            "in a user or a password percent-encoded (@ as %40)"
+        )
+
+
+@clear_frames_on_error
+def check_address(url: str) -> None:
+    """Raises `AddressUnreadable` for what the client would not read, or read otherwise than it was meant."""
+    try:
+        parts = urlsplit(url)
+        is_cut = "#" in url or "@" in parts.path + parts.query  # by a sign of the password that is not encoded
+        redis.Redis.from_url(url).connection_pool.make_connection()  # it connects to nothing
+    except Exception:  # noqa: BLE001 - whatever the library makes of it, its words may hold the password
+        raise AddressUnreadable from None
+    if is_cut:  # the client would take the beginning of the password for the host, and name it in its errors
+        raise AddressUnreadable
+
+
+@clear_frames_on_error
 def connect(url: str, *, text: bool = True) -> redis.Redis:
     """A client that connects when it is first used. `redis://`, `rediss://` (verified) and `unix://` addresses.
 
     `text=False` is for who consumes a queue: Dramatiq decodes its messages itself, and loses those that are text.
+    Raises `AddressUnreadable`.
     """
+    check_address(url)
     return redis.Redis.from_url(
         url,
         decode_responses=text,

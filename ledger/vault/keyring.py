@@ -5,7 +5,6 @@ all of its keys open, and none of them seals. `destroyed.ID` marks a key that wa
 error about what it sealed says so.
 """
 
-import base64
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import NoReturn
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
+from epay_transfers.ledger import base64url
 from epay_transfers.ledger.secret import Secret
 
 _KEY = re.compile(r"(?P<key>[A-Za-z0-9_-]{43})(?:\.(?P<made>[0-9]{8}))?")
@@ -67,7 +67,7 @@ def read_public(text: str) -> PublicKey:
 
 def write(raw: bytes, made: date | None) -> str:
     """A key as text."""
-    text = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    text = base64url.encode(raw)
     return f"{text}.{made:%Y%m%d}" if made else text
 
 
@@ -90,7 +90,10 @@ def _read(text: str) -> tuple[bytes, date | None]:
     found = _KEY.fullmatch(text)
     if found is None:
         _refuse()
-    return base64.urlsafe_b64decode(found["key"] + "="), _day(found["made"])
+    try:
+        return base64url.decode(found["key"]), _day(found["made"])
+    except ValueError:
+        _refuse()
 
 
 def _day(text: str | None) -> date | None:

@@ -4,7 +4,6 @@ HPKE (RFC 9180) with X25519, HKDF-SHA256 and AES-256-GCM. A seal is bound to its
 sealed text that was moved to another transfer does not open. A sealed text is `version.key_id.base64`.
 """
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,8 +13,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from epay_transfers.ledger import base64url
 from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.ledger.vault.keyring import KeyRing, read_public, write
 
 _VERSION = "1"
@@ -67,15 +68,20 @@ def generate(made: date | None = None) -> KeyPair:
 
 
 class Sealer:
-    """Seals with one public key. Raises `ValueError` if the text is no key."""
+    """Seals with one public key. Raises `ValueError` if the text is no key, or one that seals nothing."""
 
     def __init__(self, public_key: str) -> None:
         self._key = read_public(public_key)
         self.key_id = self._key.key_id
+        try:
+            _SUITE.encrypt(b"", self._key.key)  # a point of low order reads like a key, and no card is at hand yet
+        except ValueError:
+            raise ValueError("is not a key that `transfers keygen` printed: it seals nothing") from None
 
+    @clear_frames_on_error
     def seal(self, cleartext: bytes, purpose: Purpose, transfer_key: str) -> str:
         sealed = _SUITE.encrypt(cleartext, self._key.key, _info(self.key_id, purpose, transfer_key))
-        return f"{_VERSION}.{self.key_id}.{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode()}"
+        return f"{_VERSION}.{self.key_id}.{base64url.encode(sealed)}"
 
 
 class Opener:
@@ -100,7 +106,7 @@ class Opener:
         if held.key is None:
             raise SealKeyDestroyed(key_id)
         try:
-            return _SUITE.decrypt(_bytes(body), held.key, _info(key_id, purpose, transfer_key))
+            return _SUITE.decrypt(base64url.decode(body), held.key, _info(key_id, purpose, transfer_key))
         except (InvalidTag, ValueError):
             raise SealBroken from None
 
@@ -108,7 +114,3 @@ class Opener:
 def _info(key_id: str, purpose: Purpose, transfer_key: str) -> bytes:
     parts = [part.encode() for part in ("transfers-seal", _VERSION, key_id, purpose, transfer_key)]
     return b"".join(len(part).to_bytes(2, "big") + part for part in parts)
-
-
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -7,6 +7,7 @@ from django.http.request import UnreadablePostError
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
 
+from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.producers.web.exchange import BODY_BYTES, Request
 from epay_transfers.producers.web.tier import ROUTES, Route, Web
 
@@ -20,6 +21,7 @@ def urls(web: Web) -> list[URLPattern]:
 
 
 def _view(web: Web, route: Route) -> Callable[..., HttpResponse]:
+    @clear_frames_on_error
     def view(incoming: HttpRequest, name: str) -> HttpResponse:
         request = Request(
             str(incoming.method),

@@ -1,11 +1,15 @@
-"""For Flask: `app.register_blueprint(blueprint(web), url_prefix="/transfers")`."""
+"""For Flask: `app.register_blueprint(blueprint(web), url_prefix="/transfers")`, and `answer_rejections(app)`."""
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response
+from flask import Blueprint, Flask, Response, jsonify
 from flask import request as incoming
+from werkzeug.exceptions import HTTPException
 
+from epay_transfers.ledger.tracebacks import clear_frames_on_error
+from epay_transfers.producers.errors import IntentRejected
 from epay_transfers.producers.web.exchange import BODY_BYTES, Request
+from epay_transfers.producers.web.rejections import rejection
 from epay_transfers.producers.web.tier import ROUTES, Route, Web
 
 #: Flask wants the methods named; which of them a route takes is decided in the core.
@@ -13,16 +17,31 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 
 def blueprint(web: Web) -> Blueprint:
-    """The routes, for `app.register_blueprint`."""
+    """The routes, for `app.register_blueprint`. Doubled slashes are 404: the redirect would follow the Host header."""
     made = Blueprint("transfers", __name__)
     for route, place in ROUTES.items():
         made.add_url_rule(
-            f"/{place}<name>", str(route), _view(web, route), methods=_METHODS, provide_automatic_options=False
+            f"/{place}<name>",
+            str(route),
+            _view(web, route),
+            methods=_METHODS,
+            provide_automatic_options=False,
+            merge_slashes=False,
         )
     return made
 
 
+def answer_rejections(app: Flask) -> None:
+    """Let the app answer a rejected intent with 422, its field and the reason. The values of the intent stay out."""
+
+    @app.errorhandler(IntentRejected)
+    def answer(error: IntentRejected) -> tuple[Response, int]:
+        status, body = rejection(error)
+        return jsonify(body), status
+
+
 def _view(web: Web, route: Route) -> Callable[[str], Response]:
+    @clear_frames_on_error
     def view(name: str) -> Response:
         request = Request(
             incoming.method,
@@ -37,5 +56,8 @@ def _view(web: Web, route: Route) -> Callable[[str], Response]:
 
 
 def _body() -> bytes | None:
-    body = incoming.stream.read(BODY_BYTES + 1)
+    try:
+        body = incoming.stream.read(BODY_BYTES + 1)
+    except HTTPException:  # the client has gone, or the app allows less
+        return None
     return body if len(body) <= BODY_BYTES else None

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from epay_transfers.extras import needed
 from epay_transfers.ledger.safe_urls import is_safe_url
+from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.producers.challenge import Challenge
 from epay_transfers.producers.web import words
@@ -36,6 +37,7 @@ class Button:
     address: str
 
 
+@clear_frames_on_error
 def redirect_page(
     challenge: Challenge, *, term_url: str, languages: str = "", transfer: Transfer | None = None
 ) -> Reply:

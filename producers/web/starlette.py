@@ -1,19 +1,22 @@
 """For Starlette and FastAPI: `app.mount("/transfers", router(web))`. The servers are asked in the thread pool."""
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as Incoming
 from starlette.responses import Response
 from starlette.routing import Route as Path
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
-from epay_transfers.producers.web.exchange import BODY_BYTES, Request
+from epay_transfers.ledger.tracebacks import clear_frames_on_async_error
+from epay_transfers.producers.web.exchange import BODY_BYTES, Reply, Request
 from epay_transfers.producers.web.tier import ROUTES, Route, Web
 
 
 def router(web: Web) -> Router:
-    """The routes, for `app.mount`."""
-    return Router([Path(f"/{path}{{name}}", _Endpoint(web, route)) for route, path in ROUTES.items()])
+    """The routes, for `app.mount`. A slash behind one is 404: the redirect would go where the Host header says."""
+    routes = [Path(f"/{path}{{name}}", _Endpoint(web, route)) for route, path in ROUTES.items()]
+    return Router(routes, redirect_slashes=False)
 
 
 class _Endpoint:
@@ -24,21 +27,27 @@ class _Endpoint:
         self._route = route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        incoming = Incoming(scope, receive)
+        reply = await self._reply(Incoming(scope, receive))
+        await Response(reply.body, reply.status, dict(reply.headers))(scope, receive, send)
+
+    @clear_frames_on_async_error
+    async def _reply(self, incoming: Incoming) -> Reply:
         request = Request(
             incoming.method,
             incoming.headers.get("content-type", ""),
             incoming.headers.get("accept-language", ""),
             await _body(incoming),
         )
-        reply = await run_in_threadpool(self._web.answer, self._route, incoming.path_params["name"], request)
-        await Response(reply.body, reply.status, dict(reply.headers))(scope, receive, send)
+        return await run_in_threadpool(self._web.answer, self._route, incoming.path_params["name"], request)
 
 
 async def _body(incoming: Incoming) -> bytes | None:
     body = bytearray()
-    async for chunk in incoming.stream():
-        body += chunk
-        if len(body) > BODY_BYTES:
-            return None
+    try:
+        async for chunk in incoming.stream():
+            body += chunk
+            if len(body) > BODY_BYTES:
+                return None
+    except ClientDisconnect:  # the client has gone
+        return None
     return bytes(body)

@@ -4,7 +4,6 @@ The return is a claim and the notification a hint: neither moves money. What a c
 what it may open is bound to its handle, which is unguessable. Addresses come from the settings, never from a request.
 """
 
-import hmac
 import json
 import logging
 import re
@@ -15,6 +14,7 @@ from typing import Any, Self
 from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State
+from epay_transfers.ledger.tracebacks import clear_frames_on_error, described
 from epay_transfers.producers.challenge import PaymentPage
 from epay_transfers.producers.confirm import Verdict
 from epay_transfers.producers.errors import IntentRejected, NotFound
@@ -24,6 +24,7 @@ from epay_transfers.producers.transfers import Transfers
 from epay_transfers.producers.web import form
 from epay_transfers.producers.web.exchange import Reply, Request
 from epay_transfers.producers.web.pages import Button, is_safe_action, page, redirect_page
+from epay_transfers.runtime.sentry import without_request
 from epay_transfers.runtime.web_addresses import Places
 
 _LOG = logging.getLogger(__name__)
@@ -86,17 +87,24 @@ class Web:
         }
 
     @classmethod
+    @clear_frames_on_error
     def from_env(cls, *, acs_hosts: Collection[str] = (), home: str = "") -> Self:
         """With a `Transfers` of its own. Raises what `Transfers.from_env` raises."""
         settings = WebSettings.load()
         return cls(Transfers.from_env(settings), settings.places, acs_hosts=acs_hosts, home=home)
 
+    @clear_frames_on_error
     def answer(self, route: Route | str, name: str, request: Request) -> Reply:
-        """The reply of a route to a name: a handle, or the notification's secret. It raises no `TransfersError`."""
+        """The reply of a route to a name: a handle, or the notification's secret.
+
+        It raises nothing: what no code expected is `web.broke` in the log, with its places, and a page with 500. So it
+        is in no framework's page for errors, and the request is in no report of one.
+        """
         allowed = _METHODS[Route(route)]
         if request.method not in allowed:
             return Reply.text(405, "method not allowed\n", {"Allow": ", ".join(allowed)})
-        reply = self._answer(Route(route), name, request)
+        with without_request():
+            reply = self._answer(Route(route), name, request)
         return reply.without_body() if request.method == "HEAD" else reply
 
     def _answer(self, route: Route, name: str, request: Request) -> Reply:
@@ -106,9 +114,14 @@ class Web:
             return page("unknown", languages=request.languages, status=404)
         except TransfersError as error:
             _LOG.warning("web.away", extra={"route": str(route), "why": type(error).__name__})
+            status = 503
+        except Exception as error:  # noqa: BLE001 - its frames and its text may hold what the client's browser brought
+            kind, places = described(error)
+            _LOG.error("web.broke", extra={"route": str(route), "why": kind, "places": ", ".join(places)})
+            status = 500
         if route is Route.NOTIFY:
-            return Reply.text(503, "try again\n")
-        return page("away", languages=request.languages, status=503)
+            return Reply.text(status, "try again\n")
+        return page("away", languages=request.languages, status=status)
 
     def _pay(self, handle: str, request: Request) -> Reply:
         """Progress, then the bank's form, or on to the outcome."""
@@ -175,7 +188,7 @@ class Web:
 
     def _notify(self, secret: str, request: Request) -> Reply:
         """The bank's notification: whatever it is about, it is answered fast and the same."""
-        if not self._secret or not hmac.compare_digest(secret.encode(), self._secret.reveal().encode()):
+        if not self._secret or Secret(secret) != self._secret:
             return Reply.text(404, "not found\n")
         payload = _payload(request)
         if payload is None:

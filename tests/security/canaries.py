@@ -13,6 +13,12 @@ EMAIL = "qanary@epay.kz"
 IP = "203.0.113.77"
 CARD_ID = "86496cb0-bb5d-4791-bb49-cc27a0f660ce"
 
+#: What a client's browser brings, the secret of an address and of a server: for tests that need no bank.
+PA_RES = "cWFuYXJ5IG9mIGEgUGFSZXM" * 20 + "cWFuYXJ5"
+NOTIFY_SECRET = "qanary-secret-of-the-notification"
+HASH = "qanary0hash" * 4
+PASSWORD = "Qanary5Passw0rd"
+
 PERSONAL = {
     "holder": HOLDER,
     "first name": FIRST_NAME,

@@ -114,6 +114,18 @@ def test_the_hosts_name_is_never_believed(call: Call, receipt: Receipt, challeng
     assert b"evil" not in form.body
 
 
+@pytest.mark.parametrize("route", ["pay", "3ds", "result", "notify"])
+@pytest.mark.parametrize("path", ["/{route}/{name}/", "//{route}/{name}", "/{route}//{name}", "/{route}/", "/{route}"])
+def test_no_route_redirects_to_the_hosts_name(call: Call, receipt: Receipt, route: str, path: str) -> None:
+    """A slash too many or too few: a framework's own redirect would lead to whatever the Host header says."""
+    name = SECRET if route == "notify" else receipt.handle
+    for method in ("GET", "POST"):
+        said = call(method, "/transfers" + path.format(route=route, name=name), headers={"Host": "evil.example"})
+
+        assert "evil" not in said.headers.get("location", "")
+        assert said.status in {404, 405, 403}
+
+
 def test_the_notification_is_taken_without_a_token_of_ours(call: Call, fake: FakeTransfers, receipt: Receipt) -> None:
     fake.doubt(receipt.key)
     body = f'{{"invoiceId":"{receipt.invoice_id}"}}'.encode()

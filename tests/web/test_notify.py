@@ -214,6 +214,7 @@ def test_what_is_proved_is_noted_under_the_epoch(
         {"secret_hash": ""},
         {"secret_hash": "0" * 64},
         {"secret_hash": "й"},
+        {"secret_hash": "\ud800"},
         {"secret_hash": secret_hash(KEY, "123456")},
         {"amount": 11999},
         {"amount": "12000.001"},
@@ -234,6 +235,22 @@ def test_what_is_not_proved_or_does_not_agree_is_a_hint_and_no_more(
 
     assert proving.notify(notice(receipt, **bent)) is Notified.ASKED
     assert proving._named(receipt.key).notification == ""
+
+
+@pytest.mark.parametrize("name", ["secret_hash", "amount", "currency", "code", "invoiceId", "orderId"])
+def test_half_a_character_in_a_notification_is_answered_like_any_other(
+    proving: FakeTransfers, receipt: Receipt, name: str
+) -> None:
+    """JSON may hold half of a surrogate pair, which no encoder takes."""
+    proving.doubt(receipt.key)
+    body = json.dumps(notice(receipt, **{name: "\ud800"})).encode()
+
+    assert Visitor(Web(proving, Places(BASE, Secret(SECRET)))).post("notify", SECRET, body).status == 200
+    assert proving._named(receipt.key).notification == ""
+
+
+def test_half_a_character_is_no_secret_of_the_address(visitor: Visitor) -> None:
+    assert visitor.post("notify", "\ud800", b"{}").status == 404
 
 
 def test_a_proof_is_of_one_transfer_and_not_of_its_namesake_in_another_space() -> None:

@@ -44,6 +44,7 @@ def test_all_that_is_missing_is_said_at_once() -> None:
         ("fingerprint_key", "short"),
         ("fingerprint_key", "!" * 43),
         pytest.param("fingerprint_key", secrets.token_urlsafe(31), id="fingerprint_key-31-bytes"),
+        pytest.param("fingerprint_key", "A" * 42 + "B", id="fingerprint_key-spare-bits"),
         ("vault_public_key", "nokey"),
         ("vault_url", "http://127.0.0.1:6380"),
         ("card_ttl", "0"),

@@ -1,0 +1,549 @@
+"""No frame of a traceback that leaves a public call leads to a card, a CVC, a PaRes or a secret, whatever was raised.
+
+A table has every public name of `producers`: a new one without a row fails. Each call is made with canaries, and breaks
+by an error of ours, by one of a library with canaries in its text and its frames, and by an interrupt.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+import pydantic.type_adapter
+import pytest
+from pydantic import TypeAdapter
+from pydantic_settings import BaseSettings
+
+import epay_transfers.producers
+import epay_transfers.producers.web
+from epay_transfers.ledger import base64url
+from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.errors import InternalError, LedgerUnavailable, TransfersError, WrongCall
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.store.connection import AddressUnreadable, connect
+from epay_transfers.ledger.vault import sealing
+from epay_transfers.ledger.vault.keyring import write
+from epay_transfers.producers import (
+    Challenge,
+    IntentRejected,
+    PanCard,
+    ProducerSettings,
+    Receiver,
+    SavedCard,
+    SettingsWrong,
+    TransferIntent,
+    Transfers,
+    WebSettings,
+)
+from epay_transfers.producers.model import StrictModel
+from epay_transfers.producers.testing import FakeTransfers
+from epay_transfers.producers.web import ROUTES, Request, Web, redirect_page
+from epay_transfers.runtime.web_addresses import Places
+from tests.security import canaries
+from tests.security.frames import held, links
+
+SECRETS = {
+    "sender's PAN": canaries.PAN,
+    "receiver's PAN": canaries.RECEIVER_PAN,
+    "CVC": canaries.CVC,
+    "holder": canaries.HOLDER,
+    "e-mail": canaries.EMAIL,
+    "PaRes": canaries.PA_RES[:40],
+    "notify secret": canaries.NOTIFY_SECRET,
+    "hash": canaries.HASH,
+    "password": canaries.PASSWORD,
+}
+KEY = "251124000001"
+
+PAN_CARD: dict[str, Any] = {
+    "number": canaries.PAN,
+    "expiry": "01/30",
+    "cvc": canaries.CVC,
+    "name": canaries.HOLDER,
+}
+RECEIVER: dict[str, Any] = {"number": canaries.RECEIVER_PAN, "first_name": canaries.FIRST_NAME}
+INTENT: dict[str, Any] = {
+    "reference": "payout-1",
+    "amount": "100",
+    "description": "Payout",
+    "sender": PAN_CARD,
+    "receiver": RECEIVER,
+    "sender_email": canaries.EMAIL,
+}
+
+
+def found_in(error: BaseException) -> dict[str, list[str]]:
+    return held(error, SECRETS, {__file__})
+
+
+def intent() -> TransferIntent:
+    return TransferIntent.model_validate(INTENT)
+
+
+def _library_breaks() -> NoReturn:
+    card, pa_res = canaries.PAN, canaries.PA_RES
+    try:
+        raise KeyError(card, canaries.CVC)  # noqa: TRY301 - the break itself
+    except KeyError as error:
+        raise ValueError(f"{card} {pa_res} {canaries.HASH}") from error
+
+
+def _ledger_is_away() -> NoReturn:
+    card = canaries.PAN
+    try:
+        raise OSError(card)  # noqa: TRY301 - the break itself
+    except OSError:
+        raise LedgerUnavailable from None
+
+
+def _task_is_interrupted() -> NoReturn:
+    card = [canaries.PAN, canaries.PA_RES]
+    raise KeyboardInterrupt(len(card))
+
+
+def _time_is_over() -> NoReturn:
+    card = [canaries.PAN, canaries.PA_RES]
+    raise TimeoutError if card else AssertionError
+
+
+BREAKS: dict[str, Callable[[], NoReturn]] = {
+    "a library": _library_breaks,
+    "the ledger": _ledger_is_away,
+    "an interrupt": _task_is_interrupted,
+    "a time limit": _time_is_over,
+}
+
+
+class Broken:
+    """A part whose every method breaks. What it was called with is in its frames."""
+
+    def __init__(self, how: Callable[[], NoReturn], *sound: str) -> None:
+        self._how = how
+        self._sound = sound
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        def method(*args: object, **kwargs: object) -> object:
+            return None if name in self._sound else self._how()
+
+        return method
+
+
+def broken_transfers(how: Callable[[], NoReturn]) -> Transfers:
+    """Each of its servers breaks when it is first asked."""
+    server: Any = Broken(how)
+    settings: Any = FakeTransfers()._context.settings
+    return Transfers(
+        ledger=server,
+        vault=server,
+        sealer=server,
+        wakeups=server,
+        clock=SystemClock(),
+        settings=settings,
+        hash_key=Secret(canaries.HASH),
+        feed=cast("Any", Broken(how, "join")),
+        owned=[server],
+    )
+
+
+Call = Callable[[Transfers], object]
+
+#: Method → how it is called.
+TRANSFERS: dict[str, list[Call]] = {
+    "enqueue": [lambda t: t.enqueue(intent()), lambda t: t.enqueue(cast("Any", INTENT))],
+    "enqueue_many": [
+        lambda t: t.enqueue_many([intent()]),
+        lambda t: t.enqueue_many(cast("Any", [INTENT])),
+        lambda t: t.enqueue_many(cast("Any", intent())),
+    ],
+    "get": [lambda t: t.get(KEY), lambda t: t.get(reference="payout-1"), lambda t: t.get(canaries.PAN)],
+    "outcomes": [
+        lambda t: list(t.outcomes(group="payouts", idle=0)),
+        lambda t: t.outcomes(group=f"{canaries.PAN} of {canaries.HOLDER}"),
+    ],
+    "find": [lambda t: t.find(KEY), lambda t: t.find("payout-1"), lambda t: t.find(cast("Any", [canaries.PAN]))],
+    "wait": [lambda t: t.wait(KEY), lambda t: t.wait(canaries.PAN)],
+    "cancel": [
+        lambda t: t.cancel(KEY, reason="a mistake"),
+        lambda t: t.cancel(KEY, reason=f"card {canaries.PAN}"),
+    ],
+    "challenge": [lambda t: t.challenge("A" * 22), lambda t: t.challenge(cast("Any", {"PaRes": canaries.PA_RES}))],
+    "confirm": [
+        lambda t: t.confirm(md="MD-1", pa_res=canaries.PA_RES, handle="A" * 22),
+        lambda t: t.confirm(md="MD-1", pa_res=f"<{canaries.PA_RES}>"),
+        lambda t: t.confirm(md=canaries.PAN, pa_res=canaries.PA_RES, handle=cast("Any", 1)),
+        lambda t: t.confirm(**cast("Any", {"MD": "MD-1", "PaRes": canaries.PA_RES})),
+    ],
+    "visit": [lambda t: t.visit("A" * 22), lambda t: t.visit(cast("Any", {"PaRes": canaries.PA_RES}))],
+    "notify": [
+        lambda t: t.notify({"invoiceId": KEY, "secret_hash": canaries.HASH, "pan": canaries.PAN}),
+        lambda t: t.notify(cast("Any", [canaries.HASH])),
+    ],
+    "three_ds2_returned": [lambda t: t.three_ds2_returned("A" * 22, {"cres": 12})],
+    "close": [lambda t: t.close()],
+    "from_env": [
+        lambda t: type(t).from_env(cast("Any", _settings(redis_url=f"redis://:{canaries.PASSWORD}@127.0.0.1:port/0"))),
+    ],
+}
+
+
+def _settings(**changed: str) -> Any:
+    settings = FakeTransfers()._context.settings
+    return settings.model_copy(update={name: Secret(text) for name, text in changed.items()})
+
+
+def public(of: type) -> set[str]:
+    return {name for name in dir(of) if not name.startswith("_") and callable(getattr(of, name))}
+
+
+def test_every_public_method_of_transfers_has_a_row() -> None:
+    assert public(Transfers) == TRANSFERS.keys()
+
+
+@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize(("name", "at"), [(name, at) for name, calls in TRANSFERS.items() for at in range(len(calls))])
+def test_no_frame_of_an_error_that_leaves_transfers_leads_to_a_canary(name: str, at: int, how: str) -> None:
+    """Whether its arguments are refused, its servers are away or a library breaks."""
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 - each kind has its own
+        _made_or_raised(TRANSFERS[name][at](broken_transfers(BREAKS[how])))
+
+    assert found_in(caught.value) == {}
+
+
+def _made_or_raised(answer: object) -> NoReturn:
+    """`enqueue_many` gives back its errors."""
+    if isinstance(answer, list) and answer and isinstance(answer[0], TransfersError):
+        raise answer[0]
+    raise AssertionError(f"nothing broke: {answer!r}")
+
+
+@pytest.mark.parametrize("how", BREAKS)
+def test_nor_does_one_that_comes_while_a_card_or_a_pa_res_is_open(how: str) -> None:
+    """The sealer breaks: its frames hold the cleartext."""
+    fake = FakeTransfers()
+    receipt = fake.enqueue(intent())
+    challenge = fake.park(receipt.key)
+    fake._context = replace(fake._context, sealer=cast("Any", Broken(BREAKS[how])))
+    calls: list[Callable[[], object]] = [
+        lambda: fake.enqueue(intent().model_copy(update={"reference": "payout-2"})),
+        lambda: fake.confirm(md=challenge.md, pa_res=canaries.PA_RES, handle=receipt.handle),
+    ]
+
+    for call in calls:
+        with pytest.raises(BaseException) as caught:  # noqa: PT011 - as above
+            call()
+        assert found_in(caught.value) == {}
+
+
+def test_an_error_that_is_none_of_ours_leaves_with_its_type_and_its_places_alone() -> None:
+    """Not with its text; and it says what to do. Where nothing can be in it, it stays what it is."""
+    with pytest.raises(InternalError, match=r"unexpected ValueError at tests\.security\.test_frames:") as caught:
+        broken_transfers(_library_breaks).get(KEY)
+    assert caught.value.kind == "ValueError"
+    assert any(place.endswith(" _record") for place in caught.value.places)
+
+    with pytest.raises(TimeoutError) as bare:
+        broken_transfers(_time_is_over).get(KEY)
+    assert "_time_is_over" in bare.value.__notes__[0]
+
+    with pytest.raises(KeyboardInterrupt):
+        broken_transfers(_task_is_interrupted).get(KEY)
+
+
+def test_what_the_caller_was_handling_stays_the_callers() -> None:
+    """Its error keeps its frames, and is the context of ours."""
+    own = LookupError("the backend's own")
+
+    def call_while_handling() -> None:
+        try:
+            raise own
+        except LookupError:
+            broken_transfers(_library_breaks).get(KEY)
+
+    with pytest.raises(InternalError) as caught:
+        call_while_handling()
+
+    assert list(links(caught.value)) == [caught.value, own]
+    assert own.__traceback__ is not None
+
+
+def test_the_look_into_frames_sees_what_a_call_that_clears_nothing_leaves() -> None:
+    """The control: the same break, the same arguments, without the decorator."""
+    bare = cast("Any", Transfers.confirm).__wrapped__
+    with pytest.raises(ValueError, match=canaries.PAN) as caught:
+        bare(broken_transfers(_library_breaks), md="MD-1", pa_res=canaries.PA_RES)
+    assert {"sender's PAN", "CVC", "PaRes", "hash"} <= found_in(caught.value).keys()
+
+
+# The models.
+
+MODELS: dict[type[StrictModel], dict[str, Any]] = {
+    PanCard: PAN_CARD,
+    SavedCard: {"card_id": canaries.CARD_ID, "cvc": canaries.CVC},
+    Receiver: RECEIVER,
+    TransferIntent: INTENT,
+}
+
+#: Values that a field refuses: each has a canary in it.
+WRONG: dict[type[StrictModel], list[dict[str, Any]]] = {
+    PanCard: [
+        {"number": canaries.PAN[:-1] + "1"},
+        {"cvc": canaries.CVC * 2},
+        {"expiry": canaries.PAN},
+        {"save": canaries.PAN},
+        {canaries.PAN: "x"},
+        {"number": [canaries.PAN]},
+    ],
+    SavedCard: [{"card_id": canaries.PAN}, {"cvc": f"{canaries.CVC}x"}],
+    Receiver: [{"card_id": canaries.PAN}, {"country_code": canaries.PAN}, {"number": None}],
+    TransferIntent: [
+        {"sender": canaries.PAN},
+        {"sender": PAN_CARD | {"number": canaries.PAN + "0"}},
+        {"receiver": RECEIVER | {"card_id": canaries.PAN}},
+        {"amount": canaries.PAN + ".001"},
+        {"reference": canaries.PAN},
+        {"description": f"{canaries.PAN} {canaries.HOLDER}"},
+        {"foreign": True},
+        {"deadline": canaries.PAN},
+    ],
+}
+
+Way = Callable[[type[StrictModel], dict[str, Any], dict[str, Any]], object]
+
+#: Method → how it is given values, first good ones and then wrong ones.
+WAYS: dict[str, Way] = {
+    "(constructor)": lambda model, good, wrong: model(**good | wrong),
+    "model_validate": lambda model, good, wrong: model.model_validate(good | wrong),
+    "model_validate_json": lambda model, good, wrong: model.model_validate_json(json.dumps(good | wrong)),
+    "model_validate_strings": lambda model, good, wrong: model.model_validate_strings(good | wrong),
+    "model_copy": lambda model, good, wrong: model(**good).model_copy(update=wrong),
+    "model_construct": lambda model, good, wrong: model.model_construct(**good | wrong),
+    "construct": lambda model, good, wrong: cast("Any", model).construct(**good | wrong),
+    "copy": lambda model, good, wrong: cast("Any", model(**good)).copy(update=wrong),
+    "from_orm": lambda model, good, wrong: cast("Any", model).from_orm(good | wrong),
+    "parse_file": lambda model, good, wrong: cast("Any", model).parse_file(json.dumps(good | wrong)),
+    "parse_obj": lambda model, good, wrong: cast("Any", model).parse_obj(good | wrong),
+    "parse_raw": lambda model, good, wrong: cast("Any", model).parse_raw(json.dumps(good | wrong)),
+    "validate": lambda model, good, wrong: cast("Any", model).validate(good | wrong),
+}
+
+#: Public methods of the models that are given no value that could be refused.
+TAKE_NOTHING = {
+    "card_data", "dict", "for_vault", "json", "json_schema", "model_dump", "model_dump_json", "model_json_schema",
+    "model_parametrized_name", "model_post_init", "model_rebuild", "order_details", "schema", "schema_json",
+    "update_forward_refs", "whole",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_public_method_of_a_model_has_a_row(model: type[StrictModel]) -> None:
+    assert public(model) - TAKE_NOTHING == WAYS.keys() - {"(constructor)"}
+    assert public(TransferIntent) | public(PanCard) >= TAKE_NOTHING
+
+
+def _cases() -> Iterator[Any]:
+    for way in WAYS:
+        for model, wrongs in WRONG.items():
+            for at, wrong in enumerate(wrongs):
+                yield pytest.param(way, model, wrong, id=f"{way}-{model.__name__}-{at}")
+
+
+@pytest.mark.parametrize(("way", "model", "wrong"), list(_cases()))
+def test_no_frame_of_a_refused_model_leads_to_a_canary(
+    way: str, model: type[StrictModel], wrong: dict[str, Any]
+) -> None:
+    with pytest.raises((IntentRejected, WrongCall)) as caught:
+        WAYS[way](model, MODELS[model], wrong)
+
+    assert found_in(caught.value) == {}
+
+
+def test_what_would_make_a_model_unchecked_is_refused_though_all_is_right() -> None:
+    """Pydantic's `model_construct` would keep a card as a plain text, which every repr shows."""
+    for way in ("model_construct", "construct", "copy", "parse_obj"):
+        with pytest.raises(WrongCall, match=r"give PanCard\(\.\.\.\)"):
+            WAYS[way](PanCard, PAN_CARD, {})
+
+
+def test_pydantic_makes_a_model_without_our_constructor() -> None:
+    """Else each part of an intent would be checked twice."""
+    assert [model.__name__ for model in MODELS if model.__pydantic_custom_init__] == []
+
+
+def test_no_frame_of_a_refused_assignment_leads_to_a_canary() -> None:
+    card = PanCard(**PAN_CARD)
+    with pytest.raises(AttributeError, match="frozen") as caught:
+        setattr(card, "number", canaries.RECEIVER_PAN)  # noqa: B010 - the claim is about what a type checker forbids
+
+    assert found_in(caught.value) == {}
+
+
+def test_no_frame_of_ours_in_anothers_model_leads_to_a_canary() -> None:
+    """Where another's code has pydantic call us (a FastAPI body, say), pydantic's frames are the caller's."""
+    with pytest.raises(IntentRejected) as caught:
+        TypeAdapter(list[TransferIntent]).validate_python([INTENT | {"amount": canaries.PAN + ".001"}])
+
+    frames = [place for places in found_in(caught.value).values() for place in places]
+    assert {place.rpartition(":")[0] for place in frames} <= {pydantic.type_adapter.__file__}
+
+
+# Settings.
+
+BAD_SETTINGS: list[dict[str, str]] = [
+    {"redis_url": f"redis://:{canaries.PASSWORD}@127.0.0.1:port/0"},
+    {"redis_url": f"http://:{canaries.PASSWORD}@127.0.0.1/0"},
+    {"redis_url": f"redis://:a/{canaries.PASSWORD}@127.0.0.1:6379/0"},
+    {"redis_url": f"redis://:{canaries.PASSWORD}#a@127.0.0.1:6379/0"},
+    {"redis_url": f"redis://{canaries.PASSWORD}?a@127.0.0.1:6379/0"},
+    {"redis_url": f"redis://:[{canaries.PASSWORD}@127.0.0.1:6379/0"},
+    {"redis_url": f"redis://:{canaries.PASSWORD}\N{ACCOUNT OF}@127.0.0.1:6379/0"},
+    {"redis_url": f"redis://127.0.0.1:6379/0?password={canaries.PASSWORD}&unknown=1"},
+    {"redis_url": f"redis://:{canaries.PASSWORD}@127.0.0.1:6379/0?socket_timeout={canaries.PASSWORD}"},
+    {"vault_url": f"redis://:{canaries.PASSWORD}@127.0.0.1:{canaries.PASSWORD}/0"},
+    {"broker_url": f"redis://:{canaries.PASSWORD}@127.0.0.1:port"},
+    {"fingerprint_key": canaries.HASH[:12]},
+    {"vault_public_key": canaries.PAN},
+    {"vault_public_key": "A" * 43},
+    {"notify_secret": canaries.NOTIFY_SECRET + "/"},
+    {"epay_secret_hash_key": canaries.HASH[:12]},
+    {"epay_terminals": f'{{"x": "{canaries.PASSWORD}"}}'},
+    {"epay_terminals": f'{{"x": {canaries.PASSWORD}'},
+    {"queue_limit": f"{canaries.PAN}x"},
+]
+
+
+GOOD_SETTINGS = {
+    "redis_url": "redis://127.0.0.1:6379/0",
+    "vault_url": "redis://127.0.0.1:6380/0",
+    "vault_public_key": sealing.generate().public,
+    "fingerprint_key": base64url.encode(bytes(range(32))),
+    "web_base_url": "https://shop.example/transfers",
+}
+
+
+@pytest.mark.parametrize("wrong", BAD_SETTINGS, ids="-".join)
+def test_no_frame_and_no_line_of_refused_settings_leads_to_a_canary(
+    wrong: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """From the environment, which is where a password stands; the line names the setting."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in (GOOD_SETTINGS | wrong).items():
+        monkeypatch.setenv(name.upper(), text)
+    with pytest.raises(SettingsWrong) as caught:
+        WebSettings.load()
+
+    assert found_in(caught.value) == {}
+    assert [line.partition(":")[0] for line in caught.value.lines] == [name.upper() for name in wrong]
+
+
+def test_an_env_file_that_is_no_text_is_refused_without_a_word_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The error of the decoder keeps the whole file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(f"REDIS_URL=redis://:{canaries.PASSWORD}@h/0\n".encode() + b"\xff")
+    with pytest.raises(SettingsWrong, match=r"\.env: is not UTF-8") as caught:
+        ProducerSettings.load()
+
+    assert found_in(caught.value) == {}
+
+
+@pytest.mark.parametrize("url", [text for wrong in BAD_SETTINGS for name, text in wrong.items() if "_url" in name])
+def test_no_frame_of_an_address_that_can_not_be_read_leads_to_a_canary(url: str) -> None:
+    """Where a part of this project connects without settings."""
+    with pytest.raises(AddressUnreadable) as caught:
+        connect(url)
+
+    assert found_in(caught.value) == {}
+
+
+# All that is public.
+
+#: Public name → the rows that its methods have. Enums, errors and values without methods need none.
+ROWS: Mapping[str, set[str]] = {
+    "Transfers": set(TRANSFERS),
+    "Web": {"answer", "from_env"},
+    "PanCard": WAYS.keys() | TAKE_NOTHING,
+    "SavedCard": WAYS.keys() | TAKE_NOTHING,
+    "Receiver": WAYS.keys() | TAKE_NOTHING,
+    "TransferIntent": WAYS.keys() | TAKE_NOTHING,
+    "ProducerSettings": {"load", "space_of"} | public(BaseSettings),  # pydantic's own are no way to read them
+    "WebSettings": {"load", "space_of"} | public(BaseSettings),
+    "Outcome": {"ack", "of"},
+    "Receipt": {"of"},
+    "Transfer": {"of", "to_json"},
+    "Reply": {"page", "to", "text", "without_body"},  # they make a value of values
+    "Route": set(),
+    "redirect_page": set(),
+}
+
+
+def test_every_public_name_has_its_rows() -> None:
+    """A new class, function or method of `producers` or `producers.web` is looked at before it is public."""
+    without = []
+    for module in (epay_transfers.producers, epay_transfers.producers.web):
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if isinstance(thing, type) and not issubclass(thing, (Enum, BaseException)):
+                without += [f"{name}.{method}" for method in public(thing) - ROWS.get(name, set())]
+            elif callable(thing) and not isinstance(thing, type) and name not in ROWS:
+                without.append(name)
+
+    assert without == []
+
+
+def test_no_frame_of_an_outcome_that_can_not_be_acknowledged_leads_to_a_canary() -> None:
+    fake = FakeTransfers()
+    fake.enqueue(intent())
+    outcome = replace(next(fake.outcomes(group="payouts")), _acknowledge=_library_breaks)
+    with pytest.raises(InternalError) as caught:
+        outcome.ack()
+
+    assert found_in(caught.value) == {}
+
+
+def test_no_frame_of_a_seal_that_breaks_leads_to_a_canary(monkeypatch: pytest.MonkeyPatch) -> None:
+    sealer = sealing.Sealer(sealing.generate().public)
+    monkeypatch.setattr(sealing, "_SUITE", Broken(_library_breaks))
+    with pytest.raises(InternalError) as caught:
+        sealer.seal(json.dumps(INTENT).encode(), sealing.Purpose.CARD, KEY)
+
+    assert found_in(caught.value) == {}
+
+
+def test_a_public_key_that_seals_nothing_is_refused_before_a_card_is_there() -> None:
+    """A point of low order reads like a key; the library refuses it when a card is to be sealed."""
+    for point in (b"\0" * 32, b"\1" + b"\0" * 31):
+        with pytest.raises(ValueError, match="seals nothing"):
+            sealing.Sealer(write(point, None))
+
+
+# The web tier.
+
+
+@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("route", ROUTES)
+def test_no_frame_of_an_error_that_leaves_the_web_tier_leads_to_a_canary(route: Any, how: str) -> None:
+    """But for an interrupt none leaves: it is answered, and nothing of the request is in the answer."""
+    web = Web(broken_transfers(BREAKS[how]), Places("https://shop.example", Secret(canaries.NOTIFY_SECRET)))
+    name = canaries.NOTIFY_SECRET if route == "notify" else "A" * 22
+    body = json.dumps({"invoiceId": KEY, "secret_hash": canaries.HASH, "PaRes": canaries.PA_RES}).encode()
+    method = "POST" if route in {"notify", "3ds"} else "GET"
+    request = Request(method, "application/json", body=body)
+    if how == "an interrupt":
+        with pytest.raises(KeyboardInterrupt) as caught:
+            web.answer(route, name, request)
+        assert found_in(caught.value) == {}
+    else:
+        reply = web.answer(route, name, request)
+        assert reply.status == (503 if how == "the ledger" else 500)
+        assert not [name for name, canary in SECRETS.items() if canary.encode() in reply.body]
+
+
+def test_no_frame_of_a_page_that_can_not_be_made_leads_to_a_canary() -> None:
+    challenge = Challenge(action="https://[", pa_req=canaries.PA_RES, md="1", expires_at=cast("Any", None))
+    with pytest.raises(InternalError) as caught:
+        redirect_page(challenge, term_url="https://shop.example")
+
+    assert found_in(caught.value) == {}
