@@ -22,7 +22,7 @@ from epay_transfers.ledger import base64url
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.errors import InternalError, LedgerUnavailable, TransfersError, WrongCall
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.store.connection import AddressUnreadable, connect
+from epay_transfers.ledger.store.connection import AddressUnreadable, check_address, connect
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.keyring import write
 from epay_transfers.producers import (
@@ -437,6 +437,28 @@ def test_no_frame_and_no_line_of_refused_settings_leads_to_a_canary(
     assert [line.partition(":")[0] for line in caught.value.lines] == [name.upper() for name in wrong]
 
 
+def test_no_frame_of_settings_that_were_given_by_hand_leads_to_a_canary() -> None:
+    wrong = f"redis://:{canaries.PASSWORD}@127.0.0.1:port/0"
+    with pytest.raises(SettingsWrong) as caught:
+        WebSettings.load(**GOOD_SETTINGS | {"redis_url": wrong, "_env_file": ""})
+
+    assert found_in(caught.value) == {}
+
+
+def test_no_frame_of_a_web_tier_without_its_servers_leads_to_a_canary(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its settings are right, and hold a password and the notification's secret."""
+    monkeypatch.chdir(tmp_path)
+    away = {"redis_url": f"redis://:{canaries.PASSWORD}@127.0.0.1:1/0", "notify_secret": canaries.NOTIFY_SECRET}
+    for name, text in (GOOD_SETTINGS | away).items():
+        monkeypatch.setenv(name.upper(), text)
+    with pytest.raises(LedgerUnavailable) as caught:
+        Web.from_env()
+
+    assert found_in(caught.value) == {}
+
+
 def test_an_env_file_that_is_no_text_is_refused_without_a_word_of_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -452,10 +474,11 @@ def test_an_env_file_that_is_no_text_is_refused_without_a_word_of_it(
 @pytest.mark.parametrize("url", [text for wrong in BAD_SETTINGS for name, text in wrong.items() if "_url" in name])
 def test_no_frame_of_an_address_that_can_not_be_read_leads_to_a_canary(url: str) -> None:
     """Where a part of this project connects without settings."""
-    with pytest.raises(AddressUnreadable) as caught:
-        connect(url)
+    for call in (connect, check_address):
+        with pytest.raises(AddressUnreadable) as caught:
+            call(url)
 
-    assert found_in(caught.value) == {}
+        assert found_in(caught.value) == {}
 
 
 # All that is public.

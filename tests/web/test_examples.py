@@ -1,6 +1,7 @@
 """Each example of the documents runs as it stands, on real servers, in the environment that its first line names."""
 
 import importlib.util
+import json
 import secrets
 import sys
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ def _django(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     from django.conf import settings  # noqa: PLC0415
 
     if settings.configured:
-        monkeypatch.setattr(settings, "configure", lambda **_: None)
+        monkeypatch.setattr(type(settings), "configure", lambda *_, **__: None)  # its own attributes are the settings
     module = load("with_django", monkeypatch)
     monkeypatch.setattr(settings, "ROOT_URLCONF", "with_django")
     urls.clear_url_caches()
@@ -78,6 +79,28 @@ def test_one_buys_and_is_led_to_the_page_that_waits_for_the_bank(shop: Call) -> 
 
     page = shop("GET", bought.headers["location"])
     assert (page.status, page.headers["transfer-page"]) == (200, "waiting")
+
+
+def test_an_intent_as_a_body_is_taken_or_refused_without_its_card(
+    environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example: Any = load("json_with_fastapi", monkeypatch)
+    call, headers = call_asgi(example.app), {"Content-Type": "application/json"}
+    card = {"number": "4405639704015096", "expiry": "01/30", "cvc": "815", "name": "CARD HOLDER"}
+    intent = {"reference": "p-1", "amount": "15000", "description": "P", "sender": card}
+
+    taken = call("POST", "/payouts", headers=headers, body=_json(intent, number="5522042705066736"))
+    refused = call("POST", "/payouts", headers=headers, body=_json(intent, number="5522042705066731"))
+    example.transfers.close()
+
+    assert (taken.status, json.loads(taken.body)["state"]) == (200, "queued")
+    assert refused.status == 422
+    wrong = {"field": "receiver.number", "reason": "is not a card number: its check digit is wrong"}
+    assert json.loads(refused.body) == wrong
+
+
+def _json(intent: dict[str, Any], **receiver: str) -> bytes:
+    return json.dumps(intent | {"receiver": receiver}).encode()
 
 
 def test_the_reader_of_outcomes_deals_with_each_once(

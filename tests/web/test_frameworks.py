@@ -29,6 +29,16 @@ urlpatterns: list[object] = []
 
 
 def django_app(web: Web) -> Call:
+    return django_call(
+        lambda: [
+            path("transfers/", include(epay_transfers.producers.web.django.urls(web))),
+            path("own", lambda _request: HttpResponse("own")),
+        ]
+    )
+
+
+def django_call(patterns: Callable[[], list[object]]) -> Call:
+    """Django with these addresses; they are made once it has its settings."""
     if not django_settings.configured:
         django_settings.configure(
             SECRET_KEY=secrets.token_hex(32),
@@ -42,10 +52,7 @@ def django_app(web: Web) -> Call:
 
         django.setup(set_prefix=False)
     django_settings.ROOT_URLCONF = __name__
-    urlpatterns[:] = [
-        path("transfers/", include(epay_transfers.producers.web.django.urls(web))),
-        path("own", lambda _request: HttpResponse("own")),
-    ]
+    urlpatterns[:] = patterns()
     from django.urls import clear_url_caches  # noqa: PLC0415 - as above
 
     clear_url_caches()
