@@ -18,9 +18,10 @@ ROOMS = (ServerSettings, ProducerSettings, WorkerSettings, OpsSettings)
 SETTINGS = {name.upper() for room in ROOMS for name in room.model_fields}
 
 #: In capitals as well, and no settings: where settings may be read from, a switch of the process, the bank's words,
-#: ours for evidence.
+#: ours for evidence, the settings of Django REST framework.
 OTHERS = {
     "SECRETS_DIR", "CREDENTIALS_DIRECTORY", "REDISCLI_AUTH", "ALLOW_DEBUGGER", "CANCEL_OLD", "NOT_SENT", "MAYBE_SENT",
+    "REST_FRAMEWORK", "EXCEPTION_HANDLER",
 }  # fmt: skip
 
 #: What the tests themselves read from the environment, as CONTRIBUTING.md names it.

@@ -41,6 +41,7 @@ from epay_transfers.producers.model import StrictModel
 from epay_transfers.producers.testing import FakeTransfers
 from epay_transfers.producers.web import ROUTES, Request, Web, redirect_page
 from epay_transfers.runtime.web_addresses import Places
+from epay_transfers.worker.settings import WorkerSettings
 from tests.security import canaries
 from tests.security.frames import held, links
 
@@ -141,7 +142,7 @@ def broken_transfers(how: Callable[[], NoReturn]) -> Transfers:
         wakeups=server,
         clock=SystemClock(),
         settings=settings,
-        hash_key=Secret(canaries.HASH),
+        inboxes=server,
         feed=cast("Any", Broken(how, "join")),
         owned=[server],
     )
@@ -406,7 +407,6 @@ BAD_SETTINGS: list[dict[str, str]] = [
     {"vault_public_key": canaries.PAN},
     {"vault_public_key": "A" * 43},
     {"notify_secret": canaries.NOTIFY_SECRET + "/"},
-    {"epay_secret_hash_key": canaries.HASH[:12]},
     {"epay_terminals": f'{{"x": "{canaries.PASSWORD}"}}'},
     {"epay_terminals": f'{{"x": {canaries.PASSWORD}'},
     {"queue_limit": f"{canaries.PAN}x"},
@@ -435,6 +435,18 @@ def test_no_frame_and_no_line_of_refused_settings_leads_to_a_canary(
 
     assert found_in(caught.value) == {}
     assert [line.partition(":")[0] for line in caught.value.lines] == [name.upper() for name in wrong]
+
+
+def test_no_frame_of_a_workers_refused_settings_leads_to_a_canary(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, text in (GOOD_SETTINGS | {"epay_secret_hash_key": canaries.HASH[:12]}).items():
+        monkeypatch.setenv(name.upper(), text)
+    with pytest.raises(SettingsWrong, match="EPAY_SECRET_HASH_KEY: is too short") as caught:
+        WorkerSettings.load()
+
+    assert held(caught.value, {"hash": canaries.HASH[:12]}, {__file__}) == {}
 
 
 def test_no_frame_of_settings_that_were_given_by_hand_leads_to_a_canary() -> None:
