@@ -2,7 +2,9 @@
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -25,6 +27,18 @@ from tests.security import canaries
 
 _FORM = "application/x-www-form-urlencoded"
 
+#: Which user this process is at the moment: what it logs meanwhile is that user's log.
+USER: ContextVar[str] = ContextVar("user", default="a producer")
+
+
+@contextmanager
+def acting_as(user: str) -> Iterator[None]:
+    token = USER.set(user)
+    try:
+        yield
+    finally:
+        USER.reset(token)
+
 
 @dataclass
 class Browser:
@@ -34,7 +48,8 @@ class Browser:
     met: set[str] = field(default_factory=set)  #: the pages by name, and `state route` for each that was visited
 
     def go(self, route: str, name: str, method: str = "GET", body: bytes | None = b"", kind: str = _FORM) -> Reply:
-        reply = self.web.answer(route, name, Request(method, kind, "en", body))
+        with acting_as("the web tier"):
+            reply = self.web.answer(route, name, Request(method, kind, "en", body))
         page = reply.headers.get("Transfer-Page", "")
         text = "\n".join([*(f"{header}: {value}" for header, value in reply.headers.items()), reply.body.decode()])
         (self.forms if page == "challenge" else self.others).append(text)

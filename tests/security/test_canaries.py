@@ -4,11 +4,11 @@ One run for all sinks: success, decline, 3-D Secure, the bank's faults, a worker
 commands, error reports, all logged at DEBUG. In each sink a marker that must be there shows that the search reads it.
 """
 
+import json
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import cast
 
@@ -43,7 +43,8 @@ class Run:
 
     search: Search
     sinks: dict[str, bytes | str]
-    marker: str  #: a transfer's key that every sink has seen
+    marker: str  #: a transfer's key that every sink has seen, but for
+    markers: dict[str, str]  #: these, each with a key of its own
     states: dict[str, State]
     ledger: redis.Redis
     vault: redis.Redis
@@ -67,19 +68,47 @@ def files_of(client: redis.Redis) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".log")
 
 
-def log_here(stream: StringIO) -> logging.Handler:
-    """The test is backend and web tier: all that these log, at DEBUG, as a backend has it: without our filter."""
+class LogOfEachUser(logging.Handler):
+    """The test is backend, web tier and operator: all that they log, at DEBUG, as they have it: without our filter."""
 
-    class Everything(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.name.partition(".")[0] == logs._OURS:
-                stream.write(repr(vars(record)) + "\n")
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: dict[str, list[str]] = {}
 
-    handler = Everything()
-    logging.getLogger().addHandler(handler)
-    logging.getLogger("epay_transfers.producers").setLevel(logging.DEBUG)
-    logging.getLogger("epay_transfers.ledger").setLevel(logging.DEBUG)
-    return handler
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.setdefault(browser.USER.get(), []).append(repr(vars(record)))
+
+    def of(self, user: str) -> str:
+        return "\n".join(self.lines.get(user, []))
+
+
+@contextmanager
+def logging_each_user() -> Iterator[LogOfEachUser]:
+    """At our own logger: a command gives the root logger other handlers."""
+    handler, ours = LogOfEachUser(), logging.getLogger(logs._OURS)
+    before = ours.level
+    ours.addHandler(handler)
+    ours.setLevel(logging.DEBUG)
+    try:
+        yield handler
+    finally:
+        ours.removeHandler(handler)
+        ours.setLevel(before)
+
+
+def order_by_hand() -> str:
+    """An operator types an intent, a right one and wrong ones. Returns the key of the right one."""
+    card = {"number": canaries.PAN, "expiry": "01/25", "cvc": canaries.CVC, "name": canaries.HOLDER}
+    right = {
+        "reference": "c-by-hand",
+        "amount": "150",
+        "description": "Payout",
+        "sender": card,
+        "receiver": {"number": canaries.RECEIVER_PAN},
+    }
+    wrong = [{**right, "sender": canaries.PAN}, {**right, "sender": card | {"cvc": canaries.PAN}}]
+    said = CliRunner().invoke(app, ["enqueue", "--json"], input=json.dumps([right, *wrong]))
+    return str(json.loads(said.stdout)[0]["key"])
 
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -106,20 +135,19 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         for name, value in env.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(folder)
-        said = StringIO()
-        handler = log_here(said)
+        said = stack.enter_context(logging_each_user())
         settings = WebSettings.load()
         transfers = stack.enter_context(Transfers.from_env(settings))
         scenario = CanaryRun(folder, env, bank, Browser(Web(transfers, settings.places, home="https://shop.example/")))
         stack.callback(scenario.close)
         made = scenario.play(transfers, queue)
         states = {name: transfers.get(receipt.key).state for name, receipt in made.items()}
-        screens = commands(made)
+        with browser.acting_as("an operator"):
+            screens, by_hand = commands(made), order_by_hand()
         browser.elsewhere(scenario.browser, made["parked"], settings)
         scenario.pa_res += browser.tour(scenario.browser, ledger, made["parked"], scenario.challenges["parked"])
         proof = secret_hash(Secret(env["EPAY_SECRET_HASH_KEY"]), made["parked"].invoice_id)
         browser.garbage(scenario.browser, made["parked"], env["NOTIFY_SECRET"], proof)
-        logging.getLogger().removeHandler(handler)
         search = Search(_more(env, scenario, made))
         yield Run(
             search=search,
@@ -129,7 +157,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
                 "the ledger's files": files_of(ledger),
                 "the vault's files": files_of(vault),
                 "a worker's log": (folder / "worker.log").read_bytes(),
-                "a producer's log": said.getvalue(),
+                "a producer's log": said.of("a producer"),
+                "the web tier's log": said.of("the web tier"),
+                "an operator's log": said.of("an operator"),
                 "a worker's standard output": (folder / "worker.out").read_bytes(),
                 "error reports": reports.text,
                 "commands": screens,
@@ -138,6 +168,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
                 "the web tier's other replies": browser.replies(scenario.browser.others),
             },
             marker=made["success"].key,
+            markers={"the web tier's log": made["parked"].key, "an operator's log": by_hand},
             states=states,
             ledger=ledger,
             vault=vault,
@@ -183,8 +214,9 @@ ALLOWED = {
 }
 SINKS = (
     "the ledger and the queue", "the vault", "the ledger's files", "the vault's files", "a worker's log",
-    "a producer's log", "a worker's standard output", "error reports", "commands",
-    "a worker's arguments and environment", "the bank's form in the web tier", "the web tier's other replies",
+    "a producer's log", "the web tier's log", "an operator's log", "a worker's standard output", "error reports",
+    "commands", "a worker's arguments and environment", "the bank's form in the web tier",
+    "the web tier's other replies",
 )  # fmt: skip
 
 #: These have controls of their own: a transfer's key has no business there.
@@ -207,7 +239,7 @@ def test_the_search_reads_the_sink(run: Run, sink: str) -> None:
     """The control: a transfer's key is there, which has been everywhere; in the vault its place."""
     data = run.sinks[sink]
     text = data if isinstance(data, bytes) else data.encode()
-    marker = run.marker
+    marker = run.markers.get(sink, run.marker)
     if sink in {"the vault", "the vault's files"}:
         assert b"sealed:card:" in text
         marker = redis_keys.place(run.marker)
