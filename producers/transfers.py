@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any, Protocol, Self
+from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
 from epay_transfers.ledger.clock import Clock, SystemClock
 from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable, WrongCall
@@ -37,6 +37,7 @@ from epay_transfers.producers.receipt import Receipt
 from epay_transfers.producers.settings import ProducerSettings
 from epay_transfers.producers.validators import is_reference
 from epay_transfers.runtime.health import examine
+from epay_transfers.runtime.sentry import without_request
 from epay_transfers.runtime.settings import SettingsWrong
 
 #: States in which `wait` has nothing more to wait for: final ones, and those that wait for a person.
@@ -44,6 +45,18 @@ _FOR_A_PERSON = frozenset({State.PARKED, State.DEAD, State.NEEDS_REVIEW})
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
+
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _public(call: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Decorates each method: no error of it keeps its arguments, and what it logs is reported without the request.
+
+    A backend calls it where it answers a request with a card in its body, which Sentry adds to whatever is logged.
+    """
+    return clear_frames_on_error(without_request()(call))
 
 
 class _Closable(Protocol):
@@ -90,7 +103,7 @@ class Transfers:
         self._owned = tuple(owned)
 
     @classmethod
-    @clear_frames_on_error
+    @_public
     def from_env(cls, settings: ProducerSettings | None = None) -> Self:
         """From the environment, `.env` or a secrets directory; or from settings that were read there.
 
@@ -118,7 +131,7 @@ class Transfers:
 
     # A backend.
 
-    @clear_frames_on_error
+    @_public
     def enqueue(self, intent: TransferIntent) -> Receipt:
         """Put one transfer into the ledger and its card into the vault. It returns before anything is sent.
 
@@ -135,7 +148,7 @@ class Transfers:
             raise answer
         return answer
 
-    @clear_frames_on_error
+    @_public
     def enqueue_many(self, intents: Sequence[TransferIntent]) -> list[Receipt | TransfersError]:
         """Put many transfers in, in a few round trips: for each, in order, its receipt or the error of `enqueue`.
 
@@ -148,7 +161,7 @@ class Transfers:
                 clear_frames(answer, until=sys.exc_info()[1])
         return answers
 
-    @clear_frames_on_error
+    @_public
     def get(self, key: str | None = None, *, reference: str | None = None) -> Transfer:
         """The transfer by its key (`receipt.key`), or by your own reference: `get(reference="payout-42")`.
 
@@ -158,7 +171,7 @@ class Transfers:
             raise WrongCall("give either a key or a reference: get(receipt.key), or get(reference=...)")
         return Transfer.of(self._record(key) if key is not None else self._referred(reference))
 
-    @clear_frames_on_error
+    @_public
     def outcomes(
         self, group: str, *, consumer: str | None = None, idle: float | None = None, claim_after: float = 60.0
     ) -> Iterator[Outcome]:
@@ -174,7 +187,7 @@ class Transfers:
         clock = self._context.clock
         return _each(outcomes(self._feed, clock, group=group, consumer=consumer, idle=idle, claim_after=claim_after))
 
-    @clear_frames_on_error
+    @_public
     def find(self, text: str) -> Transfer:
         """The transfer by a text that is its key or its reference.
 
@@ -190,7 +203,7 @@ class Transfers:
             raise NotFound("key or reference")
         return Transfer.of(record)
 
-    @clear_frames_on_error
+    @_public
     def wait(self, key: str, timeout: float = 30.0) -> Transfer:
         """The transfer once it is final, or waits for a person, or `timeout` seconds are over: look at its `state`.
 
@@ -208,7 +221,7 @@ class Transfers:
             self._pause(min(pause_s, left_s))
             pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
 
-    @clear_frames_on_error
+    @_public
     def cancel(self, key: str, *, reason: str) -> Cancel:
         """Take a transfer back, if no money can have moved. `reason` goes into the record: no card data.
 
@@ -219,7 +232,7 @@ class Transfers:
 
     # A web tier.
 
-    @clear_frames_on_error
+    @_public
     def challenge(self, handle: str) -> Challenge | None:
         """What the client's browser posts to the bank; None while a worker is at it, or once nothing is to be answered.
 
@@ -227,7 +240,7 @@ class Transfers:
         """
         return challenge(self._context, _check_text(handle, "a handle", "receipt.handle"))
 
-    @clear_frames_on_error
+    @_public
     def confirm(self, *, md: str, pa_res: str, handle: str | None = None) -> Verdict:
         """What the client's browser brought back from the bank's page. With a handle, only for that transfer.
 
@@ -237,7 +250,7 @@ class Transfers:
             _check_text(handle, "a handle", "receipt.handle")
         return confirm(self._context, md, pa_res, handle)
 
-    @clear_frames_on_error
+    @_public
     def visit(self, handle: str) -> PaymentPage:
         """The transfer of a handle, and what its client is shown.
 
@@ -245,12 +258,12 @@ class Transfers:
         """
         return visit(self._context, _check_text(handle, "a handle", "receipt.handle"))
 
-    @clear_frames_on_error
+    @_public
     def notify(self, payload: Mapping[str, Any]) -> Notified:
         """The bank's notification, parsed: a hint on which a worker asks the bank. It may come as often as it likes."""
         return notify(self._context, _encodable(payload))
 
-    @clear_frames_on_error
+    @_public
     def three_ds2_returned(self, handle: str, sizes: Mapping[str, int]) -> Notified:
         """The client brought no PaRes but fields of 3-D Secure 2, of these sizes: a worker asks the bank at once.
 
@@ -260,7 +273,7 @@ class Transfers:
 
     # The rest.
 
-    @clear_frames_on_error
+    @_public
     def close(self) -> None:
         """Close the connections. Transfers that were enqueued go on."""
         for owned in self._owned:

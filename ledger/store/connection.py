@@ -24,8 +24,8 @@ class AddressUnreadable(TransfersError):
 
     def __init__(self) -> None:
         super().__init__(
-            "a server's address can't be read; give redis://user:password@host:port/database, and each of @ : / ? # % "
-            "in a user or a password percent-encoded (@ as %40)"
+            "a server's address can't be read; give redis://host:port/database, with the user and the password before "
+            "the host, and each of @ : / ? # % in them percent-encoded (@ as %40)"
         )
 
 

@@ -27,7 +27,9 @@ class _Endpoint:
         self._route = route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reply = await self._reply(Incoming(scope, receive))
+        coming = self._reply(Incoming(scope, receive))
+        del self  # it leads to the settings' secrets, and this frame stays in a traceback
+        reply = await coming
         await Response(reply.body, reply.status, dict(reply.headers))(scope, receive, send)
 
     @clear_frames_on_async_error

@@ -30,7 +30,9 @@ PARTS = {
     "runtime/embedded_servers.py": {"demo"},
     "producers/web/": {"web"},
 }
-FRAMEWORKS = {f"producers/web/{name}.py": {name} for name in ("django", "flask", "starlette")}
+FRAMEWORKS = {
+    f"producers/web/{name}.py": {name} for name in ("django", "fastapi", "flask", "rest_framework", "starlette")
+} | {"producers/web/flask.py": {"flask", "werkzeug"}}  # what Flask raises is werkzeug's
 
 #: A call, and the sentence for an environment that holds the base alone.
 IMPORTS = {

@@ -4,17 +4,23 @@ A table has every public name of `producers`: a new one without a row fails. Eac
 by an error of ours, by one of a library with canaries in its text and its frames, and by an interrupt.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from enum import Enum
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import pydantic.type_adapter
 import pytest
+from django.core.handlers.wsgi import WSGIRequest
+from flask import Flask
 from pydantic import TypeAdapter
 from pydantic_settings import BaseSettings
+from starlette.requests import Request as Incoming
+from starlette.routing import Route
 
 import epay_transfers.producers
 import epay_transfers.producers.web
@@ -39,11 +45,12 @@ from epay_transfers.producers import (
 )
 from epay_transfers.producers.model import StrictModel
 from epay_transfers.producers.testing import FakeTransfers
-from epay_transfers.producers.web import ROUTES, Request, Web, redirect_page
+from epay_transfers.producers.web import ROUTES, Request, Web, django, flask, redirect_page, starlette
 from epay_transfers.runtime.web_addresses import Places
 from epay_transfers.worker.settings import WorkerSettings
 from tests.security import canaries
 from tests.security.frames import held, links
+from tests.web.test_frameworks import django_call
 
 SECRETS = {
     "sender's PAN": canaries.PAN,
@@ -134,14 +141,14 @@ class Broken:
 def broken_transfers(how: Callable[[], NoReturn]) -> Transfers:
     """Each of its servers breaks when it is first asked."""
     server: Any = Broken(how)
-    settings: Any = FakeTransfers()._context.settings
+    chosen: Any = FakeTransfers()._context.settings
     return Transfers(
         ledger=server,
         vault=server,
         sealer=server,
         wakeups=server,
         clock=SystemClock(),
-        settings=settings,
+        settings=chosen,
         inboxes=server,
         feed=cast("Any", Broken(how, "join")),
         owned=[server],
@@ -190,8 +197,7 @@ TRANSFERS: dict[str, list[Call]] = {
 
 
 def _settings(**changed: str) -> Any:
-    settings = FakeTransfers()._context.settings
-    return settings.model_copy(update={name: Secret(text) for name, text in changed.items()})
+    return FakeTransfers()._context.settings.model_copy(update={name: Secret(text) for name, text in changed.items()})
 
 
 def public(of: type) -> set[str]:
@@ -582,3 +588,69 @@ def test_no_frame_of_a_page_that_can_not_be_made_leads_to_a_canary() -> None:
         redirect_page(challenge, term_url="https://shop.example")
 
     assert found_in(caught.value) == {}
+
+
+class BreakingBody(BytesIO):
+    """A request's body that breaks while it is read."""
+
+    def read(self, *_: object) -> NoReturn:
+        raise RuntimeError(canaries.PA_RES)
+
+    readinto = readline = read
+
+
+BROKEN_OFF: dict[str, Any] = {
+    "REQUEST_METHOD": "POST",
+    "CONTENT_LENGTH": "100",
+    "SERVER_NAME": "127.0.0.1",
+    "SERVER_PORT": "80",
+    "wsgi.url_scheme": "http",
+}
+
+
+def by_starlette(web: Web) -> None:
+    coming = iter([{"type": "http.request", "body": canaries.PA_RES.encode(), "more_body": True}])
+    routes = starlette.router(web).routes
+    endpoint: Any = next(route for route in routes if isinstance(route, Route) and route.path.startswith("/3ds"))
+    scope = {"type": "http", "method": "POST", "headers": [], "path_params": {"name": "A" * 22}}
+
+    async def receive() -> dict[str, Any]:
+        return next(coming, None) or _library_breaks()
+
+    async def send(_message: object) -> None:
+        raise AssertionError("nothing was to be answered")
+
+    asyncio.run(endpoint.endpoint(scope, receive, send))
+
+
+def by_flask(web: Web) -> None:
+    app = Flask(__name__)
+    app.register_blueprint(flask.blueprint(web), url_prefix="/transfers")
+    with app.request_context(BROKEN_OFF | {"wsgi.input": BreakingBody()}):
+        app.view_functions["transfers.3ds"](name="A" * 22)
+
+
+def by_django(web: Web) -> None:
+    django_call(list)  # it has its settings then
+    view = next(url for url in django.urls(web) if url.name == "transfers-3ds")
+    view.callback(WSGIRequest(BROKEN_OFF | {"wsgi.input": BreakingBody()}), name="A" * 22)
+
+
+@pytest.mark.parametrize("call", [by_starlette, by_flask, by_django])
+def test_no_frame_of_a_body_that_breaks_off_leads_to_a_canary(call: Callable[[Web], None]) -> None:
+    """A server's own error, while an adapter reads: it leaves to the framework, as every error of the framework's."""
+    web = Web(FakeTransfers(), Places("https://shop.example", Secret(canaries.NOTIFY_SECRET)))
+    with pytest.raises(InternalError) as caught:
+        call(web)
+
+    assert found_in(caught.value) == {}
+
+
+def test_a_client_that_goes_while_it_sends_is_no_error() -> None:
+    """Starlette says so in the middle of the body."""
+    coming = iter([{"type": "http.request", "body": canaries.PA_RES.encode(), "more_body": True}])
+
+    async def receive() -> dict[str, Any]:
+        return next(coming, {"type": "http.disconnect"})
+
+    assert asyncio.run(starlette._body(Incoming({"type": "http", "headers": []}, receive))) is None

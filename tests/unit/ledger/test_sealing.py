@@ -1,6 +1,7 @@
 """Who seals can't open, and what was changed or moved does not open at all."""
 
 import base64
+import string
 
 import pytest
 from hypothesis import given
@@ -132,7 +133,7 @@ def test_what_is_no_key_is_refused_without_being_shown(text: str) -> None:
         assert len(text) < 5 or text not in str(caught.value)
 
 
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_LETTERS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 
 
 def other_texts(text: str) -> list[str]:
