@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from enum import Enum
 from io import BytesIO
-from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import pydantic.type_adapter
@@ -24,30 +23,24 @@ from starlette.routing import Route
 
 import epay_transfers.producers
 import epay_transfers.producers.web
-from epay_transfers.ledger import base64url
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.errors import InternalError, LedgerUnavailable, TransfersError, WrongCall
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.store.connection import AddressUnreadable, check_address, connect
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.keyring import write
 from epay_transfers.producers import (
     Challenge,
     IntentRejected,
     PanCard,
-    ProducerSettings,
     Receiver,
     SavedCard,
-    SettingsWrong,
     TransferIntent,
     Transfers,
-    WebSettings,
 )
 from epay_transfers.producers.model import StrictModel
 from epay_transfers.producers.testing import FakeTransfers
 from epay_transfers.producers.web import ROUTES, Request, Web, django, flask, redirect_page, starlette
 from epay_transfers.runtime.web_addresses import Places
-from epay_transfers.worker.settings import WorkerSettings
 from tests.security import canaries
 from tests.security.frames import held, links
 from tests.web.test_frameworks import django_call
@@ -393,110 +386,6 @@ def test_no_frame_of_ours_in_anothers_model_leads_to_a_canary() -> None:
 
     frames = [place for places in found_in(caught.value).values() for place in places]
     assert {place.rpartition(":")[0] for place in frames} <= {pydantic.type_adapter.__file__}
-
-
-# Settings.
-
-BAD_SETTINGS: list[dict[str, str]] = [
-    {"redis_url": f"redis://:{canaries.PASSWORD}@127.0.0.1:port/0"},
-    {"redis_url": f"http://:{canaries.PASSWORD}@127.0.0.1/0"},
-    {"redis_url": f"redis://:a/{canaries.PASSWORD}@127.0.0.1:6379/0"},
-    {"redis_url": f"redis://:{canaries.PASSWORD}#a@127.0.0.1:6379/0"},
-    {"redis_url": f"redis://{canaries.PASSWORD}?a@127.0.0.1:6379/0"},
-    {"redis_url": f"redis://:[{canaries.PASSWORD}@127.0.0.1:6379/0"},
-    {"redis_url": f"redis://:{canaries.PASSWORD}\N{ACCOUNT OF}@127.0.0.1:6379/0"},
-    {"redis_url": f"redis://127.0.0.1:6379/0?password={canaries.PASSWORD}&unknown=1"},
-    {"redis_url": f"redis://:{canaries.PASSWORD}@127.0.0.1:6379/0?socket_timeout={canaries.PASSWORD}"},
-    {"vault_url": f"redis://:{canaries.PASSWORD}@127.0.0.1:{canaries.PASSWORD}/0"},
-    {"broker_url": f"redis://:{canaries.PASSWORD}@127.0.0.1:port"},
-    {"fingerprint_key": canaries.HASH[:12]},
-    {"vault_public_key": canaries.PAN},
-    {"vault_public_key": "A" * 43},
-    {"notify_secret": canaries.NOTIFY_SECRET + "/"},
-    {"epay_terminals": f'{{"x": "{canaries.PASSWORD}"}}'},
-    {"epay_terminals": f'{{"x": {canaries.PASSWORD}'},
-    {"queue_limit": f"{canaries.PAN}x"},
-]
-
-
-GOOD_SETTINGS = {
-    "redis_url": "redis://127.0.0.1:6379/0",
-    "vault_url": "redis://127.0.0.1:6380/0",
-    "vault_public_key": sealing.generate().public,
-    "fingerprint_key": base64url.encode(bytes(range(32))),
-    "web_base_url": "https://shop.example/transfers",
-}
-
-
-@pytest.mark.parametrize("wrong", BAD_SETTINGS, ids="-".join)
-def test_no_frame_and_no_line_of_refused_settings_leads_to_a_canary(
-    wrong: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """From the environment, which is where a password stands; the line names the setting."""
-    monkeypatch.chdir(tmp_path)
-    for name, text in (GOOD_SETTINGS | wrong).items():
-        monkeypatch.setenv(name.upper(), text)
-    with pytest.raises(SettingsWrong) as caught:
-        WebSettings.load()
-
-    assert found_in(caught.value) == {}
-    assert [line.partition(":")[0] for line in caught.value.lines] == [name.upper() for name in wrong]
-
-
-def test_no_frame_of_a_workers_refused_settings_leads_to_a_canary(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name, text in (GOOD_SETTINGS | {"epay_secret_hash_key": canaries.HASH[:12]}).items():
-        monkeypatch.setenv(name.upper(), text)
-    with pytest.raises(SettingsWrong, match="EPAY_SECRET_HASH_KEY: is too short") as caught:
-        WorkerSettings.load()
-
-    assert held(caught.value, {"hash": canaries.HASH[:12]}, {__file__}) == {}
-
-
-def test_no_frame_of_settings_that_were_given_by_hand_leads_to_a_canary() -> None:
-    wrong = f"redis://:{canaries.PASSWORD}@127.0.0.1:port/0"
-    with pytest.raises(SettingsWrong) as caught:
-        WebSettings.load(**GOOD_SETTINGS | {"redis_url": wrong, "_env_file": ""})
-
-    assert found_in(caught.value) == {}
-
-
-def test_no_frame_of_a_web_tier_without_its_servers_leads_to_a_canary(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Its settings are right, and hold a password and the notification's secret."""
-    monkeypatch.chdir(tmp_path)
-    away = {"redis_url": f"redis://:{canaries.PASSWORD}@127.0.0.1:1/0", "notify_secret": canaries.NOTIFY_SECRET}
-    for name, text in (GOOD_SETTINGS | away).items():
-        monkeypatch.setenv(name.upper(), text)
-    with pytest.raises(LedgerUnavailable) as caught:
-        Web.from_env()
-
-    assert found_in(caught.value) == {}
-
-
-def test_an_env_file_that_is_no_text_is_refused_without_a_word_of_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The error of the decoder keeps the whole file."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / ".env").write_bytes(f"REDIS_URL=redis://:{canaries.PASSWORD}@h/0\n".encode() + b"\xff")
-    with pytest.raises(SettingsWrong, match=r"\.env: is not UTF-8") as caught:
-        ProducerSettings.load()
-
-    assert found_in(caught.value) == {}
-
-
-@pytest.mark.parametrize("url", [text for wrong in BAD_SETTINGS for name, text in wrong.items() if "_url" in name])
-def test_no_frame_of_an_address_that_can_not_be_read_leads_to_a_canary(url: str) -> None:
-    """Where a part of this project connects without settings."""
-    for call in (connect, check_address):
-        with pytest.raises(AddressUnreadable) as caught:
-            call(url)
-
-        assert found_in(caught.value) == {}
 
 
 # All that is public.
