@@ -43,6 +43,9 @@ from epay_transfers.runtime.settings import SettingsWrong
 #: States in which `wait` has nothing more to wait for: final ones, and those that wait for a person.
 _FOR_A_PERSON = frozenset({State.PARKED, State.DEAD, State.NEEDS_REVIEW})
 
+#: A minute: clients mistype now and then, and a handle has 128 bits.
+_MOST_GUESSES = 60
+
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 
@@ -270,6 +273,15 @@ class Transfers:
         Raises `NotFound`.
         """
         return three_ds2_returned(self._context, handle, sizes)
+
+    @_public
+    def is_guessing(self) -> bool:
+        """Count one more request with a handle, an MD or an address that is none; True if too many came this minute.
+
+        For routes of your own: answer such a request 429 then. Answer a known handle whatever this says, so that no
+        client is locked out by another's guesses. All web tiers of a ledger count together.
+        """
+        return self._context.inboxes.count_guess() > _MOST_GUESSES
 
     # The rest.
 

@@ -14,7 +14,7 @@ from typing import cast
 
 import redis
 
-from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
@@ -26,6 +26,9 @@ _OPERATOR = "ops:"
 
 #: After so long another worker takes what a worker took and did not finish.
 LEASE_MS = 30_000
+
+#: How long a minute's count is kept.
+_MINUTES_MS = 120_000
 
 #: A longer entry is none of ours.
 _LONGEST = 8192
@@ -84,6 +87,15 @@ class Inboxes:
                 self._client.sadd(redis_keys.OPERATORS, sender.removeprefix(_OPERATOR))
             self._client.rpush(redis_keys.inbox(sender), text)
         return entry_id
+
+    def count_guess(self) -> int:
+        """One more request came to a web tier with a handle, an MD or an address that is none. How many this minute."""
+        with redis_errors_as(LedgerUnavailable):
+            key = redis_keys.guesses(ledger_ms(self._client, self._test_clock) // 60_000)
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.incr(key)
+            pipeline.pexpire(key, _MINUTES_MS)
+            return int(pipeline.execute()[0])
 
     def take(self, limit: int) -> list[Entry]:
         """At most `limit` entries: this worker's for `LEASE_MS`. What is no entry is removed, and not returned."""

@@ -44,6 +44,11 @@ def inbox(sender: str) -> str:
     return f"{_ROOT}inbox:{sender}"
 
 
+def guesses(minute: int) -> str:
+    """How many requests of that minute (since 1970) came with a handle, an MD or an address that is none."""
+    return f"{_ROOT}guesses:{minute}"
+
+
 def suffixes(space: str) -> str:
     """A bitmap of 10^6 bits: which suffixes of the space are used."""
     return f"{_ROOT}suffixes:{space}"

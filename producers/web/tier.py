@@ -111,7 +111,8 @@ class Web:
         try:
             return self._takers[route](name, request)
         except NotFound:
-            return page("unknown", languages=request.languages, status=404)
+            too_many = self._is_guessing(route)
+            return too_many or page("unknown", languages=request.languages, status=404)
         except TransfersError as error:
             _LOG.warning("web.away", extra={"route": str(route), "why": type(error).__name__})
             status = 503
@@ -167,7 +168,7 @@ class Web:
                 return 400
             if verdict is Verdict.UNKNOWN:
                 _LOG.warning("return.foreign_md", extra={"key": key, "security": True})
-                return 400
+                return 429 if self._is_guessing(Route.RETURN) else 400
         elif sizes := {name: len(fields[name]) for name in SECURE_2_FIELDS if name in fields}:
             self.transfers.three_ds2_returned(handle, sizes)
         else:
@@ -186,10 +187,23 @@ class Web:
             button = Button("home", self._home)
         return page(name, languages=request.languages, transfer=visit.transfer, button=button)
 
+    def _is_guessing(self, route: Route) -> Reply | None:
+        """After a handle, an MD or an address that is none: the reply, if too many of them came this minute.
+
+        What is known is answered all the same, so no honest client is locked out by another's guesses.
+        """
+        try:
+            if not self.transfers.is_guessing():
+                return None
+        except TransfersError:
+            return None  # it can't be counted: the wrong one is answered as ever
+        _LOG.warning("web.guessing", extra={"route": str(route), "security": True})
+        return Reply.text(429, "too many unknown addresses: wait a minute\n", {"Retry-After": "60"})
+
     def _notify(self, secret: str, request: Request) -> Reply:
         """The bank's notification: whatever it is about, it is answered fast and the same."""
         if not self._secret or Secret(secret) != self._secret:
-            return Reply.text(404, "not found\n")
+            return self._is_guessing(Route.NOTIFY) or Reply.text(404, "not found\n")
         payload = _payload(request)
         if payload is None:
             _LOG.warning("notify.unreadable", extra={"bytes": -1 if request.body is None else len(request.body)})

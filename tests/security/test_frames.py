@@ -181,6 +181,7 @@ TRANSFERS: dict[str, list[Call]] = {
         lambda t: t.notify({"invoiceId": KEY, "secret_hash": canaries.HASH, "pan": canaries.PAN}),
         lambda t: t.notify(cast("Any", [canaries.HASH])),
     ],
+    "is_guessing": [lambda t: t.is_guessing()],
     "three_ds2_returned": [lambda t: t.three_ds2_returned("A" * 22, {"cres": 12})],
     "close": [lambda t: t.close()],
     "from_env": [

@@ -129,6 +129,7 @@ def test_the_whole_system_runs_under_its_users(
             assert web.confirm(md=challenge.md, pa_res=answer, handle=secure.handle) is Verdict.ACCEPTED
             assert web.wait(secure.key, timeout=60).state is State.PAID
             assert web.notify({"invoiceId": late.invoice_id}) is not None
+            assert not web.is_guessing()
 
         act_as("ops")
         ops("doctor")

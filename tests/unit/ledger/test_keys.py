@@ -11,6 +11,7 @@ MADE: dict[str, str] = {
     "record": redis_keys.record("251124000001"),
     "record in a space": redis_keys.record("kiosk:251124000001"),
     "suffixes": redis_keys.suffixes("main"),
+    "guesses": redis_keys.guesses(29_000_000),
     "inbox": redis_keys.inbox("web"),
     "reference": redis_keys.reference("payout-42"),
     "handle": redis_keys.handle("abc"),
