@@ -128,7 +128,7 @@ _WEB = ServerUser(
             _read(_RECORDS, _COUNTERS, _HANDLES, _CHALLENGES, _MDS),
         ),
         Rule(("rpush",), _write(redis_keys.inbox(WEB))),
-        Rule(("incr", "pexpire"), (redis_keys.every("guesses:"),)),
+        Rule(("incrby", "pexpire"), (redis_keys.every("guesses:"),)),
     ),
 )
 
