@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import sys
 import time
 from collections.abc import Callable
@@ -91,7 +92,7 @@ def _follow(
         else:
             _write(f"ALARM: {found.says}")
 
-    output = Output(show, warn, sys.stdout.flush, lambda text: typer.echo(text, err=True))
+    output = Output(show, warn, _store_lines, lambda text: typer.echo(text, err=True))
     follower = Follower(
         context.events, position, output, context.clock, is_stopping=lambda: bool(asked), sleep=time.sleep, store=store
     )
@@ -111,6 +112,13 @@ def _write(line: str) -> None:
     """A line in one piece: what reads it never gets a half one and then the whole one after a restart."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def _store_lines() -> None:
+    """Where the lines go into a file, they outlive a machine that stops now. A pipe has nothing to store."""
+    number = sys.stdout.fileno()
+    if stat.S_ISREG(os.fstat(number).st_mode):
+        os.fsync(number)
 
 
 def _row(event: Event) -> tuple[str, str, str, str]:
