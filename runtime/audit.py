@@ -3,11 +3,10 @@
 A transfer that moves during the audit can look wrong for a moment, so only a discrepancy that is seen twice counts.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import redis
 
@@ -19,7 +18,9 @@ from epay_transfers.ledger.errors import (
     RecordUnreadable,
     VaultUnavailable,
 )
-from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES
+from epay_transfers.ledger.queue import message_guard
+from epay_transfers.ledger.queue.broker import ACTORS, NAMESPACE, QUEUES
+from epay_transfers.ledger.queue.message_guard import NotAWakeup
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
@@ -232,10 +233,10 @@ class Audit:
         """Messages without a transfer, and transfers that wait for a worker without a message (the sweeper's task)."""
         called: set[str] = set()
         for queue in QUEUES:
-            for text in self._queue.hvals(f"{NAMESPACE}:{queue}.msgs"):
-                key = _key_of(text)
+            for message_id, data in self._queue.hgetall(f"{NAMESPACE}:{queue}.msgs").items():
+                key = _key_of(data, queue, message_id)
                 if key is None:
-                    yield Discrepancy("queue, ledger", queue, "holds a message that is no transfer's key")
+                    yield Discrepancy("queue, ledger", queue, "holds a message that is no wake-up")
                 elif key not in records:
                     yield Discrepancy("queue, ledger", key, "has a wake-up, but is not in the ledger")
                 else:
@@ -292,9 +293,9 @@ def _days(ms: float) -> str:
     return f"{ms / 86_400_000:.1f} days" if ms > 86_400_000 else f"{ms // 1000:.0f} s"
 
 
-def _key_of(text: Any) -> str | None:
+def _key_of(data: bytes | str, queue: str, message_id: bytes | str) -> str | None:
+    lies_under = message_id.decode(errors="replace") if isinstance(message_id, bytes) else message_id
     try:
-        (key,) = json.loads(text)["args"]
-    except (ValueError, TypeError, KeyError):
+        return message_guard.received(data, queue, lies_under, ACTORS).key
+    except NotAWakeup:
         return None
-    return key if isinstance(key, str) and invoice.is_key(key) else None
