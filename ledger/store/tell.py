@@ -37,7 +37,7 @@ class Teller:
     def tell(self, verb: Alarm, fields: Mapping[str, str], change: HashChange | None = None) -> bool:
         """False: the hash was so already, and nothing was told. Raises `LedgerUnavailable`."""
         event = [word for pair in ({"verb": str(verb)} | dict(fields)).items() for word in pair]
-        words: dict[str, object] = {"event": event}
+        words: dict[str, object] = {"event": event, "set": {}, "remove": []}
         keys = [redis_keys.COUNTERS, redis_keys.EVENTS]
         if change is not None:
             keys.append(change.key)

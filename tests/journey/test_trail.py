@@ -196,3 +196,18 @@ def test_a_ledger_that_was_restored_has_a_log_that_fits_in_itself(stage: Stage) 
         client.restore(name, 0, dump)
 
     assert [line for line in said(stage) if line.startswith("events")] == []
+
+
+def test_a_forged_event_that_is_taken_out_again_is_no_finding_any_more(stage: Stage) -> None:
+    """As docs/events.md says it: the entry is deleted, and the server's number of entries is corrected."""
+    client = stage.ledger.client
+    keys = busy(stage)
+    _forged(stage, keys)
+    client.xdel(redis_keys.EVENTS, stage.events.newest(1)[0].id)
+    assert said(stage) != []
+
+    last_id, counted = stage.events.state().last_id, str(last(stage))
+    words = ("XSETID", redis_keys.EVENTS, last_id, "ENTRIESADDED", counted, "MAXDELETEDID", "0-0")
+    client.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py has no types for it
+
+    assert said(stage) == []

@@ -185,6 +185,29 @@ def test_a_change_of_what_is_no_hash_is_refused_with_its_name(ledger_client: red
     assert snapshot(ledger_client) == was
 
 
+def test_a_pause_whose_set_is_none_is_not_taken_back(ledger_client: redis.Redis, clock: FakeClock) -> None:
+    lanes = Lanes(ledger_client, clock)
+    lanes.pause(Lane.SEND, ALL, actor="a", reason="r")
+    ledger_client.set(redis_keys.PAUSES, "x")
+    was = snapshot(ledger_client)
+
+    with pytest.raises(LedgerBroken, match=r"^the ledger's pauses can't be written"):
+        lanes.unpause(Lane.SEND, ALL, actor="a", reason="r")
+    assert snapshot(ledger_client) == was
+
+
+def test_an_operators_pause_ends_with_its_event(ledger_client: redis.Redis, clock: FakeClock) -> None:
+    """It stands in a set of its own, where its operator may only add."""
+    lanes = Lanes(ledger_client, clock)
+    lanes.add(Lane.SEND, ALL)
+    lanes.add(Lane.CONFIRM, ALL)
+
+    lanes.unpause(Lane.SEND, ALL, actor="operator aigul", reason="over")
+
+    assert [pause.lane for pause in lanes.pauses()] == [Lane.CONFIRM]
+    assert [event["verb"] for event in events(ledger_client)] == ["unpause"]
+
+
 @pytest.mark.parametrize("breaks", [_no_number, _no_stream, _no_hash])
 def test_a_log_that_is_broken_is_not_trimmed(
     ledger_client: redis.Redis, clock: FakeClock, breaks: Callable[[redis.Redis], None]
