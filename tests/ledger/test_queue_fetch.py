@@ -3,13 +3,14 @@
 import json
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import dramatiq
 import pytest
 import redis
 
 from epay_transfers.ledger.queue.broker import NAMESPACE, NOW, Broker
+from epay_transfers.ledger.queue.message_guard import LONGEST
 from epay_transfers.ledger.store.connection import connect
 from tests.support.stage import queue_url as url_of
 
@@ -68,6 +69,54 @@ def test_an_id_that_is_at_work_already_is_dropped(broker: Broker, queue: redis.R
     assert queue.llen(f"{NAMESPACE}:{NOW}") == 0
 
 
+def keys_of(broker: Broker) -> dict[str, str]:
+    """The keys of a queue, by the type that each has."""
+    queue = f"{NAMESPACE}:{NOW}"
+    return {queue: "list", f"{queue}.msgs": "hash", at_work_of(broker): "set", BEATS: "zset", f"{queue}.XQ": "zset",
+            f"{queue}.XQ.msgs": "hash"}  # fmt: skip
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_a_key_of_another_type_is_deleted_and_the_others_stay(broker: Broker, queue: redis.Redis, at: int) -> None:
+    """Its type stopped each command of each worker. Of the queue no more is lost than that key."""
+    broker._chance = 0  # the library forgets dead letters in time
+    first, _ = send(broker), send(broker)
+    broker.do_fetch(NOW, 1)
+    queue.zadd(f"{NAMESPACE}:{NOW}.XQ", {"dead": 1})
+    queue.hset(f"{NAMESPACE}:{NOW}.XQ.msgs", "dead", "x")
+    name = list(keys_of(broker))[at]
+    queue.delete(name)
+    queue.set(name, "x")
+
+    fetched = broker.do_fetch(NOW, 1)
+
+    assert len(fetched) == (name not in {f"{NAMESPACE}:{NOW}", f"{NAMESPACE}:{NOW}.msgs"})
+    types = {each: cast("bytes", queue.type(each)).decode() for each in keys_of(broker)}
+    assert {each: kind for each, kind in types.items() if kind not in {"none", keys_of(broker)[each]}} == {}
+    assert queue.zscore(BEATS, broker.broker_id) is not None, "it lives"
+    kept = {f"{NAMESPACE}:{NOW}.XQ", f"{NAMESPACE}:{NOW}.XQ.msgs"} - {name}
+    assert all(types[each] != "none" for each in kept)
+    if name != at_work_of(broker):
+        assert first.encode() in queue.smembers(at_work_of(broker))
+
+
+def at_work_of(broker: Broker) -> str:
+    return f"{NAMESPACE}:__acks__.{broker.broker_id}.{NOW}"
+
+
+@pytest.mark.parametrize(("longer", "kept"), [(0, None), (1, b"2049 bytes")])
+def test_a_message_that_is_too_long_is_replaced_by_its_length(
+    broker: Broker, queue: redis.Redis, longer: int, kept: bytes | None
+) -> None:
+    """As long as it may be, it is a message; else neither this worker nor the dead letters hold it."""
+    name = send(broker)
+    text = cast("bytes", queue.hget(f"{NAMESPACE}:{NOW}.msgs", name))
+    queue.hset(f"{NAMESPACE}:{NOW}.msgs", name, text.decode().ljust(LONGEST + longer))
+
+    assert len(broker.do_fetch(NOW, 8)) == (kept is None)
+    assert queue.hget(f"{NAMESPACE}:{NOW}.XQ.msgs", name) == kept
+
+
 def test_a_worker_that_died_gives_its_messages_back(broker: Broker, queue: redis.Redis) -> None:
     dead = Broker(queue, [], {NOW: 8})
     name = send(broker)
@@ -90,10 +139,9 @@ def test_heartbeats_without_messages_are_removed_before_the_library_looks_at_the
     dead = Broker(queue, [], {NOW: 8})
     send(broker)
     dead.do_fetch(NOW, 8)
-    queue.zadd(
-        BEATS,
-        {dead.broker_id: 2} | {f"*{number}\udcff?".encode(errors="surrogateescape"): 1 for number in range(count)},
-    )
+    foreign: dict[bytes, int] = {b"*%d\xff?" % number: 1 for number in range(count)}
+    queue.zadd(BEATS, cast("Any", foreign))
+    queue.zadd(BEATS, {dead.broker_id: 2})
 
     for _ in range(count // 100 + 2):
         broker._maintain(NOW)
