@@ -39,4 +39,5 @@ class Alarm(WordWithSentence):
         "clock_wrong",
         "a worker stands still: its clock and the ledger's disagree; see the runbook, 'A clock is wrong'",
     )
+    TRIMMED = "trimmed", "a worker removed the events up to number {up_to}, which were older than EVENTS_KEEP"
     CLOCK_RIGHT = "clock_right", "a worker's clock and the ledger's agree again, and it goes on"

@@ -101,6 +101,7 @@ class LedgerBroken(LedgerUnavailable):
             f"the ledger's {part} can't be written: they have a wrong type, or a number is missing or too high; "
             "nothing was changed: see the runbook, 'A part of the ledger is broken'",
         )
+        self.part = part
 
 
 class RecordUnreadable(TransfersError):

@@ -50,7 +50,7 @@ class Context:
 
     @cached_property
     def queues(self) -> Queues:
-        return Queues(connect(self.settings.queue_url), self.clock)
+        return Queues(connect(self.settings.queue_url, text=False), self.clock)
 
     @cached_property
     def inboxes(self) -> Inboxes:

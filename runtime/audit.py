@@ -3,11 +3,10 @@
 A transfer that moves during the audit can look wrong for a moment, so only a discrepancy that is seen twice counts.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import redis
 
@@ -19,16 +18,23 @@ from epay_transfers.ledger.errors import (
     RecordUnreadable,
     VaultUnavailable,
 )
-from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES
+from epay_transfers.ledger.queue import message_guard
+from epay_transfers.ledger.queue.broker import ACTORS, NAMESPACE, QUEUES
+from epay_transfers.ledger.queue.message_guard import NotAWakeup
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.circuit_breakers import PROBE_MS
+from epay_transfers.ledger.store.events import Event, Events
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
 from epay_transfers.ledger.store.unreadable import NO_HASH, fields_of
+from epay_transfers.runtime import trail
 
 _PAGE = 500
+
+#: Counters that count no transfers: moves, events, trimmed events.
+_NO_STATES = frozenset({"sequence", "events", "trimmed"})
 
 #: If a transfer has been due for longer than this, no sweeper takes care of it: is a worker running?
 LATE_MS = 60_000
@@ -49,11 +55,41 @@ class Discrepancy:
     says: str
 
 
+class Told:
+    """What the events tell of each transfer, collected while they are read for something else.
+
+    `is_whole`: the log begins with the ledger's first event, so each transfer begins in it with its first version.
+    `since_ms` is when the oldest move that is left was made: what moved since then has an event.
+    """
+
+    def __init__(self) -> None:
+        self.last: dict[str, tuple[int, str]] = {}
+        self.torn: set[str] = set()
+        self.is_whole = False
+        self.since_ms = 0
+
+    def reading(self, events: Iterator[Event]) -> Iterator[Event]:
+        for at, event in enumerate(events):
+            fields = event.fields
+            self.is_whole = self.is_whole or (at == 0 and trail.number_of(event) == 1)
+            if fields.get("version", "").isdecimal() and "key" in fields:
+                self.since_ms = self.since_ms or event.at_ms
+                self._move(fields["key"], int(fields["version"]), fields.get("state", ""))
+            yield event
+
+    def _move(self, key: str, version: int, state: str) -> None:
+        before, _ = self.last.get(key, (0 if self.is_whole else version - 1, ""))
+        if version != before + 1:
+            self.torn.add(key)
+        self.last[key] = (version, state)
+
+
 class Audit:
     def __init__(self, ledger: Ledger, queue: redis.Redis, vault: redis.Redis | None) -> None:
         self._ledger = ledger
         self._queue = queue
         self._vault = vault
+        self._log = Events(ledger.client, ledger.test_clock)
 
     def run(self) -> list[Discrepancy]:
         """The discrepancies that were seen twice."""
@@ -75,6 +111,10 @@ class Audit:
                 if oddity.key not in unreadable:
                     yield oddity
             yield from self._times()
+            for oddity in self._events(records):
+                is_known = invoice.is_key(oddity.key)  # a record that has lost its key is named by its place
+                if not unreadable.keys() & {oddity.key, redis_keys.place(oddity.key) if is_known else ""}:
+                    yield oddity
         if self._vault is not None:
             with redis_errors_as(VaultUnavailable):
                 yield from (oddity for oddity in self._blobs(self._vault, records) if oddity.key not in unreadable)
@@ -137,6 +177,33 @@ class Audit:
                         f"{place.rpartition(':')[2]}, clock", name, f"until in {_days(ahead_ms)}: no rule says that"
                     )
 
+    def _events(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
+        """The trail by its numbers, and then by the records: each move that raised a version has its event."""
+        try:
+            state = self._log.state()
+        except LedgerBroken as error:
+            yield Discrepancy("events, counters", "events", str(error))
+            return
+        told = Told()
+        for found in trail.flaws(state, told.reading(self._log.all_until(state.last_id))):
+            yield Discrepancy("events, counters", "events", found.says)
+        for key in told.torn:
+            yield Discrepancy("events, ledger", key, "its events' versions do not follow each other")
+        for key, (version, word) in told.last.items():
+            record = records.get(key)
+            if record is None:
+                yield Discrepancy("events, ledger", key, "has events, but is not in the ledger")
+            elif (version, word) != (record.version, record.state):
+                yield Discrepancy(
+                    "events, ledger",
+                    key,
+                    f"{record.state}, version {record.version}, but its last event says {word}, version {version}",
+                )
+        for key, record in records.items():
+            has_moved_since = told.since_ms and record.state_since > told.since_ms
+            if key not in told.last and (told.is_whole or has_moved_since):
+                yield Discrepancy("ledger, events", key, f"{record.state}, and no event tells how it came to that")
+
     def _open(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
         names = {str(name).split(":", 2)[2]: str(name) for name in self._ledger.client.zrange(redis_keys.OPEN, 0, -1)}
         for key, record in records.items():
@@ -157,7 +224,7 @@ class Audit:
         except LedgerBroken as error:
             yield Discrepancy("counters, ledger", "counters", str(error))
             return
-        kept = {name: value for name, value in kept.items() if name != "sequence" and not name.startswith("vault:")}
+        kept = {name: value for name, value in kept.items() if name not in _NO_STATES and not name.startswith("vault:")}
         for name in sorted(set(counted) | set(kept)):
             if kept.get(name, 0) != counted[name]:
                 yield Discrepancy("counters, ledger", name, f"counted {counted[name]}, kept {kept.get(name, 0)}")
@@ -166,10 +233,10 @@ class Audit:
         """Messages without a transfer, and transfers that wait for a worker without a message (the sweeper's task)."""
         called: set[str] = set()
         for queue in QUEUES:
-            for text in self._queue.hvals(f"{NAMESPACE}:{queue}.msgs"):
-                key = _key_of(text)
+            for message_id, data in self._queue.hgetall(f"{NAMESPACE}:{queue}.msgs").items():
+                key = _key_of(data, queue, message_id)
                 if key is None:
-                    yield Discrepancy("queue, ledger", queue, "holds a message that is no transfer's key")
+                    yield Discrepancy("queue, ledger", queue, "holds a message that is no wake-up")
                 elif key not in records:
                     yield Discrepancy("queue, ledger", key, "has a wake-up, but is not in the ledger")
                 else:
@@ -226,9 +293,9 @@ def _days(ms: float) -> str:
     return f"{ms / 86_400_000:.1f} days" if ms > 86_400_000 else f"{ms // 1000:.0f} s"
 
 
-def _key_of(text: Any) -> str | None:
+def _key_of(data: bytes | str, queue: str, message_id: bytes | str) -> str | None:
+    lies_under = message_id.decode(errors="replace") if isinstance(message_id, bytes) else message_id
     try:
-        (key,) = json.loads(text)["args"]
-    except (ValueError, TypeError, KeyError):
+        return message_guard.received(data, queue, lies_under, ACTORS).key
+    except NotAWakeup:
         return None
-    return key if isinstance(key, str) and invoice.is_key(key) else None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import dramatiq
 
 from epay_transfers.ledger.errors import TransfersError, TransferUnknown
-from epay_transfers.ledger.queue.broker import BATCH, CONFIRMS, INQUIRIES, NOW
+from epay_transfers.ledger.queue.broker import ACTORS, BATCH, CONFIRMS, INQUIRIES, NOW
 from epay_transfers.worker.journey import Journey
 
 _LOG = logging.getLogger(__name__)
@@ -20,13 +20,9 @@ _PRIORITIES = {CONFIRMS: 0, NOW: 10, INQUIRIES: 20, BATCH: 30}
 
 def declare(broker: dramatiq.Broker, journey: Journey) -> None:
     """Tell the broker what each wakeup calls."""
-    calls: dict[str, tuple[str, Callable[[str], None]]] = {
-        "confirm": (CONFIRMS, journey.confirm),
-        "execute": (NOW, journey.execute),
-        "inquire": (INQUIRIES, journey.inquire),
-        "execute_batch": (BATCH, journey.execute),
-    }
-    for name, (queue, step) in calls.items():
+    steps = {CONFIRMS: journey.confirm, NOW: journey.execute, INQUIRIES: journey.inquire, BATCH: journey.execute}
+    for queue, step in steps.items():
+        name = ACTORS[queue]
         dramatiq.Actor(
             _careful(name, step),
             broker=broker,

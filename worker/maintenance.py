@@ -68,7 +68,7 @@ class Maintenance:
             self._next_look = self._clock.monotonic() + (_EXAMINE_S if self._look() else _UNFIT_S)
         if self._clock.monotonic() >= self._next_trim:
             self._next_trim = self._clock.monotonic() + _TRIM_S
-            self._events.trim(self._keep_ms)
+            self._events.trim(self._keep_ms, self._actor)
 
     def probe_once(self) -> None:
         """Ask the closed hosts. A bank that hangs takes its time: this has a thread of its own."""

@@ -1,6 +1,7 @@
-"""The quarantine: what is not a ring goes to Dramatiq's dead letters, where ops see it, and the queue goes on.
+"""The quarantine: a wake-up whose actor broke goes to Dramatiq's dead letters, where ops see it, and the queue goes on.
 
-So does a wake-up whose actor broke. Its transfer is safe: the ledger knows it, and the sweeper sends another one.
+What is no wake-up at all never comes here: the broker sets it aside as it fetches it. Nothing is lost by either: the
+ledger knows the transfer, and the sweeper sends another wake-up.
 """
 
 import logging
@@ -9,7 +10,6 @@ from typing import Any
 import dramatiq
 from dramatiq.middleware import SkipMessage
 
-from epay_transfers.ledger.queue import message_guard
 from epay_transfers.ledger.queue.broker import Broker
 
 _LOG = logging.getLogger(__name__)
@@ -21,8 +21,6 @@ MOST_BEGINNINGS = 5
 class Quarantine(dramatiq.Middleware):
     def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
         """Only a `MiddlewareError` leaves a hook, so what is refused is failed and skipped."""
-        if not message_guard.is_wakeup(message):
-            self._refuse(message, "not_a_wakeup")
         if isinstance(broker, Broker) and broker.begin(message) > MOST_BEGINNINGS:
             broker.end(message)
             self._refuse(message, "kills_its_worker")

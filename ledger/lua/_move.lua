@@ -1,6 +1,7 @@
 -- What every script that changes a transfer shares; it is put before each of them when they are loaded.
 -- The law: state, version, `due`, `open`, counters and event are written here, together, or not at all. Everything is
--- checked before the first write, for a script that fails half-way keeps what it wrote; and the record is written first.
+-- checked before the first write, for a script that fails half-way keeps what it wrote; and the event is written first,
+-- because whether the log takes it shows only then. After it the record is written.
 -- A caller says how long something is to last; what time that is, the ledger says.
 --
 -- KEYS  1 record  2 due  3 open  4 counters  5 events  6 handle  7 challenge
@@ -31,32 +32,18 @@
 
 local SETTLED_DAY_MS = 86400000
 
--- A sum of two such numbers is one that HINCRBY takes; what is replied has to be exact in Lua's numbers, too.
-local EXACT, SUM = 15, 18
-
-local function is_count(value, digits)
-  return value == '0' or (#value <= digits and string.match(value, '^%-?[1-9]%d*$') ~= nil)
-end
-
-local function are_counts(values, digits)
-  for _, value in ipairs(values) do
-    if value and not is_count(value, digits) then return false end
-  end
-  return true
-end
-
 -- What keeps the script from writing all of it: a key of another type, or a number that can't be raised.
 local function broken(counters)
   for _, part in ipairs({
     {'record', 'hash', redis.call('TYPE', KEYS[1])},
     {'due', 'zset', redis.call('TYPE', KEYS[2])},
     {'open', 'zset', redis.call('TYPE', KEYS[3])},
-    {'counters', 'hash', redis.call('TYPE', KEYS[4])},
-    {'events', 'stream', redis.call('TYPE', KEYS[5])},
   }) do
     local kind = part[3].ok
     if kind ~= 'none' and kind ~= part[2] then return {'BROKEN', part[1]} end
   end
+  local unsound = unsound_log(KEYS[4], KEYS[5])
+  if unsound then return unsound end
   local counted = #counters == 0 or are_counts(redis.call('HMGET', KEYS[4], unpack(counters)), SUM)
   if not (counted and are_counts(redis.call('HMGET', KEYS[4], 'sequence'), EXACT)) then return {'BROKEN', 'counters'} end
 end
@@ -144,12 +131,17 @@ local function tell(m, r, from, to, version, epoch)
     entry[#entry + 1] = name
     entry[#entry + 1] = value
   end
-  redis.call('XADD', KEYS[5], '*', unpack(entry))
+  return add_event(KEYS[4], KEYS[5], entry)
 end
 
 local function write(m, r)
   local from, to = r.state, m.moves[r.state]
   local epoch, version = m.set.epoch or r.epoch, r.version
+  if not m.quiet then
+    version = number(tonumber(version) + 1)
+    local unsound = tell(m, r, from, to, version, epoch)
+    if unsound then return unsound end
+  end
   local fields = {'state', to}
   for name, value in pairs(m.set) do
     fields[#fields + 1] = name
@@ -162,7 +154,7 @@ local function write(m, r)
   redis.call('HSET', KEYS[1], unpack(fields))
   if m.unset and #m.unset > 0 then redis.call('HDEL', KEYS[1], unpack(m.unset)) end
   for _, name in ipairs(m.add or {}) do redis.call('HINCRBY', KEYS[1], name, 1) end
-  if not m.quiet then version = number(redis.call('HINCRBY', KEYS[1], 'version', 1)) end
+  if not m.quiet then redis.call('HINCRBY', KEYS[1], 'version', 1) end
   if m.due then
     redis.call('ZADD', KEYS[2], m.due, m.key)
   elseif not m.keep_due then
@@ -187,7 +179,6 @@ local function write(m, r)
       redis.call('HSET', KEYS[4], field, m.vault[2])
     end
   end
-  if not m.quiet then tell(m, r, from, to, version, epoch) end
   local sequence = redis.call('HINCRBY', KEYS[4], 'sequence', 1)
   return {'OK', to, epoch, version, number(sequence), m.now}
 end

@@ -52,5 +52,5 @@ if gap > 0 and lane == 'send' then
   if slot > now then return {'WAIT', number(slot - now), 'rate', m.now} end
 end
 local reply = write(m, r)
-if next_slot then redis.call('HSET', KEYS[10], terminal, next_slot) end
+if next_slot and reply[1] == 'OK' then redis.call('HSET', KEYS[10], terminal, next_slot) end
 return reply

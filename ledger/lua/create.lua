@@ -46,6 +46,8 @@ for name, value in pairs(r) do
   fields[#fields + 1] = name
   fields[#fields + 1] = value
 end
+unsound = tell({key = r.key, verb = 'create', actor = actor, now = now}, r, '', 'queued', '1', r.epoch)
+if unsound then return unsound end
 redis.call('HSET', KEYS[1], unpack(fields))
 redis.call('SETBIT', KEYS[9], suffix, 1)
 redis.call('HINCRBY', KEYS[4], 'used:' .. r.space, 1)
@@ -54,5 +56,4 @@ redis.call('SET', KEYS[6], r.key)
 redis.call('ZADD', KEYS[2], due, r.key)
 redis.call('ZADD', KEYS[3], 0, 'queued:' .. now .. ':' .. r.key)
 count('queued', r.currency, 1, r.amount)
-tell({key = r.key, verb = 'create', actor = actor, now = now}, r, '', 'queued', '1', r.epoch)
 return {'OK', 'queued', r.epoch, '1', number(redis.call('HINCRBY', KEYS[4], 'sequence', 1)), now}

@@ -4,15 +4,19 @@ A producer's broker only sends. A worker's broker also receives, with a limited 
 """
 
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from random import randint
+from typing import Any, cast
 
 import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.common import current_millis
 
-from epay_transfers.ledger.queue.message_guard import Guard
+from epay_transfers.ledger.queue import message_guard
+from epay_transfers.ledger.queue.message_guard import Guard, NotAWakeup
+from epay_transfers.ledger.store.scripts import Scripts
 
 _LOG = logging.getLogger(__name__)
 
@@ -22,6 +26,9 @@ CONFIRMS = "confirms"
 INQUIRIES = "inquiries"
 QUEUES = (CONFIRMS, NOW, INQUIRIES, BATCH)
 
+#: The one actor whose messages a queue carries.
+ACTORS = {CONFIRMS: "confirm", NOW: "execute", INQUIRIES: "inquire", BATCH: "execute_batch"}
+
 NAMESPACE = "{transfers}"
 
 #: How often each message has begun without an end, by its id.
@@ -30,6 +37,11 @@ BEGINNINGS = f"{NAMESPACE}:beginnings"
 #: A killed worker's messages return in about a minute; the sweeper does not wait for it.
 _HEARTBEAT_MS = 60_000
 _MAINTENANCE_PER_MILLION = 50_000
+_PER_MILLION = 1_000_000
+
+#: Of the workers that died, as many are looked at together.
+_MOST_DEAD = 100
+
 _DEAD_LETTERS_MS = 90 * 86_400_000
 
 
@@ -42,13 +54,15 @@ class Broker(RedisBroker):
     def __init__(self, client: redis.Redis, middleware: list[dramatiq.Middleware], places: Mapping[str, int]) -> None:
         super().__init__(  # type: ignore[no-untyped-call]  # dramatiq's brokers are not typed
             client=client,
-            middleware=[Guard(), *middleware],
+            middleware=[Guard(ACTORS), *middleware],
             namespace=NAMESPACE,
             heartbeat_timeout=_HEARTBEAT_MS,
-            maintenance_chance=_MAINTENANCE_PER_MILLION if places else 0,
+            maintenance_chance=0,
             dead_message_ttl=_DEAD_LETTERS_MS,
         )
         self._places = places
+        self._fetching = Scripts(client, ("queue_fetch",))
+        self._chance = _MAINTENANCE_PER_MILLION if places else 0
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
         """A consumer's unacknowledged messages are those at work, so its prefetch is the queue's number of places."""
@@ -59,28 +73,78 @@ class Broker(RedisBroker):
         send = super()._dispatch(command)  # type: ignore[no-untyped-call]  # dramatiq's brokers are not typed
 
         def careful(queue_name: str, *args: Any) -> Any:
-            try:
+            with _timeouts_are_lost_connections():
                 return send(queue_name, *args)
-            except redis.TimeoutError:
-                raise redis.ConnectionError("the queue's server took too long") from None
 
         return careful
 
     def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes]:
-        """Fetch messages, and set aside what is none: it would stop the consumer with all that it fetched."""
-        fetched: list[bytes] = self._dispatch("fetch")(queue_name, prefetch)
-        garbled = [data for data in fetched if not _is_message(data, queue_name)]
-        for data in garbled:
-            self._set_aside(queue_name, data)
-        return [data for data in fetched if data not in garbled]
+        """Fetch messages, and set aside what is no wake-up: it could hold up or stop its consumer, and all behind it.
 
-    def _set_aside(self, queue_name: str, data: bytes) -> None:
-        """Move it to the dead letters. Its id can't be read from it, but is among those that this process fetched."""
-        _LOG.error("message.quarantined", extra={"queue": queue_name, "why": "garbled", "bytes": len(data)})
-        held = list(self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"))
-        for message_id, kept in zip(held, self.client.hmget(f"{self.namespace}:{queue_name}.msgs", held), strict=True):
-            if kept == data:
+        Each message is made anew from what was checked, under the id of its place. So a consumer counts each as one,
+        and can acknowledge it.
+        """
+        if randint(1, _PER_MILLION) <= self._chance:  # noqa: S311 - only how often is a matter of chance
+            self._maintain(queue_name)
+        queue = f"{self.namespace}:{queue_name}"
+        dead = f"{self.namespace}:{queue_name.removesuffix('.DQ')}.XQ"  # as Dramatiq names it
+        names = (
+            queue,
+            f"{queue}.msgs",
+            self._at_work(self.broker_id, queue_name),
+            self._heartbeats,
+            dead,
+            f"{dead}.msgs",
+        )
+        args = (current_millis(), self.broker_id, prefetch, message_guard.LONGEST)
+        with _timeouts_are_lost_connections():
+            flat: list[Any] = self._fetching.run("queue_fetch", names, args)
+        fetched: list[bytes] = []
+        for message_id, data in zip(flat[::2], flat[1::2], strict=True):
+            try:
+                wakeup = message_guard.received(data, queue_name, message_id.decode(errors="replace"), ACTORS)
+            except NotAWakeup as error:
+                extra = {"queue": queue_name, "why": str(error), "bytes": len(data)}
+                _LOG.error("message.quarantined", extra=extra)
                 self._dispatch("nack")(queue_name, message_id)
+            else:
+                fetched.append(_made_anew(wakeup))
+        return fetched
+
+    def _maintain(self, queue_name: str) -> None:
+        """Dramatiq gives back the messages of workers that died, after a look at each id among the heartbeats.
+
+        Another program can write any number of ids there, so those that have no message at work are removed first, a
+        few at a time; while there are more, Dramatiq does not look.
+        """
+        with _timeouts_are_lost_connections():
+            before_ms = current_millis() - _HEARTBEAT_MS
+            died = cast(
+                "list[bytes]",
+                self.client.zrangebyscore(self._heartbeats, "-inf", before_ms, start=0, num=_MOST_DEAD),
+            )
+            pipeline = self.client.pipeline(transaction=False)
+            for worker in died:
+                names = [
+                    self._at_work(worker.decode(errors="replace"), each + end) for each in QUEUES for end in ("", ".DQ")
+                ]
+                pipeline.exists(*names)
+            none_at_work = [worker for worker, held in zip(died, pipeline.execute(), strict=True) if not held]
+            if none_at_work:
+                self.client.zrem(self._heartbeats, *none_at_work)
+        if len(died) < _MOST_DEAD:
+            self.maintenance_chance = _PER_MILLION
+            try:
+                self._dispatch("requeue")(queue_name)  # of nothing
+            finally:
+                self.maintenance_chance = 0
+
+    @property
+    def _heartbeats(self) -> str:
+        return f"{self.namespace}:__heartbeats__"
+
+    def _at_work(self, worker: str, queue_name: str) -> str:
+        return f"{self.namespace}:__acks__.{worker}.{queue_name}"
 
     def begin(self, message: dramatiq.MessageProxy) -> int:
         """How often this message has begun without an end: a message that kills its worker never ends."""
@@ -94,12 +158,23 @@ class Broker(RedisBroker):
             self.client.hdel(BEGINNINGS, message.options.get("redis_message_id", ""))
 
 
-def _is_message(data: bytes, queue_name: str) -> bool:
-    """Can Dramatiq decode it, and acknowledge it on the queue that it came from?"""
+@contextmanager
+def _timeouts_are_lost_connections() -> Iterator[None]:
+    """Dramatiq's consumers begin anew after a lost connection, and know no other trouble."""
     try:
-        message: dramatiq.Message[Any] = dramatiq.Message.decode(data)
-    except dramatiq.DecodeError:
-        return False
-    fields: Any = message.asdict()
-    is_named = isinstance(fields["message_id"], str) and isinstance(fields["options"], dict)
-    return is_named and message.queue_name == queue_name and isinstance(message.options.get("redis_message_id"), str)
+        yield
+    except redis.TimeoutError:
+        raise redis.ConnectionError("the queue's server took too long") from None
+
+
+def _made_anew(wakeup: message_guard.Wakeup) -> bytes:
+    message: dramatiq.Message[Any] = dramatiq.Message(
+        queue_name=wakeup.queue,
+        actor_name=wakeup.actor,
+        args=(wakeup.key,),
+        kwargs={},
+        options={"redis_message_id": wakeup.message_id},
+        message_id=wakeup.message_id,
+        message_timestamp=wakeup.sent_ms,
+    )
+    return message.encode()

@@ -48,9 +48,9 @@ class Queues:
         return Queue(name, waiting, max(0, known - waiting), age_ms, dead)
 
     def _age_ms(self, name: str, message_id: str) -> int:
-        text = cast("str | None", self._client.hget(f"{NAMESPACE}:{name}.msgs", message_id))
         try:
+            text = cast("str | None", self._client.hget(f"{NAMESPACE}:{name}.msgs", message_id))
             sent_ms = int(json.loads(text or "{}").get("message_timestamp", 0))
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return 0  # a foreign message: its age is unknown
         return max(0, self._clock.now_ms() - sent_ms) if sent_ms else 0

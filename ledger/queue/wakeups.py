@@ -12,7 +12,7 @@ from typing import Any
 import dramatiq
 import redis
 
-from epay_transfers.ledger.queue.broker import BATCH, CONFIRMS, INQUIRIES, NAMESPACE, NOW, Broker
+from epay_transfers.ledger.queue.broker import ACTORS, BATCH, CONFIRMS, INQUIRIES, NAMESPACE, NOW, Broker
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 
@@ -29,13 +29,14 @@ def wakeup_of(record: Record) -> Wakeup | None:
     """The queue and the actor that a wake-up for this transfer goes to; None if no worker has anything to do."""
     match record.state:
         case State.QUEUED:
-            return Wakeup(NOW, "execute") if record.urgency == "now" else Wakeup(BATCH, "execute_batch")
+            queue = NOW if record.urgency == "now" else BATCH
         case State.RESUMED:
-            return Wakeup(CONFIRMS, "confirm")
+            queue = CONFIRMS
         case State.PARKED | State.IN_DOUBT | State.NEEDS_REVIEW | State.DEAD:
-            return Wakeup(INQUIRIES, "inquire")
+            queue = INQUIRIES
         case _:
             return None
+    return Wakeup(queue, ACTORS[queue])
 
 
 class Wakeups:

@@ -17,6 +17,7 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
 from epay_transfers.ledger.store.scripts import Scripts
+from epay_transfers.ledger.store.tell import HashChange
 
 #: Failures in a row that one process must see.
 FAILURES = 5
@@ -51,17 +52,15 @@ class Breakers:
     def trip(self, host: str, why: str) -> None:
         with redis_errors_as(LedgerUnavailable):
             first_ms = ledger_ms(self._client, self._test_clock) + PROBE_MS
-            is_new = self._client.hset(redis_keys.BREAKERS, f"open:{host}", str(first_ms))
+        change = HashChange(redis_keys.BREAKERS, set={f"open:{host}": str(first_ms)}, once=True)
+        self._events.tell(Alarm.BREAKER_OPENED, {"actor": self._actor, "host": host, "reason": why}, change)
         self._open |= {host}
-        if is_new:
-            self._events.alarm(Alarm.BREAKER_OPENED, actor=self._actor, host=host, reason=why)
 
     def close(self, host: str) -> None:
-        with redis_errors_as(LedgerUnavailable):
-            self._client.hdel(redis_keys.BREAKERS, f"open:{host}", f"probes:{host}")
+        change = HashChange(redis_keys.BREAKERS, remove=[f"open:{host}", f"probes:{host}"], once=True)
+        self._events.tell(Alarm.BREAKER_CLOSED, {"actor": self._actor, "host": host}, change)
         self._failures.pop(host, None)
         self._open -= {host}
-        self._events.alarm(Alarm.BREAKER_CLOSED, actor=self._actor, host=host)
 
     def refresh(self) -> frozenset[str]:
         """Read which hosts' breakers are open; `is_open` answers from memory until the next time."""

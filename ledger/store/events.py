@@ -1,6 +1,7 @@
 """The event log: every move of every transfer, with who and why. It is the outcome feed *and* the audit trail.
 
-Moves write it inside their own script; here it is read, and trimmed, never past the slowest group of readers.
+Scripts write it (`add_event` in `_events.lua`), each event with the next number: so what was taken out of the log or
+forged shows (`runtime.trail`). Here it is read, and trimmed, never past the slowest group of readers.
 """
 
 from collections.abc import Iterator
@@ -11,9 +12,14 @@ import redis
 
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import Clock, ledger_ms
-from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.scripts import Scripts
+from epay_transfers.ledger.store.tell import Teller
+
+#: Events that are read in one round trip.
+_PAGE = 1000
 
 Entries = list[tuple[str, dict[str, str]]]
 
@@ -28,13 +34,29 @@ class Event:
     @property
     def at_ms(self) -> int:
         """A move says when it was made; of anything else its place in the log tells, which is its server's time."""
-        return int(self.fields.get("at") or _place(self.id)[0])
+        return int(self.fields.get("at") or place_of(self.id)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """The log at one moment, and what the ledger counted by then.
+
+    `counted` is the number of the last event that a script wrote; `added` is how many entries the server has seen added
+    to this very stream, by whomever; `last_id` is the highest place that it has given.
+    """
+
+    counted: int
+    added: int
+    last_id: str
+    oldest: Event | None
 
 
 class Events:
     def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
         self._client = client
         self._test_clock = test_clock
+        self.tell = Teller(client).tell
+        self._scripts = Scripts(client, ("trim",))
 
     def newest(self, limit: int = 50, *, key: str | None = None, scan: int = 100_000) -> list[Event]:
         """The last events, oldest of them first; of one transfer where `key` is given, looking `scan` events back."""
@@ -63,6 +85,40 @@ class Events:
             if entries:
                 after = entries[-1][0]
             yield [Event(*entry) for entry in entries]
+
+    def state(self) -> LogState:
+        """In one transaction: of what a script writes together, it shows all or nothing."""
+        pipeline = self._client.pipeline()
+        pipeline.hget(redis_keys.COUNTERS, "events")
+        pipeline.xinfo_stream(redis_keys.EVENTS)
+        with redis_errors_as(LedgerUnavailable):
+            counted, info = pipeline.execute(raise_on_error=False)
+            for part, reply in (("counters", counted), ("events", info)):
+                if str(reply).startswith("WRONGTYPE"):
+                    raise LedgerBroken(part)
+                if isinstance(reply, redis.RedisError) and not str(reply).startswith("no such key"):
+                    raise reply
+        try:
+            number = int(counted or 0)
+        except ValueError:
+            raise LedgerBroken("counters") from None
+        if isinstance(info, Exception):
+            return LogState(number, 0, "0-0", None)
+        oldest = info["first-entry"]
+        return LogState(
+            number, int(info["entries-added"]), info["last-generated-id"], Event(*oldest) if oldest else None
+        )
+
+    def all_until(self, last_id: str) -> Iterator[Event]:
+        """Every event from the oldest one to this place, a page a round trip."""
+        after = "-"
+        while True:
+            with redis_errors_as(LedgerUnavailable):
+                raw = cast("Entries", self._client.xrange(redis_keys.EVENTS, after, last_id, count=_PAGE))
+            yield from (Event(*entry) for entry in raw)
+            if len(raw) < _PAGE:
+                return
+            after = f"({raw[-1][0]}"
 
     # Groups: each event goes to one consumer of a group, and stays with it until it is acknowledged.
 
@@ -107,26 +163,31 @@ class Events:
 
     def alarm(self, verb: Alarm, *, actor: str, **fields: str) -> None:
         """An event that is no move, and that an operator must see."""
-        entry = {"verb": verb, "actor": actor} | fields
-        with redis_errors_as(LedgerUnavailable):
-            self._client.xadd(redis_keys.EVENTS, cast("Any", entry))
+        self.tell(verb, {"actor": actor} | fields)
 
-    def trim(self, keep_ms: int) -> int:
-        """Forget what is older than `keep_ms`, but nothing that a group has not acknowledged. Returns how many."""
+    def trim(self, keep_ms: int, actor: str = "worker") -> int:
+        """Forget what is older than `keep_ms`, but nothing that a group has not acknowledged. Returns how many.
+
+        The event `trimmed` says so in the same script: where the oldest events are gone without it, no worker trimmed.
+        """
         with redis_errors_as(LedgerUnavailable):
-            oldest = _place(f"{ledger_ms(self._client, self._test_clock) - keep_ms}-0")
+            oldest = place_of(f"{ledger_ms(self._client, self._test_clock) - keep_ms}-0")
             for group in self._client.xinfo_groups(redis_keys.EVENTS) if self._exists() else []:
-                oldest = min(oldest, _place(group["last-delivered-id"]))
+                oldest = min(oldest, place_of(group["last-delivered-id"]))
                 waiting = self._client.xpending(redis_keys.EVENTS, group["name"])
                 if waiting["min"]:
-                    oldest = min(oldest, _place(waiting["min"]))
-            return int(self._client.xtrim(redis_keys.EVENTS, minid=f"{oldest[0]}-{oldest[1]}", approximate=True))
+                    oldest = min(oldest, place_of(waiting["min"]))
+            names = (redis_keys.COUNTERS, redis_keys.EVENTS)
+            reply = self._scripts.run("trim", names, (f"{oldest[0]}-{oldest[1]}", actor))
+        if reply[0] == "BROKEN":
+            raise LedgerBroken(reply[1])
+        return int(reply[1]) if reply[0] == "TRIMMED" else 0
 
     def _exists(self) -> bool:
         return bool(self._client.exists(redis_keys.EVENTS))
 
 
-def _place(entry_id: str) -> tuple[int, int]:
+def place_of(entry_id: str) -> tuple[int, int]:
     ms, _, number = entry_id.partition("-")
     return int(ms), int(number or 0)
 

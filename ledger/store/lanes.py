@@ -18,6 +18,7 @@ from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.tell import HashChange, Teller
 
 ALL = "*"
 
@@ -58,6 +59,7 @@ class Lanes:
     def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
         self._client = client
         self._test_clock = test_clock
+        self._teller = Teller(client)
         self._seen: list[Pause] = []
 
     def add(self, lane: Lane, terminal: str) -> None:
@@ -67,20 +69,14 @@ class Lanes:
 
     def pause(self, lane: Lane, terminal: str, *, actor: str, reason: str, until_ms: int = 0) -> None:
         """The value opens with `until`, which is all that the scripts read of it: the ledger's time."""
-        with redis_errors_as(LedgerUnavailable):
-            pipeline = self._client.pipeline()
-            pipeline.hset(redis_keys.LANES, f"{lane}:{terminal}", f"{until_ms} " + json.dumps([actor, reason]))
-            self._tell(pipeline, Alarm.LANE_PAUSED, lane, terminal, actor, reason)
-            pipeline.execute()
+        change = HashChange(redis_keys.LANES, set={f"{lane}:{terminal}": f"{until_ms} " + json.dumps([actor, reason])})
+        self._tell(Alarm.LANE_PAUSED, lane, terminal, actor, reason, change)
 
     def unpause(self, lane: Lane, terminal: str, *, actor: str, reason: str, request: str = "") -> None:
         """`request`: the id of the operator's entry that this answers."""
-        with redis_errors_as(LedgerUnavailable):
-            pipeline = self._client.pipeline()
-            pipeline.hdel(redis_keys.LANES, f"{lane}:{terminal}")
-            pipeline.srem(redis_keys.PAUSES, f"{lane}:{terminal}")
-            self._tell(pipeline, Alarm.LANE_RESUMED, lane, terminal, actor, reason, request)
-            pipeline.execute()
+        name = f"{lane}:{terminal}"
+        change = HashChange(redis_keys.LANES, remove=[name], leaves=(redis_keys.PAUSES, name))
+        self._tell(Alarm.LANE_RESUMED, lane, terminal, actor, reason, change, request)
 
     def pauses(self) -> list[Pause]:
         """Those that hold now."""
@@ -117,16 +113,9 @@ class Lanes:
         return next((pause for pause in those if pause.holds_at(now_ms)), None)
 
     def _tell(
-        self,
-        pipeline: "redis.client.Pipeline",
-        verb: Alarm,
-        lane: Lane,
-        terminal: str,
-        actor: str,
-        why: str,
-        request: str = "",
+        self, verb: Alarm, lane: Lane, terminal: str, actor: str, why: str, change: HashChange, request: str = ""
     ) -> None:
-        entry = {"verb": verb, "lane": str(lane), "terminal": terminal, "actor": actor, "reason": why}
+        entry = {"lane": str(lane), "terminal": terminal, "actor": actor, "reason": why}
         if request:
             entry["request"] = request
-        pipeline.xadd(redis_keys.EVENTS, cast("dict[redis.typing.FieldT, redis.typing.EncodableT]", entry))
+        self._teller.tell(verb, entry, change)

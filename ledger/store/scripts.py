@@ -16,9 +16,10 @@ Call = tuple[str, Sequence[str], Sequence[str | int]]  #: script, KEYS, ARGV
 
 #: Which shared parts are put before a script.
 _SHARED = (
-    dict.fromkeys(("create", "claim"), ("_time", "_move", "_pauses"))
+    dict.fromkeys(("create", "claim"), ("_time", "_events", "_move", "_pauses"))
     | dict.fromkeys(("due", "probe", "inbox_take"), ("_time",))
-    | {"move": ("_time", "_move")}
+    | dict.fromkeys(("tell", "trim", "set_aside"), ("_events",))
+    | {"move": ("_time", "_events", "_move")}
 )
 _VAULT_SHARED = ("_vault",)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import redis
 
-from epay_transfers.ledger.errors import LedgerUnavailable, RecordUnreadable
+from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
 from epay_transfers.ledger.store.scripts import Call, Scripts
@@ -43,7 +43,7 @@ class SetAside:
 
     def set(self, unreadable: Sequence[RecordUnreadable], now_ms: int) -> None:
         """They are looked at again in an hour. One alarm is raised, by whichever worker comes first."""
-        names = (redis_keys.DUE, redis_keys.UNREADABLE, redis_keys.EVENTS)
+        names = (redis_keys.DUE, redis_keys.UNREADABLE, redis_keys.EVENTS, redis_keys.COUNTERS)
         calls: list[Call] = [
             ("set_aside", names, (error.key, error.why, now_ms, _ASIDE_MS, "sweeper")) for error in unreadable
         ]
@@ -52,5 +52,7 @@ class SetAside:
         for error, reply in zip(unreadable, replies, strict=True):
             if isinstance(reply, Exception):
                 raise LedgerUnavailable
+            if reply[0] == "BROKEN":
+                raise LedgerBroken(reply[1])
             if reply[0] == "ASIDE":
                 log_unreadable(error)

@@ -1,5 +1,13 @@
 """`transfers events`: shows the audit trail, and follows it."""
 
+import json
+import os
+import signal
+import stat
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,7 +15,10 @@ import typer
 from epay_transfers.ledger.store.events import Event
 from epay_transfers.ops import descriptions, screen
 from epay_transfers.ops.context import Context
+from epay_transfers.ops.exit_status import Refusal
+from epay_transfers.ops.follower import Follower, Output, PlaceFile, Position
 from epay_transfers.ops.options import AsJson, Limit
+from epay_transfers.runtime.trail import Numbers, TrailAlarm
 
 app = typer.Typer()
 
@@ -16,16 +27,28 @@ app = typer.Typer()
 def events(
     name: Annotated[str | None, typer.Argument(metavar="[KEY|REFERENCE]", help="Only those of one transfer.")] = None,
     *,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on, until Ctrl-C.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on, until a signal.")] = False,
+    place: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --follow --json: go on where this file says; it is kept up to date."),
+    ] = None,
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Every move, with its actor and reason. With --follow and --json, one line for each event."""
+    """Every move, with its actor and reason. With --follow and --json, one line for each event.
+
+    With --place FILE it begins with the oldest event, and after a restart where it stood: each event at least once.
+    """
+    if place is not None and not (follow and as_json and name is None):
+        raise Refusal("--place: only with --follow and --json, and without the name of a transfer")
     context = Context.connect()
+    if place is not None:
+        file = PlaceFile(place)
+        _follow(context, file.load(), file.store, None, as_json=True)
     key = context.find(name).key if name else None
     found = context.events.newest(limit, key=key)
     if follow:
-        _follow(context, found, key, as_json=as_json)
+        _follow(context, _after(context, found, key, as_json=as_json), _keep_nothing, key, as_json=as_json)
     elif as_json:
         screen.say_json([as_dict(event) for event in found])
     else:
@@ -36,21 +59,66 @@ def as_dict(event: Event) -> dict[str, str]:
     return {"id": event.id} | event.fields
 
 
-def _follow(context: Context, found: list[Event], key: str | None, *, as_json: bool) -> None:
+def _after(context: Context, found: list[Event], key: str | None, *, as_json: bool) -> Position:
+    """What there is already is shown; what comes after it is followed. What was before it is not known."""
+    position = Position(numbers=Numbers(announced=None))
     for event in found:
         _line(event, as_json=as_json)
-    shown = found if found and not key else context.events.newest(1)
-    for batch in context.events.follow(shown[-1].id if shown else "0"):
-        for event in batch:
-            if key in {None, event.fields.get("key")}:
-                _line(event, as_json=as_json)
+    for event in found if found and not key else context.events.newest(1):
+        list(position.numbers.read(event))
+        position.place = event.id
+    return position
+
+
+def _keep_nothing(_position: Position) -> None:
+    """Without a file, the place is forgotten with the process."""
+
+
+def _follow(
+    context: Context, position: Position, store: Callable[[Position], None], key: str | None, *, as_json: bool
+) -> None:
+    """Until a signal: the lines under way are written, and the process ends with 0, or 130 for Ctrl-C."""
+    asked: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda given, _frame: asked.append(given))
+
+    def show(event: Event) -> None:
+        if key in {None, event.fields.get("key")}:
+            _line(event, as_json=as_json)
+
+    def warn(found: TrailAlarm) -> None:
+        if as_json:
+            _write(json.dumps({"alarm": found.flaw, "says": found.says} | found.found, ensure_ascii=False))
+        else:
+            _write(f"ALARM: {found.says}")
+
+    output = Output(show, warn, _store_lines, lambda text: typer.echo(text, err=True))
+    follower = Follower(
+        context.events, position, output, context.clock, is_stopping=lambda: bool(asked), sleep=time.sleep, store=store
+    )
+    try:
+        follower.run()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be written at the exit
+        raise Refusal("what read the events has ended; begin it and the follower anew") from None
+    raise typer.Exit(130 if signal.SIGINT in asked else 0)
 
 
 def _line(event: Event, *, as_json: bool) -> None:
-    if as_json:
-        screen.say_json(as_dict(event))
-    else:
-        screen.say("  ".join(_row(event)))
+    _write(json.dumps(as_dict(event), ensure_ascii=False) if as_json else "  ".join(_row(event)))
+
+
+def _write(line: str) -> None:
+    """A line in one piece: what reads it never gets a half one and then the whole one after a restart."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _store_lines() -> None:
+    """Where the lines go into a file, they outlive a machine that stops now. A pipe has nothing to store."""
+    number = sys.stdout.fileno()
+    if stat.S_ISREG(os.fstat(number).st_mode):
+        os.fsync(number)
 
 
 def _row(event: Event) -> tuple[str, str, str, str]:

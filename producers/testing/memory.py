@@ -54,7 +54,12 @@ class MemoryScripts(Scripts):
         return dict(self.hashes.get(name, {}))
 
     def xadd(self, _name: str, entry: dict[str, str]) -> None:
+        """What another program could add: an event as it is, without a number."""
         self.events.append(Event(f"{len(self.events) + 1}-0", entry))
+
+    def evalsha(self, _digest: str, count: int, *words: str | int) -> list[str]:
+        """What `Events` sends by itself: an event that is no move."""
+        return self.run("tell", [str(word) for word in words[:count]], words[count:])
 
     def get(self, name: str) -> str | None:
         if self.away:
@@ -83,7 +88,7 @@ class MemoryScripts(Scripts):
         self.suffixes[place] = self.texts[keys[7]] = self.texts[keys[5]] = fields["key"]
         times = {"state_since": str(now), "created_at": str(now), "deadline_at": str(expires)}
         self.hashes[keys[0]] = record = {"state": "queued", "version": "1"} | times | fields
-        self._tell(record, {"verb": "create", "actor": actor}, "")
+        self._tell_move(record, {"verb": "create", "actor": actor}, "")
         return ["OK", "queued", record["epoch"], "1", str(len(self.events)), str(now)]
 
     def _move(self, keys: list[str], args: list[str]) -> list[str]:
@@ -116,15 +121,24 @@ class MemoryScripts(Scripts):
             self.texts[keys[6]], self.texts[keys[8]] = move["challenge"], record["key"]
         if not move.get("quiet"):
             record["version"] = str(int(record["version"]) + 1)
-            self._tell(record, move, before)
+            self._tell_move(record, move, before)
         return ["OK", record["state"], record["epoch"], record["version"], str(len(self.events)), str(now)]
 
-    def _tell(self, record: dict[str, str], move: dict[str, Any], before: str) -> None:
+    def _tell(self, _keys: list[str], args: list[str]) -> list[str]:
+        words = json.loads(args[0])["event"]
+        self._add_event(dict(zip(words[::2], words[1::2], strict=True)))
+        return ["TOLD"]
+
+    def _tell_move(self, record: dict[str, str], move: dict[str, Any], before: str) -> None:
         of_record = {
             name: record[name] for name in ("key", "reference", "state", "version", "epoch", "amount", "currency")
         }
         told = {"verb": move["verb"], "from": before, "actor": move["actor"], "at": str(self._clock.now_ms())}
-        self.events.append(Event(f"{len(self.events) + 1}-0", of_record | told | move.get("event", {})))
+        self._add_event(of_record | told | move.get("event", {}))
+
+    def _add_event(self, entry: dict[str, str]) -> None:
+        number = len(self.events) + 1
+        self.events.append(Event(f"{number}-0", {"number": str(number)} | entry))
 
 
 class MemoryLedger(Ledger):

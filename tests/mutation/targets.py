@@ -29,6 +29,7 @@ PYTHON: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 #: How a script's name begins → the files of `tests/ledger` near to it.
 LUA = {
+    "_events": ("event_numbers", "events", "broken"),
     "_time": ("time", "move", "create", "claim"),
     "_move": ("broken", "bank_ids", "move", "time", "create", "claim", "events", "lanes", "health"),
     "_vault": ("vault",),
@@ -38,7 +39,10 @@ LUA = {
     "move": ("move",),
     "probe": ("claim", "time"),
     "remember_vault": ("holes", "health", "vault"),
-    "set_aside": ("unreadable",),
+    "queue_fetch": ("queue_fetch",),
+    "set_aside": ("unreadable", "event_numbers"),
+    "tell": ("event_numbers", "lanes", "claim"),
+    "trim": ("event_numbers", "events"),
     "vault": ("vault",),
 }
 

@@ -264,3 +264,27 @@ def test_counters_that_are_no_numbers_are_said_and_not_a_traceback(transfers: Cl
 
     assert said.status == 1
     assert "the ledger's counters can't be written" in said.err
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (b"\xff", b"\xff"),
+        ("id", '{"message_timestamp": 1e999}'),
+        ("id", "[" * 5000),
+        ("id", '{"message_timestamp": {}}'),
+        ("id", "7"),
+    ],
+)
+def test_queues_are_counted_whatever_lies_in_them(
+    transfers: Cli, environment: dict[str, str], name: bytes | str, text: bytes | str
+) -> None:
+    """The age of what is no message is unknown."""
+    client = connect(_queue_url(environment))
+    client.rpush(f"{broker.NAMESPACE}:{broker.NOW}", name)
+    client.hset(f"{broker.NAMESPACE}:{broker.NOW}.msgs", name, text)
+    client.close()
+
+    told = {queue["name"]: queue for queue in transfers("queues", "--json").json}
+
+    assert (told[broker.NOW]["waiting"], told[broker.NOW]["oldest_ms"]) == (1, 0)

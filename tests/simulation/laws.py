@@ -12,8 +12,10 @@ from tests.simulation.world import World
 
 _LOOK = """
 local due, open = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES'), redis.call('ZRANGE', KEYS[2], 0, -1)
-local found = {due, open, redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4])}
-for at = 5, #KEYS do
+local numbers = {}
+for at, event in ipairs(redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 50)) do numbers[at] = event[2][2] end
+local found = {due, open, redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4]), numbers}
+for at = 6, #KEYS do
   found[#found + 1] = redis.call('HMGET', KEYS[at], 'key', 'state', 'state_since', 'amount', 'currency', 'epoch',
     'deadline_at', 'parked_until')
 end
@@ -58,9 +60,9 @@ class Laws:
 
     def check(self) -> None:
         places = [redis_keys.record(name) for name in self.names]
-        shared = (redis_keys.DUE, redis_keys.OPEN, redis_keys.COUNTERS, redis_keys.BREAKERS)
+        shared = (redis_keys.DUE, redis_keys.OPEN, redis_keys.COUNTERS, redis_keys.BREAKERS, redis_keys.EVENTS)
         look = self.line.one("EVALSHA", self._digest, len(shared) + len(places), *shared, *places)
-        due, open_, flat, records = set(look[0][::2]), set(look[1]), look[2], look[4:]
+        due, open_, flat, records = set(look[0][::2]), set(look[1]), look[2], look[5:]
         self._nobody_waits_too_long(look[0], look[3])
         counts: dict[str, int] = {}
         listed = set()
@@ -80,6 +82,12 @@ class Laws:
         told = {name: int(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
         told = {name: value for name, value in told.items() if value and name.startswith(("n:", "sum:"))}
         self._must(told == counts, f"the counters say {told}, and not {counts}")
+        self._events_are_numbered(look[4], int(dict(zip(flat[::2], flat[1::2], strict=True)).get("events", 0)))
+
+    def _events_are_numbered(self, newest: list[str], last: int) -> None:
+        """One by one up to the counter's, whatever was lost on the way; the last ones of them, newest first."""
+        wanted = [str(number) for number in range(last, max(0, last - 50), -1)]
+        self._must(newest == wanted, f"the newest events have the numbers {newest}, and not {wanted}")
 
     def _nobody_waits_too_long(self, due: list[str], breakers: list[str]) -> None:
         """Whatever a machine's clock says: no rule puts anything off for more than a day, or a question to a host."""

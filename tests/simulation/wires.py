@@ -14,11 +14,11 @@ from epay_transfers.ledger.store import redis_keys, scripts
 from tests.simulation.line import Command, Line
 from tests.simulation.world import Process, World
 
-NAMES = ("create", "claim", "move", "probe", "due", "remember_vault", "set_aside", "inbox_take", "vault_put",
-          "vault_take", "vault_refence", "vault_put_back", "vault_close", "vault_drop", "vault_look",
-          "vault_count")  # fmt: skip
+NAMES = ("create", "claim", "move", "probe", "due", "remember_vault", "set_aside", "inbox_take", "tell", "trim",
+         "vault_put", "vault_take", "vault_refence", "vault_put_back", "vault_close", "vault_drop", "vault_look",
+         "vault_count")  # fmt: skip
 _SCRIPTS = {scripts._digest(scripts.text_of(name)): name for name in NAMES}
-_WRITES = frozenset({"EVALSHA", "HSET", "HDEL", "XADD", "RPUSH", "SADD", "ZREM"})
+_WRITES = frozenset({"EVALSHA", "RPUSH", "SADD", "ZREM"})
 _READERS = frozenset({"due", "vault_look", "vault_count"})
 
 #: Where the scripts that store a blob have its time to live.
@@ -189,15 +189,6 @@ class Wire:
     def zrem(self, name: str, *members: str) -> Any:
         return self._one("ZREM", name, *members)
 
-    def hset(self, name: str, field: str, value: str) -> Any:
-        return self._one("HSET", name, field, value)
-
-    def hdel(self, name: str, *fields: str) -> Any:
-        return self._one("HDEL", name, *fields)
-
-    def xadd(self, name: str, entry: dict[str, str]) -> Any:
-        return self._one("XADD", name, "*", *(word for pair in entry.items() for word in pair))
-
     def _one(self, *command: str | int) -> Any:
         (reply,) = self._server.carry(self._process, (command,))
         if isinstance(reply, Exception):
@@ -218,18 +209,6 @@ class Pipeline:
 
     def hgetall(self, name: str) -> None:
         self._commands.append(("HGETALL", name))
-
-    def hset(self, name: str, field: str, value: str) -> None:
-        self._commands.append(("HSET", name, field, value))
-
-    def hdel(self, name: str, *fields: str) -> None:
-        self._commands.append(("HDEL", name, *fields))
-
-    def srem(self, name: str, *members: str) -> None:
-        self._commands.append(("SREM", name, *members))
-
-    def xadd(self, name: str, entry: dict[str, str]) -> None:
-        self._commands.append(("XADD", name, "*", *(word for pair in entry.items() for word in pair)))
 
     def execute(self, *, raise_on_error: bool = True) -> list[Any]:
         if not self._commands:

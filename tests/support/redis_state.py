@@ -59,8 +59,19 @@ def assert_agrees(client: redis.Redis) -> None:
         counted[f"sum:{record.state}:{record.currency}"] += record.amount
         counted[f"used:{record.space}"] += 1
     raw = cast("dict[str, str]", client.hgetall(redis_keys.COUNTERS))
-    kept = {name: int(count) for name, count in raw.items() if name != "sequence" and int(count)}
+    kept = {name: int(count) for name, count in raw.items() if name not in _NO_STATES and int(count)}
     assert kept == dict(counted)
+    assert_numbered(client, int(raw.get("events", 0)))
+
+
+def assert_numbered(client: redis.Redis, last: int) -> None:
+    """The numbers of the events rise one by one, from what was trimmed to the counter's."""
+    numbers = [event.get("number") for event in events(client)]
+    assert numbers == [str(number) for number in range(last - len(numbers) + 1, last + 1)]
+
+
+#: Counters that count no transfers.
+_NO_STATES = frozenset({"sequence", "events", "trimmed"})
 
 
 def empty(vault: redis.Redis) -> None:

@@ -123,9 +123,13 @@ def test_every_shared_function_is_called(name: str) -> None:
 
 @pytest.mark.parametrize("name", VERBS)
 def test_the_shared_parts_are_the_vaults_or_the_ledgers(name: str) -> None:
-    """Two of the ledger's need no time of their own: one stores none, one is given what `due` has just answered."""
-    is_move, has_time = name in {"create", "claim", "move"}, name not in {"remember_vault", "set_aside"}
-    parts = ["_time"] * has_time + ["_move"] * is_move + ["_pauses"] * (name in {"create", "claim"})
+    """Some of the ledger's need no time of their own: they store none, or are given what `due` has just answered."""
+    is_move = name in {"create", "claim", "move"}
+    has_time = is_move or name in {"due", "probe", "inbox_take"}
+    tells = is_move or name in {"set_aside", "tell", "trim"}
+    parts = (
+        ["_time"] * has_time + ["_events"] * tells + ["_move"] * is_move + ["_pauses"] * (name in {"create", "claim"})
+    )
     assert shared_of(name) == (["_vault"] if name.startswith("vault_") else parts)
 
 

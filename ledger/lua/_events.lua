@@ -1,0 +1,37 @@
+-- What every script that writes an event shares; it is put before each of them when they are loaded.
+-- The law: an event has a number, one more than the event before it, and the counter `events` is the number of the last.
+-- So a number that is missing, that comes twice or that is lower than the one before it shows that the log was changed.
+
+-- A sum of two such numbers is one that HINCRBY takes; what is replied has to be exact in Lua's numbers, too.
+local EXACT, SUM = 15, 18
+
+local function is_count(value, digits)
+  return value == '0' or (#value <= digits and string.match(value, '^%-?[1-9]%d*$') ~= nil)
+end
+
+local function are_counts(values, digits)
+  for _, value in ipairs(values) do
+    if value and not is_count(value, digits) then return false end
+  end
+  return true
+end
+
+-- What keeps an event from being written: a key of another type, or a number that can't be raised.
+local function unsound_log(counters, events)
+  local kind = redis.call('TYPE', counters).ok
+  if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', 'counters'} end
+  kind = redis.call('TYPE', events).ok
+  if kind ~= 'none' and kind ~= 'stream' then return {'BROKEN', 'events'} end
+  if not are_counts(redis.call('HMGET', counters, 'events', 'trimmed'), EXACT) then return {'BROKEN', 'counters'} end
+end
+
+-- The first write of its script: a stream whose last id is the highest of all takes no event, and that shows here only.
+local function add_event(counters, events, fields)
+  local last = tonumber(redis.call('HGET', counters, 'events') or '0')
+  local added = redis.pcall('XADD', events, '*', 'number', string.format('%.0f', last + 1), unpack(fields))
+  if type(added) == 'table' and added.err then
+    if string.find(added.err, 'last possible ID', 1, true) then return {'BROKEN', 'events'} end
+    return added
+  end
+  redis.call('HINCRBY', counters, 'events', 1)
+end

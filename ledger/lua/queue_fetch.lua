@@ -1,0 +1,32 @@
+-- queue_fetch: a worker takes messages of a queue, each with the id under which it lies: Dramatiq's own `fetch` tells no
+-- ids, and a message that names another one could not be acknowledged. They are the worker's until it does that.
+-- A key of another type than the queue's would stop every worker, so it is deleted: the ledger has every transfer. A
+-- message that is too long is replaced by its length, and an id that the worker has at work already is dropped.
+--
+-- KEYS     1 the queue  2 its messages  3 the ids that this worker has at work  4 heartbeats
+--          5 the queue's dead letters  6 their messages
+-- ARGV     1 now (ms)  2 the worker's id  3 how many at the most  4 the longest that a message may be
+-- Replies  ids and messages by turns, a message that is not there as nothing
+
+local function is_other(there, kind) return there.ok ~= 'none' and there.ok ~= kind end
+
+if is_other(redis.call('TYPE', KEYS[1]), 'list') then redis.call('DEL', KEYS[1]) end
+if is_other(redis.call('TYPE', KEYS[2]), 'hash') then redis.call('DEL', KEYS[2]) end
+if is_other(redis.call('TYPE', KEYS[3]), 'set') then redis.call('DEL', KEYS[3]) end
+if is_other(redis.call('TYPE', KEYS[4]), 'zset') then redis.call('DEL', KEYS[4]) end
+if is_other(redis.call('TYPE', KEYS[5]), 'zset') then redis.call('DEL', KEYS[5]) end
+if is_other(redis.call('TYPE', KEYS[6]), 'hash') then redis.call('DEL', KEYS[6]) end
+
+redis.call('ZADD', KEYS[4], ARGV[1], ARGV[2])
+local found = {}
+for _ = 1, tonumber(ARGV[3]) do
+  local id = redis.call('LPOP', KEYS[1])
+  if not id then break end
+  if redis.call('SADD', KEYS[3], id) == 1 then
+    local bytes = redis.call('HSTRLEN', KEYS[2], id)
+    if bytes > tonumber(ARGV[4]) then redis.call('HSET', KEYS[2], id, bytes .. ' bytes') end
+    found[#found + 1] = id
+    found[#found + 1] = redis.call('HGET', KEYS[2], id) or ''
+  end
+end
+return found

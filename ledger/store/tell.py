@@ -1,0 +1,53 @@
+"""Tells an event that is no move of a transfer, and makes the change that it reports in the same script.
+
+So no pause, no opened breaker and no alarm is ever without its event, and each event has the next number.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import redis
+
+from epay_transfers.ledger.alarms import Alarm
+from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.scripts import Scripts
+
+
+@dataclass(frozen=True, slots=True)
+class HashChange:
+    """What changes in one hash. With `once`, nothing is told where the hash is so already.
+
+    `leaves`: a set, and the member that is taken out of it as well.
+    """
+
+    key: str
+    set: Mapping[str, str] = field(default_factory=dict)
+    remove: Sequence[str] = ()
+    once: bool = False
+    leaves: tuple[str, str] | None = None
+
+
+class Teller:
+    def __init__(self, client: redis.Redis) -> None:
+        self._scripts = Scripts(client, ("tell",))
+
+    def tell(self, verb: Alarm, fields: Mapping[str, str], change: HashChange | None = None) -> bool:
+        """False: the hash was so already, and nothing was told. Raises `LedgerUnavailable`."""
+        event = [word for pair in ({"verb": str(verb)} | dict(fields)).items() for word in pair]
+        words: dict[str, object] = {"event": event, "set": {}, "remove": []}
+        keys = [redis_keys.COUNTERS, redis_keys.EVENTS]
+        if change is not None:
+            keys.append(change.key)
+            words |= {"of": change.key.rpartition(":")[2], "set": dict(change.set), "remove": list(change.remove)}
+            words["once"] = change.once
+            if change.leaves is not None:
+                keys.append(change.leaves[0])
+                words["leaves"] = change.leaves[1]
+        with redis_errors_as(LedgerUnavailable):
+            reply = self._scripts.run("tell", keys, [json.dumps(words)])
+        if reply[0] == "BROKEN":
+            raise LedgerBroken(reply[1])
+        return reply[0] == "TOLD"

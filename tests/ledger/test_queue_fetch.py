@@ -1,0 +1,161 @@
+"""A worker's broker on a real server: what it fetches is made anew, and what holds up its queue is taken away."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any, cast
+
+import dramatiq
+import pytest
+import redis
+
+from epay_transfers.ledger.queue.broker import NAMESPACE, NOW, Broker
+from epay_transfers.ledger.queue.message_guard import LONGEST
+from epay_transfers.ledger.store.connection import connect
+from tests.support.stage import queue_url as url_of
+
+KEY = "251124000001"
+BEATS = f"{NAMESPACE}:__heartbeats__"
+
+
+@pytest.fixture
+def queue(ledger_client: redis.Redis) -> Iterator[redis.Redis]:
+    client = connect(url_of(ledger_client), text=False)
+    client.flushdb()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def broker(queue: redis.Redis) -> Broker:
+    return Broker(queue, [], {NOW: 8})
+
+
+def send(broker: Broker) -> str:
+    message: dramatiq.Message[Any] = dramatiq.Message(
+        queue_name=NOW, actor_name="execute", args=(KEY,), kwargs={}, options={}
+    )
+    return str(broker.enqueue(message).options["redis_message_id"])
+
+
+def test_what_is_fetched_is_counted_under_the_id_of_its_place(broker: Broker, queue: redis.Redis) -> None:
+    """Many messages with one message id would count as one, and take more places than the queue has."""
+    ids = [send(broker) for _ in range(3)]
+    same = str(uuid.uuid4())
+    for name in ids:
+        fields = json.loads(queue.hget(f"{NAMESPACE}:{NOW}.msgs", name) or b"")
+        queue.hset(f"{NAMESPACE}:{NOW}.msgs", name, json.dumps(fields | {"message_id": same}))
+
+    fetched = [dramatiq.Message.decode(data) for data in broker.do_fetch(NOW, 8)]
+
+    assert [message.message_id for message in fetched] == ids
+    assert [message.options for message in fetched] == [{"redis_message_id": name} for name in ids]
+    assert {message.args for message in fetched} == {(KEY,)}
+
+
+def test_no_more_is_fetched_than_there_are_places(broker: Broker) -> None:
+    for _ in range(5):
+        send(broker)
+
+    assert [len(broker.do_fetch(NOW, 2)) for _ in range(3)] == [2, 2, 1]
+
+
+def test_an_id_that_is_at_work_already_is_dropped(broker: Broker, queue: redis.Redis) -> None:
+    name = send(broker)
+    queue.rpush(f"{NAMESPACE}:{NOW}", name, name)
+
+    assert len(broker.do_fetch(NOW, 1)) == 1
+    assert broker.do_fetch(NOW, 8) == []
+    assert queue.llen(f"{NAMESPACE}:{NOW}") == 0
+
+
+def keys_of(broker: Broker) -> dict[str, str]:
+    """The keys of a queue, by the type that each has."""
+    queue = f"{NAMESPACE}:{NOW}"
+    return {queue: "list", f"{queue}.msgs": "hash", at_work_of(broker): "set", BEATS: "zset", f"{queue}.XQ": "zset",
+            f"{queue}.XQ.msgs": "hash"}  # fmt: skip
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_a_key_of_another_type_is_deleted_and_the_others_stay(broker: Broker, queue: redis.Redis, at: int) -> None:
+    """Its type stopped each command of each worker. Of the queue no more is lost than that key."""
+    broker._chance = 0  # the library forgets dead letters in time
+    first, _ = send(broker), send(broker)
+    broker.do_fetch(NOW, 1)
+    queue.zadd(f"{NAMESPACE}:{NOW}.XQ", {"dead": 1})
+    queue.hset(f"{NAMESPACE}:{NOW}.XQ.msgs", "dead", "x")
+    name = list(keys_of(broker))[at]
+    queue.delete(name)
+    queue.set(name, "x")
+
+    fetched = broker.do_fetch(NOW, 1)
+
+    assert len(fetched) == (name not in {f"{NAMESPACE}:{NOW}", f"{NAMESPACE}:{NOW}.msgs"})
+    types = {each: cast("bytes", queue.type(each)).decode() for each in keys_of(broker)}
+    assert {each: kind for each, kind in types.items() if kind not in {"none", keys_of(broker)[each]}} == {}
+    assert queue.zscore(BEATS, broker.broker_id) is not None, "it lives"
+    kept = {f"{NAMESPACE}:{NOW}.XQ", f"{NAMESPACE}:{NOW}.XQ.msgs"} - {name}
+    assert all(types[each] != "none" for each in kept)
+    if name != at_work_of(broker):
+        assert first.encode() in queue.smembers(at_work_of(broker))
+
+
+def at_work_of(broker: Broker) -> str:
+    return f"{NAMESPACE}:__acks__.{broker.broker_id}.{NOW}"
+
+
+@pytest.mark.parametrize(("longer", "kept"), [(0, None), (1, b"2049 bytes")])
+def test_a_message_that_is_too_long_is_replaced_by_its_length(
+    broker: Broker, queue: redis.Redis, longer: int, kept: bytes | None
+) -> None:
+    """As long as it may be, it is a message; else neither this worker nor the dead letters hold it."""
+    name = send(broker)
+    text = cast("bytes", queue.hget(f"{NAMESPACE}:{NOW}.msgs", name))
+    queue.hset(f"{NAMESPACE}:{NOW}.msgs", name, text.decode().ljust(LONGEST + longer))
+
+    assert len(broker.do_fetch(NOW, 8)) == (kept is None)
+    assert queue.hget(f"{NAMESPACE}:{NOW}.XQ.msgs", name) == kept
+
+
+def test_a_worker_that_died_gives_its_messages_back(broker: Broker, queue: redis.Redis) -> None:
+    dead = Broker(queue, [], {NOW: 8})
+    name = send(broker)
+    assert len(dead.do_fetch(NOW, 8)) == 1
+    queue.zadd(BEATS, {dead.broker_id: 1})
+    broker._chance = 1_000_000
+
+    (data,) = broker.do_fetch(NOW, 8)
+
+    assert dramatiq.Message.decode(data).message_id == name
+    broker._maintain(NOW)
+    assert queue.zscore(BEATS, dead.broker_id) is None
+
+
+@pytest.mark.parametrize("count", [1, 99, 100, 350])
+def test_heartbeats_without_messages_are_removed_before_the_library_looks_at_them(
+    broker: Broker, queue: redis.Redis, count: int
+) -> None:
+    """A hundred at a time; a worker that died, and has messages, is not lost among them."""
+    dead = Broker(queue, [], {NOW: 8})
+    send(broker)
+    dead.do_fetch(NOW, 8)
+    foreign: dict[bytes, int] = {b"*%d\xff?" % number: 1 for number in range(count)}
+    queue.zadd(BEATS, cast("Any", foreign))
+    queue.zadd(BEATS, {dead.broker_id: 2})
+
+    for _ in range(count // 100 + 2):
+        broker._maintain(NOW)
+
+    assert queue.zcard(BEATS) == 1, "its own"
+    assert len(broker.do_fetch(NOW, 8)) == 1
+
+
+def test_a_producers_broker_maintains_nothing(queue: redis.Redis) -> None:
+    """It has no leave for it."""
+    producer = Broker(queue, [], {})
+    queue.zadd(BEATS, {"one that died": 1})
+    for _ in range(200):
+        send(producer)
+
+    assert queue.zscore(BEATS, "one that died") == 1
+    assert (producer._chance, producer.maintenance_chance) == (0, 0)
