@@ -98,7 +98,7 @@ _QUEUES = tuple(f"{NAMESPACE}:{name}{end}" for name in (NOW, BATCH, INQUIRIES) f
 _DRAMATIQ = ("dispatch.lua", "maxstack.lua")
 
 _PRODUCER = ServerUser(
-    ("create", "move", *_DRAMATIQ),
+    ("create", "move", "tell", *_DRAMATIQ),
     (
         Rule(
             ("get", "hgetall"),
@@ -133,29 +133,29 @@ _WEB = ServerUser(
 )
 
 _WORKER = ServerUser(
-    ("claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", *_DRAMATIQ),
+    ("claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", "tell", "trim", "queue_fetch", *_DRAMATIQ),
     (
         Rule(
             ("get", "hget", "hgetall", "smembers", "zrem"),
             (
                 _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, redis_keys.LANES,
                 redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS, redis_keys.UNREADABLE,
-                redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.every("inbox:"), NAMESPACE,
+                redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.every("inbox:"), NAMESPACE, f"{NAMESPACE}:*",
             ),
         ),
         *_MOVES,
         Rule(("set",), (_BANK_IDS, _CHALLENGES, _MDS)),
         Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _OPEN)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
-        Rule(("hmget", "smismember", "hset", "hdel", "srem", "hincrby", "multi", "exec"), (
+        Rule(("type", "hmget", "smismember", "hset", "hdel", "srem", "hincrby", "multi", "exec"), (
             redis_keys.LANES, redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
         Rule(("hsetnx",), (redis_keys.TERMINALS,)),
         Rule(("lpop",), (redis_keys.every("inbox:"),)),
         Rule(("zadd", "zrange"), (redis_keys.TAKEN,)),
         Rule(
             (
-                "hset", "hget", "hmget", "hdel", "hincrby", "keys", "llen", "lpop", "rpush", "sadd", "smembers", "srem",
-                "zadd", "zrangebyscore", "zrem",
+                "hset", "hget", "hdel", "hincrby", "keys", "llen", "lpop", "rpush", "sadd", "smembers", "srem",
+                "zadd", "zrangebyscore", "zrem", "type", "hstrlen", "exists", "del", "hexists",
             ),
             (f"{NAMESPACE}:*",),
         ),
@@ -170,8 +170,8 @@ def _operator(name: str) -> ServerUser:
         (
             Rule(
                 (
-                    "get", "hgetall", "hvals", "hlen", "zrange", "zrangebylex", "zcard", "smembers", "xread",
-                    "xrevrange", "scan", "llen", "lindex",
+                    "get", "hgetall", "hlen", "zrange", "zrangebylex", "zcard", "smembers", "xread",
+                    "xrevrange", "scan", "llen", "lindex", "hget", "xrange", "xinfo|stream", "multi", "exec",
                 ),
                 _read(
                     _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _REFERENCES, redis_keys.LANES, redis_keys.PAUSES,
