@@ -16,7 +16,7 @@ from epay_transfers.ledger.states import Phase, Verb
 from epay_transfers.ledger.store.change import RecordFields
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Moved
-from epay_transfers.ledger.vault.card_data import CardData
+from epay_transfers.ledger.vault.sealed_card import SealedCard
 from epay_transfers.ledger.vault.sealing import Opener, Purpose
 from epay_transfers.ledger.vault.vault import PutBack, Taken
 from epay_transfers.worker import bank
@@ -81,12 +81,17 @@ class CardSteps:
                 self._recorder.doubt(record, Reason.WORKER_ERROR, evidence=bank.Evidence.MAYBE_SENT, nonce=nonce)
             raise
 
-    def open_cards(self, record: Record, taken: Taken) -> CardData | None:
+    def open_cards(self, record: Record, taken: Taken) -> SealedCard | None:
         try:
-            return CardData.from_bytes(self._opener.open(taken.sealed, Purpose.CARD, record.key))
+            return SealedCard.from_bytes(self._opener.open(taken.sealed, Purpose.CARD, record.key))
         except TransfersError as error:
             _LOG.error("vault.unreadable", extra={"key": record.key, "why": str(error)})
             return None
+
+    def refuse_changed_order(self, record: Record, taken: Taken, fields: tuple[str, ...]) -> None:
+        """Its record is not what its producer sealed with the card: nothing is sent, and an operator must look."""
+        self._recorder.fail(record, Reason.ORDER_CHANGED, nonce=taken.nonce)
+        self._recorder.insist(lambda: self._consequences.order_changed(record, fields))
 
     def open_pares(self, record: Record, taken: Taken) -> Secret | None:
         try:

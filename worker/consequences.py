@@ -81,6 +81,12 @@ class Consequences:
         _LOG.critical("transfer.foreign_bank_id", extra={"key": record.key, "bank": verb, "other": other})
         self._events.alarm(Alarm.FOREIGN_BANK_ID, actor=self._actor, key=record.key, bank_said=verb, other=other)
 
+    def order_changed(self, record: Record, fields: Collection[str]) -> None:
+        """A user of the ledger's server, or a bug, has written into a record. The names of the fields, and no value."""
+        named = ", ".join(fields)
+        _LOG.critical("transfer.order_changed", extra={"key": record.key, "fields": named, "security": True})
+        self._events.alarm(Alarm.ORDER_CHANGED, actor=self._actor, key=record.key, fields=named)
+
     def ledger_went_back(self, sequence: int) -> None:
         """The tripwire: the ledger has forgotten moves, so nothing is sent until a person has looked."""
         _LOG.critical("ledger.went_back", extra={"sequence": sequence})
