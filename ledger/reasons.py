@@ -42,6 +42,7 @@ class Reason(WordWithSentence):
     CARD_LOST = "card_lost", "its card is gone"
     CARD_UNREADABLE = "card_unreadable", "its card can't be opened with the keys of the worker that took it"
     ORDER_CHANGED = "order_changed", "its record is not what its producer ordered, so nothing was sent"
+    LIMIT_REACHED = "limit_reached", "a limit for its receiver's card and the day is reached, so it was not sent"
     REQUEUED = "requeued", "an operator queued it again"
 
     # The end.

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import cast
 
 from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable
+from epay_transfers.ledger.limits import Day, Limit
 from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.secret import Secret
@@ -16,12 +17,14 @@ from epay_transfers.ledger.states import Phase, Verb
 from epay_transfers.ledger.store.change import RecordFields
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Moved
+from epay_transfers.ledger.vault.card_data import CardData
 from epay_transfers.ledger.vault.sealed_card import SealedCard
 from epay_transfers.ledger.vault.sealing import Opener, Purpose
 from epay_transfers.ledger.vault.vault import PutBack, Taken
 from epay_transfers.worker import bank
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.consequences import Consequences
+from epay_transfers.worker.limits import MoneyLimits
 from epay_transfers.worker.preflight import Preflight
 from epay_transfers.worker.recorder import Recorder
 
@@ -41,6 +44,7 @@ class CardSteps:
         recorder: Recorder,
         consequences: Consequences,
         preflight: Preflight,
+        limits: MoneyLimits,
     ) -> None:
         self._ledger = ledger
         self._custody = custody
@@ -48,6 +52,7 @@ class CardSteps:
         self._recorder = recorder
         self._consequences = consequences
         self._preflight = preflight
+        self._limits = limits
 
     def ledger_went_back(self, claim: Moved) -> None:
         """The vault remembers what the ledger does not: no worker sends anything more."""
@@ -92,6 +97,31 @@ class CardSteps:
         """Its record is not what its producer sealed with the card: nothing is sent, and an operator must look."""
         self._recorder.fail(record, Reason.ORDER_CHANGED, nonce=taken.nonce)
         self._recorder.insist(lambda: self._consequences.order_changed(record, fields))
+
+    def count_receiver(self, record: Record, claim: Moved, cards: CardData) -> str:
+        """Counts what is about to be sent to this card, on the day of the claim. Why it may not be sent; or "".
+
+        What if we die after it? It is counted and was not sent, which is the safe side. Its next claim on that day
+        finds its own mark, and counts it no second time.
+        """
+        most = self._limits.of(record.terminal, record.currency).receiver_day
+        if most is None:
+            return ""
+        day = Day.of(claim.at_ms)
+        card, mark = self._limits.card(cards.receiver, day), self._limits.mark(cards.receiver, day, record.key)
+        try:
+            may_go = self._ledger.count_receiver(
+                day, card=f"{card}:{record.currency}", mark=mark, amount=record.amount, most=most
+            )
+        except LedgerUnavailable:
+            return Reason.LEDGER_UNANSWERED
+        return "" if may_go else Reason.LIMIT_REACHED
+
+    def return_uncounted(self, record: Record, taken: Taken, why_not: str) -> None:
+        """The card goes back and the transfer is queued again; then the terminal stops, if it is for a limit."""
+        self.return_to_queue(record, taken, why_not)
+        if why_not == Reason.LIMIT_REACHED:
+            self._recorder.insist(lambda: self._consequences.limit_reached(record, Limit.RECEIVER_DAY))
 
     def open_pares(self, record: Record, taken: Taken) -> Secret | None:
         try:

@@ -15,6 +15,7 @@ import redis
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
+from epay_transfers.ledger.limits import NO_LIMITS, Day, Limit, Limits
 from epay_transfers.ledger.record import FIRST_EPOCH, Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
@@ -31,6 +32,7 @@ from epay_transfers.ledger.store.replies import (
     Exhausted,
     Foreign,
     Full,
+    LimitReached,
     Moved,
     Noted,
     Paused,
@@ -52,7 +54,7 @@ _GRACE_MS = 5_000
 class Ledger(Reader):
     def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
         super().__init__(client, test_clock)
-        self._scripts = Scripts(client, ("create", "claim", "move", "remember_vault"))
+        self._scripts = Scripts(client, ("create", "claim", "move", "remember_vault", "count_receiver"))
         self.seen = 0  #: the highest sequence that this process was told: the ledger can't be behind it
         self.behind = 0  #: a sequence that should have been higher: the ledger went back, and this process saw it
 
@@ -99,10 +101,13 @@ class Ledger(Reader):
         actor: str,
         vault: Run | None = None,
         own_ms: int | None = None,
+        limits: Limits = NO_LIMITS,
+        day: Day | None = None,
     ) -> Claim:
-        """From queued to sending, or from resumed to confirming. Durable before it returns.
+        """From queued to sending, or from resumed to confirming. Durable before it returns, with what it counts.
 
         `own_ms`: what time it is by the caller's machine, which gets nothing if that is too far off the ledger's.
+        `limits`: of the record's terminal and currency. `day`: the bank's, which a limit for the day needs.
         """
         if self.behind:
             return Behind(self.behind)
@@ -113,24 +118,42 @@ class Ledger(Reader):
             times_in={"lease_until": lease_ms},
         )
         script_keys, text = self._call(record, Verb.CLAIM, change, actor=actor, vault=vault)
-        extra_keys = (redis_keys.LANES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.PAUSES)
+        extra_keys: tuple[str, ...] = (redis_keys.LANES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.PAUSES)
+        if limits.terminal_day is not None and day is not None:
+            extra_keys += (redis_keys.limits(day.name),)
         before = self.seen
-        extra_args = (lane, record.terminal, host, gap_ms, before, "" if own_ms is None else own_ms)
+        extra_args = (
+            *(lane, record.terminal, host, gap_ms, before, "" if own_ms is None else own_ms),
+            *(record.amount, record.currency, *_most(limits), day.ends_ms if day else 0),
+        )
         with redis_errors_as(LedgerUnavailable):
             reply = self._scripts.run("claim", (*script_keys, *extra_keys), (text, *extra_args))
+        answer: Claim
         match reply[0]:
             case "WAIT":
-                return Wait(int(reply[1]), reply[2], int(reply[3]))
+                answer = Wait(int(reply[1]), reply[2], int(reply[3]))
             case "PAUSED":
-                return Paused(int(reply[1]), int(reply[2]))
+                answer = Paused(int(reply[1]), int(reply[2]))
             case "CLOCK_APART":
-                return ClockApart(int(reply[1]))
+                answer = ClockApart(int(reply[1]))
+            case "LIMIT":
+                answer = LimitReached(Limit(reply[1]), int(reply[2]))
             case "BEHIND":
                 self.behind = int(reply[1]) or 1
-                return Behind(self.behind, int(reply[2]))
+                answer = Behind(self.behind, int(reply[2]))
             case _:
                 moved = self._moved(reply, before)
-                return replace(moved, claim_nonce=nonce) if isinstance(moved, Moved) else moved
+                answer = replace(moved, claim_nonce=nonce) if isinstance(moved, Moved) else moved
+        return answer
+
+    def count_receiver(self, day: Day, *, card: str, mark: str, amount: int, most: int) -> bool:
+        """May this much go to a card on that day? Then it is counted, and once for each `mark`.
+
+        `card`: the card's digest and the currency. `mark`: of the transfer.
+        """
+        with redis_errors_as(LedgerUnavailable):
+            keys = (redis_keys.receiver_limits(day.name),)
+            return self._scripts.run("count_receiver", keys, (card, mark, amount, most))[0] == "OK"
 
     def remember_vault(self, run: Run) -> None:
         """What this process was told of the vault's server, to compare what stands there later with."""
@@ -245,6 +268,11 @@ def _keys(record: Record) -> tuple[str, ...]:
         redis_keys.handle(record.handle),
         redis_keys.challenge(record.key),
     )
+
+
+def _most(limits: Limits) -> tuple[str | int, str | int]:
+    """For one transfer, and for the terminal's day; empty: no limit."""
+    return tuple("" if most is None else most for most in (limits.transfer, limits.terminal_day))  # type: ignore[return-value]  # two of them
 
 
 def _state(name: str) -> State | None:

@@ -123,8 +123,9 @@ def test_every_shared_function_is_called(name: str) -> None:
 
 @pytest.mark.parametrize("name", VERBS)
 def test_the_shared_parts_are_the_vaults_or_the_ledgers(name: str) -> None:
-    """Two of the ledger's need no time of their own: one stores none, one is given what `due` has just answered."""
-    is_move, has_time = name in {"create", "claim", "move"}, name not in {"remember_vault", "set_aside"}
+    """Three of the ledger's need no time of their own: two store none, one is given what `due` has just answered."""
+    is_move = name in {"create", "claim", "move"}
+    has_time = name not in {"remember_vault", "set_aside", "count_receiver"}
     parts = ["_time"] * has_time + ["_move"] * is_move + ["_pauses"] * (name in {"create", "claim"})
     assert shared_of(name) == (["_vault"] if name.startswith("vault_") else parts)
 
