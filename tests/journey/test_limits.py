@@ -25,8 +25,12 @@ AMOUNT = 1_500_000
 RECEIVER_PAN = RECEIVER.cred.reveal()
 
 
-def limit(stage: Stage, currency: str = "KZT", **most: int) -> None:
-    stage.with_rules(limits=MoneyLimits({"main": {currency: Limits(**most)}}, Secret("the bank's client secret")))
+def limit(stage: Stage, **most: int) -> None:
+    limit_in("KZT", stage, Limits(**most))
+
+
+def limit_in(currency: str, stage: Stage, limits: Limits) -> None:
+    stage.with_rules(limits=MoneyLimits({"main": {currency: limits}}, Secret("the bank's client secret")))
 
 
 def alarms(stage: Stage) -> list[dict[str, str]]:
@@ -163,7 +167,7 @@ def test_where_the_ledger_does_not_say_whether_it_counted_nothing_is_sent(
 
 def test_a_currency_that_a_terminals_limits_do_not_name_is_not_sent(stage: Stage) -> None:
     """A producer chooses the currency: one without a limit would be a way round all of them."""
-    limit(stage, currency="USD", transfer=AMOUNT)
+    limit_in("USD", stage, Limits(transfer=AMOUNT))
     key = stage.new()
 
     stage.journey.execute(key)
