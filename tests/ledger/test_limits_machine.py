@@ -178,6 +178,9 @@ class Machine(RuleBasedStateMachine):
             return
         for day, claimed in self.claimed.items():
             assert int(str(self.client.hget(redis_keys.limits(day), "sum:main:KZT"))) == sum(claimed.values())
+            assert sum(claimed.values()) <= (MOST.terminal_day or 0)
+            to_cards = self.client.hmget(redis_keys.receiver_limits(day), [f"{card}:KZT" for card in CARDS])
+            assert all(int(str(amount or 0)) <= (MOST.receiver_day or 0) for amount in to_cards)
             assert set(self.sent[day]) <= set(claimed) & self.counted[day]
 
     def _give_back(self, holder: Holder) -> None:
