@@ -9,7 +9,8 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Created, Moved
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import PutBack, Taken, Vault
-from tests.security.test_users import Guarded, bank, forget_refusals, guarded, refusals
+from tests.security.guarded import Guarded, bank, guarded
+from tests.security.test_users import forget_refusals, refusals
 from tests.support.factories import NONCE, new_transfer
 
 __all__ = ["bank", "guarded"]
