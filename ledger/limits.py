@@ -46,3 +46,25 @@ class Day:
     def of(cls, now_ms: int) -> Self:
         today = datetime.fromtimestamp(now_ms / 1000, ALMATY).replace(hour=0, minute=0, second=0, microsecond=0)
         return cls(f"{today:%Y%m%d}", int((today + timedelta(days=1)).timestamp() * 1000))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """As what a claim counts, and under which names. What was proved not to be sent is given back under `unsent_of_*`.
+
+    An empty name: there is no such limit, and nothing is counted.
+    """
+
+    day: Day
+    amount: int
+    terminal: str = ""
+    unsent_of_terminal: str = ""
+    card: str = ""
+    unsent_of_card: str = ""
+
+
+def counts_of_terminal(limits: Limits, day: Day, *, terminal: str, currency: str, key: str, amount: int) -> Counts:
+    if limits.terminal_day is None:
+        return Counts(day=day, amount=amount)
+    place = f"{terminal}:{currency}"
+    return Counts(day=day, amount=amount, terminal=f"sum:{place}", unsent_of_terminal=f"unsent:{place}:{key}")

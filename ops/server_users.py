@@ -144,7 +144,7 @@ _WORKER = ServerUser(
             ),
         ),
         *_MOVES,
-        Rule(("hget", "hset", "pexpire"), (_LIMITS,)),
+        Rule(("hget", "hset", "hdel", "pexpire"), (_LIMITS,)),
         Rule(("set",), (_BANK_IDS, _CHALLENGES, _MDS)),
         Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _OPEN)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),

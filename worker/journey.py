@@ -102,12 +102,13 @@ class Journey:
                 return recorder.fail(record, Reason.CARD_UNREADABLE, nonce=claim.claim_nonce)
             if changed := opened.order.differing(record):  # the request is built from this very record
                 return steps.refuse_changed_order(record, taken, changed)
-            if why_not := steps.count_receiver(record, claim, opened.cards):
-                return steps.return_uncounted(record, taken, why_not)
+            counts = steps.counts_of(record, claim, opened.cards)
+            if why_not := steps.count_receiver(record, counts):
+                return steps.return_uncounted(record, taken, counts, why_not)
             if not lease.is_valid():
-                return steps.return_to_queue(record, taken, Reason.LEASE_OVER)
+                return steps.return_to_queue(record, taken, Reason.LEASE_OVER, counts)
             outcome = self.bank.transfer(terminal, token, order=order, cards=opened.cards, lease_ends_at=lease.ends_at)
-            return steps.record_outcome(record, taken, outcome)
+            return steps.record_outcome(record, taken, outcome, counts)
 
     def confirm(self, key: str) -> None:
         """A resumed transfer, whose client answered 3-D Secure: token, claim, take the PaRes, confirm, record."""

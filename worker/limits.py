@@ -7,11 +7,12 @@ true as that producer. Its key is derived from the bank's client secret, which e
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
-from epay_transfers.ledger.limits import NO_LIMITS, NOTHING, Day, Limits
+from epay_transfers.ledger.limits import NO_LIMITS, NOTHING, Counts, Day, Limits, counts_of_terminal
 from epay_transfers.ledger.money import EXPONENTS, to_minor
+from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.card_data import ReceiverCard
 from epay_transfers.ledger.vault.sealing import derived_key
@@ -49,6 +50,24 @@ class MoneyLimits:
         if by_currency is None:
             return NOTHING
         return by_currency.get(currency, NOTHING) if by_currency else NO_LIMITS
+
+    def counts(self, record: Record, day: Day) -> Counts:
+        """As what a claim of it counts to its terminal."""
+        return counts_of_terminal(
+            self.of(record.terminal, record.currency),
+            day,
+            terminal=record.terminal,
+            currency=record.currency,
+            key=record.key,
+            amount=record.amount,
+        )
+
+    def with_card(self, counts: Counts, record: Record, receiver: ReceiverCard) -> Counts:
+        """And to its receiver's card."""
+        if self.of(record.terminal, record.currency).receiver_day is None:
+            return counts
+        card = f"{self.card(receiver, counts.day)}:{record.currency}"
+        return replace(counts, card=card, unsent_of_card=self.mark(receiver, counts.day, record.key))
 
     def card(self, receiver: ReceiverCard, day: Day) -> str:
         """The digest of a receiver's card, for one day: two days' digests of a card tell nothing of each other."""

@@ -220,7 +220,7 @@ class Preflight:
             vault=self._custody.vault.seen,
             own_ms=self._ledger_clock.own_ms(),
             limits=self._limits.of(record.terminal, record.currency) if is_send else NO_LIMITS,
-            day=Day.of(self._ledger_clock.now_ms()),
+            counts=self._limits.counts(record, Day.of(self._ledger_clock.now_ms())) if is_send else None,
         )
         if claim.at_ms:
             self._heard_time(claim.at_ms, asked_at)

@@ -15,7 +15,7 @@ import redis
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
-from epay_transfers.ledger.limits import NO_LIMITS, Day, Limit, Limits
+from epay_transfers.ledger.limits import NO_LIMITS, Counts, Limit, Limits
 from epay_transfers.ledger.record import FIRST_EPOCH, Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
@@ -102,12 +102,12 @@ class Ledger(Reader):
         vault: Run | None = None,
         own_ms: int | None = None,
         limits: Limits = NO_LIMITS,
-        day: Day | None = None,
+        counts: Counts | None = None,
     ) -> Claim:
         """From queued to sending, or from resumed to confirming. Durable before it returns, with what it counts.
 
         `own_ms`: what time it is by the caller's machine, which gets nothing if that is too far off the ledger's.
-        `limits`: of the record's terminal and currency. `day`: the bank's, which a limit for the day needs.
+        `limits`: of the record's terminal and currency. `counts`: as what the claim counts, by these.
         """
         if self.behind:
             return Behind(self.behind)
@@ -119,12 +119,13 @@ class Ledger(Reader):
         )
         script_keys, text = self._call(record, Verb.CLAIM, change, actor=actor, vault=vault)
         extra_keys: tuple[str, ...] = (redis_keys.LANES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.PAUSES)
-        if limits.terminal_day is not None and day is not None:
-            extra_keys += (redis_keys.limits(day.name),)
+        if counts and counts.terminal:
+            extra_keys += (redis_keys.limits(counts.day.name),)
         before = self.seen
         extra_args = (
             *(lane, record.terminal, host, gap_ms, before, "" if own_ms is None else own_ms),
-            *(record.amount, record.currency, *_most(limits), day.ends_ms if day else 0),
+            *(record.amount, counts.terminal if counts else "", *_most(limits)),
+            *((counts.day.ends_ms, counts.unsent_of_terminal) if counts else (0, "")),
         )
         with redis_errors_as(LedgerUnavailable):
             reply = self._scripts.run("claim", (*script_keys, *extra_keys), (text, *extra_args))
@@ -146,14 +147,23 @@ class Ledger(Reader):
                 answer = replace(moved, claim_nonce=nonce) if isinstance(moved, Moved) else moved
         return answer
 
-    def count_receiver(self, day: Day, *, card: str, mark: str, amount: int, most: int) -> bool:
-        """May this much go to a card on that day? Then it is counted, and once for each `mark`.
+    def count_receiver(self, counts: Counts, *, most: int) -> bool:
+        """May this much go to the card on that day? Then it is counted."""
+        with redis_errors_as(LedgerUnavailable):
+            keys = (redis_keys.receiver_limits(counts.day.name),)
+            args = (counts.card, counts.unsent_of_card, counts.amount, most)
+            return self._scripts.run("count_receiver", keys, args)[0] == "OK"
 
-        `card`: the card's digest and the currency. `mark`: of the transfer.
+    def give_back(self, counts: Counts) -> None:
+        """Its claim is proved not to have sent anything: the next claim of the transfer on that day counts no more.
+
+        Only the worker whose claim it was may say so, by what it saw itself: records and vault may be forged.
         """
         with redis_errors_as(LedgerUnavailable):
-            keys = (redis_keys.receiver_limits(day.name),)
-            return self._scripts.run("count_receiver", keys, (card, mark, amount, most))[0] == "OK"
+            if counts.terminal:
+                self.client.hset(redis_keys.limits(counts.day.name), counts.unsent_of_terminal, str(counts.amount))
+            if counts.card:
+                self.client.hset(redis_keys.receiver_limits(counts.day.name), counts.unsent_of_card, str(counts.amount))
 
     def remember_vault(self, run: Run) -> None:
         """What this process was told of the vault's server, to compare what stands there later with."""

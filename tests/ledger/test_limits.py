@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import redis
 
-from epay_transfers.ledger.limits import Day, Limit, Limits
+from epay_transfers.ledger.limits import Counts, Day, Limit, Limits, counts_of_terminal
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys
@@ -22,12 +22,29 @@ CARDS = redis_keys.receiver_limits(TODAY.name)
 TWO_DAYS_MS = 2 * 86_400_000
 
 
+def counts_on(day: Day, record: Record, **limits: int) -> dict[str, Any]:
+    counts = counts_of_terminal(
+        Limits(**limits),
+        day,
+        terminal=record.terminal,
+        currency=record.currency,
+        key=record.key,
+        amount=record.amount,
+    )
+    return {"limits": Limits(**limits), "counts": counts}
+
+
 def limited(ledger: Ledger, record: Record, clock: FakeClock, **limits: int) -> Any:
-    return claim(ledger, record, limits=Limits(**limits), day=Day.of(clock.now_ms()))
+    return claim(ledger, record, **counts_on(Day.of(clock.now_ms()), record, **limits))
 
 
 def give_back(ledger: Ledger, record: Record) -> Record:
-    """Proved not sent: queued again."""
+    """Its worker proved that nothing was sent: queued again, and given back."""
+    ledger.give_back(counts_on(TODAY, record, terminal_day=1000)["counts"])
+    return queue_again(ledger, record)
+
+
+def queue_again(ledger: Ledger, record: Record) -> Record:
     moved = ledger.move(found(ledger, record), Verb.REQUEUE, Change(due_at=NOW), actor="worker")
     assert isinstance(moved, Moved)
     return found(ledger, record)
@@ -85,7 +102,7 @@ def test_each_terminal_and_each_currency_counts_by_itself(
 def test_a_transfer_that_is_claimed_again_counts_once_a_day(
     ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock
 ) -> None:
-    """Proved not sent, queued again: its own mark says so. On the next day it counts to that one."""
+    """Its worker proved that it sent nothing, and said so. On the next day it counts to that one."""
     record = create(ledger, amount=1000, lasts_ms=TWO_DAYS_MS)
     for _ in range(3):
         assert isinstance(limited(ledger, record, clock, terminal_day=1000), Moved)
@@ -126,17 +143,43 @@ def test_what_counts_is_the_amount_that_the_worker_sends(
     assert counted(ledger_client) == 1000
 
 
-def test_a_mark_of_less_than_is_sent_counts_the_rest(
+def test_what_is_given_back_of_less_than_is_sent_leaves_the_rest_to_count(
     ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock
 ) -> None:
     """A record that was changed by hand before its first claim, and put right before the second one."""
     record = create(ledger, amount=1000)
     ledger_client.hset(redis_keys.record(record.key), "amount", "1")
     limited(ledger, found(ledger, record), clock, terminal_day=1000)
+    ledger.give_back(counts_on(TODAY, found(ledger, record), terminal_day=1000)["counts"])
     ledger_client.hset(redis_keys.record(record.key), "amount", "1000")
-    record = give_back(ledger, record)
 
+    assert isinstance(limited(ledger, queue_again(ledger, record), clock, terminal_day=1000), Moved)
+
+    assert counted(ledger_client) == 1000
+
+
+def test_a_claim_whose_worker_proved_nothing_counts_again(
+    ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock
+) -> None:
+    """Its worker died. A record or a vault that says "not sent" may be forged: then it was sent once already."""
+    record = create(ledger, amount=500)
+    limited(ledger, record, clock, terminal_day=1000)
+    record = queue_again(ledger, record)
     assert isinstance(limited(ledger, record, clock, terminal_day=1000), Moved)
+    assert counted(ledger_client) == 1000
+
+    record = queue_again(ledger, record)
+    assert limited(ledger, record, clock, terminal_day=1000) == LimitReached(Limit.TERMINAL_DAY)
+
+
+def test_what_is_given_back_is_used_up_by_the_next_claim(
+    ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock
+) -> None:
+    record = create(ledger, amount=500)
+    limited(ledger, record, clock, terminal_day=1000)
+    limited(ledger, give_back(ledger, record), clock, terminal_day=1000)
+
+    limited(ledger, queue_again(ledger, record), clock, terminal_day=1000)
 
     assert counted(ledger_client) == 1000
 
@@ -161,10 +204,10 @@ def test_no_field_of_a_record_says_that_it_was_counted(
 def test_a_transfer_that_waits_for_its_rate_counts_nothing_yet(
     ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock
 ) -> None:
-    limits = {"limits": Limits(terminal_day=10_000), "day": TODAY}
-    claim(ledger, create(ledger, "payout-1", amount=1000), gap_ms=1000, **limits)
+    first, second = create(ledger, "payout-1", amount=1000), create(ledger, "payout-2", amount=1000)
+    claim(ledger, first, gap_ms=1000, **counts_on(TODAY, first, terminal_day=10_000))
 
-    assert claim(ledger, create(ledger, "payout-2", amount=1000), gap_ms=1000, **limits) == Wait(1000, "rate")
+    assert claim(ledger, second, gap_ms=1000, **counts_on(TODAY, second, terminal_day=10_000)) == Wait(1000, "rate")
 
     assert counted(ledger_client) == 1000
 
@@ -178,7 +221,7 @@ def test_a_worker_that_has_the_wrong_day_is_told_to_come_again(
     clock.advance((TODAY.ends_ms - clock.now_ms()) / 1000)
     was = snapshot(ledger_client)
 
-    assert claim(ledger, record, limits=Limits(terminal_day=1000), day=day) == Wait(1000, "day")
+    assert claim(ledger, record, **counts_on(day, record, terminal_day=1000)) == Wait(1000, "day")
 
     assert snapshot(ledger_client) == was
 
@@ -204,27 +247,32 @@ def test_counts_that_can_not_be_read_let_nothing_go(
     assert snapshot(ledger_client) == was
 
 
-def count(ledger: Ledger, card: str, mark: str, amount: int, most: int = 1000) -> bool:
-    return ledger.count_receiver(TODAY, card=card, mark=mark, amount=amount, most=most)
+def of_card(card: str, number: int, amount: int) -> Counts:
+    return Counts(day=TODAY, amount=amount, card=card, unsent_of_card=f"m{number}")
+
+
+def count(ledger: Ledger, card: str, number: int, amount: int, most: int = 1000) -> bool:
+    return ledger.count_receiver(of_card(card, number, amount), most=most)
 
 
 def test_a_receivers_card_has_a_most_for_a_day(ledger: Ledger, ledger_client: redis.Redis) -> None:
-    """Each transfer counts once, and each card by itself."""
-    assert [count(ledger, "a:KZT", f"m{n}", amount) for n, amount in enumerate((600, 400))] == [True, True]
-    assert count(ledger, "a:KZT", "m0", 600), "its next claim"
+    """Each claim counts, less what was given back of its transfer, and each card by itself."""
+    assert [count(ledger, "a:KZT", n, amount) for n, amount in enumerate((600, 400))] == [True, True]
+    ledger.give_back(of_card("a:KZT", 0, 600))
+    assert count(ledger, "a:KZT", 0, 600), "its next claim"
     was = snapshot(ledger_client)
-    assert not count(ledger, "a:KZT", "m9", 1)
+    assert not count(ledger, "a:KZT", 9, 1)
+    assert not count(ledger, "a:KZT", 0, 600), "what was given back is used up"
     assert snapshot(ledger_client) == was
-    assert count(ledger, "b:KZT", "m10", 1000)
+    assert count(ledger, "b:KZT", 10, 1000)
 
-    assert ledger_client.hgetall(CARDS) == {
-        "a:KZT": "1000", "b:KZT": "1000", "m0": "600", "m1": "400", "m10": "1000"
-    }  # fmt: skip
+    assert ledger_client.hgetall(CARDS) == {"a:KZT": "1000", "b:KZT": "1000"}
     assert 0 <= TWO_DAYS_MS - int(str(ledger_client.pttl(CARDS))) < 60_000
 
 
 def test_a_limit_that_was_lowered_holds_for_what_is_counted_already(ledger: Ledger) -> None:
     """A transfer that was counted under the old limit, and was not sent, is not sent under the new one."""
-    assert count(ledger, "a:KZT", "m0", 1000)
+    assert count(ledger, "a:KZT", 0, 1000)
+    ledger.give_back(of_card("a:KZT", 0, 1000))
 
-    assert not count(ledger, "a:KZT", "m0", 1000, most=999)
+    assert not count(ledger, "a:KZT", 0, 1000, most=999)

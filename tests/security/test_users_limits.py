@@ -1,9 +1,11 @@
 """The limits on money under the servers' users: workers count, and no other user writes or reads a count."""
 
+from dataclasses import replace
+
 import pytest
 import redis
 
-from epay_transfers.ledger.limits import Day, Limits
+from epay_transfers.ledger.limits import Day, Limits, counts_of_terminal
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Created, Moved
@@ -25,13 +27,18 @@ def test_a_worker_counts_and_gives_back_under_its_own_user(guarded: Guarded) -> 
         assert isinstance(made, Created)
         ledger = Ledger(client)
         day = Day.of(ledger.now_ms())
+        limits = Limits(transfer=1000, terminal_day=1000)
+        counts = counts_of_terminal(limits, day, terminal="main", currency="KZT", key=made.record.key, amount=1000)
+        counts = replace(counts, card="a:KZT", unsent_of_card="m")
         claim = ledger.claim(
             made.record, lane="send", host="bank", gap_ms=0, lease_ms=60_000, actor="worker",
-            limits=Limits(transfer=1000, terminal_day=1000), day=day,
+            limits=limits, counts=counts,
         )  # fmt: skip
         assert isinstance(claim, Moved)
-        assert ledger.count_receiver(day, card="a:KZT", mark="m", amount=1000, most=1000)
-        assert not ledger.count_receiver(day, card="a:KZT", mark="n", amount=1, most=1000)
+        assert ledger.count_receiver(counts, most=1000)
+        assert not ledger.count_receiver(counts, most=1000)
+        ledger.give_back(counts)
+        assert ledger.count_receiver(counts, most=1000)
     with guarded.client("vault", "producer") as putting, guarded.client("vault", "worker") as taking:
         key, epoch = made.record.key, made.record.epoch
         Vault(putting).put(Purpose.CARD, key, epoch, "sealed", 60_000)
