@@ -33,6 +33,14 @@ class Alarm(WordWithSentence):
         "foreign_bank_id",
         "the bank said {bank_said} with the id of {other}, another transfer: look at both now",
     )
+    ORDER_CHANGED = (
+        "order_changed",
+        "its record is not what was ordered ({fields}), and nothing was sent: see the runbook, 'An order was changed'",
+    )
+    LIMIT_REACHED = (
+        "limit_reached",
+        "the limit {limit} of {terminal} in {currency} is reached: see the runbook, 'A limit is reached'",
+    )
     RECORD_UNREADABLE = "record_unreadable", "its record can't be read: run the version that wrote it"
     CONTRADICTION = "contradiction", "the bank said {bank_said}, and the ledger says {ledger}: look at it now"
     CLOCK_WRONG = (

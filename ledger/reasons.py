@@ -41,6 +41,8 @@ class Reason(WordWithSentence):
     ATTEMPTS_USED_UP = "attempts_used_up", "it was tried as often as it may be"
     CARD_LOST = "card_lost", "its card is gone"
     CARD_UNREADABLE = "card_unreadable", "its card can't be opened with the keys of the worker that took it"
+    ORDER_CHANGED = "order_changed", "its record is not what its producer ordered, so nothing was sent"
+    LIMIT_REACHED = "limit_reached", "a limit for its receiver's card and the day is reached, so it was not sent"
     REQUEUED = "requeued", "an operator queued it again"
 
     # The end.
@@ -50,6 +52,10 @@ class Reason(WordWithSentence):
     CHALLENGE_UNANSWERED = "challenge_unanswered", "the client did not answer 3-D Secure in time"
     CANCELLED = "cancelled", "its producer or an operator cancelled it"
     DISCARDED = "discarded", "an operator discarded it"
+
+
+#: Of a dead transfer whose card its own worker took out, and did not send: the tombstone is that worker's.
+TAKEN_UNSENT = frozenset({Reason.CARD_UNREADABLE, Reason.ORDER_CHANGED})
 
 
 def sentence_of(word: str) -> str:

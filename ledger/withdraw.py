@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from epay_transfers.ledger.errors import VaultUnavailable
-from epay_transfers.ledger.reasons import Reason
+from epay_transfers.ledger.reasons import TAKEN_UNSENT, Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change, EventFields, RecordFields
@@ -50,9 +50,9 @@ def withdraw(
 ) -> Withdrawn | WasTaken | Refused:
     """By `verb` (cancel or expire). Raises `VaultUnavailable` or `LedgerUnavailable`: then call it again."""
     event = event or {}
-    # The tombstone of a card that could not be opened was left by the worker that failed to decrypt it.
-    is_unreadable = record.state is State.DEAD and record.reason == Reason.CARD_UNREADABLE
-    if not is_unreadable and not cards.close(record):
+    # The tombstone was left by the worker that took the card out, and that found that it may not be sent.
+    is_taken_unsent = record.state is State.DEAD and record.reason in TAKEN_UNSENT
+    if not is_taken_unsent and not cards.close(record):
         # The record keeps what the tombstone says: it lives longer.
         found: RecordFields = {"reason": Reason.VAULT_REMEMBERS, "evidence": "maybe_sent"}
         moved = move(record, Verb.FOUND_TAKEN, Change(look_again_in=0, fields=found, event=event))

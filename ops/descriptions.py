@@ -22,6 +22,7 @@ NEXT: Mapping[State, str] = {
     State.DEAD: "you: `transfers dead requeue {key}` (the bank is asked first), or `transfers dead discard {key}`",
 }
 _CARD_LOST = "you: `transfers dead discard {key}`, and pay it under a new reference: its card is gone"
+_ORDER_CHANGED = "you: find out what changed its record (the runbook, 'An order was changed'), then discard it"
 
 _ROWS: Mapping[str, Row] = {verb.value: verb.row for verb in Verb}
 _SENTENCES: Mapping[str, str] = {name: row.happened for name, row in _ROWS.items()} | {
@@ -71,6 +72,8 @@ def next_step(record: Record) -> str:
     """Who moves it on, and how. Empty where nothing comes any more."""
     if record.state is State.DEAD and record.reason == Reason.CARD_LOST:
         return _CARD_LOST.format(key=record.key)
+    if record.state is State.DEAD and record.reason == Reason.ORDER_CHANGED:
+        return _ORDER_CHANGED
     return NEXT.get(record.state, "").format(key=record.key)
 
 

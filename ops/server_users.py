@@ -34,7 +34,7 @@ _EVENTS = redis_keys.EVENTS
 _DUE, _OPEN, _COUNTERS = redis_keys.DUE, redis_keys.OPEN, redis_keys.COUNTERS
 _REFERENCES, _HANDLES = redis_keys.every("ref:"), redis_keys.every("handle:")
 _CHALLENGES, _MDS, _BANK_IDS = (redis_keys.every(name) for name in ("challenge:", "md:", "bank:"))
-_SUFFIXES = redis_keys.every("suffixes:")
+_SUFFIXES, _LIMITS = redis_keys.every("suffixes:"), redis_keys.every("limits:")
 _CARDS, _PARES = redis_keys.every("card:"), redis_keys.every("pares:")
 _SEALED_CARDS, _SEALED_PARES = redis_keys.every("sealed:card:"), redis_keys.every("sealed:pares:")
 
@@ -133,17 +133,22 @@ _WEB = ServerUser(
 )
 
 _WORKER = ServerUser(
-    ("claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", "tell", "trim", "queue_fetch", *_DRAMATIQ),
+    (
+        "claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", "tell", "trim", "queue_fetch",
+        "count_receiver", *_DRAMATIQ,
+    ),
     (
         Rule(
             ("get", "hget", "hgetall", "smembers", "zrem"),
             (
                 _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, redis_keys.LANES,
                 redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS, redis_keys.UNREADABLE,
-                redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.every("inbox:"), NAMESPACE, f"{NAMESPACE}:*",
+                redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.every("inbox:"), _LIMITS, NAMESPACE,
+                f"{NAMESPACE}:*",
             ),
         ),
         *_MOVES,
+        Rule(("hget", "hset", "hdel", "pexpire"), (_LIMITS,)),
         Rule(("set",), (_BANK_IDS, _CHALLENGES, _MDS)),
         Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _OPEN)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
@@ -211,7 +216,7 @@ _VAULT_WORKER = ServerUser(
     ),
     (
         Rule(("get", "set"), (_CARDS, _PARES, *_VAULT_OWN)),
-        Rule(("get", "set", "del"), (_SEALED_CARDS, _SEALED_PARES)),
+        Rule(("get", "set", "del", "pttl"), (_SEALED_CARDS, _SEALED_PARES)),
     ),
 )  # fmt: skip
 

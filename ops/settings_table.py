@@ -74,6 +74,9 @@ CHAPTERS = (
             Setting("EPAY_CONFIRM_AUTH", (WORKER,), "bearer", "bearer or none: whether a confirm carries a token"),
             Setting("EPAY_RECEIVER_ID_FIELD", (WORKER,), "both", "both, id or cardCred: a saved receiver's place"),
             Setting("EPAY_PAID_STATUSES", (WORKER,), '["AUTH","CHARGE"]', "the status words that mean paid, as JSON"),
+            Setting(
+                "EPAY_LIMITS", (WORKER,), "{}", "the most for a transfer, a terminal's day, a receiver's day, as JSON"
+            ),
             Setting("EPAY_RATE", (WORKER,), "{}", 'transfers a second by terminal, as JSON like {"main": 5}'),
             Setting("EPAY_SECRET_HASH_KEY", (WORKER,), "", "proves a notification to be the bank's; else it is a hint"),
             Setting("BANK_CA_FILE", (WORKER,), "", "a PEM file to trust instead of the built-in one"),

@@ -35,6 +35,7 @@ from epay_transfers.ledger.store.replies import (
     SuffixUsed,
 )
 from epay_transfers.ledger.transfer import moment
+from epay_transfers.ledger.vault.sealed_card import PaymentOrder, SealedCard
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import FREE, Put
 from epay_transfers.producers import fingerprints
@@ -61,6 +62,9 @@ _RETRY_AFTER_S = 30
 
 Answer = Receipt | TransfersError
 _Pair = tuple[TransferIntent, Record]
+
+#: How much later a kept deadline may be than what the intent gives now: the clocks of producer and ledger may differ.
+_SKEW_MS = 5_000
 
 
 def enqueue_all(context: Context, intents: Sequence[TransferIntent]) -> list[Answer]:
@@ -156,7 +160,9 @@ def _put_cards(context: Context, fresh: Mapping[int, _Pair]) -> dict[int, Answer
     if not fresh:
         return receipts
     try:
-        puts = context.vault.put_cards([_blob(context, *pair, pair[1].created_at) for pair in fresh.values()])
+        puts = context.vault.put_cards(
+            [_blob(context, intent, record, record.created_at, record.deadline_at) for intent, record in fresh.values()]
+        )
     except VaultUnavailable:
         return {at: VaultUnavailable(receipt) for at, receipt in receipts.items()}
     records = [record for _, record in fresh.values()]
@@ -226,15 +232,43 @@ def _call_again(context: Context, intent: TransferIntent, record: Record) -> Sta
             raise _went_back(context)
         record = replace(record, epoch=moved.epoch)
         _LOG.info("enqueue.card_again", extra={"key": record.key})
-        context.vault.put_cards([_blob(context, intent, record, moved.at_ms)])
+        deadline_at = min(record.deadline_at, _latest_deadline_ms(context, intent, moved.at_ms))
+        context.vault.put_cards([_blob(context, intent, record, moved.at_ms, deadline_at)])
     context.wakeups.send(record)
     return record.state
 
 
-def _blob(context: Context, intent: TransferIntent, record: Record, now_ms: int) -> tuple[str, int, str, int]:
-    """It lives until the deadline. `now_ms`: what time it was by the ledger, a moment ago."""
-    sealed = context.sealer.seal(intent.card_data().to_bytes(), Purpose.CARD, record.key)
-    return record.key, record.epoch, sealed, max(1, record.deadline_at - now_ms)
+def _latest_deadline_ms(context: Context, intent: TransferIntent, now_ms: int) -> int:
+    """The latest deadline that the ledger can have given this intent. A later one was written by another hand.
+
+    A card is not kept for longer than that, whatever the record says, and the worker finds the difference.
+    """
+    try:
+        return now_ms + lasts_ms(intent, context.clock.now_ms(), context.settings.card_ttl) + _SKEW_MS
+    except IntentRejected:  # its own deadline has passed, by this clock
+        return now_ms + _SKEW_MS
+
+
+def _blob(
+    context: Context, intent: TransferIntent, record: Record, now_ms: int, deadline_at: int
+) -> tuple[str, int, str, int]:
+    """The cards with their order, which the intent says; it lives until the deadline. `now_ms`: by the ledger."""
+    order = PaymentOrder(
+        reference=intent.reference,
+        handle=record.handle,
+        terminal=intent.terminal,
+        amount=intent.amount_minor,
+        currency=intent.currency,
+        deadline_at=deadline_at,
+        details=intent.order_details(),
+    )
+    cleartext = SealedCard(order, intent.card_data()).to_bytes()
+    return (
+        record.key,
+        record.epoch,
+        context.sealer.seal(cleartext, Purpose.CARD, record.key),
+        max(1, deadline_at - now_ms),
+    )
 
 
 def _warn_of_past_expiry(intent: TransferIntent, now_ms: int) -> None:

@@ -7,7 +7,7 @@ The process builds one on its settings (`build`). A test assembles one on its ow
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import SystemRandom
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from epay_transfers.ledger.clock import Clock, SystemClock
 from epay_transfers.ledger.queue import broker as queues
 from epay_transfers.ledger.queue.broker import Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
+from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
@@ -35,6 +36,7 @@ from epay_transfers.worker.inbox import Inbox
 from epay_transfers.worker.inquiry_rules import InquiryRule
 from epay_transfers.worker.journey import Journey
 from epay_transfers.worker.ledger_clock import LedgerClock
+from epay_transfers.worker.limits import MoneyLimits
 from epay_transfers.worker.maintenance import Maintenance
 from epay_transfers.worker.notifications import Notifications
 from epay_transfers.worker.preflight import Preflight, PreflightRule
@@ -59,6 +61,7 @@ class Rules:
     has_status: bool
     threads: int
     keep_events_ms: int = 30 * 86_400_000
+    limits: MoneyLimits = field(default_factory=lambda: MoneyLimits({}, Secret("")))
 
     @classmethod
     def of(cls, settings: WorkerSettings) -> "Rules":
@@ -83,6 +86,7 @@ class Rules:
             has_status=settings.bank.addresses.status_url is not None,
             threads=settings.worker_threads,
             keep_events_ms=settings.events_keep * 1000,
+            limits=MoneyLimits(settings.epay_limits, settings.epay_client_secret),
         )
 
 
@@ -166,6 +170,7 @@ def assemble(
         rule=rules.preflight,
         clock=clock,
         ledger_clock=ledger_clock,
+        limits=rules.limits,
         actor=actor,
     )
     card_steps = CardSteps(
@@ -175,6 +180,7 @@ def assemble(
         recorder=recorder,
         consequences=consequences,
         preflight=preflight,
+        limits=rules.limits,
     )
     journey = Journey(
         ledger=ledger,

@@ -6,6 +6,7 @@ that no older transfer is claimed before this worker has looked whether its card
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import VaultUnavailable
@@ -43,6 +44,7 @@ class CardCustody:
 
     def take(self, purpose: Purpose, record: Record, claim: Moved) -> Taken | Fenced | Gone | TakeUnanswered:
         """Take the card out, or the PaRes: once. `TakeUnanswered`: the vault may have given it out."""
+        asked_at = self._clock.monotonic()
         try:
             with self._heeded():
                 taken = self.vault.take(purpose, record.key, record.epoch, claim.sequence, claim.claim_nonce)
@@ -50,13 +52,19 @@ class CardCustody:
             return TakeUnanswered()
         if isinstance(taken, Gone) and taken.there in FREE:
             self.forgot()
-        return taken
+        return replace(taken, ends_at=asked_at + taken.left_ms / 1000) if isinstance(taken, Taken) else taken
 
     def put_back(self, record: Record, taken: Taken) -> PutBack:
-        """With proof that nothing was sent: the card, or the PaRes, for the next epoch."""
+        """With proof that nothing was sent: the card, or the PaRes, for the next epoch.
+
+        It lives no longer than it had left when it was taken. One whose time is over is gone a millisecond later; its
+        tombstone goes with it, so that the transfer expires, and is in no doubt.
+        """
         is_card = record.phase is Phase.SEND
         purpose = Purpose.CARD if is_card else Purpose.PARES
-        ttl_ms = max(record.deadline_at - self._clock.now_ms(), 1) if is_card else self._park_ms
+        longest_ms = record.deadline_at - self._clock.now_ms() if is_card else self._park_ms
+        left_ms = int((taken.ends_at - self._clock.monotonic()) * 1000)
+        ttl_ms = max(min(left_ms, longest_ms), 1)
         with self._heeded():
             put_back = self.vault.put_back(purpose, record.key, record.epoch, taken, ttl_ms, record.pares_digest)
         if put_back is PutBack.NOTHING:

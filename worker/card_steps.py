@@ -6,9 +6,11 @@ The recorder writes down what came of it.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import cast
 
 from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable
+from epay_transfers.ledger.limits import Counts, Day, Limit
 from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.secret import Secret
@@ -17,11 +19,13 @@ from epay_transfers.ledger.store.change import RecordFields
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault.card_data import CardData
+from epay_transfers.ledger.vault.sealed_card import SealedCard
 from epay_transfers.ledger.vault.sealing import Opener, Purpose
 from epay_transfers.ledger.vault.vault import PutBack, Taken
 from epay_transfers.worker import bank
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.consequences import Consequences
+from epay_transfers.worker.limits import MoneyLimits
 from epay_transfers.worker.preflight import Preflight
 from epay_transfers.worker.recorder import Recorder
 
@@ -41,6 +45,7 @@ class CardSteps:
         recorder: Recorder,
         consequences: Consequences,
         preflight: Preflight,
+        limits: MoneyLimits,
     ) -> None:
         self._ledger = ledger
         self._custody = custody
@@ -48,6 +53,7 @@ class CardSteps:
         self._recorder = recorder
         self._consequences = consequences
         self._preflight = preflight
+        self._limits = limits
 
     def ledger_went_back(self, claim: Moved) -> None:
         """The vault remembers what the ledger does not: no worker sends anything more."""
@@ -81,12 +87,41 @@ class CardSteps:
                 self._recorder.doubt(record, Reason.WORKER_ERROR, evidence=bank.Evidence.MAYBE_SENT, nonce=nonce)
             raise
 
-    def open_cards(self, record: Record, taken: Taken) -> CardData | None:
+    def open_cards(self, record: Record, taken: Taken) -> SealedCard | None:
         try:
-            return CardData.from_bytes(self._opener.open(taken.sealed, Purpose.CARD, record.key))
+            return SealedCard.from_bytes(self._opener.open(taken.sealed, Purpose.CARD, record.key))
         except TransfersError as error:
             _LOG.error("vault.unreadable", extra={"key": record.key, "why": str(error)})
             return None
+
+    def refuse_changed_order(self, record: Record, taken: Taken, fields: tuple[str, ...]) -> None:
+        """Its record is not what its producer sealed with the card: nothing is sent, and an operator must look."""
+        self._recorder.fail(record, Reason.ORDER_CHANGED, nonce=taken.nonce)
+        self._recorder.insist(lambda: self._consequences.order_changed(record, fields))
+
+    def counts_of(self, record: Record, claim: Moved, cards: CardData) -> Counts:
+        """As what this claim counts: to its terminal, on the day of the claim, and to its receiver's card."""
+        return self._limits.with_card(self._limits.counts(record, Day.of(claim.at_ms)), record, cards.receiver)
+
+    def count_receiver(self, record: Record, counts: Counts) -> str:
+        """Counts what is about to be sent to this card. Why it may not be sent; or "".
+
+        What if we die after it? It is counted and was not sent, which is the safe side: its next claim counts anew.
+        """
+        most = self._limits.of(record.terminal, record.currency).receiver_day
+        if most is None:
+            return ""
+        try:
+            may_go = self._ledger.count_receiver(counts, most=most)
+        except LedgerUnavailable:
+            return Reason.LEDGER_UNANSWERED
+        return "" if may_go else Reason.LIMIT_REACHED
+
+    def return_uncounted(self, record: Record, taken: Taken, counts: Counts, why_not: str) -> None:
+        """The card goes back and the transfer is queued again; then the terminal stops, if it is for a limit."""
+        self.return_to_queue(record, taken, why_not, replace(counts, card=""))
+        if why_not == Reason.LIMIT_REACHED:
+            self._recorder.insist(lambda: self._consequences.limit_reached(record, Limit.RECEIVER_DAY))
 
     def open_pares(self, record: Record, taken: Taken) -> Secret | None:
         try:
@@ -95,7 +130,9 @@ class CardSteps:
             _LOG.error("vault.unreadable", extra={"key": record.key, "why": str(error)})
             return None
 
-    def record_outcome(self, record: Record, taken: Taken, outcome: bank.TransferOutcome) -> None:
+    def record_outcome(
+        self, record: Record, taken: Taken, outcome: bank.TransferOutcome, counts: Counts | None = None
+    ) -> None:
         """The transfer's own record first: whatever else an answer means can wait."""
         match outcome:
             case bank.Paid():
@@ -106,7 +143,7 @@ class CardSteps:
             case bank.ChallengeRequired():
                 self._recorder.park(record, outcome)
             case bank.NotSent():
-                self.return_to_queue(record, taken, outcome.why)
+                self.return_to_queue(record, taken, outcome.why, counts)
             case bank.Unclear():
                 self._recorder.doubt(
                     record,
@@ -120,8 +157,11 @@ class CardSteps:
         with suppress(LedgerUnavailable):
             self._consequences.heard(record, outcome)
 
-    def return_to_queue(self, record: Record, taken: Taken, reason: str) -> None:
-        """Proved not sent: the blob goes back into the vault, the transfer back into the queue."""
+    def return_to_queue(self, record: Record, taken: Taken, reason: str, counts: Counts | None = None) -> None:
+        """Proved not sent: the blob goes back into the vault, the transfer back into the queue.
+
+        `counts`: as what the claim was counted. Where it can't be given back, its next claim counts once more.
+        """
         put_back = None
         with suppress(VaultUnavailable):
             put_back = self._recorder.insist(lambda: self._custody.put_back(record, taken))
@@ -129,6 +169,9 @@ class CardSteps:
             case None:
                 self._recorder.doubt(record, reason, evidence=bank.Evidence.NOT_SENT, nonce=taken.nonce)
             case PutBack.DONE | PutBack.ALREADY:
+                if counts:
+                    with suppress(LedgerUnavailable):
+                        self._ledger.give_back(counts)
                 self._recorder.try_again(record, _BACK[record.phase], reason, nonce=taken.nonce)
             case PutBack.NOTHING if record.phase is Phase.SEND:
                 self._recorder.fail(record, Reason.CARD_LOST, nonce=taken.nonce)

@@ -5,11 +5,10 @@ It never decides about the transfer itself; it writes lanes, strikes and alarms 
 
 import logging
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
 
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import Clock
-from epay_transfers.ledger.invoice import ALMATY
+from epay_transfers.ledger.limits import Day, Limit
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import NOT_MOVED, State, Verb
 from epay_transfers.ledger.store.change import RecordFields
@@ -55,14 +54,14 @@ class Consequences:
             return
         if outcome.consequence is Consequence.PAUSE_TERMINAL:
             reason = f"code {outcome.code}: the terminal's limit"
-            self._pause(record.terminal, reason, until_ms=next_day_ms(self._clock.now_ms()))
+            self._pause(record.terminal, reason, until_ms=Day.of(self._clock.now_ms()).ends_ms)
 
     def not_before(self, outcome: Declined) -> RecordFields:
         """When the producer may try again under a new reference, where the code says so."""
         if outcome.consequence is Consequence.WAIT_30_MIN:
             return {"not_before_at": self._clock.now_ms() + 30 * 60_000}
         if outcome.consequence in {Consequence.RECEIVER_LIMIT, Consequence.PAUSE_TERMINAL}:
-            return {"not_before_at": next_day_ms(self._clock.now_ms())}
+            return {"not_before_at": Day.of(self._clock.now_ms()).ends_ms}
         return {}
 
     def refused(self, record: Record, verb: Verb, refused: Refused) -> None:
@@ -80,6 +79,22 @@ class Consequences:
         """The bank's answer names the id of another transfer: one of the two is not what the ledger says."""
         _LOG.critical("transfer.foreign_bank_id", extra={"key": record.key, "bank": verb, "other": other})
         self._events.alarm(Alarm.FOREIGN_BANK_ID, actor=self._actor, key=record.key, bank_said=verb, other=other)
+
+    def order_changed(self, record: Record, fields: Collection[str]) -> None:
+        """A user of the ledger's server, or a bug, has written into a record. The names of the fields, and no value."""
+        named = ", ".join(fields)
+        _LOG.critical("transfer.order_changed", extra={"key": record.key, "fields": named, "security": True})
+        self._events.alarm(Alarm.ORDER_CHANGED, actor=self._actor, key=record.key, fields=named)
+
+    def limit_reached(self, record: Record, limit: Limit) -> None:
+        """The terminal sends nothing more until an operator has looked. Nothing of this transfer was sent.
+
+        The alarm comes first: if this process ends before the pause, the next claim is refused just so.
+        """
+        told = {"terminal": record.terminal, "limit": str(limit), "currency": record.currency}
+        _LOG.critical("terminal.limit_reached", extra=told | {"key": record.key, "security": True})
+        self._events.alarm(Alarm.LIMIT_REACHED, actor=self._actor, key=record.key, **told)
+        self._pause(record.terminal, f"limit {limit} in {record.currency}: see the runbook, 'A limit is reached'")
 
     def ledger_went_back(self, sequence: int) -> None:
         """The tripwire: the ledger has forgotten moves, so nothing is sent until a person has looked."""
@@ -106,10 +121,3 @@ class Consequences:
             return
         _LOG.error("terminal.stopped", extra={"terminal": terminal, "reason": reason})
         self._lanes.pause(Lane.SEND, terminal, actor=self._actor, reason=reason, until_ms=until_ms)
-
-
-def next_day_ms(now_ms: int) -> int:
-    """The next midnight in Almaty, the bank's day."""
-    today = datetime.fromtimestamp(now_ms / 1000, ALMATY)
-    midnight = today.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    return int(midnight.timestamp() * 1000)

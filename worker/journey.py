@@ -10,7 +10,7 @@ transfer in `due`. The order is always: claim in the ledger, take from the vault
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import TerminalUnknown, TransferUnknown
-from epay_transfers.ledger.reasons import Reason
+from epay_transfers.ledger.reasons import TAKEN_UNSENT, Reason
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store.lanes import Lane
@@ -36,6 +36,7 @@ from epay_transfers.worker.recorder import Recorder
 
 #: What an operator reads of a dead transfer that can't be sent again.
 _CARD_GONE = "its card is gone: pay it under a new reference"
+_ORDER_CHANGED = "its record is not what its producer ordered: pay it under a new reference"
 
 
 class Journey:
@@ -96,13 +97,18 @@ class Journey:
         with steps.doubt_unless_recorded(record, claim):
             if why_not := steps.why_not_to_send(claim, taken):
                 return steps.return_to_queue(record, taken, why_not)
-            cards = steps.open_cards(record, taken)
-            if cards is None:
+            opened = steps.open_cards(record, taken)
+            if opened is None:
                 return recorder.fail(record, Reason.CARD_UNREADABLE, nonce=claim.claim_nonce)
+            if changed := opened.order.differing(record):  # the request is built from this very record
+                return steps.refuse_changed_order(record, taken, changed)
+            counts = steps.counts_of(record, claim, opened.cards)
+            if why_not := steps.count_receiver(record, counts):
+                return steps.return_uncounted(record, taken, counts, why_not)
             if not lease.is_valid():
-                return steps.return_to_queue(record, taken, Reason.LEASE_OVER)
-            outcome = self.bank.transfer(terminal, token, order=order, cards=cards, lease_ends_at=lease.ends_at)
-            return steps.record_outcome(record, taken, outcome)
+                return steps.return_to_queue(record, taken, Reason.LEASE_OVER, counts)
+            outcome = self.bank.transfer(terminal, token, order=order, cards=opened.cards, lease_ends_at=lease.ends_at)
+            return steps.record_outcome(record, taken, outcome, counts)
 
     def confirm(self, key: str) -> None:
         """A resumed transfer, whose client answered 3-D Secure: token, claim, take the PaRes, confirm, record."""
@@ -248,6 +254,8 @@ class Journey:
             return recorder.refuse_request(record, "a dead transfer can be requeued or discarded")
         if record.reason == Reason.CARD_LOST:
             return recorder.refuse_request(record, _CARD_GONE)
+        if record.reason == Reason.ORDER_CHANGED:
+            return recorder.refuse_request(record, _ORDER_CHANGED)
         if not self.bank.has_status:
             return recorder.refuse_request(record, "the bank can't be asked: no status address is set")
         if self.preflight.hand_on(record):
@@ -260,8 +268,7 @@ class Journey:
             return recorder.refuse_request(record, f"the bank says {report.word}")
         if self.custody.is_untouched(record):
             return recorder.requeue_dead(record)
-        # A card that could not be opened was taken out by the worker that failed to open it, and not sent.
-        if record.reason != Reason.CARD_UNREADABLE and self.custody.was_taken(Purpose.CARD, record):
+        if record.reason not in TAKEN_UNSENT and self.custody.was_taken(Purpose.CARD, record):
             return recorder.found_taken(record)
         return recorder.refuse_request(record, _CARD_GONE)
 

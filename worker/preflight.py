@@ -14,6 +14,7 @@ from enum import StrEnum
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable, SpaceDiffers, TerminalUnknown
 from epay_transfers.ledger.invoice import split_key
+from epay_transfers.ledger.limits import NO_LIMITS, Day
 from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.secret import Secret
@@ -22,13 +23,23 @@ from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.store.replies import Behind, Claim, ClockApart, Due, Paused, Refused, Wait
+from epay_transfers.ledger.store.replies import (
+    Behind,
+    Claim,
+    ClockApart,
+    Due,
+    LimitReached,
+    Paused,
+    Refused,
+    Wait,
+)
 from epay_transfers.ledger.transfer import moment
 from epay_transfers.runtime.web_addresses import Places, secret_hash
 from epay_transfers.worker import bank
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.consequences import Consequences
 from epay_transfers.worker.ledger_clock import LedgerClock
+from epay_transfers.worker.limits import MoneyLimits
 from epay_transfers.worker.recorder import Recorder
 
 _LOG = logging.getLogger(__name__)
@@ -91,6 +102,7 @@ class Preflight:
         rule: PreflightRule,
         clock: Clock,
         ledger_clock: LedgerClock,
+        limits: MoneyLimits,
         actor: str,
     ) -> None:
         self._ledger = ledger
@@ -104,6 +116,7 @@ class Preflight:
         self._rule = rule
         self._clock = clock
         self._ledger_clock = ledger_clock
+        self._limits = limits
         self._actor = actor
         self._unfit: frozenset[Cause] = frozenset()
         self._fitness = threading.Lock()
@@ -196,6 +209,7 @@ class Preflight:
 
     def claim(self, record: Record, lane: Lane) -> Claim:
         asked_at = self._clock.monotonic()
+        is_send = lane is Lane.SEND  # a confirm is of a transfer that was counted when it was sent
         claim = self._ledger.claim(
             record,
             lane=lane,
@@ -205,6 +219,8 @@ class Preflight:
             actor=self._actor,
             vault=self._custody.vault.seen,
             own_ms=self._ledger_clock.own_ms(),
+            limits=self._limits.of(record.terminal, record.currency) if is_send else NO_LIMITS,
+            counts=self._limits.counts(record, Day.of(self._ledger_clock.now_ms())) if is_send else None,
         )
         if claim.at_ms:
             self._heard_time(claim.at_ms, asked_at)
@@ -228,7 +244,7 @@ class Preflight:
         self._recorder.try_again(record, Verb.DEFER, f"token_{token.why}", token.retry_after_s)
         return None
 
-    def postpone(self, record: Record, claim: Refused | Wait | Paused | Behind | ClockApart) -> None:
+    def postpone(self, record: Record, claim: Refused | Wait | Paused | Behind | ClockApart | LimitReached) -> None:
         """The ledger said not now. No attempt is taken."""
         ends = [record.deadline_at] if record.phase is Phase.SEND else []
         match claim:
@@ -237,6 +253,9 @@ class Preflight:
             case Paused(until_ms):
                 in_ms = _PAUSED_MS  # it may be opened before its time
                 ends += [until_ms] if until_ms else []
+            case LimitReached(limit):
+                self._consequences.limit_reached(record, limit)
+                in_ms = _PAUSED_MS
             case Behind(sequence):
                 self._consequences.ledger_went_back(sequence)
                 in_ms = _PAUSED_MS

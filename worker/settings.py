@@ -3,9 +3,10 @@
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from epay_transfers.ledger.invoice import DEFAULT_SPACE
+from epay_transfers.ledger.limits import Limits
 from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.vault import TOMBSTONE_STANDS_S
@@ -14,6 +15,7 @@ from epay_transfers.runtime.settings import JSON
 from epay_transfers.runtime.web_addresses import WebTierSettings
 from epay_transfers.worker.bank import PRESETS, Addresses, BankConfig, Terminal
 from epay_transfers.worker.bank.codes import PAID_WORDS
+from epay_transfers.worker.limits import read_limits
 
 _ADDRESS = "give an https:// address (http:// only for loopback)"
 
@@ -64,6 +66,11 @@ class WorkerSettings(KeySource, WebTierSettings):
     )
     epay_rate: Annotated[dict[str, float], *JSON] = Field(
         default_factory=dict, description='give transfers a second by terminal, as JSON like {"main": 5}'
+    )
+
+    epay_limits: Annotated[dict[str, dict[str, Limits]], BeforeValidator(read_limits), *JSON] = Field(
+        default_factory=dict,
+        description='give JSON like {"main": {"KZT": {"transfer": "500000", "terminal_day": "20000000"}}}',
     )
 
     http_connect_timeout: float = Field(default=5, gt=0, description="give seconds")
@@ -131,6 +138,17 @@ class WorkerSettings(KeySource, WebTierSettings):
     def _rates(cls, value: dict[str, float]) -> dict[str, float]:
         if not all(0 < rate <= 1000 for rate in value.values()):
             raise ValueError("has a rate that is not more than 0 and at most 1000 a second")
+        return value
+
+    @field_validator("epay_limits")
+    @classmethod
+    def _limits_of_all(cls, value: dict[str, dict[str, Limits]], info: ValidationInfo) -> dict[str, dict[str, Limits]]:
+        """A terminal that was forgotten would be one without a limit, and a producer chooses the terminal."""
+        terminals = {"main"} | set(info.data.get("epay_terminals", {})) | set(info.data.get("epay_credentials", {}))
+        if value and terminals - set(value):
+            raise ValueError(f"lacks {', '.join(sorted(terminals - set(value)))}: give its limits, or {{}} for none")
+        if set(value) - terminals:
+            raise ValueError(f"names {', '.join(sorted(set(value) - terminals))}, which is no terminal of this worker")
         return value
 
     @field_validator("lease")

@@ -3,15 +3,25 @@
 -- A rate-limited transfer reserves a slot, so it claims at most twice. A batch reserves none far ahead, so that a client
 -- does not wait for it. A slot stays valid for 5 s after its time: its worker fetches a token first.
 --
+-- A transfer that would go beyond a limit of its terminal is refused. Each claim counts to the terminal's day, whatever
+-- becomes of it, less what a worker has given back of this transfer, since it proved that an earlier claim sent nothing.
+--
 -- KEYS     as in _move.lua, and  8 lanes  9 breakers  10 rates  11 pauses
+--          12 the day's counts by terminal, with a limit for the day
 -- ARGV     1 the move, as in _move.lua  2 lane  3 terminal  4 the bank's host  5 ms between transfers, or 0
 --          6 the highest sequence of the ledger that the worker has seen
 --          7 what time the worker's machine says that it is (ms), or nothing: it may not be far off the ledger's
+--          8 the amount that the worker is to send  9 the name of its sum  10 the most for one transfer, or nothing
+--          11 the most for the terminal and day, or nothing  12 when that day ends (ms)
+--          13 the name of what was given back of this transfer
 -- Replies  as move.lua, and  WAIT ms why now | PAUSED until now | BEHIND sequence now | CLOCK_APART now
+--          | LIMIT limit now
 
 local BATCH_AHEAD = 5
 local SLOT_STANDS_MS = 5000
 local APART_MS = 2000
+local DAY_MS = 86400000
+local KEEP_COUNTS_MS = 172800000
 
 local m = cjson.decode(ARGV[1])
 begin(m)
@@ -31,6 +41,15 @@ for _, till in ipairs(pauses(redis.call('HMGET', KEYS[8], all, own), added)) do
 end
 local open_until = tonumber(redis.call('HGET', KEYS[9], 'open:' .. host) or '0')
 if open_until > 0 then return {'WAIT', number(math.max(open_until - now, 1000)), 'breaker', m.now} end
+local amount, most, most_a_day, day_ends = tonumber(ARGV[8]), ARGV[10], ARGV[11], tonumber(ARGV[12])
+if most ~= '' and amount > tonumber(most) then return {'LIMIT', 'transfer', m.now} end
+local sum
+if most_a_day ~= '' then
+  if now >= day_ends or now < day_ends - DAY_MS then return {'WAIT', '1000', 'day', m.now} end
+  local unsent = tonumber(redis.call('HGET', KEYS[12], ARGV[13]) or '0')
+  sum = tonumber(redis.call('HGET', KEYS[12], ARGV[9]) or '0') + math.max(amount - unsent, 0)
+  if sum > tonumber(most_a_day) then return {'LIMIT', 'terminal_day', m.now} end
+end
 local next_slot
 if gap > 0 and lane == 'send' then
   local slot = tonumber(redis.call('HGET', KEYS[1], 'rate_slot_at') or '0')
@@ -52,5 +71,11 @@ if gap > 0 and lane == 'send' then
   if slot > now then return {'WAIT', number(slot - now), 'rate', m.now} end
 end
 local reply = write(m, r)
-if next_slot and reply[1] == 'OK' then redis.call('HSET', KEYS[10], terminal, next_slot) end
+if reply[1] ~= 'OK' then return reply end
+if next_slot then redis.call('HSET', KEYS[10], terminal, next_slot) end
+if sum then
+  redis.call('HSET', KEYS[12], ARGV[9], number(sum))
+  redis.call('HDEL', KEYS[12], ARGV[13])
+  redis.call('PEXPIRE', KEYS[12], KEEP_COUNTS_MS)
+end
 return reply

@@ -15,6 +15,7 @@ import redis
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
+from epay_transfers.ledger.limits import NO_LIMITS, Counts, Limit, Limits
 from epay_transfers.ledger.record import FIRST_EPOCH, Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
@@ -31,6 +32,7 @@ from epay_transfers.ledger.store.replies import (
     Exhausted,
     Foreign,
     Full,
+    LimitReached,
     Moved,
     Noted,
     Paused,
@@ -52,7 +54,7 @@ _GRACE_MS = 5_000
 class Ledger(Reader):
     def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
         super().__init__(client, test_clock)
-        self._scripts = Scripts(client, ("create", "claim", "move", "remember_vault"))
+        self._scripts = Scripts(client, ("create", "claim", "move", "remember_vault", "count_receiver"))
         self.seen = 0  #: the highest sequence that this process was told: the ledger can't be behind it
         self.behind = 0  #: a sequence that should have been higher: the ledger went back, and this process saw it
 
@@ -99,10 +101,13 @@ class Ledger(Reader):
         actor: str,
         vault: Run | None = None,
         own_ms: int | None = None,
+        limits: Limits = NO_LIMITS,
+        counts: Counts | None = None,
     ) -> Claim:
-        """From queued to sending, or from resumed to confirming. Durable before it returns.
+        """From queued to sending, or from resumed to confirming. Durable before it returns, with what it counts.
 
         `own_ms`: what time it is by the caller's machine, which gets nothing if that is too far off the ledger's.
+        `limits`: of the record's terminal and currency. `counts`: as what the claim counts, by these.
         """
         if self.behind:
             return Behind(self.behind)
@@ -113,24 +118,52 @@ class Ledger(Reader):
             times_in={"lease_until": lease_ms},
         )
         script_keys, text = self._call(record, Verb.CLAIM, change, actor=actor, vault=vault)
-        extra_keys = (redis_keys.LANES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.PAUSES)
+        extra_keys: tuple[str, ...] = (redis_keys.LANES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.PAUSES)
+        if counts and counts.terminal:
+            extra_keys += (redis_keys.limits(counts.day.name),)
         before = self.seen
-        extra_args = (lane, record.terminal, host, gap_ms, before, "" if own_ms is None else own_ms)
+        extra_args = (
+            *(lane, record.terminal, host, gap_ms, before, "" if own_ms is None else own_ms),
+            *(record.amount, counts.terminal if counts else "", *_most(limits)),
+            *((counts.day.ends_ms, counts.unsent_of_terminal) if counts else (0, "")),
+        )
         with redis_errors_as(LedgerUnavailable):
             reply = self._scripts.run("claim", (*script_keys, *extra_keys), (text, *extra_args))
+        answer: Claim
         match reply[0]:
             case "WAIT":
-                return Wait(int(reply[1]), reply[2], int(reply[3]))
+                answer = Wait(int(reply[1]), reply[2], int(reply[3]))
             case "PAUSED":
-                return Paused(int(reply[1]), int(reply[2]))
+                answer = Paused(int(reply[1]), int(reply[2]))
             case "CLOCK_APART":
-                return ClockApart(int(reply[1]))
+                answer = ClockApart(int(reply[1]))
+            case "LIMIT":
+                answer = LimitReached(Limit(reply[1]), int(reply[2]))
             case "BEHIND":
                 self.behind = int(reply[1]) or 1
-                return Behind(self.behind, int(reply[2]))
+                answer = Behind(self.behind, int(reply[2]))
             case _:
                 moved = self._moved(reply, before)
-                return replace(moved, claim_nonce=nonce) if isinstance(moved, Moved) else moved
+                answer = replace(moved, claim_nonce=nonce) if isinstance(moved, Moved) else moved
+        return answer
+
+    def count_receiver(self, counts: Counts, *, most: int) -> bool:
+        """May this much go to the card on that day? Then it is counted."""
+        with redis_errors_as(LedgerUnavailable):
+            keys = (redis_keys.receiver_limits(counts.day.name),)
+            args = (counts.card, counts.unsent_of_card, counts.amount, most)
+            return self._scripts.run("count_receiver", keys, args)[0] == "OK"
+
+    def give_back(self, counts: Counts) -> None:
+        """Its claim is proved not to have sent anything: the next claim of the transfer on that day counts no more.
+
+        Only the worker whose claim it was may say so, by what it saw itself: records and vault may be forged.
+        """
+        with redis_errors_as(LedgerUnavailable):
+            if counts.terminal:
+                self.client.hset(redis_keys.limits(counts.day.name), counts.unsent_of_terminal, str(counts.amount))
+            if counts.card:
+                self.client.hset(redis_keys.receiver_limits(counts.day.name), counts.unsent_of_card, str(counts.amount))
 
     def remember_vault(self, run: Run) -> None:
         """What this process was told of the vault's server, to compare what stands there later with."""
@@ -245,6 +278,11 @@ def _keys(record: Record) -> tuple[str, ...]:
         redis_keys.handle(record.handle),
         redis_keys.challenge(record.key),
     )
+
+
+def _most(limits: Limits) -> tuple[str | int, str | int]:
+    """For one transfer, and for the terminal's day; empty: no limit."""
+    return tuple("" if most is None else most for most in (limits.transfer, limits.terminal_day))  # type: ignore[return-value]  # two of them
 
 
 def _state(name: str) -> State | None:

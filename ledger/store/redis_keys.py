@@ -31,6 +31,16 @@ def every(kind: str) -> str:
     return f"{_ROOT}{kind}*"
 
 
+def limits(day: str) -> str:
+    """Hash: what was claimed on a day of the bank, by terminal and currency. Workers alone may write here."""
+    return f"{_ROOT}limits:{day}"
+
+
+def receiver_limits(day: str) -> str:
+    """Hash: the same by receiver's card, as digests of one day. Workers alone may read and write here."""
+    return f"{_ROOT}limits:cards:{day}"
+
+
 def record(key: str) -> str:
     return f"{_ROOT}r:{place(key)}"
 

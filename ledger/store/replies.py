@@ -7,6 +7,7 @@ by the ledger; 0 where no script said so.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from epay_transfers.ledger.limits import Limit
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 
@@ -49,7 +50,7 @@ class Foreign(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not now: the breaker is open, or the terminal's rate is used up, for all or for a `batch`."""
+    """Not now: the breaker is open, the terminal's rate is used up, for all or for a `batch`, or the day just ended."""
 
     ms: int
     why: str
@@ -80,6 +81,14 @@ class ClockApart:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitReached:
+    """It would go beyond a limit of its terminal: nothing was changed, and nothing was counted."""
+
+    limit: Limit
+    at_ms: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One start of the vault's server, and how many writes it has seen."""
 
@@ -87,7 +96,7 @@ class Run:
     writes: int
 
 
-Claim = Moved | Refused | Wait | Paused | Behind | ClockApart
+Claim = Moved | Refused | Wait | Paused | Behind | ClockApart | LimitReached
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,8 @@
 """Card data: the two cards of a transfer, as the bank wants them. It is stored only in the vault, sealed.
 
-Every field that could identify a person or a card is a `Secret`. `to_bytes`, for sealing, is the only way out.
+Every field that could identify a person or a card is a `Secret`. `plain`, for sealing, is the only way out.
 """
 
-import json
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -58,30 +56,24 @@ class CardData:
     sender_ip: Secret = EMPTY
     sender_email: Secret = EMPTY
 
-    def to_bytes(self) -> bytes:
-        """The cleartext for sealing. Only `ledger.vault.sealing` may hold it."""
-        return json.dumps(
-            {
-                "sender": _plain(self.sender),
-                "receiver": _plain(self.receiver),
-                "ip": self.sender_ip.reveal(),
-                "email": self.sender_email.reveal(),
-            },
-            separators=(",", ":"),
-        ).encode()
+    def plain(self) -> dict[str, Any]:
+        """In clear, for `ledger.vault.sealed_card` alone."""
+        return {
+            "sender": _plain(self.sender),
+            "receiver": _plain(self.receiver),
+            "ip": self.sender_ip.reveal(),
+            "email": self.sender_email.reveal(),
+        }
 
     @classmethod
-    def from_bytes(cls, cleartext: bytes) -> Self:
-        """Raises `CardsGarbled`, after the block: the errors of the parser hold the cleartext."""
-        with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raw = json.loads(cleartext)
-            return cls(
-                sender=SenderCard(**_secret(raw["sender"])),
-                receiver=ReceiverCard(**_secret(raw["receiver"])),
-                sender_ip=Secret(raw["ip"]),
-                sender_email=Secret(raw["email"]),
-            )
-        raise CardsGarbled
+    def from_plain(cls, raw: dict[str, Any]) -> Self:
+        """Raises `KeyError`, `TypeError` or `AttributeError` for what is no card data."""
+        return cls(
+            sender=SenderCard(**_secret(raw["sender"])),
+            receiver=ReceiverCard(**_secret(raw["receiver"])),
+            sender_ip=Secret(raw["ip"]),
+            sender_email=Secret(raw["email"]),
+        )
 
 
 def _plain(card: SenderCard | ReceiverCard) -> dict[str, str | bool]:

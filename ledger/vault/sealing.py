@@ -11,7 +11,9 @@ from enum import StrEnum
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from epay_transfers.ledger import base64url
 from epay_transfers.ledger.errors import TransfersError
@@ -109,6 +111,11 @@ class Opener:
             return _SUITE.decrypt(base64url.decode(body), held.key, _info(key_id, purpose, transfer_key))
         except (InvalidTag, ValueError):
             raise SealBroken from None
+
+
+def derived_key(secret: Secret, purpose: str) -> bytes:
+    """A key of its own for one purpose, from a secret that serves another one (HKDF, RFC 5869)."""
+    return HKDF(SHA256(), 32, salt=None, info=f"epay-transfers: {purpose}".encode()).derive(secret.reveal().encode())
 
 
 def _info(key_id: str, purpose: Purpose, transfer_key: str) -> bytes:

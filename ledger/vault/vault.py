@@ -48,6 +48,8 @@ class Taken:
     sealed: str
     nonce: str
     mark: int
+    left_ms: int = field(default=0, compare=False)  #: how long it would still have lived in the vault
+    ends_at: float = field(default=0.0, compare=False)  #: until when that is, by its taker's monotonic clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ class Vault:
         reply = self._run("vault_take", _PLACES[purpose](key), (redis_keys.HIGH_WATER,), args)
         match reply[0]:
             case "OK":
-                return Taken(reply[1], nonce, int(reply[2]))
+                return Taken(reply[1], nonce, int(reply[2]), int(reply[3]))
             case "MINE":
                 return TakeUnanswered()
             case "LATER":

@@ -41,6 +41,8 @@ def test_the_table_of_keys_names_every_key_and_no_other() -> None:
         redis_keys.guesses(0).removesuffix("0") + "<minute>",
         *(place("000000").replace("main:000000", "<space>:<suffix>") for place in _PLACES),
         redis_keys.challenge("<key>"),
+        redis_keys.limits("<day>"),
+        redis_keys.receiver_limits("<day>"),
     }
     written = set(re.findall(r"^\| `(transfers:[^`]+)` \|", DESIGN, re.MULTILINE))
 
@@ -55,7 +57,7 @@ def test_every_way_to_make_a_key_is_in_the_test_above() -> None:
 
     assert functions == {
         "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "every", "pares", "sealed_card",
-        "sealed_pares", "challenge", "place", "bank_id", "guesses", "inbox",
+        "sealed_pares", "challenge", "place", "bank_id", "guesses", "inbox", "limits", "receiver_limits",
     }  # fmt: skip
 
 

@@ -10,13 +10,13 @@ import pytest
 from epay_transfers.runtime import embedded_servers
 from tests.support.tools import PRODUCTS, server_binary
 
-#: It takes eight times as long as all others together, and calls the same scripts: on the embedded one alone.
-ON_ONE_PRODUCT = "test_machine"
+#: They take eight times as long as all others together, and call the same scripts: on the embedded one alone.
+ON_ONE_PRODUCT = {"test_machine", "test_limits_machine"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "binary" in metafunc.fixturenames:
-        is_long = metafunc.module.__name__.rpartition(".")[2] == ON_ONE_PRODUCT
+        is_long = metafunc.module.__name__.rpartition(".")[2] in ON_ONE_PRODUCT
         metafunc.parametrize("binary", PRODUCTS[:1] if is_long else PRODUCTS, indirect=True, scope="session")
 
 

@@ -17,6 +17,8 @@ _LUA_FAR = ("tests/ledger", "tests/journey", "tests/producers", "tests/unit/ledg
 PYTHON: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "ledger/states.py": (("tests/unit/ledger/test_states.py",), ("tests/unit/ledger", "tests/docs/test_generated.py")),
     "ledger/vault/vault.py": (_VAULT, _JOURNEY),
+    "ledger/vault/sealed_card.py": (("tests/unit/ledger/test_cards.py", "tests/security/test_bound_orders.py"), ()),
+    "worker/limits.py": (("tests/journey/test_limits.py", "tests/unit/worker/test_settings.py"), ()),
     "worker/journey.py": (_JOURNEY, ()),
     "worker/card_steps.py": (_JOURNEY, ()),
     "worker/card_custody.py": (_JOURNEY, ()),
@@ -33,7 +35,8 @@ LUA = {
     "_time": ("time", "move", "create", "claim"),
     "_move": ("broken", "bank_ids", "move", "time", "create", "claim", "events", "lanes", "health"),
     "_vault": ("vault",),
-    "claim": ("claim", "time", "lanes", "move", "broken"),
+    "claim": ("claim", "limits", "time", "lanes", "move", "broken"),
+    "count_receiver": ("limits",),
     "create": ("create", "lanes", "broken"),
     "due": ("move", "time"),
     "move": ("move",),

@@ -18,7 +18,7 @@ from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.vault.card_data import CardData
+from epay_transfers.ledger.vault.sealed_card import SealedCard
 from epay_transfers.ledger.vault.sealing import KeyPair, Opener, Purpose, SealBroken
 from epay_transfers.ledger.vault.vault import Content, Put, Vault
 from epay_transfers.producers import (
@@ -60,7 +60,7 @@ class TestNew:
         intent = by_pan()
         key = transfers.enqueue(intent).key
 
-        assert CardData.from_bytes(hands.take(hands.claim(key))) == intent.card_data()
+        assert SealedCard.from_bytes(hands.take(hands.claim(key))).cards == intent.card_data()
 
     def test_a_blob_opens_for_its_own_transfer_alone(
         self, transfers: Transfers, vault: Vault, pair: KeyPair, hands: Hands
@@ -248,7 +248,7 @@ class TestDeath:
         assert receipt.replayed
         assert record.epoch == 2 * GENERATION + 1
         assert rung() == [("transfers.now", receipt.key)]
-        assert CardData.from_bytes(hands.take(hands.claim(receipt.key))) == by_pan().card_data()
+        assert SealedCard.from_bytes(hands.take(hands.claim(receipt.key))).cards == by_pan().card_data()
         assert vault.look(Purpose.CARD, receipt.key) is Content.TOMBSTONE
 
     def test_a_late_put_of_the_dead_caller_proves_nothing(
@@ -261,7 +261,7 @@ class TestDeath:
         late = vault.put(Purpose.CARD, key, FIRST_EPOCH, "1.old.blob", 1000)
 
         assert late is Put.PRESENT
-        assert CardData.from_bytes(hands.take(hands.claim(key))) == by_pan().card_data()
+        assert SealedCard.from_bytes(hands.take(hands.claim(key))).cards == by_pan().card_data()
 
     def test_an_old_cards_put_that_comes_late_does_not_stand_in_the_way_of_the_new_one(
         self, transfers: Transfers, hands: Hands, vault: Vault
@@ -275,7 +275,7 @@ class TestDeath:
 
         assert transfers.enqueue(by_pan()).state is State.QUEUED
 
-        assert CardData.from_bytes(hands.take(hands.claim(key))) == by_pan().card_data()
+        assert SealedCard.from_bytes(hands.take(hands.claim(key))).cards == by_pan().card_data()
 
     def test_a_put_whose_reply_was_lost_is_not_repeated(
         self, parts: Context, transfers: Transfers, hands: Hands, rung: Rung
@@ -379,7 +379,7 @@ class TestDeath:
         assert len({receipt.key for receipt in receipts}) == 1
         assert [receipt.replayed for receipt in receipts].count(False) == 1
         assert ledger.counters()["n:queued:KZT"] == 1
-        assert CardData.from_bytes(hands.take(hands.claim(receipts[0].key))) == by_pan().card_data()
+        assert SealedCard.from_bytes(hands.take(hands.claim(receipts[0].key))).cards == by_pan().card_data()
 
 
 class TestRefused:

@@ -81,7 +81,8 @@ def guarded(
     """The embedded Valkey, and the system's Redis where there is one."""
     binary = server_binary(request.param)
     folder = tmp_path_factory.mktemp(request.param)
-    common = environment_of(bank.addresses, OPERATOR="aigul")
+    limits = '{"main": {"KZT": {"transfer": 1000000, "terminal_day": 1000000000, "receiver_day": 1000000000}}}'
+    common = environment_of(bank.addresses, OPERATOR="aigul", EPAY_LIMITS=limits)
     with ExitStack() as stack:
         ports = {name: stack.enter_context(started(binary, name, folder / name)) for name in OPTIONS}
         yield Guarded(ports, common)

@@ -12,7 +12,8 @@ from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.vault import sealing
-from epay_transfers.ledger.vault.card_data import CardData, CardsGarbled
+from epay_transfers.ledger.vault.card_data import CardsGarbled
+from epay_transfers.ledger.vault.sealed_card import SealedCard
 from epay_transfers.ledger.vault.sealing import (
     Opener,
     Purpose,
@@ -21,7 +22,7 @@ from epay_transfers.ledger.vault.sealing import (
     SealKeyDestroyed,
     SealKeyUnknown,
 )
-from tests.support.stage import CARDS, Stage, _bank, sandbox, stage
+from tests.support.stage import Stage, _bank, in_clear, sandbox, stage
 
 __all__ = ["_bank", "sandbox", "stage"]  # the journey's own stage
 
@@ -47,11 +48,11 @@ def swapped(stage: Stage, _key: str) -> str:
 
 
 def of_another_purpose(stage: Stage, key: str) -> str:
-    return stage.sealer.seal(CARDS.to_bytes(), Purpose.PARES, key)
+    return stage.sealer.seal(in_clear(stage.record(key)), Purpose.PARES, key)
 
 
-def of_an_unknown_key(_stage: Stage, key: str) -> str:
-    return Sealer(sealing.generate().public).seal(CARDS.to_bytes(), Purpose.CARD, key)
+def of_an_unknown_key(stage: Stage, key: str) -> str:
+    return Sealer(sealing.generate().public).seal(in_clear(stage.record(key)), Purpose.CARD, key)
 
 
 CHANGES: dict[str, tuple[Callable[[Stage, str], str], type[Exception]]] = {
@@ -90,7 +91,7 @@ def test_what_opens_and_is_no_card_data_sends_nothing_either(stage: Stage) -> No
 
     assert (stage.state(key), stage.record(key).reason) == (State.DEAD, "card_unreadable")
     with pytest.raises(CardsGarbled) as caught:
-        CardData.from_bytes(b'{"cred": "4405639704015096"')
+        SealedCard.from_bytes(b'{"cred": "4405639704015096"')
     assert caught.value.__context__ is None
     assert "4405" not in str(caught.value)
 
@@ -106,7 +107,7 @@ def test_a_pares_that_does_not_open_is_doubt_and_confirms_nothing(stage: Stage, 
     texts = {
         "another transfer's": sealed(stage, redis_keys.sealed_pares(other)),
         "tampered": mine[:-5] + ("A" if mine[-5] != "A" else "B") + mine[-4:],
-        "a card": stage.sealer.seal(CARDS.to_bytes(), Purpose.CARD, key),
+        "a card": stage.sealer.seal(in_clear(stage.record(key)), Purpose.CARD, key),
     }
     replace_sealed(stage, redis_keys.sealed_pares(key), texts[how])
 

@@ -20,6 +20,7 @@ from epay_transfers.ledger.store.new_transfer import NewTransfer
 from epay_transfers.ledger.store.replies import Created, Moved
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.card_data import CardData, ReceiverCard, SenderCard
+from epay_transfers.ledger.vault.sealed_card import PaymentOrder, SealedCard
 from epay_transfers.ledger.vault.sealing import Opener, Purpose, Sealer
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.runtime.health import Finding
@@ -34,6 +35,11 @@ from tests.support.clocks import FakeClock, MachineClock
 SAVED = SenderCard("TYPECARDID", Secret("88481433-595e-4c01-941f-34569db2426e"))
 RECEIVER = ReceiverCard("TYPEPAN", Secret("5522042705066736"))
 CARDS = CardData(SAVED, RECEIVER)
+
+
+def in_clear(record: Record, cards: CardData = CARDS) -> bytes:
+    """What a producer seals, if the record says what it ordered."""
+    return SealedCard(PaymentOrder.of(record), cards).to_bytes()
 
 
 @dataclass
@@ -127,7 +133,7 @@ class Stage:
         return created.record.key
 
     def put(self, record: Record, cards: CardData = CARDS) -> None:
-        sealed = self.sealer.seal(cards.to_bytes(), Purpose.CARD, record.key)
+        sealed = self.sealer.seal(in_clear(record, cards), Purpose.CARD, record.key)
         self.vault.put(Purpose.CARD, record.key, record.epoch, sealed, 900_000)
 
     def answer_challenge(self, key: str, password: str = "secret") -> None:

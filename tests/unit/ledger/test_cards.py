@@ -1,4 +1,4 @@
-"""Card data goes into the seal and comes out of it whole, and shows no digit on the way."""
+"""Card data and its order go into the seal and come out of it whole, and show no digit on the way."""
 
 import json
 
@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.card_data import CardData, ReceiverCard, SenderCard
+from epay_transfers.ledger.vault.sealed_card import PaymentOrder, SealedCard
 
 SECRETS = st.text(max_size=40).map(Secret)
 KINDS = st.sampled_from(["TYPEPAN", "TYPECARDID"])
@@ -47,17 +49,27 @@ FULL = CardData(
     sender_email=Secret("a@example.kz"),
 )
 
+ORDER = PaymentOrder(
+    reference="payout-1",
+    handle="h",
+    terminal="main",
+    amount=1_500_000,
+    currency="KZT",
+    deadline_at=1_795_500_900_000,
+    details=OrderDetails(description="Зарплата", back_link="https://shop.kz/back", foreign=True),
+)
+
 
 @given(SENDERS, RECEIVERS, SECRETS, SECRETS)
 def test_card_data_comes_back_as_it_went(sender: SenderCard, receiver: ReceiverCard, ip: Secret, email: Secret) -> None:
     data = CardData(sender, receiver, ip, email)
 
-    assert CardData.from_bytes(data.to_bytes()) == data
+    assert SealedCard.from_bytes(SealedCard(ORDER, data).to_bytes()) == SealedCard(ORDER, data)
 
 
 @pytest.mark.parametrize("shown", [repr(FULL), str(FULL), f"{FULL}", repr(FULL.sender), repr([FULL.receiver])])
 def test_no_part_of_it_is_shown(shown: str) -> None:
-    plain = json.loads(FULL.to_bytes())
+    plain = json.loads(SealedCard(ORDER, FULL).to_bytes())["cards"]
     parts = [*plain["sender"].values(), *plain["receiver"].values(), plain["ip"], plain["email"]]
 
     for part in parts:
@@ -67,4 +79,6 @@ def test_no_part_of_it_is_shown(shown: str) -> None:
 
 
 def test_what_was_read_is_secret_again() -> None:
-    assert not any(character.isdigit() for character in repr(CardData.from_bytes(FULL.to_bytes())))
+    assert not any(
+        character.isdigit() for character in repr(SealedCard.from_bytes(SealedCard(ORDER, FULL).to_bytes()).cards)
+    )

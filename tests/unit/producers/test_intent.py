@@ -253,7 +253,7 @@ class TestWhatTheSidesGet:
     def test_the_vault_gets_what_the_bank_wants_of_the_cards(self, by_pan: dict[str, Any]) -> None:
         intent = TransferIntent(**by_pan | {"sender_email": "a@epay.kz", "sender_ip": "10.0.0.1"})
 
-        data = CardData.from_bytes(intent.card_data().to_bytes())
+        data = CardData.from_plain(intent.card_data().plain())
 
         sender = data.sender
         assert (sender.transfer_type, sender.cred.reveal()) == ("TYPEPAN", "4405639704015096")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epay_transfers.ledger.invoice import make_invoice_id
-from epay_transfers.worker.consequences import next_day_ms
+from epay_transfers.ledger.limits import Day
 
 ALMATY = ZoneInfo("Asia/Almaty")
 
@@ -45,6 +45,20 @@ def test_an_invoice_ids_day_changes_when_a_terminals_stop_ends(now_ms: int) -> N
 
     assert make_invoice_id(1, midnight_ms - 1) == today
     assert make_invoice_id(1, midnight_ms) > today
+
+
+@given(st.integers(ms_2026, ms_2026 + 10 * 366 * 86_400_000))
+def test_a_day_has_the_name_of_its_date_in_almaty(now_ms: int) -> None:
+    """Its counts stand under that name, and the next day's under another."""
+    day = Day.of(now_ms)
+
+    assert day.name == f"{datetime.fromtimestamp(now_ms / 1000, ALMATY):%Y%m%d}"
+    assert Day.of(day.ends_ms - 1) == day
+    assert Day.of(day.ends_ms).name > day.name
+
+
+def next_day_ms(now_ms: int) -> int:
+    return Day.of(now_ms).ends_ms
 
 
 def ms(text: str) -> int:

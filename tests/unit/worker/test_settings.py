@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from epay_transfers.ledger.limits import Limits
 from epay_transfers.ledger.vault.sealing import generate
 from epay_transfers.runtime.settings import SettingsWrong
 from epay_transfers.worker.settings import WorkerSettings
@@ -212,6 +213,77 @@ def test_what_is_no_key_is_refused(monkeypatch: pytest.MonkeyPatch, ring: str) -
 )
 def test_each_other_wrong_one_is_a_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     assert list(wrong(monkeypatch, **{name: value})) == [name]
+
+
+def test_limits_are_read_by_terminal_and_currency_in_minor_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = {
+        "main": {
+            "KZT": {"transfer": 500000, "terminal_day": "20000000", "receiver_day": "1000000.50"},
+            "USD": {"transfer": "1000"},
+        },
+        "kiosk": {},
+    }
+    kiosk = {"kiosk": {"terminal_id": "t", "client_id": "c", "client_secret": SECRET}}
+
+    settings = load(
+        monkeypatch,
+        EPAY_TERMINALS='{"kiosk": {}}',
+        EPAY_CREDENTIALS=json.dumps(kiosk),
+        EPAY_LIMITS=json.dumps(limits),
+    )
+
+    assert settings.epay_limits == {
+        "main": {
+            "KZT": Limits(transfer=50_000_000, terminal_day=2_000_000_000, receiver_day=100_000_050),
+            "USD": Limits(transfer=100_000),
+        },
+        "kiosk": {},
+    }
+    assert load(monkeypatch, EPAY_LIMITS="{}").epay_limits == {}
+
+
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [
+        ("{", "is not JSON; give JSON"),
+        ("[]", "is no JSON object; give JSON"),
+        ('{"main": 5}', "main: is no JSON object; give JSON"),
+        ('{"main": {"KZT": 5}}', "main KZT: is no JSON object; give JSON"),
+        ('{"main": {"GBP": {"transfer": 5}}}', "main: names a currency that is not known here: EUR, KZT, RUB, USD are"),
+        ('{"main": {"KZT": {}}}', "main KZT: must name one or more of transfer, terminal_day, receiver_day"),
+        ('{"main": {"KZT": {"month": 5}}}', "main KZT: must name one or more of transfer, terminal_day, receiver_day"),
+        ('{"main": {"KZT": {"transfer": 5.5}}}', 'main KZT transfer: must be a whole number, or a string like "5000'),
+        ('{"main": {"KZT": {"transfer": true}}}', 'main KZT transfer: must be a whole number, or a string like "5000'),
+        ('{"main": {"KZT": {"transfer": null}}}', 'main KZT transfer: must be a whole number, or a string like "5000'),
+        ('{"main": {"KZT": {"transfer": "many"}}}', "main KZT transfer: must be a number, like 15000 or 15000.50"),
+        ('{"main": {"KZT": {"terminal_day": 0}}}', "main KZT terminal_day: must be more than 0"),
+        ('{"main": {"KZT": {"terminal_day": "-5"}}}', "main KZT terminal_day: must be more than 0"),
+        ('{"main": {"KZT": {"receiver_day": "5.001"}}}', "main KZT receiver_day: has more than 2 decimals"),
+        ('{"main": {"KZT": {"transfer": 1e99}}}', "main KZT transfer: must be a whole number"),
+        ('{"kiosk": {}}', "lacks main: give its limits, or {} for none"),
+        ('{"main": {}, "kisok": {}}', "names kisok, which is no terminal of this worker"),
+    ],
+)
+def test_each_wrong_limit_has_its_sentence(monkeypatch: pytest.MonkeyPatch, limits: str, sentence: str) -> None:
+    """It names the terminal, the currency and the limit."""
+    said = wrong(monkeypatch, EPAY_LIMITS=limits)
+
+    assert list(said) == ["EPAY_LIMITS"]
+    assert said["EPAY_LIMITS"].startswith(sentence)
+
+
+def test_a_terminal_that_the_limits_forget_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A producer chooses the terminal: one without a limit would be a way round all of them."""
+    kiosk = {"kiosk": {"terminal_id": "t", "client_id": "c", "client_secret": SECRET}}
+
+    said = wrong(
+        monkeypatch,
+        EPAY_TERMINALS='{"kiosk": {}}',
+        EPAY_CREDENTIALS=json.dumps(kiosk),
+        EPAY_LIMITS='{"main": {"KZT": {"transfer": 5}}}',
+    )
+
+    assert said["EPAY_LIMITS"].startswith("lacks kiosk: give its limits, or {} for none; give JSON")
 
 
 def test_nothing_of_it_prints_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:

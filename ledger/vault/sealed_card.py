@@ -1,0 +1,81 @@
+"""What stands in a sealed card: the cards, and the payment order that they were given for.
+
+The ledger keeps the order as well, and more processes than the producer may write there. So the worker compares the two
+after it has opened a card, and sends nothing where they differ. A PaRes is sealed by itself, and holds no order.
+"""
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from epay_transfers.ledger.order import OrderDetails
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.vault.card_data import CardData, CardsGarbled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentOrder:
+    """What the producer ordered: every field of a record from which a request to the bank is built.
+
+    The invoice id is not among them: the seal itself is bound to the transfer's key.
+    """
+
+    reference: str
+    handle: str  #: the web tier's links, which the worker gives to the bank, are made from it
+    terminal: str
+    amount: int
+    currency: str
+    deadline_at: int
+    details: OrderDetails
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """The order as the record has it. Raises `ValueError` or `TypeError` for details that are none."""
+        return cls(
+            reference=record.reference,
+            handle=record.handle,
+            terminal=record.terminal,
+            amount=record.amount,
+            currency=record.currency,
+            deadline_at=record.deadline_at,
+            details=OrderDetails.from_json(record.order_details),
+        )
+
+    def differing(self, record: Record) -> tuple[str, ...]:
+        """The names of the fields in which the record says something else; empty where it says the same."""
+        ordered, kept = _flat(self), _flat(PaymentOrder.of(record))
+        return tuple(name for name in ordered if ordered[name] != kept[name])
+
+
+@dataclass(frozen=True, slots=True)
+class SealedCard:
+    """The cleartext of a sealed card. `to_bytes`, for sealing, is the only way out."""
+
+    order: PaymentOrder
+    cards: CardData
+
+    def to_bytes(self) -> bytes:
+        """Only `ledger.vault.sealing` may hold it."""
+        return json.dumps({"order": asdict(self.order), "cards": self.cards.plain()}, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, cleartext: bytes) -> Self:
+        """Raises `CardsGarbled`, after the block: the errors of the parser hold the cleartext."""
+        with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raw = json.loads(cleartext)
+            return cls(_order(raw["order"]), CardData.from_plain(raw["cards"]))
+        raise CardsGarbled
+
+
+def _order(raw: dict[str, Any]) -> PaymentOrder:
+    """Names that this version does not know are left alone: a newer producer may have written them."""
+    known = {each.name: raw[each.name] for each in fields(PaymentOrder)}
+    return PaymentOrder(**known | {"details": OrderDetails.from_json(json.dumps(raw["details"]))})
+
+
+def _flat(order: PaymentOrder) -> dict[str, str]:
+    """By name, as JSON: in Python `False` equals `0`, and for the bank they are two things."""
+    named = asdict(order)
+    details = named.pop("details")
+    return {name: json.dumps(value) for name, value in (named | details).items()}
