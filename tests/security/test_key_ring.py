@@ -1,5 +1,6 @@
 """The vault's keys: their ages, who seals and who opens, what became of a destroyed one, where they may come from."""
 
+import base64
 import os
 from datetime import date
 from pathlib import Path
@@ -7,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from epay_transfers.ledger import fingerprint_keys, key_text
+from epay_transfers.ledger.key_text import Kind
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.vault import keyring
 from epay_transfers.ledger.vault.keyring import KeyRing, read_public
 from epay_transfers.ledger.vault.sealing import Opener, Purpose, Sealer, SealKeyDestroyed, generate
 from epay_transfers.runtime.key_source import KeySource
@@ -19,6 +21,7 @@ __all__ = ["_logging_as_it_was", "environment", "transfers"]  # the command as a
 
 KEY = "251124000001"
 OLD, NEW = generate(date(2026, 1, 5)), generate(date(2026, 11, 24))
+PRINTS = [fingerprint_keys.generate(date(2026, 11, 24)).reveal(), fingerprint_keys.generate().reveal()]
 OLD_ID, NEW_ID = read_public(OLD.public).key_id, read_public(NEW.public).key_id
 
 
@@ -35,8 +38,9 @@ def test_a_keys_text_says_when_it_was_made_and_its_id_does_not_depend_on_that() 
 
 @pytest.mark.parametrize("end", [".2026", ".20261341", ".2026112", ".20261124.1", ".", "..20261124", ".20261124 "])
 def test_what_is_no_day_is_no_key(end: str) -> None:
-    text = generate().public + end
-    for read in (lambda: read_public(text), lambda: KeyRing([Secret(text)])):
+    pair = generate()
+    public, private = pair.public + end, pair.private.reveal() + end
+    for text, read in ((public, lambda: read_public(public)), (private, lambda: KeyRing([Secret(private)]))):
         with pytest.raises(ValueError, match="is not a key that `transfers keygen` printed") as caught:
             read()
         assert text not in str(caught.value)
@@ -84,9 +88,61 @@ def test_what_is_no_ring_is_refused(texts: list[str], why: str) -> None:
 def test_a_ring_is_written_with_commas_lines_and_remarks() -> None:
     text = f"# the newest first\n{NEW.private.reveal()}  # the newest\n\n{OLD.private.reveal()},destroyed.00000000\n"
 
-    assert [secret.reveal() for secret in keyring.split(text)] == [
+    assert [secret.reveal() for secret in key_text.split(text)] == [
         NEW.private.reveal(), OLD.private.reveal(), "destroyed.00000000",
     ]  # fmt: skip
+
+
+# The text says what a key is, and checks itself.
+
+
+@pytest.mark.parametrize("given", Kind)
+@pytest.mark.parametrize("wanted", Kind)
+def test_a_key_in_another_keys_place_is_refused_and_called_what_it_is(given: Kind, wanted: Kind) -> None:
+    raw = bytes(range(32))
+    text = key_text.write(given, raw)
+    if given is wanted:
+        assert key_text.read(text, wanted) == (raw, None)
+        return
+    with pytest.raises(ValueError, match=r"^is a (private|public|fingerprint) key") as caught:
+        key_text.read(text, wanted)
+    assert text not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_another_prefix_makes_no_other_key_of_it(kind: Kind) -> None:
+    """The check covers the prefix: a private key that is renamed to a public one is none."""
+    body = key_text.write(Kind.VAULT_PRIVATE, bytes(range(32))).partition(".")[2]
+    if kind is not Kind.VAULT_PRIVATE:
+        with pytest.raises(ValueError, match="a letter of it is wrong, or it was made up"):
+            key_text.read(f"{kind}.{body}", kind)
+
+
+@pytest.mark.parametrize("at", range(48))
+def test_a_wrong_letter_is_found(at: int) -> None:
+    """A public key with one would seal for a key that no worker has, and every transfer would die."""
+    kind, _, body = generate().public.partition(".")
+    wrong = body[:at] + ("A" if body[at] != "A" else "B") + body[at + 1 :]
+
+    with pytest.raises(ValueError, match="is not a key that `transfers keygen` printed"):
+        read_public(f"{kind}.{wrong}")
+
+
+@pytest.mark.parametrize("raw", [bytes(32), b"changeme" * 4, b"\xff" * 32, bytes(range(15)) + b"\0" * 17])
+def test_a_key_without_randomness_is_refused(raw: bytes) -> None:
+    for kind in Kind:
+        with pytest.raises(ValueError, match="is a key without randomness"):
+            key_text.read(key_text.write(kind, raw), kind)
+
+
+@pytest.mark.parametrize("end", ["", ".20260105"])
+def test_a_key_of_before_the_prefixes_is_told_what_to_do(end: str) -> None:
+    bare = base64.urlsafe_b64encode(bytes(range(32))).decode().rstrip("=") + end
+
+    with pytest.raises(ValueError, match=r"has no prefix that says what it is, like `vault-private\.`") as caught:
+        KeyRing([Secret(bare)])
+    assert bare not in str(caught.value)
+    assert "transfers keygen" in str(caught.value)
 
 
 # Where they come from.
@@ -132,19 +188,22 @@ def test_systemds_credential_gives_the_ring_in_production(
     folder = bare / "credentials"
     folder.mkdir()
     (folder / "vault_private_keys").write_text(f"{NEW.private.reveal()}\n{OLD.private.reveal()}\n")
+    (folder / "vault_private_keys").chmod(0o400)
     monkeypatch.setenv(name, str(folder))
     monkeypatch.setenv("EPAY_ENVIRONMENT", "production")
 
     assert Opener(KeySource.load().vault_private_keys).key_ids == [NEW_ID, OLD_ID]
 
 
+@pytest.mark.parametrize("environment", ["production", ""])
 def test_the_environment_is_refused_in_production_and_told_where_to_go(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
+    bare: Path, monkeypatch: pytest.MonkeyPatch, environment: str
 ) -> None:
     monkeypatch.setenv("VAULT_PRIVATE_KEYS", NEW.private.reveal())
+    monkeypatch.setenv("EPAY_ENVIRONMENT", "test")
     assert KeySource.load().vault_private_keys
 
-    monkeypatch.setenv("EPAY_ENVIRONMENT", "production")
+    monkeypatch.setenv("EPAY_ENVIRONMENT", environment)
     (line,) = lines()
     assert line.startswith("VAULT_PRIVATE_KEYS: is in the environment")
     assert "VAULT_PRIVATE_KEYS_FILE" in line
@@ -208,6 +267,7 @@ def test_the_command_shows_ids_ages_and_roles_and_no_key(transfers: Cli, monkeyp
     ring = f"{NEW.private.reveal()},{OLD.private.reveal()},{bare.private.reveal()},destroyed.0badcafe.20250101"
     monkeypatch.setenv("VAULT_PUBLIC_KEY", NEW.public)
     monkeypatch.setenv("VAULT_PRIVATE_KEYS", ring)
+    monkeypatch.setenv("EPAY_ENVIRONMENT", "test")
 
     said, shown = transfers("keys", "--json"), transfers("keys")
 
@@ -229,6 +289,7 @@ def test_the_command_says_when_nobody_here_opens_what_producers_seal(
 ) -> None:
     monkeypatch.setenv("VAULT_PUBLIC_KEY", NEW.public)
     monkeypatch.setenv("VAULT_PRIVATE_KEYS", OLD.private.reveal())
+    monkeypatch.setenv("EPAY_ENVIRONMENT", "test")
 
     said = transfers("keys")
 
