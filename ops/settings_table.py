@@ -41,7 +41,7 @@ CHAPTERS = (
         "The servers",
         (
             Setting(
-                "EPAY_ENVIRONMENT", (ALL,), "", "test or production; not set: the bank's test, and no liberty of it"
+                "EPAY_ENVIRONMENT", (ALL,), "", "test or production; not set: test's addresses, production's rules"
             ),
             Setting("REDIS_URL", (ALL,), REQUIRED, "the ledger's server, the truth: durable, never evicting"),
             Setting("BROKER_URL", (ALL,), "", "the queue's server; if not set, the ledger's with the database + 1"),
