@@ -1,7 +1,7 @@
 """The record of one transfer, as the ledger keeps it: a typed view of one Redis hash.
 
 `Record` is what the rooms of this project pass around. What a producer or an operator is shown is `ledger.transfer`.
-No card data is here: the cards are a first six and a last four, and keyed digests to compare by.
+No card data is here: the cards are a first six and a last four. Their digests are apart, under a key of their own.
 """
 
 import re
@@ -78,7 +78,7 @@ class Record:
     urgency: str = ""
     related: str = ""
     order_details: str = ""  #: JSON of `ledger.order.OrderDetails`: what the bank alone is told beside the cards
-    fingerprints: str = ""  #: keyed digests of the intent's fields, to compare a replay by
+    fingerprints: str = ""  #: keyed digests of the intent's fields but for the cards', to compare a replay by
     deadline_at: int = 0  #: what is not sent by then expires
 
     # Where it stands.

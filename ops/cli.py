@@ -56,7 +56,14 @@ COMMANDS = {
         example="deploy --operator aigul --operator bolat",
         connects=False,
     ),
-    "keys": CommandEntry("keys", _BEGIN, "List the vault's keys in this environment: ids, ages, what each may do."),
+    "keys": CommandEntry("keys", _BEGIN, "List the keys of this environment: ids, ages, what each may do."),
+    "keys rotate": CommandEntry(
+        "keys",
+        _BEGIN,
+        "Write a new key in front of the others, into their file.",
+        example="--ring vault",
+        connects=False,
+    ),
     "doctor": CommandEntry(
         "doctor", _BEGIN, "Check servers, settings, invoice ids and lanes; say what to do about each finding."
     ),

@@ -11,6 +11,7 @@ from epay_transfers.ops.settings_table import CHAPTERS, Setting
 
 #: The public test values of the bank's own page: no secrets.
 PUBLIC_TEST_VALUES = {
+    "EPAY_ENVIRONMENT": "test",
     "EPAY_TERMINAL_ID": "40a348cb-68a3-45d5-9002-a4836d79c3b5",
     "EPAY_CLIENT_ID": "test",
     "EPAY_CLIENT_SECRET": "yF587AV9Ms94qN2QShFzVR3vFnWkhjbAK3sG",
@@ -18,7 +19,7 @@ PUBLIC_TEST_VALUES = {
 
 SERVERS = {"REDIS_URL": "redis://127.0.0.1:6379/0", "VAULT_URL": "redis://127.0.0.1:6380/0"}
 
-_KEYS = ("VAULT_PUBLIC_KEY", "VAULT_PRIVATE_KEYS", "FINGERPRINT_KEY")
+_KEYS = ("VAULT_PUBLIC_KEY", "VAULT_PRIVATE_KEYS", "FINGERPRINT_KEYS")
 
 #: A remark for a setting whose value needs one.
 _REMARKS = {
@@ -43,12 +44,11 @@ class FreshKeys:
 
 def fresh_keys(made: date | None = None) -> FreshKeys:
     """`made`: today, for keys that are to be kept."""
-    import secrets  # noqa: PLC0415 - with the next one, 100 ms that printing the example does not need
+    from epay_transfers.ledger import fingerprint_keys  # noqa: PLC0415 - with the next one, 100 ms for the example
+    from epay_transfers.ledger.vault import sealing  # noqa: PLC0415
 
-    from epay_transfers.ledger.vault.sealing import generate  # noqa: PLC0415
-
-    pair = generate(made)
-    return FreshKeys(pair.public, pair.private.reveal(), secrets.token_urlsafe(32))
+    pair = sealing.generate(made)
+    return FreshKeys(pair.public, pair.private.reveal(), fingerprint_keys.generate(made).reveal())
 
 
 def text_of(values: Mapping[str, str]) -> str:

@@ -40,26 +40,29 @@ CHAPTERS = (
     Chapter(
         "The servers",
         (
+            Setting(
+                "EPAY_ENVIRONMENT", (ALL,), "", "test or production; not set: test's addresses, production's rules"
+            ),
             Setting("REDIS_URL", (ALL,), REQUIRED, "the ledger's server, the truth: durable, never evicting"),
             Setting("BROKER_URL", (ALL,), "", "the queue's server; if not set, the ledger's with the database + 1"),
-            Setting("VAULT_URL", (PRODUCERS, WORKER), REQUIRED, "the vault's server, without any persistence"),
+            Setting("VAULT_URL", (PRODUCERS, WEB, WORKER), REQUIRED, "the vault's server, without any persistence"),
             Setting("DURABILITY", (ALL,), "strict", "strict; attested: the operator vouches; relaxed: development"),
         ),
     ),
     Chapter(
         "The keys: `transfers keygen` prints new ones",
         (
-            Setting("VAULT_PUBLIC_KEY", (PRODUCERS,), REQUIRED, "seals cards, and can't open them"),
+            Setting("VAULT_PUBLIC_KEY", (PRODUCERS, WEB), REQUIRED, "seals cards, and can't open them"),
             Setting("VAULT_PRIVATE_KEYS", (WORKER,), "", "open cards; comma-separated, newest first"),
             Setting("VAULT_PRIVATE_KEYS_FILE", (WORKER,), "", "or the file that holds them, one a line"),
             Setting("ALLOW_ENV_KEYS", (WORKER,), "False", "1: take them from the environment in production, too"),
-            Setting("FINGERPRINT_KEY", (PRODUCERS,), REQUIRED, "tells whether a replay is the same intent"),
+            Setting("FINGERPRINT_KEYS", (PRODUCERS,), "", "tell whether a replay is the same intent; newest first"),
+            Setting("FINGERPRINT_KEYS_FILE", (PRODUCERS,), "", "or the file that holds them, one a line"),
         ),
     ),
     Chapter(
         "The bank",
         (
-            Setting("EPAY_ENVIRONMENT", (WORKER,), "test", "test or production: the addresses as documented"),
             Setting("EPAY_TERMINAL_ID", (WORKER,), REQUIRED, "the shop, of the terminal named main"),
             Setting("EPAY_CLIENT_ID", (WORKER,), REQUIRED, "as registered at the bank"),
             Setting("EPAY_CLIENT_SECRET", (WORKER,), REQUIRED, "as registered at the bank"),
@@ -101,7 +104,7 @@ CHAPTERS = (
             Setting("RETRY_ATTEMPTS", (WORKER,), "20", "tries (a number) of what is proved not sent, then dead"),
             Setting("RETRY_MIN_BACKOFF", (WORKER,), "1", "the first wait is up to this"),
             Setting("RETRY_MAX_BACKOFF", (WORKER,), "60", "no wait is longer"),
-            Setting("CARD_TTL", (PRODUCERS,), "900", "the longest deadline of an intent with a CVC"),
+            Setting("CARD_TTL", (PRODUCERS, WEB), "900", "the longest deadline of an intent with a CVC; a PaRes' life"),
             Setting("PARK_TTL", (WORKER,), "900", "how long a 3-D Secure challenge is kept"),
             Setting("DOUBT_HORIZON", (WORKER,), "86400", "before this, `not found` proves nothing"),
             Setting("DOUBT_READS", (WORKER,), "3", "how many answers in a row (a number) have to agree then"),

@@ -27,7 +27,7 @@ from epay_transfers.producers.intent import TransferIntent
 from epay_transfers.producers.notify import Notified
 from epay_transfers.producers.outcomes import Outcome
 from epay_transfers.producers.receipt import Receipt
-from epay_transfers.producers.settings import ProducerSettings, WebSettings
+from epay_transfers.producers.settings import ProducerAndWebSettings, ProducerSettings, WebSettings
 from epay_transfers.producers.transfers import Transfers
 from epay_transfers.runtime.settings import SettingsWrong
 
@@ -46,6 +46,7 @@ __all__ = [
     "Outcome",
     "PanCard",
     "PaymentPage",
+    "ProducerAndWebSettings",
     "ProducerSettings",
     "QueueFull",
     "Receipt",

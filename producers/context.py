@@ -9,7 +9,8 @@ from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.sealing import Sealer
 from epay_transfers.ledger.vault.vault import Vault
-from epay_transfers.producers.settings import ProducerSettings
+from epay_transfers.producers.settings import ProducerSettings, SealingSettings
+from epay_transfers.runtime.settings import SettingsWrong
 
 #: Whom the events name.
 BACKEND = "producer"
@@ -26,7 +27,18 @@ class Context:
     sealer: Sealer
     wakeups: Wakeups
     clock: Clock
-    settings: ProducerSettings
+    settings: SealingSettings
+
+    @property
+    def producer(self) -> ProducerSettings:
+        """Raises `SettingsWrong` in a web tier: its settings have no fingerprint keys, and it enqueues nothing."""
+        if not isinstance(self.settings, ProducerSettings):
+            line = (
+                "FINGERPRINT_KEYS: a web tier has none, and enqueues nothing; give `Transfers.from_env` a backend's "
+                "ProducerSettings, or ProducerAndWebSettings for one process that is both"
+            )
+            raise SettingsWrong([line])
+        return self.settings
 
     def after_wakeup_ms(self, record: Record, now_ms: int) -> int:
         """When to look again at a transfer that gets a wake-up now: not before its next try, not after its deadline."""

@@ -68,7 +68,7 @@ _SKEW_MS = 5_000
 
 
 def enqueue_all(context: Context, intents: Sequence[TransferIntent]) -> list[Answer]:
-    """A receipt or an error for each intent, in order. It raises none of them."""
+    """A receipt or an error for each intent, in order. It raises none of them, but `SettingsWrong` in a web tier."""
     answers: list[Answer] = []
     for start in range(0, len(intents), BATCH):
         answers += _enqueue_batch(context, intents[start : start + BATCH])
@@ -87,7 +87,7 @@ def _enqueue_batch(context: Context, intents: Sequence[TransferIntent]) -> list[
         else:
             new_transfers[at] = new_transfer
     try:
-        limit = context.settings.queue_limit or 0
+        limit = context.producer.queue_limit or 0
         created = (
             context.ledger.create(list(new_transfers.values()), actor=BACKEND, limit=limit) if new_transfers else []
         )
@@ -114,7 +114,7 @@ def _went_back(context: Context) -> LedgerWentBack:
 
 def _draft(context: Context, intent: TransferIntent) -> NewTransfer | IntentRejected:
     """What the ledger is to keep of the intent; or what is wrong with it here and now."""
-    settings, now_ms = context.settings, context.clock.now_ms()
+    settings, now_ms = context.producer, context.clock.now_ms()
     space = settings.space_of(intent.terminal)
     if space is None:
         return IntentRejected("terminal", "is not known here; it is `main` or a name in EPAY_TERMINALS")
@@ -123,6 +123,7 @@ def _draft(context: Context, intent: TransferIntent) -> NewTransfer | IntentReje
     except IntentRejected as rejected:
         return rejected
     _warn_of_past_expiry(intent, now_ms)
+    prints = fingerprints.compute(intent, settings.print_keys)
     return NewTransfer(
         reference=intent.reference,
         space=space,
@@ -131,7 +132,8 @@ def _draft(context: Context, intent: TransferIntent) -> NewTransfer | IntentReje
         currency=intent.currency,
         urgency=intent.urgency,
         order_details=intent.order_details().to_json(),
-        fingerprints=fingerprints.compute(intent, settings.print_key),
+        fingerprints=prints.others,
+        card_prints=prints.cards,
         lasts_ms=lasts,
         day_ms=now_ms,
         sender_card=intent.sender.mask,
@@ -204,7 +206,11 @@ def _known(context: Context, intent: TransferIntent, key: str) -> Answer:
 
 def _replay(context: Context, intent: TransferIntent, record: Record) -> Answer:
     """The reference is known. The same intent gets the same receipt, and a queued transfer its card, if it lacks it."""
-    fields = fingerprints.differing(record.fingerprints, intent, context.settings.print_key)
+    try:
+        cards = context.ledger.card_prints(record.key)
+    except LedgerUnavailable as unanswered:
+        return unanswered
+    fields = fingerprints.differing(record, cards, intent, context.producer.print_keys)
     receipt = Receipt.of(record, replayed=True)
     if intent.invoice_id is not None and intent.invoice_id != receipt.invoice_id:
         fields = (*fields, "invoice_id")

@@ -1,17 +1,28 @@
 """Fingerprints: a keyed digest of each field of an intent, to tell whether a replay brings the same intent.
 
-HMAC-SHA256 under `FINGERPRINT_KEY`, 6 bytes of it a field, bound to the reference: equal cards in two transfers have
-different fingerprints. The CVC is in none. A field that was not given has none. The form is `version.digest.digest...`,
-and a record is compared under its own version: what a later version added is the same only where it is not given.
+HMAC-SHA256 under the newest of `FINGERPRINT_KEYS`, 6 bytes of it a field, bound to the reference: equal cards in two
+transfers have different fingerprints. The CVC is in none. A field that was not given has none. The form is
+`version.key_id.digest.digest...`. The cards' are apart from the others: no other process than a producer reads them,
+and they go when the transfer ends, so that a card's digest and its first six and last four are never found together.
+
+A record is compared under its own version and key. Where its digests are gone, or their key is, the replay is compared
+by what the record itself keeps.
 """
 
 import base64
 import hmac
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
+from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
+from epay_transfers.ledger.order import OrderDetails
+from epay_transfers.ledger.record import Record
 from epay_transfers.producers.cards import PanCard, SavedCard
 from epay_transfers.producers.intent import TransferIntent
+
+_LOG = logging.getLogger(__name__)
 
 _BYTES = 6
 
@@ -50,35 +61,134 @@ FIELDS: Mapping[int, tuple[str, ...]] = MappingProxyType({
 
 VERSION = max(FIELDS)
 
+#: What names or belongs to a card. A name that a later version adds stands here, too, if it does.
+CARD_FIELDS = frozenset({
+    "sender.number",
+    "sender.expiry",
+    "sender.name",
+    "sender.address",
+    "sender.card_id",
+    "receiver.number",
+    "receiver.card_id",
+})  # fmt: skip
 
-def compute(intent: TransferIntent, key: bytes, version: int = VERSION) -> str:
+
+@dataclass(frozen=True, slots=True)
+class Fingerprints:
+    """What is kept of an intent to compare a replay by: the cards' apart from the others."""
+
+    others: str
+    cards: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Digests as they were read. `key` is None where it was destroyed, or is not among this producer's."""
+
+    version: int
+    key: bytes | None
+    digests: Mapping[str, str]
+
+
+def compute(intent: TransferIntent, keys: FingerprintKeys, version: int = VERSION) -> Fingerprints:
+    key = keys.newest.raw() or b""
     given = _given(intent)
-    return ".".join([
-        str(version), *(_digest(version, name, given[name], intent.reference, key) for name in _fields_of(version))
-    ])  # fmt: skip
+
+    def text_of(names: Sequence[str]) -> str:
+        digests = (_digest(version, name, given[name], intent.reference, key) for name in names)
+        return ".".join([str(version), keys.newest.key_id, *digests])
+
+    return Fingerprints(text_of(_fields_of(version, cards=False)), text_of(_fields_of(version, cards=True)))
 
 
-def differing(recorded: str, intent: TransferIntent, key: bytes) -> tuple[str, ...]:
+def differing(record: Record, cards: str, intent: TransferIntent, keys: FingerprintKeys) -> tuple[str, ...]:
     """The names of the fields in which the intent differs from the one that was recorded.
 
-    All of them, where a version recorded it that this code does not know.
+    `cards`: the digests of its cards; empty once the transfer has ended. All fields, where a version recorded it that
+    this code does not know.
     """
-    version = next((version for version in FIELDS if str(version) == recorded.partition(".")[0]), None)
-    if version is None:
-        return _fields_of(VERSION)
-    known = _fields_of(version)
-    theirs, ours = recorded.split(".")[1:], compute(intent, key, version).split(".")[1:]
-    if len(theirs) != len(known):
-        return _fields_of(VERSION)
-    given = _given(intent)
-    changed = [
-        name for name, one, other in zip(known, theirs, ours, strict=True) if not hmac.compare_digest(one, other)
-    ]
-    return (*changed, *(name for name in _fields_of(VERSION) if name not in known and given[name]))
+    others = _read(record.fingerprints, keys, cards=False)
+    of_cards = _read(cards, keys, cards=True) if cards else None
+    if others is None or (cards and of_cards is None):
+        return _names(VERSION)
+    given, plain = _given(intent), _plain(record)
+    changed = {
+        name
+        for name in _names(VERSION)
+        if _differs(name, of_cards if name in CARD_FIELDS else others, given[name], intent.reference, plain.get(name))
+    }
+    masks = {
+        "sender.number": (record.sender_card, intent.sender.mask),
+        "receiver.number": (record.receiver_card, intent.receiver.mask),
+    }
+    if of_cards is None or of_cards.key is None:
+        changed |= {name for name, (kept, mask) in masks.items() if _are_of_two_cards(kept, mask)}
+    return tuple(name for name in _names(VERSION) if name in changed)
 
 
-def _fields_of(version: int) -> tuple[str, ...]:
+def _differs(name: str, kept: _Kept | None, value: str, reference: str, plain: str | None) -> bool:
+    """By its digest; or, without its key, by what the record keeps and by whether the field was given at all."""
+    if kept is None:  # a card's, of a transfer that has ended
+        return False
+    if name not in kept.digests:  # of a later version: it was not given then
+        return bool(value)
+    digest = kept.digests[name]
+    if kept.key is not None:
+        return not hmac.compare_digest(digest, _digest(kept.version, name, value, reference, kept.key))
+    return bool(digest) != bool(value) or (plain is not None and plain != value)
+
+
+def _read(text: str, keys: FingerprintKeys, *, cards: bool) -> _Kept | None:
+    """None: damaged, or of a version that this code does not know."""
+    number, _, rest = text.partition(".")
+    key_id, *digests = rest.split(".")
+    version = next((version for version in FIELDS if str(version) == number), None)
+    names = _fields_of(version, cards=cards) if version else ()
+    if version is None or len(digests) != len(names):
+        return None
+    key = keys.get(key_id)
+    if key is None:
+        _LOG.warning("fingerprints.key_missing", extra={"key_id": key_id[:8]})
+    return _Kept(version, key.raw() if key else None, dict(zip(names, digests, strict=True)))
+
+
+def _plain(record: Record) -> dict[str, str]:
+    """What the record keeps in clear of the fields."""
+    try:
+        details = OrderDetails.from_json(record.order_details)
+    except ValueError:
+        details = None
+    order = _order(details) if details else {}
+    return order | {
+        "amount": str(record.amount),
+        "currency": record.currency,
+        "terminal": record.terminal,
+        "urgency": record.urgency,
+        "related_to": record.related,
+    }
+
+
+def _are_of_two_cards(one: str, other: str) -> bool:
+    """Do two masks show different digits? The bank's may show fewer than ours. An empty one shows none."""
+    first, last = _shown(one)
+    other_first, other_last = _shown(other)
+    begin_alike = first.startswith(other_first) or other_first.startswith(first)
+    end_alike = last.endswith(other_last) or other_last.endswith(last)
+    return not (begin_alike and end_alike)
+
+
+def _shown(mask: str) -> tuple[str, str]:
+    """The digits before and after the stars."""
+    first, _, rest = mask.partition("*")
+    return first, rest.lstrip("*")
+
+
+def _names(version: int) -> tuple[str, ...]:
     return tuple(name for since, names in sorted(FIELDS.items()) if since <= version for name in names)
+
+
+def _fields_of(version: int, *, cards: bool) -> tuple[str, ...]:
+    return tuple(name for name in _names(version) if (name in CARD_FIELDS) == cards)
 
 
 def _digest(version: int, name: str, value: str, reference: str, key: bytes) -> str:
@@ -96,7 +206,6 @@ def _given(intent: TransferIntent) -> dict[str, str]:
     return {
         "amount": str(intent.amount_minor),
         "currency": intent.currency,
-        "description": intent.description,
         "sender.number": pan.number.reveal() if pan else "",
         "sender.expiry": pan.expiry.reveal() if pan else "",
         "sender.name": pan.name.reveal() if pan else "",
@@ -115,13 +224,11 @@ def _given(intent: TransferIntent) -> dict[str, str]:
         "related_to": intent.related_to or "",
         "sender_email": intent.sender_email.reveal(),
         "sender_ip": intent.sender_ip.reveal(),
-        "merchant_id_for_saving_cards": intent.merchant_id_for_saving_cards,
-        "foreign": _yes(intent.foreign),
-        "back_link": intent.back_link,
-        "failure_back_link": intent.failure_back_link,
-        "post_link": intent.post_link,
-        "failure_post_link": intent.failure_post_link,
-    }
+    } | _order(intent.order_details())
+
+
+def _order(details: OrderDetails) -> dict[str, str]:
+    return {name: _yes(value) if isinstance(value, bool) else value for name, value in asdict(details).items()}
 
 
 def _yes(flag: bool) -> str:  # noqa: FBT001 - its name is the question

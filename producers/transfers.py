@@ -34,7 +34,7 @@ from epay_transfers.producers.intent import TransferIntent
 from epay_transfers.producers.notify import Notified, notify, three_ds2_returned
 from epay_transfers.producers.outcomes import Feed, Outcome, outcomes
 from epay_transfers.producers.receipt import Receipt
-from epay_transfers.producers.settings import ProducerSettings
+from epay_transfers.producers.settings import ProducerSettings, SealingSettings
 from epay_transfers.producers.validators import is_reference
 from epay_transfers.runtime.health import examine
 from epay_transfers.runtime.sentry import without_request
@@ -82,7 +82,7 @@ class Transfers:
         sealer: Sealer,
         wakeups: Wakeups,
         clock: Clock,
-        settings: ProducerSettings,
+        settings: SealingSettings,
         inboxes: Inboxes | None = None,
         feed: Feed | None = None,
         pause: Callable[[float], None] = time.sleep,
@@ -107,7 +107,7 @@ class Transfers:
 
     @classmethod
     @_public
-    def from_env(cls, settings: ProducerSettings | None = None) -> Self:
+    def from_env(cls, settings: SealingSettings | None = None) -> Self:
         """From the environment, `.env` or a secrets directory; or from settings that were read there.
 
         Raises `SettingsWrong` for settings that are missing or wrong, and for servers that are configured otherwise
@@ -143,7 +143,7 @@ class Transfers:
         Raises `IntentRejected` (the deadline or the terminal), `Conflict`, `SuffixTaken`, `InvoicesExhausted`,
         `TerminalPaused` and `QueueFull`, where nothing was stored; `LedgerUnavailable`, where it may be stored, and
         `VaultUnavailable`, where it is stored and its card may be missing: call again with the same reference.
-        `TypeError` for what is no `TransferIntent`.
+        `TypeError` for what is no `TransferIntent`; `SettingsWrong` for a web tier, which enqueues nothing.
         """
         _check_intent(intent)
         answer = enqueue_all(self._context, [intent])[0]
@@ -155,7 +155,7 @@ class Transfers:
     def enqueue_many(self, intents: Sequence[TransferIntent]) -> list[Receipt | TransfersError]:
         """Put many transfers in, in a few round trips: for each, in order, its receipt or the error of `enqueue`.
 
-        The errors are returned and not raised, but for `TypeError`: then nothing was stored.
+        The errors are returned and not raised, but for `TypeError` and `SettingsWrong`: then nothing was stored.
         """
         _check_intents(intents)
         answers = enqueue_all(self._context, intents)

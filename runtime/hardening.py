@@ -20,7 +20,11 @@ _PR_SET_DUMPABLE = 4
 
 
 def harden() -> bool:
-    """Forbid core dumps, and reading this process's memory except by root. False: the switch leaves it open."""
+    """Forbid core dumps, and reading this process's memory except by root. False: the switch leaves it open.
+
+    In every case no connection's secrets are written to the file that SSLKEYLOGFILE names.
+    """
+    os.environ.pop("SSLKEYLOGFILE", None)
     if os.environ.get(SWITCH) == "1":
         return False
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,28 +1,33 @@
-"""Settings that give a process the vault's private keys: by a file, a secrets directory (systemd's credentials),
-`.env`, or the environment. Production refuses the environment: child processes inherit it, and `/proc` shows it.
+"""Settings that give a process a list of keys, newest first: by a file, a secrets directory (systemd's credentials),
+`.env`, or the environment. Production refuses the environment for the vault's private keys: child processes inherit it,
+and `/proc` shows it. `place_of` says where a list is, for the command that adds a key to it.
 """
 
 import os
-import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
+from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
+from epay_transfers.ledger.key_text import split
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.vault.keyring import KeyRing, split
+from epay_transfers.ledger.vault.keyring import KeyRing
+from epay_transfers.runtime import secret_files
 from epay_transfers.runtime.settings import ServerSettings
 
-_NAME = "vault_private_keys"
+_PRIVATE, _FINGERPRINT = "vault_private_keys", "fingerprint_keys"
+_A_FILE = "give a file that only its owner and its group may read, like mode 0400"
 
 
 class KeySource(ServerSettings):
-    epay_environment: Literal["test", "production"] = Field(default="test", description="give test or production")
+    """The vault's private keys."""
+
     allow_env_keys: bool = Field(default=False, description="give 1 to take the keys from the environment all the same")
-    vault_private_keys_file: Path | None = Field(
-        default=None, description="give a file that only its owner and its group may read, like mode 0400"
-    )
+    vault_private_keys_file: Path | None = Field(default=None, description=_A_FILE)
     vault_private_keys: Annotated[list[Secret], NoDecode] = Field(
         default_factory=list,
         description="give what `transfers keygen` printed, newest first, or name a file in VAULT_PRIVATE_KEYS_FILE",
@@ -31,37 +36,22 @@ class KeySource(ServerSettings):
 
     @field_validator("vault_private_keys_file")
     @classmethod
-    def _others_may_not_read(cls, value: Path | None) -> Path | None:
-        try:
-            mode = value.stat().st_mode if value else 0
-        except OSError:
-            raise ValueError("can't be read") from None
-        if mode & stat.S_IRWXO:
-            raise ValueError("can be read by every user of this machine")
-        return value
+    def _closed_file(cls, value: Path | None) -> Path | None:
+        return _not_open_to_others(value)
 
-    @field_validator(_NAME, mode="before")
+    @field_validator(_PRIVATE, mode="before")
     @classmethod
-    def _found(cls, value: Any, info: ValidationInfo) -> Any:
+    def _found_keys(cls, value: Any, info: ValidationInfo) -> Any:
         """Take the keys from the file, or as given."""
-        given = split(value) if isinstance(value, str) else value
-        if "vault_private_keys_file" not in info.data:
-            return []  # the file's own error says what is wrong
-        file = info.data["vault_private_keys_file"]
-        if file and given:
-            raise ValueError("is given twice: here, and by VAULT_PRIVATE_KEYS_FILE")
-        if file:
-            return _read(file)
-        if not given:
-            raise ValueError("is not set")
-        if _in_environment() and not _env_is_fine(info.data):
+        given = _found(value, info, _PRIVATE)
+        if given and not info.data.get("vault_private_keys_file") and _in_environment() and not _env_is_fine(info.data):
             raise ValueError(
                 "is in the environment, which every child of the process inherits; in production name a file in "
                 "VAULT_PRIVATE_KEYS_FILE, or set ALLOW_ENV_KEYS=1"
             )
         return given
 
-    @field_validator(_NAME)
+    @field_validator(_PRIVATE)
     @classmethod
     def _opens(cls, value: list[Secret], info: ValidationInfo) -> list[Secret]:
         if "vault_private_keys_file" in info.data:
@@ -69,15 +59,90 @@ class KeySource(ServerSettings):
         return value
 
 
-def _read(file: Path) -> list[Secret]:
+class FingerprintKeySource(ServerSettings):
+    """The keys by which a producer compares a replay with what it sent before."""
+
+    fingerprint_keys_file: Path | None = Field(default=None, description=_A_FILE)
+    fingerprint_keys: Annotated[list[Secret], NoDecode] = Field(
+        default_factory=list,
+        description="give what `transfers keygen` printed, newest first, or name a file in FINGERPRINT_KEYS_FILE",
+        validate_default=True,
+    )
+
+    @field_validator("fingerprint_keys_file")
+    @classmethod
+    def _closed_fingerprint_file(cls, value: Path | None) -> Path | None:
+        return _not_open_to_others(value)
+
+    @field_validator(_FINGERPRINT, mode="before")
+    @classmethod
+    def _found_fingerprint_keys(cls, value: Any, info: ValidationInfo) -> Any:
+        return _found(value, info, _FINGERPRINT)
+
+    @field_validator(_FINGERPRINT)
+    @classmethod
+    def _prints(cls, value: list[Secret], info: ValidationInfo) -> list[Secret]:
+        if "fingerprint_keys_file" in info.data:
+            FingerprintKeys(value)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a list of keys is: a file of its own, or a line of `.env`."""
+
+    path: Path
+    is_env_file: bool = False
+    is_copy: bool = False  #: a systemd credential, which is made anew at each start
+
+
+def place_of(name: str, file: Path | None) -> Place | None:
+    """Of the setting with this name, whose file is `file` if one is named. None: it is in the environment."""
+    if file is not None:
+        return Place(file)
+    if any(each.upper() == name and value for each, value in os.environ.items()):
+        return None
+    if name in secret_files.given_in(secret_files.ENV_FILE):
+        return Place(secret_files.ENV_FILE, is_env_file=True)
+    folder = secret_files.secrets_folder()
+    files: Sequence[Path] = sorted(folder.iterdir()) if folder else ()
+    return next(
+        (Place(path, is_copy=secret_files.is_of_systemd()) for path in files if path.name.upper() == name), None
+    )
+
+
+def _not_open_to_others(value: Path | None) -> Path | None:
+    if value is not None and not value.is_file():
+        raise ValueError("can't be read")
+    if value is not None and secret_files.open_to_others(value):
+        raise ValueError("can be read by every user of this machine")
+    return value
+
+
+def _found(value: Any, info: ValidationInfo, name: str) -> Any:
+    """The keys from the file, or as given."""
+    given = split(value) if isinstance(value, str) else value
+    if f"{name}_file" not in info.data:
+        return []  # the file's own error says what is wrong
+    file = info.data[f"{name}_file"]
+    if file and given:
+        raise ValueError(f"is given twice: here, and by {name.upper()}_FILE")
+    if file:
+        return _read(file, name)
+    if not given:
+        raise ValueError("is not set")
+    return given
+
+
+def _read(file: Path, name: str) -> list[Secret]:
     try:
         return split(file.read_text())
     except (OSError, ValueError):
-        raise ValueError("is not set: the file that VAULT_PRIVATE_KEYS_FILE names can't be read") from None
+        raise ValueError(f"is not set: the file that {name.upper()}_FILE names can't be read") from None
 
 
 def _in_environment() -> bool:
-    return any(name.lower() == _NAME for name in os.environ)
+    return any(name.lower() == _PRIVATE for name in os.environ)
 
 
 def _env_is_fine(data: dict[str, Any]) -> bool:

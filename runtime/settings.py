@@ -1,24 +1,29 @@
 """Settings: each part of the system has a class, read once from the environment, `.env` or a secrets directory.
 
 This module has what all share, and the form of errors: all at once, a line `NAME: what is wrong; what to do`, never a
-value. A part adds its own class and calls `load`. Settings are frozen.
+value. A part adds its own class and calls `load`. Settings are frozen. What test may do and production may not is
+refused unless `EPAY_ENVIRONMENT=test` says that this is test: an environment that says nothing is no test.
 """
 
+import ipaddress
 import json
-import os
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
+from pydantic_settings.sources import PydanticBaseSettingsSource
 
 from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.invoice import DEFAULT_SPACE, is_space
+from epay_transfers.ledger.safe_urls import LOOPBACK
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store.connection import AddressUnreadable, check_address
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
+from epay_transfers.runtime import secret_files
 
 #: The exit status of a process with wrong settings (`EX_CONFIG`): a supervisor need not try again.
 EX_CONFIG = 78
@@ -31,6 +36,9 @@ def _from_json(value: Any) -> Any:
     except json.JSONDecodeError:
         raise ValueError("is not JSON") from None
 
+
+#: Sixteen random hexadecimal digits have ten different ones, and hardly ever fewer than this.
+_FEWEST_SIGNS = 6
 
 #: The annotation of a setting that is given as JSON.
 JSON = (NoDecode, BeforeValidator(_from_json))
@@ -65,13 +73,50 @@ class TerminalPlan(BaseModel):
         return value
 
 
-class ServerSettings(BaseSettings):
-    """The settings that every process needs. A field's description says how to correct it."""
+def of_chance(value: Secret | None) -> Secret | None:
+    """Raises `ValueError` for few signs, or one piece over and over: a person made it up, and another can guess it."""
+    text = value.reveal() if value is not None else ""
+    repeats = any(text == (text[:n] * len(text))[: len(text)] for n in range(1, len(text) // 2 + 1))
+    if text and (repeats or len(set(text)) < _FEWEST_SIGNS):
+        raise ValueError("is no random text")
+    return value
+
+
+class _EnvFile(DotEnvSettingsSource):
+    """`.env` as it is written: the library would replace `${...}` in a secret by another setting, or by nothing."""
+
+    def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in secret_files.given_in(file_path).items()}
+
+
+class _Settings(BaseSettings):
+    """Where all settings come from."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+        env_file=secret_files.ENV_FILE, extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """As the library's, but that `.env` is taken as it is written."""
+        if isinstance(dotenv_settings, DotEnvSettingsSource):
+            dotenv_settings = _EnvFile(settings_cls, env_file=dotenv_settings.env_file)
+        return init_settings, env_settings, dotenv_settings, file_secret_settings
+
+
+class ServerSettings(_Settings):
+    """The settings that every process needs. A field's description says how to correct it."""
+
+    epay_environment: Literal["test", "production"] | None = Field(
+        default=None, description="give test or production, the same to every process"
+    )
     redis_url: Secret = Field(description="give the ledger's server, like redis://127.0.0.1:6379/0")
     broker_url: Secret | None = Field(default=None, description="give the queue's server, or leave it out")
     vault_url: Secret | None = Field(default=None, description="give a second server without persistence")
@@ -84,9 +129,13 @@ class ServerSettings(BaseSettings):
 
     @field_validator("redis_url", "broker_url", "vault_url")
     @classmethod
-    def _address(cls, value: Secret | None) -> Secret | None:
+    def _address(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
         if value is not None and (complaint := _complaint_of(value)):
             raise ValueError(complaint)
+        if value is not None and _crosses_the_network_in_clear(value) and info.data.get("epay_environment") != "test":
+            raise ValueError(
+                "leads over the network without TLS: give a rediss:// address, or EPAY_ENVIRONMENT=test if this is test"
+            )
         return value
 
     @field_validator("broker_url")
@@ -127,14 +176,30 @@ class ServerSettings(BaseSettings):
     @clear_frames_on_error
     def load(cls, **overrides: Any) -> Self:
         """Read the environment. Raises `SettingsWrong` with a line for everything that is missing or wrong."""
-        folder = os.environ.get("SECRETS_DIR") or os.environ.get("CREDENTIALS_DIRECTORY")
+        folder = secret_files.secrets_folder()
+        lines, is_read = set[str](), True
         try:
-            return cls(_secrets_dir=folder if folder and Path(folder).is_dir() else None, **overrides)
+            settings = cls(_secrets_dir=folder, **overrides)
         except ValidationError as error:
             lines = {_line(cls, details) for details in error.errors(include_input=False, include_context=False)}
         except UnicodeDecodeError:  # it keeps the whole file
-            lines = {".env: is not UTF-8; write it, or the secrets directory's files, in UTF-8"}
-        raise SettingsWrong(sorted(lines))
+            lines, is_read = {".env: is not UTF-8; write it, or the secrets directory's files, in UTF-8"}, False
+        if is_read and not _Test.is_said(folder, overrides):
+            lines |= set(secret_files.complaints())
+        if lines:
+            raise SettingsWrong(sorted(lines))
+        return settings
+
+
+class _Test(_Settings):
+    """Whether the environment says that it is test, whatever is wrong with the other settings."""
+
+    epay_environment: str = ""
+
+    @classmethod
+    def is_said(cls, folder: Path | None, overrides: Mapping[str, Any]) -> bool:
+        given = {name: value for name, value in overrides.items() if name == "epay_environment" and value}
+        return cls(_secrets_dir=folder, **given).epay_environment == "test"
 
 
 def _line(cls: type[BaseSettings], details: Any) -> str:
@@ -173,6 +238,18 @@ def _skips_certificate_check(url: Secret) -> bool:
     asked = parse_qs(urlsplit(url.reveal()).query.lower())
     wanted = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
     return any(given != [wanted[name]] for name, given in asked.items() if name in wanted)
+
+
+def _crosses_the_network_in_clear(url: Secret) -> bool:
+    parts = urlsplit(url.reveal())
+    return parts.scheme == "redis" and not _is_this_machine(parts.hostname or "localhost")
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host in LOOPBACK or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _place(url: Secret) -> tuple[str | None, int | None, int | None]:

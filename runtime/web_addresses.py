@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.runtime.settings import ServerSettings
+from epay_transfers.runtime.settings import ServerSettings, of_chance
 
 _NOTIFY_SECRET = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _LONGEST = 256
@@ -41,7 +41,7 @@ class WebTierSettings(ServerSettings):
     def _unguessable(cls, value: Secret | None) -> Secret | None:
         if value is not None and not _NOTIFY_SECRET.fullmatch(value.reveal()):
             raise ValueError("is too short, or has a sign that an address can't hold")
-        return value
+        return of_chance(value)
 
     @property
     def places(self) -> "Places | None":

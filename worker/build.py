@@ -22,6 +22,7 @@ from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.sealing import Opener
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.runtime import health
@@ -201,6 +202,7 @@ def assemble(
         preflight=preflight,
         ask_harmless=lambda host: bank.ask_harmless(host, terminals["main"]),
         examine=examine,
+        tell_keys=lambda: VaultKeys(ledger.client, ledger.test_clock).tell(actor, opener.opening_ids),
         keep_ms=rules.keep_events_ms,
         clock=clock,
         actor=actor,

@@ -1,5 +1,5 @@
 """The worker's periodic jobs: it probes the bank's hosts whose circuit breaker is open, checks the servers every minute
-and trims the event log.
+trims the event log, and tells the ledger which of the vault's keys this worker opens with.
 
 While the servers are not as they must be, the worker claims nothing and probes no host. A restart of the vault raises
 an alarm, because the vault has then lost every card.
@@ -17,6 +17,7 @@ from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.lanes import Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Run
+from epay_transfers.ledger.store.vault_keys import TELL_S
 from epay_transfers.runtime.health import Finding
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.preflight import Cause, Preflight
@@ -40,6 +41,7 @@ class Maintenance:
         preflight: Preflight,
         ask_harmless: Callable[[str], bool],
         examine: Callable[[], list[Finding]],
+        tell_keys: Callable[[], None],
         keep_ms: int,
         clock: Clock,
         actor: str,
@@ -52,13 +54,14 @@ class Maintenance:
         self._preflight = preflight
         self._ask_harmless = ask_harmless
         self._examine = examine
+        self._tell_keys = tell_keys
         self._keep_ms = keep_ms
         self._clock = clock
         self._actor = actor
         self._logged: list[str] = []
         self._vault_run: Run | None = None
         self._said_back = False
-        self._next_look = self._next_trim = clock.monotonic()
+        self._next_look = self._next_trim = self._next_tell = clock.monotonic()
 
     def run_once(self) -> None:
         self._lanes.refresh()
@@ -69,6 +72,9 @@ class Maintenance:
         if self._clock.monotonic() >= self._next_trim:
             self._next_trim = self._clock.monotonic() + _TRIM_S
             self._events.trim(self._keep_ms, self._actor)
+        if self._clock.monotonic() >= self._next_tell:
+            self._next_tell = self._clock.monotonic() + TELL_S
+            self._tell_keys()
 
     def probe_once(self) -> None:
         """Ask the closed hosts. A bank that hangs takes its time: this has a thread of its own."""

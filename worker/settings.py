@@ -1,17 +1,19 @@
 """The worker's settings: the only process that holds the bank's secrets and the vault's private keys."""
 
+from dataclasses import astuple
 from functools import cached_property
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from epay_transfers.ledger.invoice import DEFAULT_SPACE
 from epay_transfers.ledger.limits import Limits
-from epay_transfers.ledger.safe_urls import is_safe_url
+from epay_transfers.ledger.safe_urls import LOOPBACK, is_safe_url
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.vault import TOMBSTONE_STANDS_S
 from epay_transfers.runtime.key_source import KeySource
-from epay_transfers.runtime.settings import JSON
+from epay_transfers.runtime.settings import JSON, of_chance
 from epay_transfers.runtime.web_addresses import WebTierSettings
 from epay_transfers.worker.bank import PRESETS, Addresses, BankConfig, Terminal
 from epay_transfers.worker.bank.codes import PAID_WORDS
@@ -21,6 +23,11 @@ _ADDRESS = "give an https:// address (http:// only for loopback)"
 
 _SHORTEST_HORIZON_S = 3600
 _HASH_KEY_LENGTH = 32
+
+#: By environment: the bank's hosts.
+_HOSTS = {
+    name: frozenset(urlsplit(url).hostname or "" for url in astuple(preset) if url) for name, preset in PRESETS.items()
+}
 
 
 class TerminalCredentials(BaseModel):
@@ -96,7 +103,7 @@ class WorkerSettings(KeySource, WebTierSettings):
     def _long_key(cls, value: Secret | None) -> Secret | None:
         if value is not None and len(value.reveal()) < _HASH_KEY_LENGTH:
             raise ValueError("is too short")
-        return value
+        return of_chance(value)
 
     @field_validator("epay_token_url", "epay_transfer_url", "epay_confirm_url", "epay_status_url")
     @classmethod
@@ -104,7 +111,7 @@ class WorkerSettings(KeySource, WebTierSettings):
         """What is not set comes from the environment's preset; the page has no confirm address for test."""
         field = str(info.field_name)
         if not value:
-            preset = PRESETS[info.data.get("epay_environment", "test")]
+            preset = PRESETS[info.data.get("epay_environment") or "test"]
             value = getattr(preset, field.removeprefix("epay_")) or ""
         if not value:
             raise ValueError("is not set, and the bank documents none for this environment")
@@ -114,6 +121,7 @@ class WorkerSettings(KeySource, WebTierSettings):
             raise ValueError("is not a safe address")
         if field == "epay_status_url" and "{invoice_id}" not in value:
             raise ValueError("has no {invoice_id} in it")
+        _is_of_this_environment(value, info)
         return value
 
     @field_validator("epay_credentials")
@@ -195,3 +203,16 @@ class WorkerSettings(KeySource, WebTierSettings):
             receiver_id_field=self.epay_receiver_id_field,
             paid_words=self.epay_paid_statuses,
         )
+
+
+def _is_of_this_environment(address: str, info: ValidationInfo) -> None:
+    """Raises `ValueError` for production's address in what is no production, or may be none.
+
+    The environment decides which other settings are refused, so an address may not say otherwise.
+    """
+    host = urlsplit(address).hostname or ""
+    environment = info.data.get("epay_environment", "production")  # what is wrong there has a line of its own
+    if environment != "production" and host in _HOSTS["production"]:
+        raise ValueError("is the bank's address for production, and EPAY_ENVIRONMENT does not say production")
+    if environment is None and host not in LOOPBACK | _HOSTS["test"]:
+        raise ValueError("is not the bank's address for test, and EPAY_ENVIRONMENT is not set")

@@ -37,7 +37,7 @@ def main(*, only_check: bool = False) -> int:
         return EX_CONFIG
     logs.set_up(settings.log_level)
     logs.catch_the_rest()
-    sentry.set_up(settings.sentry_dsn, "transfers", settings.epay_environment)
+    sentry.set_up(settings.sentry_dsn, "transfers", settings.epay_environment or "test")
     if settings.durability is Durability.RELAXED:
         _LOG.warning("DURABILITY=relaxed: what is confirmed may be lost, and cards may be written to disk")
     for warning in health.vault_warnings(settings):

@@ -8,13 +8,13 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
-from epay_transfers.producers import PanCard, Receiver, TransferIntent
+from epay_transfers.producers import PanCard, ProducerAndWebSettings, Receiver, TransferIntent
 from epay_transfers.producers.web import Web
 from epay_transfers.producers.web.django import urls
 
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 settings.configure(ROOT_URLCONF=__name__, SECRET_KEY=secrets.token_hex(32), ALLOWED_HOSTS=["*"], MIDDLEWARE=[CSRF])
-web = Web.from_env(home="/")
+web = Web.from_env(ProducerAndWebSettings.load(), home="/")
 
 
 @csrf_exempt  # an example without a page of its own to put the token in; yours has one

@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import FastAPI, Form
 from fastapi.responses import RedirectResponse
 
-from epay_transfers.producers import PanCard, Receiver, TransferIntent
+from epay_transfers.producers import PanCard, ProducerAndWebSettings, Receiver, TransferIntent
 from epay_transfers.producers.web import Web
 from epay_transfers.producers.web.starlette import router
 
-web = Web.from_env(home="/")
+web = Web.from_env(ProducerAndWebSettings.load(), home="/")
 app = FastAPI()
 app.mount("/transfers", router(web))  # the one line
 

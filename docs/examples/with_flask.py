@@ -5,11 +5,11 @@ import secrets
 from flask import Flask, redirect, request
 from werkzeug.wrappers import Response
 
-from epay_transfers.producers import PanCard, Receiver, TransferIntent
+from epay_transfers.producers import PanCard, ProducerAndWebSettings, Receiver, TransferIntent
 from epay_transfers.producers.web import Web
 from epay_transfers.producers.web.flask import blueprint
 
-web = Web.from_env(home="/")
+web = Web.from_env(ProducerAndWebSettings.load(), home="/")
 app = Flask(__name__)
 app.register_blueprint(blueprint(web), url_prefix="/transfers")  # the one line
 

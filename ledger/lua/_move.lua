@@ -28,6 +28,7 @@
 --         quiet         no event and no new version: nothing happened to the transfer
 --         challenge     what to keep at KEYS[7] until the transfer is final
 --         challenge_ms  how long KEYS[9] leads to the transfer
+--         prints        of an end: the key of the cards' prints, to be deleted; no KEY, for only producers may read there
 --         vault         a run of the vault's server, and the most writes that the caller was told of it
 
 local SETTLED_DAY_MS = 86400000
@@ -161,6 +162,7 @@ local function write(m, r)
     redis.call('ZREM', KEYS[2], m.key)
     redis.call('PEXPIRE', KEYS[6], SETTLED_DAY_MS)
     redis.call('DEL', KEYS[7])
+    if m.prints then redis.call('DEL', m.prints) end
   end
   if to ~= from then
     redis.call('ZREM', KEYS[3], from .. ':' .. r.state_since .. ':' .. m.key)

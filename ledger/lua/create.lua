@@ -1,10 +1,11 @@
 -- create: a new transfer, `queued`, with an invoice id whose last six digits no transfer of its space had before.
 --
 -- KEYS     as in _move.lua, and  8 reference  9 suffixes  10 lanes  11 pauses
+--          12 the fingerprints of the cards, which go when the transfer ends
 -- ARGV     1 the record, as JSON: {name: text}, without state, version and times  2 a test's time (ms), or nothing
 --          3 in how many ms it must be looked at  4 actor
 --          5 suffix  6 `given`: the producer brought the invoice id; or `made`
---          7 the queue's limit, or 0  8 in how many ms its deadline is
+--          7 the queue's limit, or 0  8 in how many ms its deadline is  9 the fingerprints of the cards, or nothing
 -- Replies  OK queued epoch version sequence now | REPLAYED key | TAKEN invoice's key | TRY suffix | EXHAUSTED
 --          | FULL queued | PAUSED until | BROKEN part
 -- A record that stands is never overwritten, even where the bitmap is lost: its suffix is marked as used again.
@@ -49,6 +50,7 @@ end
 unsound = tell({key = r.key, verb = 'create', actor = actor, now = now}, r, '', 'queued', '1', r.epoch)
 if unsound then return unsound end
 redis.call('HSET', KEYS[1], unpack(fields))
+if ARGV[9] ~= '' then redis.call('SET', KEYS[12], ARGV[9]) end
 redis.call('SETBIT', KEYS[9], suffix, 1)
 redis.call('HINCRBY', KEYS[4], 'used:' .. r.space, 1)
 redis.call('SET', KEYS[8], r.key)

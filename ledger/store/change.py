@@ -12,6 +12,7 @@ from typing import Any, Literal, TypedDict, cast, get_args
 
 from epay_transfers.ledger.record import Lifetime, Record, StoredChallenge, cleared_with
 from epay_transfers.ledger.states import Advance, State, Verb
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.replies import Run
 
 #: How long an MD leads to its transfer: longer than any challenge lives, so that a late client is told that it is late.
@@ -183,6 +184,7 @@ def script_argument(
         "quiet": change.silent or None,
         "challenge": json.dumps(asdict(change.challenge)) if change.challenge else None,
         "challenge_ms": str(_CHALLENGE_MS) if change.challenge else None,
+        "prints": redis_keys.prints(record.key) if row.ends else None,
         "vault": [vault.id, str(vault.writes)] if vault else None,
     }
     text = json.dumps({name: value for name, value in move.items() if value is not None}, separators=(",", ":"))

@@ -262,9 +262,15 @@ def _creation(record: Record, new_transfer: NewTransfer, suffix: int, actor: str
         "given" if new_transfer.invoice_id else "made",
         limit,
         new_transfer.lasts_ms,
+        new_transfer.card_prints,
     )
-    place = (redis_keys.reference(record.reference), redis_keys.suffixes(record.space))
-    more = (*place, redis_keys.LANES, redis_keys.PAUSES)
+    more = (
+        redis_keys.reference(record.reference),
+        redis_keys.suffixes(record.space),
+        redis_keys.LANES,
+        redis_keys.PAUSES,
+        redis_keys.prints(record.key),
+    )
     return "create", (*_keys(record), *more), args
 
 

@@ -10,7 +10,7 @@ from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 
 #: What a new transfer says that is no field of the record.
-_NO_FIELDS = frozenset({"invoice_id", "lasts_ms", "day_ms"})
+_NO_FIELDS = frozenset({"invoice_id", "lasts_ms", "day_ms", "card_prints"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,7 @@ class NewTransfer:
     day_ms: int
     sender_card: str
     receiver_card: str
+    card_prints: str = ""  #: the cards' fingerprints: they go when the transfer ends, and are in no record
     related: str = ""
     invoice_id: str | None = None
 

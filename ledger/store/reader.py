@@ -61,6 +61,11 @@ class Reader:
             text = cast("str | None", self.client.get(redis_keys.challenge(record.key)))
         return StoredChallenge(**json.loads(text)) if text else None
 
+    def card_prints(self, key: str) -> str:
+        """The fingerprints of the cards of a transfer that has not ended; empty where there are none. For producers."""
+        with redis_errors_as(LedgerUnavailable):
+            return cast("str | None", self.client.get(redis_keys.prints(key))) or ""
+
     def due(self, limit: int) -> Due:
         """The transfers that must be looked at now, longest due first. None is taken out: only a move changes `due`.
 

@@ -21,6 +21,9 @@ TAKEN = f"{_ROOT}taken"  #: zset: entries that a worker is at, by the time (ms) 
 BREAKERS = f"{_ROOT}breakers"  #: hash: what the breaker of each of the bank's hosts knows
 RATES = f"{_ROOT}rates"  #: hash: terminal → when its next transfer may go
 TERMINALS = f"{_ROOT}terminals"  #: hash: TerminalID → the space that its transfers are in
+VAULT_KEYS = (
+    f"{_ROOT}vault_keys"  #: hash: a running worker → when it said so, and the ids of the keys that it opens with
+)
 UNREADABLE = f"{_ROOT}unreadable"  #: hash: key → what can't be read of its record, as the alarm said it
 HIGH_WATER = f"{_ROOT}high_water"  #: in the vault: the highest sequence of the ledger that a process saw
 WRITES = f"{_ROOT}writes"  #: in the vault: its server's run, and how many writes that run has seen
@@ -109,6 +112,11 @@ def place(key: str) -> str:
     """
     space, invoice_id = invoice.split_key(key)
     return f"{space}:{invoice.suffix_of(invoice_id):06d}"
+
+
+def prints(key: str) -> str:
+    """The fingerprints of an unfinished transfer's cards. Producers alone may read here."""
+    return f"{_ROOT}prints:{place(key)}"
 
 
 def challenge(key: str) -> str:

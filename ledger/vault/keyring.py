@@ -1,24 +1,19 @@
-"""The vault's keys as text, and `KeyRing`: the private keys of a worker.
+"""The vault's keys, and `KeyRing`: the private keys of a worker. What a key's text is stands in `ledger.key_text`.
 
-A text is `base64`, or `base64.YYYYMMDD` with the day on which the key was made. A key ring lists the newest key first;
-all of its keys open, and none of them seals. `destroyed.ID` marks a key that was destroyed on purpose, so that an
-error about what it sealed says so.
+A key ring lists the newest key first; all of its keys open, and none of them seals. A key that was destroyed on purpose
+stays on it as its id, so that an error about what it sealed says so.
 """
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NoReturn
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from epay_transfers.ledger import base64url
+from epay_transfers.ledger import key_text
+from epay_transfers.ledger.key_text import Kind
 from epay_transfers.ledger.secret import Secret
-
-_KEY = re.compile(r"(?P<key>[A-Za-z0-9_-]{43})(?:\.(?P<made>[0-9]{8}))?")
-_DESTROYED = re.compile(r"destroyed\.(?P<key_id>[0-9a-f]{8})(?:\.(?P<made>[0-9]{8}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +32,11 @@ class PrivateKey:
     key_id: str
     made: date | None
     key: X25519PrivateKey | None
+
+    @property
+    def public(self) -> str:
+        """The text of the public key that seals for this one; empty if the key was destroyed."""
+        return write_public(self.key, self.made) if self.key else ""
 
 
 class KeyRing:
@@ -61,50 +61,22 @@ class KeyRing:
 
 def read_public(text: str) -> PublicKey:
     """A public key from its text. Raises `ValueError` if it is none."""
-    raw, made = _read(text)
+    raw, made = key_text.read(text, Kind.VAULT_PUBLIC)
     return PublicKey(_key_id(raw), made, X25519PublicKey.from_public_bytes(raw))
 
 
-def write(raw: bytes, made: date | None) -> str:
-    """A key as text."""
-    text = base64url.encode(raw)
-    return f"{text}.{made:%Y%m%d}" if made else text
-
-
-def split(text: str) -> list[Secret]:
-    """The texts of a key ring, separated by commas or lines; a `#` begins a comment."""
-    lines = (line.partition("#")[0] for line in text.splitlines())
-    return [Secret(part.strip()) for line in lines for part in line.split(",") if part.strip()]
+def write_public(key: X25519PrivateKey, made: date | None) -> str:
+    """The text of a private key's public key."""
+    return key_text.write(Kind.VAULT_PUBLIC, key.public_key().public_bytes_raw(), made)
 
 
 def _read_private(text: Secret) -> PrivateKey:
-    gone = _DESTROYED.fullmatch(text.reveal())
+    gone = key_text.read_destroyed(text.reveal())
     if gone:
-        return PrivateKey(gone["key_id"], _day(gone["made"]), None)
-    raw, made = _read(text.reveal())
+        return PrivateKey(gone.key_id, gone.made, None)
+    raw, made = key_text.read(text.reveal(), Kind.VAULT_PRIVATE)
     key = X25519PrivateKey.from_private_bytes(raw)
     return PrivateKey(_key_id(key.public_key().public_bytes_raw()), made, key)
-
-
-def _read(text: str) -> tuple[bytes, date | None]:
-    found = _KEY.fullmatch(text)
-    if found is None:
-        _refuse()
-    try:
-        return base64url.decode(found["key"]), _day(found["made"])
-    except ValueError:
-        _refuse()
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return date(int(text[:4]), int(text[4:6]), int(text[6:])) if text else None
-    except ValueError:
-        _refuse()
-
-
-def _refuse() -> NoReturn:
-    raise ValueError("is not a key that `transfers keygen` printed") from None
 
 
 def _key_id(public: bytes) -> str:

@@ -15,11 +15,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from epay_transfers.ledger import base64url
+from epay_transfers.ledger import base64url, key_text
 from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.key_text import Kind
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
-from epay_transfers.ledger.vault.keyring import KeyRing, read_public, write
+from epay_transfers.ledger.vault.keyring import KeyRing, read_public, write_public
 
 _VERSION = "1"
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
@@ -65,8 +66,9 @@ class KeyPair:
 def generate(made: date | None = None) -> KeyPair:
     """A new pair; `made` is the day of today, from which `transfers keys` tells its age."""
     private = X25519PrivateKey.generate()
-    public = write(private.public_key().public_bytes_raw(), made)
-    return KeyPair(public, Secret(write(private.private_bytes_raw(), made)))
+    return KeyPair(
+        write_public(private, made), Secret(key_text.write(Kind.VAULT_PRIVATE, private.private_bytes_raw(), made))
+    )
 
 
 class Sealer:
@@ -95,6 +97,11 @@ class Opener:
     @property
     def key_ids(self) -> list[str]:
         return [key.key_id for key in self._ring]
+
+    @property
+    def opening_ids(self) -> list[str]:
+        """Those that open: without the destroyed ones."""
+        return [key.key_id for key in self._ring if key.key]
 
     def open(self, text: str, purpose: Purpose, transfer_key: str) -> bytes:
         """The cleartext. Raises `SealKeyUnknown`, `SealKeyDestroyed` or `SealBroken`."""

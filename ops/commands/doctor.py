@@ -14,6 +14,8 @@ import typer
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.invoice import SUFFIXES
 from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.vault_keys import VaultKeys
+from epay_transfers.ledger.vault.keyring import read_public
 from epay_transfers.ops import screen
 from epay_transfers.ops.commands.terminals import as_dict
 from epay_transfers.ops.context import Context
@@ -21,7 +23,7 @@ from epay_transfers.ops.exit_status import EX_TEMPFAIL
 from epay_transfers.ops.options import AsJson
 from epay_transfers.producers.settings import ProducerSettings
 from epay_transfers.runtime.health import Finding, examine
-from epay_transfers.runtime.settings import EX_CONFIG, SettingsWrong
+from epay_transfers.runtime.settings import EX_CONFIG, ServerSettings, SettingsWrong
 
 app = typer.Typer()
 
@@ -29,6 +31,12 @@ app = typer.Typer()
 _NEARLY_USED = 0.8
 
 _CHECK_S = 30
+
+
+class _Sealing(ServerSettings):
+    """The public key, if this environment has one: a producer's has. It is no secret, and an operator's may have it."""
+
+    vault_public_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,8 @@ def doctor(*, as_json: AsJson = False) -> None:
     stops = []
     with contextlib.suppress(LedgerUnavailable):  # the findings say so already
         counters, stops = context.ledger.counters(), context.lanes.pauses()
-    findings += _spaces(context, counters)
+    workers = _workers(context)
+    findings += _spaces(context, counters) + _vault_keys(workers)
     rooms = _rooms({str(finding) for finding in findings})
     if as_json:
         screen.say_json({
@@ -56,11 +65,13 @@ def doctor(*, as_json: AsJson = False) -> None:
             "findings": [asdict(finding) for finding in findings],
             "stops": [as_dict(stop) for stop in stops],
             "transfers": {state: [line.to_json() for line in screen.sums(counters, state)] for state in State},
+            "vault_keys": workers,
             "rooms": [asdict(room) for room in rooms],
         })  # fmt: skip
     else:
         _say(findings, rooms)
         screen.say(f"Lanes paused: {len(stops) or 'none'}" + ("; see `transfers terminals`" if stops else ""))
+        screen.say(f"Keys that every worker opens with: {', '.join(_shared(workers)) or 'no worker has told of any'}")
         _say_counts(counters)
     if findings:
         raise typer.Exit(EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG)
@@ -76,6 +87,37 @@ def _spaces(context: Context, counters: dict[str, int]) -> list[Finding]:
         )
         for space in spaces
         if (used := counters.get(f"used:{space}", 0)) >= SUFFIXES * _NEARLY_USED
+    ]
+
+
+def _workers(context: Context) -> dict[str, list[str]]:
+    """Running worker → the ids of the vault's keys that it opens with, as it told the ledger."""
+    with contextlib.suppress(LedgerUnavailable):
+        return VaultKeys(context.client).told()
+    return {}
+
+
+def _shared(workers: dict[str, list[str]]) -> list[str]:
+    return sorted(set.intersection(*map(set, workers.values()))) if workers else []
+
+
+def _vault_keys(workers: dict[str, list[str]]) -> list[Finding]:
+    """Does every worker open what this environment's public key seals? Only workers have private keys."""
+    text = _Sealing.load().vault_public_key
+    try:
+        key_id = read_public(text).key_id if text else ""
+    except ValueError:
+        return []  # a producer's settings say what is wrong with it
+    without = [worker for worker, key_ids in workers.items() if key_id not in key_ids]
+    if not (key_id and without):
+        return []
+    return [
+        Finding(
+            "VAULT_PUBLIC_KEY",
+            f"{len(without)} of {len(workers)} workers do not open what it seals (key {key_id}): {', '.join(without)}",
+            "give its private key to these workers, or producers a key that all of them have: a worker that can't open "
+            "a card ends its transfer; one that was stopped is counted for three minutes",
+        )
     ]
 
 

@@ -14,7 +14,7 @@ app = typer.Typer()
 def keygen(*, as_json: AsJson = False) -> None:
     """Print fresh keys, as `NAME=value` lines. Producers get the first and the last, workers the second alone.
 
-    Each vault key ends with the day on which it was made, from which `transfers keys` tells its age.
+    Each key begins with what it is, and ends with the day on which it was made: `transfers keys` tells its age by it.
     """
     keys = dotenv.fresh_keys(moment(SystemClock().now_ms()).date()).as_dict()
     if as_json:

@@ -27,7 +27,7 @@ from epay_transfers.ops.demo.interruption import Interruption
 from epay_transfers.ops.demo.stage import Stage
 from epay_transfers.ops.demo.users import PRODUCER
 from epay_transfers.ops.exit_status import Refusal
-from epay_transfers.producers import PanCard, Receiver, TransferIntent, Transfers, WebSettings
+from epay_transfers.producers import PanCard, ProducerAndWebSettings, Receiver, TransferIntent, Transfers
 from epay_transfers.producers.web import Web
 from epay_transfers.producers.web.starlette import router
 
@@ -144,7 +144,7 @@ def open_shop(folder: Path, port: int, interruption: Interruption) -> None:
     screen.say("Starting two servers, a bank, a worker and a shop, on this machine alone.")
     web = {"WEB_BASE_URL": url + _MOUNTED, "NOTIFY_SECRET": secrets.token_urlsafe(24)}
     with listener, Stage(folder, web) as stage, stage.entered(PRODUCER):
-        settings = WebSettings.load()
+        settings = ProducerAndWebSettings.load()
         with Transfers.from_env(settings) as transfers:
             shop = Shop(transfers, Web(transfers, settings.places, home=f"{url}/"), stage.bank_url)
             ending = threading.Event()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Self, cast
 
+from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import Record, RequestedAction, StoredChallenge
 from epay_transfers.ledger.secret import Secret
@@ -17,7 +18,7 @@ from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ledger.vault.sealing import Sealer, generate
 from epay_transfers.producers.challenge import Challenge
 from epay_transfers.producers.outcomes import Outcome
-from epay_transfers.producers.settings import ProducerSettings
+from epay_transfers.producers.settings import ProducerSettings, SealingSettings
 from epay_transfers.producers.testing.memory import MemoryFeed, MemoryInboxes, MemoryLedger, MemoryScripts, MemoryVault
 from epay_transfers.producers.transfers import Transfers
 from epay_transfers.runtime.settings import TerminalPlan
@@ -40,7 +41,7 @@ class FakeTransfers(Transfers):
             redis_url=_NOWHERE,
             vault_url=_NOWHERE,
             vault_public_key=keys.public,
-            fingerprint_key=Secret(secrets.token_urlsafe(32)),
+            fingerprint_keys=[fingerprint_keys.generate()],
             queue_limit=queue_limit,
             epay_terminals={name: TerminalPlan(space=space) for name, space in (terminals or {}).items()},
         )
@@ -57,7 +58,7 @@ class FakeTransfers(Transfers):
         )
 
     @classmethod
-    def from_env(cls, settings: ProducerSettings | None = None) -> Self:  # noqa: ARG003 - the real one's signature
+    def from_env(cls, settings: SealingSettings | None = None) -> Self:  # noqa: ARG003 - the real one's signature
         return cls()
 
     def outcomes(

@@ -71,7 +71,7 @@ class MemoryScripts(Scripts):
     # The ledger's scripts.
 
     def _create(self, keys: list[str], args: list[str]) -> list[str]:
-        fields, _, _, actor, suffix, origin, limit, lasts = json.loads(args[0]), *args[1:]
+        fields, _, _, actor, suffix, origin, limit, lasts, prints = json.loads(args[0]), *args[1:]
         now, expires = self._clock.now_ms(), self._clock.now_ms() + int(lasts)
         if known := self.get(keys[7]):
             return ["REPLAYED", known]
@@ -88,6 +88,8 @@ class MemoryScripts(Scripts):
         self.suffixes[place] = self.texts[keys[7]] = self.texts[keys[5]] = fields["key"]
         times = {"state_since": str(now), "created_at": str(now), "deadline_at": str(expires)}
         self.hashes[keys[0]] = record = {"state": "queued", "version": "1"} | times | fields
+        if prints:
+            self.texts[keys[11]] = prints
         self._tell_move(record, {"verb": "create", "actor": actor}, "")
         return ["OK", "queued", record["epoch"], "1", str(len(self.events)), str(now)]
 
@@ -117,6 +119,7 @@ class MemoryScripts(Scripts):
         if not {"due", "due_in", "keep_due"} & move.keys():
             self.expiries[keys[5]] = now + _DAY_MS
             self.texts.pop(keys[6], None)
+            self.texts.pop(move.get("prints", ""), None)
         if "challenge" in move:
             self.texts[keys[6]], self.texts[keys[8]] = move["challenge"], record["key"]
         if not move.get("quiet"):

@@ -88,9 +88,11 @@ class Web:
 
     @classmethod
     @clear_frames_on_error
-    def from_env(cls, *, acs_hosts: Collection[str] = (), home: str = "") -> Self:
-        """With a `Transfers` of its own. Raises what `Transfers.from_env` raises."""
-        settings = WebSettings.load()
+    def from_env(cls, settings: WebSettings | None = None, *, acs_hosts: Collection[str] = (), home: str = "") -> Self:
+        """With a `Transfers` of its own, which enqueues nothing: give `ProducerAndWebSettings.load()` to a process that
+        is a backend, too. Raises what `Transfers.from_env` raises.
+        """
+        settings = settings or WebSettings.load()
         return cls(Transfers.from_env(settings), settings.places, acs_hosts=acs_hosts, home=home)
 
     @clear_frames_on_error

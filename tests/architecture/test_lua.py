@@ -24,6 +24,7 @@ def code_of(file: str) -> str:
 def test_every_command_names_its_key_by_number(file: str) -> None:
     """In KEYS, also one after the other (`at`); or in ARGV, where the caller may not read it, as its header says."""
     in_argv = {f"ARGV[{number}]" for number in re.findall(r" (\d+) the sealed text's key", text_of(file))}
+    in_argv |= {f"m.{name}" for name in re.findall(r"(\w+) +of an end: the key of the cards' prints", text_of(file))}
     wrong = [
         f"{file}: {command} {key}"
         for command, key in _CALL.findall(code_of(file))

@@ -23,7 +23,7 @@ def test_the_generated_piece_is_up_to_date(piece: tuple[str, str], make: Callabl
     assert piece_of((ROOT / place).read_text(), name)[0] == make()
 
 
-_PLACES = (redis_keys.card, redis_keys.pares, redis_keys.sealed_card, redis_keys.sealed_pares)
+_PLACES = (redis_keys.card, redis_keys.pares, redis_keys.sealed_card, redis_keys.sealed_pares, redis_keys.prints)
 
 
 def test_the_table_of_keys_names_every_key_and_no_other() -> None:
@@ -57,7 +57,7 @@ def test_every_way_to_make_a_key_is_in_the_test_above() -> None:
 
     assert functions == {
         "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "every", "pares", "sealed_card",
-        "sealed_pares", "challenge", "place", "bank_id", "guesses", "inbox", "limits", "receiver_limits",
+        "sealed_pares", "challenge", "place", "bank_id", "guesses", "inbox", "limits", "prints", "receiver_limits",
     }  # fmt: skip
 
 

@@ -73,8 +73,8 @@ def commands() -> list[list[str]]:
 
 
 def name_of(words: list[str]) -> Name:
-    """The command itself; those of `dead` and `queue` are commands of their own."""
-    return tuple(words[: 2 if words[0] in {"dead", "queue"} and len(words) > 1 else 1])
+    """The command itself; those of a group are commands of their own."""
+    return tuple(words[: 2 if " ".join(words[:2]) in COMMANDS else 1])
 
 
 def test_every_command_of_the_runbook_exists() -> None:

@@ -18,6 +18,9 @@ from tests.support.intents import payout
 from tests.support.platform import Platform, ledger_of
 from tests.support.waiting import until
 
+#: Proves a notification, to this worker and to the test that plays the bank.
+HASH_KEY = "abcdefghijklmnopqrstuvwxyz-0123456789"
+
 
 def test_a_record_that_can_not_be_read_is_set_aside_and_all_others_go_on(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
@@ -89,7 +92,7 @@ def test_a_proved_notification_that_comes_while_its_transfer_is_on_the_wire_is_n
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bank executes, notifies, and never answers; it can't be asked. Without the note the transfer is held."""
-    platform.env["EPAY_SECRET_HASH_KEY"] = "k" * 40
+    platform.env["EPAY_SECRET_HASH_KEY"] = HASH_KEY
     platform.start_worker(EPAY_STATUS_URL="none")
     transfers, ledger = platform.transfers(monkeypatch), ledger_of(platform, SystemClock())
     receipt = transfers.enqueue(payout("notified").model_copy(update={"description": "[hang-after] Payout"}))
@@ -101,7 +104,7 @@ def test_a_proved_notification_that_comes_while_its_transfer_is_on_the_wire_is_n
 
     until(lambda: state() is State.SENDING)
     until(lambda: platform.books()["totals"]["executions"] == 1)
-    proof = secret_hash(Secret("k" * 40), receipt.key)
+    proof = secret_hash(Secret(HASH_KEY), receipt.key)
     payload = {"invoiceId": receipt.invoice_id, "amount": 150, "currency": "KZT", "code": "ok", "secret_hash": proof}
     assert transfers.notify(payload) is Notified.NOTED
     assert state() is State.SENDING

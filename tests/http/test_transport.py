@@ -111,6 +111,22 @@ class TestWhatIsSent:
 
         assert transport._tls.cert_store_stats()["x509_ca"] == 1
 
+    def test_the_secrets_of_the_connection_are_written_nowhere(
+        self, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With the file of SSLKEYLOGFILE, a recording of the connection shows the card and the bank's password."""
+        control, ours = tmp_path / "control", tmp_path / "ours"
+        with Server({"/x": (well, b"{}")}, tls=authority.server()) as server:
+            monkeypatch.setenv("SSLKEYLOGFILE", str(control))
+            assert requests.get(f"{server.url}/x", verify=authority.ca_file, timeout=5).ok
+            monkeypatch.setenv("SSLKEYLOGFILE", str(ours))
+            transport = transport_of(ca_file=authority.ca_file)
+            assert isinstance(transport.exchange("POST", f"{server.url}/x", body=CARD), Response)
+            assert transport.reachable(server.url)
+
+        assert "TRAFFIC_SECRET" in control.read_text()
+        assert not ours.exists()
+
     def test_no_cookie_is_kept(self) -> None:
         def set_cookie(talk: Talk) -> None:
             talk.say(with_length(b"{}", b"HTTP/1.1 200 OK\r\nSet-Cookie: id=1; Path=/\r\n"))

@@ -6,8 +6,13 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.vault_keys import VaultKeys
+from epay_transfers.ledger.vault.keyring import read_public
 from tests.ops.conftest import Into
 from tests.support.command_line import Cli
+from tests.support.stage import Stage, _bank, sandbox, stage
+
+__all__ = ["_bank", "sandbox", "stage"]
 
 
 def test_a_healthy_system_is_0(transfers: Cli, into: Into) -> None:
@@ -68,3 +73,32 @@ def test_stopped_lanes_are_told(transfers: Cli, ledger: Ledger) -> None:
 
     assert [(stop["lane"], stop["reason"]) for stop in said.json["stops"]] == [("send", "the bank asked")]
     assert "Lanes paused: 1" in transfers("doctor").out
+
+
+def test_a_public_key_that_no_worker_opens_is_a_finding(
+    transfers: Cli, ledger: Ledger, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the workers' private keys are not: they tell the ledger the ids."""
+    keys = VaultKeys(ledger.client)
+    own = read_public(environment["VAULT_PUBLIC_KEY"]).key_id
+    assert transfers("doctor").status == 0  # no worker has told of its keys
+    keys.tell("worker a 1", ["0badcafe", own])
+    assert transfers("doctor", "--json").json["vault_keys"] == {"worker a 1": ["0badcafe", own]}
+    assert transfers("doctor").status == 0
+    keys.tell("worker b 2", ["0badcafe"])
+
+    said = transfers("doctor", "--json")
+
+    assert said.status == 78
+    (finding,) = said.json["findings"]
+    assert finding["name"] == "VAULT_PUBLIC_KEY"
+    assert finding["problem"] == f"1 of 2 workers do not open what it seals (key {own}): worker b 2"
+    assert "Keys that every worker opens with: 0badcafe" in transfers("doctor").out
+    monkeypatch.delenv("VAULT_PUBLIC_KEY")  # as on an operator's machine
+    assert transfers("doctor").status == 0
+
+
+def test_a_worker_tells_which_keys_it_opens_with(stage: Stage, ledger: Ledger) -> None:
+    stage.worker.maintenance.run_once()
+
+    assert list(VaultKeys(ledger.client, stage.clock).told().values()) == [[read_public(stage.keys.public).key_id]]

@@ -22,6 +22,9 @@ _MODULES = {
     "sentry-sdk": "sentry_sdk",
 }
 
+#: What a distribution can't do without, and brings: it reads `.env` by it, and so do we.
+_BROUGHT = {"pydantic-settings": {"dotenv"}}
+
 #: Which part of the package may import what beside the base, by extra. A framework is the web tier's own.
 PARTS = {
     "ops/": {"cli"},
@@ -48,7 +51,11 @@ def modules(extra: str) -> set[str]:
     found: set[str] = set()
     for line in PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]:
         own, name = re.match(r"epay-transfers\[([\w,]+)\]", line), re.split("[<>=]", line)[0]
-        found |= set().union(*map(modules, own[1].split(","))) if own else {_MODULES.get(name, name)}
+        found |= (
+            set().union(*map(modules, own[1].split(",")))
+            if own
+            else {_MODULES.get(name, name)} | _BROUGHT.get(name, set())
+        )
     return found
 
 

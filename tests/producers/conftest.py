@@ -4,7 +4,6 @@ Nothing is patched: a server that is away is an address where nobody listens.
 """
 
 import json
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -12,6 +11,7 @@ from typing import Any, cast
 import pytest
 import redis
 
+from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES, Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import Record, StoredChallenge
@@ -59,7 +59,7 @@ def settings(
         redis_url=ledger_server.url,
         vault_url=vault_server.url,
         vault_public_key=pair.public,
-        fingerprint_key=secrets.token_urlsafe(32),
+        fingerprint_keys=[fingerprint_keys.generate()],
         epay_terminals={"kiosk": {"space": "kiosk"}, "second": {}},
     )
 

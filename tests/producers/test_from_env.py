@@ -1,14 +1,22 @@
 """`from_env`: what is set is looked at before a card is put anywhere."""
 
-import secrets
 from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 import redis
 
+from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.vault.sealing import generate
-from epay_transfers.producers import LedgerUnavailable, SettingsWrong, Transfers, TransfersError, VaultUnavailable
+from epay_transfers.producers import (
+    LedgerUnavailable,
+    ProducerAndWebSettings,
+    SettingsWrong,
+    Transfers,
+    TransfersError,
+    VaultUnavailable,
+)
+from epay_transfers.producers.web import Web
 from epay_transfers.runtime import embedded_servers
 from tests.producers.conftest import NOWHERE, by_pan
 
@@ -29,7 +37,7 @@ def environment(
             "REDIS_URL": ledger_server.url,
             "VAULT_URL": vault_server.url,
             "VAULT_PUBLIC_KEY": generate().public,
-            "FINGERPRINT_KEY": secrets.token_urlsafe(32),
+            "FINGERPRINT_KEYS": fingerprint_keys.generate().reveal(),
         }
         for name, value in (names | others).items():
             monkeypatch.setenv(name, value)
@@ -48,6 +56,21 @@ def test_it_is_ready_to_be_used_and_closes_what_it_opened(environment: Set) -> N
 
     assert len(pools) == 3
     assert not [pool for pool in pools for free in pool._available_connections if cast("Any", free)._sock]
+
+
+def test_a_web_tier_needs_no_fingerprint_key_and_enqueues_nothing(
+    environment: Set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment(WEB_BASE_URL="https://shop.example/transfers")
+    monkeypatch.delenv("FINGERPRINT_KEYS")
+
+    web = Web.from_env()
+    with web.transfers as transfers, pytest.raises(SettingsWrong, match="ProducerAndWebSettings for one process"):
+        transfers.enqueue(by_pan())
+    with pytest.raises(SettingsWrong, match="FINGERPRINT_KEYS: is not set"):
+        Transfers.from_env()
+    with pytest.raises(SettingsWrong, match="FINGERPRINT_KEYS: is not set"):
+        Web.from_env(ProducerAndWebSettings.load())
 
 
 def test_a_vault_with_persistence_is_refused(environment: Set, ledger_server: embedded_servers.EmbeddedServer) -> None:

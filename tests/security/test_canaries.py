@@ -21,7 +21,7 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ops.cli import app
-from epay_transfers.producers import Receipt, Transfers, WebSettings
+from epay_transfers.producers import ProducerAndWebSettings, Receipt, Transfers
 from epay_transfers.producers.web import Web
 from epay_transfers.producers.web.words import PAGES
 from epay_transfers.runtime import embedded_servers, logs
@@ -136,7 +136,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(folder)
         said = stack.enter_context(logging_each_user())
-        settings = WebSettings.load()
+        settings = ProducerAndWebSettings.load()
         transfers = stack.enter_context(Transfers.from_env(settings))
         scenario = CanaryRun(folder, env, bank, Browser(Web(transfers, settings.places, home="https://shop.example/")))
         stack.callback(scenario.close)
@@ -183,7 +183,7 @@ def _more(env: dict[str, str], scenario: CanaryRun, made: dict[str, Receipt]) ->
     values = {
         "client secret": env["EPAY_CLIENT_SECRET"],
         "private key": env["VAULT_PRIVATE_KEYS"],
-        "fingerprint key": env["FINGERPRINT_KEY"],
+        "fingerprint key": env["FINGERPRINT_KEYS"],
         "hash key": env["EPAY_SECRET_HASH_KEY"],
         "notify secret": env["NOTIFY_SECRET"],
     }

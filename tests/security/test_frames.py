@@ -23,11 +23,12 @@ from starlette.routing import Route
 
 import epay_transfers.producers
 import epay_transfers.producers.web
+from epay_transfers.ledger import key_text
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.errors import InternalError, LedgerUnavailable, TransfersError, WrongCall
+from epay_transfers.ledger.key_text import Kind
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault import sealing
-from epay_transfers.ledger.vault.keyring import write
 from epay_transfers.producers import (
     Challenge,
     IntentRejected,
@@ -401,6 +402,7 @@ ROWS: Mapping[str, set[str]] = {
     "TransferIntent": WAYS.keys() | TAKE_NOTHING,
     "ProducerSettings": {"load", "space_of"} | public(BaseSettings),  # pydantic's own are no way to read them
     "WebSettings": {"load", "space_of"} | public(BaseSettings),
+    "ProducerAndWebSettings": {"load", "space_of"} | public(BaseSettings),
     "Outcome": {"ack", "of"},
     "Receipt": {"of"},
     "Transfer": {"of", "to_json"},
@@ -446,8 +448,14 @@ def test_no_frame_of_a_seal_that_breaks_leads_to_a_canary(monkeypatch: pytest.Mo
 def test_a_public_key_that_seals_nothing_is_refused_before_a_card_is_there() -> None:
     """A point of low order reads like a key; the library refuses it when a card is to be sealed."""
     for point in (b"\0" * 32, b"\1" + b"\0" * 31):
+        with pytest.raises(ValueError, match="is a key without randomness"):
+            sealing.Sealer(key_text.write(Kind.VAULT_PUBLIC, point))
+    for text in (
+        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+    ):
         with pytest.raises(ValueError, match="seals nothing"):
-            sealing.Sealer(write(point, None))
+            sealing.Sealer(key_text.write(Kind.VAULT_PUBLIC, bytes.fromhex(text)))
 
 
 # The web tier.

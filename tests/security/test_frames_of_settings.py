@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from epay_transfers.ledger import base64url
+from epay_transfers.ledger import key_text
 from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.key_text import Kind
 from epay_transfers.ledger.store.connection import AddressUnreadable, check_address, connect
 from epay_transfers.ledger.vault import sealing
-from epay_transfers.producers import ProducerSettings, SettingsWrong, WebSettings
+from epay_transfers.producers import ProducerAndWebSettings, ProducerSettings, SettingsWrong, WebSettings
 from epay_transfers.producers.web import Web
 from epay_transfers.worker.settings import WorkerSettings
 from tests.security import canaries
@@ -32,7 +33,7 @@ BAD_SETTINGS: list[dict[str, str]] = [
     {"redis_url": f"redis://:{canaries.PASSWORD}@127.0.0.1:6379/0?socket_timeout={canaries.PASSWORD}"},
     {"vault_url": f"redis://:{canaries.PASSWORD}@127.0.0.1:{canaries.PASSWORD}/0"},
     {"broker_url": f"redis://:{canaries.PASSWORD}@127.0.0.1:port"},
-    {"fingerprint_key": canaries.HASH[:12]},
+    {"fingerprint_keys": canaries.HASH[:12]},
     {"vault_public_key": canaries.PAN},
     {"vault_public_key": "A" * 43},
     {"notify_secret": canaries.NOTIFY_SECRET + "/"},
@@ -46,7 +47,7 @@ GOOD_SETTINGS = {
     "redis_url": "redis://127.0.0.1:6379/0",
     "vault_url": "redis://127.0.0.1:6380/0",
     "vault_public_key": sealing.generate().public,
-    "fingerprint_key": base64url.encode(bytes(range(32))),
+    "fingerprint_keys": key_text.write(Kind.FINGERPRINT, bytes(range(32))),
     "web_base_url": "https://shop.example/transfers",
 }
 
@@ -60,7 +61,7 @@ def test_no_frame_and_no_line_of_refused_settings_leads_to_a_canary(
     for name, text in (GOOD_SETTINGS | wrong).items():
         monkeypatch.setenv(name.upper(), text)
     with pytest.raises(SettingsWrong) as caught:
-        WebSettings.load()
+        ProducerAndWebSettings.load()
 
     assert found_in(caught.value) == {}
     assert [line.partition(":")[0] for line in caught.value.lines] == [name.upper() for name in wrong]

@@ -45,6 +45,23 @@ def run(folder: Path, *, switch: str) -> tuple[list[str], list[bytes]]:
     return done.stdout.split(), [path.read_bytes() for path in folder.iterdir()]
 
 
+@pytest.mark.parametrize("switch", ["", "1"])
+def test_no_process_of_ours_writes_the_secrets_of_its_connections(switch: str, tmp_path: Path) -> None:
+    """Not those to the servers either: whoever records one would read its password. Open to debuggers or not."""
+    script = (
+        "import os, ssl; from epay_transfers.runtime.hardening import harden; harden(); ssl.create_default_context()"
+    )
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", script],
+        env=os.environ | {SWITCH: switch, "SSLKEYLOGFILE": str(tmp_path / "secrets")},
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="core dumps are asked for as Linux does it")
 def test_a_hardened_process_that_breaks_down_leaves_no_core(tmp_path: Path) -> None:
     said, cores = run(tmp_path, switch="")

@@ -32,7 +32,7 @@ KNOWN = {
     "a forge's token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|glpat-[A-Za-z0-9_-]{20})\b"),
     "a chat's token": re.compile(r"\bxox[abpr]-[A-Za-z0-9-]{10,}"),
     "a JSON web token": re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\."),
-    "a key of ours": re.compile(r"(?:VAULT_PRIVATE_KEYS|FINGERPRINT_KEY|VAULT_PUBLIC_KEY)=[A-Za-z0-9_-]{43}"),
+    "a key of ours": re.compile(r"\b(?:vault-private|vault-public|fingerprint)\.[A-Za-z0-9_-]{40}"),
     "an address with a password": re.compile(r"\brediss?://[^\s:/@{}]*:[^\s:/@{}$]{8,}@"),
     "a report's address": re.compile(r"https://[0-9a-f]{32}@"),
 }

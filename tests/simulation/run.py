@@ -3,7 +3,6 @@
 `python -m tests.simulation.run SEED` runs it again; with COUNT after it, that many seeds from SEED on.
 """
 
-import base64
 import contextlib
 import functools
 import hashlib
@@ -14,7 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from epay_transfers.ledger import key_text
 from epay_transfers.ledger.invoice import SUFFIXES, make_invoice_id
+from epay_transfers.ledger.key_text import Kind
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import FINAL, State
 from epay_transfers.ledger.store import redis_keys, scripts
@@ -85,7 +86,7 @@ def running_servers() -> Iterator[Servers]:
             redis_url=Secret("redis://127.0.0.1:1/0"),
             vault_url=Secret("redis://127.0.0.1:2/0"),
             vault_public_key=keys.public,
-            fingerprint_key=Secret(base64.urlsafe_b64encode(bytes(32)).decode()),
+            fingerprint_keys=[Secret(key_text.write(Kind.FINGERPRINT, bytes(range(32))))],
         )
         yield Servers(lines[0], lines[1], keys, settings)
 

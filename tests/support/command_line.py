@@ -15,6 +15,7 @@ import pytest
 import redis
 from typer.testing import CliRunner
 
+from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.ops.cli import app
 from epay_transfers.ops.settings_table import SETTINGS
@@ -52,7 +53,7 @@ def environment(
         "REDIS_URL": ledger_server.url,
         "VAULT_URL": vault_server.url,
         "VAULT_PUBLIC_KEY": sealing.generate().public,
-        "FINGERPRINT_KEY": "k" * 43,
+        "FINGERPRINT_KEYS": fingerprint_keys.generate().reveal(),
         "OPERATOR": OPERATOR,
         "LOG_LEVEL": "ERROR",
     }

@@ -1,8 +1,8 @@
 """The environment of a worker, a backend or an operator: what the tests give to the processes that they start."""
 
 import os
-import secrets
 
+from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.sandbox import PUBLIC_TEST, SandboxAddresses
 
@@ -17,9 +17,10 @@ def environment_of(bank: SandboxAddresses, **settings: str) -> dict[str, str]:
     """
     keys = sealing.generate()
     return {name: os.environ[name] for name in _INHERITED if name in os.environ} | {
+        "EPAY_ENVIRONMENT": "test",
         "VAULT_PUBLIC_KEY": keys.public,
         "VAULT_PRIVATE_KEYS": keys.private.reveal(),
-        "FINGERPRINT_KEY": secrets.token_urlsafe(32),
+        "FINGERPRINT_KEYS": fingerprint_keys.generate().reveal(),
         "EPAY_TOKEN_URL": bank.token,
         "EPAY_TRANSFER_URL": bank.transfer,
         "EPAY_CONFIRM_URL": bank.confirm,

@@ -1,14 +1,13 @@
 """`RealTransfers`: the real `Transfers` on the real servers, played by the verbs of `FakeTransfers`."""
 
-import secrets
 from datetime import datetime
 from typing import Any
 
 import redis
 
+from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.queue.broker import Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
-from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
@@ -30,7 +29,7 @@ class RealTransfers(FakeTransfers):
         self._books, self._time = ledger, clock  # type: ignore[assignment]  # what the verbs play with
         settings = ProducerSettings.model_construct(
             vault_public_key=pair.public,
-            fingerprint_key=Secret(secrets.token_urlsafe(32)),
+            fingerprint_keys=[fingerprint_keys.generate()],
             epay_terminals={"kiosk": TerminalPlan(space="kiosk")},
             **bent,
         )

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.producers import Receiver, SavedCard, TransferIntent, Transfers
 from epay_transfers.producers.web import Web
@@ -36,7 +36,7 @@ def environment(
     monkeypatch.setenv("REDIS_URL", ledger_server.url)
     monkeypatch.setenv("VAULT_URL", vault_server.url)
     monkeypatch.setenv("VAULT_PUBLIC_KEY", sealing.generate().public)
-    monkeypatch.setenv("FINGERPRINT_KEY", secrets.token_urlsafe(32))
+    monkeypatch.setenv("FINGERPRINT_KEYS", fingerprint_keys.generate().reveal())
     monkeypatch.setenv("WEB_BASE_URL", BASE)
 
 

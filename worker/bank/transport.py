@@ -12,6 +12,7 @@ import math
 import re
 import socket
 import ssl
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -81,7 +82,7 @@ class Transport:
         self._clock = clock
         self._deadline_s = deadline_s
         self._timeouts_s = (min(connect_timeout_s, deadline_s), min(read_timeout_s, deadline_s))
-        self._tls = ssl.create_default_context(cafile=ca_file or requests.utils.DEFAULT_CA_BUNDLE_PATH)
+        self._tls = _context(ca_file or requests.utils.DEFAULT_CA_BUNDLE_PATH)
         assert_no_hidden_retry(_Session(self._tls))
 
     def exchange(
@@ -196,6 +197,18 @@ class _Adapter(HTTPAdapter):
     def cert_verify(self, conn: Any, *_args: Any) -> None:
         """Do not load the authorities again: the context has them, and the library would load them for each request."""
         conn.cert_reqs = "CERT_REQUIRED"
+
+
+def _context(ca_file: str) -> ssl.SSLContext:
+    """As `ssl.create_default_context` makes one, but that it writes no secrets into the file named in SSLKEYLOGFILE:
+    with them, a recording of the connection shows the card and the bank's password.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies the certificate and the name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if sys.version_info >= (3, 13):  # from there on, the library's own default
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+    context.load_verify_locations(cafile=ca_file)
+    return context
 
 
 def assert_no_hidden_retry(session: requests.Session) -> None:

@@ -22,6 +22,7 @@ MADE: dict[str, str] = {
     "pares": redis_keys.pares("251124000001"),
     "sealed_card": redis_keys.sealed_card("251124000001"),
     "sealed_pares": redis_keys.sealed_pares("251124000001"),
+    "prints": redis_keys.prints("251124000001"),
     "challenge": redis_keys.challenge("251124000001"),
     "limits": redis_keys.limits("20251124"),
     "receiver_limits": redis_keys.receiver_limits("20251124"),

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epay_transfers.ledger import key_text
+from epay_transfers.ledger.key_text import Kind
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.sealing import (
     KeyPair,
@@ -158,8 +160,12 @@ def test_a_seal_opens_as_it_was_written_and_not_as_another_text_of_the_same_byte
 
 
 def test_a_key_is_read_as_it_was_written_and_not_as_another_text_of_the_same_bytes() -> None:
-    for refused in [lambda text=text: Sealer(text) for text in other_texts(PAIR.public)] + [
-        lambda text=text: Opener([Secret(text)]) for text in other_texts(PAIR.private.reveal())
+    def others(text: str) -> list[str]:
+        kind, _, body = text.partition(".")
+        return [f"{kind}.{other}" for other in other_texts(body)]
+
+    for refused in [lambda text=text: Sealer(text) for text in others(PAIR.public)] + [
+        lambda text=text: Opener([Secret(text)]) for text in others(PAIR.private.reveal())
     ]:
         with pytest.raises(ValueError, match="is not a key that `transfers keygen` printed"):
             refused()
@@ -173,5 +179,9 @@ def test_an_empty_ring_is_refused() -> None:
 def test_the_public_key_opens_nothing() -> None:
     sealed = Sealer(PAIR.public).seal(CARD, Purpose.CARD, KEY)
 
+    with pytest.raises(ValueError, match="is a public key of the vault, which opens nothing"):
+        Opener([Secret(PAIR.public)])
+    raw, _ = key_text.read(PAIR.public, Kind.VAULT_PUBLIC)
+    disguised = Secret(key_text.write(Kind.VAULT_PRIVATE, raw))
     with pytest.raises(SealKeyUnknown):
-        Opener([Secret(PAIR.public)]).open(sealed, Purpose.CARD, KEY)
+        Opener([disguised]).open(sealed, Purpose.CARD, KEY)

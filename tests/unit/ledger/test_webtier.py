@@ -60,7 +60,12 @@ def test_what_is_no_base_is_refused_and_not_repeated(wrong: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "wrong"),
-    [("notify_secret", "guess-me"), ("notify_secret", "with/slash/and?more")],
+    [
+        ("notify_secret", "guess-me"),
+        ("notify_secret", "with/slash/and?more"),
+        ("notify_secret", "x" * 16),
+        ("notify_secret", "abcabcabcabcabcab"),
+    ],
 )
 def test_what_can_be_guessed_is_refused(name: str, wrong: str) -> None:
     with pytest.raises(SettingsWrong, match=name.upper()) as error:

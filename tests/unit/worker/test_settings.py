@@ -9,6 +9,7 @@ import pytest
 from epay_transfers.ledger.limits import Limits
 from epay_transfers.ledger.vault.sealing import generate
 from epay_transfers.runtime.settings import SettingsWrong
+from epay_transfers.worker.bank import PRESETS
 from epay_transfers.worker.settings import WorkerSettings
 
 PAIR = generate()
@@ -86,7 +87,38 @@ def test_production_takes_no_keys_from_the_environment(monkeypatch: pytest.Monke
     assert said["VAULT_PRIVATE_KEYS"].startswith("is in the environment, which every child of the process inherits")
 
 
-@pytest.mark.parametrize("name", ["EPAY_TOKEN_URL", "EPAY_TRANSFER_URL", "EPAY_CONFIRM_URL", "EPAY_STATUS_URL"])
+ADDRESSES = ["EPAY_TOKEN_URL", "EPAY_TRANSFER_URL", "EPAY_CONFIRM_URL", "EPAY_STATUS_URL"]
+
+
+@pytest.mark.parametrize("environment", ["", "test"])
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_an_address_of_production_is_refused_where_the_environment_does_not_say_production(
+    monkeypatch: pytest.MonkeyPatch, name: str, environment: str
+) -> None:
+    """Else production runs with what test may do: keys in the environment, servers without TLS, a short horizon."""
+    address = getattr(PRESETS["production"], name.removeprefix("EPAY_").lower())
+
+    said = wrong(monkeypatch, EPAY_ENVIRONMENT=environment, **{name: address})
+
+    assert list(said) == [name]
+    assert said[name].startswith("is the bank's address for production, and EPAY_ENVIRONMENT does not say production")
+    load(monkeypatch, **{"EPAY_ENVIRONMENT": "production", "EPAY_CONFIRM_URL": "", name: address})
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_an_address_that_is_neither_needs_an_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A relay of your own may lead to production: nothing but the environment says which it is."""
+    address = "https://relay.example/{invoice_id}"
+
+    said = wrong(monkeypatch, EPAY_ENVIRONMENT="", **{name: address})
+
+    assert list(said) == [name]
+    assert said[name].startswith("is not the bank's address for test, and EPAY_ENVIRONMENT is not set")
+    load(monkeypatch, EPAY_ENVIRONMENT="test", **{name: address})
+    load(monkeypatch, EPAY_ENVIRONMENT="production", **{name: address})
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
 @pytest.mark.parametrize(
     "address",
     ["http://bank.example/{invoice_id}", "ftp://bank.example/{invoice_id}", "bank.example", "none!", "https://"],
@@ -205,6 +237,9 @@ def test_what_is_no_key_is_refused(monkeypatch: pytest.MonkeyPatch, ring: str) -
         ("EVENTS_KEEP", "0"),
         ("WORKER_THREADS", "1"),
         ("EPAY_ENVIRONMENT", "prod"),
+        ("EPAY_SECRET_HASH_KEY", "k" * 31),
+        ("EPAY_SECRET_HASH_KEY", "changeme" * 4),
+        ("EPAY_SECRET_HASH_KEY", "0123401234" * 3 + "43"),
         ("EPAY_CONFIRM_AUTH", "basic"),
         ("EPAY_RECEIVER_ID_FIELD", "number"),
         ("EPAY_RATE", "5"),

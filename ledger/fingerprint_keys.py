@@ -1,0 +1,63 @@
+"""The fingerprint keys of a producer, newest first: the newest makes new prints, each compares its own.
+
+A key's id stands in the prints that it made. A key that was destroyed on purpose stays on the list as its id: what it
+printed can't be compared any more, and that is said of it.
+"""
+
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from epay_transfers.ledger import key_text
+from epay_transfers.ledger.key_text import Kind
+from epay_transfers.ledger.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class FingerprintKey:
+    """`text` is None if the key was destroyed."""
+
+    key_id: str
+    made: date | None
+    text: Secret | None
+
+    def raw(self) -> bytes | None:
+        return key_text.read(self.text.reveal(), Kind.FINGERPRINT)[0] if self.text else None
+
+
+class FingerprintKeys:
+    """Raises `ValueError` for a text that is no key, for a key that is there twice, and if there is none to print."""
+
+    def __init__(self, texts: Sequence[Secret]) -> None:
+        self._keys: dict[str, FingerprintKey] = {}
+        for text in texts:
+            key = _read(text)
+            if key.key_id in self._keys:
+                raise ValueError(f"has the key {key.key_id} twice")
+            self._keys[key.key_id] = key
+        newest = next((key for key in self.all() if key.text), None)
+        if newest is None:
+            raise ValueError("has no key to make fingerprints with")
+        self.newest = newest
+
+    def all(self) -> list[FingerprintKey]:
+        return list(self._keys.values())
+
+    def get(self, key_id: str) -> FingerprintKey | None:
+        """None: the key is not on the list."""
+        return self._keys.get(key_id)
+
+
+def generate(made: date | None = None) -> Secret:
+    """A new key."""
+    return Secret(key_text.write(Kind.FINGERPRINT, secrets.token_bytes(32), made))
+
+
+def _read(text: Secret) -> FingerprintKey:
+    gone = key_text.read_destroyed(text.reveal())
+    if gone:
+        return FingerprintKey(gone.key_id, gone.made, None)
+    raw, made = key_text.read(text.reveal(), Kind.FINGERPRINT)
+    return FingerprintKey(hmac.digest(raw, b"the id of a fingerprint key", "sha256").hex()[:8], made, text)
