@@ -34,6 +34,7 @@ _EVENTS = redis_keys.EVENTS
 _DUE, _OPEN, _COUNTERS = redis_keys.DUE, redis_keys.OPEN, redis_keys.COUNTERS
 _REFERENCES, _HANDLES = redis_keys.every("ref:"), redis_keys.every("handle:")
 _CHALLENGES, _MDS, _BANK_IDS = (redis_keys.every(name) for name in ("challenge:", "md:", "bank:"))
+_PRINTS = redis_keys.every("prints:")
 _SUFFIXES, _LIMITS = redis_keys.every("suffixes:"), redis_keys.every("limits:")
 _CARDS, _PARES = redis_keys.every("card:"), redis_keys.every("pares:")
 _SEALED_CARDS, _SEALED_PARES = redis_keys.every("sealed:card:"), redis_keys.every("sealed:pares:")
@@ -89,7 +90,7 @@ _MOVES = (
     Rule(("type", "zadd", "zrem"), (_DUE, _OPEN)),
     Rule(("type", "xadd"), (_EVENTS,)),
     Rule(("pexpire",), (_HANDLES,)),
-    Rule(("del",), (_CHALLENGES,)),
+    Rule(("del",), (_CHALLENGES, *_write(_PRINTS))),
 )
 
 _QUEUES = tuple(f"{NAMESPACE}:{name}{end}" for name in (NOW, BATCH, INQUIRIES) for end in ("", ".msgs"))
@@ -104,11 +105,11 @@ _PRODUCER = ServerUser(
             ("get", "hgetall"),
             (
                 _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _REFERENCES, _SUFFIXES,
-                redis_keys.LANES, redis_keys.PAUSES, NAMESPACE,
+                _PRINTS, redis_keys.LANES, redis_keys.PAUSES, NAMESPACE,
             ),
         ),
         *_MOVES,
-        Rule(("set",), (_REFERENCES, _HANDLES)),
+        Rule(("set",), (_REFERENCES, _HANDLES, _PRINTS)),
         Rule(("getbit", "setbit", "bitpos"), (_SUFFIXES,)),
         Rule(("hmget", "smismember"), (redis_keys.LANES, redis_keys.PAUSES)),
         Rule(
@@ -135,7 +136,7 @@ _WEB = ServerUser(
 _WORKER = ServerUser(
     (
         "claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", "tell", "trim", "queue_fetch",
-        "count_receiver", *_DRAMATIQ,
+        "count_receiver", "remember_vault_keys", *_DRAMATIQ,
     ),
     (
         Rule(
@@ -143,7 +144,7 @@ _WORKER = ServerUser(
             (
                 _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, redis_keys.LANES,
                 redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS, redis_keys.UNREADABLE,
-                redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.every("inbox:"), _LIMITS, NAMESPACE,
+                redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.VAULT_KEYS, redis_keys.every("inbox:"), _LIMITS, NAMESPACE,
                 f"{NAMESPACE}:*",
             ),
         ),
@@ -155,6 +156,7 @@ _WORKER = ServerUser(
         Rule(("type", "hmget", "smismember", "hset", "hdel", "srem", "hincrby", "multi", "exec"), (
             redis_keys.LANES, redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
         Rule(("hsetnx",), (redis_keys.TERMINALS,)),
+        Rule(("hset", "hdel"), (redis_keys.VAULT_KEYS,)),
         Rule(("lpop",), (redis_keys.every("inbox:"),)),
         Rule(("zadd", "zrange"), (redis_keys.TAKEN,)),
         Rule(
@@ -180,7 +182,8 @@ def _operator(name: str) -> ServerUser:
                 ),
                 _read(
                     _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _REFERENCES, redis_keys.LANES, redis_keys.PAUSES,
-                    redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS, f"{NAMESPACE}:*",
+                    redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS,
+                    f"{NAMESPACE}:*",
                 ),
             ),
             Rule(("rpush",), _write(redis_keys.inbox(operator(name)))),

@@ -24,6 +24,7 @@ from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
+from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import PutBack, Taken, Vault
 from epay_transfers.ops import server_users
@@ -184,12 +185,16 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         client.zadd(redis_keys.DUE, {"251124999999": 1})
         assert Ledger(client).due(10).records == []
         client.zrem(redis_keys.DUE, "251124999999")
+        client.hset(redis_keys.VAULT_KEYS, "one that is gone", "1 id")
+        VaultKeys(client).tell("worker", ["id"])
+        assert "one that is gone" not in VaultKeys(client).told()
         terminals.bind(client, {PUBLIC_TEST.terminals[0]: "main"})
         broker = Broker(queue, [], {NOW: 1})
         assert Wakeups(broker).waiting(NOW) < 1_000_000
         queue.hset(f"{_QUEUE}:{NOW}.msgs", "id-1", "no message")
         queue.rpush(f"{_QUEUE}:{NOW}", "id-1")
         queue.zadd(f"{_QUEUE}:__heartbeats__", {"one that died": 1})
+        queue.sadd(f"{_QUEUE}:__acks__.one that died.{NOW}", "id-1")
         broker.maintenance_chance = 1_000_000
         assert broker.do_fetch(NOW, 1) == []
 
