@@ -144,8 +144,8 @@ _WORKER = ServerUser(
             (
                 _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, redis_keys.LANES,
                 redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS, redis_keys.UNREADABLE,
-                redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.VAULT_KEYS, redis_keys.every("inbox:"), _LIMITS, NAMESPACE,
-                f"{NAMESPACE}:*",
+                redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.VAULT_KEYS, redis_keys.every("inbox:"), _LIMITS,
+                NAMESPACE, f"{NAMESPACE}:*",
             ),
         ),
         *_MOVES,

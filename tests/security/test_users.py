@@ -188,6 +188,8 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         client.hset(redis_keys.VAULT_KEYS, "one that is gone", "1 id")
         VaultKeys(client).tell("worker", ["id"])
         assert "one that is gone" not in VaultKeys(client).told()
+        with guarded.client("ledger", "root") as root:
+            root.delete(redis_keys.VAULT_KEYS)
         terminals.bind(client, {PUBLIC_TEST.terminals[0]: "main"})
         broker = Broker(queue, [], {NOW: 1})
         assert Wakeups(broker).waiting(NOW) < 1_000_000
