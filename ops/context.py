@@ -59,7 +59,11 @@ class Context:
     @property
     def operator(self) -> str:
         """The operator's name, as the server knows it; the label where the server has no users."""
-        return self.settings.server_operator or re.sub(r"[^\w.-]", "-", self.settings.operator)
+        return (
+            self.settings.server_operator
+            or re.sub(r"[^A-Za-z0-9_.-]", "-", self.settings.operator)[:32].lstrip(".-")
+            or "operator"
+        )
 
     @property
     def sender(self) -> str:

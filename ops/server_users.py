@@ -140,7 +140,7 @@ _WORKER = ServerUser(
     ),
     (
         Rule(
-            ("get", "hget", "hgetall", "smembers", "zrem"),
+            ("get", "hget", "hgetall", "smembers", "srandmember", "zrem"),
             (
                 _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, redis_keys.LANES,
                 redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS, redis_keys.UNREADABLE,

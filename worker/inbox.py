@@ -6,6 +6,7 @@ is safe to do twice: a move that was made is refused the second time.
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -40,6 +41,14 @@ _PAGE = 500
 
 #: When the sweeper looks again at what got a wake-up here.
 _WAKEUP_MS = 5_000
+
+#: What the web tier's entries hold: a PaRes' digest; names and sizes of fields. What an operator's pause names.
+_DIGEST = re.compile(r"[0-9a-f]{32}")
+_SIZES = re.compile(r"[A-Za-z]{1,40}:[0-9]{1,7}(?: [A-Za-z]{1,40}:[0-9]{1,7}){0,9}")
+_TERMINAL = re.compile(r"\*|[A-Za-z0-9_.-]{1,64}")
+
+#: How far back an answer is looked for: a lease is half a minute.
+_ANSWERS = 5_000
 
 #: Of an operator's reason, evidence or label.
 _LONGEST = 300
@@ -115,7 +124,7 @@ class Inbox:
             case Kind.NOTIFICATION:
                 self._notifications.note(self._record(entry), entry.fields.get("sealed", ""))
             case Kind.SECURE_2:
-                self._notifications.secure_2(self._record(entry), entry.fields.get("fields", ""))
+                self._secure_2(entry)
             case Kind.REQUEST:
                 self._request(entry, self._record(entry), entry.fields.get("what", ""))
             case Kind.CANCEL:
@@ -139,7 +148,8 @@ class Inbox:
         A cancel that was requested meanwhile is forgotten: the client was told that the answer is accepted.
         """
         record, digest = self._record(entry), entry.fields.get("digest", "")
-        if record.state is not State.PARKED or entry.fields.get("epoch") != str(record.epoch) or not digest:
+        is_for_it = entry.fields.get("epoch") == str(record.epoch) and _DIGEST.fullmatch(digest)
+        if record.state is not State.PARKED or not is_for_it:
             _LOG.info("inbox.confirm_late", extra={"key": record.key, "state": str(record.state)})
             return
         if not self._custody.holds_pares(record):
@@ -149,6 +159,13 @@ class Inbox:
         moved = self._ledger.move(record, Verb.RESUME, change, actor=WEB)
         if isinstance(moved, Moved):
             self._wakeups.send(replace(record, state=moved.state))
+
+    def _secure_2(self, entry: Entry) -> None:
+        """Names and sizes are kept in the record; anything else a thief of the web tier's password put in."""
+        sizes = entry.fields.get("fields", "")
+        if not _SIZES.fullmatch(sizes):
+            raise _CannotBe("fields: not names and sizes of 3-D Secure 2")
+        self._notifications.secure_2(self._record(entry), sizes)
 
     # Operators.
 
@@ -267,7 +284,12 @@ class Inbox:
         return record
 
     def _refuse(self, entry: Entry, why: str) -> None:
-        """An operator reads the answer. The web tier waits for none: what is so it reads in the record."""
+        """An operator reads the answer. The web tier waits for none: what is so it reads in the record.
+
+        Of an entry that comes again, the worker that took it first may have answered: then that answer stands.
+        """
+        if entry.is_again and self._is_answered(entry):
+            return
         if not entry.operator:
             _LOG.info("inbox.refused", extra={"kind": str(entry.kind), "why": why})
             return
@@ -275,6 +297,9 @@ class Inbox:
         if key := entry.fields.get("key"):
             fields["key"] = key
         self._events.alarm(Alarm.REQUEST_REFUSED, actor=_actor(entry), **fields)
+
+    def _is_answered(self, entry: Entry) -> bool:
+        return any(event.fields.get("request") == entry.id for event in self._events.newest(_ANSWERS))
 
 
 def _check_words(entry: Entry) -> None:
@@ -302,8 +327,8 @@ def _told(entry: Entry) -> EventFields:
 
 def _lane_of(entry: Entry) -> Lane:
     lane = next((lane for lane in Lane if lane == entry.fields.get("lane")), None)
-    if lane is None or not entry.fields.get("why"):
-        raise _CannotBe("a pause is of the lane send, confirm or inquire, and has a reason")
+    if lane is None or not _TERMINAL.fullmatch(entry.fields.get("terminal", "")):
+        raise _CannotBe("a pause is of the lane send, confirm or inquire, and of a terminal or of all")
     return lane
 
 

@@ -6,6 +6,7 @@ returns, and a worker that dies with it leaves it to another: so what an entry a
 """
 
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,10 @@ LEASE_MS = 30_000
 
 #: How long a minute's count is kept.
 _MINUTES_MS = 120_000
+
+#: The name of an operator, and how many of them are looked at in a batch: chosen by chance where there are more.
+OPERATOR_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
+_MOST_OPERATORS = 200
 
 #: A longer entry is none of ours.
 _LONGEST = 8192
@@ -63,6 +68,7 @@ class Entry:
     kind: Kind
     fields: Mapping[str, str]
     text: str = field(default="", repr=False)  #: as it is kept while a worker is at it
+    is_again: bool = field(default=False, compare=False)  #: a worker took it before, and may have dealt with it
 
     @property
     def operator(self) -> str:
@@ -98,18 +104,22 @@ class Inboxes:
             return int(pipeline.execute()[0])
 
     def take(self, limit: int) -> list[Entry]:
-        """At most `limit` entries: this worker's for `LEASE_MS`. What is no entry is removed, and not returned."""
+        """About `limit` entries: this worker's for `LEASE_MS`. What is no entry is removed, and not returned."""
         with redis_errors_as(LedgerUnavailable):
-            names = cast("set[str]", self._client.smembers(redis_keys.OPERATORS))
-            senders = [WEB, *(operator(name) for name in sorted(names))]
+            senders = [WEB, *(operator(name) for name in self._operators())]
             now = str(self._test_clock.now_ms()) if self._test_clock else ""
             keys = (redis_keys.TAKEN, *(redis_keys.inbox(sender) for sender in senders))
-            texts = self._scripts.run("inbox_take", keys, (now, LEASE_MS, limit, *senders))
-            entries = [_read(text) for text in texts]
+            again, *texts = self._scripts.run("inbox_take", keys, (now, LEASE_MS, limit, *senders))
+            entries = [_read(text, is_again=at < int(again)) for at, text in enumerate(texts)]
             wrong = [text for text, entry in zip(texts, entries, strict=True) if entry is None]
             if wrong:
                 self._client.zrem(redis_keys.TAKEN, *wrong)
         return [entry for entry in entries if entry is not None]
+
+    def _operators(self) -> list[str]:
+        """Of names that are none of an operator, and of very many, a thief of an operator's password is the author."""
+        names = cast("list[str]", self._client.srandmember(redis_keys.OPERATORS, _MOST_OPERATORS))
+        return sorted(name for name in names if OPERATOR_NAME.fullmatch(name))
 
     def done(self, entries: Sequence[Entry]) -> None:
         """They were dealt with. If this is lost they come again."""
@@ -123,7 +133,7 @@ def operator(name: str) -> str:
     return f"{_OPERATOR}{name}"
 
 
-def _read(text: str) -> Entry | None:
+def _read(text: str, *, is_again: bool) -> Entry | None:
     """None for what is no entry: an inbox takes whatever its sender puts in."""
     sender, _, body = text.partition(" ")
     try:
@@ -135,4 +145,4 @@ def _read(text: str) -> Entry | None:
     kind = next((kind for kind in Kind if kind == raw.get("kind")), None)
     if kind is None or not raw.get("id") or (sender == WEB) != (kind in _OF_THE_WEB_TIER):
         return None
-    return Entry(sender, raw.pop("id"), kind, raw, text)
+    return Entry(sender, raw.pop("id"), kind, raw, text, is_again)

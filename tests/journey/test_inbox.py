@@ -16,6 +16,7 @@ from tests.support.stage import Stage
 
 AIGUL, BOLAT = operator("aigul"), operator("bolat")
 WHY = {"why": "a test"}
+DIGEST = "0123456789abcdef" * 2
 
 
 @pytest.fixture
@@ -37,8 +38,8 @@ def answers_to(stage: Stage, entry_id: str) -> list[dict[str, str]]:
 def answered(stage: Stage, key: str, epoch: int | None = None) -> dict[str, str]:
     """The web tier has put the client's answer into the vault; its entry."""
     record = stage.record(key)
-    stage.vault.put(Purpose.PARES, key, record.epoch + 1, "sealed", 900_000, tag="d")
-    return {"key": key, "epoch": str(record.epoch if epoch is None else epoch), "digest": "d"}
+    stage.vault.put(Purpose.PARES, key, record.epoch + 1, "sealed", 900_000, tag=DIGEST)
+    return {"key": key, "epoch": str(record.epoch if epoch is None else epoch), "digest": DIGEST}
 
 
 # The web tier.
@@ -50,7 +51,7 @@ def test_an_answer_in_the_vault_resumes_its_transfer_and_a_worker_is_called(stag
     put(stage, WEB, Kind.CONFIRM, answered(stage, key))
 
     record = stage.record(key)
-    assert (record.state, record.pares_digest) == (State.RESUMED, "d")
+    assert (record.state, record.pares_digest) == (State.RESUMED, DIGEST)
     assert stage.events.newest(1)[0].fields["actor"] == "web"
     assert stage.worker.broker.client.llen("{transfers}:confirms") == 1
 
@@ -60,7 +61,7 @@ def test_an_entry_without_an_answer_in_the_vault_does_nothing(stage: Stage) -> N
     key = scenes.parked(stage)
     before = stage.record(key)
 
-    put(stage, WEB, Kind.CONFIRM, {"key": key, "epoch": str(before.epoch), "digest": "d"})
+    put(stage, WEB, Kind.CONFIRM, {"key": key, "epoch": str(before.epoch), "digest": DIGEST})
 
     assert stage.record(key) == before
 
@@ -111,7 +112,7 @@ def scenes_away(*_: object) -> object:
 
 
 def test_an_entry_of_an_unknown_transfer_is_no_error(stage: Stage) -> None:
-    put(stage, WEB, Kind.CONFIRM, {"key": "251124999999", "epoch": "1", "digest": "d"})
+    put(stage, WEB, Kind.CONFIRM, {"key": "251124999999", "epoch": "1", "digest": DIGEST})
     put(stage, WEB, Kind.NOTIFICATION, {"key": "no key at all"})
 
     assert stage.worker.inbox.run_once() == 0
@@ -166,6 +167,28 @@ def test_a_notification_that_nothing_proves_only_makes_a_worker_ask(stage: Stage
 
     record = stage.record(key)
     assert (record.state, record.notification, record.requested_action) == (State.PARKED, "", "inquire")
+
+
+@pytest.mark.parametrize("fields", ["", "cres", "cres:12 pan:4405639704015096", "x" * 5000, "cres:1\n", "cres:1 <b>:2"])
+def test_of_3d_secure_2_nothing_is_kept_but_names_and_sizes(stage: Stage, fields: str) -> None:
+    key = scenes.parked(stage)
+    before = stage.record(key)
+
+    put(stage, WEB, Kind.SECURE_2, {"key": key, "fields": fields})
+    assert stage.record(key) == before
+
+    put(stage, WEB, Kind.SECURE_2, {"key": key, "fields": "cres:1234 threeDSSessionData:56"})
+    assert stage.record(key).three_ds2_fields == "cres:1234 threeDSSessionData:56"
+
+
+@pytest.mark.parametrize("digest", ["", "d", "0" * 31, "0" * 33, "G" * 32, "x" * 5000])
+def test_a_digest_is_one(stage: Stage, digest: str) -> None:
+    key = scenes.parked(stage)
+    before = stage.record(key)
+
+    put(stage, WEB, Kind.CONFIRM, answered(stage, key) | {"digest": digest})
+
+    assert stage.record(key) == before
 
 
 # Operators.
@@ -250,6 +273,21 @@ def in_review(stage: Stage) -> str:
     stage.later(10)
     assert stage.state(key) is State.NEEDS_REVIEW
     return key
+
+
+def test_what_a_worker_did_before_it_died_is_not_refused_by_the_next(stage: Stage, inboxes: Inboxes) -> None:
+    """The operator was told that it is done."""
+    key = stage.new()
+    entry_id = inboxes.put(AIGUL, Kind.CANCEL, {"key": key} | WHY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Inboxes, "done", lambda *_: None)
+        stage.worker.inbox.run_once()
+    assert stage.state(key) is State.CANCELLED
+    stage.clock.advance(LEASE_MS / 1000)
+
+    assert stage.worker.inbox.run_once() == 1
+
+    assert [told["verb"] for told in answers_to(stage, entry_id)] == ["cancel"]
 
 
 def test_a_card_that_was_taken_out_is_not_cancelled_away(stage: Stage) -> None:

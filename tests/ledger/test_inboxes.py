@@ -63,14 +63,35 @@ def test_what_was_dealt_with_does_not_come_again(
     assert ledger_client.exists(redis_keys.TAKEN, redis_keys.inbox(WEB)) == 0
 
 
-def test_a_batch_is_bounded_and_begins_with_what_another_worker_left(inboxes: Inboxes, clock: FakeClock) -> None:
+def test_a_batch_begins_with_what_another_worker_left_and_says_so(inboxes: Inboxes, clock: FakeClock) -> None:
     left = [inboxes.put(WEB, Kind.CONFIRM, {"key": str(number)}) for number in range(2)]
-    inboxes.take(10)
+    assert [entry.is_again for entry in inboxes.take(10)] == [False, False]
     clock.advance(LEASE_MS / 1000)
-    new = [inboxes.put(AIGUL, Kind.CANCEL, {"key": str(number)}) for number in range(3)]
+    new = inboxes.put(AIGUL, Kind.CANCEL, {"key": "1"})
 
-    assert {entry.id for entry in inboxes.take(3)} == {*left, new[0]}
-    assert [entry.id for entry in inboxes.take(3)] == new[1:]
+    taken = inboxes.take(10)
+
+    assert ({entry.id for entry in taken[:2]}, taken[2].id) == (set(left), new)
+    assert [entry.is_again for entry in taken] == [True, True, False]
+
+
+def test_a_sender_that_floods_its_inbox_holds_up_no_other(inboxes: Inboxes, ledger_client: redis.Redis) -> None:
+    for number in range(1000):
+        raw(ledger_client, WEB, json.dumps({"id": str(number), "kind": "confirm", "key": "1"}))
+    asked = inboxes.put(AIGUL, Kind.CANCEL, {"key": "1"})
+
+    taken = inboxes.take(10)
+
+    assert asked in {entry.id for entry in taken}
+    assert len(taken) <= 10
+
+
+def test_names_that_are_no_operators_hold_up_none(inboxes: Inboxes, ledger_client: redis.Redis) -> None:
+    """A thief of an operator's password may add to the set of names."""
+    ledger_client.sadd(redis_keys.OPERATORS, "", "a b", "x\ny", "n" * 1000, "../web", "ops:bolat", "\U0001f600")
+    asked = inboxes.put(AIGUL, Kind.CANCEL, {"key": "1"})
+
+    assert [(entry.id, entry.operator) for entry in inboxes.take(10)] == [(asked, "aigul")]
 
 
 NO_ENTRIES = [

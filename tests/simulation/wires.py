@@ -180,6 +180,9 @@ class Wire:
     def smembers(self, name: str) -> set[str]:
         return set(self._one("SMEMBERS", name))
 
+    def srandmember(self, name: str, number: int) -> list[str]:
+        return sorted(self._one("SMEMBERS", name))[:number]
+
     def sadd(self, name: str, *members: str) -> Any:
         return self._one("SADD", name, *members)
 
