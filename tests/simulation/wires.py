@@ -6,6 +6,7 @@ Under the wire are the real servers. On it a command may not arrive, its reply m
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 import redis
@@ -14,9 +15,11 @@ from epay_transfers.ledger.store import redis_keys, scripts
 from tests.simulation.line import Command, Line
 from tests.simulation.world import Process, World
 
-NAMES = ("create", "claim", "move", "probe", "due", "remember_vault", "set_aside", "inbox_take", "tell", "trim",
-         "vault_put", "vault_take", "vault_refence", "vault_put_back", "vault_close", "vault_drop", "vault_look",
-         "vault_count")  # fmt: skip
+NAMES = sorted(
+    file.name.removesuffix(".lua")
+    for file in (resources.files("epay_transfers.ledger") / "lua").iterdir()
+    if file.name.endswith(".lua") and not file.name.startswith("_")
+)
 _SCRIPTS = {scripts._digest(scripts.text_of(name)): name for name in NAMES}
 _WRITES = frozenset({"EVALSHA", "RPUSH", "SADD", "ZREM"})
 _READERS = frozenset({"due", "vault_look", "vault_count"})
@@ -182,6 +185,9 @@ class Wire:
 
     def srandmember(self, name: str, number: int) -> list[str]:
         return sorted(self._one("SMEMBERS", name))[:number]
+
+    def xrevrange(self, name: str, newest: str, oldest: str, count: int) -> list[tuple[str, dict[str, str]]]:
+        return [(place, _pairs(flat)) for place, flat in self._one("XREVRANGE", name, newest, oldest, "COUNT", count)]
 
     def sadd(self, name: str, *members: str) -> Any:
         return self._one("SADD", name, *members)
