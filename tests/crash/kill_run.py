@@ -33,6 +33,7 @@ class KillRun:
     fork_server: ForkServer
     transfers: Transfers
     clock: SystemClock = field(default_factory=SystemClock)
+    forgotten: set[str] = field(default_factory=set)  #: of which the ledger went back to an earlier record
     parked: list[tuple[str, str]] = field(default_factory=list)  #: key and handle
     answers: dict[str, str] = field(default_factory=dict)  #: the client's, by MD
     wanted: dict[str, tuple[State, ...]] = field(default_factory=dict)  #: how some may end, by key

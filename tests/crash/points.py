@@ -11,6 +11,7 @@ from urllib3.connection import HTTPConnection
 
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.states import Verb
+from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.sealing import Opener, Purpose
 from epay_transfers.ledger.vault.vault import Vault
@@ -79,6 +80,7 @@ _CONFIRM = (
     Step(Bank, "confirm"),
     Step(HTTPConnection, "request", "/confirm"),
 )
+_INBOX = (Step(Inboxes, "take"), Step(Wakeups, "send"), Step(Inboxes, "done"))
 _GIVE_BACK = Step(Vault, "put_back")
 
 WAYS = (
@@ -110,10 +112,12 @@ WAYS = (
         together=1,
         batch=5,
     ),
-    Way("parked", (Step(Vault, "put"), *_moves(Verb.RESUME), Step(Wakeups, "send")), "web"),
+    Way("parked", (Step(Vault, "put"), Step(Inboxes, "put")), "web"),
+    Way("answered", _INBOX + _moves(Verb.RESUME), together=1, batch=5),
+    Way("dead-requested", _INBOX + _moves(Verb.REQUEST), together=1, batch=5),
     Way("queued", (Step(Vault, "close"), *_moves(Verb.CANCEL), Step(Vault, "drop")), "cancel"),
     Way("forgotten", _moves(Verb.FOUND_TAKEN), "cancel", together=10),
     Way("unanswered", _moves(Verb.REQUEST), "cancel", together=10),
-    Way("dead", _moves(Verb.REQUEST), "ops", together=10),
+    Way("dead", (Step(Inboxes, "put"),), "ops", together=10),
 )
 STEPS = {(way.work, way.role, step.name): step for way in WAYS for step in way.steps}

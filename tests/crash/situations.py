@@ -1,11 +1,14 @@
 """The situations: how transfers come to stand before a point, by the kind of work that a way names."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from epay_transfers.ledger.record import RequestedAction
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change, RecordFields
+from epay_transfers.ledger.store.inboxes import Inboxes, Kind, operator
 from epay_transfers.ledger.store.new_transfer import NewTransfer
 from epay_transfers.ledger.store.replies import Created
 from epay_transfers.ledger.vault.sealing import Purpose, Sealer
@@ -43,7 +46,7 @@ def _parked(run: KillRun, way: Way) -> _Said:
 
 
 def _answered(run: KillRun, way: Way) -> None:
-    for _ in range(way.together):
+    for _ in range(max(way.together, way.batch)):
         run.transfers.confirm(**run.answer())
 
 
@@ -108,6 +111,14 @@ def _dead(run: KillRun, way: Way) -> _Said:
         run.ledger.move(run.record(name), Verb.FAIL_QUEUED, Change(due_in=_LONG_MS, fields=fields), actor="test")
     run.want(names, State.PAID, State.NEEDS_REVIEW)  # held, where the next kill is between its card and the wire
     return {"keys": names}
+
+
+def _dead_requested(run: KillRun, way: Way) -> None:
+    """An operator has asked for them, and no worker has read it."""
+    inboxes = Inboxes(run.platform.ledger_client)
+    for name in _dead(run, replace(way, together=way.batch))["keys"]:
+        fields = {"key": name, "what": RequestedAction.REQUEUE, "why": "it is to be tried again"}
+        inboxes.put(operator("test"), Kind.REQUEST, fields)
 
 
 def _dead_asked(run: KillRun, way: Way) -> None:
@@ -181,6 +192,7 @@ def _executed(run: KillRun, way: Way, names: list[str], work: str, step: str) ->
 
 def _forget(run: KillRun, past: Past, executed: list[str], **times: int) -> list[str]:
     past.back(executed, run.clock.now_ms(), **times)
+    run.forgotten |= set(executed)
     run.want(executed, State.PAID)
     return executed
 
@@ -209,6 +221,7 @@ _SITUATIONS: dict[str, Callable[[KillRun, Way], _Said | None]] = {
     "asked-open": _asked_open,
     "dead": _dead,
     "dead-asked": _dead_asked,
+    "dead-requested": _dead_requested,
     "forgotten": _forgotten,
     "forgotten-late": _forgotten_late,
     "dead-forgotten": _dead_forgotten,
