@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed-$(shell cat requirements-dev.txt pyproject.toml | ck
 DEMO := $(VENV)/.demo-$(shell cat requirements-demo.txt pyproject.toml | cksum | cut -d' ' -f1)
 LOWEST := .venv-lowest/.installed-$(shell cat requirements-lowest.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: help setup demo check test lowest mutate model torture bench detector lint lock clean
+.PHONY: help setup demo check test lowest mutate model torture bench detector sbom lint lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -98,6 +98,12 @@ bench: setup ## what things cost: each script of benchmarks/ prints a table
 detector: setup ## how often the search for card numbers errs, over a million texts (TEXTS=n, SEED=n)
 	@$(BIN)/python -m benchmarks.card_numbers
 
+# The tool would warn that it knows no tree of dependencies: a requirements file has none.
+sbom: setup ## what a production install holds (base, cli, web), as CycloneDX 1.6: sbom.json, checked against the schema
+	@$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml \
+	  --sv 1.6 --output-format JSON --output-reproducible --validate --output-file sbom.json
+	@echo "sbom.json: epay-transfers with cli and web, and every locked requirement with its hashes"
+
 lint: setup ## types, style, and what system tools can say
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -116,4 +122,4 @@ lock: ## write the requirement files anew (needs uv)
 	$(COMPILE) --extra all --extra test --resolution lowest-direct -o requirements-lowest.txt
 
 clean: ## forget .venv and caches
-	rm -rf $(VENV) .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf sbom.json $(VENV) .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

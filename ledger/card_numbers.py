@@ -10,7 +10,7 @@ import itertools
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from epay_transfers.ledger.readings import Reading, Stars, readings
 
@@ -111,11 +111,26 @@ def passes_luhn(digits: str) -> bool:
 
 def holds_card_number(text: str, *ours: str) -> bool:
     """Does the text hold a card number, at any place? `ours` are none, and neither is a UUID, a hash or an IBAN."""
+    return any(True for _ in find_card_numbers(text, *ours))
+
+
+@dataclass(frozen=True, slots=True)
+class CardNumber:
+    """A card number, and from where to where it stands in a text."""
+
+    start: int
+    end: int
+    digits: str = field(repr=False)
+
+
+def find_card_numbers(text: str, *ours: str) -> Iterator[CardNumber]:
+    """What `holds_card_number` sees; one that stands in two readings of the text comes twice."""
     for reading in _read(text):
         chars = _without_identifiers(reading.chars, ours, kept=True)
-        if any(_has_written_number(row) for row in _rows(chars)):
-            return True
-    return False
+        for row in _rows(chars):
+            for first, last, digits in _written_numbers(row):
+                places = reading.stars(row.spans[first][0], row.spans[last][1])
+                yield CardNumber(places[0][0], places[-1][1], digits)
 
 
 def star_card_numbers(text: str, *ours: str) -> str:
@@ -199,12 +214,11 @@ def _rows(chars: str) -> Iterator[_Row]:
 # A text that is given to be kept.
 
 
-def _has_written_number(row: _Row) -> bool:
-    """Is there a card number of whole groups that are grouped as people and programs do?"""
-    return any(
-        passes_luhn(digits) and _is_usual(row, first, last) and not _is_moment(row, first, last)
-        for first, last, digits in _whole_groups(row, _ISSUED)
-    )
+def _written_numbers(row: _Row) -> Iterator[tuple[int, int, str]]:
+    """Card numbers of whole groups that are grouped as people and programs do."""
+    for first, last, digits in _whole_groups(row, _ISSUED):
+        if passes_luhn(digits) and _is_usual(row, first, last) and not _is_moment(row, first, last):
+            yield first, last, digits
 
 
 def _whole_groups(row: _Row, issued: dict[str, tuple[int, ...]]) -> Iterator[tuple[int, int, str]]:

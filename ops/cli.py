@@ -83,6 +83,9 @@ COMMANDS = {
     "doubt": CommandEntry("doubt", _LOOK, "List money in doubt: it may have moved or not."),
     "terminals": CommandEntry("terminals", _LOOK, "List terminals, their used invoice ids and their paused lanes."),
     "audit": CommandEntry("audit", _LOOK, "Compare ledger, due, counters, queue and vault."),
+    "scan": CommandEntry(
+        "scan", _LOOK, "Search the ledger's server, its queue, files and folders for card numbers: none may be there."
+    ),
     "enqueue": CommandEntry(
         "enqueue", _ACT, "Take an intent, or a list of them, from standard input.", changes=True, connects=False
     ),

@@ -170,6 +170,13 @@ _WORKER = ServerUser(
 )  # fmt: skip
 
 
+#: What an operator may read of the ledger and the queue. `transfers scan` looks at these keys under such a user.
+OPERATORS_READ = (
+    _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _REFERENCES, redis_keys.LANES, redis_keys.PAUSES, redis_keys.BREAKERS,
+    redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS, f"{NAMESPACE}:*",
+)  # fmt: skip
+
+
 def _operator(name: str) -> ServerUser:
     """An operator reads everything but what a client's browser is sent, and adds to the operator's own inbox."""
     return ServerUser(
@@ -179,12 +186,9 @@ def _operator(name: str) -> ServerUser:
                 (
                     "get", "hgetall", "hlen", "zrange", "zrangebylex", "zcard", "smembers", "xread",
                     "xrevrange", "scan", "llen", "lindex", "hget", "xrange", "xinfo|stream", "multi", "exec",
+                    "type", "getrange", "hscan", "lrange", "sscan", "zscan",
                 ),
-                _read(
-                    _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _REFERENCES, redis_keys.LANES, redis_keys.PAUSES,
-                    redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS,
-                    f"{NAMESPACE}:*",
-                ),
+                _read(*OPERATORS_READ),
             ),
             Rule(("rpush",), _write(redis_keys.inbox(operator(name)))),
             Rule(("sadd",), _write(redis_keys.PAUSES, redis_keys.OPERATORS)),

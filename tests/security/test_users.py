@@ -132,12 +132,15 @@ def test_the_whole_system_runs_under_its_users(
             assert web.notify({"invoiceId": late.invoice_id}) is not None
             assert not web.is_guessing()
 
+        with guarded.client("ledger", "root") as root:  # a queue that no worker serves, for the scan to read
+            root.rpush(f"{_QUEUE}:unserved", "x")
         act_as("ops")
         ops("doctor")
         for words in LOOKING:
             ops(*words)
         ops("status", plain.key)
         ops("pause", "send", "--reason", "a test")
+        ops("scan")  # there is a set now
         act_as("producer")
         with Transfers.from_env() as backend:
             held_back = backend.enqueue(intent(f"{run}-five"))
@@ -154,7 +157,7 @@ def test_the_whole_system_runs_under_its_users(
 
 LOOKING = [
     ("list",), ("list", "--json"), ("events",), ("queues",), ("parked",), ("doubt",), ("dead", "list"),
-    ("terminals",),
+    ("terminals",), ("scan",),
 ]  # fmt: skip
 
 
