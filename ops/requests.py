@@ -57,11 +57,18 @@ def put_action(context: Context, record: Record, what: RequestedAction, why: str
     return put(context, Kind.REQUEST, {"key": record.key, "what": what, "why": why})
 
 
+def _is_answer(event: Event, name: str) -> bool:
+    """In this operator's name, or a worker's: another operator may put in an entry with the id of this one."""
+    actor = event.fields.get("actor", "")
+    is_ours = actor == f"operator {name}" or not actor.startswith("operator ")
+    return is_ours and event.fields.get("verb") not in _NO_ANSWER
+
+
 def _answer_to(context: Context, entry_id: str, place: str, wait_s: float) -> Event | None:
     end = context.clock.monotonic() + wait_s
     for batch in context.events.follow(place, block_ms=_BLOCK_MS):
         for event in batch:
-            if event.fields.get("request") == entry_id and event.fields.get("verb") not in _NO_ANSWER:
+            if event.fields.get("request") == entry_id and _is_answer(event, context.operator):
                 return event
         if context.clock.monotonic() >= end:
             return None

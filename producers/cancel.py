@@ -14,6 +14,7 @@ from epay_transfers.ledger.store.change import Change, EventFields
 from epay_transfers.ledger.store.replies import Refused
 from epay_transfers.ledger.withdraw import VaultPlace, WasTaken, Withdrawn, withdraw
 from epay_transfers.producers import validators
+from epay_transfers.producers.challenge import is_answered
 from epay_transfers.producers.context import BACKEND, Context
 from epay_transfers.producers.errors import IntentRejected, NotFound
 
@@ -61,7 +62,12 @@ def _withdraw(context: Context, record: Record, reason: str) -> Cancel | None:
 
 
 def _request(context: Context, record: Record, reason: str) -> Cancel | None:
-    """Only a worker can ask the bank, and only the bank knows whether the client has been faster."""
+    """Only a worker can ask the bank, and only the bank knows whether the client has been faster.
+
+    Where the client's answer lies in the vault already, the client was: a cancel that stands refuses the answer.
+    """
+    if is_answered(context, record):
+        return Cancel.TOO_LATE
     change = Change(due_in=0, fields={"requested_action": RequestedAction.CANCEL}, event={"why": reason})
     moved = context.ledger.move(record, Verb.REQUEST, change, actor=BACKEND)
     if isinstance(moved, Refused):

@@ -58,7 +58,8 @@ def _hand_over(context: Context, record: Record, answer: str, digest: str) -> Ve
     if context.vault.put(Purpose.PARES, record.key, record.epoch + 1, sealed, ttl_ms, tag=digest) is Put.PRESENT:
         return _overtaken(context, record, digest)
     fresh = context.ledger.get(record.key) or record
-    if fresh.state is not State.PARKED:  # it ended while the answer was sealed and put
+    is_cancelled = fresh.requested_action == RequestedAction.CANCEL
+    if fresh.state is not State.PARKED or is_cancelled:  # while the answer was sealed and put
         return _seen(fresh, digest) if fresh.pares_digest else Verdict.TOO_LATE
     fields = {"key": record.key, "epoch": str(record.epoch), "digest": digest}
     context.inboxes.put(WEB, Kind.CONFIRM, fields)

@@ -47,6 +47,9 @@ _DIGEST = re.compile(r"[0-9a-f]{32}")
 _SIZES = re.compile(r"[A-Za-z]{1,40}:[0-9]{1,7}(?: [A-Za-z]{1,40}:[0-9]{1,7}){0,9}")
 _TERMINAL = re.compile(r"\*|[A-Za-z0-9_.-]{1,64}")
 
+#: So many entries that fail in one batch: then a server is away.
+_FAILURES = 3
+
 #: How far back an answer is looked for: a lease is half a minute.
 _ANSWERS = 5_000
 
@@ -95,9 +98,16 @@ class Inbox:
         if not self._is_fit() or self._ledger.went_back():
             return 0  # a ledger that is not what it must be is not changed by this worker
         entries = self._inboxes.take(BATCH)
+        failures = 0
         for entry in entries:
-            self._deal_with(entry)
-            self._inboxes.done([entry])
+            try:
+                self._deal_with(entry)
+                self._inboxes.done([entry])
+            except TransfersError as error:  # a server is away, or refuses this one: it comes again, after the others
+                failures += 1
+                _LOG.warning("inbox.later", extra={"kind": str(entry.kind), "why": type(error).__name__})
+                if failures == _FAILURES:
+                    raise
         return len(entries)
 
     def _deal_with(self, entry: Entry) -> None:
@@ -145,11 +155,11 @@ class Inbox:
     def _confirm(self, entry: Entry) -> None:
         """A client's answer: it counts only where the PaRes lies in the vault, for the try that the record is about.
 
-        A cancel that was requested meanwhile is forgotten: the client was told that the answer is accepted.
+        A cancel that stands was requested while no answer lay there: so the answer is too late.
         """
         record, digest = self._record(entry), entry.fields.get("digest", "")
         is_for_it = entry.fields.get("epoch") == str(record.epoch) and _DIGEST.fullmatch(digest)
-        if record.state is not State.PARKED or not is_for_it:
+        if record.state is not State.PARKED or record.requested_action == RequestedAction.CANCEL or not is_for_it:
             _LOG.info("inbox.confirm_late", extra={"key": record.key, "state": str(record.state)})
             return
         if not self._custody.holds_pares(record):
@@ -188,6 +198,8 @@ class Inbox:
     def _cancel(self, entry: Entry, record: Record) -> None:
         """A queued transfer ends here, once its card is locked away; of the others the bank is asked first."""
         match record.state:
+            case State.PARKED if self._custody.holds_pares(record):
+                raise _CannotBe(f"{record.key}: its client has answered 3-D Secure: it is too late to cancel it")
             case State.PARKED:
                 return self._request(entry, record, RequestedAction.CANCEL)
             case State.DEAD:
@@ -226,9 +238,8 @@ class Inbox:
     def _write_down_pause(self, entry: Entry) -> None:
         lane, terminal = _lane_of(entry), entry.fields.get("terminal", "")
         there = self._lanes.pause_of(lane, terminal)
-        if there is None:
-            return  # it was resumed meanwhile
-        if (there.actor, there.reason) != (_actor(entry), entry.fields["why"]):
+        if there is None or (there.actor, there.reason) != (_actor(entry), entry.fields["why"]):
+            # Also where it is gone: a resume of another pause, that came first, took this one with it.
             self._lanes.pause(lane, terminal, actor=_actor(entry), reason=entry.fields["why"])
 
     def _unpause(self, entry: Entry) -> None:
@@ -239,7 +250,9 @@ class Inbox:
             raise _CannotBe(f"{lane} is not paused for {terminal}")
         if there.mark != entry.fields.get("seen"):
             raise _CannotBe(f"{lane} was paused again meanwhile, by {there.actor}: {there.reason}. Look again")
-        self._lanes.unpause(lane, terminal, actor=_actor(entry), reason=entry.fields["why"], request=entry.id)
+        why = entry.fields["why"]
+        if not self._lanes.unpause(lane, terminal, actor=_actor(entry), reason=why, request=entry.id, seen=there):
+            raise _CannotBe(f"{lane} was paused again this very moment. Look again")
 
     def _rebuild(self, entry: Entry) -> None:
         """A wake-up for each unfinished transfer; one too many does nothing."""

@@ -68,6 +68,8 @@ class Notifications:
         The record keeps them, for the contract does not say whether the bank needs our confirm then: silence is no
         failure.
         """
+        if record.three_ds2_fields:
+            return  # the first counts: what comes later could only ask the bank again and again
         self._ask(record, {"by": "3-D Secure 2", "fields": sizes}, {"three_ds2_fields": sizes})
 
     def _ask(self, record: Record, event: EventFields, notes: RecordFields) -> None:

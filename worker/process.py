@@ -92,6 +92,9 @@ class Process:
                     "loop.backing_off", extra={"loop": threading.current_thread().name, "why": type(error).__name__}
                 )
                 is_more = False
+            except Exception:  # noqa: BLE001 - whatever a thief put where a loop looks, it must not end each worker
+                _LOG.exception("loop.broken", extra={"loop": threading.current_thread().name})
+                is_more = False
             if not is_more:
                 self._stopping.wait(_REST_S)
 

@@ -7,15 +7,28 @@
 --          4... the inboxes' senders, in the order of their keys
 -- Replies  how many of them another worker had taken before, and the entries, those first, each as `sender entry`
 
+-- What is far too long, no object, or not in ASCII is none of ours: it goes at once, and counts as no entry.
+local LONGEST, JUNK = 8192, 1000
+
+local function is_entry(text)
+  return #text <= LONGEST and string.sub(text, 1, 1) == '{' and not string.find(text, '[\128-\255]')
+end
+
 local now, most = now_ms(ARGV[1]), tonumber(ARGV[3])
 local till = number(now + tonumber(ARGV[2]))
 local found = redis.call('ZRANGE', KEYS[1], '-inf', number(now), 'BYSCORE', 'LIMIT', 0, math.ceil(most / 2))
 local again, share = #found, math.max(1, math.floor((most - #found) / math.max(1, #KEYS - 1)))
 for at = 2, #KEYS do
-  for _ = 1, share do
+  local left, junk = share, JUNK
+  while left > 0 and junk > 0 do
     local entry = redis.call('LPOP', KEYS[at])
     if not entry then break end
-    found[#found + 1] = ARGV[at + 2] .. ' ' .. entry
+    if is_entry(entry) then
+      found[#found + 1] = ARGV[at + 2] .. ' ' .. entry
+      left = left - 1
+    else
+      junk = junk - 1
+    end
   end
 end
 for _, entry in ipairs(found) do redis.call('ZADD', KEYS[1], till, entry) end

@@ -7,7 +7,8 @@
 --            of      its name, for an error
 --            leaves  the member that leaves the set
 --            once    no event and no change, where the hash is so already
--- Replies  TOLD | KNOWN | BROKEN part
+--            was     what its fields must be, as {name: text}, an empty text for none: else nothing is changed
+-- Replies  TOLD | KNOWN | OTHER | BROKEN part
 
 local t = cjson.decode(ARGV[1])
 local unsound = unsound_log(KEYS[1], KEYS[2])
@@ -15,6 +16,9 @@ if unsound then return unsound end
 if #KEYS > 2 then
   local kind, news = redis.call('TYPE', KEYS[3]).ok, not t.once
   if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', t.of} end
+  for name, text in pairs(t.was) do
+    if (redis.call('HGET', KEYS[3], name) or '') ~= text then return {'OTHER'} end
+  end
   for name in pairs(t.set) do news = news or not redis.call('HGET', KEYS[3], name) end
   for _, name in ipairs(t.remove) do news = news or redis.call('HGET', KEYS[3], name) end
   if t.leaves then

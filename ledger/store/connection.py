@@ -53,6 +53,7 @@ def connect(url: str, *, text: bool = True) -> redis.Redis:
     return redis.Redis.from_url(
         url,
         decode_responses=text,
+        encoding_errors="backslashreplace" if text else "strict",  # what a thief wrote is shown, and breaks no reader
         socket_timeout=SOCKET_TIMEOUT,
         socket_connect_timeout=CONNECT_TIMEOUT,
         health_check_interval=15,

@@ -17,6 +17,7 @@ import redis
 
 from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
 from epay_transfers.ledger.store.scripts import Scripts
@@ -35,8 +36,10 @@ _MINUTES_MS = 120_000
 OPERATOR_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
 _MOST_OPERATORS = 200
 
+_ID = re.compile(r"[0-9a-f]{24}")
+
 #: A longer entry is none of ours.
-_LONGEST = 8192
+_LONGEST = 8192  # as `inbox_take.lua` has it
 
 
 class Kind(StrEnum):
@@ -87,7 +90,7 @@ class Inboxes:
     def put(self, sender: str, kind: Kind, fields: Mapping[str, str]) -> str:
         """The entry's id. It is in the ledger when this returns. Raises `LedgerUnavailable`: it may be, or not."""
         entry_id = secrets.token_hex(12)
-        text = json.dumps({"id": entry_id, "kind": kind} | dict(fields), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps({"id": entry_id, "kind": kind} | dict(fields), separators=(",", ":"))  # ASCII alone
         with redis_errors_as(LedgerUnavailable):
             if sender.startswith(_OPERATOR):
                 self._client.sadd(redis_keys.OPERATORS, sender.removeprefix(_OPERATOR))
@@ -142,7 +145,10 @@ def _read(text: str, *, is_again: bool) -> Entry | None:
         return None
     if not isinstance(raw, dict) or not all(isinstance(value, str) for value in raw.values()):
         return None
+    key = raw.get("key")
+    if not all(text.isprintable() for pair in raw.items() for text in pair) or (key is not None and not is_key(key)):
+        return None
     kind = next((kind for kind in Kind if kind == raw.get("kind")), None)
-    if kind is None or not raw.get("id") or (sender == WEB) != (kind in _OF_THE_WEB_TIER):
+    if kind is None or not _ID.fullmatch(raw.get("id", "")) or (sender == WEB) != (kind in _OF_THE_WEB_TIER):
         return None
     return Entry(sender, raw.pop("id"), kind, raw, text, is_again)

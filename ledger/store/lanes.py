@@ -7,7 +7,8 @@ alone resumes a lane.
 
 import hashlib
 import json
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import cast
 
@@ -44,11 +45,17 @@ class Pause:
     until_ms: int
     actor: str
     reason: str
+    written: str = field(
+        default="", repr=False, compare=False
+    )  #: as it stands in the ledger; "" where no worker wrote it down yet
 
     @property
     def mark(self) -> str:
-        """Which pause this is: an operator who asks to resume a lane names the one that the operator saw."""
-        return hashlib.sha256(json.dumps([self.until_ms, self.actor, self.reason]).encode()).hexdigest()[:16]
+        """Which pause this is: an operator who asks to resume a lane names the one that the operator saw.
+
+        Each has a number of its own, by chance: one that comes later in the same words is another.
+        """
+        return hashlib.sha256(self.written.encode()).hexdigest()[:16]
 
     def holds_at(self, now_ms: int) -> bool:
         """As `claim.lua` has it."""
@@ -69,14 +76,18 @@ class Lanes:
 
     def pause(self, lane: Lane, terminal: str, *, actor: str, reason: str, until_ms: int = 0) -> None:
         """The value opens with `until`, which is all that the scripts read of it: the ledger's time."""
-        change = HashChange(redis_keys.LANES, set={f"{lane}:{terminal}": f"{until_ms} " + json.dumps([actor, reason])})
+        value = f"{until_ms} " + json.dumps([actor, reason, secrets.token_hex(4)])
+        change = HashChange(redis_keys.LANES, set={f"{lane}:{terminal}": value})
         self._tell(Alarm.LANE_PAUSED, lane, terminal, actor, reason, change)
 
-    def unpause(self, lane: Lane, terminal: str, *, actor: str, reason: str, request: str = "") -> None:
-        """`request`: the id of the operator's entry that this answers."""
+    def unpause(
+        self, lane: Lane, terminal: str, *, actor: str, reason: str, request: str = "", seen: Pause | None = None
+    ) -> bool:
+        """`request`: the id of the operator's entry that this answers. `seen`: only this pause; else False."""
         name = f"{lane}:{terminal}"
-        change = HashChange(redis_keys.LANES, remove=[name], leaves=(redis_keys.PAUSES, name))
-        self._tell(Alarm.LANE_RESUMED, lane, terminal, actor, reason, change, request)
+        was = None if seen is None else {name: seen.written}
+        change = HashChange(redis_keys.LANES, remove=[name], leaves=(redis_keys.PAUSES, name), was=was)
+        return self._tell(Alarm.LANE_RESUMED, lane, terminal, actor, reason, change, request)
 
     def pauses(self) -> list[Pause]:
         """Those that hold now."""
@@ -92,8 +103,9 @@ class Lanes:
             lane, _, terminal = name.partition(":")
             if lane not in _LANES:
                 continue  # a newer version's, which was rolled back: nothing here goes by it
-            actor, reason = json.loads(rest)
-            found.append(Pause(Lane(lane), terminal, int(until), actor, reason))
+            actor, reason, *_ = json.loads(rest)
+            written = "" if name in added - recorded else value
+            found.append(Pause(Lane(lane), terminal, int(until), actor, reason, written))
         return [pause for pause in found if pause.holds_at(now_ms)]
 
     def pause_of(self, lane: Lane, terminal: str) -> Pause | None:
@@ -114,8 +126,8 @@ class Lanes:
 
     def _tell(
         self, verb: Alarm, lane: Lane, terminal: str, actor: str, why: str, change: HashChange, request: str = ""
-    ) -> None:
+    ) -> bool:
         entry = {"lane": str(lane), "terminal": terminal, "actor": actor, "reason": why}
         if request:
             entry["request"] = request
-        self._teller.tell(verb, entry, change)
+        return self._teller.tell(verb, entry, change)

@@ -13,13 +13,14 @@ import redis
 
 from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
+from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.record import Record, StoredChallenge
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
 from epay_transfers.ledger.store.replies import Due
 from epay_transfers.ledger.store.scripts import Scripts
-from epay_transfers.ledger.store.unreadable import NO_HASH, NOT_THERE, SetAside, Tell, fields_of, log_unreadable
+from epay_transfers.ledger.store.unreadable import NO_HASH, NO_KEY, NOT_THERE, SetAside, Tell, fields_of, log_unreadable
 
 #: Before the name of a run, in the counters.
 _VAULT = "vault:"
@@ -103,6 +104,10 @@ class Reader:
 
     def get_many(self, names: Sequence[str], on_unreadable: Tell = log_unreadable) -> list[Record]:
         """Those that the ledger has, and that can be read."""
+        for name in names:
+            if not is_key(name):
+                on_unreadable(RecordUnreadable(name, NO_KEY))
+        names = [name for name in names if is_key(name)]
         pipeline = self.client.pipeline(transaction=False)
         for name in names:
             pipeline.hgetall(redis_keys.record(name))

@@ -20,7 +20,8 @@ from epay_transfers.ledger.store.scripts import Scripts
 class HashChange:
     """What changes in one hash. With `once`, nothing is told where the hash is so already.
 
-    `leaves`: a set, and the member that is taken out of it as well.
+    `leaves`: a set, and the member that is taken out of it as well. `was`: what these fields must be ("" for a field
+    that is not there), or nothing is told and nothing is changed.
     """
 
     key: str
@@ -28,6 +29,7 @@ class HashChange:
     remove: Sequence[str] = ()
     once: bool = False
     leaves: tuple[str, str] | None = None
+    was: Mapping[str, str] | None = None
 
 
 class Teller:
@@ -35,7 +37,7 @@ class Teller:
         self._scripts = Scripts(client, ("tell",))
 
     def tell(self, verb: Alarm, fields: Mapping[str, str], change: HashChange | None = None) -> bool:
-        """False: the hash was so already, and nothing was told. Raises `LedgerUnavailable`."""
+        """False: the hash was so already, or not as it must be, and nothing was told. Raises `LedgerUnavailable`."""
         event = [word for pair in ({"verb": str(verb)} | dict(fields)).items() for word in pair]
         words: dict[str, object] = {"event": event, "set": {}, "remove": []}
         keys = [redis_keys.COUNTERS, redis_keys.EVENTS]
@@ -43,6 +45,7 @@ class Teller:
             keys.append(change.key)
             words |= {"of": change.key.rpartition(":")[2], "set": dict(change.set), "remove": list(change.remove)}
             words["once"] = change.once
+            words["was"] = dict(change.was or {})
             if change.leaves is not None:
                 keys.append(change.leaves[0])
                 words["leaves"] = change.leaves[1]

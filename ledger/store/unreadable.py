@@ -21,6 +21,9 @@ Tell = Callable[[RecordUnreadable], None]
 NO_HASH = "it is no hash"
 NOT_THERE = "it is not there"
 
+#: What stands in `due` is no transfer's key.
+NO_KEY = "it is no transfer's key"
+
 _ASIDE_MS = 3_600_000
 
 

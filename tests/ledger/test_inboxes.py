@@ -10,6 +10,7 @@ from epay_transfers.ledger.store.inboxes import LEASE_MS, WEB, Inboxes, Kind, op
 from tests.support.clocks import FakeClock
 
 AIGUL = operator("aigul")
+KEY, ID = "251124000001", "0123456789abcdef01234567"
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def inboxes(ledger_client: redis.Redis, clock: FakeClock) -> Inboxes:
     return Inboxes(ledger_client, clock)
 
 
-def raw(ledger_client: redis.Redis, sender: str, text: str) -> None:
+def raw(ledger_client: redis.Redis, sender: str, text: str | bytes) -> None:
     """What a thief of the sender's password may put in."""
     ledger_client.rpush(redis_keys.inbox(sender), text)
 
@@ -37,7 +38,7 @@ def test_an_entry_says_who_put_it_in_and_what_it_asks_for(inboxes: Inboxes) -> N
 
 def test_an_entry_is_one_workers_until_its_time_is_over(inboxes: Inboxes, clock: FakeClock) -> None:
     """The worker that took it may have died with it."""
-    inboxes.put(WEB, Kind.CONFIRM, {"key": "1"})
+    inboxes.put(WEB, Kind.CONFIRM, {"key": KEY})
 
     (taken,) = inboxes.take(10)
     assert inboxes.take(10) == []
@@ -51,8 +52,8 @@ def test_an_entry_is_one_workers_until_its_time_is_over(inboxes: Inboxes, clock:
 def test_what_was_dealt_with_does_not_come_again(
     inboxes: Inboxes, clock: FakeClock, ledger_client: redis.Redis
 ) -> None:
-    inboxes.put(WEB, Kind.CONFIRM, {"key": "1"})
-    inboxes.put(WEB, Kind.CONFIRM, {"key": "2"})
+    inboxes.put(WEB, Kind.CONFIRM, {"key": KEY})
+    inboxes.put(WEB, Kind.CONFIRM, {"key": KEY})
 
     first, second = inboxes.take(10)
     inboxes.done([first])
@@ -64,10 +65,10 @@ def test_what_was_dealt_with_does_not_come_again(
 
 
 def test_a_batch_begins_with_what_another_worker_left_and_says_so(inboxes: Inboxes, clock: FakeClock) -> None:
-    left = [inboxes.put(WEB, Kind.CONFIRM, {"key": str(number)}) for number in range(2)]
+    left = [inboxes.put(WEB, Kind.CONFIRM, {"key": KEY}) for number in range(2)]
     assert [entry.is_again for entry in inboxes.take(10)] == [False, False]
     clock.advance(LEASE_MS / 1000)
-    new = inboxes.put(AIGUL, Kind.CANCEL, {"key": "1"})
+    new = inboxes.put(AIGUL, Kind.CANCEL, {"key": KEY})
 
     taken = inboxes.take(10)
 
@@ -77,8 +78,8 @@ def test_a_batch_begins_with_what_another_worker_left_and_says_so(inboxes: Inbox
 
 def test_a_sender_that_floods_its_inbox_holds_up_no_other(inboxes: Inboxes, ledger_client: redis.Redis) -> None:
     for number in range(1000):
-        raw(ledger_client, WEB, json.dumps({"id": str(number), "kind": "confirm", "key": "1"}))
-    asked = inboxes.put(AIGUL, Kind.CANCEL, {"key": "1"})
+        raw(ledger_client, WEB, json.dumps({"id": f"{number:024x}", "kind": "confirm", "key": KEY}))
+    asked = inboxes.put(AIGUL, Kind.CANCEL, {"key": KEY})
 
     taken = inboxes.take(10)
 
@@ -86,10 +87,20 @@ def test_a_sender_that_floods_its_inbox_holds_up_no_other(inboxes: Inboxes, ledg
     assert len(taken) <= 10
 
 
+def test_junk_goes_without_taking_an_entrys_turn(inboxes: Inboxes, ledger_client: redis.Redis) -> None:
+    for _ in range(500):
+        raw(ledger_client, WEB, "junk")
+    raw(ledger_client, WEB, "{" + "x" * 100_000)
+    asked = inboxes.put(WEB, Kind.CONFIRM, {"key": KEY})
+
+    assert [entry.id for entry in inboxes.take(10)] == [asked]
+    assert ledger_client.llen(redis_keys.inbox(WEB)) == 0
+
+
 def test_names_that_are_no_operators_hold_up_none(inboxes: Inboxes, ledger_client: redis.Redis) -> None:
     """A thief of an operator's password may add to the set of names."""
     ledger_client.sadd(redis_keys.OPERATORS, "", "a b", "x\ny", "n" * 1000, "../web", "ops:bolat", "\U0001f600")
-    asked = inboxes.put(AIGUL, Kind.CANCEL, {"key": "1"})
+    asked = inboxes.put(AIGUL, Kind.CANCEL, {"key": KEY})
 
     assert [(entry.id, entry.operator) for entry in inboxes.take(10)] == [(asked, "aigul")]
 
@@ -100,21 +111,31 @@ NO_ENTRIES = [
     "[]",
     '"text"',
     "[" * 5000,
-    json.dumps({"id": "1", "kind": "teleport"}),
-    json.dumps({"kind": "confirm", "key": "1"}),
-    json.dumps({"id": "", "kind": "confirm", "key": "1"}),
-    json.dumps({"id": "1", "kind": "confirm", "key": 1}),
-    json.dumps({"id": "1", "kind": "confirm", "key": ["1"]}),
-    json.dumps({"id": "1", "kind": "confirm", "key": "1", "more": "x" * 9000}),
+    json.dumps({"id": ID, "kind": "teleport"}),
+    json.dumps({"kind": "confirm", "key": KEY}),
+    json.dumps({"id": "", "kind": "confirm", "key": KEY}),
+    json.dumps({"id": "1", "kind": "confirm", "key": KEY}),
+    json.dumps({"id": ID, "kind": "confirm", "key": 1}),
+    json.dumps({"id": ID, "kind": "confirm", "key": [KEY]}),
+    json.dumps({"id": ID, "kind": "confirm", "key": "no key"}),
+    json.dumps({"id": ID, "kind": "confirm", "key": "4405639704015096000"}),
+    json.dumps({"id": ID, "kind": "confirm", "key": KEY, "more": "x" * 9000}),
+    json.dumps({"id": ID, "kind": "confirm", "key": KEY, "digest": "\ud800"}),
+    json.dumps({"id": ID, "kind": "confirm", "key": KEY, "digest": "two\nlines"}),
+    json.dumps({"id": ID, "kind": "confirm", "key": KEY, "\x1b[2J": "x"}),
+    b'{"id": "\xff"}',
+    b"\xff\xfe",
 ]
 
 
 @pytest.mark.parametrize("text", NO_ENTRIES, ids=range(len(NO_ENTRIES)))
-def test_what_is_no_entry_goes_and_keeps_up_no_other(inboxes: Inboxes, ledger_client: redis.Redis, text: str) -> None:
+def test_what_is_no_entry_goes_and_keeps_up_no_other(
+    inboxes: Inboxes, ledger_client: redis.Redis, text: str | bytes
+) -> None:
     raw(ledger_client, WEB, text)
-    inboxes.put(WEB, Kind.CONFIRM, {"key": "1"})
+    inboxes.put(WEB, Kind.CONFIRM, {"key": KEY})
 
-    assert [entry.fields["key"] for entry in inboxes.take(10)] == ["1"]
+    assert [entry.fields["key"] for entry in inboxes.take(10)] == [KEY]
     assert ledger_client.zcard(redis_keys.TAKEN) == 1
 
 
@@ -127,7 +148,7 @@ def test_a_sender_asks_for_nothing_that_is_anothers_to_ask(
 ) -> None:
     """The web tier settles nothing, and an operator brings no client's answer."""
     ledger_client.sadd(redis_keys.OPERATORS, "aigul")
-    raw(ledger_client, sender, json.dumps({"id": "1", "kind": kind, "key": "1"}))
+    raw(ledger_client, sender, json.dumps({"id": ID, "kind": kind, "key": KEY}))
 
     assert inboxes.take(10) == []
     assert ledger_client.zcard(redis_keys.TAKEN) == 0

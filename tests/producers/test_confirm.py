@@ -15,6 +15,7 @@ from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Put, Vault
 from epay_transfers.producers import (
+    Cancel,
     Challenge,
     IntentRejected,
     LedgerUnavailable,
@@ -236,7 +237,7 @@ class TestTooLate:
         assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.TOO_LATE
         assert hands.record(key).state is State.PARKED
 
-    def test_a_cancel_that_comes_between_is_forgotten_by_the_resume(
+    def test_a_cancel_that_comes_before_the_answer_is_put_makes_it_too_late(
         self, parts: Context, transfers: Transfers, key: str, hands: Hands
     ) -> None:
         class Raced(Vault):
@@ -244,8 +245,15 @@ class TestTooLate:
                 transfers.cancel(key, reason="changed her mind")
                 return super().put(*args, **more)  # type: ignore[arg-type]  # passed on as it came
 
-        assert build(parts, vault=Raced(parts.vault.client)).confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
-        assert hands.record(key).requested_action == ""
+        assert build(parts, vault=Raced(parts.vault.client)).confirm(md=MD, pa_res=PARES) is Verdict.TOO_LATE
+        assert hands.record(key).requested_action == "cancel"
+
+    def test_a_cancel_that_comes_after_the_answer_is_too_late(self, parts: Context, key: str) -> None:
+        """The client was told that it is accepted, and no worker has read it yet."""
+        unread = build(parts, inboxes=Inboxes(parts.ledger.client, parts.clock))
+        assert unread.confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
+
+        assert unread.cancel(key, reason="changed her mind") is Cancel.TOO_LATE
 
 
 @pytest.mark.usefixtures("handle")
