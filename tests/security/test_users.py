@@ -275,6 +275,11 @@ RECORD = redis_keys.record(KEY)
 FORBIDDEN = [
     ("vault", "producer", ("GET", redis_keys.sealed_card(KEY))),
     ("vault", "producer", ("GETRANGE", redis_keys.sealed_card(KEY), "0", "9")),
+    ("vault", "producer", ("GET", redis_keys.sealed_pares(KEY))),
+    ("vault", "backend", ("GET", redis_keys.sealed_card(KEY))),
+    ("vault", "backend", ("GET", redis_keys.sealed_pares(KEY))),
+    ("vault", "admin", ("GET", redis_keys.sealed_pares(KEY))),
+    ("vault", "web", ("GET", redis_keys.sealed_card(KEY))),
     ("vault", "producer", ("SET", redis_keys.sealed_card(KEY), "x", "GET")),
     ("vault", "producer", ("DUMP", redis_keys.sealed_card(KEY))),
     ("vault", "producer", ("GETDEL", redis_keys.sealed_card(KEY))),
