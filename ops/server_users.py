@@ -262,11 +262,15 @@ _REPAIR = ServerUser(
     (),
     (
         Rule(
-            ("get", "set", "hget", "hset", "hdel", "zadd", "setbit", "type", "scan", "hgetall"), (redis_keys.every(""),)
+            (
+                "get", "hget", "hset", "hdel", "zadd", "setbit", "type", "scan", "hgetall", "xdel", "xsetid",
+                "rename",
+            ),
+            (redis_keys.every(""),),
         ),
     ),
     is_on=False,
-)
+)  # fmt: skip
 
 
 def users(server: str, operators: Sequence[str]) -> Mapping[str, ServerUser]:

@@ -125,8 +125,7 @@ def test_the_whole_system_runs_under_its_users(
             backend.enqueue(intent(f"{run}-uses-its-suffix").model_copy(update={"invoice_id": made}))
         assert State.PAID in outcomes
 
-        act_as("follower")
-        assert_followed(guarded, plain.key)
+        assert_followed(guarded, act_as, plain.key)
 
         act_as("web")
         with Transfers.from_env() as web:
@@ -142,9 +141,8 @@ def test_the_whole_system_runs_under_its_users(
             root.rpush(f"{_QUEUE}:unserved", "x")
         act_as("ops")
         ops("doctor")
-        for words in LOOKING:
+        for words in (*LOOKING, ("status", plain.key)):
             ops(*words)
-        ops("status", plain.key)
         ops("pause", "send", "--reason", "a test")
         ops("scan")  # there is a set now
         act_as("producer")
@@ -161,8 +159,9 @@ def test_the_whole_system_runs_under_its_users(
     assert refusals(guarded) == []
 
 
-def assert_followed(guarded: Guarded, key: str) -> None:
+def assert_followed(guarded: Guarded, act_as: Callable[[str], None], key: str) -> None:
     """A look at the log, and a follower that stops after what there is: the transfer's events, and no alarm."""
+    act_as("follower")
     assert key in ops("events", "--json", "--limit", "1000")
     keys: list[str | None] = []
     alarms: list[TrailAlarm] = []
