@@ -486,3 +486,33 @@ def test_the_users_are_the_same_in_both_files_and_none_is_a_default() -> None:
     assert {"follower", "repair"} < set(names[0])
     assert "user repair off " in "\n".join(lines_of("ledger"))
     assert all("nopass" not in line and ">" not in line for name in OPTIONS for line in lines_of(name))
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_files_in_deploy_are_what_the_code_writes(name: str) -> None:
+    """`transfers acl deploy --operator first --operator second` writes them anew."""
+    assert "\n".join(lines_of(name)) + "\n" == server_users.file_text(name, ["first", "second"])
+
+
+def test_during_an_upgrade_the_scripts_of_the_release_before_are_allowed_as_well(tmp_path: Path) -> None:
+    """Of each user its own, beside those of this release; and no user gets one that it did not have."""
+    before, older = tmp_path / "before", "0" * 40
+    before.mkdir()
+    for name in OPTIONS:
+        text = server_users.file_text(name, ["first"])
+        (before / f"users-{name}.acl").write_text(text.replace("+script|load", f"+script|load +evalsha|{older}", 1))
+    ops("acl", str(tmp_path / "now"), "--operator", "first", "--previous", str(before))
+
+    for name in OPTIONS:
+        lines = (tmp_path / "now" / f"users-{name}.acl").read_text().splitlines()
+        with_it = [line.split()[1] for line in lines if older in line]
+        assert with_it == ["producer"]
+        assert "\n".join(lines).replace(f" +evalsha|{older}", "") + "\n" == server_users.file_text(name, ["first"])
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x" * 33, "first) ~*", "-first"])
+def test_a_name_that_would_be_read_as_rules_is_refused(name: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["acl", str(tmp_path), "--operator", name])
+
+    assert result.exit_code != 0
+    assert list(tmp_path.iterdir()) == []
