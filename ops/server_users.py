@@ -26,8 +26,9 @@ _PLACEHOLDER = "#SHA256-OF-THE-PASSWORD-OF-"
 #: A digest in a file, to go on allowing it during an upgrade.
 _DIGEST = re.compile(r"\+evalsha\|([0-9a-f]{40})")
 
-#: What redis-py and the examination of the servers ask.
-_CONNECTS = ("ping", "hello", "select", "time", "info", "config|get")
+#: What redis-py asks, and the examination of the servers besides.
+_CONNECTS = ("ping", "hello", "select")
+_EXAMINES = ("time", "info", "config|get")
 
 _RECORDS = redis_keys.every("r:")
 _EVENTS = redis_keys.EVENTS
@@ -62,12 +63,13 @@ class ServerUser:
     scripts: tuple[str, ...]
     rules: tuple[Rule, ...]
     is_on: bool = True
+    examines: bool = True  #: looks whether the servers are what they must be
 
     def line(self, name: str, digests: Iterable[str]) -> str:
         first, *others = self.rules
         words = [
             f"user {name} {'on' if self.is_on else 'off'} {_PLACEHOLDER}{name.upper()} resetchannels -@all",
-            *(f"+{command}" for command in _CONNECTS),
+            *(f"+{command}" for command in (*_CONNECTS, *(_EXAMINES if self.examines else ()))),
             *(["+script|load"] if self.scripts else []),
             *(f"+evalsha|{digest}" for digest in digests),
             first.text(),
@@ -196,6 +198,16 @@ def _operator(name: str) -> ServerUser:
     )  # fmt: skip
 
 
+#: `transfers events --follow`: it reads the event log, and the number of the last event. It is on the ledger alone.
+_FOLLOWER = ServerUser(
+    (),
+    (
+        Rule(("xread", "xrevrange", "xinfo|stream", "multi", "exec"), _read(_EVENTS)),
+        Rule(("hget",), _read(_COUNTERS)),
+    ),
+    examines=False,
+)
+
 _VAULT_OWN = (redis_keys.HIGH_WATER, redis_keys.WRITES)
 
 _VAULT_PRODUCER = ServerUser(
@@ -250,17 +262,27 @@ _REPAIR = ServerUser(
     (),
     (
         Rule(
-            ("get", "set", "hget", "hset", "hdel", "zadd", "setbit", "type", "scan", "hgetall"), (redis_keys.every(""),)
+            (
+                "get", "hget", "hset", "hdel", "zadd", "setbit", "type", "scan", "hgetall", "xdel", "xsetid",
+                "rename",
+            ),
+            (redis_keys.every(""),),
         ),
     ),
     is_on=False,
-)
+)  # fmt: skip
 
 
 def users(server: str, operators: Sequence[str]) -> Mapping[str, ServerUser]:
     """By name, in the order of the file."""
     if server == "ledger":
-        first = {"producer": _PRODUCER, "web": _WEB, "backend": _both(_PRODUCER, _WEB), "worker": _WORKER}
+        first = {
+            "producer": _PRODUCER,
+            "web": _WEB,
+            "backend": _both(_PRODUCER, _WEB),
+            "follower": _FOLLOWER,
+            "worker": _WORKER,
+        }
         return first | {f"{USER}{name}": _operator(name) for name in operators} | {"admin": _ADMIN, "repair": _REPAIR}
     first = {
         "producer": _VAULT_PRODUCER,

@@ -17,6 +17,7 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.ops import server_users
 from epay_transfers.ops.cli import COMMANDS
 from epay_transfers.runtime import health
 from epay_transfers.runtime.embedded_servers import EmbeddedServer
@@ -152,3 +153,13 @@ def test_the_way_out_after_the_ledger_went_back(
     assert health.examine(settings, SystemClock()) == []
     assert Ledger(ledger_client).counters()["sequence"] > vault.high_water() > 0
     assert ledger_client.getbit(redis_keys.suffixes("main"), 123) == 1
+
+
+def test_the_user_repair_may_do_what_the_documents_have_it_do() -> None:
+    """On the ledger's server; what a person types there is refused to every other user."""
+    text = RUNBOOK + (ROOT / "docs" / "events.md").read_text()
+    named = re.findall(r'redis-cli(?: -u "\$REDIS_URL")? (?:--)?([A-Za-z]+)', text)
+    named += [word for word in ("HGETALL", "RENAME", "XDEL") if f"`{word}" in text]
+    (rule,) = server_users.users("ledger", ["first"])["repair"].rules
+
+    assert {word.lower() for word in named} == set(rule.commands)

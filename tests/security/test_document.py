@@ -1,15 +1,24 @@
-"""`docs/security.md` names tests that exist, users that exist, and every setting that holds a secret."""
+"""`docs/security.md` names tests that exist, what each user's thief can still do, and how each secret is changed."""
 
 import re
 from pathlib import Path
 
-from epay_transfers.ledger.secret import Secret
-from epay_transfers.producers.settings import ProducerSettings
-from epay_transfers.worker.settings import WorkerSettings
+from epay_transfers.runtime.secret_files import SECRET_SETTINGS
 from tests.security.guarded import lines_of
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "security.md").read_text()
+
+
+def section(title: str) -> str:
+    """From its heading to the next one of the same level."""
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    assert found is not None, title
+    return found[1]
+
+
+def users() -> set[str]:
+    return {re.sub("^ops-.*", "ops-NAME", line.split()[1]) for line in lines_of("ledger")} - {"default"}
 
 
 def test_every_test_that_is_named_is_there() -> None:
@@ -28,18 +37,27 @@ def test_every_row_of_pci_names_a_test() -> None:
 
 
 def test_every_user_has_a_row() -> None:
-    users = {re.sub("^ops-.*", "ops-NAME", line.split()[1]) for line in lines_of("ledger")} - {"default"}
-
-    assert set(re.findall(r"^\| `([\w-]+)` \|", TEXT, re.MULTILINE)) == users
+    assert set(re.findall(r"^\| `([\w-]+)` \|", section("The servers' users"), re.MULTILINE)) == users()
 
 
-def test_every_settings_that_is_a_key_of_its_own_is_in_the_table() -> None:
-    """Addresses with passwords and the reports' address are no keys."""
-    secret = {
-        name.upper()
-        for room in (ProducerSettings, WorkerSettings)
-        for name, field in room.model_fields.items()
-        if Secret.__name__ in str(field.annotation) and not name.endswith(("_url", "_dsn"))
-    }
+def test_every_user_has_its_paragraph_of_what_its_thief_can_still_do() -> None:
+    """But `repair`, which is off. Each names the test of what it can't; `backend` is two others."""
+    parts = re.split(r"^### `([\w-]+)`$", section("What one stolen password can still do"), flags=re.MULTILINE)
+    paragraphs = dict(zip(parts[1::2], parts[2::2], strict=True))
 
-    assert {name for name in secret if name not in TEXT} <= {"EPAY_CREDENTIALS", "NOTIFY_SECRET"}
+    assert paragraphs.keys() == users() - {"repair"}
+    assert [name for name, text in paragraphs.items() if "can still" not in text] == []
+    assert [name for name, text in paragraphs.items() if "`tests/security/" not in text] == ["backend"]
+
+
+def test_every_setting_that_is_a_secret_stands_in_the_inventory_of_keys() -> None:
+    """With its owner and place, its life, and how it is changed. Every process's secrets are on that list."""
+    rows = [line.split(" | ") for line in section("Inventory of keys").splitlines() if line.startswith("| ")][1:]
+    named = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row[0])}
+
+    assert named >= SECRET_SETTINGS
+    assert [row for row in rows if len(row) != 4 or not all(cell.strip(" |") for cell in row)] == []
+
+
+def test_the_page_is_short_enough_to_be_read() -> None:
+    assert len(TEXT.splitlines()) <= 300

@@ -3,6 +3,7 @@
 import secrets
 import subprocess
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,8 +30,10 @@ from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import PutBack, Taken, Vault
 from epay_transfers.ops import server_users
 from epay_transfers.ops.cli import app
+from epay_transfers.ops.follower import Follower, Output, Position
 from epay_transfers.ops.settings import USER
 from epay_transfers.producers import Conflict, PanCard, Receiver, SavedCard, TransferIntent, Transfers, Verdict
+from epay_transfers.runtime.trail import TrailAlarm
 from epay_transfers.sandbox import PUBLIC_TEST, RunningSandbox
 from tests.security.guarded import (
     NAMES,
@@ -122,6 +125,8 @@ def test_the_whole_system_runs_under_its_users(
             backend.enqueue(intent(f"{run}-uses-its-suffix").model_copy(update={"invoice_id": made}))
         assert State.PAID in outcomes
 
+        assert_followed(guarded, act_as, plain.key)
+
         act_as("web")
         with Transfers.from_env() as web:
             challenge = web.challenge(secure.handle)
@@ -136,9 +141,8 @@ def test_the_whole_system_runs_under_its_users(
             root.rpush(f"{_QUEUE}:unserved", "x")
         act_as("ops")
         ops("doctor")
-        for words in LOOKING:
+        for words in (*LOOKING, ("status", plain.key)):
             ops(*words)
-        ops("status", plain.key)
         ops("pause", "send", "--reason", "a test")
         ops("scan")  # there is a set now
         act_as("producer")
@@ -153,6 +157,26 @@ def test_the_whole_system_runs_under_its_users(
         ops("audit")
 
     assert refusals(guarded) == []
+
+
+def assert_followed(guarded: Guarded, act_as: Callable[[str], None], key: str) -> None:
+    """A look at the log, and a follower that stops after what there is: the transfer's events, and no alarm."""
+    act_as("follower")
+    assert key in ops("events", "--json", "--limit", "1000")
+    keys: list[str | None] = []
+    alarms: list[TrailAlarm] = []
+    output = Output(
+        event=lambda event: keys.append(event.fields.get("key")),
+        alarm=alarms.append,
+        flush=lambda: None,
+        trouble=pytest.fail,
+    )
+    with guarded.client("ledger", "follower") as client:
+        Follower(
+            Events(client), Position(), output, SystemClock(), is_stopping=lambda: bool(keys), sleep=lambda _: None
+        ).run()
+    assert key in keys
+    assert alarms == []
 
 
 LOOKING = [
@@ -200,7 +224,7 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         queue.rpush(f"{_QUEUE}:{NOW}", "id-1")
         queue.zadd(f"{_QUEUE}:__heartbeats__", {"one that died": 1})
         queue.sadd(f"{_QUEUE}:__acks__.one that died.{NOW}", "id-1")
-        broker.maintenance_chance = 1_000_000
+        broker._chance = 1_000_000
         assert broker.do_fetch(NOW, 1) == []
 
     key = f"251124{secrets.randbelow(10**6):06d}"
@@ -250,6 +274,11 @@ RECORD = redis_keys.record(KEY)
 FORBIDDEN = [
     ("vault", "producer", ("GET", redis_keys.sealed_card(KEY))),
     ("vault", "producer", ("GETRANGE", redis_keys.sealed_card(KEY), "0", "9")),
+    ("vault", "producer", ("GET", redis_keys.sealed_pares(KEY))),
+    ("vault", "backend", ("GET", redis_keys.sealed_card(KEY))),
+    ("vault", "backend", ("GET", redis_keys.sealed_pares(KEY))),
+    ("vault", "admin", ("GET", redis_keys.sealed_pares(KEY))),
+    ("vault", "web", ("GET", redis_keys.sealed_card(KEY))),
     ("vault", "producer", ("SET", redis_keys.sealed_card(KEY), "x", "GET")),
     ("vault", "producer", ("DUMP", redis_keys.sealed_card(KEY))),
     ("vault", "producer", ("GETDEL", redis_keys.sealed_card(KEY))),
@@ -283,6 +312,7 @@ FORBIDDEN = [
     ("ledger", "producer", ("LPOP", f"{_QUEUE}:transfers.now")),
     ("ledger", "producer", ("GET", redis_keys.md("md"))),
     ("ledger", "producer", ("HSET", redis_keys.BREAKERS, "open:bank", "0")),
+    *(("ledger", user, ("GET", redis_keys.prints(KEY))) for user in ("web", "worker", "ops", "follower", "admin")),
     ("ledger", "producer", ("SREM", redis_keys.PAUSES, "send:*")),
     ("ledger", "producer", ("HDEL", redis_keys.LANES, "send:*")),
     ("ledger", "web", ("HSET", RECORD, "amount", "9990000")),
@@ -331,6 +361,27 @@ FORBIDDEN = [
     ("ledger", "worker", ("RPUSH", redis_keys.inbox("ops:first"), "x")),
     ("ledger", "worker", ("SETBIT", redis_keys.suffixes("main"), "1", "1")),
     ("ledger", "worker", ("SET", redis_keys.reference("payout"), KEY)),
+    ("ledger", "follower", ("HGETALL", RECORD)),
+    ("ledger", "follower", ("HGET", RECORD, "amount")),
+    ("ledger", "follower", ("HGETALL", redis_keys.COUNTERS)),
+    ("ledger", "follower", ("GET", redis_keys.reference("payout"))),
+    ("ledger", "follower", ("GET", redis_keys.handle("h"))),
+    ("ledger", "follower", ("GET", redis_keys.challenge(KEY))),
+    ("ledger", "follower", ("LRANGE", redis_keys.inbox("web"), "0", "-1")),
+    ("ledger", "follower", ("LLEN", f"{_QUEUE}:transfers.now")),
+    ("ledger", "follower", ("SMEMBERS", redis_keys.PAUSES)),
+    ("ledger", "follower", ("SCAN", "0")),
+    ("ledger", "follower", ("XADD", redis_keys.EVENTS, "*", "verb", "decline")),
+    ("ledger", "follower", ("XTRIM", redis_keys.EVENTS, "MAXLEN", "0")),
+    ("ledger", "follower", ("XDEL", redis_keys.EVENTS, "1-1")),
+    ("ledger", "follower", ("DEL", redis_keys.EVENTS)),
+    ("ledger", "follower", ("XGROUP", "CREATE", redis_keys.EVENTS, "payouts", "0")),
+    ("ledger", "follower", ("XREADGROUP", "GROUP", "payouts", "a", "STREAMS", redis_keys.EVENTS, ">")),
+    ("ledger", "follower", ("HSET", redis_keys.COUNTERS, "events", "1")),
+    ("ledger", "follower", ("SADD", redis_keys.PAUSES, "send:*")),
+    ("ledger", "follower", ("RPUSH", redis_keys.inbox("web"), "x")),
+    ("ledger", "follower", ("CONFIG", "GET", "requirepass")),
+    ("ledger", "follower", ("INFO",)),
     ("ledger", "admin", ("HSET", RECORD, "state", "paid")),
     ("ledger", "admin", ("HGETALL", RECORD)),
     ("ledger", "admin", ("DEL", redis_keys.EVENTS)),
@@ -355,8 +406,10 @@ def test_what_is_not_theirs_is_refused(guarded: Guarded, server: str, user: str,
         client.execute_command(*words)
 
 
-@pytest.mark.parametrize("server", OPTIONS)
-@pytest.mark.parametrize("user", ["producer", "web", "backend", "worker", "ops"])
+@pytest.mark.parametrize(
+    ("server", "user"),
+    [*product(OPTIONS, ["producer", "web", "backend", "worker", "ops"]), ("ledger", "follower")],
+)
 def test_no_process_of_ours_may_copy_stop_or_watch_a_server(guarded: Guarded, server: str, user: str) -> None:
     with guarded.client(server, user) as client:
         for command in NOBODYS:
@@ -368,8 +421,10 @@ def test_no_process_of_ours_may_copy_stop_or_watch_a_server(guarded: Guarded, se
 ENDLESS = "redis.call('SET', KEYS[1], 'x') while true do end"
 
 
-@pytest.mark.parametrize("server", OPTIONS)
-@pytest.mark.parametrize("user", ["producer", "web", "backend", "worker", "ops", "admin"])
+@pytest.mark.parametrize(
+    ("server", "user"),
+    [*product(OPTIONS, ["producer", "web", "backend", "worker", "ops", "admin"]), ("ledger", "follower")],
+)
 def test_a_user_runs_no_script_but_its_own(guarded: Guarded, server: str, user: str) -> None:
     """One that a thief has loaded may stand there, and one of another user as well: neither is run."""
     own = {server_users.digest(script) for script in server_users.users(server, ["first"])[its_name(user)].scripts}
@@ -427,6 +482,37 @@ def test_the_users_are_the_same_in_both_files_and_none_is_a_default() -> None:
     names = [[line.split()[1] for line in lines_of(name)] for name in OPTIONS]
 
     assert names[0] == ["default", *NAMES]
-    assert [*names[1], "repair"] == names[0]
+    assert [name for name in names[0] if name not in {"follower", "repair"}] == names[1]
+    assert {"follower", "repair"} < set(names[0])
     assert "user repair off " in "\n".join(lines_of("ledger"))
     assert all("nopass" not in line and ">" not in line for name in OPTIONS for line in lines_of(name))
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_files_in_deploy_are_what_the_code_writes(name: str) -> None:
+    """`transfers acl deploy --operator first --operator second` writes them anew."""
+    assert "\n".join(lines_of(name)) + "\n" == server_users.file_text(name, ["first", "second"])
+
+
+def test_during_an_upgrade_the_scripts_of_the_release_before_are_allowed_as_well(tmp_path: Path) -> None:
+    """Of each user its own, beside those of this release; and no user gets one that it did not have."""
+    before, older = tmp_path / "before", "0" * 40
+    before.mkdir()
+    for name in OPTIONS:
+        text = server_users.file_text(name, ["first"])
+        (before / f"users-{name}.acl").write_text(text.replace("+script|load", f"+script|load +evalsha|{older}", 1))
+    ops("acl", str(tmp_path / "now"), "--operator", "first", "--previous", str(before))
+
+    for name in OPTIONS:
+        lines = (tmp_path / "now" / f"users-{name}.acl").read_text().splitlines()
+        with_it = [line.split()[1] for line in lines if older in line]
+        assert with_it == ["producer"]
+        assert "\n".join(lines).replace(f" +evalsha|{older}", "") + "\n" == server_users.file_text(name, ["first"])
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x" * 33, "first) ~*", "-first"])
+def test_a_name_that_would_be_read_as_rules_is_refused(name: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["acl", str(tmp_path), "--operator", name])
+
+    assert result.exit_code != 0
+    assert list(tmp_path.iterdir()) == []
