@@ -54,7 +54,7 @@ def vault_at(servers: tuple[str, str]) -> Iterator[redis.Redis]:
 
 def settings(servers: tuple[str, str], durability: Durability = STRICT) -> ServerSettings:
     return ServerSettings.model_validate(
-        {"redis_url": servers[0], "vault_url": servers[1], "durability": durability, "broker_url": "redis://queue:1/0"}
+        {"redis_url": servers[0], "vault_url": servers[1], "durability": durability, "broker_url": "rediss://queue:1/0"}
     )
 
 
