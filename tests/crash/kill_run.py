@@ -10,6 +10,7 @@ from epay_transfers.ledger.queue.broker import Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
@@ -122,6 +123,11 @@ class KillRun:
         """Of whom somebody asked something that no worker has done yet."""
         asked = (State.PARKED, State.IN_DOUBT, State.NEEDS_REVIEW, State.DEAD)
         return [record for state in asked for record in self.ledger.all_in_state(state, 500) if record.requested_action]
+
+    def is_unread(self) -> bool:
+        """Does an entry wait in an inbox, or with a worker that was killed?"""
+        client = self.platform.ledger_client
+        return bool(client.exists(redis_keys.TAKEN) or client.keys(redis_keys.every("inbox:")))
 
     def ring_for_all(self) -> None:
         """What `transfers queue rebuild` does: who was rung for in vain waits up to five minutes for the next ring."""

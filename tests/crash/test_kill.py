@@ -62,7 +62,7 @@ def test_who_is_killed_at_any_point_pays_nobody_twice_and_loses_nobody(
     run.follow_the_runbook()
     run.ring_for_all()
     platform.start_worker()
-    until(lambda: not run.overdue() and not run.unheard() and not busy(platform.ledger_client))
+    until(lambda: not run.is_unread() and not run.overdue() and not run.unheard() and not busy(run.ledger.client))
     platform.stop()
 
     found = ends(platform.ledger_client)

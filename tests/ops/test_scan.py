@@ -407,9 +407,9 @@ def test_two_numbers_that_overlap_are_told_as_one(transfers: Cli, tmp_path: Path
 
 
 def test_a_long_file_takes_little_memory(tmp_path: Path) -> None:
-    """Of 200 MB, one line, the search holds a small part at any time."""
+    """Of 64 MB, one line, the search holds a small part at any time."""
     with (tmp_path / "long").open("wb") as file:
-        file.seek(200 << 20)
+        file.seek(64 << 20)
         file.write(PAN.encode())
     script = (
         "import resource, sys\nfrom pathlib import Path\nfrom epay_transfers.runtime.card_scan import Report\n"
