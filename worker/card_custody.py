@@ -110,20 +110,28 @@ class CardCustody:
             return self.vault.high_water()
 
     def observe(self) -> Run:
-        """Which run of the vault's server this is, and how many writes it has seen. Often enough, it shows a copy."""
+        """Which run of the vault's server this is, and how many writes it has seen. Often enough, it shows a copy.
+
+        It is held to what the ledger was told of it: another worker may have seen that it went back.
+        """
         with self._heeded():
+            self._learn_what_is_told()
             return self.vault.count()
 
     def tell(self) -> None:
         """The ledger keeps what this process was told of the vault's writes, and this process learns what it keeps."""
         with self._heeded():
             self._learn_what_is_told()
+        self.remember()
+
+    def remember(self) -> None:
+        """Tell the ledger what this process knows of the vault's writes; of a run that went back, that it did."""
         if self.vault.seen:
             self._ledger.remember_vault(self.vault.seen)
 
     def _learn_what_is_told(self) -> None:
         run = self.vault.count()
-        self.vault.know(Run(run.id, self._ledger.vault_runs().get(run.id, 0)))
+        self.vault.know(Run(run.id, self._ledger.vault_writes(run.id)))
 
     def forgot(self) -> None:
         """The vault loses everything on restart, so one missing card means that others may be missing."""

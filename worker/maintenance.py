@@ -106,6 +106,8 @@ class Maintenance:
     def _observe_the_vault(self) -> None:
         """Another run has forgotten all; fewer writes of one run: its machine was put back to a copy of its memory.
 
+        A run that went back is told to the ledger at each look, so that no process trusts it again: neither one that
+        starts later, nor after the writes of others have made its count level. Another run ends it.
         What is new is remembered when it has been told, so that a ledger that is away hides nothing. A vault that is
         away is the next look's to say.
         """
@@ -113,6 +115,7 @@ class Maintenance:
             run = self._custody.observe()
         except VaultWentBack:
             self._preflight.set_fit(Cause.VAULT, is_fit=False)
+            self._custody.remember()
             self._say_that_the_vault_went_back()
             return
         except VaultUnavailable:

@@ -7,21 +7,26 @@
 -- A run is one start of this server. A blob that another run wrote is `stale`: the server came up from a copy of its
 -- memory, and what was taken out since then may stand there again. So it proves nothing, and counts as nothing there.
 -- Tombstones and closed marks only speak against sending: they are heard whatever run wrote them.
--- The sealed text's key comes in ARGV: a user that names a key in KEYS is asked for leave to read it, and a producer, who
--- puts sealed texts in, has none.
+-- What is none of these is no value of ours: it counts as nothing, or one word that a thief of a password left there
+-- would keep a transfer from its end.
+-- The sealed text's key and the count's come in ARGV: a user that names a key in KEYS is asked for leave to read and to
+-- write it. A producer, who puts sealed texts in, may read none; the web tier may not write the count.
 -- A machine that is resumed from a copy of its memory keeps its run: then this server has seen fewer writes of the run than
--- the caller knows of. What stands here is no longer so, and every script refuses, whatever it was asked.
--- KEYS     1 the card, or the PaRes: what stands there  2 how many writes this run has seen
--- ARGV     1 a run  2 the most writes of that run that the caller knows of
+-- the caller knows of. What stands here is no longer so, and every script refuses, whatever it was asked. The caller then
+-- knows of MOST writes of that run, more than any server has seen: a run that went back is refused until it ends.
+-- KEYS     1 the card, or the PaRes: what stands there
+-- ARGV     1 a run  2 the most writes of that run that the caller knows of  3 the key of the count of this run's writes
 -- Replies  run writes, and then BEHIND, or what each script says
 
 local REMEMBER_MS = 604800000
 local RUN = string.sub(string.match(redis.call('INFO', 'server'), 'run_id:(%x+)'), 1, 8)
 
+local MOST = 999999999999999
+local DIGITS = 15
+
 local function look()
-  local value = redis.call('GET', KEYS[1])
-  if not value then return 'nothing', 0, '' end
-  local kind, epoch, rest = string.match(value, '^(%a):(%d+):?(.*)$')
+  local kind, epoch, rest = string.match(redis.call('GET', KEYS[1]) or '', '^([BXC]):(%d+):?(.*)$')
+  if not kind or #epoch > DIGITS then return 'nothing', 0, '' end
   if kind ~= 'B' then return ({X = 'tombstone', C = 'closed'})[kind], tonumber(epoch), rest end
   local run, tag = string.match(rest, '^(%x*):?(.*)$')
   return run == RUN and 'blob' or 'stale', tonumber(epoch), tag
@@ -33,11 +38,11 @@ local function blob(epoch, tag) return 'B:' .. number(epoch) .. ':' .. RUN .. ':
 
 -- The count begins anew with each run, or a copy that is loaded would bring an old one with it.
 local function writes()
-  local run, count = string.match(redis.call('GET', KEYS[2]) or '', '^(%x+):(%d+)$')
-  return run == RUN and tonumber(count) or 0
+  local run, count = string.match(redis.call('GET', ARGV[3]) or '', '^(%x+):(%d+)$')
+  return run == RUN and #count <= DIGITS and math.min(tonumber(count), MOST - 1) or 0
 end
 
-local function wrote() redis.call('SET', KEYS[2], RUN .. ':' .. number(writes() + 1)) end
+local function wrote() redis.call('SET', ARGV[3], RUN .. ':' .. number(writes() + 1)) end
 
 local function reply(...) return {RUN, number(writes()), ...} end
 

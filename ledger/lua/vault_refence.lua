@@ -2,12 +2,12 @@
 -- the old epoch, and that none can. A blob comes to a later epoch of its generation only untouched, or put back with
 -- proof; another generation is another card, and says nothing of this one.
 --
--- ARGV     3 epoch
+-- ARGV     4 epoch
 -- Replies  OK | ALREADY | NO kind epoch
 
 local GENERATION = 1000000
 
-local epoch = tonumber(ARGV[3])
+local epoch = tonumber(ARGV[4])
 local kind, kept, tag = look()
 if kind == 'blob' and kept == epoch then
   redis.call('SET', KEYS[1], blob(epoch + 1, tag), 'KEEPTTL')

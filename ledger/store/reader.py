@@ -6,6 +6,7 @@ others are returned; where one is read by its key, that is an error.
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import cast
 
@@ -24,6 +25,7 @@ from epay_transfers.ledger.store.unreadable import NO_HASH, NO_KEY, NOT_THERE, S
 
 #: Before the name of a run, in the counters.
 _VAULT = "vault:"
+_COUNT = re.compile("[0-9]{1,15}")
 
 
 class Reader:
@@ -132,10 +134,14 @@ class Reader:
         except ValueError:
             raise LedgerBroken("counters") from None
 
-    def vault_runs(self) -> dict[str, int]:
-        """By run of the vault's server: the most of its writes that a process was told of and has told the ledger."""
-        told = self.counters()
-        return {name.removeprefix(_VAULT): writes for name, writes in told.items() if name.startswith(_VAULT)}
+    def vault_writes(self, run: str) -> int:
+        """Of this run of the vault's server: the most writes that a process has told the ledger.
+
+        0 for what is no count: `remember_vault` writes over it.
+        """
+        with redis_errors_as(LedgerUnavailable):
+            told = str(self.client.hget(redis_keys.COUNTERS, f"{_VAULT}{run}"))
+        return int(told) if _COUNT.fullmatch(told) else 0
 
     def sequence(self) -> int:
         """How many moves the ledger has made, all told; 0 for one that has made none."""

@@ -26,7 +26,7 @@ VAULT_KEYS = (
 )
 UNREADABLE = f"{_ROOT}unreadable"  #: hash: key → what can't be read of its record, as the alarm said it
 HIGH_WATER = f"{_ROOT}high_water"  #: in the vault: the highest sequence of the ledger that a process saw
-WRITES = f"{_ROOT}writes"  #: in the vault: its server's run, and how many writes that run has seen
+WRITES = f"{_ROOT}writes"  #: in the vault: its server's run, and how many counted writes it has seen
 
 
 def every(kind: str) -> str:

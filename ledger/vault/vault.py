@@ -94,11 +94,15 @@ _PLACES = {Purpose.CARD: redis_keys.card, Purpose.PARES: redis_keys.pares}
 _SEALED = {Purpose.CARD: redis_keys.sealed_card, Purpose.PARES: redis_keys.sealed_pares}
 
 
+#: What a process knows of a run that went back: more writes than any server has seen. `_vault.lua` has it as well.
+MOST_WRITES = 999_999_999_999_999
+
+
 class Vault:
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
         self._scripts = Scripts(client, _NAMES)
-        self._most: dict[str, int] = {}  #: by run: the highest count of writes that this process has seen
+        self._most: dict[str, int] = {}  #: by run: the highest count of writes that this process knows of
         self._run_id = ""  #: of the last answer
         self._lock = threading.Lock()
 
@@ -108,12 +112,12 @@ class Vault:
         Never repeat it blindly.
         """
         args = _put(purpose, key, epoch, sealed, ttl_ms, tag)
-        return Put(self._run("vault_put", _PLACES[purpose](key), (), args)[0])
+        return Put(self._run("vault_put", (_PLACES[purpose](key),), args)[0])
 
     def put_cards(self, blobs: Sequence[tuple[str, int, str, int]]) -> list[Put]:
         """Many cards in one round trip: (key, epoch, sealed, ms to live) each."""
         calls = [
-            self._call("vault_put", _PLACES[Purpose.CARD](key), (), _put(Purpose.CARD, key, epoch, sealed, ttl_ms, ""))
+            self._call("vault_put", (_PLACES[Purpose.CARD](key),), _put(Purpose.CARD, key, epoch, sealed, ttl_ms, ""))
             for key, epoch, sealed, ttl_ms in blobs
         ]
         with redis_errors_as(VaultUnavailable):
@@ -127,7 +131,7 @@ class Vault:
     ) -> Taken | Fenced | Gone | TakeUnanswered:
         """Take the blob out. `sequence` is the ledger's at the claim: the vault remembers the highest."""
         args = (epoch, sequence, nonce, _SEALED[purpose](key))
-        reply = self._run("vault_take", _PLACES[purpose](key), (redis_keys.HIGH_WATER,), args)
+        reply = self._run("vault_take", (_PLACES[purpose](key), redis_keys.HIGH_WATER), args)
         match reply[0]:
             case "OK":
                 return Taken(reply[1], nonce, int(reply[2]), int(reply[3]))
@@ -140,7 +144,7 @@ class Vault:
 
     def refence(self, purpose: Purpose, key: str, epoch: int) -> bool:
         """True: nothing was sent under this epoch, and nothing can be. False proves nothing."""
-        return self._run("vault_refence", _PLACES[purpose](key), (), (epoch,))[0] in {"OK", "ALREADY"}
+        return self._run("vault_refence", (_PLACES[purpose](key),), (epoch,))[0] in {"OK", "ALREADY"}
 
     def know(self, run: Run) -> None:
         """Take over another process's count of a run's writes: a server with fewer writes than that went back."""
@@ -150,17 +154,17 @@ class Vault:
     def put_back(self, purpose: Purpose, key: str, epoch: int, taken: Taken, ttl_ms: int, tag: str = "") -> PutBack:
         """Put the blob back for the next epoch over this take's tombstone. Only with proof that nothing was sent."""
         args = (epoch, taken.nonce, tag, taken.sealed, ttl_ms, _SEALED[purpose](key))
-        return PutBack(self._run("vault_put_back", _PLACES[purpose](key), (), args)[0])
+        return PutBack(self._run("vault_put_back", (_PLACES[purpose](key),), args)[0])
 
     def close(self, purpose: Purpose, key: str, epoch: int) -> bool:
         """Close the place before a transfer ends unsent. False: the card was taken under this epoch or a later one."""
         args = (epoch, _SEALED[purpose](key))
-        return self._run("vault_close", _PLACES[purpose](key), (), args)[0] == "OK"
+        return self._run("vault_close", (_PLACES[purpose](key),), args)[0] == "OK"
 
     def drop(self, key: str) -> None:
         """Delete what is left of the card and the PaRes of a transfer that has ended."""
         for purpose in KEPT:
-            self._run("vault_drop", _PLACES[purpose](key), (), (_SEALED[purpose](key),))
+            self._run("vault_drop", (_PLACES[purpose](key),), (_SEALED[purpose](key),))
 
     def look(self, purpose: Purpose, key: str, epoch: int = 0) -> Content:
         """What is there. A blob of a lower epoch than this counts as nothing: it was put too late to be taken."""
@@ -175,13 +179,13 @@ class Vault:
 
     def count(self) -> Run:
         """The present run of the vault's server, with its count of writes."""
-        self._run("vault_count", redis_keys.WRITES, (), ())
+        self._run("vault_count", (), ())
         with self._lock:
             return Run(self._run_id, self._most[self._run_id])
 
     @property
     def seen(self) -> Run | None:
-        """The run that answered last, and the highest count of its writes that this process has seen."""
+        """The run that answered last, and the highest count of its writes that this process knows of."""
         with self._lock:
             return Run(self._run_id, self._most[self._run_id]) if self._run_id else None
 
@@ -191,23 +195,27 @@ class Vault:
             return int(str(self.client.get(redis_keys.HIGH_WATER) or 0))
 
     def _look(self, purpose: Purpose, key: str) -> list[str]:
-        return self._run("vault_look", _PLACES[purpose](key), (), ())
+        return self._run("vault_look", (_PLACES[purpose](key),), ())
 
-    def _run(self, name: str, place: str, more: Sequence[str], args: Sequence[str | int]) -> list[str]:
-        call = self._call(name, place, more, args)
+    def _run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> list[str]:
+        call = self._call(name, keys, args)
         with redis_errors_as(VaultUnavailable):
             reply = self._scripts.run(*call)
         return self._heard(reply)
 
-    def _call(self, name: str, place: str, more: Sequence[str], args: Sequence[str | int]) -> Call:
+    def _call(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Call:
         with self._lock:
             known = (self._run_id, self._most.get(self._run_id, 0))
-        return name, (place, redis_keys.WRITES, *more), (*known, *args)
+        return name, keys, (*known, redis_keys.WRITES, *args)
 
     def _heard(self, reply: Sequence[str]) -> list[str]:
-        """The reply without the run and its writes."""
+        """The reply without the run and its writes. A run that went back once is refused until the server restarts.
+
+        Else its count could grow level by the writes of others, and what was taken out could be taken again.
+        """
         run, writes, *answer = reply
         if answer[0] == "BEHIND":
+            self.know(Run(run, MOST_WRITES))
             raise VaultWentBack
         with self._lock:
             self._run_id = run
@@ -216,5 +224,5 @@ class Vault:
 
 
 def _put(purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str) -> tuple[str | int, ...]:
-    over = "over" if purpose is Purpose.CARD else ""
-    return epoch, tag, sealed, ttl_ms, over, _SEALED[purpose](key)
+    kind = "card" if purpose is Purpose.CARD else "pares"
+    return epoch, tag, sealed, ttl_ms, kind, _SEALED[purpose](key)

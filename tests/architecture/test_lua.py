@@ -22,8 +22,9 @@ def code_of(file: str) -> str:
 
 @pytest.mark.parametrize("file", files("lua"))
 def test_every_command_names_its_key_by_number(file: str) -> None:
-    """In KEYS, also one after the other (`at`); or in ARGV, where the caller may not read it, as its header says."""
-    in_argv = {f"ARGV[{number}]" for number in re.findall(r" (\d+) the sealed text's key", text_of(file))}
+    """In KEYS, also one after the other (`at`); or in ARGV, where a caller may not read or write it (its header)."""
+    numbers = re.findall(r" (\d+) (?:the sealed text's key|the key of the count of this run's writes)", text_of(file))
+    in_argv = {f"ARGV[{number}]" for number in numbers}
     in_argv |= {f"m.{name}" for name in re.findall(r"(\w+) +of an end: the key of the cards' prints", text_of(file))}
     wrong = [
         f"{file}: {command} {key}"

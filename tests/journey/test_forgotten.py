@@ -7,12 +7,15 @@ from typing import Any, Never
 
 import pytest
 
-from epay_transfers.ledger.errors import VaultUnavailable
+from epay_transfers.ledger.errors import VaultUnavailable, VaultWentBack
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
-from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.lanes import ALL, Lane
 from epay_transfers.ledger.store.replies import Run
+from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.runtime.health import Finding
+from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.maintenance import Maintenance
 from tests.journey.scenes import unreachable
 from tests.support.redis_state import empty
@@ -195,6 +198,75 @@ def test_the_housekeeper_tells_once_that_the_vault_went_back_and_does_all_else(s
     assert [look - looks[0] for look in looks] == [0, 60, 120]
 
 
+def test_a_run_of_the_vault_that_went_back_is_trusted_by_no_worker_until_its_server_is_restarted(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other callers' writes make its count level, and the worker that saw it go back is gone: the next one knows it."""
+    run = stage.vault.count()
+    stage.ledger.remember_vault(Run(run.id, run.writes + 1))
+    keeping(stage).run_once()
+    assert not stage.worker.preflight.is_fit
+
+    key = stage.new(cards=None)
+    for n in range(3):  # a producer that knows no count puts its cards
+        type(stage.vault)(stage.vault.client).put(Purpose.CARD, f"00010{n}", 1, "sealed", 1000)
+    for maintenance in (keeping(stage), keeping(stage, custody=fresh(stage))):
+        for _ in range(3):
+            maintenance.run_once()
+            assert not stage.worker.preflight.is_fit
+            stage.clock.advance(30)
+    with pytest.raises(VaultWentBack):
+        fresh(stage).is_untouched(stage.record(key))
+
+    another = stage.ledger.client  # another server is another run
+    monkeypatch.setattr(stage.vault, "_scripts", type(stage.vault)(another)._scripts)
+    keeping(stage).run_once()
+    assert stage.worker.preflight.is_fit
+
+
+def test_a_worker_that_starts_trusts_no_run_that_went_back_before_it_asked_the_ledger(stage: Stage) -> None:
+    """Its first look at the vault is by what the ledger was told of it."""
+    run = stage.vault.count()
+    stage.ledger.remember_vault(Run(run.id, run.writes + 1))
+
+    keeping(stage, custody=fresh(stage)).run_once()
+
+    assert not stage.worker.preflight.is_fit
+    assert stage.ledger.vault_writes(run.id) == 999_999_999_999_999
+
+
+@pytest.mark.parametrize("count", ["garbage", "9" * 16, "9" * 400, "inf", "-1"])
+def test_a_count_that_is_no_number_of_ours_is_none_for_the_ledger_either(stage: Stage, count: str) -> None:
+    """And it is written over by what the next worker knows."""
+    run = stage.vault.count()
+    stage.ledger.client.hset(redis_keys.COUNTERS, f"vault:{run.id}", count)
+
+    assert stage.ledger.vault_writes(run.id) == 0
+    stage.ledger.remember_vault(Run(run.id, 7))
+    assert stage.ledger.vault_writes(run.id) == 7
+
+
+@pytest.mark.parametrize("garbage", [b"garbage", b"", b"\xff", b"X:" + b"9" * 400])
+@pytest.mark.parametrize("kind", ["queued", "parked"])
+def test_garbage_in_the_vault_keeps_no_transfer_from_its_end(stage: Stage, kind: str, garbage: bytes) -> None:
+    """A producer writes it in a card's place, the web tier in a PaRes': the deadline ends the transfer all the same."""
+    if kind == "queued":
+        stage.lanes.pause(Lane.SEND, ALL, actor="ops", reason="test")
+    key = stage.new("[3ds]" if kind == "parked" else "Payout")
+    stage.journey.execute(key)
+    assert stage.state(key).value == kind
+    stage.vault.client.set((redis_keys.pares if kind == "parked" else redis_keys.card)(key), garbage)
+
+    stage.later(901)
+
+    assert stage.state(key) in {State.EXPIRED, State.DECLINED}
+
+
+def fresh(stage: Stage) -> CardCustody:
+    """Of a worker that has just started: it knows nothing of the vault yet."""
+    return CardCustody(vault=type(stage.vault)(stage.vault.client), ledger=stage.ledger, clock=stage.clock, park_s=900)
+
+
 def test_the_same_server_is_the_same_run_and_another_is_not(stage: Stage) -> None:
     assert stage.vault.count().id == stage.vault.count().id
     assert stage.vault.count().id != type(stage.vault)(stage.ledger.client).count().id
@@ -209,14 +281,14 @@ def rung(stage: Stage) -> str:
     return key
 
 
-def keeping(stage: Stage, looked: Callable[[], object] = object) -> Maintenance:
+def keeping(stage: Stage, looked: Callable[[], object] = object, custody: CardCustody | None = None) -> Maintenance:
     def examine() -> list[Finding]:
         looked()
         return []
 
     return Maintenance(
         ledger=stage.ledger,
-        custody=stage.worker.custody,
+        custody=custody or stage.worker.custody,
         breakers=stage.worker.breakers,
         lanes=stage.lanes,
         events=stage.events,

@@ -12,6 +12,7 @@ import redis
 from epay_transfers.ledger.errors import VaultUnavailable, VaultWentBack
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.replies import Run
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import KEPT, Content, Fenced, Gone, Put, PutBack, Taken, TakeUnanswered, Vault
 from tests.support.factories import NONCE
@@ -401,3 +402,116 @@ def test_a_vault_that_has_seen_fewer_writes_than_its_caller_knows_of_refuses_eve
     another.know(run)
     with pytest.raises(VaultWentBack):
         another.refence(Purpose.CARD, KEY, EPOCH)
+
+
+def gone_back(vault: Vault, vault_client: redis.Redis) -> None:
+    """A take is undone by a copy of the same run, and the vault knows that there were more writes."""
+    vault.put(Purpose.CARD, KEY, EPOCH, "sealed", TTL_MS)
+    copy = {name: str(vault_client.get(name)) for name in map(str, vault_client.keys("*"))}
+    vault.take(Purpose.CARD, KEY, EPOCH, 1, NONCE)
+    for name, value in copy.items():
+        vault_client.set(name, value)
+    with pytest.raises(VaultWentBack):
+        vault.count()
+
+
+def test_a_run_that_went_back_is_never_trusted_again(vault: Vault, vault_client: redis.Redis) -> None:
+    """Writes of callers that know no count make it level: the process that saw it go back is refused all the same."""
+    gone_back(vault, vault_client)
+    condemned = vault.seen
+    assert condemned is not None
+    for n in range(5):
+        assert Vault(vault_client).put(Purpose.CARD, f"00010{n}", EPOCH, "sealed", TTL_MS) is Put.STORED
+
+    another = Vault(vault_client)
+    another.count()
+    another.know(condemned)
+    for each in (vault, another):
+        for call in calls(each, Purpose.CARD).values():
+            with pytest.raises(VaultWentBack):
+                call()
+
+
+@pytest.mark.parametrize("count", ["9" * 15, "9" * 16, "9" * 400])
+def test_no_count_that_is_written_there_makes_a_run_trusted_again(
+    vault: Vault, vault_client: redis.Redis, count: str
+) -> None:
+    gone_back(vault, vault_client)
+    assert vault.seen is not None
+    vault_client.set(redis_keys.WRITES, f"{vault.seen.id}:{count}")
+
+    with pytest.raises(VaultWentBack):
+        vault.refence(Purpose.CARD, KEY, EPOCH)
+
+
+@pytest.mark.parametrize("count", ["9" * 16, "9" * 400, "inf", "-1", "1e3", "", "0x10"])
+def test_a_count_that_is_no_number_of_ours_is_none(vault: Vault, vault_client: redis.Redis, count: str) -> None:
+    """Else a reply would hold `inf`, which no process can read."""
+    run = vault.count()
+    vault_client.set(redis_keys.WRITES, f"{run.id}:{count}")
+
+    assert vault.count() == Run(run.id, 0)
+    assert vault.put(Purpose.CARD, KEY, EPOCH, "sealed", TTL_MS) is Put.STORED
+    assert vault.count() == Run(run.id, 1)
+
+
+def test_a_pares_that_is_put_is_not_counted_and_all_else_is(vault: Vault) -> None:
+    """The web tier, which puts it, may not write the count that guards cards; what it lost proves nothing."""
+    counts = [vault.count().writes]
+    for purpose in KEPT:
+        vault.put(purpose, KEY, EPOCH, "sealed", TTL_MS)
+        counts.append(vault.count().writes)
+        taken = vault.take(purpose, KEY, EPOCH, 1, NONCE)
+        assert isinstance(taken, Taken)
+        counts.append(vault.count().writes)
+        vault.put_back(purpose, KEY, EPOCH, taken, TTL_MS)
+        counts.append(vault.count().writes)
+
+    assert KEPT == (Purpose.CARD, Purpose.PARES)
+    assert [count - counts[0] for count in counts] == [0, 1, 2, 3, 3, 4, 5]
+
+
+NO_VALUES_OF_OURS = [
+    "garbage",
+    "",
+    "B",
+    "B:",
+    "B:x:y",
+    "Q:1000005:n",
+    f"X:{'9' * 400}:n",
+    f"B:{'9' * 16}:r:t",
+    "X:-1:n",
+]
+
+
+@pytest.mark.parametrize("value", NO_VALUES_OF_OURS)
+@pytest.mark.parametrize("purpose", KEPT)
+def test_what_is_no_value_of_ours_counts_as_nothing(
+    vault: Vault, vault_client: redis.Redis, purpose: Purpose, value: str
+) -> None:
+    """A thief of the password of a producer or the web tier may write it; the transfer ends all the same."""
+    vault_client.set(PLACES[purpose], value)
+
+    assert vault.look(purpose, KEY, EPOCH) is Content.NOTHING
+    assert vault.tombstone(purpose, KEY) is None
+    assert not vault.refence(purpose, KEY, EPOCH)
+    taken = vault.take(purpose, KEY, EPOCH, 1, NONCE)
+    assert taken == Gone(Content.NOTHING)
+    vault.drop(KEY)
+    assert vault_client.get(PLACES[purpose]) == value, "nothing is made of it"
+    assert vault.close(purpose, KEY, EPOCH)
+    assert vault.look(purpose, KEY, EPOCH) is Content.CLOSED
+    vault_client.set(PLACES[purpose], value)
+    assert vault.put(purpose, KEY, EPOCH, "sealed", TTL_MS) is Put.STORED
+
+
+@pytest.mark.parametrize("purpose", KEPT)
+def test_bytes_that_are_no_text_break_no_call(vault: Vault, vault_client: redis.Redis, purpose: Purpose) -> None:
+    """Such a tombstone speaks against sending as another one does, and such a sealed text opens with no key."""
+    vault_client.set(PLACES[purpose], f"X:{EPOCH}:".encode() + b"\xff")
+    assert vault.tombstone(purpose, KEY) is not None
+    vault_client.delete(PLACES[purpose])
+
+    vault.put(purpose, KEY, EPOCH, "sealed", TTL_MS)
+    vault_client.set(SEALED[purpose], b"\xff", keepttl=True)
+    assert isinstance(vault.take(purpose, KEY, EPOCH, 1, NONCE), Taken)

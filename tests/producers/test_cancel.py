@@ -6,6 +6,7 @@ import pytest
 
 from epay_transfers.ledger.record import FIRST_EPOCH
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
@@ -56,6 +57,14 @@ def test_so_is_one_whose_card_never_came(without_vault: Transfers, transfers: Tr
     assert record is not None
 
     assert transfers.cancel(record.key, reason=WHY) is Cancel.CANCELLED
+
+
+def test_so_is_one_in_whose_cards_place_is_garbage(transfers: Transfers, key: str, vault: Vault) -> None:
+    """A thief of another password wrote it there: it says nothing, and the place is closed."""
+    vault.client.set(redis_keys.card(key), "garbage")
+
+    assert transfers.cancel(key, reason=WHY) is Cancel.CANCELLED
+    assert vault.look(Purpose.CARD, key) is Content.CLOSED
 
 
 def test_nobody_can_send_between_the_close_and_the_cancel(parts: Context, key: str, hands: Hands, vault: Vault) -> None:

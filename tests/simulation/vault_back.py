@@ -5,12 +5,13 @@ and its tombstones stand. That is promised to be harmless whenever it happens.
 
 In the same run (a machine that is resumed from a copy of its memory): then only the count of its writes shows it, to a
 caller that knows of more writes than the copy has. That is promised to be harmless where the ledger was told of more,
-and for as long as it is so. What is not promised (`docs/design.md`, "What it promises, and what not") is left out here:
+until the server is restarted: a worker that looks tells the ledger that the run went back, and from then on no write
+makes its count level. What is not promised (`docs/design.md`, "What it promises, and what not") is left out here:
 
 - Nobody told the ledger of a write since the copy: a take whose worker died before it recorded anything may be undone
   without a trace. So the vault only goes back where the ledger knows of more writes.
 - Callers that know of no count (a producer or a worker that has just started) write until the copy has as many writes
-  as the ledger knows of. So the operator, who was called by the alarm, restarts the vault before that.
+  as the ledger knows of, before any worker has looked. So the operator restarts the vault before that.
 - A refence compares with a count that was read before a higher one was told: its worker stands still between two
   adjacent lines, while the vault goes back. So the operator is in time for that, too.
 """
@@ -29,8 +30,8 @@ _LATEST = 9  #: by which write the first copy is made
 _AGAIN = 5
 
 #: Where the vault's scripts, with their keys, have the run and its writes that the caller knows of.
-_KNOWN = {"vault_take": 4}
-_KNOWN_ELSE = 3
+_KNOWN = {"vault_take": 3}
+_KNOWN_ELSE = 2
 
 
 class VaultBack:
