@@ -386,7 +386,7 @@ class Verb(StrEnum):
             moves=_stay(*_NOTIFIABLE),
             as_seen=True,
             by="an inquiry that settled nothing",
-            happened="asked, the bank can't say yet",
+            happened="what the bank says settles nothing yet",
             short="bank asked: not yet",
         ),
     )
