@@ -32,6 +32,7 @@ class Reason(WordWithSentence):
 
     # Review.
     BANK_SAYS_NOT_FOUND = "bank_says_not_found", "the bank has no such order, and it may have been sent"
+    BANK_NOTIFIED_DECLINE = "bank_notified_decline", "a notification says that the bank declined it: no proof"
     NO_STATUS_ADDRESS = "no_status_address", "the bank can't be asked: no status address is set"
 
     # Nothing was sent.
@@ -46,7 +47,7 @@ class Reason(WordWithSentence):
     REQUEUED = "requeued", "an operator queued it again"
 
     # The end.
-    BANK_NOTIFIED = "bank_notified", "the bank's notification says so"
+    BANK_NOTIFIED = "bank_notified", "the bank's notification says that it paid"
     SETTLED_BY_OPERATOR = "settled_by_operator", "an operator settled it, with evidence"
     DEADLINE = "deadline", "its deadline passed"
     CHALLENGE_UNANSWERED = "challenge_unanswered", "the client did not answer 3-D Secure in time"

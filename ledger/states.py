@@ -380,22 +380,13 @@ class Verb(StrEnum):
             short="bank notified: paid",
         ),
     )
-    NOTIFICATION_DECLINED = (
-        "notification_declined",
-        Row(
-            moves=_to(_S.DECLINED, *_NOTIFIABLE),
-            by="the same, with a code that is final",
-            happened="the bank's notification says that it did not pay",
-            short="bank notified: not paid",
-        ),
-    )
     INQUIRY_INCONCLUSIVE = (
         "inquiry_inconclusive",
         Row(
             moves=_stay(*_NOTIFIABLE),
             as_seen=True,
             by="an inquiry that settled nothing",
-            happened="asked, the bank can't say yet",
+            happened="what the bank says settles nothing yet",
             short="bank asked: not yet",
         ),
     )
@@ -405,7 +396,7 @@ class Verb(StrEnum):
             moves=_to(_S.NEEDS_REVIEW, _S.IN_DOUBT),
             as_seen=True,
             by="an inquiry: the bank's words do not settle it",
-            happened="asked, the bank does not settle it: an operator must",
+            happened="the bank's words do not settle it: an operator must",
             short="needs review",
         ),
     )

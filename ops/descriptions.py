@@ -42,7 +42,7 @@ def happened(event: Event) -> str:
             f"{{{name}}}", "all terminals" if fields.get(name) == "*" else fields.get(name, "?")
         )
     more = [code(fields.get("code", "")), *(fields.get(name, "") for name in ("reason", "why", "proof"))]
-    if verb == Verb.INQUIRY_INCONCLUSIVE:
+    if verb in {Verb.INQUIRY_INCONCLUSIVE, Verb.SEND_TO_REVIEW}:
         more.append(fields.get("bank_said", ""))
     told = "; ".join(filter(None, more))
     return f"{sentence} ({told})" if told else sentence

@@ -32,7 +32,6 @@ _AGREED: Mapping[Verb, Collection[State]] = {
     Verb.INQUIRY_REVERSED: (State.REVERSED,),
     Verb.CHALLENGE_EXPIRED: NOT_MOVED,
     Verb.NOTIFICATION_PAID: (State.PAID, State.REVERSED),
-    Verb.NOTIFICATION_DECLINED: NOT_MOVED,
 }
 
 

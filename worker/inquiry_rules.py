@@ -6,7 +6,7 @@ horizon, and only after several answers that agree.
 
 from dataclasses import dataclass
 
-from epay_transfers.ledger.record import PAID_CODE, Record
+from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.worker.bank import CodeClass, StatusReport, StatusWord, look_up
 
@@ -34,6 +34,13 @@ class Settled:
     """The bank's word settles it."""
 
     verb: Verb
+
+
+@dataclass(frozen=True, slots=True)
+class NotifiedDecline:
+    """A notification says, with this code, that the bank declined. An operator must find out whether that is so."""
+
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +118,23 @@ def settles(report: StatusReport) -> Verb | None:
     return _KNOWN.get(report.word)
 
 
-def noticed(record: Record) -> tuple[Verb, str] | None:
-    """What the bank's notification says for good, and its code. The web tier has proved that it is the bank's.
+def noticed(record: Record) -> Settled | NotifiedDecline | None:
+    """What the kept notification means where the bank can't be asked: no status address is set (contract section 6).
 
-    It is heard only where no status address is set (contract section 6). A payment counts whatever the try was: the
-    bank's hash proves the invoice. A decline counts only under the epoch that it came at; one that comes after the
-    client's answer went out may be late, and of a wrong password before: a person's.
+    Its `secret_hash` is one value for each transfer, and the web tier has read it: it proves that the bank has notified
+    of this transfer, and not which code the bank said. So a payment settles it, whatever the try was: a false one makes
+    no backend pay again. A decline ends nothing: a false one would. It counts only under the epoch that it came at, and
+    not while a client that brought fields of 3-D Secure 2 may still bring a PaRes.
     """
     if record.is_paid_by_notification:
-        return Verb.NOTIFICATION_PAID, PAID_CODE
+        return Settled(Verb.NOTIFICATION_PAID)
     epoch, _, code = record.notification.partition(":")
     if not code or int(epoch) != record.epoch:
         return None
     match look_up(code).code_class:
         case CodeClass.PAID | CodeClass.QUESTION:
             return None
-        case _ if record.phase is Phase.CONFIRM or record.three_ds2_fields:
+        case _ if record.state is State.PARKED and record.three_ds2_fields:
             return None
         case _:
-            return Verb.NOTIFICATION_DECLINED, code
+            return NotifiedDecline(code)

@@ -25,6 +25,7 @@ from epay_transfers.worker.inquiry_rules import (
     AskAgain,
     InquiryRule,
     NothingThere,
+    NotifiedDecline,
     Settled,
     Unsettled,
     judge,
@@ -300,13 +301,15 @@ class Journey:
         self.recorder.doubt(record, reason, verb=Verb.FOUND_TAKEN_CONFIRM, evidence=Evidence.MAYBE_SENT)
 
     def _no_status_address(self, record: Record) -> None:
-        """The bank can't be asked: the bank's notification decides, our own evidence, or an operator."""
-        match record.state:
-            case State.PARKED | State.IN_DOUBT | State.NEEDS_REVIEW if notice := noticed(record):
-                self.recorder.notification_settled(record, *notice)
-            case State.PARKED:
+        """The bank can't be asked: its notification of a payment decides, our own evidence, or an operator."""
+        match record.state, noticed(record):
+            case _, Settled(verb):
+                self.recorder.notified_paid(record, verb)
+            case _, NotifiedDecline(code):
+                self.recorder.notified_decline(record, code)
+            case State.PARKED, None:
                 self._end_parked(record, None)
-            case State.IN_DOUBT:
+            case State.IN_DOUBT, None:
                 self.recorder.send_to_review(record, Reason.NO_STATUS_ADDRESS)
             case _:  # in review: an operator has it
                 self.recorder.look_tomorrow(record)

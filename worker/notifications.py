@@ -1,9 +1,10 @@
 """What the web tier passes on and says "ask the bank": the bank's notification, and answers by 3-D Secure 2.
 
 A notification is a hint (contract section 6). It may be doubled, late or invented, and the web tier that passed it on
-may be in an attacker's hands: so an inquiry is asked for, and nothing more. Only where its `secret_hash`, which a
-worker sent to the bank and the web tier has no key for, proves that it is the bank's, and invoice, amount and currency
-agree, is its word noted; where there is no status address a worker goes by it.
+may be in an attacker's hands: so an inquiry is asked for, and nothing more. Only where it gives back the `secret_hash`
+that a worker sent to the bank, and invoice, amount and currency agree, is its word noted. That proves that the bank has
+notified of this transfer, and not which code it said: the web tier reads the hash, which is one for each transfer. What
+a worker makes of the note, where there is no status address, is `inquiry_rules.noticed`.
 """
 
 import hmac
@@ -125,7 +126,7 @@ class Notifications:
         return {name: text for name, text in texts if isinstance(text, str)}
 
     def _proved(self, record: Record, said: Mapping[str, str]) -> str:
-        """`epoch:code`, for a notification that is proved to be the bank's and speaks of this very transfer."""
+        """`epoch:code`, for a notification that gives back this transfer's hash, and agrees with its record."""
         given = said.get("secret_hash", "")
         if self._hash_key is None or not given:
             return ""

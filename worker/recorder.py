@@ -14,7 +14,7 @@ from typing import TypeVar
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable, VaultUnavailable
 from epay_transfers.ledger.reasons import Reason
-from epay_transfers.ledger.record import Record, RequestedAction, StoredChallenge
+from epay_transfers.ledger.record import PAID_CODE, Record, RequestedAction, StoredChallenge
 from epay_transfers.ledger.states import FINAL, Phase, State, Verb
 from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, EventFields, RecordFields
 from epay_transfers.ledger.store.ledger import Ledger
@@ -274,10 +274,18 @@ class Recorder:
             fields["bank_reference"] = report.reference
         self._settle_unfinished(record, verb, Change(fields=fields, only_after=only_after))
 
-    def notification_settled(self, record: Record, verb: Verb, code: str) -> None:
-        """The bank's notification settles it, where there is no status address."""
-        fields: RecordFields = {"reason": Reason.BANK_NOTIFIED, "code": code, "evidence": bank.Evidence.ANSWERED}
+    def notified_paid(self, record: Record, verb: Verb) -> None:
+        """The bank's notification settles it as paid, where there is no status address."""
+        fields: RecordFields = {"reason": Reason.BANK_NOTIFIED, "code": PAID_CODE, "evidence": bank.Evidence.ANSWERED}
         self._settle_unfinished(record, verb, Change(fields=fields))
+
+    def notified_decline(self, record: Record, code: str) -> None:
+        """A notification says that the bank declined, and the bank can't be asked: an operator decides.
+
+        The code is told by the event and by the kept notification, and is not the record's: the web tier may have
+        changed it, and the operator may find that the bank paid.
+        """
+        self._leave_to_operator(record, Reason.BANK_NOTIFIED_DECLINE, {"bank_said": f"code {code}"})
 
     def _settle_unfinished(self, record: Record, verb: Verb, change: Change) -> None:
         """A transfer that has moved on meanwhile will be asked about again, or has ended."""
@@ -292,14 +300,15 @@ class Recorder:
             case Refused(state=state) if state in FINAL:
                 self._consequences.refused(record, verb, moved)
 
-    def _leave_to_operator(self, record: Record, reason: str) -> bool:
-        """What the bank says can't be so. Is an alarm raised? Once, however often the bank repeats it."""
+    def _leave_to_operator(self, record: Record, reason: str, event: EventFields | None = None) -> bool:
+        """What the bank says can't be so, or can't be believed. Is it new? However often the bank repeats it, once."""
         is_told = record.reason == reason
         if record.state is State.NEEDS_REVIEW:
-            change = Change(fields={"reason": reason, "wakeups": 0, "requested_action": ""}, silent=is_told)
+            fields: RecordFields = {"reason": reason, "wakeups": 0, "requested_action": ""}
+            change = Change(fields=fields, event=event or {}, silent=is_told)
             self._move_until_tomorrow(record, Verb.INQUIRY_INCONCLUSIVE, change)
         elif record.state is State.IN_DOUBT:
-            self.send_to_review(record, reason)
+            self.send_to_review(record, reason, event)
         else:
             self.doubt(record, reason, verb=_UNSETTLED[record.state], evidence=bank.Evidence.ANSWERED)
         return not is_told
@@ -325,9 +334,9 @@ class Recorder:
         when = replace(change, look_again_in=in_ms) if at_ms is None else replace(change, look_again_at=at_ms)
         self.move(record, Verb.INQUIRY_INCONCLUSIVE, when)
 
-    def send_to_review(self, record: Record, reason: str) -> None:
+    def send_to_review(self, record: Record, reason: str, event: EventFields | None = None) -> None:
         """The bank's words do not settle it: an operator must."""
-        self._move_until_tomorrow(record, Verb.SEND_TO_REVIEW, Change(fields={"reason": reason}))
+        self._move_until_tomorrow(record, Verb.SEND_TO_REVIEW, Change(fields={"reason": reason}, event=event or {}))
 
     def look_tomorrow(self, record: Record) -> None:
         """Nothing is to be learnt today."""

@@ -61,15 +61,29 @@ def test_the_alarm_names_the_transfer_and_both_words(stage: Stage) -> None:
     assert (told["key"], told["bank_said"], told["ledger"]) == (key, "inquiry_paid", "declined")
 
 
-@pytest.mark.parametrize(("verb", "is_alarm"), [(Verb.NOTIFICATION_PAID, True), (Verb.NOTIFICATION_DECLINED, False)])
-def test_a_notified_word_that_is_written_after_an_operators(stage: Stage, verb: Verb, is_alarm: bool) -> None:  # noqa: FBT001 - a table's column
+def test_a_notified_payment_that_is_written_after_an_operators_word_is_an_alarm(stage: Stage) -> None:
     key = held(stage)
     noted = stage.record(key)
     stage.worker.recorder.move(noted, Verb.OPERATOR_NOT_PAID)
 
-    stage.worker.recorder.notification_settled(noted, verb, "0")
+    stage.worker.recorder.notified_paid(noted, Verb.NOTIFICATION_PAID)
 
-    assert newest(stage) == ("contradiction" if is_alarm else Verb.OPERATOR_NOT_PAID)
+    assert newest(stage) == "contradiction"
+
+
+@pytest.mark.parametrize("settled", [Verb.OPERATOR_NOT_PAID, Verb.OPERATOR_PAID])
+def test_a_notified_decline_that_is_written_after_an_operators_word_changes_nothing(
+    stage: Stage, settled: Verb
+) -> None:
+    """It proves nothing: so it contradicts no one."""
+    key = held(stage)
+    noted = stage.record(key)
+    stage.worker.recorder.move(noted, settled)
+    ended = stage.record(key)
+
+    stage.worker.recorder.notified_decline(noted, "484")
+
+    assert (newest(stage), stage.record(key)) == (settled, ended)
 
 
 def test_who_has_moved_on_and_not_ended_is_no_contradiction(stage: Stage) -> None:

@@ -1,19 +1,176 @@
-"""The bank's notification where no status address is set: proved, it settles what is in doubt; else a person must."""
+"""The bank's notification where no status address is set: a proved payment settles what is in doubt.
+
+Of everything else a person decides, and above all of a decline: the web tier reads each notification's proof, so one in
+an attacker's hands can pass it on with another code.
+"""
+
+import json
+from dataclasses import replace
 
 import pytest
 
 from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.states import NOT_MOVED, State, Verb
 from epay_transfers.ledger.store.change import Change, RecordFields
+from epay_transfers.ledger.store.inboxes import WEB, Inboxes, Kind
 from epay_transfers.ledger.store.lanes import Lane
 from epay_transfers.ledger.store.replies import Moved
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ops.descriptions import happened
 from epay_transfers.runtime.web_addresses import Places, secret_hash
 from epay_transfers.worker.bank import StatusReport, StatusWord
 from tests.support.stage import Stage
 
 SILENT = "[drop-after] Payout"
+HASH_KEY = Secret("k" * 40)
+
+#: Final codes of the bank's, one of each class that says "declined".
+DECLINES = ["484", "487", "455", "468", "2872"]
+
+
+def proving(stage: Stage) -> None:
+    """The worker proves notifications, and has no status address."""
+    preflight = replace(stage.rules.preflight, hash_key=HASH_KEY)
+    stage.with_rules(preflight=preflight, has_status=False)
+
+
+def passed_on(stage: Stage, key: str, **said: str) -> None:
+    """The web tier passes a notification on: with the proof that the bank gave, and with any word that it likes."""
+    order = stage.sandbox.book.get(key)
+    assert order is not None
+    words = {"secret_hash": order.secret_hash, "amount": "15000", "currency": "KZT"} | said
+    sealed = stage.sealer.seal(json.dumps(words).encode(), Purpose.NOTIFICATION, key)
+    inboxes = Inboxes(stage.ledger.client, stage.ledger.test_clock)
+    inboxes.put(WEB, Kind.NOTIFICATION, {"key": key, "sealed": sealed})
+    assert stage.worker.inbox.run_once() == 1
+
+
+def states_told(stage: Stage, key: str) -> list[str]:
+    """Every state that an event, and so an outcome, has said of it."""
+    return [event.fields["state"] for event in stage.events.newest(1000) if event.fields.get("key") == key]
+
+
+@pytest.mark.parametrize("code", DECLINES)
+@pytest.mark.parametrize("is_held", [False, True])
+def test_a_payments_proof_with_another_code_never_ends_the_transfer_as_unpaid(
+    stage: Stage,
+    code: str,
+    is_held: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    """A web tier in an attacker's hands drops the bank's "paid" and says the contrary: the payer would pay again."""
+    proving(stage)
+    key = stage.new(SILENT)
+    stage.journey.execute(key)
+    if is_held:
+        stage.later(10)
+    assert stage.executions(key) == 1
+
+    passed_on(stage, key, code="error", reasonCode=code)
+    for _ in range(3):
+        stage.later(90_000)
+
+    record = stage.record(key)
+    assert (record.state, record.reason) == (State.NEEDS_REVIEW, "bank_notified_decline")
+    assert record.notification == f"{record.epoch}:{code}"
+    assert not NOT_MOVED & set(states_told(stage, key))
+
+
+@pytest.mark.parametrize("description", ["[3ds] Order", "[3ds] [confirm-drop-after] Order"])
+def test_nor_does_it_end_one_whose_client_is_at_3d_secure(stage: Stage, description: str) -> None:
+    """Parked, or with the confirm's answer lost."""
+    proving(stage)
+    key = stage.new(description)
+    stage.journey.execute(key)
+    if "confirm" in description:
+        stage.answer_challenge(key)
+        stage.journey.confirm(key)
+        assert stage.executions(key) == 1
+
+    passed_on(stage, key, code="error", reasonCode="484")
+    for _ in range(3):
+        stage.later(90_000)
+
+    record = stage.record(key)
+    assert (record.state, record.reason, record.code) == (State.NEEDS_REVIEW, "bank_notified_decline", "")
+    assert not NOT_MOVED & set(states_told(stage, key))
+
+
+def test_nor_one_that_a_worker_is_sending(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The forged word comes while the bank's answer is on its way, and is kept until the doubt."""
+    proving(stage)
+    key = stage.new(SILENT)
+    real = stage.bank.transfer
+
+    def answer(*args: object, **said: object) -> object:
+        kept(stage, key, "484")
+        return real(*args, **said)  # type: ignore[arg-type]  # passed on as they came
+
+    monkeypatch.setattr(stage.bank, "transfer", answer)
+
+    stage.journey.execute(key)
+    stage.later(10)
+
+    assert (stage.state(key), stage.executions(key)) == (State.NEEDS_REVIEW, 1)
+    assert not NOT_MOVED & set(states_told(stage, key))
+
+
+def test_a_forged_decline_takes_no_payment_away_and_a_payment_after_it_counts(stage: Stage) -> None:
+    proving(stage)
+    key = stage.new(SILENT)
+    stage.journey.execute(key)
+    passed_on(stage, key, code="error", reasonCode="484")
+    stage.later(10)
+    assert stage.state(key) is State.NEEDS_REVIEW
+
+    passed_on(stage, key, code="ok")
+    passed_on(stage, key, code="error", reasonCode="484")
+    stage.later(10)
+
+    record = stage.record(key)
+    assert (record.state, record.code, record.reason) == (State.PAID, "0", "bank_notified")
+
+
+@pytest.mark.parametrize(("has_status", "state"), [(False, State.PAID), (True, State.NEEDS_REVIEW)])
+def test_what_a_declines_proof_can_still_do_is_a_false_payment_by_which_no_money_moves(
+    stage: Stage,
+    has_status: bool,  # noqa: FBT001 - a table's column
+    state: State,
+) -> None:
+    """`docs/security.md` says so. Where the bank can be asked, a person sees that it says the contrary."""
+    proving(stage)
+    stage.with_rules(has_status=has_status)
+    key = stage.new("[decline:484] [drop-after] Payout")
+    stage.journey.execute(key)
+    assert stage.state(key) is State.IN_DOUBT
+
+    passed_on(stage, key, code="ok")
+    for _ in range(12):
+        stage.later(3700)
+
+    assert (stage.state(key), stage.executions(key)) == (state, 0)
+
+
+def test_the_event_tells_the_notified_code_once_and_an_operators_answer_ends_it(stage: Stage) -> None:
+    """The record's own code stays empty: the operator may find that the bank paid."""
+    proving(stage)
+    key = stage.new(SILENT)
+    stage.journey.execute(key)
+    for _ in range(3):
+        passed_on(stage, key, code="error", reasonCode="484")
+        stage.later(10)
+
+    told = [happened(event) for event in stage.events.newest(1000)]
+    assert [sentence for sentence in told if "484" in sentence] == [
+        "the bank's words do not settle it: an operator must (bank_notified_decline; code 484)"
+    ]
+    assert stage.record(key).code == stage.record(key).requested_action == ""
+    moved = stage.ledger.move(
+        stage.record(key), Verb.OPERATOR_PAID, Change(fields={"reason": "settled_by_operator"}), actor="operator aigul"
+    )
+    assert isinstance(moved, Moved)
+    assert (stage.state(key), stage.record(key).notification) == (State.PAID, "")
 
 
 def noted(stage: Stage, key: str, note: str) -> Record:
@@ -30,11 +187,8 @@ def noted(stage: Stage, key: str, note: str) -> Record:
     return stage.record(key)
 
 
-@pytest.mark.parametrize(
-    ("code", "state"), [("0", State.PAID), ("487", State.DECLINED), ("484", State.DECLINED), ("2872", State.DECLINED)]
-)
 @pytest.mark.parametrize("is_held", [False, True])
-def test_a_proved_word_for_good_settles_a_doubt(stage: Stage, code: str, state: State, is_held: bool) -> None:  # noqa: FBT001 - a table's column
+def test_a_proved_payment_settles_a_doubt(stage: Stage, is_held: bool) -> None:  # noqa: FBT001 - a table's column
     stage.without_status()
     key = stage.new(SILENT)
     stage.journey.execute(key)
@@ -42,9 +196,9 @@ def test_a_proved_word_for_good_settles_a_doubt(stage: Stage, code: str, state: 
         stage.later(10)
     assert stage.state(key) is (State.NEEDS_REVIEW if is_held else State.IN_DOUBT)
 
-    record = noted(stage, key, f"{stage.record(key).epoch}:{code}")
+    record = noted(stage, key, f"{stage.record(key).epoch}:0")
 
-    assert (record.state, record.code, record.reason) == (state, code, "bank_notified")
+    assert (record.state, record.code, record.reason) == (State.PAID, "0", "bank_notified")
     assert record.notification == record.requested_action == ""
 
 
@@ -55,17 +209,26 @@ def test_a_code_that_is_not_final_leaves_it_to_a_person(stage: Stage, code: str)
     key = stage.new(SILENT)
     stage.journey.execute(key)
 
-    assert noted(stage, key, f"{stage.record(key).epoch}:{code}").state is State.NEEDS_REVIEW
+    record = noted(stage, key, f"{stage.record(key).epoch}:{code}")
+
+    assert (record.state, record.reason) == (State.NEEDS_REVIEW, "no_status_address")
 
 
-@pytest.mark.parametrize(("code", "state"), [("484", State.NEEDS_REVIEW), ("0", State.PAID)])
-def test_of_an_earlier_epoch_a_payment_is_heard_and_a_decline_is_not(stage: Stage, code: str, state: State) -> None:
+@pytest.mark.parametrize(
+    ("code", "state", "reason"),
+    [("484", State.NEEDS_REVIEW, "no_status_address"), ("0", State.PAID, "bank_notified")],
+)
+def test_of_an_earlier_epoch_a_payment_is_heard_and_a_decline_is_not(
+    stage: Stage, code: str, state: State, reason: str
+) -> None:
     """The bank's hash proves the invoice: what it paid is paid, whatever the try. A decline is of one try alone."""
     stage.without_status()
     key = stage.new(SILENT)
     stage.journey.execute(key)
 
-    assert noted(stage, key, f"{stage.record(key).epoch - 1}:{code}").state is state
+    record = noted(stage, key, f"{stage.record(key).epoch - 1}:{code}")
+
+    assert (record.state, record.reason) == (state, reason)
 
 
 def kept(stage: Stage, key: str, code: str = "0") -> None:
@@ -243,13 +406,32 @@ def test_where_the_bank_can_be_asked_it_is_asked_and_its_word_counts(stage: Stag
     assert (record.state, record.reason) == (State.PAID, "bank_status_AUTH")
 
 
-@pytest.mark.parametrize(("code", "state"), [("0", State.PAID), ("487", State.DECLINED), ("100", State.PARKED)])
-def test_a_proved_word_for_good_settles_a_parked_transfer_too(stage: Stage, code: str, state: State) -> None:
+@pytest.mark.parametrize(("code", "state"), [("0", State.PAID), ("487", State.NEEDS_REVIEW), ("100", State.PARKED)])
+def test_a_proved_payment_settles_a_parked_transfer_too_and_a_decline_is_a_persons(
+    stage: Stage, code: str, state: State
+) -> None:
     stage.without_status()
     key = stage.new("[3ds] Order")
     stage.journey.execute(key)
 
-    assert noted(stage, key, f"{stage.record(key).epoch}:{code}").state is state
+    noted(stage, key, f"{stage.record(key).epoch}:{code}")
+    stage.settle_down()
+
+    assert stage.state(key) is state
+
+
+def test_a_decline_leaves_a_client_the_time_to_answer_who_brought_fields_of_3d_secure_2(stage: Stage) -> None:
+    """It may be of a wrong password, and the client tries again at the bank: its PaRes may still come."""
+    stage.without_status()
+    key = stage.new("[3ds] Order")
+    stage.journey.execute(key)
+    fields = Change(due_at=0, fields={"three_ds2_fields": "cres:10"})
+    assert isinstance(stage.ledger.move(stage.record(key), Verb.REQUEST, fields, actor="web"), Moved)
+
+    assert noted(stage, key, f"{stage.record(key).epoch}:468").state is State.PARKED
+    stage.later(901)
+
+    assert (stage.state(key), stage.record(key).reason) == (State.NEEDS_REVIEW, "bank_notified_decline")
 
 
 @pytest.mark.parametrize(("code", "state"), [("0", State.PAID), ("468", State.IN_DOUBT)])

@@ -18,7 +18,8 @@ Comer = Callable[["Harness", "Actor"], Way]
 
 _SAID = {"paid": Verb.PAY, "rejected": Verb.DECLINE, "challenge": Verb.PARK}
 _LEARNT = {"paid": Verb.INQUIRY_PAID, "rejected": Verb.INQUIRY_DECLINED, "given_back": Verb.INQUIRY_REVERSED}
-_NOTIFIED = {"paid": Verb.NOTIFICATION_PAID, "rejected": Verb.NOTIFICATION_DECLINED}
+#: What a worker makes of a notified decline, by the state that the transfer is in: a person decides.
+_REVIEWED = {State.PARKED: (Verb.FOUND_TAKEN_CONFIRM, "answered"), State.IN_DOUBT: (Verb.SEND_TO_REVIEW, "")}
 
 
 @dataclass
@@ -259,11 +260,21 @@ def settle(harness: Harness, me: Actor) -> Way:
 
 
 def notice(harness: Harness, me: Actor) -> Way:
-    """The bank's notification, which was proved, where nobody can be asked."""
-    bank = harness.models[me.key].bank
-    yield ("hear",)
-    if bank.word in _NOTIFIED:
-        yield from _say(harness, me.record, _NOTIFIED[bank.word])
+    """A notification with the bank's proof, where the bank can't be asked. The web tier may say the contrary.
+
+    It says "paid" here only where the bank paid: a false one moves no money, and this model compares the books.
+    """
+    record, bank = me.record, harness.models[me.key].bank
+    how = yield ("pass it on", "say that it was declined")
+    if how == "pass it on" and bank.word not in {"paid", "rejected"}:
+        return  # the bank notifies of an end alone
+    if how == "pass it on" and bank.word == "paid":
+        yield from _say(harness, record, Verb.NOTIFICATION_PAID)
+    elif record.state in _REVIEWED:
+        verb, evidence = _REVIEWED[record.state]
+        yield from _say(harness, record, verb, evidence=evidence)
+    else:
+        harness.move(record, Verb.INQUIRY_INCONCLUSIVE)
 
 
 def notice_early(harness: Harness, me: Actor) -> Way:

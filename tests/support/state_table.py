@@ -27,7 +27,6 @@ TABLE: dict[str, list[str]] = {
     "inquiry_declined": ["parked in_doubt needs_review dead > declined"],
     "inquiry_reversed": ["parked in_doubt needs_review dead > reversed"],
     "notification_paid": ["parked in_doubt needs_review > paid"],
-    "notification_declined": ["parked in_doubt needs_review > declined"],
     "inquiry_inconclusive": ["= parked in_doubt needs_review"],
     "send_to_review": ["in_doubt > needs_review"],
     "expire": ["queued parked > expired"],

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epay_transfers.ledger.record import Record
-from epay_transfers.ledger.states import UNFINISHED, Phase, State, Verb
+from epay_transfers.ledger.states import NOT_MOVED, UNFINISHED, Phase, State, Verb
 from epay_transfers.worker.bank import StatusReport, StatusWord
 from epay_transfers.worker.inquiry_rules import (
     AskAgain,
     InquiryRule,
     NothingThere,
+    NotifiedDecline,
     Settled,
     Unsettled,
     Verdict,
@@ -149,17 +150,17 @@ def test_what_settles(word: StatusWord) -> None:
     ("notified", "verdict"),
     [
         ("", None),
-        ("1000001:0", (Verb.NOTIFICATION_PAID, "0")),
-        ("1000001:484", (Verb.NOTIFICATION_DECLINED, "484")),
+        ("1000001:0", Settled(Verb.NOTIFICATION_PAID)),
+        ("1000001:484", NotifiedDecline("484")),
         ("1000001:454", None),  # a code that asks a question
         ("1000001:", None),
-        ("1000000:0", (Verb.NOTIFICATION_PAID, "0")),  # of a try before: the bank's hash proves the invoice
+        ("1000000:0", Settled(Verb.NOTIFICATION_PAID)),  # of a try before: the bank's hash proves the invoice
         ("1000000:484", None),
         ("1000002:0", None),  # of a try that there was not
     ],
 )
 def test_a_notification_is_heard_for_a_code_that_is_final_and_a_decline_for_its_own_try_alone(
-    notified: str, verdict: tuple[Verb, str] | None
+    notified: str, verdict: Settled | NotifiedDecline | None
 ) -> None:
     assert noticed(replace(record(), notification=notified)) == verdict
 
@@ -168,5 +169,23 @@ def test_a_notified_decline_is_a_persons_once_the_clients_answer_went_out() -> N
     """It may be late, and speak of a wrong password before the right one: the confirm that came then may have paid."""
     confirmed = replace(record(), phase=Phase.CONFIRM)
 
-    assert noticed(replace(confirmed, notification="1000001:468")) is None
-    assert noticed(replace(confirmed, notification="1000001:0")) == (Verb.NOTIFICATION_PAID, "0")
+    assert noticed(replace(confirmed, notification="1000001:468")) == NotifiedDecline("468")
+    assert noticed(replace(confirmed, notification="1000001:0")) == Settled(Verb.NOTIFICATION_PAID)
+
+
+def test_a_notified_decline_of_a_parked_one_waits_for_a_client_at_3d_secure_2() -> None:
+    """Its PaRes may still come. The payment is heard at once."""
+    parked = replace(record(), state=State.PARKED, three_ds2_fields="cres:10")
+
+    assert noticed(replace(parked, notification="1000001:468")) is None
+    assert noticed(replace(parked, notification="1000001:0")) == Settled(Verb.NOTIFICATION_PAID)
+
+
+@pytest.mark.parametrize("state", [State.PARKED, State.IN_DOUBT, State.NEEDS_REVIEW])
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("code", ["0", "100", "454", "468", "484", "487", "2872", "-31", "424242"])
+def test_no_notification_says_that_no_money_moved(state: State, phase: Phase, code: str) -> None:
+    """The web tier reads its proof and may change its code, and an unpaid end makes an obedient backend pay again."""
+    verdict = noticed(replace(record(), state=state, phase=phase, notification=f"1000001:{code}"))
+
+    assert not isinstance(verdict, Settled) or not NOT_MOVED & set(verdict.verb.row.moves.values())
