@@ -55,7 +55,7 @@ QUICK := tests/unit tests/architecture tests/docs/test_generated.py tests/docs/t
 	tests/docs/test_wrapping.py tests/ledger/test_create.py tests/ledger/test_claim.py tests/ledger/test_vault.py \
 	tests/journey/test_journey.py
 
-check: setup ## style, types and the quick tests: what a change needs before it is committed, in half a minute
+check: setup ## style, types and the quick tests: what a change needs before it is committed, in under a minute
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check .
 	@$(BIN)/mypy
