@@ -4,19 +4,15 @@ from typing import Annotated
 
 import typer
 
-from epay_transfers.ledger.card_numbers import holds_card_number
+from epay_transfers.ledger.store.inboxes import complaint_of
 from epay_transfers.ops.exit_status import Refusal
-
-_LONGEST = 300
 
 
 def checked(text: str, name: str) -> str:
     """Check a reason or a piece of evidence before it is stored for ever."""
     text = text.strip()
-    if not text or len(text) > _LONGEST or not text.isprintable():
-        raise Refusal(f"{name}: must be one line of 1 to {_LONGEST} characters")
-    if holds_card_number(text):
-        raise Refusal(f"{name}: looks like a card number; it would be kept for ever, so leave it out")
+    if complaint := complaint_of(text):
+        raise Refusal(f"{name}: {complaint}")
     return text
 
 

@@ -43,7 +43,7 @@ _SEALED_CARDS, _SEALED_PARES = redis_keys.every("sealed:card:"), redis_keys.ever
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Commands on keys: `read:KEY` may be read, `write:KEY` written, another key both."""
+    """Commands on keys. `R#KEY` may be read, `W#KEY` be written, a key without a mark both."""
 
     commands: tuple[str, ...]
     keys: tuple[str, ...] = ()

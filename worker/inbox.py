@@ -7,22 +7,21 @@ is safe to do twice: a move that was made is refused the second time.
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import assert_never
 
 from epay_transfers.ledger.alarms import Alarm
-from epay_transfers.ledger.card_numbers import holds_card_number
 from epay_transfers.ledger.errors import RecordUnreadable, TransfersError
 from epay_transfers.ledger.invoice import is_key
-from epay_transfers.ledger.queue.wakeups import Wakeups, wakeup_of
+from epay_transfers.ledger.queue.wakeups import Wakeups, waiting
 from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record, RequestedAction
-from epay_transfers.ledger.states import UNFINISHED, State, Verb
+from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change, EventFields
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.ledger.store.inboxes import WEB, Entry, Inboxes, Kind
+from epay_transfers.ledger.store.inboxes import WEB, Entry, Inboxes, Kind, complaint_of
 from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Moved, Refused
@@ -36,11 +35,11 @@ _LOG = logging.getLogger(__name__)
 
 BATCH = 100
 
-#: How many transfers are read at once for a rebuild of the queue.
+#: How many transfers are marked in one round trip for a rebuild of the queue.
 _PAGE = 500
 
 #: When the sweeper looks again at what got a wake-up here.
-_WAKEUP_MS = 5_000
+_WAKEUP_MS = backoff.FIRST_WAKEUP_S * 1000
 
 #: What the web tier's entries hold: a PaRes' digest; names and sizes of fields. What an operator's pause names.
 _DIGEST = re.compile(r"[0-9a-f]{32}")
@@ -52,9 +51,6 @@ _FAILURES = 3
 
 #: How far back an answer is looked for: a lease is half a minute.
 _ANSWERS = 5_000
-
-#: Of an operator's reason, evidence or label.
-_LONGEST = 300
 
 _SETTLING = {verb.value: verb for verb in (Verb.OPERATOR_PAID, Verb.OPERATOR_NOT_PAID, Verb.OPERATOR_REVERSED)}
 
@@ -256,16 +252,10 @@ class Inbox:
 
     def _rebuild(self, entry: Entry) -> None:
         """A wake-up for each unfinished transfer; one too many does nothing."""
-        records = self._marked(list(self._waiting()))
+        records = self._marked(list(waiting(self._ledger)))
         sent = self._wakeups.send_all(records)
         fields = {"reason": entry.fields["why"], "sent": str(sent), "request": entry.id}
         self._events.alarm(Alarm.QUEUE_REBUILT, actor=_actor(entry), **fields)
-
-    def _waiting(self) -> Iterator[Record]:
-        for state in sorted(UNFINISHED):
-            for record in self._ledger.all_in_state(state, _PAGE):
-                if wakeup_of(record) and not (record.state is State.DEAD and not record.requested_action):
-                    yield record
 
     def _marked(self, records: list[Record]) -> list[Record]:
         """Those that get a wake-up: a queued one has it counted in its record first, or has moved on meanwhile.
@@ -279,7 +269,7 @@ class Inbox:
         for start in range(0, len(fresh), _PAGE):
             moves: list[tuple[Record, Verb, Change]] = []
             for record in fresh[start : start + _PAGE]:
-                due = min(max(now_ms + backoff.FIRST_WAKEUP_S * 1000, record.next_attempt_at), record.deadline_at)
+                due = min(max(now_ms + _WAKEUP_MS, record.next_attempt_at), record.deadline_at)
                 moves.append((record, Verb.SCHEDULE_WAKEUP, Change(due_at=due, increments=("wakeups",), silent=True)))
             replies = self._ledger.move_many(moves, actor="sweeper")
             gone |= {
@@ -319,10 +309,8 @@ def _check_words(entry: Entry) -> None:
     """What an operator says is kept for ever: one line, and no card number. The command checks it as well."""
     for name in ("why", "proof", "label"):
         text = entry.fields.get(name, "")
-        if len(text) > _LONGEST or (text and not text.isprintable()):
-            raise _CannotBe(f"{name}: must be one line of at most {_LONGEST} characters")
-        if holds_card_number(text):
-            raise _CannotBe(f"{name}: looks like a card number")
+        if text and (complaint := complaint_of(text)):
+            raise _CannotBe(f"{name}: {complaint}")
     if not entry.fields.get("why"):
         raise _CannotBe("why: a reason is needed")
 

@@ -1,4 +1,4 @@
-"""The worker's periodic jobs: it probes the bank's hosts whose circuit breaker is open, checks the servers every minute
+"""The worker's periodic jobs: it probes the bank's hosts whose circuit breaker is open, checks the servers each minute,
 trims the event log, and tells the ledger which of the vault's keys this worker opens with.
 
 While the servers are not as they must be, the worker claims nothing and probes no host. A restart of the vault raises

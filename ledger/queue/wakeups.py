@@ -5,7 +5,7 @@ the sweeper sends the wake-up again.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,13 @@ import redis
 
 from epay_transfers.ledger.queue.broker import ACTORS, BATCH, CONFIRMS, INQUIRIES, NAMESPACE, NOW, Broker
 from epay_transfers.ledger.record import Record
-from epay_transfers.ledger.states import State
+from epay_transfers.ledger.states import UNFINISHED, State
+from epay_transfers.ledger.store.reader import Reader
 
 _LOG = logging.getLogger(__name__)
+
+#: How many transfers are read in one round trip.
+_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,14 @@ def wakeup_of(record: Record) -> Wakeup | None:
         case _:
             return None
     return Wakeup(queue, ACTORS[queue])
+
+
+def waiting(ledger: Reader) -> Iterator[Record]:
+    """The unfinished transfers that a worker has something to do for: a dead one only where something was requested."""
+    for state in sorted(UNFINISHED):
+        for record in ledger.all_in_state(state, _PAGE):
+            if wakeup_of(record) and not (record.state is State.DEAD and not record.requested_action):
+                yield record
 
 
 class Wakeups:

@@ -15,6 +15,7 @@ from typing import cast
 
 import redis
 
+from epay_transfers.ledger.card_numbers import holds_card_number
 from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.invoice import is_key
@@ -35,6 +36,9 @@ _MINUTES_MS = 120_000
 #: The name of an operator, and how many of them are looked at in a batch: chosen by chance where there are more.
 OPERATOR_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
 _MOST_OPERATORS = 200
+
+#: Of an operator's reason, evidence or label.
+_LONGEST_WORDS = 300
 
 _ID = re.compile(r"[0-9a-f]{24}")
 
@@ -129,6 +133,15 @@ class Inboxes:
         if entries:
             with redis_errors_as(LedgerUnavailable):
                 self._client.zrem(redis_keys.TAKEN, *(entry.text for entry in entries))
+
+
+def complaint_of(text: str) -> str:
+    """Why an operator's reason, evidence or label can't be kept for ever; "" where it can."""
+    if not text or len(text) > _LONGEST_WORDS or not text.isprintable():
+        return f"must be one line of 1 to {_LONGEST_WORDS} characters"
+    if holds_card_number(text):
+        return "looks like a card number; it would be kept for ever, so leave it out"
+    return ""
 
 
 def operator(name: str) -> str:

@@ -45,9 +45,7 @@ class Pause:
     until_ms: int
     actor: str
     reason: str
-    written: str = field(
-        default="", repr=False, compare=False
-    )  #: as it stands in the ledger; "" where no worker wrote it down yet
+    written: str = field(default="", repr=False, compare=False)  #: as it stands; "" until a worker wrote it
 
     @property
     def mark(self) -> str:
@@ -95,8 +93,8 @@ class Lanes:
             raw = cast("dict[str, str]", self._client.hgetall(redis_keys.LANES))
             added = cast("set[str]", self._client.smembers(redis_keys.PAUSES))
             now_ms = ledger_ms(self._client, self._test_clock) if raw else 0
-        recorded = {name for name, value in raw.items() if value.startswith("0 ")}
-        raw |= {name: "0 " + json.dumps(_ADDED) for name in added - recorded}
+        unwritten = added - {name for name, value in raw.items() if value.startswith("0 ")}
+        raw |= {name: "0 " + json.dumps(_ADDED) for name in unwritten}
         found = []
         for name, value in sorted(raw.items()):
             until, _, rest = value.partition(" ")
@@ -104,7 +102,7 @@ class Lanes:
             if lane not in _LANES:
                 continue  # a newer version's, which was rolled back: nothing here goes by it
             actor, reason, *_ = json.loads(rest)
-            written = "" if name in added - recorded else value
+            written = "" if name in unwritten else value
             found.append(Pause(Lane(lane), terminal, int(until), actor, reason, written))
         return [pause for pause in found if pause.holds_at(now_ms)]
 

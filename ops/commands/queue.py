@@ -4,16 +4,13 @@ from collections import Counter
 
 import typer
 
-from epay_transfers.ledger.queue.wakeups import wakeup_of
-from epay_transfers.ledger.states import UNFINISHED, State
+from epay_transfers.ledger.queue.wakeups import waiting, wakeup_of
 from epay_transfers.ledger.store.inboxes import Kind
 from epay_transfers.ops import requests, screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.options import AsJson, ReasonText, Wait, checked
 
 app = typer.Typer(name="queue", help="The queue of wake-ups, which can always be made again.", no_args_is_help=True)
-
-_PAGE = 500
 
 
 @app.callback()
@@ -45,10 +42,4 @@ def rebuild(*, apply: bool = False, reason: ReasonText = "", wait: Wait = 60, as
 
 def _counts(context: Context) -> Counter[str]:
     """How many transfers a worker has something to do for, by the queue of their wake-ups."""
-    counts: Counter[str] = Counter()
-    for state in sorted(UNFINISHED):
-        for record in context.ledger.all_in_state(state, _PAGE):
-            wakeup = wakeup_of(record)
-            if wakeup and not (record.state is State.DEAD and not record.requested_action):
-                counts[wakeup.queue] += 1
-    return counts
+    return Counter(wakeup.queue for record in waiting(context.ledger) if (wakeup := wakeup_of(record)))

@@ -47,7 +47,7 @@ def run(folder: Path, *, switch: str) -> tuple[list[str], list[bytes]]:
 
 @pytest.mark.parametrize("switch", ["", "1"])
 def test_no_process_of_ours_writes_the_secrets_of_its_connections(switch: str, tmp_path: Path) -> None:
-    """Not those to the servers either: whoever records one would read its password. Open to debuggers or not."""
+    """Not those to the servers either: a program that records one would read its password. Open to debuggers or not."""
     script = (
         "import os, ssl; from epay_transfers.runtime.hardening import harden; harden(); ssl.create_default_context()"
     )

@@ -227,7 +227,7 @@ IN_CLEAR = {
 
 
 def test_what_the_record_keeps_has_no_print_of_a_card(intent: TransferIntent) -> None:
-    """PCI DSS 3.5.1: whoever reads the record has the first six and last four, and may have no digest beside them."""
+    """PCI DSS 3.5.1: a reader of the record has the first six and last four, and may have no digest beside them."""
     others = compute(intent, KEYS).others.split(".")[2:]
 
     assert len(others) == len(names(cards=False))
