@@ -22,6 +22,7 @@ from epay_transfers.ledger.store.lanes import Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.settings import OpsSettings
+from epay_transfers.runtime.setting_sources import ENV_FILE
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Context:
     @classmethod
     def connect(cls) -> Self:
         """From the environment. Raises `SettingsWrong`."""
-        settings = OpsSettings.load()
+        settings = OpsSettings.load(env_file=ENV_FILE)
         return cls(settings, SystemClock(), connect(settings.redis_url.reveal()))
 
     @cached_property

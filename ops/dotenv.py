@@ -62,6 +62,7 @@ def example() -> str:
 
 def _lines(values: Mapping[str, str]) -> Iterator[str]:
     yield "# Settings. The environment comes before this file. It holds keys: keep it to yourself (mode 0600)."
+    yield "# If another program has one of these names: TRANSFERS_NAME goes before NAME."
     yield "# Production: give each process only the settings that it reads: docs/settings.md has the table."
     for chapter in CHAPTERS:
         yield ""

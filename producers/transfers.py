@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
 from epay_transfers.ledger.clock import Clock, SystemClock
@@ -107,13 +108,17 @@ class Transfers:
 
     @classmethod
     @_public
-    def from_env(cls, settings: SealingSettings | None = None) -> Self:
-        """From the environment, `.env` or a secrets directory; or from settings that were read there.
+    def from_env(cls, settings: SealingSettings | None = None, *, env_file: str | Path | None = None) -> Self:
+        """From the environment, a secrets directory, and the `.env` that `env_file` names, if it names one.
+
+        Or from `settings`, which were read there, or are arguments alone: `ProducerSettings(redis_url=..., ...)`.
 
         Raises `SettingsWrong` for settings that are missing or wrong, and for servers that are configured otherwise
         than they must be; `LedgerUnavailable` or `VaultUnavailable` for a server that does not answer.
         """
-        settings, clock = settings or ProducerSettings.load(), SystemClock()
+        if settings and env_file:
+            raise WrongCall("give settings, or the env_file to read them from")
+        settings, clock = settings or ProducerSettings.load(env_file=env_file), SystemClock()
         findings = examine(settings, clock)
         if not all(finding.passing for finding in findings):
             raise SettingsWrong([str(finding) for finding in findings])

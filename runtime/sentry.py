@@ -17,9 +17,11 @@ from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
 from sentry_sdk.transport import Transport
 from sentry_sdk.types import Event, Hint
+from sentry_sdk.utils import BadDsn, Dsn
 
 from epay_transfers.ledger.card_numbers import star_card_numbers
 from epay_transfers.ledger.invoice import is_key
+from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.secret import Secret
 
 _LOG = logging.getLogger(__name__)
@@ -59,6 +61,17 @@ def set_up(dsn: Secret | None, release: str, environment: str, transport: type[T
         server_name="",
         trace_propagation_targets=[],
     )
+
+
+def check_dsn(dsn: Secret) -> None:
+    """Raises `ValueError`, without the library's words, for what `set_up` would break on: they repeat parts of it."""
+    try:
+        read = Dsn(dsn.reveal())
+        read.host.encode("idna")
+    except (BadDsn, ValueError):
+        raise ValueError("is no DSN") from None
+    if not is_safe_url(f"https://{read.netloc}{read.path}"):  # it may be http: no card is in a report
+        raise ValueError("is no DSN")
 
 
 @contextmanager

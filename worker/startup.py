@@ -12,6 +12,7 @@ from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import terminals
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.runtime import hardening, health, logs, sentry
+from epay_transfers.runtime.setting_sources import ENV_FILE
 from epay_transfers.runtime.settings import EX_CONFIG, Durability, SettingsWrong
 from epay_transfers.worker.process import Process
 from epay_transfers.worker.settings import WorkerSettings
@@ -31,7 +32,7 @@ def main(*, only_check: bool = False) -> int:
     """Run the worker; or, with `only_check`, say what keeps it from running."""
     hardened = hardening.harden()
     try:
-        settings = WorkerSettings.load()
+        settings = WorkerSettings.load(env_file=ENV_FILE)
     except SettingsWrong as error:
         print(error, file=sys.stderr)  # noqa: T201 - the operator's screen, before there is a log
         return EX_CONFIG

@@ -23,6 +23,7 @@ from epay_transfers.ops.exit_status import EX_TEMPFAIL
 from epay_transfers.ops.options import AsJson
 from epay_transfers.producers.settings import ProducerSettings
 from epay_transfers.runtime.health import Finding, examine
+from epay_transfers.runtime.setting_sources import ENV_FILE
 from epay_transfers.runtime.settings import EX_CONFIG, ServerSettings, SettingsWrong
 
 app = typer.Typer()
@@ -103,7 +104,7 @@ def _shared(workers: dict[str, list[str]]) -> list[str]:
 
 def _vault_keys(workers: dict[str, list[str]]) -> list[Finding]:
     """Does every worker open what this environment's public key seals? Only workers have private keys."""
-    text = _Sealing.load().vault_public_key
+    text = _Sealing.load(env_file=ENV_FILE).vault_public_key
     try:
         key_id = read_public(text).key_id if text else ""
     except ValueError:
@@ -124,7 +125,7 @@ def _vault_keys(workers: dict[str, list[str]]) -> list[Finding]:
 def _rooms(known: set[str]) -> list[Room]:
     """What producers and workers lack here. Few environments have all: a backend has no secret of the bank."""
     try:
-        ProducerSettings.load()
+        ProducerSettings.load(env_file=ENV_FILE)
         producers: list[str] = []
     except SettingsWrong as error:
         producers = error.lines

@@ -9,9 +9,10 @@ import logging
 import re
 from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Self
 
-from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.errors import TransfersError, WrongCall
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.tracebacks import clear_frames_on_error, described
@@ -88,11 +89,20 @@ class Web:
 
     @classmethod
     @clear_frames_on_error
-    def from_env(cls, settings: WebSettings | None = None, *, acs_hosts: Collection[str] = (), home: str = "") -> Self:
+    def from_env(
+        cls,
+        settings: WebSettings | None = None,
+        *,
+        acs_hosts: Collection[str] = (),
+        home: str = "",
+        env_file: str | Path | None = None,
+    ) -> Self:
         """With a `Transfers` of its own, which enqueues nothing: give `ProducerAndWebSettings.load()` to a process that
         is a backend, too. Raises what `Transfers.from_env` raises.
         """
-        settings = settings or WebSettings.load()
+        if settings and env_file:
+            raise WrongCall("give settings, or the env_file to read them from")
+        settings = settings or WebSettings.load(env_file=env_file)
         return cls(Transfers.from_env(settings), settings.places, acs_hosts=acs_hosts, home=home)
 
     @clear_frames_on_error

@@ -1,5 +1,7 @@
 """`transfers doctor`: each finding with what mends it, and an exit status for a machine."""
 
+from pathlib import Path
+
 import pytest
 
 from epay_transfers.ledger.states import State
@@ -102,3 +104,19 @@ def test_a_worker_tells_which_keys_it_opens_with(stage: Stage, ledger: Ledger) -
     stage.worker.maintenance.run_once()
 
     assert list(VaultKeys(ledger.client, stage.clock).told().values()) == [[read_public(stage.keys.public).key_id]]
+
+
+def test_it_reads_the_env_file_of_the_working_directory_for_each_process(
+    transfers: Cli, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a producer and a worker lack is asked of the file that they are started beside."""
+    for name in ("VAULT_PUBLIC_KEY", "FINGERPRINT_KEYS"):
+        monkeypatch.delenv(name)
+    Path(".env").write_text("".join(f"{name}={value}\n" for name, value in environment.items()) + "EPAY_CLIENT_ID=t\n")
+    Path(".env").chmod(0o600)
+
+    rooms = {room["name"]: room["lacks"] for room in transfers("doctor", "--json").json["rooms"]}
+
+    assert rooms["producers"] == []
+    assert not [line for line in rooms["worker"] if line.startswith("EPAY_CLIENT_ID")]
+    assert [line for line in rooms["worker"] if line.startswith("EPAY_CLIENT_SECRET")]

@@ -1,5 +1,6 @@
 """`keygen`, `init`, `.env.example` and the table of settings: what a newcomer begins with."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from pydantic_settings import BaseSettings
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.sealing import Opener, Purpose, Sealer
 from epay_transfers.ops import dotenv
+from epay_transfers.ops.demo.stage import Stage
+from epay_transfers.ops.demo.users import PRODUCER as DEMO_PRODUCER
 from epay_transfers.ops.settings import OpsSettings
 from epay_transfers.ops.settings_table import (
     ALL,
@@ -22,6 +25,7 @@ from epay_transfers.ops.settings_table import (
     markdown_rows,
 )
 from epay_transfers.producers.settings import ProducerSettings, WebSettings
+from epay_transfers.runtime.setting_sources import ENV_FILE
 from epay_transfers.runtime.settings import ServerSettings
 from epay_transfers.runtime.web_addresses import WebTierSettings
 from epay_transfers.worker.settings import WorkerSettings
@@ -56,9 +60,9 @@ def test_init_writes_a_file_that_its_owner_alone_reads_and_every_room_can_start_
 
     assert said.status == 0
     assert stat.S_IMODE(Path(".env").stat().st_mode) == 0o600
-    assert OpsSettings.load().redis_url.reveal() == "redis://127.0.0.1:7000/0"
-    assert ProducerSettings.load().vault_public_key
-    assert WorkerSettings.load().epay_client_id == "test"
+    assert OpsSettings.load(env_file=ENV_FILE).redis_url.reveal() == "redis://127.0.0.1:7000/0"
+    assert ProducerSettings.load(env_file=ENV_FILE).vault_public_key
+    assert WorkerSettings.load(env_file=ENV_FILE).epay_client_id == "test"
 
 
 def test_init_says_what_only_the_bank_can_name(transfers: Cli) -> None:
@@ -132,3 +136,54 @@ def _said(default: object) -> str:
             return "{}"
         case _:
             return str(default)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_URL", "redis://:hunter22#@h/0"),
+        ("REDIS_URL", "redis://:hunter22@h:99999/0"),
+        ("BROKER_URL", "redis://:hunter22@h/0?max_connections=x"),
+        ("TRANSFERS_SENTRY_DSN", "hunter22"),
+        ("EPAY_TERMINALS", '{"hunter22/": 5}'),
+        ("SECRETS_DIR", "/hunter22"),
+        (".env", "OPERATOR=hunter22\xff"),
+    ],
+)
+@pytest.mark.parametrize("command", [["list"], ["doctor"], ["enqueue"], ["keys"], ["keys", "rotate"]])
+def test_a_command_with_a_wrong_setting_ends_with_78_and_its_line(
+    transfers: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: list[str], name: str, value: str
+) -> None:
+    """A line for it, what to do, and no traceback; nothing of the value is shown."""
+    intent = (
+        '{"reference": "a", "amount": "1", "description": "a", '
+        '"sender": {"card_id": "a"}, "receiver": {"card_id": "b"}}'
+    )
+    if name == ".env":
+        (tmp_path / ".env").write_bytes(value.encode("latin-1"))
+    else:
+        monkeypatch.setenv(name, value)
+
+    said = transfers(*command, stdin=intent)
+
+    assert said.status == 78
+    assert len([line for line in said.err.splitlines() if line.startswith(f"{name}: ")]) == 1
+    assert "hunter22" not in said.out + said.err
+    assert "Traceback" not in said.err
+
+
+def test_the_demo_inherits_no_setting_by_either_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Yours would lead the demo's processes to your servers, and to your bank."""
+    inherited = (
+        "REDIS_URL",
+        "TRANSFERS_REDIS_URL",
+        "transfers_epay_token_url",
+        "TRANSFERS_SECRETS_DIR",
+        "EPAY_CLIENT_ID",
+    )
+    for name in inherited:
+        monkeypatch.setenv(name, "yours")
+
+    with Stage(tmp_path).entered(DEMO_PRODUCER):
+        assert [name for name in inherited if name in os.environ] == []
+    assert os.environ["TRANSFERS_REDIS_URL"] == "yours"

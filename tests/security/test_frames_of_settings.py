@@ -11,6 +11,7 @@ from epay_transfers.ledger.store.connection import AddressUnreadable, check_addr
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.producers import ProducerAndWebSettings, ProducerSettings, SettingsWrong, WebSettings
 from epay_transfers.producers.web import Web
+from epay_transfers.runtime.setting_sources import ENV_FILE
 from epay_transfers.worker.settings import WorkerSettings
 from tests.security import canaries
 from tests.security.frames import held
@@ -82,7 +83,7 @@ def test_no_frame_of_a_workers_refused_settings_leads_to_a_canary(
 def test_no_frame_of_settings_that_were_given_by_hand_leads_to_a_canary() -> None:
     wrong = f"redis://:{canaries.PASSWORD}@127.0.0.1:port/0"
     with pytest.raises(SettingsWrong) as caught:
-        WebSettings.load(**GOOD_SETTINGS | {"redis_url": wrong, "_env_file": ""})
+        WebSettings.load(**GOOD_SETTINGS | {"redis_url": wrong})
 
     assert found_in(caught.value) == {}
 
@@ -108,7 +109,7 @@ def test_an_env_file_that_is_no_text_is_refused_without_a_word_of_it(
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_bytes(f"REDIS_URL=redis://:{canaries.PASSWORD}@h/0\n".encode() + b"\xff")
     with pytest.raises(SettingsWrong, match=r"\.env: is not UTF-8") as caught:
-        ProducerSettings.load()
+        ProducerSettings.load(env_file=ENV_FILE)
 
     assert found_in(caught.value) == {}
 

@@ -48,7 +48,7 @@ def address(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> I
 def test_the_ledger_works_over_tls_and_so_does_the_queue_beside_it(address: str, authority: Authority) -> None:
     """With the authority named in the address; the queue's address is made of it, and keeps it."""
     url = f"{address}?ssl_ca_certs={authority.ca_file}"
-    settings = ServerSettings.load(_env_file=None, redis_url=url)
+    settings = ServerSettings.load(redis_url=url)
 
     with connect(url) as client, connect(settings.queue_url) as queue:
         (made,) = Ledger(client).create([new_transfer("over-tls")], actor="test")
@@ -91,13 +91,14 @@ def test_an_address_that_turns_the_check_off_is_refused(name: str, careless: str
     urls = {"redis_url": "redis://127.0.0.1/0", name: f"rediss://ledger.example/3?{careless}"}
 
     with pytest.raises(SettingsWrong, match=f"{name.upper()}: turns off the check of the server's certificate"):
-        ServerSettings.load(_env_file=None, **urls)
+        ServerSettings.load(**urls)
 
 
-def test_an_address_that_asks_for_the_check_is_taken() -> None:
-    url = "rediss://ledger.example/0?ssl_cert_reqs=required&ssl_check_hostname=true&ssl_ca_certs=/etc/ca.pem"
+def test_an_address_that_asks_for_the_check_is_taken(authority: Authority) -> None:
+    options = f"ssl_cert_reqs=required&ssl_check_hostname=true&ssl_ca_certs={authority.ca_file}"
+    url = f"rediss://ledger.example/0?{options}"
 
-    assert ServerSettings.load(_env_file=None, redis_url=url).redis_url.reveal() == url
+    assert ServerSettings.load(redis_url=url).redis_url.reveal() == url
 
 
 def test_the_banks_certificate_is_checked_and_old_tls_is_not_spoken() -> None:
