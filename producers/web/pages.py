@@ -1,6 +1,8 @@
 """The pages: HTML from words and values, every value escaped, under a policy that lets nothing else run or load."""
 
+import logging
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,6 +18,8 @@ from epay_transfers.producers.web.exchange import Reply
 
 with needed("web", "epay_transfers.producers.web"):
     from jinja2 import Environment, PackageLoader, StrictUndefined
+
+_LOG = logging.getLogger(__name__)
 
 _templates = Environment(
     loader=PackageLoader("epay_transfers.producers.web", "pages"),
@@ -39,12 +43,22 @@ class Button:
 
 @clear_frames_on_error
 def redirect_page(
-    challenge: Challenge, *, term_url: str, languages: str = "", transfer: Transfer | None = None
+    challenge: Challenge,
+    *,
+    term_url: str,
+    languages: str = "",
+    transfer: Transfer | None = None,
+    acs_hosts: Collection[str] = (),
 ) -> Reply:
     """The bank's form (contract section 3): it submits itself, and has a button where there is no JavaScript.
 
-    It asks nothing about the `action`: see `is_safe_action`.
+    An `action` that is not safe (`is_safe_action`) gets no form: the page says that the bank's page can't be opened,
+    and `challenge.action_refused` is logged. `acs_hosts`: the only hosts that a client is sent to, if any are named.
     """
+    plain = urlsplit(term_url).scheme == "http" and is_safe_url(term_url)
+    if not is_safe_action(challenge.action, allowed=frozenset(acs_hosts), plain=plain):
+        _LOG.error("challenge.action_refused", extra={"key": transfer.key if transfer else "", "security": True})
+        return page("closed", languages=languages, transfer=transfer)
     action = urlsplit(challenge.action)
     fields = {"PaReq": challenge.pa_req, "MD": challenge.md, "TermUrl": term_url}
     targets = "https:" if action.scheme == "https" else f"https: {action.scheme}://{action.netloc}"

@@ -7,6 +7,7 @@ what it may open is bound to its handle, which is unguessable. Addresses come fr
 import json
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -19,12 +20,12 @@ from epay_transfers.ledger.tracebacks import clear_frames_on_error, described
 from epay_transfers.producers.challenge import PaymentPage
 from epay_transfers.producers.confirm import Verdict
 from epay_transfers.producers.errors import IntentRejected, NotFound
-from epay_transfers.producers.notify import SECURE_2_FIELDS
+from epay_transfers.producers.notify import NOTIFICATION_FIELDS, SECURE_2_FIELDS
 from epay_transfers.producers.settings import WebSettings
 from epay_transfers.producers.transfers import Transfers
 from epay_transfers.producers.web import form
 from epay_transfers.producers.web.exchange import Reply, Request
-from epay_transfers.producers.web.pages import Button, is_safe_action, page, redirect_page
+from epay_transfers.producers.web.pages import Button, page, redirect_page
 from epay_transfers.runtime.sentry import without_request
 from epay_transfers.runtime.web_addresses import Places
 
@@ -49,6 +50,12 @@ _METHODS = {
     Route.RESULT: ("GET", "HEAD"),
     Route.NOTIFY: ("POST",),
 }
+
+#: The client's answer, as the contract names it.
+_ANSWER = ("PaRes", "MD")
+
+#: What may stand before the first sign of JSON: blanks, and the marks of an encoding.
+_BEFORE_JSON = b" \t\r\n\xef\xbb\xbf\xfe\xff\x00"
 
 #: What a client is shown of a state. In the others a worker is at it.
 _PAGES = {
@@ -143,15 +150,12 @@ class Web:
             return Reply.to(self._places.result(handle))
         if visit.challenge is None:
             return page("waiting", languages=request.languages, transfer=visit.transfer)
-        plain = self._places.base_url.startswith("http://")
-        if not is_safe_action(visit.challenge.action, allowed=self._acs_hosts, plain=plain):
-            _LOG.error("challenge.action_refused", extra={"key": visit.transfer.key, "security": True})
-            return page("closed", languages=request.languages, transfer=visit.transfer)
         return redirect_page(
             visit.challenge,
             term_url=self._places.term_url(handle),
             languages=request.languages,
             transfer=visit.transfer,
+            acs_hosts=self._acs_hosts,
         )
 
     def _return(self, handle: str, request: Request) -> Reply:
@@ -172,7 +176,7 @@ class Web:
             return 413
         if not form.is_form(request.content_type):
             return 415
-        fields = form.parse(request.body) or {}
+        fields = form.read(request.body, (*_ANSWER, *SECURE_2_FIELDS), any_case=_ANSWER)
         if fields.get("PaRes") and fields.get("MD"):
             try:
                 verdict = self.transfers.confirm(md=fields["MD"], pa_res=fields["PaRes"], handle=handle)
@@ -233,13 +237,34 @@ def _link(visit: PaymentPage) -> str:
 
 
 def _payload(request: Request) -> Mapping[str, Any] | None:
-    """JSON, numbers as they were written; or a form, which some of the bank's pages speak of."""
+    """JSON, numbers as they were written; or a form. Which of them it is, its first sign says, and no content type.
+
+    Of JSON everything is read, so that its fields may be of any kind; a name that comes twice is none.
+    """
     if request.body is None:
         return None
-    if form.is_form(request.content_type):
-        return form.parse(request.body)
+    if not request.body.lstrip(_BEFORE_JSON).startswith((b"{", b"[")):
+        return form.read(request.body, NOTIFICATION_FIELDS) or None
     try:
-        read = json.loads(request.body, parse_float=str, parse_int=str, parse_constant=str)
+        read = _json(request.body)
+    except UnicodeDecodeError:
+        read = _json(form.decoded(request.body).encode())
+    return read if isinstance(read, dict) else None
+
+
+def _json(body: bytes) -> object:
+    """None for what is no JSON. Raises `UnicodeDecodeError`."""
+    try:
+        return json.loads(
+            body, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_without_doubled_names
+        )
+    except UnicodeDecodeError:
+        raise
     except (ValueError, RecursionError):
         return None
-    return read if isinstance(read, dict) else None
+
+
+def _without_doubled_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Python's own reader takes the last one, another reader may take the first."""
+    counts = Counter(name for name, _ in pairs)
+    return {name: value for name, value in pairs if counts[name] == 1}
