@@ -4,6 +4,7 @@ The return is a claim and the notification a hint: neither moves money. What a c
 what it may open is bound to its handle, which is unguessable. Addresses come from the settings, never from a request.
 """
 
+import functools
 import json
 import logging
 import re
@@ -27,6 +28,7 @@ from epay_transfers.producers.web import form
 from epay_transfers.producers.web.exchange import Reply, Request
 from epay_transfers.producers.web.pages import Button, page, redirect_page
 from epay_transfers.runtime.sentry import without_request
+from epay_transfers.runtime.settings import SettingsWrong
 from epay_transfers.runtime.web_addresses import Places
 
 _LOG = logging.getLogger(__name__)
@@ -74,17 +76,21 @@ class Web:
     """The web tier's core. An adapter mounts it: `producers.web.starlette`, `.django` or `.flask`."""
 
     def __init__(
-        self, transfers: Transfers, places: Places, *, acs_hosts: Collection[str] = (), home: str = ""
+        self,
+        transfers: Transfers,
+        places: Places | Callable[[], Places],
+        *,
+        acs_hosts: Collection[str] = (),
+        home: str = "",
     ) -> None:
-        """`acs_hosts`: the only hosts that a client is sent to for 3-D Secure, if any are named. `home`: where an
-        outcome's button leads, for intents without links of their own. Raises `ValueError` for another `home` than an
-        http address or a path.
+        """`places`: the addresses of the routes, or what says them once they are needed. `acs_hosts`: the only hosts
+        that a client is sent to for 3-D Secure, if any are named. `home`: where an outcome's button leads, for intents
+        without links of their own. Raises `ValueError` for another `home` than an http address or a path.
         """
         if home and not re.match(r"https?://[^/]|/(?![/\\])", home):
             raise ValueError("home: must be an http address, or a path that begins with one slash")
         self.transfers = transfers
-        self._places = places
-        self._secret = places.notify_secret or Secret("")
+        self._say_places = places if callable(places) else lambda: places
         self._acs_hosts = frozenset(acs_hosts)
         self._home = home
         self._takers: Mapping[Route, Callable[[str, Request], Reply]] = {
@@ -98,19 +104,31 @@ class Web:
     @clear_frames_on_error
     def from_env(
         cls,
-        settings: WebSettings | None = None,
+        settings: WebSettings | Callable[[], WebSettings] | None = None,
         *,
         acs_hosts: Collection[str] = (),
         home: str = "",
         env_file: str | Path | None = None,
     ) -> Self:
         """With a `Transfers` of its own, which enqueues nothing: give `ProducerAndWebSettings.load()` to a process that
-        is a backend, too. Raises what `Transfers.from_env` raises.
+        is a backend, too. It connects to nothing: the first request does, or `check`.
+
+        A function, like `ProducerAndWebSettings.load` without its parentheses, is called at the first request: so a
+        build that has no settings can import and mount it. Raises what `Transfers.from_env` raises.
         """
         if settings and env_file:
             raise WrongCall("give settings, or the env_file to read them from")
+        if callable(settings):
+            load = functools.cache(settings)
+            return cls(Transfers.from_env(load), lambda: load().places, acs_hosts=acs_hosts, home=home)
         settings = settings or WebSettings.load(env_file=env_file)
         return cls(Transfers.from_env(settings), settings.places, acs_hosts=acs_hosts, home=home)
+
+    @clear_frames_on_error
+    def check(self) -> None:
+        """Look at the settings and the servers now. Raises what `Transfers.check` raises."""
+        self._say_places()
+        self.transfers.check()
 
     @clear_frames_on_error
     def answer(self, route: Route | str, name: str, request: Request) -> Reply:
@@ -126,12 +144,19 @@ class Web:
             reply = self._answer(Route(route), name, request)
         return reply.without_body() if request.method == "HEAD" else reply
 
+    @property
+    def _places(self) -> Places:
+        return self._say_places()
+
     def _answer(self, route: Route, name: str, request: Request) -> Reply:
         try:
             return self._takers[route](name, request)
         except NotFound:
             too_many = self._is_guessing(route)
             return too_many or page("unknown", languages=request.languages, status=404)
+        except SettingsWrong as error:
+            _LOG.critical("web.settings_wrong", extra={"route": str(route), "problems": error.lines})
+            status = 503
         except TransfersError as error:
             _LOG.warning("web.away", extra={"route": str(route), "why": type(error).__name__})
             status = 503
@@ -218,7 +243,7 @@ class Web:
 
     def _notify(self, secret: str, request: Request) -> Reply:
         """The bank's notification: whatever it is about, it is answered fast and the same."""
-        if not self._secret or Secret(secret) != self._secret:
+        if not (known := self._places.notify_secret) or Secret(secret) != known:
             return self._is_guessing(Route.NOTIFY) or Reply.text(404, "not found\n")
         payload = _payload(request)
         if payload is None:

@@ -1,25 +1,29 @@
-"""`from_env`: what is set is looked at before a card is put anywhere."""
+"""`from_env` connects to nothing; what is set is looked at before a card is put anywhere."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any, cast
 
 import pytest
 import redis
 
 from epay_transfers.ledger import fingerprint_keys
+from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.vault.sealing import generate
 from epay_transfers.producers import (
     LedgerUnavailable,
     ProducerAndWebSettings,
     ProducerSettings,
     SettingsWrong,
+    State,
     Transfers,
     TransfersError,
     VaultUnavailable,
     WrongCall,
 )
-from epay_transfers.producers.web import Web
+from epay_transfers.producers.web import Request, Web, flask, starlette
 from epay_transfers.runtime import embedded_servers
 from tests.producers.conftest import NOWHERE, by_pan
 
@@ -79,18 +83,104 @@ def test_a_web_tier_needs_no_fingerprint_key_and_enqueues_nothing(
 def test_a_vault_with_persistence_is_refused(environment: Set, ledger_server: embedded_servers.EmbeddedServer) -> None:
     environment(VAULT_URL=ledger_server.url)
 
-    with pytest.raises(SettingsWrong) as caught:
-        Transfers.from_env()
+    transfers = Transfers.from_env()
+    calls: list[Callable[[], object]] = [transfers.check, lambda: transfers.enqueue(by_pan())]
+    for call in calls:
+        with pytest.raises(SettingsWrong) as caught:
+            call()
 
-    assert {line.partition(":")[0] for line in caught.value.lines} == {"VAULT_URL"}
+        assert {line.partition(":")[0] for line in caught.value.lines} == {"VAULT_URL"}
+    assert cast("Any", connect(ledger_server.url).dbsize()) == 0
 
 
 @pytest.mark.parametrize(("name", "error"), [("REDIS_URL", LedgerUnavailable), ("VAULT_URL", VaultUnavailable)])
 def test_a_server_that_is_away_may_come_back(environment: Set, name: str, error: type[TransfersError]) -> None:
     environment(**{name: NOWHERE})
 
-    with pytest.raises(error):
-        Transfers.from_env()
+    transfers = Transfers.from_env()
+    calls: list[Callable[[], object]] = [transfers.check, lambda: transfers.enqueue(by_pan()), transfers.is_guessing]
+    for call in calls:
+        with pytest.raises(error):
+            call()
+    (answer,) = transfers.enqueue_many([by_pan()])
+    assert isinstance(answer, error)
+
+
+def test_importing_and_mounting_need_no_server_and_no_settings(
+    environment: Set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build has neither; what it imports works as soon as both are there, without another start."""
+    web = Web.from_env(ProducerAndWebSettings.load)
+    for mount in (starlette.router, flask.blueprint):
+        mount(web)
+    with pytest.raises(SettingsWrong, match="REDIS_URL: is not set"):
+        web.check()
+    with pytest.raises(SettingsWrong, match="REDIS_URL: is not set"):
+        web.transfers.enqueue(by_pan())
+
+    environment(WEB_BASE_URL="https://shop.example/transfers")
+
+    web.check()
+    with web.transfers as transfers:
+        receipt = transfers.enqueue(by_pan())
+        assert web.answer("pay", receipt.handle, Request("GET")).headers["Transfer-Page"] == "waiting"
+
+
+def test_a_route_without_settings_says_which_in_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """A client is told not to pay again, and an operator what is missing."""
+    web = Web.from_env(ProducerAndWebSettings.load)
+
+    reply = web.answer("pay", "A" * 22, Request("GET", languages="en"))
+
+    assert (reply.status, reply.headers["Transfer-Page"]) == (503, "away")
+    (said,) = caplog.records
+    assert said.getMessage() == "web.settings_wrong"
+    assert [line for line in vars(said)["problems"] if line.startswith("REDIS_URL: is not set")]
+    assert web.answer("notify", "A" * 22, Request("POST", body=b"{}")).status == 503
+
+
+def test_a_check_looks_again_each_time(environment: Set, vault_client: redis.Redis) -> None:
+    """It serves as a health check as well: what went wrong later is found."""
+    environment()
+    with Transfers.from_env() as transfers:
+        transfers.check()
+        vault_client.config_set("save", "60 1")
+        try:
+            with pytest.raises(SettingsWrong, match="VAULT_URL"):
+                transfers.check()
+        finally:
+            vault_client.config_set("save", "")
+        transfers.check()
+
+
+def test_threads_that_call_first_at_once_share_one_set_of_connections(environment: Set) -> None:
+    """The first one's stay, and none waits for another's look at the servers."""
+    environment()
+    all_have_looked, made = Barrier(4), []
+    with Transfers.from_env() as transfers, ThreadPoolExecutor(4) as threads:
+        connect_now = transfers._connect
+        assert connect_now
+
+        def connect_at_once() -> Any:
+            parts = connect_now()
+            made.append(parts)
+            all_have_looked.wait(20)
+            return parts
+
+        transfers._connect = connect_at_once
+        assert list(threads.map(lambda _: transfers.is_guessing(), range(4))) == [False] * 4
+
+        assert len(made) == 4
+        assert len([parts for parts in made if parts.owned is transfers._owned]) == 1
+        assert transfers.enqueue(by_pan()).state is State.QUEUED
+
+
+def test_closing_what_was_never_used_is_nothing(environment: Set) -> None:
+    """Nor is leaving its `with` statement."""
+    environment(REDIS_URL=NOWHERE)
+
+    with Transfers.from_env() as transfers:
+        transfers.close()
 
 
 def test_the_env_file_of_a_backend_does_not_reach_us(environment: Set, tmp_path: Path) -> None:
@@ -100,13 +190,14 @@ def test_the_env_file_of_a_backend_does_not_reach_us(environment: Set, tmp_path:
     file.write_text(f"TRANSFERS_REDIS_URL={NOWHERE}\nTRANSFERS_WEB_BASE_URL=https://shop.example/t\n")
     file.chmod(0o600)
 
-    Transfers.from_env().close()
+    with Transfers.from_env() as transfers:
+        transfers.check()
     with pytest.raises(LedgerUnavailable):
-        Transfers.from_env(env_file=".env")
+        Transfers.from_env(env_file=".env").check()
     with pytest.raises(SettingsWrong, match="WEB_BASE_URL: is not set"):
         Web.from_env()
     with pytest.raises(LedgerUnavailable):
-        Web.from_env(env_file=file)
+        Web.from_env(env_file=file).check()
 
 
 def test_settings_can_be_arguments_alone(
