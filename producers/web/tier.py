@@ -56,6 +56,8 @@ _METHODS = {
 #: The client's answer, as the contract names it.
 _ANSWER = ("PaRes", "MD")
 
+_BODY_GONE = "the application has read the request's body before this route; docs/web.md, 'The application reads first'"
+
 #: What may stand before the first sign of JSON: blanks, and the marks of an encoding.
 _BEFORE_JSON = b" \t\r\n\xef\xbb\xbf\xfe\xff\x00"
 
@@ -140,6 +142,8 @@ class Web:
         allowed = _METHODS[Route(route)]
         if request.method not in allowed:
             return Reply.text(405, "method not allowed\n", {"Allow": ", ".join(allowed)})
+        if request.is_body_gone:
+            _LOG.error("web.body_gone", extra={"route": str(route), "hint": _BODY_GONE})
         with without_request():
             reply = self._answer(Route(route), name, request)
         return reply.without_body() if request.method == "HEAD" else reply
