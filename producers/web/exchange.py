@@ -1,6 +1,7 @@
 """A request in, a reply out: the two values that the core and the frameworks' adapters exchange. Nothing else is known.
 
-A reply's headers are those of every page of ours: never stored, never framed, never telling where the client came from.
+A reply's headers are those of every page of ours: never stored, never framed, never telling where the client came from
+(but for its origin, which the page tells that leads to the bank).
 """
 
 from collections.abc import Iterable, Mapping

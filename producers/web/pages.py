@@ -32,6 +32,10 @@ _templates = Environment(
 #: How often a page looks again: milliseconds for its script, seconds for a browser without one.
 _AGAIN = {"waiting": (700, 2), "unconfirmed": (5000, 30), "doubt": (5000, 10)}
 
+#: Without any referrer a browser sends `Origin: null` with a form, which some banks' servers refuse. By this the bank
+#: is told our origin, as it is by TermUrl, and never the handle, which stands in the page's path.
+_TO_THE_BANK = "strict-origin"
+
 
 @dataclass(frozen=True, slots=True)
 class Button:
@@ -103,7 +107,10 @@ def _reply(
             "transfer": transfer,
         }
     )
-    return Reply.page(status, html, _policy(nonce, form_targets), {"Transfer-Page": name})
+    more = {"Transfer-Page": name}
+    if name == "challenge":
+        more["Referrer-Policy"] = _TO_THE_BANK
+    return Reply.page(status, html, _policy(nonce, form_targets), more)
 
 
 def _policy(nonce: str, form_targets: str) -> str:
