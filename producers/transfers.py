@@ -100,6 +100,8 @@ class _Parts:
 class Transfers:
     """Enqueue transfers and follow them. Made by `Transfers.from_env()`; to close it, use it in a `with` statement.
 
+    The first call looks at the servers: it raises what `check` raises, and then nothing was stored.
+
     Every method raises `LedgerUnavailable` where the ledger's server does not answer, and `RecordUnreadable` (a
     `TransfersError`) for a record that this version can't read; `InternalError` for what no code expected. No error
     holds a card or a secret, and no frame of its traceback does.

@@ -52,10 +52,11 @@ class WebTierSettings(ServerSettings):
 class Places:
     """The web tier's four addresses. `handle` is a transfer's unguessable public name."""
 
-    base_url: str
-    notify_secret: Secret | None = None
+    base_url: str  #: where the routes are mounted, for the world
+    notify_secret: Secret | None = None  #: the end of the notification's address; without it none is taken
 
     def pay(self, handle: str) -> str:
+        """Where a client is sent to pay."""
         return f"{self.base_url}/pay/{handle}"
 
     def term_url(self, handle: str) -> str:
@@ -63,6 +64,7 @@ class Places:
         return f"{self.base_url}/3ds/{handle}"
 
     def result(self, handle: str) -> str:
+        """Where a client sees what became of it."""
         return f"{self.base_url}/result/{handle}"
 
     def notify(self) -> str:
