@@ -97,13 +97,18 @@ def test_a_vault_with_persistence_is_refused(environment: Set, ledger_server: em
 def test_a_server_that_is_away_may_come_back(environment: Set, name: str, error: type[TransfersError]) -> None:
     environment(**{name: NOWHERE})
 
-    transfers = Transfers.from_env()
+    transfers = Transfers.from_env(ProducerSettings.load)
     calls: list[Callable[[], object]] = [transfers.check, lambda: transfers.enqueue(by_pan()), transfers.is_guessing]
     for call in calls:
         with pytest.raises(error):
             call()
     (answer,) = transfers.enqueue_many([by_pan()])
     assert isinstance(answer, error)
+
+    environment()
+
+    with transfers:
+        assert transfers.enqueue(by_pan()).state is State.QUEUED
 
 
 def test_importing_and_mounting_need_no_server_and_no_settings(
