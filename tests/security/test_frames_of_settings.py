@@ -1,5 +1,6 @@
 """No frame and no line of refused settings, or of a server's address, leads to a password or a secret."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -88,8 +89,9 @@ def test_no_frame_of_settings_that_were_given_by_hand_leads_to_a_canary() -> Non
     assert found_in(caught.value) == {}
 
 
+@pytest.mark.parametrize("settings", [None, WebSettings.load])
 def test_no_frame_of_a_web_tier_without_its_servers_leads_to_a_canary(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Callable[[], WebSettings] | None
 ) -> None:
     """Its settings are right, and hold a password and the notification's secret."""
     monkeypatch.chdir(tmp_path)
@@ -97,7 +99,7 @@ def test_no_frame_of_a_web_tier_without_its_servers_leads_to_a_canary(
     for name, text in (GOOD_SETTINGS | away).items():
         monkeypatch.setenv(name.upper(), text)
     with pytest.raises(LedgerUnavailable) as caught:
-        Web.from_env()
+        Web.from_env(settings).check()
 
     assert found_in(caught.value) == {}
 
