@@ -1,5 +1,7 @@
 """`from_env` connects to nothing; what is set is looked at before a card is put anywhere."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +30,8 @@ from epay_transfers.runtime import embedded_servers
 from tests.producers.conftest import NOWHERE, by_pan
 
 Set = Callable[..., None]
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -239,3 +243,43 @@ def test_a_program_with_names_like_ours_gives_ours_a_prefix(
 
     with Transfers.from_env() as transfers:
         assert transfers.enqueue(by_pan()).state == "queued"
+
+
+FORKS = """
+import logging, os, sys
+from epay_transfers.producers import Transfers
+from tests.producers.conftest import by_pan
+
+logging.disable()
+transfers = Transfers.from_env()  # before the processes are forked, as `gunicorn --preload` does
+if sys.argv[1] == "used":
+    transfers.enqueue(by_pan("order-of-the-parent"))
+
+def serve(process):
+    for number in range(25):
+        name = f"order-{process}-{number}"
+        receipt = transfers.enqueue(by_pan(name))
+        assert transfers.get(receipt.key).reference == name
+
+children = []
+for process in range(2):
+    if not (child := os.fork()):
+        try:
+            serve(process)
+        except BaseException as error:
+            print(repr(error), file=sys.stderr)
+            os._exit(1)
+        os._exit(0)
+    children.append(child)
+sys.exit(sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+"""
+
+
+@pytest.mark.parametrize("used", ["used", "not used"])
+def test_processes_that_are_forked_afterwards_have_connections_of_their_own(environment: Set, used: str) -> None:
+    """Whether or not the parent has called it: no process gets another's replies."""
+    environment()
+
+    forked = subprocess.run([sys.executable, "-c", FORKS, used], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+
+    assert (forked.returncode, forked.stderr) == (0, "")
