@@ -4,7 +4,7 @@ import base64
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epay_transfers.producers import IntentRejected
@@ -13,12 +13,14 @@ from epay_transfers.producers.pa_res import PA_RES_BYTES, read_pa_res
 PA_RESES = st.binary(min_size=30, max_size=900).map(lambda raw: base64.b64encode(raw).decode())
 
 
+@settings(deadline=None)  # a busy machine is no error
 @given(PA_RESES)
 def test_an_answer_comes_out_as_it_was(pa_res: str) -> None:
     """Nothing is changed where nothing was broken."""
     assert read_pa_res(pa_res) == pa_res
 
 
+@settings(deadline=None)  # a busy machine is no error
 @given(PA_RESES, st.sampled_from(["\r\n", "\n", " ", "\r\n ", " \n\t"]), st.integers(20, 76))
 def test_broken_into_lines_it_is_put_together_again(pa_res: str, broken: str, width: int) -> None:
     """Line breaks, and the blanks beside them, are no part of it."""
@@ -29,6 +31,7 @@ def test_broken_into_lines_it_is_put_together_again(pa_res: str, broken: str, wi
     assert read_pa_res(lines) == pa_res
 
 
+@settings(deadline=None)  # a busy machine is no error
 @given(PA_RESES, st.sampled_from(["", "\r\n"]), st.integers(20, 76))
 def test_blanks_become_the_plusses_that_they_were(pa_res: str, broken: str, width: int) -> None:
     """A framework makes blanks of plusses that a page did not encode: each of them comes back, the last one too."""
