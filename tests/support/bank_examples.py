@@ -12,7 +12,7 @@ from epay_transfers.worker.bank.order import Order, Terminal
 from epay_transfers.worker.bank.outcome import Response
 
 #: Replayable without anything on disk: the same examples each time.
-FUZZ = settings(derandomize=True, database=None, print_blob=True, deadline=None, max_examples=500)
+FUZZ = settings(derandomize=True, database=None, max_examples=500)
 
 PAN = "4405639704015096"
 PAN_TO = "5522042705066736"

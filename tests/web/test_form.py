@@ -4,7 +4,7 @@ import base64
 from urllib.parse import quote, urlencode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from epay_transfers.producers.pa_res import read_pa_res
@@ -14,14 +14,12 @@ PA_RESES = st.binary(min_size=30, max_size=900).map(lambda raw: base64.b64encode
 ANSWER = ("PaRes", "MD")
 
 
-@settings(deadline=None)  # a busy machine is no error
 @given(PA_RESES)
 def test_a_pa_res_that_a_browser_posts_comes_out_as_it_was(pa_res: str) -> None:
     """A browser encodes each plus."""
     assert form.read(urlencode({"PaRes": pa_res, "MD": "1"}).encode(), ANSWER) == {"PaRes": pa_res, "MD": "1"}
 
 
-@settings(deadline=None)  # a busy machine is no error
 @given(PA_RESES, st.sampled_from(["\r\n", "\n", " "]), st.integers(20, 76))
 def test_broken_into_lines_it_is_put_together_again(pa_res: str, broken: str, width: int) -> None:
     """The form and the reader of the answer together."""
@@ -33,7 +31,6 @@ def test_broken_into_lines_it_is_put_together_again(pa_res: str, broken: str, wi
     assert read_pa_res(form.read(posted.encode(), ANSWER)["PaRes"]) == pa_res
 
 
-@settings(deadline=None)  # a busy machine is no error
 @given(PA_RESES.filter(lambda text: "+" in text))
 def test_a_page_that_does_not_encode_its_plusses_loses_none(pa_res: str) -> None:
     """A raw plus is a blank in a form, and the reader of the answer knows what it was."""
@@ -47,7 +44,6 @@ def test_blanks_of_a_short_answer_without_a_plus_are_taken_out_where_no_plus_fit
     assert read_pa_res(form.read(b"PaRes=YWJj+ZGVm", ANSWER)["PaRes"]) == "YWJjZGVm"
 
 
-@settings(deadline=None)  # a busy machine is no error
 @given(st.lists(st.tuples(st.binary(max_size=12), st.binary(max_size=12)), max_size=60))
 def test_no_other_field_matters(others: list[tuple[bytes, bytes]]) -> None:
     """Unknown, doubled, of any bytes, before and after what is read."""
