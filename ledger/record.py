@@ -99,6 +99,11 @@ class Record:
     last_read: str = field(default="", metadata=_UNTIL[Lifetime.DOUBT])  #: that word
     pares_digest: str = ""  #: of the PaRes that was taken
 
+    # Said by the bank in an answer that is not believed. For an operator's question to the bank: no code decides by it.
+    unbelieved_bank_id: str = field(default="", metadata=_UNTIL[Lifetime.DOUBT])
+    unbelieved_reference: str = field(default="", metadata=_UNTIL[Lifetime.DOUBT])
+    unbelieved_message: str = field(default="", metadata=_UNTIL[Lifetime.DOUBT])
+
     # What is known.
     code: str = ""
     reason: str = ""

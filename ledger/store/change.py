@@ -41,6 +41,9 @@ class RecordFields(TypedDict, total=False):
     agreeing_reads: int
     last_read: str
     pares_digest: str
+    unbelieved_bank_id: str
+    unbelieved_reference: str
+    unbelieved_message: str
     code: str
     reason: str
     message: str
