@@ -26,6 +26,7 @@ _REMARKS = {
     "EPAY_TERMINAL_ID": "the bank's public test value",
     "EPAY_CLIENT_ID": "the bank's public test value",
     "EPAY_CLIENT_SECRET": "the bank's public test value",
+    "EPAY_TEST_HOSTS": "newer: test-epay-oauth.epayment.kz and test-epay-api.epayment.kz, seen on the bank's pages",
     "EPAY_CONFIRM_URL": "a guess for test: https://testepay.homebank.kz/api/p2p/api/confirm",
 }
 

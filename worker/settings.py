@@ -26,10 +26,13 @@ _ADDRESS = "give an https:// address (http:// only for loopback)"
 _SHORTEST_HORIZON_S = 3600
 _HASH_KEY_LENGTH = 32
 
+
+def _hosts(*presets: str) -> frozenset[str]:
+    return frozenset(urlsplit(url).hostname or "" for name in presets for url in astuple(PRESETS[name]) if url)
+
+
 #: By environment: the bank's hosts.
-_HOSTS = {
-    name: frozenset(urlsplit(url).hostname or "" for url in astuple(preset) if url) for name, preset in PRESETS.items()
-}
+_HOSTS = {"test": _hosts("test", "test-newer"), "production": _hosts("production")}
 
 
 class TerminalCredentials(BaseModel):
@@ -52,6 +55,9 @@ _MOST_TRIES = 1_000_000
 class WorkerSettings(KeySource, WebTierSettings):
     vault_url: Secret = Field(description="give a second server without persistence, like redis://127.0.0.1:6380/0")
 
+    epay_test_hosts: Literal["documented", "newer"] = Field(
+        default="documented", description="give documented, or newer (in test alone)"
+    )
     epay_token_url: str = Field(default="", description=_ADDRESS, validate_default=True)
     epay_transfer_url: str = Field(default="", description=_ADDRESS, validate_default=True)
     epay_confirm_url: str = Field(
@@ -81,8 +87,9 @@ class WorkerSettings(KeySource, WebTierSettings):
     )
     epay_confirm_auth: Literal["bearer", "none"] = Field(default="bearer", description="give bearer or none")
     epay_receiver_id_field: Literal["both", "id", "cardCred"] = Field(
-        default="both", description="give both, id or cardCred"
+        default="cardCred", description="give both, id or cardCred"
     )
+    epay_saved_sender_fields: Literal["all", "given"] = Field(default="all", description="give all or given")
     epay_paid_statuses: Annotated[tuple[str, ...], *JSON] = Field(
         default=PAID_WORDS, description=f'give one or more of {" and ".join(PAID_WORDS)}, as JSON like ["AUTH"]'
     )
@@ -125,13 +132,22 @@ class WorkerSettings(KeySource, WebTierSettings):
             raise ValueError("is too short")
         return of_chance(value)
 
+    @field_validator("epay_test_hosts")
+    @classmethod
+    def _for_test(cls, value: str, info: ValidationInfo) -> str:
+        if value != "documented" and info.data.get("epay_environment") == "production":
+            raise ValueError("is for test, and EPAY_ENVIRONMENT says production")
+        return value
+
     @field_validator("epay_token_url", "epay_transfer_url", "epay_confirm_url", "epay_status_url")
     @classmethod
     def _preset(cls, value: str, info: ValidationInfo) -> str:
         """What is not set comes from the environment's preset; the page has no confirm address for test."""
         field = str(info.field_name)
         if not value:
-            preset = PRESETS[info.data.get("epay_environment") or "test"]
+            environment = info.data.get("epay_environment") or "test"
+            is_newer = environment == "test" and info.data.get("epay_test_hosts") == "newer"
+            preset = PRESETS["test-newer" if is_newer else environment]
             value = getattr(preset, field.removeprefix("epay_")) or ""
         if not value:
             raise ValueError("is not set, and the bank documents none for this environment")
@@ -163,6 +179,14 @@ class WorkerSettings(KeySource, WebTierSettings):
             names = sorted(name for name, its in ids.items() if its == terminal_id)
             if len({spaces.get(name, DEFAULT_SPACE) for name in names}) > 1:
                 raise ValueError(f"gives one TerminalID to {', '.join(names)}, which EPAY_TERMINALS puts in two spaces")
+        return value
+
+    @field_validator("epay_paid_statuses")
+    @classmethod
+    def _can_be_heard(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """The page of success and the notification name no status: they stand for AUTH, the first one."""
+        if "AUTH" not in value and info.data.get("epay_status_url") == "none":
+            raise ValueError("lacks AUTH, and without a status inquiry (EPAY_STATUS_URL=none) no other word is heard")
         return value
 
     @field_validator("epay_rate")
@@ -250,6 +274,7 @@ class WorkerSettings(KeySource, WebTierSettings):
             ca_file=self.bank_ca_file,
             confirm_auth=self.epay_confirm_auth,
             receiver_id_field=self.epay_receiver_id_field,
+            saved_sender_fields=self.epay_saved_sender_fields,
             paid_words=self.epay_paid_statuses,
         )
 

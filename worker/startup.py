@@ -28,6 +28,12 @@ _NOT_BOUND = (
 )
 
 
+_NO_LINKS = (
+    "WEB_BASE_URL: is not set, so an intent without links of its own is sent without any, and the bank's newer pages "
+    "require them: the bank may refuse the transfer; set the address, or give each intent its links"
+)
+
+
 def main(*, only_check: bool = False) -> int:
     """Run the worker; or, with `only_check`, say what keeps it from running."""
     hardened = hardening.harden()
@@ -57,6 +63,7 @@ def main(*, only_check: bool = False) -> int:
         print(line, file=sys.stderr)  # noqa: T201 - as above
     if wrong:
         return EX_CONFIG
+    _say_of_links(settings, only_look=only_check)
     if only_check:
         return 0
     _say_what_is_open(hardened=hardened)
@@ -79,6 +86,16 @@ def _bound_elsewhere(settings: WorkerSettings, *, only_look: bool) -> list[str]:
                 "or see the runbook, 'A TerminalID in another space'"
             )
     return lines
+
+
+def _say_of_links(settings: WorkerSettings, *, only_look: bool) -> None:
+    """It keeps no worker from running: so it stands on standard output, where `doctor` tells it from what does."""
+    if settings.web_base_url:
+        return
+    if only_look:
+        print(_NO_LINKS)  # noqa: T201 - as above
+    else:
+        _LOG.warning("settings.warning", extra={"why": _NO_LINKS})
 
 
 def _say_what_is_open(*, hardened: bool) -> None:

@@ -46,6 +46,7 @@ class Room:
 
     name: str
     lacks: list[str]
+    remarks: list[str]  #: what may go wrong although it starts
 
 
 @app.command()
@@ -129,20 +130,25 @@ def _rooms(known: set[str]) -> list[Room]:
         producers: list[str] = []
     except SettingsWrong as error:
         producers = error.lines
-    return [Room("producers", producers), Room("worker", [line for line in _worker() if line not in known])]
+    lacks, remarks = _worker()
+    return [
+        Room("producers", producers, []),
+        Room("worker", [line for line in lacks if line not in known], remarks),
+    ]
 
 
-def _worker() -> list[str]:
-    """What a worker lacks: `ops` may not read its settings, so a worker process checks itself."""
+def _worker() -> tuple[list[str], list[str]]:
+    """What a worker lacks, and its remarks. `ops` may not read its settings, so a worker process checks itself."""
     command = [sys.executable, "-P", "-m", "epay_transfers.worker", "--check"]
     try:
         done = subprocess.run(  # noqa: S603 - our own module, by our own interpreter
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_CHECK_S, check=False
         )
     except subprocess.TimeoutExpired:
-        return [f"the worker did not answer `--check` within {_CHECK_S} s"]
+        return [f"the worker did not answer `--check` within {_CHECK_S} s"], []
     lines = [line for line in done.stderr.splitlines() if line]
-    return lines or (["`transfers worker --check` failed"] if done.returncode else [])
+    lacks = lines or (["`transfers worker --check` failed"] if done.returncode else [])
+    return lacks, done.stdout.splitlines()
 
 
 def _say(findings: list[Finding], rooms: list[Room]) -> None:
@@ -152,7 +158,7 @@ def _say(findings: list[Finding], rooms: list[Room]) -> None:
     else:
         screen.say("Healthy: nothing keeps transfers from moving.")
     screen.say()
-    lacks = [(room.name, "could start here" if not room.lacks else "\n".join(room.lacks)) for room in rooms]
+    lacks = [(room.name, "\n".join([*(room.lacks or ["could start here"]), *room.remarks])) for room in rooms]
     screen.say(screen.table(("process", "what it lacks in this environment"), lacks))
 
 

@@ -36,6 +36,7 @@ def init(
     screen.say("Wrote .env (mode 0600), with fresh keys and the bank's public test values.")
     if not sandbox:
         screen.say("Still to be set: EPAY_CONFIRM_URL, which the bank documents for production only. Ask the bank.")
+        screen.say("Test hosts: the documented ones. EPAY_TEST_HOSTS=newer for those of the bank's newer pages.")
     screen.say("Next: `transfers doctor` says what is still missing, and what to do.")
 
 

@@ -9,6 +9,7 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.vault_keys import VaultKeys
+from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.keyring import read_public
 from tests.ops.conftest import Into
 from tests.support.command_line import Cli
@@ -34,6 +35,36 @@ def test_it_says_which_room_could_start_in_this_environment(transfers: Cli) -> N
 
     assert rooms["producers"] == []
     assert [line.split(":")[0] for line in rooms["worker"] if line.startswith("VAULT_PRIVATE_KEYS")]
+
+
+def test_it_says_that_the_bank_may_refuse_what_has_no_links(transfers: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker starts all the same, for an intent may have links of its own: so it is no finding."""
+    pair = sealing.generate()
+    secret = "yF587AV9Ms94qN2QShFzVR3vFnWkhjbAK3sG"
+    for name, value in {
+        "EPAY_ENVIRONMENT": "test",
+        "VAULT_PUBLIC_KEY": pair.public,
+        "VAULT_PRIVATE_KEYS": pair.private.reveal(),
+        "EPAY_CONFIRM_URL": "https://testepay.homebank.kz/api/p2p/api/confirm",
+        "EPAY_TERMINAL_ID": "40a348cb-68a3-45d5-9002-a4836d79c3b5",
+        "EPAY_CLIENT_ID": "test",
+        "EPAY_CLIENT_SECRET": secret,
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    def worker() -> dict[str, list[str]]:
+        said = transfers("doctor", "--json")
+        assert said.status == 0
+        return next(room for room in said.json["rooms"] if room["name"] == "worker")
+
+    bare = worker()
+    page = " ".join(transfers("doctor").out.split())
+    monkeypatch.setenv("WEB_BASE_URL", "https://pay.example.kz")
+
+    assert bare["lacks"] == worker()["lacks"] == worker()["remarks"] == []
+    assert [line.partition(":")[0] for line in bare["remarks"]] == ["WEB_BASE_URL"]
+    assert "could start here" in page
+    assert "the bank may refuse the transfer" in page
 
 
 def test_a_server_that_may_keep_cards_is_78(

@@ -73,6 +73,12 @@ def test_init_says_what_only_the_bank_can_name(transfers: Cli) -> None:
     assert "\n#EPAY_CONFIRM_URL=\n" in Path(".env").read_text()
 
 
+def test_init_says_which_test_hosts_it_takes_and_how_to_take_the_newer_ones(transfers: Cli) -> None:
+    assert "Test hosts: the documented ones. EPAY_TEST_HOSTS=newer" in transfers("init").out
+    assert "#EPAY_TEST_HOSTS=documented" in Path(".env").read_text()
+    assert "test-epay-api.epayment.kz" in Path(".env").read_text()
+
+
 def test_init_does_not_overwrite_keys_without_force(transfers: Cli) -> None:
     transfers("init")
     before = Path(".env").read_text()

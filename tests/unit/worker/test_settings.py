@@ -72,6 +72,47 @@ def test_test_has_every_address_but_the_confirms(monkeypatch: pytest.MonkeyPatch
     assert said["EPAY_CONFIRM_URL"].startswith("is not set, and the bank documents none for this environment; give ")
 
 
+def test_the_newer_test_hosts_are_chosen_by_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = load(monkeypatch, EPAY_TEST_HOSTS="newer").bank.addresses
+
+    assert addresses.token_url == "https://test-epay-oauth.epayment.kz/oauth2/token"
+    assert addresses.transfer_url == "https://test-epay-api.epayment.kz/p2p/transfer"
+    assert addresses.status_url == "https://test-epay-api.epayment.kz/check-status/p2p/transaction/{invoice_id}"
+    assert list(wrong(monkeypatch, EPAY_TEST_HOSTS="newer", EPAY_CONFIRM_URL="")) == ["EPAY_CONFIRM_URL"]
+
+
+def test_a_newer_test_host_is_one_for_test_in_any_environment_but_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that says nothing takes the bank's hosts for test alone; production has none to choose."""
+    address = PRESETS["test-newer"].token_url
+    unsaid = {
+        "EPAY_ENVIRONMENT": "",
+        "EPAY_TOKEN_URL": address,
+        "EPAY_CONFIRM_URL": "https://test-epay-api.epayment.kz/",
+    }
+
+    assert load(monkeypatch, **unsaid).epay_token_url == address
+    said = wrong(monkeypatch, EPAY_ENVIRONMENT="production", EPAY_TEST_HOSTS="newer", EPAY_TOKEN_URL="")
+    assert said["EPAY_TEST_HOSTS"].startswith("is for test, and EPAY_ENVIRONMENT says production")
+
+
+def test_without_an_inquiry_auth_must_count_as_paid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of success and the notification name no status: nothing could ever say CHARGE but a direct answer."""
+    said = wrong(monkeypatch, EPAY_STATUS_URL="none", EPAY_PAID_STATUSES='["CHARGE"]')
+
+    assert list(said) == ["EPAY_PAID_STATUSES"]
+    assert said["EPAY_PAID_STATUSES"].startswith("lacks AUTH, and without a status inquiry")
+    assert load(monkeypatch, EPAY_STATUS_URL="none", EPAY_PAID_STATUSES='["AUTH"]').bank.paid_words == ("AUTH",)
+    assert load(monkeypatch, EPAY_STATUS_URL="", EPAY_PAID_STATUSES='["CHARGE"]').bank.paid_words == ("CHARGE",)
+
+
+def test_saved_cards_go_as_the_banks_sdk_sends_them_or_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    default = load(monkeypatch).bank
+    other = load(monkeypatch, EPAY_RECEIVER_ID_FIELD="both", EPAY_SAVED_SENDER_FIELDS="given").bank
+
+    assert (default.receiver_id_field, default.saved_sender_fields) == ("cardCred", "all")
+    assert (other.receiver_id_field, other.saved_sender_fields) == ("both", "given")
+
+
 def test_production_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     addresses = load(monkeypatch, EPAY_ENVIRONMENT="production", EPAY_CONFIRM_URL="").bank.addresses
 
@@ -247,6 +288,8 @@ def test_what_is_no_key_is_refused(monkeypatch: pytest.MonkeyPatch, ring: str) -
         ("EPAY_RECEIVER_ID_FIELD", "number"),
         ("EPAY_RATE", "5"),
         ("EPAY_PAID_STATUSES", "AUTH"),
+        ("EPAY_TEST_HOSTS", "new"),
+        ("EPAY_SAVED_SENDER_FIELDS", "none"),
     ],
 )
 def test_each_other_wrong_one_is_a_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
