@@ -10,6 +10,7 @@ import hashlib
 import logging
 from enum import StrEnum
 
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.inboxes import WEB, Kind
@@ -77,7 +78,14 @@ def _seen(record: Record, digest: str) -> Verdict:
 
 
 def _conflicting(record: Record) -> Verdict:
-    _LOG.warning("confirm.conflicting", extra={"key": record.key, "state": str(record.state), "security": True})
+    log_line(
+        _LOG.warning,
+        "confirm.conflicting",
+        "A second, different 3-D Secure answer came for %(key)s (%(state)s): the first one stands",
+        key=record.key,
+        state=str(record.state),
+        security=True,
+    )
     return Verdict.CONFLICTING
 
 

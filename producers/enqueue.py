@@ -6,6 +6,7 @@ still be on its way. After the put the sweeper sends a wake-up. A put whose repl
 """
 
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +20,7 @@ from epay_transfers.ledger.errors import (
     VaultUnavailable,
 )
 from epay_transfers.ledger.invoice import make_key
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
@@ -54,6 +56,9 @@ from epay_transfers.producers.intent import TransferIntent
 from epay_transfers.producers.receipt import Receipt
 
 _LOG = logging.getLogger(__name__)
+
+#: Set once this process has said that a card's expiry is past: the bank's own test cards are, each time.
+_EXPIRY_PAST_TOLD = threading.Event()
 
 #: How many transfers are created in one round trip: the server serves no other client meanwhile (10 ms or so).
 BATCH = 500
@@ -105,7 +110,12 @@ def _enqueue_batch(context: Context, intents: Sequence[TransferIntent]) -> list[
 
 
 def _went_back(context: Context) -> LedgerWentBack:
-    _LOG.critical("ledger.went_back", extra={"sequence": context.ledger.behind})
+    log_line(
+        _LOG.critical,
+        "ledger.went_back",
+        "The ledger went back: it is behind the sequence %(sequence)s, which it had told; nothing is enqueued",
+        sequence=context.ledger.behind,
+    )
     with suppress(LedgerUnavailable):
         events = Events(context.ledger.client, context.ledger.test_clock)
         events.alarm(Alarm.LEDGER_WENT_BACK, actor=BACKEND, sequence=str(context.ledger.behind))
@@ -169,9 +179,20 @@ def _put_cards(context: Context, fresh: Mapping[int, _Pair]) -> dict[int, Answer
         return {at: VaultUnavailable(receipt) for at, receipt in receipts.items()}
     records = [record for _, record in fresh.values()]
     for record, put in zip(records, puts, strict=True):
-        _LOG.info("enqueue.accepted", extra={"key": record.key, "reference": record.reference})
+        log_line(
+            _LOG.info,
+            "enqueue.accepted",
+            "The transfer %(key)s is queued, for the reference %(reference)s",
+            key=record.key,
+            reference=record.reference,
+        )
         if put is not Put.STORED:  # it was brought again meanwhile, cancelled, or the vault knows more than the ledger
-            _LOG.warning("enqueue.place_taken", extra={"key": record.key})
+            log_line(
+                _LOG.warning,
+                "enqueue.place_taken",
+                "The vault did not store the card of %(key)s: it has a card or a tombstone for it already",
+                key=record.key,
+            )
     context.wakeups.send_all(records)
     return receipts
 
@@ -199,7 +220,12 @@ def _known(context: Context, intent: TransferIntent, key: str) -> Answer:
     except (LedgerUnavailable, RecordUnreadable) as unanswered:
         return unanswered
     if record is None:  # one script wrote reference and record: so the ledger went back just now, and is asked again
-        _LOG.error("enqueue.record_gone", extra={"key": key})
+        log_line(
+            _LOG.error,
+            "enqueue.record_gone",
+            "The ledger knew the reference of %(key)s a moment ago, and has no such transfer now",
+            key=key,
+        )
         return LedgerUnavailable()
     return _replay(context, intent, record)
 
@@ -237,7 +263,12 @@ def _call_again(context: Context, intent: TransferIntent, record: Record) -> Sta
         if context.ledger.went_back():
             raise _went_back(context)
         record = replace(record, epoch=moved.epoch)
-        _LOG.info("enqueue.card_again", extra={"key": record.key})
+        log_line(
+            _LOG.info,
+            "enqueue.card_again",
+            "The vault had no card for %(key)s: a replay of its intent brings it again",
+            key=record.key,
+        )
         deadline_at = min(record.deadline_at, _latest_deadline_ms(context, intent, moved.at_ms))
         context.vault.put_cards([_blob(context, intent, record, moved.at_ms, deadline_at)])
     context.wakeups.send(record)
@@ -278,9 +309,18 @@ def _blob(
 
 
 def _warn_of_past_expiry(intent: TransferIntent, now_ms: int) -> None:
-    """It is the bank's to refuse, and its own test cards are past: so a word in the log, without the date."""
+    """It is the bank's to refuse, and its own test cards are past: so one line a process, without the date."""
+    if _EXPIRY_PAST_TOLD.is_set():
+        return
     if isinstance(intent.sender, PanCard):
         month, _, year = intent.sender.expiry.reveal().partition("/")
         today = moment(now_ms)
         if (2000 + int(year), int(month)) < (today.year, today.month):
-            _LOG.warning("intent.expiry_past", extra={"reference": intent.reference})
+            _EXPIRY_PAST_TOLD.set()
+            log_line(
+                _LOG.warning,
+                "intent.expiry_past",
+                "The expiry of the sender's card is past, for the reference %(reference)s: the bank may decline it. "
+                "This process says so once",
+                reference=intent.reference,
+            )

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
 from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.record import Record
 from epay_transfers.producers.cards import PanCard, SavedCard
@@ -148,7 +149,12 @@ def _read(text: str, keys: FingerprintKeys, *, cards: bool) -> _Kept | None:
         return None
     key = keys.get(key_id)
     if key is None:
-        _LOG.warning("fingerprints.key_missing", extra={"key_id": key_id[:8]})
+        log_line(
+            _LOG.warning,
+            "fingerprints.key_missing",
+            "FINGERPRINT_KEYS lacks the key %(key_id)s: what it printed is compared by less",
+            key_id=key_id[:8],
+        )
     return _Kept(version, key.raw() if key else None, dict(zip(names, digests, strict=True)))
 
 

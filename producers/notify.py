@@ -14,6 +14,7 @@ from typing import Any
 
 from epay_transfers.ledger.errors import RecordUnreadable
 from epay_transfers.ledger.invoice import DEFAULT_SPACE, is_invoice_id, make_key
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.inboxes import WEB, Kind
@@ -77,7 +78,14 @@ def three_ds2_returned(context: Context, handle: str, sizes: Mapping[str, int]) 
     """The client's browser brought 3-D Secure 2 fields, which the contract knows nothing of: so the bank is asked."""
     record = record_of(context, handle)
     sizes_text = " ".join(f"{name}:{sizes[name]}" for name in SECURE_2_FIELDS if name in sizes)
-    _LOG.warning("return.secure_2", extra={"key": record.key, "state": str(record.state), "fields": sizes_text})
+    log_line(
+        _LOG.warning,
+        "return.secure_2",
+        "The client's browser brought 3-D Secure 2 fields for %(key)s (%(state)s), with these lengths: %(fields)s",
+        key=record.key,
+        state=str(record.state),
+        fields=sizes_text,
+    )
     return _pass_on(context, record, Kind.SECURE_2, {"fields": sizes_text})
 
 

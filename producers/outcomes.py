@@ -16,6 +16,7 @@ from typing import Protocol, Self
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
@@ -118,7 +119,12 @@ class _Reader:
                     try:
                         outcome = Outcome.of(event, lambda place=event.id: self.feed.ack(self.group, place))  # type: ignore[misc]  # a default binds it now
                     except (KeyError, ValueError):
-                        _LOG.error("outcome.unreadable", extra={"key": event.fields.get("key", "")})
+                        log_line(
+                            _LOG.error,
+                            "outcome.unreadable",
+                            "The outcome of %(key)s can't be read by this version: another version wrote it",
+                            key=event.fields.get("key", ""),
+                        )
                         continue  # another version wrote it: it stays owed until a version comes that can read it
                     if outcome is None:
                         self.feed.ack(self.group, event.id)

@@ -21,10 +21,14 @@ from sentry_sdk.utils import BadDsn, Dsn
 
 from epay_transfers.ledger.card_numbers import star_card_numbers
 from epay_transfers.ledger.invoice import is_key
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.secret import Secret
 
 _LOG = logging.getLogger(__name__)
+
+#: Only its loggers name the event of a sentence in an extra; a library's extras are unknown.
+_OURS = "epay_transfers."
 
 _TOP = ("event_id", "timestamp", "level", "platform", "release", "environment", "logger")
 _FRAME = ("filename", "function", "lineno", "module", "in_app")
@@ -97,7 +101,12 @@ class Rebuild:
             return cast("Event", _starred(_built(cast("dict[str, Any]", event))))
         except Exception:  # noqa: BLE001 - whatever went wrong, an event that was not rebuilt does not leave
             self.dropped += 1
-            _LOG.warning("report.dropped", extra={"dropped": self.dropped})
+            log_line(
+                _LOG.warning,
+                "report.dropped",
+                "An error report could not be rebuilt, so it was not sent; %(dropped)s so far",
+                dropped=self.dropped,
+            )
             return None
 
 
@@ -106,14 +115,20 @@ rebuild = Rebuild()
 
 def _built(raw: dict[str, Any]) -> dict[str, Any]:
     built: dict[str, Any] = {name: raw[name] for name in _TOP if name in raw}
-    message = (raw.get("logentry") or {}).get("message", "")
-    if "." in message and " " not in message and "%" not in message:
+    extra = raw.get("extra") or {}
+    is_ours = str(raw.get("logger") or "").startswith(_OURS)
+    message = (is_ours and extra.get("event")) or (raw.get("logentry") or {}).get("message", "")
+    if _is_event(message):
         built["logentry"] = {"message": message}  # one of our dotted event names, not a sentence of a library
     exceptions = (raw.get("exception") or {}).get("values") or []
     if exceptions:
         built["exception"] = {"values": [_exception(value) for value in exceptions]}
-    built["extra"] = {name: str(value) for name, value in (raw.get("extra") or {}).items() if name in _EXTRA}
+    built["extra"] = {name: str(value) for name, value in extra.items() if name in _EXTRA}
     return built
+
+
+def _is_event(text: object) -> bool:
+    return isinstance(text, str) and "." in text and " " not in text and "%" not in text
 
 
 def _is_ours(name: str, item: Any) -> bool:

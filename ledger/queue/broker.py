@@ -14,6 +14,7 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import current_millis
 
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.queue import message_guard
 from epay_transfers.ledger.queue.message_guard import Guard, NotAWakeup
 from epay_transfers.ledger.store.scripts import Scripts
@@ -104,8 +105,14 @@ class Broker(RedisBroker):
             try:
                 wakeup = message_guard.received(data, queue_name, message_id.decode(errors="replace"), ACTORS)
             except NotAWakeup as error:
-                extra = {"queue": queue_name, "why": str(error), "bytes": len(data)}
-                _LOG.error("message.quarantined", extra=extra)
+                log_line(
+                    _LOG.error,
+                    "message.quarantined",
+                    "A message of %(bytes)s bytes in the queue %(queue)s is no wake-up, and was set aside: %(why)s",
+                    queue=queue_name,
+                    why=str(error),
+                    bytes=len(data),
+                )
                 self._dispatch("nack")(queue_name, message_id)
             else:
                 fetched.append(_made_anew(wakeup))

@@ -12,6 +12,7 @@ from typing import Any
 import dramatiq
 import redis
 
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.queue.broker import ACTORS, BATCH, CONFIRMS, INQUIRIES, NAMESPACE, NOW, Broker
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import UNFINISHED, State
@@ -68,7 +69,13 @@ class Wakeups:
         try:
             self._broker.enqueue(message)
         except (redis.RedisError, dramatiq.BrokerError):
-            _LOG.warning("wakeup.not_sent", extra={"queue": wakeup.queue, "key": record.key})
+            log_line(
+                _LOG.warning,
+                "wakeup.not_sent",
+                "No wake-up was sent for %(key)s: the queue %(queue)s did not take it, and the sweeper sends one later",
+                key=record.key,
+                queue=wakeup.queue,
+            )
             return False
         return True
 

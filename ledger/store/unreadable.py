@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import redis
 
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
 from epay_transfers.ledger.store.scripts import Call, Scripts
@@ -28,7 +29,9 @@ _ASIDE_MS = 3_600_000
 
 
 def log_unreadable(error: RecordUnreadable) -> None:
-    _LOG.error("record.unreadable", extra={"key": error.key, "why": error.why})
+    log_line(
+        _LOG.error, "record.unreadable", "The record of %(key)s can't be read: %(why)s", key=error.key, why=error.why
+    )
 
 
 def fields_of(reply: dict[str, str] | Exception) -> dict[str, str] | None:

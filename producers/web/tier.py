@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from epay_transfers.ledger.errors import TransfersError, WrongCall
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.tracebacks import clear_frames_on_error, described
@@ -162,11 +163,24 @@ class Web:
             _LOG.critical("web.settings_wrong", extra={"route": str(route), "problems": error.lines})
             status = 503
         except TransfersError as error:
-            _LOG.warning("web.away", extra={"route": str(route), "why": type(error).__name__})
+            log_line(
+                _LOG.warning,
+                "web.away",
+                "The route %(route)s answers 503, 'try again': %(why)s",
+                route=str(route),
+                why=type(error).__name__,
+            )
             status = 503
         except Exception as error:  # noqa: BLE001 - its frames and its text may hold what the client's browser brought
             kind, places = described(error)
-            _LOG.error("web.broke", extra={"route": str(route), "why": kind, "places": ", ".join(places)})
+            log_line(
+                _LOG.error,
+                "web.broke",
+                "The route %(route)s answers 500: it raised an unexpected %(why)s at %(places)s",
+                route=str(route),
+                why=kind,
+                places=", ".join(places),
+            )
             status = 500
         if route is Route.NOTIFY:
             return Reply.text(status, "try again\n")
@@ -195,7 +209,13 @@ class Web:
         status = self._take(key, handle, request)
         if status == 303:
             return Reply.to(self._places.result(handle))
-        _LOG.warning("return.unreadable", extra={"key": key, "http_status": status})
+        log_line(
+            _LOG.warning,
+            "return.unreadable",
+            "What the client's browser brought back for %(key)s could not be used: HTTP %(http_status)s",
+            key=key,
+            http_status=status,
+        )
         button = Button("start", self._places.pay(handle))
         return page("unreadable", languages=request.languages, status=status, button=button)
 
@@ -212,7 +232,13 @@ class Web:
             except IntentRejected:
                 return 400
             if verdict is Verdict.UNKNOWN:
-                _LOG.warning("return.foreign_md", extra={"key": key, "security": True})
+                log_line(
+                    _LOG.warning,
+                    "return.foreign_md",
+                    "The MD that the client's browser brought back for %(key)s is not this transfer's: it is refused",
+                    key=key,
+                    security=True,
+                )
                 return 429 if self._is_guessing(Route.RETURN) else 400
         elif sizes := {name: len(fields[name]) for name in SECURE_2_FIELDS if name in fields}:
             self.transfers.three_ds2_returned(handle, sizes)
@@ -242,7 +268,13 @@ class Web:
                 return None
         except TransfersError:
             return None  # it can't be counted: the wrong one is answered as ever
-        _LOG.warning("web.guessing", extra={"route": str(route), "security": True})
+        log_line(
+            _LOG.warning,
+            "web.guessing",
+            "Too many unknown addresses were asked for within a minute: the route %(route)s answers 429",
+            route=str(route),
+            security=True,
+        )
         return Reply.text(429, "too many unknown addresses: wait a minute\n", {"Retry-After": "60"})
 
     def _notify(self, secret: str, request: Request) -> Reply:
@@ -251,10 +283,15 @@ class Web:
             return self._is_guessing(Route.NOTIFY) or Reply.text(404, "not found\n")
         payload = _payload(request)
         if payload is None:
-            _LOG.warning("notify.unreadable", extra={"bytes": -1 if request.body is None else len(request.body)})
+            log_line(
+                _LOG.warning,
+                "notify.unreadable",
+                "What came to the notification's address is no notification: 400 (bytes: %(bytes)s; -1: too many)",
+                bytes=-1 if request.body is None else len(request.body),
+            )
             return Reply.text(400, "not a notification\n")
         notified = self.transfers.notify(payload)
-        _LOG.info("notify.taken", extra={"answer": str(notified)})
+        log_line(_LOG.info, "notify.taken", "A notification of the bank came: %(answer)s", answer=str(notified))
         return Reply.text(200, "ok\n")
 
 

@@ -27,6 +27,7 @@ from epay_transfers.producers import (
 from epay_transfers.producers.context import Context
 from tests.producers.conftest import Hands, build, by_pan
 from tests.support.clocks import FakeClock
+from tests.support.logged import names_of
 
 Rung = Callable[[], list[tuple[str, str]]]
 
@@ -201,7 +202,7 @@ class TestConflicting:
 
         assert transfers.confirm(md=MD, pa_res=OTHER) is Verdict.CONFLICTING
 
-        assert "confirm.conflicting" in caplog.text
+        assert "confirm.conflicting" in names_of(caplog.records)
         assert hands.take(hands.claim(key), Purpose.PARES) == PARES.encode()
 
     def test_nor_while_the_first_is_only_in_the_vault(self, parts: Context, transfers: Transfers) -> None:

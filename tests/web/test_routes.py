@@ -8,6 +8,7 @@ from epay_transfers.producers import Challenge, Receipt, State, Verdict
 from epay_transfers.producers.testing import FakeTransfers
 from epay_transfers.producers.web import Web
 from epay_transfers.producers.web.words import PAGES
+from tests.support.logged import names_of
 from tests.web.conftest import BASE, PA_RES, Visitor, intent
 
 END = {
@@ -151,7 +152,7 @@ def test_the_same_answer_again_gets_the_same_page_and_another_one_is_a_security_
     assert visitor.comes_back(receipt, PaRes=PA_RES, MD=challenge.md) == first
     assert not caplog.records
     assert visitor.comes_back(receipt, PaRes="b3RoZXI=", MD=challenge.md) == first
-    assert [record.getMessage() for record in caplog.records] == ["confirm.conflicting"]
+    assert names_of(caplog.records) == ["confirm.conflicting"]
     assert fake.get(receipt.key).version == version
 
 
@@ -180,7 +181,7 @@ def test_a_foreign_md_is_refused_and_resumes_neither_transfer(
 
     assert reply.status == 400
     assert [fake.get(key).state for key in (receipt.key, other.key)] == [State.PARKED, State.PARKED]
-    assert "return.foreign_md" in [record.getMessage() for record in caplog.records]
+    assert "return.foreign_md" in names_of(caplog.records)
 
 
 def test_who_is_sent_back_without_an_answer_is_not_sent_off_again_by_itself(
