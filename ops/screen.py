@@ -41,7 +41,13 @@ def say(text: RenderableType = "") -> None:
 
 
 def say_json(data: object) -> None:
-    print(json.dumps(data, ensure_ascii=False))
+    print(as_json(data))
+
+
+def as_json(data: object) -> str:
+    """On one line. Where the output can't show every character, it is escaped as JSON does it."""
+    is_utf_8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return json.dumps(data, ensure_ascii=not is_utf_8)
 
 
 def say_unreadable(unreadable: Sequence[RecordUnreadable]) -> None:

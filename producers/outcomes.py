@@ -22,7 +22,7 @@ from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.ledger.transfer import maybe_moment, moment
 from epay_transfers.producers.errors import IntentRejected
-from epay_transfers.producers.validators import is_reference
+from epay_transfers.producers.validators import REFERENCE_IS, is_reference
 
 _LOG = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def outcomes(
     """As `Transfers.outcomes` says. The group exists when this returns; reading begins with the first `next`."""
     for name, text in (("group", group), ("consumer", consumer or group)):
         if not is_reference(text):
-            raise IntentRejected(name, "must be 1 to 64 letters, digits, dots, dashes, colons or underscores")
+            raise IntentRejected(name, REFERENCE_IS)
     feed.join(group)
     return _Reader(feed, clock, group, consumer or _fresh_name(), idle, claim_after).read(leaves=consumer is None)
 
