@@ -12,8 +12,7 @@ from types import TracebackType
 from typing import Annotated, Any
 
 from epay_transfers.extras import needed
-from epay_transfers.ops import output
-from epay_transfers.runtime import hardening
+from epay_transfers.runtime import hardening, output
 
 with needed("cli", "The command `transfers`"):
     import rich  # noqa: F401 - the help and the tables
@@ -71,6 +70,12 @@ COMMANDS = {
     ),
     "worker": CommandEntry(
         "worker", _BEGIN, "Run the worker: the one process that does the whole job.", connects=False
+    ),
+    "first-contact": CommandEntry(
+        "first_contact",
+        _BEGIN,
+        "Call the bank's test environment once with its public test cards, and compare its answers.",
+        connects=False,
     ),
     "sandbox": CommandEntry("sandbox", _BEGIN, "Run a sandbox bank to work against.", connects=False, extra="demo"),
     "status": CommandEntry(

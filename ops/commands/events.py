@@ -17,7 +17,7 @@ from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.follower import Follower, Output, PlaceFile, Position
 from epay_transfers.ops.options import AsJson, Limit
-from epay_transfers.ops.output import OutputError
+from epay_transfers.runtime.output import OutputError
 from epay_transfers.runtime.trail import Numbers, TrailAlarm
 
 app = typer.Typer()

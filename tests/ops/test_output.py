@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ops.cli import COMMANDS, app, load
-from epay_transfers.ops.output import EX_IOERR, READER_GONE
+from epay_transfers.runtime.output import EX_IOERR, READER_GONE
 from tests.ops.conftest import Into
 from tests.support.forked_commands import CLOSED, FULL, GONE, Ended, ForkedCommands
 from tests.support.prepared import prepare
@@ -29,6 +29,7 @@ INTENT = {
 INSTEAD = {
     "acl": "folder --operator aigul",
     "dead": "--help",
+    "first-contact": "--help",
     "keys": "--help",
     "keys rotate": "--help",
     "queue": "--help",

@@ -4,6 +4,7 @@ No retry, no state of a transfer and no decision is here. Only the tokens of inq
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, urlsplit
@@ -68,10 +69,11 @@ class BankConfig:
 class Bank:
     """The bank's API, for any number of threads."""
 
-    def __init__(self, config: BankConfig, clock: Clock) -> None:
+    def __init__(self, config: BankConfig, clock: Clock, make_transport: Callable[..., Transport] = Transport) -> None:
+        """`make_transport`: another one for a first contact with the bank, which keeps what was read."""
         self._config = config
         self._clock = clock
-        self._transport = Transport(
+        self._transport = make_transport(
             clock,
             connect_timeout_s=config.connect_timeout_s,
             read_timeout_s=config.read_timeout_s,

@@ -1,4 +1,4 @@
-"""The command's two outputs. What can't be written is an exit status and a sentence: no traceback, and no silent 0.
+"""A command's two outputs. What can't be written is an exit status and a sentence: no traceback, and no silent 0.
 
 A program that writes for a machine must not end with 0 while half of its output is lost. A reader that has gone away
 (`| head -1`) is no news: the command ends quietly, with the status that a shell gives to a process that SIGPIPE ended.
@@ -34,8 +34,8 @@ class OutputError(Exception):
 class _Raw(io.FileIO):
     """A file descriptor that says once that it can't be written, and swallows what comes after that.
 
-    `may_fail`: standard error only swallows. Nothing is left to say it on, and a log line that is lost must not break
-    off an enqueue in the middle.
+    `may_fail`: standard error only swallows. Nothing is left to say it on, and a line of the log that is lost must not
+    break off an enqueue in the middle.
     """
 
     def __init__(self, descriptor: int, *, may_fail: bool) -> None:
@@ -44,17 +44,19 @@ class _Raw(io.FileIO):
         self.failed: OutputError | None = None
 
     def write(self, data: Any, /) -> int:
-        if self.failed is None:
-            try:
-                written = super().write(data)
-            except OSError as error:
-                self.failed = OutputError(error.errno or errno.EIO)
-            else:
-                if written is not None:
-                    return written
-                self.failed = OutputError(errno.EAGAIN)
-            if self._may_fail:
-                raise self.failed
+        if self.failed is not None:
+            return memoryview(data).nbytes
+        try:
+            written = super().write(data)
+        except OSError as error:
+            failed = OutputError(error.errno or errno.EIO)
+        else:
+            if written is not None:
+                return written
+            failed = OutputError(errno.EAGAIN)
+        if self._may_fail:
+            self.failed = failed
+            raise failed
         return memoryview(data).nbytes
 
 
