@@ -1,6 +1,7 @@
 """Exit statuses, and the sentence for each error: the command never ends with a traceback."""
 
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable, TransfersError, VaultUnavailable
+from epay_transfers.ops import typed
 from epay_transfers.runtime.settings import EX_CONFIG, SettingsWrong
 
 #: `EX_TEMPFAIL`: a server is away, or no worker did it in time; the same command may work later.
@@ -27,7 +28,8 @@ def status_of(error: TransfersError) -> int:
 
 def sentence_of(error: TransfersError) -> str:
     if isinstance(error, SettingsWrong):
-        return f"{error}\n`transfers init` writes a .env to begin with; `transfers demo` needs no settings."
+        transfers = typed.command()
+        return f"{error}\n`{transfers} init` writes a .env to begin with; `{transfers} demo` needs no settings."
     if isinstance(error, LedgerUnavailable) and not isinstance(error, LedgerBroken):
         return "the ledger did not answer, so the change may be stored or not; `transfers doctor` says more"
     return str(error)

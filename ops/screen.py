@@ -40,6 +40,11 @@ def say(text: RenderableType = "") -> None:
     console().print(text, markup=False) if isinstance(text, str) else console().print(text)
 
 
+def say_typed(text: str) -> None:
+    """What is to be typed, which no line break may come into, however narrow the screen is."""
+    console().print(text, markup=False, soft_wrap=True)
+
+
 def say_json(data: object) -> None:
     print(as_json(data))
 

@@ -56,8 +56,12 @@ class ForkedCommands:
         err: str = "",
         stdin: bytes = b"",
         within_s: float = 60,
+        is_answered: bool = False,
     ) -> Ended:
-        """`out` and `err`: empty for a file that is read afterwards, or one of the words above."""
+        """`out` and `err`: empty for a file that is read afterwards, or one of the words above.
+
+        `is_answered`: a worker reads what the command asks for, at once.
+        """
         self._number += 1
         files = {name: self._folder / f"{self._number}.{name}" for name in ("in", "out", "err")}
         files["in"].write_bytes(stdin)
@@ -69,6 +73,7 @@ class ForkedCommands:
             "out": out or str(files["out"]),
             "err": err or str(files["err"]),
             "within_s": within_s,
+            "is_answered": is_answered,
         }
         assert self._server.stdin is not None
         assert self._server.stdout is not None
@@ -118,6 +123,8 @@ def _child(asked: dict[str, Any]) -> int:
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "rb", closefd=False)))
     sys.stdout, sys.stderr = _stream(1, asked["out"], "strict"), _stream(2, asked["err"], "backslashreplace")
     sys.argv = ["transfers", *asked["words"]]
+    if asked["is_answered"]:
+        _answer()
     try:
         cli.main()
         status = 0
@@ -133,6 +140,22 @@ def _child(asked: dict[str, Any]) -> int:
         except OSError:
             status = _FLUSH_FAILED
     return status
+
+
+def _answer() -> None:
+    from epay_transfers.ledger.clock import SystemClock  # noqa: PLC0415 - as above
+    from epay_transfers.ledger.queue.broker import Broker  # noqa: PLC0415
+    from epay_transfers.ledger.queue.wakeups import Wakeups  # noqa: PLC0415
+    from epay_transfers.ledger.store.connection import connect  # noqa: PLC0415
+    from epay_transfers.ledger.store.ledger import Ledger  # noqa: PLC0415
+    from epay_transfers.ledger.vault.vault import Vault  # noqa: PLC0415
+    from epay_transfers.ops import context  # noqa: PLC0415
+    from tests.support.inbox import ReadAtOnce  # noqa: PLC0415
+
+    ledger, vault = (connect(os.environ[name]) for name in ("REDIS_URL", "VAULT_URL"))
+    queue = connect(os.environ["REDIS_URL"].removesuffix("/0") + "/1")
+    inboxes = ReadAtOnce(Ledger(ledger), Vault(vault), Wakeups(Broker(queue, [], {})), SystemClock())
+    vars(context)["Inboxes"] = lambda _client: inboxes  # a worker beside it
 
 
 def _await(pid: int, within_s: float) -> int:

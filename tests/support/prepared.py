@@ -21,8 +21,9 @@ STATES = {
 Into = Callable[..., Record]
 
 
-def prepare(name: str, reference: str, ledger: Ledger, into: Into) -> None:
-    """For one command: `reference` is in its state, and the lane `send` is paused where the command resumes it."""
+def prepare(name: str, reference: str, ledger: Ledger, into: Into, *, terminal: str = "") -> None:
+    """For one command: `reference` is in its state, and the lanes are paused where the command resumes one."""
     into(STATES.get(name, State.QUEUED), reference)
     if name == "unpause":
-        Lanes(ledger.client).pause(Lane.SEND, ALL, actor="operator aigul", reason="the bank asked")
+        for lane in Lane:
+            Lanes(ledger.client).pause(lane, terminal or ALL, actor="operator aigul", reason="the bank asked")
