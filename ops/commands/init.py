@@ -1,6 +1,7 @@
 """`transfers init`: writes a first `.env` that only its owner can read."""
 
 import os
+import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,9 @@ from epay_transfers.ops.exit_status import Refusal
 app = typer.Typer()
 
 _FILE = Path(".env")
+
+#: Where a web tier on this machine is mounted, in the documents' examples: the sandbox's page is plain http as well.
+_WEB_BASE_URL = "http://127.0.0.1:8000/transfers"
 
 
 @app.command()
@@ -32,6 +36,7 @@ def init(
     values |= dotenv.fresh_keys(moment(SystemClock().now_ms()).date()).as_dict()
     if sandbox:
         values |= environment(f"http://{HOST}:{PORT}")
+        values |= {"WEB_BASE_URL": _WEB_BASE_URL, "NOTIFY_SECRET": secrets.token_urlsafe(24)}
     _write(dotenv.text_of(values), force=force)
     transfers = typed.command()
     screen.say("Wrote .env (mode 0600), with fresh keys and the bank's public test values.")
