@@ -76,7 +76,7 @@ def test_a_web_tier_needs_no_fingerprint_key_and_enqueues_nothing(
     monkeypatch.delenv("FINGERPRINT_KEYS")
 
     web = Web.from_env()
-    with web.transfers as transfers, pytest.raises(SettingsWrong, match="ProducerAndWebSettings for one process"):
+    with web.transfers as transfers, pytest.raises(SettingsWrong, match=r"Web.from_env\(ProducerAndWebSettings.load"):
         transfers.enqueue(by_pan())
     with pytest.raises(SettingsWrong, match="FINGERPRINT_KEYS: is not set"):
         Transfers.from_env()

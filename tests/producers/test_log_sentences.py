@@ -47,14 +47,15 @@ def test_a_plain_formatter_shows_sentences_with_their_ids(
 
     said = [line for line in printed.getvalue().splitlines() if "expiry" not in line]
     levels, texts = zip(*((line.split(":", 2)[0], line.split(":", 2)[2]) for line in said), strict=True)
+    away = "the server at 127.0.0.1:1 refused the connection"
     assert list(texts) == [
         f"The transfer {key} is queued, for the reference order-1",
         f"The transfer {second} is queued, for the reference order-2",
-        f"No wake-up was sent for {second}: the queue transfers.now did not take it, and the sweeper sends one later",
+        f"No wake-up can be sent or received now: {away}; start it, or correct its address",
         f"A second, different 3-D Secure answer came for {key} (resumed): the first one stands",
         "The route pay answers 503, 'try again': LedgerUnavailable",
     ]
-    assert levels == ("INFO", "INFO", "WARNING", "WARNING", "WARNING")
+    assert levels == ("INFO", "INFO", "ERROR", "WARNING", "WARNING")
 
 
 def test_the_extras_hold_the_events_name_and_each_id(transfers: Transfers, caplog: pytest.LogCaptureFixture) -> None:
