@@ -157,9 +157,9 @@ def _minor(said: Mapping[str, str], currency: str) -> int:
 
 
 def _code(said: Mapping[str, str]) -> str:
-    """`ok` is 0; of an `error` the number counts, and without one nothing is said."""
+    """`ok` is 0, and beside 0 no other number may stand; of an `error` the number counts, and without one none."""
     code, number = said.get("code", ""), said.get("reasonCode", "")
-    if code == "ok":
+    if code in {"ok", "0"}:
         return "0" if number in {"", "0", "00"} else ""
     if code == "error":
         code = number if number.strip("0") else ""

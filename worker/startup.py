@@ -46,6 +46,7 @@ def main(*, only_check: bool = False) -> int:
         _LOG.warning("DURABILITY=relaxed: what is confirmed may be lost, and cards may be written to disk")
     for warning in health.vault_warnings(settings):
         _LOG.warning("servers.warning", extra={"why": str(warning)})
+    _say_of_links(settings, only_look=only_check)
     findings = health.examine(settings, SystemClock(), queue=True)
     for finding in findings:
         print(finding, file=sys.stderr)  # noqa: T201 - the operator's screen
@@ -60,7 +61,6 @@ def main(*, only_check: bool = False) -> int:
         print(line, file=sys.stderr)  # noqa: T201 - as above
     if wrong:
         return EX_CONFIG
-    _say_of_links(settings, only_look=only_check)
     if only_check:
         return 0
     _say_what_is_open(hardened=hardened)
