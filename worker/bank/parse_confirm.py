@@ -155,18 +155,26 @@ class _Confirm:
             return self.doubt("challenge_again")
         verdict = read_verdict(self.order, self.response, fields, paid_words=self.paid_words)
         addresses = _addresses_in_object(fields)
+        texts = {text for each in objects(fields) for text in _texts(each)}
+        if isinstance(verdict, Paid | Declined):
+            agrees = all(self._agrees(verdict, text, is_address=text in addresses) for text in texts)
+            return verdict if agrees else self.doubt("contradiction")
         if not addresses or self.response.status != 200:
             return verdict
-        if isinstance(verdict, Paid | Declined):
-            other = _Place.FAILURE if isinstance(verdict, Paid) else _Place.SUCCESS
-            is_denied = any(self._place(address)[0] is other for address in addresses)
-            return self.doubt("contradiction") if is_denied else verdict
         if code_of(fields) not in {"", "0"} or not addresses <= set(_texts(fields)):
             return verdict
-        texts = {text for each in objects(fields) for text in _texts(each)}
         if len(addresses) > 1 or self._mentions(" ".join(texts)) > 1:
             return self.doubt("two_addresses")
         return self._with_fields(self._read_address(*addresses), fields)
+
+    def _agrees(self, verdict: Paid | Declined, text: str, *, is_address: bool) -> bool:
+        """A text in the transfer's own form: a page of the bank in it must say the same, a shop's links say nothing."""
+        if not is_address:
+            return self._mentions(text) == 0
+        if self._place(text)[0] not in {_Place.SUCCESS, _Place.FAILURE}:
+            return True
+        said = self._read_address(text)
+        return type(said) is type(verdict) and said.code == verdict.code
 
     def _with_fields(self, outcome: Paid | Declined | Unclear, fields: Fields) -> Paid | Declined | Unclear:
         """An address, and the object that it stands in or that came with it: both must say the same."""
