@@ -156,7 +156,8 @@ def test_it_does_what_it_says(commands: ForkedCommands, line: str, ledger: Ledge
     name = name_of(words)
     for folder in ("logs", "var/lib/transfers-ledger", "var/lib/transfers-events", "var/log", "etc"):
         (tmp_path / folder).mkdir(parents=True)
-    prepare(name, "payout-42", ledger, into, terminal="kiosk" if "kiosk" in words else "")
+    reference = next((word for word in words if re.fullmatch("payout-[0-9]+", word)), "payout-42")
+    prepare(name, reference, ledger, into, terminal="kiosk" if "kiosk" in words else "")
 
     said = run(commands, words, tmp_path)
 
