@@ -4,6 +4,7 @@ The pages of the banks post more than we read, in any encoding: a submit button 
 raw bytes. What is not read is not decoded either, so none of it matters.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Collection, Mapping
 from urllib.parse import unquote_to_bytes
 
@@ -33,8 +34,9 @@ def read(body: bytes, names: Collection[str], *, any_case: Collection[str] = ())
 
 def decoded(raw: bytes) -> str:
     """UTF-8, else windows-1251, which the banks' pages here are written in."""
+    raw = raw.removeprefix(BOM_UTF8)
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode()
     except UnicodeDecodeError:
         return raw.decode("cp1251", errors="replace")
 

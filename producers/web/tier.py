@@ -325,10 +325,15 @@ def _payload(request: Request) -> Mapping[str, Any] | None:
 
 
 def _json(body: bytes) -> object:
-    """None for what is no JSON. Raises `UnicodeDecodeError`."""
+    """None for what is no JSON. Raises `UnicodeDecodeError`. `strict=False`: tabs and line breaks in a text are taken."""
     try:
         return json.loads(
-            body, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_without_doubled_names
+            body,
+            parse_float=str,
+            parse_int=str,
+            parse_constant=str,
+            object_pairs_hook=_without_doubled_names,
+            strict=False,
         )
     except UnicodeDecodeError:
         raise
