@@ -325,7 +325,7 @@ def _payload(request: Request) -> Mapping[str, Any] | None:
 
 
 def _json(body: bytes) -> object:
-    """None for what is no JSON. Raises `UnicodeDecodeError`. `strict=False`: tabs and line breaks in a text are taken."""
+    """None for what is no JSON. Raises `UnicodeDecodeError`. Raw tabs and line breaks in a text are taken."""
     try:
         return json.loads(
             body,

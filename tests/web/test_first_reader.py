@@ -40,7 +40,7 @@ FLASK: dict[str, Callable[[], object]] = {
     "form and data": lambda: (flask.request.form, flask.request.data),
     "get_json, whatever the type says": lambda: flask.request.get_json(silent=True, force=True),
     "get_data that keeps nothing": lambda: flask.request.get_data(cache=False),
-    "stream": lambda: flask.request.stream.read(),
+    "stream": lambda: flask.request.stream.read(-1),
     "some of the stream": lambda: flask.request.stream.read(5),
     "files": lambda: flask.request.files,
 }
@@ -114,6 +114,7 @@ ASGI: dict[str, Callable[[Incoming], Awaitable[object]]] = {
 WITH_KEEP_BODY: dict[str, Callable[[Incoming], Awaitable[object]]] = {
     "form": lambda request: request.form(),
     "stream": _streamed,
+    "some of the stream": lambda request: anext(aiter(request.stream())),
 }
 
 
@@ -232,6 +233,43 @@ def test_the_limit_holds(call: Call, fake: FakeTransfers, receipt: Receipt, size
     said = call("POST", f"/transfers/3ds/{receipt.handle}", headers=of(FORM, body), body=body)
 
     assert said.status == (400 if size <= BODY_BYTES else 413)
+
+
+@pytest.mark.parametrize("reader", WITH_KEEP_BODY)
+@pytest.mark.parametrize("place", ["a root path", "a mounted application"])
+def test_keep_body_goes_by_the_path_below_the_root_path(
+    web: Web, fake: FakeTransfers, receipt: Receipt, place: str, reader: str
+) -> None:
+    """A proxy's prefix, or the place of a mounted application, is no part of the path that `KeepBody` is given."""
+    inner = FastAPI()
+    inner.mount("/transfers", router(web))
+    asgi_app(inner, WITH_KEEP_BODY[reader], is_kept=True)
+    outer = FastAPI()
+    outer.mount("/api", inner)
+
+    async def behind_a_proxy(scope: Any, receive: Any, send: Any) -> None:
+        await inner(scope | {"root_path": "/api", "path": f"/api{scope['path']}"}, receive, send)
+
+    mounted = place == "a mounted application"
+    call = call_asgi(outer if mounted else behind_a_proxy)
+    challenge = fake.park(receipt.key)
+    body = sample("return-extra.form").replace(b"270469967-9CA5EC5779A3358E", challenge.md.encode())
+
+    path = f"{'/api' if mounted else ''}/transfers/3ds/{receipt.handle}"
+    assert call("POST", path, headers=of(FORM, body), body=body).status == 303
+
+
+def test_of_a_body_in_pieces_keep_body_has_the_first_one_too(web: Web, fake: FakeTransfers, receipt: Receipt) -> None:
+    """A middleware has read only the first piece: what is left is not the body."""
+    call = fastapi_app(web, WITH_KEEP_BODY["some of the stream"], is_kept=True)
+    challenge = fake.park(receipt.key)
+    answer = sample("return-extra.form").replace(b"270469967-9CA5EC5779A3358E", challenge.md.encode())
+    body = answer + b"&rest=".ljust(40_000, b"x")  # the second piece begins within it
+
+    said = call("POST", f"/transfers/3ds/{receipt.handle}", headers=of(FORM, body), body=body)
+
+    assert said.status == 303
+    assert fake.confirm(md=challenge.md, pa_res=PA_RES) is Verdict.DUPLICATE
 
 
 def of(content_type: str, body: bytes) -> dict[str, str]:
