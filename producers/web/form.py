@@ -1,4 +1,4 @@
-"""What a client's browser, or the bank, posts as a form: the fields that we read, each once, and no others. Pure.
+"""What a client's browser, or the bank, posts as a form: the fields that we read, and no others. Pure.
 
 The pages of the banks post more than we read, in any encoding: a submit button with a Cyrillic name, a field twice,
 raw bytes. What is not read is not decoded either, so none of it matters.
@@ -16,19 +16,21 @@ def is_form(content_type: str) -> bool:
 
 
 def read(body: bytes, names: Collection[str], *, any_case: Collection[str] = ()) -> Mapping[str, str]:
-    """The fields of these names; one that comes twice is none. `any_case`: in other letters too, where it is missing.
+    """The fields of these names; one that comes with two values is none, equal ones are one value.
 
-    A `+` in a value comes out as a blank, as in any form.
+    `any_case`: in other letters too, where it is missing or empty. A `+` in a value comes out as a blank, as in any
+    form.
     """
-    pairs = [(_unquoted(name), value) for name, _, value in (pair.partition(b"=") for pair in body.split(b"&"))]
+    parts = (pair.partition(b"=") for pair in body.split(b"&"))
+    pairs = [(_unquoted(name), _unquoted(value)) for name, _, value in parts]
     found = {}
     for wanted in names:
         name = wanted.encode()
-        values = [value for given, value in pairs if given == name]
-        if not values and wanted in any_case:
-            values = [value for given, value in pairs if given.lower() == name.lower()]
+        values = {value for given, value in pairs if given == name}
+        if wanted in any_case and not any(values):
+            values = {value for given, value in pairs if value and given.lower() == name.lower()} or values
         if len(values) == 1:
-            found[wanted] = decoded(_unquoted(values[0]))
+            found[wanted] = decoded(values.pop())
     return found
 
 

@@ -1,6 +1,7 @@
 """The pages: HTML from words and values, every value escaped, under a policy that lets nothing else run or load."""
 
 import logging
+import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from epay_transfers.extras import needed
+from epay_transfers.ledger.errors import WrongCall
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
@@ -37,6 +39,8 @@ _AGAIN = {"waiting": (700, 2), "unconfirmed": (5000, 30), "doubt": (5000, 10)}
 #: is told our origin, as it is by TermUrl, and never the handle, which stands in the page's path.
 _TO_THE_BANK = "strict-origin"
 
+_HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+
 
 @dataclass(frozen=True, slots=True)
 class Button:
@@ -59,9 +63,12 @@ def redirect_page(
 
     An `action` that is not safe (`is_safe_action`) gets no form: the page says that the bank's page can't be opened,
     and `challenge.action_refused` is logged. `acs_hosts`: the only hosts that a client is sent to, if any are named.
+    Raises `WrongCall` for a `term_url` or a host that can't be one.
     """
-    plain = urlsplit(term_url).scheme == "http" and is_safe_url(term_url)
-    if not is_safe_action(challenge.action, allowed=frozenset(acs_hosts), plain=plain):
+    if not is_safe_url(term_url):
+        raise WrongCall("term_url: must be a whole https:// address in ASCII (http:// only for loopback)")
+    plain = urlsplit(term_url).scheme == "http"
+    if not is_safe_action(challenge.action, allowed=acs_hosts, plain=plain):
         log_line(
             _LOG.error,
             "challenge.action_refused",
@@ -84,15 +91,24 @@ def page(
     return _reply(name, status, languages, transfer, {"button": button}, form_targets="'none'")
 
 
-def is_safe_action(action: str, *, allowed: frozenset[str], plain: bool) -> bool:
+def is_safe_action(action: str, *, allowed: Collection[str], plain: bool) -> bool:
     """Where the client's browser may be sent: https, a host, and no user in it; to `allowed` hosts, if any are named.
 
     `plain`: the web tier itself is a development one on loopback, and so may be the bank's page.
     """
+    hosts = host_names(allowed)
     if not is_safe_url(action, plain_on_loopback=plain):
         return False
     parts = urlsplit(action)
-    return parts.scheme == "http" or not allowed or parts.hostname in allowed
+    return parts.scheme == "http" or not hosts or parts.hostname in hosts
+
+
+def host_names(given: Collection[str]) -> frozenset[str]:
+    """In small letters, as a browser reads them. Raises `WrongCall` for what can be no host's name."""
+    names = () if isinstance(given, str) else tuple(given)
+    if isinstance(given, str) or not all(isinstance(name, str) and _HOST.fullmatch(name) for name in names):
+        raise WrongCall("acs_hosts: must be a list of host names like acs.bank.kz, without https://, port and path")
+    return frozenset(name.lower() for name in names)
 
 
 def _reply(

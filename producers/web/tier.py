@@ -8,7 +8,6 @@ import functools
 import json
 import logging
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -27,7 +26,7 @@ from epay_transfers.producers.settings import WebSettings
 from epay_transfers.producers.transfers import Transfers
 from epay_transfers.producers.web import form
 from epay_transfers.producers.web.exchange import Reply, Request
-from epay_transfers.producers.web.pages import Button, page, redirect_page
+from epay_transfers.producers.web.pages import Button, host_names, page, redirect_page
 from epay_transfers.runtime.sentry import without_request
 from epay_transfers.runtime.settings import SettingsWrong
 from epay_transfers.runtime.web_addresses import Places
@@ -88,13 +87,14 @@ class Web:
     ) -> None:
         """`places`: the addresses of the routes, or what says them once they are needed. `acs_hosts`: the only hosts
         that a client is sent to for 3-D Secure, if any are named. `home`: where an outcome's button leads, for intents
-        without links of their own. Raises `ValueError` for another `home` than an http address or a path.
+        without links of their own. Raises `ValueError` for another `home` than an http address or a path, and
+        `WrongCall` for a host that can't be one.
         """
         if home and not re.match(r"https?://[^/]|/(?![/\\])", home):
             raise ValueError("home: must be an http address, or a path that begins with one slash")
         self.transfers = transfers
         self._say_places = places if callable(places) else lambda: places
-        self._acs_hosts = frozenset(acs_hosts)
+        self._acs_hosts = host_names(acs_hosts)
         self._home = home
         self._takers: Mapping[Route, Callable[[str, Request], Reply]] = {
             Route.PAY: self._pay,
@@ -311,7 +311,7 @@ def _link(visit: PaymentPage) -> str:
 def _payload(request: Request) -> Mapping[str, Any] | None:
     """JSON, numbers as they were written; or a form. Which of them it is, its first sign says, and no content type.
 
-    Of JSON everything is read, so that its fields may be of any kind; a name that comes twice is none.
+    Of JSON everything is read, so that its fields may be of any kind; a name that comes with two values is none.
     """
     if request.body is None:
         return None
@@ -342,6 +342,8 @@ def _json(body: bytes) -> object:
 
 
 def _without_doubled_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Python's own reader takes the last one, another reader may take the first."""
-    counts = Counter(name for name, _ in pairs)
-    return {name: value for name, value in pairs if counts[name] == 1}
+    """Python's own reader takes the last one, another reader may take the first. Equal values are one value."""
+    values: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return {name: first for name, (first, *others) in values.items() if all(other == first for other in others)}

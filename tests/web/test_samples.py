@@ -125,6 +125,17 @@ def test_a_name_that_is_read_and_comes_twice_proves_nothing(invoiced: WorkedTran
     assert invoiced._named(INVOICE).notification == ""
 
 
+@pytest.mark.parametrize("name", ["invoiceId", "amount", "secret_hash", "code"])
+def test_a_name_that_comes_twice_with_one_value_is_one(invoiced: WorkedTransfers, name: str) -> None:
+    """As JSON and as a form alike."""
+    whole = json.loads(_as_json(secret_hash=HASH))
+    again = json.dumps({name: whole[name]})[1:].encode()
+
+    assert Visitor(_web(invoiced)).post("notify", SECRET, _as_json(secret_hash=HASH)[:-1] + b", " + again).status == 200
+
+    assert invoiced._named(INVOICE).notification.endswith(":0")
+
+
 @pytest.mark.parametrize("loads", [json.loads, lambda body: json.loads(body, parse_float=Decimal)])
 def test_a_notification_that_a_backend_parsed_itself_is_proved(
     invoiced: WorkedTransfers, loads: Callable[[bytes], dict[str, Any]]
