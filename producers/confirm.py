@@ -11,6 +11,7 @@ import logging
 from enum import StrEnum
 
 from epay_transfers.ledger.log_lines import log_line
+from epay_transfers.ledger.pa_res import is_same_md
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.inboxes import WEB, Kind
@@ -99,7 +100,7 @@ def _by_handle(context: Context, handle: str, md: str, digest: str) -> Record | 
     if record is not None and record.pares_digest == digest:  # taken before; an ended transfer keeps no challenge
         return record
     if record is not None and (kept := context.ledger.challenge(record)) is not None:
-        return record if _compared(kept.md) == _compared(md) else None
+        return record if is_same_md(kept.md, md) else None
     found = _by_md(context, md)  # an MD leads to its transfer for longer than a handle
     return found if found is not None and found.handle == handle else None
 
@@ -109,10 +110,6 @@ def _by_md(context: Context, md: str) -> Record | None:
     readings = dict.fromkeys((md, md.strip(), md.replace(" ", "+"), md.strip().replace(" ", "+")))
     found = (context.ledger.by_md(reading) for reading in readings if _is_md(reading))
     return next((record for record in found if record is not None), None)
-
-
-def _compared(md: str) -> str:
-    return md.strip().replace(" ", "+")
 
 
 def _is_md(md: str) -> bool:

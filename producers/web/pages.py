@@ -103,10 +103,10 @@ def is_safe_action(action: str, *, allowed: Collection[str], plain: bool) -> boo
     return parts.scheme == "http" or not hosts or parts.hostname in hosts
 
 
-def host_names(given: Collection[str]) -> frozenset[str]:
+def host_names(given: Collection[object]) -> frozenset[str]:
     """In small letters, as a browser reads them. Raises `WrongCall` for what can be no host's name."""
-    names = () if isinstance(given, str) else tuple(given)
-    if isinstance(given, str) or not all(isinstance(name, str) and _HOST.fullmatch(name) for name in names):
+    names = [] if isinstance(given, str) else [name for name in given if isinstance(name, str)]
+    if len(names) != len(given) or not all(map(_HOST.fullmatch, names)):
         raise WrongCall("acs_hosts: must be a list of host names like acs.bank.kz, without https://, port and path")
     return frozenset(name.lower() for name in names)
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
+from epay_transfers.ledger import posted_form
 from epay_transfers.ledger.errors import TransfersError, WrongCall
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.secret import Secret
@@ -24,7 +25,6 @@ from epay_transfers.producers.errors import IntentRejected, NotFound
 from epay_transfers.producers.notify import NOTIFICATION_FIELDS, SECURE_2_FIELDS
 from epay_transfers.producers.settings import WebSettings
 from epay_transfers.producers.transfers import Transfers
-from epay_transfers.producers.web import form
 from epay_transfers.producers.web.exchange import Reply, Request
 from epay_transfers.producers.web.pages import Button, host_names, page, redirect_page
 from epay_transfers.runtime.sentry import without_request
@@ -229,9 +229,9 @@ class Web:
         """The HTTP status for what was brought: 303 if it could be read, whether or not it still counts."""
         if request.body is None:
             return 413
-        if not form.is_form(request.content_type):
+        if not posted_form.is_form(request.content_type):
             return 415
-        fields = form.read(request.body, (*_ANSWER, *SECURE_2_FIELDS), any_case=_ANSWER)
+        fields = posted_form.read(request.body, (*_ANSWER, *SECURE_2_FIELDS), any_case=_ANSWER)
         if fields.get("PaRes") and fields.get("MD"):
             try:
                 verdict = self.transfers.confirm(md=fields["MD"], pa_res=fields["PaRes"], handle=handle)
@@ -316,11 +316,11 @@ def _payload(request: Request) -> Mapping[str, Any] | None:
     if request.body is None:
         return None
     if not request.body.lstrip(_BEFORE_JSON).startswith((b"{", b"[")):
-        return form.read(request.body, NOTIFICATION_FIELDS) or None
+        return posted_form.read(request.body, NOTIFICATION_FIELDS) or None
     try:
         read = _json(request.body)
     except UnicodeDecodeError:
-        read = _json(form.decoded(request.body).encode())
+        read = _json(posted_form.decoded(request.body).encode())
     return read if isinstance(read, dict) else None
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +42,22 @@ def env(bank: RunningSandbox) -> dict[str, str]:
     }
 
 
-def contact(env: Mapping[str, str], folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(  # noqa: S603 - our own command
-        [*COMMAND, "--folder", "answers", *options],
-        cwd=folder,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+def contact(
+    env: Mapping[str, str], folder: Path, *options: str, screen: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """`screen`: a file for what it says, to be read meanwhile."""
+    with screen.open("w") if screen else nullcontext(subprocess.PIPE) as out:
+        return subprocess.run(  # noqa: S603 - our own command
+            [*COMMAND, "--folder", "answers", *options],
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
 
 def kept(folder: Path) -> dict[str, Any]:
@@ -145,33 +151,36 @@ def test_a_challenge_is_confirmed_only_if_a_person_allows_it(
 def test_with_a_person_at_a_browser_it_is_confirmed_and_says_what_that_answers(
     env: dict[str, str], bank: RunningSandbox, tmp_path: Path
 ) -> None:
-    browser = threading.Thread(target=_answer_the_page, args=(tmp_path / "answers/challenge.html", bank.url))
+    screen = tmp_path / "screen"
+    browser = threading.Thread(target=_answer_the_page, args=(screen, bank.url))
     browser.start()
-    said = contact(env, tmp_path, "--yes", "--cards", "1", "--description", "[3ds]", "--confirm")
+    contact(env, tmp_path, "--yes", "--cards", "1", "--description", "[3ds]", "--confirm", screen=screen)
     browser.join()
+    said = screen.read_text()
 
-    assert "confirm: paid" in said.stdout
-    told = said.stdout.partition("Questions for the bank")[2].partition("Still open:")
+    assert "confirm: paid" in said
+    told = said.partition("Questions for the bank")[2].partition("Still open:")
     assert "The confirm's address in test\n    it answers at 127.0.0.1" in told[0]
     assert "Does the status inquiry exist for P2P, and where?" in told[0]
     assert "How long does an MD live?" in told[2]
-    assert not (tmp_path / "answers/challenge.html").exists()
+    assert not list(tmp_path.rglob("*.html"))
     files = json.dumps(kept(tmp_path))
     assert '"paReq": "' not in re.sub(r'"paReq": "[aA9+/=]+\.\.\. \d+ characters"', "", files)
 
 
-def _answer_the_page(page: Path, url: str) -> None:
+def _answer_the_page(screen: Path, url: str) -> None:
     end = time.monotonic() + 90
-    while not (page.exists() and "</form>" in page.read_text()):
+    while not (screen.exists() and (at := re.search(r"open (http://\S+) in a browser", screen.read_text()))):
         assert time.monotonic() < end
         time.sleep(0.05)
-    fields = {name: html.unescape(text) for name, text in re.findall(r'name="(\w+)" value="([^"]*)"', page.read_text())}
+    page = requests.get(at[1], timeout=30).text
+    fields = {name: html.unescape(text) for name, text in re.findall(r'name="(\w+)" value="([^"]*)"', page)}
     answer = requests.post(f"{url}/acs/answer", json={"md": fields["MD"], "password": "secret"}, timeout=30).json()
-    at = fields["TermUrl"]
-    assert requests.get(at, timeout=30).status_code == 501
-    assert requests.post(f"{at}x", data={"PaRes": "YQ==", "MD": answer["MD"]}, timeout=30).status_code == 400
-    assert requests.post(at, data={"PaRes": "YQ==", "MD": "another"}, timeout=30).status_code == 400
-    assert requests.post(at, data={"PaRes": answer["PaRes"], "MD": answer["MD"]}, timeout=30).status_code == 200
+    term_url = fields["TermUrl"]
+    assert requests.get(term_url, timeout=30).status_code == 404
+    assert requests.post(f"{term_url}x", data={"PaRes": "YQ==", "MD": answer["MD"]}, timeout=30).status_code == 400
+    assert requests.post(term_url, data={"PaRes": "YQ==", "MD": "another"}, timeout=30).status_code == 400
+    assert requests.post(term_url, data={"PaRes": answer["PaRes"], "MD": answer["MD"]}, timeout=30).status_code == 200
 
 
 def test_it_reads_the_settings_of_the_working_directory(

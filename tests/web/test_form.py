@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epay_transfers.ledger import posted_form as form
 from epay_transfers.producers.pa_res import read_pa_res
-from epay_transfers.producers.web import form
 
 PA_RESES = st.binary(min_size=30, max_size=900).map(lambda raw: base64.b64encode(raw).decode())
 ANSWER = ("PaRes", "MD")
