@@ -272,6 +272,37 @@ def test_of_a_body_in_pieces_keep_body_has_the_first_one_too(web: Web, fake: Fak
     assert fake.confirm(md=challenge.md, pa_res=PA_RES) is Verdict.DUPLICATE
 
 
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_flask_gives_the_applications_own_routes_their_whole_body(
+    web: Web,
+    fake: FakeTransfers,
+    receipt: Receipt,
+    is_nested: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    """Only our routes are read first, by whatever name and in whatever blueprint they are."""
+    app = flask.Flask(__name__)
+
+    @app.before_request
+    def read_first() -> None:
+        FLASK["form"]()
+
+    routes = epay_transfers.producers.web.flask.blueprint(web)
+    if is_nested:
+        outer = flask.Blueprint("outer", __name__)
+        outer.register_blueprint(routes, url_prefix="/transfers", name="pays")
+        app.register_blueprint(outer)
+    else:
+        app.register_blueprint(routes, url_prefix="/transfers", name="pays")
+    app.add_url_rule("/own", "own", lambda: str(len(flask.request.get_data())), methods=["POST"])
+    call = call_wsgi(app)
+    challenge = fake.park(receipt.key)
+    body = sample("return-extra.form").replace(b"270469967-9CA5EC5779A3358E", challenge.md.encode()) + b"&\xce=1"
+
+    whole = call("POST", "/own", headers={"Content-Type": "text/plain"}, body=b"x" * 200_000)
+    assert whole.body == b"200000"
+    assert call("POST", f"/transfers/3ds/{receipt.handle}", headers=of(FORM, body), body=body).status == 303
+
+
 def of(content_type: str, body: bytes) -> dict[str, str]:
     return {"Content-Type": content_type, "Content-Length": str(len(body))}
 
