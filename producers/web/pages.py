@@ -72,8 +72,9 @@ def redirect_page(
         log_line(
             _LOG.error,
             "challenge.action_refused",
-            "The client of %(key)s is not sent to the bank's 3-D Secure page: its address is refused",
+            "The client of %(key)s is not sent to the bank's 3-D Secure page: %(why)s",
             key=transfer.key if transfer else "a transfer",
+            why=_why_refused(challenge.action, plain=plain),
             security=True,
         )
         return page("closed", languages=languages, transfer=transfer)
@@ -101,6 +102,17 @@ def is_safe_action(action: str, *, allowed: Collection[str], plain: bool) -> boo
         return False
     parts = urlsplit(action)
     return parts.scheme == "http" or not hosts or parts.hostname in hosts
+
+
+def _why_refused(action: str, *, plain: bool) -> str:
+    """For the log, without the address: it came from outside."""
+    if is_safe_url(action) and not is_safe_url(action, plain_on_loopback=plain):
+        return (
+            "its address is plain http, and TermUrl is https; against the sandbox let WEB_BASE_URL be plain http, too"
+        )
+    if is_safe_url(action, plain_on_loopback=plain):
+        return "its host is none of acs_hosts"
+    return "its address is not https with a host, or has a user in it"
 
 
 def host_names(given: Collection[object]) -> frozenset[str]:

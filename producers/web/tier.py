@@ -87,11 +87,11 @@ class Web:
     ) -> None:
         """`places`: the addresses of the routes, or what says them once they are needed. `acs_hosts`: the only hosts
         that a client is sent to for 3-D Secure, if any are named. `home`: where an outcome's button leads, for intents
-        without links of their own. Raises `ValueError` for another `home` than an http address or a path, and
-        `WrongCall` for a host that can't be one.
+        without links of their own. Raises `WrongCall` for another `home` than an http address or a path, and
+        for a host that can't be one.
         """
         if home and not re.match(r"https?://[^/]|/(?![/\\])", home):
-            raise ValueError("home: must be an http address, or a path that begins with one slash")
+            raise WrongCall("home: must be an http address, or a path that begins with one slash")
         self.transfers = transfers
         self._say_places = places if callable(places) else lambda: places
         self._acs_hosts = host_names(acs_hosts)

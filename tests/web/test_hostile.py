@@ -134,6 +134,25 @@ def test_a_client_is_never_sent_to_an_action_that_is_not_plain_https(action: str
     assert b"<form" not in reply.body
 
 
+@pytest.mark.parametrize(
+    ("action", "why"),
+    [
+        ("http://127.0.0.1:8801/acs", "let WEB_BASE_URL be plain http, too"),
+        ("https://other.example/acs", "its host is none of acs_hosts"),
+        ("javascript:alert(1)", "its address is not https with a host"),
+    ],
+)
+def test_the_log_says_why_an_address_is_refused(action: str, why: str, caplog: pytest.LogCaptureFixture) -> None:
+    """In words of ours: the address came from outside."""
+    challenge = Challenge(action, "cGFSZXE=", "1", datetime.now(UTC))
+
+    redirect_page(challenge, term_url="https://shop.example/back", acs_hosts=["acs.example"])
+
+    (said,) = caplog.messages
+    assert why in said
+    assert action not in said
+
+
 @pytest.mark.parametrize("action", UNSAFE)
 def test_nor_by_a_web_tier_that_makes_the_page_itself(action: str, caplog: pytest.LogCaptureFixture) -> None:
     """`redirect_page` refuses what the route refuses: its page has no form, and the log says so."""
