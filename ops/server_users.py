@@ -307,7 +307,7 @@ def file_text(server: str, operators: Sequence[str], previous: str = "") -> str:
 
 def digest(script: str) -> str:
     if script in _DRAMATIQ:
-        text = (resources.files("dramatiq") / "brokers" / "redis" / script).read_text()
+        text = (resources.files("dramatiq") / "brokers" / "redis" / script).read_text(encoding="utf-8")
     else:
         text = text_of(script)
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -163,7 +163,13 @@ def _worker() -> tuple[list[str], list[str]]:
     command = [sys.executable, "-P", "-m", "epay_transfers.worker", "--check"]
     try:
         done = subprocess.run(  # noqa: S603 - our own module, by our own interpreter
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_CHECK_S, check=False
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_CHECK_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return [f"the worker did not answer `--check` within {_CHECK_S} s"], []

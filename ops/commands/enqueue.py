@@ -31,10 +31,14 @@ INTENT"""
 @app.command()
 def enqueue(*, as_json: AsJson = False) -> None:
     """Enqueue an intent, or a list of them, from JSON on standard input. A reference is never paid twice."""
-    if is_person():
+    if sys.stdin is None or is_person():
         typer.echo(_EXAMPLE, err=True)
         raise typer.Exit(2)
-    data = _read(sys.stdin.buffer.read())
+    try:
+        text = sys.stdin.buffer.read()
+    except OSError as error:
+        raise Refusal(f"standard input can't be read: {error.strerror}") from None
+    data = _read(text)
     many = isinstance(data, list)
     answers = _enqueue(data if isinstance(data, list) else [data])
     if as_json:

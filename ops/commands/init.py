@@ -58,7 +58,7 @@ def _write(text: str, *, force: bool) -> None:
     written = _FILE.with_name(f".env.{os.getpid()}")
     try:
         handle = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         written.replace(_FILE)
     except OSError as error:

@@ -38,7 +38,7 @@ class Users:
         home.mkdir(parents=True, exist_ok=True)
         file = home / "users.acl"
         file.touch(0o600)
-        file.write_text(self.filled(server))
+        file.write_text(self.filled(server), encoding="utf-8")
         return {"aclfile": str(file)}
 
     def filled(self, server: str) -> str:
@@ -58,7 +58,7 @@ class Users:
 def _read(folder: Path, server: str) -> str:
     file = folder / f"users-{server}.acl"
     try:
-        return file.read_text()
-    except OSError as error:
-        why = error.strerror or type(error).__name__
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
         raise Refusal(f"--users: can't read {file.name} there ({why}); name the folder, such as deploy") from None

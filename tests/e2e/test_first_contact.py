@@ -3,6 +3,8 @@
 import html
 import json
 import re
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -211,6 +213,43 @@ def test_a_full_disk_is_a_sentence_and_nothing_was_sent(
     assert len(list(bank.book)) == before
 
 
+def test_answers_that_can_not_be_kept_are_a_sentence_and_74(env: dict[str, str], tmp_path: Path) -> None:
+    """`ulimit -f 0`, as a full disk: what was sent stands on the screen, and no half of an answer in a file."""
+    shell = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *COMMAND, "--folder", "answers", "--yes"]
+    done = subprocess.run(shell, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own
+
+    assert (done.returncode, done.stderr) == (
+        74,
+        "--folder: an answer can't be kept there: File too large. What is printed above was sent.\n",
+    )
+    assert list((tmp_path / "answers").iterdir()) == []
+
+
+def test_ctrl_c_is_a_sentence_and_130(env: dict[str, str], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        env |= {"EPAY_TOKEN_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/oauth2/token"}
+        command = [sys.executable, "-P", "-m", "epay_transfers.worker.first_contact", "--yes"]
+        with subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True) as contacting:  # noqa: S603 - our own
+            with silent.accept()[0] as asked:
+                asked.recv(1)
+                contacting.send_signal(signal.SIGINT)
+                _, told = contacting.communicate(timeout=60)
+
+    assert (contacting.returncode, told) == (
+        130,
+        "Interrupted. What is printed above was sent, or may have been.\n",
+    )
+
+
+def test_without_standard_input_it_sends_nothing(env: dict[str, str], bank: RunningSandbox, tmp_path: Path) -> None:
+    before = len(list(bank.book))
+    shell = ["sh", "-c", 'exec "$@" <&-', "sh", *COMMAND]
+    done = subprocess.run(shell, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own
+
+    assert (done.returncode, done.stderr) == (2, "Nothing was sent. Say --yes, or answer yes.\n")
+    assert len(list(bank.book)) == before
+
+
 def test_a_bank_that_is_away_is_a_sentence_and_75(env: dict[str, str], tmp_path: Path) -> None:
     away = dict.fromkeys(("EPAY_TOKEN_URL",), "http://127.0.0.1:1/oauth2/token")
 
@@ -267,6 +306,52 @@ def test_a_field_that_the_parser_does_not_know_is_named_and_no_value_of_it_is_ke
     written = json.dumps(sample(strange, "261128000001"))
     assert "secret" not in written
     assert "4405639704015096" not in written.replace('"4405639704015096"', "")
+
+
+def test_a_card_number_is_kept_nowhere_in_an_answer() -> None:
+    """Not in the value of a harmless name, not in the name of a field, not in an address, in no dress."""
+    card = "4405639704015096"
+    body: dict[str, Any] = {
+        "error": f"card {card} blocked", "status": "tok_9f8e7d6c5b4a", "code": card, "orderID": card,
+        "amount": int(card), "message": f"x {card}", card: {"a": 1}, "cards": {card: "x"}, "scope": "4405 6397 0401 5096",
+        "senderPAN": card,
+        "currency": "\u0664\u0664\u0660\u0665", "a4405b6397c0401d5096": 1, "reasonCode": 44056397040.15096,
+    }  # fmt: skip
+    made = Response(
+        302, body=json.dumps(body).encode(), location=f"https://bank.example/pay/{card}?{card}=1&code={card}"
+    )
+
+    written = json.dumps(sample(Exchange("transfer", "", made), "261128000001"), ensure_ascii=False)
+
+    digits = re.sub(r"[^0-9]", "", written.replace("440563******5096", ""))
+    assert "05639" not in written
+    assert "970401" not in digits
+    assert "6397" not in digits
+    assert "tok_" not in written
+    assert "\u0664" not in written
+    assert unknown_fields(Exchange("transfer", "", made))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_kept"),
+    [
+        ("status", "AUTH", True),
+        ("error", "invalid_client", True),
+        ("code", "0", True),
+        ("code", 457, True),
+        ("reasonCode", "-19", True),
+        ("amount", 100.5, True),
+        ("orderID", "261128000001", True),
+        ("orderID", "261128000002", False),
+        ("status", "eyJhbGciOi", False),
+        ("token_type", "Bearer", True),
+        ("id", "AUTH", False),
+    ],
+)
+def test_a_harmless_value_is_kept_if_it_is_a_few_digits_or_plain_words(name: str, value: Any, *, is_kept: bool) -> None:
+    body = sample(exchange("transfer", {name: value}), "261128000001")["body"]
+
+    assert (body[name] == value) is is_kept
 
 
 def test_a_shape_shows_no_letter_and_no_digit() -> None:

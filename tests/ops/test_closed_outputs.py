@@ -219,3 +219,29 @@ def test_a_worker_without_outputs_works_and_its_log_reaches_no_server(
 
     assert worker.wait(60) == 0
     assert recording.foreign() == []
+
+
+@pytest.mark.parametrize("words", ["enqueue", "enqueue --json"])
+def test_without_standard_input_enqueue_says_what_it_wants(environment: dict[str, str], words: str) -> None:
+    said = run(words, "<&-")
+
+    assert said.returncode == 2
+    assert said.stderr.startswith(b"Give an intent, or a list of them, as JSON on standard input")
+
+
+def test_an_input_that_can_not_be_read_is_a_sentence(environment: dict[str, str]) -> None:
+    said = run("enqueue", "<>/dev/null 0>/dev/null")
+
+    assert (said.returncode, said.stderr) == (1, b"standard input can't be read: Bad file descriptor\n")
+
+
+@pytest.mark.parametrize(
+    "words", ["list", "events --json", "status payout-42", "keygen", "acl folder --operator aigul"]
+)
+def test_a_locale_that_knows_no_utf_8_keeps_no_command_from_its_work(into: Into, words: str, tmp_path: Path) -> None:
+    """A Lua script with one dash of typography in it was not readable there."""
+    into(State.QUEUED, "payout-42")
+
+    said = run(words, "", env=os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+
+    assert (said.returncode, said.stderr) == (0, b"")
