@@ -22,7 +22,7 @@ from epay_transfers.ledger.tracebacks import clear_frames_on_error, described
 from epay_transfers.producers.challenge import PaymentPage
 from epay_transfers.producers.confirm import Verdict
 from epay_transfers.producers.errors import IntentRejected, NotFound
-from epay_transfers.producers.notify import NOTIFICATION_FIELDS, SECURE_2_FIELDS
+from epay_transfers.producers.notify import NOTIFICATION_FIELDS, SECURE_2_FIELDS, invoice_id_of
 from epay_transfers.producers.settings import WebSettings
 from epay_transfers.producers.transfers import Transfers
 from epay_transfers.producers.web.exchange import Reply, Request
@@ -96,6 +96,7 @@ class Web:
         self._say_places = places if callable(places) else lambda: places
         self._acs_hosts = host_names(acs_hosts)
         self._home = home
+        self._problems_said = ""  #: of the settings
         self._takers: Mapping[Route, Callable[[str, Request], Reply]] = {
             Route.PAY: self._pay,
             Route.RETURN: self._return,
@@ -160,13 +161,15 @@ class Web:
             too_many = self._is_guessing(route)
             return too_many or page("unknown", languages=request.languages, status=404)
         except SettingsWrong as error:
-            log_line(
-                _LOG.critical,
-                "web.settings_wrong",
-                "The route %(route)s answers 503, since settings are missing or wrong: %(problems)s",
-                route=str(route),
-                problems="; ".join(error.lines),
-            )
+            problems = "; ".join(error.lines)
+            if problems != self._problems_said:  # once, and as it changes: each request meets them
+                self._problems_said = problems
+                log_line(
+                    _LOG.critical,
+                    "web.settings_wrong",
+                    "The routes answer 503, since settings are missing or wrong: %(problems)s",
+                    problems=problems,
+                )
             status = 503
         except TransfersError as error:
             log_line(
@@ -174,7 +177,7 @@ class Web:
                 "web.away",
                 "The route %(route)s answers 503, 'try again': %(why)s",
                 route=str(route),
-                why=type(error).__name__,
+                why=getattr(error, "why", "") or str(error),
             )
             status = 503
         except Exception as error:  # noqa: BLE001 - its frames and its text may hold what the client's browser brought
@@ -297,7 +300,13 @@ class Web:
             )
             return Reply.text(400, "not a notification\n")
         notified = self.transfers.notify(payload)
-        log_line(_LOG.info, "notify.taken", "A notification of the bank came: %(answer)s", answer=str(notified))
+        log_line(
+            _LOG.info,
+            "notify.taken",
+            "A notification of the bank came for the invoice id %(invoice_id)s: %(answer)s",
+            invoice_id=invoice_id_of(payload) or "(none)",
+            answer=str(notified),
+        )
         return Reply.text(200, "ok\n")
 
 

@@ -147,6 +147,7 @@ def test_a_route_without_settings_says_which_in_the_log_alone(caplog: pytest.Log
     assert "REDIS_URL: is not set" in vars(said)["problems"]
     assert "REDIS_URL: is not set" in said.getMessage()
     assert web.answer("notify", "A" * 22, Request("POST", body=b"{}")).status == 503
+    assert len(caplog.records) == 1  # once, and as it changes: each request meets the same
 
 
 def test_a_check_looks_again_each_time(environment: Set, vault_client: redis.Redis) -> None:
