@@ -17,7 +17,7 @@ from epay_transfers.ledger.invoice import SUFFIXES
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.keyring import read_public
-from epay_transfers.ops import screen
+from epay_transfers.ops import screen, typed
 from epay_transfers.ops.commands.terminals import as_dict
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import EX_TEMPFAIL
@@ -75,7 +75,7 @@ def doctor(*, as_json: AsJson = False) -> None:
         })  # fmt: skip
     else:
         _say(findings, rooms)
-        screen.say(f"Lanes paused: {len(stops) or 'none'}" + ("; see `transfers terminals`" if stops else ""))
+        screen.say(f"Lanes paused: {len(stops) or 'none'}" + (f"; see `{typed.command()} terminals`" if stops else ""))
         screen.say(f"Keys that every worker opens with: {', '.join(_shared(workers)) or 'no worker has told of any'}")
         _say_counts(counters)
     if findings:
@@ -174,18 +174,20 @@ def _worker() -> tuple[list[str], list[str]]:
     except subprocess.TimeoutExpired:
         return [f"the worker did not answer `--check` within {_CHECK_S} s"], []
     lines = [line for line in done.stderr.splitlines() if line]
-    lacks = lines or (["`transfers worker --check` failed"] if done.returncode else [])
+    lacks = lines or ([f"`{typed.command()} worker --check` failed"] if done.returncode else [])
     return lacks, done.stdout.splitlines()
 
 
 def _say(findings: list[Finding], rooms: list[Room]) -> None:
     if findings:
-        rows = [(finding.name, finding.problem, finding.cure) for finding in findings]
+        rows = [(finding.name, typed.named(finding.problem), typed.named(finding.cure)) for finding in findings]
         screen.say(screen.table(("setting", "what is wrong", "what to do"), rows, title="Findings"))
     else:
         screen.say("Healthy: nothing keeps transfers from moving.")
     screen.say()
-    lacks = [(room.name, "\n".join([*(room.lacks or ["could start here"]), *room.remarks])) for room in rooms]
+    lacks = [
+        (room.name, typed.named("\n".join([*(room.lacks or ["could start here"]), *room.remarks]))) for room in rooms
+    ]
     screen.say(screen.table(("process", "what it lacks in this environment"), lacks))
 
 

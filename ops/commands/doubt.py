@@ -44,4 +44,6 @@ def doubt(*, limit: Limit = 50, as_json: AsJson = False) -> None:
             screen.say(f"{record.key}: said by the bank, not believed: {said} ({descriptions.ASK_WITH_THESE}).")
     screen.say(f"Money in doubt: {'; '.join(map(str, total)) or 'none'}.")
     if any(record.state is State.NEEDS_REVIEW for record in records):
-        screen.say(f"Transfers in review wait for {descriptions.NEXT[State.NEEDS_REVIEW].format(key='KEY')}.")
+        screen.say(
+            f"Transfers in review wait for {descriptions.as_typed(descriptions.NEXT[State.NEEDS_REVIEW], 'KEY')}."
+        )

@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.transfer import moment
 from epay_transfers.ops import dotenv, screen, typed
 from epay_transfers.ops.commands.sandbox import HOST, PORT, environment
 from epay_transfers.ops.exit_status import Refusal
+from epay_transfers.runtime.server_addresses import complaint_of
 
 app = typer.Typer()
 
@@ -32,6 +34,10 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite the .env that is there, keys and all.")] = False,
 ) -> None:
     """Write a .env with fresh keys and the bank's public test values."""
+    for option, url in (("--redis-url", redis_url), ("--vault-url", vault_url)):
+        complaint = "has a line break" if len(url.splitlines()) != 1 else complaint_of(Secret(url))
+        if complaint:
+            raise Refusal(f"{option}: {complaint}; give it like {dotenv.SERVERS['REDIS_URL']}. Nothing was written")
     values = {"REDIS_URL": redis_url, "VAULT_URL": vault_url} | dotenv.PUBLIC_TEST_VALUES
     values |= dotenv.fresh_keys(moment(SystemClock().now_ms()).date()).as_dict()
     if sandbox:

@@ -9,7 +9,7 @@ import typer
 
 from epay_transfers.ledger.store.inboxes import Kind
 from epay_transfers.ledger.store.lanes import ALL, Lane
-from epay_transfers.ops import requests, screen
+from epay_transfers.ops import requests, screen, typed
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.options import WAIT_S, ReasonText, Wait, checked
@@ -27,7 +27,7 @@ def pause(lane: LaneName, *, terminal: Terminal = None, reason: ReasonText) -> N
     name = _known(context, terminal)
     context.lanes.add(lane, name)
     requests.put(context, Kind.PAUSED, {"lane": lane, "terminal": name, "why": why})
-    screen.say(f"{lane} is paused for {_shown(name)}; `transfers unpause {lane}` resumes it")
+    screen.say(f"{lane} is paused for {_shown(name)}; `{typed.command()} unpause {lane}` resumes it")
 
 
 @app.command()

@@ -229,11 +229,11 @@ def test_ctrl_c_is_a_sentence_and_130(env: dict[str, str], tmp_path: Path) -> No
     with socket.create_server(("127.0.0.1", 0)) as silent:
         env |= {"EPAY_TOKEN_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/oauth2/token"}
         command = [sys.executable, "-P", "-m", "epay_transfers.worker.first_contact", "--yes"]
-        with subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True) as contacting:  # noqa: S603 - our own
-            with silent.accept()[0] as asked:
-                asked.recv(1)
-                contacting.send_signal(signal.SIGINT)
-                _, told = contacting.communicate(timeout=60)
+        contacting = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own
+        with contacting, silent.accept()[0] as asked:
+            asked.recv(1)
+            contacting.send_signal(signal.SIGINT)
+            _, told = contacting.communicate(timeout=60)
 
     assert (contacting.returncode, told) == (
         130,
@@ -313,8 +313,8 @@ def test_a_card_number_is_kept_nowhere_in_an_answer() -> None:
     card = "4405639704015096"
     body: dict[str, Any] = {
         "error": f"card {card} blocked", "status": "tok_9f8e7d6c5b4a", "code": card, "orderID": card,
-        "amount": int(card), "message": f"x {card}", card: {"a": 1}, "cards": {card: "x"}, "scope": "4405 6397 0401 5096",
-        "senderPAN": card,
+        "amount": int(card), "message": f"x {card}", card: {"a": 1}, "cards": {card: "x"}, "senderPAN": card,
+        "scope": "4405 6397 0401 5096",
         "currency": "\u0664\u0664\u0660\u0665", "a4405b6397c0401d5096": 1, "reasonCode": 44056397040.15096,
     }  # fmt: skip
     made = Response(

@@ -12,8 +12,8 @@ from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.queue.broker import Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
-from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.store.connection import connect
 from epay_transfers.producers import Transfers, fingerprints
 from epay_transfers.producers.context import Context
 from epay_transfers.producers.fingerprints import compute
@@ -57,7 +57,7 @@ def test_a_plain_formatter_shows_sentences_with_their_ids(
         f"The transfer {second} is queued, for the reference order-2",
         f"No wake-up can be sent or received now: {away}; start it, or correct its address",
         f"A second, different 3-D Secure answer came for {key} (resumed): the first one stands",
-        "The route pay answers 503, 'try again': LEDGER_WHY",
+        f"The route pay answers 503, 'try again': {away}; start it, or correct its address",
     ]
     assert levels == ("INFO", "INFO", "ERROR", "WARNING", "WARNING")
 
