@@ -18,6 +18,7 @@ from epay_transfers.ledger.errors import (
     TransfersError,
     VaultUnavailable,
 )
+from epay_transfers.ledger.queue.receiving import try_receiving
 from epay_transfers.ledger.store.connection import connect, server_of
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.server_problems import ServerReason, known_problem, problem_of, reason_of
@@ -46,10 +47,13 @@ class Finding:
         return f"{self.name}: {self.problem}; {self.cure}"
 
 
-def examine(settings: ServerSettings, clock: Clock, *, vault: bool = True, queue: bool = False) -> list[Finding]:
+def examine(
+    settings: ServerSettings, clock: Clock, *, vault: bool = True, queue: bool = False, receives: bool = False
+) -> list[Finding]:
     """All findings about the ledger's server and, if asked, the vault's and the queue's. One that is away is a finding.
 
     The queue's is for a process that receives from it. A producer enqueues without it, and a worker that runs goes on.
+    `receives`: and this process is that one, so its own user has to be able to. An operator's may not.
     """
     ledger_client = connect(settings.redis_url.reveal(), "REDIS_URL")
     vault_client = connect(settings.vault_url.reveal(), "VAULT_URL") if vault and settings.vault_url else None
@@ -62,7 +66,8 @@ def examine(settings: ServerSettings, clock: Clock, *, vault: bool = True, queue
                 findings += _memory(ledger_client, vault_client)
         if queue_client is not None:
             known = {finding.problem for finding in findings}
-            findings += [one for one in _of_queue(ledger_client, queue_client) if one.problem not in known]
+            of_queue = _of_queue(ledger_client, vault_client, queue_client, receives=receives)
+            findings += [one for one in of_queue if one.problem not in known]
         return findings
     finally:
         for client in (ledger_client, vault_client, queue_client):
@@ -91,11 +96,21 @@ def _of_vault(ledger: redis.Redis, vault: redis.Redis, clock: Clock, durability:
     return [Finding("VAULT_URL", "it names the ledger's server", cure)]
 
 
-def _of_queue(ledger: redis.Redis, queue: redis.Redis) -> list[Finding]:
+def _of_queue(ledger: redis.Redis, vault: redis.Redis | None, queue: redis.Redis, *, receives: bool) -> list[Finding]:
     """It holds wake-ups alone, so it may lose them; but a worker must be able to receive from it."""
-    if _are_one(ledger, queue):  # what holds for that server was said
-        return []
-    return _of_server("BROKER_URL", queue, None, list)
+    name, cure = "BROKER_URL", "give a database of the queue's own"
+    for whose, other in (("ledger", ledger), ("vault", vault)):
+        if other is not None and server_of(other).database == server_of(queue).database and _are_one(other, queue):
+            return [Finding(name, f"names the {whose}'s database: the queue's maintenance runs KEYS there", cure)]
+    # What holds for the ledger's server was said.
+    found = [] if _are_one(ledger, queue) else _of_server(name, queue, None, list)
+    if found or not receives:
+        return found
+    try:
+        try_receiving(queue)
+    except redis.RedisError as error:
+        return [_as_finding(name, known_problem(error) or problem_of(reason_of(error), server_of(queue)))]
+    return []
 
 
 def _of_server(

@@ -47,7 +47,7 @@ def main(*, only_check: bool = False) -> int:
     for warning in health.vault_warnings(settings):
         _LOG.warning("servers.warning", extra={"why": str(warning)})
     _say_of_links(settings, only_look=only_check)
-    findings = health.examine(settings, SystemClock(), queue=True)
+    findings = health.examine(settings, SystemClock(), queue=True, receives=True)
     for finding in findings:
         print(finding, file=sys.stderr)  # noqa: T201 - the operator's screen
     if findings:
