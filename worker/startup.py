@@ -69,7 +69,7 @@ def main(*, only_check: bool = False) -> int:
 
 def _bound_elsewhere(settings: WorkerSettings, *, only_look: bool) -> list[str]:
     """The terminals whose TerminalID the ledger has bound to another space than these settings do."""
-    client = connect(settings.redis_url.reveal(), "REDIS_URL")
+    client = connect(settings.redis_url.reveal(), settings.name_of("REDIS_URL"))
     there = terminals.bound(client) if only_look else terminals.bind(client, settings.spaces)
     client.close()
     lines = []

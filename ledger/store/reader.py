@@ -18,7 +18,7 @@ from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.record import Record, StoredChallenge
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.redis_errors import read_errors_as
+from epay_transfers.ledger.store.redis_errors import of_its_type, read_errors_as
 from epay_transfers.ledger.store.replies import Due
 from epay_transfers.ledger.store.scripts import Scripts
 from epay_transfers.ledger.store.unreadable import NO_HASH, NO_KEY, NOT_THERE, SetAside, Tell, fields_of, log_unreadable
@@ -144,8 +144,11 @@ class Reader:
         return int(told) if _COUNT.fullmatch(told) else 0
 
     def fingerprint_keys(self) -> list[str]:
-        """The ids of the keys that producers compare intents by; none before the first has enqueued."""
-        with read_errors_as(LedgerUnavailable):
+        """The ids of the keys that producers compare intents by; none before the first has enqueued.
+
+        Raises `LedgerBroken` for a key of another type.
+        """
+        with read_errors_as(LedgerUnavailable), of_its_type("fingerprint keys"):
             return sorted(cast("set[str]", self.client.smembers(redis_keys.FINGERPRINT_KEYS)))
 
     def sequence(self) -> int:

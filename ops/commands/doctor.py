@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 import typer
 
-from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
 from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
 from epay_transfers.ledger.invoice import SUFFIXES
 from epay_transfers.ledger.states import State
@@ -35,6 +35,12 @@ app = typer.Typer()
 _NEARLY_USED = 0.8
 
 _CHECK_S = 30
+
+
+#: It is all that was looked at: a bank that refuses, or a worker that is not there, is no finding.
+_SOUND = "The servers are as they must be."
+
+_NONE_STARTS = "But neither a producer nor a worker could start with these settings: see what each lacks."
 
 
 class _Sealing(ServerSettings):
@@ -135,8 +141,13 @@ def _fingerprint_keys(context: Context) -> list[Finding]:
     except SettingsWrong:
         return []  # there are none, or a producer's settings say what is wrong with them
     known: list[str] = []
-    with contextlib.suppress(LedgerUnavailable):
+    try:
         known = context.ledger.fingerprint_keys()
+    except LedgerBroken as error:
+        problem, _, cure = str(error).partition(": ")
+        return [Finding(context.settings.name_of("REDIS_URL"), problem, cure)]
+    except LedgerUnavailable:
+        return []  # the findings say so already
     if not known or set(own) & set(known):
         return []
     name, _, rest = complaint_of(own, known).partition(": ")
@@ -183,7 +194,8 @@ def _say(findings: list[Finding], rooms: list[Room]) -> None:
         rows = [(finding.name, typed.named(finding.problem), typed.named(finding.cure)) for finding in findings]
         screen.say(screen.table(("setting", "what is wrong", "what to do"), rows, title="Findings"))
     else:
-        screen.say("Healthy: nothing keeps transfers from moving.")
+        can_start = any(not room.lacks for room in rooms)
+        screen.say(_SOUND if can_start else f"{_SOUND} {_NONE_STARTS}")
     screen.say()
     lacks = [
         (room.name, typed.named("\n".join([*(room.lacks or ["could start here"]), *room.remarks]))) for room in rooms

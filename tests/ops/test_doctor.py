@@ -26,7 +26,19 @@ def test_a_healthy_system_is_0(transfers: Cli, into: Into) -> None:
     assert said.status == 0
     assert said.json["healthy"] is True
     assert said.json["transfers"]["parked"] == [{"count": 1, "amount": "15000.00", "currency": "KZT"}]
-    assert "Healthy" in transfers("doctor").out
+    assert transfers("doctor").out.splitlines()[0] == "The servers are as they must be.", "a producer could start here"
+
+
+def test_the_first_line_claims_no_more_than_was_looked_at(transfers: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sound servers are not enough where nothing could start: the same line says that."""
+    monkeypatch.delenv("FINGERPRINT_KEYS")
+
+    said = transfers("doctor")
+
+    assert said.status == 0
+    assert " ".join(said.out.split()).startswith(
+        "The servers are as they must be. But neither a producer nor a worker could start with these settings"
+    )
 
 
 def test_it_says_which_room_could_start_in_this_environment(transfers: Cli) -> None:
