@@ -239,7 +239,9 @@ def test_a_user_that_may_not_ask_is_told_what_it_lacks(
     url = servers[1].replace("redis://", "redis://shy:pw@")
 
     (line,) = found((servers[0], url))
-    assert line.startswith("VAULT_URL: this user may not ask the server about itself; allow it +info")
+    assert line.startswith(
+        "VAULT_URL: this user may not ask the server about itself; allow it +ping, +hello, +select, +info"
+    )
     vault_at.acl_deluser("shy")
 
 
