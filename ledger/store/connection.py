@@ -9,7 +9,6 @@ An error that a connection raises has the `ServerProblem` as its `__cause__`: wh
 import socket
 import ssl
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from redis.connection import AbstractConnection, Connection, SSLConnection, Unix
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
+from epay_transfers.ledger.clock import Clock, SystemClock
 from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.store.server_problems import Server, ServerReason, known_problem, problem_of, reason_of
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
@@ -36,6 +36,7 @@ _LOOK_TIMEOUT = 1.0
 
 #: How long a port that speaks no TLS is not asked for it again, and until when each: by host and port.
 _NO_TLS_S = 5.0
+_CLOCK: Clock = SystemClock()
 _NO_TLS_UNTIL: dict[tuple[str, int], float] = {}
 
 #: How Redis and Valkey begin an answer to what is no command, and to PING.
@@ -193,7 +194,7 @@ class _TlsConnection(_Explains, SSLConnection):
         A server without TLS answers it with silence, so one look at it serves for a while.
         """
         self._has_shaken_hands = False
-        if time.monotonic() < _NO_TLS_UNTIL.get((self.host, int(self.port)), 0):
+        if _CLOCK.monotonic() < _NO_TLS_UNTIL.get((self.host, int(self.port)), 0):
             problem = problem_of(ServerReason.HAS_NO_TLS, self.server())
             raise redis.ConnectionError(str(problem.reason)) from problem
         sock.settimeout(self.socket_connect_timeout)
@@ -206,7 +207,7 @@ class _TlsConnection(_Explains, SSLConnection):
         """A server that wants a client's certificate ends the connection after the handshake, often without a word."""
         reason = super()._reason(error, outside)
         if reason is ServerReason.HAS_NO_TLS:
-            _NO_TLS_UNTIL[self.host, int(self.port)] = time.monotonic() + _NO_TLS_S
+            _NO_TLS_UNTIL[self.host, int(self.port)] = _CLOCK.monotonic() + _NO_TLS_S
         is_first = not self._address.has_answered
         return (
             ServerReason.TLS_FAILED if reason is ServerReason.LOST and is_first and self._has_shaken_hands else reason
