@@ -42,11 +42,9 @@ def main(*, only_check: bool = False) -> int:
     logs.set_up(settings.log_level)
     logs.catch_the_rest()
     sentry.set_up(settings.sentry_dsn, "transfers", settings.epay_environment or "test")
-    if settings.durability is Durability.RELAXED:
-        _LOG.warning("DURABILITY=relaxed: what is confirmed may be lost, and cards may be written to disk")
-    for warning in health.vault_warnings(settings):
-        _LOG.warning("servers.warning", extra={"why": str(warning)})
-    _say_of_links(settings, only_look=only_check)
+    _warn_of_durability(settings)
+    if only_check:
+        _print_remarks(settings)
     findings = health.examine(settings, SystemClock(), queue=True, receives=True)
     for finding in findings:
         print(finding, file=sys.stderr)  # noqa: T201 - the operator's screen
@@ -63,7 +61,7 @@ def main(*, only_check: bool = False) -> int:
         return EX_CONFIG
     if only_check:
         return 0
-    _say_what_is_open(hardened=hardened)
+    _warn(settings, hardened=hardened)
     return Process.of(settings).run()
 
 
@@ -85,17 +83,22 @@ def _bound_elsewhere(settings: WorkerSettings, *, only_look: bool) -> list[str]:
     return lines
 
 
-def _say_of_links(settings: WorkerSettings, *, only_look: bool) -> None:
-    """It keeps no worker from running: so it stands on standard output, where `doctor` tells it from what does."""
-    if settings.web_base_url:
-        return
-    if only_look:
+def _warn_of_durability(settings: WorkerSettings) -> None:
+    if settings.durability is Durability.RELAXED:
+        _LOG.warning("DURABILITY=relaxed: what is confirmed may be lost, and cards may be written to disk")
+    for warning in health.vault_warnings(settings):
+        _LOG.warning("servers.warning", extra={"why": str(warning)})
+
+
+def _print_remarks(settings: WorkerSettings) -> None:
+    """What keeps no worker from running: so `doctor` reads it on standard output."""
+    if not settings.web_base_url:
         print(_NO_LINKS)  # noqa: T201 - as above
-    else:
+
+
+def _warn(settings: WorkerSettings, *, hardened: bool) -> None:
+    if not settings.web_base_url:
         _LOG.warning("settings.warning", extra={"why": _NO_LINKS})
-
-
-def _say_what_is_open(*, hardened: bool) -> None:
     if not hardened:
         _LOG.warning("worker.open_to_debuggers")
     for place in hardening.cards_in(sys.argv[1:], os.environ):

@@ -18,7 +18,7 @@ def try_receiving(client: redis.Redis) -> None:
     The scripts get no keys, so they end at their first line. ZADD with XX adds nothing, but a server that takes no
     write refuses it: a full one, a replica, one without room on its disk.
     """
-    dispatch = (resources.files("dramatiq") / "brokers" / "redis" / "dispatch.lua").read_text()
+    dispatch = (resources.files("dramatiq") / "brokers" / "redis" / "dispatch.lua").read_text(encoding="utf-8")
     digests = [client.script_load(text) for text in (text_of("queue_fetch"), dispatch)]
     pipeline = client.pipeline(transaction=False)
     for digest in digests:
