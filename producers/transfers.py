@@ -194,7 +194,8 @@ class Transfers:
         try:
             self._open()
         except (LedgerUnavailable, VaultUnavailable) as error:
-            raise not_begun(error)  # noqa: B904 - the same error: its cause stays
+            not_begun(error)
+            raise
         _check_intent(intent)
         answer = enqueue_all(self._context, [intent])[0]
         if isinstance(answer, TransfersError):

@@ -12,6 +12,9 @@ from epay_transfers.ledger.safe_urls import LOOPBACK
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store.connection import AddressUnreadable, connect
 
+#: What the name of each operator's server user begins with.
+OPERATORS_USER = "ops-"
+
 _NOT_READ = "can't be read: each of @ : / ? # % in a user or a password must be percent-encoded (@ as %40)"
 
 #: What may follow the `?`. Any other option of the client changes what it does with a reply, or repeats a command.
@@ -39,6 +42,12 @@ def complaint_of(url: Secret) -> str:
         return complaint or _not_built(text)
     except (AddressUnreadable, ValueError):
         return _NOT_READ
+
+
+def operator_of(url: Secret) -> str:
+    """The operator whose server user is in the address; empty where it is another user's, or has none."""
+    user = unquote(urlsplit(url.reveal()).username or "")
+    return user.removeprefix(OPERATORS_USER) if user.startswith(OPERATORS_USER) else ""
 
 
 def database_of(url: Secret) -> int | None:

@@ -11,14 +11,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from epay_transfers.ops.exit_status import Refusal
-from epay_transfers.ops.settings import USER
+from epay_transfers.runtime.server_addresses import OPERATORS_USER
 
 ADMIN, PRODUCER, WEB, WORKER = "admin", "producer", "web", "worker"
 BACKEND = "backend"  #: a backend and a web tier in one process
 OPS = "ops"  #: the first operator of the files
 
 _PLACEHOLDER = re.compile(r"#SHA256-OF-THE-PASSWORD-OF-([A-Z0-9.-]+)")
-_OPERATOR = re.compile(rf"^user ({USER}\S+)", re.MULTILINE)
+_OPERATOR = re.compile(rf"^user ({OPERATORS_USER}\S+)", re.MULTILINE)
 
 
 class Users:
