@@ -8,6 +8,8 @@ from codecs import BOM_UTF8
 from collections.abc import Collection, Mapping
 from urllib.parse import unquote_to_bytes
 
+from epay_transfers.ledger import bank_text
+
 TYPE = "application/x-www-form-urlencoded"
 
 
@@ -35,12 +37,8 @@ def read(body: bytes, names: Collection[str], *, any_case: Collection[str] = ())
 
 
 def decoded(raw: bytes) -> str:
-    """UTF-8, else windows-1251, which the banks' pages here are written in."""
-    raw = raw.removeprefix(BOM_UTF8)
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("cp1251", errors="replace")
+    """As the bank writes, without the mark of UTF-8 that some pages put before it."""
+    return bank_text.decoded(raw.removeprefix(BOM_UTF8))
 
 
 def _unquoted(raw: bytes) -> bytes:

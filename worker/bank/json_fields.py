@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from epay_transfers.ledger import bank_text
 from epay_transfers.ledger.card_numbers import star_card_numbers
 from epay_transfers.ledger.money import to_decimal
 from epay_transfers.worker.bank.order import Order
@@ -43,14 +44,10 @@ def read_object(body: bytes) -> dict[str, Any] | None:
 
 
 def decode(body: bytes) -> str:
-    """UTF-8, or windows-1251, as pages of the bank are. What decides is ASCII in both; a description decides nothing.
-
-    Such a body has ASCII's signs in ASCII's places alone, so its JSON can't be read in two ways.
+    """As the bank writes. A body in windows-1251 has ASCII's signs in ASCII's places alone, so its JSON can't be read
+    in two ways.
     """
-    try:
-        return body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return body.decode("cp1251", "replace")
+    return bank_text.decoded(body).removeprefix("\ufeff")
 
 
 def why_not_read(body: bytes) -> str:
@@ -117,7 +114,7 @@ def mismatch(order: Order, fields: Fields, *, money: bool) -> str:
     but not differ.
     """
     named = [fields[name] for name in INVOICE_NAMES if not _is_absent(fields.get(name))]
-    if any(_plain(value) != order.invoice_id for value in _spelled(fields, "orderid", "invoiceid")):
+    if any(_plain(value) != order.invoice_id for value in spelled(fields, "orderid", "invoiceid")):
         return "foreign_invoice"
     if not named:
         return "no_invoice"
@@ -137,12 +134,12 @@ def money_mismatch(order: Order, fields: Fields, *, required: bool) -> str:
     ):
         if required and _is_absent(fields.get(name)):
             return f"no_{name}"
-        if not all(map(is_ours, _spelled(fields, name))):
+        if not all(map(is_ours, spelled(fields, name))):
             return f"foreign_{name}"
     return ""
 
 
-def _spelled(fields: Fields, *folded: str) -> list[Any]:
+def spelled(fields: Fields, *folded: str) -> list[Any]:
     """Every value under these names in any case: two that differ are never read as the better one."""
     return [value for name, value in fields.items() if name.lower() in folded and not _is_absent(value)]
 

@@ -17,6 +17,7 @@ from epay_transfers.worker.bank.json_fields import (
     mismatch,
     mismatch_if_named,
     read_object,
+    spelled,
     whole_word,
     why_not_read,
     word,
@@ -84,7 +85,7 @@ def _read_transaction(order: Order, fields: Fields, paid_words: Collection[str])
     if not status_name:
         return replace(report, why="unknown_status" if said else "no_status" if transaction else "no_transaction")
     around = (fields, outer, transaction)
-    if any(value not in (None, "", status_name) for each in around for value in _spelled(each, "statusname")):
+    if any(value != status_name for each in around for value in spelled(each, "statusname")):
         return replace(report, why="two_statuses")
     if status_name in PAID_WORDS:
         found = StatusWord.PAID if status_name in paid_words else StatusWord.NOT_YET
@@ -102,7 +103,7 @@ def _strange(order: Order, around: tuple[Fields, Fields, Fields], *, moved: bool
     fields, outer, transaction = around
     strange = mismatch(order, transaction, money=moved)
     strange = strange or mismatch_if_named(order, fields) or mismatch_if_named(order, outer)
-    codes = [code_of({"": value}, "") for each in around for value in _spelled(each, "reasoncode")]
+    codes = [code_of({"": value}, "") for each in around for value in spelled(each, "reasoncode")]
     declined = moved and any(look_up(code).is_decline for code in codes)
     return strange or ("contradiction" if declined else "")
 
@@ -115,10 +116,6 @@ def _result_code(fields: Fields) -> str:
 
 def _result_of(fields: Fields) -> Any:
     return _inner(fields, "result").get("code") or fields.get("resultCode")
-
-
-def _spelled(fields: Fields, folded: str) -> list[Any]:
-    return [value for name, value in fields.items() if name.lower() == folded]
 
 
 def _said(order: Order, value: Any) -> str:

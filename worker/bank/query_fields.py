@@ -6,6 +6,7 @@ Pure and total. A description may be in any encoding, or broken: a query is unre
 import re
 from urllib.parse import unquote_to_bytes
 
+from epay_transfers.ledger import bank_text
 from epay_transfers.worker.bank.contradictions import is_verdict_name
 from epay_transfers.worker.bank.json_fields import INVOICE_NAMES
 
@@ -68,8 +69,5 @@ def _exact(raw: str) -> str | None:
 
 
 def _for_people(raw: str) -> str:
-    """A message that can't be read exactly is no reason to doubt. The bank's pages are in UTF-8 or windows-1251."""
-    try:
-        return _bytes(raw).decode()
-    except UnicodeDecodeError:
-        return _bytes(raw).decode("cp1251", "replace")
+    """A message that can't be read exactly is no reason to doubt."""
+    return bank_text.decoded(_bytes(raw))
