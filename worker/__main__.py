@@ -4,8 +4,7 @@ import sys
 
 from epay_transfers.runtime import output
 
-output.occupy()  # before anything that could open a connection
-with output.guarded():
+with output.guarded():  # before anything that could open a connection
     from epay_transfers.worker.startup import main
 
     sys.exit(main(only_check=sys.argv[1:] == ["--check"]))

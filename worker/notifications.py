@@ -38,8 +38,6 @@ _ON_THE_WAY = frozenset({State.SENDING, State.CONFIRMING, State.RESUMED})
 #: What the ledger says of these is that no money has moved.
 _SAID_UNPAID = NOT_MOVED | {State.DEAD}
 
-_NO_NOTES: RecordFields = {}
-
 #: A note that competes with others, and with other workers, is tried again so often.
 _TIMES = 10
 

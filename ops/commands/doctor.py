@@ -22,7 +22,7 @@ from epay_transfers.ops.commands.terminals import as_dict
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import EX_TEMPFAIL
 from epay_transfers.ops.options import AsJson
-from epay_transfers.producers.known_keys import complaint_of
+from epay_transfers.producers.known_keys import finding_of
 from epay_transfers.producers.settings import ProducerSettings
 from epay_transfers.runtime.health import Finding, examine
 from epay_transfers.runtime.key_source import FingerprintKeySource
@@ -150,9 +150,7 @@ def _fingerprint_keys(context: Context) -> list[Finding]:
         return []  # the findings say so already
     if not known or set(own) & set(known):
         return []
-    name, _, rest = complaint_of(own, known).partition(": ")
-    problem, _, cure = rest.partition("; ")
-    return [Finding(name, problem, cure)]
+    return [finding_of(own, known)]
 
 
 def _rooms(known: set[str]) -> list[Room]:
