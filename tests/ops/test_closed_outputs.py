@@ -21,16 +21,9 @@ from epay_transfers.ledger.states import State
 from epay_transfers.sandbox import addresses
 from tests.ops.conftest import Into
 from tests.support.environment import environment_of
+from tests.support.intents import AS_JSON
 
 COMMAND = [sys.executable, "-m", "epay_transfers"]
-
-INTENT = {
-    "reference": "payout-43",
-    "amount": "15000",
-    "description": "Payout 43",
-    "sender": {"card_id": "88481433-595e-4c01-941f-34569db2426e"},
-    "receiver": {"card_id": "86496cb0-bb5d-4791-bb49-cc27a0f660ce"},
-}
 
 pytestmark = pytest.mark.usefixtures("ledger_client", "vault_client")
 
@@ -131,7 +124,7 @@ def test_nothing_that_a_command_prints_reaches_a_server(
     said = run(
         words,
         redirections,
-        input=json.dumps(INTENT).encode(),
+        input=json.dumps(AS_JSON).encode(),
         env=os.environ | {"REDIS_URL": recording.url, "LOG_LEVEL": "DEBUG"},
     )
 

@@ -9,9 +9,8 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.vault_keys import VaultKeys
-from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.keyring import read_public
-from tests.ops.conftest import Into
+from tests.ops.conftest import Into, give_worker_settings
 from tests.support.command_line import Cli
 from tests.support.stage import Stage, _bank, sandbox, stage
 
@@ -51,7 +50,7 @@ def test_it_says_which_room_could_start_in_this_environment(transfers: Cli) -> N
 
 def test_it_says_that_the_bank_may_refuse_what_has_no_links(transfers: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker starts all the same, for an intent may have links of its own: so it is no finding."""
-    _give_worker_settings(monkeypatch)
+    give_worker_settings(monkeypatch)
 
     def worker() -> dict[str, list[str]]:
         said = transfers("doctor", "--json")
@@ -71,7 +70,7 @@ def test_it_says_that_the_bank_may_refuse_what_has_no_links(transfers: Cli, monk
 def test_it_says_so_beside_what_keeps_a_worker_from_starting(
     transfers: Cli, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ) -> None:
-    _give_worker_settings(monkeypatch)
+    give_worker_settings(monkeypatch)
     monkeypatch.setenv("VAULT_URL", environment["REDIS_URL"])
 
     said = transfers("doctor", "--json")
@@ -79,21 +78,6 @@ def test_it_says_so_beside_what_keeps_a_worker_from_starting(
     assert said.status == 78
     room = next(room for room in said.json["rooms"] if room["name"] == "worker")
     assert [line.partition(":")[0] for line in room["remarks"]] == ["WEB_BASE_URL"]
-
-
-def _give_worker_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = sealing.generate()
-    secret = "yF587AV9Ms94qN2QShFzVR3vFnWkhjbAK3sG"
-    for name, value in {
-        "EPAY_ENVIRONMENT": "test",
-        "VAULT_PUBLIC_KEY": pair.public,
-        "VAULT_PRIVATE_KEYS": pair.private.reveal(),
-        "EPAY_CONFIRM_URL": "https://testepay.homebank.kz/api/p2p/api/confirm",
-        "EPAY_TERMINAL_ID": "40a348cb-68a3-45d5-9002-a4836d79c3b5",
-        "EPAY_CLIENT_ID": "test",
-        "EPAY_CLIENT_SECRET": secret,
-    }.items():
-        monkeypatch.setenv(name, value)
 
 
 def test_a_server_that_may_keep_cards_is_78(

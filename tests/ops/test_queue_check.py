@@ -14,11 +14,10 @@ from epay_transfers.ledger.queue.receiving import try_receiving
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.connection import connect
-from epay_transfers.ledger.vault import sealing
 from epay_transfers.ops.demo.users import OPS, PRODUCER, WEB, WORKER
 from epay_transfers.runtime import embedded_servers, health
 from epay_transfers.runtime.settings import ServerSettings
-from tests.ops.conftest import Into
+from tests.ops.conftest import Into, give_worker_settings
 from tests.support.command_line import Cli
 from tests.support.server_users import ROOT, UsersAndRoot
 from tests.support.tools import PRODUCTS, server_binary
@@ -58,7 +57,7 @@ def found(settings: ServerSettings, *, receives: bool = True) -> list[health.Fin
 def test_a_user_that_may_not_receive_is_a_finding_of_a_workers_check_alone(
     server: embedded_servers.EmbeddedServer, users: UsersAndRoot, user: str
 ) -> None:
-    """`doctor` runs as an operator, who may not receive: there it is none."""
+    """An operator's user may not receive: for `doctor`, which has it, that is no finding."""
     settings = settings_of(server, users, user)
 
     (finding,) = found(settings)
@@ -130,18 +129,8 @@ def test_a_full_queue_is_a_finding_that_may_pass(server: embedded_servers.Embedd
 def test_a_workers_check_refuses_a_queue_that_its_user_may_not_receive_from(
     transfers: Cli, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, ledger_client: redis.Redis
 ) -> None:
-    """As a process, with 78; an operator's `doctor` tells it of the worker."""
-    pair = sealing.generate()
-    for name, value in {
-        "EPAY_ENVIRONMENT": "test",
-        "VAULT_PUBLIC_KEY": pair.public,
-        "VAULT_PRIVATE_KEYS": pair.private.reveal(),
-        "EPAY_CONFIRM_URL": "https://testepay.homebank.kz/api/p2p/api/confirm",
-        "EPAY_TERMINAL_ID": "40a348cb-68a3-45d5-9002-a4836d79c3b5",
-        "EPAY_CLIENT_ID": "test",
-        "EPAY_CLIENT_SECRET": "yF587AV9Ms94qN2QShFzVR3vFnWkhjbAK3sG",
-    }.items():
-        monkeypatch.setenv(name, value)
+    """As a process, with 78; `doctor`, under no operator's user, tells it of the worker."""
+    give_worker_settings(monkeypatch)
     ledger_client.acl_setuser("shy", enabled=True, nopass=True, commands=["+@all", "-lpop"], keys=["*"])
     try:
         monkeypatch.setenv("BROKER_URL", environment["REDIS_URL"].replace("://", "://shy:x@").removesuffix("/0") + "/1")

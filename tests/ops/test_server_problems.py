@@ -424,7 +424,7 @@ def test_a_ledgers_server_with_one_database_has_no_place_for_the_queue(server: e
 
     (finding,) = health.examine(settings, SystemClock(), vault=False, queue=True)
 
-    assert finding.name == "REDIS_URL", "nobody gave a BROKER_URL"
+    assert finding.name == "REDIS_URL", "no BROKER_URL is given"
     assert finding.problem == f"the server at {place_of(server.url)} has no database 1"
     assert (
         "give another database in REDIS_URL; where BROKER_URL is not set, the queue's is REDIS_URL's + 1"

@@ -146,7 +146,7 @@ def test_of_two_hosts_that_meet_an_empty_ledger_with_different_keys_one_goes_on(
 
 
 def test_the_list_of_known_ids_is_bounded(host: Host, ledger: Ledger) -> None:
-    """A thief of a producer's password may add ids; who has one of the true ones goes on all the same."""
+    """A thief of a producer's password may add ids; a producer that has one of the true keys goes on all the same."""
     ledger.client.sadd(redis_keys.FINGERPRINT_KEYS, id_of(OLD), *(f"{number:08x}" for number in range(150)))
 
     assert isinstance(host(NEW, OLD).enqueue(by_pan()), Receipt)

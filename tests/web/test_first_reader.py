@@ -175,7 +175,7 @@ def test_a_return_is_taken(call: Call, fake: FakeTransfers, receipt: Receipt, na
 def test_a_return_with_bytes_of_any_encoding_is_taken(
     call: Call, fake: FakeTransfers, receipt: Receipt, button: bytes
 ) -> None:
-    """A framework's own reader may drop a form for one raw byte that is not UTF-8: ours is asked, whoever was first."""
+    """A framework may drop a form for one raw byte that is not UTF-8: ours is asked, whatever read it first."""
     challenge = fake.park(receipt.key)
     body = button + sample("return-extra.form").replace(b"270469967-9CA5EC5779A3358E", challenge.md.encode())
 
@@ -200,7 +200,7 @@ DRESSES: dict[str, bytes] = {
 def test_a_notification_in_every_dress_is_taken(
     call: Call, fake: FakeTransfers, receipt: Receipt, dress: str, content_type: str
 ) -> None:
-    """JSON in any encoding, whoever has read it before us."""
+    """JSON in any encoding is read, whatever has read it before us."""
     fake.doubt(receipt.key)
     body = DRESSES[dress].replace(INVOICE.encode(), receipt.invoice_id.encode())
 
@@ -226,7 +226,7 @@ def test_a_notification_is_taken(
 
 @pytest.mark.parametrize("size", [BODY_BYTES, BODY_BYTES + 1, 3 * BODY_BYTES])
 def test_the_limit_holds(call: Call, fake: FakeTransfers, receipt: Receipt, size: int) -> None:
-    """Whoever has read it."""
+    """Whatever has read it."""
     fake.park(receipt.key)
     body = b"MD=1&PaRes=".ljust(size, b"A")
 

@@ -56,7 +56,7 @@ def test_no_other_field_matters(others: list[tuple[bytes, bytes]]) -> None:
 
 @pytest.mark.parametrize("body", [b"PaRes=YQ==&PaRes=Yg==", b"PaRes=YQ==&%50aRes=Yg==", b"pares=YQ==&PARES=Yg=="])
 def test_a_field_that_is_read_and_comes_with_two_values_is_none(body: bytes) -> None:
-    """Nobody can say which of the two is meant."""
+    """Nothing says which of the two is meant."""
     assert form.read(body + b"&MD=1", ANSWER, any_case=ANSWER) == {"MD": "1"}
 
 

@@ -424,7 +424,7 @@ def test_an_env_file_that_leads_nowhere_is_a_line(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_env_file_that_this_process_may_not_read_is_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Here by a link to itself: the user that runs the tests may be one who may read everything."""
+    """Here by a link to itself: the tests' own user may be allowed to read everything."""
     (tmp_path / ".env").symlink_to(tmp_path / ".env")
 
     assert [line.partition(":")[0] for line in wrong(monkeypatch)] == [".env"]

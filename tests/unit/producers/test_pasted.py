@@ -90,7 +90,7 @@ def test_a_card_number_that_soft_hyphens_hide_is_none_the_less_found_in_a_descri
 
 @pytest.mark.parametrize("text", ["платёж-42", f"payout{NBSP}42", f"payout-42{ZERO_WIDTH}"])
 def test_a_reference_and_an_id_are_never_changed_but_refused(text: str) -> None:
-    """Two references that differ by what nobody sees would be one transfer, or two: an id is taken as it is."""
+    """Two references that differ by a character that is not seen would be one, or two: an id is taken as it is."""
     assert "Latin letters, digits 0 to 9, dots, dashes" in said(payout, reference=text)
     assert "Latin letters, digits and dashes" in said(SavedCard, card_id=text)
 
