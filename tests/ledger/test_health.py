@@ -16,6 +16,7 @@ from epay_transfers.runtime import embedded_servers, health
 from epay_transfers.runtime.settings import Durability, ServerSettings
 from tests.support.clocks import FakeClock
 from tests.support.factories import NONCE, create
+from tests.support.servers import NEVER_SAVES_YET
 
 STRICT, ATTESTED, RELAXED = Durability
 
@@ -102,7 +103,7 @@ def test_each_wrong_setting_of_the_ledgers_is_named(
     ("name", "value", "why"),
     [
         ("appendonly", "yes", "the vault writes an append-only file"),
-        ("save", "3600 1", '`save` is not `""`: the vault keeps card data on disk'),
+        ("save", NEVER_SAVES_YET, '`save` is not `""`: the vault keeps card data on disk'),
         ("maxmemory-policy", "volatile-lru", "`maxmemory-policy` is not `noeviction`: the server may evict keys"),
     ],
 )
@@ -147,7 +148,7 @@ def test_a_vault_that_was_saved_is_refused_and_so_is_one_that_came_up_from_the_f
 def test_all_of_it_is_said_at_once(servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis) -> None:
     ledger_at.config_set("appendonly", "no")
     ledger_at.config_set("appendfsync", "no")
-    vault_at.config_set("save", "60 1")
+    vault_at.config_set("save", NEVER_SAVES_YET)
 
     assert [line.partition(":")[0] for line in found(servers)] == ["REDIS_URL", "REDIS_URL", "VAULT_URL"]
 

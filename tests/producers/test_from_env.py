@@ -28,6 +28,7 @@ from epay_transfers.producers import (
 from epay_transfers.producers.web import Request, Web, flask, starlette
 from epay_transfers.runtime import embedded_servers
 from tests.producers.conftest import NOWHERE, by_pan
+from tests.support.servers import NEVER_SAVES_YET
 
 Set = Callable[..., None]
 
@@ -155,7 +156,7 @@ def test_a_check_looks_again_each_time(environment: Set, vault_client: redis.Red
     environment()
     with Transfers.from_env() as transfers:
         transfers.check()
-        vault_client.config_set("save", "60 1")
+        vault_client.config_set("save", NEVER_SAVES_YET)
         try:
             with pytest.raises(SettingsWrong, match="VAULT_URL"):
                 transfers.check()
