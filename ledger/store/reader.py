@@ -126,8 +126,11 @@ class Reader:
         return found
 
     def counters(self) -> dict[str, int]:
-        """`n:<state>:<currency>`, `sum:<state>:<currency>` (minor units), `used:<space>`, `vault:<run>`, `sequence`."""
-        with read_errors_as(LedgerUnavailable):
+        """`n:<state>:<currency>`, `sum:<state>:<currency>` (minor units), `used:<space>`, `vault:<run>`, `sequence`.
+
+        Raises `LedgerBroken` for what is no number, or a key of another type.
+        """
+        with read_errors_as(LedgerUnavailable), of_its_type("counters"):
             raw = cast("dict[str, str]", self.client.hgetall(redis_keys.COUNTERS))
         try:
             return {name: int(value) for name, value in raw.items()}

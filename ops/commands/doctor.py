@@ -7,7 +7,9 @@ counts of transfers, and which processes could start in this environment.
 import contextlib
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 import typer
 
@@ -30,6 +32,8 @@ from epay_transfers.runtime.setting_sources import ENV_FILE
 from epay_transfers.runtime.settings import EX_CONFIG, ServerSettings, SettingsWrong
 
 app = typer.Typer()
+
+T = TypeVar("T")
 
 #: From this share of a space's million invoice ids on, an operator has to plan the next space.
 _NEARLY_USED = 0.8
@@ -63,27 +67,31 @@ def doctor(*, as_json: AsJson = False) -> None:
     """Check servers, invoice ids, lanes and settings. Ends with 0 if all is well, 75 if it may pass, else 78."""
     context = Context.connect()
     findings = examine(context.settings, context.clock, queue=True)
-    counters: dict[str, int] = {}
-    stops = []
-    with contextlib.suppress(LedgerUnavailable):  # the findings say so already
-        counters, stops = context.ledger.counters(), context.lanes.pauses()
-    workers = _workers(context)
-    findings += _spaces(context, counters) + _vault_keys(workers) + _fingerprint_keys(context)
+    counters, stops = _known(context.ledger.counters), _known(context.lanes.pauses)
+    workers = _known(VaultKeys(context.client).told)
+    findings += _spaces(context, counters or {}) + _vault_keys(workers or {}) + _fingerprint_keys(context)
     rooms = _rooms({str(finding) for finding in findings})
     if as_json:
         screen.say_json({
             "healthy": not findings,
             "findings": [asdict(finding) for finding in findings],
-            "stops": [as_dict(stop) for stop in stops],
-            "transfers": {state: [line.to_json() for line in screen.sums(counters, state)] for state in State},
+            "stops": None if stops is None else [as_dict(stop) for stop in stops],
+            "transfers": None if counters is None else {
+                state: [line.to_json() for line in screen.sums(counters, state)] for state in State
+            },
             "vault_keys": workers,
             "rooms": [asdict(room) for room in rooms],
         })  # fmt: skip
     else:
         _say(findings, rooms)
-        screen.say(f"Lanes paused: {len(stops) or 'none'}" + (f"; see `{typed.command()} terminals`" if stops else ""))
-        screen.say(f"Keys that every worker opens with: {', '.join(_shared(workers)) or 'no worker has told of any'}")
-        _say_counts(counters)
+        paused = "?" if stops is None else len(stops) or "none"
+        screen.say(f"Lanes paused: {paused}" + (f"; see `{typed.command()} terminals`" if stops else ""))
+        keys = "?" if workers is None else ", ".join(_shared(workers)) or "no worker has told of any"
+        screen.say(f"Keys that every worker opens with: {keys}")
+        if counters is None:
+            screen.say("Transfers: ?")
+        else:
+            _say_counts(counters)
     if findings:
         raise typer.Exit(EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG)
 
@@ -101,11 +109,11 @@ def _spaces(context: Context, counters: dict[str, int]) -> list[Finding]:
     ]
 
 
-def _workers(context: Context) -> dict[str, list[str]]:
-    """Running worker → the ids of the vault's keys that it opens with, as it told the ledger."""
+def _known(read: Callable[[], T]) -> T | None:
+    """What the ledger says; None where it can't be asked, which the findings say already."""
     with contextlib.suppress(LedgerUnavailable):
-        return VaultKeys(context.client).told()
-    return {}
+        return read()
+    return None
 
 
 def _shared(workers: dict[str, list[str]]) -> list[str]:

@@ -101,6 +101,29 @@ def test_a_server_that_is_away_is_75(transfers: Cli, monkeypatch: pytest.MonkeyP
     assert [finding["name"] for finding in said.json["findings"]] == ["REDIS_URL"]
 
 
+def test_what_the_ledger_cannot_be_asked_is_unknown(transfers: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No lane may be paused, and no worker may run, as far as is known: `none` would be a claim."""
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+
+    told = transfers("doctor", "--json").json
+    page = transfers("doctor").out.splitlines()
+
+    assert (told["stops"], told["transfers"], told["vault_keys"]) == (None, None, None)
+    assert page[-3:] == ["Lanes paused: ?", "Keys that every worker opens with: ?", "Transfers: ?"]
+
+
+def test_counters_that_are_broken_hide_no_pause(transfers: Cli, ledger: Ledger) -> None:
+    Lanes(ledger.client).pause(Lane.SEND, ALL, actor="operator aigul", reason="the bank asked")
+    ledger.client.set(redis_keys.COUNTERS, "of another type")
+
+    said = transfers("doctor", "--json")
+
+    assert said.status == 78, "waiting mends no key of another type"
+    assert [finding["problem"] for finding in said.json["findings"]] == ["the ledger's counters are no numbers"]
+    assert said.json["transfers"] is None
+    assert [stop["reason"] for stop in said.json["stops"]] == ["the bank asked"]
+
+
 def test_a_space_that_is_nearly_used_up_is_a_finding(transfers: Cli, ledger: Ledger) -> None:
     ledger.client.hset(redis_keys.COUNTERS, "used:main", 799_999)
     before = transfers("doctor")
