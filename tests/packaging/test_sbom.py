@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.packaging.conftest import ROOT
 
@@ -53,6 +52,9 @@ def locked() -> dict[tuple[str, str], set[str]]:
 
 def test_it_is_valid_against_the_schema(text: str) -> None:
     """CycloneDX 1.6, strictly: no property that the schema does not know."""
+    # Its grammars take seconds to build, and each process of `make test` imports this module to collect it.
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
+
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text.replace('"library"', '"bookshelf"')) is not None
 
