@@ -47,6 +47,9 @@ demo: $(or $(wildcard $(STAMP)),$(DEMO)) ## see every way that a transfer can go
 # `.venv/bin/pytest` alone runs in one process.
 PARALLEL := -n 4
 
+# What Python and pytest compile is kept for the next process: `make test` starts hundreds.
+unexport PYTHONDONTWRITEBYTECODE
+
 test: setup ## all tests
 	@$(BIN)/pytest $(PARALLEL)
 
