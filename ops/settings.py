@@ -5,7 +5,7 @@ import os
 
 from pydantic import Field, field_validator
 
-from epay_transfers.producers.validators import short_text
+from epay_transfers.ledger.short_texts import short_text
 from epay_transfers.runtime.server_addresses import operator_of
 from epay_transfers.runtime.settings import ServerSettings
 

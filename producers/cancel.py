@@ -9,11 +9,11 @@ from functools import partial
 
 from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record, RequestedAction
+from epay_transfers.ledger.short_texts import short_text
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change, EventFields
 from epay_transfers.ledger.store.replies import Refused
 from epay_transfers.ledger.withdraw import VaultPlace, WasTaken, Withdrawn, withdraw
-from epay_transfers.producers import validators
 from epay_transfers.producers.challenge import is_answered
 from epay_transfers.producers.context import BACKEND, Context
 from epay_transfers.producers.errors import IntentRejected, NotFound
@@ -87,7 +87,7 @@ def _checked(reason: str) -> str:
     """As it is kept. Raises `IntentRejected`."""
     why = "is needed: say why, for the operators who read the record later"
     try:
-        if kept := validators.short_text(reason).strip():
+        if kept := short_text(reason).strip():
             return kept
     except ValueError as error:
         why = str(error)

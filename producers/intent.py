@@ -26,6 +26,7 @@ from epay_transfers.ledger.money import EXPONENTS, to_decimal, to_minor
 from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.pasted_text import cleaned
 from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.short_texts import short_text
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.ledger.vault.card_data import CardData
 from epay_transfers.producers import validators
@@ -115,7 +116,7 @@ class TransferIntent(StrictModel):
     """the sender's e-mail address, for the bank"""
     sender_ip: IpAddress = Field(default_factory=nothing)
     """the client's IPv4 or IPv6 address, for the bank"""
-    merchant_id_for_saving_cards: Annotated[str, AfterValidator(validators.short_text)] = ""
+    merchant_id_for_saving_cards: Annotated[str, AfterValidator(short_text)] = ""
     """sent to the bank as it is, which does not describe it; at most 100 characters"""
     foreign: bool = False
     """the receiver is abroad: the receiver's names and country are needed"""

@@ -12,6 +12,7 @@ import re
 from epay_transfers.ledger.card_numbers import holds_card_number, passes_luhn
 from epay_transfers.ledger.pasted_text import cleaned, without_separators
 from epay_transfers.ledger.safe_urls import is_safe_url
+from epay_transfers.ledger.short_texts import one_line, without_card
 
 DESCRIPTION_BYTES = 125
 LINK_LENGTH = 512
@@ -41,17 +42,9 @@ def reference(text: str) -> str:
 
 
 def description(text: str) -> str:
-    text = _one_line(text)
+    text = one_line(text)
     if not 1 <= len(text.encode()) <= DESCRIPTION_BYTES:
         raise ValueError(f"must be 1 to {DESCRIPTION_BYTES} bytes of UTF-8 (62 Cyrillic letters)")
-    return without_card(text)
-
-
-def short_text(text: str) -> str:
-    """A word or a sentence for people and logs; may be empty."""
-    text = _one_line(text)
-    if len(text) > 100:
-        raise ValueError("must be at most 100 characters")
     return without_card(text)
 
 
@@ -64,12 +57,6 @@ def link(text: str) -> str:
     if len(text) > LINK_LENGTH:
         raise ValueError(f"must be at most {LINK_LENGTH} characters")
     return without_card(text)
-
-
-def without_card(text: str) -> str:
-    if holds_card_number(text):
-        raise ValueError("looks like a card number: those belong into the card fields alone")
-    return text
 
 
 # What goes to the vault.
@@ -115,7 +102,7 @@ def holder(text: str) -> str:
 
 def personal(text: str) -> str:
     """A name or an address; may be empty."""
-    text = _one_line(text)
+    text = one_line(text)
     if len(text) > 128:
         raise ValueError("must be at most 128 characters")
     return text
@@ -140,11 +127,3 @@ def email(text: str) -> str:
     if text and odd:
         raise ValueError("must be an e-mail address, or empty")
     return text
-
-
-def _one_line(text: str) -> str:
-    """As it is stored and sent. Raises `ValueError` for a line break, a control character, half of a character."""
-    line = cleaned(text)
-    if not line.isprintable():
-        raise ValueError("must be one line of text, without line breaks, tabs and characters that show nothing")
-    return line

@@ -55,6 +55,20 @@ def test_help_lists_every_command_and_loads_no_library_of_ours() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_a_command_loads_the_room_of_the_producers_only_if_it_is_one() -> None:
+    """An operator who looks at a transfer does not wait for a backend's intents and their checks."""
+    as_producers = {"demo", "doctor", "enqueue"}
+    script = (
+        "import sys\nfrom epay_transfers.ops import cli\n"
+        f"for name in cli.COMMANDS:\n    name in {as_producers} or cli.load(name)\n"
+        "print(sorted({'epay_transfers.producers', 'sentry_sdk'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603 - our own command
+
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize("name", CONNECTING)
 def test_missing_settings_are_a_line_each_and_78(transfers: Cli, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.delenv("REDIS_URL")
