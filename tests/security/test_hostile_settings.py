@@ -68,7 +68,7 @@ _FOLDERS = ("SECRETS_DIR", "CREDENTIALS_DIRECTORY", f"{PREFIX}SECRETS_DIR")
 _EXACT = 2**53
 
 fuzzed = hypothesis_settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=20
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=12
 )
 
 

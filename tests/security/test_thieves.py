@@ -18,7 +18,7 @@ from tests.support import factories
 __all__ = ["act_as", "bank", "guarded"]
 
 SEED = random.SystemRandom().randrange(2**32)
-CALLS = 3000
+CALLS = 1000
 
 #: A follower has no user on the vault.
 NOT_THERE = ("follower", "vault")
