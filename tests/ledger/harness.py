@@ -16,7 +16,7 @@ from epay_transfers.ledger.vault.vault import KEPT, Fenced, Gone, Put, Taken, Ta
 from tests.ledger.model import BankBook, Place, TransferModel
 from tests.support.clocks import FakeClock
 from tests.support.factories import CHALLENGE, claim, new_transfer
-from tests.support.redis_state import assert_agrees, due, empty, records
+from tests.support.redis_state import SeenEvents, assert_agrees, empty
 
 SEALED = "1.abcdef01.c2VhbGVk"
 _LETTERS = {"blob": "B", "stale": "B", "tombstone": "X", "closed": "C"}
@@ -32,6 +32,7 @@ class Harness:
         ledger_client.flushall()
         vault_client.flushall()
         self._ledger_client = ledger_client
+        self._seen = SeenEvents()
         self._vault_client = vault_client
         self.clock = FakeClock()
         self.ledger = Ledger(ledger_client, self.clock)
@@ -193,8 +194,8 @@ class Harness:
     # What must hold after every step.
 
     def check(self) -> None:
-        assert_agrees(self._ledger_client)
-        real = {record.key: record for record in records(self._ledger_client)}
+        all_records, due = assert_agrees(self._ledger_client, self._seen)
+        real = {record.key: record for record in all_records}
         assert real.keys() == self.models.keys()
         for key, model in self.models.items():
             record = real[key]
@@ -203,7 +204,7 @@ class Harness:
             assert model.is_noted == bool(record.notification)
             assert model.wrongs() == [], (model, model.wrongs())
         at = {key: model.due for key, model in self.models.items() if model.due is not None}
-        assert due(self._ledger_client) == at
+        assert due == at
         assert self.ledger.counters().get("sequence", 0) == self._made
         self._check_vault()
 

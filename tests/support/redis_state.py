@@ -1,6 +1,7 @@
 """How the tests of this room look at a server: all of it, byte for byte; and whether the ledger's parts agree."""
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any, cast
 
 import redis
@@ -28,11 +29,15 @@ def _snapshot(client: redis.Redis) -> Snapshot:
 
 
 def records(client: redis.Redis) -> list[Record]:
-    names = cast("list[str]", client.keys(redis_keys.suffix_record("*", 0).replace("000000", "??????")))
     pipeline: Any = client.pipeline(transaction=False)
-    for name in sorted(names):
+    for name in _names(client):
         pipeline.hgetall(name)
     return [Record.from_hash(raw) for raw in pipeline.execute()]
+
+
+def _names(client: redis.Redis) -> list[str]:
+    """Of the records, in the order of their invoice ids."""
+    return sorted(cast("list[str]", client.keys(redis_keys.suffix_record("*", 0).replace("000000", "??????"))))
 
 
 def due(client: redis.Redis) -> dict[str, int]:
@@ -44,30 +49,55 @@ def events(client: redis.Redis) -> list[dict[str, str]]:
     return [fields for _, fields in cast("list[tuple[str, dict[str, str]]]", client.xrange(redis_keys.EVENTS))]
 
 
-def assert_agrees(client: redis.Redis) -> None:
-    """The ledger's invariants, all of them: `due`, `open` and the counters say what the records say."""
-    all_records = records(client)
+@dataclass
+class SeenEvents:
+    """The events that an earlier look has read: none of them ever changes, so that the next look reads the new ones."""
+
+    count: int = 0
+    last: int = 0  #: the number of the newest
+    last_id: str = ""
+
+
+def assert_agrees(client: redis.Redis, seen: SeenEvents | None = None) -> tuple[list[Record], dict[str, int]]:
+    """The ledger's invariants, all of them: `due`, `open` and the counters say what the records say.
+
+    Returns the records and `due`, as they were read. `seen`: of the same ledger, whose events only grow.
+    """
+    seen = seen or SeenEvents()
+    pipeline: Any = client.pipeline(transaction=False)
+    for name in _names(client):
+        pipeline.hgetall(name)
+    pipeline.zrange(redis_keys.DUE, 0, -1, withscores=True).zrange(redis_keys.OPEN, 0, -1)
+    pipeline.hgetall(redis_keys.COUNTERS)
+    pipeline.xlen(redis_keys.EVENTS).xrange(redis_keys.EVENTS, min=f"({seen.last_id}" if seen.last_id else "-")
+    *hashes, scores, open_list, raw, events_count, new_events = pipeline.execute()
+    all_records = [Record.from_hash(each) for each in hashes]
+    due_at = {key: int(score) for key, score in scores}
+
     unfinished = {record.key: record for record in all_records if record.state in UNFINISHED}
-    assert set(due(client)) == set(unfinished)
-
-    opened = set(cast("list[str]", client.zrange(redis_keys.OPEN, 0, -1)))
-    assert opened == {f"{record.state}:{record.state_since}:{record.key}" for record in unfinished.values()}
-
+    assert set(due_at) == set(unfinished)
+    assert set(open_list) == {f"{record.state}:{record.state_since}:{record.key}" for record in unfinished.values()}
     counted: Counter[str] = Counter()
     for record in all_records:
         counted[f"n:{record.state}:{record.currency}"] += 1
         counted[f"sum:{record.state}:{record.currency}"] += record.amount
         counted[f"used:{record.space}"] += 1
-    raw = cast("dict[str, str]", client.hgetall(redis_keys.COUNTERS))
     kept = {name: int(count) for name, count in raw.items() if name not in _NO_STATES and int(count)}
     assert kept == dict(counted)
-    assert_numbered(client, int(raw.get("events", 0)))
+    assert events_count == seen.count + len(new_events)
+    _assert_numbered(new_events, seen, int(raw.get("events", 0)))
+    return all_records, due_at
 
 
-def assert_numbered(client: redis.Redis, last: int) -> None:
+def _assert_numbered(new_events: list[tuple[str, dict[str, str]]], seen: SeenEvents, last: int) -> None:
     """The numbers of the events rise one by one, from what was trimmed to the counter's."""
-    numbers = [event.get("number") for event in events(client)]
-    assert numbers == [str(number) for number in range(last - len(numbers) + 1, last + 1)]
+    numbers = [fields.get("number") for _, fields in new_events]
+    before = last - len(numbers)
+    assert numbers == [str(number) for number in range(before + 1, last + 1)]
+    assert seen.count == 0 or seen.last == before
+    seen.count, seen.last = seen.count + len(numbers), last
+    if new_events:
+        seen.last_id = new_events[-1][0]
 
 
 #: Counters that count no transfers.
