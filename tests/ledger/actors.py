@@ -248,14 +248,18 @@ def requeue(harness: Harness, me: Actor) -> Way:
 
 
 def settle(harness: Harness, me: Actor) -> Way:
-    """An operator with evidence, which is never wrong here: what is under way still is no evidence."""
-    bank = harness.models[me.key].bank
+    """An operator with evidence, which is never wrong here: what is under way still is no evidence.
+
+    Nor is anything before a worker that holds the card has sent it or can't any more: its lease is over long before.
+    """
+    model = harness.models[me.key]
+    bank = model.bank
     yield ("go on",)
     if bank.word == "given_back":
         yield from _say(harness, me.record, Verb.OPERATOR_REVERSED)
     elif bank.word == "paid":
         yield from _say(harness, me.record, Verb.OPERATOR_PAID)
-    elif bank.word in {"unheard", "rejected"} and not bank.late:
+    elif bank.word in {"unheard", "rejected"} and not harness.is_under_way(model):
         yield from _say(harness, me.record, Verb.OPERATOR_NOT_PAID)
 
 

@@ -1,5 +1,6 @@
 """What the actors act on: the real ledger and vault, and a model of each transfer that must say the same."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -39,6 +40,7 @@ class Harness:
         self.vault = Vault(vault_client)
         self.models: dict[str, TransferModel] = {}
         self.has_vault_copy = False
+        self.is_under_way: Callable[[TransferModel], bool] = lambda _: False  #: set by the machine: it knows who acts
         self._made = 0
         self._taken: dict[tuple[Purpose, str, int], Taken] = {}
         self._copy: list[tuple[str, Any]] = []

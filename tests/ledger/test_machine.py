@@ -54,6 +54,7 @@ class Machine(RuleBasedStateMachine):
     def begin(self, mood: str, hows: list[int]) -> None:
         self.harness = Harness(self.ledger_client, self.vault_client)
         self.actors: list[Actor] = []
+        self.harness.is_under_way = self._is_under_way
         self.calm = 0  #: steps since the last trouble: with more of it no transfer gets anywhere
         self.create(100, mood, hows)
 

@@ -250,7 +250,8 @@ def test_looking_writes_nothing(transfers: Cli, into: Into, events: Events, ledg
     groups = {name.split()[0] for name in COMMANDS if " " in name}
     looking = [name for name, entry in COMMANDS.items() if entry.connects and not entry.changes and name != "keys"]
     for name in (name for name in looking if name not in groups):
-        assert transfers(*name.split(), *shlex.split(COMMANDS[name].example)).status in {0, 1}, name
+        answers = {0, 75} if name == "doctor" else {0, 1}  # no worker runs, and one waits for it
+        assert transfers(*name.split(), *shlex.split(COMMANDS[name].example)).status in answers, name
 
     assert (events.newest(1)[-1].id, ledger.counters()) == before
 
