@@ -51,8 +51,11 @@ class FingerprintKeys:
 
 
 def generate(made: date | None = None) -> Secret:
-    """A new key."""
-    return Secret(key_text.write(Kind.FINGERPRINT, secrets.token_bytes(32), made))
+    """A new key. Its id has a letter: ids of digits alone are not shown, for two in a row may be a card number."""
+    while True:
+        key = Secret(key_text.write(Kind.FINGERPRINT, secrets.token_bytes(32), made))
+        if not _read(key).key_id.isdigit():
+            return key
 
 
 def _read(text: Secret) -> FingerprintKey:

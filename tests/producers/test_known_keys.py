@@ -1,5 +1,7 @@
 """The ledger knows the ids of the producers' fingerprint keys, and a host with a wrong list enqueues nothing."""
 
+import hashlib
+import secrets
 import threading
 from collections.abc import Callable
 from typing import NoReturn
@@ -70,6 +72,17 @@ def test_what_is_no_id_in_the_ledgers_list_is_not_shown(host: Host, ledger: Ledg
 
     assert "4405" not in str(caught.value)
     assert "no id" not in str(caught.value)
+
+
+def test_a_new_key_has_an_id_that_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One key in forty would have an id of digits alone, and its host would be told of "ids that are none"."""
+    raw = [hashlib.sha256(seed.to_bytes(2)).digest() for seed in range(400)]
+    monkeypatch.setattr(secrets, "token_bytes", lambda _length: raw.pop())
+
+    ids = [id_of(fingerprint_keys.generate()) for _ in range(300)]
+
+    assert len(raw) < 100, "some were thrown away"
+    assert [key_id for key_id in ids if key_id.isdigit()] == []
 
 
 def test_a_host_with_another_key_enqueues_nothing_and_is_told_why(host: Host, ledger: Ledger) -> None:
