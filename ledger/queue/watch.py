@@ -1,4 +1,4 @@
-"""Whether the queue's server can be used, said once: when it goes away, when the reason changes, and when it is back.
+"""Whether the queue's server can be used, said once: when it goes away, each reason of that, and when it is back.
 
 Every consumer and every sender of a process meets the same trouble, again and again. No transfer depends on the queue:
 the sweeper sends a wake-up again.
@@ -21,14 +21,16 @@ class QueueWatch:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._failing: dict[str, str] = {}  #: what could not be done last time, and why
+        self._failing: set[str] = set()  #: what could not be done last time
+        self._said: set[str] = set()  #: why, since it went away: connections meet the reasons by turns
 
     def failed(self, what: str, error: Exception) -> None:
         """The client raised this. `what` was to be done: a server may do one thing and refuse another."""
         why = _sentence(known_problem(error))
         with self._lock:
-            is_new = why not in self._failing.values()
-            self._failing[what] = why
+            is_new = why not in self._said
+            self._failing.add(what)
+            self._said.add(why)
         if is_new:
             log_line(_LOG.error, "queue.away", "No wake-up can be sent or received now: %(why)s", why=why)
 
@@ -36,8 +38,10 @@ class QueueWatch:
         if what not in self._failing:  # nearly always, so without the lock
             return
         with self._lock:
-            self._failing.pop(what, None)
+            self._failing.discard(what)
             is_back = not self._failing
+            if is_back:
+                self._said.clear()
         if is_back:
             log_line(_LOG.warning, "queue.back", "The queue's server is back, and wake-ups are sent and received")
 

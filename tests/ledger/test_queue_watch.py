@@ -7,10 +7,13 @@ from typing import Any
 
 import dramatiq
 import pytest
+import redis
 from dramatiq.errors import ConnectionClosed
 
 from epay_transfers.ledger.queue.broker import ACTORS, NOW, QUEUES, Broker
+from epay_transfers.ledger.queue.watch import QueueWatch
 from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.server_problems import Server, ServerReason, problem_of
 from epay_transfers.runtime import embedded_servers
 from tests.support.logged import names_of
 from tests.support.servers import KillableServer
@@ -59,8 +62,8 @@ def test_a_worker_says_once_that_its_queue_is_away_and_once_that_it_is_back(
         seen = len(fetches)
         until(lambda: len(fetches) >= seen + 3 * len(QUEUES) * 2)  # each consumer has met it three times
 
-        assert len(whys(caplog)) <= 2, "lost, and from then on refused"
-        assert whys(caplog)[-1].startswith("BROKER_URL: the server at 127.0.0.1:")
+        assert len(whys(caplog)) <= 2, "each connection is lost, and then refused: both are said once"
+        assert any(why.startswith("BROKER_URL: the server at 127.0.0.1:") for why in whys(caplog))
         assert [record.getMessage() for record in caplog.records if record.levelno > logging.ERROR] == []
         assert all(thread.is_alive() for thread in worker.consumers.values())
 
@@ -72,6 +75,26 @@ def test_a_worker_says_once_that_its_queue_is_away_and_once_that_it_is_back(
         worker.stop(timeout=10_000)
 
     assert names_of(caplog.records).count("queue.back") == 1
+
+
+def met(reason: ServerReason) -> Exception:
+    error = redis.ConnectionError()
+    error.__cause__ = problem_of(reason, Server("BROKER_URL", "queue:6379"))
+    return error
+
+
+def test_each_reason_is_said_once_while_the_queue_is_away(caplog: pytest.LogCaptureFixture) -> None:
+    """Each of a worker's connections is lost by itself, and then refused: so the reasons come by turns."""
+    watch = QueueWatch()
+    for what in ("fetch now", "fetch batch") * 2:
+        watch.failed(what, met(ServerReason.LOST))
+        watch.failed(what, met(ServerReason.REFUSED))
+    assert len(whys(caplog)) == 2
+
+    for what in ("fetch now", "fetch batch"):
+        watch.did(what)
+    watch.failed("fetch now", met(ServerReason.LOST))
+    assert len(whys(caplog)) == 3, "away once more"
 
 
 def count_fetches(broker: Broker) -> list[str]:
