@@ -99,6 +99,10 @@ class Record:
     last_read: str = field(default="", metadata=_UNTIL[Lifetime.DOUBT])  #: that word
     pares_digest: str = ""  #: of the PaRes that was taken
 
+    history: str = field(
+        default="", compare=False
+    )  #: the ids of its events, as `_events.lua` writes them; read by `Events.of`
+
     # What is known.
     code: str = ""
     reason: str = ""

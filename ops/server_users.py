@@ -32,7 +32,7 @@ _EXAMINES = ("time", "info", "config|get")
 
 _RECORDS = redis_keys.every("r:")
 _EVENTS = redis_keys.EVENTS
-_DUE, _OPEN, _COUNTERS = redis_keys.DUE, redis_keys.OPEN, redis_keys.COUNTERS
+_DUE, _BY_STATE, _COUNTERS = redis_keys.DUE, redis_keys.BY_STATE, redis_keys.COUNTERS
 _REFERENCES, _HANDLES = redis_keys.every("ref:"), redis_keys.every("handle:")
 _CHALLENGES, _MDS, _BANK_IDS = (redis_keys.every(name) for name in ("challenge:", "md:", "bank:"))
 _PRINTS = redis_keys.every("prints:")
@@ -89,7 +89,7 @@ def _write(*keys: str) -> tuple[str, ...]:
 #: What `move` needs, and with it every script that changes a transfer.
 _MOVES = (
     Rule(("type", "hget", "hmget", "hset", "hdel", "hincrby"), (_RECORDS, _COUNTERS)),
-    Rule(("type", "zadd", "zrem"), (_DUE, _OPEN)),
+    Rule(("type", "zadd", "zrem"), (_DUE, _BY_STATE)),
     Rule(("type", "xadd"), (_EVENTS,)),
     Rule(("pexpire",), (_HANDLES,)),
     Rule(("del",), (_CHALLENGES, *_write(_PRINTS))),
@@ -106,7 +106,7 @@ _PRODUCER = ServerUser(
         Rule(
             ("get", "hgetall"),
             (
-                _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _REFERENCES, _SUFFIXES,
+                _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _REFERENCES, _SUFFIXES,
                 _PRINTS, redis_keys.LANES, redis_keys.PAUSES, NAMESPACE,
             ),
         ),
@@ -144,7 +144,7 @@ _WORKER = ServerUser(
         Rule(
             ("get", "hget", "hgetall", "smembers", "srandmember", "zrem"),
             (
-                _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, redis_keys.LANES,
+                _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, redis_keys.LANES,
                 redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS, redis_keys.UNREADABLE,
                 redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.VAULT_KEYS, redis_keys.every("inbox:"), _LIMITS,
                 NAMESPACE, f"{NAMESPACE}:*",
@@ -153,7 +153,7 @@ _WORKER = ServerUser(
         *_MOVES,
         Rule(("hget", "hset", "hdel", "pexpire"), (_LIMITS,)),
         Rule(("set",), (_BANK_IDS, _CHALLENGES, _MDS)),
-        Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _OPEN)),
+        Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _BY_STATE)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
         Rule(("type", "hmget", "smismember", "hset", "hdel", "srem", "hincrby", "multi", "exec"), (
             redis_keys.LANES, redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
@@ -174,7 +174,8 @@ _WORKER = ServerUser(
 
 #: What an operator may read of the ledger and the queue. `transfers scan` looks at these keys under such a user.
 OPERATORS_READ = (
-    _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _REFERENCES, redis_keys.LANES, redis_keys.PAUSES, redis_keys.BREAKERS,
+    _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _REFERENCES,
+    redis_keys.LANES, redis_keys.PAUSES, redis_keys.BREAKERS,
     redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS, f"{NAMESPACE}:*",
 )  # fmt: skip
 

@@ -27,7 +27,9 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.circuit_breakers import PROBE_MS
 from epay_transfers.ledger.store.events import Event, Events
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.lists import Listed
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.totals import names_of
 from epay_transfers.ledger.store.unreadable import NO_HASH, fields_of
 from epay_transfers.runtime import trail
 
@@ -107,7 +109,7 @@ class Audit:
                 yield Discrepancy("record", key, f"can't be read: {error.why}; {UNREADABLE_CURE}")
             if not unreadable:  # the share of unreadable records in the counters is unknown
                 yield from self._counters(records)
-            for oddity in (*self._due(records), *self._open(records), *self._messages(records)):
+            for oddity in (*self._due(records), *self._lists(records), *self._messages(records)):
                 if oddity.key not in unreadable:
                     yield oddity
             yield from self._times()
@@ -204,20 +206,20 @@ class Audit:
             if key not in told.last and (told.is_whole or has_moved_since):
                 yield Discrepancy("ledger, events", key, f"{record.state}, and no event tells how it came to that")
 
-    def _open(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
-        names = {str(name).split(":", 2)[2]: str(name) for name in self._ledger.client.zrange(redis_keys.OPEN, 0, -1)}
+    def _lists(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
+        listed = {each.at.key: each for each in self._ledger.lists.all(list(State))}
         for key, record in records.items():
-            wanted = None if record.state.final else f"{record.state}:{record.state_since}:{key}"
-            if names.pop(key, None) != wanted:
-                yield Discrepancy("ledger, open", key, f"{record.state}, but the lists for operators say otherwise")
-        for key in names:
-            yield Discrepancy("open, ledger", key, "listed, but not in the ledger")
+            if listed.pop(key, None) != Listed.of(record):
+                yield Discrepancy("ledger, by_state", key, f"{record.state}, but the lists for operators say otherwise")
+        for key in listed:
+            yield Discrepancy("by_state, ledger", key, "listed, but not in the ledger")
 
     def _counters(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
         counted: Counter[str] = Counter()
         for record in records.values():
-            counted[f"n:{record.state}:{record.currency}"] += 1
-            counted[f"sum:{record.state}:{record.currency}"] += record.amount
+            number, amount = names_of(record)
+            counted[number] += 1
+            counted[amount] += record.amount
             counted[f"used:{record.space}"] += 1
         try:
             kept = self._ledger.counters()

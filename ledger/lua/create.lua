@@ -23,12 +23,12 @@ local added = redis.call('SMISMEMBER', KEYS[11], 'send:*', own)
 for _, till in ipairs(pauses(redis.call('HMGET', KEYS[10], 'send:*', own), added)) do
   if till > deadline then return {'PAUSED', number(till)} end
 end
-local queued, sum = counters_of('queued', r.currency)
+local queued, sum = counters_of('queued', r)
 local unsound = broken({queued, sum, 'used:' .. r.space})
 if unsound then return unsound end
 local limit = tonumber(ARGV[7])
 if limit > 0 then
-  local waiting = tonumber(redis.call('HGET', KEYS[4], queued) or '0')
+  local waiting = redis.call('ZLEXCOUNT', KEYS[3], '[queued:', '(queued;')
   if waiting >= limit then return {'FULL', tostring(waiting)} end
 end
 
@@ -47,8 +47,11 @@ for name, value in pairs(r) do
   fields[#fields + 1] = name
   fields[#fields + 1] = value
 end
-unsound = tell({key = r.key, verb = 'create', actor = actor, now = now}, r, '', 'queued', '1', r.epoch)
+local id
+unsound, id = tell({key = r.key, verb = 'create', actor = actor, now = now}, r, '', 'queued', '1', r.epoch)
 if unsound then return unsound end
+fields[#fields + 1] = 'history'
+fields[#fields + 1] = history_with(nil, id, '')
 redis.call('HSET', KEYS[1], unpack(fields))
 if ARGV[9] ~= '' then redis.call('SET', KEYS[12], ARGV[9]) end
 redis.call('SETBIT', KEYS[9], suffix, 1)
@@ -56,6 +59,6 @@ redis.call('HINCRBY', KEYS[4], 'used:' .. r.space, 1)
 redis.call('SET', KEYS[8], r.key)
 redis.call('SET', KEYS[6], r.key)
 redis.call('ZADD', KEYS[2], due, r.key)
-redis.call('ZADD', KEYS[3], 0, 'queued:' .. now .. ':' .. r.key)
-count('queued', r.currency, 1, r.amount)
+redis.call('ZADD', KEYS[3], 0, place_in_lists('queued', r.terminal, now, r.key))
+count(queued, sum, 1, r.amount)
 return {'OK', 'queued', r.epoch, '1', number(redis.call('HINCRBY', KEYS[4], 'sequence', 1)), now}

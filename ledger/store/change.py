@@ -185,6 +185,7 @@ def script_argument(
         "challenge": json.dumps(asdict(change.challenge)) if change.challenge else None,
         "challenge_ms": str(_CHALLENGE_MS) if change.challenge else None,
         "prints": redis_keys.prints(record.key) if row.ends else None,
+        "references": redis_keys.references(changed["bank_reference"]) if "bank_reference" in changed else None,
         "vault": [vault.id, str(vault.writes)] if vault else None,
     }
     text = json.dumps({name: value for name, value in move.items() if value is not None}, separators=(",", ":"))

@@ -13,6 +13,7 @@ import redis
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
+from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
 from epay_transfers.ledger.store.scripts import Scripts
@@ -51,6 +52,19 @@ class LogState:
     oldest: Event | None
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """What became of one transfer, oldest first.
+
+    `trimmed`: of so many events the log keeps nothing any more. `unlisted`: so many are not named in the record, which
+    names the first one and the newest some hundred.
+    """
+
+    events: list[Event]
+    trimmed: int = 0
+    unlisted: int = 0
+
+
 class Events:
     def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
         self._client = client
@@ -72,6 +86,18 @@ class Events:
             before = f"({raw[-1][0]}"
             scan -= page
         return found[:limit][::-1]
+
+    def of(self, record: Record) -> "History":
+        """The events of one transfer, by their ids in its record: each costs the same, however long the log is."""
+        ids = _ids_in(record.history)
+        pipeline = self._client.pipeline(transaction=False)
+        for entry_id, _ in ids:
+            pipeline.xrange(redis_keys.EVENTS, entry_id, entry_id)
+        with redis_errors_as(LedgerUnavailable):
+            replies = cast("list[Entries]", pipeline.execute() if ids else [])
+        found = [Event(*raw[0]) for raw in replies if raw]
+        moves = sum(is_move for _, is_move in ids)
+        return History(found, trimmed=len(ids) - len(found), unlisted=max(0, record.version - moves))
 
     def follow(self, after: str = "$", *, block_ms: int = 1000) -> Iterator[list[Event]]:
         """Batches of new events as they come; an empty one where nothing came in time."""
@@ -185,6 +211,17 @@ class Events:
 
     def _exists(self) -> bool:
         return bool(self._client.exists(redis_keys.EVENTS))
+
+
+def _ids_in(history: str) -> list[tuple[str, bool]]:
+    """The ids as `_events.lua` wrote them, and whether each is of a move."""
+    found: list[tuple[str, bool]] = []
+    first_ms = 0
+    for word in history.split():
+        ms, _, number = word.removeprefix("!").partition("-")
+        first_ms, later_ms = (int(ms), 0) if not found else (first_ms, int(ms))
+        found.append((f"{first_ms + later_ms}-{number or 0}", not word.startswith("!")))
+    return found
 
 
 def place_of(entry_id: str) -> tuple[int, int]:

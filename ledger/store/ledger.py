@@ -278,7 +278,7 @@ def _keys(record: Record) -> tuple[str, ...]:
     return (
         redis_keys.record(record.key),
         redis_keys.DUE,
-        redis_keys.OPEN,
+        redis_keys.BY_STATE,
         redis_keys.COUNTERS,
         redis_keys.EVENTS,
         redis_keys.handle(record.handle),

@@ -11,6 +11,7 @@ import redis
 
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
+from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
 from epay_transfers.ledger.store.scripts import Scripts
@@ -43,12 +44,16 @@ class Teller:
         keys = [redis_keys.COUNTERS, redis_keys.EVENTS]
         if change is not None:
             keys.append(change.key)
+            words["hash"] = len(keys)
             words |= {"of": change.key.rpartition(":")[2], "set": dict(change.set), "remove": list(change.remove)}
             words["once"] = change.once
             words["was"] = dict(change.was or {})
             if change.leaves is not None:
                 keys.append(change.leaves[0])
-                words["leaves"] = change.leaves[1]
+                words |= {"group": len(keys), "leaves": change.leaves[1]}
+        if is_key(key := fields.get("key", "")):
+            keys.append(redis_keys.record(key))
+            words["record"] = len(keys)
         with redis_errors_as(LedgerUnavailable):
             reply = self._scripts.run("tell", keys, [json.dumps(words)])
         if reply[0] == "BROKEN":

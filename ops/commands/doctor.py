@@ -14,6 +14,7 @@ import typer
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.invoice import SUFFIXES
 from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.totals import Totals
 from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.keyring import read_public
 from epay_transfers.ops import screen
@@ -57,6 +58,7 @@ def doctor(*, as_json: AsJson = False) -> None:
     with contextlib.suppress(LedgerUnavailable):  # the findings say so already
         counters, stops = context.ledger.counters(), context.lanes.pauses()
     workers = _workers(context)
+    totals = Totals.of_counters(counters)
     findings += _spaces(context, counters) + _vault_keys(workers)
     rooms = _rooms({str(finding) for finding in findings})
     if as_json:
@@ -64,7 +66,7 @@ def doctor(*, as_json: AsJson = False) -> None:
             "healthy": not findings,
             "findings": [asdict(finding) for finding in findings],
             "stops": [as_dict(stop) for stop in stops],
-            "transfers": {state: [line.to_json() for line in screen.sums(counters, state)] for state in State},
+            "transfers": {state: [line.to_json() for line in screen.sums(totals, state)] for state in State},
             "vault_keys": workers,
             "rooms": [asdict(room) for room in rooms],
         })  # fmt: skip
@@ -72,7 +74,7 @@ def doctor(*, as_json: AsJson = False) -> None:
         _say(findings, rooms)
         screen.say(f"Lanes paused: {len(stops) or 'none'}" + ("; see `transfers terminals`" if stops else ""))
         screen.say(f"Keys that every worker opens with: {', '.join(_shared(workers)) or 'no worker has told of any'}")
-        _say_counts(counters)
+        _say_counts(totals)
     if findings:
         raise typer.Exit(EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG)
 
@@ -155,11 +157,11 @@ def _say(findings: list[Finding], rooms: list[Room]) -> None:
     screen.say(screen.table(("process", "what it lacks in this environment"), lacks))
 
 
-def _say_counts(counters: dict[str, int]) -> None:
+def _say_counts(totals: Totals) -> None:
     rows = [
         (screen.state_text(state), line.count, screen.amount(line.amount_minor, line.currency))
         for state in State
-        for line in screen.sums(counters, state)
+        for line in screen.sums(totals, state)
     ]
     if rows:
         screen.say(screen.table(("state", "count", "amount"), rows))

@@ -19,7 +19,7 @@ def doubt(*, limit: Limit = 50, as_json: AsJson = False) -> None:
     context, unreadable, records = Context.connect(), list[RecordUnreadable](), list[Record]()
     for state in (State.NEEDS_REVIEW, State.IN_DOUBT):
         records += context.ledger.in_state(state, limit, unreadable.append)
-    total = screen.sums(context.ledger.counters(), State.IN_DOUBT, State.NEEDS_REVIEW)
+    total = screen.sums(context.ledger.totals(), State.IN_DOUBT, State.NEEDS_REVIEW)
     if as_json:
         transfers = [as_dict(record, []) for record in records] + screen.unreadable_json(unreadable)
         screen.say_json({"transfers": transfers, "total": [line.to_json() for line in total]})

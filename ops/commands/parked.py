@@ -17,7 +17,7 @@ def parked(*, limit: Limit = 50, as_json: AsJson = False) -> None:
     """Transfers that wait for a client's 3-D Secure answer, longest first. No money has moved for any of them."""
     context, unreadable = Context.connect(), list[RecordUnreadable]()
     records = context.ledger.in_state(State.PARKED, limit, unreadable.append)
-    total = screen.sums(context.ledger.counters(), State.PARKED)
+    total = screen.sums(context.ledger.totals(), State.PARKED)
     if as_json:
         transfers = [Transfer.of(record).to_json() for record in records] + screen.unreadable_json(unreadable)
         screen.say_json({"transfers": transfers, "total": [line.to_json() for line in total]})

@@ -68,7 +68,7 @@ class KillRun:
         """So many clients stand at the bank's page."""
         receipts = self.enqueue("Payout [3ds]", count)
         worker = self.platform.start_worker()
-        until(lambda: self.ledger.counters().get("n:parked:KZT", 0) == count)
+        until(lambda: self.ledger.totals().of(State.PARKED).count == count)
         self.platform.workers.remove(worker)
         worker.kill()
         worker.wait(10)

@@ -12,6 +12,7 @@ import requests
 
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.producers import Receipt, Transfers
 from tests.support.intents import payout
 from tests.support.platform import Platform
@@ -59,7 +60,7 @@ class ClockApart:
         return receipts
 
     def count(self, state: State) -> int:
-        return int(self.platform.ledger_client.hget(redis_keys.COUNTERS, f"n:{state}:KZT") or 0)
+        return Ledger(self.platform.ledger_client).totals().of(state).count
 
     def fault(self, **rule: object) -> None:
         requests.post(f"{self.platform.bank_url}/faults", json=rule, timeout=5).raise_for_status()

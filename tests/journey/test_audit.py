@@ -40,7 +40,7 @@ def _not_due(stage: Stage, key: str) -> None:
 
 def _not_listed(stage: Stage, key: str) -> None:
     record = stage.record(key)
-    stage.ledger.client.zrem(redis_keys.OPEN, f"queued:{record.state_since}:{key}")
+    stage.ledger.client.zrem(redis_keys.BY_STATE, f"queued:main:{record.state_since}:{key}")
 
 
 def _no_card(stage: Stage, key: str) -> None:
@@ -56,7 +56,7 @@ def _late(stage: Stage, _key: str) -> None:
 
 
 def _miscounted(stage: Stage, _key: str) -> None:
-    stage.ledger.client.hincrby(redis_keys.COUNTERS, "sum:queued:KZT", 1)
+    stage.ledger.client.hincrby(redis_keys.COUNTERS, "sum:queued:main:KZT:", 1)
 
 
 def _foreign_message(stage: Stage, _key: str) -> None:
@@ -67,7 +67,7 @@ def _foreign_message(stage: Stage, _key: str) -> None:
     ("damage", "where"),
     [
         (_not_due, "ledger, due"),
-        (_not_listed, "ledger, open"),
+        (_not_listed, "ledger, by_state"),
         (_no_card, "ledger, vault"),
         (_forgotten, "due, ledger"),
         (_forgotten, "vault, ledger"),

@@ -59,7 +59,7 @@ def test_a_list_has_an_answer_for_each_in_its_order(transfers: Cli, ledger: Ledg
         ["handle", "invoice_id", "key", "replayed", "state"],
     ]
     assert said.json[1]["message"].startswith("amount: ")
-    assert ledger.counters()["n:queued:KZT"] == 2
+    assert ledger.totals().of(State.QUEUED).count == 2
 
 
 @pytest.mark.parametrize(

@@ -258,7 +258,7 @@ def test_an_audit_names_what_can_not_be_read_and_nothing_else_of_it(
 
 
 def test_counters_that_are_no_numbers_are_said_and_not_a_traceback(transfers: Cli, ledger_client: redis.Redis) -> None:
-    ledger_client.hset(redis_keys.COUNTERS, "n:paid:KZT", "many")
+    ledger_client.hset(redis_keys.COUNTERS, "n:paid:main:KZT:", "many")
 
     said = transfers("doubt")
 

@@ -117,7 +117,7 @@ class TestReplay:
 
         assert (again.key, again.handle, again.replayed) == (first.key, first.handle, True)
         assert hands.record(first.key).epoch == FIRST_EPOCH, "its card was there: no new generation"
-        assert ledger.counters()["n:queued:KZT"] == 1
+        assert ledger.totals().of(State.QUEUED).count == 1
 
     def test_a_ledger_that_goes_back_while_it_answers_is_one_to_call_again(
         self, transfers: Transfers, ledger_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
@@ -378,7 +378,7 @@ class TestDeath:
         assert len(receipts) == 8
         assert len({receipt.key for receipt in receipts}) == 1
         assert [receipt.replayed for receipt in receipts].count(False) == 1
-        assert ledger.counters()["n:queued:KZT"] == 1
+        assert ledger.totals().of(State.QUEUED).count == 1
         assert SealedCard.from_bytes(hands.take(hands.claim(receipts[0].key))).cards == by_pan().card_data()
 
 

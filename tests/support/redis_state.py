@@ -8,6 +8,7 @@ import redis
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import UNFINISHED
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.totals import names_of
 
 Snapshot = dict[str, tuple[bytes, int]]
 
@@ -45,18 +46,19 @@ def events(client: redis.Redis) -> list[dict[str, str]]:
 
 
 def assert_agrees(client: redis.Redis) -> None:
-    """The ledger's invariants, all of them: `due`, `open` and the counters say what the records say."""
+    """The ledger's invariants, all of them: `due`, `by_state` and the counters say what the records say."""
     all_records = records(client)
     unfinished = {record.key: record for record in all_records if record.state in UNFINISHED}
     assert set(due(client)) == set(unfinished)
 
-    opened = set(cast("list[str]", client.zrange(redis_keys.OPEN, 0, -1)))
-    assert opened == {f"{record.state}:{record.state_since}:{record.key}" for record in unfinished.values()}
+    listed = set(cast("list[str]", client.zrange(redis_keys.BY_STATE, 0, -1)))
+    assert listed == {f"{each.state}:{each.terminal}:{each.state_since}:{each.key}" for each in all_records}
 
     counted: Counter[str] = Counter()
     for record in all_records:
-        counted[f"n:{record.state}:{record.currency}"] += 1
-        counted[f"sum:{record.state}:{record.currency}"] += record.amount
+        number, amount = names_of(record)
+        counted[number] += 1
+        counted[amount] += record.amount
         counted[f"used:{record.space}"] += 1
     raw = cast("dict[str, str]", client.hgetall(redis_keys.COUNTERS))
     kept = {name: int(count) for name, count in raw.items() if name not in _NO_STATES and int(count)}
