@@ -110,12 +110,11 @@ class Audit:
             if not unreadable:  # the share of unreadable records in the counters is unknown
                 yield from self._counters(records)
             for oddity in (*self._due(records), *self._lists(records), *self._messages(records)):
-                if oddity.key not in unreadable:
+                if not _is_of(unreadable, oddity):
                     yield oddity
             yield from self._times()
             for oddity in self._events(records):
-                is_known = invoice.is_key(oddity.key)  # a record that has lost its key is named by its place
-                if not unreadable.keys() & {oddity.key, redis_keys.place(oddity.key) if is_known else ""}:
+                if not _is_of(unreadable, oddity):
                     yield oddity
         if self._vault is not None:
             with redis_errors_as(VaultUnavailable):
@@ -276,6 +275,12 @@ def _record(key: str, raw: dict[str, str] | None) -> Record:
     if raw is None:
         raise RecordUnreadable(key, NO_HASH)
     return Record.from_ledger(key, raw)
+
+
+def _is_of(unreadable: dict[str, RecordUnreadable], oddity: Discrepancy) -> bool:
+    """A record that has lost its key is named by its place."""
+    is_known = invoice.is_key(oddity.key)
+    return bool(unreadable.keys() & {oddity.key, redis_keys.place(oddity.key) if is_known else ""})
 
 
 def _latest(record: Record, now_ms: int) -> int:

@@ -72,20 +72,11 @@ class Events:
         self.tell = Teller(client).tell
         self._scripts = Scripts(client, ("trim",))
 
-    def newest(self, limit: int = 50, *, key: str | None = None, scan: int = 100_000) -> list[Event]:
-        """The last events, oldest of them first; of one transfer where `key` is given, looking `scan` events back."""
-        found: list[Event] = []
-        before = "+"
-        while len(found) < limit and scan > 0:
-            page = min(1000 if key else limit, scan)
-            with redis_errors_as(LedgerUnavailable):
-                raw = cast("Entries", self._client.xrevrange(redis_keys.EVENTS, before, "-", count=page))
-            found += [Event(*entry) for entry in raw if key is None or entry[1].get("key") == key]
-            if len(raw) < page:
-                break
-            before = f"({raw[-1][0]}"
-            scan -= page
-        return found[:limit][::-1]
+    def newest(self, limit: int = 50) -> list[Event]:
+        """The last events, oldest of them first."""
+        with redis_errors_as(LedgerUnavailable):
+            raw = cast("Entries", self._client.xrevrange(redis_keys.EVENTS, count=limit))
+        return [Event(*entry) for entry in raw][::-1]
 
     def of(self, record: Record) -> "History":
         """The events of one transfer, by their ids in its record: each costs the same, however long the log is."""

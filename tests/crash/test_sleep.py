@@ -121,7 +121,7 @@ def record_of(platform: Platform, key: str) -> Record:
 
 
 def verbs_of(platform: Platform, key: str) -> list[str]:
-    return [event.fields["verb"] for event in Events(platform.ledger_client).newest(99, key=key)]
+    return [event.fields["verb"] for event in Events(platform.ledger_client).of(record_of(platform, key)).events]
 
 
 def _is_stopped(pid: int) -> bool:
