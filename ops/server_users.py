@@ -107,13 +107,13 @@ _PRODUCER = ServerUser(
             ("get", "hgetall"),
             (
                 _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _REFERENCES, _SUFFIXES,
-                _PRINTS, redis_keys.LANES, redis_keys.PAUSES, NAMESPACE,
+                _PRINTS, redis_keys.PAUSES, redis_keys.ADDED_PAUSES, NAMESPACE,
             ),
         ),
         *_MOVES,
         Rule(("set",), (_REFERENCES, _HANDLES, _PRINTS)),
         Rule(("getbit", "setbit", "bitpos"), (_SUFFIXES,)),
-        Rule(("hmget", "smismember"), (redis_keys.LANES, redis_keys.PAUSES)),
+        Rule(("hgetall", "hlen"), (redis_keys.PAUSES, redis_keys.ADDED_PAUSES)),
         Rule(
             ("xgroup|create", "xgroup|delconsumer", "xreadgroup", "xautoclaim", "xack", "xpending"), (_EVENTS,)
         ),
@@ -144,9 +144,10 @@ _WORKER = ServerUser(
         Rule(
             ("get", "hget", "hgetall", "smembers", "srandmember", "zrem"),
             (
-                _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, redis_keys.LANES,
-                redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS, redis_keys.UNREADABLE,
-                redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.VAULT_KEYS, redis_keys.every("inbox:"), _LIMITS,
+                _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS,
+                redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS,
+                redis_keys.UNREADABLE, redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.VAULT_KEYS,
+                redis_keys.every("inbox:"), _LIMITS,
                 NAMESPACE, f"{NAMESPACE}:*",
             ),
         ),
@@ -155,8 +156,8 @@ _WORKER = ServerUser(
         Rule(("set",), (_BANK_IDS, _CHALLENGES, _MDS)),
         Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _BY_STATE)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
-        Rule(("type", "hmget", "smismember", "hset", "hdel", "srem", "hincrby", "multi", "exec"), (
-            redis_keys.LANES, redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
+        Rule(("type", "hmget", "hlen", "hset", "hdel", "hincrby", "multi", "exec"), (
+            redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
         Rule(("hsetnx",), (redis_keys.TERMINALS,)),
         Rule(("hset", "hdel"), (redis_keys.VAULT_KEYS,)),
         Rule(("lpop",), (redis_keys.every("inbox:"),)),
@@ -175,7 +176,7 @@ _WORKER = ServerUser(
 #: What an operator may read of the ledger and the queue. `transfers scan` looks at these keys under such a user.
 OPERATORS_READ = (
     _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _REFERENCES,
-    redis_keys.LANES, redis_keys.PAUSES, redis_keys.BREAKERS,
+    redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS,
     redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS, f"{NAMESPACE}:*",
 )  # fmt: skip
 
@@ -194,7 +195,8 @@ def _operator(name: str) -> ServerUser:
                 _read(*OPERATORS_READ),
             ),
             Rule(("rpush",), _write(redis_keys.inbox(operator(name)))),
-            Rule(("sadd",), _write(redis_keys.PAUSES, redis_keys.OPERATORS)),
+            Rule(("sadd",), _write(redis_keys.OPERATORS)),
+            Rule(("hsetnx",), _write(redis_keys.ADDED_PAUSES)),
         ),
     )  # fmt: skip
 

@@ -169,7 +169,6 @@ class Audit:
         for place, farthest_ms, prefix in (
             (redis_keys.BREAKERS, PROBE_MS + LATE_MS, "open:"),
             (redis_keys.RATES, FARTHEST_MS, ""),
-            (redis_keys.LANES, FARTHEST_MS, ""),
         ):
             for name, text in cast("dict[str, str]", client.hgetall(place)).items():
                 ahead_ms = int(text.partition(" ")[0]) - now_ms

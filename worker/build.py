@@ -20,8 +20,8 @@ from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import Inboxes
-from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import Lane, Pauses
 from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.sealing import Opener
 from epay_transfers.ledger.vault.vault import Vault
@@ -104,7 +104,7 @@ class Worker:
     custody: CardCustody
     breakers: Breakers
     events: Events
-    lanes: Lanes
+    pauses: Pauses
     broker: Broker
 
 
@@ -144,9 +144,9 @@ def assemble(
     chance: Callable[[], float],
 ) -> Worker:
     ledger_clock = LedgerClock(clock)
-    events, lanes = Events(ledger.client, ledger.test_clock), Lanes(ledger.client, ledger.test_clock)
+    events, pauses = Events(ledger.client, ledger.test_clock), Pauses(ledger.client, ledger.test_clock)
     breakers = Breakers(ledger.client, events, actor, ledger.test_clock)
-    consequences = Consequences(lanes, events, ledger_clock, actor)
+    consequences = Consequences(pauses, events, ledger_clock, actor)
     custody = CardCustody(vault=vault, ledger=ledger, clock=ledger_clock, park_s=rules.park_s)
     recorder = Recorder(
         ledger=ledger,
@@ -164,7 +164,7 @@ def assemble(
         bank_client=bank,
         terminals=terminals,
         breakers=breakers,
-        lanes=lanes,
+        pauses=pauses,
         consequences=consequences,
         recorder=recorder,
         custody=custody,
@@ -197,7 +197,7 @@ def assemble(
         ledger=ledger,
         custody=custody,
         breakers=breakers,
-        lanes=lanes,
+        pauses=pauses,
         events=events,
         preflight=preflight,
         ask_harmless=lambda host: bank.ask_harmless(host, terminals["main"]),
@@ -216,7 +216,7 @@ def assemble(
         ledger=ledger,
         custody=custody,
         events=events,
-        lanes=lanes,
+        pauses=pauses,
         wakeups=wakeups,
         notifications=notifications,
         is_fit=lambda: preflight.is_fit,
@@ -231,7 +231,7 @@ def assemble(
         custody=custody,
         breakers=breakers,
         events=events,
-        lanes=lanes,
+        pauses=pauses,
         broker=broker,
     )
 

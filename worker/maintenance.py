@@ -11,14 +11,17 @@ from contextlib import suppress
 
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import Clock
-from epay_transfers.ledger.errors import VaultUnavailable, VaultWentBack
+from epay_transfers.ledger.errors import RecordUnreadable, VaultUnavailable, VaultWentBack
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.ledger.store.lanes import Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import Pauses
 from epay_transfers.ledger.store.replies import Run
 from epay_transfers.ledger.store.vault_keys import TELL_S
 from epay_transfers.runtime.health import Finding
+from epay_transfers.worker.bank import CodeClass, look_up
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.preflight import Cause, Preflight
 
@@ -36,7 +39,7 @@ class Maintenance:
         ledger: Ledger,
         custody: CardCustody,
         breakers: Breakers,
-        lanes: Lanes,
+        pauses: Pauses,
         events: Events,
         preflight: Preflight,
         ask_harmless: Callable[[str], bool],
@@ -49,7 +52,7 @@ class Maintenance:
         self._ledger = ledger
         self._custody = custody
         self._breakers = breakers
-        self._lanes = lanes
+        self._pauses = pauses
         self._events = events
         self._preflight = preflight
         self._ask_harmless = ask_harmless
@@ -64,7 +67,8 @@ class Maintenance:
         self._next_look = self._next_trim = self._next_tell = clock.monotonic()
 
     def run_once(self) -> None:
-        self._lanes.refresh()
+        self._pauses.refresh()
+        self._end_what_a_trial_proved_over()
         self._breakers.refresh()
         self._observe_the_vault()
         if self._clock.monotonic() >= self._next_look:
@@ -75,6 +79,15 @@ class Maintenance:
         if self._clock.monotonic() >= self._next_tell:
             self._next_tell = self._clock.monotonic() + TELL_S
             self._tell_keys()
+
+    def _end_what_a_trial_proved_over(self) -> None:
+        """The bank served a transfer that a pause let through: its cause is over. The record says so, to any worker."""
+        for pause in self._pauses.trials():
+            with suppress(RecordUnreadable):
+                trial = self._ledger.get(pause.trial)
+                if trial is not None and _is_served(trial):
+                    reason = f"the bank served {pause.trial}, which was let through"
+                    self._pauses.unpause(pause, actor=self._actor, reason=reason)
 
     def probe_once(self) -> None:
         """Ask the closed hosts. A bank that hangs takes its time: this has a thread of its own."""
@@ -135,3 +148,13 @@ class Maintenance:
         _LOG.critical("vault.went_back")
         self._events.alarm(Alarm.VAULT_WENT_BACK, actor=self._actor)
         self._said_back = True
+
+
+def _is_served(record: Record) -> bool:
+    """Did the bank deal with it as with any other? A code that blames the merchant's set-up says that it did not."""
+    if record.state is State.DECLINED:
+        return look_up(record.code).code_class is not CodeClass.SETUP
+    return record.state in _SERVED
+
+
+_SERVED = frozenset({State.PAID, State.PARKED, State.RESUMED, State.CONFIRMING, State.REVERSED})

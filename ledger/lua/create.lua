@@ -1,6 +1,6 @@
 -- create: a new transfer, `queued`, with an invoice id whose last six digits no transfer of its space had before.
 --
--- KEYS     as in _move.lua, and  8 reference  9 suffixes  10 lanes  11 pauses
+-- KEYS     as in _move.lua, and  8 reference  9 suffixes  10 pauses  11 added pauses
 --          12 the fingerprints of the cards, which go when the transfer ends
 -- ARGV     1 the record, as JSON: {name: text}, without state, version and times  2 a test's time (ms), or nothing
 --          3 in how many ms it must be looked at  4 actor
@@ -18,10 +18,8 @@ local now, due = number(begun), number(math.min(begun + tonumber(ARGV[3]), deadl
 local known = redis.call('GET', KEYS[8])
 if known then return {'REPLAYED', known} end
 
-local own = 'send:' .. r.terminal
-local added = redis.call('SMISMEMBER', KEYS[11], 'send:*', own)
-for _, till in ipairs(pauses(redis.call('HMGET', KEYS[10], 'send:*', own), added)) do
-  if till > deadline then return {'PAUSED', number(till)} end
+for _, pause in ipairs(pauses(KEYS[10], KEYS[11], 'send', r.terminal)) do
+  if pause.till > deadline then return {'PAUSED', number(pause.till)} end
 end
 local queued, sum = counters_of('queued', r)
 local unsound = broken({queued, sum, 'used:' .. r.space})

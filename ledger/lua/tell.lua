@@ -1,12 +1,12 @@
 -- tell: an event that is no move of a transfer, together with the change of one hash that it reports.
 --
 -- KEYS     1 counters  2 events, and in the order of their places here, those that it needs of: the hash that is changed,
---          the set that a member leaves, the record of the transfer that the event is about
--- ARGV     1 as JSON: event [name, text, ...]; hash, group, record: the places of those keys; and of a hash that is changed
+--          another hash that a field leaves, the record of the transfer that the event is about
+-- ARGV     1 as JSON: event [name, text, ...]; hash, other, record: the places of those keys; and of a hash that is changed
 --            set     its fields that are set, as {name: text}
 --            remove  its fields that are removed, as [name]
 --            of      its name, for an error
---            leaves  the member that leaves the set
+--            leaves  the field that leaves the other hash
 --            once    no event and no change, where the hash is so already
 --            was     what its fields must be, as {name: text}, an empty text for none: else nothing is changed
 -- Replies  TOLD | KNOWN | OTHER | BROKEN part
@@ -23,9 +23,9 @@ if t.hash then
   end
   for name in pairs(t.set) do news = news or not redis.call('HGET', KEYS[t.hash], name) end
   for _, name in ipairs(t.remove) do news = news or redis.call('HGET', KEYS[t.hash], name) end
-  if t.group then
-    kind = redis.call('TYPE', KEYS[t.group]).ok
-    if kind ~= 'none' and kind ~= 'set' then return {'BROKEN', 'pauses'} end
+  if t.other then
+    kind = redis.call('TYPE', KEYS[t.other]).ok
+    if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', 'pauses'} end
   end
   if not news then return {'KNOWN'} end
 end
@@ -34,7 +34,7 @@ unsound, id = add_event(KEYS[1], KEYS[2], t.event)
 if unsound then return unsound end
 for name, value in pairs(t.set) do redis.call('HSET', KEYS[t.hash], name, value) end
 for _, name in ipairs(t.remove) do redis.call('HDEL', KEYS[t.hash], name) end
-if t.group then redis.call('SREM', KEYS[t.group], t.leaves) end
+if t.other then redis.call('HDEL', KEYS[t.other], t.leaves) end
 if t.record then
   local history = redis.call('HGET', KEYS[t.record], 'history')
   redis.call('HSET', KEYS[t.record], 'history', history_with(history, id, '!'))

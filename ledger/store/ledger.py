@@ -118,7 +118,12 @@ class Ledger(Reader):
             times_in={"lease_until": lease_ms},
         )
         script_keys, text = self._call(record, Verb.CLAIM, change, actor=actor, vault=vault)
-        extra_keys: tuple[str, ...] = (redis_keys.LANES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.PAUSES)
+        extra_keys: tuple[str, ...] = (
+            redis_keys.PAUSES,
+            redis_keys.BREAKERS,
+            redis_keys.RATES,
+            redis_keys.ADDED_PAUSES,
+        )
         if counts and counts.terminal:
             extra_keys += (redis_keys.limits(counts.day.name),)
         before = self.seen
@@ -267,8 +272,8 @@ def _creation(record: Record, new_transfer: NewTransfer, suffix: int, actor: str
     more = (
         redis_keys.reference(record.reference),
         redis_keys.suffixes(record.space),
-        redis_keys.LANES,
         redis_keys.PAUSES,
+        redis_keys.ADDED_PAUSES,
         redis_keys.prints(record.key),
     )
     return "create", (*_keys(record), *more), args

@@ -18,7 +18,7 @@ from epay_transfers.ledger.store.totals import Totals
 from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.keyring import read_public
 from epay_transfers.ops import screen
-from epay_transfers.ops.commands.terminals import as_dict
+from epay_transfers.ops.commands.pauses import as_dict
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import EX_TEMPFAIL
 from epay_transfers.ops.options import AsJson
@@ -56,7 +56,7 @@ def doctor(*, as_json: AsJson = False) -> None:
     counters: dict[str, int] = {}
     stops = []
     with contextlib.suppress(LedgerUnavailable):  # the findings say so already
-        counters, stops = context.ledger.counters(), context.lanes.pauses()
+        counters, stops = context.ledger.counters(), context.pauses.standing()
     workers = _workers(context)
     totals = Totals.of_counters(counters)
     findings += _spaces(context, counters) + _vault_keys(workers)
@@ -72,7 +72,7 @@ def doctor(*, as_json: AsJson = False) -> None:
         })  # fmt: skip
     else:
         _say(findings, rooms)
-        screen.say(f"Lanes paused: {len(stops) or 'none'}" + ("; see `transfers terminals`" if stops else ""))
+        screen.say(f"Pauses paused: {len(stops) or 'none'}" + ("; see `transfers pauses`" if stops else ""))
         screen.say(f"Keys that every worker opens with: {', '.join(_shared(workers)) or 'no worker has told of any'}")
         _say_counts(totals)
     if findings:

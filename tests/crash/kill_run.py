@@ -13,8 +13,8 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
-from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Vault
 from epay_transfers.ops import requests
@@ -23,6 +23,7 @@ from epay_transfers.producers import Receipt, Transfers
 from tests.crash.conftest import ForkServer
 from tests.support.books import BUSY
 from tests.support.intents import payout
+from tests.support.pausing import end_pauses
 from tests.support.platform import Platform
 from tests.support.servers import queue_url
 from tests.support.waiting import until
@@ -137,7 +138,7 @@ class KillRun:
 
     def resume_sending(self) -> None:
         """Where the worker of an earlier point saw that the ledger went back, no later point would be reached."""
-        if Lanes(self.platform.ledger_client).pauses():
+        if Pauses(self.platform.ledger_client).standing():
             self.follow_the_runbook()
 
     def follow_the_runbook(self) -> None:
@@ -148,9 +149,9 @@ class KillRun:
         for record in list(self.ledger.all_in_state(State.QUEUED, 500)):
             if self.vault.look(Purpose.CARD, record.key) is Content.TOMBSTONE:
                 self.transfers.cancel(record.key, reason="the ledger went back; the bank may have it")
-        lanes = Lanes(self.platform.ledger_client)
+        pauses = Pauses(self.platform.ledger_client)
         for lane in (Lane.SEND, Lane.CONFIRM):
-            lanes.unpause(lane, ALL, actor="test", reason="looked at")
+            end_pauses(pauses, lane, ALL)
 
     def come_again(self, references: list[str]) -> None:
         """Whoever was not answered, asks again: backend, operator and client the same as before."""

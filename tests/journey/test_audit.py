@@ -7,7 +7,7 @@ import pytest
 from epay_transfers.ledger.queue.broker import NAMESPACE, NOW
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
-from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.runtime.audit import Audit, Discrepancy
 from tests.support.stage import Stage, queue_url
@@ -103,7 +103,7 @@ def _rate_beyond_all_rules(stage: Stage, _key: str) -> None:
 
 def _pause_beyond_all_rules(stage: Stage, _key: str) -> None:
     until_ms = stage.clock.now_ms() + MONTH_MS + 1
-    stage.lanes.pause(Lane.SEND, "main", actor="worker", reason="a test", until_ms=until_ms)
+    stage.pauses.pause(Lane.SEND, "main", actor="worker", reason="a test", until_ms=until_ms)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_what_rules_give_is_not_named(stage: Stage) -> None:
     stage.worker.breakers.trip("bank", "refused")
     stage.ledger.client.hset(redis_keys.BREAKERS, "probes:bank", str(now_ms * 2))
     stage.ledger.client.hset(redis_keys.RATES, "main", str(now_ms + MONTH_MS))
-    stage.lanes.pause(Lane.SEND, "main", actor="ops", reason="a test")
+    stage.pauses.pause(Lane.SEND, "main", actor="ops", reason="a test")
 
     assert audited(stage) == []
 

@@ -12,7 +12,7 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.worker.bank import CodeClass, Consequence, Declined, Evidence, StatusWord, Unclear
 from epay_transfers.worker.preflight import Cause
 from tests.journey.scenes import asked, parked, resumed, says, unreachable
@@ -260,7 +260,7 @@ def test_a_terminal_is_stopped_until_the_true_midnight(stage: Stage) -> None:
 
     midnight_ms = 1_795_546_800_000  # 2026-11-25 00:00 in Almaty
     assert stage.record(key).not_before_at == midnight_ms
-    assert [stop.until_ms for stop in stage.lanes.pauses()] == [midnight_ms]
+    assert [stop.until_ms for stop in stage.pauses.standing()] == [midnight_ms]
 
 
 def test_a_card_that_is_given_back_lives_until_the_deadline(stage: Stage) -> None:

@@ -101,7 +101,7 @@ def test_a_claim_that_can_not_be_written_takes_no_turn_of_the_rate(
     refused(lambda: claim(ledger, record, gap_ms=1000), part, ledger_client)
 
 
-@pytest.mark.parametrize("broken", [redis_keys.LANES, redis_keys.BREAKERS, redis_keys.RATES])
+@pytest.mark.parametrize("broken", [redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES])
 def test_a_claim_whose_gates_are_of_another_type_changes_nothing(
     ledger: Ledger, ledger_client: redis.Redis, broken: str
 ) -> None:

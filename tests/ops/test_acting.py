@@ -13,8 +13,8 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Event, Events
-from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Vault
 from tests.ops.conftest import Into
@@ -234,22 +234,22 @@ def test_it_may_be_too_late(transfers: Cli, into: Into, ledger: Ledger, state: S
     assert found(ledger, record) == record
 
 
-# Lanes.
+# Pauses.
 
 
 def test_a_lane_is_stopped_and_opened_with_who_and_why(
     transfers: Cli, ledger: Ledger, events: Events, environment: dict[str, str]
 ) -> None:
-    lanes = Lanes(ledger.client)
+    pauses = Pauses(ledger.client)
 
     transfers("pause", "send", "--terminal", "main", *WHY)
-    (stop,) = lanes.pauses()
+    (stop,) = pauses.standing()
     told = last(events)
 
     assert (stop.lane, stop.terminal, stop.actor) == (Lane.SEND, "main", f"operator {OPERATOR}")
     assert (told["verb"], told["reason"]) == ("pause", "the client called")
     assert transfers("unpause", "send", "--terminal", "main", *WHY).status == 0
-    assert lanes.pauses() == []
+    assert pauses.standing() == []
 
 
 def test_a_lane_is_opened_only_where_it_is_stopped(transfers: Cli, ledger: Ledger) -> None:
@@ -260,13 +260,13 @@ def test_a_lane_is_opened_only_where_it_is_stopped(transfers: Cli, ledger: Ledge
 
     assert said.status == 1
     assert said.err == "send is not paused for the terminal main; it is paused for all terminals\n"
-    assert [stop.terminal for stop in Lanes(ledger.client).pauses()] == [ALL]
+    assert [stop.terminal for stop in Pauses(ledger.client).standing()] == [ALL]
 
 
 @pytest.mark.parametrize("arguments", [("teleport",), ("send", "--terminal", "kiosk")])
 def test_unknown_lanes_and_terminals_are_refused(transfers: Cli, ledger: Ledger, arguments: tuple[str, ...]) -> None:
     assert transfers("pause", *arguments, *WHY).status in {1, 2}
-    assert Lanes(ledger.client).pauses() == []
+    assert Pauses(ledger.client).standing() == []
 
 
 class _worker:  # noqa: N801 - reads as the statement that it is

@@ -19,8 +19,8 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
 from epay_transfers.ops import listing
 from epay_transfers.ops.cli import COMMANDS
 from tests.ops.conftest import Into
@@ -237,9 +237,9 @@ def test_terminals_tell_their_spaces_and_who_stopped_them(
     transfers: Cli, into: Into, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EPAY_TERMINALS", '{"kiosk": {"space": "kiosk"}}')
-    lanes = Lanes(ledger.client)
-    lanes.pause(Lane.SEND, "kiosk", actor="worker", reason="code 529")
-    lanes.pause(Lane.CONFIRM, ALL, actor="operator aigul", reason="the bank asked")
+    pauses = Pauses(ledger.client)
+    pauses.pause(Lane.SEND, "kiosk", actor="worker", reason="code 529")
+    pauses.pause(Lane.CONFIRM, ALL, actor="operator aigul", reason="the bank asked")
     into(State.QUEUED)
 
     main, kiosk = transfers("terminals", "--json").json

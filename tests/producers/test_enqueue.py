@@ -16,8 +16,8 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
-from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
 from epay_transfers.ledger.vault.sealed_card import SealedCard
 from epay_transfers.ledger.vault.sealing import KeyPair, Opener, Purpose, SealBroken
 from epay_transfers.ledger.vault.vault import Content, Put, Vault
@@ -400,8 +400,8 @@ class TestRefused:
         self, transfers: Transfers, ledger_client: redis.Redis, clock: FakeClock
     ) -> None:
         until_ms = clock.now_ms() + 3_600_000
-        lanes = Lanes(ledger_client, clock)
-        lanes.pause(Lane.SEND, "main", actor="ops", reason="limit", until_ms=until_ms)
+        pauses = Pauses(ledger_client, clock)
+        pauses.pause(Lane.SEND, "main", actor="ops", reason="limit", until_ms=until_ms)
 
         with pytest.raises(TerminalPaused) as caught:
             transfers.enqueue(by_pan())
@@ -409,7 +409,7 @@ class TestRefused:
         assert caught.value.until == datetime.fromtimestamp(until_ms / 1000, UTC)
         assert transfers.enqueue(by_pan(terminal="second")).state is State.QUEUED
         assert transfers.enqueue(by_saved_card()).state is State.QUEUED, "its deadline is a day away"
-        lanes.pause(Lane.SEND, ALL, actor="ops", reason="bank away", until_ms=until_ms)
+        pauses.pause(Lane.SEND, ALL, actor="ops", reason="bank away", until_ms=until_ms)
         with pytest.raises(TerminalPaused):
             transfers.enqueue(by_pan("other", terminal="second"))
 
@@ -418,7 +418,7 @@ class TestRefused:
     ) -> None:
         transfers.enqueue(by_pan())
         until_ms = clock.now_ms() + 3_600_000
-        Lanes(ledger_client, clock).pause(Lane.SEND, "main", actor="ops", reason="limit", until_ms=until_ms)
+        Pauses(ledger_client, clock).pause(Lane.SEND, "main", actor="ops", reason="limit", until_ms=until_ms)
 
         assert transfers.enqueue(by_pan()).replayed
 

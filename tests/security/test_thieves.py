@@ -58,7 +58,7 @@ def test_no_sequence_of_commands_changes_what_stands_in_a_server(guarded: Guarde
         key = _prepared(root, server)
         names = [redis_keys.record(key), redis_keys.EVENTS, redis_keys.COUNTERS, redis_keys.DUE, redis_keys.BY_STATE,
                  redis_keys.challenge(key), redis_keys.card(key), redis_keys.sealed_card(key), redis_keys.WRITES,
-                 redis_keys.HIGH_WATER, redis_keys.LANES, *OPEN_TO[user]]  # fmt: skip
+                 redis_keys.HIGH_WATER, redis_keys.PAUSES, *OPEN_TO[user]]  # fmt: skip
         open_to = OPEN_TO[user] | ({redis_keys.pares(key), redis_keys.sealed_pares(key)}
                                    if (server, user) == ("vault", "web") else set())  # fmt: skip
         commands = [name for name in map(str.lower, map(str, root.command_list()))

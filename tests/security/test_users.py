@@ -22,9 +22,9 @@ from epay_transfers.ledger.store import redis_keys, terminals
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
+from epay_transfers.ledger.store.pauses import Lane, Pauses
 from epay_transfers.ledger.store.replies import Run
 from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.sealing import Purpose
@@ -49,6 +49,7 @@ from tests.security.guarded import (
     worker_of,
 )  # fmt: skip
 from tests.security.listening import listening
+from tests.support.pausing import end_pauses
 from tests.support.servers import free_port
 
 __all__ = ["act_as", "bank", "guarded"]
@@ -196,7 +197,7 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         connect(address("worker", guarded.ports["ledger"]).removesuffix("/0") + "/1", text=False) as queue,
         guarded.client("ledger", "producer") as producer,
     ):
-        events, lanes = Events(client), Lanes(client)
+        events, pauses = Events(client), Pauses(client)
         Events(producer).join("seldom")
         assert Events(producer).take("seldom", "one", count=1) is not None
         breakers = Breakers(client, events, "worker")
@@ -205,8 +206,8 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         client.hset(redis_keys.BREAKERS, "open:bank.example", "1")
         assert breakers.may_probe("bank.example")
         breakers.close("bank.example")
-        lanes.pause(Lane.SEND, "kiosk", actor="worker", reason="its limit")
-        lanes.unpause(Lane.SEND, "kiosk", actor="worker", reason="over")
+        pauses.pause(Lane.SEND, "kiosk", actor="worker", reason="its limit")
+        end_pauses(pauses, Lane.SEND, "kiosk")
         events.trim(1)
         unreadable = RecordUnreadable("251124999999", "its state is unknown")
         Ledger(client)._aside.set([unreadable], Ledger(client).now_ms())
@@ -316,8 +317,8 @@ FORBIDDEN = [
     ("ledger", "producer", ("GET", redis_keys.md("md"))),
     ("ledger", "producer", ("HSET", redis_keys.BREAKERS, "open:bank", "0")),
     *(("ledger", user, ("GET", redis_keys.prints(KEY))) for user in ("web", "worker", "ops", "follower", "admin")),
-    ("ledger", "producer", ("SREM", redis_keys.PAUSES, "send:*")),
-    ("ledger", "producer", ("HDEL", redis_keys.LANES, "send:*")),
+    ("ledger", "producer", ("HDEL", redis_keys.ADDED_PAUSES, "k7f3")),
+    ("ledger", "producer", ("HDEL", redis_keys.PAUSES, "k7f3")),
     ("ledger", "web", ("HSET", RECORD, "amount", "9990000")),
     ("ledger", "web", ("HSET", RECORD, "state", "declined")),
     ("ledger", "web", ("HDEL", RECORD, "deadline_at")),
@@ -334,8 +335,8 @@ FORBIDDEN = [
     ("ledger", "web", ("RPUSH", f"{_QUEUE}:transfers.now", "x")),
     ("ledger", "web", ("RPUSH", f"{_QUEUE}:confirms", "x")),
     ("ledger", "web", ("HSET", f"{_QUEUE}:confirms.msgs", "a", "x")),
-    ("ledger", "web", ("HSET", redis_keys.LANES, "send:*", "0 []")),
-    ("ledger", "web", ("SADD", redis_keys.PAUSES, "send:*")),
+    ("ledger", "web", ("HSET", redis_keys.PAUSES, "k7f3", "0 send * - - []")),
+    ("ledger", "web", ("HSETNX", redis_keys.ADDED_PAUSES, "k7f3", "0 send * - - []")),
     ("ledger", "web", ("LRANGE", redis_keys.inbox("web"), "0", "-1")),
     ("ledger", "web", ("LPOP", redis_keys.inbox("web"))),
     ("ledger", "web", ("DEL", redis_keys.inbox("web"))),
@@ -346,9 +347,11 @@ FORBIDDEN = [
     ("ledger", "ops", ("DEL", redis_keys.EVENTS)),
     ("ledger", "ops", ("ZADD", redis_keys.DUE, "1", KEY)),
     ("ledger", "ops", ("HSET", redis_keys.COUNTERS, "sequence", "1")),
-    ("ledger", "ops", ("SREM", redis_keys.PAUSES, "send:*")),
+    ("ledger", "ops", ("HDEL", redis_keys.ADDED_PAUSES, "k7f3")),
+    ("ledger", "ops", ("HSET", redis_keys.ADDED_PAUSES, "k7f3", "1 send * - - []")),
+    ("ledger", "ops", ("HSETNX", redis_keys.PAUSES, "k7f3", "1 send * - - []")),
     ("ledger", "ops", ("DEL", redis_keys.PAUSES)),
-    ("ledger", "ops", ("HDEL", redis_keys.LANES, "send:*")),
+    ("ledger", "ops", ("HDEL", redis_keys.PAUSES, "k7f3")),
     ("ledger", "ops", ("RPUSH", redis_keys.inbox("ops:second"), "x")),
     ("ledger", "ops", ("RPUSH", redis_keys.inbox("web"), "x")),
     ("ledger", "ops", ("LPOP", redis_keys.inbox("ops:first"))),

@@ -156,7 +156,7 @@ class Server:
 
 
 class Wire:
-    """What `Ledger`, `Vault`, `Inboxes`, `Lanes`, `Breakers` and `Events` ask of their client."""
+    """What `Ledger`, `Vault`, `Inboxes`, `Pauses`, `Breakers` and `Events` ask of their client."""
 
     def __init__(self, server: Server, process: Process) -> None:
         self._server = server
