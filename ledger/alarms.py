@@ -11,6 +11,10 @@ class Alarm(WordWithSentence):
     LANE_TRIED = "unpause_tried", "the pause {pause} of the lane {lane} lets some transfers of {terminal} through"
     REQUEST_REFUSED = "request_refused", "an operator's request was refused"
     BREAKER_OPENED = "breaker_opened", "calls to {host} fail: no worker calls it, and one asks it now and then"
+    BREAKER_STAYS = (
+        "breaker_stays_open",
+        "{host} did not serve {trial}, which was let through: no worker calls it for {in_s} s",
+    )
     BREAKER_CLOSED = "breaker_closed", "{host} answers again, and workers call it"
     SERVERS_UNFIT = (
         "servers_unfit",

@@ -24,7 +24,7 @@ from epay_transfers.ledger.queue.message_guard import NotAWakeup
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.circuit_breakers import PROBE_MS
+from epay_transfers.ledger.store.circuit_breakers import FARTHEST_MS as BREAKERS_FARTHEST_MS
 from epay_transfers.ledger.store.events import Event, Events
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.lists import Listed
@@ -167,7 +167,7 @@ class Audit:
         """Times too far ahead for any rule: they were written by a wrong clock."""
         client, now_ms = self._ledger.client, self._ledger.now_ms()
         for place, farthest_ms, prefix in (
-            (redis_keys.BREAKERS, PROBE_MS + LATE_MS, "open:"),
+            (redis_keys.BREAKERS, BREAKERS_FARTHEST_MS + LATE_MS, "open:"),
             (redis_keys.RATES, FARTHEST_MS, ""),
         ):
             for name, text in cast("dict[str, str]", client.hgetall(place)).items():

@@ -70,6 +70,7 @@ class Maintenance:
         self._pauses.refresh()
         self._end_what_a_trial_proved_over()
         self._breakers.refresh()
+        self._judge_the_breakers_trials()
         self._observe_the_vault()
         if self._clock.monotonic() >= self._next_look:
             self._next_look = self._clock.monotonic() + (_EXAMINE_S if self._look() else _UNFIT_S)
@@ -89,13 +90,31 @@ class Maintenance:
                     reason = f"the bank served {pause.trial}, which was let through"
                     self._pauses.unpause(pause, actor=self._actor, reason=reason)
 
+    def _judge_the_breakers_trials(self) -> None:
+        """By the record of the one that was let through, so that any worker may: its own may have died."""
+        for breaker in self._breakers.trials():
+            with suppress(RecordUnreadable):
+                trial = self._ledger.get(breaker.trial)
+                if trial is None or trial.state in {State.SENDING, State.CONFIRMING}:
+                    continue  # its lease is over before the next one may go
+                if trial.state is State.DECLINED or trial.state in _SERVED:
+                    self._breakers.close(breaker.host)
+                else:
+                    self._breakers.stay_open(breaker)
+
     def probe_once(self) -> None:
-        """Ask the closed hosts. A bank that hangs takes its time: this has a thread of its own."""
+        """Ask the hosts that failed. A bank that hangs takes its time: this has a thread of its own.
+
+        Where a host takes transfers or confirms, an answer to a question does not say that it serves them.
+        """
         if not self._preflight.is_fit:
             return
         for host in self._breakers.refresh():
             if self._breakers.may_probe(host) and self._ask_harmless(host):
-                self._breakers.close(host)
+                if self._preflight.takes_money_calls(host):
+                    self._breakers.half_open(host)
+                else:
+                    self._breakers.close(host)
 
     def _look(self) -> bool:
         """Are the servers still what they were at the start? What was found is said once, and when it is over."""

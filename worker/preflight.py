@@ -269,6 +269,9 @@ class Preflight:
     def is_fit(self) -> bool:
         return not self._unfit
 
+    def takes_money_calls(self, host: str) -> bool:
+        return host in {self._rule.hosts[Lane.SEND], self._rule.hosts[Lane.CONFIRM]}
+
     def inquiries_paused(self, record: Record) -> bool:
         if not self.is_fit:
             return True

@@ -1,5 +1,6 @@
 -- claim: a worker takes a transfer, before the first byte: queued → sending, or resumed → confirming.
 -- Whether it may go now is decided here too, without a further round trip: paused lanes, the breaker, the rate.
+-- A breaker that is half-open lets one through, and nothing more before that one's lease is over.
 -- A pause that lets trials through is told which transfer was the last of them.
 -- A rate-limited transfer reserves a slot, so it claims at most twice. A batch reserves none far ahead, so that a client
 -- does not wait for it. A slot stays valid for 5 s after its time: its worker fetches a token first.
@@ -43,7 +44,8 @@ for _, pause in ipairs(pauses(KEYS[8], KEYS[11], lane, terminal)) do
   end
 end
 local open_until = tonumber(redis.call('HGET', KEYS[9], 'open:' .. host) or '0')
-if open_until > 0 then return {'WAIT', number(math.max(open_until - now, 1000)), 'breaker', m.now} end
+local is_trial = open_until > 0 and redis.call('HGET', KEYS[9], 'half:' .. host)
+if open_until > 0 and not is_trial then return {'WAIT', number(math.max(open_until - now, 1000)), 'breaker', m.now} end
 local amount, most, most_a_day, day_ends = tonumber(ARGV[8]), ARGV[10], ARGV[11], tonumber(ARGV[12])
 if most ~= '' and amount > tonumber(most) then return {'LIMIT', 'transfer', m.now} end
 local sum
@@ -75,6 +77,10 @@ if gap > 0 and lane == 'send' then
 end
 local reply = write(m, r)
 if reply[1] ~= 'OK' then return reply end
+if is_trial then
+  redis.call('HDEL', KEYS[9], 'half:' .. host)
+  redis.call('HSET', KEYS[9], 'trial:' .. host, m.key, 'open:' .. host, m.due)
+end
 for _, pause in ipairs(tried) do
   redis.call('HSET', KEYS[8], pause.id, table.concat({pause.start, number(pause.tries - 1), m.key, pause.rest}, ' '))
 end

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from epay_transfers.ledger.record import FIRST_EPOCH
 from epay_transfers.ledger.states import FINAL, UNFINISHED, State
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.circuit_breakers import PROBE_MS
+from epay_transfers.ledger.store.circuit_breakers import FARTHEST_MS
 from tests.simulation.bank import Books
 from tests.simulation.line import Line
 from tests.simulation.world import World
@@ -97,7 +97,7 @@ class Laws:
             self._must(float(at) - now <= _DAY_MS, f"{name} is due in {(float(at) - now) / 1000} s")
         for name, at in zip(breakers[::2], breakers[1::2], strict=True):
             is_time = name.startswith("open:")
-            self._must(not is_time or int(at) - now <= PROBE_MS, f"{name} is asked in {(int(at) - now) / 1000} s")
+            self._must(not is_time or int(at) - now <= FARTHEST_MS, f"{name} is asked in {(int(at) - now) / 1000} s")
 
     def _one(self, name: str, state: State, epoch: int) -> None:
         assert self.books is not None
