@@ -42,6 +42,7 @@ class Consequences:
         self._clock = clock
         self._actor = actor
         self._strikes: dict[str, int] = {}
+        self._refused: dict[str, int] = {}
 
     def heard(self, record: Record, outcome: TransferOutcome) -> None:
         """After the transfer's own record. Each process counts answers in a row for itself, which costs nothing."""
@@ -54,6 +55,18 @@ class Consequences:
         if outcome.consequence is Consequence.PAUSE_TERMINAL:
             reason = f"code {outcome.code}: the terminal's limit"
             self._pause(record.terminal, Cause.TERMINAL_LIMIT, reason, until_ms=Day.of(self._clock.now_ms()).ends_ms)
+
+    def credentials_refused(self, record: Record, why: str, http_status: int) -> None:
+        """The bank gives the terminal no token, several times in a row: no transfer of it can go."""
+        strikes = self._refused[record.terminal] = self._refused.get(record.terminal, 0) + 1
+        if strikes == STRIKES:
+            self._refused[record.terminal] = 0
+            reason = f"the bank refuses its token ({why}, HTTP {http_status}), {strikes} times in a row"
+            self._pause(record.terminal, Cause.CREDENTIALS, reason)
+
+    def credentials_taken(self, terminal: str) -> None:
+        """The bank gave it a token."""
+        self._refused.pop(terminal, None)
 
     def not_before(self, outcome: Declined) -> RecordFields:
         """When the producer may try again under a new reference, where the code says so."""

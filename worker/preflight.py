@@ -237,7 +237,12 @@ class Preflight:
         token = self._bank.token(terminal, order=order, secret_hash=secret_hash(key, record.key) if key else None)
         if isinstance(token, bank.Token):
             self._breakers.succeeded(self._rule.token_host)
+            self._consequences.credentials_taken(record.terminal)
             return token
+        if token.is_of_credentials:
+            self._consequences.credentials_refused(record, token.why, token.http_status)
+            self._recorder.wait(record, f"token_{token.why}", _PAUSED_MS)
+            return None
         if token.evidence is not bank.Evidence.ANSWERED or token.http_status >= 500:
             with suppress(LedgerUnavailable):
                 self._breakers.failed(self._rule.token_host, token.why)

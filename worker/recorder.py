@@ -194,6 +194,18 @@ class Recorder:
                 only_after=only_after,
             )
 
+    def wait(self, record: Record, reason: str, in_ms: int) -> None:
+        """Nothing was sent, and nothing will be before an operator has looked: it takes no try.
+
+        A confirm waits no longer than it may be tried: the bank still holds the challenge.
+        """
+        if record.state is State.RESUMED and self._clock.now_ms() >= record.parked_until + self._park_ms:
+            self.doubt(record, reason, evidence=bank.Evidence.NOT_SENT)
+            return
+        no_later = record.deadline_at if record.phase is Phase.SEND else None
+        change = Change(look_again_in=in_ms, no_later=no_later, fields={"reason": reason, "wakeups": 0})
+        self.move(record, Verb.DEFER, change)
+
     def hand_on(self, record: Record) -> bool:
         """Leave it to another worker, which may hold what this one lacks. No try is over by it, so it takes none.
 

@@ -55,14 +55,15 @@ end
 local COUNTED_BY_REASON = {dead = true, in_doubt = true, needs_review = true, declined = true, expired = true,
   cancelled = true}
 
-local function class_of(state, reason, code)
+local function class_of(state, reason, code, message)
   if not COUNTED_BY_REASON[state] then return '' end
+  if state == 'dead' and reason == 'attempts_used_up' and message and message ~= '' then return message end
   if code and code ~= '' and (state == 'declined' or not reason or reason == '') then return 'code_' .. code end
   return reason or ''
 end
 
-local function counters_of(state, r, reason, code)
-  local place = state .. ':' .. r.terminal .. ':' .. r.currency .. ':' .. class_of(state, reason, code)
+local function counters_of(state, r, reason, code, message)
+  local place = state .. ':' .. r.terminal .. ':' .. r.currency .. ':' .. class_of(state, reason, code, message)
   return 'n:' .. place, 'sum:' .. place
 end
 
@@ -97,8 +98,8 @@ local function broken_by(m, r)
   end
   local counters, to = {}, m.moves[r.state]
   if to then
-    counters[1], counters[2] = counters_of(r.state, r, r.reason, r.code)
-    counters[3], counters[4] = counters_of(to, r, after(m, r, 'reason'), after(m, r, 'code'))
+    counters[1], counters[2] = counters_of(r.state, r, r.reason, r.code, r.message)
+    counters[3], counters[4] = counters_of(to, r, after(m, r, 'reason'), after(m, r, 'code'), after(m, r, 'message'))
     if counters[1] == counters[3] then counters = {} end
   end
   return broken(counters)
@@ -144,7 +145,7 @@ end
 
 local function read()
   local names = {'key', 'state', 'phase', 'epoch', 'version', 'state_since', 'amount', 'currency', 'reference', 'terminal', 'wakeups',
-    'claim_nonce', 'notification', 'reason', 'code', 'history'}
+    'claim_nonce', 'notification', 'reason', 'code', 'message', 'history'}
   local values = redis.call('HMGET', KEYS[1], unpack(names))
   local r = {}
   for i, name in ipairs(names) do r[name] = values[i] or nil end
@@ -179,8 +180,8 @@ local function write(m, r)
   local from, to = r.state, m.moves[r.state]
   local epoch, version = m.set.epoch or r.epoch, r.version
   local fields = {'state', to}
-  local number_from, sum_from = counters_of(from, r, r.reason, r.code)
-  local number_to, sum_to = counters_of(to, r, after(m, r, 'reason'), after(m, r, 'code'))
+  local number_from, sum_from = counters_of(from, r, r.reason, r.code, r.message)
+  local number_to, sum_to = counters_of(to, r, after(m, r, 'reason'), after(m, r, 'code'), after(m, r, 'message'))
   if not m.quiet then
     version = number(tonumber(version) + 1)
     local unsound, id = tell(m, r, from, to, version, epoch)

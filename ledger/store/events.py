@@ -75,7 +75,7 @@ class Events:
     def newest(self, limit: int = 50) -> list[Event]:
         """The last events, oldest of them first."""
         with redis_errors_as(LedgerUnavailable):
-            raw = cast("Entries", self._client.xrevrange(redis_keys.EVENTS, count=limit))
+            raw = cast("Entries", self._client.xrevrange(redis_keys.EVENTS, "+", "-", count=limit))
         return [Event(*entry) for entry in raw][::-1]
 
     def of(self, record: Record) -> "History":

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 
@@ -92,6 +93,8 @@ def reason_of(record: Record) -> str:
     """Why it is in its state, as `_move.lua` counts it."""
     if record.state not in COUNTED_BY_REASON:
         return ""
+    if record.state is State.DEAD and record.reason == Reason.ATTEMPTS_USED_UP and record.message:
+        return record.message
     if record.code and (record.state is State.DECLINED or not record.reason):
         return f"code_{record.code}"
     return record.reason

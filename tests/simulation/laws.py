@@ -17,7 +17,7 @@ for at, event in ipairs(redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 50))
 local found = {due, listed, redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4]), numbers}
 for at = 6, #KEYS do
   found[#found + 1] = redis.call('HMGET', KEYS[at], 'key', 'state', 'state_since', 'amount', 'currency', 'epoch',
-    'deadline_at', 'parked_until', 'terminal', 'reason', 'code')
+    'deadline_at', 'parked_until', 'terminal', 'reason', 'code', 'message')
 end
 return found
 """
@@ -72,9 +72,9 @@ class Laws:
                 continue
             state = State(word)
             self._must((state in UNFINISHED) == (key in due), f"{name} is {state}; due: {key in due}")
-            deadline, parked, terminal, reason, code = more
+            deadline, parked, terminal, reason, code, message = more
             listed.add(f"{state}:{terminal}:{since}:{key}")
-            place = f"{state}:{terminal}:{currency}:{_why(state, reason or '', code or '')}"
+            place = f"{state}:{terminal}:{currency}:{_why(state, reason or '', code or '', message or '')}"
             for count, much in ((f"n:{place}", 1), (f"sum:{place}", int(amount))):
                 counts[count] = counts.get(count, 0) + much
             self._one(name, state, int(epoch))
@@ -128,9 +128,11 @@ class Laws:
             raise Broken(otherwise)
 
 
-def _why(state: State, reason: str, code: str) -> str:
+def _why(state: State, reason: str, code: str, message: str) -> str:
     """By which word it is counted, written a second time."""
     if state is State.DECLINED and code:
         return f"code_{code}"
+    if state is State.DEAD and reason == "attempts_used_up" and message:
+        return message
     counted = {State.DEAD, State.IN_DOUBT, State.NEEDS_REVIEW, State.DECLINED, State.EXPIRED, State.CANCELLED}
     return (reason or (code and f"code_{code}")) if state in counted else ""
