@@ -125,7 +125,7 @@ COMMANDS = {
     "queue rebuild": CommandEntry(
         "queue",
         _ACT,
-        "Send a wake-up for every unfinished transfer.",
+        "Send the wake-ups that are missing, for transfers that wait for a worker.",
         example='--apply --reason "the queue was lost"',
         changes=True,
     ),

@@ -49,8 +49,12 @@ class Context:
         return Pauses(self.client)
 
     @cached_property
+    def queue_client(self) -> redis.Redis:
+        return connect(self.settings.queue_url, text=False)
+
+    @cached_property
     def queues(self) -> Queues:
-        return Queues(connect(self.settings.queue_url, text=False), self.clock)
+        return Queues(self.queue_client, self.clock)
 
     @cached_property
     def inboxes(self) -> Inboxes:

@@ -15,7 +15,7 @@ from typing import assert_never
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.errors import RecordUnreadable, TransfersError
 from epay_transfers.ledger.invoice import is_key
-from epay_transfers.ledger.queue.wakeups import Wakeups, waiting
+from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State, Verb
@@ -268,8 +268,8 @@ class Inbox:
             raise _CannotBe(f"{pause_id} has changed this very moment. Look again")
 
     def _rebuild(self, entry: Entry) -> None:
-        """A wake-up for each unfinished transfer; one too many does nothing."""
-        records = self._marked(list(waiting(self._ledger)))
+        """A wake-up for each transfer that waits for a worker and that no message calls one for."""
+        records = self._marked(self._wakeups.lacking(self._ledger))
         sent = self._wakeups.send_all(records)
         fields = {"reason": entry.fields["why"], "sent": str(sent), "request": entry.id}
         self._events.alarm(Alarm.QUEUE_REBUILT, actor=_actor(entry), **fields)

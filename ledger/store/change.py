@@ -40,6 +40,8 @@ class RecordFields(TypedDict, total=False):
     inquiries: int
     agreeing_reads: int
     last_read: str
+    unanswered: int
+    bank_said: str
     pares_digest: str
     code: str
     reason: str

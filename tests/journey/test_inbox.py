@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Mapping
 
 import pytest
-import redis
 
 from epay_transfers.ledger.errors import VaultUnavailable
 from epay_transfers.ledger.states import State, Verb
@@ -446,12 +445,15 @@ def test_the_first_fields_of_3d_secure_2_count(stage: Stage) -> None:
     assert (stage.record(key).version, stage.record(key).three_ds2_fields) == (version, "cres:1")
 
 
-def test_a_rebuild_calls_a_worker_for_each_unfinished_transfer(stage: Stage, ledger_client: redis.Redis) -> None:
+def test_a_rebuild_calls_a_worker_for_what_waits_for_one_and_for_nothing_twice(stage: Stage) -> None:
+    """A parked one waits for its client; and the queue that is there is not doubled."""
     stage.new()
     scenes.parked(stage)
     stage.worker.broker.client.flushdb()
 
-    entry_id = put(stage, AIGUL, Kind.REBUILD, WHY)
+    first = put(stage, AIGUL, Kind.REBUILD, WHY)
+    second = put(stage, AIGUL, Kind.REBUILD, WHY)
 
-    (told,) = answers_to(stage, entry_id)
-    assert (told["verb"], told["sent"], told["actor"]) == ("queue_rebuilt", "2", "operator aigul")
+    (told,) = answers_to(stage, first)
+    assert (told["verb"], told["sent"], told["actor"]) == ("queue_rebuilt", "1", "operator aigul")
+    assert answers_to(stage, second)[0]["sent"] == "0"
