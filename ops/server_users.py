@@ -239,6 +239,7 @@ _VAULT_WORKER = ServerUser(
     (
         Rule(("get", "set"), (_CARDS, _PARES, redis_keys.HIGH_WATER, redis_keys.WRITES)),
         Rule(("get", "set", "del", "pttl"), (_SEALED_CARDS, _SEALED_PARES)),
+        Rule(("hgetall", "hset", "hdel"), (redis_keys.KEPT_PAUSES,)),
     ),
 )  # fmt: skip
 

@@ -40,6 +40,7 @@ from epay_transfers.worker.ledger_clock import LedgerClock
 from epay_transfers.worker.limits import MoneyLimits
 from epay_transfers.worker.maintenance import Maintenance
 from epay_transfers.worker.notifications import Notifications
+from epay_transfers.worker.pause_mirror import PauseMirror
 from epay_transfers.worker.preflight import Preflight, PreflightRule
 from epay_transfers.worker.quarantine import Quarantine
 from epay_transfers.worker.recorder import Recorder
@@ -193,11 +194,13 @@ def assemble(
         rule=rules.doubt,
         clock=ledger_clock,
     )
+    mirror = PauseMirror(pauses, vault.client, actor)
     maintenance = Maintenance(
         ledger=ledger,
         custody=custody,
         breakers=breakers,
         pauses=pauses,
+        mirror=mirror,
         events=events,
         preflight=preflight,
         ask_harmless=lambda host: bank.ask_harmless(host, terminals["main"]),
@@ -217,6 +220,7 @@ def assemble(
         custody=custody,
         events=events,
         pauses=pauses,
+        mirror=mirror,
         wakeups=wakeups,
         notifications=notifications,
         is_fit=lambda: preflight.is_fit,

@@ -30,6 +30,7 @@ from epay_transfers.ledger.withdraw import WasTaken, Withdrawn, withdraw
 from epay_transfers.worker import backoff
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.notifications import Notifications
+from epay_transfers.worker.pause_mirror import PauseMirror
 
 _LOG = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Inbox:
         custody: CardCustody,
         events: Events,
         pauses: Pauses,
+        mirror: PauseMirror,
         wakeups: Wakeups,
         notifications: Notifications,
         is_fit: Callable[[], bool],
@@ -85,6 +87,7 @@ class Inbox:
         self._custody = custody
         self._events = events
         self._pauses = pauses
+        self._mirror = mirror
         self._wakeups = wakeups
         self._notifications = notifications
         self._is_fit = is_fit
@@ -248,6 +251,7 @@ class Inbox:
                 pause_id=pause_id,
                 request=entry.id,
             )
+            self._mirror.keep()
 
     def _unpause(self, entry: Entry) -> None:
         """Only the pause that the operator saw: one of the same cause may have come since, which nobody has read."""
@@ -259,7 +263,7 @@ class Inbox:
             raise _CannotBe(f"{pause_id} stands anew, by {there.actor}: {there.reason}. Look again")
         why = entry.fields["why"]
         if not tries:
-            is_done = self._pauses.unpause(there, actor=_actor(entry), reason=why, request=entry.id)
+            is_done = self._mirror.end(there, actor=_actor(entry), reason=why, request=entry.id)
         elif _TRIES.fullmatch(tries):
             is_done = self._pauses.let_try(there, int(tries), actor=_actor(entry), reason=why, request=entry.id)
         else:

@@ -23,6 +23,7 @@ from epay_transfers.ledger.store.vault_keys import TELL_S
 from epay_transfers.runtime.health import Finding
 from epay_transfers.worker.bank import CodeClass, look_up
 from epay_transfers.worker.card_custody import CardCustody
+from epay_transfers.worker.pause_mirror import PauseMirror
 from epay_transfers.worker.preflight import Cause, Preflight
 
 _LOG = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ _LOG = logging.getLogger(__name__)
 _EXAMINE_S = 60.0
 _UNFIT_S = 5.0  #: sooner, while something is wrong
 _TRIM_S = 3600.0
+_COPY_S = 5.0
 
 
 class Maintenance:
@@ -40,6 +42,7 @@ class Maintenance:
         custody: CardCustody,
         breakers: Breakers,
         pauses: Pauses,
+        mirror: PauseMirror,
         events: Events,
         preflight: Preflight,
         ask_harmless: Callable[[str], bool],
@@ -53,6 +56,7 @@ class Maintenance:
         self._custody = custody
         self._breakers = breakers
         self._pauses = pauses
+        self._mirror = mirror
         self._events = events
         self._preflight = preflight
         self._ask_harmless = ask_harmless
@@ -64,7 +68,7 @@ class Maintenance:
         self._logged: list[str] = []
         self._vault_run: Run | None = None
         self._said_back = False
-        self._next_look = self._next_trim = self._next_tell = clock.monotonic()
+        self._next_look = self._next_trim = self._next_tell = self._next_copy = clock.monotonic()
 
     def run_once(self) -> None:
         self._pauses.refresh()
@@ -72,6 +76,10 @@ class Maintenance:
         self._breakers.refresh()
         self._judge_the_breakers_trials()
         self._observe_the_vault()
+        if self._clock.monotonic() >= self._next_copy:
+            self._next_copy = self._clock.monotonic() + _COPY_S
+            with suppress(VaultUnavailable):
+                self._mirror.keep()
         if self._clock.monotonic() >= self._next_look:
             self._next_look = self._clock.monotonic() + (_EXAMINE_S if self._look() else _UNFIT_S)
         if self._clock.monotonic() >= self._next_trim:
@@ -88,7 +96,8 @@ class Maintenance:
                 trial = self._ledger.get(pause.trial)
                 if trial is not None and _is_served(trial):
                     reason = f"the bank served {pause.trial}, which was let through"
-                    self._pauses.unpause(pause, actor=self._actor, reason=reason)
+                    with suppress(VaultUnavailable):  # with the next look
+                        self._mirror.end(pause, actor=self._actor, reason=reason)
 
     def _judge_the_breakers_trials(self) -> None:
         """By the record of the one that was let through, so that any worker may: its own may have died."""

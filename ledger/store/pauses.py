@@ -177,6 +177,27 @@ class Pauses:
             (pause for pause in found if pause.holds_at(now_ms)), key=lambda pause: (pause.since_ms, pause.id)
         )
 
+    def written(self) -> dict[str, str]:
+        """Those that a worker wrote, by id, as they stand; what is over is forgotten."""
+        with redis_errors_as(LedgerUnavailable):
+            there = cast("dict[str, str]", self._client.hgetall(redis_keys.PAUSES))
+            now_ms = ledger_ms(self._client, self._test_clock) if there else 0
+            for name in [name for name, text in there.items() if not _holds(name, text, now_ms)]:
+                self._client.hdel(redis_keys.PAUSES, name)
+                del there[name]
+        return there
+
+    def restore(self, pause_id: str, text: str, *, actor: str) -> bool:
+        """Set one again that the ledger has lost, as it stood. False: its time is over."""
+        with redis_errors_as(LedgerUnavailable):
+            if not _holds(pause_id, text, ledger_ms(self._client, self._test_clock)):
+                return False
+        pause = _read(pause_id, text, is_written=True)[0]
+        change = HashChange(redis_keys.PAUSES, set={pause_id: text}, once=True)
+        reason = f"the ledger has lost it, and the vault has kept it: {pause.reason}"
+        self._tell(Alarm.LANE_PAUSED, pause, actor, reason, change, "")
+        return True
+
     def get(self, pause_id: str) -> Pause | None:
         """The first of this id that stands now."""
         return next((pause for pause in self.standing() if pause.id == pause_id), None)
@@ -201,6 +222,10 @@ class Pauses:
         entry = {"lane": str(pause.lane), "terminal": pause.terminal, "pause": pause.id, "cause": str(pause.cause)}
         entry |= {"actor": actor, "reason": why} | ({"request": request} if request else {})
         return self._teller.tell(verb, entry, change)
+
+
+def _holds(name: str, text: str, now_ms: int) -> bool:
+    return any(pause.holds_at(now_ms) for pause in _read(name, text, is_written=True))
 
 
 def is_pause_id(text: str) -> bool:

@@ -19,6 +19,7 @@ BY_STATE = f"{_ROOT}by_state"  #: zset by name: `state:terminal:since_ms:key` of
 COUNTERS = f"{_ROOT}counters"  #: hash: how many and how much, by what lists are asked for; and the ledger's sequence
 EVENTS = f"{_ROOT}events"  #: stream: every move, with who and why
 PAUSES = f"{_ROOT}pauses"  #: hash: the id of a pause → until when, lane, terminal, who, why. Workers alone may write
+KEPT_PAUSES = f"{_ROOT}kept_pauses"  #: in the vault: a copy of `pauses`, for a ledger that loses its own
 ADDED_PAUSES = f"{_ROOT}pauses:added"  #: the same of operators' pauses: they may add, and neither change nor remove
 OPERATORS = f"{_ROOT}operators"  #: set: the names of the operators' inboxes
 TAKEN = f"{_ROOT}taken"  #: zset: entries that a worker is at, by the time (ms) when another may take them

@@ -17,6 +17,7 @@ from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.runtime.health import Finding
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.maintenance import Maintenance
+from epay_transfers.worker.pause_mirror import PauseMirror
 from tests.journey.scenes import unreachable
 from tests.support.redis_state import empty
 from tests.support.stage import Stage
@@ -291,6 +292,7 @@ def keeping(stage: Stage, looked: Callable[[], object] = object, custody: CardCu
         custody=custody or stage.worker.custody,
         breakers=stage.worker.breakers,
         pauses=stage.pauses,
+        mirror=PauseMirror(stage.pauses, stage.vault.client, "worker"),
         events=stage.events,
         preflight=stage.worker.preflight,
         ask_harmless=lambda _: True,

@@ -162,6 +162,7 @@ class Scenario:
         )
         ledger.one("HSET", redis_keys.COUNTERS, "sequence", seen + 1000)
         ledger.one("DEL", redis_keys.PAUSES)
+        vault.one("DEL", redis_keys.KEPT_PAUSES)
         if rollback.leaves_idle_workers:
             for name in self.activities.intents:  # producers bring again what they were never told the end of
                 self.activities.enqueue(name)

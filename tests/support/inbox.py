@@ -14,6 +14,7 @@ from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.consequences import Consequences
 from epay_transfers.worker.inbox import Inbox
 from epay_transfers.worker.notifications import Notifications
+from epay_transfers.worker.pause_mirror import PauseMirror
 
 
 def reader(ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock) -> Inbox:
@@ -26,6 +27,7 @@ def reader(ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock) -> Inbo
         custody=CardCustody(vault=vault, ledger=ledger, clock=clock, park_s=900),
         events=events,
         pauses=pauses,
+        mirror=PauseMirror(pauses, vault.client, "worker"),
         wakeups=wakeups,
         notifications=Notifications(
             ledger=ledger,
