@@ -5,8 +5,10 @@ A command's module is imported only when the command runs, so that `transfers --
 
 import importlib
 import importlib.metadata
+import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Annotated, Any
@@ -235,6 +237,7 @@ def main() -> None:
     hardening.harden()
     sys.excepthook = _last_words
     with output.guarded():
+        sys.argv[1:] = _in_utf_8(sys.argv[1:])
         if refused := _refusal_of(sys.argv[1:]):
             typer.echo(refused, err=True)
             sys.exit(2)
@@ -252,6 +255,16 @@ def _refusal_of(arguments: Sequence[str]) -> str:
     if odd and arguments[0] not in _TAKES_ANY_NAME:
         return f"Not UTF-8, so no text: argument {', '.join(odd)}. Nothing was done; give it in UTF-8."
     return ""
+
+
+def _in_utf_8(arguments: Sequence[str]) -> list[str]:
+    """Bytes that Python could not read in the C locale are UTF-8 all the same, if they are."""
+    read = list(arguments)
+    if read and read[0] not in _TAKES_ANY_NAME:
+        for at, text in enumerate(read):
+            with suppress(UnicodeError):
+                read[at] = text if _is_text(text) else os.fsencode(text).decode("utf-8")
+    return read
 
 
 def _is_text(text: str) -> bool:

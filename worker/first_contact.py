@@ -128,7 +128,7 @@ class Contact:
         if not self.confirms:
             self.say("  The bank wants 3-D Secure; --confirm goes on with it, with you at a browser. Not confirmed.")
             return
-        pa_res = client_answer.wait_for(challenge, self.folder, self.say)
+        pa_res = client_answer.wait_for(challenge, self.folder, self.say, self.clock)
         if pa_res is None:
             self.say("  No answer came from a browser: not confirmed.")
             return

@@ -167,7 +167,11 @@ def _answer_the_page(page: Path, url: str) -> None:
         time.sleep(0.05)
     fields = {name: html.unescape(text) for name, text in re.findall(r'name="(\w+)" value="([^"]*)"', page.read_text())}
     answer = requests.post(f"{url}/acs/answer", json={"md": fields["MD"], "password": "secret"}, timeout=30).json()
-    requests.post(fields["TermUrl"], data={"PaRes": answer["PaRes"], "MD": answer["MD"]}, timeout=30)
+    at = fields["TermUrl"]
+    assert requests.get(at, timeout=30).status_code == 501
+    assert requests.post(f"{at}x", data={"PaRes": "YQ==", "MD": answer["MD"]}, timeout=30).status_code == 400
+    assert requests.post(at, data={"PaRes": "YQ==", "MD": "another"}, timeout=30).status_code == 400
+    assert requests.post(at, data={"PaRes": answer["PaRes"], "MD": answer["MD"]}, timeout=30).status_code == 200
 
 
 def test_a_full_disk_is_a_sentence_and_nothing_was_sent(

@@ -3,6 +3,8 @@
 import json
 import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ops.cli import COMMANDS, app, load
 from epay_transfers.runtime.output import EX_IOERR, READER_GONE
@@ -103,6 +106,24 @@ def test_an_argument_that_is_no_text_is_a_sentence_and_nothing_is_done(shell: Sh
     at = len(name.split()) + 1
     assert (said.status, said.out) == (2, b"")
     assert said.err == f"Not UTF-8, so no text: argument {at}. Nothing was done; give it in UTF-8.\n"
+
+
+def test_utf_8_is_read_in_a_locale_that_knows_none(environment: dict[str, str], into: Into, ledger: Ledger) -> None:
+    """A reason in Kazakh under LC_ALL=C, where Python keeps each byte as half of a character."""
+    into(State.QUEUED, "payout-42")
+    command = [sys.executable, "-c", "from epay_transfers.ops.cli import main; main()"]
+    done = subprocess.run(  # noqa: S603 - our own command
+        [*command, "pause", "send", "--reason", "төлем тоқтатылды"],
+        env=os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    (name,) = ledger.client.scan_iter(f"{redis_keys.inbox('')}*")
+    (entry,) = ledger.client.lrange(name, 0, -1)
+    assert json.loads(entry)["why"] == "төлем тоқтатылды"
 
 
 def test_a_file_of_any_name_is_scanned(shell: Shell) -> None:
