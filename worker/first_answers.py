@@ -19,7 +19,7 @@ from epay_transfers.worker.bank.transport import Transport
 
 _SHAPE_LENGTH = 64
 
-#: A field's name, and no number that somebody made a name of.
+#: A field's name, and not a number in the place of a name.
 _NAME = re.compile(r"(?!.*[0-9]{5})[A-Za-z][A-Za-z0-9_.]{0,60}")
 
 #: What an answer is known to hold, by call: what our parser reads, and what it leaves alone. `secure3D` holds a form of

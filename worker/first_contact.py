@@ -1,8 +1,8 @@
 """`transfers first-contact`: the bank's test environment is called once with its public test merchant and test cards.
 
 No real money can move: production's addresses, another merchant than the public one, and an environment that does not
-say `test` are refused before anything is sent. It has no ledger and no vault, since nothing that it sends is a
-transfer of anybody's. The answers are kept without secrets and cards, and compared with `docs/bank.md`.
+say `test` are refused before anything is sent. It has no ledger and no vault, since what it sends is no transfer of
+ours. The answers are kept without secrets and cards, and compared with `docs/bank.md`.
 """
 
 import argparse
