@@ -174,6 +174,20 @@ def _answer_the_page(page: Path, url: str) -> None:
     assert requests.post(at, data={"PaRes": answer["PaRes"], "MD": answer["MD"]}, timeout=30).status_code == 200
 
 
+def test_it_reads_the_settings_of_the_working_directory(
+    env: dict[str, str], bank: RunningSandbox, tmp_path: Path
+) -> None:
+    """As `transfers init` writes them, and as the worker reads them."""
+    file = tmp_path / ".env"
+    file.write_text("".join(f"{name}={text}\n" for name, text in env.items() if name.startswith("EPAY_")))
+    file.chmod(0o600)
+
+    said = contact({"PATH": env["PATH"]}, tmp_path, "--cards", "1")
+
+    assert (said.returncode, said.stderr) == (2, "Nothing was sent. Say --yes, or answer yes.\n")
+    assert bank.addresses.transfer in said.stdout
+
+
 def test_a_full_disk_is_a_sentence_and_nothing_was_sent(
     env: dict[str, str], bank: RunningSandbox, tmp_path: Path
 ) -> None:
