@@ -23,6 +23,7 @@ from epay_transfers.ledger.transfer import moment
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.card_data import CardData, ReceiverCard, SenderCard
 from epay_transfers.runtime import hardening, output
+from epay_transfers.runtime.setting_sources import ENV_FILE
 from epay_transfers.runtime.settings import EX_CONFIG, SettingsWrong
 from epay_transfers.worker import client_answer
 from epay_transfers.worker.bank import (
@@ -273,7 +274,7 @@ def _settings(*, confirms: bool) -> WorkerSettings:
         "vault_private_keys": [sealing.generate().private],
         "vault_private_keys_file": None,
     }
-    return WorkerSettings.load(**unused, **({} if confirms else {"epay_confirm_url": _NOT_USED}))
+    return WorkerSettings.load(env_file=ENV_FILE, **unused, **({} if confirms else {"epay_confirm_url": _NOT_USED}))
 
 
 def _plan(settings: WorkerSettings, cards: Sequence[tuple[str, str, str, str]], folder: Path) -> Iterator[str]:
