@@ -15,10 +15,16 @@ HOST, PORT = "127.0.0.1", 8801
 
 
 class ConfirmAnswer(StrEnum):
-    """How a confirm is answered: contract section 4 allows both."""
+    """How a confirm is answered: `docs/sandbox.md` says what each form is."""
 
     REDIRECT = "redirect"
     BODY = "body"
+    URL = "url"
+    STRING = "string"
+    HTML = "html"
+    CP1251 = "cp1251"
+    BACK_LINK = "back-link"
+    FOREIGN = "foreign"
     ALTERNATE = "alternate"
 
 

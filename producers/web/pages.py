@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from epay_transfers.extras import needed
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.ledger.transfer import Transfer
@@ -61,7 +62,13 @@ def redirect_page(
     """
     plain = urlsplit(term_url).scheme == "http" and is_safe_url(term_url)
     if not is_safe_action(challenge.action, allowed=frozenset(acs_hosts), plain=plain):
-        _LOG.error("challenge.action_refused", extra={"key": transfer.key if transfer else "", "security": True})
+        log_line(
+            _LOG.error,
+            "challenge.action_refused",
+            "The client of %(key)s is not sent to the bank's 3-D Secure page: its address is refused",
+            key=transfer.key if transfer else "a transfer",
+            security=True,
+        )
         return page("closed", languages=languages, transfer=transfer)
     action = urlsplit(challenge.action)
     fields = {"PaReq": challenge.pa_req, "MD": challenge.md, "TermUrl": term_url}

@@ -144,7 +144,7 @@ class Web:
         if request.method not in allowed:
             return Reply.text(405, "method not allowed\n", {"Allow": ", ".join(allowed)})
         if request.is_body_gone:
-            _LOG.error("web.body_gone", extra={"route": str(route), "hint": _BODY_GONE})
+            log_line(_LOG.error, "web.body_gone", "The route %(route)s: %(hint)s", route=str(route), hint=_BODY_GONE)
         with without_request():
             reply = self._answer(Route(route), name, request)
         return reply.without_body() if request.method == "HEAD" else reply
@@ -160,7 +160,13 @@ class Web:
             too_many = self._is_guessing(route)
             return too_many or page("unknown", languages=request.languages, status=404)
         except SettingsWrong as error:
-            _LOG.critical("web.settings_wrong", extra={"route": str(route), "problems": error.lines})
+            log_line(
+                _LOG.critical,
+                "web.settings_wrong",
+                "The route %(route)s answers 503, since settings are missing or wrong: %(problems)s",
+                route=str(route),
+                problems="; ".join(error.lines),
+            )
             status = 503
         except TransfersError as error:
             log_line(

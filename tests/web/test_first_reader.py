@@ -207,7 +207,7 @@ def test_a_body_that_is_gone_is_said_in_the_log(
     said = GONE[name](web)("POST", f"/transfers/3ds/{receipt.handle}", headers=of(FORM, body), body=body)
 
     assert said.status == 400
-    (told,) = [record for record in caplog.records if record.getMessage() == "web.body_gone"]
+    (told,) = [record for record in caplog.records if vars(record)["event"] == "web.body_gone"]
     assert "has read the request's body" in vars(told)["hint"]
 
 

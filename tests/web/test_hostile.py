@@ -143,7 +143,7 @@ def test_nor_by_a_web_tier_that_makes_the_page_itself(action: str, caplog: pytes
     assert reply.headers["Transfer-Page"] == "closed"
     assert b"<form" not in reply.body
     assert "alert" not in reply.body.decode() + str(reply.headers)
-    assert [record.getMessage() for record in caplog.records] == ["challenge.action_refused"]
+    assert [vars(record)["event"] for record in caplog.records] == ["challenge.action_refused"]
 
 
 @pytest.mark.parametrize(
