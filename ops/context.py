@@ -35,7 +35,7 @@ class Context:
     def connect(cls) -> Self:
         """From the environment. Raises `SettingsWrong`."""
         settings = OpsSettings.load(env_file=ENV_FILE)
-        return cls(settings, SystemClock(), connect(settings.redis_url.reveal()))
+        return cls(settings, SystemClock(), connect(settings.redis_url.reveal(), "REDIS_URL"))
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -51,7 +51,7 @@ class Context:
 
     @cached_property
     def queues(self) -> Queues:
-        return Queues(connect(self.settings.queue_url, text=False), self.clock)
+        return Queues(connect(self.settings.queue_url, "BROKER_URL", text=False), self.clock)
 
     @cached_property
     def inboxes(self) -> Inboxes:

@@ -101,16 +101,17 @@ _QUEUES = tuple(f"{NAMESPACE}:{name}{end}" for name in (NOW, BATCH, INQUIRIES) f
 _DRAMATIQ = ("dispatch.lua", "maxstack.lua")
 
 _PRODUCER = ServerUser(
-    ("create", "move", "tell", *_DRAMATIQ),
+    ("create", "move", "tell", "remember_fingerprint_keys", *_DRAMATIQ),
     (
         Rule(
             ("get", "hgetall"),
             (
                 _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _REFERENCES, _SUFFIXES,
-                _PRINTS, redis_keys.LANES, redis_keys.PAUSES, NAMESPACE,
+                _PRINTS, redis_keys.LANES, redis_keys.PAUSES, redis_keys.FINGERPRINT_KEYS, NAMESPACE,
             ),
         ),
         *_MOVES,
+        Rule(("smembers", "sismember", "sadd"), (redis_keys.FINGERPRINT_KEYS,)),
         Rule(("set",), (_REFERENCES, _HANDLES, _PRINTS)),
         Rule(("getbit", "setbit", "bitpos"), (_SUFFIXES,)),
         Rule(("hmget", "smismember"), (redis_keys.LANES, redis_keys.PAUSES)),
@@ -175,7 +176,7 @@ _WORKER = ServerUser(
 #: What an operator may read of the ledger and the queue. `transfers scan` looks at these keys under such a user.
 OPERATORS_READ = (
     _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _REFERENCES, redis_keys.LANES, redis_keys.PAUSES, redis_keys.BREAKERS,
-    redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS, f"{NAMESPACE}:*",
+    redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS, redis_keys.FINGERPRINT_KEYS, f"{NAMESPACE}:*",
 )  # fmt: skip
 
 

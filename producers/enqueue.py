@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.errors import (
+    LedgerBroken,
     LedgerUnavailable,
     LedgerWentBack,
     RecordUnreadable,
@@ -73,8 +74,16 @@ _SKEW_MS = 5_000
 
 
 def enqueue_all(context: Context, intents: Sequence[TransferIntent]) -> list[Answer]:
-    """A receipt or an error for each intent, in order. It raises none of them, but `SettingsWrong` in a web tier."""
+    """A receipt or an error for each intent, in order. It raises none of them, but `SettingsWrong`.
+
+    That is in a web tier, and where the ledger does not know this process's fingerprint keys: before anything is done.
+    """
     answers: list[Answer] = []
+    try:
+        if intents:
+            context.check_fingerprint_keys()
+    except LedgerUnavailable as error:
+        return [_may_be_stored(error) for _ in intents]
     for start in range(0, len(intents), BATCH):
         answers += _enqueue_batch(context, intents[start : start + BATCH])
     return answers
@@ -96,8 +105,8 @@ def _enqueue_batch(context: Context, intents: Sequence[TransferIntent]) -> list[
         created = (
             context.ledger.create(list(new_transfers.values()), actor=BACKEND, limit=limit) if new_transfers else []
         )
-    except LedgerUnavailable:
-        return [answers.get(at, LedgerUnavailable()) for at in range(len(intents))]
+    except LedgerUnavailable as error:
+        return [answers.get(at, _may_be_stored(error)) for at in range(len(intents))]
     if context.ledger.went_back():  # what was made just now gets no card: one of its name may have been sent
         return [_went_back(context)] * len(intents)
     creations = dict(zip(new_transfers, created, strict=True))
@@ -107,6 +116,13 @@ def _enqueue_batch(context: Context, intents: Sequence[TransferIntent]) -> list[
         if at not in fresh:
             answers[at] = _not_created(context, intents[at], new_transfers[at], creation)
     return [answers[at] for at in range(len(intents))]
+
+
+def _may_be_stored(error: TransfersError) -> TransfersError:
+    """Where a read is not answered, what the call is about may be stored all the same: its error has to say so."""
+    if isinstance(error, LedgerUnavailable) and not isinstance(error, LedgerBroken):
+        return LedgerUnavailable(error.problem)
+    return error
 
 
 def _went_back(context: Context) -> LedgerWentBack:
@@ -162,7 +178,7 @@ def _rejected(context: Context, intent: TransferIntent, rejected: IntentRejected
     try:
         record = context.ledger.by_reference(intent.reference)
     except (LedgerUnavailable, RecordUnreadable) as unanswered:
-        return unanswered
+        return _may_be_stored(unanswered)
     return rejected if record is None else _replay(context, intent, record)
 
 
@@ -175,8 +191,8 @@ def _put_cards(context: Context, fresh: Mapping[int, _Pair]) -> dict[int, Answer
         puts = context.vault.put_cards(
             [_blob(context, intent, record, record.created_at, record.deadline_at) for intent, record in fresh.values()]
         )
-    except VaultUnavailable:
-        return {at: VaultUnavailable(receipt) for at, receipt in receipts.items()}
+    except VaultUnavailable as error:
+        return {at: VaultUnavailable(receipt, problem=error.problem) for at, receipt in receipts.items()}
     records = [record for _, record in fresh.values()]
     for record, put in zip(records, puts, strict=True):
         log_line(
@@ -218,7 +234,7 @@ def _known(context: Context, intent: TransferIntent, key: str) -> Answer:
     try:
         record = context.ledger.get(key)
     except (LedgerUnavailable, RecordUnreadable) as unanswered:
-        return unanswered
+        return _may_be_stored(unanswered)
     if record is None:  # one script wrote reference and record: so the ledger went back just now, and is asked again
         log_line(
             _LOG.error,
@@ -235,21 +251,21 @@ def _replay(context: Context, intent: TransferIntent, record: Record) -> Answer:
     try:
         cards = context.ledger.card_prints(record.key)
     except LedgerUnavailable as unanswered:
-        return unanswered
+        return _may_be_stored(unanswered)
     fields = fingerprints.differing(record, cards, intent, context.producer.print_keys)
     receipt = Receipt.of(record, replayed=True)
     if intent.invoice_id is not None and intent.invoice_id != receipt.invoice_id:
         fields = (*fields, "invoice_id")
     if fields:
-        return Conflict(fields)
+        return Conflict(fields, all_differ=fingerprints.all_differ(fields, cards, intent))
     if record.state is not State.QUEUED:
         return receipt
     try:
         return replace(receipt, state=_call_again(context, intent, record))
-    except VaultUnavailable:
-        return VaultUnavailable(receipt)
+    except VaultUnavailable as error:
+        return VaultUnavailable(receipt, problem=error.problem)
     except (LedgerUnavailable, LedgerWentBack) as error:
-        return error
+        return _may_be_stored(error)
 
 
 def _call_again(context: Context, intent: TransferIntent, record: Record) -> State:

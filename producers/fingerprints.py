@@ -127,6 +127,15 @@ def differing(record: Record, cards: str, intent: TransferIntent, keys: Fingerpr
     return tuple(name for name in _names(VERSION) if name in changed)
 
 
+def all_differ(fields: Sequence[str], cards: str, intent: TransferIntent) -> bool:
+    """Does every given field that can be compared differ? No other intent does that: the keys of the two differ.
+
+    `cards`: as for `differing`.
+    """
+    given = {name for name, value in _given(intent).items() if value}
+    return given - (frozenset() if cards else CARD_FIELDS) <= set(fields)
+
+
 def _differs(name: str, kept: _Kept | None, value: str, reference: str, plain: str | None) -> bool:
     """By its digest; or, without its key, by what the record keeps and by whether the field was given at all."""
     if kept is None:  # a card's, of a transfer that has ended

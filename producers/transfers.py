@@ -40,9 +40,8 @@ from epay_transfers.producers.outcomes import Feed, Outcome, outcomes
 from epay_transfers.producers.receipt import Receipt
 from epay_transfers.producers.settings import ProducerSettings, SealingSettings
 from epay_transfers.producers.validators import is_reference
-from epay_transfers.runtime.health import examine
+from epay_transfers.runtime.health import error_of, examine
 from epay_transfers.runtime.sentry import without_request
-from epay_transfers.runtime.settings import SettingsWrong
 
 #: States in which `wait` has nothing more to wait for: final ones, and those that wait for a person.
 _FOR_A_PERSON = frozenset({State.PARKED, State.DEAD, State.NEEDS_REVIEW})
@@ -174,6 +173,7 @@ class Transfers:
             self._examine()
         else:
             self._open()
+        self._context.check_fingerprint_keys()
 
     # A backend.
 
@@ -186,7 +186,8 @@ class Transfers:
         Raises `IntentRejected` (the deadline or the terminal), `Conflict`, `SuffixTaken`, `InvoicesExhausted`,
         `TerminalPaused` and `QueueFull`, where nothing was stored; `LedgerUnavailable`, where it may be stored, and
         `VaultUnavailable`, where it is stored and its card may be missing: call again with the same reference.
-        `TypeError` for what is no `TransferIntent`; `SettingsWrong` for a web tier, which enqueues nothing.
+        `TypeError` for what is no `TransferIntent`; `SettingsWrong` for a web tier, which enqueues nothing, and for
+        fingerprint keys that the ledger does not know: correct them, and call again with the same reference.
         """
         _check_intent(intent)
         answer = enqueue_all(self._context, [intent])[0]
@@ -403,18 +404,15 @@ def _as_given(settings: SealingSettings) -> SealingSettings:
 
 def _examine(settings: SealingSettings) -> None:
     """Raises what `Transfers.check` raises."""
-    findings = examine(settings, SystemClock())
-    if not all(finding.passing for finding in findings):
-        raise SettingsWrong([str(finding) for finding in findings])
-    if findings:
-        raise VaultUnavailable if findings[0].name == "VAULT_URL" else LedgerUnavailable
+    if error := error_of(examine(settings, SystemClock())):
+        raise error
 
 
 def _connected(settings: SealingSettings) -> _Parts:
     """Clients that connect when they are first used."""
-    ledger, vault, queue = (
-        connect(url) for url in (settings.redis_url.reveal(), settings.vault_url.reveal(), settings.queue_url)
-    )
+    ledger = connect(settings.redis_url.reveal(), "REDIS_URL")
+    vault = connect(settings.vault_url.reveal(), "VAULT_URL")
+    queue = connect(settings.queue_url, "BROKER_URL")
     context = Context(
         ledger=Ledger(ledger),
         inboxes=Inboxes(ledger),

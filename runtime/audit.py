@@ -27,7 +27,7 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.circuit_breakers import PROBE_MS
 from epay_transfers.ledger.store.events import Event, Events
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import read_errors_as
 from epay_transfers.ledger.store.unreadable import NO_HASH, fields_of
 from epay_transfers.runtime import trail
 
@@ -100,7 +100,7 @@ class Audit:
         return sorted(first & again, key=lambda oddity: (oddity.where, oddity.key))
 
     def _look(self) -> Iterator[Discrepancy]:
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             unreadable: dict[str, RecordUnreadable] = {}
             records = {record.key: record for record in self._records(unreadable)}
             for key, error in unreadable.items():
@@ -116,7 +116,7 @@ class Audit:
                 if not unreadable.keys() & {oddity.key, redis_keys.place(oddity.key) if is_known else ""}:
                     yield oddity
         if self._vault is not None:
-            with redis_errors_as(VaultUnavailable):
+            with read_errors_as(VaultUnavailable):
                 yield from (oddity for oddity in self._blobs(self._vault, records) if oddity.key not in unreadable)
 
     def _records(self, unreadable: dict[str, RecordUnreadable]) -> Iterator[Record]:

@@ -22,10 +22,7 @@ _LOG = logging.getLogger(__name__)
 #: `EX_TEMPFAIL`: a server is away; a supervisor may try again.
 EX_TEMPFAIL = 75
 
-_NOT_BOUND = (
-    "REDIS_URL: the server did not say which space each TerminalID has; start it, or allow this user what "
-    "users-ledger.acl allows a worker"
-)
+_NOT_BOUND = "so it is not known which space each TerminalID has"
 
 
 _NO_LINKS = (
@@ -49,16 +46,16 @@ def main(*, only_check: bool = False) -> int:
         _LOG.warning("DURABILITY=relaxed: what is confirmed may be lost, and cards may be written to disk")
     for warning in health.vault_warnings(settings):
         _LOG.warning("servers.warning", extra={"why": str(warning)})
-    findings = health.examine(settings, SystemClock())
+    findings = health.examine(settings, SystemClock(), queue=True)
     for finding in findings:
         print(finding, file=sys.stderr)  # noqa: T201 - the operator's screen
     if findings:
         return EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG
     try:
         wrong = _bound_elsewhere(settings, only_look=only_check)
-    except LedgerUnavailable:
-        print(_NOT_BOUND, file=sys.stderr)  # noqa: T201 - as above
-        return EX_TEMPFAIL
+    except LedgerUnavailable as error:
+        print(f"{error.why}; {_NOT_BOUND}", file=sys.stderr)  # noqa: T201 - as above
+        return EX_TEMPFAIL if error.is_passing else EX_CONFIG
     for line in wrong:
         print(line, file=sys.stderr)  # noqa: T201 - as above
     if wrong:
@@ -72,7 +69,7 @@ def main(*, only_check: bool = False) -> int:
 
 def _bound_elsewhere(settings: WorkerSettings, *, only_look: bool) -> list[str]:
     """The terminals whose TerminalID the ledger has bound to another space than these settings do."""
-    client = connect(settings.redis_url.reveal())
+    client = connect(settings.redis_url.reveal(), "REDIS_URL")
     there = terminals.bound(client) if only_look else terminals.bind(client, settings.spaces)
     client.close()
     lines = []

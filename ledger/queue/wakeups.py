@@ -68,9 +68,9 @@ class Wakeups:
         )
         try:
             self._broker.enqueue(message)
-        except (redis.RedisError, dramatiq.BrokerError):
+        except (redis.RedisError, dramatiq.BrokerError):  # the broker has said that the queue is away
             log_line(
-                _LOG.warning,
+                _LOG.debug,
                 "wakeup.not_sent",
                 "No wake-up was sent for %(key)s: the queue %(queue)s did not take it, and the sweeper sends one later",
                 key=record.key,

@@ -18,7 +18,7 @@ from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import read_errors_as, redis_errors_as
 from epay_transfers.ledger.store.tell import HashChange, Teller
 
 ALL = "*"
@@ -89,7 +89,7 @@ class Lanes:
 
     def pauses(self) -> list[Pause]:
         """Those that hold now."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             raw = cast("dict[str, str]", self._client.hgetall(redis_keys.LANES))
             added = cast("set[str]", self._client.smembers(redis_keys.PAUSES))
             now_ms = ledger_ms(self._client, self._test_clock) if raw else 0

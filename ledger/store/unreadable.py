@@ -11,7 +11,7 @@ import redis
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import redis_errors_as, unavailable_for
 from epay_transfers.ledger.store.scripts import Call, Scripts
 
 _LOG = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class SetAside:
             replies = self._scripts.run_many(calls) if calls else []
         for error, reply in zip(unreadable, replies, strict=True):
             if isinstance(reply, Exception):
-                raise LedgerUnavailable
+                raise unavailable_for(reply, LedgerUnavailable)
             if reply[0] == "BROKEN":
                 raise LedgerBroken(reply[1])
             if reply[0] == "ASIDE":

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 import typer
 
 from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
 from epay_transfers.ledger.invoice import SUFFIXES
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.vault_keys import VaultKeys
@@ -21,8 +22,10 @@ from epay_transfers.ops.commands.terminals import as_dict
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import EX_TEMPFAIL
 from epay_transfers.ops.options import AsJson
+from epay_transfers.producers.known_keys import complaint_of
 from epay_transfers.producers.settings import ProducerSettings
 from epay_transfers.runtime.health import Finding, examine
+from epay_transfers.runtime.key_source import FingerprintKeySource
 from epay_transfers.runtime.setting_sources import ENV_FILE
 from epay_transfers.runtime.settings import EX_CONFIG, ServerSettings, SettingsWrong
 
@@ -53,13 +56,13 @@ class Room:
 def doctor(*, as_json: AsJson = False) -> None:
     """Check servers, invoice ids, lanes and settings. Ends with 0 if all is well, 75 if it may pass, else 78."""
     context = Context.connect()
-    findings = examine(context.settings, context.clock)
+    findings = examine(context.settings, context.clock, queue=True)
     counters: dict[str, int] = {}
     stops = []
     with contextlib.suppress(LedgerUnavailable):  # the findings say so already
         counters, stops = context.ledger.counters(), context.lanes.pauses()
     workers = _workers(context)
-    findings += _spaces(context, counters) + _vault_keys(workers)
+    findings += _spaces(context, counters) + _vault_keys(workers) + _fingerprint_keys(context)
     rooms = _rooms({str(finding) for finding in findings})
     if as_json:
         screen.say_json({
@@ -121,6 +124,24 @@ def _vault_keys(workers: dict[str, list[str]]) -> list[Finding]:
             "a card ends its transfer; one that was stopped is counted for three minutes",
         )
     ]
+
+
+def _fingerprint_keys(context: Context) -> list[Finding]:
+    """Where this environment has a producer's keys: does the ledger know one of them? It changes nothing there."""
+    try:
+        own = [
+            key.key_id for key in FingerprintKeys(FingerprintKeySource.load(env_file=ENV_FILE).fingerprint_keys).all()
+        ]
+    except SettingsWrong:
+        return []  # there are none, or a producer's settings say what is wrong with them
+    known: list[str] = []
+    with contextlib.suppress(LedgerUnavailable):
+        known = context.ledger.fingerprint_keys()
+    if not known or set(own) & set(known):
+        return []
+    name, _, rest = complaint_of(own, known).partition(": ")
+    problem, _, cure = rest.partition("; ")
+    return [Finding(name, problem, cure)]
 
 
 def _rooms(known: set[str]) -> list[Room]:

@@ -131,6 +131,28 @@ def test_a_public_key_that_no_worker_opens_is_a_finding(
     assert transfers("doctor").status == 0
 
 
+def test_a_fingerprint_key_that_the_ledger_does_not_know_is_a_finding(
+    transfers: Cli, ledger: Ledger, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a producer's keys are. To look adds nothing to what the ledger knows."""
+    assert transfers("doctor").status == 0
+    assert ledger.fingerprint_keys() == []
+    ledger.remember_fingerprint_keys(["0badcafe"])
+
+    said = transfers("doctor", "--json")
+
+    assert said.status == 78
+    (finding,) = said.json["findings"]
+    assert finding["name"] == "FINGERPRINT_KEYS"
+    assert finding["problem"].startswith("the ledger's producers have the keys 0badcafe, and none of them is here (")
+    assert "destroyed.0badcafe" in finding["cure"]
+    assert ledger.fingerprint_keys() == ["0badcafe"]
+    monkeypatch.setenv("FINGERPRINT_KEYS", f"{environment['FINGERPRINT_KEYS']},destroyed.0badcafe")
+    assert transfers("doctor").status == 0
+    monkeypatch.delenv("FINGERPRINT_KEYS")  # as on an operator's machine
+    assert transfers("doctor").status == 0
+
+
 def test_a_worker_tells_which_keys_it_opens_with(stage: Stage, ledger: Ledger) -> None:
     stage.worker.maintenance.run_once()
 

@@ -105,7 +105,7 @@ def test_servers_that_are_away_are_75_and_unfit_ones_78(transfers: Cli, monkeypa
     unfit = transfers("enqueue", stdin=json.dumps(INTENT))
 
     assert (away.status, unfit.status) == (75, 78)
-    assert "VAULT_URL: the server does not answer" in away.err
+    assert "VAULT_URL: the server at 127.0.0.1:1 refused the connection" in away.err
     assert "VAULT_URL: is not a redis://" in unfit.err
 
 

@@ -351,13 +351,15 @@ class TestDeath:
     def test_a_queue_that_is_away_is_no_error(
         self, parts: Context, hands: Hands, ledger: Ledger, caplog: pytest.LogCaptureFixture
     ) -> None:
-        silent = build(parts, wakeups=Wakeups(Broker(connect(NOWHERE), [], {})))
+        silent = build(parts, wakeups=Wakeups(Broker(connect(NOWHERE, "BROKER_URL"), [], {})))
 
         key = silent.enqueue(by_pan()).key
+        silent.enqueue(by_pan("order-2"))
 
         assert hands.record(key).state is State.QUEUED
         assert ledger.client.zscore(redis_keys.DUE, key) is not None
-        assert "wakeup.not_sent" in names_of(caplog.records)
+        (said,) = [record for record in caplog.records if vars(record).get("event") == "queue.away"]
+        assert vars(said)["why"].startswith("BROKER_URL: the server at 127.0.0.1:1 refused the connection; start it")
 
     def test_without_the_ledger_it_says_so_and_puts_nothing(self, without_ledger: Transfers, vault: Vault) -> None:
         with pytest.raises(LedgerUnavailable):

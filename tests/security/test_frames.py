@@ -14,6 +14,7 @@ from typing import Any, NoReturn, cast
 
 import pydantic.type_adapter
 import pytest
+import redis
 from django.core.handlers.wsgi import WSGIRequest
 from flask import Flask
 from pydantic import TypeAdapter
@@ -28,6 +29,8 @@ from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.errors import InternalError, LedgerUnavailable, TransfersError, WrongCall
 from epay_transfers.ledger.key_text import Kind
 from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.server_problems import Server, ServerReason, problem_of
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.producers import (
     Challenge,
@@ -100,6 +103,15 @@ def _ledger_is_away() -> NoReturn:
         raise LedgerUnavailable from None
 
 
+def _server_is_unusable() -> NoReturn:
+    card, password = canaries.PAN, canaries.PASSWORD
+    with redis_errors_as(LedgerUnavailable):
+        error = redis.AuthenticationError(f"{card} {password}")
+        error.__cause__ = problem_of(ServerReason.WRONG_PASSWORD, Server("REDIS_URL", "127.0.0.1:6379"))
+        raise error
+    raise AssertionError
+
+
 def _task_is_interrupted() -> NoReturn:
     card = [canaries.PAN, canaries.PA_RES]
     raise KeyboardInterrupt(len(card))
@@ -113,6 +125,7 @@ def _time_is_over() -> NoReturn:
 BREAKS: dict[str, Callable[[], NoReturn]] = {
     "a library": _library_breaks,
     "the ledger": _ledger_is_away,
+    "a server": _server_is_unusable,
     "an interrupt": _task_is_interrupted,
     "a time limit": _time_is_over,
 }
@@ -254,6 +267,15 @@ def test_an_error_that_is_none_of_ours_leaves_with_its_type_and_its_places_alone
 
     with pytest.raises(KeyboardInterrupt):
         broken_transfers(_task_is_interrupted).get(KEY)
+
+
+def test_why_a_server_could_not_be_used_stays_as_the_cause() -> None:
+    """It is in our words alone; what the client raised, and its text, are gone."""
+    with pytest.raises(LedgerUnavailable) as caught:
+        broken_transfers(_server_is_unusable).get(KEY)
+
+    assert list(links(caught.value)) == [caught.value, caught.value.problem]
+    assert str(caught.value).startswith("REDIS_URL: the server at 127.0.0.1:6379 refused the user or the password")
 
 
 def test_what_the_caller_was_handling_stays_the_callers() -> None:

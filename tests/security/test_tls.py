@@ -12,6 +12,7 @@ from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Created
+from epay_transfers.ledger.store.server_problems import ServerReason
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.runtime.settings import ServerSettings, SettingsWrong
 from epay_transfers.worker.bank.transport import Transport
@@ -76,6 +77,29 @@ def test_a_server_of_another_name_is_not_spoken_to(address: str, authority: Auth
     client = connect(f"{elsewhere}?ssl_ca_certs={authority.ca_file}")
     with client, pytest.raises(redis.ConnectionError, match="certificate verify failed"):
         client.ping()
+
+
+def test_what_keeps_tls_from_working_is_said(address: str, authority: Authority) -> None:
+    """A client without TLS, an authority that is not known, another name: each has its sentence, and none passes."""
+    trusted, place = f"ssl_ca_certs={authority.ca_file}", address.removeprefix("rediss://").removesuffix("/0")
+    expected = {
+        f"redis://{place}/0": (ServerReason.WANTS_TLS, place),
+        f"redis://user:hunter22@{place}/0": (ServerReason.WANTS_TLS, place),
+        address: (ServerReason.CERTIFICATE, place),
+        f"{address.replace('127.0.0.1', 'localhost')}?{trusted}": (
+            ServerReason.CERTIFICATE,
+            place.replace("127.0.0.1", "localhost"),
+        ),
+    }
+    for url, (reason, shown) in expected.items():
+        with connect(url, "REDIS_URL") as client, pytest.raises(LedgerUnavailable) as caught:
+            Ledger(client).counters()
+        problem = caught.value.problem
+        assert problem is not None
+        assert (problem.reason, problem.is_passing) == (reason, False)
+        assert str(caught.value).startswith("REDIS_URL: ")
+        assert f"at {shown}" in str(caught.value)
+        assert "hunter22" not in str(caught.value)
 
 
 def test_a_client_that_speaks_no_tls_hears_nothing(address: str) -> None:
