@@ -5,6 +5,7 @@ Dramatiq's own ends at each error, is made anew after three seconds, and writes 
 
 import logging
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 import dramatiq
@@ -32,6 +33,13 @@ class Consumer(_RedisConsumer):
             threading.Event().wait(_REST_S)
             return None
         return message
+
+    def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
+        """Dramatiq's passes on the client's error, which would end a stop: these come back when the worker is gone."""
+        try:
+            super().requeue(messages)  # type: ignore[no-untyped-call]  # as above
+        except redis.RedisError:
+            raise ConnectionClosed("the queue's server can't be used") from None  # type: ignore[no-untyped-call]
 
 
 def _was_said(record: logging.LogRecord) -> bool:

@@ -11,7 +11,8 @@ import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import redis
@@ -73,7 +74,7 @@ def connect(url: str, setting: str = "", *, text: bool = True) -> redis.Redis:
     return redis.Redis.from_url(
         url,
         connection_class=_CONNECTIONS.get(url.partition("://")[0], _PlainConnection),
-        address_setting=setting,
+        address=_Address(setting),
         decode_responses=text,
         encoding_errors="backslashreplace" if text else "strict",  # what a thief wrote is shown, and breaks no reader
         socket_timeout=SOCKET_TIMEOUT,
@@ -92,18 +93,23 @@ def server_of(client: redis.Redis) -> Server:
     return connection.server() if isinstance(connection, _Explains) else Server("", "an unknown place")
 
 
+@dataclass(slots=True)
+class _Address:
+    """What all connections of a client share."""
+
+    setting: str  #: the name of the setting; "" if it is not known
+    has_answered: bool = False  #: so what it speaks is known, and nothing more is asked about that
+
+
 class _Explains(AbstractConnection):
     """A connection of the client's whose errors say which server it was, and why, in our own words."""
 
-    def __init__(self, *args: Any, address_setting: str = "", **kwargs: Any) -> None:
-        self._setting = address_setting
-        self._has_answered = False
+    def __init__(self, *args: Any, address: _Address, **kwargs: Any) -> None:
+        self._address = address
         super().__init__(*args, **kwargs)
 
     def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
         with self._explaining():
-            if not self.is_connected:
-                self._has_answered = False
             super().connect_check_health(*args, **kwargs)
 
     def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
@@ -117,7 +123,7 @@ class _Explains(AbstractConnection):
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         with self._explaining():
             answer = super().read_response(*args, **kwargs)
-            self._has_answered = True
+            self._address.has_answered = True
             return answer
 
     @contextmanager
@@ -126,28 +132,30 @@ class _Explains(AbstractConnection):
         try:
             yield
         except redis.RedisError as error:
+            self._address.has_answered |= isinstance(error, redis.ResponseError)
             if known_problem(error) is None:
                 error.__cause__ = problem_of(self._reason(error, outside), self.server())
             raise
         except (ValueError, OverflowError) as error:  # the client can't read it, or not even ask for it
             self.disconnect()  # type: ignore[no-untyped-call]  # as above
-            is_name = isinstance(error, UnicodeError) and not self._has_answered
+            is_name = isinstance(error, UnicodeError) and not self._address.has_answered
             unreadable = ServerReason.UNKNOWN_HOST if is_name else ServerReason.NO_REDIS
         if unreadable:
             raise redis.ConnectionError(str(unreadable)) from problem_of(unreadable, self.server())
 
     def server(self) -> Server:
         """Where it leads."""
-        return Server(self._setting, self._place(), int(self.db or 0))
+        return Server(self._address.setting, self._place(), int(self.db or 0))
 
     def _place(self) -> str:
         return str(getattr(self, "path", ""))
 
     def _reason(self, error: redis.RedisError, outside: BaseException | None) -> ServerReason:
         reason = reason_of(error, outside)
-        if not self._has_answered and reason in {ServerReason.LOST, ServerReason.TIMEOUT}:
-            return self._other_way() or reason
-        return reason
+        is_first = not self._address.has_answered
+        return self._other_way() or reason if is_first and reason in self._SILENT else reason
+
+    _SILENT: ClassVar = {ServerReason.LOST}  #: what a server may mean by it that speaks something else
 
     def _other_way(self) -> ServerReason | None:
         """Of a server that has not answered a word: what does it speak?"""
@@ -170,6 +178,8 @@ class _PlainConnection(_Explains, Connection):
 
 
 class _TlsConnection(_Explains, SSLConnection):
+    _SILENT: ClassVar = {ServerReason.LOST, ServerReason.TIMEOUT}  # one without TLS waits for the end of a line
+
     def _place(self) -> str:
         return _host_and_port(self)
 

@@ -18,14 +18,14 @@ Unavailable = type[LedgerUnavailable | VaultUnavailable | QueueUnavailable]
 @contextmanager
 def redis_errors_as(unavailable: Unavailable) -> Iterator[None]:
     """Raises `unavailable` for whatever the client raises while something is changed."""
-    with _wall(unavailable, reading=False):
+    with _mapped(unavailable, reading=False):
         yield
 
 
 @contextmanager
 def read_errors_as(unavailable: Unavailable) -> Iterator[None]:
     """The same where nothing is changed: the sentence speaks of no change that may be stored."""
-    with _wall(unavailable, reading=True):
+    with _mapped(unavailable, reading=True):
         yield
 
 
@@ -35,7 +35,7 @@ def unavailable_for(error: Exception, unavailable: Unavailable, *, reading: bool
 
 
 @contextmanager
-def _wall(unavailable: Unavailable, *, reading: bool) -> Iterator[None]:
+def _mapped(unavailable: Unavailable, *, reading: bool) -> Iterator[None]:
     error: ServerUnavailable | None = None
     try:
         yield

@@ -7,6 +7,7 @@ from typing import Any
 
 import dramatiq
 import pytest
+from dramatiq.errors import ConnectionClosed
 
 from epay_transfers.ledger.queue.broker import ACTORS, NOW, QUEUES, Broker
 from epay_transfers.ledger.store.connection import connect
@@ -41,7 +42,11 @@ def test_a_worker_says_once_that_its_queue_is_away_and_once_that_it_is_back(
     broker = Broker(connect(server.server.url, "BROKER_URL", text=False), [], dict.fromkeys(QUEUES, 2))
     heard: list[str] = []
     for queue in QUEUES:
-        dramatiq.actor(heard.append, broker=broker, queue_name=queue, actor_name=ACTORS[queue])
+        broker.declare_actor(
+            dramatiq.Actor(
+                heard.append, broker=broker, actor_name=ACTORS[queue], queue_name=queue, priority=0, options={}
+            )
+        )
     worker = dramatiq.Worker(broker, worker_timeout=50, worker_threads=2)
     worker.start()
     fetches = count_fetches(broker)
@@ -91,6 +96,15 @@ def test_a_message_that_can_not_be_acknowledged_is_no_line_each_time() -> None:
     passed = [bool(log.filter(log.makeRecord("x", logging.WARNING, "x", 1, line, (), None))) for line in lines]
 
     assert passed == [False, True]
+
+
+def test_a_worker_stops_though_it_can_not_give_its_messages_back() -> None:
+    """They come back by themselves. Dramatiq knows its own error alone."""
+    message = wakeup().copy(options={"redis_message_id": "id-1"})
+    with connect("redis://127.0.0.1:1/0", "BROKER_URL", text=False) as client:
+        consumer = Broker(client, [], {NOW: 1}).consume(NOW)
+        with pytest.raises(ConnectionClosed):
+            consumer.requeue([dramatiq.MessageProxy(message)])
 
 
 def test_what_a_server_does_and_what_it_refuses_are_told_apart(caplog: pytest.LogCaptureFixture) -> None:

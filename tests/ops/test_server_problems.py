@@ -268,6 +268,25 @@ def test_a_server_that_hangs_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> No
     assert error.is_passing
 
 
+def test_a_server_that_has_answered_once_is_not_asked_what_it_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each lost connection of a run would cost two more."""
+    looks: list[bytes] = []
+
+    def look(_host: str, _port: int, greeting: bytes) -> bytes:
+        looks.append(greeting)
+        return b""
+
+    monkeypatch.setattr("epay_transfers.ledger.store.connection._first_answer", look)
+    with speaking(b"-ERR no such thing\r\n") as place, connect(f"redis://{place}/0", "REDIS_URL") as client:
+        for _ in range(2):  # it closes after its answer, so the second call meets a lost connection, too
+            with pytest.raises(LedgerUnavailable):
+                Ledger(client).counters()
+        assert looks == []
+    with speaking(b"") as place:
+        raised_by(f"redis://{place}/0")
+    assert len(looks) >= 2, "the control: one that never answers is asked"
+
+
 def test_the_error_that_a_caller_handles_says_nothing_of_the_server() -> None:
     """A backend may call while it handles an error of its own: that is the context of ours, and not its reason."""
     own = ConnectionRefusedError("the backend's own")
