@@ -277,11 +277,10 @@ def test_a_server_that_has_answered_once_is_not_asked_what_it_speaks(monkeypatch
         return b""
 
     monkeypatch.setattr("epay_transfers.ledger.store.connection._first_answer", look)
-    with speaking(b"-ERR no such thing\r\n") as place, connect(f"redis://{place}/0", "REDIS_URL") as client:
-        for _ in range(2):  # it closes after its answer, so the second call meets a lost connection, too
-            with pytest.raises(LedgerUnavailable):
-                Ledger(client).counters()
-        assert looks == []
+    with speaking(b"+OK\r\n") as place:
+        error = raised_by(f"redis://{USER}:{PASSWORD}@{place}/0")  # it answers the handshake, and closes
+    assert error.problem
+    assert (error.problem.reason, looks) == (ServerReason.LOST, [])
     with speaking(b"") as place:
         raised_by(f"redis://{place}/0")
     assert len(looks) >= 2, "the control: one that never answers is asked"

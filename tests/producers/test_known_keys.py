@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 
@@ -12,6 +13,7 @@ from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.server_problems import Server, ServerReason, problem_of
 from epay_transfers.producers import Conflict, Receipt, SettingsWrong, Transfers, TransfersError
 from epay_transfers.producers.context import Context
 from epay_transfers.producers.fingerprints import compute
@@ -154,6 +156,24 @@ def test_a_ledger_that_is_away_may_have_the_transfer(parts: Context) -> None:
     with pytest.raises(LedgerUnavailable, match="may or may not be stored: call again with the same reference"):
         away.enqueue(by_pan())
     assert away.enqueue_many([]) == []
+
+
+def test_a_replay_that_can_not_be_read_may_be_stored(
+    transfers: Transfers, parts: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call is about a change, whichever of its reads was not answered; and it keeps the reason."""
+    transfers.enqueue(by_pan())
+    problem = problem_of(ServerReason.WRONG_PASSWORD, Server("REDIS_URL", "ledger:6379"))
+
+    def unanswered(_key: str) -> NoReturn:
+        raise LedgerUnavailable(problem, reading=True)
+
+    for read in ("get", "card_prints"):
+        with monkeypatch.context() as patch:
+            patch.setattr(parts.ledger, read, unanswered)
+            with pytest.raises(LedgerUnavailable, match="may or may not be stored: call again") as caught:
+                transfers.enqueue(by_pan())
+        assert caught.value.__cause__ is problem
 
 
 def test_a_conflict_of_every_field_points_at_the_keys(transfers: Transfers, parts: Context, ledger: Ledger) -> None:
