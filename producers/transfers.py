@@ -166,8 +166,9 @@ class Transfers:
     def check(self) -> None:
         """Look at the settings and the servers now, as the first call does. For the start of a process, and for health.
 
-        Raises `SettingsWrong` for settings that are missing or wrong, and for servers that are configured otherwise
-        than they must be; `LedgerUnavailable` or `VaultUnavailable` for a server that does not answer.
+        Raises `SettingsWrong` for settings that are missing or wrong, for servers that are configured otherwise than
+        they must be, and for fingerprint keys that the ledger does not know; `LedgerUnavailable` or `VaultUnavailable`
+        for a server that does not answer.
         """
         if self._is_open.is_set():
             self._examine()

@@ -319,10 +319,10 @@ def test_a_backends_exception_names_the_setting_and_keeps_the_cause(
     place = place_of(environment["REDIS_URL"])
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     with pytest.raises(LedgerUnavailable) as away:
-        Transfers.from_env()
+        Transfers.from_env().check()
     monkeypatch.setenv("REDIS_URL", f"redis://{USER}:{PASSWORD}@{place}/0")
     with pytest.raises(SettingsWrong) as wrong:
-        Transfers.from_env()
+        Transfers.from_env().check()
 
     assert str(away.value).startswith("REDIS_URL: the server at 127.0.0.1:1 refused the connection")
     assert "stored" not in str(away.value)
@@ -337,6 +337,7 @@ def test_the_cause_stays_when_an_error_leaves_a_public_call(
 ) -> None:
     """Without a frame and without the client's own error, whose text may repeat what was sent."""
     with Transfers.from_env() as transfers:
+        transfers.check()
         transfers._context.ledger.client = connect(f"redis://{USER}:{PASSWORD}@{place_of(environment['REDIS_URL'])}/0")
         with pytest.raises(TransfersError) as caught:
             transfers.get(reference="payout-1")

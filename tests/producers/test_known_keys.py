@@ -140,11 +140,11 @@ def test_it_is_asked_once_a_process(host: Host, ledger: Ledger) -> None:
 
 
 def test_an_early_check_asks_the_same_and_enqueues_nothing(host: Host, ledger: Ledger) -> None:
-    """For `Transfers.check()`, and for whatever else looks before the first enqueue."""
-    host(OLD)._context.check_fingerprint_keys()
+    """`Transfers.check()`, at the start of a process."""
+    host(OLD).check()
 
     with pytest.raises(SettingsWrong, match="FINGERPRINT_KEYS: "):
-        host(STRANGE)._context.check_fingerprint_keys()
+        host(STRANGE).check()
 
     assert ledger.counters() == {}
 
