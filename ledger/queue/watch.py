@@ -8,6 +8,7 @@ import logging
 import threading
 
 from epay_transfers.ledger.errors import ServerProblem
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.store.server_problems import known_problem
 
 _LOG = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class QueueWatch:
             is_new = why not in self._failing.values()
             self._failing[what] = why
         if is_new:
-            _LOG.error("queue.away", extra={"why": why})
+            log_line(_LOG.error, "queue.away", "No wake-up can be sent or received now: %(why)s", why=why)
 
     def did(self, what: str) -> None:
         if what not in self._failing:  # nearly always, so without the lock
@@ -38,7 +39,7 @@ class QueueWatch:
             self._failing.pop(what, None)
             is_back = not self._failing
         if is_back:
-            _LOG.warning("queue.back")
+            log_line(_LOG.warning, "queue.back", "The queue's server is back, and wake-ups are sent and received")
 
 
 def _sentence(problem: ServerProblem | None) -> str:

@@ -38,7 +38,6 @@ from epay_transfers.producers import (
 from epay_transfers.producers.context import Context
 from tests.producers.conftest import NOWHERE, Hands, build, by_pan, by_saved_card
 from tests.support.clocks import FakeClock
-from tests.support.logged import names_of
 from tests.support.redis_state import empty
 
 Rung = Callable[[], list[tuple[str, str]]]
