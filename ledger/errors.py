@@ -1,15 +1,18 @@
 """The errors that a caller may have to handle: one base class, one sentence each. None holds a card or a secret.
 
 TransfersError
- ├─ LedgerUnavailable      the ledger did not answer: the change may be stored or not
- │   └─ LedgerBroken       a part of it can't be written: nothing was changed
+ ├─ ServerUnavailable      a server could not be used: its sentence names the setting, the host and why
+ │   ├─ LedgerUnavailable  the ledger's: a change may be stored or not
+ │   │   └─ LedgerBroken   a part of it can't be written: nothing was changed
+ │   ├─ VaultUnavailable   the vault's: the transfer is in the ledger, its card may be missing
+ │   │   └─ VaultWentBack  the vault is an older copy of itself: its content is not used
+ │   └─ QueueUnavailable   the queue's: no transfer depends on it
+ ├─ ServerProblem          why a server could not be used, in our own words: the cause of a `ServerUnavailable`
  ├─ LedgerWentBack         the ledger has forgotten what this process saw it write
  ├─ RecordUnreadable       a record is not one that this version can read
  ├─ TransferUnknown        a wake-up names a transfer that the ledger does not know
  ├─ TerminalUnknown        the worker has no credentials for a transfer's terminal
  │   └─ SpaceDiffers       the worker has that terminal in another space than the transfer
- ├─ VaultUnavailable       the vault did not answer: the transfer is in the ledger, its card may be missing
- │   └─ VaultWentBack      the vault is an older copy of itself: its content is not used
  └─ (producers.errors)     what a producer's intent can be refused for
 
 Two are no `TransfersError`: `WrongCall`, a `TypeError` of the caller's, and `InternalError`, a bug.
@@ -73,13 +76,60 @@ class SpaceDiffers(TerminalUnknown):
         )
 
 
-class LedgerUnavailable(TransfersError):
-    """The ledger did not answer. The call may have been carried out or not."""
+class ServerProblem(TransfersError):
+    """Why a server could not be used. All words are ours: what the server said may repeat what it was sent.
 
-    def __init__(self) -> None:
-        super().__init__(
-            "the ledger did not answer; the change may or may not be stored: call again with the same reference"
-        )
+    It is for people and for exit statuses. It never proves that nothing was stored.
+    """
+
+    def __init__(self, setting: str, problem: str, cure: str, *, reason: str = "", is_passing: bool) -> None:
+        """`setting` holds the server's address, and may be unknown (""). `is_passing`: to wait may help."""
+        super().__init__(": ".join(part for part in (setting, f"{problem}; {cure}") if part))
+        self.setting = setting
+        self.problem = problem
+        self.cure = cure
+        self.reason = reason
+        self.is_passing = is_passing
+
+
+class ServerUnavailable(TransfersError):
+    """A server could not be used. `problem`, if known, says why, and is also the `__cause__`.
+
+    What was asked may be done or not, whatever the problem is. `reading`: nothing was to be changed.
+    """
+
+    server = "a server"
+
+    def __init__(self, problem: ServerProblem | None = None, *, reading: bool = False) -> None:
+        self.why = str(problem) if problem else f"{self.server} did not answer"
+        super().__init__(self.why if reading else f"{self.why}; {self._after()}")
+        self.problem = problem
+        self.is_reading = reading
+        self.__cause__ = problem
+
+    def _after(self) -> str:
+        """What is unknown after it, and what to do."""
+        return "what was asked may or may not be done: call again"
+
+    @property
+    def is_passing(self) -> bool:
+        """May it end by itself? Then the same call may work later."""
+        return self.problem is None or self.problem.is_passing
+
+
+class LedgerUnavailable(ServerUnavailable):
+    """The ledger could not be used. The call may have been carried out or not."""
+
+    server = "the ledger"
+
+    def _after(self) -> str:
+        return "the change may or may not be stored: call again with the same reference"
+
+
+class QueueUnavailable(ServerUnavailable):
+    """The queue could not be used. Every transfer is in the ledger, and the sweeper sends its wake-up again."""
+
+    server = "the queue"
 
 
 class LedgerWentBack(TransfersError):
@@ -96,11 +146,12 @@ class LedgerBroken(LedgerUnavailable):
     """A part of the ledger has a wrong type, or a counter in it can't be raised. Nothing was changed."""
 
     def __init__(self, part: str) -> None:
-        TransfersError.__init__(
-            self,
+        super().__init__(reading=True)
+        sentence = (
             f"the ledger's {part} can't be written: they have a wrong type, or a number is missing or too high; "
-            "nothing was changed: see the runbook, 'A part of the ledger is broken'",
+            "nothing was changed: see the runbook, 'A part of the ledger is broken'"
         )
+        self.args, self.why = (sentence,), sentence
         self.part = part
 
 
@@ -113,22 +164,35 @@ class RecordUnreadable(TransfersError):
         self.why = why
 
 
-class VaultUnavailable(TransfersError):
-    """The vault did not answer. `receipt`, if set, is that of the transfer whose card may be missing."""
+class VaultUnavailable(ServerUnavailable):
+    """The vault could not be used. `receipt`, if set, is that of the transfer whose card may be missing."""
 
-    def __init__(self, receipt: object = None) -> None:
-        super().__init__(
-            "the vault did not answer; the transfer is accepted but its card may be missing: "
-            "call again with the same reference before its deadline"
-        )
+    server = "the vault"
+
+    def __init__(self, receipt: object = None, *, problem: ServerProblem | None = None, reading: bool = False) -> None:
         self.receipt = receipt
+        super().__init__(problem, reading=reading)
+
+    def _after(self) -> str:
+        if self.receipt is None:
+            return super()._after()
+        return (
+            "the transfer is accepted but its card may be missing: call again with the same reference before its "
+            "deadline"
+        )
 
 
 class VaultWentBack(VaultUnavailable):
     """The vault's machine was restored from an older copy. The vault counts as away until its server restarts."""
 
-    def __init__(self, receipt: object = None) -> None:
-        super().__init__(receipt)
+    def __init__(
+        self,
+        receipt: object = None,
+        *,
+        problem: ServerProblem | None = None,
+        reading: bool = False,  # noqa: ARG002 - as its base; it says the same after either
+    ) -> None:
+        super().__init__(receipt, problem=problem)
         self.args = (
             "the vault has lost writes that it had confirmed: restart its server, which empties it; see the runbook",
         )

@@ -28,6 +28,8 @@ def to_minor(amount: Decimal | int | str, currency: str) -> int:
         raise ValueError("must be a number, like 15000 or 15000.50") from None
     if not value.is_finite() or value <= 0:
         raise ValueError("must be more than 0")
+    if value > MAX_MINOR:  # before it is scaled, which overflows for the largest numbers that a Decimal holds
+        raise ValueError("is more than this system moves in one transfer")
     minor = value.scaleb(exponent, _EXACT)
     if minor != minor.to_integral_value():
         raise ValueError(f"has more than {exponent} decimals")

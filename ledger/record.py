@@ -101,9 +101,12 @@ class Record:
     bank_said: str = field(default="", metadata=_UNTIL[Lifetime.DOUBT])  #: the bank's word in the last inquiry
     pares_digest: str = ""  #: of the PaRes that was taken
 
-    history: str = field(
-        default="", compare=False
-    )  #: the ids of its events, as `_events.lua` writes them; read by `Events.of`
+    history: str = field(default="", compare=False)  #: the ids of its events, for `Events.of`
+
+    # Said by the bank in an answer that is not believed. For an operator's question to the bank: no code decides by it.
+    unbelieved_bank_id: str = field(default="", metadata=_UNTIL[Lifetime.DOUBT])
+    unbelieved_reference: str = field(default="", metadata=_UNTIL[Lifetime.DOUBT])
+    unbelieved_message: str = field(default="", metadata=_UNTIL[Lifetime.DOUBT])
 
     # What is known.
     code: str = ""

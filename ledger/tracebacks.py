@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, ParamSpec, TypeVar
 
-from epay_transfers.ledger.errors import InternalError, TransfersError, WrongCall
+from epay_transfers.ledger.errors import InternalError, ServerProblem, TransfersError, WrongCall
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -65,11 +65,15 @@ def clear_frames_on_async_error(call: Callable[_P, Awaitable[_R]]) -> Callable[_
 def clear_frames(error: BaseException, *, until: BaseException | None = None) -> None:
     """Forget the frames of an error, with their variables, and the errors that it came from.
 
+    Why a server could not be used stays as its cause: those words are ours, and the error was raised nowhere.
+
     `until`: the error that the caller was handling, which is the caller's own.
     """
     for link in list(_chain(error, until)):
         traceback.clear_frames(link.__traceback__)  # for those that another reference keeps, a log's say
+        kept = link.__cause__ if isinstance(link.__cause__, ServerProblem) else None
         link.__traceback__ = link.__cause__ = link.__context__ = None
+        link.__cause__ = kept
 
 
 def places_of(error: BaseException) -> tuple[str, ...]:

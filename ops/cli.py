@@ -5,13 +5,16 @@ A command's module is imported only when the command runs, so that `transfers --
 
 import importlib
 import importlib.metadata
+import os
 import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Annotated, Any
 
 from epay_transfers.extras import needed
-from epay_transfers.runtime import hardening
+from epay_transfers.runtime import hardening, output
 
 with needed("cli", "The command `transfers`"):
     import rich  # noqa: F401 - the help and the tables
@@ -69,6 +72,12 @@ COMMANDS = {
     ),
     "worker": CommandEntry(
         "worker", _BEGIN, "Run the worker: the one process that does the whole job.", connects=False
+    ),
+    "first-contact": CommandEntry(
+        "first_contact",
+        _BEGIN,
+        "Call the bank's test environment once with its public test cards, and compare its answers.",
+        connects=False,
     ),
     "sandbox": CommandEntry("sandbox", _BEGIN, "Run a sandbox bank to work against.", connects=False, extra="demo"),
     "status": CommandEntry(
@@ -142,6 +151,10 @@ COMMANDS = {
 }
 
 
+#: A file's name may be any bytes.
+_TAKES_ANY_NAME = frozenset({"scan"})
+
+
 class CommandGroup(TyperGroup):
     """The group of all commands: it lists them without loading them, and reports each error as a sentence."""
 
@@ -150,6 +163,9 @@ class CommandGroup(TyperGroup):
         for name, entry in COMMANDS.items():
             if " " not in name:
                 self.commands[name] = TyperCommand(name, help=entry.says, rich_help_panel=entry.panel)
+
+    def get_params(self, ctx: Any) -> Any:
+        return _shown_as_flags(super().get_params(ctx))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, _, rest = super().resolve_command(ctx, args)
@@ -173,6 +189,8 @@ def load(name: str) -> TyperCommand | TyperGroup:
     with needed(COMMANDS[name].extra, f"`transfers {name}`"):
         module = importlib.import_module(f"epay_transfers.ops.commands.{COMMANDS[name].module}")
     group = typer.main.get_group(module.app)
+    for made in (group, *group.commands.values()):
+        _shown_as_flags(made.get_params(made.context_class(made)))
     for each, entry in COMMANDS.items():
         if entry.module == COMMANDS[name].module and (own := group.commands.get(each.rpartition(" ")[2])):
             own.epilog = f"Example: transfers {each} {entry.example}" if entry.example else None
@@ -180,6 +198,15 @@ def load(name: str) -> TyperCommand | TyperGroup:
     if not isinstance(command, (TyperCommand, TyperGroup)):
         raise TypeError(f"epay_transfers.ops.commands.{COMMANDS[name].module} mounts something that is no command")
     return command
+
+
+def _shown_as_flags(parameters: Iterable[Any]) -> list[Any]:
+    """Flags without a type in the help: the library shows `--json <bool>`, and takes no value there."""
+    shown = list(parameters)
+    for parameter in shown:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return shown
 
 
 app = typer.Typer(
@@ -210,14 +237,40 @@ def _root(
 def main() -> None:
     hardening.harden()
     sys.excepthook = _last_words
-    if hardening.cards_in(sys.argv[1:], {}):
-        typer.echo(
+    with output.guarded():
+        sys.argv[1:] = _in_utf_8(sys.argv[1:])
+        if refused := _refusal_of(sys.argv[1:]):
+            typer.echo(refused, err=True)
+            sys.exit(2)
+        sys.exit(typer.main.get_command(app)(prog_name="transfers"))
+
+
+def _refusal_of(arguments: Sequence[str]) -> str:
+    """Why nothing is done with these arguments, without a word of them; empty if nothing is wrong."""
+    if hardening.cards_in(arguments, {}):
+        return (
             "An argument looks like a card number, and every process of this machine can read it. Nothing was done; "
-            "give cards only on standard input.",
-            err=True,
+            "give cards only on standard input."
         )
-        sys.exit(2)
-    sys.exit(typer.main.get_command(app)(prog_name="transfers"))
+    odd = [str(at) for at, text in enumerate(arguments, 1) if not _is_text(text)]
+    if odd and arguments[0] not in _TAKES_ANY_NAME:
+        return f"Not UTF-8, so no text: argument {', '.join(odd)}. Nothing was done; give it in UTF-8."
+    return ""
+
+
+def _in_utf_8(arguments: Sequence[str]) -> list[str]:
+    """Bytes that Python could not read in the C locale are UTF-8 all the same, if they are."""
+    read = list(arguments)
+    if read and read[0] not in _TAKES_ANY_NAME:
+        for at, text in enumerate(read):
+            with suppress(UnicodeError):
+                read[at] = text if _is_text(text) else os.fsencode(text).decode("utf-8")
+    return read
+
+
+def _is_text(text: str) -> bool:
+    """Python keeps a byte that is not UTF-8 as half of a character, which nothing can store or send."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _last_words(_kind: type[BaseException], error: BaseException, _at: TracebackType | None) -> None:

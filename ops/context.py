@@ -22,6 +22,7 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import Pauses
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.settings import OpsSettings
+from epay_transfers.runtime.setting_sources import ENV_FILE
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Context:
     @classmethod
     def connect(cls) -> Self:
         """From the environment. Raises `SettingsWrong`."""
-        settings = OpsSettings.load()
-        return cls(settings, SystemClock(), connect(settings.redis_url.reveal()))
+        settings = OpsSettings.load(env_file=ENV_FILE)
+        return cls(settings, SystemClock(), connect(settings.redis_url.reveal(), "REDIS_URL"))
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -50,7 +51,7 @@ class Context:
 
     @cached_property
     def queue_client(self) -> redis.Redis:
-        return connect(self.settings.queue_url, text=False)
+        return connect(self.settings.queue_url, "BROKER_URL", text=False)
 
     @cached_property
     def queues(self) -> Queues:

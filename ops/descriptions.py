@@ -32,6 +32,15 @@ _SENTENCES: Mapping[str, str] = {name: row.happened for name, row in _ROWS.items
 _NAMED_IN_SENTENCE = frozenset(name for sentence in _SENTENCES.values() for name in re.findall(r"\{(\w+)\}", sentence))
 
 
+_TELLS_THE_BANKS_WORDS = frozenset(
+    {Verb.INQUIRY_INCONCLUSIVE, Verb.SEND_TO_REVIEW, Verb.DOUBT, Verb.ADD_EVIDENCE}
+    | {Verb.FOUND_TAKEN, Verb.FOUND_TAKEN_CONFIRM}
+)
+
+#: Beside what `unbelieved` says.
+ASK_WITH_THESE = "they prove nothing: ask the bank about exactly these"
+
+
 def happened(event: Event) -> str:
     """The event as a sentence, with the code and the reason that it carries."""
     fields = event.fields
@@ -42,7 +51,7 @@ def happened(event: Event) -> str:
             f"{{{name}}}", "all terminals" if fields.get(name) == "*" else fields.get(name, "?")
         )
     more = [code(fields.get("code", "")), *(fields.get(name, "") for name in ("reason", "why", "proof"))]
-    if verb in {Verb.INQUIRY_INCONCLUSIVE, Verb.SEND_TO_REVIEW}:
+    if verb in _TELLS_THE_BANKS_WORDS:
         more.append(fields.get("bank_said", ""))
     told = "; ".join(filter(None, more))
     return f"{sentence} ({told})" if told else sentence
@@ -51,6 +60,16 @@ def happened(event: Event) -> str:
 def code(text: str) -> str:
     """The bank's code, where it says more than yes."""
     return f"code {text}" if text not in {"", "0"} else ""
+
+
+def unbelieved(record: Record) -> str:
+    """What the bank said in an answer that was not believed; empty where it said nothing."""
+    named = (
+        ("id", record.unbelieved_bank_id),
+        ("reference", record.unbelieved_reference),
+        ("message", record.unbelieved_message),
+    )
+    return ", ".join(f"{name} {value}" for name, value in named if value)
 
 
 def step(event: Event) -> str:

@@ -26,6 +26,7 @@ _REMARKS = {
     "EPAY_TERMINAL_ID": "the bank's public test value",
     "EPAY_CLIENT_ID": "the bank's public test value",
     "EPAY_CLIENT_SECRET": "the bank's public test value",
+    "EPAY_TEST_HOSTS": "newer: test-epay-oauth.epayment.kz and test-epay-api.epayment.kz, seen on the bank's pages",
     "EPAY_CONFIRM_URL": "a guess for test: https://testepay.homebank.kz/api/p2p/api/confirm",
 }
 
@@ -62,6 +63,7 @@ def example() -> str:
 
 def _lines(values: Mapping[str, str]) -> Iterator[str]:
     yield "# Settings. The environment comes before this file. It holds keys: keep it to yourself (mode 0600)."
+    yield "# If another program has one of these names: TRANSFERS_NAME goes before NAME."
     yield "# Production: give each process only the settings that it reads: docs/settings.md has the table."
     for chapter in CHAPTERS:
         yield ""

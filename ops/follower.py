@@ -124,10 +124,12 @@ class Follower:
                     wait_s = _FIRST_WAIT_S
                     if is_anew:
                         break
-            except LedgerUnavailable:  # `LedgerBroken` too: it may be mended
+            except LedgerUnavailable as error:  # `LedgerBroken` too: it may be mended
                 self._snapshot = None
                 self._look_what_is_broken()
-                self._output.trouble(f"the ledger does not answer; the follower asks again in {wait_s:.1f} s")
+                self._output.trouble(
+                    f"the ledger does not answer: {error.why}; the follower asks again in {wait_s:.1f} s"
+                )
                 self._rest(wait_s)
                 wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
 

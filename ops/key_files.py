@@ -9,17 +9,17 @@ from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.runtime.key_source import Place
 
 
-def put_in_front(place: Place, name: str, key: Secret) -> None:
-    """The list of the setting `name` begins with this key from now on. Raises `Refusal`, and has changed nothing then.
+def put_in_front(place: Place, key: Secret) -> None:
+    """The list of the setting begins with this key from now on. Raises `Refusal`, and has changed nothing then.
 
     What if we die here? Before the last step the old file stands, and the new one beside it, which the next run names.
     """
     path = place.path.resolve()
     fresh = path.with_name(f"{path.name}.rotating")
     try:
-        before = path.read_text()
+        before = path.read_text("utf-8-sig")
         owner = path.stat()
-        text = _in_env_file(before, name, key) if place.is_env_file else f"{key.reveal()}\n{before}"
+        text = _in_env_file(before, place.name, key) if place.is_env_file else f"{key.reveal()}\n{before}"
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise Refusal(
@@ -28,7 +28,7 @@ def put_in_front(place: Place, name: str, key: Secret) -> None:
     except OSError as error:
         raise _not_written(path, error) from None
     try:
-        with os.fdopen(handle, "w") as file:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
             file.write(text)
             file.flush()

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from epay_transfers.ledger.pasted_text import cleaned
 from epay_transfers.ledger.store.inboxes import complaint_of
 from epay_transfers.ledger.store.lists import Cursor
 from epay_transfers.ops.exit_status import Refusal
@@ -12,7 +13,7 @@ from epay_transfers.ops.exit_status import Refusal
 
 def checked(text: str, name: str) -> str:
     """Check a reason or a piece of evidence before it is stored for ever."""
-    text = text.strip()
+    text = cleaned(text).strip()
     if complaint := complaint_of(text):
         raise Refusal(f"{name}: {complaint}")
     return text

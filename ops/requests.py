@@ -6,6 +6,7 @@ The command changes no transfer itself. It waits for the answer, which is an eve
 from collections.abc import Mapping
 
 from epay_transfers.ledger.alarms import Alarm
+from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store.events import Event
@@ -39,6 +40,8 @@ def ask(context: Context, kind: Kind, fields: Mapping[str, str], *, subject: str
     if wait_s <= 0:
         return None
     answer = _answer_to(context, entry_id, before[-1].id if before else "0", wait_s)
+    if isinstance(answer, LedgerUnavailable):
+        raise LedgerUnavailable(answer.problem)  # it was asked already, so it may be done
     if answer is None:
         raise NotYet(f"{subject}: no worker has done it in {wait_s:g} s; it stays asked. Does a worker run?")
     if answer.fields.get("verb") in _REFUSALS:
@@ -64,12 +67,15 @@ def _is_answer(event: Event, name: str) -> bool:
     return is_ours and event.fields.get("verb") not in _NO_ANSWER
 
 
-def _answer_to(context: Context, entry_id: str, place: str, wait_s: float) -> Event | None:
+def _answer_to(context: Context, entry_id: str, place: str, wait_s: float) -> Event | LedgerUnavailable | None:
     end = context.clock.monotonic() + wait_s
-    for batch in context.events.follow(place, block_ms=_BLOCK_MS):
-        for event in batch:
-            if event.fields.get("request") == entry_id and _is_answer(event, context.operator):
-                return event
-        if context.clock.monotonic() >= end:
-            return None
+    try:
+        for batch in context.events.follow(place, block_ms=_BLOCK_MS):
+            for event in batch:
+                if event.fields.get("request") == entry_id and _is_answer(event, context.operator):
+                    return event
+            if context.clock.monotonic() >= end:
+                break
+    except LedgerUnavailable as error:
+        return error
     return None

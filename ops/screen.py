@@ -41,8 +41,19 @@ def say(text: RenderableType = "") -> None:
     console().print(text, markup=False) if isinstance(text, str) else console().print(text)
 
 
+def say_typed(text: str) -> None:
+    """What is to be typed, which no line break may come into, however narrow the screen is."""
+    console().print(text, markup=False, soft_wrap=True)
+
+
 def say_json(data: object) -> None:
-    print(json.dumps(data, ensure_ascii=False))
+    print(as_json(data))
+
+
+def as_json(data: object) -> str:
+    """On one line. Where the output can't show every character, it is escaped as JSON does it."""
+    is_utf_8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return json.dumps(data, ensure_ascii=not is_utf_8)
 
 
 def say_unreadable(unreadable: Sequence[RecordUnreadable]) -> None:

@@ -101,16 +101,17 @@ _QUEUES = tuple(f"{NAMESPACE}:{name}{end}" for name in (NOW, BATCH, INQUIRIES) f
 _DRAMATIQ = ("dispatch.lua", "maxstack.lua")
 
 _PRODUCER = ServerUser(
-    ("create", "move", "tell", *_DRAMATIQ),
+    ("create", "move", "tell", "remember_fingerprint_keys", *_DRAMATIQ),
     (
         Rule(
             ("get", "hgetall"),
             (
                 _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _REFERENCES, _SUFFIXES,
-                _PRINTS, redis_keys.PAUSES, redis_keys.ADDED_PAUSES, NAMESPACE,
+                _PRINTS, redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.FINGERPRINT_KEYS, NAMESPACE,
             ),
         ),
         *_MOVES,
+        Rule(("smembers", "sismember", "sadd"), (redis_keys.FINGERPRINT_KEYS,)),
         Rule(("set",), (_REFERENCES, _HANDLES, _PRINTS)),
         Rule(("getbit", "setbit", "bitpos"), (_SUFFIXES,)),
         Rule(("hgetall", "hlen"), (redis_keys.PAUSES, redis_keys.ADDED_PAUSES)),
@@ -177,7 +178,8 @@ _WORKER = ServerUser(
 OPERATORS_READ = (
     _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _REFERENCES,
     redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS,
-    redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS, f"{NAMESPACE}:*",
+    redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS,
+    redis_keys.FINGERPRINT_KEYS, f"{NAMESPACE}:*",
 )  # fmt: skip
 
 

@@ -68,6 +68,7 @@ CHAPTERS = (
             Setting("EPAY_CLIENT_SECRET", (WORKER,), REQUIRED, "as registered at the bank"),
             Setting("EPAY_TERMINALS", (ALL,), "{}", "further terminals and their spaces, as JSON"),
             Setting("EPAY_CREDENTIALS", (WORKER,), "{}", "credentials of each further terminal, as JSON"),
+            Setting("EPAY_TEST_HOSTS", (WORKER,), "documented", "documented or newer: which of the bank's test hosts"),
             Setting("EPAY_TOKEN_URL", (WORKER,), "", "the token address; if not set, the environment's"),
             Setting("EPAY_TRANSFER_URL", (WORKER,), "", "the transfer address; if not set, the environment's"),
             Setting("EPAY_CONFIRM_URL", (WORKER,), "", "the confirm address; the bank documents none for test"),
@@ -75,8 +76,13 @@ CHAPTERS = (
                 "EPAY_STATUS_URL", (WORKER,), "", "the status address, with {invoice_id} in it; none: there is none"
             ),
             Setting("EPAY_CONFIRM_AUTH", (WORKER,), "bearer", "bearer or none: whether a confirm carries a token"),
-            Setting("EPAY_RECEIVER_ID_FIELD", (WORKER,), "both", "both, id or cardCred: a saved receiver's place"),
-            Setting("EPAY_PAID_STATUSES", (WORKER,), '["AUTH","CHARGE"]', "the status words that mean paid, as JSON"),
+            Setting("EPAY_RECEIVER_ID_FIELD", (WORKER,), "cardCred", "both, id or cardCred: a saved receiver's place"),
+            Setting(
+                "EPAY_SAVED_SENDER_FIELDS", (WORKER,), "all", "all; given: no empty cvc, expire, name of a saved sender"
+            ),
+            Setting(
+                "EPAY_PAID_STATUSES", (WORKER,), '["AUTH","CHARGE"]', "words that mean paid in any answer, as JSON"
+            ),
             Setting(
                 "EPAY_LIMITS", (WORKER,), "{}", "the most for a transfer, a terminal's day, a receiver's day, as JSON"
             ),

@@ -29,7 +29,7 @@ class Cancel(StrEnum):
 
 def cancel(context: Context, record: Record, reason: str) -> Cancel:
     """By the state that the transfer is in. If it moves under our hands, once more by the one that it is in then."""
-    _check(reason)
+    reason = _checked(reason)
     return _decide(context, record, reason) or _decide(context, _again(context, record), reason) or Cancel.TOO_LATE
 
 
@@ -83,11 +83,12 @@ def _again(context: Context, record: Record) -> Record:
     return fresh
 
 
-def _check(reason: str) -> None:
-    why = "" if reason.strip() else "is needed: say why, for the operators who read the record later"
+def _checked(reason: str) -> str:
+    """As it is kept. Raises `IntentRejected`."""
+    why = "is needed: say why, for the operators who read the record later"
     try:
-        validators.short_text(reason)
+        if kept := validators.short_text(reason).strip():
+            return kept
     except ValueError as error:
         why = str(error)
-    if why:
-        raise IntentRejected("reason", why)
+    raise IntentRejected("reason", why)

@@ -46,7 +46,7 @@ class PanCard(StrictModel):
     """The sender's card by its number. Raises `IntentRejected` for a field that is not as described."""
 
     number: CardNumber
-    """12 to 19 digits with a right check digit; spaces and dashes may be between them"""
+    """12 to 19 digits with a right check digit; blanks and dashes of any kind may be between them"""
     expiry: Expiry
     """`MM/YY`; the bank says whether it is past"""
     cvc: Cvc
@@ -117,7 +117,7 @@ class Receiver(StrictModel):
     """The card that is paid: give exactly one of `number` and `card_id`. Raises `IntentRejected` for anything else."""
 
     number: CardNumber | None = None
-    """12 to 19 digits with a right check digit; spaces and dashes may be between them"""
+    """12 to 19 digits with a right check digit; blanks and dashes of any kind may be between them"""
     card_id: CardId | None = None
     """the bank's id of a saved card, as in `Transfer.receiver_card_id`"""
     first_name: Personal = Field(default_factory=nothing)

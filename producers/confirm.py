@@ -8,22 +8,20 @@ Another PaRes never takes its place.
 
 import hashlib
 import logging
-import re
 from enum import StrEnum
 
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.inboxes import WEB, Kind
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Put
 from epay_transfers.producers.context import Context
-from epay_transfers.producers.errors import IntentRejected
+from epay_transfers.producers.pa_res import read_pa_res
 
 _LOG = logging.getLogger(__name__)
 
-PARES_BYTES = 64 * 1024
 _MD_LENGTH = 4096
-_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
 class Verdict(StrEnum):
@@ -38,9 +36,9 @@ class Verdict(StrEnum):
 
 def confirm(context: Context, md: str, pa_res: str, handle: str | None) -> Verdict:
     """Raises `IntentRejected` for a PaRes that is none."""
-    answer = _cleaned(pa_res)
+    answer = read_pa_res(pa_res)
     digest = hashlib.sha256(answer.encode()).hexdigest()[:32]
-    record = context.ledger.by_md(md) if _is_md(md) else None
+    record = _record_of(context, md)
     if record is None or (handle is not None and handle != record.handle):
         return Verdict.UNKNOWN
     if record.pares_digest:
@@ -80,18 +78,23 @@ def _seen(record: Record, digest: str) -> Verdict:
 
 
 def _conflicting(record: Record) -> Verdict:
-    _LOG.warning("confirm.conflicting", extra={"key": record.key, "state": str(record.state), "security": True})
+    log_line(
+        _LOG.warning,
+        "confirm.conflicting",
+        "A second, different 3-D Secure answer came for %(key)s (%(state)s): the first one stands",
+        key=record.key,
+        state=str(record.state),
+        security=True,
+    )
     return Verdict.CONFLICTING
 
 
-def _cleaned(pa_res: str) -> str:
-    """Without the line breaks and blanks that a form puts in."""
-    answer = "" if len(pa_res) > 2 * PARES_BYTES else "".join(pa_res.split())
-    if len(answer) > PARES_BYTES or not _BASE64.fullmatch(answer):
-        raise IntentRejected(
-            "pa_res", "must be base64, at most 64 KiB; pass on what the bank's form posted, `+` as `+`"
-        )
-    return answer
+def _record_of(context: Context, md: str) -> Record | None:
+    """By the MD of its challenge. A page that does not encode its plusses makes blanks of them, in the MD as well."""
+    if not _is_md(md):
+        return None
+    record = context.ledger.by_md(md)
+    return context.ledger.by_md(md.replace(" ", "+")) if record is None and " " in md else record
 
 
 def _is_md(md: str) -> bool:

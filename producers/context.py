@@ -1,6 +1,6 @@
 """What the producers' verbs work with, built once at the root and passed to each of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.queue.wakeups import Wakeups
@@ -9,6 +9,7 @@ from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.sealing import Sealer
 from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.producers.known_keys import KnownKeys
 from epay_transfers.producers.settings import ProducerSettings, SealingSettings
 from epay_transfers.runtime.settings import SettingsWrong
 
@@ -28,6 +29,15 @@ class Context:
     wakeups: Wakeups
     clock: Clock
     settings: SealingSettings
+    known_keys: KnownKeys = field(default_factory=KnownKeys)
+
+    def check_fingerprint_keys(self) -> None:
+        """Raises `SettingsWrong` for keys that the ledger does not know, and `LedgerUnavailable`. A web tier has none.
+
+        For the first enqueue, and for whatever looks at the servers before it.
+        """
+        if isinstance(self.settings, ProducerSettings):
+            self.known_keys.check(self.ledger, self.settings.print_keys)
 
     @property
     def producer(self) -> ProducerSettings:

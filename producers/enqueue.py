@@ -6,12 +6,14 @@ still be on its way. After the put the sweeper sends a wake-up. A put whose repl
 """
 
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.errors import (
+    LedgerBroken,
     LedgerUnavailable,
     LedgerWentBack,
     RecordUnreadable,
@@ -19,6 +21,7 @@ from epay_transfers.ledger.errors import (
     VaultUnavailable,
 )
 from epay_transfers.ledger.invoice import make_key
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
@@ -55,6 +58,9 @@ from epay_transfers.producers.receipt import Receipt
 
 _LOG = logging.getLogger(__name__)
 
+#: Set once this process has said that a card's expiry is past: the bank's own test cards are, each time.
+_EXPIRY_PAST_TOLD = threading.Event()
+
 #: How many transfers are created in one round trip: the server serves no other client meanwhile (10 ms or so).
 BATCH = 500
 
@@ -68,8 +74,16 @@ _SKEW_MS = 5_000
 
 
 def enqueue_all(context: Context, intents: Sequence[TransferIntent]) -> list[Answer]:
-    """A receipt or an error for each intent, in order. It raises none of them, but `SettingsWrong` in a web tier."""
+    """A receipt or an error for each intent, in order. It raises none of them, but `SettingsWrong`.
+
+    That is in a web tier, and where the ledger does not know this process's fingerprint keys: before anything is done.
+    """
     answers: list[Answer] = []
+    try:
+        if intents:
+            context.check_fingerprint_keys()
+    except LedgerUnavailable as error:
+        return [_may_be_stored(error) for _ in intents]
     for start in range(0, len(intents), BATCH):
         answers += _enqueue_batch(context, intents[start : start + BATCH])
     return answers
@@ -91,8 +105,8 @@ def _enqueue_batch(context: Context, intents: Sequence[TransferIntent]) -> list[
         created = (
             context.ledger.create(list(new_transfers.values()), actor=BACKEND, limit=limit) if new_transfers else []
         )
-    except LedgerUnavailable:
-        return [answers.get(at, LedgerUnavailable()) for at in range(len(intents))]
+    except LedgerUnavailable as error:
+        return [answers.get(at, _may_be_stored(error)) for at in range(len(intents))]
     if context.ledger.went_back():  # what was made just now gets no card: one of its name may have been sent
         return [_went_back(context)] * len(intents)
     creations = dict(zip(new_transfers, created, strict=True))
@@ -104,8 +118,20 @@ def _enqueue_batch(context: Context, intents: Sequence[TransferIntent]) -> list[
     return [answers[at] for at in range(len(intents))]
 
 
+def _may_be_stored(error: TransfersError) -> TransfersError:
+    """Where a read is not answered, what the call is about may be stored all the same: its error has to say so."""
+    if isinstance(error, LedgerUnavailable) and not isinstance(error, LedgerBroken):
+        return LedgerUnavailable(error.problem)
+    return error
+
+
 def _went_back(context: Context) -> LedgerWentBack:
-    _LOG.critical("ledger.went_back", extra={"sequence": context.ledger.behind})
+    log_line(
+        _LOG.critical,
+        "ledger.went_back",
+        "The ledger went back: it is behind the sequence %(sequence)s, which it had told; nothing is enqueued",
+        sequence=context.ledger.behind,
+    )
     with suppress(LedgerUnavailable):
         events = Events(context.ledger.client, context.ledger.test_clock)
         events.alarm(Alarm.LEDGER_WENT_BACK, actor=BACKEND, sequence=str(context.ledger.behind))
@@ -152,7 +178,7 @@ def _rejected(context: Context, intent: TransferIntent, rejected: IntentRejected
     try:
         record = context.ledger.by_reference(intent.reference)
     except (LedgerUnavailable, RecordUnreadable) as unanswered:
-        return unanswered
+        return _may_be_stored(unanswered)
     return rejected if record is None else _replay(context, intent, record)
 
 
@@ -165,13 +191,24 @@ def _put_cards(context: Context, fresh: Mapping[int, _Pair]) -> dict[int, Answer
         puts = context.vault.put_cards(
             [_blob(context, intent, record, record.created_at, record.deadline_at) for intent, record in fresh.values()]
         )
-    except VaultUnavailable:
-        return {at: VaultUnavailable(receipt) for at, receipt in receipts.items()}
+    except VaultUnavailable as error:
+        return {at: VaultUnavailable(receipt, problem=error.problem) for at, receipt in receipts.items()}
     records = [record for _, record in fresh.values()]
     for record, put in zip(records, puts, strict=True):
-        _LOG.info("enqueue.accepted", extra={"key": record.key, "reference": record.reference})
+        log_line(
+            _LOG.info,
+            "enqueue.accepted",
+            "The transfer %(key)s is queued, for the reference %(reference)s",
+            key=record.key,
+            reference=record.reference,
+        )
         if put is not Put.STORED:  # it was brought again meanwhile, cancelled, or the vault knows more than the ledger
-            _LOG.warning("enqueue.place_taken", extra={"key": record.key})
+            log_line(
+                _LOG.warning,
+                "enqueue.place_taken",
+                "The vault did not store the card of %(key)s: it has a card or a tombstone for it already",
+                key=record.key,
+            )
     context.wakeups.send_all(records)
     return receipts
 
@@ -197,9 +234,14 @@ def _known(context: Context, intent: TransferIntent, key: str) -> Answer:
     try:
         record = context.ledger.get(key)
     except (LedgerUnavailable, RecordUnreadable) as unanswered:
-        return unanswered
+        return _may_be_stored(unanswered)
     if record is None:  # one script wrote reference and record: so the ledger went back just now, and is asked again
-        _LOG.error("enqueue.record_gone", extra={"key": key})
+        log_line(
+            _LOG.error,
+            "enqueue.record_gone",
+            "The ledger knew the reference of %(key)s a moment ago, and has no such transfer now",
+            key=key,
+        )
         return LedgerUnavailable()
     return _replay(context, intent, record)
 
@@ -209,21 +251,21 @@ def _replay(context: Context, intent: TransferIntent, record: Record) -> Answer:
     try:
         cards = context.ledger.card_prints(record.key)
     except LedgerUnavailable as unanswered:
-        return unanswered
+        return _may_be_stored(unanswered)
     fields = fingerprints.differing(record, cards, intent, context.producer.print_keys)
     receipt = Receipt.of(record, replayed=True)
     if intent.invoice_id is not None and intent.invoice_id != receipt.invoice_id:
         fields = (*fields, "invoice_id")
     if fields:
-        return Conflict(fields)
+        return Conflict(fields, all_differ=fingerprints.all_differ(fields, cards, intent))
     if record.state is not State.QUEUED:
         return receipt
     try:
         return replace(receipt, state=_call_again(context, intent, record))
-    except VaultUnavailable:
-        return VaultUnavailable(receipt)
+    except VaultUnavailable as error:
+        return VaultUnavailable(receipt, problem=error.problem)
     except (LedgerUnavailable, LedgerWentBack) as error:
-        return error
+        return _may_be_stored(error)
 
 
 def _call_again(context: Context, intent: TransferIntent, record: Record) -> State:
@@ -237,7 +279,12 @@ def _call_again(context: Context, intent: TransferIntent, record: Record) -> Sta
         if context.ledger.went_back():
             raise _went_back(context)
         record = replace(record, epoch=moved.epoch)
-        _LOG.info("enqueue.card_again", extra={"key": record.key})
+        log_line(
+            _LOG.info,
+            "enqueue.card_again",
+            "The vault had no card for %(key)s: a replay of its intent brings it again",
+            key=record.key,
+        )
         deadline_at = min(record.deadline_at, _latest_deadline_ms(context, intent, moved.at_ms))
         context.vault.put_cards([_blob(context, intent, record, moved.at_ms, deadline_at)])
     context.wakeups.send(record)
@@ -278,9 +325,18 @@ def _blob(
 
 
 def _warn_of_past_expiry(intent: TransferIntent, now_ms: int) -> None:
-    """It is the bank's to refuse, and its own test cards are past: so a word in the log, without the date."""
+    """It is the bank's to refuse, and its own test cards are past: so one line a process, without the date."""
+    if _EXPIRY_PAST_TOLD.is_set():
+        return
     if isinstance(intent.sender, PanCard):
         month, _, year = intent.sender.expiry.reveal().partition("/")
         today = moment(now_ms)
         if (2000 + int(year), int(month)) < (today.year, today.month):
-            _LOG.warning("intent.expiry_past", extra={"reference": intent.reference})
+            _EXPIRY_PAST_TOLD.set()
+            log_line(
+                _LOG.warning,
+                "intent.expiry_past",
+                "The expiry of the sender's card is past, for the reference %(reference)s: the bank may decline it. "
+                "This process says so once",
+                reference=intent.reference,
+            )

@@ -43,13 +43,22 @@ class IntentRejected(TransfersError):
 
 
 class Conflict(TransfersError):
-    """The reference is known, with another intent. `fields` are those that differ."""
+    """The reference is known, with another intent. `fields` are those that differ.
 
-    def __init__(self, fields: Sequence[str]) -> None:
-        super().__init__(
-            f"this reference or invoice id is known with another intent; what differs: {', '.join(fields)}; "
-            "give the same intent again, or take a new reference for a new transfer"
+    `all_differ`: every field that can be compared does, down to the currency, which points at the keys.
+    """
+
+    def __init__(self, fields: Sequence[str], *, all_differ: bool = False) -> None:
+        cure = (
+            "all that can be compared differs, so it is hardly the intent: give this process the FINGERPRINT_KEYS and "
+            "the version of the process that enqueued it"
+            if all_differ
+            else "give the same intent again, or take a new reference for a new transfer"
         )
+        super().__init__(
+            f"this reference or invoice id is known with another intent; what differs: {', '.join(fields)}; {cure}"
+        )
+        self.all_differ = all_differ
         self.fields = tuple(fields)
 
 

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
 from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.record import Record
 from epay_transfers.producers.cards import PanCard, SavedCard
@@ -126,6 +127,15 @@ def differing(record: Record, cards: str, intent: TransferIntent, keys: Fingerpr
     return tuple(name for name in _names(VERSION) if name in changed)
 
 
+def all_differ(fields: Sequence[str], cards: str, intent: TransferIntent) -> bool:
+    """Does every given field that can be compared differ? No other intent does that: the keys of the two differ.
+
+    `cards`: as for `differing`.
+    """
+    given = {name for name, value in _given(intent).items() if value}
+    return given - (frozenset() if cards else CARD_FIELDS) <= set(fields)
+
+
 def _differs(name: str, kept: _Kept | None, value: str, reference: str, plain: str | None) -> bool:
     """By its digest; or, without its key, by what the record keeps and by whether the field was given at all."""
     if kept is None:  # a card's, of a transfer that has ended
@@ -148,7 +158,12 @@ def _read(text: str, keys: FingerprintKeys, *, cards: bool) -> _Kept | None:
         return None
     key = keys.get(key_id)
     if key is None:
-        _LOG.warning("fingerprints.key_missing", extra={"key_id": key_id[:8]})
+        log_line(
+            _LOG.warning,
+            "fingerprints.key_missing",
+            "FINGERPRINT_KEYS lacks the key %(key_id)s: what it printed is compared by less",
+            key_id=key_id[:8],
+        )
     return _Kept(version, key.raw() if key else None, dict(zip(names, digests, strict=True)))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from epay_transfers.ledger.errors import WrongCall
+from epay_transfers.ledger.strict_json import read_json
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.producers.errors import IntentRejected
 
@@ -61,7 +62,8 @@ class StrictModel(BaseModel):
     @classmethod
     @clear_frames_on_error
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
-        """From a JSON text. Raises `IntentRejected`, for a text that is no JSON too."""
+        """From a JSON text. Raises `IntentRejected`: also for a text that is no JSON, or gives a name twice."""
+        _refuse_name_twice(json_data)
         with suppress(ValidationError):
             return super().model_validate_json(json_data, **options)
         raise IntentRejected("json", "is not JSON")
@@ -90,6 +92,17 @@ class StrictModel(BaseModel):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:  # noqa: ARG002 - pydantic's signature; all context are frozen
         """A copy is checked as the first was: pydantic's own would take any value in `update`."""
         return type(self)(**{name: getattr(self, name) for name in self.model_fields_set} | dict(update or {}))
+
+
+def _refuse_name_twice(json_data: str | bytes | bytearray) -> None:
+    """Pydantic would take the last of the two."""
+    why = ""
+    try:
+        read_json(bytes(json_data) if isinstance(json_data, bytearray) else json_data)
+    except ValueError as error:
+        why = str(error)
+    if why:
+        raise IntentRejected("json", why)
 
 
 def _rejected(error: ValidationError) -> IntentRejected:

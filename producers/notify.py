@@ -6,12 +6,15 @@ worker needs to prove it by. What became of the transfer stands in the record, a
 
 import json
 import logging
+import math
 from collections.abc import Mapping
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from epay_transfers.ledger.errors import RecordUnreadable
 from epay_transfers.ledger.invoice import DEFAULT_SPACE, is_invoice_id, make_key
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.inboxes import WEB, Kind
@@ -26,12 +29,18 @@ _LOG = logging.getLogger(__name__)
 _ASKED = frozenset({State.PARKED, State.IN_DOUBT, State.NEEDS_REVIEW, State.DEAD})
 _KEPT = frozenset({State.QUEUED, State.SENDING, State.CONFIRMING, State.RESUMED})
 
+#: The transfer's own name in a notification, as different pages of the bank spell it.
+_INVOICE = ("invoiceId", "invoiceID", "orderID", "orderId")
+
 #: What a notification is proved by, and what it says. Anything longer than this is none of the bank's.
 _PROVING = {
     "secret_hash": ("secret_hash", "secretHash"), "amount": ("amount",), "currency": ("currency",), "code": ("code",),
     "reasonCode": ("reasonCode",),
 }  # fmt: skip
 _LONGEST = 200
+
+#: All that is read of a notification: the other names of the bank's do not matter.
+NOTIFICATION_FIELDS = (*_INVOICE, *(name for names in _PROVING.values() for name in names))
 
 #: What a browser may bring instead of a PaRes, where the bank speaks 3-D Secure 2. Other names are not repeated.
 SECURE_2_FIELDS = ("cres", "CRes", "threeDSSessionData", "threeDSMethodData", "threeDSServerTransID")
@@ -47,8 +56,8 @@ class Notified(StrEnum):
 
 
 def notify(context: Context, payload: Mapping[str, Any]) -> Notified:
-    """The payload as it was parsed, numbers as text. It is passed on in every space that knows the invoice id."""
-    invoice_id = _first(payload, "invoiceId", "invoiceID", "orderID", "orderId")
+    """The payload as it was parsed. It is passed on in every space that knows the invoice id."""
+    invoice_id = _first(payload, *_INVOICE)
     if not is_invoice_id(invoice_id):
         return Notified.UNKNOWN
     said = {name: text for name, names in _PROVING.items() if (text := _first(payload, *names)[:_LONGEST])}
@@ -69,7 +78,14 @@ def three_ds2_returned(context: Context, handle: str, sizes: Mapping[str, int]) 
     """The client's browser brought 3-D Secure 2 fields, which the contract knows nothing of: so the bank is asked."""
     record = record_of(context, handle)
     sizes_text = " ".join(f"{name}:{sizes[name]}" for name in SECURE_2_FIELDS if name in sizes)
-    _LOG.warning("return.secure_2", extra={"key": record.key, "state": str(record.state), "fields": sizes_text})
+    log_line(
+        _LOG.warning,
+        "return.secure_2",
+        "The client's browser brought 3-D Secure 2 fields for %(key)s (%(state)s), with these lengths: %(fields)s",
+        key=record.key,
+        state=str(record.state),
+        fields=sizes_text,
+    )
     return _pass_on(context, record, Kind.SECURE_2, {"fields": sizes_text})
 
 
@@ -97,4 +113,6 @@ def _first(payload: Mapping[str, Any], *names: str) -> str:
         value = payload.get(name)
         if isinstance(value, (str, int)) and not isinstance(value, bool):
             return str(value)
+        if isinstance(value, (float, Decimal)) and math.isfinite(value):
+            return f"{Decimal(str(value)):f}"  # `json.loads` makes a float of an amount; its digits are the bank's
     return ""

@@ -16,12 +16,13 @@ from typing import Protocol, Self
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.ledger.transfer import maybe_moment, moment
 from epay_transfers.producers.errors import IntentRejected
-from epay_transfers.producers.validators import is_reference
+from epay_transfers.producers.validators import REFERENCE_IS, is_reference
 
 _LOG = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ def outcomes(
     """As `Transfers.outcomes` says. The group exists when this returns; reading begins with the first `next`."""
     for name, text in (("group", group), ("consumer", consumer or group)):
         if not is_reference(text):
-            raise IntentRejected(name, "must be 1 to 64 letters, digits, dots, dashes, colons or underscores")
+            raise IntentRejected(name, REFERENCE_IS)
     feed.join(group)
     return _Reader(feed, clock, group, consumer or _fresh_name(), idle, claim_after).read(leaves=consumer is None)
 
@@ -118,7 +119,12 @@ class _Reader:
                     try:
                         outcome = Outcome.of(event, lambda place=event.id: self.feed.ack(self.group, place))  # type: ignore[misc]  # a default binds it now
                     except (KeyError, ValueError):
-                        _LOG.error("outcome.unreadable", extra={"key": event.fields.get("key", "")})
+                        log_line(
+                            _LOG.error,
+                            "outcome.unreadable",
+                            "The outcome of %(key)s can't be read by this version: another version wrote it",
+                            key=event.fields.get("key", ""),
+                        )
                         continue  # another version wrote it: it stays owed until a version comes that can read it
                     if outcome is None:
                         self.feed.ack(self.group, event.id)

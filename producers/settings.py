@@ -5,6 +5,7 @@ would find every card number.
 """
 
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
@@ -31,9 +32,17 @@ class SealingSettings(ServerSettings):
 
 
 class ProducerSettings(SealingSettings, FingerprintKeySource):
-    """A backend's settings, from the environment: `ProducerSettings.load()`, which raises `SettingsWrong`."""
+    """A backend's settings. `ProducerSettings.load()` reads them from the environment, and takes arguments before it;
+    `ProducerSettings(redis_url=..., ...)` takes arguments alone. Both raise `SettingsWrong`.
+    """
 
-    queue_limit: int | None = Field(default=None, gt=0, description="give a number of transfers, or leave it out")
+    if TYPE_CHECKING:  # what a caller may give is any setting, as a text or as what it becomes
+
+        def __init__(self, **given: Any) -> None: ...
+
+    queue_limit: int | None = Field(
+        default=None, gt=0, le=1_000_000_000, description="give a number of transfers, or leave it out"
+    )
 
     @cached_property
     def print_keys(self) -> FingerprintKeys:
@@ -42,7 +51,11 @@ class ProducerSettings(SealingSettings, FingerprintKeySource):
 
 
 class WebSettings(SealingSettings, WebTierSettings):
-    """A web tier's settings. `WebSettings.load()` raises `SettingsWrong`."""
+    """A web tier's settings: `WebSettings.load()`, or `WebSettings(...)`, as with `ProducerSettings`."""
+
+    if TYPE_CHECKING:  # as above
+
+        def __init__(self, **given: Any) -> None: ...
 
     web_base_url: str = Field(
         description="give the https:// address that the web tier's routes are mounted at (http:// only for loopback)"
@@ -56,3 +69,7 @@ class WebSettings(SealingSettings, WebTierSettings):
 
 class ProducerAndWebSettings(ProducerSettings, WebSettings):
     """The settings of one process that is backend and web tier."""
+
+    if TYPE_CHECKING:  # as above
+
+        def __init__(self, **given: Any) -> None: ...

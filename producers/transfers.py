@@ -1,13 +1,17 @@
 """`Transfers`: what a backend and a web tier hold. Each verb has its own module; here is their common surface.
 
-It may be shared by threads. Nothing connects before the first call, but for `from_env`, which looks at the servers.
+It may be shared by threads. Nothing connects before the first call, which looks at the servers before anything else.
 """
 
+import functools
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any, ParamSpec, Protocol, Self, TypeVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast
 
 from epay_transfers.ledger.clock import Clock, SystemClock
 from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable, WrongCall
@@ -22,7 +26,7 @@ from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.tracebacks import clear_frames, clear_frames_on_error
 from epay_transfers.ledger.transfer import Transfer
-from epay_transfers.ledger.vault.sealing import Sealer
+from epay_transfers.ledger.vault.sealing import Purpose, Sealer
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers.cancel import Cancel, cancel
 from epay_transfers.producers.challenge import Challenge, PaymentPage, challenge, is_answered, visit
@@ -36,15 +40,17 @@ from epay_transfers.producers.outcomes import Feed, Outcome, outcomes
 from epay_transfers.producers.receipt import Receipt
 from epay_transfers.producers.settings import ProducerSettings, SealingSettings
 from epay_transfers.producers.validators import is_reference
-from epay_transfers.runtime.health import examine
+from epay_transfers.runtime.health import error_of, examine
 from epay_transfers.runtime.sentry import without_request
-from epay_transfers.runtime.settings import SettingsWrong
 
 #: States in which `wait` has nothing more to wait for: final ones, and those that wait for a person.
 _FOR_A_PERSON = frozenset({State.PARKED, State.DEAD, State.NEEDS_REVIEW})
 
 #: A minute: clients mistype now and then, and a handle has 128 bits.
 _MOST_GUESSES = 60
+
+#: No transfer's: what is asked for to see whether a server answers.
+_NO_KEY = "000000"
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
@@ -54,7 +60,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def _public(call: Callable[_P, _R]) -> Callable[_P, _R]:
+def _sheltered(call: Callable[_P, _R]) -> Callable[_P, _R]:
     """Decorates each method: no error of it keeps its arguments, and what it logs is reported without the request.
 
     A backend calls it where it answers a request with a card in its body, which Sentry adds to whatever is logged.
@@ -62,12 +68,38 @@ def _public(call: Callable[_P, _R]) -> Callable[_P, _R]:
     return clear_frames_on_error(without_request()(call))
 
 
+def _public(call: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Decorates each method that needs the servers: the first call looks at them, and connects."""
+
+    @functools.wraps(call)
+    def with_servers(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        cast("Transfers", args[0])._open()  # noqa: SLF001 - its own decorator
+        return call(*args, **kwargs)
+
+    return _sheltered(with_servers)
+
+
 class _Closable(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the methods work with."""
+
+    context: Context
+    feed: Feed
+    owned: Sequence[_Closable]
+
+    def close(self) -> None:
+        for owned in self.owned:
+            owned.close()
+
+
 class Transfers:
     """Enqueue transfers and follow them. Made by `Transfers.from_env()`; to close it, use it in a `with` statement.
+
+    The first call looks at the servers: it raises what `check` raises, and then nothing was stored.
 
     Every method raises `LedgerUnavailable` where the ledger's server does not answer, and `RecordUnreadable` (a
     `TransfersError`) for a record that this version can't read; `InternalError` for what no code expected. No error
@@ -92,7 +124,7 @@ class Transfers:
 
         `owned` is what `close` closes.
         """
-        self._context = Context(
+        context = Context(
             ledger=ledger,
             inboxes=inboxes or Inboxes(ledger.client, ledger.test_clock),
             vault=vault,
@@ -101,36 +133,48 @@ class Transfers:
             clock=clock,
             settings=settings,
         )
-        self._feed = feed or Events(ledger.client, ledger.test_clock)
-        self._pause = pause
-        self._owned = tuple(owned)
+        self._begin(self._ask_both_servers, pause)
+        self._take(_Parts(context, feed or Events(ledger.client, ledger.test_clock), tuple(owned)))
 
     @classmethod
-    @_public
-    def from_env(cls, settings: SealingSettings | None = None) -> Self:
-        """From the environment, `.env` or a secrets directory; or from settings that were read there.
+    @_sheltered
+    def from_env(
+        cls,
+        settings: SealingSettings | Callable[[], SealingSettings] | None = None,
+        *,
+        env_file: str | Path | None = None,
+    ) -> Self:
+        """From the environment, a secrets directory, and the `.env` that `env_file` names, if it names one.
 
-        Raises `SettingsWrong` for settings that are missing or wrong, and for servers that are configured otherwise
-        than they must be; `LedgerUnavailable` or `VaultUnavailable` for a server that does not answer.
+        Or from `settings`, which were read there, or are arguments alone: `ProducerSettings(redis_url=..., ...)`.
+
+        It connects to nothing: the first call does, or `check`. A function, like `ProducerSettings.load` without its
+        parentheses, is called then, too: so a build that has no settings can import what calls `from_env`.
+
+        Raises `SettingsWrong` for settings that are missing or wrong.
         """
-        settings, clock = settings or ProducerSettings.load(), SystemClock()
-        findings = examine(settings, clock)
-        if not all(finding.passing for finding in findings):
-            raise SettingsWrong([str(finding) for finding in findings])
-        if findings:
-            raise VaultUnavailable if findings[0].name == "VAULT_URL" else LedgerUnavailable
-        ledger, vault, queue = (
-            connect(url) for url in (settings.redis_url.reveal(), settings.vault_url.reveal(), settings.queue_url)
-        )
-        return cls(
-            ledger=Ledger(ledger),
-            vault=Vault(vault),
-            sealer=Sealer(settings.vault_public_key),
-            wakeups=Wakeups(Broker(queue, [], {})),
-            clock=clock,
-            settings=settings,
-            owned=(ledger, vault, queue),
-        )
+        if settings and env_file:
+            raise WrongCall("give settings, or the env_file to read them from")
+        settings = settings or ProducerSettings.load(env_file=env_file)
+        load = settings if callable(settings) else functools.partial(_as_given, settings)
+        made = cls.__new__(cls)
+        made._begin(lambda: _examine(load()), time.sleep)  # noqa: SLF001 - its own class
+        made._connect = lambda: _connected(load())  # noqa: SLF001 - as above
+        return made
+
+    @_sheltered
+    def check(self) -> None:
+        """Look at the settings and the servers now, as the first call does. For the start of a process, and for health.
+
+        Raises `SettingsWrong` for settings that are missing or wrong, for servers that are configured otherwise than
+        they must be, and for fingerprint keys that the ledger does not know; `LedgerUnavailable` or `VaultUnavailable`
+        for a server that does not answer.
+        """
+        if self._is_open.is_set():
+            self._examine()
+        else:
+            self._open()
+        self._context.check_fingerprint_keys()
 
     # A backend.
 
@@ -143,7 +187,8 @@ class Transfers:
         Raises `IntentRejected` (the deadline or the terminal), `Conflict`, `SuffixTaken`, `InvoicesExhausted`,
         `TerminalPaused` and `QueueFull`, where nothing was stored; `LedgerUnavailable`, where it may be stored, and
         `VaultUnavailable`, where it is stored and its card may be missing: call again with the same reference.
-        `TypeError` for what is no `TransferIntent`; `SettingsWrong` for a web tier, which enqueues nothing.
+        `TypeError` for what is no `TransferIntent`; `SettingsWrong` for a web tier, which enqueues nothing, and for
+        fingerprint keys that the ledger does not know: correct them, and call again with the same reference.
         """
         _check_intent(intent)
         answer = enqueue_all(self._context, [intent])[0]
@@ -151,13 +196,18 @@ class Transfers:
             raise answer
         return answer
 
-    @_public
+    @_sheltered
     def enqueue_many(self, intents: Sequence[TransferIntent]) -> list[Receipt | TransfersError]:
         """Put many transfers in, in a few round trips: for each, in order, its receipt or the error of `enqueue`.
 
         The errors are returned and not raised, but for `TypeError` and `SettingsWrong`: then nothing was stored.
         """
         _check_intents(intents)
+        try:
+            self._open()
+        except (LedgerUnavailable, VaultUnavailable) as error:
+            clear_frames(error, until=sys.exc_info()[1])
+            return [error for _ in intents]
         answers = enqueue_all(self._context, intents)
         for answer in answers:
             if isinstance(answer, TransfersError):
@@ -285,7 +335,7 @@ class Transfers:
 
     # The rest.
 
-    @_public
+    @_sheltered
     def close(self) -> None:
         """Close the connections. Transfers that were enqueued go on."""
         for owned in self._owned:
@@ -296,6 +346,38 @@ class Transfers:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _begin(self, examine_now: Callable[[], None], pause: Callable[[float], None]) -> None:
+        self._examine = examine_now
+        self._pause = pause
+        self._connect: Callable[[], _Parts] | None = None  #: None where it is open from the beginning
+        self._is_open = threading.Event()
+        self._opening = threading.Lock()
+        self._owned: Sequence[_Closable] = ()
+
+    def _open(self) -> None:
+        """Once: look at the servers, before a card is put anywhere, and connect. What fails is tried by the next call.
+
+        Several threads may do it at once, so that none waits for another's time limits: the first one's stays.
+        """
+        if self._is_open.is_set() or self._connect is None:
+            return
+        self._examine()
+        parts = self._connect()
+        with self._opening:
+            if not self._is_open.is_set():
+                self._take(parts)
+                return
+        parts.close()
+
+    def _take(self, parts: _Parts) -> None:
+        self._context, self._feed, self._owned = parts.context, parts.feed, parts.owned
+        self._is_open.set()
+
+    def _ask_both_servers(self) -> None:
+        """Where no settings name them: whether they answer."""
+        self._context.ledger.get(_NO_KEY)
+        self._context.vault.look(Purpose.PARES, _NO_KEY)
 
     def _record(self, key: str) -> Record:
         _check_text(key, "a transfer's key", "receipt.key")
@@ -315,6 +397,33 @@ class Transfers:
         if record is None:
             raise NotFound("reference")
         return record
+
+
+def _as_given(settings: SealingSettings) -> SealingSettings:
+    return settings
+
+
+def _examine(settings: SealingSettings) -> None:
+    """Raises what `Transfers.check` raises."""
+    if error := error_of(examine(settings, SystemClock())):
+        raise error
+
+
+def _connected(settings: SealingSettings) -> _Parts:
+    """Clients that connect when they are first used."""
+    ledger = connect(settings.redis_url.reveal(), "REDIS_URL")
+    vault = connect(settings.vault_url.reveal(), "VAULT_URL")
+    queue = connect(settings.queue_url, "BROKER_URL")
+    context = Context(
+        ledger=Ledger(ledger),
+        inboxes=Inboxes(ledger),
+        vault=Vault(vault),
+        sealer=Sealer(settings.vault_public_key),
+        wakeups=Wakeups(Broker(queue, [], {})),
+        clock=SystemClock(),
+        settings=settings,
+    )
+    return _Parts(context, Events(ledger), (ledger, vault, queue))
 
 
 def _each(read: Generator[Outcome, None, None]) -> Iterator[Outcome]:

@@ -1,5 +1,8 @@
 """What a single text of an intent must be: pure checks, text in, text out, `ValueError` with a sentence otherwise.
 
+A text for people and a card number are taken as they were pasted, and cleaned (`ledger.pasted_text`): so a replay that
+was typed is the same intent. Ids, dates, codes and addresses are taken as they are, or refused.
+
 No sentence holds the text. What goes to the ledger may not look like a card number; what goes to the vault may.
 """
 
@@ -7,6 +10,7 @@ import ipaddress
 import re
 
 from epay_transfers.ledger.card_numbers import holds_card_number, passes_luhn
+from epay_transfers.ledger.pasted_text import cleaned, without_separators
 from epay_transfers.ledger.safe_urls import is_safe_url
 
 DESCRIPTION_BYTES = 125
@@ -23,18 +27,21 @@ _COUNTRY = re.compile(r"[A-Za-z]{2,3}")
 # What goes to the ledger.
 
 
+REFERENCE_IS = "must be 1 to 64 Latin letters, digits 0 to 9, dots, dashes, colons or underscores"
+
+
 def is_reference(text: str) -> bool:
     return _REFERENCE.fullmatch(text) is not None
 
 
 def reference(text: str) -> str:
     if not is_reference(text):
-        raise ValueError("must be 1 to 64 letters, digits, dots, dashes, colons or underscores")
+        raise ValueError(REFERENCE_IS)
     return without_card(text)
 
 
 def description(text: str) -> str:
-    _printable(text)
+    text = _one_line(text)
     if not 1 <= len(text.encode()) <= DESCRIPTION_BYTES:
         raise ValueError(f"must be 1 to {DESCRIPTION_BYTES} bytes of UTF-8 (62 Cyrillic letters)")
     return without_card(text)
@@ -42,7 +49,7 @@ def description(text: str) -> str:
 
 def short_text(text: str) -> str:
     """A word or a sentence for people and logs; may be empty."""
-    _printable(text)
+    text = _one_line(text)
     if len(text) > 100:
         raise ValueError("must be at most 100 characters")
     return without_card(text)
@@ -69,9 +76,9 @@ def without_card(text: str) -> str:
 
 
 def card_number(text: str) -> str:
-    digits = re.sub(r"[ -]", "", text)
+    digits = without_separators(text)
     if not _NUMBER.fullmatch(digits):
-        raise ValueError("must be 12 to 19 digits; spaces and dashes may be between them")
+        raise ValueError("must be 12 to 19 digits 0 to 9; blanks and dashes may be between them")
     if not passes_luhn(digits):
         raise ValueError("is not a card number: its check digit is wrong")
     return digits
@@ -79,7 +86,7 @@ def card_number(text: str) -> str:
 
 def card_id(text: str) -> str:
     if not _CARD_ID.fullmatch(text):
-        raise ValueError("must be the id that the bank gave to a saved card: up to 64 letters, digits and dashes")
+        raise ValueError("must be the id that the bank gave to a saved card: up to 64 Latin letters, digits and dashes")
     if holds_card_number(text):
         raise ValueError("is a card number: give it as `number`")
     return text
@@ -100,14 +107,14 @@ def cvc(text: str) -> str:
 
 
 def holder(text: str) -> str:
-    if not text.strip():
+    if not cleaned(text).strip():
         raise ValueError("must be the holder's name, as on the card")
     return personal(text)
 
 
 def personal(text: str) -> str:
     """A name or an address; may be empty."""
-    _printable(text)
+    text = _one_line(text)
     if len(text) > 128:
         raise ValueError("must be at most 128 characters")
     return text
@@ -115,7 +122,7 @@ def personal(text: str) -> str:
 
 def country_code(text: str) -> str:
     if text and not _COUNTRY.fullmatch(text):
-        raise ValueError("must be a country's code of 2 or 3 letters")
+        raise ValueError("must be a country's code of 2 or 3 Latin letters")
     return text
 
 
@@ -134,6 +141,9 @@ def email(text: str) -> str:
     return text
 
 
-def _printable(text: str) -> None:
-    if not text.isprintable():
-        raise ValueError("must be one line of printable text")
+def _one_line(text: str) -> str:
+    """As it is stored and sent. Raises `ValueError` for a line break, a control character, half of a character."""
+    line = cleaned(text)
+    if not line.isprintable():
+        raise ValueError("must be one line of text, without line breaks, tabs and characters that show nothing")
+    return line

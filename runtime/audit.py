@@ -28,7 +28,7 @@ from epay_transfers.ledger.store.circuit_breakers import FARTHEST_MS as BREAKERS
 from epay_transfers.ledger.store.events import Event, Events
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.lists import Listed
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import read_errors_as
 from epay_transfers.ledger.store.totals import names_of
 from epay_transfers.ledger.store.unreadable import NO_HASH, fields_of
 from epay_transfers.runtime import trail
@@ -102,7 +102,7 @@ class Audit:
         return sorted(first & again, key=lambda oddity: (oddity.where, oddity.key))
 
     def _look(self) -> Iterator[Discrepancy]:
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             unreadable: dict[str, RecordUnreadable] = {}
             records = {record.key: record for record in self._records(unreadable)}
             for key, error in unreadable.items():
@@ -117,7 +117,7 @@ class Audit:
                 if not _is_of(unreadable, oddity):
                     yield oddity
         if self._vault is not None:
-            with redis_errors_as(VaultUnavailable):
+            with read_errors_as(VaultUnavailable):
                 yield from (oddity for oddity in self._blobs(self._vault, records) if oddity.key not in unreadable)
 
     def _records(self, unreadable: dict[str, RecordUnreadable]) -> Iterator[Record]:

@@ -11,14 +11,25 @@ import redis
 from redis.exceptions import NoPermissionError
 
 from epay_transfers.ledger.clock import Clock
-from epay_transfers.ledger.errors import LedgerBroken, TransfersError
-from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.errors import (
+    LedgerBroken,
+    LedgerUnavailable,
+    ServerProblem,
+    TransfersError,
+    VaultUnavailable,
+)
+from epay_transfers.ledger.store.connection import connect, server_of
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.server_problems import ServerReason, known_problem, problem_of, reason_of
 from epay_transfers.ledger.vault.vault import Vault
-from epay_transfers.runtime.settings import Durability, ServerSettings
+from epay_transfers.runtime.settings import Durability, ServerSettings, SettingsWrong
 
 _CLOCK_SKEW_MS = 1000
 _SKEW = "its clock and this machine's are more than a second apart"
+#: CONFIG was renamed, or is not this user's.
+_HIDDEN = {ServerReason.UNKNOWN_COMMAND, ServerReason.NOT_PERMITTED}
+
+_EMPTY = '""'
 _OLDEST = {"redis": (7, 0), "valkey": (8, 0)}
 
 
@@ -35,21 +46,40 @@ class Finding:
         return f"{self.name}: {self.problem}; {self.cure}"
 
 
-def examine(settings: ServerSettings, clock: Clock, *, vault: bool = True) -> list[Finding]:
-    """All findings about the ledger's server and, if `vault`, the vault's. A server that is away is a finding, too."""
-    ledger_client = connect(settings.redis_url.reveal())
-    vault_client = connect(settings.vault_url.reveal()) if vault and settings.vault_url else None
+def examine(settings: ServerSettings, clock: Clock, *, vault: bool = True, queue: bool = False) -> list[Finding]:
+    """All findings about the ledger's server and, if asked, the vault's and the queue's. One that is away is a finding.
+
+    The queue's is for a process that receives from it. A producer enqueues without it, and a worker that runs goes on.
+    """
+    ledger_client = connect(settings.redis_url.reveal(), "REDIS_URL")
+    vault_client = connect(settings.vault_url.reveal(), "VAULT_URL") if vault and settings.vault_url else None
+    queue_client = connect(settings.queue_url, "BROKER_URL") if queue else None
     try:
         findings = _of_server("REDIS_URL", ledger_client, clock, lambda: _ledger(ledger_client, settings.durability))
         if vault_client is not None:
             findings += _of_vault(ledger_client, vault_client, clock, settings.durability)
             if not findings:
                 findings += _memory(ledger_client, vault_client)
+        if queue_client is not None:
+            known = {finding.problem for finding in findings}
+            findings += [one for one in _of_queue(ledger_client, queue_client) if one.problem not in known]
         return findings
     finally:
-        ledger_client.close()
-        if vault_client is not None:
-            vault_client.close()
+        for client in (ledger_client, vault_client, queue_client):
+            if client is not None:
+                client.close()
+
+
+def error_of(findings: list[Finding]) -> TransfersError | None:
+    """What a call has to raise for these: settings to correct, or the first server, which may come back."""
+    if not all(finding.passing for finding in findings):
+        return SettingsWrong([str(finding) for finding in findings])
+    for one in findings:
+        problem = ServerProblem(one.name, one.problem, one.cure, is_passing=True)
+        if one.name == "VAULT_URL":
+            return VaultUnavailable(problem=problem, reading=True)
+        return LedgerUnavailable(problem, reading=True)
+    return None
 
 
 def _of_vault(ledger: redis.Redis, vault: redis.Redis, clock: Clock, durability: Durability) -> list[Finding]:
@@ -61,23 +91,40 @@ def _of_vault(ledger: redis.Redis, vault: redis.Redis, clock: Clock, durability:
     return [Finding("VAULT_URL", "it names the ledger's server", cure)]
 
 
+def _of_queue(ledger: redis.Redis, queue: redis.Redis) -> list[Finding]:
+    """It holds wake-ups alone, so it may lose them; but a worker must be able to receive from it."""
+    if _are_one(ledger, queue):  # what holds for that server was said
+        return []
+    return _of_server("BROKER_URL", queue, None, list)
+
+
 def _of_server(
-    name: str, client: redis.Redis, clock: Clock, special: Callable[[], list[tuple[str, str]]]
+    name: str, client: redis.Redis, clock: Clock | None, special: Callable[[], list[tuple[str, str]]]
 ) -> list[Finding]:
     try:
+        if not _is_redis(client):
+            return [_as_finding(name, problem_of(ServerReason.NO_REDIS, server_of(client)))]
         found = _any_server(client, clock) + special()
         return [Finding(name, problem, cure, passing=problem == _SKEW) for problem, cure in found]
-    except redis.AuthenticationError:
-        return [Finding(name, "the server refused the user or the password", f"correct them in {name}")]
     except NoPermissionError:
         return [Finding(name, "this user may not ask the server about itself", "allow it +info, +config|get and +time")]
-    except redis.BusyLoadingError:
-        return [Finding(name, "the server is still loading its data", "wait until it has", passing=True)]
-    except redis.RedisError:
-        return [Finding(name, "the server does not answer", f"start it, or correct {name}", passing=True)]
+    except redis.RedisError as error:
+        return [_as_finding(name, known_problem(error) or problem_of(reason_of(error), server_of(client)))]
 
 
-def _any_server(client: redis.Redis, clock: Clock) -> list[tuple[str, str]]:
+def _as_finding(name: str, problem: ServerProblem) -> Finding:
+    return Finding(name, problem.problem, problem.cure, passing=problem.is_passing)
+
+
+def _is_redis(client: redis.Redis) -> bool:
+    """Another program can answer in a way that the client takes for a reply."""
+    try:
+        return client.ping() is True
+    except (AttributeError, TypeError):
+        return False
+
+
+def _any_server(client: redis.Redis, clock: Clock | None) -> list[tuple[str, str]]:
     info = client.info()
     found = []
     product = "valkey" if "valkey_version" in info else "redis"
@@ -91,6 +138,8 @@ def _any_server(client: redis.Redis, clock: Clock) -> list[tuple[str, str]]:
         found.append(("the server is part of a cluster", "use a server of its own: all keys share one slot anyway"))
     if int(info.get("evicted_keys", 0)):
         found.append(("the server has evicted keys", "set `maxmemory-policy noeviction` and give it more memory"))
+    if clock is None:
+        return found
     seconds, micros = client.time()
     if abs(seconds * 1000 + micros // 1000 - clock.now_ms()) > _CLOCK_SKEW_MS:
         found.append((_SKEW, "let both follow the same NTP"))
@@ -144,9 +193,9 @@ def vault_warnings(settings: ServerSettings) -> list[Finding]:
     """Signs of a copy of the vault, which `relaxed` tolerates. `examine` reports a server that does not answer."""
     if settings.durability is not Durability.RELAXED or not settings.vault_url:
         return []
-    client = connect(settings.vault_url.reveal())
+    client = connect(settings.vault_url.reveal(), "VAULT_URL")
     try:
-        return [Finding("VAULT_URL", problem, cure) for problem, cure in _copies(client)]
+        return [Finding("VAULT_URL", problem, cure) for problem, cure in _copies(client)] if _is_redis(client) else []
     except redis.RedisError:
         return []
     finally:
@@ -154,12 +203,24 @@ def vault_warnings(settings: ServerSettings) -> list[Finding]:
 
 
 def _settings(client: redis.Redis, wanted: dict[str, str], otherwise: str) -> list[tuple[str, str]]:
-    have = cast("dict[str, str]", client.config_get(*wanted))
+    try:
+        have = cast("dict[str, str]", client.config_get(*wanted))
+    except redis.ResponseError as error:
+        if reason_of(error) not in _HIDDEN:
+            raise
+        have = {}
+    if not have:
+        values = ", ".join(f"`{name} {value or _EMPTY}`" for name, value in wanted.items())
+        cure = (
+            f"allow this user +config|get; where its operator hides it, make sure that it has {values}, and set "
+            "DURABILITY=attested"
+        )
+        return [("the server does not show its configuration (CONFIG GET)", cure)]
     found = []
     for name, value in wanted.items():
         if have.get(name) != value:
             why = "the server may evict keys" if name == "maxmemory-policy" else otherwise
-            shown = value or '""'
+            shown = value or _EMPTY
             found.append((f"`{name}` is not `{shown}`: {why}", f"set `{name} {shown}` in that server's configuration"))
     return found
 
@@ -168,7 +229,7 @@ def _are_one(ledger: redis.Redis, vault: redis.Redis) -> bool:
     """Do both addresses lead to one server? A server that does not answer is reported elsewhere."""
     try:
         return bool(ledger.info("server")["run_id"] == vault.info("server")["run_id"])
-    except redis.RedisError:
+    except (redis.RedisError, AttributeError, KeyError, TypeError):  # away, or no Redis
         return False
 
 

@@ -3,8 +3,6 @@
 and `/proc` shows it. `place_of` says where a list is, for the command that adds a key to it.
 """
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +14,8 @@ from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
 from epay_transfers.ledger.key_text import split
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.keyring import KeyRing
-from epay_transfers.runtime import secret_files
+from epay_transfers.runtime import secret_files, setting_sources
+from epay_transfers.runtime.setting_sources import ENV_FILE, Sources
 from epay_transfers.runtime.settings import ServerSettings
 
 _PRIVATE, _FINGERPRINT = "vault_private_keys", "fingerprint_keys"
@@ -43,8 +42,8 @@ class KeySource(ServerSettings):
     @classmethod
     def _found_keys(cls, value: Any, info: ValidationInfo) -> Any:
         """Take the keys from the file, or as given."""
-        given = _found(value, info, _PRIVATE)
-        if given and not info.data.get("vault_private_keys_file") and _in_environment() and not _env_is_fine(info.data):
+        given, is_in_environment = _found(value, info, _PRIVATE), setting_sources.in_environment(_PRIVATE.upper())
+        if given and not info.data.get("vault_private_keys_file") and is_in_environment and not _env_is_fine(info.data):
             raise ValueError(
                 "is in the environment, which every child of the process inherits; in production name a file in "
                 "VAULT_PRIVATE_KEYS_FILE, or set ALLOW_ENV_KEYS=1"
@@ -89,9 +88,10 @@ class FingerprintKeySource(ServerSettings):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a list of keys is: a file of its own, or a line of `.env`."""
+    """Where a list of keys is: a file of its own, or a line of `.env`. `name`: as it stands there."""
 
     path: Path
+    name: str
     is_env_file: bool = False
     is_copy: bool = False  #: a systemd credential, which is made anew at each start
 
@@ -99,21 +99,20 @@ class Place:
 def place_of(name: str, file: Path | None) -> Place | None:
     """Of the setting with this name, whose file is `file` if one is named. None: it is in the environment."""
     if file is not None:
-        return Place(file)
-    if any(each.upper() == name and value for each, value in os.environ.items()):
+        return Place(file, name)
+    given = Sources(env_file=ENV_FILE).find(name)
+    if given is None or given.file is None:
         return None
-    if name in secret_files.given_in(secret_files.ENV_FILE):
-        return Place(secret_files.ENV_FILE, is_env_file=True)
-    folder = secret_files.secrets_folder()
-    files: Sequence[Path] = sorted(folder.iterdir()) if folder else ()
-    return next(
-        (Place(path, is_copy=secret_files.is_of_systemd()) for path in files if path.name.upper() == name), None
-    )
+    is_copy = not given.is_env_file and setting_sources.folder_is_of_systemd()
+    return Place(given.file, given.name, is_env_file=given.is_env_file, is_copy=is_copy)
 
 
 def _not_open_to_others(value: Path | None) -> Path | None:
-    if value is not None and not value.is_file():
-        raise ValueError("can't be read")
+    try:
+        if value is not None and not value.is_file():
+            raise ValueError("can't be read")
+    except OSError:
+        raise ValueError("can't be read") from None
     if value is not None and secret_files.open_to_others(value):
         raise ValueError("can be read by every user of this machine")
     return value
@@ -136,13 +135,9 @@ def _found(value: Any, info: ValidationInfo, name: str) -> Any:
 
 def _read(file: Path, name: str) -> list[Secret]:
     try:
-        return split(file.read_text())
-    except (OSError, ValueError):
+        return split(secret_files.read(file))
+    except ValueError:
         raise ValueError(f"is not set: the file that {name.upper()}_FILE names can't be read") from None
-
-
-def _in_environment() -> bool:
-    return any(name.lower() == _PRIVATE for name in os.environ)
 
 
 def _env_is_fine(data: dict[str, Any]) -> bool:

@@ -1,11 +1,15 @@
 """Logs: one line for an event, a dotted name with fields; JSON for a machine, plain text on a terminal.
 
+Where a message is a sentence that holds its ids (`ledger.log_lines`), JSON has the event's name and the fields, and a
+terminal shows the sentence and the fields that it lacks: each stands there once.
+
 Log messages of libraries go through the same filter. Our own code logs only keys, states and words, never a card; the
 filter is for a mistake in that. It changes the record itself, so that every handler gets the filtered one.
 """
 
 import json
 import logging
+import re
 import sys
 import threading
 import traceback
@@ -24,6 +28,11 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 #: Only loggers of this package may add fields to a record. Fields of a library are dropped: their content is unknown.
 _OURS = "epay_transfers"
+
+#: The extra with the dotted name of an event whose message is a sentence (`ledger.log_lines`).
+_EVENT = "event"
+
+_IN_SENTENCE = re.compile(r"%\((\w+)\)")
 
 #: These libraries log whole requests at DEBUG: they stay at INFO, whatever LOG_LEVEL says.
 _NEVER_DEBUG = ("urllib3", "requests", "dramatiq", "http.client")
@@ -82,10 +91,10 @@ class JsonFormatter(logging.Formatter):
         line: dict[str, object] = {
             "at": _moment(record),
             "level": record.levelname.lower(),
-            "event": record.getMessage(),
+            "event": getattr(record, _EVENT, None) or record.getMessage(),
             "logger": record.name,
         }
-        line |= _fields(record)
+        line |= {name: value for name, value in _fields(record).items() if name != _EVENT}
         if record.exc_text:
             line["trace"] = record.exc_text
         return json.dumps(line, default=str, ensure_ascii=False)
@@ -93,7 +102,8 @@ class JsonFormatter(logging.Formatter):
 
 class PlainFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())
+        told = {_EVENT, *_IN_SENTENCE.findall(record.msg)} if hasattr(record, _EVENT) else set()
+        fields = " ".join(f"{name}={value}" for name, value in _fields(record).items() if name not in told)
         text = f"{_moment(record)} {record.levelname.lower():8} {record.getMessage()} {fields}".rstrip()
         return f"{text}\n{record.exc_text}" if record.exc_text else text
 
@@ -126,4 +136,8 @@ def _moment(record: logging.LogRecord) -> str:
 
 def _uncaught(kind: type[BaseException], error: BaseException | None, at: TracebackType | None) -> None:
     if not issubclass(kind, KeyboardInterrupt | SystemExit):
-        _LOG.critical("process.broke", exc_info=(kind, error or kind(), at))
+        _LOG.critical(
+            "Nothing caught an exception",
+            extra={"event": "process.broke"},
+            exc_info=(kind, error or kind(), at),
+        )

@@ -1,15 +1,11 @@
-"""The files that settings with secrets come from: `.env`, and a folder of secrets.
+"""The files that settings with secrets come from: reading one, and whether other users may read it.
 
 Outside test, a file with a secret in it is its owner's and its group's, or it is refused. The file counts, not the
-process: a producer does not start beside a `.env` in which every user of the machine can read the worker's keys.
+process: a process that needs no secret refuses its `.env`, too, if every user of the machine can read secrets there.
 """
 
-import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
-
-from dotenv import dotenv_values  # pydantic-settings brings it, and reads `.env` by it
 
 #: Settings that are secrets, or may hold a password. A test compares them with the settings classes of all processes.
 SECRET_SETTINGS = frozenset({
@@ -25,45 +21,31 @@ SECRET_SETTINGS = frozenset({
     "VAULT_URL",
 })  # fmt: skip
 
-ENV_FILE = Path(".env")
+#: Bytes: all settings together are a thousandth of it.
+_LARGEST = 1024 * 1024
 
 
-def secrets_folder() -> Path | None:
-    """`SECRETS_DIR`, or systemd's `CREDENTIALS_DIRECTORY`; None where neither is a folder."""
-    folder = os.environ.get("SECRETS_DIR") or os.environ.get("CREDENTIALS_DIRECTORY")
-    return Path(folder) if folder and Path(folder).is_dir() else None
-
-
-def is_of_systemd() -> bool:
-    """Is the folder of secrets systemd's copy?"""
-    return not os.environ.get("SECRETS_DIR")
-
-
-def given_in(file: Path) -> dict[str, str]:
-    """What a `.env` sets, by upper-case name, as it is written: `${...}` is no reference to another setting."""
-    if not file.is_file():
-        return {}
-    return {name.upper(): value for name, value in dotenv_values(file, interpolate=False).items() if value}
+def read(path: Path) -> str:
+    """The text of a file. Raises `ValueError`, a sentence without a word of it, for what can't be read."""
+    try:
+        if not path.is_file():
+            raise ValueError("is no file that can be read; give a file of text")
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST + 1)
+        text = raw.decode("utf-8-sig")  # some editors write that mark, and the first name would begin with it
+    except UnicodeDecodeError:  # it keeps the whole file
+        raise ValueError("is not UTF-8; write it in UTF-8") from None
+    except OSError as error:
+        raise ValueError(f"can't be read ({error.strerror}); let this process read it") from None
+    if len(raw) > _LARGEST or "\0" in text:
+        raise ValueError("is no text, or too long; write it in UTF-8")
+    return text
 
 
 def open_to_others(path: Path) -> bool:
     """May users other than its owner and its group do anything with the file?"""
     try:
-        return bool(path.stat().st_mode & stat.S_IRWXO)
+        mode = path.stat().st_mode
     except OSError:
         return False
-
-
-def complaints() -> Iterator[str]:
-    """A line for each file with a secret in it that every user of this machine may read."""
-    given = sorted(SECRET_SETTINGS & given_in(ENV_FILE).keys())
-    if given and open_to_others(ENV_FILE):
-        yield f"{given[0]}: is in .env, which every user of this machine may read; chmod 600 .env"
-    folder = secrets_folder()
-    for path in sorted(folder.iterdir()) if folder else ():
-        name = path.name.upper()
-        if name in SECRET_SETTINGS and open_to_others(path):
-            yield (
-                f"{name}: is in a file of the secrets' folder that every user of this machine may read; "
-                f"chmod 400 {path.name} there"
-            )
+    return stat.S_ISREG(mode) and bool(mode & stat.S_IRWXO)

@@ -17,12 +17,18 @@ from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
 from sentry_sdk.transport import Transport
 from sentry_sdk.types import Event, Hint
+from sentry_sdk.utils import BadDsn, Dsn
 
 from epay_transfers.ledger.card_numbers import star_card_numbers
 from epay_transfers.ledger.invoice import is_key
+from epay_transfers.ledger.log_lines import log_line
+from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.secret import Secret
 
 _LOG = logging.getLogger(__name__)
+
+#: Only its loggers name the event of a sentence in an extra; a library's extras are unknown.
+_OURS = "epay_transfers."
 
 _TOP = ("event_id", "timestamp", "level", "platform", "release", "environment", "logger")
 _FRAME = ("filename", "function", "lineno", "module", "in_app")
@@ -61,6 +67,17 @@ def set_up(dsn: Secret | None, release: str, environment: str, transport: type[T
     )
 
 
+def check_dsn(dsn: Secret) -> None:
+    """Raises `ValueError`, without the library's words, for what `set_up` would break on: they repeat parts of it."""
+    try:
+        read = Dsn(dsn.reveal())
+        read.host.encode("idna")
+    except (BadDsn, ValueError):
+        raise ValueError("is no DSN") from None
+    if not is_safe_url(f"https://{read.netloc}{read.path}"):  # it may be http: no card is in a report
+        raise ValueError("is no DSN")
+
+
 @contextmanager
 def without_request() -> Iterator[None]:
     """In the block a backend's own error reports know nothing of the web request that is being answered.
@@ -84,7 +101,12 @@ class Rebuild:
             return cast("Event", _starred(_built(cast("dict[str, Any]", event))))
         except Exception:  # noqa: BLE001 - whatever went wrong, an event that was not rebuilt does not leave
             self.dropped += 1
-            _LOG.warning("report.dropped", extra={"dropped": self.dropped})
+            log_line(
+                _LOG.warning,
+                "report.dropped",
+                "An error report could not be rebuilt, so it was not sent; %(dropped)s so far",
+                dropped=self.dropped,
+            )
             return None
 
 
@@ -93,14 +115,20 @@ rebuild = Rebuild()
 
 def _built(raw: dict[str, Any]) -> dict[str, Any]:
     built: dict[str, Any] = {name: raw[name] for name in _TOP if name in raw}
-    message = (raw.get("logentry") or {}).get("message", "")
-    if "." in message and " " not in message and "%" not in message:
+    extra = raw.get("extra") or {}
+    is_ours = str(raw.get("logger") or "").startswith(_OURS)
+    message = (is_ours and extra.get("event")) or (raw.get("logentry") or {}).get("message", "")
+    if _is_event(message):
         built["logentry"] = {"message": message}  # one of our dotted event names, not a sentence of a library
     exceptions = (raw.get("exception") or {}).get("values") or []
     if exceptions:
         built["exception"] = {"values": [_exception(value) for value in exceptions]}
-    built["extra"] = {name: str(value) for name, value in (raw.get("extra") or {}).items() if name in _EXTRA}
+    built["extra"] = {name: str(value) for name, value in extra.items() if name in _EXTRA}
     return built
+
+
+def _is_event(text: object) -> bool:
+    return isinstance(text, str) and "." in text and " " not in text and "%" not in text
 
 
 def _is_ours(name: str, item: Any) -> bool:

@@ -14,7 +14,7 @@ from epay_transfers.ledger.card_numbers import holds_card_number
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import read_errors_as
 from epay_transfers.runtime.card_scan import Report, search, shown
 
 _PAGE = 500
@@ -26,6 +26,8 @@ _DENIED = "this server user may not read it"
 
 #: A score of more digits is no time that we set: it could be a card number.
 _LARGE = 10**12
+
+_SETTINGS = {"ledger": "REDIS_URL", "queue": "BROKER_URL"}
 
 #: An element's place, and what stands there.
 _Element = tuple[str, bytes]
@@ -40,12 +42,13 @@ def scan_servers(ledger_url: str, queue_url: str, report: Report, may_read: Sequ
     servers = {"ledger": ledger_url}
     if _server(queue_url) != _server(ledger_url):
         servers["queue"] = queue_url
-    with redis_errors_as(LedgerUnavailable):
+    with read_errors_as(LedgerUnavailable):
         for name, url in servers.items():
-            with connect(url, text=False) as client:
+            setting = _SETTINGS[name]
+            with connect(url, setting, text=False) as client:
                 databases = [int(each.removeprefix("db")) for each in client.info("keyspace")]
             for database in sorted(databases):
-                with connect(_with_database(url, database), text=False) as client:
+                with connect(_with_database(url, database), setting, text=False) as client:
                     _Database(client, f"{name}, database {database}", report, may_read).scan()
 
 

@@ -5,40 +5,44 @@ value. A part adds its own class and calls `load`. Settings are frozen. What tes
 refused unless `EPAY_ENVIRONMENT=test` says that this is test: an environment that says nothing is no test.
 """
 
-import ipaddress
-import json
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.sources import PydanticBaseSettingsSource
 
 from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.invoice import DEFAULT_SPACE, is_space
-from epay_transfers.ledger.safe_urls import LOOPBACK
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.store.connection import AddressUnreadable, check_address
+from epay_transfers.ledger.strict_json import read_json
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
-from epay_transfers.runtime import secret_files
+from epay_transfers.runtime import server_addresses
+from epay_transfers.runtime.setting_sources import Sources
 
 #: The exit status of a process with wrong settings (`EX_CONFIG`): a supervisor need not try again.
 EX_CONFIG = 78
 
 
+#: A terminal's name: it stands in keys, metrics and commands.
+_TERMINAL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,19}")
+
+#: What a complaint shows of a name that was given: a text of another form may be a secret in the wrong place.
+_SHOWN = re.compile(r"[a-z][a-z0-9_-]{0,19}|[A-Z]{3}")
+
+
 def _from_json(value: Any) -> Any:
     """Parse a setting that is given as JSON, with an error like that of any other setting."""
-    try:
-        return json.loads(value) if isinstance(value, str) else value
-    except json.JSONDecodeError:
-        raise ValueError("is not JSON") from None
+    return read_json(value) if isinstance(value, str) else value
 
 
 #: Sixteen random hexadecimal digits have ten different ones, and hardly ever fewer than this.
 _FEWEST_SIGNS = 6
+
+_LONGEST_LINE = 256
 
 #: The annotation of a setting that is given as JSON.
 JSON = (NoDecode, BeforeValidator(_from_json))
@@ -82,33 +86,81 @@ def of_chance(value: Secret | None) -> Secret | None:
     return value
 
 
-class _EnvFile(DotEnvSettingsSource):
-    """`.env` as it is written: the library would replace `${...}` in a secret by another setting, or by nothing."""
+def one_line(value: str) -> str:
+    """What another party gave out is one line: it would refuse a blank at the end, as a wrong password."""
+    if not 1 <= len(value) <= _LONGEST_LINE or not value.isprintable() or value != value.strip():
+        raise ValueError(f"is not one line of 1 to {_LONGEST_LINE} characters without blanks around it")
+    return value
 
-    def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
-        return {name.lower(): value for name, value in secret_files.given_in(file_path).items()}
+
+def one_line_secret(value: Secret) -> Secret:
+    one_line(value.reveal())
+    return value
 
 
 class _Settings(BaseSettings):
-    """Where all settings come from."""
+    """What all settings have in common. The constructor takes arguments alone; `load` reads the environment as well."""
 
-    model_config = SettingsConfigDict(
-        env_file=secret_files.ENV_FILE, extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    @clear_frames_on_error
+    def __init__(self, /, **given: Any) -> None:
+        """Check what is given; None stands for "not set". Raises `SettingsWrong`: pydantic's error keeps the values."""
+        fields = type(self).model_fields
+        lines = {
+            f"{shown(name.lower()).upper()}: is no setting here; correct the name" for name in given.keys() - fields
+        }
+        try:
+            super().__init__(**{name: its for name, its in given.items() if its is not None and name in fields})
+        except ValidationError as error:
+            details = error.errors(include_input=False, include_context=False, include_url=False)
+            lines |= {_line(type(self), each) for each in details}
+        if lines:
+            raise SettingsWrong(sorted(lines))
 
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature, here and below
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """As the library's, but that `.env` is taken as it is written."""
-        if isinstance(dotenv_settings, DotEnvSettingsSource):
-            dotenv_settings = _EnvFile(settings_cls, env_file=dotenv_settings.env_file)
-        return init_settings, env_settings, dotenv_settings, file_secret_settings
+        """The arguments alone: `load` finds the others in `Sources`, which knows under which name each was given."""
+        return (init_settings,)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _text(cls, value: Any, info: ValidationInfo) -> Any:
+        text = value.reveal() if isinstance(value, Secret) else value
+        if isinstance(text, str):
+            may_have_lines = NoDecode in cls.model_fields[str(info.field_name)].metadata
+            _check_text(text, may_have_lines=may_have_lines)
+        return value
+
+    @classmethod
+    @clear_frames_on_error
+    def load(cls, *, env_file: Path | str | None = None, **given: Any) -> Self:
+        """From arguments, the environment, the `.env` that `env_file` names, and the secrets directory.
+
+        What is given as an argument is not looked for elsewhere; None as an argument says that it is not set. Raises
+        `SettingsWrong` with a line for everything that is missing or wrong.
+        """
+        sources = Sources(env_file=Path(env_file) if env_file else None)
+        if sources.lines:  # what they give is not known: each setting of them would be called missing
+            raise SettingsWrong(sorted(sources.lines))
+        found = {name: its for name in cls.model_fields if name not in given and (its := sources.find(name.upper()))}
+        values = {name: its.value for name, its in found.items() if its.value} | given
+        lines = sources.lines | (set() if values.get("epay_environment") == "test" else set(sources.open_to_others()))
+        try:
+            settings = cls(**values)
+        except SettingsWrong as error:
+            given_as = {name.upper(): its.name for name, its in found.items()}
+            lines |= {_renamed(line, given_as) for line in error.lines if _name_of(line) not in sources.unread}
+        if lines:
+            raise SettingsWrong(sorted(lines))
+        return settings
 
 
 class ServerSettings(_Settings):
@@ -130,9 +182,13 @@ class ServerSettings(_Settings):
     @field_validator("redis_url", "broker_url", "vault_url")
     @classmethod
     def _address(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
-        if value is not None and (complaint := _complaint_of(value)):
+        if value is not None and (complaint := server_addresses.complaint_of(value)):
             raise ValueError(complaint)
-        if value is not None and _crosses_the_network_in_clear(value) and info.data.get("epay_environment") != "test":
+        if (
+            value is not None
+            and server_addresses.crosses_the_network_in_clear(value)
+            and info.data.get("epay_environment") != "test"
+        ):
             raise ValueError(
                 "leads over the network without TLS: give a rediss:// address, or EPAY_ENVIRONMENT=test if this is test"
             )
@@ -141,8 +197,8 @@ class ServerSettings(_Settings):
     @field_validator("broker_url")
     @classmethod
     def _broker_apart(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
-        ledger = info.data.get("redis_url")
-        if value is not None and ledger is not None and _place(value) == _place(ledger):
+        ledger, place_of = info.data.get("redis_url"), server_addresses.place_of
+        if value is not None and ledger is not None and place_of(value) == place_of(ledger):
             raise ValueError("names the ledger's database: the queue's maintenance runs KEYS there")
         return value
 
@@ -153,18 +209,28 @@ class ServerSettings(_Settings):
             raise ValueError("is not a level")
         return value.upper()
 
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _reported_to(cls, value: Secret | None) -> Secret | None:
+        if value is not None:
+            from epay_transfers.runtime.sentry import check_dsn  # noqa: PLC0415 - 100 ms, for processes that report
+
+            check_dsn(value)
+        return value
+
+    @field_validator("epay_terminals")
+    @classmethod
+    def _names(cls, value: dict[str, TerminalPlan]) -> dict[str, TerminalPlan]:
+        if not all(is_terminal_name(name) for name in value):
+            raise ValueError("has a name that is not 1 to 20 letters, digits, dashes and underscores, a letter first")
+        return value
+
     @property
     def queue_url(self) -> str:
         """`BROKER_URL`, or the ledger's server with the database + 1."""
         if self.broker_url is not None:
             return self.broker_url.reveal()
-        url, database = self.redis_url.reveal(), (_database(self.redis_url) or 0) + 1
-        address, _, query = url.partition("?")
-        if address.startswith("unix://"):
-            return f"{address}?db={database}"
-        others = "&".join(part for part in query.split("&") if part and not part.startswith("db="))
-        scheme, _, rest = address.partition("://")
-        return f"{scheme}://{rest.partition('/')[0]}/{database}" + (f"?{others}" if others else "")
+        return server_addresses.next_database(self.redis_url)
 
     def space_of(self, terminal: str) -> str | None:
         """The space of a terminal's invoice ids; None for an unknown terminal."""
@@ -172,88 +238,49 @@ class ServerSettings(_Settings):
             return self.epay_terminals[terminal].space
         return DEFAULT_SPACE if terminal == "main" else None
 
-    @classmethod
-    @clear_frames_on_error
-    def load(cls, **overrides: Any) -> Self:
-        """Read the environment. Raises `SettingsWrong` with a line for everything that is missing or wrong."""
-        folder = secret_files.secrets_folder()
-        lines, is_read = set[str](), True
-        try:
-            settings = cls(_secrets_dir=folder, **overrides)
-        except ValidationError as error:
-            lines = {_line(cls, details) for details in error.errors(include_input=False, include_context=False)}
-        except UnicodeDecodeError:  # it keeps the whole file
-            lines, is_read = {".env: is not UTF-8; write it, or the secrets directory's files, in UTF-8"}, False
-        if is_read and not _Test.is_said(folder, overrides):
-            lines |= set(secret_files.complaints())
-        if lines:
-            raise SettingsWrong(sorted(lines))
-        return settings
+
+def is_terminal_name(text: str) -> bool:
+    return _TERMINAL.fullmatch(text) is not None
 
 
-class _Test(_Settings):
-    """Whether the environment says that it is test, whatever is wrong with the other settings."""
+def shown(name: str) -> str:
+    """A name in a value, as a complaint may show it."""
+    return name if _SHOWN.fullmatch(name) else "(a name)"
 
-    epay_environment: str = ""
 
-    @classmethod
-    def is_said(cls, folder: Path | None, overrides: Mapping[str, Any]) -> bool:
-        given = {name: value for name, value in overrides.items() if name == "epay_environment" and value}
-        return cls(_secrets_dir=folder, **given).epay_environment == "test"
+def _check_text(text: str, *, may_have_lines: bool) -> None:
+    """Raises `ValueError`. The environment may hold any bytes, which no server and no bank can be told."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("is not UTF-8") from None
+    allowed = "\t\r\n" if may_have_lines else ""
+    if any(not sign.isprintable() and sign not in allowed and sign.isascii() for sign in text):
+        raise ValueError("has a line break or a control character in it")
+    if not may_have_lines and text != text.strip():
+        raise ValueError("begins or ends with a blank")
+
+
+def _name_of(line: str) -> str:
+    return line.partition(":")[0]
+
+
+def _renamed(line: str, names: Mapping[str, str]) -> str:
+    """The line under the name by which the setting was given."""
+    name, colon, rest = line.partition(":")
+    return f"{names.get(name, name)}{colon}{rest}"
 
 
 def _line(cls: type[BaseSettings], details: Any) -> str:
-    name = str(details["loc"][0]) if details["loc"] else ""
+    name, *inner = details["loc"] or ("",)
     field = cls.model_fields.get(name)
     cure = field.description if field else None
-    complaint = "is not set" if details["type"] == "missing" else str(details["msg"]).removeprefix("Value error, ")
-    complaint = complaint[0].lower() + complaint[1:]
+    complaint = re.sub(r"^Input should", "should", str(details["msg"]).removeprefix("Value error, "))
+    if details["type"] == "missing":
+        complaint = "is not set"
+    if details["type"] == "extra_forbidden":
+        complaint, inner = "has a name that is not known here", inner[:-1]
+    steps = [f"item {step}" if isinstance(step, int) else shown(step) for step in inner]
+    where = f"{'.'.join(steps)}: " if steps else ""
+    complaint = where + complaint[0].lower() + complaint[1:]
     return f"{name.upper()}: {complaint}; {cure}" if cure else f"{name.upper()}: {complaint}"
-
-
-def _complaint_of(url: Secret) -> str:
-    """What is wrong with a server's address; never the words of a library, which repeat a part of its password."""
-    if url.reveal().partition("://")[0] not in {"redis", "rediss", "unix"}:
-        return "is not a redis://, rediss:// or unix:// address"
-    try:
-        if _database(url) is None:
-            return "names a database that is no number"
-        if _skips_certificate_check(url):
-            return "turns off the check of the server's certificate: name its authority with ssl_ca_certs"
-        check_address(url.reveal())
-    except (AddressUnreadable, ValueError):
-        return "can't be read: each of @ : / ? # % in a user or a password must be percent-encoded (@ as %40)"
-    return ""
-
-
-def _database(url: Secret) -> int | None:
-    """The database in an address, as the client reads it: `?db=` comes before the path. None: not a number."""
-    parts = urlsplit(url.reveal())
-    path = "" if parts.scheme == "unix" else parts.path.strip("/")
-    text = parse_qs(parts.query).get("db", [path or "0"])[-1]
-    return int(text) if text.isascii() and text.isdigit() else None
-
-
-def _skips_certificate_check(url: Secret) -> bool:
-    asked = parse_qs(urlsplit(url.reveal()).query.lower())
-    wanted = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
-    return any(given != [wanted[name]] for name, given in asked.items() if name in wanted)
-
-
-def _crosses_the_network_in_clear(url: Secret) -> bool:
-    parts = urlsplit(url.reveal())
-    return parts.scheme == "redis" and not _is_this_machine(parts.hostname or "localhost")
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return host in LOOPBACK or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _place(url: Secret) -> tuple[str | None, int | None, int | None]:
-    parts = urlsplit(url.reveal())
-    if parts.scheme == "unix":
-        return parts.path, None, _database(url)
-    return parts.hostname, parts.port or 6379, _database(url)

@@ -6,7 +6,6 @@ They are built from `WEB_BASE_URL` alone, never from a request's Host header or 
 import hmac
 import re
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
@@ -53,10 +52,11 @@ class WebTierSettings(ServerSettings):
 class Places:
     """The web tier's four addresses. `handle` is a transfer's unguessable public name."""
 
-    base_url: str
-    notify_secret: Secret | None = None
+    base_url: str  #: where the routes are mounted, for the world
+    notify_secret: Secret | None = None  #: the end of the notification's address; without it none is taken
 
     def pay(self, handle: str) -> str:
+        """Where a client is sent to pay."""
         return f"{self.base_url}/pay/{handle}"
 
     def term_url(self, handle: str) -> str:
@@ -64,6 +64,7 @@ class Places:
         return f"{self.base_url}/3ds/{handle}"
 
     def result(self, handle: str) -> str:
+        """Where a client sees what became of it."""
         return f"{self.base_url}/result/{handle}"
 
     def notify(self) -> str:
@@ -90,7 +91,4 @@ def secret_hash(key: Secret, transfer: str) -> str:
 
 def _is_base(url: str) -> bool:
     """A safe address that something can be added to: without a query, and without signs that end it in HTML."""
-    if not is_safe_url(url) or len(url) > _LONGEST or re.search(r"[\"'<>\\{}|^`;,]", url):
-        return False
-    parts = urlsplit(url)
-    return not parts.query and not parts.fragment
+    return is_safe_url(url) and len(url) <= _LONGEST and not re.search(r"[\"'<>\\{}|^`;,?#]", url)

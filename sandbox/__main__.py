@@ -2,8 +2,9 @@
 
 import argparse
 import sys
+from typing import get_args
 
-from epay_transfers.sandbox.options import Options
+from epay_transfers.sandbox.options import ConfirmAnswer, Options
 from epay_transfers.sandbox.server import serve
 
 
@@ -14,7 +15,7 @@ def main() -> None:
     parser.add_argument("--print-address", action="store_true", help="one line, once calls are taken")
     parser.add_argument("--refuse-duplicates", action="store_true", help="a second transfer call executes nothing")
     parser.add_argument("--notify", action="store_true", help="post notifications, to this machine only")
-    parser.add_argument("--confirm-answer", choices=("redirect", "body", "alternate"), default="redirect")
+    parser.add_argument("--confirm-answer", choices=(*get_args(ConfirmAnswer), "alternate"), default="redirect")
     parser.add_argument("--confirm-auth", choices=("bearer", "none"), default="bearer")
     parser.add_argument("--challenge-ttl", type=float, default=900, metavar="SECONDS")
     parser.add_argument("--lag", type=float, default=0, metavar="SECONDS", help="how late the status inquiry is")

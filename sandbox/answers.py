@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from epay_transfers.sandbox.acs import AskedChallenge
 from epay_transfers.sandbox.amounts import plain
 from epay_transfers.sandbox.book import BookedOrder
+from epay_transfers.sandbox.options import ConfirmAnswer
 
 SUCCESS_PAGE = "https://epay.homebank.kz/payform/success.html"
 ERROR_PAGE = "https://epay.homebank.kz/payform/"
@@ -56,11 +57,19 @@ class Answer:
     status: int
     document: dict[str, Any] = field(repr=False)
     page: str = ""
+    form: ConfirmAnswer | None = None
+    back_link: str = ""
     notification: Notification | None = None
 
-    def address(self) -> str:
+    def address(self, form: str) -> str:
         values = {name: plain(value) if isinstance(value, Decimal) else value for name, value in self.document.items()}
-        return f"{self.page}?{urlencode(values)}"
+        query = urlencode(values, encoding="cp1251" if form == "cp1251" else "utf-8", errors="replace")
+        page = self.page
+        if form == "back-link" and self.back_link:
+            page = self.back_link
+        elif form == "foreign":
+            page = page.replace("epay.homebank.kz", "epay.example.kz")
+        return f"{page}{'&' if '?' in page else '?'}{query}"
 
 
 def encode(value: object) -> str:
@@ -105,7 +114,7 @@ def success(order: BookedOrder, amount: Decimal, bank_id: str) -> Answer:
 
 
 def wants_secure(challenge: AskedChallenge, action: str) -> Answer:
-    """A challenge in one of its three forms, or in one that can't be confirmed."""
+    """A challenge in one of its forms, or in one that can't be confirmed."""
     order = challenge.order
     asked = {"paReq": challenge.pa_req, "md": challenge.md, "action": action}
     who = {
@@ -115,15 +124,18 @@ def wants_secure(challenge: AskedChallenge, action: str) -> Answer:
         "orderID": order.invoice,
         "terminalID": TERMINAL_DIGITS,
     }
-    match order.directives.secure:
-        case "3ds-nested":
-            return Answer(200, {**who, "code": 0, "secure3D": asked})
-        case "3ds-status":
-            return Answer(200, {**who, "status": "3D", "secure3D": asked})
-        case "3ds-no-id":
-            return Answer(200, asked)
-        case _:
-            return Answer(200, {**who, **asked})
+    in_lower_case = {name.lower(): value for name, value in asked.items()}
+    loud = {"PAREQ": challenge.pa_req, "MD": challenge.md, "Action": action}
+    forms: dict[str, dict[str, Any]] = {
+        "3ds": {**who, **asked},
+        "3ds-nested": {**who, "code": 0, "secure3D": asked},
+        "3ds-status": {**who, "status": "3D", "secure3D": asked},
+        "3ds-id-inside": {"status": "3D", "secure3D": {"id": challenge.bank_id, **asked, "termURL": ""}},
+        "3ds-lower": {**who, "secure3d": in_lower_case},
+        "3ds-upper": {"ID": challenge.bank_id, "orderID": order.invoice, **loud},
+        "3ds-no-id": asked,
+    }
+    return Answer(200, forms[order.directives.secure])
 
 
 def confirmed(challenge: AskedChallenge) -> Answer:
@@ -138,11 +150,12 @@ def confirmed(challenge: AskedChallenge) -> Answer:
         "language": "rus",
         "cardid": order.sender_card_id,
     }
-    return Answer(302, query, SUCCESS_PAGE)
+    return Answer(302, query, SUCCESS_PAGE, order.directives.confirm_answer, order.back_link)
 
 
 def not_confirmed(order: BookedOrder, code: int) -> Answer:
-    return Answer(302, {"invoiceID": order.invoice, "code": code, "message": message(code)}, ERROR_PAGE)
+    query = {"invoiceID": order.invoice, "code": code, "message": message(code)}
+    return Answer(302, query, ERROR_PAGE, order.directives.confirm_answer, order.failure_back_link)
 
 
 def status_result(status: int, code: int, why: str) -> Answer:
@@ -162,6 +175,10 @@ def status_found(order: BookedOrder, word: str) -> Answer:
         "statusName": word,
         "reasonCode": str(order.code),
     }
+    if order.directives.has_no_status:
+        del inner["statusName"]
+    if order.directives.is_flat:
+        return Answer(200, {"resultCode": "100", "resultMessage": "SUCCESS", "transaction": inner})
     return Answer(200, {"result": {"code": "100", "message": "SUCCESS"}, "transaction": {"p2p": inner}})
 
 

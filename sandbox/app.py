@@ -3,6 +3,7 @@
 counted in the books → faults before → a decision → faults after → the answer.
 """
 
+import html
 import itertools
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
@@ -14,7 +15,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from epay_transfers.sandbox import apply_faults, web
@@ -25,7 +26,7 @@ from epay_transfers.sandbox.decisions import Decisions
 from epay_transfers.sandbox.faults import Faults, Rule
 from epay_transfers.sandbox.fields import FieldError, parse
 from epay_transfers.sandbox.notifier import Notifier
-from epay_transfers.sandbox.options import Options
+from epay_transfers.sandbox.options import ConfirmAnswer, Options
 from epay_transfers.sandbox.tokens import TokenError
 from epay_transfers.sandbox.wire import Patience
 
@@ -134,10 +135,26 @@ class SandboxBank:
     def _render(self, answer: Answer) -> Response:
         if not answer.page:
             return Response(encode(answer.document), answer.status, media_type="application/json")
-        style = self.options.confirm_answer
-        if style == "body" or (style == "alternate" and not next(self._turns["confirm"])):
-            return PlainTextResponse(answer.address())
-        return Response(status_code=answer.status, headers={"location": answer.address()})
+        form = answer.form or self._confirm_form()
+        address = answer.address(form)
+        match form:
+            case "body":
+                return PlainTextResponse(address)
+            case "url":
+                return JSONResponse({"url": address})
+            case "string":
+                return JSONResponse(address)
+            case "html":
+                head = f'<meta http-equiv="refresh" content="0;url={html.escape(address)}">'
+                return HTMLResponse(f"<html><head>{head}</head></html>")
+            case _:
+                return Response(status_code=answer.status, headers={"location": address})
+
+    def _confirm_form(self) -> ConfirmAnswer:
+        form = self.options.confirm_answer
+        if form == "alternate":
+            return "redirect" if next(self._turns["confirm"]) else "body"
+        return form
 
     async def _bug(self, _request: Request, error: Exception) -> Response:
         place = traceback.extract_tb(error.__traceback__)[-1]

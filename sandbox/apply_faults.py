@@ -56,7 +56,8 @@ async def after(rules: Sequence[Rule], faulted: FaultedCall, true: Response) -> 
 
 def distort(rules: Sequence[Rule], answer: Answer) -> None:
     """Another amount, currency or order number in a true answer, wherever the answer has it."""
-    for part in (answer.document, answer.document.get("transaction", {}).get("p2p", {})):
+    flat = answer.document.get("transaction", {})
+    for part in (answer.document, flat, flat.get("p2p", {})):
         for rule in rules:
             for name in _NAMES.get(rule.kind, ()):
                 if name in part:

@@ -51,6 +51,8 @@ class BookedOrder:
     duplicates: int = 0
     false_not_found: int = 0
     challenge_until: float = 0.0
+    back_link: str = field(default="", repr=False)
+    failure_back_link: str = field(default="", repr=False)
     post_link: str = field(default="", repr=False)
     failure_post_link: str = field(default="", repr=False)
     secret_hash: str = field(default="", repr=False)

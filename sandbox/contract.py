@@ -39,6 +39,8 @@ class TransferRequest:
     description: str
     terminal: str
     email: str
+    back_link: str
+    failure_back_link: str
     post_link: str
     failure_post_link: str
     sender: CardUse
@@ -75,7 +77,7 @@ def read_transfer(data: object, *, terminals: Collection[str], currencies: Colle
     if terminal not in terminals:
         order.refuse("terminalId", "is not a terminal of this bank", _UNKNOWN_TERMINAL)
     email = _contact(order)
-    links = {name: _link(order, name) for name in _LINKS}
+    back, failure_back, post, failure_post = (_link(order, name) for name in _LINKS)
     order.done()
     sender, receiver = card.part("sender"), card.part("receiver")
     card.done()
@@ -86,8 +88,10 @@ def read_transfer(data: object, *, terminals: Collection[str], currencies: Colle
         description,
         terminal,
         email,
-        links["postLink"],
-        links["failurePostLink"],
+        back,
+        failure_back,
+        post,
+        failure_post,
         _sender(sender),
         _receiver(receiver, foreign=foreign),
     )
@@ -145,9 +149,9 @@ def _sender(card: Fields) -> CardUse:
     card.text("address")
     card.text("number")
     credential = card.text("cardCred")
-    cvc, name = card.text("cvc"), card.text("name")
-    expire = card.part("expire")
-    month, year = expire.text("month"), expire.text("year")
+    cvc, name = (card.text(each, optional=by_id) for each in ("cvc", "name"))  # the bank's SDK leaves them out
+    expire = card.part("expire", optional=by_id)
+    month, year = (expire.text(each, optional=by_id) for each in ("month", "year"))
     expire.done()
     card.done()
     if by_id:
@@ -170,7 +174,7 @@ def _sender(card: Fields) -> CardUse:
 
 def _receiver(card: Fields, *, foreign: bool) -> CardUse:
     save, by_id = card.flag("save"), _by_id(card)
-    card_id, credential = card.text("id"), card.text("cardCred")
+    card_id, credential = (card.text(each, optional=by_id) for each in ("id", "cardCred"))
     for name in ("firstName", "lastName", "countryCode"):
         value = card.text(name, optional=not foreign)
         if foreign and not value:

@@ -147,6 +147,7 @@ class Decisions:
     def _accept(self, order: BookedOrder, request: TransferRequest, grant: Grant) -> None:
         order.amount, order.currency, order.description = request.amount, request.currency, request.description
         order.terminal, order.email, order.secret_hash = request.terminal, request.email, grant.secret_hash
+        order.back_link, order.failure_back_link = request.back_link, request.failure_back_link
         order.post_link, order.failure_post_link = request.post_link, request.failure_post_link
         order.sender, order.receiver = self.cards.show(request.sender), self.cards.show(request.receiver)
         order.sender_card_id = self.cards.save(request.sender)

@@ -3,10 +3,16 @@
     [3ds]              wants 3-D Secure; paReq, md, action stand at the top of the answer
     [3ds-nested]       ... inside secure3D, beside a "code": 0
     [3ds-status]       ... inside secure3D, with "status": "3D"
+    [3ds-id-inside]    ... inside secure3D, the transfer's id there too
+    [3ds-lower]        ... inside secure3d, with names in lower case
+    [3ds-upper]        ... at the top, with names like PAREQ, MD, Action, ID
     [3ds-no-id]        ... at the top, without the transfer's id: it can't be confirmed
     [decline:484]      declined with this code
     [confirm-decline:484]  the confirm is declined with this code, whatever the client answered
+    [confirm-answer:url]   the confirm's answer in this form: redirect body url string html cp1251 back-link foreign
     [state:REFUND]     once executed, the status inquiry says this word (any word)
+    [flat]             the status inquiry answers as that of payments does: resultCode, and no p2p
+    [no-status]        the status inquiry's answer has no statusName
     [lag:10]           the status inquiry has not heard of the order for ten seconds
     [false-not-found:2]    two status answers say "not found", whatever is true
 
@@ -26,10 +32,11 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from epay_transfers.sandbox.faults import Call, Kind, Rule, When
+from epay_transfers.sandbox.options import ConfirmAnswer
 
 WORD = re.compile(r"\[([a-z0-9-]+)(?::([A-Za-z0-9_.-]+))?\]")
 _FAULT = re.compile(r"(?:(confirm|status)-)?([a-z0-9-]+?)(?:-(before|after))?")
-_SECURE = {"3ds", "3ds-nested", "3ds-status", "3ds-no-id"}
+_SECURE = {"3ds", "3ds-nested", "3ds-status", "3ds-id-inside", "3ds-lower", "3ds-upper", "3ds-no-id"}
 
 
 @dataclass(slots=True)
@@ -39,7 +46,10 @@ class Directives:
     secure: str = ""
     decline: int | None = None
     confirm_decline: int | None = None
+    confirm_answer: ConfirmAnswer | None = None
     state: str = ""
+    is_flat: bool = False
+    has_no_status: bool = False
     lag_s: float = 0.0
     false_not_found: int = 0
     rules: list[Rule] = field(default_factory=list)
@@ -64,6 +74,12 @@ def _take(directives: Directives, word: str, value: str) -> None:
             directives.confirm_decline = int(value)
         case "state":
             directives.state = value
+        case "confirm-answer":
+            directives.confirm_answer = next((form for form in get_args(ConfirmAnswer) if form == value), None)
+        case "flat":
+            directives.is_flat = True
+        case "no-status":
+            directives.has_no_status = True
         case "lag":
             directives.lag_s = float(value)
         case "false-not-found":

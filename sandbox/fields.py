@@ -56,7 +56,9 @@ class Fields:
             self.refuse(name, "must be a JSON number", BAD_AMOUNT)
         return value
 
-    def part(self, name: str) -> "Fields":
+    def part(self, name: str, *, optional: bool = False) -> "Fields":
+        if optional and name not in self._left:
+            return Fields({}, self._name(name))
         return Fields(self._take(name), self._name(name))
 
     def refuse(self, name: str, why: str, code: int = BAD_REQUEST) -> NoReturn:

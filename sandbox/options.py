@@ -7,6 +7,11 @@ from typing import Literal
 
 from epay_transfers.sandbox.faults import Rule
 
+#: What "Redirect, Http code 200" may be: a `Location`; a 200 with the address in its body, plain, as JSON `{"url"}`, as
+#: a JSON string or in HTML; a redirect with the description in windows-1251; one to the order's own backLink or
+#: failureBackLink; one to a host that is not the bank's.
+ConfirmAnswer = Literal["redirect", "body", "url", "string", "html", "cp1251", "back-link", "foreign"]
+
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
@@ -38,8 +43,8 @@ class Options:
     #: The answer to a refused duplicate, and to another order with the same last six digits. 100 is a "system error",
     #: which leaves the order in doubt until its status is asked; 475 reads as a final decline.
     duplicate_code: int = 100
-    #: `body` is a 200 with the address in it; `alternate` changes with every answer.
-    confirm_answer: Literal["redirect", "body", "alternate"] = "redirect"
+    #: `alternate`: `redirect` and `body`, in turn.
+    confirm_answer: ConfirmAnswer | Literal["alternate"] = "redirect"
     #: `none`: the confirm's Authorization header is not looked at.
     confirm_auth: Literal["bearer", "none"] = "bearer"
     #: How `expires_in` is written in the token's answer.

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import redis
 
@@ -21,6 +22,10 @@ __all__ = [
     "pytest_runtest_makereport",
     "pytest_xdist_make_scheduler",
 ]
+
+#: A busy machine is no error. What Hypothesis found is printed, so that it can be run again.
+hypothesis.settings.register_profile("ours", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("ours")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job has it ignored, and so would every process that a test starts and interrupts.

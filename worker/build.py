@@ -114,11 +114,13 @@ def build(settings: WorkerSettings) -> Worker:
     clock = SystemClock()
     bank = Bank(settings.bank, clock)
     worker = assemble(
-        ledger=Ledger(connect(settings.redis_url.reveal())),
-        vault=Vault(connect(settings.vault_url.reveal())),
+        ledger=Ledger(connect(settings.redis_url.reveal(), "REDIS_URL")),
+        vault=Vault(connect(settings.vault_url.reveal(), "VAULT_URL")),
         opener=Opener(settings.vault_private_keys),
         bank=bank,
-        broker=Broker(connect(settings.queue_url, text=False), [Quarantine()], _places(settings.worker_threads)),
+        broker=Broker(
+            connect(settings.queue_url, "BROKER_URL", text=False), [Quarantine()], _places(settings.worker_threads)
+        ),
         terminals=settings.terminals,
         rules=Rules.of(settings),
         examine=lambda: health.examine(settings, clock),

@@ -28,6 +28,7 @@ from epay_transfers.worker.consequences import Consequences
 from epay_transfers.worker.limits import MoneyLimits
 from epay_transfers.worker.preflight import Preflight
 from epay_transfers.worker.recorder import Recorder
+from epay_transfers.worker.said_by_bank import unbelieved
 
 _LOG = logging.getLogger(__name__)
 
@@ -145,12 +146,14 @@ class CardSteps:
             case bank.NotSent():
                 self.return_to_queue(record, taken, outcome.why, counts)
             case bank.Unclear():
+                said = unbelieved(bank_id=outcome.bank_id, reference=outcome.reference, message=outcome.message)
                 self._recorder.doubt(
                     record,
                     outcome.why,
                     evidence=outcome.evidence,
                     nonce=taken.nonce,
                     fields={"code": outcome.code},
+                    said=said,
                 )
         with suppress(LedgerUnavailable):
             self._preflight.heard(record, outcome)

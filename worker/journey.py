@@ -188,7 +188,7 @@ class Journey:
             case NothingThere():
                 recorder.fail(record, Reason.CARD_LOST, verb=Verb.LOSE_CARD)
             case Unsettled():
-                recorder.send_to_review(record, f"bank_says_{report.status_name or report.word}")
+                recorder.unsettled(record, report)
             case AskAgain(reads, at_ms):
                 recorder.inquire_again(record, reads, report, at_ms)
 

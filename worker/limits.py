@@ -16,6 +16,7 @@ from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.card_data import ReceiverCard
 from epay_transfers.ledger.vault.sealing import derived_key
+from epay_transfers.runtime.settings import shown
 
 ByTerminal = Mapping[str, Mapping[str, Limits]]
 
@@ -28,8 +29,8 @@ def read_limits(value: Any) -> ByTerminal:
     """`{"main": {"KZT": {"transfer": "500000"}}}`. Raises `ValueError` with a sentence that names the place."""
     return {
         terminal: {
-            _known(terminal, currency): _limits(f"{terminal} {currency}", currency, its)
-            for currency, its in _object(terminal, by_currency).items()
+            _known(_place(terminal), currency): _limits(_place(terminal, currency), currency, its)
+            for currency, its in _object(_place(terminal), by_currency).items()
         }
         for terminal, by_currency in _object("", value).items()
     }
@@ -84,6 +85,11 @@ class MoneyLimits:
 def _identity(receiver: ReceiverCard) -> tuple[str, str]:
     """One card in two spellings is one card."""
     return receiver.transfer_type, _NO_SIGN_OF_A_CARD.sub("", receiver.cred.reveal().casefold())
+
+
+def _place(*names: str) -> str:
+    """Where a complaint is."""
+    return " ".join(map(shown, names))
 
 
 def _object(place: str, value: Any) -> dict[str, Any]:

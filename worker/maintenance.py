@@ -66,6 +66,7 @@ class Maintenance:
         self._clock = clock
         self._actor = actor
         self._logged: list[str] = []
+        self._told: list[str] = []
         self._vault_run: Run | None = None
         self._said_back = False
         self._next_look = self._next_trim = self._next_tell = self._next_copy = clock.monotonic()
@@ -81,7 +82,9 @@ class Maintenance:
             with suppress(VaultUnavailable):
                 self._mirror.keep()
         if self._clock.monotonic() >= self._next_look:
-            self._next_look = self._clock.monotonic() + (_EXAMINE_S if self._look() else _UNFIT_S)
+            self._next_look = self._clock.monotonic() + _UNFIT_S  # also where the alarm can't be raised
+            if self._look():
+                self._next_look = self._clock.monotonic() + _EXAMINE_S
         if self._clock.monotonic() >= self._next_trim:
             self._next_trim = self._clock.monotonic() + _TRIM_S
             self._events.trim(self._keep_ms, self._actor)
@@ -133,11 +136,13 @@ class Maintenance:
         if lines != self._logged:
             for line in lines:
                 _LOG.error("servers.unfit", extra={"why": line})
+            self._logged = lines
+        if lines != self._told:  # apart from the log: the ledger may be the one that is away
             if not findings or not all(finding.passing for finding in findings):
                 self._events.alarm(
                     Alarm.SERVERS_UNFIT if lines else Alarm.SERVERS_FIT, actor=self._actor, reason="; ".join(lines)
                 )
-            self._logged = lines
+            self._told = lines
         if not findings:
             self._ledger.seen = max(self._ledger.seen, self._custody.high_water())
             with suppress(VaultWentBack):  # as it was observed

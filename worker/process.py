@@ -84,16 +84,18 @@ class Process:
 
     def _loop(self, run_once: Callable[[], bool]) -> None:
         """One bounded batch after the other; a rest wherever nothing is left, or a server is away."""
+        name, said = threading.current_thread().name, ""
         while not self._stopping.is_set():
             try:
                 is_more = run_once()
+                said = ""
             except TransfersError as error:
-                _LOG.warning(
-                    "loop.backing_off", extra={"loop": threading.current_thread().name, "why": type(error).__name__}
-                )
+                if str(error) != said:  # once, and as it changes: it comes twice a second
+                    said = str(error)
+                    _LOG.warning("loop.backing_off", extra={"loop": name, "why": type(error).__name__, "says": said})
                 is_more = False
             except Exception:  # noqa: BLE001 - whatever a thief put where a loop looks, it must not end each worker
-                _LOG.exception("loop.broken", extra={"loop": threading.current_thread().name})
+                _LOG.exception("loop.broken", extra={"loop": name})
                 is_more = False
             if not is_more:
                 self._stopping.wait(_REST_S)

@@ -24,6 +24,7 @@ from epay_transfers.ledger.withdraw import withdraw
 from epay_transfers.worker import backoff, bank
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.consequences import Consequences
+from epay_transfers.worker.said_by_bank import event_of_report, event_of_unbelieved, unbelieved, unbelieved_report
 
 _LOG = logging.getLogger(__name__)
 
@@ -70,12 +71,14 @@ class Recorder:
         """The bank's own word, for good. It counts in every unfinished state, and must not be lost."""
         moved = self.move(record, verb, Change(fields=fields))
         code: RecordFields = {"code": fields.get("code", "")}
+        said = _unbelieved_of(fields)
         match moved:
             case Noted():
-                self.doubt(record, Reason.BANK_NOTIFIED_OTHERWISE, evidence=bank.Evidence.ANSWERED, fields=code)
+                why = Reason.BANK_NOTIFIED_OTHERWISE
+                self.doubt(record, why, evidence=bank.Evidence.ANSWERED, fields=code, said=said)
                 self._consequences.contradiction(record, verb, Verb.NOTIFICATION_PAID)
             case Foreign(key=other):
-                self.doubt(record, Reason.FOREIGN_BANK_ID, evidence=bank.Evidence.ANSWERED, fields=code)
+                self.doubt(record, Reason.FOREIGN_BANK_ID, evidence=bank.Evidence.ANSWERED, fields=code, said=said)
                 self._consequences.foreign_id(record, verb, other)
             case Refused():
                 self._consequences.refused(record, verb, moved)
@@ -89,7 +92,8 @@ class Recorder:
         )
         moved = self.move(record, Verb.PARK, change)
         if isinstance(moved, Foreign):
-            self.doubt(record, Reason.FOREIGN_BANK_ID, evidence=bank.Evidence.ANSWERED)
+            said = unbelieved(bank_id=challenge.bank_id, reference="")
+            self.doubt(record, Reason.FOREIGN_BANK_ID, evidence=bank.Evidence.ANSWERED, said=said)
             self._consequences.foreign_id(record, Verb.PARK, moved.key)
 
     def doubt(
@@ -101,23 +105,26 @@ class Recorder:
         verb: Verb = Verb.DOUBT,
         nonce: str = "",
         fields: RecordFields | None = None,
+        said: RecordFields | None = None,
         only_after: int | None = None,
     ) -> bool:
         """Returns whether it is in doubt by this: the record may say something else by now.
 
+        `said`: by the bank, not believed (`said_by_bank`).
         `evidence`: how far this try got, or may have got. `nonce`: of the claim, where its own worker says so.
         `only_after`: a sweeper waits for the end of the claim's lease (ms), by the ledger's time.
         """
         known: RecordFields = {"reason": reason, "evidence": evidence}
         change = Change(
             look_again_in=backoff.INQUIRY_LADDER_S[0] * 1000 if self._has_status else 0,
-            fields=known | (fields or {}),
+            fields=known | (fields or {}) | (said or {}),
+            event=event_of_unbelieved(said or {}),
             only_after=only_after,
             claim=nonce if evidence is bank.Evidence.NOT_SENT else "",  # another claim's worker may be sending
         )
         moved = self.move(record, verb, change)
         if isinstance(moved, Refused) and nonce:
-            self._add_evidence(record, evidence, nonce)
+            self._add_evidence(record, evidence, nonce, said or {})
         return isinstance(moved, Moved)
 
     def found_taken(self, record: Record) -> None:
@@ -129,7 +136,7 @@ class Recorder:
         verb = {State.RESUMED: Verb.DOUBT, State.PARKED: Verb.FOUND_TAKEN_CONFIRM}.get(record.state, Verb.FOUND_TAKEN)
         self.doubt(record, Reason.BANK_NOTIFIED_PAID, verb=verb, evidence=bank.Evidence.ANSWERED)
 
-    def _add_evidence(self, record: Record, evidence: bank.Evidence, nonce: str) -> None:
+    def _add_evidence(self, record: Record, evidence: bank.Evidence, nonce: str, said: RecordFields) -> None:
         """A sweeper recorded the doubt first, without our evidence; add it.
 
         That nothing was sent is believed only of the claim that the record still names: another one may have sent.
@@ -138,9 +145,13 @@ class Recorder:
             there = self.insist(lambda: self._ledger.get(record.key))
             if there is None or there.epoch != record.epoch or there.state not in {State.IN_DOUBT, State.NEEDS_REVIEW}:
                 return
-            if there.evidence == evidence or (evidence is bank.Evidence.NOT_SENT and there.claim_nonce != nonce):
+            if evidence is bank.Evidence.NOT_SENT and there.claim_nonce != nonce:
                 return
-            change = Change(look_again_at=there.next_attempt_at, fields={"evidence": evidence})
+            if there.evidence == evidence and not said:
+                return
+            known: RecordFields = {"evidence": evidence}
+            event = event_of_unbelieved(said)
+            change = Change(look_again_at=there.next_attempt_at, fields=known | said, event=event)
             if isinstance(self.move(there, Verb.ADD_EVIDENCE, change), Moved):
                 return
 
@@ -304,25 +315,28 @@ class Recorder:
         moved = self.move(record, verb, change)
         match moved:
             case Foreign(key=other):
-                if self._leave_to_operator(record, Reason.FOREIGN_BANK_ID):
+                if self._leave_to_operator(record, Reason.FOREIGN_BANK_ID, said=_unbelieved_of(change.fields)):
                     self._consequences.foreign_id(record, verb, other)
             case Noted():
-                if self._leave_to_operator(record, Reason.BANK_NOTIFIED_OTHERWISE):
+                if self._leave_to_operator(record, Reason.BANK_NOTIFIED_OTHERWISE, said=_unbelieved_of(change.fields)):
                     self._consequences.contradiction(record, verb, Verb.NOTIFICATION_PAID)
             case Refused(state=state) if state in FINAL:
                 self._consequences.refused(record, verb, moved)
 
-    def _leave_to_operator(self, record: Record, reason: str, event: EventFields | None = None) -> bool:
+    def _leave_to_operator(
+        self, record: Record, reason: str, event: EventFields | None = None, *, said: RecordFields | None = None
+    ) -> bool:
         """What the bank says can't be so, or can't be believed. Is it new? However often the bank repeats it, once."""
         is_told = record.reason == reason
+        said, event = said or {}, event or event_of_unbelieved(said or {})
         if record.state is State.NEEDS_REVIEW:
             fields: RecordFields = {"reason": reason, "wakeups": 0, "requested_action": ""}
-            change = Change(fields=fields, event=event or {}, silent=is_told)
+            change = Change(fields=fields | said, event=event, silent=is_told)
             self._move_until_tomorrow(record, Verb.INQUIRY_INCONCLUSIVE, change)
         elif record.state is State.IN_DOUBT:
-            self.send_to_review(record, reason, event)
+            self.send_to_review(record, reason, event, said)
         else:
-            self.doubt(record, reason, verb=_UNSETTLED[record.state], evidence=bank.Evidence.ANSWERED)
+            self.doubt(record, reason, verb=_UNSETTLED[record.state], evidence=bank.Evidence.ANSWERED, said=said)
         return not is_told
 
     def inquire_again(
@@ -337,8 +351,8 @@ class Recorder:
             in_ms, at_ms = backoff.TOMORROW_MS, None
         elif record.state is State.PARKED and self._clock.now_ms() < record.parked_until:
             at_ms = record.parked_until  # it was asked about before its time
-        said = f"{report.word} {report.status_name} {report.why}".strip() if report else ""
-        event: EventFields = {"bank_said": said} if said else {}
+        event = event_of_report(report) if report else {}
+        said = event.get("bank_said", "")
         fields: RecordFields = {
             "inquiries": inquiries,
             "agreeing_reads": agreeing_reads,
@@ -346,6 +360,8 @@ class Recorder:
             "bank_said": said,
             "wakeups": 0,
         }
+        if report and record.state in {State.IN_DOUBT, State.NEEDS_REVIEW}:
+            fields |= unbelieved_report(record, report)
         if report and is_answered:
             fields["last_read"] = report.word if agreeing_reads else ""
         is_requested = record.requested_action == RequestedAction.INQUIRE
@@ -357,9 +373,18 @@ class Recorder:
         when = replace(change, look_again_in=in_ms) if at_ms is None else replace(change, look_again_at=at_ms)
         self.move(record, Verb.INQUIRY_INCONCLUSIVE, when)
 
-    def send_to_review(self, record: Record, reason: str, event: EventFields | None = None) -> None:
+    def unsettled(self, record: Record, report: bank.StatusReport) -> None:
+        """The bank was asked for long enough, and its answers do not settle it."""
+        reason = f"bank_says_{report.status_name or report.word}"
+        self.send_to_review(record, reason, event_of_report(report), unbelieved_report(record, report))
+
+    def send_to_review(
+        self, record: Record, reason: str, event: EventFields | None = None, said: RecordFields | None = None
+    ) -> None:
         """The bank's words do not settle it: an operator must."""
-        self._move_until_tomorrow(record, Verb.SEND_TO_REVIEW, Change(fields={"reason": reason}, event=event or {}))
+        fields: RecordFields = {"reason": reason}
+        change = Change(fields=fields | (said or {}), event=event or {})
+        self._move_until_tomorrow(record, Verb.SEND_TO_REVIEW, change)
 
     def look_tomorrow(self, record: Record) -> None:
         """Nothing is to be learnt today."""
@@ -413,3 +438,12 @@ class Recorder:
                 if self._clock.monotonic() > give_up_at or self._ending.wait(wait_s):
                     raise
                 wait_s = min(wait_s * 2, 1.0)
+
+
+def _unbelieved_of(fields: RecordFields) -> RecordFields:
+    """Of an answer that was to be the last word, and can't be so."""
+    return unbelieved(
+        bank_id=fields.get("bank_id", ""),
+        reference=fields.get("bank_reference", ""),
+        message=fields.get("message", ""),
+    )

@@ -1,11 +1,12 @@
 """The worker's settings: the only process that holds the bank's secrets and the vault's private keys."""
 
+from collections.abc import Mapping
 from dataclasses import astuple
 from functools import cached_property
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from epay_transfers.ledger.invoice import DEFAULT_SPACE
 from epay_transfers.ledger.limits import Limits
@@ -13,10 +14,11 @@ from epay_transfers.ledger.safe_urls import LOOPBACK, is_safe_url
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.vault import TOMBSTONE_STANDS_S
 from epay_transfers.runtime.key_source import KeySource
-from epay_transfers.runtime.settings import JSON, of_chance
+from epay_transfers.runtime.settings import JSON, of_chance, one_line, one_line_secret, shown
 from epay_transfers.runtime.web_addresses import WebTierSettings
 from epay_transfers.worker.bank import PRESETS, Addresses, BankConfig, Terminal
 from epay_transfers.worker.bank.codes import PAID_WORDS
+from epay_transfers.worker.bank.transport import check_callable, tls_context
 from epay_transfers.worker.limits import read_limits
 
 _ADDRESS = "give an https:// address (http:// only for loopback)"
@@ -24,10 +26,13 @@ _ADDRESS = "give an https:// address (http:// only for loopback)"
 _SHORTEST_HORIZON_S = 3600
 _HASH_KEY_LENGTH = 32
 
+
+def _hosts(*presets: str) -> frozenset[str]:
+    return frozenset(urlsplit(url).hostname or "" for name in presets for url in astuple(PRESETS[name]) if url)
+
+
 #: By environment: the bank's hosts.
-_HOSTS = {
-    name: frozenset(urlsplit(url).hostname or "" for url in astuple(preset) if url) for name, preset in PRESETS.items()
-}
+_HOSTS = {"test": _hosts("test", "test-newer"), "production": _hosts("production")}
 
 
 class TerminalCredentials(BaseModel):
@@ -35,14 +40,24 @@ class TerminalCredentials(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    terminal_id: str
-    client_id: str
-    client_secret: Secret
+    terminal_id: Annotated[str, AfterValidator(one_line)]
+    client_id: Annotated[str, AfterValidator(one_line)]
+    client_secret: Annotated[Secret, AfterValidator(one_line_secret)]
+
+
+#: Bounds of the numbers: what lies beyond one is a mistake, and some of it would overflow a later sum.
+_HOUR_S, _DAY_S, _TEN_YEARS_S = 3600, 86_400, 10 * 365 * 86_400
+_SHORTEST_S = 0.001
+_RATES = (0.00001, 1000)  #: transfers a second: the slowest is one in 28 hours
+_MOST_TRIES = 1_000_000
 
 
 class WorkerSettings(KeySource, WebTierSettings):
     vault_url: Secret = Field(description="give a second server without persistence, like redis://127.0.0.1:6380/0")
 
+    epay_test_hosts: Literal["documented", "newer"] = Field(
+        default="documented", description="give documented, or newer (in test alone)"
+    )
     epay_token_url: str = Field(default="", description=_ADDRESS, validate_default=True)
     epay_transfer_url: str = Field(default="", description=_ADDRESS, validate_default=True)
     epay_confirm_url: str = Field(
@@ -53,9 +68,15 @@ class WorkerSettings(KeySource, WebTierSettings):
     epay_status_url: str = Field(
         default="", description=f"{_ADDRESS} with {{invoice_id}} in it, or `none`", validate_default=True
     )
-    epay_terminal_id: str = Field(description="give the TerminalID that the bank gave you")
-    epay_client_id: str = Field(description="give the ClientID that the bank gave you")
-    epay_client_secret: Secret = Field(description="give the ClientSecret that the bank gave you")
+    epay_terminal_id: Annotated[str, AfterValidator(one_line)] = Field(
+        description="give the TerminalID that the bank gave you"
+    )
+    epay_client_id: Annotated[str, AfterValidator(one_line)] = Field(
+        description="give the ClientID that the bank gave you"
+    )
+    epay_client_secret: Annotated[Secret, AfterValidator(one_line_secret)] = Field(
+        description="give the ClientSecret that the bank gave you"
+    )
     epay_secret_hash_key: Secret | None = Field(
         default=None, description=f"give at least {_HASH_KEY_LENGTH} random characters, or leave it out"
     )
@@ -66,10 +87,11 @@ class WorkerSettings(KeySource, WebTierSettings):
     )
     epay_confirm_auth: Literal["bearer", "none"] = Field(default="bearer", description="give bearer or none")
     epay_receiver_id_field: Literal["both", "id", "cardCred"] = Field(
-        default="both", description="give both, id or cardCred"
+        default="cardCred", description="give both, id or cardCred"
     )
+    epay_saved_sender_fields: Literal["all", "given"] = Field(default="all", description="give all or given")
     epay_paid_statuses: Annotated[tuple[str, ...], *JSON] = Field(
-        default=PAID_WORDS, description='give JSON like ["AUTH"]'
+        default=PAID_WORDS, description=f'give one or more of {" and ".join(PAID_WORDS)}, as JSON like ["AUTH"]'
     )
     epay_rate: Annotated[dict[str, float], *JSON] = Field(
         default_factory=dict, description='give transfers a second by terminal, as JSON like {"main": 5}'
@@ -80,22 +102,27 @@ class WorkerSettings(KeySource, WebTierSettings):
         description='give JSON like {"main": {"KZT": {"transfer": "500000", "terminal_day": "20000000"}}}',
     )
 
-    http_connect_timeout: float = Field(default=5, gt=0, description="give seconds")
-    http_read_timeout: float = Field(default=30, gt=0, description="give seconds")
-    http_deadline: float = Field(default=45, gt=0, description="give seconds")
-    lease: float = Field(default=60, gt=0, description="give seconds, more than HTTP_DEADLINE", validate_default=True)
+    http_connect_timeout: float = Field(default=5, ge=_SHORTEST_S, le=_HOUR_S, description="give seconds")
+    http_read_timeout: float = Field(default=30, ge=_SHORTEST_S, le=_HOUR_S, description="give seconds")
+    http_deadline: float = Field(default=45, ge=_SHORTEST_S, le=_HOUR_S, description="give seconds")
+    lease: float = Field(
+        default=60, gt=0, le=_DAY_S, description="give seconds, more than HTTP_DEADLINE", validate_default=True
+    )
     bank_ca_file: str | None = Field(default=None, description="give a PEM file, or leave it out")
 
-    retry_attempts: int = Field(default=20, ge=1, description="give a whole number from 1")
-    retry_min_backoff: float = Field(default=1, gt=0, description="give seconds")
-    retry_max_backoff: float = Field(default=60, gt=0, description="give seconds")
+    retry_attempts: int = Field(default=20, ge=1, le=_MOST_TRIES, description="give a whole number from 1")
+    retry_min_backoff: float = Field(default=1, ge=_SHORTEST_S, le=_DAY_S, description="give seconds")
+    retry_max_backoff: float = Field(
+        default=60, ge=_SHORTEST_S, le=_DAY_S, description="give seconds, not fewer than RETRY_MIN_BACKOFF",
+        validate_default=True,
+    )  # fmt: skip
     park_ttl: int = Field(default=900, gt=0, le=86_400, description="give seconds, at most a day")
     doubt_horizon: int = Field(
         default=86_400, le=TOMBSTONE_STANDS_S, description="give seconds, more than LEASE, at most 6 days",
         validate_default=True,
     )  # fmt: skip
-    doubt_reads: int = Field(default=3, ge=1, description="give a whole number from 1")
-    events_keep: int = Field(default=30 * 86_400, gt=0, description="give seconds")
+    doubt_reads: int = Field(default=3, ge=1, le=_MOST_TRIES, description="give a whole number from 1")
+    events_keep: int = Field(default=30 * 86_400, gt=0, le=_TEN_YEARS_S, description="give seconds, at most ten years")
     worker_threads: int = Field(default=16, ge=2, le=1000, description="give a whole number from 2")
 
     @field_validator("epay_secret_hash_key")
@@ -105,13 +132,22 @@ class WorkerSettings(KeySource, WebTierSettings):
             raise ValueError("is too short")
         return of_chance(value)
 
+    @field_validator("epay_test_hosts")
+    @classmethod
+    def _for_test(cls, value: str, info: ValidationInfo) -> str:
+        if value != "documented" and info.data.get("epay_environment") == "production":
+            raise ValueError("is for test, and EPAY_ENVIRONMENT says production")
+        return value
+
     @field_validator("epay_token_url", "epay_transfer_url", "epay_confirm_url", "epay_status_url")
     @classmethod
     def _preset(cls, value: str, info: ValidationInfo) -> str:
         """What is not set comes from the environment's preset; the page has no confirm address for test."""
         field = str(info.field_name)
         if not value:
-            preset = PRESETS[info.data.get("epay_environment") or "test"]
+            environment = info.data.get("epay_environment") or "test"
+            is_newer = environment == "test" and info.data.get("epay_test_hosts") == "newer"
+            preset = PRESETS["test-newer" if is_newer else environment]
             value = getattr(preset, field.removeprefix("epay_")) or ""
         if not value:
             raise ValueError("is not set, and the bank documents none for this environment")
@@ -121,6 +157,7 @@ class WorkerSettings(KeySource, WebTierSettings):
             raise ValueError("is not a safe address")
         if field == "epay_status_url" and "{invoice_id}" not in value:
             raise ValueError("has no {invoice_id} in it")
+        check_callable(value)
         _is_of_this_environment(value, info)
         return value
 
@@ -129,6 +166,9 @@ class WorkerSettings(KeySource, WebTierSettings):
     def _all_terminals(
         cls, value: dict[str, TerminalCredentials], info: ValidationInfo
     ) -> dict[str, TerminalCredentials]:
+        _check_names(value, info)
+        if "main" in value:
+            raise ValueError("names main, whose credentials are EPAY_TERMINAL_ID, EPAY_CLIENT_ID, EPAY_CLIENT_SECRET")
         missing = set(info.data.get("epay_terminals", {})) - set(value) - {"main"}
         if missing:
             raise ValueError(f"lacks {', '.join(sorted(missing))}")
@@ -141,22 +181,55 @@ class WorkerSettings(KeySource, WebTierSettings):
                 raise ValueError(f"gives one TerminalID to {', '.join(names)}, which EPAY_TERMINALS puts in two spaces")
         return value
 
+    @field_validator("epay_paid_statuses")
+    @classmethod
+    def _can_be_heard(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """The page of success and the notification name no status: they stand for AUTH, the first one."""
+        if "AUTH" not in value and info.data.get("epay_status_url") == "none":
+            raise ValueError("lacks AUTH, and without a status inquiry (EPAY_STATUS_URL=none) no other word is heard")
+        return value
+
     @field_validator("epay_rate")
     @classmethod
-    def _rates(cls, value: dict[str, float]) -> dict[str, float]:
-        if not all(0 < rate <= 1000 for rate in value.values()):
-            raise ValueError("has a rate that is not more than 0 and at most 1000 a second")
+    def _rates(cls, value: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        least, most = _RATES
+        if not all(least <= rate <= most for rate in value.values()):
+            raise ValueError(f"has a rate that is not from {least:.5f} to {most} a second")
+        _check_names(value, info)
         return value
 
     @field_validator("epay_limits")
     @classmethod
     def _limits_of_all(cls, value: dict[str, dict[str, Limits]], info: ValidationInfo) -> dict[str, dict[str, Limits]]:
         """A terminal that was forgotten would be one without a limit, and a producer chooses the terminal."""
-        terminals = {"main"} | set(info.data.get("epay_terminals", {})) | set(info.data.get("epay_credentials", {}))
-        if value and terminals - set(value):
-            raise ValueError(f"lacks {', '.join(sorted(terminals - set(value)))}: give its limits, or {{}} for none")
-        if set(value) - terminals:
-            raise ValueError(f"names {', '.join(sorted(set(value) - terminals))}, which is no terminal of this worker")
+        forgotten = {"main", *info.data.get("epay_terminals", {})} - set(value)
+        if value and forgotten:
+            raise ValueError(f"lacks {', '.join(sorted(forgotten))}: give its limits, or {{}} for none")
+        _check_names(value, info)
+        return value
+
+    @field_validator("epay_paid_statuses")
+    @classmethod
+    def _paid_words(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or not set(value) <= set(PAID_WORDS):
+            raise ValueError("names another word, or none; the words are in capitals")
+        return value
+
+    @field_validator("bank_ca_file")
+    @classmethod
+    def _authorities(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                tls_context(value)
+            except (OSError, ValueError):  # `ssl.SSLError` is an `OSError`
+                raise ValueError("can't be read, or holds no certificate") from None
+        return value
+
+    @field_validator("retry_max_backoff")
+    @classmethod
+    def _longest_wait(cls, value: float, info: ValidationInfo) -> float:
+        if value < info.data.get("retry_min_backoff", 0):
+            raise ValueError("is less than RETRY_MIN_BACKOFF")
         return value
 
     @field_validator("lease")
@@ -201,7 +274,19 @@ class WorkerSettings(KeySource, WebTierSettings):
             ca_file=self.bank_ca_file,
             confirm_auth=self.epay_confirm_auth,
             receiver_id_field=self.epay_receiver_id_field,
+            saved_sender_fields=self.epay_saved_sender_fields,
             paid_words=self.epay_paid_statuses,
+        )
+
+
+def _check_names(given: Mapping[str, object], info: ValidationInfo) -> None:
+    """Raises `ValueError` for a name that is no terminal's: the one that was meant would go without."""
+    if "epay_terminals" not in info.data:
+        return  # what is wrong there has a line of its own
+    strangers = {shown(name) for name in set(given) - {"main", *info.data["epay_terminals"]}}
+    if strangers:
+        raise ValueError(
+            f"names {', '.join(sorted(strangers))}, which is no terminal of this worker: see EPAY_TERMINALS"
         )
 
 

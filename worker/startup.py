@@ -12,6 +12,7 @@ from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import terminals
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.runtime import hardening, health, logs, sentry
+from epay_transfers.runtime.setting_sources import ENV_FILE
 from epay_transfers.runtime.settings import EX_CONFIG, Durability, SettingsWrong
 from epay_transfers.worker.process import Process
 from epay_transfers.worker.settings import WorkerSettings
@@ -21,9 +22,12 @@ _LOG = logging.getLogger(__name__)
 #: `EX_TEMPFAIL`: a server is away; a supervisor may try again.
 EX_TEMPFAIL = 75
 
-_NOT_BOUND = (
-    "REDIS_URL: the server did not say which space each TerminalID has; start it, or allow this user what "
-    "users-ledger.acl allows a worker"
+_NOT_BOUND = "so it is not known which space each TerminalID has"
+
+
+_NO_LINKS = (
+    "WEB_BASE_URL: is not set, so an intent without links of its own is sent without any, and the bank's newer pages "
+    "require them: the bank may refuse the transfer; set the address, or give each intent its links"
 )
 
 
@@ -31,7 +35,7 @@ def main(*, only_check: bool = False) -> int:
     """Run the worker; or, with `only_check`, say what keeps it from running."""
     hardened = hardening.harden()
     try:
-        settings = WorkerSettings.load()
+        settings = WorkerSettings.load(env_file=ENV_FILE)
     except SettingsWrong as error:
         print(error, file=sys.stderr)  # noqa: T201 - the operator's screen, before there is a log
         return EX_CONFIG
@@ -42,20 +46,21 @@ def main(*, only_check: bool = False) -> int:
         _LOG.warning("DURABILITY=relaxed: what is confirmed may be lost, and cards may be written to disk")
     for warning in health.vault_warnings(settings):
         _LOG.warning("servers.warning", extra={"why": str(warning)})
-    findings = health.examine(settings, SystemClock())
+    findings = health.examine(settings, SystemClock(), queue=True)
     for finding in findings:
         print(finding, file=sys.stderr)  # noqa: T201 - the operator's screen
     if findings:
         return EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG
     try:
         wrong = _bound_elsewhere(settings, only_look=only_check)
-    except LedgerUnavailable:
-        print(_NOT_BOUND, file=sys.stderr)  # noqa: T201 - as above
-        return EX_TEMPFAIL
+    except LedgerUnavailable as error:
+        print(f"{error.why}; {_NOT_BOUND}", file=sys.stderr)  # noqa: T201 - as above
+        return EX_TEMPFAIL if error.is_passing else EX_CONFIG
     for line in wrong:
         print(line, file=sys.stderr)  # noqa: T201 - as above
     if wrong:
         return EX_CONFIG
+    _say_of_links(settings, only_look=only_check)
     if only_check:
         return 0
     _say_what_is_open(hardened=hardened)
@@ -64,7 +69,7 @@ def main(*, only_check: bool = False) -> int:
 
 def _bound_elsewhere(settings: WorkerSettings, *, only_look: bool) -> list[str]:
     """The terminals whose TerminalID the ledger has bound to another space than these settings do."""
-    client = connect(settings.redis_url.reveal())
+    client = connect(settings.redis_url.reveal(), "REDIS_URL")
     there = terminals.bound(client) if only_look else terminals.bind(client, settings.spaces)
     client.close()
     lines = []
@@ -78,6 +83,16 @@ def _bound_elsewhere(settings: WorkerSettings, *, only_look: bool) -> list[str]:
                 "or see the runbook, 'A TerminalID in another space'"
             )
     return lines
+
+
+def _say_of_links(settings: WorkerSettings, *, only_look: bool) -> None:
+    """It keeps no worker from running: so it stands on standard output, where `doctor` tells it from what does."""
+    if settings.web_base_url:
+        return
+    if only_look:
+        print(_NO_LINKS)  # noqa: T201 - as above
+    else:
+        _LOG.warning("settings.warning", extra={"why": _NO_LINKS})
 
 
 def _say_what_is_open(*, hardened: bool) -> None:

@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from epay_transfers.producers import TransferIntent, Transfers
 from epay_transfers.producers.web.fastapi import answer_rejections
 
-transfers = Transfers.from_env()
+transfers = Transfers.from_env(env_file=".env")
 app = FastAPI()
 answer_rejections(app)  # the one line
 

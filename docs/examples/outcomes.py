@@ -16,7 +16,7 @@ def deal_with(outcome: Outcome) -> None:
 
 
 def main(idle: float | None = None) -> None:
-    with Transfers.from_env() as transfers:
+    with Transfers.from_env(env_file=".env") as transfers:
         for outcome in transfers.outcomes("payouts", idle=idle):
             deal_with(outcome)
             outcome.ack()  # after your own commit

@@ -14,7 +14,7 @@ from epay_transfers.producers.web.django import urls
 
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 settings.configure(ROOT_URLCONF=__name__, SECRET_KEY=secrets.token_hex(32), ALLOWED_HOSTS=["*"], MIDDLEWARE=[CSRF])
-web = Web.from_env(ProducerAndWebSettings.load(), home="/")
+web = Web.from_env(lambda: ProducerAndWebSettings.load(env_file=".env"), home="/")  # read at the first request
 
 
 @csrf_exempt  # an example without a page of its own to put the token in; yours has one

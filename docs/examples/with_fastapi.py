@@ -10,7 +10,7 @@ from epay_transfers.producers import PanCard, ProducerAndWebSettings, Receiver, 
 from epay_transfers.producers.web import Web
 from epay_transfers.producers.web.starlette import router
 
-web = Web.from_env(ProducerAndWebSettings.load(), home="/")
+web = Web.from_env(ProducerAndWebSettings.load(env_file=".env"), home="/")
 app = FastAPI()
 app.mount("/transfers", router(web))  # the one line
 

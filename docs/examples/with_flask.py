@@ -9,7 +9,7 @@ from epay_transfers.producers import PanCard, ProducerAndWebSettings, Receiver, 
 from epay_transfers.producers.web import Web
 from epay_transfers.producers.web.flask import blueprint
 
-web = Web.from_env(ProducerAndWebSettings.load(), home="/")
+web = Web.from_env(ProducerAndWebSettings.load(env_file=".env"), home="/")
 app = Flask(__name__)
 app.register_blueprint(blueprint(web), url_prefix="/transfers")  # the one line
 

@@ -14,9 +14,13 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import current_millis
 
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.queue import message_guard
+from epay_transfers.ledger.queue.consumer import Consumer
 from epay_transfers.ledger.queue.message_guard import Guard, NotAWakeup
+from epay_transfers.ledger.queue.watch import QueueWatch
 from epay_transfers.ledger.store.scripts import Scripts
+from epay_transfers.ledger.store.server_problems import known_problem
 
 _LOG = logging.getLogger(__name__)
 
@@ -60,9 +64,14 @@ class Broker(RedisBroker):
             maintenance_chance=0,
             dead_message_ttl=_DEAD_LETTERS_MS,
         )
+        self.watch = QueueWatch()
         self._places = places
         self._fetching = Scripts(client, ("queue_fetch",))
         self._chance = _MAINTENANCE_PER_MILLION if places else 0
+
+    @property
+    def consumer_class(self) -> type[Consumer]:
+        return Consumer
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
         """A consumer's unacknowledged messages are those at work, so its prefetch is the queue's number of places."""
@@ -73,7 +82,7 @@ class Broker(RedisBroker):
         send = super()._dispatch(command)  # type: ignore[no-untyped-call]  # dramatiq's brokers are not typed
 
         def careful(queue_name: str, *args: Any) -> Any:
-            with _timeouts_are_lost_connections():
+            with self._watched(command):
                 return send(queue_name, *args)
 
         return careful
@@ -97,15 +106,21 @@ class Broker(RedisBroker):
             f"{dead}.msgs",
         )
         args = (current_millis(), self.broker_id, prefetch, message_guard.LONGEST)
-        with _timeouts_are_lost_connections():
+        with self._watched("fetch"):
             flat: list[Any] = self._fetching.run("queue_fetch", names, args)
         fetched: list[bytes] = []
         for message_id, data in zip(flat[::2], flat[1::2], strict=True):
             try:
                 wakeup = message_guard.received(data, queue_name, message_id.decode(errors="replace"), ACTORS)
             except NotAWakeup as error:
-                extra = {"queue": queue_name, "why": str(error), "bytes": len(data)}
-                _LOG.error("message.quarantined", extra=extra)
+                log_line(
+                    _LOG.error,
+                    "message.quarantined",
+                    "A message of %(bytes)s bytes in the queue %(queue)s is no wake-up, and was set aside: %(why)s",
+                    queue=queue_name,
+                    why=str(error),
+                    bytes=len(data),
+                )
                 self._dispatch("nack")(queue_name, message_id)
             else:
                 fetched.append(_made_anew(wakeup))
@@ -117,7 +132,7 @@ class Broker(RedisBroker):
         Another program can write any number of ids there, so those that have no message at work are removed first, a
         few at a time; while there are more, Dramatiq does not look.
         """
-        with _timeouts_are_lost_connections():
+        with self._watched("maintain"):
             before_ms = current_millis() - _HEARTBEAT_MS
             died = cast(
                 "list[bytes]",
@@ -139,6 +154,22 @@ class Broker(RedisBroker):
             finally:
                 self.maintenance_chance = 0
 
+    @contextmanager
+    def _watched(self, what: str) -> Iterator[None]:
+        """Dramatiq repeats an acknowledgement after a lost connection alone; a timeout is made one here."""
+        lost: redis.ConnectionError | None = None
+        try:
+            yield
+        except redis.RedisError as error:
+            self.watch.failed(what, error)
+            if not isinstance(error, redis.ConnectionError | redis.TimeoutError):
+                raise
+            lost = redis.ConnectionError("the queue's server can't be used")
+            lost.__cause__ = known_problem(error)
+        if lost:
+            raise lost
+        self.watch.did(what)
+
     @property
     def _heartbeats(self) -> str:
         return f"{self.namespace}:__heartbeats__"
@@ -156,15 +187,6 @@ class Broker(RedisBroker):
     def end(self, message: dramatiq.MessageProxy) -> None:
         with suppress(redis.RedisError):
             self.client.hdel(BEGINNINGS, message.options.get("redis_message_id", ""))
-
-
-@contextmanager
-def _timeouts_are_lost_connections() -> Iterator[None]:
-    """Dramatiq's consumers begin anew after a lost connection, and know no other trouble."""
-    try:
-        yield
-    except redis.TimeoutError:
-        raise redis.ConnectionError("the queue's server took too long") from None
 
 
 def _made_anew(wakeup: message_guard.Wakeup) -> bytes:

@@ -10,9 +10,9 @@ from typing import cast
 import redis
 
 from epay_transfers.ledger.clock import Clock
-from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.errors import QueueUnavailable
 from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import read_errors_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Queues:
             pipeline.hlen(f"{NAMESPACE}:{name}.msgs")
             pipeline.lindex(f"{NAMESPACE}:{name}", 0)
             pipeline.zcard(f"{NAMESPACE}:{name}.XQ")
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(QueueUnavailable):
             raw = pipeline.execute()
             return [self._queue(name, *raw[at * 4 : at * 4 + 4]) for at, name in enumerate(QUEUES)]
 

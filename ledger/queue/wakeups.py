@@ -14,6 +14,7 @@ import dramatiq
 import redis
 
 from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.queue import message_guard
 from epay_transfers.ledger.queue.broker import ACTORS, BATCH, CONFIRMS, INQUIRIES, NAMESPACE, NOW, QUEUES, Broker
 from epay_transfers.ledger.queue.message_guard import NotAWakeup
@@ -89,8 +90,14 @@ class Wakeups:
         )
         try:
             self._broker.enqueue(message)
-        except (redis.RedisError, dramatiq.BrokerError):
-            _LOG.warning("wakeup.not_sent", extra={"queue": wakeup.queue, "key": record.key})
+        except (redis.RedisError, dramatiq.BrokerError):  # the broker has said that the queue is away
+            log_line(
+                _LOG.debug,
+                "wakeup.not_sent",
+                "No wake-up was sent for %(key)s: the queue %(queue)s did not take it, and the sweeper sends one later",
+                key=record.key,
+                queue=wakeup.queue,
+            )
             return False
         return True
 

@@ -43,6 +43,9 @@ class RecordFields(TypedDict, total=False):
     unanswered: int
     bank_said: str
     pares_digest: str
+    unbelieved_bank_id: str
+    unbelieved_reference: str
+    unbelieved_message: str
     code: str
     reason: str
     message: str

@@ -17,7 +17,7 @@ from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import read_errors_as, redis_errors_as
 from epay_transfers.ledger.store.scripts import Scripts
 from epay_transfers.ledger.store.tell import HashChange
 
@@ -99,7 +99,7 @@ class Breakers:
 
     def refresh(self) -> frozenset[str]:
         """Read which hosts' breakers are open; `is_open` answers from memory until the next time."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             raw = cast("dict[str, str]", self._client.hgetall(redis_keys.BREAKERS))
         hosts = [name.removeprefix("open:") for name in raw if name.startswith("open:")]
         self._open = {

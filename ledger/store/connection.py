@@ -2,21 +2,41 @@
 
 No client here repeats a command by itself. A script whose reply was lost may have been carried out, and only the
 ledger's states and the vault's epochs know what a second run would mean.
+
+An error that a connection raises has the `ServerProblem` as its `__cause__`: which server it was, and why.
 """
 
+import socket
+import ssl
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.store.server_problems import Server, ServerReason, known_problem, problem_of, reason_of
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
 
 #: Seconds. A durable move takes under a millisecond: a server that takes this long is gone.
 SOCKET_TIMEOUT = 5.0
 CONNECT_TIMEOUT = 2.0
+
+#: Of the one look at a server that ended a connection without a word.
+_LOOK_TIMEOUT = 1.0
+
+#: How Redis and Valkey begin an answer to what is no command, and to PING.
+_ERROR_OR_STATUS = (b"-", b"+")
+
+#: Records of TLS with which a server answers the greeting: a handshake, or an alert.
+_TLS_ANSWERS = (b"\x16", b"\x15")
 
 
 class AddressUnreadable(TransfersError):
@@ -43,15 +63,18 @@ def check_address(url: str) -> None:
 
 
 @clear_frames_on_error
-def connect(url: str, *, text: bool = True) -> redis.Redis:
+def connect(url: str, setting: str = "", *, text: bool = True) -> redis.Redis:
     """A client that connects when it is first used. `redis://`, `rediss://` (verified) and `unix://` addresses.
 
-    `text=False` is for who consumes a queue: Dramatiq decodes its messages itself, and loses those that are text.
+    `setting`: the name of the setting that the address is from, for the sentences of its errors. `text=False` is for
+    a consumer of a queue: Dramatiq decodes its messages itself, and loses those that are text.
     Raises `AddressUnreadable`.
     """
     check_address(url)
     return redis.Redis.from_url(
         url,
+        connection_class=_CONNECTIONS.get(url.partition("://")[0], _PlainConnection),
+        address=_Address(setting),
         decode_responses=text,
         encoding_errors="backslashreplace" if text else "strict",  # what a thief wrote is shown, and breaks no reader
         socket_timeout=SOCKET_TIMEOUT,
@@ -62,3 +85,129 @@ def connect(url: str, *, text: bool = True) -> redis.Redis:
         driver_info=None,  # skip CLIENT SETINFO: our ACL users may not run it, and the server logs each refusal
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
+
+
+def server_of(client: redis.Redis) -> Server:
+    """What may be shown of the address of a client that `connect` made. It connects to nothing."""
+    connection = client.connection_pool.make_connection()
+    return connection.server() if isinstance(connection, _Explains) else Server("", "an unknown place")
+
+
+@dataclass(slots=True)
+class _Address:
+    """What all connections of a client share."""
+
+    setting: str  #: the name of the setting; "" if it is not known
+    has_answered: bool = False  #: so what it speaks is known, and nothing more is asked about that
+
+
+class _Explains(AbstractConnection):
+    """A connection of the client's whose errors say which server it was, and why, in our own words."""
+
+    def __init__(self, *args: Any, address: _Address, **kwargs: Any) -> None:
+        self._address = address
+        super().__init__(*args, **kwargs)
+
+    def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
+        with self._explaining():
+            super().connect_check_health(*args, **kwargs)
+
+    def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+        with self._explaining():
+            super().send_packed_command(*args, **kwargs)  # type: ignore[no-untyped-call]  # redis-py does not type it
+
+    def can_read(self, *args: Any, **kwargs: Any) -> bool:
+        with self._explaining():
+            return super().can_read(*args, **kwargs)
+
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        with self._explaining():
+            answer = super().read_response(*args, **kwargs)
+            self._address.has_answered = True
+            return answer
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        outside, unreadable = sys.exc_info()[1], None
+        try:
+            yield
+        except redis.RedisError as error:
+            self._address.has_answered |= isinstance(error, redis.ResponseError)
+            if known_problem(error) is None:
+                error.__cause__ = problem_of(self._reason(error, outside), self.server())
+            raise
+        except (ValueError, OverflowError) as error:  # the client can't read it, or not even ask for it
+            self.disconnect()  # type: ignore[no-untyped-call]  # as above
+            is_name = isinstance(error, UnicodeError) and not self._address.has_answered
+            unreadable = ServerReason.UNKNOWN_HOST if is_name else ServerReason.NO_REDIS
+        if unreadable:
+            raise redis.ConnectionError(str(unreadable)) from problem_of(unreadable, self.server())
+
+    def server(self) -> Server:
+        """Where it leads."""
+        return Server(self._address.setting, self._place(), int(self.db or 0))
+
+    def _place(self) -> str:
+        return str(getattr(self, "path", ""))
+
+    def _reason(self, error: redis.RedisError, outside: BaseException | None) -> ServerReason:
+        reason = reason_of(error, outside)
+        is_first = not self._address.has_answered
+        return self._other_way() or reason if is_first and reason in self._SILENT else reason
+
+    _SILENT: ClassVar = {ServerReason.LOST}  #: what a server may mean by it that speaks something else
+
+    def _other_way(self) -> ServerReason | None:
+        """Of a server that has not answered a word: what does it speak?"""
+        return None
+
+
+class _PlainConnection(_Explains, Connection):
+    def _place(self) -> str:
+        return _host_and_port(self)
+
+    def _other_way(self) -> ServerReason | None:
+        greeting = ssl.MemoryBIO()
+        hello = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), greeting, server_hostname=self.host)
+        with suppress(ssl.SSLWantReadError):
+            hello.do_handshake()
+        if _first_answer(self.host, int(self.port), greeting.read()) in _TLS_ANSWERS:
+            return ServerReason.WANTS_TLS
+        answer = _first_answer(self.host, int(self.port), b"HEAD / HTTP/1.0\r\n\r\n")
+        return ServerReason.NO_REDIS if answer and answer not in _ERROR_OR_STATUS else None
+
+
+class _TlsConnection(_Explains, SSLConnection):
+    _SILENT: ClassVar = {ServerReason.LOST, ServerReason.TIMEOUT}  # one without TLS waits for the end of a line
+
+    def _place(self) -> str:
+        return _host_and_port(self)
+
+    def _other_way(self) -> ServerReason | None:
+        answer = _first_answer(self.host, int(self.port), b"*1\r\n$4\r\nPING\r\n")
+        return ServerReason.HAS_NO_TLS if answer and answer in _ERROR_OR_STATUS else None
+
+
+class _SocketConnection(_Explains, UnixDomainSocketConnection):
+    pass
+
+
+_CONNECTIONS: dict[str, type[_TlsConnection | _SocketConnection]] = {
+    "rediss": _TlsConnection,
+    "unix": _SocketConnection,
+}
+
+
+def _host_and_port(connection: Connection) -> str:
+    host = f"[{connection.host}]" if ":" in connection.host else connection.host
+    return f"{host}:{connection.port}"
+
+
+def _first_answer(host: str, port: int, greeting: bytes) -> bytes:
+    """The first byte that a server answers to a greeting. Nothing else is sent, and no more is believed of it."""
+    try:
+        with socket.create_connection((host, port), timeout=_LOOK_TIMEOUT) as link:
+            link.sendall(greeting)
+            return link.recv(1)
+    except (OSError, ValueError):
+        return b""

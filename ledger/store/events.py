@@ -15,7 +15,7 @@ from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import read_errors_as, redis_errors_as
 from epay_transfers.ledger.store.scripts import Scripts
 from epay_transfers.ledger.store.tell import Teller
 
@@ -74,7 +74,7 @@ class Events:
 
     def newest(self, limit: int = 50) -> list[Event]:
         """The last events, oldest of them first."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             raw = cast("Entries", self._client.xrevrange(redis_keys.EVENTS, "+", "-", count=limit))
         return [Event(*entry) for entry in raw][::-1]
 
@@ -84,7 +84,7 @@ class Events:
         pipeline = self._client.pipeline(transaction=False)
         for entry_id, _ in ids:
             pipeline.xrange(redis_keys.EVENTS, entry_id, entry_id)
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             replies = cast("list[Entries]", pipeline.execute() if ids else [])
         found = [Event(*raw[0]) for raw in replies if raw]
         moves = sum(is_move for _, is_move in ids)
@@ -96,7 +96,7 @@ class Events:
             latest = self.newest(1)
             after = latest[-1].id if latest else "0"
         while True:
-            with redis_errors_as(LedgerUnavailable):
+            with read_errors_as(LedgerUnavailable):
                 raw = cast("Any", self._client.xread({redis_keys.EVENTS: after}, count=500, block=block_ms))
             entries = _entries_of(raw)
             if entries:
@@ -108,7 +108,7 @@ class Events:
         pipeline = self._client.pipeline()
         pipeline.hget(redis_keys.COUNTERS, "events")
         pipeline.xinfo_stream(redis_keys.EVENTS)
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             counted, info = pipeline.execute(raise_on_error=False)
             for part, reply in (("counters", counted), ("events", info)):
                 if str(reply).startswith("WRONGTYPE"):
@@ -130,7 +130,7 @@ class Events:
         """Every event from the oldest one to this place, a page a round trip."""
         after = "-"
         while True:
-            with redis_errors_as(LedgerUnavailable):
+            with read_errors_as(LedgerUnavailable):
                 raw = cast("Entries", self._client.xrange(redis_keys.EVENTS, after, last_id, count=_PAGE))
             yield from (Event(*entry) for entry in raw)
             if len(raw) < _PAGE:
@@ -141,7 +141,7 @@ class Events:
 
     def join(self, group: str) -> None:
         """A new group begins with the oldest event that is kept; one that is known goes on where it was."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             try:
                 self._client.xgroup_create(redis_keys.EVENTS, group, id="0", mkstream=True)
             except redis.ResponseError as error:
@@ -150,7 +150,7 @@ class Events:
 
     def take(self, group: str, consumer: str, *, count: int, block_ms: int = 0, after: str = ">") -> list[Event]:
         """New events for this consumer; with `after`, those that it took before and has not acknowledged."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             raw = cast(
                 "Any",
                 self._client.xreadgroup(
@@ -161,17 +161,17 @@ class Events:
 
     def claim(self, group: str, consumer: str, *, idle_ms: int, count: int) -> list[Event]:
         """What another consumer took so long ago that it may be dead: it is this one's now."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             raw = cast("Any", self._client.xautoclaim(redis_keys.EVENTS, group, consumer, idle_ms, "0-0", count=count))
         return [Event(place, fields or {}) for place, fields in raw[1]]
 
     def ack(self, group: str, event_id: str) -> None:
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             self._client.xack(redis_keys.EVENTS, group, event_id)
 
     def leave(self, group: str, consumer: str) -> None:
         """Forget a consumer that comes no more; not one that still owes something: that is claimed by another."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             owed = cast(
                 "Any", self._client.xpending_range(redis_keys.EVENTS, group, "-", "+", 1, consumername=consumer)
             )

@@ -20,7 +20,7 @@ from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import read_errors_as, redis_errors_as
 from epay_transfers.ledger.store.scripts import Scripts
 
 #: The web tier's inbox. An operator's is `ops:NAME`.
@@ -103,7 +103,7 @@ class Inboxes:
 
     def count_guess(self) -> int:
         """One more request came to a web tier with a handle, an MD or an address that is none. How many this minute."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             key = redis_keys.guesses(ledger_ms(self._client, self._test_clock) // 60_000)
             pipeline = self._client.pipeline(transaction=False)
             pipeline.incr(key)

@@ -22,7 +22,7 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, script_argument
 from epay_transfers.ledger.store.new_transfer import NewTransfer, apart
 from epay_transfers.ledger.store.reader import Reader
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import redis_errors_as, unavailable_for
 from epay_transfers.ledger.store.replies import (
     Behind,
     Claim,
@@ -51,10 +51,16 @@ _ROUNDS = 50
 _GRACE_MS = 5_000
 
 
+#: A rotation a year adds one.
+_MOST_FINGERPRINT_KEYS = 100
+
+
 class Ledger(Reader):
     def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
         super().__init__(client, test_clock)
-        self._scripts = Scripts(client, ("create", "claim", "move", "remember_vault", "count_receiver"))
+        self._scripts = Scripts(
+            client, ("create", "claim", "move", "remember_vault", "count_receiver", "remember_fingerprint_keys")
+        )
         self.seen = 0  #: the highest sequence that this process was told: the ledger can't be behind it
         self.behind = 0  #: a sequence that should have been higher: the ledger went back, and this process saw it
 
@@ -80,7 +86,7 @@ class Ledger(Reader):
             again: dict[int, int] = {}
             for at, reply in zip(waiting, replies, strict=True):
                 if isinstance(reply, Exception):
-                    raise LedgerUnavailable from None
+                    raise unavailable_for(reply, LedgerUnavailable)
                 if reply[0] == "TRY":
                     again[at] = apart(again.values(), int(reply[1]))
                 else:
@@ -175,6 +181,16 @@ class Ledger(Reader):
         with redis_errors_as(LedgerUnavailable):
             self._scripts.run("remember_vault", (redis_keys.COUNTERS,), (run.id, run.writes))
 
+    def remember_fingerprint_keys(self, key_ids: Sequence[str]) -> list[str]:
+        """Nothing, if the ledger knows one of these keys, or had none: now it knows them all. Else those that it knows.
+
+        It is one script: of two lists that meet an empty ledger, the first one's keys are the ledger's.
+        """
+        with redis_errors_as(LedgerUnavailable):
+            keys, args = (redis_keys.FINGERPRINT_KEYS,), (" ".join(key_ids), _MOST_FINGERPRINT_KEYS)
+            word, *known = self._scripts.run("remember_fingerprint_keys", keys, args)
+        return known[0].split(" ") if word == "UNKNOWN" else []
+
     def move(
         self, record: Record, verb: Verb, change: Change = NOTHING_ELSE, *, actor: str, vault: Run | None = None
     ) -> Moved | Refused:
@@ -193,8 +209,9 @@ class Ledger(Reader):
         before = self.seen
         with redis_errors_as(LedgerUnavailable):
             replies = self._scripts.run_many(calls)
-        if any(isinstance(reply, Exception) for reply in replies):
-            raise LedgerUnavailable
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise unavailable_for(reply, LedgerUnavailable)
         return [self._moved(cast("list[str]", reply), before) for reply in replies]
 
     def _call(

@@ -16,7 +16,7 @@ from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import read_errors_as
 
 
 class CursorUnreadable(TransfersError):
@@ -82,7 +82,7 @@ class Lists:
 
     def count(self, state: State, terminal: str) -> int:
         """How many are in this list, without a look at each."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             name = f"{state}:{terminal}"
             return self._client.zlexcount(redis_keys.BY_STATE, f"[{name}:", f"({name};")
 
@@ -91,7 +91,7 @@ class Lists:
         found: list[str] = []
         after = f"[{state}:"
         while True:
-            with redis_errors_as(LedgerUnavailable):
+            with read_errors_as(LedgerUnavailable):
                 names = cast(
                     "list[str]", self._client.zrangebylex(redis_keys.BY_STATE, after, f"({state};", start=0, num=1)
                 )
@@ -144,7 +144,7 @@ class Lists:
     def _source(self, wanted: "_Range", chunk: int) -> Iterator[Listed]:
         low, high = wanted.low, wanted.high
         while True:
-            with redis_errors_as(LedgerUnavailable):
+            with read_errors_as(LedgerUnavailable):
                 names = cast(
                     "list[str]",
                     self._client.zrevrangebylex(redis_keys.BY_STATE, high, low, start=0, num=chunk)

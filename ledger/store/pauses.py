@@ -21,7 +21,7 @@ from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import read_errors_as, redis_errors_as
 from epay_transfers.ledger.store.tell import HashChange, Teller
 
 ALL = "*"
@@ -129,7 +129,7 @@ class Pauses:
         A worker's own pause has the id of its cause: many workers that see the same make one, and it is never
         shortened. `request`: the id of the operator's entry that this answers.
         """
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             now_ms = ledger_ms(self._client, self._test_clock)
         own_id = pause_id or f"{cause}-{lane}-{'all' if terminal == ALL else terminal}"
         there = self.get(own_id)
@@ -166,7 +166,7 @@ class Pauses:
 
     def standing(self) -> list[Pause]:
         """Those that hold now, the longest first. What can't be read holds everything, and is shown so."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             written = cast("dict[str, str]", self._client.hgetall(redis_keys.PAUSES))
             added = cast("dict[str, str]", self._client.hgetall(redis_keys.ADDED_PAUSES))
             now_ms = ledger_ms(self._client, self._test_clock) if written or added else 0
@@ -179,7 +179,7 @@ class Pauses:
 
     def written(self) -> dict[str, str]:
         """Those that a worker wrote, by id, as they stand; what is over is forgotten."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             there = cast("dict[str, str]", self._client.hgetall(redis_keys.PAUSES))
             now_ms = ledger_ms(self._client, self._test_clock) if there else 0
             for name in [name for name, text in there.items() if not _holds(name, text, now_ms)]:
@@ -189,7 +189,7 @@ class Pauses:
 
     def restore(self, pause_id: str, text: str, *, actor: str) -> bool:
         """Set one again that the ledger has lost, as it stood. False: its time is over."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             if not _holds(pause_id, text, ledger_ms(self._client, self._test_clock)):
                 return False
         pause = _read(pause_id, text, is_written=True)[0]

@@ -20,7 +20,7 @@ from epay_transfers.ledger.record import Record, StoredChallenge
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.lists import Lists
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import read_errors_as
 from epay_transfers.ledger.store.replies import Due
 from epay_transfers.ledger.store.scripts import Scripts
 from epay_transfers.ledger.store.totals import Totals
@@ -42,12 +42,12 @@ class Reader:
 
     def now_ms(self) -> int:
         """The ledger's own time, by which its times are meant."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             return ledger_ms(self.client, self.test_clock)
 
     def get(self, key: str) -> Record | None:
         """Raises `RecordUnreadable`."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             try:
                 reply = cast("dict[str, str]", self.client.hgetall(redis_keys.record(key)))
             except redis.ResponseError as error:
@@ -64,13 +64,13 @@ class Reader:
         return self._by(redis_keys.md(md))
 
     def challenge(self, record: Record) -> StoredChallenge | None:
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             text = cast("str | None", self.client.get(redis_keys.challenge(record.key)))
         return StoredChallenge(**json.loads(text)) if text else None
 
     def card_prints(self, key: str) -> str:
         """The fingerprints of the cards of a transfer that has not ended; empty where there are none. For producers."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             return cast("str | None", self.client.get(redis_keys.prints(key))) or ""
 
     def due(self, limit: int) -> Due:
@@ -78,7 +78,7 @@ class Reader:
 
         A record that can't be read is set aside for an hour, or it would keep all others from being looked at.
         """
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             now, *names = self._looks.run("due", (redis_keys.DUE,), (self._test_time or "", limit))
         unreadable: list[RecordUnreadable] = []
         records = self.get_many(names, unreadable.append) if names else []
@@ -106,7 +106,7 @@ class Reader:
         pipeline = self.client.pipeline(transaction=False)
         for name in names:
             pipeline.hgetall(redis_keys.record(name))
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             raws = [fields_of(raw) for raw in pipeline.execute(raise_on_error=False)]
         found = []
         for name, raw in zip(names, raws, strict=True):
@@ -120,7 +120,7 @@ class Reader:
 
     def by_bank_reference(self, reference: str) -> list[Record]:
         """The transfers to which the bank gave this reference: one, as a rule."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             keys = cast("str | None", self.client.hget(redis_keys.references(reference), reference))
         return self.get_many(keys.split(" ")) if keys else []
 
@@ -130,7 +130,7 @@ class Reader:
 
     def counters(self) -> dict[str, int]:
         """What `Totals` is made of; `used:<space>`, `vault:<run>`, `sequence`, `events`, `trimmed`."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             raw = cast("dict[str, str]", self.client.hgetall(redis_keys.COUNTERS))
         try:
             return {name: int(value) for name, value in raw.items()}
@@ -142,13 +142,18 @@ class Reader:
 
         0 for what is no count: `remember_vault` writes over it.
         """
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             told = str(self.client.hget(redis_keys.COUNTERS, f"{_VAULT}{run}"))
         return int(told) if _COUNT.fullmatch(told) else 0
 
+    def fingerprint_keys(self) -> list[str]:
+        """The ids of the keys that producers compare intents by; none before the first has enqueued."""
+        with read_errors_as(LedgerUnavailable):
+            return sorted(cast("set[str]", self.client.smembers(redis_keys.FINGERPRINT_KEYS)))
+
     def sequence(self) -> int:
         """How many moves the ledger has made, all told; 0 for one that has made none."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             return int(cast("str | None", self.client.hget(redis_keys.COUNTERS, "sequence")) or 0)
 
     @property
@@ -156,7 +161,7 @@ class Reader:
         return str(self.test_clock.now_ms()) if self.test_clock else None
 
     def _by(self, name: str) -> Record | None:
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             key = cast("str | None", self.client.get(name))
         return self.get(key) if key else None
 

@@ -1,6 +1,7 @@
 """The wall between Redis and the rooms: an error of the client's ends here, and is one of ours from here on.
 
-What the server said is dropped here: it may repeat what it was sent.
+What the server said is dropped here: it may repeat what it was sent. Which server it was, and why, is kept as the
+`ServerProblem` that `connection` put beside the client's error.
 """
 
 from collections.abc import Iterator
@@ -8,13 +9,37 @@ from contextlib import contextmanager
 
 import redis
 
-from epay_transfers.ledger.errors import LedgerUnavailable, VaultUnavailable
+from epay_transfers.ledger.errors import LedgerUnavailable, QueueUnavailable, ServerUnavailable, VaultUnavailable
+from epay_transfers.ledger.store.server_problems import known_problem
+
+Unavailable = type[LedgerUnavailable | VaultUnavailable | QueueUnavailable]
 
 
 @contextmanager
-def redis_errors_as(unavailable: type[LedgerUnavailable | VaultUnavailable]) -> Iterator[None]:
-    """Raises `unavailable` for whatever the client raises."""
+def redis_errors_as(unavailable: Unavailable) -> Iterator[None]:
+    """Raises `unavailable` for whatever the client raises while something is changed."""
+    with _mapped(unavailable, reading=False):
+        yield
+
+
+@contextmanager
+def read_errors_as(unavailable: Unavailable) -> Iterator[None]:
+    """The same where nothing is changed: the sentence speaks of no change that may be stored."""
+    with _mapped(unavailable, reading=True):
+        yield
+
+
+def unavailable_for(error: Exception, unavailable: Unavailable, *, reading: bool = False) -> ServerUnavailable:
+    """`unavailable` for an error that stood among the replies of a pipeline."""
+    return unavailable(problem=known_problem(error), reading=reading)
+
+
+@contextmanager
+def _mapped(unavailable: Unavailable, *, reading: bool) -> Iterator[None]:
+    error: ServerUnavailable | None = None
     try:
         yield
-    except redis.RedisError:
-        raise unavailable from None
+    except redis.RedisError as caught:
+        error = unavailable_for(caught, unavailable, reading=reading)
+    if error:  # raised here, it keeps the cause that it was made with
+        raise error

@@ -11,12 +11,12 @@ import redis
 
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import read_errors_as, redis_errors_as
 
 
 def bound(client: redis.Redis) -> dict[str, str]:
     """TerminalID → space, as the ledger has it."""
-    with redis_errors_as(LedgerUnavailable):
+    with read_errors_as(LedgerUnavailable):
         return cast("dict[str, str]", client.hgetall(redis_keys.TERMINALS))
 
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 import redis
 
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import redis_errors_as, unavailable_for
 from epay_transfers.ledger.store.scripts import Call, Scripts
 
 _LOG = logging.getLogger(__name__)
@@ -28,7 +29,9 @@ _ASIDE_MS = 3_600_000
 
 
 def log_unreadable(error: RecordUnreadable) -> None:
-    _LOG.error("record.unreadable", extra={"key": error.key, "why": error.why})
+    log_line(
+        _LOG.error, "record.unreadable", "The record of %(key)s can't be read: %(why)s", key=error.key, why=error.why
+    )
 
 
 def fields_of(reply: dict[str, str] | Exception) -> dict[str, str] | None:
@@ -54,7 +57,7 @@ class SetAside:
             replies = self._scripts.run_many(calls) if calls else []
         for error, reply in zip(unreadable, replies, strict=True):
             if isinstance(reply, Exception):
-                raise LedgerUnavailable
+                raise unavailable_for(reply, LedgerUnavailable)
             if reply[0] == "BROKEN":
                 raise LedgerBroken(reply[1])
             if reply[0] == "ASIDE":

@@ -13,7 +13,7 @@ import redis
 from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import read_errors_as, redis_errors_as
 from epay_transfers.ledger.store.scripts import Scripts
 
 #: How often a worker says it, and after how long without a word it is gone.
@@ -37,7 +37,7 @@ class VaultKeys:
 
     def told(self) -> dict[str, list[str]]:
         """Running worker → the ids of its keys, newest first."""
-        with redis_errors_as(LedgerUnavailable):
+        with read_errors_as(LedgerUnavailable):
             raw = cast("dict[str, str]", self._client.hgetall(redis_keys.VAULT_KEYS))
             now_ms = ledger_ms(self._client, self._test_clock) if raw else 0
         found = {}

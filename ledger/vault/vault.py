@@ -15,7 +15,7 @@ import redis
 
 from epay_transfers.ledger.errors import VaultUnavailable, VaultWentBack
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.redis_errors import read_errors_as, redis_errors_as, unavailable_for
 from epay_transfers.ledger.store.replies import Run
 from epay_transfers.ledger.store.scripts import Call, Scripts
 from epay_transfers.ledger.vault.sealing import Purpose
@@ -90,6 +90,7 @@ _NAMES = (
     "vault_put", "vault_take", "vault_refence", "vault_put_back", "vault_close", "vault_drop", "vault_look",
     "vault_count",
 )  # fmt: skip
+_READ = {"vault_look", "vault_count"}  #: what these change is no transfer's
 _PLACES = {Purpose.CARD: redis_keys.card, Purpose.PARES: redis_keys.pares}
 _SEALED = {Purpose.CARD: redis_keys.sealed_card, Purpose.PARES: redis_keys.sealed_pares}
 
@@ -122,8 +123,9 @@ class Vault:
         ]
         with redis_errors_as(VaultUnavailable):
             replies = self._scripts.run_many(calls)
-        if any(isinstance(reply, Exception) for reply in replies):
-            raise VaultUnavailable
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise unavailable_for(reply, VaultUnavailable)
         return [Put(self._heard(reply)[0]) for reply in replies if not isinstance(reply, Exception)]
 
     def take(
@@ -191,7 +193,7 @@ class Vault:
 
     def high_water(self) -> int:
         """The ledger's highest sequence that the vault has seen; 0 if it has seen none."""
-        with redis_errors_as(VaultUnavailable):
+        with read_errors_as(VaultUnavailable):
             return int(str(self.client.get(redis_keys.HIGH_WATER) or 0))
 
     def _look(self, purpose: Purpose, key: str) -> list[str]:
@@ -199,7 +201,7 @@ class Vault:
 
     def _run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> list[str]:
         call = self._call(name, keys, args)
-        with redis_errors_as(VaultUnavailable):
+        with (read_errors_as if name in _READ else redis_errors_as)(VaultUnavailable):
             reply = self._scripts.run(*call)
         return self._heard(reply)
 

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import logging
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Annotated
 import typer
 
 from epay_transfers.ledger.clock import SystemClock
-from epay_transfers.ops import screen
+from epay_transfers.ops import screen, typed
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.demo import ending, shop
 from epay_transfers.ops.demo.board import Board, shown
@@ -125,9 +126,12 @@ def _say_last(*, agreed: bool, took_s: float, last_words: str) -> None:
         screen.say(f"They do not agree, which is a bug: please report it. The end of the worker's log:\n{last_words}")
         return
     screen.say(f"They agree, after {took_s:.0f} s: whatever was killed, refused or repeated, nothing was paid twice.\n")
-    screen.say("Next:  transfers demo --keep   the same, and then it is yours to play with")
-    screen.say("       transfers init          a .env to begin with")
-    screen.say("       transfers --help        everything else\n")
+    transfers = typed.command()
+    screen.say_typed(f"Next:  {transfers} demo --keep      the same, and then it is yours to play with")
+    screen.say_typed(
+        f"       {transfers} init --sandbox   a .env to begin with; README.md, 'Running it', goes on from there"
+    )
+    screen.say_typed(f"       {transfers} --help           everything else\n")
 
 
 def _stay(stage: Stage, interruption: Interruption) -> None:
@@ -137,8 +141,9 @@ def _stay(stage: Stage, interruption: Interruption) -> None:
     file.write_text("".join(f"export {name}='{value}'\n" for name, value in stage.environment(OPS).items()))
     with contextlib.suppress(KeyboardInterrupt):
         screen.say("It goes on running; Ctrl-C ends it. In another terminal:\n")
-        screen.say(f"    . {file}")
-        screen.say("    transfers list\n    transfers events --follow\n    transfers status demo-8")
+        transfers = typed.command_anywhere()
+        screen.say_typed(f"    . {shlex.quote(str(file))}")
+        screen.say_typed(f"    {transfers} list\n    {transfers} events --follow\n    {transfers} status demo-8")
         screen.say(f"\nThe bank's books, for a browser: {stage.bank_url}")
         while not stage.worker_ends_within(_LOOK_S):
             interruption.obey()

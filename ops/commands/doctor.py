@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 import typer
 
 from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
 from epay_transfers.ledger.invoice import SUFFIXES
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.totals import Totals
@@ -22,8 +23,11 @@ from epay_transfers.ops.commands.pauses import as_dict
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import EX_TEMPFAIL
 from epay_transfers.ops.options import AsJson
+from epay_transfers.producers.known_keys import complaint_of
 from epay_transfers.producers.settings import ProducerSettings
 from epay_transfers.runtime.health import Finding, examine
+from epay_transfers.runtime.key_source import FingerprintKeySource
+from epay_transfers.runtime.setting_sources import ENV_FILE
 from epay_transfers.runtime.settings import EX_CONFIG, ServerSettings, SettingsWrong
 
 app = typer.Typer()
@@ -46,20 +50,21 @@ class Room:
 
     name: str
     lacks: list[str]
+    remarks: list[str]  #: what may go wrong although it starts
 
 
 @app.command()
 def doctor(*, as_json: AsJson = False) -> None:
     """Check servers, invoice ids, lanes and settings. Ends with 0 if all is well, 75 if it may pass, else 78."""
     context = Context.connect()
-    findings = examine(context.settings, context.clock)
+    findings = examine(context.settings, context.clock, queue=True)
     counters: dict[str, int] = {}
     stops = []
     with contextlib.suppress(LedgerUnavailable):  # the findings say so already
         counters, stops = context.ledger.counters(), context.pauses.standing()
     workers = _workers(context)
     totals = Totals.of_counters(counters)
-    findings += _spaces(context, counters) + _vault_keys(workers)
+    findings += _spaces(context, counters) + _vault_keys(workers) + _fingerprint_keys(context)
     rooms = _rooms({str(finding) for finding in findings})
     if as_json:
         screen.say_json({
@@ -105,7 +110,7 @@ def _shared(workers: dict[str, list[str]]) -> list[str]:
 
 def _vault_keys(workers: dict[str, list[str]]) -> list[Finding]:
     """Does every worker open what this environment's public key seals? Only workers have private keys."""
-    text = _Sealing.load().vault_public_key
+    text = _Sealing.load(env_file=ENV_FILE).vault_public_key
     try:
         key_id = read_public(text).key_id if text else ""
     except ValueError:
@@ -123,27 +128,50 @@ def _vault_keys(workers: dict[str, list[str]]) -> list[Finding]:
     ]
 
 
+def _fingerprint_keys(context: Context) -> list[Finding]:
+    """Where this environment has a producer's keys: does the ledger know one of them? It changes nothing there."""
+    try:
+        own = [
+            key.key_id for key in FingerprintKeys(FingerprintKeySource.load(env_file=ENV_FILE).fingerprint_keys).all()
+        ]
+    except SettingsWrong:
+        return []  # there are none, or a producer's settings say what is wrong with them
+    known: list[str] = []
+    with contextlib.suppress(LedgerUnavailable):
+        known = context.ledger.fingerprint_keys()
+    if not known or set(own) & set(known):
+        return []
+    name, _, rest = complaint_of(own, known).partition(": ")
+    problem, _, cure = rest.partition("; ")
+    return [Finding(name, problem, cure)]
+
+
 def _rooms(known: set[str]) -> list[Room]:
     """What producers and workers lack here. Few environments have all: a backend has no secret of the bank."""
     try:
-        ProducerSettings.load()
+        ProducerSettings.load(env_file=ENV_FILE)
         producers: list[str] = []
     except SettingsWrong as error:
         producers = error.lines
-    return [Room("producers", producers), Room("worker", [line for line in _worker() if line not in known])]
+    lacks, remarks = _worker()
+    return [
+        Room("producers", producers, []),
+        Room("worker", [line for line in lacks if line not in known], remarks),
+    ]
 
 
-def _worker() -> list[str]:
-    """What a worker lacks: `ops` may not read its settings, so a worker process checks itself."""
+def _worker() -> tuple[list[str], list[str]]:
+    """What a worker lacks, and its remarks. `ops` may not read its settings, so a worker process checks itself."""
     command = [sys.executable, "-P", "-m", "epay_transfers.worker", "--check"]
     try:
         done = subprocess.run(  # noqa: S603 - our own module, by our own interpreter
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_CHECK_S, check=False
         )
     except subprocess.TimeoutExpired:
-        return [f"the worker did not answer `--check` within {_CHECK_S} s"]
+        return [f"the worker did not answer `--check` within {_CHECK_S} s"], []
     lines = [line for line in done.stderr.splitlines() if line]
-    return lines or (["`transfers worker --check` failed"] if done.returncode else [])
+    lacks = lines or (["`transfers worker --check` failed"] if done.returncode else [])
+    return lacks, done.stdout.splitlines()
 
 
 def _say(findings: list[Finding], rooms: list[Room]) -> None:
@@ -153,7 +181,7 @@ def _say(findings: list[Finding], rooms: list[Room]) -> None:
     else:
         screen.say("Healthy: nothing keeps transfers from moving.")
     screen.say()
-    lacks = [(room.name, "could start here" if not room.lacks else "\n".join(room.lacks)) for room in rooms]
+    lacks = [(room.name, "\n".join([*(room.lacks or ["could start here"]), *room.remarks])) for room in rooms]
     screen.say(screen.table(("process", "what it lacks in this environment"), lacks))
 
 

@@ -47,6 +47,9 @@ def doubt(*, limit: Limit = 50, as_json: AsJson = False) -> None:
     ]
     screen.say(screen.table(("transfer", "reference", "state", "amount", "age", "why", "asked again"), rows))
     screen.say_unreadable(unreadable)
+    for record in records:
+        if said := descriptions.unbelieved(record):
+            screen.say(f"{record.key}: said by the bank, not believed: {said} ({descriptions.ASK_WITH_THESE}).")
     screen.say(f"Money in doubt: {'; '.join(map(str, screen.sums(totals))) or 'none'}.")
     if any(record.state is State.NEEDS_REVIEW for record in records):
         screen.say(f"Transfers in review wait for {descriptions.NEXT[State.NEEDS_REVIEW].format(key='KEY')}.")

@@ -1,6 +1,5 @@
 """`transfers enqueue`: enqueues intents from standard input; never from arguments, which every process can read."""
 
-import json
 import sys
 from typing import Any
 
@@ -8,12 +7,14 @@ import typer
 
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.strict_json import read_json
 from epay_transfers.ops import screen
 from epay_transfers.ops.exit_status import NotYet, Refusal, status_of
 from epay_transfers.ops.options import AsJson
 from epay_transfers.producers import ProducerSettings, Receipt, TransferIntent, Transfers
 from epay_transfers.runtime import logs
 from epay_transfers.runtime.health import examine
+from epay_transfers.runtime.setting_sources import ENV_FILE
 
 app = typer.Typer()
 
@@ -54,11 +55,12 @@ def is_person() -> bool:
 
 def _read(text: bytes) -> Any:
     """Parse the input. Errors do not repeat it: it may hold a card number."""
+    why = ""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    raise Refusal("standard input is not JSON; it must be an intent, or a list of intents")
+        return read_json(text)
+    except ValueError as error:
+        why = str(error)
+    raise Refusal(f"standard input {why}; it must be an intent, or a list of intents, and give each name once")
 
 
 def _enqueue(items: list[Any]) -> list[Receipt | TransfersError]:
@@ -67,15 +69,15 @@ def _enqueue(items: list[Any]) -> list[Receipt | TransfersError]:
     valid = [intent for intent in intents if isinstance(intent, TransferIntent)]
     if not valid:
         return [intent for intent in intents if isinstance(intent, TransfersError)]
-    _servers_must_answer()
-    with Transfers.from_env() as transfers:
+    settings = ProducerSettings.load(env_file=ENV_FILE)
+    _servers_must_answer(settings)
+    with Transfers.from_env(settings) as transfers:
         made = iter(transfers.enqueue_many(valid))
     return [next(made) if isinstance(intent, TransferIntent) else intent for intent in intents]
 
 
-def _servers_must_answer() -> None:
+def _servers_must_answer(settings: ProducerSettings) -> None:
     """Raise `NotYet` if a server is away: that may end by itself."""
-    settings = ProducerSettings.load()
     logs.set_up(settings.log_level)
     findings = examine(settings, SystemClock())
     if findings and all(finding.passing for finding in findings):

@@ -1,6 +1,5 @@
 """`transfers events`: shows the audit trail, and follows it."""
 
-import json
 import os
 import signal
 import stat
@@ -18,6 +17,7 @@ from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.follower import Follower, Output, PlaceFile, Position
 from epay_transfers.ops.options import AsJson, Limit
+from epay_transfers.runtime.output import OutputError
 from epay_transfers.runtime.trail import Numbers, TrailAlarm
 
 app = typer.Typer()
@@ -89,7 +89,7 @@ def _follow(
 
     def warn(found: TrailAlarm) -> None:
         if as_json:
-            _write(json.dumps({"alarm": found.flaw, "says": found.says} | found.found, ensure_ascii=False))
+            _write(screen.as_json({"alarm": found.flaw, "says": found.says} | found.found))
         else:
             _write(f"ALARM: {found.says}")
 
@@ -99,14 +99,15 @@ def _follow(
     )
     try:
         follower.run()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be written at the exit
+    except OutputError as error:
+        if not error.is_reader_gone:
+            raise
         raise Refusal("what read the events has ended; begin it and the follower anew") from None
     raise typer.Exit(130 if signal.SIGINT in asked else 0)
 
 
 def _line(event: Event, *, as_json: bool) -> None:
-    _write(json.dumps(as_dict(event), ensure_ascii=False) if as_json else "  ".join(_row(event)))
+    _write(screen.as_json(as_dict(event)) if as_json else "  ".join(_row(event)))
 
 
 def _write(line: str) -> None:
@@ -119,7 +120,10 @@ def _store_lines() -> None:
     """Where the lines go into a file, they outlive a machine that stops now. A pipe has nothing to store."""
     number = sys.stdout.fileno()
     if stat.S_ISREG(os.fstat(number).st_mode):
-        os.fsync(number)
+        try:
+            os.fsync(number)
+        except OSError as error:
+            raise OutputError(error.errno or 0) from None
 
 
 def _row(event: Event) -> tuple[str, str, str, str]:

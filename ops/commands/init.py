@@ -8,7 +8,7 @@ import typer
 
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.transfer import moment
-from epay_transfers.ops import dotenv, screen
+from epay_transfers.ops import dotenv, screen, typed
 from epay_transfers.ops.commands.sandbox import HOST, PORT, environment
 from epay_transfers.ops.exit_status import Refusal
 
@@ -33,10 +33,17 @@ def init(
     if sandbox:
         values |= environment(f"http://{HOST}:{PORT}")
     _write(dotenv.text_of(values), force=force)
+    transfers = typed.command()
     screen.say("Wrote .env (mode 0600), with fresh keys and the bank's public test values.")
     if not sandbox:
-        screen.say("Still to be set: EPAY_CONFIRM_URL, which the bank documents for production only. Ask the bank.")
-    screen.say("Next: `transfers doctor` says what is still missing, and what to do.")
+        screen.say(
+            "Still to be set, or no worker starts: EPAY_CONFIRM_URL. The bank documents it for production only: ask"
+        )
+        screen.say_typed(f"the bank. To begin without the bank: {transfers} init --force --sandbox")
+        screen.say("Test hosts: the documented ones. EPAY_TEST_HOSTS=newer for those of the bank's newer pages.")
+    else:
+        screen.say_typed(f"The bank is the sandbox, which has to run: {transfers} sandbox")
+    screen.say_typed(f"Next: {transfers} doctor says what is still missing, and what to do.")
 
 
 def _write(text: str, *, force: bool) -> None:

@@ -24,6 +24,7 @@ from epay_transfers.ops import key_files, screen
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.options import AsJson
 from epay_transfers.runtime.key_source import FingerprintKeySource, KeySource, place_of
+from epay_transfers.runtime.setting_sources import ENV_FILE
 from epay_transfers.runtime.settings import EX_CONFIG
 
 app = typer.Typer(help="The keys of this environment: list, rotate.")
@@ -83,7 +84,7 @@ def keys(context: typer.Context, *, ring: RingOption = Ring.VAULT, as_json: AsJs
     if ring is Ring.FINGERPRINT:
         _show(_fingerprint_keys(), as_json=as_json)
         return
-    settings = _Keys.load()
+    settings = _Keys.load(env_file=ENV_FILE)
     private = KeyRing(settings.vault_private_keys)
     seals = read_public(settings.vault_public_key).key_id if settings.vault_public_key else ""
     _show([Held.of(key, _state(key, seals), _today()) for key in private], as_json=as_json)
@@ -97,13 +98,13 @@ def keys(context: typer.Context, *, ring: RingOption = Ring.VAULT, as_json: AsJs
 def rotate(*, ring: RingOption = Ring.VAULT) -> None:
     """Write a new key in front of the others, into their file (mode 0600), and say what to do next."""
     if ring is Ring.FINGERPRINT:
-        fingerprint = FingerprintKeySource.load()
+        fingerprint = FingerprintKeySource.load(env_file=ENV_FILE)
         old = FingerprintKeys(fingerprint.fingerprint_keys).newest.key_id
         _write("FINGERPRINT_KEYS", fingerprint.fingerprint_keys_file, fingerprint_keys.generate(_today()))
         screen.say("Next: give the new list to every producer, and restart them.")
         screen.say(f"The key {old} compares what it printed, until `destroyed.{old}` stands in its place.")
         return
-    vault = KeySource.load()
+    vault = KeySource.load(env_file=ENV_FILE)
     old = next(key.key_id for key in KeyRing(vault.vault_private_keys) if key.key)
     pair = sealing.generate(_today())
     _write("VAULT_PRIVATE_KEYS", vault.vault_private_keys_file, pair.private)
@@ -129,12 +130,12 @@ def _write(name: str, file: Path | None, key: Secret) -> None:
             f"{name} is a systemd credential, a copy that is gone with the service: run this with {name}_FILE naming "
             "the file that the credential is made from"
         )
-    key_files.put_in_front(place, name, key)
+    key_files.put_in_front(place, key)
     screen.say(f"A new key stands in front of the others in {place.path} (mode 0600).")
 
 
 def _fingerprint_keys() -> list[Held]:
-    held = FingerprintKeys(FingerprintKeySource.load().fingerprint_keys)
+    held = FingerprintKeys(FingerprintKeySource.load(env_file=ENV_FILE).fingerprint_keys)
     states = {key.key_id: "compares" if key.text else "destroyed" for key in held.all()}
     states[held.newest.key_id] = "prints"
     return [Held.of(key, states[key.key_id], _today()) for key in held.all()]

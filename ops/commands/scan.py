@@ -46,10 +46,10 @@ def _scan_servers(settings: OpsSettings, report: Report) -> None:
     may_read = OPERATORS_READ if settings.server_operator else ("*",)
     try:
         scan_servers(settings.redis_url.reveal(), settings.queue_url, report, may_read)
-    except LedgerUnavailable:
+    except LedgerUnavailable as error:
         if not report.finds:
             raise
-        report.could_not_read("the rest of the servers", "a server did not answer")
+        report.could_not_read("the rest of the servers", error.why)
 
 
 def _say(report: Report) -> None:

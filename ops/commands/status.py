@@ -33,6 +33,11 @@ def status(name: Name, *, as_json: AsJson = False) -> None:
 def as_dict(record: Record) -> dict[str, Any]:
     return Transfer.of(record).to_json() | {
         "evidence": record.evidence,
+        "said_by_bank_not_believed": {
+            "id": record.unbelieved_bank_id,
+            "reference": record.unbelieved_reference,
+            "message": record.unbelieved_message,
+        },
         "requested_action": record.requested_action,
         "state_since": screen.iso(record.state_since),
         "next_step": descriptions.next_step(record),
@@ -67,6 +72,7 @@ def page(record: Record, history: History, now_ms: int) -> None:
 def _lines(record: Record, now_ms: int) -> list[tuple[str, str | Text]]:
     state = Text.assemble(screen.state_text(record.state), f"  since {screen.away(record.state_since, now_ms)}")
     step, at = descriptions.next_step(record), descriptions.next_moment(record)
+    said = descriptions.unbelieved(record)
     cards = f"{record.sender_card or 'saved card'} → {record.receiver_card or 'saved card'}"
     until = record.parked_until if record.state is State.PARKED else record.deadline_at
     return [
@@ -80,6 +86,7 @@ def _lines(record: Record, now_ms: int) -> list[tuple[str, str | Text]]:
         ("code", record.code),
         ("why", "; ".join(filter(None, (sentence_of(record.reason), record.message)))),
         ("evidence", record.evidence),
+        ("said by the bank, not believed", f"{said} ({descriptions.ASK_WITH_THESE})" if said else ""),
         ("attempts", str(record.attempts) if record.attempts else ""),
         ("requested_action", record.requested_action),
         ("bank's id", record.bank_id),

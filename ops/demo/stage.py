@@ -20,6 +20,7 @@ from epay_transfers.ops.demo.users import ADMIN, WORKER, Users
 from epay_transfers.ops.dotenv import PUBLIC_TEST_VALUES, fresh_keys
 from epay_transfers.ops.settings_table import SETTINGS
 from epay_transfers.runtime import embedded_servers
+from epay_transfers.runtime.setting_sources import PREFIX
 
 #: Shortened times, so that a minute shows what takes a day otherwise. The screen names them.
 SHORTENED = {
@@ -31,7 +32,8 @@ SHORTENED = {
 }
 
 #: Settings that the demo's environment may not inherit: it would mix yours with its own.
-_FOREIGN = {setting.name for setting in SETTINGS} | {"SECRETS_DIR", "CREDENTIALS_DIRECTORY"}
+_NAMES = (*(setting.name for setting in SETTINGS), "SECRETS_DIR", "CREDENTIALS_DIRECTORY")
+_FOREIGN = {f"{prefix}{name}" for name in _NAMES for prefix in ("", PREFIX)}
 
 #: Which setting names which server.
 _SERVERS = {"ledger": "REDIS_URL", "vault": "VAULT_URL"}

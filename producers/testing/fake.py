@@ -2,8 +2,9 @@
 
 import base64
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Self, cast
 
 from epay_transfers.ledger import fingerprint_keys
@@ -58,7 +59,12 @@ class FakeTransfers(Transfers):
         )
 
     @classmethod
-    def from_env(cls, settings: SealingSettings | None = None) -> Self:  # noqa: ARG003 - the real one's signature
+    def from_env(
+        cls,
+        settings: SealingSettings | Callable[[], SealingSettings] | None = None,  # noqa: ARG003 - the real one's signature
+        *,
+        env_file: str | Path | None = None,  # noqa: ARG003 - as above
+    ) -> Self:
         return cls()
 
     def outcomes(

@@ -127,6 +127,9 @@ class MemoryScripts(Scripts):
             self._tell_move(record, move, before)
         return ["OK", record["state"], record["epoch"], record["version"], str(len(self.events)), str(now)]
 
+    def _remember_fingerprint_keys(self, _keys: list[str], _args: list[str]) -> list[str]:
+        return ["OK"]  # no other process has keys here
+
     def _tell(self, _keys: list[str], args: list[str]) -> list[str]:
         words = json.loads(args[0])["event"]
         self._add_event(dict(zip(words[::2], words[1::2], strict=True)))

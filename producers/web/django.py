@@ -1,8 +1,9 @@
 """For Django: `path("transfers/", include(urls(web)))`. Where others post (return, notification) CSRF is not asked."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, RawPostDataException
 from django.http.request import UnreadablePostError
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
@@ -28,6 +29,7 @@ def _view(web: Web, route: Route) -> Callable[..., HttpResponse]:
             incoming.headers.get("content-type", ""),
             incoming.headers.get("accept-language", ""),
             _body(incoming),
+            incoming.headers.get("content-length", ""),
         )
         reply = web.answer(route, name, request)
         return HttpResponse(reply.body, status=reply.status, headers=dict(reply.headers))
@@ -37,8 +39,11 @@ def _view(web: Web, route: Route) -> Callable[..., HttpResponse]:
 
 
 def _body(incoming: HttpRequest) -> bytes | None:
+    """Where a middleware has asked for `body` or `POST` before us, Django keeps the bytes."""
     try:
         body: bytes = incoming.read(BODY_BYTES + 1)
+        with suppress(RawPostDataException):  # none are kept: we are the first
+            body = incoming.body
     except UnreadablePostError:
         return None
     return body if len(body) <= BODY_BYTES else None

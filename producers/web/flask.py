@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.producers.errors import IntentRejected
-from epay_transfers.producers.web.exchange import BODY_BYTES, Request
+from epay_transfers.producers.web.exchange import BODY_BYTES, Request, form_again
 from epay_transfers.producers.web.rejections import rejection
 from epay_transfers.producers.web.tier import ROUTES, Route, Web
 
@@ -48,6 +48,7 @@ def _view(web: Web, route: Route) -> Callable[[str], Response]:
             incoming.headers.get("content-type", ""),
             incoming.headers.get("accept-language", ""),
             _body(),
+            incoming.headers.get("content-length", ""),
         )
         reply = web.answer(route, name, request)
         return Response(reply.body, reply.status, dict(reply.headers))
@@ -56,8 +57,10 @@ def _view(web: Web, route: Route) -> Callable[[str], Response]:
 
 
 def _body() -> bytes | None:
+    """Where the application has read it before us (`before_request`), what Flask keeps: the bytes, or the form."""
     try:
         body = incoming.stream.read(BODY_BYTES + 1)
+        body = body or incoming.get_data() or form_again(incoming.form.items(multi=True))
     except HTTPException:  # the client has gone, or the app allows less
         return None
     return body if len(body) <= BODY_BYTES else None

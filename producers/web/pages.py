@@ -1,12 +1,15 @@
 """The pages: HTML from words and values, every value escaped, under a policy that lets nothing else run or load."""
 
+import logging
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
 from epay_transfers.extras import needed
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.ledger.transfer import Transfer
@@ -16,6 +19,8 @@ from epay_transfers.producers.web.exchange import Reply
 
 with needed("web", "epay_transfers.producers.web"):
     from jinja2 import Environment, PackageLoader, StrictUndefined
+
+_LOG = logging.getLogger(__name__)
 
 _templates = Environment(
     loader=PackageLoader("epay_transfers.producers.web", "pages"),
@@ -28,6 +33,10 @@ _templates = Environment(
 #: How often a page looks again: milliseconds for its script, seconds for a browser without one.
 _AGAIN = {"waiting": (700, 2), "unconfirmed": (5000, 30), "doubt": (5000, 10)}
 
+#: Without any referrer a browser sends `Origin: null` with a form, which some banks' servers refuse. By this the bank
+#: is told our origin, as it is by TermUrl, and never the handle, which stands in the page's path.
+_TO_THE_BANK = "strict-origin"
+
 
 @dataclass(frozen=True, slots=True)
 class Button:
@@ -39,12 +48,28 @@ class Button:
 
 @clear_frames_on_error
 def redirect_page(
-    challenge: Challenge, *, term_url: str, languages: str = "", transfer: Transfer | None = None
+    challenge: Challenge,
+    *,
+    term_url: str,
+    languages: str = "",
+    transfer: Transfer | None = None,
+    acs_hosts: Collection[str] = (),
 ) -> Reply:
     """The bank's form (contract section 3): it submits itself, and has a button where there is no JavaScript.
 
-    It asks nothing about the `action`: see `is_safe_action`.
+    An `action` that is not safe (`is_safe_action`) gets no form: the page says that the bank's page can't be opened,
+    and `challenge.action_refused` is logged. `acs_hosts`: the only hosts that a client is sent to, if any are named.
     """
+    plain = urlsplit(term_url).scheme == "http" and is_safe_url(term_url)
+    if not is_safe_action(challenge.action, allowed=frozenset(acs_hosts), plain=plain):
+        log_line(
+            _LOG.error,
+            "challenge.action_refused",
+            "The client of %(key)s is not sent to the bank's 3-D Secure page: its address is refused",
+            key=transfer.key if transfer else "a transfer",
+            security=True,
+        )
+        return page("closed", languages=languages, transfer=transfer)
     action = urlsplit(challenge.action)
     fields = {"PaReq": challenge.pa_req, "MD": challenge.md, "TermUrl": term_url}
     targets = "https:" if action.scheme == "https" else f"https: {action.scheme}://{action.netloc}"
@@ -89,7 +114,10 @@ def _reply(
             "transfer": transfer,
         }
     )
-    return Reply.page(status, html, _policy(nonce, form_targets), {"Transfer-Page": name})
+    more = {"Transfer-Page": name}
+    if name == "challenge":
+        more["Referrer-Policy"] = _TO_THE_BANK
+    return Reply.page(status, html, _policy(nonce, form_targets), more)
 
 
 def _policy(nonce: str, form_targets: str) -> str:

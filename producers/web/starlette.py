@@ -6,17 +6,47 @@ from starlette.requests import Request as Incoming
 from starlette.responses import Response
 from starlette.routing import Route as Path
 from starlette.routing import Router
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from epay_transfers.ledger.tracebacks import clear_frames_on_async_error
 from epay_transfers.producers.web.exchange import BODY_BYTES, Reply, Request
 from epay_transfers.producers.web.tier import ROUTES, Route, Web
+
+#: Where `KeepBody` leaves the body, in the request's scope.
+_KEPT = "epay_transfers.kept_body"
 
 
 def router(web: Web) -> Router:
     """The routes, for `app.mount`. A slash behind one is 404: the redirect would go where the Host header says."""
     routes = [Path(f"/{path}{{name}}", _Endpoint(web, route)) for route, path in ROUTES.items()]
     return Router(routes, redirect_slashes=False)
+
+
+class KeepBody:
+    """Middleware for an application whose own middleware calls `request.form()` or `request.stream()` before us:
+    `app.add_middleware(KeepBody, path="/transfers")`, after all others, which puts it before them.
+
+    Starlette keeps nothing of these two for a route. `request.body()` and `request.json()` do not need it.
+    """
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        """`path`: where the routes are mounted. Of other requests nothing is kept."""
+        self._app = app
+        self._path = path.rstrip("/") + "/"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(self._path):
+            await self._app(scope, receive, send)
+            return
+        kept = scope[_KEPT] = bytearray()
+
+        async def receive_and_keep() -> Message:
+            message = await receive()
+            if message["type"] == "http.request" and len(kept) <= BODY_BYTES:
+                kept.extend(message.get("body", b""))
+            return message
+
+        await self._app(scope, receive_and_keep, send)
 
 
 class _Endpoint:
@@ -39,12 +69,13 @@ class _Endpoint:
             incoming.headers.get("content-type", ""),
             incoming.headers.get("accept-language", ""),
             await _body(incoming),
+            incoming.headers.get("content-length", ""),
         )
         return await run_in_threadpool(self._web.answer, self._route, incoming.path_params["name"], request)
 
 
 async def _body(incoming: Incoming) -> bytes | None:
-    body = bytearray()
+    kept, body = incoming.scope.pop(_KEPT, b""), bytearray()
     try:
         async for chunk in incoming.stream():
             body += chunk
@@ -52,4 +83,5 @@ async def _body(incoming: Incoming) -> bytes | None:
                 return None
     except ClientDisconnect:  # the client has gone
         return None
-    return bytes(body)
+    body = body or kept
+    return bytes(body) if len(body) <= BODY_BYTES else None

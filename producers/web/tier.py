@@ -4,27 +4,32 @@ The return is a claim and the notification a hint: neither moves money. What a c
 what it may open is bound to its handle, which is unguessable. Addresses come from the settings, never from a request.
 """
 
+import functools
 import json
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Self
 
-from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.errors import TransfersError, WrongCall
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.tracebacks import clear_frames_on_error, described
 from epay_transfers.producers.challenge import PaymentPage
 from epay_transfers.producers.confirm import Verdict
 from epay_transfers.producers.errors import IntentRejected, NotFound
-from epay_transfers.producers.notify import SECURE_2_FIELDS
+from epay_transfers.producers.notify import NOTIFICATION_FIELDS, SECURE_2_FIELDS
 from epay_transfers.producers.settings import WebSettings
 from epay_transfers.producers.transfers import Transfers
 from epay_transfers.producers.web import form
 from epay_transfers.producers.web.exchange import Reply, Request
-from epay_transfers.producers.web.pages import Button, is_safe_action, page, redirect_page
+from epay_transfers.producers.web.pages import Button, page, redirect_page
 from epay_transfers.runtime.sentry import without_request
+from epay_transfers.runtime.settings import SettingsWrong
 from epay_transfers.runtime.web_addresses import Places
 
 _LOG = logging.getLogger(__name__)
@@ -49,6 +54,14 @@ _METHODS = {
     Route.NOTIFY: ("POST",),
 }
 
+#: The client's answer, as the contract names it.
+_ANSWER = ("PaRes", "MD")
+
+_BODY_GONE = "the application has read the request's body before this route; docs/web.md, 'The application reads first'"
+
+#: What may stand before the first sign of JSON: blanks, and the marks of an encoding.
+_BEFORE_JSON = b" \t\r\n\xef\xbb\xbf\xfe\xff\x00"
+
 #: What a client is shown of a state. In the others a worker is at it.
 _PAGES = {
     State.PAID: "paid",
@@ -66,17 +79,21 @@ class Web:
     """The web tier's core. An adapter mounts it: `producers.web.starlette`, `.django` or `.flask`."""
 
     def __init__(
-        self, transfers: Transfers, places: Places, *, acs_hosts: Collection[str] = (), home: str = ""
+        self,
+        transfers: Transfers,
+        places: Places | Callable[[], Places],
+        *,
+        acs_hosts: Collection[str] = (),
+        home: str = "",
     ) -> None:
-        """`acs_hosts`: the only hosts that a client is sent to for 3-D Secure, if any are named. `home`: where an
-        outcome's button leads, for intents without links of their own. Raises `ValueError` for another `home` than an
-        http address or a path.
+        """`places`: the addresses of the routes, or what says them once they are needed. `acs_hosts`: the only hosts
+        that a client is sent to for 3-D Secure, if any are named. `home`: where an outcome's button leads, for intents
+        without links of their own. Raises `ValueError` for another `home` than an http address or a path.
         """
         if home and not re.match(r"https?://[^/]|/(?![/\\])", home):
             raise ValueError("home: must be an http address, or a path that begins with one slash")
         self.transfers = transfers
-        self._places = places
-        self._secret = places.notify_secret or Secret("")
+        self._say_places = places if callable(places) else lambda: places
         self._acs_hosts = frozenset(acs_hosts)
         self._home = home
         self._takers: Mapping[Route, Callable[[str, Request], Reply]] = {
@@ -88,12 +105,33 @@ class Web:
 
     @classmethod
     @clear_frames_on_error
-    def from_env(cls, settings: WebSettings | None = None, *, acs_hosts: Collection[str] = (), home: str = "") -> Self:
+    def from_env(
+        cls,
+        settings: WebSettings | Callable[[], WebSettings] | None = None,
+        *,
+        acs_hosts: Collection[str] = (),
+        home: str = "",
+        env_file: str | Path | None = None,
+    ) -> Self:
         """With a `Transfers` of its own, which enqueues nothing: give `ProducerAndWebSettings.load()` to a process that
-        is a backend, too. Raises what `Transfers.from_env` raises.
+        is a backend, too. It connects to nothing: the first request does, or `check`.
+
+        A function, like `ProducerAndWebSettings.load` without its parentheses, is called at the first request: so a
+        build that has no settings can import and mount it. Raises what `Transfers.from_env` raises.
         """
-        settings = settings or WebSettings.load()
+        if settings and env_file:
+            raise WrongCall("give settings, or the env_file to read them from")
+        if callable(settings):
+            load = functools.cache(settings)
+            return cls(Transfers.from_env(load), lambda: load().places, acs_hosts=acs_hosts, home=home)
+        settings = settings or WebSettings.load(env_file=env_file)
         return cls(Transfers.from_env(settings), settings.places, acs_hosts=acs_hosts, home=home)
+
+    @clear_frames_on_error
+    def check(self) -> None:
+        """Look at the settings and the servers now. Raises what `Transfers.check` raises."""
+        self._say_places()
+        self.transfers.check()
 
     @clear_frames_on_error
     def answer(self, route: Route | str, name: str, request: Request) -> Reply:
@@ -105,9 +143,15 @@ class Web:
         allowed = _METHODS[Route(route)]
         if request.method not in allowed:
             return Reply.text(405, "method not allowed\n", {"Allow": ", ".join(allowed)})
+        if request.is_body_gone:
+            log_line(_LOG.error, "web.body_gone", "The route %(route)s: %(hint)s", route=str(route), hint=_BODY_GONE)
         with without_request():
             reply = self._answer(Route(route), name, request)
         return reply.without_body() if request.method == "HEAD" else reply
+
+    @property
+    def _places(self) -> Places:
+        return self._say_places()
 
     def _answer(self, route: Route, name: str, request: Request) -> Reply:
         try:
@@ -115,12 +159,34 @@ class Web:
         except NotFound:
             too_many = self._is_guessing(route)
             return too_many or page("unknown", languages=request.languages, status=404)
+        except SettingsWrong as error:
+            log_line(
+                _LOG.critical,
+                "web.settings_wrong",
+                "The route %(route)s answers 503, since settings are missing or wrong: %(problems)s",
+                route=str(route),
+                problems="; ".join(error.lines),
+            )
+            status = 503
         except TransfersError as error:
-            _LOG.warning("web.away", extra={"route": str(route), "why": type(error).__name__})
+            log_line(
+                _LOG.warning,
+                "web.away",
+                "The route %(route)s answers 503, 'try again': %(why)s",
+                route=str(route),
+                why=type(error).__name__,
+            )
             status = 503
         except Exception as error:  # noqa: BLE001 - its frames and its text may hold what the client's browser brought
             kind, places = described(error)
-            _LOG.error("web.broke", extra={"route": str(route), "why": kind, "places": ", ".join(places)})
+            log_line(
+                _LOG.error,
+                "web.broke",
+                "The route %(route)s answers 500: it raised an unexpected %(why)s at %(places)s",
+                route=str(route),
+                why=kind,
+                places=", ".join(places),
+            )
             status = 500
         if route is Route.NOTIFY:
             return Reply.text(status, "try again\n")
@@ -133,15 +199,12 @@ class Web:
             return Reply.to(self._places.result(handle))
         if visit.challenge is None:
             return page("waiting", languages=request.languages, transfer=visit.transfer)
-        plain = self._places.base_url.startswith("http://")
-        if not is_safe_action(visit.challenge.action, allowed=self._acs_hosts, plain=plain):
-            _LOG.error("challenge.action_refused", extra={"key": visit.transfer.key, "security": True})
-            return page("closed", languages=request.languages, transfer=visit.transfer)
         return redirect_page(
             visit.challenge,
             term_url=self._places.term_url(handle),
             languages=request.languages,
             transfer=visit.transfer,
+            acs_hosts=self._acs_hosts,
         )
 
     def _return(self, handle: str, request: Request) -> Reply:
@@ -152,7 +215,13 @@ class Web:
         status = self._take(key, handle, request)
         if status == 303:
             return Reply.to(self._places.result(handle))
-        _LOG.warning("return.unreadable", extra={"key": key, "http_status": status})
+        log_line(
+            _LOG.warning,
+            "return.unreadable",
+            "What the client's browser brought back for %(key)s could not be used: HTTP %(http_status)s",
+            key=key,
+            http_status=status,
+        )
         button = Button("start", self._places.pay(handle))
         return page("unreadable", languages=request.languages, status=status, button=button)
 
@@ -162,14 +231,20 @@ class Web:
             return 413
         if not form.is_form(request.content_type):
             return 415
-        fields = form.parse(request.body) or {}
+        fields = form.read(request.body, (*_ANSWER, *SECURE_2_FIELDS), any_case=_ANSWER)
         if fields.get("PaRes") and fields.get("MD"):
             try:
                 verdict = self.transfers.confirm(md=fields["MD"], pa_res=fields["PaRes"], handle=handle)
             except IntentRejected:
                 return 400
             if verdict is Verdict.UNKNOWN:
-                _LOG.warning("return.foreign_md", extra={"key": key, "security": True})
+                log_line(
+                    _LOG.warning,
+                    "return.foreign_md",
+                    "The MD that the client's browser brought back for %(key)s is not this transfer's: it is refused",
+                    key=key,
+                    security=True,
+                )
                 return 429 if self._is_guessing(Route.RETURN) else 400
         elif sizes := {name: len(fields[name]) for name in SECURE_2_FIELDS if name in fields}:
             self.transfers.three_ds2_returned(handle, sizes)
@@ -199,19 +274,30 @@ class Web:
                 return None
         except TransfersError:
             return None  # it can't be counted: the wrong one is answered as ever
-        _LOG.warning("web.guessing", extra={"route": str(route), "security": True})
+        log_line(
+            _LOG.warning,
+            "web.guessing",
+            "Too many unknown addresses were asked for within a minute: the route %(route)s answers 429",
+            route=str(route),
+            security=True,
+        )
         return Reply.text(429, "too many unknown addresses: wait a minute\n", {"Retry-After": "60"})
 
     def _notify(self, secret: str, request: Request) -> Reply:
         """The bank's notification: whatever it is about, it is answered fast and the same."""
-        if not self._secret or Secret(secret) != self._secret:
+        if not (known := self._places.notify_secret) or Secret(secret) != known:
             return self._is_guessing(Route.NOTIFY) or Reply.text(404, "not found\n")
         payload = _payload(request)
         if payload is None:
-            _LOG.warning("notify.unreadable", extra={"bytes": -1 if request.body is None else len(request.body)})
+            log_line(
+                _LOG.warning,
+                "notify.unreadable",
+                "What came to the notification's address is no notification: 400 (bytes: %(bytes)s; -1: too many)",
+                bytes=-1 if request.body is None else len(request.body),
+            )
             return Reply.text(400, "not a notification\n")
         notified = self.transfers.notify(payload)
-        _LOG.info("notify.taken", extra={"answer": str(notified)})
+        log_line(_LOG.info, "notify.taken", "A notification of the bank came: %(answer)s", answer=str(notified))
         return Reply.text(200, "ok\n")
 
 
@@ -223,13 +309,34 @@ def _link(visit: PaymentPage) -> str:
 
 
 def _payload(request: Request) -> Mapping[str, Any] | None:
-    """JSON, numbers as they were written; or a form, which some of the bank's pages speak of."""
+    """JSON, numbers as they were written; or a form. Which of them it is, its first sign says, and no content type.
+
+    Of JSON everything is read, so that its fields may be of any kind; a name that comes twice is none.
+    """
     if request.body is None:
         return None
-    if form.is_form(request.content_type):
-        return form.parse(request.body)
+    if not request.body.lstrip(_BEFORE_JSON).startswith((b"{", b"[")):
+        return form.read(request.body, NOTIFICATION_FIELDS) or None
     try:
-        read = json.loads(request.body, parse_float=str, parse_int=str, parse_constant=str)
+        read = _json(request.body)
+    except UnicodeDecodeError:
+        read = _json(form.decoded(request.body).encode())
+    return read if isinstance(read, dict) else None
+
+
+def _json(body: bytes) -> object:
+    """None for what is no JSON. Raises `UnicodeDecodeError`."""
+    try:
+        return json.loads(
+            body, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_without_doubled_names
+        )
+    except UnicodeDecodeError:
+        raise
     except (ValueError, RecursionError):
         return None
-    return read if isinstance(read, dict) else None
+
+
+def _without_doubled_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Python's own reader takes the last one, another reader may take the first."""
+    counts = Counter(name for name, _ in pairs)
+    return {name: value for name, value in pairs if counts[name] == 1}

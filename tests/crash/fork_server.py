@@ -20,7 +20,6 @@ from epay_transfers.ledger.record import RequestedAction
 from epay_transfers.ops import requests
 from epay_transfers.ops.context import Context
 from epay_transfers.producers import Transfers
-from epay_transfers.runtime.settings import ServerSettings
 from epay_transfers.worker.process import Process
 from epay_transfers.worker.settings import WorkerSettings
 from tests.crash.points import STEPS, Step
@@ -108,7 +107,6 @@ def _child(said: dict[str, Any], report: int) -> None:
 
 
 def main() -> None:
-    ServerSettings.model_config["env_file"] = None
     ssl.create_default_context = functools.cache(ssl.create_default_context)  # type: ignore[assignment]  # the same call
     Process.of(WorkerSettings.load())  # not run: what it imports and reads from disk, no child needs to once more
     for line in sys.stdin:

@@ -73,11 +73,14 @@ def left(folder: Path) -> dict[int, str]:
     return found
 
 
-def wait_for(process: "subprocess.Popen[str]", word: str) -> None:
+def wait_for(process: "subprocess.Popen[str]", word: str) -> str:
+    """What it says until it says this."""
     assert process.stdout is not None
+    said = ""
     for line in process.stdout:
+        said += line
         if word in line:
-            return
+            return said
     raise AssertionError(f"it ended without saying {word}")
 
 
@@ -156,19 +159,38 @@ def test_even_if_it_is_killed_the_kernel_ends_the_others(tmp_path: Path) -> None
 
 
 def test_kept_it_can_be_played_with_until_ctrl_c(tmp_path: Path) -> None:
-    """The file that it names leads another command to its ledger."""
-    with playing(tmp_path, "--keep") as process:
+    """What it prints to be typed works as printed: in another shell, in another folder, without our path."""
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv/bin").symlink_to(Path(sys.executable).parent)
+    with playing(tmp_path, command=[".venv/bin/transfers", "demo", "--keep"]) as process:
         wait_for(process, "It goes on running")
-        wait_for(process, "books, for a browser")
-        command = "from epay_transfers.ops.cli import main; main()"
-        script = f'. .transfers/demo/environment && exec "$0" -c "{command}" list paid'
-        shell = ["/bin/sh", "-c", script, sys.executable]
-        listed = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+        printed = wait_for(process, "books, for a browser")
+        load, list_, follow, status = [line.strip() for line in printed.splitlines() if line.startswith("    ")]
+        done = [_typed(f"{load} && {line}", cwd=Path("/")) for line in (f"{list_} --limit 100", status)]
+        followed = _typed(f"{load} && timeout -s INT 5 {follow}", cwd=Path("/"))
         mode = (tmp_path / ".transfers/demo/environment").stat().st_mode & 0o777
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=LONGEST_S)
 
-    assert (process.returncode, listed.stderr) == (0, "")
-    assert all(scene.reference in listed.stdout for scene in (scenes.PAYOUT, scenes.SECURE, scenes.KILLED, scenes.DEAD))
+    assert process.returncode == 0
+    assert [(each.returncode, each.stderr) for each in done] == [(0, ""), (0, "")]
+    listed = done[0].stdout
+    assert all(scene.reference in listed for scene in (scenes.PAYOUT, scenes.SECURE, scenes.KILLED, scenes.DEAD))
+    assert "demo-8" in done[1].stdout
+    assert (followed.stderr, followed.stdout.count("\n") > 10) == ("", True)
     assert mode == 0o600
     assert left(tmp_path) == {}
+
+
+def _typed(script: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    """In a shell of this machine that knows nothing of ours."""
+    return subprocess.run(  # noqa: S603 - what the demo printed
+        ["/bin/sh", "-c", script],
+        cwd=cwd,
+        env={"PATH": "/usr/bin:/bin"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_S,
+        check=False,
+    )

@@ -137,7 +137,7 @@ def test_the_way_out_after_the_ledger_went_back(
 ) -> None:
     """The vault's mark is ahead: a worker would not start. With step 6 of the runbook it does, and no sooner."""
     settings = ServerSettings.load(
-        _env_file=None, redis_url=ledger_server.url, vault_url=vault_server.url, durability=Durability.STRICT
+        redis_url=ledger_server.url, vault_url=vault_server.url, durability=Durability.STRICT
     )
     vault.put(Purpose.CARD, "251124000123", 1, "sealed", 60_000)
     vault.take(Purpose.CARD, "251124000123", 1, 500, NONCE)

@@ -71,7 +71,7 @@ def client(pair: Pair) -> Iterator[Callable[[str], redis.Redis]]:
 
 def test_a_worker_finds_nothing_wrong_with_the_two_servers(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DURABILITY", raising=False)
-    settings = ServerSettings.load(_env_file=None, redis_url=pair["ledger"].url, vault_url=pair["vault"].url)
+    settings = ServerSettings.load(redis_url=pair["ledger"].url, vault_url=pair["vault"].url)
 
     assert health.examine(settings, SystemClock()) == []
 
@@ -79,7 +79,7 @@ def test_a_worker_finds_nothing_wrong_with_the_two_servers(pair: Pair, monkeypat
 def test_a_worker_finds_the_two_servers_confused(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other way round both are wrong: so the test above has eyes."""
     monkeypatch.delenv("DURABILITY", raising=False)
-    settings = ServerSettings.load(_env_file=None, redis_url=pair["vault"].url, vault_url=pair["ledger"].url)
+    settings = ServerSettings.load(redis_url=pair["vault"].url, vault_url=pair["ledger"].url)
 
     assert {finding.name for finding in health.examine(settings, SystemClock())} == {"REDIS_URL", "VAULT_URL"}
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from epay_transfers.ops.settings import OpsSettings
 from epay_transfers.producers.settings import ProducerSettings
+from epay_transfers.runtime.setting_sources import PREFIX
 from epay_transfers.runtime.settings import ServerSettings
 from epay_transfers.worker.settings import WorkerSettings
 
@@ -20,7 +21,8 @@ SETTINGS = {name.upper() for room in ROOMS for name in room.model_fields}
 #: In capitals as well, and no settings: where settings may be read from, a switch of the process, the bank's words,
 #: ours for evidence, the settings of Django REST framework.
 OTHERS = {
-    "SECRETS_DIR", "CREDENTIALS_DIRECTORY", "REDISCLI_AUTH", "ALLOW_DEBUGGER", "CANCEL_OLD", "NOT_SENT", "MAYBE_SENT",
+    "TRANSFERS_NAME", "SECRETS_DIR", "CREDENTIALS_DIRECTORY",
+    "REDISCLI_AUTH", "ALLOW_DEBUGGER", "CANCEL_OLD", "NOT_SENT", "MAYBE_SENT",
     "REST_FRAMEWORK", "EXCEPTION_HANDLER",
 }  # fmt: skip
 
@@ -41,7 +43,8 @@ def named() -> dict[str, set[str]]:
 
 
 def test_every_setting_that_is_named_exists() -> None:
-    strangers = {name: places for name, places in named().items() if name not in SETTINGS | OTHERS | SWITCHES}
+    known = SETTINGS | OTHERS | SWITCHES
+    strangers = {name: places for name, places in named().items() if not {name, name.removeprefix(PREFIX)} & known}
 
     assert strangers == {}
 

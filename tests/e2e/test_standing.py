@@ -70,6 +70,23 @@ def test_one_terminal_id_in_two_spaces_is_refused_by_settings_and_by_the_ledger(
         assert other.stderr.startswith(said)
 
 
+@pytest.mark.parametrize("arguments", [[], ["--check"]], ids=["start", "check"])
+def test_a_queue_that_can_not_be_used_keeps_a_worker_from_starting(platform: Platform, arguments: list[str]) -> None:
+    """It would receive nothing: each transfer would wait for the sweeper, or for ever."""
+    place = platform.env["REDIS_URL"].removeprefix("redis://").removesuffix("/0").rpartition("@")[2]
+    wrong = {
+        "redis://127.0.0.1:1/0": (75, "BROKER_URL: the server at 127.0.0.1:1 refused the connection; start it"),
+        f"redis://{place}/9999": (78, f"BROKER_URL: the server at {place} has no database 9999; raise `databases`"),
+        f"redis://nobody:hunter22@{place}/1": (78, f"BROKER_URL: the server at {place} refused the user or the"),
+    }
+    for url, (status, sentence) in wrong.items():
+        ended = _ended(platform, {"BROKER_URL": url}, *arguments)
+
+        assert ended.returncode == status
+        assert ended.stderr.startswith(sentence)
+        assert "hunter22" not in ended.stderr
+
+
 def test_a_producer_that_has_a_terminal_in_another_space_than_its_workers_sends_nothing(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:

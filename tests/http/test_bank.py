@@ -22,7 +22,17 @@ from tests.http.misbehaving import (
     well_in_chunks,
     with_length,
 )
-from tests.support.bank_examples import CARDS, CHALLENGE, INVOICE, ORDER, PAN, SUCCESS_PAGE, SUCCESS_QUERY, TERMINAL
+from tests.support.bank_examples import (
+    CARDS,
+    CHALLENGE,
+    INVOICE,
+    ORDER,
+    PAN,
+    SUCCESS_PAGE,
+    SUCCESS_QUERY,
+    TERMINAL,
+    status_body,
+)
 from tests.support.certificates import Authority
 
 WELL = manners("", well)
@@ -88,6 +98,33 @@ class TestConfirm:
         assert isinstance(outcome, Paid)
         assert json.loads(server.executed[0].body) == {"ID": "a9e1", "PaRes": "eJxV+", "MD": "270-9CA"}
         assert server.executed[0].headers["authorization"] == "Bearer DCEB8O_ZM5U7SO_T_U5EJQ"
+
+    def test_raw_bytes_in_the_description_of_a_location_do_not_matter(self) -> None:
+        """In windows-1251, and with a byte that Unicode calls the end of a line."""
+        address = f"{SUCCESS_PAGE}?{SUCCESS_QUERY}".replace("TEST+p2p", "Перевод…\xa0№7").encode("cp1251")
+        head = b"HTTP/1.1 302 Found\r\nLocation: " + address + b"\r\n"
+        with Server(manners("/confirm", lambda talk: talk.say(with_length(b"", head)))) as server:
+            assert isinstance(ASK["/confirm"](bank_at(server.url)), Paid)
+
+    def test_a_page_of_a_configured_host_is_the_banks(self) -> None:
+        """A host of the bank's own, beside that of the documented page; another port is another host."""
+        with Server(manners("", well)) as server:
+            host = urlsplit(server.url).netloc
+            there, elsewhere = (
+                f"http://{place}/payform/success.html?{SUCCESS_QUERY}".encode() for place in (host, "127.0.0.1:9")
+            )
+            server.manners["/confirm"] = (well, there)  # type: ignore[index]  # the test's own server
+            assert isinstance(ASK["/confirm"](bank_at(server.url)), Paid)
+            server.manners["/confirm"] = (well, elsewhere)  # type: ignore[index]  # as above
+            assert ASK["/confirm"](bank_at(server.url)).why == "foreign_address"
+
+    def test_which_words_mean_paid_is_the_bank_s_setting_for_each_call(self) -> None:
+        with Server(WELL) as server:
+            bank = bank_at(server.url, paid_words=("CHARGE",))
+            whys = [ASK[question](bank).why for question in ("/transfer", "/confirm")]
+
+            assert whys == ["status_not_counted", "status_not_counted"]
+            assert ASK["/status"](bank).word is StatusWord.NOT_YET
 
     def test_a_location_that_was_cut_off_is_no_answer(self) -> None:
         """The standard reader takes cut headers for whole ones: `amount=200` may have been `amount=2000`."""
@@ -170,6 +207,19 @@ class TestStatus:
 
             assert bank.status(TERMINAL, order=ORDER) == StatusReport(StatusWord.UNANSWERED, why="http_401")
             assert (server.count("/token"), server.count("/status")) == (2, 2)
+
+    @pytest.mark.parametrize("code", ["104", "109"])
+    def test_a_token_of_another_terminal_is_dropped_and_asked_for_once_more(self, code: str) -> None:
+        """One that was kept. One that is new is no better the second time, and is not kept either."""
+        wrong = json.dumps({"result": {"code": code}}).encode()
+        bodies = [status_body(), None, None, None]
+        said = iter(json.dumps(body).encode() if body else wrong for body in bodies)
+        with Server(manners("/status", lambda talk: talk.say(with_length(next(said))))) as server:
+            bank = bank_at(server.url)
+            words = [bank.status(TERMINAL, order=ORDER).word for _ in range(3)]
+
+            assert words == [StatusWord.PAID, StatusWord.UNANSWERED, StatusWord.UNANSWERED]
+            assert (server.count("/token"), server.count("/status")) == (3, 4)
 
     def test_no_token_is_no_answer(self) -> None:
         body = json.dumps({"error": "invalid_scope"}).encode()

@@ -230,7 +230,6 @@ def test_what_is_sent_on_a_day_stays_within_its_limits_whatever_happens(ledger_c
         settings=settings(
             max_examples=60,
             stateful_step_count=40,
-            deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
         ),

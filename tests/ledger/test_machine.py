@@ -196,7 +196,6 @@ def test_whatever_happens_no_transfer_is_paid_twice_or_said_to_have_failed(
         settings=settings(
             max_examples=count,
             stateful_step_count=STEPS,
-            deadline=None,
             derandomize=False,
             database=None,
             print_blob=True,

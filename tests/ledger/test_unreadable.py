@@ -14,6 +14,7 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Refused
 from tests.support.clocks import FakeClock
 from tests.support.factories import HOUR_MS, NOW, create
+from tests.support.logged import names_of
 from tests.support.redis_state import due, events
 
 UNKNOWN = "has a value that this version does not know"
@@ -82,7 +83,7 @@ def test_among_many_the_others_are_read_and_it_is_told(
     assert ledger.in_state(State.QUEUED, 10, told.append) == [good]
     assert [error.key for error in told] == [bad.key]
     assert list(ledger.all_in_state(State.QUEUED, 1)) == [good]
-    assert [line.message for line in caplog.records if line.levelno == logging.ERROR] == ["record.unreadable"]
+    assert names_of(line for line in caplog.records if line.levelno == logging.ERROR) == ["record.unreadable"]
 
 
 def test_one_that_is_due_is_set_aside_for_an_hour_and_never_taken_out(
@@ -104,7 +105,7 @@ def test_one_that_is_due_is_set_aside_for_an_hour_and_never_taken_out(
     (alarm,) = [event for event in events(ledger_client) if event["verb"] == "record_unreadable"]
     said = {"key": bad.key, "actor": "sweeper", "reason": f"its state {UNKNOWN}"}
     assert alarm.items() >= said.items()
-    assert [line.message for line in caplog.records] == ["record.unreadable"] * 2
+    assert names_of(caplog.records) == ["record.unreadable"] * 2
 
 
 def test_one_that_another_worker_has_set_aside_is_left_where_it_is(

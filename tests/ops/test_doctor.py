@@ -1,5 +1,7 @@
 """`transfers doctor`: each finding with what mends it, and an exit status for a machine."""
 
+from pathlib import Path
+
 import pytest
 
 from epay_transfers.ledger.states import State
@@ -7,6 +9,7 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
 from epay_transfers.ledger.store.vault_keys import VaultKeys
+from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.keyring import read_public
 from tests.ops.conftest import Into
 from tests.support.command_line import Cli
@@ -32,6 +35,36 @@ def test_it_says_which_room_could_start_in_this_environment(transfers: Cli) -> N
 
     assert rooms["producers"] == []
     assert [line.split(":")[0] for line in rooms["worker"] if line.startswith("VAULT_PRIVATE_KEYS")]
+
+
+def test_it_says_that_the_bank_may_refuse_what_has_no_links(transfers: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker starts all the same, for an intent may have links of its own: so it is no finding."""
+    pair = sealing.generate()
+    secret = "yF587AV9Ms94qN2QShFzVR3vFnWkhjbAK3sG"
+    for name, value in {
+        "EPAY_ENVIRONMENT": "test",
+        "VAULT_PUBLIC_KEY": pair.public,
+        "VAULT_PRIVATE_KEYS": pair.private.reveal(),
+        "EPAY_CONFIRM_URL": "https://testepay.homebank.kz/api/p2p/api/confirm",
+        "EPAY_TERMINAL_ID": "40a348cb-68a3-45d5-9002-a4836d79c3b5",
+        "EPAY_CLIENT_ID": "test",
+        "EPAY_CLIENT_SECRET": secret,
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    def worker() -> dict[str, list[str]]:
+        said = transfers("doctor", "--json")
+        assert said.status == 0
+        return next(room for room in said.json["rooms"] if room["name"] == "worker")
+
+    bare = worker()
+    page = " ".join(transfers("doctor").out.split())
+    monkeypatch.setenv("WEB_BASE_URL", "https://pay.example.kz")
+
+    assert bare["lacks"] == worker()["lacks"] == worker()["remarks"] == []
+    assert [line.partition(":")[0] for line in bare["remarks"]] == ["WEB_BASE_URL"]
+    assert "could start here" in page
+    assert "the bank may refuse the transfer" in page
 
 
 def test_a_server_that_may_keep_cards_is_78(
@@ -98,7 +131,45 @@ def test_a_public_key_that_no_worker_opens_is_a_finding(
     assert transfers("doctor").status == 0
 
 
+def test_a_fingerprint_key_that_the_ledger_does_not_know_is_a_finding(
+    transfers: Cli, ledger: Ledger, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a producer's keys are. To look adds nothing to what the ledger knows."""
+    assert transfers("doctor").status == 0
+    assert ledger.fingerprint_keys() == []
+    ledger.remember_fingerprint_keys(["0badcafe"])
+
+    said = transfers("doctor", "--json")
+
+    assert said.status == 78
+    (finding,) = said.json["findings"]
+    assert finding["name"] == "FINGERPRINT_KEYS"
+    assert finding["problem"].startswith("the ledger's producers have the keys 0badcafe, and none of them is here (")
+    assert "destroyed.0badcafe" in finding["cure"]
+    assert ledger.fingerprint_keys() == ["0badcafe"]
+    monkeypatch.setenv("FINGERPRINT_KEYS", f"{environment['FINGERPRINT_KEYS']},destroyed.0badcafe")
+    assert transfers("doctor").status == 0
+    monkeypatch.delenv("FINGERPRINT_KEYS")  # as on an operator's machine
+    assert transfers("doctor").status == 0
+
+
 def test_a_worker_tells_which_keys_it_opens_with(stage: Stage, ledger: Ledger) -> None:
     stage.worker.maintenance.run_once()
 
     assert list(VaultKeys(ledger.client, stage.clock).told().values()) == [[read_public(stage.keys.public).key_id]]
+
+
+def test_it_reads_the_env_file_of_the_working_directory_for_each_process(
+    transfers: Cli, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a producer and a worker lack is asked of the file that they are started beside."""
+    for name in ("VAULT_PUBLIC_KEY", "FINGERPRINT_KEYS"):
+        monkeypatch.delenv(name)
+    Path(".env").write_text("".join(f"{name}={value}\n" for name, value in environment.items()) + "EPAY_CLIENT_ID=t\n")
+    Path(".env").chmod(0o600)
+
+    rooms = {room["name"]: room["lacks"] for room in transfers("doctor", "--json").json["rooms"]}
+
+    assert rooms["producers"] == []
+    assert not [line for line in rooms["worker"] if line.startswith("EPAY_CLIENT_ID")]
+    assert [line for line in rooms["worker"] if line.startswith("EPAY_CLIENT_SECRET")]

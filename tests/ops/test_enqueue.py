@@ -1,6 +1,7 @@
 """`transfers enqueue`: intents in by standard input; receipts, or sentences, out."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,7 +105,7 @@ def test_servers_that_are_away_are_75_and_unfit_ones_78(transfers: Cli, monkeypa
     unfit = transfers("enqueue", stdin=json.dumps(INTENT))
 
     assert (away.status, unfit.status) == (75, 78)
-    assert "VAULT_URL: the server does not answer" in away.err
+    assert "VAULT_URL: the server at 127.0.0.1:1 refused the connection" in away.err
     assert "VAULT_URL: is not a redis://" in unfit.err
 
 
@@ -129,3 +130,45 @@ def test_what_was_enqueued_is_queued(transfers: Cli) -> None:
         State.QUEUED,
         "440563******5096",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (
+            json.dumps(INTENT)[:-1] + ', "amount": "1"}',
+            "standard input gives amount twice in one object; it must be an",
+        ),
+        (
+            "[" + json.dumps(INTENT)[:-1] + ', "amount": "1"}]',
+            "standard input gives amount twice in one object; it must",
+        ),
+        (
+            '{"5522042705066736": 1, "5522042705066736": 1}',
+            "standard input gives a name twice in one object; it must be",
+        ),
+        ("{", "standard input is not JSON; it must be an intent, or a list of intents, and give each name once"),
+    ],
+)
+def test_a_name_that_is_given_twice_is_refused_and_nothing_is_enqueued(
+    transfers: Cli, ledger: Ledger, text: str, why: str
+) -> None:
+    """A parser takes the last of the two amounts, and the person who looked at the text may have read the first."""
+    said = transfers("enqueue", stdin=text)
+
+    assert (said.status, said.out) == (1, "")
+    assert said.err.startswith(why)
+    assert ledger.by_reference("payout-42") is None
+
+
+def test_it_reads_the_env_file_of_the_working_directory(
+    transfers: Cli, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command is our own process: a library call would not."""
+    for name, value in environment.items():
+        monkeypatch.delenv(name)
+        with Path(".env").open("a") as file:
+            file.write(f"TRANSFERS_{name}={value}\n")
+    Path(".env").chmod(0o600)
+
+    assert transfers("enqueue", stdin=json.dumps(INTENT)).status == 0

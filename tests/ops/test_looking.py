@@ -16,7 +16,7 @@ from epay_transfers.ledger.queue.stats import Queues
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.change import Change
+from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
@@ -231,6 +231,39 @@ def test_doubt_is_what_is_in_doubt_and_what_is_held_with_its_money(transfers: Cl
     assert [found["state"] for found in told["transfers"]] == ["needs_review", "in_doubt"]
     assert told["total"] == [{"count": 3, "amount": "45000.00", "currency": "KZT"}]
     assert "Money in doubt: 3 with 45 000.00 KZT." in transfers("doubt").out
+
+
+@pytest.mark.parametrize("command", ["status payout-1", "doubt"])
+def test_what_the_bank_said_and_is_not_believed_is_what_the_operator_asks_with(
+    transfers: Cli, into: Into, ledger: Ledger, command: str
+) -> None:
+    """Shown as what it is, beside what is believed, and never as the bank's id of the transfer."""
+    said: RecordFields = {
+        "unbelieved_bank_id": "b1",
+        "unbelieved_reference": "204978430339",
+        "unbelieved_message": "Insufficient funds",
+    }
+    ledger.move(into(State.SENDING), Verb.DOUBT, Change(due_in=9_000, fields=said), actor="worker")
+
+    page = " ".join(transfers(*command.split()).out.split())
+    told = transfers(*command.split(), "--json").json
+
+    assert "said by the bank, not believed" in page
+    assert "id b1, reference 204978430339, message Insufficient funds" in page
+    assert "they prove nothing: ask the bank about exactly these" in page
+    found = told["transfers"][0] if command == "doubt" else told
+    assert found["bank_id"] == found["bank_reference"] == found["message"] == ""
+    assert found["said_by_bank_not_believed"] == {
+        "id": "b1",
+        "reference": "204978430339",
+        "message": "Insufficient funds",
+    }
+
+
+def test_where_the_bank_said_nothing_there_is_nothing_to_ask_with(transfers: Cli, into: Into) -> None:
+    into(State.IN_DOUBT)
+
+    assert "not believed" not in transfers("status", "payout-1").out + transfers("doubt").out
 
 
 def test_terminals_tell_their_spaces_and_who_stopped_them(

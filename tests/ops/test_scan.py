@@ -226,7 +226,7 @@ def test_what_was_found_before_a_server_went_away_is_told(
     said = transfers("scan")
 
     assert (said.status, MASKED in said.out) == (1, True)
-    assert "a server did not answer" in said.out
+    assert "the ledger did not answer" in said.out
 
 
 def test_a_server_of_the_queue_alone_is_read_too(

@@ -1,5 +1,6 @@
 """`keygen`, `init`, `.env.example` and the table of settings: what a newcomer begins with."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from pydantic_settings import BaseSettings
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.sealing import Opener, Purpose, Sealer
 from epay_transfers.ops import dotenv
+from epay_transfers.ops.demo.stage import Stage
+from epay_transfers.ops.demo.users import PRODUCER as DEMO_PRODUCER
 from epay_transfers.ops.settings import OpsSettings
 from epay_transfers.ops.settings_table import (
     ALL,
@@ -22,6 +25,7 @@ from epay_transfers.ops.settings_table import (
     markdown_rows,
 )
 from epay_transfers.producers.settings import ProducerSettings, WebSettings
+from epay_transfers.runtime.setting_sources import ENV_FILE
 from epay_transfers.runtime.settings import ServerSettings
 from epay_transfers.runtime.web_addresses import WebTierSettings
 from epay_transfers.worker.settings import WorkerSettings
@@ -56,9 +60,9 @@ def test_init_writes_a_file_that_its_owner_alone_reads_and_every_room_can_start_
 
     assert said.status == 0
     assert stat.S_IMODE(Path(".env").stat().st_mode) == 0o600
-    assert OpsSettings.load().redis_url.reveal() == "redis://127.0.0.1:7000/0"
-    assert ProducerSettings.load().vault_public_key
-    assert WorkerSettings.load().epay_client_id == "test"
+    assert OpsSettings.load(env_file=ENV_FILE).redis_url.reveal() == "redis://127.0.0.1:7000/0"
+    assert ProducerSettings.load(env_file=ENV_FILE).vault_public_key
+    assert WorkerSettings.load(env_file=ENV_FILE).epay_client_id == "test"
 
 
 def test_init_says_what_only_the_bank_can_name(transfers: Cli) -> None:
@@ -67,6 +71,12 @@ def test_init_says_what_only_the_bank_can_name(transfers: Cli) -> None:
 
     assert "EPAY_CONFIRM_URL" in said.out
     assert "\n#EPAY_CONFIRM_URL=\n" in Path(".env").read_text()
+
+
+def test_init_says_which_test_hosts_it_takes_and_how_to_take_the_newer_ones(transfers: Cli) -> None:
+    assert "Test hosts: the documented ones. EPAY_TEST_HOSTS=newer" in transfers("init").out
+    assert "#EPAY_TEST_HOSTS=documented" in Path(".env").read_text()
+    assert "test-epay-api.epayment.kz" in Path(".env").read_text()
 
 
 def test_init_does_not_overwrite_keys_without_force(transfers: Cli) -> None:
@@ -132,3 +142,58 @@ def _said(default: object) -> str:
             return "{}"
         case _:
             return str(default)
+
+
+#: What no sentence may show.
+PLANTED = "hunter22"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_URL", f"redis://:{PLANTED}#@h/0"),
+        ("REDIS_URL", f"redis://:{PLANTED}@h:99999/0"),
+        ("BROKER_URL", f"redis://:{PLANTED}@h/0?max_connections=x"),
+        ("TRANSFERS_SENTRY_DSN", PLANTED),
+        ("EPAY_TERMINALS", f'{{"{PLANTED}/": 5}}'),
+        ("SECRETS_DIR", f"/{PLANTED}"),
+        (".env", f"OPERATOR={PLANTED}\xff"),
+    ],
+)
+@pytest.mark.parametrize("command", [["list"], ["doctor"], ["enqueue"], ["keys"], ["keys", "rotate"]])
+def test_a_command_with_a_wrong_setting_ends_with_78_and_its_line(
+    transfers: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: list[str], name: str, value: str
+) -> None:
+    """A line for it, what to do, and no traceback; nothing of the value is shown."""
+    intent = (
+        '{"reference": "a", "amount": "1", "description": "a", '
+        '"sender": {"card_id": "a"}, "receiver": {"card_id": "b"}}'
+    )
+    if name == ".env":
+        (tmp_path / ".env").write_bytes(value.encode("latin-1"))
+    else:
+        monkeypatch.setenv(name, value)
+
+    said = transfers(*command, stdin=intent)
+
+    assert said.status == 78
+    assert len([line for line in said.err.splitlines() if line.startswith(f"{name}: ")]) == 1
+    assert PLANTED not in said.out + said.err
+    assert "Traceback" not in said.err
+
+
+def test_the_demo_inherits_no_setting_by_either_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Yours would lead the demo's processes to your servers, and to your bank."""
+    inherited = (
+        "REDIS_URL",
+        "TRANSFERS_REDIS_URL",
+        "transfers_epay_token_url",
+        "TRANSFERS_SECRETS_DIR",
+        "EPAY_CLIENT_ID",
+    )
+    for name in inherited:
+        monkeypatch.setenv(name, "yours")
+
+    with Stage(tmp_path).entered(DEMO_PRODUCER):
+        assert [name for name in inherited if name in os.environ] == []
+    assert os.environ["TRANSFERS_REDIS_URL"] == "yours"

@@ -17,6 +17,7 @@ from epay_transfers.producers import (
     Outcome,
     PanCard,
     PaymentPage,
+    ProducerAndWebSettings,
     ProducerSettings,
     QueueFull,
     Receipt,
@@ -32,6 +33,7 @@ from epay_transfers.producers import (
     Verdict,
 )
 from epay_transfers.producers.testing import FakeTransfers
+from epay_transfers.producers.testing.web import fake_web, on_fake
 from epay_transfers.producers.web import Reply, Request, Web
 
 NUMBER = "5522042705066736"
@@ -121,6 +123,15 @@ def client(transfers: Transfers, receipt: Receipt, form: dict[str, str]) -> str:
 
 def web(home: str) -> Reply:
     return Web.from_env(acs_hosts=["acs.example"], home=home).answer("pay", "handle", Request("GET"))
+
+
+def built_without_settings() -> Web:
+    web = Web.from_env(ProducerAndWebSettings.load)
+    web.check()
+    Transfers.from_env(ProducerSettings.load).check()
+    with on_fake(fake_web(FakeTransfers())) as fake:
+        fake.park("order-1")
+    return web
 
 
 def main() -> None:

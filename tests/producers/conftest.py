@@ -82,7 +82,8 @@ def parts(
 
 def build(parts: Context, **others: Any) -> Transfers:
     """`Transfers` of these parts, with some of them exchanged."""
-    mine = {name: getattr(parts, name) for name in parts.__slots__} | others
+    own = [name for name in parts.__slots__ if name != "known_keys"]  # what a process has asked is its own
+    mine = {name: getattr(parts, name) for name in own} | others
     return Transfers(**mine)
 
 

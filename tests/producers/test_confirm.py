@@ -27,6 +27,7 @@ from epay_transfers.producers import (
 from epay_transfers.producers.context import Context
 from tests.producers.conftest import Hands, build, by_pan
 from tests.support.clocks import FakeClock
+from tests.support.logged import names_of
 
 Rung = Callable[[], list[tuple[str, str]]]
 
@@ -113,6 +114,34 @@ class TestAccepted:
         record = hands.record(key)
         assert (record.next_attempt_at, record.attempts, record.wakeups) == (0, 0, 0)
 
+    def test_an_answer_whose_plusses_became_blanks_is_the_same_answer(
+        self, transfers: Transfers, key: str, handle: str, hands: Hands
+    ) -> None:
+        """A framework reads `+` as a blank where the bank's page did not encode it: the bank is given the plusses."""
+        assert "+" in PARES
+
+        assert transfers.confirm(md=MD, pa_res=PARES.replace("+", " "), handle=handle) is Verdict.ACCEPTED
+        assert transfers.confirm(md=MD, pa_res=PARES, handle=handle) is Verdict.DUPLICATE
+        assert hands.take(hands.claim(key), Purpose.PARES) == PARES.encode()
+
+    @pytest.mark.parametrize("pa_res", ["", "<xml>", "YWJjZ", "YW=Jj", PARES + "!", PARES + "A"])
+    def test_what_cant_be_base64_is_refused_and_the_right_answer_is_taken_afterwards(
+        self, transfers: Transfers, key: str, vault: Vault, pa_res: str
+    ) -> None:
+        """Nothing is stored of it, which the right one would conflict with."""
+        with pytest.raises(IntentRejected, match="pa_res"):
+            transfers.confirm(md=MD, pa_res=pa_res)
+        assert vault.look(Purpose.PARES, key) is Content.NOTHING
+
+        assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
+
+    def test_an_md_whose_plusses_became_blanks_is_found(self, transfers: Transfers, key: str, hands: Hands) -> None:
+        """The same page breaks both of its fields."""
+        handle = hands.park(transfers.enqueue(by_pan("order-2")).key, "a+b+c=")
+
+        assert transfers.confirm(md="a b c=", pa_res=PARES, handle=handle) is Verdict.ACCEPTED
+        assert hands.record(key).state is State.PARKED
+
     def test_the_handle_may_be_left_out(self, transfers: Transfers) -> None:
         assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
 
@@ -173,7 +202,7 @@ class TestConflicting:
 
         assert transfers.confirm(md=MD, pa_res=OTHER) is Verdict.CONFLICTING
 
-        assert "confirm.conflicting" in caplog.text
+        assert "confirm.conflicting" in names_of(caplog.records)
         assert hands.take(hands.claim(key), Purpose.PARES) == PARES.encode()
 
     def test_nor_while_the_first_is_only_in_the_vault(self, parts: Context, transfers: Transfers) -> None:

@@ -14,6 +14,7 @@ import sentry_sdk
 from dramatiq.brokers.stub import StubBroker
 from pydantic import BaseModel
 
+from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.runtime import sentry
 from tests.security.canaries import CVC, HOLDER, PAN, RECEIVER_PAN, dresses
@@ -46,6 +47,8 @@ def main(mode: str, dsn: str) -> None:
         sentry_sdk.logger.warning(f"card {PAN}")
         sentry_sdk.metrics.count("cards", 1, attributes={"card": PAN})
     _LOG.error("message.quarantined", extra={"key": "251124000001", "why": f"not a ring: {PAN}", "card": HOLDER})
+    why = f"not a ring: {PAN}"
+    log_line(_LOG.error, "message.set_aside", "%(key)s: %(why)s", key="251124000001", why=why, card=HOLDER)
     sentry_sdk.flush(5)
 
 

@@ -13,7 +13,7 @@ import redis
 from redis.connection import AbstractConnection
 
 from epay_transfers.ops.server_users import Rule
-from tests.security.guarded import Guarded
+from tests.security.guarded import Guarded, address
 
 #: A worker is a process of its own, so its connections are not made here.
 _ELSEWHERE = "worker"
@@ -63,6 +63,11 @@ class Heard:
 _KEYLESS = frozenset({"scan", "keys", "multi", "exec"})
 
 
+def _patient(guarded: Guarded, server: str) -> redis.Redis:
+    """A monitor hears nothing for as long as nothing is sent: the product's time-out would end it."""
+    return redis.Redis.from_url(address("root", guarded.ports[server]), decode_responses=True, socket_timeout=None)
+
+
 @contextmanager
 def listening(guarded: Guarded, server: str) -> Iterator[Heard]:
     heard, begun = Heard(), threading.Event()
@@ -81,7 +86,7 @@ def listening(guarded: Guarded, server: str) -> Iterator[Heard]:
                     return
                 heard.hear(entry)
 
-    with pytest.MonkeyPatch.context() as patch, guarded.client(server, "root") as root:
+    with pytest.MonkeyPatch.context() as patch, _patient(guarded, server) as root:
         patch.setattr(AbstractConnection, "on_connect_check_health", on_connect)
         thread = threading.Thread(target=listen, args=(root,), daemon=True)
         thread.start()

@@ -14,6 +14,7 @@ from typing import Any, NoReturn, cast
 
 import pydantic.type_adapter
 import pytest
+import redis
 from django.core.handlers.wsgi import WSGIRequest
 from flask import Flask
 from pydantic import TypeAdapter
@@ -28,6 +29,8 @@ from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.errors import InternalError, LedgerUnavailable, TransfersError, WrongCall
 from epay_transfers.ledger.key_text import Kind
 from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.store.redis_errors import redis_errors_as
+from epay_transfers.ledger.store.server_problems import Server, ServerReason, problem_of
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.producers import (
     Challenge,
@@ -100,6 +103,15 @@ def _ledger_is_away() -> NoReturn:
         raise LedgerUnavailable from None
 
 
+def _server_is_unusable() -> NoReturn:
+    card, password = canaries.PAN, canaries.PASSWORD
+    with redis_errors_as(LedgerUnavailable):
+        error = redis.AuthenticationError(f"{card} {password}")
+        error.__cause__ = problem_of(ServerReason.WRONG_PASSWORD, Server("REDIS_URL", "127.0.0.1:6379"))
+        raise error
+    raise AssertionError
+
+
 def _task_is_interrupted() -> NoReturn:
     card = [canaries.PAN, canaries.PA_RES]
     raise KeyboardInterrupt(len(card))
@@ -113,6 +125,7 @@ def _time_is_over() -> NoReturn:
 BREAKS: dict[str, Callable[[], NoReturn]] = {
     "a library": _library_breaks,
     "the ledger": _ledger_is_away,
+    "a server": _server_is_unusable,
     "an interrupt": _task_is_interrupted,
     "a time limit": _time_is_over,
 }
@@ -186,8 +199,11 @@ TRANSFERS: dict[str, list[Call]] = {
     "three_ds2_returned": [lambda t: t.three_ds2_returned("A" * 22, {"cres": 12})],
     "close": [lambda t: t.close()],
     "from_env": [
-        lambda t: type(t).from_env(cast("Any", _settings(redis_url=f"redis://:{canaries.PASSWORD}@127.0.0.1:port/0"))),
+        lambda t: (
+            type(t).from_env(cast("Any", _settings(redis_url=f"redis://:{canaries.PASSWORD}@127.0.0.1:port/0"))).check()
+        ),
     ],
+    "check": [lambda t: t.check()],
 }
 
 
@@ -251,6 +267,15 @@ def test_an_error_that_is_none_of_ours_leaves_with_its_type_and_its_places_alone
 
     with pytest.raises(KeyboardInterrupt):
         broken_transfers(_task_is_interrupted).get(KEY)
+
+
+def test_why_a_server_could_not_be_used_stays_as_the_cause() -> None:
+    """It is in our words alone; what the client raised, and its text, are gone."""
+    with pytest.raises(LedgerUnavailable) as caught:
+        broken_transfers(_server_is_unusable).get(KEY)
+
+    assert list(links(caught.value)) == [caught.value, caught.value.problem]
+    assert str(caught.value).startswith("REDIS_URL: the server at 127.0.0.1:6379 refused the user or the password")
 
 
 def test_what_the_caller_was_handling_stays_the_callers() -> None:
@@ -395,7 +420,8 @@ def test_no_frame_of_ours_in_anothers_model_leads_to_a_canary() -> None:
 #: Public name → the rows that its methods have. Enums, errors and values without methods need none.
 ROWS: Mapping[str, set[str]] = {
     "Transfers": set(TRANSFERS),
-    "Web": {"answer", "from_env"},
+    "Web": {"answer", "from_env", "check"},
+    "Places": {"fill", "notify", "pay", "result", "term_url"},  # addresses of addresses: they can't break
     "PanCard": WAYS.keys() | TAKE_NOTHING,
     "SavedCard": WAYS.keys() | TAKE_NOTHING,
     "Receiver": WAYS.keys() | TAKE_NOTHING,
@@ -476,14 +502,14 @@ def test_no_frame_of_an_error_that_leaves_the_web_tier_leads_to_a_canary(route: 
         assert found_in(caught.value) == {}
     else:
         reply = web.answer(route, name, request)
-        assert reply.status == (503 if how == "the ledger" else 500)
+        assert reply.status == (503 if how in {"the ledger", "a server"} else 500)
         assert not [name for name, canary in SECRETS.items() if canary.encode() in reply.body]
 
 
 def test_no_frame_of_a_page_that_can_not_be_made_leads_to_a_canary() -> None:
-    challenge = Challenge(action="https://[", pa_req=canaries.PA_RES, md="1", expires_at=cast("Any", None))
+    challenge = Challenge(action="https://bank.example", pa_req=canaries.PA_RES, md="1", expires_at=cast("Any", None))
     with pytest.raises(InternalError) as caught:
-        redirect_page(challenge, term_url="https://shop.example")
+        redirect_page(challenge, term_url="https://shop.example", transfer=cast("Any", challenge))
 
     assert found_in(caught.value) == {}
 

@@ -1,5 +1,6 @@
 """No frame and no line of refused settings, or of a server's address, leads to a password or a secret."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from epay_transfers.ledger.store.connection import AddressUnreadable, check_addr
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.producers import ProducerAndWebSettings, ProducerSettings, SettingsWrong, WebSettings
 from epay_transfers.producers.web import Web
+from epay_transfers.runtime.setting_sources import ENV_FILE
 from epay_transfers.worker.settings import WorkerSettings
 from tests.security import canaries
 from tests.security.frames import held
@@ -82,13 +84,14 @@ def test_no_frame_of_a_workers_refused_settings_leads_to_a_canary(
 def test_no_frame_of_settings_that_were_given_by_hand_leads_to_a_canary() -> None:
     wrong = f"redis://:{canaries.PASSWORD}@127.0.0.1:port/0"
     with pytest.raises(SettingsWrong) as caught:
-        WebSettings.load(**GOOD_SETTINGS | {"redis_url": wrong, "_env_file": ""})
+        WebSettings.load(**GOOD_SETTINGS | {"redis_url": wrong})
 
     assert found_in(caught.value) == {}
 
 
+@pytest.mark.parametrize("settings", [None, WebSettings.load])
 def test_no_frame_of_a_web_tier_without_its_servers_leads_to_a_canary(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Callable[[], WebSettings] | None
 ) -> None:
     """Its settings are right, and hold a password and the notification's secret."""
     monkeypatch.chdir(tmp_path)
@@ -96,7 +99,7 @@ def test_no_frame_of_a_web_tier_without_its_servers_leads_to_a_canary(
     for name, text in (GOOD_SETTINGS | away).items():
         monkeypatch.setenv(name.upper(), text)
     with pytest.raises(LedgerUnavailable) as caught:
-        Web.from_env()
+        Web.from_env(settings).check()
 
     assert found_in(caught.value) == {}
 
@@ -108,7 +111,7 @@ def test_an_env_file_that_is_no_text_is_refused_without_a_word_of_it(
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_bytes(f"REDIS_URL=redis://:{canaries.PASSWORD}@h/0\n".encode() + b"\xff")
     with pytest.raises(SettingsWrong, match=r"\.env: is not UTF-8") as caught:
-        ProducerSettings.load()
+        ProducerSettings.load(env_file=ENV_FILE)
 
     assert found_in(caught.value) == {}
 

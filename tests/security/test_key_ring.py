@@ -369,7 +369,9 @@ def test_rotate_prints_the_public_key_that_is_given_to_producers_after_the_worke
 
 
 @pytest.mark.parametrize("ring", RINGS)
-@pytest.mark.parametrize("line", ["{name}={keys}", "export {name} = '{keys}'", '{lower}="{keys}"'])
+@pytest.mark.parametrize(
+    "line", ["{name}={keys}", "export {name} = '{keys}'", '{lower}="{keys}"', "TRANSFERS_{name}={keys}"]
+)
 def test_rotate_puts_a_new_key_into_the_line_of_the_env_file(
     transfers: Cli, worker_environment: Path, ring: str, line: str
 ) -> None:
@@ -391,11 +393,36 @@ def test_rotate_puts_a_new_key_into_the_line_of_the_env_file(
 
 
 @pytest.mark.parametrize("ring", RINGS)
-def test_rotate_refuses_keys_in_the_environment(
+def test_rotate_writes_where_the_keys_really_are(
     transfers: Cli, worker_environment: Path, monkeypatch: pytest.MonkeyPatch, ring: str
 ) -> None:
+    """The name with the prefix counts, wherever it is: here in the folder. What another program has is left alone."""
+    name, newest, older = RINGS[ring]
+    folder, file = worker_environment / "secrets", worker_environment / ".env"
+    folder.mkdir()
+    (folder / f"transfers_{name.lower()}").write_text(f"{newest}\n{older}\n")
+    (folder / f"transfers_{name.lower()}").chmod(0o600)
+    (folder / name).write_text("theirs")
+    file.write_text(f"{name}=theirs\n")
+    for path in (folder / name, file):
+        path.chmod(0o600)
+    monkeypatch.setenv("TRANSFERS_SECRETS_DIR", str(folder))
+
+    assert transfers("keys", "rotate", "--ring", ring).status == 0
+
+    fresh, *before = ids_of(ring, (folder / f"transfers_{name.lower()}").read_text())
+    assert before == ids_of(ring, f"{newest},{older}")
+    assert fresh not in before
+    assert (file.read_text(), (folder / name).read_text()) == (f"{name}=theirs\n", "theirs")
+
+
+@pytest.mark.parametrize("prefix", ["", "TRANSFERS_"])
+@pytest.mark.parametrize("ring", RINGS)
+def test_rotate_refuses_keys_in_the_environment(
+    transfers: Cli, worker_environment: Path, monkeypatch: pytest.MonkeyPatch, ring: str, prefix: str
+) -> None:
     name, newest, _ = RINGS[ring]
-    monkeypatch.setenv(name, newest)
+    monkeypatch.setenv(f"{prefix}{name}", newest)
     monkeypatch.setenv("EPAY_ENVIRONMENT", "test")
     (worker_environment / ".env").write_text(f"{name}={newest}\n")  # which the environment goes before
 

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 #: What the bank prints on its own page for everybody, and what says only what a test is about.
 PUBLIC = {PUBLIC_TEST.client_secret, *PUBLIC_TEST.terminals, *SAVED}
+PUBLIC.add("BwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAhIiMkJSYn")  # a PaRes of `tests/support/samples`: the bytes 7, 8, 9, ...
 
 #: Card numbers that may stand here: the bank's public test cards, and everybody's example.
 PUBLIC_CARDS = {*TEST_CARDS, "4111111111111111"}

@@ -12,6 +12,7 @@ from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Created
+from epay_transfers.ledger.store.server_problems import ServerReason
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.runtime.settings import ServerSettings, SettingsWrong
 from epay_transfers.worker.bank.transport import Transport
@@ -48,7 +49,7 @@ def address(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> I
 def test_the_ledger_works_over_tls_and_so_does_the_queue_beside_it(address: str, authority: Authority) -> None:
     """With the authority named in the address; the queue's address is made of it, and keeps it."""
     url = f"{address}?ssl_ca_certs={authority.ca_file}"
-    settings = ServerSettings.load(_env_file=None, redis_url=url)
+    settings = ServerSettings.load(redis_url=url)
 
     with connect(url) as client, connect(settings.queue_url) as queue:
         (made,) = Ledger(client).create([new_transfer("over-tls")], actor="test")
@@ -78,6 +79,29 @@ def test_a_server_of_another_name_is_not_spoken_to(address: str, authority: Auth
         client.ping()
 
 
+def test_what_keeps_tls_from_working_is_said(address: str, authority: Authority) -> None:
+    """A client without TLS, an authority that is not known, another name: each has its sentence, and none passes."""
+    trusted, place = f"ssl_ca_certs={authority.ca_file}", address.removeprefix("rediss://").removesuffix("/0")
+    expected = {
+        f"redis://{place}/0": (ServerReason.WANTS_TLS, place),
+        f"redis://user:hunter22@{place}/0": (ServerReason.WANTS_TLS, place),
+        address: (ServerReason.CERTIFICATE, place),
+        f"{address.replace('127.0.0.1', 'localhost')}?{trusted}": (
+            ServerReason.CERTIFICATE,
+            place.replace("127.0.0.1", "localhost"),
+        ),
+    }
+    for url, (reason, shown) in expected.items():
+        with connect(url, "REDIS_URL") as client, pytest.raises(LedgerUnavailable) as caught:
+            Ledger(client).counters()
+        problem = caught.value.problem
+        assert problem is not None
+        assert (problem.reason, problem.is_passing) == (reason, False)
+        assert str(caught.value).startswith("REDIS_URL: ")
+        assert f"at {shown}" in str(caught.value)
+        assert "hunter22" not in str(caught.value)
+
+
 def test_a_client_that_speaks_no_tls_hears_nothing(address: str) -> None:
     with connect(address.replace("rediss://", "redis://")) as client, pytest.raises(redis.ConnectionError):
         client.ping()
@@ -91,13 +115,14 @@ def test_an_address_that_turns_the_check_off_is_refused(name: str, careless: str
     urls = {"redis_url": "redis://127.0.0.1/0", name: f"rediss://ledger.example/3?{careless}"}
 
     with pytest.raises(SettingsWrong, match=f"{name.upper()}: turns off the check of the server's certificate"):
-        ServerSettings.load(_env_file=None, **urls)
+        ServerSettings.load(**urls)
 
 
-def test_an_address_that_asks_for_the_check_is_taken() -> None:
-    url = "rediss://ledger.example/0?ssl_cert_reqs=required&ssl_check_hostname=true&ssl_ca_certs=/etc/ca.pem"
+def test_an_address_that_asks_for_the_check_is_taken(authority: Authority) -> None:
+    options = f"ssl_cert_reqs=required&ssl_check_hostname=true&ssl_ca_certs={authority.ca_file}"
+    url = f"rediss://ledger.example/0?{options}"
 
-    assert ServerSettings.load(_env_file=None, redis_url=url).redis_url.reveal() == url
+    assert ServerSettings.load(redis_url=url).redis_url.reveal() == url
 
 
 def test_the_banks_certificate_is_checked_and_old_tls_is_not_spoken() -> None:

@@ -82,7 +82,6 @@ def running_servers() -> Iterator[Servers]:
         stack.callback(setattr, scripts, "text_of", read)
         keys = sealing.generate()
         settings = ProducerSettings(
-            _env_file=None,
             redis_url=Secret("redis://127.0.0.1:1/0"),
             vault_url=Secret("redis://127.0.0.1:2/0"),
             vault_public_key=keys.public,

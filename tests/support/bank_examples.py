@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hypothesis import settings
@@ -12,7 +13,10 @@ from epay_transfers.worker.bank.order import Order, Terminal
 from epay_transfers.worker.bank.outcome import Response
 
 #: Replayable without anything on disk: the same examples each time.
-FUZZ = settings(derandomize=True, database=None, print_blob=True, deadline=None, max_examples=500)
+FUZZ = settings(derandomize=True, database=None, max_examples=500)
+
+#: What the bank and browsers send, as files.
+SAMPLES = Path(__file__).parent / "samples"
 
 PAN = "4405639704015096"
 PAN_TO = "5522042705066736"

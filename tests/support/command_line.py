@@ -20,6 +20,7 @@ from epay_transfers.ledger.vault import sealing
 from epay_transfers.ops.cli import app
 from epay_transfers.ops.settings_table import SETTINGS
 from epay_transfers.runtime.embedded_servers import EmbeddedServer
+from epay_transfers.runtime.setting_sources import PREFIX
 
 OPERATOR = "aigul"
 
@@ -49,6 +50,7 @@ def environment(
 ) -> dict[str, str]:
     for name in [*(setting.name for setting in SETTINGS), "SECRETS_DIR", "CREDENTIALS_DIRECTORY"]:
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(f"{PREFIX}{name}", raising=False)
     values = {
         "REDIS_URL": ledger_server.url,
         "VAULT_URL": vault_server.url,

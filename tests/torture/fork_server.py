@@ -7,12 +7,11 @@ import os
 import signal
 import sys
 
-from epay_transfers.runtime.settings import ServerSettings
 from epay_transfers.worker.startup import main as work
 
 
 def main() -> None:
-    ServerSettings.model_config["env_file"] = None
+    os.chdir("/")  # a developer's .env is not there
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead are buried by the kernel
     for _ in sys.stdin:
         pid = os.fork()

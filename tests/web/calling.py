@@ -42,7 +42,7 @@ def call_wsgi(app: Callable[..., Iterable[bytes]]) -> Call:
         }
         for name, value in (headers or {}).items():
             key = name.upper().replace("-", "_")
-            environ[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = value
+            environ[key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"] = value
         began: list[tuple[str, Sequence[tuple[str, str]]]] = []
         answer = app(environ, lambda status, given, _error=None: began.append((status, given)))
         said = b"".join(answer)

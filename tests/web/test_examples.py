@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,10 @@ import pytest
 
 from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.vault import sealing
-from epay_transfers.producers import Receiver, SavedCard, TransferIntent, Transfers
+from epay_transfers.producers import Receiver, SavedCard, SettingsWrong, TransferIntent, Transfers
 from epay_transfers.producers.web import Web
 from epay_transfers.runtime import embedded_servers
+from tests.producers.conftest import NOWHERE
 from tests.web.calling import Call, call_asgi, call_wsgi
 from tests.web.conftest import BASE, FORM
 
@@ -137,3 +139,38 @@ def test_from_env_says_what_the_web_tier_lacks(environment: None, monkeypatch: p
 
     with pytest.raises(Exception, match="WEB_BASE_URL: is not set; give the https"):
         Web.from_env()
+
+
+BUILD = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import with_django
+from django.core.management import call_command
+call_command("check")
+call_command("makemigrations", "--check", "--dry-run")
+"""
+
+
+def test_a_build_checks_a_django_project_without_a_server_and_without_settings(tmp_path: Path) -> None:
+    """`manage.py check` and `makemigrations` import the addresses, and with them the web tier."""
+    command = [sys.executable, "-c", BUILD, str(EXAMPLES)]
+    built = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+
+    assert (built.returncode, built.stderr) == (0, "")
+    assert "System check identified no issues" in built.stdout
+    assert "No changes detected" in built.stdout
+
+
+@pytest.mark.parametrize("name", ["with_fastapi", "with_flask", "json_with_fastapi"])
+def test_the_others_are_imported_without_a_server(
+    environment: None, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Their settings are read at once, so that a wrong one ends the process as it starts."""
+    monkeypatch.setenv("REDIS_URL", NOWHERE)
+    monkeypatch.setenv("VAULT_URL", NOWHERE)
+
+    load(name, monkeypatch)
+
+    monkeypatch.delenv("VAULT_URL")
+    with pytest.raises(SettingsWrong, match="VAULT_URL: is not set"):
+        load(name, monkeypatch)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 from urllib.parse import urlencode
@@ -14,9 +15,9 @@ from epay_transfers.ledger.record import StoredChallenge
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store.change import Change
-from epay_transfers.producers import Receipt, State
+from epay_transfers.producers import Challenge, Receipt, State
 from epay_transfers.producers.testing import FakeTransfers
-from epay_transfers.producers.web import ROUTES, Request, Web
+from epay_transfers.producers.web import ROUTES, Request, Web, redirect_page
 from epay_transfers.producers.web.exchange import BODY_BYTES
 from epay_transfers.runtime.web_addresses import Places
 from tests.web.conftest import BASE, FORM, PA_RES, SECRET, Visitor, intent
@@ -106,23 +107,23 @@ def test_markup_in_every_field_of_the_banks_answer_is_escaped() -> None:
     assert [unescape(values[name]) for name in ("PaReq", "MD")] == [MARKUP, MARKUP]
 
 
-@pytest.mark.parametrize(
-    "action",
-    [
-        "javascript:alert(1)",
-        "JaVaScRiPt:alert(1)//https://acs.example",
-        "data:text/html,<script>alert(1)</script>",
-        "http://acs.example/pareq",
-        "http://127.0.0.1:8801/acs",
-        "//acs.example",
-        "https://",
-        "https://shop.example@evil.example/",
-        "https://acs.example:port/",
-        "https://acs.example;script-src *",
-        "https://acs.ex ample/",
-        "",
-    ],
-)
+UNSAFE = [
+    "javascript:alert(1)",
+    "JaVaScRiPt:alert(1)//https://acs.example",
+    "data:text/html,<script>alert(1)</script>",
+    "http://acs.example/pareq",
+    "http://127.0.0.1:8801/acs",
+    "//acs.example",
+    "https://",
+    "https://shop.example@evil.example/",
+    "https://acs.example:port/",
+    "https://acs.example;script-src *",
+    "https://acs.ex ample/",
+    "",
+]
+
+
+@pytest.mark.parametrize("action", UNSAFE)
 def test_a_client_is_never_sent_to_an_action_that_is_not_plain_https(action: str) -> None:
     visitor, receipt = parked_at(action)
 
@@ -130,6 +131,36 @@ def test_a_client_is_never_sent_to_an_action_that_is_not_plain_https(action: str
 
     assert reply.headers["Transfer-Page"] == "closed"
     assert b"<form" not in reply.body
+
+
+@pytest.mark.parametrize("action", UNSAFE)
+def test_nor_by_a_web_tier_that_makes_the_page_itself(action: str, caplog: pytest.LogCaptureFixture) -> None:
+    """`redirect_page` refuses what the route refuses: its page has no form, and the log says so."""
+    challenge = Challenge(action, "cGFSZXE=", "1", datetime.now(UTC))
+
+    reply = redirect_page(challenge, term_url="https://shop.example/back", languages="en")
+
+    assert reply.headers["Transfer-Page"] == "closed"
+    assert b"<form" not in reply.body
+    assert "alert" not in reply.body.decode() + str(reply.headers)
+    assert [vars(record)["event"] for record in caplog.records] == ["challenge.action_refused"]
+
+
+@pytest.mark.parametrize(
+    ("term_url", "name"),
+    [
+        ("http://127.0.0.1:8000/back", "challenge"),
+        ("http://localhost/back", "challenge"),
+        ("https://shop.example/back", "closed"),
+        ("http://shop.example/back", "closed"),
+        ("http://127.0.0.1@shop.example/back", "closed"),
+    ],
+)
+def test_only_a_term_url_on_this_machine_may_go_with_a_plain_http_bank_on_it(term_url: str, name: str) -> None:
+    """A development web tier and the sandbox: nothing that the world can reach."""
+    challenge = Challenge("http://127.0.0.1:8801/acs", "cGFSZXE=", "1", datetime.now(UTC))
+
+    assert redirect_page(challenge, term_url=term_url).headers["Transfer-Page"] == name
 
 
 def test_a_development_web_tier_may_send_to_a_bank_on_this_machine() -> None:

@@ -4,6 +4,7 @@ No retry, no state of a transfer and no decision is here. Only the tokens of inq
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, urlsplit
@@ -26,10 +27,12 @@ from epay_transfers.worker.bank.outcome import (
     TransferOutcome,
     Unclear,
 )
-from epay_transfers.worker.bank.parse_response import read_confirm, read_token, read_transfer
-from epay_transfers.worker.bank.parse_status import read_status
+from epay_transfers.worker.bank.parse_confirm import read_confirm
+from epay_transfers.worker.bank.parse_response import read_token, read_transfer
+from epay_transfers.worker.bank.parse_status import WRONG_TERMINAL, read_status
 from epay_transfers.worker.bank.payloads import (
     ReceiverIdField,
+    SavedSenderFields,
     confirm_json,
     status_token_fields,
     token_fields,
@@ -52,7 +55,8 @@ class BankConfig:
     deadline_s: float = 45.0
     ca_file: str | None = None
     confirm_auth: Literal["bearer", "none"] = "bearer"
-    receiver_id_field: ReceiverIdField = "both"
+    receiver_id_field: ReceiverIdField = "cardCred"
+    saved_sender_fields: SavedSenderFields = "all"
     paid_words: tuple[str, ...] = PAID_WORDS
 
     def __post_init__(self) -> None:
@@ -65,10 +69,11 @@ class BankConfig:
 class Bank:
     """The bank's API, for any number of threads."""
 
-    def __init__(self, config: BankConfig, clock: Clock) -> None:
+    def __init__(self, config: BankConfig, clock: Clock, make_transport: Callable[..., Transport] = Transport) -> None:
+        """`make_transport`: another one for a first contact with the bank, which keeps what was read."""
         self._config = config
         self._clock = clock
-        self._transport = Transport(
+        self._transport = make_transport(
             clock,
             connect_timeout_s=config.connect_timeout_s,
             read_timeout_s=config.read_timeout_s,
@@ -86,10 +91,18 @@ class Bank:
             "POST",
             self._config.addresses.transfer_url,
             headers=_bearer(token),
-            body=transfer_json(terminal, order, cards, receiver_id_field=self._config.receiver_id_field),
+            body=transfer_json(
+                terminal,
+                order,
+                cards,
+                receiver_id_field=self._config.receiver_id_field,
+                saved_sender_fields=self._config.saved_sender_fields,
+            ),
             not_after=lease_ends_at,
         )
-        return read_transfer(order, response) if isinstance(response, Response) else _without_response(response)
+        if isinstance(response, NoResponse):
+            return _without_response(response)
+        return read_transfer(order, response, paid_words=self._config.paid_words)
 
     def confirm(
         self, token: Token | None, *, order: Order, bank_id: str, pa_res: Secret, md: str, lease_ends_at: float
@@ -105,7 +118,10 @@ class Bank:
             body=confirm_json(bank_id, pa_res, md),
             not_after=lease_ends_at,
         )
-        return read_confirm(order, response) if isinstance(response, Response) else _without_response(response)
+        if isinstance(response, NoResponse):
+            return _without_response(response)
+        config = self._config
+        return read_confirm(order, response, paid_words=config.paid_words, hosts=config.addresses.hosts)
 
     def token(self, terminal: Terminal, *, order: Order, secret_hash: str | None = None) -> Token | TokenRefused:
         """The token of one transfer (contract section 1). The call moves no money."""
@@ -113,8 +129,8 @@ class Bank:
 
     def status(self, terminal: Terminal, *, order: Order) -> StatusReport:
         """The inquiry: the bank's status of our order (contract section 5). Only if `has_status` is true."""
-        report, is_refused = self._ask_status(terminal, order)
-        if is_refused:  # the bank no longer knows the token: ask once more, with a new one
+        report, ask_again = self._ask_status(terminal, order)
+        if ask_again:  # the bank no longer takes the kept token: ask once more, with a new one
             report, _ = self._ask_status(terminal, order)
         return report
 
@@ -135,10 +151,10 @@ class Bank:
         return any(self._transport.reachable(url) for url in addresses if urlsplit(url).netloc == host)
 
     def _ask_status(self, terminal: Terminal, order: Order) -> tuple[StatusReport, bool]:
-        """The report, and whether the bank refused the token."""
+        """The report, and whether another token may bring a better one."""
         if self._config.addresses.status_url is None:
             raise RuntimeError("no status address is set: look at `has_status` first")
-        token = self._status_token(terminal)
+        token, is_kept = self._status_token(terminal)
         if isinstance(token, TokenRefused):
             why = f"token_{token.why}"
             return StatusReport(StatusWord.UNANSWERED, why=why, retry_after_s=token.retry_after_s), False
@@ -146,24 +162,30 @@ class Bank:
         response = self._transport.exchange("GET", url, headers=_bearer(token))
         if isinstance(response, NoResponse):
             return StatusReport(StatusWord.UNANSWERED, why=response.why), False
-        if response.status == 401:
-            with self._lock:
-                if self._status_tokens.get(terminal.name, (None, 0.0))[0] is token:
-                    del self._status_tokens[terminal.name]
-        return read_status(order, response, paid_words=self._config.paid_words), response.status == 401
+        report = read_status(order, response, paid_words=self._config.paid_words)
+        is_refused, is_of_another = response.status == 401, report.result_code in WRONG_TERMINAL
+        if is_refused or is_of_another:
+            self._drop_status_token(terminal, token)
+        return report, is_refused or (is_of_another and is_kept)
 
-    def _status_token(self, terminal: Terminal) -> Token | TokenRefused:
-        """The kept token, or a new one. Two threads may both get a new one, which does no harm."""
+    def _status_token(self, terminal: Terminal) -> tuple[Token | TokenRefused, bool]:
+        """The kept token, or a new one; and which of them. Two threads may both get a new one, which does no harm."""
         with self._lock:
             kept = self._status_tokens.get(terminal.name)
         now = self._clock.monotonic()
         if kept is not None and now < kept[1]:
-            return kept[0]
+            return kept[0], True
         token = self._token(status_token_fields(terminal))
         if isinstance(token, Token):
             with self._lock:
                 self._status_tokens[terminal.name] = (token, now + token.expires_in_s - TOKEN_MARGIN_S)
-        return token
+        return token, False
+
+    def _drop_status_token(self, terminal: Terminal, token: Token) -> None:
+        """Unless another thread has got a new one meanwhile."""
+        with self._lock:
+            if self._status_tokens.get(terminal.name, (None, 0.0))[0] is token:
+                del self._status_tokens[terminal.name]
 
     def _token(self, form: dict[str, str]) -> Token | TokenRefused:
         response = self._transport.exchange("POST", self._config.addresses.token_url, form=form)

@@ -19,10 +19,10 @@ Fields = Mapping[str, Any]
 
 
 def read_object(body: bytes) -> dict[str, Any] | None:
-    """One JSON object in UTF-8, no name twice, no NaN, no number that could not be money or a code; or None."""
+    """One JSON object, no name twice, no NaN, no number that could not be money or a code; or None."""
     try:
         found = json.loads(
-            body.decode("utf-8-sig"),
+            decode(body),
             object_pairs_hook=_no_name_twice,
             parse_constant=_refuse,
             parse_int=_small_int,
@@ -31,6 +31,17 @@ def read_object(body: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def decode(body: bytes) -> str:
+    """UTF-8, or windows-1251, as pages of the bank are. What decides is ASCII in both; a description decides nothing.
+
+    Such a body has ASCII's signs in ASCII's places alone, so its JSON can't be read in two ways.
+    """
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return body.decode("cp1251", "replace")
 
 
 def why_not_read(body: bytes) -> str:
@@ -80,6 +91,12 @@ def mismatch(order: Order, fields: Fields, *, money: bool) -> str:
     if any(_plain(value) != order.invoice_id for value in named):
         return "foreign_invoice"
     return money_mismatch(order, fields, required=money)
+
+
+def mismatch_if_named(order: Order, fields: Fields) -> str:
+    """As `mismatch`, of a body that need not name an order: what it names must be ours."""
+    strange = mismatch(order, fields, money=False)
+    return money_mismatch(order, fields, required=False) if strange == "no_invoice" else strange
 
 
 def money_mismatch(order: Order, fields: Fields, *, required: bool) -> str:

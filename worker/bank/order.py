@@ -6,6 +6,7 @@ No HTTP is here. The addresses of the two environments are the bank's own (contr
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.safe_urls import is_safe_url
@@ -45,6 +46,12 @@ class Addresses:
     confirm_url: str | None
     status_url: str | None
 
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Host and port of each: the bank's pages may be there (contract section 4)."""
+        urls = (self.token_url, self.transfer_url, self.confirm_url, self.status_url)
+        return frozenset(host_and_port(url) for url in urls if url)
+
     def __post_init__(self) -> None:
         for name in self.__slots__:
             url = getattr(self, name)
@@ -54,7 +61,17 @@ class Addresses:
             raise ValueError("status_url: must hold {invoice_id}, where the order's number goes")
 
 
-#: By `EPAY_ENVIRONMENT`. The bank's page has no confirm address for test, so there a setting must give it.
+def host_and_port(url: str) -> str:
+    """Of a safe address: `epay.homebank.kz:443`."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+#: Where the documented pages are to which a confirm leads (contract section 4).
+CONFIRM_PAGES_HOST = host_and_port("https://epay.homebank.kz/payform/")
+
+#: By environment; test has two (`EPAY_TEST_HOSTS`). The bank's page has no confirm address for test, so there a setting
+#: must give it.
 PRESETS: Mapping[str, Addresses] = MappingProxyType(
     {
         "test": Addresses(
@@ -68,6 +85,12 @@ PRESETS: Mapping[str, Addresses] = MappingProxyType(
             transfer_url="https://epay-api.homebank.kz/p2p/transfer",
             confirm_url="https://epay-api.homebank.kz/p2p/api/confirm",
             status_url="https://epay-api.homebank.kz/check-status/p2p/transaction/{invoice_id}",
+        ),
+        "test-newer": Addresses(
+            token_url="https://test-epay-oauth.epayment.kz/oauth2/token",  # noqa: S106 - an address, not a password
+            transfer_url="https://test-epay-api.epayment.kz/p2p/transfer",
+            confirm_url=None,
+            status_url="https://test-epay-api.epayment.kz/check-status/p2p/transaction/{invoice_id}",
         ),
     }
 )

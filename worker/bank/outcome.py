@@ -72,7 +72,8 @@ class Unclear:
     """In doubt: the request may have reached the bank, and there is no response that can be believed.
 
     `why` is one of our own words (`dropped`, `timeout`, `http_502`, `html`, `not_json`, `foreign_invoice`, ...);
-    `code` is the bank's, where a body had one.
+    `code` is the bank's, where a body had one. Its id, its reference and its message are said by the bank and not
+    believed: they are for an operator's question to the bank, and no decision rests on them.
     """
 
     why: str
@@ -80,6 +81,9 @@ class Unclear:
     code: str = ""
     http_status: int = 0
     retry_after_s: float | None = None
+    bank_id: str = ""
+    reference: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,7 @@ class StatusReport:
 
     word: StatusWord
     status_name: str = ""
+    said: str = ""  #: the status as the bank wrote it, for people, where it is no plain word
     result_code: str = ""
     bank_id: str = ""
     reference: str = ""

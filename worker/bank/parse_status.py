@@ -1,6 +1,7 @@
 """Parsing the bank's response to an inquiry (contract section 5).
 
-Pure and total. A status with another invoice id, amount or currency says nothing about our order.
+Pure and total. A status with another invoice id, amount or currency says nothing about our order. The answer stands
+under `transaction.p2p`, as the P2P pages show it, or flat, as the payments' page does.
 """
 
 from collections.abc import Collection
@@ -16,12 +17,14 @@ from epay_transfers.worker.bank.json_fields import (
     why_not_read,
     word,
 )
+from epay_transfers.worker.bank.masking import clean_message
 from epay_transfers.worker.bank.order import Order
 from epay_transfers.worker.bank.outcome import Response, StatusReport, StatusWord
 
 _WORDS = {
     "NEW": StatusWord.NOT_YET,
     "FINGERPRINT": StatusWord.NOT_YET,
+    "VERIFIED": StatusWord.NOT_YET,
     "3D": StatusWord.CHALLENGE_OPEN,
     "REJECT": StatusWord.NOT_PAID,
     "FAILED": StatusWord.NOT_PAID,
@@ -29,6 +32,9 @@ _WORDS = {
     "CANCEL_OLD": StatusWord.GIVEN_BACK,
     "REFUND": StatusWord.GIVEN_BACK,
 }
+
+#: With these result codes the bank also takes the token of inquiries for another terminal's.
+WRONG_TERMINAL = frozenset({"104", "109"})
 
 #: `result.code`, other than 100: the status, and our own word for it.
 _RESULTS = {
@@ -46,8 +52,7 @@ def read_status(order: Order, response: Response, *, paid_words: Collection[str]
     fields = read_object(response.body)
     if response.status not in {200, 400, 404}:
         return StatusReport(StatusWord.UNANSWERED, why=f"http_{response.status}", retry_after_s=response.retry_after_s)
-    result = _inner(fields, "result")
-    result_code = code_of(result)
+    result_code = _result_code(fields or {})
     if result_code == "100":
         return replace(_read_transaction(order, fields or {}, paid_words), result_code=result_code)
     unknown = "unknown_result" if fields is not None else why_not_read(response.body)
@@ -60,15 +65,19 @@ def _read_transaction(order: Order, fields: Fields, paid_words: Collection[str])
     outer = _inner(fields, "transaction")
     transaction = _inner(outer, "p2p") or outer
     status_name = word(transaction, "statusName", limit=32)
+    said = clean_message(transaction.get("statusName"), invoice_id=order.invoice_id)
     report = StatusReport(
         StatusWord.NOT_YET,
         status_name=status_name,
+        said="" if said == status_name else said,
         bank_id=bank_id_of(transaction),
         reference=word(transaction, "reference"),
         code=code_of(transaction, "reasonCode"),
     )
     if not status_name:
-        return replace(report, why="no_status" if transaction else "no_transaction")
+        return replace(report, why="unknown_status" if said else "no_status" if transaction else "no_transaction")
+    if transaction is not outer and outer.get("statusName") not in (None, "", status_name):
+        return replace(report, why="two_statuses")
     if status_name in PAID_WORDS:
         found = StatusWord.PAID if status_name in paid_words else StatusWord.NOT_YET
     elif status_name in _WORDS:
@@ -79,6 +88,12 @@ def _read_transaction(order: Order, fields: Fields, paid_words: Collection[str])
     if strange := mismatch(order, transaction, money=moved):
         return replace(report, why=strange)
     return replace(report, word=found)
+
+
+def _result_code(fields: Fields) -> str:
+    """`result.code`, or `resultCode` of a flat answer; empty where both are there and differ."""
+    found = {code for code in (code_of(_inner(fields, "result")), code_of(fields, "resultCode")) if code}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _inner(fields: Fields | None, name: str) -> Fields:

@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 from epay_transfers.ledger.money import to_decimal
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.vault.card_data import CardData, ReceiverCard
+from epay_transfers.ledger.vault.card_data import CardData, ReceiverCard, SenderCard
 from epay_transfers.worker.bank.order import Order, Terminal
 
 ReceiverIdField = Literal["both", "id", "cardCred"]
+SavedSenderFields = Literal["all", "given"]
 
 STATUS_SCOPE = "webapi usermanagement email_send verification statement statistics payment"
 
@@ -33,7 +34,14 @@ def status_token_fields(terminal: Terminal) -> dict[str, str]:
     return _client(terminal) | {"scope": STATUS_SCOPE}
 
 
-def transfer_json(terminal: Terminal, order: Order, cards: CardData, *, receiver_id_field: ReceiverIdField) -> bytes:
+def transfer_json(
+    terminal: Terminal,
+    order: Order,
+    cards: CardData,
+    *,
+    receiver_id_field: ReceiverIdField,
+    saved_sender_fields: SavedSenderFields = "all",
+) -> bytes:
     order_fields = {
         "currency": order.currency,
         "description": order.description,
@@ -48,18 +56,8 @@ def transfer_json(terminal: Terminal, order: Order, cards: CardData, *, receiver
         "postLink": order.post_link,
         "failurePostLink": order.failure_post_link,
     }
-    sender = cards.sender
     card_fields = {
-        "sender": {
-            "save": sender.save,
-            "transferType": sender.transfer_type,
-            "address": sender.address.reveal(),
-            "cvc": sender.cvc.reveal(),
-            "cardCred": sender.cred.reveal(),
-            "expire": {"month": sender.month.reveal(), "year": sender.year.reveal()},
-            "name": sender.name.reveal(),
-            "number": "",
-        },
+        "sender": _sender(cards.sender, saved_sender_fields),
         "receiver": _receiver(cards.receiver, foreign=order.foreign, id_field=receiver_id_field),
     }
     # The amount is spliced in as text: `json` can write a number only from a float, or from an int.
@@ -96,15 +94,36 @@ def _client(terminal: Terminal) -> dict[str, str]:
     }
 
 
+def _sender(sender: SenderCard, saved_fields: SavedSenderFields) -> dict[str, Any]:
+    fields = {
+        "save": sender.save,
+        "transferType": sender.transfer_type,
+        "address": sender.address.reveal(),
+        "cvc": sender.cvc.reveal(),
+        "cardCred": sender.cred.reveal(),
+        "expire": {"month": sender.month.reveal(), "year": sender.year.reveal()},
+        "name": sender.name.reveal(),
+        "number": "",
+    }
+    if sender.transfer_type == "TYPECARDID" and saved_fields == "given":
+        left_out = [name for name, card in (("cvc", sender.cvc), ("name", sender.name)) if not card.reveal()]
+        left_out += [] if sender.month.reveal() or sender.year.reveal() else ["expire"]
+        for name in left_out:
+            del fields[name]
+    return fields
+
+
 def _receiver(receiver: ReceiverCard, *, foreign: bool, id_field: ReceiverIdField) -> dict[str, Any]:
     cred = receiver.cred.reveal()
     saved = receiver.transfer_type == "TYPECARDID"
     fields = {
         "save": receiver.save,
-        "id": cred if saved and id_field != "cardCred" else "",
+        "id": cred if saved else "",
         "transferType": receiver.transfer_type,
         "cardCred": "" if saved and id_field == "id" else cred,
     }
+    if saved and id_field == "cardCred":
+        del fields["id"]
     if foreign:
         fields["firstName"] = receiver.first_name.reveal()
         fields["lastName"] = receiver.last_name.reveal()

@@ -82,7 +82,7 @@ class Transport:
         self._clock = clock
         self._deadline_s = deadline_s
         self._timeouts_s = (min(connect_timeout_s, deadline_s), min(read_timeout_s, deadline_s))
-        self._tls = _context(ca_file or requests.utils.DEFAULT_CA_BUNDLE_PATH)
+        self._tls = tls_context(ca_file or requests.utils.DEFAULT_CA_BUNDLE_PATH)
         assert_no_hidden_retry(_Session(self._tls))
 
     def exchange(
@@ -199,7 +199,7 @@ class _Adapter(HTTPAdapter):
         conn.cert_reqs = "CERT_REQUIRED"
 
 
-def _context(ca_file: str) -> ssl.SSLContext:
+def tls_context(ca_file: str) -> ssl.SSLContext:
     """As `ssl.create_default_context` makes one, but that it writes no secrets into the file named in SSLKEYLOGFILE:
     with them, a recording of the connection shows the card and the bank's password.
     """
@@ -209,6 +209,19 @@ def _context(ca_file: str) -> ssl.SSLContext:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
     context.load_verify_locations(cafile=ca_file)
     return context
+
+
+def check_callable(url: str) -> None:
+    """Raises `ValueError`, without the address, for one from which no request can be built, or another than it says."""
+    parts = urlsplit(url)
+    try:
+        requests.Request("POST", url).prepare()
+        urllib3.util.parse_url(url)
+        (parts.hostname or "").encode("idna")
+    except (ValueError, requests.exceptions.RequestException, urllib3.exceptions.HTTPError):
+        raise ValueError("is an address that can't be called") from None
+    if parts.fragment or "{" in parts.netloc:
+        raise ValueError("has a # in it, or a name to fill in where the host is")
 
 
 def assert_no_hidden_retry(session: requests.Session) -> None:

@@ -1,6 +1,7 @@
 """What the bank's answers to a token and a transfer mean."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from epay_transfers.worker.bank.outcome import (
     Unclear,
 )
 from epay_transfers.worker.bank.parse_response import read_token, read_transfer
-from tests.support.bank_examples import CHALLENGE, FAILURE, INVOICE, ORDER, SUCCESS, heard, order, without
+from tests.support.bank_examples import CHALLENGE, FAILURE, INVOICE, ORDER, SAMPLES, SUCCESS, heard, order, without
 
 
 def transfer(body: object, status: int = 200, **more: Any) -> Any:
@@ -181,7 +182,8 @@ class TestDeclined:
     def test_a_no_under_a_gateway_s_status_is_in_doubt(self, status: int) -> None:
         outcome = transfer(FAILURE, status, retry_after_s=7.0)
 
-        assert outcome == Unclear(f"http_{status}", Evidence.ANSWERED, "484", status, 7.0)
+        message = "Insufficient funds"
+        assert outcome == Unclear(f"http_{status}", Evidence.ANSWERED, "484", status, 7.0, message=message)
 
     def test_a_no_may_come_under_any_of_the_banks_own_statuses(self) -> None:
         """201 is the bank's, 202 is a gateway's: it may have taken the order in, and the end is yet to come."""
@@ -213,6 +215,54 @@ class TestChallenge:
             action="https://acs.example/pareq",
             bank_id="a9e1b986-be01-4763-9216-610cc63b963c",
         )
+
+    @pytest.mark.parametrize("path", sorted(SAMPLES.glob("challenge-*.json")), ids=lambda path: path.stem)
+    def test_each_sample_is_the_same_challenge(self, path: Path) -> None:
+        assert transfer(path.read_bytes()) == ChallengeRequired(
+            pa_req="eJxVUttugkAQ",
+            md="271710719-E54F6D8F865285D4",
+            action="https://acs.example.kz/pareq",
+            bank_id="00000000-0000-4000-8000-000000000002",
+        )
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {name.upper(): value for name, value in CHALLENGE.items()},
+            {name.title(): value for name, value in CHALLENGE.items()},
+            {"SECURE3D": {name.swapcase(): value for name, value in CHALLENGE.items()}},
+            {"Secure3d": CHALLENGE, "id": CHALLENGE["id"], "termURL": "https://other.example/"},
+            CHALLENGE | {"ID": CHALLENGE["id"], "PAREQ": CHALLENGE["paReq"]},
+            CHALLENGE | {"secure3D": {"id": "00000000-0000-0000-0000-000000000000"}},
+        ],
+    )
+    def test_its_names_are_read_without_case_in_both_places(self, body: dict[str, Any]) -> None:
+        assert transfer(body) == transfer(CHALLENGE)
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {"PAREQ": "other"},
+            {"MD": "other"},
+            {"ACTION": "https://other.example/"},
+            {"Id": "b2"},
+            {"secure3D": {"id": "b2"}},
+            {"secure3d": {"md": "other"}},
+            {"secure3D": {"pareq": 5}},
+            {"secure3D": {"invoiceId": "251124000002"}},
+            {"secure3D": {"amount": 1}},
+        ],
+    )
+    def test_two_values_for_one_name_are_in_doubt(self, more: dict[str, Any]) -> None:
+        assert isinstance(transfer(CHALLENGE | more), Unclear)
+
+    @pytest.mark.parametrize("name", ["pareq", "PAREQ", "Action", "md", "MD"])
+    @pytest.mark.parametrize("place", ["", "secure3D", "secure3d"])
+    def test_a_trace_of_a_challenge_in_any_spelling_is_not_believed(self, name: str, place: str) -> None:
+        trace = {name: "eJxVUt1ugjAUvvcp"}
+
+        assert why(SUCCESS | ({place: trace} if place else trace)) == "challenge_incomplete"
+        assert why(FAILURE | ({place: trace} if place else trace), 400) == "challenge_incomplete"
 
     @pytest.mark.parametrize("name", ["paReq", "PaReq", "action"])
     def test_a_success_with_a_trace_of_a_challenge_is_not_believed(self, name: str) -> None:
@@ -252,6 +302,51 @@ class TestChallenge:
         assert why(CHALLENGE | change) == reason
 
 
+class TestNotBelieved:
+    """What the bank said beside an answer in doubt is kept for the operator's question, and for nothing else."""
+
+    SAID = {"id": "b1", "reference": "204978430339", "message": "  Refused\x00 by the bank"}  # noqa: RUF012 - never changed
+
+    @pytest.mark.parametrize(
+        ("body", "status"),
+        [
+            (FAILURE | {"invoiceId": "251124000002"}, 400),
+            (FAILURE | {"code": 100}, 400),
+            (FAILURE, 502),
+            (SUCCESS | {"amount": 20}, 200),
+            (SUCCESS | {"status": "NEW"}, 200),
+            (SUCCESS, 400),
+            (SUCCESS | {"md": "x"}, 200),
+        ],
+    )
+    def test_its_id_reference_and_message_are_kept(self, body: dict[str, Any], status: int) -> None:
+        unclear = transfer(body | self.SAID, status)
+
+        assert isinstance(unclear, Unclear)
+        assert (unclear.bank_id, unclear.reference) == ("b1", "204978430339")
+        assert unclear.message == "Refused by the bank"
+
+    def test_a_challenge_without_end_keeps_its_id_in_any_spelling(self) -> None:
+        assert transfer({"secure3d": {"ID": "b1", "PAREQ": "x"}}).bank_id == "b1"
+
+    def test_no_card_comes_out_of_it(self) -> None:
+        card = "4405639704015096"
+
+        unclear = transfer(FAILURE | {"code": 100, "id": card, "reference": card, "message": card}, 400)
+
+        assert (unclear.bank_id, unclear.reference, unclear.message) == ("*" * 16,) * 3
+
+
+def test_which_words_mean_paid_is_a_setting_for_a_transfer_too() -> None:
+    """A direct AUTH is in doubt where only CHARGE counts: the inquiry settles it."""
+    outcome = read_transfer(ORDER, heard(SUCCESS), paid_words=("CHARGE",))
+
+    assert isinstance(outcome, Unclear)
+    assert (outcome.why, outcome.bank_id) == ("status_not_counted", SUCCESS["id"])
+    assert isinstance(read_transfer(ORDER, heard(SUCCESS | {"status": "CHARGE"}), paid_words=("CHARGE",)), Paid)
+    assert isinstance(read_transfer(ORDER, heard(FAILURE | {"status": "AUTH"}), paid_words=("CHARGE",)), Unclear)
+
+
 class TestBrokenBodies:
     @pytest.mark.parametrize(
         ("body", "reason"),
@@ -282,6 +377,18 @@ class TestBrokenBodies:
 
     def test_a_mark_of_byte_order_harms_nobody(self) -> None:
         assert isinstance(transfer(b"\xef\xbb\xbf" + json.dumps(SUCCESS).encode()), Paid)
+
+    def test_a_body_in_windows_1251_is_read_for_what_counts(self) -> None:
+        """A description decides nothing, and neither does a message: what decides is ASCII."""
+        success = json.dumps(SUCCESS | {"description": "Перевод № 5"}, ensure_ascii=False).encode("cp1251")
+        failure = json.dumps(FAILURE | {"message": "Отказ"}, ensure_ascii=False).encode("cp1251")
+        broken = success.replace("Перевод".encode("cp1251"), b"\x98\xff\xd0")
+        foreign = json.dumps(SUCCESS | {"currency": "\u041a\u0417\u0422"}, ensure_ascii=False).encode("cp1251")
+
+        assert transfer(success) == transfer(broken) == transfer(SUCCESS)
+        assert transfer(failure, 400) == Declined("484", "Отказ", CodeClass.DECLINED)
+        assert why(foreign) == "foreign_currency"
+        assert why(success[:-1]) == "not_json"
 
     def test_text_that_could_not_be_stored_is_left_out(self) -> None:
         paid = transfer(SUCCESS | {"id": "\ud800", "reference": "a\nb", "senderCardID": "x" * 500})

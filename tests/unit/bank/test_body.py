@@ -104,17 +104,36 @@ def test_names_and_country_of_the_receiver_go_only_abroad() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "card_id", "cred"), [("both", "saved-1", "saved-1"), ("id", "saved-1", ""), ("cardCred", "", "saved-1")]
+    ("field", "card_id", "cred"), [("both", "saved-1", "saved-1"), ("id", "saved-1", ""), ("cardCred", None, "saved-1")]
 )
-def test_a_saved_receiver_stands_where_the_setting_says(field: ReceiverIdField, card_id: str, cred: str) -> None:
+def test_a_saved_receiver_stands_where_the_setting_says(field: ReceiverIdField, card_id: str | None, cred: str) -> None:
+    """In `cardCred` alone there is no `id` at all, as the bank's SDK does it."""
     cards = replace(CARDS, receiver=ReceiverCard("TYPECARDID", Secret("saved-1"), save=True))
+    named = {} if card_id is None else {"id": card_id}
 
-    assert transfer(cards=cards, field=field)["card"]["receiver"] == {
-        "save": True,
-        "id": card_id,
-        "transferType": "TYPECARDID",
-        "cardCred": cred,
-    }
+    sent = transfer(cards=cards, field=field)["card"]["receiver"]
+
+    assert sent == named | {"save": True, "transferType": "TYPECARDID", "cardCred": cred}
+
+
+@pytest.mark.parametrize(
+    ("given", "left_out"),
+    [
+        (SenderCard("TYPECARDID", Secret("saved-2")), {"cvc", "expire", "name"}),
+        (SenderCard("TYPECARDID", Secret("saved-2"), cvc=Secret("815")), {"expire", "name"}),
+        (SenderCard("TYPECARDID", Secret("saved-2"), Secret("01"), Secret("25"), name=Secret("A B")), {"cvc"}),
+        (CARDS.sender, set()),
+        (replace(CARDS.sender, cvc=Secret("")), set()),
+    ],
+)
+def test_what_a_saved_sender_does_not_give_can_be_left_out(given: SenderCard, left_out: set[str]) -> None:
+    """As the bank's SDK does it. What is given is sent; and a card by its number has every field."""
+    cards = replace(CARDS, sender=given)
+    full = transfer(cards=cards)["card"]["sender"]
+
+    body = transfer_json(TERMINAL, ORDER, cards, receiver_id_field="cardCred", saved_sender_fields="given")
+
+    assert json.loads(body)["card"]["sender"] == {name: full[name] for name in full if name not in left_out}
 
 
 def test_a_card_number_of_the_receiver_never_stands_in_the_id() -> None:

@@ -18,11 +18,13 @@ from epay_transfers.worker.bank.outcome import (
     TokenRefused,
     Unclear,
 )
-from epay_transfers.worker.bank.parse_response import read_confirm, read_token, read_transfer
+from epay_transfers.worker.bank.parse_confirm import read_confirm
+from epay_transfers.worker.bank.parse_response import read_token, read_transfer
 from epay_transfers.worker.bank.parse_status import read_status
 from tests.support.bank_examples import (
     CHALLENGE,
     FAILURE,
+    FAILURE_PAGE,
     FUZZ,
     INVOICE,
     ORDER,
@@ -33,7 +35,10 @@ from tests.support.bank_examples import (
     status_body,
 )
 
-NAMES = sorted({*SUCCESS, *FAILURE, *CHALLENGE, *TRANSACTION, "secure3D", "result", "transaction", "p2p", "error"})
+NAMES = sorted(
+    {*SUCCESS, *FAILURE, *CHALLENGE, *TRANSACTION, "secure3D", "result", "transaction", "p2p", "error"}
+    | {"PAREQ", "MD", "secure3d", "resultCode", "url"}
+)
 LEAVES = (
     st.none()
     | st.booleans()
@@ -93,8 +98,50 @@ def test_paid_and_declined_are_said_only_of_what_names_our_order(
         assert look_up(str(body["code"]).strip()).is_decline
         assert status in {200, 201, 400, 404}
     if isinstance(outcome, Paid | Declined):
-        assert not body.get("paReq")
-        assert not body.get("action")
+        assert [name for name in ("paReq", "PAREQ", "action", "md", "MD") if body.get(name)] == []
+
+
+#: Pairs that are added to the query of success: names that count, names that do not, broken ones.
+PAIRS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["amount", "currency", "invoiceID", "orderId", "code", "status", "Amount", "description", "%FF"]
+        )
+        | st.text("%aC=;#", max_size=4),
+        st.sampled_from(["200", "20", "KZT", INVOICE, "484", "0", "", "AUTH", "FAILED", "%CF%E5", "%"])
+        | st.text("%aC=;#&", max_size=6),
+    ),
+    max_size=3,
+)
+
+
+@FUZZ
+@given(
+    st.sampled_from([SUCCESS_PAGE, FAILURE_PAGE, ORDER.back_link, ORDER.failure_back_link, "https://evil.example/ok"]),
+    PAIRS,
+    PAIRS,
+    st.sampled_from(["location", "url", "page"]),
+)
+def test_an_address_says_paid_only_of_our_order(
+    base: str, before: list[tuple[str, str]], after: list[tuple[str, str]], place: str
+) -> None:
+    """The law of the confirm, written down a second time: whatever else stands in the query changes nothing."""
+    first, last = ("&".join(f"{name}={value}" for name, value in pairs) for pairs in (before, after))
+    query = f"{first}&{SUCCESS_QUERY}&{last}"
+    address = f"{base}?{query}"
+    body = {"location": b"", "url": json.dumps({"url": address}).encode(), "page": address.encode()}[place]
+    answer = Response(200, location=address if place == "location" else "", body=body)
+
+    outcome = read_confirm(ORDER, answer)
+
+    said = [(name, value) for name, _, value in (pair.partition("=") for pair in query.split("&"))]
+    once = [sum(name.lower() == wanted for name, _ in said) for wanted in ("amount", "currency", "invoiceid")]
+    clean = [value for name, value in said if name in {"code", "status"} and value not in {"", "0", "AUTH"}]
+    if isinstance(outcome, Paid):
+        assert base == SUCCESS_PAGE or (base == ORDER.back_link and place == "location")
+        assert once == [1, 1, 1]
+        assert {value for name, value in said if name == "orderId"} <= {INVOICE, ""}
+        assert clean == []
 
 
 @FUZZ

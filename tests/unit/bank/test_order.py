@@ -30,6 +30,12 @@ def test_the_presets_are_the_pages() -> None:
         None,
         "https://testepay.homebank.kz/api/check-status/p2p/transaction/{invoice_id}",
     )
+    assert PRESETS["test-newer"] == Addresses(
+        "https://test-epay-oauth.epayment.kz/oauth2/token",
+        "https://test-epay-api.epayment.kz/p2p/transfer",
+        None,
+        "https://test-epay-api.epayment.kz/check-status/p2p/transaction/{invoice_id}",
+    )
 
 
 def test_no_bank_is_made_without_a_confirm_address() -> None:

@@ -1,12 +1,24 @@
 """What the bank's answers to an inquiry mean."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from epay_transfers.worker.bank.outcome import StatusReport, StatusWord
 from epay_transfers.worker.bank.parse_status import read_status
-from tests.support.bank_examples import INVOICE, ORDER, SUCCESS, TRANSACTION, heard, status_body, without
+from tests.support.bank_examples import (
+    INVOICE,
+    ORDER,
+    SAMPLES,
+    SUCCESS,
+    TRANSACTION,
+    heard,
+    order,
+    status_body,
+    without,
+)
 
 
 def status(body: object, http: int = 200, **more: Any) -> StatusReport:
@@ -20,6 +32,7 @@ def status(body: object, http: int = 200, **more: Any) -> StatusReport:
         ("CHARGE", StatusWord.PAID, ""),
         ("NEW", StatusWord.NOT_YET, ""),
         ("FINGERPRINT", StatusWord.NOT_YET, ""),
+        ("VERIFIED", StatusWord.NOT_YET, ""),
         ("3D", StatusWord.CHALLENGE_OPEN, ""),
         ("REJECT", StatusWord.NOT_PAID, ""),
         ("FAILED", StatusWord.NOT_PAID, ""),
@@ -136,6 +149,64 @@ def test_not_found_may_come_under_the_status_of_its_name() -> None:
 @pytest.mark.parametrize(("body", "http"), [(b"", 503), (SUCCESS, 200)])
 def test_an_answer_that_is_none_still_says_when_to_come_back(body: object, http: int) -> None:
     assert read_status(ORDER, heard(body, http, retry_after_s=7.0)).retry_after_s == 7.0
+
+
+def flat(code: object = "100", **changes: Any) -> dict[str, Any]:
+    return {"resultCode": code, "resultMessage": "SUCCESS", "transaction": TRANSACTION | changes}
+
+
+@pytest.mark.parametrize("name", ["AUTH", "REJECT", "REFUND", "VERIFIED", "3D", "else", ""])
+def test_a_flat_answer_reads_as_a_nested_one(name: str) -> None:
+    """As the payments' page shows it: `resultCode`, and the transaction without `p2p`."""
+    assert status(flat(statusName=name)) == status(status_body(statusName=name))
+    assert status(flat(statusName=name, amount=20)) == status(status_body(statusName=name, amount=20))
+
+
+@pytest.mark.parametrize(("code", "word"), [("102", StatusWord.NOT_FOUND), (107, StatusWord.NOT_YET)])
+def test_a_flat_result_code_is_the_result_s(code: object, word: StatusWord) -> None:
+    assert status(flat(code)).word is word
+
+
+def test_two_results_or_two_statuses_that_differ_say_nothing() -> None:
+    both = status_body() | {"resultCode": "102"}
+    inner = status_body()
+    inner["transaction"] |= {"statusName": "REJECT"}
+
+    assert (status(both).word, status(both).why) == (StatusWord.UNANSWERED, "unknown_result")
+    assert (status(inner).word, status(inner).why) == (StatusWord.NOT_YET, "two_statuses")
+    assert status(status_body() | {"resultCode": 100}).word is StatusWord.PAID
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Оплачен", "Оплачен"),
+        ("X" * 40, "X" * 40),
+        ("4405639704015096 ok", "**************** ok"),
+        ("AUTH", ""),
+        (None, ""),
+        (5, ""),
+    ],
+)
+def test_a_status_that_is_no_plain_word_is_shown_as_the_bank_wrote_it(name: object, said: str) -> None:
+    report = status(status_body(statusName=name))
+
+    assert report.said == said
+    assert (report.word is StatusWord.PAID) == (name == "AUTH")
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("status-*.json")), ids=lambda path: path.stem)
+def test_each_sample_of_an_inquiry_is_paid_and_without_its_word_in_doubt(path: Path) -> None:
+    """A paid one without `statusName` has been described: it is in doubt, with the bank's id for the operator."""
+    shop = order(invoice_id="261128000017", amount_minor=100_00)
+    nameless = json.loads(path.read_text())
+    inner = nameless["transaction"].get("p2p", nameless["transaction"])
+    del inner["statusName"]
+
+    assert read_status(shop, heard(path.read_bytes())).word is StatusWord.PAID
+    report = read_status(shop, heard(nameless))
+    assert (report.word, report.why) == (StatusWord.NOT_YET, "no_status")
+    assert (report.bank_id, report.reference) == ("00000000-0000-4000-8000-000000000002", "204978430339")
 
 
 @pytest.mark.parametrize("transaction", [None, [], "AUTH", {"p2p": None}, {"p2p": [TRANSACTION]}])

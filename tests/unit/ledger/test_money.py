@@ -77,6 +77,8 @@ def test_an_unknown_currency_is_refused_by_naming_the_known_ones(currency: str) 
         ("0.0100000000000000000000000000000000001", "more than 2 decimals"),
         ("1e-999999", "more than 2 decimals"),
         ("1e999999", "more than this system moves"),
+        ("1e999999999999999999", "more than this system moves"),
+        ("1e-999999999999999999", "has more than 2 decimals"),
     ],
 )
 def test_no_amount_is_so_long_that_it_is_rounded(amount: str, why: str) -> None:

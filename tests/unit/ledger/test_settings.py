@@ -1,12 +1,14 @@
 """What is wrong with the settings is said all at once, a line each, and never with a value."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.runtime.secret_files import SECRET_SETTINGS
+from epay_transfers.runtime.setting_sources import ENV_FILE
 from epay_transfers.runtime.settings import Durability, ServerSettings, SettingsWrong
 
 GOOD = {"REDIS_URL": "redis://127.0.0.1:6379/0"}
@@ -17,7 +19,7 @@ PASSWORD = "hunter22"
 def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for field in ServerSettings.model_fields:
         monkeypatch.delenv(field.upper(), raising=False)
-    for folder in ("SECRETS_DIR", "CREDENTIALS_DIRECTORY"):
+    for folder in ("SECRETS_DIR", "CREDENTIALS_DIRECTORY", "TRANSFERS_SECRETS_DIR"):
         monkeypatch.delenv(folder, raising=False)
     monkeypatch.chdir(tmp_path)
 
@@ -25,7 +27,7 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def load(monkeypatch: pytest.MonkeyPatch, **values: str) -> ServerSettings:
     for name, value in (GOOD | values).items():
         monkeypatch.setenv(name, value)
-    return ServerSettings.load()
+    return ServerSettings.load(env_file=ENV_FILE)
 
 
 def wrong(monkeypatch: pytest.MonkeyPatch, **values: str) -> list[str]:
@@ -57,7 +59,7 @@ def test_everything_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_each_line_says_what_mends_it() -> None:
     with pytest.raises(SettingsWrong) as caught:
-        ServerSettings.load()
+        ServerSettings.load(env_file=ENV_FILE)
 
     assert str(caught.value) == "REDIS_URL: is not set; give the ledger's server, like redis://127.0.0.1:6379/0"
 
@@ -123,14 +125,23 @@ def test_the_default_queue_of_a_unix_socket_can_be_reached(monkeypatch: pytest.M
     connect(load(monkeypatch, REDIS_URL="unix:///run/redis.sock").queue_url).close()
 
 
-def test_the_default_queue_is_never_in_the_ledgers_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = load(monkeypatch, REDIS_URL="redis://127.0.0.1:6379?db=2")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://127.0.0.1:6379?db=2",
+        "redis://127.0.0.1:6379?d%62=2",
+        "unix:///x?%64%62=2",
+        "redis://127.0.0.1/2?password=a%26db%3D2",
+    ],
+)
+def test_the_default_queue_is_never_in_the_ledgers_database(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    settings = load(monkeypatch, REDIS_URL=address)
     databases = {
         connect(url).connection_pool.connection_kwargs["db"]
         for url in (settings.redis_url.reveal(), settings.queue_url)
     }
 
-    assert len(databases) == 2
+    assert databases == {2, 3}
 
 
 def test_spaces_of_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,13 +169,13 @@ def test_a_folder_of_secrets_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("EPAY_ENVIRONMENT", "test")
 
-    assert ServerSettings.load().redis_url.reveal() == "redis://from-a-file:6379/0"
+    assert ServerSettings.load(env_file=ENV_FILE).redis_url.reveal() == "redis://from-a-file:6379/0"
 
 
 def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("REDIS_URL=redis://from-dotenv:6379/0\nLOG_LEVEL=debug\nEPAY_ENVIRONMENT=test\n")
 
-    assert ServerSettings.load().redis_url.reveal() == "redis://from-dotenv:6379/0"
+    assert ServerSettings.load(env_file=ENV_FILE).redis_url.reveal() == "redis://from-dotenv:6379/0"
     assert load(monkeypatch).redis_url.reveal() == GOOD["REDIS_URL"]
     assert load(monkeypatch).log_level == "DEBUG"
 
@@ -281,4 +292,338 @@ def test_what_stands_in_the_env_file_is_taken_as_it_is_written(monkeypatch: pyte
     (tmp_path / ".env").write_text("REDIS_URL='redis://:a${HOME}b${NONE:-c}$d@127.0.0.1:6379/0'\n")
     (tmp_path / ".env").chmod(0o600)
 
-    assert ServerSettings.load().redis_url.reveal() == "redis://:a${HOME}b${NONE:-c}$d@127.0.0.1:6379/0"
+    assert (
+        ServerSettings.load(env_file=ENV_FILE).redis_url.reveal() == "redis://:a${HOME}b${NONE:-c}$d@127.0.0.1:6379/0"
+    )
+
+
+# What a library says of a wrong value, or does with one, is said by the check: one line, with nothing of the value.
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        (f"redis://:a#{PASSWORD}@h/0", "can't be read: each of @ : / ? # % in a user or a password must be"),
+        (f"redis://:a?{PASSWORD}@h/0", "can't be read: each of @ : / ? # % in a user or a password must be"),
+        (f"redis://:a[{PASSWORD}@h/0", "can't be read: each of @ : / ? # % in a user or a password must be"),
+        (f"redis://:{PASSWORD}%ff@h/0", "can't be read: each of @ : / ? # % in a user or a password must be"),
+        (f"redis://:{PASSWORD}@h:99999/0", "names a port that is not from 1 to 65535; give"),
+        (f"redis://:{PASSWORD}@h:0/0", "names a port that is not from 1 to 65535; give"),
+        (f"redis://:{PASSWORD}@h:6379x/0", "names a port that is not from 1 to 65535; give"),
+        (f" redis://:{PASSWORD}@h/0", "begins or ends with a blank; give"),
+        (f"redis://:{PASSWORD}@h/0\n", "has a line break or a control character in it; give"),
+        (f"redis://:{PASSWORD}\udcff@h/0", "is not UTF-8; give"),
+        (f"redis://:{PASSWORD}@{'a' * 64}/0", "names a host that can't be looked up; give"),
+        (f"redis://:{PASSWORD}@a..b/0", "names a host that can't be looked up; give"),
+        (f"redis://:{PASSWORD}@h/0?socket_timeout={PASSWORD}", "asks for what is not taken here: after the `?` give"),
+        (f"redis://:{PASSWORD}@h/0?decode_responses=0", "asks for what is not taken here: after the `?` give"),
+        (f"redis://:{PASSWORD}@h/0?retry_on_timeout=true", "asks for what is not taken here: after the `?` give"),
+        (f"redis://:{PASSWORD}@h?db=1&db=2", "asks for what is not taken here: after the `?` give"),
+        (f"redis://:{PASSWORD}@h/{'9' * 30}", "names a database that is no number; give"),
+        (f"redis://:{PASSWORD}@h/{'9' * 5000}", "can't be read"),
+        (f"rediss://:{PASSWORD}@h/0?ssl_ca_certs=/{PASSWORD}", "names a file of certificates that can't be read, or"),
+        (f"rediss://:{PASSWORD}@h/0?ssl_keyfile=/{PASSWORD}", "names an ssl_keyfile without an ssl_certfile; give"),
+        (f"unix:///{PASSWORD * 20}", "names no path of a socket: give unix:///path, the path at most 107 bytes long"),
+    ],
+)
+@pytest.mark.parametrize("name", ["REDIS_URL", "VAULT_URL", "BROKER_URL"])
+def test_an_address_that_no_client_can_use_is_a_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, address: str, sentence: str
+) -> None:
+    """Some were a library's error, some were refused by the start, some did something else than they say."""
+    (line,) = wrong(monkeypatch, EPAY_ENVIRONMENT="test", **{name: address})
+
+    assert line.startswith(f"{name}: {sentence}")
+    assert PASSWORD not in line
+
+
+@pytest.mark.parametrize("address", ["unix://user:pass@/run/x.sock?db=3", "unix:///run/x.sock?db=3&password=x"])
+def test_the_queue_of_a_unix_socket_keeps_the_password(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """The queue's user is the ledger's, where no address of its own is set."""
+    queue, ledger = (
+        connect(url).connection_pool.connection_kwargs
+        for url in (load(monkeypatch, REDIS_URL=address).queue_url, address)
+    )
+
+    assert (queue["password"], queue["db"], ledger["db"]) == (ledger["password"], 4, 3)
+
+
+@pytest.mark.parametrize(
+    "dsn", [PASSWORD, f"https://{PASSWORD}@h:99999/1", f"ftp://{PASSWORD}@h/1", f"https://{PASSWORD}@h/x", f"https://{PASSWORD}@[h/1",
+            f"https://{PASSWORD}@{'a' * 64}/1", f"https://{PASSWORD}@h\\x/1"],
+)  # fmt: skip
+def test_a_dsn_that_the_library_would_break_on_is_a_line(monkeypatch: pytest.MonkeyPatch, dsn: str) -> None:
+    assert wrong(monkeypatch, SENTRY_DSN=dsn) == ["SENTRY_DSN: is no DSN; give the project's DSN, or leave it out"]
+    assert load(monkeypatch, SENTRY_DSN="https://key@sentry.example/1").sentry_dsn
+
+
+@pytest.mark.parametrize(
+    ("json", "sentence"),
+    [
+        ('{"kiosk": {"space": "kiosk"}, "kiosk": {}}', "gives kiosk twice in one object; give JSON"),
+        ('{"kiosk": {"space": "kiosk", "space": "x"}}', "gives space twice in one object; give JSON"),
+        (f'{{"{PASSWORD}/1": {{}}, "{PASSWORD}/1": {{}}}}', "gives a name twice in one object; give JSON"),
+        ("[" * 9999, "is not JSON; give JSON"),
+        ('{"kiosk": {"space": NaN}}', "is not JSON; give JSON"),
+        ('{"kiosk": ' + "9" * 5000 + "}", "is not JSON; give JSON"),
+        ('{"ki:osk": {}}', "has a name that is not 1 to 20 letters, digits, dashes and underscores, a letter first"),
+        ('{"": {}}', "has a name that is not 1 to 20 letters, digits, dashes and underscores, a letter first"),
+        ('{"kiosk": {"colour": 1}}', "kiosk: has a name that is not known here; give JSON"),
+        ('{"kiosk": {"space": 5}}', "kiosk.space: should be a valid string; give JSON"),
+    ],
+)
+def test_terminals_that_are_not_as_they_must_be_are_a_line(
+    monkeypatch: pytest.MonkeyPatch, json: str, sentence: str
+) -> None:
+    (line,) = wrong(monkeypatch, EPAY_TERMINALS=json)
+
+    assert line.startswith(f"EPAY_TERMINALS: {sentence}")
+    assert PASSWORD not in line
+
+
+# Files that can't be read.
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (f"REDIS_URL={PASSWORD}\xe9".encode("latin-1"), "is not UTF-8; write it in UTF-8"),
+        (f"REDIS_URL={PASSWORD}".encode("utf-16"), "is not UTF-8; write it in UTF-8"),
+        (f"REDIS_URL={PASSWORD}\0".encode(), "is no text, or too long; write it in UTF-8"),
+        (f"LOG_LEVEL=INFO\nREDIS_URL: {PASSWORD}".encode(), "its line 2 is no setting; write NAME=value there"),
+        (f"REDIS_URL='{PASSWORD}".encode(), "its line 1 is no setting; write NAME=value there"),
+        (None, "is no file that can be read; give a file of text"),
+    ],
+)
+def test_an_env_file_that_can_not_be_read_is_a_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, sentence: str
+) -> None:
+    """`None` is a folder. Nothing is said of the settings that may be in it."""
+    file = tmp_path / ".env"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+
+    assert wrong(monkeypatch, EPAY_ENVIRONMENT="test", REDIS_URL="") == [f".env: {sentence}"]
+
+
+def test_an_env_file_that_leads_nowhere_is_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").symlink_to(tmp_path / "gone")
+
+    assert wrong(monkeypatch) == [".env: is no file that can be read; give a file of text"]
+
+
+def test_an_env_file_that_this_process_may_not_read_is_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Here by a link to itself: the user that runs the tests may be one who may read everything."""
+    (tmp_path / ".env").symlink_to(tmp_path / ".env")
+
+    assert [line.partition(":")[0] for line in wrong(monkeypatch)] == [".env"]
+
+
+def test_a_setting_that_stands_twice_in_the_env_file_is_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The last one would count, and a person may read the first."""
+    (tmp_path / ".env").write_text("LOG_LEVEL=ERROR\nlog_level=DEBUG\nOTHER=1\nOTHER=2\n")
+
+    assert wrong(monkeypatch) == ["LOG_LEVEL: is set more than once in .env; leave one line of them"]
+
+
+def test_a_setting_that_is_in_the_environment_twice_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In capitals and not: which of them counted was chance."""
+    monkeypatch.setenv("log_level", "DEBUG")
+
+    assert load(monkeypatch, LOG_LEVEL="DEBUG").log_level == "DEBUG"
+    assert wrong(monkeypatch, LOG_LEVEL="ERROR") == [
+        "LOG_LEVEL: is in the environment twice, in capitals and not; leave one of them"
+    ]
+
+
+def test_the_mark_that_some_editors_write_first_hides_no_setting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfLOG_LEVEL=error\r\n")
+    (tmp_path / "durability").write_bytes(b"\xef\xbb\xbfattested\r\n")
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+
+    settings = load(monkeypatch)
+
+    assert (settings.log_level, settings.durability) == ("ERROR", Durability.ATTESTED)
+
+
+@pytest.mark.parametrize("variable", ["SECRETS_DIR", "CREDENTIALS_DIRECTORY", "TRANSFERS_SECRETS_DIR"])
+@pytest.mark.parametrize("folder", ["gone", "a file", "x" * 300])
+def test_a_folder_of_secrets_that_is_none_is_a_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, folder: str
+) -> None:
+    """A secret that was to come from there would be missed without a word, or taken from elsewhere."""
+    (tmp_path / "a file").write_text("")
+    monkeypatch.setenv(variable, folder)
+
+    assert wrong(monkeypatch) == [
+        f"{variable}: names no folder that this process can read; correct it, or leave it out"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (f"{PASSWORD}\xe9".encode("latin-1"), "is not UTF-8; write it in UTF-8"),
+        (None, "is no file that can be read; give a file of text"),
+    ],
+)
+@pytest.mark.parametrize("name", ["broker_url", "BROKER_URL", "TRANSFERS_BROKER_URL"])
+def test_a_file_of_the_folder_that_can_not_be_read_is_a_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, content: bytes | None, sentence: str
+) -> None:
+    """One line, under the name that the file has, also where a setting is missing now. Other files there may be."""
+    folder = tmp_path / "secrets"
+    (folder / "..data").mkdir(parents=True)
+    (folder / "another.bin").write_bytes(b"\xff")
+    if content is None:
+        (folder / name).mkdir()
+    else:
+        (folder / name).write_bytes(content)
+        (folder / name).chmod(0o600)
+    monkeypatch.setenv("SECRETS_DIR", str(folder))
+
+    assert wrong(monkeypatch) == [f"{name.upper()}: its file in the secrets' folder {sentence}"]
+
+
+def test_a_setting_whose_file_can_not_be_read_is_not_called_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "transfers_redis_url").write_bytes(b"\xff")
+    (tmp_path / "transfers_redis_url").chmod(0o600)
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+
+    assert wrong(monkeypatch, REDIS_URL="") == [
+        "TRANSFERS_REDIS_URL: its file in the secrets' folder is not UTF-8; write it in UTF-8"
+    ]
+
+
+def test_two_files_of_one_setting_are_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("log_level", "LOG_LEVEL"):
+        (tmp_path / name).write_text("DEBUG")
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+
+    assert wrong(monkeypatch) == ["LOG_LEVEL: has more than one file in the secrets' folder; leave one of them"]
+
+
+# Names of our own: `TRANSFERS_NAME`.
+
+OURS, THEIRS = "redis://127.0.0.1:7001/0", "redis://127.0.0.1:7002/0"
+
+
+def put(monkeypatch: pytest.MonkeyPatch, source: str, name: str, value: str) -> None:
+    folder = Path("secrets")
+    folder.mkdir(exist_ok=True)
+    monkeypatch.setenv("SECRETS_DIR", str(folder))
+    match source:
+        case "environment":
+            monkeypatch.setenv(name, value)
+        case "env file":
+            with Path(".env").open("a") as file:
+                file.write(f"{name}={value}\n")
+            Path(".env").chmod(0o600)
+        case _:
+            (folder / name.lower()).write_text(f"{value}\n")
+            (folder / name.lower()).chmod(0o600)
+
+
+SOURCES = ["environment", "env file", "folder"]
+
+
+@pytest.mark.parametrize("ours", SOURCES)
+@pytest.mark.parametrize("theirs", SOURCES)
+def test_a_name_with_our_prefix_goes_before_the_plain_one(
+    monkeypatch: pytest.MonkeyPatch, ours: str, theirs: str
+) -> None:
+    """Wherever either of them is: the plain one may be another program's."""
+    put(monkeypatch, theirs, "REDIS_URL", THEIRS)
+    put(monkeypatch, ours, "TRANSFERS_REDIS_URL", OURS)
+
+    assert ServerSettings.load(env_file=ENV_FILE).redis_url.reveal() == OURS
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_complaint_names_the_setting_as_it_was_given(monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    put(monkeypatch, source, "TRANSFERS_REDIS_URL", "http://")
+    put(monkeypatch, source, "REDIS_URL", THEIRS)
+
+    with pytest.raises(SettingsWrong, match="^TRANSFERS_REDIS_URL: is not a redis://"):  # noqa: RUF043 - it begins so
+        ServerSettings.load(env_file=ENV_FILE)
+
+
+def test_an_empty_one_with_the_prefix_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSFERS_REDIS_URL", "")
+
+    assert load(monkeypatch).redis_url.reveal() == GOOD["REDIS_URL"]
+
+
+def test_the_folder_of_secrets_has_a_name_of_our_own_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for folder in ("theirs", "ours"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "log_level").write_text({"theirs": "DEBUG", "ours": "ERROR"}[folder])
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path / "theirs"))
+    monkeypatch.setenv("TRANSFERS_SECRETS_DIR", str(tmp_path / "ours"))
+
+    assert load(monkeypatch).log_level == "ERROR"
+
+
+@pytest.mark.parametrize("name", sorted(SECRET_SETTINGS))
+def test_a_secret_under_our_own_name_may_not_be_open_either(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / ".env").write_text(f"transfers_{name.lower()}={PASSWORD}\n")
+    (tmp_path / ".env").chmod(0o644)
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / f"TRANSFERS_{name}").write_text(PASSWORD)
+    (tmp_path / "secrets" / f"TRANSFERS_{name}").chmod(0o644)
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path / "secrets"))
+
+    lines = wrong(monkeypatch)
+
+    assert len([line for line in lines if line.startswith(f"TRANSFERS_{name}: is in ")]) == 2
+    assert PASSWORD not in "".join(lines)
+
+
+# A library call reads no `.env` that it was not told of.
+
+
+def test_no_env_file_is_read_unasked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A backend's `.env` is the backend's: neither its settings nor its faults reach it."""
+    (tmp_path / ".env").write_bytes(b"LOG_LEVEL=DEBUG\nTRANSFERS_LOG_LEVEL=DEBUG\nno setting\n\xff")
+    monkeypatch.setenv("REDIS_URL", GOOD["REDIS_URL"])
+
+    assert ServerSettings.load().log_level == "INFO"
+
+
+def test_an_argument_goes_before_all_else_and_none_stands_for_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `BROKER_URL` of another program is left alone so."""
+    monkeypatch.setenv("TRANSFERS_LOG_LEVEL", "DEBUG")
+    monkeypatch.setenv("BROKER_URL", "amqp://another")
+    monkeypatch.setenv("REDIS_URL", THEIRS)
+
+    settings = ServerSettings.load(log_level="error", broker_url=None)
+
+    assert (settings.log_level, settings.broker_url, settings.redis_url.reveal()) == ("ERROR", None, THEIRS)
+
+
+def test_arguments_alone_read_nothing_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("LOG_LEVEL=DEBUG\n")
+    monkeypatch.setenv("LOG_LEVEL", "DEBUG")
+    monkeypatch.setenv("SECRETS_DIR", "/none")
+
+    assert ServerSettings(redis_url=Secret(OURS)).log_level == "INFO"
+
+
+def test_an_argument_is_checked_like_every_other_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a class is called, and not `load`: pydantic's own error would keep the password."""
+    wrong_ones: dict[str, Any] = {"redis_url": f"http://:{PASSWORD}@h/0", "durability": PASSWORD, "colour": PASSWORD}
+    for call in (ServerSettings, ServerSettings.load):
+        with pytest.raises(SettingsWrong) as caught:
+            call(**wrong_ones)
+
+        assert [line.partition(":")[0] for line in caught.value.lines] == ["COLOUR", "DURABILITY", "REDIS_URL"]
+        assert caught.value.__context__ is None
+        assert PASSWORD not in str(caught.value)

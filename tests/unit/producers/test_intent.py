@@ -1,6 +1,7 @@
 """An intent that exists is valid: a test a rule."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -239,6 +240,25 @@ class TestJson:
     def test_any_other_json_is_refused(self, text: str | bytes) -> None:
         with pytest.raises(IntentRejected):
             TransferIntent.model_validate_json(text)
+
+    @pytest.mark.parametrize(
+        ("text", "why"),
+        [
+            ('{"reference": "a", "amount": "1", "amount": "2"}', "gives amount twice in one object"),
+            ('{"sender": {"card_id": "a", "card_id": "b"}}', "gives card_id twice in one object"),
+            ('{"4405639704015096": 1, "4405639704015096": 2}', "gives a name twice in one object"),
+            ('{"amount": "1", "\\u0061mount": "2"}', "gives amount twice in one object"),
+            ('{"amount": "1", "amount": "2", "foreign": NaN}', "is not JSON"),
+            ("[" * 9999, "is not JSON"),
+        ],
+    )
+    @pytest.mark.parametrize("kind", [str, str.encode, lambda text: bytearray(text.encode())])
+    def test_a_name_that_is_given_twice_is_refused(self, text: str, why: str, kind: Callable[[str], str]) -> None:
+        """The last one would be paid, and a person may read the first. No card number is in the refusal."""
+        with pytest.raises(IntentRejected) as caught:
+            TransferIntent.model_validate_json(kind(text))
+
+        assert (caught.value.field, caught.value.why) == ("json", why)
 
     def test_the_published_schema_says_string_for_cards_and_no_float_for_amounts(self) -> None:
         schema = TransferIntent.json_schema()

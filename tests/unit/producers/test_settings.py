@@ -126,8 +126,11 @@ def test_a_file_gives_the_fingerprint_keys(tmp_path: Path) -> None:
 
 def test_a_web_tier_takes_no_fingerprint_key() -> None:
     """With one, and the first six and last four of the records, it would find every card number of the past."""
-    settings = WebSettings.load(**GOOD, web_base_url="https://shop.example/t")
+    without = {name: value for name, value in GOOD.items() if name != "fingerprint_keys"}
+    settings = WebSettings.load(**without, web_base_url="https://shop.example/t")
 
+    with pytest.raises(SettingsWrong, match="FINGERPRINT_KEYS: is no setting here"):
+        WebSettings.load(**GOOD, web_base_url="https://shop.example/t")
     assert not any("fingerprint" in name for name in WebSettings.model_fields)
     assert not hasattr(settings, "print_keys")
     assert ProducerAndWebSettings.load(**GOOD, web_base_url="https://shop.example/t").print_keys.newest.text

@@ -8,8 +8,11 @@ import pytest
 
 from epay_transfers.ledger.limits import Limits
 from epay_transfers.ledger.vault.sealing import generate
-from epay_transfers.runtime.settings import SettingsWrong
+from epay_transfers.runtime import hardening
+from epay_transfers.runtime.settings import EX_CONFIG, SettingsWrong
+from epay_transfers.worker import startup
 from epay_transfers.worker.bank import PRESETS
+from epay_transfers.worker.build import Rules
 from epay_transfers.worker.settings import WorkerSettings
 
 PAIR = generate()
@@ -67,6 +70,47 @@ def test_test_has_every_address_but_the_confirms(monkeypatch: pytest.MonkeyPatch
     said = wrong(monkeypatch, EPAY_CONFIRM_URL="")
     assert list(said) == ["EPAY_CONFIRM_URL"]
     assert said["EPAY_CONFIRM_URL"].startswith("is not set, and the bank documents none for this environment; give ")
+
+
+def test_the_newer_test_hosts_are_chosen_by_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = load(monkeypatch, EPAY_TEST_HOSTS="newer").bank.addresses
+
+    assert addresses.token_url == "https://test-epay-oauth.epayment.kz/oauth2/token"
+    assert addresses.transfer_url == "https://test-epay-api.epayment.kz/p2p/transfer"
+    assert addresses.status_url == "https://test-epay-api.epayment.kz/check-status/p2p/transaction/{invoice_id}"
+    assert list(wrong(monkeypatch, EPAY_TEST_HOSTS="newer", EPAY_CONFIRM_URL="")) == ["EPAY_CONFIRM_URL"]
+
+
+def test_a_newer_test_host_is_one_for_test_in_any_environment_but_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that says nothing takes the bank's hosts for test alone; production has none to choose."""
+    address = PRESETS["test-newer"].token_url
+    unsaid = {
+        "EPAY_ENVIRONMENT": "",
+        "EPAY_TOKEN_URL": address,
+        "EPAY_CONFIRM_URL": "https://test-epay-api.epayment.kz/",
+    }
+
+    assert load(monkeypatch, **unsaid).epay_token_url == address
+    said = wrong(monkeypatch, EPAY_ENVIRONMENT="production", EPAY_TEST_HOSTS="newer", EPAY_TOKEN_URL="")
+    assert said["EPAY_TEST_HOSTS"].startswith("is for test, and EPAY_ENVIRONMENT says production")
+
+
+def test_without_an_inquiry_auth_must_count_as_paid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of success and the notification name no status: nothing could ever say CHARGE but a direct answer."""
+    said = wrong(monkeypatch, EPAY_STATUS_URL="none", EPAY_PAID_STATUSES='["CHARGE"]')
+
+    assert list(said) == ["EPAY_PAID_STATUSES"]
+    assert said["EPAY_PAID_STATUSES"].startswith("lacks AUTH, and without a status inquiry")
+    assert load(monkeypatch, EPAY_STATUS_URL="none", EPAY_PAID_STATUSES='["AUTH"]').bank.paid_words == ("AUTH",)
+    assert load(monkeypatch, EPAY_STATUS_URL="", EPAY_PAID_STATUSES='["CHARGE"]').bank.paid_words == ("CHARGE",)
+
+
+def test_saved_cards_go_as_the_banks_sdk_sends_them_or_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    default = load(monkeypatch).bank
+    other = load(monkeypatch, EPAY_RECEIVER_ID_FIELD="both", EPAY_SAVED_SENDER_FIELDS="given").bank
+
+    assert (default.receiver_id_field, default.saved_sender_fields) == ("cardCred", "all")
+    assert (other.receiver_id_field, other.saved_sender_fields) == ("both", "given")
 
 
 def test_production_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,6 +288,8 @@ def test_what_is_no_key_is_refused(monkeypatch: pytest.MonkeyPatch, ring: str) -
         ("EPAY_RECEIVER_ID_FIELD", "number"),
         ("EPAY_RATE", "5"),
         ("EPAY_PAID_STATUSES", "AUTH"),
+        ("EPAY_TEST_HOSTS", "new"),
+        ("EPAY_SAVED_SENDER_FIELDS", "none"),
     ],
 )
 def test_each_other_wrong_one_is_a_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -327,3 +373,219 @@ def test_nothing_of_it_prints_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     for shown in (repr(settings), repr(settings.terminals), repr(settings.bank), settings.model_dump_json()):
         assert SECRET not in shown
         assert PAIR.private.reveal() not in shown
+
+
+# Each setting is built into what it is used for inside the check: what passes it, the start does not refuse.
+
+
+SECONDS = [
+    "HTTP_CONNECT_TIMEOUT", "HTTP_READ_TIMEOUT", "HTTP_DEADLINE", "LEASE", "RETRY_MIN_BACKOFF", "RETRY_MAX_BACKOFF"
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (name, value)
+        for name in SECONDS
+        for value in ("inf", "-inf", "nan", "1e-320", "1e300", "86401")
+    ]
+    + [
+        (name, value)
+        for name in ("RETRY_ATTEMPTS", "DOUBT_READS", "PARK_TTL", "DOUBT_HORIZON", "EVENTS_KEEP", "WORKER_THREADS")
+        for value in ("9" * 20, "9" * 5000, "1e9", "inf")
+    ],
+)  # fmt: skip
+def test_every_number_has_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A sum with it overflowed later, in the middle of a transfer."""
+    assert name in wrong(monkeypatch, **{name: value})
+
+
+def test_the_longest_wait_is_not_the_shorter_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = wrong(monkeypatch, RETRY_MIN_BACKOFF="5", RETRY_MAX_BACKOFF="4")
+
+    assert said["RETRY_MAX_BACKOFF"].startswith("is less than RETRY_MIN_BACKOFF; give seconds")
+
+
+@pytest.mark.parametrize("rate", ["1e-320", "0", "-1", "0.000009", "1001", "NaN", "Infinity", "1e400"])
+def test_a_rate_that_no_gap_can_be_made_of_is_a_line(monkeypatch: pytest.MonkeyPatch, rate: str) -> None:
+    assert list(wrong(monkeypatch, EPAY_RATE=f'{{"main": {rate}}}')) == ["EPAY_RATE"]
+
+
+@pytest.mark.parametrize("rate", [0.00001, 0.5, 1000])
+def test_every_other_rate_has_a_gap(monkeypatch: pytest.MonkeyPatch, rate: float) -> None:
+    gaps_ms = Rules.of(load(monkeypatch, EPAY_RATE=json.dumps({"main": rate}))).preflight.gaps_ms
+
+    assert gaps_ms["main"] == pytest.approx(1000 / rate)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EPAY_RATE", {"kisok": 5}),
+        ("EPAY_LIMITS", {"main": {}, "kisok": {}}),
+        ("EPAY_CREDENTIALS", {"kisok": {"terminal_id": "t", "client_id": "c", "client_secret": SECRET}}),
+    ],
+)
+def test_a_terminal_that_there_is_not_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: Any) -> None:
+    """With a letter wrong, the terminal that was meant would go without its rate, its limits, its credentials."""
+    said = wrong(monkeypatch, **{name: json.dumps(value)})
+
+    assert said[name].startswith("names kisok, which is no terminal of this worker: see EPAY_TERMINALS; give")
+
+
+@pytest.mark.parametrize("name", ["EPAY_RATE", "EPAY_LIMITS", "EPAY_CREDENTIALS"])
+def test_a_secret_in_the_place_of_a_name_is_not_shown(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    values: list[dict[str, Any]] = [
+        {SECRET: 5},
+        {SECRET: {}},
+        {SECRET: {SECRET: 5}},
+        {"main": {SECRET: {SECRET: 5}}},
+        {"main": 5, SECRET: 5},
+    ]
+    for value in values:
+        assert list(wrong(monkeypatch, **{name: json.dumps(value)})) == [name]
+
+
+def test_the_main_terminal_has_its_credentials_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those in EPAY_CREDENTIALS took the place of the others without a word."""
+    one = {"terminal_id": "t", "client_id": "c", "client_secret": SECRET}
+
+    said = wrong(monkeypatch, EPAY_CREDENTIALS=json.dumps({"main": one}))
+
+    assert said["EPAY_CREDENTIALS"].startswith("names main, whose credentials are EPAY_TERMINAL_ID, EPAY_CLIENT_ID")
+
+
+@pytest.mark.parametrize("name", ["terminal_id", "client_id", "client_secret"])
+@pytest.mark.parametrize("value", ["", " t", "t\n", "t\x00", "\udcff", "t" * 257])
+def test_what_the_bank_gave_out_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A blank or a line's end that was copied along would be refused by the bank, as wrong credentials."""
+    one = {"terminal_id": "t", "client_id": "c", "client_secret": SECRET} | {name: value}
+
+    said = wrong(monkeypatch, EPAY_TERMINALS='{"kiosk": {}}', EPAY_CREDENTIALS=json.dumps({"kiosk": one}))
+
+    assert said["EPAY_CREDENTIALS"].startswith(f"kiosk.{name}: is not one line of 1 to 256 characters without blanks")
+
+
+@pytest.mark.parametrize("name", ["EPAY_TERMINAL_ID", "EPAY_CLIENT_ID", "EPAY_CLIENT_SECRET"])
+@pytest.mark.parametrize("value", [" t", "t\n", "\udcff", "t" * 257])
+def test_so_is_what_it_gave_out_for_the_main_terminal(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    assert list(wrong(monkeypatch, **{name: value})) == [name]
+
+
+@pytest.mark.parametrize("words", ['["charge"]', '["AUTH", "charge"]', "[]", '["VERIFIED"]', '[""]'])
+def test_only_the_words_that_mean_paid_are_taken(monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    said = wrong(monkeypatch, EPAY_PAID_STATUSES=words)
+
+    assert said["EPAY_PAID_STATUSES"] == (
+        "names another word, or none; the words are in capitals; give one or more of AUTH and CHARGE, "
+        'as JSON like ["AUTH"]'
+    )
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"\x00\xff", b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"]
+)
+def test_a_file_of_authorities_that_no_context_takes_is_a_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
+) -> None:
+    """`None`: it isn't there."""
+    if content is not None:
+        (tmp_path / "ca.pem").write_bytes(content)
+
+    said = wrong(monkeypatch, BANK_CA_FILE=str(tmp_path / "ca.pem"))
+
+    assert said["BANK_CA_FILE"] == "can't be read, or holds no certificate; give a PEM file, or leave it out"
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "x" * 5000, "a folder", "loop"])
+def test_a_file_of_keys_that_can_not_be_read_is_a_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str
+) -> None:
+    (tmp_path / "a folder").mkdir()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+
+    said = wrong(monkeypatch, VAULT_PRIVATE_KEYS="", VAULT_PRIVATE_KEYS_FILE=path)
+
+    assert said["VAULT_PRIVATE_KEYS_FILE"].startswith("can't be read; give a file that only its owner")
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"https://{'a' * 64}.example/{{invoice_id}}",
+        "https://a..b/{invoice_id}",
+        "https://.a/{invoice_id}",
+        "https://{invoice_id}.example/{invoice_id}",
+        "https://bank.example/{invoice_id}#x",
+    ],
+)
+def test_an_address_that_no_request_can_be_made_for_is_a_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, address: str
+) -> None:
+    assert list(wrong(monkeypatch, EPAY_ENVIRONMENT="test", **{name: address})) == [name]
+
+
+@pytest.mark.parametrize("base", ["https://shop.example/t?", "https://shop.example/t#", "https://shop.example?x"])
+def test_an_address_that_nothing_can_be_added_to_is_a_line(monkeypatch: pytest.MonkeyPatch, base: str) -> None:
+    """What is added would be its query, and no route."""
+    assert list(wrong(monkeypatch, WEB_BASE_URL=base)) == ["WEB_BASE_URL"]
+
+
+@pytest.mark.parametrize("amount", ["1e999999999999999999", "1e-999999999999999999", "NaN", "-Infinity"])
+def test_an_amount_that_no_number_holds_is_a_line(monkeypatch: pytest.MonkeyPatch, amount: str) -> None:
+    said = wrong(monkeypatch, EPAY_LIMITS=f'{{"main": {{"KZT": {{"transfer": "{amount}"}}}}}}')
+
+    assert said["EPAY_LIMITS"].startswith("main KZT transfer: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said_of_it"),
+    [
+        ("EPAY_RATE", '{"main": 5, "main": 6}', "gives main twice in one object; give"),
+        ("EPAY_LIMITS", '{"main": {"KZT": {"transfer": 5}, "KZT": {"transfer": 6}}}', "gives KZT twice in one object"),
+        ("EPAY_CREDENTIALS", '{"kiosk": {"client_id": "a", "client_id": "b"}}', "gives client_id twice in one object"),
+    ],
+)
+def test_a_name_that_stands_twice_is_a_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said_of_it: str
+) -> None:
+    """The last one would count."""
+    assert wrong(monkeypatch, **{name: value})[name].startswith(said_of_it)
+
+
+def test_keys_under_our_own_name_in_the_environment_are_refused_in_production_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRANSFERS_VAULT_PRIVATE_KEYS", PAIR.private.reveal())
+
+    said = wrong(monkeypatch, EPAY_ENVIRONMENT="production", ALLOW_ENV_KEYS="", VAULT_PRIVATE_KEYS="")
+
+    assert said["TRANSFERS_VAULT_PRIVATE_KEYS"].startswith("is in the environment, which every child of the process")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BANK_CA_FILE", f"/{SECRET}"),
+        ("SENTRY_DSN", SECRET),
+        ("EPAY_RATE", f'{{"{SECRET}": 1e-320}}'),
+        ("REDIS_URL", f"redis://:{SECRET}@h:99999/0"),
+        ("VAULT_PRIVATE_KEYS_FILE", f"{SECRET}" * 10),
+        ("CREDENTIALS_DIRECTORY", f"/{SECRET}"),
+    ],
+)
+def test_a_worker_with_a_wrong_setting_ends_with_78_and_its_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    """`--check` and the start alike: a supervisor need not try again."""
+    monkeypatch.setattr(hardening, "harden", lambda: True)  # it is for the life of a process
+    for each, its in (GOOD | {name: value}).items():
+        monkeypatch.setenv(each, its)
+    for only_check in (True, False):
+        assert startup.main(only_check=only_check) == EX_CONFIG
+
+        said = capsys.readouterr().err
+        assert name in {line.partition(":")[0] for line in said.splitlines()}
+        assert SECRET not in said

@@ -1,0 +1,28 @@
+"""A transfer in the state in which a command does something to it, and not refuse."""
+
+from collections.abc import Callable
+
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
+
+#: Command → the state. For the others any will do.
+STATES = {
+    "dead list": State.DEAD,
+    "dead show": State.DEAD,
+    "dead requeue": State.DEAD,
+    "dead discard": State.DEAD,
+    "settle": State.NEEDS_REVIEW,
+    "doubt": State.IN_DOUBT,
+    "parked": State.PARKED,
+}
+
+Into = Callable[..., Record]
+
+
+def prepare(name: str, reference: str, ledger: Ledger, into: Into, *, pause_id: str = "k7f3") -> None:
+    """For one command: `reference` is in its state, and the pause stands that the command ends."""
+    into(STATES.get(name, State.QUEUED), reference)
+    if name == "unpause":
+        Pauses(ledger.client).pause(Lane.SEND, ALL, actor="operator aigul", reason="the bank asked", pause_id=pause_id)
