@@ -154,6 +154,11 @@ class LedgerBroken(LedgerUnavailable):
         self.args, self.why = (sentence,), sentence
         self.part = part
 
+    @property
+    def is_passing(self) -> bool:
+        """A person has to mend it."""
+        return False
+
 
 class RecordUnreadable(TransfersError):
     """The record under this key can't be read: another version wrote it, or a person changed it."""

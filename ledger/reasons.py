@@ -1,9 +1,12 @@
 """Reasons: why a record is as it is, in our own words. One entry says all of one.
 
 The code decides by some of them, so none is spelled as a string elsewhere. What the bank's client says of one exchange
-(`timeout`, `http_500`) and what is made from the bank's own words (`bank_says_...`, `declined_...`, `token_...`) is not
-here: no code decides by those.
+(`timeout`, `http_500`) and what is made from the bank's own words (`bank_says_...`, `declined_...`) is not here: no
+code decides by those. Nor by `token_...`, whose sentences are here.
 """
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from epay_transfers.ledger.sentences import WordWithSentence
 
@@ -59,7 +62,33 @@ class Reason(WordWithSentence):
 TAKEN_UNSENT = frozenset({Reason.CARD_UNREADABLE, Reason.ORDER_CHANGED})
 
 
+#: Of a try that asked for a token and got none, so that nothing was sent: what follows `token_`.
+TOKENS: Mapping[str, str] = MappingProxyType({
+    "refused": "nothing listens at the bank's token address: is the bank, or the sandbox, running?",
+    "dns": "the host of the bank's token address has no address: see EPAY_TOKEN_URL, or the DNS",
+    "unreachable": "no connection leads to the bank's token address: see the network, or EPAY_TOKEN_URL",
+    "connect_timeout": "the bank's token address took no connection in time: see the network, or a firewall",
+    "timeout": "the bank's token address did not answer in time",
+    "deadline": "the bank's token address did not answer in time",
+    "tls": "no TLS came about with the bank's token address: see BANK_CA_FILE, or EPAY_TOKEN_URL",
+    "dropped": "the bank's token address ended the connection before it answered",
+    "cut": "the bank's token address ended the connection before it answered",
+    "not_json": "what the bank's token address answered is no token: see EPAY_TOKEN_URL",
+    "invalid_client": "the bank does not know the terminal's client id, or its secret",
+    "unauthorized_client": "the bank gives this client no such token",
+    "access_denied": "the bank gives this client no such token",
+    "invalid_grant": "the bank does not take what the token was asked with",
+    "invalid_request": "the bank does not take the form in which the token was asked for",
+    "invalid_scope": "the bank gives this client no token of the scope that was asked for",
+    "unsupported_grant_type": "the bank does not take the form in which the token was asked for",
+    "server_error": "the bank's token address has trouble of its own",
+    "temporarily_unavailable": "the bank's token address has trouble of its own",
+})  # fmt: skip
+
+
 def sentence_of(word: str) -> str:
     """For people: the sentence and the word; the word alone where it is not ours."""
     reason = next((reason for reason in Reason if reason == word), None)
-    return f"{reason.sentence} ({word})" if reason else word
+    prefix, _, kind = word.partition("token_")
+    sentence = reason.sentence if reason else "" if prefix else TOKENS.get(kind, "")
+    return f"{sentence} ({word})" if sentence else word

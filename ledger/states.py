@@ -241,7 +241,7 @@ class Verb(StrEnum):
             before={_S.QUEUED: "deadline_at"},
             unless_paid=True,
             by="a worker, before the first byte",
-            happened="written down as {state}, and only then sent to the bank",
+            happened="written down as {state}, before anything may be sent",
             short="sent",
         ),
     )

@@ -35,7 +35,7 @@ class Context:
     def connect(cls) -> Self:
         """From the environment. Raises `SettingsWrong`."""
         settings = OpsSettings.load(env_file=ENV_FILE)
-        return cls(settings, SystemClock(), connect(settings.redis_url.reveal(), "REDIS_URL"))
+        return cls(settings, SystemClock(), connect(settings.redis_url.reveal(), settings.name_of("REDIS_URL")))
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -51,7 +51,7 @@ class Context:
 
     @cached_property
     def queue_client(self) -> redis.Redis:
-        return connect(self.settings.queue_url, "BROKER_URL", text=False)
+        return connect(self.settings.queue_url, self.settings.queue_setting, text=False)
 
     @cached_property
     def queues(self) -> Queues:

@@ -8,6 +8,7 @@ from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Row, State, Verb
 from epay_transfers.ledger.store.events import Event
+from epay_transfers.ops import typed
 
 #: What comes next, and by whom.
 NEXT: Mapping[State, str] = {
@@ -87,13 +88,18 @@ def step(event: Event) -> str:
     return word
 
 
+def as_typed(step_text: str, key: str) -> str:
+    """With the transfer's key, and each command as this one was called: so it works as it stands there."""
+    return typed.named(step_text).format(key=key)
+
+
 def next_step(record: Record) -> str:
     """Who moves it on, and how. Empty where nothing comes any more."""
     if record.state is State.DEAD and record.reason == Reason.CARD_LOST:
-        return _CARD_LOST.format(key=record.key)
+        return as_typed(_CARD_LOST, record.key)
     if record.state is State.DEAD and record.reason == Reason.ORDER_CHANGED:
         return _ORDER_CHANGED
-    return NEXT.get(record.state, "").format(key=record.key)
+    return as_typed(NEXT.get(record.state, ""), record.key)
 
 
 def next_moment(record: Record) -> int:

@@ -27,9 +27,12 @@ def status_of(error: TransfersError) -> int:
 
 
 def sentence_of(error: TransfersError) -> str:
+    return typed.named(_sentence_of(error))
+
+
+def _sentence_of(error: TransfersError) -> str:
     if isinstance(error, SettingsWrong):
-        transfers = typed.command()
-        return f"{error}\n`{transfers} init` writes a .env to begin with; `{transfers} demo` needs no settings."
+        return f"{error}\n`transfers init` writes a .env to begin with; `transfers demo` needs no settings."
     if isinstance(error, ServerUnavailable) and not isinstance(error, (LedgerBroken, VaultWentBack)):
         unknown = "" if error.is_reading else "; the change may be stored or not"
         return f"{error.why}{unknown}; `transfers doctor` says more"

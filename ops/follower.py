@@ -47,7 +47,7 @@ class PlaceFile:
     def load(self) -> Position:
         """The beginning where there is no such file yet."""
         try:
-            found = json.loads(self._path.read_text())
+            found = json.loads(self._path.read_text(encoding="utf-8"))
             place_of(found["place"])
             numbers = Numbers(_number(found["number"]), _number(found["announced"]))
             return Position(found["place"], numbers)
@@ -63,7 +63,7 @@ class PlaceFile:
         numbers = position.numbers
         text = json.dumps({"place": position.place, "number": numbers.last, "announced": numbers.announced})
         beside = self._path.with_name(self._path.name + ".new")
-        with beside.open("w") as file:
+        with beside.open("w", encoding="utf-8") as file:
             file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())

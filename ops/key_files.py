@@ -17,7 +17,7 @@ def put_in_front(place: Place, key: Secret) -> None:
     path = place.path.resolve()
     fresh = path.with_name(f"{path.name}.rotating")
     try:
-        before = path.read_text("utf-8-sig")
+        before = path.read_text(encoding="utf-8-sig")
         owner = path.stat()
         text = _in_env_file(before, place.name, key) if place.is_env_file else f"{key.reveal()}\n{before}"
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

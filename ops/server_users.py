@@ -17,7 +17,7 @@ from epay_transfers.ledger.queue.broker import BATCH, INQUIRIES, NAMESPACE, NOW
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.inboxes import WEB, operator
 from epay_transfers.ledger.store.scripts import text_of
-from epay_transfers.ops.settings import USER
+from epay_transfers.runtime.server_addresses import OPERATORS_USER
 
 SERVERS = ("ledger", "vault")
 
@@ -289,14 +289,18 @@ def users(server: str, operators: Sequence[str]) -> Mapping[str, ServerUser]:
             "follower": _FOLLOWER,
             "worker": _WORKER,
         }
-        return first | {f"{USER}{name}": _operator(name) for name in operators} | {"admin": _ADMIN, "repair": _REPAIR}
+        return (
+            first
+            | {f"{OPERATORS_USER}{name}": _operator(name) for name in operators}
+            | {"admin": _ADMIN, "repair": _REPAIR}
+        )
     first = {
         "producer": _VAULT_PRODUCER,
         "web": _VAULT_WEB,
         "backend": _both(_VAULT_PRODUCER, _VAULT_WEB),
         "worker": _VAULT_WORKER,
     }
-    return first | {f"{USER}{name}": _VAULT_OPERATOR for name in operators} | {"admin": _ADMIN}
+    return first | {f"{OPERATORS_USER}{name}": _VAULT_OPERATOR for name in operators} | {"admin": _ADMIN}
 
 
 def file_text(server: str, operators: Sequence[str], previous: str = "") -> str:
@@ -312,7 +316,7 @@ def file_text(server: str, operators: Sequence[str], previous: str = "") -> str:
 
 def digest(script: str) -> str:
     if script in _DRAMATIQ:
-        text = (resources.files("dramatiq") / "brokers" / "redis" / script).read_text()
+        text = (resources.files("dramatiq") / "brokers" / "redis" / script).read_text(encoding="utf-8")
     else:
         text = text_of(script)
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -2,15 +2,12 @@
 
 import getpass
 import os
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
 from epay_transfers.producers.validators import short_text
+from epay_transfers.runtime.server_addresses import operator_of
 from epay_transfers.runtime.settings import ServerSettings
-
-#: What the name of each operator's server user begins with.
-USER = "ops-"
 
 
 def login_name() -> str:
@@ -32,5 +29,4 @@ class OpsSettings(ServerSettings):
     @property
     def server_operator(self) -> str:
         """The operator whose server user REDIS_URL names (`ops-NAME`): this, and no label, proves who asked."""
-        user = urlsplit(self.redis_url.reveal()).username or ""
-        return user.removeprefix(USER) if user.startswith(USER) else ""
+        return operator_of(self.redis_url)

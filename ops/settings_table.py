@@ -123,7 +123,7 @@ CHAPTERS = (
             Setting("WORKER_THREADS", (WORKER,), "16", "transfers at work at once in one process"),
             Setting("QUEUE_LIMIT", (PRODUCERS,), "", "enqueue answers QueueFull above this many"),
             Setting("OPERATOR", (OPS,), "", "the name beside what is changed; if not set, the login name"),
-            Setting("LOG_LEVEL", (ALL,), "INFO", "DEBUG, INFO, WARNING or ERROR"),
+            Setting("LOG_LEVEL", (ALL,), "INFO", "DEBUG, INFO, WARNING or ERROR; not of a backend's log"),
             Setting("SENTRY_DSN", (ALL,), "", "where errors are reported; nothing is if not set"),
         ),
     ),

@@ -16,6 +16,11 @@ def command() -> str:
     return _NAME if found and Path(found).samefile(sys.argv[0]) else shlex.quote(sys.argv[0])
 
 
+def named(text: str) -> str:
+    """A sentence of any room with each command in it as this one was called."""
+    return text.replace(f"`{_NAME} ", f"`{command()} ")
+
+
 def command_anywhere() -> str:
     """The same for another shell, in another folder, with another path."""
     return shlex.quote(str(Path(sys.argv[0]).absolute())) if _is_script() else _by_module()

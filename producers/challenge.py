@@ -63,10 +63,14 @@ def visit(context: Context, handle: str) -> PaymentPage:
 
 def record_of(context: Context, handle: str) -> Record:
     """Raises `NotFound`: it is no handle, or its transfer was settled more than a day ago."""
-    record = context.ledger.by_handle(handle) if _HANDLE.fullmatch(handle) else None
+    record = context.ledger.by_handle(handle) if is_handle(handle) else None
     if record is None:
         raise NotFound("handle")
     return record
+
+
+def is_handle(text: str) -> bool:
+    return _HANDLE.fullmatch(text) is not None
 
 
 def is_answered(context: Context, record: Record) -> bool:

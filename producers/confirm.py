@@ -11,11 +11,13 @@ import logging
 from enum import StrEnum
 
 from epay_transfers.ledger.log_lines import log_line
+from epay_transfers.ledger.pa_res import is_same_md
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.inboxes import WEB, Kind
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Put
+from epay_transfers.producers.challenge import is_handle
 from epay_transfers.producers.context import Context
 from epay_transfers.producers.pa_res import read_pa_res
 
@@ -38,8 +40,8 @@ def confirm(context: Context, md: str, pa_res: str, handle: str | None) -> Verdi
     """Raises `IntentRejected` for a PaRes that is none."""
     answer = read_pa_res(pa_res)
     digest = hashlib.sha256(answer.encode()).hexdigest()[:32]
-    record = _record_of(context, md)
-    if record is None or (handle is not None and handle != record.handle):
+    record = _by_md(context, md) if handle is None else _by_handle(context, handle, md, digest)
+    if record is None:
         return Verdict.UNKNOWN
     if record.pares_digest:
         return _seen(record, digest)
@@ -89,12 +91,25 @@ def _conflicting(record: Record) -> Verdict:
     return Verdict.CONFLICTING
 
 
-def _record_of(context: Context, md: str) -> Record | None:
+def _by_handle(context: Context, handle: str, md: str, digest: str) -> Record | None:
+    """The handle's own transfer, if its challenge has this MD, but for blanks that a page has added or made of plusses.
+
+    The handle says which transfer is meant. So an MD that two challenges of the bank have in common locks neither out.
+    """
+    record = context.ledger.by_handle(handle) if is_handle(handle) else None
+    if record is not None and record.pares_digest == digest:  # taken before; an ended transfer keeps no challenge
+        return record
+    if record is not None and (kept := context.ledger.challenge(record)) is not None:
+        return record if is_same_md(kept.md, md) else None
+    found = _by_md(context, md)  # an MD leads to its transfer for longer than a handle
+    return found if found is not None and found.handle == handle else None
+
+
+def _by_md(context: Context, md: str) -> Record | None:
     """By the MD of its challenge. A page that does not encode its plusses makes blanks of them, in the MD as well."""
-    if not _is_md(md):
-        return None
-    record = context.ledger.by_md(md)
-    return context.ledger.by_md(md.replace(" ", "+")) if record is None and " " in md else record
+    readings = dict.fromkeys((md, md.strip(), md.replace(" ", "+"), md.strip().replace(" ", "+")))
+    found = (context.ledger.by_md(reading) for reading in readings if _is_md(reading))
+    return next((record for record in found if record is not None), None)
 
 
 def _is_md(md: str) -> bool:

@@ -45,7 +45,7 @@ class Context:
         if not isinstance(self.settings, ProducerSettings):
             line = (
                 "FINGERPRINT_KEYS: a web tier has none, and enqueues nothing; give `Transfers.from_env` a backend's "
-                "ProducerSettings, or ProducerAndWebSettings for one process that is both"
+                "ProducerSettings; for one process that is both: Web.from_env(ProducerAndWebSettings.load())"
             )
             raise SettingsWrong([line])
         return self.settings

@@ -17,8 +17,10 @@ from epay_transfers.ledger.errors import (
     LedgerUnavailable,
     LedgerWentBack,
     RecordUnreadable,
+    ServerUnavailable,
     TransfersError,
     VaultUnavailable,
+    VaultWentBack,
 )
 from epay_transfers.ledger.invoice import make_key
 from epay_transfers.ledger.log_lines import log_line
@@ -122,6 +124,17 @@ def _may_be_stored(error: TransfersError) -> TransfersError:
     """Where a read is not answered, what the call is about may be stored all the same: its error has to say so."""
     if isinstance(error, LedgerUnavailable) and not isinstance(error, LedgerBroken):
         return LedgerUnavailable(error.problem)
+    return error
+
+
+def not_begun(error: ServerUnavailable) -> ServerUnavailable:
+    """Where the first look failed: this call stored nothing, but it may be the retry of one that did."""
+    if not isinstance(error, VaultWentBack):
+        after = (
+            "nothing was stored by this call, but a call before it, under the same reference, may have stored the "
+            "transfer: call again with the same reference"
+        )
+        error.args = (f"{error.why}; {after}",)
     return error
 
 

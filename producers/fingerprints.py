@@ -27,6 +27,10 @@ _LOG = logging.getLogger(__name__)
 
 _BYTES = 6
 
+#: The ids of missing keys that this process has said: a replay may come at any moment, and there may be many.
+_said_missing: set[str] = set()
+_SAID_AT_MOST = 100
+
 #: Version → the fields that it added, in this order for ever. A new field of the intent is a new version: a line below.
 FIELDS: Mapping[int, tuple[str, ...]] = MappingProxyType({
     1: (
@@ -157,11 +161,12 @@ def _read(text: str, keys: FingerprintKeys, *, cards: bool) -> _Kept | None:
     if version is None or len(digests) != len(names):
         return None
     key = keys.get(key_id)
-    if key is None:
+    if key is None and key_id not in _said_missing and len(_said_missing) < _SAID_AT_MOST:
+        _said_missing.add(key_id)
         log_line(
             _LOG.warning,
             "fingerprints.key_missing",
-            "FINGERPRINT_KEYS lacks the key %(key_id)s: what it printed is compared by less",
+            "FINGERPRINT_KEYS lacks the key %(key_id)s: what it printed is compared by less. This process says so once",
             key_id=key_id[:8],
         )
     return _Kept(version, key.raw() if key else None, dict(zip(names, digests, strict=True)))

@@ -24,6 +24,7 @@ from pydantic import (
 from epay_transfers.ledger import invoice
 from epay_transfers.ledger.money import EXPONENTS, to_decimal, to_minor
 from epay_transfers.ledger.order import OrderDetails
+from epay_transfers.ledger.pasted_text import cleaned
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.ledger.vault.card_data import CardData
@@ -160,6 +161,7 @@ class TransferIntent(StrictModel):
         if isinstance(value, (bool, float)):
             raise ValueError("must be a Decimal, an int or a string: a float is not exact")  # noqa: TRY004 - one error type
         if isinstance(value, str):
+            value = cleaned(value).strip(" ")
             if not _PLAIN_NUMBER.fullmatch(value):
                 raise ValueError("must be a number, like 15000 or 15000.50")
         elif not isinstance(value, (int, Decimal)):

@@ -55,10 +55,16 @@ class Notified(StrEnum):
     UNKNOWN = "unknown"  #: no transfer has this invoice id
 
 
+def invoice_id_of(payload: Mapping[str, Any]) -> str:
+    """Which invoice id a notification is about; empty where it names none."""
+    invoice_id = _first(payload, *_INVOICE)
+    return invoice_id if is_invoice_id(invoice_id) else ""
+
+
 def notify(context: Context, payload: Mapping[str, Any]) -> Notified:
     """The payload as it was parsed. It is passed on in every space that knows the invoice id."""
-    invoice_id = _first(payload, *_INVOICE)
-    if not is_invoice_id(invoice_id):
+    invoice_id = invoice_id_of(payload)
+    if not invoice_id:
         return Notified.UNKNOWN
     said = {name: text for name, names in _PROVING.items() if (text := _first(payload, *names)[:_LONGEST])}
     spaces = {DEFAULT_SPACE, *(plan.space for plan in context.settings.epay_terminals.values())}

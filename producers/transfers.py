@@ -32,7 +32,7 @@ from epay_transfers.producers.cancel import Cancel, cancel
 from epay_transfers.producers.challenge import Challenge, PaymentPage, challenge, is_answered, visit
 from epay_transfers.producers.confirm import Verdict, confirm
 from epay_transfers.producers.context import Context
-from epay_transfers.producers.enqueue import enqueue_all
+from epay_transfers.producers.enqueue import enqueue_all, not_begun
 from epay_transfers.producers.errors import Ambiguous, NotFound
 from epay_transfers.producers.intent import TransferIntent
 from epay_transfers.producers.notify import Notified, notify, three_ds2_returned
@@ -99,7 +99,8 @@ class _Parts:
 class Transfers:
     """Enqueue transfers and follow them. Made by `Transfers.from_env()`; to close it, use it in a `with` statement.
 
-    The first call looks at the servers: it raises what `check` raises, and then nothing was stored.
+    The first call looks at the servers: it raises what `check` raises, and then that call stored nothing. A call before
+    it may have, before a restart: so `enqueue` is called again with the same reference then, too.
 
     Every method raises `LedgerUnavailable` where the ledger's server does not answer, and `RecordUnreadable` (a
     `TransfersError`) for a record that this version can't read; `InternalError` for what no code expected. No error
@@ -178,7 +179,7 @@ class Transfers:
 
     # A backend.
 
-    @_public
+    @_sheltered
     def enqueue(self, intent: TransferIntent) -> Receipt:
         """Put one transfer into the ledger and its card into the vault. It returns before anything is sent.
 
@@ -190,6 +191,11 @@ class Transfers:
         `TypeError` for what is no `TransferIntent`; `SettingsWrong` for a web tier, which enqueues nothing, and for
         fingerprint keys that the ledger does not know: correct them, and call again with the same reference.
         """
+        try:
+            self._open()
+        except (LedgerUnavailable, VaultUnavailable) as error:
+            not_begun(error)
+            raise
         _check_intent(intent)
         answer = enqueue_all(self._context, [intent])[0]
         if isinstance(answer, TransfersError):
@@ -207,7 +213,7 @@ class Transfers:
             self._open()
         except (LedgerUnavailable, VaultUnavailable) as error:
             clear_frames(error, until=sys.exc_info()[1])
-            return [error for _ in intents]
+            return [not_begun(error)] * len(intents)
         answers = enqueue_all(self._context, intents)
         for answer in answers:
             if isinstance(answer, TransfersError):
@@ -411,9 +417,9 @@ def _examine(settings: SealingSettings) -> None:
 
 def _connected(settings: SealingSettings) -> _Parts:
     """Clients that connect when they are first used."""
-    ledger = connect(settings.redis_url.reveal(), "REDIS_URL")
-    vault = connect(settings.vault_url.reveal(), "VAULT_URL")
-    queue = connect(settings.queue_url, "BROKER_URL")
+    ledger = connect(settings.redis_url.reveal(), settings.name_of("REDIS_URL"))
+    vault = connect(settings.vault_url.reveal(), settings.name_of("VAULT_URL"))
+    queue = connect(settings.queue_url, settings.queue_setting)
     context = Context(
         ledger=Ledger(ledger),
         inboxes=Inboxes(ledger),

@@ -1,7 +1,7 @@
 """What a single text of an intent must be: pure checks, text in, text out, `ValueError` with a sentence otherwise.
 
 A text for people and a card number are taken as they were pasted, and cleaned (`ledger.pasted_text`): so a replay that
-was typed is the same intent. Ids, dates, codes and addresses are taken as they are, or refused.
+was typed is the same intent. A date and a code lose blanks alone. Ids and addresses are taken as they are, or refused.
 
 No sentence holds the text. What goes to the ledger may not look like a card number; what goes to the vault may.
 """
@@ -94,16 +94,17 @@ def card_id(text: str) -> str:
 
 def expiry(text: str) -> str:
     """`MM/YY`. Whether it is past is the bank's to say."""
-    match = _EXPIRY.fullmatch(text)
+    match = _EXPIRY.fullmatch(cleaned(text).replace(" ", ""))
     if match is None:
         raise ValueError("must be MM/YY, the month from 01 to 12")
     return f"{match[1]}/{match[2]}"
 
 
 def cvc(text: str) -> str:
-    if not _CVC.fullmatch(text):
-        raise ValueError("must be 3 or 4 digits")
-    return text
+    digits = cleaned(text).strip(" ")
+    if not _CVC.fullmatch(digits):
+        raise ValueError("must be 3 or 4 digits 0 to 9")
+    return digits
 
 
 def holder(text: str) -> str:

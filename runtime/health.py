@@ -4,7 +4,7 @@ This module reads and reports; its caller decides whether to start. `DURABILITY`
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import redis
@@ -18,6 +18,7 @@ from epay_transfers.ledger.errors import (
     TransfersError,
     VaultUnavailable,
 )
+from epay_transfers.ledger.queue.receiving import try_receiving
 from epay_transfers.ledger.store.connection import connect, server_of
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.server_problems import ServerReason, known_problem, problem_of, reason_of
@@ -28,6 +29,9 @@ _CLOCK_SKEW_MS = 1000
 _SKEW = "its clock and this machine's are more than a second apart"
 #: CONFIG was renamed, or is not this user's.
 _HIDDEN = {ServerReason.UNKNOWN_COMMAND, ServerReason.NOT_PERMITTED}
+
+#: What an examination asks, and what a client asks when it connects.
+_EXAMINES = "+ping, +hello, +select, +info, +config|get and +time"
 
 _EMPTY = '""'
 _OLDEST = {"redis": (7, 0), "valkey": (8, 0)}
@@ -46,23 +50,32 @@ class Finding:
         return f"{self.name}: {self.problem}; {self.cure}"
 
 
-def examine(settings: ServerSettings, clock: Clock, *, vault: bool = True, queue: bool = False) -> list[Finding]:
+def examine(
+    settings: ServerSettings, clock: Clock, *, vault: bool = True, queue: bool = False, receives: bool = False
+) -> list[Finding]:
     """All findings about the ledger's server and, if asked, the vault's and the queue's. One that is away is a finding.
 
     The queue's is for a process that receives from it. A producer enqueues without it, and a worker that runs goes on.
+    `receives`: and this process is that one, so its own user has to be able to. An operator's may not.
     """
-    ledger_client = connect(settings.redis_url.reveal(), "REDIS_URL")
-    vault_client = connect(settings.vault_url.reveal(), "VAULT_URL") if vault and settings.vault_url else None
-    queue_client = connect(settings.queue_url, "BROKER_URL") if queue else None
+    ledger_client = connect(settings.redis_url.reveal(), settings.name_of("REDIS_URL"))
+    vault_url = settings.vault_url if vault else None
+    vault_client = connect(vault_url.reveal(), settings.name_of("VAULT_URL")) if vault_url else None
+    queue_client = connect(settings.queue_url, settings.queue_setting) if queue else None
     try:
-        findings = _of_server("REDIS_URL", ledger_client, clock, lambda: _ledger(ledger_client, settings.durability))
+        findings = _of_server(ledger_client, clock, lambda: _ledger(ledger_client, settings.durability))
         if vault_client is not None:
             findings += _of_vault(ledger_client, vault_client, clock, settings.durability)
             if not findings:
                 findings += _memory(ledger_client, vault_client)
+            elif _look_swapped(ledger_client, vault_client, settings.durability):
+                findings = [_swapped(settings)]
         if queue_client is not None:
             known = {finding.problem for finding in findings}
-            findings += [one for one in _of_queue(ledger_client, queue_client) if one.problem not in known]
+            of_queue = _of_queue(ledger_client, vault_client, queue_client, receives=receives)
+            if settings.broker_url is None:
+                of_queue = [_of_derived(one) for one in of_queue]
+            findings += [one for one in of_queue if one.problem not in known]
         return findings
     finally:
         for client in (ledger_client, vault_client, queue_client):
@@ -76,7 +89,7 @@ def error_of(findings: list[Finding]) -> TransfersError | None:
         return SettingsWrong([str(finding) for finding in findings])
     for one in findings:
         problem = ServerProblem(one.name, one.problem, one.cure, is_passing=True)
-        if one.name == "VAULT_URL":
+        if one.name.endswith("VAULT_URL"):
             return VaultUnavailable(problem=problem, reading=True)
         return LedgerUnavailable(problem, reading=True)
     return None
@@ -84,36 +97,79 @@ def error_of(findings: list[Finding]) -> TransfersError | None:
 
 def _of_vault(ledger: redis.Redis, vault: redis.Redis, clock: Clock, durability: Durability) -> list[Finding]:
     if not _are_one(ledger, vault):
-        return _of_server("VAULT_URL", vault, clock, lambda: _vault(vault, durability))
+        return _of_server(vault, clock, lambda: _vault(vault, durability))
     if durability is Durability.RELAXED:
         return []
     cure = "start a second server without persistence, and give its address"
-    return [Finding("VAULT_URL", "it names the ledger's server", cure)]
+    return [Finding(server_of(vault).setting, "it names the ledger's server", cure)]
 
 
-def _of_queue(ledger: redis.Redis, queue: redis.Redis) -> list[Finding]:
+def _look_swapped(ledger: redis.Redis, vault: redis.Redis, durability: Durability) -> bool:
+    """Does the vault's address lead to a server that writes all to disk, and the ledger's to one that writes nothing?
+
+    Each finding's own cure would make it worse: the ledger's data would lie in the vault's server, and cards on disk.
+    """
+    if durability is Durability.RELAXED:
+        return False
+    try:
+        writes = [int(client.info("persistence").get("aof_enabled", 0)) for client in (ledger, vault)]
+    except (redis.RedisError, AttributeError, TypeError, ValueError):  # away, or no Redis
+        return False
+    return writes == [0, 1]
+
+
+def _swapped(settings: ServerSettings) -> Finding:
+    names = f"{settings.name_of('REDIS_URL')} and {settings.name_of('VAULT_URL')}"
+    return Finding(
+        settings.name_of("REDIS_URL"),
+        f"{names} look swapped: this server writes nothing to disk, and the vault's writes all of it",
+        "exchange the two addresses, and change neither server",
+    )
+
+
+def _of_queue(ledger: redis.Redis, vault: redis.Redis | None, queue: redis.Redis, *, receives: bool) -> list[Finding]:
     """It holds wake-ups alone, so it may lose them; but a worker must be able to receive from it."""
-    if _are_one(ledger, queue):  # what holds for that server was said
-        return []
-    return _of_server("BROKER_URL", queue, None, list)
+    name, cure = server_of(queue).setting, "give a database of the queue's own"
+    for whose, other in (("ledger", ledger), ("vault", vault)):
+        if other is not None and server_of(other).database == server_of(queue).database and _are_one(other, queue):
+            return [Finding(name, f"names the {whose}'s database: the queue's maintenance runs KEYS there", cure)]
+    # What holds for the ledger's server was said.
+    found = [] if _are_one(ledger, queue) else _of_server(queue, None, list)
+    if found or not receives:
+        return found
+    try:
+        try_receiving(queue)
+    except redis.RedisError as error:
+        return [_as_finding(queue, error)]
+    return []
 
 
-def _of_server(
-    name: str, client: redis.Redis, clock: Clock | None, special: Callable[[], list[tuple[str, str]]]
-) -> list[Finding]:
+def _of_server(client: redis.Redis, clock: Clock | None, special: Callable[[], list[tuple[str, str]]]) -> list[Finding]:
+    name = server_of(client).setting
     try:
         if not _is_redis(client):
-            return [_as_finding(name, problem_of(ServerReason.NO_REDIS, server_of(client)))]
+            return [_finding_of(problem_of(ServerReason.NO_REDIS, server_of(client)))]
         found = _any_server(client, clock) + special()
         return [Finding(name, problem, cure, passing=problem == _SKEW) for problem, cure in found]
     except NoPermissionError:
-        return [Finding(name, "this user may not ask the server about itself", "allow it +info, +config|get and +time")]
+        return [Finding(name, "this user may not ask the server about itself", "allow it " + _EXAMINES)]
     except redis.RedisError as error:
-        return [_as_finding(name, known_problem(error) or problem_of(reason_of(error), server_of(client)))]
+        return [_as_finding(client, error)]
 
 
-def _as_finding(name: str, problem: ServerProblem) -> Finding:
-    return Finding(name, problem.problem, problem.cure, passing=problem.is_passing)
+def _of_derived(finding: Finding) -> Finding:
+    """Of the queue where no BROKER_URL was given: what to correct is the ledger's address, or to give one."""
+    if "database" not in finding.problem:
+        return finding
+    return replace(finding, cure=f"{finding.cure}; where BROKER_URL is not set, the queue's is {finding.name}'s + 1")
+
+
+def _as_finding(client: redis.Redis, error: redis.RedisError) -> Finding:
+    return _finding_of(known_problem(error) or problem_of(reason_of(error), server_of(client)))
+
+
+def _finding_of(problem: ServerProblem) -> Finding:
+    return Finding(problem.setting, problem.problem, problem.cure, passing=problem.is_passing)
 
 
 def _is_redis(client: redis.Redis) -> bool:
@@ -140,8 +196,10 @@ def _any_server(client: redis.Redis, clock: Clock | None) -> list[tuple[str, str
         found.append(("the server has evicted keys", "set `maxmemory-policy noeviction` and give it more memory"))
     if clock is None:
         return found
+    asked_at = clock.now_ms()  # an answer may take its time on a busy machine: that is no clock that is wrong
     seconds, micros = client.time()
-    if abs(seconds * 1000 + micros // 1000 - clock.now_ms()) > _CLOCK_SKEW_MS:
+    its_ms = seconds * 1000 + micros // 1000
+    if not asked_at - _CLOCK_SKEW_MS <= its_ms <= clock.now_ms() + _CLOCK_SKEW_MS:
         found.append((_SKEW, "let both follow the same NTP"))
     return found
 
@@ -193,9 +251,10 @@ def vault_warnings(settings: ServerSettings) -> list[Finding]:
     """Signs of a copy of the vault, which `relaxed` tolerates. `examine` reports a server that does not answer."""
     if settings.durability is not Durability.RELAXED or not settings.vault_url:
         return []
-    client = connect(settings.vault_url.reveal(), "VAULT_URL")
+    name = settings.name_of("VAULT_URL")
+    client = connect(settings.vault_url.reveal(), name)
     try:
-        return [Finding("VAULT_URL", problem, cure) for problem, cure in _copies(client)] if _is_redis(client) else []
+        return [Finding(name, problem, cure) for problem, cure in _copies(client)] if _is_redis(client) else []
     except redis.RedisError:
         return []
     finally:
@@ -235,14 +294,15 @@ def _are_one(ledger: redis.Redis, vault: redis.Redis) -> bool:
 
 def _memory(ledger: redis.Redis, vault: redis.Redis) -> list[Finding]:
     """Has the ledger lost data? It has, if the vault has seen a later move than the ledger's last."""
+    name = server_of(ledger).setting
     try:
         mark = Vault(vault).high_water()  # read first: the ledger moves on meanwhile, and may only be ahead
         if Ledger(ledger).counters().get("sequence", 0) >= mark:
             return []
     except LedgerBroken:
         cure = "see the runbook, 'A part of the ledger is broken'"
-        return [Finding("REDIS_URL", "the ledger's counters are no numbers", cure)]
+        return [Finding(name, "the ledger's counters are no numbers", cure)]
     except TransfersError:
-        return [Finding("REDIS_URL", "the server went away during the check", "check again", passing=True)]
+        return [Finding(name, "the server went away during the check", "check again", passing=True)]
     cure = "stop all sending and see the runbook, 'The ledger went back'"
-    return [Finding("REDIS_URL", "the ledger has lost moves that the vault has seen", cure)]
+    return [Finding(name, "the ledger has lost moves that the vault has seen", cure)]

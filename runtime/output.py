@@ -1,7 +1,10 @@
-"""A command's two outputs. What can't be written is an exit status and a sentence: no traceback, and no silent 0.
+"""A command's standard files. What can't be written is an exit status and a sentence: no traceback, and no silent 0.
 
 A program that writes for a machine must not end with 0 while half of its output is lost. A reader that has gone away
 (`| head -1`) is no news: the command ends quietly, with the status that a shell gives to a process that SIGPIPE ended.
+
+The numbers 0, 1 and 2 are never free. Where the caller closed one (`>&-`), the next file or connection would get it,
+and what is printed would go there: a server executes what it reads.
 """
 
 import errno
@@ -60,9 +63,24 @@ class _Raw(io.FileIO):
         return memoryview(data).nbytes
 
 
+def occupy() -> None:
+    """Open what the caller closed of 0, 1 and 2, so that nothing can be read or written there. For the very start.
+
+    The descriptors are bare, since a file object closes its own when it is collected; and a process that this one turns
+    into has them, too.
+    """
+    for descriptor, wrong_way in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_RDONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            opened = os.open(os.devnull, wrong_way)  # the lowest free number: those below are taken
+            os.set_inheritable(opened, True)  # noqa: FBT003 - it takes no name
+
+
 @contextmanager
 def guarded() -> Iterator[None]:
     """Around a whole command: what its output's encoding lacks is escaped, and what can't be written ends it."""
+    occupy()
     out = _guard("stdout", may_fail=True)
     _guard("stderr", may_fail=False)
     ended: SystemExit | None = None
@@ -82,23 +100,24 @@ def guarded() -> Iterator[None]:
 
 
 def _guard(name: str, *, may_fail: bool) -> _Raw | None:
-    """Put our stream in the place of Python's own; None where there is none."""
+    """Put our stream in the place of Python's own; None where a test has put one there."""
     stream = getattr(sys, name)
-    if (
-        stream is None
-    ):  # closed by the caller. The next file or connection would get its number: so one does, unwritable
-        stream = os.fdopen(os.open(os.devnull, os.O_RDONLY), "r")
-    elif not isinstance(stream, io.TextIOWrapper):
-        return None
-    else:
+    encoding, is_by_line, is_at_once = "utf-8", False, not may_fail
+    if isinstance(stream, io.TextIOWrapper):
         stream.flush()
-    raw = _Raw(stream.fileno(), may_fail=may_fail)
+        encoding, is_by_line, is_at_once = stream.encoding, stream.line_buffering, stream.write_through
+        descriptor = stream.fileno()
+    elif stream is None:  # closed by the caller
+        descriptor = {"stdout": 1, "stderr": 2}[name]
+    else:
+        return None
+    raw = _Raw(descriptor, may_fail=may_fail)
     made = io.TextIOWrapper(
-        raw if stream.write_through else io.BufferedWriter(raw),  # as Python itself does it
-        encoding=stream.encoding,
+        raw if is_at_once else io.BufferedWriter(raw),  # as Python itself does it
+        encoding=encoding,
         errors="backslashreplace",
-        line_buffering=stream.line_buffering,
-        write_through=stream.write_through,
+        line_buffering=is_by_line,
+        write_through=is_at_once,
     )
     setattr(sys, name, made)
     return raw

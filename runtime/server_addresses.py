@@ -12,6 +12,9 @@ from epay_transfers.ledger.safe_urls import LOOPBACK
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store.connection import AddressUnreadable, connect
 
+#: What the name of each operator's server user begins with.
+OPERATORS_USER = "ops-"
+
 _NOT_READ = "can't be read: each of @ : / ? # % in a user or a password must be percent-encoded (@ as %40)"
 
 #: What may follow the `?`. Any other option of the client changes what it does with a reply, or repeats a command.
@@ -39,6 +42,12 @@ def complaint_of(url: Secret) -> str:
         return complaint or _not_built(text)
     except (AddressUnreadable, ValueError):
         return _NOT_READ
+
+
+def operator_of(url: Secret) -> str:
+    """The operator whose server user is in the address; empty where it is another user's, or has none."""
+    user = unquote(urlsplit(url.reveal()).username or "")
+    return user.removeprefix(OPERATORS_USER) if user.startswith(OPERATORS_USER) else ""
 
 
 def database_of(url: Secret) -> int | None:
@@ -79,6 +88,8 @@ def _complaint_of(parts: SplitResult, query: Mapping[str, list[str]]) -> str:
         return "turns off the check of the server's certificate: name its authority with ssl_ca_certs"
     if not query.keys() <= _OPTIONS or any(len(values) > 1 for values in query.values()):
         return f"asks for what is not taken here: after the `?` give each of {', '.join(sorted(_OPTIONS))} once at most"
+    if parts.scheme != "rediss" and any(name.lower().startswith("ssl_") for name in query):
+        return "names files or checks of TLS, but not TLS: give a rediss:// address"
     database = _database(parts, query)
     if database is None or database >= _MOST_DATABASES:
         return "names a database that is no number"
@@ -94,7 +105,8 @@ def _complaint_of_host(parts: SplitResult) -> str:
     if not is_port:
         return "names a port that is not from 1 to 65535"
     try:
-        is_host = host.isprintable() and " " not in host and bool(":" in host or host.encode("idna"))
+        signs = set(host) - set("-._:%" if ":" in host else "-._")
+        is_host = all(sign.isalnum() for sign in signs) and bool(":" in host or host.encode("idna"))
     except UnicodeError:
         is_host = False
     return "" if is_host else "names a host that can't be looked up"

@@ -5,8 +5,10 @@ that the environment goes before `.env`, and `.env` before the folder. An empty 
 read becomes a line for the operator: no exception of a library leaves this module, and no value is in a line.
 """
 
+import difflib
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -20,6 +22,12 @@ PREFIX = "TRANSFERS_"
 
 #: The `.env` that our own processes read: the one in the working directory.
 ENV_FILE = Path(".env")
+
+#: Only what has the form of a setting's name is shown: a line of `.env` may begin with a part of a secret.
+_NAME = re.compile(r"[A-Z][A-Z_]{2,40}")
+
+#: How alike two names are that a person may have meant to be one: `VAULT_ULR`, `REDIS_URI`.
+_CLOSE = 0.85
 
 _FOLDERS = (f"{PREFIX}SECRETS_DIR", "SECRETS_DIR", "CREDENTIALS_DIRECTORY")
 
@@ -67,6 +75,13 @@ class Sources:
             if given := self._from_folder(spelling):
                 return given
         return None
+
+    def close_to(self, name: str, known: Collection[str]) -> str:
+        """A name that is given, is no setting in `known` and nearly spells this one; empty if there is none."""
+        given = {each for each in (*self._environment, *self._in_env_file, *self._folder) if _NAME.fullmatch(each)}
+        others = {each: each.removeprefix(PREFIX) for each in given}
+        close = difflib.get_close_matches(name, sorted(set(others.values()) - set(known)), n=1, cutoff=_CLOSE)
+        return next((each for each, bare in sorted(others.items()) if close and bare == close[0]), "")
 
     def open_to_others(self) -> Iterator[str]:
         """A line for each file with a secret in it that every user of this machine may read."""

@@ -11,7 +11,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.sources import PydanticBaseSettingsSource
 
@@ -21,7 +30,7 @@ from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.strict_json import read_json
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.runtime import server_addresses
-from epay_transfers.runtime.setting_sources import Sources
+from epay_transfers.runtime.setting_sources import ENV_FILE, Sources
 
 #: The exit status of a process with wrong settings (`EX_CONFIG`): a supervisor need not try again.
 EX_CONFIG = 78
@@ -46,6 +55,12 @@ _LONGEST_LINE = 256
 
 #: The annotation of a setting that is given as JSON.
 JSON = (NoDecode, BeforeValidator(_from_json))
+
+
+#: What is said of a setting that is not given.
+_MISSING = "is not set"
+
+_NOT_READ = f'{ENV_FILE}: lies in the working directory, and a library call reads it only by env_file="{ENV_FILE}"'
 
 
 class Durability(StrEnum):
@@ -103,6 +118,8 @@ class _Settings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
+    _given_as: dict[str, str] = PrivateAttr(default_factory=dict)  # name → the name that it has where it was read
+
     @clear_frames_on_error
     def __init__(self, /, **given: Any) -> None:
         """Check what is given; None stands for "not set". Raises `SettingsWrong`: pydantic's error keeps the values."""
@@ -153,14 +170,34 @@ class _Settings(BaseSettings):
         found = {name: its for name in cls.model_fields if name not in given and (its := sources.find(name.upper()))}
         values = {name: its.value for name, its in found.items() if its.value} | given
         lines = sources.lines | (set() if values.get("epay_environment") == "test" else set(sources.open_to_others()))
+        given_as = {name.upper(): its.name for name, its in found.items()}
         try:
             settings = cls(**values)
         except SettingsWrong as error:
-            given_as = {name.upper(): its.name for name, its in found.items()}
-            lines |= {_renamed(line, given_as) for line in error.lines if _name_of(line) not in sources.unread}
+            lines |= {
+                cls._with_close_name(_renamed(line, given_as), sources)
+                for line in error.lines
+                if _name_of(line) not in sources.unread
+            }
+            if env_file is None and any(_is_missing(line) for line in lines) and ENV_FILE.is_file():
+                lines.add(_NOT_READ)
         if lines:
             raise SettingsWrong(sorted(lines))
+        settings._given_as = given_as
         return settings
+
+    @classmethod
+    def _with_close_name(cls, line: str, sources: Sources) -> str:
+        """Where a setting is missing, and a name that nearly spells it is given: which one that is."""
+        close = sources.close_to(_name_of(line), {name.upper() for name in cls.model_fields})
+        if not _is_missing(line) or not close:
+            return line
+        name, _, rest = line.partition(f": {_MISSING}")
+        return f"{name}: {_MISSING}; is {close} meant for it? {rest.removeprefix('; ')}".rstrip()
+
+    def name_of(self, setting: str) -> str:
+        """The name under which a setting was given: with the prefix, if it had one there. For sentences."""
+        return self._given_as.get(setting, setting)
 
 
 class ServerSettings(_Settings):
@@ -232,6 +269,11 @@ class ServerSettings(_Settings):
             return self.broker_url.reveal()
         return server_addresses.next_database(self.redis_url)
 
+    @property
+    def queue_setting(self) -> str:
+        """The name of the setting that `queue_url` is from."""
+        return self.name_of("REDIS_URL" if self.broker_url is None else "BROKER_URL")
+
     def space_of(self, terminal: str) -> str | None:
         """The space of a terminal's invoice ids; None for an unknown terminal."""
         if terminal in self.epay_terminals:
@@ -243,9 +285,9 @@ def is_terminal_name(text: str) -> bool:
     return _TERMINAL.fullmatch(text) is not None
 
 
-def shown(name: str) -> str:
-    """A name in a value, as a complaint may show it."""
-    return name if _SHOWN.fullmatch(name) else "(a name)"
+def shown(name: object) -> str:
+    """A name in a value, as a complaint may show it. An argument may have a number in a name's place."""
+    return name if isinstance(name, str) and _SHOWN.fullmatch(name) else "(a name)"
 
 
 def _check_text(text: str, *, may_have_lines: bool) -> None:
@@ -259,6 +301,10 @@ def _check_text(text: str, *, may_have_lines: bool) -> None:
         raise ValueError("has a line break or a control character in it")
     if not may_have_lines and text != text.strip():
         raise ValueError("begins or ends with a blank")
+
+
+def _is_missing(line: str) -> bool:
+    return line.partition(": ")[2].startswith(_MISSING)
 
 
 def _name_of(line: str) -> str:
@@ -277,7 +323,7 @@ def _line(cls: type[BaseSettings], details: Any) -> str:
     cure = field.description if field else None
     complaint = re.sub(r"^Input should", "should", str(details["msg"]).removeprefix("Value error, "))
     if details["type"] == "missing":
-        complaint = "is not set"
+        complaint = _MISSING
     if details["type"] == "extra_forbidden":
         complaint, inner = "has a name that is not known here", inner[:-1]
     steps = [f"item {step}" if isinstance(step, int) else shown(step) for step in inner]

@@ -2,6 +2,9 @@
 
 import sys
 
-from epay_transfers.worker.startup import main
+from epay_transfers.runtime import output
 
-sys.exit(main(only_check=sys.argv[1:] == ["--check"]))
+with output.guarded():  # before anything that could open a connection
+    from epay_transfers.worker.startup import main
+
+    sys.exit(main(only_check=sys.argv[1:] == ["--check"]))

@@ -114,12 +114,14 @@ def build(settings: WorkerSettings) -> Worker:
     clock = SystemClock()
     bank = Bank(settings.bank, clock)
     worker = assemble(
-        ledger=Ledger(connect(settings.redis_url.reveal(), "REDIS_URL")),
-        vault=Vault(connect(settings.vault_url.reveal(), "VAULT_URL")),
+        ledger=Ledger(connect(settings.redis_url.reveal(), settings.name_of("REDIS_URL"))),
+        vault=Vault(connect(settings.vault_url.reveal(), settings.name_of("VAULT_URL"))),
         opener=Opener(settings.vault_private_keys),
         bank=bank,
         broker=Broker(
-            connect(settings.queue_url, "BROKER_URL", text=False), [Quarantine()], _places(settings.worker_threads)
+            connect(settings.queue_url, settings.queue_setting, text=False),
+            [Quarantine()],
+            _places(settings.worker_threads),
         ),
         terminals=settings.terminals,
         rules=Rules.of(settings),

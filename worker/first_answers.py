@@ -1,7 +1,8 @@
 """The bank's answers of a first contact: kept without secrets and cards, and compared with `docs/bank.md`.
 
 `Recorder` is the bank client's own transport, which keeps what it read. What is kept of a value is the value where its
-name is known to be harmless, and else its shape: letters as `a` and `A`, digits as `9`.
+name is known to be harmless and it is a few digits or a plain word, and else its shape: letters as `a` and `A`, digits
+as `9`. So is a field's name that is none.
 """
 
 import re
@@ -20,7 +21,10 @@ from epay_transfers.worker.bank.transport import Transport
 _SHAPE_LENGTH = 64
 
 #: A field's name, and not a number in the place of a name.
-_NAME = re.compile(r"(?!.*[0-9]{5})[A-Za-z][A-Za-z0-9_.]{0,60}")
+_NAME = re.compile(r"(?!(?:.*[0-9]){5})[A-Za-z][A-Za-z0-9_.]{0,60}")
+
+#: A piece of an address's path, by the same rule.
+_PIECE = re.compile(r"(?!(?:.*[0-9]){5})[A-Za-z0-9_.{}-]{0,40}")
 
 #: What an answer is known to hold, by call: what our parser reads, and what it leaves alone. `secure3D` holds a form of
 #: its own.
@@ -63,11 +67,16 @@ DOCUMENTED: Mapping[str, frozenset[str]] = {
     "status": frozenset(f"transaction.p2p.{name}" for name in ("amount", "currency", "id", "invoiceID", "statusName")),
 }
 
-#: Names whose values say nothing of a card, a person or a secret.
+#: Names whose values say nothing of a card, a person or a secret, if they are what the name says ...
 _HARMLESS = frozenset({
     "amount", "code", "currency", "error", "expires_in", "language", "reasonCode", "scope", "status", "statusName",
     "token_type", *INVOICE_NAMES,
 })  # fmt: skip
+
+#: ... a number of too few digits for a card, or words without a digit: `AUTH`, `invalid_client`, `webapi payment`.
+_DIGITS = 11
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_WORDS = re.compile(r"[A-Z]{1,20}(_[A-Z]{1,20})*|[A-Z]?[a-z]{1,16}([_ ][a-z]{1,16})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +126,11 @@ def sample(exchange: Exchange, invoice_id: str) -> dict[str, Any]:
     }
     if response.location:
         at = urlsplit(response.location)
-        query = {name: _masked(name, text, invoice_id) for name, text in parse_qsl(at.query, keep_blank_values=True)}
-        made["location"] = {"host": at.hostname, "path": at.path, "query": query}
+        query = _masked("", dict(parse_qsl(at.query, keep_blank_values=True)), invoice_id)
+        made["location"] = {"host": at.hostname, "path": _path(at.path), "query": query}
     fields = exchange.fields
     made["body"] = (
-        {name: _masked(name, value, invoice_id) for name, value in fields.items()}
+        _masked("", fields, invoice_id)
         if fields is not None
         else f"{why_not_read(response.body)}, {len(response.body)} bytes"
     )
@@ -131,14 +140,14 @@ def sample(exchange: Exchange, invoice_id: str) -> dict[str, Any]:
 def _masked(name: str, value: Any, invoice_id: str) -> Any:
     match value:
         case dict():
-            return {inner: _masked(inner, its, invoice_id) for inner, its in value.items()}
+            return {_field_name(inner): _masked(inner, its, invoice_id) for inner, its in value.items()}
         case list():
             return [_masked(name, its, invoice_id) for its in value]
         case None | bool():
             return value
-        case int() if name in _HARMLESS:
+        case int() if _is_harmless(name, str(value), invoice_id):
             return value
-        case Decimal() if name in _HARMLESS:
+        case Decimal() if _is_harmless(name, f"{value:f}", invoice_id):
             return float(value)
         case _:
             return _text(name, str(value), invoice_id)
@@ -149,12 +158,28 @@ def _text(name: str, text: str, invoice_id: str) -> str:
         return mask_card(text)
     if name == "message":
         return clean_message(text, invoice_id=invoice_id)
-    return text if name in _HARMLESS and len(text) <= _SHAPE_LENGTH else shape(text)
+    return text if _is_harmless(name, text, invoice_id) else shape(text)
+
+
+def _is_harmless(name: str, text: str, invoice_id: str) -> bool:
+    if name not in _HARMLESS or len(text) > _SHAPE_LENGTH:
+        return False
+    if text in {"", invoice_id} or _WORDS.fullmatch(text):
+        return True
+    return _NUMBER.fullmatch(text) is not None and sum(map(str.isdigit, text)) <= _DIGITS
+
+
+def _field_name(name: str) -> str:
+    return name if _NAME.fullmatch(name) else shape(name)
+
+
+def _path(path: str) -> str:
+    return "/".join(piece if _PIECE.fullmatch(piece) else shape(piece) for piece in path.split("/"))
 
 
 def shape(text: str) -> str:
     """`48246139-b31c` → `99999999-a99a`, and the length of a long one."""
-    made = re.sub("[0-9]", "9", re.sub(r"[^\W\d_]", lambda found: "A" if found[0].isupper() else "a", text))
+    made = re.sub(r"\d", "9", re.sub(r"[^\W\d_]", lambda found: "A" if found[0].isupper() else "a", text))
     return made if len(made) <= _SHAPE_LENGTH else f"{made[:_SHAPE_LENGTH]}... {len(text)} characters"
 
 
@@ -169,7 +194,7 @@ def names(fields: Mapping[str, Any], before: str = "") -> Iterator[str]:
 def unknown_fields(exchange: Exchange) -> list[str]:
     """What the bank says and our parser does not know. A name that is no name is shown by its shape."""
     found = [name for name in names(exchange.fields or {}) if name not in KNOWN[exchange.call]]
-    return [name if _NAME.fullmatch(name) else shape(name) for name in found]
+    return [_field_name(name) for name in found]
 
 
 def missing_fields(exchange: Exchange, form: str) -> list[str]:

@@ -67,6 +67,13 @@ _NOT_USED = "http://127.0.0.1:9/"
 EX_TEMPFAIL = 75
 _USAGE = 2
 
+#: 128 and SIGINT, as a shell has it.
+INTERRUPTED = 130
+
+
+class NotKept(Exception):
+    """An answer could not be written to its file."""
+
 
 class NotAllowed(Exception):
     """Something of the settings could reach a real merchant or a real card: nothing was sent."""
@@ -129,7 +136,7 @@ class Contact:
         if not self.confirms:
             self.say("  The bank wants 3-D Secure; --confirm goes on with it, with you at a browser. Not confirmed.")
             return
-        pa_res = client_answer.wait_for(challenge, self.folder, self.say, self.clock)
+        pa_res = client_answer.wait_for(challenge, self.say, self.clock)
         if pa_res is None:
             self.say("  No answer came from a browser: not confirmed.")
             return
@@ -288,10 +295,10 @@ def _plan(settings: WorkerSettings, cards: Sequence[tuple[str, str, str, str]], 
 
 
 def _is_allowed() -> bool:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         return False
     _say("Type yes to send this:")
-    return sys.stdin.readline().strip() == "yes"
+    return sys.stdin.buffer.readline().strip() == b"yes"
 
 
 def _report(contact: Contact) -> int:
@@ -339,8 +346,12 @@ def _words(outcome: Paid | Declined | ChallengeRequired | Unclear | NotSent) -> 
 
 
 def _write(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text + "\n")
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+    except OSError as error:
+        path.unlink(missing_ok=True)  # half of an answer would be taken for a whole one
+        raise NotKept(error.strerror) from None
 
 
 def _say(text: str) -> None:
@@ -354,4 +365,10 @@ def _end(text: str, status: int) -> int:
 
 if __name__ == "__main__":
     with output.guarded():
-        sys.exit(main(sys.argv[1:]))
+        try:
+            sys.exit(main(sys.argv[1:]))
+        except NotKept as error:
+            sentence = f"--folder: an answer can't be kept there: {error}. What is printed above was sent."
+            sys.exit(_end(sentence, output.EX_IOERR))
+        except KeyboardInterrupt:
+            sys.exit(_end("Interrupted. What is printed above was sent, or may have been.", INTERRUPTED))

@@ -38,8 +38,6 @@ _ON_THE_WAY = frozenset({State.SENDING, State.CONFIRMING, State.RESUMED})
 #: What the ledger says of these is that no money has moved.
 _SAID_UNPAID = NOT_MOVED | {State.DEAD}
 
-_NO_NOTES: RecordFields = {}
-
 #: A note that competes with others, and with other workers, is tried again so often.
 _TIMES = 10
 
@@ -157,9 +155,9 @@ def _minor(said: Mapping[str, str], currency: str) -> int:
 
 
 def _code(said: Mapping[str, str]) -> str:
-    """`ok` is 0; of an `error` the number counts, and without one nothing is said."""
+    """`ok` is 0, and beside 0 no other number may stand; of an `error` the number counts, and without one none."""
     code, number = said.get("code", ""), said.get("reasonCode", "")
-    if code == "ok":
+    if code in {"ok", "0"}:
         return "0" if number in {"", "0", "00"} else ""
     if code == "error":
         code = number if number.strip("0") else ""

@@ -424,7 +424,10 @@ class Recorder:
             _LOG.critical("transfer.unrecorded", extra={"key": record.key, "verb": verb})
             raise
         is_made = isinstance(moved, Moved)
-        _LOG.info("transfer.%s", verb, extra={"key": record.key, "state": moved.state, "made": is_made})
+        told: dict[str, object] = {"key": record.key, "state": moved.state, "made": is_made}
+        if reason := change.fields.get("reason"):
+            told["reason"] = str(reason)
+        _LOG.info("transfer.%s", verb, extra=told)
         return moved
 
     def insist(self, call: Callable[[], T]) -> T:

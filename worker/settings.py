@@ -295,7 +295,7 @@ def _is_of_this_environment(address: str, info: ValidationInfo) -> None:
 
     The environment decides which other settings are refused, so an address may not say otherwise.
     """
-    host = urlsplit(address).hostname or ""
+    host = (urlsplit(address).hostname or "").removesuffix(".")  # with the dot, it is the same host
     environment = info.data.get("epay_environment", "production")  # what is wrong there has a line of its own
     if environment != "production" and host in _HOSTS["production"]:
         raise ValueError("is the bank's address for production, and EPAY_ENVIRONMENT does not say production")

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from redis.connection import AbstractConnection, Connection, SSLConnection, Unix
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
+from epay_transfers.ledger.clock import Clock, SystemClock
 from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.store.server_problems import Server, ServerReason, known_problem, problem_of, reason_of
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
@@ -31,6 +33,11 @@ CONNECT_TIMEOUT = 2.0
 
 #: Of the one look at a server that ended a connection without a word.
 _LOOK_TIMEOUT = 1.0
+
+#: How long a port that speaks no TLS is not asked for it again, and until when each: by host and port.
+_NO_TLS_S = 5.0
+_CLOCK: Clock = SystemClock()
+_NO_TLS_UNTIL: dict[tuple[str, int], float] = {}
 
 #: How Redis and Valkey begin an answer to what is no command, and to PING.
 _ERROR_OR_STATUS = (b"-", b"+")
@@ -179,6 +186,32 @@ class _PlainConnection(_Explains, Connection):
 
 class _TlsConnection(_Explains, SSLConnection):
     _SILENT: ClassVar = {ServerReason.LOST, ServerReason.TIMEOUT}  # one without TLS waits for the end of a line
+    _has_shaken_hands = False
+
+    def _wrap_socket_with_ssl(self, sock: socket.socket) -> Any:
+        """The handshake is a part of connecting, and gets no more time than that.
+
+        A server without TLS answers it with silence, so one look at it serves for a while.
+        """
+        self._has_shaken_hands = False
+        if _CLOCK.monotonic() < _NO_TLS_UNTIL.get((self.host, int(self.port)), 0):
+            problem = problem_of(ServerReason.HAS_NO_TLS, self.server())
+            raise redis.ConnectionError(str(problem.reason)) from problem
+        sock.settimeout(self.socket_connect_timeout)
+        wrapped = super()._wrap_socket_with_ssl(sock)  # type: ignore[no-untyped-call]  # redis-py does not type it
+        wrapped.settimeout(self.socket_timeout)
+        self._has_shaken_hands = True
+        return wrapped
+
+    def _reason(self, error: redis.RedisError, outside: BaseException | None) -> ServerReason:
+        """A server that wants a client's certificate ends the connection after the handshake, often without a word."""
+        reason = super()._reason(error, outside)
+        if reason is ServerReason.HAS_NO_TLS:
+            _NO_TLS_UNTIL[self.host, int(self.port)] = _CLOCK.monotonic() + _NO_TLS_S
+        is_first = not self._address.has_answered
+        return (
+            ServerReason.TLS_FAILED if reason is ServerReason.LOST and is_first and self._has_shaken_hands else reason
+        )
 
     def _place(self) -> str:
         return _host_and_port(self)
@@ -189,13 +222,24 @@ class _TlsConnection(_Explains, SSLConnection):
 
 
 class _SocketConnection(_Explains, UnixDomainSocketConnection):
-    pass
+    def _reason(self, error: redis.RedisError, outside: BaseException | None) -> ServerReason:
+        """A file refuses the connection as a server does that is stopped; but no start makes it a socket."""
+        reason, path = super()._reason(error, outside), Path(self.path)
+        return ServerReason.NOT_A_SOCKET if not self._address.has_answered and _is_other(path) else reason
 
 
 _CONNECTIONS: dict[str, type[_TlsConnection | _SocketConnection]] = {
     "rediss": _TlsConnection,
     "unix": _SocketConnection,
 }
+
+
+def _is_other(path: Path) -> bool:
+    """Is there something, and no socket?"""
+    try:
+        return not path.is_socket() and path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _host_and_port(connection: Connection) -> str:

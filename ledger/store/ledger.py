@@ -22,7 +22,7 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, script_argument
 from epay_transfers.ledger.store.new_transfer import NewTransfer, apart
 from epay_transfers.ledger.store.reader import Reader
-from epay_transfers.ledger.store.redis_errors import redis_errors_as, unavailable_for
+from epay_transfers.ledger.store.redis_errors import of_its_type, redis_errors_as, unavailable_for
 from epay_transfers.ledger.store.replies import (
     Behind,
     Claim,
@@ -184,9 +184,10 @@ class Ledger(Reader):
     def remember_fingerprint_keys(self, key_ids: Sequence[str]) -> list[str]:
         """Nothing, if the ledger knows one of these keys, or had none: now it knows them all. Else those that it knows.
 
-        It is one script: of two lists that meet an empty ledger, the first one's keys are the ledger's.
+        It is one script: of two lists that meet an empty ledger, the first one's keys are the ledger's. It reads first:
+        where that raises `LedgerBroken`, for a key of another type, nothing was changed.
         """
-        with redis_errors_as(LedgerUnavailable):
+        with redis_errors_as(LedgerUnavailable), of_its_type("fingerprint keys"):
             keys, args = (redis_keys.FINGERPRINT_KEYS,), (" ".join(key_ids), _MOST_FINGERPRINT_KEYS)
             word, *known = self._scripts.run("remember_fingerprint_keys", keys, args)
         return known[0].split(" ") if word == "UNKNOWN" else []

@@ -20,7 +20,7 @@ from epay_transfers.ledger.record import Record, StoredChallenge
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.lists import Lists
-from epay_transfers.ledger.store.redis_errors import read_errors_as
+from epay_transfers.ledger.store.redis_errors import of_its_type, read_errors_as
 from epay_transfers.ledger.store.replies import Due
 from epay_transfers.ledger.store.scripts import Scripts
 from epay_transfers.ledger.store.totals import Totals
@@ -129,8 +129,11 @@ class Reader:
         return Totals.of_counters(self.counters())
 
     def counters(self) -> dict[str, int]:
-        """What `Totals` is made of; `used:<space>`, `vault:<run>`, `sequence`, `events`, `trimmed`."""
-        with read_errors_as(LedgerUnavailable):
+        """What `Totals` is made of; `used:<space>`, `vault:<run>`, `sequence`, `events`, `trimmed`.
+
+        Raises `LedgerBroken` for what is no number, or a key of another type.
+        """
+        with read_errors_as(LedgerUnavailable), of_its_type("counters"):
             raw = cast("dict[str, str]", self.client.hgetall(redis_keys.COUNTERS))
         try:
             return {name: int(value) for name, value in raw.items()}
@@ -147,8 +150,11 @@ class Reader:
         return int(told) if _COUNT.fullmatch(told) else 0
 
     def fingerprint_keys(self) -> list[str]:
-        """The ids of the keys that producers compare intents by; none before the first has enqueued."""
-        with read_errors_as(LedgerUnavailable):
+        """The ids of the keys that producers compare intents by; none before the first has enqueued.
+
+        Raises `LedgerBroken` for a key of another type.
+        """
+        with read_errors_as(LedgerUnavailable), of_its_type("fingerprint keys"):
             return sorted(cast("set[str]", self.client.smembers(redis_keys.FINGERPRINT_KEYS)))
 
     def sequence(self) -> int:

@@ -9,7 +9,13 @@ from contextlib import contextmanager
 
 import redis
 
-from epay_transfers.ledger.errors import LedgerUnavailable, QueueUnavailable, ServerUnavailable, VaultUnavailable
+from epay_transfers.ledger.errors import (
+    LedgerBroken,
+    LedgerUnavailable,
+    QueueUnavailable,
+    ServerUnavailable,
+    VaultUnavailable,
+)
 from epay_transfers.ledger.store.server_problems import known_problem
 
 Unavailable = type[LedgerUnavailable | VaultUnavailable | QueueUnavailable]
@@ -27,6 +33,20 @@ def read_errors_as(unavailable: Unavailable) -> Iterator[None]:
     """The same where nothing is changed: the sentence speaks of no change that may be stored."""
     with _mapped(unavailable, reading=True):
         yield
+
+
+@contextmanager
+def of_its_type(part: str) -> Iterator[None]:
+    """Raises `LedgerBroken` where the key of this part is of another type: no server answers otherwise later."""
+    try:
+        yield
+    except redis.ResponseError as error:
+        is_other = str(error).startswith("WRONGTYPE")
+        if not is_other:
+            raise
+    else:
+        return
+    raise LedgerBroken(part)
 
 
 def unavailable_for(error: Exception, unavailable: Unavailable, *, reading: bool = False) -> ServerUnavailable:

@@ -28,7 +28,7 @@ def text_of(name: str) -> str:
     """A script's whole text, as the server sees it."""
     folder = resources.files("epay_transfers.ledger") / "lua"
     shared = _SHARED.get(name, _VAULT_SHARED if name.startswith("vault_") else ())
-    return "".join((folder / f"{part}.lua").read_text() for part in (*shared, name))
+    return "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in (*shared, name))
 
 
 class Scripts:

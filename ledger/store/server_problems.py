@@ -50,6 +50,7 @@ class ServerReason(StrEnum):
     NAME_UNANSWERED = "name_unanswered"
     REFUSED = "refused"
     NO_SOCKET = "no_socket"
+    NOT_A_SOCKET = "not_a_socket"
     NO_ACCESS = "no_access"
     UNREACHABLE = "unreachable"
     TIMEOUT = "timeout"
@@ -138,6 +139,9 @@ TABLE: Mapping[ServerReason, _Row] = MappingProxyType(
         ),
         ServerReason.REFUSED: _may_pass("the server at {place} refused the connection", _START),
         ServerReason.NO_SOCKET: _may_pass("there is no socket at {place}", _START),
+        ServerReason.NOT_A_SOCKET: _Row(
+            "what is at {place} is no socket", "give the path of the server's socket in {setting}"
+        ),
         ServerReason.NO_ACCESS: _Row(
             "this process may not use the socket at {place}", "give its user the right to, or correct {setting}"
         ),
@@ -184,6 +188,7 @@ _OF_THE_SYSTEM: tuple[tuple[type[OSError], ServerReason], ...] = (
     (socket.gaierror, ServerReason.UNKNOWN_HOST),
     (ConnectionRefusedError, ServerReason.REFUSED),
     (FileNotFoundError, ServerReason.NO_SOCKET),
+    (NotADirectoryError, ServerReason.NOT_A_SOCKET),
     (PermissionError, ServerReason.NO_ACCESS),
     (TimeoutError, ServerReason.TIMEOUT),
     (ConnectionError, ServerReason.LOST),

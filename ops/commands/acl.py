@@ -32,7 +32,7 @@ def acl(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for server, text in texts.items():
-            (folder / f"users-{server}.acl").write_text(text)
+            (folder / f"users-{server}.acl").write_text(text, encoding="utf-8")
     except OSError as error:
         raise Refusal(f"can't write there: {error.strerror}") from None
     screen.say(f"Written: {', '.join(f'users-{server}.acl' for server in texts)}.")
@@ -44,6 +44,8 @@ def _text(server: str, operators: list[str], previous: Path | None) -> str:
     if previous is None:
         return server_users.file_text(server, operators)
     try:
-        return server_users.file_text(server, operators, (previous / f"users-{server}.acl").read_text())
-    except OSError as error:
-        raise Refusal(f"--previous: can't read users-{server}.acl there ({error.strerror})") from None
+        text = (previous / f"users-{server}.acl").read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise Refusal(f"--previous: can't read users-{server}.acl there ({why})") from None
+    return server_users.file_text(server, operators, text)

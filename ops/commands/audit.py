@@ -17,8 +17,12 @@ app = typer.Typer()
 def audit(*, as_json: AsJson = False) -> None:
     """Compare ledger, due, counters, queue and vault; print what differs. It reads every record and changes nothing."""
     context = Context.connect()
-    vault = connect(context.settings.vault_url.reveal(), "VAULT_URL") if context.settings.vault_url else None
-    queue = connect(context.settings.queue_url, "BROKER_URL", text=False)
+    vault = (
+        connect(context.settings.vault_url.reveal(), context.settings.name_of("VAULT_URL"))
+        if context.settings.vault_url
+        else None
+    )
+    queue = connect(context.settings.queue_url, context.settings.queue_setting, text=False)
     found = Audit(context.ledger, queue, vault).run()
     if as_json:
         screen.say_json([asdict(oddity) for oddity in found])

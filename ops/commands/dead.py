@@ -6,7 +6,7 @@ from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.inboxes import Kind
-from epay_transfers.ops import acting, requests
+from epay_transfers.ops import acting, requests, typed
 from epay_transfers.ops.commands import list as listed
 from epay_transfers.ops.commands import status
 from epay_transfers.ops.context import Context
@@ -16,7 +16,10 @@ from epay_transfers.ops.options import WAIT_S, AsJson, CursorText, Limit, Name, 
 
 app = typer.Typer(help="The dead: retries used up, or the card gone, and proved not sent.", no_args_is_help=True)
 
-_ONLY_DEAD = "only a dead transfer is requeued or discarded; `transfers status` says what comes next for this one"
+
+def _only_dead(_record: Record) -> str:
+    status_command = f"`{typed.command()} status`"
+    return f"only a dead transfer is requeued or discarded; {status_command} says what comes next for this one"
 
 
 @app.command("list")
@@ -35,7 +38,7 @@ def show(name: Name, *, as_json: AsJson = False) -> None:
 def requeue(name: Name, *, reason: ReasonText, wait: Wait = WAIT_S) -> None:
     """Queue it again. The bank is asked first, and it is refused if the bank says anything but "not found"."""
     context, why = Context.connect(), checked(reason, "reason")
-    record = acting.find_in(context, name, {State.DEAD}, lambda _: _ONLY_DEAD)
+    record = acting.find_in(context, name, {State.DEAD}, _only_dead)
     if record.reason == Reason.CARD_LOST:
         raise Refusal(f"{record.key}: its card is gone; discard it, and pay it under a new reference")
     _request(context, record, RequestedAction.REQUEUE, why, wait)
@@ -45,7 +48,7 @@ def requeue(name: Name, *, reason: ReasonText, wait: Wait = WAIT_S) -> None:
 def discard(name: Name, *, reason: ReasonText, wait: Wait = WAIT_S) -> None:
     """End it as cancelled: no money moved, and none will."""
     context, why = Context.connect(), checked(reason, "reason")
-    record = acting.find_in(context, name, {State.DEAD}, lambda _: _ONLY_DEAD)
+    record = acting.find_in(context, name, {State.DEAD}, _only_dead)
     _request(context, record, RequestedAction.DISCARD, why, wait)
 
 

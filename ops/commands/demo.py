@@ -138,7 +138,9 @@ def _stay(stage: Stage, interruption: Interruption) -> None:
     """Go on until Ctrl-C. The environment is written to a file, so that keys are not on the screen."""
     file = stage.folder / "environment"
     file.touch(0o600)
-    file.write_text("".join(f"export {name}='{value}'\n" for name, value in stage.environment(OPS).items()))
+    file.write_text(
+        "".join(f"export {name}='{value}'\n" for name, value in stage.environment(OPS).items()), encoding="utf-8"
+    )
     with contextlib.suppress(KeyboardInterrupt):
         screen.say("It goes on running; Ctrl-C ends it. In another terminal:\n")
         transfers = typed.command_anywhere()
@@ -157,7 +159,7 @@ def _folder(*, keep: bool) -> Iterator[Path]:
             yield Path(folder)
         return
     _KEPT.parent.mkdir(exist_ok=True)
-    with (_KEPT.parent / "demo.lock").open("w") as lock:
+    with (_KEPT.parent / "demo.lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -7,23 +7,25 @@ counts of transfers, and which processes could start in this environment.
 import contextlib
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 import typer
 
-from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
 from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
 from epay_transfers.ledger.invoice import SUFFIXES
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.totals import Totals
 from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.keyring import read_public
-from epay_transfers.ops import screen
+from epay_transfers.ops import screen, typed
 from epay_transfers.ops.commands.pauses import as_dict
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import EX_TEMPFAIL
 from epay_transfers.ops.options import AsJson
-from epay_transfers.producers.known_keys import complaint_of
+from epay_transfers.producers.known_keys import finding_of
 from epay_transfers.producers.settings import ProducerSettings
 from epay_transfers.runtime.health import Finding, examine
 from epay_transfers.runtime.key_source import FingerprintKeySource
@@ -32,10 +34,18 @@ from epay_transfers.runtime.settings import EX_CONFIG, ServerSettings, SettingsW
 
 app = typer.Typer()
 
+T = TypeVar("T")
+
 #: From this share of a space's million invoice ids on, an operator has to plan the next space.
 _NEARLY_USED = 0.8
 
 _CHECK_S = 30
+
+
+#: It is all that was looked at: a bank that refuses, or a worker that is not there, is no finding.
+_SOUND = "The servers are as they must be."
+
+_NONE_STARTS = "But neither a producer nor a worker could start with these settings: see what each lacks."
 
 
 class _Sealing(ServerSettings):
@@ -58,28 +68,32 @@ def doctor(*, as_json: AsJson = False) -> None:
     """Check servers, invoice ids, lanes and settings. Ends with 0 if all is well, 75 if it may pass, else 78."""
     context = Context.connect()
     findings = examine(context.settings, context.clock, queue=True)
-    counters: dict[str, int] = {}
-    stops = []
-    with contextlib.suppress(LedgerUnavailable):  # the findings say so already
-        counters, stops = context.ledger.counters(), context.pauses.standing()
-    workers = _workers(context)
-    totals = Totals.of_counters(counters)
-    findings += _spaces(context, counters) + _vault_keys(workers) + _fingerprint_keys(context)
+    counters, stops = _known(context.ledger.counters), _known(context.pauses.standing)
+    workers = _known(VaultKeys(context.client).told)
+    totals = None if counters is None else Totals.of_counters(counters)
+    findings += _spaces(context, counters or {}) + _vault_keys(workers or {}) + _fingerprint_keys(context)
     rooms = _rooms({str(finding) for finding in findings})
     if as_json:
         screen.say_json({
             "healthy": not findings,
             "findings": [asdict(finding) for finding in findings],
-            "stops": [as_dict(stop) for stop in stops],
-            "transfers": {state: [line.to_json() for line in screen.sums(totals, state)] for state in State},
+            "stops": None if stops is None else [as_dict(stop) for stop in stops],
+            "transfers": None if totals is None else {
+                state: [line.to_json() for line in screen.sums(totals, state)] for state in State
+            },
             "vault_keys": workers,
             "rooms": [asdict(room) for room in rooms],
         })  # fmt: skip
     else:
         _say(findings, rooms)
-        screen.say(f"Pauses paused: {len(stops) or 'none'}" + ("; see `transfers pauses`" if stops else ""))
-        screen.say(f"Keys that every worker opens with: {', '.join(_shared(workers)) or 'no worker has told of any'}")
-        _say_counts(totals)
+        paused = "?" if stops is None else len(stops) or "none"
+        screen.say(f"Pauses: {paused}" + (f"; see `{typed.command()} pauses`" if stops else ""))
+        keys = "?" if workers is None else ", ".join(_shared(workers)) or "no worker has told of any"
+        screen.say(f"Keys that every worker opens with: {keys}")
+        if totals is None:
+            screen.say("Transfers: ?")
+        else:
+            _say_counts(totals)
     if findings:
         raise typer.Exit(EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG)
 
@@ -97,11 +111,11 @@ def _spaces(context: Context, counters: dict[str, int]) -> list[Finding]:
     ]
 
 
-def _workers(context: Context) -> dict[str, list[str]]:
-    """Running worker → the ids of the vault's keys that it opens with, as it told the ledger."""
+def _known(read: Callable[[], T]) -> T | None:
+    """What the ledger says; None where it can't be asked, which the findings say already."""
     with contextlib.suppress(LedgerUnavailable):
-        return VaultKeys(context.client).told()
-    return {}
+        return read()
+    return None
 
 
 def _shared(workers: dict[str, list[str]]) -> list[str]:
@@ -137,13 +151,16 @@ def _fingerprint_keys(context: Context) -> list[Finding]:
     except SettingsWrong:
         return []  # there are none, or a producer's settings say what is wrong with them
     known: list[str] = []
-    with contextlib.suppress(LedgerUnavailable):
+    try:
         known = context.ledger.fingerprint_keys()
+    except LedgerBroken as error:
+        problem, _, cure = str(error).partition(": ")
+        return [Finding(context.settings.name_of("REDIS_URL"), problem, cure)]
+    except LedgerUnavailable:
+        return []  # the findings say so already
     if not known or set(own) & set(known):
         return []
-    name, _, rest = complaint_of(own, known).partition(": ")
-    problem, _, cure = rest.partition("; ")
-    return [Finding(name, problem, cure)]
+    return [finding_of(own, known)]
 
 
 def _rooms(known: set[str]) -> list[Room]:
@@ -165,23 +182,32 @@ def _worker() -> tuple[list[str], list[str]]:
     command = [sys.executable, "-P", "-m", "epay_transfers.worker", "--check"]
     try:
         done = subprocess.run(  # noqa: S603 - our own module, by our own interpreter
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_CHECK_S, check=False
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_CHECK_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return [f"the worker did not answer `--check` within {_CHECK_S} s"], []
     lines = [line for line in done.stderr.splitlines() if line]
-    lacks = lines or (["`transfers worker --check` failed"] if done.returncode else [])
+    lacks = lines or ([f"`{typed.command()} worker --check` failed"] if done.returncode else [])
     return lacks, done.stdout.splitlines()
 
 
 def _say(findings: list[Finding], rooms: list[Room]) -> None:
     if findings:
-        rows = [(finding.name, finding.problem, finding.cure) for finding in findings]
+        rows = [(finding.name, typed.named(finding.problem), typed.named(finding.cure)) for finding in findings]
         screen.say(screen.table(("setting", "what is wrong", "what to do"), rows, title="Findings"))
     else:
-        screen.say("Healthy: nothing keeps transfers from moving.")
+        can_start = any(not room.lacks for room in rooms)
+        screen.say(_SOUND if can_start else f"{_SOUND} {_NONE_STARTS}")
     screen.say()
-    lacks = [(room.name, "\n".join([*(room.lacks or ["could start here"]), *room.remarks])) for room in rooms]
+    lacks = [
+        (room.name, typed.named("\n".join([*(room.lacks or ["could start here"]), *room.remarks]))) for room in rooms
+    ]
     screen.say(screen.table(("process", "what it lacks in this environment"), lacks))
 
 

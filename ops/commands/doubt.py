@@ -3,7 +3,7 @@
 import typer
 
 from epay_transfers.ledger.states import State
-from epay_transfers.ops import descriptions, listing, screen
+from epay_transfers.ops import descriptions, listing, screen, typed
 from epay_transfers.ops.commands.status import as_dict
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.listing import Wanted
@@ -52,7 +52,10 @@ def doubt(*, limit: Limit = 50, as_json: AsJson = False) -> None:
             screen.say(f"{record.key}: said by the bank, not believed: {said} ({descriptions.ASK_WITH_THESE}).")
     screen.say(f"Money in doubt: {'; '.join(map(str, screen.sums(totals))) or 'none'}.")
     if any(record.state is State.NEEDS_REVIEW for record in records):
-        screen.say(f"Transfers in review wait for {descriptions.NEXT[State.NEEDS_REVIEW].format(key='KEY')}.")
+        screen.say(
+            f"Transfers in review wait for {descriptions.as_typed(descriptions.NEXT[State.NEEDS_REVIEW], 'KEY')}."
+        )
     for state, those in found.items():
         if those.cursor:
-            screen.say(f"Not all of {state} are shown: `transfers list {state} --cursor {those.cursor}` goes on.")
+            more = f"`{typed.command()} list {state} --cursor {those.cursor}`"
+            screen.say(f"Not all of {state} are shown: {more} goes on.")

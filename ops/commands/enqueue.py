@@ -8,7 +8,7 @@ import typer
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.strict_json import read_json
-from epay_transfers.ops import screen
+from epay_transfers.ops import screen, typed
 from epay_transfers.ops.exit_status import NotYet, Refusal, status_of
 from epay_transfers.ops.options import AsJson
 from epay_transfers.producers import ProducerSettings, Receipt, TransferIntent, Transfers
@@ -21,7 +21,7 @@ app = typer.Typer()
 _EXAMPLE = """\
 Give an intent, or a list of them, as JSON on standard input, for example:
 
-transfers enqueue <<'INTENT'
+{transfers} enqueue <<'INTENT'
 {"reference": "payout-42", "amount": "15000", "description": "Payout 42",
  "sender": {"card_id": "88481433-595e-4c01-941f-34569db2426e"},
  "receiver": {"card_id": "86496cb0-bb5d-4791-bb49-cc27a0f660ce"}}
@@ -31,10 +31,14 @@ INTENT"""
 @app.command()
 def enqueue(*, as_json: AsJson = False) -> None:
     """Enqueue an intent, or a list of them, from JSON on standard input. A reference is never paid twice."""
-    if is_person():
-        typer.echo(_EXAMPLE, err=True)
+    if sys.stdin is None or is_person():
+        typer.echo(_EXAMPLE.replace("{transfers}", typed.command()), err=True)
         raise typer.Exit(2)
-    data = _read(sys.stdin.buffer.read())
+    try:
+        text = sys.stdin.buffer.read()
+    except OSError as error:
+        raise Refusal(f"standard input can't be read: {error.strerror}") from None
+    data = _read(text)
     many = isinstance(data, list)
     answers = _enqueue(data if isinstance(data, list) else [data])
     if as_json:

@@ -1,20 +1,26 @@
 """`transfers init`: writes a first `.env` that only its owner can read."""
 
 import os
+import secrets
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.transfer import moment
 from epay_transfers.ops import dotenv, screen, typed
 from epay_transfers.ops.commands.sandbox import HOST, PORT, environment
 from epay_transfers.ops.exit_status import Refusal
+from epay_transfers.runtime.server_addresses import complaint_of
 
 app = typer.Typer()
 
 _FILE = Path(".env")
+
+#: Where a web tier on this machine is mounted, in the documents' examples: the sandbox's page is plain http as well.
+_WEB_BASE_URL = "http://127.0.0.1:8000/transfers"
 
 
 @app.command()
@@ -28,10 +34,15 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite the .env that is there, keys and all.")] = False,
 ) -> None:
     """Write a .env with fresh keys and the bank's public test values."""
+    for option, url in (("--redis-url", redis_url), ("--vault-url", vault_url)):
+        complaint = "has a line break" if len(url.splitlines()) != 1 else complaint_of(Secret(url))
+        if complaint:
+            raise Refusal(f"{option}: {complaint}; give it like {dotenv.SERVERS['REDIS_URL']}. Nothing was written")
     values = {"REDIS_URL": redis_url, "VAULT_URL": vault_url} | dotenv.PUBLIC_TEST_VALUES
     values |= dotenv.fresh_keys(moment(SystemClock().now_ms()).date()).as_dict()
     if sandbox:
         values |= environment(f"http://{HOST}:{PORT}")
+        values |= {"WEB_BASE_URL": _WEB_BASE_URL, "NOTIFY_SECRET": secrets.token_urlsafe(24)}
     _write(dotenv.text_of(values), force=force)
     transfers = typed.command()
     screen.say("Wrote .env (mode 0600), with fresh keys and the bank's public test values.")
@@ -53,7 +64,7 @@ def _write(text: str, *, force: bool) -> None:
     written = _FILE.with_name(f".env.{os.getpid()}")
     try:
         handle = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         written.replace(_FILE)
     except OSError as error:

@@ -20,7 +20,7 @@ from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.transfer import moment
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.keyring import KeyRing, PrivateKey, read_public
-from epay_transfers.ops import key_files, screen
+from epay_transfers.ops import key_files, screen, typed
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.options import AsJson
 from epay_transfers.runtime.key_source import FingerprintKeySource, KeySource, place_of
@@ -112,7 +112,7 @@ def rotate(*, ring: RingOption = Ring.VAULT) -> None:
         "Next: give the new list to every worker, and restart them. Only then give producers and web tiers this:"
     )
     print(f"VAULT_PUBLIC_KEY={pair.public}")
-    screen.say("`transfers doctor`, where that is set, says whether every worker opens what it seals.")
+    screen.say(f"`{typed.command()} doctor`, where that is set, says whether every worker opens what it seals.")
     screen.say(
         f"When what {old} sealed has ended: `destroyed.{old}` in its place. The runbook says how long that takes."
     )

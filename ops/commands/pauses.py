@@ -11,7 +11,7 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.inboxes import Kind
 from epay_transfers.ledger.store.pauses import ALL, PEOPLES_CAUSES, Cause, Lane, Pause
 from epay_transfers.ledger.store.totals import Totals
-from epay_transfers.ops import requests, screen
+from epay_transfers.ops import requests, screen, typed
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.options import WAIT_S, AsJson, ReasonText, Wait, checked, span_ms
@@ -74,9 +74,8 @@ def pause(
     until_ms = context.ledger.now_ms() + span_ms("until", until) if until else 0
     pause_id = context.pauses.add(lane, name, cause, until_ms)
     requests.put(context, Kind.PAUSED, {"pause": pause_id, "why": why})
-    screen.say(
-        f"{lane} is paused for {_shown(name)}: pause {pause_id}. `transfers unpause {pause_id}` ends it, and no other"
-    )
+    ends_it = f"`{typed.command()} unpause {pause_id}`"
+    screen.say(f"{lane} is paused for {_shown(name)}: pause {pause_id}. {ends_it} ends it, and no other")
 
 
 @app.command()

@@ -7,7 +7,7 @@ import typer
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.inboxes import Kind
-from epay_transfers.ops import acting, requests
+from epay_transfers.ops import acting, requests, typed
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.options import WAIT_S, Name, ReasonText, Wait, checked
 
@@ -45,7 +45,7 @@ def _otherwise(record: Record) -> str:
     if possible:
         return f"only {' or '.join(possible)} is possible now"
     if record.state is State.DEAD:
-        return "it is proved not sent; `transfers dead discard` ends it"
+        return f"it is proved not sent; `{typed.command()} dead discard` ends it"
     if record.state.final:
         return "it has ended, and stays so"
     return "only a transfer in review is settled by hand; the bank is still being asked, or was not reached yet"

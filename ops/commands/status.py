@@ -84,7 +84,7 @@ def _lines(record: Record, now_ms: int) -> list[tuple[str, str | Text]]:
         ("cards", cards),
         ("terminal", record.terminal),
         ("code", record.code),
-        ("why", "; ".join(filter(None, (sentence_of(record.reason), record.message)))),
+        ("why", "; ".join(filter(None, (sentence_of(record.reason), sentence_of(record.message))))),
         ("evidence", record.evidence),
         ("said by the bank, not believed", f"{said} ({descriptions.ASK_WITH_THESE})" if said else ""),
         ("attempts", str(record.attempts) if record.attempts else ""),

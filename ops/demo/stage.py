@@ -141,7 +141,7 @@ class Stage:
     def last_words(self) -> str:
         """The end of the worker's log, for when something went wrong."""
         log = self.folder / "worker.log"
-        return "\n".join(log.read_text().splitlines()[-20:]) if log.exists() else ""
+        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]) if log.exists() else ""
 
     def refusals(self) -> list[str]:
         """What the servers have refused to any of their users so far: a sentence each."""

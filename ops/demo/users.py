@@ -11,14 +11,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from epay_transfers.ops.exit_status import Refusal
-from epay_transfers.ops.settings import USER
+from epay_transfers.runtime.server_addresses import OPERATORS_USER
 
 ADMIN, PRODUCER, WEB, WORKER = "admin", "producer", "web", "worker"
 BACKEND = "backend"  #: a backend and a web tier in one process
 OPS = "ops"  #: the first operator of the files
 
 _PLACEHOLDER = re.compile(r"#SHA256-OF-THE-PASSWORD-OF-([A-Z0-9.-]+)")
-_OPERATOR = re.compile(rf"^user ({USER}\S+)", re.MULTILINE)
+_OPERATOR = re.compile(rf"^user ({OPERATORS_USER}\S+)", re.MULTILINE)
 
 
 class Users:
@@ -38,7 +38,7 @@ class Users:
         home.mkdir(parents=True, exist_ok=True)
         file = home / "users.acl"
         file.touch(0o600)
-        file.write_text(self.filled(server))
+        file.write_text(self.filled(server), encoding="utf-8")
         return {"aclfile": str(file)}
 
     def filled(self, server: str) -> str:
@@ -58,7 +58,7 @@ class Users:
 def _read(folder: Path, server: str) -> str:
     file = folder / f"users-{server}.acl"
     try:
-        return file.read_text()
-    except OSError as error:
-        why = error.strerror or type(error).__name__
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
         raise Refusal(f"--users: can't read {file.name} there ({why}); name the folder, such as deploy") from None

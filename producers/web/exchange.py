@@ -4,9 +4,8 @@ A reply's headers are those of every page of ours: never stored, never framed, n
 (but for its origin, which the page tells that leads to the bank).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
 
 #: No more than this is read of a request.
 BODY_BYTES = 64 * 1024
@@ -28,17 +27,6 @@ class Request:
     def is_body_gone(self) -> bool:
         """The application has read the body before us, and kept none of it."""
         return self.body == b"" and self.length.isdecimal() and int(self.length[:9]) > 0
-
-
-def form_again(pairs: Iterable[tuple[str, str]]) -> bytes:
-    """The body of a form that the application has parsed before us, where its framework keeps only what it parsed.
-
-    JSON that came as a form was parsed into names and values too: put together, it is JSON again.
-    """
-    pairs = list(pairs)
-    if pairs and pairs[0][0].lstrip().startswith("{"):
-        return "&".join(f"{name}={value}" if value else name for name, value in pairs).encode()
-    return urlencode(pairs).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,30 @@
 """For Flask: `app.register_blueprint(blueprint(web), url_prefix="/transfers")`, and `answer_rejections(app)`."""
 
+import io
 from collections.abc import Callable
 
 from flask import Blueprint, Flask, Response, jsonify
 from flask import request as incoming
+from flask.sansio.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException
 
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.producers.errors import IntentRejected
-from epay_transfers.producers.web.exchange import BODY_BYTES, Request, form_again
+from epay_transfers.producers.web.exchange import BODY_BYTES, Request
 from epay_transfers.producers.web.rejections import rejection
 from epay_transfers.producers.web.tier import ROUTES, Route, Web
 
 #: Flask wants the methods named; which of them a route takes is decided in the core.
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
+#: Where the body is kept for our view, in the request's environment.
+_KEPT = "epay_transfers.kept_body"
+
 
 def blueprint(web: Web) -> Blueprint:
     """The routes, for `app.register_blueprint`. Doubled slashes are 404: the redirect would follow the Host header."""
     made = Blueprint("transfers", __name__)
+    made.record(_read_first)
     for route, place in ROUTES.items():
         made.add_url_rule(
             f"/{place}<name>",
@@ -47,7 +53,7 @@ def _view(web: Web, route: Route) -> Callable[[str], Response]:
             incoming.method,
             incoming.headers.get("content-type", ""),
             incoming.headers.get("accept-language", ""),
-            _body(),
+            incoming.environ[_KEPT],
             incoming.headers.get("content-length", ""),
         )
         reply = web.answer(route, name, request)
@@ -56,11 +62,25 @@ def _view(web: Web, route: Route) -> Callable[[str], Response]:
     return view
 
 
+def _read_first(state: BlueprintSetupState) -> None:
+    """Before each function that the application gives to `before_request`, those of earlier lines too.
+
+    Werkzeug keeps no bytes of a form that it parses, and drops what is not UTF-8.
+    """
+    name = f"{state.name_prefix}.{state.name}".lstrip(".")
+
+    def keep_body() -> None:
+        if incoming.blueprint == name:
+            incoming.environ[_KEPT] = _body()
+
+    state.app.before_request_funcs.setdefault(None, []).insert(0, keep_body)
+
+
 def _body() -> bytes | None:
-    """Where the application has read it before us (`before_request`), what Flask keeps: the bytes, or the form."""
+    """The application can read it once more, by whatever way. Of one that is too long it gets the beginning."""
     try:
         body = incoming.stream.read(BODY_BYTES + 1)
-        body = body or incoming.get_data() or form_again(incoming.form.items(multi=True))
     except HTTPException:  # the client has gone, or the app allows less
         return None
+    incoming.stream = io.BytesIO(body)
     return body if len(body) <= BODY_BYTES else None

@@ -1,6 +1,7 @@
 """The pages: HTML from words and values, every value escaped, under a policy that lets nothing else run or load."""
 
 import logging
+import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from epay_transfers.extras import needed
+from epay_transfers.ledger.errors import WrongCall
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
@@ -37,6 +39,8 @@ _AGAIN = {"waiting": (700, 2), "unconfirmed": (5000, 30), "doubt": (5000, 10)}
 #: is told our origin, as it is by TermUrl, and never the handle, which stands in the page's path.
 _TO_THE_BANK = "strict-origin"
 
+_HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+
 
 @dataclass(frozen=True, slots=True)
 class Button:
@@ -59,14 +63,18 @@ def redirect_page(
 
     An `action` that is not safe (`is_safe_action`) gets no form: the page says that the bank's page can't be opened,
     and `challenge.action_refused` is logged. `acs_hosts`: the only hosts that a client is sent to, if any are named.
+    Raises `WrongCall` for a `term_url` or a host that can't be one.
     """
-    plain = urlsplit(term_url).scheme == "http" and is_safe_url(term_url)
-    if not is_safe_action(challenge.action, allowed=frozenset(acs_hosts), plain=plain):
+    if not is_safe_url(term_url):
+        raise WrongCall("term_url: must be a whole https:// address in ASCII (http:// only for loopback)")
+    plain = urlsplit(term_url).scheme == "http"
+    if not is_safe_action(challenge.action, allowed=acs_hosts, plain=plain):
         log_line(
             _LOG.error,
             "challenge.action_refused",
-            "The client of %(key)s is not sent to the bank's 3-D Secure page: its address is refused",
+            "The client of %(key)s is not sent to the bank's 3-D Secure page: %(why)s",
             key=transfer.key if transfer else "a transfer",
+            why=_why_refused(challenge.action, plain=plain),
             security=True,
         )
         return page("closed", languages=languages, transfer=transfer)
@@ -84,15 +92,35 @@ def page(
     return _reply(name, status, languages, transfer, {"button": button}, form_targets="'none'")
 
 
-def is_safe_action(action: str, *, allowed: frozenset[str], plain: bool) -> bool:
+def is_safe_action(action: str, *, allowed: Collection[str], plain: bool) -> bool:
     """Where the client's browser may be sent: https, a host, and no user in it; to `allowed` hosts, if any are named.
 
     `plain`: the web tier itself is a development one on loopback, and so may be the bank's page.
     """
+    hosts = host_names(allowed)
     if not is_safe_url(action, plain_on_loopback=plain):
         return False
     parts = urlsplit(action)
-    return parts.scheme == "http" or not allowed or parts.hostname in allowed
+    return parts.scheme == "http" or not hosts or parts.hostname in hosts
+
+
+def _why_refused(action: str, *, plain: bool) -> str:
+    """For the log, without the address: it came from outside."""
+    if is_safe_url(action) and not is_safe_url(action, plain_on_loopback=plain):
+        return (
+            "its address is plain http, and TermUrl is https; against the sandbox let WEB_BASE_URL be plain http, too"
+        )
+    if is_safe_url(action, plain_on_loopback=plain):
+        return "its host is none of acs_hosts"
+    return "its address is not https with a host, or has a user in it"
+
+
+def host_names(given: Collection[object]) -> frozenset[str]:
+    """In small letters, as a browser reads them. Raises `WrongCall` for what can be no host's name."""
+    names = [] if isinstance(given, str) else [name for name in given if isinstance(name, str)]
+    if len(names) != len(given) or not all(map(_HOST.fullmatch, names)):
+        raise WrongCall("acs_hosts: must be a list of host names like acs.bank.kz, without https://, port and path")
+    return frozenset(name.lower() for name in names)
 
 
 def _reply(

@@ -30,12 +30,14 @@ class KeepBody:
     """
 
     def __init__(self, app: ASGIApp, path: str) -> None:
-        """`path`: where the routes are mounted. Of other requests nothing is kept."""
+        """`path`: where the routes are mounted in this application, without a root path or the place where the
+        application itself is mounted. Of other requests nothing is kept.
+        """
         self._app = app
         self._path = path.rstrip("/") + "/"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(self._path):
+        if scope["type"] != "http" or not _path(scope).startswith(self._path):
             await self._app(scope, receive, send)
             return
         kept = scope[_KEPT] = bytearray()
@@ -74,8 +76,15 @@ class _Endpoint:
         return await run_in_threadpool(self._web.answer, self._route, incoming.path_params["name"], request)
 
 
+def _path(scope: Scope) -> str:
+    """Below the root path, which a server or a mount has put into the path."""
+    path: str = scope["path"]
+    root = scope.get("root_path", "").rstrip("/")
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
+
+
 async def _body(incoming: Incoming) -> bytes | None:
-    kept, body = incoming.scope.pop(_KEPT, b""), bytearray()
+    kept, body = incoming.scope.pop(_KEPT, bytearray()), bytearray()
     try:
         async for chunk in incoming.stream():
             body += chunk
@@ -83,5 +92,5 @@ async def _body(incoming: Incoming) -> bytes | None:
                 return None
     except ClientDisconnect:  # the client has gone
         return None
-    body = body or kept
+    body = max(body, kept, key=len)  # a middleware may have read a part of it
     return bytes(body) if len(body) <= BODY_BYTES else None

@@ -8,12 +8,12 @@ import functools
 import json
 import logging
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
+from epay_transfers.ledger import posted_form
 from epay_transfers.ledger.errors import TransfersError, WrongCall
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.secret import Secret
@@ -22,12 +22,11 @@ from epay_transfers.ledger.tracebacks import clear_frames_on_error, described
 from epay_transfers.producers.challenge import PaymentPage
 from epay_transfers.producers.confirm import Verdict
 from epay_transfers.producers.errors import IntentRejected, NotFound
-from epay_transfers.producers.notify import NOTIFICATION_FIELDS, SECURE_2_FIELDS
+from epay_transfers.producers.notify import NOTIFICATION_FIELDS, SECURE_2_FIELDS, invoice_id_of
 from epay_transfers.producers.settings import WebSettings
 from epay_transfers.producers.transfers import Transfers
-from epay_transfers.producers.web import form
 from epay_transfers.producers.web.exchange import Reply, Request
-from epay_transfers.producers.web.pages import Button, page, redirect_page
+from epay_transfers.producers.web.pages import Button, host_names, page, redirect_page
 from epay_transfers.runtime.sentry import without_request
 from epay_transfers.runtime.settings import SettingsWrong
 from epay_transfers.runtime.web_addresses import Places
@@ -88,14 +87,16 @@ class Web:
     ) -> None:
         """`places`: the addresses of the routes, or what says them once they are needed. `acs_hosts`: the only hosts
         that a client is sent to for 3-D Secure, if any are named. `home`: where an outcome's button leads, for intents
-        without links of their own. Raises `ValueError` for another `home` than an http address or a path.
+        without links of their own. Raises `WrongCall` for another `home` than an http address or a path, and
+        for a host that can't be one.
         """
         if home and not re.match(r"https?://[^/]|/(?![/\\])", home):
-            raise ValueError("home: must be an http address, or a path that begins with one slash")
+            raise WrongCall("home: must be an http address, or a path that begins with one slash")
         self.transfers = transfers
         self._say_places = places if callable(places) else lambda: places
-        self._acs_hosts = frozenset(acs_hosts)
+        self._acs_hosts = host_names(acs_hosts)
         self._home = home
+        self._problems_said = ""  #: of the settings
         self._takers: Mapping[Route, Callable[[str, Request], Reply]] = {
             Route.PAY: self._pay,
             Route.RETURN: self._return,
@@ -160,13 +161,15 @@ class Web:
             too_many = self._is_guessing(route)
             return too_many or page("unknown", languages=request.languages, status=404)
         except SettingsWrong as error:
-            log_line(
-                _LOG.critical,
-                "web.settings_wrong",
-                "The route %(route)s answers 503, since settings are missing or wrong: %(problems)s",
-                route=str(route),
-                problems="; ".join(error.lines),
-            )
+            problems = "; ".join(error.lines)
+            if problems != self._problems_said:  # once, and as it changes: each request meets them
+                self._problems_said = problems
+                log_line(
+                    _LOG.critical,
+                    "web.settings_wrong",
+                    "The routes answer 503, since settings are missing or wrong: %(problems)s",
+                    problems=problems,
+                )
             status = 503
         except TransfersError as error:
             log_line(
@@ -174,7 +177,7 @@ class Web:
                 "web.away",
                 "The route %(route)s answers 503, 'try again': %(why)s",
                 route=str(route),
-                why=type(error).__name__,
+                why=getattr(error, "why", "") or str(error),
             )
             status = 503
         except Exception as error:  # noqa: BLE001 - its frames and its text may hold what the client's browser brought
@@ -229,9 +232,9 @@ class Web:
         """The HTTP status for what was brought: 303 if it could be read, whether or not it still counts."""
         if request.body is None:
             return 413
-        if not form.is_form(request.content_type):
+        if not posted_form.is_form(request.content_type):
             return 415
-        fields = form.read(request.body, (*_ANSWER, *SECURE_2_FIELDS), any_case=_ANSWER)
+        fields = posted_form.read(request.body, (*_ANSWER, *SECURE_2_FIELDS), any_case=_ANSWER)
         if fields.get("PaRes") and fields.get("MD"):
             try:
                 verdict = self.transfers.confirm(md=fields["MD"], pa_res=fields["PaRes"], handle=handle)
@@ -297,7 +300,13 @@ class Web:
             )
             return Reply.text(400, "not a notification\n")
         notified = self.transfers.notify(payload)
-        log_line(_LOG.info, "notify.taken", "A notification of the bank came: %(answer)s", answer=str(notified))
+        log_line(
+            _LOG.info,
+            "notify.taken",
+            "A notification of the bank came for the invoice id %(invoice_id)s: %(answer)s",
+            invoice_id=invoice_id_of(payload) or "(none)",
+            answer=str(notified),
+        )
         return Reply.text(200, "ok\n")
 
 
@@ -311,24 +320,29 @@ def _link(visit: PaymentPage) -> str:
 def _payload(request: Request) -> Mapping[str, Any] | None:
     """JSON, numbers as they were written; or a form. Which of them it is, its first sign says, and no content type.
 
-    Of JSON everything is read, so that its fields may be of any kind; a name that comes twice is none.
+    Of JSON everything is read, so that its fields may be of any kind; a name that comes with two values is none.
     """
     if request.body is None:
         return None
     if not request.body.lstrip(_BEFORE_JSON).startswith((b"{", b"[")):
-        return form.read(request.body, NOTIFICATION_FIELDS) or None
+        return posted_form.read(request.body, NOTIFICATION_FIELDS) or None
     try:
         read = _json(request.body)
     except UnicodeDecodeError:
-        read = _json(form.decoded(request.body).encode())
+        read = _json(posted_form.decoded(request.body).encode())
     return read if isinstance(read, dict) else None
 
 
 def _json(body: bytes) -> object:
-    """None for what is no JSON. Raises `UnicodeDecodeError`."""
+    """None for what is no JSON. Raises `UnicodeDecodeError`. Raw tabs and line breaks in a text are taken."""
     try:
         return json.loads(
-            body, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_without_doubled_names
+            body,
+            parse_float=str,
+            parse_int=str,
+            parse_constant=str,
+            object_pairs_hook=_without_doubled_names,
+            strict=False,
         )
     except UnicodeDecodeError:
         raise
@@ -337,6 +351,8 @@ def _json(body: bytes) -> object:
 
 
 def _without_doubled_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Python's own reader takes the last one, another reader may take the first."""
-    counts = Counter(name for name, _ in pairs)
-    return {name: value for name, value in pairs if counts[name] == 1}
+    """Python's own reader takes the last one, another reader may take the first. Equal values are one value."""
+    values: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return {name: first for name, (first, *others) in values.items() if all(other == first for other in others)}

@@ -10,6 +10,7 @@ import sys
 from typing import NoReturn
 
 from epay_transfers.extras import ExtraMissing
+from epay_transfers.runtime import output
 
 #: `EX_UNAVAILABLE`: a part of the program is not installed.
 EX_UNAVAILABLE = 69
@@ -17,6 +18,7 @@ EX_UNAVAILABLE = 69
 
 def main() -> None:
     """Ends with the command's own exit status; with 69 and a sentence for an extra that is not installed."""
+    output.occupy()  # before anything that could open a file or a connection
     try:
         from epay_transfers.ops import cli  # noqa: PLC0415 - it needs an extra
 
@@ -29,10 +31,12 @@ def main() -> None:
         case ["worker", *options] if not set(options) - {"--check"}:
             become_worker(options)
         case ["--version"]:
-            sys.stdout.write(importlib.metadata.version("epay-transfers") + "\n")
+            with output.guarded():
+                sys.stdout.write(importlib.metadata.version("epay-transfers") + "\n")
         case _:
-            sys.stderr.write(sentence + "\n")
-            sys.exit(EX_UNAVAILABLE)
+            with output.guarded():
+                sys.stderr.write(sentence + "\n")
+                sys.exit(EX_UNAVAILABLE)
 
 
 def become_worker(options: list[str]) -> NoReturn:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
+from queue import Queue
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -12,13 +13,17 @@ import flask
 import pytest
 from playwright.sync_api import Browser
 
+from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.record import StoredChallenge
+from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.producers import Receipt, State
 from epay_transfers.producers.testing import FakeTransfers
 from epay_transfers.producers.testing.web import fake_web
 from epay_transfers.producers.web.flask import blueprint
+from epay_transfers.worker.bank import ChallengeRequired
+from epay_transfers.worker.client_answer import wait_for
 from tests.web.conftest import PA_RES, intent
 
 Came = dict[str, str | None]
@@ -152,3 +157,32 @@ def test_a_browsers_default_would_tell_no_more_to_the_bank_but_the_handle_to_the
 
     assert pay.at_bank == [{"Origin": pay.shop_url, "Referer": f"{pay.shop_url}/"}]
     assert pay.receipt.handle in str(pay.at_shop["home"])
+
+
+def test_the_page_of_a_first_contact_tells_the_bank_an_origin(chromium: Browser) -> None:
+    """As the shop's page does: `Origin: null`, which a page of a file sends, some banks' servers refuse."""
+    fake = FakeTransfers()
+    pay = Pay(fake, fake.enqueue(intent()))
+    bank = flask.Flask("bank")
+    become_bank(bank, pay)
+    came: list[Secret | None] = []
+    addresses: Queue[str] = Queue()
+
+    def wait(action: str) -> None:
+        asked = ChallengeRequired("cGFSZXE=", "270-9CA", action, "b-1")
+        came.append(wait_for(asked, lambda line: addresses.put(line.split()[3]), SystemClock(), 60))
+
+    with served(bank, "localhost") as pay.bank_url:
+        waiting = threading.Thread(target=wait, args=(f"{pay.bank_url}/pareq",))
+        waiting.start()
+        address = addresses.get(timeout=30)
+        page = chromium.new_page()
+        page.goto(address)
+        page.click("button")
+        page.get_by_text("You can close this page.").wait_for()
+        page.close()
+        waiting.join()
+
+    origin = address.rpartition("/")[0]
+    assert pay.at_bank == [{"Origin": origin, "Referer": f"{origin}/"}]
+    assert [answer and answer.reveal() for answer in came] == [PA_RES]

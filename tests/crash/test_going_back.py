@@ -129,6 +129,7 @@ def test_a_ledger_that_went_back_before_a_transfer_was_made_does_not_send_it_aga
     """
     platform = killable.platform
     first, second = platform.transfers(monkeypatch), platform.transfers(monkeypatch)
+    second.check()  # a process that looks at its servers later is refused
     idle = platform.start_worker()
     until(lambda: "worker.started" in platform.log_text())
     os.kill(idle.pid, signal.SIGSTOP)

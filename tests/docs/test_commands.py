@@ -156,7 +156,9 @@ def test_it_does_what_it_says(commands: ForkedCommands, line: str, ledger: Ledge
     name = name_of(words)
     for folder in ("logs", "var/lib/transfers-ledger", "var/lib/transfers-events", "var/log", "etc"):
         (tmp_path / folder).mkdir(parents=True)
-    prepare(name, "payout-42", ledger, into, pause_id=words[words.index("unpause") + 1] if "unpause" in words else "")
+    reference = next((word for word in words if re.fullmatch("payout-[0-9]+", word)), "payout-42")
+    pause_id = words[words.index("unpause") + 1] if "unpause" in words else ""
+    prepare(name, reference, ledger, into, pause_id=pause_id)
 
     said = run(commands, words, tmp_path)
 

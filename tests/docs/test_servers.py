@@ -77,11 +77,14 @@ def test_a_worker_finds_nothing_wrong_with_the_two_servers(pair: Pair, monkeypat
 
 
 def test_a_worker_finds_the_two_servers_confused(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other way round both are wrong: so the test above has eyes."""
+    """The other way round is one finding: the cure of each half would spoil both servers."""
     monkeypatch.delenv("DURABILITY", raising=False)
     settings = ServerSettings.load(redis_url=pair["vault"].url, vault_url=pair["ledger"].url)
 
-    assert {finding.name for finding in health.examine(settings, SystemClock())} == {"REDIS_URL", "VAULT_URL"}
+    (finding,) = health.examine(settings, SystemClock())
+
+    assert finding.problem.startswith("REDIS_URL and VAULT_URL look swapped: ")
+    assert finding.cure == "exchange the two addresses, and change neither server"
 
 
 def test_every_directive_is_in_force(client: Callable[[str], redis.Redis]) -> None:

@@ -3,11 +3,14 @@
 import html
 import json
 import re
+import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +44,22 @@ def env(bank: RunningSandbox) -> dict[str, str]:
     }
 
 
-def contact(env: Mapping[str, str], folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(  # noqa: S603 - our own command
-        [*COMMAND, "--folder", "answers", *options],
-        cwd=folder,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+def contact(
+    env: Mapping[str, str], folder: Path, *options: str, screen: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """`screen`: a file for what it says, to be read meanwhile."""
+    with screen.open("w") if screen else nullcontext(subprocess.PIPE) as out:
+        return subprocess.run(  # noqa: S603 - our own command
+            [*COMMAND, "--folder", "answers", *options],
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
 
 def kept(folder: Path) -> dict[str, Any]:
@@ -145,33 +153,36 @@ def test_a_challenge_is_confirmed_only_if_a_person_allows_it(
 def test_with_a_person_at_a_browser_it_is_confirmed_and_says_what_that_answers(
     env: dict[str, str], bank: RunningSandbox, tmp_path: Path
 ) -> None:
-    browser = threading.Thread(target=_answer_the_page, args=(tmp_path / "answers/challenge.html", bank.url))
+    screen = tmp_path / "screen"
+    browser = threading.Thread(target=_answer_the_page, args=(screen, bank.url))
     browser.start()
-    said = contact(env, tmp_path, "--yes", "--cards", "1", "--description", "[3ds]", "--confirm")
+    contact(env, tmp_path, "--yes", "--cards", "1", "--description", "[3ds]", "--confirm", screen=screen)
     browser.join()
+    said = screen.read_text()
 
-    assert "confirm: paid" in said.stdout
-    told = said.stdout.partition("Questions for the bank")[2].partition("Still open:")
+    assert "confirm: paid" in said
+    told = said.partition("Questions for the bank")[2].partition("Still open:")
     assert "The confirm's address in test\n    it answers at 127.0.0.1" in told[0]
     assert "Does the status inquiry exist for P2P, and where?" in told[0]
     assert "How long does an MD live?" in told[2]
-    assert not (tmp_path / "answers/challenge.html").exists()
+    assert not list(tmp_path.rglob("*.html"))
     files = json.dumps(kept(tmp_path))
     assert '"paReq": "' not in re.sub(r'"paReq": "[aA9+/=]+\.\.\. \d+ characters"', "", files)
 
 
-def _answer_the_page(page: Path, url: str) -> None:
+def _answer_the_page(screen: Path, url: str) -> None:
     end = time.monotonic() + 90
-    while not (page.exists() and "</form>" in page.read_text()):
+    while not (screen.exists() and (at := re.search(r"open (http://\S+) in a browser", screen.read_text()))):
         assert time.monotonic() < end
         time.sleep(0.05)
-    fields = {name: html.unescape(text) for name, text in re.findall(r'name="(\w+)" value="([^"]*)"', page.read_text())}
+    page = requests.get(at[1], timeout=30).text
+    fields = {name: html.unescape(text) for name, text in re.findall(r'name="(\w+)" value="([^"]*)"', page)}
     answer = requests.post(f"{url}/acs/answer", json={"md": fields["MD"], "password": "secret"}, timeout=30).json()
-    at = fields["TermUrl"]
-    assert requests.get(at, timeout=30).status_code == 501
-    assert requests.post(f"{at}x", data={"PaRes": "YQ==", "MD": answer["MD"]}, timeout=30).status_code == 400
-    assert requests.post(at, data={"PaRes": "YQ==", "MD": "another"}, timeout=30).status_code == 400
-    assert requests.post(at, data={"PaRes": answer["PaRes"], "MD": answer["MD"]}, timeout=30).status_code == 200
+    term_url = fields["TermUrl"]
+    assert requests.get(term_url, timeout=30).status_code == 404
+    assert requests.post(f"{term_url}x", data={"PaRes": "YQ==", "MD": answer["MD"]}, timeout=30).status_code == 400
+    assert requests.post(term_url, data={"PaRes": "YQ==", "MD": "another"}, timeout=30).status_code == 400
+    assert requests.post(term_url, data={"PaRes": answer["PaRes"], "MD": answer["MD"]}, timeout=30).status_code == 200
 
 
 def test_it_reads_the_settings_of_the_working_directory(
@@ -199,6 +210,43 @@ def test_a_full_disk_is_a_sentence_and_nothing_was_sent(
 
     assert done.returncode == 74
     assert done.stderr.startswith("Standard output can't be written: No space left on device.")
+    assert len(list(bank.book)) == before
+
+
+def test_answers_that_can_not_be_kept_are_a_sentence_and_74(env: dict[str, str], tmp_path: Path) -> None:
+    """`ulimit -f 0`, as a full disk: what was sent stands on the screen, and no half of an answer in a file."""
+    shell = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *COMMAND, "--folder", "answers", "--yes"]
+    done = subprocess.run(shell, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own
+
+    assert (done.returncode, done.stderr) == (
+        74,
+        "--folder: an answer can't be kept there: File too large. What is printed above was sent.\n",
+    )
+    assert list((tmp_path / "answers").iterdir()) == []
+
+
+def test_ctrl_c_is_a_sentence_and_130(env: dict[str, str], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        env |= {"EPAY_TOKEN_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/oauth2/token"}
+        command = [sys.executable, "-P", "-m", "epay_transfers.worker.first_contact", "--yes"]
+        contacting = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own
+        with contacting, silent.accept()[0] as asked:
+            asked.recv(1)
+            contacting.send_signal(signal.SIGINT)
+            _, told = contacting.communicate(timeout=60)
+
+    assert (contacting.returncode, told) == (
+        130,
+        "Interrupted. What is printed above was sent, or may have been.\n",
+    )
+
+
+def test_without_standard_input_it_sends_nothing(env: dict[str, str], bank: RunningSandbox, tmp_path: Path) -> None:
+    before = len(list(bank.book))
+    shell = ["sh", "-c", 'exec "$@" <&-', "sh", *COMMAND]
+    done = subprocess.run(shell, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own
+
+    assert (done.returncode, done.stderr) == (2, "Nothing was sent. Say --yes, or answer yes.\n")
     assert len(list(bank.book)) == before
 
 
@@ -258,6 +306,52 @@ def test_a_field_that_the_parser_does_not_know_is_named_and_no_value_of_it_is_ke
     written = json.dumps(sample(strange, "261128000001"))
     assert "secret" not in written
     assert "4405639704015096" not in written.replace('"4405639704015096"', "")
+
+
+def test_a_card_number_is_kept_nowhere_in_an_answer() -> None:
+    """Not in the value of a harmless name, not in the name of a field, not in an address, in no dress."""
+    card = "4405639704015096"
+    body: dict[str, Any] = {
+        "error": f"card {card} blocked", "status": "tok_9f8e7d6c5b4a", "code": card, "orderID": card,
+        "amount": int(card), "message": f"x {card}", card: {"a": 1}, "cards": {card: "x"}, "senderPAN": card,
+        "scope": "4405 6397 0401 5096",
+        "currency": "\u0664\u0664\u0660\u0665", "a4405b6397c0401d5096": 1, "reasonCode": 44056397040.15096,
+    }  # fmt: skip
+    made = Response(
+        302, body=json.dumps(body).encode(), location=f"https://bank.example/pay/{card}?{card}=1&code={card}"
+    )
+
+    written = json.dumps(sample(Exchange("transfer", "", made), "261128000001"), ensure_ascii=False)
+
+    digits = re.sub(r"[^0-9]", "", written.replace("440563******5096", ""))
+    assert "05639" not in written
+    assert "970401" not in digits
+    assert "6397" not in digits
+    assert "tok_" not in written
+    assert "\u0664" not in written
+    assert unknown_fields(Exchange("transfer", "", made))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_kept"),
+    [
+        ("status", "AUTH", True),
+        ("error", "invalid_client", True),
+        ("code", "0", True),
+        ("code", 457, True),
+        ("reasonCode", "-19", True),
+        ("amount", 100.5, True),
+        ("orderID", "261128000001", True),
+        ("orderID", "261128000002", False),
+        ("status", "eyJhbGciOi", False),
+        ("token_type", "Bearer", True),
+        ("id", "AUTH", False),
+    ],
+)
+def test_a_harmless_value_is_kept_if_it_is_a_few_digits_or_plain_words(name: str, value: Any, *, is_kept: bool) -> None:
+    body = sample(exchange("transfer", {name: value}), "261128000001")["body"]
+
+    assert (body[name] == value) is is_kept
 
 
 def test_a_shape_shows_no_letter_and_no_digit() -> None:

@@ -172,7 +172,14 @@ class TestRedirects:
     def test_two_locations_are_none(self) -> None:
         head = b"HTTP/1.1 302 Go\r\nLocation: https://a.example/\r\nLocation: https://b.example/\r\n"
         with served(lambda talk: talk.say(with_length(b"", head))) as (transport, server):
-            assert transport.exchange("POST", f"{server.url}/x", body=CARD) == Response(302)
+            assert transport.exchange("POST", f"{server.url}/x", body=CARD) == Response(302, has_more_locations=True)
+
+    def test_a_refresh_beside_a_location_is_another_one(self) -> None:
+        head = b"HTTP/1.1 302 Go\r\nLocation: https://a.example/\r\nRefresh: 0;url=https://b.example/\r\n"
+        with served(lambda talk: talk.say(with_length(b"", head))) as (transport, server):
+            found = transport.exchange("POST", f"{server.url}/x", body=CARD)
+
+        assert found == Response(302, location="https://a.example/", has_more_locations=True)
 
 
 class TestConnections:

@@ -83,6 +83,16 @@ def test_a_code_that_is_not_final_is_asked_about(stage: Stage) -> None:
     assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
 
 
+def test_the_log_says_why_a_transfer_waits(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """A bank, or a sandbox, that does not run is what a newcomer meets first."""
+    stage.sandbox.faults.add(Rule("token", "status", "before", times=1, http_status=503))
+    with caplog.at_level("INFO"):
+        stage.journey.execute(stage.new())
+
+    (defer,) = [record for record in caplog.records if record.getMessage() == "transfer.defer"]
+    assert vars(defer)["reason"] == "token_http_503"
+
+
 def test_a_token_that_fails_is_asked_for_again_later(stage: Stage) -> None:
     """Nothing was at stake: back-off by the ledger's `due`, then paid."""
     stage.sandbox.faults.add(Rule("token", "status", "before", times=2, http_status=503))

@@ -1,5 +1,6 @@
 """What the bank said in an answer that is not believed: kept for the operator's question, and used by no decision."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from epay_transfers.ledger.store.change import RecordFields
 from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.worker.bank import ChallengeRequired, Declined, Evidence, Paid, StatusReport, StatusWord, Unclear
-from epay_transfers.worker.bank.outcome import CodeClass
+from epay_transfers.worker.bank.outcome import CodeClass, Response
+from epay_transfers.worker.bank.parse_response import read_transfer
+from epay_transfers.worker.bank.parse_status import read_status
 from tests.journey.scenes import Saying, asked, resumed, says
 from tests.support.stage import Stage
 
+CARD = "4405639704015096"
 ROOT = Path(__file__).parents[2]
 
 SAID = Unclear(
@@ -116,6 +120,41 @@ def test_the_event_has_the_banks_own_word(stage: Stage, report: StatusReport, sa
 
     assert stage.state(key) is State.IN_DOUBT
     assert stage.events.newest(1)[0].fields["bank_said"] == said
+
+
+@pytest.mark.parametrize("body", [{"result": {"code": "100"}}, {"result": {"code": "4405639704015096"}}])
+def test_no_card_that_the_bank_sends_as_a_word_is_kept_or_logged(
+    stage: Stage, caplog: pytest.LogCaptureFixture, body: dict[str, Any]
+) -> None:
+    """Through the parser, into the record, its events and the log, until it is a person's case."""
+    caplog.set_level(0)
+    key = stage.new("[drop-after]")
+    stage.journey.execute(key)
+    order = stage.worker.preflight.order(stage.record(key))
+    said = {"invoiceID": order.invoice_id} | dict.fromkeys(("id", "reference", "statusName"), CARD)
+    answer = Response(200, body=json.dumps(body | {"transaction": {"p2p": said}}).encode())
+    reports(stage, read_status(order, answer))
+    asked(stage, key, "inquire")
+    for _ in range(6):
+        stage.later(3700 * 6)
+
+    kept = [repr(stage.record(key)), *(repr(event.fields) for event in stage.events.newest(1000))]
+    logged = [repr(vars(line)) for line in caplog.records]
+    assert [line for line in (*kept, *logged) if CARD in line] == []
+    assert any("*" * 16 in line for line in kept)
+
+
+def test_nor_is_one_of_an_answer_that_is_believed(stage: Stage) -> None:
+    key = stage.new()
+    order = stage.worker.preflight.order(stage.record(key))
+    body = {"code": 484, "invoiceId": order.invoice_id, "id": CARD, "reference": CARD, "message": CARD}
+    says(stage, outcome=read_transfer(order, Response(400, body=json.dumps(body).encode())))
+
+    stage.journey.execute(key)
+
+    record = stage.record(key)
+    assert (record.state, record.bank_id, record.bank_reference) == (State.DECLINED, "", "*" * 16)
+    assert CARD not in repr(record)
 
 
 def test_review_keeps_it_for_the_operator(stage: Stage) -> None:

@@ -52,6 +52,22 @@ def states_told(stage: Stage, key: str) -> list[str]:
     return [event.fields["state"] for event in stage.events.newest(1000) if event.fields.get("key") == key]
 
 
+@pytest.mark.parametrize("code", ["0", "ok"])
+@pytest.mark.parametrize(("number", "state"), [("484", State.NEEDS_REVIEW), ("0", State.PAID), ("00", State.PAID)])
+def test_a_payment_with_the_number_of_a_decline_says_nothing(
+    stage: Stage, code: str, number: str, state: State
+) -> None:
+    proving(stage)
+    key = stage.new(SILENT)
+    stage.journey.execute(key)
+
+    passed_on(stage, key, code=code, reasonCode=number)
+    for _ in range(2):
+        stage.later(90_000)
+
+    assert stage.state(key) is state
+
+
 @pytest.mark.parametrize("code", DECLINES)
 @pytest.mark.parametrize("is_held", [False, True])
 def test_a_payments_proof_with_another_code_never_ends_the_transfer_as_unpaid(

@@ -14,6 +14,7 @@ from epay_transfers.ledger.states import Phase, State
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.ops import context
 from tests.support import factories
@@ -64,3 +65,19 @@ def into(ledger: Ledger) -> Into:
         )
 
     return make
+
+
+def give_worker_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a worker has them, beside the servers that the environment names."""
+    pair = sealing.generate()
+    secret = "yF587AV9Ms94qN2QShFzVR3vFnWkhjbAK3sG"
+    for name, value in {
+        "EPAY_ENVIRONMENT": "test",
+        "VAULT_PUBLIC_KEY": pair.public,
+        "VAULT_PRIVATE_KEYS": pair.private.reveal(),
+        "EPAY_CONFIRM_URL": "https://testepay.homebank.kz/api/p2p/api/confirm",
+        "EPAY_TERMINAL_ID": "40a348cb-68a3-45d5-9002-a4836d79c3b5",
+        "EPAY_CLIENT_ID": "test",
+        "EPAY_CLIENT_SECRET": secret,
+    }.items():
+        monkeypatch.setenv(name, value)

@@ -9,9 +9,8 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
 from epay_transfers.ledger.store.vault_keys import VaultKeys
-from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.keyring import read_public
-from tests.ops.conftest import Into
+from tests.ops.conftest import Into, give_worker_settings
 from tests.support.command_line import Cli
 from tests.support.stage import Stage, _bank, sandbox, stage
 
@@ -26,7 +25,19 @@ def test_a_healthy_system_is_0(transfers: Cli, into: Into) -> None:
     assert said.status == 0
     assert said.json["healthy"] is True
     assert said.json["transfers"]["parked"] == [{"count": 1, "amount": "15000.00", "currency": "KZT"}]
-    assert "Healthy" in transfers("doctor").out
+    assert transfers("doctor").out.splitlines()[0] == "The servers are as they must be.", "a producer could start here"
+
+
+def test_the_first_line_claims_no_more_than_was_looked_at(transfers: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sound servers are not enough where nothing could start: the same line says that."""
+    monkeypatch.delenv("FINGERPRINT_KEYS")
+
+    said = transfers("doctor")
+
+    assert said.status == 0
+    assert " ".join(said.out.split()).startswith(
+        "The servers are as they must be. But neither a producer nor a worker could start with these settings"
+    )
 
 
 def test_it_says_which_room_could_start_in_this_environment(transfers: Cli) -> None:
@@ -39,18 +50,7 @@ def test_it_says_which_room_could_start_in_this_environment(transfers: Cli) -> N
 
 def test_it_says_that_the_bank_may_refuse_what_has_no_links(transfers: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker starts all the same, for an intent may have links of its own: so it is no finding."""
-    pair = sealing.generate()
-    secret = "yF587AV9Ms94qN2QShFzVR3vFnWkhjbAK3sG"
-    for name, value in {
-        "EPAY_ENVIRONMENT": "test",
-        "VAULT_PUBLIC_KEY": pair.public,
-        "VAULT_PRIVATE_KEYS": pair.private.reveal(),
-        "EPAY_CONFIRM_URL": "https://testepay.homebank.kz/api/p2p/api/confirm",
-        "EPAY_TERMINAL_ID": "40a348cb-68a3-45d5-9002-a4836d79c3b5",
-        "EPAY_CLIENT_ID": "test",
-        "EPAY_CLIENT_SECRET": secret,
-    }.items():
-        monkeypatch.setenv(name, value)
+    give_worker_settings(monkeypatch)
 
     def worker() -> dict[str, list[str]]:
         said = transfers("doctor", "--json")
@@ -65,6 +65,19 @@ def test_it_says_that_the_bank_may_refuse_what_has_no_links(transfers: Cli, monk
     assert [line.partition(":")[0] for line in bare["remarks"]] == ["WEB_BASE_URL"]
     assert "could start here" in page
     assert "the bank may refuse the transfer" in page
+
+
+def test_it_says_so_beside_what_keeps_a_worker_from_starting(
+    transfers: Cli, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    give_worker_settings(monkeypatch)
+    monkeypatch.setenv("VAULT_URL", environment["REDIS_URL"])
+
+    said = transfers("doctor", "--json")
+
+    assert said.status == 78
+    room = next(room for room in said.json["rooms"] if room["name"] == "worker")
+    assert [line.partition(":")[0] for line in room["remarks"]] == ["WEB_BASE_URL"]
 
 
 def test_a_server_that_may_keep_cards_is_78(
@@ -88,6 +101,29 @@ def test_a_server_that_is_away_is_75(transfers: Cli, monkeypatch: pytest.MonkeyP
     assert [finding["name"] for finding in said.json["findings"]] == ["REDIS_URL"]
 
 
+def test_what_the_ledger_cannot_be_asked_is_unknown(transfers: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No lane may be paused, and no worker may run, as far as is known: `none` would be a claim."""
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+
+    told = transfers("doctor", "--json").json
+    page = transfers("doctor").out.splitlines()
+
+    assert (told["stops"], told["transfers"], told["vault_keys"]) == (None, None, None)
+    assert page[-3:] == ["Pauses: ?", "Keys that every worker opens with: ?", "Transfers: ?"]
+
+
+def test_counters_that_are_broken_hide_no_pause(transfers: Cli, ledger: Ledger) -> None:
+    Pauses(ledger.client).pause(Lane.SEND, ALL, actor="operator aigul", reason="the bank asked")
+    ledger.client.set(redis_keys.COUNTERS, "of another type")
+
+    said = transfers("doctor", "--json")
+
+    assert said.status == 78, "waiting mends no key of another type"
+    assert [finding["problem"] for finding in said.json["findings"]] == ["the ledger's counters are no numbers"]
+    assert said.json["transfers"] is None
+    assert [stop["reason"] for stop in said.json["stops"]] == ["the bank asked"]
+
+
 def test_a_space_that_is_nearly_used_up_is_a_finding(transfers: Cli, ledger: Ledger) -> None:
     ledger.client.hset(redis_keys.COUNTERS, "used:main", 799_999)
     before = transfers("doctor")
@@ -105,7 +141,7 @@ def test_stopped_lanes_are_told(transfers: Cli, ledger: Ledger) -> None:
     said = transfers("doctor", "--json")
 
     assert [(stop["lane"], stop["reason"]) for stop in said.json["stops"]] == [("send", "the bank asked")]
-    assert "Pauses paused: 1" in transfers("doctor").out
+    assert "Pauses: 1" in transfers("doctor").out
 
 
 def test_a_public_key_that_no_worker_opens_is_a_finding(

@@ -21,7 +21,7 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
-from epay_transfers.ops import listing
+from epay_transfers.ops import listing, typed
 from epay_transfers.ops.cli import COMMANDS
 from tests.ops.conftest import Into
 from tests.support.command_line import Cli
@@ -46,6 +46,25 @@ def test_a_held_one_is_told_what_its_operator_types(transfers: Cli, into: Into) 
     record = into(State.NEEDS_REVIEW)
 
     assert f"transfers settle {record.key} --paid|--not-paid|--reversed" in transfers("status", record.key).out
+
+
+def test_what_is_told_to_type_is_named_as_the_command_was_called(
+    transfers: Cli, into: Into, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a virtual environment that is not on the path, `transfers` alone is not found."""
+    monkeypatch.setattr(typed, "command", lambda: "/opt/pay/transfers")
+    held, dead = into(State.NEEDS_REVIEW, "payout-1"), into(State.DEAD, "payout-2")
+
+    for words in (
+        ("status", held.key), ("status", dead.key), ("doubt",), ("pause", "send", "--reason", "x"),
+        ("dead", "requeue", held.key, "--reason", "x"), ("cancel", held.key, "--reason", "x"), ("doctor",),
+        ("settle", dead.key, "--paid", "--evidence", "e", "--reason", "x"), ("enqueue",),
+    ):  # fmt: skip
+        said = transfers(*words, stdin="{")
+        assert "`transfers " not in said.out + said.err
+    with pytest.MonkeyPatch.context() as away:
+        away.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+        assert "`/opt/pay/transfers doctor` says more" in transfers("list").err
 
 
 def test_a_dead_one_without_a_card_is_not_told_to_be_requeued(transfers: Cli, into: Into, ledger: Ledger) -> None:

@@ -18,15 +18,8 @@ from epay_transfers.ops.cli import COMMANDS, app, load
 from epay_transfers.runtime.output import EX_IOERR, READER_GONE
 from tests.ops.conftest import Into
 from tests.support.forked_commands import CLOSED, FULL, GONE, Ended, ForkedCommands
+from tests.support.intents import AS_JSON
 from tests.support.prepared import prepare
-
-INTENT = {
-    "reference": "payout-43",
-    "amount": "15000",
-    "description": "Payout 43",
-    "sender": {"card_id": "88481433-595e-4c01-941f-34569db2426e"},
-    "receiver": {"card_id": "86496cb0-bb5d-4791-bb49-cc27a0f660ce"},
-}
 
 #: What would go on until a signal, or prints nothing on standard output, shows its help here.
 INSTEAD = {
@@ -60,7 +53,7 @@ class Shell:
         self._commands = commands
 
     def __call__(self, *words: str | bytes, out: str = "", err: str = "", **env: str) -> Ended:
-        stdin = json.dumps(INTENT).encode()
+        stdin = json.dumps(AS_JSON).encode()
         return self._commands.run(words, env=os.environ | env, cwd=Path.cwd(), out=out, err=err, stdin=stdin)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.connection import SSLConnection
 
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.errors import LedgerUnavailable, QueueUnavailable, ServerProblem, VaultUnavailable
@@ -27,6 +28,7 @@ from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers import SettingsWrong, Transfers, TransfersError
 from epay_transfers.runtime import embedded_servers, health
 from epay_transfers.runtime.settings import ServerSettings
+from tests.producers.conftest import by_pan
 from tests.support.command_line import Cli
 from tests.support.servers import free_port, running_server
 from tests.support.speaker import speaking
@@ -241,6 +243,9 @@ def test_a_port_where_http_answers_is_no_redis(scheme: str) -> None:
         ("redis://127.0.0.1:1/0", ServerReason.REFUSED, True),
         ("redis://[::1]:1/0", None, True),  # refused, or without a route where a machine has no IPv6
         ("unix:///nowhere/redis.sock", ServerReason.NO_SOCKET, True),
+        ("unix:///etc/passwd", ServerReason.NOT_A_SOCKET, False),
+        ("unix:///etc/passwd/redis.sock", ServerReason.NOT_A_SOCKET, False),
+        ("unix:///etc", ServerReason.NOT_A_SOCKET, False),
     ],
 )
 def test_a_place_that_does_not_lead_to_a_server_is_told_apart(
@@ -253,7 +258,7 @@ def test_a_place_that_does_not_lead_to_a_server_is_told_apart(
     assert error.problem
     assert error.problem.reason == reason or reason is None
     assert error.is_passing == is_passing
-    assert (place_of(url) or "/nowhere/redis.sock") in str(error)
+    assert (place_of(url) or url.removeprefix("unix://")) in str(error)
 
 
 def test_a_server_that_hangs_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,6 +353,33 @@ def test_the_cause_stays_when_an_error_leaves_a_public_call(
     assert (cause.__traceback__, cause.__cause__, cause.__context__, caught.value.__context__) == (None,) * 4
 
 
+def test_after_a_failed_first_look_an_enqueue_says_what_may_be_stored(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That call stored nothing; but after a restart it may be the retry of a call that did."""
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    transfers = Transfers.from_env()
+    with pytest.raises(LedgerUnavailable) as one:
+        transfers.enqueue(by_pan("order-1"))
+    (many,) = transfers.enqueue_many([by_pan("order-1")])
+    assert isinstance(many, LedgerUnavailable)
+    monkeypatch.setenv("REDIS_URL", environment["REDIS_URL"])
+    monkeypatch.setenv("VAULT_URL", "redis://127.0.0.1:1/0")
+    with pytest.raises(VaultUnavailable) as vault:
+        Transfers.from_env().enqueue(by_pan("order-1"))
+
+    for error, name in ((one.value, "REDIS_URL"), (many, "REDIS_URL"), (vault.value, "VAULT_URL")):
+        assert str(error) == (
+            f"{name}: the server at 127.0.0.1:1 refused the connection; start it, or correct {name}; nothing was "
+            "stored by this call, but a call before it, under the same reference, may have stored the transfer: call "
+            "again with the same reference"
+        )
+        assert isinstance(error.__cause__, ServerProblem)
+    with pytest.raises(LedgerUnavailable) as read:
+        transfers.get(reference="order-1")
+    assert "stored" not in str(read.value), "the control: a read says nothing of it"
+
+
 # The queue's server.
 
 
@@ -392,11 +424,81 @@ def test_a_ledgers_server_with_one_database_has_no_place_for_the_queue(server: e
 
     (finding,) = health.examine(settings, SystemClock(), vault=False, queue=True)
 
-    assert finding.name == "BROKER_URL"
+    assert finding.name == "REDIS_URL", "no BROKER_URL is given"
     assert finding.problem == f"the server at {place_of(server.url)} has no database 1"
-    assert "give another database in BROKER_URL" in finding.cure
+    assert (
+        "give another database in REDIS_URL; where BROKER_URL is not set, the queue's is REDIS_URL's + 1"
+        in finding.cure
+    )
     assert not finding.passing
     assert health.examine(settings, SystemClock(), vault=False) == [], "a producer needs no queue"
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"TRANSFERS_REDIS_URL": "redis://127.0.0.1:1/0"}, ["TRANSFERS_REDIS_URL"]),
+        ({"REDIS_URL": "redis://127.0.0.1:1/0"}, ["REDIS_URL"]),
+        ({"TRANSFERS_BROKER_URL": "redis://127.0.0.1:1/0"}, ["TRANSFERS_BROKER_URL"]),
+        ({"TRANSFERS_VAULT_URL": "redis://127.0.0.1:1/0"}, ["TRANSFERS_VAULT_URL"]),
+    ],
+)
+def test_a_sentence_names_the_setting_as_it_was_given(
+    transfers: Cli,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    given: dict[str, str],
+    names: list[str],
+) -> None:
+    """With its prefix; and where the queue's address is made from the ledger's, there is one line, on the ledger's."""
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+    findings = transfers("doctor", "--json").json["findings"]
+    said = transfers("list", "queued") if names[0].endswith("REDIS_URL") else None
+
+    assert [each["name"] for each in findings] == names
+    assert names[0] in findings[0]["cure"]
+    assert said is None or said.err.startswith(f"{names[0]}: ")
+    if names[0].endswith(("REDIS_URL", "VAULT_URL")):
+        with pytest.raises(TransfersError) as caught:
+            Transfers.from_env().check()
+        assert str(caught.value).startswith(f"{names[0]}: ")
+
+
+def test_a_port_without_tls_is_asked_for_it_once(
+    server: embedded_servers.EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers with silence, and each wait is one of `doctor`, which asks it a dozen questions."""
+    handshakes: list[int] = []
+    wrap = SSLConnection._wrap_socket_with_ssl
+
+    def counted(self: SSLConnection, sock: socket.socket) -> object:
+        handshakes.append(sock.fileno())
+        return wrap(self, sock)  # type: ignore[no-untyped-call]  # redis-py does not type it
+
+    monkeypatch.setattr(SSLConnection, "_wrap_socket_with_ssl", counted)
+    monkeypatch.setattr("epay_transfers.ledger.store.connection._NO_TLS_UNTIL", {})
+    settings = ServerSettings.model_validate({"redis_url": f"rediss://{place_of(server.url)}/0"})
+
+    (finding,) = health.examine(settings, SystemClock(), queue=True)
+    with pytest.raises(LedgerUnavailable) as caught, connect(settings.redis_url.reveal(), "REDIS_URL") as client:
+        Ledger(client).counters()
+
+    assert finding.problem.endswith("speaks no TLS, and REDIS_URL does")
+    assert str(caught.value).startswith(f"REDIS_URL: {finding.problem}; ")
+    assert len(handshakes) == 1
+
+
+def test_a_user_that_may_not_even_connect_is_told_what_it_needs(server: embedded_servers.EmbeddedServer) -> None:
+    """SELECT and PING come before any question, and the cure names them."""
+    with connect(server.url) as admin:
+        for lacking in ("ping", "info"):
+            commands = [f"+{each}" for each in ("ping", "hello", "select", "info", "time") if each != lacking]
+            admin.acl_setuser("shy", enabled=True, passwords=[f"+{PASSWORD}"], keys=["*"], commands=commands)
+            (finding,) = found_at(f"redis://shy:{PASSWORD}@{place_of(server.url)}/0")
+            admin.acl_deluser("shy")
+            assert finding.cure == "allow it +ping, +hello, +select, +info, +config|get and +time"
 
 
 def test_one_server_that_is_away_is_one_finding() -> None:

@@ -79,6 +79,21 @@ def test_init_says_which_test_hosts_it_takes_and_how_to_take_the_newer_ones(tran
     assert "test-epay-api.epayment.kz" in Path(".env").read_text()
 
 
+@pytest.mark.parametrize("option", ["--redis-url", "--vault-url"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "127.0.0.1", "redis://h:99999", "redis://:p#w@h", "redis://127.0.0.1:6379/0\nEPAY_ENVIRONMENT=production"],
+)
+def test_init_refuses_an_address_that_no_process_could_start_with(transfers: Cli, option: str, url: str) -> None:
+    """A line break in it wrote another setting into the file."""
+    said = transfers("init", option, url)
+
+    assert said.status == 1
+    assert said.err.startswith(f"{option}: ")
+    assert "p#w" not in said.err
+    assert not Path(".env").exists()
+
+
 def test_init_does_not_overwrite_keys_without_force(transfers: Cli) -> None:
     transfers("init")
     before = Path(".env").read_text()

@@ -142,6 +142,41 @@ class TestAccepted:
         assert transfers.confirm(md="a b c=", pa_res=PARES, handle=handle) is Verdict.ACCEPTED
         assert hands.record(key).state is State.PARKED
 
+    def test_an_md_that_two_challenges_have_in_common_locks_neither_client_out(
+        self, transfers: Transfers, key: str, handle: str, hands: Hands
+    ) -> None:
+        """The index of MDs leads to the later one alone; the handle says which transfer is meant."""
+        other = hands.park(transfers.enqueue(by_pan("order-2")).key, MD)
+
+        assert transfers.confirm(md=MD, pa_res=PARES, handle=handle) is Verdict.ACCEPTED
+        assert transfers.confirm(md=MD, pa_res=OTHER, handle=other) is Verdict.ACCEPTED
+        hands.take(hands.claim(key), Purpose.PARES)
+        assert isinstance(hands.ledger.move(hands.record(key), Verb.PAY, actor="worker"), Moved)
+        assert transfers.confirm(md=MD, pa_res=PARES, handle=handle) is Verdict.DUPLICATE
+
+    @pytest.mark.parametrize(
+        ("kept", "brought"), [("1-B\n", "1-B"), ("1-B", "1-B\r\n"), ("1+B", " 1 B "), ("1-B\n", "1-B\r\n")]
+    )
+    def test_blanks_and_line_breaks_around_an_md_do_not_matter_with_a_handle(
+        self, transfers: Transfers, hands: Hands, kept: str, brought: str
+    ) -> None:
+        """The bank's JSON or its page may have added them."""
+        handle = hands.park(transfers.enqueue(by_pan("order-2")).key, kept)
+
+        assert transfers.confirm(md="1-BC", pa_res=PARES, handle=handle) is Verdict.UNKNOWN
+        assert transfers.confirm(md=brought, pa_res=PARES, handle=handle) is Verdict.ACCEPTED
+
+    def test_the_answer_to_an_earlier_challenge_is_no_answer_to_the_next(
+        self, transfers: Transfers, key: str, handle: str, ledger: Ledger
+    ) -> None:
+        """A transfer that was sent again has another challenge; an old page of the client's may still be open."""
+        kept = ledger.client.get(redis_keys.challenge(key))
+        assert isinstance(kept, str)
+        ledger.client.set(redis_keys.challenge(key), kept.replace(MD, "md-2"))
+
+        assert transfers.confirm(md=MD, pa_res=PARES, handle=handle) is Verdict.UNKNOWN
+        assert transfers.confirm(md="md-2", pa_res=PARES, handle=handle) is Verdict.ACCEPTED
+
     def test_the_handle_may_be_left_out(self, transfers: Transfers) -> None:
         assert transfers.confirm(md=MD, pa_res=PARES) is Verdict.ACCEPTED
 

@@ -28,6 +28,7 @@ from epay_transfers.producers import (
 from epay_transfers.producers.web import Request, Web, flask, starlette
 from epay_transfers.runtime import embedded_servers
 from tests.producers.conftest import NOWHERE, by_pan
+from tests.support.servers import NEVER_SAVES_YET
 
 Set = Callable[..., None]
 
@@ -76,7 +77,7 @@ def test_a_web_tier_needs_no_fingerprint_key_and_enqueues_nothing(
     monkeypatch.delenv("FINGERPRINT_KEYS")
 
     web = Web.from_env()
-    with web.transfers as transfers, pytest.raises(SettingsWrong, match="ProducerAndWebSettings for one process"):
+    with web.transfers as transfers, pytest.raises(SettingsWrong, match=r"Web.from_env\(ProducerAndWebSettings.load"):
         transfers.enqueue(by_pan())
     with pytest.raises(SettingsWrong, match="FINGERPRINT_KEYS: is not set"):
         Transfers.from_env()
@@ -147,6 +148,7 @@ def test_a_route_without_settings_says_which_in_the_log_alone(caplog: pytest.Log
     assert "REDIS_URL: is not set" in vars(said)["problems"]
     assert "REDIS_URL: is not set" in said.getMessage()
     assert web.answer("notify", "A" * 22, Request("POST", body=b"{}")).status == 503
+    assert len(caplog.records) == 1  # once, and as it changes: each request meets the same
 
 
 def test_a_check_looks_again_each_time(environment: Set, vault_client: redis.Redis) -> None:
@@ -154,7 +156,7 @@ def test_a_check_looks_again_each_time(environment: Set, vault_client: redis.Red
     environment()
     with Transfers.from_env() as transfers:
         transfers.check()
-        vault_client.config_set("save", "60 1")
+        vault_client.config_set("save", NEVER_SAVES_YET)
         try:
             with pytest.raises(SettingsWrong, match="VAULT_URL"):
                 transfers.check()

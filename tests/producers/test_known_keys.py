@@ -7,7 +7,7 @@ from typing import NoReturn
 import pytest
 
 from epay_transfers.ledger import fingerprint_keys
-from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
 from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store import redis_keys
@@ -42,6 +42,34 @@ def host(parts: Context) -> Host:
         return build(parts, settings=settings)
 
     return start
+
+
+def test_a_broken_list_is_told_as_broken(host: Host, ledger: Ledger) -> None:
+    """As every other part of the ledger: no server that is away, nothing that may be stored, and its runbook page."""
+    ledger.client.set(redis_keys.FINGERPRINT_KEYS, "4405639704015096")
+
+    for call in (host(OLD).check, lambda: host(OLD).enqueue(by_pan("order-1"))):
+        with pytest.raises(LedgerBroken) as caught:
+            call()
+        assert str(caught.value) == (
+            "the ledger's fingerprint keys can't be written: they have a wrong type, or a number is missing or too "
+            "high; nothing was changed: see the runbook, 'A part of the ledger is broken'"
+        )
+        assert not caught.value.is_passing
+    with pytest.raises(LedgerBroken):
+        ledger.fingerprint_keys()
+    assert isinstance(host(OLD).enqueue_many([by_pan("order-1")])[0], LedgerBroken)
+
+
+def test_what_is_no_id_in_the_ledgers_list_is_not_shown(host: Host, ledger: Ledger) -> None:
+    """Another program can write a card number there."""
+    ledger.client.sadd(redis_keys.FINGERPRINT_KEYS, "4405639704015096", "44056397", "no id")
+
+    with pytest.raises(SettingsWrong) as caught:
+        host(OLD).check()
+
+    assert "4405" not in str(caught.value)
+    assert "no id" not in str(caught.value)
 
 
 def test_a_host_with_another_key_enqueues_nothing_and_is_told_why(host: Host, ledger: Ledger) -> None:
@@ -118,7 +146,7 @@ def test_of_two_hosts_that_meet_an_empty_ledger_with_different_keys_one_goes_on(
 
 
 def test_the_list_of_known_ids_is_bounded(host: Host, ledger: Ledger) -> None:
-    """A thief of a producer's password may add ids; who has one of the true ones goes on all the same."""
+    """A thief of a producer's password may add ids; a producer that has one of the true keys goes on all the same."""
     ledger.client.sadd(redis_keys.FINGERPRINT_KEYS, id_of(OLD), *(f"{number:08x}" for number in range(150)))
 
     assert isinstance(host(NEW, OLD).enqueue(by_pan()), Receipt)

@@ -7,12 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from epay_transfers.ledger import fingerprint_keys
+from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.queue.broker import Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
+from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store.connection import connect
-from epay_transfers.producers import Transfers
+from epay_transfers.producers import Transfers, fingerprints
 from epay_transfers.producers.context import Context
+from epay_transfers.producers.fingerprints import compute
 from epay_transfers.producers.web import Request, Web
 from epay_transfers.runtime import logs
 from epay_transfers.runtime.web_addresses import Places
@@ -47,14 +51,15 @@ def test_a_plain_formatter_shows_sentences_with_their_ids(
 
     said = [line for line in printed.getvalue().splitlines() if "expiry" not in line]
     levels, texts = zip(*((line.split(":", 2)[0], line.split(":", 2)[2]) for line in said), strict=True)
+    away = "the server at 127.0.0.1:1 refused the connection"
     assert list(texts) == [
         f"The transfer {key} is queued, for the reference order-1",
         f"The transfer {second} is queued, for the reference order-2",
-        f"No wake-up was sent for {second}: the queue transfers.now did not take it, and the sweeper sends one later",
+        f"No wake-up can be sent or received now: {away}; start it, or correct its address",
         f"A second, different 3-D Secure answer came for {key} (resumed): the first one stands",
-        "The route pay answers 503, 'try again': LedgerUnavailable",
+        f"The route pay answers 503, 'try again': {away}; start it, or correct its address",
     ]
-    assert levels == ("INFO", "INFO", "WARNING", "WARNING", "WARNING")
+    assert levels == ("INFO", "INFO", "ERROR", "WARNING", "WARNING")
 
 
 def test_the_extras_hold_the_events_name_and_each_id(transfers: Transfers, caplog: pytest.LogCaptureFixture) -> None:
@@ -83,3 +88,27 @@ def test_a_log_line_without_fields_is_a_sentence_too(caplog: pytest.LogCaptureFi
     log_line(LOG.warning, "a.name", "Nothing is known")
 
     assert [record.getMessage() for record in caplog.records] == ["Nothing is known"]
+
+
+def test_a_missing_key_is_said_once_a_process(caplog: pytest.LogCaptureFixture) -> None:
+    """A replay may come at any moment, and a service may replay thousands."""
+    keys = FingerprintKeys([fingerprint_keys.generate()])
+    for key_id in ("0123abcd", "0123abcd", "4567abcd"):
+        made = compute(by_pan(), FingerprintKeys([fingerprint_keys.generate()])).others
+        fingerprints._read(made.replace(made.split(".")[1], key_id), keys, cards=False)
+
+    assert [vars(line)["key_id"] for line in caplog.records] == ["0123abcd", "4567abcd"]
+
+
+def test_a_notification_is_logged_with_its_invoice_id(transfers: Transfers, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    key = transfers.enqueue(by_pan()).key
+    places = Places("https://shop.example/transfers", Secret("n" * 32))
+    body = json.dumps({"invoiceId": key}).encode()
+    Web(transfers, places).answer("notify", "n" * 32, Request("POST", body=body))
+    Web(transfers, places).answer("notify", "n" * 32, Request("POST", body=b'{"invoiceId": "4405639704015096"}'))
+
+    assert [line.getMessage() for line in caplog.records if vars(line).get("event") == "notify.taken"] == [
+        f"A notification of the bank came for the invoice id {key}: not_needed",
+        "A notification of the bank came for the invoice id (none): unknown",
+    ]

@@ -426,9 +426,9 @@ ROWS: Mapping[str, set[str]] = {
     "SavedCard": WAYS.keys() | TAKE_NOTHING,
     "Receiver": WAYS.keys() | TAKE_NOTHING,
     "TransferIntent": WAYS.keys() | TAKE_NOTHING,
-    "ProducerSettings": {"load", "space_of"} | public(BaseSettings),  # pydantic's own are no way to read them
-    "WebSettings": {"load", "space_of"} | public(BaseSettings),
-    "ProducerAndWebSettings": {"load", "space_of"} | public(BaseSettings),
+    "ProducerSettings": {"load", "name_of", "space_of"} | public(BaseSettings),  # pydantic's own read nothing
+    "WebSettings": {"load", "name_of", "space_of"} | public(BaseSettings),
+    "ProducerAndWebSettings": {"load", "name_of", "space_of"} | public(BaseSettings),
     "Outcome": {"ack", "of"},
     "Receipt": {"of"},
     "Transfer": {"of", "to_json"},

@@ -1,8 +1,11 @@
 """TLS to the servers and to the bank: verified, or nothing is said at all. On a server that is built with it."""
 
+import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,34 @@ def address(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> I
     url = f"rediss://127.0.0.1:{port}/0"
     with running_server(command, f"{url}?ssl_ca_certs={authority.ca_file}"):
         yield url
+
+
+def test_a_server_that_wants_a_clients_certificate_is_78_each_time(authority: Authority, tmp_path: Path) -> None:
+    """It ends the connection after the handshake: with an alert, or without a word, as the race will have it."""
+    own = Path(authority.ca_file).parent / "127.0.0.1.pem"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own)
+    ended = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        while not ended.is_set():
+            with suppress(OSError):
+                link, _ = listener.accept()
+                context.wrap_socket(link, server_side=True).close()  # without a word
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        url = f"rediss://127.0.0.1:{listener.getsockname()[1]}/0?ssl_ca_certs={authority.ca_file}"
+        with connect(url, "REDIS_URL") as client:
+            for _ in range(5):
+                with pytest.raises(LedgerUnavailable) as caught:
+                    Ledger(client).counters()
+                assert caught.value.problem
+                assert caught.value.problem.reason == ServerReason.TLS_FAILED
+                assert not caught.value.is_passing
+                assert "names the client's certificate" in str(caught.value)
+        ended.set()
 
 
 def test_the_ledger_works_over_tls_and_so_does_the_queue_beside_it(address: str, authority: Authority) -> None:

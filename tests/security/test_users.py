@@ -32,8 +32,8 @@ from epay_transfers.ledger.vault.vault import PutBack, Taken, Vault
 from epay_transfers.ops import server_users
 from epay_transfers.ops.cli import app
 from epay_transfers.ops.follower import Follower, Output, Position
-from epay_transfers.ops.settings import USER
 from epay_transfers.producers import Conflict, PanCard, Receiver, SavedCard, TransferIntent, Transfers, Verdict
+from epay_transfers.runtime.server_addresses import OPERATORS_USER as USER
 from epay_transfers.runtime.trail import TrailAlarm
 from epay_transfers.sandbox import PUBLIC_TEST, RunningSandbox
 from tests.security.guarded import (
@@ -134,7 +134,7 @@ def test_the_whole_system_runs_under_its_users(
             challenge = web.challenge(secure.handle)
             assert challenge is not None
             answer = bank_answer(bank, challenge.md)
-            assert web.confirm(md=challenge.md, pa_res=answer, handle=secure.handle) is Verdict.ACCEPTED
+            assert web.confirm(md=challenge.md, pa_res=answer) is Verdict.ACCEPTED
             assert web.wait(secure.key, timeout=60).state is State.PAID
             assert web.notify({"invoiceId": late.invoice_id}) is not None
             assert not web.is_guessing()

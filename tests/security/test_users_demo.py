@@ -40,7 +40,7 @@ def test_the_demo_runs_under_the_users_and_none_is_refused_anything(tmp_path: Pa
 #: Who loses which leave on the ledger; each is one that the demo cannot do without.
 TAKEN = {
     "producer": "+setbit",
-    "web": "%R~transfers:{t}:md:*",
+    "web": "%R~transfers:{t}:challenge:*",
     "worker": "+config|get",
     "ops-first": "+xread",
 }

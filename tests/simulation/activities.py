@@ -10,7 +10,7 @@ from typing import Literal
 
 from epay_transfers.ledger.errors import LedgerBroken, LedgerWentBack, RecordUnreadable, TransfersError
 from epay_transfers.ledger.queue.wakeups import wakeup_of
-from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.inboxes import Kind, operator
@@ -150,6 +150,11 @@ class Activities:
                     self._settle(record, verb)
             if account.word in {"unheard", "rejected"} and is_over:
                 self._settle(record, Verb.OPERATOR_NOT_PAID)
+
+    def discard(self, key: str) -> None:
+        """What the runbook says of one that is dead in a ledger that went back, and that the bank's statement has."""
+        if (record := self.peek(key)) and record.state is State.DEAD:
+            self._put(Kind.REQUEST, {"key": record.key, "what": RequestedAction.DISCARD, "why": "the bank has it"})
 
     def _settle(self, record: Record, verb: Verb) -> None:
         seen = {"key": record.key, "version": str(record.version)}

@@ -42,6 +42,7 @@ class Laws:
     epochs: dict[str, int] = field(default_factory=dict)
     ends: dict[str, int] = field(default_factory=dict)  #: when each may expire, as it was before the last write
     forgotten: set[str] = field(default_factory=set)  #: claimed, or on the wire, when the ledger went back to `queued`
+    dead_before: set[str] = field(default_factory=set)  #: dead, as the ledger went back to; it has forgotten a requeue
 
     def __post_init__(self) -> None:
         self._digest = str(self.line.one("SCRIPT", "LOAD", _LOOK))
@@ -49,11 +50,17 @@ class Laws:
     def forget(self) -> None:
         """The ledger went back: what it was is no measure any more.
 
-        Nor can it know of a claim that it has lost, whether its request has left by now or is about to.
+        Nor can it know of a claim that it has lost, whether its request has left by now or is about to. One that it has
+        as dead again was queued by an operator since, and sent: an operator who compares it with the bank's statement
+        discards it, and its tombstone puts it in doubt.
         """
         assert self.books is not None
         claimed = {name for name, state in self.states.items() if state is State.SENDING}
         self.forgotten = claimed | {name for name in self.names if self.books.sum_of(name).under_way}
+        sent = [name for name in self.names if self.books.sum_of(name).sent]
+        self.dead_before = {
+            name for name in sent if self.line.one("HGET", redis_keys.record(name), "state") == State.DEAD
+        }
         self.states.clear()
         self.epochs.clear()
         self.ends.clear()
@@ -103,6 +110,8 @@ class Laws:
         assert self.books is not None
         account = self.books.sum_of(name)
         before, self.states[name] = self.states.get(name, state), state
+        if state is not State.DEAD:
+            self.dead_before.discard(name)
         is_expired = state is State.EXPIRED and before in {State.QUEUED, State.PARKED}
         left_ms = self.ends.get(name, 0) - self.world.clock.now_ms()
         self._must(not is_expired or left_ms <= 0, f"{name} expired {left_ms / 1000} s before its time")
@@ -111,11 +120,16 @@ class Laws:
             return
         self._must(account.sent <= 1, f"{name} was sent {account.sent} times")
         self._must(account.confirmed <= 1, f"{name} was confirmed {account.confirmed} times")
-        self._must(not (state in _NO_MONEY and account.executions), f"{name} is {state}, and the bank executed it")
+        is_outdated = name in self.dead_before
+        self._must(
+            is_outdated or not (state in _NO_MONEY and account.executions),
+            f"{name} is {state}, and the bank executed it",
+        )
         self._must(not (state is State.PAID and not account.executions), f"{name} is paid, and the bank did nothing")
         is_given_back = any(each.word == "given_back" for each in self.books.of(name))
         self._must(not (state is State.REVERSED and not is_given_back), f"{name} is reversed; nothing was")
-        may_be_under_way = state not in _NOT_UNDER_WAY or (state is State.QUEUED and name in self.forgotten)
+        is_unknown = is_outdated or (state is State.QUEUED and name in self.forgotten)
+        may_be_under_way = state not in _NOT_UNDER_WAY or is_unknown
         self._must(may_be_under_way or not account.under_way, f"{name} is {state}, and a request of it is under way")
         self._must(
             before not in FINAL or before is state or state is State.REVERSED, f"{name} was {before}, is {state}"

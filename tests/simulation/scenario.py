@@ -150,8 +150,9 @@ class Scenario:
     def _mend(self, rollback: Rollback) -> None:
         """What the runbook says of a ledger that went back.
 
-        Everybody is stopped, since who saw it sends nothing any more; it counts on from beyond what anybody saw. Each
-        transfer that it forgot and whose card was taken out stops all once more, when its take meets the tombstone.
+        Everybody is stopped, since who saw it sends nothing any more; it counts on from beyond what anybody saw. What
+        is dead in it, and known to the bank, is discarded. Each transfer that it forgot and whose card was taken out
+        stops all once more, when its take meets the tombstone.
         """
         for process in (*(each.process for each in self.activities.workers.values()), *self.activities.backends()):
             self.world.kill(process)
@@ -163,6 +164,8 @@ class Scenario:
         ledger.one("HSET", redis_keys.COUNTERS, "sequence", seen + 1000)
         ledger.one("DEL", redis_keys.PAUSES)
         vault.one("DEL", redis_keys.KEPT_PAUSES)
+        for name in sorted(self.laws.dead_before):
+            self.activities.discard(name)
         if rollback.leaves_idle_workers:
             for name in self.activities.intents:  # producers bring again what they were never told the end of
                 self.activities.enqueue(name)

@@ -11,6 +11,10 @@ from urllib.parse import urlsplit
 
 from epay_transfers.runtime import embedded_servers
 
+#: A value of `save` that is not empty, and that no server is old enough for: with `60 1`, one that was started a minute
+#: ago saves at once, and a vault that was saved is refused until it restarts.
+NEVER_SAVES_YET = "315360000 1"
+
 
 def free_port() -> int:
     with socket.socket() as probe:

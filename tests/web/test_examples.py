@@ -93,8 +93,11 @@ def test_an_intent_as_a_body_is_taken_or_refused_without_its_card(
 
     taken = call("POST", "/payouts", headers=headers, body=_json(intent, number="5522042705066736"))
     refused = call("POST", "/payouts", headers=headers, body=_json(intent, number="5522042705066731"))
+    doubled = _json(intent, number="5522042705066736").replace(b'"amount"', b'"amount": "1", "amount"', 1)
+    twice = call("POST", "/payouts", headers=headers, body=doubled)
     example.transfers.close()
 
+    assert (twice.status, json.loads(twice.body)["reason"]) == (422, "gives amount twice in one object")
     assert (taken.status, json.loads(taken.body)["state"]) == (200, "queued")
     assert refused.status == 422
     wrong = {"field": "receiver.number", "reason": "is not a card number: its check digit is wrong"}

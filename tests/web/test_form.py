@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epay_transfers.ledger import posted_form as form
 from epay_transfers.producers.pa_res import read_pa_res
-from epay_transfers.producers.web import form
 
 PA_RESES = st.binary(min_size=30, max_size=900).map(lambda raw: base64.b64encode(raw).decode())
 ANSWER = ("PaRes", "MD")
@@ -54,10 +54,26 @@ def test_no_other_field_matters(others: list[tuple[bytes, bytes]]) -> None:
     assert form.read(body, ANSWER, any_case=ANSWER) == {"PaRes": "YWJj", "MD": "1"}
 
 
-@pytest.mark.parametrize("body", [b"PaRes=YQ==&PaRes=Yg==", b"PaRes=YQ==&%50aRes=YQ==", b"pares=YQ==&PARES=YQ=="])
-def test_a_field_that_is_read_and_comes_twice_is_none(body: bytes) -> None:
-    """Nobody can say which of the two is meant."""
+@pytest.mark.parametrize("body", [b"PaRes=YQ==&PaRes=Yg==", b"PaRes=YQ==&%50aRes=Yg==", b"pares=YQ==&PARES=Yg=="])
+def test_a_field_that_is_read_and_comes_with_two_values_is_none(body: bytes) -> None:
+    """Nothing says which of the two is meant."""
     assert form.read(body + b"&MD=1", ANSWER, any_case=ANSWER) == {"MD": "1"}
+
+
+@pytest.mark.parametrize(
+    "body", [b"PaRes=YQ==&PaRes=YQ%3d%3D&MD=1", b"PaRes=YQ==&%50aRes=YQ==&MD=1&MD=%31", b"pares=YQ==&PARES=YQ==&md=1"]
+)
+def test_equal_values_are_one_value(body: bytes) -> None:
+    """A page that posts its field twice says nothing else the second time."""
+    assert form.read(body, ANSWER, any_case=ANSWER) == {"PaRes": "YQ==", "MD": "1"}
+
+
+@pytest.mark.parametrize(
+    "body", [b"PaRes=&pares=YQ==&MD=1", b"pares=YQ==&PaRes=&PARES=&MD=1", b"PaRes&PARES=YQ==&MD=&md=1"]
+)
+def test_an_empty_field_does_not_hide_the_one_in_other_letters(body: bytes) -> None:
+    """The page's own empty input stands beside what its script has made."""
+    assert form.read(body, ANSWER, any_case=ANSWER) == {"PaRes": "YQ==", "MD": "1"}
 
 
 @pytest.mark.parametrize("body", [b"pares=YQ==&Md=1", b"PARes=YQ==&md=1", b"PaRes=YQ==&pares=Yg==&MD=1&md=2"])

@@ -209,3 +209,14 @@ def test_a_name_in_the_body_is_told_only_if_it_is_one() -> None:
         assert status == 422
         assert "(a field)" in body["field"]
         assert "4405639704015096" not in json.dumps(body)
+
+
+def test_a_field_that_is_given_twice_is_refused_by_the_reader_of_the_text_alone() -> None:
+    """As the document says: FastAPI and a model around the intent have parsed it before us, and taken the last."""
+    text = json.dumps(INTENT).replace('"reference"', '"reference": "order-0", "reference"', 1)
+
+    with pytest.raises(IntentRejected, match="gives reference twice"):
+        TransferIntent.model_validate_json(text)
+    taken = by_fastapi()("POST", "/intent", headers={"Content-Type": "application/json"}, body=text.encode())
+    assert (taken.status, json.loads(taken.body)) == (200, "order-1")
+    assert Order.model_validate_json(f'{{"intent": {text}, "note": 1}}').intent.reference == "order-1"

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from epay_transfers.ledger.errors import WrongCall
 from epay_transfers.producers import Challenge, Receipt, State, Verdict
 from epay_transfers.producers.testing import FakeTransfers
 from epay_transfers.producers.web import Web
@@ -121,7 +122,7 @@ def test_a_shop_without_links_gets_a_button_home_once_it_is_over(
 
 @pytest.mark.parametrize("home", ["javascript:alert(1)", "//elsewhere.example", "/\\elsewhere.example", "data:,x"])
 def test_home_is_an_address_or_a_path(fake: FakeTransfers, web: Web, home: str) -> None:
-    with pytest.raises(ValueError, match="home"):
+    with pytest.raises(WrongCall, match="home"):
         Web(fake, web._places, home=home)
 
 

@@ -115,7 +115,7 @@ def test_a_notification_is_taken_under_any_content_type_and_proved(
 
 @pytest.mark.parametrize("name", ["invoiceId", "amount", "secret_hash", "code"])
 def test_a_name_that_is_read_and_comes_twice_proves_nothing(invoiced: WorkedTransfers, name: str) -> None:
-    """Nobody can say which of the two is meant: a worker asks the bank at most."""
+    """Nothing says which of the two is meant: a worker asks the bank at most."""
     as_json = _as_json(secret_hash=HASH)[:-1] + f', "{name}": "1"}}'.encode()
     as_form = sample("notification.form") + f"&secret_hash={HASH}&{name}=1".encode()
 
@@ -123,6 +123,17 @@ def test_a_name_that_is_read_and_comes_twice_proves_nothing(invoiced: WorkedTran
         assert Visitor(_web(invoiced)).post("notify", SECRET, body, "").status == 200
 
     assert invoiced._named(INVOICE).notification == ""
+
+
+@pytest.mark.parametrize("name", ["invoiceId", "amount", "secret_hash", "code"])
+def test_a_name_that_comes_twice_with_one_value_is_one(invoiced: WorkedTransfers, name: str) -> None:
+    """As JSON and as a form alike."""
+    whole = json.loads(_as_json(secret_hash=HASH))
+    again = json.dumps({name: whole[name]})[1:].encode()
+
+    assert Visitor(_web(invoiced)).post("notify", SECRET, _as_json(secret_hash=HASH)[:-1] + b", " + again).status == 200
+
+    assert invoiced._named(INVOICE).notification.endswith(":0")
 
 
 @pytest.mark.parametrize("loads", [json.loads, lambda body: json.loads(body, parse_float=Decimal)])

@@ -5,10 +5,12 @@ Pure and total: no input raises. A field of a wrong form reads as absent; the ca
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn
+from typing import Any
 
+from epay_transfers.ledger import bank_text
+from epay_transfers.ledger.card_numbers import star_card_numbers
 from epay_transfers.ledger.money import to_decimal
 from epay_transfers.worker.bank.order import Order
 
@@ -17,16 +19,24 @@ INVOICE_NAMES = ("orderID", "orderId", "invoiceID", "invoiceId")
 
 Fields = Mapping[str, Any]
 
+#: A number that is none, or too large to be money or a code: it equals nothing, so it counts only where it is read.
+_NO_NUMBER = Decimal("NaN")
+_MOST_DIGITS = 40
+
 
 def read_object(body: bytes) -> dict[str, Any] | None:
-    """One JSON object, no name twice, no NaN, no number that could not be money or a code; or None."""
+    """One JSON object, no name twice; or None.
+
+    A control character in a string, NaN and a number beyond measure are no reason to refuse the rest.
+    """
     try:
         found = json.loads(
             decode(body),
             object_pairs_hook=_no_name_twice,
-            parse_constant=_refuse,
+            parse_constant=lambda _: _NO_NUMBER,
             parse_int=_small_int,
             parse_float=_small_decimal,
+            strict=False,
         )
     except (ValueError, RecursionError):
         return None
@@ -34,14 +44,10 @@ def read_object(body: bytes) -> dict[str, Any] | None:
 
 
 def decode(body: bytes) -> str:
-    """UTF-8, or windows-1251, as pages of the bank are. What decides is ASCII in both; a description decides nothing.
-
-    Such a body has ASCII's signs in ASCII's places alone, so its JSON can't be read in two ways.
+    """As the bank writes. A body in windows-1251 has ASCII's signs in ASCII's places alone, so its JSON can't be read
+    in two ways.
     """
-    try:
-        return body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return body.decode("cp1251", "replace")
+    return bank_text.decoded(body).removeprefix("\ufeff")
 
 
 def why_not_read(body: bytes) -> str:
@@ -51,15 +57,37 @@ def why_not_read(body: bytes) -> str:
     return "html" if body.lstrip().startswith(b"<") else "not_json"
 
 
-def word(fields: Fields, *names: str, limit: int = 128) -> str:
-    """A short printable ASCII string, an id or a reference. If several of the names are there, they must agree."""
-    value = text(fields, *names, limit=limit)
+def objects(fields: Fields) -> Iterator[Fields]:
+    """The object first, and then all objects in it."""
+    waiting: list[Any] = [fields]
+    for found in waiting:
+        if isinstance(found, dict):
+            yield found
+            waiting += found.values()
+        elif isinstance(found, list):
+            waiting += found
+
+
+def printable(fields: Fields, name: str, *, limit: int = 128) -> str:
+    """A short printable ASCII string as it is. What is kept of it goes through `word` or `whole_word`."""
+    value = text(fields, name, limit=limit)
     return value if value.isprintable() else ""
+
+
+def word(fields: Fields, name: str, *, limit: int = 128) -> str:
+    """A reference or the like, with stars for what could be a card number."""
+    return star_card_numbers(printable(fields, name, limit=limit))
+
+
+def whole_word(fields: Fields, name: str, *, limit: int = 128) -> str:
+    """An id or the like, which is of no use with stars in it: what could hold a card number is dropped."""
+    value = printable(fields, name, limit=limit)
+    return value if star_card_numbers(value) == value else ""
 
 
 def bank_id_of(fields: Fields) -> str:
     """The bank's own id of a transfer; an id of nothing but zeros counts as none."""
-    value = word(fields, "id")
+    value = whole_word(fields, "id")
     return value if re.search("[1-9A-Za-z]", value) else ""
 
 
@@ -86,10 +114,10 @@ def mismatch(order: Order, fields: Fields, *, money: bool) -> str:
     but not differ.
     """
     named = [fields[name] for name in INVOICE_NAMES if not _is_absent(fields.get(name))]
+    if any(_plain(value) != order.invoice_id for value in spelled(fields, "orderid", "invoiceid")):
+        return "foreign_invoice"
     if not named:
         return "no_invoice"
-    if any(_plain(value) != order.invoice_id for value in named):
-        return "foreign_invoice"
     return money_mismatch(order, fields, required=money)
 
 
@@ -104,19 +132,22 @@ def money_mismatch(order: Order, fields: Fields, *, required: bool) -> str:
         ("amount", lambda value: amount_of(value) == to_decimal(order.amount_minor, order.currency)),
         ("currency", lambda value: value == order.currency),
     ):
-        value = fields.get(name)
-        if _is_absent(value):
-            if required:
-                return f"no_{name}"
-        elif not is_ours(value):
+        if required and _is_absent(fields.get(name)):
+            return f"no_{name}"
+        if not all(map(is_ours, spelled(fields, name))):
             return f"foreign_{name}"
     return ""
+
+
+def spelled(fields: Fields, *folded: str) -> list[Any]:
+    """Every value under these names in any case: two that differ are never read as the better one."""
+    return [value for name, value in fields.items() if name.lower() in folded and not _is_absent(value)]
 
 
 def amount_of(value: Any) -> Decimal | None:
     """`100`, `100.5`, `"100.50"` → a Decimal; anything else is no amount."""
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        return Decimal(value)
+        return Decimal(value) if Decimal(value).is_finite() else None
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,16}(\.[0-9]{1,4})?", value.strip(" ")):
         return Decimal(value.strip(" "))
     return None
@@ -138,22 +169,12 @@ def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _small_int(digits: str) -> int:
-    return int(_small(digits))
+def _small_int(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= _MOST_DIGITS else _NO_NUMBER
 
 
 def _small_decimal(digits: str) -> Decimal:
     try:
-        return Decimal(_small(digits))
-    except InvalidOperation:
-        raise ValueError("an exponent beyond measure") from None
-
-
-def _small(digits: str) -> str:
-    if len(digits) > 40:
-        raise ValueError("a huge number")
-    return digits
-
-
-def _refuse(_constant: str) -> NoReturn:
-    raise ValueError("not a number")
+        return Decimal(digits) if len(digits) <= _MOST_DIGITS else _NO_NUMBER
+    except InvalidOperation:  # an exponent beyond measure
+        return _NO_NUMBER

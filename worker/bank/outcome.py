@@ -19,7 +19,8 @@ class Evidence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole HTTP response. `location` is empty unless there was exactly one.
+    """A whole HTTP response. `location` is empty unless there was exactly one; `has_more_locations`: there were
+    several, or a `Refresh` beside it.
 
     `framed`: the protocol proves the body's end (one length, or chunks). Without that proof a cut body looks like a
     whole one, so only JSON may be believed: an object that was cut, or has something after it, does not parse.
@@ -30,6 +31,7 @@ class Response:
     body: bytes = b""
     retry_after_s: float | None = None
     framed: bool = True
+    has_more_locations: bool = False
 
 
 @dataclass(frozen=True, slots=True)

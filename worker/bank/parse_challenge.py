@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from epay_transfers.ledger.safe_urls import is_safe_url
-from epay_transfers.worker.bank.json_fields import Fields, bank_id_of, mismatch_if_named, text
+from epay_transfers.worker.bank.json_fields import Fields, bank_id_of, mismatch_if_named, objects, text
 from epay_transfers.worker.bank.order import Order
 from epay_transfers.worker.bank.outcome import ChallengeRequired, Response, Unclear
 from epay_transfers.worker.bank.parse_verdict import unclear
@@ -38,6 +38,8 @@ def read_challenge(order: Order, response: Response, fields: Fields) -> Challeng
     for form in _forms(fields):  # the contract shows none with an invoice; the connection proves that it is our answer
         if strange := mismatch_if_named(order, form):
             return unclear(order, response, strange, said)
+    if _is_elsewhere(fields):
+        return unclear(order, response, "challenge_incomplete", said)
     pa_req, md, action = (_agreed(found[name]) for name in ("paReq", "md", "action"))
     if not (pa_req and md and bank_id and is_safe_url(action)):
         return unclear(order, response, "challenge_incomplete", said)
@@ -45,8 +47,22 @@ def read_challenge(order: Order, response: Response, fields: Fields) -> Challeng
 
 
 def wants_3ds(fields: Fields) -> bool:
-    found = _gather(fields)
-    return any(found[name] for name in _TRACES) or any(str(status).upper() == "3D" for status in found["status"])
+    return any(map(_has_trace, _forms(fields))) or _is_elsewhere(fields)
+
+
+def _has_trace(form: Fields) -> bool:
+    found = [(_NAMES.get(name.lower()), value) for name, value in form.items() if value]
+    return any(name in _TRACES or (name == "status" and str(value).upper() == "3D") for name, value in found)
+
+
+def _is_elsewhere(fields: Fields) -> bool:
+    """A trace where no challenge is read: deeper in the object, or a `secure3D` that is no object."""
+    forms = list(_forms(fields))
+    deeper = (each for each in objects(fields) if not any(each is form for form in forms))
+    return any(map(_has_trace, deeper)) or any(
+        _NAMES.get(name.lower()) == "secure3D" and value and not isinstance(value, dict)
+        for name, value in fields.items()
+    )
 
 
 def _gather(fields: Fields) -> dict[str, list[Any]]:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.worker.bank.codes import PAID_WORDS
-from epay_transfers.worker.bank.json_fields import read_object, text, word
+from epay_transfers.worker.bank.json_fields import printable, read_object, text
 from epay_transfers.worker.bank.order import Order
 from epay_transfers.worker.bank.outcome import (
     ChallengeRequired,
@@ -44,11 +44,11 @@ def read_transfer(
 def read_token(response: Response) -> Token | TokenRefused:
     fields = read_object(response.body)
     if response.status != 200 or fields is None:
-        why = word(fields or {}, "error")
+        why = printable(fields or {}, "error")
         if why not in _OAUTH_ERRORS:
             why = "not_json" if response.status == 200 else f"http_{response.status}"
         return TokenRefused(why, Evidence.ANSWERED, response.status, response.retry_after_s)
-    access_token = word(fields, "access_token", limit=8192)
+    access_token = printable(fields, "access_token", limit=8192)
     kind = text(fields, "token_type").lower()
     if not access_token or " " in access_token or kind not in {"", "bearer"}:
         return TokenRefused("no_token", Evidence.ANSWERED, response.status, response.retry_after_s)

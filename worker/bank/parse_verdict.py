@@ -3,16 +3,21 @@
 Pure and total. What the bank said beside an outcome in doubt is kept for people, and no code decides by it.
 """
 
-from collections.abc import Collection
+import re
+from collections.abc import Callable, Collection
 
 from epay_transfers.ledger.card_numbers import star_card_numbers
 from epay_transfers.worker.bank.codes import PAID_WORDS, look_up
+from epay_transfers.worker.bank.contradictions import denies_payment_anywhere, tells_payment
 from epay_transfers.worker.bank.json_fields import (
     Fields,
     bank_id_of,
     code_of,
     mismatch,
+    objects,
+    printable,
     text,
+    whole_word,
     why_not_read,
     word,
 )
@@ -31,7 +36,7 @@ def read_verdict(
         return _read_success(order, response, fields, paid_words)
     if not entry.is_decline:
         return unclear(order, response, "question_code" if code else "no_code", fields)
-    if text(fields, "status") in PAID_WORDS:
+    if tells_payment(fields):
         return unclear(order, response, "contradiction", fields)
     if strange := mismatch(order, fields, money=False):
         return unclear(order, response, strange, fields)
@@ -55,14 +60,16 @@ def _read_success(order: Order, response: Response, fields: Fields, paid_words: 
         return unclear(order, response, strange, fields)
     if status not in paid_words:
         return unclear(order, response, "status_not_counted", fields)
+    if denies_payment_anywhere(fields, paid_words):
+        return unclear(order, response, "contradiction", fields)
     return Paid(
         bank_id=bank_id_of(fields),
         reference=word(fields, "reference"),
         int_reference=word(fields, "intReference"),
         sender_card=mask_card(text(fields, "senderCardPAN")),
         receiver_card=mask_card(text(fields, "receiverCardPAN")),
-        sender_card_id=word(fields, "senderCardID"),
-        receiver_card_id=word(fields, "receiverCardID"),
+        sender_card_id=whole_word(fields, "senderCardID"),
+        receiver_card_id=whole_word(fields, "receiverCardID"),
     )
 
 
@@ -75,15 +82,27 @@ def why_not_the_banks(response: Response) -> str:
     return why_not_read(response.body) if may_be_definitive(response) else f"http_{response.status}"
 
 
-def unclear(order: Order, response: Response, why: str, fields: Fields | None = None) -> Unclear:
-    said = fields or {}
+def unclear(order: Order, response: Response, why: str, *said: Fields | None) -> Unclear:
+    """`said`: what the answer holds, the more telling first. Of each word that is kept, the first that is there counts.
+
+    It is looked for at any depth: it is for an operator's question to the bank, and decides nothing.
+    """
+    sources = [each for one in said if one for each in objects(one)]
+
+    def first(read: Callable[[Fields], str]) -> str:
+        return next(filter(None, map(read, sources)), "")
+
+    def starred(name: str) -> Callable[[Fields], str]:
+        return lambda fields: star_card_numbers(printable(fields, name), order.invoice_id)
+
+    bank_ids = (starred("id")(each) for each in sources if re.search("[1-9A-Za-z]", printable(each, "id")))
     return Unclear(
         why=why,
         evidence=Evidence.ANSWERED,
-        code=code_of(said),
+        code=code_of(said[0]) if said and said[0] else "",
         http_status=response.status,
         retry_after_s=response.retry_after_s,
-        bank_id=star_card_numbers(bank_id_of(said), order.invoice_id),
-        reference=star_card_numbers(word(said, "reference"), order.invoice_id),
-        message=clean_message(said.get("message"), invoice_id=order.invoice_id),
+        bank_id=next(bank_ids, ""),
+        reference=first(starred("reference")),
+        message=first(lambda fields: clean_message(fields.get("message"), invoice_id=order.invoice_id)),
     )

@@ -6,6 +6,8 @@ Pure and total. A description may be in any encoding, or broken: a query is unre
 import re
 from urllib.parse import unquote_to_bytes
 
+from epay_transfers.ledger import bank_text
+from epay_transfers.worker.bank.contradictions import is_verdict_name
 from epay_transfers.worker.bank.json_fields import INVOICE_NAMES
 
 #: By these an answer is believed, or not. Such a name in another case is unreadable, and not overlooked.
@@ -25,18 +27,32 @@ def read_query(query: str) -> dict[str, str] | None:
     if len(pairs) > _MOST_FIELDS:
         return None
     fields: dict[str, str] = {}
-    for pair in pairs:
-        raw_name, _, raw_value = pair.partition("=")
-        name = _bytes(raw_name).decode("ascii", "replace")
-        if name not in _DECISIVE | _KEPT:
-            if name.lower() in _FOLDED:
-                return None
+    for name, raw_value in map(_named, pairs):
+        is_known = name in _DECISIVE | _KEPT
+        if not is_known and name.lower() in _FOLDED:
+            return None
+        if not is_known and not is_verdict_name(name):
             continue
-        value = _for_people(raw_value) if name == "message" else _exact(raw_value)
+        is_exact = is_known and name != "message"
+        value = _exact(raw_value) if is_exact else _for_people(raw_value)
         if value is None or name in fields:
             return None
         fields[name] = value
     return fields
+
+
+def read_kept(query: str) -> dict[str, str]:
+    """What is kept for people of a query that may be unreadable; the first of each name."""
+    fields: dict[str, str] = {}
+    for name, raw_value in map(_named, query.split("&")[:_MOST_FIELDS]):
+        if name in _KEPT:
+            fields.setdefault(name, _for_people(raw_value))
+    return fields
+
+
+def _named(pair: str) -> tuple[str, str]:
+    raw_name, _, raw_value = pair.partition("=")
+    return _bytes(raw_name).decode("ascii", "replace"), raw_value
 
 
 def _bytes(raw: str) -> bytes:
@@ -53,8 +69,5 @@ def _exact(raw: str) -> str | None:
 
 
 def _for_people(raw: str) -> str:
-    """A message that can't be read exactly is no reason to doubt. The bank's pages are in UTF-8 or windows-1251."""
-    try:
-        return _bytes(raw).decode()
-    except UnicodeDecodeError:
-        return _bytes(raw).decode("cp1251", "replace")
+    """A message that can't be read exactly is no reason to doubt."""
+    return bank_text.decoded(_bytes(raw))

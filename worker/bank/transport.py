@@ -148,10 +148,11 @@ class Transport:
         return False
 
     def _read_response(self, raw: BaseHTTPResponse) -> Response:
-        locations = raw.headers.getlist("Location")
+        locations, refreshes = (raw.headers.getlist(name) for name in ("Location", "Refresh"))
         return Response(
             status=raw.status,
             location=locations[0] if len(locations) == 1 else "",
+            has_more_locations=len(locations) + len(refreshes) > 1,
             body=_read(raw),
             retry_after_s=self._retry_after_s(raw.headers.get("Retry-After", "")),
             framed=is_framed(raw) and "Content-Encoding" not in raw.headers,

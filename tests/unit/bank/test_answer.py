@@ -82,6 +82,48 @@ class TestPaid:
     def test_code_zero_and_a_paid_status_are_both_needed(self, code: object, status: str) -> None:
         assert isinstance(transfer(SUCCESS | {"code": code, "status": status}), Paid)
 
+    @pytest.mark.parametrize(
+        ("more", "reason"),
+        [
+            ({"statusName": "REJECT"}, "contradiction"),
+            ({"STATUS": "auth"}, "contradiction"),
+            ({"errorCode": 484}, "contradiction"),
+            ({"error": "declined"}, "contradiction"),
+            ({"reasonCode": "484"}, "contradiction"),
+            ({"Code": 484}, "contradiction"),
+            ({"success": "false"}, "contradiction"),
+            ({"success": 0}, "contradiction"),
+            ({"success": False}, "contradiction"),
+            ({"failed": True}, "contradiction"),
+            ({"result": "declined"}, "contradiction"),
+            ({"data": [{"code": 484}]}, "contradiction"),
+            ({"transaction": {"statusName": "REJECT"}}, "contradiction"),
+            ({"Amount": 900}, "foreign_amount"),
+            ({"CURRENCY": "USD"}, "foreign_currency"),
+            ({"orderid": "251124000002"}, "foreign_invoice"),
+        ],
+    )
+    def test_a_success_with_a_word_against_it_is_in_doubt(self, more: dict[str, Any], reason: str) -> None:
+        assert why(SUCCESS | more) == reason
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {"statusName": "AUTH", "reasonCode": "00", "errorCode": 0, "error": None, "success": True, "failed": False},
+            {"approvalCode": "123456", "country": {"code": "KZ"}, "message": "declined?", "Amount": "200.00"},
+            {"x": "1", "errors": [], "error": {}, "orderid": INVOICE},
+        ],
+    )
+    def test_a_field_that_says_nothing_against_it_does_not_matter(self, more: dict[str, Any]) -> None:
+        assert transfer(SUCCESS | more) == transfer(SUCCESS)
+
+    def test_no_card_is_kept_of_a_success(self) -> None:
+        card = "4405639704015096"
+
+        paid = transfer(SUCCESS | dict.fromkeys(("id", "reference", "intReference", "senderCardID"), card))
+
+        assert (paid.bank_id, paid.reference, paid.int_reference, paid.sender_card_id) == ("", *["*" * 16] * 2, "")
+
     def test_unknown_fields_are_no_error(self) -> None:
         body = SUCCESS | {"fee": 1.5, "cardType": None, "secure3D": None, "paReq": "", "action": "", "more": [{}]}
 
@@ -166,6 +208,13 @@ class TestDeclined:
             ({"amount": 100}, "foreign_amount"),
             ({"currency": "USD"}, "foreign_currency"),
             ({"status": "AUTH"}, "contradiction"),
+            ({"status": "charge"}, "contradiction"),
+            ({"STATUS": "AUTH"}, "contradiction"),
+            ({"statusName": "AUTH"}, "contradiction"),
+            ({"transaction": {"p2p": [{"statusname": "Charge"}]}}, "contradiction"),
+            ({"Code": 0}, "contradiction"),
+            ({"data": {"code": "0"}}, "contradiction"),
+            ({"success": True}, "contradiction"),
             ({"code": 100}, "question_code"),
             ({"code": -31}, "question_code"),
             ({"code": "454"}, "question_code"),
@@ -263,6 +312,21 @@ class TestChallenge:
 
         assert why(SUCCESS | ({place: trace} if place else trace)) == "challenge_incomplete"
         assert why(FAILURE | ({place: trace} if place else trace), 400) == "challenge_incomplete"
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {"secure3D": [CHALLENGE]},
+            {"secure3d": json.dumps(CHALLENGE)},
+            {"secure3D": True},
+            {"data": CHALLENGE},
+            {"data": [{"more": {"PAREQ": "eJx"}}]},
+            {"data": {"status": "3D"}},
+        ],
+    )
+    def test_a_trace_of_a_challenge_at_any_depth_is_not_believed(self, more: dict[str, Any]) -> None:
+        for body, status in ((SUCCESS, 200), (FAILURE | {"code": 503}, 400), (CHALLENGE, 200)):
+            assert why(body | more, status) == "challenge_incomplete"
 
     @pytest.mark.parametrize("name", ["paReq", "PaReq", "action"])
     def test_a_success_with_a_trace_of_a_challenge_is_not_believed(self, name: str) -> None:
@@ -364,16 +428,28 @@ class TestBrokenBodies:
             (json.dumps(SUCCESS).encode()[:-1], "not_json"),
             (json.dumps(SUCCESS).encode() * 2, "not_json"),
             (json.dumps(SUCCESS).encode().replace(b'"code": 0', b'"code": 484, "code": 0'), "not_json"),
-            (json.dumps(SUCCESS).encode().replace(b": 200", b": NaN"), "not_json"),
-            (json.dumps(SUCCESS).encode().replace(b": 200", b": Infinity"), "not_json"),
-            (json.dumps(SUCCESS).encode().replace(b": 200", b": " + b"9" * 50), "not_json"),
-            (json.dumps(SUCCESS).encode().replace(b": 200", b": 1e99999999999999999999"), "not_json"),
+            (json.dumps(SUCCESS).encode().replace(b": 200", b": NaN"), "foreign_amount"),
+            (json.dumps(SUCCESS).encode().replace(b": 200", b": Infinity"), "foreign_amount"),
+            (json.dumps(SUCCESS).encode().replace(b": 200", b": " + b"9" * 50), "foreign_amount"),
+            (json.dumps(SUCCESS).encode().replace(b": 200", b": 1e99999999999999999999"), "foreign_amount"),
+            (json.dumps(SUCCESS).encode().replace(b'"AUTH"', b'"AUTH\t"'), "odd_status"),
+            (json.dumps(SUCCESS).encode().replace(b'"code": 0', b'"code": NaN'), "no_code"),
+            (json.dumps(SUCCESS | {"Amount": 1}).encode().replace(b": 1", b": -Infinity"), "foreign_amount"),
             (json.dumps(SUCCESS).encode().replace(b": 200", b": 1e999999"), "foreign_amount"),
             (json.dumps(SUCCESS).encode("utf-16"), "not_json"),
         ],
     )
     def test_a_body_that_is_not_one_plain_object_is_in_doubt(self, body: bytes, reason: str) -> None:
         assert why(body) == reason
+
+    @pytest.mark.parametrize(
+        "value", [b'"a\tb\r\n"', b"NaN", b"-Infinity", b"1" * 41, b"1e99999999999999999999", b'[{"x": NaN}]']
+    )
+    def test_a_value_that_no_json_has_does_not_matter_where_it_is_not_read(self, value: bytes) -> None:
+        paid, declined = (json.dumps(body).encode()[:-1] + b', "x": ' + value + b"}" for body in (SUCCESS, FAILURE))
+
+        assert transfer(paid) == transfer(SUCCESS)
+        assert transfer(declined, 400) == transfer(FAILURE, 400)
 
     def test_a_mark_of_byte_order_harms_nobody(self) -> None:
         assert isinstance(transfer(b"\xef\xbb\xbf" + json.dumps(SUCCESS).encode()), Paid)

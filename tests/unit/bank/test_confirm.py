@@ -126,6 +126,19 @@ def test_json_of_the_transfer_s_forms_is_taken_too() -> None:
         (YES + "&Code=484", "odd_address"),
         (YES + "&reference=1", "odd_address"),
         (YES + "&status=FAILED", "contradiction"),
+        (YES + "&errorCode=484", "contradiction"),
+        (YES + "&resultCode=484", "contradiction"),
+        (YES + "&statusName=REJECT", "contradiction"),
+        (YES + "&STATUSNAME=REJECT", "contradiction"),
+        (YES + "&success=false", "contradiction"),
+        (YES + "&ok=0", "contradiction"),
+        (YES + "&error=declined", "contradiction"),
+        (YES + "&ErrorMessage=%CF", "contradiction"),
+        (YES + "&result=fail", "contradiction"),
+        (YES + "&errorCode=0&errorCode=484", "odd_address"),
+        (f"{YES}, https://epay.homebank.kz/payform/", "two_addresses"),
+        (NO + "&statusName=AUTH", "contradiction"),
+        (NO + "&resultCode=0", "contradiction"),
         (YES + "&reasonCode=484", "contradiction"),
         (YES.replace("amount=200", "amount=200%23"), "foreign_amount"),
         (YES.replace("amount=200", "amount=200#"), "foreign_amount"),
@@ -155,6 +168,24 @@ def test_an_address_that_is_not_ours_to_the_letter_is_in_doubt(address: str, rea
         (YES.encode(), 500, "http_500"),
         (f"{YES} {NO}".encode(), 200, "two_addresses"),
         (b"\xff" + YES.encode(), 200, "not_json"),
+        (f'<script>var ok=0; location = ok ? "{YES}" : "{FAILURE_PAGE}"</script>'.encode(), 200, "two_addresses"),
+        (
+            f'<meta http-equiv="refresh" content="0;url=/payform/?code=484"><a href="{YES}">'.encode(),
+            200,
+            "two_addresses",
+        ),
+        (f'<a href="/payform">no</a><a href="{YES}">yes</a>'.encode(), 200, "two_addresses"),
+        (f'<a href="{YES}">yes</a> <!-- https://epay.homebank.kz/fail -->'.encode(), 200, "two_addresses"),
+        (f'<a href="{YES}">yes</a> <!-- %2Fpayform%2F -->'.encode(), 200, "two_addresses"),
+        (f"<!-- {YES} --><h1>Declined</h1>".encode(), 200, "html"),
+        (f'<!-- <a href="{YES}"> --><h1>Declined</h1>'.encode(), 200, "html"),
+        (f'<meta http-equiv="refresh" content="0;url=/no"><a href="{YES}">'.encode(), 200, "html"),
+        (f'<script>if (paid) location = "{YES}"</script>'.encode(), 200, "html"),
+        (f'<input name="successUrl" value="{YES}">'.encode(), 200, "html"),
+        (f"<p>{YES}<wbr>&code=484</p>".encode(), 200, "html"),
+        (f'<a href="{YES} &code=484">'.encode(), 200, "html"),
+        (f"could not open {YES}".encode(), 200, "not_json"),
+        (json.dumps(f"{YES} failed").encode(), 200, "not_json"),
         (SUCCESS, 502, "http_502"),
         (SUCCESS, 302, "http_302"),
         (CHALLENGE, 200, "challenge_again"),
@@ -173,6 +204,14 @@ def test_an_address_that_is_not_ours_to_the_letter_is_in_doubt(address: str, rea
         ({"url": YES, "resultCode": "104"}, 200, "contradiction"),
         ({"url": YES, "error": "declined"}, 200, "contradiction"),
         ({"url": YES, "success": False}, 200, "contradiction"),
+        ({"url": YES, "success": "false"}, 200, "contradiction"),
+        ({"url": YES, "success": 0}, 200, "contradiction"),
+        ({"url": YES, "failed": True}, 200, "contradiction"),
+        ({"url": YES, "result": "error"}, 200, "contradiction"),
+        ({"url": YES, "Amount": 20}, 200, "foreign_amount"),
+        ({"url": YES, "page": "/payform/?code=484"}, 200, "two_addresses"),
+        ({"url": NO, "data": {"statusName": "charge"}}, 200, "contradiction"),
+        ({"url": YES, "data": [CHALLENGE]}, 200, "challenge_again"),
         ({"url": YES, "status": "REJECT"}, 200, "contradiction"),
         ({"url": YES, "data": {"code": 484}}, 200, "contradiction"),
         ({"url": YES, "amount": 20}, 200, "foreign_amount"),
@@ -185,6 +224,12 @@ def test_an_address_that_is_not_ours_to_the_letter_is_in_doubt(address: str, rea
         (FAILURE | {"url": YES.replace("amount=200", "amount=20")}, 200, "contradiction"),
         (FAILURE | {"data": {"url": SUCCESS_PAGE}}, 200, "contradiction"),
         (SUCCESS | {"url": FAILURE_PAGE}, 200, "contradiction"),
+        (SUCCESS | {"url": "/payform/?code=484"}, 200, "contradiction"),
+        (SUCCESS | {"url": NO}, 201, "contradiction"),
+        (SUCCESS | {"url": YES.replace("amount=200", "amount=20")}, 200, "contradiction"),
+        (FAILURE | {"url": YES}, 400, "contradiction"),
+        (FAILURE | {"url": NO.replace("484", "468")}, 400, "contradiction"),
+        (FAILURE | {"page": f"<a href='{YES}'>"}, 200, "contradiction"),
         ({"url": LINKED.format(BACK)}, 200, "foreign_address"),
         (LINKED.format(BACK).encode(), 200, "foreign_address"),
     ],
@@ -257,11 +302,41 @@ class TestJson:
         assert confirm(CHALLENGE, 302, location=YES).why == "challenge_again"
 
     @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            (b'{"code":484,"message":"x","message":"y"}', "not_json"),
+            (b'[{"code":484}]', "not_json"),
+            (b'{"code":0,"status":"AUTH"', "not_json"),
+            (f'<a href="{FAILURE_PAGE}">'.encode(), "two_addresses"),
+            (b'<a href="/payform/?code=484">', "two_addresses"),
+            (b"see https://epay.homebank.kz/", "two_addresses"),
+            (f'<a href="{YES}&amp;code=484">'.encode(), "two_addresses"),
+        ],
+    )
+    @pytest.mark.parametrize("address", [YES, NO])
+    def test_a_body_beside_a_location_that_may_say_otherwise_is_a_doubt(
+        self, address: str, body: bytes, reason: str
+    ) -> None:
+        assert confirm(body, 302, location=address).why == reason
+
+    def test_a_body_beside_a_location_may_show_the_same_address(self) -> None:
+        for address, outcome in ((YES, PAID), (NO, DECLINED)):
+            shown = address.replace("&", "&amp;")
+            assert confirm(f'<a href="{shown}">Found</a>'.encode(), 302, location=address) == outcome
+
+    def test_several_locations_are_a_doubt_whatever_the_body_says(self) -> None:
+        for body in (b"", SUCCESS, FAILURE, YES.encode()):
+            assert confirm(body, has_more_locations=True).why == "two_addresses"
+
+    def test_a_location_under_a_status_of_no_redirect_is_a_doubt_beside_json(self) -> None:
+        assert confirm(FAILURE, 400, location=YES).why == "contradiction"
+        assert confirm(SUCCESS, 201, location=NO).why == "contradiction"
+
+    @pytest.mark.parametrize(
         "body",
         [
             f'{{"url": "{YES}", "code": 484, "code": 484}}',
             f'{{"url": "{YES}", "code": 484',
-            f'{{"url": "{YES}", "amount": NaN}}',
             f'\ufeff  ["{YES}"]',
             f'[{{"url": "{YES}", "code": 484}}]',
         ],
@@ -318,11 +393,22 @@ class TestBackLink:
         assert isinstance(outcome, Unclear)
         assert outcome.why == "failure_link"
 
-    @pytest.mark.parametrize("failure", [BACK, f"{BACK}/", BACK.upper(), f"{BACK}?amount=200&currency=KZT"])
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            *(BACK, f"{BACK}/", BACK.upper(), f"{BACK}?amount=200&currency=KZT"),
+            *("", f"{BACK}?failed=1", f"{BACK}#/fail", BACK.replace("shop.example", "shop.example:443")),
+        ],
+    )
     def test_a_link_that_may_be_of_a_failure_says_nothing(self, failure: str) -> None:
         both = replace(ORDER, failure_back_link=failure)
 
         assert confirm(status=302, location=LINKED.format(BACK), an_order=both).why == "failure_link"
+
+    @pytest.mark.parametrize("place", [BACK, FAILURE_BACK])
+    def test_a_link_with_a_fragment_says_nothing(self, place: str) -> None:
+        """A page of the shop may be told of a failure behind the `#`."""
+        assert confirm(status=302, location=LINKED.format(place) + "#/fail").why == "odd_address"
 
     def test_an_order_without_links_has_none_to_be_redirected_to(self) -> None:
         bare = replace(ORDER, back_link="", failure_back_link="")
@@ -348,6 +434,11 @@ def test_what_counts_as_paid_is_one_setting_for_json_and_pages() -> None:
         assert isinstance(outcome, Unclear)
         assert outcome.why == "status_not_counted"
     assert isinstance(read_confirm(ORDER, heard(SUCCESS | {"status": "CHARGE"}), paid_words=("CHARGE",)), Paid)
+    for body, location in (({"url": YES, "status": "CHARGE"}, ""), (b"", f"{YES}&status=CHARGE")):
+        outcome = read_confirm(ORDER, heard(body, 200, location=location), paid_words=("AUTH",))
+
+        assert isinstance(outcome, Unclear)
+        assert outcome.why == "contradiction"
 
 
 def test_what_is_not_believed_is_kept_for_people() -> None:
@@ -359,6 +450,32 @@ def test_what_is_not_believed_is_kept_for_people() -> None:
     assert (declined.bank_id, declined.reference, declined.message) == ("b1", "204978430339", "Insufficient funds")
     assert (paid.bank_id, paid.reference, paid.message) == ("", "204978430339", "")
     assert card.bank_id == "*" * 16
+
+
+@pytest.mark.parametrize(
+    ("body", "location", "said"),
+    [
+        ({"code": 484}, YES, ("", "204978430339", "")),
+        ({"url": f"{NO}&id=b9&reference=r9", "status": "AUTH"}, "", ("b9", "r9", "Insufficient funds")),
+        (b"", f"{NO}&id=b9&reference=r9&code=484", ("b9", "r9", "Insufficient funds")),
+        ({"status": "3D"}, f"{NO}&id=b9", ("b9", "", "Insufficient funds")),
+        ({"url": YES, "error": {"id": "b9", "message": "no"}}, "", ("b9", "204978430339", "no")),
+        (f"could not open {YES}".encode(), "", ("", "204978430339", "")),
+        (b"", f"{YES}&amount=1&id=4405639704015096", ("*" * 16, "204978430339", "")),
+    ],
+)
+def test_it_is_kept_wherever_it_stands(body: object, location: str, said: tuple[str, str, str]) -> None:
+    """In the address beside a body, in an address that can't be read whole, in an object inside."""
+    outcome = confirm(body, location=location)
+
+    assert isinstance(outcome, Unclear)
+    assert (outcome.bank_id, outcome.reference, outcome.message) == said
+
+
+def test_no_card_is_kept_of_what_is_believed_either() -> None:
+    paid = confirm(status=302, location=YES.replace("204978430339", "4405639704015096") + "4405639704015096")
+
+    assert (paid.reference, paid.sender_card_id) == ("*" * 16, "")
 
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("confirm-*.txt")), ids=lambda path: path.stem)

@@ -43,7 +43,7 @@ def status(body: object, http: int = 200, **more: Any) -> StatusReport:
         ("auth", StatusWord.NOT_YET, "unknown_status"),
         ("", StatusWord.NOT_YET, "no_status"),
         (None, StatusWord.NOT_YET, "no_status"),
-        (5, StatusWord.NOT_YET, "no_status"),
+        (5, StatusWord.NOT_YET, "unknown_status"),
     ],
 )
 @pytest.mark.parametrize("http", [200, 400])
@@ -85,6 +85,56 @@ def test_a_word_about_another_order_is_no_word_about_ours(name: str, change: dic
     report = status(status_body(statusName=name, **change))
 
     assert (report.word, report.why, report.status_name) == (StatusWord.NOT_YET, why, name)
+
+
+def _around(place: str, **more: Any) -> dict[str, Any]:
+    body = status_body()
+    where = {"top": body, "outer": body["transaction"], "inner": body["transaction"]["p2p"]}[place]
+    where |= more
+    return body
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"invoiceId": "251124000002"}, "foreign_invoice"),
+        ({"orderid": "251124000002"}, "foreign_invoice"),
+        ({"Amount": 20}, "foreign_amount"),
+        ({"CURRENCY": "USD"}, "foreign_currency"),
+        ({"statusname": "REJECT"}, "two_statuses"),
+        ({"ReasonCode": "484"}, "contradiction"),
+    ],
+)
+@pytest.mark.parametrize("place", ["top", "outer", "inner"])
+def test_what_stands_around_or_in_another_case_must_agree(place: str, more: dict[str, Any], why: str) -> None:
+    report = status(_around(place, **more))
+
+    assert (report.word, report.why) == (StatusWord.NOT_YET, why)
+
+
+@pytest.mark.parametrize("name", ["AUTH", "CHARGE", "REFUND"])
+def test_a_payment_with_the_code_of_a_decline_is_in_doubt(name: str) -> None:
+    report = status(status_body(statusName=name, reasonCode=484))
+
+    assert (report.word, report.why) == (StatusWord.NOT_YET, "contradiction")
+    assert status(status_body(statusName=name, reasonCode="00")).why == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [("DENIED", "DENIED"), ("4405639704015096", "*" * 16), (True, ""), ([1], "")]
+)
+def test_a_result_that_is_no_code_is_shown_as_the_bank_wrote_it(code: object, said: str) -> None:
+    for body in (status_body(code=code), flat(code)):
+        report = status(body)
+
+        assert (report.word, report.why, report.said) == (StatusWord.UNANSWERED, "unknown_result", said)
+
+
+def test_no_card_is_kept_of_a_report() -> None:
+    report = status(status_body(id="4405639704015096", reference="4405639704015096", statusName="4405639704015096"))
+
+    assert "4405639704015096" not in repr(report)
+    assert report.reference == "*" * 16
 
 
 @pytest.mark.parametrize("missing", ["amount", "currency", "invoiceID"])
@@ -185,7 +235,9 @@ def test_two_results_or_two_statuses_that_differ_say_nothing() -> None:
         ("4405639704015096 ok", "**************** ok"),
         ("AUTH", ""),
         (None, ""),
-        (5, ""),
+        (5, "5"),
+        (True, ""),
+        ("4405639704015096", "*" * 16),
     ],
 )
 def test_a_status_that_is_no_plain_word_is_shown_as_the_bank_wrote_it(name: object, said: str) -> None:

@@ -4,7 +4,8 @@ import ast
 
 import pytest
 
-from epay_transfers.ledger.reasons import Reason, sentence_of
+from epay_transfers.ledger.reasons import TOKENS, Reason, sentence_of
+from epay_transfers.worker.bank.parse_response import _OAUTH_ERRORS
 from tests.architecture.source import files, tree_of
 
 #: Words that are names of other things too: a state, a field of the intent.
@@ -27,3 +28,11 @@ def test_each_reason_has_a_sentence_and_another_word_is_told_as_it_is() -> None:
     assert all(reason.sentence and not reason.sentence.endswith(".") for reason in Reason)
     assert sentence_of("card_lost") == "its card is gone (card_lost)"
     assert (sentence_of("http_500"), sentence_of("")) == ("http_500", "")
+
+
+@pytest.mark.parametrize("why", sorted(_OAUTH_ERRORS | {"refused", "dns", "tls", "timeout", "connect_timeout"}))
+def test_why_no_token_came_is_told_in_a_sentence(why: str) -> None:
+    """It is what a newcomer meets first; the word stays beside it."""
+    assert sentence_of(f"token_{why}").endswith(f" (token_{why})")
+    assert "token" in TOKENS[why] or "client" in TOKENS[why]
+    assert sentence_of(f"a_token_{why}") == f"a_token_{why}"

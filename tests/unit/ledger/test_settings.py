@@ -321,6 +321,15 @@ def test_what_stands_in_the_env_file_is_taken_as_it_is_written(monkeypatch: pyte
         (f"redis://:{PASSWORD}@h?db=1&db=2", "asks for what is not taken here: after the `?` give"),
         (f"redis://:{PASSWORD}@h/{'9' * 30}", "names a database that is no number; give"),
         (f"redis://:{PASSWORD}@h/{'9' * 5000}", "can't be read"),
+        (
+            "redis://127.0.0.1/0?ssl_ca_certs=/ca.pem",
+            "names files or checks of TLS, but not TLS: give a rediss:// address",
+        ),
+        (f"redis://{PASSWORD}%40h/0", "names a host that can't be looked up"),
+        (f"redis://{PASSWORD}%3Bh/0", "names a host that can't be looked up"),
+        (f"redis://{PASSWORD}%2Fh/0", "names a host that can't be looked up"),
+        (f"redis://{PASSWORD},h/0", "names a host that can't be looked up"),
+        (f"redis://{PASSWORD};h/0", "names a host that can't be looked up"),
         (f"rediss://:{PASSWORD}@h/0?ssl_ca_certs=/{PASSWORD}", "names a file of certificates that can't be read, or"),
         (f"rediss://:{PASSWORD}@h/0?ssl_keyfile=/{PASSWORD}", "names an ssl_keyfile without an ssl_certfile; give"),
         (f"unix:///{PASSWORD * 20}", "names no path of a socket: give unix:///path, the path at most 107 bytes long"),
@@ -415,7 +424,7 @@ def test_an_env_file_that_leads_nowhere_is_a_line(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_env_file_that_this_process_may_not_read_is_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Here by a link to itself: the user that runs the tests may be one who may read everything."""
+    """Here by a link to itself: the tests' own user may be allowed to read everything."""
     (tmp_path / ".env").symlink_to(tmp_path / ".env")
 
     assert [line.partition(":")[0] for line in wrong(monkeypatch)] == [".env"]
@@ -627,3 +636,45 @@ def test_an_argument_is_checked_like_every_other_setting(monkeypatch: pytest.Mon
         assert [line.partition(":")[0] for line in caught.value.lines] == ["COLOUR", "DURABILITY", "REDIS_URL"]
         assert caught.value.__context__ is None
         assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize("where", ["the environment", ".env"])
+@pytest.mark.parametrize("given", ["REDIS_ULR", "REDIS_URI", "TRANSFERS_REDIS_ULR"])
+def test_a_missing_setting_names_what_nearly_spells_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, where: str, given: str
+) -> None:
+    """By its name alone; and a setting that is far from it, or another setting, is not named."""
+    monkeypatch.chdir(tmp_path)
+    if where == ".env":
+        (tmp_path / ".env").write_text(f"{given}={PASSWORD}\nBROKER_URL=redis://127.0.0.1:6379/1\n")
+        (tmp_path / ".env").chmod(0o600)
+    else:
+        monkeypatch.setenv(given, PASSWORD)
+    monkeypatch.setenv("READ_URL_BY", PASSWORD)
+
+    with pytest.raises(SettingsWrong) as caught:
+        ServerSettings.load(env_file=ENV_FILE)
+
+    assert caught.value.lines == [
+        f"REDIS_URL: is not set; is {given} meant for it? give the ledger's server, like redis://127.0.0.1:6379/0"
+    ]
+
+
+def test_a_library_call_that_lacks_a_setting_tells_of_the_file_that_it_did_not_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("REDIS_URL=redis://127.0.0.1:6379/0\n")
+
+    with pytest.raises(SettingsWrong) as caught:
+        ServerSettings.load()
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:6379/0")
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+    with pytest.raises(SettingsWrong) as other:
+        ServerSettings.load()
+
+    assert caught.value.lines == [
+        '.env: lies in the working directory, and a library call reads it only by env_file=".env"',
+        "REDIS_URL: is not set; give the ledger's server, like redis://127.0.0.1:6379/0",
+    ]
+    assert [line.partition(":")[0] for line in other.value.lines] == ["LOG_LEVEL"], "nothing is missing"

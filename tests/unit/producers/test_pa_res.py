@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from epay_transfers.ledger.pa_res import PA_RES_BYTES
 from epay_transfers.producers import IntentRejected
-from epay_transfers.producers.pa_res import PA_RES_BYTES, read_pa_res
+from epay_transfers.producers.pa_res import read_pa_res
 
 PA_RESES = st.binary(min_size=30, max_size=900).map(lambda raw: base64.b64encode(raw).decode())
 

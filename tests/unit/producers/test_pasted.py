@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epay_transfers.ledger.pasted_text import cleaned, without_separators
-from epay_transfers.producers import IntentRejected, PanCard, Receiver, SavedCard, TransferIntent
+from epay_transfers.producers import IntentRejected, PanCard, Receiver, SavedCard, TransferIntent, validators
 from tests.unit.producers.test_cards import CARD
 
 NBSP, NARROW, FIGURE, THIN = "\u00a0", "\u202f", "\u2007", "\u2009"
@@ -90,7 +90,7 @@ def test_a_card_number_that_soft_hyphens_hide_is_none_the_less_found_in_a_descri
 
 @pytest.mark.parametrize("text", ["платёж-42", f"payout{NBSP}42", f"payout-42{ZERO_WIDTH}"])
 def test_a_reference_and_an_id_are_never_changed_but_refused(text: str) -> None:
-    """Two references that differ by what nobody sees would be one transfer, or two: an id is taken as it is."""
+    """Two references that differ by a character that is not seen would be one, or two: an id is taken as it is."""
     assert "Latin letters, digits 0 to 9, dots, dashes" in said(payout, reference=text)
     assert "Latin letters, digits and dashes" in said(SavedCard, card_id=text)
 
@@ -100,3 +100,17 @@ def test_what_was_cleaned_is_clean(text: str) -> None:
     """So a replay of what was stored is the same intent."""
     assert cleaned(cleaned(text)) == cleaned(text)
     assert without_separators(cleaned(text)) == without_separators(text)
+
+
+@pytest.mark.parametrize("around", ["\u00a0", " ", "\u200b", "\u2009\ufeff"])
+def test_a_code_a_date_and_an_amount_lose_what_was_pasted_around_them(around: str) -> None:
+    """They were refused by a sentence that was false: 815 with a blank behind it is 3 digits."""
+    assert validators.cvc(f"{around}815{around}") == "815"
+    assert validators.expiry(f"{around}01{around}/{around}27{around}") == "01/27"
+    assert payout(amount=f"{around}15000.50{around}").amount_minor == 1_500_050
+
+
+@pytest.mark.parametrize("text", ["81 5", "8\u00a015", "\uff18\uff11\uff15", "815\n"])
+def test_a_code_with_something_within_it_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="3 or 4 digits 0 to 9"):
+        validators.cvc(text)

@@ -162,6 +162,23 @@ def test_an_address_that_is_neither_needs_an_environment(monkeypatch: pytest.Mon
     load(monkeypatch, EPAY_ENVIRONMENT="production", **{name: address})
 
 
+@pytest.mark.parametrize("environment", ["", "test"])
+def test_a_dot_at_the_end_is_the_same_host(monkeypatch: pytest.MonkeyPatch, environment: str) -> None:
+    """Production's address is production's with the dot, too."""
+    said = wrong(
+        monkeypatch, EPAY_ENVIRONMENT=environment, EPAY_TRANSFER_URL="https://epay-api.homebank.kz./api/transfer"
+    )
+
+    assert said["EPAY_TRANSFER_URL"].startswith("is the bank's address for production")
+
+
+def test_a_number_in_a_names_place_is_a_line() -> None:
+    with pytest.raises(SettingsWrong) as caught:
+        WorkerSettings(epay_limits={1: 2})
+
+    assert any(line.startswith("EPAY_LIMITS: ") for line in caught.value.lines)
+
+
 @pytest.mark.parametrize("name", ADDRESSES)
 @pytest.mark.parametrize(
     "address",
