@@ -12,7 +12,7 @@ from epay_transfers.ops import typed
 
 #: What comes next, and by whom.
 NEXT: Mapping[State, str] = {
-    State.QUEUED: "a worker sends it",
+    State.QUEUED: "a worker sends it, if its card has come; a missing card comes with the same intent, enqueued again",
     State.SENDING: "the bank answers; or the lease ends, and the vault tells whether it was sent",
     State.PARKED: "the client answers 3-D Secure; at the end of its time the bank is asked, and it expires",
     State.RESUMED: "a worker confirms it at the bank",

@@ -1,7 +1,8 @@
 """`transfers doctor`: finds everything that keeps transfers from moving, and says what to do about each finding.
 
-It ends with 78 if there are findings, or with 75 if all of them may end by themselves. It also reports paused lanes,
-counts of transfers, and which processes could start in this environment.
+It ends with 78 if there are findings, or with 75 if all of them may end by themselves: a server that is away, or no
+worker where transfers wait for one. It also reports paused lanes, counts of transfers, and which processes could start
+in this environment.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ import typer
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
 from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
 from epay_transfers.ledger.invoice import SUFFIXES
-from epay_transfers.ledger.states import State
+from epay_transfers.ledger.states import UNFINISHED, State
 from epay_transfers.ledger.store.totals import Totals
 from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.keyring import read_public
@@ -41,8 +42,10 @@ _NEARLY_USED = 0.8
 
 _CHECK_S = 30
 
+#: What waits there waits for a worker, and not for a person.
+_FOR_A_WORKER = UNFINISHED - {State.NEEDS_REVIEW, State.DEAD}
 
-#: It is all that was looked at: a bank that refuses, or a worker that is not there, is no finding.
+#: It is all that was looked at: a bank that refuses is no finding.
 _SOUND = "The servers are as they must be."
 
 _NONE_STARTS = "But neither a producer nor a worker could start with these settings: see what each lacks."
@@ -72,6 +75,8 @@ def doctor(*, as_json: AsJson = False) -> None:
     workers = _known(VaultKeys(context.client).told)
     totals = None if counters is None else Totals.of_counters(counters)
     findings += _spaces(context, counters or {}) + _vault_keys(workers or {}) + _fingerprint_keys(context)
+    if totals is not None and workers is not None:
+        findings += _no_worker(totals, workers)
     rooms = _rooms({str(finding) for finding in findings})
     if as_json:
         screen.say_json({
@@ -116,6 +121,20 @@ def _known(read: Callable[[], T]) -> T | None:
     with contextlib.suppress(LedgerUnavailable):
         return read()
     return None
+
+
+def _no_worker(totals: Totals, workers: dict[str, list[str]]) -> list[Finding]:
+    waiting = totals.of(*_FOR_A_WORKER).count
+    if workers or not waiting:
+        return []
+    return [
+        Finding(
+            "worker",
+            f"no worker has told the ledger in the last three minutes that it runs, and for one wait: {waiting}",
+            "start `transfers worker`; where one runs, its log says why it does not reach the ledger",
+            passing=True,
+        )
+    ]
 
 
 def _shared(workers: dict[str, list[str]]) -> list[str]:
@@ -200,7 +219,7 @@ def _worker() -> tuple[list[str], list[str]]:
 def _say(findings: list[Finding], rooms: list[Room]) -> None:
     if findings:
         rows = [(finding.name, typed.named(finding.problem), typed.named(finding.cure)) for finding in findings]
-        screen.say(screen.table(("setting", "what is wrong", "what to do"), rows, title="Findings"))
+        screen.say(screen.table(("where", "what is wrong", "what to do"), rows, title="Findings"))
     else:
         can_start = any(not room.lacks for room in rooms)
         screen.say(_SOUND if can_start else f"{_SOUND} {_NONE_STARTS}")

@@ -30,6 +30,7 @@ def _view(web: Web, route: Route) -> Callable[..., HttpResponse]:
             incoming.headers.get("accept-language", ""),
             _body(incoming),
             incoming.headers.get("content-length", ""),
+            incoming.path_info,
         )
         reply = web.answer(route, name, request)
         return HttpResponse(reply.body, status=reply.status, headers=dict(reply.headers))

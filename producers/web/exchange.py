@@ -22,6 +22,7 @@ class Request:
     languages: str = ""  #: Accept-Language
     body: bytes | None = field(default=b"", repr=False)  #: None: longer than `BODY_BYTES`, and not read further
     length: str = ""  #: Content-Length
+    path: str = ""  #: in this application, from its own root on; empty where the adapter does not know it
 
     @property
     def is_body_gone(self) -> bool:

@@ -55,6 +55,7 @@ def _view(web: Web, route: Route) -> Callable[[str], Response]:
             incoming.headers.get("accept-language", ""),
             incoming.environ[_KEPT],
             incoming.headers.get("content-length", ""),
+            incoming.path,
         )
         reply = web.answer(route, name, request)
         return Response(reply.body, reply.status, dict(reply.headers))

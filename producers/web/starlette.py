@@ -37,7 +37,7 @@ class KeepBody:
         self._path = path.rstrip("/") + "/"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _path(scope).startswith(self._path):
+        if scope["type"] != "http" or not _below(scope, "root_path").startswith(self._path):
             await self._app(scope, receive, send)
             return
         kept = scope[_KEPT] = bytearray()
@@ -72,14 +72,15 @@ class _Endpoint:
             incoming.headers.get("accept-language", ""),
             await _body(incoming),
             incoming.headers.get("content-length", ""),
+            _below(incoming.scope, "app_root_path"),
         )
         return await run_in_threadpool(self._web.answer, self._route, incoming.path_params["name"], request)
 
 
-def _path(scope: Scope) -> str:
-    """Below the root path, which a server or a mount has put into the path."""
+def _below(scope: Scope, name: str) -> str:
+    """The path below a root path: the server's (`app_root_path`), or this mount's, which contains it (`root_path`)."""
     path: str = scope["path"]
-    root = scope.get("root_path", "").rstrip("/")
+    root = scope.get(name, "").rstrip("/")
     return path.removeprefix(root) if path.startswith(f"{root}/") else path
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from epay_transfers.ledger import posted_form
 from epay_transfers.ledger.errors import TransfersError, WrongCall
@@ -97,6 +98,7 @@ class Web:
         self._acs_hosts = host_names(acs_hosts)
         self._home = home
         self._problems_said = ""  #: of the settings
+        self._mount_said = ""  #: the one that does not fit the base address
         self._takers: Mapping[Route, Callable[[str, Request], Reply]] = {
             Route.PAY: self._pay,
             Route.RETURN: self._return,
@@ -198,6 +200,7 @@ class Web:
     def _pay(self, handle: str, request: Request) -> Reply:
         """Progress, then the bank's form, or on to the outcome."""
         visit = self.transfers.visit(handle)
+        self._compare_mount(request.path, f"/{Route.PAY}/{handle}")
         if visit.transfer.state in _PAGES:
             return Reply.to(self._places.result(handle))
         if visit.challenge is None:
@@ -208,6 +211,24 @@ class Web:
             languages=request.languages,
             transfer=visit.transfer,
             acs_hosts=self._acs_hosts,
+        )
+
+    def _compare_mount(self, path: str, end: str) -> None:
+        """The bank's page posts below the base address: that must be an address at which these routes are mounted.
+
+        A proxy may take the beginning of a path away, so the base address may have more than the mount; never less.
+        """
+        mount, base = path.removesuffix(end), urlsplit(self._places.base_url).path
+        if base.endswith(mount) or mount in {path, self._mount_said}:
+            return
+        self._mount_said = mount  # once: each request meets it
+        log_line(
+            _LOG.error,
+            "web.base_url_path",
+            "WEB_BASE_URL: its path is %(base)s, and the routes are mounted at %(mount)s: the bank's page sends the "
+            "client's browser to where no route is. End WEB_BASE_URL with %(mount)s",
+            base=base or "empty",
+            mount=mount,
         )
 
     def _return(self, handle: str, request: Request) -> Reply:

@@ -1,5 +1,6 @@
 """`transfers doctor`: each finding with what mends it, and an exit status for a machine."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,14 @@ from tests.support.stage import Stage, _bank, sandbox, stage
 __all__ = ["_bank", "sandbox", "stage"]
 
 
-def test_a_healthy_system_is_0(transfers: Cli, into: Into) -> None:
+def a_worker_runs(ledger: Ledger) -> None:
+    """As far as it has told; it opens what producers here seal."""
+    VaultKeys(ledger.client).tell("worker a/1", [read_public(os.environ["VAULT_PUBLIC_KEY"]).key_id])
+
+
+def test_a_healthy_system_is_0(transfers: Cli, into: Into, ledger: Ledger) -> None:
     into(State.PARKED)
+    a_worker_runs(ledger)
 
     said = transfers("doctor", "--json")
 
@@ -99,6 +106,27 @@ def test_a_server_that_is_away_is_75(transfers: Cli, monkeypatch: pytest.MonkeyP
 
     assert said.status == 75
     assert [finding["name"] for finding in said.json["findings"]] == ["REDIS_URL"]
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.SENDING, State.PARKED, State.IN_DOUBT])
+def test_transfers_that_wait_without_a_worker_are_75(transfers: Cli, into: Into, ledger: Ledger, state: State) -> None:
+    """Its servers are as they must be, and nothing moves."""
+    into(state)
+    alone = transfers("doctor", "--json")
+    a_worker_runs(ledger)
+    helped = transfers("doctor", "--json")
+
+    assert (alone.status, helped.status) == (75, 0)
+    (finding,) = alone.json["findings"]
+    assert finding["name"] == "worker"
+    assert finding["problem"].endswith("for one wait: 1")
+
+
+@pytest.mark.parametrize("state", [State.DEAD, State.NEEDS_REVIEW, State.PAID])
+def test_what_waits_for_a_person_or_is_over_needs_no_worker(transfers: Cli, into: Into, state: State) -> None:
+    into(state)
+
+    assert transfers("doctor").status == 0
 
 
 def test_what_the_ledger_cannot_be_asked_is_unknown(transfers: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,9 @@ def call_wsgi(app: Callable[..., Iterable[bytes]]) -> Call:
 
 
 def call_asgi(app: Callable[..., Any]) -> Call:
-    def call(method: str, path: str, *, headers: Headers | None = None, body: bytes = b"") -> Answer:
+    def call(
+        method: str, path: str, *, headers: Headers | None = None, body: bytes = b"", root_path: str = ""
+    ) -> Answer:
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -64,7 +66,7 @@ def call_asgi(app: Callable[..., Any]) -> Call:
             "scheme": "http",
             "path": unquote(path),
             "raw_path": path.encode(),
-            "root_path": "",
+            "root_path": root_path,
             "query_string": b"",
             "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()],
             "server": ("127.0.0.1", 80),

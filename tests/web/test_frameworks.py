@@ -17,12 +17,14 @@ from starlette.routing import Mount
 import epay_transfers.producers.web.django
 import epay_transfers.producers.web.flask
 import epay_transfers.producers.web.starlette
+from epay_transfers.ledger.secret import Secret
 from epay_transfers.producers import Challenge, Receipt, State
 from epay_transfers.producers.testing import FakeTransfers
 from epay_transfers.producers.web import Web
 from epay_transfers.producers.web.exchange import BODY_BYTES
+from epay_transfers.runtime.web_addresses import Places
 from tests.web.calling import Call, call_asgi, call_wsgi
-from tests.web.conftest import BASE, FORM, PA_RES, SECRET
+from tests.web.conftest import BASE, FORM, PA_RES, SECRET, intent
 
 #: Django's settings are made once a process; which addresses it has is exchanged in each test.
 urlpatterns: list[object] = []
@@ -188,3 +190,40 @@ def test_no_framework_is_imported_before_it_is_asked_for() -> None:
         "sys.exit(','.join(unwanted & set(sys.modules)) or 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own words
+
+
+@pytest.mark.parametrize(
+    ("base", "is_said"),
+    [
+        ("https://shop.example", True),
+        ("https://shop.example/my-transfers", True),
+        (BASE, False),
+        ("https://shop.example/below/a/proxy/transfers", False),
+    ],
+)
+@pytest.mark.parametrize("app", APPS)
+def test_a_base_address_without_the_mounts_path_is_said_once(
+    fake: FakeTransfers, caplog: pytest.LogCaptureFixture, app: str, base: str, *, is_said: bool
+) -> None:
+    """The bank's page would post to where no route is. A proxy that takes a path's beginning away is fine."""
+    receipt = fake.enqueue(intent())
+    call = APPS[app](Web(fake, Places(base, Secret(SECRET))))
+
+    for _ in range(2):
+        assert call("GET", f"/transfers/pay/{receipt.handle}").status == 200
+
+    said = [record.getMessage() for record in caplog.records if vars(record).get("event") == "web.base_url_path"]
+    assert len(said) == is_said
+    assert all("End WEB_BASE_URL with /transfers" in line for line in said)
+
+
+@pytest.mark.parametrize("name", ["starlette", "fastapi"])
+def test_the_servers_own_root_path_is_no_mount(
+    fake: FakeTransfers, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """The `--root-path` of uvicorn is a proxy's, and stands in front of the path that the application sees."""
+    receipt = fake.enqueue(intent())
+    call = APPS[name](Web(fake, Places(BASE, Secret(SECRET))))
+
+    assert call("GET", f"/shop/transfers/pay/{receipt.handle}", root_path="/shop").status == 200
+    assert "web.base_url_path" not in [vars(record).get("event") for record in caplog.records]
