@@ -21,6 +21,7 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import Lane, Pauses
 from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.sealing import Opener
@@ -40,7 +41,6 @@ from epay_transfers.worker.ledger_clock import LedgerClock
 from epay_transfers.worker.limits import MoneyLimits
 from epay_transfers.worker.maintenance import Maintenance
 from epay_transfers.worker.notifications import Notifications
-from epay_transfers.worker.pause_mirror import PauseMirror
 from epay_transfers.worker.preflight import Preflight, PreflightRule
 from epay_transfers.worker.quarantine import Quarantine
 from epay_transfers.worker.recorder import Recorder

@@ -23,6 +23,7 @@ from epay_transfers.ledger.store.change import Change, EventFields
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import WEB, Entry, Inboxes, Kind, complaint_of
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import PEOPLES_CAUSES, Cause, Pauses, is_pause_id
 from epay_transfers.ledger.store.replies import Moved, Refused
 from epay_transfers.ledger.store.unreadable import log_unreadable
@@ -30,7 +31,6 @@ from epay_transfers.ledger.withdraw import WasTaken, Withdrawn, withdraw
 from epay_transfers.worker import backoff
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.notifications import Notifications
-from epay_transfers.worker.pause_mirror import PauseMirror
 
 _LOG = logging.getLogger(__name__)
 
@@ -254,7 +254,7 @@ class Inbox:
             self._mirror.keep()
 
     def _unpause(self, entry: Entry) -> None:
-        """Only the pause that the operator saw: one of the same cause may have come since, which nobody has read."""
+        """Only the pause that the operator saw: one of the same cause may have come since, unread."""
         pause_id, seen, tries = (entry.fields.get(name, "") for name in ("pause", "seen", "tries"))
         there = self._pauses.get(pause_id) if is_pause_id(pause_id) else None
         if there is None:

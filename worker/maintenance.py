@@ -17,13 +17,13 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import Pauses
 from epay_transfers.ledger.store.replies import Run
 from epay_transfers.ledger.store.vault_keys import TELL_S
 from epay_transfers.runtime.health import Finding
 from epay_transfers.worker.bank import CodeClass, look_up
 from epay_transfers.worker.card_custody import CardCustody
-from epay_transfers.worker.pause_mirror import PauseMirror
 from epay_transfers.worker.preflight import Cause, Preflight
 
 _LOG = logging.getLogger(__name__)

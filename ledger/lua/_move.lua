@@ -29,7 +29,7 @@
 --         challenge     what to keep at KEYS[7] until the transfer is final
 --         challenge_ms  how long KEYS[9] leads to the transfer
 --         prints        of an end: the key of the cards' prints, to be deleted; no KEY, for only producers may read there
---         references    where the bank's references lead to transfers, as bank_id does; no KEY, for few moves need it
+--         references    with a bank_reference: the place, in KEYS, of the hash where it leads to the transfer
 --         vault         a run of the vault's server, and the most writes that the caller was told of it
 
 local SETTLED_DAY_MS = 86400000
@@ -90,7 +90,7 @@ local function broken_by(m, r)
     return {'BROKEN', 'record'}
   end
   if m.references then
-    local kind = redis.call('TYPE', m.references).ok
+    local kind = redis.call('TYPE', KEYS[m.references]).ok
     if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', 'references'} end
   end
   if m.vault and not are_counts(redis.call('HMGET', KEYS[4], 'vault:' .. m.vault[1]), EXACT) then
@@ -170,10 +170,10 @@ end
 -- The bank's reference leads to the transfer, or to the few that it gave the same.
 local MOST_OF_A_REFERENCE = 200
 
-local function keep_reference(references, reference, key)
-  local known = redis.call('HGET', references, reference)
+local function keep_reference(m, reference, key)
+  local known = redis.call('HGET', KEYS[m.references], reference)
   if known and (#known > MOST_OF_A_REFERENCE or string.find(' ' .. known .. ' ', ' ' .. key .. ' ', 1, true)) then return end
-  redis.call('HSET', references, reference, known and known .. ' ' .. key or key)
+  redis.call('HSET', KEYS[m.references], reference, known and known .. ' ' .. key or key)
 end
 
 local function write(m, r)
@@ -217,7 +217,7 @@ local function write(m, r)
     count(number_to, sum_to, 1, r.amount)
   end
   if m.set.bank_id then redis.call('SET', KEYS[8], m.key) end
-  if m.set.bank_reference then keep_reference(m.references, m.set.bank_reference, m.key) end
+  if m.set.bank_reference then keep_reference(m, m.set.bank_reference, m.key) end
   if m.challenge then
     redis.call('SET', KEYS[7], m.challenge)
     redis.call('SET', KEYS[9], m.key, 'PX', m.challenge_ms)

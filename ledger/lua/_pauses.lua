@@ -1,8 +1,9 @@
 -- What pauses a lane for a terminal: {till, tries, id, rest} for each pause that stands there; till is 0 for one without an
 -- end. Two hashes are read: those that workers wrote, and those that operators added, which hold at once. Whether a pause
 -- is over is its caller's to say: `claim` asks about now, `create` about the deadline.
--- A pause is `till lane terminal tries trial`, and more that is for people. What can't be read holds every lane, and so do
--- more pauses than anybody means: an operator's server user may add what it likes, and may stop the sending anyway.
+-- A pause is `till lane terminal tries trial`, and more that is for people. What can't be read holds every lane, and so
+-- does a hash of more pauses than MOST_PAUSES: an operator's server user may add any number, and may stop the sending
+-- anyway.
 
 local MOST_PAUSES = 200
 

@@ -2,7 +2,7 @@
 --
 -- KEYS     1 counters  2 events, and in the order of their places here, those that it needs of: the hash that is changed,
 --          another hash that a field leaves, the record of the transfer that the event is about
--- ARGV     1 as JSON: event [name, text, ...]; hash, other, record: the places of those keys; and of a hash that is changed
+-- ARGV     1 as JSON: event [name, text, ...]; hash, other, record: the places, in KEYS, of those; and of a hash that is changed
 --            set     its fields that are set, as {name: text}
 --            remove  its fields that are removed, as [name]
 --            of      its name, for an error

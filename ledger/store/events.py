@@ -74,6 +74,8 @@ class Events:
 
     def newest(self, limit: int = 50) -> list[Event]:
         """The last events, oldest of them first."""
+        if limit < 1:  # the client sends no such count
+            return []
         with read_errors_as(LedgerUnavailable):
             raw = cast("Entries", self._client.xrevrange(redis_keys.EVENTS, "+", "-", count=limit))
         return [Event(*entry) for entry in raw][::-1]

@@ -218,9 +218,7 @@ class Ledger(Reader):
     def _call(
         self, record: Record, verb: Verb, change: Change, *, actor: str, vault: Run | None = None
     ) -> tuple[tuple[str, ...], str]:
-        text, bank_id = script_argument(record, verb, change, actor=actor, test_time=self._test_time, vault=vault)
-        more: tuple[str, ...] = (redis_keys.bank_id(bank_id),) if change.challenge or bank_id else ()
-        more += (redis_keys.md(change.challenge.md),) if change.challenge else ()
+        text, more = script_argument(record, verb, change, actor=actor, test_time=self._test_time, vault=vault)
         return (*_keys(record), *more), text
 
     # Replies.

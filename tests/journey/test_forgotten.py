@@ -11,13 +11,13 @@ from epay_transfers.ledger.errors import VaultUnavailable, VaultWentBack
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
+from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import ALL, Lane
 from epay_transfers.ledger.store.replies import Run
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.runtime.health import Finding
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.maintenance import Maintenance
-from epay_transfers.worker.pause_mirror import PauseMirror
 from tests.journey.scenes import unreachable
 from tests.support.redis_state import empty
 from tests.support.stage import Stage

@@ -7,8 +7,8 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.inboxes import Kind, operator
+from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import ALL, Cause, Lane
-from epay_transfers.worker.pause_mirror import PauseMirror
 from tests.support.stage import Stage
 
 

@@ -248,19 +248,32 @@ def test_a_lane_is_stopped_and_opened_with_who_and_why(
 
     assert (stop.lane, stop.terminal, stop.actor) == (Lane.SEND, "main", f"operator {OPERATOR}")
     assert (told["verb"], told["reason"]) == ("pause", "the client called")
-    assert transfers("unpause", "send", "--terminal", "main", *WHY).status == 0
+    assert transfers("unpause", stop.id, *WHY).status == 0
     assert pauses.standing() == []
 
 
-def test_a_lane_is_opened_only_where_it_is_stopped(transfers: Cli, ledger: Ledger) -> None:
-    """Who stopped all terminals, and opens one, would think that it is open."""
+def test_a_pause_that_does_not_stand_is_not_ended_and_those_that_do_are_named(transfers: Cli, ledger: Ledger) -> None:
     transfers("pause", "send", *WHY)
+    (stop,) = Pauses(ledger.client).standing()
 
-    said = transfers("unpause", "send", "--terminal", "main", *WHY)
+    said = transfers("unpause", "send", *WHY)
 
     assert said.status == 1
-    assert said.err == "send is not paused for the terminal main; it is paused for all terminals\n"
+    assert said.err == f"no pause send stands; these do: {stop.id}\n"
     assert [stop.terminal for stop in Pauses(ledger.client).standing()] == [ALL]
+
+
+def test_a_lane_that_another_pause_holds_is_said_to_stay_paused(transfers: Cli, ledger: Ledger) -> None:
+    """An operator who ends the pause of all terminals would think that the lane is open."""
+    transfers("pause", "send", *WHY)
+    transfers("pause", "send", "--terminal", "main", *WHY)
+    of_all, of_main = sorted(Pauses(ledger.client).standing(), key=lambda stop: stop.terminal)
+
+    said = transfers("unpause", of_all.id, *WHY)
+
+    assert said.status == 0
+    assert f"send stays paused, by {of_main.id}" in said.out
+    assert [stop.id for stop in Pauses(ledger.client).standing()] == [of_main.id]
 
 
 @pytest.mark.parametrize("arguments", [("teleport",), ("send", "--terminal", "kiosk")])

@@ -7,6 +7,7 @@ from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import Inboxes, Kind
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import Pauses
 from epay_transfers.ledger.vault.sealing import Opener, generate
 from epay_transfers.ledger.vault.vault import Vault
@@ -14,7 +15,6 @@ from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.consequences import Consequences
 from epay_transfers.worker.inbox import Inbox
 from epay_transfers.worker.notifications import Notifications
-from epay_transfers.worker.pause_mirror import PauseMirror
 
 
 def reader(ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock) -> Inbox:
