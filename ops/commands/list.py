@@ -27,7 +27,7 @@ def list_(
         str | None, typer.Option(metavar="SPAN", help="In their state for longer: 30s, 5min, 2h, 3d.")
     ] = None,
     younger: Annotated[str | None, typer.Option(metavar="SPAN", help="In their state for less than that.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Why: a word that lists show, or code_484.")] = None,
+    why: Annotated[str | None, typer.Option(help="Why they are there: a word that lists show, or code_484.")] = None,
     amount: Annotated[str | None, typer.Option(help="Of this amount, like 15000 or 4500.50.")] = None,
     last_four: Annotated[str | None, typer.Option(metavar="DIGITS", help="Of one of the cards.")] = None,
     newest: Annotated[bool, typer.Option("--newest", help="The newest first.")] = False,
@@ -44,7 +44,7 @@ def list_(
         since_ms=now_ms - span_ms("younger", younger) if younger else None,
         until_ms=now_ms - span_ms("older", older) if older else None,
         newest=newest or not states,
-        reason=reason,
+        reason=why,
         amount=_minor(amount),
         last_four=_digits(last_four),
     )

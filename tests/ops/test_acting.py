@@ -114,7 +114,7 @@ def test_who_waits_for_nobody_is_told_so(transfers: Cli, into: Into) -> None:
 def test_the_dead_are_listed_and_shown(transfers: Cli, into: Into) -> None:
     record = into(State.DEAD)
 
-    assert [dead["key"] for dead in transfers("dead", "list", "--json").json] == [record.key]
+    assert [dead["key"] for dead in transfers("dead", "list", "--json").json["transfers"]] == [record.key]
     assert transfers("dead", "show", record.key, "--json").json["state"] == "dead"
 
 

@@ -156,6 +156,8 @@ def test_the_dead_are_summed_by_reason(transfers: Cli, into: Into, ledger: Ledge
 
     assert "dead: 3 with 45 000.00 KZT." in out
     assert "card_lost: 2 with 30 000.00 KZT" in out
+    lost = transfers("list", "dead", "--why", "card_lost", "--json").json["transfers"]
+    assert [each["reference"] for each in lost] == ["payout-0", "payout-1"]
 
 
 def test_an_unknown_state_is_a_usage_error_that_names_the_states(transfers: Cli) -> None:
