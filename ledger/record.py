@@ -43,11 +43,6 @@ class RequestedAction(StrEnum):
     DISCARD = "discard"  #: end a dead transfer
 
 
-class Urgency(StrEnum):
-    NOW = "now"
-    BATCH = "batch"  #: a transfer whose client waits goes first
-
-
 #: Of this version's records. See `UPGRADING.md` for what a change of it needs.
 SCHEMA = 1
 

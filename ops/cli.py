@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any
 
@@ -209,10 +210,14 @@ def _shown_as_flags(parameters: Iterable[Any]) -> list[Any]:
     return shown
 
 
+#: README, documents, runbook and the servers' files of this very version: the wheel brings them.
+_DOCUMENTS = Path(__file__).parents[1] / "documents"
+
 app = typer.Typer(
     cls=CommandGroup,
     name="transfers",
     help="Moves money from card to card through the bank's ePay P2P API, and never moves it twice.",
+    epilog=f"README, documents and the runbook: {_DOCUMENTS}",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # theirs can show local variables
 )

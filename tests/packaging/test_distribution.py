@@ -33,9 +33,24 @@ def test_a_wheel_holds_every_file_of_the_package_and_says_that_it_is_typed(distr
     rooms = {f"epay_transfers/{file}" for suffix in ("py", "lua", "html") for file in files(suffix)}
 
     assert rooms <= names
-    assert names - rooms == {
+    assert {name for name in names - rooms if "/documents/" not in name} == {
         f"epay_transfers/{name}" for name in ("__init__.py", "__main__.py", "extras.py", "py.typed")
     }
+
+
+def test_a_wheel_holds_the_documents_where_the_help_says(environment: Environment, tmp_path: Path) -> None:
+    """Their links lead to each other there: an operator's machine has no repository."""
+    said = environment.run(environment.command, "--help", cwd=tmp_path, COLUMNS="300")
+
+    place = Path(said.stdout.split("the runbook: ")[1].splitlines()[0].strip())
+    assert place == environment.packages / "epay_transfers/documents"
+    for folder in ("docs", "deploy"):
+        here, there = (
+            {path.relative_to(root) for path in (root / folder).rglob("*") if path.is_file() and path.suffix != ".pyc"}
+            for root in (ROOT, place)
+        )
+        assert here == there
+    assert (place / "README.md").read_bytes() == (ROOT / "README.md").read_bytes()
 
 
 def test_an_sdist_holds_tests_deploy_and_docs(distributions: Distributions) -> None:
