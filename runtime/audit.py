@@ -28,6 +28,7 @@ from epay_transfers.ledger.store.circuit_breakers import FARTHEST_MS as BREAKERS
 from epay_transfers.ledger.store.events import Event, Events
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.lists import Listed
+from epay_transfers.ledger.store.pauses import Pauses
 from epay_transfers.ledger.store.redis_errors import read_errors_as
 from epay_transfers.ledger.store.totals import names_of
 from epay_transfers.ledger.store.unreadable import NO_HASH, fields_of
@@ -173,9 +174,10 @@ class Audit:
             for name, text in cast("dict[str, str]", client.hgetall(place)).items():
                 ahead_ms = int(text.partition(" ")[0]) - now_ms
                 if name.startswith(prefix) and ahead_ms > farthest_ms:
-                    yield Discrepancy(
-                        f"{place.rpartition(':')[2]}, clock", name, f"until in {_days(ahead_ms)}: no rule says that"
-                    )
+                    yield _too_far(place.rpartition(":")[2], name, ahead_ms)
+        for pause in Pauses(client, self._ledger.test_clock).standing():
+            if pause.until_ms - now_ms > FARTHEST_MS:
+                yield _too_far("pauses", pause.id, pause.until_ms - now_ms)
 
     def _events(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
         """The trail by its numbers, and then by the records: each move that raised a version has its event."""
@@ -274,6 +276,10 @@ def _record(key: str, raw: dict[str, str] | None) -> Record:
     if raw is None:
         raise RecordUnreadable(key, NO_HASH)
     return Record.from_ledger(key, raw)
+
+
+def _too_far(place: str, name: str, ahead_ms: float) -> Discrepancy:
+    return Discrepancy(f"{place}, clock", name, f"until in {_days(ahead_ms)}: no rule says that")
 
 
 def _is_of(unreadable: dict[str, RecordUnreadable], oddity: Discrepancy) -> bool:

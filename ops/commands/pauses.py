@@ -15,6 +15,7 @@ from epay_transfers.ops import requests, screen, typed
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.options import WAIT_S, AsJson, ReasonText, Wait, checked, span_ms
+from epay_transfers.runtime.audit import FARTHEST_MS
 
 app = typer.Typer()
 
@@ -71,7 +72,10 @@ def pause(
     name = _known(context, terminal)
     if cause not in PEOPLES_CAUSES:
         raise typer.BadParameter(f"cause: give one of {', '.join(PEOPLES_CAUSES)}")
-    until_ms = context.ledger.now_ms() + span_ms("until", until) if until else 0
+    lasts_ms = span_ms("until", until) if until else 0
+    if lasts_ms > FARTHEST_MS:
+        raise typer.BadParameter("until: give 31d at most; without it, the pause stands until it is ended")
+    until_ms = context.ledger.now_ms() + lasts_ms if until else 0
     pause_id = context.pauses.add(lane, name, cause, until_ms)
     requests.put(context, Kind.PAUSED, {"pause": pause_id, "why": why})
     ends_it = f"`{typed.command()} unpause {pause_id}`"

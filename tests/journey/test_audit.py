@@ -112,7 +112,7 @@ def _pause_beyond_all_rules(stage: Stage, _key: str) -> None:
         (_due_beyond_all_rules, "due, clock", "", "queued, due in 31.0 days"),
         (_breaker_beyond_all_rules, "breakers, clock", "open:bank", "until in 7200 s"),
         (_rate_beyond_all_rules, "rates, clock", "main", "until in 31.0 days"),
-        (_pause_beyond_all_rules, "lanes, clock", "send:main", "until in 31.0 days"),
+        (_pause_beyond_all_rules, "pauses, clock", "other-send-main", "until in 31.0 days"),
     ],
 )
 def test_a_time_that_no_rule_gives_is_named(

@@ -3,6 +3,7 @@
 import pytest
 
 from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import Cause, Lane
 from epay_transfers.worker.bank import Bank, Evidence, TokenRefused
 from tests.support.stage import Stage
@@ -34,7 +35,8 @@ def test_transfers_wait_and_the_terminal_is_paused(
     assert (pause.lane, pause.terminal, pause.cause) == (Lane.SEND, "main", Cause.CREDENTIALS)
     assert refused.why in pause.reason
 
-    assert stage.pauses.unpause(pause, actor="operator aigul", reason="the secret is mended")
+    mirror = PauseMirror(stage.pauses, stage.vault.client, "worker")
+    assert mirror.end(pause, actor="operator aigul", reason="the secret is mended")
     stage.worker.maintenance.run_once()
     stage.settle_down()
     assert {stage.state(key) for key in keys} == {State.PAID}

@@ -225,11 +225,12 @@ def test_an_inquiry_that_ends_it_keeps_what_the_bank_called_it(stage: Stage) -> 
 
 
 @pytest.mark.parametrize(
-    ("word", "asks", "next_s"), [(StatusWord.NOT_YET, [1, 2, 3, 4], 900), (StatusWord.UNANSWERED, [0, 0, 0, 0], 5)]
+    ("word", "asks", "next_s"), [(StatusWord.NOT_YET, [1, 2, 3, 4], 900), (StatusWord.UNANSWERED, [0, 0, 0, 0], 60)]
 )
 def test_the_ladder_is_climbed_by_answers_and_not_by_silence(
     stage: Stage, word: StatusWord, asks: list[int], next_s: int
 ) -> None:
+    """Silence has a ladder of its own, and a lower one."""
     key, seen = in_doubt(stage, word), []
 
     for _ in range(4):

@@ -252,6 +252,15 @@ def test_a_lane_is_stopped_and_opened_with_who_and_why(
     assert pauses.standing() == []
 
 
+def test_a_pause_for_longer_than_any_rule_gives_is_refused(transfers: Cli, ledger: Ledger) -> None:
+    """An audit takes it for what a wrong clock has left behind."""
+    assert transfers("pause", "send", "--until", "32d", *WHY).status == 2
+    assert Pauses(ledger.client).standing() == []
+
+    assert transfers("pause", "send", "--until", "31d", *WHY).status == 0
+    assert len(Pauses(ledger.client).standing()) == 1
+
+
 def test_a_pause_that_does_not_stand_is_not_ended_and_those_that_do_are_named(transfers: Cli, ledger: Ledger) -> None:
     transfers("pause", "send", *WHY)
     (stop,) = Pauses(ledger.client).standing()
