@@ -65,6 +65,10 @@ def read_status(order: Order, response: Response, *, paid_words: Collection[str]
     unknown = "unknown_result" if fields is not None else why_not_read(response.body)
     found, why = _RESULTS.get(result_code, (StatusWord.UNANSWERED, unknown))
     said = "" if result_code else _said(order, _result_of(fields or {}))
+    outer = _inner(fields, "transaction")
+    named = [name for each in (fields or {}, outer, _inner(outer, "p2p")) for name in spelled(each, "statusname")]
+    if found is StatusWord.NOT_FOUND and any(named):  # it is not found, and yet it has a status
+        found, why, said = StatusWord.UNANSWERED, "contradiction", _said(order, named[0])
     return StatusReport(found, result_code=result_code, said=said, why=why, retry_after_s=response.retry_after_s)
 
 

@@ -163,9 +163,23 @@ def test_a_transaction_may_stand_one_level_higher() -> None:
     ],
 )
 def test_the_result_s_code_comes_first(code: object, word: StatusWord, why: str) -> None:
-    report = status(status_body(code=code))
+    report = status(status_body(without(TRANSACTION, "statusName"), code=code))
 
     assert (report.word, report.why, report.result_code) == (word, why, str(code))
+
+
+@pytest.mark.parametrize("name", ["statusName", "STATUSNAME"])
+@pytest.mark.parametrize("place", ["flat", "transaction", "p2p"])
+@pytest.mark.parametrize("said", ["AUTH", "3D", "REJECT", "SOMETHING_NEW"])
+def test_what_is_not_found_and_has_a_status_is_no_answer(name: str, place: str, said: str) -> None:
+    """Believed, it would end a parked transfer as one for which no money moved."""
+    flat = {"resultCode": "102", name: said}
+    outer = {"result": {"code": "102"}, "transaction": {name: said}}
+    body = {"flat": flat, "transaction": outer, "p2p": status_body({name: said}, code="102")}[place]
+
+    report = status(body)
+
+    assert (report.word, report.why, report.said) == (StatusWord.UNANSWERED, "contradiction", said)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +206,7 @@ def test_what_is_not_the_bank_s_answer_is_none(body: object, http: int, why: str
 
 def test_not_found_may_come_under_the_status_of_its_name() -> None:
     """But only as the bank's own word: a gateway's 404 says nothing of an order."""
-    assert status(status_body(code="102"), 404).word is StatusWord.NOT_FOUND
+    assert status(status_body({}, code="102"), 404).word is StatusWord.NOT_FOUND
     assert status(b"", 404).word is StatusWord.UNANSWERED
 
 
@@ -214,7 +228,7 @@ def test_a_flat_answer_reads_as_a_nested_one(name: str) -> None:
 
 @pytest.mark.parametrize(("code", "word"), [("102", StatusWord.NOT_FOUND), (107, StatusWord.NOT_YET)])
 def test_a_flat_result_code_is_the_result_s(code: object, word: StatusWord) -> None:
-    assert status(flat(code)).word is word
+    assert status(flat(code, statusName="")).word is word
 
 
 def test_two_results_or_two_statuses_that_differ_say_nothing() -> None:
