@@ -305,7 +305,7 @@ def test_terminals_tell_their_spaces_and_who_stopped_them(
 
 
 def test_looking_writes_nothing(transfers: Cli, into: Into, events: Events, ledger: Ledger) -> None:
-    """Every command that says of itself that it changes nothing."""
+    """Every command that says of itself that it changes nothing. Doctor misses a worker, for one transfer waits."""
     for state in (State.PARKED, State.NEEDS_REVIEW, State.DEAD):
         into(state, f"is-{state}")
     into(State.QUEUED, "payout-42")
@@ -314,7 +314,8 @@ def test_looking_writes_nothing(transfers: Cli, into: Into, events: Events, ledg
     groups = {name.split()[0] for name in COMMANDS if " " in name}
     looking = [name for name, entry in COMMANDS.items() if entry.connects and not entry.changes and name != "keys"]
     for name in (name for name in looking if name not in groups):
-        assert transfers(*name.split(), *shlex.split(COMMANDS[name].example)).status in {0, 1}, name
+        status = transfers(*name.split(), *shlex.split(COMMANDS[name].example)).status
+        assert status in ({75} if name == "doctor" else {0, 1}), name
 
     assert (events.newest(1)[-1].id, ledger.counters()) == before
 
