@@ -35,6 +35,7 @@ _EVENTS = redis_keys.EVENTS
 _DUE, _BY_STATE, _COUNTERS = redis_keys.DUE, redis_keys.BY_STATE, redis_keys.COUNTERS
 _REFERENCES, _HANDLES = redis_keys.every("ref:"), redis_keys.every("handle:")
 _CHALLENGES, _MDS, _BANK_IDS = (redis_keys.every(name) for name in ("challenge:", "md:", "bank:"))
+_BANK_REFERENCES = redis_keys.every("refs:")
 _PRINTS = redis_keys.every("prints:")
 _SUFFIXES, _LIMITS = redis_keys.every("suffixes:"), redis_keys.every("limits:")
 _CARDS, _PARES = redis_keys.every("card:"), redis_keys.every("pares:")
@@ -145,7 +146,7 @@ _WORKER = ServerUser(
         Rule(
             ("get", "hget", "hgetall", "smembers", "srandmember", "zrem"),
             (
-                _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS,
+                _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, _BANK_REFERENCES,
                 redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS,
                 redis_keys.UNREADABLE, redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.VAULT_KEYS,
                 redis_keys.every("inbox:"), _LIMITS,
@@ -155,6 +156,7 @@ _WORKER = ServerUser(
         *_MOVES,
         Rule(("hget", "hset", "hdel", "pexpire"), (_LIMITS,)),
         Rule(("set",), (_BANK_IDS, _CHALLENGES, _MDS)),
+        Rule(("type", "hset"), (_BANK_REFERENCES,)),
         Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _BY_STATE)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
         Rule(("type", "hmget", "hlen", "hset", "hdel", "hincrby", "multi", "exec"), (
@@ -176,7 +178,7 @@ _WORKER = ServerUser(
 
 #: What an operator may read of the ledger and the queue. `transfers scan` looks at these keys under such a user.
 OPERATORS_READ = (
-    _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _REFERENCES,
+    _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _REFERENCES, _BANK_REFERENCES,
     redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS,
     redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS,
     redis_keys.FINGERPRINT_KEYS, f"{NAMESPACE}:*",

@@ -93,6 +93,7 @@ class Audit:
         self._queue = queue
         self._vault = vault
         self._log = Events(ledger.client, ledger.test_clock)
+        self._pauses = Pauses(ledger.client, ledger.test_clock)
 
     def run(self) -> list[Discrepancy]:
         """The discrepancies that were seen twice."""
@@ -175,7 +176,7 @@ class Audit:
                 ahead_ms = int(text.partition(" ")[0]) - now_ms
                 if name.startswith(prefix) and ahead_ms > farthest_ms:
                     yield _too_far(place.rpartition(":")[2], name, ahead_ms)
-        for pause in Pauses(client, self._ledger.test_clock).standing():
+        for pause in self._pauses.standing():
             if pause.until_ms - now_ms > FARTHEST_MS:
                 yield _too_far("pauses", pause.id, pause.until_ms - now_ms)
 
