@@ -115,6 +115,7 @@ _PRODUCER = ServerUser(
         Rule(("smembers", "sismember", "sadd"), (redis_keys.FINGERPRINT_KEYS,)),
         Rule(("set",), (_REFERENCES, _HANDLES, _PRINTS)),
         Rule(("getbit", "setbit", "bitpos"), (_SUFFIXES,)),
+        Rule(("zlexcount",), (_BY_STATE,)),
         Rule(("hgetall", "hlen"), (redis_keys.PAUSES, redis_keys.ADDED_PAUSES)),
         Rule(
             ("xgroup|create", "xgroup|delconsumer", "xreadgroup", "xautoclaim", "xack", "xpending"), (_EVENTS,)
@@ -159,7 +160,7 @@ _WORKER = ServerUser(
         Rule(("type", "hset"), (_BANK_REFERENCES,)),
         Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _BY_STATE)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
-        Rule(("type", "hmget", "hlen", "hset", "hdel", "hincrby", "multi", "exec"), (
+        Rule(("type", "hlen", "hset", "hdel", "hincrby", "multi", "exec"), (
             redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
         Rule(("hsetnx",), (redis_keys.TERMINALS,)),
         Rule(("hset", "hdel"), (redis_keys.VAULT_KEYS,)),
@@ -169,6 +170,7 @@ _WORKER = ServerUser(
             (
                 "hset", "hget", "hdel", "hincrby", "keys", "llen", "lpop", "rpush", "sadd", "smembers", "srem",
                 "zadd", "zrangebyscore", "zrem", "type", "hstrlen", "exists", "del", "hexists",
+                "hscan",
             ),
             (f"{NAMESPACE}:*",),
         ),
@@ -192,8 +194,8 @@ def _operator(name: str) -> ServerUser:
         (
             Rule(
                 (
-                    "get", "hgetall", "hlen", "zrange", "zrangebylex", "zcard", "smembers", "xread",
-                    "xrevrange", "scan", "llen", "lindex", "hget", "xrange", "xinfo|stream", "multi", "exec",
+                    "get", "hgetall", "hlen", "zrange", "zrangebylex", "zrevrangebylex", "zcard", "smembers",
+                    "xread", "xrevrange", "scan", "llen", "lindex", "hget", "xrange", "xinfo|stream", "multi", "exec",
                     "type", "getrange", "hscan", "lrange", "sscan", "zscan",
                 ),
                 _read(*OPERATORS_READ),

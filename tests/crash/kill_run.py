@@ -14,6 +14,7 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Vault
@@ -23,7 +24,6 @@ from epay_transfers.producers import Receipt, Transfers
 from tests.crash.conftest import ForkServer
 from tests.support.books import BUSY
 from tests.support.intents import payout
-from tests.support.pausing import end_pauses
 from tests.support.platform import Platform
 from tests.support.servers import queue_url
 from tests.support.waiting import until
@@ -150,8 +150,10 @@ class KillRun:
             if self.vault.look(Purpose.CARD, record.key) is Content.TOMBSTONE:
                 self.transfers.cancel(record.key, reason="the ledger went back; the bank may have it")
         pauses = Pauses(self.platform.ledger_client)
-        for lane in (Lane.SEND, Lane.CONFIRM):
-            end_pauses(pauses, lane, ALL)
+        mirror = PauseMirror(pauses, self.platform.vault_client, "test")
+        for pause in pauses.standing():
+            if pause.lane in {Lane.SEND, Lane.CONFIRM} and pause.terminal == ALL:
+                assert mirror.end(pause, actor="test", reason="looked at")
 
     def come_again(self, references: list[str]) -> None:
         """Whoever was not answered, asks again: backend, operator and client the same as before."""

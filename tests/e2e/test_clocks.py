@@ -76,7 +76,7 @@ def astray(platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 def test_who_waits_is_not_expired_by_it_and_is_sent_when_it_is_right_again(astray: ClockApart) -> None:
     """The worker notices at once, says it once, and goes on by itself."""
-    astray.platform.ledger_client.hset(redis_keys.PAUSES, "a", '0 send * - - ["other", "operator", "a test", 0]')
+    astray.platform.ledger_client.hset(redis_keys.ADDED_PAUSES, "a", '0 send * - - ["other", "operator", "a test", 0]')
     astray.start()
     astray.enqueue()
 
@@ -86,7 +86,7 @@ def test_who_waits_is_not_expired_by_it_and_is_sent_when_it_is_right_again(astra
 
     astray.set_clock(0)
     until(lambda: astray.told("clock_right") > 0)
-    astray.platform.ledger_client.hdel(redis_keys.PAUSES, "a")
+    astray.platform.ledger_client.hdel(redis_keys.ADDED_PAUSES, "a")
     until(lambda: astray.count(State.PAID) == COUNT)
     assert (astray.told("clock_wrong"), astray.told("clock_right")) == (1, 1)
     assert astray.platform.books()["totals"]["executed_twice"] == []

@@ -1,5 +1,6 @@
 """The servers' users in `deploy/`: each can do its work, the whole of it, and nothing that is somebody else's."""
 
+import re
 import secrets
 import subprocess
 from collections.abc import Callable
@@ -81,6 +82,13 @@ def ops(*arguments: str) -> Any:
     return result.output
 
 
+def paused() -> str:
+    """The id of a pause that an operator adds."""
+    found = re.search(r"pause (\w+)\. ", ops("pause", "send", "--reason", "a test"))
+    assert found is not None
+    return found[1]
+
+
 def refusals(guarded: Guarded) -> list[str]:
     """What the servers have refused to anybody: who, and what."""
     found = []
@@ -103,7 +111,8 @@ def test_the_whole_system_runs_under_its_users(
     """Backend, web tier, worker and operator, each under its own name: all ends well, and nothing was refused."""
     forget_refusals(guarded)
     run = secrets.token_hex(4)  # the bank of these tests remembers what it was sent before
-    with worker_of(guarded, tmp_path / "worker.log"):
+    with worker_of(guarded, tmp_path / "worker.log"), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QUEUE_LIMIT", "1000")
         act_as("producer")
         with Transfers.from_env() as backend:
             plain, secure = backend.enqueue(intent(f"{run}-one")), backend.enqueue(intent(f"{run}-two", "[3ds]"))
@@ -145,8 +154,8 @@ def test_the_whole_system_runs_under_its_users(
         ops("doctor")
         for words in (*LOOKING, ("status", plain.key)):
             ops(*words)
-        ops("pause", "send", "--reason", "a test")
-        ops("scan")  # there is a set now
+        pause_id = paused()
+        ops("scan")  # there is an added pause now
         act_as("producer")
         with Transfers.from_env() as backend:
             held_back = backend.enqueue(intent(f"{run}-five"))
@@ -155,7 +164,7 @@ def test_the_whole_system_runs_under_its_users(
         act_as("ops")
         ops("cancel", held_back.key, "--reason", "not wanted")
         ops("queue", "rebuild", "--apply", "--reason", "a test")
-        ops("unpause", "send", "--reason", "a test")
+        ops("unpause", pause_id, "--reason", "a test")
         ops("audit")
 
     assert refusals(guarded) == []
@@ -183,7 +192,7 @@ def assert_followed(guarded: Guarded, act_as: Callable[[str], None], key: str) -
 
 LOOKING = [
     ("list",), ("list", "--json"), ("events",), ("queues",), ("parked",), ("doubt",), ("dead", "list"),
-    ("terminals",), ("scan",),
+    ("pauses",), ("terminals",), ("scan",),
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ def pause_of(pauses: Pauses, lane: Lane, terminal: str) -> Pause | None:
 
 
 def end_pauses(pauses: Pauses, lane: Lane, terminal: str, *, actor: str = "op", reason: str = "over") -> None:
-    """All of this very lane and terminal."""
+    """All of this very lane and terminal. Where a worker's maintenance runs, it sets them again from its copies."""
     for each in pauses.standing():
         if (each.lane, each.terminal) == (lane, terminal):
             assert pauses.unpause(each, actor=actor, reason=reason)
