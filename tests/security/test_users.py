@@ -3,7 +3,8 @@
 import re
 import secrets
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any, cast
@@ -82,6 +83,14 @@ def ops(*arguments: str) -> Any:
     return result.output
 
 
+@contextmanager
+def limited() -> Iterator[None]:
+    """Backends count the queued before they enqueue."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QUEUE_LIMIT", "1000")
+        yield
+
+
 def paused() -> str:
     """The id of a pause that an operator adds."""
     found = re.search(r"pause (\w+)\. ", ops("pause", "send", "--reason", "a test"))
@@ -111,8 +120,7 @@ def test_the_whole_system_runs_under_its_users(
     """Backend, web tier, worker and operator, each under its own name: all ends well, and nothing was refused."""
     forget_refusals(guarded)
     run = secrets.token_hex(4)  # the bank of these tests remembers what it was sent before
-    with worker_of(guarded, tmp_path / "worker.log"), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QUEUE_LIMIT", "1000")
+    with worker_of(guarded, tmp_path / "worker.log"), limited():
         act_as("producer")
         with Transfers.from_env() as backend:
             plain, secure = backend.enqueue(intent(f"{run}-one")), backend.enqueue(intent(f"{run}-two", "[3ds]"))
