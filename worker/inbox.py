@@ -241,7 +241,7 @@ class Inbox:
         if there is None:
             raise _CannotBe(f"the pause {pause_id or '?'} does not stand")
         if not there.written:
-            self._pauses.pause(
+            is_there = self._pauses.pause(
                 there.lane,
                 there.terminal,
                 actor=_actor(entry),
@@ -251,6 +251,8 @@ class Inbox:
                 pause_id=pause_id,
                 request=entry.id,
             )
+            if not is_there:
+                raise _CannotBe(f"the pause {pause_id} was ended this very moment")
             self._mirror.keep()
 
     def _unpause(self, entry: Entry) -> None:
@@ -262,6 +264,8 @@ class Inbox:
         if seen not in {"0", str(there.since_ms)}:
             raise _CannotBe(f"{pause_id} stands anew, by {there.actor}: {there.reason}. Look again")
         why = entry.fields["why"]
+        if entry.is_again and self._is_answered(entry):
+            return  # the worker that took it first gave these tries, and they may be used up by now
         if not tries:
             is_done = self._mirror.end(there, actor=_actor(entry), reason=why, request=entry.id)
         elif _TRIES.fullmatch(tries):

@@ -79,7 +79,7 @@ local reply = write(m, r)
 if reply[1] ~= 'OK' then return reply end
 if is_trial then
   redis.call('HDEL', KEYS[9], 'half:' .. host)
-  redis.call('HSET', KEYS[9], 'trial:' .. host, m.key, 'open:' .. host, m.due)
+  redis.call('HSET', KEYS[9], 'trial:' .. host, m.key .. ' ' .. lane, 'open:' .. host, m.due)
 end
 for _, pause in ipairs(tried) do
   redis.call('HSET', KEYS[8], pause.id, table.concat({pause.start, number(pause.tries - 1), m.key, pause.rest}, ' '))

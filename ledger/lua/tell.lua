@@ -7,6 +7,7 @@
 --            remove  its fields that are removed, as [name]
 --            of      its name, for an error
 --            leaves  the field that leaves the other hash
+--            must_leave  it must be there: else nothing is changed
 --            once    no event and no change, where the hash is so already
 --            was     what its fields must be, as {name: text}, an empty text for none: else nothing is changed
 -- Replies  TOLD | KNOWN | OTHER | BROKEN part
@@ -26,6 +27,7 @@ if t.hash then
   if t.other then
     kind = redis.call('TYPE', KEYS[t.other]).ok
     if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', 'pauses'} end
+    if t.must_leave and not redis.call('HGET', KEYS[t.other], t.leaves) then return {'OTHER'} end
   end
   if not news then return {'KNOWN'} end
 end

@@ -36,12 +36,13 @@ FARTHEST_MS = 2 * LONGEST_MS
 
 @dataclass(frozen=True, slots=True)
 class OpenBreaker:
-    """`trial`: the key of the transfer that was let through, and that is not judged yet."""
+    """`trial`: the key of the transfer that was let through, and that is not judged yet. `lane`: of its call."""
 
     host: str
     is_half_open: bool = False
     trial: str = ""
     failed_trials: int = 0
+    lane: str = ""
 
 
 class Breakers:
@@ -68,7 +69,12 @@ class Breakers:
             self.trip(host, why)
 
     def trip(self, host: str, why: str) -> None:
-        change = HashChange(redis_keys.BREAKERS, set={f"open:{host}": self._in(PROBE_MS)}, once=True)
+        change = HashChange(
+            redis_keys.BREAKERS,
+            set={f"open:{host}": self._in(PROBE_MS)},
+            remove=[f"half:{host}"],  # of a probe that was answered after the breaker had been closed
+            was={f"open:{host}": ""},
+        )
         self._events.tell(Alarm.BREAKER_OPENED, {"actor": self._actor, "host": host, "reason": why}, change)
         self._open = {host: OpenBreaker(host)} | self._open
 
@@ -85,8 +91,8 @@ class Breakers:
         change = HashChange(
             redis_keys.BREAKERS,
             set={f"open:{breaker.host}": self._in(wait_ms), f"failed:{breaker.host}": str(failed)},
-            remove=[f"trial:{breaker.host}"],
-            was={f"trial:{breaker.host}": breaker.trial},
+            remove=[f"trial:{breaker.host}", f"half:{breaker.host}"],
+            was={f"trial:{breaker.host}": f"{breaker.trial} {breaker.lane}"},
         )
         self._events.tell(Alarm.BREAKER_STAYS, told, change)
 
@@ -106,7 +112,8 @@ class Breakers:
             host: OpenBreaker(
                 host,
                 is_half_open=f"half:{host}" in raw,
-                trial=raw.get(f"trial:{host}", ""),
+                trial=raw.get(f"trial:{host}", "").partition(" ")[0],
+                lane=raw.get(f"trial:{host}", "").partition(" ")[2],
                 failed_trials=_number(raw.get(f"failed:{host}", "")),
             )
             for host in hosts

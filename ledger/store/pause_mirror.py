@@ -11,8 +11,11 @@ import redis
 
 from epay_transfers.ledger.errors import VaultUnavailable
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.pauses import Pause, Pauses
+from epay_transfers.ledger.store.pauses import Pause, Pauses, uses_more_tries
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
+
+#: A pause whose time is over is kept for so long, in case that a clock was wrong.
+_OVER_MS = 3_600_000
 
 
 class PauseMirror:
@@ -27,17 +30,35 @@ class PauseMirror:
         return self._pauses.unpause(pause, actor=actor, reason=reason, request=request)
 
     def keep(self) -> None:
-        """Copy what is new or has changed, and set again what the ledger has lost. Raises `VaultUnavailable`."""
+        """Copy what is new or has changed, and set again what the ledger has lost. Raises `VaultUnavailable`.
+
+        Nothing is forgotten here: the ledger's clock may be wrong at this moment.
+        """
         copies = self._copies()  # read first: one that ends meanwhile is gone from here before it is gone from there
-        written = self._pauses.written()
-        for pause_id, text in written.items():
-            if copies.get(pause_id) != text:
-                with redis_errors_as(VaultUnavailable):
-                    self._vault.hset(redis_keys.KEPT_PAUSES, pause_id, text)
-        for pause_id in copies.keys() - written.keys():
+        there = self._pauses.there()
+        for pause_id, text in there.items():
+            copy = copies.get(pause_id)
+            if copy and copy != text and uses_more_tries(copy, text):
+                self._pauses.restore(pause_id, copy, actor=self._actor, was=text)
+            elif copy != text:
+                self._copy(pause_id, text)
+        for pause_id in copies.keys() - there.keys():
             kept = self._copies().get(pause_id)
-            if kept and not self._pauses.restore(pause_id, kept, actor=self._actor):
-                self._drop(pause_id)  # its time is over
+            if kept and not self._pauses.is_over(pause_id, kept):
+                self._pauses.restore(pause_id, kept, actor=self._actor)
+
+    def forget(self) -> None:
+        """End what has been over for an hour, each with an event. Only a worker that trusts the clocks may do so."""
+        for pause in self._pauses.over(since_ms=_OVER_MS):
+            self.end(pause, actor=self._actor, reason="its time is over")
+        copies = self._copies()
+        for pause_id in copies.keys() - self._pauses.there().keys():
+            if self._pauses.is_over(pause_id, copies[pause_id], since_ms=_OVER_MS):
+                self._drop(pause_id)
+
+    def _copy(self, pause_id: str, text: str) -> None:
+        with redis_errors_as(VaultUnavailable):
+            self._vault.hset(redis_keys.KEPT_PAUSES, pause_id, text)
 
     def _copies(self) -> dict[str, str]:
         with redis_errors_as(VaultUnavailable):

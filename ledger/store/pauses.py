@@ -11,7 +11,7 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import cast
 
@@ -61,6 +61,12 @@ _NO_TRIES, _NO_TRIAL = "-", "-"
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _ID_LENGTH = 4
 
+#: As `_pauses.lua` has it: with more in one hash, every lane is held.
+MOST_PAUSES = 200
+
+#: Of a pause that several reasons have been added to.
+_LONGEST_REASON = 600
+
 _NOT_WRITTEN = "an operator", "no worker has written down the reason yet"
 
 
@@ -80,6 +86,7 @@ class Pause:
     since_ms: int = 0
     tries: int | None = None
     trial: str = ""
+    tried_ms: int = 0  #: when the tries were given
     written: str = field(default="", repr=False, compare=False)  #: as it stands; "" until a worker wrote it
 
     def holds_at(self, now_ms: int) -> bool:
@@ -92,7 +99,7 @@ class Pause:
     def to_text(self) -> str:
         """The scripts read what stands before the JSON."""
         tries = _NO_TRIES if self.tries is None else str(self.tries)
-        words = [self.cause, self.actor, self.reason, self.since_ms]
+        words = [self.cause, self.actor, self.reason, self.since_ms] + [self.tried_ms] * bool(self.tried_ms)
         return f"{self.until_ms} {self.lane} {self.terminal} {tries} {self.trial or _NO_TRIAL} {json.dumps(words)}"
 
 
@@ -124,21 +131,47 @@ class Pauses:
         pause_id: str = "",
         request: str = "",
     ) -> str:
-        """A worker's, or what a worker writes down of an operator's (`pause_id`). Returns the id.
+        """A worker's, or what a worker writes down of an operator's (`pause_id`). Returns the id; "": it was ended.
 
         A worker's own pause has the id of its cause: many workers that see the same make one, and it is never
-        shortened. `request`: the id of the operator's entry that this answers.
+        shortened. A second reason is added to the first. `request`: the id of the operator's entry that this answers.
         """
-        with read_errors_as(LedgerUnavailable):
-            now_ms = ledger_ms(self._client, self._test_clock)
         own_id = pause_id or f"{cause}-{lane}-{'all' if terminal == ALL else terminal}"
-        there = self.get(own_id)
-        if there and there.written and (there.until_ms == 0 or there.until_ms >= until_ms > 0) and there.tries is None:
-            return own_id
-        made = Pause(own_id, lane, terminal, cause, until_ms, actor, reason, now_ms)
-        change = HashChange(redis_keys.PAUSES, set={own_id: made.to_text()}, leaves=(redis_keys.ADDED_PAUSES, own_id))
-        self._tell(Alarm.LANE_PAUSED, made, actor, reason, change, request)
-        return own_id
+        while True:
+            with read_errors_as(LedgerUnavailable):
+                was = cast("str | None", self._client.hget(redis_keys.PAUSES, own_id)) or ""
+                now_ms = ledger_ms(self._client, self._test_clock)
+            there = _read(own_id, was, is_written=True)[0] if was else None
+            if there and not there.holds_at(now_ms):
+                there = None
+            if pause_id and there:
+                return own_id
+            reasons, ends_ms = reason, until_ms
+            if there:
+                is_known = reason in there.reason
+                reasons = there.reason if is_known else f"{there.reason}; {reason}"[:_LONGEST_REASON]
+                is_longer = there.until_ms and (until_ms == 0 or until_ms > there.until_ms)
+                if (is_known or reasons == there.reason) and not is_longer and there.tries is None:
+                    return own_id
+                ends_ms = until_ms if is_longer else there.until_ms
+            made = Pause(own_id, lane, terminal, cause, ends_ms, actor, reasons, now_ms)
+            change = HashChange(
+                redis_keys.PAUSES,
+                set={own_id: made.to_text()},
+                leaves=(redis_keys.ADDED_PAUSES, own_id),
+                must_leave=bool(pause_id),
+                was={own_id: was},
+            )
+            if self._tell(Alarm.LANE_PAUSED, made, actor, reason, change, request):
+                return own_id
+            if pause_id and not self.is_there(own_id):
+                return ""
+
+    def is_there(self, pause_id: str) -> bool:
+        """Whether its time is over or not; whether a worker wrote it or not."""
+        with redis_errors_as(LedgerUnavailable):
+            hashes = (redis_keys.PAUSES, redis_keys.ADDED_PAUSES)
+            return any(self._client.hget(key, pause_id) is not None for key in hashes)
 
     def unpause(self, pause: Pause, *, actor: str, reason: str, request: str = "") -> bool:
         """False: it stands otherwise by now, or not any more. `request`: as for `pause`."""
@@ -154,7 +187,7 @@ class Pauses:
         """The next `tries` claims go through it. False: it stands otherwise by now, or not any more."""
         changed = Pause(
             pause.id, pause.lane, pause.terminal, pause.cause, pause.until_ms, pause.actor, pause.reason,
-            pause.since_ms, tries,
+            pause.since_ms, tries, tried_ms=self._now_ms(),
         )  # fmt: skip
         change = HashChange(
             redis_keys.PAUSES,
@@ -177,26 +210,53 @@ class Pauses:
             (pause for pause in found if pause.holds_at(now_ms)), key=lambda pause: (pause.since_ms, pause.id)
         )
 
-    def written(self) -> dict[str, str]:
-        """Those that a worker wrote, by id, as they stand; what is over is forgotten."""
-        with read_errors_as(LedgerUnavailable):
-            there = cast("dict[str, str]", self._client.hgetall(redis_keys.PAUSES))
-            now_ms = ledger_ms(self._client, self._test_clock) if there else 0
-            for name in [name for name, text in there.items() if not _holds(name, text, now_ms)]:
-                self._client.hdel(redis_keys.PAUSES, name)
-                del there[name]
-        return there
+    def there(self) -> dict[str, str]:
+        """All, by id, as they stand, also those whose time is over; operators' that no worker wrote yet, too.
 
-    def restore(self, pause_id: str, text: str, *, actor: str) -> bool:
-        """Set one again that the ledger has lost, as it stood. False: its time is over."""
+        So many of these as the scripts read: where there are more, everything is held.
+        """
         with read_errors_as(LedgerUnavailable):
-            if not _holds(pause_id, text, ledger_ms(self._client, self._test_clock)):
-                return False
+            written = cast("dict[str, str]", self._client.hgetall(redis_keys.PAUSES))
+            added = cast("dict[str, str]", self._client.hgetall(redis_keys.ADDED_PAUSES))
+        unwritten = {name: _unwritten_text(name, text) for name, text in sorted(added.items())[: MOST_PAUSES + 1]}
+        return unwritten | written
+
+    def over(self, *, since_ms: int) -> list[Pause]:
+        """Those whose time has been over for so long, by the ledger's clock: the caller must trust it."""
+        with read_errors_as(LedgerUnavailable):
+            written = cast("dict[str, str]", self._client.hgetall(redis_keys.PAUSES))
+            added = cast("dict[str, str]", self._client.hgetall(redis_keys.ADDED_PAUSES))
+        then_ms = self._now_ms() - since_ms
+        found = [pause for name, text in written.items() for pause in _read(name, text, is_written=True)]
+        found += [
+            pause
+            for name, text in added.items()
+            if name not in written
+            for pause in _read(name, text, is_written=False)
+        ]
+        return [pause for pause in found if not pause.holds_at(then_ms)]
+
+    def is_over(self, pause_id: str, text: str, *, since_ms: int = 0) -> bool:
+        return not _holds(pause_id, text, self._now_ms() - since_ms)
+
+    def restore(self, pause_id: str, text: str, *, actor: str, was: str = "") -> None:
+        """Set one again that the ledger has lost, or of which it has an older text (`was`). No try is left to it."""
         pause = _read(pause_id, text, is_written=True)[0]
-        change = HashChange(redis_keys.PAUSES, set={pause_id: text}, once=True)
+        if pause.tries:
+            pause = replace(pause, tries=0)
+            text = pause.to_text()
+        change = HashChange(redis_keys.PAUSES, set={pause_id: text}, was={pause_id: was})
         reason = f"the ledger has lost it, and the vault has kept it: {pause.reason}"
         self._tell(Alarm.LANE_PAUSED, pause, actor, reason, change, "")
-        return True
+
+    def vanished(self) -> bool:
+        """Is one gone since the last `refresh`, and not by its time? It was ended, or the ledger has lost it."""
+        known = {pause.id for pause in self._seen if pause.holds_at(self._now_ms())} if self._seen else set()
+        return bool(known - {pause.id for pause in self.standing()})
+
+    def _now_ms(self) -> int:
+        with read_errors_as(LedgerUnavailable):
+            return ledger_ms(self._client, self._test_clock)
 
     def get(self, pause_id: str) -> Pause | None:
         """The first of this id that stands now."""
@@ -228,6 +288,23 @@ def _holds(name: str, text: str, now_ms: int) -> bool:
     return any(pause.holds_at(now_ms) for pause in _read(name, text, is_written=True))
 
 
+def uses_more_tries(copy: str, text: str) -> bool:
+    """Of the same tries, have more been used in the copy? Then the text is an older one."""
+    ours, theirs = (_read("", each, is_written=True)[0] for each in (copy, text))
+    return (
+        ours.tries is not None
+        and theirs.tries is not None
+        and (ours.since_ms, ours.tried_ms) == (theirs.since_ms, theirs.tried_ms)
+        and ours.tries < theirs.tries
+    )
+
+
+def _unwritten_text(name: str, text: str) -> str:
+    """What is kept of an operator's pause before a worker has written it down."""
+    found = _read(name, text, is_written=False)
+    return found[0].to_text() if len(found) == 1 else text
+
+
 def is_pause_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
@@ -238,7 +315,7 @@ def _read(name: str, text: str, *, is_written: bool) -> list[Pause]:
     if match is None:
         return [Pause(name, lane, ALL, actor="?", reason="it can't be read", written=text) for lane in Lane]
     until, lane, terminal, tries, trial, rest = match.groups()
-    cause, actor, reason, since_ms = _words(rest)
+    cause, actor, reason, since_ms, tried_ms = _words(rest)
     if not is_written:
         actor, reason = _NOT_WRITTEN
     return [
@@ -253,15 +330,18 @@ def _read(name: str, text: str, *, is_written: bool) -> list[Pause]:
             since_ms=since_ms,
             tries=None if tries == _NO_TRIES else int(tries),
             trial="" if trial == _NO_TRIAL else trial,
+            tried_ms=tried_ms,
             written=text if is_written else "",
         )
     ]
 
 
-def _words(text: str) -> tuple[Cause, str, str, int]:
+def _words(text: str) -> tuple[Cause, str, str, int, int]:
     try:
-        cause, actor, reason, since_ms = json.loads(text)
-    except ValueError:
-        return Cause.OTHER, "?", "it can't be read", 0
+        cause, actor, reason, since_ms, *more = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return Cause.OTHER, "?", "it can't be read", 0, 0
+    tried_ms = more[0] if more and isinstance(more[0], int) else 0
     known: Mapping[str, Cause] = {each.value: each for each in Cause}
-    return known.get(str(cause), Cause.OTHER), str(actor), str(reason), since_ms if isinstance(since_ms, int) else 0
+    since_ms = since_ms if isinstance(since_ms, int) else 0
+    return known.get(str(cause), Cause.OTHER), str(actor), str(reason), since_ms, tried_ms

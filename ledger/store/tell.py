@@ -21,8 +21,8 @@ from epay_transfers.ledger.store.scripts import Scripts
 class HashChange:
     """What changes in one hash. With `once`, nothing is told where the hash is so already.
 
-    `leaves`: another hash, and the field that is taken out of it as well. `was`: what these fields must be ("" for a
-    field that is not there), or nothing is told and nothing is changed.
+    `leaves`: another hash, and the field that is taken out of it as well; with `must_leave`, it must be there. `was`:
+    what these fields must be ("" for a field that is not there). Else nothing is told and nothing is changed.
     """
 
     key: str
@@ -30,6 +30,7 @@ class HashChange:
     remove: Sequence[str] = ()
     once: bool = False
     leaves: tuple[str, str] | None = None
+    must_leave: bool = False
     was: Mapping[str, str] | None = None
 
 
@@ -50,7 +51,7 @@ class Teller:
             words["was"] = dict(change.was or {})
             if change.leaves is not None:
                 keys.append(change.leaves[0])
-                words |= {"other": len(keys), "leaves": change.leaves[1]}
+                words |= {"other": len(keys), "leaves": change.leaves[1], "must_leave": change.must_leave}
         if is_key(key := fields.get("key", "")):
             keys.append(redis_keys.record(key))
             words["record"] = len(keys)

@@ -94,7 +94,8 @@ def unpause(
 ) -> None:
     """End one pause, by its id; the lane is open when no other stands. A worker does it.
 
-    With --try the pause stays, and so many transfers go through: it ends by itself when the bank serves one of them.
+    With --try the pause stays, and so many transfers go through. Where its cause was the bank's answer (the set-up,
+    the terminal's limit, the token), it ends by itself when the bank serves one of them.
     """
     context, why = Context.connect(), checked(reason, "reason")
     there = context.pauses.get(pause_id)

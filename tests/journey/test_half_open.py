@@ -5,10 +5,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from epay_transfers.ledger.states import State
+from epay_transfers.ledger.reasons import Reason
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.circuit_breakers import FAILURES, LONGEST_MS
-from epay_transfers.ledger.store.pauses import Cause, Lane
+from epay_transfers.ledger.store.inboxes import Kind, operator
+from epay_transfers.ledger.store.pauses import ALL, Cause, Lane
 from epay_transfers.ledger.store.replies import Moved
+from tests.journey.scenes import resumed, unreachable
 from tests.support.factories import claim
 from tests.support.stage import Stage
 
@@ -133,3 +137,126 @@ def test_a_paused_terminal_tries_one_before_the_others_and_opens_by_itself(stage
     assert stage.pauses.standing() == []
     told = [event.fields for event in stage.events.newest() if event.fields["verb"] == "unpause"]
     assert [tried in event["reason"] for event in told] == [True]
+
+
+@pytest.mark.parametrize(
+    "cause", [Cause.FRAUD, Cause.MAINTENANCE, Cause.BANK, Cause.OTHER, Cause.LEDGER_BACK, Cause.MONEY_LIMIT]
+)
+def test_a_served_trial_ends_no_pause_whose_cause_is_not_the_banks(stage: Stage, cause: Cause) -> None:
+    """That the bank serves one says nothing of fraud, of a limit of ours or of a ledger that went back."""
+    stage.worker.breakers.close(host_of(stage))
+    stage.pauses.pause(Lane.SEND, ALL, actor="op", reason="r", cause=cause)
+    assert stage.pauses.let_try(stage.pauses.standing()[0], 1, actor="op", reason="try")
+    tried, waiting = stage.new(), stage.new()
+    stage.journey.execute(tried)
+    for _ in range(2):
+        stage.worker.maintenance.run_once()
+    stage.journey.execute(waiting)
+
+    assert (stage.state(tried), stage.state(waiting)) == (State.PAID, State.QUEUED)
+
+
+def test_a_trial_that_is_declined_for_the_terminals_limit_does_not_end_that_pause(stage: Stage) -> None:
+    """Its worker died before it could pause again."""
+    stage.worker.breakers.close(host_of(stage))
+    until_ms = stage.clock.now_ms() + 600_000
+    stage.pauses.pause(Lane.SEND, "main", actor="w", reason="code 529", cause=Cause.TERMINAL_LIMIT, until_ms=until_ms)
+    assert stage.pauses.let_try(stage.pauses.standing()[0], 1, actor="op", reason="try")
+    key = stage.new("[decline:529]")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(stage.worker.preflight._consequences, "heard", lambda *_: None)
+        stage.journey.execute(key)
+    assert stage.state(key) is State.DECLINED
+
+    stage.worker.maintenance.run_once()
+
+    assert [pause.tries for pause in stage.pauses.standing()] == [0]
+
+
+def test_a_trial_that_a_person_settles_ends_no_pause(stage: Stage) -> None:
+    """The bank never answered it."""
+    stage.worker.breakers.close(host_of(stage))
+    stage.pauses.pause(Lane.SEND, "main", actor="w", reason="487", cause=Cause.SETUP_CODE)
+    assert stage.pauses.let_try(stage.pauses.standing()[0], 1, actor="op", reason="try")
+    key = stage.new("[500-after]")
+    stage.journey.execute(key)
+    doubtful = stage.record(key)
+    review = Change(look_again_in=1000, fields={"reason": "x"})
+    assert isinstance(stage.ledger.move(doubtful, Verb.SEND_TO_REVIEW, review, actor="w"), Moved)
+    settled = Change(fields={"reason": Reason.SETTLED_BY_OPERATOR})
+    assert isinstance(stage.ledger.move(stage.record(key), Verb.OPERATOR_PAID, settled, actor="op"), Moved)
+
+    stage.worker.maintenance.run_once()
+
+    assert stage.state(key) is State.PAID
+    assert len(stage.pauses.standing()) == 1
+
+
+def test_a_confirm_that_is_let_through_closes_nothing_unless_the_bank_answers_it(stage: Stage) -> None:
+    """It reaches nobody and is resumed again; so the bank has served nothing."""
+    stage.worker.breakers.close(host_of(stage))
+    key = resumed(stage)
+    for _ in range(FAILURES):
+        stage.worker.breakers.failed(host_of(stage), "timeout")
+    half_open(stage)
+    unreachable(stage)
+    stage.journey.confirm(key)
+    assert stage.state(key) is State.RESUMED
+    stage.worker.breakers.refresh()
+
+    stage.worker.maintenance.run_once()
+
+    assert stage.worker.breakers.refresh() == {host_of(stage)}
+    assert stage.events.newest(1)[0].fields["verb"] == "breaker_stays_open"
+
+
+@pytest.mark.parametrize("cause", [Cause.CREDENTIALS, Cause.SETUP_CODE])
+def test_a_confirm_on_the_wire_ends_no_pause(stage: Stage, cause: Cause) -> None:
+    stage.worker.breakers.close(host_of(stage))
+    key = resumed(stage)
+    stage.pauses.pause(Lane.CONFIRM, ALL, actor="w", reason="r", cause=cause)
+    assert stage.pauses.let_try(stage.pauses.standing()[0], 1, actor="op", reason="try")
+    claimed = claim(stage.ledger, stage.record(key), lane=Lane.CONFIRM, host=host_of(stage))
+    assert isinstance(claimed, Moved)
+
+    stage.worker.maintenance.run_once()
+
+    assert [pause.trial for pause in stage.pauses.standing()] == [key]
+
+
+def test_a_try_that_was_used_is_not_given_again_after_a_kill(stage: Stage) -> None:
+    """The worker died between the try and the end of its entry, which comes to another worker."""
+    stage.worker.breakers.close(host_of(stage))
+    stage.pauses.pause(Lane.SEND, "main", actor="op", reason="487", cause=Cause.SETUP_CODE)
+    (pause,) = stage.pauses.standing()
+    inboxes = stage.worker.inbox._inboxes
+    fields = {"pause": pause.id, "seen": str(pause.since_ms), "why": "w", "tries": "1"}
+    inboxes.put(operator("aigul"), Kind.UNPAUSE, fields)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(inboxes, "done", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            stage.worker.inbox.run_once()
+    first, second = stage.new("[decline:487]"), stage.new("[decline:487]")
+    stage.journey.execute(first)
+    stage.clock.advance(3600)
+
+    stage.worker.inbox.run_once()
+
+    assert stage.state(first) is State.DECLINED
+    assert [pause.tries for pause in stage.pauses.standing()] == [0], second
+
+
+def test_a_breaker_that_opens_anew_is_not_half_open(stage: Stage) -> None:
+    """A probe was answered after the breaker had been closed."""
+    stage.worker.breakers.close(host_of(stage))
+    stage.worker.breakers.half_open(host_of(stage))
+    for _ in range(FAILURES):
+        stage.worker.breakers.failed(host_of(stage), "timeout")
+
+    stage.worker.breakers.refresh()
+
+    assert stage.worker.breakers.is_open(host_of(stage))
+
+
+def interrupted(_entries: object) -> None:
+    raise KeyboardInterrupt

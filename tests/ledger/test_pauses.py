@@ -92,6 +92,24 @@ def test_many_workers_that_see_the_same_make_one_pause_and_never_shorten_it(paus
     assert [(pause.id, pause.until_ms) for pause in pauses.standing()] == [("terminal_limit-send-main", 0)]
 
 
+def test_a_second_reason_under_the_same_cause_is_told_and_shown(pauses: Pauses, ledger_client: redis.Redis) -> None:
+    for reason in ("limit transfer in KZT", "limit terminal_day in USD", "limit transfer in KZT"):
+        pauses.pause(Lane.SEND, "main", actor="w", reason=reason, cause=Cause.MONEY_LIMIT)
+
+    assert [pause.reason for pause in pauses.standing()] == ["limit transfer in KZT; limit terminal_day in USD"]
+    told = [event["reason"] for event in events(ledger_client)]
+    assert told == ["limit transfer in KZT", "limit terminal_day in USD"]
+
+
+def test_an_operators_pause_that_was_ended_is_not_written_down(pauses: Pauses) -> None:
+    """One worker ends it while another writes down by whom it is."""
+    pause_id = pauses.add(Lane.SEND, ALL, Cause.OTHER)
+    assert pauses.unpause(pauses.standing()[0], actor="operator b", reason="over")
+
+    assert pauses.pause(Lane.SEND, ALL, actor="operator a", reason="r", pause_id=pause_id) == ""
+    assert pauses.standing() == []
+
+
 def test_one_that_stands_otherwise_by_now_is_not_ended(pauses: Pauses, clock: FakeClock) -> None:
     """An operator ends what the operator has read: the same cause may have come again since."""
     pauses.pause(Lane.SEND, "main", actor="w", reason="code 487", cause=Cause.SETUP_CODE)

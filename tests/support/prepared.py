@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
+from epay_transfers.ledger.store.pauses import ALL, Lane, Pause, Pauses
 
 #: Command → the state. For the others any will do.
 STATES = {
@@ -25,4 +26,6 @@ def prepare(name: str, reference: str, ledger: Ledger, into: Into, *, pause_id: 
     """For one command: `reference` is in its state, and the pause stands that the command ends."""
     into(STATES.get(name, State.QUEUED), reference)
     if name == "unpause":
+        added = Pause(pause_id, Lane.SEND, ALL).to_text()
+        ledger.client.hsetnx(redis_keys.ADDED_PAUSES, pause_id, added)
         Pauses(ledger.client).pause(Lane.SEND, ALL, actor="operator aigul", reason="the bank asked", pause_id=pause_id)
