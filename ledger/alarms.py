@@ -6,10 +6,15 @@ from epay_transfers.ledger.sentences import WordWithSentence
 class Alarm(WordWithSentence):
     """The word is the verb of the event; in the sentence, `{name}` is a field of the event."""
 
-    LANE_PAUSED = "pause", "the lane {lane} was paused for {terminal}"
-    LANE_RESUMED = "unpause", "the lane {lane} was resumed for {terminal}"
+    LANE_PAUSED = "pause", "the lane {lane} was paused for {terminal}: pause {pause}, {cause}"
+    LANE_RESUMED = "unpause", "the pause {pause} of the lane {lane} was ended, for {terminal}"
+    LANE_TRIED = "unpause_tried", "the pause {pause} of the lane {lane} lets some transfers of {terminal} through"
     REQUEST_REFUSED = "request_refused", "an operator's request was refused"
     BREAKER_OPENED = "breaker_opened", "calls to {host} fail: no worker calls it, and one asks it now and then"
+    BREAKER_STAYS = (
+        "breaker_stays_open",
+        "{host} did not serve {trial}, which was let through: no worker calls it for {in_s} s",
+    )
     BREAKER_CLOSED = "breaker_closed", "{host} answers again, and workers call it"
     SERVERS_UNFIT = (
         "servers_unfit",

@@ -92,7 +92,11 @@ class Record:
     inquiries: int = field(default=0, metadata=_UNTIL[Lifetime.DOUBT])  #: that the bank answered
     agreeing_reads: int = field(default=0, metadata=_UNTIL[Lifetime.DOUBT])  #: after the horizon, with the same word
     last_read: str = field(default="", metadata=_UNTIL[Lifetime.DOUBT])  #: that word
+    unanswered: int = field(default=0, metadata=_UNTIL[Lifetime.DOUBT])  #: inquiries in a row without an answer
+    bank_said: str = field(default="", metadata=_UNTIL[Lifetime.DOUBT])  #: the bank's word in the last inquiry
     pares_digest: str = ""  #: of the PaRes that was taken
+
+    history: str = field(default="", compare=False)  #: the ids of its events, for `Events.of`
 
     # Said by the bank in an answer that is not believed. For an operator's question to the bank: no code decides by it.
     unbelieved_bank_id: str = field(default="", metadata=_UNTIL[Lifetime.DOUBT])

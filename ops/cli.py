@@ -91,6 +91,7 @@ COMMANDS = {
     "queues": CommandEntry("queues", _LOOK, "Count the waiting messages and the dead letters of each queue."),
     "parked": CommandEntry("parked", _LOOK, "List transfers that wait for a client's 3-D Secure answer."),
     "doubt": CommandEntry("doubt", _LOOK, "List money in doubt: it may have moved or not."),
+    "pauses": CommandEntry("pauses", _LOOK, "List the pauses of lanes: cause, age, and the money behind each."),
     "terminals": CommandEntry("terminals", _LOOK, "List terminals, their used invoice ids and their paused lanes."),
     "audit": CommandEntry("audit", _LOOK, "Compare ledger, due, counters, queue and vault."),
     "scan": CommandEntry(
@@ -134,19 +135,19 @@ COMMANDS = {
     "queue rebuild": CommandEntry(
         "queue",
         _ACT,
-        "Send a wake-up for every unfinished transfer.",
+        "Send the wake-ups that are missing, for transfers that wait for a worker.",
         example='--apply --reason "the queue was lost"',
         changes=True,
     ),
     "pause": CommandEntry(
-        "lanes",
+        "pauses",
         _ACT,
         "Pause a lane, for one terminal or for all.",
-        example='send --reason "the bank asked"',
+        example='send --cause fraud --reason "the fraud team asked"',
         changes=True,
     ),
     "unpause": CommandEntry(
-        "lanes", _ACT, "Resume a paused lane.", example='send --reason "the bank is back"', changes=True
+        "pauses", _ACT, "End one pause, by its id.", example='k7f3 --reason "the bank is back"', changes=True
     ),
 }
 

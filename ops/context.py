@@ -18,8 +18,8 @@ from epay_transfers.ledger.store import inboxes
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import Inboxes
-from epay_transfers.ledger.store.lanes import Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import Pauses
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.settings import OpsSettings
 from epay_transfers.runtime.setting_sources import ENV_FILE
@@ -46,12 +46,16 @@ class Context:
         return Events(self.client)
 
     @cached_property
-    def lanes(self) -> Lanes:
-        return Lanes(self.client)
+    def pauses(self) -> Pauses:
+        return Pauses(self.client)
+
+    @cached_property
+    def queue_client(self) -> redis.Redis:
+        return connect(self.settings.queue_url, self.settings.queue_setting, text=False)
 
     @cached_property
     def queues(self) -> Queues:
-        return Queues(connect(self.settings.queue_url, self.settings.queue_setting, text=False), self.clock)
+        return Queues(self.queue_client, self.clock)
 
     @cached_property
     def inboxes(self) -> Inboxes:

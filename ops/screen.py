@@ -5,7 +5,7 @@ Colour says where the money is: green for moved, yellow for unknown, none for no
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,8 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from epay_transfers.ledger.errors import RecordUnreadable
-from epay_transfers.ledger.money import EXPONENTS, to_decimal
+from epay_transfers.ledger.money import to_decimal
 from epay_transfers.ledger.states import Money, State
+from epay_transfers.ledger.store.totals import Totals
 
 #: The width on a pipe: a table that a program reads is not folded.
 _PIPE_WIDTH = 200
@@ -126,13 +127,11 @@ class Sum:
         return {"count": self.count, "amount": str(decimal), "currency": self.currency}
 
 
-def sums(counters: Mapping[str, int], *states: State) -> list[Sum]:
-    """The sums of these states together, one for each currency with transfers, from the ledger's counters."""
-    made = [_sum_of(counters, states, currency) for currency in EXPONENTS]
-    return [line for line in made if line.count]
-
-
-def _sum_of(counters: Mapping[str, int], states: Iterable[State], currency: str) -> Sum:
-    of = list(states)
-    count = sum(counters.get(f"n:{state}:{currency}", 0) for state in of)
-    return Sum(count, sum(counters.get(f"sum:{state}:{currency}", 0) for state in of), currency)
+def sums(totals: Totals, *states: State) -> list[Sum]:
+    """The sums of these states together, one for each currency with transfers."""
+    found = totals.of(*states)
+    apart = ((currency, [each for each in found.each if each.currency == currency]) for currency in found.amounts)
+    return [
+        Sum(sum(each.count for each in those), sum(each.amount for each in those), currency)
+        for currency, those in apart
+    ]

@@ -32,9 +32,10 @@ _EXAMINES = ("time", "info", "config|get")
 
 _RECORDS = redis_keys.every("r:")
 _EVENTS = redis_keys.EVENTS
-_DUE, _OPEN, _COUNTERS = redis_keys.DUE, redis_keys.OPEN, redis_keys.COUNTERS
+_DUE, _BY_STATE, _COUNTERS = redis_keys.DUE, redis_keys.BY_STATE, redis_keys.COUNTERS
 _REFERENCES, _HANDLES = redis_keys.every("ref:"), redis_keys.every("handle:")
 _CHALLENGES, _MDS, _BANK_IDS = (redis_keys.every(name) for name in ("challenge:", "md:", "bank:"))
+_BANK_REFERENCES = redis_keys.every("refs:")
 _PRINTS = redis_keys.every("prints:")
 _SUFFIXES, _LIMITS = redis_keys.every("suffixes:"), redis_keys.every("limits:")
 _CARDS, _PARES = redis_keys.every("card:"), redis_keys.every("pares:")
@@ -89,7 +90,7 @@ def _write(*keys: str) -> tuple[str, ...]:
 #: What `move` needs, and with it every script that changes a transfer.
 _MOVES = (
     Rule(("type", "hget", "hmget", "hset", "hdel", "hincrby"), (_RECORDS, _COUNTERS)),
-    Rule(("type", "zadd", "zrem"), (_DUE, _OPEN)),
+    Rule(("type", "zadd", "zrem"), (_DUE, _BY_STATE)),
     Rule(("type", "xadd"), (_EVENTS,)),
     Rule(("pexpire",), (_HANDLES,)),
     Rule(("del",), (_CHALLENGES, *_write(_PRINTS))),
@@ -106,15 +107,16 @@ _PRODUCER = ServerUser(
         Rule(
             ("get", "hgetall"),
             (
-                _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _REFERENCES, _SUFFIXES,
-                _PRINTS, redis_keys.LANES, redis_keys.PAUSES, redis_keys.FINGERPRINT_KEYS, NAMESPACE,
+                _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _REFERENCES, _SUFFIXES,
+                _PRINTS, redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.FINGERPRINT_KEYS, NAMESPACE,
             ),
         ),
         *_MOVES,
         Rule(("smembers", "sismember", "sadd"), (redis_keys.FINGERPRINT_KEYS,)),
         Rule(("set",), (_REFERENCES, _HANDLES, _PRINTS)),
         Rule(("getbit", "setbit", "bitpos"), (_SUFFIXES,)),
-        Rule(("hmget", "smismember"), (redis_keys.LANES, redis_keys.PAUSES)),
+        Rule(("zlexcount",), (_BY_STATE,)),
+        Rule(("hgetall", "hlen"), (redis_keys.PAUSES, redis_keys.ADDED_PAUSES)),
         Rule(
             ("xgroup|create", "xgroup|delconsumer", "xreadgroup", "xautoclaim", "xack", "xpending"), (_EVENTS,)
         ),
@@ -145,19 +147,21 @@ _WORKER = ServerUser(
         Rule(
             ("get", "hget", "hgetall", "smembers", "srandmember", "zrem"),
             (
-                _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, redis_keys.LANES,
-                redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS, redis_keys.UNREADABLE,
-                redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.VAULT_KEYS, redis_keys.every("inbox:"), _LIMITS,
+                _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, _BANK_REFERENCES,
+                redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS,
+                redis_keys.UNREADABLE, redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.VAULT_KEYS,
+                redis_keys.every("inbox:"), _LIMITS,
                 NAMESPACE, f"{NAMESPACE}:*",
             ),
         ),
         *_MOVES,
         Rule(("hget", "hset", "hdel", "pexpire"), (_LIMITS,)),
         Rule(("set",), (_BANK_IDS, _CHALLENGES, _MDS)),
-        Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _OPEN)),
+        Rule(("type", "hset"), (_BANK_REFERENCES,)),
+        Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _BY_STATE)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
-        Rule(("type", "hmget", "smismember", "hset", "hdel", "srem", "hincrby", "multi", "exec"), (
-            redis_keys.LANES, redis_keys.PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
+        Rule(("type", "hlen", "hset", "hdel", "hincrby", "multi", "exec"), (
+            redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
         Rule(("hsetnx",), (redis_keys.TERMINALS,)),
         Rule(("hset", "hdel"), (redis_keys.VAULT_KEYS,)),
         Rule(("lpop",), (redis_keys.every("inbox:"),)),
@@ -166,6 +170,7 @@ _WORKER = ServerUser(
             (
                 "hset", "hget", "hdel", "hincrby", "keys", "llen", "lpop", "rpush", "sadd", "smembers", "srem",
                 "zadd", "zrangebyscore", "zrem", "type", "hstrlen", "exists", "del", "hexists",
+                "hscan",
             ),
             (f"{NAMESPACE}:*",),
         ),
@@ -175,8 +180,10 @@ _WORKER = ServerUser(
 
 #: What an operator may read of the ledger and the queue. `transfers scan` looks at these keys under such a user.
 OPERATORS_READ = (
-    _RECORDS, _DUE, _OPEN, _COUNTERS, _EVENTS, _REFERENCES, redis_keys.LANES, redis_keys.PAUSES, redis_keys.BREAKERS,
-    redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS, redis_keys.FINGERPRINT_KEYS, f"{NAMESPACE}:*",
+    _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _REFERENCES, _BANK_REFERENCES,
+    redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS,
+    redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS,
+    redis_keys.FINGERPRINT_KEYS, f"{NAMESPACE}:*",
 )  # fmt: skip
 
 
@@ -187,14 +194,15 @@ def _operator(name: str) -> ServerUser:
         (
             Rule(
                 (
-                    "get", "hgetall", "hlen", "zrange", "zrangebylex", "zcard", "smembers", "xread",
-                    "xrevrange", "scan", "llen", "lindex", "hget", "xrange", "xinfo|stream", "multi", "exec",
+                    "get", "hgetall", "hlen", "zrange", "zrangebylex", "zrevrangebylex", "zcard", "smembers",
+                    "xread", "xrevrange", "scan", "llen", "lindex", "hget", "xrange", "xinfo|stream", "multi", "exec",
                     "type", "getrange", "hscan", "lrange", "sscan", "zscan",
                 ),
                 _read(*OPERATORS_READ),
             ),
             Rule(("rpush",), _write(redis_keys.inbox(operator(name)))),
-            Rule(("sadd",), _write(redis_keys.PAUSES, redis_keys.OPERATORS)),
+            Rule(("sadd",), _write(redis_keys.OPERATORS)),
+            Rule(("hsetnx",), _write(redis_keys.ADDED_PAUSES)),
         ),
     )  # fmt: skip
 
@@ -237,6 +245,7 @@ _VAULT_WORKER = ServerUser(
     (
         Rule(("get", "set"), (_CARDS, _PARES, redis_keys.HIGH_WATER, redis_keys.WRITES)),
         Rule(("get", "set", "del", "pttl"), (_SEALED_CARDS, _SEALED_PARES)),
+        Rule(("hgetall", "hset", "hdel"), (redis_keys.KEPT_PAUSES,)),
     ),
 )  # fmt: skip
 

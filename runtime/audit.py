@@ -24,10 +24,13 @@ from epay_transfers.ledger.queue.message_guard import NotAWakeup
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.circuit_breakers import PROBE_MS
+from epay_transfers.ledger.store.circuit_breakers import FARTHEST_MS as BREAKERS_FARTHEST_MS
 from epay_transfers.ledger.store.events import Event, Events
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.lists import Listed
+from epay_transfers.ledger.store.pauses import Pauses
 from epay_transfers.ledger.store.redis_errors import read_errors_as
+from epay_transfers.ledger.store.totals import names_of
 from epay_transfers.ledger.store.unreadable import NO_HASH, fields_of
 from epay_transfers.runtime import trail
 
@@ -90,6 +93,7 @@ class Audit:
         self._queue = queue
         self._vault = vault
         self._log = Events(ledger.client, ledger.test_clock)
+        self._pauses = Pauses(ledger.client, ledger.test_clock)
 
     def run(self) -> list[Discrepancy]:
         """The discrepancies that were seen twice."""
@@ -107,13 +111,12 @@ class Audit:
                 yield Discrepancy("record", key, f"can't be read: {error.why}; {UNREADABLE_CURE}")
             if not unreadable:  # the share of unreadable records in the counters is unknown
                 yield from self._counters(records)
-            for oddity in (*self._due(records), *self._open(records), *self._messages(records)):
-                if oddity.key not in unreadable:
+            for oddity in (*self._due(records), *self._lists(records), *self._messages(records)):
+                if not _is_of(unreadable, oddity):
                     yield oddity
             yield from self._times()
             for oddity in self._events(records):
-                is_known = invoice.is_key(oddity.key)  # a record that has lost its key is named by its place
-                if not unreadable.keys() & {oddity.key, redis_keys.place(oddity.key) if is_known else ""}:
+                if not _is_of(unreadable, oddity):
                     yield oddity
         if self._vault is not None:
             with read_errors_as(VaultUnavailable):
@@ -166,16 +169,16 @@ class Audit:
         """Times too far ahead for any rule: they were written by a wrong clock."""
         client, now_ms = self._ledger.client, self._ledger.now_ms()
         for place, farthest_ms, prefix in (
-            (redis_keys.BREAKERS, PROBE_MS + LATE_MS, "open:"),
+            (redis_keys.BREAKERS, BREAKERS_FARTHEST_MS + LATE_MS, "open:"),
             (redis_keys.RATES, FARTHEST_MS, ""),
-            (redis_keys.LANES, FARTHEST_MS, ""),
         ):
             for name, text in cast("dict[str, str]", client.hgetall(place)).items():
                 ahead_ms = int(text.partition(" ")[0]) - now_ms
                 if name.startswith(prefix) and ahead_ms > farthest_ms:
-                    yield Discrepancy(
-                        f"{place.rpartition(':')[2]}, clock", name, f"until in {_days(ahead_ms)}: no rule says that"
-                    )
+                    yield _too_far(place.rpartition(":")[2], name, ahead_ms)
+        for pause in self._pauses.standing():
+            if pause.until_ms - now_ms > FARTHEST_MS:
+                yield _too_far("pauses", pause.id, pause.until_ms - now_ms)
 
     def _events(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
         """The trail by its numbers, and then by the records: each move that raised a version has its event."""
@@ -204,20 +207,20 @@ class Audit:
             if key not in told.last and (told.is_whole or has_moved_since):
                 yield Discrepancy("ledger, events", key, f"{record.state}, and no event tells how it came to that")
 
-    def _open(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
-        names = {str(name).split(":", 2)[2]: str(name) for name in self._ledger.client.zrange(redis_keys.OPEN, 0, -1)}
+    def _lists(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
+        listed = {each.at.key: each for each in self._ledger.lists.all(list(State))}
         for key, record in records.items():
-            wanted = None if record.state.final else f"{record.state}:{record.state_since}:{key}"
-            if names.pop(key, None) != wanted:
-                yield Discrepancy("ledger, open", key, f"{record.state}, but the lists for operators say otherwise")
-        for key in names:
-            yield Discrepancy("open, ledger", key, "listed, but not in the ledger")
+            if listed.pop(key, None) != Listed.of(record):
+                yield Discrepancy("ledger, by_state", key, f"{record.state}, but the lists for operators say otherwise")
+        for key in listed:
+            yield Discrepancy("by_state, ledger", key, "listed, but not in the ledger")
 
     def _counters(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
         counted: Counter[str] = Counter()
         for record in records.values():
-            counted[f"n:{record.state}:{record.currency}"] += 1
-            counted[f"sum:{record.state}:{record.currency}"] += record.amount
+            number, amount = names_of(record)
+            counted[number] += 1
+            counted[amount] += record.amount
             counted[f"used:{record.space}"] += 1
         try:
             kept = self._ledger.counters()
@@ -274,6 +277,16 @@ def _record(key: str, raw: dict[str, str] | None) -> Record:
     if raw is None:
         raise RecordUnreadable(key, NO_HASH)
     return Record.from_ledger(key, raw)
+
+
+def _too_far(place: str, name: str, ahead_ms: float) -> Discrepancy:
+    return Discrepancy(f"{place}, clock", name, f"until in {_days(ahead_ms)}: no rule says that")
+
+
+def _is_of(unreadable: dict[str, RecordUnreadable], oddity: Discrepancy) -> bool:
+    """A record that has lost its key is named by its place."""
+    is_known = invoice.is_key(oddity.key)
+    return bool(unreadable.keys() & {oddity.key, redis_keys.place(oddity.key) if is_known else ""})
 
 
 def _latest(record: Record, now_ms: int) -> int:

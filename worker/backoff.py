@@ -10,8 +10,9 @@ from dataclasses import dataclass
 #: Inquiries after a transfer came into doubt, in seconds; the last one repeats.
 INQUIRY_LADDER_S = (5, 15, 60, 300, 900, 3600)
 
-#: The longest pause after an inquiry that was not answered, in seconds.
-LONGEST_SILENCE_S = 30
+#: After inquiries in a row that were not answered, in seconds; the last one repeats. The first may be the wire's fault;
+#: an outage of the bank is over when it is over, and thousands may be asking then.
+SILENCE_LADDER_S = (5, 15, 30, 60, 120, 300)
 
 #: Each wake-up that no worker answers doubles the time to the next one, up to five minutes.
 FIRST_WAKEUP_S = 5
@@ -75,9 +76,9 @@ def next_inquiry_ms(inquiries: int) -> int:
     return INQUIRY_LADDER_S[min(inquiries, len(INQUIRY_LADDER_S) - 1)] * 1000
 
 
-def after_silence_ms(inquiries: int) -> int:
-    """The same after a question that was not answered: soon, for that may have been the wire."""
-    return min(next_inquiry_ms(inquiries), LONGEST_SILENCE_S * 1000)
+def after_silence_ms(unanswered: int) -> int:
+    """The same after `unanswered` questions in a row that were not answered, one at least."""
+    return SILENCE_LADDER_S[min(unanswered, len(SILENCE_LADDER_S)) - 1] * 1000
 
 
 def next_wakeup_ms(wakeups: int) -> int:

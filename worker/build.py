@@ -20,8 +20,9 @@ from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import Inboxes
-from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pause_mirror import PauseMirror
+from epay_transfers.ledger.store.pauses import Lane, Pauses
 from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.sealing import Opener
 from epay_transfers.ledger.vault.vault import Vault
@@ -104,7 +105,7 @@ class Worker:
     custody: CardCustody
     breakers: Breakers
     events: Events
-    lanes: Lanes
+    pauses: Pauses
     broker: Broker
 
 
@@ -148,9 +149,9 @@ def assemble(
     chance: Callable[[], float],
 ) -> Worker:
     ledger_clock = LedgerClock(clock)
-    events, lanes = Events(ledger.client, ledger.test_clock), Lanes(ledger.client, ledger.test_clock)
+    events, pauses = Events(ledger.client, ledger.test_clock), Pauses(ledger.client, ledger.test_clock)
     breakers = Breakers(ledger.client, events, actor, ledger.test_clock)
-    consequences = Consequences(lanes, events, ledger_clock, actor)
+    consequences = Consequences(pauses, events, ledger_clock, actor)
     custody = CardCustody(vault=vault, ledger=ledger, clock=ledger_clock, park_s=rules.park_s)
     recorder = Recorder(
         ledger=ledger,
@@ -168,7 +169,7 @@ def assemble(
         bank_client=bank,
         terminals=terminals,
         breakers=breakers,
-        lanes=lanes,
+        pauses=pauses,
         consequences=consequences,
         recorder=recorder,
         custody=custody,
@@ -197,11 +198,13 @@ def assemble(
         rule=rules.doubt,
         clock=ledger_clock,
     )
+    mirror = PauseMirror(pauses, vault.client, actor)
     maintenance = Maintenance(
         ledger=ledger,
         custody=custody,
         breakers=breakers,
-        lanes=lanes,
+        pauses=pauses,
+        mirror=mirror,
         events=events,
         preflight=preflight,
         ask_harmless=lambda host: bank.ask_harmless(host, terminals["main"]),
@@ -220,7 +223,8 @@ def assemble(
         ledger=ledger,
         custody=custody,
         events=events,
-        lanes=lanes,
+        pauses=pauses,
+        mirror=mirror,
         wakeups=wakeups,
         notifications=notifications,
         is_fit=lambda: preflight.is_fit,
@@ -235,7 +239,7 @@ def assemble(
         custody=custody,
         breakers=breakers,
         events=events,
-        lanes=lanes,
+        pauses=pauses,
         broker=broker,
     )
 

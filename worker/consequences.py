@@ -13,7 +13,7 @@ from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import NOT_MOVED, State, Verb
 from epay_transfers.ledger.store.change import RecordFields
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
+from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pauses
 from epay_transfers.ledger.store.replies import Refused
 from epay_transfers.ledger.transfer import moment
 from epay_transfers.worker.bank import ChallengeRequired, CodeClass, Consequence, Declined, Paid, TransferOutcome
@@ -36,12 +36,13 @@ _AGREED: Mapping[Verb, Collection[State]] = {
 
 
 class Consequences:
-    def __init__(self, lanes: Lanes, events: Events, clock: Clock, actor: str) -> None:
-        self._lanes = lanes
+    def __init__(self, pauses: Pauses, events: Events, clock: Clock, actor: str) -> None:
+        self._pauses = pauses
         self._events = events
         self._clock = clock
         self._actor = actor
         self._strikes: dict[str, int] = {}
+        self._refused: dict[str, int] = {}
 
     def heard(self, record: Record, outcome: TransferOutcome) -> None:
         """After the transfer's own record. Each process counts answers in a row for itself, which costs nothing."""
@@ -53,7 +54,19 @@ class Consequences:
             return
         if outcome.consequence is Consequence.PAUSE_TERMINAL:
             reason = f"code {outcome.code}: the terminal's limit"
-            self._pause(record.terminal, reason, until_ms=Day.of(self._clock.now_ms()).ends_ms)
+            self._pause(record.terminal, Cause.TERMINAL_LIMIT, reason, until_ms=Day.of(self._clock.now_ms()).ends_ms)
+
+    def credentials_refused(self, record: Record, why: str, http_status: int) -> None:
+        """The bank gives the terminal no token, several times in a row: no transfer of it can go."""
+        strikes = self._refused[record.terminal] = self._refused.get(record.terminal, 0) + 1
+        if strikes == STRIKES:
+            self._refused[record.terminal] = 0
+            reason = f"the bank refuses its token ({why}, HTTP {http_status}), {strikes} times in a row"
+            self._pause(record.terminal, Cause.CREDENTIALS, reason)
+
+    def credentials_taken(self, terminal: str) -> None:
+        """The bank gave it a token."""
+        self._refused.pop(terminal, None)
 
     def not_before(self, outcome: Declined) -> RecordFields:
         """When the producer may try again under a new reference, where the code says so."""
@@ -93,14 +106,18 @@ class Consequences:
         told = {"terminal": record.terminal, "limit": str(limit), "currency": record.currency}
         _LOG.critical("terminal.limit_reached", extra=told | {"key": record.key, "security": True})
         self._events.alarm(Alarm.LIMIT_REACHED, actor=self._actor, key=record.key, **told)
-        self._pause(record.terminal, f"limit {limit} in {record.currency}: see the runbook, 'A limit is reached'")
+        self._pause(
+            record.terminal,
+            Cause.MONEY_LIMIT,
+            f"limit {limit} in {record.currency}: see the runbook, 'A limit is reached'",
+        )
 
     def ledger_went_back(self, sequence: int) -> None:
         """The tripwire: the ledger has forgotten moves, so nothing is sent until a person has looked."""
         _LOG.critical("ledger.went_back", extra={"sequence": sequence})
         reason = "the ledger went back: see the runbook, 'The ledger went back'"
-        self._lanes.pause(Lane.SEND, ALL, actor=self._actor, reason=reason)
-        self._lanes.pause(Lane.CONFIRM, ALL, actor=self._actor, reason=reason)
+        for lane in (Lane.SEND, Lane.CONFIRM):
+            self._pauses.pause(lane, ALL, actor=self._actor, reason=reason, cause=Cause.LEDGER_BACK)
 
     def clock(self, own_ms: int, ledger_ms: int, *, agrees: bool) -> None:
         """Where the two disagree, one of them is wrong, and a person must see which. Raises `LedgerUnavailable`."""
@@ -111,12 +128,8 @@ class Consequences:
         strikes = self._strikes[terminal] = self._strikes.get(terminal, 0) + 1
         if strikes == STRIKES:
             self._strikes[terminal] = 0
-            self._pause(terminal, f"code {code}: the merchant's set-up, {strikes} times in a row")
+            self._pause(terminal, Cause.SETUP_CODE, f"code {code}: the merchant's set-up, {strikes} times in a row")
 
-    def _pause(self, terminal: str, reason: str, until_ms: int = 0) -> None:
-        """What stops by itself never shortens a stop that is there."""
-        there = self._lanes.pause_of(Lane.SEND, terminal)
-        if there and (there.until_ms == 0 or there.until_ms >= until_ms > 0):
-            return
+    def _pause(self, terminal: str, cause: Cause, reason: str, until_ms: int = 0) -> None:
         _LOG.error("terminal.stopped", extra={"terminal": terminal, "reason": reason})
-        self._lanes.pause(Lane.SEND, terminal, actor=self._actor, reason=reason, until_ms=until_ms)
+        self._pauses.pause(Lane.SEND, terminal, actor=self._actor, reason=reason, cause=cause, until_ms=until_ms)

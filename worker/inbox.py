@@ -15,15 +15,16 @@ from typing import assert_never
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.errors import RecordUnreadable, TransfersError
 from epay_transfers.ledger.invoice import is_key
-from epay_transfers.ledger.queue.wakeups import Wakeups, waiting
+from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change, EventFields
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import WEB, Entry, Inboxes, Kind, complaint_of
-from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pause_mirror import PauseMirror
+from epay_transfers.ledger.store.pauses import PEOPLES_CAUSES, Cause, Pauses, is_pause_id
 from epay_transfers.ledger.store.replies import Moved, Refused
 from epay_transfers.ledger.store.unreadable import log_unreadable
 from epay_transfers.ledger.withdraw import WasTaken, Withdrawn, withdraw
@@ -41,10 +42,10 @@ _PAGE = 500
 #: When the sweeper looks again at what got a wake-up here.
 _WAKEUP_MS = backoff.FIRST_WAKEUP_S * 1000
 
-#: What the web tier's entries hold: a PaRes' digest; names and sizes of fields. What an operator's pause names.
+#: What the web tier's entries hold: a PaRes' digest; names and sizes of fields. How many may go to try a pause.
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 _SIZES = re.compile(r"[A-Za-z]{1,40}:[0-9]{1,7}(?: [A-Za-z]{1,40}:[0-9]{1,7}){0,9}")
-_TERMINAL = re.compile(r"\*|[A-Za-z0-9_.-]{1,64}")
+_TRIES = re.compile(r"[1-9][0-9]?|100")
 
 #: So many entries that fail in one batch: then a server is away.
 _FAILURES = 3
@@ -75,7 +76,8 @@ class Inbox:
         ledger: Ledger,
         custody: CardCustody,
         events: Events,
-        lanes: Lanes,
+        pauses: Pauses,
+        mirror: PauseMirror,
         wakeups: Wakeups,
         notifications: Notifications,
         is_fit: Callable[[], bool],
@@ -84,7 +86,8 @@ class Inbox:
         self._ledger = ledger
         self._custody = custody
         self._events = events
-        self._lanes = lanes
+        self._pauses = pauses
+        self._mirror = mirror
         self._wakeups = wakeups
         self._notifications = notifications
         self._is_fit = is_fit
@@ -232,27 +235,49 @@ class Inbox:
             raise _overtaken(record, moved)
 
     def _write_down_pause(self, entry: Entry) -> None:
-        lane, terminal = _lane_of(entry), entry.fields.get("terminal", "")
-        there = self._lanes.pause_of(lane, terminal)
-        if there is None or (there.actor, there.reason) != (_actor(entry), entry.fields["why"]):
-            # Also where it is gone: a resume of another pause, that came first, took this one with it.
-            self._lanes.pause(lane, terminal, actor=_actor(entry), reason=entry.fields["why"])
+        """The command added the pause before it asked: what is not there any more was ended meanwhile."""
+        pause_id = entry.fields.get("pause", "")
+        there = self._pauses.get(pause_id) if is_pause_id(pause_id) else None
+        if there is None:
+            raise _CannotBe(f"the pause {pause_id or '?'} does not stand")
+        if not there.written:
+            is_there = self._pauses.pause(
+                there.lane,
+                there.terminal,
+                actor=_actor(entry),
+                reason=entry.fields["why"],
+                cause=there.cause if there.cause in PEOPLES_CAUSES else Cause.OTHER,
+                until_ms=there.until_ms,
+                pause_id=pause_id,
+                request=entry.id,
+            )
+            if not is_there:
+                raise _CannotBe(f"the pause {pause_id} was ended this very moment")
+            self._mirror.keep()
 
     def _unpause(self, entry: Entry) -> None:
-        """Only the pause that the operator saw: another one came since, for a reason that the operator has not read."""
-        lane, terminal = _lane_of(entry), entry.fields.get("terminal", "")
-        there = self._lanes.pause_of(lane, terminal)
+        """Only the pause that the operator saw: one of the same cause may have come since, unread."""
+        pause_id, seen, tries = (entry.fields.get(name, "") for name in ("pause", "seen", "tries"))
+        there = self._pauses.get(pause_id) if is_pause_id(pause_id) else None
         if there is None:
-            raise _CannotBe(f"{lane} is not paused for {terminal}")
-        if there.mark != entry.fields.get("seen"):
-            raise _CannotBe(f"{lane} was paused again meanwhile, by {there.actor}: {there.reason}. Look again")
+            raise _CannotBe(f"no pause {pause_id or '?'} stands")
+        if seen not in {"0", str(there.since_ms)}:
+            raise _CannotBe(f"{pause_id} stands anew, by {there.actor}: {there.reason}. Look again")
         why = entry.fields["why"]
-        if not self._lanes.unpause(lane, terminal, actor=_actor(entry), reason=why, request=entry.id, seen=there):
-            raise _CannotBe(f"{lane} was paused again this very moment. Look again")
+        if entry.is_again and self._is_answered(entry):
+            return  # the worker that took it first gave these tries, and they may be used up by now
+        if not tries:
+            is_done = self._mirror.end(there, actor=_actor(entry), reason=why, request=entry.id)
+        elif _TRIES.fullmatch(tries):
+            is_done = self._pauses.let_try(there, int(tries), actor=_actor(entry), reason=why, request=entry.id)
+        else:
+            raise _CannotBe("tries: give a number from 1 to 100")
+        if not is_done:
+            raise _CannotBe(f"{pause_id} has changed this very moment. Look again")
 
     def _rebuild(self, entry: Entry) -> None:
-        """A wake-up for each unfinished transfer; one too many does nothing."""
-        records = self._marked(list(waiting(self._ledger)))
+        """A wake-up for each transfer that waits for a worker and that no message calls one for."""
+        records = self._marked(self._wakeups.lacking(self._ledger))
         sent = self._wakeups.send_all(records)
         fields = {"reason": entry.fields["why"], "sent": str(sent), "request": entry.id}
         self._events.alarm(Alarm.QUEUE_REBUILT, actor=_actor(entry), **fields)
@@ -324,13 +349,6 @@ def _told(entry: Entry) -> EventFields:
     if label := entry.fields.get("label", ""):
         told["label"] = label
     return told
-
-
-def _lane_of(entry: Entry) -> Lane:
-    lane = next((lane for lane in Lane if lane == entry.fields.get("lane")), None)
-    if lane is None or not _TERMINAL.fullmatch(entry.fields.get("terminal", "")):
-        raise _CannotBe("a pause is of the lane send, confirm or inquire, and of a terminal or of all")
-    return lane
 
 
 def _overtaken(record: Record, refused: Refused) -> _CannotBe:

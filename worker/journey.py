@@ -13,8 +13,8 @@ from epay_transfers.ledger.errors import TerminalUnknown, TransferUnknown
 from epay_transfers.ledger.reasons import TAKEN_UNSENT, Reason
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import Phase, State, Verb
-from epay_transfers.ledger.store.lanes import Lane
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Fenced, Gone, Taken, TakeUnanswered

@@ -6,19 +6,25 @@ an alarm, because the vault has then lost every card.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import Clock
-from epay_transfers.ledger.errors import VaultUnavailable, VaultWentBack
+from epay_transfers.ledger.errors import RecordUnreadable, VaultUnavailable, VaultWentBack
+from epay_transfers.ledger.reasons import Reason
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.ledger.store.lanes import Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pause_mirror import PauseMirror
+from epay_transfers.ledger.store.pauses import Cause as PauseCause
+from epay_transfers.ledger.store.pauses import Lane, Pauses
 from epay_transfers.ledger.store.replies import Run
 from epay_transfers.ledger.store.vault_keys import TELL_S
 from epay_transfers.runtime.health import Finding
+from epay_transfers.worker.bank import CodeClass, Consequence, look_up
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.preflight import Cause, Preflight
 
@@ -27,6 +33,7 @@ _LOG = logging.getLogger(__name__)
 _EXAMINE_S = 60.0
 _UNFIT_S = 5.0  #: sooner, while something is wrong
 _TRIM_S = 3600.0
+_COPY_S = 5.0
 
 
 class Maintenance:
@@ -36,7 +43,8 @@ class Maintenance:
         ledger: Ledger,
         custody: CardCustody,
         breakers: Breakers,
-        lanes: Lanes,
+        pauses: Pauses,
+        mirror: PauseMirror,
         events: Events,
         preflight: Preflight,
         ask_harmless: Callable[[str], bool],
@@ -49,7 +57,8 @@ class Maintenance:
         self._ledger = ledger
         self._custody = custody
         self._breakers = breakers
-        self._lanes = lanes
+        self._pauses = pauses
+        self._mirror = mirror
         self._events = events
         self._preflight = preflight
         self._ask_harmless = ask_harmless
@@ -62,12 +71,23 @@ class Maintenance:
         self._told: list[str] = []
         self._vault_run: Run | None = None
         self._said_back = False
-        self._next_look = self._next_trim = self._next_tell = clock.monotonic()
+        self._next_look = self._next_trim = self._next_tell = self._next_copy = clock.monotonic()
 
     def run_once(self) -> None:
-        self._lanes.refresh()
+        if self._pauses.vanished():  # the ledger may be another one, or restored: the old picture holds until then
+            self._next_copy = self._clock.monotonic() + _COPY_S
+            self._mirror.keep()
+        self._pauses.refresh()
+        self._end_what_a_trial_proved_over()
         self._breakers.refresh()
+        self._judge_the_breakers_trials()
         self._observe_the_vault()
+        if self._clock.monotonic() >= self._next_copy:
+            self._next_copy = self._clock.monotonic() + _COPY_S
+            with suppress(VaultUnavailable):
+                self._mirror.keep()
+                if self._preflight.is_fit:
+                    self._mirror.forget()
         if self._clock.monotonic() >= self._next_look:
             self._next_look = self._clock.monotonic() + _UNFIT_S  # also where the alarm can't be raised
             if self._look():
@@ -79,13 +99,47 @@ class Maintenance:
             self._next_tell = self._clock.monotonic() + TELL_S
             self._tell_keys()
 
+    def _end_what_a_trial_proved_over(self) -> None:
+        """The bank served a transfer that a pause let through: its cause is over. The record says so, to any worker.
+
+        Only where the cause was an answer of the bank: that it serves one says nothing of fraud, a limit of ours or a
+        ledger that went back, and what a person paused a person ends.
+        """
+        for pause in self._pauses.trials():
+            if pause.cause not in _ENDED_BY_A_TRIAL:
+                continue
+            with suppress(RecordUnreadable):
+                trial = self._ledger.get(pause.trial)
+                if trial is not None and _ends_the_pause(trial, pause.lane):
+                    reason = f"the bank served {pause.trial}, which was let through"
+                    with suppress(VaultUnavailable):  # with the next look
+                        self._mirror.end(pause, actor=self._actor, reason=reason)
+
+    def _judge_the_breakers_trials(self) -> None:
+        """By the record of the one that was let through, so that any worker may: its own may have died."""
+        for breaker in self._breakers.trials():
+            with suppress(RecordUnreadable):
+                trial = self._ledger.get(breaker.trial)
+                if trial is None or trial.state is _ON_THE_WIRE.get(breaker.lane):
+                    continue  # its lease is over before the next one may go
+                if _is_served(trial, breaker.lane):
+                    self._breakers.close(breaker.host)
+                else:
+                    self._breakers.stay_open(breaker)
+
     def probe_once(self) -> None:
-        """Ask the closed hosts. A bank that hangs takes its time: this has a thread of its own."""
+        """Ask the hosts that failed. A bank that hangs takes its time: this has a thread of its own.
+
+        Where a host takes transfers or confirms, an answer to a question does not say that it serves them.
+        """
         if not self._preflight.is_fit:
             return
         for host in self._breakers.refresh():
             if self._breakers.may_probe(host) and self._ask_harmless(host):
-                self._breakers.close(host)
+                if self._preflight.takes_money_calls(host):
+                    self._breakers.half_open(host)
+                else:
+                    self._breakers.close(host)
 
     def _look(self) -> bool:
         """Are the servers still what they were at the start? What was found is said once, and when it is over."""
@@ -140,3 +194,30 @@ class Maintenance:
         _LOG.critical("vault.went_back")
         self._events.alarm(Alarm.VAULT_WENT_BACK, actor=self._actor)
         self._said_back = True
+
+
+def _is_served(record: Record, lane: str) -> bool:
+    """Did the bank itself answer this call of the trial? A confirm that went back unsent is `resumed` again."""
+    if record.reason == Reason.SETTLED_BY_OPERATOR:
+        return False
+    return record.state in _SERVED.get(lane, frozenset())
+
+
+def _ends_the_pause(record: Record, lane: Lane) -> bool:
+    """Did the bank deal with it as with any other? Not where its code blames the set-up, or is the terminal's limit."""
+    if record.state is State.DECLINED:
+        code = look_up(record.code)
+        if code.code_class is CodeClass.SETUP or code.consequence is Consequence.PAUSE_TERMINAL:
+            return False
+    return _is_served(record, lane)
+
+
+#: What a served transfer proves to be over.
+_ENDED_BY_A_TRIAL = frozenset({PauseCause.SETUP_CODE, PauseCause.CREDENTIALS, PauseCause.TERMINAL_LIMIT})
+
+_ON_THE_WIRE: Mapping[str, State] = {Lane.SEND: State.SENDING, Lane.CONFIRM: State.CONFIRMING}
+
+_SERVED: Mapping[str, frozenset[State]] = {
+    Lane.SEND: frozenset({State.PAID, State.DECLINED, State.PARKED, State.RESUMED, State.CONFIRMING}),
+    Lane.CONFIRM: frozenset({State.PAID, State.DECLINED}),
+}

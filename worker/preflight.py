@@ -21,8 +21,8 @@ from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import Phase, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.circuit_breakers import Breakers
-from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import Lane, Pauses
 from epay_transfers.ledger.store.replies import (
     Behind,
     Claim,
@@ -95,7 +95,7 @@ class Preflight:
         bank_client: bank.Bank,
         terminals: dict[str, bank.Terminal],
         breakers: Breakers,
-        lanes: Lanes,
+        pauses: Pauses,
         consequences: Consequences,
         recorder: Recorder,
         custody: CardCustody,
@@ -109,7 +109,7 @@ class Preflight:
         self._bank = bank_client
         self._terminals = terminals
         self._breakers = breakers
-        self._lanes = lanes
+        self._pauses = pauses
         self._consequences = consequences
         self._recorder = recorder
         self._custody = custody
@@ -161,7 +161,7 @@ class Preflight:
 
     def why_not_now(self, record: Record, lane: Lane) -> Wait | Paused | None:
         """What keeps it from being sent now, as far as it is known without a round trip: then no token is fetched."""
-        if stop := self._lanes.paused(lane, record.terminal, self._ledger_clock.now_ms()):
+        if stop := self._pauses.holding(lane, record.terminal, self._ledger_clock.now_ms()):
             return Paused(stop.until_ms)
         hosts = {self._rule.hosts[lane]}
         if lane is Lane.SEND or self._rule.confirm_needs_token:
@@ -237,7 +237,12 @@ class Preflight:
         token = self._bank.token(terminal, order=order, secret_hash=secret_hash(key, record.key) if key else None)
         if isinstance(token, bank.Token):
             self._breakers.succeeded(self._rule.token_host)
+            self._consequences.credentials_taken(record.terminal)
             return token
+        if token.is_of_credentials:
+            self._consequences.credentials_refused(record, token.why, token.http_status)
+            self._recorder.wait(record, f"token_{token.why}", _PAUSED_MS)
+            return None
         if token.evidence is not bank.Evidence.ANSWERED or token.http_status >= 500:
             with suppress(LedgerUnavailable):
                 self._breakers.failed(self._rule.token_host, token.why)
@@ -269,10 +274,13 @@ class Preflight:
     def is_fit(self) -> bool:
         return not self._unfit
 
+    def takes_money_calls(self, host: str) -> bool:
+        return host in {self._rule.hosts[Lane.SEND], self._rule.hosts[Lane.CONFIRM]}
+
     def inquiries_paused(self, record: Record) -> bool:
         if not self.is_fit:
             return True
-        return self._lanes.paused(Lane.INQUIRE, record.terminal, self._ledger_clock.now_ms()) is not None
+        return self._pauses.holding(Lane.INQUIRE, record.terminal, self._ledger_clock.now_ms()) is not None
 
     @property
     def confirm_needs_token(self) -> bool:

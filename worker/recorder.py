@@ -205,6 +205,18 @@ class Recorder:
                 only_after=only_after,
             )
 
+    def wait(self, record: Record, reason: str, in_ms: int) -> None:
+        """Nothing was sent, and nothing will be before an operator has looked: it takes no try.
+
+        A confirm waits no longer than it may be tried: the bank still holds the challenge.
+        """
+        if record.state is State.RESUMED and self._clock.now_ms() >= record.parked_until + self._park_ms:
+            self.doubt(record, reason, evidence=bank.Evidence.NOT_SENT)
+            return
+        no_later = record.deadline_at if record.phase is Phase.SEND else None
+        change = Change(look_again_in=in_ms, no_later=no_later, fields={"reason": reason, "wakeups": 0})
+        self.move(record, Verb.DEFER, change)
+
     def hand_on(self, record: Record) -> bool:
         """Leave it to another worker, which may hold what this one lacks. No try is over by it, so it takes none.
 
@@ -332,21 +344,32 @@ class Recorder:
     ) -> None:
         """`at_ms`: when, by the ledger's time, if not as the ladder has it."""
         is_answered = report is None or report.word is not bank.StatusWord.UNANSWERED
-        inquiries = record.inquiries + is_answered  # an outage of the bank does not climb the ladder
-        in_ms = backoff.next_inquiry_ms(inquiries) if is_answered else backoff.after_silence_ms(inquiries)
+        inquiries = record.inquiries + is_answered
+        unanswered = 0 if is_answered else record.unanswered + 1  # an outage has a ladder of its own, and a lower one
+        in_ms = backoff.next_inquiry_ms(inquiries) if is_answered else backoff.after_silence_ms(unanswered)
         if record.state is State.NEEDS_REVIEW:
             in_ms, at_ms = backoff.TOMORROW_MS, None
         elif record.state is State.PARKED and self._clock.now_ms() < record.parked_until:
             at_ms = record.parked_until  # it was asked about before its time
         event = event_of_report(report) if report else {}
-        fields: RecordFields = {"inquiries": inquiries, "agreeing_reads": agreeing_reads, "wakeups": 0}
+        said = event.get("bank_said", "")
+        fields: RecordFields = {
+            "inquiries": inquiries,
+            "agreeing_reads": agreeing_reads,
+            "unanswered": unanswered,
+            "bank_said": said,
+            "wakeups": 0,
+        }
         if report and record.state in {State.IN_DOUBT, State.NEEDS_REVIEW}:
             fields |= unbelieved_report(record, report)
         if report and is_answered:
             fields["last_read"] = report.word if agreeing_reads else ""
-        if record.requested_action == RequestedAction.INQUIRE:
+        is_requested = record.requested_action == RequestedAction.INQUIRE
+        if is_requested:
             fields["requested_action"] = ""
-        change = Change(fields=fields, event=event)
+        has_learnt = is_requested or said != record.bank_said or agreeing_reads != record.agreeing_reads
+        # With thousands in doubt, most inquiries learn nothing, and none of these is an event.
+        change = Change(fields=fields, event=event, silent=not has_learnt)
         when = replace(change, look_again_in=in_ms) if at_ms is None else replace(change, look_again_at=at_ms)
         self.move(record, Verb.INQUIRY_INCONCLUSIVE, when)
 

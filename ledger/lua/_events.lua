@@ -26,6 +26,7 @@ local function unsound_log(counters, events)
 end
 
 -- The first write of its script: a stream whose last id is the highest of all takes no event, and that shows here only.
+-- Replies what keeps the event from being written, or nothing, and the event's id.
 local function add_event(counters, events, fields)
   local last = tonumber(redis.call('HGET', counters, 'events') or '0')
   local added = redis.pcall('XADD', events, '*', 'number', string.format('%.0f', last + 1), unpack(fields))
@@ -34,4 +35,19 @@ local function add_event(counters, events, fields)
     return added
   end
   redis.call('HINCRBY', counters, 'events', 1)
+  return nil, added
+end
+
+-- A record's history is the ids of its events: the first whole, each other as how much later it came (ms), with `-n` for
+-- another than the first of its ms. One that is no move of the transfer has a `!` before it. So the events of a transfer
+-- are found without a search, and how many moves are named here tells whether all are.
+local LONGEST_HISTORY = 4000
+
+local function history_with(history, id, mark)
+  if not history or history == '' then return mark .. id end
+  local ms, place = string.match(id, '^(%d+)%-(%d+)$')
+  local later = string.format('%.0f', tonumber(ms) - tonumber(string.match(history, '%d+')))
+  history = history .. ' ' .. mark .. later .. (place == '0' and '' or '-' .. place)
+  while #history > LONGEST_HISTORY do history = string.gsub(history, ' %S+', '', 1) end
+  return history
 end

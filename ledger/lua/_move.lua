@@ -1,10 +1,10 @@
 -- What every script that changes a transfer shares; it is put before each of them when they are loaded.
--- The law: state, version, `due`, `open`, counters and event are written here, together, or not at all. Everything is
+-- The law: state, version, `due`, `by_state`, counters and event are written here, together, or not at all. Everything is
 -- checked before the first write, for a script that fails half-way keeps what it wrote; and the event is written first,
 -- because whether the log takes it shows only then. After it the record is written.
 -- A caller says how long something is to last; what time that is, the ledger says.
 --
--- KEYS  1 record  2 due  3 open  4 counters  5 events  6 handle  7 challenge
+-- KEYS  1 record  2 due  3 by_state  4 counters  5 events  6 handle  7 challenge
 --       8 the bank's transfer id, with one or with a challenge  9 md, with a challenge
 -- ARGV  1 the move, as JSON: key, verb, actor, moves {from: to}, and where they apply
 --         now           a test's time, in place of the server's
@@ -29,6 +29,7 @@
 --         challenge     what to keep at KEYS[7] until the transfer is final
 --         challenge_ms  how long KEYS[9] leads to the transfer
 --         prints        of an end: the key of the cards' prints, to be deleted; no KEY, for only producers may read there
+--         references    with a bank_reference: the place, in KEYS, of the hash where it leads to the transfer
 --         vault         a run of the vault's server, and the most writes that the caller was told of it
 
 local SETTLED_DAY_MS = 86400000
@@ -38,7 +39,7 @@ local function broken(counters)
   for _, part in ipairs({
     {'record', 'hash', redis.call('TYPE', KEYS[1])},
     {'due', 'zset', redis.call('TYPE', KEYS[2])},
-    {'open', 'zset', redis.call('TYPE', KEYS[3])},
+    {'by_state', 'zset', redis.call('TYPE', KEYS[3])},
   }) do
     local kind = part[3].ok
     if kind ~= 'none' and kind ~= part[2] then return {'BROKEN', part[1]} end
@@ -49,8 +50,35 @@ local function broken(counters)
   if not (counted and are_counts(redis.call('HMGET', KEYS[4], 'sequence'), EXACT)) then return {'BROKEN', 'counters'} end
 end
 
-local function counters_of(state, currency)
-  return 'n:' .. state .. ':' .. currency, 'sum:' .. state .. ':' .. currency
+-- Transfers are counted by state, terminal, currency and, in these states, by why they are in it: there it is the first
+-- thing that an operator asks. Our own words for that are few, and a code of the bank is a small number.
+local COUNTED_BY_REASON = {dead = true, in_doubt = true, needs_review = true, declined = true, expired = true,
+  cancelled = true}
+
+local function class_of(state, reason, code, message)
+  if not COUNTED_BY_REASON[state] then return '' end
+  if state == 'dead' and reason == 'attempts_used_up' and message and message ~= '' then return message end
+  if code and code ~= '' and (state == 'declined' or not reason or reason == '') then return 'code_' .. code end
+  return reason or ''
+end
+
+local function counters_of(state, r, reason, code, message)
+  local place = state .. ':' .. r.terminal .. ':' .. r.currency .. ':' .. class_of(state, reason, code, message)
+  return 'n:' .. place, 'sum:' .. place
+end
+
+-- What a field of the record is after the move.
+local function after(m, r, name)
+  if m.set[name] then return m.set[name] end
+  for _, gone in ipairs(m.unset or {}) do
+    if gone == name then return nil end
+  end
+  return r[name]
+end
+
+-- Where the transfer stands in the lists: by state, terminal and how long it has been in that state.
+local function place_in_lists(state, terminal, since, key)
+  return state .. ':' .. terminal .. ':' .. since .. ':' .. key
 end
 
 local function broken_by(m, r)
@@ -61,13 +89,18 @@ local function broken_by(m, r)
   if m.add and #m.add > 0 and not are_counts(redis.call('HMGET', KEYS[1], unpack(m.add)), EXACT) then
     return {'BROKEN', 'record'}
   end
+  if m.references then
+    local kind = redis.call('TYPE', KEYS[m.references]).ok
+    if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', 'references'} end
+  end
   if m.vault and not are_counts(redis.call('HMGET', KEYS[4], 'vault:' .. m.vault[1]), EXACT) then
     return {'BROKEN', 'counters'}
   end
   local counters, to = {}, m.moves[r.state]
-  if to and to ~= r.state then
-    counters[1], counters[2] = counters_of(r.state, r.currency)
-    counters[3], counters[4] = counters_of(to, r.currency)
+  if to then
+    counters[1], counters[2] = counters_of(r.state, r, r.reason, r.code, r.message)
+    counters[3], counters[4] = counters_of(to, r, after(m, r, 'reason'), after(m, r, 'code'), after(m, r, 'message'))
+    if counters[1] == counters[3] then counters = {} end
   end
   return broken(counters)
 end
@@ -112,15 +145,14 @@ end
 
 local function read()
   local names = {'key', 'state', 'phase', 'epoch', 'version', 'state_since', 'amount', 'currency', 'reference', 'terminal', 'wakeups',
-    'claim_nonce', 'notification'}
+    'claim_nonce', 'notification', 'reason', 'code', 'message', 'history'}
   local values = redis.call('HMGET', KEYS[1], unpack(names))
   local r = {}
-  for i, name in ipairs(names) do r[name] = values[i] end
+  for i, name in ipairs(names) do r[name] = values[i] or nil end
   return r
 end
 
-local function count(state, currency, sign, amount)
-  local number, sum = counters_of(state, currency)
+local function count(number, sum, sign, amount)
   redis.call('HINCRBY', KEYS[4], number, sign)
   redis.call('HINCRBY', KEYS[4], sum, sign < 0 and '-' .. amount or amount)
 end
@@ -135,15 +167,27 @@ local function tell(m, r, from, to, version, epoch)
   return add_event(KEYS[4], KEYS[5], entry)
 end
 
+-- The bank's reference leads to the transfer, or to the few that it gave the same.
+local MOST_OF_A_REFERENCE = 200
+
+local function keep_reference(m, reference, key)
+  local known = redis.call('HGET', KEYS[m.references], reference)
+  if known and (#known > MOST_OF_A_REFERENCE or string.find(' ' .. known .. ' ', ' ' .. key .. ' ', 1, true)) then return end
+  redis.call('HSET', KEYS[m.references], reference, known and known .. ' ' .. key or key)
+end
+
 local function write(m, r)
   local from, to = r.state, m.moves[r.state]
   local epoch, version = m.set.epoch or r.epoch, r.version
+  local fields = {'state', to}
+  local number_from, sum_from = counters_of(from, r, r.reason, r.code, r.message)
+  local number_to, sum_to = counters_of(to, r, after(m, r, 'reason'), after(m, r, 'code'), after(m, r, 'message'))
   if not m.quiet then
     version = number(tonumber(version) + 1)
-    local unsound = tell(m, r, from, to, version, epoch)
+    local unsound, id = tell(m, r, from, to, version, epoch)
     if unsound then return unsound end
+    fields[3], fields[4] = 'history', history_with(r.history, id, '')
   end
-  local fields = {'state', to}
   for name, value in pairs(m.set) do
     fields[#fields + 1] = name
     fields[#fields + 1] = value
@@ -165,12 +209,15 @@ local function write(m, r)
     if m.prints then redis.call('DEL', m.prints) end
   end
   if to ~= from then
-    redis.call('ZREM', KEYS[3], from .. ':' .. r.state_since .. ':' .. m.key)
-    if m.due then redis.call('ZADD', KEYS[3], 0, to .. ':' .. m.now .. ':' .. m.key) end
-    count(from, r.currency, -1, r.amount)
-    count(to, r.currency, 1, r.amount)
+    redis.call('ZREM', KEYS[3], place_in_lists(from, r.terminal, r.state_since, m.key))
+    redis.call('ZADD', KEYS[3], 0, place_in_lists(to, r.terminal, m.now, m.key))
+  end
+  if number_to ~= number_from then
+    count(number_from, sum_from, -1, r.amount)
+    count(number_to, sum_to, 1, r.amount)
   end
   if m.set.bank_id then redis.call('SET', KEYS[8], m.key) end
+  if m.set.bank_reference then keep_reference(m, m.set.bank_reference, m.key) end
   if m.challenge then
     redis.call('SET', KEYS[7], m.challenge)
     redis.call('SET', KEYS[9], m.key, 'PX', m.challenge_ms)

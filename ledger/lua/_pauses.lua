@@ -1,16 +1,26 @@
--- Until when a lane is paused for a terminal: one number (ms) for each pause that stands there, 0 for one without an end.
--- Given are the values of the lane's two fields, for all terminals and for this one: a worker's pauses, and those that it
--- wrote down for an operator; and whether those two are in the set that operators add to, which holds at once. Whether a
--- pause is over is its caller's to say: `claim` asks about now, `create` about the deadline.
+-- What pauses a lane for a terminal: {till, tries, id, rest} for each pause that stands there; till is 0 for one without an
+-- end. Two hashes are read: those that workers wrote, and those that operators added, which hold at once. Whether a pause
+-- is over is its caller's to say: `claim` asks about now, `create` about the deadline.
+-- A pause is `till lane terminal tries trial`, and more that is for people. What can't be read holds every lane, and so
+-- does a hash of more pauses than MOST_PAUSES: an operator's server user may add any number, and may stop the sending
+-- anyway.
 
-local function pauses(values, added)
+local MOST_PAUSES = 200
+
+local function pauses(written, added, lane, terminal)
   local found = {}
-  for _, pause in ipairs(values) do
-    found[#found + 1] = pause and tonumber(string.match(pause, '^%d+')) or nil
-  end
-  for _, is_there in ipairs(added) do
-    if is_there == 1 then found[#found + 1] = 0 end
+  for _, hash in ipairs({written, added}) do
+    if redis.call('HLEN', hash) > MOST_PAUSES then return {{till = 0}} end
+    local all = redis.call('HGETALL', hash)
+    for at = 1, #all, 2 do
+      local till, l, t, tries, _, rest = string.match(all[at + 1], '^(%d+) (%l+) (%S+) (%S+) (%S+) (.*)$')
+      if not till then
+        found[#found + 1] = {till = 0}
+      elseif l == lane and (t == '*' or t == terminal) then
+        found[#found + 1] = {till = tonumber(till), tries = hash == written and tonumber(tries) or 0, id = all[at],
+          start = table.concat({till, l, t}, ' '), rest = rest}
+      end
+    end
   end
   return found
 end
-

@@ -1,12 +1,14 @@
 -- claim: a worker takes a transfer, before the first byte: queued → sending, or resumed → confirming.
 -- Whether it may go now is decided here too, without a further round trip: paused lanes, the breaker, the rate.
+-- A breaker that is half-open lets one through, and nothing more before that one's lease is over.
+-- A pause that lets trials through is told which transfer was the last of them.
 -- A rate-limited transfer reserves a slot, so it claims at most twice. A batch reserves none far ahead, so that a client
 -- does not wait for it. A slot stays valid for 5 s after its time: its worker fetches a token first.
 --
 -- A transfer that would go beyond a limit of its terminal is refused. Each claim counts to the terminal's day, whatever
 -- becomes of it, less what a worker has given back of this transfer, since it proved that an earlier claim sent nothing.
 --
--- KEYS     as in _move.lua, and  8 lanes  9 breakers  10 rates  11 pauses
+-- KEYS     as in _move.lua, and  8 pauses  9 breakers  10 rates  11 added pauses
 --          12 the day's counts by terminal, with a limit for the day
 -- ARGV     1 the move, as in _move.lua  2 lane  3 terminal  4 the bank's host  5 ms between transfers, or 0
 --          6 the highest sequence of the ledger that the worker has seen
@@ -34,13 +36,16 @@ local sequence = tonumber(redis.call('HGET', KEYS[4], 'sequence') or '0')
 if sequence < tonumber(ARGV[6]) then return {'BEHIND', number(sequence), m.now} end
 
 local now, lane, terminal, host, gap = tonumber(m.now), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local all, own = lane .. ':*', lane .. ':' .. terminal
-local added = redis.call('SMISMEMBER', KEYS[11], all, own)
-for _, till in ipairs(pauses(redis.call('HMGET', KEYS[8], all, own), added)) do
-  if till == 0 or till > now then return {'PAUSED', number(till), m.now} end
+local tried = {}
+for _, pause in ipairs(pauses(KEYS[8], KEYS[11], lane, terminal)) do
+  if pause.till == 0 or pause.till > now then
+    if (pause.tries or 0) == 0 then return {'PAUSED', number(pause.till), m.now} end
+    tried[#tried + 1] = pause
+  end
 end
 local open_until = tonumber(redis.call('HGET', KEYS[9], 'open:' .. host) or '0')
-if open_until > 0 then return {'WAIT', number(math.max(open_until - now, 1000)), 'breaker', m.now} end
+local is_trial = open_until > 0 and redis.call('HGET', KEYS[9], 'half:' .. host)
+if open_until > 0 and not is_trial then return {'WAIT', number(math.max(open_until - now, 1000)), 'breaker', m.now} end
 local amount, most, most_a_day, day_ends = tonumber(ARGV[8]), ARGV[10], ARGV[11], tonumber(ARGV[12])
 if most ~= '' and amount > tonumber(most) then return {'LIMIT', 'transfer', m.now} end
 local sum
@@ -72,6 +77,13 @@ if gap > 0 and lane == 'send' then
 end
 local reply = write(m, r)
 if reply[1] ~= 'OK' then return reply end
+if is_trial then
+  redis.call('HDEL', KEYS[9], 'half:' .. host)
+  redis.call('HSET', KEYS[9], 'trial:' .. host, m.key .. ' ' .. lane, 'open:' .. host, m.due)
+end
+for _, pause in ipairs(tried) do
+  redis.call('HSET', KEYS[8], pause.id, table.concat({pause.start, number(pause.tries - 1), m.key, pause.rest}, ' '))
+end
 if next_slot then redis.call('HSET', KEYS[10], terminal, next_slot) end
 if sum then
   redis.call('HSET', KEYS[12], ARGV[9], number(sum))

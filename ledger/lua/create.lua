@@ -1,6 +1,6 @@
 -- create: a new transfer, `queued`, with an invoice id whose last six digits no transfer of its space had before.
 --
--- KEYS     as in _move.lua, and  8 reference  9 suffixes  10 lanes  11 pauses
+-- KEYS     as in _move.lua, and  8 reference  9 suffixes  10 pauses  11 added pauses
 --          12 the fingerprints of the cards, which go when the transfer ends
 -- ARGV     1 the record, as JSON: {name: text}, without state, version and times  2 a test's time (ms), or nothing
 --          3 in how many ms it must be looked at  4 actor
@@ -18,17 +18,15 @@ local now, due = number(begun), number(math.min(begun + tonumber(ARGV[3]), deadl
 local known = redis.call('GET', KEYS[8])
 if known then return {'REPLAYED', known} end
 
-local own = 'send:' .. r.terminal
-local added = redis.call('SMISMEMBER', KEYS[11], 'send:*', own)
-for _, till in ipairs(pauses(redis.call('HMGET', KEYS[10], 'send:*', own), added)) do
-  if till > deadline then return {'PAUSED', number(till)} end
+for _, pause in ipairs(pauses(KEYS[10], KEYS[11], 'send', r.terminal)) do
+  if pause.till > deadline then return {'PAUSED', number(pause.till)} end
 end
-local queued, sum = counters_of('queued', r.currency)
+local queued, sum = counters_of('queued', r)
 local unsound = broken({queued, sum, 'used:' .. r.space})
 if unsound then return unsound end
 local limit = tonumber(ARGV[7])
 if limit > 0 then
-  local waiting = tonumber(redis.call('HGET', KEYS[4], queued) or '0')
+  local waiting = redis.call('ZLEXCOUNT', KEYS[3], '[queued:', '(queued;')
   if waiting >= limit then return {'FULL', tostring(waiting)} end
 end
 
@@ -47,8 +45,11 @@ for name, value in pairs(r) do
   fields[#fields + 1] = name
   fields[#fields + 1] = value
 end
-unsound = tell({key = r.key, verb = 'create', actor = actor, now = now}, r, '', 'queued', '1', r.epoch)
+local id
+unsound, id = tell({key = r.key, verb = 'create', actor = actor, now = now}, r, '', 'queued', '1', r.epoch)
 if unsound then return unsound end
+fields[#fields + 1] = 'history'
+fields[#fields + 1] = history_with(nil, id, '')
 redis.call('HSET', KEYS[1], unpack(fields))
 if ARGV[9] ~= '' then redis.call('SET', KEYS[12], ARGV[9]) end
 redis.call('SETBIT', KEYS[9], suffix, 1)
@@ -56,6 +57,6 @@ redis.call('HINCRBY', KEYS[4], 'used:' .. r.space, 1)
 redis.call('SET', KEYS[8], r.key)
 redis.call('SET', KEYS[6], r.key)
 redis.call('ZADD', KEYS[2], due, r.key)
-redis.call('ZADD', KEYS[3], 0, 'queued:' .. now .. ':' .. r.key)
-count('queued', r.currency, 1, r.amount)
+redis.call('ZADD', KEYS[3], 0, place_in_lists('queued', r.terminal, now, r.key))
+count(queued, sum, 1, r.amount)
 return {'OK', 'queued', r.epoch, '1', number(redis.call('HINCRBY', KEYS[4], 'sequence', 1)), now}

@@ -1,11 +1,13 @@
 -- tell: an event that is no move of a transfer, together with the change of one hash that it reports.
 --
--- KEYS     1 counters  2 events  3 the hash that is changed; or none  4 the set that a member leaves; or none
--- ARGV     1 as JSON: event [name, text, ...], and of a hash that is changed
+-- KEYS     1 counters  2 events, and in the order of their places here, those that it needs of: the hash that is changed,
+--          another hash that a field leaves, the record of the transfer that the event is about
+-- ARGV     1 as JSON: event [name, text, ...]; hash, other, record: the places, in KEYS, of those; and of a hash that is changed
 --            set     its fields that are set, as {name: text}
 --            remove  its fields that are removed, as [name]
 --            of      its name, for an error
---            leaves  the member that leaves the set
+--            leaves  the field that leaves the other hash
+--            must_leave  it must be there: else nothing is changed
 --            once    no event and no change, where the hash is so already
 --            was     what its fields must be, as {name: text}, an empty text for none: else nothing is changed
 -- Replies  TOLD | KNOWN | OTHER | BROKEN part
@@ -13,23 +15,30 @@
 local t = cjson.decode(ARGV[1])
 local unsound = unsound_log(KEYS[1], KEYS[2])
 if unsound then return unsound end
-if #KEYS > 2 then
-  local kind, news = redis.call('TYPE', KEYS[3]).ok, not t.once
+if t.record and redis.call('TYPE', KEYS[t.record]).ok ~= 'hash' then t.record = nil end
+if t.hash then
+  local kind, news = redis.call('TYPE', KEYS[t.hash]).ok, not t.once
   if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', t.of} end
   for name, text in pairs(t.was) do
-    if (redis.call('HGET', KEYS[3], name) or '') ~= text then return {'OTHER'} end
+    if (redis.call('HGET', KEYS[t.hash], name) or '') ~= text then return {'OTHER'} end
   end
-  for name in pairs(t.set) do news = news or not redis.call('HGET', KEYS[3], name) end
-  for _, name in ipairs(t.remove) do news = news or redis.call('HGET', KEYS[3], name) end
-  if t.leaves then
-    kind = redis.call('TYPE', KEYS[4]).ok
-    if kind ~= 'none' and kind ~= 'set' then return {'BROKEN', 'pauses'} end
+  for name in pairs(t.set) do news = news or not redis.call('HGET', KEYS[t.hash], name) end
+  for _, name in ipairs(t.remove) do news = news or redis.call('HGET', KEYS[t.hash], name) end
+  if t.other then
+    kind = redis.call('TYPE', KEYS[t.other]).ok
+    if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', 'pauses'} end
+    if t.must_leave and not redis.call('HGET', KEYS[t.other], t.leaves) then return {'OTHER'} end
   end
   if not news then return {'KNOWN'} end
 end
-unsound = add_event(KEYS[1], KEYS[2], t.event)
+local id
+unsound, id = add_event(KEYS[1], KEYS[2], t.event)
 if unsound then return unsound end
-for name, value in pairs(t.set) do redis.call('HSET', KEYS[3], name, value) end
-for _, name in ipairs(t.remove) do redis.call('HDEL', KEYS[3], name) end
-if t.leaves then redis.call('SREM', KEYS[4], t.leaves) end
+for name, value in pairs(t.set) do redis.call('HSET', KEYS[t.hash], name, value) end
+for _, name in ipairs(t.remove) do redis.call('HDEL', KEYS[t.hash], name) end
+if t.other then redis.call('HDEL', KEYS[t.other], t.leaves) end
+if t.record then
+  local history = redis.call('HGET', KEYS[t.record], 'history')
+  redis.call('HSET', KEYS[t.record], 'history', history_with(history, id, '!'))
+end
 return {'TOLD'}

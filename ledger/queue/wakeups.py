@@ -6,17 +6,22 @@ the sweeper sends the wake-up again.
 
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import dramatiq
 import redis
 
+from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.log_lines import log_line
-from epay_transfers.ledger.queue.broker import ACTORS, BATCH, CONFIRMS, INQUIRIES, NAMESPACE, NOW, Broker
+from epay_transfers.ledger.queue import message_guard
+from epay_transfers.ledger.queue.broker import ACTORS, BATCH, CONFIRMS, INQUIRIES, NAMESPACE, NOW, QUEUES, Broker
+from epay_transfers.ledger.queue.message_guard import NotAWakeup
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import UNFINISHED, State
 from epay_transfers.ledger.store.reader import Reader
+from epay_transfers.ledger.store.redis_errors import redis_errors_as
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,12 +49,29 @@ def wakeup_of(record: Record) -> Wakeup | None:
     return Wakeup(queue, ACTORS[queue])
 
 
-def waiting(ledger: Reader) -> Iterator[Record]:
-    """The unfinished transfers that a worker has something to do for: a dead one only where something was requested."""
+def without_wakeup(ledger: Reader, queue: redis.Redis) -> Iterator[Record]:
+    """The transfers that a worker has something to do for now, and that no message in the queue calls it for.
+
+    A parked, held or dead one has its time, unless something was requested: the sweeper sends its wake-up.
+    """
+    called, now_ms = transfers_called(queue), ledger.now_ms()
     for state in sorted(UNFINISHED):
         for record in ledger.all_in_state(state, _PAGE):
-            if wakeup_of(record) and not (record.state is State.DEAD and not record.requested_action):
+            is_due = record.requested_action or (record.state is not State.DEAD and record.next_attempt_at <= now_ms)
+            if wakeup_of(record) and is_due and record.key not in called:
                 yield record
+
+
+def transfers_called(queue: redis.Redis) -> set[str]:
+    """The keys of the transfers that a message in one of the queues names. What is no wake-up counts as none."""
+    found: set[str] = set()
+    with redis_errors_as(LedgerUnavailable):
+        for name in QUEUES:
+            for message_id, data in queue.hscan_iter(f"{NAMESPACE}:{name}.msgs", count=_PAGE):
+                lies_under = message_id.decode(errors="replace") if isinstance(message_id, bytes) else message_id
+                with suppress(NotAWakeup):
+                    found.add(message_guard.received(data, name, lies_under, ACTORS).key)
+    return found
 
 
 class Wakeups:
@@ -87,6 +109,10 @@ class Wakeups:
                 break
             sent += 1
         return sent
+
+    def lacking(self, ledger: Reader) -> list[Record]:
+        """See `without_wakeup`."""
+        return list(without_wakeup(ledger, self._broker.client))
 
     def waiting(self, queue: str) -> int:
         """How many messages of the queue wait for a worker. A queue that does not answer counts as full."""

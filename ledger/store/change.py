@@ -40,6 +40,8 @@ class RecordFields(TypedDict, total=False):
     inquiries: int
     agreeing_reads: int
     last_read: str
+    unanswered: int
+    bank_said: str
     pares_digest: str
     unbelieved_bank_id: str
     unbelieved_reference: str
@@ -79,6 +81,9 @@ class EventFields(TypedDict, total=False):
     label: str  #: what the operator calls themselves, where that is not the name of their server user
     fields: str  #: names and sizes of 3-D Secure 2
 
+
+#: How many KEYS every move has; what a move needs besides comes after them.
+_KEYS = 7
 
 #: Silent moves leave the version as it is: so these compare the count of wake-ups, and one of many sweepers makes them.
 _SWEEPERS = frozenset({Verb.SCHEDULE_WAKEUP, Verb.LOOK_LATER})
@@ -131,8 +136,8 @@ class Change:
 
 def script_argument(
     record: Record, verb: Verb, change: Change, *, actor: str, test_time: str | None, vault: Run | None
-) -> tuple[str, str]:
-    """The move as JSON, as `_move.lua` reads it, and the bank's id that it writes (or "")."""
+) -> tuple[str, tuple[str, ...]]:
+    """The move as JSON, as `_move.lua` reads it, and the keys that it needs beside those of every move."""
     row = verb.row
     if verb is not Verb.CLAIM and (row.ends or row.keeps_due) == change.has_due:
         raise AssertionError(f"{verb}: what is unfinished has its time in `due`, what has ended has none")
@@ -156,6 +161,7 @@ def script_argument(
         changed["epoch"] = str(_next_epoch(record, row.advance))
     if row.enters:
         changed["phase"] = row.enters
+    keys = _keys(change, changed)
     after = change.only_after
     if name := row.after.get(record.state):
         after = max(after or 0, getattr(record, name))
@@ -188,10 +194,19 @@ def script_argument(
         "challenge": json.dumps(asdict(change.challenge)) if change.challenge else None,
         "challenge_ms": str(_CHALLENGE_MS) if change.challenge else None,
         "prints": redis_keys.prints(record.key) if row.ends else None,
+        "references": _KEYS + len(keys) if "bank_reference" in changed else None,
         "vault": [vault.id, str(vault.writes)] if vault else None,
     }
     text = json.dumps({name: value for name, value in move.items() if value is not None}, separators=(",", ":"))
-    return text, changed.get("bank_id", "")
+    return text, keys
+
+
+def _keys(change: Change, changed: Mapping[str, str]) -> tuple[str, ...]:
+    bank_id = changed.get("bank_id", "")
+    keys: tuple[str, ...] = (redis_keys.bank_id(bank_id),) if change.challenge or bank_id else ()
+    keys += (redis_keys.md(change.challenge.md),) if change.challenge else ()
+    keys += (redis_keys.references(changed["bank_reference"]),) if "bank_reference" in changed else ()
+    return keys
 
 
 def _values(change: Change) -> dict[str, str | int]:

@@ -1,11 +1,13 @@
 """The breaker of each of the bank's hosts: open, no worker sends there, and no attempt is used up.
 
 Each process counts the failures in a row that it saw itself, which costs nothing, and opens the breaker for all. While
-it is open, one process of all asks the host a harmless question now and then, and closes it again. `claim` reads it
-inside its script.
+it is open, one process of all asks the host a harmless question now and then. An answer makes it half-open: `claim`,
+which reads it inside its script, lets one real transfer through, since a host may answer questions and hang on
+transfers. What becomes of that one closes the breaker, or keeps it open for twice as long.
 """
 
 import threading
+from dataclasses import dataclass
 from typing import cast
 
 import redis
@@ -25,6 +27,23 @@ FAILURES = 5
 #: Between two questions while it is open.
 PROBE_MS = 5_000
 
+#: The longest that it stays open after a trial.
+LONGEST_MS = 300_000
+
+#: No rule sets a time that is farther ahead: the longest, or a lease.
+FARTHEST_MS = 2 * LONGEST_MS
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBreaker:
+    """`trial`: the key of the transfer that was let through, and that is not judged yet. `lane`: of its call."""
+
+    host: str
+    is_half_open: bool = False
+    trial: str = ""
+    failed_trials: int = 0
+    lane: str = ""
+
 
 class Breakers:
     def __init__(self, client: redis.Redis, events: Events, actor: str, test_clock: Clock | None = None) -> None:
@@ -35,7 +54,7 @@ class Breakers:
         self._scripts = Scripts(client, ("probe",))
         self._lock = threading.Lock()
         self._failures: dict[str, int] = {}
-        self._open: frozenset[str] = frozenset()
+        self._open: dict[str, OpenBreaker] = {}
 
     def succeeded(self, host: str) -> None:
         self._failures.pop(host, None)
@@ -50,32 +69,77 @@ class Breakers:
             self.trip(host, why)
 
     def trip(self, host: str, why: str) -> None:
-        with redis_errors_as(LedgerUnavailable):
-            first_ms = ledger_ms(self._client, self._test_clock) + PROBE_MS
-        change = HashChange(redis_keys.BREAKERS, set={f"open:{host}": str(first_ms)}, once=True)
+        change = HashChange(
+            redis_keys.BREAKERS,
+            set={f"open:{host}": self._in(PROBE_MS)},
+            remove=[f"half:{host}"],  # of a probe that was answered after the breaker had been closed
+            was={f"open:{host}": ""},
+        )
         self._events.tell(Alarm.BREAKER_OPENED, {"actor": self._actor, "host": host, "reason": why}, change)
-        self._open |= {host}
+        self._open = {host: OpenBreaker(host)} | self._open
+
+    def half_open(self, host: str) -> None:
+        """The host answers: the next claim goes through, and no other."""
+        with redis_errors_as(LedgerUnavailable):
+            self._client.hset(redis_keys.BREAKERS, f"half:{host}", "1")
+
+    def stay_open(self, breaker: OpenBreaker) -> None:
+        """The trial was not served: nothing goes there for twice as long as after the one before it."""
+        failed = breaker.failed_trials + 1
+        wait_ms = min(PROBE_MS * 2**failed, LONGEST_MS)
+        told = {"actor": self._actor, "host": breaker.host, "trial": breaker.trial, "in_s": str(wait_ms // 1000)}
+        change = HashChange(
+            redis_keys.BREAKERS,
+            set={f"open:{breaker.host}": self._in(wait_ms), f"failed:{breaker.host}": str(failed)},
+            remove=[f"trial:{breaker.host}", f"half:{breaker.host}"],
+            was={f"trial:{breaker.host}": f"{breaker.trial} {breaker.lane}"},
+        )
+        self._events.tell(Alarm.BREAKER_STAYS, told, change)
 
     def close(self, host: str) -> None:
-        change = HashChange(redis_keys.BREAKERS, remove=[f"open:{host}", f"probes:{host}"], once=True)
+        names = [f"{kind}:{host}" for kind in ("open", "probes", "half", "trial", "failed")]
+        change = HashChange(redis_keys.BREAKERS, remove=names, once=True)
         self._events.tell(Alarm.BREAKER_CLOSED, {"actor": self._actor, "host": host}, change)
         self._failures.pop(host, None)
-        self._open -= {host}
+        self._open = {name: breaker for name, breaker in self._open.items() if name != host}
 
     def refresh(self) -> frozenset[str]:
         """Read which hosts' breakers are open; `is_open` answers from memory until the next time."""
         with read_errors_as(LedgerUnavailable):
             raw = cast("dict[str, str]", self._client.hgetall(redis_keys.BREAKERS))
-        self._open = frozenset(name.removeprefix("open:") for name in raw if name.startswith("open:"))
-        return self._open
+        hosts = [name.removeprefix("open:") for name in raw if name.startswith("open:")]
+        self._open = {
+            host: OpenBreaker(
+                host,
+                is_half_open=f"half:{host}" in raw,
+                trial=raw.get(f"trial:{host}", "").partition(" ")[0],
+                lane=raw.get(f"trial:{host}", "").partition(" ")[2],
+                failed_trials=_number(raw.get(f"failed:{host}", "")),
+            )
+            for host in hosts
+        }
+        return frozenset(hosts)
 
     def is_open(self, host: str) -> bool:
-        """As of the last `refresh`: half a second old at the most."""
-        return host in self._open
+        """Does it keep every call back? As of the last `refresh`: half a second old at the most."""
+        breaker = self._open.get(host)
+        return breaker is not None and not breaker.is_half_open
+
+    def trials(self) -> list[OpenBreaker]:
+        """Those that have let a transfer through which is not judged yet, as of the last `refresh`."""
+        return [breaker for breaker in self._open.values() if breaker.trial]
 
     def may_probe(self, host: str) -> bool:
         """Is it this process's turn to ask the host?"""
         with redis_errors_as(LedgerUnavailable):
             now = self._test_clock.now_ms() if self._test_clock else ""
-            reply = self._scripts.run("probe", (redis_keys.BREAKERS,), (host, now, PROBE_MS))
+            reply = self._scripts.run("probe", (redis_keys.BREAKERS,), (host, now, PROBE_MS, FARTHEST_MS))
         return reply[0] == "PROBE"
+
+    def _in(self, ms: int) -> str:
+        with redis_errors_as(LedgerUnavailable):
+            return str(ledger_ms(self._client, self._test_clock) + ms)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0

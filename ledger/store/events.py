@@ -13,6 +13,7 @@ import redis
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
+from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.redis_errors import read_errors_as, redis_errors_as
 from epay_transfers.ledger.store.scripts import Scripts
@@ -51,6 +52,19 @@ class LogState:
     oldest: Event | None
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """What became of one transfer, oldest first.
+
+    `trimmed`: of so many events the log keeps nothing any more. `unlisted`: so many are not named in the record, which
+    names the first one and the newest some hundred.
+    """
+
+    events: list[Event]
+    trimmed: int = 0
+    unlisted: int = 0
+
+
 class Events:
     def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
         self._client = client
@@ -58,20 +72,25 @@ class Events:
         self.tell = Teller(client).tell
         self._scripts = Scripts(client, ("trim",))
 
-    def newest(self, limit: int = 50, *, key: str | None = None, scan: int = 100_000) -> list[Event]:
-        """The last events, oldest of them first; of one transfer where `key` is given, looking `scan` events back."""
-        found: list[Event] = []
-        before = "+"
-        while len(found) < limit and scan > 0:
-            page = min(1000 if key else limit, scan)
-            with read_errors_as(LedgerUnavailable):
-                raw = cast("Entries", self._client.xrevrange(redis_keys.EVENTS, before, "-", count=page))
-            found += [Event(*entry) for entry in raw if key is None or entry[1].get("key") == key]
-            if len(raw) < page:
-                break
-            before = f"({raw[-1][0]}"
-            scan -= page
-        return found[:limit][::-1]
+    def newest(self, limit: int = 50) -> list[Event]:
+        """The last events, oldest of them first."""
+        if limit < 1:  # the client sends no such count
+            return []
+        with read_errors_as(LedgerUnavailable):
+            raw = cast("Entries", self._client.xrevrange(redis_keys.EVENTS, "+", "-", count=limit))
+        return [Event(*entry) for entry in raw][::-1]
+
+    def of(self, record: Record) -> "History":
+        """The events of one transfer, by their ids in its record: each costs the same, however long the log is."""
+        ids = _ids_in(record.history)
+        pipeline = self._client.pipeline(transaction=False)
+        for entry_id, _ in ids:
+            pipeline.xrange(redis_keys.EVENTS, entry_id, entry_id)
+        with read_errors_as(LedgerUnavailable):
+            replies = cast("list[Entries]", pipeline.execute() if ids else [])
+        found = [Event(*raw[0]) for raw in replies if raw]
+        moves = sum(is_move for _, is_move in ids)
+        return History(found, trimmed=len(ids) - len(found), unlisted=max(0, record.version - moves))
 
     def follow(self, after: str = "$", *, block_ms: int = 1000) -> Iterator[list[Event]]:
         """Batches of new events as they come; an empty one where nothing came in time."""
@@ -185,6 +204,17 @@ class Events:
 
     def _exists(self) -> bool:
         return bool(self._client.exists(redis_keys.EVENTS))
+
+
+def _ids_in(history: str) -> list[tuple[str, bool]]:
+    """The ids as `_events.lua` wrote them, and whether each is of a move."""
+    found: list[tuple[str, bool]] = []
+    first_ms = 0
+    for word in history.split():
+        ms, _, number = word.removeprefix("!").partition("-")
+        first_ms, later_ms = (int(ms), 0) if not found else (first_ms, int(ms))
+        found.append((f"{first_ms + later_ms}-{number or 0}", not word.startswith("!")))
+    return found
 
 
 def place_of(entry_id: str) -> tuple[int, int]:

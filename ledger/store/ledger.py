@@ -124,7 +124,12 @@ class Ledger(Reader):
             times_in={"lease_until": lease_ms},
         )
         script_keys, text = self._call(record, Verb.CLAIM, change, actor=actor, vault=vault)
-        extra_keys: tuple[str, ...] = (redis_keys.LANES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.PAUSES)
+        extra_keys: tuple[str, ...] = (
+            redis_keys.PAUSES,
+            redis_keys.BREAKERS,
+            redis_keys.RATES,
+            redis_keys.ADDED_PAUSES,
+        )
         if counts and counts.terminal:
             extra_keys += (redis_keys.limits(counts.day.name),)
         before = self.seen
@@ -213,9 +218,7 @@ class Ledger(Reader):
     def _call(
         self, record: Record, verb: Verb, change: Change, *, actor: str, vault: Run | None = None
     ) -> tuple[tuple[str, ...], str]:
-        text, bank_id = script_argument(record, verb, change, actor=actor, test_time=self._test_time, vault=vault)
-        more: tuple[str, ...] = (redis_keys.bank_id(bank_id),) if change.challenge or bank_id else ()
-        more += (redis_keys.md(change.challenge.md),) if change.challenge else ()
+        text, more = script_argument(record, verb, change, actor=actor, test_time=self._test_time, vault=vault)
         return (*_keys(record), *more), text
 
     # Replies.
@@ -285,8 +288,8 @@ def _creation(record: Record, new_transfer: NewTransfer, suffix: int, actor: str
     more = (
         redis_keys.reference(record.reference),
         redis_keys.suffixes(record.space),
-        redis_keys.LANES,
         redis_keys.PAUSES,
+        redis_keys.ADDED_PAUSES,
         redis_keys.prints(record.key),
     )
     return "create", (*_keys(record), *more), args
@@ -296,7 +299,7 @@ def _keys(record: Record) -> tuple[str, ...]:
     return (
         redis_keys.record(record.key),
         redis_keys.DUE,
-        redis_keys.OPEN,
+        redis_keys.BY_STATE,
         redis_keys.COUNTERS,
         redis_keys.EVENTS,
         redis_keys.handle(record.handle),

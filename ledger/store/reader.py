@@ -8,6 +8,7 @@ others are returned; where one is read by its key, that is an error.
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import cast
 
 import redis
@@ -18,9 +19,11 @@ from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.record import Record, StoredChallenge
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.lists import Lists
 from epay_transfers.ledger.store.redis_errors import of_its_type, read_errors_as
 from epay_transfers.ledger.store.replies import Due
 from epay_transfers.ledger.store.scripts import Scripts
+from epay_transfers.ledger.store.totals import Totals
 from epay_transfers.ledger.store.unreadable import NO_HASH, NO_KEY, NOT_THERE, SetAside, Tell, fields_of, log_unreadable
 
 #: Before the name of a run, in the counters.
@@ -33,6 +36,7 @@ class Reader:
         """`test_clock`: a test's time in place of the server's. Production has none."""
         self.client = client
         self.test_clock = test_clock
+        self.lists = Lists(client)
         self._looks = Scripts(client, ("due",))
         self._aside = SetAside(client)
 
@@ -84,25 +88,14 @@ class Reader:
         return Due(int(now), records)
 
     def in_state(self, state: State, limit: int = 100, on_unreadable: Tell = log_unreadable) -> list[Record]:
-        """Unfinished transfers of one state, longest in it first."""
-        with read_errors_as(LedgerUnavailable):
-            names = cast(
-                "list[str]", self.client.zrangebylex(redis_keys.OPEN, f"[{state}:", f"({state};", start=0, num=limit)
-            )
-        return self.get_many([name.split(":", 2)[2] for name in names], on_unreadable)
+        """Transfers of one state, longest in it first."""
+        return self.get_many(self.lists.page([state], limit=limit).keys, on_unreadable)
 
     def all_in_state(self, state: State, page: int) -> Iterator[Record]:
-        """Every unfinished transfer of one state, a page a round trip; who moves meanwhile may be missed."""
-        after = f"[{state}:"
-        while True:
-            with read_errors_as(LedgerUnavailable):
-                names = cast(
-                    "list[str]", self.client.zrangebylex(redis_keys.OPEN, after, f"({state};", start=0, num=page)
-                )
-            yield from self.get_many([name.split(":", 2)[2] for name in names])
-            if len(names) < page:
-                return
-            after = f"({names[-1]}"
+        """Every transfer of one state, a page a round trip; one that moves meanwhile may be missed."""
+        keys = (listed.at.key for listed in self.lists.all([state], chunk=page))
+        while names := list(islice(keys, page)):
+            yield from self.get_many(names)
 
     def get_many(self, names: Sequence[str], on_unreadable: Tell = log_unreadable) -> list[Record]:
         """Those that the ledger has, and that can be read."""
@@ -125,8 +118,18 @@ class Reader:
                 found += [record] if record else []
         return found
 
+    def by_bank_reference(self, reference: str) -> list[Record]:
+        """The transfers to which the bank gave this reference: one, as a rule."""
+        with read_errors_as(LedgerUnavailable):
+            keys = cast("str | None", self.client.hget(redis_keys.references(reference), reference))
+        return self.get_many(keys.split(" ")) if keys else []
+
+    def totals(self) -> Totals:
+        """How many transfers there are, and how much money is in them. Raises `LedgerBroken`."""
+        return Totals.of_counters(self.counters())
+
     def counters(self) -> dict[str, int]:
-        """`n:<state>:<currency>`, `sum:<state>:<currency>` (minor units), `used:<space>`, `vault:<run>`, `sequence`.
+        """What `Totals` is made of; `used:<space>`, `vault:<run>`, `sequence`, `events`, `trimmed`.
 
         Raises `LedgerBroken` for what is no number, or a key of another type.
         """

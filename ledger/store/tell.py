@@ -11,6 +11,7 @@ import redis
 
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
+from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
 from epay_transfers.ledger.store.scripts import Scripts
@@ -20,8 +21,8 @@ from epay_transfers.ledger.store.scripts import Scripts
 class HashChange:
     """What changes in one hash. With `once`, nothing is told where the hash is so already.
 
-    `leaves`: a set, and the member that is taken out of it as well. `was`: what these fields must be ("" for a field
-    that is not there), or nothing is told and nothing is changed.
+    `leaves`: another hash, and the field that is taken out of it as well; with `must_leave`, it must be there. `was`:
+    what these fields must be ("" for a field that is not there). Else nothing is told and nothing is changed.
     """
 
     key: str
@@ -29,6 +30,7 @@ class HashChange:
     remove: Sequence[str] = ()
     once: bool = False
     leaves: tuple[str, str] | None = None
+    must_leave: bool = False
     was: Mapping[str, str] | None = None
 
 
@@ -43,12 +45,16 @@ class Teller:
         keys = [redis_keys.COUNTERS, redis_keys.EVENTS]
         if change is not None:
             keys.append(change.key)
+            words["hash"] = len(keys)
             words |= {"of": change.key.rpartition(":")[2], "set": dict(change.set), "remove": list(change.remove)}
             words["once"] = change.once
             words["was"] = dict(change.was or {})
             if change.leaves is not None:
                 keys.append(change.leaves[0])
-                words["leaves"] = change.leaves[1]
+                words |= {"other": len(keys), "leaves": change.leaves[1], "must_leave": change.must_leave}
+        if is_key(key := fields.get("key", "")):
+            keys.append(redis_keys.record(key))
+            words["record"] = len(keys)
         with redis_errors_as(LedgerUnavailable):
             reply = self._scripts.run("tell", keys, [json.dumps(words)])
         if reply[0] == "BROKEN":

@@ -2,18 +2,17 @@
 
 import typer
 
-from epay_transfers.ledger.errors import RecordUnreadable
 from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.inboxes import Kind
-from epay_transfers.ledger.transfer import Transfer
-from epay_transfers.ops import acting, requests, screen, typed
+from epay_transfers.ops import acting, requests, typed
+from epay_transfers.ops.commands import list as listed
 from epay_transfers.ops.commands import status
-from epay_transfers.ops.commands.list import table
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
-from epay_transfers.ops.options import WAIT_S, AsJson, Limit, Name, ReasonText, Wait, checked
+from epay_transfers.ops.listing import Wanted
+from epay_transfers.ops.options import WAIT_S, AsJson, CursorText, Limit, Name, ReasonText, Wait, checked
 
 app = typer.Typer(help="The dead: retries used up, or the card gone, and proved not sent.", no_args_is_help=True)
 
@@ -24,17 +23,9 @@ def _only_dead(_record: Record) -> str:
 
 
 @app.command("list")
-def list_(*, limit: Limit = 50, as_json: AsJson = False) -> None:
-    """The dead, longest dead first."""
-    context, unreadable = Context.connect(), list[RecordUnreadable]()
-    records = context.ledger.in_state(State.DEAD, limit, unreadable.append)
-    if as_json:
-        screen.say_json([Transfer.of(record).to_json() for record in records] + screen.unreadable_json(unreadable))
-        return
-    screen.say(table(records, context.ledger.now_ms()))
-    screen.say_unreadable(unreadable)
-    if not records:
-        screen.say("No dead transfers.")
+def list_(*, cursor: CursorText = None, limit: Limit = 50, as_json: AsJson = False) -> None:
+    """The dead, longest dead first, with their sum by reason. `transfers list dead` has filters."""
+    listed.show(Context.connect(), Wanted(states=[State.DEAD]), cursor=cursor, limit=limit, as_json=as_json)
 
 
 @app.command()

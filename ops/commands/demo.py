@@ -92,7 +92,7 @@ def _play(stage: Stage, interruption: Interruption) -> bool:
         )
         with shown(board, screen.console()):
             wrong = play.run()
-        lines = ending.compare(bank.books(), context.ledger.counters())
+        lines = ending.compare(bank.books(), context.ledger.totals())
         took_s = board.seconds()
     for sentence in wrong:
         screen.say(sentence)

@@ -18,10 +18,11 @@ from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
 from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
 from epay_transfers.ledger.invoice import SUFFIXES
 from epay_transfers.ledger.states import UNFINISHED, State
+from epay_transfers.ledger.store.totals import Totals
 from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.keyring import read_public
 from epay_transfers.ops import screen, typed
-from epay_transfers.ops.commands.terminals import as_dict
+from epay_transfers.ops.commands.pauses import as_dict
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import EX_TEMPFAIL
 from epay_transfers.ops.options import AsJson
@@ -70,19 +71,20 @@ def doctor(*, as_json: AsJson = False) -> None:
     """Check servers, invoice ids, lanes and settings. Ends with 0 if all is well, 75 if it may pass, else 78."""
     context = Context.connect()
     findings = examine(context.settings, context.clock, queue=True)
-    counters, stops = _known(context.ledger.counters), _known(context.lanes.pauses)
+    counters, stops = _known(context.ledger.counters), _known(context.pauses.standing)
     workers = _known(VaultKeys(context.client).told)
+    totals = None if counters is None else Totals.of_counters(counters)
     findings += _spaces(context, counters or {}) + _vault_keys(workers or {}) + _fingerprint_keys(context)
-    if counters is not None and workers is not None:
-        findings += _no_worker(counters, workers)
+    if totals is not None and workers is not None:
+        findings += _no_worker(totals, workers)
     rooms = _rooms({str(finding) for finding in findings})
     if as_json:
         screen.say_json({
             "healthy": not findings,
             "findings": [asdict(finding) for finding in findings],
             "stops": None if stops is None else [as_dict(stop) for stop in stops],
-            "transfers": None if counters is None else {
-                state: [line.to_json() for line in screen.sums(counters, state)] for state in State
+            "transfers": None if totals is None else {
+                state: [line.to_json() for line in screen.sums(totals, state)] for state in State
             },
             "vault_keys": workers,
             "rooms": [asdict(room) for room in rooms],
@@ -90,13 +92,13 @@ def doctor(*, as_json: AsJson = False) -> None:
     else:
         _say(findings, rooms)
         paused = "?" if stops is None else len(stops) or "none"
-        screen.say(f"Lanes paused: {paused}" + (f"; see `{typed.command()} terminals`" if stops else ""))
+        screen.say(f"Pauses: {paused}" + (f"; see `{typed.command()} pauses`" if stops else ""))
         keys = "?" if workers is None else ", ".join(_shared(workers)) or "no worker has told of any"
         screen.say(f"Keys that every worker opens with: {keys}")
-        if counters is None:
+        if totals is None:
             screen.say("Transfers: ?")
         else:
-            _say_counts(counters)
+            _say_counts(totals)
     if findings:
         raise typer.Exit(EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG)
 
@@ -121,8 +123,8 @@ def _known(read: Callable[[], T]) -> T | None:
     return None
 
 
-def _no_worker(counters: dict[str, int], workers: dict[str, list[str]]) -> list[Finding]:
-    waiting = sum(line.count for state in _FOR_A_WORKER for line in screen.sums(counters, state))
+def _no_worker(totals: Totals, workers: dict[str, list[str]]) -> list[Finding]:
+    waiting = totals.of(*_FOR_A_WORKER).count
     if workers or not waiting:
         return []
     return [
@@ -228,11 +230,11 @@ def _say(findings: list[Finding], rooms: list[Room]) -> None:
     screen.say(screen.table(("process", "what it lacks in this environment"), lacks))
 
 
-def _say_counts(counters: dict[str, int]) -> None:
+def _say_counts(totals: Totals) -> None:
     rows = [
         (screen.state_text(state), line.count, screen.amount(line.amount_minor, line.currency))
         for state in State
-        for line in screen.sums(counters, state)
+        for line in screen.sums(totals, state)
     ]
     if rows:
         screen.say(screen.table(("state", "count", "amount"), rows))

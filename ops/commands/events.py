@@ -45,8 +45,9 @@ def events(
     if place is not None:
         file = PlaceFile(place)
         _follow(context, file.load(), file.store, None, as_json=True)
-    key = context.find(name).key if name else None
-    found = context.events.newest(limit, key=key)
+    record = context.find(name) if name else None
+    key = record.key if record else None
+    found = context.events.of(record).events[-limit:] if record else context.events.newest(limit)
     if follow:
         _follow(context, _after(context, found, key, as_json=as_json), _keep_nothing, key, as_json=as_json)
     elif as_json:

@@ -1,46 +1,73 @@
-"""`transfers list`: lists the unfinished transfers of a state, oldest first; of a final state or of all, the newest."""
+"""`transfers list`: lists transfers by state, terminal, age and more, a page at a time; without a state, the newest."""
 
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from epay_transfers.ledger.errors import RecordUnreadable
+from epay_transfers.ledger.money import to_minor
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
-from epay_transfers.ledger.store.unreadable import Tell
-from epay_transfers.ledger.transfer import Transfer
-from epay_transfers.ops import descriptions, screen
+from epay_transfers.ops import descriptions, listing, screen
 from epay_transfers.ops.context import Context
-from epay_transfers.ops.options import AsJson, Limit
+from epay_transfers.ops.listing import Wanted
+from epay_transfers.ops.options import AsJson, CursorText, Limit, cursor_of, span_ms
 
 app = typer.Typer()
-
-#: How many events are looked at for the newest transfers: each has a few.
-_EVENTS_EACH = 20
-_MOST_EVENTS = 20_000
 
 
 @app.command("list")
 def list_(
-    state: Annotated[State | None, typer.Argument(help="Only those in this state.")] = None,
+    states: Annotated[
+        list[State] | None, typer.Argument(metavar="[STATE]...", help="Only those in these states.")
+    ] = None,
     *,
+    terminal: Annotated[str | None, typer.Option(help="Only those of this terminal.")] = None,
+    older: Annotated[
+        str | None, typer.Option(metavar="SPAN", help="In their state for longer: 30s, 5min, 2h, 3d.")
+    ] = None,
+    younger: Annotated[str | None, typer.Option(metavar="SPAN", help="In their state for less than that.")] = None,
+    why: Annotated[str | None, typer.Option(help="Why they are there: a word that lists show, or code_484.")] = None,
+    amount: Annotated[str | None, typer.Option(help="Of this amount, like 15000 or 4500.50.")] = None,
+    last_four: Annotated[str | None, typer.Option(metavar="DIGITS", help="Of one of the cards.")] = None,
+    newest: Annotated[bool, typer.Option("--newest", help="The newest first.")] = False,
+    cursor: CursorText = None,
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Transfers of a state: unfinished ones oldest first, ended ones newest first. Without a state, the newest."""
-    context, unreadable = Context.connect(), list[RecordUnreadable]()
-    if state is not None and not state.final:
-        records = context.ledger.in_state(state, limit, unreadable.append)
-    else:
-        records = _newest(context, state, limit, unreadable.append)
+    """Transfers of these states, longest in them first; without a state all of them, newest first."""
+    context = Context.connect()
+    now_ms = context.ledger.now_ms()
+    wanted = Wanted(
+        states=states or list(State),
+        terminal=terminal,
+        since_ms=now_ms - span_ms("younger", younger) if younger else None,
+        until_ms=now_ms - span_ms("older", older) if older else None,
+        newest=newest or not states,
+        reason=why,
+        amount=_minor(amount),
+        last_four=_digits(last_four),
+    )
+    show(context, wanted, cursor=cursor, limit=limit, as_json=as_json)
+
+
+def show(context: Context, wanted: Wanted, *, cursor: str | None, limit: int, as_json: bool) -> None:
+    """A page of them, their sum, and why they are in their state."""
+    found = listing.find(context.ledger, wanted, after=cursor_of(cursor), limit=limit)
+    totals = context.ledger.totals().of(*wanted.states, terminal=wanted.terminal)
     if as_json:
-        screen.say_json([Transfer.of(record).to_json() for record in records] + screen.unreadable_json(unreadable))
+        screen.say_json(listing.as_dict(found, totals))
         return
-    screen.say(table(records, context.ledger.now_ms()))
-    screen.say_unreadable(unreadable)
-    if not records:
-        screen.say("No transfers." if state is None else f"No transfer is {state}.")
+    if found.records:
+        screen.say(table(found.records, context.ledger.now_ms()))
+    screen.say_unreadable(found.unreadable)
+    if len(wanted.states) < len(State):
+        screen.say(f"{', '.join(wanted.states)}: {'; '.join(map(str, screen.sums(totals))) or 'none'}.")
+        for word, those in totals.by_reason():
+            if word:
+                screen.say(f"  {word}: {'; '.join(map(str, screen.sums(those)))}")
+    if words := listing.last_words(found):
+        screen.say(words)
 
 
 def table(records: list[Record], now_ms: int) -> Table:
@@ -58,9 +85,19 @@ def table(records: list[Record], now_ms: int) -> Table:
     return screen.table(("transfer", "reference", "state", "amount", "age", "why"), rows)
 
 
-def _newest(context: Context, state: State | None, limit: int, on_unreadable: Tell) -> list[Record]:
-    """The transfers with the newest events: the ledger has lists of unfinished transfers only."""
-    events = context.events.newest(min(limit * _EVENTS_EACH, _MOST_EVENTS))
-    names = dict.fromkeys(event.fields["key"] for event in reversed(events) if "key" in event.fields)
-    records = context.ledger.get_many(list(names), on_unreadable)
-    return [record for record in records if state in {None, record.state}][:limit]
+def _minor(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return to_minor(text, "KZT")
+    except ValueError:
+        raise typer.BadParameter("amount: give it like 15000 or 4500.50") from None
+
+
+def _digits(text: str | None) -> str | None:
+    if text is not None and not (len(text) == _LAST and text.isascii() and text.isdigit()):
+        raise typer.BadParameter("last-four: give the last four digits of a card")
+    return text
+
+
+_LAST = 4

@@ -2,25 +2,23 @@
 
 import typer
 
-from epay_transfers.ledger.errors import RecordUnreadable
 from epay_transfers.ledger.states import State
-from epay_transfers.ledger.transfer import Transfer
-from epay_transfers.ops import screen
+from epay_transfers.ops import listing, screen
 from epay_transfers.ops.context import Context
-from epay_transfers.ops.options import AsJson, Limit
+from epay_transfers.ops.listing import Wanted
+from epay_transfers.ops.options import AsJson, CursorText, Limit, cursor_of
 
 app = typer.Typer()
 
 
 @app.command()
-def parked(*, limit: Limit = 50, as_json: AsJson = False) -> None:
+def parked(*, cursor: CursorText = None, limit: Limit = 50, as_json: AsJson = False) -> None:
     """Transfers that wait for a client's 3-D Secure answer, longest first. No money has moved for any of them."""
-    context, unreadable = Context.connect(), list[RecordUnreadable]()
-    records = context.ledger.in_state(State.PARKED, limit, unreadable.append)
-    total = screen.sums(context.ledger.counters(), State.PARKED)
+    context, wanted = Context.connect(), Wanted(states=[State.PARKED])
+    found = listing.find(context.ledger, wanted, after=cursor_of(cursor), limit=limit)
+    totals = context.ledger.totals().of(State.PARKED)
     if as_json:
-        transfers = [Transfer.of(record).to_json() for record in records] + screen.unreadable_json(unreadable)
-        screen.say_json({"transfers": transfers, "total": [line.to_json() for line in total]})
+        screen.say_json(listing.as_dict(found, totals))
         return
     now_ms = context.ledger.now_ms()
     rows = [
@@ -32,8 +30,10 @@ def parked(*, limit: Limit = 50, as_json: AsJson = False) -> None:
             f"{screen.when(record.parked_until)}, {screen.away(record.parked_until, now_ms)}",
             record.requested_action,
         )
-        for record in records
+        for record in found.records
     ]
     screen.say(screen.table(("transfer", "reference", "amount", "age", "answer until", "asked"), rows))
-    screen.say_unreadable(unreadable)
-    screen.say(f"Parked: {'; '.join(map(str, total)) or 'none'}.")
+    screen.say_unreadable(found.unreadable)
+    screen.say(f"Parked: {'; '.join(map(str, screen.sums(totals))) or 'none'}.")
+    if found.cursor:
+        screen.say(listing.last_words(found))

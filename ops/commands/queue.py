@@ -1,10 +1,10 @@
-"""`transfers queue rebuild`: send a wake-up for every unfinished transfer, after the queue was lost. Safe to repeat."""
+"""`transfers queue rebuild`: send the wake-ups that are missing, after the queue was lost. It is safe to repeat."""
 
 from collections import Counter
 
 import typer
 
-from epay_transfers.ledger.queue.wakeups import waiting, wakeup_of
+from epay_transfers.ledger.queue.wakeups import wakeup_of, without_wakeup
 from epay_transfers.ledger.store.inboxes import Kind
 from epay_transfers.ops import requests, screen
 from epay_transfers.ops.context import Context
@@ -41,5 +41,6 @@ def rebuild(*, apply: bool = False, reason: ReasonText = "", wait: Wait = 60, as
 
 
 def _counts(context: Context) -> Counter[str]:
-    """How many transfers a worker has something to do for, by the queue of their wake-ups."""
-    return Counter(wakeup.queue for record in waiting(context.ledger) if (wakeup := wakeup_of(record)))
+    """How many transfers wait for a worker without a message that calls one, by the queue of their wake-ups."""
+    lacking = without_wakeup(context.ledger, context.queue_client)
+    return Counter(wakeup.queue for record in lacking if (wakeup := wakeup_of(record)))

@@ -9,7 +9,7 @@ from rich.text import Text
 from epay_transfers.ledger.reasons import sentence_of
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
-from epay_transfers.ledger.store.events import Event
+from epay_transfers.ledger.store.events import Event, History
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ops import descriptions, screen
 from epay_transfers.ops.context import Context
@@ -17,22 +17,20 @@ from epay_transfers.ops.options import AsJson, Name
 
 app = typer.Typer()
 
-_EVENTS = 30
-
 
 @app.command()
 def status(name: Name, *, as_json: AsJson = False) -> None:
     """One transfer: state, money, why, evidence, what comes next, and how it came there."""
     context = Context.connect()
     record = context.find(name)
-    events = context.events.newest(_EVENTS, key=record.key)
+    history = context.events.of(record)
     if as_json:
-        screen.say_json(as_dict(record, events))
+        screen.say_json(as_dict(record) | history_json(history))
         return
-    page(record, events, context.ledger.now_ms())
+    page(record, history, context.ledger.now_ms())
 
 
-def as_dict(record: Record, events: list[Event]) -> dict[str, Any]:
+def as_dict(record: Record) -> dict[str, Any]:
     return Transfer.of(record).to_json() | {
         "evidence": record.evidence,
         "said_by_bank_not_believed": {
@@ -44,11 +42,18 @@ def as_dict(record: Record, events: list[Event]) -> dict[str, Any]:
         "state_since": screen.iso(record.state_since),
         "next_step": descriptions.next_step(record),
         "next_step_at": screen.iso(descriptions.next_moment(record)),
-        "events": [{"id": event.id} | event.fields for event in events],
     }
 
 
-def page(record: Record, events: list[Event], now_ms: int) -> None:
+def history_json(history: History) -> dict[str, Any]:
+    return {
+        "events": [{"id": event.id} | event.fields for event in history.events],
+        "events_trimmed": history.trimmed,
+        "events_not_listed": history.unlisted,
+    }
+
+
+def page(record: Record, history: History, now_ms: int) -> None:
     lines = Table.grid(padding=(0, 2))
     lines.add_column(style="dim")
     lines.add_column(overflow="fold")
@@ -57,7 +62,11 @@ def page(record: Record, events: list[Event], now_ms: int) -> None:
             lines.add_row(name, text)
     screen.say(lines)
     screen.say()
-    screen.say(screen.table(("at", "what happened", "by"), [_row(event) for event in events]))
+    screen.say(screen.table(("at", "what happened", "by"), [_row(event) for event in history.events]))
+    if history.trimmed:
+        screen.say(f"The log has forgotten {history.trimmed} more of its events (EVENTS_KEEP).")
+    if history.unlisted:
+        screen.say(f"{history.unlisted} more moves are not listed: all but the first and the newest.")
 
 
 def _lines(record: Record, now_ms: int) -> list[tuple[str, str | Text]]:

@@ -1,12 +1,13 @@
-"""`transfers terminals`: lists terminals, the invoice ids that they have left, and their paused lanes."""
+"""`transfers terminals`: lists terminals, the invoice ids that they have left, and their paused pauses."""
 
 from typing import Any
 
 import typer
 
 from epay_transfers.ledger.invoice import SUFFIXES
-from epay_transfers.ledger.store.lanes import ALL, Pause
+from epay_transfers.ledger.store.pauses import ALL, Pause
 from epay_transfers.ops import screen
+from epay_transfers.ops.commands.pauses import as_dict
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.options import AsJson
 
@@ -15,9 +16,9 @@ app = typer.Typer()
 
 @app.command()
 def terminals(*, as_json: AsJson = False) -> None:
-    """Terminals, the invoice ids that their space has used of its million, and their paused lanes."""
+    """Terminals, the invoice ids that their space has used of its million, and their paused pauses."""
     context = Context.connect()
-    stops, counters = context.lanes.pauses(), context.ledger.counters()
+    stops, counters = context.pauses.standing(), context.ledger.counters()
     names = dict.fromkeys(("main", *context.settings.epay_terminals))
     found = [_terminal(context, name, counters, stops) for name in names]
     if as_json:
@@ -45,16 +46,6 @@ def _terminal(context: Context, name: str, counters: dict[str, int], stops: list
         "suffixes_used": counters.get(f"used:{space}", 0),
         "suffixes": SUFFIXES,
         "stops": [as_dict(stop) for stop in own],
-    }
-
-
-def as_dict(stop: Pause) -> dict[str, Any]:
-    return {
-        "lane": stop.lane,
-        "terminal": stop.terminal,
-        "until": screen.iso(stop.until_ms),
-        "actor": stop.actor,
-        "reason": stop.reason,
     }
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from epay_transfers.ledger.money import to_decimal
 from epay_transfers.ledger.states import FINAL, UNFINISHED, State
+from epay_transfers.ledger.store.totals import Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +27,14 @@ class Line:
         return self.bank == self.ledger
 
 
-def compare(books: Mapping[str, Any], counters: Mapping[str, int], currency: str = "KZT") -> list[Line]:
-    """`counters` are the ledger's own, as it keeps them with every move."""
+def compare(books: Mapping[str, Any], kept: Totals, currency: str = "KZT") -> list[Line]:
+    """`kept`: the ledger's own, as it counts them with every move."""
     totals = books["totals"]
 
     def count(*states: State) -> int:
-        return sum(counters.get(f"n:{state}:{currency}", 0) for state in states)
+        return kept.of(*states).count
 
-    moved = to_decimal(counters.get(f"sum:{State.PAID}:{currency}", 0), currency)
+    moved = to_decimal(kept.of(State.PAID).amounts.get(currency, 0), currency)
     once = sum(order["transfers_received"] == 1 for order in books["orders"].values())
     return [
         Line("transfers", str(totals["orders"]), str(count(*FINAL, *UNFINISHED))),

@@ -10,8 +10,11 @@ from tests.architecture.source import files, text_of
 KEYLESS = {"INFO", "TIME"}
 
 #: In these parts the keys are what the script hands to the function: KEYS, at each call.
-GIVEN = {"ledger/lua/_events.lua": {"counters", "events"}}
-_GIVES = re.compile(r"(?<!function )\b(?:unsound_log|add_event)\(([^,]+), ([^,)]+)")
+GIVEN = {"ledger/lua/_events.lua": {"counters", "events"}, "ledger/lua/_pauses.lua": {"hash"}}
+_GIVES = re.compile(r"(?<!function )\b(?:unsound_log|add_event|pauses)\(([^,]+), ([^,)]+)")
+
+#: What a header says of words of the JSON that are numbers of keys, where not each call has these keys.
+_PLACES = re.compile(r"((?:\w+, )*\w+)(?:: | +with a \w+: )the places?, in KEYS, of")
 
 _CALL = re.compile(r"redis\.p?call\(\s*'(\w+)'\s*(?:,\s*([^,)]+(?:\[[^\]]*\])?))?")
 
@@ -22,15 +25,19 @@ def code_of(file: str) -> str:
 
 @pytest.mark.parametrize("file", files("lua"))
 def test_every_command_names_its_key_by_number(file: str) -> None:
-    """In KEYS, also one after the other (`at`); or in ARGV, where a caller may not read or write it (its header)."""
+    """In KEYS, also one after the other (`at`), or where the JSON in ARGV says that it stands there (its header).
+
+    Or in ARGV, where a caller may not read or write it (its header).
+    """
     numbers = re.findall(r" (\d+) (?:the sealed text's key|the key of the count of this run's writes)", text_of(file))
     in_argv = {f"ARGV[{number}]" for number in numbers}
     in_argv |= {f"m.{name}" for name in re.findall(r"(\w+) +of an end: the key of the cards' prints", text_of(file))}
+    places = "|".join(word for words in _PLACES.findall(text_of(file)) for word in words.split(", ")) or "(?!)"
     wrong = [
         f"{file}: {command} {key}"
         for command, key in _CALL.findall(code_of(file))
         if command not in KEYLESS
-        and not re.fullmatch(r"KEYS\[(\d+|at)\]", key.strip())
+        and not re.fullmatch(rf"KEYS\[(\d+|at|[mt]\.({places}))\]", key.strip())
         and key.strip() not in in_argv
         and key.strip() not in GIVEN.get(file, ())
     ]

@@ -13,8 +13,9 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
-from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pause_mirror import PauseMirror
+from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Vault
 from epay_transfers.ops import requests
@@ -68,7 +69,7 @@ class KillRun:
         """So many clients stand at the bank's page."""
         receipts = self.enqueue("Payout [3ds]", count)
         worker = self.platform.start_worker()
-        until(lambda: self.ledger.counters().get("n:parked:KZT", 0) == count)
+        until(lambda: self.ledger.totals().of(State.PARKED).count == count)
         self.platform.workers.remove(worker)
         worker.kill()
         worker.wait(10)
@@ -137,7 +138,7 @@ class KillRun:
 
     def resume_sending(self) -> None:
         """Where the worker of an earlier point saw that the ledger went back, no later point would be reached."""
-        if Lanes(self.platform.ledger_client).pauses():
+        if Pauses(self.platform.ledger_client).standing():
             self.follow_the_runbook()
 
     def follow_the_runbook(self) -> None:
@@ -148,9 +149,11 @@ class KillRun:
         for record in list(self.ledger.all_in_state(State.QUEUED, 500)):
             if self.vault.look(Purpose.CARD, record.key) is Content.TOMBSTONE:
                 self.transfers.cancel(record.key, reason="the ledger went back; the bank may have it")
-        lanes = Lanes(self.platform.ledger_client)
-        for lane in (Lane.SEND, Lane.CONFIRM):
-            lanes.unpause(lane, ALL, actor="test", reason="looked at")
+        pauses = Pauses(self.platform.ledger_client)
+        mirror = PauseMirror(pauses, self.platform.vault_client, "test")
+        for pause in pauses.standing():
+            if pause.lane in {Lane.SEND, Lane.CONFIRM} and pause.terminal == ALL:
+                assert mirror.end(pause, actor="test", reason="looked at")
 
     def come_again(self, references: list[str]) -> None:
         """Whoever was not answered, asks again: backend, operator and client the same as before."""

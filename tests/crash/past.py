@@ -12,6 +12,7 @@ import redis
 
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.totals import names_of
 
 _Hash = dict[str, str]
 _FIELDS = {field.name for field in fields(Record)}
@@ -36,12 +37,11 @@ class Past:
             then = old | {field: str(ms) for field, ms in times.items()}
             with self.client.pipeline() as pipe:
                 for each, sign in ((new, -1), (old, 1)):
-                    pipe.hincrby(redis_keys.COUNTERS, f"n:{each['state']}:{each['currency']}", sign)
-                    pipe.hincrby(
-                        redis_keys.COUNTERS, f"sum:{each['state']}:{each['currency']}", sign * int(each["amount"])
-                    )
-                pipe.zrem(redis_keys.OPEN, _place(new))
-                pipe.zadd(redis_keys.OPEN, {_place(old): 0})
+                    number, amount = names_of(Record.from_hash(each))
+                    pipe.hincrby(redis_keys.COUNTERS, number, sign)
+                    pipe.hincrby(redis_keys.COUNTERS, amount, sign * int(each["amount"]))
+                pipe.zrem(redis_keys.BY_STATE, _place(new))
+                pipe.zadd(redis_keys.BY_STATE, {_place(old): 0})
                 pipe.zadd(redis_keys.DUE, {name: now_ms})
                 pipe.delete(redis_keys.record(name))
                 pipe.hset(redis_keys.record(name), items=[text for pair in then.items() for text in pair])
@@ -53,4 +53,4 @@ def _hash(client: redis.Redis, name: str) -> _Hash:
 
 
 def _place(record: _Hash) -> str:
-    return f"{record['state']}:{record['state_since']}:{record['key']}"
+    return f"{record['state']}:{record['terminal']}:{record['state_since']}:{record['key']}"

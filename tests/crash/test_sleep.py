@@ -14,8 +14,8 @@ from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.ledger.store.lanes import Lane
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.worker.bank import Evidence
 from epay_transfers.worker.build import build
@@ -121,7 +121,7 @@ def record_of(platform: Platform, key: str) -> Record:
 
 
 def verbs_of(platform: Platform, key: str) -> list[str]:
-    return [event.fields["verb"] for event in Events(platform.ledger_client).newest(99, key=key)]
+    return [event.fields["verb"] for event in Events(platform.ledger_client).of(record_of(platform, key)).events]
 
 
 def _is_stopped(pid: int) -> bool:

@@ -157,7 +157,8 @@ def test_it_does_what_it_says(commands: ForkedCommands, line: str, ledger: Ledge
     for folder in ("logs", "var/lib/transfers-ledger", "var/lib/transfers-events", "var/log", "etc"):
         (tmp_path / folder).mkdir(parents=True)
     reference = next((word for word in words if re.fullmatch("payout-[0-9]+", word)), "payout-42")
-    prepare(name, reference, ledger, into, terminal="kiosk" if "kiosk" in words else "")
+    pause_id = words[words.index("unpause") + 1] if "unpause" in words else ""
+    prepare(name, reference, ledger, into, pause_id=pause_id)
 
     said = run(commands, words, tmp_path)
 

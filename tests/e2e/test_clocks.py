@@ -12,6 +12,7 @@ import requests
 
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.producers import Receipt, Transfers
 from tests.support.intents import payout
 from tests.support.platform import Platform
@@ -59,7 +60,7 @@ class ClockApart:
         return receipts
 
     def count(self, state: State) -> int:
-        return int(self.platform.ledger_client.hget(redis_keys.COUNTERS, f"n:{state}:KZT") or 0)
+        return Ledger(self.platform.ledger_client).totals().of(state).count
 
     def fault(self, **rule: object) -> None:
         requests.post(f"{self.platform.bank_url}/faults", json=rule, timeout=5).raise_for_status()
@@ -75,7 +76,7 @@ def astray(platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 def test_who_waits_is_not_expired_by_it_and_is_sent_when_it_is_right_again(astray: ClockApart) -> None:
     """The worker notices at once, says it once, and goes on by itself."""
-    astray.platform.ledger_client.hset(redis_keys.LANES, "send:*", '0 ["operator", "a test"]')
+    astray.platform.ledger_client.hset(redis_keys.ADDED_PAUSES, "a", '0 send * - - ["other", "operator", "a test", 0]')
     astray.start()
     astray.enqueue()
 
@@ -85,7 +86,7 @@ def test_who_waits_is_not_expired_by_it_and_is_sent_when_it_is_right_again(astra
 
     astray.set_clock(0)
     until(lambda: astray.told("clock_right") > 0)
-    astray.platform.ledger_client.hdel(redis_keys.LANES, "send:*")
+    astray.platform.ledger_client.hdel(redis_keys.ADDED_PAUSES, "a")
     until(lambda: astray.count(State.PAID) == COUNT)
     assert (astray.told("clock_wrong"), astray.told("clock_right")) == (1, 1)
     assert astray.platform.books()["totals"]["executed_twice"] == []

@@ -55,15 +55,15 @@ def test_a_thousand_transfers_are_final_and_equal_to_the_books(
 
     totals = platform.books()["totals"]
     ledger = Ledger(platform.ledger_client)
-    counters = ledger.counters()
+    kept = ledger.totals()
     assert len(receipts) == COUNT
     assert verdicts == [Verdict.ACCEPTED] * (COUNT // 5)
     assert {end.state for end in ends} == {State.PAID}
     assert totals["executed_twice"] == []
     assert (totals["executions"], totals["executed"]) == (COUNT, COUNT)
-    assert counters["n:paid:KZT"] == COUNT
-    assert counters["sum:paid:KZT"] == sum((100 + number) * 100 for number in range(COUNT))
-    assert float(totals["money"]["KZT"]) * 100 == counters["sum:paid:KZT"]
-    assert all(counters.get(f"n:{state}:KZT", 0) == 0 for state in UNFINISHED)
+    assert kept.of(State.PAID).count == COUNT
+    assert kept.of(State.PAID).amounts == {"KZT": sum((100 + number) * 100 for number in range(COUNT))}
+    assert float(totals["money"]["KZT"]) * 100 == kept.of(State.PAID).amounts["KZT"]
+    assert kept.of(*UNFINISHED).count == 0
     assert platform.ledger_client.zcard("transfers:{t}:due") == 0
     transfers.close()

@@ -7,7 +7,7 @@ import pytest
 from epay_transfers.ledger.queue.broker import NAMESPACE, NOW
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
-from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.runtime.audit import Audit, Discrepancy
 from tests.support.stage import Stage, queue_url
@@ -40,7 +40,7 @@ def _not_due(stage: Stage, key: str) -> None:
 
 def _not_listed(stage: Stage, key: str) -> None:
     record = stage.record(key)
-    stage.ledger.client.zrem(redis_keys.OPEN, f"queued:{record.state_since}:{key}")
+    stage.ledger.client.zrem(redis_keys.BY_STATE, f"queued:main:{record.state_since}:{key}")
 
 
 def _no_card(stage: Stage, key: str) -> None:
@@ -56,7 +56,7 @@ def _late(stage: Stage, _key: str) -> None:
 
 
 def _miscounted(stage: Stage, _key: str) -> None:
-    stage.ledger.client.hincrby(redis_keys.COUNTERS, "sum:queued:KZT", 1)
+    stage.ledger.client.hincrby(redis_keys.COUNTERS, "sum:queued:main:KZT:", 1)
 
 
 def _foreign_message(stage: Stage, _key: str) -> None:
@@ -67,7 +67,7 @@ def _foreign_message(stage: Stage, _key: str) -> None:
     ("damage", "where"),
     [
         (_not_due, "ledger, due"),
-        (_not_listed, "ledger, open"),
+        (_not_listed, "ledger, by_state"),
         (_no_card, "ledger, vault"),
         (_forgotten, "due, ledger"),
         (_forgotten, "vault, ledger"),
@@ -103,7 +103,7 @@ def _rate_beyond_all_rules(stage: Stage, _key: str) -> None:
 
 def _pause_beyond_all_rules(stage: Stage, _key: str) -> None:
     until_ms = stage.clock.now_ms() + MONTH_MS + 1
-    stage.lanes.pause(Lane.SEND, "main", actor="worker", reason="a test", until_ms=until_ms)
+    stage.pauses.pause(Lane.SEND, "main", actor="worker", reason="a test", until_ms=until_ms)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def _pause_beyond_all_rules(stage: Stage, _key: str) -> None:
         (_due_beyond_all_rules, "due, clock", "", "queued, due in 31.0 days"),
         (_breaker_beyond_all_rules, "breakers, clock", "open:bank", "until in 7200 s"),
         (_rate_beyond_all_rules, "rates, clock", "main", "until in 31.0 days"),
-        (_pause_beyond_all_rules, "lanes, clock", "send:main", "until in 31.0 days"),
+        (_pause_beyond_all_rules, "pauses, clock", "other-send-main", "until in 31.0 days"),
     ],
 )
 def test_a_time_that_no_rule_gives_is_named(
@@ -133,7 +133,7 @@ def test_what_rules_give_is_not_named(stage: Stage) -> None:
     stage.worker.breakers.trip("bank", "refused")
     stage.ledger.client.hset(redis_keys.BREAKERS, "probes:bank", str(now_ms * 2))
     stage.ledger.client.hset(redis_keys.RATES, "main", str(now_ms + MONTH_MS))
-    stage.lanes.pause(Lane.SEND, "main", actor="ops", reason="a test")
+    stage.pauses.pause(Lane.SEND, "main", actor="ops", reason="a test")
 
     assert audited(stage) == []
 

@@ -8,7 +8,7 @@ from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import Phase
 from epay_transfers.ledger.store.circuit_breakers import FAILURES
-from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.ledger.store.replies import Wait
 from epay_transfers.worker.bank import (
     ChallengeRequired,

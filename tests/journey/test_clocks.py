@@ -12,7 +12,7 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.worker.bank import CodeClass, Consequence, Declined, Evidence, StatusWord, Unclear
 from epay_transfers.worker.preflight import Cause
 from tests.journey.scenes import asked, parked, resumed, says, unreachable
@@ -177,12 +177,14 @@ def test_an_unfit_worker_asks_no_host_whether_it_is_back(stage: Stage) -> None:
     stage.sweeper.run_once()
 
     keeping(stage).probe_once()
-    assert stage.worker.breakers.refresh() == {"bank"}
+    stage.worker.breakers.refresh()
+    assert stage.worker.breakers.is_open("bank")
 
     stage.machine.off_ms = 0
     stage.sweeper.run_once()
     keeping(stage).probe_once()
-    assert stage.worker.breakers.refresh() == set()
+    stage.worker.breakers.refresh()
+    assert not stage.worker.breakers.is_open("bank")
 
 
 # The ledger's clock jumps: every worker disagrees with it.
@@ -260,7 +262,7 @@ def test_a_terminal_is_stopped_until_the_true_midnight(stage: Stage) -> None:
 
     midnight_ms = 1_795_546_800_000  # 2026-11-25 00:00 in Almaty
     assert stage.record(key).not_before_at == midnight_ms
-    assert [stop.until_ms for stop in stage.lanes.pauses()] == [midnight_ms]
+    assert [stop.until_ms for stop in stage.pauses.standing()] == [midnight_ms]
 
 
 def test_a_card_that_is_given_back_lives_until_the_deadline(stage: Stage) -> None:

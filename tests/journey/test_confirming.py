@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from epay_transfers.ledger.states import State
-from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content
 from epay_transfers.sandbox import Rule
 from epay_transfers.worker.backoff import RetryRule
 from epay_transfers.worker.preflight import Cause
 from tests.journey.scenes import resumed, unreachable
+from tests.support.pausing import end_pauses
 from tests.support.redis_state import empty
 from tests.support.stage import Stage
 
@@ -25,9 +26,9 @@ def calls(stage: Stage) -> int:
 def test_a_paused_lane_holds_a_confirm_back_and_burns_no_try(stage: Stage, is_known: bool) -> None:  # noqa: FBT001 - a table's column
     """Whether the worker has read the lanes meanwhile, or hears of it from the claim."""
     key = resumed(stage)
-    stage.lanes.pause(Lane.CONFIRM, "main", actor="ops", reason="test")
+    stage.pauses.pause(Lane.CONFIRM, "main", actor="ops", reason="test")
     if is_known:
-        stage.lanes.refresh()
+        stage.pauses.refresh()
     tokens = stage.sandbox.book.calls["token"]
 
     stage.journey.confirm(key)
@@ -36,8 +37,8 @@ def test_a_paused_lane_holds_a_confirm_back_and_burns_no_try(stage: Stage, is_kn
     assert (record.state, record.attempts, record.next_attempt_at) == (State.RESUMED, 0, stage.clock.now_ms() + 30_000)
     assert (calls(stage), stage.sandbox.book.calls["token"] - tokens) == (0, 0 if is_known else 1)
 
-    stage.lanes.unpause(Lane.CONFIRM, "main", actor="ops", reason="test")
-    stage.lanes.refresh()
+    end_pauses(stage.pauses, Lane.CONFIRM, "main")
+    stage.pauses.refresh()
     stage.later(31)
     assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
 

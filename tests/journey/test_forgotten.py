@@ -11,7 +11,8 @@ from epay_transfers.ledger.errors import VaultUnavailable, VaultWentBack
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
-from epay_transfers.ledger.store.lanes import ALL, Lane
+from epay_transfers.ledger.store.pause_mirror import PauseMirror
+from epay_transfers.ledger.store.pauses import ALL, Lane
 from epay_transfers.ledger.store.replies import Run
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.runtime.health import Finding
@@ -251,7 +252,7 @@ def test_a_count_that_is_no_number_of_ours_is_none_for_the_ledger_either(stage: 
 def test_garbage_in_the_vault_keeps_no_transfer_from_its_end(stage: Stage, kind: str, garbage: bytes) -> None:
     """A producer writes it in a card's place, the web tier in a PaRes': the deadline ends the transfer all the same."""
     if kind == "queued":
-        stage.lanes.pause(Lane.SEND, ALL, actor="ops", reason="test")
+        stage.pauses.pause(Lane.SEND, ALL, actor="ops", reason="test")
     key = stage.new("[3ds]" if kind == "parked" else "Payout")
     stage.journey.execute(key)
     assert stage.state(key).value == kind
@@ -290,7 +291,8 @@ def keeping(stage: Stage, looked: Callable[[], object] = object, custody: CardCu
         ledger=stage.ledger,
         custody=custody or stage.worker.custody,
         breakers=stage.worker.breakers,
-        lanes=stage.lanes,
+        pauses=stage.pauses,
+        mirror=PauseMirror(stage.pauses, stage.vault.client, "worker"),
         events=stage.events,
         preflight=stage.worker.preflight,
         ask_harmless=lambda _: True,

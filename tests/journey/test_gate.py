@@ -7,10 +7,11 @@ import pytest
 from epay_transfers.ledger.errors import TerminalUnknown
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State
-from epay_transfers.ledger.store.lanes import ALL, Lane
+from epay_transfers.ledger.store.pauses import ALL, Lane
 from epay_transfers.ledger.store.replies import Behind
 from epay_transfers.runtime.web_addresses import secret_hash
 from epay_transfers.worker.bank import Token
+from tests.support.pausing import pause_of
 from tests.support.stage import Stage
 
 
@@ -68,5 +69,5 @@ def test_a_ledger_that_went_back_stops_all_and_the_transfer_waits_its_half_minut
 
     after = stage.record(record.key)
     assert (after.state, after.next_attempt_at - stage.clock.now_ms()) == (State.QUEUED, 30_000)
-    assert stage.lanes.pause_of(Lane.SEND, ALL)
-    assert stage.lanes.pause_of(Lane.CONFIRM, ALL)
+    assert pause_of(stage.pauses, Lane.SEND, ALL)
+    assert pause_of(stage.pauses, Lane.CONFIRM, ALL)

@@ -4,12 +4,12 @@ import json
 from collections.abc import Callable, Mapping
 
 import pytest
-import redis
 
 from epay_transfers.ledger.errors import VaultUnavailable
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.inboxes import LEASE_MS, WEB, Inboxes, Kind, operator
-from epay_transfers.ledger.store.lanes import ALL, Lane
+from epay_transfers.ledger.store.pauses import ALL, Cause, Lane
 from epay_transfers.ledger.vault.sealing import Purpose
 from tests.journey import scenes
 from tests.support.stage import Stage
@@ -363,62 +363,75 @@ def test_what_an_operator_may_not_say_is_not_kept(stage: Stage, words: Mapping[s
     assert "4405" not in str(refused)
 
 
-# Lanes.
+# Pauses.
 
 
 def test_a_pause_holds_before_a_worker_has_read_of_it_and_is_written_down_after(stage: Stage, inboxes: Inboxes) -> None:
     key = stage.new()
-    stage.lanes.add(Lane.SEND, ALL)
-    inboxes.put(AIGUL, Kind.PAUSED, {"lane": "send", "terminal": ALL, "why": "the bank asked"})
+    pause_id = stage.pauses.add(Lane.SEND, ALL, Cause.FRAUD)
+    inboxes.put(AIGUL, Kind.PAUSED, {"pause": pause_id, "why": "the fraud team asked"})
 
     stage.journey.execute(key)
     assert stage.state(key) is State.QUEUED
-    (pause,) = stage.lanes.pauses()
-    assert (pause.lane, pause.terminal, pause.until_ms) == (Lane.SEND, ALL, 0)
+    (pause,) = stage.pauses.standing()
+    assert (pause.lane, pause.terminal, pause.until_ms, pause.written) == (Lane.SEND, ALL, 0, "")
 
     stage.worker.inbox.run_once()
-    (pause,) = stage.lanes.pauses()
-    assert (pause.actor, pause.reason) == ("operator aigul", "the bank asked")
+    (pause,) = stage.pauses.standing()
+    told = (pause.id, pause.cause, pause.actor, pause.reason)
+    assert told == (pause_id, Cause.FRAUD, "operator aigul", "the fraud team asked")
 
 
-def test_a_lane_is_resumed_only_from_the_pause_that_the_operator_saw(stage: Stage) -> None:
-    stage.lanes.pause(Lane.SEND, ALL, actor="worker", reason="code 529")
-    seen = stage.lanes.pauses()[0].mark
-    stage.lanes.pause(Lane.SEND, ALL, actor="operator bolat", reason="the bank asked")
-    fields = {"lane": "send", "terminal": ALL} | WHY
-
-    refused = put(stage, AIGUL, Kind.UNPAUSE, fields | {"seen": seen})
-    assert "operator bolat: the bank asked" in answers_to(stage, refused)[0]["why"]
-    assert len(stage.lanes.pauses()) == 1
-
-    put(stage, AIGUL, Kind.UNPAUSE, fields | {"seen": stage.lanes.pauses()[0].mark})
-    assert stage.lanes.pauses() == []
-
-
-def test_a_pause_that_came_while_another_was_resumed_is_set_again(stage: Stage, inboxes: Inboxes) -> None:
-    """An operator was told that the lane is paused, and an older request to resume it is read first."""
-    stage.lanes.pause(Lane.SEND, ALL, actor="operator bolat", reason="maintenance")
-    seen = stage.lanes.pauses()[0].mark
-    inboxes.put(AIGUL, Kind.UNPAUSE, {"lane": "send", "terminal": ALL, "seen": seen} | WHY)
-    stage.lanes.add(Lane.SEND, ALL)
-    inboxes.put(BOLAT, Kind.PAUSED, {"lane": "send", "terminal": ALL, "why": "fraud"})
+def test_an_operator_can_not_speak_as_another_or_as_a_worker(stage: Stage, inboxes: Inboxes) -> None:
+    """What stands in the added pause is the operator's own text: by whom it is, the inbox says."""
+    forged = '0 send * - - ["ledger_back", "operator bolat", "not mine", 7]'
+    stage.ledger.client.hset(redis_keys.ADDED_PAUSES, "k7f3", forged)
+    inboxes.put(AIGUL, Kind.PAUSED, {"pause": "k7f3", "why": "mine"})
+    assert "bolat" not in str(stage.pauses.standing())
 
     stage.worker.inbox.run_once()
 
-    (pause,) = stage.lanes.pauses()
-    assert (pause.actor, pause.reason) == ("operator bolat", "fraud")
+    (pause,) = stage.pauses.standing()
+    assert (pause.cause, pause.actor, pause.reason) == (Cause.OTHER, "operator aigul", "mine")
 
 
-def test_a_pause_in_the_same_words_is_another_pause(stage: Stage) -> None:
-    """A request to resume that is read late, or twice, takes nothing away that came since."""
-    stage.lanes.pause(Lane.SEND, ALL, actor="worker", reason="a limit is reached")
-    fields = {"lane": "send", "terminal": ALL, "seen": stage.lanes.pauses()[0].mark} | WHY
+def test_only_the_pause_that_is_named_ends(stage: Stage) -> None:
+    """Maintenance ends, and the fraud stop stands."""
+    for cause in (Cause.FRAUD, Cause.MAINTENANCE):
+        stage.pauses.pause(Lane.SEND, ALL, actor="operator bolat", reason=str(cause), cause=cause)
+    mine = stage.pauses.standing()[1]
+
+    entry_id = put(stage, AIGUL, Kind.UNPAUSE, {"pause": mine.id, "seen": str(mine.since_ms)} | WHY)
+
+    assert [pause.id for pause in stage.pauses.standing()] == ["fraud-send-all"]
+    assert answers_to(stage, entry_id)[0]["verb"] == "unpause"
+    key = stage.new()
+    stage.journey.execute(key)
+    assert stage.state(key) is State.QUEUED
+
+
+def test_a_pause_that_stands_anew_is_not_ended_by_an_old_request(stage: Stage) -> None:
+    """Its cause came again after the operator had looked, and nobody has read that."""
+    stage.pauses.pause(Lane.SEND, ALL, actor="worker", reason="a limit is reached")
+    (seen,) = stage.pauses.standing()
+    fields = {"pause": seen.id, "seen": str(seen.since_ms)} | WHY
     put(stage, AIGUL, Kind.UNPAUSE, fields)
-    stage.lanes.pause(Lane.SEND, ALL, actor="worker", reason="a limit is reached")
+    stage.clock.advance(1)
+    stage.pauses.pause(Lane.SEND, ALL, actor="worker", reason="a limit is reached")
 
-    put(stage, AIGUL, Kind.UNPAUSE, fields)
+    refused = put(stage, AIGUL, Kind.UNPAUSE, fields)
 
-    assert len(stage.lanes.pauses()) == 1
+    assert "stands anew" in answers_to(stage, refused)[0]["why"]
+    assert len(stage.pauses.standing()) == 1
+
+
+def test_a_pause_that_was_ended_before_it_was_written_down_does_not_come_back(stage: Stage, inboxes: Inboxes) -> None:
+    pause_id = stage.pauses.add(Lane.SEND, ALL, Cause.OTHER)
+    put(stage, BOLAT, Kind.UNPAUSE, {"pause": pause_id, "seen": "0"} | WHY)
+
+    put(stage, AIGUL, Kind.PAUSED, {"pause": pause_id, "why": "a mistake"})
+
+    assert stage.pauses.standing() == []
 
 
 def test_the_first_fields_of_3d_secure_2_count(stage: Stage) -> None:
@@ -432,12 +445,15 @@ def test_the_first_fields_of_3d_secure_2_count(stage: Stage) -> None:
     assert (stage.record(key).version, stage.record(key).three_ds2_fields) == (version, "cres:1")
 
 
-def test_a_rebuild_calls_a_worker_for_each_unfinished_transfer(stage: Stage, ledger_client: redis.Redis) -> None:
+def test_a_rebuild_calls_a_worker_for_what_waits_for_one_and_for_nothing_twice(stage: Stage) -> None:
+    """A parked one waits for its client; and the queue that is there is not doubled."""
     stage.new()
     scenes.parked(stage)
     stage.worker.broker.client.flushdb()
 
-    entry_id = put(stage, AIGUL, Kind.REBUILD, WHY)
+    first = put(stage, AIGUL, Kind.REBUILD, WHY)
+    second = put(stage, AIGUL, Kind.REBUILD, WHY)
 
-    (told,) = answers_to(stage, entry_id)
-    assert (told["verb"], told["sent"], told["actor"]) == ("queue_rebuilt", "2", "operator aigul")
+    (told,) = answers_to(stage, first)
+    assert (told["verb"], told["sent"], told["actor"]) == ("queue_rebuilt", "1", "operator aigul")
+    assert answers_to(stage, second)[0]["sent"] == "0"

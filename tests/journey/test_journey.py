@@ -4,12 +4,13 @@ import pytest
 
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change, RecordFields
-from epay_transfers.ledger.store.lanes import ALL, Lane
+from epay_transfers.ledger.store.pauses import ALL, Lane
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.sandbox import Rule
 from epay_transfers.worker.backoff import RetryRule
 from epay_transfers.worker.bank import Paid
+from tests.support.pausing import end_pauses
 from tests.support.redis_state import empty
 from tests.support.stage import Stage
 
@@ -231,7 +232,7 @@ def test_a_worker_that_died_with_the_card_leaves_doubt(stage: Stage) -> None:
 
 def test_a_deadline_that_passes_ends_it_unsent(stage: Stage) -> None:
     """Expired, and its card is gone from the vault."""
-    stage.lanes.pause(Lane.SEND, ALL, actor="ops", reason="test")
+    stage.pauses.pause(Lane.SEND, ALL, actor="ops", reason="test")
     key = stage.new()
     stage.journey.execute(key)
 
@@ -268,12 +269,12 @@ def test_a_confirm_whose_answer_was_lost_is_asked_about(stage: Stage) -> None:
 
 def test_a_paused_lane_burns_no_attempt(stage: Stage) -> None:
     """Paused, waited for, opened, paid."""
-    stage.lanes.pause(Lane.SEND, "main", actor="ops", reason="test")
+    stage.pauses.pause(Lane.SEND, "main", actor="ops", reason="test")
     key = stage.new()
     stage.journey.execute(key)
     assert (stage.state(key), stage.record(key).attempts) == (State.QUEUED, 0)
 
-    stage.lanes.unpause(Lane.SEND, "main", actor="ops", reason="test")
+    end_pauses(stage.pauses, Lane.SEND, "main")
     stage.later(31)
 
     assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
@@ -284,7 +285,7 @@ def test_three_set_up_codes_in_a_row_stop_the_terminal(stage: Stage) -> None:
     for _ in range(3):
         stage.journey.execute(stage.new("[decline:464]"))
 
-    assert [(stop.lane, stop.terminal) for stop in stage.lanes.pauses()] == [(Lane.SEND, "main")]
+    assert [(stop.lane, stop.terminal) for stop in stage.pauses.standing()] == [(Lane.SEND, "main")]
 
 
 def test_a_transfer_whose_card_never_came_is_not_sent_and_expires(stage: Stage) -> None:
@@ -366,4 +367,4 @@ def test_a_ledger_that_went_back_stops_all_sending(stage: Stage) -> None:
     stage.journey.execute(second)
 
     assert (stage.state(second), stage.executions(second)) == (State.QUEUED, 0)
-    assert {stop.lane for stop in stage.lanes.pauses()} == {Lane.SEND, Lane.CONFIRM}
+    assert {stop.lane for stop in stage.pauses.standing()} == {Lane.SEND, Lane.CONFIRM}

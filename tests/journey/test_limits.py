@@ -12,12 +12,13 @@ from epay_transfers.ledger.limits import Day, Limits
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.ledger.vault.card_data import CardData, ReceiverCard
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content
 from epay_transfers.worker.limits import MoneyLimits
 from tests.journey.scenes import unreachable
+from tests.support.pausing import end_pauses, pause_of
 from tests.support.redis_state import events, everything
 from tests.support.stage import CARDS, RECEIVER, Stage
 
@@ -65,7 +66,7 @@ def test_beyond_a_limit_nothing_is_sent_the_terminal_stops_and_an_alarm_says_why
     assert stage.vault.look(Purpose.CARD, second, stage.record(second).epoch) is Content.BLOB
     (alarm,) = alarms(stage)
     assert (alarm["key"], alarm["terminal"], alarm["limit"], alarm["currency"]) == (second, "main", name, "KZT")
-    pause = stage.lanes.pause_of(Lane.SEND, "main")
+    pause = pause_of(stage.pauses, Lane.SEND, "main")
     assert pause is not None
     assert pause.until_ms == 0
     assert name in pause.reason
@@ -101,8 +102,8 @@ def test_what_waits_is_sent_once_when_an_operator_has_raised_the_limit(stage: St
     assert stage.executions(second) == 0, "the lane is paused"
 
     limit(stage, **{name: 2 * AMOUNT})
-    stage.lanes.unpause(Lane.SEND, "main", actor="ops", reason="raised")
-    stage.lanes.refresh()
+    end_pauses(stage.pauses, Lane.SEND, "main")
+    stage.pauses.refresh()
     stage.later(60)
 
     assert (stage.state(second), stage.executions(second)) == (State.PAID, 1)
@@ -225,7 +226,7 @@ def test_the_counts_hold_no_card_and_lead_to_none(stage: Stage, caplog: pytest.L
 
     unreachable(stage)
     stage.clock.advance(60)
-    stage.lanes.unpause(Lane.SEND, "main", actor="ops", reason="raised")
+    end_pauses(stage.pauses, Lane.SEND, "main")
     limit(stage, receiver_day=3 * AMOUNT)
     unreachable(stage)
     stage.journey.execute(stage.new())

@@ -10,7 +10,7 @@ import pytest
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import FINAL, State, Verb
 from epay_transfers.ledger.store.change import RecordFields
-from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.worker.bank import ChallengeRequired, Declined, Evidence, Paid, StatusReport, StatusWord, Unclear
 from epay_transfers.worker.bank.outcome import CodeClass, Response
@@ -164,7 +164,7 @@ def test_review_keeps_it_for_the_operator(stage: Stage) -> None:
 
     record = stage.record(key)
     assert (record.state, unbelieved(record)[0]) == (State.NEEDS_REVIEW, "b1")
-    told = [event.fields for event in stage.events.newest(50, key=key) if event.fields["verb"] == Verb.SEND_TO_REVIEW]
+    told = [event.fields for event in stage.events.of(record).events if event.fields["verb"] == Verb.SEND_TO_REVIEW]
     assert [event["bank_said"] for event in told] == ["not_yet no_status"]
 
 

@@ -15,7 +15,7 @@ from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import NOT_MOVED, State, Verb
 from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.inboxes import WEB, Inboxes, Kind
-from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ops.descriptions import happened

@@ -7,7 +7,7 @@ import pytest
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change, RecordFields
-from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.sandbox import Rule
 from epay_transfers.worker.backoff import RetryRule
 from epay_transfers.worker.bank import CodeClass, Declined, Evidence, Paid, StatusReport, StatusWord, TransferOutcome
@@ -130,8 +130,8 @@ def test_a_stop_is_looked_at_again_when_it_is_over_or_after_half_a_minute(
 ) -> None:
     """It may be opened before its time; and the rings begin anew, quietly."""
     until_ms = stage.clock.now_ms() + lasts_s * 1000 if lasts_s else 0
-    stage.lanes.pause(Lane.SEND, "main", actor="ops", reason="test", until_ms=until_ms)
-    stage.lanes.refresh()
+    stage.pauses.pause(Lane.SEND, "main", actor="ops", reason="test", until_ms=until_ms)
+    stage.pauses.refresh()
     key = stage.new()
     stage.worker.recorder.move(
         stage.record(key), Verb.SCHEDULE_WAKEUP, Change(due_at=stage.clock.now_ms(), silent=True, fields={"wakeups": 2})
@@ -146,7 +146,7 @@ def test_a_stop_is_looked_at_again_when_it_is_over_or_after_half_a_minute(
 
 
 def test_a_stop_holds_nobody_beyond_the_deadline(stage: Stage) -> None:
-    stage.lanes.pause(Lane.SEND, "main", actor="ops", reason="test")
+    stage.pauses.pause(Lane.SEND, "main", actor="ops", reason="test")
     key = stage.new()
     stage.clock.advance(890)
 
@@ -159,8 +159,8 @@ def test_a_stop_holds_nobody_beyond_the_deadline(stage: Stage) -> None:
 def test_nobody_is_asked_while_asking_is_stopped(stage: Stage, why: str) -> None:
     key = in_doubt(stage, StatusWord.PAID)
     if why == "paused":
-        stage.lanes.pause(Lane.INQUIRE, "main", actor="ops", reason="test")
-        stage.lanes.refresh()
+        stage.pauses.pause(Lane.INQUIRE, "main", actor="ops", reason="test")
+        stage.pauses.refresh()
     else:
         stage.worker.preflight.set_fit(Cause.SERVERS, is_fit=False)
     stage.clock.advance(60)
@@ -225,11 +225,12 @@ def test_an_inquiry_that_ends_it_keeps_what_the_bank_called_it(stage: Stage) -> 
 
 
 @pytest.mark.parametrize(
-    ("word", "asks", "next_s"), [(StatusWord.NOT_YET, [1, 2, 3, 4], 900), (StatusWord.UNANSWERED, [0, 0, 0, 0], 5)]
+    ("word", "asks", "next_s"), [(StatusWord.NOT_YET, [1, 2, 3, 4], 900), (StatusWord.UNANSWERED, [0, 0, 0, 0], 60)]
 )
 def test_the_ladder_is_climbed_by_answers_and_not_by_silence(
     stage: Stage, word: StatusWord, asks: list[int], next_s: int
 ) -> None:
+    """Silence has a ladder of its own, and a lower one."""
     key, seen = in_doubt(stage, word), []
 
     for _ in range(4):

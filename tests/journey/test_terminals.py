@@ -8,7 +8,7 @@ import pytest
 
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
-from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.pauses import Lane
 from tests.support.stage import Stage
 
 

@@ -8,7 +8,7 @@ import pytest
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
-from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.runtime.audit import Audit, Discrepancy
 from tests.support.stage import Stage, queue_url
 
@@ -28,7 +28,7 @@ def said(stage: Stage) -> list[str]:
 def busy(stage: Stage) -> list[str]:
     """A log as a day leaves it: moves of several transfers, a pause, an alarm."""
     keys = [stage.new() for _ in range(3)]
-    stage.lanes.pause(Lane.SEND, "kiosk", actor="ops", reason="a test")
+    stage.pauses.pause(Lane.SEND, "kiosk", actor="ops", reason="a test")
     for key in keys[:2]:
         stage.journey.execute(key)
     stage.events.alarm(Alarm.CLOCK_RIGHT, actor="worker")

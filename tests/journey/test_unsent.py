@@ -8,7 +8,7 @@ import pytest
 from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change, RecordFields
-from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content

@@ -9,7 +9,7 @@ import pytest
 from epay_transfers.ledger.errors import VaultUnavailable
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.lanes import ALL, Lane
+from epay_transfers.ledger.store.pauses import ALL, Lane
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Gone
@@ -17,6 +17,7 @@ from epay_transfers.sandbox import Rule
 from epay_transfers.worker.bank import Evidence, StatusReport, StatusWord, Unclear
 from tests.journey.scenes import asked, parked, says, unreachable
 from tests.support.factories import NONCE
+from tests.support.pausing import end_pauses, pause_of
 from tests.support.redis_state import empty
 from tests.support.stage import Stage
 
@@ -50,15 +51,15 @@ def ask_for(stage: Stage, seconds: float, every_s: float = 151) -> None:
 def test_a_doubt_that_outlives_the_tombstone_is_never_called_a_lost_card(stage: Stage) -> None:
     """The inquiries were paused for eight days: the record has kept what the vault knew."""
     key = killed(stage)
-    stage.lanes.pause(Lane.INQUIRE, "main", actor="ops", reason="test")
-    stage.lanes.refresh()
+    stage.pauses.pause(Lane.INQUIRE, "main", actor="ops", reason="test")
+    stage.pauses.refresh()
     stage.later(61)
     assert (stage.state(key), stage.record(key).evidence) == (State.IN_DOUBT, Evidence.MAYBE_SENT)
 
     forgets(stage, key)
     stage.clock.advance(8 * DAY_S)
-    stage.lanes.unpause(Lane.INQUIRE, "main", actor="ops", reason="test")
-    stage.lanes.refresh()
+    end_pauses(stage.pauses, Lane.INQUIRE, "main")
+    stage.pauses.refresh()
     says(stage, StatusWord.NOT_FOUND)
     ask_for(stage, 1000)
 
@@ -180,7 +181,7 @@ def test_a_worker_that_slept_is_no_sign_of_a_ledger_that_went_back(stage: Stage)
     stage.journey._take_failed(slow, claim, taken)
 
     assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
-    assert stage.lanes.pauses() == []
+    assert stage.pauses.standing() == []
     assert not stage.ledger.went_back()
 
 
@@ -203,7 +204,7 @@ def test_a_tombstone_of_an_earlier_try_shows_a_vault_that_went_back_and_no_ledge
     record = stage.record(key)
     assert (record.state, record.reason, record.evidence) == (State.IN_DOUBT, "vault_tombstone", Evidence.MAYBE_SENT)
     assert stage.executions(key) == 0
-    assert (stage.lanes.pause_of(Lane.SEND, ALL) is None) == bool(lower)
+    assert (pause_of(stage.pauses, Lane.SEND, ALL) is None) == bool(lower)
     assert stage.ledger.went_back() == (not lower)
 
 
@@ -410,8 +411,8 @@ def test_what_was_asked_for_is_over_where_doubt_begins(stage: Stage) -> None:
 
 def test_a_stop_that_is_over_stops_nobody_whoever_has_read_it(stage: Stage) -> None:
     key = stage.new()
-    stage.lanes.pause(Lane.SEND, "main", actor="ops", reason="test", until_ms=stage.clock.now_ms() + 1000)
-    stage.lanes.refresh()
+    stage.pauses.pause(Lane.SEND, "main", actor="ops", reason="test", until_ms=stage.clock.now_ms() + 1000)
+    stage.pauses.refresh()
     stage.clock.advance(1)
 
     stage.journey.execute(key)

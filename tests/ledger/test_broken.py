@@ -49,7 +49,7 @@ LEDGER: dict[str, tuple[str, Break]] = {
     "the sequence is no number": ("counters", counter("sequence", "many")),
     "the sequence has a blank": ("counters", counter("sequence", " 7")),
     "due is no sorted set": ("due", of_another_type(redis_keys.DUE)),
-    "open is no sorted set": ("open", of_another_type(redis_keys.OPEN)),
+    "by_state is no sorted set": ("by_state", of_another_type(redis_keys.BY_STATE)),
     "the counters are no hash": ("counters", of_another_type(redis_keys.COUNTERS)),
     "the events are no stream": ("events", of_another_type(redis_keys.EVENTS)),
 }
@@ -65,10 +65,10 @@ RECORD: dict[str, tuple[str, Break]] = {
     "it has no terminal": ("record", lacking("terminal")),
 }
 STATES: dict[str, tuple[str, Break]] = {
-    "the sum that it joins is at its end": ("counters", counter("sum:declined:KZT", TOO_HIGH)),
-    "the sum that it leaves is no number": ("counters", counter("sum:sending:KZT", "much")),
-    "the number that it joins is at its end": ("counters", counter("n:declined:KZT", TOO_HIGH)),
-    "the number that it leaves is far below": ("counters", counter("n:sending:KZT", f"-{TOO_HIGH}")),
+    "the sum that it joins is at its end": ("counters", counter("sum:declined:main:KZT:code_484", TOO_HIGH)),
+    "the sum that it leaves is no number": ("counters", counter("sum:sending:main:KZT:", "much")),
+    "the number that it joins is at its end": ("counters", counter("n:declined:main:KZT:code_484", TOO_HIGH)),
+    "the number that it leaves is far below": ("counters", counter("n:sending:main:KZT:", f"-{TOO_HIGH}")),
 }
 
 
@@ -101,7 +101,7 @@ def test_a_claim_that_can_not_be_written_takes_no_turn_of_the_rate(
     refused(lambda: claim(ledger, record, gap_ms=1000), part, ledger_client)
 
 
-@pytest.mark.parametrize("broken", [redis_keys.LANES, redis_keys.BREAKERS, redis_keys.RATES])
+@pytest.mark.parametrize("broken", [redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES])
 def test_a_claim_whose_gates_are_of_another_type_changes_nothing(
     ledger: Ledger, ledger_client: redis.Redis, broken: str
 ) -> None:
@@ -116,8 +116,8 @@ def test_a_claim_whose_gates_are_of_another_type_changes_nothing(
 
 CREATED = {
     "the spaces count is at its end": ("counters", counter("used:main", TOO_HIGH)),
-    "the number of the queued is at its end": ("counters", counter("n:queued:KZT", TOO_HIGH)),
-    "the sum of the queued is no number": ("counters", counter("sum:queued:KZT", "1e3")),
+    "the number of the queued is at its end": ("counters", counter("n:queued:main:KZT:", TOO_HIGH)),
+    "the sum of the queued is no number": ("counters", counter("sum:queued:main:KZT:", "1e3")),
 }
 
 
@@ -151,7 +151,7 @@ def test_what_is_broken_for_others_breaks_no_move_that_does_not_count(
 ) -> None:
     """Only what the move itself would write is looked at: a sum of another state holds nobody up."""
     record = into(ledger, SENDING)
-    for name in ("sum:paid:USD", "n:dead:KZT"):
+    for name in ("sum:paid:main:USD:", "n:dead:main:KZT:"):
         ledger_client.hset(redis_keys.COUNTERS, name, "broken")
 
     assert isinstance(make(ledger, record, Verb.PAY), Moved)

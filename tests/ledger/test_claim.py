@@ -9,11 +9,12 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
 from epay_transfers.ledger.store.replies import Behind, Moved, Paused, Refused, Wait
 from tests.support.clocks import FakeClock
 from tests.support.factories import HOST, NOW, WAYS, Place, claim, create, found, into
+from tests.support.pausing import end_pauses
 from tests.support.redis_state import assert_agrees, due, snapshot
 
 QUEUED: Place = (State.QUEUED, Phase.SEND)
@@ -64,9 +65,9 @@ def test_a_claim_from_an_old_peek_is_refused(ledger: Ledger, ledger_client: redi
 def test_a_paused_lane_stops_it(
     ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock, terminal: str, until_ms: int
 ) -> None:
-    lanes = Lanes(ledger_client, clock)
+    pauses = Pauses(ledger_client, clock)
     record = create(ledger)
-    lanes.pause(Lane.SEND, terminal, actor="op", reason="r", until_ms=until_ms)
+    pauses.pause(Lane.SEND, terminal, actor="op", reason="r", until_ms=until_ms)
     was = snapshot(ledger_client)
 
     assert claim(ledger, record, gap_ms=1000) == Paused(until_ms)
@@ -75,7 +76,7 @@ def test_a_paused_lane_stops_it(
     clock.advance(5)
     if not until_ms:
         assert claim(ledger, record) == Paused(0)
-        lanes.unpause(Lane.SEND, terminal, actor="op", reason="r")
+        end_pauses(pauses, Lane.SEND, terminal)
     assert isinstance(claim(ledger, record), Moved)
 
 
@@ -83,19 +84,19 @@ def test_a_paused_lane_stops_it(
 def test_another_lane_or_terminal_does_not(
     ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock, lane: Lane, terminal: str
 ) -> None:
-    Lanes(ledger_client, clock).pause(lane, terminal, actor="op", reason="r")
+    Pauses(ledger_client, clock).pause(lane, terminal, actor="op", reason="r")
 
     assert isinstance(claim(ledger, create(ledger)), Moved)
 
 
 def test_a_confirm_goes_while_sending_is_paused(ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock) -> None:
     record = into(ledger, RESUMED)
-    lanes = Lanes(ledger_client, clock)
-    lanes.pause(Lane.CONFIRM, ALL, actor="op", reason="r")
+    pauses = Pauses(ledger_client, clock)
+    pauses.pause(Lane.CONFIRM, ALL, actor="op", reason="r")
     assert claim(ledger, record) == Paused(0)
 
-    lanes.unpause(Lane.CONFIRM, ALL, actor="op", reason="r")
-    lanes.pause(Lane.SEND, ALL, actor="op", reason="r")
+    end_pauses(pauses, Lane.CONFIRM, ALL)
+    pauses.pause(Lane.SEND, ALL, actor="op", reason="r")
     assert isinstance(claim(ledger, record), Moved)
 
 

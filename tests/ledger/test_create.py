@@ -9,9 +9,9 @@ from epay_transfers.ledger import invoice
 from epay_transfers.ledger.record import FIRST_EPOCH
 from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
+from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
 from epay_transfers.ledger.store.replies import Created, Exhausted, Full, Paused, ReferenceKnown, SuffixUsed
 from tests.support.clocks import FakeClock
 from tests.support.factories import NOW, create, found, into, make, new_transfer
@@ -81,7 +81,7 @@ def test_a_known_reference_leads_to_its_transfer_and_creates_nothing(
 ) -> None:
     """Whatever else the new transfer says, the queue's limit and a paused lane included: what is known was accepted."""
     record = into(ledger, place)
-    Lanes(ledger_client, FakeClock()).pause(Lane.SEND, ALL, actor="op", reason="r", until_ms=NOW + 10**9)
+    Pauses(ledger_client, FakeClock()).pause(Lane.SEND, ALL, actor="op", reason="r", until_ms=NOW + 10**9)
     was = snapshot(ledger_client)
 
     again = new_transfer("payout-1", amount=1, invoice_id="777777", space="kiosk")
@@ -214,7 +214,7 @@ def test_the_queues_limit_counts_who_waits(ledger: Ledger, ledger_client: redis.
 def test_a_terminal_that_is_stopped_beyond_the_deadline_takes_nothing(
     ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock, terminal: str
 ) -> None:
-    Lanes(ledger_client, clock).pause(Lane.SEND, terminal, actor="op", reason="r", until_ms=NOW + 1000)
+    Pauses(ledger_client, clock).pause(Lane.SEND, terminal, actor="op", reason="r", until_ms=NOW + 1000)
     was = snapshot(ledger_client)
 
     assert ledger.create([new_transfer(lasts_ms=999)], actor="b") == [Paused(NOW + 1000)]
@@ -230,7 +230,7 @@ def test_other_stops_hold_nobody_up(
     ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock, lane: Lane, terminal: str, until_ms: int
 ) -> None:
     """Another lane, another terminal, or a pause of which nobody can say when it ends."""
-    Lanes(ledger_client, clock).pause(lane, terminal, actor="op", reason="r", until_ms=until_ms)
+    Pauses(ledger_client, clock).pause(lane, terminal, actor="op", reason="r", until_ms=until_ms)
 
     create(ledger)
 
@@ -247,5 +247,5 @@ def test_many_spaces_and_currencies_are_counted_apart(ledger: Ledger, ledger_cli
     for n, (space, currency) in enumerate(pairs):
         create(ledger, f"payout-{n}", space=space, currency=currency, amount=10**13)
 
-    assert ledger.counters()["sum:queued:USD"] == 2 * 10**13
+    assert ledger.totals().of(State.QUEUED).amounts == {"KZT": 2 * 10**13, "USD": 2 * 10**13}
     assert_agrees(ledger_client)

@@ -12,10 +12,11 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pauses
 from tests.support.clocks import FakeClock
 from tests.support.factories import NOW, claim, create, into, new_transfer
+from tests.support.pausing import end_pauses
 from tests.support.redis_state import events, snapshot
 
 SENDING = (State.SENDING, Phase.SEND)
@@ -25,10 +26,10 @@ LAST_ID = "18446744073709551615-18446744073709551615"
 def everything_that_tells(client: redis.Redis, clock: FakeClock) -> list[str]:
     """One event of each kind of writer; their verbs."""
     ledger, log = Ledger(client, clock), Events(client, clock)
-    lanes, breakers = Lanes(client, clock), Breakers(client, log, "worker", clock)
+    pauses, breakers = Pauses(client, clock), Breakers(client, log, "worker", clock)
     claim(ledger, create(ledger))
-    lanes.pause(Lane.SEND, ALL, actor="a", reason="r")
-    lanes.unpause(Lane.SEND, ALL, actor="a", reason="r")
+    pauses.pause(Lane.SEND, ALL, actor="a", reason="r")
+    end_pauses(pauses, Lane.SEND, ALL)
     breakers.trip("bank", "refused")
     breakers.close("bank")
     log.alarm(Alarm.VAULT_FORGOT, actor="worker")
@@ -137,7 +138,7 @@ def _create(client: redis.Redis, clock: FakeClock) -> Callable[[], object]:
 
 def _pause(client: redis.Redis, clock: FakeClock) -> Callable[[], object]:
     create(Ledger(client, clock))
-    return lambda: Lanes(client, clock).pause(Lane.SEND, ALL, actor="a", reason="r")
+    return lambda: Pauses(client, clock).pause(Lane.SEND, ALL, actor="a", reason="r")
 
 
 def _trip(client: redis.Redis, clock: FakeClock) -> Callable[[], object]:
@@ -177,34 +178,35 @@ def test_an_event_that_can_not_be_written_stops_all_that_it_tells_of(
 
 
 def test_a_change_of_what_is_no_hash_is_refused_with_its_name(ledger_client: redis.Redis, clock: FakeClock) -> None:
-    ledger_client.set(redis_keys.LANES, "x")
+    ledger_client.set(redis_keys.BREAKERS, "x")
     was = snapshot(ledger_client)
 
-    with pytest.raises(LedgerBroken, match=r"^the ledger's lanes can't be written"):
-        Lanes(ledger_client, clock).pause(Lane.SEND, ALL, actor="a", reason="r")
+    with pytest.raises(LedgerBroken, match=r"^the ledger's breakers can't be written"):
+        Breakers(ledger_client, Events(ledger_client, clock), "worker", clock).trip("bank", "refused")
     assert snapshot(ledger_client) == was
 
 
-def test_a_pause_whose_set_is_none_is_not_taken_back(ledger_client: redis.Redis, clock: FakeClock) -> None:
-    lanes = Lanes(ledger_client, clock)
-    lanes.pause(Lane.SEND, ALL, actor="a", reason="r")
-    ledger_client.set(redis_keys.PAUSES, "x")
+def test_a_pause_whose_other_hash_is_none_is_not_taken_back(ledger_client: redis.Redis, clock: FakeClock) -> None:
+    pauses = Pauses(ledger_client, clock)
+    pauses.pause(Lane.SEND, ALL, actor="a", reason="r")
+    (pause,) = pauses.standing()
+    ledger_client.set(redis_keys.ADDED_PAUSES, "x")
     was = snapshot(ledger_client)
 
     with pytest.raises(LedgerBroken, match=r"^the ledger's pauses can't be written"):
-        lanes.unpause(Lane.SEND, ALL, actor="a", reason="r")
+        pauses.unpause(pause, actor="a", reason="r")
     assert snapshot(ledger_client) == was
 
 
 def test_an_operators_pause_ends_with_its_event(ledger_client: redis.Redis, clock: FakeClock) -> None:
-    """It stands in a set of its own, where its operator may only add."""
-    lanes = Lanes(ledger_client, clock)
-    lanes.add(Lane.SEND, ALL)
-    lanes.add(Lane.CONFIRM, ALL)
+    """It stands in a hash of its own, where its operator may only add."""
+    pauses = Pauses(ledger_client, clock)
+    pauses.add(Lane.SEND, ALL, Cause.FRAUD)
+    pauses.add(Lane.CONFIRM, ALL, Cause.FRAUD)
 
-    lanes.unpause(Lane.SEND, ALL, actor="operator aigul", reason="over")
+    end_pauses(pauses, Lane.SEND, ALL)
 
-    assert [pause.lane for pause in lanes.pauses()] == [Lane.CONFIRM]
+    assert [pause.lane for pause in pauses.standing()] == [Lane.CONFIRM]
     assert [event["verb"] for event in events(ledger_client)] == ["unpause"]
 
 

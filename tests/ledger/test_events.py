@@ -8,13 +8,12 @@ import redis
 
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.errors import LedgerUnavailable
-from epay_transfers.ledger.states import Phase, State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Event, Events
 from epay_transfers.ledger.store.ledger import Ledger
 from tests.support.clocks import FakeClock
-from tests.support.factories import NOW, create, into
+from tests.support.factories import NOW, create
 
 GROUP = "payouts"
 MANY = 1000
@@ -51,24 +50,6 @@ def test_the_newest_come_oldest_first(log: Events, ledger_client: redis.Redis) -
 def test_none_are_none(log: Events) -> None:
     assert log.newest() == []
     assert log.trim(0) == 0
-
-
-def test_those_of_one_transfer_are_found_among_others(log: Events, ledger: Ledger, ledger_client: redis.Redis) -> None:
-    record = into(ledger, (State.PARKED, Phase.SEND))
-    create(ledger, "payout-2")
-
-    assert [event.fields["verb"] for event in log.newest(key=record.key)] == ["create", "claim", "park"]
-    assert [event.fields["verb"] for event in log.newest(1, key=record.key)] == ["park"]
-    assert log.newest(key="999999") == []
-
-
-def test_the_search_goes_as_far_back_as_it_is_told(log: Events, ledger_client: redis.Redis) -> None:
-    """Page by page: the wanted one is the oldest of many."""
-    ledger_client.xadd(redis_keys.EVENTS, {"key": "wanted"}, id=f"{NOW - 1}-0")
-    fill(ledger_client, 2500)
-
-    assert len(log.newest(key="wanted")) == 1
-    assert log.newest(key="wanted", scan=2500) == []
 
 
 def test_it_is_followed_from_now_on(log: Events, ledger: Ledger) -> None:

@@ -5,8 +5,8 @@ import redis
 
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.ledger.store.lanes import Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import Pauses
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Taken, Vault
@@ -26,7 +26,7 @@ def custody(ledger: Ledger, vault: Vault, clock: FakeClock) -> CardCustody:
 
 @pytest.fixture
 def recorder(ledger: Ledger, ledger_client: redis.Redis, custody: CardCustody, clock: FakeClock) -> Recorder:
-    consequences = Consequences(Lanes(ledger_client, clock), Events(ledger_client, clock), clock, "worker")
+    consequences = Consequences(Pauses(ledger_client, clock), Events(ledger_client, clock), clock, "worker")
     return Recorder(
         ledger=ledger,
         custody=custody,

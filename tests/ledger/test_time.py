@@ -250,9 +250,9 @@ def test_every_answer_to_a_claim_says_what_time_it_is(
 
     now, record = clock.now_ms(), create(ledger)
     assert at(replace(record, epoch=7)) == now
-    ledger_client.hset(redis_keys.LANES, "send:*", '0 ["a", "b"]')
+    ledger_client.hset(redis_keys.PAUSES, "a", "0 send * - - []")
     assert at(record) == now
-    ledger_client.delete(redis_keys.LANES)
+    ledger_client.delete(redis_keys.PAUSES)
     ledger_client.hset(redis_keys.BREAKERS, f"open:{HOST}", "1")
     assert at(record) == now
     ledger_client.delete(redis_keys.BREAKERS)

@@ -13,8 +13,8 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Event, Events
-from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Vault
 from tests.ops.conftest import Into
@@ -114,7 +114,7 @@ def test_who_waits_for_nobody_is_told_so(transfers: Cli, into: Into) -> None:
 def test_the_dead_are_listed_and_shown(transfers: Cli, into: Into) -> None:
     record = into(State.DEAD)
 
-    assert [dead["key"] for dead in transfers("dead", "list", "--json").json] == [record.key]
+    assert [dead["key"] for dead in transfers("dead", "list", "--json").json["transfers"]] == [record.key]
     assert transfers("dead", "show", record.key, "--json").json["state"] == "dead"
 
 
@@ -234,39 +234,61 @@ def test_it_may_be_too_late(transfers: Cli, into: Into, ledger: Ledger, state: S
     assert found(ledger, record) == record
 
 
-# Lanes.
+# Pauses.
 
 
 def test_a_lane_is_stopped_and_opened_with_who_and_why(
     transfers: Cli, ledger: Ledger, events: Events, environment: dict[str, str]
 ) -> None:
-    lanes = Lanes(ledger.client)
+    pauses = Pauses(ledger.client)
 
     transfers("pause", "send", "--terminal", "main", *WHY)
-    (stop,) = lanes.pauses()
+    (stop,) = pauses.standing()
     told = last(events)
 
     assert (stop.lane, stop.terminal, stop.actor) == (Lane.SEND, "main", f"operator {OPERATOR}")
     assert (told["verb"], told["reason"]) == ("pause", "the client called")
-    assert transfers("unpause", "send", "--terminal", "main", *WHY).status == 0
-    assert lanes.pauses() == []
+    assert transfers("unpause", stop.id, *WHY).status == 0
+    assert pauses.standing() == []
 
 
-def test_a_lane_is_opened_only_where_it_is_stopped(transfers: Cli, ledger: Ledger) -> None:
-    """Who stopped all terminals, and opens one, would think that it is open."""
+def test_a_pause_for_longer_than_any_rule_gives_is_refused(transfers: Cli, ledger: Ledger) -> None:
+    """An audit takes it for what a wrong clock has left behind."""
+    assert transfers("pause", "send", "--until", "32d", *WHY).status == 2
+    assert Pauses(ledger.client).standing() == []
+
+    assert transfers("pause", "send", "--until", "31d", *WHY).status == 0
+    assert len(Pauses(ledger.client).standing()) == 1
+
+
+def test_a_pause_that_does_not_stand_is_not_ended_and_those_that_do_are_named(transfers: Cli, ledger: Ledger) -> None:
     transfers("pause", "send", *WHY)
+    (stop,) = Pauses(ledger.client).standing()
 
-    said = transfers("unpause", "send", "--terminal", "main", *WHY)
+    said = transfers("unpause", "send", *WHY)
 
     assert said.status == 1
-    assert said.err == "send is not paused for the terminal main; it is paused for all terminals\n"
-    assert [stop.terminal for stop in Lanes(ledger.client).pauses()] == [ALL]
+    assert said.err == f"no pause send stands; these do: {stop.id}\n"
+    assert [stop.terminal for stop in Pauses(ledger.client).standing()] == [ALL]
+
+
+def test_a_lane_that_another_pause_holds_is_said_to_stay_paused(transfers: Cli, ledger: Ledger) -> None:
+    """An operator who ends the pause of all terminals would think that the lane is open."""
+    transfers("pause", "send", *WHY)
+    transfers("pause", "send", "--terminal", "main", *WHY)
+    of_all, of_main = sorted(Pauses(ledger.client).standing(), key=lambda stop: stop.terminal)
+
+    said = transfers("unpause", of_all.id, *WHY)
+
+    assert said.status == 0
+    assert f"send stays paused, by {of_main.id}" in said.out
+    assert [stop.id for stop in Pauses(ledger.client).standing()] == [of_main.id]
 
 
 @pytest.mark.parametrize("arguments", [("teleport",), ("send", "--terminal", "kiosk")])
 def test_unknown_lanes_and_terminals_are_refused(transfers: Cli, ledger: Ledger, arguments: tuple[str, ...]) -> None:
     assert transfers("pause", *arguments, *WHY).status in {1, 2}
-    assert Lanes(ledger.client).pauses() == []
+    assert Pauses(ledger.client).standing() == []
 
 
 class _worker:  # noqa: N801 - reads as the statement that it is

@@ -7,8 +7,8 @@ import pytest
 
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
 from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.keyring import read_public
 from tests.ops.conftest import Into, give_worker_settings
@@ -137,11 +137,11 @@ def test_what_the_ledger_cannot_be_asked_is_unknown(transfers: Cli, monkeypatch:
     page = transfers("doctor").out.splitlines()
 
     assert (told["stops"], told["transfers"], told["vault_keys"]) == (None, None, None)
-    assert page[-3:] == ["Lanes paused: ?", "Keys that every worker opens with: ?", "Transfers: ?"]
+    assert page[-3:] == ["Pauses: ?", "Keys that every worker opens with: ?", "Transfers: ?"]
 
 
 def test_counters_that_are_broken_hide_no_pause(transfers: Cli, ledger: Ledger) -> None:
-    Lanes(ledger.client).pause(Lane.SEND, ALL, actor="operator aigul", reason="the bank asked")
+    Pauses(ledger.client).pause(Lane.SEND, ALL, actor="operator aigul", reason="the bank asked")
     ledger.client.set(redis_keys.COUNTERS, "of another type")
 
     said = transfers("doctor", "--json")
@@ -164,12 +164,12 @@ def test_a_space_that_is_nearly_used_up_is_a_finding(transfers: Cli, ledger: Led
 
 
 def test_stopped_lanes_are_told(transfers: Cli, ledger: Ledger) -> None:
-    Lanes(ledger.client).pause(Lane.SEND, ALL, actor="operator aigul", reason="the bank asked")
+    Pauses(ledger.client).pause(Lane.SEND, ALL, actor="operator aigul", reason="the bank asked")
 
     said = transfers("doctor", "--json")
 
     assert [(stop["lane"], stop["reason"]) for stop in said.json["stops"]] == [("send", "the bank asked")]
-    assert "Lanes paused: 1" in transfers("doctor").out
+    assert "Pauses: 1" in transfers("doctor").out
 
 
 def test_a_public_key_that_no_worker_opens_is_a_finding(

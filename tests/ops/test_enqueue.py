@@ -60,7 +60,7 @@ def test_a_list_has_an_answer_for_each_in_its_order(transfers: Cli, ledger: Ledg
         ["handle", "invoice_id", "key", "replayed", "state"],
     ]
     assert said.json[1]["message"].startswith("amount: ")
-    assert ledger.counters()["n:queued:KZT"] == 2
+    assert ledger.totals().of(State.QUEUED).count == 2
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_terminal_is_shown_an_example_instead_of_being_waited_for(
 def test_what_was_enqueued_is_queued(transfers: Cli) -> None:
     transfers("enqueue", stdin=json.dumps(INTENT))
 
-    (found,) = transfers("list", "queued", "--json").json
+    (found,) = transfers("list", "queued", "--json").json["transfers"]
 
     assert (found["reference"], found["state"], found["sender_card"]) == (
         "payout-42",

@@ -35,7 +35,7 @@ def test_a_queued_transfer_is_cancelled_and_its_card_is_gone(
     record = hands.record(key)
     assert (record.state, record.reason) == (State.CANCELLED, "cancelled")
     assert vault.look(Purpose.CARD, key) is Content.CLOSED
-    event = Events(ledger.client, clock).newest(1, key=key)[0].fields
+    event = Events(ledger.client, clock).of(hands.record(key)).events[-1].fields
     assert (event["verb"], event["actor"], event["reason"], event["why"]) == ("cancel", "producer", "cancelled", WHY)
 
 
@@ -100,7 +100,7 @@ def test_of_a_parked_transfer_the_bank_is_asked_first(
     assert (record.state, record.requested_action) == (State.PARKED, "cancel")
     assert [due.key for due in ledger.due(10).records] == [key]
     assert ("inquiries", key) in rung()
-    assert Events(ledger.client, clock).newest(1, key=key)[0].fields["why"] == WHY
+    assert Events(ledger.client, clock).of(hands.record(key)).events[-1].fields["why"] == WHY
     assert transfers.cancel(key, reason=WHY) is Cancel.ASKED
 
 

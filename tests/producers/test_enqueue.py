@@ -16,8 +16,8 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
-from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
 from epay_transfers.ledger.vault.sealed_card import SealedCard
 from epay_transfers.ledger.vault.sealing import KeyPair, Opener, Purpose, SealBroken
 from epay_transfers.ledger.vault.vault import Content, Put, Vault
@@ -122,7 +122,7 @@ class TestReplay:
 
         assert (again.key, again.handle, again.replayed) == (first.key, first.handle, True)
         assert hands.record(first.key).epoch == FIRST_EPOCH, "its card was there: no new generation"
-        assert ledger.counters()["n:queued:KZT"] == 1
+        assert ledger.totals().of(State.QUEUED).count == 1
 
     def test_a_ledger_that_goes_back_while_it_answers_is_one_to_call_again(
         self, transfers: Transfers, ledger_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
@@ -385,7 +385,7 @@ class TestDeath:
         assert len(receipts) == 8
         assert len({receipt.key for receipt in receipts}) == 1
         assert [receipt.replayed for receipt in receipts].count(False) == 1
-        assert ledger.counters()["n:queued:KZT"] == 1
+        assert ledger.totals().of(State.QUEUED).count == 1
         assert SealedCard.from_bytes(hands.take(hands.claim(receipts[0].key))).cards == by_pan().card_data()
 
 
@@ -407,8 +407,8 @@ class TestRefused:
         self, transfers: Transfers, ledger_client: redis.Redis, clock: FakeClock
     ) -> None:
         until_ms = clock.now_ms() + 3_600_000
-        lanes = Lanes(ledger_client, clock)
-        lanes.pause(Lane.SEND, "main", actor="ops", reason="limit", until_ms=until_ms)
+        pauses = Pauses(ledger_client, clock)
+        pauses.pause(Lane.SEND, "main", actor="ops", reason="limit", until_ms=until_ms)
 
         with pytest.raises(TerminalPaused) as caught:
             transfers.enqueue(by_pan())
@@ -416,7 +416,7 @@ class TestRefused:
         assert caught.value.until == datetime.fromtimestamp(until_ms / 1000, UTC)
         assert transfers.enqueue(by_pan(terminal="second")).state is State.QUEUED
         assert transfers.enqueue(by_saved_card()).state is State.QUEUED, "its deadline is a day away"
-        lanes.pause(Lane.SEND, ALL, actor="ops", reason="bank away", until_ms=until_ms)
+        pauses.pause(Lane.SEND, ALL, actor="ops", reason="bank away", until_ms=until_ms)
         with pytest.raises(TerminalPaused):
             transfers.enqueue(by_pan("other", terminal="second"))
 
@@ -425,7 +425,7 @@ class TestRefused:
     ) -> None:
         transfers.enqueue(by_pan())
         until_ms = clock.now_ms() + 3_600_000
-        Lanes(ledger_client, clock).pause(Lane.SEND, "main", actor="ops", reason="limit", until_ms=until_ms)
+        Pauses(ledger_client, clock).pause(Lane.SEND, "main", actor="ops", reason="limit", until_ms=until_ms)
 
         assert transfers.enqueue(by_pan()).replayed
 

@@ -52,7 +52,7 @@ def test_each_gets_its_own_answer_in_order(
     assert kinds == [Receipt, IntentRejected, Receipt, Conflict, SuffixTaken, IntentRejected, Receipt, Receipt]
     replayed = [answer.replayed for answer in answers if isinstance(answer, Receipt)]
     assert replayed == [False, True, False, True]
-    assert ledger.counters()["n:queued:KZT"] == 3
+    assert ledger.totals().of(State.QUEUED).count == 3
     assert {key for _, key in rung()} == {answer.key for answer in answers if isinstance(answer, Receipt)}
 
 

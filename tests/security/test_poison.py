@@ -14,7 +14,8 @@ __all__ = ["act_as", "bank", "guarded"]
 #: Who writes it, and what: each of these ended every worker that came by, or kept all entries of others waiting.
 POISON: list[tuple[str, tuple[str | bytes, ...]]] = [
     ("ops", ("SADD", redis_keys.OPERATORS, b"\xff")),
-    ("ops", ("SADD", redis_keys.PAUSES, b"inquire:\xff")),
+    ("ops", ("HSETNX", redis_keys.ADDED_PAUSES, b"\xff", "0 inquire kiosk - - []")),
+    ("ops", ("HSETNX", redis_keys.ADDED_PAUSES, "odd", b"0 inquire kiosk - - \xff")),
     ("web", ("RPUSH", redis_keys.inbox("web"), b"\xff")),
     ("web", ("RPUSH", redis_keys.inbox("web"), b"[" * 5000)),
     ("ops", ("RPUSH", redis_keys.inbox("ops:first"), b'{"id": "\\ud800", "kind": "cancel", "key": "\\ud800"}')),
@@ -45,4 +46,4 @@ def test_a_worker_lives_on_whatever_a_thief_wrote(
         assert "cancelled" in ops("cancel", parked.key, "--reason", "a test", "--wait", "30")
     assert "thread_died" not in (tmp_path / "worker.log").read_text()
     with guarded.client("ledger", "root") as root:
-        root.delete(redis_keys.OPERATORS, redis_keys.PAUSES, redis_keys.DUE)
+        root.delete(redis_keys.OPERATORS, redis_keys.ADDED_PAUSES, redis_keys.DUE)

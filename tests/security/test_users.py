@@ -1,8 +1,10 @@
 """The servers' users in `deploy/`: each can do its work, the whole of it, and nothing that is somebody else's."""
 
+import re
 import secrets
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any, cast
@@ -22,9 +24,9 @@ from epay_transfers.ledger.store import redis_keys, terminals
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
+from epay_transfers.ledger.store.pauses import Lane, Pauses
 from epay_transfers.ledger.store.replies import Run
 from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.sealing import Purpose
@@ -49,6 +51,7 @@ from tests.security.guarded import (
     worker_of,
 )  # fmt: skip
 from tests.security.listening import listening
+from tests.support.pausing import end_pauses
 from tests.support.servers import free_port
 
 __all__ = ["act_as", "bank", "guarded"]
@@ -80,6 +83,21 @@ def ops(*arguments: str) -> Any:
     return result.output
 
 
+@contextmanager
+def limited() -> Iterator[None]:
+    """Backends count the queued before they enqueue."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QUEUE_LIMIT", "1000")
+        yield
+
+
+def paused() -> str:
+    """The id of a pause that an operator adds."""
+    found = re.search(r"pause (\w+)\. ", ops("pause", "send", "--reason", "a test"))
+    assert found is not None
+    return found[1]
+
+
 def refusals(guarded: Guarded) -> list[str]:
     """What the servers have refused to anybody: who, and what."""
     found = []
@@ -102,7 +120,7 @@ def test_the_whole_system_runs_under_its_users(
     """Backend, web tier, worker and operator, each under its own name: all ends well, and nothing was refused."""
     forget_refusals(guarded)
     run = secrets.token_hex(4)  # the bank of these tests remembers what it was sent before
-    with worker_of(guarded, tmp_path / "worker.log"):
+    with worker_of(guarded, tmp_path / "worker.log"), limited():
         act_as("producer")
         with Transfers.from_env() as backend:
             plain, secure = backend.enqueue(intent(f"{run}-one")), backend.enqueue(intent(f"{run}-two", "[3ds]"))
@@ -144,8 +162,8 @@ def test_the_whole_system_runs_under_its_users(
         ops("doctor")
         for words in (*LOOKING, ("status", plain.key)):
             ops(*words)
-        ops("pause", "send", "--reason", "a test")
-        ops("scan")  # there is a set now
+        pause_id = paused()
+        ops("scan")  # there is an added pause now
         act_as("producer")
         with Transfers.from_env() as backend:
             held_back = backend.enqueue(intent(f"{run}-five"))
@@ -154,7 +172,7 @@ def test_the_whole_system_runs_under_its_users(
         act_as("ops")
         ops("cancel", held_back.key, "--reason", "not wanted")
         ops("queue", "rebuild", "--apply", "--reason", "a test")
-        ops("unpause", "send", "--reason", "a test")
+        ops("unpause", pause_id, "--reason", "a test")
         ops("audit")
 
     assert refusals(guarded) == []
@@ -182,7 +200,7 @@ def assert_followed(guarded: Guarded, act_as: Callable[[str], None], key: str) -
 
 LOOKING = [
     ("list",), ("list", "--json"), ("events",), ("queues",), ("parked",), ("doubt",), ("dead", "list"),
-    ("terminals",), ("scan",),
+    ("pauses",), ("terminals",), ("scan",),
 ]  # fmt: skip
 
 
@@ -196,7 +214,7 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         connect(address("worker", guarded.ports["ledger"]).removesuffix("/0") + "/1", text=False) as queue,
         guarded.client("ledger", "producer") as producer,
     ):
-        events, lanes = Events(client), Lanes(client)
+        events, pauses = Events(client), Pauses(client)
         Events(producer).join("seldom")
         assert Events(producer).take("seldom", "one", count=1) is not None
         breakers = Breakers(client, events, "worker")
@@ -205,8 +223,8 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         client.hset(redis_keys.BREAKERS, "open:bank.example", "1")
         assert breakers.may_probe("bank.example")
         breakers.close("bank.example")
-        lanes.pause(Lane.SEND, "kiosk", actor="worker", reason="its limit")
-        lanes.unpause(Lane.SEND, "kiosk", actor="worker", reason="over")
+        pauses.pause(Lane.SEND, "kiosk", actor="worker", reason="its limit")
+        end_pauses(pauses, Lane.SEND, "kiosk")
         events.trim(1)
         unreadable = RecordUnreadable("251124999999", "its state is unknown")
         Ledger(client)._aside.set([unreadable], Ledger(client).now_ms())
@@ -316,8 +334,8 @@ FORBIDDEN = [
     ("ledger", "producer", ("GET", redis_keys.md("md"))),
     ("ledger", "producer", ("HSET", redis_keys.BREAKERS, "open:bank", "0")),
     *(("ledger", user, ("GET", redis_keys.prints(KEY))) for user in ("web", "worker", "ops", "follower", "admin")),
-    ("ledger", "producer", ("SREM", redis_keys.PAUSES, "send:*")),
-    ("ledger", "producer", ("HDEL", redis_keys.LANES, "send:*")),
+    ("ledger", "producer", ("HDEL", redis_keys.ADDED_PAUSES, "k7f3")),
+    ("ledger", "producer", ("HDEL", redis_keys.PAUSES, "k7f3")),
     ("ledger", "web", ("HSET", RECORD, "amount", "9990000")),
     ("ledger", "web", ("HSET", RECORD, "state", "declined")),
     ("ledger", "web", ("HDEL", RECORD, "deadline_at")),
@@ -334,8 +352,8 @@ FORBIDDEN = [
     ("ledger", "web", ("RPUSH", f"{_QUEUE}:transfers.now", "x")),
     ("ledger", "web", ("RPUSH", f"{_QUEUE}:confirms", "x")),
     ("ledger", "web", ("HSET", f"{_QUEUE}:confirms.msgs", "a", "x")),
-    ("ledger", "web", ("HSET", redis_keys.LANES, "send:*", "0 []")),
-    ("ledger", "web", ("SADD", redis_keys.PAUSES, "send:*")),
+    ("ledger", "web", ("HSET", redis_keys.PAUSES, "k7f3", "0 send * - - []")),
+    ("ledger", "web", ("HSETNX", redis_keys.ADDED_PAUSES, "k7f3", "0 send * - - []")),
     ("ledger", "web", ("LRANGE", redis_keys.inbox("web"), "0", "-1")),
     ("ledger", "web", ("LPOP", redis_keys.inbox("web"))),
     ("ledger", "web", ("DEL", redis_keys.inbox("web"))),
@@ -346,9 +364,11 @@ FORBIDDEN = [
     ("ledger", "ops", ("DEL", redis_keys.EVENTS)),
     ("ledger", "ops", ("ZADD", redis_keys.DUE, "1", KEY)),
     ("ledger", "ops", ("HSET", redis_keys.COUNTERS, "sequence", "1")),
-    ("ledger", "ops", ("SREM", redis_keys.PAUSES, "send:*")),
+    ("ledger", "ops", ("HDEL", redis_keys.ADDED_PAUSES, "k7f3")),
+    ("ledger", "ops", ("HSET", redis_keys.ADDED_PAUSES, "k7f3", "1 send * - - []")),
+    ("ledger", "ops", ("HSETNX", redis_keys.PAUSES, "k7f3", "1 send * - - []")),
     ("ledger", "ops", ("DEL", redis_keys.PAUSES)),
-    ("ledger", "ops", ("HDEL", redis_keys.LANES, "send:*")),
+    ("ledger", "ops", ("HDEL", redis_keys.PAUSES, "k7f3")),
     ("ledger", "ops", ("RPUSH", redis_keys.inbox("ops:second"), "x")),
     ("ledger", "ops", ("RPUSH", redis_keys.inbox("web"), "x")),
     ("ledger", "ops", ("LPOP", redis_keys.inbox("ops:first"))),

@@ -5,19 +5,19 @@ from dataclasses import dataclass, field
 from epay_transfers.ledger.record import FIRST_EPOCH
 from epay_transfers.ledger.states import FINAL, UNFINISHED, State
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.circuit_breakers import PROBE_MS
+from epay_transfers.ledger.store.circuit_breakers import FARTHEST_MS
 from tests.simulation.bank import Books
 from tests.simulation.line import Line
 from tests.simulation.world import World
 
 _LOOK = """
-local due, open = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES'), redis.call('ZRANGE', KEYS[2], 0, -1)
+local due, listed = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES'), redis.call('ZRANGE', KEYS[2], 0, -1)
 local numbers = {}
 for at, event in ipairs(redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 50)) do numbers[at] = event[2][2] end
-local found = {due, open, redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4]), numbers}
+local found = {due, listed, redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4]), numbers}
 for at = 6, #KEYS do
   found[#found + 1] = redis.call('HMGET', KEYS[at], 'key', 'state', 'state_since', 'amount', 'currency', 'epoch',
-    'deadline_at', 'parked_until')
+    'deadline_at', 'parked_until', 'terminal', 'reason', 'code', 'message')
 end
 return found
 """
@@ -67,25 +67,26 @@ class Laws:
 
     def check(self) -> None:
         places = [redis_keys.record(name) for name in self.names]
-        shared = (redis_keys.DUE, redis_keys.OPEN, redis_keys.COUNTERS, redis_keys.BREAKERS, redis_keys.EVENTS)
+        shared = (redis_keys.DUE, redis_keys.BY_STATE, redis_keys.COUNTERS, redis_keys.BREAKERS, redis_keys.EVENTS)
         look = self.line.one("EVALSHA", self._digest, len(shared) + len(places), *shared, *places)
-        due, open_, flat, records = set(look[0][::2]), set(look[1]), look[2], look[5:]
+        due, kept, flat, records = set(look[0][::2]), set(look[1]), look[2], look[5:]
         self._nobody_waits_too_long(look[0], look[3])
         counts: dict[str, int] = {}
         listed = set()
-        for name, (key, word, since, amount, currency, epoch, *ends) in zip(self.names, records, strict=True):
+        for name, (key, word, since, amount, currency, epoch, *more) in zip(self.names, records, strict=True):
             if key is None:
                 self._must(name not in due, f"{name} does not exist, but is due")
                 continue
             state = State(word)
             self._must((state in UNFINISHED) == (key in due), f"{name} is {state}; due: {key in due}")
-            if state in UNFINISHED:
-                listed.add(f"{state}:{since}:{key}")
-            for count, much in ((f"n:{state}:{currency}", 1), (f"sum:{state}:{currency}", int(amount))):
+            deadline, parked, terminal, reason, code, message = more
+            listed.add(f"{state}:{terminal}:{since}:{key}")
+            place = f"{state}:{terminal}:{currency}:{_why(state, reason or '', code or '', message or '')}"
+            for count, much in ((f"n:{place}", 1), (f"sum:{place}", int(amount))):
                 counts[count] = counts.get(count, 0) + much
             self._one(name, state, int(epoch))
-            self.ends[name] = int(ends[state is State.PARKED] or 0)
-        self._must(open_ == listed, f"listed as open are {open_}, and not {listed}")
+            self.ends[name] = int((parked if state is State.PARKED else deadline) or 0)
+        self._must(kept == listed, f"listed by state are {kept}, and not {listed}")
         told = {name: int(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
         told = {name: value for name, value in told.items() if value and name.startswith(("n:", "sum:"))}
         self._must(told == counts, f"the counters say {told}, and not {counts}")
@@ -103,7 +104,7 @@ class Laws:
             self._must(float(at) - now <= _DAY_MS, f"{name} is due in {(float(at) - now) / 1000} s")
         for name, at in zip(breakers[::2], breakers[1::2], strict=True):
             is_time = name.startswith("open:")
-            self._must(not is_time or int(at) - now <= PROBE_MS, f"{name} is asked in {(int(at) - now) / 1000} s")
+            self._must(not is_time or int(at) - now <= FARTHEST_MS, f"{name} is asked in {(int(at) - now) / 1000} s")
 
     def _one(self, name: str, state: State, epoch: int) -> None:
         assert self.books is not None
@@ -139,3 +140,13 @@ class Laws:
     def _must(self, holds: bool, otherwise: str) -> None:  # noqa: FBT001 - what must hold stands first
         if not holds:
             raise Broken(otherwise)
+
+
+def _why(state: State, reason: str, code: str, message: str) -> str:
+    """By which word it is counted, written a second time."""
+    if state is State.DECLINED and code:
+        return f"code_{code}"
+    if state is State.DEAD and reason == "attempts_used_up" and message:
+        return message
+    counted = {State.DEAD, State.IN_DOUBT, State.NEEDS_REVIEW, State.DECLINED, State.EXPIRED, State.CANCELLED}
+    return (reason or (code and f"code_{code}")) if state in counted else ""

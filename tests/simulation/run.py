@@ -19,7 +19,7 @@ from epay_transfers.ledger.key_text import Kind
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import FINAL, State
 from epay_transfers.ledger.store import redis_keys, scripts
-from epay_transfers.ledger.store.lanes import Lane
+from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.producers import ProducerSettings
 from epay_transfers.runtime import embedded_servers

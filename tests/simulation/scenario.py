@@ -120,7 +120,7 @@ class Scenario:
         if self.rollback and self.rollback.has_happened:
             self._mend(self.rollback)
         for number in range(_ROUNDS):
-            if self.rollback and self.place.ledger.line.one("EXISTS", redis_keys.LANES):
+            if self.rollback and self.place.ledger.line.one("EXISTS", redis_keys.PAUSES):
                 self._mend(self.rollback)
             if number == _MISSED:
                 for name in self.activities.intents:
@@ -162,7 +162,8 @@ class Scenario:
             int(ledger.one("HGET", redis_keys.COUNTERS, "sequence") or 0),
         )
         ledger.one("HSET", redis_keys.COUNTERS, "sequence", seen + 1000)
-        ledger.one("DEL", redis_keys.LANES)
+        ledger.one("DEL", redis_keys.PAUSES)
+        vault.one("DEL", redis_keys.KEPT_PAUSES)
         for name in sorted(self.laws.dead_before):
             self.activities.discard(name)
         if rollback.leaves_idle_workers:

@@ -21,7 +21,7 @@ NAMES = sorted(
     if file.name.endswith(".lua") and not file.name.startswith("_")
 )
 _SCRIPTS = {scripts._digest(scripts.text_of(name)): name for name in NAMES}
-_WRITES = frozenset({"EVALSHA", "RPUSH", "SADD", "ZREM"})
+_WRITES = frozenset({"EVALSHA", "HDEL", "HSET", "RPUSH", "SADD", "ZREM"})
 _READERS = frozenset({"due", "vault_look", "vault_count"})
 
 #: Where the scripts that store a blob have its time to live.
@@ -156,7 +156,7 @@ class Server:
 
 
 class Wire:
-    """What `Ledger`, `Vault`, `Inboxes`, `Lanes`, `Breakers` and `Events` ask of their client."""
+    """What `Ledger`, `Vault`, `Inboxes`, `Pauses`, `Breakers` and `Events` ask of their client."""
 
     def __init__(self, server: Server, process: Process) -> None:
         self._server = server
@@ -179,6 +179,12 @@ class Wire:
 
     def hgetall(self, name: str) -> dict[str, str]:
         return _pairs(self._one("HGETALL", name))
+
+    def hset(self, name: str, field: str, value: str) -> Any:
+        return self._one("HSET", name, field, value)
+
+    def hdel(self, name: str, *fields: str) -> Any:
+        return self._one("HDEL", name, *fields)
 
     def smembers(self, name: str) -> set[str]:
         return set(self._one("SMEMBERS", name))

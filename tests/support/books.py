@@ -14,8 +14,7 @@ BUSY = (State.QUEUED, State.SENDING, State.RESUMED, State.CONFIRMING, State.IN_D
 
 def busy(ledger_client: redis.Redis) -> int:
     """How many are under way."""
-    counters = Ledger(ledger_client).counters()
-    return sum(counters.get(f"n:{state}:KZT", 0) for state in BUSY)
+    return Ledger(ledger_client).totals().of(*BUSY).count
 
 
 def ends(ledger_client: redis.Redis) -> dict[str, tuple[State, str]]:

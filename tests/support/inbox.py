@@ -6,8 +6,9 @@ from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import Inboxes, Kind
-from epay_transfers.ledger.store.lanes import Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pause_mirror import PauseMirror
+from epay_transfers.ledger.store.pauses import Pauses
 from epay_transfers.ledger.vault.sealing import Opener, generate
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.worker.card_custody import CardCustody
@@ -18,14 +19,15 @@ from epay_transfers.worker.notifications import Notifications
 
 def reader(ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock) -> Inbox:
     """What a worker has of it, on these servers. It can prove no notification."""
-    events, lanes = Events(ledger.client, ledger.test_clock), Lanes(ledger.client, ledger.test_clock)
-    consequences = Consequences(lanes, events, clock, "worker")
+    events, pauses = Events(ledger.client, ledger.test_clock), Pauses(ledger.client, ledger.test_clock)
+    consequences = Consequences(pauses, events, clock, "worker")
     return Inbox(
         inboxes=Inboxes(ledger.client, ledger.test_clock),
         ledger=ledger,
         custody=CardCustody(vault=vault, ledger=ledger, clock=clock, park_s=900),
         events=events,
-        lanes=lanes,
+        pauses=pauses,
+        mirror=PauseMirror(pauses, vault.client, "worker"),
         wakeups=wakeups,
         notifications=Notifications(
             ledger=ledger,

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
-from epay_transfers.ledger.store.lanes import ALL, Lane, Lanes
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import ALL, Lane, Pause, Pauses
 
 #: Command → the state. For the others any will do.
 STATES = {
@@ -21,9 +22,10 @@ STATES = {
 Into = Callable[..., Record]
 
 
-def prepare(name: str, reference: str, ledger: Ledger, into: Into, *, terminal: str = "") -> None:
-    """For one command: `reference` is in its state, and the lanes are paused where the command resumes one."""
+def prepare(name: str, reference: str, ledger: Ledger, into: Into, *, pause_id: str = "k7f3") -> None:
+    """For one command: `reference` is in its state, and the pause stands that the command ends."""
     into(STATES.get(name, State.QUEUED), reference)
     if name == "unpause":
-        for lane in Lane:
-            Lanes(ledger.client).pause(lane, terminal or ALL, actor="operator aigul", reason="the bank asked")
+        added = Pause(pause_id, Lane.SEND, ALL).to_text()
+        ledger.client.hsetnx(redis_keys.ADDED_PAUSES, pause_id, added)
+        Pauses(ledger.client).pause(Lane.SEND, ALL, actor="operator aigul", reason="the bank asked", pause_id=pause_id)

@@ -9,6 +9,7 @@ import redis
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import UNFINISHED
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.totals import names_of
 
 Snapshot = dict[str, tuple[bytes, int]]
 
@@ -59,7 +60,7 @@ class SeenEvents:
 
 
 def assert_agrees(client: redis.Redis, seen: SeenEvents | None = None) -> tuple[list[Record], dict[str, int]]:
-    """The ledger's invariants, all of them: `due`, `open` and the counters say what the records say.
+    """The ledger's invariants, all of them: `due`, `by_state` and the counters say what the records say.
 
     Returns the records and `due`, as they were read. `seen`: of the same ledger, whose events only grow.
     """
@@ -67,20 +68,22 @@ def assert_agrees(client: redis.Redis, seen: SeenEvents | None = None) -> tuple[
     pipeline: Any = client.pipeline(transaction=False)
     for name in _names(client):
         pipeline.hgetall(name)
-    pipeline.zrange(redis_keys.DUE, 0, -1, withscores=True).zrange(redis_keys.OPEN, 0, -1)
+    pipeline.zrange(redis_keys.DUE, 0, -1, withscores=True).zrange(redis_keys.BY_STATE, 0, -1)
     pipeline.hgetall(redis_keys.COUNTERS)
     pipeline.xlen(redis_keys.EVENTS).xrange(redis_keys.EVENTS, min=f"({seen.last_id}" if seen.last_id else "-")
-    *hashes, scores, open_list, raw, events_count, new_events = pipeline.execute()
+    *hashes, scores, listed, raw, events_count, new_events = pipeline.execute()
     all_records = [Record.from_hash(each) for each in hashes]
     due_at = {key: int(score) for key, score in scores}
 
     unfinished = {record.key: record for record in all_records if record.state in UNFINISHED}
     assert set(due_at) == set(unfinished)
-    assert set(open_list) == {f"{record.state}:{record.state_since}:{record.key}" for record in unfinished.values()}
+    assert set(listed) == {f"{each.state}:{each.terminal}:{each.state_since}:{each.key}" for each in all_records}
+
     counted: Counter[str] = Counter()
     for record in all_records:
-        counted[f"n:{record.state}:{record.currency}"] += 1
-        counted[f"sum:{record.state}:{record.currency}"] += record.amount
+        number, amount = names_of(record)
+        counted[number] += 1
+        counted[amount] += record.amount
         counted[f"used:{record.space}"] += 1
     kept = {name: int(count) for name, count in raw.items() if name not in _NO_STATES and int(count)}
     assert kept == dict(counted)

@@ -14,9 +14,9 @@ from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
-from epay_transfers.ledger.store.lanes import Lane
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
+from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.ledger.store.replies import Created, Moved
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.card_data import CardData, ReceiverCard, SenderCard
@@ -93,7 +93,7 @@ class Stage:
             chance=lambda: 0.5,
         )
         self.journey, self.sweeper = self.worker.journey, self.worker.sweeper
-        self.events, self.lanes = self.worker.events, self.worker.lanes
+        self.events, self.pauses = self.worker.events, self.worker.pauses
 
     def without_status(self) -> None:
         self.with_rules(has_status=False)

@@ -261,10 +261,10 @@ class Torture:
 
     def _counts(self) -> dict[str, int]:
         try:
-            raw = Ledger(self.client).counters()
+            totals = Ledger(self.client).totals()
         except TransfersError:
             return {}
-        return {name.split(":")[1]: number for name, number in raw.items() if name.startswith("n:") and number}
+        return {state: totals.of(state).count for state in State}
 
     def _waiting(self) -> int:
         return self._counts().get("queued", self.count if not self._counts() else 0)

@@ -31,7 +31,7 @@ def judge(client: redis.Redis, bank_url: str, count: int, done: dict[str, int], 
     found = ends(client)
     books = requests.get(f"{bank_url}/books", timeout=300).json()
     ledger = Ledger(client)
-    counters = ledger.counters()
+    totals = ledger.totals()
     wrong = differences(found, books)
     flights = Flights.of(client, log)
     said = {key: _of_the_books(asked["orders"].get(key)) for key in found}
@@ -52,14 +52,14 @@ def judge(client: redis.Redis, bank_url: str, count: int, done: dict[str, int], 
         "held: the bank garbled a challenge": len(unheard),
         "held: in flight of a trouble": len({*rest} - {*unheard}),
     }
-    paid = counters.get("n:paid:KZT", 0)
+    paid = totals.of(State.PAID).count
     for name, number in ({"transfers": count, "paid": paid} | bad | of_the_bank | done).items():
         say(f"{name:<36} {number:>8}")
     say(f"\n{'how they stand':<36} {'number':>8} {'KZT':>14}  reasons")
     for state in State:
         reasons = Counter(reason for each, reason in found.values() if each is state)
         if reasons:
-            much = counters.get(f"sum:{state}:KZT", 0) / 100
+            much = totals.of(state).amounts.get("KZT", 0) / 100
             why = "" if state is State.PAID else ", ".join(f"{why} {number}" for why, number in reasons.most_common())
             say(f"{state:<36} {reasons.total():>8} {much:>14.2f}  {why}")
     _say_causes(found, said, flights)

@@ -12,8 +12,8 @@ from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import Kind
-from epay_transfers.ledger.store.lanes import Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import Pauses
 from epay_transfers.ledger.vault.sealing import Opener
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers import Challenge, PanCard, Receipt, Receiver, TransferIntent
@@ -51,7 +51,7 @@ class WorkedTransfers(FakeTransfers):
 
     def play_worker(self, hash_key: Secret | None) -> None:
         events = Events(self._books.client, self._time)
-        consequences = Consequences(Lanes(self._books.client, self._time), events, self._time, "worker")
+        consequences = Consequences(Pauses(self._books.client, self._time), events, self._time, "worker")
         self.notifications = Notifications(
             ledger=self._books,
             consequences=consequences,

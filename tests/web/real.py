@@ -9,8 +9,8 @@ from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.queue.broker import Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.lanes import Lane, Lanes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import Lane, Pauses
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ledger.vault.sealing import Sealer, generate
 from epay_transfers.ledger.vault.vault import Vault
@@ -48,8 +48,8 @@ class RealTransfers(FakeTransfers):
 
     def pause_terminal(self, terminal: str = "main", until: datetime | None = None) -> None:
         until_ms = int(until.timestamp() * 1000) if until else 0
-        lanes = Lanes(self._books.client, self._time)
-        lanes.pause(Lane.SEND, terminal, actor="test", reason="a test", until_ms=until_ms)
+        pauses = Pauses(self._books.client, self._time)
+        pauses.pause(Lane.SEND, terminal, actor="test", reason="a test", until_ms=until_ms)
 
     def expire(self, name: str) -> Transfer:
         self._time.advance((self._named(name).deadline_at - self._time.now_ms()) / 1000)

@@ -148,6 +148,13 @@ class TokenRefused:
     http_status: int = 0
     retry_after_s: float | None = None
 
+    @property
+    def is_of_credentials(self) -> bool:
+        """Does the bank refuse this client, secret or terminal? Then each further try is refused as well."""
+        return self.evidence is Evidence.ANSWERED and (
+            self.http_status in {401, 403} or self.why in {"invalid_client", "unauthorized_client", "access_denied"}
+        )
+
 
 class StatusWord(StrEnum):
     """What a status of the bank means (contract section 5)."""

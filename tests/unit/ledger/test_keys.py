@@ -25,6 +25,7 @@ MADE: dict[str, str] = {
     "prints": redis_keys.prints("251124000001"),
     "challenge": redis_keys.challenge("251124000001"),
     "limits": redis_keys.limits("20251124"),
+    "references": redis_keys.references("204978430339"),
     "receiver_limits": redis_keys.receiver_limits("20251124"),
 }
 

@@ -1,0 +1,347 @@
+"""The lanes send, confirm and inquire, and what pauses them: for one terminal or for all, with a cause, by whom, why.
+
+Pauses stand side by side, each under an id of its own: a lane is open when none of them holds. `claim` and `create`
+read them inside their scripts. One with an `until` ends by itself, by the ledger's time. An operator adds a pause,
+which holds at once and without a worker (`add`); a worker writes down by whom and why, and it alone removes one.
+
+A pause may let some transfers through, to try whether its cause is over: what becomes of such a trial tells.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import cast
+
+import redis
+
+from epay_transfers.ledger.alarms import Alarm
+from epay_transfers.ledger.clock import Clock, ledger_ms
+from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.redis_errors import read_errors_as, redis_errors_as
+from epay_transfers.ledger.store.tell import HashChange, Teller
+
+ALL = "*"
+
+
+class Lane(StrEnum):
+    SEND = "send"
+    CONFIRM = "confirm"
+    INQUIRE = "inquire"
+
+
+class Cause(StrEnum):
+    """Why a lane is paused."""
+
+    # A person's.
+    FRAUD = "fraud"
+    MAINTENANCE = "maintenance"
+    BANK = "bank"  #: the bank asked for it, or is to be spared
+    OTHER = "other"
+
+    # A worker's.
+    SETUP_CODE = "setup_code"  #: the bank's codes blame the terminal's set-up, several in a row
+    CREDENTIALS = "credentials"  #: the bank refuses the credentials of the terminal
+    TERMINAL_LIMIT = "terminal_limit"  #: the bank's limit for the terminal, until the next day
+    MONEY_LIMIT = "money_limit"  #: a limit of EPAY_LIMITS
+    LEDGER_BACK = "ledger_back"  #: the ledger lost what it had confirmed
+    FAILOVER = "failover"  #: another server took the ledger's place
+
+
+PEOPLES_CAUSES = (Cause.FRAUD, Cause.MAINTENANCE, Cause.BANK, Cause.OTHER)
+
+_ID = re.compile(r"[a-z0-9_.*-]{1,120}", re.IGNORECASE | re.ASCII)
+_VALUE = re.compile(r"(\d{1,15}) (send|confirm|inquire) (\S{1,64}) (-|\d{1,4}) (\S{1,40}) (.*)", re.ASCII | re.DOTALL)
+_NO_TRIES, _NO_TRIAL = "-", "-"
+
+#: Without letters that are taken for digits.
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+_ID_LENGTH = 4
+
+#: As `_pauses.lua` has it: with more in one hash, every lane is held.
+MOST_PAUSES = 200
+
+#: Of a pause that several reasons have been added to.
+_LONGEST_REASON = 600
+
+_NOT_WRITTEN = "an operator", "no worker has written down the reason yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """`until_ms` 0: until an operator opens it. `tries`: so many transfers may still go, to see whether it is over;
+    None: none was asked for. `trial`: the key of the last transfer that went so.
+    """
+
+    id: str
+    lane: Lane
+    terminal: str
+    cause: Cause = Cause.OTHER
+    until_ms: int = 0
+    actor: str = ""
+    reason: str = ""
+    since_ms: int = 0
+    tries: int | None = None
+    trial: str = ""
+    tried_ms: int = 0  #: when the tries were given
+    written: str = field(default="", repr=False, compare=False)  #: as it stands; "" until a worker wrote it
+
+    def holds_at(self, now_ms: int) -> bool:
+        """As `claim.lua` has it."""
+        return self.until_ms == 0 or self.until_ms > now_ms
+
+    def is_for(self, lane: Lane, terminal: str) -> bool:
+        return self.lane is lane and self.terminal in {ALL, terminal}
+
+    def to_text(self) -> str:
+        """The scripts read what stands before the JSON."""
+        tries = _NO_TRIES if self.tries is None else str(self.tries)
+        words = [self.cause, self.actor, self.reason, self.since_ms] + [self.tried_ms] * bool(self.tried_ms)
+        return f"{self.until_ms} {self.lane} {self.terminal} {tries} {self.trial or _NO_TRIAL} {json.dumps(words)}"
+
+
+class Pauses:
+    def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
+        self._client = client
+        self._test_clock = test_clock
+        self._teller = Teller(client)
+        self._seen: list[Pause] = []
+
+    def add(self, lane: Lane, terminal: str, cause: Cause, until_ms: int = 0) -> str:
+        """An operator's pause, from now on; its id. The same server user can neither change nor remove one."""
+        while True:
+            pause_id = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+            text = Pause(pause_id, lane, terminal, cause, until_ms).to_text()
+            with redis_errors_as(LedgerUnavailable):
+                if self._client.hsetnx(redis_keys.ADDED_PAUSES, pause_id, text):
+                    return pause_id
+
+    def pause(
+        self,
+        lane: Lane,
+        terminal: str,
+        *,
+        actor: str,
+        reason: str,
+        cause: Cause = Cause.OTHER,
+        until_ms: int = 0,
+        pause_id: str = "",
+        request: str = "",
+    ) -> str:
+        """A worker's, or what a worker writes down of an operator's (`pause_id`). Returns the id; "": it was ended.
+
+        A worker's own pause has the id of its cause: many workers that see the same make one, and it is never
+        shortened. A second reason is added to the first. `request`: the id of the operator's entry that this answers.
+        """
+        own_id = pause_id or f"{cause}-{lane}-{'all' if terminal == ALL else terminal}"
+        while True:
+            with read_errors_as(LedgerUnavailable):
+                was = cast("str | None", self._client.hget(redis_keys.PAUSES, own_id)) or ""
+                now_ms = ledger_ms(self._client, self._test_clock)
+            there = _read(own_id, was, is_written=True)[0] if was else None
+            if there and not there.holds_at(now_ms):
+                there = None
+            if pause_id and there:
+                return own_id
+            reasons, ends_ms = reason, until_ms
+            if there:
+                is_known = reason in there.reason
+                reasons = there.reason if is_known else f"{there.reason}; {reason}"[:_LONGEST_REASON]
+                is_longer = there.until_ms and (until_ms == 0 or until_ms > there.until_ms)
+                if (is_known or reasons == there.reason) and not is_longer and there.tries is None:
+                    return own_id
+                ends_ms = until_ms if is_longer else there.until_ms
+            made = Pause(own_id, lane, terminal, cause, ends_ms, actor, reasons, now_ms)
+            change = HashChange(
+                redis_keys.PAUSES,
+                set={own_id: made.to_text()},
+                leaves=(redis_keys.ADDED_PAUSES, own_id),
+                must_leave=bool(pause_id),
+                was={own_id: was},
+            )
+            if self._tell(Alarm.LANE_PAUSED, made, actor, reason, change, request):
+                return own_id
+            if pause_id and not self.is_there(own_id):
+                return ""
+
+    def is_there(self, pause_id: str) -> bool:
+        """Whether its time is over or not; whether a worker wrote it or not."""
+        with redis_errors_as(LedgerUnavailable):
+            hashes = (redis_keys.PAUSES, redis_keys.ADDED_PAUSES)
+            return any(self._client.hget(key, pause_id) is not None for key in hashes)
+
+    def unpause(self, pause: Pause, *, actor: str, reason: str, request: str = "") -> bool:
+        """False: it stands otherwise by now, or not any more. `request`: as for `pause`."""
+        change = HashChange(
+            redis_keys.PAUSES,
+            remove=[pause.id],
+            leaves=(redis_keys.ADDED_PAUSES, pause.id),
+            was={pause.id: pause.written},
+        )
+        return self._tell(Alarm.LANE_RESUMED, pause, actor, reason, change, request)
+
+    def let_try(self, pause: Pause, tries: int, *, actor: str, reason: str, request: str = "") -> bool:
+        """The next `tries` claims go through it. False: it stands otherwise by now, or not any more."""
+        changed = Pause(
+            pause.id, pause.lane, pause.terminal, pause.cause, pause.until_ms, pause.actor, pause.reason,
+            pause.since_ms, tries, tried_ms=self._now_ms(),
+        )  # fmt: skip
+        change = HashChange(
+            redis_keys.PAUSES,
+            set={pause.id: changed.to_text()},
+            leaves=(redis_keys.ADDED_PAUSES, pause.id),
+            was={pause.id: pause.written},
+        )
+        return self._tell(Alarm.LANE_TRIED, pause, actor, reason, change, request)
+
+    def standing(self) -> list[Pause]:
+        """Those that hold now, the longest first. What can't be read holds everything, and is shown so."""
+        with read_errors_as(LedgerUnavailable):
+            written = cast("dict[str, str]", self._client.hgetall(redis_keys.PAUSES))
+            added = cast("dict[str, str]", self._client.hgetall(redis_keys.ADDED_PAUSES))
+            now_ms = ledger_ms(self._client, self._test_clock) if written or added else 0
+        texts = [(name, text, True) for name, text in written.items()]
+        texts += [(name, text, False) for name, text in added.items() if name not in written]
+        found = [pause for name, text, is_written in texts for pause in _read(name, text, is_written=is_written)]
+        return sorted(
+            (pause for pause in found if pause.holds_at(now_ms)), key=lambda pause: (pause.since_ms, pause.id)
+        )
+
+    def there(self) -> dict[str, str]:
+        """All, by id, as they stand, also those whose time is over; operators' that no worker wrote yet, too.
+
+        So many of these as the scripts read: where there are more, everything is held.
+        """
+        with read_errors_as(LedgerUnavailable):
+            written = cast("dict[str, str]", self._client.hgetall(redis_keys.PAUSES))
+            added = cast("dict[str, str]", self._client.hgetall(redis_keys.ADDED_PAUSES))
+        unwritten = {name: _unwritten_text(name, text) for name, text in sorted(added.items())[: MOST_PAUSES + 1]}
+        return unwritten | written
+
+    def over(self, *, since_ms: int) -> list[Pause]:
+        """Those whose time has been over for so long, by the ledger's clock: the caller must trust it."""
+        with read_errors_as(LedgerUnavailable):
+            written = cast("dict[str, str]", self._client.hgetall(redis_keys.PAUSES))
+            added = cast("dict[str, str]", self._client.hgetall(redis_keys.ADDED_PAUSES))
+        then_ms = self._now_ms() - since_ms
+        found = [pause for name, text in written.items() for pause in _read(name, text, is_written=True)]
+        found += [
+            pause
+            for name, text in added.items()
+            if name not in written
+            for pause in _read(name, text, is_written=False)
+        ]
+        return [pause for pause in found if not pause.holds_at(then_ms)]
+
+    def is_over(self, pause_id: str, text: str, *, since_ms: int = 0) -> bool:
+        return not _holds(pause_id, text, self._now_ms() - since_ms)
+
+    def restore(self, pause_id: str, text: str, *, actor: str, was: str = "") -> None:
+        """Set one again that the ledger has lost, or of which it has an older text (`was`). No try is left to it."""
+        pause = _read(pause_id, text, is_written=True)[0]
+        if pause.tries:
+            pause = replace(pause, tries=0)
+            text = pause.to_text()
+        change = HashChange(redis_keys.PAUSES, set={pause_id: text}, was={pause_id: was})
+        reason = f"the ledger has lost it, and the vault has kept it: {pause.reason}"
+        self._tell(Alarm.LANE_PAUSED, pause, actor, reason, change, "")
+
+    def vanished(self) -> bool:
+        """Is one gone since the last `refresh`, and not by its time? It was ended, or the ledger has lost it."""
+        known = {pause.id for pause in self._seen if pause.holds_at(self._now_ms())} if self._seen else set()
+        return bool(known - {pause.id for pause in self.standing()})
+
+    def _now_ms(self) -> int:
+        with read_errors_as(LedgerUnavailable):
+            return ledger_ms(self._client, self._test_clock)
+
+    def get(self, pause_id: str) -> Pause | None:
+        """The first of this id that stands now."""
+        return next((pause for pause in self.standing() if pause.id == pause_id), None)
+
+    def refresh(self) -> None:
+        """Read them; `holding` answers from memory until the next time."""
+        self._seen = self.standing()
+
+    def holding(self, lane: Lane, terminal: str, now_ms: int) -> Pause | None:
+        """What holds this lane, as of the last `refresh`: half a second old at the most. `claim` sees them as they are.
+
+        One that lets a trial through does not count. `now_ms`: what the caller knows of the ledger's time.
+        """
+        those = (pause for pause in self._seen if pause.is_for(lane, terminal) and not pause.tries)
+        return next((pause for pause in those if pause.holds_at(now_ms)), None)
+
+    def trials(self) -> list[Pause]:
+        """Those that have let a transfer through, as of the last `refresh`."""
+        return [pause for pause in self._seen if pause.trial]
+
+    def _tell(self, verb: Alarm, pause: Pause, actor: str, why: str, change: HashChange, request: str) -> bool:
+        entry = {"lane": str(pause.lane), "terminal": pause.terminal, "pause": pause.id, "cause": str(pause.cause)}
+        entry |= {"actor": actor, "reason": why} | ({"request": request} if request else {})
+        return self._teller.tell(verb, entry, change)
+
+
+def _holds(name: str, text: str, now_ms: int) -> bool:
+    return any(pause.holds_at(now_ms) for pause in _read(name, text, is_written=True))
+
+
+def uses_more_tries(copy: str, text: str) -> bool:
+    """Of the same tries, have more been used in the copy? Then the text is an older one."""
+    ours, theirs = (_read("", each, is_written=True)[0] for each in (copy, text))
+    return (
+        ours.tries is not None
+        and theirs.tries is not None
+        and (ours.since_ms, ours.tried_ms) == (theirs.since_ms, theirs.tried_ms)
+        and ours.tries < theirs.tries
+    )
+
+
+def _unwritten_text(name: str, text: str) -> str:
+    """What is kept of an operator's pause before a worker has written it down."""
+    found = _read(name, text, is_written=False)
+    return found[0].to_text() if len(found) == 1 else text
+
+
+def is_pause_id(text: str) -> bool:
+    return _ID.fullmatch(text) is not None
+
+
+def _read(name: str, text: str, *, is_written: bool) -> list[Pause]:
+    """One for each lane where it can't be read: then the scripts hold all of them."""
+    match = _VALUE.fullmatch(text)
+    if match is None:
+        return [Pause(name, lane, ALL, actor="?", reason="it can't be read", written=text) for lane in Lane]
+    until, lane, terminal, tries, trial, rest = match.groups()
+    cause, actor, reason, since_ms, tried_ms = _words(rest)
+    if not is_written:
+        actor, reason = _NOT_WRITTEN
+    return [
+        Pause(
+            id=name,
+            lane=Lane(lane),
+            terminal=terminal,
+            cause=cause,
+            until_ms=int(until),
+            actor=actor,
+            reason=reason,
+            since_ms=since_ms,
+            tries=None if tries == _NO_TRIES else int(tries),
+            trial="" if trial == _NO_TRIAL else trial,
+            tried_ms=tried_ms,
+            written=text if is_written else "",
+        )
+    ]
+
+
+def _words(text: str) -> tuple[Cause, str, str, int, int]:
+    try:
+        cause, actor, reason, since_ms, *more = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return Cause.OTHER, "?", "it can't be read", 0, 0
+    tried_ms = more[0] if more and isinstance(more[0], int) else 0
+    known: Mapping[str, Cause] = {each.value: each for each in Cause}
+    since_ms = since_ms if isinstance(since_ms, int) else 0
+    return known.get(str(cause), Cause.OTHER), str(actor), str(reason), since_ms, tried_ms

@@ -1,0 +1,154 @@
+"""`transfers pauses`, `pause` and `unpause`: what pauses the lanes send, confirm and inquire, and for how long.
+
+A pause holds at once, without a worker, and a worker writes down by whom and why. Ending one is a request, by its id.
+"""
+
+from typing import Annotated, Any
+
+import typer
+
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.inboxes import Kind
+from epay_transfers.ledger.store.pauses import ALL, PEOPLES_CAUSES, Cause, Lane, Pause
+from epay_transfers.ledger.store.totals import Totals
+from epay_transfers.ops import requests, screen, typed
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.exit_status import Refusal
+from epay_transfers.ops.options import WAIT_S, AsJson, ReasonText, Wait, checked, span_ms
+from epay_transfers.runtime.audit import FARTHEST_MS
+
+app = typer.Typer()
+
+LaneName = Annotated[Lane, typer.Argument(metavar="LANE", help="send, confirm or inquire.")]
+Terminal = Annotated[str | None, typer.Option(help="Only this terminal; all of them if left out.")]
+
+#: Which transfers wait behind a paused lane.
+_BEHIND = {
+    Lane.SEND: (State.QUEUED,),
+    Lane.CONFIRM: (State.RESUMED,),
+    Lane.INQUIRE: (State.IN_DOUBT, State.NEEDS_REVIEW),
+}
+
+
+@app.command()
+def pauses(*, as_json: AsJson = False) -> None:
+    """The pauses that stand, longest first, and the money that waits behind each."""
+    context = Context.connect()
+    standing, totals, now_ms = context.pauses.standing(), context.ledger.totals(), context.ledger.now_ms()
+    if as_json:
+        screen.say_json([as_dict(pause) | {"behind": _behind_json(pause, totals)} for pause in standing])
+        return
+    rows = [
+        (
+            pause.id,
+            pause.lane,
+            _shown(pause.terminal),
+            pause.cause,
+            screen.span(now_ms - pause.since_ms) if pause.since_ms else "?",
+            screen.when(pause.until_ms) if pause.until_ms else "it is ended by hand",
+            "; ".join(map(str, screen.sums(behind(pause, totals)))) or "none",
+            f"{pause.reason} ({pause.actor})" + tried(pause),
+        )
+        for pause in standing
+    ]
+    if rows:
+        columns = ("id", "lane", "terminal", "cause", "age", "until", "money behind it", "why")
+        screen.say(screen.table(columns, rows))
+    else:
+        screen.say("No lane is paused.")
+
+
+@app.command()
+def pause(
+    lane: LaneName,
+    *,
+    terminal: Terminal = None,
+    cause: Annotated[Cause, typer.Option(help=f"{', '.join(PEOPLES_CAUSES)}.", show_default=True)] = Cause.OTHER,
+    until: Annotated[str | None, typer.Option(metavar="SPAN", help="It ends by itself after 30min, 2h, 1d.")] = None,
+    reason: ReasonText,
+) -> None:
+    """Pause a lane. Calls under way end in order; transfers that wait go on waiting until their deadline."""
+    context, why = Context.connect(), checked(reason, "reason")
+    name = _known(context, terminal)
+    if cause not in PEOPLES_CAUSES:
+        raise typer.BadParameter(f"cause: give one of {', '.join(PEOPLES_CAUSES)}")
+    lasts_ms = span_ms("until", until) if until else 0
+    if lasts_ms > FARTHEST_MS:
+        raise typer.BadParameter("until: give 31d at most; without it, the pause stands until it is ended")
+    until_ms = context.ledger.now_ms() + lasts_ms if until else 0
+    pause_id = context.pauses.add(lane, name, cause, until_ms)
+    requests.put(context, Kind.PAUSED, {"pause": pause_id, "why": why})
+    ends_it = f"`{typed.command()} unpause {pause_id}`"
+    screen.say(f"{lane} is paused for {_shown(name)}: pause {pause_id}. {ends_it} ends it, and no other")
+
+
+@app.command()
+def unpause(
+    pause_id: Annotated[str, typer.Argument(metavar="ID", help="Of the pause, as `transfers pauses` shows it.")],
+    *,
+    tries: Annotated[
+        int | None, typer.Option("--try", min=1, max=100, help="Only let so many transfers through, and see.")
+    ] = None,
+    reason: ReasonText,
+    wait: Wait = WAIT_S,
+) -> None:
+    """End one pause, by its id; the lane is open when no other stands. A worker does it.
+
+    With --try the pause stays, and so many transfers go through. Where its cause was the bank's answer (the set-up,
+    the terminal's limit, the token), it ends by itself when the bank serves one of them.
+    """
+    context, why = Context.connect(), checked(reason, "reason")
+    there = context.pauses.get(pause_id)
+    if there is None:
+        others = ", ".join(each.id for each in context.pauses.standing())
+        raise Refusal(f"no pause {pause_id} stands" + (f"; these do: {others}" if others else ""))
+    fields = {"pause": pause_id, "seen": str(there.since_ms), "why": why}
+    fields |= {"tries": str(tries)} if tries else {}
+    requests.submit(context, Kind.UNPAUSE, fields, subject=there.lane, wait_s=wait)
+    left = [each.id for each in context.pauses.standing() if each.lane is there.lane and each.id != pause_id]
+    if left:
+        screen.say(f"{there.lane} stays paused, by {', '.join(left)}")
+
+
+def behind(pause: Pause, totals: Totals) -> Totals:
+    """What waits for this lane and terminal."""
+    return totals.of(*_BEHIND[pause.lane], terminal=None if pause.terminal == ALL else pause.terminal)
+
+
+def as_dict(pause: Pause) -> dict[str, Any]:
+    return {
+        "id": pause.id,
+        "lane": pause.lane,
+        "terminal": pause.terminal,
+        "cause": pause.cause,
+        "since": screen.iso(pause.since_ms),
+        "until": screen.iso(pause.until_ms),
+        "actor": pause.actor,
+        "reason": pause.reason,
+        "tries": pause.tries,
+        "trial": pause.trial,
+    }
+
+
+def tried(pause: Pause) -> str:
+    """What is known of a trial."""
+    if pause.tries is None:
+        return ""
+    last = f"; the last was {pause.trial}" if pause.trial else ""
+    return f"; {pause.tries} more may be tried{last}"
+
+
+def _behind_json(pause: Pause, totals: Totals) -> list[dict[str, Any]]:
+    return [line.to_json() for line in screen.sums(behind(pause, totals))]
+
+
+def _known(context: Context, terminal: str | None) -> str:
+    if terminal is None:
+        return ALL
+    if context.settings.space_of(terminal) is None:
+        raise Refusal("terminal: unknown; give main, or a name in EPAY_TERMINALS")
+    return terminal
+
+
+def _shown(terminal: str) -> str:
+    return "all terminals" if terminal == ALL else terminal
