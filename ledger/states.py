@@ -2,8 +2,7 @@
 
 A transfer is in one state at a time, and a move is a verb. One entry of `Verb` is all that the project knows of one:
 from which states it leads where, what else must hold, who makes it, and its two sentences. `Ledger` hands the row to
-the script, which refuses every other from-state and changes nothing then. The diagram and the tables of the documents
-are generated from here (`ledger.state_tables`).
+the script, which refuses every other from-state and changes nothing then. `state_tables` writes it for the documents.
 """
 
 from collections.abc import Mapping
@@ -57,8 +56,8 @@ class State(StrEnum):
     the worker counts too. Time alone leads only to `needs_review`. Dying here: the next inquiry stands in `due`."""
 
     NEEDS_REVIEW = "needs_review"
-    """In doubt, and the bank's answers do not settle it; money unknown. An operator leaves it, with evidence; one
-    inquiry a day goes on, in case that the bank finds its voice."""
+    """In doubt, and the bank's answers do not settle it; money unknown. Two operators leave it, with
+    evidence, or the bank's word; one inquiry a day goes on."""
 
     DEAD = "dead"
     """Retries used up, or its card is gone; proved not sent, so no money. An operator requeues or discards it, the
@@ -152,9 +151,7 @@ _DECIDABLE = (_S.NEEDS_REVIEW, *sorted(FINAL))
 
 
 class Verb(StrEnum):
-    """The table. A worker's definitive answer counts in every unfinished state: late is true too. What the bank has
-    proved to be paid is not sent, and no move but an operator's says that no money moved.
-    """
+    """The table. A worker's definitive answer counts in every unfinished state: late is true too."""
 
     row: Row
 

@@ -131,7 +131,7 @@ COMMANDS = {
         example='payout-42 --paid --evidence "a letter of the bank" --reason "it was executed after all"',
         changes=True,
     ),
-    "ask": CommandEntry("ask", _ACT, "Ask the bank about one transfer now.", example="payout-42", changes=True),
+    "ask": CommandEntry("ask", _ACT, "Ask the bank about one transfer now.", example="payout-42"),
     "cancel": CommandEntry(
         "cancel",
         _ACT,

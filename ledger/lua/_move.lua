@@ -30,8 +30,8 @@
 --         challenge_ms  how long KEYS[9] leads to the transfer
 --         prints        of an end: the key of the cards' prints, to be deleted; no KEY, for only producers may read there
 --         references    with a bank_reference: the place, in KEYS, of the hash where it leads to the transfer
---         watched       the place, in KEYS, of what is asked about beside due: in with a watch_at that is set, else out
---         contradicted  the place, in KEYS, of the hash that holds what the bank says against the record: nothing any more
+--         watched       with a watch: the place, in KEYS, of what is asked about beside due; no watch_at takes it out
+--         contradicted  with a correction: the place, in KEYS, of the hash where the bank contradicts an end; it leaves
 --         vault         a run of the vault's server, and the most writes that the caller was told of it
 
 local SETTLED_DAY_MS = 86400000

@@ -7,20 +7,22 @@ from epay_transfers.ledger.store.inboxes import Kind
 from epay_transfers.ops import requests, screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
-from epay_transfers.ops.options import WAIT_S, Name, Wait, checked
-from epay_transfers.ops.options import ReasonText as Reason
+from epay_transfers.ops.options import WAIT_S, Name, Wait
 
 app = typer.Typer()
+
+#: A question needs no other reason.
+_WHY = "asked by hand"
 
 _SETTLED = frozenset({Verb.INQUIRY_PAID, Verb.INQUIRY_DECLINED, Verb.INQUIRY_REVERSED})
 
 
 @app.command()
-def ask(name: Name, *, reason: Reason = "asked by hand", wait: Wait = WAIT_S) -> None:
+def ask(name: Name, *, wait: Wait = WAIT_S) -> None:
     """Ask the bank about it now, in whatever state it is. It changes nothing but what an inquiry may change."""
     context = Context.connect()
     record = context.find(name)
-    fields = {"key": record.key, "why": checked(reason, "reason")}
+    fields = {"key": record.key, "why": _WHY}
     answer = requests.ask(context, Kind.ASK, fields, subject=record.key, wait_s=wait)
     if answer is None:
         screen.say(f"{record.key}: asked; a worker does it")

@@ -64,7 +64,7 @@ def page(record: Record, history: History, now_ms: int, against: str = "") -> No
     lines.add_column(style="dim")
     lines.add_column(overflow="fold")
     if against:
-        lines.add_row("contradiction", f"the bank says {against}: see the runbook, 'A contradiction'")
+        lines.add_row("contradiction", f"the bank says {against}: the runbook's chapter on a contradiction")
     for name, text in _lines(record, now_ms):
         if text:
             lines.add_row(name, text)

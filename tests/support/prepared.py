@@ -1,6 +1,6 @@
 """A transfer in the state in which a command does something to it, and not refuse."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
@@ -14,6 +14,7 @@ STATES = {
     "dead requeue": State.DEAD,
     "dead discard": State.DEAD,
     "settle": State.NEEDS_REVIEW,
+    "correct": State.DECLINED,
     "doubt": State.IN_DOUBT,
     "parked": State.PARKED,
 }
@@ -21,8 +22,14 @@ STATES = {
 Into = Callable[..., Record]
 
 
-def prepare(name: str, reference: str, ledger: Ledger, into: Into, *, pause_id: str = "k7f3") -> None:
-    """For one command: `reference` is in its state, and the pause stands that the command ends."""
-    into(STATES.get(name, State.QUEUED), reference)
+def prepare(
+    name: str, reference: str, ledger: Ledger, into: Into, *, pause_id: str = "k7f3", words: Collection[str] = ()
+) -> None:
+    """For one command: `reference` is in its state, and the pause stands that the command ends.
+
+    `words`: its options, where the state depends on them.
+    """
+    is_paid = name == "correct" and "--not-paid" in words
+    into(State.PAID if is_paid else STATES.get(name, State.QUEUED), reference)
     if name == "unpause":
         Pauses(ledger.client).pause(Lane.SEND, ALL, actor="operator aigul", reason="the bank asked", pause_id=pause_id)
