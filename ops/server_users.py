@@ -185,7 +185,7 @@ _WORKER = ServerUser(
 OPERATORS_READ = (
     _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _REFERENCES, _BANK_REFERENCES,
     redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS,
-    redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS, redis_keys.WATCHED, redis_keys.CONTRADICTED,
+    redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS, redis_keys.CONTRADICTED,
     redis_keys.FINGERPRINT_KEYS, f"{NAMESPACE}:*",
 )  # fmt: skip
 

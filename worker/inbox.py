@@ -249,7 +249,11 @@ class Inbox:
                 self._ask(entry)
 
     def _decide(self, entry: Entry, record: Record) -> None:
-        """The decision stands in the record before the bank is asked: what becomes of it, the bank's word says."""
+        """The decision stands in the record before the bank is asked: what becomes of it, the bank's word says.
+
+        The sweeper calls a worker for it at once, at the rate that all workers share: an operator's password in wrong
+        hands does not have the bank asked more often than that.
+        """
         if self._has_decided(entry, record):
             return  # a worker did it, and died before it said so
         what = entry.fields.get("verb", "")
@@ -272,7 +276,6 @@ class Inbox:
         kept = decisions.with_one_more(record.decisions, self._decision(entry, record, what))
         change = Change(fields={"decisions": kept, "question_id": entry.id}, event=told, watch_in=0)
         self._must_move(record, Verb.DECIDE, change, entry)
-        self._wakeups.send_inquiry(record)
 
     def _take_back(self, entry: Entry, record: Record) -> None:
         """Its own operator may, until it has led to something."""
@@ -298,7 +301,6 @@ class Inbox:
             change = Change(fields={"question_id": entry.id}, event=_told(entry), watch_in=0)
             moved = self._ledger.move(record, Verb.ASK, change, actor=_actor(entry))
             if isinstance(moved, Moved):
-                self._wakeups.send_inquiry(record)
                 return
             if not tries_left:
                 raise _overtaken(record, moved)

@@ -112,12 +112,15 @@ class Questions:
         fields: RecordFields = {
             "reason": Reason.CORRECTED_BY_OPERATORS if is_correction else Reason.SETTLED_BY_OPERATOR,
             "question_id": "",
-            "watches": WATCHES,
         }
         told = event_of_report(report)
         told["why"] = " / ".join(each.why for each in two)
         told["proof"] = " / ".join(each.proof for each in two)
-        change = Change(fields=fields, event=told, as_seen=True, watch_in=TOMORROW_MS)
+        can_be_asked = report is not NO_STATUS_ADDRESS
+        if can_be_asked:
+            fields["watches"] = WATCHES
+        watch_in = TOMORROW_MS if can_be_asked else None
+        change = Change(fields=fields, event=told, as_seen=True, watch_in=watch_in, unwatch=not can_be_asked)
         names = " and ".join(each.by for each in two)
         self._recorder.move(record, wanted, change, actor=f"operators {names}")
 

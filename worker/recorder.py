@@ -353,6 +353,8 @@ class Recorder:
         self, record: Record, reason: str, event: EventFields | None = None, *, said: RecordFields | None = None
     ) -> bool:
         """What the bank says can't be so, or can't be believed. Is it new? However often the bank repeats it, once."""
+        if record.state.final:
+            return True  # nothing leads from an end to where an operator looks at it
         is_told = record.reason == reason
         said, event = said or {}, event or event_of_unbelieved(said or {})
         if record.state is State.NEEDS_REVIEW:

@@ -34,6 +34,7 @@ _APART_MS = 10
 
 #: So many of those that the bank is asked about beside `due` are called for at a time.
 _WATCHED = 20
+_ALWAYS = 2
 
 _AT_WORK = (State.SENDING, State.CONFIRMING)
 
@@ -79,9 +80,12 @@ class Sweeper:
         return len(due.records)
 
     def _call_for_questions(self, this: _Round) -> None:
-        """What the bank is asked about beside `due`, where inquiries have room: so many a second for all workers."""
+        """What the bank is asked about beside `due`: so many a second for all workers together.
+
+        A queue that is full of doubt does not keep an operator's question waiting, so some go in all the same.
+        """
         room = this.room.get(INQUIRIES, self._most - self._wakeups.waiting(INQUIRIES))
-        for record in self._ledger.watched(min(room, _WATCHED)) if room > 0 else ():
+        for record in self._ledger.watched(max(_ALWAYS, min(room, _WATCHED))):
             self._wakeups.send_inquiry(record)
 
     def _sweep(self, record: Record, this: _Round) -> None:

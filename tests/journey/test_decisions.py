@@ -34,7 +34,7 @@ def bank_says(stage: Stage, report: StatusReport) -> None:
 
 
 def put(stage: Stage, sender: str, kind: Kind, fields: Mapping[str, str]) -> str:
-    """Into the operator's inbox, a worker reads it, and the wake-up that it sends is heeded; the entry's id."""
+    """Into the operator's inbox, a worker reads it, and heeds the sweeper's wake-up; the entry's id."""
     entry_id = Inboxes(stage.ledger.client, stage.clock).put(sender, kind, {"why": "a test", **fields})
     stage.worker.inbox.run_once()
     if key := fields.get("key"):
@@ -256,6 +256,17 @@ def test_a_word_of_the_bank_that_is_not_believed_needs_two(stage: Stage) -> None
     told = answer_to(stage, decide(stage, AIGUL, key, Verb.OPERATOR_PAID))
 
     assert (told["verb"], told["second"], stage.state(key)) == ("answer", "needed", State.NEEDS_REVIEW)
+
+
+def test_a_word_about_an_end_that_is_not_believed_breaks_no_worker(stage: Stage) -> None:
+    """The refund names another transfer's id: an alarm, and two are needed."""
+    other, key = ended(stage, Verb.PAY), ended(stage, Verb.PAY)
+    bank_says(stage, StatusReport(StatusWord.GIVEN_BACK, "REFUND", bank_id=stage.record(other).bank_id))
+
+    told = answer_to(stage, decide(stage, AIGUL, key, Verb.OPERATOR_REVERSED))
+
+    assert (told["second"], stage.state(key)) == ("needed", State.PAID)
+    assert "foreign_bank_id" in {event.fields["verb"] for event in stage.events.newest(10)}
 
 
 # A paid one that was given back.
