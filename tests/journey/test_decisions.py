@@ -563,6 +563,16 @@ def test_no_correction_undoes_what_the_bank_proves(stage: Stage, end: Verb, verb
     assert (stage.state(key), stage.record(key).decisions) == (state, "")
 
 
+def test_what_two_called_paid_two_call_not_paid_where_the_bank_is_silent(stage: Stage) -> None:
+    """It is paid by no word of the bank's."""
+    key = settled_by_hand(stage, Verb.OPERATOR_PAID)
+
+    for sender in (AIGUL, CHEN):
+        decide(stage, sender, key, Verb.CORRECT_NOT_PAID)
+
+    assert stage.state(key) is State.DECLINED
+
+
 def test_a_producer_is_told_of_a_correction(stage: Stage) -> None:
     """By the feed of outcomes, with a higher version."""
     key = ended(stage, Verb.DECLINE)

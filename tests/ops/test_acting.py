@@ -408,3 +408,37 @@ class _worker:  # noqa: N801 - reads as the statement that it is
 
 def _is_asked(event: Event) -> bool:
     return event.fields["verb"] == Verb.REQUEST
+
+
+# What the bank says against an end.
+
+
+def test_a_contradiction_stands_where_an_operator_looks_until_it_is_corrected(
+    transfers: Cli,
+    into: Into,
+    ledger: Ledger,
+    bank_says: Callable[[StatusReport], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`audit` and `doctor` saw nothing of a settlement against the bank's own word once."""
+    record = into(State.DECLINED)
+    bank_says(StatusReport(StatusWord.PAID, status_name="CHARGE"))
+    transfers("ask", "payout-1")
+
+    findings = [each for each in transfers("doctor", "--json").json["findings"] if each["name"] == "contradiction"]
+    assert [record.key in each["problem"] for each in findings] == [True]
+    assert transfers("doctor").status == 78
+    assert transfers("status", "payout-1", "--json").json["contradicted_by_bank"] == "paid CHARGE"
+    assert "the bank says paid CHARGE" in transfers("status", "payout-1").out
+    audited = transfers("audit", "--json").json
+    assert {"where": "ledger, bank", "key": record.key, "says": "declined, but the bank says paid CHARGE"} in audited
+
+    for name in ("aigul", "bolat"):
+        monkeypatch.setenv("OPERATOR", name)
+        transfers("correct", "payout-1", "--paid", "--evidence", "a letter", *WHY)
+
+    assert found(ledger, record).state is State.PAID
+    assert "contradiction" not in transfers("doctor").out
+    assert transfers("status", "payout-1", "--json").json["contradicted_by_bank"] == ""
+    kept = transfers("status", "payout-1", "--json").json["decisions"]
+    assert [(each["by"], each["proof"]) for each in kept] == [("aigul", "a letter"), ("bolat", "a letter")]
