@@ -254,8 +254,6 @@ class Inbox:
         The sweeper calls a worker for it at once, at the rate that all workers share: an operator's password in wrong
         hands does not have the bank asked more often than that.
         """
-        if self._has_decided(entry, record):
-            return  # a worker did it, and died before it said so
         what = entry.fields.get("verb", "")
         verb = next((verb for verb in Verb if verb == what and what in DECIDED), None)
         if verb is None or record.state not in verb.row.moves:
@@ -316,9 +314,6 @@ class Inbox:
             state=record.state,
             since=record.state_since,
         )
-
-    def _has_decided(self, entry: Entry, record: Record) -> bool:
-        return any(each.request == entry.id for each in decisions.read(record.decisions))
 
     def _must_be_free(self, entry: Entry, record: Record) -> None:
         if record.question_id and record.question_id != entry.id:
