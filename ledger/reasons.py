@@ -51,7 +51,8 @@ class Reason(WordWithSentence):
 
     # The end.
     BANK_NOTIFIED = "bank_notified", "the bank's notification says that it paid"
-    SETTLED_BY_OPERATOR = "settled_by_operator", "an operator settled it, with evidence"
+    SETTLED_BY_OPERATOR = "settled_by_operator", "two operators settled it, with evidence"
+    CORRECTED_BY_OPERATORS = "corrected_by_operators", "two operators corrected how it ended, with evidence"
     DEADLINE = "deadline", "its deadline passed"
     CHALLENGE_UNANSWERED = "challenge_unanswered", "the client did not answer 3-D Secure in time"
     CANCELLED = "cancelled", "its producer or an operator cancelled it"

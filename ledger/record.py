@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Self
 
+from epay_transfers.ledger import decisions
 from epay_transfers.ledger.errors import RecordUnreadable
 from epay_transfers.ledger.states import Phase, State
 
@@ -96,6 +97,12 @@ class Record:
     bank_said: str = field(default="", metadata=_UNTIL[Lifetime.DOUBT])  #: the bank's word in the last inquiry
     pares_digest: str = ""  #: of the PaRes that was taken
 
+    # What operators ask and decide, and when the bank is asked about it beside `due`.
+    question_id: str = ""  #: the id of an operator's entry: the bank is to be asked now, and has not been yet
+    decisions: str = ""  #: JSON of `ledger.decisions`: who decided what, why and with what proof
+    watch_at: int = 0  #: when the bank is asked about it next, whatever state it is in
+    watches: int = 0  #: so many times more
+
     history: str = field(default="", compare=False)  #: the ids of its events, for `Events.of`
 
     # Said by the bank in an answer that is not believed. For an operator's question to the bank: no code decides by it.
@@ -172,10 +179,20 @@ def _note(text: str) -> str:
     return text
 
 
+def _decisions(text: str) -> str:
+    if text:
+        decisions.read(text)
+    return text
+
+
 _KINDS: dict[str, Callable[[str], Any]] = {
-    each.name: {"state": State, "phase": Phase, "schema": _schema, "notification": _note}.get(
-        each.name, _number if isinstance(each.default, int) else str
-    )
+    each.name: {
+        "state": State,
+        "phase": Phase,
+        "schema": _schema,
+        "notification": _note,
+        "decisions": _decisions,
+    }.get(each.name, _number if isinstance(each.default, int) else str)
     for each in fields(Record)
 }
 

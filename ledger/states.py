@@ -2,8 +2,7 @@
 
 A transfer is in one state at a time, and a move is a verb. One entry of `Verb` is all that the project knows of one:
 from which states it leads where, what else must hold, who makes it, and its two sentences. `Ledger` hands the row to
-the script, which refuses every other from-state and changes nothing then. The diagram and the tables of the documents
-and of the command line are generated from here (`python -m epay_transfers.ledger.states` prints the diagram).
+the script, which refuses every other from-state and changes nothing then. `state_tables` writes it for the documents.
 """
 
 from collections.abc import Mapping
@@ -57,15 +56,15 @@ class State(StrEnum):
     the worker counts too. Time alone leads only to `needs_review`. Dying here: the next inquiry stands in `due`."""
 
     NEEDS_REVIEW = "needs_review"
-    """In doubt, and the bank's answers do not settle it; money unknown. An operator leaves it, with evidence; one
-    inquiry a day goes on, in case that the bank finds its voice."""
+    """In doubt, and the bank's answers do not settle it; money unknown. Two operators leave it, with
+    evidence, or the bank's word; one inquiry a day goes on."""
 
     DEAD = "dead"
     """Retries used up, or its card is gone; proved not sent, so no money. An operator requeues or discards it, the
     producer cancels it. It is looked at once a day, so that it is not forgotten."""
 
     PAID = "paid"
-    """The bank moved the money. Final, but for `reversed`."""
+    """The bank moved the money. Final, but for `reversed`, and for a correction by two operators."""
 
     REVERSED = "reversed"
     """The bank moved the money and gave it back. Final."""
@@ -81,7 +80,7 @@ class State(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Nothing leads on from here, but from `paid` to `reversed`."""
+        """Nothing leads on from here but the bank's word that it gave `paid` back, and two operators' correction."""
         return self in FINAL
 
     @property
@@ -132,8 +131,8 @@ class Row:
 
     @property
     def ends(self) -> bool:
-        """Does it end the transfer?"""
-        return any(end.final for end in self.moves.values())
+        """Does it lead to an end? A verb that only notes something at what has ended does not."""
+        return any(end.final and start is not end for start, end in self.moves.items())
 
 
 def _stay(*states: State) -> dict[State, State]:
@@ -148,12 +147,11 @@ _S = State
 _OPEN = sorted(UNFINISHED)
 _ASKABLE = (_S.PARKED, _S.IN_DOUBT, _S.NEEDS_REVIEW, _S.DEAD)
 _NOTIFIABLE = (_S.PARKED, _S.IN_DOUBT, _S.NEEDS_REVIEW)
+_DECIDABLE = (_S.NEEDS_REVIEW, *sorted(FINAL))
 
 
 class Verb(StrEnum):
-    """The table. A worker's definitive answer counts in every unfinished state: late is true too. What the bank has
-    proved to be paid is not sent, and no move but an operator's says that no money moved.
-    """
+    """The table. A worker's definitive answer counts in every unfinished state: late is true too."""
 
     row: Row
 
@@ -365,7 +363,7 @@ class Verb(StrEnum):
     INQUIRY_REVERSED = (
         "inquiry_reversed",
         Row(
-            moves=_to(_S.REVERSED, *_ASKABLE),
+            moves=_to(_S.REVERSED, *_ASKABLE, _S.PAID),
             by="an inquiry",
             happened="asked, the bank says that it paid and gave it back",
             short="bank asked: given back",
@@ -499,14 +497,58 @@ class Verb(StrEnum):
         ),
     )
 
-    # An operator.
+    # Operators.
 
+    ASK = (
+        "ask",
+        Row(
+            moves=_stay(*sorted(State)),
+            as_seen=True,
+            keeps_due=True,
+            by="a worker, by an operator's entry: the bank is to be asked now",
+            happened="the bank is to be asked now",
+            short="bank to be asked",
+        ),
+    )
+    DECIDE = (
+        "decide",
+        Row(
+            moves=_stay(*_DECIDABLE),
+            as_seen=True,
+            keeps_due=True,
+            by="a worker, by an operator's entry: what the operator decides, with evidence; then the bank is asked",
+            happened="an operator decided: {decided}; the bank is to be asked now",
+            short="decided: {decided}",
+        ),
+    )
+    TAKE_BACK = (
+        "take_back",
+        Row(
+            moves=_stay(*_DECIDABLE),
+            as_seen=True,
+            keeps_due=True,
+            by="a worker, by the entry of the operator whose decision it is",
+            happened="the operator took the decision back: {decided}",
+            short="decision taken back",
+        ),
+    )
+    ANSWER = (
+        "answer",
+        Row(
+            moves=_stay(*sorted(State)),
+            as_seen=True,
+            keeps_due=True,
+            by="an inquiry that an operator asked for, or of what has ended: it changes no state",
+            happened="asked, the bank says: {bank_said}; the record stays {state}",
+            short="bank asked: {bank_said}",
+        ),
+    )
     OPERATOR_PAID = (
         "operator_paid",
         Row(
             moves=_to(_S.PAID, _S.NEEDS_REVIEW),
-            by="an operator, with evidence",
-            happened="settled by an operator: paid",
+            by="a worker, for two operators with evidence, after the bank was asked",
+            happened="settled by two operators: paid",
             short="settled: paid",
         ),
     )
@@ -514,8 +556,8 @@ class Verb(StrEnum):
         "operator_not_paid",
         Row(
             moves=_to(_S.DECLINED, _S.NEEDS_REVIEW),
-            by="an operator, with evidence",
-            happened="settled by an operator: not paid",
+            by="a worker, for two operators with evidence, after the bank was asked",
+            happened="settled by two operators: not paid",
             short="settled: not paid",
         ),
     )
@@ -523,40 +565,35 @@ class Verb(StrEnum):
         "operator_reversed",
         Row(
             moves=_to(_S.REVERSED, _S.NEEDS_REVIEW, _S.PAID),
-            by="an operator, with evidence",
-            happened="settled by an operator: paid and given back",
+            by="a worker, for two operators with evidence, after the bank was asked",
+            happened="settled by two operators: paid and given back",
             short="settled: given back",
         ),
     )
-
-
-def diagram() -> str:
-    """The table as a Mermaid state diagram, without moves that stay where they are and the wide net of late answers."""
-    arrows: dict[tuple[State, State], list[str]] = {}
-    for verb in Verb:
-        for start, end in verb.row.moves.items():
-            late = verb in {Verb.PAY, Verb.DECLINE} and start not in {_S.SENDING, _S.CONFIRMING}
-            if start is not end and not late:
-                arrows.setdefault((start, end), []).append(verb)
-    lines = ["stateDiagram-v2", "    [*] --> queued: create"]
-    lines += [f"    {start} --> {end}: {', '.join(verbs)}" for (start, end), verbs in arrows.items()]
-    lines += [f"    {state} --> [*]" for state in State if state.final]
-    return "\n".join(lines)
-
-
-def verbs() -> str:
-    """The table as Markdown, for the documents."""
-    lines = ["| verb | from → to | who makes it |", "|---|---|---|"]
-    for verb in Verb:
-        ends = dict.fromkeys(verb.row.moves.values())
-        starts = {end: [start for start, to in verb.row.moves.items() if to is end] for end in ends}
-        if all(start is end for start, end in verb.row.moves.items()):
-            path = f"stays {', '.join(verb.row.moves)}" if verb.row.moves else "→ queued"
-        else:
-            path = "; ".join(f"{', '.join(starts[end])} → {end}" for end in ends)
-        lines.append(f"| `{verb}` | {path.replace(', '.join(_OPEN), 'every unfinished state')} | {verb.row.by} |")
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    print(diagram())  # noqa: T201 - the one thing that this module says when asked
+    CORRECT_PAID = (
+        "correct_paid",
+        Row(
+            moves=_to(_S.PAID, _S.REVERSED, *sorted(NOT_MOVED)),
+            by="a worker, for two operators with evidence, after the bank was asked",
+            happened="corrected by two operators: it is paid",
+            short="corrected: paid",
+        ),
+    )
+    CORRECT_NOT_PAID = (
+        "correct_not_paid",
+        Row(
+            moves=_to(_S.DECLINED, _S.PAID, _S.REVERSED),
+            by="a worker, for two operators with evidence, after the bank was asked",
+            happened="corrected by two operators: it was not paid",
+            short="corrected: not paid",
+        ),
+    )
+    CORRECT_REVERSED = (
+        "correct_reversed",
+        Row(
+            moves=_to(_S.REVERSED, *sorted(NOT_MOVED)),
+            by="a worker, for two operators with evidence, after the bank was asked",
+            happened="corrected by two operators: it was paid and given back",
+            short="corrected: given back",
+        ),
+    )

@@ -22,7 +22,7 @@ class Transfer:
     reference: str  #: the producer's name of it
     terminal: str  #: which of the merchant's terminals sends it
     state: State  #: as of now
-    final: bool  #: nothing changes any more (but the bank may turn `paid` into `reversed`)
+    final: bool  #: nothing changes any more (but for a reversal, or a correction by two operators)
     money: Money  #: `none`: the payer may pay another way. `unknown`: they may not
     amount: Decimal  #: in units of the currency
     currency: str  #: three letters

@@ -46,9 +46,19 @@ class WasTaken:
 
 
 def withdraw(
-    record: Record, verb: Verb, *, reason: str, cards: CardPlace, move: Mover, event: EventFields | None = None
+    record: Record,
+    verb: Verb,
+    *,
+    reason: str,
+    cards: CardPlace,
+    move: Mover,
+    event: EventFields | None = None,
+    kept: RecordFields | None = None,
 ) -> Withdrawn | WasTaken | Refused:
-    """By `verb` (cancel or expire). Raises `VaultUnavailable` or `LedgerUnavailable`: then call it again."""
+    """By `verb` (cancel or expire). `kept`: what the record keeps of it besides.
+
+    Raises `VaultUnavailable` or `LedgerUnavailable`: then call it again.
+    """
     event = event or {}
     # The tombstone was left by the worker that took the card out, and that found that it may not be sent.
     is_taken_unsent = record.state is State.DEAD and record.reason in TAKEN_UNSENT
@@ -57,7 +67,8 @@ def withdraw(
         found: RecordFields = {"reason": Reason.VAULT_REMEMBERS, "evidence": "maybe_sent"}
         moved = move(record, Verb.FOUND_TAKEN, Change(look_again_in=0, fields=found, event=event))
         return WasTaken(moved.state) if isinstance(moved, Moved) else moved
-    moved = move(record, verb, Change(fields={"reason": reason}, event=event))
+    why: RecordFields = {"reason": reason}
+    moved = move(record, verb, Change(fields=why | (kept or {}), event=event))
     if isinstance(moved, Refused):
         return moved
     with suppress(VaultUnavailable):  # what is left there times out

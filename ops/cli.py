@@ -120,10 +120,18 @@ COMMANDS = {
     "settle": CommandEntry(
         "settle",
         _ACT,
-        "End a transfer in review by hand, with evidence.",
+        "Say how a transfer in review ended, with evidence.",
         example='payout-42 --paid --evidence "a letter of the bank" --reason "the bank says so"',
         changes=True,
     ),
+    "correct": CommandEntry(
+        "correct",
+        _ACT,
+        "Correct how a transfer ended: always two operators.",
+        example='payout-42 --paid --evidence "a letter of the bank" --reason "it was executed after all"',
+        changes=True,
+    ),
+    "ask": CommandEntry("ask", _ACT, "Ask the bank about one transfer now.", example="payout-42"),
     "cancel": CommandEntry(
         "cancel",
         _ACT,

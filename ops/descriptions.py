@@ -4,10 +4,12 @@ import re
 from collections.abc import Mapping
 
 from epay_transfers.ledger.alarms import Alarm
+from epay_transfers.ledger.decisions import Decision
 from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Row, State, Verb
 from epay_transfers.ledger.store.events import Event
+from epay_transfers.ledger.transfer import moment
 from epay_transfers.ops import typed
 
 #: What comes next, and by whom.
@@ -34,7 +36,10 @@ _NAMED_IN_SENTENCE = frozenset(name for sentence in _SENTENCES.values() for name
 
 
 _TELLS_THE_BANKS_WORDS = frozenset(
-    {Verb.INQUIRY_INCONCLUSIVE, Verb.SEND_TO_REVIEW, Verb.DOUBT, Verb.ADD_EVIDENCE}
+    {Verb.INQUIRY_PAID, Verb.INQUIRY_DECLINED, Verb.INQUIRY_REVERSED}
+    | {Verb.OPERATOR_PAID, Verb.OPERATOR_NOT_PAID, Verb.OPERATOR_REVERSED}
+    | {Verb.CORRECT_PAID, Verb.CORRECT_NOT_PAID, Verb.CORRECT_REVERSED}
+    | {Verb.INQUIRY_INCONCLUSIVE, Verb.SEND_TO_REVIEW, Verb.DOUBT, Verb.ADD_EVIDENCE}
     | {Verb.FOUND_TAKEN, Verb.FOUND_TAKEN_CONFIRM}
 )
 
@@ -54,6 +59,8 @@ def happened(event: Event) -> str:
     more = [code(fields.get("code", "")), *(fields.get(name, "") for name in ("reason", "why", "proof"))]
     if verb in _TELLS_THE_BANKS_WORDS:
         more.append(fields.get("bank_said", ""))
+    if fields.get("second"):
+        more.append("a second operator is needed")
     told = "; ".join(filter(None, more))
     return f"{sentence} ({told})" if told else sentence
 
@@ -73,12 +80,19 @@ def unbelieved(record: Record) -> str:
     return ", ".join(f"{name} {value}" for name, value in named if value)
 
 
+def decision(of: Decision) -> str:
+    """An operator's, as the record keeps it."""
+    when = f"{moment(of.at):%F %H:%M}" if of.at else ""
+    return "; ".join(filter(None, (f"{of.what} by {of.by} {when}".strip(), of.why, of.proof)))
+
+
 def step(event: Event) -> str:
     """The event in a word or two, with the bank's code or, where nothing was sent, with the reason."""
     fields = event.fields
     verb = fields.get("verb", "")
     word = _ROWS[verb].short if verb in _ROWS else verb
-    word = word.replace("{requested_action}", fields.get("requested_action", "?"))
+    for name in _NAMED_IN_SENTENCE:
+        word = word.replace(f"{{{name}}}", fields.get(name, "?"))
     if verb == Verb.CLAIM and fields.get("state") == State.CONFIRMING:
         word = "confirm sent"
     if verb == Verb.DECLINE:

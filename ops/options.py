@@ -39,6 +39,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON for a machine.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")]
 Name = Annotated[str, typer.Argument(metavar="KEY|REFERENCE", help="A transfer, by its key or its reference.")]
 ReasonText = Annotated[str, typer.Option(help="Why; it is kept with your name.")]
+Evidence = Annotated[str, typer.Option(help="What the bank said, where, and to whom: it is kept for ever.")]
 Wait = Annotated[float, typer.Option(min=0, max=3600, metavar="SECONDS", help="Wait so long for what comes of it.")]
 
 #: A worker reads an operator's request within a second.

@@ -16,7 +16,7 @@ from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import NotYet, Refusal
 
 #: The events of these verbs say that a request was taken, and not yet what came of it.
-_NO_ANSWER = frozenset({Verb.REQUEST})
+_NO_ANSWER = frozenset({Verb.REQUEST, Verb.ASK, Verb.DECIDE})
 
 #: The answers that say no.
 _REFUSALS = frozenset({Verb.REFUSE_REQUEST, Verb.FOUND_TAKEN, Alarm.REQUEST_REFUSED})
@@ -72,7 +72,8 @@ def _answer_to(context: Context, entry_id: str, place: str, wait_s: float) -> Ev
     try:
         for batch in context.events.follow(place, block_ms=_BLOCK_MS):
             for event in batch:
-                if event.fields.get("request") == entry_id and _is_answer(event, context.operator):
+                ids = event.fields.get("request", "").split()  # an inquiry may answer two requests at once
+                if entry_id in ids and _is_answer(event, context.operator):
                     return event
             if context.clock.monotonic() >= end:
                 break

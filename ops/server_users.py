@@ -141,7 +141,7 @@ _WEB = ServerUser(
 _WORKER = ServerUser(
     (
         "claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", "tell", "trim", "queue_fetch",
-        "count_receiver", "remember_vault_keys", *_DRAMATIQ,
+        "count_receiver", "remember_vault_keys", "watched", *_DRAMATIQ,
     ),
     (
         Rule(
@@ -151,10 +151,13 @@ _WORKER = ServerUser(
                 redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS,
                 redis_keys.UNREADABLE, redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.VAULT_KEYS,
                 redis_keys.every("inbox:"), _LIMITS,
+                redis_keys.WATCHED, redis_keys.CONTRADICTED,
                 NAMESPACE, f"{NAMESPACE}:*",
             ),
         ),
         *_MOVES,
+        Rule(("type", "zadd", "zrangebyscore"), (redis_keys.WATCHED,)),
+        Rule(("type", "hset", "hdel"), (redis_keys.CONTRADICTED,)),
         Rule(("hget", "hset", "hdel", "pexpire"), (_LIMITS,)),
         Rule(("set",), (_BANK_IDS, _CHALLENGES, _MDS)),
         Rule(("type", "hset"), (_BANK_REFERENCES,)),
@@ -182,7 +185,7 @@ _WORKER = ServerUser(
 OPERATORS_READ = (
     _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _REFERENCES, _BANK_REFERENCES,
     redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS,
-    redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS,
+    redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS, redis_keys.CONTRADICTED,
     redis_keys.FINGERPRINT_KEYS, f"{NAMESPACE}:*",
 )  # fmt: skip
 
@@ -241,6 +244,7 @@ _VAULT_WEB = ServerUser(
 _VAULT_WORKER = ServerUser(
     (
         "vault_take", "vault_refence", "vault_put_back", "vault_close", "vault_drop", "vault_look", "vault_count",
+        "vault_mark",
     ),
     (
         Rule(("get", "set"), (_CARDS, _PARES, redis_keys.HIGH_WATER, redis_keys.WRITES)),

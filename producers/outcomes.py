@@ -49,7 +49,7 @@ class Outcome:
     reference: str  #: your own name of it
     version: int  #: grows with each move: ignore one that is lower than what you have seen
     state: State  #: where this move led
-    final: bool  #: nothing will change any more (but the bank may reverse what is paid)
+    final: bool  #: nothing will change any more (but for a reversal, or a correction by two operators)
     money: Money  #: `none`: it may be paid another way. `unknown`: it may not
     code: str  #: the bank's, where this move brought one
     reason: str  #: ours, a word

@@ -115,6 +115,9 @@ class Audit:
                 if not _is_of(unreadable, oddity):
                     yield oddity
             yield from self._times()
+            for key, said in self._ledger.contradictions().items():
+                ended = records[key].state if key in records else "not in the ledger"
+                yield Discrepancy("ledger, bank", key, f"{ended}, but the bank says {said}")
             for oddity in self._events(records):
                 if not _is_of(unreadable, oddity):
                     yield oddity

@@ -43,6 +43,7 @@ from epay_transfers.worker.maintenance import Maintenance
 from epay_transfers.worker.notifications import Notifications
 from epay_transfers.worker.preflight import Preflight, PreflightRule
 from epay_transfers.worker.quarantine import Quarantine
+from epay_transfers.worker.questions import Questions
 from epay_transfers.worker.recorder import Recorder
 from epay_transfers.worker.settings import WorkerSettings
 from epay_transfers.worker.sweeper import Sweeper
@@ -188,6 +189,9 @@ def assemble(
         preflight=preflight,
         limits=rules.limits,
     )
+    questions = Questions(
+        ledger=ledger, holds=preflight.holds, recorder=recorder, consequences=consequences, clock=ledger_clock
+    )
     journey = Journey(
         ledger=ledger,
         custody=custody,
@@ -195,10 +199,11 @@ def assemble(
         preflight=preflight,
         card_steps=card_steps,
         recorder=recorder,
+        questions=questions,
         rule=rules.doubt,
         clock=ledger_clock,
     )
-    mirror = PauseMirror(pauses, vault.client, actor)
+    mirror = PauseMirror(pauses, vault.client, actor, custody.raise_mark)
     maintenance = Maintenance(
         ledger=ledger,
         custody=custody,

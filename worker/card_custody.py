@@ -109,6 +109,11 @@ class CardCustody:
         with self._heeded():
             return self.vault.high_water()
 
+    def raise_mark(self, sequence: int) -> None:
+        """An operator is told of the move with this sequence: a ledger that goes back to before it is noticed."""
+        with self._heeded():
+            self.vault.raise_mark(sequence)
+
     def observe(self) -> Run:
         """Which run of the vault's server this is, and how many writes it has seen. Often enough, it shows a copy.
 

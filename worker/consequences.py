@@ -10,11 +10,13 @@ from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.limits import Day, Limit
 from epay_transfers.ledger.record import Record
-from epay_transfers.ledger.states import NOT_MOVED, State, Verb
+from epay_transfers.ledger.states import FINAL, NOT_MOVED, State, Verb
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import RecordFields
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pauses
 from epay_transfers.ledger.store.replies import Refused
+from epay_transfers.ledger.store.tell import HashChange
 from epay_transfers.ledger.transfer import moment
 from epay_transfers.worker.bank import ChallengeRequired, CodeClass, Consequence, Declined, Paid, TransferOutcome
 
@@ -80,7 +82,18 @@ class Consequences:
         """The ledger would not take the bank's own word. If it ended otherwise, an operator must know at once."""
         if refused.state in _AGREED.get(verb, ()):
             return  # said before, and the reply was lost; or another worker has heard the same
-        self.contradiction(record, verb, str(refused.state or "unknown"))
+        if refused.state in FINAL:
+            self.end_contradicted(record, str(verb), str(refused.state))
+        else:
+            self.contradiction(record, verb, str(refused.state or "unknown"))
+
+    def end_contradicted(self, record: Record, bank_said: str, ledger: str = "") -> None:
+        """The bank says the opposite of how it ended: it stands as a contradiction, and the alarm is raised once."""
+        change = HashChange(redis_keys.CONTRADICTED, set={record.key: bank_said}, once=True)
+        ledger = ledger or str(record.state)
+        told = {"key": record.key, "bank_said": bank_said, "ledger": ledger, "actor": self._actor}
+        if self._events.tell(Alarm.CONTRADICTION, told, change):
+            _LOG.critical("transfer.contradiction", extra={"key": record.key, "bank": bank_said, "ledger": ledger})
 
     def contradiction(self, record: Record, verb: Verb, ledger: str) -> None:
         """The bank says `verb`, and the ledger says the opposite: by its state, or by a notification that it keeps."""

@@ -8,18 +8,21 @@ is safe to do twice: a move that was made is refused the second time.
 import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import assert_never
 
+from epay_transfers.ledger import decisions
 from epay_transfers.ledger.alarms import Alarm
-from epay_transfers.ledger.errors import RecordUnreadable, TransfersError
+from epay_transfers.ledger.decisions import Decision
+from epay_transfers.ledger.errors import RecordUnreadable, TransfersError, VaultUnavailable
 from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State, Verb
-from epay_transfers.ledger.store.change import Change, EventFields
+from epay_transfers.ledger.store.change import Change, EventFields, RecordFields
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import WEB, Entry, Inboxes, Kind, complaint_of
 from epay_transfers.ledger.store.ledger import Ledger
@@ -31,6 +34,7 @@ from epay_transfers.ledger.withdraw import WasTaken, Withdrawn, withdraw
 from epay_transfers.worker import backoff
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.notifications import Notifications
+from epay_transfers.worker.recorder import DECIDED
 
 _LOG = logging.getLogger(__name__)
 
@@ -53,7 +57,8 @@ _FAILURES = 3
 #: How far back an answer is looked for: a lease is half a minute.
 _ANSWERS = 5_000
 
-_SETTLING = {verb.value: verb for verb in (Verb.OPERATOR_PAID, Verb.OPERATOR_NOT_PAID, Verb.OPERATOR_REVERSED)}
+#: So often a question is put down again, where the transfer moved meanwhile.
+_ASKS = 5
 
 #: Which actions may be requested in which state.
 _REQUESTED_IN = {
@@ -138,8 +143,8 @@ class Inbox:
                 self._request(entry, self._record(entry), entry.fields.get("what", ""))
             case Kind.CANCEL:
                 self._cancel(entry, self._record(entry))
-            case Kind.SETTLE:
-                self._settle(entry, self._record(entry))
+            case Kind.SETTLE | Kind.TAKE_BACK | Kind.ASK:
+                self._about_the_end(entry)
             case Kind.PAUSED:
                 self._write_down_pause(entry)
             case Kind.UNPAUSE:
@@ -184,11 +189,10 @@ class Inbox:
             raise _CannotBe(f"{record.key} is {record.state}: it can't be asked for here")
         if record.requested_action and record.request_id != entry.id:
             raise _CannotBe(f"{record.key}: {record.requested_action} stands already, and is not done yet")
-        change = Change(
-            due_in=0,
-            fields={"requested_action": action, "request_id": entry.id, "wakeups": 0},
-            event=_told(entry),
-        )
+        fields: RecordFields = {"requested_action": action, "request_id": entry.id, "wakeups": 0}
+        if action is not RequestedAction.INQUIRE:
+            fields["decisions"] = decisions.with_one_more(record.decisions, self._decision(entry, record, action))
+        change = Change(due_in=0, fields=fields, event=_told(entry))
         moved = self._ledger.move(record, Verb.REQUEST, change, actor=_actor(entry))
         if isinstance(moved, Refused):
             raise _overtaken(record, moved)
@@ -207,9 +211,18 @@ class Inbox:
                 pass
             case _:
                 raise _CannotBe(f"{record.key} is {record.state}: it is too late to cancel it")
-        move = partial(self._ledger.move, actor=_actor(entry))
+        move = partial(self._move_and_mark, actor=_actor(entry))
+        kept: RecordFields = {
+            "decisions": decisions.with_one_more(record.decisions, self._decision(entry, record, Verb.CANCEL))
+        }
         match withdraw(
-            record, Verb.CANCEL, reason=Reason.CANCELLED, cards=self._custody, move=move, event=_told(entry)
+            record,
+            Verb.CANCEL,
+            reason=Reason.CANCELLED,
+            cards=self._custody,
+            move=move,
+            event=_told(entry),
+            kept=kept,
         ):
             case Withdrawn():
                 return None
@@ -219,17 +232,99 @@ class Inbox:
             case Refused() as refused:
                 raise _overtaken(record, refused)
 
-    def _settle(self, entry: Entry, record: Record) -> None:
-        verb = _SETTLING.get(entry.fields.get("verb", ""))
+    def _move_and_mark(self, record: Record, verb: Verb, change: Change, *, actor: str) -> Moved | Refused:
+        moved = self._ledger.move(record, verb, change, actor=actor)
+        if isinstance(moved, Moved):
+            with suppress(VaultUnavailable):  # the move stands already
+                self._custody.raise_mark(moved.sequence)
+        return moved
+
+    def _about_the_end(self, entry: Entry) -> None:
+        match entry.kind:
+            case Kind.SETTLE:
+                self._decide(entry, self._record(entry))
+            case Kind.TAKE_BACK:
+                self._take_back(entry, self._record(entry))
+            case _:
+                self._ask(entry)
+
+    def _decide(self, entry: Entry, record: Record) -> None:
+        """The decision stands in the record before the bank is asked: what becomes of it, the bank's word says.
+
+        The sweeper calls a worker for it at once, at the rate that all workers share: an operator's password in wrong
+        hands does not have the bank asked more often than that.
+        """
+        if self._has_decided(entry, record):
+            return  # a worker did it, and died before it said so
+        what = entry.fields.get("verb", "")
+        verb = next((verb for verb in Verb if verb == what and what in DECIDED), None)
         if verb is None or record.state not in verb.row.moves:
             raise _CannotBe(f"{record.key} is {record.state}: it can't be settled so")
         if entry.fields.get("version") != str(record.version):
             raise _CannotBe(f"{record.key}: it has changed since the operator saw it. Look at it again")
-        event = _told(entry)
-        event["proof"] = entry.fields.get("proof", "")
-        if not event["proof"]:
+        if not entry.fields.get("proof"):
             raise _CannotBe(f"{record.key}: without evidence nothing is settled")
-        change = Change(fields={"reason": Reason.SETTLED_BY_OPERATOR}, event=event, as_seen=True)
+        for other in decisions.standing(record.decisions, record.state, record.state_since, DECIDED):
+            if other.what != what and other.by != entry.operator:
+                raise _CannotBe(
+                    f"{record.key}: {other.by} decided {DECIDED[other.what]}, and that stands: {other.why}. Agree with "
+                    f"it, or have {other.by} take it back"
+                )
+        self._must_be_free(entry, record)
+        told = _told(entry)
+        told["proof"], told["decided"] = entry.fields["proof"], DECIDED[what]
+        kept = decisions.with_one_more(record.decisions, self._decision(entry, record, what))
+        change = Change(fields={"decisions": kept, "question_id": entry.id}, event=told, watch_in=0)
+        self._must_move(record, Verb.DECIDE, change, entry)
+
+    def _take_back(self, entry: Entry, record: Record) -> None:
+        """Its own operator may, until it has led to something."""
+        standing = decisions.standing(record.decisions, record.state, record.state_since, DECIDED)
+        own = next((each for each in standing if each.by == entry.operator), None)
+        if own is None:
+            raise _CannotBe(f"{record.key}: no decision of {entry.operator} stands")
+        left = decisions.write(decisions.without(record.decisions, own))
+        told = _told(entry)
+        told["decided"] = DECIDED[own.what]
+        fields: RecordFields = {"decisions": left}
+        if record.question_id == own.request:
+            fields["question_id"] = ""
+        self._must_move(record, Verb.TAKE_BACK, Change(fields=fields, event=told), entry)
+
+    def _ask(self, entry: Entry) -> None:
+        """In every state. A transfer that a worker is at moves all the time: the question is put down again."""
+        for tries_left in reversed(range(_ASKS)):
+            record = self._record(entry)
+            if record.question_id == entry.id:
+                return
+            self._must_be_free(entry, record)
+            change = Change(fields={"question_id": entry.id}, event=_told(entry), watch_in=0)
+            moved = self._ledger.move(record, Verb.ASK, change, actor=_actor(entry))
+            if isinstance(moved, Moved):
+                return
+            if not tries_left:
+                raise _overtaken(record, moved)
+
+    def _decision(self, entry: Entry, record: Record, what: str) -> Decision:
+        return Decision(
+            what=what,
+            by=entry.operator,
+            why=entry.fields["why"],
+            proof=entry.fields.get("proof", ""),
+            at=self._ledger.now_ms(),
+            request=entry.id,
+            state=record.state,
+            since=record.state_since,
+        )
+
+    def _has_decided(self, entry: Entry, record: Record) -> bool:
+        return any(each.request == entry.id for each in decisions.read(record.decisions))
+
+    def _must_be_free(self, entry: Entry, record: Record) -> None:
+        if record.question_id and record.question_id != entry.id:
+            raise _CannotBe(f"{record.key}: the bank is being asked already, for another request. Look at it again")
+
+    def _must_move(self, record: Record, verb: Verb, change: Change, entry: Entry) -> None:
         moved = self._ledger.move(record, verb, change, actor=_actor(entry))
         if isinstance(moved, Refused):
             raise _overtaken(record, moved)

@@ -33,6 +33,7 @@ from epay_transfers.worker.inquiry_rules import (
     settles,
 )
 from epay_transfers.worker.preflight import Preflight
+from epay_transfers.worker.questions import NO_STATUS_ADDRESS, Questions
 from epay_transfers.worker.recorder import Recorder
 
 #: What an operator reads of a dead transfer that can't be sent again.
@@ -50,6 +51,7 @@ class Journey:
         preflight: Preflight,
         card_steps: CardSteps,
         recorder: Recorder,
+        questions: Questions,
         rule: InquiryRule,
         clock: Clock,
     ) -> None:
@@ -59,6 +61,7 @@ class Journey:
         self.preflight = preflight
         self.card_steps = card_steps
         self.recorder = recorder
+        self.questions = questions
         self.rule = rule
         self.clock = clock
 
@@ -156,6 +159,8 @@ class Journey:
     def inquire(self, key: str) -> None:
         """The bank is asked about a transfer: in doubt, in review, parked past its time, or dead with a request."""
         record, preflight, recorder = self._record(key), self.preflight, self.recorder
+        if self.questions.is_due(record):
+            return self._ask(record)  # an operator asked, or it has ended and is asked about once more
         if record.state not in {State.IN_DOUBT, State.NEEDS_REVIEW, State.PARKED, State.DEAD}:
             return None  # an old wake-up
         if self.clock.now_ms() < record.next_attempt_at and not record.requested_action:
@@ -191,6 +196,15 @@ class Journey:
                 recorder.unsettled(record, report)
             case AskAgain(reads, at_ms):
                 recorder.inquire_again(record, reads, report, at_ms)
+
+    def _ask(self, record: Record) -> None:
+        """It changes only what an inquiry may change; an operator's decision waits for what the bank says."""
+        if self.preflight.inquiries_paused(record):
+            return  # the sweeper sends the next wake-up
+        if not self.bank.has_status:
+            self.questions.answered(record, NO_STATUS_ADDRESS)
+        elif not self.questions.is_anothers(record):
+            self.questions.answered(record, self._report(record))
 
     def sweep(self, record: Record) -> None:
         """A transfer that no message moves on: the lease of its claim ran out, or its deadline passed."""
@@ -264,7 +278,8 @@ class Journey:
         report = self._report(record)
         verb = settles(report)
         if verb:
-            return recorder.inquiry_settled(record, verb, report)
+            recorder.inquiry_settled(record, verb, report)
+            return None
         if report.word is not StatusWord.NOT_FOUND:
             return recorder.refuse_request(record, f"the bank says {report.word}")
         if self.custody.is_untouched(record):

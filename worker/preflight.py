@@ -135,6 +135,14 @@ class Preflight:
             raise SpaceDiffers(record.terminal, space)
         return self._terminals[record.terminal]
 
+    def holds(self, record: Record) -> bool:
+        """Has this worker the credentials of its terminal?"""
+        try:
+            self.terminal(record)
+        except TerminalUnknown:
+            return False
+        return True
+
     def hand_on(self, record: Record) -> bool:
         """Is it left to another worker, since this one lacks its terminal's credentials?"""
         try:

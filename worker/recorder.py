@@ -6,11 +6,12 @@ inquiry finds the same truth again. Every move may be made twice: the second one
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
+from epay_transfers.ledger import decisions
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable, VaultUnavailable
 from epay_transfers.ledger.reasons import Reason
@@ -32,6 +33,19 @@ T = TypeVar("T")
 
 #: How long a result is held while the ledger is away.
 INSIST_S = 300.0
+
+#: When the bank is asked about a transfer that it declined.
+_AFTER_DECLINE_MS = 3_600_000
+
+#: What an operator may decide, and the word for it.
+DECIDED: Mapping[str, str] = {
+    Verb.OPERATOR_PAID.value: "paid",
+    Verb.OPERATOR_NOT_PAID.value: "not_paid",
+    Verb.OPERATOR_REVERSED.value: "reversed",
+    Verb.CORRECT_PAID.value: "paid",
+    Verb.CORRECT_NOT_PAID.value: "not_paid",
+    Verb.CORRECT_REVERSED.value: "reversed",
+}
 
 #: How a transfer of which the bank says what can't be so comes to where an operator looks at it.
 _UNSETTLED = {State.PARKED: Verb.FOUND_TAKEN_CONFIRM, State.DEAD: Verb.FOUND_TAKEN}
@@ -69,7 +83,7 @@ class Recorder:
 
     def final_answer(self, record: Record, verb: Verb, fields: RecordFields) -> None:
         """The bank's own word, for good. It counts in every unfinished state, and must not be lost."""
-        moved = self.move(record, verb, Change(fields=fields))
+        moved = self.move(record, verb, self._asked_once_more(verb, fields))
         code: RecordFields = {"code": fields.get("code", "")}
         said = _unbelieved_of(fields)
         match moved:
@@ -82,6 +96,13 @@ class Recorder:
                 self._consequences.foreign_id(record, verb, other)
             case Refused():
                 self._consequences.refused(record, verb, moved)
+
+    def _asked_once_more(self, verb: Verb, fields: RecordFields) -> Change:
+        """A gateway that doubles a request may answer with the second one's decline, and the first one was executed."""
+        if verb is not Verb.DECLINE or not self._has_status:
+            return Change(fields=fields)
+        once: RecordFields = {"watches": 1}
+        return Change(fields=fields | once, watch_in=_AFTER_DECLINE_MS)
 
     def park(self, record: Record, challenge: bank.ChallengeRequired) -> None:
         change = Change(
@@ -284,8 +305,8 @@ class Recorder:
 
     def inquiry_settled(
         self, record: Record, verb: Verb, report: bank.StatusReport, *, only_after: int | None = None
-    ) -> None:
-        """`only_after`: what rests on the horizon waits for it (ms), by the ledger's time."""
+    ) -> bool:
+        """`only_after`: what rests on the horizon waits for it (ms), by the ledger's time. Returns whether it ended."""
         fields: RecordFields = {
             "reason": f"bank_status_{report.status_name or report.word}",
             "code": report.code,
@@ -295,7 +316,11 @@ class Recorder:
             fields["bank_id"] = report.bank_id
         if report.reference:
             fields["bank_reference"] = report.reference
-        self._settle_unfinished(record, verb, Change(fields=fields, only_after=only_after))
+        if not record.question_id:
+            return self._settle_unfinished(record, verb, Change(fields=fields, only_after=only_after))
+        fields["question_id"] = ""
+        event: EventFields = event_of_report(report) | decided(record)
+        return self._settle_unfinished(record, verb, Change(fields=fields, event=event, unwatch=True))
 
     def notified_paid(self, record: Record, verb: Verb) -> None:
         """The bank's notification settles it as paid, where there is no status address."""
@@ -310,7 +335,7 @@ class Recorder:
         """
         self._leave_to_operator(record, Reason.BANK_NOTIFIED_DECLINE, {"bank_said": f"code {code}"})
 
-    def _settle_unfinished(self, record: Record, verb: Verb, change: Change) -> None:
+    def _settle_unfinished(self, record: Record, verb: Verb, change: Change) -> bool:
         """A transfer that has moved on meanwhile will be asked about again, or has ended."""
         moved = self.move(record, verb, change)
         match moved:
@@ -322,11 +347,14 @@ class Recorder:
                     self._consequences.contradiction(record, verb, Verb.NOTIFICATION_PAID)
             case Refused(state=state) if state in FINAL:
                 self._consequences.refused(record, verb, moved)
+        return isinstance(moved, Moved)
 
     def _leave_to_operator(
         self, record: Record, reason: str, event: EventFields | None = None, *, said: RecordFields | None = None
     ) -> bool:
         """What the bank says can't be so, or can't be believed. Is it new? However often the bank repeats it, once."""
+        if record.state.final:
+            return True  # nothing leads from an end to where an operator looks at it
         is_told = record.reason == reason
         said, event = said or {}, event or event_of_unbelieved(said or {})
         if record.state is State.NEEDS_REVIEW:
@@ -416,19 +444,29 @@ class Recorder:
         """The process is to end: what can't be recorded now is left to the lease."""
         self._ending.set()
 
-    def move(self, record: Record, verb: Verb, change: Change = NOTHING_ELSE) -> Moved | Refused:
+    def move(self, record: Record, verb: Verb, change: Change = NOTHING_ELSE, *, actor: str = "") -> Moved | Refused:
+        """`actor`: the operators whose decision it is; else this worker."""
         try:
-            vault = self._custody.vault.seen
-            moved = self.insist(lambda: self._ledger.move(record, verb, change, actor=self._actor, vault=vault))
+            vault, name = self._custody.vault.seen, actor or self._actor
+            moved = self.insist(lambda: self._ledger.move(record, verb, change, actor=name, vault=vault))
         except LedgerUnavailable:
             _LOG.critical("transfer.unrecorded", extra={"key": record.key, "verb": verb})
             raise
         is_made = isinstance(moved, Moved)
+        if isinstance(moved, Moved) and verb.row.ends and (record.request_id or record.question_id):
+            self.raise_mark(moved)
         told: dict[str, object] = {"key": record.key, "state": moved.state, "made": is_made}
         if reason := change.fields.get("reason"):
             told["reason"] = str(reason)
         _LOG.info("transfer.%s", verb, extra=told)
         return moved
+
+    def raise_mark(self, moved: Moved) -> None:
+        """The move stands already: where the vault is away, the next take or the next such move raises it."""
+        try:
+            self._custody.raise_mark(moved.sequence)
+        except VaultUnavailable:
+            _LOG.warning("mark.not_raised", extra={"sequence": moved.sequence})
 
     def insist(self, call: Callable[[], T]) -> T:
         """Make the call again until the server answers: a move, or a card that is put back."""
@@ -441,6 +479,14 @@ class Recorder:
                 if self._clock.monotonic() > give_up_at or self._ending.wait(wait_s):
                     raise
                 wait_s = min(wait_s * 2, 1.0)
+
+
+def decided(record: Record) -> EventFields:
+    """Of the decisions that stand, which one it is and by whom: for the event that says what the bank said to it."""
+    standing = decisions.standing(record.decisions, record.state, record.state_since, DECIDED)
+    if not standing:
+        return {}
+    return {"decided": DECIDED[standing[0].what], "by": ", ".join(each.by for each in standing)}
 
 
 def _unbelieved_of(fields: RecordFields) -> RecordFields:

@@ -8,6 +8,7 @@ import logging
 from dataclasses import dataclass
 
 from epay_transfers.ledger.errors import TransfersError, VaultUnavailable
+from epay_transfers.ledger.queue.broker import INQUIRIES
 from epay_transfers.ledger.queue.wakeups import Wakeups, wakeup_of
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
@@ -30,6 +31,10 @@ _ROOM_MS = 2_000
 #: How far apart such transfers are looked at again, so that a long row of them is no work in itself.
 _APART_MS = 10
 
+
+#: So many of those that the bank is asked about beside `due` are called for at a time.
+_WATCHED = 20
+_ALWAYS = 2
 
 _AT_WORK = (State.SENDING, State.CONFIRMING)
 
@@ -71,7 +76,17 @@ class Sweeper:
         moved = self._ledger.move_many(this.moves, actor="sweeper") if this.moves else []
         made = {record.key for (record, _, _), reply in zip(this.moves, moved, strict=True) if isinstance(reply, Moved)}
         self._wakeups.send_all(record for record in this.wakeups if record.key in made)
+        self._call_for_questions(this)
         return len(due.records)
+
+    def _call_for_questions(self, this: _Round) -> None:
+        """What the bank is asked about beside `due`: so many a second for all workers together.
+
+        A queue that is full of doubt does not keep an operator's question waiting, so some go in all the same.
+        """
+        room = this.room.get(INQUIRIES, self._most - self._wakeups.waiting(INQUIRIES))
+        for record in self._ledger.watched(max(_ALWAYS, min(room, _WATCHED))):
+            self._wakeups.send_inquiry(record)
 
     def _sweep(self, record: Record, this: _Round) -> None:
         try:

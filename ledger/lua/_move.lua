@@ -30,6 +30,8 @@
 --         challenge_ms  how long KEYS[9] leads to the transfer
 --         prints        of an end: the key of the cards' prints, to be deleted; no KEY, for only producers may read there
 --         references    with a bank_reference: the place, in KEYS, of the hash where it leads to the transfer
+--         watched       with a watch: the place, in KEYS, of what is asked about beside due; no watch_at takes it out
+--         contradicted  with a correction: the place, in KEYS, of the hash where the bank contradicts an end; it leaves
 --         vault         a run of the vault's server, and the most writes that the caller was told of it
 
 local SETTLED_DAY_MS = 86400000
@@ -93,6 +95,14 @@ local function broken_by(m, r)
     local kind = redis.call('TYPE', KEYS[m.references]).ok
     if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', 'references'} end
   end
+  if m.watched then
+    local kind = redis.call('TYPE', KEYS[m.watched]).ok
+    if kind ~= 'none' and kind ~= 'zset' then return {'BROKEN', 'watched'} end
+  end
+  if m.contradicted then
+    local kind = redis.call('TYPE', KEYS[m.contradicted]).ok
+    if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', 'contradicted'} end
+  end
   if m.vault and not are_counts(redis.call('HMGET', KEYS[4], 'vault:' .. m.vault[1]), EXACT) then
     return {'BROKEN', 'counters'}
   end
@@ -145,7 +155,7 @@ end
 
 local function read()
   local names = {'key', 'state', 'phase', 'epoch', 'version', 'state_since', 'amount', 'currency', 'reference', 'terminal', 'wakeups',
-    'claim_nonce', 'notification', 'reason', 'code', 'message', 'history'}
+    'claim_nonce', 'notification', 'reason', 'code', 'message', 'history', 'question_id'}
   local values = redis.call('HMGET', KEYS[1], unpack(names))
   local r = {}
   for i, name in ipairs(names) do r[name] = values[i] or nil end
@@ -216,6 +226,15 @@ local function write(m, r)
     count(number_from, sum_from, -1, r.amount)
     count(number_to, sum_to, 1, r.amount)
   end
+  -- Where an operator's question is open, its time stays.
+  if m.watched and not (r.question_id and after(m, r, 'question_id') == r.question_id) then
+    if m.set.watch_at then
+      redis.call('ZADD', KEYS[m.watched], m.set.watch_at, m.key)
+    else
+      redis.call('ZREM', KEYS[m.watched], m.key)
+    end
+  end
+  if m.contradicted then redis.call('HDEL', KEYS[m.contradicted], m.key) end
   if m.set.bank_id then redis.call('SET', KEYS[8], m.key) end
   if m.set.bank_reference then keep_reference(m, m.set.bank_reference, m.key) end
   if m.challenge then

@@ -10,11 +10,13 @@
 --            must_leave  it must be there: else nothing is changed
 --            once    no event and no change, where the hash is so already
 --            was     what its fields must be, as {name: text}, an empty text for none: else nothing is changed
--- Replies  TOLD | KNOWN | OTHER | BROKEN part
+--            counted it raises the ledger's sequence, as a move does
+-- Replies  TOLD sequence | KNOWN | OTHER | BROKEN part
 
 local t = cjson.decode(ARGV[1])
 local unsound = unsound_log(KEYS[1], KEYS[2])
 if unsound then return unsound end
+if t.counted and not are_counts(redis.call('HMGET', KEYS[1], 'sequence'), EXACT) then return {'BROKEN', 'counters'} end
 if t.record and redis.call('TYPE', KEYS[t.record]).ok ~= 'hash' then t.record = nil end
 if t.hash then
   local kind, news = redis.call('TYPE', KEYS[t.hash]).ok, not t.once
@@ -41,4 +43,6 @@ if t.record then
   local history = redis.call('HGET', KEYS[t.record], 'history')
   redis.call('HSET', KEYS[t.record], 'history', history_with(history, id, '!'))
 end
-return {'TOLD'}
+local sequence = '0'
+if t.counted then sequence = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'sequence', 1)) end
+return {'TOLD', sequence}

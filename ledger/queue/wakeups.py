@@ -82,7 +82,13 @@ class Wakeups:
 
     def send(self, record: Record) -> bool:
         """Call a worker for the transfer. False: no wake-up was sent, and the sweeper will send one."""
-        wakeup = wakeup_of(record)
+        return self._send(record, wakeup_of(record))
+
+    def send_inquiry(self, record: Record) -> bool:
+        """Call a worker to ask the bank about it, whatever state it is in."""
+        return self._send(record, Wakeup(INQUIRIES, ACTORS[INQUIRIES]))
+
+    def _send(self, record: Record, wakeup: Wakeup | None) -> bool:
         if wakeup is None:
             return False
         message: dramatiq.Message[Any] = dramatiq.Message(

@@ -43,6 +43,10 @@ class RecordFields(TypedDict, total=False):
     unanswered: int
     bank_said: str
     pares_digest: str
+    question_id: str
+    decisions: str
+    watch_at: int
+    watches: int
     unbelieved_bank_id: str
     unbelieved_reference: str
     unbelieved_message: str
@@ -77,6 +81,8 @@ class EventFields(TypedDict, total=False):
     proof: str  #: an operator's evidence
     bank_said: str  #: the bank's word, its status name and why it was read so
     refused: str  #: the request that was refused
+    decided: str  #: what an operator decided: paid, not_paid, reversed
+    second: str  #: `needed`: the decision of another operator
     request: str  #: the id of the operator's entry that this answers
     label: str  #: what the operator calls themselves, where that is not the name of their server user
     fields: str  #: names and sizes of 3-D Secure 2
@@ -107,6 +113,9 @@ class Change:
     increments: tuple[Counter, ...] = ()
     event: EventFields = field(default_factory=EventFields)
     challenge: StoredChallenge | None = None  #: kept until the transfer ends
+    watch_in: int | None = None  #: ms: the bank is asked about it then, beside `due` and whatever its state
+    unwatch: bool = False  #: the bank is not asked any more, but as `due` has it
+    agrees: bool = False  #: the bank and the record say the same again: no contradiction stands any more
     silent: bool = False  #: no event and no new version: nothing happened to the transfer
 
     # What must hold besides the verb's row.
@@ -127,6 +136,8 @@ class Change:
             raise ValueError(f"two values for {', '.join(sorted(twice))}")
         if sum(time is not None for time in (self.look_again_in, self.look_again_at, self.due_in, self.due_at)) > 1:
             raise ValueError("one time to look again is enough")
+        if self.watch_in is not None and self.unwatch:
+            raise ValueError("it is watched, or it is not")
 
     @property
     def has_due(self) -> bool:
@@ -148,20 +159,19 @@ def script_argument(
         due_in = times["next_attempt_at"] = change.look_again_in
     elif change.look_again_at is not None:
         due_at = values["next_attempt_at"] = change.look_again_at
+    if change.watch_in is not None:
+        times["watch_at"] = change.watch_in
     cleared = cleared_with(*_lifetimes_over(verb))
     if State.IN_DOUBT in row.moves.values() and not _stays(verb):
         times["in_doubt_since"] = 0
     changed = {name: str(value) for name, value in values.items() if value not in {"", 0}}
     gone = [name for name in dict.fromkeys((*cleared, *values)) if name not in changed and name not in times]
-    told = {name: changed[name] for name in _TOLD if name in changed}
-    if record.attempts and "attempts" not in values:
-        told["attempts"] = str(record.attempts)
-    told |= {"request": record.request_id} if record.request_id else {}
+    told = _told(record, values, changed)
     if row.advance is not Advance.KEEP:
         changed["epoch"] = str(_next_epoch(record, row.advance))
     if row.enters:
         changed["phase"] = row.enters
-    keys = _keys(change, changed)
+    keys = _keys(record, verb, change, changed)
     after = change.only_after
     if name := row.after.get(record.state):
         after = max(after or 0, getattr(record, name))
@@ -194,18 +204,25 @@ def script_argument(
         "challenge": json.dumps(asdict(change.challenge)) if change.challenge else None,
         "challenge_ms": str(_CHALLENGE_MS) if change.challenge else None,
         "prints": redis_keys.prints(record.key) if row.ends else None,
-        "references": _KEYS + len(keys) if "bank_reference" in changed else None,
+        "references": keys.index(redis_keys.references(changed["bank_reference"])) + _KEYS + 1
+        if "bank_reference" in changed
+        else None,
+        "watched": keys.index(redis_keys.WATCHED) + _KEYS + 1 if redis_keys.WATCHED in keys else None,
+        "contradicted": keys.index(redis_keys.CONTRADICTED) + _KEYS + 1 if redis_keys.CONTRADICTED in keys else None,
         "vault": [vault.id, str(vault.writes)] if vault else None,
     }
     text = json.dumps({name: value for name, value in move.items() if value is not None}, separators=(",", ":"))
     return text, keys
 
 
-def _keys(change: Change, changed: Mapping[str, str]) -> tuple[str, ...]:
+def _keys(record: Record, verb: Verb, change: Change, changed: Mapping[str, str]) -> tuple[str, ...]:
     bank_id = changed.get("bank_id", "")
     keys: tuple[str, ...] = (redis_keys.bank_id(bank_id),) if change.challenge or bank_id else ()
     keys += (redis_keys.md(change.challenge.md),) if change.challenge else ()
     keys += (redis_keys.references(changed["bank_reference"]),) if "bank_reference" in changed else ()
+    keys += (redis_keys.WATCHED,) if change.watch_in is not None or change.unwatch else ()
+    is_other_end = record.state.final and verb.row.moves.get(record.state, record.state) is not record.state
+    keys += (redis_keys.CONTRADICTED,) if change.agrees or is_other_end else ()
     return keys
 
 
@@ -214,7 +231,19 @@ def _values(change: Change) -> dict[str, str | int]:
     values = dict(cast("Mapping[str, str | int]", change.fields))
     if "requested_action" in values:
         values.setdefault("request_id", "")
+    if change.unwatch:
+        values |= {"watch_at": 0, "watches": 0}
     return values
+
+
+def _told(record: Record, values: Mapping[str, str | int], changed: Mapping[str, str]) -> dict[str, str]:
+    """What the event repeats. It names the requests that it answers: an action's, and a question's that is answered."""
+    told = {name: changed[name] for name in _TOLD if name in changed}
+    if record.attempts and "attempts" not in values:
+        told["attempts"] = str(record.attempts)
+    is_answered = "question_id" in values and not values["question_id"]
+    requests = (record.request_id, record.question_id if is_answered else "")
+    return told | ({"request": " ".join(filter(None, requests))} if any(requests) else {})
 
 
 def _lifetimes_over(verb: Verb) -> set[Lifetime]:

@@ -57,7 +57,9 @@ class Kind(StrEnum):
     # Operators. All have the reason (`why`), and a label.
     REQUEST = "request"  #: key, what: a `RequestedAction`
     CANCEL = "cancel"  #: key
-    SETTLE = "settle"  #: key, version (as the operator saw it), verb, proof
+    SETTLE = "settle"  #: key, version (as the operator saw it), verb, proof: an operator's decision, of two or of one
+    TAKE_BACK = "take_back"  #: key: the operator's own decision
+    ASK = "ask"  #: key: the bank is to be asked now
     PAUSED = "paused"  #: lane, terminal: it is paused already, and a worker writes down by whom
     UNPAUSE = "unpause"  #: lane, terminal, seen: the pause that the operator saw
     REBUILD = "rebuild"  #: send a wake-up for each unfinished transfer

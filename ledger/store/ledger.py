@@ -51,6 +51,12 @@ _ROUNDS = 50
 _GRACE_MS = 5_000
 
 
+#: What is asked about beside `due` comes again after so long, if no worker has asked; so far apart for all workers; and
+#: the name of that rate, which no terminal can have.
+_WATCHED_AGAIN_MS = 60_000
+_BETWEEN_WATCHED_MS = 200
+_WATCHED_RATE = ":watched"
+
 #: A rotation a year adds one.
 _MOST_FINGERPRINT_KEYS = 100
 
@@ -59,7 +65,8 @@ class Ledger(Reader):
     def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
         super().__init__(client, test_clock)
         self._scripts = Scripts(
-            client, ("create", "claim", "move", "remember_vault", "count_receiver", "remember_fingerprint_keys")
+            client,
+            ("create", "claim", "move", "remember_vault", "count_receiver", "remember_fingerprint_keys", "watched"),
         )
         self.seen = 0  #: the highest sequence that this process was told: the ledger can't be behind it
         self.behind = 0  #: a sequence that should have been higher: the ledger went back, and this process saw it
@@ -175,6 +182,13 @@ class Ledger(Reader):
                 self.client.hset(redis_keys.limits(counts.day.name), counts.unsent_of_terminal, str(counts.amount))
             if counts.card:
                 self.client.hset(redis_keys.receiver_limits(counts.day.name), counts.unsent_of_card, str(counts.amount))
+
+    def watched(self, limit: int) -> list[Record]:
+        """Those that the bank is to be asked about now beside `due`: each comes again until a worker has asked."""
+        with redis_errors_as(LedgerUnavailable):
+            args = (self._test_time or "", limit, _WATCHED_AGAIN_MS, _BETWEEN_WATCHED_MS, _WATCHED_RATE)
+            names = self._scripts.run("watched", (redis_keys.WATCHED, redis_keys.RATES), args)
+        return self.get_many(names) if names else []
 
     def remember_vault(self, run: Run) -> None:
         """What this process was told of the vault's server, to compare what stands there later with."""

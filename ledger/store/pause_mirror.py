@@ -5,6 +5,7 @@ is not, a worker sets the pause again, with an event. To end one, the copy goes 
 leaves the pause, and the copy is made again.
 """
 
+from collections.abc import Callable
 from typing import cast
 
 import redis
@@ -19,15 +20,22 @@ _OVER_MS = 3_600_000
 
 
 class PauseMirror:
-    def __init__(self, pauses: Pauses, vault: redis.Redis, actor: str) -> None:
+    def __init__(
+        self, pauses: Pauses, vault: redis.Redis, actor: str, raise_mark: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """`raise_mark`: tell the vault the sequence of the ledger at a pause."""
         self._pauses = pauses
+        self._raise_mark = raise_mark
+        self._marked = 0
         self._vault = vault
         self._actor = actor
 
     def end(self, pause: Pause, *, actor: str, reason: str, request: str = "") -> bool:
         """As `Pauses.unpause`. Raises `VaultUnavailable`: without the vault nothing is sent anyway."""
         self._drop(pause.id)
-        return self._pauses.unpause(pause, actor=actor, reason=reason, request=request)
+        is_done = self._pauses.unpause(pause, actor=actor, reason=reason, request=request)
+        self._mark()
+        return is_done
 
     def keep(self) -> None:
         """Copy what is new or has changed, and set again what the ledger has lost. Raises `VaultUnavailable`.
@@ -46,6 +54,7 @@ class PauseMirror:
             kept = self._copies().get(pause_id)
             if kept and not self._pauses.is_over(pause_id, kept):
                 self._pauses.restore(pause_id, kept, actor=self._actor)
+        self._mark()
 
     def forget(self) -> None:
         """End what has been over for an hour, each with an event. Only a worker that trusts the clocks may do so."""
@@ -59,6 +68,13 @@ class PauseMirror:
     def _copy(self, pause_id: str, text: str) -> None:
         with redis_errors_as(VaultUnavailable):
             self._vault.hset(redis_keys.KEPT_PAUSES, pause_id, text)
+
+    def _mark(self) -> None:
+        """A ledger that is restored to before the last pause stands below the vault's mark from then on."""
+        sequence = self._pauses.sequence
+        if sequence > self._marked:
+            self._raise_mark(sequence)
+            self._marked = sequence
 
     def _copies(self) -> dict[str, str]:
         with redis_errors_as(VaultUnavailable):

@@ -109,6 +109,7 @@ class Pauses:
         self._test_clock = test_clock
         self._teller = Teller(client)
         self._seen: list[Pause] = []
+        self.sequence = 0  #: of the ledger, at the last pause that this process wrote or ended
 
     def add(self, lane: Lane, terminal: str, cause: Cause, until_ms: int = 0) -> str:
         """An operator's pause, from now on; its id. The same server user can neither change nor remove one."""
@@ -281,7 +282,9 @@ class Pauses:
     def _tell(self, verb: Alarm, pause: Pause, actor: str, why: str, change: HashChange, request: str) -> bool:
         entry = {"lane": str(pause.lane), "terminal": pause.terminal, "pause": pause.id, "cause": str(pause.cause)}
         entry |= {"actor": actor, "reason": why} | ({"request": request} if request else {})
-        return self._teller.tell(verb, entry, change)
+        sequence = self._teller.tell_counted(verb, entry, change)
+        self.sequence = max(self.sequence, sequence)
+        return sequence > 0
 
 
 def _holds(name: str, text: str, now_ms: int) -> bool:

@@ -124,6 +124,11 @@ class Reader:
             keys = cast("str | None", self.client.hget(redis_keys.references(reference), reference))
         return self.get_many(keys.split(" ")) if keys else []
 
+    def contradictions(self) -> dict[str, str]:
+        """By key: what the bank says against the end that the record has, until it is corrected or the two agree."""
+        with read_errors_as(LedgerUnavailable), of_its_type("contradicted"):
+            return cast("dict[str, str]", self.client.hgetall(redis_keys.CONTRADICTED))
+
     def totals(self) -> Totals:
         """How many transfers there are, and how much money is in them. Raises `LedgerBroken`."""
         return Totals.of_counters(self.counters())

@@ -30,6 +30,8 @@ VAULT_KEYS = (
     f"{_ROOT}vault_keys"  #: hash: a running worker → when it said so, and the ids of the keys that it opens with
 )
 FINGERPRINT_KEYS = f"{_ROOT}fingerprint_keys"  #: set: the ids of the fingerprint keys that producers have
+WATCHED = f"{_ROOT}watched"  #: zset: what the bank is asked about beside `due`, by the time (ms) of the next inquiry
+CONTRADICTED = f"{_ROOT}contradicted"  #: hash: key → what the bank says against the end that the record has
 UNREADABLE = f"{_ROOT}unreadable"  #: hash: key → what can't be read of its record, as the alarm said it
 HIGH_WATER = f"{_ROOT}high_water"  #: in the vault: the highest sequence of the ledger that a process saw
 WRITES = f"{_ROOT}writes"  #: in the vault: its server's run, and how many counted writes it has seen

@@ -40,8 +40,17 @@ class Teller:
 
     def tell(self, verb: Alarm, fields: Mapping[str, str], change: HashChange | None = None) -> bool:
         """False: the hash was so already, or not as it must be, and nothing was told. Raises `LedgerUnavailable`."""
+        return self._tell(verb, fields, change, is_counted=False) is not None
+
+    def tell_counted(self, verb: Alarm, fields: Mapping[str, str], change: HashChange) -> int:
+        """As `tell`, and the ledger's sequence rises, as by a move; it, or 0 where nothing was told."""
+        return self._tell(verb, fields, change, is_counted=True) or 0
+
+    def _tell(
+        self, verb: Alarm, fields: Mapping[str, str], change: HashChange | None, *, is_counted: bool
+    ) -> int | None:
         event = [word for pair in ({"verb": str(verb)} | dict(fields)).items() for word in pair]
-        words: dict[str, object] = {"event": event, "set": {}, "remove": []}
+        words: dict[str, object] = {"event": event, "set": {}, "remove": [], "counted": is_counted}
         keys = [redis_keys.COUNTERS, redis_keys.EVENTS]
         if change is not None:
             keys.append(change.key)
@@ -59,4 +68,4 @@ class Teller:
             reply = self._scripts.run("tell", keys, [json.dumps(words)])
         if reply[0] == "BROKEN":
             raise LedgerBroken(reply[1])
-        return reply[0] == "TOLD"
+        return int(reply[1]) if reply[0] == "TOLD" else None

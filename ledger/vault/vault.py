@@ -88,7 +88,7 @@ TOMBSTONE_STANDS_S = 6 * 86_400
 
 _NAMES = (
     "vault_put", "vault_take", "vault_refence", "vault_put_back", "vault_close", "vault_drop", "vault_look",
-    "vault_count",
+    "vault_count", "vault_mark",
 )  # fmt: skip
 _READ = {"vault_look", "vault_count"}  #: what these change is no transfer's
 _PLACES = {Purpose.CARD: redis_keys.card, Purpose.PARES: redis_keys.pares}
@@ -195,6 +195,10 @@ class Vault:
         """The ledger's highest sequence that the vault has seen; 0 if it has seen none."""
         with read_errors_as(VaultUnavailable):
             return int(str(self.client.get(redis_keys.HIGH_WATER) or 0))
+
+    def raise_mark(self, sequence: int) -> None:
+        """To the sequence of a move, and to no other number: where a claim has the mark's, the ledger has forgotten."""
+        self._run("vault_mark", (redis_keys.HIGH_WATER,), (sequence,))
 
     def _look(self, purpose: Purpose, key: str) -> list[str]:
         return self._run("vault_look", (_PLACES[purpose](key),), ())

@@ -75,6 +75,7 @@ def doctor(*, as_json: AsJson = False) -> None:
     workers = _known(VaultKeys(context.client).told)
     totals = None if counters is None else Totals.of_counters(counters)
     findings += _spaces(context, counters or {}) + _vault_keys(workers or {}) + _fingerprint_keys(context)
+    findings += _contradictions(_known(context.ledger.contradictions) or {})
     if totals is not None and workers is not None:
         findings += _no_worker(totals, workers)
     rooms = _rooms({str(finding) for finding in findings})
@@ -113,6 +114,21 @@ def _spaces(context: Context, counters: dict[str, int]) -> list[Finding]:
         )
         for space in spaces
         if (used := counters.get(f"used:{space}", 0)) >= SUFFIXES * _NEARLY_USED
+    ]
+
+
+def _contradictions(stand: dict[str, str]) -> list[Finding]:
+    """The bank says the opposite of how a transfer ended: its producer may have paid again, or never will."""
+    if not stand:
+        return []
+    first = ", ".join(f"{key} (the bank: {said})" for key, said in sorted(stand.items())[:3])
+    more = f" and {len(stand) - 3} more" if len(stand) > 3 else ""
+    return [
+        Finding(
+            "contradiction",
+            f"the bank says the opposite of how these ended: {first}{more}",
+            "let none be paid again; `transfers ask KEY`, then two operators with `transfers correct KEY`",
+        )
     ]
 
 

@@ -1,4 +1,4 @@
-"""`transfers settle`: an operator ends what the bank's answers do not, with evidence, which is kept with the name."""
+"""`transfers settle`: an operator says how a transfer in review ended, with evidence; the bank is asked first."""
 
 from typing import Annotated
 
@@ -6,10 +6,9 @@ import typer
 
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
-from epay_transfers.ledger.store.inboxes import Kind
-from epay_transfers.ops import acting, requests, typed
+from epay_transfers.ops import acting, decisions, typed
 from epay_transfers.ops.context import Context
-from epay_transfers.ops.options import WAIT_S, Name, ReasonText, Wait, checked
+from epay_transfers.ops.options import WAIT_S, Evidence, Name, ReasonText, Wait, checked
 
 app = typer.Typer()
 
@@ -23,21 +22,28 @@ def settle(
     paid: Annotated[bool, typer.Option("--paid", help="The bank moved the money.")] = False,
     not_paid: Annotated[bool, typer.Option("--not-paid", help="The bank moved none, and will not.")] = False,
     reversed_: Annotated[bool, typer.Option("--reversed", help="The bank moved it and gave it back.")] = False,
-    evidence: Annotated[str, typer.Option(help="What the bank said, where, and to whom: it is kept for ever.")],
+    take_back: Annotated[bool, typer.Option("--take-back", help="Your own decision does not stand any more.")] = False,
+    evidence: Evidence = "",
     reason: ReasonText,
     wait: Wait = WAIT_S,
 ) -> None:
-    """End a transfer in review by hand, by what the bank said elsewhere. `--reversed` ends a paid one too."""
+    """Say how a transfer in review ended. The bank is asked; where it does not agree, a second operator is needed."""
     chosen = dict(zip(_WORDS, (paid, not_paid, reversed_), strict=True))
     verbs = [verb for verb, is_chosen in chosen.items() if is_chosen]
-    if len(verbs) != 1:
-        raise typer.BadParameter(f"give exactly one of {', '.join(_WORDS.values())}")
-    context, (verb,) = Context.connect(), verbs
-    why, proof = checked(reason, "reason"), checked(evidence, "evidence")
+    if len(verbs) + take_back != 1:
+        raise typer.BadParameter(f"give exactly one of {', '.join(_WORDS.values())}, --take-back")
+    if verbs and not evidence:
+        raise typer.BadParameter("--evidence: say what the bank said, where, and to whom")
+    context = Context.connect()
+    why = checked(reason, "reason")
+    if take_back:
+        decisions.take_back(context, context.find(name), reason=why, wait_s=wait)
+        return
+    (verb,) = verbs
+    proof = checked(evidence, "evidence")
     record = acting.find_in(context, name, verb.row.moves, _otherwise)
-    seen = {"key": record.key, "version": str(record.version)}
-    fields = seen | {"verb": verb.value, "why": why, "proof": proof}
-    requests.submit(context, Kind.SETTLE, fields, subject=record.key, wait_s=wait)
+    again = f"settle {record.key} {_WORDS[verb]} --evidence ... --reason ..."
+    decisions.submit(context, record, verb, evidence=proof, reason=why, again=again, wait_s=wait)
 
 
 def _otherwise(record: Record) -> str:
@@ -47,5 +53,5 @@ def _otherwise(record: Record) -> str:
     if record.state is State.DEAD:
         return f"it is proved not sent; `{typed.command()} dead discard` ends it"
     if record.state.final:
-        return "it has ended, and stays so"
+        return f"it has ended; where that is wrong, two operators correct it: `{typed.command()} correct`"
     return "only a transfer in review is settled by hand; the bank is still being asked, or was not reached yet"

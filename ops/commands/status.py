@@ -1,11 +1,13 @@
 """`transfers status`: one transfer on a page. State, money, why, evidence, what comes next, and how it came there."""
 
+from dataclasses import asdict
 from typing import Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from epay_transfers.ledger import decisions
 from epay_transfers.ledger.reasons import sentence_of
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
@@ -25,9 +27,10 @@ def status(name: Name, *, as_json: AsJson = False) -> None:
     record = context.find(name)
     history = context.events.of(record)
     if as_json:
-        screen.say_json(as_dict(record) | history_json(history))
+        against = context.ledger.contradictions().get(record.key, "")
+        screen.say_json(as_dict(record) | {"contradicted_by_bank": against} | history_json(history))
         return
-    page(record, history, context.ledger.now_ms())
+    page(record, history, context.ledger.now_ms(), context.ledger.contradictions().get(record.key, ""))
 
 
 def as_dict(record: Record) -> dict[str, Any]:
@@ -39,6 +42,9 @@ def as_dict(record: Record) -> dict[str, Any]:
             "message": record.unbelieved_message,
         },
         "requested_action": record.requested_action,
+        "decisions": [asdict(each) for each in decisions.read(record.decisions)],
+        "bank_said_last": record.bank_said,
+        "asked_again_at": screen.iso(record.watch_at),
         "state_since": screen.iso(record.state_since),
         "next_step": descriptions.next_step(record),
         "next_step_at": screen.iso(descriptions.next_moment(record)),
@@ -53,10 +59,12 @@ def history_json(history: History) -> dict[str, Any]:
     }
 
 
-def page(record: Record, history: History, now_ms: int) -> None:
+def page(record: Record, history: History, now_ms: int, against: str = "") -> None:
     lines = Table.grid(padding=(0, 2))
     lines.add_column(style="dim")
     lines.add_column(overflow="fold")
+    if against:
+        lines.add_row("contradiction", f"the bank says {against}: the runbook's chapter on a contradiction")
     for name, text in _lines(record, now_ms):
         if text:
             lines.add_row(name, text)
@@ -89,6 +97,9 @@ def _lines(record: Record, now_ms: int) -> list[tuple[str, str | Text]]:
         ("said by the bank, not believed", f"{said} ({descriptions.ASK_WITH_THESE})" if said else ""),
         ("attempts", str(record.attempts) if record.attempts else ""),
         ("requested_action", record.requested_action),
+        ("the bank said last", record.bank_said),
+        *(("decided", descriptions.decision(each)) for each in decisions.read(record.decisions)),
+        ("asked again", screen.when(record.watch_at) if record.watch_at else ""),
         ("bank's id", record.bank_id),
         ("bank's reference", record.bank_reference),
         ("not before", screen.when(record.not_before_at) if record.not_before_at else ""),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from epay_transfers.ledger import states
+from epay_transfers.ledger import state_tables
 from epay_transfers.ops import settings_table
 from epay_transfers.worker.bank import CATALOGUE, CodeClass, Consequence, Entry
 
@@ -24,7 +24,7 @@ EFFECTS = {
 
 
 def state_diagram() -> str:
-    return f"```mermaid\n{states.diagram()}\n```"
+    return f"```mermaid\n{state_tables.diagram()}\n```"
 
 
 def settings() -> str:
@@ -55,7 +55,7 @@ def _name(entry: Entry) -> str:
 PIECES: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/settings.md", "settings"): settings,
     ("docs/design.md", "states"): state_diagram,
-    ("docs/design.md", "verbs"): states.verbs,
+    ("docs/design.md", "verbs"): state_tables.verbs,
     ("docs/bank.md", "codes"): code_catalogue,
 }
 

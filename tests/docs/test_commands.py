@@ -65,7 +65,7 @@ PLACES = {
 ANSWERS = {"audit": {0, 1}, "doctor": {0, 75}, "dead": {2}, "queue": {2}}
 
 #: A worker has to ask the bank before it does these: here it is seen that they are asked for.
-ASK_THE_BANK = {"dead requeue", "dead discard"}
+ASK_THE_BANK = {"dead requeue", "dead discard", "settle", "correct", "ask"}
 
 _INLINE = re.compile(r"`(?:\.venv/bin/)?(transfers [a-z][^`\n]*)`")
 _TYPED = re.compile(r"^\s*(?:\$ )?(?:\.venv/bin/)?(transfers [a-z][^#\n]*)", re.MULTILINE)
@@ -120,8 +120,10 @@ def whole(words: list[str], folder: Path) -> list[str]:
             words += [parameter.opts[0], "aigul" if parameter.opts[0] == "--operator" else "the bank says so"]
     if name in ASK_THE_BANK:
         words += ["--wait", "0"]
-    if name == "settle" and not {"--paid", "--not-paid", "--reversed"} & set(words):
+    if name in {"settle", "correct"} and not {"--paid", "--not-paid", "--reversed", "--take-back"} & set(words):
         words.append("--paid")
+    if name == "settle" and not {"--evidence", "--take-back"} & set(words):
+        words += ["--evidence", "the bank says so"]
     return words
 
 
@@ -158,7 +160,7 @@ def test_it_does_what_it_says(commands: ForkedCommands, line: str, ledger: Ledge
         (tmp_path / folder).mkdir(parents=True)
     reference = next((word for word in words if re.fullmatch("payout-[0-9]+", word)), "payout-42")
     pause_id = words[words.index("unpause") + 1] if "unpause" in words else ""
-    prepare(name, reference, ledger, into, pause_id=pause_id)
+    prepare(name, reference, ledger, into, pause_id=pause_id, words=words)
 
     said = run(commands, words, tmp_path)
 

@@ -304,8 +304,9 @@ def test_a_settlement_counts_for_the_transfer_as_the_operator_saw_it(stage: Stag
     assert [told["verb"] for told in answers_to(stage, late)] == ["request_refused"]
     assert stage.state(key) is State.NEEDS_REVIEW
 
-    put(stage, AIGUL, Kind.SETTLE, fields | {"version": str(stage.record(key).version)})
-    assert stage.state(key) is State.DECLINED
+    heeded = put(stage, AIGUL, Kind.SETTLE, fields | {"version": str(stage.record(key).version)})
+    assert [told["verb"] for told in answers_to(stage, heeded)] == ["decide"]
+    assert stage.record(key).question_id == heeded
 
 
 def in_review(stage: Stage) -> str:

@@ -297,6 +297,24 @@ def ask(harness: Harness, me: Actor) -> Way:
         yield from _say(harness, asked, Verb.REFUSE_REQUEST)
 
 
+def question(harness: Harness, me: Actor) -> Way:
+    """An operator has the bank asked, in whatever state it is; a worker answers, and changes nothing."""
+    yield ("write it down",)
+    if harness.move(me.record, Verb.ASK):
+        asked = harness.peek(me.key)
+        yield ("answer",)
+        yield from _say(harness, asked, Verb.ANSWER)
+
+
+def decide(harness: Harness, me: Actor) -> Way:
+    """An operator decides alone, which ends nothing, and takes it back."""
+    yield ("write it down",)
+    if harness.move(me.record, Verb.DECIDE):
+        decided = harness.peek(me.key)
+        yield ("take it back",)
+        yield from _say(harness, decided, Verb.TAKE_BACK)
+
+
 def ring(harness: Harness, me: Actor) -> Way:
     """The sweeper rang, on what it saw a moment ago."""
     yield ("write it down",)
@@ -305,13 +323,13 @@ def ring(harness: Harness, me: Actor) -> Way:
 
 #: Who may come to a transfer in which state.
 COMERS: dict[str, list[Comer]] = {
-    "queued": [work, sweep, bring_again, cancel, ring],
-    "sending": [sweep, ring, notice_early],
+    "queued": [work, sweep, bring_again, cancel, ring, question],
+    "sending": [sweep, ring, notice_early, question],
     "parked": [answer_challenge("A"), inquire, answer_challenge("B"), notice, ring, ask],
     "resumed": [work, ring],
     "confirming": [sweep, ring, notice_early],
     "in_doubt": [inquire, notice, ring, ask],
-    "needs_review": [inquire, settle, notice, ring, ask],
+    "needs_review": [inquire, settle, notice, ring, ask, decide],
     "dead": [requeue, cancel, inquire, ask],
     "paid": [settle],
 }

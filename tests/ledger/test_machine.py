@@ -209,6 +209,9 @@ def test_whatever_happens_no_transfer_is_paid_twice_or_said_to_have_failed(
 #: No actor of the machine makes these moves, and why.
 NOT_PLAYED = {
     Verb.CREATE: "the machine itself creates transfers",
+    Verb.CORRECT_PAID: "each end that is reached here is the true one: the laws say so",
+    Verb.CORRECT_NOT_PAID: "as above",
+    Verb.CORRECT_REVERSED: "as above",
     Verb.LOOK_LATER: "it changes no state and no proof, and the machine looks at any time",
 }
 

@@ -17,6 +17,7 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.ops import context
+from epay_transfers.worker.bank import StatusReport
 from tests.support import factories
 from tests.support.command_line import _logging_as_it_was, environment, transfers
 from tests.support.inbox import ReadAtOnce
@@ -42,16 +43,26 @@ def events(ledger_client: redis.Redis) -> Events:
 
 
 @pytest.fixture(autouse=True)
-def _reader(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A worker runs, as far as it reads the operators' requests."""
+def worker(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[ReadAtOnce]:
+    """A worker runs, as far as it reads the operators' requests and asks a bank that is silent."""
     clients = [connect(environment[name]) for name in ("REDIS_URL", "VAULT_URL")]
     clients.append(connect(environment["REDIS_URL"].removesuffix("/0") + "/1"))
     ledger, vault, queue = clients
     inboxes = ReadAtOnce(Ledger(ledger), Vault(vault), Wakeups(Broker(queue, [], {})), SystemClock())
     monkeypatch.setattr(context, "Inboxes", lambda _client: inboxes)
-    yield
+    yield inboxes
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def bank_says(worker: ReadAtOnce) -> Callable[[StatusReport], None]:
+    """From here on it says this of every transfer."""
+
+    def say(report: StatusReport) -> None:
+        worker.bank_says = report
+
+    return say
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from epay_transfers.ledger import decisions
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.queue.broker import INQUIRIES
 from epay_transfers.ledger.queue.stats import Queues
@@ -17,6 +19,7 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Vault
+from epay_transfers.worker.bank import StatusReport, StatusWord
 from tests.ops.conftest import Into
 from tests.support.command_line import OPERATOR, Cli
 from tests.support.factories import NONCE
@@ -125,19 +128,104 @@ def test_the_dead_are_listed_and_shown(transfers: Cli, into: Into) -> None:
     ("option", "state"),
     [("--paid", State.PAID), ("--not-paid", State.DECLINED), ("--reversed", State.REVERSED)],
 )
-def test_a_held_one_is_settled_with_evidence_that_is_kept(
-    transfers: Cli, into: Into, ledger: Ledger, events: Events, option: str, state: State
+def test_a_held_one_is_settled_by_two_with_evidence_that_is_kept(
+    transfers: Cli,
+    into: Into,
+    ledger: Ledger,
+    events: Events,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    state: State,
 ) -> None:
+    """The bank is silent: the first is told what the second has to type, and nothing is settled yet."""
     record = into(State.NEEDS_REVIEW)
+    settle = ("settle", "payout-1", option, "--evidence", "letter 17 of the bank", *WHY)
 
-    said = transfers("settle", "payout-1", option, "--evidence", "letter 17 of the bank", *WHY)
+    first = transfers(*settle)
+    again = transfers(*settle)
+
+    assert (first.status, again.status) == (75, 75)
+    assert "the bank, asked now, says unanswered timeout" in first.err
+    assert f"settle {record.key} {option} --evidence" in first.err
+    assert found(ledger, record).state is State.NEEDS_REVIEW
+    monkeypatch.setenv("OPERATOR", "bolat")
+    second = transfers(*settle)
 
     told = last(events)
-    assert said.status == 0
+    assert second.status == 0
     assert found(ledger, record).state is state
-    assert told["actor"] == f"operator {OPERATOR}"
-    assert (told["why"], told["proof"]) == ("the client called", "letter 17 of the bank")
+    assert told["actor"] == f"operators {OPERATOR} and bolat"
+    assert told["proof"] == "letter 17 of the bank / letter 17 of the bank"
+    assert [each.why for each in decisions.read(found(ledger, record).decisions)] == ["the client called"] * 2
     assert ledger.due(10).records == []
+
+
+def test_the_banks_own_word_settles_and_the_operator_hears_it(
+    transfers: Cli, into: Into, ledger: Ledger, bank_says: Callable[[StatusReport], None]
+) -> None:
+    """Where it agrees, one operator is enough; where it does not, the decision did not count."""
+    agreed, against = into(State.NEEDS_REVIEW), into(State.NEEDS_REVIEW, "payout-2")
+    bank_says(StatusReport(StatusWord.PAID, status_name="CHARGE"))
+
+    heard = transfers("settle", "payout-1", "--paid", "--evidence", "a letter", *WHY)
+    told = transfers("settle", "payout-2", "--not-paid", "--evidence", "a letter", *WHY)
+
+    assert (heard.status, told.status) == (0, 1)
+    assert "asked, the bank says that it paid" in heard.out
+    assert "the bank says that it paid" in told.err
+    assert "Your decision did not count" in told.err
+    assert {found(ledger, each).state for each in (agreed, against)} == {State.PAID}
+
+
+def test_a_decision_is_taken_back(transfers: Cli, into: Into, ledger: Ledger) -> None:
+    record = into(State.NEEDS_REVIEW)
+    transfers("settle", "payout-1", "--paid", "--evidence", "a letter", *WHY)
+
+    assert transfers("settle", "payout-1", "--take-back", *WHY).status == 0
+    assert found(ledger, record).decisions == ""
+    assert transfers("settle", "payout-1", "--take-back", *WHY).status == 1
+
+
+@pytest.mark.parametrize("state", sorted(State))
+def test_the_bank_is_asked_in_every_state_and_nothing_else_changes(
+    transfers: Cli, into: Into, ledger: Ledger, state: State
+) -> None:
+    """Its word is printed beside the record's."""
+    record = into(state)
+
+    said = transfers("ask", "payout-1")
+
+    assert said.status == 0
+    assert "the bank says: unanswered timeout" in said.out
+    assert f"the record says: {state}" in said.out
+    after = found(ledger, record)
+    assert replace(after, version=record.version, bank_said="", history="") == replace(record, bank_said="", history="")
+
+
+@pytest.mark.parametrize("state", [State.DECLINED, State.EXPIRED, State.CANCELLED, State.REVERSED])
+def test_what_ended_wrongly_is_corrected_by_two(
+    transfers: Cli, into: Into, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, state: State
+) -> None:
+    record = into(state)
+    correct = ("correct", "payout-1", "--paid", "--evidence", "statement, line 17", *WHY)
+
+    first = transfers(*correct)
+    assert (first.status, found(ledger, record).state) == (75, state)
+    assert f"correct {record.key} --paid --evidence" in first.err
+    monkeypatch.setenv("OPERATOR", "bolat")
+
+    assert transfers(*correct).status == 0
+    assert (found(ledger, record).state, found(ledger, record).reason) == (State.PAID, "corrected_by_operators")
+
+
+def test_only_what_has_ended_is_corrected_and_to_another_end(transfers: Cli, into: Into) -> None:
+    into(State.NEEDS_REVIEW)
+    into(State.PAID, "payout-2")
+
+    for name, option in (("payout-1", "--paid"), ("payout-2", "--paid"), ("payout-2", "--reversed")):
+        said = transfers("correct", name, option, "--evidence", "a letter", *WHY)
+        assert said.status == 1
+    assert "settle` --reversed" in said.err
 
 
 @pytest.mark.parametrize("state", sorted(set(State) - {State.NEEDS_REVIEW}))
@@ -154,11 +242,16 @@ def test_no_other_one_is_settled_and_the_sentence_says_why(
     assert found(ledger, record) == record
 
 
-def test_a_paid_one_may_be_settled_as_reversed(transfers: Cli, into: Into, ledger: Ledger) -> None:
+def test_a_paid_one_is_settled_as_reversed_by_two(
+    transfers: Cli, into: Into, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record = into(State.PAID)
+    settle = ("settle", record.key, "--reversed", "--evidence", "a letter", *WHY)
 
     assert "only --reversed" in transfers("settle", record.key, "--paid", "--evidence", "a letter", *WHY).err
-    assert transfers("settle", record.key, "--reversed", "--evidence", "a letter", *WHY).status == 0
+    assert (transfers(*settle).status, found(ledger, record).state) == (75, State.PAID)
+    monkeypatch.setenv("OPERATOR", "bolat")
+    assert transfers(*settle).status == 0
     assert found(ledger, record).state is State.REVERSED
 
 
@@ -315,3 +408,37 @@ class _worker:  # noqa: N801 - reads as the statement that it is
 
 def _is_asked(event: Event) -> bool:
     return event.fields["verb"] == Verb.REQUEST
+
+
+# What the bank says against an end.
+
+
+def test_a_contradiction_stands_where_an_operator_looks_until_it_is_corrected(
+    transfers: Cli,
+    into: Into,
+    ledger: Ledger,
+    bank_says: Callable[[StatusReport], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`audit` and `doctor` saw nothing of a settlement against the bank's own word once."""
+    record = into(State.DECLINED)
+    bank_says(StatusReport(StatusWord.PAID, status_name="CHARGE"))
+    transfers("ask", "payout-1")
+
+    findings = [each for each in transfers("doctor", "--json").json["findings"] if each["name"] == "contradiction"]
+    assert [record.key in each["problem"] for each in findings] == [True]
+    assert transfers("doctor").status == 78
+    assert transfers("status", "payout-1", "--json").json["contradicted_by_bank"] == "paid CHARGE"
+    assert "the bank says paid CHARGE" in transfers("status", "payout-1").out
+    audited = transfers("audit", "--json").json
+    assert {"where": "ledger, bank", "key": record.key, "says": "declined, but the bank says paid CHARGE"} in audited
+
+    for name in ("aigul", "bolat"):
+        monkeypatch.setenv("OPERATOR", name)
+        transfers("correct", "payout-1", "--paid", "--evidence", "a letter", *WHY)
+
+    assert found(ledger, record).state is State.PAID
+    assert "contradiction" not in transfers("doctor").out
+    assert transfers("status", "payout-1", "--json").json["contradicted_by_bank"] == ""
+    kept = transfers("status", "payout-1", "--json").json["decisions"]
+    assert [(each["by"], each["proof"]) for each in kept] == [("aigul", "a letter"), ("bolat", "a letter")]

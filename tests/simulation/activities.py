@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from epay_transfers.ledger import decisions
 from epay_transfers.ledger.errors import LedgerBroken, LedgerWentBack, RecordUnreadable, TransfersError
 from epay_transfers.ledger.queue.wakeups import wakeup_of
 from epay_transfers.ledger.record import Record, RequestedAction
@@ -22,6 +23,7 @@ from tests.simulation.world import CALM, Process
 
 _WORKERS = 2
 _BACK = {Verb.OPERATOR_PAID: "paid", Verb.OPERATOR_REVERSED: "given_back"}
+_WRONG = (Verb.OPERATOR_PAID, Verb.OPERATOR_NOT_PAID, Verb.OPERATOR_REVERSED)
 _ACTORS = ("execute", "confirm", "inquire")
 
 
@@ -134,7 +136,7 @@ class Activities:
     # Operators.
 
     def operate(self, key: str) -> None:
-        """Requeue or discard the dead, inquire, or settle the held by the bank's own books."""
+        """Requeue or discard the dead, ask the bank, or settle what is in review: two people, one of whom may err."""
         record = self.peek(key)
         if record is None:
             return
@@ -145,25 +147,39 @@ class Activities:
         elif record.state is State.NEEDS_REVIEW:
             account = self.place.books.account(record.key)
             is_over = not account.under_way and now >= record.in_doubt_since + HORIZON_S * 1000
-            for verb, word in _BACK.items():
-                if account.word == word:
-                    self._settle(record, verb)
+            verb = next((verb for verb, word in _BACK.items() if account.word == word), None)
             if account.word in {"unheard", "rejected"} and is_over:
-                self._settle(record, Verb.OPERATOR_NOT_PAID)
+                verb = Verb.OPERATOR_NOT_PAID
+            self._settle(record, verb)
+        elif record.state is State.PAID or self.world.chance(0.2):
+            self._put(Kind.ASK, {"key": record.key, "why": "a test"})
 
     def discard(self, key: str) -> None:
         """What the runbook says of one that is dead in a ledger that went back, and that the bank's statement has."""
         if (record := self.peek(key)) and record.state is State.DEAD:
             self._put(Kind.REQUEST, {"key": record.key, "what": RequestedAction.DISCARD, "why": "the bank has it"})
 
-    def _settle(self, record: Record, verb: Verb) -> None:
-        seen = {"key": record.key, "version": str(record.version)}
-        self._put(Kind.SETTLE, seen | {"verb": verb.value, "why": "a test", "proof": "the bank's books"})
+    def _settle(self, record: Record, verb: Verb | None) -> None:
+        """By the bank's books (None: they do not settle it yet), and now and then wrongly, but never by two.
 
-    def _put(self, kind: Kind, fields: dict[str, str]) -> None:
+        Bolat is wrong now and then, and takes it back later; Aigul and Chen go by the books alone.
+        """
+        dice = self.world.dice
+        standing = decisions.standing(record.decisions, record.state, record.state_since, _WRONG)
+        if any(each.by == "bolat" and each.what != verb for each in standing):
+            self._put(Kind.TAKE_BACK, {"key": record.key, "why": "it was wrong"}, by="bolat")
+            return
+        is_wrong = self.world.weather.others and dice.random() < 0.2
+        if is_wrong or verb is not None:
+            by = "bolat" if is_wrong else dice.choice(("aigul", "chen"))
+            said = dice.choice(_WRONG) if is_wrong or verb is None else verb
+            seen = {"key": record.key, "version": str(record.version)}
+            self._put(Kind.SETTLE, seen | {"verb": said, "why": "a test", "proof": "the bank's books"}, by=by)
+
+    def _put(self, kind: Kind, fields: dict[str, str], by: str = "aigul") -> None:
         """The operator's command: it writes into the operator's inbox, and nothing else."""
         inboxes = self.transfers("backend")._context.inboxes
-        self._let(lambda: inboxes.put(operator("aigul"), kind, fields))
+        self._let(lambda: inboxes.put(operator(by), kind, fields))
 
     def peek(self, key: str) -> Record | None:
         """As the ledger has it, and without a step."""

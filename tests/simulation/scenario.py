@@ -57,7 +57,8 @@ class Scenario:
             State.PARKED: [answers, *asks, (self.activities.cancel, 1)],
             State.RESUMED: [*asks, answers],
             State.CONFIRMING: [(self.activities.sweep, 8), *asks],
-            State.IN_DOUBT: asks,
+            State.IN_DOUBT: [*asks, (self.activities.operate, 0.5)],
+            State.PAID: [(self.activities.operate, 1)],
             State.NEEDS_REVIEW: [*asks, (self.activities.operate, 6)],
             State.DEAD: [*asks, (self.activities.operate, 12), (self.activities.cancel, 1)],
         }

@@ -1,6 +1,6 @@
 """A transfer in the state in which a command does something to it, and not refuse."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
@@ -15,6 +15,7 @@ STATES = {
     "dead requeue": State.DEAD,
     "dead discard": State.DEAD,
     "settle": State.NEEDS_REVIEW,
+    "correct": State.DECLINED,
     "doubt": State.IN_DOUBT,
     "parked": State.PARKED,
 }
@@ -22,9 +23,15 @@ STATES = {
 Into = Callable[..., Record]
 
 
-def prepare(name: str, reference: str, ledger: Ledger, into: Into, *, pause_id: str = "k7f3") -> None:
-    """For one command: `reference` is in its state, and the pause stands that the command ends."""
-    into(STATES.get(name, State.QUEUED), reference)
+def prepare(
+    name: str, reference: str, ledger: Ledger, into: Into, *, pause_id: str = "k7f3", words: Collection[str] = ()
+) -> None:
+    """For one command: `reference` is in its state, and the pause stands that the command ends.
+
+    `words`: its options, where the state depends on them.
+    """
+    is_paid = name == "correct" and "--not-paid" in words
+    into(State.PAID if is_paid else STATES.get(name, State.QUEUED), reference)
     if name == "unpause":
         added = Pause(pause_id, Lane.SEND, ALL).to_text()
         ledger.client.hsetnx(redis_keys.ADDED_PAUSES, pause_id, added)

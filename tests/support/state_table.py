@@ -3,6 +3,7 @@
 UNFINISHED_NAMES = ["queued", "sending", "parked", "resumed", "confirming", "in_doubt", "needs_review", "dead"]
 FINAL_NAMES = ["paid", "reversed", "declined", "expired", "cancelled"]
 EVERYWHERE = " ".join(UNFINISHED_NAMES)
+ENDED = " ".join(FINAL_NAMES)
 
 #: Verb → where it may start and where it leads: `a b > c`, or `= a b` where it stays.
 TABLE: dict[str, list[str]] = {
@@ -25,7 +26,7 @@ TABLE: dict[str, list[str]] = {
     "found_taken_confirm": ["parked > in_doubt"],
     "inquiry_paid": ["parked in_doubt needs_review dead > paid"],
     "inquiry_declined": ["parked in_doubt needs_review dead > declined"],
-    "inquiry_reversed": ["parked in_doubt needs_review dead > reversed"],
+    "inquiry_reversed": ["parked in_doubt needs_review dead paid > reversed"],
     "notification_paid": ["parked in_doubt needs_review > paid"],
     "inquiry_inconclusive": ["= parked in_doubt needs_review"],
     "send_to_review": ["in_doubt > needs_review"],
@@ -41,6 +42,13 @@ TABLE: dict[str, list[str]] = {
     "operator_paid": ["needs_review > paid"],
     "operator_not_paid": ["needs_review > declined"],
     "operator_reversed": ["needs_review paid > reversed"],
+    "correct_paid": ["reversed declined expired cancelled > paid"],
+    "correct_not_paid": ["paid reversed > declined"],
+    "correct_reversed": ["declined expired cancelled > reversed"],
+    "ask": [f"= {EVERYWHERE} {ENDED}"],
+    "answer": [f"= {EVERYWHERE} {ENDED}"],
+    "decide": [f"= needs_review {ENDED}"],
+    "take_back": [f"= needs_review {ENDED}"],
 }
 
 #: What else must hold, and what else changes. What is not named keeps the epoch, and asks for the very same one.
@@ -49,6 +57,7 @@ LATE = {"pay", "decline"}
 AS_SEEN = {
     "inquiry_inconclusive", "send_to_review", "expire", "cancel", "requeue_dead", "request", "refuse_request",
     "schedule_wakeup", "look_later", "lose_card", "add_evidence", "keep_notification",
+    "ask", "answer", "decide", "take_back",
 }  # fmt: skip
 
 #: Not while the bank's proved notification that it paid is kept: what sends it, and what says that no money moved.
@@ -56,7 +65,7 @@ UNLESS_PAID = {
     "claim", "decline", "fail_queued", "fail_claimed", "lose_card", "inquiry_declined", "expire",
     "challenge_expired", "cancel", "requeue_dead",
 }  # fmt: skip
-KEEPS_DUE = {"keep_notification"}  #: when to look again stays as it is
+KEEPS_DUE = {"keep_notification", "ask", "answer", "decide", "take_back"}  #: when to look again stays as it is
 #: Verb → by from-state, which of the record's times must have come by the ledger's own clock; and which must not.
 AFTER = {"expire": {"queued": "deadline_at", "parked": "parked_until"}}
 BEFORE = {"claim": {"queued": "deadline_at"}}

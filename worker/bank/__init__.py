@@ -4,7 +4,7 @@
 """
 
 from epay_transfers.worker.bank.bank import Bank, BankConfig
-from epay_transfers.worker.bank.codes import CATALOGUE, Entry, look_up
+from epay_transfers.worker.bank.codes import CATALOGUE, PAID_WORDS, Entry, look_up
 from epay_transfers.worker.bank.order import PRESETS, Addresses, Order, Terminal
 from epay_transfers.worker.bank.outcome import (
     ChallengeRequired,
@@ -27,6 +27,7 @@ from epay_transfers.worker.bank.outcome import (
 
 __all__ = [
     "CATALOGUE",
+    "PAID_WORDS",
     "PRESETS",
     "Addresses",
     "Bank",

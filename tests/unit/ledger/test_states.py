@@ -8,7 +8,8 @@ import re
 import pytest
 
 from epay_transfers.ledger import states
-from epay_transfers.ledger.states import FINAL, MONEY, UNFINISHED, Advance, Money, Phase, State, Verb, diagram
+from epay_transfers.ledger.state_tables import diagram
+from epay_transfers.ledger.states import FINAL, MONEY, UNFINISHED, Advance, Money, Phase, State, Verb
 from tests.support.state_table import (
     ADVANCE,
     AS_SEEN,
@@ -54,16 +55,35 @@ def test_every_state_is_reached_and_every_unfinished_one_is_left() -> None:
     assert starts >= UNFINISHED
 
 
-def test_what_is_final_goes_nowhere_but_from_paid_to_reversed() -> None:
-    out_of_final = {(start, end) for verb in Verb for start, end in verb.row.moves.items() if start in FINAL}
+def test_what_is_final_goes_nowhere_but_from_paid_to_reversed_and_by_a_correction() -> None:
+    """Nothing else changes what has ended: what only notes something leaves it as it is."""
+    out_of_final = {
+        (verb, start, end)
+        for verb in Verb
+        for start, end in verb.row.moves.items()
+        if start in FINAL and start is not end
+    }
 
-    assert out_of_final == {(State.PAID, State.REVERSED)}
+    others = {(start, end) for verb, start, end in out_of_final if not verb.startswith("correct_")}
+    assert others == {(State.PAID, State.REVERSED)}
+    assert all(end in FINAL for _, _, end in out_of_final)
+
+
+def test_an_end_is_noted_at_without_a_time_in_due() -> None:
+    """What has ended does not stand in `due`."""
+    noting = [verb for verb in Verb if any(start is end and start in FINAL for start, end in verb.row.moves.items())]
+
+    assert noting
+    assert all(verb.row.keeps_due and not verb.row.ends for verb in noting)
 
 
 @pytest.mark.parametrize("verb", Verb)
 def test_a_row_ends_transfers_or_keeps_them_never_both(verb: Verb) -> None:
-    """So whoever makes the move knows beforehand whether to say when somebody must look again."""
-    assert len({end.final for end in verb.row.moves.values()}) <= 1
+    """So a caller knows beforehand whether to say when to look again; a verb that keeps `due` says it of none."""
+    if verb.row.keeps_due:
+        assert all(start is end for start, end in verb.row.moves.items())
+    else:
+        assert len({end.final for end in verb.row.moves.values()}) <= 1
 
 
 def test_money_is_asked_for_by_state() -> None:

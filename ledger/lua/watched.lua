@@ -1,0 +1,16 @@
+-- watched: the transfers that the bank is to be asked about now, beside those in due, longest due first. Each stays in the
+-- set, and comes again if no worker has asked by then. All workers together get so many a second and no more.
+--
+-- KEYS     1 watched  2 rates
+-- ARGV     1 a test's time (ms), or nothing  2 how many at the most  3 ms until each comes again  4 ms between two
+--          5 the name, among the rates, of when the next one may be asked about
+-- Replies  the transfers' keys
+
+local now, most, gap = now_ms(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[4])
+local free = math.max(tonumber(redis.call('HGET', KEYS[2], ARGV[5]) or '0') or 0, now - 1000)
+most = math.min(most, math.floor((now - free) / gap))
+if most < 1 then return {} end
+local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', number(now), 'LIMIT', 0, most)
+for _, key in ipairs(found) do redis.call('ZADD', KEYS[1], number(now + tonumber(ARGV[3])), key) end
+if #found > 0 then redis.call('HSET', KEYS[2], ARGV[5], number(free + gap * #found)) end
+return found

@@ -1,0 +1,193 @@
+"""What operators ask the bank about, and what is asked about after its end: inquiries beside those of `due`.
+
+An operator's decision (`settle`, `correct`) is first kept in the record, then the bank is asked. The bank's own word
+settles what it can settle, whatever the operator said. Where it does not, two operators must have decided the same: one
+decision stands and waits for the other. What was settled by hand is asked about for a week, and what was declined once
+more. What if we die here? The question stands in the record, and `watched` calls a worker for it again.
+"""
+
+from collections.abc import Callable, Sequence
+
+from epay_transfers.ledger import decisions
+from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.decisions import Decision
+from epay_transfers.ledger.reasons import Reason
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import NOT_MOVED, State, Verb
+from epay_transfers.ledger.store.change import Change, EventFields, RecordFields
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Moved
+from epay_transfers.worker.backoff import TOMORROW_MS
+from epay_transfers.worker.bank import PAID_WORDS, StatusReport, StatusWord
+from epay_transfers.worker.consequences import Consequences
+from epay_transfers.worker.inquiry_rules import settles
+from epay_transfers.worker.recorder import DECIDED, Recorder, decided
+from epay_transfers.worker.said_by_bank import event_of_report
+
+#: What was settled by hand is asked about daily, so often; what a worker heard declined, once, after an hour.
+WATCHES = 7
+HOUR_MS = 3_600_000
+
+#: A bank that is silent when it is to be asked about what has ended is asked again each hour, for no longer than this.
+_LONGEST_MS = (WATCHES + 1) * TOMORROW_MS
+
+#: How long a question waits for a worker that holds the terminal's credentials.
+_HAND_ON_MS = 300_000
+
+#: Where the bank's word leads, of what has ended.
+_BANKS_END = {
+    StatusWord.PAID: State.PAID,
+    StatusWord.NOT_PAID: State.DECLINED,
+    StatusWord.GIVEN_BACK: State.REVERSED,
+}
+
+_CORRECTIONS = frozenset({Verb.CORRECT_PAID, Verb.CORRECT_NOT_PAID, Verb.CORRECT_REVERSED})
+
+NO_STATUS_ADDRESS = StatusReport(StatusWord.UNANSWERED, why=Reason.NO_STATUS_ADDRESS)
+
+
+class Questions:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        holds: Callable[[Record], bool],
+        recorder: Recorder,
+        consequences: Consequences,
+        clock: Clock,
+    ) -> None:
+        """`holds`: whether this worker has the credentials of the transfer's terminal."""
+        self._ledger = ledger
+        self._holds = holds
+        self._recorder = recorder
+        self._consequences = consequences
+        self._clock = clock
+
+    def is_due(self, record: Record) -> bool:
+        """Is the bank to be asked, whatever state the transfer is in?"""
+        return bool(record.question_id) or 0 < record.watch_at <= self._clock.now_ms()
+
+    def is_anothers(self, record: Record) -> bool:
+        """Is it left to another worker, which may hold its terminal's credentials? The next wake-up is in `watched`."""
+        return not self._holds(record) and self._clock.now_ms() < record.watch_at + _HAND_ON_MS
+
+    def answered(self, record: Record, report: StatusReport) -> None:
+        """What the bank says: it settles the transfer, or it stands beside the record."""
+        verb = settles(report)
+        if verb and record.state in verb.row.moves:
+            if self._recorder.inquiry_settled(record, verb, report):
+                return
+            fresh = self._ledger.get(record.key)  # it can't be believed, or another worker came first
+            if fresh is None or fresh.question_id != record.question_id:
+                return
+            record, verb = fresh, None
+        self._compare(record, report, verb)
+        standing = decisions.standing(record.decisions, record.state, record.state_since, DECIDED)
+        decision = next((each for each in standing if each.request == record.question_id), None)
+        if decision is not None:
+            self._decide(record, decision, standing, report)
+        elif record.question_id:
+            self._answer(record, report, {}, decided(record))
+        else:
+            self._watch_on(record, report)
+
+    def _decide(self, record: Record, decision: Decision, standing: Sequence[Decision], report: StatusReport) -> None:
+        wanted = next(verb for verb in Verb if verb == decision.what)
+        agreed = [each for each in standing if each.what == wanted]
+        if why := why_not(record, wanted, report):
+            others = [each for each in decisions.read(record.decisions) if each not in standing]
+            told: EventFields = {"refused": DECIDED[wanted], "why": why}
+            self._answer(record, report, {"decisions": decisions.write(others)}, told)
+        elif len(agreed) < 2:
+            self._answer(record, report, {}, decided(record) | {"second": "needed"})
+        else:
+            self._end_by_hand(record, wanted, agreed, report)
+
+    def _end_by_hand(self, record: Record, wanted: Verb, two: Sequence[Decision], report: StatusReport) -> None:
+        """Two operators decided the same, and the bank says nothing that forbids it.
+
+        Refused, if anything happened to the transfer since it was read: then the question stands, and is asked again.
+        """
+        is_correction = wanted in _CORRECTIONS
+        fields: RecordFields = {
+            "reason": Reason.CORRECTED_BY_OPERATORS if is_correction else Reason.SETTLED_BY_OPERATOR,
+            "question_id": "",
+        }
+        told = event_of_report(report)
+        told["why"] = " / ".join(each.why for each in two)
+        told["proof"] = " / ".join(each.proof for each in two)
+        can_be_asked = report is not NO_STATUS_ADDRESS
+        if can_be_asked:
+            fields["watches"] = WATCHES
+        watch_in = TOMORROW_MS if can_be_asked else None
+        change = Change(fields=fields, event=told, as_seen=True, watch_in=watch_in, unwatch=not can_be_asked)
+        names = " and ".join(each.by for each in two)
+        self._recorder.move(record, wanted, change, actor=f"operators {names}")
+
+    def _answer(self, record: Record, report: StatusReport, fields: RecordFields, told: EventFields) -> None:
+        said = event_of_report(report)
+        more: RecordFields = {"question_id": "", "bank_said": said.get("bank_said", "")}
+        self._move(record, Change(fields=more | fields, event=said | told), report, record.watches, HOUR_MS)
+
+    def _watch_on(self, record: Record, report: StatusReport) -> None:
+        """It was asked about by its time: quiet, since most of these learn nothing."""
+        is_patient = self._clock.now_ms() < record.state_since + _LONGEST_MS
+        is_silent = report.word is StatusWord.UNANSWERED and is_patient
+        left = 0 if not record.state.final else record.watches if is_silent else record.watches - 1
+        said: RecordFields = {"bank_said": event_of_report(report).get("bank_said", "")}
+        self._move(record, Change(fields=said, silent=True), report, left, HOUR_MS if is_silent else TOMORROW_MS)
+
+    def _move(self, record: Record, change: Change, report: StatusReport, left: int, in_ms: int) -> Moved | None:
+        more: RecordFields = {"watches": max(left, 0)}
+        moved = self._recorder.move(
+            record,
+            Verb.ANSWER,
+            Change(
+                fields=dict(change.fields) | more if left > 0 else change.fields,  # type: ignore[arg-type]  # both are
+                event=change.event,
+                silent=change.silent,
+                watch_in=in_ms if left > 0 else None,
+                unwatch=left <= 0,
+                agrees=_BANKS_END.get(report.word) is record.state,
+            ),
+        )
+        return moved if isinstance(moved, Moved) else None
+
+    def _compare(self, record: Record, report: StatusReport, verb: Verb | None) -> None:
+        """An alarm, once a transfer, where the bank says the opposite of how the transfer ended."""
+        if contradicts(record.state, report):
+            self._consequences.end_contradicted(record, f"{report.word} {report.status_name}".strip())
+        elif verb is Verb.INQUIRY_PAID and record.state is State.QUEUED:
+            self._consequences.contradiction(record, verb, record.state)
+
+
+def why_not(record: Record, wanted: Verb, report: StatusReport) -> str:
+    """What the bank proves, against what an operator decided about a transfer that has ended; else empty."""
+    if not record.state.final:
+        return ""
+    banks_end = _BANKS_END.get(report.word)
+    if wanted is Verb.OPERATOR_REVERSED and report.status_name == "AUTH":
+        banks_end = None  # the bank holds the money, and may give it back: two operators may know more
+    if banks_end is not None and banks_end is not wanted.row.moves.get(record.state):
+        return f"the bank says {report.word}, and a correction can't undo what the bank proves"
+    if wanted is Verb.CORRECT_NOT_PAID and record.state is State.PAID and banks_end is None and not _is_by_hand(record):
+        return "it is paid by the bank's own word, and the bank does not say otherwise now"
+    return ""
+
+
+def contradicts(state: State, report: StatusReport) -> bool:
+    """Does the bank say the opposite of the end that the record has?"""
+    match state:
+        case State.PAID:
+            return report.word is StatusWord.NOT_PAID
+        case State.REVERSED:
+            return report.word is StatusWord.PAID
+        case _ if state in NOT_MOVED:
+            holds = report.word is StatusWord.NOT_YET and report.status_name in PAID_WORDS
+            return report.word in {StatusWord.PAID, StatusWord.GIVEN_BACK} or holds
+        case _:
+            return False
+
+
+def _is_by_hand(record: Record) -> bool:
+    return record.reason in {Reason.SETTLED_BY_OPERATOR, Reason.CORRECTED_BY_OPERATORS}
