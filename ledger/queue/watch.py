@@ -32,6 +32,12 @@ class QueueWatch:
         if is_new:
             log_line(_LOG.error, "queue.away", "No wake-up can be sent or received now: %(why)s", why=why)
 
+    @property
+    def why(self) -> str:
+        """Why the server can't be used; empty where it can."""
+        with self._lock:
+            return next(iter(self._failing.values()), "")
+
     def did(self, what: str) -> None:
         if what not in self._failing:  # nearly always, so without the lock
             return

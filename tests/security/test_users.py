@@ -24,11 +24,12 @@ from epay_transfers.ledger.store import redis_keys, terminals
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.heartbeats import Heartbeat, Heartbeats
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
 from epay_transfers.ledger.store.pauses import Lane, Pauses
 from epay_transfers.ledger.store.replies import Run
-from epay_transfers.ledger.store.vault_keys import VaultKeys
+from epay_transfers.ledger.store.samples import Sample, Samples
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import PutBack, Taken, Vault
 from epay_transfers.ops import server_users
@@ -231,11 +232,14 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         client.zadd(redis_keys.DUE, {"251124999999": 1})
         assert Ledger(client).due(10).records == []
         client.zrem(redis_keys.DUE, "251124999999")
-        client.hset(redis_keys.VAULT_KEYS, "one that is gone", "1 id")
-        VaultKeys(client).tell("worker", ["id"])
-        assert "one that is gone" not in VaultKeys(client).told()
         with guarded.client("ledger", "root") as root:
-            root.delete(redis_keys.VAULT_KEYS)
+            root.hset(redis_keys.WORKERS, "one that is gone", "1 {}")
+            root.delete(redis_keys.SAMPLE_TURN)
+        Heartbeats(client).tell("worker", Heartbeat())
+        assert "one that is gone" not in [told.worker for told in Heartbeats(client).told()]
+        Heartbeats(client).leave("worker")
+        assert Samples(client).is_turn()
+        Samples(client).put(Sample(at_ms=1))
         terminals.bind(client, {PUBLIC_TEST.terminals[0]: "main"})
         broker = Broker(queue, [], {NOW: 1})
         assert Wakeups(broker).waiting(NOW) < 1_000_000
