@@ -10,7 +10,7 @@ from epay_transfers.ops import descriptions, screen, typed
 from epay_transfers.ops.overview.facts import Facts
 from epay_transfers.ops.overview.judge import level_of
 from epay_transfers.ops.overview.judge_bank import usual_ms
-from epay_transfers.ops.overview.judge_transfers import days_left
+from epay_transfers.ops.overview.judge_transfers import lasts
 from epay_transfers.ops.overview.judgement import Judgement
 from epay_transfers.runtime.server_look import ServerLook
 
@@ -109,7 +109,7 @@ def _suffixes(facts: Facts) -> dict[str, Any] | None:
     if facts.counters is None:
         return None
     return {
-        space: {"used": facts.counters.get(f"used:{space}", 0), "days_left": days_left(facts, space) or None}
+        space: {"used": facts.counters.get(f"used:{space}", 0), "lasts": lasts(facts, space) or None}
         for space in facts.spaces
     }
 

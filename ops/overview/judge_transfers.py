@@ -130,7 +130,7 @@ def suffixes(facts: Facts) -> Iterator[Judgement]:
         if used < SUFFIXES * NEARLY_USED:
             continue
         out = used >= SUFFIXES * USED_UP
-        left = f"{SUFFIXES - used} are left" + (f", {days} days" if (days := days_left(facts, space)) else "")
+        left = f"{SUFFIXES - used} are left" + (f", for {span}" if (span := lasts(facts, space)) else "")
         yield Judgement(
             Trouble.SUFFIXES_OUT if out else Trouble.SUFFIXES_LOW,
             Level.ACT if out else Level.ATTENTION,
@@ -144,8 +144,8 @@ def suffixes(facts: Facts) -> Iterator[Judgement]:
         )
 
 
-def days_left(facts: Facts, space: str) -> str:
-    """At the rate of the last hours; empty where it is not known."""
+def lasts(facts: Facts, space: str) -> str:
+    """For how long the unused ones last, at the rate of the last hours; empty where it is not known."""
     known = [sample for sample in facts.samples or () if space in sample.used]
     used = (facts.counters or {}).get(f"used:{space}")
     if not known or used is None:
@@ -154,8 +154,7 @@ def days_left(facts: Facts, space: str) -> str:
     spent, span_ms = used - oldest.used[space], facts.now_ms - oldest.at_ms
     if span_ms < 600_000 or spent <= 0:
         return ""
-    days = (SUFFIXES - used) * span_ms / spent / 86_400_000
-    return f"{days:.0f}" if days >= 2 else f"{days:.1f}"
+    return screen.span(int((SUFFIXES - used) * span_ms / spent))
 
 
 def requests(facts: Facts) -> Iterator[Judgement]:

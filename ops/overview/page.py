@@ -16,7 +16,7 @@ from epay_transfers.ops.behind import behind
 from epay_transfers.ops.overview.facts import Facts
 from epay_transfers.ops.overview.judge import level_of
 from epay_transfers.ops.overview.judge_bank import usual_ms
-from epay_transfers.ops.overview.judge_transfers import days_left
+from epay_transfers.ops.overview.judge_transfers import lasts
 from epay_transfers.ops.overview.judgement import Judgement, Level
 from epay_transfers.runtime.server_look import ServerLook
 
@@ -226,8 +226,10 @@ def _others(facts: Facts) -> Iterator[str]:
         text = "?"
         if facts.counters is not None:
             used = facts.counters.get(f"used:{space}", 0)
-            days = days_left(facts, space)
-            text = f"{used / SUFFIXES:.1%} used" + (f", {days} days left at the rate of the last hours" if days else "")
+            left = lasts(facts, space)
+            text = f"{used / SUFFIXES:.1%} used" + (
+                f"; the rest lasts {left} at the rate of the last hours" if left else ""
+            )
         yield f"{'SUFFIXES' if not at else '':<12}{space}: {text}"
     requests = "?"
     if facts.requests is not None:

@@ -40,9 +40,8 @@ def sample(minutes: int = 5, **counts: int) -> Sample:
 
 
 def look(**more: Any) -> ServerLook:
-    return ServerLook(
-        **({"setting": "REDIS_URL", "role": "master", "memory": 50, "limit": 100, "uptime_s": 999} | more)
-    )
+    plain = ServerLook("REDIS_URL", role="master", memory=50, limit=100, uptime_s=999)
+    return replace(plain, **more)
 
 
 def counters(**states: int) -> dict[str, int]:

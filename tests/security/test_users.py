@@ -161,7 +161,7 @@ def test_the_whole_system_runs_under_its_users(
             root.rpush(f"{_QUEUE}:unserved", "x")
         act_as("ops")
         ops("doctor")
-        for words in (*LOOKING, ("status", plain.key)):
+        for words in (*LOOKING, ("status", plain.key), ("explain", plain.key)):
             ops(*words)
         pause_id = paused()
         ops("scan")  # there is an added pause now
@@ -201,7 +201,7 @@ def assert_followed(guarded: Guarded, act_as: Callable[[str], None], key: str) -
 
 LOOKING = [
     ("list",), ("list", "--json"), ("events",), ("queues",), ("parked",), ("doubt",), ("dead", "list"),
-    ("pauses",), ("terminals",), ("scan",),
+    ("pauses",), ("terminals",), ("scan",), ("overview",), ("overview", "--json"),
 ]  # fmt: skip
 
 
