@@ -221,16 +221,8 @@ def assemble(
     )
     activity = Activity(clock)
     broker.on_fetch = activity.fetched
-    pulse = Pulse(
-        ledger=ledger,
-        bank=bank,
-        activity=activity,
-        maintenance=maintenance,
-        preflight=preflight,
-        queue_why=lambda: broker.watch.why,
-        clock=clock,
-        about=_about(rules, actor, opener),
-    )
+    about = _about(rules, actor, opener)
+    pulse = Pulse(ledger, bank, activity, maintenance, preflight, lambda: broker.watch.why, clock, about)
     wakeups = Wakeups(broker)
     notifications = Notifications(
         ledger=ledger, consequences=consequences, wakeups=wakeups, opener=opener, hash_key=rules.preflight.hash_key

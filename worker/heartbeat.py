@@ -38,7 +38,6 @@ class Self:
 class Pulse:
     def __init__(
         self,
-        *,
         ledger: Ledger,
         bank: Bank,
         activity: Activity,

@@ -1,6 +1,6 @@
 """`transfers overview`: one screen that says what is wrong, how much money it concerns, what is safe, and what to do.
 
-It ends with 0 if all is well, with 10 if something wants attention, and with 20 if somebody has to act now.
+It ends with 0 if all is well, with 10 if something wants attention, and with 20 if an operator has to act now.
 """
 
 import threading

@@ -27,7 +27,7 @@ _KINDS = {State.QUEUED: ("token", "transfer"), State.RESUMED: ("token", "confirm
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What an operator may do, and what may go wrong by it. No command: it is done elsewhere, or by nobody."""
+    """What an operator may do, and what may go wrong by it. Without a command it is done elsewhere, or not at all."""
 
     command: str
     what: str

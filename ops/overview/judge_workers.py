@@ -1,8 +1,8 @@
-"""Judgements of the workers: who is heard, who is silent, who stands still, which threads hang. Pure."""
+"""Judgements of the workers: which are heard, silent or standing still, and which threads hang. Pure."""
 
 from collections.abc import Iterator, Sequence
 
-from epay_transfers.ledger.store.heartbeats import SILENT_MS, Heartbeat
+from epay_transfers.ledger.store.heartbeats import Heartbeat
 from epay_transfers.ops import screen
 from epay_transfers.ops.overview.facts import Facts
 from epay_transfers.ops.overview.judgement import (
@@ -49,12 +49,7 @@ def workers(facts: Facts) -> Iterator[Judgement]:
             unsafe=DO_NOT_PAY,
             money=money_of(facts, *ON_THE_WAY),
         )
-    replaced = {worker.host for worker in alive}
-    missed = [
-        worker
-        for worker in facts.silent
-        if worker.host not in replaced or not any(_replaces(other, worker) for other in alive)
-    ]
+    missed = _missed(facts)
     if missed:
         yield Judgement(
             Trouble.WORKER_SILENT,
@@ -65,9 +60,17 @@ def workers(facts: Facts) -> Iterator[Judgement]:
         )
 
 
-def _replaces(alive: Heartbeat, silent: Heartbeat) -> bool:
-    """Was it started on the same machine after that one was heard last?"""
-    return alive.host == silent.host and alive.since_ms >= silent.at_ms - SILENT_MS
+def _missed(facts: Facts) -> list[Heartbeat]:
+    """The silent ones, without those in whose place another was started on their machine since: one for each."""
+    started = sorted(facts.workers or (), key=lambda worker: worker.since_ms)
+    missed = []
+    for silent in facts.silent:
+        later = (worker for worker in started if worker.host == silent.host and worker.since_ms > silent.at_ms)
+        if (other := next(later, None)) is None:
+            missed.append(silent)
+        else:
+            started.remove(other)
+    return missed
 
 
 def _no_worker(facts: Facts, waiting: int) -> Judgement:

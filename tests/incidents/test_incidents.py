@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from epay_transfers.ledger.states import Phase, State
+from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.heartbeats import SILENT_MS, Heartbeats
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.sandbox.faults import Rule
 from tests.incidents.conftest import System
 from tests.support import factories
@@ -205,7 +207,11 @@ def test_parked_ones_pile_up(well: System) -> None:
     clock = FakeClock(well.ledger.now_ms() - 400_000)
     earlier = Ledger(well.client, clock)
     for number in range(12):
-        factories.into(earlier, (State.PARKED, Phase.SEND), f"parked-{number}")
+        record = factories.create(earlier, f"parked-{number}")
+        claimed = factories.claim(earlier, record)
+        assert isinstance(claimed, Moved)
+        park = Change(due_in=900_000, times_in={"parked_until": 900_000}, challenge=factories.CHALLENGE)
+        assert isinstance(earlier.move(factories.found(earlier, record), Verb.PARK, park, actor="worker"), Moved)
 
     words = ("12 clients wait at 3-D Secure", "none has come back")
     told(well, "parked_piles", ACT, *words, command="transfers parked")

@@ -218,6 +218,8 @@ def test_a_worker_that_was_replaced_on_its_machine_is_not_missed() -> None:
     started = worker(worker="worker a 8", pid=8, since_ms=NOW - 590_000)
 
     assert judge(replace(WELL, workers=[killed, started])) == []
+    twice = [worker(at_ms=NOW - 700_000, pid=5), killed, started]
+    assert [each.what for each in judge(replace(WELL, workers=twice))] == [Trouble.WORKER_SILENT], "one was started"
     still_there = replace(started, since_ms=NOW - 900_000)
     assert [each.what for each in judge(replace(WELL, workers=[killed, still_there]))] == [Trouble.WORKER_SILENT]
 
