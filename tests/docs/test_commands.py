@@ -53,6 +53,7 @@ ELSEWHERE = {
 PLACES = {
     "KEY": "payout-42",
     "OTHER": "payout-42",
+    "{pause.id}": "k7f3",
     "FILE": "events.place",
     "PATH": "logs",
     "FOLDER": "folder",
