@@ -81,8 +81,17 @@ COMMANDS = {
         connects=False,
     ),
     "sandbox": CommandEntry("sandbox", _BEGIN, "Run a sandbox bank to work against.", connects=False, extra="demo"),
+    "overview": CommandEntry(
+        "overview", _LOOK, "Show on one screen what is wrong, what money it concerns, what is safe, what to do."
+    ),
     "status": CommandEntry(
         "status", _LOOK, "Show one transfer: state, money, why, evidence, what comes next.", example="payout-42"
+    ),
+    "explain": CommandEntry(
+        "explain",
+        _LOOK,
+        "Explain one transfer: each attempt, what it waits for now, what comes next, what you may do.",
+        example="payout-42",
     ),
     "list": CommandEntry(
         "list", _LOOK, "List the transfers of a state, oldest first; or the newest of all.", example="queued"

@@ -141,7 +141,7 @@ _WEB = ServerUser(
 _WORKER = ServerUser(
     (
         "claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", "tell", "trim", "queue_fetch",
-        "count_receiver", "remember_vault_keys", "watched", *_DRAMATIQ,
+        "count_receiver", "remember_worker", "remember_sample", "watched", *_DRAMATIQ,
     ),
     (
         Rule(
@@ -149,7 +149,8 @@ _WORKER = ServerUser(
             (
                 _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, _BANK_REFERENCES,
                 redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS,
-                redis_keys.UNREADABLE, redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.VAULT_KEYS,
+                redis_keys.UNREADABLE, redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.WORKERS,
+                redis_keys.SAMPLES, redis_keys.SAMPLE_TURN,
                 redis_keys.every("inbox:"), _LIMITS,
                 redis_keys.WATCHED, redis_keys.CONTRADICTED,
                 NAMESPACE, f"{NAMESPACE}:*",
@@ -166,7 +167,9 @@ _WORKER = ServerUser(
         Rule(("type", "hlen", "hset", "hdel", "hincrby", "multi", "exec"), (
             redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
         Rule(("hsetnx",), (redis_keys.TERMINALS,)),
-        Rule(("hset", "hdel"), (redis_keys.VAULT_KEYS,)),
+        Rule(("hset", "hdel"), (redis_keys.WORKERS,)),
+        Rule(("lpush", "ltrim"), (redis_keys.SAMPLES,)),
+        Rule(("set",), (redis_keys.SAMPLE_TURN,)),
         Rule(("lpop",), (redis_keys.every("inbox:"),)),
         Rule(("zadd", "zrange"), (redis_keys.TAKEN,)),
         Rule(
@@ -185,7 +188,7 @@ _WORKER = ServerUser(
 OPERATORS_READ = (
     _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _REFERENCES, _BANK_REFERENCES,
     redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS,
-    redis_keys.RATES, redis_keys.TERMINALS, redis_keys.VAULT_KEYS, redis_keys.CONTRADICTED,
+    redis_keys.RATES, redis_keys.TERMINALS, redis_keys.WORKERS, redis_keys.SAMPLES, redis_keys.CONTRADICTED,
     redis_keys.FINGERPRINT_KEYS, f"{NAMESPACE}:*",
 )  # fmt: skip
 
@@ -198,11 +201,13 @@ def _operator(name: str) -> ServerUser:
             Rule(
                 (
                     "get", "hgetall", "hlen", "zrange", "zrangebylex", "zrevrangebylex", "zcard", "smembers",
+                    "zlexcount", "zrangebyscore",
                     "xread", "xrevrange", "scan", "llen", "lindex", "hget", "xrange", "xinfo|stream", "multi", "exec",
                     "type", "getrange", "hscan", "lrange", "sscan", "zscan",
                 ),
                 _read(*OPERATORS_READ),
             ),
+            Rule(("llen", "smembers"), _read(redis_keys.every("inbox:"), redis_keys.OPERATORS)),
             Rule(("rpush",), _write(redis_keys.inbox(operator(name)))),
             Rule(("sadd",), _write(redis_keys.OPERATORS)),
             Rule(("hsetnx",), _write(redis_keys.ADDED_PAUSES)),

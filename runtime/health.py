@@ -19,7 +19,7 @@ from epay_transfers.ledger.errors import (
     VaultUnavailable,
 )
 from epay_transfers.ledger.queue.receiving import try_receiving
-from epay_transfers.ledger.store.connection import connect, server_of
+from epay_transfers.ledger.store.connection import SOCKET_TIMEOUT, connect, server_of
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.server_problems import ServerReason, known_problem, problem_of, reason_of
 from epay_transfers.ledger.vault.vault import Vault
@@ -51,17 +51,25 @@ class Finding:
 
 
 def examine(
-    settings: ServerSettings, clock: Clock, *, vault: bool = True, queue: bool = False, receives: bool = False
+    settings: ServerSettings,
+    clock: Clock,
+    *,
+    vault: bool = True,
+    queue: bool = False,
+    receives: bool = False,
+    timeout_s: float = SOCKET_TIMEOUT,
 ) -> list[Finding]:
     """All findings about the ledger's server and, if asked, the vault's and the queue's. One that is away is a finding.
 
     The queue's is for a process that receives from it. A producer enqueues without it, and a worker that runs goes on.
     `receives`: and this process is that one, so its own user has to be able to. An operator's may not.
     """
-    ledger_client = connect(settings.redis_url.reveal(), settings.name_of("REDIS_URL"))
+    ledger_client = connect(settings.redis_url.reveal(), settings.name_of("REDIS_URL"), timeout_s=timeout_s)
     vault_url = settings.vault_url if vault else None
-    vault_client = connect(vault_url.reveal(), settings.name_of("VAULT_URL")) if vault_url else None
-    queue_client = connect(settings.queue_url, settings.queue_setting) if queue else None
+    vault_client = (
+        connect(vault_url.reveal(), settings.name_of("VAULT_URL"), timeout_s=timeout_s) if vault_url else None
+    )
+    queue_client = connect(settings.queue_url, settings.queue_setting, timeout_s=timeout_s) if queue else None
     try:
         findings = _of_server(ledger_client, clock, lambda: _ledger(ledger_client, settings.durability))
         if vault_client is not None:

@@ -10,6 +10,7 @@ import dramatiq
 
 from epay_transfers.ledger.errors import TransfersError, TransferUnknown
 from epay_transfers.ledger.queue.broker import ACTORS, BATCH, CONFIRMS, INQUIRIES, NOW
+from epay_transfers.worker.activity import Activity
 from epay_transfers.worker.journey import Journey
 
 _LOG = logging.getLogger(__name__)
@@ -18,13 +19,13 @@ _LOG = logging.getLogger(__name__)
 _PRIORITIES = {CONFIRMS: 0, NOW: 10, INQUIRIES: 20, BATCH: 30}
 
 
-def declare(broker: dramatiq.Broker, journey: Journey) -> None:
+def declare(broker: dramatiq.Broker, journey: Journey, activity: Activity) -> None:
     """Tell the broker what each wakeup calls."""
     steps = {CONFIRMS: journey.confirm, NOW: journey.execute, INQUIRIES: journey.inquire, BATCH: journey.execute}
     for queue, step in steps.items():
         name = ACTORS[queue]
         dramatiq.Actor(
-            _careful(name, step),
+            _careful(name, step, activity),
             broker=broker,
             actor_name=name,
             queue_name=queue,
@@ -33,10 +34,11 @@ def declare(broker: dramatiq.Broker, journey: Journey) -> None:
         )
 
 
-def _careful(name: str, step: Callable[[str], None]) -> Callable[[str], None]:
+def _careful(name: str, step: Callable[[str], None], activity: Activity) -> Callable[[str], None]:
     def actor(key: str) -> None:
         try:
-            step(key)
+            with activity.at_work():
+                step(key)
         except TransferUnknown:
             raise  # the quarantine's
         except TransfersError as error:

@@ -23,17 +23,18 @@ from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import Lane, Pauses
-from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.sealing import Opener
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.runtime import health
 from epay_transfers.runtime.health import Finding
 from epay_transfers.worker import actors
+from epay_transfers.worker.activity import Activity
 from epay_transfers.worker.backoff import RetryRule
 from epay_transfers.worker.bank import Bank, Terminal
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.card_steps import CardSteps
 from epay_transfers.worker.consequences import Consequences
+from epay_transfers.worker.heartbeat import Pulse, Self
 from epay_transfers.worker.inbox import Inbox
 from epay_transfers.worker.inquiry_rules import InquiryRule
 from epay_transfers.worker.journey import Journey
@@ -51,6 +52,9 @@ from epay_transfers.worker.sweeper import Sweeper
 #: A bank that hangs may not take every thread from a client that waits: these two leave a quarter of them free.
 _SHARE_OF_BATCH = 0.5
 _SHARE_OF_INQUIRIES = 0.25
+
+#: As many calls of the bank one thread makes for one transfer at the most: an inquiry, and again with a new token.
+_EXCHANGES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,8 @@ class Worker:
     events: Events
     pauses: Pauses
     broker: Broker
+    activity: Activity
+    pulse: Pulse
 
 
 def build(settings: WorkerSettings) -> Worker:
@@ -131,7 +137,7 @@ def build(settings: WorkerSettings) -> Worker:
         actor=f"worker {socket.gethostname()} {os.getpid()}",
         chance=SystemRandom().random,
     )
-    actors.declare(worker.broker, worker.journey)
+    actors.declare(worker.broker, worker.journey, worker.activity)
     return worker
 
 
@@ -214,11 +220,14 @@ def assemble(
         preflight=preflight,
         ask_harmless=lambda host: bank.ask_harmless(host, terminals["main"]),
         examine=examine,
-        tell_keys=lambda: VaultKeys(ledger.client, ledger.test_clock).tell(actor, opener.opening_ids),
         keep_ms=rules.keep_events_ms,
         clock=clock,
         actor=actor,
     )
+    activity = Activity(clock)
+    broker.on_fetch = activity.fetched
+    about = _about(rules, actor, opener)
+    pulse = Pulse(ledger, bank, activity, maintenance, preflight, lambda: broker.watch.why, clock, about)
     wakeups = Wakeups(broker)
     notifications = Notifications(
         ledger=ledger, consequences=consequences, wakeups=wakeups, opener=opener, hash_key=rules.preflight.hash_key
@@ -246,6 +255,22 @@ def assemble(
         events=events,
         pauses=pauses,
         broker=broker,
+        activity=activity,
+        pulse=pulse,
+    )
+
+
+def _about(rules: Rules, actor: str, opener: Opener) -> Self:
+    rule = rules.preflight
+    hosts = {"token": rule.token_host, "transfer": rule.hosts[Lane.SEND], "confirm": rule.hosts[Lane.CONFIRM]}
+    return Self(
+        actor=actor,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        threads=rules.threads,
+        patience_s=_EXCHANGES * rule.deadline_s + rule.lease_s,
+        hosts=hosts,
+        vault_keys=list(opener.opening_ids),
     )
 
 

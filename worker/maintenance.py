@@ -1,5 +1,5 @@
 """The worker's periodic jobs: it probes the bank's hosts whose circuit breaker is open, checks the servers each minute,
-trims the event log, and tells the ledger which of the vault's keys this worker opens with.
+and trims the event log.
 
 While the servers are not as they must be, the worker claims nothing and probes no host. A restart of the vault raises
 an alarm, because the vault has then lost every card.
@@ -22,7 +22,6 @@ from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import Cause as PauseCause
 from epay_transfers.ledger.store.pauses import Lane, Pauses
 from epay_transfers.ledger.store.replies import Run
-from epay_transfers.ledger.store.vault_keys import TELL_S
 from epay_transfers.runtime.health import Finding
 from epay_transfers.worker.bank import CodeClass, Consequence, look_up
 from epay_transfers.worker.card_custody import CardCustody
@@ -49,7 +48,6 @@ class Maintenance:
         preflight: Preflight,
         ask_harmless: Callable[[str], bool],
         examine: Callable[[], list[Finding]],
-        tell_keys: Callable[[], None],
         keep_ms: int,
         clock: Clock,
         actor: str,
@@ -63,7 +61,6 @@ class Maintenance:
         self._preflight = preflight
         self._ask_harmless = ask_harmless
         self._examine = examine
-        self._tell_keys = tell_keys
         self._keep_ms = keep_ms
         self._clock = clock
         self._actor = actor
@@ -71,7 +68,10 @@ class Maintenance:
         self._told: list[str] = []
         self._vault_run: Run | None = None
         self._said_back = False
-        self._next_look = self._next_trim = self._next_tell = self._next_copy = clock.monotonic()
+        self._next_look = self._next_trim = self._next_copy = clock.monotonic()
+        self.findings: list[str] = []  #: of the last look at the servers
+        self.vault_why = ""  #: why the vault can't be used, as it was seen last; empty where it can
+        self.vault_since_ms = 0  #: when its server was started
 
     def run_once(self) -> None:
         if self._pauses.vanished():  # the ledger may be another one, or restored: the old picture holds until then
@@ -95,9 +95,6 @@ class Maintenance:
         if self._clock.monotonic() >= self._next_trim:
             self._next_trim = self._clock.monotonic() + _TRIM_S
             self._events.trim(self._keep_ms, self._actor)
-        if self._clock.monotonic() >= self._next_tell:
-            self._next_tell = self._clock.monotonic() + TELL_S
-            self._tell_keys()
 
     def _end_what_a_trial_proved_over(self) -> None:
         """The bank served a transfer that a pause let through: its cause is over. The record says so, to any worker.
@@ -145,6 +142,7 @@ class Maintenance:
         """Are the servers still what they were at the start? What was found is said once, and when it is over."""
         findings = self._examine()
         lines = [str(finding) for finding in findings]
+        self.findings = lines
         self._preflight.set_fit(Cause.SERVERS, is_fit=not findings)
         if lines != self._logged:
             for line in lines:
@@ -172,13 +170,18 @@ class Maintenance:
         """
         try:
             run = self._custody.observe()
-        except VaultWentBack:
+        except VaultWentBack as error:
+            self.vault_why = str(error)
             self._preflight.set_fit(Cause.VAULT, is_fit=False)
             self._custody.remember()
             self._say_that_the_vault_went_back()
             return
-        except VaultUnavailable:
+        except VaultUnavailable as error:
+            self.vault_why = str(error)
             return
+        self.vault_why = ""
+        if self._vault_run is None or self._vault_run.id != run.id:
+            self.vault_since_ms = self._ledger.now_ms() - self._custody.vault.uptime_s() * 1000
         if self._vault_run and self._vault_run.id != run.id:
             _LOG.error("vault.forgot")
             self._custody.forgot()

@@ -279,6 +279,11 @@ class Preflight:
         self._recorder.move(record, Verb.DEFER, change)
 
     @property
+    def unfit(self) -> list[str]:
+        """Why it claims nothing; empty where it is fit."""
+        return sorted(self._unfit)
+
+    @property
     def is_fit(self) -> bool:
         return not self._unfit
 

@@ -9,11 +9,13 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 
 import dramatiq
 
 from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.store.heartbeats import TELL_S
 from epay_transfers.worker import inbox
 from epay_transfers.worker.build import Worker, build
 from epay_transfers.worker.settings import WorkerSettings
@@ -62,6 +64,7 @@ class Process:
                 "prober": self._probe,
             }.items()
         ]
+        loops.append(threading.Thread(target=self._beat, name="heartbeat", daemon=True))
         for loop in loops:
             loop.start()
         _LOG.info("worker.started", extra={"threads": self._threads})
@@ -97,6 +100,7 @@ class Process:
             except Exception:  # noqa: BLE001 - whatever a thief put where a loop looks, it must not end each worker
                 _LOG.exception("loop.broken", extra={"loop": name})
                 is_more = False
+            self._worker.activity.came_round(name)
             if not is_more:
                 self._stopping.wait(_REST_S)
 
@@ -115,6 +119,17 @@ class Process:
     def _probe(self) -> bool:
         self._worker.maintenance.probe_once()
         return False
+
+    def _beat(self) -> None:
+        """The thread that tells is the thread that takes its word back: so nothing is told after the end."""
+        self._loop(self._beat_once)
+        with suppress(TransfersError):
+            self._worker.pulse.leave()
+
+    def _beat_once(self) -> bool:
+        self._worker.pulse.run_once()
+        self._stopping.wait(TELL_S)
+        return True
 
     def _end_undrained(self) -> None:
         """Where a server's name is not looked up, say, even the last words to the queue have no end."""

@@ -65,6 +65,7 @@ class Broker(RedisBroker):
             dead_message_ttl=_DEAD_LETTERS_MS,
         )
         self.watch = QueueWatch()
+        self.on_fetch: Callable[[str], None] = _unheard  #: is told the queue, each time that the server answered
         self._places = places
         self._fetching = Scripts(client, ("queue_fetch",))
         self._chance = _MAINTENANCE_PER_MILLION if places else 0
@@ -108,6 +109,7 @@ class Broker(RedisBroker):
         args = (current_millis(), self.broker_id, prefetch, message_guard.LONGEST)
         with self._watched("fetch"):
             flat: list[Any] = self._fetching.run("queue_fetch", names, args)
+        self.on_fetch(queue_name)
         fetched: list[bytes] = []
         for message_id, data in zip(flat[::2], flat[1::2], strict=True):
             try:
@@ -187,6 +189,10 @@ class Broker(RedisBroker):
     def end(self, message: dramatiq.MessageProxy) -> None:
         with suppress(redis.RedisError):
             self.client.hdel(BEGINNINGS, message.options.get("redis_message_id", ""))
+
+
+def _unheard(_queue_name: str) -> None:
+    """No part of this process asks."""
 
 
 def _made_anew(wakeup: message_guard.Wakeup) -> bytes:

@@ -21,7 +21,7 @@ class QueueWatch:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._failing: set[str] = set()  #: what could not be done last time
+        self._failing: dict[str, str] = {}  #: what could not be done last time, and why
         self._said: set[str] = set()  #: why, since it went away: connections meet the reasons by turns
 
     def failed(self, what: str, error: Exception) -> None:
@@ -29,16 +29,22 @@ class QueueWatch:
         why = _sentence(known_problem(error))
         with self._lock:
             is_new = why not in self._said
-            self._failing.add(what)
+            self._failing[what] = why
             self._said.add(why)
         if is_new:
             log_line(_LOG.error, "queue.away", "No wake-up can be sent or received now: %(why)s", why=why)
+
+    @property
+    def why(self) -> str:
+        """Why the server can't be used; empty where it can."""
+        with self._lock:
+            return next(iter(self._failing.values()), "")
 
     def did(self, what: str) -> None:
         if what not in self._failing:  # nearly always, so without the lock
             return
         with self._lock:
-            self._failing.discard(what)
+            self._failing.pop(what, None)
             is_back = not self._failing
             if is_back:
                 self._said.clear()

@@ -105,20 +105,8 @@ class Breakers:
 
     def refresh(self) -> frozenset[str]:
         """Read which hosts' breakers are open; `is_open` answers from memory until the next time."""
-        with read_errors_as(LedgerUnavailable):
-            raw = cast("dict[str, str]", self._client.hgetall(redis_keys.BREAKERS))
-        hosts = [name.removeprefix("open:") for name in raw if name.startswith("open:")]
-        self._open = {
-            host: OpenBreaker(
-                host,
-                is_half_open=f"half:{host}" in raw,
-                trial=raw.get(f"trial:{host}", "").partition(" ")[0],
-                lane=raw.get(f"trial:{host}", "").partition(" ")[2],
-                failed_trials=_number(raw.get(f"failed:{host}", "")),
-            )
-            for host in hosts
-        }
-        return frozenset(hosts)
+        self._open = {breaker.host: breaker for breaker in read_open(self._client)}
+        return frozenset(self._open)
 
     def is_open(self, host: str) -> bool:
         """Does it keep every call back? As of the last `refresh`: half a second old at the most."""
@@ -139,6 +127,22 @@ class Breakers:
     def _in(self, ms: int) -> str:
         with redis_errors_as(LedgerUnavailable):
             return str(ledger_ms(self._client, self._test_clock) + ms)
+
+
+def read_open(client: redis.Redis) -> list[OpenBreaker]:
+    """Those that are open, half-open ones among them."""
+    with read_errors_as(LedgerUnavailable):
+        raw = cast("dict[str, str]", client.hgetall(redis_keys.BREAKERS))
+    return [
+        OpenBreaker(
+            host,
+            is_half_open=f"half:{host}" in raw,
+            trial=raw.get(f"trial:{host}", "").partition(" ")[0],
+            lane=raw.get(f"trial:{host}", "").partition(" ")[2],
+            failed_trials=_number(raw.get(f"failed:{host}", "")),
+        )
+        for host in (name.removeprefix("open:") for name in raw if name.startswith("open:"))
+    ]
 
 
 def _number(text: str) -> int:

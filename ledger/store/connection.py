@@ -70,11 +70,12 @@ def check_address(url: str) -> None:
 
 
 @clear_frames_on_error
-def connect(url: str, setting: str = "", *, text: bool = True) -> redis.Redis:
+def connect(url: str, setting: str = "", *, text: bool = True, timeout_s: float = SOCKET_TIMEOUT) -> redis.Redis:
     """A client that connects when it is first used. `redis://`, `rediss://` (verified) and `unix://` addresses.
 
     `setting`: the name of the setting that the address is from, for the sentences of its errors. `text=False` is for
-    a consumer of a queue: Dramatiq decodes its messages itself, and loses those that are text.
+    a consumer of a queue: Dramatiq decodes its messages itself, and loses those that are text. `timeout_s`: a shorter
+    one, for a look that a person waits for.
     Raises `AddressUnreadable`.
     """
     check_address(url)
@@ -84,8 +85,8 @@ def connect(url: str, setting: str = "", *, text: bool = True) -> redis.Redis:
         address=_Address(setting),
         decode_responses=text,
         encoding_errors="backslashreplace" if text else "strict",  # what a thief wrote is shown, and breaks no reader
-        socket_timeout=SOCKET_TIMEOUT,
-        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=min(CONNECT_TIMEOUT, timeout_s),
         health_check_interval=15,
         retry=Retry(NoBackoff(), 0),
         max_connections=1024,

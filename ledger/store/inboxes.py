@@ -112,6 +112,16 @@ class Inboxes:
             pipeline.pexpire(key, _MINUTES_MS)
             return int(pipeline.execute()[0])
 
+    def waiting(self) -> dict[str, int]:
+        """Sender → how many of its entries no worker has taken."""
+        with read_errors_as(LedgerUnavailable):
+            names = sorted(cast("set[str]", self._client.smembers(redis_keys.OPERATORS)))
+            senders = [WEB, *(operator(name) for name in names if OPERATOR_NAME.fullmatch(name))][:_MOST_OPERATORS]
+            pipeline = self._client.pipeline(transaction=False)
+            for sender in senders:
+                pipeline.llen(redis_keys.inbox(sender))
+            return {sender: count for sender, count in zip(senders, pipeline.execute(), strict=True) if count}
+
     def take(self, limit: int) -> list[Entry]:
         """About `limit` entries: this worker's for `LEASE_MS`. What is no entry is removed, and not returned."""
         with redis_errors_as(LedgerUnavailable):

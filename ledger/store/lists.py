@@ -80,11 +80,11 @@ class Lists:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
 
-    def count(self, state: State, terminal: str) -> int:
-        """How many are in this list, without a look at each."""
+    def count(self, state: State, terminal: str, *, since_ms: int | None = None, until_ms: int | None = None) -> int:
+        """How many are in this list, without a look at each; those that came into it in this time."""
+        wanted = _Range(state, terminal, since_ms, until_ms, None, newest=False)
         with read_errors_as(LedgerUnavailable):
-            name = f"{state}:{terminal}"
-            return self._client.zlexcount(redis_keys.BY_STATE, f"[{name}:", f"({name};")
+            return self._client.zlexcount(redis_keys.BY_STATE, wanted.low, wanted.high)
 
     def terminals(self, state: State) -> list[str]:
         """The terminals with transfers in this state."""

@@ -162,6 +162,30 @@ class Reader:
         with read_errors_as(LedgerUnavailable), of_its_type("fingerprint keys"):
             return sorted(cast("set[str]", self.client.smembers(redis_keys.FINGERPRINT_KEYS)))
 
+    def times(self, keys: Sequence[str], name: str) -> list[int]:
+        """The field `name`, a time, of each of these records, for those that have it."""
+        pipeline = self.client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.hget(redis_keys.record(key), name)
+        with read_errors_as(LedgerUnavailable):
+            raw = pipeline.execute(raise_on_error=False) if keys else []
+        return [int(text) for text in raw if isinstance(text, str) and _COUNT.fullmatch(text) and int(text)]
+
+    def lag_ms(self, now_ms: int) -> int:
+        """For how long the transfer that is due longest has been due: the sweeper's lag. 0 where none is due."""
+        with read_errors_as(LedgerUnavailable):
+            first = cast(
+                "list[tuple[str, float]]",
+                self.client.zrangebyscore(redis_keys.DUE, "-inf", now_ms, start=0, num=1, withscores=True),
+            )
+        return max(0, now_ms - int(first[0][1])) if first else 0
+
+    def memory(self) -> tuple[int, int]:
+        """How many bytes the server uses, and its limit; 0 for none."""
+        with read_errors_as(LedgerUnavailable):
+            info = self.client.info("memory")
+        return int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+
     def sequence(self) -> int:
         """How many moves the ledger has made, all told; 0 for one that has made none."""
         with read_errors_as(LedgerUnavailable):

@@ -26,9 +26,9 @@ TAKEN = f"{_ROOT}taken"  #: zset: entries that a worker is at, by the time (ms) 
 BREAKERS = f"{_ROOT}breakers"  #: hash: what the breaker of each of the bank's hosts knows
 RATES = f"{_ROOT}rates"  #: hash: terminal → when its next transfer may go
 TERMINALS = f"{_ROOT}terminals"  #: hash: TerminalID → the space that its transfers are in
-VAULT_KEYS = (
-    f"{_ROOT}vault_keys"  #: hash: a running worker → when it said so, and the ids of the keys that it opens with
-)
+WORKERS = f"{_ROOT}workers"  #: hash: a worker → when it said so, and what it says of itself, as JSON
+SAMPLES = f"{_ROOT}samples"  #: list: the ledger's numbers of each minute, the newest first
+SAMPLE_TURN = f"{_ROOT}samples:turn"  #: string: a worker brings this minute's
 FINGERPRINT_KEYS = f"{_ROOT}fingerprint_keys"  #: set: the ids of the fingerprint keys that producers have
 WATCHED = f"{_ROOT}watched"  #: zset: what the bank is asked about beside `due`, by the time (ms) of the next inquiry
 CONTRADICTED = f"{_ROOT}contradicted"  #: hash: key → what the bank says against the end that the record has

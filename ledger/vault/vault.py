@@ -95,6 +95,9 @@ _PLACES = {Purpose.CARD: redis_keys.card, Purpose.PARES: redis_keys.pares}
 _SEALED = {Purpose.CARD: redis_keys.sealed_card, Purpose.PARES: redis_keys.sealed_pares}
 
 
+#: Of a server's run id: `_vault.lua` has it as well.
+_RUN_LENGTH = 8
+
 #: What a process knows of a run that went back: more writes than any server has seen. `_vault.lua` has it as well.
 MOST_WRITES = 999_999_999_999_999
 
@@ -178,6 +181,26 @@ class Vault:
         """The nonce of the claim that took the card; None where there is no tombstone."""
         kind, _, nonce = self._look(purpose, key)
         return nonce if Content(kind) is Content.TOMBSTONE else None
+
+    def glance(self, key: str) -> Content:
+        """What stands in a card's place, for a person: an operator's user may run no script. It proves nothing."""
+        with read_errors_as(VaultUnavailable):
+            text = str(self.client.get(redis_keys.card(key)) or "")
+            run = str(self.client.info("server").get("run_id", ""))[:_RUN_LENGTH]
+        match text.split(":"):
+            case ["B", _, of_run, *_]:
+                return Content.BLOB if of_run == run else Content.STALE
+            case ["X", *_]:
+                return Content.TOMBSTONE
+            case ["C", *_]:
+                return Content.CLOSED
+            case _:
+                return Content.NOTHING
+
+    def uptime_s(self) -> int:
+        """For how long its server has run."""
+        with read_errors_as(VaultUnavailable):
+            return int(self.client.info("server").get("uptime_in_seconds", 0))
 
     def count(self) -> Run:
         """The present run of the vault's server, with its count of writes."""

@@ -1,49 +1,41 @@
 """`transfers doctor`: finds everything that keeps transfers from moving, and says what to do about each finding.
 
-It ends with 78 if there are findings, or with 75 if all of them may end by themselves: a server that is away, or no
-worker where transfers wait for one. It also reports paused lanes, counts of transfers, and which processes could start
-in this environment.
+It has the model of `transfers overview`, is never healthier than that, and looks at settings and keys besides. It ends
+with 78 if a setting or a server has to be changed, or with 75 if all findings may end without that: a server that is
+away, no worker, a pause, transfers that wait for a person. It also says which processes could start here.
 """
 
-import contextlib
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TypeVar
 
 import typer
 
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
 from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
-from epay_transfers.ledger.invoice import SUFFIXES
-from epay_transfers.ledger.states import UNFINISHED, State
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.connection import SOCKET_TIMEOUT
 from epay_transfers.ledger.store.totals import Totals
-from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.keyring import read_public
 from epay_transfers.ops import screen, typed
 from epay_transfers.ops.commands.pauses import as_dict
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import EX_TEMPFAIL
 from epay_transfers.ops.options import AsJson
+from epay_transfers.ops.overview.as_json import judgement_json
+from epay_transfers.ops.overview.facts import gather
+from epay_transfers.ops.overview.findings import findings_of
+from epay_transfers.ops.overview.judge import judge
 from epay_transfers.producers.known_keys import finding_of
 from epay_transfers.producers.settings import ProducerSettings
-from epay_transfers.runtime.health import Finding, examine
+from epay_transfers.runtime.health import Finding
 from epay_transfers.runtime.key_source import FingerprintKeySource
 from epay_transfers.runtime.setting_sources import ENV_FILE
 from epay_transfers.runtime.settings import EX_CONFIG, ServerSettings, SettingsWrong
 
 app = typer.Typer()
 
-T = TypeVar("T")
-
-#: From this share of a space's million invoice ids on, an operator has to plan the next space.
-_NEARLY_USED = 0.8
-
 _CHECK_S = 30
-
-#: What waits there waits for a worker, and not for a person.
-_FOR_A_WORKER = UNFINISHED - {State.NEEDS_REVIEW, State.DEAD}
 
 #: It is all that was looked at: a bank that refuses is no finding.
 _SOUND = "The servers are as they must be."
@@ -70,19 +62,17 @@ class Room:
 def doctor(*, as_json: AsJson = False) -> None:
     """Check servers, invoice ids, lanes and settings. Ends with 0 if all is well, 75 if it may pass, else 78."""
     context = Context.connect()
-    findings = examine(context.settings, context.clock, queue=True)
-    counters, stops = _known(context.ledger.counters), _known(context.pauses.standing)
-    workers = _known(VaultKeys(context.client).told)
-    totals = None if counters is None else Totals.of_counters(counters)
-    findings += _spaces(context, counters or {}) + _vault_keys(workers or {}) + _fingerprint_keys(context)
-    findings += _contradictions(_known(context.ledger.contradictions) or {})
-    if totals is not None and workers is not None:
-        findings += _no_worker(totals, workers)
+    facts = gather(context, timeout_s=SOCKET_TIMEOUT)
+    judgements = judge(facts)
+    stops, totals = facts.pauses, facts.totals
+    workers = None if facts.workers is None else {one.worker: list(one.vault_keys) for one in facts.alive}
+    findings = findings_of(judgements, facts.findings) + _vault_keys(workers or {}) + _fingerprint_keys(context)
     rooms = _rooms({str(finding) for finding in findings})
     if as_json:
         screen.say_json({
             "healthy": not findings,
             "findings": [asdict(finding) for finding in findings],
+            "judgements": [judgement_json(judgement) for judgement in judgements],
             "stops": None if stops is None else [as_dict(stop) for stop in stops],
             "transfers": None if totals is None else {
                 state: [line.to_json() for line in screen.sums(totals, state)] for state in State
@@ -104,55 +94,6 @@ def doctor(*, as_json: AsJson = False) -> None:
         raise typer.Exit(EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG)
 
 
-def _spaces(context: Context, counters: dict[str, int]) -> list[Finding]:
-    spaces = dict.fromkeys(("main", *(plan.space for plan in context.settings.epay_terminals.values())))
-    return [
-        Finding(
-            "EPAY_TERMINALS",
-            f"{used / SUFFIXES:.1%} of the invoice ids of the space {space} are used, for ever",
-            "agree with the bank on a terminal with a space of its own, and move producers there",
-        )
-        for space in spaces
-        if (used := counters.get(f"used:{space}", 0)) >= SUFFIXES * _NEARLY_USED
-    ]
-
-
-def _contradictions(stand: dict[str, str]) -> list[Finding]:
-    """The bank says the opposite of how a transfer ended: its producer may have paid again, or never will."""
-    if not stand:
-        return []
-    first = ", ".join(f"{key} (the bank: {said})" for key, said in sorted(stand.items())[:3])
-    more = f" and {len(stand) - 3} more" if len(stand) > 3 else ""
-    return [
-        Finding(
-            "contradiction",
-            f"the bank says the opposite of how these ended: {first}{more}",
-            "let none be paid again; `transfers ask KEY`, then two operators with `transfers correct KEY`",
-        )
-    ]
-
-
-def _known(read: Callable[[], T]) -> T | None:
-    """What the ledger says; None where it can't be asked, which the findings say already."""
-    with contextlib.suppress(LedgerUnavailable):
-        return read()
-    return None
-
-
-def _no_worker(totals: Totals, workers: dict[str, list[str]]) -> list[Finding]:
-    waiting = totals.of(*_FOR_A_WORKER).count
-    if workers or not waiting:
-        return []
-    return [
-        Finding(
-            "worker",
-            f"no worker has told the ledger in the last three minutes that it runs, and for one wait: {waiting}",
-            "start `transfers worker`; where one runs, its log says why it does not reach the ledger",
-            passing=True,
-        )
-    ]
-
-
 def _shared(workers: dict[str, list[str]]) -> list[str]:
     return sorted(set.intersection(*map(set, workers.values()))) if workers else []
 
@@ -172,7 +113,7 @@ def _vault_keys(workers: dict[str, list[str]]) -> list[Finding]:
             "VAULT_PUBLIC_KEY",
             f"{len(without)} of {len(workers)} workers do not open what it seals (key {key_id}): {', '.join(without)}",
             "give its private key to these workers, or producers a key that all of them have: a worker that can't open "
-            "a card ends its transfer; one that was stopped is counted for three minutes",
+            "a card ends its transfer",
         )
     ]
 

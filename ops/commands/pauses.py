@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.inboxes import Kind
 from epay_transfers.ledger.store.pauses import ALL, PEOPLES_CAUSES, Cause, Lane, Pause
 from epay_transfers.ledger.store.totals import Totals
 from epay_transfers.ops import requests, screen, typed
+from epay_transfers.ops.behind import behind
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.options import WAIT_S, AsJson, ReasonText, Wait, checked, span_ms
@@ -21,13 +21,6 @@ app = typer.Typer()
 
 LaneName = Annotated[Lane, typer.Argument(metavar="LANE", help="send, confirm or inquire.")]
 Terminal = Annotated[str | None, typer.Option(help="Only this terminal; all of them if left out.")]
-
-#: Which transfers wait behind a paused lane.
-_BEHIND = {
-    Lane.SEND: (State.QUEUED,),
-    Lane.CONFIRM: (State.RESUMED,),
-    Lane.INQUIRE: (State.IN_DOUBT, State.NEEDS_REVIEW),
-}
 
 
 @app.command()
@@ -108,11 +101,6 @@ def unpause(
     left = [each.id for each in context.pauses.standing() if each.lane is there.lane and each.id != pause_id]
     if left:
         screen.say(f"{there.lane} stays paused, by {', '.join(left)}")
-
-
-def behind(pause: Pause, totals: Totals) -> Totals:
-    """What waits for this lane and terminal."""
-    return totals.of(*_BEHIND[pause.lane], terminal=None if pause.terminal == ALL else pause.terminal)
 
 
 def as_dict(pause: Pause) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from tests.architecture.source import files, text_of, tree_of
 
 #: What may be given a test's time, and by which of its arguments in order.
-TAKES = {"Ledger": 1, "Reader": 1, "Events": 1, "Pauses": 1, "Breakers": 3}
+TAKES = {"Ledger": 1, "Reader": 1, "Events": 1, "Pauses": 1, "Breakers": 3, "Heartbeats": 1}
 
 #: Transfers in memory, for a backend's own tests: time passes there when the test says so.
 DOUBLES = "producers/testing/"

@@ -53,6 +53,7 @@ ELSEWHERE = {
 PLACES = {
     "KEY": "payout-42",
     "OTHER": "payout-42",
+    "{pause.id}": "k7f3",
     "FILE": "events.place",
     "PATH": "logs",
     "FOLDER": "folder",
@@ -61,8 +62,8 @@ PLACES = {
 }
 
 #: Statuses other than 0 that are an answer: differences, since the prepared transfer has no card and no message; that
-#: it waits, and no worker runs; and the help of a group of commands.
-ANSWERS = {"audit": {0, 1}, "doctor": {0, 75}, "dead": {2}, "queue": {2}}
+#: it waits, and no worker runs (`doctor`, `overview`); and the help of a group of commands.
+ANSWERS = {"audit": {0, 1}, "doctor": {0, 75}, "overview": {0, 10, 20}, "dead": {2}, "queue": {2}}
 
 #: A worker has to ask the bank before it does these: here it is seen that they are asked for.
 ASK_THE_BANK = {"dead requeue", "dead discard", "settle", "correct", "ask"}

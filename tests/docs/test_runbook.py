@@ -19,6 +19,7 @@ from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.ops import server_users
 from epay_transfers.ops.cli import COMMANDS
+from epay_transfers.ops.overview.judgement import Trouble
 from epay_transfers.runtime import health
 from epay_transfers.runtime.embedded_servers import EmbeddedServer
 from epay_transfers.runtime.settings import Durability, ServerSettings
@@ -91,7 +92,8 @@ def test_every_command_of_the_runbook_exists() -> None:
 
 
 def test_the_runbook_has_every_command_that_operators_were_promised() -> None:
-    promised = "doctor status list events queues parked doubt dead settle pause unpause terminals cancel audit queue"
+    looking = "overview explain doctor status list events queues parked doubt dead"
+    promised = f"{looking} settle pause unpause terminals cancel audit queue"
 
     assert set(promised.split()) - {"list"} <= {words[0] for words in commands()}
 
@@ -163,3 +165,12 @@ def test_the_user_repair_may_do_what_the_documents_have_it_do() -> None:
     (rule,) = server_users.users("ledger", ["first"])["repair"].rules
 
     assert {word.lower() for word in named} == set(rule.commands)
+
+
+def test_the_runbook_explains_each_trouble_that_the_overview_names() -> None:
+    """By its word, as `overview --json` says it, with a chapter to read."""
+    rows = [line for line in RUNBOOK.splitlines() if line.startswith("| `")]
+
+    lacking = [what for what in Trouble if not any(f"`{what}`" in row.split("|")[1] and "](#" in row for row in rows)]
+
+    assert lacking == []

@@ -297,7 +297,6 @@ def keeping(stage: Stage, looked: Callable[[], object] = object, custody: CardCu
         preflight=stage.worker.preflight,
         ask_harmless=lambda _: True,
         examine=examine,
-        tell_keys=lambda: None,
         keep_ms=3_600_000,
         clock=stage.clock,
         actor="worker",

@@ -7,9 +7,9 @@ import pytest
 
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.heartbeats import Heartbeat, Heartbeats
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
-from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.keyring import read_public
 from tests.ops.conftest import Into, give_worker_settings
 from tests.support.command_line import Cli
@@ -20,7 +20,8 @@ __all__ = ["_bank", "sandbox", "stage"]
 
 def a_worker_runs(ledger: Ledger) -> None:
     """As far as it has told; it opens what producers here seal."""
-    VaultKeys(ledger.client).tell("worker a/1", [read_public(os.environ["VAULT_PUBLIC_KEY"]).key_id])
+    own = Heartbeat(vault_keys=[read_public(os.environ["VAULT_PUBLIC_KEY"]).key_id])
+    Heartbeats(ledger.client).tell("worker a/1", own)
 
 
 def test_a_healthy_system_is_0(transfers: Cli, into: Into, ledger: Ledger) -> None:
@@ -119,14 +120,24 @@ def test_transfers_that_wait_without_a_worker_are_75(transfers: Cli, into: Into,
     assert (alone.status, helped.status) == (75, 0)
     (finding,) = alone.json["findings"]
     assert finding["name"] == "worker"
-    assert finding["problem"].endswith("for one wait: 1")
+    assert finding["problem"] == "no worker runs, and 1 transfers wait for one"
 
 
-@pytest.mark.parametrize("state", [State.DEAD, State.NEEDS_REVIEW, State.PAID])
-def test_what_waits_for_a_person_or_is_over_needs_no_worker(transfers: Cli, into: Into, state: State) -> None:
-    into(state)
+def test_what_is_over_needs_no_worker(transfers: Cli, into: Into) -> None:
+    into(State.PAID)
 
     assert transfers("doctor").status == 0
+
+
+@pytest.mark.parametrize("state", [State.DEAD, State.NEEDS_REVIEW])
+def test_what_waits_for_a_person_is_a_finding_and_needs_no_worker(transfers: Cli, into: Into, state: State) -> None:
+    """`overview` says so, and `doctor` is never healthier."""
+    into(state)
+
+    said = transfers("doctor", "--json")
+
+    assert said.status == 75
+    assert [finding["name"] for finding in said.json["findings"]] == [state]
 
 
 def test_what_the_ledger_cannot_be_asked_is_unknown(transfers: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +158,8 @@ def test_counters_that_are_broken_hide_no_pause(transfers: Cli, ledger: Ledger) 
     said = transfers("doctor", "--json")
 
     assert said.status == 78, "waiting mends no key of another type"
-    assert [finding["problem"] for finding in said.json["findings"]] == ["the ledger's counters are no numbers"]
+    assert said.json["findings"][0]["problem"] == "the ledger's counters are no numbers"
+    assert [finding["name"] for finding in said.json["findings"][1:]] == ["paused", "REDIS_URL"]
     assert said.json["transfers"] is None
     assert [stop["reason"] for stop in said.json["stops"]] == ["the bank asked"]
 
@@ -176,13 +188,13 @@ def test_a_public_key_that_no_worker_opens_is_a_finding(
     transfers: Cli, ledger: Ledger, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the workers' private keys are not: they tell the ledger the ids."""
-    keys = VaultKeys(ledger.client)
+    workers = Heartbeats(ledger.client)
     own = read_public(environment["VAULT_PUBLIC_KEY"]).key_id
     assert transfers("doctor").status == 0  # no worker has told of its keys
-    keys.tell("worker a 1", ["0badcafe", own])
+    workers.tell("worker a 1", Heartbeat(vault_keys=["0badcafe", own]))
     assert transfers("doctor", "--json").json["vault_keys"] == {"worker a 1": ["0badcafe", own]}
     assert transfers("doctor").status == 0
-    keys.tell("worker b 2", ["0badcafe"])
+    workers.tell("worker b 2", Heartbeat(vault_keys=["0badcafe"]))
 
     said = transfers("doctor", "--json")
 
@@ -218,9 +230,10 @@ def test_a_fingerprint_key_that_the_ledger_does_not_know_is_a_finding(
 
 
 def test_a_worker_tells_which_keys_it_opens_with(stage: Stage, ledger: Ledger) -> None:
-    stage.worker.maintenance.run_once()
+    stage.worker.pulse.run_once()
 
-    assert list(VaultKeys(ledger.client, stage.clock).told().values()) == [[read_public(stage.keys.public).key_id]]
+    (told,) = Heartbeats(ledger.client, stage.clock).alive()
+    assert told.vault_keys == [read_public(stage.keys.public).key_id]
 
 
 def test_it_reads_the_env_file_of_the_working_directory_for_each_process(

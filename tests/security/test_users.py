@@ -26,12 +26,13 @@ from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.heartbeats import Heartbeat, Heartbeats
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
 from epay_transfers.ledger.store.pauses import Lane, Pauses
 from epay_transfers.ledger.store.replies import Moved, Run
+from epay_transfers.ledger.store.samples import Sample, Samples
 from epay_transfers.ledger.store.tell import HashChange
-from epay_transfers.ledger.store.vault_keys import VaultKeys
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import PutBack, Taken, Vault
 from epay_transfers.ops import server_users
@@ -164,7 +165,7 @@ def test_the_whole_system_runs_under_its_users(
             root.rpush(f"{_QUEUE}:unserved", "x")
         act_as("ops")
         ops("doctor")
-        for words in (*LOOKING, ("status", plain.key)):
+        for words in (*LOOKING, ("status", plain.key), ("explain", plain.key)):
             ops(*words)
         pause_id = paused()
         ops("scan")  # there is an added pause now
@@ -204,7 +205,7 @@ def assert_followed(guarded: Guarded, act_as: Callable[[str], None], key: str) -
 
 LOOKING = [
     ("list",), ("list", "--json"), ("events",), ("queues",), ("parked",), ("doubt",), ("dead", "list"),
-    ("pauses",), ("terminals",), ("scan",),
+    ("pauses",), ("terminals",), ("scan",), ("overview",), ("overview", "--json"),
 ]  # fmt: skip
 
 
@@ -235,11 +236,14 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         client.zadd(redis_keys.DUE, {"251124999999": 1})
         assert Ledger(client).due(10).records == []
         client.zrem(redis_keys.DUE, "251124999999")
-        client.hset(redis_keys.VAULT_KEYS, "one that is gone", "1 id")
-        VaultKeys(client).tell("worker", ["id"])
-        assert "one that is gone" not in VaultKeys(client).told()
         with guarded.client("ledger", "root") as root:
-            root.delete(redis_keys.VAULT_KEYS)
+            root.hset(redis_keys.WORKERS, "one that is gone", "1 {}")
+            root.delete(redis_keys.SAMPLE_TURN)
+        Heartbeats(client).tell("worker", Heartbeat())
+        assert "one that is gone" not in [told.worker for told in Heartbeats(client).told()]
+        Heartbeats(client).leave("worker")
+        assert Samples(client).is_turn()
+        Samples(client).put(Sample(at_ms=1))
         with guarded.client("ledger", "root") as root:
             ended = factories.into(Ledger(root), (State.DECLINED, Phase.SEND), f"ended-{secrets.token_hex(4)}")
         against = {"key": ended.key, "bank_said": "paid"}

@@ -78,7 +78,9 @@ def change(verb: Verb, now_ms: int) -> Change:
     return Change(due_at=due_at, challenge=CHALLENGE if verb is Verb.PARK else None)
 
 
-def make(ledger: Ledger, record: Record, verb: Verb, now_ms: int = NOW) -> Claim:
+def make(ledger: Ledger, record: Record, verb: Verb, now_ms: int = 0) -> Claim:
+    """`now_ms`: where the tests' clock begins, or what time it is where the ledger goes by the true one."""
+    now_ms = now_ms or (ledger.now_ms() if ledger.test_clock is None else NOW)
     if verb is Verb.CLAIM:
         return claim(ledger, record)
     if verb is Verb.EXPIRE:

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.card_data import CardData
+from epay_transfers.worker.bank.calls import CallKind, CallLog
 from epay_transfers.worker.bank.codes import PAID_WORDS
 from epay_transfers.worker.bank.order import Addresses, Order, Terminal
 from epay_transfers.worker.bank.outcome import (
@@ -73,6 +74,7 @@ class Bank:
         """`make_transport`: another one for a first contact with the bank, which keeps what was read."""
         self._config = config
         self._clock = clock
+        self.calls = CallLog(clock)
         self._transport = make_transport(
             clock,
             connect_timeout_s=config.connect_timeout_s,
@@ -87,6 +89,14 @@ class Bank:
         self, terminal: Terminal, token: Token, *, order: Order, cards: CardData, lease_ends_at: float
     ) -> TransferOutcome:
         """The transfer call, which moves money (contract section 2). Sent once, and never after the lease."""
+        with self.calls.call(CallKind.TRANSFER) as call:
+            outcome = self._transfer(terminal, token, order, cards, lease_ends_at)
+            call.outcome = outcome
+        return outcome
+
+    def _transfer(
+        self, terminal: Terminal, token: Token, order: Order, cards: CardData, lease_ends_at: float
+    ) -> TransferOutcome:
         response = self._transport.exchange(
             "POST",
             self._config.addresses.transfer_url,
@@ -108,14 +118,19 @@ class Bank:
         self, token: Token | None, *, order: Order, bank_id: str, pa_res: Secret, md: str, lease_ends_at: float
     ) -> ConfirmOutcome:
         """The confirm call with the client's 3-D Secure answer (contract section 4). Sent once, and never late."""
-        needs_token = self._config.confirm_auth == "bearer"
-        if needs_token and token is None:
+        if self._config.confirm_auth == "bearer" and token is None:
             raise ValueError("token: needed, since confirm_auth is `bearer`")
+        with self.calls.call(CallKind.CONFIRM) as call:
+            outcome = self._confirm(token, order, confirm_json(bank_id, pa_res, md), lease_ends_at)
+            call.outcome = outcome
+        return outcome
+
+    def _confirm(self, token: Token | None, order: Order, body: bytes, lease_ends_at: float) -> ConfirmOutcome:
         response = self._transport.exchange(
             "POST",
             self._config.addresses.confirm_url or "",
-            headers=_bearer(token) if needs_token and token else {},
-            body=confirm_json(bank_id, pa_res, md),
+            headers=_bearer(token) if self._config.confirm_auth == "bearer" and token else {},
+            body=body,
             not_after=lease_ends_at,
         )
         if isinstance(response, NoResponse):
@@ -159,10 +174,12 @@ class Bank:
             why = f"token_{token.why}"
             return StatusReport(StatusWord.UNANSWERED, why=why, retry_after_s=token.retry_after_s), False
         url = self._config.addresses.status_url.replace("{invoice_id}", quote(order.invoice_id, safe=""))
-        response = self._transport.exchange("GET", url, headers=_bearer(token))
-        if isinstance(response, NoResponse):
-            return StatusReport(StatusWord.UNANSWERED, why=response.why), False
-        report = read_status(order, response, paid_words=self._config.paid_words)
+        with self.calls.call(CallKind.STATUS) as call:
+            response = self._transport.exchange("GET", url, headers=_bearer(token))
+            if isinstance(response, NoResponse):
+                call.outcome = report = StatusReport(StatusWord.UNANSWERED, why=response.why)
+                return report, False
+            call.outcome = report = read_status(order, response, paid_words=self._config.paid_words)
         is_refused, is_of_another = response.status == 401, report.result_code in WRONG_TERMINAL
         if is_refused or is_of_another:
             self._drop_status_token(terminal, token)
@@ -188,8 +205,15 @@ class Bank:
                 del self._status_tokens[terminal.name]
 
     def _token(self, form: dict[str, str]) -> Token | TokenRefused:
-        response = self._transport.exchange("POST", self._config.addresses.token_url, form=form)
-        return read_token(response) if isinstance(response, Response) else TokenRefused(response.why, response.evidence)
+        with self.calls.call(CallKind.TOKEN) as call:
+            response = self._transport.exchange("POST", self._config.addresses.token_url, form=form)
+            token: Token | TokenRefused = (
+                read_token(response)
+                if isinstance(response, Response)
+                else TokenRefused(response.why, response.evidence)
+            )
+            call.outcome = token
+        return token
 
 
 def _bearer(token: Token) -> dict[str, str]:

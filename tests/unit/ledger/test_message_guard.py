@@ -7,12 +7,14 @@ from typing import Any
 import dramatiq
 import pytest
 
+from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.queue.broker import ACTORS, CONFIRMS, NOW, QUEUES, Broker
 from epay_transfers.ledger.queue.message_guard import LONGEST, Guard, NotAWakeup, Wakeup, checked, received
 from epay_transfers.ledger.queue.wakeups import wakeup_of
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.connection import connect
+from epay_transfers.worker.activity import Activity
 from epay_transfers.worker.actors import declare
 
 KEY = "251124000001"
@@ -133,7 +135,7 @@ def test_each_queue_has_its_actor() -> None:
     sent = {wakeup_of(Record(key=KEY, state=state, urgency=urgency)) for state in State for urgency in ("now", "batch")}
     assert {(one.queue, one.actor) for one in sent if one} == set(ACTORS.items())
     broker = Broker(connect("redis://127.0.0.1:1/0"), [], {})
-    declare(broker, _Nothing())  # type: ignore[arg-type]  # only the steps' names are asked for
+    declare(broker, _Nothing(), Activity(SystemClock()))  # type: ignore[arg-type]  # only the steps' names are asked for
     assert {(actor.queue_name, name) for name, actor in broker.actors.items()} == set(ACTORS.items())
 
 

@@ -125,7 +125,7 @@ def test_every_shared_function_is_called(name: str) -> None:
 def test_the_shared_parts_are_the_vaults_or_the_ledgers(name: str) -> None:
     """Some of the ledger's need no time of their own: they store none, or are given what `due` has just answered."""
     is_move = name in {"create", "claim", "move"}
-    has_time = is_move or name in {"due", "probe", "inbox_take", "remember_vault_keys", "watched"}
+    has_time = is_move or name in {"due", "probe", "inbox_take", "remember_worker", "watched"}
     tells = is_move or name in {"set_aside", "tell", "trim"}
     parts = (
         ["_time"] * has_time + ["_events"] * tells + ["_move"] * is_move + ["_pauses"] * (name in {"create", "claim"})

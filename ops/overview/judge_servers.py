@@ -1,0 +1,155 @@
+"""Judgements of the servers: the ledger, the vault, the queue, and how they must be. Pure."""
+
+from collections.abc import Iterator
+
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.pauses import Cause
+from epay_transfers.ops.overview.facts import Facts
+from epay_transfers.ops.overview.judgement import (
+    DO_NOT_PAY,
+    FOR_A_WORKER,
+    NOTHING_IS_SENT,
+    UNKNOWN_MONEY,
+    Judgement,
+    Level,
+    Trouble,
+    first_part,
+    money_of,
+    span_of,
+)
+
+#: From this share of its memory on the ledger takes no more soon, and from that one on it takes nothing.
+FILLING, FULL = 0.85, 0.98
+
+_BELIEVED_PAST = "do not restore, flush or replace the server: see the runbook first"
+
+
+def ledger(facts: Facts) -> Iterator[Judgement]:
+    ledger = facts.ledger
+    if ledger.problem is not None:
+        yield Judgement(
+            Trouble.LEDGER_AWAY,
+            Level.ACT,
+            f"the ledger can't be used ({ledger.problem.problem}): no transfer is taken, sent or recorded",
+            f"{ledger.problem.cure}; `transfers doctor` says more",
+            safe="workers repeat what the bank said until the ledger is back; what was on the wire becomes in doubt",
+            unsafe=f"{_BELIEVED_PAST}; pay nothing another way: what is recorded can't be seen now",
+            setting=ledger.setting,
+        )
+        return
+    share = ledger.share
+    if share is not None and share >= FILLING:
+        full = share >= FULL
+        yield Judgement(
+            Trouble.LEDGER_FULL if full else Trouble.LEDGER_FILLS,
+            Level.ACT if full else Level.ATTENTION,
+            f"the ledger's server {'is full' if full else 'fills'}: {share:.0%} of its memory is used"
+            + (", and it takes no transfer and no heartbeat" if full else ""),
+            f"raise maxmemory of {ledger.setting}'s server (runbook, 'A server is full'), then `transfers doctor`",
+            safe="reading; what waits goes on where it was once there is room" if full else "",
+            unsafe="delete no key and no event to make room" + (f"; {DO_NOT_PAY}" if full else ""),
+            money=money_of(facts, *FOR_A_WORKER) if full else (),
+            setting=ledger.setting,
+        )
+    yield from _went_back(facts)
+
+
+def _went_back(facts: Facts) -> Iterator[Judgement]:
+    causes = [pause for pause in facts.pauses or () if pause.cause in {Cause.LEDGER_BACK, Cause.FAILOVER}]
+    is_behind = facts.mark is not None and facts.sequence is not None and facts.sequence < facts.mark
+    if is_behind or causes:
+        why = f"pause {causes[0].id}" if causes else f"sequence {facts.sequence}, the vault's mark {facts.mark}"
+        yield Judgement(
+            Trouble.LEDGER_BACK,
+            Level.ACT,
+            f"the ledger has lost moves that it had confirmed ({why}): nothing may be sent",
+            "runbook, 'The ledger went back'; `transfers pauses` shows what holds",
+            safe="reading; the workers send nothing",
+            unsafe="end no pause, requeue and settle nothing before the ledger was compared with the bank's statement",
+            money=money_of(facts, *FOR_A_WORKER, *UNKNOWN_MONEY),
+            setting=facts.ledger.setting,
+            passes=False,
+        )
+
+
+def vault(facts: Facts) -> Iterator[Judgement]:
+    sights = [worker.sees["vault"] for worker in facts.alive if "vault" in worker.sees]
+    problem = facts.vault.problem if facts.vault is not None else None
+    away = [sight for sight in sights if sight.why]
+    if any("older copy" in sight.why for sight in away):
+        yield Judgement(
+            Trouble.VAULT_BACK,
+            Level.ACT,
+            "the vault is an older copy of itself, and workers stand still: its cards may have been sent",
+            "runbook, 'The vault went back'; `transfers events --limit 20` shows when",
+            safe="reading",
+            unsafe="requeue nothing",
+            money=money_of(facts, *FOR_A_WORKER),
+            setting=facts.vault.setting if facts.vault else "VAULT_URL",
+        )
+    elif problem is not None or (sights and len(away) == len(sights)):
+        why = problem.problem if problem else away[0].why
+        cure = problem.cure if problem else "start it"
+        since = f" for {span_of(min(sight.since_ms for sight in away), facts)}" if away else ""
+        yield Judgement(
+            Trouble.VAULT_AWAY,
+            Level.ACT,
+            f"the vault can't be used{since} ({first_part(why)}): nothing is sent or confirmed",
+            f"{cure}; `transfers doctor` says more",
+            safe=f"{NOTHING_IS_SENT}; producers call again with the same reference",
+            unsafe="after a restart its cards are gone: start no second vault, restore no copy of it",
+            money=money_of(facts, State.QUEUED, State.RESUMED),
+            setting=facts.vault.setting if facts.vault else "VAULT_URL",
+        )
+    elif facts.lost_cards:
+        yield Judgement(
+            Trouble.CARDS_LOST,
+            Level.ACT,
+            f"the vault was restarted {span_of(facts.vault_since_ms, facts)} ago and is empty: the cards of "
+            f"{facts.lost_cards} queued transfers are gone",
+            "let the producers enqueue them again, with the same references (runbook, 'The vault was lost'): "
+            "`transfers list queued`",
+            safe="enqueue again under the same reference; what is not brought again expires, unsent",
+            unsafe="a new reference is a second payout; what was sending is in doubt, and is not paid another way",
+            money=money_of(facts, State.QUEUED),
+        )
+
+
+def queue(facts: Facts) -> Iterator[Judgement]:
+    sights = [worker.sees["queue"] for worker in facts.alive if "queue" in worker.sees]
+    away = [sight for sight in sights if sight.why]
+    problem = None if facts.ledger.is_away else facts.queue.problem
+    if problem is None and not (sights and len(away) == len(sights)):
+        return
+    why = problem.problem if problem else away[0].why
+    yield Judgement(
+        Trouble.QUEUE_AWAY,
+        Level.ACT,
+        f"the queue's server can't be used ({first_part(why)}): no worker is told of a transfer",
+        f"{problem.cure if problem else 'start it'}; then `transfers queues`",
+        safe="nothing is lost: the ledger has every transfer, and the sweeper sends the wake-ups again",
+        unsafe="restart no worker for it; what waits beyond its deadline expires",
+        money=money_of(facts, *FOR_A_WORKER),
+        setting=facts.queue.setting,
+    )
+
+
+def servers(facts: Facts) -> Iterator[Judgement]:
+    known = {look.setting for look in (facts.ledger, facts.queue, facts.vault) if look is not None and look.is_away}
+    wrong = [finding for finding in facts.findings if finding.name not in known]
+    lost = "the ledger has lost moves"
+    wrong = [finding for finding in wrong if lost not in finding.problem or facts.mark is None]
+    if wrong:
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        acts = not all(finding.passing for finding in wrong)
+        yield Judgement(
+            Trouble.SERVERS_WRONG,
+            Level.ACT if acts else Level.ATTENTION,
+            f"{wrong[0].name}: {wrong[0].problem}{more}",
+            f"{wrong[0].cure}; `transfers doctor` names all",
+            safe="reading; workers that see it send nothing",
+            unsafe="end no pause before it is mended" if acts else "",
+            money=money_of(facts, *FOR_A_WORKER) if acts else (),
+            setting=wrong[0].name,
+            passes=not acts,
+        )

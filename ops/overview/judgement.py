@@ -1,0 +1,100 @@
+"""A judgement: one thing that is wrong, how grave it is, the money that it concerns, what is safe, the next command.
+
+`Trouble` is the one list of what can be wrong, the gravest first: its order decides what an operator reads first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from epay_transfers.ledger.states import State
+from epay_transfers.ops import screen
+from epay_transfers.ops.overview.facts import Facts
+
+
+class Level(IntEnum):
+    """The exit status of `transfers overview`."""
+
+    WELL = 0
+    ATTENTION = 10
+    ACT = 20
+
+
+class Trouble(StrEnum):
+    """What can be wrong, the gravest first: what is a cause stands before what follows from it."""
+
+    LEDGER_AWAY = "ledger_away"
+    LEDGER_BACK = "ledger_back"
+    LEDGER_FULL = "ledger_full"
+    VAULT_BACK = "vault_back"
+    VAULT_AWAY = "vault_away"
+    SERVERS_WRONG = "servers_wrong"
+    NO_WORKER = "no_worker"
+    WORKERS_UNFIT = "workers_unfit"
+    CONTRADICTION = "contradiction"
+    ALARM = "alarm"
+    CARDS_LOST = "cards_lost"
+    TERMINAL_REFUSED = "terminal_refused"
+    BANK_DOWN = "bank_down"
+    TRANSFERS_HANG = "transfers_hang"
+    QUEUE_AWAY = "queue_away"
+    SUFFIXES_OUT = "suffixes_out"
+    DOUBT_GROWS = "doubt_grows"
+    WORKER_HANGS = "worker_hangs"
+    OVERDUE = "overdue"
+    PARKED_PILES = "parked_piles"
+    BANK_SLOW = "bank_slow"
+    BANK_FAILS = "bank_fails"
+    PAUSED = "paused"
+    WORKER_SILENT = "worker_silent"
+    NEEDS_REVIEW = "needs_review"
+    DEAD = "dead"
+    LEDGER_FILLS = "ledger_fills"
+    SUFFIXES_LOW = "suffixes_low"
+    REQUESTS_WAIT = "requests_wait"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    what: Trouble
+    level: Level
+    says: str  #: one sentence: the cause
+    next: str  #: what to do; a command is in backticks
+    safe: str = ""
+    unsafe: str = ""
+    money: Sequence[screen.Sum] = ()  #: that it concerns
+    setting: str = ""  #: of the server that it is about
+    passes: bool = True  #: it may end without a change of settings or servers
+
+    @property
+    def command(self) -> str:
+        """The command that `next` names; empty where it names none."""
+        return self.next.split("`")[1] if self.next.count("`") > 1 else ""
+
+
+FOR_A_WORKER = tuple(state for state in State if not state.final and state not in {State.NEEDS_REVIEW, State.DEAD})
+ON_THE_WAY = (State.SENDING, State.CONFIRMING)
+UNKNOWN_MONEY = (State.IN_DOUBT, State.NEEDS_REVIEW)
+
+NOTHING_IS_SENT = "nothing is sent: what waits goes on waiting until its deadline"
+DO_NOT_PAY = "do not pay what is in doubt another way, and do not settle it without the bank's word"
+
+
+def money_of(facts: Facts, *states: State, terminal: str | None = None) -> list[screen.Sum]:
+    totals = facts.totals
+    return [] if totals is None else screen.sums(totals.of(*states, terminal=terminal))
+
+
+def count_of(facts: Facts, *states: State) -> int:
+    totals = facts.totals
+    return 0 if totals is None else totals.of(*states).count
+
+
+def span_of(since_ms: int, facts: Facts) -> str:
+    return screen.span(facts.now_ms - since_ms)
+
+
+def first_part(text: str) -> str:
+    """A problem without its cure."""
+    return text.partition(";")[0]

@@ -1,0 +1,254 @@
+"""One screen of 100 columns and 40 lines: what is wrong and what to do, then the money, the bank, workers and servers.
+
+It shows and does not judge. What is unknown is `?`, never 0 and never "none".
+"""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from epay_transfers.ledger.invoice import SUFFIXES
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.heartbeats import REFUSED, Heartbeat, calls_of
+from epay_transfers.ledger.store.pauses import ALL
+from epay_transfers.ops import descriptions, screen, typed
+from epay_transfers.ops.behind import behind
+from epay_transfers.ops.overview.facts import Facts
+from epay_transfers.ops.overview.judge import level_of
+from epay_transfers.ops.overview.judge_bank import usual_ms
+from epay_transfers.ops.overview.judge_transfers import lasts
+from epay_transfers.ops.overview.judgement import Judgement, Level
+from epay_transfers.runtime.server_look import ServerLook
+
+COLUMNS, LINES = 100, 40
+
+#: What else is wrong is named in so many lines.
+_ALSO = 5
+_WORKERS = 3
+_PAUSES = 3
+
+_WORDS = {Level.WELL: "WELL", Level.ATTENTION: "ATTENTION", Level.ACT: "ACT"}
+
+#: In the order in which a transfer goes, what is unknown before what waits.
+_ROWS: tuple[tuple[str, tuple[State, ...]], ...] = (
+    ("in doubt", (State.IN_DOUBT,)),
+    ("in review", (State.NEEDS_REVIEW,)),
+    ("on the way", (State.SENDING, State.CONFIRMING)),
+    ("queued", (State.QUEUED,)),
+    ("parked", (State.PARKED, State.RESUMED)),
+    ("dead", (State.DEAD,)),
+    ("paid", (State.PAID,)),
+)
+
+
+def page(facts: Facts, judgements: Sequence[Judgement]) -> list[str]:
+    """Its lines. Text alone: it is read on any screen, in a mail, by a colleague."""
+    lines = [
+        *_headline(facts, judgements),
+        *_also(judgements),
+        *_money(facts),
+        *_bank(facts),
+        *_workers(facts),
+        *_pauses(facts),
+        *_servers(facts),
+        *_others(facts),
+    ]
+    return [_cut(line) for line in lines][:LINES]
+
+
+def _headline(facts: Facts, judgements: Sequence[Judgement]) -> Iterator[str]:
+    at = f"{datetime.fromtimestamp(facts.now_ms / 1000, UTC):%H:%M:%S} UTC"
+    level = level_of(judgements)
+    if not judgements:
+        yield f"{at}  {_WORDS[level]}: nothing is wrong, as far as can be seen from here"
+        return
+    first = judgements[0]
+    yield from _wrapped(f"{at}  {_WORDS[level]}: ", first.says)
+    yield from _wrapped("  next      ", typed.named(first.next))
+    if first.money:
+        yield from _wrapped("  concerns  ", "; ".join(map(str, first.money)))
+    if first.safe:
+        yield from _wrapped("  safe      ", typed.named(first.safe))
+    if first.unsafe:
+        yield from _wrapped("  NOT SAFE  ", typed.named(first.unsafe))
+
+
+def _also(judgements: Sequence[Judgement]) -> Iterator[str]:
+    others = judgements[1:]
+    for at, judgement in enumerate(others[:_ALSO]):
+        yield f"{'ALSO' if not at else '':<6}{_WORDS[judgement.level]:>9}  {judgement.says}"
+    if len(others) > _ALSO:
+        yield f"{'':<17}and {len(others) - _ALSO} more: `{typed.command()} doctor` names all"
+
+
+def _money(facts: Facts) -> Iterator[str]:
+    yield f"{'MONEY':<12}{'count':>8}  {'sum':>22}  {'oldest':>8}  {'5 min':>7}  first deadline"
+    totals, earlier = facts.totals, facts.earlier
+    if totals is None:
+        yield f" {'all':<11}{'?':>8}  {'?':>22}  {'?':>8}  {'?':>7}  ?"
+        return
+    for name, states in _ROWS:
+        those = totals.of(*states)
+        amounts = [screen.amount(line.amount_minor, line.currency) for line in screen.sums(totals, *states)]
+        trend = "?"
+        if earlier is not None:
+            grown = those.count - sum(earlier.counts.get(state, 0) for state in states)
+            trend = f"{grown:+d}" if grown else "flat"
+        oldest = _oldest(facts, states)
+        more = _paid(facts) if State.PAID in states else _deadline(facts, states)
+        sums = amounts or [""]
+        yield f" {name:<11}{those.count:>8}  {sums[0]:>22}  {oldest:>8}  {trend:>7}  {more}".rstrip()
+        yield from (f"{'':<22}{each:>22}" for each in sums[1:])
+
+
+def _oldest(facts: Facts, states: Sequence[State]) -> str:
+    if all(state.final for state in states):
+        return ""
+    if facts.oldest is None:
+        return "?"
+    since = [facts.oldest[state] for state in states if state in facts.oldest]
+    return screen.span(facts.now_ms - min(since)) if since else ""
+
+
+def _deadline(facts: Facts, states: Sequence[State]) -> str:
+    if State.QUEUED not in states and State.PARKED not in states:
+        return ""
+    if facts.deadlines is None:
+        return "?"
+    known = facts.deadlines.get(states[0])
+    if known is None:
+        return ""
+    first = screen.away(known.first_ms, facts.now_ms)
+    least, at_least = ("", "") if known.is_whole else ("or sooner", " or more")
+    soon = f"; {known.soon}{at_least} end within 5 min" if known.soon else ""
+    return f"{first} {least}".strip() + soon
+
+
+def _paid(facts: Facts) -> str:
+    today = "?" if facts.paid_today is None else str(facts.paid_today)
+    if facts.last_paid_ms is None:
+        return f"{today} today; last ?"
+    return f"{today} today" + (f"; last {screen.away(facts.last_paid_ms, facts.now_ms)}" if facts.last_paid_ms else "")
+
+
+def _bank(facts: Facts) -> Iterator[str]:
+    if facts.workers is None or not facts.alive:
+        yield f"{'BANK':<12}?  (no worker is heard, so it is not known)"
+        return
+    calls = calls_of(facts.alive)
+    if not calls:
+        yield f"{'BANK':<12}?  (no worker has told of a call in five minutes)"
+    for at, (kind, its) in enumerate(calls.items()):
+        p95, usual = its.percentile_ms(0.95), usual_ms(facts, kind)
+        took = "" if p95 is None else f"p95 {_seconds(p95)}" + (f" (usual {_seconds(usual)})" if usual else "")
+        word = "REFUSED" if its.outcomes.get(REFUSED) else "FAILS"
+        state = f"{word}: {its.why}" if its.why else "answers"
+        counts = f"{its.failures} of {its.count} unanswered" if its.failures else f"{its.count} in 5 min"
+        way = f"; {its.under_way} under way, {its.longest_s:.0f} s" if its.under_way else ""
+        yield f"{'BANK' if not at else '':<12}{kind:<9} {state:<20} {counts:<24} {took}{way}".rstrip()
+    if facts.breakers is None:
+        yield f"{'':<12}breaker  ?"
+    for breaker in facts.breakers or ():
+        trial = f"; trying {breaker.trial}" if breaker.trial else ""
+        kind = "half-open" if breaker.is_half_open or breaker.trial else "open"
+        yield f"{'':<12}breaker   {kind}: {breaker.host}, {breaker.failed_trials} trials failed{trial}"
+
+
+def _seconds(ms: int) -> str:
+    return f"{ms / 1000:.1f} s" if ms >= 100 else f"{ms} ms"
+
+
+def _workers(facts: Facts) -> Iterator[str]:
+    if facts.workers is None:
+        yield f"{'WORKERS':<12}?"
+        return
+    alive, silent = facts.alive, facts.silent
+    busy, threads = sum(worker.busy for worker in alive), sum(worker.threads for worker in alive)
+    lag = "?" if facts.lag_ms is None else screen.span(facts.lag_ms)
+    overdue = "?" if facts.overdue_leases is None else facts.overdue_leases
+    heard = f"{len(alive)} heard, {len(silent)} silent; {busy} of {threads} threads at work"
+    yield f"{'WORKERS':<12}{heard}; due for {lag}; leases over {overdue}"
+    shown = [*silent, *(worker for worker in alive if _oddity(worker))][-_WORKERS:]
+    for worker in shown:
+        silence = worker.silent_ms(facts.now_ms)
+        local = f", {facts.local[worker.worker]} here" if worker.worker in facts.local else ""
+        what = f"silent {screen.span(silence)}{local}" if silence else _oddity(worker)
+        yield f"{'':<12}{worker.host} pid {worker.pid} {worker.version}: {what}"
+
+
+def _oddity(worker: Heartbeat) -> str:
+    """What is odd about one that is heard."""
+    away = [f"{name} away" for name, sight in worker.sees.items() if sight.why and name != "bank"]
+    clock = [f"clock {worker.clock_ms / 1000:+.1f} s"] if abs(worker.clock_ms) > 1000 else []
+    unfit = [f"unfit: {', '.join(worker.unfit)}"] if worker.unfit else []
+    unreadable = [] if worker.is_readable else ["of another version"]
+    return "; ".join([*unreadable, *unfit, *away, *worker.hung, *clock])
+
+
+def _pauses(facts: Facts) -> Iterator[str]:
+    if facts.pauses is None:
+        yield f"{'PAUSES':<12}?"
+        return
+    if not facts.pauses:
+        yield f"{'PAUSES':<12}none"
+    totals = facts.totals
+    for at, pause in enumerate(facts.pauses[:_PAUSES]):
+        where = "all" if pause.terminal == ALL else pause.terminal
+        age = screen.span(facts.now_ms - pause.since_ms) if pause.since_ms else "?"
+        money = "?" if totals is None else "; ".join(map(str, screen.sums(behind(pause, totals)))) or "none"
+        text = f"{pause.id} {pause.lane}/{where} {pause.cause}, {age}, by {pause.actor}; behind it {money}"
+        yield f"{'PAUSES' if not at else '':<12}{text}"
+    if len(facts.pauses) > _PAUSES:
+        yield f"{'':<12}and {len(facts.pauses) - _PAUSES} more: `{typed.command()} pauses`"
+
+
+def _servers(facts: Facts) -> Iterator[str]:
+    sequence = "?" if facts.sequence is None else str(facts.sequence)
+    mark = "?" if facts.mark is None else str(facts.mark)
+    yield f"{'SERVERS':<12}ledger {_server(facts.ledger)}; sequence {sequence}, mark {mark}"
+    vault = "?" if facts.vault is None else _server(facts.vault)
+    if facts.vault is None and facts.alive:
+        sights = [worker.sees["vault"].why for worker in facts.alive if "vault" in worker.sees]
+        vault = f"{sum(not why for why in sights)} of {len(sights)} workers reach it"
+    yield f"{'':<12}vault {vault}; queue {'AWAY' if facts.queue.is_away else 'ok'}"
+
+
+def _server(look: ServerLook) -> str:
+    if look.problem is not None:
+        return f"AWAY ({look.problem.reason or 'unknown'})"
+    share = look.share
+    memory = f"{look.memory / 1_048_576:.0f} MB, no limit" if share is None else f"{share:.0%} of its memory"
+    return f"{look.role}, up {screen.span(look.uptime_s * 1000)}, {memory}"
+
+
+def _others(facts: Facts) -> Iterator[str]:
+    for at, space in enumerate(facts.spaces):
+        text = "?"
+        if facts.counters is not None:
+            used = facts.counters.get(f"used:{space}", 0)
+            left = lasts(facts, space)
+            text = f"{used / SUFFIXES:.1%} used" + (
+                f"; the rest lasts {left} at the rate of the last hours" if left else ""
+            )
+        yield f"{'SUFFIXES' if not at else '':<12}{space}: {text}"
+    requests = "?"
+    if facts.requests is not None:
+        requests = ", ".join(f"{count} of {sender}" for sender, count in facts.requests.items()) or "none wait"
+    yield f"{'REQUESTS':<12}{requests}"
+    act = "?"
+    if facts.events is not None:
+        last = facts.last_act
+        act = f"none among the last {len(facts.events)} events"
+        if last is not None:
+            key = f"{last.fields['key']}: " if last.fields.get("key") else ""
+            ago = screen.away(last.at_ms, facts.now_ms)
+            act = f"{ago}, {last.fields.get('actor', '?')}: {key}{descriptions.happened(last)}"
+    yield f"{'LAST ACT':<12}{act}"
+
+
+def _wrapped(head: str, text: str) -> list[str]:
+    return textwrap.wrap(text, COLUMNS, initial_indent=head, subsequent_indent=" " * 12, break_long_words=False)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= COLUMNS else f"{line[: COLUMNS - 1]}…"

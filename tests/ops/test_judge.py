@@ -1,0 +1,246 @@
+"""Facts → judgements: each trouble is found by facts of its own, the gravest stands first; unknown is never well."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from epay_transfers.ledger.errors import ServerProblem
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.circuit_breakers import OpenBreaker
+from epay_transfers.ledger.store.events import Event
+from epay_transfers.ledger.store.heartbeats import ANSWERED, SILENT_MS, UNCLEAR, Calls, Heartbeat, Sight, bucket_of
+from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pause
+from epay_transfers.ledger.store.samples import Sample
+from epay_transfers.ops.overview.facts import Deadlines, Facts
+from epay_transfers.ops.overview.findings import findings_of
+from epay_transfers.ops.overview.judge import judge, level_of
+from epay_transfers.ops.overview.judgement import Level, Trouble
+from epay_transfers.ops.overview.page import COLUMNS, LINES, page
+from epay_transfers.runtime.health import Finding
+from epay_transfers.runtime.server_look import ServerLook
+
+NOW = 1_795_500_000_000
+AWAY = ServerProblem(
+    "REDIS_URL", "the server at a:1 refused the connection", "start it", reason="refused", is_passing=True
+)
+SLOW, QUICK = bucket_of(12_000), bucket_of(100)
+HOST = "bank.example"
+
+
+def worker(**more: Any) -> Heartbeat:
+    sees = {name: Sight() for name in ("ledger", "vault", "queue", "bank")}
+    plain: dict[str, Any] = {"worker": "worker a 7", "at_ms": NOW - 1000, "host": "a", "pid": 7, "patience_s": 30}
+    hosts = {"token": HOST, "transfer": HOST, "confirm": HOST}
+    return Heartbeat(**(plain | {"sees": sees, "hosts": hosts, "threads": 16} | more))
+
+
+def sample(minutes: int = 5, **counts: int) -> Sample:
+    return Sample(NOW - minutes * 60_000, counts, {"transfer": 100, "token": 100}, used={"main": 10})
+
+
+def look(**more: Any) -> ServerLook:
+    plain = ServerLook("REDIS_URL", role="master", memory=50, limit=100, uptime_s=999)
+    return replace(plain, **more)
+
+
+def counters(**states: int) -> dict[str, int]:
+    counts = {f"n:{state}:main:KZT:": count for state, count in states.items()}
+    sums = {f"sum:{state}:main:KZT:": count * 1_500_000 for state, count in states.items()}
+    return {"sequence": 10, "used:main": 10} | counts | sums
+
+
+WELL = Facts(
+    now_ms=NOW,
+    ledger=look(),
+    queue=look(setting="BROKER_URL"),
+    vault=look(setting="VAULT_URL"),
+    counters=counters(queued=2, paid=5),
+    oldest={State.QUEUED: NOW - 1000},
+    deadlines={State.QUEUED: Deadlines(NOW + 900_000, 0, is_whole=True)},
+    paid_today=5,
+    last_paid_ms=NOW - 1000,
+    overdue_leases=0,
+    lag_ms=0,
+    lost_cards=0,
+    old_parked=0,
+    samples=[sample(minutes) for minutes in (1, 3, 5, 12, 14, 16)],
+    workers=[worker(calls={"token": Calls({ANSWERED: 9}, {QUICK: 9}), "transfer": Calls({ANSWERED: 9}, {QUICK: 9})})],
+    pauses=[],
+    breakers=[],
+    mark=9,
+    requests={},
+    events=[],
+)
+
+SILENT = worker(at_ms=NOW - SILENT_MS - 1000)
+TIMEOUTS = Calls({UNCLEAR: 6}, {QUICK: 6}, why="timeout")
+
+
+def pause(cause: Cause, **more: Any) -> Pause:
+    plain: dict[str, Any] = {"id": "k7f3", "lane": Lane.SEND, "terminal": "main", "cause": cause, "reason": "code 487"}
+    return Pause(**(plain | {"actor": "worker", "since_ms": NOW - 60_000} | more))
+
+
+def calling(**calls: Calls) -> list[Heartbeat]:
+    return [worker(calls=calls, sees={"bank": Sight("timeout", NOW - 240_000)})]
+
+
+#: What differs from a system that is well.
+CASES: dict[Trouble, dict[str, Any]] = {
+    Trouble.LEDGER_AWAY: {"ledger": ServerLook("REDIS_URL", AWAY), "counters": None, "workers": None, "lag_ms": None},
+    Trouble.LEDGER_BACK: {"mark": 11},
+    Trouble.LEDGER_FULL: {"ledger": look(memory=99)},
+    Trouble.VAULT_BACK: {"workers": [worker(sees={"vault": Sight("the vault is an older copy of itself", NOW)})]},
+    Trouble.VAULT_AWAY: {"vault": ServerLook("VAULT_URL", AWAY)},
+    Trouble.SERVERS_WRONG: {"findings": [Finding("REDIS_URL", "`appendfsync` is not `always`", "set it")]},
+    Trouble.NO_WORKER: {"workers": [SILENT]},
+    Trouble.WORKERS_UNFIT: {"workers": [worker(unfit=["clock"], clock_ms=5000)]},
+    Trouble.CONTRADICTION: {
+        "events": [Event(f"{NOW}-0", {"verb": "contradiction", "key": "251124000001", "bank_said": "paid"})]
+    },
+    Trouble.CARDS_LOST: {"lost_cards": 2},
+    Trouble.TERMINAL_REFUSED: {"pauses": [pause(Cause.SETUP_CODE)]},
+    Trouble.BANK_DOWN: {"breakers": [OpenBreaker(HOST)], "workers": calling(token=TIMEOUTS)},
+    Trouble.TRANSFERS_HANG: {
+        "breakers": [OpenBreaker(HOST)],
+        "workers": calling(token=Calls({ANSWERED: 9}, {QUICK: 9}), transfer=TIMEOUTS),
+    },
+    Trouble.QUEUE_AWAY: {"queue": ServerLook("BROKER_URL", AWAY)},
+    Trouble.SUFFIXES_OUT: {"counters": counters(queued=1) | {"used:main": 999_000}},
+    Trouble.DOUBT_GROWS: {"counters": counters(in_doubt=9)},
+    Trouble.WORKER_HANGS: {"workers": [worker(loops={"sweeper": 400.0})]},
+    Trouble.OVERDUE: {"lag_ms": 61_000},
+    Trouble.PARKED_PILES: {"counters": counters(parked=12), "old_parked": 12},
+    Trouble.BANK_SLOW: {"workers": [worker(calls={"transfer": Calls({ANSWERED: 9}, {SLOW: 9})})]},
+    Trouble.BANK_FAILS: {"workers": [worker(calls={"status": Calls({ANSWERED: 6, UNCLEAR: 3}, {QUICK: 9})})]},
+    Trouble.PAUSED: {"pauses": [pause(Cause.FRAUD, terminal=ALL)]},
+    Trouble.WORKER_SILENT: {"workers": [SILENT, worker(worker="worker b 8", host="b", pid=8)]},
+    Trouble.NEEDS_REVIEW: {"counters": counters(needs_review=1)},
+    Trouble.DEAD: {"counters": counters(dead=1)},
+    Trouble.LEDGER_FILLS: {"ledger": look(memory=86)},
+    Trouble.SUFFIXES_LOW: {"counters": counters() | {"used:main": 800_000}},
+    Trouble.REQUESTS_WAIT: {"requests": {"ops:aigul": 6}},
+    Trouble.UNKNOWN: {"pauses": None},
+}
+
+
+def facts_of(what: Trouble) -> Facts:
+    return replace(WELL, **CASES[what])
+
+
+def _without(name: str) -> Facts:
+    unknown: dict[str, Any] = {name: None}
+    return replace(WELL, **unknown)
+
+
+def test_nothing_is_said_of_a_system_that_is_well() -> None:
+    assert judge(WELL) == []
+    assert level_of([]) is Level.WELL
+    assert page(WELL, [])[0].endswith("WELL: nothing is wrong, as far as can be seen from here")
+
+
+@pytest.mark.parametrize("what", Trouble)
+def test_each_trouble_is_found_and_stands_first(what: Trouble) -> None:
+    """It says a cause and what to do; and what concerns an operator at once says what is not safe."""
+    found = judge(facts_of(what))
+
+    assert found[0].what is what, found
+    assert found[0].says
+    assert found[0].next
+    assert "`" in found[0].next or found[0].what is Trouble.SERVERS_WRONG
+    assert level_of(found) is found[0].level is not Level.WELL
+    assert found[0].level is not Level.ACT or found[0].safe
+
+
+@pytest.mark.parametrize("what", Trouble)
+def test_doctor_is_never_healthier(what: Trouble) -> None:
+    """Whatever is judged is a finding, also where the servers themselves were found well."""
+    facts = facts_of(what)
+    judgements = judge(facts)
+
+    found = findings_of(judgements, facts.findings)
+
+    assert {judgement.says for judgement in judgements if judgement.what is not Trouble.SERVERS_WRONG} <= {
+        finding.problem for finding in found
+    }
+    assert found
+
+
+@pytest.mark.parametrize("what", Trouble)
+def test_a_page_is_one_screen_and_begins_with_it(what: Trouble) -> None:
+    facts = facts_of(what)
+
+    lines = page(facts, judge(facts))
+
+    assert len(lines) <= LINES
+    assert max(map(len, lines)) <= COLUMNS
+    assert judge(facts)[0].says[:20] in lines[0]
+    assert any(line.startswith("  next      ") for line in lines[:5])
+
+
+def test_everything_at_once_is_one_screen_too() -> None:
+    """The gravest first, in the order of `Trouble`; what has no room is counted."""
+    all_of_them: dict[str, Any] = {}
+    for case in CASES.values():
+        all_of_them |= case
+    facts = replace(WELL, **(all_of_them | {"ledger": look(memory=99), "pauses": [pause(Cause.FRAUD)] * 9}))
+    found = judge(facts)
+
+    lines = page(facts, found)
+
+    assert len(lines) <= LINES
+    assert max(map(len, lines)) <= COLUMNS
+    assert found[0].what is Trouble.LEDGER_BACK
+    assert any("more: " in line for line in lines)
+    graveness = [(-judgement.level, list(Trouble).index(judgement.what)) for judgement in found]
+    assert graveness == sorted(graveness)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["counters", "oldest", "deadlines", "paid_today", "overdue_leases", "lag_ms", "workers", "pauses", "breakers",
+     "mark", "requests", "events", "samples"],
+)  # fmt: skip
+def test_what_is_unknown_is_shown_so(name: str) -> None:
+    """`?`, and never 0 or none."""
+    shown, unknown = page(WELL, []), page(_without(name), [])
+
+    def marks(lines: list[str]) -> int:
+        return sum(line.count("?") for line in lines)
+
+    assert marks(unknown) > marks(shown)
+
+
+def test_a_worker_that_was_replaced_on_its_machine_is_not_missed() -> None:
+    """A supervisor starts another one; the one that was killed is named, and is no alarm for a day."""
+    killed = worker(at_ms=NOW - 600_000)
+    started = worker(worker="worker a 8", pid=8, since_ms=NOW - 590_000)
+
+    assert judge(replace(WELL, workers=[killed, started])) == []
+    twice = [worker(at_ms=NOW - 700_000, pid=5), killed, started]
+    assert [each.what for each in judge(replace(WELL, workers=twice))] == [Trouble.WORKER_SILENT], "one was started"
+    still_there = replace(started, since_ms=NOW - 900_000)
+    assert [each.what for each in judge(replace(WELL, workers=[killed, still_there]))] == [Trouble.WORKER_SILENT]
+
+
+def test_clients_that_come_back_are_no_alarm() -> None:
+    facts = facts_of(Trouble.PARKED_PILES)
+    confirming = [worker(calls={"confirm": Calls({ANSWERED: 1}, {QUICK: 1})})]
+
+    assert judge(replace(facts, workers=confirming)) == []
+
+
+def test_doubt_that_was_there_is_not_growing() -> None:
+    facts = facts_of(Trouble.DOUBT_GROWS)
+
+    assert judge(replace(facts, samples=[sample(in_doubt=8)])) == []
+    assert judge(replace(facts, samples=[])) == [], "without a sample no trend is known"
+
+
+def test_money_is_that_of_what_is_concerned() -> None:
+    (dead,) = judge(facts_of(Trouble.DEAD))
+
+    assert [str(line) for line in dead.money] == ["1 with 15 000.00 KZT"]
+    (fraud,) = judge(facts_of(Trouble.PAUSED))
+    assert [str(line) for line in fraud.money] == ["2 with 30 000.00 KZT"], "what waits behind the pause"
