@@ -114,13 +114,14 @@ def contradictions(facts: Facts) -> Iterator[Judgement]:
     if not facts.contradictions:
         return
     keys = sorted(facts.contradictions)
-    named = ", ".join(f"{key} (the bank: {facts.contradictions[key]})" for key in keys[:3])
+    key = keys[0]
+    named = ", ".join(f"{each} (the bank: {facts.contradictions[each]})" for each in keys[:3])
     more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
     yield Judgement(
         Trouble.CONTRADICTION,
         Level.ACT,
         f"the bank says the opposite of how these ended: {named}{more}",
-        f"`transfers explain {keys[0]}`; then two operators, each with transfers correct",
+        f"`transfers explain {key}`; then two operators, each with transfers correct",
         safe="reading, and asking the bank: `transfers ask`",
         unsafe="let none of them be paid again, and deliver nothing for them, until the bank's books are seen",
         passes=False,

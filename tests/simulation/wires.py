@@ -171,6 +171,11 @@ class Wire:
     def script_load(self, text: str) -> Any:
         return self._one("SCRIPT", "LOAD", text)
 
+    def info(self, section: str) -> dict[str, str | int]:
+        """What a process asks of it: the run, and since when. Nothing that differs from one real server to the next."""
+        self._one("INFO", section)
+        return {"run_id": self._server.run_id, "uptime_in_seconds": 0}
+
     def get(self, name: str) -> Any:
         return self._one("GET", name)
 
