@@ -39,15 +39,16 @@ local function add_event(counters, events, fields)
 end
 
 -- A record's history is the ids of its events: the first whole, each other as how much later it came (ms), with `-n` for
--- another than the first of its ms. One that is no move of the transfer has a `!` before it. So the events of a transfer
--- are found without a search, and how many moves are named here tells whether all are.
+-- another than the first of its ms. Each has a letter before it, `m` for a move of the transfer and `a` for another event:
+-- numbers that only a space parts can be read as a card number. So the events of a transfer are found without a search,
+-- and how many moves are named here tells whether all are.
 local LONGEST_HISTORY = 4000
 
 local function history_with(history, id, mark)
   if not history or history == '' then return mark .. id end
   local ms, place = string.match(id, '^(%d+)%-(%d+)$')
   local later = string.format('%.0f', tonumber(ms) - tonumber(string.match(history, '%d+')))
-  history = history .. ' ' .. mark .. later .. (place == '0' and '' or '-' .. place)
-  while #history > LONGEST_HISTORY do history = string.gsub(history, ' %S+', '', 1) end
+  history = history .. mark .. later .. (place == '0' and '' or '-' .. place)
+  while #history > LONGEST_HISTORY do history = string.gsub(history, '^(%a[%d-]+)%a[%d-]+', '%1', 1) end
   return history
 end

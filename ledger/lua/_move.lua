@@ -196,7 +196,7 @@ local function write(m, r)
     version = number(tonumber(version) + 1)
     local unsound, id = tell(m, r, from, to, version, epoch)
     if unsound then return unsound end
-    fields[3], fields[4] = 'history', history_with(r.history, id, '')
+    fields[3], fields[4] = 'history', history_with(r.history, id, 'm')
   end
   for name, value in pairs(m.set) do
     fields[#fields + 1] = name

@@ -49,7 +49,7 @@ local id
 unsound, id = tell({key = r.key, verb = 'create', actor = actor, now = now}, r, '', 'queued', '1', r.epoch)
 if unsound then return unsound end
 fields[#fields + 1] = 'history'
-fields[#fields + 1] = history_with(nil, id, '')
+fields[#fields + 1] = history_with(nil, id, 'm')
 redis.call('HSET', KEYS[1], unpack(fields))
 if ARGV[9] ~= '' then redis.call('SET', KEYS[12], ARGV[9]) end
 redis.call('SETBIT', KEYS[9], suffix, 1)

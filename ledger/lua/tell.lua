@@ -41,7 +41,7 @@ for _, name in ipairs(t.remove) do redis.call('HDEL', KEYS[t.hash], name) end
 if t.other then redis.call('HDEL', KEYS[t.other], t.leaves) end
 if t.record then
   local history = redis.call('HGET', KEYS[t.record], 'history')
-  redis.call('HSET', KEYS[t.record], 'history', history_with(history, id, '!'))
+  redis.call('HSET', KEYS[t.record], 'history', history_with(history, id, 'a'))
 end
 local sequence = '0'
 if t.counted then sequence = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'sequence', 1)) end

@@ -4,6 +4,7 @@ Scripts write it (`add_event` in `_events.lua`), each event with the next number
 forged shows (`runtime.trail`). Here it is read, and trimmed, never past the slowest group of readers.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,6 +22,9 @@ from epay_transfers.ledger.store.tell import Teller
 
 #: Events that are read in one round trip.
 _PAGE = 1000
+
+#: As `_events.lua` writes them in a record's history.
+_EVENT_ID = re.compile(r"([am])(\d{1,15})(?:-(\d{1,9}))?", re.ASCII)
 
 Entries = list[tuple[str, dict[str, str]]]
 
@@ -210,10 +214,9 @@ def _ids_in(history: str) -> list[tuple[str, bool]]:
     """The ids as `_events.lua` wrote them, and whether each is of a move."""
     found: list[tuple[str, bool]] = []
     first_ms = 0
-    for word in history.split():
-        ms, _, number = word.removeprefix("!").partition("-")
+    for mark, ms, number in _EVENT_ID.findall(history):
         first_ms, later_ms = (int(ms), 0) if not found else (first_ms, int(ms))
-        found.append((f"{first_ms + later_ms}-{number or 0}", not word.startswith("!")))
+        found.append((f"{first_ms + later_ms}-{number or 0}", mark == "m"))
     return found
 
 

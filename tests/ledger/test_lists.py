@@ -1,5 +1,6 @@
 """What reading needs is written by the same script that moves: lists, sums, histories, the bank's references."""
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -180,6 +181,13 @@ def test_a_history_says_what_the_log_has_forgotten(ledger: Ledger, ledger_client
     history = Events(ledger_client).of(found(ledger, record))
 
     assert ([event.fields["verb"] for event in history.events], history.trimmed) == (["claim"], 1)
+
+
+def test_a_history_is_never_read_as_a_card_number(ledger: Ledger) -> None:
+    """Its numbers are parted by letters: parted by spaces alone, one in some thousands reads as a card number."""
+    record = into(ledger, (State.NEEDS_REVIEW, Phase.CONFIRM))
+
+    assert re.fullmatch(r"m\d{13}-\d+(?:[am]\d{1,11}(?:-\d+)?){4,}", record.history)
 
 
 def test_a_very_long_history_keeps_its_beginning_and_its_end(ledger: Ledger, ledger_client: redis.Redis) -> None:
