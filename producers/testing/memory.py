@@ -133,7 +133,7 @@ class MemoryScripts(Scripts):
     def _tell(self, _keys: list[str], args: list[str]) -> list[str]:
         words = json.loads(args[0])["event"]
         self._add_event(dict(zip(words[::2], words[1::2], strict=True)))
-        return ["TOLD"]
+        return ["TOLD", "0"]
 
     def _tell_move(self, record: dict[str, str], move: dict[str, Any], before: str) -> None:
         of_record = {

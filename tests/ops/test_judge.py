@@ -71,6 +71,7 @@ WELL = Facts(
     mark=9,
     requests={},
     events=[],
+    contradictions={},
 )
 
 SILENT = worker(at_ms=NOW - SILENT_MS - 1000)
@@ -96,9 +97,8 @@ CASES: dict[Trouble, dict[str, Any]] = {
     Trouble.SERVERS_WRONG: {"findings": [Finding("REDIS_URL", "`appendfsync` is not `always`", "set it")]},
     Trouble.NO_WORKER: {"workers": [SILENT]},
     Trouble.WORKERS_UNFIT: {"workers": [worker(unfit=["clock"], clock_ms=5000)]},
-    Trouble.CONTRADICTION: {
-        "events": [Event(f"{NOW}-0", {"verb": "contradiction", "key": "251124000001", "bank_said": "paid"})]
-    },
+    Trouble.CONTRADICTION: {"contradictions": {"251124000001": "paid"}},
+    Trouble.ALARM: {"events": [Event(f"{NOW}-0", {"verb": "order_changed", "key": "251124000001"})]},
     Trouble.CARDS_LOST: {"lost_cards": 2},
     Trouble.TERMINAL_REFUSED: {"pauses": [pause(Cause.SETUP_CODE)]},
     Trouble.BANK_DOWN: {"breakers": [OpenBreaker(HOST)], "workers": calling(token=TIMEOUTS)},
@@ -210,6 +210,12 @@ def test_what_is_unknown_is_shown_so(name: str) -> None:
         return sum(line.count("?") for line in lines)
 
     assert marks(unknown) > marks(shown)
+
+
+@pytest.mark.parametrize("name", ["counters", "lag_ms", "workers", "pauses", "breakers", "requests", "contradictions"])
+def test_what_can_not_be_read_is_no_health(name: str) -> None:
+    """The ledger answers, and one of its keys can't be read: that is said, with its name in words."""
+    assert Trouble.UNKNOWN in {judgement.what for judgement in judge(_without(name))}
 
 
 def test_a_worker_that_was_replaced_on_its_machine_is_not_missed() -> None:

@@ -99,7 +99,7 @@ def test_explain_names_each_thing_that_a_queued_one_waits_for(
     """A pause by its id, its card; and when both are there, only its time."""
     key = into(State.QUEUED).key
     pause_id = Pauses(ledger.client).pause(
-        Lane.SEND, ALL, actor="operator aigul", reason="the fraud team asked", cause=Cause.FRAUD, pause_id="k7f3"
+        Lane.SEND, ALL, actor="operator aigul", reason="the fraud team asked", cause=Cause.FRAUD
     )
 
     held = text_of(transfers, "explain", key)
