@@ -13,6 +13,7 @@ import requests
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import Pauses
 from epay_transfers.producers import Receipt, Transfers
 from tests.support.intents import payout
 from tests.support.platform import Platform
@@ -42,6 +43,10 @@ class ClockApart:
         new = self.file.with_suffix(".new")
         new.write_text(str(seconds))
         new.rename(self.file)
+
+    def command(self, *words: str) -> None:
+        command = [sys.executable, "-m", "epay_transfers", *words, "--reason", "a test"]
+        subprocess.run(command, env=self.platform.env, check=True, timeout=60)  # noqa: S603 - this very program
 
     def told(self, verb: str) -> int:
         """How often an event of this verb was told."""
@@ -76,8 +81,8 @@ def astray(platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 def test_who_waits_is_not_expired_by_it_and_is_sent_when_it_is_right_again(astray: ClockApart) -> None:
     """The worker notices at once, says it once, and goes on by itself."""
-    astray.platform.ledger_client.hset(redis_keys.ADDED_PAUSES, "a", '0 send * - - ["other", "operator", "a test", 0]')
     astray.start()
+    astray.command("pause", "send")
     astray.enqueue()
 
     astray.set_clock(TWO_HOURS)
@@ -86,7 +91,8 @@ def test_who_waits_is_not_expired_by_it_and_is_sent_when_it_is_right_again(astra
 
     astray.set_clock(0)
     until(lambda: astray.told("clock_right") > 0)
-    astray.platform.ledger_client.hdel(redis_keys.ADDED_PAUSES, "a")
+    (pause,) = Pauses(astray.platform.ledger_client).standing()
+    astray.command("unpause", pause.id)
     until(lambda: astray.count(State.PAID) == COUNT)
     assert (astray.told("clock_wrong"), astray.told("clock_right")) == (1, 1)
     assert astray.platform.books()["totals"]["executed_twice"] == []
