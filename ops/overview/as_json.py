@@ -44,6 +44,7 @@ def judgement_json(judgement: Judgement) -> dict[str, Any]:
         "says": judgement.says,
         "next": typed.named(judgement.next),
         "command": judgement.command,
+        "runbook": judgement.runbook,
         "safe": judgement.safe,
         "unsafe": judgement.unsafe,
         "money": [line.to_json() for line in judgement.money],

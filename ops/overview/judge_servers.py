@@ -45,7 +45,7 @@ def ledger(facts: Facts) -> Iterator[Judgement]:
             Level.ACT if full else Level.ATTENTION,
             f"the ledger's server {'is full' if full else 'fills'}: {share:.0%} of its memory is used"
             + (", and it takes no transfer and no heartbeat" if full else ""),
-            f"raise maxmemory of {ledger.setting}'s server (runbook, 'A server is full'), then `transfers doctor`",
+            f"raise maxmemory of {ledger.setting}'s server as the runbook says, then `transfers doctor`",
             safe="reading; what waits goes on where it was once there is room" if full else "",
             unsafe="delete no key and no event to make room" + (f"; {DO_NOT_PAY}" if full else ""),
             money=money_of(facts, *FOR_A_WORKER) if full else (),
@@ -63,7 +63,7 @@ def _went_back(facts: Facts) -> Iterator[Judgement]:
             Trouble.LEDGER_BACK,
             Level.ACT,
             f"the ledger has lost moves that it had confirmed ({why}): nothing may be sent",
-            "runbook, 'The ledger went back'; `transfers pauses` shows what holds",
+            "follow the runbook, 'The ledger went back'; `transfers pauses` shows what holds",
             safe="reading; the workers send nothing",
             unsafe="end no pause, requeue and settle nothing before the ledger was compared with the bank's statement",
             money=money_of(facts, *FOR_A_WORKER, *UNKNOWN_MONEY),
@@ -81,7 +81,7 @@ def vault(facts: Facts) -> Iterator[Judgement]:
             Trouble.VAULT_BACK,
             Level.ACT,
             "the vault is an older copy of itself, and workers stand still: its cards may have been sent",
-            "runbook, 'The vault went back'; `transfers events --limit 20` shows when",
+            "restart the vault's server, empty, as the runbook says; `transfers events --limit 20` shows when",
             safe="reading",
             unsafe="requeue nothing",
             money=money_of(facts, *FOR_A_WORKER),
@@ -107,8 +107,7 @@ def vault(facts: Facts) -> Iterator[Judgement]:
             Level.ACT,
             f"the vault was restarted {span_of(facts.vault_since_ms, facts)} ago and is empty: the cards of "
             f"{facts.lost_cards} queued transfers are gone",
-            "let the producers enqueue them again, with the same references (runbook, 'The vault was lost'): "
-            "`transfers list queued`",
+            "let the producers enqueue them again, with the same references: `transfers list queued`",
             safe="enqueue again under the same reference; what is not brought again expires, unsent",
             unsafe="a new reference is a second payout; what was sending is in doubt, and is not paid another way",
             money=money_of(facts, State.QUEUED),

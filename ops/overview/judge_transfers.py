@@ -154,8 +154,8 @@ def suffixes(facts: Facts) -> Iterator[Judgement]:
             Trouble.SUFFIXES_OUT if out else Trouble.SUFFIXES_LOW,
             Level.ACT if out else Level.ATTENTION,
             f"{used / SUFFIXES:.1%} of the invoice ids of the space {space} are used, for ever: {left}",
-            "agree with the bank on a terminal with a space of its own, and move producers there (runbook, "
-            "'Suffixes running out'): `transfers terminals`",
+            "agree with the bank on a terminal with a space of its own, and move producers there: "
+            "`transfers terminals`",
             safe="transfers that have an invoice id go on",
             unsafe="never use a number again: the bank may take it for the old transfer",
             setting="EPAY_TERMINALS",

@@ -72,6 +72,11 @@ class Judgement:
         """The command that `next` names; empty where it names none."""
         return self.next.split("`")[1] if self.next.count("`") > 1 else ""
 
+    @property
+    def runbook(self) -> str:
+        """Where it is explained: a section of the runbook has each `Trouble` as its heading."""
+        return f"deploy/runbook.md#{self.what}"
+
 
 FOR_A_WORKER = tuple(state for state in State if not state.final and state not in {State.NEEDS_REVIEW, State.DEAD})
 ON_THE_WAY = (State.SENDING, State.CONFIRMING)

@@ -71,6 +71,7 @@ def _headline(facts: Facts, judgements: Sequence[Judgement]) -> Iterator[str]:
         yield from _wrapped("  safe      ", typed.named(first.safe))
     if first.unsafe:
         yield from _wrapped("  NOT SAFE  ", typed.named(first.unsafe))
+    yield f"  runbook   {first.runbook}"
 
 
 def _also(judgements: Sequence[Judgement]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import redis
 
 from epay_transfers.ledger.clock import SystemClock
@@ -24,11 +25,14 @@ from epay_transfers.runtime import health
 from epay_transfers.runtime.embedded_servers import EmbeddedServer
 from epay_transfers.runtime.settings import Durability, ServerSettings
 from tests.support.factories import NONCE
+from tests.support.runbook import RUNBOOK, sections_of
 
 ROOT = Path(__file__).parents[2]
-RUNBOOK = (ROOT / "deploy/runbook.md").read_text()
-CHAPTERS = set(re.findall(r"^## (.+)$", RUNBOOK, re.MULTILINE))
+#: Each heading → what stands below it, to the next heading.
+SECTIONS = sections_of(RUNBOOK)
 
+#: What each section of a trouble says, in this order.
+LEADS = ("Overview says:", "It means:", "Money:", "Do:", "Do not:", "It is over when:")
 
 #: One process asks for the help of all commands, on a screen wide enough to cut nothing off.
 ASK = """
@@ -106,13 +110,13 @@ def test_the_chapters_that_the_code_sends_people_to_exist() -> None:
     sent = {name for text in texts for name in re.findall(r"runbook, ['\"](.+?)['\"]", re.sub(r"\n# ", " ", text))}
 
     assert sent
-    assert sent <= CHAPTERS
+    assert sent <= set(SECTIONS)
 
 
 def test_the_audits_findings_are_quoted_as_it_says_them() -> None:
     """An operator looks for what the screen shows. `N` stands for a number."""
     said = (ROOT / "runtime/audit.py").read_text()
-    chapter = RUNBOOK.partition("## The audit finds something")[2].partition("\n## ")[0]
+    chapter = SECTIONS["The audit finds something"]
     quoted = [
         words for line in re.findall(r"^- (\*.+?):", chapter, re.MULTILINE) for words in re.findall(r"\*(.+?)\*", line)
     ]
@@ -167,10 +171,23 @@ def test_the_user_repair_may_do_what_the_documents_have_it_do() -> None:
     assert {word.lower() for word in named} == set(rule.commands)
 
 
-def test_the_runbook_explains_each_trouble_that_the_overview_names() -> None:
-    """By its word, as `overview --json` says it, with a chapter to read."""
-    rows = [line for line in RUNBOOK.splitlines() if line.startswith("| `")]
+def test_each_trouble_that_the_overview_names_has_a_section_and_each_such_section_a_trouble() -> None:
+    """Its heading is the word itself, as `overview` prints it, so that it is found by searching and by its anchor."""
+    headings = re.findall(r"^### ([a-z_]+)$", RUNBOOK, re.MULTILINE)
 
-    lacking = [what for what in Trouble if not any(f"`{what}`" in row.split("|")[1] and "](#" in row for row in rows)]
+    assert sorted(headings) == sorted(Trouble)
 
-    assert lacking == []
+
+@pytest.mark.parametrize("what", Trouble)
+def test_each_section_says_what_is_seen_what_it_means_the_money_and_what_to_do_and_not_to_do(what: Trouble) -> None:
+    """In one order, so that a reader finds the line that they look for."""
+    assert tuple(re.findall(r"^- \*\*([^*]+)\*\*", SECTIONS[what], re.MULTILINE)) == LEADS
+
+
+def test_phone_numbers_and_cut_off_times_have_a_place_before_all_else() -> None:
+    """The tables are to be filled in: their last column is empty."""
+    place = SECTIONS["Phone numbers and cut-off times"]
+    rows = [row for row in place.splitlines() if row.startswith("| ")]
+
+    assert RUNBOOK.index("## Phone numbers") < RUNBOOK.index("## First look") < RUNBOOK.index("### ledger_away")
+    assert sum(row.endswith("| |") for row in rows) >= 10

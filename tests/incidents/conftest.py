@@ -111,14 +111,16 @@ class System:
     def is_first(self, what: str) -> bool:
         return self.found()[:1] == [what]
 
-    def page(self, name: str) -> list[str]:
-        """The operator's screen; it is kept under this name, where pages are kept."""
+    def page(self) -> list[str]:
+        """The operator's screen; it is kept under the test's name, where pages are kept."""
         said = self.says("overview")
         lines = said.out.splitlines()
         assert len(lines) <= LINES, "it is one screen"
         assert [line for line in lines if len(line) > COLUMNS] == []
         if PAGES:
-            Path(PAGES, f"{name}.txt").write_text(f"{said.out}\n[exit {said.status}]\n", encoding="utf-8")
+            name = os.environ["PYTEST_CURRENT_TEST"].partition("::")[2].partition(" ")[0]
+            text = f"$ transfers overview\n{said.out}$ echo $?\n{said.status}\n"
+            Path(PAGES, f"{name}.txt").write_text(text, encoding="utf-8")
         return lines
 
     def stop(self) -> None:

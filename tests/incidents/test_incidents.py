@@ -13,10 +13,12 @@ from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.heartbeats import SILENT_MS, Heartbeats
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Moved
+from epay_transfers.ops.overview.judgement import Trouble
 from epay_transfers.sandbox.faults import Rule
 from tests.incidents.conftest import System
 from tests.support import factories
 from tests.support.clocks import FakeClock
+from tests.support.runbook import is_quoted, name_of, part_of
 from tests.support.waiting import until
 
 ACT, ATTENTION = 20, 10
@@ -24,7 +26,7 @@ ACT, ATTENTION = 20, 10
 
 def told(system: System, what: str, level: int, *words: str, command: str) -> list[str]:
     """The page, whose first line names this trouble, and next to it the command; `doctor` says it too."""
-    lines = system.page(what)
+    lines = system.page()
     said = system.says("overview", "--json")
     first = said.json["judgements"][0]
     assert (first["what"], said.status) == (what, level), said.json["judgements"]
@@ -34,6 +36,8 @@ def told(system: System, what: str, level: int, *words: str, command: str) -> li
         assert word in opening, opening
     assert first["command"].startswith(command), first["next"]
     assert "next" in opening
+    assert is_quoted(Trouble(what), first["says"]), "the runbook has this sentence"
+    assert name_of(first["command"]) in part_of(Trouble(what), "Do:"), "and names the same command"
     assert system.says("doctor").status != 0, "doctor is never healthier"
     return lines
 
@@ -47,7 +51,7 @@ def test_where_nothing_is_wrong_nothing_is_said(well: System) -> None:
     """`doctor` agrees, and the page still shows money, bank, workers and servers."""
     until(lambda: any("transfer" in told.calls for told in Heartbeats(well.client).alive()))
 
-    lines = well.page("well")
+    lines = well.page()
 
     assert "WELL" in lines[0]
     assert well.says("doctor").status == 0

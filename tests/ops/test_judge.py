@@ -12,6 +12,7 @@ from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.store.heartbeats import ANSWERED, SILENT_MS, UNCLEAR, Calls, Heartbeat, Sight, bucket_of
 from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pause
 from epay_transfers.ledger.store.samples import Sample
+from epay_transfers.ops.overview.as_json import judgement_json
 from epay_transfers.ops.overview.facts import Deadlines, Facts
 from epay_transfers.ops.overview.findings import findings_of
 from epay_transfers.ops.overview.judge import judge, level_of
@@ -19,6 +20,7 @@ from epay_transfers.ops.overview.judgement import Level, Trouble
 from epay_transfers.ops.overview.page import COLUMNS, LINES, page
 from epay_transfers.runtime.health import Finding
 from epay_transfers.runtime.server_look import ServerLook
+from tests.support.runbook import is_quoted, name_of, part_of
 
 NOW = 1_795_500_000_000
 AWAY = ServerProblem(
@@ -98,7 +100,9 @@ CASES: dict[Trouble, dict[str, Any]] = {
     Trouble.NO_WORKER: {"workers": [SILENT]},
     Trouble.WORKERS_UNFIT: {"workers": [worker(unfit=["clock"], clock_ms=5000)]},
     Trouble.CONTRADICTION: {"contradictions": {"251124000001": "paid"}},
-    Trouble.ALARM: {"events": [Event(f"{NOW}-0", {"verb": "order_changed", "key": "251124000001"})]},
+    Trouble.ALARM: {
+        "events": [Event(f"{NOW}-0", {"verb": "order_changed", "key": "251124000001", "fields": "amount"})]
+    },
     Trouble.CARDS_LOST: {"lost_cards": 2},
     Trouble.TERMINAL_REFUSED: {"pauses": [pause(Cause.SETUP_CODE)]},
     Trouble.BANK_DOWN: {"breakers": [OpenBreaker(HOST)], "workers": calling(token=TIMEOUTS)},
@@ -151,6 +155,17 @@ def test_each_trouble_is_found_and_stands_first(what: Trouble) -> None:
     assert "`" in found[0].next or found[0].what is Trouble.SERVERS_WRONG
     assert level_of(found) is found[0].level is not Level.WELL
     assert found[0].level is not Level.ACT or found[0].safe
+
+
+@pytest.mark.parametrize("what", Trouble)
+def test_the_runbook_quotes_what_is_said_and_names_the_same_command(what: Trouble) -> None:
+    """A reader who comes from the screen finds the sentence that they saw, and the command that the screen names."""
+    first = judge(facts_of(what))[0]
+
+    assert is_quoted(what, first.says), first.says
+    assert name_of(first.command) in part_of(what, "Do:")
+    assert f"  runbook   deploy/runbook.md#{what}" in page(facts_of(what), [first])
+    assert judgement_json(first)["runbook"] == f"deploy/runbook.md#{what}"
 
 
 @pytest.mark.parametrize("what", Trouble)

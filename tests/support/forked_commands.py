@@ -152,10 +152,11 @@ def _answer() -> None:
     from epay_transfers.ops import context  # noqa: PLC0415
     from tests.support.inbox import ReadAtOnce  # noqa: PLC0415
 
-    ledger, vault = (connect(os.environ[name]) for name in ("REDIS_URL", "VAULT_URL"))
-    queue = connect(os.environ["REDIS_URL"].removesuffix("/0") + "/1")
-    inboxes = ReadAtOnce(Ledger(ledger), Vault(vault), Wakeups(Broker(queue, [], {})), SystemClock())
-    vars(context)["Inboxes"] = lambda _client: inboxes  # a worker beside it
+    # Where servers have users, the worker has one of its own.
+    ledger_url, vault_url = (os.environ.get(f"WORKER_{name}", os.environ[name]) for name in ("REDIS_URL", "VAULT_URL"))
+    ledger, vault, queue = (connect(url) for url in (ledger_url, vault_url, ledger_url.removesuffix("/0") + "/1"))
+    parts = (Ledger(ledger), Vault(vault), Wakeups(Broker(queue, [], {})), SystemClock())
+    vars(context)["Inboxes"] = lambda client: ReadAtOnce(*parts, client)  # a worker beside it
 
 
 def _await(pid: int, within_s: float) -> int:

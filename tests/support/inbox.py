@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import redis
+
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.queue.wakeups import Wakeups
@@ -66,10 +68,12 @@ def questions(ledger: Ledger, vault: Vault, clock: Clock) -> Questions:
 
 
 class ReadAtOnce(Inboxes):
-    """A worker reads what is put in before `put` returns."""
+    """A worker reads what is put in before `put` returns. `client`: the sender's, where it is not the worker's."""
 
-    def __init__(self, ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock) -> None:
-        super().__init__(ledger.client, ledger.test_clock)
+    def __init__(
+        self, ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock, client: redis.Redis | None = None
+    ) -> None:
+        super().__init__(client or ledger.client, ledger.test_clock)
         self._ledger = ledger
         self._reader = reader(ledger, vault, wakeups, clock)
         self._questions = questions(ledger, vault, clock)
