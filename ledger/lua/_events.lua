@@ -41,12 +41,14 @@ end
 -- A record's history is the ids of its events: the first whole, each other as how much later it came (ms), with `-n` for
 -- another than the first of its ms. One that is no move of the transfer has a `!` before it. So the events of a transfer
 -- are found without a search, and how many moves are named here tells whether all are.
+-- A text that is no history begins anew, for this is called after the event was written: no text may stop it.
 local LONGEST_HISTORY = 4000
 
 local function history_with(history, id, mark)
-  if not history or history == '' then return mark .. id end
+  local first = string.match(string.sub(history or '', 1, 40) .. ' ', '^!?(%d+)%-%d+ ')
+  if not first or #first > EXACT or #history > LONGEST_HISTORY then return mark .. id end
   local ms, place = string.match(id, '^(%d+)%-(%d+)$')
-  local later = string.format('%.0f', tonumber(ms) - tonumber(string.match(history, '%d+')))
+  local later = string.format('%.0f', tonumber(ms) - tonumber(first))
   history = history .. ' ' .. mark .. later .. (place == '0' and '' or '-' .. place)
   while #history > LONGEST_HISTORY do history = string.gsub(history, ' %S+', '', 1) end
   return history

@@ -4,6 +4,7 @@ Scripts write it (`add_event` in `_events.lua`), each event with the next number
 forged shows (`runtime.trail`). Here it is read, and trimmed, never past the slowest group of readers.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,6 +22,10 @@ from epay_transfers.ledger.store.tell import Teller
 
 #: Events that are read in one round trip.
 _PAGE = 1000
+
+#: An id as `_events.lua` writes it into a record; no record has a longer list of them than this.
+_ID_IN_HISTORY = re.compile(r"(!?)(\d{1,15})(?:-(\d{1,9}))?", re.ASCII)
+_LONGEST_HISTORY = 4100
 
 Entries = list[tuple[str, dict[str, str]]]
 
@@ -207,13 +212,16 @@ class Events:
 
 
 def _ids_in(history: str) -> list[tuple[str, bool]]:
-    """The ids as `_events.lua` wrote them, and whether each is of a move."""
+    """The ids as `_events.lua` wrote them, and whether each is of a move. What is no such id names no event."""
     found: list[tuple[str, bool]] = []
     first_ms = 0
-    for word in history.split():
-        ms, _, number = word.removeprefix("!").partition("-")
+    for word in history[:_LONGEST_HISTORY].split():
+        match = _ID_IN_HISTORY.fullmatch(word)
+        if match is None:
+            continue
+        mark, ms, number = match.groups()
         first_ms, later_ms = (int(ms), 0) if not found else (first_ms, int(ms))
-        found.append((f"{first_ms + later_ms}-{number or 0}", not word.startswith("!")))
+        found.append((f"{first_ms + later_ms}-{number or 0}", not mark))
     return found
 
 
