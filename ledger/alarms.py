@@ -34,6 +34,10 @@ class Alarm(WordWithSentence):
         "ledger_went_back",
         "the ledger has forgotten what it confirmed: see the runbook, 'The ledger went back'",
     )
+    LEDGER_SERVER = (
+        "ledger_server",
+        "another server is the ledger's, or it was started again, and a worker compared it with the vault: {found}",
+    )
     FOREIGN_BANK_ID = (
         "foreign_bank_id",
         "the bank said {bank_said} with the id of {other}, another transfer: look at both now",

@@ -25,6 +25,7 @@ from epay_transfers.ledger.store.replies import Run
 from epay_transfers.runtime.health import Finding
 from epay_transfers.worker.bank import CodeClass, Consequence, look_up
 from epay_transfers.worker.card_custody import CardCustody
+from epay_transfers.worker.failover import Failover
 from epay_transfers.worker.preflight import Cause, Preflight
 
 _LOG = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Maintenance:
         mirror: PauseMirror,
         events: Events,
         preflight: Preflight,
+        failover: Failover,
         ask_harmless: Callable[[str], bool],
         examine: Callable[[], list[Finding]],
         keep_ms: int,
@@ -59,6 +61,7 @@ class Maintenance:
         self._mirror = mirror
         self._events = events
         self._preflight = preflight
+        self._failover = failover
         self._ask_harmless = ask_harmless
         self._examine = examine
         self._keep_ms = keep_ms
@@ -74,6 +77,8 @@ class Maintenance:
         self.vault_since_ms = 0  #: when its server was started
 
     def run_once(self) -> None:
+        with suppress(VaultUnavailable):  # without it nothing is sent anyway
+            self._failover.look()
         if self._pauses.vanished():  # the ledger may be another one, or restored: the old picture holds until then
             self._next_copy = self._clock.monotonic() + _COPY_S
             self._mirror.keep()
@@ -82,7 +87,7 @@ class Maintenance:
         self._breakers.refresh()
         self._judge_the_breakers_trials()
         self._observe_the_vault()
-        if self._clock.monotonic() >= self._next_copy:
+        if self._mirror.has_news or self._clock.monotonic() >= self._next_copy:
             self._next_copy = self._clock.monotonic() + _COPY_S
             with suppress(VaultUnavailable):
                 self._mirror.keep()

@@ -29,6 +29,7 @@ from epay_transfers.ledger.store.replies import (
     ClockApart,
     Due,
     LimitReached,
+    OtherServer,
     Paused,
     Refused,
     Wait,
@@ -51,12 +52,19 @@ _PAUSED_MS = 30_000
 _BREAKER_MS = 5_000
 
 
+#: How long a transfer waits for the workers to compare another ledger's server with the vault.
+_COMPARED_MS = 2_000
+
+NotClaimed = Refused | Wait | Paused | Behind | OtherServer | ClockApart | LimitReached
+
+
 class Cause(StrEnum):
     """Why a worker may be unfit to send, sweep, inquire and probe. Each is over by itself, and none hides another."""
 
     SERVERS = "servers"  #: they are not what they must be
     CLOCK = "clock"  #: this machine's and the ledger's are too far apart
     VAULT = "vault"  #: it is an older copy of itself
+    FAILOVER = "failover"  #: another server is the ledger's, or another start of it: it is compared first
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +265,7 @@ class Preflight:
         self._recorder.try_again(record, Verb.DEFER, f"token_{token.why}", token.retry_after_s)
         return None
 
-    def postpone(self, record: Record, claim: Refused | Wait | Paused | Behind | ClockApart | LimitReached) -> None:
+    def postpone(self, record: Record, claim: NotClaimed) -> None:
         """The ledger said not now. No attempt is taken."""
         ends = [record.deadline_at] if record.phase is Phase.SEND else []
         match claim:
@@ -269,6 +277,8 @@ class Preflight:
             case LimitReached(limit):
                 self._consequences.limit_reached(record, limit)
                 in_ms = _PAUSED_MS
+            case OtherServer():
+                in_ms = _COMPARED_MS
             case Behind(sequence):
                 self._consequences.ledger_went_back(sequence)
                 in_ms = _PAUSED_MS

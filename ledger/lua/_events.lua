@@ -42,12 +42,14 @@ end
 -- another than the first of its ms. Each has a letter before it, `m` for a move of the transfer and `a` for another event:
 -- numbers that only a space parts can be read as a card number. So the events of a transfer are found without a search,
 -- and how many moves are named here tells whether all are.
+-- A text that is no history begins anew, for this is called after the event was written: no text may stop it.
 local LONGEST_HISTORY = 4000
 
 local function history_with(history, id, mark)
-  if not history or history == '' then return mark .. id end
+  local first = string.match(string.sub(history or '', 1, 40) .. 'm', '^[am](%d+)%-%d+[am]')
+  if not first or #first > EXACT or #history > LONGEST_HISTORY then return mark .. id end
   local ms, place = string.match(id, '^(%d+)%-(%d+)$')
-  local later = string.format('%.0f', tonumber(ms) - tonumber(string.match(history, '%d+')))
+  local later = string.format('%.0f', tonumber(ms) - tonumber(first))
   history = history .. mark .. later .. (place == '0' and '' or '-' .. place)
   while #history > LONGEST_HISTORY do history = string.gsub(history, '^(%a[%d-]+)%a[%d-]+', '%1', 1) end
   return history

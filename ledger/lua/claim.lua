@@ -8,16 +8,19 @@
 -- A transfer that would go beyond a limit of its terminal is refused. Each claim counts to the terminal's day, whatever
 -- becomes of it, less what a worker has given back of this transfer, since it proved that an earlier claim sent nothing.
 --
--- KEYS     as in _move.lua, and  8 pauses  9 breakers  10 rates  11 added pauses
---          12 the day's counts by terminal, with a limit for the day
+-- After a failover no claim is made before a worker has compared that server with the vault, which keeps what the ledger
+-- may have lost: a pause, say.
+--
+-- KEYS     as in _move.lua, and  8 pauses  9 breakers  10 rates  11 added pauses  12 the server that was compared
+--          13 the day's counts by terminal, with a limit for the day
 -- ARGV     1 the move, as in _move.lua  2 lane  3 terminal  4 the bank's host  5 ms between transfers, or 0
 --          6 the highest sequence of the ledger that the worker has seen
 --          7 what time the worker's machine says that it is (ms), or nothing: it may not be far off the ledger's
 --          8 the amount that the worker is to send  9 the name of its sum  10 the most for one transfer, or nothing
 --          11 the most for the terminal and day, or nothing  12 when that day ends (ms)
 --          13 the name of what was given back of this transfer
--- Replies  as move.lua, and  WAIT ms why now | PAUSED until now | BEHIND sequence now | CLOCK_APART now
---          | LIMIT limit now
+-- Replies  as move.lua, and  WAIT ms why now | PAUSED until now | BEHIND sequence now | OTHER_SERVER now
+--          | CLOCK_APART now | LIMIT limit now
 
 local BATCH_AHEAD = 5
 local SLOT_STANDS_MS = 5000
@@ -34,6 +37,8 @@ if refused then return refused end
 
 local sequence = tonumber(redis.call('HGET', KEYS[4], 'sequence') or '0')
 if sequence < tonumber(ARGV[6]) then return {'BEHIND', number(sequence), m.now} end
+local compared = redis.call('HGET', KEYS[12], 'is')
+if compared and compared ~= server() then return {'OTHER_SERVER', m.now} end
 
 local now, lane, terminal, host, gap = tonumber(m.now), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local tried = {}
@@ -51,8 +56,8 @@ if most ~= '' and amount > tonumber(most) then return {'LIMIT', 'transfer', m.no
 local sum
 if most_a_day ~= '' then
   if now >= day_ends or now < day_ends - DAY_MS then return {'WAIT', '1000', 'day', m.now} end
-  local unsent = tonumber(redis.call('HGET', KEYS[12], ARGV[13]) or '0')
-  sum = tonumber(redis.call('HGET', KEYS[12], ARGV[9]) or '0') + math.max(amount - unsent, 0)
+  local unsent = tonumber(redis.call('HGET', KEYS[13], ARGV[13]) or '0')
+  sum = tonumber(redis.call('HGET', KEYS[13], ARGV[9]) or '0') + math.max(amount - unsent, 0)
   if sum > tonumber(most_a_day) then return {'LIMIT', 'terminal_day', m.now} end
 end
 local next_slot
@@ -86,8 +91,8 @@ for _, pause in ipairs(tried) do
 end
 if next_slot then redis.call('HSET', KEYS[10], terminal, next_slot) end
 if sum then
-  redis.call('HSET', KEYS[12], ARGV[9], number(sum))
-  redis.call('HDEL', KEYS[12], ARGV[13])
-  redis.call('PEXPIRE', KEYS[12], KEEP_COUNTS_MS)
+  redis.call('HSET', KEYS[13], ARGV[9], number(sum))
+  redis.call('HDEL', KEYS[13], ARGV[13])
+  redis.call('PEXPIRE', KEYS[13], KEEP_COUNTS_MS)
 end
 return reply

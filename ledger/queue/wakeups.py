@@ -54,23 +54,27 @@ def without_wakeup(ledger: Reader, queue: redis.Redis) -> Iterator[Record]:
 
     A parked, held or dead one has its time, unless something was requested: the sweeper sends its wake-up.
     """
-    called, now_ms = transfers_called(queue), ledger.now_ms()
+    called, now_ms = calls(queue), ledger.now_ms()
     for state in sorted(UNFINISHED):
         for record in ledger.all_in_state(state, _PAGE):
             is_due = record.requested_action or (record.state is not State.DEAD and record.next_attempt_at <= now_ms)
-            if wakeup_of(record) and is_due and record.key not in called:
+            wakeup = wakeup_of(record)
+            if wakeup and is_due and (wakeup.queue, record.key) not in called:
                 yield record
 
 
-def transfers_called(queue: redis.Redis) -> set[str]:
-    """The keys of the transfers that a message in one of the queues names. What is no wake-up counts as none."""
-    found: set[str] = set()
+def calls(queue: redis.Redis) -> set[tuple[str, str]]:
+    """By queue, the keys of the transfers that a message there names. What is no wake-up counts as none.
+
+    A message that waits in another queue than its transfer's next one is of before, and calls for nothing.
+    """
+    found: set[tuple[str, str]] = set()
     with redis_errors_as(LedgerUnavailable):
         for name in QUEUES:
             for message_id, data in queue.hscan_iter(f"{NAMESPACE}:{name}.msgs", count=_PAGE):
                 lies_under = message_id.decode(errors="replace") if isinstance(message_id, bytes) else message_id
                 with suppress(NotAWakeup):
-                    found.add(message_guard.received(data, name, lies_under, ACTORS).key)
+                    found.add((name, message_guard.received(data, name, lies_under, ACTORS).key))
     return found
 
 

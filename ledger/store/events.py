@@ -23,8 +23,9 @@ from epay_transfers.ledger.store.tell import Teller
 #: Events that are read in one round trip.
 _PAGE = 1000
 
-#: As `_events.lua` writes them in a record's history.
+#: An id as `_events.lua` writes it into a record; no record has a longer list of them than this.
 _EVENT_ID = re.compile(r"([am])(\d{1,15})(?:-(\d{1,9}))?", re.ASCII)
+_LONGEST_HISTORY = 4100
 
 Entries = list[tuple[str, dict[str, str]]]
 
@@ -211,10 +212,10 @@ class Events:
 
 
 def _ids_in(history: str) -> list[tuple[str, bool]]:
-    """The ids as `_events.lua` wrote them, and whether each is of a move."""
+    """The ids as `_events.lua` wrote them, and whether each is of a move. What is no such id names no event."""
     found: list[tuple[str, bool]] = []
     first_ms = 0
-    for mark, ms, number in _EVENT_ID.findall(history):
+    for mark, ms, number in _EVENT_ID.findall(history[:_LONGEST_HISTORY]):
         first_ms, later_ms = (int(ms), 0) if not found else (first_ms, int(ms))
         found.append((f"{first_ms + later_ms}-{number or 0}", mark == "m"))
     return found

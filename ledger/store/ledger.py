@@ -35,6 +35,7 @@ from epay_transfers.ledger.store.replies import (
     LimitReached,
     Moved,
     Noted,
+    OtherServer,
     Paused,
     ReferenceKnown,
     Refused,
@@ -136,6 +137,7 @@ class Ledger(Reader):
             redis_keys.BREAKERS,
             redis_keys.RATES,
             redis_keys.ADDED_PAUSES,
+            redis_keys.SERVER,
         )
         if counts and counts.terminal:
             extra_keys += (redis_keys.limits(counts.day.name),)
@@ -153,6 +155,8 @@ class Ledger(Reader):
                 answer = Wait(int(reply[1]), reply[2], int(reply[3]))
             case "PAUSED":
                 answer = Paused(int(reply[1]), int(reply[2]))
+            case "OTHER_SERVER":
+                answer = OtherServer(int(reply[1]))
             case "CLOCK_APART":
                 answer = ClockApart(int(reply[1]))
             case "LIMIT":

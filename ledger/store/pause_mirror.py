@@ -30,6 +30,11 @@ class PauseMirror:
         self._vault = vault
         self._actor = actor
 
+    @property
+    def has_news(self) -> bool:
+        """Has this process set or ended a pause since the vault was told last?"""
+        return self._pauses.sequence > self._marked
+
     def end(self, pause: Pause, *, actor: str, reason: str, request: str = "") -> bool:
         """As `Pauses.unpause`. Raises `VaultUnavailable`: without the vault nothing is sent anyway."""
         self._drop(pause.id)

@@ -74,6 +74,13 @@ class Behind:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherServer:
+    """Another server is the ledger's, or it was started again, and no worker has compared it with the vault yet."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClockApart:
     """The machine that asked and the ledger's are too far apart in time: nothing was decided."""
 
@@ -96,7 +103,7 @@ class Run:
     writes: int
 
 
-Claim = Moved | Refused | Wait | Paused | Behind | ClockApart | LimitReached
+Claim = Moved | Refused | Wait | Paused | Behind | OtherServer | ClockApart | LimitReached
 
 
 @dataclass(frozen=True, slots=True)

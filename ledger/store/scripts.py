@@ -16,7 +16,9 @@ Call = tuple[str, Sequence[str], Sequence[str | int]]  #: script, KEYS, ARGV
 
 #: Which shared parts are put before a script.
 _SHARED = (
-    dict.fromkeys(("create", "claim"), ("_time", "_events", "_move", "_pauses"))
+    {"create": ("_time", "_events", "_move", "_pauses")}
+    | {"claim": ("_time", "_events", "_move", "_pauses", "_server")}
+    | {"ledger_look": ("_time", "_events", "_server")}
     | dict.fromkeys(("due", "probe", "inbox_take", "remember_worker", "watched"), ("_time",))
     | dict.fromkeys(("tell", "trim", "set_aside"), ("_events",))
     | {"move": ("_time", "_events", "_move")}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from epay_transfers.ledger import decisions
-from epay_transfers.ledger.queue.wakeups import transfers_called
+from epay_transfers.ledger.queue.wakeups import calls
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
@@ -675,5 +675,5 @@ def swept(stage: Stage) -> None:
     queue = stage.worker.broker.client
     queue.flushdb()
     stage.sweeper.run_once()
-    for key in transfers_called(queue):
+    for _, key in calls(queue):
         stage.journey.inquire(key)

@@ -14,6 +14,7 @@ from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.lists import Cursor, CursorUnreadable
+from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.store.totals import Totals
 from tests.support.clocks import FakeClock
 from tests.support.factories import create, found, into, make
@@ -188,6 +189,30 @@ def test_a_history_is_never_read_as_a_card_number(ledger: Ledger) -> None:
     record = into(ledger, (State.NEEDS_REVIEW, Phase.CONFIRM))
 
     assert re.fullmatch(r"m\d{13}-\d+(?:[am]\d{1,11}(?:-\d+)?){4,}", record.history)
+
+
+@pytest.mark.parametrize("text", ["x", "m", " ", "m1-2-3 x", "m-5", "m" + "9" * 400 + "-0", "m5", "m1-0" * 300_000])
+def test_a_history_that_is_none_stops_no_move_and_no_look(
+    ledger: Ledger, ledger_client: redis.Redis, text: str
+) -> None:
+    """A server user of a producer may write into a record; what became of the transfer is written all the same.
+
+    The event is written before the record: it would be written again at each try.
+    """
+    record = create(ledger)
+    ledger_client.hset(redis_keys.record(record.key), "history", text)
+    Events(ledger_client).of(found(ledger, record))
+    make(ledger, record, Verb.CLAIM)
+    ledger_client.hset(redis_keys.record(record.key), "history", text)
+    Events(ledger_client).alarm(Alarm.CONTRADICTION, actor="w", key=record.key)
+
+    assert isinstance(make(ledger, found(ledger, record), Verb.PAY), Moved)
+
+    record = found(ledger, record)
+    assert (record.state, record.version) == (State.PAID, 3)
+    verbs = [event.fields["verb"] for event in Events(ledger_client).newest()]
+    assert verbs == ["create", "claim", "contradiction", "pay"]
+    assert Events(ledger_client).of(record).events[-1].fields["verb"] == "pay"
 
 
 def test_a_very_long_history_keeps_its_beginning_and_its_end(ledger: Ledger, ledger_client: redis.Redis) -> None:

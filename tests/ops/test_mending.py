@@ -5,7 +5,8 @@ from dataclasses import replace
 import redis
 
 from epay_transfers.ledger.clock import SystemClock
-from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES
+from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES, Broker
+from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
@@ -63,6 +64,21 @@ def test_an_applied_rebuild_rings_for_every_unfinished_one(
     told = events.newest(1)[0].fields
     assert (told["verb"], told["reason"]) == ("queue_rebuilt", "the queue's server was replaced")
     assert told["actor"].endswith(OPERATOR)
+
+
+def test_a_message_of_before_calls_no_worker_for_what_it_waits_for_now(
+    transfers: Cli, into: Into, environment: dict[str, str]
+) -> None:
+    """It lies in another queue than that of the transfer's next step."""
+    resumed = into(State.RESUMED)
+    queue = connect(environment["REDIS_URL"].removesuffix("/0") + "/1")
+    wakeups = Wakeups(Broker(queue, [], {}))
+    wakeups.send(replace(resumed, state=State.QUEUED))
+    assert sum(transfers("queue", "rebuild", "--json").json["wakeups"].values()) == 1
+
+    wakeups.send(resumed)
+    assert sum(transfers("queue", "rebuild", "--json").json["wakeups"].values()) == 0
+    queue.close()
 
 
 def test_a_ring_of_a_rebuild_stands_in_the_record_of_who_was_never_rung_for(
