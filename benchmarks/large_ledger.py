@@ -1,4 +1,4 @@
-"""A large ledger for benchmarks, made by the ledger's own scripts, many calls a round trip. No table: it prints nothing.
+"""A large ledger for benchmarks, made by the scripts of the ledger, many calls a round trip. It prints no table.
 
 `filled` starts the embedded servers and makes so many transfers, of which most are paid; a few of each hundred stand in
 every other state that an operator asks for. `python -m benchmarks.large_ledger` alone does nothing.
