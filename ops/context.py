@@ -76,12 +76,22 @@ class Context:
         return inboxes.operator(self.operator)
 
     def find(self, text: str) -> Record:
-        """The transfer with this key or reference. Errors do not repeat the text: it may be a card number."""
+        """The transfer with this key or reference, ours or the bank's. No error repeats the text: it may be a card's.
+
+        The bank's reference comes last: another system gave it, and ours name one transfer each.
+        """
         by_key = self.ledger.get(text) if is_key(text) else None
         by_reference = self.ledger.by_reference(text)
         if by_key and by_reference and by_key.key != by_reference.key:
             raise Refusal("this is the key of one transfer and the reference of another: give its other name")
         record = by_key or by_reference
-        if record is None:
-            raise Refusal("there is no transfer with this key or reference")
-        return record
+        if record is not None:
+            return record
+        found = self.ledger.by_bank_reference(text)
+        if len(found) > 1:
+            raise Refusal(
+                f"the bank gave this reference to several: give one of {', '.join(each.key for each in found)}"
+            )
+        if not found:
+            raise Refusal("there is no transfer with this key or reference, ours or the bank's")
+        return found[0]

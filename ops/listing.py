@@ -1,32 +1,43 @@
-"""Lists of transfers for operators: which ones are wanted, a page of them, and what is not on the page.
+"""Lists of transfers for operators: which ones are wanted, a page of them, and what is not on the page. It only reads.
 
-By state, terminal and age a list is exact. What else is asked for is looked up in the records of such a list, so many
-of them at the most; the answer says how many were looked at, and a cursor goes on from there. A list is never called
-empty because a look was bounded.
+By state, terminal and age a list is exact. What else is asked for is looked up in the records of such a list, and what
+an operator did in their events; so many of them at the most. The answer says how many were looked at, and a cursor goes
+on from there. A list is never called empty because a look was bounded, or because a transfer moved meanwhile.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from epay_transfers.ledger import decisions
 from epay_transfers.ledger.errors import RecordUnreadable
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.events import Events, History
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.store.lists import Cursor
+from epay_transfers.ledger.store.lists import Cursor, Listed
 from epay_transfers.ledger.store.totals import Totals, reason_of
 from epay_transfers.ledger.transfer import Transfer
-from epay_transfers.ops import screen
+from epay_transfers.ops import descriptions, screen
 
 #: So many records are looked at for a filter before the answer says that there may be more.
 MOST_LOOKS = 20_000
 
+#: And so many where their events are read as well: that costs some ten times as much.
+MOST_HISTORIES = 5_000
+
 _PAGE = 500
+
+#: The actor of an event is `operator NAME` for what an operator asked.
+_OPERATOR = "operator "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """`reason`, `amount` (minor units) and `last_four` (of either card) are looked up in the records."""
+    """From `reason` on, each is looked up in the records; `operator` and `verb` in their events.
+
+    `amount` is in minor units, `last_four` of either card, `operator` one that asked for a move or decided.
+    """
 
     states: Sequence[State]
     terminal: str | None = None
@@ -34,21 +45,52 @@ class Wanted:
     until_ms: int | None = None
     newest: bool = False
     reason: str | None = None
+    code: str | None = None
     amount: int | None = None
     last_four: str | None = None
+    operator: str | None = None
+    verb: str | None = None
 
     @property
     def is_exact(self) -> bool:
         """Do the ledger's lists tell it without a look at each record?"""
-        return (self.reason, self.amount, self.last_four) == (None, None, None)
+        return not self.needs_events and (self.reason, self.code, self.amount, self.last_four) == (None,) * 4
+
+    @property
+    def needs_events(self) -> bool:
+        return (self.operator, self.verb) != (None, None)
+
+    @property
+    def most(self) -> int:
+        return MOST_HISTORIES if self.needs_events else MOST_LOOKS
+
+    def is_where(self, record: Record) -> bool:
+        """Is it still in the lists that were read? It may have moved since its name was."""
+        return (
+            record.state in self.states
+            and self.terminal in {None, record.terminal}
+            and (self.since_ms is None or record.state_since >= self.since_ms)
+            and (self.until_ms is None or record.state_since < self.until_ms)
+        )
 
     def is_met_by(self, record: Record) -> bool:
         cards = (record.sender_card, record.receiver_card)
         return (
-            self.reason in {None, reason_of(record)}
+            (self.reason is None or self.reason in whys_of(record))
+            and self.code in {None, record.code}
             and self.amount in {None, record.amount}
             and (self.last_four is None or any(card.endswith(self.last_four) for card in cards))
         )
+
+    def is_told_by(self, record: Record, history: History) -> bool:
+        """By one and the same event, where both an operator and a verb are asked for."""
+        asked = any(
+            self.verb in {None, event.fields.get("verb")}
+            and (self.operator is None or event.fields.get("actor") == f"{_OPERATOR}{self.operator}")
+            for event in history.events
+        )
+        decided = any(each.by == self.operator for each in decisions.read(record.decisions))
+        return asked or (decided and self.verb is None)
 
 
 @dataclass(slots=True)
@@ -58,32 +100,73 @@ class Found:
     records: list[Record] = field(default_factory=list)
     unreadable: list[RecordUnreadable] = field(default_factory=list)
     looked_at: int = 0
-    of: int = 0  #: so many are in those states and terminals
+    of: int = 0  #: so many are in those states and terminals, and came into them in that time
+    before: int = 0  #: so many of them stand before the cursor that was given
+    moved: int = 0  #: left these lists while they were looked at
+    forgotten: int = 0  #: of so many the log has not every event any more
+    is_exact: bool = True
     cursor: Cursor | None = None
+
+    @property
+    def left(self) -> int:
+        """So many come after this page. Those that moved meanwhile make it inexact."""
+        return 0 if self.cursor is None else max(0, self.of - self.before - self.looked_at)
 
 
 def find(ledger: Ledger, wanted: Wanted, *, after: Cursor | None, limit: int) -> Found:
-    """A page of what is wanted."""
-    found = Found(of=ledger.totals().of(*wanted.states, terminal=wanted.terminal).count)
-    for keys, cursor in _pages(ledger, wanted, after, limit if wanted.is_exact else _PAGE):
-        places = {key: at for at, key in enumerate(keys)}
-        for record in ledger.get_many(keys, found.unreadable.append):
-            if wanted.is_met_by(record):
+    """A page of what is wanted. A place in the list, and no record, says where the next page begins: records move."""
+    found = Found(of=_count(ledger, wanted), is_exact=wanted.is_exact)
+    found.before = 0 if after is None else found.of - _count(ledger, wanted, after)
+    events = Events(ledger.client, ledger.test_clock)
+    for listed, cursor in _pages(ledger, wanted, after, limit if wanted.is_exact else _PAGE):
+        read = ledger.get_many([each.at.key for each in listed], found.unreadable.append)
+        records = {record.key: record for record in read}
+        told = _told(events, wanted, read, found) if wanted.needs_events else set(records)
+        last: Cursor | None = None
+        for each in listed:
+            record = records.get(each.at.key)
+            if record is not None and not wanted.is_where(record):
+                found.moved += 1
+            elif record is not None and record.key in told and wanted.is_met_by(record):
                 if len(found.records) == limit:
-                    found.cursor = Cursor(found.records[-1].state_since, found.records[-1].key)
+                    found.cursor = last
                     return found
                 found.records.append(record)
-            found.looked_at += places.pop(record.key, None) is not None
-        found.looked_at += len(places)
+            found.looked_at += 1
+            last = each.at
         found.cursor = cursor
-        if len(found.records) == limit or found.looked_at >= MOST_LOOKS:
+        if len(found.records) == limit or found.looked_at >= wanted.most:
             break
     return found
 
 
+def _told(events: Events, wanted: Wanted, records: Sequence[Record], found: Found) -> set[str]:
+    """The keys of those whose events, or the decisions in their record, tell what is asked for."""
+    met = [record for record in records if wanted.is_where(record) and wanted.is_met_by(record)]
+    histories = events.of_many(met)
+    found.forgotten += sum(history.trimmed + history.unlisted > 0 for history in histories)
+    return {record.key for record, history in zip(met, histories, strict=True) if wanted.is_told_by(record, history)}
+
+
+def _count(ledger: Ledger, wanted: Wanted, after: Cursor | None = None) -> int:
+    """How many are in these lists, or come after this place in them; none of them is looked at."""
+    return sum(
+        ledger.lists.count(
+            state,
+            terminal,
+            since_ms=wanted.since_ms,
+            until_ms=wanted.until_ms,
+            after=after,
+            newest=wanted.newest,
+        )
+        for state in wanted.states
+        for terminal in ([wanted.terminal] if wanted.terminal else ledger.lists.terminals(state))
+    )
+
+
 def _pages(
     ledger: Ledger, wanted: Wanted, after: Cursor | None, size: int
-) -> Iterator[tuple[list[str], Cursor | None]]:
+) -> Iterator[tuple[Sequence[Listed], Cursor | None]]:
     while True:
         page = ledger.lists.page(
             wanted.states,
@@ -94,10 +177,22 @@ def _pages(
             limit=size,
             newest=wanted.newest,
         )
-        yield page.keys, page.next
+        yield page.listed, page.next
         if page.next is None:
             return
         after = page.next
+
+
+def whys_of(record: Record) -> set[str]:
+    """Every word that a list shows for why it is in its state: each finds it again."""
+    return {reason_of(record), record.reason, f"code_{record.code}" if record.code else ""} - {""}
+
+
+def why_text(record: Record) -> str:
+    """The bank's code, our reason, and what is behind a reason that says little: `attempts_used_up: token_401`."""
+    behind = reason_of(record)
+    reason = record.reason if behind in {record.reason, "", f"code_{record.code}"} else f"{record.reason}: {behind}"
+    return "; ".join(filter(None, (descriptions.code(record.code), reason)))
 
 
 def as_dict(found: Found, totals: Totals) -> dict[str, Any]:
@@ -106,14 +201,45 @@ def as_dict(found: Found, totals: Totals) -> dict[str, Any]:
         "transfers": [Transfer.of(record).to_json() for record in found.records],
         "unreadable": screen.unreadable_json(found.unreadable),
         "total": [line.to_json() for line in screen.sums(totals)],
+        "by_reason": [
+            {"reason": word, "total": [line.to_json() for line in screen.sums(those)]}
+            for word, those in totals.by_reason()
+            if word
+        ],
         "looked_at": found.looked_at,
         "of": found.of,
+        "before": found.before,
+        "left": found.left,
+        "moved_meanwhile": found.moved,
+        "without_all_events": found.forgotten,
         "cursor": None if found.cursor is None else str(found.cursor),
     }
 
 
-def last_words(found: Found) -> str:
-    """What is not on the page, and how to see it."""
-    if found.cursor is None:
-        return "" if found.records else "No transfer is like that: all of them were looked at."
-    return f"There may be more: looked at {found.looked_at} of {found.of}. Go on with --cursor {found.cursor}"
+def last_words(found: Found) -> list[str]:
+    """What is not on the page, and how to see it: a sentence each. Only a look at all says that none is there."""
+    said = []
+    if found.cursor is None and not found.records and not found.unreadable:
+        said.append(_none(found))
+    if found.moved:
+        said.append(f"{found.moved} moved to another list while this one was read: look again to see where.")
+    if found.forgotten:
+        said.append(f"Of {number(found.forgotten)} looked at, the log does not keep every event any more.")
+    if found.cursor is not None:
+        so_far = number(found.before + found.looked_at)
+        more = "More follow" if found.is_exact else "There may be more"
+        said.append(f"{more}: looked at {so_far} of {number(found.of)}. Go on with --cursor {found.cursor}")
+    return said
+
+
+def _none(found: Found) -> str:
+    if found.before:
+        return f"No more from this cursor on, where {number(found.looked_at)} were looked at; before it may be some."
+    if found.looked_at < found.of:
+        return f"None was found among {number(found.looked_at)}; others moved meanwhile: look again."
+    return "No transfer is like that: all of them were looked at."
+
+
+def number(count: int) -> str:
+    """`88,000`."""
+    return f"{count:,}"

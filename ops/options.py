@@ -37,7 +37,9 @@ _UNITS = {"s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 CursorText = Annotated[str | None, typer.Option("--cursor", help="Go on where the page before ended.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for a machine.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")]
-Name = Annotated[str, typer.Argument(metavar="KEY|REFERENCE", help="A transfer, by its key or its reference.")]
+Name = Annotated[
+    str, typer.Argument(metavar="KEY|REFERENCE", help="A transfer, by its key, its reference or the bank's.")
+]
 ReasonText = Annotated[str, typer.Option(help="Why; it is kept with your name.")]
 Evidence = Annotated[str, typer.Option(help="What the bank said, where, and to whom: it is kept for ever.")]
 Wait = Annotated[float, typer.Option(min=0, max=3600, metavar="SECONDS", help="Wait so long for what comes of it.")]

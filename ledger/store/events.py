@@ -5,8 +5,9 @@ forged shows (`runtime.trail`). Here it is read, and trimmed, never past the slo
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any, cast
 
 import redis
@@ -87,15 +88,22 @@ class Events:
 
     def of(self, record: Record) -> "History":
         """The events of one transfer, by their ids in its record: each costs the same, however long the log is."""
-        ids = _ids_in(record.history)
+        return self.of_many([record])[0]
+
+    def of_many(self, records: Sequence[Record]) -> list["History"]:
+        """Those of each, in one round trip."""
+        named = [_ids_in(record.history) for record in records]
         pipeline = self._client.pipeline(transaction=False)
-        for entry_id, _ in ids:
+        for entry_id, _ in chain.from_iterable(named):
             pipeline.xrange(redis_keys.EVENTS, entry_id, entry_id)
         with read_errors_as(LedgerUnavailable):
-            replies = cast("list[Entries]", pipeline.execute() if ids else [])
-        found = [Event(*raw[0]) for raw in replies if raw]
-        moves = sum(is_move for _, is_move in ids)
-        return History(found, trimmed=len(ids) - len(found), unlisted=max(0, record.version - moves))
+            replies = iter(cast("list[Entries]", pipeline.execute() if any(named) else []))
+        histories = []
+        for record, ids in zip(records, named, strict=True):
+            found = [Event(*raw[0]) for raw in islice(replies, len(ids)) if raw]
+            moves = sum(is_move for _, is_move in ids)
+            histories.append(History(found, trimmed=len(ids) - len(found), unlisted=max(0, record.version - moves)))
+        return histories
 
     def follow(self, after: str = "$", *, block_ms: int = 1000) -> Iterator[list[Event]]:
         """Batches of new events as they come; an empty one where nothing came in time."""

@@ -80,9 +80,18 @@ class Lists:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
 
-    def count(self, state: State, terminal: str, *, since_ms: int | None = None, until_ms: int | None = None) -> int:
-        """How many are in this list, without a look at each; those that came into it in this time."""
-        wanted = _Range(state, terminal, since_ms, until_ms, None, newest=False)
+    def count(
+        self,
+        state: State,
+        terminal: str,
+        *,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        after: Cursor | None = None,
+        newest: bool = False,
+    ) -> int:
+        """How many are in this list, without a look at each: came into it in this time, and come after this place."""
+        wanted = _Range(state, terminal, since_ms, until_ms, after, newest=newest)
         with read_errors_as(LedgerUnavailable):
             return self._client.zlexcount(redis_keys.BY_STATE, wanted.low, wanted.high)
 

@@ -40,7 +40,7 @@ def doubt(*, limit: Limit = 50, as_json: AsJson = False) -> None:
             screen.state_text(record.state),
             screen.amount(record.amount, record.currency),
             screen.span(now_ms - (record.in_doubt_since or record.state_since)),
-            "; ".join(filter(None, (record.reason, descriptions.code(record.code)))),
+            listing.why_text(record),
             screen.away(record.next_attempt_at, now_ms),
         )
         for record in records

@@ -7,9 +7,11 @@ from rich.table import Table
 
 from epay_transfers.ledger.money import to_minor
 from epay_transfers.ledger.record import Record
-from epay_transfers.ledger.states import State
-from epay_transfers.ops import descriptions, listing, screen
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.totals import Totals
+from epay_transfers.ops import listing, screen
 from epay_transfers.ops.context import Context
+from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.listing import Wanted
 from epay_transfers.ops.options import AsJson, CursorText, Limit, cursor_of, span_ms
 
@@ -28,8 +30,15 @@ def list_(
     ] = None,
     younger: Annotated[str | None, typer.Option(metavar="SPAN", help="In their state for less than that.")] = None,
     why: Annotated[str | None, typer.Option(help="Why they are there: a word that lists show, or code_484.")] = None,
+    code: Annotated[str | None, typer.Option(help="The bank's code, like 484.")] = None,
     amount: Annotated[str | None, typer.Option(help="Of this amount, like 15000 or 4500.50.")] = None,
     last_four: Annotated[str | None, typer.Option(metavar="DIGITS", help="Of one of the cards.")] = None,
+    operator: Annotated[
+        str | None, typer.Option(help="That this operator decided about, or asked for a move of.")
+    ] = None,
+    verb: Annotated[
+        Verb | None, typer.Option(metavar="VERB", help="With this move among their events, like settle.")
+    ] = None,
     newest: Annotated[bool, typer.Option("--newest", help="The newest first.")] = False,
     cursor: CursorText = None,
     limit: Limit = 50,
@@ -39,14 +48,17 @@ def list_(
     context = Context.connect()
     now_ms = context.ledger.now_ms()
     wanted = Wanted(
-        states=states or list(State),
-        terminal=terminal,
+        states=list(dict.fromkeys(states or State)),
+        terminal=_known(context, terminal),
         since_ms=now_ms - span_ms("younger", younger) if younger else None,
         until_ms=now_ms - span_ms("older", older) if older else None,
         newest=newest or not states,
         reason=why,
+        code=code,
         amount=_minor(amount),
         last_four=_digits(last_four),
+        operator=operator,
+        verb=verb,
     )
     show(context, wanted, cursor=cursor, limit=limit, as_json=as_json)
 
@@ -62,12 +74,18 @@ def show(context: Context, wanted: Wanted, *, cursor: str | None, limit: int, as
         screen.say(table(found.records, context.ledger.now_ms()))
     screen.say_unreadable(found.unreadable)
     if len(wanted.states) < len(State):
-        screen.say(f"{', '.join(wanted.states)}: {'; '.join(map(str, screen.sums(totals))) or 'none'}.")
-        for word, those in totals.by_reason():
-            if word:
-                screen.say(f"  {word}: {'; '.join(map(str, screen.sums(those)))}")
-    if words := listing.last_words(found):
-        screen.say(words)
+        for line in sums_by_reason(wanted, totals):
+            screen.say(line)
+    for line in listing.last_words(found):
+        screen.say(line)
+
+
+def sums_by_reason(wanted: Wanted, totals: Totals) -> list[str]:
+    """Of all in these states and terminals, whatever else is asked for."""
+    of = f" of {wanted.terminal}" if wanted.terminal else ""
+    said = [f"{', '.join(wanted.states)}{of}: {'; '.join(map(str, screen.sums(totals))) or 'none'}."]
+    said += [f"  {word}: {'; '.join(map(str, screen.sums(those)))}" for word, those in totals.by_reason() if word]
+    return said
 
 
 def table(records: list[Record], now_ms: int) -> Table:
@@ -78,11 +96,22 @@ def table(records: list[Record], now_ms: int) -> Table:
             screen.state_text(record.state),
             screen.amount(record.amount, record.currency),
             screen.span(now_ms - record.state_since),
-            "; ".join(filter(None, (descriptions.code(record.code), record.reason))),
+            listing.why_text(record),
         )
         for record in records
     ]
     return screen.table(("transfer", "reference", "state", "amount", "age", "why"), rows)
+
+
+def _known(context: Context, terminal: str | None) -> str | None:
+    """A terminal of the settings, or one that they have no more and that has transfers. Raises `Refusal`."""
+    if terminal is None or context.settings.space_of(terminal) is not None:
+        return terminal
+    known = context.ledger.totals().terminals
+    if terminal not in known:
+        names = dict.fromkeys(("main", *context.settings.epay_terminals, *known))
+        raise Refusal(f"terminal: no settings and no transfer know it; give one of {', '.join(names)}")
+    return terminal
 
 
 def _minor(text: str | None) -> int | None:

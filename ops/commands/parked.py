@@ -35,5 +35,6 @@ def parked(*, cursor: CursorText = None, limit: Limit = 50, as_json: AsJson = Fa
     screen.say(screen.table(("transfer", "reference", "amount", "age", "answer until", "asked"), rows))
     screen.say_unreadable(found.unreadable)
     screen.say(f"Parked: {'; '.join(map(str, screen.sums(totals))) or 'none'}.")
-    if found.cursor:
-        screen.say(listing.last_words(found))
+    if found.cursor or found.moved:
+        for line in listing.last_words(found):
+            screen.say(line)

@@ -96,7 +96,7 @@ def test_an_unknown_transfer_is_a_sentence_that_does_not_repeat_what_was_typed(t
     """Who types a card number in the wrong place does not find it in the log of a terminal."""
     said = transfers(*name.split(), "4405639704015096", *example(name)[1:])
 
-    assert (said.status, said.err) == (1, "there is no transfer with this key or reference\n")
+    assert (said.status, said.err) == (1, "there is no transfer with this key or reference, ours or the bank's\n")
 
 
 def test_a_name_of_two_transfers_is_not_guessed(transfers: Cli, into: Into) -> None:
