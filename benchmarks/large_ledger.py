@@ -102,16 +102,12 @@ def _made(ledger: Ledger, numbers: range) -> list[Record]:
     return [each.record for each in made if isinstance(each, Created)]
 
 
-def _moved(
-    ledger: Ledger, chosen: list[tuple[Record, tuple[Verb, ...], dict[str, str]]]
-) -> list[tuple[State, Record]]:
+def _moved(ledger: Ledger, chosen: list[tuple[Record, tuple[Verb, ...], dict[str, str]]]) -> list[tuple[State, Record]]:
     now_ms = ledger.now_ms()
     states: list[State] = [State.QUEUED] * len(chosen)
     for step in range(max(len(verbs) for _, verbs, _ in chosen)):
         moving = [at for at, (_, verbs, _) in enumerate(chosen) if step < len(verbs)]
-        moves = [
-            (chosen[at][0], chosen[at][1][step], _change(chosen[at], step, now_ms + _HOUR_MS)) for at in moving
-        ]
+        moves = [(chosen[at][0], chosen[at][1][step], _change(chosen[at], step, now_ms + _HOUR_MS)) for at in moving]
         for at, moved in zip(moving, ledger.move_many(moves, actor="worker host 1"), strict=True):
             if not isinstance(moved, Moved):
                 raise TypeError(f"{moves[0][1]} was refused")

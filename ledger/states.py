@@ -513,11 +513,11 @@ class Verb(StrEnum):
     DECIDE = (
         "decide",
         Row(
-            moves=_stay(*_DECIDABLE),
+            moves=_stay(*_DECIDABLE, _S.QUEUED, _S.PARKED, _S.DEAD),
             as_seen=True,
             keeps_due=True,
-            by="a worker, by an operator's entry: what the operator decides, with evidence; then the bank is asked",
-            happened="an operator decided: {decided}; the bank is to be asked now",
+            by="a worker, by an operator's entry: what the operator decides; the bank, or another, is to agree",
+            happened="an operator decided: {decided}",
             short="decided: {decided}",
         ),
     )

@@ -18,6 +18,12 @@ from epay_transfers.ops.exit_status import NotYet, Refusal
 #: The events of these verbs say that a request was taken, and not yet what came of it.
 _NO_ANSWER = frozenset({Verb.REQUEST, Verb.ASK, Verb.DECIDE})
 
+#: What an operator reads whose limit of the day is reached.
+BEYOND_LIMIT = (
+    "it is beyond what you alone may do today (OPERATOR_LIMITS of the workers). Your decision stands in its record for "
+    "a day, and nothing has changed yet: a second operator, with a server user of their own, types the same"
+)
+
 #: The answers that say no.
 _REFUSALS = frozenset({Verb.REFUSE_REQUEST, Verb.FOUND_TAKEN, Alarm.REQUEST_REFUSED})
 
@@ -27,6 +33,8 @@ _BLOCK_MS = 500
 def submit(context: Context, kind: Kind, fields: Mapping[str, str], *, subject: str, wait_s: float) -> None:
     """Ask, and say what came of it. `subject` opens the sentence: a transfer's key, a lane. Raises what `ask` does."""
     answer = ask(context, kind, fields, subject=subject, wait_s=wait_s)
+    if answer and needs_second(answer):
+        raise NotYet(f"{subject}: {BEYOND_LIMIT}")
     screen.say(f"{subject}: {descriptions.happened(answer)}" if answer else f"{subject}: asked; a worker does it")
 
 
@@ -60,11 +68,16 @@ def put_action(context: Context, record: Record, what: RequestedAction, why: str
     return put(context, Kind.REQUEST, {"key": record.key, "what": what, "why": why})
 
 
+def needs_second(event: Event) -> bool:
+    """Is nothing done before a second operator asks for the same?"""
+    return bool(event.fields.get("second"))
+
+
 def _is_answer(event: Event, name: str) -> bool:
     """In this operator's name, or a worker's: another operator may put in an entry with the id of this one."""
     actor = event.fields.get("actor", "")
     is_ours = actor == f"operator {name}" or not actor.startswith("operator ")
-    return is_ours and event.fields.get("verb") not in _NO_ANSWER
+    return is_ours and (event.fields.get("verb") not in _NO_ANSWER or needs_second(event))
 
 
 def _answer_to(context: Context, entry_id: str, place: str, wait_s: float) -> Event | LedgerUnavailable | None:

@@ -141,7 +141,7 @@ _WEB = ServerUser(
 _WORKER = ServerUser(
     (
         "claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", "tell", "trim", "queue_fetch",
-        "count_receiver", "remember_worker", "remember_sample", "watched", "ledger_look", *_DRAMATIQ,
+        "count_receiver", "count_operator", "remember_worker", "remember_sample", "watched", "ledger_look", *_DRAMATIQ,
     ),
     (
         Rule(

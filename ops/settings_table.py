@@ -86,6 +86,12 @@ CHAPTERS = (
             Setting(
                 "EPAY_LIMITS", (WORKER,), "{}", "the most for a transfer, a terminal's day, a receiver's day, as JSON"
             ),
+            Setting(
+                "OPERATOR_LIMITS",
+                (WORKER,),
+                '{"transfers":100,"KZT":10000000,"USD":20000,"EUR":20000,"RUB":2000000}',
+                "what one operator alone requeues or ends a day, as JSON; above it, two",
+            ),
             Setting("EPAY_RATE", (WORKER,), "{}", 'transfers a second by terminal, as JSON like {"main": 5}'),
             Setting("EPAY_SECRET_HASH_KEY", (WORKER,), "", "proves a notification to be the bank's; else it is a hint"),
             Setting("BANK_CA_FILE", (WORKER,), "", "a PEM file to trust instead of the built-in one"),

@@ -6,7 +6,7 @@ The process builds one on its settings (`build`). A test assembles one on its ow
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import SystemRandom
 from urllib.parse import urlsplit
@@ -44,6 +44,7 @@ from epay_transfers.worker.ledger_clock import LedgerClock
 from epay_transfers.worker.limits import MoneyLimits
 from epay_transfers.worker.maintenance import Maintenance
 from epay_transfers.worker.notifications import Notifications
+from epay_transfers.worker.operator_limits import OperatorLimits
 from epay_transfers.worker.preflight import Preflight, PreflightRule
 from epay_transfers.worker.quarantine import Quarantine
 from epay_transfers.worker.questions import Questions
@@ -71,6 +72,7 @@ class Rules:
     threads: int
     keep_events_ms: int = 30 * 86_400_000
     limits: MoneyLimits = field(default_factory=lambda: MoneyLimits({}, Secret("")))
+    operator_limits: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: WorkerSettings) -> "Rules":
@@ -96,6 +98,7 @@ class Rules:
             threads=settings.worker_threads,
             keep_events_ms=settings.events_keep * 1000,
             limits=MoneyLimits(settings.epay_limits, settings.epay_client_secret),
+            operator_limits=settings.operator_limits,
         )
 
 
@@ -254,6 +257,7 @@ def assemble(
         mirror=mirror,
         wakeups=wakeups,
         notifications=notifications,
+        operator_limits=OperatorLimits(ledger, rules.operator_limits),
         is_fit=lambda: preflight.is_fit,
     )
     return Worker(

@@ -34,6 +34,7 @@ from epay_transfers.ledger.withdraw import WasTaken, Withdrawn, withdraw
 from epay_transfers.worker import backoff
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.notifications import Notifications
+from epay_transfers.worker.operator_limits import OperatorLimits
 from epay_transfers.worker.recorder import DECIDED
 
 _LOG = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class Inbox:
         mirror: PauseMirror,
         wakeups: Wakeups,
         notifications: Notifications,
+        operator_limits: OperatorLimits,
         is_fit: Callable[[], bool],
     ) -> None:
         self._inboxes = inboxes
@@ -95,6 +97,7 @@ class Inbox:
         self._mirror = mirror
         self._wakeups = wakeups
         self._notifications = notifications
+        self._operator_limits = operator_limits
         self._is_fit = is_fit
 
     def run_once(self) -> int:
@@ -185,12 +188,20 @@ class Inbox:
 
     def _request(self, entry: Entry, record: Record, what: str) -> None:
         action = next((action for action in _REQUESTED_IN if action == what), None)
+        if self._was_done(entry, record):
+            return
+        _check_unmoved(entry, record)
         if action is None or record.state not in _REQUESTED_IN[action]:
             raise _CannotBe(f"{record.key} is {record.state}: it can't be asked for here")
-        if record.requested_action and record.request_id != entry.id:
+        is_mine = (record.request_id, record.requested_action) == (entry.id, action) and (
+            action is RequestedAction.INQUIRE or self._has_decided(entry, record)
+        )
+        if record.requested_action and not is_mine:
             raise _CannotBe(f"{record.key}: {record.requested_action} stands already, and is not done yet")
         fields: RecordFields = {"requested_action": action, "request_id": entry.id, "wakeups": 0}
         if action is not RequestedAction.INQUIRE:
+            if not is_mine and self._waits_for_second(entry, record, action):
+                return
             fields["decisions"] = decisions.with_one_more(record.decisions, self._decision(entry, record, action))
         change = Change(due_in=0, fields=fields, event=_told(entry))
         moved = self._ledger.move(record, Verb.REQUEST, change, actor=_actor(entry))
@@ -200,6 +211,9 @@ class Inbox:
 
     def _cancel(self, entry: Entry, record: Record) -> None:
         """A queued transfer ends here, once its card is locked away; of the others the bank is asked first."""
+        if self._was_done(entry, record):
+            return None
+        _check_unmoved(entry, record)
         match record.state:
             case State.PARKED if self._custody.holds_pares(record):
                 raise _CannotBe(f"{record.key}: its client has answered 3-D Secure: it is too late to cancel it")
@@ -211,6 +225,8 @@ class Inbox:
                 pass
             case _:
                 raise _CannotBe(f"{record.key} is {record.state}: it is too late to cancel it")
+        if self._waits_for_second(entry, record, Verb.CANCEL):
+            return None
         move = partial(self._move_and_mark, actor=_actor(entry))
         kept: RecordFields = {
             "decisions": decisions.with_one_more(record.decisions, self._decision(entry, record, Verb.CANCEL))
@@ -231,6 +247,27 @@ class Inbox:
                 return None
             case Refused() as refused:
                 raise _overtaken(record, refused)
+
+    def _waits_for_second(self, entry: Entry, record: Record, what: str) -> bool:
+        """Beyond the operator's limit the decision stands in the record, and nothing is done before another agrees.
+
+        What if we die here? It is counted before the move: the entry comes again, and counts nothing more.
+        """
+        limits = self._operator_limits
+        if limits.is_agreed(record, what, entry.operator) or limits.may_alone(record, what, entry.operator):
+            return False
+        told: EventFields = {**_told(entry), "decided": what, "second": "needed"}
+        kept = decisions.with_one_more(record.decisions, self._decision(entry, record, what))
+        self._must_move(record, Verb.DECIDE, Change(fields={"decisions": kept}, event=told), entry)
+        return True
+
+    def _was_done(self, entry: Entry, record: Record) -> bool:
+        """Did an entry with this id lead to something already? A plan that is applied again puts in the same ids.
+
+        Where the transfer did not move since, what was refused, or waited for a second operator, is looked at anew.
+        """
+        mine = (each for each in decisions.read(record.decisions) if (each.request, each.by) == _signed(entry))
+        return any((each.state, each.since) != (record.state, record.state_since) for each in mine)
 
     def _move_and_mark(self, record: Record, verb: Verb, change: Change, *, actor: str) -> Moved | Refused:
         moved = self._ledger.move(record, verb, change, actor=actor)
@@ -256,11 +293,12 @@ class Inbox:
         """
         if self._has_decided(entry, record):
             return  # a worker did it, and died before it said so
+        _check_unmoved(entry, record)
         what = entry.fields.get("verb", "")
         verb = next((verb for verb in Verb if verb == what and what in DECIDED), None)
         if verb is None or record.state not in verb.row.moves:
             raise _CannotBe(f"{record.key} is {record.state}: it can't be settled so")
-        if entry.fields.get("version") != str(record.version):
+        if "since" not in entry.fields and entry.fields.get("version") != str(record.version):
             raise _CannotBe(f"{record.key}: it has changed since the operator saw it. Look at it again")
         if not entry.fields.get("proof"):
             raise _CannotBe(f"{record.key}: without evidence nothing is settled")
@@ -318,7 +356,7 @@ class Inbox:
         )
 
     def _has_decided(self, entry: Entry, record: Record) -> bool:
-        return any(each.request == entry.id for each in decisions.read(record.decisions))
+        return any((each.request, each.by) == _signed(entry) for each in decisions.read(record.decisions))
 
     def _must_be_free(self, entry: Entry, record: Record) -> None:
         if record.question_id and record.question_id != entry.id:
@@ -433,6 +471,19 @@ def _check_words(entry: Entry) -> None:
             raise _CannotBe(f"{name}: {complaint}")
     if not entry.fields.get("why"):
         raise _CannotBe("why: a reason is needed")
+
+
+def _check_unmoved(entry: Entry, record: Record) -> None:
+    """A plan says in which state the transfer was, and since when. An entry for one transfer may say nothing of it."""
+    if "since" in entry.fields and (entry.fields.get("state"), entry.fields["since"]) != (
+        record.state,
+        str(record.state_since),
+    ):
+        raise _CannotBe(f"{record.key}: it has moved since the plan was made, and is {record.state}")
+
+
+def _signed(entry: Entry) -> tuple[str, str]:
+    return entry.id, entry.operator
 
 
 def _actor(entry: Entry) -> str:

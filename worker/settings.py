@@ -20,6 +20,7 @@ from epay_transfers.worker.bank import PRESETS, Addresses, BankConfig, Terminal
 from epay_transfers.worker.bank.codes import PAID_WORDS
 from epay_transfers.worker.bank.transport import check_callable, tls_context
 from epay_transfers.worker.limits import read_limits
+from epay_transfers.worker.operator_limits import DEFAULT_LIMITS, read_operator_limits
 
 _ADDRESS = "give an https:// address (http:// only for loopback)"
 
@@ -100,6 +101,10 @@ class WorkerSettings(KeySource, WebTierSettings):
     epay_limits: Annotated[dict[str, dict[str, Limits]], BeforeValidator(read_limits), *JSON] = Field(
         default_factory=dict,
         description='give JSON like {"main": {"KZT": {"transfer": "500000", "terminal_day": "20000000"}}}',
+    )
+
+    operator_limits: Annotated[dict[str, int], BeforeValidator(read_operator_limits), *JSON] = Field(
+        default_factory=lambda: dict(DEFAULT_LIMITS), description='give JSON like {"transfers": 100, "KZT": "10000000"}'
     )
 
     http_connect_timeout: float = Field(default=5, ge=_SHORTEST_S, le=_HOUR_S, description="give seconds")

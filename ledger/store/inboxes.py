@@ -54,7 +54,7 @@ class Kind(StrEnum):
     NOTIFICATION = "notification"  #: the bank's notification: key, sealed: JSON of what proves and says something
     SECURE_2 = "secure_2"  #: a client came back with 3-D Secure 2 fields: key, fields
 
-    # Operators. All have the reason (`why`), and a label.
+    # Operators. All have the reason (`why`), and a label. Those of a plan have the transfer's state, and since when.
     REQUEST = "request"  #: key, what: a `RequestedAction`
     CANCEL = "cancel"  #: key
     SETTLE = "settle"  #: key, version (as the operator saw it), verb, proof: an operator's decision, of two or of one
@@ -93,9 +93,12 @@ class Inboxes:
         self._scripts = Scripts(client, ("inbox_take",))
         self._test_clock = test_clock
 
-    def put(self, sender: str, kind: Kind, fields: Mapping[str, str]) -> str:
-        """The entry's id. It is in the ledger when this returns. Raises `LedgerUnavailable`: it may be, or not."""
-        entry_id = secrets.token_hex(12)
+    def put(self, sender: str, kind: Kind, fields: Mapping[str, str], entry_id: str = "") -> str:
+        """The entry's id. It is in the ledger when this returns. Raises `LedgerUnavailable`: it may be, or not.
+
+        With an id of the caller's it may be put in again: a worker does once what it asks for of one transfer.
+        """
+        entry_id = entry_id or secrets.token_hex(12)
         text = json.dumps({"id": entry_id, "kind": kind} | dict(fields), separators=(",", ":"))  # ASCII alone
         with redis_errors_as(LedgerUnavailable):
             if sender.startswith(_OPERATOR):

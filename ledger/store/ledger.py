@@ -15,7 +15,7 @@ import redis
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
-from epay_transfers.ledger.limits import NO_LIMITS, Counts, Limit, Limits
+from epay_transfers.ledger.limits import NO_LIMITS, Counts, Day, Limit, Limits
 from epay_transfers.ledger.record import FIRST_EPOCH, Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
@@ -67,7 +67,16 @@ class Ledger(Reader):
         super().__init__(client, test_clock)
         self._scripts = Scripts(
             client,
-            ("create", "claim", "move", "remember_vault", "count_receiver", "remember_fingerprint_keys", "watched"),
+            (
+                "create",
+                "claim",
+                "move",
+                "remember_vault",
+                "count_receiver",
+                "count_operator",
+                "remember_fingerprint_keys",
+                "watched",
+            ),
         )
         self.seen = 0  #: the highest sequence that this process was told: the ledger can't be behind it
         self.behind = 0  #: a sequence that should have been higher: the ledger went back, and this process saw it
@@ -175,6 +184,15 @@ class Ledger(Reader):
             keys = (redis_keys.receiver_limits(counts.day.name),)
             args = (counts.card, counts.unsent_of_card, counts.amount, most)
             return self._scripts.run("count_receiver", keys, args)[0] == "OK"
+
+    def count_operator(
+        self, record: Record, operator: str, *, money: int, day: Day, most: int | None, most_money: int | None
+    ) -> bool:
+        """May this operator alone do this with the transfer on that day? Then it is counted. `money`: that may move."""
+        limits = ("" if each is None else each for each in (most, most_money))
+        with redis_errors_as(LedgerUnavailable):
+            args = (operator, record.key, record.currency, money, *limits)
+            return self._scripts.run("count_operator", (redis_keys.operator_limits(day.name),), args)[0] == "OK"
 
     def give_back(self, counts: Counts) -> None:
         """Its claim is proved not to have sent anything: the next claim of the transfer on that day counts no more.

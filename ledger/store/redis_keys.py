@@ -53,6 +53,11 @@ def receiver_limits(day: str) -> str:
     return f"{_ROOT}limits:cards:{day}"
 
 
+def operator_limits(day: str) -> str:
+    """Hash: what each operator alone requeued, discarded and cancelled. Workers alone may read and write here."""
+    return f"{_ROOT}limits:operators:{day}"
+
+
 def record(key: str) -> str:
     return f"{_ROOT}r:{place(key)}"
 

@@ -37,6 +37,7 @@ LUA = {
     "_vault": ("vault",),
     "claim": ("claim", "limits", "time", "lanes", "move", "broken"),
     "count_receiver": ("limits",),
+    "count_operator": ("operator_limits",),
     "create": ("create", "lanes", "broken"),
     "due": ("move", "time"),
     "move": ("move",),

@@ -148,6 +148,7 @@ def value_for(name: str, paths: list[str]) -> st.SearchStrategy[str]:
         "epay_paid_statuses": JSONS,
         "epay_rate": JSONS,
         "epay_limits": JSONS,
+        "operator_limits": JSONS,
     }
     if name.endswith("_file"):
         return st.one_of(st.sampled_from(paths), TEXTS)

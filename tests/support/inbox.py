@@ -20,11 +20,14 @@ from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.consequences import Consequences
 from epay_transfers.worker.inbox import Inbox
 from epay_transfers.worker.notifications import Notifications
+from epay_transfers.worker.operator_limits import DEFAULT_LIMITS, OperatorLimits
 from epay_transfers.worker.questions import Questions
 from epay_transfers.worker.recorder import Recorder
 
 
-def reader(ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock) -> Inbox:
+def reader(
+    ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock, limits: Mapping[str, int] = DEFAULT_LIMITS
+) -> Inbox:
     """What a worker has of it, on these servers. It can prove no notification."""
     events, pauses = Events(ledger.client, ledger.test_clock), Pauses(ledger.client, ledger.test_clock)
     consequences = Consequences(pauses, events, clock, "worker")
@@ -43,6 +46,7 @@ def reader(ledger: Ledger, vault: Vault, wakeups: Wakeups, clock: Clock) -> Inbo
             opener=Opener([generate().private]),
             hash_key=None,
         ),
+        operator_limits=OperatorLimits(ledger, limits),
         is_fit=lambda: True,
     )
 
@@ -79,9 +83,9 @@ class ReadAtOnce(Inboxes):
         self._questions = questions(ledger, vault, clock)
         self.bank_says = StatusReport(StatusWord.UNANSWERED, why="timeout")
 
-    def put(self, sender: str, kind: Kind, fields: Mapping[str, str]) -> str:
+    def put(self, sender: str, kind: Kind, fields: Mapping[str, str], entry_id: str = "") -> str:
         """And what an operator asks of the bank is answered: it says `bank_says` of every transfer."""
-        entry_id = super().put(sender, kind, fields)
+        entry_id = super().put(sender, kind, fields, entry_id)
         self._reader.run_once()
         key = fields.get("key", "")
         record = self._ledger.get(key) if is_key(key) else None

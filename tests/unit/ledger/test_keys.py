@@ -27,6 +27,7 @@ MADE: dict[str, str] = {
     "limits": redis_keys.limits("20251124"),
     "references": redis_keys.references("204978430339"),
     "receiver_limits": redis_keys.receiver_limits("20251124"),
+    "operator_limits": redis_keys.operator_limits("20251124"),
 }
 
 
