@@ -6,9 +6,15 @@ horizon, and only after several answers that agree.
 
 from dataclasses import dataclass
 
+from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.worker.bank import CodeClass, StatusReport, StatusWord, look_up
+
+#: Why it is in doubt, where the bank has named the order.
+_NAMED_BY_THE_BANK = frozenset(
+    {Reason.BANK_HAS_IT, Reason.STATEMENT_HAS_IT, Reason.BANK_NOTIFIED_PAID, Reason.FOREIGN_BANK_ID}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +124,11 @@ def not_found_is_final(record: Record, rule: InquiryRule) -> bool:
     """May what may have been sent end as not paid, since the bank has no such order?
 
     Only where the bank has said in writing that this is final. And not where the bank has named the order before, in
-    an answer, a challenge or a notification: then its "not found" contradicts its own word.
+    an answer, a challenge, a notification or a statement: then its "not found" contradicts its own word.
     """
     is_known_there = (
-        record.bank_id
+        record.reason in _NAMED_BY_THE_BANK
+        or record.bank_id
         or record.bank_reference
         or record.notification
         or record.unbelieved_bank_id
