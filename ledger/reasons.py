@@ -29,6 +29,11 @@ class Reason(WordWithSentence):
     CONFIRM_ATTEMPTS_USED_UP = "confirm_attempts_used_up", "the confirm was tried as often as it may be"
     TERMINAL_UNKNOWN = "terminal_unknown", "no worker has the credentials of its terminal"
     ANSWERED_BY_SECURE_2 = "answered_by_secure_2", "its client may have answered at the bank, by 3-D Secure 2"
+    BANK_HAS_IT = "bank_has_it", "the bank, asked, says that it paid it, and the ledger does not know that it was sent"
+    STATEMENT_HAS_IT = (
+        "statement_has_it",
+        "an operator found it in the bank's statement, and here it was unsent",
+    )
     BANK_NOTIFIED_PAID = "bank_notified_paid", "the bank's proved notification says that it paid"
     BANK_NOTIFIED_OTHERWISE = "bank_notified_otherwise", "the bank said both: a notification that it paid, and that not"
     FOREIGN_BANK_ID = "bank_id_of_another_transfer", "the bank answered with the id of another transfer"
@@ -51,6 +56,7 @@ class Reason(WordWithSentence):
 
     # The end.
     BANK_NOTIFIED = "bank_notified", "the bank's notification says that it paid"
+    NOT_FOUND_IS_FINAL = "not_found_is_final", "the bank has no such order, and its letter says that this is final"
     SETTLED_BY_OPERATOR = "settled_by_operator", "two operators settled it, with evidence"
     CORRECTED_BY_OPERATORS = "corrected_by_operators", "two operators corrected how it ended, with evidence"
     DEADLINE = "deadline", "its deadline passed"

@@ -103,6 +103,13 @@ COMMANDS = {
     "pauses": CommandEntry("pauses", _LOOK, "List the pauses of lanes: cause, age, and the money behind each."),
     "terminals": CommandEntry("terminals", _LOOK, "List terminals, their used invoice ids and their paused lanes."),
     "audit": CommandEntry("audit", _LOOK, "Compare ledger, due, counters, queue and vault."),
+    "reconcile": CommandEntry(
+        "reconcile",
+        _LOOK,
+        "Compare a day with the bank's statement, or with what the bank says of each transfer.",
+        example="--day 2026-11-28 --statement statement.csv --mapping statement.toml",
+        connects=False,
+    ),
     "scan": CommandEntry(
         "scan", _LOOK, "Search the ledger's server, its queue, files and folders for card numbers: none may be there."
     ),
@@ -147,6 +154,14 @@ COMMANDS = {
         "Cancel a transfer before any money can move.",
         example='payout-42 --reason "the client left"',
         changes=True,
+    ),
+    "recover": CommandEntry(
+        "recover",
+        _ACT,
+        "After the ledger went back: find in the bank's statement what it forgot, and keep that from being sent.",
+        example='--statement statement.csv --mapping statement.toml --apply --reason "the ledger went back"',
+        changes=True,
+        connects=False,
     ),
     "queue": CommandEntry("queue", _ACT, "The queue of wake-ups: rebuild."),
     "queue rebuild": CommandEntry(

@@ -84,6 +84,12 @@ CHAPTERS = (
                 "EPAY_PAID_STATUSES", (WORKER,), '["AUTH","CHARGE"]', "words that mean paid in any answer, as JSON"
             ),
             Setting(
+                "EPAY_NOT_FOUND_LETTER",
+                (WORKER,),
+                "",
+                'the bank\'s letter by which "not found" is final; else it is not',
+            ),
+            Setting(
                 "EPAY_LIMITS", (WORKER,), "{}", "the most for a transfer, a terminal's day, a receiver's day, as JSON"
             ),
             Setting(

@@ -45,6 +45,7 @@ class BookedOrder:
     int_reference: str = ""
     executions: int = 0
     moved: Decimal = Decimal(0)
+    executed: list[tuple[float, Decimal]] = field(default_factory=list)  #: when, and how much, for the statement
     transfers_received: int = 0
     confirms_received: int = 0
     repeated_confirms: int = 0
@@ -57,9 +58,10 @@ class BookedOrder:
     failure_post_link: str = field(default="", repr=False)
     secret_hash: str = field(default="", repr=False)
 
-    def execute(self, amount: Decimal) -> None:
+    def execute(self, amount: Decimal, now: float) -> None:
         """Move the money. Nothing else in this bank does."""
         self.executions += 1
+        self.executed.append((now, amount))
         self.moved += amount
         self.state, self.code = PAID, 0
         self.reference = self.reference or str(secrets.randbelow(9 * 10**11) + 10**11)

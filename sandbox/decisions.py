@@ -91,7 +91,7 @@ class Decisions:
             order.repeated_confirms += 1
             return answers.confirmed(challenge)
         if challenge.state == "waiting" and not self._decline_code(challenge, request.pa_res):
-            order.execute(challenge.amount)
+            order.execute(challenge.amount, self.now())
             challenge.state = "executed"
             answer = answers.confirmed(challenge)
             answer.notification = answers.notification(order, 0)
@@ -134,7 +134,7 @@ class Decisions:
         if order.directives.secure:
             until = self.now() + self.options.challenge_ttl_s
             return answers.wants_secure(self.challenges.ask(order, bank_id, request.amount, until), acs_address)
-        order.execute(request.amount)
+        order.execute(request.amount, self.now())
         return answers.success(order, request.amount, bank_id)
 
     def _duplicate(self, order: BookedOrder, grant: Grant) -> str:

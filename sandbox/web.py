@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from epay_transfers.sandbox import statement
 from epay_transfers.sandbox.acs import PASSWORD, AskedChallenge
 from epay_transfers.sandbox.amounts import plain
 from epay_transfers.sandbox.contract import is_safe_link
@@ -35,6 +36,7 @@ def routes(decisions: Decisions, faults: Faults) -> list[Route]:
         Route("/", web.home),
         Route("/books", web.books, methods=["GET", "DELETE"]),
         Route("/books/{invoice}", web.order),
+        Route("/statement", web.statement),
         Route("/faults", web.faults, methods=["GET", "POST", "DELETE"]),
         Route("/acs", web.acs, methods=["POST"]),
         Route("/acs/result", web.result, methods=["POST"]),
@@ -70,6 +72,12 @@ class Pages:
         if order is None:
             return JSONResponse({"error": "no call has named this order"}, 404)
         return JSONResponse(order.as_dict(self._decisions.now()))
+
+    async def statement(self, request: Request) -> Response:
+        """`?day=2026-11-28`: of that day in the bank's time; without it, of all days."""
+        book = self._decisions.book
+        text = statement.write(book, self._decisions.now(), request.query_params.get("day", ""))
+        return PlainTextResponse(text, media_type="text/csv")
 
     async def faults(self, request: Request) -> Response:
         if request.method == "DELETE":

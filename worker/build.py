@@ -78,7 +78,7 @@ class Rules:
     def of(cls, settings: WorkerSettings) -> "Rules":
         return cls(
             retry=RetryRule(settings.retry_attempts, settings.retry_min_backoff, settings.retry_max_backoff),
-            doubt=InquiryRule(settings.doubt_horizon, settings.doubt_reads),
+            doubt=InquiryRule(settings.doubt_horizon, settings.doubt_reads, settings.epay_not_found_letter),
             preflight=PreflightRule(
                 lease_s=settings.lease,
                 deadline_s=settings.http_deadline,

@@ -70,6 +70,15 @@ _REQUESTED_IN = {
 }
 
 
+#: How what the ledger calls not sent comes to be in doubt.
+_DOUBTED_FROM = {
+    State.QUEUED: Verb.FOUND_TAKEN,
+    State.DEAD: Verb.FOUND_TAKEN,
+    State.RESUMED: Verb.DOUBT,
+    State.PARKED: Verb.FOUND_TAKEN_CONFIRM,
+}
+
+
 class _CannotBe(TransfersError):
     """The entry asks for what can't be done; the sentence says why, and the operator reads it."""
 
@@ -146,7 +155,7 @@ class Inbox:
                 self._request(entry, self._record(entry), entry.fields.get("what", ""))
             case Kind.CANCEL:
                 self._cancel(entry, self._record(entry))
-            case Kind.SETTLE | Kind.TAKE_BACK | Kind.ASK:
+            case Kind.SETTLE | Kind.TAKE_BACK | Kind.ASK | Kind.DOUBT:
                 self._about_the_end(entry)
             case Kind.PAUSED:
                 self._write_down_pause(entry)
@@ -282,6 +291,8 @@ class Inbox:
                 self._decide(entry, self._record(entry))
             case Kind.TAKE_BACK:
                 self._take_back(entry, self._record(entry))
+            case Kind.DOUBT:
+                self._doubt(entry, self._record(entry))
             case _:
                 self._ask(entry)
 
@@ -342,6 +353,29 @@ class Inbox:
                 return
             if not tries_left:
                 raise _overtaken(record, moved)
+
+    def _doubt(self, entry: Entry, record: Record) -> None:
+        """A statement has it, and the ledger calls it not sent: the ledger went back, as a rule.
+
+        One operator may say so, for it ends nothing: no worker sends it any more, and the bank is asked. Its card's
+        place tells nothing here: a vault that was lost remembers no take.
+        """
+        verb = _DOUBTED_FROM.get(record.state)
+        if self._has_decided(entry, record):
+            return
+        if verb is None:
+            raise _CannotBe(f"{record.key} is {record.state}: it can't be put in doubt")
+        if not entry.fields.get("proof"):
+            raise _CannotBe(f"{record.key}: without evidence nothing is put in doubt")
+        told = _told(entry)
+        told["proof"] = entry.fields["proof"]
+        kept = decisions.with_one_more(record.decisions, self._decision(entry, record, entry.kind))
+        fields: RecordFields = {"reason": Reason.STATEMENT_HAS_IT, "evidence": "maybe_sent", "decisions": kept}
+        change = Change(look_again_in=0, fields=fields, event=told, as_seen=True)
+        moved = self._move_and_mark(record, verb, change, actor=_actor(entry))
+        if isinstance(moved, Refused):
+            raise _overtaken(record, moved)
+        self._wakeups.send(replace(record, state=moved.state))
 
     def _decision(self, entry: Entry, record: Record, what: str) -> Decision:
         return Decision(

@@ -6,17 +6,24 @@ horizon, and only after several answers that agree.
 
 from dataclasses import dataclass
 
+from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.worker.bank import CodeClass, StatusReport, StatusWord, look_up
 
+#: Why it is in doubt, where the bank has named the order.
+_NAMED_BY_THE_BANK = frozenset(
+    {Reason.BANK_HAS_IT, Reason.STATEMENT_HAS_IT, Reason.BANK_NOTIFIED_PAID, Reason.FOREIGN_BANK_ID}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class InquiryRule:
-    """`DOUBT_HORIZON` and `DOUBT_READS`."""
+    """`DOUBT_HORIZON`, `DOUBT_READS` and `EPAY_NOT_FOUND_LETTER`."""
 
     horizon_s: int = 86_400
     reads: int = 3
+    not_found_letter: str = ""  #: the bank's letter by which "not found" is final then; "" for none
 
     @property
     def between_reads_s(self) -> int:
@@ -111,6 +118,23 @@ def _agreed(word: StatusWord, phase: Phase) -> Verdict:
             return Settled(Verb.CHALLENGE_EXPIRED)  # its MD never reached us, so it can't be confirmed
         case _:
             return Unsettled()
+
+
+def not_found_is_final(record: Record, rule: InquiryRule) -> bool:
+    """May what may have been sent end as not paid, since the bank has no such order?
+
+    Only where the bank has said in writing that this is final. And not where the bank has named the order before, in
+    an answer, a challenge, a notification or a statement: then its "not found" contradicts its own word.
+    """
+    is_known_there = (
+        record.reason in _NAMED_BY_THE_BANK
+        or record.bank_id
+        or record.bank_reference
+        or record.notification
+        or record.unbelieved_bank_id
+        or record.unbelieved_reference
+    )
+    return bool(rule.not_found_letter) and record.phase is Phase.SEND and not is_known_there
 
 
 def settles(report: StatusReport) -> Verb | None:

@@ -29,6 +29,7 @@ from epay_transfers.worker.inquiry_rules import (
     Settled,
     Unsettled,
     judge,
+    not_found_is_final,
     noticed,
     settles,
 )
@@ -183,15 +184,17 @@ class Journey:
         report = self._report(record)
         if record.state is State.PARKED and settles(report) is None:
             return self._end_parked(record, report)
+        horizon_at = record.in_doubt_since + self.rule.horizon_s * 1000
         match judge(record, report, asked_at_ms=asked_at, rule=self.rule):
             case Settled(verb):
-                horizon_at = record.in_doubt_since + self.rule.horizon_s * 1000
                 only_after = horizon_at if verb is Verb.CHALLENGE_EXPIRED else None
                 recorder.inquiry_settled(record, verb, report, only_after=only_after)
-            case NothingThere() if self._may_have_been_sent(record):
-                recorder.send_to_review(record, Reason.BANK_SAYS_NOT_FOUND)
-            case NothingThere():
+            case NothingThere() if not self._may_have_been_sent(record):
                 recorder.fail(record, Reason.CARD_LOST, verb=Verb.LOSE_CARD)
+            case NothingThere() if not_found_is_final(record, self.rule):
+                recorder.not_found_ends(record, self.rule.not_found_letter, only_after=horizon_at)
+            case NothingThere():
+                recorder.send_to_review(record, Reason.BANK_SAYS_NOT_FOUND)
             case Unsettled():
                 recorder.unsettled(record, report)
             case AskAgain(reads, at_ms):

@@ -21,11 +21,9 @@ from epay_transfers.worker.backoff import TOMORROW_MS
 from epay_transfers.worker.bank import PAID_WORDS, StatusReport, StatusWord
 from epay_transfers.worker.consequences import Consequences
 from epay_transfers.worker.inquiry_rules import settles
-from epay_transfers.worker.recorder import DECIDED, Recorder, decided
+from epay_transfers.worker.recorder import DECIDED, WATCHES, Recorder, decided
 from epay_transfers.worker.said_by_bank import event_of_report
 
-#: What was settled by hand is asked about daily, so often; what a worker heard declined, once, after an hour.
-WATCHES = 7
 HOUR_MS = 3_600_000
 
 #: A bank that is silent when it is to be asked about what has ended is asked again each hour, for no longer than this.
@@ -72,7 +70,11 @@ class Questions:
         return not self._holds(record) and self._clock.now_ms() < record.watch_at + _HAND_ON_MS
 
     def answered(self, record: Record, report: StatusReport) -> None:
-        """What the bank says: it settles the transfer, or it stands beside the record."""
+        """What the bank says: it settles the transfer, or it stands beside the record.
+
+        What the bank has paid, and the ledger is about to send, is in doubt first: the ledger went back, as a rule. A
+        worker that has claimed it meanwhile goes on.
+        """
         verb = settles(report)
         if verb and record.state in verb.row.moves:
             if self._recorder.inquiry_settled(record, verb, report):
@@ -81,7 +83,13 @@ class Questions:
             if fresh is None or fresh.question_id != record.question_id:
                 return
             record, verb = fresh, None
-        self._compare(record, report, verb)
+        if verb is Verb.INQUIRY_PAID and record.state in {State.QUEUED, State.RESUMED}:
+            self._consequences.contradiction(record, verb, record.state)
+            doubted = self._recorder.doubt_what_the_bank_has(record)
+            if doubted is not None:
+                self.answered(doubted, report)
+                return
+        self._compare(record, report)
         standing = decisions.standing(record.decisions, record.state, record.state_since, DECIDED)
         decision = next((each for each in standing if each.request == record.question_id), None)
         if decision is not None:
@@ -153,12 +161,10 @@ class Questions:
         )
         return moved if isinstance(moved, Moved) else None
 
-    def _compare(self, record: Record, report: StatusReport, verb: Verb | None) -> None:
+    def _compare(self, record: Record, report: StatusReport) -> None:
         """An alarm, once a transfer, where the bank says the opposite of how the transfer ended."""
         if contradicts(record.state, report):
             self._consequences.end_contradicted(record, f"{report.word} {report.status_name}".strip())
-        elif verb is Verb.INQUIRY_PAID and record.state is State.QUEUED:
-            self._consequences.contradiction(record, verb, record.state)
 
 
 def why_not(record: Record, wanted: Verb, report: StatusReport) -> str:

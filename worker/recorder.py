@@ -34,8 +34,12 @@ T = TypeVar("T")
 #: How long a result is held while the ledger is away.
 INSIST_S = 300.0
 
-#: When the bank is asked about a transfer that it declined.
+#: The bank's word that it did not pay: an hour later it is asked about such a transfer once more.
+_DECLINES = frozenset({Verb.DECLINE, Verb.INQUIRY_DECLINED})
 _AFTER_DECLINE_MS = 3_600_000
+
+#: What ended without the bank's own word about it is asked about daily, so often.
+WATCHES = 7
 
 #: What an operator may decide, and the word for it.
 DECIDED: Mapping[str, str] = {
@@ -83,7 +87,7 @@ class Recorder:
 
     def final_answer(self, record: Record, verb: Verb, fields: RecordFields) -> None:
         """The bank's own word, for good. It counts in every unfinished state, and must not be lost."""
-        moved = self.move(record, verb, self._asked_once_more(verb, fields))
+        moved = self.move(record, verb, self._asked_once_more(verb, Change(fields=fields)))
         code: RecordFields = {"code": fields.get("code", "")}
         said = _unbelieved_of(fields)
         match moved:
@@ -97,12 +101,15 @@ class Recorder:
             case Refused():
                 self._consequences.refused(record, verb, moved)
 
-    def _asked_once_more(self, verb: Verb, fields: RecordFields) -> Change:
-        """A gateway that doubles a request may answer with the second one's decline, and the first one was executed."""
-        if verb is not Verb.DECLINE or not self._has_status:
-            return Change(fields=fields)
+    def _asked_once_more(self, verb: Verb, change: Change) -> Change:
+        """A gateway that doubles a request may answer with the second one's decline, and the first one was executed.
+
+        So may its status: it tells of the request that it saw last.
+        """
+        if verb not in _DECLINES or not self._has_status:
+            return change
         once: RecordFields = {"watches": 1}
-        return Change(fields=fields | once, watch_in=_AFTER_DECLINE_MS)
+        return replace(change, fields=change.fields | once, watch_in=_AFTER_DECLINE_MS, unwatch=False)
 
     def park(self, record: Record, challenge: bank.ChallengeRequired) -> None:
         change = Change(
@@ -151,6 +158,12 @@ class Recorder:
     def found_taken(self, record: Record) -> None:
         """The ledger says that it was never sent, and the vault has its tombstone: it may have been."""
         self.doubt(record, Reason.VAULT_REMEMBERS, verb=Verb.FOUND_TAKEN, evidence=bank.Evidence.MAYBE_SENT)
+
+    def doubt_what_the_bank_has(self, record: Record) -> Record | None:
+        """The bank paid what the ledger is about to send. The record as it is in doubt by this; or None."""
+        verb = Verb.DOUBT if record.state is State.RESUMED else Verb.FOUND_TAKEN
+        is_in_doubt = self.doubt(record, Reason.BANK_HAS_IT, verb=verb, evidence=bank.Evidence.ANSWERED)
+        return self.insist(lambda: self._ledger.get(record.key)) if is_in_doubt else None
 
     def doubt_paid_by_notification(self, record: Record) -> None:
         """The bank's proved notification says that it paid what is about to be sent, or to end: so neither happens."""
@@ -316,11 +329,21 @@ class Recorder:
             fields["bank_id"] = report.bank_id
         if report.reference:
             fields["bank_reference"] = report.reference
-        if not record.question_id:
-            return self._settle_unfinished(record, verb, Change(fields=fields, only_after=only_after))
-        fields["question_id"] = ""
-        event: EventFields = event_of_report(report) | decided(record)
-        return self._settle_unfinished(record, verb, Change(fields=fields, event=event, unwatch=True))
+        change = Change(fields=fields, only_after=only_after)
+        if record.question_id:
+            fields["question_id"] = ""
+            change = Change(fields=fields, event=event_of_report(report) | decided(record), unwatch=True)
+        return self._settle_unfinished(record, verb, self._asked_once_more(verb, change))
+
+    def not_found_ends(self, record: Record, letter: str, *, only_after: int) -> None:
+        """The bank has no such order, and its letter says that this is final (`EPAY_NOT_FOUND_LETTER`).
+
+        The bank has said no word about this very transfer: it is asked daily for a week, as of what people settled.
+        """
+        fields: RecordFields = {"reason": Reason.NOT_FOUND_IS_FINAL, "watches": WATCHES}
+        event: EventFields = {"bank_said": bank.StatusWord.NOT_FOUND, "proof": letter}
+        change = Change(fields=fields, event=event, as_seen=True, only_after=only_after, watch_in=backoff.TOMORROW_MS)
+        self._settle_unfinished(record, Verb.INQUIRY_DECLINED, change)
 
     def notified_paid(self, record: Record, verb: Verb) -> None:
         """The bank's notification settles it as paid, where there is no status address."""

@@ -12,6 +12,7 @@ from epay_transfers.ledger.invoice import DEFAULT_SPACE
 from epay_transfers.ledger.limits import Limits
 from epay_transfers.ledger.safe_urls import LOOPBACK, is_safe_url
 from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.store.inboxes import complaint_of
 from epay_transfers.ledger.vault.vault import TOMBSTONE_STANDS_S
 from epay_transfers.runtime.key_source import KeySource
 from epay_transfers.runtime.settings import JSON, of_chance, one_line, one_line_secret, shown
@@ -25,6 +26,7 @@ from epay_transfers.worker.operator_limits import DEFAULT_LIMITS, read_operator_
 _ADDRESS = "give an https:// address (http:// only for loopback)"
 
 _SHORTEST_HORIZON_S = 3600
+_SHORTEST_LETTER = 10
 _HASH_KEY_LENGTH = 32
 
 
@@ -93,6 +95,10 @@ class WorkerSettings(KeySource, WebTierSettings):
     epay_saved_sender_fields: Literal["all", "given"] = Field(default="all", description="give all or given")
     epay_paid_statuses: Annotated[tuple[str, ...], *JSON] = Field(
         default=PAID_WORDS, description=f'give one or more of {" and ".join(PAID_WORDS)}, as JSON like ["AUTH"]'
+    )
+    epay_not_found_letter: str = Field(
+        default="",
+        description="name the bank's letter that says so, with its date, in one line; or leave it out",
     )
     epay_rate: Annotated[dict[str, float], *JSON] = Field(
         default_factory=dict, description='give transfers a second by terminal, as JSON like {"main": 5}'
@@ -192,6 +198,16 @@ class WorkerSettings(KeySource, WebTierSettings):
         """The page of success and the notification name no status: they stand for AUTH, the first one."""
         if "AUTH" not in value and info.data.get("epay_status_url") == "none":
             raise ValueError("lacks AUTH, and without a status inquiry (EPAY_STATUS_URL=none) no other word is heard")
+        return value
+
+    @field_validator("epay_not_found_letter")
+    @classmethod
+    def _is_a_letter(cls, value: str) -> str:
+        """`false` or `1` are no letter: they must not switch on what they seem to switch off."""
+        if value and (len(value) < _SHORTEST_LETTER or not any(char.isdigit() for char in value)):
+            raise ValueError("names no letter and no date")
+        if value and (complaint := complaint_of(value)):
+            raise ValueError(complaint)
         return value
 
     @field_validator("epay_rate")

@@ -60,6 +60,7 @@ class Kind(StrEnum):
     SETTLE = "settle"  #: key, version (as the operator saw it), verb, proof: an operator's decision, of two or of one
     TAKE_BACK = "take_back"  #: key: the operator's own decision
     ASK = "ask"  #: key: the bank is to be asked now
+    DOUBT = "doubt"  #: key, proof: a statement has what the ledger calls not sent: nothing is sent, the bank is asked
     PAUSED = "paused"  #: lane, terminal: it is paused already, and a worker writes down by whom
     UNPAUSE = "unpause"  #: lane, terminal, seen: the pause that the operator saw
     REBUILD = "rebuild"  #: send a wake-up for each unfinished transfer

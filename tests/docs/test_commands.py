@@ -46,6 +46,8 @@ ELSEWHERE = {
     "first-contact": "tests/e2e/test_first_contact.py",
     "enqueue": "tests/e2e/test_readme_path.py",
     "sandbox": "tests/ops/test_sandbox.py",
+    "reconcile": "tests/ops/test_reconcile.py",
+    "recover": "tests/ops/test_recover.py",
     "worker": "tests/e2e/test_readme_path.py",
 }
 

@@ -394,6 +394,27 @@ def test_a_decline_is_asked_about_once_an_hour_later(stage: Stage, report: Statu
     assert stage.state(key) is State.DECLINED
 
 
+@pytest.mark.parametrize("asked_by", ["the ladder", "an operator"])
+def test_a_decline_that_an_inquiry_heard_is_asked_about_once_more_too(stage: Stage, asked_by: str) -> None:
+    """Its status may tell of the gateway's second request, as its answer does, and whoever had it asked."""
+    key = in_review(stage)
+    bank_says(stage, NOT_PAID)
+    if asked_by == "an operator":
+        put(stage, AIGUL, Kind.ASK, {"key": key})
+    else:
+        stage.clock.advance(DAY_S + 1)
+        stage.journey.inquire(key)
+    assert stage.state(key) is State.DECLINED
+    bank = Counting(PAID)
+    stage.journey.bank = bank  # type: ignore[assignment]  # the edge
+
+    for _ in range(50):
+        stage.clock.advance(3_600)
+        swept(stage)
+
+    assert (bank.calls, len(alarms(stage)), stage.state(key)) == (1, 1, State.DECLINED)
+
+
 def test_a_silent_bank_is_asked_again_about_a_decline_but_not_for_ever(stage: Stage) -> None:
     key = ended(stage, Verb.DECLINE)
     bank = Counting(SILENT)
@@ -484,13 +505,19 @@ def test_a_final_word_that_it_brings_settles(stage: Stage, what: str) -> None:
     assert (told["verb"], stage.state(key)) == ("inquiry_paid", State.PAID)
 
 
-def test_a_queued_one_that_the_bank_calls_paid_is_an_alarm(stage: Stage) -> None:
-    key = stage.new()
+@pytest.mark.parametrize("waiting", ["queued", "resumed"])
+def test_what_the_bank_has_paid_is_an_alarm_and_is_not_sent(stage: Stage, waiting: str) -> None:
+    """A ledger that went back calls it queued. The bank's word settles it, and the question is answered by that."""
+    key = stage.new() if waiting == "queued" else scenes.resumed(stage)
     bank_says(stage, PAID)
 
-    put(stage, AIGUL, Kind.ASK, {"key": key})
+    entry_id = put(stage, AIGUL, Kind.ASK, {"key": key})
 
-    assert (stage.state(key), len(alarms(stage))) == (State.QUEUED, 1)
+    assert (stage.state(key), len(alarms(stage))) == (State.PAID, 1)
+    assert [told["verb"] for told in answers_to(stage, entry_id)][-1] == "inquiry_paid"
+    assert {"found_taken", "doubt"} & {told.fields.get("verb") for told in stage.events.newest(20)}
+    stage.journey.execute(key)
+    assert stage.executions(key) == 0
 
 
 def test_a_question_is_refused_while_another_stands(stage: Stage) -> None:

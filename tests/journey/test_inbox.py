@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 
 from epay_transfers.ledger.errors import VaultUnavailable
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.inboxes import LEASE_MS, WEB, Inboxes, Kind, operator
 from epay_transfers.ledger.store.pauses import ALL, Cause, Lane
 from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.worker.bank import StatusWord
 from tests.journey import scenes
 from tests.support.stage import Stage
 
@@ -458,3 +461,48 @@ def test_a_rebuild_calls_a_worker_for_what_waits_for_one_and_for_nothing_twice(s
     (told,) = answers_to(stage, first)
     assert (told["verb"], told["sent"], told["actor"]) == ("queue_rebuilt", "1", "operator aigul")
     assert answers_to(stage, second)[0]["sent"] == "0"
+
+
+# What a statement has, and the ledger calls not sent.
+
+
+@pytest.mark.parametrize("state", ["queued", "dead", "parked", "resumed"])
+def test_what_the_statement_has_is_put_in_doubt_and_never_sent(stage: Stage, state: str) -> None:
+    """A ledger that went back, beside a vault that remembers nothing: the bank's "not found" leads to a person."""
+    ways: dict[str, Callable[[Stage], str]] = {
+        "queued": Stage.new,
+        "dead": dead,
+        "parked": scenes.parked,
+        "resumed": scenes.resumed,
+    }
+    key = ways[state](stage)
+    executed = stage.executions(key)
+
+    put(stage, AIGUL, Kind.DOUBT, {"key": key, "proof": "statement of 28 November, row 3"} | WHY)
+
+    record = stage.record(key)
+    assert (record.state, record.reason) == (State.IN_DOUBT, "statement_has_it")
+    assert '"proof":"statement of 28 November, row 3"' in record.decisions
+    scenes.says(stage, StatusWord.NOT_FOUND)
+    stage.journey.rule = replace(stage.journey.rule, not_found_letter="letter of 3 May 2026, No 17")
+    for _ in range(40):
+        stage.later(900)
+        stage.journey.execute(key)
+    assert (stage.state(key), stage.executions(key)) == (State.NEEDS_REVIEW, executed)
+
+
+def dead(stage: Stage) -> str:
+    key = stage.new()
+    change = Change(look_again_in=86_400_000, fields={"reason": "attempts_used_up"})
+    stage.worker.recorder.move(stage.record(key), Verb.FAIL_QUEUED, change)
+    return key
+
+
+def test_what_has_ended_or_has_no_proof_is_not_put_in_doubt(stage: Stage) -> None:
+    paid, queued = stage.new(), stage.new()
+    stage.journey.execute(paid)
+
+    put(stage, AIGUL, Kind.DOUBT, {"key": paid, "proof": "statement"} | WHY)
+    put(stage, AIGUL, Kind.DOUBT, {"key": queued} | WHY)
+
+    assert (stage.state(paid), stage.state(queued)) == (State.PAID, State.QUEUED)

@@ -1,5 +1,7 @@
 """The journey of one transfer, against the sandbox: what the ledger says at the end is what the bank's books say."""
 
+from dataclasses import replace
+
 import pytest
 
 from epay_transfers.ledger.states import State, Verb
@@ -180,6 +182,40 @@ def test_not_found_is_believed_only_after_the_horizon(stage: Stage, fault: str) 
     record = stage.record(key)
     assert (record.state, record.reason) == (State.NEEDS_REVIEW, "bank_says_not_found")
     assert stage.executions(key) == 0
+
+
+def by_letter(stage: Stage, key: str) -> None:
+    """The bank has said in writing that "not found" is final, and is asked until the row of reads is complete."""
+    stage.journey.rule = replace(stage.journey.rule, not_found_letter="letter of 3 May 2026, No 17")
+    for _ in range(20):
+        stage.later(900)
+
+
+@pytest.mark.parametrize("fault", ["drop-before", "500-before"])
+def test_by_the_banks_letter_not_found_is_final_after_the_horizon(stage: Stage, fault: str) -> None:
+    """It is declined, the event names the letter, and the bank is asked daily for a week whether that is so."""
+    key = stage.new(f"[{fault}]")
+    stage.journey.execute(key)
+    stage.later(3_000)
+    assert stage.state(key) is State.IN_DOUBT
+
+    by_letter(stage, key)
+
+    record = stage.record(key)
+    assert (record.state, record.reason, record.watches) == (State.DECLINED, "not_found_is_final", 7)
+    told = next(event.fields for event in stage.events.newest(50) if event.fields.get("state") == "declined")
+    assert (told["proof"], told["bank_said"]) == ("letter of 3 May 2026, No 17", "not_found")
+
+
+def test_what_the_bank_has_named_before_does_not_end_by_not_found(stage: Stage) -> None:
+    """An answer for another amount was no success, and yet it named the order: the letter is about others."""
+    key = stage.new("[wrong-amount][false-not-found:1000]")
+    stage.journey.execute(key)
+    assert stage.record(key).unbelieved_bank_id
+
+    by_letter(stage, key)
+
+    assert (stage.state(key), stage.record(key).reason) == (State.NEEDS_REVIEW, "bank_says_not_found")
 
 
 def test_an_answer_for_another_amount_is_doubt(stage: Stage) -> None:

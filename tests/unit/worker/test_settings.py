@@ -606,3 +606,9 @@ def test_a_worker_with_a_wrong_setting_ends_with_78_and_its_line(
         said = capsys.readouterr().err
         assert name in {line.partition(":")[0] for line in said.splitlines()}
         assert SECRET not in said
+
+
+@pytest.mark.parametrize("given", ["true", "false", "1", "yes", "the letter of May", "4405639704015096 of 3 May"])
+def test_what_is_no_letter_does_not_make_not_found_final(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    """A word that switches something off elsewhere must not switch this on; and a card number is kept nowhere."""
+    assert list(wrong(monkeypatch, EPAY_NOT_FOUND_LETTER=given)) == ["EPAY_NOT_FOUND_LETTER"]
