@@ -276,7 +276,11 @@ _ADMIN = ServerUser(
     ),
 )  # fmt: skip
 
-#: For the repairs that the runbook spells out. It is off: an administrator of the machine turns it on in the file.
+#: What `transfers upgrade` needs besides.
+_UPGRADES = ("smembers", "hmget", "set", "del", "watch", "unwatch", "multi", "exec")
+
+#: For the repairs that the runbook spells out, and for `transfers upgrade`. It is off: an administrator of the machine
+#: turns it on in the file.
 _REPAIR = ServerUser(
     (),
     (
@@ -284,6 +288,7 @@ _REPAIR = ServerUser(
             (
                 "get", "hget", "hset", "hdel", "zadd", "setbit", "type", "scan", "hgetall", "xdel", "xsetid",
                 "rename",
+                *_UPGRADES,
             ),
             (redis_keys.every(""),),
         ),

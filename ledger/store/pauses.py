@@ -10,7 +10,8 @@ A pause may let some transfers through, to try whether its cause is over: what b
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import cast
@@ -19,9 +20,10 @@ import redis
 
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import Clock, ledger_ms
-from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.redis_errors import read_errors_as, redis_errors_as
+from epay_transfers.ledger.store.ledger_format import check_format
+from epay_transfers.ledger.store.redis_errors import of_its_type, read_errors_as, redis_errors_as
 from epay_transfers.ledger.store.tell import HashChange, Teller
 
 ALL = "*"
@@ -139,7 +141,7 @@ class Pauses:
         """
         own_id = pause_id or f"{cause}-{lane}-{'all' if terminal == ALL else terminal}"
         while True:
-            with read_errors_as(LedgerUnavailable):
+            with self._reading():
                 was = cast("str | None", self._client.hget(redis_keys.PAUSES, own_id)) or ""
                 now_ms = ledger_ms(self._client, self._test_clock)
             there = _read(own_id, was, is_written=True)[0] if was else None
@@ -200,7 +202,7 @@ class Pauses:
 
     def standing(self) -> list[Pause]:
         """Those that hold now, the longest first. What can't be read holds everything, and is shown so."""
-        with read_errors_as(LedgerUnavailable):
+        with self._reading():
             written = cast("dict[str, str]", self._client.hgetall(redis_keys.PAUSES))
             added = cast("dict[str, str]", self._client.hgetall(redis_keys.ADDED_PAUSES))
             now_ms = ledger_ms(self._client, self._test_clock) if written or added else 0
@@ -216,7 +218,7 @@ class Pauses:
 
         So many of these as the scripts read: where there are more, everything is held.
         """
-        with read_errors_as(LedgerUnavailable):
+        with self._reading():
             written = cast("dict[str, str]", self._client.hgetall(redis_keys.PAUSES))
             added = cast("dict[str, str]", self._client.hgetall(redis_keys.ADDED_PAUSES))
         unwritten = {name: _unwritten_text(name, text) for name, text in sorted(added.items())[: MOST_PAUSES + 1]}
@@ -224,7 +226,7 @@ class Pauses:
 
     def over(self, *, since_ms: int) -> list[Pause]:
         """Those whose time has been over for so long, by the ledger's clock: the caller must trust it."""
-        with read_errors_as(LedgerUnavailable):
+        with self._reading():
             written = cast("dict[str, str]", self._client.hgetall(redis_keys.PAUSES))
             added = cast("dict[str, str]", self._client.hgetall(redis_keys.ADDED_PAUSES))
         then_ms = self._now_ms() - since_ms
@@ -254,6 +256,16 @@ class Pauses:
         """Is one gone since the last `refresh`, and not by its time? It was ended, or the ledger has lost it."""
         known = {pause.id for pause in self._seen if pause.holds_at(self._now_ms())} if self._seen else set()
         return bool(known - {pause.id for pause in self.standing()})
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """In a ledger of another format the key of the pauses is another thing."""
+        try:
+            with read_errors_as(LedgerUnavailable), of_its_type("pauses"):
+                yield
+        except LedgerBroken:
+            check_format(self._client)
+            raise
 
     def _now_ms(self) -> int:
         with read_errors_as(LedgerUnavailable):

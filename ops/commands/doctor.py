@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 import typer
 
-from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
+from epay_transfers.ledger.errors import LedgerBroken, LedgerFormat, LedgerUnavailable
 from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.connection import SOCKET_TIMEOUT
@@ -129,6 +129,8 @@ def _fingerprint_keys(context: Context) -> list[Finding]:
     known: list[str] = []
     try:
         known = context.ledger.fingerprint_keys()
+    except LedgerFormat:
+        return []  # the findings say so already
     except LedgerBroken as error:
         problem, _, cure = str(error).partition(": ")
         return [Finding(context.settings.name_of("REDIS_URL"), problem, cure)]
