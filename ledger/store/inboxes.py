@@ -60,8 +60,8 @@ class Kind(StrEnum):
     SETTLE = "settle"  #: key, version (as the operator saw it), verb, proof: an operator's decision, of two or of one
     TAKE_BACK = "take_back"  #: key: the operator's own decision
     ASK = "ask"  #: key: the bank is to be asked now
-    PAUSED = "paused"  #: lane, terminal: it is paused already, and a worker writes down by whom
-    UNPAUSE = "unpause"  #: lane, terminal, seen: the pause that the operator saw
+    PAUSED = "paused"  #: pause (its id): it stands already, and a worker writes down by whom
+    UNPAUSE = "unpause"  #: pause (its id), seen (since when it stands), tries: let so many through, and end nothing
     REBUILD = "rebuild"  #: send a wake-up for each unfinished transfer
 
 
