@@ -96,12 +96,16 @@ def test_what_a_thief_of_an_operators_password_added_is_cleared_and_never_restor
         mapping={f"n{n}": f"{over if n % 2 else 0} inquire * - - []" for n in range(1000)},
     )
 
-    for _ in range(3):
-        stage.worker.maintenance.run_once()
+    stage.worker.maintenance.run_once()
+    stage.ledger.client.hset(
+        redis_keys.ADDED_PAUSES, mapping={f"a{n}": "0 inquire * - - []" for n in range(1000)}
+    )  # these come first now
+    for _ in range(2):
         stage.clock.advance(6)
+        stage.worker.maintenance.run_once()
 
     assert stage.ledger.client.hlen(redis_keys.PAUSES) == 0
-    assert stage.ledger.client.hlen(redis_keys.ADDED_PAUSES) == 500
+    assert stage.ledger.client.hlen(redis_keys.ADDED_PAUSES) == 1500
 
 
 def test_a_clock_that_jumps_for_a_moment_ends_no_pause(stage: Stage) -> None:
