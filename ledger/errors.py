@@ -4,6 +4,7 @@ TransfersError
  ├─ ServerUnavailable      a server could not be used: its sentence names the setting, the host and why
  │   ├─ LedgerUnavailable  the ledger's: a change may be stored or not
  │   │   └─ LedgerBroken   a part of it can't be written: nothing was changed
+ │   │       └─ LedgerFormat  it is in the format of another version: nothing was changed
  │   ├─ VaultUnavailable   the vault's: the transfer is in the ledger, its card may be missing
  │   │   └─ VaultWentBack  the vault is an older copy of itself: its content is not used
  │   └─ QueueUnavailable   the queue's: no transfer depends on it
@@ -158,6 +159,29 @@ class LedgerBroken(LedgerUnavailable):
     def is_passing(self) -> bool:
         """A person has to mend it."""
         return False
+
+
+class LedgerFormat(LedgerBroken):
+    """The ledger is in the format of another version, which keeps its pauses elsewhere. Nothing was changed."""
+
+    def __init__(self, found: str, own: str) -> None:
+        super().__init__("format")
+        if (len(found), found) < (len(own), own):
+            self.what = (
+                f"the ledger is in format {found}, of an older version, and this version uses format {own}: it would "
+                "not see the pauses that stand there, so it sends and stores nothing"
+            )
+            self.cure = (
+                "stop every worker, producer and web tier, and run `transfers upgrade` once: see UPGRADING.md, 'The "
+                "format of a ledger'"
+            )
+        else:
+            self.what = (
+                f"the ledger is in another format than {own}, which this version uses: it sends and stores nothing"
+            )
+            self.cure = "run the newer version that wrote it"
+        self.why = f"{self.what}; {self.cure}"
+        self.args = (self.why,)
 
 
 class RecordUnreadable(TransfersError):

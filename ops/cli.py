@@ -171,6 +171,7 @@ COMMANDS = {
         example='--apply --reason "the queue was lost"',
         changes=True,
     ),
+    "upgrade": CommandEntry("upgrade", _ACT, "Carry a ledger of the older format over to this version."),
     "pause": CommandEntry(
         "pauses",
         _ACT,

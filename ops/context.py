@@ -19,6 +19,7 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.ledger_format import check_format
 from epay_transfers.ledger.store.pauses import Pauses
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.settings import OpsSettings
@@ -38,16 +39,22 @@ class Context:
         return cls(settings, SystemClock(), connect(settings.redis_url.reveal(), settings.name_of("REDIS_URL")))
 
     @cached_property
+    def sound_client(self) -> redis.Redis:
+        """The ledger's, once its format was looked at: a command shows and asks nothing of a ledger of another one."""
+        check_format(self.client)
+        return self.client
+
+    @cached_property
     def ledger(self) -> Ledger:
-        return Ledger(self.client)
+        return Ledger(self.sound_client)
 
     @cached_property
     def events(self) -> Events:
-        return Events(self.client)
+        return Events(self.sound_client)
 
     @cached_property
     def pauses(self) -> Pauses:
-        return Pauses(self.client)
+        return Pauses(self.sound_client)
 
     @cached_property
     def queue_client(self) -> redis.Redis:
@@ -59,7 +66,7 @@ class Context:
 
     @cached_property
     def inboxes(self) -> Inboxes:
-        return Inboxes(self.client)
+        return Inboxes(self.sound_client)
 
     @property
     def operator(self) -> str:

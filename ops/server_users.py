@@ -164,7 +164,7 @@ _WORKER = ServerUser(
         Rule(("type", "hset"), (_BANK_REFERENCES,)),
         Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _BY_STATE)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
-        Rule(("type", "hlen", "hset", "hdel", "hincrby", "multi", "exec"), (
+        Rule(("type", "hlen", "hset", "hdel", "hincrby", "hscan", "multi", "exec"), (
             redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
         Rule(("hsetnx",), (redis_keys.TERMINALS,)),
         Rule(("type", "hmget", "hset", "hsetnx"), (redis_keys.SERVER,)),
@@ -277,7 +277,11 @@ _ADMIN = ServerUser(
     ),
 )  # fmt: skip
 
-#: For the repairs that the runbook spells out. It is off: an administrator of the machine turns it on in the file.
+#: What `transfers upgrade` needs besides.
+_UPGRADES = ("smembers", "hmget", "set", "del", "watch", "unwatch", "multi", "exec")
+
+#: For the repairs that the runbook spells out, and for `transfers upgrade`. It is off: an administrator of the machine
+#: turns it on in the file.
 _REPAIR = ServerUser(
     (),
     (
@@ -285,6 +289,7 @@ _REPAIR = ServerUser(
             (
                 "get", "hget", "hset", "hdel", "zadd", "setbit", "type", "scan", "hgetall", "xdel", "xsetid",
                 "rename",
+                *_UPGRADES,
             ),
             (redis_keys.every(""),),
         ),

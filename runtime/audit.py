@@ -37,7 +37,7 @@ from epay_transfers.runtime import trail
 _PAGE = 500
 
 #: Counters that count no transfers: moves, events, trimmed events.
-_NO_STATES = frozenset({"sequence", "events", "trimmed"})
+_NO_STATES = frozenset({"sequence", "events", "trimmed", "format"})
 
 #: If a transfer has been due for longer than this, no sweeper takes care of it: is a worker running?
 LATE_MS = 60_000

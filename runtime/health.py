@@ -4,6 +4,7 @@ This module reads and reports; its caller decides whether to start. `DURABILITY`
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -21,6 +22,7 @@ from epay_transfers.ledger.errors import (
 from epay_transfers.ledger.queue.receiving import try_receiving
 from epay_transfers.ledger.store.connection import SOCKET_TIMEOUT, connect, server_of
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.ledger_format import other_format
 from epay_transfers.ledger.store.server_problems import ServerReason, known_problem, problem_of, reason_of
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.runtime.settings import Durability, ServerSettings, SettingsWrong
@@ -214,6 +216,9 @@ def _any_server(client: redis.Redis, clock: Clock | None) -> list[tuple[str, str
 
 def _ledger(client: redis.Redis, durability: Durability) -> list[tuple[str, str]]:
     found = []
+    with suppress(LedgerBroken, NoPermissionError):  # `_memory` says the one; none of our users is refused this
+        other = other_format(client)
+        found += [(other.what, other.cure)] if other else []
     info = client.info()
     if info.get("aof_last_write_status", "ok") != "ok":
         found.append(("its last write to disk failed", "see its log, and make room on its disk"))

@@ -27,7 +27,7 @@ from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import WEB, Entry, Inboxes, Kind, complaint_of
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pause_mirror import PauseMirror
-from epay_transfers.ledger.store.pauses import PEOPLES_CAUSES, Cause, Pauses, is_pause_id
+from epay_transfers.ledger.store.pauses import PEOPLES_CAUSES, TOO_MANY, Cause, Pauses, is_pause_id
 from epay_transfers.ledger.store.replies import Moved, Refused
 from epay_transfers.ledger.store.unreadable import log_unreadable
 from epay_transfers.ledger.withdraw import WasTaken, Withdrawn, withdraw
@@ -427,7 +427,12 @@ class Inbox:
         pause_id, seen, tries = (entry.fields.get(name, "") for name in ("pause", "seen", "tries"))
         there = self._pauses.get(pause_id) if is_pause_id(pause_id) else None
         if there is None:
+            anew = next((each for each in self._pauses.standing() if each.is_successor_of(pause_id)), None)
+            if anew:
+                raise _CannotBe(f"{pause_id} stands anew as {anew.id}, by {anew.actor}: {anew.reason}. Look again")
             raise _CannotBe(f"no pause {pause_id or '?'} stands")
+        if there.id.startswith(TOO_MANY):
+            raise _CannotBe(f"{pause_id} is no pause: {there.reason}")
         if seen not in {"0", str(there.since_ms)}:
             raise _CannotBe(f"{pause_id} stands anew, by {there.actor}: {there.reason}. Look again")
         why = entry.fields["why"]

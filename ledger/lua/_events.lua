@@ -16,10 +16,23 @@ local function are_counts(values, digits)
   return true
 end
 
--- What keeps an event from being written: a key of another type, or a number that can't be raised.
+-- How what stands beside the records is kept: pauses, lists, counters. The first event writes it down, and a ledger of
+-- another format is not changed: its pauses would not be seen.
+local FORMAT = '2'
+
+local function other_format(counters)
+  local kept = redis.call('HMGET', counters, 'format', 'events')
+  local format = kept[1] or kept[2] and '1' or FORMAT
+  if format ~= FORMAT then return {'BROKEN', 'format ' .. format} end
+end
+
+-- What keeps an event from being written: a key of another type, a ledger of another format, or a number that can't be
+-- raised.
 local function unsound_log(counters, events)
   local kind = redis.call('TYPE', counters).ok
   if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', 'counters'} end
+  local format = other_format(counters)
+  if format then return format end
   kind = redis.call('TYPE', events).ok
   if kind ~= 'none' and kind ~= 'stream' then return {'BROKEN', 'events'} end
   if not are_counts(redis.call('HMGET', counters, 'events', 'trimmed'), EXACT) then return {'BROKEN', 'counters'} end
@@ -35,6 +48,7 @@ local function add_event(counters, events, fields)
     return added
   end
   redis.call('HINCRBY', counters, 'events', 1)
+  if last == 0 then redis.call('HSET', counters, 'format', FORMAT) end
   return nil, added
 end
 

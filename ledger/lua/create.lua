@@ -15,6 +15,8 @@ local actor, suffix, begun = ARGV[4], tonumber(ARGV[5]), now_ms(ARGV[2])
 local deadline = begun + tonumber(ARGV[8])
 local now, due = number(begun), number(math.min(begun + tonumber(ARGV[3]), deadline))
 
+local unsound = unsound_log(KEYS[4], KEYS[5])
+if unsound and string.find(unsound[2], 'format', 1, true) then return unsound end
 local known = redis.call('GET', KEYS[8])
 if known then return {'REPLAYED', known} end
 
@@ -22,7 +24,7 @@ for _, pause in ipairs(pauses(KEYS[10], KEYS[11], 'send', r.terminal)) do
   if pause.till > deadline then return {'PAUSED', number(pause.till)} end
 end
 local queued, sum = counters_of('queued', r)
-local unsound = broken({queued, sum, 'used:' .. r.space})
+unsound = broken({queued, sum, 'used:' .. r.space})
 if unsound then return unsound end
 local limit = tonumber(ARGV[7])
 if limit > 0 then

@@ -17,6 +17,7 @@ from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.ledger_format import broken
 from epay_transfers.ledger.store.redis_errors import read_errors_as, redis_errors_as
 from epay_transfers.ledger.store.scripts import Scripts
 from epay_transfers.ledger.store.tell import Teller
@@ -212,7 +213,7 @@ class Events:
             names = (redis_keys.COUNTERS, redis_keys.EVENTS)
             reply = self._scripts.run("trim", names, (f"{oldest[0]}-{oldest[1]}", actor))
         if reply[0] == "BROKEN":
-            raise LedgerBroken(reply[1])
+            raise broken(reply[1])
         return int(reply[1]) if reply[0] == "TRIMMED" else 0
 
     def _exists(self) -> bool:

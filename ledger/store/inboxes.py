@@ -61,8 +61,8 @@ class Kind(StrEnum):
     TAKE_BACK = "take_back"  #: key: the operator's own decision
     ASK = "ask"  #: key: the bank is to be asked now
     DOUBT = "doubt"  #: key, proof: a statement has what the ledger calls not sent: nothing is sent, the bank is asked
-    PAUSED = "paused"  #: lane, terminal: it is paused already, and a worker writes down by whom
-    UNPAUSE = "unpause"  #: lane, terminal, seen: the pause that the operator saw
+    PAUSED = "paused"  #: pause (its id): it stands already, and a worker writes down by whom
+    UNPAUSE = "unpause"  #: pause (its id), seen (since when it stands), tries: let so many through, and end nothing
     REBUILD = "rebuild"  #: send a wake-up for each unfinished transfer
 
 

@@ -14,12 +14,13 @@ from typing import cast
 import redis
 
 from epay_transfers.ledger.clock import Clock
-from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
+from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.limits import NO_LIMITS, Counts, Day, Limit, Limits
 from epay_transfers.ledger.record import FIRST_EPOCH, Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, script_argument
+from epay_transfers.ledger.store.ledger_format import broken
 from epay_transfers.ledger.store.new_transfer import NewTransfer, apart
 from epay_transfers.ledger.store.reader import Reader
 from epay_transfers.ledger.store.redis_errors import of_its_type, redis_errors_as, unavailable_for
@@ -276,7 +277,7 @@ class Ledger(Reader):
             case "UNKNOWN":
                 return Refused()
             case "BROKEN":
-                raise LedgerBroken(reply[1])
+                raise broken(reply[1])
             case word:
                 raise AssertionError(f"the script answered a word that is not in its header: {word}")
 
@@ -299,7 +300,7 @@ class Ledger(Reader):
             case "EXHAUSTED":
                 return Exhausted()
             case "BROKEN":
-                raise LedgerBroken(reply[1])
+                raise broken(reply[1])
             case word:
                 raise AssertionError(f"the script answered a word that is not in its header: {word}")
 

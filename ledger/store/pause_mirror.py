@@ -37,7 +37,7 @@ class PauseMirror:
 
     def end(self, pause: Pause, *, actor: str, reason: str, request: str = "") -> bool:
         """As `Pauses.unpause`. Raises `VaultUnavailable`: without the vault nothing is sent anyway."""
-        self._drop(pause.id)
+        self._drop(pause.field_name)
         is_done = self._pauses.unpause(pause, actor=actor, reason=reason, request=request)
         self._mark()
         return is_done
@@ -57,7 +57,7 @@ class PauseMirror:
                 self._copy(pause_id, text)
         for pause_id in copies.keys() - there.keys():
             kept = self._copies().get(pause_id)
-            if kept and not self._pauses.is_over(pause_id, kept):
+            if kept and not self._pauses.is_there(pause_id) and not self._pauses.is_over(pause_id, kept):
                 self._pauses.restore(pause_id, kept, actor=self._actor)
         self._mark()
 
@@ -65,6 +65,7 @@ class PauseMirror:
         """End what has been over for an hour, each with an event. Only a worker that trusts the clocks may do so."""
         for pause in self._pauses.over(since_ms=_OVER_MS):
             self.end(pause, actor=self._actor, reason="its time is over")
+        self._pauses.clear_added(since_ms=_OVER_MS, actor=self._actor)
         copies = self._copies()
         for pause_id in copies.keys() - self._pauses.there().keys():
             if self._pauses.is_over(pause_id, copies[pause_id], since_ms=_OVER_MS):

@@ -7,10 +7,12 @@ which holds at once and without a worker (`add`); a worker writes down by whom a
 A pause may let some transfers through, to try whether its cause is over: what becomes of such a trial tells.
 """
 
+import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import cast
@@ -19,9 +21,10 @@ import redis
 
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import Clock, ledger_ms
-from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.redis_errors import read_errors_as, redis_errors_as
+from epay_transfers.ledger.store.ledger_format import check_format
+from epay_transfers.ledger.store.redis_errors import of_its_type, read_errors_as, redis_errors_as
 from epay_transfers.ledger.store.tell import HashChange, Teller
 
 ALL = "*"
@@ -60,9 +63,20 @@ _NO_TRIES, _NO_TRIAL = "-", "-"
 #: Without letters that are taken for digits.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _ID_LENGTH = 4
+_MARK = re.compile(f"[{_ALPHABET}]{{{_ID_LENGTH}}}")
 
 #: As `_pauses.lua` has it: with more in one hash, every lane is held.
 MOST_PAUSES = 200
+
+#: The ids under which that is shown. It is no pause, and no request ends it.
+TOO_MANY = "too-many"
+
+#: A pause may have a name that is no id, where a server's user put it in: its id is a digest of that.
+_ODD = "odd"
+
+#: How much of a hash is read in one round trip, and how many of these are looked through in one go.
+_PAGE = 2 * MOST_PAUSES
+_PAGES = 25
 
 #: Of a pause that several reasons have been added to.
 _LONGEST_REASON = 600
@@ -87,6 +101,8 @@ class Pause:
     tries: int | None = None
     trial: str = ""
     tried_ms: int = 0  #: when the tries were given
+    mark: str = field(default="", compare=False)  #: of a worker's: new with each reason, and the end of the id
+    name: str | None = field(default=None, compare=False)  #: its field in the hash; None where that is the id
     written: str = field(default="", repr=False, compare=False)  #: as it stands; "" until a worker wrote it
 
     def holds_at(self, now_ms: int) -> bool:
@@ -96,10 +112,19 @@ class Pause:
     def is_for(self, lane: Lane, terminal: str) -> bool:
         return self.lane is lane and self.terminal in {ALL, terminal}
 
+    def is_successor_of(self, pause_id: str) -> bool:
+        """Of one of the same cause, lane and terminal that stood before, under that id."""
+        return bool(self.mark) and pause_id.rpartition("-")[0] == self.field_name and pause_id != self.id
+
+    @property
+    def field_name(self) -> str:
+        return self.id if self.name is None else self.name
+
     def to_text(self) -> str:
         """The scripts read what stands before the JSON."""
         tries = _NO_TRIES if self.tries is None else str(self.tries)
-        words = [self.cause, self.actor, self.reason, self.since_ms] + [self.tried_ms] * bool(self.tried_ms)
+        words = [self.cause, self.actor, self.reason, self.since_ms]
+        words += [self.tried_ms] * bool(self.tried_ms or self.mark) + [self.mark] * bool(self.mark)
         return f"{self.until_ms} {self.lane} {self.terminal} {tries} {self.trial or _NO_TRIAL} {json.dumps(words)}"
 
 
@@ -109,12 +134,13 @@ class Pauses:
         self._test_clock = test_clock
         self._teller = Teller(client)
         self._seen: list[Pause] = []
+        self._cleared_to = 0  #: where `clear_added` goes on
         self.sequence = 0  #: of the ledger, at the last pause that this process wrote or ended
 
     def add(self, lane: Lane, terminal: str, cause: Cause, until_ms: int = 0) -> str:
         """An operator's pause, from now on; its id. The same server user can neither change nor remove one."""
         while True:
-            pause_id = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+            pause_id = _chance()
             text = Pause(pause_id, lane, terminal, cause, until_ms).to_text()
             with redis_errors_as(LedgerUnavailable):
                 if self._client.hsetnx(redis_keys.ADDED_PAUSES, pause_id, text):
@@ -134,119 +160,158 @@ class Pauses:
     ) -> str:
         """A worker's, or what a worker writes down of an operator's (`pause_id`). Returns the id; "": it was ended.
 
-        A worker's own pause has the id of its cause: many workers that see the same make one, and it is never
-        shortened. A second reason is added to the first. `request`: the id of the operator's entry that this answers.
+        Many workers that see the same make one, of each cause, lane and terminal, and it is never shortened. A second
+        reason is added to the first, and changes the id: who ends it has read both. `request`: the id of the
+        operator's entry that this answers.
         """
-        own_id = pause_id or f"{cause}-{lane}-{'all' if terminal == ALL else terminal}"
+        name = pause_id or f"{cause}-{lane}-{'all' if terminal == ALL else terminal}"
         while True:
-            with read_errors_as(LedgerUnavailable):
-                was = cast("str | None", self._client.hget(redis_keys.PAUSES, own_id)) or ""
+            with self._reading():
+                was = cast("str | None", self._client.hget(redis_keys.PAUSES, name)) or ""
                 now_ms = ledger_ms(self._client, self._test_clock)
-            there = _read(own_id, was, is_written=True)[0] if was else None
+            there = _read(name, was, is_written=True)[0] if was else None
             if there and not there.holds_at(now_ms):
                 there = None
             if pause_id and there:
-                return own_id
-            reasons, ends_ms = reason, until_ms
+                return pause_id
+            reasons, ends_ms, since_ms = reason, until_ms, now_ms
             if there:
                 is_known = reason in there.reason
                 reasons = there.reason if is_known else f"{there.reason}; {reason}"[:_LONGEST_REASON]
                 is_longer = there.until_ms and (until_ms == 0 or until_ms > there.until_ms)
                 if (is_known or reasons == there.reason) and not is_longer and there.tries is None:
-                    return own_id
-                ends_ms = until_ms if is_longer else there.until_ms
-            made = Pause(own_id, lane, terminal, cause, ends_ms, actor, reasons, now_ms)
+                    return there.id
+                ends_ms, since_ms = until_ms if is_longer else there.until_ms, there.since_ms
+            mark = "" if pause_id else _chance()
+            shown = _shown_id(name, mark)
+            made = Pause(shown, lane, terminal, cause, ends_ms, actor, reasons, since_ms, mark=mark, name=name)
             change = HashChange(
                 redis_keys.PAUSES,
-                set={own_id: made.to_text()},
-                leaves=(redis_keys.ADDED_PAUSES, own_id),
+                set={name: made.to_text()},
+                leaves=(redis_keys.ADDED_PAUSES, name),
                 must_leave=bool(pause_id),
-                was={own_id: was},
+                was={name: was},
             )
             if self._tell(Alarm.LANE_PAUSED, made, actor, reason, change, request):
-                return own_id
-            if pause_id and not self.is_there(own_id):
+                return made.id
+            if pause_id and not self.is_there(name):
                 return ""
 
-    def is_there(self, pause_id: str) -> bool:
-        """Whether its time is over or not; whether a worker wrote it or not."""
+    def is_there(self, name: str) -> bool:
+        """By its field. Whether its time is over or not; whether a worker wrote it or not."""
         with redis_errors_as(LedgerUnavailable):
             hashes = (redis_keys.PAUSES, redis_keys.ADDED_PAUSES)
-            return any(self._client.hget(key, pause_id) is not None for key in hashes)
+            return any(self._client.hget(key, name) is not None for key in hashes)
 
     def unpause(self, pause: Pause, *, actor: str, reason: str, request: str = "") -> bool:
         """False: it stands otherwise by now, or not any more. `request`: as for `pause`."""
         change = HashChange(
             redis_keys.PAUSES,
-            remove=[pause.id],
-            leaves=(redis_keys.ADDED_PAUSES, pause.id),
-            was={pause.id: pause.written},
+            remove=[pause.field_name],
+            leaves=(redis_keys.ADDED_PAUSES, pause.field_name),
+            was={pause.field_name: pause.written},
         )
         return self._tell(Alarm.LANE_RESUMED, pause, actor, reason, change, request)
 
     def let_try(self, pause: Pause, tries: int, *, actor: str, reason: str, request: str = "") -> bool:
         """The next `tries` claims go through it. False: it stands otherwise by now, or not any more."""
-        changed = Pause(
-            pause.id, pause.lane, pause.terminal, pause.cause, pause.until_ms, pause.actor, pause.reason,
-            pause.since_ms, tries, tried_ms=self._now_ms(),
-        )  # fmt: skip
+        changed = replace(pause, tries=tries, trial="", tried_ms=self._now_ms())
         change = HashChange(
             redis_keys.PAUSES,
-            set={pause.id: changed.to_text()},
-            leaves=(redis_keys.ADDED_PAUSES, pause.id),
-            was={pause.id: pause.written},
+            set={pause.field_name: changed.to_text()},
+            leaves=(redis_keys.ADDED_PAUSES, pause.field_name),
+            was={pause.field_name: pause.written},
         )
         return self._tell(Alarm.LANE_TRIED, pause, actor, reason, change, request)
 
     def standing(self) -> list[Pause]:
         """Those that hold now, the longest first. What can't be read holds everything, and is shown so."""
-        with read_errors_as(LedgerUnavailable):
-            written = cast("dict[str, str]", self._client.hgetall(redis_keys.PAUSES))
-            added = cast("dict[str, str]", self._client.hgetall(redis_keys.ADDED_PAUSES))
-            now_ms = ledger_ms(self._client, self._test_clock) if written or added else 0
+        written, added = self._hashes()
+        now_ms = self._now_ms() if written or added else 0
         texts = [(name, text, True) for name, text in written.items()]
         texts += [(name, text, False) for name, text in added.items() if name not in written]
         found = [pause for name, text, is_written in texts for pause in _read(name, text, is_written=is_written)]
-        return sorted(
-            (pause for pause in found if pause.holds_at(now_ms)), key=lambda pause: (pause.since_ms, pause.id)
-        )
+        found = [pause for pause in found if pause.holds_at(now_ms)]
+        return _too_many(written, added) + sorted(found, key=lambda pause: (pause.since_ms, pause.id))
 
     def there(self) -> dict[str, str]:
-        """All, by id, as they stand, also those whose time is over; operators' that no worker wrote yet, too.
+        """All, by their fields, as they stand, also those whose time is over; those that no worker wrote yet, too.
 
         So many of these as the scripts read: where there are more, everything is held.
         """
-        with read_errors_as(LedgerUnavailable):
-            written = cast("dict[str, str]", self._client.hgetall(redis_keys.PAUSES))
-            added = cast("dict[str, str]", self._client.hgetall(redis_keys.ADDED_PAUSES))
+        written, added = self._hashes()
         unwritten = {name: _unwritten_text(name, text) for name, text in sorted(added.items())[: MOST_PAUSES + 1]}
         return unwritten | written
 
     def over(self, *, since_ms: int) -> list[Pause]:
         """Those whose time has been over for so long, by the ledger's clock: the caller must trust it."""
-        with read_errors_as(LedgerUnavailable):
-            written = cast("dict[str, str]", self._client.hgetall(redis_keys.PAUSES))
-            added = cast("dict[str, str]", self._client.hgetall(redis_keys.ADDED_PAUSES))
+        written, added = self._hashes()
         then_ms = self._now_ms() - since_ms
         found = [pause for name, text in written.items() for pause in _read(name, text, is_written=True)]
         found += [
             pause
             for name, text in added.items()
-            if name not in written
+            if name not in written and len(added) <= MOST_PAUSES
             for pause in _read(name, text, is_written=False)
         ]
         return [pause for pause in found if not pause.holds_at(then_ms)]
 
+    def clear_added(self, *, since_ms: int, actor: str) -> int:
+        """Of more added pauses than the scripts read, those whose time has been over for so long go. How many.
+
+        Each page of them is one event: a thief of an operator's password can add any number.
+        """
+        with self._reading():
+            if self._client.hlen(redis_keys.ADDED_PAUSES) <= MOST_PAUSES:
+                return 0
+        gone = 0
+        for _ in range(_PAGES):
+            then_ms = self._now_ms() - since_ms
+            with self._reading():
+                place, page = self._page_of(redis_keys.ADDED_PAUSES, self._cleared_to)
+            self._cleared_to = place
+            over = {
+                name: pause
+                for name, text in page.items()
+                for pause in _read(name, text, is_written=False)
+                if not pause.holds_at(then_ms)
+            }
+            if over:
+                first = next(iter(over.values()))
+                change = HashChange(redis_keys.ADDED_PAUSES, remove=list(over), was={name: page[name] for name in over})
+                of_all = replace(first, id=f"{first.id} and {len(over) - 1} more")
+                gone += len(over) * self._tell(Alarm.LANE_RESUMED, of_all, actor, "their time is over", change, "")
+            if not place:
+                break
+        return gone
+
+    def _hashes(self) -> tuple[dict[str, str], dict[str, str]]:
+        with self._reading():
+            return self._some_of(redis_keys.PAUSES), self._some_of(redis_keys.ADDED_PAUSES)
+
+    def _page_of(self, key: str, place: int) -> tuple[int, dict[str, str]]:
+        return cast("tuple[int, dict[str, str]]", self._client.hscan(key, place, count=_PAGE))
+
+    def _some_of(self, key: str) -> dict[str, str]:
+        """All, or more than the scripts read: then everything is held, whatever the others say."""
+        found: dict[str, str] = {}
+        place = 0
+        while True:
+            place, page = self._page_of(key, place)
+            found |= page
+            if not place or len(found) > MOST_PAUSES:
+                return found
+
     def is_over(self, pause_id: str, text: str, *, since_ms: int = 0) -> bool:
         return not _holds(pause_id, text, self._now_ms() - since_ms)
 
-    def restore(self, pause_id: str, text: str, *, actor: str, was: str = "") -> None:
+    def restore(self, name: str, text: str, *, actor: str, was: str = "") -> None:
         """Set one again that the ledger has lost, or of which it has an older text (`was`). No try is left to it."""
-        pause = _read(pause_id, text, is_written=True)[0]
+        pause = _read(name, text, is_written=True)[0]
         if pause.tries:
             pause = replace(pause, tries=0)
             text = pause.to_text()
-        change = HashChange(redis_keys.PAUSES, set={pause_id: text}, was={pause_id: was})
+        change = HashChange(redis_keys.PAUSES, set={name: text}, was={name: was})
         reason = f"the ledger has lost it, and the vault has kept it: {pause.reason}"
         self._tell(Alarm.LANE_PAUSED, pause, actor, reason, change, "")
 
@@ -254,6 +319,16 @@ class Pauses:
         """Is one gone since the last `refresh`, and not by its time? It was ended, or the ledger has lost it."""
         known = {pause.id for pause in self._seen if pause.holds_at(self._now_ms())} if self._seen else set()
         return bool(known - {pause.id for pause in self.standing()})
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """In a ledger of another format the key of the pauses is another thing."""
+        try:
+            with read_errors_as(LedgerUnavailable), of_its_type("pauses"):
+                yield
+        except LedgerBroken:
+            check_format(self._client)
+            raise
 
     def _now_ms(self) -> int:
         with read_errors_as(LedgerUnavailable):
@@ -314,16 +389,19 @@ def is_pause_id(text: str) -> bool:
 
 def _read(name: str, text: str, *, is_written: bool) -> list[Pause]:
     """One for each lane where it can't be read: then the scripts hold all of them."""
-    match = _VALUE.fullmatch(text)
+    match, written = _VALUE.fullmatch(text), text if is_written else ""
     if match is None:
-        return [Pause(name, lane, ALL, actor="?", reason="it can't be read", written=text) for lane in Lane]
+        shown = _shown_id(name, "")
+        return [
+            Pause(shown, lane, ALL, actor="?", reason="it can't be read", name=name, written=written) for lane in Lane
+        ]
     until, lane, terminal, tries, trial, rest = match.groups()
-    cause, actor, reason, since_ms, tried_ms = _words(rest)
+    cause, actor, reason, since_ms, tried_ms, mark = _words(rest)
     if not is_written:
         actor, reason = _NOT_WRITTEN
     return [
         Pause(
-            id=name,
+            id=_shown_id(name, mark),
             lane=Lane(lane),
             terminal=terminal,
             cause=cause,
@@ -334,17 +412,52 @@ def _read(name: str, text: str, *, is_written: bool) -> list[Pause]:
             tries=None if tries == _NO_TRIES else int(tries),
             trial="" if trial == _NO_TRIAL else trial,
             tried_ms=tried_ms,
-            written=text if is_written else "",
+            mark=mark,
+            name=name,
+            written=written,
         )
     ]
 
 
-def _words(text: str) -> tuple[Cause, str, str, int, int]:
+def _words(text: str) -> tuple[Cause, str, str, int, int, str]:
     try:
         cause, actor, reason, since_ms, *more = json.loads(text)
     except (ValueError, TypeError, RecursionError):
-        return Cause.OTHER, "?", "it can't be read", 0, 0
-    tried_ms = more[0] if more and isinstance(more[0], int) else 0
+        return Cause.OTHER, "?", "it can't be read", 0, 0, ""
+    tried_ms, mark = (*more, *(0, "")[len(more) :])[:2]
     known: Mapping[str, Cause] = {each.value: each for each in Cause}
-    since_ms = since_ms if isinstance(since_ms, int) else 0
-    return known.get(str(cause), Cause.OTHER), str(actor), str(reason), since_ms, tried_ms
+    return (
+        known.get(str(cause), Cause.OTHER),
+        str(actor),
+        str(reason),
+        since_ms if isinstance(since_ms, int) else 0,
+        tried_ms if isinstance(tried_ms, int) else 0,
+        mark if isinstance(mark, str) and _MARK.fullmatch(mark) else "",
+    )
+
+
+def _shown_id(name: str, mark: str) -> str:
+    shown = f"{name}-{mark}" if mark else name
+    return shown if is_pause_id(shown) else f"{_ODD}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _too_many(written: Mapping[str, str], added: Mapping[str, str]) -> list[Pause]:
+    """As the scripts have it: then every lane is held, whatever else stands."""
+    whose = {"that workers wrote": written, "that operators added": added}
+    return [
+        Pause(
+            f"{TOO_MANY}-{lane}",
+            lane,
+            ALL,
+            actor="?",
+            reason=f"there are more than {MOST_PAUSES} pauses {words}, which holds everything: end those that are none "
+            "by their ids; a worker removes one whose time has been over for an hour. Whose password added them?",
+        )
+        for words, those in whose.items()
+        if len(those) > MOST_PAUSES
+        for lane in Lane
+    ]
+
+
+def _chance() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))

@@ -37,6 +37,12 @@ SERVER = f"{_ROOT}server"  #: hash: which server the workers compared with the v
 HIGH_WATER = f"{_ROOT}high_water"  #: in the vault: the highest sequence of the ledger that a process saw
 WRITES = f"{_ROOT}writes"  #: in the vault: its server's run, and how many counted writes it has seen
 
+# Of format 1, before the first number (`ledger_format`). `upgrade` leaves a text in the place of the first two: so no
+# process of that version can change the ledger any more.
+OLDER_LANES = f"{_ROOT}lanes"  #: hash: `lane:terminal` → until when, who, why; `pauses` was a set of those names
+OLDER_OPEN = f"{_ROOT}open"  #: zset: the list of unfinished transfers
+OLDER_VAULT_KEYS = f"{_ROOT}vault_keys"  #: hash: a running worker → when it said so, and more
+
 
 def every(kind: str) -> str:
     """A pattern of the keys of this kind: `r:` of records, say."""

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 import redis
 
 from epay_transfers.ledger.alarms import Alarm
-from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
+from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.ledger_format import broken
 from epay_transfers.ledger.store.redis_errors import redis_errors_as
 from epay_transfers.ledger.store.scripts import Scripts
 
@@ -67,5 +68,5 @@ class Teller:
         with redis_errors_as(LedgerUnavailable):
             reply = self._scripts.run("tell", keys, [json.dumps(words)])
         if reply[0] == "BROKEN":
-            raise LedgerBroken(reply[1])
+            raise broken(reply[1])
         return int(reply[1]) if reply[0] == "TOLD" else None

@@ -11,7 +11,8 @@ from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 
-_NUMBER, _SUM = "n", "sum"
+NUMBER, SUM = "n", "sum"
+_PARTS = 4  #: of a counter's name: state, terminal, currency and reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,15 @@ class Totals:
 
     @classmethod
     def of_counters(cls, counters: Mapping[str, int]) -> Self:
-        """From the ledger's counters. A state that this version does not know is left out."""
+        """From the ledger's counters. What this version does not know is left out: another may count there too."""
         found = []
         for name, count in counters.items():
             kind, _, place = name.partition(":")
-            if kind == _NUMBER and count:
-                state, terminal, currency, reason = place.split(":", 3)
+            parts = place.split(":", _PARTS - 1)
+            if kind == NUMBER and count and len(parts) == _PARTS:
+                state, terminal, currency, reason = parts
                 if state in _STATES:
-                    amount = counters.get(f"{_SUM}:{place}", 0)
+                    amount = counters.get(f"{SUM}:{place}", 0)
                     found.append(Total(State(state), terminal, currency, reason, count, amount))
         return cls(tuple(sorted(found, key=_order)))
 
@@ -85,19 +87,27 @@ _STATES = frozenset(State)
 
 def names_of(record: Record) -> tuple[str, str]:
     """The two counters that a transfer is counted in, as `_move.lua` names them: how many, and how much."""
-    place = f"{record.state}:{record.terminal}:{record.currency}:{reason_of(record)}"
-    return f"{_NUMBER}:{place}", f"{_SUM}:{place}"
+    return counter_names(record.state, record.terminal, record.currency, reason_of(record))
+
+
+def counter_names(state: str, terminal: str, currency: str, reason: str) -> tuple[str, str]:
+    place = f"{state}:{terminal}:{currency}:{reason}"
+    return f"{NUMBER}:{place}", f"{SUM}:{place}"
 
 
 def reason_of(record: Record) -> str:
     """Why it is in its state, as `_move.lua` counts it."""
-    if record.state not in COUNTED_BY_REASON:
+    return counted_reason(record.state, record.reason, record.code, record.message)
+
+
+def counted_reason(state: str, reason: str, code: str, message: str) -> str:
+    if state not in COUNTED_BY_REASON:
         return ""
-    if record.state is State.DEAD and record.reason == Reason.ATTEMPTS_USED_UP and record.message:
-        return record.message
-    if record.code and (record.state is State.DECLINED or not record.reason):
-        return f"code_{record.code}"
-    return record.reason
+    if state == State.DEAD and reason == Reason.ATTEMPTS_USED_UP and message:
+        return message
+    if code and (state == State.DECLINED or not reason):
+        return f"code_{code}"
+    return reason
 
 
 #: In these states transfers are counted by why they are there.

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 
 import redis
 
-from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
+from epay_transfers.ledger.errors import LedgerUnavailable, RecordUnreadable
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.ledger_format import broken
 from epay_transfers.ledger.store.redis_errors import redis_errors_as, unavailable_for
 from epay_transfers.ledger.store.scripts import Call, Scripts
 
@@ -59,6 +60,6 @@ class SetAside:
             if isinstance(reply, Exception):
                 raise unavailable_for(reply, LedgerUnavailable)
             if reply[0] == "BROKEN":
-                raise LedgerBroken(reply[1])
+                raise broken(reply[1])
             if reply[0] == "ASIDE":
                 log_unreadable(error)

@@ -15,6 +15,7 @@ from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
 from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.connection import SOCKET_TIMEOUT
+from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.totals import Totals
 from epay_transfers.ledger.vault.keyring import read_public
 from epay_transfers.ops import screen, typed
@@ -128,7 +129,7 @@ def _fingerprint_keys(context: Context) -> list[Finding]:
         return []  # there are none, or a producer's settings say what is wrong with them
     known: list[str] = []
     try:
-        known = context.ledger.fingerprint_keys()
+        known = Ledger(context.client).fingerprint_keys()  # they are kept so in every format
     except LedgerBroken as error:
         problem, _, cure = str(error).partition(": ")
         return [Finding(context.settings.name_of("REDIS_URL"), problem, cure)]

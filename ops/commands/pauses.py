@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from epay_transfers.ledger.store.inboxes import Kind
-from epay_transfers.ledger.store.pauses import ALL, PEOPLES_CAUSES, Cause, Lane, Pause
+from epay_transfers.ledger.store.pauses import ALL, PEOPLES_CAUSES, TOO_MANY, Cause, Lane, Pause
 from epay_transfers.ledger.store.totals import Totals
 from epay_transfers.ops import requests, screen, typed
 from epay_transfers.ops.behind import behind
@@ -18,6 +18,9 @@ from epay_transfers.ops.options import WAIT_S, AsJson, ReasonText, Wait, checked
 from epay_transfers.runtime.audit import FARTHEST_MS
 
 app = typer.Typer()
+
+#: Of a pause with an end.
+SHORTEST_MS = 60_000
 
 LaneName = Annotated[Lane, typer.Argument(metavar="LANE", help="send, confirm or inquire.")]
 Terminal = Annotated[str | None, typer.Option(help="Only this terminal; all of them if left out.")]
@@ -66,6 +69,8 @@ def pause(
     if cause not in PEOPLES_CAUSES:
         raise typer.BadParameter(f"cause: give one of {', '.join(PEOPLES_CAUSES)}")
     lasts_ms = span_ms("until", until) if until else 0
+    if until and lasts_ms < SHORTEST_MS:
+        raise typer.BadParameter("until: give 1min at least: a shorter pause may be over before a worker has read it")
     if lasts_ms > FARTHEST_MS:
         raise typer.BadParameter("until: give 31d at most; without it, the pause stands until it is ended")
     until_ms = context.ledger.now_ms() + lasts_ms if until else 0
@@ -93,8 +98,13 @@ def unpause(
     context, why = Context.connect(), checked(reason, "reason")
     there = context.pauses.get(pause_id)
     if there is None:
+        anew = next((each for each in context.pauses.standing() if each.is_successor_of(pause_id)), None)
+        if anew:
+            raise Refusal(f"{pause_id} stands anew as {anew.id}: {anew.reason} ({anew.actor})")
         others = ", ".join(each.id for each in context.pauses.standing())
         raise Refusal(f"no pause {pause_id} stands" + (f"; these do: {others}" if others else ""))
+    if pause_id.startswith(TOO_MANY):
+        raise Refusal(f"{pause_id} is no pause: {there.reason}")
     fields = {"pause": pause_id, "seen": str(there.since_ms), "why": why}
     fields |= {"tries": str(tries)} if tries else {}
     requests.submit(context, Kind.UNPAUSE, fields, subject=there.lane, wait_s=wait)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from epay_transfers.ledger.alarms import Alarm
-from epay_transfers.ledger.errors import ServerUnavailable
+from epay_transfers.ledger.errors import LedgerFormat, ServerUnavailable
 from epay_transfers.ledger.limits import Day
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.circuit_breakers import OpenBreaker, read_open
@@ -19,6 +19,7 @@ from epay_transfers.ledger.store.events import Event, Events
 from epay_transfers.ledger.store.heartbeats import Heartbeat, Heartbeats
 from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.ledger_format import check_format
 from epay_transfers.ledger.store.pauses import Pause, Pauses
 from epay_transfers.ledger.store.samples import Sample, Samples
 from epay_transfers.ledger.store.totals import Totals
@@ -167,7 +168,8 @@ def gather(context: Context, *, timeout_s: float = TIMEOUT_S) -> Facts:
                 mark=_known(Vault(clients["vault"]).high_water) if vault and not vault.is_away else None,
                 spaces=list(dict.fromkeys(["main", *(plan.space for plan in settings.epay_terminals.values())])),
             )
-            whole = bare if ledger.is_away else reading.of_the_ledger(bare)
+            is_read = not ledger.is_away and _has_our_format(Ledger(clients["ledger"]))
+            whole = reading.of_the_ledger(bare) if is_read else bare
             return _with(whole, findings=findings.result())
 
 
@@ -231,6 +233,17 @@ class _Reading:
         return sum(
             lists.count(state, terminal, since_ms=since_ms, until_ms=until_ms) for terminal in lists.terminals(state)
         )
+
+
+def _has_our_format(ledger: Ledger) -> bool:
+    """Where it has another one, what this version reads there is not what is there: all of it is unknown."""
+    try:
+        check_format(ledger.client)
+    except LedgerFormat:
+        return False
+    except ServerUnavailable:
+        pass  # each fact says so by itself
+    return True
 
 
 def _known(read: Callable[[], T]) -> T | None:

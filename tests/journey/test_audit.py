@@ -7,7 +7,7 @@ import pytest
 from epay_transfers.ledger.queue.broker import NAMESPACE, NOW
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
-from epay_transfers.ledger.store.pauses import Lane
+from epay_transfers.ledger.store.pauses import Cause, Lane
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.runtime.audit import Audit, Discrepancy
 from tests.support.stage import Stage, queue_url
@@ -103,7 +103,10 @@ def _rate_beyond_all_rules(stage: Stage, _key: str) -> None:
 
 def _pause_beyond_all_rules(stage: Stage, _key: str) -> None:
     until_ms = stage.clock.now_ms() + MONTH_MS + 1
-    stage.pauses.pause(Lane.SEND, "main", actor="worker", reason="a test", until_ms=until_ms)
+    pause_id = stage.pauses.add(Lane.SEND, "main", Cause.OTHER, until_ms)
+    (text,) = stage.ledger.client.hvals(redis_keys.ADDED_PAUSES)
+    stage.ledger.client.hset(redis_keys.PAUSES, "k7f3", str(text))
+    stage.ledger.client.hdel(redis_keys.ADDED_PAUSES, pause_id)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +115,7 @@ def _pause_beyond_all_rules(stage: Stage, _key: str) -> None:
         (_due_beyond_all_rules, "due, clock", "", "queued, due in 31.0 days"),
         (_breaker_beyond_all_rules, "breakers, clock", "open:bank", "until in 7200 s"),
         (_rate_beyond_all_rules, "rates, clock", "main", "until in 31.0 days"),
-        (_pause_beyond_all_rules, "pauses, clock", "other-send-main", "until in 31.0 days"),
+        (_pause_beyond_all_rules, "pauses, clock", "k7f3", "until in 31.0 days"),
     ],
 )
 def test_a_time_that_no_rule_gives_is_named(

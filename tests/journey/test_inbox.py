@@ -407,7 +407,7 @@ def test_only_the_pause_that_is_named_ends(stage: Stage) -> None:
 
     entry_id = put(stage, AIGUL, Kind.UNPAUSE, {"pause": mine.id, "seen": str(mine.since_ms)} | WHY)
 
-    assert [pause.id for pause in stage.pauses.standing()] == ["fraud-send-all"]
+    assert [pause.field_name for pause in stage.pauses.standing()] == ["fraud-send-all"]
     assert answers_to(stage, entry_id)[0]["verb"] == "unpause"
     key = stage.new()
     stage.journey.execute(key)
@@ -421,11 +421,11 @@ def test_a_pause_that_stands_anew_is_not_ended_by_an_old_request(stage: Stage) -
     fields = {"pause": seen.id, "seen": str(seen.since_ms)} | WHY
     put(stage, AIGUL, Kind.UNPAUSE, fields)
     stage.clock.advance(1)
-    stage.pauses.pause(Lane.SEND, ALL, actor="worker", reason="a limit is reached")
+    anew = stage.pauses.pause(Lane.SEND, ALL, actor="worker", reason="a limit is reached")
 
     refused = put(stage, AIGUL, Kind.UNPAUSE, fields)
 
-    assert "stands anew" in answers_to(stage, refused)[0]["why"]
+    assert f"stands anew as {anew}" in answers_to(stage, refused)[0]["why"]
     assert len(stage.pauses.standing()) == 1
 
 

@@ -9,7 +9,7 @@ from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pause, Pauses
+from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pause, Pauses, is_pause_id
 from epay_transfers.ledger.store.replies import Moved, Paused
 from tests.support.clocks import FakeClock
 from tests.support.factories import NOW, claim, create
@@ -89,7 +89,7 @@ def test_many_workers_that_see_the_same_make_one_pause_and_never_shorten_it(paus
     for until_ms in (NOW + 5000, 0, NOW + 1000):
         pauses.pause(Lane.SEND, "main", actor="w", reason="r", cause=Cause.TERMINAL_LIMIT, until_ms=until_ms)
 
-    assert [(pause.id, pause.until_ms) for pause in pauses.standing()] == [("terminal_limit-send-main", 0)]
+    assert [(pause.field_name, pause.until_ms) for pause in pauses.standing()] == [("terminal_limit-send-main", 0)]
 
 
 def test_a_second_reason_under_the_same_cause_is_told_and_shown(pauses: Pauses, ledger_client: redis.Redis) -> None:
@@ -99,6 +99,30 @@ def test_a_second_reason_under_the_same_cause_is_told_and_shown(pauses: Pauses, 
     assert [pause.reason for pause in pauses.standing()] == ["limit transfer in KZT; limit terminal_day in USD"]
     told = [event["reason"] for event in events(ledger_client)]
     assert told == ["limit transfer in KZT", "limit terminal_day in USD"]
+
+
+def test_each_reason_and_each_standing_has_an_id_of_its_own(pauses: Pauses) -> None:
+    """An operator who ends a pause by its id has read its reasons: a 487, a 464 besides, a 487 after the end."""
+    ids = [
+        pauses.pause(Lane.SEND, "main", actor="w", reason=reason, cause=Cause.SETUP_CODE)
+        for reason in ("code 487", "code 487", "464: fraud suspected")
+    ]
+    (pause,) = pauses.standing()
+
+    assert ids[0] == ids[1] != ids[2] == pause.id
+    assert pause.is_successor_of(ids[0])
+    assert pauses.get(ids[0]) is None
+    end_pauses(pauses, Lane.SEND, "main")
+    assert pauses.pause(Lane.SEND, "main", actor="w", reason="code 487", cause=Cause.SETUP_CODE) not in ids
+
+
+def test_an_id_lasts_while_tries_are_given_and_used(pauses: Pauses, ledger: Ledger) -> None:
+    pause_id = pauses.pause(Lane.SEND, "main", actor="w", reason="code 487", cause=Cause.SETUP_CODE)
+    pauses.let_try(pauses.standing()[0], 1, actor="operator aigul", reason="try")
+    claim(ledger, create(ledger))
+
+    (pause,) = pauses.standing()
+    assert (pause.id, pause.tries) == (pause_id, 0)
 
 
 def test_an_operators_pause_that_was_ended_is_not_written_down(pauses: Pauses) -> None:
@@ -163,6 +187,77 @@ def test_more_pauses_than_anybody_means_hold_everything(ledger: Ledger, ledger_c
     ledger_client.hset(redis_keys.ADDED_PAUSES, mapping={str(n): "0 inquire * - - []" for n in range(201)})
 
     assert claim(ledger, create(ledger)) == Paused(0)
+
+
+@pytest.mark.parametrize("key", [redis_keys.PAUSES, redis_keys.ADDED_PAUSES])
+@pytest.mark.parametrize("text", ["0 send * - - []", "garbage"])
+@pytest.mark.parametrize("name", ["x y", "é", "a" * 200, "", "k7f3"])
+def test_a_pause_of_any_name_has_an_id_that_ends_it(
+    pauses: Pauses, ledger_client: redis.Redis, name: str, text: str, key: str
+) -> None:
+    """A server's user may put in what no command would: it holds, so it can be named and ended."""
+    ledger_client.hset(key, name, text)
+    shown = pauses.standing()[0].id
+
+    assert is_pause_id(shown)
+    there = pauses.get(shown)
+    assert there is not None
+    assert pauses.unpause(there, actor="operator aigul", reason="it is none")
+    assert pauses.standing() == []
+
+
+@pytest.mark.parametrize("key", [redis_keys.PAUSES, redis_keys.ADDED_PAUSES])
+def test_too_many_pauses_are_shown_as_the_scripts_see_them(
+    pauses: Pauses, ledger: Ledger, ledger_client: redis.Redis, key: str
+) -> None:
+    """Over or not: every lane is held, so every lane is shown as paused, and why."""
+    ledger_client.hset(key, mapping={str(n): "1 inquire main - - []" for n in range(201)})
+
+    assert claim(ledger, create(ledger)) == Paused(0)
+    assert [(pause.id, pause.lane) for pause in pauses.standing()] == [(f"too-many-{lane}", lane) for lane in Lane]
+    assert all(holds(pauses, lane, "main") for lane in Lane)
+
+
+def test_added_pauses_that_are_over_are_cleared_away_a_page_an_event(
+    pauses: Pauses, ledger: Ledger, ledger_client: redis.Redis
+) -> None:
+    """However many a thief added; one that stands stays, and then it alone holds."""
+    ledger_client.hset(redis_keys.ADDED_PAUSES, mapping={f"n{n}": f"{NOW - 10} send * - - []" for n in range(3000)})
+    fraud = pauses.add(Lane.CONFIRM, ALL, Cause.FRAUD)
+
+    gone = pauses.clear_added(since_ms=0, actor="worker")
+
+    assert gone == 3000
+    assert [pause.id for pause in pauses.standing()] == [fraud]
+    assert isinstance(claim(ledger, create(ledger)), Moved)
+    told = [event for event in events(ledger_client) if event["verb"] == "unpause"]
+    assert 0 < len(told) < 20
+    assert pauses.clear_added(since_ms=0, actor="worker") == 0
+
+
+def test_those_that_are_over_for_a_moment_only_are_not_cleared(pauses: Pauses, ledger_client: redis.Redis) -> None:
+    """The clock may be wrong."""
+    ledger_client.hset(redis_keys.ADDED_PAUSES, mapping={f"n{n}": f"{NOW - 10} send * - - []" for n in range(201)})
+
+    assert pauses.clear_added(since_ms=3_600_000, actor="worker") == 0
+
+
+def test_a_hundred_thousand_pauses_cost_a_look_no_more_than_a_few_hundred(
+    pauses: Pauses, ledger_client: redis.Redis
+) -> None:
+    """What is read is bounded: by the commands that the server counts, and by what comes back."""
+    for start in range(0, 100_000, 10_000):
+        ledger_client.hset(
+            redis_keys.ADDED_PAUSES,
+            mapping={f"n{n}": "0 send * - - []" for n in range(start, start + 10_000)},
+        )
+    ledger_client.config_resetstat()
+
+    assert 200 < len(pauses.standing()) < 1000
+    assert len(pauses.there()) == 201
+    stats = ledger_client.info("commandstats")
+    assert "cmdstat_hgetall" not in stats
+    assert stats["cmdstat_hscan"]["calls"] <= 8
 
 
 def test_a_ledger_that_is_away_is_said_by_each_call(clock: FakeClock) -> None:

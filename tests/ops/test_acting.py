@@ -12,11 +12,12 @@ from epay_transfers.ledger.queue.broker import INQUIRIES
 from epay_transfers.ledger.queue.stats import Queues
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Event, Events
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
+from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pauses
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content, Vault
 from epay_transfers.worker.bank import StatusReport, StatusWord
@@ -352,6 +353,41 @@ def test_a_pause_for_longer_than_any_rule_gives_is_refused(transfers: Cli, ledge
 
     assert transfers("pause", "send", "--until", "31d", *WHY).status == 0
     assert len(Pauses(ledger.client).standing()) == 1
+
+
+@pytest.mark.parametrize("span", ["0min", "1s", "59s"])
+def test_a_pause_that_would_be_over_before_it_is_read_is_refused(transfers: Cli, ledger: Ledger, span: str) -> None:
+    """The command would say that the lane is paused, and it would not be."""
+    said = transfers("pause", "send", "--until", span, *WHY)
+
+    assert said.status == 2
+    assert "until" in said.err
+    assert ledger.client.hlen(redis_keys.ADDED_PAUSES) == 0
+    assert transfers("pause", "send", "--until", "1min", *WHY).status == 0
+
+
+def test_a_pause_that_stands_anew_is_not_ended_by_the_id_of_before(transfers: Cli, ledger: Ledger) -> None:
+    """487 was on the screen; since then the bank said 464. What ends both is typed by a person who has read both."""
+    pauses = Pauses(ledger.client)
+    seen = pauses.pause(Lane.SEND, "main", actor="worker", reason="code 487", cause=Cause.SETUP_CODE)
+    anew = pauses.pause(Lane.SEND, "main", actor="worker", reason="464: fraud suspected", cause=Cause.SETUP_CODE)
+
+    said = transfers("unpause", seen, *WHY)
+
+    assert said.status == 1
+    assert said.err == f"{seen} stands anew as {anew}: code 487; 464: fraud suspected (worker)\n"
+    assert [pause.id for pause in pauses.standing()] == [anew]
+    assert transfers("unpause", anew, *WHY).status == 0
+
+
+def test_too_many_pauses_are_said_by_the_commands_and_end_with_no_request(transfers: Cli, ledger: Ledger) -> None:
+    ledger.client.hset(redis_keys.ADDED_PAUSES, mapping={f"n{n}": "1 send * - - []" for n in range(201)})
+
+    said, doctor = transfers("pauses"), transfers("doctor")
+
+    assert "more than 200 pauses that operators added" in " ".join(said.out.split())
+    assert doctor.status != 0
+    assert transfers("unpause", "too-many-send", *WHY).status == 1
 
 
 def test_a_pause_that_does_not_stand_is_not_ended_and_those_that_do_are_named(transfers: Cli, ledger: Ledger) -> None:

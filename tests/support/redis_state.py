@@ -104,7 +104,7 @@ def _assert_numbered(new_events: list[tuple[str, dict[str, str]]], seen: SeenEve
 
 
 #: Counters that count no transfers.
-_NO_STATES = frozenset({"sequence", "events", "trimmed"})
+_NO_STATES = frozenset({"sequence", "events", "trimmed", "format"})
 
 
 def empty(vault: redis.Redis) -> None:
