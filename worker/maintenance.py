@@ -120,14 +120,17 @@ class Maintenance:
     def _judge_the_breakers_trials(self) -> None:
         """By the record of the one that was let through, so that any worker may: its own may have died."""
         for breaker in self._breakers.trials():
+            trial = None
             with suppress(RecordUnreadable):
                 trial = self._ledger.get(breaker.trial)
-                if trial is None or trial.state is _ON_THE_WIRE.get(breaker.lane):
-                    continue  # its lease is over before the next one may go
-                if _is_served(trial, breaker.lane):
-                    self._breakers.close(breaker.host)
-                else:
-                    self._breakers.stay_open(breaker)
+            if trial is None:
+                self._breakers.stay_open(breaker)  # nothing shows that it was served, and no other goes before that
+            elif trial.state is _ON_THE_WIRE.get(breaker.lane):
+                continue  # its lease is over before the next one may go
+            elif _is_served(trial, breaker.lane):
+                self._breakers.close(breaker.host)
+            else:
+                self._breakers.stay_open(breaker)
 
     def probe_once(self) -> None:
         """Ask the hosts that failed. A bank that hangs takes its time: this has a thread of its own.

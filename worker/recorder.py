@@ -235,7 +235,8 @@ class Recorder:
             self.doubt(record, reason, evidence=bank.Evidence.NOT_SENT)
             return
         no_later = record.deadline_at if record.phase is Phase.SEND else None
-        change = Change(look_again_in=in_ms, no_later=no_later, fields={"reason": reason, "wakeups": 0})
+        fields: RecordFields = {"reason": reason, "wakeups": 0}
+        change = Change(look_again_in=in_ms, no_later=no_later, fields=fields, silent=record.reason == reason)
         self.move(record, Verb.DEFER, change)
 
     def hand_on(self, record: Record) -> bool:

@@ -138,6 +138,7 @@ class Ledger(Reader):
             redis_keys.RATES,
             redis_keys.ADDED_PAUSES,
             redis_keys.SERVER,
+            redis_keys.TURNS,
         )
         if counts and counts.terminal:
             extra_keys += (redis_keys.limits(counts.day.name),)

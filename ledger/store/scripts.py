@@ -19,7 +19,7 @@ _SHARED = (
     {"create": ("_time", "_events", "_move", "_pauses")}
     | {"claim": ("_time", "_events", "_move", "_pauses", "_server")}
     | {"ledger_look": ("_time", "_events", "_server")}
-    | dict.fromkeys(("due", "probe", "inbox_take", "remember_worker", "watched"), ("_time",))
+    | dict.fromkeys(("due", "probe", "inbox_take", "remember_worker", "watched", "turn"), ("_time",))
     | dict.fromkeys(("tell", "trim", "set_aside"), ("_events",))
     | {"move": ("_time", "_events", "_move")}
 )
