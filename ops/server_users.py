@@ -142,7 +142,7 @@ _WORKER = ServerUser(
     (
         "claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", "tell", "trim", "queue_fetch",
         "count_receiver", "remember_worker", "remember_sample", "watched", "ledger_look",
-        "half_open", "turn", *_DRAMATIQ,
+        "half_open", "turn", "rate", *_DRAMATIQ,
     ),
     (
         Rule(

@@ -55,6 +55,9 @@ _BREAKER_MS = 5_000
 #: How long a transfer waits for the workers to compare another ledger's server with the vault.
 _COMPARED_MS = 2_000
 
+#: How long a transfer waits that the bank is not to be asked about yet, since so many are asked about.
+_ASKED_MS = 1_000
+
 NotClaimed = Refused | Wait | Paused | Behind | OtherServer | ClockApart | LimitReached
 
 
@@ -322,6 +325,13 @@ class Preflight:
         if not self.is_fit:
             return True
         return self._pauses.holding(Lane.INQUIRE, record.terminal, self._ledger_clock.now_ms()) is not None
+
+    def may_inquire(self, record: Record) -> bool:
+        """May the bank be asked about it now, by the rate of all workers? Else it is looked at again soon, quietly."""
+        if self._ledger.may_inquire():
+            return True
+        self._recorder.move(record, Verb.LOOK_LATER, Change(due_in=_ASKED_MS, fields={"wakeups": 0}, silent=True))
+        return False
 
     @property
     def confirm_needs_token(self) -> bool:
