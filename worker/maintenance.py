@@ -18,6 +18,7 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.ledger_server import LedgerServer
 from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import Cause as PauseCause
 from epay_transfers.ledger.store.pauses import Lane, Pauses
@@ -47,7 +48,6 @@ class Maintenance:
         mirror: PauseMirror,
         events: Events,
         preflight: Preflight,
-        failover: Failover,
         ask_harmless: Callable[[str], bool],
         examine: Callable[[], list[Finding]],
         keep_ms: int,
@@ -61,7 +61,16 @@ class Maintenance:
         self._mirror = mirror
         self._events = events
         self._preflight = preflight
-        self._failover = failover
+        self._failover = Failover(
+            server=LedgerServer(ledger.client, actor),
+            ledger=ledger,
+            custody=custody,
+            pauses=pauses,
+            mirror=mirror,
+            preflight=preflight,
+            clock=clock,
+            actor=actor,
+        )
         self._ask_harmless = ask_harmless
         self._examine = examine
         self._keep_ms = keep_ms
