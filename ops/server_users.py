@@ -141,7 +141,8 @@ _WEB = ServerUser(
 _WORKER = ServerUser(
     (
         "claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", "tell", "trim", "queue_fetch",
-        "count_receiver", "count_operator", "remember_worker", "remember_sample", "watched", "ledger_look", *_DRAMATIQ,
+        "count_receiver", "count_operator", "remember_worker", "remember_sample", "watched", "ledger_look",
+        "half_open", "turn", "rate", *_DRAMATIQ,
     ),
     (
         Rule(
@@ -152,7 +153,7 @@ _WORKER = ServerUser(
                 redis_keys.UNREADABLE, redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.WORKERS,
                 redis_keys.SAMPLES, redis_keys.SAMPLE_TURN,
                 redis_keys.every("inbox:"), _LIMITS,
-                redis_keys.WATCHED, redis_keys.CONTRADICTED, redis_keys.SERVER,
+                redis_keys.WATCHED, redis_keys.CONTRADICTED, redis_keys.SERVER, redis_keys.TURNS,
                 NAMESPACE, f"{NAMESPACE}:*",
             ),
         ),
@@ -164,11 +165,11 @@ _WORKER = ServerUser(
         Rule(("type", "hset"), (_BANK_REFERENCES,)),
         Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _BY_STATE)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
-        Rule(("type", "hlen", "hset", "hdel", "hincrby", "hscan", "multi", "exec"), (
+        Rule(("type", "hlen", "hmget", "hset", "hdel", "hincrby", "hscan", "multi", "exec"), (
             redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
         Rule(("hsetnx",), (redis_keys.TERMINALS,)),
         Rule(("type", "hmget", "hset", "hsetnx"), (redis_keys.SERVER,)),
-        Rule(("hset", "hdel"), (redis_keys.WORKERS,)),
+        Rule(("hset", "hdel"), (redis_keys.WORKERS, redis_keys.TURNS)),
         Rule(("lpush", "ltrim"), (redis_keys.SAMPLES,)),
         Rule(("set",), (redis_keys.SAMPLE_TURN,)),
         Rule(("lpop",), (redis_keys.every("inbox:"),)),

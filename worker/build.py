@@ -21,7 +21,6 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.store.ledger_server import LedgerServer
 from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import Lane, Pauses
 from epay_transfers.ledger.vault.sealing import Opener
@@ -35,7 +34,6 @@ from epay_transfers.worker.bank import Bank, Terminal
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.card_steps import CardSteps
 from epay_transfers.worker.consequences import Consequences
-from epay_transfers.worker.failover import Failover
 from epay_transfers.worker.heartbeat import Pulse, Self
 from epay_transfers.worker.inbox import Inbox
 from epay_transfers.worker.inquiry_rules import InquiryRule
@@ -215,16 +213,6 @@ def assemble(
         clock=ledger_clock,
     )
     mirror = PauseMirror(pauses, vault.client, actor, custody.raise_mark)
-    failover = Failover(
-        server=LedgerServer(ledger.client, actor),
-        ledger=ledger,
-        custody=custody,
-        pauses=pauses,
-        mirror=mirror,
-        preflight=preflight,
-        clock=clock,
-        actor=actor,
-    )
     maintenance = Maintenance(
         ledger=ledger,
         custody=custody,
@@ -233,7 +221,6 @@ def assemble(
         mirror=mirror,
         events=events,
         preflight=preflight,
-        failover=failover,
         ask_harmless=lambda host: bank.ask_harmless(host, terminals["main"]),
         examine=examine,
         keep_ms=rules.keep_events_ms,

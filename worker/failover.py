@@ -8,6 +8,7 @@ What if we die here? `claim` refuses for every worker, until one of them has com
 """
 
 import logging
+from collections.abc import Sequence
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.store.ledger import Ledger
@@ -56,22 +57,23 @@ class Failover:
 
     def look(self) -> None:
         """Is it the server that was compared? Until it is, this worker stands still. Raises `VaultUnavailable`."""
-        own = self._ledger.seen  # read first: the ledger can only be ahead of it
         look = self._server.look()
         if look.is_compared and self._known in {"", look.server}:
             self._go_on(look)
             self._keep_a_mark()
             return
         self._preflight.set_fit(Cause.FAILOVER, is_fit=False)
+        own, mark = self._ledger.seen, self._custody.high_water()
+        look = self._server.look()  # after these: a ledger that has lost nothing can only be ahead of them
         if look.server != self._other:
             self._other, self._other_since, self._why = look.server, self._clock.monotonic(), ""
             if look.compared:
                 _LOG.critical("ledger.other_server", extra={"sequence": look.sequence})
-        self._mirror.keep()
         if not self._why:  # once: the pauses themselves raise the sequence
-            self._why = why_closed(look, self._custody.high_water(), own)
-            if self._why:
-                self._close(self._why)
+            self._why = why_closed(look, mark, own, self._mirror.lost())
+        if self._why:
+            self._close(self._why)  # before the lost pauses are set again, which another worker would not see as lost
+        self._mirror.keep()
         if look.is_compared:  # by another worker: what this process knows has been compared now, too
             self._go_on(look)
         elif not look.compared and not self._why:
@@ -115,15 +117,18 @@ class Failover:
                 self._custody.raise_mark(counted.sequence)
 
 
-def why_closed(look: ServerLook, mark: int, own: int) -> str:
+def why_closed(look: ServerLook, mark: int, own: int, lost: Sequence[str]) -> str:
     """Why a person must look before this server's ledger is sent from; empty where it has lost nothing.
 
-    `mark`: the vault's. `own`: the highest sequence that this process was told.
+    `mark`: the vault's. `own`: the highest sequence that this process was told. `lost`: pauses that the vault keeps and
+    the ledger has not. Producers go on meanwhile, so a ledger that went back may have passed the mark by now.
     """
     if look.sequence < max(mark, own):
         return f"the ledger has lost moves: its sequence is {look.sequence}, and it was {max(mark, own)} before"
     if look.is_compared or not look.compared:
         return ""
+    if lost:
+        return f"the ledger has lost moves: {', '.join(lost)} paused a lane, and was not there any more"
     if look.was_replica or look.ran_beside:
         return "a replica took the place of the ledger's server, and may lack its last moves"
     if not mark:

@@ -179,6 +179,8 @@ class Journey:
             return self._no_status_address(record)
         if preflight.hand_on(record):
             return None  # another worker may hold its terminal's credentials
+        if not preflight.may_inquire(record):
+            return None  # many are asked about: it comes again in a second
 
         asked_at = self.clock.now_ms()
         report = self._report(record)
@@ -276,8 +278,8 @@ class Journey:
             return recorder.refuse_request(record, _ORDER_CHANGED)
         if not self.bank.has_status:
             return recorder.refuse_request(record, "the bank can't be asked: no status address is set")
-        if self.preflight.hand_on(record):
-            return None  # another worker may hold its terminal's credentials
+        if self.preflight.hand_on(record) or not self.preflight.may_inquire(record):
+            return None  # another worker may hold its terminal's credentials; or many are asked about
         report = self._report(record)
         verb = settles(report)
         if verb:

@@ -18,6 +18,7 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.ledger_server import LedgerServer
 from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import Cause as PauseCause
 from epay_transfers.ledger.store.pauses import Lane, Pauses
@@ -47,7 +48,6 @@ class Maintenance:
         mirror: PauseMirror,
         events: Events,
         preflight: Preflight,
-        failover: Failover,
         ask_harmless: Callable[[str], bool],
         examine: Callable[[], list[Finding]],
         keep_ms: int,
@@ -61,7 +61,16 @@ class Maintenance:
         self._mirror = mirror
         self._events = events
         self._preflight = preflight
-        self._failover = failover
+        self._failover = Failover(
+            server=LedgerServer(ledger.client, actor),
+            ledger=ledger,
+            custody=custody,
+            pauses=pauses,
+            mirror=mirror,
+            preflight=preflight,
+            clock=clock,
+            actor=actor,
+        )
         self._ask_harmless = ask_harmless
         self._examine = examine
         self._keep_ms = keep_ms
@@ -120,14 +129,17 @@ class Maintenance:
     def _judge_the_breakers_trials(self) -> None:
         """By the record of the one that was let through, so that any worker may: its own may have died."""
         for breaker in self._breakers.trials():
+            trial = None
             with suppress(RecordUnreadable):
                 trial = self._ledger.get(breaker.trial)
-                if trial is None or trial.state is _ON_THE_WIRE.get(breaker.lane):
-                    continue  # its lease is over before the next one may go
-                if _is_served(trial, breaker.lane):
-                    self._breakers.close(breaker.host)
-                else:
-                    self._breakers.stay_open(breaker)
+            if trial is None:
+                self._breakers.stay_open(breaker)  # nothing shows that it was served, and no other goes before that
+            elif trial.state is _ON_THE_WIRE.get(breaker.lane):
+                continue  # its lease is over before the next one may go
+            elif _is_served(trial, breaker.lane):
+                self._breakers.close(breaker.host)
+            else:
+                self._breakers.stay_open(breaker)
 
     def probe_once(self) -> None:
         """Ask the hosts that failed. A bank that hangs takes its time: this has a thread of its own.

@@ -55,6 +55,9 @@ _BREAKER_MS = 5_000
 #: How long a transfer waits for the workers to compare another ledger's server with the vault.
 _COMPARED_MS = 2_000
 
+#: How long a transfer waits that the bank is not to be asked about yet, since so many are asked about.
+_ASKED_MS = 1_000
+
 NotClaimed = Refused | Wait | Paused | Behind | OtherServer | ClockApart | LimitReached
 
 
@@ -176,8 +179,13 @@ class Preflight:
         )
 
     def why_not_now(self, record: Record, lane: Lane) -> Wait | Paused | None:
-        """What keeps it from being sent now, as far as it is known without a round trip: then no token is fetched."""
-        if stop := self._pauses.holding(lane, record.terminal, self._ledger_clock.now_ms()):
+        """What keeps it from being sent now, as far as it is known without a round trip: then no token is fetched.
+
+        Where one transfer is let through to try, the ledger is asked whether this one may go for it: a bank that is
+        coming back does not get the token requests of all that wait.
+        """
+        now_ms = self._ledger_clock.now_ms()
+        if stop := self._pauses.holding(lane, record.terminal, now_ms):
             return Paused(stop.until_ms)
         hosts = {self._rule.hosts[lane]}
         if lane is Lane.SEND or self._rule.confirm_needs_token:
@@ -187,6 +195,11 @@ class Preflight:
         batches_wait_ms = (self._batches_wait_until.get(record.terminal, 0.0) - self._clock.monotonic()) * 1000
         if lane is Lane.SEND and record.urgency == "batch" and batches_wait_ms > 0:
             return Wait(round(batches_wait_ms), "batch")
+        host = self._rule.hosts[lane]
+        lets_through = [f"pause {pause.id}" for pause in self._pauses.trying(lane, record.terminal, now_ms)]
+        lets_through += [f"host {host}"] * self._breakers.is_half_open(host)
+        if lets_through and not self._breakers.has_turn(record.key, lets_through):
+            return Wait(_BREAKER_MS, "another goes for the try")
         return None
 
     def set_fit(self, cause: Cause, *, is_fit: bool) -> bool:
@@ -249,6 +262,10 @@ class Preflight:
         order, key = self.order(record), self._rule.hash_key
         if self.hand_on(record):
             return None
+        if record.phase is Phase.CONFIRM and self._are_credentials_refused(record):
+            reason = record.reason if record.reason.startswith("token_") else "token_refused"
+            self._recorder.wait(record, reason, _PAUSED_MS)
+            return None
         terminal = self.terminal(record)
         token = self._bank.token(terminal, order=order, secret_hash=secret_hash(key, record.key) if key else None)
         if isinstance(token, bank.Token):
@@ -264,6 +281,10 @@ class Preflight:
                 self._breakers.failed(self._rule.token_host, token.why)
         self._recorder.try_again(record, Verb.DEFER, f"token_{token.why}", token.retry_after_s)
         return None
+
+    def _are_credentials_refused(self, record: Record) -> bool:
+        """The pause is of the send lane, and a confirm needs the same token: it asks for none before the pause ends."""
+        return self._pauses.credentials_refused(record.terminal, self._ledger_clock.now_ms()) is not None
 
     def postpone(self, record: Record, claim: NotClaimed) -> None:
         """The ledger said not now. No attempt is taken."""
@@ -304,6 +325,13 @@ class Preflight:
         if not self.is_fit:
             return True
         return self._pauses.holding(Lane.INQUIRE, record.terminal, self._ledger_clock.now_ms()) is not None
+
+    def may_inquire(self, record: Record) -> bool:
+        """May the bank be asked about it now, by the rate of all workers? Else it is looked at again soon, quietly."""
+        if self._ledger.may_inquire():
+            return True
+        self._recorder.move(record, Verb.LOOK_LATER, Change(due_in=_ASKED_MS, fields={"wakeups": 0}, silent=True))
+        return False
 
     @property
     def confirm_needs_token(self) -> bool:

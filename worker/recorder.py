@@ -248,7 +248,8 @@ class Recorder:
             self.doubt(record, reason, evidence=bank.Evidence.NOT_SENT)
             return
         no_later = record.deadline_at if record.phase is Phase.SEND else None
-        change = Change(look_again_in=in_ms, no_later=no_later, fields={"reason": reason, "wakeups": 0})
+        fields: RecordFields = {"reason": reason, "wakeups": 0}
+        change = Change(look_again_in=in_ms, no_later=no_later, fields=fields, silent=record.reason == reason)
         self.move(record, Verb.DEFER, change)
 
     def hand_on(self, record: Record) -> bool:
@@ -418,7 +419,9 @@ class Recorder:
         is_requested = record.requested_action == RequestedAction.INQUIRE
         if is_requested:
             fields["requested_action"] = ""
-        has_learnt = is_requested or said != record.bank_said or agreeing_reads != record.agreeing_reads
+        # Unanswered again, it has learnt nothing, in whatever word the bank failed.
+        is_new_word = said != record.bank_said and (is_answered or not record.unanswered)
+        has_learnt = is_requested or is_new_word or agreeing_reads != record.agreeing_reads
         # With thousands in doubt, most inquiries learn nothing, and none of these is an event.
         change = Change(fields=fields, event=event, silent=not has_learnt)
         when = replace(change, look_again_in=in_ms) if at_ms is None else replace(change, look_again_at=at_ms)

@@ -13,7 +13,7 @@ from epay_transfers.ledger.queue.wakeups import Wakeups, wakeup_of
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
-from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.ledger import INQUIRIES_A_SECOND, Ledger
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.worker import backoff
 from epay_transfers.worker.journey import Journey
@@ -30,6 +30,7 @@ _ROOM_MS = 2_000
 
 #: How far apart such transfers are looked at again, so that a long row of them is no work in itself.
 _APART_MS = 10
+_INQUIRIES_APART_MS = 1000 // INQUIRIES_A_SECOND
 
 
 #: So many of those that the bank is asked about beside `due` are called for at a time.
@@ -47,6 +48,7 @@ class _Round:
     moves: list[tuple[Record, Verb, Change]]
     wakeups: list[Record]
     now_ms: int  #: by the ledger, when it named those that are due
+    inquiries: int = 0  #: how many of them wait for an inquiry, at the most
     is_vault_away: bool = False
 
 
@@ -63,7 +65,8 @@ class Sweeper:
         due = self._journey.preflight.look(BATCH)
         if not self._journey.preflight.is_fit:
             return 0  # not by this clock, and not on these servers
-        this = _Round({}, [], [], due.now_ms)
+        inquiries = sum(1 for record in due.records if _waits_for_inquiry(record))
+        this = _Round({}, [], [], due.now_ms, inquiries)
         for record in due.records:
             if _is_for_sweeping(record, due.now_ms):
                 self._sweep(record, this)
@@ -104,9 +107,13 @@ class Sweeper:
         if wakeup is None:
             return
         if wakeup.queue not in this.room:
-            this.room[wakeup.queue] = self._most - self._wakeups.waiting(wakeup.queue)
+            room = self._most - self._wakeups.waiting(wakeup.queue)
+            if wakeup.queue == INQUIRIES:
+                room = self._ledger.may_call_for_inquiries(min(room, this.inquiries))
+            this.room[wakeup.queue] = room
         if this.room[wakeup.queue] <= 0:
-            at_ms = max(self._next_look.get(wakeup.queue, 0), this.now_ms + _ROOM_MS) + _APART_MS
+            apart_ms = _INQUIRIES_APART_MS if wakeup.queue == INQUIRIES else _APART_MS
+            at_ms = max(self._next_look.get(wakeup.queue, 0), this.now_ms + _ROOM_MS) + apart_ms
             self._next_look[wakeup.queue] = at_ms
             self._look_again(record, this, at_ms - this.now_ms, no_later=_deadline(record))
             return
@@ -126,6 +133,11 @@ def _is_for_sweeping(record: Record, now_ms: int) -> bool:
     is_late = record.state is State.QUEUED and now_ms >= record.deadline_at
     is_lost = record.state in _AT_WORK and now_ms >= record.lease_until
     return is_late or is_lost
+
+
+def _waits_for_inquiry(record: Record) -> bool:
+    wakeup = wakeup_of(record)
+    return wakeup is not None and wakeup.queue == INQUIRIES
 
 
 def _deadline(record: Record) -> int | None:

@@ -12,7 +12,8 @@
 -- may have lost: a pause, say.
 --
 -- KEYS     as in _move.lua, and  8 pauses  9 breakers  10 rates  11 added pauses  12 the server that was compared
---          13 the day's counts by terminal, with a limit for the day
+--          13 turns: which transfer goes for a try
+--          14 the day's counts by terminal, with a limit for the day
 -- ARGV     1 the move, as in _move.lua  2 lane  3 terminal  4 the bank's host  5 ms between transfers, or 0
 --          6 the highest sequence of the ledger that the worker has seen
 --          7 what time the worker's machine says that it is (ms), or nothing: it may not be far off the ledger's
@@ -56,8 +57,8 @@ if most ~= '' and amount > tonumber(most) then return {'LIMIT', 'transfer', m.no
 local sum
 if most_a_day ~= '' then
   if now >= day_ends or now < day_ends - DAY_MS then return {'WAIT', '1000', 'day', m.now} end
-  local unsent = tonumber(redis.call('HGET', KEYS[13], ARGV[13]) or '0')
-  sum = tonumber(redis.call('HGET', KEYS[13], ARGV[9]) or '0') + math.max(amount - unsent, 0)
+  local unsent = tonumber(redis.call('HGET', KEYS[14], ARGV[13]) or '0')
+  sum = tonumber(redis.call('HGET', KEYS[14], ARGV[9]) or '0') + math.max(amount - unsent, 0)
   if sum > tonumber(most_a_day) then return {'LIMIT', 'terminal_day', m.now} end
 end
 local next_slot
@@ -84,15 +85,17 @@ local reply = write(m, r)
 if reply[1] ~= 'OK' then return reply end
 if is_trial then
   redis.call('HDEL', KEYS[9], 'half:' .. host)
+  redis.call('HDEL', KEYS[13], 'host ' .. host)
   redis.call('HSET', KEYS[9], 'trial:' .. host, m.key .. ' ' .. lane, 'open:' .. host, m.due)
 end
 for _, pause in ipairs(tried) do
+  redis.call('HDEL', KEYS[13], 'pause ' .. pause.id)
   redis.call('HSET', KEYS[8], pause.id, table.concat({pause.start, number(pause.tries - 1), m.key, pause.rest}, ' '))
 end
 if next_slot then redis.call('HSET', KEYS[10], terminal, next_slot) end
 if sum then
-  redis.call('HSET', KEYS[13], ARGV[9], number(sum))
-  redis.call('HDEL', KEYS[13], ARGV[13])
-  redis.call('PEXPIRE', KEYS[13], KEEP_COUNTS_MS)
+  redis.call('HSET', KEYS[14], ARGV[9], number(sum))
+  redis.call('HDEL', KEYS[14], ARGV[13])
+  redis.call('PEXPIRE', KEYS[14], KEEP_COUNTS_MS)
 end
 return reply

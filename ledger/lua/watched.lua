@@ -6,11 +6,10 @@
 --          5 the name, among the rates, of when the next one may be asked about
 -- Replies  the transfers' keys
 
-local now, most, gap = now_ms(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[4])
-local free = math.max(tonumber(redis.call('HGET', KEYS[2], ARGV[5]) or '0') or 0, now - 1000)
-most = math.min(most, math.floor((now - free) / gap))
+local now, gap = now_ms(ARGV[1]), tonumber(ARGV[4])
+local most = may_go(KEYS[2], ARGV[5], now, tonumber(ARGV[2]), gap)
 if most < 1 then return {} end
 local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', number(now), 'LIMIT', 0, most)
 for _, key in ipairs(found) do redis.call('ZADD', KEYS[1], number(now + tonumber(ARGV[3])), key) end
-if #found > 0 then redis.call('HSET', KEYS[2], ARGV[5], number(free + gap * #found)) end
+if #found > 0 then have_gone(KEYS[2], ARGV[5], now, #found, gap) end
 return found

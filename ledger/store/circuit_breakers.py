@@ -7,6 +7,7 @@ transfers. What becomes of that one closes the breaker, or keeps it open for twi
 """
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -30,6 +31,9 @@ PROBE_MS = 5_000
 #: The longest that it stays open after a trial.
 LONGEST_MS = 300_000
 
+#: So long a transfer may take to fetch a token for a try, before another may go for it.
+_TURN_MS = 10_000
+
 #: No rule sets a time that is farther ahead: the longest, or a lease.
 FARTHEST_MS = 2 * LONGEST_MS
 
@@ -51,10 +55,11 @@ class Breakers:
         self._test_clock = test_clock
         self._events = events
         self._actor = actor
-        self._scripts = Scripts(client, ("probe",))
+        self._scripts = Scripts(client, ("probe", "half_open", "turn"))
         self._lock = threading.Lock()
         self._failures: dict[str, int] = {}
         self._open: dict[str, OpenBreaker] = {}
+        self._asked_in: dict[str, str] = {}  #: by host, the round of its breaker when this process last asked it
 
     def succeeded(self, host: str) -> None:
         self._failures.pop(host, None)
@@ -69,35 +74,53 @@ class Breakers:
             self.trip(host, why)
 
     def trip(self, host: str, why: str) -> None:
+        until = self._in(PROBE_MS)
         change = HashChange(
             redis_keys.BREAKERS,
-            set={f"open:{host}": self._in(PROBE_MS)},
-            remove=[f"half:{host}"],  # of a probe that was answered after the breaker had been closed
+            set={f"open:{host}": until, f"round:{host}": until},
+            remove=[f"half:{host}"],
             was={f"open:{host}": ""},
         )
         self._events.tell(Alarm.BREAKER_OPENED, {"actor": self._actor, "host": host, "reason": why}, change)
         self._open = {host: OpenBreaker(host)} | self._open
 
-    def half_open(self, host: str) -> None:
-        """The host answers: the next claim goes through, and no other."""
+    def half_open(self, host: str) -> bool:
+        """The host answers: the next claim goes through, and no other.
+
+        False: the breaker has been closed, opened anew, or held open for longer since the host was asked, or a transfer
+        that was let through is not judged yet. An answer of before says nothing then.
+        """
         with redis_errors_as(LedgerUnavailable):
-            self._client.hset(redis_keys.BREAKERS, f"half:{host}", "1")
+            reply = self._scripts.run("half_open", (redis_keys.BREAKERS,), (host, self._asked_in.get(host, "")))
+        return reply[0] == "HALF"
+
+    def has_turn(self, key: str, lets_through: Sequence[str]) -> bool:
+        """May this transfer go for the try that these let through, `host NAME` or `pause ID`? One at a time may."""
+        keys = (redis_keys.TURNS, redis_keys.BREAKERS, redis_keys.PAUSES)
+        now = self._test_clock.now_ms() if self._test_clock else ""
+        with redis_errors_as(LedgerUnavailable):
+            return self._scripts.run("turn", keys, (now, _TURN_MS, key, *lets_through))[0] == "YES"
 
     def stay_open(self, breaker: OpenBreaker) -> None:
         """The trial was not served: nothing goes there for twice as long as after the one before it."""
         failed = breaker.failed_trials + 1
         wait_ms = min(PROBE_MS * 2**failed, LONGEST_MS)
+        until = self._in(wait_ms)
         told = {"actor": self._actor, "host": breaker.host, "trial": breaker.trial, "in_s": str(wait_ms // 1000)}
         change = HashChange(
             redis_keys.BREAKERS,
-            set={f"open:{breaker.host}": self._in(wait_ms), f"failed:{breaker.host}": str(failed)},
+            set={
+                f"open:{breaker.host}": until,
+                f"round:{breaker.host}": until,
+                f"failed:{breaker.host}": str(failed),
+            },
             remove=[f"trial:{breaker.host}", f"half:{breaker.host}"],
             was={f"trial:{breaker.host}": f"{breaker.trial} {breaker.lane}"},
         )
         self._events.tell(Alarm.BREAKER_STAYS, told, change)
 
     def close(self, host: str) -> None:
-        names = [f"{kind}:{host}" for kind in ("open", "probes", "half", "trial", "failed")]
+        names = [f"{kind}:{host}" for kind in ("open", "probes", "half", "trial", "failed", "round")]
         change = HashChange(redis_keys.BREAKERS, remove=names, once=True)
         self._events.tell(Alarm.BREAKER_CLOSED, {"actor": self._actor, "host": host}, change)
         self._failures.pop(host, None)
@@ -113,6 +136,11 @@ class Breakers:
         breaker = self._open.get(host)
         return breaker is not None and not breaker.is_half_open
 
+    def is_half_open(self, host: str) -> bool:
+        """Does it let one transfer through? As of the last `refresh`."""
+        breaker = self._open.get(host)
+        return breaker is not None and breaker.is_half_open
+
     def trials(self) -> list[OpenBreaker]:
         """Those that have let a transfer through which is not judged yet, as of the last `refresh`."""
         return [breaker for breaker in self._open.values() if breaker.trial]
@@ -122,7 +150,10 @@ class Breakers:
         with redis_errors_as(LedgerUnavailable):
             now = self._test_clock.now_ms() if self._test_clock else ""
             reply = self._scripts.run("probe", (redis_keys.BREAKERS,), (host, now, PROBE_MS, FARTHEST_MS))
-        return reply[0] == "PROBE"
+        if reply[0] != "PROBE":
+            return False
+        self._asked_in[host] = reply[2]
+        return True
 
     def _in(self, ms: int) -> str:
         with redis_errors_as(LedgerUnavailable):

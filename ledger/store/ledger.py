@@ -59,6 +59,13 @@ _WATCHED_AGAIN_MS = 60_000
 _BETWEEN_WATCHED_MS = 200
 _WATCHED_RATE = ":watched"
 
+#: Inquiries about doubt, for all workers together. Thousands are in doubt after an outage: a bank that comes back is
+#: not to be held down by questions. So 2,000 take 100 s, which is little beside the minutes of such an outage.
+INQUIRIES_A_SECOND = 20
+
+#: The names of two rates that no terminal can have: wake-ups for an inquiry, and inquiries.
+_CALLED_RATE, _ASKED_RATE = ":called", ":asked"
+
 #: A rotation a year adds one.
 _MOST_FINGERPRINT_KEYS = 100
 
@@ -77,6 +84,7 @@ class Ledger(Reader):
                 "count_operator",
                 "remember_fingerprint_keys",
                 "watched",
+                "rate",
             ),
         )
         self.seen = 0  #: the highest sequence that this process was told: the ledger can't be behind it
@@ -148,6 +156,7 @@ class Ledger(Reader):
             redis_keys.RATES,
             redis_keys.ADDED_PAUSES,
             redis_keys.SERVER,
+            redis_keys.TURNS,
         )
         if counts and counts.terminal:
             extra_keys += (redis_keys.limits(counts.day.name),)
@@ -212,6 +221,21 @@ class Ledger(Reader):
             args = (self._test_time or "", limit, _WATCHED_AGAIN_MS, _BETWEEN_WATCHED_MS, _WATCHED_RATE)
             names = self._scripts.run("watched", (redis_keys.WATCHED, redis_keys.RATES), args)
         return self.get_many(names) if names else []
+
+    def may_call_for_inquiries(self, most: int) -> int:
+        """For how many inquiries a worker may be called now, by the rate that all workers share."""
+        return self._by_rate(_CALLED_RATE, most)
+
+    def may_inquire(self) -> bool:
+        """May the bank be asked about a doubt now, by the same rate? Wake-ups that waited may come all at once."""
+        return self._by_rate(_ASKED_RATE, 1) > 0
+
+    def _by_rate(self, name: str, most: int) -> int:
+        if most < 1:
+            return 0
+        with redis_errors_as(LedgerUnavailable):
+            args = (self._test_time or "", most, 1000 // INQUIRIES_A_SECOND, name)
+            return int(self._scripts.run("rate", (redis_keys.RATES,), args)[0])
 
     def remember_vault(self, run: Run) -> None:
         """What this process was told of the vault's server, to compare what stands there later with."""

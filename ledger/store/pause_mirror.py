@@ -42,6 +42,12 @@ class PauseMirror:
         self._mark()
         return is_done
 
+    def lost(self) -> list[str]:
+        """Which the vault keeps, and the ledger has not any more. Raises `VaultUnavailable`."""
+        copies = self._copies()
+        missing = copies.keys() - self._pauses.there().keys()
+        return sorted(pause_id for pause_id in missing if not self._pauses.is_over(pause_id, copies[pause_id]))
+
     def keep(self) -> None:
         """Copy what is new or has changed, and set again what the ledger has lost. Raises `VaultUnavailable`.
 

@@ -350,6 +350,18 @@ class Pauses:
         those = (pause for pause in self._seen if pause.is_for(lane, terminal) and not pause.tries)
         return next((pause for pause in those if pause.holds_at(now_ms)), None)
 
+    def trying(self, lane: Lane, terminal: str, now_ms: int) -> list[Pause]:
+        """Those that let a trial through, as `holding` reads them."""
+        those = (pause for pause in self._seen if pause.is_for(lane, terminal) and pause.tries)
+        return [pause for pause in those if pause.holds_at(now_ms)]
+
+    def credentials_refused(self, terminal: str, now_ms: int) -> Pause | None:
+        """Does the bank give the terminal no token? The same, also of one that lets a trial through."""
+        those = (
+            pause for pause in self._seen if pause.cause is Cause.CREDENTIALS and pause.terminal in {ALL, terminal}
+        )
+        return next((pause for pause in those if pause.holds_at(now_ms)), None)
+
     def trials(self) -> list[Pause]:
         """Those that have let a transfer through, as of the last `refresh`."""
         return [pause for pause in self._seen if pause.trial]

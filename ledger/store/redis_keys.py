@@ -24,6 +24,7 @@ ADDED_PAUSES = f"{_ROOT}pauses:added"  #: the same of operators' pauses: they ma
 OPERATORS = f"{_ROOT}operators"  #: set: the names of the operators' inboxes
 TAKEN = f"{_ROOT}taken"  #: zset: entries that a worker is at, by the time (ms) when another may take them
 BREAKERS = f"{_ROOT}breakers"  #: hash: what the breaker of each of the bank's hosts knows
+TURNS = f"{_ROOT}turns"  #: hash: what lets a try through → until when a transfer goes for it, and which
 RATES = f"{_ROOT}rates"  #: hash: terminal → when its next transfer may go
 TERMINALS = f"{_ROOT}terminals"  #: hash: TerminalID → the space that its transfers are in
 WORKERS = f"{_ROOT}workers"  #: hash: a worker → when it said so, and what it says of itself, as JSON

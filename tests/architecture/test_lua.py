@@ -10,7 +10,12 @@ from tests.architecture.source import files, text_of
 KEYLESS = {"INFO", "TIME"}
 
 #: In these parts the keys are what the script hands to the function: KEYS, at each call.
-GIVEN = {"ledger/lua/_events.lua": {"counters", "events"}, "ledger/lua/_pauses.lua": {"hash"}}
+GIVEN = {
+    "ledger/lua/_events.lua": {"counters", "events"},
+    "ledger/lua/_pauses.lua": {"hash"},
+    "ledger/lua/_rate.lua": {"rates"},
+}
+_GIVES_RATES = re.compile(r"(?<!function )\b(?:may_go|have_gone)\(([^,]+),")
 _GIVES = re.compile(r"(?<!function )\b(?:unsound_log|add_event|pauses)\(([^,]+), ([^,)]+)")
 
 #: What a header says of words of the JSON that are numbers of keys, where not each call has these keys.
@@ -48,6 +53,7 @@ def test_every_command_names_its_key_by_number(file: str) -> None:
 def test_what_is_handed_to_the_events_part_is_a_key(file: str) -> None:
     """So its own commands name keys of the script, too."""
     given = [key for keys in _GIVES.findall(code_of(file)) for key in keys]
+    given += _GIVES_RATES.findall(code_of(file))
     assert [key for key in given if not re.fullmatch(r"KEYS\[\d+\]", key)] == []
 
 

@@ -1,6 +1,7 @@
-"""`python -m tests.e2e.hanging`: a worker on a machine where the name `localhost` hangs as long as a file stands there.
+"""`python -m tests.e2e.hanging`: a worker on a machine where the names hang that a file names, as long as it is there.
 
-The file's path is the one argument. The process waits for little more than its deadline when it is told to stop.
+`localhost` and `127.0.0.2` may, both of this machine; in an empty file `localhost` does. The file's path is the one
+argument. The process waits for little more than its deadline when it is told to stop.
 """
 
 import socket
@@ -17,10 +18,17 @@ process._DRAIN_S, process._END_S = 0.5, 1.0
 _really = socket.getaddrinfo
 
 
+def hanging() -> list[str]:
+    try:
+        return Path(sys.argv[1]).read_text(encoding="utf-8").split() or ["localhost"]
+    except FileNotFoundError:
+        return []
+
+
 def look_up(host: Any, *args: Any, **more: Any) -> Any:
-    while host == "localhost" and Path(sys.argv[1]).exists():
+    while host in hanging():
         time.sleep(0.05)
-    return _really("127.0.0.1" if host == "localhost" else host, *args, **more)
+    return _really("127.0.0.1" if host in {"localhost", "127.0.0.2"} else host, *args, **more)
 
 
 if __name__ == "__main__":

@@ -74,13 +74,17 @@ def test_transfers_whose_host_has_a_name_that_hangs_hold_up_no_confirm_and_no_dr
 def test_a_worker_whose_ledger_and_queue_have_a_name_that_hangs_ends_when_it_is_told_to(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, hangs: Path
 ) -> None:
-    """It can't give back what it has fetched, and says so by its status: a supervisor does not wait for ever."""
-    ledger = elsewhere(platform.env["REDIS_URL"])
-    worker = start(platform, hangs, REDIS_URL=ledger, BROKER_URL=queue_url(ledger))
-    until(lambda: "worker.started" in platform.log_text())
-    queue = connect(queue_url(platform.env["REDIS_URL"]))
+    """It can't give back what it has fetched, and says so by its status: a supervisor does not wait for ever.
 
-    hangs.touch()
+    The queue's name hangs once the messages are fetched, and not before: a consumer that has not connected yet when the
+    worker says that it has started, or whose connection was lost to a busy machine, would fetch none.
+    """
+    ledger, queue_at = elsewhere(platform.env["REDIS_URL"]), queue_url(platform.env["REDIS_URL"])
+    worker = start(platform, hangs, REDIS_URL=ledger, BROKER_URL=queue_at.replace("127.0.0.1", "127.0.0.2"))
+    until(lambda: "worker.started" in platform.log_text())
+    queue = connect(queue_at)
+
+    hangs.write_text("localhost", encoding="utf-8")
     break_off(platform.ledger_client, 0)
     with platform.transfers(monkeypatch) as transfers:
         for number in range(4):
@@ -88,6 +92,7 @@ def test_a_worker_whose_ledger_and_queue_have_a_name_that_hangs_ends_when_it_is_
             transfers.enqueue(payout(f"batch-{number}").model_copy(update={"urgency": "batch"}))
     until(lambda: queue.llen(f"{NAMESPACE}:{NOW}") == 0)
     until(lambda: queue.llen(f"{NAMESPACE}:{BATCH}") == 2)  # half of the threads are all that a batch may hold
+    hangs.write_text("localhost 127.0.0.2", encoding="utf-8")
     break_off(queue, 1)
     queue.close()
 

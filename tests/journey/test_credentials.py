@@ -5,7 +5,8 @@ import pytest
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import Cause, Lane
-from epay_transfers.worker.bank import Bank, Evidence, TokenRefused
+from epay_transfers.worker.bank import Bank, Evidence, Order, TokenRefused
+from tests.journey.scenes import resumed
 from tests.support.stage import Stage
 
 REFUSALS = [
@@ -13,6 +14,34 @@ REFUSALS = [
     TokenRefused("http_403", Evidence.ANSWERED, http_status=403),
     TokenRefused("invalid_client", Evidence.ANSWERED, http_status=400),
 ]
+
+
+def test_confirms_ask_for_no_token_either_and_say_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the pause ends, or the bank holds the challenge no longer."""
+    keys = [resumed(stage) for _ in range(4)]
+    asked: list[str] = []
+
+    def refuse(*_: object, order: Order, **__: object) -> TokenRefused:
+        asked.append(order.invoice_id)
+        return REFUSALS[2]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bank, "token", refuse)
+        before = stage.ledger.counters()["events"]
+        for _ in range(20):
+            stage.worker.maintenance.run_once()
+            stage.later(31)
+        events = stage.ledger.counters()["events"] - before
+
+    assert len(asked) <= 2 * len(keys)  # in the round of the third refusal, no worker has looked yet
+    assert events <= 2 * len(keys) + 1
+    assert {stage.state(key) for key in keys} == {State.RESUMED}
+
+    (pause,) = stage.pauses.standing()
+    assert PauseMirror(stage.pauses, stage.vault.client, "w").end(pause, actor="operator aigul", reason="it is mended")
+    stage.worker.maintenance.run_once()
+    stage.later(31)
+    assert {stage.state(key) for key in keys} == {State.PAID}
 
 
 @pytest.mark.parametrize("refused", REFUSALS)

@@ -295,7 +295,6 @@ def keeping(stage: Stage, looked: Callable[[], object] = object, custody: CardCu
         mirror=PauseMirror(stage.pauses, stage.vault.client, "worker"),
         events=stage.events,
         preflight=stage.worker.preflight,
-        failover=stage.worker.maintenance._failover,
         ask_harmless=lambda _: True,
         examine=examine,
         keep_ms=3_600_000,

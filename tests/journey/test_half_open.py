@@ -7,6 +7,7 @@ import pytest
 
 from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.circuit_breakers import FAILURES, LONGEST_MS
 from epay_transfers.ledger.store.inboxes import Kind, operator
@@ -256,6 +257,112 @@ def test_a_breaker_that_opens_anew_is_not_half_open(stage: Stage) -> None:
     stage.worker.breakers.refresh()
 
     assert stage.worker.breakers.is_open(host_of(stage))
+
+
+def test_an_answer_of_before_the_breaker_opened_anew_makes_it_not_half_open(stage: Stage) -> None:
+    """The host answered late: meanwhile the breaker was closed, and has opened again."""
+    host, breakers = host_of(stage), stage.worker.breakers
+    stage.clock.advance(5)
+
+    def late(_host: str) -> bool:
+        breakers.close(host)
+        stage.clock.advance(1)
+        for _ in range(FAILURES):
+            breakers.failed(host, "timeout")
+        return True
+
+    stage.worker.maintenance._ask_harmless = late
+    keep_house(stage)
+    key = stage.new("[500-after]")
+    stage.journey.execute(key)
+
+    assert stage.state(key) is State.QUEUED
+
+
+def test_an_answer_of_before_a_trial_was_judged_does_not_outlive_what_came_of_it(stage: Stage) -> None:
+    """It stays open for its time, and not for the half second until the next look."""
+    half_open(stage)
+    lost = stage.new("[500-after]")
+    assert isinstance(claim(stage.ledger, stage.record(lost), host=host_of(stage)), Moved)
+    stage.worker.maintenance.run_once()
+    stage.clock.advance(stage.rules.preflight.lease_s + 31)
+    stage.worker.maintenance.probe_once()  # its lease is over, and the host answers
+    stage.sweeper.run_once()
+    stage.worker.maintenance.run_once()
+    assert stage.events.newest(1)[0].fields["verb"] == "breaker_stays_open"
+    stage.worker.maintenance.run_once()
+
+    other = stage.new("[500-after]")
+    stage.journey.execute(other)
+
+    assert stage.state(other) is State.QUEUED
+
+
+def test_a_breaker_whose_trial_is_lost_lets_another_through(stage: Stage) -> None:
+    """A ledger that was restored may have forgotten the transfer."""
+    half_open(stage)
+    lost = stage.new()
+    assert isinstance(claim(stage.ledger, stage.record(lost), host=host_of(stage)), Moved)
+    stage.ledger.client.delete(redis_keys.record(lost))
+    stage.worker.maintenance.run_once()
+    stage.worker.maintenance.run_once()
+    half_open(stage, 10)
+
+    key = stage.new()
+    stage.journey.execute(key)
+    stage.worker.maintenance.run_once()
+
+    assert stage.state(key) is State.PAID
+    assert stage.worker.breakers.refresh() == set()
+
+
+def test_of_those_that_wait_for_a_half_open_breaker_one_asks_for_a_token(stage: Stage) -> None:
+    """A bank that is coming back does not get the token requests of all that wait."""
+    keys = [stage.new("[500-after]") for _ in range(20)]
+    half_open(stage)
+    before = stage.sandbox.book.calls["token"]
+
+    for key in keys:
+        stage.journey.execute(key)
+
+    assert stage.sandbox.book.calls["token"] == before + 1
+    assert [stage.state(key) for key in keys].count(State.QUEUED) == 19
+
+
+def test_of_those_that_wait_for_a_paused_terminal_so_many_ask_for_a_token_as_may_go(stage: Stage) -> None:
+    """One after the other; and none does any more when the tries are used up."""
+    stage.worker.breakers.close(host_of(stage))
+    pause_id = stage.pauses.pause(Lane.SEND, "main", actor="worker", reason="code 487", cause=Cause.SETUP_CODE)
+    (pause,) = stage.pauses.standing()
+    assert stage.pauses.let_try(pause, 2, actor="operator aigul", reason="try")
+    stage.worker.maintenance.run_once()
+    keys = [stage.new("[decline:487]") for _ in range(10)]
+    before = stage.sandbox.book.calls["token"]
+
+    for key in keys:
+        stage.journey.execute(key)
+
+    assert stage.sandbox.book.calls["token"] == before + 2
+    assert [stage.state(key) for key in keys].count(State.DECLINED) == 2
+    standing = stage.pauses.get(pause_id)
+    assert standing is not None
+    assert standing.tries == 0
+
+
+def test_one_that_went_for_the_try_and_did_not_come_keeps_it_from_no_other_for_long(stage: Stage) -> None:
+    """Its worker was killed while it waited for its token."""
+    half_open(stage)
+    gone, other = stage.new(), stage.new()
+    host = f"host {host_of(stage)}"
+    assert stage.worker.breakers.has_turn(gone, [host])
+    stage.journey.execute(other)
+    assert stage.state(other) is State.QUEUED
+
+    stage.clock.advance(11)
+    stage.worker.breakers.refresh()
+    stage.journey.execute(other)
+
+    assert stage.state(other) is State.PAID
 
 
 def interrupted(_entries: object) -> None:

@@ -28,6 +28,7 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.heartbeats import Heartbeat, Heartbeats
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.ledger_server import LedgerServer
 from epay_transfers.ledger.store.new_transfer import NewTransfer
 from epay_transfers.ledger.store.pauses import Lane, Pauses
 from epay_transfers.ledger.store.replies import Moved, Run
@@ -227,7 +228,14 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         assert breakers.refresh() == {"bank.example"}
         client.hset(redis_keys.BREAKERS, "open:bank.example", "1")
         assert breakers.may_probe("bank.example")
+        assert breakers.half_open("bank.example")
+        assert breakers.has_turn("251124999999", ["host bank.example"])
         breakers.close("bank.example")
+        with guarded.client("ledger", "root") as root:
+            root.hset(redis_keys.SERVER, "is", "another")
+        server = LedgerServer(client, "worker")
+        server.take_first(server.look())
+        assert server.take(server.look(), "a test")
         pauses.pause(Lane.SEND, "kiosk", actor="worker", reason="its limit")
         end_pauses(pauses, Lane.SEND, "kiosk")
         events.trim(1)
