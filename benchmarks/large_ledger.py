@@ -15,7 +15,7 @@ import redis
 
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
-from epay_transfers.ledger.store.change import Change
+from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Created, Moved
@@ -31,7 +31,7 @@ TERMINALS = ("main", "kiosk", "site", "app")
 _HOUR_MS = 3_600_000
 
 #: What becomes of each hundred: so many, by which moves, and why at the last.
-_PLAN: tuple[tuple[int, tuple[Verb, ...], dict[str, str]], ...] = (
+_PLAN: tuple[tuple[int, tuple[Verb, ...], RecordFields], ...] = (
     (86, (Verb.CLAIM, Verb.PAY), {}),
     (4, (Verb.CLAIM, Verb.DECLINE), {"code": "484"}),
     (1, (Verb.CLAIM, Verb.DECLINE), {"code": "455"}),
@@ -102,7 +102,7 @@ def _made(ledger: Ledger, numbers: range) -> list[Record]:
     return [each.record for each in made if isinstance(each, Created)]
 
 
-def _moved(ledger: Ledger, chosen: list[tuple[Record, tuple[Verb, ...], dict[str, str]]]) -> list[tuple[State, Record]]:
+def _moved(ledger: Ledger, chosen: list[tuple[Record, tuple[Verb, ...], RecordFields]]) -> list[tuple[State, Record]]:
     now_ms = ledger.now_ms()
     states: list[State] = [State.QUEUED] * len(chosen)
     for step in range(max(len(verbs) for _, verbs, _ in chosen)):
@@ -115,13 +115,13 @@ def _moved(ledger: Ledger, chosen: list[tuple[Record, tuple[Verb, ...], dict[str
     return [(state, record) for state, (record, _, _) in zip(states, chosen, strict=True)]
 
 
-def _change(chosen: tuple[Record, tuple[Verb, ...], dict[str, str]], step: int, due_at: int) -> Change:
+def _change(chosen: tuple[Record, tuple[Verb, ...], RecordFields], step: int, due_at: int) -> Change:
     record, verbs, why = chosen
     verb = verbs[step]
-    fields: dict[str, str] = why if step == len(verbs) - 1 else {}
+    fields: RecordFields = why if step == len(verbs) - 1 else {}
     if verb is Verb.PAY:
         fields = {"bank_reference": f"42{record.key[-10:]}", "code": "0", "evidence": "whole answer"}
     if verb is Verb.PARK:
-        return Change(due_at=due_at, challenge=CHALLENGE, fields={"parked_until": str(due_at)})
+        return Change(due_at=due_at, challenge=CHALLENGE, fields={"parked_until": due_at})
     ends = verb.row.ends or verb.row.keeps_due
     return Change(due_at=None if ends else due_at, fields=fields)

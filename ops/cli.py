@@ -21,6 +21,7 @@ with needed("cli", "The command `transfers`"):
     import rich  # noqa: F401 - the help and the tables
     import typer
     from typer.core import TyperCommand, TyperGroup
+    from typer.exceptions import TyperException
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +186,24 @@ COMMANDS = {
 }
 
 
+#: 128 and SIGINT.
+_INTERRUPTED = 130
+
 #: A file's name may be any bytes.
 _TAKES_ANY_NAME = frozenset({"scan"})
 
 
+#: These run other things than themselves, until a signal, or are for a person at a screen: they take no `--json`.
+WITHOUT_JSON = frozenset({"demo", "worker", "first-contact", "sandbox"})
+
+
 class CommandGroup(TyperGroup):
-    """The group of all commands: it lists them without loading them, and reports each error as a sentence."""
+    """The group of all commands: it lists them without loading them, and reports each error as a sentence.
+
+    With `--json` each error is an object on standard error, a wrong usage as well.
+    """
+
+    is_for_machine = False
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -205,6 +218,26 @@ class CommandGroup(TyperGroup):
         name, _, rest = super().resolve_command(ctx, args)
         return name, load(str(name)), rest
 
+    def main(self, args: Sequence[str] | None = None, *others: Any, **options: Any) -> Any:
+        given = list(sys.argv[1:] if args is None else args)
+        self.is_for_machine = is_for_machine(given)
+        if not self.is_for_machine:
+            return super().main(given, *others, **options)
+        try:
+            status = super().main(given, *others, **options | {"standalone_mode": False})
+        except TyperException as error:
+            say_error(
+                "UsageError",
+                error.format_message(),
+                error.exit_code,
+                " ".join(filter(None, ("transfers", _words(given), "--help"))),
+            )
+            status = error.exit_code
+        except typer.Abort:
+            say_error("Interrupted", "Interrupted.", _INTERRUPTED)
+            status = _INTERRUPTED
+        sys.exit(status if isinstance(status, int) else 0)
+
     def invoke(self, ctx: Any) -> Any:
         from epay_transfers.ledger.errors import TransfersError  # noqa: PLC0415 - see the module's docstring
 
@@ -213,9 +246,63 @@ class CommandGroup(TyperGroup):
         except TransfersError as error:
             from epay_transfers.ops import exit_status  # noqa: PLC0415 - see the module's docstring
 
-            typer.echo(exit_status.sentence_of(error), err=True)
-            status = exit_status.status_of(error)
+            sentence, status = exit_status.sentence_of(error), exit_status.status_of(error)
+            if self.is_for_machine:
+                say_error(type(error).__name__, sentence, status)
+            else:
+                typer.echo(sentence, err=True)
         raise typer.Exit(status)
+
+
+def is_for_machine(arguments: Sequence[str]) -> bool:
+    return "--json" in list(arguments)[: list(arguments).index("--")] if "--" in arguments else "--json" in arguments
+
+
+def say_error(kind: str, sentence: str, status: int, next_step: str = "") -> None:
+    """As an object, on standard error."""
+    from epay_transfers.ops import exit_status, screen  # noqa: PLC0415 - see the module's docstring
+
+    typer.echo(screen.as_json(exit_status.as_dict(kind, sentence, status, next_step)), err=True)
+
+
+def _words(arguments: Sequence[str]) -> str:
+    """The command that was meant, without what was typed behind it."""
+    two = " ".join(arguments[:2])
+    return two if two in COMMANDS else next((word for word in arguments[:1] if word in COMMANDS), "")
+
+
+def _answering(command: TyperCommand) -> None:
+    """Give a command without data of its own `--json`: what it says is collected, and printed as an answer."""
+    if any("--json" in parameter.opts for parameter in command.params):
+        return
+    run = command.callback
+
+    def collecting(*args: Any, **options: Any) -> Any:
+        from epay_transfers.ops import answers, screen  # noqa: PLC0415 - see the module's docstring
+
+        is_asked = options.pop("as_json", False)
+        if run is None or not is_asked:
+            return run and run(*args, **options)
+        with answers.collected() as answer:
+            returned = run(*args, **options)
+        screen.say_json(answer.as_dict())
+        return returned
+
+    command.callback = collecting
+    command.params.append(_json_option())
+
+
+def _json_option() -> Any:
+    """As the commands that read have it: taken from a command that has no other."""
+    from epay_transfers.ops.options import AsJson  # noqa: PLC0415 - see the module's docstring
+
+    lone = typer.Typer(add_completion=False)
+
+    @lone.command()
+    def _none(*, as_json: AsJson = False) -> None:
+        """Nothing runs it."""
+
+    return next(option for option in typer.main.get_command(lone).params if "--json" in option.opts)
 
 
 def load(name: str) -> TyperCommand | TyperGroup:
@@ -223,6 +310,9 @@ def load(name: str) -> TyperCommand | TyperGroup:
     with needed(COMMANDS[name].extra, f"`transfers {name}`"):
         module = importlib.import_module(f"epay_transfers.ops.commands.{COMMANDS[name].module}")
     group = typer.main.get_group(module.app)
+    for own_command in group.commands.values():
+        if isinstance(own_command, TyperCommand) and name not in WITHOUT_JSON:
+            _answering(own_command)
     for made in (group, *group.commands.values()):
         _shown_as_flags(made.get_params(made.context_class(made)))
     for each, entry in COMMANDS.items():
@@ -278,7 +368,10 @@ def main() -> None:
     with output.guarded():
         sys.argv[1:] = _in_utf_8(sys.argv[1:])
         if refused := _refusal_of(sys.argv[1:]):
-            typer.echo(refused, err=True)
+            if is_for_machine(sys.argv[1:]):
+                say_error("UsageError", refused, 2)
+            else:
+                typer.echo(refused, err=True)
             sys.exit(2)
         sys.exit(typer.main.get_command(app)(prog_name="transfers"))
 
@@ -315,4 +408,8 @@ def _last_words(_kind: type[BaseException], error: BaseException, _at: Traceback
     """Report an unexpected exception by types and places. Its text may hold the card that it failed on."""
     from epay_transfers.runtime.logs import trace  # noqa: PLC0415 - see the module's docstring
 
-    typer.echo("\n".join(trace(error)), err=True)
+    told = "\n".join(trace(error))
+    if is_for_machine(sys.argv[1:]):
+        say_error(type(error).__name__, told, 1, "report this; what was asked may or may not be done")
+    else:
+        typer.echo(told, err=True)

@@ -11,7 +11,7 @@ from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.store.inboxes import Kind
-from epay_transfers.ops import descriptions, screen
+from epay_transfers.ops import answers, descriptions, screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import NotYet, Refusal
 
@@ -46,6 +46,7 @@ def ask(context: Context, kind: Kind, fields: Mapping[str, str], *, subject: str
     before = context.events.newest(1)
     entry_id = put(context, kind, fields)
     if wait_s <= 0:
+        answers.heard(None)
         return None
     answer = _answer_to(context, entry_id, before[-1].id if before else "0", wait_s)
     if isinstance(answer, LedgerUnavailable):
@@ -54,13 +55,16 @@ def ask(context: Context, kind: Kind, fields: Mapping[str, str], *, subject: str
         raise NotYet(f"{subject}: no worker has done it in {wait_s:g} s; it stays asked. Does a worker run?")
     if answer.fields.get("verb") in _REFUSALS:
         raise Refusal(f"{subject}: {descriptions.happened(answer)}")
+    answers.heard(answer)
     return answer
 
 
 def put(context: Context, kind: Kind, fields: Mapping[str, str]) -> str:
     """Into the operator's inbox, with the label where that is another than the name; the entry's id."""
     label = {"label": context.settings.operator} if context.settings.operator != context.operator else {}
-    return context.inboxes.put(context.sender, kind, {**fields, **label})
+    entry_id = context.inboxes.put(context.sender, kind, {**fields, **label})
+    answers.asked(entry_id, kind, fields)
+    return entry_id
 
 
 def put_action(context: Context, record: Record, what: RequestedAction, why: str) -> str:

@@ -19,6 +19,7 @@ from epay_transfers.ledger.errors import RecordUnreadable
 from epay_transfers.ledger.money import to_decimal
 from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.store.totals import Totals
+from epay_transfers.ops import answers
 
 #: The width on a pipe: a table that a program reads is not folded.
 _PIPE_WIDTH = 200
@@ -38,12 +39,29 @@ def console() -> Console:
 
 
 def say(text: RenderableType = "") -> None:
+    if _is_collected(text):
+        return
     console().print(text, markup=False) if isinstance(text, str) else console().print(text)
 
 
 def say_typed(text: str) -> None:
     """What is to be typed, which no line break may come into, however narrow the screen is."""
+    if _is_collected(text):
+        return
     console().print(text, markup=False, soft_wrap=True)
+
+
+def _is_collected(text: RenderableType) -> bool:
+    """With `--json`, what a command without data of its own says is an answer's."""
+    answer = answers.current()
+    if answer is None:
+        return False
+    if not isinstance(text, str):
+        with (drawn := console()).capture() as shown:
+            drawn.print(text)
+        text = shown.get()
+    answer.says += [text.rstrip()] if text.strip() else []
+    return True
 
 
 def say_json(data: object) -> None:

@@ -3,10 +3,11 @@
 A transfer that moves during the audit can look wrong for a moment, so only a discrepancy that is seen twice counts.
 """
 
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Self, cast
 
 import redis
 
@@ -58,6 +59,42 @@ class Discrepancy:
     says: str
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the audit keeps of a record while it looks: of a million it must not keep them whole."""
+
+    key: str
+    state: State
+    terminal: str
+    version: int
+    state_since: int
+    next_attempt_at: int
+    deadline_at: int
+    lease_until: int
+    parked_until: int
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        return cls(
+            record.key,
+            record.state,
+            sys.intern(record.terminal),
+            record.version,
+            record.state_since,
+            record.next_attempt_at,
+            record.deadline_at,
+            record.lease_until,
+            record.parked_until,
+        )
+
+    def is_at(self, place: Listed) -> bool:
+        at = (place.state, place.terminal, place.at.since_ms)
+        return at == (self.state, self.terminal, self.state_since)
+
+
+Records = dict[str, Kept]
+
+
 class Told:
     """What the events tell of each transfer, collected while they are read for something else.
 
@@ -65,7 +102,9 @@ class Told:
     `since_ms` is when the oldest move that is left was made: what moved since then has an event.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, progress: "Progress", of: int) -> None:
+        self._progress = progress
+        self._of = of
         self.last: dict[str, tuple[int, str]] = {}
         self.torn: set[str] = set()
         self.is_whole = False
@@ -77,7 +116,9 @@ class Told:
             self.is_whole = self.is_whole or (at == 0 and trail.number_of(event) == 1)
             if fields.get("version", "").isdecimal() and "key" in fields:
                 self.since_ms = self.since_ms or event.at_ms
-                self._move(fields["key"], int(fields["version"]), fields.get("state", ""))
+                self._move(fields["key"], int(fields["version"]), sys.intern(fields.get("state", "")))
+            if (at + 1) % STEP == 0:
+                self._progress("events", at + 1, self._of)
             yield event
 
     def _move(self, key: str, version: int, state: str) -> None:
@@ -87,8 +128,22 @@ class Told:
         self.last[key] = (version, state)
 
 
+#: Told what was read, how many of it, and of how many: an audit of a million transfers takes minutes.
+Progress = Callable[[str, int, int], None]
+
+#: So many are read between two words.
+STEP = 20_000
+
+
+def _say_nothing(_what: str, _done: int, _of: int) -> None:
+    """For a caller that does not wait for a person."""
+
+
 class Audit:
-    def __init__(self, ledger: Ledger, queue: redis.Redis, vault: redis.Redis | None) -> None:
+    def __init__(
+        self, ledger: Ledger, queue: redis.Redis, vault: redis.Redis | None, progress: Progress = _say_nothing
+    ) -> None:
+        self._progress = progress
         self._ledger = ledger
         self._queue = queue
         self._vault = vault
@@ -106,11 +161,11 @@ class Audit:
     def _look(self) -> Iterator[Discrepancy]:
         with read_errors_as(LedgerUnavailable):
             unreadable: dict[str, RecordUnreadable] = {}
-            records = {record.key: record for record in self._records(unreadable)}
+            records, counted = self._read_all(unreadable)
             for key, error in unreadable.items():
                 yield Discrepancy("record", key, f"can't be read: {error.why}; {UNREADABLE_CURE}")
             if not unreadable:  # the share of unreadable records in the counters is unknown
-                yield from self._counters(records)
+                yield from self._counters(counted)
             for oddity in (*self._due(records), *self._lists(records), *self._messages(records)):
                 if not _is_of(unreadable, oddity):
                     yield oddity
@@ -124,6 +179,22 @@ class Audit:
         if self._vault is not None:
             with read_errors_as(VaultUnavailable):
                 yield from (oddity for oddity in self._blobs(self._vault, records) if oddity.key not in unreadable)
+
+    def _read_all(self, unreadable: dict[str, RecordUnreadable]) -> tuple[Records, Counter[str]]:
+        """Every record, and what the counters must say of them. A scan may name one twice."""
+        records: Records = {}
+        counted: Counter[str] = Counter()
+        of = self._ledger.client.zcard(redis_keys.BY_STATE)
+        for record in self._records(unreadable):
+            if record.key not in records:
+                records[record.key] = Kept.of(record)
+                number, amount = names_of(record)
+                counted[number] += 1
+                counted[amount] += record.amount
+                counted[f"used:{record.space}"] += 1
+                if len(records) % STEP == 0:
+                    self._progress("records", len(records), of)
+        return records, counted
 
     def _records(self, unreadable: dict[str, RecordUnreadable]) -> Iterator[Record]:
         names = self._ledger.client.scan_iter(redis_keys.suffix_record("*", 0).rpartition(":")[0] + ":*", count=_PAGE)
@@ -150,7 +221,7 @@ class Audit:
             except RecordUnreadable as error:
                 unreadable[key] = error
 
-    def _due(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
+    def _due(self, records: Records) -> Iterator[Discrepancy]:
         due = dict(cast("list[tuple[str, float]]", self._ledger.client.zrange(redis_keys.DUE, 0, -1, withscores=True)))
         now_ms = self._ledger.now_ms()
         for key, record in records.items():
@@ -183,14 +254,14 @@ class Audit:
             if pause.until_ms - now_ms > FARTHEST_MS:
                 yield _too_far("pauses", pause.id, pause.until_ms - now_ms)
 
-    def _events(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
+    def _events(self, records: Records) -> Iterator[Discrepancy]:
         """The trail by its numbers, and then by the records: each move that raised a version has its event."""
         try:
             state = self._log.state()
         except LedgerBroken as error:
             yield Discrepancy("events, counters", "events", str(error))
             return
-        told = Told()
+        told = Told(self._progress, state.counted)
         for found in trail.flaws(state, told.reading(self._log.all_until(state.last_id))):
             yield Discrepancy("events, counters", "events", found.says)
         for key in told.torn:
@@ -210,21 +281,22 @@ class Audit:
             if key not in told.last and (told.is_whole or has_moved_since):
                 yield Discrepancy("ledger, events", key, f"{record.state}, and no event tells how it came to that")
 
-    def _lists(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
-        listed = {each.at.key: each for each in self._ledger.lists.all(list(State))}
-        for key, record in records.items():
-            if listed.pop(key, None) != Listed.of(record):
-                yield Discrepancy("ledger, by_state", key, f"{record.state}, but the lists for operators say otherwise")
-        for key in listed:
-            yield Discrepancy("by_state, ledger", key, "listed, but not in the ledger")
+    def _lists(self, records: Records) -> Iterator[Discrepancy]:
+        right: set[str] = set()
+        wrong: set[str] = set()
+        for at, each in enumerate(self._ledger.lists.all(list(State)), 1):
+            record = records.get(each.at.key)
+            if record is None:
+                yield Discrepancy("by_state, ledger", each.at.key, "listed, but not in the ledger")
+            else:
+                (right if record.is_at(each) else wrong).add(each.at.key)
+            if at % STEP == 0:
+                self._progress("places in lists", at, len(records))
+        for key in (records.keys() - right) | wrong:
+            says = f"{records[key].state}, but the lists for operators say otherwise"
+            yield Discrepancy("ledger, by_state", key, says)
 
-    def _counters(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
-        counted: Counter[str] = Counter()
-        for record in records.values():
-            number, amount = names_of(record)
-            counted[number] += 1
-            counted[amount] += record.amount
-            counted[f"used:{record.space}"] += 1
+    def _counters(self, counted: Counter[str]) -> Iterator[Discrepancy]:
         try:
             kept = self._ledger.counters()
         except LedgerBroken as error:
@@ -235,7 +307,7 @@ class Audit:
             if kept.get(name, 0) != counted[name]:
                 yield Discrepancy("counters, ledger", name, f"counted {counted[name]}, kept {kept.get(name, 0)}")
 
-    def _messages(self, records: dict[str, Record]) -> Iterator[Discrepancy]:
+    def _messages(self, records: Records) -> Iterator[Discrepancy]:
         """Messages without a transfer, and transfers that wait for a worker without a message (the sweeper's task)."""
         called: set[str] = set()
         for queue in QUEUES:
@@ -255,7 +327,7 @@ class Audit:
                     "ledger, queue", key, f"{record.state} for {waits_ms // 1000} s, and no wake-up is queued for it"
                 )
 
-    def _blobs(self, vault: redis.Redis, records: dict[str, Record]) -> Iterator[Discrepancy]:
+    def _blobs(self, vault: redis.Redis, records: Records) -> Iterator[Discrepancy]:
         """Compares places only: the audit never reads a sealed text."""
         by_place = {redis_keys.card(key): record for key, record in records.items()}
         held: set[str] = set()
@@ -292,7 +364,7 @@ def _is_of(unreadable: dict[str, RecordUnreadable], oddity: Discrepancy) -> bool
     return bool(unreadable.keys() & {oddity.key, redis_keys.place(oddity.key) if is_known else ""})
 
 
-def _latest(record: Record, now_ms: int) -> int:
+def _latest(record: Kept, now_ms: int) -> int:
     """The latest time at which a worker looks again at a transfer in this state."""
     match record.state:
         case State.QUEUED:

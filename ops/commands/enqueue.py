@@ -32,6 +32,8 @@ INTENT"""
 def enqueue(*, as_json: AsJson = False) -> None:
     """Enqueue an intent, or a list of them, from JSON on standard input. A reference is never paid twice."""
     if sys.stdin is None or is_person():
+        if as_json:
+            raise typer.BadParameter("give an intent, or a list of them, as JSON on standard input")
         typer.echo(_EXAMPLE.replace("{transfers}", typed.command()), err=True)
         raise typer.Exit(2)
     try:

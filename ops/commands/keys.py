@@ -21,11 +21,10 @@ from epay_transfers.ledger.transfer import moment
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.keyring import KeyRing, PrivateKey, read_public
 from epay_transfers.ops import key_files, screen, typed
-from epay_transfers.ops.exit_status import Refusal
+from epay_transfers.ops.exit_status import Misconfigured, Refusal
 from epay_transfers.ops.options import AsJson
 from epay_transfers.runtime.key_source import FingerprintKeySource, KeySource, place_of
 from epay_transfers.runtime.setting_sources import ENV_FILE
-from epay_transfers.runtime.settings import EX_CONFIG
 
 app = typer.Typer(help="The keys of this environment: list, rotate.")
 
@@ -90,8 +89,7 @@ def keys(context: typer.Context, *, ring: RingOption = Ring.VAULT, as_json: AsJs
     _show([Held.of(key, _state(key, seals), _today()) for key in private], as_json=as_json)
     opening = {key.key_id for key in private if key.key}
     if seals and seals not in opening:
-        typer.echo(f"VAULT_PUBLIC_KEY: producers seal with {seals}, and no key here opens that", err=True)
-        raise typer.Exit(EX_CONFIG)
+        raise Misconfigured(f"VAULT_PUBLIC_KEY: producers seal with {seals}, and no key here opens that")
 
 
 @app.command()
@@ -111,7 +109,7 @@ def rotate(*, ring: RingOption = Ring.VAULT) -> None:
     screen.say(
         "Next: give the new list to every worker, and restart them. Only then give producers and web tiers this:"
     )
-    print(f"VAULT_PUBLIC_KEY={pair.public}")
+    screen.say_typed(f"VAULT_PUBLIC_KEY={pair.public}")
     screen.say(f"`{typed.command()} doctor`, where that is set, says whether every worker opens what it seals.")
     screen.say(
         f"When what {old} sealed has ended: `destroyed.{old}` in its place. The runbook says how long that takes."

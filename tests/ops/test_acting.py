@@ -466,7 +466,7 @@ def test_a_contradiction_stands_where_an_operator_looks_until_it_is_corrected(
     assert transfers("doctor").status == 78
     assert transfers("status", "payout-1", "--json").json["contradicted_by_bank"] == "paid CHARGE"
     assert "the bank says paid CHARGE" in transfers("status", "payout-1").out
-    audited = transfers("audit", "--json").json
+    audited = transfers("audit", "--json").json["discrepancies"]
     assert {"where": "ledger, bank", "key": record.key, "says": "declined, but the bank says paid CHARGE"} in audited
 
     for name in ("aigul", "bolat"):

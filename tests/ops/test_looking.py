@@ -373,8 +373,8 @@ def test_an_audit_names_what_can_not_be_read_and_nothing_else_of_it(
     said = transfers("audit", "--json")
 
     assert said.status == 1
-    assert [odd["where"] for odd in said.json] == ["record"]
-    assert "can't be read" in said.json[0]["says"]
+    assert [odd["where"] for odd in said.json["discrepancies"]] == ["record"]
+    assert "can't be read" in said.json["discrepancies"][0]["says"]
 
 
 def test_counters_that_are_no_numbers_are_said_and_not_a_traceback(transfers: Cli, ledger_client: redis.Redis) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import redis
 
 from epay_transfers.ledger.clock import SystemClock
@@ -12,6 +13,7 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.runtime import audit
 from tests.ops.conftest import Into
 from tests.support.command_line import OPERATOR, Cli
 
@@ -34,7 +36,49 @@ def test_the_audit_names_what_is_off_and_ends_with_1(transfers: Cli, into: Into,
     said = transfers("audit", "--json")
 
     assert said.status == 1
-    assert [(odd["where"], odd["key"]) for odd in said.json] == [("ledger, due", record.key)]
+    assert [(odd["where"], odd["key"]) for odd in said.json["discrepancies"]] == [("ledger, due", record.key)]
+
+
+def test_the_audit_says_an_equal_sentence_once(transfers: Cli, into: Into, ledger_client: redis.Redis) -> None:
+    """With how many it is true of, a few of them, and how to see all; sentences that differ in a number are equal."""
+    records = [into(State.PARKED, f"payout-{at}", invoice_id=f"25112400000{at}") for at in range(5)]
+    now_ms = SystemClock().now_ms()
+    for at, record in enumerate(records):
+        ledger_client.zadd(redis_keys.DUE, {record.key: now_ms - 3_600_000 * (at + 2)})
+    other = into(State.DEAD, "payout-9", invoice_id="251124000009")
+    ledger_client.zrem(redis_keys.DUE, other.key)
+
+    said = transfers("audit")
+    lines = [line for line in said.out.splitlines() if "251124" in line]
+
+    assert said.status == 1
+    assert len(lines) == 2
+    first, second, third = (record.key for record in records[:3])
+    assert f"{first}, {second}, {third} and 2 more" in lines[0]
+    assert lines[0].split()[0] == "5"
+    assert "parked, due for " in lines[0]
+    assert " audit --all` has a line for each." in said.out
+    assert sum("251124" in line for line in transfers("audit", "--all").out.splitlines()) == 6
+    told = transfers("audit", "--json").json
+    assert [(group["count"], len(group["keys"])) for group in told["groups"]] == [(5, 3), (1, 1)]
+    assert len(told["discrepancies"]) == 6
+
+
+def test_a_long_audit_says_how_far_it_is(
+    transfers: Cli, into: Into, ledger_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On standard error: what it prints for a machine stays whole."""
+    monkeypatch.setattr(audit, "STEP", 2)
+    for at in range(4):
+        record = into(State.DEAD, f"payout-{at}")
+        ledger_client.zadd(redis_keys.DUE, {record.key: SystemClock().now_ms() + 60_000})
+
+    said = transfers("audit", "--json")
+
+    assert (said.status, said.json["discrepancies"]) == (0, [])
+    assert "Reading everything: 2 records of 4." in said.err
+    assert "places in lists of 4." in said.err
+    assert "events of" in said.err
 
 
 def test_a_rebuild_says_for_whom_it_would_ring_and_rings_for_nobody(
