@@ -149,6 +149,30 @@ COMMANDS = {
         changes=True,
     ),
     "ask": CommandEntry("ask", _ACT, "Ask the bank about one transfer now.", example="payout-42"),
+    "plan": CommandEntry("plan", _ACT, "Write a plan for many transfers: requeue, discard, cancel, settle."),
+    "plan requeue": CommandEntry(
+        "plan", _LOOK, "Write which dead transfers are to be queued again.", example="--why token_401 --older 10min"
+    ),
+    "plan discard": CommandEntry(
+        "plan", _LOOK, "Write which dead transfers are to be ended.", example="--why card_lost --no-ask"
+    ),
+    "plan cancel": CommandEntry(
+        "plan", _LOOK, "Write which waiting transfers are to be taken back.", example="queued --terminal main --no-ask"
+    ),
+    "plan settle": CommandEntry(
+        "plan",
+        _LOOK,
+        "Write which transfers in review ended so, with evidence.",
+        example='needs_review --not-paid --evidence "statement of 28 November, page 4"',
+    ),
+    "apply": CommandEntry(
+        "apply",
+        _ACT,
+        "Do what a plan says, with exactly its transfers.",
+        example='plan.json --reason "the token service is back"',
+        changes=True,
+        connects=False,
+    ),
     "cancel": CommandEntry(
         "cancel",
         _ACT,

@@ -14,7 +14,7 @@ from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import NotYet, Refusal
 
 #: What the bank's own word makes of it, for each decision.
-_BY_THE_BANK: Mapping[Verb, Verb] = {
+BY_THE_BANK: Mapping[Verb, Verb] = {
     Verb.OPERATOR_PAID: Verb.INQUIRY_PAID,
     Verb.OPERATOR_NOT_PAID: Verb.INQUIRY_DECLINED,
     Verb.OPERATOR_REVERSED: Verb.INQUIRY_REVERSED,
@@ -32,7 +32,7 @@ def submit(
         return
     said = f"{record.key}: {descriptions.happened(answer)}"
     done = answer.fields.get("verb")
-    if done in {verb, _BY_THE_BANK.get(verb)}:
+    if done in {verb, BY_THE_BANK.get(verb)}:
         screen.say(said)
     elif answer.fields.get("second"):
         raise NotYet(

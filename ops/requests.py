@@ -25,7 +25,7 @@ BEYOND_LIMIT = (
 )
 
 #: The answers that say no.
-_REFUSALS = frozenset({Verb.REFUSE_REQUEST, Verb.FOUND_TAKEN, Alarm.REQUEST_REFUSED})
+REFUSALS = frozenset({Verb.REFUSE_REQUEST, Verb.FOUND_TAKEN, Alarm.REQUEST_REFUSED})
 
 _BLOCK_MS = 500
 
@@ -53,16 +53,16 @@ def ask(context: Context, kind: Kind, fields: Mapping[str, str], *, subject: str
         raise LedgerUnavailable(answer.problem)  # it was asked already, so it may be done
     if answer is None:
         raise NotYet(f"{subject}: no worker has done it in {wait_s:g} s; it stays asked. Does a worker run?")
-    if answer.fields.get("verb") in _REFUSALS:
+    if answer.fields.get("verb") in REFUSALS:
         raise Refusal(f"{subject}: {descriptions.happened(answer)}")
     answers.heard(answer)
     return answer
 
 
-def put(context: Context, kind: Kind, fields: Mapping[str, str]) -> str:
+def put(context: Context, kind: Kind, fields: Mapping[str, str], entry_id: str = "") -> str:
     """Into the operator's inbox, with the label where that is another than the name; the entry's id."""
     label = {"label": context.settings.operator} if context.settings.operator != context.operator else {}
-    entry_id = context.inboxes.put(context.sender, kind, {**fields, **label})
+    entry_id = context.inboxes.put(context.sender, kind, {**fields, **label}, entry_id)
     answers.asked(entry_id, kind, fields)
     return entry_id
 
@@ -77,6 +77,11 @@ def needs_second(event: Event) -> bool:
     return bool(event.fields.get("second"))
 
 
+def answered_by(event: Event, name: str) -> list[str]:
+    """The ids of this operator's entries that the event answers: an inquiry may answer two at once."""
+    return event.fields.get("request", "").split() if _is_answer(event, name) else []
+
+
 def _is_answer(event: Event, name: str) -> bool:
     """In this operator's name, or a worker's: another operator may put in an entry with the id of this one."""
     actor = event.fields.get("actor", "")
@@ -89,8 +94,7 @@ def _answer_to(context: Context, entry_id: str, place: str, wait_s: float) -> Ev
     try:
         for batch in context.events.follow(place, block_ms=_BLOCK_MS):
             for event in batch:
-                ids = event.fields.get("request", "").split()  # an inquiry may answer two requests at once
-                if entry_id in ids and _is_answer(event, context.operator):
+                if entry_id in answered_by(event, context.operator):
                     return event
             if context.clock.monotonic() >= end:
                 break

@@ -160,7 +160,7 @@ class MemoryInboxes(Inboxes):
         self._deal_with = deal_with
         self.guesses = 0  #: of all time: a test's is short
 
-    def put(self, sender: str, kind: Kind, fields: Mapping[str, str]) -> str:  # noqa: ARG002 - the real one's signature
+    def put(self, sender: str, kind: Kind, fields: Mapping[str, str], entry_id: str = "") -> str:  # noqa: ARG002 - the real one's signature
         self._deal_with(kind, fields)
         return secrets.token_hex(12)
 

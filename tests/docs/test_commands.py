@@ -24,7 +24,7 @@ from epay_transfers.ops.cli import COMMANDS, load
 from tests.ops.conftest import Into, into, ledger
 from tests.support.command_line import environment
 from tests.support.forked_commands import Ended, ForkedCommands
-from tests.support.prepared import prepare
+from tests.support.prepared import prepare, write_plan
 
 __all__ = ["environment", "into", "ledger"]
 
@@ -65,10 +65,13 @@ PLACES = {
 
 #: Statuses other than 0 that are an answer: differences, since the prepared transfer has no card and no message; that
 #: it waits, and no worker runs (`doctor`, `overview`); and the help of a group of commands.
-ANSWERS = {"audit": {0, 1}, "doctor": {0, 75}, "overview": {0, 10, 20}, "dead": {2}, "queue": {2}}
+ANSWERS = {"audit": {0, 1}, "doctor": {0, 75}, "overview": {0, 10, 20}, "dead": {2}, "plan": {2}, "queue": {2}}
 
 #: A worker has to ask the bank before it does these: here it is seen that they are asked for.
 ASK_THE_BANK = {"dead requeue", "dead discard", "settle", "correct", "ask"}
+
+#: What `transfers plan` wrote, wherever the text says that it is.
+PLAN = "plan.json"
 
 _INLINE = re.compile(r"`(?:\.venv/bin/)?(transfers [a-z][^`\n]*)`")
 _TYPED = re.compile(r"^\s*(?:\$ )?(?:\.venv/bin/)?(transfers [a-z][^#\n]*)", re.MULTILINE)
@@ -116,6 +119,8 @@ def whole(words: list[str], folder: Path) -> list[str]:
     """With the placeholders filled in, and with what a sentence leaves out: a name, a reason, an evidence."""
     name = name_of(words)
     words = [str(folder / word.lstrip("/")) if word.startswith("/") else PLACES.get(word, word) for word in words]
+    if name == "apply":
+        words = [words[0], PLAN, *words[2:]]
     for parameter in load(name).params:
         if parameter.param_type_name == "argument" and parameter.required and len(words) == len(name.split()):
             words.append({"lane": "send", "folder": "folder"}.get(str(parameter.name), "payout-42"))
@@ -123,7 +128,8 @@ def whole(words: list[str], folder: Path) -> list[str]:
             words += [parameter.opts[0], "aigul" if parameter.opts[0] == "--operator" else "the bank says so"]
     if name in ASK_THE_BANK:
         words += ["--wait", "0"]
-    if name in {"settle", "correct"} and not {"--paid", "--not-paid", "--reversed", "--take-back"} & set(words):
+    ends = {"settle", "correct", "plan settle"}
+    if name in ends and not {"--paid", "--not-paid", "--reversed", "--take-back"} & set(words):
         words.append("--paid")
     if name == "settle" and not {"--evidence", "--take-back"} & set(words):
         words += ["--evidence", "the bank says so"]
@@ -164,6 +170,7 @@ def test_it_does_what_it_says(commands: ForkedCommands, line: str, ledger: Ledge
     reference = next((word for word in words if re.fullmatch("payout-[0-9]+", word)), "payout-42")
     pause_id = words[words.index("unpause") + 1] if "unpause" in words else ""
     prepare(name, reference, ledger, into, pause_id=pause_id, words=words)
+    write_plan(ledger, tmp_path / PLAN)
 
     said = run(commands, words, tmp_path)
 
@@ -171,7 +178,7 @@ def test_it_does_what_it_says(commands: ForkedCommands, line: str, ledger: Ledge
         assert (said.status, said.err) == (-9, ""), "it goes on until a signal"
     else:
         assert said.status in ANSWERS.get(name, {0}), said.err
-    assert said.out or name in {"dead", "queue"}
+    assert said.out or name in {"dead", "plan", "queue"}
     assert 'File "' not in said.err
 
 

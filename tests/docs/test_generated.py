@@ -44,6 +44,7 @@ def test_the_table_of_keys_names_every_key_and_no_other() -> None:
         redis_keys.challenge("<key>"),
         redis_keys.limits("<day>"),
         redis_keys.receiver_limits("<day>"),
+        redis_keys.operator_limits("<day>"),
     }
     written = set(re.findall(r"^\| `(transfers:[^`]+)` \|", DESIGN, re.MULTILINE))
 
@@ -59,7 +60,7 @@ def test_every_way_to_make_a_key_is_in_the_test_above() -> None:
     assert functions == {
         "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "every", "pares", "sealed_card",
         "sealed_pares", "challenge", "place", "bank_id", "guesses", "inbox", "limits", "prints", "receiver_limits",
-        "references",
+        "references", "operator_limits",
     }  # fmt: skip
 
 

@@ -15,12 +15,12 @@ import redis
 from epay_transfers.ledger.states import Phase, State
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
-from tests.docs.test_commands import ANSWERS, cleaned, commands, elsewhere, keys, name_of, named, run, whole
+from tests.docs.test_commands import ANSWERS, PLAN, cleaned, commands, elsewhere, keys, name_of, named, run, whole
 from tests.security.guarded import Guarded, address, bank, guarded
 from tests.support import factories
 from tests.support.command_line import environment
 from tests.support.forked_commands import ForkedCommands
-from tests.support.prepared import prepare
+from tests.support.prepared import prepare, write_plan
 from tests.support.runbook import RUNBOOK
 from tests.support.server_users import ROOT
 
@@ -88,6 +88,7 @@ def test_no_server_refuses_the_operators_user_a_command_of_the_runbook(
     name = name_of(words)
     pause_id = words[words.index("unpause") + 1] if "unpause" in words else ""
     prepare(name, "payout-42", ledger, into, pause_id=pause_id, words=words)
+    write_plan(ledger, tmp_path / PLAN)
 
     said = run(commands, words, tmp_path)
 

@@ -77,7 +77,7 @@ def test_above_the_limit_a_requeue_waits_for_a_second_operator(stage: Stage, lim
 
 
 def _counts(stage: Stage) -> str:
-    (key,) = stage.ledger.client.keys(redis_keys.every("limits:operators:"))  # type: ignore[misc]  # no pipeline
+    (key,) = stage.ledger.client.keys(redis_keys.every("limits:operators:"))
     return str(key)
 
 

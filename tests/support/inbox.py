@@ -86,9 +86,14 @@ class ReadAtOnce(Inboxes):
     def put(self, sender: str, kind: Kind, fields: Mapping[str, str], entry_id: str = "") -> str:
         """And what an operator asks of the bank is answered: it says `bank_says` of every transfer."""
         entry_id = super().put(sender, kind, fields, entry_id)
-        self._reader.run_once()
+        self.read()
         key = fields.get("key", "")
         record = self._ledger.get(key) if is_key(key) else None
         if record is not None and record.question_id:
             self._questions.answered(record, self.bank_says)
         return entry_id
+
+    def read(self) -> None:
+        """What was put in, and not by this `put`."""
+        while self._reader.run_once():
+            pass

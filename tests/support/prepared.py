@@ -1,12 +1,15 @@
 """A transfer in the state in which a command does something to it, and not refuse."""
 
 from collections.abc import Callable, Collection
+from pathlib import Path
 
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import ALL, Lane, Pause, Pauses
+from epay_transfers.ops.plans import plan as plans
+from epay_transfers.ops.plans.plan import Item, Plan, What
 
 #: Command → the state. For the others any will do.
 STATES = {
@@ -18,6 +21,9 @@ STATES = {
     "correct": State.DECLINED,
     "doubt": State.IN_DOUBT,
     "parked": State.PARKED,
+    "plan requeue": State.DEAD,
+    "plan discard": State.DEAD,
+    "plan settle": State.NEEDS_REVIEW,
 }
 
 Into = Callable[..., Record]
@@ -36,3 +42,10 @@ def prepare(
         added = Pause(pause_id, Lane.SEND, ALL).to_text()
         ledger.client.hsetnx(redis_keys.ADDED_PAUSES, pause_id, added)
         Pauses(ledger.client).pause(Lane.SEND, ALL, actor="operator aigul", reason="the bank asked", pause_id=pause_id)
+
+
+def write_plan(ledger: Ledger, path: Path) -> None:
+    """To cancel what is queued: for `transfers apply`."""
+    items = [Item.of(record) for record in ledger.in_state(State.QUEUED)]
+    with path.open("w", encoding="utf-8") as file:
+        plans.write(Plan(what=What.CANCEL, items=items, made_at=0, made_by="aigul"), file)
