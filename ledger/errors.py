@@ -143,6 +143,17 @@ class LedgerWentBack(TransfersError):
         )
 
 
+class ReferenceLost(LedgerWentBack):
+    """The ledger lost a transfer that the bank executed, and this reference may be its. Nothing was stored."""
+
+    def __init__(self, invoice_id: str) -> None:
+        Exception.__init__(
+            self,
+            f"the bank executed the transfer {invoice_id}, whose record the ledger lost, and this may be its "
+            "reference: do not pay it again, under no reference; let an operator find out what it was",
+        )
+
+
 class LedgerBroken(LedgerUnavailable):
     """A part of the ledger has a wrong type, or a counter in it can't be raised. Nothing was changed."""
 

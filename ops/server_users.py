@@ -108,13 +108,15 @@ _PRODUCER = ServerUser(
             ("get", "hgetall"),
             (
                 _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _REFERENCES, _SUFFIXES,
-                _PRINTS, redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.FINGERPRINT_KEYS, NAMESPACE,
+                _PRINTS, redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.FINGERPRINT_KEYS, redis_keys.LOST,
+                NAMESPACE,
             ),
         ),
         *_MOVES,
         Rule(("smembers", "sismember", "sadd"), (redis_keys.FINGERPRINT_KEYS,)),
         Rule(("set",), (_REFERENCES, _HANDLES, _PRINTS)),
         Rule(("getbit", "setbit", "bitpos"), (_SUFFIXES,)),
+        Rule(("hget",), _read(redis_keys.LOST)),
         Rule(("zlexcount",), (_BY_STATE,)),
         Rule(("hgetall", "hlen"), (redis_keys.PAUSES, redis_keys.ADDED_PAUSES)),
         Rule(

@@ -17,6 +17,7 @@ from epay_transfers.ledger.errors import (
     LedgerUnavailable,
     LedgerWentBack,
     RecordUnreadable,
+    ReferenceLost,
     ServerUnavailable,
     TransfersError,
     VaultUnavailable,
@@ -34,6 +35,7 @@ from epay_transfers.ledger.store.replies import (
     Creation,
     Exhausted,
     Full,
+    Lost,
     Paused,
     ReferenceKnown,
     Refused,
@@ -233,6 +235,8 @@ def _not_created(context: Context, intent: TransferIntent, new_transfer: NewTran
         case SuffixUsed(key):
             same = new_transfer.invoice_id is not None and key == make_key(new_transfer.invoice_id, new_transfer.space)
             return Conflict(("reference",)) if same else SuffixTaken()
+        case Lost(invoice_id):
+            return ReferenceLost(invoice_id)
         case Paused(until_ms):
             return TerminalPaused(moment(until_ms) if until_ms else None)
         case Full():

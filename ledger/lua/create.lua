@@ -2,13 +2,16 @@
 --
 -- KEYS     as in _move.lua, and  8 reference  9 suffixes  10 pauses  11 added pauses
 --          12 the fingerprints of the cards, which go when the transfer ends
+--          13 the suffixes whose record was lost, as an operator found them in the bank's statement
 -- ARGV     1 the record, as JSON: {name: text}, without state, version and times  2 a test's time (ms), or nothing
 --          3 in how many ms it must be looked at  4 actor
 --          5 suffix  6 `given`: the producer brought the invoice id; or `made`
 --          7 the queue's limit, or 0  8 in how many ms its deadline is  9 the fingerprints of the cards, or nothing
 -- Replies  OK queued epoch version sequence now | REPLAYED key | TAKEN invoice's key | TRY suffix | EXHAUSTED
---          | FULL queued | PAUSED until | BROKEN part
+--          | FULL queued | PAUSED until | BROKEN part | LOST invoice
 -- A record that stands is never overwritten, even where the bitmap is lost: its suffix is marked as used again.
+-- A reference begins at the same suffix each time. Where the record there was lost, the reference may be the lost one's:
+-- another suffix would make a second transfer of it.
 
 local r = cjson.decode(ARGV[1])
 local actor, suffix, begun = ARGV[4], tonumber(ARGV[5]), now_ms(ARGV[2])
@@ -35,6 +38,8 @@ end
 local stands = redis.call('TYPE', KEYS[1]).ok ~= 'none'
 if redis.call('GETBIT', KEYS[9], suffix) == 1 or stands then
   if stands then redis.call('SETBIT', KEYS[9], suffix, 1) end
+  local lost = not stands and redis.call('HGET', KEYS[13], r.space .. ':' .. suffix)
+  if lost then return {'LOST', lost} end
   if ARGV[6] == 'given' then return {'TAKEN', redis.call('HGET', KEYS[1], 'key') or ''} end
   local free = redis.call('BITPOS', KEYS[9], 0, math.floor(suffix / 8))
   if free < 0 or free > 999999 then free = redis.call('BITPOS', KEYS[9], 0) end

@@ -34,6 +34,7 @@ from epay_transfers.ledger.store.replies import (
     Foreign,
     Full,
     LimitReached,
+    Lost,
     Moved,
     Noted,
     OtherServer,
@@ -305,7 +306,9 @@ class Ledger(Reader):
             case word:
                 raise AssertionError(f"the script answered a word that is not in its header: {word}")
 
-    def _creation(self, record: Record, new_transfer: NewTransfer, reply: Sequence[str], before: int) -> Creation:
+    def _creation(  # noqa: PLR0911 - a word of the script each
+        self, record: Record, new_transfer: NewTransfer, reply: Sequence[str], before: int
+    ) -> Creation:
         match reply[0]:
             case "OK":
                 self._moved(reply, before)
@@ -317,6 +320,8 @@ class Ledger(Reader):
                 return ReferenceKnown(reply[1])
             case "TAKEN":
                 return SuffixUsed(reply[1])
+            case "LOST":
+                return Lost(reply[1])
             case "FULL":
                 return Full(int(reply[1]))
             case "PAUSED":
@@ -352,6 +357,7 @@ def _creation(record: Record, new_transfer: NewTransfer, suffix: int, actor: str
         redis_keys.PAUSES,
         redis_keys.ADDED_PAUSES,
         redis_keys.prints(record.key),
+        redis_keys.LOST,
     )
     return "create", (*_keys(record), *more), args
 

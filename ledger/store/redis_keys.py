@@ -33,6 +33,7 @@ SAMPLE_TURN = f"{_ROOT}samples:turn"  #: string: a worker brings this minute's
 FINGERPRINT_KEYS = f"{_ROOT}fingerprint_keys"  #: set: the ids of the fingerprint keys that producers have
 WATCHED = f"{_ROOT}watched"  #: zset: what the bank is asked about beside `due`, by the time (ms) of the next inquiry
 CONTRADICTED = f"{_ROOT}contradicted"  #: hash: key → what the bank says against the end that the record has
+LOST = f"{_ROOT}lost"  #: hash: `space:suffix` → an invoice id that the bank executed, and whose record is lost
 UNREADABLE = f"{_ROOT}unreadable"  #: hash: key → what can't be read of its record, as the alarm said it
 SERVER = f"{_ROOT}server"  #: hash: which server the workers compared with the vault last, and when it was seen (ms)
 HIGH_WATER = f"{_ROOT}high_water"  #: in the vault: the highest sequence of the ledger that a process saw

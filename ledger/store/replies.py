@@ -134,6 +134,13 @@ class SuffixUsed:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """The transfer of this reference may be one that the bank executed, and whose record the ledger lost."""
+
+    invoice_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exhausted:
     """No suffix is left in the space."""
 
@@ -145,4 +152,4 @@ class Full:
     queued: int
 
 
-Creation = Created | ReferenceKnown | SuffixUsed | Exhausted | Full | Paused
+Creation = Created | ReferenceKnown | SuffixUsed | Lost | Exhausted | Full | Paused

@@ -9,8 +9,9 @@ from typing import Any
 
 from epay_transfers.ledger.card_numbers import star_card_numbers
 from epay_transfers.ledger.errors import RecordUnreadable
-from epay_transfers.ledger.invoice import split_key
+from epay_transfers.ledger.invoice import split_key, suffix_of
 from epay_transfers.ledger.money import to_decimal
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.pauses import Lane, Pause
 from epay_transfers.ops import screen
 from epay_transfers.ops.reconcile.recovery import Executed, Recovery
@@ -38,10 +39,11 @@ class Told:
 
 
 def not_paused(pauses: Mapping[Lane, Sequence[Pause]]) -> str:
-    lanes = " and ".join(lane for lane, standing in pauses.items() if not standing)
+    lanes = [lane for lane, standing in pauses.items() if not standing]
+    commands = ", ".join(f"`transfers pause {lane} --cause other --reason ...`" for lane in lanes)
     return (
-        f"{lanes}: not paused for all terminals until a person ends it, so a transfer may be sent again this moment. "
-        f"Pause first: `transfers pause LANE --cause other --reason ...`"
+        f"{' and '.join(lanes)}: not paused for all terminals until a person ends it, so a transfer may be sent again "
+        f"this moment. Pause first: {commands}"
     )
 
 
@@ -60,7 +62,8 @@ def lines(told: Told) -> Iterator[str]:
         yield ""
         yield f"Ended here without money: {len(found.ended_here)}. Tell their producers; two operators correct each:"
         for each in found.ended_here:
-            yield f"  {_one(each)}: `transfers correct {each.name} --paid --evidence ... --reason ...`"
+            key = each.name
+            yield f"  {_one(each)}: `transfers correct {key} --paid --evidence ... --reason ...`"
     yield ""
     yield f"Known here, too: {found.known}. In doubt or in review, so that the bank is asked: {found.unknown}."
     for error in told.unreadable:
@@ -83,6 +86,10 @@ def _absent(told: Told) -> Iterator[str]:
     yield "Tell the producers first, by these invoice ids: none may be enqueued again, under whatever reference."
     for each in told.found.absent:
         yield f"  {_one(each)}; {_suffix(each, told.held_by)}"
+    closing = [line for each in told.found.absent for line in _closing(each, told.held_by)]
+    if closing:
+        yield "Then close their suffixes, under the user repair: a producer that repeats one gets `ReferenceLost`."
+        yield from closing
 
 
 def _suffix(absent: Executed, held_by: Mapping[str, str]) -> str:
@@ -91,6 +98,18 @@ def _suffix(absent: Executed, held_by: Mapping[str, str]) -> str:
         return "no invoice id in the statement: ask the bank for it"
     suffix, other = split_key(absent.name)[1][-6:], held_by.get(absent.name)
     return f"suffix {suffix}, which {other} has here by now: stop that one" if other else f"suffix {suffix}"
+
+
+def _closing(absent: Executed, held_by: Mapping[str, str]) -> list[str]:
+    """What is typed for it. Where another transfer has the suffix, it is closed already."""
+    if not absent.has_invoice_id or held_by.get(absent.name):
+        return []
+    space, invoice_id = split_key(absent.name)
+    suffix, value = suffix_of(invoice_id), star_card_numbers(invoice_id)
+    return [
+        f"  redis-cli -u \"$REDIS_URL\" SETBIT '{redis_keys.suffixes(space)}' {suffix} 1",
+        f"  redis-cli -u \"$REDIS_URL\" HSET '{redis_keys.LOST}' {space}:{suffix} '{value}'",
+    ]
 
 
 def _unsent(told: Told) -> Iterator[str]:

@@ -12,7 +12,7 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
 from epay_transfers.ledger.store.pauses import ALL, Lane, Pauses
-from epay_transfers.ledger.store.replies import Created, Exhausted, Full, Paused, ReferenceKnown, SuffixUsed
+from epay_transfers.ledger.store.replies import Created, Exhausted, Full, Lost, Paused, ReferenceKnown, SuffixUsed
 from tests.support.clocks import FakeClock
 from tests.support.factories import NOW, create, found, into, make, new_transfer
 from tests.support.redis_state import assert_agrees, due, events, records, snapshot
@@ -187,6 +187,22 @@ def test_a_lost_bitmap_lets_no_record_be_overwritten(
     assert invoice.suffix_of(second.key) != 1
     assert ledger_client.getbit(redis_keys.suffixes("main"), 1) == 1
     assert_agrees(ledger_client)
+
+
+@pytest.mark.parametrize("invoice_id", [None, "991231000017"])
+def test_a_reference_whose_transfer_may_be_lost_makes_no_second_one(
+    ledger: Ledger, ledger_client: redis.Redis, monkeypatch: pytest.MonkeyPatch, invoice_id: str | None
+) -> None:
+    """Its record and its reference are gone; it begins at its suffix again, which an operator has closed as lost."""
+    monkeypatch.setattr(NewTransfer, "first_suffix", lambda _given: 17)
+    ledger_client.setbit(redis_keys.suffixes("main"), 17, 1)
+    ledger_client.hset(redis_keys.LOST, "main:17", "261128000017")
+
+    assert ledger.create([new_transfer("again", invoice_id=invoice_id)], actor="b") == [Lost("261128000017")]
+    assert ledger.by_reference("again") is None
+
+    monkeypatch.setattr(NewTransfer, "first_suffix", lambda _given: 18)
+    assert isinstance(ledger.create([new_transfer("another")], actor="b")[0], Created)
 
 
 def test_a_given_suffix_is_never_swapped_for_another(ledger: Ledger, ledger_client: redis.Redis) -> None:

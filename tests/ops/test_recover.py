@@ -120,6 +120,11 @@ def test_what_is_absent_is_listed_with_its_suffix(recover: Recover, into: Into, 
     assert "261128000017, 15 000.00 KZT, row 2; suffix 000017" in said.out
     assert f"{lost}, 15 000.00 KZT, row 3; suffix {lost[-6:]}, which {other.key} has here by now" in said.out
     assert f"transfers correct {ended.key} --paid" in said.out
+    closing = [line.strip() for line in said.out.splitlines() if "redis-cli" in line]
+    assert closing == [
+        "redis-cli -u \"$REDIS_URL\" SETBIT 'transfers:{t}:suffixes:main' 17 1",
+        "redis-cli -u \"$REDIS_URL\" HSET 'transfers:{t}:lost' main:17 '261128000017'",
+    ], "the other's suffix is used already"
     told = recover(["261128000017", lost, ended], "--json").json
     assert [each["suffix_held_by"] for each in told["absent"]] == [None, other.key]
     assert [each["name"] for each in told["ended_here"]] == [ended.key]

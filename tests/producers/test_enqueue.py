@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 
+from epay_transfers.ledger.errors import LedgerWentBack, ReferenceLost
 from epay_transfers.ledger.queue.broker import Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import FIRST_EPOCH, GENERATION
@@ -402,6 +403,21 @@ class TestRefused:
         ledger_client.setbit(redis_keys.suffixes("main"), 123_456, 0)
 
         assert transfers.enqueue(by_pan()).invoice_id.endswith("123456")
+
+    def test_a_reference_whose_transfer_may_be_lost_is_refused(
+        self, transfers: Transfers, ledger_client: redis.Redis
+    ) -> None:
+        """The ledger went back: record and reference are gone, the operator closed the suffix. It is not paid again."""
+        receipt = transfers.enqueue(by_pan())
+        suffix = int(receipt.invoice_id[-6:])
+        for key in (redis_keys.record(receipt.key), redis_keys.reference(by_pan().reference)):
+            ledger_client.delete(key)
+        ledger_client.hset(redis_keys.LOST, f"main:{suffix}", receipt.invoice_id)
+
+        with pytest.raises(ReferenceLost, match="do not pay it again, under no reference"):
+            transfers.enqueue(by_pan())
+        with pytest.raises(LedgerWentBack):
+            transfers.enqueue(by_pan())
 
     def test_a_terminal_that_is_stopped_beyond_the_deadline_says_until_when(
         self, transfers: Transfers, ledger_client: redis.Redis, clock: FakeClock

@@ -31,7 +31,7 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.ledger_server import LedgerServer
 from epay_transfers.ledger.store.new_transfer import NewTransfer
 from epay_transfers.ledger.store.pauses import Lane, Pauses
-from epay_transfers.ledger.store.replies import Moved, Run
+from epay_transfers.ledger.store.replies import Lost, Moved, Run
 from epay_transfers.ledger.store.samples import Sample, Samples
 from epay_transfers.ledger.store.tell import HashChange
 from epay_transfers.ledger.vault.sealing import Purpose
@@ -260,6 +260,13 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         corrected = Ledger(client).move(ended, Verb.CORRECT_PAID, Change(watch_in=0), actor="worker")
         assert isinstance(corrected, Moved)
         assert ended.key in {record.key for record in Ledger(client).watched(20)}
+        lost = f"261128{secrets.randbelow(10**6):06d}"
+        with guarded.client("ledger", "root") as root:
+            root.setbit(redis_keys.suffixes("main"), int(lost[-6:]), 1)
+            root.delete(redis_keys.record(lost))
+            root.hset(redis_keys.LOST, f"main:{int(lost[-6:])}", lost)
+        again = factories.new_transfer(f"lost-{lost}", invoice_id=lost)
+        assert Ledger(producer).create([again], actor="backend") == [Lost(lost)]
         terminals.bind(client, {PUBLIC_TEST.terminals[0]: "main"})
         broker = Broker(queue, [], {NOW: 1})
         assert Wakeups(broker).waiting(NOW) < 1_000_000
