@@ -80,7 +80,7 @@ def _no_worker(facts: Facts, waiting: int) -> Judgement:
         states = {facts.local.get(worker.worker) for worker in silent}
         word = {
             frozenset({Process.STOPPED}): "every worker is stopped (SIGSTOP)",
-            frozenset({Process.GONE}): "every worker was killed",
+            frozenset({Process.GONE}): "every worker was killed or has ended",
         }.get(frozenset(state for state in states if state), "no worker is heard")
         says = f"{word}, and {waiting} transfers wait: {_silence(facts, silent)}"
     return Judgement(
@@ -88,7 +88,7 @@ def _no_worker(facts: Facts, waiting: int) -> Judgement:
         Level.ACT,
         says,
         _look_at(facts, silent[-1]) if silent else "start `transfers worker`",
-        safe="starting workers, as many as before: the ledger knows where each transfer stands",
+        safe="to start workers, as many as before: the ledger knows where each transfer stands",
         unsafe=f"what is sending may have been sent: {DO_NOT_PAY}" if count_of(facts, *ON_THE_WAY) else DO_NOT_PAY,
         money=money_of(facts, *FOR_A_WORKER),
         setting="worker",
@@ -96,16 +96,16 @@ def _no_worker(facts: Facts, waiting: int) -> Judgement:
 
 
 def _silence(facts: Facts, silent: Sequence[Heartbeat]) -> str:
-    shown = [f"{_name(worker)} {screen.span(worker.silent_ms(facts.now_ms))}" for worker in silent[-3:]]
-    return ", ".join(shown) + (f" and {len(silent) - 3} more" if len(silent) > 3 else "")
+    shown = [f"{_name(worker)}, silent for {screen.span(worker.silent_ms(facts.now_ms))}" for worker in silent[-3:]]
+    return "; ".join(shown) + (f" and {len(silent) - 3} more" if len(silent) > 3 else "")
 
 
 def _look_at(facts: Facts, worker: Heartbeat) -> str:
     match facts.local.get(worker.worker):
         case Process.STOPPED:
-            return f"let it go on: `kill -CONT {worker.pid}`; it ends what is too late by itself"
+            return f"let it go on: `kill -CONT {worker.pid}`; the bank is asked about what it had on the wire"
         case Process.GONE:
-            return "start `transfers worker` again; the log of its supervisor says why it ended"
+            return "start it again: `transfers worker`; the log of its supervisor says why it ended"
         case _:
             command = f"`ps -o pid,stat,etime -p {worker.pid}`"
             return f"on {worker.host}: {command} (T: stopped; nothing: it ended), then its log"
