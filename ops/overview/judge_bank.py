@@ -106,7 +106,8 @@ def _breaker(facts: Facts, host: str, kinds: list[str], calls: dict[str, Calls])
             Trouble.TRANSFERS_HANG,
             Level.ACT,
             f"{words} get no answer from {host} ({in_words(calls[hanging[0]].why)}){span}, while "
-            f"{' and '.join(answered)} answers: the breaker is open, so workers send one at a time to try{in_doubt}",
+            f"{' and '.join(answered)} calls are answered: the breaker is open, so workers send one at a time to "
+            f"try{in_doubt}",
             'ring the bank; to try none meanwhile: `transfers pause send --cause bank --reason "transfers hang"`',
             safe="to wait: one transfer at a time is tried, and a pause keeps even that one back",
             unsafe=DO_NOT_PAY,

@@ -105,7 +105,7 @@ def _look_at(facts: Facts, worker: Heartbeat) -> str:
         case Process.STOPPED:
             return f"let it go on: `kill -CONT {worker.pid}`; the bank is asked about what it had on the wire"
         case Process.GONE:
-            return "start it again: `transfers worker`; the log of its supervisor says why it ended"
+            return "start it again, by its supervisor or with `transfers worker`; its log says why it ended"
         case _:
             command = f"`ps -o pid,stat,etime -p {worker.pid}`"
             return f"on {worker.host}: {command} (T: stopped; nothing: it ended), then its log"

@@ -19,6 +19,7 @@ from epay_transfers.ops.overview.judge import level_of
 from epay_transfers.ops.overview.judge_bank import usual_ms
 from epay_transfers.ops.overview.judge_transfers import lasts
 from epay_transfers.ops.overview.judgement import Judgement, Level
+from epay_transfers.ops.overview.processes import Process
 from epay_transfers.runtime.server_look import ServerLook
 
 COLUMNS, LINES = 100, 40
@@ -190,7 +191,8 @@ def _workers(facts: Facts) -> Iterator[str]:
     shown = [*silent, *(worker for worker in alive if _oddity(worker))][-_WORKERS:]
     for worker in shown:
         silence = worker.silent_ms(facts.now_ms)
-        local = f", {facts.local[worker.worker]} here" if worker.worker in facts.local else ""
+        process = facts.local.get(worker.worker)
+        local = f", its process {'runs' if process is Process.RUNS else f'is {process}'}" if process else ""
         what = f"silent {screen.span(silence)}{local}" if silence else _oddity(worker)
         yield f"{'':<12}{worker.host} pid {worker.pid} {worker.version}: {what}"
 
