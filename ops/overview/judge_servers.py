@@ -66,10 +66,12 @@ def _went_back(facts: Facts) -> Iterator[Judgement]:
     is_behind = facts.mark is not None and facts.sequence is not None and facts.sequence < facts.mark
     if is_behind or causes:
         why = f"pause {causes[0].id}" if causes else f"sequence {facts.sequence}, the vault's mark {facts.mark}"
+        has_lost = is_behind or any(pause.cause is Cause.LEDGER_BACK for pause in causes)
+        says = "has lost moves that it had confirmed" if has_lost else "may have lost moves: its server was replaced"
         yield Judgement(
             Trouble.LEDGER_BACK,
             Level.ACT,
-            f"the ledger has lost moves that it had confirmed ({why}): nothing may be sent",
+            f"the ledger {says} ({why}): nothing may be sent",
             "follow the runbook, 'The ledger went back'; `transfers pauses` shows what holds",
             safe="reading; the workers send nothing",
             unsafe="end no pause, requeue and settle nothing before the ledger was compared with the bank's statement",

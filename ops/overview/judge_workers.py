@@ -19,6 +19,9 @@ from epay_transfers.ops.overview.judgement import (
 )
 from epay_transfers.ops.overview.processes import Process
 
+#: Why a worker is unfit while it looks whether a ledger's server that was started has all that it confirmed.
+_COMPARES = "failover"
+
 
 def workers(facts: Facts) -> Iterator[Judgement]:
     if facts.workers is None:
@@ -112,6 +115,17 @@ def _look_at(facts: Facts, worker: Heartbeat) -> str:
 
 
 def _unfit(facts: Facts, unfit: Sequence[Heartbeat]) -> Judgement:
+    if all(worker.unfit == [_COMPARES] for worker in unfit):
+        return Judgement(
+            Trouble.WORKERS_UNFIT,
+            Level.ATTENTION,
+            f"all {len(unfit)} workers stand still for some seconds: the ledger's server was started anew, and they "
+            "compare it with the vault",
+            "look again in ten seconds: `transfers overview`; if it stays, `transfers doctor`",
+            safe=f"to wait; {NOTHING_IS_SENT}",
+            money=money_of(facts, *FOR_A_WORKER),
+            setting="worker",
+        )
     return Judgement(
         Trouble.WORKERS_UNFIT,
         Level.ACT,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pytest
 import redis
@@ -191,6 +191,6 @@ def well(system: System) -> System:
         system.five_minutes_ago()
     system.start_worker()
     system.pay_one()
-    judged: Any = system.says("overview", "--json")
-    assert (judged.json["judgements"], judged.status) == ([], 0)
+    until(lambda: system.found() == [])  # the first worker of a new ledger compares it with the vault for some seconds
+    assert system.says("overview").status == 0
     return system

@@ -85,7 +85,7 @@ def test_transfers_hang_while_status_answers(system: System) -> None:
     system.five_minutes_ago()
     system.start_worker(HTTP_READ_TIMEOUT="1")
     system.pay_one()
-    assert system.found() == []
+    until(lambda: system.found() == [])
     system.bank.faults.add(Rule("transfer", "hang", "before"))
     system.enqueue(8)
 
@@ -109,7 +109,7 @@ def test_the_bank_refuses_the_terminal(well: System, code: int) -> None:
 def test_the_bank_refuses_the_secret(system: System) -> None:
     system.five_minutes_ago()
     system.start_worker(EPAY_CLIENT_SECRET="none of the bank's")
-    assert system.found() == []
+    until(lambda: system.found() == [])
     system.enqueue(5)
 
     until(lambda: system.is_first("terminal_refused"))

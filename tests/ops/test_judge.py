@@ -22,6 +22,7 @@ from epay_transfers.ops.overview.page import COLUMNS, LINES, page
 from epay_transfers.ops.screen import Sum
 from epay_transfers.runtime.health import Finding
 from epay_transfers.runtime.server_look import ServerLook
+from epay_transfers.worker.preflight import Cause as Unfit
 from tests.support.runbook import is_quoted, name_of, part_of
 
 NOW = 1_795_500_000_000
@@ -324,3 +325,22 @@ def test_a_word_of_the_banks_client_is_told_in_plain_words() -> None:
 
     assert "(the connection was cut: dropped)" in judge(facts)[0].says
     assert [in_words("http_503"), in_words("unknown_status")] == ["HTTP 503", "unknown_status"]
+
+
+def test_a_replica_that_took_the_ledgers_place_is_not_said_to_have_lost_moves() -> None:
+    """It may have, and nothing is sent until a person has looked; the runbook has both sentences."""
+    (replaced,) = judge(replace(WELL, pauses=[pause(Cause.FAILOVER, terminal=ALL)]))
+
+    assert replaced.says.startswith("the ledger may have lost moves: its server was replaced (pause k7f3)")
+    assert is_quoted(Trouble.LEDGER_BACK, replaced.says)
+
+
+def test_workers_that_compare_a_server_that_was_started_are_no_alarm() -> None:
+    """It takes seconds. Where something else is wrong beside it, that is said, and an operator has to act."""
+    (compares,) = judge(replace(WELL, workers=[worker(unfit=[Unfit.FAILOVER])]))
+    (clock,) = judge(replace(WELL, workers=[worker(unfit=[Unfit.CLOCK, Unfit.FAILOVER], clock_ms=5000)]))
+
+    assert (compares.what, compares.level) == (Trouble.WORKERS_UNFIT, Level.ATTENTION)
+    assert is_quoted(Trouble.WORKERS_UNFIT, compares.says)
+    assert name_of(compares.command) in part_of(Trouble.WORKERS_UNFIT, "Do:")
+    assert (clock.what, clock.level) == (Trouble.WORKERS_UNFIT, Level.ACT)
