@@ -39,7 +39,7 @@ def told(system: System, what: str, level: int, *words: str, command: str) -> li
     assert "next" in opening
     assert is_quoted(Trouble(what), first["says"]), "the runbook has this sentence"
     assert name_of(first["command"]) in part_of(Trouble(what), "Do:"), "and names the same command"
-    assert system.says("doctor").status != 0, "doctor is never healthier"
+    assert system.says("doctor").status in {75, 78}, "doctor is never healthier"
     return lines
 
 
