@@ -47,7 +47,7 @@ def judgement_json(judgement: Judgement) -> dict[str, Any]:
         "runbook": judgement.runbook,
         "safe": judgement.safe,
         "unsafe": judgement.unsafe,
-        "money": [line.to_json() for line in judgement.money],
+        "money": [line.to_json() for line in judgement.money or ()],
     }
 
 

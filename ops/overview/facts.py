@@ -5,12 +5,12 @@ Unknown is never 0 and never "none". Nothing here judges, and nothing is changed
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from epay_transfers.ledger.alarms import Alarm
-from epay_transfers.ledger.errors import LedgerFormat, ServerUnavailable
+from epay_transfers.ledger.errors import LedgerFormat, RecordUnreadable, ServerUnavailable
 from epay_transfers.ledger.limits import Day
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.circuit_breakers import OpenBreaker, read_open
@@ -24,6 +24,7 @@ from epay_transfers.ledger.store.pauses import Pause, Pauses
 from epay_transfers.ledger.store.samples import Sample, Samples
 from epay_transfers.ledger.store.totals import Totals
 from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.ops import screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.overview import processes
 from epay_transfers.runtime.health import Finding, examine
@@ -48,6 +49,9 @@ STALE_MS = 300_000
 
 _ALARMING = frozenset({Alarm.FOREIGN_BANK_ID, Alarm.ORDER_CHANGED, Alarm.LEDGER_WENT_BACK, Alarm.VAULT_WENT_BACK})
 _ALARMS_MS = 3_600_000
+
+#: Of so many transfers that are named by what is wrong the money is looked up.
+_NAMED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class Facts:
     requests: Mapping[str, int] | None = None  #: inbox → entries that wait
     events: Sequence[Event] | None = None  #: the newest
     contradictions: Mapping[str, str] | None = None  #: key → what the bank says against how the transfer ended
+    named: Mapping[str, screen.Sum] | None = None  #: the transfers that contradictions and alarms name
     spaces: Sequence[str] = ("main",)
 
     @property
@@ -190,7 +195,7 @@ class _Reading:
         bare = _with(bare, now_ms=now_ms, workers=workers)
         paid = _known(lambda: ledger.lists.page([State.PAID], limit=1, newest=True).listed)
         started_ms = bare.vault_since_ms
-        return _with(
+        whole = _with(
             bare,
             counters=_known(ledger.counters),
             oldest=_known(self._oldest),
@@ -209,6 +214,17 @@ class _Reading:
             events=_known(lambda: Events(ledger.client).newest(EVENTS)),
             contradictions=_known(ledger.contradictions),
         )
+        keys = [*(whole.contradictions or ()), *(event.fields.get("key", "") for event in whole.alarms)]
+        return _with(whole, named=_known(lambda: self._named(keys[:_NAMED])))
+
+    def _named(self, keys: Sequence[str]) -> dict[str, screen.Sum]:
+        found = {}
+        for key in filter(None, keys):
+            with suppress(RecordUnreadable):
+                record = self._ledger.get(key)
+                if record is not None:
+                    found[key] = screen.Sum(1, record.amount, record.currency)
+        return found
 
     def _oldest(self) -> dict[State, int]:
         pages = ((state, self._ledger.lists.page([state], limit=1).listed) for state in State if not state.final)

@@ -16,6 +16,7 @@ from epay_transfers.ops.overview.judgement import (
     Level,
     Trouble,
     count_of,
+    in_words,
     money_of,
     span_of,
 )
@@ -51,8 +52,8 @@ def bank(facts: Facts) -> Iterator[Judgement]:
             f"the bank is slow: {kind} calls take {longest}"
             + (f", usually {usual / 1000:.1f} s" if usual else "")
             + (f"; {its.failures} of {its.count} got no answer" if its.failures else ""),
-            "`transfers doubt` shows what it costs; if it grows, "
-            'pause: transfers pause send --cause bank --reason "the bank is slow"',
+            "`transfers doubt` shows what is in doubt by it; if that grows, stop sending: "
+            '`transfers pause send --cause bank --reason "the bank is slow"`',
             safe="to wait; a pause of send keeps more out of doubt",
             unsafe=DO_NOT_PAY,
             money=money_of(facts, *ON_THE_WAY, State.IN_DOUBT),
@@ -62,7 +63,8 @@ def bank(facts: Facts) -> Iterator[Judgement]:
         yield Judgement(
             Trouble.BANK_FAILS,
             Level.ATTENTION,
-            f"{its.failures} of {its.count} {kind} calls got no usable answer ({its.why or 'various'}) in five minutes",
+            f"{its.failures} of {its.count} {kind} calls got no usable answer ({in_words(its.why) or 'various'}) in "
+            "five minutes",
             "`transfers doubt` shows what is in doubt by it",
             safe="to wait: the bank is asked about each",
             unsafe=DO_NOT_PAY,
@@ -94,7 +96,7 @@ def _breaker(facts: Facts, host: str, kinds: list[str], calls: dict[str, Calls])
     answered = [kind for kind in ("token", "status") if kind in calls and not calls[kind].why]
     hanging = [kind for kind in ("transfer", "confirm") if kind in kinds and kind in calls and calls[kind].why]
     since = [sight.since_ms for worker in facts.alive if (sight := worker.sees.get("bank")) is not None and sight.why]
-    span = f" for {span_of(min(since), facts)}" if since else ""
+    span = f" for {span_of(min(since), facts)}" if since and facts.now_ms - min(since) >= 1000 else ""
     doubt = count_of(facts, State.IN_DOUBT)
     in_doubt = f"; {doubt} in doubt by now" if doubt else ""
     waiting = (State.QUEUED, State.RESUMED)
@@ -103,8 +105,9 @@ def _breaker(facts: Facts, host: str, kinds: list[str], calls: dict[str, Calls])
         return Judgement(
             Trouble.TRANSFERS_HANG,
             Level.ACT,
-            f"{words} get no answer from {host} ({calls[hanging[0]].why}){span}, while {' and '.join(answered)} "
-            f"answers: the breaker is open{in_doubt}",
+            f"{words} get no answer from {host} ({in_words(calls[hanging[0]].why)}){span}, while "
+            f"{' and '.join(answered)} calls are answered: the breaker is open, so workers send one at a time to "
+            f"try{in_doubt}",
             'ring the bank; to try none meanwhile: `transfers pause send --cause bank --reason "transfers hang"`',
             safe="to wait: one transfer at a time is tried, and a pause keeps even that one back",
             unsafe=DO_NOT_PAY,
@@ -114,8 +117,8 @@ def _breaker(facts: Facts, host: str, kinds: list[str], calls: dict[str, Calls])
     return Judgement(
         Trouble.BANK_DOWN,
         Level.ACT,
-        f"the bank does not answer at {host}{f' ({why})' if why else ''}{span}: the breaker is open, nothing is sent"
-        + in_doubt,
+        f"the bank does not answer at {host}{f' ({in_words(why)})' if why else ''}{span}: the breaker is open, so "
+        "nothing is sent" + in_doubt,
         "ring the bank; workers go on by themselves when it answers: `transfers list queued` shows what waits",
         safe="to wait: no try is used up; what is queued was not sent",
         unsafe=f"what waits beyond its deadline expires; {DO_NOT_PAY}",
@@ -149,13 +152,15 @@ def pauses(facts: Facts) -> Iterator[Judgement]:
 def _refused(pause: Pause, where: str, money: list[screen.Sum]) -> Judgement:
     is_secret = pause.cause is Cause.CREDENTIALS
     what = "client id or secret" if is_secret else "set-up"
-    mend = "correct EPAY_CLIENT_SECRET, or ring the bank" if is_secret else "ring the bank"
+    mend = "ring the bank"
+    if is_secret:
+        mend = "compare EPAY_CLIENT_ID and EPAY_CLIENT_SECRET of the workers with the bank's, restart the workers"
     return Judgement(
         Trouble.TERMINAL_REFUSED,
         Level.ACT,
         f"the bank refuses the {what} of {where} ({pause.reason}): its {pause.lane} lane is paused",
-        f"{mend}, then try one: `transfers unpause {pause.id} --try 1 --reason TEXT`",
-        safe="to wait: no try is used up, nothing was sent",
-        unsafe="an unpause without --try burns all that wait, one after the other",
+        f"{mend}, then let one through: `transfers unpause {pause.id} --try 1 --reason TEXT`",
+        safe="to wait: what waits was not sent, and no try is used up; beyond its deadline it expires",
+        unsafe="do not end the pause without --try before one was served: all that wait could be declined",
         money=money,
     )

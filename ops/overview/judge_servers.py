@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from epay_transfers.ledger.errors import ServerProblem
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.pauses import Cause
 from epay_transfers.ops.overview.facts import Facts
@@ -21,7 +22,12 @@ from epay_transfers.ops.overview.judgement import (
 #: From this share of its memory on the ledger takes no more soon, and from that one on it takes nothing.
 FILLING, FULL = 0.85, 0.98
 
-_BELIEVED_PAST = "do not restore, flush or replace the server: see the runbook first"
+_BELIEVED_PAST = "do not restore, flush or replace the server, and restart no vault and no worker for it"
+
+
+def _cure(problem: ServerProblem, server: str) -> str:
+    """With the name of what is to be started."""
+    return problem.cure.replace("start it", f"start {server}", 1)
 
 
 def ledger(facts: Facts) -> Iterator[Judgement]:
@@ -31,9 +37,10 @@ def ledger(facts: Facts) -> Iterator[Judgement]:
             Trouble.LEDGER_AWAY,
             Level.ACT,
             f"the ledger can't be used ({ledger.problem.problem}): no transfer is taken, sent or recorded",
-            f"{ledger.problem.cure}; `transfers doctor` says more",
-            safe="workers repeat what the bank said until the ledger is back; what was on the wire becomes in doubt",
+            f"{_cure(ledger.problem, 'the same ledger server with the same data')}; `transfers doctor` says more",
+            safe="to leave the workers running: they write down what the bank said as soon as the ledger is back",
             unsafe=f"{_BELIEVED_PAST}; pay nothing another way: what is recorded can't be seen now",
+            money=(),
             setting=ledger.setting,
         )
         return
@@ -44,11 +51,11 @@ def ledger(facts: Facts) -> Iterator[Judgement]:
             Trouble.LEDGER_FULL if full else Trouble.LEDGER_FILLS,
             Level.ACT if full else Level.ATTENTION,
             f"the ledger's server {'is full' if full else 'fills'}: {share:.0%} of its memory is used"
-            + (", and it takes no transfer and no heartbeat" if full else ""),
-            f"raise maxmemory of {ledger.setting}'s server as the runbook says, then `transfers doctor`",
+            + (", so it takes no transfer, and workers can record nothing" if full else ""),
+            f"raise maxmemory of the ledger's server ({ledger.setting}) as the runbook says, then `transfers doctor`",
             safe="reading; what waits goes on where it was once there is room" if full else "",
             unsafe="delete no key and no event to make room" + (f"; {DO_NOT_PAY}" if full else ""),
-            money=money_of(facts, *FOR_A_WORKER) if full else (),
+            money=money_of(facts, *FOR_A_WORKER) if full else None,
             setting=ledger.setting,
         )
     yield from _went_back(facts)
@@ -59,10 +66,12 @@ def _went_back(facts: Facts) -> Iterator[Judgement]:
     is_behind = facts.mark is not None and facts.sequence is not None and facts.sequence < facts.mark
     if is_behind or causes:
         why = f"pause {causes[0].id}" if causes else f"sequence {facts.sequence}, the vault's mark {facts.mark}"
+        has_lost = is_behind or any(pause.cause is Cause.LEDGER_BACK for pause in causes)
+        says = "has lost moves that it had confirmed" if has_lost else "may have lost moves: its server was replaced"
         yield Judgement(
             Trouble.LEDGER_BACK,
             Level.ACT,
-            f"the ledger has lost moves that it had confirmed ({why}): nothing may be sent",
+            f"the ledger {says} ({why}): nothing may be sent",
             "follow the runbook, 'The ledger went back'; `transfers pauses` shows what holds",
             safe="reading; the workers send nothing",
             unsafe="end no pause, requeue and settle nothing before the ledger was compared with the bank's statement",
@@ -89,7 +98,7 @@ def vault(facts: Facts) -> Iterator[Judgement]:
         )
     elif problem is not None or (sights and len(away) == len(sights)):
         why = problem.problem if problem else away[0].why
-        cure = problem.cure if problem else "start it"
+        cure = _cure(problem, "the vault's server, if it has ended") if problem else "see the vault's server"
         since = f" for {span_of(min(sight.since_ms for sight in away), facts)}" if away else ""
         yield Judgement(
             Trouble.VAULT_AWAY,
@@ -97,7 +106,7 @@ def vault(facts: Facts) -> Iterator[Judgement]:
             f"the vault can't be used{since} ({first_part(why)}): nothing is sent or confirmed",
             f"{cure}; `transfers doctor` says more",
             safe=f"{NOTHING_IS_SENT}; producers call again with the same reference",
-            unsafe="after a restart its cards are gone: start no second vault, restore no copy of it",
+            unsafe="restart no vault that still runs: that empties it; start no second one, restore no copy of it",
             money=money_of(facts, State.QUEUED, State.RESUMED),
             setting=facts.vault.setting if facts.vault else "VAULT_URL",
         )
@@ -121,12 +130,13 @@ def queue(facts: Facts) -> Iterator[Judgement]:
     if problem is None and not (sights and len(away) == len(sights)):
         return
     why = problem.problem if problem else away[0].why
+    server = "the queue's server"
     yield Judgement(
         Trouble.QUEUE_AWAY,
         Level.ACT,
         f"the queue's server can't be used ({first_part(why)}): no worker is told of a transfer",
-        f"{problem.cure if problem else 'start it'}; then `transfers queues`",
-        safe="nothing is lost: the ledger has every transfer, and the sweeper sends the wake-ups again",
+        f"{_cure(problem, server) if problem else f'start {server}'}; then `transfers queues`",
+        safe="to start it empty: the ledger has every transfer, and workers go on by themselves",
         unsafe="restart no worker for it; what waits beyond its deadline expires",
         money=money_of(facts, *FOR_A_WORKER),
         setting=facts.queue.setting,
@@ -148,7 +158,7 @@ def servers(facts: Facts) -> Iterator[Judgement]:
             f"{wrong[0].cure}; `transfers doctor` names all",
             safe="reading; workers that see it send nothing",
             unsafe="end no pause before it is mended" if acts else "",
-            money=money_of(facts, *FOR_A_WORKER) if acts else (),
+            money=money_of(facts, *FOR_A_WORKER) if acts else None,
             setting=wrong[0].name,
             passes=not acts,
         )

@@ -15,7 +15,9 @@ from epay_transfers.ops.overview.judgement import (
     Level,
     Trouble,
     count_of,
+    in_words,
     money_of,
+    money_of_keys,
 )
 
 #: Of a space's million invoice ids.
@@ -38,8 +40,9 @@ def transfers(facts: Facts) -> Iterator[Judgement]:
                 Trouble.DOUBT_GROWS,
                 Level.ACT,
                 f"doubt grows: {doubt - then} more transfers in five minutes may have moved money or not{_why(facts)}",
-                'keep more out of it: `transfers pause send --cause bank --reason "doubt grows"`, then transfers doubt',
-                safe="a pause of send; the bank is asked about each by itself",
+                "ring the bank, and keep more out of it: "
+                '`transfers pause send --cause bank --reason "doubt grows"`; `transfers doubt` lists them',
+                safe="a pause of send; workers ask the bank about each by themselves",
                 unsafe=DO_NOT_PAY,
                 money=money_of(facts, *UNKNOWN_MONEY),
             )
@@ -84,7 +87,7 @@ def transfers(facts: Facts) -> Iterator[Judgement]:
 def _why(facts: Facts) -> str:
     totals = facts.totals
     words = [] if totals is None else [word for word, _ in totals.of(State.IN_DOUBT).by_reason() if word]
-    return f" ({', '.join(words[:2])})" if words else ""
+    return f" ({', '.join(map(in_words, words[:2]))})" if words else ""
 
 
 def _parked(facts: Facts) -> Iterator[Judgement]:
@@ -102,7 +105,7 @@ def _parked(facts: Facts) -> Iterator[Judgement]:
         Level.ACT if grown > 0 else Level.ATTENTION,
         f"{count_of(facts, State.PARKED)} clients wait at 3-D Secure, {facts.old_parked} for more than five minutes, "
         f"and none has come back meanwhile{ends}",
-        "see the web tier (its pages, its log, its way to the ledger): `transfers parked`",
+        "see the web tier (its pages, its log, its way to the ledger); `transfers parked` lists who waits",
         safe="to wait: no money has moved, and what ends is asked about first",
         unsafe="do not enqueue them under a new reference while they are parked",
         money=money_of(facts, State.PARKED),
@@ -124,6 +127,7 @@ def contradictions(facts: Facts) -> Iterator[Judgement]:
         f"`transfers explain {key}`; then two operators, each with transfers correct",
         safe="reading, and asking the bank: `transfers ask`",
         unsafe="let none of them be paid again, and deliver nothing for them, until the bank's books are seen",
+        money=money_of_keys(facts, keys),
         passes=False,
     )
 
@@ -140,6 +144,7 @@ def alarms(facts: Facts) -> Iterator[Judgement]:
             f"`transfers explain {key}`" if key else "`transfers events --limit 50`",
             safe="reading, and asking the bank",
             unsafe=DO_NOT_PAY,
+            money=money_of_keys(facts, {event.fields["key"] for event in alarms if event.fields.get("key")}) or None,
         )
 
 
@@ -149,14 +154,14 @@ def suffixes(facts: Facts) -> Iterator[Judgement]:
         if used < SUFFIXES * NEARLY_USED:
             continue
         out = used >= SUFFIXES * USED_UP
-        left = f"{SUFFIXES - used} are left" + (f", for {span}" if (span := lasts(facts, space)) else "")
+        left = f"{SUFFIXES - used} are left" + (f", for {span} at this rate" if (span := lasts(facts, space)) else "")
         yield Judgement(
             Trouble.SUFFIXES_OUT if out else Trouble.SUFFIXES_LOW,
             Level.ACT if out else Level.ATTENTION,
             f"{used / SUFFIXES:.1%} of the invoice ids of the space {space} are used, for ever: {left}",
-            "agree with the bank on a terminal with a space of its own, and move producers there: "
-            "`transfers terminals`",
-            safe="transfers that have an invoice id go on",
+            "ring the bank for one more terminal, with a space of invoice ids of its own, and move producers to it: "
+            "`transfers terminals` shows each space",
+            safe="to let go on what has its invoice id; no more transfers are taken once none is left",
             unsafe="never use a number again: the bank may take it for the old transfer",
             setting="EPAY_TERMINALS",
             passes=False,

@@ -19,6 +19,9 @@ from epay_transfers.ops.overview.judgement import (
 )
 from epay_transfers.ops.overview.processes import Process
 
+#: Why a worker is unfit while it looks whether a ledger's server that was started has all that it confirmed.
+_COMPARES = "failover"
+
 
 def workers(facts: Facts) -> Iterator[Judgement]:
     if facts.workers is None:
@@ -80,7 +83,7 @@ def _no_worker(facts: Facts, waiting: int) -> Judgement:
         states = {facts.local.get(worker.worker) for worker in silent}
         word = {
             frozenset({Process.STOPPED}): "every worker is stopped (SIGSTOP)",
-            frozenset({Process.GONE}): "every worker was killed",
+            frozenset({Process.GONE}): "every worker was killed or has ended",
         }.get(frozenset(state for state in states if state), "no worker is heard")
         says = f"{word}, and {waiting} transfers wait: {_silence(facts, silent)}"
     return Judgement(
@@ -88,7 +91,7 @@ def _no_worker(facts: Facts, waiting: int) -> Judgement:
         Level.ACT,
         says,
         _look_at(facts, silent[-1]) if silent else "start `transfers worker`",
-        safe="starting workers, as many as before: the ledger knows where each transfer stands",
+        safe="to start workers, as many as before: the ledger knows where each transfer stands",
         unsafe=f"what is sending may have been sent: {DO_NOT_PAY}" if count_of(facts, *ON_THE_WAY) else DO_NOT_PAY,
         money=money_of(facts, *FOR_A_WORKER),
         setting="worker",
@@ -96,22 +99,33 @@ def _no_worker(facts: Facts, waiting: int) -> Judgement:
 
 
 def _silence(facts: Facts, silent: Sequence[Heartbeat]) -> str:
-    shown = [f"{_name(worker)} {screen.span(worker.silent_ms(facts.now_ms))}" for worker in silent[-3:]]
-    return ", ".join(shown) + (f" and {len(silent) - 3} more" if len(silent) > 3 else "")
+    shown = [f"{_name(worker)}, silent for {screen.span(worker.silent_ms(facts.now_ms))}" for worker in silent[-3:]]
+    return "; ".join(shown) + (f" and {len(silent) - 3} more" if len(silent) > 3 else "")
 
 
 def _look_at(facts: Facts, worker: Heartbeat) -> str:
     match facts.local.get(worker.worker):
         case Process.STOPPED:
-            return f"let it go on: `kill -CONT {worker.pid}`; it ends what is too late by itself"
+            return f"let it go on: `kill -CONT {worker.pid}`; the bank is asked about what it had on the wire"
         case Process.GONE:
-            return "start `transfers worker` again; the log of its supervisor says why it ended"
+            return "start it again, by its supervisor or with `transfers worker`; its log says why it ended"
         case _:
             command = f"`ps -o pid,stat,etime -p {worker.pid}`"
             return f"on {worker.host}: {command} (T: stopped; nothing: it ended), then its log"
 
 
 def _unfit(facts: Facts, unfit: Sequence[Heartbeat]) -> Judgement:
+    if all(worker.unfit == [_COMPARES] for worker in unfit):
+        return Judgement(
+            Trouble.WORKERS_UNFIT,
+            Level.ATTENTION,
+            f"all {len(unfit)} workers stand still for some seconds: the ledger's server was started anew, and they "
+            "compare it with the vault",
+            "look again in ten seconds: `transfers overview`; if it stays, `transfers doctor`",
+            safe=f"to wait; {NOTHING_IS_SENT}",
+            money=money_of(facts, *FOR_A_WORKER),
+            setting="worker",
+        )
     return Judgement(
         Trouble.WORKERS_UNFIT,
         Level.ACT,

@@ -3,7 +3,7 @@
 `Trouble` is the one list of what can be wrong, the gravest first: its order decides what an operator reads first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -63,7 +63,7 @@ class Judgement:
     next: str  #: what to do; a command is in backticks
     safe: str = ""
     unsafe: str = ""
-    money: Sequence[screen.Sum] = ()  #: that it concerns
+    money: Sequence[screen.Sum] | None = None  #: that it concerns; None: it is not of money, or that is not known
     setting: str = ""  #: of the server that it is about
     passes: bool = True  #: it may end without a change of settings or servers
 
@@ -91,6 +91,19 @@ def money_of(facts: Facts, *states: State, terminal: str | None = None) -> list[
     return [] if totals is None else screen.sums(totals.of(*states, terminal=terminal))
 
 
+def money_of_keys(facts: Facts, keys: Iterable[str]) -> list[screen.Sum] | None:
+    """Of transfers that are named one by one; None where that is not known of one of them."""
+    named = facts.named or {}
+    each = [named.get(key) for key in keys]
+    sums: dict[str, screen.Sum] = {}
+    for one in each:
+        if one is None:
+            return None
+        known = sums.get(one.currency, screen.Sum(0, 0, one.currency))
+        sums[one.currency] = screen.Sum(known.count + 1, known.amount_minor + one.amount_minor, one.currency)
+    return list(sums.values())
+
+
 def count_of(facts: Facts, *states: State) -> int:
     totals = facts.totals
     return 0 if totals is None else totals.of(*states).count
@@ -98,6 +111,29 @@ def count_of(facts: Facts, *states: State) -> int:
 
 def span_of(since_ms: int, facts: Facts) -> str:
     return screen.span(facts.now_ms - since_ms)
+
+
+#: What the bank's client says of one exchange, for people.
+_EXCHANGES = {
+    "timeout": "no answer in time",
+    "deadline": "no answer in time",
+    "connect_timeout": "no connection in time",
+    "refused": "the connection is refused",
+    "dropped": "the connection was cut",
+    "cut": "the answer was cut off",
+    "dns": "its name is not found",
+    "tls": "no TLS",
+    "unreachable": "no route to it",
+    "not_json": "the answer is no JSON",
+    "html": "the answer is a web page",
+}
+
+
+def in_words(word: str) -> str:
+    """A reason in plain words, with the word that logs and records have."""
+    if word.startswith("http_"):
+        return f"HTTP {word.removeprefix('http_')}"
+    return f"{_EXCHANGES[word]}: {word}" if word in _EXCHANGES else word
 
 
 def first_part(text: str) -> str:

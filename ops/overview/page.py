@@ -3,6 +3,7 @@
 It shows and does not judge. What is unknown is `?`, never 0 and never "none".
 """
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from epay_transfers.ops.overview.judge import level_of
 from epay_transfers.ops.overview.judge_bank import usual_ms
 from epay_transfers.ops.overview.judge_transfers import lasts
 from epay_transfers.ops.overview.judgement import Judgement, Level
+from epay_transfers.ops.overview.processes import Process
 from epay_transfers.runtime.server_look import ServerLook
 
 COLUMNS, LINES = 100, 40
@@ -26,6 +28,9 @@ COLUMNS, LINES = 100, 40
 _ALSO = 5
 _WORKERS = 3
 _PAUSES = 3
+
+#: Stands for a blank at which no line is broken.
+_KEPT = "\0"
 
 _WORDS = {Level.WELL: "WELL", Level.ATTENTION: "ATTENTION", Level.ACT: "ACT"}
 
@@ -43,8 +48,13 @@ _ROWS: tuple[tuple[str, tuple[State, ...]], ...] = (
 
 def page(facts: Facts, judgements: Sequence[Judgement]) -> list[str]:
     """Its lines. Text alone: it is read on any screen, in a mail, by a colleague."""
-    lines = [
-        *_headline(facts, judgements),
+    lines = _lines(facts, judgements, whole=True)
+    return lines if len(lines) <= LINES else _lines(facts, judgements, whole=False)[:LINES]
+
+
+def _lines(facts: Facts, judgements: Sequence[Judgement], *, whole: bool) -> list[str]:
+    """`whole`: no line is cut; what is too long goes on in the next one."""
+    rest = [
         *_also(judgements),
         *_money(facts),
         *_bank(facts),
@@ -53,7 +63,8 @@ def page(facts: Facts, judgements: Sequence[Judgement]) -> list[str]:
         *_servers(facts),
         *_others(facts),
     ]
-    return [_cut(line) for line in lines][:LINES]
+    fitted = [part for line in rest for part in (_folded(line) if whole else [_cut(line)])]
+    return [*_headline(facts, judgements), *fitted]
 
 
 def _headline(facts: Facts, judgements: Sequence[Judgement]) -> Iterator[str]:
@@ -65,13 +76,20 @@ def _headline(facts: Facts, judgements: Sequence[Judgement]) -> Iterator[str]:
     first = judgements[0]
     yield from _wrapped(f"{at}  {_WORDS[level]}: ", first.says)
     yield from _wrapped("  next      ", typed.named(first.next))
-    if first.money:
-        yield from _wrapped("  concerns  ", "; ".join(map(str, first.money)))
+    if first.money is not None:
+        yield from _wrapped("  concerns  ", _concerned(facts, first.money))
     if first.safe:
         yield from _wrapped("  safe      ", typed.named(first.safe))
     if first.unsafe:
         yield from _wrapped("  NOT SAFE  ", typed.named(first.unsafe))
     yield f"  runbook   {first.runbook}"
+
+
+def _concerned(facts: Facts, money: Sequence[screen.Sum]) -> str:
+    if facts.totals is None:
+        return "? (what is recorded can't be seen now)"
+    told = (str(line).replace(" with ", f" transfer{'s' * (line.count != 1)} with ", 1) for line in money)
+    return "; ".join(told) or "no transfer now"
 
 
 def _also(judgements: Sequence[Judgement]) -> Iterator[str]:
@@ -134,7 +152,8 @@ def _paid(facts: Facts) -> str:
 
 def _bank(facts: Facts) -> Iterator[str]:
     if facts.workers is None or not facts.alive:
-        yield f"{'BANK':<12}?  (no worker is heard, so it is not known)"
+        why = "it can't be read" if facts.workers is None else "no worker is heard, so it is not known"
+        yield f"{'BANK':<12}?  ({why})"
         return
     calls = calls_of(facts.alive)
     if not calls:
@@ -168,11 +187,12 @@ def _workers(facts: Facts) -> Iterator[str]:
     lag = "?" if facts.lag_ms is None else screen.span(facts.lag_ms)
     overdue = "?" if facts.overdue_leases is None else facts.overdue_leases
     heard = f"{len(alive)} heard, {len(silent)} silent; {busy} of {threads} threads at work"
-    yield f"{'WORKERS':<12}{heard}; due for {lag}; leases over {overdue}"
+    yield f"{'WORKERS':<12}{heard}; work late by {lag}; leases overdue {overdue}"
     shown = [*silent, *(worker for worker in alive if _oddity(worker))][-_WORKERS:]
     for worker in shown:
         silence = worker.silent_ms(facts.now_ms)
-        local = f", {facts.local[worker.worker]} here" if worker.worker in facts.local else ""
+        process = facts.local.get(worker.worker)
+        local = f", its process {'runs' if process is Process.RUNS else f'is {process}'}" if process else ""
         what = f"silent {screen.span(silence)}{local}" if silence else _oddity(worker)
         yield f"{'':<12}{worker.host} pid {worker.pid} {worker.version}: {what}"
 
@@ -197,7 +217,7 @@ def _pauses(facts: Facts) -> Iterator[str]:
         where = "all" if pause.terminal == ALL else pause.terminal
         age = screen.span(facts.now_ms - pause.since_ms) if pause.since_ms else "?"
         money = "?" if totals is None else "; ".join(map(str, screen.sums(behind(pause, totals)))) or "none"
-        text = f"{pause.id} {pause.lane}/{where} {pause.cause}, {age}, by {pause.actor}; behind it {money}"
+        text = f"{pause.id}: {pause.lane}/{where}, {pause.cause}; behind it {money}; {age}, by {pause.actor}"
         yield f"{'PAUSES' if not at else '':<12}{text}"
     if len(facts.pauses) > _PAUSES:
         yield f"{'':<12}and {len(facts.pauses) - _PAUSES} more: `{typed.command()} pauses`"
@@ -248,7 +268,18 @@ def _others(facts: Facts) -> Iterator[str]:
 
 
 def _wrapped(head: str, text: str) -> list[str]:
-    return textwrap.wrap(text, COLUMNS, initial_indent=head, subsequent_indent=" " * 12, break_long_words=False)
+    """A command in backticks stays on one line, however long it is: it is copied from there."""
+    kept = re.sub(r"`[^`]*`", lambda command: command[0].replace(" ", _KEPT), text)
+    indent = " " * 12
+    lines = textwrap.wrap(
+        kept, COLUMNS, initial_indent=head, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return [line.replace(_KEPT, " ") for line in lines]
+
+
+def _folded(line: str) -> list[str]:
+    """A line that is too long, with its rest below what it begins with."""
+    return [line] if len(line) <= COLUMNS else _wrapped(line[:12], line[12:])
 
 
 def _cut(line: str) -> str:

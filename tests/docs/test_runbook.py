@@ -176,6 +176,7 @@ def test_each_trouble_that_the_overview_names_has_a_section_and_each_such_sectio
     headings = re.findall(r"^### ([a-z_]+)$", RUNBOOK, re.MULTILINE)
 
     assert sorted(headings) == sorted(Trouble)
+    assert [what for what in Trouble if f"[`{what}`](#{what})" not in SECTIONS["First look"]] == [], "the index"
 
 
 @pytest.mark.parametrize("what", Trouble)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Phase, State
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
@@ -81,7 +82,7 @@ def test_no_server_refuses_the_operators_user_a_command_of_the_runbook(
         (tmp_path / folder).mkdir(parents=True)
     ledger = Ledger(roots["ledger"])
 
-    def into(state: State, reference: str) -> object:
+    def into(state: State, reference: str) -> Record:
         phase = Phase.CONFIRM if state in {State.RESUMED, State.CONFIRMING} else Phase.SEND
         return factories.into(ledger, (state, phase), reference, lasts_ms=3_600_000)
 
@@ -107,7 +108,7 @@ def test_no_server_refuses_what_is_typed_there(
     words = shlex.split(line.replace("$suffix", "123"))
 
     with connect(address(user, guarded.ports[server])) as client:
-        client.execute_command(*words)  # type: ignore[no-untyped-call]  # as above
+        client.execute_command(*words)
 
     assert refused(roots[server], user) == []
 

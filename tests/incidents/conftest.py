@@ -7,21 +7,24 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pytest
 import redis
 from typer.testing import CliRunner
 
 from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.heartbeats import Heartbeats
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.samples import Sample, Samples
+from epay_transfers.ops import typed
 from epay_transfers.ops.cli import app
 from epay_transfers.producers import Transfers
 from epay_transfers.runtime.embedded_servers import LEDGER_OPTIONS, VAULT_OPTIONS
@@ -38,6 +41,9 @@ COLUMNS, LINES = 100, 40
 
 #: Where the pages are kept that the incidents showed, if it is set: for people to read.
 PAGES = os.environ.get("INCIDENT_PAGES", "")
+
+#: Two heartbeats.
+SETTLED_MS = 11_000
 
 
 @dataclass
@@ -92,12 +98,13 @@ class System:
     def count(self, *states: State) -> int:
         return self.ledger.totals().of(*states).count
 
-    def five_minutes_ago(self, **counts: int) -> None:
-        """What the samples of a quiet time say: few of anything, and calls that took a tenth of a second."""
+    def five_minutes_ago(self, used: int = 10) -> None:
+        """What the samples of a quiet time say: none of anything, and calls that took a tenth of a second."""
         samples, now_ms = Samples(self.client), self.ledger.now_ms()
+        self.client.delete(redis_keys.SAMPLES)
         usual = dict.fromkeys(("token", "transfer", "confirm", "status"), 100)
         for minutes in (20, 18, 16, 14, 12, 5):
-            samples.put(Sample(at_ms=now_ms - minutes * 60_000, counts=counts, p95_ms=usual, used={"main": 10}))
+            samples.put(Sample(at_ms=now_ms - minutes * 60_000, p95_ms=usual, used={"main": used}))
 
     def says(self, *arguments: str) -> Said:
         result = CliRunner().invoke(app, list(arguments), prog_name="transfers")
@@ -112,7 +119,12 @@ class System:
         return self.found()[:1] == [what]
 
     def page(self) -> list[str]:
-        """The operator's screen; it is kept under the test's name, where pages are kept."""
+        """The operator's screen; it is kept under the test's name, where pages are kept.
+
+        There the incident goes on for some seconds first: an operator does not look in its first one.
+        """
+        began_ms = time.monotonic_ns() // 1_000_000
+        until(lambda: not PAGES or time.monotonic_ns() // 1_000_000 > began_ms + SETTLED_MS)
         said = self.says("overview")
         lines = said.out.splitlines()
         assert len(lines) <= LINES, "it is one screen"
@@ -158,6 +170,7 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
         for name, value in env.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(typed, "command", lambda: "transfers")  # on an operator's machine it is found by its name
         log = stack.enter_context((tmp_path / "worker.log").open("wb"))
         client = connect(ledger.server.url)
         stack.callback(client.close)
@@ -178,6 +191,6 @@ def well(system: System) -> System:
         system.five_minutes_ago()
     system.start_worker()
     system.pay_one()
-    judged: Any = system.says("overview", "--json")
-    assert (judged.json["judgements"], judged.status) == ([], 0)
+    until(lambda: system.found() == [])  # the first worker of a new ledger compares it with the vault for some seconds
+    assert system.says("overview").status == 0
     return system

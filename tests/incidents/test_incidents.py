@@ -31,7 +31,7 @@ def told(system: System, what: str, level: int, *words: str, command: str) -> li
     said = system.says("overview", "--json")
     first = said.json["judgements"][0]
     assert (first["what"], said.status) == (what, level), said.json["judgements"]
-    opening = " ".join(line.strip() for line in lines[:8])
+    opening = " ".join(line.strip() for line in lines[:12])
     assert ("ACT: " if level == ACT else "ATTENTION: ") in lines[0]
     for word in words:
         assert word in opening, opening
@@ -39,7 +39,7 @@ def told(system: System, what: str, level: int, *words: str, command: str) -> li
     assert "next" in opening
     assert is_quoted(Trouble(what), first["says"]), "the runbook has this sentence"
     assert name_of(first["command"]) in part_of(Trouble(what), "Do:"), "and names the same command"
-    assert system.says("doctor").status != 0, "doctor is never healthier"
+    assert system.says("doctor").status in {75, 78}, "doctor is never healthier"
     return lines
 
 
@@ -85,7 +85,7 @@ def test_transfers_hang_while_status_answers(system: System) -> None:
     system.five_minutes_ago()
     system.start_worker(HTTP_READ_TIMEOUT="1")
     system.pay_one()
-    assert system.found() == []
+    until(lambda: system.found() == [])
     system.bank.faults.add(Rule("transfer", "hang", "before"))
     system.enqueue(8)
 
@@ -100,15 +100,16 @@ def test_the_bank_refuses_the_terminal(well: System, code: int) -> None:
     well.enqueue(5, f"Payout [decline:{code}]")
 
     until(lambda: well.is_first("terminal_refused"))
+    well.enqueue(3, first=20)
 
-    words = ("the bank refuses the set-up of terminal main", str(code))
+    words = ("the bank refuses the set-up of terminal main", str(code), "3 transfers with 450.00 KZT")
     told(well, "terminal_refused", ACT, *words, command=r"transfers unpause setup_code-send-main-\w{4} --try 1")
 
 
 def test_the_bank_refuses_the_secret(system: System) -> None:
     system.five_minutes_ago()
     system.start_worker(EPAY_CLIENT_SECRET="none of the bank's")
-    assert system.found() == []
+    until(lambda: system.found() == [])
     system.enqueue(5)
 
     until(lambda: system.is_first("terminal_refused"))
@@ -126,9 +127,11 @@ def test_doubt_grows(well: System) -> None:
 
 
 def test_suffixes_run_out(well: System) -> None:
+    well.five_minutes_ago(used=998_900)
     well.client.hset(redis_keys.COUNTERS, "used:main", 999_000)
 
-    told(well, "suffixes_out", ACT, "99.9% of the invoice ids", "1000 are left", command="transfers terminals")
+    words = ("99.9% of the invoice ids", "1000 are left, for 3 h at this rate")
+    told(well, "suffixes_out", ACT, *words, command="transfers terminals")
 
 
 def test_the_ledger_is_full(well: System) -> None:
@@ -149,8 +152,10 @@ def test_the_ledger_is_away(well: System) -> None:
 
 def test_the_queues_server_is_away(well: System) -> None:
     well.queue_server.kill()
+    well.enqueue(3)
 
-    told(well, "queue_away", ACT, "no worker is told of a transfer", command="transfers queues")
+    words = ("no worker is told of a transfer", "start the queue's server", "3 transfers with 450.00 KZT")
+    told(well, "queue_away", ACT, *words, command="transfers queues")
 
 
 def test_the_vault_is_away(well: System) -> None:
@@ -191,7 +196,7 @@ def test_the_workers_were_killed(well: System) -> None:
 
     until(lost(well))
 
-    words = ("every worker was killed", "2 transfers wait")
+    words = ("every worker was killed or has ended", "2 transfers wait")
     told(well, "no_worker", ACT, *words, command="transfers worker")
 
 

@@ -12,14 +12,17 @@ from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.store.heartbeats import ANSWERED, SILENT_MS, UNCLEAR, Calls, Heartbeat, Sight, bucket_of
 from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pause
 from epay_transfers.ledger.store.samples import Sample
+from epay_transfers.ops import typed
 from epay_transfers.ops.overview.as_json import judgement_json
 from epay_transfers.ops.overview.facts import Deadlines, Facts
 from epay_transfers.ops.overview.findings import findings_of
 from epay_transfers.ops.overview.judge import judge, level_of
-from epay_transfers.ops.overview.judgement import Level, Trouble
+from epay_transfers.ops.overview.judgement import Level, Trouble, in_words
 from epay_transfers.ops.overview.page import COLUMNS, LINES, page
+from epay_transfers.ops.screen import Sum
 from epay_transfers.runtime.health import Finding
 from epay_transfers.runtime.server_look import ServerLook
+from epay_transfers.worker.preflight import Cause as Unfit
 from tests.support.runbook import is_quoted, name_of, part_of
 
 NOW = 1_795_500_000_000
@@ -182,6 +185,13 @@ def test_doctor_is_never_healthier(what: Trouble) -> None:
     assert found
 
 
+@pytest.fixture
+def _by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command is found by its name, as on an operator's machine."""
+    monkeypatch.setattr(typed, "command", lambda: "transfers")
+
+
+@pytest.mark.usefixtures("_by_name")
 @pytest.mark.parametrize("what", Trouble)
 def test_a_page_is_one_screen_and_begins_with_it(what: Trouble) -> None:
     facts = facts_of(what)
@@ -194,6 +204,7 @@ def test_a_page_is_one_screen_and_begins_with_it(what: Trouble) -> None:
     assert any(line.startswith("  next      ") for line in lines[:5])
 
 
+@pytest.mark.usefixtures("_by_name")
 def test_everything_at_once_is_one_screen_too() -> None:
     """The gravest first, in the order of `Trouble`; what has no room is counted."""
     all_of_them: dict[str, Any] = {}
@@ -262,6 +273,74 @@ def test_doubt_that_was_there_is_not_growing() -> None:
 def test_money_is_that_of_what_is_concerned() -> None:
     (dead,) = judge(facts_of(Trouble.DEAD))
 
-    assert [str(line) for line in dead.money] == ["1 with 15 000.00 KZT"]
+    assert [str(line) for line in dead.money or ()] == ["1 with 15 000.00 KZT"]
     (fraud,) = judge(facts_of(Trouble.PAUSED))
-    assert [str(line) for line in fraud.money] == ["2 with 30 000.00 KZT"], "what waits behind the pause"
+    assert [str(line) for line in fraud.money or ()] == ["2 with 30 000.00 KZT"], "what waits behind the pause"
+
+
+def test_a_command_is_never_broken_or_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is copied from the screen: with a long path before it, too, when its line is longer than the screen."""
+    monkeypatch.setattr(typed, "command", lambda: f"/{'a-long-path/' * 12}transfers")
+    facts = facts_of(Trouble.DOUBT_GROWS)
+
+    lines = page(facts, judge(facts))
+
+    assert [line for line in lines if 'transfers pause send --cause bank --reason "doubt grows"`' in line]
+
+
+def test_nothing_is_cut_where_the_screen_has_room() -> None:
+    """A long line goes on in the next one."""
+    reason = "the fraud team asked, because of the three transfers of this morning to one and the same card"
+    facts = replace(WELL, pauses=[pause(Cause.FRAUD, terminal=ALL, reason=reason)], lost_cards=2)
+
+    text = " ".join(" ".join(page(facts, judge(facts))).split())
+
+    assert reason in text
+    assert "…" not in text
+
+
+def test_what_concerns_no_money_and_what_is_not_known_are_told_apart() -> None:
+    """A reader asks first how much money it is."""
+    none, unknown = replace(WELL, vault=ServerLook("VAULT_URL", AWAY)), facts_of(Trouble.LEDGER_AWAY)
+    none = replace(none, counters=counters())
+
+    assert "  concerns  no transfer now" in page(none, judge(none))
+    assert "  concerns  ? (what is recorded can't be seen now)" in page(unknown, judge(unknown))
+
+
+def test_transfers_that_are_named_have_their_money() -> None:
+    """A contradiction says how much money it is; where one of them can't be read, nothing is said."""
+    keys = {"251124000001": "paid", "251124000002": "paid"}
+    named = {"251124000001": Sum(1, 15_000, "KZT"), "251124000002": Sum(1, 5_000, "KZT")}
+
+    whole = judge(replace(WELL, contradictions=keys, named=named))[0]
+    partly = judge(replace(WELL, contradictions=keys, named={"251124000001": named["251124000001"]}))[0]
+
+    assert whole.money == [Sum(2, 20_000, "KZT")]
+    assert partly.money is None
+
+
+def test_a_word_of_the_banks_client_is_told_in_plain_words() -> None:
+    facts = replace(facts_of(Trouble.BANK_DOWN), workers=calling(token=replace(TIMEOUTS, why="dropped")))
+
+    assert "(the connection was cut: dropped)" in judge(facts)[0].says
+    assert [in_words("http_503"), in_words("unknown_status")] == ["HTTP 503", "unknown_status"]
+
+
+def test_a_replica_that_took_the_ledgers_place_is_not_said_to_have_lost_moves() -> None:
+    """It may have, and nothing is sent until a person has looked; the runbook has both sentences."""
+    (replaced,) = judge(replace(WELL, pauses=[pause(Cause.FAILOVER, terminal=ALL)]))
+
+    assert replaced.says.startswith("the ledger may have lost moves: its server was replaced (pause k7f3)")
+    assert is_quoted(Trouble.LEDGER_BACK, replaced.says)
+
+
+def test_workers_that_compare_a_server_that_was_started_are_no_alarm() -> None:
+    """It takes seconds. Where something else is wrong beside it, that is said, and an operator has to act."""
+    (compares,) = judge(replace(WELL, workers=[worker(unfit=[Unfit.FAILOVER])]))
+    (clock,) = judge(replace(WELL, workers=[worker(unfit=[Unfit.CLOCK, Unfit.FAILOVER], clock_ms=5000)]))
+
+    assert (compares.what, compares.level) == (Trouble.WORKERS_UNFIT, Level.ATTENTION)
+    assert is_quoted(Trouble.WORKERS_UNFIT, compares.says)
+    assert name_of(compares.command) in part_of(Trouble.WORKERS_UNFIT, "Do:")
+    assert (clock.what, clock.level) == (Trouble.WORKERS_UNFIT, Level.ACT)

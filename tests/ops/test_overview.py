@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.heartbeats import SILENT_MS, Heartbeat, Heartbeats, Sight
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pauses
@@ -159,3 +160,13 @@ def test_a_worker_that_is_silent_is_heard_no_more(transfers: Cli, into: Into, le
     assert judged["what"] == "no_worker"
     assert "elsewhere pid 7" in judged["says"]
     assert judged["command"] == "ps -o pid,stat,etime -p 7"
+
+
+@pytest.mark.usefixtures("_worker")
+def test_a_contradiction_says_how_much_money_it_is(transfers: Cli, into: Into, ledger: Ledger) -> None:
+    key = into(State.DECLINED).key
+    ledger.client.hset(redis_keys.CONTRADICTED, key, "paid")
+
+    said = transfers("overview")
+
+    assert "  concerns  1 transfer with 15 000.00 KZT" in said.out.splitlines()
