@@ -196,7 +196,7 @@ class Preflight:
         if lane is Lane.SEND and record.urgency == "batch" and batches_wait_ms > 0:
             return Wait(round(batches_wait_ms), "batch")
         host = self._rule.hosts[lane]
-        lets_through = [f"pause {pause.id}" for pause in self._pauses.trying(lane, record.terminal, now_ms)]
+        lets_through = [f"pause {pause.field_name}" for pause in self._pauses.trying(lane, record.terminal, now_ms)]
         lets_through += [f"host {host}"] * self._breakers.is_half_open(host)
         if lets_through and not self._breakers.has_turn(record.key, lets_through):
             return Wait(_BREAKER_MS, "another goes for the try")

@@ -3,7 +3,7 @@
 --
 -- KEYS     1 turns  2 breakers  3 pauses
 -- ARGV     1 a test's time (ms), or nothing  2 for how many ms a turn lasts  3 the transfer's key
---          4... what lets it through, each as `host NAME` or `pause ID`
+--          4... what lets it through, each as `host NAME` or `pause FIELD`
 -- Replies  YES | NO
 
 local now, lasts = now_ms(ARGV[1]), tonumber(ARGV[2])

@@ -95,7 +95,7 @@ class Breakers:
         return reply[0] == "HALF"
 
     def has_turn(self, key: str, lets_through: Sequence[str]) -> bool:
-        """May this transfer go for the try that these let through, `host NAME` or `pause ID`? One at a time may."""
+        """May this transfer go for the try that these let through, `host NAME` or `pause FIELD`? One at a time may."""
         keys = (redis_keys.TURNS, redis_keys.BREAKERS, redis_keys.PAUSES)
         now = self._test_clock.now_ms() if self._test_clock else ""
         with redis_errors_as(LedgerUnavailable):
