@@ -116,9 +116,7 @@ class Inboxes:
             self._client.rpush(redis_keys.inbox(sender), text)
         return entry_id
 
-    def put_pause(
-        self, sender: str, pause_id: str, pause: str, fields: Mapping[str, str], entry_id: str = ""
-    ) -> Added:
+    def put_pause(self, sender: str, pause_id: str, pause: str, fields: Mapping[str, str], entry_id: str = "") -> Added:
         """An operator's pause, and the entry that asks a worker to write it down, in one: also on a full ledger.
 
         Without a sender no worker is asked.

@@ -83,9 +83,7 @@ class ReadAtOnce(Inboxes):
         self._questions = questions(ledger, vault, clock)
         self.bank_says = StatusReport(StatusWord.UNANSWERED, why="timeout")
 
-    def put_pause(
-        self, sender: str, pause_id: str, pause: str, fields: Mapping[str, str], entry_id: str = ""
-    ) -> Added:
+    def put_pause(self, sender: str, pause_id: str, pause: str, fields: Mapping[str, str], entry_id: str = "") -> Added:
         added = super().put_pause(sender, pause_id, pause, fields, entry_id)
         self.read()
         return added
