@@ -3,6 +3,7 @@
 The command changes no transfer itself. It waits for the answer, which is an event with the id of the entry.
 """
 
+import secrets
 from collections.abc import Mapping
 
 from epay_transfers.ledger.alarms import Alarm
@@ -11,6 +12,8 @@ from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.store.inboxes import Kind
+from epay_transfers.ledger.store.pauses import Cause, Lane
+from epay_transfers.ledger.store.server_problems import ServerReason
 from epay_transfers.ops import answers, descriptions, screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import NotYet, Refusal
@@ -60,11 +63,36 @@ def ask(context: Context, kind: Kind, fields: Mapping[str, str], *, subject: str
 
 
 def put(context: Context, kind: Kind, fields: Mapping[str, str], entry_id: str = "") -> str:
-    """Into the operator's inbox, with the label where that is another than the name; the entry's id."""
-    label = {"label": context.settings.operator} if context.settings.operator != context.operator else {}
-    entry_id = context.inboxes.put(context.sender, kind, {**fields, **label}, entry_id)
+    """Into the operator's inbox, with the label where that is another than the name; the entry's id.
+
+    A full server says so, and has stored nothing: that is certain, other than where it does not answer.
+    """
+    why = ""
+    try:
+        entry_id = context.inboxes.put(context.sender, kind, {**fields, **label(context)}, entry_id)
+    except LedgerUnavailable as error:
+        if error.problem is None or error.problem.reason != ServerReason.FULL:
+            raise
+        why = error.why
+    if why:
+        raise NotYet(f"nothing was asked, and nothing has changed: {why}. Ask again when there is room")
     answers.asked(entry_id, kind, fields)
     return entry_id
+
+
+def pause(context: Context, lane: Lane, terminal: str, cause: Cause, until_ms: int, why: str) -> str:
+    """Pause a lane, and ask a worker to write down by whom and why; the pause's id. On a full ledger, too."""
+    entry_id, fields = secrets.token_hex(12), {"why": why, **label(context)}
+    pause_id = context.pauses.add(
+        lane, terminal, cause, until_ms, inboxes=context.inboxes, sender=context.sender, fields=fields,
+        entry_id=entry_id,
+    )  # fmt: skip
+    answers.asked(entry_id, Kind.PAUSED, {"pause": pause_id, "why": why})
+    return pause_id
+
+
+def label(context: Context) -> dict[str, str]:
+    return {"label": context.settings.operator} if context.settings.operator != context.operator else {}
 
 
 def put_action(context: Context, record: Record, what: RequestedAction, why: str) -> str:

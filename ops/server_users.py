@@ -215,6 +215,10 @@ def _operator(name: str) -> ServerUser:
             Rule(("rpush",), _write(redis_keys.inbox(operator(name)))),
             Rule(("sadd",), _write(redis_keys.OPERATORS)),
             Rule(("hsetnx",), _write(redis_keys.ADDED_PAUSES)),
+            Rule(
+                ("script|load", f"evalsha|{digest('add_pause')}"),
+                (redis_keys.ADDED_PAUSES, redis_keys.OPERATORS, redis_keys.inbox(operator(name))),
+            ),
         ),
     )  # fmt: skip
 

@@ -86,12 +86,21 @@ class Entry:
         return self.sender.removeprefix(_OPERATOR) if self.sender.startswith(_OPERATOR) else ""
 
 
+class Added(StrEnum):
+    """What became of a pause that an operator adds."""
+
+    ADDED = "ADDED"
+    UNASKED = "UNASKED"  #: it holds, and the inbox is too full to ask a worker to write down by whom and why
+    KNOWN = "KNOWN"  #: there is another of this id
+    MANY = "MANY"  #: nothing was added: there are so many that they hold everything
+
+
 class Inboxes:
     """For a sender, `put`; for a worker, `take` and `done`."""
 
     def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
         self._client = client
-        self._scripts = Scripts(client, ("inbox_take",))
+        self._scripts = Scripts(client, ("inbox_take", "add_pause"))
         self._test_clock = test_clock
 
     def put(self, sender: str, kind: Kind, fields: Mapping[str, str], entry_id: str = "") -> str:
@@ -100,12 +109,24 @@ class Inboxes:
         With an id of the caller's it may be put in again: a worker does once what it asks for of one transfer.
         """
         entry_id = entry_id or secrets.token_hex(12)
-        text = json.dumps({"id": entry_id, "kind": kind} | dict(fields), separators=(",", ":"))  # ASCII alone
+        text = _entry(entry_id, kind, fields)
         with redis_errors_as(LedgerUnavailable):
             if sender.startswith(_OPERATOR):
                 self._client.sadd(redis_keys.OPERATORS, sender.removeprefix(_OPERATOR))
             self._client.rpush(redis_keys.inbox(sender), text)
         return entry_id
+
+    def put_pause(self, sender: str, pause_id: str, pause: str, fields: Mapping[str, str], entry_id: str = "") -> Added:
+        """An operator's pause, and the entry that asks a worker to write it down, in one: also on a full ledger.
+
+        Without a sender no worker is asked.
+        """
+        entry_id = entry_id or secrets.token_hex(12)
+        text = _entry(entry_id, Kind.PAUSED, {"pause": pause_id, **fields}) if sender else ""
+        keys = (redis_keys.ADDED_PAUSES, redis_keys.OPERATORS, redis_keys.inbox(sender or _OPERATOR))
+        with redis_errors_as(LedgerUnavailable):
+            reply = self._scripts.run("add_pause", keys, (pause_id, pause, sender.removeprefix(_OPERATOR), text))
+        return Added(reply[0])
 
     def count_guess(self) -> int:
         """One more request came to a web tier with a handle, an MD or an address that is none. How many this minute."""
@@ -163,6 +184,11 @@ def complaint_of(text: str) -> str:
 def operator(name: str) -> str:
     """The sender of an operator's entries."""
     return f"{_OPERATOR}{name}"
+
+
+def _entry(entry_id: str, kind: Kind, fields: Mapping[str, str]) -> str:
+    """Its text, which is ASCII alone."""
+    return json.dumps({"id": entry_id, "kind": kind} | dict(fields), separators=(",", ":"))
 
 
 def _read(text: str, *, is_again: bool) -> Entry | None:

@@ -15,14 +15,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import cast
 
 import redis
 
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import Clock, ledger_ms
-from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
+from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable, TransfersError
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.inboxes import Added, Inboxes
 from epay_transfers.ledger.store.ledger_format import check_format
 from epay_transfers.ledger.store.redis_errors import of_its_type, read_errors_as, redis_errors_as
 from epay_transfers.ledger.store.tell import HashChange, Teller
@@ -52,6 +54,16 @@ class Cause(StrEnum):
     MONEY_LIMIT = "money_limit"  #: a limit of EPAY_LIMITS
     LEDGER_BACK = "ledger_back"  #: the ledger lost what it had confirmed
     FAILOVER = "failover"  #: another server took the ledger's place
+
+
+class TooManyPauses(TransfersError):
+    """There are so many pauses that they hold everything."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"nothing was added: there are more than {MOST_PAUSES} pauses that operators added, and they hold every "
+            "lane. `transfers pauses` shows them"
+        )
 
 
 PEOPLES_CAUSES = (Cause.FRAUD, Cause.MAINTENANCE, Cause.BANK, Cause.OTHER)
@@ -137,13 +149,33 @@ class Pauses:
         self._cleared_to = 0  #: where `clear_added` goes on
         self.sequence = 0  #: of the ledger, at the last pause that this process wrote or ended
 
-    def add(self, lane: Lane, terminal: str, cause: Cause, until_ms: int = 0) -> str:
-        """An operator's pause, from now on; its id. The same server user can neither change nor remove one."""
+    def add(
+        self,
+        lane: Lane,
+        terminal: str,
+        cause: Cause,
+        until_ms: int = 0,
+        *,
+        inboxes: Inboxes | None = None,
+        sender: str = "",
+        fields: Mapping[str, str] = MappingProxyType({}),
+        entry_id: str = "",
+    ) -> str:
+        """An operator's pause, from now on; its id. The same server user can neither change nor remove one.
+
+        `sender`: whose inbox gets the entry with these fields, so that a worker writes down by whom and why. Raises
+        `TooManyPauses`: nothing was added.
+        """
+        inboxes = inboxes or Inboxes(self._client)
         while True:
             pause_id = _chance()
             text = Pause(pause_id, lane, terminal, cause, until_ms).to_text()
-            with redis_errors_as(LedgerUnavailable):
-                if self._client.hsetnx(redis_keys.ADDED_PAUSES, pause_id, text):
+            match inboxes.put_pause(sender, pause_id, text, fields, entry_id):
+                case Added.KNOWN:
+                    continue
+                case Added.MANY:
+                    raise TooManyPauses
+                case Added.ADDED | Added.UNASKED:
                     return pause_id
 
     def pause(

@@ -26,12 +26,17 @@ _SHARED = (
 )
 _VAULT_SHARED = ("_vault",)
 
+#: Scripts that run on a server whose memory is full, too, and what their text has to begin with for that.
+_ON_A_FULL_SERVER = frozenset({"add_pause"})
+_MAY_EXCEED = "#!lua flags=allow-oom\n"
+
 
 def text_of(name: str) -> str:
     """A script's whole text, as the server sees it."""
     folder = resources.files("epay_transfers.ledger") / "lua"
     shared = _SHARED.get(name, _VAULT_SHARED if name.startswith("vault_") else ())
-    return "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in (*shared, name))
+    text = "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in (*shared, name))
+    return (_MAY_EXCEED if name in _ON_A_FULL_SERVER else "") + text
 
 
 class Scripts:

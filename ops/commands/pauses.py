@@ -74,8 +74,7 @@ def pause(
     if lasts_ms > FARTHEST_MS:
         raise typer.BadParameter("until: give 31d at most; without it, the pause stands until it is ended")
     until_ms = context.ledger.now_ms() + lasts_ms if until else 0
-    pause_id = context.pauses.add(lane, name, cause, until_ms)
-    requests.put(context, Kind.PAUSED, {"pause": pause_id, "why": why})
+    pause_id = requests.pause(context, lane, name, cause, until_ms, why)
     ends_it = f"`{typed.command()} unpause {pause_id}`"
     screen.say(f"{lane} is paused for {_shown(name)}: pause {pause_id}. {ends_it} ends it, and no other")
 

@@ -1,6 +1,7 @@
 """Pauses: side by side, each under its own id, with who and why; a lane is open when none of them holds."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 
 import pytest
 import redis
@@ -8,8 +9,9 @@ import redis
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.inboxes import Added, Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pause, Pauses, is_pause_id
+from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pause, Pauses, TooManyPauses, is_pause_id
 from epay_transfers.ledger.store.replies import Moved, Paused
 from tests.support.clocks import FakeClock
 from tests.support.factories import NOW, claim, create
@@ -222,8 +224,8 @@ def test_added_pauses_that_are_over_are_cleared_away_a_page_an_event(
     pauses: Pauses, ledger: Ledger, ledger_client: redis.Redis
 ) -> None:
     """However many a thief added; one that stands stays, and then it alone holds."""
-    ledger_client.hset(redis_keys.ADDED_PAUSES, mapping={f"n{n}": f"{NOW - 10} send * - - []" for n in range(3000)})
     fraud = pauses.add(Lane.CONFIRM, ALL, Cause.FRAUD)
+    ledger_client.hset(redis_keys.ADDED_PAUSES, mapping={f"n{n}": f"{NOW - 10} send * - - []" for n in range(3000)})
 
     gone = pauses.clear_added(since_ms=0, actor="worker")
 
@@ -258,6 +260,66 @@ def test_a_hundred_thousand_pauses_cost_a_look_no_more_than_a_few_hundred(
     stats = ledger_client.info("commandstats")
     assert "cmdstat_hgetall" not in stats
     assert stats["cmdstat_hscan"]["calls"] <= 8
+
+
+@pytest.fixture
+def full(ledger_client: redis.Redis) -> Iterator[None]:
+    """Its memory is used up, and nothing is thrown out."""
+    was = ledger_client.config_get("maxmemory")["maxmemory"]
+    ledger_client.config_set("maxmemory", "1mb")
+    with pytest.raises(redis.OutOfMemoryError):
+        ledger_client.set("x", "y")
+    yield
+    ledger_client.config_set("maxmemory", str(was))
+
+
+@pytest.mark.usefixtures("full")
+def test_an_operator_pauses_on_a_full_ledger(pauses: Pauses, ledger_client: redis.Redis) -> None:
+    """Then most of all: with the entry that asks a worker to write it down."""
+    pause_id = pauses.add(Lane.SEND, ALL, Cause.FRAUD, sender="ops:aigul", fields={"why": "fraud"})
+
+    assert [pause.id for pause in pauses.standing()] == [pause_id]
+    (text,) = ledger_client.lrange(redis_keys.inbox("ops:aigul"), 0, -1)
+    assert {"kind": "paused", "pause": pause_id, "why": "fraud"}.items() <= json.loads(text).items()
+    assert ledger_client.smembers(redis_keys.OPERATORS) == {"aigul"}
+
+
+@pytest.mark.usefixtures("full")
+def test_what_is_added_to_a_full_ledger_is_bounded(pauses: Pauses, ledger_client: redis.Redis) -> None:
+    """A thief of an operator's password may call the script as well."""
+    inboxes = Inboxes(ledger_client)
+    for n in range(201):
+        assert inboxes.put_pause("ops:aigul", f"n{n}", "0 send * - - []", {}) is Added.ADDED
+
+    assert inboxes.put_pause("ops:aigul", "more", "0 send * - - []", {}) is Added.MANY
+    with pytest.raises(TooManyPauses, match="nothing was added"):
+        pauses.add(Lane.SEND, ALL, Cause.FRAUD)
+    assert ledger_client.hlen(redis_keys.ADDED_PAUSES) == 201
+    ledger_client.delete(redis_keys.ADDED_PAUSES)
+    for wrong in (("i" * 41, "0 send * - - []", "ops:a"), ("i", "x" * 401, "ops:a"), ("i", "x", "ops:" + "a" * 33)):
+        assert inboxes.put_pause(wrong[2], wrong[0], wrong[1], {}) is Added.MANY
+    assert inboxes.put_pause("ops:a", "i", "x", {"why": "w" * 8192}) is Added.MANY
+    assert ledger_client.hlen(redis_keys.ADDED_PAUSES) == 0
+
+
+def test_where_the_inbox_is_too_full_the_pause_holds_and_no_entry_is_added(
+    pauses: Pauses, ledger_client: redis.Redis
+) -> None:
+    ledger_client.rpush(redis_keys.inbox("ops:aigul"), *(["{}"] * 1000))
+
+    pause_id = pauses.add(Lane.SEND, ALL, Cause.FRAUD, sender="ops:aigul", fields={"why": "fraud"})
+
+    assert [pause.id for pause in pauses.standing()] == [pause_id]
+    assert ledger_client.llen(redis_keys.inbox("ops:aigul")) == 1000
+
+
+def test_an_id_that_is_there_is_not_written_over(ledger_client: redis.Redis) -> None:
+    inboxes = Inboxes(ledger_client)
+    assert inboxes.put_pause("", "k7f3", "0 send * - - []", {}) is Added.ADDED
+
+    assert inboxes.put_pause("ops:aigul", "k7f3", "0 confirm * - - []", {}) is Added.KNOWN
+    assert ledger_client.hget(redis_keys.ADDED_PAUSES, "k7f3") == "0 send * - - []"
+    assert ledger_client.llen(redis_keys.inbox("ops:aigul")) == 0
 
 
 def test_a_ledger_that_is_away_is_said_by_each_call(clock: FakeClock) -> None:

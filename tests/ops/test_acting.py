@@ -1,5 +1,6 @@
 """What changes something: dead, settle, cancel, pause. Who and why stand in the event; what can't be is a sentence."""
 
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -364,6 +365,25 @@ def test_a_pause_that_would_be_over_before_it_is_read_is_refused(transfers: Cli,
     assert "until" in said.err
     assert ledger.client.hlen(redis_keys.ADDED_PAUSES) == 0
     assert transfers("pause", "send", "--until", "1min", *WHY).status == 0
+
+
+def test_on_a_full_ledger_a_lane_is_paused_and_unpause_says_that_nothing_was_asked(
+    transfers: Cli, ledger: Ledger
+) -> None:
+    was = ledger.client.config_get("maxmemory")["maxmemory"]
+    ledger.client.config_set("maxmemory", "1mb")
+    try:
+        said = transfers("pause", "send", "--cause", "fraud", *WHY)
+        (pause,) = Pauses(ledger.client).standing()
+        ended = transfers("unpause", pause.id, *WHY)
+    finally:
+        ledger.client.config_set("maxmemory", str(was))
+
+    assert (said.status, pause.cause) == (0, Cause.FRAUD)
+    assert ended.status == 75
+    assert re.match("nothing was asked, and nothing has changed: .* is full", ended.err)
+    assert "may be stored" not in ended.err
+    assert [each.id for each in Pauses(ledger.client).standing()] == [pause.id]
 
 
 def test_a_pause_that_stands_anew_is_not_ended_by_the_id_of_before(transfers: Cli, ledger: Ledger) -> None:

@@ -8,7 +8,7 @@ from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.ledger.store.inboxes import Inboxes, Kind
+from epay_transfers.ledger.store.inboxes import Added, Inboxes, Kind
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import Pauses
@@ -82,6 +82,11 @@ class ReadAtOnce(Inboxes):
         self._reader = reader(ledger, vault, wakeups, clock)
         self._questions = questions(ledger, vault, clock)
         self.bank_says = StatusReport(StatusWord.UNANSWERED, why="timeout")
+
+    def put_pause(self, sender: str, pause_id: str, pause: str, fields: Mapping[str, str], entry_id: str = "") -> Added:
+        added = super().put_pause(sender, pause_id, pause, fields, entry_id)
+        self.read()
+        return added
 
     def put(self, sender: str, kind: Kind, fields: Mapping[str, str], entry_id: str = "") -> str:
         """And what an operator asks of the bank is answered: it says `bank_says` of every transfer."""

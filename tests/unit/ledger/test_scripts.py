@@ -51,7 +51,7 @@ def header_of(name: str) -> dict[str, str]:
 
 
 def shared_of(name: str) -> list[str]:
-    head = scripts.text_of(name).removesuffix(own_text(name))
+    head = scripts.text_of(name).removesuffix(own_text(name)).removeprefix(scripts._MAY_EXCEED)
     shared = sorted((part for part in SHARED if own_text(part) in head), key=lambda part: head.index(own_text(part)))
     assert head == "".join(map(own_text, shared))
     return shared
