@@ -134,8 +134,7 @@ def _plan(
         target = planning.path_of(path, each.how)
         planning.save(each, target)
         if not quiet:
-            screen.say_typed(
-                typed.named(f"Plan: {each.count} to settle as {each.how} in {target}; two operators apply it.")
-            )
+            screen.say_typed(f"Plan: {each.count} to settle as {each.how} in {target}.")
+            screen.say_typed(f"Read it, then: {typed.command()} apply {target} --reason ...")
     if not made and not quiet:
         screen.say("Plan: there is nothing that the statement settles; no file was written.")

@@ -10,19 +10,15 @@ from enum import StrEnum
 
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.record import Record
-from epay_transfers.ledger.states import NOT_MOVED, State, Verb
+from epay_transfers.ledger.states import NOT_MOVED, State
 from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.store.inboxes import Kind
 from epay_transfers.ops import requests
 from epay_transfers.ops.context import Context
+from epay_transfers.ops.plans.answers import Answers
 
 #: So many questions stand at a time: workers serve other operators, too.
 _AT_A_TIME = 20
-
-_BLOCK_MS = 500
-
-#: The event says that the question was taken, and not yet what the bank says.
-_NO_ANSWER = frozenset({Verb.ASK, Verb.REQUEST, Verb.DECIDE})
 
 
 class Says(StrEnum):
@@ -83,18 +79,11 @@ def answers_to(
     context: Context, kind: Kind, entries: Sequence[tuple[Record, Mapping[str, str]]], *, wait_s: float
 ) -> list[tuple[Record, Event | None]]:
     """Put them into the operator's inbox all at once; what became of each. None: no answer in `wait_s`."""
-    before = context.events.newest(1)
+    answers = Answers(context, wait_s)
     waiting = {requests.put(context, kind, fields): record for record, fields in entries}
-    answered: list[tuple[Record, Event | None]] = []
-    end = context.clock.monotonic() + wait_s
-    for batch in context.events.follow(before[-1].id if before else "0", block_ms=_BLOCK_MS):
-        for event in batch:
-            for entry_id in event.fields.get("request", "").split():
-                if entry_id in waiting and event.fields.get("verb") not in _NO_ANSWER:
-                    answered.append((waiting.pop(entry_id), event))
-                    end = context.clock.monotonic() + wait_s
-        if not waiting or context.clock.monotonic() >= end:
-            break
+    answered: list[tuple[Record, Event | None]] = [
+        (waiting.pop(entry_id), event) for entry_id, event in answers.to(list(waiting))
+    ]
     return [*answered, *((record, None) for record in waiting.values())]
 
 

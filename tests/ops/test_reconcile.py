@@ -309,6 +309,27 @@ def test_held_ones_that_the_statement_settles_become_plans(desk: Desk, into: Int
     assert "is there already" in again.err
 
 
+def test_such_a_plan_is_applied_as_any_other(
+    desk: Desk, into: Into, ledger: Ledger, bank_says: Callable[[StatusReport], None]
+) -> None:
+    """The bank is asked about each: its word settles it, and not the statement."""
+    held, doubted = into(State.NEEDS_REVIEW, "a"), into(State.NEEDS_REVIEW, "b")
+    desk.execute(held.key)
+    desk.execute(doubted.key)
+    path = desk.folder / "plan.json"
+    desk.reconcile("--plan", str(path))
+
+    bank_says(NOT_FOUND)
+    alone = desk.transfers("apply", str(path), "--reason", "the statement has them")
+    assert alone.status == 75, "a second operator is needed"
+    assert {each.state for each in ledger.get_many([held.key, doubted.key])} == {State.NEEDS_REVIEW}
+
+    bank_says(PAID)
+    again = desk.transfers("reconcile", "--day", desk.day, "--ask", "all")
+    assert again.status == 0
+    assert {each.state for each in ledger.get_many([held.key, doubted.key])} == {State.PAID}
+
+
 def test_an_amount_that_differs_settles_nothing(desk: Desk, into: Into) -> None:
     held = into(State.NEEDS_REVIEW)
     desk.execute(held.key, "15000.01")

@@ -19,6 +19,7 @@ from epay_transfers.worker.inquiry_rules import (
     Unsettled,
     Verdict,
     judge,
+    not_found_is_final,
     noticed,
     settles,
 )
@@ -189,3 +190,28 @@ def test_no_notification_says_that_no_money_moved(state: State, phase: Phase, co
     verdict = noticed(replace(record(), state=state, phase=phase, notification=f"1000001:{code}"))
 
     assert not isinstance(verdict, Settled) or not NOT_MOVED & set(verdict.verb.row.moves.values())
+
+
+LETTER = replace(RULE, not_found_letter="letter of 3 May 2026, No 17")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"bank_id": "a9e1b986"},
+        {"bank_reference": "204978430339"},
+        {"notification": "1:484"},
+        {"unbelieved_bank_id": "a9e1b986"},
+        {"unbelieved_reference": "204978430339"},
+        {"phase": Phase.CONFIRM},
+        {"reason": "bank_has_it"},
+        {"reason": "statement_has_it"},
+        {"reason": "bank_notified_paid"},
+        {"reason": "bank_id_of_another_transfer"},
+    ],
+)
+def test_not_found_is_final_by_the_letter_and_only_of_what_the_bank_has_never_named(named: dict[str, str]) -> None:
+    """Each sign that the bank knew the order keeps its "not found" from ending it; so does the lack of a letter."""
+    assert not_found_is_final(record(), LETTER)
+    assert not not_found_is_final(record(), RULE)
+    assert not not_found_is_final(replace(record(), **named), LETTER)  # type: ignore[arg-type]  # texts and a phase
