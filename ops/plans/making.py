@@ -100,11 +100,13 @@ def with_verdicts(
             requests.put(context, Kind.ASK, {"key": record.key, "why": _WHY}): record.key
             for record in records[start : start + _ASKED_AT_ONCE]
         }
+        is_answered = False
         for entry_id, event in answers.to(keys):
+            is_answered = True
             said = event.fields.get("bank_said", "")
             is_word = event.fields.get("verb") not in requests.REFUSALS and said.isprintable()
             verdicts[keys[entry_id]] = (said or "nothing") if is_word else UNKNOWN
-        if not verdicts:
+        if not is_answered:
             raise NotYet(
                 f"no worker has asked the bank in {wait_s:g} s. Does a worker run? --no-ask makes the plan without"
             )

@@ -149,10 +149,12 @@ def test_the_id_of_anothers_request_opens_no_way_round_the_limit(stage: Stage) -
     key = dead(stage)
     standing = request(stage, AIGUL, key, DISCARD)
 
-    told = request(stage, BOLAT, key, REQUEUE, entry_id=standing["request"])
+    for what in (REQUEUE, DISCARD):
+        told = request(stage, BOLAT, key, what, entry_id=standing["request"])
+        assert (told["verb"], "discard stands already" in told["why"]) == ("request_refused", True)
 
-    assert (told["verb"], "discard stands already" in told["why"]) == ("request_refused", True)
     assert stage.record(key).requested_action == DISCARD
+    assert [each.by for each in decisions.read(stage.record(key).decisions)] == ["aigul"]
 
 
 def test_an_entry_of_a_plan_does_nothing_where_its_transfer_has_moved(stage: Stage) -> None:

@@ -315,6 +315,12 @@ def decide(harness: Harness, me: Actor) -> Way:
         yield from _say(harness, decided, Verb.TAKE_BACK)
 
 
+def propose(harness: Harness, me: Actor) -> Way:
+    """An operator beyond the limit of the day decides what a second one is to ask for as well."""
+    yield ("write it down",)
+    harness.move(me.record, Verb.DECIDE)
+
+
 def ring(harness: Harness, me: Actor) -> Way:
     """The sweeper rang, on what it saw a moment ago."""
     yield ("write it down",)
@@ -323,13 +329,13 @@ def ring(harness: Harness, me: Actor) -> Way:
 
 #: Who may come to a transfer in which state.
 COMERS: dict[str, list[Comer]] = {
-    "queued": [work, sweep, bring_again, cancel, ring, question],
+    "queued": [work, sweep, bring_again, cancel, ring, question, propose],
     "sending": [sweep, ring, notice_early, question],
     "parked": [answer_challenge("A"), inquire, answer_challenge("B"), notice, ring, ask],
     "resumed": [work, ring],
     "confirming": [sweep, ring, notice_early],
     "in_doubt": [inquire, notice, ring, ask],
     "needs_review": [inquire, settle, notice, ring, ask, decide],
-    "dead": [requeue, cancel, inquire, ask],
+    "dead": [requeue, cancel, inquire, ask, propose],
     "paid": [settle],
 }

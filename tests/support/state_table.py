@@ -47,7 +47,7 @@ TABLE: dict[str, list[str]] = {
     "correct_reversed": ["declined expired cancelled > reversed"],
     "ask": [f"= {EVERYWHERE} {ENDED}"],
     "answer": [f"= {EVERYWHERE} {ENDED}"],
-    "decide": [f"= needs_review {ENDED}"],
+    "decide": [f"= needs_review queued parked dead {ENDED}"],
     "take_back": [f"= needs_review {ENDED}"],
 }
 
