@@ -85,6 +85,9 @@ COMMANDS = {
     "overview": CommandEntry(
         "overview", _LOOK, "Show on one screen what is wrong, what money it concerns, what is safe, what to do."
     ),
+    "exporter": CommandEntry(
+        "exporter", _LOOK, "Serve what `overview` knows to Prometheus, until a signal.", connects=False
+    ),
     "status": CommandEntry(
         "status", _LOOK, "Show one transfer: state, money, why, evidence, what comes next.", example="payout-42"
     ),

@@ -233,6 +233,20 @@ _FOLLOWER = ServerUser(
     examines=False,
 )
 
+#: `transfers exporter`: it counts, and reads what `overview` says. Of a record it asks for single times.
+_EXPORTER = ServerUser(
+    (),
+    (
+        Rule(("hgetall",), _read(_COUNTERS, redis_keys.BREAKERS, redis_keys.WORKERS, redis_keys.CONTRADICTED)),
+        Rule(("hscan",), _read(redis_keys.PAUSES, redis_keys.ADDED_PAUSES)),
+        Rule(("zrangebyscore", "zrangebylex", "zrevrangebylex", "zlexcount"), _read(_DUE, _BY_STATE)),
+        Rule(("hget",), _read(_RECORDS)),
+        Rule(("xrevrange",), _read(_EVENTS)),
+        Rule(("lrange",), _read(redis_keys.SAMPLES)),
+        Rule(("llen", "smembers"), _read(redis_keys.every("inbox:"), redis_keys.OPERATORS)),
+    ),
+)  # fmt: skip
+
 _VAULT_PRODUCER = ServerUser(
     ("vault_put", "vault_look", "vault_close", "vault_drop", "vault_count"),
     (
@@ -265,6 +279,8 @@ _VAULT_WORKER = ServerUser(
         Rule(("hgetall", "hset", "hdel"), (redis_keys.KEPT_PAUSES,)),
     ),
 )  # fmt: skip
+
+_VAULT_EXPORTER = ServerUser((), (Rule(("get",), _read(redis_keys.HIGH_WATER)),))
 
 _VAULT_OPERATOR = ServerUser(
     (),
@@ -313,6 +329,7 @@ def users(server: str, operators: Sequence[str]) -> Mapping[str, ServerUser]:
             "web": _WEB,
             "backend": _both(_PRODUCER, _WEB),
             "follower": _FOLLOWER,
+            "exporter": _EXPORTER,
             "worker": _WORKER,
         }
         return (
@@ -324,6 +341,7 @@ def users(server: str, operators: Sequence[str]) -> Mapping[str, ServerUser]:
         "producer": _VAULT_PRODUCER,
         "web": _VAULT_WEB,
         "backend": _both(_VAULT_PRODUCER, _VAULT_WEB),
+        "exporter": _VAULT_EXPORTER,
         "worker": _VAULT_WORKER,
     }
     return first | {f"{OPERATORS_USER}{name}": _VAULT_OPERATOR for name in operators} | {"admin": _ADMIN}

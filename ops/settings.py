@@ -6,6 +6,7 @@ import os
 from pydantic import Field, field_validator
 
 from epay_transfers.ledger.short_texts import short_text
+from epay_transfers.runtime.listen_address import ADVICE, read_address
 from epay_transfers.runtime.server_addresses import operator_of
 from epay_transfers.runtime.settings import ServerSettings
 
@@ -20,6 +21,14 @@ def login_name() -> str:
 
 class OpsSettings(ServerSettings):
     operator: str = Field(default_factory=login_name, min_length=1, description="give the operator's name")
+
+    exporter_address: str = Field(default="127.0.0.1:9464", description=ADVICE)
+
+    @field_validator("exporter_address")
+    @classmethod
+    def _listens(cls, value: str) -> str:
+        read_address(value)
+        return value
 
     @field_validator("operator")
     @classmethod

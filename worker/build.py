@@ -41,6 +41,7 @@ from epay_transfers.worker.journey import Journey
 from epay_transfers.worker.ledger_clock import LedgerClock
 from epay_transfers.worker.limits import MoneyLimits
 from epay_transfers.worker.maintenance import Maintenance
+from epay_transfers.worker.metrics import Metrics
 from epay_transfers.worker.notifications import Notifications
 from epay_transfers.worker.operator_limits import OperatorLimits
 from epay_transfers.worker.preflight import Preflight, PreflightRule
@@ -117,6 +118,7 @@ class Worker:
     broker: Broker
     activity: Activity
     pulse: Pulse
+    metrics: Metrics
 
 
 def build(settings: WorkerSettings) -> Worker:
@@ -261,7 +263,17 @@ def assemble(
         broker=broker,
         activity=activity,
         pulse=pulse,
+        metrics=_metrics(ledger, bank, breakers),
     )
+
+
+def _metrics(ledger: Ledger, bank: Bank, breakers: Breakers) -> Metrics:
+    """It is told by each part that has something to count."""
+    metrics = Metrics()
+    ledger.on_moved = metrics.moved
+    bank.calls.on_ended = metrics.called
+    breakers.on_failure, breakers.on_trip = metrics.failed, metrics.tripped
+    return metrics
 
 
 def _about(rules: Rules, actor: str, opener: Opener) -> Self:

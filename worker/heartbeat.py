@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from epay_transfers.ledger.clock import Clock
-from epay_transfers.ledger.store.heartbeats import Heartbeat, Heartbeats, Sight, calls_of
+from epay_transfers.ledger.store.heartbeats import SILENT_MS, Heartbeat, Heartbeats, Sight, calls_of
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.samples import Sample, Samples
 from epay_transfers.worker.activity import Activity
@@ -58,6 +58,7 @@ class Pulse:
         self._clock = clock
         self._about = about
         self._since_ms = self._clock_ms = 0
+        self._told_at: float | None = None
         self._sees: dict[str, Sight] = {}
 
     def run_once(self) -> None:
@@ -65,8 +66,25 @@ class Pulse:
         self._since_ms = self._since_ms or now_ms
         self._clock_ms = self._clock.now_ms() - now_ms
         self._heartbeats.tell(self._about.actor, self._heartbeat(now_ms))
+        self._told_at = self._clock.monotonic()
         if self._samples.is_turn():
             self._samples.put(self._sample(now_ms))
+
+    def hung(self) -> list[str]:
+        """The threads of this process that hang now, as its heartbeat would say. It asks no server."""
+        busy, longest_s = self._activity.busy()
+        return Heartbeat(
+            busy=busy,
+            longest_busy_s=longest_s,
+            patience_s=self._about.patience_s,
+            loops=self._activity.rounds(),
+            queues=self._activity.fetches(),
+            sees={"queue": Sight(self._queue_why())},
+        ).hung
+
+    def is_heard(self) -> bool:
+        """Has the ledger its word? Else operators see it as silent."""
+        return self._told_at is not None and (self._clock.monotonic() - self._told_at) * 1000 <= SILENT_MS
 
     def leave(self) -> None:
         """The worker takes nothing new any more."""

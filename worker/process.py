@@ -16,6 +16,7 @@ import dramatiq
 
 from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.store.heartbeats import TELL_S
+from epay_transfers.runtime.endpoint import Endpoint, NotListening
 from epay_transfers.worker import inbox
 from epay_transfers.worker.build import Worker, build
 from epay_transfers.worker.settings import WorkerSettings
@@ -37,17 +38,26 @@ _WATCH_S = 0.2
 class Process:
     """Signals, threads and loops around a worker that is built."""
 
-    def __init__(self, worker: Worker, *, threads: int, deadline_s: float) -> None:
-        """`deadline_s`: of one HTTP exchange, which is answered and recorded before the process ends."""
+    def __init__(self, worker: Worker, *, threads: int, deadline_s: float, metrics_address: str = "") -> None:
+        """`deadline_s`: of one HTTP exchange, which is answered and recorded before the process ends.
+
+        `metrics_address`: where metrics, liveness and readiness are; empty for none.
+        """
         self._worker = worker
         self._threads = threads
         self._deadline_s = deadline_s
+        self._metrics_address = metrics_address
         self._asked_to_stop = False
         self._stopping = threading.Event()
 
     @classmethod
     def of(cls, settings: WorkerSettings) -> Self:
-        return cls(build(settings), threads=settings.worker_threads, deadline_s=settings.http_deadline)
+        return cls(
+            build(settings),
+            threads=settings.worker_threads,
+            deadline_s=settings.http_deadline,
+            metrics_address=settings.metrics_address,
+        )
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT, or until a thread has died."""
@@ -67,6 +77,7 @@ class Process:
         loops.append(threading.Thread(target=self._beat, name="heartbeat", daemon=True))
         for loop in loops:
             loop.start()
+        self._listen()
         _LOG.info("worker.started", extra={"threads": self._threads})
         while not self._asked_to_stop:
             self._stopping.wait(_WATCH_S)
@@ -88,6 +99,7 @@ class Process:
     def _loop(self, run_once: Callable[[], bool]) -> None:
         """One bounded batch after the other; a rest wherever nothing is left, or a server is away."""
         name, said = threading.current_thread().name, ""
+        self._worker.activity.came_round(name)  # else one that hangs in its first round would never show
         while not self._stopping.is_set():
             try:
                 is_more = run_once()
@@ -103,6 +115,32 @@ class Process:
             self._worker.activity.came_round(name)
             if not is_more:
                 self._stopping.wait(_REST_S)
+
+    def _listen(self) -> None:
+        """An address that is taken keeps no money from moving: it is said, and the worker runs without."""
+        if not self._metrics_address:
+            return
+        worker = self._worker
+        try:
+            Endpoint(
+                self._metrics_address,
+                metrics=lambda: worker.metrics.text(worker.activity, self._threads, is_fit=worker.preflight.is_fit),
+                live=worker.pulse.hung,
+                ready=self._not_ready,
+            ).start()
+        except NotListening as error:
+            _LOG.error("endpoint.not_listening", extra={"why": f"METRICS_ADDRESS: {error}; give this worker another"})
+
+    def _not_ready(self) -> list[str]:
+        """Why this worker does no work, or is not heard."""
+        worker = self._worker
+        found = [f"hangs: {each}" for each in worker.pulse.hung()]
+        found += [f"unfit: {cause}" for cause in worker.preflight.unfit]
+        if not worker.pulse.is_heard():
+            found.append("not heard: the ledger has no heartbeat of it")
+        if self._asked_to_stop:
+            found.append("stopping")
+        return found
 
     def _sweep(self) -> bool:
         return self._worker.sweeper.run_once() == BATCH

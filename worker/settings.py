@@ -15,6 +15,7 @@ from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store.inboxes import complaint_of
 from epay_transfers.ledger.vault.vault import TOMBSTONE_STANDS_S
 from epay_transfers.runtime.key_source import KeySource
+from epay_transfers.runtime.listen_address import ADVICE, read_address
 from epay_transfers.runtime.settings import JSON, of_chance, one_line, one_line_secret, shown
 from epay_transfers.runtime.web_addresses import WebTierSettings
 from epay_transfers.worker.bank import PRESETS, Addresses, BankConfig, Terminal
@@ -134,7 +135,15 @@ class WorkerSettings(KeySource, WebTierSettings):
     )  # fmt: skip
     doubt_reads: int = Field(default=3, ge=1, le=_MOST_TRIES, description="give a whole number from 1")
     events_keep: int = Field(default=30 * 86_400, gt=0, le=_TEN_YEARS_S, description="give seconds, at most ten years")
+    metrics_address: str = Field(default="", description=ADVICE)
     worker_threads: int = Field(default=16, ge=2, le=1000, description="give a whole number from 2")
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _listens(cls, value: str) -> str:
+        if value:
+            read_address(value)
+        return value
 
     @field_validator("epay_secret_hash_key")
     @classmethod

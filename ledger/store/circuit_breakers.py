@@ -7,7 +7,7 @@ transfers. What becomes of that one closes the breaker, or keeps it open for twi
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -60,6 +60,8 @@ class Breakers:
         self._failures: dict[str, int] = {}
         self._open: dict[str, OpenBreaker] = {}
         self._asked_in: dict[str, str] = {}  #: by host, the round of its breaker when this process last asked it
+        self.on_failure: Callable[[str], None] = _nothing  #: is told the host; neither of these may raise
+        self.on_trip: Callable[[str], None] = _nothing
 
     def succeeded(self, host: str) -> None:
         self._failures.pop(host, None)
@@ -69,6 +71,7 @@ class Breakers:
         with self._lock:
             failures = self._failures.get(host, 0) + 1
             self._failures[host] = failures
+        self.on_failure(host)
         if failures == FAILURES:
             self._failures[host] = 0
             self.trip(host, why)
@@ -83,6 +86,7 @@ class Breakers:
         )
         self._events.tell(Alarm.BREAKER_OPENED, {"actor": self._actor, "host": host, "reason": why}, change)
         self._open = {host: OpenBreaker(host)} | self._open
+        self.on_trip(host)
 
     def half_open(self, host: str) -> bool:
         """The host answers: the next claim goes through, and no other.
@@ -174,6 +178,10 @@ def read_open(client: redis.Redis) -> list[OpenBreaker]:
         )
         for host in (name.removeprefix("open:") for name in raw if name.startswith("open:"))
     ]
+
+
+def _nothing(_host: str) -> None:
+    """A process without metrics."""
 
 
 def _number(text: str) -> int:

@@ -7,7 +7,7 @@ Times are the ledger's: a caller says how long something is to last, or gives a 
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import cast
 
@@ -89,6 +89,7 @@ class Ledger(Reader):
             ),
         )
         self.seen = 0  #: the highest sequence that this process was told: the ledger can't be behind it
+        self.on_moved: Callable[[Verb], None] = _nothing  #: is told each move that was written; it may not raise
         self.behind = 0  #: a sequence that should have been higher: the ledger went back, and this process saw it
 
     def went_back(self) -> bool:
@@ -185,7 +186,7 @@ class Ledger(Reader):
                 self.behind = int(reply[1]) or 1
                 answer = Behind(self.behind, int(reply[2]))
             case _:
-                moved = self._moved(reply, before)
+                moved = self._told(Verb.CLAIM, self._moved(reply, before))
                 answer = replace(moved, claim_nonce=nonce) if isinstance(moved, Moved) else moved
         return answer
 
@@ -261,7 +262,7 @@ class Ledger(Reader):
         script_keys, text = self._call(record, verb, change, actor=actor, vault=vault)
         before = self.seen
         with redis_errors_as(LedgerUnavailable):
-            return self._moved(self._scripts.run("move", script_keys, [text]), before)
+            return self._told(verb, self._moved(self._scripts.run("move", script_keys, [text]), before))
 
     def move_many(self, moves: Sequence[tuple[Record, Verb, Change]], *, actor: str) -> list[Moved | Refused]:
         """Many moves in one round trip."""
@@ -275,7 +276,8 @@ class Ledger(Reader):
         for reply in replies:
             if isinstance(reply, Exception):
                 raise unavailable_for(reply, LedgerUnavailable)
-        return [self._moved(cast("list[str]", reply), before) for reply in replies]
+        answers = [self._moved(cast("list[str]", reply), before) for reply in replies]
+        return [self._told(verb, answer) for (_, verb, _), answer in zip(moves, answers, strict=True)]
 
     def _call(
         self, record: Record, verb: Verb, change: Change, *, actor: str, vault: Run | None = None
@@ -284,6 +286,11 @@ class Ledger(Reader):
         return (*_keys(record), *more), text
 
     # Replies.
+
+    def _told(self, verb: Verb, answer: Moved | Refused) -> Moved | Refused:
+        if isinstance(answer, Moved):
+            self.on_moved(verb)
+        return answer
 
     def _moved(self, reply: Sequence[str], before: int) -> Moved | Refused:
         """`before`: the highest sequence that was known ahead of the call. The call's own has to be higher."""
@@ -332,6 +339,10 @@ class Ledger(Reader):
                 raise broken(reply[1])
             case word:
                 raise AssertionError(f"the script answered a word that is not in its header: {word}")
+
+
+def _nothing(_verb: Verb) -> None:
+    """A process without metrics."""
 
 
 def _creation(record: Record, new_transfer: NewTransfer, suffix: int, actor: str, limit: int, now: str) -> Call:

@@ -145,8 +145,11 @@ class Facts:
         return min(near, key=lambda sample: abs(sample.at_ms - wanted_ms), default=None)
 
 
-def gather(context: Context, *, timeout_s: float = TIMEOUT_S) -> Facts:
-    """All of them: the servers at the same time, each within its timeout."""
+def gather(context: Context, *, timeout_s: float = TIMEOUT_S, reads_records: bool = True) -> Facts:
+    """All of them: the servers at the same time, each within its timeout.
+
+    Without `reads_records` no whole record is read, which an exporter's server user may not, and `named` is None.
+    """
     settings = context.settings
     with ExitStack() as stack:
         clients = {
@@ -164,7 +167,7 @@ def gather(context: Context, *, timeout_s: float = TIMEOUT_S) -> Facts:
             findings = pool.submit(examine, settings, context.clock, queue=True, timeout_s=timeout_s)
             ledger = looks["ledger"].result()
             vault = looks["vault"].result() if "vault" in looks else None
-            reading = _Reading(Ledger(clients["ledger"]), context.clock.now_ms())
+            reading = _Reading(Ledger(clients["ledger"]), context.clock.now_ms(), reads_records=reads_records)
             bare = Facts(
                 now_ms=reading.now_ms,
                 ledger=ledger,
@@ -181,8 +184,9 @@ def gather(context: Context, *, timeout_s: float = TIMEOUT_S) -> Facts:
 class _Reading:
     """What the ledger says, one question after the other: each that is not answered is unknown by itself."""
 
-    def __init__(self, ledger: Ledger, own_ms: int) -> None:
+    def __init__(self, ledger: Ledger, own_ms: int, *, reads_records: bool) -> None:
         self._ledger = ledger
+        self._reads_records = reads_records
         self.now_ms = own_ms
 
     def of_the_ledger(self, bare: Facts) -> Facts:
@@ -214,6 +218,8 @@ class _Reading:
             events=_known(lambda: Events(ledger.client).newest(EVENTS)),
             contradictions=_known(ledger.contradictions),
         )
+        if not self._reads_records:
+            return whole
         keys = [*(whole.contradictions or ()), *(event.fields.get("key", "") for event in whole.alarms)]
         return _with(whole, named=_known(lambda: self._named(keys[:_NAMED])))
 

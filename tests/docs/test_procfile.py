@@ -15,13 +15,26 @@ BIN = Path(sys.executable).parent
 
 def processes() -> dict[str, list[str]]:
     """The command of each process, from the environment of these tests."""
-    lines = (ROOT / "Procfile").read_text().splitlines()
+    lines = [line for line in (ROOT / "Procfile").read_text().splitlines() if not line.startswith("#")]
     found = {name: shlex.split(command) for name, _, command in (line.partition(": ") for line in lines)}
     return {name: [str(BIN / words[0]), *words[1:]] for name, words in found.items()}
 
 
 def test_the_worker_is_one_command() -> None:
     assert processes()["worker"] == [str(BIN / "transfers"), "worker"]
+
+
+def test_the_exporter_is_the_other_one(tmp_path: Path) -> None:
+    """Without settings it says what is missing, and where to begin."""
+    bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+
+    done = subprocess.run(  # noqa: S603 - the command that the Procfile names
+        processes()["exporter"], cwd=tmp_path, env=bare, capture_output=True, text=True, check=False
+    )
+
+    assert set(processes()) == {"worker", "exporter"}
+    assert done.returncode == EX_CONFIG
+    assert done.stderr.startswith("REDIS_URL: is not set; ")
 
 
 def test_without_settings_it_says_all_that_is_missing_and_ends_with_78(tmp_path: Path) -> None:

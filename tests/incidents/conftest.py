@@ -26,9 +26,12 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.samples import Sample, Samples
 from epay_transfers.ops import typed
 from epay_transfers.ops.cli import app
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.exporter.exporter import Exporter
 from epay_transfers.producers import Transfers
 from epay_transfers.runtime.embedded_servers import LEDGER_OPTIONS, VAULT_OPTIONS
 from epay_transfers.sandbox import Options, RunningSandbox, running
+from tests.support import promtool
 from tests.support.command_line import Said, _logging_as_it_was
 from tests.support.environment import environment_of
 from tests.support.intents import payout
@@ -59,6 +62,7 @@ class System:
     log: IO[bytes]
     monkeypatch: pytest.MonkeyPatch
     stack: ExitStack
+    folder: Path
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -118,6 +122,10 @@ class System:
     def is_first(self, what: str) -> bool:
         return self.found()[:1] == [what]
 
+    def firing(self) -> set[str]:
+        """The alerts of `deploy/` that fire, where what is exported now stays as it is."""
+        return promtool.firing(self.folder, Exporter(Context.connect()).metrics().decode())
+
     def page(self) -> list[str]:
         """The operator's screen; it is kept under the test's name, where pages are kept.
 
@@ -174,7 +182,7 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
         log = stack.enter_context((tmp_path / "worker.log").open("wb"))
         client = connect(ledger.server.url)
         stack.callback(client.close)
-        system = System(env, ledger, vault, queue, bank, client, log, monkeypatch, stack)
+        system = System(env, ledger, vault, queue, bank, client, log, monkeypatch, stack, tmp_path)
         stack.callback(system.stop)
         yield system
 

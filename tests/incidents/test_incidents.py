@@ -1,5 +1,6 @@
-"""Fourteen incidents on real parts: what the first line of `overview` says, what it tells to type, and that `doctor`
-is never healthier. None of it shows while nothing is wrong: each incident begins with a system that is well.
+"""Fourteen incidents on real parts: what the first line of `overview` says, what it tells to type, that `doctor` is
+never healthier, and that the alert fires on what is exported. None of it shows while nothing is wrong: each incident
+begins with a system that is well.
 """
 
 import re
@@ -17,7 +18,7 @@ from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ops.overview.judgement import Trouble
 from epay_transfers.sandbox.faults import Rule
 from tests.incidents.conftest import System
-from tests.support import factories
+from tests.support import factories, promtool
 from tests.support.clocks import FakeClock
 from tests.support.runbook import is_quoted, name_of, part_of
 from tests.support.waiting import until
@@ -40,6 +41,8 @@ def told(system: System, what: str, level: int, *words: str, command: str) -> li
     assert is_quoted(Trouble(what), first["says"]), "the runbook has this sentence"
     assert name_of(first["command"]) in part_of(Trouble(what), "Do:"), "and names the same command"
     assert system.says("doctor").status in {75, 78}, "doctor is never healthier"
+    alerts = {name for name, anchor in promtool.alerts().items() if anchor == what}
+    assert alerts & system.firing()
     return lines
 
 
@@ -61,6 +64,7 @@ def test_where_nothing_is_wrong_nothing_is_said(well: System) -> None:
         assert part in text
     assert "1 heard, 0 silent" in text
     assert "token" in text
+    assert well.firing() == set()
 
 
 def test_the_bank_is_down(well: System) -> None:

@@ -19,6 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 #: Distribution → module, where the two differ.
 _MODULES = {
+    "prometheus-client": "prometheus_client",
     "pydantic-settings": "pydantic_settings",
     "python-multipart": "python_multipart",
     "sentry-sdk": "sentry_sdk",

@@ -1,4 +1,4 @@
-"""A thief with the password of web tier, operator, admin or follower: whatever commands it sends, all data stay."""
+"""A thief with the password of web tier, operator, admin, follower, exporter: whatever it sends, all data stay."""
 
 import random
 
@@ -29,6 +29,7 @@ OPEN_TO = {
     "ops": {redis_keys.inbox("ops:first"), redis_keys.ADDED_PAUSES, redis_keys.OPERATORS},
     "admin": set[str](),
     "follower": set[str](),
+    "exporter": set[str](),
 }
 
 #: On which server they have a user.

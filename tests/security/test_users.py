@@ -38,6 +38,8 @@ from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import PutBack, Taken, Vault
 from epay_transfers.ops import server_users
 from epay_transfers.ops.cli import app
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.exporter.exporter import Exporter
 from epay_transfers.ops.follower import Follower, Output, Position
 from epay_transfers.producers import Conflict, PanCard, Receiver, SavedCard, TransferIntent, Transfers, Verdict
 from epay_transfers.runtime.server_addresses import OPERATORS_USER as USER
@@ -150,7 +152,7 @@ def test_the_whole_system_runs_under_its_users(
             backend.enqueue(intent(f"{run}-uses-its-suffix").model_copy(update={"invoice_id": made}))
         assert State.PAID in outcomes
 
-        assert_followed(guarded, act_as, plain.key)
+        assert_watched(guarded, act_as, plain.key)
 
         act_as("web")
         with Transfers.from_env() as web:
@@ -184,8 +186,22 @@ def test_the_whole_system_runs_under_its_users(
     assert refusals(guarded) == []
 
 
-def assert_followed(guarded: Guarded, act_as: Callable[[str], None], key: str) -> None:
-    """A look at the log, and a follower that stops after what there is: the transfer's events, and no alarm."""
+def assert_exported(guarded: Guarded, act_as: Callable[[str], None]) -> None:
+    """Each fact is known under the exporter's own user."""
+    with guarded.client("ledger", "root") as root:  # of which the overview would read the record
+        root.hset(redis_keys.CONTRADICTED, KEY, "paid")
+    act_as("exporter")
+    told = Exporter(Context.connect()).metrics().decode()
+    assert re.findall(r"^transfers_fact_up.* 0\.0$", told, re.MULTILINE) == []
+    assert 'transfers_trouble{what="servers_wrong"} 0.0' in told
+    assert 'transfers_trouble{what="contradiction"} 2.0' in told
+    with guarded.client("ledger", "root") as root:
+        root.hdel(redis_keys.CONTRADICTED, KEY)
+
+
+def assert_watched(guarded: Guarded, act_as: Callable[[str], None], key: str) -> None:
+    """By the exporter; and by a follower that stops after what there is: the transfer's events, and no alarm."""
+    assert_exported(guarded, act_as)
     act_as("follower")
     assert key in ops("events", "--json", "--limit", "1000")
     keys: list[str | None] = []
@@ -364,7 +380,10 @@ FORBIDDEN = [
     ("ledger", "producer", ("LPOP", f"{_QUEUE}:transfers.now")),
     ("ledger", "producer", ("GET", redis_keys.md("md"))),
     ("ledger", "producer", ("HSET", redis_keys.BREAKERS, "open:bank", "0")),
-    *(("ledger", user, ("GET", redis_keys.prints(KEY))) for user in ("web", "worker", "ops", "follower", "admin")),
+    *(
+        ("ledger", user, ("GET", redis_keys.prints(KEY)))
+        for user in ("web", "worker", "ops", "follower", "exporter", "admin")
+    ),
     ("ledger", "producer", ("HDEL", redis_keys.ADDED_PAUSES, "k7f3")),
     ("ledger", "producer", ("HDEL", redis_keys.PAUSES, "k7f3")),
     ("ledger", "web", ("HSET", RECORD, "amount", "9990000")),
@@ -436,6 +455,25 @@ FORBIDDEN = [
     ("ledger", "follower", ("RPUSH", redis_keys.inbox("web"), "x")),
     ("ledger", "follower", ("CONFIG", "GET", "requirepass")),
     ("ledger", "follower", ("INFO",)),
+    ("ledger", "exporter", ("HGETALL", RECORD)),
+    ("ledger", "exporter", ("GET", redis_keys.reference("payout"))),
+    ("ledger", "exporter", ("GET", redis_keys.handle("h"))),
+    ("ledger", "exporter", ("GET", redis_keys.challenge(KEY))),
+    ("ledger", "exporter", ("LRANGE", redis_keys.inbox("web"), "0", "-1")),
+    ("ledger", "exporter", ("LINDEX", f"{_QUEUE}:transfers.now", "0")),
+    ("ledger", "exporter", ("SCAN", "0")),
+    ("ledger", "exporter", ("XADD", redis_keys.EVENTS, "*", "verb", "decline")),
+    ("ledger", "exporter", ("XTRIM", redis_keys.EVENTS, "MAXLEN", "0")),
+    ("ledger", "exporter", ("HSET", RECORD, "state", "paid")),
+    ("ledger", "exporter", ("HSET", redis_keys.COUNTERS, "events", "1")),
+    ("ledger", "exporter", ("HSETNX", redis_keys.ADDED_PAUSES, "k7f3", "x")),
+    ("ledger", "exporter", ("RPUSH", redis_keys.inbox("web"), "x")),
+    ("ledger", "exporter", ("RPUSH", redis_keys.inbox("ops:first"), "x")),
+    ("vault", "exporter", ("GET", redis_keys.card(KEY))),
+    ("vault", "exporter", ("GET", redis_keys.sealed_card(KEY))),
+    ("vault", "exporter", ("GET", redis_keys.WRITES)),
+    ("vault", "exporter", ("SCAN", "0")),
+    ("vault", "exporter", ("SET", redis_keys.HIGH_WATER, "1")),
     ("ledger", "admin", ("HSET", RECORD, "state", "paid")),
     ("ledger", "admin", ("HGETALL", RECORD)),
     ("ledger", "admin", ("DEL", redis_keys.EVENTS)),
@@ -462,7 +500,7 @@ def test_what_is_not_theirs_is_refused(guarded: Guarded, server: str, user: str,
 
 @pytest.mark.parametrize(
     ("server", "user"),
-    [*product(OPTIONS, ["producer", "web", "backend", "worker", "ops"]), ("ledger", "follower")],
+    [*product(OPTIONS, ["producer", "web", "backend", "worker", "ops", "exporter"]), ("ledger", "follower")],
 )
 def test_no_process_of_ours_may_copy_stop_or_watch_a_server(guarded: Guarded, server: str, user: str) -> None:
     with guarded.client(server, user) as client:
@@ -477,7 +515,7 @@ ENDLESS = "redis.call('SET', KEYS[1], 'x') while true do end"
 
 @pytest.mark.parametrize(
     ("server", "user"),
-    [*product(OPTIONS, ["producer", "web", "backend", "worker", "ops", "admin"]), ("ledger", "follower")],
+    [*product(OPTIONS, ["producer", "web", "backend", "worker", "ops", "exporter", "admin"]), ("ledger", "follower")],
 )
 def test_a_user_runs_no_script_but_its_own(guarded: Guarded, server: str, user: str) -> None:
     """One that a thief has loaded may stand there, and one of another user as well: neither is run."""

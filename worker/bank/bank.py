@@ -177,6 +177,7 @@ class Bank:
         with self.calls.call(CallKind.STATUS) as call:
             response = self._transport.exchange("GET", url, headers=_bearer(token))
             if isinstance(response, NoResponse):
+                call.evidence = response.evidence
                 call.outcome = report = StatusReport(StatusWord.UNANSWERED, why=response.why)
                 return report, False
             call.outcome = report = read_status(order, response, paid_words=self._config.paid_words)

@@ -5,7 +5,7 @@ It is for people and decides nothing: the breaker counts failures by itself.
 
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -48,6 +48,7 @@ class _Call:
     kind: CallKind
     since: float
     outcome: object = None
+    evidence: Evidence | None = None  #: where the outcome has none of its own
 
 
 class CallLog:
@@ -60,6 +61,7 @@ class CallLog:
         self._under_way: dict[int, _Call] = {}
         self._why: dict[CallKind, str] = {}
         self._fails: str | None = None
+        self.on_ended: Callable[[str, str, str, float], None] = _nothing  #: is told kind, outcome, evidence, seconds
 
     @contextmanager
     def call(self, kind: CallKind) -> Iterator[_Call]:
@@ -70,9 +72,11 @@ class CallLog:
         try:
             yield call
         finally:
+            span_s = self._clock.monotonic() - call.since
             with self._lock:
                 del self._under_way[id(call)]
-                self._ended(call)
+                outcome = self._ended(call, span_s)
+            self.on_ended(call.kind, outcome, _evidence_of(call), span_s)
 
     def read(self) -> dict[str, Calls]:
         with self._lock:
@@ -94,16 +98,17 @@ class CallLog:
         """Why the last call that ended got no answer; empty where it got one; None before the first."""
         return self._fails
 
-    def _ended(self, call: _Call) -> None:
+    def _ended(self, call: _Call, span_s: float) -> str:
         outcome, why = _told(call.outcome)
         slot = self._slot()
         slot.outcomes[call.kind, outcome] += 1
-        slot.buckets[call.kind, bucket_of((self._clock.monotonic() - call.since) * 1000)] += 1
+        slot.buckets[call.kind, bucket_of(span_s * 1000)] += 1
         if why:
             self._why[call.kind] = why
         elif outcome == ANSWERED:
             self._why.pop(call.kind, None)
         self._fails = why if outcome in {UNCLEAR, NOT_SENT} else ""
+        return outcome
 
     def _slot(self) -> _Slot:
         number = int(self._clock.monotonic() // _SLOT_S)
@@ -124,6 +129,24 @@ class CallLog:
             for (kind, name), count in counter.items():
                 found[kind][name] = found[kind].get(name, 0) + count
         return found
+
+
+def _nothing(_kind: str, _outcome: str, _evidence: str, _span_s: float) -> None:
+    """A process without metrics."""
+
+
+def _evidence_of(call: _Call) -> Evidence:
+    """How far its request got. A call that was broken off in between may have been sent."""
+    if call.evidence is not None:
+        return call.evidence
+    match call.outcome:
+        case None:
+            return Evidence.MAYBE_SENT
+        case Token() | StatusReport():
+            return Evidence.ANSWERED
+        case outcome:
+            evidence = getattr(outcome, "evidence", None)
+            return evidence if isinstance(evidence, Evidence) else Evidence.ANSWERED
 
 
 def _told(outcome: object) -> tuple[str, str]:  # noqa: PLR0911 - a row for each form

@@ -1,0 +1,1 @@
+"""`transfers exporter`: the facts and the judgements of `transfers overview`, for Prometheus."""
