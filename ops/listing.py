@@ -11,6 +11,7 @@ from typing import Any
 
 from epay_transfers.ledger import decisions
 from epay_transfers.ledger.errors import RecordUnreadable
+from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.events import Events, History
@@ -24,7 +25,7 @@ from epay_transfers.ops import descriptions, screen
 MOST_LOOKS = 20_000
 
 #: And so many where their events are read as well: that costs some ten times as much.
-MOST_HISTORIES = 5_000
+MOST_HISTORIES = 2_000
 
 _PAGE = 500
 
@@ -82,6 +83,19 @@ class Wanted:
             and (self.last_four is None or any(card.endswith(self.last_four) for card in cards))
         )
 
+    def may_be_met_by(self, fields: Sequence[str | None] | None) -> bool:
+        """By these of its fields: it is read whole then, as is one that looks broken, which is said, not skipped."""
+        if fields is None:
+            return True
+        reason, message, code, amount, *cards = (text or "" for text in fields)
+        is_broken = not amount.isdecimal()
+        return is_broken or (
+            self.reason in {None, reason, message, f"code_{code}"}
+            and self.code in {None, code}
+            and self.amount in {None, int(amount)}
+            and (self.last_four is None or any(card.endswith(self.last_four) for card in cards))
+        )
+
     def is_told_by(self, record: Record, history: History) -> bool:
         """By one and the same event, where both an operator and a verb are asked for."""
         asked = any(
@@ -119,7 +133,7 @@ def find(ledger: Ledger, wanted: Wanted, *, after: Cursor | None, limit: int) ->
     found.before = 0 if after is None else found.of - _count(ledger, wanted, after)
     events = Events(ledger.client, ledger.test_clock)
     for listed, cursor in _pages(ledger, wanted, after, limit if wanted.is_exact else _PAGE):
-        read = ledger.get_many([each.at.key for each in listed], found.unreadable.append)
+        read = ledger.get_many(_candidates(ledger, wanted, listed), found.unreadable.append)
         records = {record.key: record for record in read}
         told = _told(events, wanted, read, found) if wanted.needs_events else set(records)
         last: Cursor | None = None
@@ -138,6 +152,20 @@ def find(ledger: Ledger, wanted: Wanted, *, after: Cursor | None, limit: int) ->
         if len(found.records) == limit or found.looked_at >= wanted.most:
             break
     return found
+
+
+#: What `Wanted.may_be_met_by` looks at.
+_FIELDS = ("reason", "message", "code", "amount", "sender_card", "receiver_card")
+
+
+def _candidates(ledger: Ledger, wanted: Wanted, listed: Sequence[Listed]) -> list[str]:
+    """Which of these are worth a look at the whole record."""
+    keys = [each.at.key for each in listed]
+    if wanted.is_exact:
+        return keys
+    seen = ledger.fields([key for key in keys if is_key(key)], _FIELDS)
+    fields = dict(zip((key for key in keys if is_key(key)), seen, strict=True))
+    return [key for key in keys if wanted.may_be_met_by(fields.get(key))]
 
 
 def _told(events: Events, wanted: Wanted, records: Sequence[Record], found: Found) -> set[str]:

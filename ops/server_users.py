@@ -206,7 +206,8 @@ def _operator(name: str) -> ServerUser:
                 (
                     "get", "hgetall", "hlen", "zrange", "zrangebylex", "zrevrangebylex", "zcard", "smembers",
                     "zlexcount", "zrangebyscore",
-                    "xread", "xrevrange", "scan", "llen", "lindex", "hget", "xrange", "xinfo|stream", "multi", "exec",
+                    "xread", "xrevrange", "scan", "llen", "lindex", "hget", "hmget", "xrange", "xinfo|stream", "multi",
+                    "exec",
                     "type", "getrange", "hscan", "lrange", "sscan", "zscan",
                 ),
                 _read(*OPERATORS_READ),

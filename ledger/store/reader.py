@@ -162,6 +162,15 @@ class Reader:
         with read_errors_as(LedgerUnavailable), of_its_type("fingerprint keys"):
             return sorted(cast("set[str]", self.client.smembers(redis_keys.FINGERPRINT_KEYS)))
 
+    def fields(self, keys: Sequence[str], names: Sequence[str]) -> list[list[str | None] | None]:
+        """These fields of each record, as they stand there: a tenth of what a whole one costs. None: it is no hash."""
+        pipeline = self.client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.hmget(redis_keys.record(key), list(names))
+        with read_errors_as(LedgerUnavailable):
+            replies = pipeline.execute(raise_on_error=False) if keys else []
+        return [reply if isinstance(reply, list) else None for reply in replies]
+
     def times(self, keys: Sequence[str], name: str) -> list[int]:
         """The field `name`, a time, of each of these records, for those that have it."""
         pipeline = self.client.pipeline(transaction=False)

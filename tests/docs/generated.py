@@ -10,6 +10,7 @@ from pathlib import Path
 
 from epay_transfers.ledger import state_tables
 from epay_transfers.ops import settings_table
+from epay_transfers.ops.exit_status import ExitStatus
 from epay_transfers.worker.bank import CATALOGUE, CodeClass, Consequence, Entry
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +43,11 @@ def code_catalogue() -> str:
     return "\n".join(rows)
 
 
+def exit_statuses() -> str:
+    rows = [f"| {int(status)} | {status.means} | {status.next} |" for status in ExitStatus]
+    return "\n".join(["| status | it means | what to do |", "|---|---|---|", *rows])
+
+
 def _meanings() -> Iterator[tuple[Entry, list[str]]]:
     for entry, pairs in groupby(CATALOGUE.items(), key=lambda pair: pair[1]):
         yield entry, [code for code, _ in pairs]
@@ -56,6 +62,7 @@ PIECES: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/settings.md", "settings"): settings,
     ("docs/design.md", "states"): state_diagram,
     ("docs/design.md", "verbs"): state_tables.verbs,
+    ("docs/command-line.md", "exit statuses"): exit_statuses,
     ("docs/bank.md", "codes"): code_catalogue,
 }
 

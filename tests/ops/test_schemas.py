@@ -1,0 +1,219 @@
+"""Each command's `--json` has its form in `ops/schemas.json`, which the wheel brings; what it really prints meets it.
+
+A new command is red here until it has a schema, and a line in `TYPED` that runs it.
+"""
+
+import ast
+import json
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from epay_transfers.ledger import fingerprint_keys
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import Change
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pauses
+from epay_transfers.ops.cli import COMMANDS, WITHOUT_JSON, load
+from epay_transfers.ops.commands import enqueue
+from epay_transfers.ops.exit_status import ExitStatus
+from epay_transfers.ops.overview.judgement import Level
+from epay_transfers.runtime.output import EX_IOERR, READER_GONE
+from tests.ops.conftest import Into
+from tests.support.command_line import Cli
+
+DOCUMENT = json.loads((resources.files("epay_transfers.ops") / "schemas.json").read_text())
+
+#: Groups of commands alone; `keys` is a command as well.
+GROUPS = {name.split()[0] for name in COMMANDS if " " in name} - {"keys"}
+
+NAMES = sorted(set(COMMANDS) - GROUPS - WITHOUT_JSON)
+
+_WHY = ("--reason", "the bank says so")
+_PROOF = ("--evidence", "a letter of the bank")
+
+#: What is typed for each, with a transfer in each state, named by it; and a status beside 0.
+TYPED: dict[str, tuple[str, ...]] = {
+    "acl": ("folder", "--operator", "aigul"),
+    "ask": ("in_doubt",),
+    "audit": (),
+    "cancel": ("queued", *_WHY),
+    "correct": ("declined", "--paid", *_PROOF, *_WHY, "--wait", "0"),
+    "dead discard": ("dead", *_WHY, "--wait", "0"),
+    "dead list": (),
+    "dead requeue": ("dead", *_WHY, "--wait", "0"),
+    "dead show": ("dead",),
+    "doctor": (),
+    "doubt": (),
+    "enqueue": (),
+    "events": (),
+    "explain": ("in_doubt",),
+    "init": ("--force",),
+    "keygen": (),
+    "keys": ("--ring", "fingerprint"),
+    "keys rotate": ("--ring", "fingerprint"),
+    "list": (),
+    "overview": (),
+    "parked": (),
+    "pause": ("send", *_WHY),
+    "pauses": (),
+    "queue rebuild": (),
+    "queues": (),
+    "reconcile": ("--day", "2026-11-28", "--ask", "1"),
+    "recover": ("--statement", "statement.csv", "--mapping", "mapping.toml"),
+    "scan": (),
+    "settle": ("needs_review", "--paid", *_PROOF, *_WHY, "--wait", "0"),
+    "status": ("paid",),
+    "terminals": (),
+    "unpause": ("PAUSE", *_WHY),
+}
+
+
+Run = Callable[[str], list[Any]]
+
+
+@pytest.fixture
+def run(transfers: Cli, into: Into, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command on servers with a transfer in each state and a pause; what it printed, full and bare."""
+    examples = Path(__file__).parents[2] / "docs" / "examples"
+    for name, example in (("statement.csv", "statement.csv"), ("mapping.toml", "statement.toml")):
+        Path(name).write_bytes((examples / example).read_bytes())
+    fingerprints = Path("fingerprints")
+
+    def outputs(name: str) -> list[Any]:
+        bare = [] if _needs_a_transfer(name) else [transfers(*name.split(), *_typed(name), "--json")]
+        for state in State:
+            if state is not State.PAID:
+                into(state, state.value)
+        paid = into(State.SENDING, "paid")
+        fields = {"bank_reference": "423812345678", "code": "0"}
+        ledger.move(paid, Verb.PAY, Change(fields=fields), actor="worker")  # type: ignore[arg-type]  # a few fields
+        ledger.client.hset(redis_keys.record(into(State.PAID, "broken").key), "amount", "many")
+        pause = Pauses(ledger.client).add(Lane.SEND, ALL, Cause.FRAUD, 0)
+        typed = [pause if word == "PAUSE" else word for word in _typed(name)]
+        stdin = json.dumps(INTENT) if name == "enqueue" else None
+        if name.startswith("keys"):
+            fingerprints.write_text(fingerprint_keys.generate().reveal())
+            fingerprints.chmod(0o600)
+            monkeypatch.delenv("FINGERPRINT_KEYS")
+            monkeypatch.setenv("FINGERPRINT_KEYS_FILE", str(fingerprints))
+        said = [*bare, transfers(*name.split(), *typed, "--json", stdin=stdin)]
+        for each in said:
+            assert each.out, each.err
+        return [each.json for each in said]
+
+    return outputs
+
+
+INTENT = {
+    "reference": "new", "amount": "15000", "description": "Payout",
+    "sender": {"card_id": "88481433-595e-4c01-941f-34569db2426e"},
+    "receiver": {"card_id": "86496cb0-bb5d-4791-bb49-cc27a0f660ce"},
+}  # fmt: skip
+
+
+def _needs_a_transfer(name: str) -> bool:
+    return bool(set(_typed(name)) & {*State, "PAUSE"}) or name in {"enqueue", "keys", "keys rotate", "pause"}
+
+
+def _typed(name: str) -> tuple[str, ...]:
+    return TYPED[name]
+
+
+def validator_of(name: str) -> Draft202012Validator:
+    schema = DOCUMENT["commands"][name] | {"$defs": DOCUMENT["$defs"]}
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+def test_every_command_has_a_schema_or_stands_among_those_without() -> None:
+    """And the option: also one whose module has none, for `ops.cli` gives it one."""
+    assert (sorted(DOCUMENT["commands"]), sorted(TYPED)) == (NAMES, NAMES)
+    for name in NAMES:
+        command = load(name)
+        assert any("--json" in option.opts for option in command.params), name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_command_prints_meets_its_schema(run: Run, name: str) -> None:
+    for printed in run(name):
+        assert [f"{error.json_path}: {error.message}" for error in validator_of(name).iter_errors(printed)] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_schema_takes_no_other_object(name: str) -> None:
+    """A field that the command begins to print is red until it stands in the schema."""
+    assert not validator_of(name).is_valid({"no_such_field": 1})
+    assert not validator_of(name).is_valid([{"no_such_field": 1}])
+
+
+#: A wrong usage, a refusal, a server that is away: what is typed, the status, and what comes next.
+WRONG = [
+    (("status",), "UsageError", 2, "transfers status --help"),
+    (("list", "pending"), "UsageError", 2, "transfers list --help"),
+    (("nosuch",), "UsageError", 2, "transfers --help"),
+    (("list", "--amount", "x"), "UsageError", 2, "transfers list --help"),
+    (("dead", "requeue", "x"), "UsageError", 2, "transfers dead requeue --help"),
+    (("enqueue",), "UsageError", 2, "transfers enqueue --help"),
+    (("status", "no-such"), "Refusal", 1, ""),
+    (("list", "--cursor", "x"), "CursorUnreadable", 1, ""),
+    (("unpause", "no-such", *_WHY), "Refusal", 1, ""),
+]
+
+
+@pytest.mark.parametrize(("words", "error", "status", "following"), WRONG)
+def test_an_error_is_an_object_on_standard_error(
+    transfers: Cli, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], error: str, status: int, following: str
+) -> None:
+    """Standard output has nothing then, so what reads it never takes an error for an answer."""
+    monkeypatch.setattr(enqueue, "is_person", lambda: True)
+
+    said = transfers(*words, "--json")
+    told = json.loads(said.err)
+
+    assert (said.status, said.out) == (status, "")
+    assert (told["error"], told["exit_status"]) == (error, status)
+    assert told["what"]
+    assert told["next"] == following or not following
+    assert told["next"]
+    assert list(Draft202012Validator(DOCUMENT["$defs"]["error"]).iter_errors(told)) == []
+
+
+def test_a_server_that_is_away_is_an_object_too(transfers: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+
+    said = transfers("list", "--json")
+
+    assert (said.status, said.out) == (75, "")
+    assert json.loads(said.err)["error"] == "LedgerUnavailable"
+    assert json.loads(said.err)["next"].endswith(" doctor")
+
+
+def test_an_act_says_what_it_asked_for_and_what_came_of_it(transfers: Cli, into: Into) -> None:
+    record = into(State.QUEUED)
+
+    told = transfers("cancel", record.key, *_WHY, "--json").json
+
+    assert told["done"]
+    assert [(each["kind"], each["fields"]["key"]) for each in told["asked"]] == [("cancel", record.key)]
+    assert told["says"]
+    assert [event["key"] for event in told["events"]] == [record.key]
+    told = transfers("dead", "requeue", into(State.DEAD, "dead").key, *_WHY, "--wait", "0", "--json").json
+    assert (told["done"], told["events"]) == (False, [])
+
+
+def test_no_command_ends_with_a_status_that_is_in_no_table() -> None:
+    """`typer.Exit` takes a number only from where the statuses stand."""
+    numbers = set()
+    for path in (Path(__file__).parents[2] / "ops").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"typer.Exit", "sys.exit"}:
+                numbers |= {each.value for each in ast.walk(node) if isinstance(each, ast.Constant)}
+    numbers = {number for number in numbers if isinstance(number, int)} - {128}  # a signal's number is added to it
+    assert numbers <= set(ExitStatus)
+    assert {EX_IOERR, READER_GONE, *Level} <= set(ExitStatus)
