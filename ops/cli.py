@@ -220,8 +220,11 @@ _INTERRUPTED = 130
 _TAKES_ANY_NAME = frozenset({"scan"})
 
 
-#: These run other things than themselves, until a signal, or are for a person at a screen: they take no `--json`.
-WITHOUT_JSON = frozenset({"demo", "worker", "first-contact", "sandbox"})
+#: They run until a signal, are for a person at a screen, or print a plan, which is JSON itself: they take no `--json`.
+WITHOUT_JSON = frozenset(
+    {"demo", "worker", "first-contact", "sandbox", "exporter"}
+    | {name for name in COMMANDS if name.split()[0] == "plan"}
+)
 
 
 class CommandGroup(TyperGroup):

@@ -71,7 +71,11 @@ TYPED: dict[str, tuple[str, ...]] = {
     "status": ("paid",),
     "terminals": (),
     "unpause": ("PAUSE", *_WHY),
+    "upgrade": (),
 }
+
+#: What it needs is made there.
+RUN_ELSEWHERE = {"apply": "tests/ops/test_plans.py"}
 
 
 Run = Callable[[str], list[Any]]
@@ -133,13 +137,13 @@ def validator_of(name: str) -> Draft202012Validator:
 
 def test_every_command_has_a_schema_or_stands_among_those_without() -> None:
     """And the option: also one whose module has none, for `ops.cli` gives it one."""
-    assert (sorted(DOCUMENT["commands"]), sorted(TYPED)) == (NAMES, NAMES)
+    assert (sorted(DOCUMENT["commands"]), sorted({*TYPED, *RUN_ELSEWHERE})) == (NAMES, NAMES)
     for name in NAMES:
         command = load(name)
         assert any("--json" in option.opts for option in command.params), name
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(TYPED))
 def test_what_a_command_prints_meets_its_schema(run: Run, name: str) -> None:
     for printed in run(name):
         assert [f"{error.json_path}: {error.message}" for error in validator_of(name).iter_errors(printed)] == []
