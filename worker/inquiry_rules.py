@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Phase, State, Verb
-from epay_transfers.worker.bank import CodeClass, StatusReport, StatusWord, look_up
+from epay_transfers.worker.bank import CodeClass, Evidence, StatusReport, StatusWord, look_up
 
 #: Why it is in doubt, where the bank has named the order.
 _NAMED_BY_THE_BANK = frozenset(
@@ -123,16 +123,15 @@ def _agreed(word: StatusWord, phase: Phase) -> Verdict:
 def not_found_is_final(record: Record, rule: InquiryRule) -> bool:
     """May what may have been sent end as not paid, since the bank has no such order?
 
-    Only where the bank has said in writing that this is final. And not where the bank has named the order before, in
-    an answer, a challenge, a notification or a statement: then its "not found" contradicts its own word.
+    Only where the bank has said in writing that this is final. And not where it has answered before, whatever it said,
+    or has named the order in a challenge, a notification or a statement: then its "not found" contradicts its own word.
     """
     is_known_there = (
         record.reason in _NAMED_BY_THE_BANK
         or record.bank_id
         or record.bank_reference
         or record.notification
-        or record.unbelieved_bank_id
-        or record.unbelieved_reference
+        or record.evidence == Evidence.ANSWERED
     )
     return bool(rule.not_found_letter) and record.phase is Phase.SEND and not is_known_there
 
