@@ -3,7 +3,8 @@
 import re
 import threading
 
-from epay_transfers.ledger.states import State
+from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.replies import Refused
 from tests.support.stage import Stage
 
 
@@ -29,14 +30,18 @@ def test_calls_are_counted_by_kind_outcome_and_evidence(stage: Stage) -> None:
 
 
 def test_moves_are_counted_by_verb_and_refused_ones_are_not(stage: Stage) -> None:
-    """`claim` is a try; a second run of the same wake-up moves nothing."""
+    """`claim` is a try. What comes too late changes nothing, and is no move."""
     key = stage.new()
     stage.run(key)
-    stage.run(key)
+    record = stage.ledger.get(key)
+    assert record is not None
+    late = stage.ledger.move(record, Verb.CANCEL, actor="worker")
+    assert isinstance(late, Refused)
+    assert stage.state(key) is State.PAID
 
     moves = counted(stage, "transfers_moves_total")
 
-    assert (moves['verb="claim"'], moves['verb="pay"'], moves['verb="doubt"']) == (1, 1, 0)
+    assert (moves['verb="claim"'], moves['verb="pay"'], moves['verb="cancel"']) == (1, 1, 0)
 
 
 def test_a_breakers_failures_and_its_opening_are_counted(stage: Stage) -> None:
