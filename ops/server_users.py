@@ -354,7 +354,8 @@ def file_text(server: str, operators: Sequence[str], previous: str = "") -> str:
     older = {line.split()[1]: _DIGEST.findall(line) for line in previous.splitlines() if line.startswith("user ")}
     for name, user in users(server, operators).items():
         digests = [digest(script) for script in user.scripts]
-        digests += [each for each in older.get(name, []) if each not in digests]
+        known = {*digests, *_DIGEST.findall(user.line(name, []))}
+        digests += [each for each in older.get(name, []) if each not in known]
         lines.append(user.line(name, digests))
     return "\n".join(lines) + "\n"
 

@@ -35,11 +35,12 @@ def other_format(client: redis.Redis) -> LedgerFormat | None:
 
 
 def check_format(client: redis.Redis) -> None:
-    """Raises `LedgerFormat`, `LedgerBroken`, `LedgerUnavailable`."""
-    with read_errors_as(LedgerUnavailable):
-        error = other_format(client)
-    if error is not None:
-        raise error
+    """Raises `LedgerFormat`, `LedgerBroken`, `LedgerUnavailable`. By HGET: a follower of the log may do no more."""
+    with read_errors_as(LedgerUnavailable), of_its_type("counters"):
+        kept = {name: cast("str | None", client.hget(redis_keys.COUNTERS, name)) for name in (FIELD, "events")}
+    found = format_of({name: text for name, text in kept.items() if text is not None})
+    if found != FORMAT:
+        raise LedgerFormat(found, FORMAT)
 
 
 def broken(part: str) -> LedgerBroken:
