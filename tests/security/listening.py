@@ -41,7 +41,8 @@ class Heard:
         if name in _WITH_SUBCOMMAND and rest:
             name, rest = f"{name}|{rest[0].lower()}", rest[1:]
         if name == "evalsha":
-            mine |= {(name, key) for key in rest[2 : 2 + int(rest[1])]} | {(f"evalsha|{rest[0]}", "")}
+            each = (name, f"evalsha|{rest[0]}")  # the second: of a script that stands in a rule of its own
+            mine |= {(way, key) for way in each for key in (*rest[2 : 2 + int(rest[1])], "")}
         elif name in {"xread", "xreadgroup"}:
             mine.add((name, rest[[word.upper() for word in rest].index("STREAMS") + 1]))
         elif name in {"xgroup|create", "xinfo|groups", "xinfo|stream", "xgroup|delconsumer"}:
@@ -60,7 +61,7 @@ class Heard:
         return commands | {each for each in keys if not any(fnmatchcase(key, each) for _, key in fitting)}
 
 
-_KEYLESS = frozenset({"scan", "keys", "multi", "exec"})
+_KEYLESS = frozenset({"scan", "keys", "multi", "exec", "script|load"})
 
 
 def _patient(guarded: Guarded, server: str) -> redis.Redis:

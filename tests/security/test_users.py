@@ -313,6 +313,8 @@ def test_every_leave_is_used(
     guarded: Guarded, act_as: Callable[[str], None], bank: RunningSandbox, tmp_path: Path
 ) -> None:
     """A command or a key that a user has leave for, and that the product uses nowhere, is a thief's alone."""
+    with guarded.client("ledger", "root") as root:
+        root.script_flush()  # so each user loads its own
     with listening(guarded, "ledger") as ledger, listening(guarded, "vault") as vault:
         test_the_whole_system_runs_under_its_users(guarded, act_as, bank, tmp_path)
         test_what_a_worker_does_seldom_is_not_refused_either(guarded)
