@@ -349,10 +349,14 @@ class Recorder:
         change = Change(fields=fields, event=event, as_seen=True, only_after=only_after, watch_in=backoff.TOMORROW_MS)
         self._settle_unfinished(record, Verb.INQUIRY_DECLINED, change)
 
-    def notified_paid(self, record: Record, verb: Verb) -> None:
-        """The bank's notification settles it as paid, where there is no status address."""
+    def notified_paid(self, record: Record, verb: Verb) -> bool:
+        """The bank's notification settles it as paid, where there is no status address. Returns whether it ended."""
         fields: RecordFields = {"reason": Reason.BANK_NOTIFIED, "code": PAID_CODE, "evidence": bank.Evidence.ANSWERED}
-        self._settle_unfinished(record, verb, Change(fields=fields))
+        if not record.question_id:
+            return self._settle_unfinished(record, verb, Change(fields=fields))
+        fields["question_id"] = ""
+        event: EventFields = {"bank_said": "paid, by its notification"}
+        return self._settle_unfinished(record, verb, Change(fields=fields, event=event, unwatch=True))
 
     def notified_decline(self, record: Record, code: str) -> None:
         """A notification says that the bank declined, and the bank can't be asked: an operator decides.

@@ -8,6 +8,7 @@ from epay_transfers.ledger import decisions
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.inboxes import Inboxes, Kind
+from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.worker.bank import StatusReport, StatusWord
 from tests.journey.test_decisions import (
     AIGUL,
@@ -42,6 +43,13 @@ def without_done(stage: Stage) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Inboxes, "done", lambda *_: None)
         stage.worker.inbox.run_once()
+
+
+def notified_as_paid(stage: Stage, key: str) -> None:
+    """The bank's proved notification stands in the record, and no inquiry has come yet."""
+    record = stage.record(key)
+    change = Change(fields={"notification": f"{record.epoch}:0"})
+    assert isinstance(stage.ledger.move(record, Verb.KEEP_NOTIFICATION, change, actor="web"), Moved)
 
 
 # Money twice.
@@ -172,9 +180,7 @@ def test_an_answer_that_comes_after_a_correction_contradicts_nothing(stage: Stag
 def test_what_two_end_against_a_notification_of_the_payment_is_a_contradiction(stage: Stage) -> None:
     """The record forgets the notification as it ends: so nothing said that the bank had notified of a payment."""
     key = in_review(stage)
-    record = stage.record(key)
-    fields = {"notification": f"{record.epoch}:0"}
-    assert stage.ledger.move(record, Verb.KEEP_NOTIFICATION, Change(fields=fields), actor="web")  # type: ignore[arg-type]  # its fields
+    notified_as_paid(stage, key)
     bank_says(stage, SILENT)
 
     for sender in (AIGUL, BOLAT):
@@ -183,6 +189,43 @@ def test_what_two_end_against_a_notification_of_the_payment_is_a_contradiction(s
     assert stage.state(key) is State.DECLINED
     assert key in stage.ledger.contradictions()
     assert len(alarms(stage)) == 1
+
+
+def test_a_question_finds_the_notification_where_the_bank_can_not_be_asked(stage: Stage) -> None:
+    """The bank's proved notification is its word there: two settled it as not paid, since the question came first."""
+    stage.without_status()
+    key = in_review(stage)
+    notified_as_paid(stage, key)
+
+    told = answer_to(stage, decide(stage, AIGUL, key, Verb.OPERATOR_NOT_PAID))
+
+    assert stage.state(key) is State.PAID
+    assert (told["verb"], stage.record(key).question_id) == ("notification_paid", "")
+
+
+# One person.
+
+
+def test_one_stolen_password_ends_nothing_that_needs_two(stage: Stage) -> None:
+    """A thief writes what it likes into its own inbox: names, labels, and the ids of another operator's entries."""
+    key = in_review(stage)
+    bank_says(stage, SILENT)
+    asked = put(stage, BOLAT, Kind.ASK, {"key": key})
+    taken_back = decide(stage, BOLAT, key, Verb.OPERATOR_NOT_PAID)
+    put(stage, BOLAT, Kind.TAKE_BACK, {"key": key})
+
+    inboxes = Inboxes(stage.ledger.client, stage.clock)
+    for entry_id in (asked, taken_back, "", asked, taken_back):
+        record = stage.record(key)
+        forged = {"by": "bolat", "operator": "bolat", "actor": "operator bolat", "label": "bolat", "sender": BOLAT}
+        what = {"key": key, "verb": "operator_not_paid", "proof": "x", "why": "x", "version": str(record.version)}
+        seen = {"state": record.state.value, "since": str(record.state_since), "at": str(stage.clock.now_ms())}
+        inboxes.put(AIGUL, Kind.SETTLE, what | forged | seen, entry_id)
+        stage.worker.inbox.run_once()
+        stage.journey.inquire(key)
+
+    assert stage.state(key) is State.NEEDS_REVIEW
+    assert {each.by for each in decisions.read(stage.record(key).decisions)} == {"aigul"}
 
 
 # Decisions lost, taken up late, or done twice.
