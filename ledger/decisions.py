@@ -1,7 +1,8 @@
 """What operators decided about a transfer: who, what, why, with what proof and when. Kept briefly, in its record.
 
 Pure. A decision *stands* while the transfer is in the state that it was made in, and two operators' equal decisions are
-needed where the bank's own word does not settle it. The newest few are kept for ever, since events are not.
+needed where the bank's own word does not settle it, within `STANDS_MS`. The newest few are kept for ever, since events
+are not.
 """
 
 import json
@@ -10,6 +11,9 @@ from dataclasses import asdict, dataclass, fields
 
 #: So many are kept. Two of them can stand at a time.
 _MOST = 6
+
+#: So long the first of two waits for the other: over a weekend. What its operator knew then may be wrong after that.
+STANDS_MS = 3 * 86_400_000
 
 #: As long as an operator's reason or evidence may be, and as an operator's name, a verb and an id are.
 _LONGEST = {"why": 300, "proof": 300, "by": 32, "what": 32, "request": 24, "state": 32}
@@ -46,10 +50,10 @@ def write(decisions: Sequence[Decision]) -> str:
     return json.dumps(kept, ensure_ascii=False, separators=(",", ":")) if kept else ""
 
 
-def standing(text: str, state: str, since: int, whats: Collection[str]) -> tuple[Decision, ...]:
-    """Those that stand, of these verbs; each operator's once, oldest first."""
+def standing(text: str, state: str, since: int, whats: Collection[str], *, after: int = 0) -> tuple[Decision, ...]:
+    """Those that stand, of these verbs, decided after this time (ms); each operator's once, oldest first."""
     there = {each.by: each for each in read(text) if (each.state, each.since) == (state, since) and each.what in whats}
-    return tuple(sorted(there.values(), key=lambda each: each.at))
+    return tuple(sorted((each for each in there.values() if each.at > after), key=lambda each: each.at))
 
 
 def with_one_more(text: str, decision: Decision) -> str:

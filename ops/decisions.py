@@ -5,6 +5,7 @@ The bank is asked in that moment. Its own word settles it, whatever the operator
 
 from collections.abc import Mapping
 
+from epay_transfers.ledger import decisions
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store.events import Event
@@ -20,6 +21,9 @@ BY_THE_BANK: Mapping[Verb, Verb] = {
     Verb.OPERATOR_REVERSED: Verb.INQUIRY_REVERSED,
 }
 
+#: What an operator decides about an end, and may take back.
+_ABOUT_AN_END = frozenset({*BY_THE_BANK, Verb.CORRECT_PAID, Verb.CORRECT_NOT_PAID, Verb.CORRECT_REVERSED})
+
 
 def submit(
     context: Context, record: Record, verb: Verb, *, evidence: str, reason: str, again: str, wait_s: float
@@ -32,11 +36,12 @@ def submit(
         return
     said = f"{record.key}: {descriptions.happened(answer)}"
     done = answer.fields.get("verb")
-    if done in {verb, BY_THE_BANK.get(verb)}:
+    is_notified = verb is Verb.OPERATOR_PAID and done == Verb.NOTIFICATION_PAID
+    if is_notified or done in {verb, BY_THE_BANK.get(verb)}:
         screen.say(said)
     elif answer.fields.get("second"):
         raise NotYet(
-            f"{record.key}: your decision stands in the record, and nothing has changed yet: "
+            f"{record.key}: your decision stands in the record for three days, and nothing has changed yet: "
             f"{_bank(answer)} A second operator, with a server user of their own, decides the same: "
             f"`{typed.command()} {again}`"
         )
@@ -45,7 +50,12 @@ def submit(
 
 
 def take_back(context: Context, record: Record, *, reason: str, wait_s: float) -> None:
+    """The newest that this operator is seen to have made: where a newer one stands by then, a worker refuses."""
     fields = {"key": record.key, "why": reason}
+    standing = decisions.standing(record.decisions, record.state, record.state_since, _ABOUT_AN_END)
+    for own in standing:
+        if own.by == context.operator:
+            fields["decision"] = own.request
     requests.submit(context, Kind.TAKE_BACK, fields, subject=record.key, wait_s=wait_s)
 
 

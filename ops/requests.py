@@ -51,7 +51,7 @@ def ask(context: Context, kind: Kind, fields: Mapping[str, str], *, subject: str
     if wait_s <= 0:
         answers.heard(None)
         return None
-    answer = _answer_to(context, entry_id, before[-1].id if before else "0", wait_s)
+    answer = _answer_to(context, entry_id, fields.get("key", ""), before[-1].id if before else "0", wait_s)
     if isinstance(answer, LedgerUnavailable):
         raise LedgerUnavailable(answer.problem)  # it was asked already, so it may be done
     if answer is None:
@@ -117,12 +117,16 @@ def _is_answer(event: Event, name: str) -> bool:
     return is_ours and (event.fields.get("verb") not in _NO_ANSWER or needs_second(event))
 
 
-def _answer_to(context: Context, entry_id: str, place: str, wait_s: float) -> Event | LedgerUnavailable | None:
+def _answer_to(
+    context: Context, entry_id: str, key: str, place: str, wait_s: float
+) -> Event | LedgerUnavailable | None:
+    """About this transfer: another operator may have put in a question about another one, with the id of this entry."""
     end = context.clock.monotonic() + wait_s
     try:
         for batch in context.events.follow(place, block_ms=_BLOCK_MS):
             for event in batch:
-                if entry_id in answered_by(event, context.operator):
+                is_about_it = event.fields.get("key", key) == key
+                if is_about_it and entry_id in answered_by(event, context.operator):
                     return event
             if context.clock.monotonic() >= end:
                 break

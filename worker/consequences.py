@@ -88,17 +88,20 @@ class Consequences:
             self.contradiction(record, verb, str(refused.state or "unknown"))
 
     def end_contradicted(self, record: Record, bank_said: str, ledger: str = "") -> None:
-        """The bank says the opposite of how it ended: it stands as a contradiction, and the alarm is raised once."""
-        change = HashChange(redis_keys.CONTRADICTED, set={record.key: bank_said}, once=True)
+        """The bank says the opposite of how it ended: it stands as a contradiction, and the alarm is raised once.
+
+        Only while it has ended so: it may have been corrected since the bank was asked.
+        """
         ledger = ledger or str(record.state)
+        change = HashChange(redis_keys.CONTRADICTED, set={record.key: bank_said}, once=True, while_state=ledger)
         told = {"key": record.key, "bank_said": bank_said, "ledger": ledger, "actor": self._actor}
         if self._events.tell(Alarm.CONTRADICTION, told, change):
             _LOG.critical("transfer.contradiction", extra={"key": record.key, "bank": bank_said, "ledger": ledger})
 
-    def contradiction(self, record: Record, verb: Verb, ledger: str) -> None:
-        """The bank says `verb`, and the ledger says the opposite: by its state, or by a notification that it keeps."""
-        _LOG.critical("transfer.contradiction", extra={"key": record.key, "bank": verb, "ledger": ledger})
-        self._events.alarm(Alarm.CONTRADICTION, actor=self._actor, key=record.key, bank_said=verb, ledger=ledger)
+    def contradiction(self, record: Record, said: str, ledger: str) -> None:
+        """The bank says this, and the ledger says the opposite: by its state, or by a notification that it keeps."""
+        _LOG.critical("transfer.contradiction", extra={"key": record.key, "bank": said, "ledger": ledger})
+        self._events.alarm(Alarm.CONTRADICTION, actor=self._actor, key=record.key, bank_said=said, ledger=ledger)
 
     def foreign_id(self, record: Record, verb: Verb, other: str) -> None:
         """The bank's answer names the id of another transfer: one of the two is not what the ledger says."""

@@ -286,6 +286,8 @@ class Inbox:
         return moved
 
     def _about_the_end(self, entry: Entry) -> None:
+        if entry.is_again and self._is_answered(entry):
+            return  # a worker did it, and died before it said so: its operator may have decided otherwise since
         match entry.kind:
             case Kind.SETTLE:
                 self._decide(entry, self._record(entry))
@@ -313,7 +315,7 @@ class Inbox:
             raise _CannotBe(f"{record.key}: it has changed since the operator saw it. Look at it again")
         if not entry.fields.get("proof"):
             raise _CannotBe(f"{record.key}: without evidence nothing is settled")
-        for other in decisions.standing(record.decisions, record.state, record.state_since, DECIDED):
+        for other in self._standing(record):
             if other.what != what and other.by != entry.operator:
                 raise _CannotBe(
                     f"{record.key}: {other.by} decided {DECIDED[other.what]}, and that stands: {other.why}. Agree with "
@@ -328,10 +330,11 @@ class Inbox:
 
     def _take_back(self, entry: Entry, record: Record) -> None:
         """Its own operator may, until it has led to something."""
-        standing = decisions.standing(record.decisions, record.state, record.state_since, DECIDED)
-        own = next((each for each in standing if each.by == entry.operator), None)
+        own = next((each for each in self._standing(record) if each.by == entry.operator), None)
         if own is None:
             raise _CannotBe(f"{record.key}: no decision of {entry.operator} stands")
+        if entry.fields.get("decision", own.request) != own.request:
+            raise _CannotBe(f"{record.key}: {entry.operator} has decided anew since: {own.why}. Look at it again")
         left = decisions.write(decisions.without(record.decisions, own))
         told = _told(entry)
         told["decided"] = DECIDED[own.what]
@@ -339,6 +342,10 @@ class Inbox:
         if record.question_id == own.request:
             fields["question_id"] = ""
         self._must_move(record, Verb.TAKE_BACK, Change(fields=fields, event=told), entry)
+
+    def _standing(self, record: Record) -> tuple[Decision, ...]:
+        after = self._ledger.now_ms() - decisions.STANDS_MS
+        return decisions.standing(record.decisions, record.state, record.state_since, DECIDED, after=after)
 
     def _ask(self, entry: Entry) -> None:
         """In every state. A transfer that a worker is at moves all the time: the question is put down again."""
@@ -397,8 +404,9 @@ class Inbox:
             raise _CannotBe(f"{record.key}: the bank is being asked already, for another request. Look at it again")
 
     def _must_move(self, record: Record, verb: Verb, change: Change, entry: Entry) -> None:
+        """Where another worker did it, since this one slept on the entry, nothing is refused."""
         moved = self._ledger.move(record, verb, change, actor=_actor(entry))
-        if isinstance(moved, Refused):
+        if isinstance(moved, Refused) and not (verb is Verb.DECIDE and self._has_decided(entry, self._record(entry))):
             raise _overtaken(record, moved)
 
     def _write_down_pause(self, entry: Entry) -> None:
@@ -499,7 +507,7 @@ class Inbox:
         self._events.alarm(Alarm.REQUEST_REFUSED, actor=_actor(entry), **fields)
 
     def _is_answered(self, entry: Entry) -> bool:
-        return any(event.fields.get("request") == entry.id for event in self._events.newest(_ANSWERS))
+        return any(entry.id in event.fields.get("request", "").split() for event in self._events.newest(_ANSWERS))
 
 
 def _check_words(entry: Entry) -> None:

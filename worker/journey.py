@@ -207,9 +207,17 @@ class Journey:
         if self.preflight.inquiries_paused(record):
             return  # the sweeper sends the next wake-up
         if not self.bank.has_status:
-            self.questions.answered(record, NO_STATUS_ADDRESS)
+            self._ask_no_bank(record)
         elif not self.questions.is_anothers(record):
             self.questions.answered(record, self._report(record))
+
+    def _ask_no_bank(self, record: Record) -> None:
+        """The bank's proved notification of a payment is its word then, whatever an operator said."""
+        match noticed(record):
+            case Settled(verb) if record.state in verb.row.moves and self.recorder.notified_paid(record, verb):
+                return
+            case _:
+                self.questions.answered(record, NO_STATUS_ADDRESS)
 
     def sweep(self, record: Record) -> None:
         """A transfer that no message moves on: the lease of its claim ran out, or its deadline passed."""

@@ -87,7 +87,10 @@ class Notifications:
         note = notes.get("notification", "")
         is_payment = note.endswith(f":{PAID_CODE}")
         if is_payment and record.state in _SAID_UNPAID and not record.is_paid_by_notification:
-            self._consequences.contradiction(record, Verb.NOTIFICATION_PAID, str(record.state))
+            if record.state.final:
+                self._consequences.end_contradicted(record, Verb.NOTIFICATION_PAID)
+            else:
+                self._consequences.contradiction(record, Verb.NOTIFICATION_PAID, str(record.state))
         if record.state not in _ASKABLE and not (is_payment and record.state is State.DEAD):
             is_kept = note and (record.state in _ON_THE_WAY or (is_payment and not record.state.final))
             return self._keep(record, event, note) if is_kept else True

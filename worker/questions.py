@@ -39,6 +39,12 @@ _BANKS_END = {
     StatusWord.GIVEN_BACK: State.REVERSED,
 }
 
+#: No end, and no silence: the bank may have an end for it later.
+_STILL_AT_IT = frozenset({StatusWord.NOT_YET, StatusWord.CHALLENGE_OPEN})
+
+#: A send or a confirm is to come: not where the bank has the money.
+_ABOUT_TO_BE_SENT = frozenset({State.QUEUED, State.RESUMED})
+
 _CORRECTIONS = frozenset({Verb.CORRECT_PAID, Verb.CORRECT_NOT_PAID, Verb.CORRECT_REVERSED})
 
 NO_STATUS_ADDRESS = StatusReport(StatusWord.UNANSWERED, why=Reason.NO_STATUS_ADDRESS)
@@ -82,22 +88,27 @@ class Questions:
             fresh = self._ledger.get(record.key)  # it can't be believed, or another worker came first
             if fresh is None or fresh.question_id != record.question_id:
                 return
-            record, verb = fresh, None
-        if verb is Verb.INQUIRY_PAID and record.state in {State.QUEUED, State.RESUMED}:
-            self._consequences.contradiction(record, verb, record.state)
+            record = fresh
+        if record.state in _ABOUT_TO_BE_SENT and has_money(report):
+            said = f"{report.word} {report.status_name}".strip()
+            self._consequences.contradiction(record, said, record.state)
             doubted = self._recorder.doubt_what_the_bank_has(record)
             if doubted is not None:
                 self.answered(doubted, report)
                 return
         self._compare(record, report)
-        standing = decisions.standing(record.decisions, record.state, record.state_since, DECIDED)
+        standing = self._standing(record)
         decision = next((each for each in standing if each.request == record.question_id), None)
         if decision is not None:
             self._decide(record, decision, standing, report)
         elif record.question_id:
-            self._answer(record, report, {}, decided(record))
+            self._answer(record, report, {}, decided(standing))
         else:
             self._watch_on(record, report)
+
+    def _standing(self, record: Record) -> tuple[Decision, ...]:
+        after = self._clock.now_ms() - decisions.STANDS_MS
+        return decisions.standing(record.decisions, record.state, record.state_since, DECIDED, after=after)
 
     def _decide(self, record: Record, decision: Decision, standing: Sequence[Decision], report: StatusReport) -> None:
         wanted = next(verb for verb in Verb if verb == decision.what)
@@ -107,7 +118,7 @@ class Questions:
             told: EventFields = {"refused": DECIDED[wanted], "why": why}
             self._answer(record, report, {"decisions": decisions.write(others)}, told)
         elif len(agreed) < 2:
-            self._answer(record, report, {}, decided(record) | {"second": "needed"})
+            self._answer(record, report, {}, decided(standing) | {"second": "needed"})
         else:
             self._end_by_hand(record, wanted, agreed, report)
 
@@ -120,6 +131,10 @@ class Questions:
         fields: RecordFields = {
             "reason": Reason.CORRECTED_BY_OPERATORS if is_correction else Reason.SETTLED_BY_OPERATOR,
             "question_id": "",
+            # What the bank said of the end before is not why it ended so.
+            "code": "",
+            "message": "",
+            "not_before_at": 0,
         }
         told = event_of_report(report)
         told["why"] = " / ".join(each.why for each in two)
@@ -130,20 +145,31 @@ class Questions:
         watch_in = TOMORROW_MS if can_be_asked else None
         change = Change(fields=fields, event=told, as_seen=True, watch_in=watch_in, unwatch=not can_be_asked)
         names = " and ".join(each.by for each in two)
-        self._recorder.move(record, wanted, change, actor=f"operators {names}")
+        moved = self._recorder.move(record, wanted, change, actor=f"operators {names}")
+        # The record forgets the notification as it ends. If we die here, the bank is asked tomorrow all the same.
+        if isinstance(moved, Moved) and record.is_paid_by_notification and moved.state is not State.PAID:
+            self._consequences.end_contradicted(record, Verb.NOTIFICATION_PAID, str(moved.state))
 
     def _answer(self, record: Record, report: StatusReport, fields: RecordFields, told: EventFields) -> None:
         said = event_of_report(report)
         more: RecordFields = {"question_id": "", "bank_said": said.get("bank_said", "")}
+        more |= _confirmed(record, report)
         self._move(record, Change(fields=more | fields, event=said | told), report, record.watches, HOUR_MS)
 
     def _watch_on(self, record: Record, report: StatusReport) -> None:
-        """It was asked about by its time: quiet, since most of these learn nothing."""
+        """It was asked about by its time: quiet, since most of these learn nothing.
+
+        The last time that the bank is asked is not used up by a silence, nor by a word that the bank is still at it.
+        """
         is_patient = self._clock.now_ms() < record.state_since + _LONGEST_MS
-        is_silent = report.word is StatusWord.UNANSWERED and is_patient
-        left = 0 if not record.state.final else record.watches if is_silent else record.watches - 1
+        is_silent = report.word is StatusWord.UNANSWERED
+        is_open = report.word in _STILL_AT_IT and not contradicts(record.state, report) and record.watches <= 1
+        is_again = is_patient and (is_silent or is_open)
+        left = 0 if not record.state.final else record.watches if is_again else record.watches - 1
         said: RecordFields = {"bank_said": event_of_report(report).get("bank_said", "")}
-        self._move(record, Change(fields=said, silent=True), report, left, HOUR_MS if is_silent else TOMORROW_MS)
+        confirmed = _confirmed(record, report)
+        change = Change(fields=said | confirmed, silent=not confirmed)
+        self._move(record, change, report, left, HOUR_MS if is_again else TOMORROW_MS)
 
     def _move(self, record: Record, change: Change, report: StatusReport, left: int, in_ms: int) -> Moved | None:
         more: RecordFields = {"watches": max(left, 0)}
@@ -156,15 +182,16 @@ class Questions:
                 silent=change.silent,
                 watch_in=in_ms if left > 0 else None,
                 unwatch=left <= 0,
-                agrees=_BANKS_END.get(report.word) is record.state,
+                agrees=agrees(record.state, report),
             ),
         )
         return moved if isinstance(moved, Moved) else None
 
     def _compare(self, record: Record, report: StatusReport) -> None:
         """An alarm, once a transfer, where the bank says the opposite of how the transfer ended."""
+        said = f"{report.word} {report.status_name}".strip()
         if contradicts(record.state, report):
-            self._consequences.end_contradicted(record, f"{report.word} {report.status_name}".strip())
+            self._consequences.end_contradicted(record, said)
 
 
 def why_not(record: Record, wanted: Verb, report: StatusReport) -> str:
@@ -187,12 +214,29 @@ def contradicts(state: State, report: StatusReport) -> bool:
         case State.PAID:
             return report.word is StatusWord.NOT_PAID
         case State.REVERSED:
-            return report.word is StatusWord.PAID
+            return has_money(report) and report.word is not StatusWord.GIVEN_BACK
         case _ if state in NOT_MOVED:
-            holds = report.word is StatusWord.NOT_YET and report.status_name in PAID_WORDS
-            return report.word in {StatusWord.PAID, StatusWord.GIVEN_BACK} or holds
+            return has_money(report)
         case _:
             return False
+
+
+def agrees(state: State, report: StatusReport) -> bool:
+    """Does the bank say the end that the record has? Of what never was at the bank, `not paid` is the word for it."""
+    return _BANKS_END.get(report.word) is state or (report.word is StatusWord.NOT_PAID and state in NOT_MOVED)
+
+
+def has_money(report: StatusReport) -> bool:
+    """Did the bank move the money, be it that it gave it back, or does it hold it?"""
+    holds = report.word is StatusWord.NOT_YET and report.status_name in PAID_WORDS
+    return report.word in {StatusWord.PAID, StatusWord.GIVEN_BACK} or holds
+
+
+def _confirmed(record: Record, report: StatusReport) -> RecordFields:
+    """What two operators called paid, and the bank calls so as well, is paid by the bank's word from then on."""
+    if record.state is State.PAID and _is_by_hand(record) and report.word is StatusWord.PAID:
+        return {"reason": f"bank_status_{report.status_name or report.word}"}
+    return {}
 
 
 def _is_by_hand(record: Record) -> bool:

@@ -6,13 +6,14 @@ inquiry finds the same truth again. Every move may be made twice: the second one
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
 from epay_transfers.ledger import decisions
 from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.decisions import Decision
 from epay_transfers.ledger.errors import LedgerUnavailable, VaultUnavailable
 from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import PAID_CODE, Record, RequestedAction, StoredChallenge
@@ -333,7 +334,9 @@ class Recorder:
         change = Change(fields=fields, only_after=only_after)
         if record.question_id:
             fields["question_id"] = ""
-            change = Change(fields=fields, event=event_of_report(report) | decided(record), unwatch=True)
+            after = self._clock.now_ms() - decisions.STANDS_MS
+            standing = decisions.standing(record.decisions, record.state, record.state_since, DECIDED, after=after)
+            change = Change(fields=fields, event=event_of_report(report) | decided(standing), unwatch=True)
         return self._settle_unfinished(record, verb, self._asked_once_more(verb, change))
 
     def not_found_ends(self, record: Record, letter: str, *, only_after: int) -> None:
@@ -346,10 +349,14 @@ class Recorder:
         change = Change(fields=fields, event=event, as_seen=True, only_after=only_after, watch_in=backoff.TOMORROW_MS)
         self._settle_unfinished(record, Verb.INQUIRY_DECLINED, change)
 
-    def notified_paid(self, record: Record, verb: Verb) -> None:
-        """The bank's notification settles it as paid, where there is no status address."""
+    def notified_paid(self, record: Record, verb: Verb) -> bool:
+        """The bank's notification settles it as paid, where there is no status address. Returns whether it ended."""
         fields: RecordFields = {"reason": Reason.BANK_NOTIFIED, "code": PAID_CODE, "evidence": bank.Evidence.ANSWERED}
-        self._settle_unfinished(record, verb, Change(fields=fields))
+        if not record.question_id:
+            return self._settle_unfinished(record, verb, Change(fields=fields))
+        fields["question_id"] = ""
+        event: EventFields = {"bank_said": "paid, by its notification"}
+        return self._settle_unfinished(record, verb, Change(fields=fields, event=event, unwatch=True))
 
     def notified_decline(self, record: Record, code: str) -> None:
         """A notification says that the bank declined, and the bank can't be asked: an operator decides.
@@ -507,9 +514,8 @@ class Recorder:
                 wait_s = min(wait_s * 2, 1.0)
 
 
-def decided(record: Record) -> EventFields:
+def decided(standing: Sequence[Decision]) -> EventFields:
     """Of the decisions that stand, which one it is and by whom: for the event that says what the bank said to it."""
-    standing = decisions.standing(record.decisions, record.state, record.state_since, DECIDED)
     if not standing:
         return {}
     return {"decided": DECIDED[standing[0].what], "by": ", ".join(each.by for each in standing)}

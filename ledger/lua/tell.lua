@@ -10,6 +10,7 @@
 --            must_leave  it must be there: else nothing is changed
 --            once    no event and no change, where the hash is so already
 --            was     what its fields must be, as {name: text}, an empty text for none: else nothing is changed
+--            state   the state that the record must be in: else nothing is changed
 --            counted it raises the ledger's sequence, as a move does
 -- Replies  TOLD sequence | KNOWN | OTHER | BROKEN part
 
@@ -18,6 +19,7 @@ local unsound = unsound_log(KEYS[1], KEYS[2])
 if unsound then return unsound end
 if t.counted and not are_counts(redis.call('HMGET', KEYS[1], 'sequence'), EXACT) then return {'BROKEN', 'counters'} end
 if t.record and redis.call('TYPE', KEYS[t.record]).ok ~= 'hash' then t.record = nil end
+if t.record and t.state and redis.call('HGET', KEYS[t.record], 'state') ~= t.state then return {'OTHER'} end
 if t.hash then
   local kind, news = redis.call('TYPE', KEYS[t.hash]).ok, not t.once
   if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', t.of} end

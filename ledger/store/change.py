@@ -166,7 +166,7 @@ def script_argument(
         times["in_doubt_since"] = 0
     changed = {name: str(value) for name, value in values.items() if value not in {"", 0}}
     gone = [name for name in dict.fromkeys((*cleared, *values)) if name not in changed and name not in times]
-    told = _told(record, values, changed)
+    told = _told(record, verb, values, changed)
     if row.advance is not Advance.KEEP:
         changed["epoch"] = str(_next_epoch(record, row.advance))
     if row.enters:
@@ -236,13 +236,17 @@ def _values(change: Change) -> dict[str, str | int]:
     return values
 
 
-def _told(record: Record, values: Mapping[str, str | int], changed: Mapping[str, str]) -> dict[str, str]:
-    """What the event repeats. It names the requests that it answers: an action's, and a question's that is answered."""
+def _told(record: Record, verb: Verb, values: Mapping[str, str | int], changed: Mapping[str, str]) -> dict[str, str]:
+    """What the event repeats. It names the requests that it answers: an action's, and a question's that is answered.
+
+    A move that only adds a note does nothing of what was requested.
+    """
     told = {name: changed[name] for name in _TOLD if name in changed}
     if record.attempts and "attempts" not in values:
         told["attempts"] = str(record.attempts)
     is_answered = "question_id" in values and not values["question_id"]
-    requests = (record.request_id, record.question_id if is_answered else "")
+    is_note = verb.row.keeps_due or verb is Verb.ADD_EVIDENCE
+    requests = ("" if is_note else record.request_id, record.question_id if is_answered else "")
     return told | ({"request": " ".join(filter(None, requests))} if any(requests) else {})
 
 

@@ -23,7 +23,8 @@ class HashChange:
     """What changes in one hash. With `once`, nothing is told where the hash is so already.
 
     `leaves`: another hash, and the field that is taken out of it as well; with `must_leave`, it must be there. `was`:
-    what these fields must be ("" for a field that is not there). Else nothing is told and nothing is changed.
+    what these fields must be ("" for a field that is not there). `while_state`: what state the event's transfer must be
+    in. Else nothing is told and nothing is changed.
     """
 
     key: str
@@ -33,6 +34,7 @@ class HashChange:
     leaves: tuple[str, str] | None = None
     must_leave: bool = False
     was: Mapping[str, str] | None = None
+    while_state: str = ""
 
 
 class Teller:
@@ -65,6 +67,8 @@ class Teller:
         if is_key(key := fields.get("key", "")):
             keys.append(redis_keys.record(key))
             words["record"] = len(keys)
+            if change is not None and change.while_state:
+                words["state"] = change.while_state
         with redis_errors_as(LedgerUnavailable):
             reply = self._scripts.run("tell", keys, [json.dumps(words)])
         if reply[0] == "BROKEN":

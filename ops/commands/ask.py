@@ -14,7 +14,7 @@ app = typer.Typer()
 #: A question needs no other reason.
 _WHY = "asked by hand"
 
-_SETTLED = frozenset({Verb.INQUIRY_PAID, Verb.INQUIRY_DECLINED, Verb.INQUIRY_REVERSED})
+_SETTLED = frozenset({Verb.INQUIRY_PAID, Verb.INQUIRY_DECLINED, Verb.INQUIRY_REVERSED, Verb.NOTIFICATION_PAID})
 
 
 @app.command()

@@ -17,6 +17,7 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Event, Events
+from epay_transfers.ledger.store.inboxes import Kind
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pauses
 from epay_transfers.ledger.vault.sealing import Purpose
@@ -25,6 +26,7 @@ from epay_transfers.worker.bank import StatusReport, StatusWord
 from tests.ops.conftest import Into
 from tests.support.command_line import OPERATOR, Cli
 from tests.support.factories import NONCE
+from tests.support.inbox import ReadAtOnce
 
 WHY = ("--reason", "the client called")
 
@@ -105,6 +107,23 @@ def test_who_waits_is_told_what_came_of_it(
 
     assert said.status == status
     assert sentence in said.out + said.err
+
+
+def test_an_answer_about_another_transfer_is_none_to_this_one(
+    transfers: Cli, into: Into, ledger: Ledger, worker: ReadAtOnce
+) -> None:
+    """Another operator puts in a question about another transfer, with the id of this operator's entry."""
+    record, other = into(State.DEAD), into(State.DECLINED, "payout-2")
+
+    def forge() -> object:
+        asked = {"key": other.key, "why": "w"}
+        return worker.put("ops:bolat", Kind.ASK, asked, found(ledger, record).request_id)
+
+    with _worker(ledger, forge):
+        said = transfers("dead", "requeue", record.key, "--wait", "3", *WHY)
+
+    assert said.status == 75
+    assert "the bank says" not in said.out
 
 
 def test_who_waits_for_nobody_is_told_so(transfers: Cli, into: Into) -> None:
