@@ -23,6 +23,7 @@ SETTINGS = {name.upper() for room in ROOMS for name in room.model_fields}
 OTHERS = {
     "TRANSFERS_NAME", "SECRETS_DIR", "CREDENTIALS_DIRECTORY",
     "REDISCLI_AUTH", "ALLOW_DEBUGGER", "CANCEL_OLD", "NOT_SENT", "MAYBE_SENT",
+    "OTHER_SERVER",
     "REST_FRAMEWORK", "EXCEPTION_HANDLER",
 }  # fmt: skip
 
