@@ -26,6 +26,7 @@ from epay_transfers.worker.bank import (
     TransferOutcome,
     Unclear,
 )
+from epay_transfers.worker.bank.calls import CallLog
 from tests.simulation.world import Process, World
 
 HORIZON_S = 10_800
@@ -148,6 +149,7 @@ class Teller:
         self._process = process
         self._books = books
         self.has_status = has_status
+        self.calls = CallLog(process.clock)
 
     def token(self, terminal: Terminal, *, order: Order, secret_hash: str | None = None) -> Token | TokenRefused:  # noqa: ARG002 - the bank's form
         world = self._world
