@@ -149,8 +149,8 @@ class MemoryScripts(Scripts):
 
 class MemoryLedger(Ledger):
     def __init__(self, scripts: MemoryScripts, clock: Clock) -> None:
-        self.client = cast("redis.Redis", scripts)
-        self.test_clock, self._scripts, self.seen, self.behind = clock, scripts, 0, 0
+        super().__init__(cast("redis.Redis", scripts), clock)
+        self._scripts = scripts
 
 
 class MemoryInboxes(Inboxes):

@@ -219,7 +219,8 @@ def test_without_standard_input_enqueue_says_what_it_wants(environment: dict[str
     said = run(words, "<&-")
 
     assert said.returncode == 2
-    assert said.stderr.startswith(b"Give an intent, or a list of them, as JSON on standard input")
+    told = json.loads(said.stderr)["what"] if "--json" in words else said.stderr.decode()
+    assert "give an intent, or a list of them, as json on standard input" in told.lower()
 
 
 def test_an_input_that_can_not_be_read_is_a_sentence(environment: dict[str, str]) -> None:
