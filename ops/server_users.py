@@ -241,7 +241,7 @@ _EXPORTER = ServerUser(
         Rule(("hgetall",), _read(_COUNTERS, redis_keys.BREAKERS, redis_keys.WORKERS, redis_keys.CONTRADICTED)),
         Rule(("hscan",), _read(redis_keys.PAUSES, redis_keys.ADDED_PAUSES)),
         Rule(("zrangebyscore", "zrangebylex", "zrevrangebylex", "zlexcount"), _read(_DUE, _BY_STATE)),
-        Rule(("hget",), _read(_RECORDS)),
+        Rule(("hget",), _read(_RECORDS, _COUNTERS)),
         Rule(("xrevrange",), _read(_EVENTS)),
         Rule(("lrange",), _read(redis_keys.SAMPLES)),
         Rule(("llen", "smembers"), _read(redis_keys.every("inbox:"), redis_keys.OPERATORS)),

@@ -222,7 +222,7 @@ def assert_watched(guarded: Guarded, act_as: Callable[[str], None], key: str) ->
 
 LOOKING = [
     ("list",), ("list", "--json"), ("events",), ("queues",), ("parked",), ("doubt",), ("dead", "list"),
-    ("pauses",), ("terminals",), ("scan",), ("overview",), ("overview", "--json"),
+    ("list", "paid", "--code", "0"), ("pauses",), ("terminals",), ("scan",), ("overview",), ("overview", "--json"),
 ]  # fmt: skip
 
 
