@@ -31,6 +31,7 @@ OPEN = (
     "Is the last-six rule for a terminal, a merchant, or for all? For ever, or for a time?",
     "What does a second request with the same order number get?",
     LATE,
+    "What form has the statement, and when is it complete?",
     STATUS,
     "How long does an MD live?",
     CONFIRM_ADDRESS,
