@@ -307,7 +307,7 @@ def test_terminals_tell_their_spaces_and_who_stopped_them(
 def test_looking_writes_nothing(transfers: Cli, into: Into, events: Events, ledger: Ledger) -> None:
     """Every command that says of itself that it changes nothing. `doctor` and `overview` miss a worker.
 
-    `ask` is left out: that the bank is to be asked stands in the record.
+    `ask` and plans are left out: that the bank is to be asked stands in the record.
     """
     for state in (State.PARKED, State.NEEDS_REVIEW, State.DEAD):
         into(state, f"is-{state}")
@@ -316,7 +316,7 @@ def test_looking_writes_nothing(transfers: Cli, into: Into, events: Events, ledg
 
     groups = {name.split()[0] for name in COMMANDS if " " in name}
     looking = [name for name, entry in COMMANDS.items() if entry.connects and entry.panel != "Act" and name != "keys"]
-    for name in (name for name in looking if name not in groups):
+    for name in (name for name in looking if name.split()[0] not in groups - {"dead"} and name != "dead"):
         status = transfers(*name.split(), *shlex.split(COMMANDS[name].example)).status
         assert status in {"doctor": {75}, "overview": {20}}.get(name, {0, 1}), name
 

@@ -21,17 +21,17 @@ from tests.support.forked_commands import CLOSED, FULL, GONE, Ended, ForkedComma
 from tests.support.intents import AS_JSON
 from tests.support.prepared import prepare
 
-#: What would go on until a signal, or prints nothing on standard output, shows its help here.
+#: What would go on until a signal, needs files or a worker, or prints nothing on standard output, shows its help here.
 INSTEAD = {
     "acl": "folder --operator aigul",
-    "dead": "--help",
-    "first-contact": "--help",
-    "keys": "--help",
-    "keys rotate": "--help",
-    "queue": "--help",
     "sandbox": "--port 0",
-    "worker": "--help",
-}
+} | dict.fromkeys(
+    (
+        "apply", "dead", "exporter", "first-contact", "keys", "keys rotate", "plan", "plan requeue", "plan discard",
+        "plan cancel", "plan settle", "queue", "reconcile", "recover", "worker",
+    ),
+    "--help",
+)  # fmt: skip
 
 CUT_OFF = (
     "Standard output can't be written: {why}. Not all is printed, and what the command was to do may be done.\n"
