@@ -154,7 +154,7 @@ def test_apply_needs_a_reason(recover: Recover) -> None:
 
 
 def test_a_card_number_shows_with_stars(recover: Recover) -> None:
-    amex = "371449635398431"
+    amex = "377514500004820"
 
     for said in (recover([amex]), recover([amex], "--json")):
         assert (said.status, amex in said.out + said.err) == (20, False)

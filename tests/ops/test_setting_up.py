@@ -1,5 +1,6 @@
 """`keygen`, `init`, `.env.example` and the table of settings: what a newcomer begins with."""
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic_settings import BaseSettings
 
+from epay_transfers.ledger.money import EXPONENTS
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.sealing import Opener, Purpose, Sealer
 from epay_transfers.ops import dotenv
@@ -153,8 +155,9 @@ def _said(default: object) -> str:
             return ""
         case tuple():
             return "[" + ",".join(f'"{item}"' for item in default) + "]"
-        case dict():
-            return "{}"
+        case dict():  # money is in minor units there
+            units = {name: value // 10 ** EXPONENTS.get(name, 0) for name, value in default.items()}
+            return json.dumps(units, separators=(",", ":"))
         case _:
             return str(default)
 

@@ -75,7 +75,7 @@ def test_the_wheel_of_an_sdist_is_the_wheel_of_the_repository(distributions: Dis
 
 
 def test_the_base_brings_no_server_and_no_command_line(distributions: Distributions) -> None:
-    """A backend gets the five packages that were asked for, and what a producer imports beside them."""
+    """A backend gets the five packages that were asked for, what a producer imports beside them, and the metrics."""
     with zipfile.ZipFile(distributions.wheel) as held:
         [place] = [name for name in held.namelist() if name.endswith(".dist-info/METADATA")]
         wanted = Parser().parsestr(held.read(place).decode()).get_all("Requires-Dist", [])
@@ -83,7 +83,7 @@ def test_the_base_brings_no_server_and_no_command_line(distributions: Distributi
 
     assert base == {
         *("dramatiq", "redis", "requests", "pydantic-settings", "sentry-sdk"),
-        *("cryptography", "pydantic", "urllib3"),
+        *("cryptography", "pydantic", "urllib3", "prometheus-client"),
     }
 
 
