@@ -40,8 +40,8 @@ def transfers(facts: Facts) -> Iterator[Judgement]:
                 Trouble.DOUBT_GROWS,
                 Level.ACT,
                 f"doubt grows: {doubt - then} more transfers in five minutes may have moved money or not{_why(facts)}",
-                "ring the bank, and keep more out of it: "
-                '`transfers pause send --cause bank --reason "doubt grows"`; `transfers doubt` lists them',
+                'keep more out of it: `transfers pause send --cause bank --reason "doubt grows"`; then ring the bank: '
+                "`transfers doubt` lists them",
                 safe="a pause of send; workers ask the bank about each by themselves",
                 unsafe=DO_NOT_PAY,
                 money=money_of(facts, *UNKNOWN_MONEY),
