@@ -21,7 +21,9 @@ with needed("cli", "The command `transfers`"):
     import rich  # noqa: F401 - the help and the tables
     import typer
     from typer.core import TyperCommand, TyperGroup
-    from typer.exceptions import TyperException
+
+#: What is raised where the command line is wrong. It stands at different places in typer's versions: before 0.26 in click.
+_WRONG_USAGE: Any = typer.BadParameter.__base__
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,13 +257,9 @@ class CommandGroup(TyperGroup):
             return super().main(given, *others, **options)
         try:
             status = super().main(given, *others, **options | {"standalone_mode": False})
-        except TyperException as error:
-            say_error(
-                "UsageError",
-                error.format_message(),
-                error.exit_code,
-                " ".join(filter(None, ("transfers", _words(given), "--help"))),
-            )
+        except _WRONG_USAGE as error:
+            next_step = " ".join(filter(None, ("transfers", _words(given), "--help")))
+            say_error("UsageError", error.format_message(), error.exit_code, next_step)
             status = error.exit_code
         except typer.Abort:
             say_error("Interrupted", "Interrupted.", _INTERRUPTED)

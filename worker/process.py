@@ -64,6 +64,7 @@ class Process:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         worker = dramatiq.Worker(self._worker.broker, worker_timeout=200, worker_threads=self._threads)
+        self._look_first()
         worker.start()
         loops = [
             threading.Thread(target=self._loop, args=(once,), name=name, daemon=True)
@@ -95,6 +96,14 @@ class Process:
         end.cancel()
         _LOG.info("worker.stopped")
         return 0
+
+    def _look_first(self) -> None:
+        """Before anything is claimed, and before a heartbeat tells whether this worker is fit.
+
+        What keeps it from looking is said by the loop of maintenance, which looks again.
+        """
+        with suppress(Exception):
+            self._maintain()
 
     def _loop(self, run_once: Callable[[], bool]) -> None:
         """One bounded batch after the other; a rest wherever nothing is left, or a server is away."""
