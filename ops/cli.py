@@ -22,7 +22,7 @@ with needed("cli", "The command `transfers`"):
     import typer
     from typer.core import TyperCommand, TyperGroup
 
-#: What is raised where the command line is wrong. It stands at different places in typer's versions: before 0.26 in click.
+#: What is raised where the command line is wrong: typer's own, or, in its older versions, click's.
 _WRONG_USAGE: Any = typer.BadParameter.__base__
 
 
