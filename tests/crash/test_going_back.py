@@ -10,6 +10,7 @@ from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.errors import LedgerWentBack
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Money, State
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.producers import Transfers
@@ -158,7 +159,7 @@ def test_a_ledger_that_went_back_before_a_transfer_was_made_does_not_send_it_aga
 
 def _stands_still(killable: KillablePlatform) -> bool:
     """It has met what the ledger forgot at its claim, or has looked at its servers before that."""
-    return bool(killable.platform.ledger_client.exists("transfers:{t}:lanes")) or "servers_unfit" in alarms(killable)
+    return bool(killable.platform.ledger_client.exists(redis_keys.PAUSES)) or "servers_unfit" in alarms(killable)
 
 
 def test_a_producer_that_is_ahead_of_the_ledger_says_so_and_puts_no_card(
