@@ -5,15 +5,25 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from epay_transfers.ledger.money import to_minor
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.totals import Totals
 from epay_transfers.ops import listing, screen
 from epay_transfers.ops.context import Context
-from epay_transfers.ops.exit_status import Refusal
+from epay_transfers.ops.filters import (
+    Amount,
+    LastFour,
+    Older,
+    Terminal,
+    Why,
+    Younger,
+    four_digits,
+    known_terminal,
+    minor_units,
+    times,
+)
 from epay_transfers.ops.listing import Wanted
-from epay_transfers.ops.options import AsJson, CursorText, Limit, cursor_of, span_ms
+from epay_transfers.ops.options import AsJson, CursorText, Limit, cursor_of
 
 app = typer.Typer()
 
@@ -24,15 +34,13 @@ def list_(
         list[State] | None, typer.Argument(metavar="[STATE]...", help="Only those in these states.")
     ] = None,
     *,
-    terminal: Annotated[str | None, typer.Option(help="Only those of this terminal.")] = None,
-    older: Annotated[
-        str | None, typer.Option(metavar="SPAN", help="In their state for longer: 30s, 5min, 2h, 3d.")
-    ] = None,
-    younger: Annotated[str | None, typer.Option(metavar="SPAN", help="In their state for less than that.")] = None,
-    why: Annotated[str | None, typer.Option(help="Why they are there: a word that lists show, or code_484.")] = None,
+    terminal: Terminal = None,
+    older: Older = None,
+    younger: Younger = None,
+    why: Why = None,
     code: Annotated[str | None, typer.Option(help="The bank's code, like 484.")] = None,
-    amount: Annotated[str | None, typer.Option(help="Of this amount, like 15000 or 4500.50.")] = None,
-    last_four: Annotated[str | None, typer.Option(metavar="DIGITS", help="Of one of the cards.")] = None,
+    amount: Amount = None,
+    last_four: LastFour = None,
     operator: Annotated[
         str | None, typer.Option(help="That this operator decided about, or asked for a move of.")
     ] = None,
@@ -46,17 +54,17 @@ def list_(
 ) -> None:
     """Transfers of these states, longest in them first; without a state all of them, newest first."""
     context = Context.connect()
-    now_ms = context.ledger.now_ms()
+    within = times(older, younger, context.ledger.now_ms())
     wanted = Wanted(
         states=list(dict.fromkeys(states or State)),
-        terminal=_known(context, terminal),
-        since_ms=now_ms - span_ms("younger", younger) if younger else None,
-        until_ms=now_ms - span_ms("older", older) if older else None,
+        terminal=known_terminal(context, terminal),
+        since_ms=within.since_ms,
+        until_ms=within.until_ms,
         newest=newest or not states,
         reason=why,
         code=code,
-        amount=_minor(amount),
-        last_four=_digits(last_four),
+        amount=minor_units(amount),
+        last_four=four_digits(last_four),
         operator=operator,
         verb=verb,
     )
@@ -101,32 +109,3 @@ def table(records: list[Record], now_ms: int) -> Table:
         for record in records
     ]
     return screen.table(("transfer", "reference", "state", "amount", "age", "why"), rows)
-
-
-def _known(context: Context, terminal: str | None) -> str | None:
-    """A terminal of the settings, or one that they have no more and that has transfers. Raises `Refusal`."""
-    if terminal is None or context.settings.space_of(terminal) is not None:
-        return terminal
-    known = context.ledger.totals().terminals
-    if terminal not in known:
-        names = dict.fromkeys(("main", *context.settings.epay_terminals, *known))
-        raise Refusal(f"terminal: no settings and no transfer know it; give one of {', '.join(names)}")
-    return terminal
-
-
-def _minor(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return to_minor(text, "KZT")
-    except ValueError:
-        raise typer.BadParameter("amount: give it like 15000 or 4500.50") from None
-
-
-def _digits(text: str | None) -> str | None:
-    if text is not None and not (len(text) == _LAST and text.isascii() and text.isdigit()):
-        raise typer.BadParameter("last-four: give the last four digits of a card")
-    return text
-
-
-_LAST = 4

@@ -9,13 +9,24 @@ from typing import Annotated
 
 import typer
 
-from epay_transfers.ledger.money import to_minor
 from epay_transfers.ledger.states import State
 from epay_transfers.ops import screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
+from epay_transfers.ops.filters import (
+    Amount,
+    LastFour,
+    Older,
+    Terminal,
+    Why,
+    Younger,
+    four_digits,
+    known_terminal,
+    minor_units,
+    times,
+)
 from epay_transfers.ops.listing import Wanted
-from epay_transfers.ops.options import Evidence, checked, span_ms
+from epay_transfers.ops.options import Evidence, checked
 from epay_transfers.ops.plans import making
 from epay_transfers.ops.plans import plan as plans
 from epay_transfers.ops.plans.making import Caps
@@ -27,14 +38,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-_LAST = 4
-
-Terminal = Annotated[str | None, typer.Option(help="Only those of this terminal.")]
-Older = Annotated[str | None, typer.Option(metavar="SPAN", help="In their state for longer: 30s, 5min, 2h, 3d.")]
-Younger = Annotated[str | None, typer.Option(metavar="SPAN", help="In their state for less than that.")]
-Why = Annotated[str | None, typer.Option(help="Why they are there: a word that lists show, or code_484.")]
-Amount = Annotated[str | None, typer.Option(help="Of this amount, like 15000 or 4500.50.")]
-LastFour = Annotated[str | None, typer.Option(metavar="DIGITS", help="Of one of the cards.")]
 NoAsk = Annotated[bool, typer.Option("--no-ask", help="Do not ask the bank now: its word is ? in the plan.")]
 PlanWait = Annotated[float, typer.Option("--wait", min=1, max=3600, metavar="SECONDS", help="Wait so long for a word.")]
 States = Annotated[list[State] | None, typer.Argument(metavar="[STATE]...", help="Only those in these states.")]
@@ -143,7 +146,7 @@ def _make(
         raise typer.BadParameter(f"{', '.join(others)}: a plan to {what} is of {', '.join(STATES[what])}")
     amount_text(caps.money)
     context = Context.connect()
-    chosen = making.choose(context, what, _wanted(wanted, options, context.ledger.now_ms()))
+    chosen = making.choose(context, what, _wanted(context, wanted, options))
     _say_left_out(chosen.left_out)
     plan = _plan(context, what, [Item.of(record) for record in chosen.records], _filter(wanted, options), settles)
     caps.check(plan.count, plan.sums)
@@ -170,28 +173,18 @@ def _plan(context: Context, what: What, items: list[Item], chosen_by: str, settl
     )
 
 
-def _wanted(states: tuple[State, ...], options: tuple[str | None, ...], now_ms: int) -> Wanted:
+def _wanted(context: Context, states: tuple[State, ...], options: tuple[str | None, ...]) -> Wanted:
     terminal, older, younger, why, amount, last_four = options
-    if last_four is not None and not (len(last_four) == _LAST and last_four.isascii() and last_four.isdigit()):
-        raise typer.BadParameter("last-four: give the last four digits of a card")
+    within = times(older, younger, context.ledger.now_ms())
     return Wanted(
         states=states,
-        terminal=terminal,
-        since_ms=now_ms - span_ms("younger", younger) if younger else None,
-        until_ms=now_ms - span_ms("older", older) if older else None,
+        terminal=known_terminal(context, terminal),
+        since_ms=within.since_ms,
+        until_ms=within.until_ms,
         reason=why,
-        amount=_minor(amount),
-        last_four=last_four,
+        amount=minor_units(amount),
+        last_four=four_digits(last_four),
     )
-
-
-def _minor(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return to_minor(text, "KZT")
-    except ValueError:
-        raise typer.BadParameter("amount: give it like 15000 or 4500.50") from None
 
 
 def _filter(states: tuple[State, ...], options: tuple[str | None, ...]) -> str:

@@ -242,6 +242,14 @@ def test_filters_choose_as_those_of_list(transfers: Cli, into: Into) -> None:
     assert lost.state is State.SENDING
 
 
+def test_an_unknown_terminal_is_refused_as_list_refuses_it(transfers: Cli) -> None:
+    """A misspelt one would choose none, and the plan would look as if there was nothing to do."""
+    said = transfers("plan", "requeue", "--terminal", "Main", "--no-ask")
+
+    assert said.status == transfers("list", "dead", "--terminal", "Main").status != 0
+    assert "no settings and no transfer know it" in said.err
+
+
 def test_a_requeue_of_what_has_no_card_is_left_out(transfers: Cli, into: Into, ledger: Ledger) -> None:
     """Its card is gone, so a worker could only refuse it: the plan says how many, and what to do."""
     record = into(State.SENDING)
