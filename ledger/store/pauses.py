@@ -349,7 +349,10 @@ class Pauses:
 
     def vanished(self) -> bool:
         """Is one gone since the last `refresh`, and not by its time? It was ended, or the ledger has lost it."""
-        known = {pause.id for pause in self._seen if pause.holds_at(self._now_ms())} if self._seen else set()
+        if not self._seen:
+            return False
+        now_ms = self._now_ms()
+        known = {pause.id for pause in self._seen if pause.holds_at(now_ms)}
         return bool(known - {pause.id for pause in self.standing()})
 
     @contextmanager
