@@ -105,7 +105,7 @@ def _parked(facts: Facts) -> Iterator[Judgement]:
         Level.ACT if grown > 0 else Level.ATTENTION,
         f"{count_of(facts, State.PARKED)} clients wait at 3-D Secure, {facts.old_parked} for more than five minutes, "
         f"and none has come back meanwhile{ends}",
-        "see the web tier (its pages, its log, its way to the ledger); `transfers parked` lists who waits",
+        "see the web tier (its pages, its log, its way to the ledger); `transfers parked` lists the waiting clients",
         safe="to wait: no money has moved, and what ends is asked about first",
         unsafe="do not enqueue them under a new reference while they are parked",
         money=money_of(facts, State.PARKED),

@@ -396,7 +396,7 @@ def test_a_decline_is_asked_about_once_an_hour_later(stage: Stage, report: Statu
 
 @pytest.mark.parametrize("asked_by", ["the ladder", "an operator"])
 def test_a_decline_that_an_inquiry_heard_is_asked_about_once_more_too(stage: Stage, asked_by: str) -> None:
-    """Its status may tell of the gateway's second request, as its answer does, and whoever had it asked."""
+    """Its status may tell of the gateway's second request, as its answer does; so the bank is asked once more."""
     key = in_review(stage)
     bank_says(stage, NOT_PAID)
     if asked_by == "an operator":

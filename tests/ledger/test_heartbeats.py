@@ -1,4 +1,4 @@
-"""What workers tell of themselves: who is heard, who is silent, who is forgotten."""
+"""What workers tell of themselves: which are heard, which are silent, which are forgotten."""
 
 import redis
 

@@ -406,7 +406,7 @@ def test_on_a_full_ledger_a_lane_is_paused_and_unpause_says_that_nothing_was_ask
 
 
 def test_a_pause_that_stands_anew_is_not_ended_by_the_id_of_before(transfers: Cli, ledger: Ledger) -> None:
-    """487 was on the screen; since then the bank said 464. What ends both is typed by a person who has read both."""
+    """487 was on the screen; since then the bank said 464. An operator reads both before the end of both is typed."""
     pauses = Pauses(ledger.client)
     seen = pauses.pause(Lane.SEND, "main", actor="worker", reason="code 487", cause=Cause.SETUP_CODE)
     anew = pauses.pause(Lane.SEND, "main", actor="worker", reason="464: fraud suspected", cause=Cause.SETUP_CODE)

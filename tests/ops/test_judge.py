@@ -162,7 +162,7 @@ def test_each_trouble_is_found_and_stands_first(what: Trouble) -> None:
 
 @pytest.mark.parametrize("what", Trouble)
 def test_the_runbook_quotes_what_is_said_and_names_the_same_command(what: Trouble) -> None:
-    """A reader who comes from the screen finds the sentence that they saw, and the command that the screen names."""
+    """A section of the runbook has the sentence that the screen shows, and the command that the screen names."""
     first = judge(facts_of(what))[0]
 
     assert is_quoted(what, first.says), first.says
