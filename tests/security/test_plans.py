@@ -107,7 +107,7 @@ def test_one_operator_has_a_few_sent_again_and_the_rest_takes_two(
 def test_a_thief_of_one_password_gets_no_further_with_entries_of_its_own(
     limited: Guarded, ledger: Ledger, bank: RunningSandbox, tmp_path: Path
 ) -> None:
-    """Whatever name, label, id and sender its entries hold: the inbox proves which operator asks, and a worker counts."""
+    """Its entries hold any name, label, id and sender: the inbox proves which operator asks, and a worker counts."""
     records = dead(limited, ledger, 6)
     with limited.client("ledger", FIRST) as client, worker_of(limited, tmp_path / "worker.log"):
         for label in ("first", "second", "third"):
