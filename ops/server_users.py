@@ -142,9 +142,9 @@ _WEB = ServerUser(
 
 _WORKER = ServerUser(
     (
-        "claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", "tell", "trim", "queue_fetch",
-        "count_receiver", "count_operator", "remember_worker", "remember_sample", "watched", "ledger_look",
-        "half_open", "turn", "rate", *_DRAMATIQ,
+        "claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", "tell", "trim",
+        "queue_fetch", "queue_ack", "count_receiver", "count_operator", "remember_worker", "remember_sample",
+        "watched", "ledger_look", "half_open", "turn", "rate", *_DRAMATIQ,
     ),
     (
         Rule(

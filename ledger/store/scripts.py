@@ -67,7 +67,8 @@ class Scripts:
         return replies
 
     def _send(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> list[str]:
-        return cast("list[str]", self._client.evalsha(self._digests[name], len(keys), *keys, *args))
+        send = self._client.execute_command
+        return cast("list[str]", send("EVALSHA", self._digests[name], len(keys), *keys, *args))  # type: ignore[no-untyped-call]  # redis-py does not type it
 
     def _pipeline(self, calls: Sequence[Call]) -> list[list[str] | Exception]:
         pipeline = self._client.pipeline(transaction=False)
