@@ -199,6 +199,8 @@ class Maintenance:
         self.vault_why = ""
         if self._vault_run is None or self._vault_run.id != run.id:
             self.vault_since_ms = self._ledger.now_ms() - self._custody.vault.uptime_s() * 1000
+        if self._vault_run is None:
+            self._custody.holds_since(self.vault_since_ms)
         if self._vault_run and self._vault_run.id != run.id:
             _LOG.error("vault.forgot")
             self._custody.forgot()
