@@ -141,7 +141,7 @@ class CardCustody:
     def holds_since(self, started_at: int) -> None:
         """The vault's server was started at this time (ms), and has lost nothing that it was given since.
 
-        Said of a run that was not known before. So a worker that starts beside a long queue does not look for each card.
+        Said of the first run that is seen. So a worker that starts beside a long queue does not look for each card.
         """
         self._forgot_at = started_at
 
