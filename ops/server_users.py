@@ -170,6 +170,7 @@ _WORKER = ServerUser(
         Rule(("type", "hlen", "hmget", "hset", "hdel", "hincrby", "hscan", "multi", "exec"), (
             redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
         Rule(("hsetnx",), (redis_keys.TERMINALS,)),
+        Rule(("type", "zadd", "zscore", "zremrangebyrank"), (redis_keys.ENDED_PAUSES,)),
         Rule(("type", "hmget", "hset", "hsetnx"), (redis_keys.SERVER,)),
         Rule(("hset", "hdel"), (redis_keys.WORKERS, redis_keys.TURNS)),
         Rule(("lpush", "ltrim"), (redis_keys.SAMPLES,)),
