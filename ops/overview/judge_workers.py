@@ -41,6 +41,7 @@ def workers(facts: Facts) -> Iterator[Judgement]:
             "see that machine; `transfers doctor` on it says more",
             safe="the other workers do its work",
         )
+    yield from _credentials(facts)
     hung = [(worker, worker.hung) for worker in alive if worker.hung]
     if hung:
         yield Judgement(
@@ -60,6 +61,29 @@ def workers(facts: Facts) -> Iterator[Judgement]:
             f"{len(missed)} of {len(alive) + len(missed)} workers are silent: {_silence(facts, missed)}",
             _look_at(facts, missed[0]),
             safe="the others do its work",
+        )
+
+
+def unheld_terminals(facts: Facts) -> list[str]:
+    """Whose credentials are needed, and no worker that is heard holds. A worker of an older version may hold any."""
+    held: set[str] = set()
+    for worker in facts.alive:
+        if worker.terminals is None:
+            return []
+        held |= {*worker.terminals}
+    return sorted({terminal for worker in facts.alive for terminal in worker.lacks} - held)
+
+
+def _credentials(facts: Facts) -> Iterator[Judgement]:
+    if unheld := unheld_terminals(facts):
+        yield Judgement(
+            Trouble.WORKERS_UNFIT,
+            Level.ACT,
+            f"no worker holds the credentials of {', '.join(unheld)}, and transfers or requests wait for them",
+            "give them to a worker (EPAY_CREDENTIALS, or EPAY_CLIENT_ID and its others for main), and restart it",
+            safe="to wait: nothing of these terminals is sent",
+            unsafe="what waits to be sent ends at its deadline, and the bank is not asked about the rest",
+            setting="worker",
         )
 
 

@@ -344,3 +344,14 @@ def test_workers_that_compare_a_server_that_was_started_are_no_alarm() -> None:
     assert is_quoted(Trouble.WORKERS_UNFIT, compares.says)
     assert name_of(compares.command) in part_of(Trouble.WORKERS_UNFIT, "Do:")
     assert (clock.what, clock.level) == (Trouble.WORKERS_UNFIT, Level.ACT)
+
+
+def test_a_terminal_whose_credentials_no_worker_holds_is_named() -> None:
+    """One that holds them is enough, and so is one of an older version, which does not say what it holds."""
+    lacking = worker(terminals=["main"], lacks=["kiosk"])
+    found = judge(replace(WELL, workers=[lacking, worker(worker="worker b 8", terminals=["main"])]))
+
+    assert [(one.what, one.level) for one in found] == [(Trouble.WORKERS_UNFIT, Level.ACT)]
+    assert "no worker holds the credentials of kiosk" in found[0].says
+    assert judge(replace(WELL, workers=[lacking, worker(worker="worker b 8", terminals=["kiosk"])])) == []
+    assert judge(replace(WELL, workers=[lacking, worker(worker="worker b 8")])) == []
