@@ -116,7 +116,7 @@ _PRODUCER = ServerUser(
         Rule(("smembers", "sismember", "sadd"), (redis_keys.FINGERPRINT_KEYS,)),
         Rule(("set",), (_REFERENCES, _HANDLES, _PRINTS)),
         Rule(("getbit", "setbit", "bitpos"), (_SUFFIXES,)),
-        Rule(("hget",), _read(redis_keys.LOST)),
+        Rule(("hget",), _read(redis_keys.LOST, redis_keys.CONTRADICTED)),
         Rule(("zlexcount",), (_BY_STATE,)),
         Rule(("hgetall", "hlen"), (redis_keys.PAUSES, redis_keys.ADDED_PAUSES)),
         Rule(
@@ -135,6 +135,7 @@ _WEB = ServerUser(
             ("get", "hgetall"),
             _read(_RECORDS, _COUNTERS, _HANDLES, _CHALLENGES, _MDS),
         ),
+        Rule(("hget",), _read(redis_keys.CONTRADICTED)),
         Rule(("rpush",), _write(redis_keys.inbox(WEB))),
         Rule(("incrby", "pexpire"), (redis_keys.every("guesses:"),)),
     ),

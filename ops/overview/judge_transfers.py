@@ -26,6 +26,9 @@ NEARLY_USED, USED_UP = 0.8, 0.99
 #: Due for so long: no worker does it.
 OVERDUE_MS = 60_000
 
+#: No transfer was enqueued in a space for so long: producers may have moved to another one.
+_QUIET_MS = 3 * 3_600_000
+
 #: In five minutes.
 _DOUBT_GROWS_BY = 5
 _MANY_PARKED = 10
@@ -153,6 +156,19 @@ def suffixes(facts: Facts) -> Iterator[Judgement]:
         used = (facts.counters or {}).get(f"used:{space}", 0)
         if used < SUFFIXES * NEARLY_USED:
             continue
+        if quiet_ms := _quiet_ms(facts, space, used):
+            yield Judgement(
+                Trouble.SUFFIXES_LOW,
+                Level.ATTENTION,
+                f"{used / SUFFIXES:.1%} of the invoice ids of the space {space} are used, for ever, and none in the last "
+                f"{screen.span(quiet_ms)}: {SUFFIXES - used} are left",
+                "`transfers terminals` shows each space; where producers have moved to another one, nothing is to be done",
+                safe="to leave it as it is, where no producer uses it any more",
+                unsafe="never use a number again: the bank may take it for the old transfer",
+                setting="EPAY_TERMINALS",
+                passes=False,
+            )
+            continue
         out = used >= SUFFIXES * USED_UP
         left = f"{SUFFIXES - used} are left" + (f", for {span} at this rate" if (span := lasts(facts, space)) else "")
         yield Judgement(
@@ -166,6 +182,15 @@ def suffixes(facts: Facts) -> Iterator[Judgement]:
             setting="EPAY_TERMINALS",
             passes=False,
         )
+
+
+def _quiet_ms(facts: Facts, space: str, used: int) -> int:
+    """For how long no transfer was enqueued in it, as far as the samples go; 0 where one was, or it is not known."""
+    known = [sample for sample in facts.samples or () if space in sample.used]
+    if not known or any(sample.used[space] != used for sample in known):
+        return 0
+    span_ms = facts.now_ms - known[-1].at_ms
+    return span_ms if span_ms >= _QUIET_MS else 0
 
 
 def lasts(facts: Facts, space: str) -> str:

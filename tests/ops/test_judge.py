@@ -355,3 +355,24 @@ def test_a_terminal_whose_credentials_no_worker_holds_is_named() -> None:
     assert "no worker holds the credentials of kiosk" in found[0].says
     assert judge(replace(WELL, workers=[lacking, worker(worker="worker b 8", terminals=["kiosk"])])) == []
     assert judge(replace(WELL, workers=[lacking, worker(worker="worker b 8")])) == []
+
+
+def test_a_space_that_no_producer_uses_any_more_calls_no_operator_at_once() -> None:
+    """Producers moved to another one. Where that is not known, and where one still comes, it is as bad as ever."""
+    nearly = counters(queued=1) | {"used:main": 999_000}
+
+    def found(*samples: Sample) -> list[tuple[Trouble, Level]]:
+        judged = judge(replace(WELL, counters=nearly, samples=list(samples)))
+        return [(one.what, one.level) for one in judged]
+
+    def of(minutes: int, used: int) -> Sample:
+        return replace(sample(minutes), used={"main": used})
+
+    out = [(Trouble.SUFFIXES_OUT, Level.ACT)]
+    assert found(of(1, 999_000), of(239, 999_000)) == [(Trouble.SUFFIXES_LOW, Level.ATTENTION)]
+    assert found(of(1, 999_000), of(239, 998_999)) == out
+    assert found(of(1, 999_000), of(30, 999_000)) == out
+    assert found() == out
+    (quiet,) = judge(replace(WELL, counters=nearly, samples=[of(239, 999_000)]))
+    assert is_quoted(Trouble.SUFFIXES_LOW, quiet.says)
+    assert name_of(quiet.command) in part_of(Trouble.SUFFIXES_LOW, "Do:")
