@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -357,13 +357,16 @@ class Pauses:
         reason = f"the ledger has lost it, and the vault has kept it: {pause.reason}"
         self._tell(Alarm.LANE_PAUSED, pause, actor, reason, change, "")
 
-    def vanished(self) -> bool:
-        """Is one gone since the last `refresh`, and not by its time? It was ended, or the ledger has lost it."""
+    def vanished(self, standing: Iterable[Pause]) -> bool:
+        """Is one gone since the last `refresh`, and not by its time? It was ended, or the ledger has lost it.
+
+        `standing`: those that hold now.
+        """
         if not self._seen:
             return False
         now_ms = self._now_ms()
         known = {pause.id for pause in self._seen if pause.holds_at(now_ms)}
-        return bool(known - {pause.id for pause in self.standing()})
+        return bool(known - {pause.id for pause in standing})
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -385,7 +388,11 @@ class Pauses:
 
     def refresh(self) -> None:
         """Read them; `holding` answers from memory until the next time."""
-        self._seen = self.standing()
+        self.see(self.standing())
+
+    def see(self, standing: Iterable[Pause]) -> None:
+        """As `refresh`, by what the caller has read."""
+        self._seen = list(standing)
 
     def holding(self, lane: Lane, terminal: str, now_ms: int) -> Pause | None:
         """What holds this lane, as of the last `refresh`: half a second old at the most. `claim` sees them as they are.

@@ -160,9 +160,9 @@ def suffixes(facts: Facts) -> Iterator[Judgement]:
             yield Judgement(
                 Trouble.SUFFIXES_LOW,
                 Level.ATTENTION,
-                f"{used / SUFFIXES:.1%} of the invoice ids of the space {space} are used, for ever, and none in the last "
-                f"{screen.span(quiet_ms)}: {SUFFIXES - used} are left",
-                "`transfers terminals` shows each space; where producers have moved to another one, nothing is to be done",
+                f"{used / SUFFIXES:.1%} of the invoice ids of the space {space} are used, for ever, and none in the "
+                f"last {screen.span(quiet_ms)}: {SUFFIXES - used} are left",
+                "`transfers terminals` shows each space; where producers have moved to another one, do nothing",
                 safe="to leave it as it is, where no producer uses it any more",
                 unsafe="never use a number again: the bank may take it for the old transfer",
                 setting="EPAY_TERMINALS",

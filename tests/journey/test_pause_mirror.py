@@ -299,3 +299,25 @@ def test_without_the_vault_no_pause_ends(stage: Stage) -> None:
     with pytest.raises(VaultUnavailable):
         mirror.end(stage.pauses.standing()[0], actor="operator aigul", reason="over")
     assert len(stage.pauses.standing()) == 1
+
+
+def test_a_round_of_maintenance_reads_the_pauses_once(stage: Stage) -> None:
+    """Each worker does it twice a second. Where one is gone they are read again, once the vault was asked."""
+
+    def hashes_read() -> int:
+        before = scans(stage)
+        stage.worker.maintenance.run_once()
+        return scans(stage) - before
+
+    stage.pauses.pause(Lane.SEND, ALL, actor="worker", reason="r")
+    stage.worker.maintenance.run_once()
+
+    assert hashes_read() == 2
+    stage.worker.maintenance._mirror.end(stage.pauses.standing()[0], actor="operator", reason="over")
+    assert hashes_read() > 2
+    assert stage.pauses.holding(Lane.SEND, "main", stage.clock.now_ms()) is None
+
+
+def scans(stage: Stage) -> int:
+    stats: dict[str, dict[str, int]] = stage.ledger.client.info("commandstats")
+    return stats.get("cmdstat_hscan", {}).get("calls", 0)
