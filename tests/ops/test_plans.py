@@ -28,6 +28,7 @@ from epay_transfers.ops.plans.answers import Answers
 from epay_transfers.ops.plans.plan import How, Item, Plan, What
 from epay_transfers.worker.bank import StatusReport, StatusWord
 from tests.ops.conftest import Into
+from tests.ops.test_schemas import validator_of
 from tests.support import factories
 from tests.support.command_line import OPERATOR, Cli, Said
 from tests.support.inbox import ReadAtOnce
@@ -156,6 +157,7 @@ def apply(transfers: Cli, *more: str) -> Said:
 
 
 def became(said: Said) -> dict[str, int]:
+    assert [error.message for error in validator_of("apply").iter_errors(said.json)] == []
     return {word: each["count"] for word, each in said.json["became"].items()}
 
 

@@ -5,7 +5,7 @@ A new command is red here until it has a schema, and a line in `TYPED` that runs
 
 import ast
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
+from epay_transfers.ledger.store.heartbeats import Calls, Heartbeat, Heartbeats, Sight
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pauses
 from epay_transfers.ops.cli import COMMANDS, WITHOUT_JSON, load
@@ -154,6 +155,58 @@ def test_a_schema_takes_no_other_object(name: str) -> None:
     """A field that the command begins to print is red until it stands in the schema."""
     assert not validator_of(name).is_valid({"no_such_field": 1})
     assert not validator_of(name).is_valid([{"no_such_field": 1}])
+
+
+def test_no_schema_takes_an_object_of_any_form() -> None:
+    """Each object has its fields named, or the form of what is in it: the document itself says so."""
+    assert list(_loose(DOCUMENT["commands"], "commands")) == []
+    assert list(_loose(DOCUMENT["$defs"], "$defs")) == []
+
+
+def _loose(schema: Any, place: str) -> Iterator[str]:
+    if isinstance(schema, dict):
+        kinds = schema.get("type", ())
+        if "object" in (kinds if isinstance(kinds, list) else [kinds]) and "additionalProperties" not in schema:
+            yield place
+        for name, value in schema.items():
+            yield from _loose(value, f"{place}.{name}")
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _loose(value, place)
+
+
+def test_the_overviews_schema_is_that_of_workers_and_breakers_too(transfers: Cli, into: Into, ledger: Ledger) -> None:
+    """Workers of which one is silent, hung and unfit, one is of another version, and a breaker that tries."""
+    into(State.QUEUED)
+    heartbeats = Heartbeats(ledger.client)
+    heartbeats.tell(
+        "worker a 7",
+        Heartbeat(
+            host="a", pid=7, version="1", threads=4, busy=1, longest_busy_s=99.5, patience_s=1, loops={"sweeper": 9.5},
+            queues={"now": 0.5}, sees={"bank": Sight("timeout", 1)}, unfit=["clock"], findings=["x"],
+            calls={"token": Calls({"answered": 1})}, hosts={"token": "bank.example"}, terminals=["main"],
+            lacks=["kiosk"], vault_keys=["a45ec2e3"],
+        ),
+    )  # fmt: skip
+    ledger.client.hset(redis_keys.WORKERS, "worker b 8", "1 {}")
+    ledger.client.hset(redis_keys.BREAKERS, "open:bank.example", str(ledger.now_ms() + 60_000))
+
+    printed = transfers("overview", "--json").json
+
+    assert [f"{error.json_path}: {error.message}" for error in validator_of("overview").iter_errors(printed)] == []
+    assert len(printed["workers"]) == 2
+    assert printed["workers"][1]["hung"]
+    assert printed["bank"]["breakers"]
+
+
+def test_the_schema_of_a_comparison_is_that_of_its_findings_too(run: Run, transfers: Cli) -> None:
+    run("recover")  # which has the statement there
+    words = ("--statement", "statement.csv", "--mapping", "mapping.toml", "--day", "2026-11-28")
+
+    printed = transfers("reconcile", *words, "--json").json
+
+    assert printed["statement"]["findings"]
+    assert [f"{error.json_path}: {error.message}" for error in validator_of("reconcile").iter_errors(printed)] == []
 
 
 #: A wrong usage, a refusal, a server that is away: what is typed, the status, and what comes next.
