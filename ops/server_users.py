@@ -153,8 +153,8 @@ _WORKER = ServerUser(
             (
                 _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, _BANK_REFERENCES,
                 redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.ENDED_PAUSES, redis_keys.BREAKERS,
-                redis_keys.RATES, redis_keys.TERMINALS, redis_keys.UNREADABLE, redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.WORKERS,
-                redis_keys.SAMPLES, redis_keys.SAMPLE_TURN,
+                redis_keys.RATES, redis_keys.TERMINALS, redis_keys.UNREADABLE, redis_keys.OPERATORS,
+                redis_keys.TAKEN, redis_keys.WORKERS, redis_keys.SAMPLES, redis_keys.SAMPLE_TURN,
                 redis_keys.every("inbox:"), _LIMITS,
                 redis_keys.WATCHED, redis_keys.CONTRADICTED, redis_keys.SERVER, redis_keys.TURNS,
                 NAMESPACE, f"{NAMESPACE}:*",

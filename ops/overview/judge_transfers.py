@@ -15,6 +15,7 @@ from epay_transfers.ops.overview.judgement import (
     Level,
     Trouble,
     count_of,
+    do_not_pay,
     in_words,
     money_of,
     money_of_keys,
@@ -42,7 +43,8 @@ def transfers(facts: Facts) -> Iterator[Judgement]:
             yield Judgement(
                 Trouble.DOUBT_GROWS,
                 Level.ACT,
-                f"doubt grows: {doubt - then} more transfers in five minutes may have moved money or not{_why(facts)}",
+                f"doubt grows: {doubt - then} more transfers in five minutes may have moved money or not "
+                f"({doubt} in all){_why(facts)}",
                 'keep more out of it: `transfers pause send --cause bank --reason "doubt grows"`; then ring the bank: '
                 "`transfers doubt` lists them",
                 safe="a pause of send; workers ask the bank about each by themselves",
@@ -56,7 +58,7 @@ def transfers(facts: Facts) -> Iterator[Judgement]:
             f"transfers are due for {screen.span(facts.lag_ms)}, and no worker does it",
             "`transfers events --limit 20` shows what happened last; then the workers' log",
             safe="a restart of the workers, one after the other",
-            unsafe=DO_NOT_PAY,
+            unsafe=do_not_pay(facts),
             money=money_of(facts, *FOR_A_WORKER),
         )
     yield from _parked(facts)
