@@ -18,6 +18,7 @@ from tests.support.parallel import (
     pytest_configure,
     pytest_xdist_make_scheduler,
 )
+from tests.support.servers import folder_in_memory
 from tests.support.tools import pytest_make_collect_report, pytest_runtest_makereport
 
 #: In CI nothing is skipped; under pytest-xdist the long files go first.
@@ -46,7 +47,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture(scope="session")
 def ledger_server() -> Iterator[embedded_servers.EmbeddedServer]:
-    with embedded_servers.running(embedded_servers.LEDGER_OPTIONS) as server:
+    with folder_in_memory() as folder, embedded_servers.running(embedded_servers.LEDGER_OPTIONS, folder) as server:
         yield server
 
 
