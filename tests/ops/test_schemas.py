@@ -8,10 +8,9 @@ import json
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.states import State, Verb
@@ -27,6 +26,9 @@ from epay_transfers.ops.overview.judgement import Level
 from epay_transfers.runtime.output import EX_IOERR, READER_GONE
 from tests.ops.conftest import Into
 from tests.support.command_line import Cli
+
+if TYPE_CHECKING:
+    import jsonschema
 
 DOCUMENT = json.loads((resources.files("epay_transfers.ops") / "schemas.json").read_text())
 
@@ -130,10 +132,16 @@ def _typed(name: str) -> tuple[str, ...]:
     return TYPED[name]
 
 
-def validator_of(name: str) -> Draft202012Validator:
-    schema = DOCUMENT["commands"][name] | {"$defs": DOCUMENT["$defs"]}
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
+def validator(schema: dict[str, Any]) -> "jsonschema.Draft202012Validator":
+    import jsonschema  # noqa: PLC0415 - seconds, which each process would pay that reads all tests before it begins
+
+    return jsonschema.Draft202012Validator(schema)
+
+
+def validator_of(name: str) -> "jsonschema.Draft202012Validator":
+    found = validator(DOCUMENT["commands"][name] | {"$defs": DOCUMENT["$defs"]})
+    found.check_schema(found.schema)
+    return found
 
 
 def test_every_command_has_a_schema_or_stands_among_those_without() -> None:
@@ -238,7 +246,7 @@ def test_an_error_is_an_object_on_standard_error(
     assert told["what"]
     assert told["next"] == following or not following
     assert told["next"]
-    assert list(Draft202012Validator(DOCUMENT["$defs"]["error"]).iter_errors(told)) == []
+    assert list(validator(DOCUMENT["$defs"]["error"]).iter_errors(told)) == []
 
 
 def test_a_server_that_is_away_is_an_object_too(transfers: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
