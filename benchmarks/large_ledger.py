@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ def amount_of(number: int) -> int:
 
 
 @contextmanager
-def filled(count: int, kept: Path | None = None) -> Iterator[Filled]:
+def filled(count: int, kept: Path | None = None, terminals: Sequence[str] = TERMINALS) -> Iterator[Filled]:
     """`kept`: a folder of this ledger's own. It is loaded from there if it is there, and else is saved there."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -101,7 +101,7 @@ def filled(count: int, kept: Path | None = None) -> Iterator[Filled]:
         if note.exists():
             states, amounts = _noted(note, count)
         else:
-            states, amounts = fill(client, ledger_server.url, count)
+            states, amounts = fill(client, ledger_server.url, count, terminals)
             _send_wakeups(ledger_server.url)
             if kept is not None:
                 client.save()
@@ -124,11 +124,11 @@ def _noted(note: Path, count: int) -> tuple[Counter[State], Counter[State]]:
     return states, amounts
 
 
-def fill(client: redis.Redis, url: str, count: int) -> tuple[Counter[State], Counter[State]]:
+def fill(client: redis.Redis, url: str, count: int, terminals: Sequence[str]) -> tuple[Counter[State], Counter[State]]:
     """The first by the ledger's scripts. Where there are many, the others are copies of these, made in the server."""
     first = _BY_SCRIPTS if count % _BY_SCRIPTS == 0 else count
     copies = count // first
-    states, amounts = _fill(url, first)
+    states, amounts = _fill(url, first, terminals)
     _copy(client, copies, first)
     for counter in (states, amounts):
         for state in counter:
@@ -136,13 +136,13 @@ def fill(client: redis.Redis, url: str, count: int) -> tuple[Counter[State], Cou
     return states, amounts
 
 
-def _fill(url: str, count: int) -> tuple[Counter[State], Counter[State]]:
+def _fill(url: str, count: int, terminals: Sequence[str]) -> tuple[Counter[State], Counter[State]]:
     """By several processes: most of the time goes into what Python does."""
     states: Counter[State] = Counter()
     amounts: Counter[State] = Counter()
     parts = [range(first, min(first + BATCH, count)) for first in range(0, count, BATCH)]
     with ProcessPoolExecutor(_PROCESSES, mp_context=get_context("spawn")) as pool:
-        for made in pool.map(_fill_part, repeat(url), parts):
+        for made in pool.map(_fill_part, repeat(url), repeat(terminals), parts):
             for state, amount in made:
                 states[state] += 1
                 amounts[state] += amount
@@ -171,11 +171,11 @@ def _ledger(url: str) -> Ledger:
     return Ledger(connect(url, timeout_s=_LOAD_S))
 
 
-def _fill_part(url: str, numbers: range) -> list[tuple[State, int]]:
+def _fill_part(url: str, terminals: Sequence[str], numbers: range) -> list[tuple[State, int]]:
     ledger = _ledger(url)
     ways = [(verbs, why) for share, verbs, why in _PLAN for _ in range(share)]
     # Spread over the hundred, so that each page of a list has a bit of everything.
-    records = zip(numbers, _made(ledger, numbers), strict=True)
+    records = zip(numbers, _made(ledger, terminals, numbers), strict=True)
     chosen = [(record, *ways[number * 37 % _HUNDRED]) for number, record in records]
     return [(state, record.amount) for state, record in _moved(ledger, chosen)]
 
@@ -194,12 +194,12 @@ def _put_cards(client: redis.Redis, vault: redis.Redis) -> None:
     pipeline.execute()
 
 
-def _made(ledger: Ledger, numbers: range) -> list[Record]:
+def _made(ledger: Ledger, terminals: Sequence[str], numbers: range) -> list[Record]:
     new = [
         new_transfer(
             f"payout-{number}",
             amount=amount_of(number),
-            terminal=(terminal := TERMINALS[number % len(TERMINALS)]),
+            terminal=(terminal := terminals[number % len(terminals)]),
             space=terminal,
             receiver_card=f"552204******{number % 10_000:04d}",
             lasts_ms=30 * 24 * _HOUR_MS,

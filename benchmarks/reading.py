@@ -85,13 +85,14 @@ def measure(made: Filled, count: int, *, is_whole: bool) -> list[str]:
         with _lost_queue(empty.url):
             took = Took.median([_run(made, ["queue", "rebuild"])[0] for _ in range(ROUNDS)])
             print(str(took).format("queue rebuild, of a queue that was lost"), flush=True)
+        wrong += differences(made)
+        print("Counts agree with a scan of every record." if not wrong else "\n".join(wrong), flush=True)
         for word, well in _WHOLE.items() if is_whole else ():
             took, told = _run(made, [word])
             print(str(took).format(word), flush=True)
             wrong += [] if well in told else [f"{word}: {told}"]
-        wrong += differences(made)
+            print(wrong[-1] if wrong else f"{word}: {well}", flush=True)
         print(f"Load at the end: {_load()}.")
-    print("Counts agree with a scan of every record." if not wrong else "\n".join(wrong))
     return wrong
 
 
@@ -174,7 +175,7 @@ def _sample(made: Filled) -> dict[str, str]:
 
 def differences(made: Filled) -> Iterator[str]:
     """Every record is read, past the lists and the counters, and each answer is compared with them."""
-    counted, money, listed = _scanned(made)
+    counted, money, listed, rare = _scanned(made)
     for state in State:
         told = _json(made, "list", state, "--limit", "1")
         said = sum(line["count"] for line in told["total"])
@@ -185,16 +186,20 @@ def differences(made: Filled) -> Iterator[str]:
             yield f"list {state}: {amount} of money, but the records have {money[state]}"
     if (counted, money) != (made.states, made.amounts):
         yield "the records are not those that were made"
-    for state in (State.DEAD, State.IN_DOUBT, State.QUEUED):
-        if sorted(_walked(made, "list", state)) != sorted(listed[state]):
+    for state, keys in listed.items():
+        if sorted(_walked(made, "list", state)) != sorted(keys):
             yield f"list {state}: its pages together are not the records of that state"
-    rare = sum(amount == amount_of(0) for amount in listed_amounts(made, State.DECLINED))
     found = len(_walked(made, "list", State.DECLINED, "--amount", str(amount_of(0) / 100)))
     if found != rare:
         yield f"list declined --amount: {found}, but {rare} records"
-    seen = {state: sum(line["count"] for line in lines) for state, lines in _json(made, "doctor")["transfers"].items()}
-    if any(seen.get(state, 0) != counted[state] for state in State):
-        yield "doctor counts otherwise"
+    for words, place in (("doctor", "transfers"), ("overview", "money")):
+        seen = {state: _count(told) for state, told in _json(made, words)[place].items()}
+        if any(seen.get(state, 0) != counted[state] for state in State):
+            yield f"{words} counts otherwise"
+
+
+def _count(told: Any) -> int:
+    return sum(line["count"] for line in (told["sums"] if isinstance(told, dict) else told))
 
 
 def _walked(made: Filled, *words: str) -> list[str]:
@@ -208,20 +213,24 @@ def _walked(made: Filled, *words: str) -> list[str]:
         cursor = ["--cursor", told["cursor"]]
 
 
-def _scanned(made: Filled) -> tuple[Counter[State], Counter[State], dict[State, list[str]]]:
+#: Lists that are walked from their first page to their last.
+_WALKED = (State.DEAD, State.IN_DOUBT, State.QUEUED)
+
+
+def _scanned(made: Filled) -> tuple[Counter[State], Counter[State], dict[State, list[str]], int]:
+    """How many and how much by state; the keys of those whose lists are walked; how many declined have one amount."""
     counted: Counter[State] = Counter()
     money: Counter[State] = Counter()
-    listed: dict[State, list[str]] = {state: [] for state in State}
+    listed: dict[State, list[str]] = {state: [] for state in _WALKED}
+    rare = 0
     for key, name, amount in _records(made):
         state = State(name)
         counted[state] += 1
         money[state] += amount
-        listed[state].append(key)
-    return counted, money, listed
-
-
-def listed_amounts(made: Filled, state: State) -> list[int]:
-    return [amount for _, name, amount in _records(made) if name == state]
+        rare += state is State.DECLINED and amount == amount_of(0)
+        if state in listed:
+            listed[state].append(key)
+    return counted, money, listed, rare
 
 
 def _records(made: Filled) -> Iterator[tuple[str, str, int]]:

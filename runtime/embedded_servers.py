@@ -114,7 +114,7 @@ def running(
         yield server
 
 
-def _await_answer(server: EmbeddedServer, within_s: float) -> None:
+def _await_answer(server: EmbeddedServer, within_s: float = _START_SECONDS) -> None:
     """Wait until the server answers: within a tenth of a second, or its log says why not."""
     client = connect(server.url)
     wait = 0.005
