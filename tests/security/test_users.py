@@ -254,6 +254,7 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         assert server.take(server.look(), "a test")
         pauses.pause(Lane.SEND, "kiosk", actor="worker", reason="its limit")
         end_pauses(pauses, Lane.SEND, "kiosk")
+        assert events.newest(1), "whether the worker that died on an entry has answered it"
         events.trim(1)
         unreadable = RecordUnreadable("251124999999", "its state is unknown")
         Ledger(client)._aside.set([unreadable], Ledger(client).now_ms())

@@ -29,6 +29,7 @@ class Testbed:
     env: dict[str, str]  #: of the torture's own process: a backend and a web tier in one
     operator_env: dict[str, str]
     bank_url: str
+    folder: Path  #: of the operator's own files
     ledger: KillableServer
     vault: KillableServer
     fork_server: subprocess.Popen[str]
@@ -77,7 +78,7 @@ def testbed(seed: int, faults: float, log: str) -> Iterator[Testbed]:
                 text=True,
             )
         )
-        here = Testbed(common | as_user(BACKEND), common | as_user(OPS), url, ledger, vault, fork_server)
+        here = Testbed(common | as_user(BACKEND), common | as_user(OPS), url, folder, ledger, vault, fork_server)
         stack.callback(_end, here)
         yield here
 
