@@ -5,8 +5,6 @@ id. A command that could not be done now (75: a server is away, no worker came) 
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +14,14 @@ import requests
 
 from epay_transfers.ledger.store.pauses import Cause
 from epay_transfers.ops.exit_status import ExitStatus
+from tests.support.forked_commands import ForkedCommands
 
 _MAPPING = Path(__file__).parents[2] / "docs/examples/statement.toml"
-_LONGEST_S = 60
 _RECOVERY = frozenset({ExitStatus.DONE, ExitStatus.ACT})
 
 
 class CommandFailed(AssertionError):
-    """It ended otherwise than the caller expects: the command's own words."""
+    """It ended with another status than the caller expects: the command's own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +51,14 @@ class OperatorAtWork:
     env: Mapping[str, str]
     bank_url: str
     folder: Path
+    commands: ForkedCommands
 
     def types(self, *words: str, expects: frozenset[int] = frozenset({ExitStatus.DONE})) -> str:
         """What the command printed. Raises `CommandFailed` where it ends with a status that is not expected."""
-        command = [sys.executable, "-m", "epay_transfers", *words]
-        done = subprocess.run(  # noqa: S603 - this very program
-            command, env=self.env, cwd=self.folder, capture_output=True, text=True, timeout=_LONGEST_S, check=False
-        )
-        if done.returncode not in expects:
-            raise CommandFailed(f"{' '.join(words)}: {done.returncode}: {done.stdout}{done.stderr}")
-        return done.stdout
+        ended = self.commands.run(words, env=self.env, cwd=self.folder)
+        if ended.status not in expects:
+            raise CommandFailed(f"{' '.join(words)}: {ended.status}: {ended.out.decode()}{ended.err}")
+        return ended.out.decode()
 
     def statement(self) -> Path:
         """The bank's own, of all days until now."""

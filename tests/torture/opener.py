@@ -5,7 +5,6 @@ for a transfer that the bank has executed was claimed in the ledger before.
 """
 
 import re
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -54,7 +53,7 @@ class Opener:
                 self.ended[pause_id] += 1
                 self.reasons[reason] += 1
             self.tell(f"a failover's pauses were ended: {', '.join(seen.pauses) or 'none'}")
-        except (CommandFailed, subprocess.TimeoutExpired, requests.RequestException) as error:
+        except (CommandFailed, requests.RequestException) as error:
             self._refuse(str(error).strip() or type(error).__name__)
 
     def _refuse(self, why: str) -> None:

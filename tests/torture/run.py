@@ -35,6 +35,7 @@ from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.heartbeats import Heartbeats
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.producers import Receipt, TransferIntent, Transfers
 from tests.support.books import BUSY
@@ -50,6 +51,8 @@ _QUIET_S = 120
 _BATCH = 200
 _LONGEST_S = 3600
 _KILL_EACH_S = 1.0
+_WORKERS = 4  #: so that some live for the three seconds that it takes to compare another ledger's server
+_START_S = 30  #: so long, at the most, for all workers but one to be at work
 _QUEUE_EACH = 13  #: kills
 _LEDGER_EACH = 29
 _VAULT_EACH = 19  #: by turns: it comes up from a copy, and empty
@@ -82,7 +85,9 @@ class Torture:
         self.client = connect(self.on.ledger.server.url)
         self.books = requests.Session()
         self.opener = Opener(
-            OperatorAtWork(self.on.operator_env, self.on.bank_url, self.on.folder), self.on.ledger, self._say
+            OperatorAtWork(self.on.operator_env, self.on.bank_url, self.on.folder, self.on.commands),
+            self.on.ledger,
+            self._say,
         )
 
     # The troubles.
@@ -163,6 +168,7 @@ class Torture:
         for number in range(1, int(_LONGEST_S / _KILL_EACH_S)):
             time.sleep(_KILL_EACH_S)
             self._keep_workers()
+            self._await_workers()
             self._kill_one()
             if number % _QUEUE_EACH == 0:
                 self._delete_queue()
@@ -178,6 +184,15 @@ class Torture:
                 self._say(f"{self._counts()}")
             if self.enqueued.is_set() and self._waiting() <= self.count * _FEW:
                 return
+
+    def _await_workers(self) -> None:
+        """On a slow machine a worker takes seconds to start: killed each second, none would be at work for long."""
+        for _ in range(_START_S * 10):
+            with contextlib.suppress(TransfersError):
+                at_work = {heartbeat.pid for heartbeat in Heartbeats(self.client).told()} & {*self.on.pids}
+                if len(at_work) >= self.workers - 1:
+                    return
+            time.sleep(0.1)
 
     def _kill_one(self) -> None:
         pid = self.on.pids.pop(self.dice.randrange(len(self.on.pids)))
@@ -315,7 +330,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     parser.add_argument("--faults", type=float, default=0.05, help="the probability of each fault of the bank")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=_WORKERS)
     parser.add_argument("--both-each", type=int, default=_BOTH_EACH, help="kills until both servers are restarted")
     parser.add_argument("--log", default="", help="where the workers' warnings go")
     args = parser.parse_args()
