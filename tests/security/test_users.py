@@ -256,6 +256,7 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         (ended_pause,) = (pause for pause in pauses.standing() if pause.terminal == "kiosk")
         end_pauses(pauses, Lane.SEND, "kiosk")
         assert pauses.has_ended(ended_pause.field_name, ended_pause.written)
+        assert events.newest(1), "whether the worker that died on an entry has answered it"
         events.trim(1)
         unreadable = RecordUnreadable("251124999999", "its state is unknown")
         Ledger(client)._aside.set([unreadable], Ledger(client).now_ms())
