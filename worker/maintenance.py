@@ -88,10 +88,14 @@ class Maintenance:
     def run_once(self) -> None:
         with suppress(VaultUnavailable):  # without it nothing is sent anyway
             self._failover.look()
-        if self._pauses.vanished():  # the ledger may be another one, or restored: the old picture holds until then
+        standing = self._pauses.standing()
+        if self._pauses.vanished(
+            standing
+        ):  # the ledger may be another one, or restored: the old picture holds until then
             self._next_copy = self._clock.monotonic() + _COPY_S
             self._mirror.keep()
-        self._pauses.refresh()
+            standing = self._pauses.standing()
+        self._pauses.see(standing)
         self._end_what_a_trial_proved_over()
         self._breakers.refresh()
         self._judge_the_breakers_trials()

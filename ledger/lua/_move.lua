@@ -31,10 +31,15 @@
 --         prints        of an end: the key of the cards' prints, to be deleted; no KEY, for only producers may read there
 --         references    with a bank_reference: the place, in KEYS, of the hash where it leads to the transfer
 --         watched       with a watch: the place, in KEYS, of what is asked about beside due; no watch_at takes it out
+--         rates         with an asker: the place, in KEYS, of the rates
+--         asker         the bank is asked for this operator, beside the others: one alone takes half of what is asked
 --         contradicted  with a correction: the place, in KEYS, of the hash where the bank contradicts an end; it leaves
 --         vault         a run of the vault's server, and the most writes that the caller was told of it
 
 local SETTLED_DAY_MS = 86400000
+
+-- Of one operator's questions the bank is asked one in so long, and a dozen at once after a rest: half of what all get.
+local ASKED_EACH_MS, ASKED_AT_ONCE_MS = 400, 5000
 
 -- What keeps the script from writing all of it: a key of another type, or a number that can't be raised.
 local function broken(counters)
@@ -98,6 +103,10 @@ local function broken_by(m, r)
   if m.watched then
     local kind = redis.call('TYPE', KEYS[m.watched]).ok
     if kind ~= 'none' and kind ~= 'zset' then return {'BROKEN', 'watched'} end
+  end
+  if m.asker then
+    local kind = redis.call('TYPE', KEYS[m.rates]).ok
+    if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', 'rates'} end
   end
   if m.contradicted then
     local kind = redis.call('TYPE', KEYS[m.contradicted]).ok
@@ -228,7 +237,10 @@ local function write(m, r)
   end
   -- Where an operator's question is open, its time stays.
   if m.watched and not (r.question_id and after(m, r, 'question_id') == r.question_id) then
-    if m.set.watch_at then
+    if m.set.watch_at and m.asker then
+      local at = in_turn(KEYS[m.rates], ':asked:' .. m.asker, tonumber(m.set.watch_at), ASKED_EACH_MS, ASKED_AT_ONCE_MS)
+      redis.call('ZADD', KEYS[m.watched], 'LT', at, m.key)
+    elseif m.set.watch_at then
       redis.call('ZADD', KEYS[m.watched], m.set.watch_at, m.key)
     else
       redis.call('ZREM', KEYS[m.watched], m.key)

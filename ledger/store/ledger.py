@@ -58,6 +58,7 @@ _GRACE_MS = 5_000
 #: the name of that rate, which no terminal can have.
 _WATCHED_AGAIN_MS = 60_000
 _BETWEEN_WATCHED_MS = 200
+_BETWEEN_WATCHED_AGAIN_MS = 1000
 _WATCHED_RATE = ":watched"
 
 #: Inquiries about doubt, for all workers together. Thousands are in doubt after an outage: a bank that comes back is
@@ -220,7 +221,10 @@ class Ledger(Reader):
     def watched(self, limit: int) -> list[Record]:
         """Those that the bank is to be asked about now beside `due`: each comes again until a worker has asked."""
         with redis_errors_as(LedgerUnavailable):
-            args = (self._test_time or "", limit, _WATCHED_AGAIN_MS, _BETWEEN_WATCHED_MS, _WATCHED_RATE)
+            args = (
+                self._test_time or "", limit, _WATCHED_AGAIN_MS, _BETWEEN_WATCHED_MS, _WATCHED_RATE,
+                _BETWEEN_WATCHED_AGAIN_MS,
+            )  # fmt: skip
             names = self._scripts.run("watched", (redis_keys.WATCHED, redis_keys.RATES), args)
         return self.get_many(names) if names else []
 

@@ -21,7 +21,8 @@ _SHARED = (
     | dict.fromkeys(("rate", "watched"), ("_time", "_rate"))
     | {"ledger_look": ("_time", "_events", "_server")}
     | dict.fromkeys(("due", "probe", "inbox_take", "remember_worker", "turn"), ("_time",))
-    | dict.fromkeys(("tell", "trim", "set_aside"), ("_events",))
+    | {"tell": ("_time", "_events")}
+    | dict.fromkeys(("trim", "set_aside"), ("_events",))
     | {"move": ("_time", "_events", "_move")}
 )
 _VAULT_SHARED = ("_vault",)
