@@ -6,7 +6,7 @@ left alone: a newer producer may have written them.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 
@@ -38,7 +38,10 @@ class OrderDetails:
         return cls(**{name: kept[name] for name in DETAILS if name in kept})
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(self.by_name(), ensure_ascii=False, separators=(",", ":"))
+
+    def by_name(self) -> dict[str, str | bool]:
+        return {name: getattr(self, name) for name in DETAILS}
 
 
 #: The names of its fields.

@@ -199,6 +199,9 @@ _KINDS: dict[str, Callable[[str], Any]] = {
     for each in fields(Record)
 }
 
+#: The names of all fields.
+FIELDS = tuple(_KINDS)
+
 _LIFETIMES: Mapping[str, Lifetime] = {
     each.name: each.metadata.get("lifetime", Lifetime.EVER) for each in fields(Record)
 }

@@ -102,7 +102,7 @@ _QUEUES = tuple(f"{NAMESPACE}:{name}{end}" for name in (NOW, BATCH, INQUIRIES) f
 _DRAMATIQ = ("dispatch.lua", "maxstack.lua")
 
 _PRODUCER = ServerUser(
-    ("create", "move", "tell", "remember_fingerprint_keys", *_DRAMATIQ),
+    ("create", "move", "tell", "remember_fingerprint_keys", "queue_send"),
     (
         Rule(
             ("get", "hgetall"),
@@ -144,8 +144,8 @@ _WEB = ServerUser(
 _WORKER = ServerUser(
     (
         "claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", "tell", "trim",
-        "queue_fetch", "queue_ack", "count_receiver", "count_operator", "remember_worker", "remember_sample",
-        "watched", "ledger_look", "half_open", "turn", "rate", *_DRAMATIQ,
+        "queue_fetch", "queue_ack", "queue_send", "count_receiver", "count_operator", "remember_worker",
+        "remember_sample", "watched", "ledger_look", "half_open", "turn", "rate", *_DRAMATIQ,
     ),
     (
         Rule(

@@ -4,10 +4,11 @@ A producer's broker only sends. A worker's broker also receives, with a limited 
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from random import randint
 from typing import Any, cast
+from uuid import uuid4
 
 import dramatiq
 import redis
@@ -70,7 +71,7 @@ class Broker(RedisBroker):
         self.watch = QueueWatch()
         self.on_fetch: Callable[[str], None] = _unheard  #: is told the queue, each time that the server answered
         self._places = places
-        self._scripts = Scripts(client, ("queue_fetch", "queue_ack"))
+        self._scripts = Scripts(client, ("queue_fetch", "queue_ack", "queue_send"))
         self._again: set[str] = set()  #: the ids of those at work that were fetched before
         self._chance = _MAINTENANCE_PER_MILLION if places else 0
 
@@ -87,6 +88,19 @@ class Broker(RedisBroker):
             timeout = _DELAYED_REST_MS
         return super().consume(queue_name, min(prefetch, self._places.get(queue_name, prefetch)), timeout)
 
+    def enqueue_all(self, messages: Sequence[dramatiq.Message[Any]]) -> None:
+        """Many messages, in one round trip for each queue."""
+        by_queue: dict[str, list[str]] = {}
+        for message in messages:
+            sent = message.copy(options={"redis_message_id": str(uuid4())})
+            self.emit_before("enqueue", sent, None)
+            by_queue.setdefault(sent.queue_name, []).extend((sent.options["redis_message_id"], sent.encode().decode()))
+        for queue, ids_and_texts in by_queue.items():
+            with self._watched("enqueue"):
+                self._send(queue, *ids_and_texts)
+        for message in messages:
+            self.emit_after("enqueue", message, None)
+
     def _dispatch(self, command: str) -> Callable[..., Any]:
         """Dramatiq repeats an acknowledgement after a lost connection; this does it after a timeout, too."""
         send = super()._dispatch(command)  # type: ignore[no-untyped-call]  # dramatiq's brokers are not typed
@@ -95,6 +109,9 @@ class Broker(RedisBroker):
             with self._watched(command):
                 if command == "ack":
                     return self._ack(queue_name, *args)
+                if command == "enqueue":
+                    message_id, message = args
+                    return self._send(queue_name, message_id, message.decode())
                 reply = send(queue_name, *args)
                 if command == "nack":
                     self.client.hdel(BEGINNINGS, *args)
@@ -144,6 +161,10 @@ class Broker(RedisBroker):
                     self._again.add(wakeup.message_id)
                 fetched.append(_made_anew(wakeup))
         return fetched
+
+    def _send(self, queue_name: str, *ids_and_messages: str) -> None:
+        queue = f"{self.namespace}:{queue_name}"
+        self._scripts.run("queue_send", (queue, f"{queue}.msgs"), ids_and_messages)
 
     def _ack(self, queue_name: str, message_id: str) -> None:
         names = (self._at_work(self.broker_id, queue_name), f"{self.namespace}:{queue_name}.msgs", BEGINNINGS)

@@ -131,6 +131,24 @@ def calls(queue: redis.Redis) -> set[tuple[str, str]]:
     return found
 
 
+#: The broker has said that the queue is away.
+_NOT_SENT = (redis.RedisError, dramatiq.BrokerError)
+
+
+def _message(record: Record, wakeup: Wakeup) -> dramatiq.Message[Any]:
+    return dramatiq.Message(queue_name=wakeup.queue, actor_name=wakeup.actor, args=(record.key,), kwargs={}, options={})
+
+
+def _log_not_sent(record: Record, wakeup: Wakeup) -> None:
+    log_line(
+        _LOG.debug,
+        "wakeup.not_sent",
+        "No wake-up was sent for %(key)s: the queue %(queue)s did not take it, and the sweeper sends one later",
+        key=record.key,
+        queue=wakeup.queue,
+    )
+
+
 class Wakeups:
     """Sends wake-ups."""
 
@@ -145,33 +163,30 @@ class Wakeups:
         """Call a worker to ask the bank about it, whatever state it is in."""
         return self._send(record, Wakeup(INQUIRIES, ACTORS[INQUIRIES]))
 
+    def send_all(self, records: Iterable[Record]) -> int:
+        """Many wake-ups, in few round trips. Returns how many the queue took, at the least.
+
+        It stops where it could not send: the queue is away.
+        """
+        called = [(record, wakeup) for record in records if (wakeup := wakeup_of(record))]
+        for start in range(0, len(called), _PAGE):
+            page = called[start : start + _PAGE]
+            try:
+                self._broker.enqueue_all([_message(record, wakeup) for record, wakeup in page])
+            except _NOT_SENT:
+                _log_not_sent(*page[0])
+                return start
+        return len(called)
+
     def _send(self, record: Record, wakeup: Wakeup | None) -> bool:
         if wakeup is None:
             return False
-        message: dramatiq.Message[Any] = dramatiq.Message(
-            queue_name=wakeup.queue, actor_name=wakeup.actor, args=(record.key,), kwargs={}, options={}
-        )
         try:
-            self._broker.enqueue(message)
-        except (redis.RedisError, dramatiq.BrokerError):  # the broker has said that the queue is away
-            log_line(
-                _LOG.debug,
-                "wakeup.not_sent",
-                "No wake-up was sent for %(key)s: the queue %(queue)s did not take it, and the sweeper sends one later",
-                key=record.key,
-                queue=wakeup.queue,
-            )
+            self._broker.enqueue(_message(record, wakeup))
+        except _NOT_SENT:
+            _log_not_sent(record, wakeup)
             return False
         return True
-
-    def send_all(self, records: Iterable[Record]) -> int:
-        """Returns how many were sent. It stops at the first that could not be sent: the queue is away."""
-        sent = 0
-        for record in records:
-            if not self.send(record):
-                break
-            sent += 1
-        return sent
 
     def lacking(self, ledger: Reader) -> list[Record]:
         """See `without_wakeup`."""

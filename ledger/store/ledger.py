@@ -8,7 +8,7 @@ Times are the ledger's: a caller says how long something is to last, or gives a 
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import cast
 
 import redis
@@ -16,7 +16,7 @@ import redis
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.limits import NO_LIMITS, Counts, Day, Limit, Limits
-from epay_transfers.ledger.record import FIRST_EPOCH, Record
+from epay_transfers.ledger.record import FIELDS, FIRST_EPOCH, Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, script_argument
@@ -67,6 +67,9 @@ INQUIRIES_A_SECOND = 20
 
 #: The names of two rates that no terminal can have: wake-ups for an inquiry, and inquiries.
 _CALLED_RATE, _ASKED_RATE = ":called", ":asked"
+
+#: The fields that `create` writes by itself.
+_BY_THE_SCRIPT = frozenset({"state", "version"})
 
 #: A rotation a year adds one.
 _MOST_FINGERPRINT_KEYS = 100
@@ -350,10 +353,8 @@ def _nothing(_verb: Verb) -> None:
 
 
 def _creation(record: Record, new_transfer: NewTransfer, suffix: int, actor: str, limit: int, now: str) -> Call:
-    raw = asdict(record)
-    fields = {name: str(value) for name, value in raw.items() if value not in {"", 0}}
-    for name in ("state", "version"):
-        del fields[name]
+    given = ((name, getattr(record, name)) for name in FIELDS if name not in _BY_THE_SCRIPT)
+    fields = {name: str(value) for name, value in given if value not in {"", 0}}
     fields["epoch"] = str(FIRST_EPOCH)
     args = (
         json.dumps(fields, separators=(",", ":")),

@@ -6,7 +6,7 @@ after it has opened a card, and sends nothing where they differ. A PaRes is seal
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from epay_transfers.ledger.order import DETAILS, OrderDetails
@@ -59,7 +59,8 @@ class SealedCard:
 
     def to_bytes(self) -> bytes:
         """Only `ledger.vault.sealing` may hold it."""
-        return json.dumps({"order": asdict(self.order), "cards": self.cards.plain()}, separators=(",", ":")).encode()
+        order = {name: getattr(self.order, name) for name in _NAMES} | {"details": self.order.details.by_name()}
+        return json.dumps({"order": order, "cards": self.cards.plain()}, separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, cleartext: bytes) -> Self:

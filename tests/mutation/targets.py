@@ -45,6 +45,7 @@ LUA = {
     "remember_vault": ("holes", "health", "vault"),
     "queue_fetch": ("queue_fetch",),
     "queue_ack": ("queue_fetch",),
+    "queue_send": ("queue_fetch",),
     "set_aside": ("unreadable", "event_numbers"),
     "tell": ("event_numbers", "lanes", "claim"),
     "trim": ("event_numbers", "events"),
