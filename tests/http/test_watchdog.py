@@ -19,6 +19,7 @@ from epay_transfers.worker.bank.transport import Transport
 from epay_transfers.worker.bank.watchdog import WATCHDOG, Watchdog
 from tests.http.asking import HandClock
 from tests.http.misbehaving import Server, Talk, well, with_length
+from tests.support.waiting import until
 
 CARD = b'{"cardCred":"4405639704015096"}'
 
@@ -40,6 +41,7 @@ def running() -> Watchdog:
     """One that waits for a time that does not come."""
     watchdog = Watchdog()
     watchdog.watch(lambda: None, within_s=3600.0)
+    until(lambda: watchdog._wakes_at > 0)
     return watchdog
 
 
@@ -75,8 +77,7 @@ class TestTheEnd:
             assert attempt.was_cut
 
     def test_an_earlier_end_is_kept_though_the_thread_waits_for_a_later_one(self) -> None:
-        watchdog, ended = Watchdog(), [threading.Event() for _ in range(3)]
-        watchdog.watch(lambda: None, within_s=3600.0)
+        watchdog, ended = running(), [threading.Event() for _ in range(3)]
         for event, within_s in zip(ended, (0.3, 0.1, 0.2), strict=True):
             watchdog.watch(event.set, within_s=within_s)
 
@@ -203,13 +204,14 @@ class TestItsDeath:
 def test_a_child_of_a_fork_has_its_own() -> None:
     """The parent's thread is not in it, and the parent's lock may be held in it for ever."""
     script = """
-        import os, threading
+        import os, signal, threading
         from epay_transfers.worker.bank.watchdog import WATCHDOG
 
         WATCHDOG.watch(lambda: None, within_s=3600.0)
         with WATCHDOG._changed:
             child = os.fork()
             if child == 0:
+                signal.alarm(30)
                 ended = threading.Event()
                 WATCHDOG.watch(ended.set, within_s=0.05)
                 os._exit(0 if ended.wait(20) else 1)

@@ -34,7 +34,7 @@ from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.worker.bank.attempt import POOLS, Attempt, TooLateError, UnwatchedError, UsedConnectionError
 from epay_transfers.worker.bank.head import is_framed
 from epay_transfers.worker.bank.lookup import look_up
-from epay_transfers.worker.bank.outcome import Evidence, NoResponse, Response
+from epay_transfers.worker.bank.outcome import NoResponse, Response
 
 BODY_LIMIT = 64 * 1024
 RETRY_AFTER_LIMIT_S = 86_400.0
@@ -47,6 +47,10 @@ _HEADERS = {
 }
 
 
+class UnsafeAddressError(Exception):
+    """The address may not be called."""
+
+
 class AnswerTooLargeError(Exception):
     """The response's body is over the limit."""
 
@@ -54,6 +58,7 @@ class AnswerTooLargeError(Exception):
 #: Our word for an error: that of the first row that fits any exception of the chain. No decision depends on it.
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (TooLateError, "deadline"),
+    (UnsafeAddressError, "unsafe_address"),
     (UsedConnectionError, "used_connection"),
     (UnwatchedError, "unwatched"),
     (AnswerTooLargeError, "too_large"),
@@ -106,8 +111,6 @@ class Transport:
 
         `not_after` is a time of the clock's `monotonic`: from then on nothing is sent, though the deadline is not over.
         """
-        if not is_safe_url(url):
-            return NoResponse(Evidence.NOT_SENT, "unsafe_address")
         attempt = Attempt(self._clock, self._deadline_s, not_after=not_after)
         answer, why = None, ""
         try:
@@ -170,12 +173,12 @@ def prepared(
 ) -> requests.PreparedRequest:
     """The request with our own headers and these, and nothing of the environment's.
 
-    Raises `InvalidHeader` for a header that can't be sent, and other errors of `requests` for an address.
+    Raises `InvalidHeader` for a header that can't be sent, `UnsafeAddressError` or the library's errors for an address.
     """
-    for header in headers.items():
-        requests.utils.check_header_validity(header)
     request = requests.PreparedRequest()
     request.method, request.url, request.body = method, _callable_url(url), body
+    for header in headers.items():
+        requests.utils.check_header_validity(header)
     request.headers = CaseInsensitiveDict(_HEADERS | dict(headers))
     if form is not None:
         request.body, request.headers["Content-Type"] = encode_multipart_formdata(dict(form))
@@ -191,6 +194,8 @@ def prepared(
 @lru_cache(maxsize=16)
 def _callable_url(url: str) -> str:
     """As the library writes it."""
+    if not is_safe_url(url):
+        raise UnsafeAddressError
     request = requests.PreparedRequest()
     request.prepare_url(url, None)
     return request.url or ""
@@ -206,6 +211,21 @@ class _Adapter(HTTPAdapter):
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001, FBT002 - the library's signature
         super().init_poolmanager(connections, maxsize, block, ssl_context=self._tls, **kwargs)
         self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def get_connection_with_tls_context(self, request: requests.PreparedRequest, *_args: Any, **_kwargs: Any) -> Any:
+        """The pool for the address, and never a proxy's."""
+        at = urlsplit(request.url or "")
+        return self.poolmanager.connection_from_host(at.hostname, at.port, at.scheme)
+
+    def request_url(self, request: requests.PreparedRequest, _proxies: Any) -> str:
+        """As it is written to the bank, and never to a proxy."""
+        return request.path_url
+
+    def build_response(self, _request: requests.PreparedRequest, raw: Any) -> requests.Response:
+        """What came, unread: the library would read cookies out of it, and an encoding, and keep the request beside."""
+        response = requests.Response()
+        response.raw = raw
+        return response
 
     def cert_verify(self, conn: Any, *_args: Any) -> None:
         """Do not load the authorities again: the context has them, and the library would load them for each request."""
@@ -247,10 +267,13 @@ def assert_no_hidden_retry(adapter: HTTPAdapter) -> None:
 def _read(raw: BaseHTTPResponse) -> bytes:
     """The decoded body, up to the limit; bytes beyond it are not even decompressed."""
     body = bytearray()
+    is_plain = "Content-Encoding" not in raw.headers
     while chunk := raw.read(BODY_LIMIT + 1 - len(body), decode_content=True):
         body += chunk
         if len(body) > BODY_LIMIT:
             raise AnswerTooLargeError
+        if is_plain and raw.length_remaining == 0:
+            break  # the whole length has come, so there is no end to wait for
     return bytes(body)
 
 
