@@ -80,6 +80,7 @@ class Record:
     # Where it stands.
     attempts: int = 0  #: tries that ended without an answer of the bank to the transfer
     wakeups: int = field(default=0, metadata=_UNTIL[Lifetime.STATE])  #: sent by the sweeper, and not answered
+    woken_at: int = field(default=0, metadata=_UNTIL[Lifetime.STATE])  #: when the sweeper last sent one
     requested_action: str = field(default="", metadata=_UNTIL[Lifetime.STATE])  #: a `RequestedAction`
     request_id: str = field(default="", metadata=_UNTIL[Lifetime.STATE])  #: of the entry that asked for it
     next_attempt_at: int = field(default=0, metadata=_UNTIL[Lifetime.UNFINISHED])  #: not before this time

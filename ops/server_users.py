@@ -145,7 +145,8 @@ _WORKER = ServerUser(
     (
         "claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", "tell", "trim",
         "queue_fetch", "queue_ack", "queue_send", "count_receiver", "count_operator", "remember_worker",
-        "remember_sample", "watched", "ledger_look", "half_open", "turn", "rate", *_DRAMATIQ,
+        "remember_sample", "watched", "ledger_look", "half_open", "turn", "rate", "leave_waiting",
+        *_DRAMATIQ,
     ),
     (
         Rule(
@@ -183,7 +184,7 @@ _WORKER = ServerUser(
             (
                 "hset", "hget", "hdel", "hincrby", "keys", "llen", "lpop", "rpush", "sadd", "smembers", "srem",
                 "zadd", "zrangebyscore", "zrem", "type", "hstrlen", "exists", "del", "hexists",
-                "hscan",
+                "hscan", "lindex",
             ),
             (f"{NAMESPACE}:*",),
         ),

@@ -477,7 +477,8 @@ class Inbox:
             moves: list[tuple[Record, Verb, Change]] = []
             for record in fresh[start : start + _PAGE]:
                 due = min(max(now_ms + _WAKEUP_MS, record.next_attempt_at), record.deadline_at)
-                moves.append((record, Verb.SCHEDULE_WAKEUP, Change(due_at=due, increments=("wakeups",), silent=True)))
+                change = Change(due_at=due, increments=("wakeups",), times_in={"woken_at": 0}, silent=True)
+                moves.append((record, Verb.SCHEDULE_WAKEUP, change))
             replies = self._ledger.move_many(moves, actor="sweeper")
             gone |= {
                 record.key for (record, _, _), reply in zip(moves, replies, strict=True) if isinstance(reply, Refused)

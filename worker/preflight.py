@@ -23,6 +23,7 @@ from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.circuit_breakers import Breakers
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import Lane, Pauses
+from epay_transfers.ledger.store.reader import Leave
 from epay_transfers.ledger.store.replies import (
     Behind,
     Claim,
@@ -221,10 +222,13 @@ class Preflight:
             self._unfit = before - {cause} if is_fit else before | {cause}
             return self._unfit != before
 
-    def look(self, limit: int) -> Due:
-        """The transfers that are due, and whether the clocks agree. An unfit worker asks for the time alone."""
+    def look(self, limit: int, leave: Leave | None = None) -> Due:
+        """The transfers that are due, and whether the clocks agree. An unfit worker asks for the time alone.
+
+        `leave`: see `Reader.due`.
+        """
         asked_at = self._clock.monotonic()
-        due = self._ledger.due(limit if self.is_fit else 0)
+        due = self._ledger.due(limit if self.is_fit else 0, leave)
         self._heard_time(due.now_ms, asked_at)
         return due
 

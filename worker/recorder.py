@@ -270,6 +270,7 @@ class Recorder:
             due_in=backoff.hand_on_ms(record.wakeups),
             no_later=record.deadline_at if record.state is State.QUEUED else None,
             increments=("wakeups",),
+            fields={"woken_at": 0},  # the wake-up is still to be sent
             silent=True,
         )
         self.move(record, Verb.SCHEDULE_WAKEUP, change)

@@ -5,10 +5,13 @@ wake-ups: none is sent while a queue is longer than four times the threads.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from epay_transfers.ledger.errors import TransfersError, VaultUnavailable
-from epay_transfers.ledger.queue.broker import INQUIRIES
+from epay_transfers.ledger.errors import RecordUnreadable, TransfersError, VaultUnavailable
+from epay_transfers.ledger.queue import message_guard
+from epay_transfers.ledger.queue.broker import BATCH as BATCH_QUEUE
+from epay_transfers.ledger.queue.broker import CONFIRMS, INQUIRIES, NOW
 from epay_transfers.ledger.queue.wakeups import Wakeups, wakeup_of
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
@@ -62,7 +65,7 @@ class Sweeper:
 
     def run_once(self) -> int:
         """One bounded batch. Returns how many were looked at: a full batch means that there may be more."""
-        due = self._journey.preflight.look(BATCH)
+        due = self._journey.preflight.look(BATCH, self._leave_waiting)
         if not self._journey.preflight.is_fit:
             return 0  # not by this clock, and not on these servers
         inquiries = sum(1 for record in due.records if _waits_for_inquiry(record))
@@ -80,7 +83,19 @@ class Sweeper:
         made = {record.key for (record, _, _), reply in zip(this.moves, moved, strict=True) if isinstance(reply, Moved)}
         self._wakeups.send_all(record for record in this.wakeups if record.key in made)
         self._call_for_questions(this)
-        return len(due.records)
+        return len(due.records) + due.waiting
+
+    def _leave_waiting(self, names: Sequence[str], now_ms: int) -> Sequence[str]:
+        """Those that do not wait their turn in a queue. In an empty queue nothing waits: it may have been lost."""
+        heads = self._wakeups.heads((NOW, BATCH_QUEUE, CONFIRMS))
+        if not heads:
+            return names
+        found = self._ledger.get_many([head.key for head in heads.values()], _unheard)
+        records = {record.key: record for record in found}
+        since = {queue: _called_since(head, records.get(head.key), now_ms) for queue, head in heads.items()}
+        return self._ledger.leave_waiting(
+            names, now=since.get(NOW), batch=since.get(BATCH_QUEUE), confirms=since.get(CONFIRMS)
+        )
 
     def _call_for_questions(self, this: _Round) -> None:
         """What the bank is asked about beside `due`: so many a second for all workers together.
@@ -119,7 +134,7 @@ class Sweeper:
             return
         this.room[wakeup.queue] -= 1
         in_ms, deadline = backoff.next_wakeup_ms(record.wakeups), _deadline(record)
-        change = Change(due_in=in_ms, no_later=deadline, increments=("wakeups",), silent=True)
+        change = Change(due_in=in_ms, no_later=deadline, increments=("wakeups",), times_in={"woken_at": 0}, silent=True)
         this.moves.append((record, Verb.SCHEDULE_WAKEUP, change))
         this.wakeups.append(record)
 
@@ -133,6 +148,23 @@ def _is_for_sweeping(record: Record, now_ms: int) -> bool:
     is_late = record.state is State.QUEUED and now_ms >= record.deadline_at
     is_lost = record.state in _AT_WORK and now_ms >= record.lease_until
     return is_late or is_lost
+
+
+def _called_since(head: message_guard.Wakeup, record: Record | None, now_ms: int) -> int | None:
+    """When the message at a queue's head was sent, by the ledger's time as far as the ledger has it.
+
+    A producer's clock may be wrong: its first wake-up is as old as its transfer. A worker's clock is compared with the
+    ledger's. None: of what the ledger does not know, nothing follows.
+    """
+    if record is None:
+        return None
+    if record.state is State.QUEUED and not (record.woken_at or record.wakeups or record.next_attempt_at):
+        return record.state_since
+    return max(record.created_at, min(head.sent_ms, now_ms))
+
+
+def _unheard(_error: RecordUnreadable) -> None:
+    """It is told where it is due."""
 
 
 def _waits_for_inquiry(record: Record) -> bool:

@@ -16,40 +16,52 @@ local function are_counts(values, digits)
   return true
 end
 
+-- What a read replied, or nothing where its key is of another type: so a key that is read needs no look at its type. Any
+-- other error ends the script.
+local function typed(reply)
+  if type(reply) ~= 'table' or not reply.err then return reply end
+  if not string.find(reply.err, 'WRONGTYPE', 1, true) then error(reply) end
+  return nil
+end
+
+local function is_other(there, kind) return there.ok ~= 'none' and there.ok ~= kind end
+
 -- How what stands beside the records is kept: pauses, lists, counters. The first event writes it down, and a ledger of
 -- another format is not changed: its pauses would not be seen.
 local FORMAT = '2'
 
-local function other_format(counters)
-  local kept = redis.call('HMGET', counters, 'format', 'events')
-  local format = kept[1] or kept[2] and '1' or FORMAT
-  if format ~= FORMAT then return {'BROKEN', 'format ' .. format} end
+-- What the counters `format`, `events` and `trimmed` say against an event: another format, or a number that can't be raised.
+local function unsound_counts(format, events, trimmed)
+  local found = format or events and '1' or FORMAT
+  if found ~= FORMAT then return {'BROKEN', 'format ' .. found} end
+  if not are_counts({events, trimmed}, EXACT) then return {'BROKEN', 'counters'} end
 end
 
 -- What keeps an event from being written: a key of another type, a ledger of another format, or a number that can't be
 -- raised.
 local function unsound_log(counters, events)
-  local kind = redis.call('TYPE', counters).ok
-  if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', 'counters'} end
-  local format = other_format(counters)
-  if format then return format end
-  kind = redis.call('TYPE', events).ok
-  if kind ~= 'none' and kind ~= 'stream' then return {'BROKEN', 'events'} end
-  if not are_counts(redis.call('HMGET', counters, 'events', 'trimmed'), EXACT) then return {'BROKEN', 'counters'} end
+  local kept = typed(redis.pcall('HMGET', counters, 'format', 'events', 'trimmed'))
+  if not kept then return {'BROKEN', 'counters'} end
+  if is_other(redis.call('TYPE', events), 'stream') then return {'BROKEN', 'events'} end
+  return unsound_counts(unpack(kept))
 end
 
--- The first write of its script: a stream whose last id is the highest of all takes no event, and that shows here only.
--- Replies what keeps the event from being written, or nothing, and the event's id.
+-- The first write of its script: a key of another type, and a stream whose last id is the highest of all, take no event,
+-- and that shows here only. Replies what keeps the event from being written, or nothing, and the event's id.
+local function append_event(events, number, fields)
+  local added = redis.pcall('XADD', events, '*', 'number', string.format('%.0f', number), unpack(fields))
+  if type(added) ~= 'table' or not added.err then return nil, added end
+  if string.find(added.err, 'last possible ID', 1, true) or not typed(added) then return {'BROKEN', 'events'} end
+end
+
+-- The same, and the counters after it.
 local function add_event(counters, events, fields)
   local last = tonumber(redis.call('HGET', counters, 'events') or '0')
-  local added = redis.pcall('XADD', events, '*', 'number', string.format('%.0f', last + 1), unpack(fields))
-  if type(added) == 'table' and added.err then
-    if string.find(added.err, 'last possible ID', 1, true) then return {'BROKEN', 'events'} end
-    return added
-  end
+  local unsound, id = append_event(events, last + 1, fields)
+  if unsound then return unsound end
   redis.call('HINCRBY', counters, 'events', 1)
   if last == 0 then redis.call('HSET', counters, 'format', FORMAT) end
-  return nil, added
+  return nil, id
 end
 
 -- A record's history is the ids of its events: the first whole, each other as how much later it came (ms), with `-n` for

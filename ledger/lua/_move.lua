@@ -41,20 +41,41 @@ local SETTLED_DAY_MS = 86400000
 -- Of one operator's questions the bank is asked one in so long, and a dozen at once after a rest: half of what all get.
 local ASKED_EACH_MS, ASKED_AT_ONCE_MS = 400, 5000
 
--- What keeps the script from writing all of it: a key of another type, or a number that can't be raised.
-local function broken(counters)
-  for _, part in ipairs({
-    {'record', 'hash', redis.call('TYPE', KEYS[1])},
-    {'due', 'zset', redis.call('TYPE', KEYS[2])},
-    {'by_state', 'zset', redis.call('TYPE', KEYS[3])},
-  }) do
-    local kind = part[3].ok
-    if kind ~= 'none' and kind ~= part[2] then return {'BROKEN', part[1]} end
-  end
-  local unsound = unsound_log(KEYS[4], KEYS[5])
+-- The counters that the script raises, by name, and what else it needs of them; or what keeps it from writing: a number that
+-- can't be raised.
+local function read_counters(names)
+  local values = typed(redis.pcall('HMGET', KEYS[4], 'format', 'events', 'trimmed', 'sequence', unpack(names)))
+  if not values then return {'BROKEN', 'counters'} end
+  local format, events, trimmed, sequence = unpack(values)
+  local unsound = unsound_counts(format, events, trimmed)
   if unsound then return unsound end
-  local counted = #counters == 0 or are_counts(redis.call('HMGET', KEYS[4], unpack(counters)), SUM)
-  if not (counted and are_counts(redis.call('HMGET', KEYS[4], 'sequence'), EXACT)) then return {'BROKEN', 'counters'} end
+  if sequence and not is_count(sequence, EXACT) then return {'BROKEN', 'counters'} end
+  local kept = {events = events, sequence = sequence}
+  for at, name in ipairs(names) do
+    local value = values[at + 4]
+    if value and not is_count(value, SUM) then return {'BROKEN', 'counters'} end
+    kept[name] = value
+  end
+  return nil, kept
+end
+
+-- Each is raised by so much, in one command; but HINCRBY raises a number that is not exact in Lua. The sequence rises with
+-- them, and it is replied.
+local function raise_counters(kept, by, fields)
+  local sequence = number(tonumber(kept.sequence or '0') + 1)
+  fields[#fields + 1] = 'sequence'
+  fields[#fields + 1] = sequence
+  for name, step in pairs(by) do
+    local value = kept[name] or '0'
+    if #value > EXACT then
+      redis.call('HINCRBY', KEYS[4], name, number(step))
+    else
+      fields[#fields + 1] = name
+      fields[#fields + 1] = number(tonumber(value) + step)
+    end
+  end
+  redis.call('HSET', KEYS[4], unpack(fields))
+  return sequence
 end
 
 -- Transfers are counted by state, terminal, currency and, in these states, by why they are in it: there it is the first
@@ -88,56 +109,63 @@ local function place_in_lists(state, terminal, since, key)
   return state .. ':' .. terminal .. ':' .. since .. ':' .. key
 end
 
-local function broken_by(m, r)
+-- What keeps the move from being written whole: a key of another type, or a number that can't be raised. Else the counters
+-- that it raises, and by how much. Only what the move itself would write is looked at.
+local function look(m, r)
   for _, name in ipairs({'epoch', 'version', 'state_since', 'amount'}) do
     if not (r[name] and is_count(r[name], EXACT)) then return {'BROKEN', 'record'} end
   end
   if not (r.currency and r.reference and r.terminal) then return {'BROKEN', 'record'} end
-  if m.add and #m.add > 0 and not are_counts(redis.call('HMGET', KEYS[1], unpack(m.add)), EXACT) then
-    return {'BROKEN', 'record'}
+  for _, name in ipairs(m.add) do
+    if r[name] and not is_count(r[name], EXACT) then return {'BROKEN', 'record'} end
   end
+  local to = m.moves[r.state]
+  if not m.keep_due and is_other(redis.call('TYPE', KEYS[2]), 'zset') then return {'BROKEN', 'due'} end
+  if to ~= r.state and is_other(redis.call('TYPE', KEYS[3]), 'zset') then return {'BROKEN', 'by_state'} end
+  if m.watched and is_other(redis.call('TYPE', KEYS[m.watched]), 'zset') then return {'BROKEN', 'watched'} end
+  if m.contradicted and is_other(redis.call('TYPE', KEYS[m.contradicted]), 'hash') then
+    return {'BROKEN', 'contradicted'}
+  end
+  local known
   if m.references then
-    local kind = redis.call('TYPE', KEYS[m.references]).ok
-    if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', 'references'} end
+    known = typed(redis.pcall('HGET', KEYS[m.references], m.set.bank_reference))
+    if known == nil then return {'BROKEN', 'references'} end
   end
-  if m.watched then
-    local kind = redis.call('TYPE', KEYS[m.watched]).ok
-    if kind ~= 'none' and kind ~= 'zset' then return {'BROKEN', 'watched'} end
-  end
-  if m.asker then
-    local kind = redis.call('TYPE', KEYS[m.rates]).ok
-    if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', 'rates'} end
-  end
-  if m.contradicted then
-    local kind = redis.call('TYPE', KEYS[m.contradicted]).ok
-    if kind ~= 'none' and kind ~= 'hash' then return {'BROKEN', 'contradicted'} end
-  end
-  if m.vault and not are_counts(redis.call('HMGET', KEYS[4], 'vault:' .. m.vault[1]), EXACT) then
-    return {'BROKEN', 'counters'}
-  end
-  local counters, to = {}, m.moves[r.state]
+  if m.asker and is_other(redis.call('TYPE', KEYS[m.rates]), 'hash') then return {'BROKEN', 'rates'} end
+  local names, by = {}, {}
   if to then
-    counters[1], counters[2] = counters_of(r.state, r, r.reason, r.code, r.message)
-    counters[3], counters[4] = counters_of(to, r, after(m, r, 'reason'), after(m, r, 'code'), after(m, r, 'message'))
-    if counters[1] == counters[3] then counters = {} end
+    local number_from, sum_from = counters_of(r.state, r, r.reason, r.code, r.message)
+    local number_to, sum_to = counters_of(to, r, after(m, r, 'reason'), after(m, r, 'code'), after(m, r, 'message'))
+    if number_from ~= number_to then
+      names, by = {number_from, sum_from, number_to, sum_to}, {}
+      by[number_from], by[sum_from] = -1, -tonumber(r.amount)
+      by[number_to], by[sum_to] = 1, tonumber(r.amount)
+    end
   end
-  return broken(counters)
+  if not m.quiet then by.events = 1 end
+  local writes = m.vault and 'vault:' .. m.vault[1]
+  names[#names + 1] = writes
+  local unsound, kept = read_counters(names)
+  if unsound then return unsound end
+  if writes and kept[writes] and not is_count(kept[writes], EXACT) then return {'BROKEN', 'counters'} end
+  return nil, {kept = kept, by = by, writes = writes, known = known}
 end
 
 -- What was given as a duration becomes a time here, by the ledger's own clock.
 local function begin(m)
   local now = now_ms(m.now)
   local function at(ms) return number(m.no_later and math.min(now + ms, m.no_later) or now + ms) end
-  m.now = number(now)
+  m.now, m.add, m.event = number(now), m.add or {}, m.event or {}
   if m.due_in then m.due = at(m.due_in) end
-  for name, ms in pairs(m.set_in) do m.set[name] = at(ms) end
-  for _, name in ipairs(m.told) do m.event[name] = m.set[name] end
+  for name, ms in pairs(m.set_in or {}) do m.set[name] = at(ms) end
+  for _, name in ipairs(m.told or {}) do m.event[name] = m.set[name] end
 end
 
+-- Why the move is not made; or nothing, and what was seen of what it writes.
 local function check(m, r)
-  if not r.state then return {'UNKNOWN'} end
-  if r.key ~= m.key then return {'UNKNOWN'} end
-  local unsound = broken_by(m, r)
+  if not r then return {'BROKEN', 'record'} end
+  if not r.state or r.key ~= m.key then return {'UNKNOWN'} end
+  local unsound, seen = look(m, r)
   if unsound then return unsound end
   local refused = {'REFUSED', r.state, r.epoch, r.version, m.now}
   if not m.moves[r.state] then return refused end
@@ -160,80 +188,76 @@ local function check(m, r)
     local owner = redis.call('GET', KEYS[8])
     if owner and owner ~= m.key then return {'FOREIGN', r.state, r.epoch, owner} end
   end
+  return nil, seen
 end
 
-local function read()
-  local names = {'key', 'state', 'phase', 'epoch', 'version', 'state_since', 'amount', 'currency', 'reference', 'terminal', 'wakeups',
-    'claim_nonce', 'notification', 'reason', 'code', 'message', 'history', 'question_id'}
-  local values = redis.call('HMGET', KEYS[1], unpack(names))
+-- The fields of the record that moves need, and `more`; nothing where it is of another type.
+local function read(more)
+  local names = {'key', 'state', 'phase', 'epoch', 'version', 'state_since', 'amount', 'currency', 'reference', 'terminal',
+    'wakeups', 'claim_nonce', 'notification', 'reason', 'code', 'message', 'history', 'question_id', unpack(more)}
+  local values = typed(redis.pcall('HMGET', KEYS[1], unpack(names)))
+  if not values then return nil end
   local r = {}
   for i, name in ipairs(names) do r[name] = values[i] or nil end
   return r
 end
 
-local function count(number, sum, sign, amount)
-  redis.call('HINCRBY', KEYS[4], number, sign)
-  redis.call('HINCRBY', KEYS[4], sum, sign < 0 and '-' .. amount or amount)
-end
-
-local function tell(m, r, from, to, version, epoch)
+local function tell(m, r, from, to, version, epoch, number_of_event)
   local entry = {'key', m.key, 'reference', r.reference, 'verb', m.verb, 'from', from, 'state', to, 'actor', m.actor,
     'version', version, 'epoch', epoch, 'at', m.now, 'amount', r.amount, 'currency', r.currency, 'terminal', r.terminal}
-  for name, value in pairs(m.event or {}) do
+  for name, value in pairs(m.event) do
     entry[#entry + 1] = name
     entry[#entry + 1] = value
   end
-  return add_event(KEYS[4], KEYS[5], entry)
+  return append_event(KEYS[5], number_of_event, entry)
 end
 
 -- The bank's reference leads to the transfer, or to the few that it gave the same.
 local MOST_OF_A_REFERENCE = 200
 
-local function keep_reference(m, reference, key)
-  local known = redis.call('HGET', KEYS[m.references], reference)
+local function keep_reference(m, known, reference, key)
   if known and (#known > MOST_OF_A_REFERENCE or string.find(' ' .. known .. ' ', ' ' .. key .. ' ', 1, true)) then return end
   redis.call('HSET', KEYS[m.references], reference, known and known .. ' ' .. key or key)
 end
 
-local function write(m, r)
-  local from, to = r.state, m.moves[r.state]
+local function write(m, r, seen)
+  local from, to, kept = r.state, m.moves[r.state], seen.kept
   local epoch, version = m.set.epoch or r.epoch, r.version
-  local fields = {'state', to}
-  local number_from, sum_from = counters_of(from, r, r.reason, r.code, r.message)
-  local number_to, sum_to = counters_of(to, r, after(m, r, 'reason'), after(m, r, 'code'), after(m, r, 'message'))
+  local fields, counters = {}, {}
   if not m.quiet then
+    local last = tonumber(kept.events or '0')
     version = number(tonumber(version) + 1)
-    local unsound, id = tell(m, r, from, to, version, epoch)
+    local unsound, id = tell(m, r, from, to, version, epoch, last + 1)
     if unsound then return unsound end
-    fields[3], fields[4] = 'history', history_with(r.history, id, 'm')
+    fields = {'version', version, 'history', history_with(r.history, id, 'm')}
+    if last == 0 then counters = {'format', FORMAT} end
   end
   for name, value in pairs(m.set) do
     fields[#fields + 1] = name
     fields[#fields + 1] = value
   end
-  if to ~= from then
-    fields[#fields + 1] = 'state_since'
-    fields[#fields + 1] = m.now
+  for _, name in ipairs(m.add) do
+    m.set[name] = number(tonumber(after(m, r, name) or '0') + 1)
+    fields[#fields + 1] = name
+    fields[#fields + 1] = m.set[name]
   end
-  redis.call('HSET', KEYS[1], unpack(fields))
-  if m.unset and #m.unset > 0 then redis.call('HDEL', KEYS[1], unpack(m.unset)) end
-  for _, name in ipairs(m.add or {}) do redis.call('HINCRBY', KEYS[1], name, 1) end
-  if not m.quiet then redis.call('HINCRBY', KEYS[1], 'version', 1) end
+  if to ~= from then
+    local changed = #fields
+    fields[changed + 1], fields[changed + 2], fields[changed + 3], fields[changed + 4] = 'state', to, 'state_since', m.now
+  end
+  if m.unset then redis.call('HDEL', KEYS[1], unpack(m.unset)) end
+  if #fields > 0 then redis.call('HSET', KEYS[1], unpack(fields)) end
   if m.due then
     redis.call('ZADD', KEYS[2], m.due, m.key)
   elseif not m.keep_due then
     redis.call('ZREM', KEYS[2], m.key)
     redis.call('PEXPIRE', KEYS[6], SETTLED_DAY_MS)
-    redis.call('DEL', KEYS[7])
     if m.prints then redis.call('DEL', m.prints) end
+    redis.call('DEL', KEYS[7])
   end
   if to ~= from then
     redis.call('ZREM', KEYS[3], place_in_lists(from, r.terminal, r.state_since, m.key))
     redis.call('ZADD', KEYS[3], 0, place_in_lists(to, r.terminal, m.now, m.key))
-  end
-  if number_to ~= number_from then
-    count(number_from, sum_from, -1, r.amount)
-    count(number_to, sum_to, 1, r.amount)
   end
   -- Where an operator's question is open, its time stays.
   if m.watched and not (r.question_id and after(m, r, 'question_id') == r.question_id) then
@@ -248,17 +272,14 @@ local function write(m, r)
   end
   if m.contradicted then redis.call('HDEL', KEYS[m.contradicted], m.key) end
   if m.set.bank_id then redis.call('SET', KEYS[8], m.key) end
-  if m.set.bank_reference then keep_reference(m, m.set.bank_reference, m.key) end
+  if m.set.bank_reference then keep_reference(m, seen.known, m.set.bank_reference, m.key) end
   if m.challenge then
     redis.call('SET', KEYS[7], m.challenge)
     redis.call('SET', KEYS[9], m.key, 'PX', m.challenge_ms)
   end
-  if m.vault then
-    local field = 'vault:' .. m.vault[1]
-    if tonumber(m.vault[2]) > tonumber(redis.call('HGET', KEYS[4], field) or '0') then
-      redis.call('HSET', KEYS[4], field, m.vault[2])
-    end
+  if seen.writes and tonumber(m.vault[2]) > tonumber(kept[seen.writes] or '0') then
+    counters[#counters + 1] = seen.writes
+    counters[#counters + 1] = m.vault[2]
   end
-  local sequence = redis.call('HINCRBY', KEYS[4], 'sequence', 1)
-  return {'OK', to, epoch, version, number(sequence), m.now}
+  return {'OK', to, epoch, version, raise_counters(kept, seen.by, counters), m.now}
 end

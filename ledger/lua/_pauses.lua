@@ -10,8 +10,9 @@ local MOST_PAUSES = 200
 local function pauses(written, added, lane, terminal)
   local found = {}
   for _, hash in ipairs({written, added}) do
-    if redis.call('HLEN', hash) > MOST_PAUSES then return {{till = 0}} end
-    local all = redis.call('HGETALL', hash)
+    local count = redis.call('HLEN', hash)
+    if count > MOST_PAUSES then return {{till = 0}} end
+    local all = count > 0 and redis.call('HGETALL', hash) or {}
     for at = 1, #all, 2 do
       local till, l, t, tries, _, rest = string.match(all[at + 1], '^(%d+) (%l+) (%S+) (%S+) (%S+) (.*)$')
       if not till then

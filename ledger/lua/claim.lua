@@ -32,11 +32,11 @@ local KEEP_COUNTS_MS = 172800000
 local m = cjson.decode(ARGV[1])
 begin(m)
 if ARGV[7] ~= '' and math.abs(tonumber(ARGV[7]) - tonumber(m.now)) > APART_MS then return {'CLOCK_APART', m.now} end
-local r = read()
-local refused = check(m, r)
+local r = read({'rate_slot_at', 'urgency', 'deadline_at'})
+local refused, seen = check(m, r)
 if refused then return refused end
 
-local sequence = tonumber(redis.call('HGET', KEYS[4], 'sequence') or '0')
+local sequence = tonumber(seen.kept.sequence or '0')
 if sequence < tonumber(ARGV[6]) then return {'BEHIND', number(sequence), m.now} end
 local compared = redis.call('HGET', KEYS[12], 'is')
 if compared and compared ~= server() then return {'OTHER_SERVER', m.now} end
@@ -63,25 +63,25 @@ if most_a_day ~= '' then
 end
 local next_slot
 if gap > 0 and lane == 'send' then
-  local slot = tonumber(redis.call('HGET', KEYS[1], 'rate_slot_at') or '0')
+  local slot = tonumber(r.rate_slot_at or '0')
   if slot < now - math.max(gap, SLOT_STANDS_MS) then
     slot = math.max(now, tonumber(redis.call('HGET', KEYS[10], terminal) or '0'))
-    local is_batch = redis.call('HGET', KEYS[1], 'urgency') == 'batch'
-    if is_batch and slot > now + BATCH_AHEAD * gap then
+    if r.urgency == 'batch' and slot > now + BATCH_AHEAD * gap then
       return {'WAIT', number(slot - now), 'batch', m.now}
     end
-    if slot >= tonumber(redis.call('HGET', KEYS[1], 'deadline_at')) then
+    if slot >= tonumber(r.deadline_at) then
       return {'WAIT', number(slot - now), 'rate', m.now}
     end
     next_slot = number(slot + gap)
     if slot > now then
+      if is_other(redis.call('TYPE', KEYS[5]), 'stream') then return {'BROKEN', 'events'} end
       redis.call('HSET', KEYS[1], 'rate_slot_at', number(slot))
       redis.call('HSET', KEYS[10], terminal, next_slot)
     end
   end
   if slot > now then return {'WAIT', number(slot - now), 'rate', m.now} end
 end
-local reply = write(m, r)
+local reply = write(m, r, seen)
 if reply[1] ~= 'OK' then return reply end
 if is_trial then
   redis.call('HDEL', KEYS[9], 'half:' .. host)

@@ -18,24 +18,28 @@ local actor, suffix, begun = ARGV[4], tonumber(ARGV[5]), now_ms(ARGV[2])
 local deadline = begun + tonumber(ARGV[8])
 local now, due = number(begun), number(math.min(begun + tonumber(ARGV[3]), deadline))
 
-local unsound = unsound_log(KEYS[4], KEYS[5])
-if unsound and string.find(unsound[2], 'format', 1, true) then return unsound end
+local queued, sum = counters_of('queued', r)
+local used = 'used:' .. r.space
+local broken, kept = read_counters({queued, sum, used})
+if broken and string.find(broken[2], 'format', 1, true) then return broken end
 local known = redis.call('GET', KEYS[8])
 if known then return {'REPLAYED', known} end
 
 for _, pause in ipairs(pauses(KEYS[10], KEYS[11], 'send', r.terminal)) do
   if pause.till > deadline then return {'PAUSED', number(pause.till)} end
 end
-local queued, sum = counters_of('queued', r)
-unsound = broken({queued, sum, 'used:' .. r.space})
-if unsound then return unsound end
+local record = redis.call('TYPE', KEYS[1])
+if is_other(record, 'hash') then return {'BROKEN', 'record'} end
+if is_other(redis.call('TYPE', KEYS[2]), 'zset') then return {'BROKEN', 'due'} end
+if is_other(redis.call('TYPE', KEYS[3]), 'zset') then return {'BROKEN', 'by_state'} end
+if broken then return broken end
 local limit = tonumber(ARGV[7])
 if limit > 0 then
   local waiting = redis.call('ZLEXCOUNT', KEYS[3], '[queued:', '(queued;')
   if waiting >= limit then return {'FULL', tostring(waiting)} end
 end
 
-local stands = redis.call('TYPE', KEYS[1]).ok ~= 'none'
+local stands = record.ok ~= 'none'
 if redis.call('GETBIT', KEYS[9], suffix) == 1 or stands then
   if stands then redis.call('SETBIT', KEYS[9], suffix, 1) end
   local lost = not stands and redis.call('HGET', KEYS[13], r.space .. ':' .. suffix)
@@ -52,18 +56,19 @@ for name, value in pairs(r) do
   fields[#fields + 1] = name
   fields[#fields + 1] = value
 end
-local id
-unsound, id = tell({key = r.key, verb = 'create', actor = actor, now = now}, r, '', 'queued', '1', r.epoch)
+local last = tonumber(kept.events or '0')
+local move = {key = r.key, verb = 'create', actor = actor, now = now, event = {}}
+local unsound, id = tell(move, r, '', 'queued', '1', r.epoch, last + 1)
 if unsound then return unsound end
 fields[#fields + 1] = 'history'
 fields[#fields + 1] = history_with(nil, id, 'm')
 redis.call('HSET', KEYS[1], unpack(fields))
 if ARGV[9] ~= '' then redis.call('SET', KEYS[12], ARGV[9]) end
 redis.call('SETBIT', KEYS[9], suffix, 1)
-redis.call('HINCRBY', KEYS[4], 'used:' .. r.space, 1)
 redis.call('SET', KEYS[8], r.key)
 redis.call('SET', KEYS[6], r.key)
 redis.call('ZADD', KEYS[2], due, r.key)
 redis.call('ZADD', KEYS[3], 0, place_in_lists('queued', r.terminal, now, r.key))
-count(queued, sum, 1, r.amount)
-return {'OK', 'queued', r.epoch, '1', number(redis.call('HINCRBY', KEYS[4], 'sequence', 1)), now}
+local by = {events = 1}
+by[queued], by[sum], by[used] = 1, tonumber(r.amount), 1
+return {'OK', 'queued', r.epoch, '1', raise_counters(kept, by, last == 0 and {'format', FORMAT} or {}), now}

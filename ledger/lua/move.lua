@@ -7,5 +7,6 @@
 
 local m = cjson.decode(ARGV[1])
 begin(m)
-local r = read()
-return check(m, r) or write(m, r)
+local r = read({unpack(m.add)})
+local refused, seen = check(m, r)
+return refused or write(m, r, seen)

@@ -2,4 +2,5 @@
 --
 -- Replies  OK
 
+run()
 return reply('OK')

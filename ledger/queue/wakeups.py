@@ -192,6 +192,24 @@ class Wakeups:
         """See `without_wakeup`."""
         return list(without_wakeup(ledger, self._broker.client))
 
+    def heads(self, queues: Sequence[str]) -> dict[str, message_guard.Wakeup]:
+        """By queue, the wake-up that a worker gets next; none where a queue is empty or away, or begins otherwise."""
+        client, found = self._broker.client, {}
+        try:
+            pipeline = client.pipeline(transaction=False)
+            for name in queues:
+                pipeline.lindex(f"{NAMESPACE}:{name}", 0)
+            first = {name: at for name, at in zip(queues, pipeline.execute(), strict=True) if at is not None}
+            for name, message_id in first.items():
+                pipeline.hget(f"{NAMESPACE}:{name}.msgs", message_id)
+            for (name, message_id), data in zip(first.items(), pipeline.execute(), strict=True):
+                with suppress(NotAWakeup):
+                    lies_under = message_id.decode(errors="replace")
+                    found[name] = message_guard.received(data or b"", name, lies_under, ACTORS)
+        except redis.RedisError:
+            return {}
+        return found
+
     def waiting(self, queue: str) -> int:
         """How many messages of the queue wait for a worker. A queue that does not answer counts as full."""
         try:

@@ -27,6 +27,7 @@ class RecordFields(TypedDict, total=False):
 
     attempts: int
     wakeups: int
+    woken_at: int
     requested_action: str
     request_id: str
     next_attempt_at: int
@@ -68,6 +69,7 @@ class RecordTimes(TypedDict, total=False):
     """The fields that are times, as durations: in how many ms from the ledger's now."""
 
     next_attempt_at: int
+    woken_at: int
     lease_until: int
     parked_until: int
     in_doubt_since: int
@@ -214,7 +216,8 @@ def script_argument(
         "contradicted": keys.index(redis_keys.CONTRADICTED) + _KEYS + 1 if redis_keys.CONTRADICTED in keys else None,
         "vault": [vault.id, str(vault.writes)] if vault else None,
     }
-    text = json.dumps({name: value for name, value in move.items() if value is not None}, separators=(",", ":"))
+    said = {name: value for name, value in move.items() if value not in _SAYS_NOTHING or name == "set"}
+    text = json.dumps(said, separators=(",", ":"))
     return text, keys
 
 
@@ -283,6 +286,9 @@ def _next_epoch(record: Record, advance: Advance) -> int:
         case _:
             return record.epoch
 
+
+#: A part of the move that is so is left out of it.
+_SAYS_NOTHING: tuple[object, ...] = (None, [], {})
 
 #: A move that changes the state alone.
 NOTHING_ELSE = Change()

@@ -15,6 +15,7 @@ import redis
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.limits import NO_LIMITS, Counts, Day, Limit, Limits
 from epay_transfers.ledger.record import FIELDS, FIRST_EPOCH, Record
 from epay_transfers.ledger.states import State, Verb
@@ -89,6 +90,7 @@ class Ledger(Reader):
                 "count_operator",
                 "remember_fingerprint_keys",
                 "watched",
+                "leave_waiting",
                 "rate",
             ),
         )
@@ -230,6 +232,20 @@ class Ledger(Reader):
             )  # fmt: skip
             names = self._scripts.run("watched", (redis_keys.WATCHED, redis_keys.RATES), args)
         return self.get_many(names) if names else []
+
+    def leave_waiting(
+        self, names: Sequence[str], *, now: int | None, batch: int | None, confirms: int | None
+    ) -> list[str]:
+        """Of the transfers that are due, those that do not wait their turn in their queue. The others are due later.
+
+        For each queue: since when what is at its head was called for; None: nothing waits there.
+        """
+        known = [name for name in names if is_key(name)]
+        heads = ("" if head is None else head for head in (now, batch, confirms))
+        with redis_errors_as(LedgerUnavailable):
+            keys = (redis_keys.DUE, *(redis_keys.record(name) for name in known))
+            left = self._scripts.run("leave_waiting", keys, (self._test_time or "", *heads, *known))
+        return [*left, *(name for name in names if name not in set(known))]
 
     def may_call_for_inquiries(self, most: int) -> int:
         """For how many inquiries a worker may be called now, by the rate that all workers share."""

@@ -7,7 +7,7 @@ others are returned; where one is read by its key, that is an error.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import cast
 
@@ -25,6 +25,9 @@ from epay_transfers.ledger.store.replies import Due
 from epay_transfers.ledger.store.scripts import Scripts
 from epay_transfers.ledger.store.totals import Totals
 from epay_transfers.ledger.store.unreadable import NO_HASH, NO_KEY, NOT_THERE, SetAside, Tell, fields_of, log_unreadable
+
+#: Of the names that are due at a time (ms), those that are to be read.
+Leave = Callable[[Sequence[str], int], Sequence[str]]
 
 #: Before the name of a run, in the counters.
 _VAULT = "vault:"
@@ -73,19 +76,21 @@ class Reader:
         with read_errors_as(LedgerUnavailable):
             return cast("str | None", self.client.get(redis_keys.prints(key))) or ""
 
-    def due(self, limit: int) -> Due:
+    def due(self, limit: int, leave: Leave | None = None) -> Due:
         """The transfers that must be looked at now, longest due first. None is taken out: only a move changes `due`.
 
-        A record that can't be read is set aside for an hour, or it would keep all others from being looked at.
+        A record that can't be read is set aside for an hour, or it would keep all others from being looked at. `leave`
+        replies which of them are to be read, at that time.
         """
         with read_errors_as(LedgerUnavailable):
-            now, *names = self._looks.run("due", (redis_keys.DUE,), (self._test_time or "", limit))
+            now, *all_names = self._looks.run("due", (redis_keys.DUE,), (self._test_time or "", limit))
+        names = leave(all_names, int(now)) if leave and all_names else all_names
         unreadable: list[RecordUnreadable] = []
         records = self.get_many(names, unreadable.append) if names else []
         known = {record.key for record in records} | {error.key for error in unreadable}
         unreadable += [RecordUnreadable(name, NOT_THERE) for name in names if name not in known]
         self._aside.set(unreadable, int(now))
-        return Due(int(now), records)
+        return Due(int(now), records, len(all_names) - len(names))
 
     def in_state(self, state: State, limit: int = 100, on_unreadable: Tell = log_unreadable) -> list[Record]:
         """Transfers of one state, longest in it first."""

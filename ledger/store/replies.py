@@ -112,6 +112,7 @@ class Due:
 
     now_ms: int
     records: Sequence[Record]
+    waiting: int = 0  #: how many more were due, and wait their turn in a queue
 
 
 @dataclass(frozen=True, slots=True)

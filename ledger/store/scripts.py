@@ -20,7 +20,7 @@ _SHARED = (
     | {"claim": ("_time", "_events", "_move", "_pauses", "_server")}
     | dict.fromkeys(("rate", "watched"), ("_time", "_rate"))
     | {"ledger_look": ("_time", "_events", "_server")}
-    | dict.fromkeys(("due", "probe", "inbox_take", "remember_worker", "turn"), ("_time",))
+    | dict.fromkeys(("due", "probe", "inbox_take", "remember_worker", "turn", "leave_waiting"), ("_time",))
     | {"tell": ("_time", "_events")}
     | dict.fromkeys(("trim", "set_aside"), ("_events",))
     | {"move": ("_time", "_events", "_move")}

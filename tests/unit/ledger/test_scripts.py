@@ -126,7 +126,12 @@ def test_the_shared_parts_are_the_vaults_or_the_ledgers(name: str) -> None:
     """Some of the ledger's need no time of their own: they store none, or are given what `due` has just answered."""
     is_move = name in {"create", "claim", "move"}
     is_rate, looks = name in {"rate", "watched"}, name == "ledger_look"
-    has_time = is_move or is_rate or looks or name in {"due", "probe", "inbox_take", "remember_worker", "turn", "tell"}
+    has_time = (
+        is_move
+        or is_rate
+        or looks
+        or name in {"due", "probe", "inbox_take", "remember_worker", "turn", "leave_waiting", "tell"}
+    )
     tells = is_move or looks or name in {"set_aside", "tell", "trim"}
     parts = ["_time"] * has_time + ["_events"] * tells + ["_move"] * is_move
     parts += (
