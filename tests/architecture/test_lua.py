@@ -14,8 +14,9 @@ GIVEN = {
     "ledger/lua/_events.lua": {"counters", "events"},
     "ledger/lua/_pauses.lua": {"hash"},
     "ledger/lua/_rate.lua": {"rates"},
+    "ledger/lua/_time.lua": {"rates"},
 }
-_GIVES_RATES = re.compile(r"(?<!function )\b(?:may_go|have_gone)\(([^,]+),")
+_GIVES_RATES = re.compile(r"(?<!function )\b(?:may_go|have_gone|in_turn)\(([^,]+),")
 _GIVES = re.compile(r"(?<!function )\b(?:unsound_log|add_event|pauses)\(([^,]+), ([^,)]+)")
 
 #: What a header says of words of the JSON that are numbers of keys, where not each call has these keys.
@@ -54,7 +55,7 @@ def test_what_is_handed_to_the_events_part_is_a_key(file: str) -> None:
     """So its own commands name keys of the script, too."""
     given = [key for keys in _GIVES.findall(code_of(file)) for key in keys]
     given += _GIVES_RATES.findall(code_of(file))
-    assert [key for key in given if not re.fullmatch(r"KEYS\[\d+\]", key)] == []
+    assert [key for key in given if not re.fullmatch(r"KEYS\[(\d+|m\.rates)\]", key)] == []
 
 
 @pytest.mark.parametrize("file", files("lua"))
