@@ -1,5 +1,6 @@
 """Who acts in a simulation: workers, a backend, a web tier. Each is built of the real parts on its own wires."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,10 @@ class Wakeup:
             raise redis.ConnectionError("away")
         for _ in range(self._world.dice.choice((0, 1, 1, 2, 2, 3)) if self._world.weather.others else 1):
             self._queue.messages.append((message.queue_name, message.actor_name, str(message.args[0])))
+
+    def enqueue_all(self, messages: Sequence[dramatiq.Message[Any]]) -> None:
+        for message in messages:
+            self.enqueue(message)
 
     def llen(self, name: str) -> int:
         return sum(name.endswith(f":{queue}") for queue, _, _ in self._queue.messages)
