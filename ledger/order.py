@@ -5,8 +5,9 @@ left alone: a newer producer may have written them.
 """
 
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import Self
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +25,24 @@ class OrderDetails:
     @classmethod
     def of(cls, source: object) -> Self:
         """From an object that has all of these names, and may have others."""
-        return cls(**{each.name: getattr(source, each.name) for each in fields(OrderDetails)})
+        return cls(**{name: getattr(source, name) for name in DETAILS})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """As the record keeps it."""
-        kept = json.loads(text)
-        return cls(**{each.name: kept[each.name] for each in fields(OrderDetails) if each.name in kept})
+        return cls.of_fields(json.loads(text))
+
+    @classmethod
+    def of_fields(cls, kept: Mapping[str, Any]) -> Self:
+        """From JSON that was read already."""
+        return cls(**{name: kept[name] for name in DETAILS if name in kept})
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(self.by_name(), ensure_ascii=False, separators=(",", ":"))
+
+    def by_name(self) -> dict[str, str | bool]:
+        return {name: getattr(self, name) for name in DETAILS}
+
+
+#: The names of its fields.
+DETAILS = tuple(each.name for each in fields(OrderDetails))

@@ -140,10 +140,10 @@ class Record:
     def from_hash(cls, raw: Mapping[str, str]) -> Self:
         """Raises `ValueError`, which names the field, for what this version can't read."""
         values: dict[str, Any] = {}
-        for name, kind in _KINDS.items():
-            if name in raw:
+        for name, text in raw.items():
+            if kind := _KINDS.get(name):  # names that this version does not know are left alone
                 try:
-                    values[name] = kind(raw[name])
+                    values[name] = kind(text)
                 except ValueError:
                     raise ValueError(f"its {name} has a value that this version does not know") from None
         return cls(**values)
@@ -160,9 +160,12 @@ class Record:
             raise RecordUnreadable(key, str(error)) from None
 
 
+_EXACT = re.compile("0|-?[1-9][0-9]{0,14}")
+
+
 def _number(text: str) -> int:
     """As the scripts take one: no blanks, no underscores, and exact in their numbers."""
-    if not re.fullmatch(r"0|-?[1-9][0-9]{0,14}", text, re.ASCII):
+    if not _EXACT.fullmatch(text):
         raise ValueError(text)
     return int(text)
 
@@ -196,6 +199,9 @@ _KINDS: dict[str, Callable[[str], Any]] = {
     }.get(each.name, _number if isinstance(each.default, int) else str)
     for each in fields(Record)
 }
+
+#: The names of all fields.
+FIELDS = tuple(_KINDS)
 
 _LIFETIMES: Mapping[str, Lifetime] = {
     each.name: each.metadata.get("lifetime", Lifetime.EVER) for each in fields(Record)

@@ -23,7 +23,9 @@ class Transfer:
     terminal: str  #: which of the merchant's terminals sends it
     state: State  #: as of now
     final: bool  #: nothing changes any more (but for a reversal, or a correction by two operators)
-    money: Money  #: `none`: the payer may pay another way. `unknown`: they may not
+    money: (
+        Money  #: `none`: the payer may pay another way. `unknown`: they may not; so while the bank contradicts its end
+    )
     amount: Decimal  #: in units of the currency
     currency: str  #: three letters
     code: str  #: the bank's code
@@ -44,8 +46,8 @@ class Transfer:
     version: int  #: rises with every change: ignore a lower one than you have seen
 
     @classmethod
-    def of(cls, record: Record) -> Self:
-        """The view of a record."""
+    def of(cls, record: Record, *, is_contradicted: bool = False) -> Self:
+        """The view of a record. `is_contradicted`: the bank says that the money of an end without money has moved."""
         return cls(
             key=record.key,
             invoice_id=record.key.rpartition(":")[2],
@@ -53,7 +55,7 @@ class Transfer:
             terminal=record.terminal,
             state=record.state,
             final=record.state.final,
-            money=record.state.money,
+            money=Money.UNKNOWN if is_contradicted else record.state.money,
             amount=to_decimal(record.amount, record.currency),
             currency=record.currency,
             code=record.code,

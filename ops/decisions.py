@@ -14,11 +14,11 @@ from epay_transfers.ops import descriptions, requests, screen, typed
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import NotYet, Refusal
 
-#: What the bank's own word makes of it, for each decision.
-BY_THE_BANK: Mapping[Verb, Verb] = {
-    Verb.OPERATOR_PAID: Verb.INQUIRY_PAID,
-    Verb.OPERATOR_NOT_PAID: Verb.INQUIRY_DECLINED,
-    Verb.OPERATOR_REVERSED: Verb.INQUIRY_REVERSED,
+#: What the bank's own word makes of it, for each decision: its answer to an inquiry, or its proved notification.
+BY_THE_BANK: Mapping[Verb, frozenset[Verb]] = {
+    Verb.OPERATOR_PAID: frozenset({Verb.INQUIRY_PAID, Verb.NOTIFICATION_PAID}),
+    Verb.OPERATOR_NOT_PAID: frozenset({Verb.INQUIRY_DECLINED}),
+    Verb.OPERATOR_REVERSED: frozenset({Verb.INQUIRY_REVERSED}),
 }
 
 #: What an operator decides about an end, and may take back.
@@ -36,8 +36,7 @@ def submit(
         return
     said = f"{record.key}: {descriptions.happened(answer)}"
     done = answer.fields.get("verb")
-    is_notified = verb is Verb.OPERATOR_PAID and done == Verb.NOTIFICATION_PAID
-    if is_notified or done in {verb, BY_THE_BANK.get(verb)}:
+    if done in {verb, *BY_THE_BANK.get(verb, ())}:
         screen.say(said)
     elif answer.fields.get("second"):
         raise NotYet(

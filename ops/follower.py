@@ -29,6 +29,12 @@ _LONGEST_WAIT_S = 30.0
 #: Between two looks whether the process is to stop.
 _LOOK_S = 0.2
 
+#: Each question to the ledger has a timeout: a round that takes so long hangs.
+_HANGS_S = 60.0
+
+#: Lines that are still not out after this are said.
+_SLOW_OUTPUT_S = 10.0
+
 
 @dataclass
 class Position:
@@ -109,23 +115,48 @@ class Follower:
         self._compared_at = clock.monotonic() - _COMPARE_S
         self._broken = ""  #: the part that was told to be broken
         self._told_added = 0  #: by how much the entries that the server saw differ from the counter, as told
+        self._round_at = clock.monotonic()
+        self._is_reading = False  #: did the ledger answer the last question?
+        self._writing_since: float | None = None  #: since when lines are under way that are not stored yet
+
+    def live(self) -> list[str]:
+        """Why it should be started anew. An output that takes no line is no reason: another follower has the same."""
+        span_s = self._clock.monotonic() - self._round_at
+        if self._writing_since is None and span_s > _HANGS_S:
+            return [f"hangs: a question to the ledger takes {span_s:.0f} s"]
+        return []
+
+    def ready(self) -> list[str]:
+        """Why events stay in the ledger, and do not come to the log."""
+        found = self.live()
+        if not self._is_reading:
+            found.append("no events: the ledger did not answer the last question")
+        since = self._writing_since
+        if since is not None and (span_s := self._clock.monotonic() - since) > _SLOW_OUTPUT_S:
+            found.append(f"not written: the output has not taken the last lines for {span_s:.0f} s")
+        if self._is_stopping():
+            found.append("stopping")
+        return found
 
     def run(self) -> None:
         """Until it is told to stop. A ledger that is away is waited for, ever longer."""
         wait_s = _FIRST_WAIT_S
         while not self._is_stopping():
             try:
+                self._came_round()
                 for batch in self._events.follow(self._position.place):
+                    self._is_reading = True
                     if self._is_stopping():
                         self._take(batch)
                         return
                     self._take(batch)
                     is_anew = self._compare(is_idle=not batch)
+                    self._came_round()
                     wait_s = _FIRST_WAIT_S
                     if is_anew:
                         break
             except LedgerUnavailable as error:  # `LedgerBroken` too: it may be mended
-                self._snapshot = None
+                self._snapshot, self._is_reading = None, False
                 self._look_what_is_broken()
                 self._output.trouble(
                     f"the ledger does not answer: {error.why}; the follower asks again in {wait_s:.1f} s"
@@ -136,6 +167,7 @@ class Follower:
     def _take(self, batch: list[Event]) -> None:
         for event in batch:
             self._say(self._position.numbers.read(event))
+            self._begin_writing()
             self._output.event(event)
             self._position.place = event.id
         if batch:
@@ -189,20 +221,34 @@ class Follower:
         except LedgerBroken as error:
             if error.part != self._broken:
                 self._say([trail.alarm(Flaw.BROKEN, part=error.part)])
-                self._output.flush()
+                self._flush()
             self._broken = error.part
         except LedgerUnavailable:
             return
 
     def _say(self, found: Iterable[TrailAlarm]) -> None:
         for one in found:
+            self._begin_writing()
             self._output.alarm(one)
 
     def _keep(self) -> None:
         self._output.flush()
         self._store(self._position)
+        self._writing_since = None
+
+    def _flush(self) -> None:
+        self._output.flush()
+        self._writing_since = None
+
+    def _begin_writing(self) -> None:
+        if self._writing_since is None:
+            self._writing_since = self._clock.monotonic()
+
+    def _came_round(self) -> None:
+        self._round_at = self._clock.monotonic()
 
     def _rest(self, seconds: float) -> None:
         end = self._clock.monotonic() + seconds
         while not self._is_stopping() and self._clock.monotonic() < end:
+            self._came_round()
             self._sleep(_LOOK_S)

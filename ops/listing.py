@@ -5,8 +5,9 @@ an operator did in their events; so many of them at the most. The answer says ho
 on from there. A list is never called empty because a look was bounded, or because a transfer moved meanwhile.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from epay_transfers.ledger import decisions
@@ -83,14 +84,26 @@ class Wanted:
             and (self.last_four is None or any(card.endswith(self.last_four) for card in cards))
         )
 
-    def may_be_met_by(self, fields: Sequence[str | None] | None) -> bool:
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of a record that `may_be_met_by` looks at. Its amount shows whether it is a record at all."""
+        asked = {
+            ("reason", "message", "code"): self.reason,
+            ("code",): self.code,
+            ("amount",): self.amount,
+            ("sender_card", "receiver_card"): self.last_four,
+        }
+        names = [names for names, value in asked.items() if value is not None]
+        return tuple(dict.fromkeys(chain(*names, ("amount",)))) if names else ()
+
+    def may_be_met_by(self, fields: Mapping[str, str | None] | None) -> bool:
         """By these of its fields: it is read whole then, as is one that looks broken, which is said, not skipped."""
-        if fields is None:
+        if fields is None or not (amount := fields["amount"] or "").isdecimal():
             return True
-        reason, message, code, amount, *cards = (text or "" for text in fields)
-        is_broken = not amount.isdecimal()
-        return is_broken or (
-            self.reason in {None, reason, message, f"code_{code}"}
+        code = fields.get("code") or ""
+        cards = (fields.get("sender_card") or "", fields.get("receiver_card") or "")
+        return (
+            self.reason in {None, fields.get("reason") or "", fields.get("message") or "", f"code_{code}"}
             and self.code in {None, code}
             and self.amount in {None, int(amount)}
             and (self.last_four is None or any(card.endswith(self.last_four) for card in cards))
@@ -154,17 +167,14 @@ def find(ledger: Ledger, wanted: Wanted, *, after: Cursor | None, limit: int) ->
     return found
 
 
-#: What `Wanted.may_be_met_by` looks at.
-_FIELDS = ("reason", "message", "code", "amount", "sender_card", "receiver_card")
-
-
 def _candidates(ledger: Ledger, wanted: Wanted, listed: Sequence[Listed]) -> list[str]:
     """Which of these are worth a look at the whole record."""
     keys = [each.at.key for each in listed]
-    if wanted.is_exact:
+    if not (names := wanted.fields):
         return keys
-    seen = ledger.fields([key for key in keys if is_key(key)], _FIELDS)
-    fields = dict(zip((key for key in keys if is_key(key)), seen, strict=True))
+    sound = [key for key in keys if is_key(key)]
+    seen = zip(sound, ledger.fields(sound, names), strict=True)
+    fields = {key: dict(zip(names, values, strict=True)) for key, values in seen if values is not None}
     return [key for key in keys if wanted.may_be_met_by(fields.get(key))]
 
 

@@ -105,13 +105,21 @@ def needs_second(event: Event) -> bool:
     return bool(event.fields.get("second"))
 
 
-def answered_by(event: Event, name: str) -> list[str]:
-    """The ids of this operator's entries that the event answers: an inquiry may answer two at once."""
-    return event.fields.get("request", "").split() if _is_answer(event, name) else []
+def answered_by(event: Event, name: str, key: str) -> list[str]:
+    """The ids of this operator's entries about this transfer that the event answers: an inquiry may answer two at once.
+
+    `key`: empty for an entry about no transfer.
+    """
+    return event.fields.get("request", "").split() if _is_answer(event, name, key) else []
 
 
-def _is_answer(event: Event, name: str) -> bool:
-    """In this operator's name, or a worker's: another operator may put in an entry with the id of this one."""
+def _is_answer(event: Event, name: str, key: str) -> bool:
+    """About this transfer, in this operator's name, or a worker's.
+
+    Another operator may have put in an entry with the id of this one, about this transfer or another one.
+    """
+    if event.fields.get("key", "") != key:
+        return False
     actor = event.fields.get("actor", "")
     is_ours = actor == f"operator {name}" or not actor.startswith("operator ")
     return is_ours and (event.fields.get("verb") not in _NO_ANSWER or needs_second(event))
@@ -120,13 +128,11 @@ def _is_answer(event: Event, name: str) -> bool:
 def _answer_to(
     context: Context, entry_id: str, key: str, place: str, wait_s: float
 ) -> Event | LedgerUnavailable | None:
-    """About this transfer: another operator may have put in a question about another one, with the id of this entry."""
     end = context.clock.monotonic() + wait_s
     try:
         for batch in context.events.follow(place, block_ms=_BLOCK_MS):
             for event in batch:
-                is_about_it = event.fields.get("key", key) == key
-                if is_about_it and entry_id in answered_by(event, context.operator):
+                if entry_id in answered_by(event, context.operator, key):
                     return event
             if context.clock.monotonic() >= end:
                 break

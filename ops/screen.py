@@ -20,9 +20,15 @@ from epay_transfers.ledger.money import to_decimal
 from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.store.totals import Totals
 from epay_transfers.ops import answers
+from epay_transfers.ops.long_table import LongTable
 
 #: The width on a pipe: a table that a program reads is not folded.
 _PIPE_WIDTH = 200
+
+#: A table of more rows is drawn at a tenth of the cost.
+_LONG = 100
+
+_TO_THE_RIGHT = frozenset({"amount", "age", "waiting", "used", "limit", "dead letters", "count", "oldest"})
 
 _STYLES = {Money.MOVED: "green", Money.UNKNOWN: "bold yellow", Money.NONE: ""}
 _STATE_STYLES = {State.DECLINED: "red", State.DEAD: "bold red", State.EXPIRED: "dim", State.CANCELLED: "dim"}
@@ -84,14 +90,17 @@ def unreadable_json(unreadable: Sequence[RecordUnreadable]) -> list[dict[str, st
     return [{"key": error.key, "unreadable": error.why} for error in unreadable]
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> Table:
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> Table | LongTable:
     """A plain table. Numbers (`amount`, `age`) are aligned to the right."""
+    cells = [[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row] for row in rows]
+    to_the_right = [column in _TO_THE_RIGHT for column in columns]
+    if len(cells) > _LONG:
+        return LongTable(columns, cells, title=title, to_the_right=to_the_right)
     made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
-    for column in columns:
-        to_the_right = column in {"amount", "age", "waiting", "used", "limit", "dead letters", "count", "oldest"}
-        made.add_column(column, justify="right" if to_the_right else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+    for column, is_number in zip(columns, to_the_right, strict=True):
+        made.add_column(column, justify="right" if is_number else "left", overflow="fold")
+    for row in cells:
+        made.add_row(*row)
     return made
 
 

@@ -102,7 +102,7 @@ _QUEUES = tuple(f"{NAMESPACE}:{name}{end}" for name in (NOW, BATCH, INQUIRIES) f
 _DRAMATIQ = ("dispatch.lua", "maxstack.lua")
 
 _PRODUCER = ServerUser(
-    ("create", "move", "tell", "remember_fingerprint_keys", *_DRAMATIQ),
+    ("create", "move", "tell", "remember_fingerprint_keys", "queue_send"),
     (
         Rule(
             ("get", "hgetall"),
@@ -116,7 +116,7 @@ _PRODUCER = ServerUser(
         Rule(("smembers", "sismember", "sadd"), (redis_keys.FINGERPRINT_KEYS,)),
         Rule(("set",), (_REFERENCES, _HANDLES, _PRINTS)),
         Rule(("getbit", "setbit", "bitpos"), (_SUFFIXES,)),
-        Rule(("hget",), _read(redis_keys.LOST)),
+        Rule(("hget",), _read(redis_keys.LOST, redis_keys.CONTRADICTED)),
         Rule(("zlexcount",), (_BY_STATE,)),
         Rule(("hgetall", "hlen"), (redis_keys.PAUSES, redis_keys.ADDED_PAUSES)),
         Rule(
@@ -135,6 +135,7 @@ _WEB = ServerUser(
             ("get", "hgetall"),
             _read(_RECORDS, _COUNTERS, _HANDLES, _CHALLENGES, _MDS),
         ),
+        Rule(("hget",), _read(redis_keys.CONTRADICTED)),
         Rule(("rpush",), _write(redis_keys.inbox(WEB))),
         Rule(("incrby", "pexpire"), (redis_keys.every("guesses:"),)),
     ),
@@ -142,18 +143,19 @@ _WEB = ServerUser(
 
 _WORKER = ServerUser(
     (
-        "claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", "tell", "trim", "queue_fetch",
-        "count_receiver", "count_operator", "remember_worker", "remember_sample", "watched", "ledger_look",
-        "half_open", "turn", "rate", "leave_waiting", *_DRAMATIQ,
+        "claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", "tell", "trim",
+        "queue_fetch", "queue_ack", "queue_send", "count_receiver", "count_operator", "remember_worker",
+        "remember_sample", "watched", "ledger_look", "half_open", "turn", "rate", "leave_waiting",
+        *_DRAMATIQ,
     ),
     (
         Rule(
             ("get", "hget", "hgetall", "smembers", "srandmember", "zrem"),
             (
                 _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, _BANK_REFERENCES,
-                redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.TERMINALS,
-                redis_keys.UNREADABLE, redis_keys.OPERATORS, redis_keys.TAKEN, redis_keys.WORKERS,
-                redis_keys.SAMPLES, redis_keys.SAMPLE_TURN,
+                redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.ENDED_PAUSES, redis_keys.BREAKERS,
+                redis_keys.RATES, redis_keys.TERMINALS, redis_keys.UNREADABLE, redis_keys.OPERATORS,
+                redis_keys.TAKEN, redis_keys.WORKERS, redis_keys.SAMPLES, redis_keys.SAMPLE_TURN,
                 redis_keys.every("inbox:"), _LIMITS,
                 redis_keys.WATCHED, redis_keys.CONTRADICTED, redis_keys.SERVER, redis_keys.TURNS,
                 NAMESPACE, f"{NAMESPACE}:*",
@@ -167,9 +169,11 @@ _WORKER = ServerUser(
         Rule(("hset",), (_BANK_REFERENCES,)),
         Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _BY_STATE)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
+        Rule(("xrevrange",), _read(_EVENTS)),  # did the worker that took an entry before answer it?
         Rule(("type", "hlen", "hmget", "hset", "hdel", "hincrby", "hscan", "multi", "exec"), (
             redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
         Rule(("hsetnx",), (redis_keys.TERMINALS,)),
+        Rule(("type", "zadd", "zscore", "zremrangebyrank"), (redis_keys.ENDED_PAUSES,)),
         Rule(("type", "hmget", "hset", "hsetnx"), (redis_keys.SERVER,)),
         Rule(("hset", "hdel"), (redis_keys.WORKERS, redis_keys.TURNS)),
         Rule(("lpush", "ltrim"), (redis_keys.SAMPLES,)),

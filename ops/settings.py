@@ -3,7 +3,7 @@
 import getpass
 import os
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from epay_transfers.ledger.short_texts import short_text
 from epay_transfers.runtime.listen_address import ADVICE, read_address
@@ -24,10 +24,13 @@ class OpsSettings(ServerSettings):
 
     exporter_address: str = Field(default="127.0.0.1:9464", description=ADVICE)
 
-    @field_validator("exporter_address")
+    follower_address: str = Field(default="", description=ADVICE)
+
+    @field_validator("exporter_address", "follower_address")
     @classmethod
-    def _listens(cls, value: str) -> str:
-        read_address(value)
+    def _listens(cls, value: str, info: ValidationInfo) -> str:
+        if value or info.field_name == "exporter_address":
+            read_address(value)
         return value
 
     @field_validator("operator")

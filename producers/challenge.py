@@ -54,7 +54,7 @@ def visit(context: Context, handle: str) -> PaymentPage:
     in_time = may_answer and context.ledger.now_ms() < record.parked_until
     is_open = in_time and not is_answered(context, record)
     return PaymentPage(
-        transfer=Transfer.of(record),
+        transfer=context.view(record),
         challenge=_challenge_of(context, record) if is_open else None,
         back_link=order.back_link,
         failure_back_link=order.failure_back_link,

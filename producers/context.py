@@ -7,6 +7,7 @@ from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ledger.vault.sealing import Sealer
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers.known_keys import KnownKeys
@@ -30,6 +31,10 @@ class Context:
     clock: Clock
     settings: SealingSettings
     known_keys: KnownKeys = field(default_factory=KnownKeys)
+
+    def view(self, record: Record) -> Transfer:
+        """For a payer. Raises `LedgerUnavailable`: what ended without money is asked about, whether the bank agrees."""
+        return Transfer.of(record, is_contradicted=self.ledger.is_contradicted(record.key, record.state))
 
     def check_fingerprint_keys(self) -> None:
         """Raises `SettingsWrong` for keys that the ledger does not know, and `LedgerUnavailable`. A web tier has none.

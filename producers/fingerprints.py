@@ -13,7 +13,8 @@ import base64
 import hmac
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 
 from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
@@ -203,10 +204,12 @@ def _shown(mask: str) -> tuple[str, str]:
     return first, rest.lstrip("*")
 
 
+@cache
 def _names(version: int) -> tuple[str, ...]:
     return tuple(name for since, names in sorted(FIELDS.items()) if since <= version for name in names)
 
 
+@cache
 def _fields_of(version: int, *, cards: bool) -> tuple[str, ...]:
     return tuple(name for name in _names(version) if (name in CARD_FIELDS) == cards)
 
@@ -248,7 +251,7 @@ def _given(intent: TransferIntent) -> dict[str, str]:
 
 
 def _order(details: OrderDetails) -> dict[str, str]:
-    return {name: _yes(value) if isinstance(value, bool) else value for name, value in asdict(details).items()}
+    return {name: _yes(value) if isinstance(value, bool) else value for name, value in details.by_name().items()}
 
 
 def _yes(flag: bool) -> str:  # noqa: FBT001 - its name is the question

@@ -10,7 +10,7 @@ import secrets
 import socket
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol, Self
 
@@ -50,7 +50,7 @@ class Outcome:
     version: int  #: grows with each move: ignore one that is lower than what you have seen
     state: State  #: where this move led
     final: bool  #: nothing will change any more (but for a reversal, or a correction by two operators)
-    money: Money  #: `none`: it may be paid another way. `unknown`: it may not
+    money: Money  #: `none`: it may be paid another way. `unknown`: it may not; so while the bank contradicts the end
     code: str  #: the bank's, where this move brought one
     reason: str  #: ours, a word
     next_at: datetime | None  #: when a worker or an inquiry looks again
@@ -92,20 +92,32 @@ class Outcome:
 
 
 def outcomes(
-    feed: Feed, clock: Clock, *, group: str, consumer: str | None, idle: float | None, claim_after: float
+    feed: Feed,
+    clock: Clock,
+    is_contradicted: Callable[[str, State], bool],
+    *,
+    group: str,
+    consumer: str | None,
+    idle: float | None,
+    claim_after: float,
 ) -> Generator[Outcome, None, None]:
-    """As `Transfers.outcomes` says. The group exists when this returns; reading begins with the first `next`."""
+    """As `Transfers.outcomes` says. The group exists when this returns; reading begins with the first `next`.
+
+    `is_contradicted`: does the bank say now that the money of this transfer, which ended without, has moved?
+    """
     for name, text in (("group", group), ("consumer", consumer or group)):
         if not is_reference(text):
             raise IntentRejected(name, REFERENCE_IS)
     feed.join(group)
-    return _Reader(feed, clock, group, consumer or _fresh_name(), idle, claim_after).read(leaves=consumer is None)
+    reader = _Reader(feed, clock, is_contradicted, group, consumer or _fresh_name(), idle, claim_after)
+    return reader.read(leaves=consumer is None)
 
 
 @dataclass(slots=True)
 class _Reader:
     feed: Feed
     clock: Clock
+    is_contradicted: Callable[[str, State], bool]
     group: str
     consumer: str
     idle: float | None
@@ -128,6 +140,8 @@ class _Reader:
                         continue  # another version wrote it: it stays owed until a version comes that can read it
                     if outcome is None:
                         self.feed.ack(self.group, event.id)
+                    elif self.is_contradicted(outcome.key, outcome.state):
+                        yield replace(outcome, money=Money.UNKNOWN)
                     else:
                         yield outcome
         finally:

@@ -228,7 +228,7 @@ class Transfers:
         """
         if (key is None) == (reference is None):
             raise WrongCall("give either a key or a reference: get(receipt.key), or get(reference=...)")
-        return Transfer.of(self._record(key) if key is not None else self._referred(reference))
+        return self._context.view(self._record(key) if key is not None else self._referred(reference))
 
     @_public
     def outcomes(
@@ -243,8 +243,12 @@ class Transfers:
         Raises `LedgerUnavailable`, here and while you iterate: then call it again. `IntentRejected` for a name of a
         group or a consumer that is none.
         """
-        clock = self._context.clock
-        return _each(outcomes(self._feed, clock, group=group, consumer=consumer, idle=idle, claim_after=claim_after))
+        context = self._context
+        read = outcomes(
+            self._feed, context.clock, context.ledger.is_contradicted, group=group, consumer=consumer, idle=idle,
+            claim_after=claim_after,
+        )  # fmt: skip
+        return _each(read)
 
     @_public
     def find(self, text: str) -> Transfer:
@@ -260,7 +264,7 @@ class Transfers:
         record = by_key or by_reference
         if record is None:
             raise NotFound("key or reference")
-        return Transfer.of(record)
+        return self._context.view(record)
 
     @_public
     def wait(self, key: str, timeout: float = 30.0) -> Transfer:
@@ -276,7 +280,7 @@ class Transfers:
             left_s = end - clock.monotonic()
             is_for_person = record.state in _FOR_A_PERSON and not is_answered(self._context, record)
             if record.state.final or is_for_person or left_s <= 0:
-                return Transfer.of(record)
+                return self._context.view(record)
             self._pause(min(pause_s, left_s))
             pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
 

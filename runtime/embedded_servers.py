@@ -67,12 +67,18 @@ class EmbeddedServer:
 
 
 def start(
-    folder: Path, options: dict[str, str], port: int = 0, named: Callable[[str], str] = str, binary: str = ""
+    folder: Path,
+    options: dict[str, str],
+    port: int = 0,
+    named: Callable[[str], str] = str,
+    binary: str = "",
+    *,
+    starts_within_s: float = _START_SECONDS,
 ) -> EmbeddedServer:
     """Start a server on loopback and wait until it answers. Call it from a thread that outlives the server.
 
     `named` puts a user into the address of a server that refuses connections without one. `binary` is another
-    server program than the one that the package ships.
+    server program than the one that the package ships. `starts_within_s`: one that loads much takes longer.
     """
     port = port or _free_port()
     folder.mkdir(parents=True, exist_ok=True)
@@ -88,27 +94,33 @@ def start(
         preexec_fn=_before_the_server,  # noqa: PLW1509 - no lock is held in the child
     )
     server = EmbeddedServer(named(f"redis://127.0.0.1:{port}/0"), process)
-    _await_answer(server)
+    _await_answer(server, starts_within_s)
     return server
 
 
 @contextlib.contextmanager
-def running(options: dict[str, str], folder: Path | None = None, binary: str = "") -> Iterator[EmbeddedServer]:
+def running(
+    options: dict[str, str],
+    folder: Path | None = None,
+    binary: str = "",
+    *,
+    starts_within_s: float = _START_SECONDS,
+) -> Iterator[EmbeddedServer]:
     """A server for the time of the block, in a temporary folder unless one is given."""
     with contextlib.ExitStack() as stack:
         home = folder or Path(stack.enter_context(TemporaryDirectory(prefix="transfers-")))
-        server = start(home, options, binary=binary)
+        server = start(home, options, binary=binary, starts_within_s=starts_within_s)
         stack.callback(server.stop)
         yield server
 
 
-def _await_answer(server: EmbeddedServer) -> None:
+def _await_answer(server: EmbeddedServer, within_s: float = _START_SECONDS) -> None:
     """Wait until the server answers: within a tenth of a second, or its log says why not."""
     client = connect(server.url)
     wait = 0.005
     waited = 0.0
     try:
-        while waited < _START_SECONDS and server.process.poll() is None:
+        while waited < within_s and server.process.poll() is None:
             with contextlib.suppress(redis.RedisError):
                 client.ping()
                 return

@@ -1,4 +1,4 @@
-"""A process's small HTTP server: `/metrics` for Prometheus, `/live` and `/ready` for a supervisor. It changes nothing.
+"""A process's small HTTP server: `/live` and `/ready` for a supervisor, `/metrics` for Prometheus. It changes nothing.
 
 It holds no secret and answers every caller: so it listens where the settings say, and by default on no address at all
 or on loopback. What it can't answer it answers with 500, without a word of why; the process goes on.
@@ -30,21 +30,22 @@ class NotListening(OSError):
 
 
 class Endpoint:
-    """`live` and `ready` give the reasons against; none is yes."""
+    """`live` and `ready` give the reasons against; none is yes. Without `metrics` there is no such path."""
 
     def __init__(
         self,
         address: str,
         *,
-        metrics: Callable[[], bytes],
         live: Callable[[], list[str]],
         ready: Callable[[], list[str]],
+        metrics: Callable[[], bytes] | None = None,
     ) -> None:
         self._routes: dict[str, Callable[[], tuple[int, str, bytes]]] = {
-            "/metrics": lambda: (_OK, CONTENT_TYPE_LATEST, metrics()),
             "/live": lambda: _verdict(live()),
             "/ready": lambda: _verdict(ready()),
         }
+        if metrics is not None:
+            self._routes["/metrics"] = lambda: (_OK, CONTENT_TYPE_LATEST, metrics())
         host, port = read_address(address)
         routes = self._routes
 
@@ -81,7 +82,8 @@ class Endpoint:
     def start(self) -> Self:
         """In a thread of its own, for as long as the process runs."""
         threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True).start()
-        log_line(_LOG.info, "endpoint.listens", "Metrics are at %(address)s.", address=self.address)
+        log_line(_LOG.info, "endpoint.listens", "Listens at %(address)s: %(paths)s.", paths=", ".join(self._routes),
+                 address=self.address)  # fmt: skip
         return self
 
     def stop(self) -> None:
@@ -96,7 +98,7 @@ def _verdict(against: list[str]) -> tuple[int, str, bytes]:
 
 def _answer(routes: dict[str, Callable[[], tuple[int, str, bytes]]], path: str) -> tuple[int, str, bytes]:
     if path not in routes:
-        return _NOT_FOUND, _TEXT, b"/metrics, /live and /ready are here\n"
+        return _NOT_FOUND, _TEXT, f"here are {', '.join(routes)}\n".encode()
     try:
         return routes[path]()
     except Exception:  # noqa: BLE001 - an observer's failure must not end what it observes

@@ -3,27 +3,25 @@
 A list of forbidden fields would be incomplete after the next release of a library. So a report has type, place, code
 and key; no message, no local variable, no body, no breadcrumb, no command line. If rebuilding fails, nothing is sent,
 and the failure is counted. Transactions, logs, metrics and attachments are never sent.
+
+The library is loaded where reports are set up, and else not at all: that takes as long as a tenth of a process's start.
 """
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
-
-import sentry_sdk
-from sentry_sdk.integrations.atexit import AtexitIntegration
-from sentry_sdk.integrations.dedupe import DedupeIntegration
-from sentry_sdk.integrations.logging import LoggingIntegration
-from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope
-from sentry_sdk.transport import Transport
-from sentry_sdk.types import Event, Hint
-from sentry_sdk.utils import BadDsn, Dsn
+from typing import TYPE_CHECKING, Any, cast
 
 from epay_transfers.ledger.card_numbers import star_card_numbers
 from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.secret import Secret
+
+if TYPE_CHECKING:
+    from sentry_sdk.transport import Transport
+    from sentry_sdk.types import Event, Hint
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,10 +33,15 @@ _FRAME = ("filename", "function", "lineno", "module", "in_app")
 _EXTRA = ("key", "state", "actor", "queue", "terminal", "why")
 
 
-def set_up(dsn: Secret | None, release: str, environment: str, transport: type[Transport] | None = None) -> None:
+def set_up(dsn: Secret | None, release: str, environment: str, transport: "type[Transport] | None" = None) -> None:
     """Call it after the log is set up and before the broker is built. Without a DSN nothing is reported."""
     if not dsn:
         return
+    import sentry_sdk  # noqa: PLC0415 - see above
+    from sentry_sdk.integrations.atexit import AtexitIntegration  # noqa: PLC0415 - as above
+    from sentry_sdk.integrations.dedupe import DedupeIntegration  # noqa: PLC0415 - as above
+    from sentry_sdk.integrations.logging import LoggingIntegration  # noqa: PLC0415 - as above
+
     sentry_sdk.init(
         dsn=dsn.reveal(),
         release=release,
@@ -69,6 +72,8 @@ def set_up(dsn: Secret | None, release: str, environment: str, transport: type[T
 
 def check_dsn(dsn: Secret) -> None:
     """Raises `ValueError`, without the library's words, for what `set_up` would break on: they repeat parts of it."""
+    from sentry_sdk.utils import BadDsn, Dsn  # noqa: PLC0415 - as above
+
     try:
         read = Dsn(dsn.reveal())
         read.host.encode("idna")
@@ -85,6 +90,11 @@ def without_request() -> Iterator[None]:
     The library adds its address, its headers and its body to whatever is logged as an error meanwhile: the PaRes, the
     transfer's handle, the notification's secret.
     """
+    if "sentry_sdk" not in sys.modules:  # this process makes no reports
+        yield
+        return
+    from sentry_sdk.scope import Scope, ScopeType, use_isolation_scope, use_scope  # noqa: PLC0415 - as above
+
     with use_isolation_scope(Scope(ScopeType.ISOLATION)), use_scope(Scope(ScopeType.CURRENT)):
         yield
 
@@ -95,7 +105,7 @@ class Rebuild:
     def __init__(self) -> None:
         self.dropped = 0
 
-    def __call__(self, event: Event, hint: Hint) -> Event | None:
+    def __call__(self, event: "Event", hint: "Hint") -> "Event | None":
         try:
             hint.pop("attachments", None)
             return cast("Event", _starred(_built(cast("dict[str, Any]", event))))

@@ -3,8 +3,9 @@
 A producer or a worker may write meanwhile: what is new or moves during the search may be missed, or told twice.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -15,7 +16,7 @@ from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.redis_errors import read_errors_as
-from epay_transfers.runtime.card_scan import Report, search, shown
+from epay_transfers.runtime.card_scan import SHORT, Report, search, shown
 
 _PAGE = 500
 
@@ -29,8 +30,8 @@ _LARGE = 10**12
 
 _SETTINGS = {"ledger": "REDIS_URL", "queue": "BROKER_URL"}
 
-#: An element's place, and what stands there.
-_Element = tuple[str, bytes]
+#: An element's place, which is put into words where a card number is there, and what stands there.
+_Element = tuple[Callable[[], str], bytes]
 
 
 def scan_servers(ledger_url: str, queue_url: str, report: Report, may_read: Sequence[str] = ("*",)) -> None:
@@ -70,24 +71,49 @@ class _Database:
         pipeline = self._client.pipeline(transaction=False)
         readable = []
         for key in keys:
-            self._search(shown(key), "name", key)
+            self._search(key, lambda: "name", key)
             if not any(fnmatchcase(_text(key), pattern) for pattern in self._may_read):
                 self._could_not_read(key, _DENIED)
             else:
                 readable.append(key)
                 pipeline.type(key)
-        for key, kind in zip(readable, pipeline.execute(raise_on_error=False), strict=True):
-            self._scan_key(key, kind)
+        kinds = dict(zip(readable, pipeline.execute(raise_on_error=False), strict=True))
+        whole = self._whole(kinds)
+        for key, kind in kinds.items():
+            self._scan_key(key, kind, whole.get(key))
 
-    def _scan_key(self, key: bytes, kind: bytes | Exception) -> None:
+    def _whole(self, kinds: Mapping[bytes, bytes | Exception]) -> dict[bytes, list[_Element]]:
+        """Of the short strings and hashes, which most keys are, all that stands there: in one round trip."""
+        pipeline = self._client.pipeline(transaction=False)
+        asked = [key for key, kind in kinds.items() if kind in {b"string", b"hash"}]
+        for key in asked:
+            if kinds[key] == b"string":
+                pipeline.getrange(key, 0, SHORT - 1)
+            else:
+                pipeline.hscan(key, count=_ELEMENTS)
+        found: dict[bytes, list[_Element]] = {}
+        for key, reply in zip(asked, pipeline.execute(raise_on_error=False), strict=True):
+            if isinstance(reply, bytes) and len(reply) < SHORT:
+                found[key] = [(_value, reply)]
+            elif isinstance(reply, tuple) and reply[0] == 0:
+                found[key] = list(_of_fields(reply[1].items()))
+        return found
+
+    def _scan_key(self, key: bytes, kind: bytes | Exception, whole: list[_Element] | None) -> None:
+        """`whole`: what is read already."""
         try:
             if isinstance(kind, Exception):
                 raise kind
-            if kind == b"string":
-                self._search(shown(key), "value", _String(self._client, key))
-            elif (elements := _elements(self._client, key, _text(kind))) is not None:
+            if whole is not None:
+                elements: Iterable[_Element] | None = whole
+            elif kind == b"string":
+                self._search(key, _value, _String(self._client, key))
+                elements = ()
+            else:
+                elements = _elements(self._client, key, _text(kind))
+            if elements is not None:
                 for place, data in elements:
-                    self._search(shown(key), place, data)
+                    self._search(key, place, data)
             elif kind != b"none":  # gone since it was found
                 self._could_not_read(key, f"its type {shown(kind)} is unknown")
                 return
@@ -98,9 +124,9 @@ class _Database:
         else:
             self._report.looked[self._where] += 1
 
-    def _search(self, key: str, place: str, data: "bytes | _String") -> None:
+    def _search(self, key: bytes, place: Callable[[], str], data: "bytes | _String") -> None:
         for _, card in search(data):
-            self._report.found(self._where, f"{key}: {place}", card)
+            self._report.found(self._where, f"{shown(key)}: {place()}", card)
 
     def _could_not_read(self, key: bytes, why: str) -> None:
         self._report.could_not_read(f"{self._where}: {_kind_of(key)}", why)
@@ -127,9 +153,14 @@ def _elements(client: redis.Redis, key: bytes, kind: str) -> Iterator[_Element] 
 
 
 def _of_hash(client: redis.Redis, key: bytes) -> Iterator[_Element]:
-    for name, value in client.hscan_iter(key, count=_ELEMENTS):
-        yield f"field {shown(name)}", name
-        yield f"field {shown(name)}", value
+    yield from _of_fields(client.hscan_iter(key, count=_ELEMENTS))
+
+
+def _of_fields(fields: Iterable[tuple[bytes, bytes]]) -> Iterator[_Element]:
+    for name, value in fields:
+        place = partial(_named, "field", name)
+        yield place, name
+        yield place, value
 
 
 def _of_list(client: redis.Redis, key: bytes) -> Iterator[_Element]:
@@ -137,20 +168,20 @@ def _of_list(client: redis.Redis, key: bytes) -> Iterator[_Element]:
     last = -1
     while page := cast("list[bytes]", client.lrange(key, last - _ELEMENTS + 1, last)):
         for at, value in enumerate(reversed(page)):
-            yield f"element {last - at}", value
+            yield partial("element {}".format, last - at), value
         last -= len(page)
 
 
 def _of_set(client: redis.Redis, key: bytes) -> Iterator[_Element]:
     for member in client.sscan_iter(key, count=_ELEMENTS):
-        yield f"member {shown(member)}", member
+        yield partial(_named, "member", member), member
 
 
 def _of_sorted_set(client: redis.Redis, key: bytes) -> Iterator[_Element]:
     for member, score in client.zscan_iter(key, count=_ELEMENTS):
-        yield f"member {shown(member)}", member
+        yield partial(_named, "member", member), member
         if _LARGE <= score < _LARGE**2:
-            yield f"score of the member {shown(member)}", f"{score:.0f}".encode()
+            yield partial(_named, "score of the member", member), f"{score:.0f}".encode()
 
 
 def _of_stream(client: redis.Redis, key: bytes) -> Iterator[_Element]:
@@ -158,13 +189,24 @@ def _of_stream(client: redis.Redis, key: bytes) -> Iterator[_Element]:
     while page := client.xread({key: last}, count=_ELEMENTS):
         [(_, entries)] = cast("list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]", page)
         for entry, fields in entries:
-            of = f"entry {_entry_shown(entry)}"
-            yield of, entry
+            yield partial(_in_entry, entry), entry
             for name, value in fields.items():
-                place = f"{of}, field {shown(name)}"
+                place = partial(_in_entry, entry, name)
                 yield place, name
                 yield place, value
             last = entry
+
+
+def _value() -> str:
+    return "value"
+
+
+def _named(kind: str, name: bytes) -> str:
+    return f"{kind} {shown(name)}"
+
+
+def _in_entry(entry: bytes, name: bytes | None = None) -> str:
+    return f"entry {_entry_shown(entry)}" + ("" if name is None else f", field {shown(name)}")
 
 
 def _entry_shown(entry: bytes) -> str:

@@ -138,6 +138,13 @@ class CardCustody:
         run = self.vault.count()
         self.vault.know(Run(run.id, self._ledger.vault_writes(run.id)))
 
+    def holds_since(self, started_at: int) -> None:
+        """The vault's server was started at this time (ms), and has lost nothing that it was given since.
+
+        Said of the first run that is seen. So a worker that starts beside a long queue does not look for each card.
+        """
+        self._forgot_at = started_at
+
     def forgot(self) -> None:
         """The vault loses everything on restart, so one missing card means that others may be missing."""
         self._forgot_at = self._clock.now_ms()

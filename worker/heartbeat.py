@@ -112,6 +112,8 @@ class Pulse:
             vault_since_ms=self._maintenance.vault_since_ms,
             calls=self._bank.calls.read(),
             hosts=about.hosts,
+            terminals=self._preflight.terminals,
+            lacks=self._preflight.lacks,
             vault_keys=about.vault_keys,
         )
 

@@ -325,7 +325,9 @@ class Inbox:
         told = _told(entry)
         told["proof"], told["decided"] = entry.fields["proof"], DECIDED[what]
         kept = decisions.with_one_more(record.decisions, self._decision(entry, record, what))
-        change = Change(fields={"decisions": kept, "question_id": entry.id}, event=told, watch_in=0)
+        change = Change(
+            fields={"decisions": kept, "question_id": entry.id}, event=told, watch_in=0, asker=entry.operator
+        )
         self._must_move(record, Verb.DECIDE, change, entry)
 
     def _take_back(self, entry: Entry, record: Record) -> None:
@@ -354,7 +356,7 @@ class Inbox:
             if record.question_id == entry.id:
                 return
             self._must_be_free(entry, record)
-            change = Change(fields={"question_id": entry.id}, event=_told(entry), watch_in=0)
+            change = Change(fields={"question_id": entry.id}, event=_told(entry), watch_in=0, asker=entry.operator)
             moved = self._ledger.move(record, Verb.ASK, change, actor=_actor(entry))
             if isinstance(moved, Moved):
                 return

@@ -177,7 +177,7 @@ class Journey:
                 return None
         if not self.bank.has_status:
             return self._no_status_address(record)
-        if preflight.hand_on(record):
+        if preflight.hand_on(record, waits=self._waits_for_credentials(record)):
             return None  # another worker may hold its terminal's credentials
         if not preflight.may_inquire(record):
             return None  # many are asked about: it comes again in a second
@@ -286,7 +286,7 @@ class Journey:
             return recorder.refuse_request(record, _ORDER_CHANGED)
         if not self.bank.has_status:
             return recorder.refuse_request(record, "the bank can't be asked: no status address is set")
-        if self.preflight.hand_on(record) or not self.preflight.may_inquire(record):
+        if self.preflight.hand_on(record, waits=True) or not self.preflight.may_inquire(record):
             return None  # another worker may hold its terminal's credentials; or many are asked about
         report = self._report(record)
         verb = settles(report)
@@ -349,6 +349,11 @@ class Journey:
         except TerminalUnknown:
             return StatusReport(StatusWord.UNANSWERED, why=Reason.TERMINAL_UNKNOWN)
         return self.bank.status(terminal, order=self.preflight.order(record))
+
+    def _waits_for_credentials(self, record: Record) -> bool:
+        """A worker that can ask the bank answers what an operator asked; but no doubt is kept from a person by it."""
+        is_patient = self.clock.now_ms() < record.in_doubt_since + self.rule.patience_s * 1000
+        return record.requested_action == RequestedAction.INQUIRE and (record.state is not State.IN_DOUBT or is_patient)
 
     def _worker_sent_nothing(self, record: Record) -> bool:
         """Only NOT_SENT that the claim's own worker wrote says so: a card in the vault does not change another word."""

@@ -88,10 +88,14 @@ class Maintenance:
     def run_once(self) -> None:
         with suppress(VaultUnavailable):  # without it nothing is sent anyway
             self._failover.look()
-        if self._pauses.vanished():  # the ledger may be another one, or restored: the old picture holds until then
+        standing = self._pauses.standing()
+        if self._pauses.vanished(
+            standing
+        ):  # the ledger may be another one, or restored: the old picture holds until then
             self._next_copy = self._clock.monotonic() + _COPY_S
             self._mirror.keep()
-        self._pauses.refresh()
+            standing = self._pauses.standing()
+        self._pauses.see(standing)
         self._end_what_a_trial_proved_over()
         self._breakers.refresh()
         self._judge_the_breakers_trials()
@@ -199,6 +203,8 @@ class Maintenance:
         self.vault_why = ""
         if self._vault_run is None or self._vault_run.id != run.id:
             self.vault_since_ms = self._ledger.now_ms() - self._custody.vault.uptime_s() * 1000
+        if self._vault_run is None:
+            self._custody.holds_since(self.vault_since_ms)
         if self._vault_run and self._vault_run.id != run.id:
             _LOG.error("vault.forgot")
             self._custody.forgot()

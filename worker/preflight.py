@@ -59,6 +59,10 @@ _COMPARED_MS = 2_000
 #: How long a transfer waits that the bank is not to be asked about yet, since so many are asked about.
 _ASKED_MS = 1_000
 
+#: A terminal whose credentials a worker lacks is named for so long after they were needed; so many are.
+_LACKED_S = 180.0
+_MOST_LACKED = 20
+
 NotClaimed = Refused | Wait | Paused | Behind | OtherServer | ClockApart | LimitReached
 
 
@@ -134,7 +138,7 @@ class Preflight:
         self._fitness = threading.Lock()
         self._telling = threading.Lock()
         self._clock_told = True  #: what the events say of the clock: that it agrees, or that it does not
-        self._lacking: set[str] = set()  #: the terminals that this worker was asked for and holds no credentials of
+        self._lacking: dict[str, float] = {}  #: a terminal whose credentials are lacking → when they were needed last
         self._lock = threading.Lock()
         self._batches_wait_until: dict[str, float] = {}  #: by terminal: until then its rate has no turn for a batch
 
@@ -148,27 +152,35 @@ class Preflight:
         return self._terminals[record.terminal]
 
     def holds(self, record: Record) -> bool:
-        """Has this worker the credentials of its terminal?"""
-        try:
-            self.terminal(record)
-        except TerminalUnknown:
-            return False
-        return True
-
-    def hand_on(self, record: Record) -> bool:
-        """Is it left to another worker, since this one lacks its terminal's credentials?"""
+        """Has this worker the credentials of its terminal? What it lacks its log and its heartbeat name."""
         try:
             self.terminal(record)
         except TerminalUnknown as error:
             why = type(error).__name__
         else:
-            return False
+            return True
         with self._lock:
             is_new = record.terminal not in self._lacking
-            self._lacking.add(record.terminal)
+            self._lacking[record.terminal] = self._clock.monotonic()
         if is_new:
             _LOG.error("terminal.unknown", extra={"terminal": record.terminal, "why": why})
-        return self._recorder.hand_on(record)
+        return False
+
+    @property
+    def terminals(self) -> list[str]:
+        """Whose credentials this worker holds."""
+        return sorted(self._terminals)
+
+    @property
+    def lacks(self) -> list[str]:
+        """Whose credentials it lacks, and was asked for in the last minutes."""
+        since = self._clock.monotonic() - _LACKED_S
+        with self._lock:
+            return sorted(terminal for terminal, at in self._lacking.items() if at >= since)[:_MOST_LACKED]
+
+    def hand_on(self, record: Record, *, waits: bool = False) -> bool:
+        """Is it left to another worker, since this one lacks its terminal's credentials? `waits`: however long."""
+        return not self.holds(record) and self._recorder.hand_on(record, waits=waits)
 
     def order(self, record: Record) -> bank.Order:
         details, places = OrderDetails.from_json(record.order_details), self._rule.places

@@ -29,9 +29,6 @@ HOUR_MS = 3_600_000
 #: A bank that is silent when it is to be asked about what has ended is asked again each hour, for no longer than this.
 _LONGEST_MS = (WATCHES + 1) * TOMORROW_MS
 
-#: How long a question waits for a worker that holds the terminal's credentials.
-_HAND_ON_MS = 300_000
-
 #: Where the bank's word leads, of what has ended.
 _BANKS_END = {
     StatusWord.PAID: State.PAID,
@@ -72,8 +69,11 @@ class Questions:
         return bool(record.question_id) or 0 < record.watch_at <= self._clock.now_ms()
 
     def is_anothers(self, record: Record) -> bool:
-        """Is it left to another worker, which may hold its terminal's credentials? The next wake-up is in `watched`."""
-        return not self._holds(record) and self._clock.now_ms() < record.watch_at + _HAND_ON_MS
+        """Is it left to another worker, which holds its terminal's credentials? The next wake-up is in `watched`.
+
+        However long that takes: only a worker that can ask the bank may say that the bank did not answer.
+        """
+        return not self._holds(record)
 
     def answered(self, record: Record, report: StatusReport) -> None:
         """What the bank says: it settles the transfer, or it stands beside the record.

@@ -253,16 +253,18 @@ class Recorder:
         change = Change(look_again_in=in_ms, no_later=no_later, fields=fields, silent=record.reason == reason)
         self.move(record, Verb.DEFER, change)
 
-    def hand_on(self, record: Record) -> bool:
+    def hand_on(self, record: Record, *, waits: bool = False) -> bool:
         """Leave it to another worker, which may hold what this one lacks. No try is over by it, so it takes none.
 
-        An inquiry is left to others for some time only: after that it is one that the bank did not answer.
+        An inquiry is left to others for some time only: after that it is one that the bank did not answer. What an
+        operator asked for `waits`, however long.
         """
         is_late = self._clock.now_ms() >= record.parked_until + self._park_ms
         if record.state is State.RESUMED and is_late:
             self.doubt(record, Reason.TERMINAL_UNKNOWN, evidence=bank.Evidence.NOT_SENT)
             return True
-        if record.state not in {State.QUEUED, State.RESUMED} and record.wakeups >= backoff.HAND_ON_WAKEUPS:
+        is_unsent = record.state in {State.QUEUED, State.RESUMED}
+        if not is_unsent and not waits and record.wakeups >= backoff.HAND_ON_WAKEUPS:
             return False
         change = Change(
             due_in=backoff.hand_on_ms(record.wakeups),

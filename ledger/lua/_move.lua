@@ -31,10 +31,15 @@
 --         prints        of an end: the key of the cards' prints, to be deleted; no KEY, for only producers may read there
 --         references    with a bank_reference: the place, in KEYS, of the hash where it leads to the transfer
 --         watched       with a watch: the place, in KEYS, of what is asked about beside due; no watch_at takes it out
+--         rates         with an asker: the place, in KEYS, of the rates
+--         asker         the bank is asked for this operator, beside the others: one alone takes half of what is asked
 --         contradicted  with a correction: the place, in KEYS, of the hash where the bank contradicts an end; it leaves
 --         vault         a run of the vault's server, and the most writes that the caller was told of it
 
 local SETTLED_DAY_MS = 86400000
+
+-- Of one operator's questions the bank is asked one in so long, and a dozen at once after a rest: half of what all get.
+local ASKED_EACH_MS, ASKED_AT_ONCE_MS = 400, 5000
 
 -- The counters that the script raises, by name, and what else it needs of them; or what keeps it from writing: a number that
 -- can't be raised.
@@ -126,6 +131,7 @@ local function look(m, r)
     known = typed(redis.pcall('HGET', KEYS[m.references], m.set.bank_reference))
     if known == nil then return {'BROKEN', 'references'} end
   end
+  if m.asker and is_other(redis.call('TYPE', KEYS[m.rates]), 'hash') then return {'BROKEN', 'rates'} end
   local names, by = {}, {}
   if to then
     local number_from, sum_from = counters_of(r.state, r, r.reason, r.code, r.message)
@@ -255,7 +261,10 @@ local function write(m, r, seen)
   end
   -- Where an operator's question is open, its time stays.
   if m.watched and not (r.question_id and after(m, r, 'question_id') == r.question_id) then
-    if m.set.watch_at then
+    if m.set.watch_at and m.asker then
+      local at = in_turn(KEYS[m.rates], ':asked:' .. m.asker, tonumber(m.set.watch_at), ASKED_EACH_MS, ASKED_AT_ONCE_MS)
+      redis.call('ZADD', KEYS[m.watched], 'LT', at, m.key)
+    elseif m.set.watch_at then
       redis.call('ZADD', KEYS[m.watched], m.set.watch_at, m.key)
     else
       redis.call('ZREM', KEYS[m.watched], m.key)

@@ -4,9 +4,10 @@
 -- message that is too long is replaced by its length, and an id that the worker has at work already is dropped.
 --
 -- KEYS     1 the queue  2 its messages  3 the ids that this worker has at work  4 heartbeats
---          5 the queue's dead letters  6 their messages
+--          5 the queue's dead letters  6 their messages  7 beginnings: how often a message began without an end
 -- ARGV     1 now (ms)  2 the worker's id  3 how many at the most  4 the longest that a message may be
--- Replies  ids and messages by turns, a message that is not there as nothing
+-- Replies  for each its id, the message, and whether it was fetched before: then a worker may have died of it.
+--          A message that is not there is nothing.
 
 local function is_other(there, kind) return there.ok ~= 'none' and there.ok ~= kind end
 
@@ -16,6 +17,7 @@ if is_other(redis.call('TYPE', KEYS[3]), 'set') then redis.call('DEL', KEYS[3]) 
 if is_other(redis.call('TYPE', KEYS[4]), 'zset') then redis.call('DEL', KEYS[4]) end
 if is_other(redis.call('TYPE', KEYS[5]), 'zset') then redis.call('DEL', KEYS[5]) end
 if is_other(redis.call('TYPE', KEYS[6]), 'hash') then redis.call('DEL', KEYS[6]) end
+if is_other(redis.call('TYPE', KEYS[7]), 'hash') then redis.call('DEL', KEYS[7]) end
 
 redis.call('ZADD', KEYS[4], ARGV[1], ARGV[2])
 local found = {}
@@ -27,6 +29,7 @@ for _ = 1, tonumber(ARGV[3]) do
     if bytes > tonumber(ARGV[4]) then redis.call('HSET', KEYS[2], id, bytes .. ' bytes') end
     found[#found + 1] = id
     found[#found + 1] = redis.call('HGET', KEYS[2], id) or ''
+    found[#found + 1] = redis.call('HSETNX', KEYS[7], id, 0) == 1 and '' or 'again'
   end
 end
 return found

@@ -4,10 +4,11 @@ A producer's broker only sends. A worker's broker also receives, with a limited 
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from random import randint
 from typing import Any, cast
+from uuid import uuid4
 
 import dramatiq
 import redis
@@ -35,7 +36,7 @@ ACTORS = {CONFIRMS: "confirm", NOW: "execute", INQUIRIES: "inquire", BATCH: "exe
 
 NAMESPACE = "{transfers}"
 
-#: How often each message has begun without an end, by its id.
+#: Of each message that a worker fetched and is not through with, by its id: how often it began again without an end.
 BEGINNINGS = f"{NAMESPACE}:beginnings"
 
 #: A killed worker's messages return in about a minute; the sweeper does not wait for it.
@@ -45,6 +46,9 @@ _PER_MILLION = 1_000_000
 
 #: Of the workers that died, as many are looked at together.
 _MOST_DEAD = 100
+
+#: How long a consumer of a delay queue rests.
+_DELAYED_REST_MS = 2_000
 
 _DEAD_LETTERS_MS = 90 * 86_400_000
 
@@ -67,7 +71,8 @@ class Broker(RedisBroker):
         self.watch = QueueWatch()
         self.on_fetch: Callable[[str], None] = _unheard  #: is told the queue, each time that the server answered
         self._places = places
-        self._fetching = Scripts(client, ("queue_fetch",))
+        self._scripts = Scripts(client, ("queue_fetch", "queue_ack", "queue_send"))
+        self._again: set[str] = set()  #: the ids of those at work that were fetched before
         self._chance = _MAINTENANCE_PER_MILLION if places else 0
 
     @property
@@ -75,8 +80,26 @@ class Broker(RedisBroker):
         return Consumer
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
-        """A consumer's unacknowledged messages are those at work, so its prefetch is the queue's number of places."""
+        """A consumer's unacknowledged messages are those at work, so its prefetch is the queue's number of places.
+
+        No wake-up is delayed: what another program writes into a delay queue is looked for now and then only.
+        """
+        if queue_name.endswith(".DQ"):
+            timeout = _DELAYED_REST_MS
         return super().consume(queue_name, min(prefetch, self._places.get(queue_name, prefetch)), timeout)
+
+    def enqueue_all(self, messages: Sequence[dramatiq.Message[Any]]) -> None:
+        """Many messages, in one round trip for each queue."""
+        by_queue: dict[str, list[str]] = {}
+        for message in messages:
+            sent = message.copy(options={"redis_message_id": str(uuid4())})
+            self.emit_before("enqueue", sent, None)
+            by_queue.setdefault(sent.queue_name, []).extend((sent.options["redis_message_id"], sent.encode().decode()))
+        for queue, ids_and_texts in by_queue.items():
+            with self._watched("enqueue"):
+                self._send(queue, *ids_and_texts)
+        for message in messages:
+            self.emit_after("enqueue", message, None)
 
     def _dispatch(self, command: str) -> Callable[..., Any]:
         """Dramatiq repeats an acknowledgement after a lost connection; this does it after a timeout, too."""
@@ -84,7 +107,15 @@ class Broker(RedisBroker):
 
         def careful(queue_name: str, *args: Any) -> Any:
             with self._watched(command):
-                return send(queue_name, *args)
+                if command == "ack":
+                    return self._ack(queue_name, *args)
+                if command == "enqueue":
+                    message_id, message = args
+                    return self._send(queue_name, message_id, message.decode())
+                reply = send(queue_name, *args)
+                if command == "nack":
+                    self.client.hdel(BEGINNINGS, *args)
+                return reply
 
         return careful
 
@@ -105,13 +136,14 @@ class Broker(RedisBroker):
             self._heartbeats,
             dead,
             f"{dead}.msgs",
+            BEGINNINGS,
         )
         args = (current_millis(), self.broker_id, prefetch, message_guard.LONGEST)
         with self._watched("fetch"):
-            flat: list[Any] = self._fetching.run("queue_fetch", names, args)
+            flat: list[Any] = self._scripts.run("queue_fetch", names, args)
         self.on_fetch(queue_name)
         fetched: list[bytes] = []
-        for message_id, data in zip(flat[::2], flat[1::2], strict=True):
+        for message_id, data, again in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
             try:
                 wakeup = message_guard.received(data, queue_name, message_id.decode(errors="replace"), ACTORS)
             except NotAWakeup as error:
@@ -125,8 +157,18 @@ class Broker(RedisBroker):
                 )
                 self._dispatch("nack")(queue_name, message_id)
             else:
+                if again:
+                    self._again.add(wakeup.message_id)
                 fetched.append(_made_anew(wakeup))
         return fetched
+
+    def _send(self, queue_name: str, *ids_and_messages: str) -> None:
+        queue = f"{self.namespace}:{queue_name}"
+        self._scripts.run("queue_send", (queue, f"{queue}.msgs"), ids_and_messages)
+
+    def _ack(self, queue_name: str, message_id: str) -> None:
+        names = (self._at_work(self.broker_id, queue_name), f"{self.namespace}:{queue_name}.msgs", BEGINNINGS)
+        self._scripts.run("queue_ack", names, (message_id,))
 
     def _maintain(self, queue_name: str) -> None:
         """Dramatiq gives back the messages of workers that died, after a look at each id among the heartbeats.
@@ -180,15 +222,21 @@ class Broker(RedisBroker):
         return f"{self.namespace}:__acks__.{worker}.{queue_name}"
 
     def begin(self, message: dramatiq.MessageProxy) -> int:
-        """How often this message has begun without an end: a message that kills its worker never ends."""
+        """How often this message has begun without an end: a message that kills its worker never ends.
+
+        Only one that was fetched before is counted, by a round trip: the first time is the first.
+        """
+        message_id = message.options.get("redis_message_id", "")
+        if message_id not in self._again:
+            return 1
         try:
-            return int(self.client.hincrby(BEGINNINGS, message.options.get("redis_message_id", ""), 1))
+            return 1 + int(self.client.hincrby(BEGINNINGS, message_id, 1))
         except redis.RedisError:
             return 1
 
     def end(self, message: dramatiq.MessageProxy) -> None:
-        with suppress(redis.RedisError):
-            self.client.hdel(BEGINNINGS, message.options.get("redis_message_id", ""))
+        """Its acknowledgement ends the count."""
+        self._again.discard(message.options.get("redis_message_id", ""))
 
 
 def _unheard(_queue_name: str) -> None:

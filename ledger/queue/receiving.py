@@ -19,7 +19,7 @@ def try_receiving(client: redis.Redis) -> None:
     write refuses it: a full one, a replica, one without room on its disk.
     """
     dispatch = (resources.files("dramatiq") / "brokers" / "redis" / "dispatch.lua").read_text(encoding="utf-8")
-    digests = [client.script_load(text) for text in (text_of("queue_fetch"), dispatch)]
+    digests = [client.script_load(text) for text in (text_of("queue_fetch"), text_of("queue_ack"), dispatch)]
     pipeline = client.pipeline(transaction=False)
     for digest in digests:
         pipeline.evalsha(digest, 0)

@@ -4,16 +4,20 @@ A wake-up may be lost, doubled or late, so its sender never waits for an answer,
 the sweeper sends the wake-up again.
 """
 
+import dataclasses
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import dramatiq
 import redis
 
 from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.queue import message_guard
 from epay_transfers.ledger.queue.broker import ACTORS, BATCH, CONFIRMS, INQUIRIES, NAMESPACE, NOW, QUEUES, Broker
@@ -28,6 +32,8 @@ _LOG = logging.getLogger(__name__)
 #: How many transfers are read in one round trip.
 _PAGE = 500
 
+_STATES = frozenset(State)
+
 
 @dataclass(frozen=True, slots=True)
 class Wakeup:
@@ -35,7 +41,21 @@ class Wakeup:
     actor: str
 
 
-def wakeup_of(record: Record) -> Wakeup | None:
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What of a record tells whether a wake-up is due: a tenth of what it costs to read it whole."""
+
+    key: str
+    state: State
+    urgency: str
+    requested_action: str
+    next_attempt_at: int
+
+
+_FIELDS = tuple(each.name for each in dataclasses.fields(Waiting))
+
+
+def wakeup_of(record: Record | Waiting) -> Wakeup | None:
     """The queue and the actor that a wake-up for this transfer goes to; None if no worker has anything to do."""
     match record.state:
         case State.QUEUED:
@@ -57,10 +77,43 @@ def without_wakeup(ledger: Reader, queue: redis.Redis) -> Iterator[Record]:
     called, now_ms = calls(queue), ledger.now_ms()
     for state in sorted(UNFINISHED):
         for record in ledger.all_in_state(state, _PAGE):
-            is_due = record.requested_action or (record.state is not State.DEAD and record.next_attempt_at <= now_ms)
-            wakeup = wakeup_of(record)
-            if wakeup and is_due and (wakeup.queue, record.key) not in called:
+            if _lacking(record, called, now_ms):
                 yield record
+
+
+def count_without_wakeup(ledger: Reader, queue: redis.Redis, progress: Callable[[int, int], None]) -> Counter[str]:
+    """How many these are, by the queue of their wake-ups. `progress`: so many were looked at, of so many."""
+    called, now_ms = calls(queue), ledger.now_ms()
+    of = sum(ledger.lists.count(state, name) for state in UNFINISHED for name in ledger.lists.terminals(state))
+    counts: Counter[str] = Counter()
+    keys = (listed.at.key for listed in ledger.lists.all(UNFINISHED, chunk=_PAGE))
+    done = 0
+    while page := list(islice(keys, _PAGE)):
+        lacking = (_lacking(each, called, now_ms) for each in _waiting(ledger, page))
+        counts.update(wakeup.queue for wakeup in lacking if wakeup)
+        done += len(page)
+        progress(done, of)
+    return counts
+
+
+def _lacking(record: Record | Waiting, called: set[tuple[str, str]], now_ms: int) -> Wakeup | None:
+    """The wake-up that is due for it, and that no message in the queue is."""
+    is_due = record.requested_action or (record.state is not State.DEAD and record.next_attempt_at <= now_ms)
+    wakeup = wakeup_of(record)
+    return wakeup if wakeup and is_due and (wakeup.queue, record.key) not in called else None
+
+
+def _waiting(ledger: Reader, keys: Sequence[str]) -> Iterator[Record | Waiting]:
+    """One that does not look as it must is read whole, which says what is wrong with it."""
+    doubtful = [key for key in keys if not is_key(key)]
+    keys = [key for key in keys if is_key(key)]
+    for key, fields in zip(keys, ledger.fields(keys, _FIELDS), strict=True):
+        own, state, urgency, action, at = (text or "" for text in fields or [""] * 5)
+        if own == key and state in _STATES and (not at or at.isdecimal()):
+            yield Waiting(key, State(state), urgency, action, int(at or 0))
+        else:
+            doubtful.append(key)
+    yield from ledger.get_many(doubtful)
 
 
 def calls(queue: redis.Redis) -> set[tuple[str, str]]:
@@ -78,6 +131,24 @@ def calls(queue: redis.Redis) -> set[tuple[str, str]]:
     return found
 
 
+#: The broker has said that the queue is away.
+_NOT_SENT = (redis.RedisError, dramatiq.BrokerError)
+
+
+def _message(record: Record, wakeup: Wakeup) -> dramatiq.Message[Any]:
+    return dramatiq.Message(queue_name=wakeup.queue, actor_name=wakeup.actor, args=(record.key,), kwargs={}, options={})
+
+
+def _log_not_sent(record: Record, wakeup: Wakeup) -> None:
+    log_line(
+        _LOG.debug,
+        "wakeup.not_sent",
+        "No wake-up was sent for %(key)s: the queue %(queue)s did not take it, and the sweeper sends one later",
+        key=record.key,
+        queue=wakeup.queue,
+    )
+
+
 class Wakeups:
     """Sends wake-ups."""
 
@@ -92,33 +163,30 @@ class Wakeups:
         """Call a worker to ask the bank about it, whatever state it is in."""
         return self._send(record, Wakeup(INQUIRIES, ACTORS[INQUIRIES]))
 
+    def send_all(self, records: Iterable[Record]) -> int:
+        """Many wake-ups, in few round trips. Returns how many the queue took, at the least.
+
+        It stops where it could not send: the queue is away.
+        """
+        called = [(record, wakeup) for record in records if (wakeup := wakeup_of(record))]
+        for start in range(0, len(called), _PAGE):
+            page = called[start : start + _PAGE]
+            try:
+                self._broker.enqueue_all([_message(record, wakeup) for record, wakeup in page])
+            except _NOT_SENT:
+                _log_not_sent(*page[0])
+                return start
+        return len(called)
+
     def _send(self, record: Record, wakeup: Wakeup | None) -> bool:
         if wakeup is None:
             return False
-        message: dramatiq.Message[Any] = dramatiq.Message(
-            queue_name=wakeup.queue, actor_name=wakeup.actor, args=(record.key,), kwargs={}, options={}
-        )
         try:
-            self._broker.enqueue(message)
-        except (redis.RedisError, dramatiq.BrokerError):  # the broker has said that the queue is away
-            log_line(
-                _LOG.debug,
-                "wakeup.not_sent",
-                "No wake-up was sent for %(key)s: the queue %(queue)s did not take it, and the sweeper sends one later",
-                key=record.key,
-                queue=wakeup.queue,
-            )
+            self._broker.enqueue(_message(record, wakeup))
+        except _NOT_SENT:
+            _log_not_sent(record, wakeup)
             return False
         return True
-
-    def send_all(self, records: Iterable[Record]) -> int:
-        """Returns how many were sent. It stops at the first that could not be sent: the queue is away."""
-        sent = 0
-        for record in records:
-            if not self.send(record):
-                break
-            sent += 1
-        return sent
 
     def lacking(self, ledger: Reader) -> list[Record]:
         """See `without_wakeup`."""

@@ -116,6 +116,7 @@ class Change:
     event: EventFields = field(default_factory=EventFields)
     challenge: StoredChallenge | None = None  #: kept until the transfer ends
     watch_in: int | None = None  #: ms: the bank is asked about it then, beside `due` and whatever its state
+    asker: str = ""  #: with `watch_in`: the operator for whom the bank is asked, in turn with the others
     unwatch: bool = False  #: the bank is not asked any more, but as `due` has it
     agrees: bool = False  #: the bank and the record say the same again: no contradiction stands any more
     silent: bool = False  #: no event and no new version: nothing happened to the transfer
@@ -210,6 +211,8 @@ def script_argument(
         if "bank_reference" in changed
         else None,
         "watched": keys.index(redis_keys.WATCHED) + _KEYS + 1 if redis_keys.WATCHED in keys else None,
+        "rates": keys.index(redis_keys.RATES) + _KEYS + 1 if change.asker else None,
+        "asker": change.asker or None,
         "contradicted": keys.index(redis_keys.CONTRADICTED) + _KEYS + 1 if redis_keys.CONTRADICTED in keys else None,
         "vault": [vault.id, str(vault.writes)] if vault else None,
     }
@@ -224,6 +227,7 @@ def _keys(record: Record, verb: Verb, change: Change, changed: Mapping[str, str]
     keys += (redis_keys.md(change.challenge.md),) if change.challenge else ()
     keys += (redis_keys.references(changed["bank_reference"]),) if "bank_reference" in changed else ()
     keys += (redis_keys.WATCHED,) if change.watch_in is not None or change.unwatch else ()
+    keys += (redis_keys.RATES,) if change.asker else ()
     is_other_end = record.state.final and verb.row.moves.get(record.state, record.state) is not record.state
     keys += (redis_keys.CONTRADICTED,) if change.agrees or is_other_end else ()
     return keys

@@ -9,8 +9,7 @@ An error that a connection raises has the `ServerProblem` as its `__cause__`: wh
 import socket
 import ssl
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -41,6 +40,9 @@ _NO_TLS_UNTIL: dict[tuple[str, int], float] = {}
 
 #: How Redis and Valkey begin an answer to what is no command, and to PING.
 _ERROR_OR_STATUS = (b"-", b"+")
+
+#: What a connection says of a server. The last two are of an answer that is none, or of a host that can't be asked for.
+_TOLD = (redis.RedisError, ValueError, OverflowError)
 
 #: Records of TLS with which a server answers the greeting: a handshake, or an alert.
 _TLS_ANSWERS = (b"\x16", b"\x15")
@@ -79,7 +81,7 @@ def connect(url: str, setting: str = "", *, text: bool = True, timeout_s: float 
     Raises `AddressUnreadable`.
     """
     check_address(url)
-    return redis.Redis.from_url(
+    return _Client.from_url(
         url,
         connection_class=_CONNECTIONS.get(url.partition("://")[0], _PlainConnection),
         address=_Address(setting),
@@ -101,6 +103,22 @@ def server_of(client: redis.Redis) -> Server:
     return connection.server() if isinstance(connection, _Explains) else Server("", "an unknown place")
 
 
+class _Client(redis.Redis):
+    """Each command is sent once, and nothing is measured: the library's repetition and its own counts are left out.
+
+    They cost as much as the command. A connection that breaks closes itself, as its pool expects.
+    """
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        pool = self.connection_pool
+        connection = pool.get_connection()
+        try:
+            connection.send_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py does not type it
+            return self.parse_response(connection, args[0], **options)  # type: ignore[no-untyped-call]  # as above
+        finally:
+            pool.release(connection)
+
+
 @dataclass(slots=True)
 class _Address:
     """What all connections of a client share."""
@@ -117,39 +135,57 @@ class _Explains(AbstractConnection):
         super().__init__(*args, **kwargs)
 
     def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
-        with self._explaining():
+        outside = sys.exc_info()[1]
+        try:
             super().connect_check_health(*args, **kwargs)
+        except _TOLD as error:
+            failed = self._explained(error, outside)
+        else:
+            return
+        raise failed
 
     def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
-        with self._explaining():
+        outside = sys.exc_info()[1]
+        try:
             super().send_packed_command(*args, **kwargs)  # type: ignore[no-untyped-call]  # redis-py does not type it
+        except _TOLD as error:
+            failed = self._explained(error, outside)
+        else:
+            return
+        raise failed
 
     def can_read(self, *args: Any, **kwargs: Any) -> bool:
-        with self._explaining():
+        outside = sys.exc_info()[1]
+        try:
             return super().can_read(*args, **kwargs)
+        except _TOLD as error:
+            failed = self._explained(error, outside)
+        raise failed
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
-        with self._explaining():
+        outside = sys.exc_info()[1]
+        try:
             answer = super().read_response(*args, **kwargs)
+        except _TOLD as error:
+            failed = self._explained(error, outside)
+        else:
             self._address.has_answered = True
             return answer
+        raise failed
 
-    @contextmanager
-    def _explaining(self) -> Iterator[None]:
-        outside, unreadable = sys.exc_info()[1], None
-        try:
-            yield
-        except redis.RedisError as error:
+    def _explained(self, error: Exception, outside: BaseException | None) -> Exception:
+        """The error with its cause. What the client can't read, or not even ask for, is the loss of the connection."""
+        if isinstance(error, redis.RedisError):
             self._address.has_answered |= isinstance(error, redis.ResponseError)
             if known_problem(error) is None:
                 error.__cause__ = problem_of(self._reason(error, outside), self.server())
-            raise
-        except (ValueError, OverflowError) as error:  # the client can't read it, or not even ask for it
-            self.disconnect()  # type: ignore[no-untyped-call]  # as above
-            is_name = isinstance(error, UnicodeError) and not self._address.has_answered
-            unreadable = ServerReason.UNKNOWN_HOST if is_name else ServerReason.NO_REDIS
-        if unreadable:
-            raise redis.ConnectionError(str(unreadable)) from problem_of(unreadable, self.server())
+            return error
+        self.disconnect()  # type: ignore[no-untyped-call]  # as above
+        is_name = isinstance(error, UnicodeError) and not self._address.has_answered
+        reason = ServerReason.UNKNOWN_HOST if is_name else ServerReason.NO_REDIS
+        unreadable = redis.ConnectionError(str(reason))
+        unreadable.__cause__ = problem_of(reason, self.server())
+        return unreadable
 
     def server(self) -> Server:
         """Where it leads."""

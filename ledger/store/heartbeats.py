@@ -105,6 +105,8 @@ class Heartbeat:
     vault_since_ms: int = 0  #: when the vault's server was started, as far as this worker has seen it
     calls: Mapping[str, Calls] = field(default_factory=dict)  #: by kind
     hosts: Mapping[str, str] = field(default_factory=dict)  #: kind → the bank's host that takes such a call
+    terminals: Sequence[str] | None = None  #: whose credentials it holds; None: of a version that does not say so
+    lacks: Sequence[str] = ()  #: whose credentials it lacks, and was asked for in the last minutes
     vault_keys: Sequence[str] = ()  #: the ids of the vault's keys that it opens with
     is_readable: bool = True
 

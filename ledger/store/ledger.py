@@ -8,7 +8,7 @@ Times are the ledger's: a caller says how long something is to last, or gives a 
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import cast
 
 import redis
@@ -17,7 +17,7 @@ from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.limits import NO_LIMITS, Counts, Day, Limit, Limits
-from epay_transfers.ledger.record import FIRST_EPOCH, Record
+from epay_transfers.ledger.record import FIELDS, FIRST_EPOCH, Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, script_argument
@@ -59,6 +59,7 @@ _GRACE_MS = 5_000
 #: the name of that rate, which no terminal can have.
 _WATCHED_AGAIN_MS = 60_000
 _BETWEEN_WATCHED_MS = 200
+_BETWEEN_WATCHED_AGAIN_MS = 1000
 _WATCHED_RATE = ":watched"
 
 #: Inquiries about doubt, for all workers together. Thousands are in doubt after an outage: a bank that comes back is
@@ -67,6 +68,9 @@ INQUIRIES_A_SECOND = 20
 
 #: The names of two rates that no terminal can have: wake-ups for an inquiry, and inquiries.
 _CALLED_RATE, _ASKED_RATE = ":called", ":asked"
+
+#: The fields that `create` writes by itself.
+_BY_THE_SCRIPT = frozenset({"state", "version"})
 
 #: A rotation a year adds one.
 _MOST_FINGERPRINT_KEYS = 100
@@ -222,7 +226,10 @@ class Ledger(Reader):
     def watched(self, limit: int) -> list[Record]:
         """Those that the bank is to be asked about now beside `due`: each comes again until a worker has asked."""
         with redis_errors_as(LedgerUnavailable):
-            args = (self._test_time or "", limit, _WATCHED_AGAIN_MS, _BETWEEN_WATCHED_MS, _WATCHED_RATE)
+            args = (
+                self._test_time or "", limit, _WATCHED_AGAIN_MS, _BETWEEN_WATCHED_MS, _WATCHED_RATE,
+                _BETWEEN_WATCHED_AGAIN_MS,
+            )  # fmt: skip
             names = self._scripts.run("watched", (redis_keys.WATCHED, redis_keys.RATES), args)
         return self.get_many(names) if names else []
 
@@ -362,10 +369,8 @@ def _nothing(_verb: Verb) -> None:
 
 
 def _creation(record: Record, new_transfer: NewTransfer, suffix: int, actor: str, limit: int, now: str) -> Call:
-    raw = asdict(record)
-    fields = {name: str(value) for name, value in raw.items() if value not in {"", 0}}
-    for name in ("state", "version"):
-        del fields[name]
+    given = ((name, getattr(record, name)) for name in FIELDS if name not in _BY_THE_SCRIPT)
+    fields = {name: str(value) for name, value in given if value not in {"", 0}}
     fields["epoch"] = str(FIRST_EPOCH)
     args = (
         json.dumps(fields, separators=(",", ":")),

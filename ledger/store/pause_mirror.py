@@ -2,7 +2,8 @@
 
 A pause stops a fraud, so it may not be lost with the last writes of one server. Where the copy is there and the pause
 is not, a worker sets the pause again, with an event. To end one, the copy goes first: a worker that dies in between
-leaves the pause, and the copy is made again.
+leaves the pause, and the copy is made again. The ledger knows the pauses that were ended, by the script that ended
+them: so a copy that another worker made in that moment sets none again, and goes with the next look.
 """
 
 from collections.abc import Callable
@@ -46,12 +47,17 @@ class PauseMirror:
         """Which the vault keeps, and the ledger has not any more. Raises `VaultUnavailable`."""
         copies = self._copies()
         missing = copies.keys() - self._pauses.there().keys()
-        return sorted(pause_id for pause_id in missing if not self._pauses.is_over(pause_id, copies[pause_id]))
+        return sorted(
+            pause_id
+            for pause_id in missing
+            if not self._pauses.is_over(pause_id, text := copies[pause_id])
+            and not self._pauses.has_ended(pause_id, text)
+        )
 
     def keep(self) -> None:
         """Copy what is new or has changed, and set again what the ledger has lost. Raises `VaultUnavailable`.
 
-        Nothing is forgotten here: the ledger's clock may be wrong at this moment.
+        Nothing is forgotten here by its time: the ledger's clock may be wrong at this moment.
         """
         copies = self._copies()  # read first: one that ends meanwhile is gone from here before it is gone from there
         there = self._pauses.there()
@@ -63,7 +69,11 @@ class PauseMirror:
                 self._copy(pause_id, text)
         for pause_id in copies.keys() - there.keys():
             kept = self._copies().get(pause_id)
-            if kept and not self._pauses.is_there(pause_id) and not self._pauses.is_over(pause_id, kept):
+            if not kept or self._pauses.is_there(pause_id):
+                continue
+            if self._pauses.has_ended(pause_id, kept):
+                self._forget_ended(pause_id)
+            elif not self._pauses.is_over(pause_id, kept):
                 self._pauses.restore(pause_id, kept, actor=self._actor)
         self._mark()
 
@@ -76,6 +86,12 @@ class PauseMirror:
         for pause_id in copies.keys() - self._pauses.there().keys():
             if self._pauses.is_over(pause_id, copies[pause_id], since_ms=_OVER_MS):
                 self._drop(pause_id)
+
+    def _forget_ended(self, pause_id: str) -> None:
+        """Another of this name may have been set and copied since the look: that copy is made again at once."""
+        self._drop(pause_id)
+        if text := self._pauses.there().get(pause_id):
+            self._copy(pause_id, text)
 
     def _copy(self, pause_id: str, text: str) -> None:
         with redis_errors_as(VaultUnavailable):

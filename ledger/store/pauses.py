@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -242,6 +242,7 @@ class Pauses:
             remove=[pause.field_name],
             leaves=(redis_keys.ADDED_PAUSES, pause.field_name),
             was={pause.field_name: pause.written},
+            ends=_standings(pause),
         )
         return self._tell(Alarm.LANE_RESUMED, pause, actor, reason, change, request)
 
@@ -337,23 +338,35 @@ class Pauses:
     def is_over(self, pause_id: str, text: str, *, since_ms: int = 0) -> bool:
         return not _holds(pause_id, text, self._now_ms() - since_ms)
 
+    def has_ended(self, name: str, text: str) -> bool:
+        """Did a worker end the pause that this is a text of? Not where its time alone is over."""
+        with self._reading():
+            return self._client.zscore(redis_keys.ENDED_PAUSES, _standing(name, text)) is not None
+
     def restore(self, name: str, text: str, *, actor: str, was: str = "") -> None:
-        """Set one again that the ledger has lost, or of which it has an older text (`was`). No try is left to it."""
+        """Set one again that the ledger has lost, or of which it has an older text (`was`). No try is left to it.
+
+        What a worker has ended stays ended.
+        """
+        standing = _standing(name, text)
         pause = _read(name, text, is_written=True)[0]
         if pause.tries:
             pause = replace(pause, tries=0)
             text = pause.to_text()
-        change = HashChange(redis_keys.PAUSES, set={name: text}, was={name: was})
+        change = HashChange(redis_keys.PAUSES, set={name: text}, was={name: was}, unless_ended=standing)
         reason = f"the ledger has lost it, and the vault has kept it: {pause.reason}"
         self._tell(Alarm.LANE_PAUSED, pause, actor, reason, change, "")
 
-    def vanished(self) -> bool:
-        """Is one gone since the last `refresh`, and not by its time? It was ended, or the ledger has lost it."""
+    def vanished(self, standing: Iterable[Pause]) -> bool:
+        """Is one gone since the last `refresh`, and not by its time? It was ended, or the ledger has lost it.
+
+        `standing`: those that hold now.
+        """
         if not self._seen:
             return False
         now_ms = self._now_ms()
         known = {pause.id for pause in self._seen if pause.holds_at(now_ms)}
-        return bool(known - {pause.id for pause in self.standing()})
+        return bool(known - {pause.id for pause in standing})
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -375,7 +388,11 @@ class Pauses:
 
     def refresh(self) -> None:
         """Read them; `holding` answers from memory until the next time."""
-        self._seen = self.standing()
+        self.see(self.standing())
+
+    def see(self, standing: Iterable[Pause]) -> None:
+        """As `refresh`, by what the caller has read."""
+        self._seen = list(standing)
 
     def holding(self, lane: Lane, terminal: str, now_ms: int) -> Pause | None:
         """What holds this lane, as of the last `refresh`: half a second old at the most. `claim` sees them as they are.
@@ -411,6 +428,24 @@ class Pauses:
 
 def _holds(name: str, text: str, now_ms: int) -> bool:
     return any(pause.holds_at(now_ms) for pause in _read(name, text, is_written=True))
+
+
+def _standing(name: str, text: str) -> str:
+    """One standing of a pause, whatever reasons and tries its texts have: the name is used again after its end."""
+    since = str(_read(name, text, is_written=True)[0].since_ms) if _VALUE.fullmatch(text) else text
+    return _digest_of(name, since)
+
+
+def _standings(pause: Pause) -> list[str]:
+    """As `_standing` has them: an operator's has a text of before a worker wrote it down, too, without a time."""
+    if pause.written and not _VALUE.fullmatch(pause.written):
+        return [_standing(pause.field_name, pause.written)]
+    times = {pause.since_ms} if pause.mark else {pause.since_ms, 0}
+    return [_digest_of(pause.field_name, str(since_ms)) for since_ms in sorted(times)]
+
+
+def _digest_of(name: str, since: str) -> str:
+    return hashlib.sha256(f"{name} {since}".encode()).hexdigest()[:32]
 
 
 def uses_more_tries(copy: str, text: str) -> bool:

@@ -17,7 +17,7 @@ from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
 from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.record import Record, StoredChallenge
-from epay_transfers.ledger.states import State
+from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.lists import Lists
 from epay_transfers.ledger.store.redis_errors import of_its_type, read_errors_as
@@ -133,6 +133,13 @@ class Reader:
         """By key: what the bank says against the end that the record has, until it is corrected or the two agree."""
         with read_errors_as(LedgerUnavailable), of_its_type("contradicted"):
             return cast("dict[str, str]", self.client.hgetall(redis_keys.CONTRADICTED))
+
+    def is_contradicted(self, key: str, state: State) -> bool:
+        """Does the bank say that the money has moved, of what ended without? The others are not looked up."""
+        if not (state.final and state.money is Money.NONE):
+            return False
+        with read_errors_as(LedgerUnavailable), of_its_type("contradicted"):
+            return self.client.hget(redis_keys.CONTRADICTED, key) is not None
 
     def totals(self) -> Totals:
         """How many transfers there are, and how much money is in them. Raises `LedgerBroken`."""

@@ -21,6 +21,7 @@ EVENTS = f"{_ROOT}events"  #: stream: every move, with who and why
 PAUSES = f"{_ROOT}pauses"  #: hash: the id of a pause → until when, lane, terminal, who, why. Workers alone may write
 KEPT_PAUSES = f"{_ROOT}kept_pauses"  #: in the vault: a copy of `pauses`, for a ledger that loses its own
 ADDED_PAUSES = f"{_ROOT}pauses:added"  #: the same of operators' pauses: they may add, and neither change nor remove
+ENDED_PAUSES = f"{_ROOT}pauses:ended"  #: zset: digests of the pauses that were ended last, by the time (ms)
 OPERATORS = f"{_ROOT}operators"  #: set: the names of the operators' inboxes
 TAKEN = f"{_ROOT}taken"  #: zset: entries that a worker is at, by the time (ms) when another may take them
 BREAKERS = f"{_ROOT}breakers"  #: hash: what the breaker of each of the bank's hosts knows

@@ -21,7 +21,8 @@ _SHARED = (
     | dict.fromkeys(("rate", "watched"), ("_time", "_rate"))
     | {"ledger_look": ("_time", "_events", "_server")}
     | dict.fromkeys(("due", "probe", "inbox_take", "remember_worker", "turn", "leave_waiting"), ("_time",))
-    | dict.fromkeys(("tell", "trim", "set_aside"), ("_events",))
+    | {"tell": ("_time", "_events")}
+    | dict.fromkeys(("trim", "set_aside"), ("_events",))
     | {"move": ("_time", "_events", "_move")}
 )
 _VAULT_SHARED = ("_vault",)
@@ -57,6 +58,11 @@ class Scripts:
 
     def run_many(self, calls: Sequence[Call]) -> list[list[str] | Exception]:
         """All calls in one round trip; each one's reply, or its error, in order."""
+        if len(calls) == 1:  # a pipeline of one costs more than the call
+            try:
+                return [self.run(*calls[0])]
+            except redis.ResponseError as error:
+                return [error]
         replies = self._pipeline(calls)
         unknown = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:
@@ -67,7 +73,8 @@ class Scripts:
         return replies
 
     def _send(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> list[str]:
-        return cast("list[str]", self._client.evalsha(self._digests[name], len(keys), *keys, *args))
+        send = self._client.execute_command
+        return cast("list[str]", send("EVALSHA", self._digests[name], len(keys), *keys, *args))  # type: ignore[no-untyped-call]  # redis-py does not type it
 
     def _pipeline(self, calls: Sequence[Call]) -> list[list[str] | Exception]:
         pipeline = self._client.pipeline(transaction=False)

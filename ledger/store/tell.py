@@ -24,7 +24,8 @@ class HashChange:
 
     `leaves`: another hash, and the field that is taken out of it as well; with `must_leave`, it must be there. `was`:
     what these fields must be ("" for a field that is not there). `while_state`: what state the event's transfer must be
-    in. Else nothing is told and nothing is changed.
+    in. `unless_ended`: a digest that may not be among the ended pauses. Else nothing is told and nothing is changed.
+    `ends`: digests that come among these.
     """
 
     key: str
@@ -35,6 +36,8 @@ class HashChange:
     must_leave: bool = False
     was: Mapping[str, str] | None = None
     while_state: str = ""
+    ends: Sequence[str] = ()
+    unless_ended: str = ""
 
 
 class Teller:
@@ -64,6 +67,9 @@ class Teller:
             if change.leaves is not None:
                 keys.append(change.leaves[0])
                 words |= {"other": len(keys), "leaves": change.leaves[1], "must_leave": change.must_leave}
+            if change.ends or change.unless_ended:
+                keys.append(redis_keys.ENDED_PAUSES)
+                words |= {"ended": len(keys), "ends": list(change.ends), "unless_ended": change.unless_ended}
         if is_key(key := fields.get("key", "")):
             keys.append(redis_keys.record(key))
             words["record"] = len(keys)

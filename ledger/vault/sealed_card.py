@@ -6,10 +6,10 @@ after it has opened a card, and sends nothing where they differ. A PaRes is seal
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from epay_transfers.ledger.order import OrderDetails
+from epay_transfers.ledger.order import DETAILS, OrderDetails
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.vault.card_data import CardData, CardsGarbled
 
@@ -44,8 +44,10 @@ class PaymentOrder:
 
     def differing(self, record: Record) -> tuple[str, ...]:
         """The names of the fields in which the record says something else; empty where it says the same."""
-        ordered, kept = _flat(self), _flat(PaymentOrder.of(record))
-        return tuple(name for name in ordered if ordered[name] != kept[name])
+        kept = PaymentOrder.of(record)
+        pairs = [(name, getattr(self, name), getattr(kept, name)) for name in _NAMES]
+        pairs += [(name, getattr(self.details, name), getattr(kept.details, name)) for name in DETAILS]
+        return tuple(name for name, ordered, there in pairs if not _is_same(ordered, there))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ class SealedCard:
 
     def to_bytes(self) -> bytes:
         """Only `ledger.vault.sealing` may hold it."""
-        return json.dumps({"order": asdict(self.order), "cards": self.cards.plain()}, separators=(",", ":")).encode()
+        order = {name: getattr(self.order, name) for name in _NAMES} | {"details": self.order.details.by_name()}
+        return json.dumps({"order": order, "cards": self.cards.plain()}, separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, cleartext: bytes) -> Self:
@@ -70,12 +73,16 @@ class SealedCard:
 
 def _order(raw: dict[str, Any]) -> PaymentOrder:
     """Names that this version does not know are left alone: a newer producer may have written them."""
-    known = {each.name: raw[each.name] for each in fields(PaymentOrder)}
-    return PaymentOrder(**known | {"details": OrderDetails.from_json(json.dumps(raw["details"]))})
+    known = {name: raw[name] for name in _NAMES}
+    return PaymentOrder(**known, details=OrderDetails.of_fields(raw["details"]))
 
 
-def _flat(order: PaymentOrder) -> dict[str, str]:
-    """By name, as JSON: in Python `False` equals `0`, and for the bank they are two things."""
-    named = asdict(order)
-    details = named.pop("details")
-    return {name: json.dumps(value) for name, value in (named | details).items()}
+#: The fields that are compared by themselves.
+_NAMES = tuple(each.name for each in fields(PaymentOrder) if each.name != "details")
+
+
+def _is_same(ordered: object, there: object) -> bool:
+    """As JSON: in Python `False` equals `0`, and for the bank they are two things."""
+    if type(ordered) is type(there) is str:
+        return ordered == there
+    return json.dumps(ordered) == json.dumps(there)

@@ -7,6 +7,8 @@ away, no worker, a pause, transfers that wait for a person. It also says which p
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import typer
@@ -63,12 +65,13 @@ class Room:
 def doctor(*, as_json: AsJson = False) -> None:
     """Check servers, invoice ids, lanes and settings. Ends with 0 if all is well, 75 if it may pass, else 78."""
     context = Context.connect()
-    facts = gather(context, timeout_s=SOCKET_TIMEOUT)
-    judgements = judge(facts)
+    with _worker_check() as check:  # it starts a process: the servers are looked at meanwhile
+        facts = gather(context, timeout_s=SOCKET_TIMEOUT)
+        judgements = judge(facts)
+        workers = None if facts.workers is None else {one.worker: list(one.vault_keys) for one in facts.alive}
+        findings = findings_of(judgements, facts.findings) + _vault_keys(workers or {}) + _fingerprint_keys(context)
+        rooms = _rooms({str(finding) for finding in findings}, check)
     stops, totals = facts.pauses, facts.totals
-    workers = None if facts.workers is None else {one.worker: list(one.vault_keys) for one in facts.alive}
-    findings = findings_of(judgements, facts.findings) + _vault_keys(workers or {}) + _fingerprint_keys(context)
-    rooms = _rooms({str(finding) for finding in findings})
     if as_json:
         screen.say_json({
             "healthy": not findings,
@@ -140,38 +143,47 @@ def _fingerprint_keys(context: Context) -> list[Finding]:
     return [finding_of(own, known)]
 
 
-def _rooms(known: set[str]) -> list[Room]:
+def _rooms(known: set[str], check: "subprocess.Popen[str]") -> list[Room]:
     """What producers and workers lack here. Few environments have all: a backend has no secret of the bank."""
     try:
         ProducerSettings.load(env_file=ENV_FILE)
         producers: list[str] = []
     except SettingsWrong as error:
         producers = error.lines
-    lacks, remarks = _worker()
+    lacks, remarks = _worker(check)
     return [
         Room("producers", producers, []),
         Room("worker", [line for line in lacks if line not in known], remarks),
     ]
 
 
-def _worker() -> tuple[list[str], list[str]]:
-    """What a worker lacks, and its remarks. `ops` may not read its settings, so a worker process checks itself."""
+@contextmanager
+def _worker_check() -> Iterator["subprocess.Popen[str]"]:
+    """`ops` may not read a worker's settings, so a worker process checks itself. It does not outlive the block."""
     command = [sys.executable, "-P", "-m", "epay_transfers.worker", "--check"]
+    with subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+    ) as check:
+        try:
+            yield check
+        finally:
+            check.kill()
+
+
+def _worker(check: "subprocess.Popen[str]") -> tuple[list[str], list[str]]:
+    """What a worker lacks, and its remarks."""
     try:
-        done = subprocess.run(  # noqa: S603 - our own module, by our own interpreter
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_CHECK_S,
-            check=False,
-        )
+        said, complained = check.communicate(timeout=_CHECK_S)
     except subprocess.TimeoutExpired:
         return [f"the worker did not answer `--check` within {_CHECK_S} s"], []
-    lines = [line for line in done.stderr.splitlines() if line]
-    lacks = lines or ([f"`{typed.command()} worker --check` failed"] if done.returncode else [])
-    return lacks, done.stdout.splitlines()
+    lines = [line for line in complained.splitlines() if line]
+    lacks = lines or ([f"`{typed.command()} worker --check` failed"] if check.returncode else [])
+    return lacks, said.splitlines()
 
 
 def _say(findings: list[Finding], rooms: list[Room]) -> None:

@@ -17,6 +17,7 @@ from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.follower import Follower, Output, PlaceFile, Position
 from epay_transfers.ops.options import AsJson, Limit
+from epay_transfers.runtime.endpoint import Endpoint, NotListening
 from epay_transfers.runtime.output import OutputError
 from epay_transfers.runtime.trail import Numbers, TrailAlarm
 
@@ -38,13 +39,14 @@ def events(
     """Every move, with its actor and reason. With --follow and --json, one line for each event.
 
     With --place FILE it begins with the oldest event, and after a restart where it stood: each event at least once.
+    It serves /live and /ready at FOLLOWER_ADDRESS then, where that is set.
     """
     if place is not None and not (follow and as_json and name is None):
         raise Refusal("--place: only with --follow and --json, and without the name of a transfer")
     context = Context.connect()
     if place is not None:
         file = PlaceFile(place)
-        _follow(context, file.load(), file.store, None, as_json=True)
+        _follow(context, file.load(), file.store, None, as_json=True, address=context.settings.follower_address)
     record = context.find(name) if name else None
     key = record.key if record else None
     found = context.events.of(record).events[-limit:] if record else context.events.newest(limit)
@@ -76,9 +78,18 @@ def _keep_nothing(_position: Position) -> None:
 
 
 def _follow(
-    context: Context, position: Position, store: Callable[[Position], None], key: str | None, *, as_json: bool
+    context: Context,
+    position: Position,
+    store: Callable[[Position], None],
+    key: str | None,
+    *,
+    as_json: bool,
+    address: str = "",
 ) -> None:
-    """Until a signal: the lines under way are written, and the process ends with 0, or 130 for Ctrl-C."""
+    """Until a signal: the lines under way are written, and the process ends with 0, or 130 for Ctrl-C.
+
+    `address`: where liveness and readiness are; empty for none.
+    """
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda given, _frame: asked.append(given))
@@ -97,6 +108,8 @@ def _follow(
     follower = Follower(
         context.events, position, output, context.clock, is_stopping=lambda: bool(asked), sleep=time.sleep, store=store
     )
+    if address:
+        _listen(address, follower)
     try:
         follower.run()
     except OutputError as error:
@@ -104,6 +117,16 @@ def _follow(
             raise
         raise Refusal("what read the events has ended; begin it and the follower anew") from None
     raise typer.Exit(130 if signal.SIGINT in asked else 0)
+
+
+def _listen(address: str, follower: Follower) -> None:
+    """An address that is taken keeps no event from the log: it is said, and the follower runs without."""
+    try:
+        endpoint = Endpoint(address, live=follower.live, ready=follower.ready).start()
+    except NotListening as error:
+        typer.echo(f"FOLLOWER_ADDRESS: {error}; give this follower another HOST:PORT. It follows without.", err=True)
+    else:
+        typer.echo(f"Serving http://{endpoint.address}/live and /ready.", err=True)
 
 
 def _line(event: Event, *, as_json: bool) -> None:

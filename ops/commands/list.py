@@ -23,6 +23,7 @@ from epay_transfers.ops.filters import (
     times,
 )
 from epay_transfers.ops.listing import Wanted
+from epay_transfers.ops.long_table import LongTable
 from epay_transfers.ops.options import AsJson, CursorText, Limit, cursor_of
 
 app = typer.Typer()
@@ -96,7 +97,7 @@ def sums_by_reason(wanted: Wanted, totals: Totals) -> list[str]:
     return said
 
 
-def table(records: list[Record], now_ms: int) -> Table:
+def table(records: list[Record], now_ms: int) -> Table | LongTable:
     rows = [
         (
             record.key,

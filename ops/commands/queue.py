@@ -4,11 +4,14 @@ from collections import Counter
 
 import typer
 
-from epay_transfers.ledger.queue.wakeups import wakeup_of, without_wakeup
+from epay_transfers.ledger.queue.wakeups import count_without_wakeup
 from epay_transfers.ledger.store.inboxes import Kind
-from epay_transfers.ops import requests, screen
+from epay_transfers.ops import listing, requests, screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.options import AsJson, ReasonText, Wait, checked
+
+#: So many are looked at between two words on standard error.
+_STEP = 20_000
 
 app = typer.Typer(name="queue", help="The queue of wake-ups, which can always be made again.", no_args_is_help=True)
 
@@ -42,5 +45,9 @@ def rebuild(*, apply: bool = False, reason: ReasonText = "", wait: Wait = 60, as
 
 def _counts(context: Context) -> Counter[str]:
     """How many transfers wait for a worker without a message that calls one, by the queue of their wake-ups."""
-    lacking = without_wakeup(context.ledger, context.queue_client)
-    return Counter(wakeup.queue for record in lacking if (wakeup := wakeup_of(record)))
+    return count_without_wakeup(context.ledger, context.queue_client, _say_progress)
+
+
+def _say_progress(done: int, of: int) -> None:
+    if done % _STEP == 0:
+        typer.echo(f"Looked at {listing.number(done)} transfers of {listing.number(max(done, of))}.", err=True)

@@ -14,6 +14,7 @@ from epay_transfers.ledger.store.pauses import Lane, Pause
 from epay_transfers.ledger.vault.vault import Content
 from epay_transfers.ops import descriptions, screen
 from epay_transfers.ops.overview.facts import Facts
+from epay_transfers.ops.overview.judge_workers import unheld_terminals
 
 #: The lane that a transfer of this state waits for.
 _LANES = {
@@ -115,6 +116,7 @@ def _attempt(claim: Event, end: Event | None, record: Record) -> Attempt:
 
 
 def _waits_for(record: Record, card: Content | None, facts: Facts) -> Iterator[str]:
+    yield from _question(record, facts)
     if record.state.final:
         return
     yield from _holding(record, facts)
@@ -133,6 +135,14 @@ def _waits_for(record: Record, card: Content | None, facts: Facts) -> Iterator[s
         yield f"the time of {what}: {screen.away(record.next_attempt_at, facts.now_ms)}"
     if record.state is State.QUEUED:
         yield f"not longer than its deadline: {screen.away(record.deadline_at, facts.now_ms)}, then it expires, unsent"
+
+
+def _question(record: Record, facts: Facts) -> Iterator[str]:
+    """An operator's request to ask the bank, in whatever state, and what any question to the bank waits for."""
+    if record.question_id:
+        yield "a worker, which asks the bank for an operator's request"
+    if record.terminal in unheld_terminals(facts):
+        yield f"a worker that holds the credentials of the terminal {record.terminal}: no worker that is heard does"
 
 
 def _holding(record: Record, facts: Facts) -> Iterator[str]:

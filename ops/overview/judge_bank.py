@@ -4,19 +4,21 @@ from collections.abc import Iterator
 from statistics import median
 
 from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.circuit_breakers import OpenBreaker
 from epay_transfers.ledger.store.heartbeats import Calls, calls_of
 from epay_transfers.ledger.store.pauses import ALL, Cause, Pause
 from epay_transfers.ops import screen
 from epay_transfers.ops.behind import behind
 from epay_transfers.ops.overview.facts import Facts
 from epay_transfers.ops.overview.judgement import (
-    DO_NOT_PAY,
     ON_THE_WAY,
     Judgement,
     Level,
     Trouble,
     count_of,
+    do_not_pay,
     in_words,
+    joined,
     money_of,
     span_of,
 )
@@ -38,7 +40,7 @@ def bank(facts: Facts) -> Iterator[Judgement]:
     if facts.breakers:
         for breaker in facts.breakers:
             kinds = hosts.get(breaker.host, [])
-            yield _breaker(facts, breaker.host, [kind for kind in kinds if kind in calls] or kinds, calls)
+            yield _breaker(facts, breaker, [kind for kind in kinds if kind in calls] or kinds, calls)
         return
     failing = [(kind, its) for kind, its in calls.items() if _fails(its)]
     slow = [(kind, its) for kind, its in calls.items() if is_slow(its, usual_ms(facts, kind))]
@@ -55,7 +57,7 @@ def bank(facts: Facts) -> Iterator[Judgement]:
             "`transfers doubt` shows what is in doubt by it; if that grows, stop sending: "
             '`transfers pause send --cause bank --reason "the bank is slow"`',
             safe="to wait; a pause of send keeps more out of doubt",
-            unsafe=DO_NOT_PAY,
+            unsafe=do_not_pay(facts),
             money=money_of(facts, *ON_THE_WAY, State.IN_DOUBT),
         )
     elif failing:
@@ -67,7 +69,7 @@ def bank(facts: Facts) -> Iterator[Judgement]:
             "five minutes",
             "`transfers doubt` shows what is in doubt by it",
             safe="to wait: the bank is asked about each",
-            unsafe=DO_NOT_PAY,
+            unsafe=do_not_pay(facts),
             money=money_of(facts, State.IN_DOUBT),
         )
 
@@ -92,7 +94,8 @@ def is_slow(calls: Calls, usual: int | None) -> bool:
     return longest_ms >= (max(usual * _TIMES_USUAL, _SLOW_MS) if usual else _VERY_SLOW_MS)
 
 
-def _breaker(facts: Facts, host: str, kinds: list[str], calls: dict[str, Calls]) -> Judgement:
+def _breaker(facts: Facts, breaker: OpenBreaker, kinds: list[str], calls: dict[str, Calls]) -> Judgement:
+    host = breaker.host
     answered = [kind for kind in ("token", "status") if kind in calls and not calls[kind].why]
     hanging = [kind for kind in ("transfer", "confirm") if kind in kinds and kind in calls and calls[kind].why]
     since = [sight.since_ms for worker in facts.alive if (sight := worker.sees.get("bank")) is not None and sight.why]
@@ -108,9 +111,10 @@ def _breaker(facts: Facts, host: str, kinds: list[str], calls: dict[str, Calls])
             f"{words} get no answer from {host} ({in_words(calls[hanging[0]].why)}){span}, while "
             f"{' and '.join(answered)} calls are answered: the breaker is open, so workers send one at a time to "
             f"try{in_doubt}",
-            'ring the bank; to try none meanwhile: `transfers pause send --cause bank --reason "transfers hang"`',
+            'ring the bank; to try none meanwhile: `transfers pause send --cause bank --reason "transfers hang"`; '
+            "`transfers doubt` lists what to read out",
             safe="to wait: one transfer at a time is tried, and a pause keeps even that one back",
-            unsafe=DO_NOT_PAY,
+            unsafe=do_not_pay(facts),
             money=money_of(facts, *waiting, *ON_THE_WAY, State.IN_DOUBT),
         )
     why = next((calls[kind].why for kind in kinds if kind in calls and calls[kind].why), "")
@@ -118,12 +122,17 @@ def _breaker(facts: Facts, host: str, kinds: list[str], calls: dict[str, Calls])
         Trouble.BANK_DOWN,
         Level.ACT,
         f"the bank does not answer at {host}{f' ({in_words(why)})' if why else ''}{span}: the breaker is open, so "
-        "nothing is sent" + in_doubt,
+        f"nothing is sent{_tried(breaker)}{in_doubt}",
         "ring the bank; workers go on by themselves when it answers: `transfers list queued` shows what waits",
         safe="to wait: no try is used up; what is queued was not sent",
-        unsafe=f"what waits beyond its deadline expires; {DO_NOT_PAY}",
+        unsafe=joined("what waits beyond its deadline expires", do_not_pay(facts)),
         money=money_of(facts, *waiting, *ON_THE_WAY, State.IN_DOUBT),
     )
+
+
+def _tried(breaker: OpenBreaker) -> str:
+    is_tried = breaker.is_half_open or breaker.trial
+    return ", but one transfer at a time, to try whether the bank serves it" if is_tried else ""
 
 
 def pauses(facts: Facts) -> Iterator[Judgement]:
@@ -152,9 +161,12 @@ def pauses(facts: Facts) -> Iterator[Judgement]:
 def _refused(pause: Pause, where: str, money: list[screen.Sum]) -> Judgement:
     is_secret = pause.cause is Cause.CREDENTIALS
     what = "client id or secret" if is_secret else "set-up"
-    mend = "ring the bank"
+    mend = "ring the bank, and once it says that it is mended"
     if is_secret:
-        mend = "compare EPAY_CLIENT_ID and EPAY_CLIENT_SECRET of the workers with the bank's, restart the workers"
+        mend = (
+            "compare EPAY_CLIENT_ID and EPAY_CLIENT_SECRET of the workers with the bank's, correct what differs, "
+            "restart the workers"
+        )
     return Judgement(
         Trouble.TERMINAL_REFUSED,
         Level.ACT,

@@ -7,14 +7,15 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.pauses import Cause
 from epay_transfers.ops.overview.facts import Facts
 from epay_transfers.ops.overview.judgement import (
-    DO_NOT_PAY,
     FOR_A_WORKER,
     NOTHING_IS_SENT,
     UNKNOWN_MONEY,
     Judgement,
     Level,
     Trouble,
+    do_not_pay,
     first_part,
+    joined,
     money_of,
     span_of,
 )
@@ -26,8 +27,19 @@ _BELIEVED_PAST = "do not restore, flush or replace the server, and restart no va
 
 
 def _cure(problem: ServerProblem, server: str) -> str:
-    """With the name of what is to be started."""
-    return problem.cure.replace("start it", f"start {server}", 1)
+    """With the name of what is to be started, and how to tell a server that ended from a wrong address."""
+    start = f"start it, or correct {problem.setting}"
+    if start not in problem.cure:
+        return problem.cure
+    tell = (
+        f"see on its machine whether it runs. If not, start {server}; if it runs, {problem.setting} is wrong: "
+        "correct it, and restart what has the wrong one"
+    )
+    return problem.cure.replace(start, tell, 1)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_048_576:.1f} MB"
 
 
 def ledger(facts: Facts) -> Iterator[Judgement]:
@@ -50,11 +62,12 @@ def ledger(facts: Facts) -> Iterator[Judgement]:
         yield Judgement(
             Trouble.LEDGER_FULL if full else Trouble.LEDGER_FILLS,
             Level.ACT if full else Level.ATTENTION,
-            f"the ledger's server {'is full' if full else 'fills'}: {share:.0%} of its memory is used"
+            f"the ledger's server {'is full' if full else 'fills'}: {share:.0%} of its memory is used "
+            f"({_megabytes(ledger.memory)} of {_megabytes(ledger.limit)})"
             + (", so it takes no transfer, and workers can record nothing" if full else ""),
             f"raise maxmemory of the ledger's server ({ledger.setting}) as the runbook says, then `transfers doctor`",
             safe="reading; what waits goes on where it was once there is room" if full else "",
-            unsafe="delete no key and no event to make room" + (f"; {DO_NOT_PAY}" if full else ""),
+            unsafe=joined("delete no key and no event to make room", do_not_pay(facts) if full else ""),
             money=money_of(facts, *FOR_A_WORKER) if full else None,
             setting=ledger.setting,
         )
@@ -65,7 +78,7 @@ def _went_back(facts: Facts) -> Iterator[Judgement]:
     causes = [pause for pause in facts.pauses or () if pause.cause in {Cause.LEDGER_BACK, Cause.FAILOVER}]
     is_behind = facts.mark is not None and facts.sequence is not None and facts.sequence < facts.mark
     if is_behind or causes:
-        why = f"pause {causes[0].id}" if causes else f"sequence {facts.sequence}, the vault's mark {facts.mark}"
+        why = f"pause {causes[0].id}" if causes else f"it has {facts.sequence} moves, and the vault knows {facts.mark}"
         has_lost = is_behind or any(pause.cause is Cause.LEDGER_BACK for pause in causes)
         says = "has lost moves that it had confirmed" if has_lost else "may have lost moves: its server was replaced"
         yield Judgement(
@@ -98,15 +111,16 @@ def vault(facts: Facts) -> Iterator[Judgement]:
         )
     elif problem is not None or (sights and len(away) == len(sights)):
         why = problem.problem if problem else away[0].why
-        cure = _cure(problem, "the vault's server, if it has ended") if problem else "see the vault's server"
+        cure = _cure(problem, "the vault's server") if problem else "see on its machine whether the vault's server runs"
         since = f" for {span_of(min(sight.since_ms for sight in away), facts)}" if away else ""
         yield Judgement(
             Trouble.VAULT_AWAY,
             Level.ACT,
             f"the vault can't be used{since} ({first_part(why)}): nothing is sent or confirmed",
             f"{cure}; `transfers doctor` says more",
-            safe=f"{NOTHING_IS_SENT}; producers call again with the same reference",
-            unsafe="restart no vault that still runs: that empties it; start no second one, restore no copy of it",
+            safe=f"to wait: {NOTHING_IS_SENT}; producers are refused, and call again with the same reference",
+            unsafe="restart no vault that still runs: that empties it, and cards are lost; start no second one, "
+            "restore no copy of it",
             money=money_of(facts, State.QUEUED, State.RESUMED),
             setting=facts.vault.setting if facts.vault else "VAULT_URL",
         )
@@ -137,7 +151,7 @@ def queue(facts: Facts) -> Iterator[Judgement]:
         f"the queue's server can't be used ({first_part(why)}): no worker is told of a transfer",
         f"{_cure(problem, server) if problem else f'start {server}'}; then `transfers queues`",
         safe="to start it empty: the ledger has every transfer, and workers go on by themselves",
-        unsafe="restart no worker for it; what waits beyond its deadline expires",
+        unsafe="restart no worker that has the right address; do not leave it: what waits beyond its deadline expires",
         money=money_of(facts, *FOR_A_WORKER),
         setting=facts.queue.setting,
     )

@@ -15,6 +15,7 @@ from epay_transfers.ops.overview.judgement import (
     Level,
     Trouble,
     count_of,
+    do_not_pay,
     in_words,
     money_of,
     money_of_keys,
@@ -25,6 +26,9 @@ NEARLY_USED, USED_UP = 0.8, 0.99
 
 #: Due for so long: no worker does it.
 OVERDUE_MS = 60_000
+
+#: No transfer was enqueued in a space for so long: producers may have moved to another one.
+_QUIET_MS = 3 * 3_600_000
 
 #: In five minutes.
 _DOUBT_GROWS_BY = 5
@@ -39,7 +43,8 @@ def transfers(facts: Facts) -> Iterator[Judgement]:
             yield Judgement(
                 Trouble.DOUBT_GROWS,
                 Level.ACT,
-                f"doubt grows: {doubt - then} more transfers in five minutes may have moved money or not{_why(facts)}",
+                f"doubt grows: {doubt - then} more transfers in five minutes may have moved money or not "
+                f"({doubt} in all){_why(facts)}",
                 'keep more out of it: `transfers pause send --cause bank --reason "doubt grows"`; then ring the bank: '
                 "`transfers doubt` lists them",
                 safe="a pause of send; workers ask the bank about each by themselves",
@@ -53,7 +58,7 @@ def transfers(facts: Facts) -> Iterator[Judgement]:
             f"transfers are due for {screen.span(facts.lag_ms)}, and no worker does it",
             "`transfers events --limit 20` shows what happened last; then the workers' log",
             safe="a restart of the workers, one after the other",
-            unsafe=DO_NOT_PAY,
+            unsafe=do_not_pay(facts),
             money=money_of(facts, *FOR_A_WORKER),
         )
     yield from _parked(facts)
@@ -153,6 +158,19 @@ def suffixes(facts: Facts) -> Iterator[Judgement]:
         used = (facts.counters or {}).get(f"used:{space}", 0)
         if used < SUFFIXES * NEARLY_USED:
             continue
+        if quiet_ms := _quiet_ms(facts, space, used):
+            yield Judgement(
+                Trouble.SUFFIXES_LOW,
+                Level.ATTENTION,
+                f"{used / SUFFIXES:.1%} of the invoice ids of the space {space} are used, for ever, and none in the "
+                f"last {screen.span(quiet_ms)}: {SUFFIXES - used} are left",
+                "`transfers terminals` shows each space; where producers have moved to another one, do nothing",
+                safe="to leave it as it is, where no producer uses it any more",
+                unsafe="never use a number again: the bank may take it for the old transfer",
+                setting="EPAY_TERMINALS",
+                passes=False,
+            )
+            continue
         out = used >= SUFFIXES * USED_UP
         left = f"{SUFFIXES - used} are left" + (f", for {span} at this rate" if (span := lasts(facts, space)) else "")
         yield Judgement(
@@ -166,6 +184,15 @@ def suffixes(facts: Facts) -> Iterator[Judgement]:
             setting="EPAY_TERMINALS",
             passes=False,
         )
+
+
+def _quiet_ms(facts: Facts, space: str, used: int) -> int:
+    """For how long no transfer was enqueued in it, as far as the samples go; 0 where one was, or it is not known."""
+    known = [sample for sample in facts.samples or () if space in sample.used]
+    if not known or any(sample.used[space] != used for sample in known):
+        return 0
+    span_ms = facts.now_ms - known[-1].at_ms
+    return span_ms if span_ms >= _QUIET_MS else 0
 
 
 def lasts(facts: Facts, space: str) -> str:

@@ -6,7 +6,6 @@ from epay_transfers.ledger.store.heartbeats import Heartbeat
 from epay_transfers.ops import screen
 from epay_transfers.ops.overview.facts import Facts
 from epay_transfers.ops.overview.judgement import (
-    DO_NOT_PAY,
     FOR_A_WORKER,
     NOTHING_IS_SENT,
     ON_THE_WAY,
@@ -14,6 +13,7 @@ from epay_transfers.ops.overview.judgement import (
     Level,
     Trouble,
     count_of,
+    do_not_pay,
     first_part,
     money_of,
 )
@@ -41,6 +41,7 @@ def workers(facts: Facts) -> Iterator[Judgement]:
             "see that machine; `transfers doctor` on it says more",
             safe="the other workers do its work",
         )
+    yield from _credentials(facts)
     hung = [(worker, worker.hung) for worker in alive if worker.hung]
     if hung:
         yield Judgement(
@@ -49,7 +50,7 @@ def workers(facts: Facts) -> Iterator[Judgement]:
             f"threads hang in {len(hung)} of {len(alive)} workers: {_name(hung[0][0])}: {', '.join(hung[0][1][:3])}",
             f"restart it: on {hung[0][0].host} `kill {hung[0][0].pid}`, and again after a minute if it is still there",
             safe="a restart: what it had on the wire becomes in doubt, and the bank is asked",
-            unsafe=DO_NOT_PAY,
+            unsafe=do_not_pay(facts),
             money=money_of(facts, *ON_THE_WAY),
         )
     missed = _missed(facts)
@@ -60,6 +61,29 @@ def workers(facts: Facts) -> Iterator[Judgement]:
             f"{len(missed)} of {len(alive) + len(missed)} workers are silent: {_silence(facts, missed)}",
             _look_at(facts, missed[0]),
             safe="the others do its work",
+        )
+
+
+def unheld_terminals(facts: Facts) -> list[str]:
+    """Whose credentials are needed, and no worker that is heard holds. A worker of an older version may hold any."""
+    held: set[str] = set()
+    for worker in facts.alive:
+        if worker.terminals is None:
+            return []
+        held |= {*worker.terminals}
+    return sorted({terminal for worker in facts.alive for terminal in worker.lacks} - held)
+
+
+def _credentials(facts: Facts) -> Iterator[Judgement]:
+    if unheld := unheld_terminals(facts):
+        yield Judgement(
+            Trouble.WORKERS_UNFIT,
+            Level.ACT,
+            f"no worker holds the credentials of {', '.join(unheld)}, and transfers or requests wait for them",
+            "give them to a worker (EPAY_CREDENTIALS, or EPAY_CLIENT_ID and its others for main), and restart it",
+            safe="to wait: nothing of these terminals is sent",
+            unsafe="what waits to be sent ends at its deadline, and the bank is not asked about the rest",
+            setting="worker",
         )
 
 
@@ -92,7 +116,9 @@ def _no_worker(facts: Facts, waiting: int) -> Judgement:
         says,
         _look_at(facts, silent[-1]) if silent else "start `transfers worker`",
         safe="to start workers, as many as before: the ledger knows where each transfer stands",
-        unsafe=f"what is sending may have been sent: {DO_NOT_PAY}" if count_of(facts, *ON_THE_WAY) else DO_NOT_PAY,
+        unsafe=f"what is sending may have been sent: {do_not_pay(facts)}"
+        if count_of(facts, *ON_THE_WAY)
+        else do_not_pay(facts),
         money=money_of(facts, *FOR_A_WORKER),
         setting="worker",
     )

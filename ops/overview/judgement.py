@@ -84,6 +84,7 @@ UNKNOWN_MONEY = (State.IN_DOUBT, State.NEEDS_REVIEW)
 
 NOTHING_IS_SENT = "nothing is sent: what waits goes on waiting until its deadline"
 DO_NOT_PAY = "do not pay what is in doubt another way, and do not settle it without the bank's word"
+_DO_NOT_PAY_WAITING = "do not pay what waits another way: it is sent as well"
 
 
 def money_of(facts: Facts, *states: State, terminal: str | None = None) -> list[screen.Sum]:
@@ -107,6 +108,17 @@ def money_of_keys(facts: Facts, keys: Iterable[str]) -> list[screen.Sum] | None:
 def count_of(facts: Facts, *states: State) -> int:
     totals = facts.totals
     return 0 if totals is None else totals.of(*states).count
+
+
+def do_not_pay(facts: Facts) -> str:
+    """What may not be paid another way now: only that of which there is something. Empty where nothing is there."""
+    if facts.totals is None or count_of(facts, *ON_THE_WAY, *UNKNOWN_MONEY):
+        return DO_NOT_PAY
+    return _DO_NOT_PAY_WAITING if count_of(facts, *FOR_A_WORKER) else ""
+
+
+def joined(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
 
 
 def span_of(since_ms: int, facts: Facts) -> str:

@@ -169,8 +169,8 @@ def _bank(facts: Facts) -> Iterator[str]:
     if facts.breakers is None:
         yield f"{'':<12}breaker  ?"
     for breaker in facts.breakers or ():
-        trial = f"; trying {breaker.trial}" if breaker.trial else ""
-        kind = "half-open" if breaker.is_half_open or breaker.trial else "open"
+        trial = f"; now {breaker.trial}" if breaker.trial else ""
+        kind = "open, one is tried" if breaker.is_half_open or breaker.trial else "open"
         yield f"{'':<12}breaker   {kind}: {breaker.host}, {breaker.failed_trials} trials failed{trial}"
 
 
@@ -187,7 +187,7 @@ def _workers(facts: Facts) -> Iterator[str]:
     lag = "?" if facts.lag_ms is None else screen.span(facts.lag_ms)
     overdue = "?" if facts.overdue_leases is None else facts.overdue_leases
     heard = f"{len(alive)} heard, {len(silent)} silent; {busy} of {threads} threads at work"
-    yield f"{'WORKERS':<12}{heard}; work late by {lag}; leases overdue {overdue}"
+    yield f"{'WORKERS':<12}{heard}; work late by {lag}; held too long {overdue}"
     shown = [*silent, *(worker for worker in alive if _oddity(worker))][-_WORKERS:]
     for worker in shown:
         silence = worker.silent_ms(facts.now_ms)
@@ -226,7 +226,7 @@ def _pauses(facts: Facts) -> Iterator[str]:
 def _servers(facts: Facts) -> Iterator[str]:
     sequence = "?" if facts.sequence is None else str(facts.sequence)
     mark = "?" if facts.mark is None else str(facts.mark)
-    yield f"{'SERVERS':<12}ledger {_server(facts.ledger)}; sequence {sequence}, mark {mark}"
+    yield f"{'SERVERS':<12}ledger {_server(facts.ledger)}; moves {sequence}, the vault knows {mark}"
     vault = "?" if facts.vault is None else _server(facts.vault)
     if facts.vault is None and facts.alive:
         sights = [worker.sees["vault"].why for worker in facts.alive if "vault" in worker.sees]
@@ -248,18 +248,19 @@ def _others(facts: Facts) -> Iterator[str]:
         if facts.counters is not None:
             used = facts.counters.get(f"used:{space}", 0)
             left = lasts(facts, space)
-            text = f"{used / SUFFIXES:.1%} used" + (
+            text = f"{used / SUFFIXES:.1%} of its invoice ids used for ever" + (
                 f"; the rest lasts {left} at the rate of the last hours" if left else ""
             )
         yield f"{'SUFFIXES' if not at else '':<12}{space}: {text}"
     requests = "?"
     if facts.requests is not None:
-        requests = ", ".join(f"{count} of {sender}" for sender, count in facts.requests.items()) or "none wait"
+        waiting = [f"{count} of {sender}" for sender, count in facts.requests.items()]
+        requests = ", ".join(waiting) or "none wait for a worker"
     yield f"{'REQUESTS':<12}{requests}"
     act = "?"
     if facts.events is not None:
         last = facts.last_act
-        act = f"none among the last {len(facts.events)} events"
+        act = f"of an operator: none among the last {len(facts.events)} events"
         if last is not None:
             key = f"{last.fields['key']}: " if last.fields.get("key") else ""
             ago = screen.away(last.at_ms, facts.now_ms)

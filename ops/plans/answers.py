@@ -1,6 +1,6 @@
 """Many entries of one operator at once, and the answers to them as they come out of the event log."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 
 from epay_transfers.ledger.store.events import Event
 from epay_transfers.ops import requests
@@ -19,15 +19,19 @@ class Answers:
         self._context = context
         self._wait_s = wait_s
 
-    def to(self, ids: Collection[str]) -> Iterator[tuple[str, Event]]:
-        """The id of an entry and its answer, as they come. It ends when all are answered, or none comes any more."""
-        left, clock = set(ids), self._context.clock
+    def to(self, keys: Mapping[str, str]) -> Iterator[tuple[str, Event]]:
+        """The id of an entry and its answer, as they come. It ends when all are answered, or none comes any more.
+
+        `keys`: the id of each entry → the key of the transfer that it is about.
+        """
+        left, clock = dict(keys), self._context.clock
         end = clock.monotonic() + self._wait_s
         while left:
             for event in next(self._batches):
-                for entry_id in requests.answered_by(event, self._context.operator):
-                    if entry_id in left:
-                        left.discard(entry_id)
+                key = event.fields.get("key", "")
+                for entry_id in requests.answered_by(event, self._context.operator, key):
+                    if left.get(entry_id) == key:
+                        del left[entry_id]
                         end = clock.monotonic() + self._wait_s
                         yield entry_id, event
             if clock.monotonic() >= end:

@@ -75,7 +75,7 @@ class Applying:
                     self._put(item, record, entry_id)
                 waiting[entry_id] = item
         answered = False
-        for entry_id, event in answers.to(waiting):
+        for entry_id, event in answers.to({entry_id: item.key for entry_id, item in waiting.items()}):
             answered = True
             self._note(waiting.pop(entry_id), *self._read(event), state=event.fields.get("state", ""))
         for item in waiting.values():
@@ -98,7 +98,7 @@ class Applying:
         ours = [
             event
             for event in self.context.events.of(record).events
-            if self._id(item) in requests.answered_by(event, self.context.operator)
+            if self._id(item) in requests.answered_by(event, self.context.operator, item.key)
         ]
         return ours[-1] if ours else None
 
@@ -127,7 +127,7 @@ class Applying:
     def _read(self, answer: Event) -> tuple[Became, str]:
         verb, says = answer.fields.get("verb", ""), descriptions.happened(answer)
         how = self.plan.how
-        done = _DONE.get(self.plan.what, set()) if how is None else {how.verb, BY_THE_BANK[how.verb]}
+        done = _DONE.get(self.plan.what, set()) if how is None else {how.verb, *BY_THE_BANK[how.verb]}
         if requests.needs_second(answer):
             became = Became.SECOND_NEEDED
         elif verb in requests.REFUSALS:

@@ -82,7 +82,8 @@ def answers_to(
     answers = Answers(context, wait_s)
     waiting = {requests.put(context, kind, fields): record for record, fields in entries}
     answered: list[tuple[Record, Event | None]] = [
-        (waiting.pop(entry_id), event) for entry_id, event in answers.to(list(waiting))
+        (waiting.pop(entry_id), event)
+        for entry_id, event in answers.to({entry_id: record.key for entry_id, record in waiting.items()})
     ]
     return [*answered, *((record, None) for record in waiting.values())]
 

@@ -139,6 +139,11 @@ def compare(
     return found
 
 
+def agrees(rows: Sequence[Row], record: Record, day: Day) -> bool:
+    """Do these rows and the record say the same? Of the record, its state, since when, amount and currency count."""
+    return _kind(_Booked(rows), record, day) is None
+
+
 def _kind(booked: _Booked, record: Record | None, day: Day) -> Kind | None:  # noqa: PLR0911 - a table, a line each
     """None: the two agree."""
     if len(booked.executed) > 1:

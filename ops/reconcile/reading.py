@@ -1,21 +1,25 @@
 """What a reconciliation reads of the ledger: the transfers that a statement names, and those of its day. No change."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
 
 from epay_transfers.ledger.errors import LedgerUnavailable, RecordUnreadable
-from epay_transfers.ledger.invoice import make_key, split_key
+from epay_transfers.ledger.invoice import is_key, make_key, split_key
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.redis_errors import read_errors_as
-from epay_transfers.ops.reconcile.comparison import HELD, Comparison, compare, not_in_statement
+from epay_transfers.ops.reconcile.comparison import HELD, Comparison, agrees, compare, not_in_statement
 from epay_transfers.ops.reconcile.statement import Day, Row
 
 #: So many records are read in one round trip.
 _PAGE = 1_000
+
+#: What of a record is compared with a statement, and what each record must have to be read.
+_COMPARED = ("key", "state", "schema", "epoch", "version", "state_since", "amount", "currency", "reference", "terminal")
 
 
 @dataclass(slots=True)
@@ -38,7 +42,7 @@ def reconcile(
 ) -> Comparison:
     """`terminals`: the statement is of these alone; of all where none is named."""
     named = names(ledger, rows, space)
-    records = by_key(ledger, list(named.by_key), unreadable)
+    records = _compared(ledger, named.by_key, day, unreadable)
     for error in unreadable:  # what can't be read is not absent: the audit has it
         named.by_key.pop(error.key, None)
     found = compare(named.by_key, named.by_reference, named.ambiguous, records, day)
@@ -76,6 +80,23 @@ def by_key(ledger: Ledger, keys: Sequence[str], unreadable: list[RecordUnreadabl
     for start in range(0, len(keys), _PAGE):
         found |= {record.key: record for record in ledger.get_many(keys[start : start + _PAGE], unreadable.append)}
     return found
+
+
+def _compared(
+    ledger: Ledger, rows: Mapping[str, Sequence[Row]], day: Day, unreadable: list[RecordUnreadable]
+) -> dict[str, Record]:
+    """The transfers of these rows. One that agrees with its rows by what is compared is not read whole: most are so."""
+    found: dict[str, Record] = {}
+    keys = list(rows)
+    for start in range(0, len(keys), _PAGE):
+        part = [key for key in keys[start : start + _PAGE] if is_key(key)]
+        for key, values in zip(part, ledger.fields(part, _COMPARED), strict=True):
+            raw = {name: value for name, value in zip(_COMPARED, values or (), strict=False) if value is not None}
+            with suppress(RecordUnreadable):
+                record = Record.from_ledger(key, raw)
+                if record.key == key and agrees(rows[key], record, day):
+                    found[key] = record
+    return found | by_key(ledger, [key for key in keys if key not in found], unreadable)
 
 
 def _keys_of(ledger: Ledger, references: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

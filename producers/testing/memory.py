@@ -53,6 +53,9 @@ class MemoryScripts(Scripts):
             raise redis.ConnectionError
         return dict(self.hashes.get(name, {}))
 
+    def hget(self, name: str, field: str) -> str | None:
+        return self.hgetall(name).get(field)
+
     def xadd(self, _name: str, entry: dict[str, str]) -> None:
         """What another program could add: an event as it is, without a number."""
         self.events.append(Event(f"{len(self.events) + 1}-0", entry))

@@ -18,7 +18,7 @@ from epay_transfers.ledger import posted_form
 from epay_transfers.ledger.errors import TransfersError, WrongCall
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.states import State
+from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.tracebacks import clear_frames_on_error, described
 from epay_transfers.producers.challenge import PaymentPage
 from epay_transfers.producers.confirm import Verdict
@@ -282,6 +282,8 @@ class Web:
         if link := _link(visit):
             return Reply.to(link)
         name, button = _PAGES.get(visit.transfer.state, "waiting"), None
+        if _is_contradicted(visit):
+            name = "doubt"
         if visit.challenge is not None:  # a button, and not at once: a page that keeps sending clients back would loop
             name, button = "unconfirmed", Button("continue", self._places.pay(handle))
         elif visit.transfer.final and self._home:
@@ -333,9 +335,14 @@ class Web:
 
 def _link(visit: PaymentPage) -> str:
     """The intent's own, for an outcome that is final: only `paid` is a success."""
-    if not visit.transfer.final:
+    if not visit.transfer.final or _is_contradicted(visit):
         return ""
     return visit.back_link if visit.transfer.state is State.PAID else visit.failure_back_link
+
+
+def _is_contradicted(visit: PaymentPage) -> bool:
+    """It ended, and the bank says otherwise since: its client is to pay nothing again."""
+    return visit.transfer.final and visit.transfer.money is Money.UNKNOWN
 
 
 def _payload(request: Request) -> Mapping[str, Any] | None:

@@ -10,12 +10,15 @@ PACKAGE = "epay_transfers."
 ROOMS = ("ledger", "ops", "producers", "runtime", "sandbox", "worker")
 
 
-def files(suffix: str = "py") -> list[str]:
-    return sorted(
-        str(path.relative_to(ROOT))
-        for room in ROOMS
-        for path in (ROOT / room).rglob(f"*.{suffix}")
-        if "__pycache__" not in path.parts
+@cache
+def files(suffix: str = "py") -> tuple[str, ...]:
+    return tuple(
+        sorted(
+            str(path.relative_to(ROOT))
+            for room in ROOMS
+            for path in (ROOT / room).rglob(f"*.{suffix}")
+            if "__pycache__" not in path.parts
+        )
     )
 
 
@@ -33,9 +36,20 @@ def tree_of(file: str) -> ast.Module:
     return ast.parse(text_of(file))
 
 
-def imports(file: str) -> Iterator[tuple[int, str]]:
+@cache
+def nodes_of(file: str) -> tuple[ast.AST, ...]:
+    """Every node of the file's tree."""
+    return tuple(ast.walk(tree_of(file)))
+
+
+@cache
+def imports(file: str) -> tuple[tuple[int, str], ...]:
     """Every module that the file imports, wherever in it, with the line: of our own package by the room's name."""
-    for node in ast.walk(tree_of(file)):
+    return tuple(_imports(file))
+
+
+def _imports(file: str) -> Iterator[tuple[int, str]]:
+    for node in nodes_of(file):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name.removeprefix(PACKAGE)) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module == PACKAGE.removesuffix("."):

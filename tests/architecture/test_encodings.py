@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from tests.architecture.source import files, tree_of
+from tests.architecture.source import files, nodes_of
 
 _OPENS = frozenset({"open", "fdopen", "read_text", "write_text"})
 _STARTS = frozenset({"run", "Popen", "check_output"})
@@ -29,7 +29,7 @@ def without_encoding(call: ast.Call) -> bool:
 def test_no_text_is_read_or_written_as_the_locale_has_it(file: str) -> None:
     wrong = [
         f"{file}:{node.lineno} {ast.unparse(node)}"
-        for node in ast.walk(tree_of(file))
+        for node in nodes_of(file)
         if isinstance(node, ast.Call) and without_encoding(node)
     ]
     assert wrong == []

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.architecture.source import PACKAGE, ROOT, files, text_of, tree_of
+from tests.architecture.source import PACKAGE, ROOT, files, nodes_of, text_of, tree_of
 
 LONGEST = 600  # a table of states is read by its entries; what is no table is longer than one can read from 350 on
 LONGEST_FUNCTION = 120  # the worker's root is one list of its parts; ruff bounds what has branches
@@ -32,7 +32,7 @@ def test_a_function_fits_on_a_screen(file: str) -> None:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     long = [
         f"{file}:{node.lineno} {node.name}"
-        for node in ast.walk(tree_of(file))
+        for node in nodes_of(file)
         if isinstance(node, kinds) and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
     ]
     assert long == []

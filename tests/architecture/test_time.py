@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.architecture.source import files, text_of, tree_of
+from tests.architecture.source import files, nodes_of, text_of
 
 #: What may be given a test's time, and by which of its arguments in order.
 TAKES = {"Ledger": 1, "Reader": 1, "Events": 1, "Pauses": 1, "Breakers": 3, "Heartbeats": 1}
@@ -30,7 +30,7 @@ def test_no_way_in_production_gives_the_ledger_a_time(file: str) -> None:
     """Each of these is None where nobody gave one at the root, and there nobody does."""
     wrong = [
         f"{file}:{node.lineno} {clock}"
-        for node in ast.walk(tree_of(file))
+        for node in nodes_of(file)
         if isinstance(node, ast.Call)
         for clock in given(node)
         if clock not in HANDED_ON
@@ -48,7 +48,7 @@ def test_the_roots_build_a_ledger_without_one() -> None:
         f"{file}: {ast.unparse(node)}"
         for file in files()
         if not file.startswith(DOUBLES)
-        for node in ast.walk(tree_of(file))
+        for node in nodes_of(file)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Ledger"
     ]
 

@@ -20,8 +20,9 @@ Open = Callable[..., Page]
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All tests beside this file are browser tests."""
+    here = f"{Path(__file__).parent}/"
     for item in items:
-        if item.path.parent == Path(__file__).parent:
+        if str(item.path).startswith(here):
             item.add_marker(pytest.mark.browser)
 
 

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,8 +21,12 @@ from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.follower import Follower, Output, Position
 from epay_transfers.runtime import embedded_servers
-from tests.support.servers import KillableServer
+from tests.support.clocks import FakeClock
+from tests.support.servers import KillableServer, free_port
+from tests.support.waiting import until
 
 COMMAND = [sys.executable, "-c", "from epay_transfers.ops.cli import main; main()", "events", "--follow", "--json"]
 Line = dict[str, Any]
@@ -81,13 +87,13 @@ class Following:
 
 
 @contextmanager
-def following(ledger: KillableServer, folder: Path, *more: str) -> Iterator[Following]:
+def following(ledger: KillableServer, folder: Path, *more: str, **settings: str) -> Iterator[Following]:
     place = folder / "events.place"
     with (
         (folder / "follower.log").open("a") as said,
         subprocess.Popen(  # noqa: S603 - this very program
             [*COMMAND, "--place", str(place), *more],
-            env={"REDIS_URL": ledger.server.url, "PATH": "/usr/bin"},
+            env={"REDIS_URL": ledger.server.url, "PATH": "/usr/bin"} | settings,
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=said,
@@ -372,3 +378,90 @@ def test_a_reader_that_ends_ends_the_follower_and_its_place_stays(
         assert "what read the events has ended" in process.stderr.read()
 
     assert (tmp_path / "events.place").read_text() == before
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as said:
+            return said.status, said.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_one_that_reads_and_writes_is_ready_and_one_without_its_ledger_is_not(
+    ledger: KillableServer, client: redis.Redis, tmp_path: Path
+) -> None:
+    """It lives all the same: started anew it would do no better. It serves no metrics."""
+    port = free_port()
+    tell(client)
+    with following(ledger, tmp_path, FOLLOWER_ADDRESS=f"127.0.0.1:{port}") as follower:
+        follower.until(number="1")
+        until(lambda: get(port, "/ready") == (200, "ok\n"))
+        assert get(port, "/live") == (200, "ok\n")
+        assert get(port, "/metrics") == (404, "here are /live, /ready\n")
+
+        ledger.kill()
+
+        until(lambda: get(port, "/ready")[0] == 503)
+        assert get(port, "/ready")[1] == "no events: the ledger did not answer the last question\n"
+        assert get(port, "/live") == (200, "ok\n")
+        ledger.restart()
+        until(lambda: get(port, "/ready") == (200, "ok\n"))
+        assert follower.end() == 0
+
+
+def test_an_address_that_is_taken_keeps_no_event_from_the_log(
+    ledger: KillableServer, client: redis.Redis, tmp_path: Path
+) -> None:
+    """It is said, and the follower follows."""
+    tell(client)
+    with following(ledger, tmp_path, FOLLOWER_ADDRESS=ledger.server.url.split("/")[2]) as follower:
+        follower.until(number="1")
+
+    said = (tmp_path / "follower.log").read_text()
+    assert said.startswith("FOLLOWER_ADDRESS: can't listen at 127.0.0.1:")
+    assert "give this follower another HOST:PORT" in said
+
+
+def test_where_nothing_is_set_a_follower_listens_nowhere(
+    ledger: KillableServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", ledger.server.url)
+
+    assert Context.connect().settings.follower_address == ""
+
+
+def test_one_whose_output_takes_no_line_is_not_ready_and_lives(client: redis.Redis) -> None:
+    """Another follower would have the same output: a restart mends nothing. What was taken is over."""
+    tell(client)
+    clock = FakeClock()
+    heard: list[tuple[list[str], list[str]]] = []
+
+    def take_long() -> None:
+        clock.advance(300)
+        heard.append((follower.live(), follower.ready()))
+
+    output = Output(event=lambda _: None, alarm=lambda _: None, flush=take_long, trouble=pytest.fail)
+    follower = Follower(
+        Events(client), Position(), output, clock, is_stopping=lambda: bool(heard), sleep=lambda _: None
+    )
+    follower.run()
+
+    live, ready = heard[0]
+    assert live == []
+    assert "not written: the output has not taken the last lines for 300 s" in ready
+    assert follower.ready() == ["stopping"]
+
+
+def test_one_whose_question_hangs_is_started_anew(client: redis.Redis) -> None:
+    """Each question has a timeout, so a round that takes minutes is a fault of the process."""
+    clock = FakeClock()
+    follower = Follower(
+        Events(client), Position(), Output(lambda _: None, lambda _: None, lambda: None, pytest.fail), clock,
+        is_stopping=lambda: False, sleep=lambda _: None,
+    )  # fmt: skip
+    assert follower.live() == []
+
+    clock.advance(61)
+
+    assert follower.live() == ["hangs: a question to the ledger takes 61 s"]

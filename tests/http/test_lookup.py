@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from epay_transfers.worker.bank import Bank
+from epay_transfers.worker.bank.lookup import look_up
 from tests.http.asking import ASK, QUESTIONS, bank_at, is_believed, manners, says_not_sent, why
 from tests.http.misbehaving import Server, well
 from tests.support.bank_examples import TERMINAL
@@ -24,6 +25,7 @@ class Names:
         self._really = socket.getaddrinfo
         self.over = threading.Event()
         self.hanging = 0
+        self.threads: list[int] = []  #: of each lookup of `localhost`
         self.known: dict[str, list[str]] = {}
 
     def look_up(self, host: str, port: int, *args: Any, **more: Any) -> list[Any]:
@@ -31,6 +33,8 @@ class Names:
             self.hanging += 1
             assert self.over.wait(60)
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        if host == "localhost":
+            self.threads.append(threading.get_ident())
         found = []
         for address in self.known.get(host, [host]):
             found += self._really(address, port, *args, **more)
@@ -122,6 +126,60 @@ def test_the_certificate_is_asked_for_the_name_and_not_for_the_address_that_was_
 
     assert is_believed(by_address)
     assert (why(by_name), says_not_sent(by_name)) == ("tls", True)
+
+
+def test_a_name_is_looked_up_in_one_thread_that_is_kept(names: Names) -> None:
+    """Each time anew, and never in the thread of a request."""
+    for _ in range(3):
+        assert "127.0.0.1" in look_up("localhost", 7, within_s=20)
+
+    assert len(names.threads) == 3
+    assert len({*names.threads}) == 1
+    assert threading.get_ident() not in names.threads
+
+
+def test_the_thread_of_a_name_that_is_asked_for_no_more_ends(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the next question finds another one."""
+    monkeypatch.setattr("epay_transfers.worker.bank.lookup._KEPT_S", 0.01)
+    for _ in range(2):
+        assert look_up("localhost", 8, within_s=20)
+        for thread in threading.enumerate():
+            if thread.ident == names.threads[-1]:
+                thread.join(20)
+                assert not thread.is_alive()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # that is what dies
+def test_a_lookup_that_breaks_its_thread_is_a_name_without_an_address(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for a dead thread, and the next question finds another one."""
+
+    def die(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(socket, "getaddrinfo", die)
+    assert look_up("localhost", 9, within_s=20) == []
+    monkeypatch.setattr(socket, "getaddrinfo", names.look_up)
+    assert "127.0.0.1" in look_up("localhost", 9, within_s=20)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "2001:db8::7"])
+def test_an_address_is_not_looked_up(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", None)
+
+    assert look_up(address, 443, within_s=0.0) == [address]
+
+
+@pytest.mark.parametrize("name", ["127.1", "0177.0.0.1", "1.2.3.4.5", "::1::", "localhost", "", "a\0b", "\u0436"])
+def test_what_is_no_whole_address_is_looked_up_as_a_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "looked up")
+
+    monkeypatch.setattr(socket, "getaddrinfo", none)
+
+    with pytest.raises(socket.gaierror, match="looked up"):
+        look_up(name, 443, within_s=20)
 
 
 def _fresh(bank: Bank) -> Bank:

@@ -3,9 +3,10 @@
 import gc
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from urllib3 import HTTPConnectionPool
 from epay_transfers.ledger.clock import Clock, SystemClock
 from epay_transfers.worker.bank.attempt import Attempt, PlainPool, TooLateError, UsedConnectionError, WatchedPlain
 from epay_transfers.worker.bank.outcome import Evidence, NoResponse, Response
-from epay_transfers.worker.bank.transport import Transport, _Session, assert_no_hidden_retry
+from epay_transfers.worker.bank.transport import Transport, assert_no_hidden_retry
 from tests.http.asking import HandClock
 from tests.http.misbehaving import (
     UNFRAMED,
@@ -79,6 +80,14 @@ class TestWhatIsSent:
         assert parts[2] == b'\r\nContent-Disposition: form-data; name="scope"\r\n\r\ntransfer\r\n'
         assert parts[3] == b"--\r\n"
 
+    def test_a_request_without_a_body_says_so(self) -> None:
+        """Else the server might wait for one."""
+        with served() as (transport, server):
+            assert isinstance(transport.exchange("POST", f"{server.url}/x"), Response)
+            assert isinstance(transport.exchange("GET", f"{server.url}/x"), Response)
+
+        assert [request.headers.get("content-length") for request in server.executed] == ["0", None]
+
     def test_the_environment_and_netrc_change_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A netrc would replace the token, a proxy would see the card, a bundle would let a stranger in."""
         netrc = tmp_path / "netrc"
@@ -110,6 +119,19 @@ class TestWhatIsSent:
             assert isinstance(transport.exchange("POST", f"{server.url}/x", body=CARD), Response)
 
         assert transport._tls.cert_store_stats()["x509_ca"] == 1
+
+    def test_no_request_reads_the_file_of_authorities_again(
+        self, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is read once, into the one context that all requests share: a handshake costs a handshake."""
+        with Server({"/x": (well, b"{}")}, tls=authority.server()) as server:
+            transport = transport_of(ca_file=authority.ca_file)
+            for name in ("load_verify_locations", "load_default_certs", "set_default_verify_paths"):
+                monkeypatch.setattr(ssl.SSLContext, name, None)
+            monkeypatch.setattr(ssl.SSLContext, "__new__", None)
+
+            for _ in range(2):
+                assert isinstance(transport.exchange("POST", f"{server.url}/x", body=CARD), Response)
 
     def test_the_secrets_of_the_connection_are_written_nowhere(
         self, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -191,10 +213,23 @@ class TestConnections:
 
             assert (server.connections, len(server.executed)) == (3, 3)
 
+    def test_what_comes_after_a_response_is_read_by_nobody(self) -> None:
+        """A second response lies ready on the connection when the next request is made."""
+
+        def twice(talk: Talk) -> None:
+            talk.say(with_length(b"{}"), with_length(b'{"of": "another"}'))
+
+        with served(twice) as (transport, server):
+            heard = [transport.exchange("POST", f"{server.url}/x", body=CARD) for _ in range(3)]
+
+            assert heard == [Response(200, body=b"{}")] * 3
+            assert server.connections == 3
+
     def test_a_connection_refuses_a_second_request(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Whatever kept it: nothing of the second request is sent, and that is said."""
-        with served() as (transport, server), _Session(transport._tls) as kept:
-            monkeypatch.setattr("epay_transfers.worker.bank.transport._Session", lambda _tls: nullcontext(kept))
+        monkeypatch.setattr(PlainPool, "_get_conn", HTTPConnectionPool._get_conn)
+        monkeypatch.setattr(PlainPool, "_put_conn", HTTPConnectionPool._put_conn)
+        with served() as (transport, server):
             assert isinstance(transport.exchange("POST", f"{server.url}/x", body=CARD), Response)
 
             assert transport.exchange("POST", f"{server.url}/x", body=CARD) == NoResponse(
@@ -366,11 +401,9 @@ class TestTheEnd:
         """Each of these repeats a POST that the bank has executed."""
         by_status = urllib3.Retry(0, read=False, status_forcelist=[503])
         for retries in (3, urllib3.Retry(total=3), urllib3.Retry(0, read=0), by_status):
-            session = requests.Session()
-            session.mount("https://", HTTPAdapter(max_retries=retries))
             with pytest.raises(RuntimeError, match="repeat"):
-                assert_no_hidden_retry(session)
-        assert_no_hidden_retry(requests.Session())
+                assert_no_hidden_retry(HTTPAdapter(max_retries=retries))
+        assert_no_hidden_retry(HTTPAdapter())
 
 
 class TestNothingSurvives:

@@ -1,6 +1,6 @@
 """What operators decide about an end: the bank is asked in that moment, and where it does not agree, two are needed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
@@ -468,6 +468,59 @@ def test_all_workers_together_ask_about_few_a_second(stage: Stage) -> None:
     later = [len(stage.ledger.watched(20)) for _ in range(5)]
 
     assert (sum(found), sum(later)) == (5, 5)
+
+
+def asked_about(stage: Stage, sender: str, keys: Sequence[str]) -> None:
+    """No worker has heeded a wake-up for them yet."""
+    for key in keys:
+        Inboxes(stage.ledger.client, stage.clock).put(sender, Kind.ASK, {"why": "a test", "key": key})
+    while stage.worker.inbox.run_once():
+        pass
+
+
+def test_one_operators_many_questions_keep_no_other_waiting(stage: Stage) -> None:
+    """A thief of one password asks about a hundred transfers: another operator's questions come in a second or two."""
+    asked_about(stage, operator("thief"), [stage.new() for _ in range(100)])
+    honest = [stage.new() for _ in range(3)]
+    for _ in range(10):  # what the thief may ask at once after a rest is asked
+        stage.ledger.watched(20)
+        stage.clock.advance(1)
+
+    asked_about(stage, AIGUL, honest)
+    found: list[str] = []
+    for _ in range(2):
+        stage.clock.advance(1)
+        found += [record.key for record in stage.ledger.watched(20)]
+
+    assert {key for key in found if key in honest} == {*honest}
+
+
+def test_one_operator_alone_gets_half_of_what_is_asked_and_a_dozen_at_once(stage: Stage) -> None:
+    """All workers ask five a second: one operator's many get two or three of them."""
+    asked_about(stage, AIGUL, [stage.new() for _ in range(60)])
+
+    found = []
+    for _ in range(10):
+        stage.clock.advance(1)
+        found.append(len(stage.ledger.watched(20)))
+
+    assert sum(found) == 13 + 25
+    assert found[-4:] == [2, 3, 2, 3] or found[-4:] == [3, 2, 3, 2]
+
+
+def test_what_no_worker_can_ask_about_keeps_no_new_question_waiting(stage: Stage) -> None:
+    """Many that come again, each minute, since no worker has answered them: they get a fifth of what is asked."""
+    never = [stage.new() for _ in range(400)]
+    stage.ledger.client.zadd(redis_keys.WATCHED, dict.fromkeys(never, 1))
+    called = 0
+    for _ in range(400):
+        called += len(stage.ledger.watched(20))
+        stage.clock.advance(1)
+
+    assert 400 <= called < 400 + 400
+    asked_about(stage, AIGUL, [fresh := stage.new()])
+    stage.clock.advance(1)
+    assert fresh in [record.key for record in stage.ledger.watched(20)]
 
 
 # Asking.

@@ -151,6 +151,40 @@ def test_nobody_looks_for_a_card_that_was_put_in_since(stage: Stage, monkeypatch
     assert stage.state(key) is State.PAID
 
 
+def test_a_worker_that_starts_beside_a_queue_looks_for_no_card_that_came_after_the_vaults_start(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first look at the vault tells it since when that has lost nothing."""
+    stage.clock.advance(LATER_S)
+    key = stage.new()
+    stage.clock.advance(LATER_S)
+    monkeypatch.setattr(type(stage.vault), "uptime_s", lambda _: 3600)
+    stage.build()
+    stage.worker.maintenance.run_once()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(stage.vault), "look", away)
+        stage.journey.execute(key)
+
+    assert stage.state(key) is State.PAID
+
+
+def test_a_worker_that_starts_after_the_vaults_restart_looks_for_what_came_before_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same with an older transfer: its card is missing, and it waits for its producer."""
+    key = stage.new()
+    stage.clock.advance(2 * LATER_S)
+    monkeypatch.setattr(type(stage.vault), "uptime_s", lambda _: LATER_S)
+    stage.build()
+    stage.worker.maintenance.run_once()
+    empty(stage.vault.client)
+
+    stage.journey.execute(key)
+
+    assert stage.state(key) is State.QUEUED
+
+
 def test_an_old_cards_put_that_came_late_is_no_card(stage: Stage) -> None:
     key = stage.new(cards=None)
     record = stage.record(key)

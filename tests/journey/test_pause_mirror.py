@@ -1,5 +1,7 @@
 """A ledger that is restored has lost what came after its copy, and a pause with it: the vault gives it back."""
 
+from collections.abc import Callable
+
 import pytest
 
 from epay_transfers.ledger.errors import VaultUnavailable
@@ -51,6 +53,95 @@ def test_one_that_was_ended_does_not_come_back(stage: Stage) -> None:
 
     assert stage.pauses.standing() == []
     assert stage.vault.client.hgetall(redis_keys.KEPT_PAUSES) == {}
+
+
+def stale_copies(stage: Stage, monkeypatch: pytest.MonkeyPatch, *, end: Callable[[], None]) -> PauseMirror:
+    """Another worker's mirror: it has read the ledger, and copies what it read after `end`."""
+    mirror = PauseMirror(stage.pauses, stage.vault.client, "another worker")
+    copy = mirror._copy
+
+    def late(pause_id: str, text: str) -> None:
+        monkeypatch.setattr(mirror, "_copy", copy)
+        end()
+        copy(pause_id, text)
+
+    monkeypatch.setattr(mirror, "_copy", late)
+    return mirror
+
+
+@pytest.mark.parametrize("whose", ["a worker's", "an operator's", "an operator's that no worker wrote", "unreadable"])
+def test_one_that_ends_while_another_worker_copies_it_does_not_come_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    """The other worker read the ledger before the end, and wrote its copy after it. The copy goes, too."""
+    mirror = PauseMirror(stage.pauses, stage.vault.client, "worker")
+    match whose:
+        case "a worker's":
+            stage.pauses.pause(Lane.SEND, ALL, actor="worker", reason="r")
+        case "unreadable":
+            stage.ledger.client.hset(redis_keys.PAUSES, "odd", "?")
+        case _:
+            stage.pauses.add(Lane.SEND, ALL, Cause.FRAUD)
+
+    def end() -> None:
+        (pause_id,) = {pause.id for pause in stage.pauses.standing()}
+        if whose == "an operator's":
+            stage.pauses.pause(Lane.SEND, ALL, actor="operator", reason="r", cause=Cause.FRAUD, pause_id=pause_id)
+        assert mirror.end(stage.pauses.standing()[0], actor="operator aigul", reason="over")
+
+    other = stale_copies(stage, monkeypatch, end=end)
+    other.keep()
+    assert len(stage.vault.client.hgetall(redis_keys.KEPT_PAUSES)) == 1
+    assert other.lost() == []
+
+    other.keep()
+
+    assert stage.pauses.standing() == []
+    assert stage.vault.client.hgetall(redis_keys.KEPT_PAUSES) == {}
+
+
+def test_one_of_the_same_name_as_an_ended_one_is_kept_and_set_again(stage: Stage) -> None:
+    """The same cause, lane and terminal again, one millisecond later: it is another pause."""
+    mirror = PauseMirror(stage.pauses, stage.vault.client, "worker")
+    stage.pauses.pause(Lane.SEND, ALL, actor="worker", reason="r")
+    mirror.keep()
+    mirror.end(stage.pauses.standing()[0], actor="operator aigul", reason="over")
+    stage.clock.advance(0.001)
+    stage.pauses.pause(Lane.SEND, ALL, actor="worker", reason="r")
+    mirror.keep()
+    ledger_forgets(stage)
+
+    mirror.keep()
+
+    assert [pause.reason for pause in stage.pauses.standing()] == ["r"]
+
+
+def test_one_whose_end_failed_stands_and_is_kept(stage: Stage) -> None:
+    """A reason was added before its end: the end did nothing, and no restore leaves it out."""
+    mirror = PauseMirror(stage.pauses, stage.vault.client, "worker")
+    stage.pauses.pause(Lane.SEND, ALL, actor="worker", reason="r")
+    (seen,) = stage.pauses.standing()
+    stage.pauses.pause(Lane.SEND, ALL, actor="worker", reason="another")
+    assert not mirror.end(seen, actor="operator aigul", reason="over")
+    mirror.keep()
+    ledger_forgets(stage)
+
+    mirror.keep()
+
+    assert [pause.reason for pause in stage.pauses.standing()] == ["r; another"]
+
+
+def test_the_ledger_remembers_so_many_ended_pauses_and_no_more(stage: Stage) -> None:
+    """A thief of an operator's password who adds pauses and ends them fills nothing."""
+    for _ in range(3):
+        stage.pauses.pause(Lane.SEND, ALL, actor="worker", reason="r")
+        (pause,) = stage.pauses.standing()
+        stage.ledger.client.zadd(redis_keys.ENDED_PAUSES, {f"x{n}": n for n in range(1000)})
+        assert stage.pauses.unpause(pause, actor="operator aigul", reason="over")
+        assert stage.pauses.has_ended(pause.field_name, pause.written)
+        stage.clock.advance(1)
+
+    assert stage.ledger.client.zcard(redis_keys.ENDED_PAUSES) == 1000
 
 
 def test_one_whose_worker_died_between_copy_and_pause_stands_and_is_copied_again(stage: Stage) -> None:
@@ -208,3 +299,25 @@ def test_without_the_vault_no_pause_ends(stage: Stage) -> None:
     with pytest.raises(VaultUnavailable):
         mirror.end(stage.pauses.standing()[0], actor="operator aigul", reason="over")
     assert len(stage.pauses.standing()) == 1
+
+
+def test_a_round_of_maintenance_reads_the_pauses_once(stage: Stage) -> None:
+    """Each worker does it twice a second. Where one is gone they are read again, once the vault was asked."""
+
+    def hashes_read() -> int:
+        before = scans(stage)
+        stage.worker.maintenance.run_once()
+        return scans(stage) - before
+
+    stage.pauses.pause(Lane.SEND, ALL, actor="worker", reason="r")
+    stage.worker.maintenance.run_once()
+
+    assert hashes_read() == 2
+    stage.worker.maintenance._mirror.end(stage.pauses.standing()[0], actor="operator", reason="over")
+    assert hashes_read() > 2
+    assert stage.pauses.holding(Lane.SEND, "main", stage.clock.now_ms()) is None
+
+
+def scans(stage: Stage) -> int:
+    stats: dict[str, dict[str, int]] = stage.ledger.client.info("commandstats")
+    return stats.get("cmdstat_hscan", {}).get("calls", 0)

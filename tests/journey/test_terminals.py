@@ -8,6 +8,7 @@ import pytest
 
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
+from epay_transfers.ledger.store.inboxes import Inboxes, Kind, operator
 from epay_transfers.ledger.store.pauses import Lane
 from tests.support.stage import Stage
 
@@ -133,9 +134,7 @@ def test_where_no_worker_holds_them_it_is_looked_at_twice_a_minute_and_no_oftene
     assert looks <= 11 + 900 / 30 + 1
 
 
-@pytest.mark.parametrize(
-    ("situation", "end"), [(in_doubt, State.NEEDS_REVIEW), (parked, State.EXPIRED), (dead, State.DEAD)]
-)
+@pytest.mark.parametrize(("situation", "end"), [(in_doubt, State.NEEDS_REVIEW), (parked, State.EXPIRED)])
 def test_where_no_worker_holds_them_an_inquiry_ends_as_one_that_the_bank_did_not_answer(
     stage: Stage, other: Stage, situation: Callable[[Stage], str], end: State
 ) -> None:
@@ -148,6 +147,72 @@ def test_where_no_worker_holds_them_an_inquiry_ends_as_one_that_the_bank_did_not
         other.run(key)
 
     assert (stage.state(key), stage.record(key).requested_action) == (end, "")
+
+
+@pytest.mark.parametrize(("situation", "what"), [(dead, "requeue"), (held, "inquire")])
+def test_what_an_operator_asked_for_waits_for_a_worker_that_can_ask_the_bank(
+    stage: Stage, other: Stage, situation: Callable[[Stage], str], what: str
+) -> None:
+    """However long: a worker without the credentials can't say that the bank did not answer."""
+    key = situation(stage)
+    was = stage.state(key)
+
+    for _ in range(400):
+        stage.clock.advance(30)
+        other.sweeper.run_once()
+        other.run(key)
+
+    assert (stage.state(key), stage.record(key).requested_action) == (was, what)
+    stage.run(key)
+    assert (stage.state(key), stage.record(key).requested_action) == (SITUATIONS[situation], "")
+
+
+def test_a_doubt_that_an_operator_asked_about_becomes_a_persons_case_all_the_same(stage: Stage, other: Stage) -> None:
+    """The request is no reason to wait for longer than the doubt itself does."""
+    key = in_doubt(stage)
+    stage.worker.recorder.move(
+        stage.record(key), Verb.REQUEST, Change(due_at=stage.clock.now_ms(), fields={"requested_action": "inquire"})
+    )
+
+    for _ in range(400):
+        stage.clock.advance(30)
+        other.sweeper.run_once()
+        other.run(key)
+
+    assert stage.state(key) is State.NEEDS_REVIEW
+
+
+def test_a_question_waits_for_a_worker_that_can_ask_the_bank(stage: Stage, other: Stage) -> None:
+    """A day later it is answered by the bank's own word, and not by a silence that was none."""
+    key = in_doubt(stage)
+    stage.run(key)
+    assert stage.state(key) is State.PAID
+    entry_id = Inboxes(stage.ledger.client, stage.clock).put(operator("aigul"), Kind.ASK, {"why": "w", "key": key})
+    other.worker.inbox.run_once()
+    for _ in range(200):
+        stage.clock.advance(300)
+        other.sweeper.run_once()
+        other.journey.inquire(key)
+        assert stage.record(key).question_id == entry_id
+
+    stage.journey.inquire(key)
+
+    assert (stage.record(key).question_id, stage.record(key).bank_said) == ("", "paid AUTH")
+
+
+def test_a_heartbeat_names_the_terminals_that_its_worker_holds_and_those_that_it_lacks(
+    stage: Stage, other: Stage
+) -> None:
+    """What it was asked for minutes ago, and no more what was long ago."""
+    key = queued(stage)
+    other.run(key)
+
+    assert (stage.worker.preflight.terminals, stage.worker.preflight.lacks) == (["main"], [])
+    assert (other.worker.preflight.terminals, other.worker.preflight.lacks) == ([], ["main"])
+    told = other.worker.pulse._heartbeat(stage.clock.now_ms())
+    assert (told.terminals, told.lacks) == ([], ["main"])
+    stage.clock.advance(200)
+    assert other.worker.preflight.lacks == []
 
 
 def test_a_terminal_is_named_once_in_the_log_and_not_with_each_transfer(

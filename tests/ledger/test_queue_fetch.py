@@ -9,7 +9,7 @@ import dramatiq
 import pytest
 import redis
 
-from epay_transfers.ledger.queue.broker import NAMESPACE, NOW, Broker
+from epay_transfers.ledger.queue.broker import BEGINNINGS, NAMESPACE, NOW, Broker
 from epay_transfers.ledger.queue.message_guard import LONGEST
 from epay_transfers.ledger.store.connection import connect
 from tests.support.stage import queue_url as url_of
@@ -73,10 +73,10 @@ def keys_of(broker: Broker) -> dict[str, str]:
     """The keys of a queue, by the type that each has."""
     queue = f"{NAMESPACE}:{NOW}"
     return {queue: "list", f"{queue}.msgs": "hash", at_work_of(broker): "set", BEATS: "zset", f"{queue}.XQ": "zset",
-            f"{queue}.XQ.msgs": "hash"}  # fmt: skip
+            f"{queue}.XQ.msgs": "hash", BEGINNINGS: "hash"}  # fmt: skip
 
 
-@pytest.mark.parametrize("at", range(6))
+@pytest.mark.parametrize("at", range(7))
 def test_a_key_of_another_type_is_deleted_and_the_others_stay(broker: Broker, queue: redis.Redis, at: int) -> None:
     """Its type stopped each command of each worker. Of the queue no more is lost than that key."""
     broker._chance = 0  # the library forgets dead letters in time
@@ -129,6 +129,47 @@ def test_a_worker_that_died_gives_its_messages_back(broker: Broker, queue: redis
     assert dramatiq.Message.decode(data).message_id == name
     broker._maintain(NOW)
     assert queue.zscore(BEATS, dead.broker_id) is None
+
+
+def proxy_of(data: bytes) -> dramatiq.MessageProxy:
+    return dramatiq.MessageProxy(dramatiq.Message.decode(data))
+
+
+def test_each_beginning_without_an_end_is_counted_whichever_worker_it_was(broker: Broker, queue: redis.Redis) -> None:
+    """Each of these workers dies of the message, and its message comes back."""
+    name = send(broker)
+
+    counts = []
+    for _ in range(4):
+        dying = Broker(queue, [], {NOW: 8})
+        dying._chance = 0
+        (data,) = dying.do_fetch(NOW, 8)
+        counts.append(dying.begin(proxy_of(data)))
+        queue.rpush(f"{NAMESPACE}:{NOW}", name)
+
+    assert counts == [1, 2, 3, 4]
+
+
+def test_a_message_that_ended_leaves_nothing(broker: Broker, queue: redis.Redis) -> None:
+    """Neither where it was acknowledged nor where it was set aside, whether it came once or again."""
+    names = [send(broker) for _ in range(4)]
+    broker.do_fetch(NOW, 2)
+    for name in names[:2]:
+        queue.rpush(f"{NAMESPACE}:{NOW}", name)
+        queue.srem(at_work_of(broker), name)
+    fetched = [proxy_of(data) for data in broker.do_fetch(NOW, 8)]
+    assert {broker.begin(message) for message in fetched} == {1, 2}
+
+    consumer = broker.consume(NOW, 8)
+    for at, message in enumerate(fetched):
+        broker.end(message)
+        (consumer.ack if at % 2 else consumer.nack)(message)
+
+    assert queue.hgetall(BEGINNINGS) == {}
+    assert queue.smembers(at_work_of(broker)) == set()
+    assert queue.hkeys(f"{NAMESPACE}:{NOW}.msgs") == []
+    assert queue.zcard(f"{NAMESPACE}:{NOW}.XQ") == 2
+    assert broker._again == set()
 
 
 @pytest.mark.parametrize("count", [1, 99, 100, 350])

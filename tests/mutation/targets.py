@@ -44,6 +44,8 @@ LUA = {
     "probe": ("claim", "time"),
     "remember_vault": ("holes", "health", "vault"),
     "queue_fetch": ("queue_fetch",),
+    "queue_ack": ("queue_fetch",),
+    "queue_send": ("queue_fetch",),
     "set_aside": ("unreadable", "event_numbers"),
     "tell": ("event_numbers", "lanes", "claim"),
     "trim": ("event_numbers", "events"),

@@ -344,3 +344,95 @@ def test_workers_that_compare_a_server_that_was_started_are_no_alarm() -> None:
     assert is_quoted(Trouble.WORKERS_UNFIT, compares.says)
     assert name_of(compares.command) in part_of(Trouble.WORKERS_UNFIT, "Do:")
     assert (clock.what, clock.level) == (Trouble.WORKERS_UNFIT, Level.ACT)
+
+
+def test_a_terminal_whose_credentials_no_worker_holds_is_named() -> None:
+    """One that holds them is enough, and so is one of an older version, which does not say what it holds."""
+    lacking = worker(terminals=["main"], lacks=["kiosk"])
+    found = judge(replace(WELL, workers=[lacking, worker(worker="worker b 8", terminals=["main"])]))
+
+    assert [(one.what, one.level) for one in found] == [(Trouble.WORKERS_UNFIT, Level.ACT)]
+    assert "no worker holds the credentials of kiosk" in found[0].says
+    assert judge(replace(WELL, workers=[lacking, worker(worker="worker b 8", terminals=["kiosk"])])) == []
+    assert judge(replace(WELL, workers=[lacking, worker(worker="worker b 8")])) == []
+
+
+def test_a_space_that_no_producer_uses_any_more_calls_no_operator_at_once() -> None:
+    """Producers moved to another one. Where that is not known, and where one still comes, it is as bad as ever."""
+    nearly = counters(queued=1) | {"used:main": 999_000}
+
+    def found(*samples: Sample) -> list[tuple[Trouble, Level]]:
+        judged = judge(replace(WELL, counters=nearly, samples=list(samples)))
+        return [(one.what, one.level) for one in judged]
+
+    def of(minutes: int, used: int) -> Sample:
+        return replace(sample(minutes), used={"main": used})
+
+    out = [(Trouble.SUFFIXES_OUT, Level.ACT)]
+    assert found(of(1, 999_000), of(239, 999_000)) == [(Trouble.SUFFIXES_LOW, Level.ATTENTION)]
+    assert found(of(1, 999_000), of(239, 998_999)) == out
+    assert found(of(1, 999_000), of(30, 999_000)) == out
+    assert found() == out
+    (quiet,) = judge(replace(WELL, counters=nearly, samples=[of(239, 999_000)]))
+    assert is_quoted(Trouble.SUFFIXES_LOW, quiet.says)
+    assert name_of(quiet.command) in part_of(Trouble.SUFFIXES_LOW, "Do:")
+
+
+def test_what_is_in_doubt_is_spoken_of_only_where_something_is() -> None:
+    """Else what waits is: paid another way it would be sent as well. What can't be seen may be in doubt."""
+    down: dict[str, Any] = {
+        "breakers": [OpenBreaker(HOST)],
+        "workers": calling(token=Calls({UNCLEAR: 9}, why="refused")),
+    }
+
+    def unsafe(**more: Any) -> str:
+        return judge(replace(WELL, **(down | more)))[0].unsafe
+
+    assert "do not pay what waits another way: it is sent as well" in unsafe()
+    assert "in doubt" not in unsafe()
+    assert "do not pay what is in doubt another way" in unsafe(counters=counters(queued=2, in_doubt=1))
+    assert "do not pay" not in unsafe(counters=counters(paid=5))
+    assert "do not pay what is in doubt another way" in unsafe(counters=None)
+
+
+def test_the_first_line_and_the_bank_say_the_same_of_a_breaker_that_lets_one_try() -> None:
+    """Nothing is sent but one at a time: the screen has no word that only an engineer of this project knows."""
+    calls = calling(token=Calls({UNCLEAR: 9}, why="refused"))
+    facts = replace(WELL, breakers=[OpenBreaker(HOST, is_half_open=True)], workers=calls)
+    (down, *_) = judge(facts)
+
+    assert "nothing is sent, but one transfer at a time, to try whether the bank serves it" in down.says
+    assert is_quoted(Trouble.BANK_DOWN, down.says)
+    text = "\n".join(page(facts, [down]))
+    assert f"breaker   open, one is tried: {HOST}" in text
+    assert "half-open" not in text
+
+
+@pytest.mark.parametrize(
+    ("server", "setting"), [("ledger", "REDIS_URL"), ("vault", "VAULT_URL"), ("queue", "BROKER_URL")]
+)
+def test_of_a_server_that_is_away_the_next_step_tells_its_end_from_a_wrong_address(server: str, setting: str) -> None:
+    """To look comes first: a vault that still runs must not be started anew."""
+    problem = ServerProblem(setting, AWAY.problem, f"start it, or correct {setting}", reason="refused", is_passing=True)
+    away: dict[str, Any] = {server: look(setting=setting, problem=problem)}
+
+    first = judge(replace(WELL, **away))[0]
+
+    assert first.setting == setting
+    places = [
+        first.next.index(words)
+        for words in ("see on its machine whether it runs", "If not, start", f"if it runs, {setting} is wrong")
+    ]
+    assert places == sorted(places)
+
+
+def test_the_screen_says_in_plain_words_what_it_counts() -> None:
+    """What readers who know nothing of this project asked about."""
+    text = "\n".join(page(WELL, []))
+
+    assert "moves 10, the vault knows " in text
+    assert "held too long 0" in text
+    assert "none wait for a worker" in text
+    assert "of its invoice ids used for ever" in text
+    for word in ("sequence", "mark ", "leases"):
+        assert word not in text

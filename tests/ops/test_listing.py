@@ -86,6 +86,20 @@ def test_a_word_that_a_row_shows_finds_the_row(transfers: Cli, into: Into, ledge
     assert ALL in transfers("list", state, "--code", "48").out
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("--amount", "3.33"), ("--code", "999"), ("--why", "timeout"), ("--last-four", "0000"), ("--operator", "aigul")],
+)
+def test_a_filter_says_what_it_can_not_read(transfers: Cli, into: Into, ledger: Ledger, words: tuple[str, str]) -> None:
+    """It reads the fields that it is about, and whole what looks broken: that may be what is looked for."""
+    record = into(State.PAID)
+    ledger.client.hset(redis_keys.record(record.key), "amount", "a lot")
+
+    (told,) = transfers("list", "paid", *words, "--json").json["unreadable"]
+
+    assert told["key"] == record.key
+
+
 def test_the_dead_say_why_behind_the_used_up_tries(transfers: Cli, into: Into, ledger: Ledger) -> None:
     """`token_401` stands in the row and in the sums, and finds it, as `attempts_used_up` does."""
     record = into(State.SENDING)

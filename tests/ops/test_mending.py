@@ -1,5 +1,7 @@
 """The audit and the queue made anew: what is off is named, a dry run rings for nobody, and --apply for everybody."""
 
+from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -7,14 +9,14 @@ import redis
 
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES, Broker
-from epay_transfers.ledger.queue.wakeups import Wakeups
-from epay_transfers.ledger.states import State
+from epay_transfers.ledger.queue.wakeups import Wakeups, count_without_wakeup, wakeup_of, without_wakeup
+from epay_transfers.ledger.states import UNFINISHED, State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.runtime import audit
-from tests.ops.conftest import Into
+from tests.ops.conftest import HOUR_MS, Into
 from tests.support.command_line import OPERATOR, Cli
 
 
@@ -108,6 +110,48 @@ def test_an_applied_rebuild_rings_for_every_unfinished_one(
     told = events.newest(1)[0].fields
     assert (told["verb"], told["reason"]) == ("queue_rebuilt", "the queue's server was replaced")
     assert told["actor"].endswith(OPERATOR)
+
+
+def test_a_dry_run_counts_for_whom_a_rebuild_would_ring(
+    ledger: Ledger, into: Into, environment: dict[str, str]
+) -> None:
+    """It reads a few fields of each record, and comes to the same transfers, in each state, whatever was requested.
+
+    It says how far it is.
+    """
+    now_ms = ledger.now_ms()
+    for state in State:
+        into(state, f"plain-{state}")
+        for name, fields in {
+            "asked": {"requested_action": "inquire"},
+            "later": {"next_attempt_at": f"{now_ms + HOUR_MS}"},
+            "batch": {"urgency": "batch"},
+        }.items():
+            record = into(state, f"{name}-{state}")
+            ledger.client.hset(redis_keys.record(record.key), mapping=fields)  # type: ignore[arg-type]  # their type
+    told: list[tuple[int, int]] = []
+    with closing(connect(environment["REDIS_URL"].removesuffix("/0") + "/1")) as queue:
+        Wakeups(Broker(queue, [], {})).send(into(State.QUEUED, "called"))
+        whole = Counter(wakeup.queue for each in without_wakeup(ledger, queue) if (wakeup := wakeup_of(each)))
+
+        assert count_without_wakeup(ledger, queue, lambda done, of: told.append((done, of))) == whole
+
+    assert whole["transfers.batch"] == 1
+    assert told == [(4 * len(UNFINISHED) + 1, 4 * len(UNFINISHED) + 1)]
+
+
+def test_a_dry_run_says_what_it_can_not_read(
+    ledger: Ledger, into: Into, environment: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """One whose fields look broken is read whole, and the log names it; the others are counted."""
+    record = into(State.QUEUED, "broken")
+    ledger.client.hset(redis_keys.record(record.key), "next_attempt_at", "soon")
+    into(State.QUEUED, "sound")
+
+    with closing(connect(environment["REDIS_URL"].removesuffix("/0") + "/1")) as queue:
+        assert count_without_wakeup(ledger, queue, lambda _done, _of: None).total() == 1
+
+    assert record.key in caplog.text
 
 
 def test_a_message_of_before_calls_no_worker_for_what_it_waits_for_now(

@@ -6,8 +6,9 @@ import time
 import pytest
 import redis
 
-from epay_transfers.ledger.states import State
+from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.heartbeats import SILENT_MS, Heartbeat, Heartbeats, Sight
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pauses
@@ -123,6 +124,23 @@ def test_explain_says_that_no_worker_is_heard(transfers: Cli, into: Into, ledger
 
 
 @pytest.mark.usefixtures("_worker")
+def test_explain_says_that_no_worker_holds_the_terminals_credentials(
+    transfers: Cli, into: Into, ledger: Ledger
+) -> None:
+    """Of a transfer that waits to be sent, and of one that has ended and that an operator asks about."""
+    Heartbeats(ledger.client).tell("worker a 7", Heartbeat(terminals=["kiosk"], lacks=["main"]))
+    into(State.QUEUED)
+    ended = into(State.PAID, "payout-2")
+    ledger.move(ended, Verb.ASK, Change(fields={"question_id": "a" * 24}, watch_in=0), actor="operator aigul")
+
+    queued, paid = (text_of(transfers, "explain", name) for name in ("payout-1", "payout-2"))
+
+    lacks = "a worker that holds the credentials of the terminal main: no worker that is heard does"
+    assert lacks in queued
+    assert lacks in paid
+    assert "a worker, which asks the bank for an operator's request" in paid
+
+
 def test_explain_shows_each_attempt_with_its_evidence_and_the_risk_of_each_act(transfers: Cli, into: Into) -> None:
     key = into(State.NEEDS_REVIEW).key
 

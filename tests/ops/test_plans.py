@@ -11,18 +11,24 @@ from typing import Any
 import pytest
 
 from epay_transfers.ledger import decisions
+from epay_transfers.ledger.alarms import Alarm
+from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ops import typed
+from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.plans import plan as plans
+from epay_transfers.ops.plans.answers import Answers
 from epay_transfers.ops.plans.plan import How, Item, Plan, What
 from epay_transfers.worker.bank import StatusReport, StatusWord
 from tests.ops.conftest import Into
+from tests.ops.test_schemas import validator_of
 from tests.support import factories
 from tests.support.command_line import OPERATOR, Cli, Said
 from tests.support.inbox import ReadAtOnce
@@ -151,6 +157,7 @@ def apply(transfers: Cli, *more: str) -> Said:
 
 
 def became(said: Said) -> dict[str, int]:
+    assert [error.message for error in validator_of("apply").iter_errors(said.json)] == []
     return {word: each["count"] for word, each in said.json["became"].items()}
 
 
@@ -456,6 +463,40 @@ def test_the_banks_word_goes_before_a_plans(
 
     assert (said.status, became(said)) == (0, {"otherwise": 2})
     assert states(ledger, records) == {State.PAID}
+
+
+@pytest.mark.parametrize(("how", "what"), [("--paid", "done"), ("--not-paid", "otherwise")])
+def test_the_banks_notification_is_its_word_too(
+    transfers: Cli, into: Into, ledger: Ledger, worker: ReadAtOnce, monkeypatch: pytest.MonkeyPatch, how: str, what: str
+) -> None:
+    """Where the bank can't be asked, its proved notification settles what the plan is about."""
+
+    def notified(record: Record, _report: StatusReport) -> None:
+        change = Change(fields={"question_id": "", "reason": Reason.BANK_NOTIFIED}, unwatch=True)
+        assert isinstance(ledger.move(record, Verb.NOTIFICATION_PAID, change, actor="worker"), Moved)
+
+    monkeypatch.setattr(worker._questions, "answered", notified)
+    records = in_review(into, 2)
+    make(transfers, "settle", "needs_review", how, "--evidence", "a letter", "--no-ask")
+
+    said = apply(transfers, "--json")
+
+    assert (said.status, became(said)) == (0, {what: 2})
+    assert states(ledger, records) == {State.PAID}
+
+
+@pytest.mark.parametrize("key", ["of another", ""])
+def test_an_answer_about_another_transfer_is_no_answer(into: Into, events: Events, key: str) -> None:
+    """Whose password adds events can put in any id: of what became of this transfer, its own events tell."""
+    record, other = into(State.DEAD), into(State.DEAD, "payout-2")
+    answers = Answers(Context.connect(), 5)
+    forged = {"key": other.key} if key else {}
+    events.alarm(Alarm.REQUEST_REFUSED, actor="worker", request="a" * 24, why="forged", **forged)
+    events.alarm(Alarm.REQUEST_REFUSED, actor="worker", request="a" * 24, why="own", key=record.key)
+
+    (found,) = answers.to({"a" * 24: record.key})
+
+    assert (found[0], found[1].fields["why"]) == ("a" * 24, "own")
 
 
 def test_of_what_is_in_doubt_the_bank_alone_is_asked(

@@ -150,13 +150,13 @@ def test_a_type_that_is_unknown_is_said_and_not_passed_over(
     transfers: Cli, ledger_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A module's type, say: what is not read is never told as a place without card numbers."""
-    ledger_client.hset("a:hash", "f", PAN)
+    ledger_client.rpush("a:list", PAN)
     monkeypatch.setattr(server_scan, "_elements", lambda *_: None)
 
     said = transfers("scan")
 
     assert said.status == 0
-    assert "its type hash is unknown" in said.out
+    assert "its type list is unknown" in said.out
     assert "No card number in what was read. What was not read may hold some." in said.out
     assert "found in all of it" not in said.out
 
@@ -218,10 +218,10 @@ def test_what_was_found_before_a_server_went_away_is_told(
         raise redis.ConnectionError
 
     monkeypatch.setattr(server_scan, "_elements", leaves)
-    ledger_client.hset("a:hash", "f", "x")
+    ledger_client.rpush("a:list", "x")
     assert transfers("scan").status == 75
-    ledger_client.delete("a:hash")
-    ledger_client.hset(f"a:{PAN}", "f", "x")
+    ledger_client.delete("a:list")
+    ledger_client.rpush(f"a:{PAN}", "x")
 
     said = transfers("scan")
 

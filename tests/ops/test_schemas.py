@@ -5,18 +5,18 @@ A new command is red here until it has a schema, and a line in `TYPED` that runs
 
 import ast
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
+from epay_transfers.ledger.store.heartbeats import Calls, Heartbeat, Heartbeats, Sight
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pauses
 from epay_transfers.ops.cli import COMMANDS, WITHOUT_JSON, load
@@ -26,6 +26,9 @@ from epay_transfers.ops.overview.judgement import Level
 from epay_transfers.runtime.output import EX_IOERR, READER_GONE
 from tests.ops.conftest import Into
 from tests.support.command_line import Cli
+
+if TYPE_CHECKING:
+    import jsonschema
 
 DOCUMENT = json.loads((resources.files("epay_transfers.ops") / "schemas.json").read_text())
 
@@ -129,10 +132,16 @@ def _typed(name: str) -> tuple[str, ...]:
     return TYPED[name]
 
 
-def validator_of(name: str) -> Draft202012Validator:
-    schema = DOCUMENT["commands"][name] | {"$defs": DOCUMENT["$defs"]}
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
+def validator(schema: dict[str, Any]) -> "jsonschema.Draft202012Validator":
+    import jsonschema  # noqa: PLC0415 - seconds, which each process would pay that reads all tests before it begins
+
+    return jsonschema.Draft202012Validator(schema)
+
+
+def validator_of(name: str) -> "jsonschema.Draft202012Validator":
+    found = validator(DOCUMENT["commands"][name] | {"$defs": DOCUMENT["$defs"]})
+    found.check_schema(found.schema)
+    return found
 
 
 def test_every_command_has_a_schema_or_stands_among_those_without() -> None:
@@ -154,6 +163,58 @@ def test_a_schema_takes_no_other_object(name: str) -> None:
     """A field that the command begins to print is red until it stands in the schema."""
     assert not validator_of(name).is_valid({"no_such_field": 1})
     assert not validator_of(name).is_valid([{"no_such_field": 1}])
+
+
+def test_no_schema_takes_an_object_of_any_form() -> None:
+    """Each object has its fields named, or the form of what is in it: the document itself says so."""
+    assert list(_loose(DOCUMENT["commands"], "commands")) == []
+    assert list(_loose(DOCUMENT["$defs"], "$defs")) == []
+
+
+def _loose(schema: Any, place: str) -> Iterator[str]:
+    if isinstance(schema, dict):
+        kinds = schema.get("type", ())
+        if "object" in (kinds if isinstance(kinds, list) else [kinds]) and "additionalProperties" not in schema:
+            yield place
+        for name, value in schema.items():
+            yield from _loose(value, f"{place}.{name}")
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _loose(value, place)
+
+
+def test_the_overviews_schema_is_that_of_workers_and_breakers_too(transfers: Cli, into: Into, ledger: Ledger) -> None:
+    """Workers of which one is silent, hung and unfit, one is of another version, and a breaker that tries."""
+    into(State.QUEUED)
+    heartbeats = Heartbeats(ledger.client)
+    heartbeats.tell(
+        "worker a 7",
+        Heartbeat(
+            host="a", pid=7, version="1", threads=4, busy=1, longest_busy_s=99.5, patience_s=1, loops={"sweeper": 9.5},
+            queues={"now": 0.5}, sees={"bank": Sight("timeout", 1)}, unfit=["clock"], findings=["x"],
+            calls={"token": Calls({"answered": 1})}, hosts={"token": "bank.example"}, terminals=["main"],
+            lacks=["kiosk"], vault_keys=["a45ec2e3"],
+        ),
+    )  # fmt: skip
+    ledger.client.hset(redis_keys.WORKERS, "worker b 8", "1 {}")
+    ledger.client.hset(redis_keys.BREAKERS, "open:bank.example", str(ledger.now_ms() + 60_000))
+
+    printed = transfers("overview", "--json").json
+
+    assert [f"{error.json_path}: {error.message}" for error in validator_of("overview").iter_errors(printed)] == []
+    assert len(printed["workers"]) == 2
+    assert printed["workers"][1]["hung"]
+    assert printed["bank"]["breakers"]
+
+
+def test_the_schema_of_a_comparison_is_that_of_its_findings_too(run: Run, transfers: Cli) -> None:
+    run("recover")  # which has the statement there
+    words = ("--statement", "statement.csv", "--mapping", "mapping.toml", "--day", "2026-11-28")
+
+    printed = transfers("reconcile", *words, "--json").json
+
+    assert printed["statement"]["findings"]
+    assert [f"{error.json_path}: {error.message}" for error in validator_of("reconcile").iter_errors(printed)] == []
 
 
 #: A wrong usage, a refusal, a server that is away: what is typed, the status, and what comes next.
@@ -185,7 +246,7 @@ def test_an_error_is_an_object_on_standard_error(
     assert told["what"]
     assert told["next"] == following or not following
     assert told["next"]
-    assert list(Draft202012Validator(DOCUMENT["$defs"]["error"]).iter_errors(told)) == []
+    assert list(validator(DOCUMENT["$defs"]["error"]).iter_errors(told)) == []
 
 
 def test_a_server_that_is_away_is_an_object_too(transfers: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -253,7 +253,10 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         server.take_first(server.look())
         assert server.take(server.look(), "a test")
         pauses.pause(Lane.SEND, "kiosk", actor="worker", reason="its limit")
+        (ended_pause,) = (pause for pause in pauses.standing() if pause.terminal == "kiosk")
         end_pauses(pauses, Lane.SEND, "kiosk")
+        assert pauses.has_ended(ended_pause.field_name, ended_pause.written)
+        assert events.newest(1), "whether the worker that died on an entry has answered it"
         events.trim(1)
         unreadable = RecordUnreadable("251124999999", "its state is unknown")
         Ledger(client)._aside.set([unreadable], Ledger(client).now_ms())
@@ -273,6 +276,8 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         against = {"key": ended.key, "bank_said": "paid"}
         change = HashChange(redis_keys.CONTRADICTED, set={ended.key: "paid"}, once=True)
         assert events.tell(Alarm.CONTRADICTION, against, change)
+        with guarded.client("ledger", "web") as web:
+            assert Ledger(web).is_contradicted(ended.key, State.DECLINED)
         corrected = Ledger(client).move(ended, Verb.CORRECT_PAID, Change(watch_in=0), actor="worker")
         assert isinstance(corrected, Moved)
         assert ended.key in {record.key for record in Ledger(client).watched(20)}

@@ -169,8 +169,8 @@ class Wire:
     def pipeline(self, *, transaction: bool = True) -> "Pipeline":  # noqa: ARG002 - a client's form
         return Pipeline(self._server, self._process)
 
-    def evalsha(self, digest: str, count: int, *words: str | int) -> Any:
-        return self._one("EVALSHA", digest, count, *words)
+    def execute_command(self, *words: str | int) -> Any:
+        return self._one(*words)
 
     def script_load(self, text: str) -> Any:
         return self._one("SCRIPT", "LOAD", text)

@@ -3,10 +3,13 @@
     python -m tests.torture.run --count 10000 --seed 1
 
 Every fault of the bank at 5 %, a worker killed every second, the queue deleted, the ledger killed and restarted, the
-vault killed, which then comes up empty or from a copy of itself that is seconds old. After each loss of the vault the
-producers bring their cards again, under the same references. When nearly all transfers have been at the bank the
-troubles end, and an operator rings for all who wait, as the runbook says for a queue that was lost; 120 s later nobody
-may be under way. Then the operator has the bank asked once more about all who are held, and the books must agree.
+vault killed, which then comes up empty or from a copy of itself that is seconds old; or both at once, the vault empty.
+After each loss of the vault the producers bring their cards again, under the same references. Where nothing shows
+whether the ledger lost moves, workers pause `send` and `confirm` (`failover`): an operator compares the ledger with the
+bank's statement, as the runbook says, and ends these pauses by their ids, while the troubles go on. When nearly all
+transfers have been at the bank the troubles end, and an operator rings for all who wait, as the runbook says for a
+queue that was lost; 120 s later nobody may be under way. Then the operator has the bank asked once more about all who
+are held, and the books must agree.
 """
 
 import argparse
@@ -32,12 +35,15 @@ from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.heartbeats import Heartbeats
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.producers import Receipt, TransferIntent, Transfers
 from tests.support.books import BUSY
 from tests.support.intents import payout
+from tests.support.operator_at_work import OperatorAtWork
 from tests.support.servers import queue_url
 from tests.torture.flight import Log
+from tests.torture.opener import Opener
 from tests.torture.testbed import Testbed, testbed
 from tests.torture.verdict import judge, say
 
@@ -45,9 +51,12 @@ _QUIET_S = 120
 _BATCH = 200
 _LONGEST_S = 3600
 _KILL_EACH_S = 1.0
+_WORKERS = 4  #: so that some live for the three seconds that it takes to compare another ledger's server
+_START_S = 30  #: so long, at the most, for all workers but one to be at work
 _QUEUE_EACH = 13  #: kills
 _LEDGER_EACH = 29
 _VAULT_EACH = 19  #: by turns: it comes up from a copy, and empty
+_BOTH_EACH = 41  #: ledger and vault, at once
 _COPY_BEFORE = 5  #: kills before it is put back, at the most, the copy is made
 _MOST_QUEUED = 1_000  #: so many cards may wait in the vault: they are lost with it, and brought again
 _INQUIRY_S = 120  #: for so long, at the most, the bank is asked about the held ones
@@ -61,6 +70,7 @@ class Torture:
     count: int
     seed: int
     workers: int
+    both_each: int = _BOTH_EACH
     begun: float = field(default_factory=time.monotonic)
     done: Counter[str] = field(default_factory=Counter)
     answers: dict[str, str] = field(default_factory=dict)  #: a browser that is not answered sends the same again
@@ -74,6 +84,11 @@ class Torture:
         self.dice = random.Random(self.seed)  # noqa: S311 - the same seed is to be the same torture
         self.client = connect(self.on.ledger.server.url)
         self.books = requests.Session()
+        self.opener = Opener(
+            OperatorAtWork(self.on.operator_env, self.on.bank_url, self.on.folder, self.on.commands),
+            self.on.ledger,
+            self._say,
+        )
 
     # The troubles.
 
@@ -86,6 +101,7 @@ class Torture:
                 threading.Thread(target=person, args=(transfers,), daemon=True)
                 for person in (self._enqueue, self._answer_challenges)
             ]
+            people.append(threading.Thread(target=self.opener.work, args=(self.over,), daemon=True))
             for person in people:
                 person.start()
             self._trouble()
@@ -98,7 +114,9 @@ class Torture:
             self.over.set()
             for person in people:
                 person.join(60)
+        self.done["pauses of the cause failover, ended"] = len(self.opener.ended)
         verdict = judge(self.client, self.on.bank_url, self.count, dict(self.done), self.log, asked)
+        self.opener.say_reasons()
         refused = self._refused()
         say(f"refused to a server user: {', '.join(sorted(refused)) or 'nothing'}")
         say(f"\nseed {self.seed}, {time.monotonic() - self.begun:.0f} s")
@@ -150,6 +168,7 @@ class Torture:
         for number in range(1, int(_LONGEST_S / _KILL_EACH_S)):
             time.sleep(_KILL_EACH_S)
             self._keep_workers()
+            self._await_workers()
             self._kill_one()
             if number % _QUEUE_EACH == 0:
                 self._delete_queue()
@@ -159,10 +178,21 @@ class Torture:
                     self.on.ledger.restart()
                 self.done["ledger restarts"] += 1
             self._trouble_the_vault(number)
+            if number % self.both_each == 0:
+                self._restart_both()
             if number % 10 == 0:
                 self._say(f"{self._counts()}")
             if self.enqueued.is_set() and self._waiting() <= self.count * _FEW:
                 return
+
+    def _await_workers(self) -> None:
+        """On a slow machine a worker takes seconds to start: killed each second, none would be at work for long."""
+        for _ in range(_START_S * 10):
+            with contextlib.suppress(TransfersError):
+                at_work = {heartbeat.pid for heartbeat in Heartbeats(self.client).told()} & {*self.on.pids}
+                if len(at_work) >= self.workers - 1:
+                    return
+            time.sleep(0.1)
 
     def _kill_one(self) -> None:
         pid = self.on.pids.pop(self.dice.randrange(len(self.on.pids)))
@@ -189,6 +219,17 @@ class Torture:
             vault = connect(self.on.vault.server.url)
             vault.save()
             vault.close()
+
+    def _restart_both(self) -> None:
+        """Of the vault nothing is left, so that nothing shows whether the ledger has lost moves."""
+        with self.log.during("ledger restarted"), self.log.during("vault restarted empty"):
+            self.on.ledger.kill()
+            self.on.vault.kill()
+            (self.on.vault.folder / "dump.rdb").unlink(missing_ok=True)
+            self.on.vault.restart()
+            self.on.ledger.restart()
+        self.done["ledger and vault restarts at once"] += 1
+        self.lost.set()
 
     def _delete_queue(self) -> None:
         queue = connect(queue_url(self.on.ledger.server.url))
@@ -289,13 +330,14 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     parser.add_argument("--faults", type=float, default=0.05, help="the probability of each fault of the bank")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=_WORKERS)
+    parser.add_argument("--both-each", type=int, default=_BOTH_EACH, help="kills until both servers are restarted")
     parser.add_argument("--log", default="", help="where the workers' warnings go")
     args = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):  # whoever ends it, in the background too, leaves nobody behind
         signal.signal(number, signal.default_int_handler)
     with testbed(args.seed, args.faults, args.log) as on:
-        return Torture(on, args.count, args.seed, args.workers).run()
+        return Torture(on, args.count, args.seed, args.workers, args.both_each).run()
 
 
 if __name__ == "__main__":

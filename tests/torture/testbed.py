@@ -20,6 +20,7 @@ from epay_transfers.ops.demo.users import BACKEND, OPS, WORKER
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.sandbox import addresses
 from tests.support.environment import environment_of
+from tests.support.forked_commands import ForkedCommands
 from tests.support.server_users import ROOT, UsersAndRoot
 from tests.support.servers import KillableServer
 
@@ -29,6 +30,8 @@ class Testbed:
     env: dict[str, str]  #: of the torture's own process: a backend and a web tier in one
     operator_env: dict[str, str]
     bank_url: str
+    folder: Path  #: of the operator's own files
+    commands: ForkedCommands
     ledger: KillableServer
     vault: KillableServer
     fork_server: subprocess.Popen[str]
@@ -77,7 +80,9 @@ def testbed(seed: int, faults: float, log: str) -> Iterator[Testbed]:
                 text=True,
             )
         )
-        here = Testbed(common | as_user(BACKEND), common | as_user(OPS), url, ledger, vault, fork_server)
+        commands = stack.enter_context(ForkedCommands(folder))
+        rooms = common | as_user(BACKEND), common | as_user(OPS)
+        here = Testbed(*rooms, url, folder, commands, ledger, vault, fork_server)
         stack.callback(_end, here)
         yield here
 

@@ -21,6 +21,7 @@ from epay_transfers.ledger.clock import Clock
 from epay_transfers.worker.bank.head import StrictAnswer
 from epay_transfers.worker.bank.lookup import look_up
 from epay_transfers.worker.bank.outcome import Evidence
+from epay_transfers.worker.bank.watchdog import WATCHDOG, Watch
 
 
 class TooLateError(Exception):
@@ -29,6 +30,10 @@ class TooLateError(Exception):
 
 class UsedConnectionError(Exception):
     """The connection has carried a request already: the next bytes on it may be the response to that one."""
+
+
+class UnwatchedError(Exception):
+    """The watchdog's thread is dead, so nothing would end the attempt: nothing may be sent."""
 
 
 class Attempt:
@@ -47,21 +52,22 @@ class Attempt:
         self._ends_at = min(begins_at + deadline_s, not_after)
         self._lever: socket.socket | None = None
         self._lock = threading.Lock()
-        self._watchdog = threading.Timer(max(self._ends_at - begins_at, 0.0), self._cut)
-        self._watchdog.daemon = True
+        self._watched_s = max(self._ends_at - begins_at, 0.0)
+        self._watch: Watch | None = None
 
     def __enter__(self) -> Self:
-        self._watchdog.start()
+        self._watch = WATCHDOG.watch(self._cut, within_s=self._watched_s)
         self._reset = _ATTEMPT.set(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         _ATTEMPT.reset(self._reset)
-        self._watchdog.cancel()
         with self._lock:
             self._over = True
             if self._lever is not None:
                 self._lever.close()
+        if self._watch is not None:
+            self._watch.end()
 
     @property
     def evidence(self) -> Evidence:
@@ -74,10 +80,12 @@ class Attempt:
             if self.was_cut or self._over or self.clock.monotonic() >= self._ends_at:
                 self.was_cut = True
                 raise TooLateError
+            if not WATCHDOG.is_alive:
+                raise UnwatchedError
             if self._lever is None:
                 # A second handle to the same connection: the first may be closed, and its number reused for another
                 # file, before the watchdog uses it. And a TLS socket that is shut from outside stops encrypting.
-                self._lever = socket.socket(fileno=os.dup(sock.fileno()))
+                self._lever = socket.socket(sock.family, sock.type, sock.proto, fileno=os.dup(sock.fileno()))
             self._touched = True
 
     def _cut(self) -> None:
@@ -136,11 +144,22 @@ class WatchedTLS(_Watched, HTTPSConnection):
     pass
 
 
-class PlainPool(HTTPConnectionPool):
+class _KeepsNone(HTTPConnectionPool):
+    """What both kinds of pool share: a new connection for each request, and none is kept after it."""
+
+    def _get_conn(self, timeout: float | None = None) -> Any:  # noqa: ARG002 - the library's signature
+        return self._new_conn()
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.close()
+
+
+class PlainPool(_KeepsNone):
     ConnectionCls = WatchedPlain
 
 
-class TLSPool(HTTPSConnectionPool):
+class TLSPool(_KeepsNone, HTTPSConnectionPool):
     ConnectionCls = WatchedTLS
 
 

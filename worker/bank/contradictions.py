@@ -19,6 +19,11 @@ _SUCCESSES = frozenset({"success", "ok"})
 _FAILURES = frozenset({"failed", "failure", "declined", "rejected"})
 _RESULTS = frozenset({"result", "outcome"})
 
+_CODES_AND_ERRORS = _CODES | _ERRORS
+_SUCCESSES_AND_RESULTS = _SUCCESSES | _RESULTS
+_VERDICTS = _STATUSES | _SUCCESSES | _FAILURES | _RESULTS
+_ALL = _CODES_AND_ERRORS | _VERDICTS
+
 _TRUE = frozenset({"true", "1", "yes", "ok"})
 _FALSE = frozenset({"false", "0", "no"})
 _REFUSED = _FALSE | {"error", "fail", "failed", "failure", "declined", "rejected"}
@@ -27,7 +32,7 @@ _REFUSED = _FALSE | {"error", "fail", "failed", "failure", "declined", "rejected
 def is_verdict_name(name: str) -> bool:
     """May a field of this name say how it ended? In an address, every name with `code` or `error` in it may."""
     folded = name.lower()
-    return "code" in folded or "error" in folded or folded in _STATUSES | _SUCCESSES | _FAILURES | _RESULTS
+    return "code" in folded or "error" in folded or folded in _VERDICTS
 
 
 def denies_payment(fields: Fields, paid_words: Collection[str], *, is_wide: bool, is_inner: bool = False) -> bool:
@@ -38,11 +43,13 @@ def denies_payment(fields: Fields, paid_words: Collection[str], *, is_wide: bool
     """
     for name, value in fields.items():
         folded = name.lower()
-        if folded in _SUCCESSES | _RESULTS and _plain(value).lower() in _REFUSED:
+        is_code = folded in _CODES_AND_ERRORS or (is_wide and ("code" in folded or "error" in folded))
+        if not is_code and folded not in _ALL:
+            continue
+        if folded in _SUCCESSES_AND_RESULTS and _plain(value).lower() in _REFUSED:
             return True
         if not _is_there(value):
             continue
-        is_code = folded in _CODES | _ERRORS or (is_wide and ("code" in folded or "error" in folded))
         is_number = re.fullmatch("[0-9-]+", _plain(value)) is not None
         if is_code and not _is_zero(value) and (is_wide or is_number or not is_inner or folded in _ERRORS):
             return True

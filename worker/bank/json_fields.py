@@ -30,14 +30,7 @@ def read_object(body: bytes) -> dict[str, Any] | None:
     A control character in a string, NaN and a number beyond measure are no reason to refuse the rest.
     """
     try:
-        found = json.loads(
-            decode(body),
-            object_pairs_hook=_no_name_twice,
-            parse_constant=lambda _: _NO_NUMBER,
-            parse_int=_small_int,
-            parse_float=_small_decimal,
-            strict=False,
-        )
+        found = _JSON.decode(decode(body))
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
@@ -178,3 +171,12 @@ def _small_decimal(digits: str) -> Decimal:
         return Decimal(digits) if len(digits) <= _MOST_DIGITS else _NO_NUMBER
     except InvalidOperation:  # an exponent beyond measure
         return _NO_NUMBER
+
+
+_JSON = json.JSONDecoder(
+    object_pairs_hook=_no_name_twice,
+    parse_constant=lambda _: _NO_NUMBER,
+    parse_int=_small_int,
+    parse_float=_small_decimal,
+    strict=False,
+)

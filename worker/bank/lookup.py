@@ -1,31 +1,77 @@
 """DNS lookups with a time limit. The system's own lookup can take minutes, and nothing can interrupt it.
 
-So each lookup runs in its own thread, one at a time for a name, and a caller waits no longer than for a connection.
-There is no cache: a result goes to the callers that waited for it.
+So each name has a thread of its own, which is kept while the name is asked for, and looks it up once at a time; a
+caller waits no longer than for a connection. There is no cache: a result goes to the callers that waited for it. An
+address needs no lookup.
 """
 
+import contextlib
+import queue
 import socket
 import threading
 from copy import copy
 
+#: A thread ends when its name was not asked for this long.
+_KEPT_S = 60.0
 
-class _Lookup(threading.Thread):
-    def __init__(self, host: str, port: int) -> None:
-        super().__init__(name=f"lookup {host}", daemon=True)
+
+class _Lookup:
+    """One lookup, and what it brought."""
+
+    def __init__(self) -> None:
+        self.has_ended = threading.Event()
         self.addresses: list[str] = []
         self.error: OSError | UnicodeError | None = None
+
+
+class _Resolver(threading.Thread):
+    """Looks up one name, whenever it is asked to."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(name=f"lookup {host}", daemon=True)
+        self.under_way: _Lookup | None = None
         self._of = (host, port)
+        self._asked: queue.SimpleQueue[_Lookup] = queue.SimpleQueue()
+
+    def ask(self) -> _Lookup:
+        """The lookup that is under way, or a new one. Called with the lock."""
+        if self.under_way is None:
+            self.under_way = _Lookup()
+            self._asked.put(self.under_way)
+        return self.under_way
 
     def run(self) -> None:
+        while lookup := self._next():
+            try:
+                self._look_up(lookup)
+            except BaseException:
+                with _lock:
+                    _resolvers.pop(self._of, None)  # so that the next question does not wait for a thread that ends
+                raise
+            finally:
+                with _lock:
+                    self.under_way = None
+                lookup.has_ended.set()
+
+    def _next(self) -> _Lookup | None:
+        with contextlib.suppress(queue.Empty):
+            return self._asked.get(timeout=_KEPT_S)
+        with _lock:
+            if self.under_way is None:
+                del _resolvers[self._of]
+                return None
+        return self._asked.get()
+
+    def _look_up(self, lookup: _Lookup) -> None:
         host, port = self._of
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            self.addresses = list(dict.fromkeys(str(place[0]) for *_, place in found))
+            lookup.addresses = list(dict.fromkeys(str(place[0]) for *_, place in found))
         except (OSError, UnicodeError) as error:
-            self.error = error
+            lookup.error = error
 
 
-_under_way: dict[tuple[str, int], _Lookup] = {}
+_resolvers: dict[tuple[str, int], _Resolver] = {}
 _lock = threading.Lock()
 
 
@@ -34,14 +80,25 @@ def look_up(host: str, port: int, *, within_s: float | None) -> list[str]:
 
     Raises `OSError`, or `UnicodeError` for a text that can't be a host's name.
     """
+    if _is_address(host):
+        return [host]
     with _lock:
-        lookup = _under_way.get((host, port))
-        if lookup is None or not lookup.is_alive():
-            lookup = _under_way[host, port] = _Lookup(host, port)
-            lookup.start()
-    lookup.join(within_s)
-    if lookup.is_alive():
+        resolver = _resolvers.get((host, port))
+        if resolver is None or not resolver.is_alive():
+            resolver = _Resolver(host, port)
+            resolver.start()
+            _resolvers[host, port] = resolver
+        lookup = resolver.ask()
+    if not lookup.has_ended.wait(within_s):
         raise socket.gaierror(socket.EAI_AGAIN, "the name was not looked up in time")
     if lookup.error is not None:
         raise copy(lookup.error)  # a copy for each caller: a raised exception holds the frames of its request
     return lookup.addresses
+
+
+def _is_address(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError, ValueError):
+            socket.inet_pton(family, host)
+            return True
+    return False

@@ -47,19 +47,27 @@ def read_challenge(order: Order, response: Response, fields: Fields) -> Challeng
 
 
 def wants_3ds(fields: Fields) -> bool:
-    return any(map(_has_trace, _forms(fields))) or _is_elsewhere(fields)
+    """A trace at any depth, or a `secure3D` that is no object."""
+    return any(map(_has_trace, objects(fields))) or _has_odd_form(fields)
 
 
 def _has_trace(form: Fields) -> bool:
-    found = [(_NAMES.get(name.lower()), value) for name, value in form.items() if value]
-    return any(name in _TRACES or (name == "status" and str(value).upper() == "3D") for name, value in found)
+    for spelling, value in form.items():
+        name = _NAMES.get(spelling.lower())
+        if value and (name in _TRACES or (name == "status" and str(value).upper() == "3D")):
+            return True
+    return False
 
 
 def _is_elsewhere(fields: Fields) -> bool:
     """A trace where no challenge is read: deeper in the object, or a `secure3D` that is no object."""
     forms = list(_forms(fields))
     deeper = (each for each in objects(fields) if not any(each is form for form in forms))
-    return any(map(_has_trace, deeper)) or any(
+    return any(map(_has_trace, deeper)) or _has_odd_form(fields)
+
+
+def _has_odd_form(fields: Fields) -> bool:
+    return any(
         _NAMES.get(name.lower()) == "secure3D" and value and not isinstance(value, dict)
         for name, value in fields.items()
     )

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,14 +25,16 @@ import requests.exceptions
 import requests.utils
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3.filepost import encode_multipart_formdata
 from urllib3.response import BaseHTTPResponse
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.safe_urls import is_safe_url
-from epay_transfers.worker.bank.attempt import POOLS, Attempt, TooLateError, UsedConnectionError
+from epay_transfers.worker.bank.attempt import POOLS, Attempt, TooLateError, UnwatchedError, UsedConnectionError
 from epay_transfers.worker.bank.head import is_framed
 from epay_transfers.worker.bank.lookup import look_up
-from epay_transfers.worker.bank.outcome import Evidence, NoResponse, Response
+from epay_transfers.worker.bank.outcome import NoResponse, Response
 
 BODY_LIMIT = 64 * 1024
 RETRY_AFTER_LIMIT_S = 86_400.0
@@ -45,6 +47,10 @@ _HEADERS = {
 }
 
 
+class UnsafeAddressError(Exception):
+    """The address may not be called."""
+
+
 class AnswerTooLargeError(Exception):
     """The response's body is over the limit."""
 
@@ -52,7 +58,9 @@ class AnswerTooLargeError(Exception):
 #: Our word for an error: that of the first row that fits any exception of the chain. No decision depends on it.
 _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (TooLateError, "deadline"),
+    (UnsafeAddressError, "unsafe_address"),
     (UsedConnectionError, "used_connection"),
+    (UnwatchedError, "unwatched"),
     (AnswerTooLargeError, "too_large"),
     (urllib3.exceptions.NameResolutionError, "dns"),
     (ConnectionRefusedError, "refused"),
@@ -74,7 +82,10 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
 
 
 class Transport:
-    """HTTP to the bank for any number of threads: one TLS context, a session and a connection for each request."""
+    """HTTP to the bank for any number of threads: one TLS context, one adapter, and a connection for each request.
+
+    There is no session, which would read a proxy and a password from the environment, and keep cookies.
+    """
 
     def __init__(
         self, clock: Clock, *, connect_timeout_s: float, read_timeout_s: float, deadline_s: float, ca_file: str | None
@@ -83,7 +94,8 @@ class Transport:
         self._deadline_s = deadline_s
         self._timeouts_s = (min(connect_timeout_s, deadline_s), min(read_timeout_s, deadline_s))
         self._tls = tls_context(ca_file or requests.utils.DEFAULT_CA_BUNDLE_PATH)
-        assert_no_hidden_retry(_Session(self._tls))
+        self._adapter = _Adapter(self._tls)
+        assert_no_hidden_retry(self._adapter)
 
     def exchange(
         self,
@@ -99,27 +111,11 @@ class Transport:
 
         `not_after` is a time of the clock's `monotonic`: from then on nothing is sent, though the deadline is not over.
         """
-        if not is_safe_url(url):
-            return NoResponse(Evidence.NOT_SENT, "unsafe_address")
-        all_headers = dict(headers or {}) | ({"Content-Type": "application/json"} if body is not None else {})
-        files = {name: (None, value) for name, value in form.items()} if form is not None else None
         attempt = Attempt(self._clock, self._deadline_s, not_after=not_after)
         answer, why = None, ""
         try:
-            with (
-                attempt,
-                _Session(self._tls) as session,
-                session.request(
-                    method,
-                    url,
-                    headers=all_headers,
-                    data=body,
-                    files=files,
-                    timeout=self._timeouts_s,
-                    allow_redirects=False,
-                    stream=True,
-                ) as response,
-            ):
+            request = prepared(method, url, headers or {}, body=body, form=form)
+            with attempt, self._adapter.send(request, timeout=self._timeouts_s) as response:
                 answer = self._read_response(response.raw)
         except Exception as error:  # noqa: BLE001 - any exception of the libraries holds the request's body
             why = word_for(error)
@@ -160,6 +156,8 @@ class Transport:
 
     def _retry_after_s(self, value: str) -> float | None:
         """Seconds, or a date."""
+        if not value:
+            return None
         if re.fullmatch("[0-9]{1,9}", value):
             return min(float(value), RETRY_AFTER_LIMIT_S)
         try:
@@ -170,18 +168,37 @@ class Transport:
         return min(max(at_s - self._clock.now_ms() / 1000, 0.0), RETRY_AFTER_LIMIT_S)
 
 
-class _Session(requests.Session):
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        super().__init__()
-        self.trust_env = False  # a netrc file would replace the Bearer header, and a proxy would see the card
-        self.headers.clear()
-        self.headers.update(_HEADERS)
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self.mount("https://", _Adapter(tls))
-        self.mount("http://", _Adapter(tls))
+def prepared(
+    method: str, url: str, headers: Mapping[str, str], *, body: bytes | None, form: Mapping[str, str] | None
+) -> requests.PreparedRequest:
+    """The request with our own headers and these, and nothing of the environment's.
 
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Always None. Even with redirects off, the library would prepare the next request, with the card in it."""
+    Raises `InvalidHeader` for a header that can't be sent, `UnsafeAddressError` or the library's errors for an address.
+    """
+    request = requests.PreparedRequest()
+    request.method, request.url, request.body = method, _callable_url(url), body
+    for header in headers.items():
+        requests.utils.check_header_validity(header)
+    request.headers = CaseInsensitiveDict(_HEADERS | dict(headers))
+    if form is not None:
+        request.body, request.headers["Content-Type"] = encode_multipart_formdata(dict(form))
+    elif body is not None:
+        request.headers["Content-Type"] = "application/json"
+    if isinstance(request.body, bytes):
+        request.headers["Content-Length"] = str(len(request.body))
+    elif method not in {"GET", "HEAD"}:
+        request.headers["Content-Length"] = "0"
+    return request
+
+
+@lru_cache(maxsize=16)
+def _callable_url(url: str) -> str:
+    """As the library writes it."""
+    if not is_safe_url(url):
+        raise UnsafeAddressError
+    request = requests.PreparedRequest()
+    request.prepare_url(url, None)
+    return request.url or ""
 
 
 class _Adapter(HTTPAdapter):
@@ -194,6 +211,21 @@ class _Adapter(HTTPAdapter):
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001, FBT002 - the library's signature
         super().init_poolmanager(connections, maxsize, block, ssl_context=self._tls, **kwargs)
         self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def get_connection_with_tls_context(self, request: requests.PreparedRequest, *_args: Any, **_kwargs: Any) -> Any:
+        """The pool for the address, and never a proxy's."""
+        at = urlsplit(request.url or "")
+        return self.poolmanager.connection_from_host(at.hostname, at.port, at.scheme)
+
+    def request_url(self, request: requests.PreparedRequest, _proxies: Any) -> str:
+        """As it is written to the bank, and never to a proxy."""
+        return request.path_url
+
+    def build_response(self, _request: requests.PreparedRequest, raw: Any) -> requests.Response:
+        """What came, unread: the library would read cookies out of it, and an encoding, and keep the request beside."""
+        response = requests.Response()
+        response.raw = raw
+        return response
 
     def cert_verify(self, conn: Any, *_args: Any) -> None:
         """Do not load the authorities again: the context has them, and the library would load them for each request."""
@@ -225,21 +257,23 @@ def check_callable(url: str) -> None:
         raise ValueError("has a # in it, or a name to fill in where the host is")
 
 
-def assert_no_hidden_retry(session: requests.Session) -> None:
+def assert_no_hidden_retry(adapter: HTTPAdapter) -> None:
     """Refuse an adapter with retries: it would repeat a POST after an error that came when the bank had executed."""
-    for adapter in session.adapters.values():
-        retry = getattr(adapter, "max_retries", None)
-        if retry is None or retry.total != 0 or retry.read is not False or retry.status_forcelist:
-            raise RuntimeError("the bank's session would repeat a request: its retries must be Retry(0, read=False)")
+    retry = adapter.max_retries
+    if retry.total != 0 or retry.read is not False or retry.status_forcelist:
+        raise RuntimeError("the bank's adapter would repeat a request: its retries must be Retry(0, read=False)")
 
 
 def _read(raw: BaseHTTPResponse) -> bytes:
     """The decoded body, up to the limit; bytes beyond it are not even decompressed."""
     body = bytearray()
+    is_plain = "Content-Encoding" not in raw.headers
     while chunk := raw.read(BODY_LIMIT + 1 - len(body), decode_content=True):
         body += chunk
         if len(body) > BODY_LIMIT:
             raise AnswerTooLargeError
+        if is_plain and raw.length_remaining == 0:
+            break  # the whole length has come, so there is no end to wait for
     return bytes(body)
 
 

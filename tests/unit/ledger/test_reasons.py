@@ -6,7 +6,7 @@ import pytest
 
 from epay_transfers.ledger.reasons import TOKENS, Reason, sentence_of
 from epay_transfers.worker.bank.parse_response import _OAUTH_ERRORS
-from tests.architecture.source import files, tree_of
+from tests.architecture.source import files, nodes_of
 
 #: Words that are names of other things too: a state, a field of the intent.
 AMBIGUOUS = {Reason.CANCELLED, Reason.DEADLINE}
@@ -17,7 +17,7 @@ PLACES = ("worker/", "producers/", "ops/commands/", "ops/descriptions.py", "ledg
 def test_a_reason_is_spelled_in_one_place(file: str) -> None:
     spelled = {
         node.value
-        for node in ast.walk(tree_of(file))
+        for node in nodes_of(file)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in set(Reason)
     }
 
