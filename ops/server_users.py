@@ -91,7 +91,7 @@ def _write(*keys: str) -> tuple[str, ...]:
 _MOVES = (
     Rule(("type", "hget", "hmget", "hset", "hdel", "hincrby"), (_RECORDS, _COUNTERS)),
     Rule(("type", "zadd", "zrem"), (_DUE, _BY_STATE)),
-    Rule(("type", "xadd"), (_EVENTS,)),
+    Rule(("xadd",), (_EVENTS,)),
     Rule(("pexpire",), (_HANDLES,)),
     Rule(("del",), (_CHALLENGES, *_write(_PRINTS))),
 )
@@ -166,7 +166,7 @@ _WORKER = ServerUser(
         Rule(("type", "hset", "hdel"), (redis_keys.CONTRADICTED,)),
         Rule(("hget", "hset", "hdel", "pexpire"), (_LIMITS,)),
         Rule(("set",), (_BANK_IDS, _CHALLENGES, _MDS)),
-        Rule(("type", "hset"), (_BANK_REFERENCES,)),
+        Rule(("hset",), (_BANK_REFERENCES,)),
         Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _BY_STATE)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
         Rule(("xrevrange",), _read(_EVENTS)),  # did the worker that took an entry before answer it?

@@ -37,12 +37,11 @@ local function unsound_counts(format, events, trimmed)
   if not are_counts({events, trimmed}, EXACT) then return {'BROKEN', 'counters'} end
 end
 
--- What keeps an event from being written: a key of another type, a ledger of another format, or a number that can't be
--- raised.
-local function unsound_log(counters, events)
+-- What keeps an event from being written: counters of another type, a ledger of another format, or a number that can't be
+-- raised. Whether the log takes it shows with the event, which is the first write.
+local function unsound_log(counters)
   local kept = typed(redis.pcall('HMGET', counters, 'format', 'events', 'trimmed'))
   if not kept then return {'BROKEN', 'counters'} end
-  if is_other(redis.call('TYPE', events), 'stream') then return {'BROKEN', 'events'} end
   return unsound_counts(unpack(kept))
 end
 

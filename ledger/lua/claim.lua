@@ -74,7 +74,6 @@ if gap > 0 and lane == 'send' then
     end
     next_slot = number(slot + gap)
     if slot > now then
-      if is_other(redis.call('TYPE', KEYS[5]), 'stream') then return {'BROKEN', 'events'} end
       redis.call('HSET', KEYS[1], 'rate_slot_at', number(slot))
       redis.call('HSET', KEYS[10], terminal, next_slot)
     end

@@ -8,7 +8,7 @@
 local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not due or tonumber(due) > tonumber(ARGV[3]) then return {'LATER'} end
 if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then
-  local unsound = unsound_log(KEYS[4], KEYS[3]) or add_event(KEYS[4], KEYS[3], {'verb', 'record_unreadable',
+  local unsound = unsound_log(KEYS[4]) or add_event(KEYS[4], KEYS[3], {'verb', 'record_unreadable',
     'actor', ARGV[5], 'at', ARGV[3], 'key', ARGV[1], 'reason', ARGV[2]})
   if unsound then return unsound end
 end

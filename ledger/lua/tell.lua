@@ -19,7 +19,7 @@
 local MOST_ENDED = 1000
 
 local t = cjson.decode(ARGV[1])
-local unsound = unsound_log(KEYS[1], KEYS[2])
+local unsound = unsound_log(KEYS[1])
 if unsound then return unsound end
 if t.counted and not are_counts(redis.call('HMGET', KEYS[1], 'sequence'), EXACT) then return {'BROKEN', 'counters'} end
 if t.record and redis.call('TYPE', KEYS[t.record]).ok ~= 'hash' then t.record = nil end

@@ -17,7 +17,9 @@ GIVEN = {
     "ledger/lua/_time.lua": {"rates"},
 }
 _GIVES_RATES = re.compile(r"(?<!function )\b(?:may_go|have_gone|in_turn)\(([^,]+),")
-_GIVES = re.compile(r"(?<!function )\b(?:unsound_log|add_event|pauses)\(([^,]+), ([^,)]+)")
+_GIVES = re.compile(
+    r"(?<!function )\b(?:add_event|pauses)\(([^,]+), ([^,)]+)|(?<!function )\b(?:unsound_log|append_event)\(([^,)]+)()"
+)
 
 #: What a header says of words of the JSON that are numbers of keys, where not each call has these keys.
 _PLACES = re.compile(r"((?:\w+, )*\w+)(?:: | +with a \w+: )the places?, in KEYS, of")
@@ -53,9 +55,10 @@ def test_every_command_names_its_key_by_number(file: str) -> None:
 @pytest.mark.parametrize("file", files("lua"))
 def test_what_is_handed_to_the_events_part_is_a_key(file: str) -> None:
     """So its own commands name keys of the script, too."""
-    given = [key for keys in _GIVES.findall(code_of(file)) for key in keys]
+    given = [key for keys in _GIVES.findall(code_of(file)) for key in keys if key]
     given += _GIVES_RATES.findall(code_of(file))
-    assert [key for key in given if not re.fullmatch(r"KEYS\[(\d+|m\.rates)\]", key)] == []
+    wrong = [key for key in given if not re.fullmatch(r"KEYS\[(\d+|m\.rates)\]", key) and key not in GIVEN.get(file, ())]
+    assert wrong == []
 
 
 @pytest.mark.parametrize("file", files("lua"))

@@ -1,5 +1,6 @@
 """Who acts in a simulation: workers, a backend, a web tier. Each is built of the real parts on its own wires."""
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,51 @@ class Wakeup:
 
     def llen(self, name: str) -> int:
         return sum(name.endswith(f":{queue}") for queue, _, _ in self._queue.messages)
+
+    def pipeline(self, *, transaction: bool = True) -> "Heads":  # noqa: ARG002 - a client's form
+        return Heads(self._world, self._process, self._queue)
+
+
+class Heads:
+    """What `Wakeups` asks of a pipeline: the message at the head of each queue. When it was sent may be wrong."""
+
+    def __init__(self, world: World, process: Process, queue: Queue) -> None:
+        self._world = world
+        self._process = process
+        self._queue = queue
+        self._replies: list[bytes | None] = []
+
+    def lindex(self, name: str, _at: int) -> None:
+        heads = [message for message in self._queue.messages if name.endswith(f":{message[0]}")]
+        self._replies.append(_id_of(heads[0]).encode() if heads else None)
+
+    def hget(self, _name: str, message_id: bytes) -> None:
+        found = [message for message in self._queue.messages if _id_of(message) == message_id.decode()]
+        self._replies.append(self._written(found[0]) if found else None)
+
+    def execute(self) -> list[bytes | None]:
+        self._world.before(self._process)
+        if self._world.chance(self._world.weather.unheard):
+            raise redis.ConnectionError("away")
+        replies, self._replies = self._replies, []
+        return replies
+
+    def _written(self, message: tuple[str, str, str]) -> bytes:
+        queue, actor, key = message
+        made: dramatiq.Message[Any] = dramatiq.Message(
+            queue_name=queue,
+            actor_name=actor,
+            args=(key,),
+            kwargs={},
+            options={"redis_message_id": _id_of(message)},
+            message_id=_id_of(message),
+            message_timestamp=self._world.dice.choice((1, self._process.clock.now_ms(), _FOR_EVER_MS)),
+        )
+        return made.encode()
+
+
+def _id_of(message: tuple[str, str, str]) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, " ".join(message)))
 
 
 class VirtualEvent:
