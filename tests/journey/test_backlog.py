@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from typing import cast
 
 import pytest
 import redis
@@ -38,10 +39,10 @@ def key_in(message: bytes | None) -> str:
 def take(stage: Stage, most: int) -> list[str]:
     """The transfers that workers are called for next; each is done with at once."""
     queue: redis.Redis = stage.broker.client
-    ids = [queue.lpop(QUEUE) for _ in range(most)]
+    ids = [cast("bytes | None", queue.lpop(QUEUE)) for _ in range(most)]
     keys = []
     for message_id in filter(None, ids):
-        message = key_in(queue.hget(MESSAGES, message_id))
+        message = key_in(cast("bytes | None", queue.hget(MESSAGES, message_id)))
         queue.hdel(MESSAGES, message_id)
         keys.append(message)
     records = [record for record in stage.ledger.get_many(keys) if record.state is State.QUEUED]
@@ -97,9 +98,9 @@ def test_a_message_that_is_lost_alone_is_sent_again_once_the_queue_is_past_it(st
     records = enqueue(stage, 100, seconds=100)
     queue: redis.Redis = stage.broker.client
     lost = records[20].key
-    for message_id in queue.lrange(QUEUE, 0, -1):
-        if key_in(queue.hget(MESSAGES, message_id)) == lost:
-            queue.lrem(QUEUE, 1, message_id)
+    for message_id in cast("list[bytes]", queue.lrange(QUEUE, 0, -1)):
+        if key_in(cast("bytes | None", queue.hget(MESSAGES, message_id))) == lost:
+            queue.lrem(QUEUE, 1, message_id.decode())
 
     called: list[str] = []
     for _ in range(300):
