@@ -59,9 +59,8 @@ class Server:
             call(first, min(first + BATCH, count))
             used.append((self.cpu_s() - cpu) / BATCH * 1e6)
         commands = (self.commands() - before) / count
-        print(
-            f"{name:16} {statistics.median(used):6.1f} µs of the server, at least {min(used):6.1f}; {commands:5.1f} commands"
-        )
+        middle, least = statistics.median(used), min(used)
+        print(f"{name:16} {middle:6.1f} µs of the server, at least {least:6.1f}; {commands:5.1f} commands")
 
 
 @contextmanager
