@@ -5,7 +5,7 @@ What the server said is dropped here: it may repeat what it was sent. Which serv
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import redis
 
@@ -21,18 +21,14 @@ from epay_transfers.ledger.store.server_problems import known_problem
 Unavailable = type[LedgerUnavailable | VaultUnavailable | QueueUnavailable]
 
 
-@contextmanager
-def redis_errors_as(unavailable: Unavailable) -> Iterator[None]:
+def redis_errors_as(unavailable: Unavailable) -> AbstractContextManager[None]:
     """Raises `unavailable` for whatever the client raises while something is changed."""
-    with _mapped(unavailable, reading=False):
-        yield
+    return _mapped(unavailable, reading=False)
 
 
-@contextmanager
-def read_errors_as(unavailable: Unavailable) -> Iterator[None]:
+def read_errors_as(unavailable: Unavailable) -> AbstractContextManager[None]:
     """The same where nothing is changed: the sentence speaks of no change that may be stored."""
-    with _mapped(unavailable, reading=True):
-        yield
+    return _mapped(unavailable, reading=True)
 
 
 @contextmanager
