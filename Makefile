@@ -99,8 +99,8 @@ else
 	@TRANSFERS_MACHINES=$(MACHINES) $(BIN)/pytest -q $(PARALLEL) tests/ledger/test_machine.py
 endif
 
-bench: setup ## what things cost: each script of benchmarks/ prints a table
-	@for script in benchmarks/*.py; do $(BIN)/python -m "benchmarks.$$(basename "$$script" .py)" || exit 1; done
+bench: setup ## what a transfer costs, beside what one would write without this: a table, and benchmarks/results.md
+	@$(BIN)/python -m benchmarks.run $(BENCH)
 
 detector: setup ## how often the search for card numbers errs, over a million texts (TEXTS=n, SEED=n)
 	@$(BIN)/python -m benchmarks.card_numbers
@@ -121,12 +121,15 @@ lint: setup ## types, style, and what system tools can say
 
 # Production's, the developer's, the demo's, and the lowest of each.
 COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml
+COMPILE_GROUP := $(COMPILE:pyproject.toml=--group pyproject.toml:)
 
 lock: ## write the requirement files anew (needs uv)
 	$(COMPILE) --extra dev -o requirements-dev.txt
 	$(COMPILE) --extra cli --extra web -c requirements-dev.txt -o requirements.txt
 	$(COMPILE) --extra demo --group build -c requirements-dev.txt -o requirements-demo.txt
 	$(COMPILE) --extra all --extra test --resolution lowest-direct -o requirements-lowest.txt
+	$(COMPILE_GROUP)bench -o requirements-bench.txt
+	$(COMPILE_GROUP)bench-arq -o requirements-bench-arq.txt
 
 clean: ## forget .venv and caches
 	rm -rf sbom.json $(VENV) .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
