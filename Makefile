@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 DEMO := $(VENV)/.demo-$(shell cat requirements-demo.txt pyproject.toml | cksum | cut -d' ' -f1)
+BENCH_STAMPS := .venv-bench/.installed .venv-bench-arq/.installed
 LOWEST := .venv-lowest/.installed-$(shell cat requirements-lowest.txt pyproject.toml | cksum | cut -d' ' -f1)
 
 .PHONY: help setup demo check test lowest mutate model torture bench detector sbom lint lock clean
@@ -99,7 +100,14 @@ else
 	@TRANSFERS_MACHINES=$(MACHINES) $(BIN)/pytest -q $(PARALLEL) tests/ledger/test_machine.py
 endif
 
-bench: setup ## what a transfer costs, beside what one would write without this: a table, and benchmarks/results.md
+# The other queues, in virtual environments without the package.
+$(BENCH_STAMPS): .venv-%/.installed: requirements-%.txt
+	$(call new,.venv-$*)
+	@echo "Installing requirements-$*.txt into .venv-$* (once) ..."
+	@.venv-$*/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-$*.txt
+	@touch $@
+
+bench: setup $(BENCH_STAMPS) ## what a transfer costs, beside what one would write without this: benchmarks/results.md, plots
 	@$(BIN)/python -m benchmarks.run $(BENCH)
 
 detector: setup ## how often the search for card numbers errs, over a million texts (TEXTS=n, SEED=n)
@@ -132,4 +140,4 @@ lock: ## write the requirement files anew (needs uv)
 	$(COMPILE_GROUP)bench-arq -o requirements-bench-arq.txt
 
 clean: ## forget .venv and caches
-	rm -rf sbom.json $(VENV) .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf sbom.json $(VENV) .venv-lowest .venv-bench .venv-bench-arq .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,8 +1,9 @@
 """Figures: what is measured, beside the goal that it has, as a table for people. It measures nothing."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 #: Runs of each side, in turn, so that what slows the machine down slows all sides.
 ROUNDS = 5
@@ -46,9 +47,13 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
-def in_turn(sides: dict[str, Callable[[], float]], rounds: int = ROUNDS) -> dict[str, list[float]]:
-    """Each side once, then each again: the values of each side."""
-    values: dict[str, list[float]] = {name: [] for name in sides}
+Side = TypeVar("Side")
+Measured = TypeVar("Measured")
+
+
+def in_turn(sides: Mapping[Side, Callable[[], Measured]], rounds: int = ROUNDS) -> dict[Side, list[Measured]]:
+    """Each side once, then each again: what each side measured."""
+    values: dict[Side, list[Measured]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, measure in sides.items():
             values[name].append(measure())

@@ -31,7 +31,8 @@ TERMINALS = ("main", "kiosk", "site", "app")
 _HOUR_MS = 3_600_000
 
 #: What becomes of each hundred: so many, by which moves, and why at the last.
-_PLAN: tuple[tuple[int, tuple[Verb, ...], RecordFields], ...] = (
+Plan = tuple[tuple[int, tuple[Verb, ...], RecordFields], ...]
+_PLAN: Plan = (
     (86, (Verb.CLAIM, Verb.PAY), {}),
     (4, (Verb.CLAIM, Verb.DECLINE), {"code": "484"}),
     (1, (Verb.CLAIM, Verb.DECLINE), {"code": "455"}),
@@ -71,25 +72,28 @@ def filled(count: int) -> Iterator[Filled]:
         yield Filled(client, ledger_server.url, vault_server.url, states, amounts)
 
 
-def fill(client: redis.Redis, count: int) -> tuple[Counter[State], Counter[State]]:
+def fill(
+    client: redis.Redis, count: int, plan: Plan = _PLAN, *, name: str = "payout", due_in_ms: int = _HOUR_MS
+) -> tuple[Counter[State], Counter[State]]:
+    """`name`: what each reference begins with. `due_in_ms`: when those that do not end are looked at again."""
     ledger = Ledger(client)
     states: Counter[State] = Counter()
     amounts: Counter[State] = Counter()
-    ways = [(verbs, why) for share, verbs, why in _PLAN for _ in range(share)]
+    ways = [(verbs, why) for share, verbs, why in plan for _ in range(share)]
     for first in range(0, count, BATCH):
-        records = _made(ledger, range(first, min(first + BATCH, count)))
+        records = _made(ledger, range(first, min(first + BATCH, count)), name)
         # Spread over the hundred, so that each page of a list has a bit of everything.
         chosen = [(record, *ways[number * 37 % _HUNDRED]) for number, record in enumerate(records, first)]
-        for state, record in _moved(ledger, chosen):
+        for state, record in _moved(ledger, chosen, due_in_ms):
             states[state] += 1
             amounts[state] += record.amount
     return states, amounts
 
 
-def _made(ledger: Ledger, numbers: range) -> list[Record]:
+def _made(ledger: Ledger, numbers: range, name: str) -> list[Record]:
     new = [
         new_transfer(
-            f"payout-{number}",
+            f"{name}-{number}",
             amount=amount_of(number),
             terminal=(terminal := TERMINALS[number % len(TERMINALS)]),
             space=terminal,
@@ -102,12 +106,14 @@ def _made(ledger: Ledger, numbers: range) -> list[Record]:
     return [each.record for each in made if isinstance(each, Created)]
 
 
-def _moved(ledger: Ledger, chosen: list[tuple[Record, tuple[Verb, ...], RecordFields]]) -> list[tuple[State, Record]]:
+def _moved(
+    ledger: Ledger, chosen: list[tuple[Record, tuple[Verb, ...], RecordFields]], due_in_ms: int
+) -> list[tuple[State, Record]]:
     now_ms = ledger.now_ms()
     states: list[State] = [State.QUEUED] * len(chosen)
     for step in range(max(len(verbs) for _, verbs, _ in chosen)):
         moving = [at for at, (_, verbs, _) in enumerate(chosen) if step < len(verbs)]
-        moves = [(chosen[at][0], chosen[at][1][step], _change(chosen[at], step, now_ms + _HOUR_MS)) for at in moving]
+        moves = [(chosen[at][0], chosen[at][1][step], _change(chosen[at], step, now_ms + due_in_ms)) for at in moving]
         for at, moved in zip(moving, ledger.move_many(moves, actor="worker host 1"), strict=True):
             if not isinstance(moved, Moved):
                 raise TypeError(f"{moves[0][1]} was refused")

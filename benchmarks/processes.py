@@ -125,8 +125,18 @@ def cpu_s(pid: int) -> float:
 
 
 def cpu_of_all_s(pid: int) -> float:
-    """Its children's too, for a queue whose workers are processes below one."""
-    return sum(map(cpu_s, tree(pid)))
+    """Its children's too, those that have ended among them: of a queue whose workers are processes below one."""
+    while True:
+        try:
+            return sum(cpu_s(each) + _ended_cpu_s(each) for each in tree(pid))
+        except OSError:
+            continue  # one ended meanwhile; its CPU is its parent's now
+
+
+def _ended_cpu_s(pid: int) -> float:
+    """CPU of the children that have ended and were waited for."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
 def tree(pid: int) -> list[int]:
