@@ -10,7 +10,7 @@ DEMO := $(VENV)/.demo-$(shell cat requirements-demo.txt pyproject.toml | cksum |
 BENCH_STAMPS := .venv-bench/.installed .venv-bench-arq/.installed
 LOWEST := .venv-lowest/.installed-$(shell cat requirements-lowest.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: help setup demo check test lowest mutate model torture bench detector sbom lint lock clean
+.PHONY: help setup demo check test lowest mutate model torture bench soak detector sbom lint lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -109,6 +109,12 @@ $(BENCH_STAMPS): .venv-%/.installed: requirements-%.txt
 
 bench: setup $(BENCH_STAMPS) ## what a transfer costs, beside what one would write without this: benchmarks/results.md, plots
 	@$(BIN)/python -m benchmarks.run $(BENCH)
+
+MINUTES ?= 60
+
+soak: setup $(BENCH_STAMPS) ## a worker at 60 transfers a second for an hour (MINUTES=n): its memory, files and threads
+	@$(BIN)/python -m benchmarks.soak $(MINUTES)
+	@.venv-bench/bin/python -m benchmarks.draw
 
 detector: setup ## how often the search for card numbers errs, over a million texts (TEXTS=n, SEED=n)
 	@$(BIN)/python -m benchmarks.card_numbers

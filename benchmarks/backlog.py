@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks import ours, processes
+from benchmarks.ours import Ours
 from benchmarks.processes import RunningBank
 
 
@@ -32,11 +33,14 @@ class Backlog:
     def count(self) -> int:
         return self.warm_up + self.measured
 
-    def over(self, bank: RunningBank, read: Callable[[], tuple[float, ...]]) -> list[float]:
-        """How much each reading grew for one transfer. Those at work at each moment are about as many."""
-        first = bank.until(self.warm_up)["transfers"]
+    def over(self, bank: RunningBank, read: Callable[[], tuple[float, ...]], seen: int = 0) -> list[float]:
+        """How much each reading grew for one transfer. Those at work at each moment are about as many.
+
+        `seen`: so many the bank had seen before this backlog.
+        """
+        first = bank.until(seen + self.warm_up)["transfers"]
         before = read()
-        last = bank.until(self.count - ours.THREADS)["transfers"]
+        last = bank.until(seen + self.count - ours.THREADS)["transfers"]
         after = read()
         return [(end - began) / (last - first) for began, end in zip(before, after, strict=True)]
 
@@ -57,23 +61,31 @@ def plain(actor: str, backlog: Backlog, *, tls: bool = False) -> Cost:
 
 
 def product(backlog: Backlog, *, tls: bool = False) -> Cost:
-    """Ours."""
+    """Ours, on new servers."""
     with ours.running(tls=tls) as given:
-        servers = (given.ledger.process.pid, given.vault.process.pid)
-        before = [processes.cpu_s(pid) for pid in servers]
-        producer, _ = given.enqueue(backlog.count)
-        sent = [(processes.cpu_s(pid) - began) / backlog.count for pid, began in zip(servers, before, strict=True)]
-        with given.worker() as worker:
-            used, ledger, vault = backlog.over(
-                given.bank, lambda: (processes.cpu_s(worker), *map(processes.cpu_s, servers))
-            )
-        counts = given.bank.counts()
+        return on(given, backlog)
+
+
+def on(given: Ours, backlog: Backlog, *, first: int = 0, sent: Callable[[], None] | None = None) -> Cost:
+    """Ours, on these servers. `sent` is called when the backlog is in the queue, before a worker starts."""
+    servers = (given.ledger.process.pid, given.vault.process.pid)
+    seen = given.bank.counts()
+    before = [processes.cpu_s(pid) for pid in servers]
+    producer, _ = given.enqueue(backlog.count, first=first)
+    sending = [(processes.cpu_s(pid) - began) / backlog.count for pid, began in zip(servers, before, strict=True)]
+    if sent is not None:
+        sent()
+    with given.worker() as worker:
+        used, ledger, vault = backlog.over(
+            given.bank, lambda: (processes.cpu_s(worker), *map(processes.cpu_s, servers)), seen["transfers"]
+        )
+    counts = given.bank.counts()
     if counts["twice"]:
         raise RuntimeError("a transfer was sent twice")
     return Cost(
         worker=used * 1e6,
-        ledger=(sent[0] + ledger) * 1e6,
-        vault=(sent[1] + vault) * 1e6,
+        ledger=(sending[0] + ledger) * 1e6,
+        vault=(sending[1] + vault) * 1e6,
         producer=producer / backlog.count * 1e6,
-        connections=counts["connections"] / backlog.count,
+        connections=(counts["connections"] - seen["connections"]) / (counts["transfers"] - seen["transfers"]),
     )

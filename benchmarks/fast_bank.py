@@ -11,6 +11,7 @@ import json
 import re
 import ssl
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ _TOKEN = b"".join(
         b'"scope":"transfer","token_type":"Bearer"}',
     )
 )
+_INVOICE = re.compile(rb'name="invoiceID"\r\n(?:[^\r\n]+\r\n)*\r\n(\d+)')
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 #: A transfer whose description begins so needs 3-D Secure.
@@ -38,6 +40,7 @@ class Counts:
     connections: int = 0
     sent: Counter[str] = field(default_factory=Counter)  #: by invoice id
     confirmed: int = 0
+    moments: dict[str, dict[str, float]] = field(default_factory=dict)  #: of a parked one: when each call came
 
     def as_json(self) -> bytes:
         twice = sum(1 for times in self.sent.values() if times > 1)
@@ -50,6 +53,7 @@ class Bank:
         self.counts = Counts()
         self.latency_s = latency_s
         self._parked: dict[str, dict[str, object]] = {}
+        self._invoices: set[str] = set()  #: of those
         self._ids = itertools.count(1)
 
     def answer(self, path: str, body: bytes) -> tuple[bytes, bytes]:
@@ -58,6 +62,7 @@ class Bank:
         self.counts.requests[kind if kind in {"token", "transfer", "confirm"} else "status"] += 1
         match kind:
             case "token":
+                self._note_token(body)
                 return b"", _TOKEN
             case "transfer":
                 return b"", self._transfer(json.loads(body)["order"])
@@ -73,6 +78,7 @@ class Bank:
             return b"{}"
         if description.startswith(ASKS_3DS):
             self._parked[bank_id] = order
+            self._invoices.add(str(order["id"]))
             challenge = {"paReq": "eJxVUt1u" * 60, "md": f"{bank_id[-9:]}-9CA5EC5779A3358E"}
             return json.dumps({"id": bank_id, "action": "https://acs.example/", **challenge}).encode()
         return json.dumps(
@@ -98,9 +104,19 @@ class Bank:
     def _confirm(self, bank_id: str) -> tuple[bytes, bytes]:
         self.counts.confirmed += 1
         order = self._parked[bank_id]
+        self._note(str(order["id"]), "confirm")
         said = {name: str(order[name]) for name in ("amount", "currency", "description")}
         query = urlencode({**said, "invoiceID": str(order["id"]), "reference": f"2{bank_id[-11:]}", "language": "rus"})
         return f"Location: https://epay.homebank.kz/payform/success.html?{query}\r\n".encode(), b""
+
+    def _note_token(self, body: bytes) -> None:
+        found = _INVOICE.search(body)
+        if found and (invoice := found[1].decode()) in self._invoices:
+            self._note(invoice, "token")
+
+    def _note(self, invoice: str, call: str) -> None:
+        """By a clock that all processes of the machine share."""
+        self.counts.moments.setdefault(invoice, {})[call] = time.monotonic()
 
 
 class Talk(asyncio.Protocol):
@@ -122,7 +138,8 @@ class Talk(asyncio.Protocol):
         self._arrived += data
         for path, body in self._requests():
             if self._counts:
-                self._say(b"200 OK", b"", self._bank.counts.as_json())
+                told = self._bank.counts
+                self._say(b"200 OK", b"", json.dumps(told.moments).encode() if path == "/moments" else told.as_json())
                 continue
             headers, text = self._bank.answer(path, body)
             status = b"302 Found" if headers else b"200 OK"

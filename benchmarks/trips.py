@@ -1,8 +1,8 @@
 """A worker or a producer whose round trips are counted. It prints them as JSON at its end.
 
 One write to a server's socket is one round trip, whatever number of commands is in it. Each is counted by the kind of
-thread that waits for it, and by the server: ledger, queue or vault. The CPU of such a process is not measured.
-`python -m benchmarks.trips worker`, or `python -m benchmarks.trips enqueue COUNT`.
+thread that waits for it, and by the server: ledger, queue or vault. Moves in batches are counted beside them. The CPU
+of such a process is not measured. `python -m benchmarks.trips worker`, or `python -m benchmarks.trips enqueue COUNT`.
 """
 
 import json
@@ -10,10 +10,18 @@ import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from redis import Connection
+
+from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.states import Verb
+from epay_transfers.ledger.store.change import Change
+from epay_transfers.ledger.store.ledger import Ledger
+
+_Move = tuple[Record, Verb, Change]
 
 #: Threads that carry a transfer, and those that ask the queue for messages. All others are loops.
 AT_WORK = "WorkerThread"
@@ -37,6 +45,13 @@ class Trips:
             self.counted[f"{type(threading.current_thread()).__name__} {server}"] += 1
             send(connection, command, check_health)  # type: ignore[no-untyped-call]  # redis-py has no type here
 
+        move_many = Ledger.move_many
+
+        def counted_moves(ledger: Ledger, moves: Sequence[_Move], **more: Any) -> Any:
+            self.counted[f"moves {threading.current_thread().name}"] += len(moves)
+            return move_many(ledger, moves, **more)
+
+        Ledger.move_many = counted_moves  # type: ignore[method-assign,assignment]  # that is the other count
         Connection.send_packed_command = counted  # type: ignore[method-assign,assignment]  # that is the count
 
 

@@ -18,7 +18,7 @@ CALLS = 2
 THREADS = (128, 256, 512)
 ROUNDS = 3  #: each takes half a minute
 _WARM_UP_S = 4.0
-_WINDOW_S = 8.0
+_WINDOW_S = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Waiting:
 def at(threads: int) -> Waiting:
     ideal = threads / (LATENCY_S * CALLS)
     with ours.running(LATENCY_S, WORKER_THREADS=str(threads)) as given:
-        given.enqueue(int(ideal * (_WARM_UP_S + _WINDOW_S + 8)))
+        given.enqueue(int(ideal * (_WARM_UP_S + _WINDOW_S + 6)))
         with given.worker() as worker:
             given.bank.until(threads)
             time.sleep(_WARM_UP_S - LATENCY_S)

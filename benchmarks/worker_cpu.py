@@ -12,7 +12,7 @@ from benchmarks import backlog, figures, handshakes
 from benchmarks.backlog import Backlog, Cost
 from benchmarks.figures import Figure
 
-BACKLOG = Backlog(warm_up=300, measured=int(os.environ.get("BENCH_TRANSFERS", "2000")))
+BACKLOG = Backlog(warm_up=300, measured=int(os.environ.get("BENCH_TRANSFERS", "1000")))
 
 
 def measure(rounds: int = figures.ROUNDS) -> list[Figure]:
