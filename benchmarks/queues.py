@@ -17,6 +17,7 @@ from benchmarks.figures import Figure
 
 TRANSFERS = int(os.environ.get("BENCH_TRANSFERS", "500"))
 BACKLOG = Backlog(warm_up=100, measured=TRANSFERS)
+SHORT = Backlog(warm_up=20, measured=100)  #: of a queue that makes a process for each message
 CORES = 2
 THREADS = str(ours.THREADS)
 
@@ -30,6 +31,7 @@ class Queue:
     at_least: float | None  #: what ours ÷ this is to be; None where its body is another
     how: tuple[str, ...] = ()
     venv: str = ".venv-bench"
+    backlog: Backlog = BACKLOG
 
 
 _TASKIQ = ("-m", "taskiq", "worker", "--workers", "1", f"{_APPS}.taskiq_app:broker")
@@ -38,7 +40,7 @@ _CELERY = ("-m", "celery", "-A", f"{_APPS}.celery_app", "worker", "--without-gos
 QUEUES = {
     "Celery, prefork": Queue("celery_app", (*_CELERY, "-c", str(CORES)), 1.5),
     "Celery, threads": Queue("celery_app", (*_CELERY, "-P", "threads", "-c", THREADS), 1.5),
-    "RQ": Queue("rq_app", ("-m", "rq.cli", "worker-pool", "-n", str(CORES), "-q"), 1.5),
+    "RQ": Queue("rq_app", ("-m", "rq.cli", "worker-pool", "-n", str(CORES), "-q"), 1.5, backlog=SHORT),
     "huey, threads": Queue(
         "huey_app", ("-m", "huey.bin.huey_consumer", f"{_APPS}.huey_app.huey", "-w", THREADS, "-q"), 1.0
     ),
@@ -58,11 +60,11 @@ def other(queue: Queue) -> float:
         environment = dict(os.environ, BENCH_BANK=bank.url, PYTHONPATH=str(processes.ROOT))
         environment |= {"BENCH_REDIS": server.url, "RQ_REDIS_URL": server.url}
         before = processes.cpu_s(server.process.pid)
-        words = ["-m", f"{_APPS}.{queue.app}", str(BACKLOG.count), *queue.how]
+        words = ["-m", f"{_APPS}.{queue.app}", str(queue.backlog.count), *queue.how]
         processes.run(words, environment, program=program)
-        sent = (processes.cpu_s(server.process.pid) - before) / BACKLOG.count
+        sent = (processes.cpu_s(server.process.pid) - before) / queue.backlog.count
         with processes.python(list(queue.worker), environment, program=program) as worker:
-            grown = BACKLOG.over(
+            grown = queue.backlog.over(
                 bank, lambda: (processes.cpu_of_all_s(worker.pid), processes.cpu_s(server.process.pid))
             )
     return (sum(grown) + sent) * 1e6

@@ -12,6 +12,7 @@ import redis
 from benchmarks import figures, ours
 from benchmarks.fast_bank import ASKS_3DS
 from benchmarks.figures import Figure
+from epay_transfers.ledger.invoice import SUFFIXES
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from tests.support.servers import queue_url
@@ -24,6 +25,7 @@ def bytes_of(description: str, ends: State) -> tuple[float, float, str]:
     with ours.running(DURABILITY="relaxed") as started:
         given = replace(started, environment=started.environment | {"BROKER_URL": queue_url(started.vault.url)})
         given.client.config_set("appendonly", "no")  # its buffers are no transfer's
+        given.client.setbit(redis_keys.suffixes("main"), SUFFIXES - 1, 1)  # one bit a suffix, and all at once
         before = _used(given.client)
         given.enqueue(TRANSFERS, description=description)
         with given.worker():
