@@ -70,6 +70,7 @@ def table(figures: Sequence[Figure]) -> str:
     rows = [("#", "figure", "value", "goal", "reached", "note")]
     rows += [(str(each.number), each.name, each.said, each.goal, each.verdict, each.note) for each in figures]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths[-1] = len(rows[0][-1])  # some notes are long
     lines = [
         "| " + " | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
