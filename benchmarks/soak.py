@@ -5,6 +5,7 @@ from the tenth minute to the end, or from the middle on of a run that is shorter
 """
 
 import json
+import os
 import statistics
 import sys
 import time
@@ -14,7 +15,7 @@ from benchmarks import figures, ours, processes
 from benchmarks.figures import Figure
 
 RATE = 60
-MINUTES = 60.0
+MINUTES = float(os.environ.get("BENCH_MINUTES", "60"))
 VALUES = Path(__file__).with_name("soak.json")
 
 _EVERY_S = 10.0
