@@ -1,6 +1,7 @@
 """Figures: what is measured, beside the goal that it has, as a table for people. It measures nothing."""
 
 import statistics
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -54,9 +55,10 @@ Measured = TypeVar("Measured")
 def in_turn(sides: Mapping[Side, Callable[[], Measured]], rounds: int = ROUNDS) -> dict[Side, list[Measured]]:
     """Each side once, then each again: what each side measured."""
     values: dict[Side, list[Measured]] = {name: [] for name in sides}
-    for _ in range(rounds):
+    for number in range(rounds):
         for name, measure in sides.items():
             values[name].append(measure())
+            print(f"  {name}: {number + 1} of {rounds}", file=sys.stderr, flush=True)
     return values
 
 
