@@ -1,8 +1,8 @@
 """Figure 7: what a transfer costs as the ledger grows. Ledgers are seeded directly, and each gets the same backlog.
 
 All ledgers are seeded first and kept, and the rounds go over them in turn. `python -m benchmarks.growth [ROUNDS]` has
-ledgers of up to 10^5 transfers in four spaces; with BENCH_LONG=1 one of 10^6, which takes some minutes to seed. It
-writes the values to `growth.json`, of which `benchmarks.draw` makes the plots.
+ledgers of up to 10^5 transfers (BENCH_MANY) in four spaces; with BENCH_LONG=1 one of 10^6, which takes some minutes to
+seed. It writes the values to `growth.json`, of which `benchmarks.draw` makes the plots.
 """
 
 import json
@@ -31,7 +31,7 @@ from tests.support.servers import queue_url
 
 BACKLOG = Backlog(warm_up=100, measured=int(os.environ.get("BENCH_TRANSFERS", "500")))
 FIRST = 1_000
-MANY = 100_000
+MANY = int(os.environ.get("BENCH_MANY", "100000"))
 MOST = 1_000_000
 IN_DOUBT = 1_900
 VALUES = Path(__file__).with_name("growth.json")

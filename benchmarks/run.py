@@ -40,6 +40,12 @@ MODULES = (
 #: Figures that take too long for a run of all.
 LONG = ("soak",)
 
+#: What `draw` makes of their values.
+_PLOTS = {
+    "growth": "What a transfer costs in ledgers of several sizes and states (figure 7): ![a plot](growth.svg)\n",
+    "soak": "A worker at 60 transfers a second (figure 13): ![a plot](soak.svg)\n",
+}
+
 VALUES = Path(__file__).with_name("figures.json")
 RESULTS = Path(__file__).with_name("results.md")
 
@@ -100,10 +106,7 @@ def page(measured: Mapping[str, Measured]) -> str:
             "",
             figures.table(order),
             "",
-            "What a transfer costs in ledgers of several sizes and states (figure 7):",
-            "",
-            "![CPU of a transfer as the ledger grows](growth.svg)",
-            "",
+            *(line for module, line in _PLOTS.items() if module in measured),
         ]
     )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks import figures, large_ledger, ours, processes
 from benchmarks.figures import Figure
-from benchmarks.growth import PARKED, seeded
+from benchmarks.growth import MANY, MOST, PARKED, seeded
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.worker.build import Worker, build
@@ -24,7 +24,7 @@ from epay_transfers.worker.settings import WorkerSettings
 from epay_transfers.worker.sweeper import BATCH
 from tests.support.factories import new_transfer
 
-LATER = 1_000_000 if os.environ.get("BENCH_LONG") else 100_000
+LATER = MOST if os.environ.get("BENCH_LONG") else MANY
 DUE = 4_000
 PASSES = 200
 WAITING = 3_000
