@@ -110,10 +110,13 @@ def python(
 
 
 def run(words: list[str], environment: Mapping[str, str], *, program: str = sys.executable) -> str:
-    """A process of Python that ends by itself: what it prints."""
+    """A process of Python that ends by itself: what it prints. What it says on standard error shows if it fails."""
     done = subprocess.run(  # noqa: S603 - a benchmark's own
-        [program, *words], env=dict(environment), cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+        [program, *words], env=dict(environment), cwd=ROOT, check=False, capture_output=True, text=True
     )
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+        raise RuntimeError(f"{words[1]} ended with {done.returncode}")
     return done.stdout
 
 
