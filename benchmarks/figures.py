@@ -1,5 +1,6 @@
 """Figures: what is measured, beside the goal that it has, as a table for people. It measures nothing."""
 
+import os
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 #: Runs of each side, in turn, so that what slows the machine down slows all sides.
-ROUNDS = 5
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 
 
 @dataclass(frozen=True, slots=True)

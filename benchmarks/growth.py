@@ -41,6 +41,7 @@ PARKED: Plan = ((100, (Verb.CLAIM, Verb.PARK), {}),)
 _DOUBTED: Plan = ((100, (Verb.CLAIM, Verb.DOUBT), {"reason": "timeout"}),)
 _BATCH = 500
 _USED = SUFFIXES * 999 // 1000
+_CHANCE = random.Random(14)  # noqa: S311 - to be the same each time
 
 #: What fills a ledger before the backlog comes.
 Seed = Callable[[Ours], object]
@@ -79,10 +80,19 @@ def crowded(given: Ours) -> None:
     """999 of 1,000 suffixes of the space are used, spread by chance. They have no records: the search counts."""
     settled(FIRST, given)
     used = bytearray(SUFFIXES // 8)
-    for suffix in random.Random(14).sample(range(SUFFIXES), _USED):  # noqa: S311 - to be the same each time
+    for suffix in _CHANCE.sample(range(SUFFIXES), _USED):
         used[suffix // 8] |= 128 >> suffix % 8
     given.client.set(redis_keys.suffixes("main"), bytes(used))
     given.client.hset(redis_keys.COUNTERS, "used:main", _USED)
+
+
+def _crowd_again(given: Ours) -> None:
+    """As many suffixes are free as before the last round: of those that have no record."""
+    bitmap = redis_keys.suffixes("main")
+    while given.client.bitcount(bitmap) > _USED:
+        suffix = _CHANCE.randrange(SUFFIXES)
+        if not given.client.exists(redis_keys.suffix_record("main", suffix)):
+            given.client.setbit(bitmap, suffix, 0)
 
 
 def cases() -> dict[str, Seed]:
@@ -115,6 +125,7 @@ def _credentials(name: str) -> dict[str, str]:
 def once(given: Ours, numbers: Iterator[int]) -> Cost:
     """One more backlog on this ledger, before whatever waits in its queue."""
     with connect(queue_url(given.ledger.url)) as queue:
+        _crowd_again(given)
         waited = queue.llen(f"{NAMESPACE}:{NOW}")
         return backlog.on(
             given, BACKLOG, first=next(numbers) * BACKLOG.count, sent=partial(_first_in_line, given, waited)

@@ -62,11 +62,12 @@ class Measured:
     load: tuple[float, float]  #: of the last minute, before and after
     at: str
     commit: str
+    rounds: int = 5
 
     @property
     def line(self) -> str:
         return (
-            f"- `benchmarks.{self.module}`: {self.at} UTC, commit {self.commit}, {self.took_s:.0f} s; "
+            f"- `benchmarks.{self.module}`: {self.at} UTC, commit {self.commit}, {self.took_s:.0f} s, {self.rounds} rounds; "
             f"load {self.load[0]:.1f} before, {self.load[1]:.1f} after"
         )
 
@@ -78,7 +79,7 @@ def measure(module: str) -> Measured:
     commit, began, before = _commit(), time.monotonic(), os.getloadavg()[0]
     found: list[Figure] = importlib.import_module(f"benchmarks.{module}").measure()
     took_s, at = time.monotonic() - began, f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
-    return Measured(module, found, took_s, (before, os.getloadavg()[0]), at, commit)
+    return Measured(module, found, took_s, (before, os.getloadavg()[0]), at, commit, figures.ROUNDS)
 
 
 def kept() -> dict[str, Measured]:
@@ -113,12 +114,12 @@ def page(measured: Mapping[str, Measured]) -> str:
 
 def machine() -> list[str]:
     """What the figures depend on."""
-    server = _said([str(get_binary_path()), "--version"]).partition(" ")[2].partition(" sha")[0]
+    server = _said([str(get_binary_path()), "--version"]).partition("v=")[2].partition(" ")[0]
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     return [
         f"- {os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.release()}",
-        f"- Python {platform.python_version()}, server {server}, {libraries}",
-        f"- medians of {figures.ROUNDS} interleaved runs, unless the line says otherwise",
+        f"- Python {platform.python_version()}, Valkey {server}, {libraries}",
+        "- medians of interleaved rounds, as many as each module's line says, unless a note says otherwise",
     ]
 
 
