@@ -67,8 +67,8 @@ class Measured:
     @property
     def line(self) -> str:
         return (
-            f"- `benchmarks.{self.module}`: {self.at} UTC, commit {self.commit}, {self.took_s:.0f} s, {self.rounds} rounds; "
-            f"load {self.load[0]:.1f} before, {self.load[1]:.1f} after"
+            f"- `benchmarks.{self.module}`: {self.at} UTC, commit {self.commit}, {self.took_s:.0f} s, "
+            f"{self.rounds} rounds; load {self.load[0]:.1f} before, {self.load[1]:.1f} after"
         )
 
 
