@@ -7,9 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 DEMO := $(VENV)/.demo-$(shell cat requirements-demo.txt pyproject.toml | cksum | cut -d' ' -f1)
+BENCH_STAMPS := .venv-bench/.installed .venv-bench-arq/.installed
 LOWEST := .venv-lowest/.installed-$(shell cat requirements-lowest.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: help setup demo check test lowest mutate model torture bench detector sbom lint lock clean
+.PHONY: help setup demo check test lowest mutate model torture bench soak detector sbom lint lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -99,8 +100,20 @@ else
 	@TRANSFERS_MACHINES=$(MACHINES) $(BIN)/pytest -q $(PARALLEL) tests/ledger/test_machine.py
 endif
 
-bench: setup ## what things cost: each script of benchmarks/ prints a table
-	@for script in benchmarks/*.py; do $(BIN)/python -m "benchmarks.$$(basename "$$script" .py)" || exit 1; done
+# The other queues, in virtual environments without the package.
+$(BENCH_STAMPS): .venv-%/.installed: requirements-%.txt
+	$(call new,.venv-$*)
+	@echo "Installing requirements-$*.txt into .venv-$* (once) ..."
+	@.venv-$*/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-$*.txt
+	@touch $@
+
+bench: setup $(BENCH_STAMPS) ## what a transfer costs, beside what one would write without this: benchmarks/results.md, plots
+	@$(BIN)/python -m benchmarks.run $(BENCH)
+
+MINUTES ?= 60
+
+soak: setup $(BENCH_STAMPS) ## a worker at 60 transfers a second for an hour (MINUTES=n): its memory, files and threads
+	@BENCH_MINUTES=$(MINUTES) $(BIN)/python -m benchmarks.run soak
 
 detector: setup ## how often the search for card numbers errs, over a million texts (TEXTS=n, SEED=n)
 	@$(BIN)/python -m benchmarks.card_numbers
@@ -121,12 +134,15 @@ lint: setup ## types, style, and what system tools can say
 
 # Production's, the developer's, the demo's, and the lowest of each.
 COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml
+COMPILE_GROUP := $(COMPILE:pyproject.toml=--group pyproject.toml:)
 
 lock: ## write the requirement files anew (needs uv)
 	$(COMPILE) --extra dev -o requirements-dev.txt
 	$(COMPILE) --extra cli --extra web -c requirements-dev.txt -o requirements.txt
 	$(COMPILE) --extra demo --group build -c requirements-dev.txt -o requirements-demo.txt
 	$(COMPILE) --extra all --extra test --resolution lowest-direct -o requirements-lowest.txt
+	$(COMPILE_GROUP)bench -o requirements-bench.txt
+	$(COMPILE_GROUP)bench-arq -o requirements-bench-arq.txt
 
 clean: ## forget .venv and caches
-	rm -rf sbom.json $(VENV) .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf sbom.json $(VENV) .venv-lowest .venv-bench .venv-bench-arq .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

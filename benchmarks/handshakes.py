@@ -1,7 +1,8 @@
 """What a request costs the client on loopback: with a full TLS handshake, a resumed one, and a kept connection.
 
-`make bench` prints a table of milliseconds for each request, the median of the rounds: of the client's CPU, and of the
-wall. The server is a process of its own, so that its work is not the client's; on few cores its time is in the wall's.
+`python -m benchmarks.handshakes` prints a table of milliseconds for each request, the median of the rounds: of the
+client's CPU, and of the wall. The server is a process of its own, so that its work is not the client's; on few cores
+its time is in the wall's.
 """
 
 import http.client
@@ -13,7 +14,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,9 @@ from tests.support.certificates import make_authority
 ROUNDS = 5
 REQUESTS = 100  #: in each round
 BODY = b'{"amount": 100}' * 40
+
+FULL = "full handshake"
+KEPT = "kept connection"
 
 Once = Callable[[], None]
 
@@ -119,26 +124,38 @@ def serve(folder: str, told: Any) -> None:
         threading.Event().wait()
 
 
-def main() -> None:
+@contextmanager
+def running() -> Iterator[dict[str, Once]]:
+    """A server in a process of its own, and a request to it in each way."""
     ours_end, theirs = multiprocessing.Pipe()
     with tempfile.TemporaryDirectory() as folder:
         process = multiprocessing.get_context("spawn").Process(target=serve, args=(folder, theirs), daemon=True)
         process.start()
         port, ca_file = ours_end.recv()
         tls = ssl.create_default_context(cafile=ca_file)
-        rows = {
-            "full handshake": full(port, tls),
+        yield {
+            FULL: full(port, tls),
             "resumed handshake": resumed(port, tls),
-            "kept connection": kept(port, tls),
+            KEPT: kept(port, tls),
             "the worker's transport (full handshake)": ours(port, ca_file),
         }
-        print(f"{ssl.OPENSSL_VERSION}, {sys.platform}; {ROUNDS} rounds of {REQUESTS} requests; milliseconds a request")
-        print(f"{'':<36}{'CPU':>8}{'wall':>8}")
-        for name, once in rows.items():
-            cpu, wall = measure(once)
-            print(f"{name:<36}{cpu:>8.3f}{wall:>8.3f}")
         process.terminate()
         process.join()
+
+
+def one_us() -> float:
+    """Microseconds of the client's CPU that a full handshake adds to a request."""
+    with running() as ways:
+        return (measure(ways[FULL])[0] - measure(ways[KEPT])[0]) * 1000
+
+
+def main() -> None:
+    with running() as ways:
+        print(f"{ssl.OPENSSL_VERSION}, {sys.platform}; {ROUNDS} rounds of {REQUESTS} requests; milliseconds a request")
+        print(f"{'':<36}{'CPU':>8}{'wall':>8}")
+        for name, once in ways.items():
+            cpu, wall = measure(once)
+            print(f"{name:<36}{cpu:>8.3f}{wall:>8.3f}")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,8 @@ _LOAD_S = 300.0
 _FILE, _NOTE = "ledger.rdb", "made.json"
 
 #: What becomes of each hundred: so many, by which moves, and why at the last.
-_PLAN: tuple[tuple[int, tuple[Verb, ...], RecordFields], ...] = (
+Plan = tuple[tuple[int, tuple[Verb, ...], RecordFields], ...]
+_PLAN: Plan = (
     (86, (Verb.CLAIM, Verb.PAY), {}),
     (4, (Verb.CLAIM, Verb.DECLINE), {"code": "484"}),
     (1, (Verb.CLAIM, Verb.DECLINE), {"code": "455"}),
@@ -137,6 +138,16 @@ def fill(client: redis.Redis, url: str, count: int, terminals: Sequence[str]) ->
     return states, amounts
 
 
+def seed(client: redis.Redis, count: int, plan: Plan, *, name: str, due_in_ms: int = _HOUR_MS) -> None:
+    """So many more, by this plan, on a ledger that a benchmark has. `name`: what each reference begins with.
+
+    `due_in_ms`: when those that do not end are looked at again.
+    """
+    ledger = Ledger(client)
+    for first in range(0, count, BATCH):
+        _make(ledger, range(first, min(first + BATCH, count)), plan, TERMINALS, name=name, due_in_ms=due_in_ms)
+
+
 def _fill(url: str, count: int, terminals: Sequence[str]) -> tuple[Counter[State], Counter[State]]:
     """By several processes: most of the time goes into what Python does."""
     states: Counter[State] = Counter()
@@ -173,12 +184,17 @@ def _ledger(url: str) -> Ledger:
 
 
 def _fill_part(url: str, terminals: Sequence[str], numbers: range) -> list[tuple[State, int]]:
-    ledger = _ledger(url)
-    ways = [(verbs, why) for share, verbs, why in _PLAN for _ in range(share)]
+    return _make(_ledger(url), numbers, _PLAN, terminals, name="payout", due_in_ms=_DUE_MS)
+
+
+def _make(
+    ledger: Ledger, numbers: range, plan: Plan, terminals: Sequence[str], *, name: str, due_in_ms: int
+) -> list[tuple[State, int]]:
+    ways = [(verbs, why) for share, verbs, why in plan for _ in range(share)]
     # Spread over the hundred, so that each page of a list has a bit of everything.
-    records = zip(numbers, _made(ledger, terminals, numbers), strict=True)
+    records = zip(numbers, _made(ledger, terminals, numbers, name), strict=True)
     chosen = [(record, *ways[number * 37 % _HUNDRED]) for number, record in records]
-    return [(state, record.amount) for state, record in _moved(ledger, chosen)]
+    return [(state, record.amount) for state, record in _moved(ledger, chosen, due_in_ms)]
 
 
 def _send_wakeups(client: redis.Redis) -> None:
@@ -207,10 +223,10 @@ def _put_cards(client: redis.Redis, vault: redis.Redis) -> None:
     pipeline.execute()
 
 
-def _made(ledger: Ledger, terminals: Sequence[str], numbers: range) -> list[Record]:
+def _made(ledger: Ledger, terminals: Sequence[str], numbers: range, name: str) -> list[Record]:
     new = [
         new_transfer(
-            f"payout-{number}",
+            f"{name}-{number}",
             amount=amount_of(number),
             terminal=(terminal := terminals[number % len(terminals)]),
             space=terminal,
@@ -223,12 +239,14 @@ def _made(ledger: Ledger, terminals: Sequence[str], numbers: range) -> list[Reco
     return [each.record for each in made if isinstance(each, Created)]
 
 
-def _moved(ledger: Ledger, chosen: list[tuple[Record, tuple[Verb, ...], RecordFields]]) -> list[tuple[State, Record]]:
+def _moved(
+    ledger: Ledger, chosen: list[tuple[Record, tuple[Verb, ...], RecordFields]], due_in_ms: int
+) -> list[tuple[State, Record]]:
     now_ms = ledger.now_ms()
     states: list[State] = [State.QUEUED] * len(chosen)
     for step in range(max(len(verbs) for _, verbs, _ in chosen)):
         moving = [at for at, (_, verbs, _) in enumerate(chosen) if step < len(verbs)]
-        moves = [(chosen[at][0], chosen[at][1][step], _change(chosen[at], step, now_ms + _DUE_MS)) for at in moving]
+        moves = [(chosen[at][0], chosen[at][1][step], _change(chosen[at], step, now_ms + due_in_ms)) for at in moving]
         for at, moved in zip(moving, ledger.move_many(moves, actor="worker host 1"), strict=True):
             if not isinstance(moved, Moved):
                 raise TypeError(f"{moves[0][1]} was refused")

@@ -1,0 +1,71 @@
+"""Figure 8: server memory of a settled transfer without events, and of a parked one.
+
+The ledger's server alone, and the queue on another. The stream of events is taken away, for it is kept for a time and
+records for ever. The notes name the kinds of keys that take the most. `python -m benchmarks.server_memory`.
+"""
+
+from collections import Counter
+from dataclasses import replace
+
+import redis
+
+from benchmarks import figures, ours, processes
+from benchmarks.fast_bank import ASKS_3DS
+from benchmarks.figures import Figure
+from epay_transfers.ledger.invoice import SUFFIXES
+from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
+from tests.support.servers import queue_url
+
+TRANSFERS = 3000
+
+
+def bytes_of(description: str, ends: State) -> tuple[float, float, str]:
+    """Bytes of a transfer in this state, of its events, and what takes the most."""
+    with ours.running(DURABILITY="relaxed") as started:
+        given = replace(started, environment=started.environment | {"BROKER_URL": queue_url(started.vault.url)})
+        given.client.config_set("appendonly", "no")  # its buffers are no transfer's
+        given.client.setbit(redis_keys.suffixes("main"), SUFFIXES - 1, 1)  # one bit a suffix, and all at once
+        before = _used(given.client)
+        given.enqueue(TRANSFERS, description=description)
+        with given.worker():
+            given.until(ends, TRANSFERS)
+        kinds = _kinds(given.client)
+        whole = _used(given.client)
+        given.client.delete(redis_keys.EVENTS)  # MEMORY USAGE leaves out what a stream has in reserve
+        processes.until(lambda: not given.client.info("memory")["lazyfree_pending_objects"], "memory given back")
+        kept = _used(given.client)
+        return (kept - before) / TRANSFERS, (whole - kept) / TRANSFERS, kinds
+
+
+def _used(client: redis.Redis) -> int:
+    """What the data takes, without buffers of connections."""
+    stats = client.memory_stats()
+    buffers = ("clients.normal", "lua.caches", "functions.caches", "aof.buffer")
+    return int(stats["total.allocated"]) - sum(int(stats[name]) for name in buffers)
+
+
+def _kinds(client: redis.Redis) -> str:
+    """By the word after the tag in a key's name."""
+    sizes: Counter[str] = Counter()
+    for key in client.scan_iter(count=1000):
+        sizes[str(key).split(":")[2]] += int(client.memory_usage(key, samples=0) or 0)
+    return ", ".join(f"{kind} {size / TRANSFERS:.0f}" for kind, size in sizes.most_common(8))
+
+
+def measure() -> list[Figure]:
+    paid, events, paid_kinds = bytes_of("Payout", State.PAID)
+    parked, _, parked_kinds = bytes_of(ASKS_3DS, State.PARKED)
+    return [
+        Figure(8, "server memory of a settled transfer, without events", paid, "B", at_most=900, note=paid_kinds),
+        Figure(8, "server memory of its events", events, "B"),
+        Figure(8, "server memory of a parked transfer, without events", parked, "B", at_most=2560, note=parked_kinds),
+    ]
+
+
+def main() -> None:
+    print(figures.table(measure()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Figures 1 and 2: the worker's CPU for one transfer beside two bare actors, which run in turn; and servers' CPU.
+
+With TLS the tuned actor keeps its connections, while ours opens one for each call: so two handshakes, as
+`benchmarks.handshakes` measures them, are added to the actor's. `python -m benchmarks.worker_cpu [ROUNDS]`.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+
+from benchmarks import backlog, figures, handshakes
+from benchmarks.backlog import Backlog, Cost
+from benchmarks.figures import Figure
+
+BACKLOG = Backlog(warm_up=300, measured=int(os.environ.get("BENCH_TRANSFERS", "1000")))
+
+
+def measure(rounds: int = figures.ROUNDS) -> list[Figure]:
+    sides: dict[str, Callable[[], Cost]] = {
+        "careless": lambda: backlog.plain("careless", BACKLOG),
+        "tuned": lambda: backlog.plain("tuned", BACKLOG),
+        "ours": lambda: backlog.product(BACKLOG),
+        "tuned, TLS": lambda: backlog.plain("tuned", BACKLOG, tls=True),
+        "ours, TLS": lambda: backlog.product(BACKLOG, tls=True),
+    }
+    costs = figures.in_turn(sides, rounds)
+    middle = {name: figures.median([each.worker for each in its]) for name, its in costs.items()}
+    two_handshakes = 2 * handshakes.one_us()
+    found = [
+        Figure(
+            1 if name == "careless" else 2,
+            f"worker CPU a transfer, {name}",
+            middle[name],
+            "µs",
+            note=figures.spread([each.worker for each in its]),
+        )
+        for name, its in costs.items()
+    ]
+    found += [
+        Figure(1, "ours ÷ careless, plain HTTP", middle["ours"] / middle["careless"], at_most=0.75),
+        Figure(2, "two handshakes, client's CPU", two_handshakes, "µs"),
+        Figure(2, "ours ÷ tuned, plain HTTP", middle["ours"] / middle["tuned"], at_most=1.15),
+        Figure(
+            2,
+            "ours ÷ (tuned + two handshakes), TLS",
+            middle["ours, TLS"] / (middle["tuned, TLS"] + two_handshakes),
+            at_most=1.1,
+        ),
+        Figure(2, "connections a transfer, ours", figures.median([each.connections for each in costs["ours"]])),
+    ]
+    return found + [_server(name, costs["ours"], of, most) for name, of, most in _SERVERS]
+
+
+_SERVERS: tuple[tuple[str, Callable[[Cost], float], float], ...] = (
+    ("ledger", lambda cost: cost.ledger, 350),
+    ("vault", lambda cost: cost.vault, 60),
+)
+
+
+def _server(name: str, costs: list[Cost], of: Callable[[Cost], float], most: float) -> Figure:
+    values = [of(each) for each in costs]
+    what = f"{name}'s server CPU a transfer, enqueue and execute in a backlog"
+    return Figure(4, what, figures.median(values), "µs", at_most=most, note=figures.spread(values))
+
+
+def main() -> None:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else figures.ROUNDS
+    print(figures.table(measure(rounds)))
+
+
+if __name__ == "__main__":
+    main()
