@@ -1,7 +1,7 @@
 """The command `transfers`. The base alone can run the worker; all other commands need the extra `cli`.
 
 So a worker's image holds neither a command line's libraries nor a database server: `pip install epay-transfers` and
-`transfers worker` are enough. Where the extra is there, `ops.cli` does everything, `transfers worker` too.
+`transfers worker` are enough. Where the extra is there, `ops.cli` does everything else.
 """
 
 import importlib.metadata
@@ -19,6 +19,9 @@ EX_UNAVAILABLE = 69
 def main() -> None:
     """Ends with the command's own exit status; with 69 and a sentence for an extra that is not installed."""
     output.occupy()  # before anything that could open a file or a connection
+    match sys.argv[1:]:
+        case ["worker", *options] if not set(options) - {"--check"}:
+            become_worker(options)  # without the command line's libraries: loading them takes as long as its own
     try:
         from epay_transfers.ops import cli  # noqa: PLC0415 - it needs an extra
 
@@ -28,8 +31,6 @@ def main() -> None:
     else:
         return
     match sys.argv[1:]:
-        case ["worker", *options] if not set(options) - {"--check"}:
-            become_worker(options)
         case ["--version"]:
             with output.guarded():
                 sys.stdout.write(importlib.metadata.version("epay-transfers") + "\n")
