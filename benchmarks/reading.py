@@ -1,12 +1,13 @@
 """What operators' read commands cost with many transfers in the ledger, and whether their counts are true.
 
-`python -m benchmarks.reading [COUNT] [--kept FOLDER]` makes that many transfers (100,000) in embedded servers, runs
-each command in this process as it is typed, and prints what it took: medians of three, without the start of Python.
-Then it reads every record, and ends with 1 where a command counts otherwise. With `--whole` it also runs what reads the
-whole ledger, audit and scan, which must find nothing: minutes with a million. `--kept`: see `large_ledger`.
+`python -m benchmarks.reading [COUNT]` makes that many transfers (100,000) in embedded servers, runs each command in
+this process as it is typed, and prints what it took: medians of `--rounds`, without the start of Python. Then it reads
+every record, and ends with 1 where a command counts otherwise. With `--whole` it also runs what reads the whole ledger,
+audit and scan, which must find nothing: minutes with a million. `--kept FOLDER`: the ledger is kept there, and loaded
+from there the next time.
 
-Beside the seconds on the clock stand those of the processors, of this process and of the servers: on a machine that
-does other work the clock tells of that, too. SLOW is by the processors.
+Beside the seconds on the clock stand those of the processors, of this process with what it starts, and of the servers:
+on a machine that does other work the clock tells of that, too. SLOW is more than a second of the processors.
 """
 
 import argparse
@@ -32,8 +33,6 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ops.cli import app
 from epay_transfers.ops.exit_status import ExitStatus
 from epay_transfers.runtime.embedded_servers import VAULT_OPTIONS, running
-
-ROUNDS = 3
 
 #: An operator waits so long for an answer without a word.
 SLOW_S = 1.0
@@ -62,15 +61,16 @@ class Took:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("count", nargs="?", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--kept", type=Path)
     given = parser.parse_args()
     kept = given.kept.absolute() if given.kept else None
     with filled(given.count, kept) as made:
-        sys.exit(1 if measure(made, given.count, is_whole=given.whole) else 0)
+        sys.exit(1 if measure(made, given.count, rounds=given.rounds, is_whole=given.whole) else 0)
 
 
-def measure(made: Filled, count: int, *, is_whole: bool) -> list[str]:
+def measure(made: Filled, count: int, *, rounds: int, is_whole: bool) -> list[str]:
     """Print the table; what counts otherwise than the records do."""
     wrong: list[str] = []
     with tempfile.TemporaryDirectory() as home, running(VAULT_OPTIONS, Path(home) / "empty") as empty:
@@ -78,12 +78,12 @@ def measure(made: Filled, count: int, *, is_whole: bool) -> list[str]:
         os.environ.update(environment(made))
         sample = _sample(made)
         bytes_ = made.client.info("memory")["used_memory"] // count
-        print(f"{count:,} transfers, {bytes_:,} bytes each; medians of {ROUNDS}, seconds; load {_load()}")
+        print(f"{count:,} transfers, {bytes_:,} bytes each; medians of {rounds}, seconds; load {_load()}")
         print(f"{'clock':>9}  {'own':>9}  {'servers':>9}")
         for words in commands(sample):
-            print(str(Took.median([_run(made, words)[0] for _ in range(ROUNDS)])).format(" ".join(words)), flush=True)
+            print(str(Took.median([_run(made, words)[0] for _ in range(rounds)])).format(" ".join(words)), flush=True)
         with _lost_queue(empty.url):
-            took = Took.median([_run(made, ["queue", "rebuild"])[0] for _ in range(ROUNDS)])
+            took = Took.median([_run(made, ["queue", "rebuild"])[0] for _ in range(rounds)])
             print(str(took).format("queue rebuild, of a queue that was lost"), flush=True)
         wrong += differences(made)
         print("Counts agree with a scan of every record." if not wrong else "\n".join(wrong), flush=True)

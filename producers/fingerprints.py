@@ -14,7 +14,6 @@ import hmac
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from types import MappingProxyType
 
 from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
@@ -204,12 +203,10 @@ def _shown(mask: str) -> tuple[str, str]:
     return first, rest.lstrip("*")
 
 
-@cache
 def _names(version: int) -> tuple[str, ...]:
     return tuple(name for since, names in sorted(FIELDS.items()) if since <= version for name in names)
 
 
-@cache
 def _fields_of(version: int, *, cards: bool) -> tuple[str, ...]:
     return tuple(name for name in _names(version) if (name in CARD_FIELDS) == cards)
 

@@ -12,20 +12,14 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.runtime import embedded_servers
 from tests.support.clocks import FakeClock
-from tests.support.parallel import (
-    pytest_collection_finish,
-    pytest_collection_modifyitems,
-    pytest_configure,
-    pytest_xdist_make_scheduler,
-)
+from tests.support.parallel import pytest_collection, pytest_collection_modifyitems, pytest_xdist_make_scheduler
 from tests.support.servers import folder_in_memory
 from tests.support.tools import pytest_make_collect_report, pytest_runtest_makereport
 
 #: In CI nothing is skipped; under pytest-xdist the long files go first.
 __all__ = [
-    "pytest_collection_finish",
+    "pytest_collection",
     "pytest_collection_modifyitems",
-    "pytest_configure",
     "pytest_make_collect_report",
     "pytest_runtest_makereport",
     "pytest_xdist_make_scheduler",

@@ -31,6 +31,7 @@ _DRAIN_S = 8.0
 _END_S = 10.0
 
 _REST_S = 0.5
+_THREAD_REST_MS = 1_000  #: how long a thread waits for work before it looks whether it is to end
 _INBOX_REST_S = 0.2  #: a client waits for the confirm
 _WATCH_S = 0.2
 
@@ -63,7 +64,7 @@ class Process:
         """Until SIGTERM or SIGINT, or until a thread has died."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
-        worker = dramatiq.Worker(self._worker.broker, worker_timeout=200, worker_threads=self._threads)
+        worker = dramatiq.Worker(self._worker.broker, worker_timeout=_THREAD_REST_MS, worker_threads=self._threads)
         self._look_first()
         worker.start()
         loops = [

@@ -31,7 +31,7 @@
 --         prints        of an end: the key of the cards' prints, to be deleted; no KEY, for only producers may read there
 --         references    with a bank_reference: the place, in KEYS, of the hash where it leads to the transfer
 --         watched       with a watch: the place, in KEYS, of what is asked about beside due; no watch_at takes it out
---         rates         with an asker: the place, in KEYS, of the rates
+--         rates         with a question: the place, in KEYS, of the rates
 --         asker         the bank is asked for this operator, beside the others: one alone takes half of what is asked
 --         contradicted  with a correction: the place, in KEYS, of the hash where the bank contradicts an end; it leaves
 --         vault         a run of the vault's server, and the most writes that the caller was told of it

@@ -9,6 +9,9 @@
 -- Replies  for each its id, the message, and whether it was fetched before: then a worker may have died of it.
 --          A message that is not there is nothing.
 
+-- A heartbeat each so often is enough, and a durable server syncs its disk for each one.
+local BEAT_MS = 10000
+
 local function is_other(there, kind) return there.ok ~= 'none' and there.ok ~= kind end
 
 if is_other(redis.call('TYPE', KEYS[1]), 'list') then redis.call('DEL', KEYS[1]) end
@@ -19,7 +22,8 @@ if is_other(redis.call('TYPE', KEYS[5]), 'zset') then redis.call('DEL', KEYS[5])
 if is_other(redis.call('TYPE', KEYS[6]), 'hash') then redis.call('DEL', KEYS[6]) end
 if is_other(redis.call('TYPE', KEYS[7]), 'hash') then redis.call('DEL', KEYS[7]) end
 
-redis.call('ZADD', KEYS[4], ARGV[1], ARGV[2])
+local beat = tonumber(redis.call('ZSCORE', KEYS[4], ARGV[2]) or '0')
+if math.abs(tonumber(ARGV[1]) - beat) >= BEAT_MS then redis.call('ZADD', KEYS[4], ARGV[1], ARGV[2]) end
 local found = {}
 for _ = 1, tonumber(ARGV[3]) do
   local id = redis.call('LPOP', KEYS[1])

@@ -47,7 +47,8 @@ _PER_MILLION = 1_000_000
 #: Of the workers that died, as many are looked at together.
 _MOST_DEAD = 100
 
-#: How long a consumer of a delay queue rests.
+#: How long a consumer rests at the most, where its queue is empty: a client waits for the first two; a delay queue's.
+_REST_MS = {NOW: 200, CONFIRMS: 200, INQUIRIES: 500, BATCH: 500}
 _DELAYED_REST_MS = 2_000
 
 _DEAD_LETTERS_MS = 90 * 86_400_000
@@ -84,9 +85,8 @@ class Broker(RedisBroker):
 
         No wake-up is delayed: what another program writes into a delay queue is looked for now and then only.
         """
-        if queue_name.endswith(".DQ"):
-            timeout = _DELAYED_REST_MS
-        return super().consume(queue_name, min(prefetch, self._places.get(queue_name, prefetch)), timeout)
+        rest_ms = _REST_MS.get(queue_name, _DELAYED_REST_MS)
+        return super().consume(queue_name, min(prefetch, self._places.get(queue_name, prefetch)), min(timeout, rest_ms))
 
     def enqueue_all(self, messages: Sequence[dramatiq.Message[Any]]) -> None:
         """Many messages, in one round trip for each queue."""

@@ -139,7 +139,7 @@ def test_a_name_is_looked_up_in_one_thread_that_is_kept(names: Names) -> None:
 
 
 def test_the_thread_of_a_name_that_is_asked_for_no_more_ends(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And the next question finds another one."""
+    """The next question starts another one."""
     monkeypatch.setattr("epay_transfers.worker.bank.lookup._KEPT_S", 0.01)
     for _ in range(2):
         assert look_up("localhost", 8, within_s=20)
@@ -153,7 +153,7 @@ def test_the_thread_of_a_name_that_is_asked_for_no_more_ends(names: Names, monke
 def test_a_lookup_that_breaks_its_thread_is_a_name_without_an_address(
     names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody waits for a dead thread, and the next question finds another one."""
+    """No caller waits for a dead thread, and the next question starts another one."""
 
     def die(*_: object, **__: object) -> None:
         raise SystemExit

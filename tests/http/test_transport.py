@@ -213,7 +213,7 @@ class TestConnections:
 
             assert (server.connections, len(server.executed)) == (3, 3)
 
-    def test_what_comes_after_a_response_is_read_by_nobody(self) -> None:
+    def test_what_comes_after_a_response_is_never_read(self) -> None:
         """A second response lies ready on the connection when the next request is made."""
 
         def twice(talk: Talk) -> None:

@@ -68,7 +68,7 @@ def while_connecting(monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]) 
 
 class TestTheEnd:
     def test_it_comes_though_the_attempts_clock_stands_still(self) -> None:
-        """Who reads is woken by the end of the connection; else the socket's own limit would fail the test."""
+        """The end of the connection wakes the reader; else the socket's own limit fails the test."""
         left, right = socket.socketpair()
         with left, right, Attempt(HandClock(), 0.1) as attempt:
             left.settimeout(20)
@@ -116,7 +116,7 @@ class TestTheEnd:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # that is what dies
 class TestItsDeath:
     def test_it_ends_all_that_it_watched(self) -> None:
-        """They would have no end. One that can't be ended keeps no other from its end."""
+        """Else they would have no end. An attempt that can't be ended keeps no other from its end."""
         watchdog, ended = running(), [threading.Event() for _ in range(3)]
         for event in ended:
             watchdog.watch(functools.partial(set_and_break, event), within_s=3600.0)
@@ -202,21 +202,33 @@ class TestItsDeath:
 
 
 def test_a_child_of_a_fork_has_its_own() -> None:
-    """The parent's thread is not in it, and the parent's lock may be held in it for ever."""
+    """The parent's thread is not in it, and the parent's lock may be held in it for ever. An attempt of the parent's
+    sends nothing in the child.
+    """
     script = """
-        import os, signal, threading
+        import os, signal, socket, threading
+        from epay_transfers.ledger.clock import SystemClock
+        from epay_transfers.worker.bank.attempt import Attempt, UnwatchedError
         from epay_transfers.worker.bank.watchdog import WATCHDOG
 
-        WATCHDOG.watch(lambda: None, within_s=3600.0)
-        with WATCHDOG._changed:
-            child = os.fork()
-            if child == 0:
-                signal.alarm(30)
-                ended = threading.Event()
-                WATCHDOG.watch(ended.set, within_s=0.05)
-                os._exit(0 if ended.wait(20) else 1)
-        _, status = os.waitpid(child, 0)
-        assert status == 0 and WATCHDOG.is_alive
+        left, right = socket.socketpair()
+        with Attempt(SystemClock(), 3600.0) as attempt:
+            with WATCHDOG._changed:
+                child = os.fork()
+                if child == 0:
+                    signal.alarm(30)
+                    ended = threading.Event()
+                    WATCHDOG.watch(ended.set, within_s=0.05)
+                    if not ended.wait(20):
+                        os._exit(1)
+                    try:
+                        attempt.touch(left)
+                    except UnwatchedError:
+                        os._exit(0)
+                    os._exit(2)
+            _, status = os.waitpid(child, 0)
+            attempt.touch(left)
+        assert status == 0, status
     """
     command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)]
     assert subprocess.run(command, check=False, timeout=60, env=os.environ).returncode == 0  # noqa: S603 - this very program

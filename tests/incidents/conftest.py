@@ -6,7 +6,6 @@ The test is backend and operator. Every page that an operator would see is 100 c
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -35,7 +34,7 @@ from tests.support import promtool
 from tests.support.command_line import Said, _logging_as_it_was
 from tests.support.environment import environment_of
 from tests.support.intents import payout
-from tests.support.servers import KillableServer
+from tests.support.servers import KillableServer, start_worker
 from tests.support.waiting import until
 
 __all__ = ["_logging_as_it_was"]
@@ -71,12 +70,7 @@ class System:
 
     def start_worker(self, **more: str) -> subprocess.Popen[bytes]:
         """It is heard when this returns."""
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "epay_transfers.worker"],
-            env=self.env | more,
-            stdout=subprocess.DEVNULL,
-            stderr=self.log,
-        )
+        worker = start_worker(self.env | more, self.log)
         self.workers.append(worker)
         until(lambda: any(told.pid == worker.pid for told in Heartbeats(self.client).alive()))
         return worker

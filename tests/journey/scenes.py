@@ -1,6 +1,8 @@
 """Where a transfer stands, and what meets it there: what several tests of the journey begin with."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +10,26 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.worker.bank import NotSent, StatusReport, StatusWord, TransferOutcome
 from tests.support.stage import Stage
+
+
+@contextmanager
+def hanging_thread(stage: Stage) -> Iterator[None]:
+    """Within the block, a thread of the worker is at a transfer."""
+    begun, end = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        with stage.worker.activity.at_work():
+            begun.set()
+            end.wait(10)
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    begun.wait(10)
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
 
 
 @dataclass

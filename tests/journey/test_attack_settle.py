@@ -18,7 +18,6 @@ from tests.journey.test_decisions import (
     DAY_S,
     GIVEN_BACK,
     NOT_FOUND,
-    NOT_PAID,
     PAID,
     SILENT,
     Counting,
@@ -29,6 +28,7 @@ from tests.journey.test_decisions import (
     decide,
     ended,
     in_review,
+    is_contradicted_until_the_bank_agrees,
     put,
     settled_by_hand,
     swept,
@@ -152,14 +152,8 @@ def test_a_contradiction_of_a_cancelled_one_ends_with_the_banks_word_that_agrees
     key = stage.new()
     put(stage, AIGUL, Kind.CANCEL, {"key": key})
     assert stage.state(key) is State.CANCELLED
-    bank_says(stage, AUTH)
-    put(stage, AIGUL, Kind.ASK, {"key": key})
-    assert key in stage.ledger.contradictions()
 
-    bank_says(stage, NOT_PAID)
-    put(stage, AIGUL, Kind.ASK, {"key": key})
-
-    assert stage.ledger.contradictions() == {}
+    is_contradicted_until_the_bank_agrees(stage, key)
 
 
 def test_an_answer_that_comes_after_a_correction_contradicts_nothing(stage: Stage) -> None:

@@ -1,6 +1,6 @@
 """The audit sees each way in which ledger, `due`, counters, queue and vault can disagree, and is silent otherwise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -107,6 +107,26 @@ def _pause_beyond_all_rules(stage: Stage, _key: str) -> None:
     (text,) = stage.ledger.client.hvals(redis_keys.ADDED_PAUSES)
     stage.ledger.client.hset(redis_keys.PAUSES, "k7f3", str(text))
     stage.ledger.client.hdel(redis_keys.ADDED_PAUSES, pause_id)
+
+
+@pytest.mark.parametrize("where", ["due, clock", "ledger, queue"])
+def test_what_is_later_by_the_second_look_is_seen_twice(stage: Stage, where: str) -> None:
+    """A million transfers are read for minutes: the seconds in its sentence are others by then."""
+
+    class Slow(Audit):
+        def _look(self) -> Iterator[Discrepancy]:
+            yield from super()._look()
+            stage.clock.advance(90)
+
+    key = stage.new()
+    stage.broker.client.flushdb()
+    stage.clock.advance(120)
+
+    found = Slow(stage.ledger, stage.broker.client, stage.vault.client).run()
+
+    (odd,) = (odd for odd in found if odd.where == where)
+    assert odd.key == key
+    assert int(odd.says.partition(" for ")[2].partition(" s")[0]) > 200, "as it was seen last"
 
 
 @pytest.mark.parametrize(

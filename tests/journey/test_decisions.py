@@ -446,7 +446,11 @@ def test_a_correction_ends_a_contradiction_and_a_later_one_is_told_again(stage: 
 
 
 def test_a_bank_that_agrees_again_ends_a_contradiction(stage: Stage) -> None:
-    key = settled_by_hand(stage, Verb.OPERATOR_NOT_PAID)
+    is_contradicted_until_the_bank_agrees(stage, settled_by_hand(stage, Verb.OPERATOR_NOT_PAID))
+
+
+def is_contradicted_until_the_bank_agrees(stage: Stage, key: str) -> None:
+    """The bank holds the money of what ended unpaid; then it says that it is not paid."""
     bank_says(stage, AUTH)
     put(stage, AIGUL, Kind.ASK, {"key": key})
     assert key in stage.ledger.contradictions()

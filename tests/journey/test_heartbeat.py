@@ -1,10 +1,9 @@
 """A worker's heartbeat says what it does and sees, and how the bank's calls went."""
 
-import threading
-
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.heartbeats import ANSWERED, UNCLEAR, Heartbeat, Heartbeats
 from epay_transfers.ledger.store.samples import Samples
+from tests.journey.scenes import hanging_thread
 from tests.support.stage import Stage
 
 
@@ -58,21 +57,10 @@ def test_what_it_sees_of_a_server_has_the_time_since_when(stage: Stage) -> None:
 
 def test_a_thread_that_hangs_at_a_transfer_is_seen(stage: Stage) -> None:
     """Though the heartbeat's own thread goes on."""
-    begun, end = threading.Event(), threading.Event()
-
-    def hang() -> None:
-        with stage.worker.activity.at_work():
-            begun.set()
-            end.wait(10)
-
-    thread = threading.Thread(target=hang)
-    thread.start()
-    begun.wait(10)
-    fresh = told(stage)
-    stage.clock.advance(fresh.patience_s + 1)
-    hung = told(stage)
-    end.set()
-    thread.join()
+    with hanging_thread(stage):
+        fresh = told(stage)
+        stage.clock.advance(fresh.patience_s + 1)
+        hung = told(stage)
 
     assert (fresh.busy, fresh.hung) == (1, [])
     assert hung.hung == [f"a transfer's thread {hung.longest_busy_s:.0f} s"]

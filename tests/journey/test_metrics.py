@@ -1,10 +1,10 @@
 """What a worker counts for Prometheus, and what it says of its own threads, without a server's help."""
 
 import re
-import threading
 
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.replies import Refused
+from tests.journey.scenes import hanging_thread
 from tests.support.stage import Stage
 
 
@@ -62,21 +62,10 @@ def test_two_workers_of_one_process_do_not_share_a_count(stage: Stage) -> None:
 
 def test_a_thread_that_hangs_is_no_life(stage: Stage) -> None:
     """Without a word of the ledger: it is the worker's own judgement, the same as its heartbeat's."""
-    begun, end = threading.Event(), threading.Event()
-
-    def hang() -> None:
-        with stage.worker.activity.at_work():
-            begun.set()
-            end.wait(10)
-
-    thread = threading.Thread(target=hang)
-    thread.start()
-    begun.wait(10)
-    fresh = stage.worker.pulse.hung()
-    stage.clock.advance(10_000)
-    hung = stage.worker.pulse.hung()
-    end.set()
-    thread.join()
+    with hanging_thread(stage):
+        fresh = stage.worker.pulse.hung()
+        stage.clock.advance(10_000)
+        hung = stage.worker.pulse.hung()
 
     assert fresh == []
     assert hung == ["a transfer's thread 10000 s"]

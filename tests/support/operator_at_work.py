@@ -17,6 +17,7 @@ from epay_transfers.ops.exit_status import ExitStatus
 from tests.support.forked_commands import ForkedCommands
 
 _MAPPING = Path(__file__).parents[2] / "docs/examples/statement.toml"
+_LONGEST_S = 180.0
 _RECOVERY = frozenset({ExitStatus.DONE, ExitStatus.ACT})
 
 
@@ -55,7 +56,7 @@ class OperatorAtWork:
 
     def types(self, *words: str, expects: frozenset[int] = frozenset({ExitStatus.DONE})) -> str:
         """What the command printed. Raises `CommandFailed` where it ends with a status that is not expected."""
-        ended = self.commands.run(words, env=self.env, cwd=self.folder)
+        ended = self.commands.run(words, env=self.env, cwd=self.folder, within_s=_LONGEST_S)
         if ended.status not in expects:
             raise CommandFailed(f"{' '.join(words)}: {ended.status}: {ended.out.decode()}{ended.err}")
         return ended.out.decode()

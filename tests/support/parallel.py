@@ -7,6 +7,7 @@ runs everything in one process. Each process reads all tests before it begins, w
 import gc
 import os
 import re
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import pytest
@@ -17,19 +18,21 @@ from xdist.scheduler import LoadScopeScheduling
 LONG_FILES = (
     "tests/crash/test_kill.py",
     "tests/simulation/test_simulation.py",
+    "tests/incidents/test_incidents.py",
+    "tests/crash/test_servers.py",
+    "tests/crash/test_going_back.py",
     "tests/ledger/test_machine.py",
     "tests/crash/test_follower.py",
     "tests/e2e/test_foreign_messages.py",
     "tests/ops/test_closed_outputs.py",
     "tests/demo/test_demo.py",
-    "tests/crash/test_going_back.py",
     "tests/security/test_users_demo.py",
     "tests/ops/test_doctor.py",
     "tests/docs/test_commands.py",
     "tests/security/test_users.py",
     "tests/security/test_hostile_settings.py",
     "tests/security/test_default_reports.py",
-    "tests/crash/test_servers.py",
+    "tests/security/test_two_operators.py",
     "tests/e2e/test_clocks.py",
     "tests/browser/test_paying.py",
     "tests/e2e/test_thousand.py",
@@ -72,13 +75,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> WholeFi
     return WholeFiles(config, log)
 
 
-def pytest_configure() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
     """Nothing that is collected is garbage: a third of the time went into the search for some."""
     gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    gc.enable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,7 +1,6 @@
 """The whole system as real processes: two servers, the sandbox bank, a worker; the test is backend and web tier."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from epay_transfers.producers import Transfers
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.sandbox import addresses
 from tests.support.environment import environment_of
-from tests.support.servers import queue_url
+from tests.support.servers import queue_url, running_bank, start_worker
 
 
 @dataclass
@@ -33,12 +32,7 @@ class Platform:
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start_worker(self, **env: str) -> subprocess.Popen[bytes]:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "epay_transfers.worker"],
-            env=self.env | env,
-            stdout=subprocess.DEVNULL,
-            stderr=self.log,
-        )
+        worker = start_worker(self.env | env, self.log)
         self.workers.append(worker)
         return worker
 
@@ -76,11 +70,8 @@ class Platform:
 
 @pytest.fixture(scope="session")
 def bank_url() -> Iterator[str]:
-    command = [sys.executable, "-m", "epay_transfers.sandbox", "--port", "0", "--print-address"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - this very program
-        assert process.stdout is not None
-        yield process.stdout.readline().decode().strip()
-        process.terminate()
+    with running_bank("epay_transfers.sandbox", "--port", "0", "--print-address") as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,14 +1,15 @@
-"""Servers that a test starts for itself, their folders, and their addresses."""
+"""Servers, banks and workers that a test starts for itself; their folders and addresses."""
 
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Self
+from typing import IO, Self
 from urllib.parse import urlsplit
 
 from epay_transfers.runtime import embedded_servers
@@ -54,6 +55,24 @@ def running_server(command: Sequence[str], url: str) -> Iterator[embedded_server
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def running_bank(module: str, *options: str) -> Iterator[str]:
+    """A bank in a process of its own, which prints where it is; its address."""
+    command = [sys.executable, "-m", module, *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - this very program
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+def start_worker(env: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """A worker in a process of its own, as a supervisor starts it."""
+    command = [sys.executable, "-m", "epay_transfers.worker"]
+    return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=log)  # noqa: S603 - this very program
 
 
 @dataclass

@@ -22,7 +22,7 @@ from epay_transfers.sandbox import addresses
 from tests.support.environment import environment_of
 from tests.support.forked_commands import ForkedCommands
 from tests.support.server_users import ROOT, UsersAndRoot
-from tests.support.servers import KillableServer
+from tests.support.servers import KillableServer, running_bank
 
 
 @dataclass
@@ -49,11 +49,7 @@ def testbed(seed: int, faults: float, log: str) -> Iterator[Testbed]:
         stack.callback(lambda: ledger.server.stop())  # noqa: PLW0108 - the one that runs then
         vault = KillableServer.start(folder / "vault", embedded_servers.VAULT_OPTIONS | guarded["vault"], named)
         stack.callback(lambda: vault.server.stop())  # noqa: PLW0108 - as above
-        command = [sys.executable, "-m", "tests.torture.bank", str(seed), str(faults)]
-        bank = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))  # noqa: S603 - this very program
-        stack.callback(bank.terminate)
-        assert bank.stdout is not None
-        url = bank.stdout.readline().strip()
+        url = stack.enter_context(running_bank("tests.torture.bank", str(seed), str(faults)))
 
         def as_user(user: str) -> dict[str, str]:
             urls = {"REDIS_URL": ledger.server.url, "VAULT_URL": vault.server.url}

@@ -33,7 +33,7 @@ class UsedConnectionError(Exception):
 
 
 class UnwatchedError(Exception):
-    """The watchdog's thread is dead, so nothing would end the attempt: nothing may be sent."""
+    """The watchdog is dead, or another process's, so nothing would end the attempt: nothing may be sent."""
 
 
 class Attempt:
@@ -80,7 +80,7 @@ class Attempt:
             if self.was_cut or self._over or self.clock.monotonic() >= self._ends_at:
                 self.was_cut = True
                 raise TooLateError
-            if not WATCHDOG.is_alive:
+            if self._watch is None or self._watch.is_lost or not WATCHDOG.is_alive:
                 raise UnwatchedError
             if self._lever is None:
                 # A second handle to the same connection: the first may be closed, and its number reused for another

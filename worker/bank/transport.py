@@ -186,8 +186,6 @@ def prepared(
         request.headers["Content-Type"] = "application/json"
     if isinstance(request.body, bytes):
         request.headers["Content-Length"] = str(len(request.body))
-    elif method not in {"GET", "HEAD"}:
-        request.headers["Content-Length"] = "0"
     return request
 
 

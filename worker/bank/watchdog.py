@@ -18,10 +18,11 @@ from epay_transfers.ledger.clock import SystemClock
 class Watch:
     """One entry of the watchdog: what to call at its time."""
 
-    __slots__ = ("_cut",)
+    __slots__ = ("_cut", "is_lost")
 
     def __init__(self, cut: Callable[[], None]) -> None:
         self._cut: Callable[[], None] | None = cut
+        self.is_lost = False  #: in a child of `fork`: no thread looks at it
 
     def end(self) -> None:
         """The attempt is over. The entry stays in the heap until its time, and holds nothing any more."""
@@ -46,15 +47,19 @@ class Watchdog:
         self._clock = SystemClock()
         self._numbers = itertools.count()  # two watches are never compared
         self._watches: list[tuple[float, int, Watch]] = []
-        self._begin()
-
-    def _begin(self) -> None:
         self._changed = threading.Condition(threading.Lock())
         self._thread: threading.Thread | None = None
         self._wakes_at = -math.inf  #: the thread looks at the heap then; at once unless it waits
 
-    #: In a child of `fork` there is no thread of the parent's, and a lock of theirs may be held for ever.
-    after_fork = _begin
+    def after_fork(self) -> None:
+        """In the child there is none of the parent's threads, and a lock that one of them held is never given back.
+
+        The parent ends its attempts itself: they and the child's share their connections.
+        """
+        for _, _, watch in self._watches:
+            watch.is_lost = True
+        self._watches, self._thread, self._wakes_at = [], None, -math.inf
+        self._changed = threading.Condition(threading.Lock())
 
     @property
     def is_alive(self) -> bool:
