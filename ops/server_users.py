@@ -183,7 +183,7 @@ _WORKER = ServerUser(
         Rule(
             (
                 "hset", "hget", "hdel", "hincrby", "keys", "llen", "lpop", "rpush", "sadd", "smembers", "srem",
-                "zadd", "zrangebyscore", "zrem", "type", "hstrlen", "exists", "del", "hexists",
+                "zadd", "zrangebyscore", "zrem", "type", "hstrlen", "exists", "del", "hexists", "hsetnx", "zscore",
                 "hscan", "lindex",
             ),
             (f"{NAMESPACE}:*",),
