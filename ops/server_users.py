@@ -101,8 +101,17 @@ _QUEUES = tuple(f"{NAMESPACE}:{name}{end}" for name in (NOW, BATCH, INQUIRIES) f
 #: Dramatiq's own, by their files.
 _DRAMATIQ = ("dispatch.lua", "maxstack.lua")
 
+
+def digest(script: str) -> str:
+    if script in _DRAMATIQ:
+        text = (resources.files("dramatiq") / "brokers" / "redis" / script).read_text(encoding="utf-8")
+    else:
+        text = text_of(script)
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
 _PRODUCER = ServerUser(
-    ("create", "move", "tell", "remember_fingerprint_keys", "queue_send"),
+    ("create", "move", "tell", "remember_fingerprint_keys"),
     (
         Rule(
             ("get", "hgetall"),
@@ -123,7 +132,7 @@ _PRODUCER = ServerUser(
             ("xgroup|create", "xgroup|delconsumer", "xreadgroup", "xautoclaim", "xack", "xpending"), (_EVENTS,)
         ),
         Rule(("zadd",), (f"{NAMESPACE}:__heartbeats__",)),
-        Rule(("hset", "rpush"), _QUEUES),
+        Rule((f"evalsha|{digest('queue_send')}", "hset", "rpush"), _QUEUES),
     ),
 )  # fmt: skip
 
@@ -183,7 +192,7 @@ _WORKER = ServerUser(
         Rule(
             (
                 "hset", "hget", "hdel", "hincrby", "keys", "llen", "lpop", "rpush", "sadd", "smembers", "srem",
-                "zadd", "zrangebyscore", "zrem", "type", "hstrlen", "exists", "del", "hexists",
+                "zadd", "zrangebyscore", "zrem", "type", "hstrlen", "exists", "del", "hexists", "hsetnx", "zscore",
                 "hscan", "lindex",
             ),
             (f"{NAMESPACE}:*",),
@@ -362,14 +371,6 @@ def file_text(server: str, operators: Sequence[str], previous: str = "") -> str:
         digests += [each for each in older.get(name, []) if each not in known]
         lines.append(user.line(name, digests))
     return "\n".join(lines) + "\n"
-
-
-def digest(script: str) -> str:
-    if script in _DRAMATIQ:
-        text = (resources.files("dramatiq") / "brokers" / "redis" / script).read_text(encoding="utf-8")
-    else:
-        text = text_of(script)
-    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _both(one: ServerUser, other: ServerUser) -> ServerUser:

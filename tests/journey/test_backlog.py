@@ -32,18 +32,19 @@ def enqueue(stage: Stage, count: int, *, seconds: int = 0, name: str = "payout")
     return records
 
 
-def key_of(queue: redis.Redis, message_id: str) -> str:
-    return str(json.loads(queue.hget(MESSAGES, message_id) or b"")["args"][0])
+def key_in(message: bytes | None) -> str:
+    return str(json.loads(message or b"")["args"][0])
 
 
 def take(stage: Stage, most: int) -> list[str]:
     """The transfers that workers are called for next; each is done with at once."""
     queue: redis.Redis = stage.broker.client
+    ids = [cast("bytes | None", queue.lpop(QUEUE)) for _ in range(most)]
     keys = []
-    for _ in range(most):
-        if (message_id := queue.lpop(QUEUE)) is not None:
-            keys.append(key_of(queue, cast("str", message_id)))
-            queue.hdel(MESSAGES, cast("str", message_id))
+    for message_id in filter(None, ids):
+        message = key_in(cast("bytes | None", queue.hget(MESSAGES, message_id)))
+        queue.hdel(MESSAGES, message_id)
+        keys.append(message)
     records = [record for record in stage.ledger.get_many(keys) if record.state is State.QUEUED]
     stage.ledger.move_many([(record, Verb.CANCEL, Change()) for record in records], actor="worker")
     return keys
@@ -97,9 +98,9 @@ def test_a_message_that_is_lost_alone_is_sent_again_once_the_queue_is_past_it(st
     records = enqueue(stage, 100, seconds=100)
     queue: redis.Redis = stage.broker.client
     lost = records[20].key
-    for message_id in cast("list[str]", queue.lrange(QUEUE, 0, -1)):
-        if key_of(queue, message_id) == lost:
-            queue.lrem(QUEUE, 1, message_id)
+    for message_id in cast("list[bytes]", queue.lrange(QUEUE, 0, -1)):
+        if key_in(cast("bytes | None", queue.hget(MESSAGES, message_id))) == lost:
+            queue.lrem(QUEUE, 1, message_id.decode())
 
     called: list[str] = []
     for _ in range(300):
