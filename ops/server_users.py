@@ -118,7 +118,6 @@ _PRODUCER = ServerUser(
             (
                 _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _REFERENCES, _SUFFIXES,
                 _PRINTS, redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.FINGERPRINT_KEYS, redis_keys.LOST,
-                NAMESPACE,
             ),
         ),
         *_MOVES,
@@ -131,7 +130,6 @@ _PRODUCER = ServerUser(
         Rule(
             ("xgroup|create", "xgroup|delconsumer", "xreadgroup", "xautoclaim", "xack", "xpending"), (_EVENTS,)
         ),
-        Rule(("zadd",), (f"{NAMESPACE}:__heartbeats__",)),
         Rule((f"evalsha|{digest('queue_send')}", "hset", "rpush"), _QUEUES),
     ),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
+import dramatiq
 import pytest
 import redis
 from typer.testing import CliRunner
@@ -18,7 +19,7 @@ from epay_transfers.ledger import invoice
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.errors import LedgerUnavailable, RecordUnreadable, VaultUnavailable, VaultWentBack
-from epay_transfers.ledger.queue.broker import NOW, Broker
+from epay_transfers.ledger.queue.broker import BEGINNINGS, NOW, Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys, terminals
@@ -301,6 +302,9 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         queue.sadd(f"{_QUEUE}:__acks__.one that died.{NOW}", "id-1")
         broker._chance = 1_000_000
         assert broker.do_fetch(NOW, 1) == []
+        broker._again.add("id-1")
+        assert broker.begin(_wakeup_of("id-1")) == 2, "it was fetched again: a round trip counts it"
+        queue.hdel(BEGINNINGS, "id-1")
 
     key = f"251124{secrets.randbelow(10**6):06d}"
     with guarded.client("vault", "producer") as producer, guarded.client("vault", "worker") as worker:
@@ -312,6 +316,17 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         Vault(worker).drop(key)
 
     assert refusals(guarded) == []
+
+
+def _wakeup_of(message_id: str) -> dramatiq.MessageProxy:
+    message: dramatiq.Message[None] = dramatiq.Message(
+        queue_name=NOW,
+        actor_name="execute",
+        args=("251124000001",),
+        kwargs={},
+        options={"redis_message_id": message_id},
+    )
+    return dramatiq.MessageProxy(message)
 
 
 #: `doctor` asks the worker's own checks in a process of its own, which is taken for the worker here.
