@@ -119,7 +119,7 @@ def machine() -> list[str]:
     return [
         f"- {os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.release()}",
         f"- Python {platform.python_version()}, Valkey {server}, {libraries}",
-        "- sides that are compared, and `start`: medians of interleaved rounds, as many as the module's line or the note says",
+        "- sides that are compared, and `start`: medians of interleaved rounds; its line or a note says how many",
         "- `round_trips`, `server_memory`, `confirm_time`, `idle` and the sweeper's moves: of one run",
     ]
 
