@@ -119,7 +119,8 @@ def machine() -> list[str]:
     return [
         f"- {os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.release()}",
         f"- Python {platform.python_version()}, Valkey {server}, {libraries}",
-        "- medians of interleaved rounds, as many as each module's line says, unless a note says otherwise",
+        "- sides that are compared, and `start`: medians of interleaved rounds; its line or a note says how many",
+        "- `round_trips`, `server_memory`, `confirm_time`, `idle` and the sweeper's moves: of one run",
     ]
 
 
