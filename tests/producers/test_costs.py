@@ -20,6 +20,6 @@ def test_an_enqueue_costs_the_servers_so_much(
         transfers.enqueue(by_pan("payout"))
 
     assert (costs["ledger"].trips, costs["vault"].trips) == (2, 1)
-    assert (costs["ledger"].commands, costs["vault"].commands) == (39, 9)
-    assert costs["ledger"].sent <= 1_765
-    assert costs["vault"].sent <= 1_190
+    assert (costs["ledger"].commands, costs["vault"].commands) == (21, 7)
+    assert costs["ledger"].sent <= 1_690
+    assert costs["vault"].sent <= 1_195
