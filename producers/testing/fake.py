@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, cast
@@ -190,6 +190,9 @@ class _Silent(Wakeups):
 
     def send(self, record: Record) -> bool:  # noqa: ARG002 - no worker listens
         return False
+
+    def send_all(self, records: Iterable[Record]) -> int:  # noqa: ARG002 - as above
+        return 0
 
 
 class _Time:
