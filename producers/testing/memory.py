@@ -97,7 +97,7 @@ class MemoryScripts(Scripts):
         return ["OK", "queued", record["epoch"], "1", str(len(self.events)), str(now)]
 
     def _move(self, keys: list[str], args: list[str]) -> list[str]:
-        move = json.loads(args[0])
+        move = {"set_in": {}, "told": [], "unset": [], "event": {}} | json.loads(args[0])  # empty ones are left out
         record = self.hashes.get(keys[0])
         if record is None or record["key"] != move["key"]:
             return ["UNKNOWN"]
