@@ -178,6 +178,7 @@ def test_the_whole_system_runs_under_its_users(
             held_back = backend.enqueue(intent(f"{run}-five"))
             second = backend.enqueue(intent(f"{run}-six"))
             assert backend.cancel(second.key, reason="not wanted") == "cancelled"
+            assert backend.get(second.key).state.final, "the bank's contradiction is looked for"
         act_as("ops")
         ops("cancel", held_back.key, "--reason", "not wanted")
         ops("queue", "rebuild", "--apply", "--reason", "a test")
