@@ -27,9 +27,14 @@ OTHERS = {
     "REST_FRAMEWORK", "EXCEPTION_HANDLER",
 }  # fmt: skip
 
-#: What the tests themselves read from the environment, as CONTRIBUTING.md names it.
-_TESTS = re.compile(r"environ(?:\.get\(|\.setdefault\(|\[)\"(TRANSFERS_[A-Z_]+)\"")
-SWITCHES = {name for path in (ROOT / "tests").rglob("*.py") for name in _TESTS.findall(path.read_text())}
+#: What the tests and the benchmarks read from the environment, as CONTRIBUTING.md names it.
+_READ = re.compile(r"environ(?:\.get\(|\.setdefault\(|\[)\"((?:TRANSFERS|BENCH)_[A-Z_]+)\"")
+SWITCHES = {
+    name
+    for folder in ("tests", "benchmarks")
+    for path in (ROOT / folder).rglob("*.py")
+    for name in _READ.findall(path.read_text())
+}
 
 _NAME = re.compile(r"(?<![\w`-])`?\$?([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b")
 
