@@ -138,9 +138,7 @@ CHAPTERS = (
                 "METRICS_ADDRESS", (WORKER,), "", "HOST:PORT of this worker's /metrics, /live, /ready; not set: none"
             ),
             Setting("EXPORTER_ADDRESS", (OPS,), "127.0.0.1:9464", "the same of `transfers exporter`"),
-            Setting(
-                "FOLLOWER_ADDRESS", (OPS,), "", "/live, /ready of `events --follow` with a place; not set: none"
-            ),
+            Setting("FOLLOWER_ADDRESS", (OPS,), "", "/live, /ready of `events --follow` with a place; not set: none"),
             Setting("OPERATOR", (OPS,), "", "the name beside what is changed; if not set, the login name"),
             Setting("LOG_LEVEL", (ALL,), "INFO", "DEBUG, INFO, WARNING or ERROR; not of a backend's log"),
             Setting("SENTRY_DSN", (ALL,), "", "where errors are reported; nothing is if not set"),

@@ -175,10 +175,9 @@ def test_the_whole_system_runs_under_its_users(
         ops("scan")  # there is an added pause now
         act_as("producer")
         with Transfers.from_env() as backend:
-            held_back = backend.enqueue(intent(f"{run}-five"))
-            second = backend.enqueue(intent(f"{run}-six"))
-            assert backend.cancel(second.key, reason="not wanted") == "cancelled"
-            assert backend.get(second.key).state.final, "the bank's contradiction is looked for"
+            held_back, second = (backend.enqueue(intent(f"{run}-{name}")) for name in ("five", "six"))
+            cancelled = backend.cancel(second.key, reason="not wanted"), backend.get(second.key).state
+            assert cancelled == ("cancelled", State.CANCELLED), "with a look for the bank's contradiction"
         act_as("ops")
         ops("cancel", held_back.key, "--reason", "not wanted")
         ops("queue", "rebuild", "--apply", "--reason", "a test")
