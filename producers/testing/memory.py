@@ -60,7 +60,7 @@ class MemoryScripts(Scripts):
         """What another program could add: an event as it is, without a number."""
         self.events.append(Event(f"{len(self.events) + 1}-0", entry))
 
-    def evalsha(self, _digest: str, count: int, *words: str | int) -> list[str]:
+    def execute_command(self, _evalsha: str, _digest: str, count: int, *words: str | int) -> list[str]:
         """What `Events` sends by itself: an event that is no move."""
         return self.run("tell", [str(word) for word in words[:count]], words[count:])
 

@@ -53,7 +53,7 @@ def modules(extra: str) -> set[str]:
     """What an extra brings, with the extras that it names; "" is the base."""
     found: set[str] = set()
     for line in PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]:
-        own, name = re.match(r"epay-transfers\[([\w,]+)\]", line), re.split("[<>=]", line)[0]
+        own, name = re.match(r"epay-transfers\[([\w,]+)\]", line), re.split(r"[\[<>=]", line)[0]
         found |= (
             set().union(*map(modules, own[1].split(",")))
             if own

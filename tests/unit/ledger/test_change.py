@@ -79,7 +79,7 @@ def test_a_doubt_begins_with_no_inquiry_and_at_a_time(verb: Verb) -> None:
 def test_a_transfer_in_review_keeps_what_was_asked_so_far() -> None:
     move = argument(record(State.IN_DOUBT), Verb.SEND_TO_REVIEW, Change(look_again_in=5))
 
-    assert set(move["unset"]) == {"wakeups", "requested_action", "request_id"}
+    assert set(move["unset"]) == {"wakeups", "woken_at", "requested_action", "request_id"}
 
 
 def test_when_it_is_looked_at_again_stands_in_due_and_in_the_record() -> None:
