@@ -60,6 +60,11 @@ class Ours:
             yield process.pid
 
 
+#: A worker looks for each card that may be older than the vault's start, which is told in seconds: a vault that was just
+#: started is no day's case.
+_STEADY_S = 4.0
+
+
 @contextmanager
 def running(latency_s: float = 0.0, *, tls: bool = False, **settings: str) -> Iterator[Ours]:
     """Servers and a bank; no worker yet. `settings` are a worker's or a producer's."""
@@ -69,6 +74,7 @@ def running(latency_s: float = 0.0, *, tls: bool = False, **settings: str) -> It
         vault = stack.enter_context(processes.vault_server())
         client = connect(ledger.url)
         stack.callback(client.close)
+        time.sleep(_STEADY_S)
         yield Ours(bank, ledger, vault, client, environment(bank, ledger.url, vault.url, **settings))
 
 
