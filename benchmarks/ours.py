@@ -60,8 +60,8 @@ class Ours:
             yield process.pid
 
 
-#: A worker looks for each card that may be older than the vault's start, which is told in seconds. No vault that is used
-#: was started just now.
+#: A worker looks for each card that may be older than the vault's start, which is told in seconds. A vault in use was
+#: started long ago.
 _STEADY_S = 4.0
 
 
