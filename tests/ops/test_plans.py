@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,8 @@ def apply(transfers: Cli, *more: str) -> Said:
 
 
 def became(said: Said) -> dict[str, int]:
-    assert [error.message for error in validator_of("apply").iter_errors(said.json)] == []
+    if find_spec("jsonschema"):  # the environment of the lowest versions has none
+        assert [error.message for error in validator_of("apply").iter_errors(said.json)] == []
     return {word: each["count"] for word, each in said.json["became"].items()}
 
 
