@@ -16,14 +16,17 @@ def try_receiving(client: redis.Redis) -> None:
     """Raises the client's error for the first thing that a worker has to do there and this client may not.
 
     The scripts get no keys, so they end at their first line. ZADD with XX adds nothing, but a server that takes no
-    write refuses it: a full one, a replica, one without room on its disk.
+    write refuses it: a full one, a replica, one without room on its disk. What HSETNX adds, the next command removes.
     """
     dispatch = (resources.files("dramatiq") / "brokers" / "redis" / "dispatch.lua").read_text(encoding="utf-8")
-    digests = [client.script_load(text) for text in (text_of("queue_fetch"), text_of("queue_ack"), dispatch)]
+    own = [text_of(name) for name in ("queue_fetch", "queue_ack", "queue_send")]
+    digests = [client.script_load(text) for text in (*own, dispatch)]
     pipeline = client.pipeline(transaction=False)
     for digest in digests:
         pipeline.evalsha(digest, 0)
     pipeline.zadd(f"{NAMESPACE}:__heartbeats__", {_NONE: 0}, xx=True)
+    pipeline.zscore(f"{NAMESPACE}:__heartbeats__", _NONE)
+    pipeline.hsetnx(BEGINNINGS, _NONE, "0")
     pipeline.hdel(BEGINNINGS, _NONE)
     for queue in QUEUES:
         name = f"{NAMESPACE}:{queue}"
