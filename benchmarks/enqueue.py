@@ -5,7 +5,6 @@ than a message; ours is a record, sealed cards and a message. `python -m benchma
 """
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -55,10 +54,5 @@ def measure(rounds: int = figures.ROUNDS) -> list[Figure]:
     return found
 
 
-def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else figures.ROUNDS
-    print(figures.table(measure(rounds)))
-
-
 if __name__ == "__main__":
-    main()
+    figures.show(measure)

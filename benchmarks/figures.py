@@ -68,6 +68,12 @@ def spread(values: Sequence[float]) -> str:
     return f"{_plain(min(values))} to {_plain(max(values))}"
 
 
+def show(measure: Callable[[int], Sequence[Figure]]) -> None:
+    """A module that runs alone: its table. The command's first word may be the number of rounds."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    print(table(measure(rounds)))
+
+
 def table(figures: Sequence[Figure]) -> str:
     """Markdown, in columns of one width: it is read on a screen as well."""
     rows = [("#", "figure", "value", "goal", "reached", "note")]

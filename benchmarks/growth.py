@@ -8,7 +8,6 @@ seed. It writes the values to `growth.json`, of which `benchmarks.draw` makes th
 import json
 import os
 import random
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -177,10 +176,5 @@ def _keep(costs: dict[str, list[Cost]]) -> None:
     VALUES.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
-def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else figures.ROUNDS
-    print(figures.table(measure(rounds)))
-
-
 if __name__ == "__main__":
-    main()
+    figures.show(measure)

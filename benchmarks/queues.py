@@ -6,7 +6,6 @@ the ledger's. `python -m benchmarks.queues`; `.venv-bench` and `.venv-bench-arq`
 """
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -95,10 +94,5 @@ def measure(rounds: int = figures.ROUNDS) -> list[Figure]:
     return found
 
 
-def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else figures.ROUNDS
-    print(figures.table(measure(rounds)))
-
-
 if __name__ == "__main__":
-    main()
+    figures.show(measure)

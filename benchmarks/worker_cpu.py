@@ -5,7 +5,6 @@ With TLS the tuned actor keeps its connections, while ours opens one for each ca
 """
 
 import os
-import sys
 from collections.abc import Callable
 
 from benchmarks import backlog, figures, handshakes
@@ -63,10 +62,5 @@ def _server(name: str, costs: list[Cost], of: Callable[[Cost], float], most: flo
     return Figure(4, what, figures.median(values), "µs", at_most=most, note=figures.spread(values))
 
 
-def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else figures.ROUNDS
-    print(figures.table(measure(rounds)))
-
-
 if __name__ == "__main__":
-    main()
+    figures.show(measure)

@@ -89,9 +89,8 @@ class Maintenance:
         with suppress(VaultUnavailable):  # without it nothing is sent anyway
             self._failover.look()
         standing = self._pauses.standing()
-        if self._pauses.vanished(
-            standing
-        ):  # the ledger may be another one, or restored: the old picture holds until then
+        if self._pauses.vanished(standing):
+            # The ledger may be another one, or restored: the old picture holds until then.
             self._next_copy = self._clock.monotonic() + _COPY_S
             self._mirror.keep()
             standing = self._pauses.standing()

@@ -7,9 +7,9 @@ vault killed, which then comes up empty or from a copy of itself that is seconds
 After each loss of the vault the producers bring their cards again, under the same references. Where nothing shows
 whether the ledger lost moves, workers pause `send` and `confirm` (`failover`): an operator compares the ledger with the
 bank's statement, as the runbook says, and ends these pauses by their ids, while the troubles go on. When nearly all
-transfers have been at the bank the troubles end, and an operator rings for all who wait, as the runbook says for a
-queue that was lost; 120 s later nobody may be under way. Then the operator has the bank asked once more about all who
-are held, and the books must agree.
+transfers have been at the bank the troubles end, and an operator rings for all that wait, as the runbook says for a
+queue that was lost; 120 s later no transfer may be under way. Then the operator has the bank asked once more about all
+that are held, and the books must agree.
 """
 
 import argparse
