@@ -6,8 +6,10 @@ ledger's states and the vault's epochs know what a second run would mean.
 An error that a connection raises has the `ServerProblem` as its `__cause__`: which server it was, and why.
 """
 
+import os
 import socket
 import ssl
+import struct
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +31,13 @@ from epay_transfers.ledger.tracebacks import clear_frames_on_error
 #: Seconds. A durable move takes under a millisecond: a server that takes this long is gone.
 SOCKET_TIMEOUT = 5.0
 CONNECT_TIMEOUT = 2.0
+
+#: Seconds between two commands of a connection within which it needs no look before the next. No server is started anew
+#: in so short a time: one that ended the connection meanwhile would not have answered on another one either.
+_MOMENT_S = 0.05
+
+#: A connection that rested for so long is asked with a PING first.
+_PING_AFTER_S = 15
 
 #: Of the one look at a server that ended a connection without a word.
 _LOOK_TIMEOUT = 1.0
@@ -81,7 +90,7 @@ def connect(url: str, setting: str = "", *, text: bool = True, timeout_s: float 
     Raises `AddressUnreadable`.
     """
     check_address(url)
-    return _Client.from_url(
+    pool = _Pool.from_url(
         url,
         connection_class=_CONNECTIONS.get(url.partition("://")[0], _PlainConnection),
         address=_Address(setting),
@@ -89,12 +98,15 @@ def connect(url: str, setting: str = "", *, text: bool = True, timeout_s: float 
         encoding_errors="backslashreplace" if text else "strict",  # what a thief wrote is shown, and breaks no reader
         socket_timeout=timeout_s,
         socket_connect_timeout=min(CONNECT_TIMEOUT, timeout_s),
-        health_check_interval=15,
+        health_check_interval=_PING_AFTER_S,
         retry=Retry(NoBackoff(), 0),
         max_connections=1024,
         driver_info=None,  # skip CLIENT SETINFO: our ACL users may not run it, and the server logs each refusal
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
+    client = _Client(connection_pool=pool)
+    client.auto_close_connection_pool = True  # it is no other client's
+    return client
 
 
 def server_of(client: redis.Redis) -> Server:
@@ -119,6 +131,33 @@ class _Client(redis.Redis):
             pool.release(connection)
 
 
+class _Pool(redis.ConnectionPool):
+    """Gives the connection that was used a moment ago as it is, without a look at its socket, and counts nothing.
+
+    The library looks each time: as many system calls again as the command needs, and with many threads each of them
+    costs more than itself, since the interpreter goes to another thread.
+    """
+
+    def get_connection(self, *_args: object, **_options: object) -> Any:
+        if self.pid == os.getpid():  # else a copy of a process, whose connections are its parent's
+            with self._lock:
+                connection = self._available_connections[-1] if self._available_connections else None
+                if isinstance(connection, _Explains) and connection.has_answered_within(_MOMENT_S):
+                    self._available_connections.pop()
+                    self._in_use_connections.add(connection)
+                    return connection
+        return super().get_connection()
+
+    def release(self, connection: Any) -> None:
+        if self.pid == connection.pid == os.getpid() and not connection.should_reconnect():
+            with self._lock:
+                if connection in self._in_use_connections:
+                    self._in_use_connections.remove(connection)
+                    self._available_connections.append(connection)
+        else:
+            super().release(connection)
+
+
 @dataclass(slots=True)
 class _Address:
     """What all connections of a client share."""
@@ -133,6 +172,9 @@ class _Explains(AbstractConnection):
     def __init__(self, *args: Any, address: _Address, **kwargs: Any) -> None:
         self._address = address
         super().__init__(*args, **kwargs)
+
+    def has_answered_within(self, seconds: float) -> bool:
+        return self.is_connected and _CLOCK.monotonic() < self.next_health_check - _PING_AFTER_S + seconds
 
     def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
         outside = sys.exc_info()[1]
@@ -175,6 +217,8 @@ class _Explains(AbstractConnection):
 
     def _explained(self, error: Exception, outside: BaseException | None) -> Exception:
         """The error with its cause. What the client can't read, or not even ask for, is the loss of the connection."""
+        if isinstance(error.__context__, BlockingIOError):  # the kernel's word for a timeout that it kept
+            error = redis.TimeoutError(str(ServerReason.TIMEOUT))
         if isinstance(error, redis.RedisError):
             self._address.has_answered |= isinstance(error, redis.ResponseError)
             if known_problem(error) is None:
@@ -207,6 +251,9 @@ class _Explains(AbstractConnection):
 
 
 class _PlainConnection(_Explains, Connection):
+    def _connect(self) -> socket.socket:
+        return _timed_by_kernel(super()._connect())  # type: ignore[no-untyped-call]  # redis-py does not type it
+
     def _place(self) -> str:
         return _host_and_port(self)
 
@@ -259,10 +306,24 @@ class _TlsConnection(_Explains, SSLConnection):
 
 
 class _SocketConnection(_Explains, UnixDomainSocketConnection):
+    def _connect(self) -> socket.socket:
+        return _timed_by_kernel(super()._connect())  # type: ignore[no-untyped-call]  # redis-py does not type it
+
     def _reason(self, error: redis.RedisError, outside: BaseException | None) -> ServerReason:
         """A file refuses the connection as a server does that is stopped; but no start makes it a socket."""
         reason, path = super()._reason(error, outside), Path(self.path)
         return ServerReason.NOT_A_SOCKET if not self._address.has_answered and _is_other(path) else reason
+
+
+def _timed_by_kernel(link: socket.socket) -> socket.socket:
+    """The socket with its timeout in the kernel: Python's own is one more system call before each that it guards."""
+    timeout = link.gettimeout()
+    if timeout is not None:
+        value = struct.pack("@ll", int(timeout), int(timeout % 1 * 1_000_000))  # a `timeval`
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, value)
+        link.settimeout(None)
+    return link
 
 
 _CONNECTIONS: dict[str, type[_TlsConnection | _SocketConnection]] = {
