@@ -50,7 +50,7 @@ class Attempt:
         self._over = False
         begins_at = clock.monotonic()
         self._ends_at = min(begins_at + deadline_s, not_after)
-        self._lever: socket.socket | None = None
+        self._lever: int | None = None
         self._lock = threading.Lock()
         self._watched_s = max(self._ends_at - begins_at, 0.0)
         self._watch: Watch | None = None
@@ -65,7 +65,7 @@ class Attempt:
         with self._lock:
             self._over = True
             if self._lever is not None:
-                self._lever.close()
+                os.close(self._lever)
         if self._watch is not None:
             self._watch.end()
 
@@ -85,7 +85,7 @@ class Attempt:
             if self._lever is None:
                 # A second handle to the same connection: the first may be closed, and its number reused for another
                 # file, before the watchdog uses it. And a TLS socket that is shut from outside stops encrypting.
-                self._lever = socket.socket(sock.family, sock.type, sock.proto, fileno=os.dup(sock.fileno()))
+                self._lever = os.dup(sock.fileno())
             self._touched = True
 
     def _cut(self) -> None:
@@ -94,8 +94,10 @@ class Attempt:
                 return
             self.was_cut = True
             if self._lever is not None:
+                link = socket.socket(fileno=self._lever)
                 with contextlib.suppress(OSError):
-                    self._lever.shutdown(socket.SHUT_RDWR)
+                    link.shutdown(socket.SHUT_RDWR)
+                link.detach()
 
 
 _ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
@@ -106,6 +108,7 @@ class _Watched(HTTPConnection):
 
     response_class = StrictAnswer
     _is_used = False
+    _head: bytes | None = b""  #: of the request, while its body is to come; None before it is written
 
     def putrequest(self, *args: Any, **kwargs: Any) -> None:
         if self._is_used:
@@ -129,11 +132,20 @@ class _Watched(HTTPConnection):
             self._dns_host = name
         raise failed or NameResolutionError(name, self, socket.gaierror(socket.EAI_NONAME, "it has no address"))
 
+    def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Head and body are one send: what is proved of the one is proved of the other."""
+        self._head = None if body else b""
+        super().request(method, url, body, *args, **kwargs)
+
     def send(self, data: Any) -> None:
+        if self._head is None:
+            self._head = data
+            return
         if self.sock is None and self.auto_open:
             self.connect()
         _ATTEMPT.get().touch(self.sock)
-        super().send(data)
+        super().send(self._head + data)
+        self._head = b""
 
 
 class WatchedPlain(_Watched, HTTPConnection):
