@@ -151,7 +151,7 @@ _WEB = ServerUser(
 _WORKER = ServerUser(
     (
         "claim", "move", "due", "probe", "remember_vault", "set_aside", "inbox_take", "tell", "trim",
-        "queue_fetch", "queue_ack", "queue_send", "count_receiver", "count_operator", "remember_worker",
+        "queue_fetch", "queue_send", "count_receiver", "count_operator", "remember_worker",
         "remember_sample", "watched", "ledger_look", "half_open", "turn", "rate", "leave_waiting",
         *_DRAMATIQ,
     ),

@@ -4,6 +4,7 @@ A producer's broker only sends. A worker's broker also receives, with a limited 
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from random import randint
@@ -47,6 +48,9 @@ _PER_MILLION = 1_000_000
 #: Of the workers that died, as many are looked at together.
 _MOST_DEAD = 100
 
+#: As many acknowledgements go with one fetch.
+_MOST_ENDED = 1000
+
 #: How long a consumer rests at the most, where its queue is empty: a client waits for the first two; a delay queue's.
 _REST_MS = {NOW: 200, CONFIRMS: 200, INQUIRIES: 500, BATCH: 500}
 _DELAYED_REST_MS = 2_000
@@ -72,7 +76,8 @@ class Broker(RedisBroker):
         self.watch = QueueWatch()
         self.on_fetch: Callable[[str], None] = _unheard  #: is told the queue, each time that the server answered
         self._places = places
-        self._scripts = Scripts(client, ("queue_fetch", "queue_ack", "queue_send"))
+        self._scripts = Scripts(client, ("queue_fetch", "queue_send"))
+        self._ended: defaultdict[str, list[str]] = defaultdict(list)  #: by queue: what is to be acknowledged
         self._again: set[str] = set()  #: the ids of those at work that were fetched before
         self._chance = _MAINTENANCE_PER_MILLION if places else 0
 
@@ -102,13 +107,13 @@ class Broker(RedisBroker):
             self.emit_after("enqueue", message, None)
 
     def _dispatch(self, command: str) -> Callable[..., Any]:
-        """Dramatiq repeats an acknowledgement after a lost connection; this does it after a timeout, too."""
+        """An acknowledgement waits for the next fetch, in whose trip it goes: `end_fetching` sends the last ones."""
         send = super()._dispatch(command)  # type: ignore[no-untyped-call]  # dramatiq's brokers are not typed
 
         def careful(queue_name: str, *args: Any) -> Any:
+            if command == "ack":
+                return self._ended[queue_name].extend(args)
             with self._watched(command):
-                if command == "ack":
-                    return self._ack(queue_name, *args)
                 if command == "enqueue":
                     message_id, message = args
                     return self._send(queue_name, message_id, message.decode())
@@ -119,7 +124,7 @@ class Broker(RedisBroker):
 
         return careful
 
-    def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes]:
+    def do_fetch(self, queue_name: str, prefetch: int) -> list[dramatiq.Message[Any]]:
         """Fetch messages, and set aside what is no wake-up: it could hold up or stop its consumer, and all behind it.
 
         Each message is made anew from what was checked, under the id of its place. So a consumer counts each as one,
@@ -127,22 +132,9 @@ class Broker(RedisBroker):
         """
         if randint(1, _PER_MILLION) <= self._chance:  # noqa: S311 - only how often is a matter of chance
             self._maintain(queue_name)
-        queue = f"{self.namespace}:{queue_name}"
-        dead = f"{self.namespace}:{queue_name.removesuffix('.DQ')}.XQ"  # as Dramatiq names it
-        names = (
-            queue,
-            f"{queue}.msgs",
-            self._at_work(self.broker_id, queue_name),
-            self._heartbeats,
-            dead,
-            f"{dead}.msgs",
-            BEGINNINGS,
-        )
-        args = (current_millis(), self.broker_id, prefetch, message_guard.LONGEST)
-        with self._watched("fetch"):
-            flat: list[Any] = self._scripts.run("queue_fetch", names, args)
+        flat = self._fetch(queue_name, prefetch)
         self.on_fetch(queue_name)
-        fetched: list[bytes] = []
+        fetched: list[dramatiq.Message[Any]] = []
         for message_id, data, again in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
             try:
                 wakeup = message_guard.received(data, queue_name, message_id.decode(errors="replace"), ACTORS)
@@ -162,13 +154,38 @@ class Broker(RedisBroker):
                 fetched.append(_made_anew(wakeup))
         return fetched
 
+    def end_fetching(self, queue_name: str) -> None:
+        """Acknowledge what ended since the last fetch. What can't be comes again, and is an old wake-up then."""
+        if self._ended[queue_name]:
+            self._fetch(queue_name, 0)
+
+    def _fetch(self, queue_name: str, most: int) -> list[bytes]:
+        """One trip: what has ended is acknowledged, and as many messages come with their ids.
+
+        What if the reply is lost? The same is acknowledged once more; and the messages are this worker's, though it
+        does not know of them, until another takes it for dead. The sweeper sends another wake-up before.
+        """
+        queue = f"{self.namespace}:{queue_name}"
+        dead = f"{self.namespace}:{queue_name.removesuffix('.DQ')}.XQ"  # as Dramatiq names it
+        names = (
+            queue,
+            f"{queue}.msgs",
+            f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}",
+            self._heartbeats,
+            dead,
+            f"{dead}.msgs",
+            BEGINNINGS,
+        )
+        ended = self._ended[queue_name][:_MOST_ENDED]
+        args: list[str | int] = [current_millis(), self.broker_id, most, message_guard.LONGEST, *ended]
+        with self._watched("fetch"):
+            flat = cast("list[bytes]", self._scripts.run("queue_fetch", names, args))
+        del self._ended[queue_name][: len(ended)]  # another thread adds at the end only
+        return flat
+
     def _send(self, queue_name: str, *ids_and_messages: str) -> None:
         queue = f"{self.namespace}:{queue_name}"
         self._scripts.run("queue_send", (queue, f"{queue}.msgs"), ids_and_messages)
-
-    def _ack(self, queue_name: str, message_id: str) -> None:
-        names = (self._at_work(self.broker_id, queue_name), f"{self.namespace}:{queue_name}.msgs", BEGINNINGS)
-        self._scripts.run("queue_ack", names, (message_id,))
 
     def _maintain(self, queue_name: str) -> None:
         """Dramatiq gives back the messages of workers that died, after a look at each id among the heartbeats.
@@ -184,9 +201,8 @@ class Broker(RedisBroker):
             )
             pipeline = self.client.pipeline(transaction=False)
             for worker in died:
-                names = [
-                    self._at_work(worker.decode(errors="replace"), each + end) for each in QUEUES for end in ("", ".DQ")
-                ]
+                at_work = f"{self.namespace}:__acks__.{worker.decode(errors='replace')}"
+                names = [f"{at_work}.{each}{end}" for each in QUEUES for end in ("", ".DQ")]
                 pipeline.exists(*names)
             none_at_work = [worker for worker, held in zip(died, pipeline.execute(), strict=True) if not held]
             if none_at_work:
@@ -200,7 +216,7 @@ class Broker(RedisBroker):
 
     @contextmanager
     def _watched(self, what: str) -> Iterator[None]:
-        """Dramatiq repeats an acknowledgement after a lost connection alone; a timeout is made one here."""
+        """Dramatiq repeats what it does after a lost connection alone; a timeout is made one here."""
         lost: redis.ConnectionError | None = None
         try:
             yield
@@ -217,9 +233,6 @@ class Broker(RedisBroker):
     @property
     def _heartbeats(self) -> str:
         return f"{self.namespace}:__heartbeats__"
-
-    def _at_work(self, worker: str, queue_name: str) -> str:
-        return f"{self.namespace}:__acks__.{worker}.{queue_name}"
 
     def begin(self, message: dramatiq.MessageProxy) -> int:
         """How often this message has begun without an end: a message that kills its worker never ends.
@@ -243,8 +256,8 @@ def _unheard(_queue_name: str) -> None:
     """No part of this process asks."""
 
 
-def _made_anew(wakeup: message_guard.Wakeup) -> bytes:
-    message: dramatiq.Message[Any] = dramatiq.Message(
+def _made_anew(wakeup: message_guard.Wakeup) -> dramatiq.Message[Any]:
+    return dramatiq.Message(
         queue_name=wakeup.queue,
         actor_name=wakeup.actor,
         args=(wakeup.key,),
@@ -253,4 +266,3 @@ def _made_anew(wakeup: message_guard.Wakeup) -> bytes:
         message_id=wakeup.message_id,
         message_timestamp=wakeup.sent_ms,
     )
-    return message.encode()

@@ -19,7 +19,7 @@ def try_receiving(client: redis.Redis) -> None:
     write refuses it: a full one, a replica, one without room on its disk. What HSETNX adds, the next command removes.
     """
     dispatch = (resources.files("dramatiq") / "brokers" / "redis" / "dispatch.lua").read_text(encoding="utf-8")
-    own = [text_of(name) for name in ("queue_fetch", "queue_ack", "queue_send")]
+    own = [text_of(name) for name in ("queue_fetch", "queue_send")]
     digests = [client.script_load(text) for text in (*own, dispatch)]
     pipeline = client.pipeline(transaction=False)
     for digest in digests:

@@ -7,6 +7,7 @@ fields declare of their lifetimes. A caller says how long something lasts, or gi
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal, TypedDict, cast, get_args
 
@@ -164,7 +165,7 @@ def script_argument(
         due_at = values["next_attempt_at"] = change.look_again_at
     if change.watch_in is not None:
         times["watch_at"] = change.watch_in
-    cleared = cleared_with(*_lifetimes_over(verb))
+    cleared = _cleared_by(verb)
     if State.IN_DOUBT in row.moves.values() and not _stays(verb):
         times["in_doubt_since"] = 0
     changed = {name: str(value) for name, value in values.items() if value not in {"", 0}}
@@ -255,6 +256,11 @@ def _told(record: Record, verb: Verb, values: Mapping[str, str | int], changed: 
     is_note = verb.row.keeps_due or verb is Verb.ADD_EVIDENCE
     requests = ("" if is_note else record.request_id, record.question_id if is_answered else "")
     return told | ({"request": " ".join(filter(None, requests))} if any(requests) else {})
+
+
+@cache
+def _cleared_by(verb: Verb) -> tuple[str, ...]:
+    return cleared_with(*_lifetimes_over(verb))
 
 
 def _lifetimes_over(verb: Verb) -> set[Lifetime]:

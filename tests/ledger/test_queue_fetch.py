@@ -1,6 +1,7 @@
 """A worker's broker on a real server: what it fetches is made anew, and what holds up its queue is taken away."""
 
 import json
+import threading
 import uuid
 from collections.abc import Iterator
 from typing import Any, cast
@@ -12,6 +13,7 @@ import redis
 from epay_transfers.ledger.queue.broker import BEGINNINGS, NAMESPACE, NOW, Broker
 from epay_transfers.ledger.queue.message_guard import LONGEST
 from epay_transfers.ledger.store.connection import connect
+from tests.support.costs import counted
 from tests.support.stage import queue_url as url_of
 
 KEY = "251124000001"
@@ -46,7 +48,7 @@ def test_what_is_fetched_is_counted_under_the_id_of_its_place(broker: Broker, qu
         fields = json.loads(queue.hget(f"{NAMESPACE}:{NOW}.msgs", name) or b"")
         queue.hset(f"{NAMESPACE}:{NOW}.msgs", name, json.dumps(fields | {"message_id": same}))
 
-    fetched = [dramatiq.Message.decode(data) for data in broker.do_fetch(NOW, 8)]
+    fetched = broker.do_fetch(NOW, 8)
 
     assert [message.message_id for message in fetched] == ids
     assert [message.options for message in fetched] == [{"redis_message_id": name} for name in ids]
@@ -124,15 +126,11 @@ def test_a_worker_that_died_gives_its_messages_back(broker: Broker, queue: redis
     queue.zadd(BEATS, {dead.broker_id: 1})
     broker._chance = 1_000_000
 
-    (data,) = broker.do_fetch(NOW, 8)
+    (message,) = broker.do_fetch(NOW, 8)
 
-    assert dramatiq.Message.decode(data).message_id == name
+    assert message.message_id == name
     broker._maintain(NOW)
     assert queue.zscore(BEATS, dead.broker_id) is None
-
-
-def proxy_of(data: bytes) -> dramatiq.MessageProxy:
-    return dramatiq.MessageProxy(dramatiq.Message.decode(data))
 
 
 def test_each_beginning_without_an_end_is_counted_whichever_worker_it_was(broker: Broker, queue: redis.Redis) -> None:
@@ -143,8 +141,8 @@ def test_each_beginning_without_an_end_is_counted_whichever_worker_it_was(broker
     for _ in range(4):
         dying = Broker(queue, [], {NOW: 8})
         dying._chance = 0
-        (data,) = dying.do_fetch(NOW, 8)
-        counts.append(dying.begin(proxy_of(data)))
+        (message,) = dying.do_fetch(NOW, 8)
+        counts.append(dying.begin(dramatiq.MessageProxy(message)))
         queue.rpush(f"{NAMESPACE}:{NOW}", name)
 
     assert counts == [1, 2, 3, 4]
@@ -157,19 +155,81 @@ def test_a_message_that_ended_leaves_nothing(broker: Broker, queue: redis.Redis)
     for name in names[:2]:
         queue.rpush(f"{NAMESPACE}:{NOW}", name)
         queue.srem(at_work_of(broker), name)
-    fetched = [proxy_of(data) for data in broker.do_fetch(NOW, 8)]
+    fetched = [dramatiq.MessageProxy(message) for message in broker.do_fetch(NOW, 8)]
     assert {broker.begin(message) for message in fetched} == {1, 2}
 
     consumer = broker.consume(NOW, 8)
     for at, message in enumerate(fetched):
         broker.end(message)
         (consumer.ack if at % 2 else consumer.nack)(message)
+    consumer.close()
 
     assert queue.hgetall(BEGINNINGS) == {}
     assert queue.smembers(at_work_of(broker)) == set()
     assert queue.hkeys(f"{NAMESPACE}:{NOW}.msgs") == []
     assert queue.zcard(f"{NAMESPACE}:{NOW}.XQ") == 2
     assert broker._again == set()
+
+
+def test_what_ended_is_acknowledged_by_the_next_fetch_in_its_own_trip(broker: Broker, queue: redis.Redis) -> None:
+    first, second = send(broker), send(broker)
+    consumer = broker.consume(NOW, 1)
+    message = next(consumer)
+    assert message is not None
+    consumer.ack(message)
+
+    with counted({"queue": queue}) as cost:
+        later = next(consumer)
+
+    assert later is not None
+    assert (message.message_id, later.message_id) == (first, second)
+    assert queue.hkeys(f"{NAMESPACE}:{NOW}.msgs") == [second.encode()]
+    assert queue.smembers(at_work_of(broker)) == {second.encode()}
+    assert cost["queue"].trips == 1
+
+
+def test_what_could_not_be_acknowledged_is_with_a_later_fetch(broker: Broker, queue: redis.Redis) -> None:
+    """The server may have done it, or not: it is said again until the server has answered."""
+    send(broker)
+    consumer = broker.consume(NOW, 1)
+    message = next(consumer)
+    assert message is not None
+    consumer.ack(message)
+    run, broker._scripts.run = broker._scripts.run, unanswered  # type: ignore[method-assign,assignment]  # a server that is away
+    with pytest.raises(redis.ConnectionError):
+        broker.do_fetch(NOW, 1)
+    broker._scripts.run = run  # type: ignore[method-assign]  # as it was
+
+    assert broker.do_fetch(NOW, 1) == []
+    assert queue.hkeys(f"{NAMESPACE}:{NOW}.msgs") == []
+
+
+def unanswered(*_: object) -> list[str]:
+    raise redis.TimeoutError
+
+
+def test_a_consumer_fetches_as_soon_as_a_place_is_free(broker: Broker) -> None:
+    """It waits for the end of a message, and not for a time: here it would be an hour."""
+    send(broker), send(broker)
+    consumer = broker.consume(NOW, 1)
+    cast("Any", consumer).timeout = 3_600_000
+    message = next(consumer)
+    assert message is not None
+    threading.Timer(0.05, consumer.ack, (message,)).start()
+
+    assert next(consumer) is not None
+
+
+def test_a_stop_acknowledges_what_ended_last(broker: Broker, queue: redis.Redis) -> None:
+    send(broker)
+    consumer = broker.consume(NOW, 1)
+    message = next(consumer)
+    assert message is not None
+    consumer.ack(message)
+
+    consumer.close()
+
+    assert queue.hkeys(f"{NAMESPACE}:{NOW}.msgs") == []
 
 
 @pytest.mark.parametrize("count", [1, 99, 100, 350])

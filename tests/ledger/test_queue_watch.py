@@ -102,7 +102,7 @@ def count_fetches(broker: Broker) -> list[str]:
     asked: list[str] = []
     fetch = broker.do_fetch
 
-    def counted(queue_name: str, prefetch: int) -> list[bytes]:
+    def counted(queue_name: str, prefetch: int) -> list[dramatiq.Message[Any]]:
         asked.append(queue_name)
         return fetch(queue_name, prefetch)
 
@@ -110,7 +110,7 @@ def count_fetches(broker: Broker) -> list[str]:
     return asked
 
 
-def test_a_message_that_can_not_be_acknowledged_is_no_line_each_time() -> None:
+def test_a_message_that_can_not_be_set_aside_is_no_line_each_time() -> None:
     """Dramatiq writes one every five seconds for each message; the broker has said once that the queue is away."""
     with connect("redis://127.0.0.1:1/0", "BROKER_URL", text=False) as client:
         Broker(client, [], {NOW: 1}).consume(NOW)
