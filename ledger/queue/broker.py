@@ -4,6 +4,7 @@ A producer's broker only sends. A worker's broker also receives, with a limited 
 """
 
 import logging
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -51,6 +52,9 @@ _MOST_DEAD = 100
 #: As many acknowledgements go with one fetch.
 _MOST_ENDED = 1000
 
+#: A look at all queues is as good as new for so long (ms): a consumer rests longer, where its queue was empty.
+_LOOK_MS = 90
+
 #: How long a consumer rests at the most, where its queue is empty: a client waits for the first two; a delay queue's.
 _REST_MS = {NOW: 200, CONFIRMS: 200, INQUIRIES: 500, BATCH: 500}
 _DELAYED_REST_MS = 2_000
@@ -78,6 +82,9 @@ class Broker(RedisBroker):
         self._places = places
         self._scripts = Scripts(client, ("queue_fetch", "queue_send"))
         self._ended: defaultdict[str, list[str]] = defaultdict(list)  #: by queue: what is to be acknowledged
+        self._look = threading.Lock()
+        self._looked_at = -_LOOK_MS  #: by the clock of Dramatiq, in ms
+        self._are_empty = False  #: all queues, then
         self._again: set[str] = set()  #: the ids of those at work that were fetched before
         self._chance = _MAINTENANCE_PER_MILLION if places else 0
 
@@ -153,6 +160,19 @@ class Broker(RedisBroker):
                     self._again.add(wakeup.message_id)
                 fetched.append(_made_anew(wakeup))
         return fetched
+
+    def is_empty(self, queue_name: str) -> bool:
+        """Is nothing to be fetched there, and nothing to be said? One look serves all consumers of an idle worker."""
+        if self._ended[queue_name]:
+            return False
+        with self._look:
+            if not 0 <= current_millis() - self._looked_at < _LOOK_MS:
+                queues = [f"{self.namespace}:{each}" for each in (*self.queues, *self.delay_queues)]
+                with self._watched("look"):
+                    self._are_empty = not self.client.exists(*queues)
+                self._looked_at = current_millis()
+        self.on_fetch(queue_name)
+        return self._are_empty
 
     def end_fetching(self, queue_name: str) -> None:
         """Acknowledge what ended since the last fetch. What can't be comes again, and is an old wake-up then."""

@@ -10,7 +10,7 @@ import dramatiq
 import pytest
 import redis
 
-from epay_transfers.ledger.queue.broker import BEGINNINGS, NAMESPACE, NOW, Broker
+from epay_transfers.ledger.queue.broker import ACTORS, BEGINNINGS, NAMESPACE, NOW, QUEUES, Broker
 from epay_transfers.ledger.queue.message_guard import LONGEST
 from epay_transfers.ledger.store.connection import connect
 from tests.support.costs import counted
@@ -230,6 +230,40 @@ def test_a_stop_acknowledges_what_ended_last(broker: Broker, queue: redis.Redis)
     consumer.close()
 
     assert queue.hkeys(f"{NAMESPACE}:{NOW}.msgs") == []
+
+
+def test_one_look_serves_all_consumers_of_an_idle_worker(
+    broker: Broker, queue: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it is one command, whatever the number of queues."""
+    monkeypatch.setattr("epay_transfers.ledger.queue.broker._LOOK_MS", 3_600_000)
+    for name in QUEUES:
+        broker.declare_queue(name)
+
+    with counted({"queue": queue}) as cost:
+        assert all(broker.is_empty(name) for name in QUEUES)
+
+    assert (cost["queue"].trips, cost["queue"].commands) == (1, 1)
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_message_that_comes_to_an_idle_worker_is_fetched(broker: Broker, name: str) -> None:
+    """Also one that is still to be acknowledged is something to say: the consumer goes to the server for it."""
+    for each in QUEUES:
+        broker.declare_queue(each)
+    consumer = broker.consume(name, 1)
+    cast("Any", consumer).timeout, cast("Any", consumer)._look_until = 1, float("inf")
+    while cast("Any", consumer).misses < 8:  # it is idle
+        next(consumer)
+        cast("Any", consumer).misses += 1
+    assert broker.is_empty(name)
+    broker.enqueue(dramatiq.Message(queue_name=name, actor_name=ACTORS[name], args=(KEY,), kwargs={}, options={}))
+
+    message = None
+    while message is None:
+        message = next(consumer)
+    consumer.ack(message)
+    assert not broker.is_empty(name)
 
 
 @pytest.mark.parametrize("count", [1, 99, 100, 350])
