@@ -9,7 +9,7 @@ the bank's message): whatever the first finds it stars, and more besides.
 import itertools
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from epay_transfers.ledger.readings import Reading, Stars, readings
@@ -52,17 +52,20 @@ _NETWORKS = (
 _UNKNOWN_NETWORKS = (("3000", "6999", (16,)), ("8000", "9999", (16,)))
 
 
-def _lengths(networks: Sequence[tuple[str, str, tuple[int, ...]]]) -> dict[str, tuple[int, ...]]:
-    """The lengths of each prefix of four digits."""
-    found: dict[str, set[int]] = {}
+def _with(
+    found: Mapping[str, tuple[int, ...]], networks: Sequence[tuple[str, str, tuple[int, ...]]]
+) -> dict[str, tuple[int, ...]]:
+    """The lengths of each prefix of four digits: those that were found already, and those of these networks."""
+    result = dict(found)
     for first, last, lengths in networks:
-        for prefix in range(int(first), int(last) + 1):
-            found.setdefault(f"{prefix:04}", set()).update(lengths)
-    return {prefix: tuple(sorted(lengths)) for prefix, lengths in found.items()}
+        for prefix in map("{:04}".format, range(int(first), int(last) + 1)):
+            known = result.get(prefix, ())
+            result[prefix] = lengths if known in ((), lengths) else tuple(sorted({*known, *lengths}))
+    return result
 
 
-_ISSUED = _lengths(_NETWORKS)
-_STARRED = _lengths(_NETWORKS + _UNKNOWN_NETWORKS)
+_ISSUED = _with({}, _NETWORKS)
+_STARRED = _with(_ISSUED, _UNKNOWN_NETWORKS)
 _SHORTEST, _LONGEST = 13, 19
 
 #: Each second digit from the right counts twice; of two digits, their sum.

@@ -5,12 +5,24 @@ constructor, not by `model_validate` or `model_validate_json`, and not as the `_
 input too, so none of them stays in a traceback. What would make a model unchecked is refused.
 """
 
+import ast
+import inspect
+import itertools
 import re
+import textwrap
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 from epay_transfers.ledger.errors import WrongCall
 from epay_transfers.ledger.strict_json import read_json
@@ -27,8 +39,16 @@ class StrictModel(BaseModel):
         frozen=True,
         extra="forbid",
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,  # for the JSON schema
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """With what is written under each field. Pydantic would read the source of each model when it is imported."""
+        schema = handler(core_schema)
+        fields = handler.resolve_ref_schema(schema)["properties"]
+        for name, text in _docstrings(cls).items():
+            fields[name]["description"] = text
+        return schema
 
     def whole(self) -> None:
         """What no field can check alone. Raises `IntentRejected`."""
@@ -92,6 +112,21 @@ class StrictModel(BaseModel):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:  # noqa: ARG002 - pydantic's signature; all context are frozen
         """A copy is checked as the first was: pydantic's own would take any value in `update`."""
         return type(self)(**{name: getattr(self, name) for name in self.model_fields_set} | dict(update or {}))
+
+
+def _docstrings(model: type[BaseModel]) -> dict[str, str]:
+    """The docstrings of a model's fields."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    pairs = itertools.pairwise(cast("ast.ClassDef", tree).body)
+    return {
+        field.target.id: inspect.cleandoc(below.value.value)
+        for field, below in pairs
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(below, ast.Expr)
+        and isinstance(below.value, ast.Constant)
+        and isinstance(below.value.value, str)
+    }
 
 
 def _refuse_name_twice(json_data: str | bytes | bytearray) -> None:
