@@ -46,8 +46,10 @@ class StrictModel(BaseModel):
         """With what is written under each field. Pydantic would read the source of each model when it is imported."""
         schema = handler(core_schema)
         fields = handler.resolve_ref_schema(schema)["properties"]
-        for name, text in _docstrings(cls).items():
-            fields[name]["description"] = text
+        for model in cls.__mro__[::-1]:
+            for name, text in _docstrings(model).items():
+                if name in fields:
+                    fields[name]["description"] = text
         return schema
 
     def whole(self) -> None:
@@ -114,9 +116,14 @@ class StrictModel(BaseModel):
         return type(self)(**{name: getattr(self, name) for name in self.model_fields_set} | dict(update or {}))
 
 
-def _docstrings(model: type[BaseModel]) -> dict[str, str]:
-    """The docstrings of a model's fields."""
-    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+def _docstrings(model: type) -> dict[str, str]:
+    """The docstrings of a model's own fields; none where its source is not there."""
+    if not issubclass(model, StrictModel):
+        return {}
+    try:
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    except (OSError, TypeError):
+        return {}
     pairs = itertools.pairwise(cast("ast.ClassDef", tree).body)
     return {
         field.target.id: inspect.cleandoc(below.value.value)

@@ -24,12 +24,13 @@ if is_other(redis.call('TYPE', KEYS[5]), 'zset') then redis.call('DEL', KEYS[5])
 if is_other(redis.call('TYPE', KEYS[6]), 'hash') then redis.call('DEL', KEYS[6]) end
 if is_other(redis.call('TYPE', KEYS[7]), 'hash') then redis.call('DEL', KEYS[7]) end
 
-local beat = tonumber(redis.call('ZSCORE', KEYS[4], ARGV[2]) or '0')
-if math.abs(tonumber(ARGV[1]) - beat) >= BEAT_MS then redis.call('ZADD', KEYS[4], ARGV[1], ARGV[2]) end
+-- First what makes room: a server whose memory is full refuses the rest.
 for at = 5, #ARGV do
   if redis.call('SREM', KEYS[3], ARGV[at]) == 1 then redis.call('HDEL', KEYS[2], ARGV[at]) end
 end
 if #ARGV > 4 then redis.call('HDEL', KEYS[7], unpack(ARGV, 5)) end
+local beat = tonumber(redis.call('ZSCORE', KEYS[4], ARGV[2]) or '0')
+if math.abs(tonumber(ARGV[1]) - beat) >= BEAT_MS then redis.call('ZADD', KEYS[4], ARGV[1], ARGV[2]) end
 local found = {}
 for _ = 1, tonumber(ARGV[3]) do
   local id = redis.call('LPOP', KEYS[1])

@@ -44,6 +44,7 @@ BEGINNINGS = f"{NAMESPACE}:beginnings"
 #: A killed worker's messages return in about a minute; the sweeper does not wait for it.
 _HEARTBEAT_MS = 60_000
 _MAINTENANCE_PER_MILLION = 50_000
+_IDLE_MAINTENANCE_PER_MILLION = 250_000  #: it fetches seldom
 _PER_MILLION = 1_000_000
 
 #: Of the workers that died, as many are looked at together.
@@ -87,6 +88,7 @@ class Broker(RedisBroker):
         self._are_empty = False  #: all queues, then
         self._again: set[str] = set()  #: the ids of those at work that were fetched before
         self._chance = _MAINTENANCE_PER_MILLION if places else 0
+        self._idle_chance = _IDLE_MAINTENANCE_PER_MILLION if places else 0
 
     @property
     def consumer_class(self) -> type[Consumer]:
@@ -131,13 +133,13 @@ class Broker(RedisBroker):
 
         return careful
 
-    def do_fetch(self, queue_name: str, prefetch: int) -> list[dramatiq.Message[Any]]:
+    def do_fetch(self, queue_name: str, prefetch: int, *, is_idle: bool = False) -> list[dramatiq.Message[Any]]:
         """Fetch messages, and set aside what is no wake-up: it could hold up or stop its consumer, and all behind it.
 
         Each message is made anew from what was checked, under the id of its place. So a consumer counts each as one,
         and can acknowledge it.
         """
-        if randint(1, _PER_MILLION) <= self._chance:  # noqa: S311 - only how often is a matter of chance
+        if randint(1, _PER_MILLION) <= (self._idle_chance if is_idle else self._chance):  # noqa: S311 - only how often is a matter of chance
             self._maintain(queue_name)
         flat = self._fetch(queue_name, prefetch)
         self.on_fetch(queue_name)
@@ -162,15 +164,20 @@ class Broker(RedisBroker):
         return fetched
 
     def is_empty(self, queue_name: str) -> bool:
-        """Is nothing to be fetched there, and nothing to be said? One look serves all consumers of an idle worker."""
-        if self._ended[queue_name]:
+        """Is nothing to be fetched there, and nothing to be said? One look serves all consumers of an idle worker.
+
+        It waits for no other's look: the server may be away, and each wait would come after the other.
+        """
+        if self._ended[queue_name] or not self._look.acquire(blocking=False):
             return False
-        with self._look:
+        try:
             if not 0 <= current_millis() - self._looked_at < _LOOK_MS:
                 queues = [f"{self.namespace}:{each}" for each in (*self.queues, *self.delay_queues)]
                 with self._watched("look"):
                     self._are_empty = not self.client.exists(*queues)
                 self._looked_at = current_millis()
+        finally:
+            self._look.release()
         self.on_fetch(queue_name)
         return self._are_empty
 

@@ -59,13 +59,14 @@ class Consumer(_RedisConsumer):
         self._has_ended.clear()
         if self.outstanding_message_count >= self.prefetch and not self._has_ended.wait(rest_s):
             return False
-        now = self._clock.monotonic()
-        if self.misses > _FEW and now < self._look_until and self.broker.is_empty(self.queue_name):
+        now, is_idle = self._clock.monotonic(), self.misses > _FEW
+        if is_idle and now < self._look_until and self.broker.is_empty(self.queue_name):
             threading.Event().wait(rest_s)
             return False
         threading.Event().wait(self._not_before - now)
         self._look_until = now + _LOOKS_S
-        self.message_cache = self.broker.do_fetch(self.queue_name, self.prefetch - self.outstanding_message_count)
+        places = self.prefetch - self.outstanding_message_count
+        self.message_cache = self.broker.do_fetch(self.queue_name, places, is_idle=is_idle)
         if self.message_cache:
             self.misses = 0
             self._not_before = self._clock.monotonic() + _PACE_S

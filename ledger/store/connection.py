@@ -123,10 +123,16 @@ class _Client(redis.Redis):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         pool = self.connection_pool
-        connection = pool.get_connection()
+        connection: Any = pool.get_connection()
         try:
-            connection.send_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py does not type it
-            return self.parse_response(connection, args[0], **options)  # type: ignore[no-untyped-call]  # as above
+            connection.send_command(*args, **options)
+            try:
+                answer = self.parse_response(connection, args[0], **options)  # type: ignore[no-untyped-call]  # as above
+            except redis.ResponseError:
+                connection.is_settled = True
+                raise
+            connection.is_settled = True
+            return answer
         finally:
             pool.release(connection)
 
@@ -142,13 +148,16 @@ class _Pool(redis.ConnectionPool):
         if self.pid == os.getpid():  # else a copy of a process, whose connections are its parent's
             with self._lock:
                 connection = self._available_connections[-1] if self._available_connections else None
-                if isinstance(connection, _Explains) and connection.has_answered_within(_MOMENT_S):
+                if isinstance(connection, _Explains) and connection.is_fresh():
                     self._available_connections.pop()
                     self._in_use_connections.add(connection)
                     return connection
         return super().get_connection()
 
     def release(self, connection: Any) -> None:
+        """Where its user was interrupted an answer may be unread, which is no other command's: it is closed."""
+        if not connection.is_settled and not isinstance(sys.exc_info()[1], redis.ResponseError | None):
+            connection.disconnect()
         if self.pid == connection.pid == os.getpid() and not connection.should_reconnect():
             with self._lock:
                 if connection in self._in_use_connections:
@@ -173,8 +182,12 @@ class _Explains(AbstractConnection):
         self._address = address
         super().__init__(*args, **kwargs)
 
-    def has_answered_within(self, seconds: float) -> bool:
-        return self.is_connected and _CLOCK.monotonic() < self.next_health_check - _PING_AFTER_S + seconds
+    is_settled = False  #: the answer of its last command was read, and nothing else was sent
+
+    def is_fresh(self) -> bool:
+        """Was it used a moment ago, and is nothing left on it?"""
+        used_at = self.next_health_check - _PING_AFTER_S
+        return self.is_settled and self.is_connected and _CLOCK.monotonic() < used_at + _MOMENT_S
 
     def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
         outside = sys.exc_info()[1]
@@ -187,6 +200,7 @@ class _Explains(AbstractConnection):
         raise failed
 
     def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+        self.is_settled = False
         outside = sys.exc_info()[1]
         try:
             super().send_packed_command(*args, **kwargs)  # type: ignore[no-untyped-call]  # redis-py does not type it
@@ -323,6 +337,10 @@ def _timed_by_kernel(link: socket.socket) -> socket.socket:
         link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
         link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, value)
         link.settimeout(None)
+        if not os.get_blocking(
+            link.fileno()
+        ):  # a library of green threads waits in its own way, and keeps its own time
+            link.settimeout(timeout)
     return link
 
 

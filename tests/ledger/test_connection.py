@@ -3,8 +3,9 @@
 import os
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -97,3 +98,52 @@ def test_a_connection_that_was_marked_is_made_anew(server: KillableServer) -> No
 
         assert client.client_id() == first, "it was in use once more"
         assert client.client_id() != first
+
+
+class _Interrupted(BaseException):
+    """A time limit of a task, or Ctrl-C."""
+
+
+@pytest.mark.parametrize("read_before", [0, 1], ids=["one command", "a pipeline"])
+def test_what_is_left_of_an_interrupted_command_is_no_answer_of_the_next(
+    server: KillableServer, monkeypatch: pytest.MonkeyPatch, read_before: int
+) -> None:
+    """Each command after it would read the answer of the one before."""
+    monkeypatch.setattr(connection, "_MOMENT_S", 3600.0)
+    with connect(server.server.url) as client:
+        client.mset({"a": "1", "b": "2", "c": "3"})
+        read = connection._PlainConnection.read_response
+        with monkeypatch.context() as patch:
+            patch.setattr(connection._PlainConnection, "read_response", _interrupting(read, after=read_before))
+            with pytest.raises(_Interrupted):
+                _three(client) if read_before else client.get("a")
+
+        assert [client.get(name) for name in "cba"] == ["3", "2", "1"]
+
+
+def _interrupting(read: Callable[..., Any], *, after: int) -> Callable[..., Any]:
+    answers: list[Any] = []
+
+    def interrupted(link: Any, *args: Any, **kwargs: Any) -> Any:
+        if len(answers) == after:
+            raise _Interrupted
+        answers.append(read(link, *args, **kwargs))
+        return answers[-1]
+
+    return interrupted
+
+
+def _three(client: redis.Redis) -> None:
+    pipeline = client.pipeline(transaction=False)
+    for name in "abc":
+        pipeline.get(name)
+    pipeline.execute()
+
+
+def test_an_error_that_the_server_answers_keeps_the_connection(server: KillableServer) -> None:
+    with connect(server.server.url) as client:
+        first = client.client_id()
+        with pytest.raises(redis.ResponseError):
+            client.execute_command("NO-SUCH-COMMAND")
+
+        assert client.client_id() == first

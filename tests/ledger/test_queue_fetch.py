@@ -172,6 +172,7 @@ def test_a_message_that_ended_leaves_nothing(broker: Broker, queue: redis.Redis)
 
 
 def test_what_ended_is_acknowledged_by_the_next_fetch_in_its_own_trip(broker: Broker, queue: redis.Redis) -> None:
+    broker._chance = 0  # what it does besides now and then is another trip
     first, second = send(broker), send(broker)
     consumer = broker.consume(NOW, 1)
     message = next(consumer)
@@ -202,6 +203,42 @@ def test_what_could_not_be_acknowledged_is_with_a_later_fetch(broker: Broker, qu
 
     assert broker.do_fetch(NOW, 1) == []
     assert queue.hkeys(f"{NAMESPACE}:{NOW}.msgs") == []
+
+
+def test_a_full_server_is_told_what_ended(broker: Broker, queue: redis.Redis) -> None:
+    """It makes room; and the fetch after it says that the worker lives."""
+    send(broker)
+    consumer = broker.consume(NOW, 1)
+    message = next(consumer)
+    assert message is not None
+    queue.zadd(BEATS, {broker.broker_id: 1})
+    consumer.ack(message)
+    limit = cast("str", queue.config_get("maxmemory")["maxmemory"])
+    queue.config_set("maxmemory", "1")
+    try:
+        broker.end_fetching(NOW)
+    finally:
+        queue.config_set("maxmemory", limit)
+
+    assert queue.hkeys(f"{NAMESPACE}:{NOW}.msgs") == []
+
+
+def test_a_consumer_waits_for_no_others_look(broker: Broker) -> None:
+    """The queue's server may be away, and with eight consumers it would be eight waits, one after the other."""
+    broker._look.acquire()
+
+    assert not broker.is_empty(NOW)
+
+
+def test_what_a_dead_worker_had_comes_back_to_an_idle_worker_too(broker: Broker, queue: redis.Redis) -> None:
+    dead = Broker(queue, [], {NOW: 8})
+    send(broker)
+    dead.do_fetch(NOW, 8)
+    queue.zadd(BEATS, {dead.broker_id: 1})
+    broker._chance, broker._idle_chance = 0, 1_000_000
+
+    assert broker.do_fetch(NOW, 8) == []
+    assert len(broker.do_fetch(NOW, 8, is_idle=True)) == 1
 
 
 def unanswered(*_: object) -> list[str]:

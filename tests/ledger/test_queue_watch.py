@@ -102,9 +102,9 @@ def count_fetches(broker: Broker) -> list[str]:
     asked: list[str] = []
     fetch = broker.do_fetch
 
-    def counted(queue_name: str, prefetch: int) -> list[dramatiq.Message[Any]]:
+    def counted(queue_name: str, prefetch: int, *, is_idle: bool = False) -> list[dramatiq.Message[Any]]:
         asked.append(queue_name)
-        return fetch(queue_name, prefetch)
+        return fetch(queue_name, prefetch, is_idle=is_idle)
 
     broker.do_fetch = counted  # type: ignore[method-assign]  # it is counted, and done
     return asked

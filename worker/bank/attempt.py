@@ -94,10 +94,11 @@ class Attempt:
                 return
             self.was_cut = True
             if self._lever is not None:
-                link = socket.socket(fileno=self._lever)
                 with contextlib.suppress(OSError):
-                    link.shutdown(socket.SHUT_RDWR)
-                link.detach()
+                    link = socket.socket(fileno=self._lever)
+                    self._lever = None  # the socket closes it
+                    with link:
+                        link.shutdown(socket.SHUT_RDWR)
 
 
 _ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
