@@ -5,7 +5,7 @@ it has seen nearly all.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from benchmarks import ours, processes
@@ -45,13 +45,13 @@ class Backlog:
         return [(end - began) / (last - first) for began, end in zip(before, after, strict=True)]
 
 
-def plain(actor: str, backlog: Backlog, *, tls: bool = False) -> Cost:
+def plain(actor: str, backlog: Backlog, *, tls: bool = False, cores: Collection[int] = ()) -> Cost:
     """A bare actor: `careless` or `tuned`."""
     with processes.bank(tls=tls) as bank, processes.vault_server() as server:
         environment = dict(os.environ, BENCH_REDIS=server.url, BENCH_BANK=bank.url, BENCH_CA=bank.ca_file)
         sent = processes.run(["-m", "benchmarks.plain_actors", actor, str(backlog.count)], environment)
         words = ["-m", "dramatiq", "-p", "1", "-t", str(ours.THREADS), "benchmarks.plain_actors"]
-        with processes.python(words, environment) as process:
+        with processes.python(words, environment, cores=cores) as process:
             (used,) = backlog.over(bank, lambda: (processes.cpu_of_all_s(process.pid),))
         return Cost(
             worker=used * 1e6,
@@ -60,22 +60,26 @@ def plain(actor: str, backlog: Backlog, *, tls: bool = False) -> Cost:
         )
 
 
-def product(backlog: Backlog, *, tls: bool = False) -> Cost:
+def product(backlog: Backlog, *, tls: bool = False, cores: Collection[int] = ()) -> Cost:
     """Ours, on new servers."""
     with ours.running(tls=tls) as given:
-        return on(given, backlog)
+        return on(given, backlog, cores=cores)
 
 
-def on(given: Ours, backlog: Backlog, *, first: int = 0, sent: Callable[[], None] | None = None) -> Cost:
-    """Ours, on these servers. `sent` is called when the backlog is in the queue, before a worker starts."""
+def on(
+    given: Ours,
+    backlog: Backlog,
+    *,
+    first: int = 0,
+    cores: Collection[int] = (),
+) -> Cost:
+    """Ours, on these servers."""
     servers = (given.ledger.process.pid, given.vault.process.pid)
     seen = given.bank.counts()
     before = [processes.cpu_s(pid) for pid in servers]
     producer, _ = given.enqueue(backlog.count, first=first)
     sending = [(processes.cpu_s(pid) - began) / backlog.count for pid, began in zip(servers, before, strict=True)]
-    if sent is not None:
-        sent()
-    with given.worker() as worker:
+    with given.worker(cores=cores) as worker:
         used, ledger, vault = backlog.over(
             given.bank, lambda: (processes.cpu_s(worker), *map(processes.cpu_s, servers)), seen["transfers"]
         )

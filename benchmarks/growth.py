@@ -12,21 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from benchmarks import backlog, figures, large_ledger, ours
 from benchmarks.backlog import Backlog, Cost
 from benchmarks.figures import Figure
 from benchmarks.large_ledger import Plan
 from benchmarks.ours import Ours
+from epay_transfers.ledger.clock import ledger_ms
 from epay_transfers.ledger.invoice import SUFFIXES
-from epay_transfers.ledger.queue.broker import NAMESPACE, NOW, Broker
-from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.connection import connect
-from epay_transfers.ledger.store.ledger import Ledger
-from tests.support.factories import new_transfer
-from tests.support.servers import queue_url
 
 BACKLOG = Backlog(warm_up=100, measured=int(os.environ.get("BENCH_TRANSFERS", "500")))
 FIRST = 1_000
@@ -38,7 +34,8 @@ VALUES = Path(__file__).with_name("growth.json")
 _SETTLED: Plan = ((100, (Verb.CLAIM, Verb.PAY), {}),)
 PARKED: Plan = ((100, (Verb.CLAIM, Verb.PARK), {}),)
 _DOUBTED: Plan = ((100, (Verb.CLAIM, Verb.DOUBT), {"reason": "timeout"}),)
-_BATCH = 500
+_A_DAY_S = "86400"  #: what waits in the queue must not expire before it is its turn
+FAR = 10_000_000  #: the number of the first that waits in the queue; those of the backlogs are below
 _USED = SUFFIXES * 999 // 1000
 _CHANCE = random.Random(14)  # noqa: S311 - to be the same each time
 
@@ -62,17 +59,16 @@ def in_doubt(given: Ours) -> None:
 
 
 def queued(given: Ours) -> None:
-    """Without cards, for the backlog is moved before them and the worker stops before it reaches one."""
+    """The backlog goes behind these, and the worker carries the first of them.
+
+    The sweeper has looked at each once, as it does in the first minute, and looks at them 200 a second from now on.
+    """
     settled(FIRST, given)
-    ledger = Ledger(given.client)
-    broker = Broker(connect(queue_url(given.ledger.url), text=False), [], {})
-    wakeups = Wakeups(broker)
-    for queue in (NOW,):
-        broker.declare_queue(queue)
-    for first in range(0, MANY, _BATCH):
-        new = [new_transfer(f"queued-{number}", lasts_ms=86_400_000) for number in range(first, first + _BATCH)]
-        wakeups.send_all(made.record for made in ledger.create(new, actor="backend") if hasattr(made, "record"))
-    broker.close()
+    given.client.config_set("appendfsync", "always")  # a producer refuses another
+    given.enqueue(MANY, first=FAR)
+    now_ms = ledger_ms(given.client, None)
+    waiting = cast("list[str]", given.client.zrange(redis_keys.DUE, 0, -1))
+    given.client.zadd(redis_keys.DUE, {key: now_ms + number * 5 for number, key in enumerate(waiting)})
 
 
 def crowded(given: Ours) -> None:
@@ -110,7 +106,9 @@ def seeded(seed: Seed) -> Iterator[Ours]:
     """Seeding waits for no disk; what is measured does."""
     terminals = {name: {"space": name} for name in large_ledger.TERMINALS[1:]}
     credentials = {name: _credentials(name) for name in terminals}
-    with ours.running(EPAY_TERMINALS=json.dumps(terminals), EPAY_CREDENTIALS=json.dumps(credentials)) as given:
+    with ours.running(
+        CARD_TTL=_A_DAY_S, EPAY_TERMINALS=json.dumps(terminals), EPAY_CREDENTIALS=json.dumps(credentials)
+    ) as given:
         given.client.config_set("appendfsync", "no")
         seed(given)
         given.client.config_set("appendfsync", "always")
@@ -122,23 +120,9 @@ def _credentials(name: str) -> dict[str, str]:
 
 
 def once(given: Ours, numbers: Iterator[int]) -> Cost:
-    """One more backlog on this ledger, before whatever waits in its queue."""
-    with connect(queue_url(given.ledger.url)) as queue:
-        _crowd_again(given)
-        waited = queue.llen(f"{NAMESPACE}:{NOW}")
-        return backlog.on(
-            given, BACKLOG, first=next(numbers) * BACKLOG.count, sent=partial(_first_in_line, given, waited)
-        )
-
-
-def _first_in_line(given: Ours, waited: int) -> None:
-    """What was sent last goes to the head of the queue, if something waited there."""
-    name = f"{NAMESPACE}:{NOW}"
-    with connect(queue_url(given.ledger.url)) as queue:
-        if waited < MANY // 2:
-            return
-        for _ in range(BACKLOG.count):
-            queue.lmove(name, name, "RIGHT", "LEFT")
+    """One more backlog on this ledger."""
+    _crowd_again(given)
+    return backlog.on(given, BACKLOG, first=next(numbers) * BACKLOG.count)
 
 
 def measure(rounds: int = figures.ROUNDS) -> list[Figure]:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,8 +81,18 @@ def python(
     folder: Path = ROOT,
     output: int = subprocess.DEVNULL,
     program: str = sys.executable,
+    cores: Collection[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of Python for the time of the block. It ends with the block, and at the latest with this process."""
+    """A process of Python for the time of the block. It ends with the block, and at the latest with this process.
+
+    `cores`: on these alone; empty for all.
+    """
+
+    def before() -> None:
+        embedded_servers.end_with_parent()
+        if cores:
+            os.sched_setaffinity(0, cores)
+
     process = subprocess.Popen(  # noqa: S603 - a benchmark's own
         [program, *words],
         env=None if environment is None else dict(environment),
@@ -91,7 +101,7 @@ def python(
         stdout=output,
         stderr=None if os.environ.get("BENCH_SHOW") else subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C reaches the benchmark alone, which then stops what it started
-        preexec_fn=embedded_servers.end_with_parent,  # noqa: PLW1509 - no lock is held in the child
+        preexec_fn=before,  # noqa: PLW1509 - no lock is held in the child
     )
     try:
         yield process

@@ -11,6 +11,9 @@ from benchmarks import backlog, figures, handshakes
 from benchmarks.backlog import Backlog, Cost
 from benchmarks.figures import Figure
 
+#: A worker's threads hand the interpreter on at each system call; on one core that costs less, for nothing moves.
+_ONE = (0,)
+
 BACKLOG = Backlog(warm_up=300, measured=int(os.environ.get("BENCH_TRANSFERS", "1000")))
 
 
@@ -21,13 +24,15 @@ def measure(rounds: int = figures.ROUNDS) -> list[Figure]:
         "ours": lambda: backlog.product(BACKLOG),
         "tuned, TLS": lambda: backlog.plain("tuned", BACKLOG, tls=True),
         "ours, TLS": lambda: backlog.product(BACKLOG, tls=True),
+        "careless, one core": lambda: backlog.plain("careless", BACKLOG, cores=_ONE),
+        "ours, one core": lambda: backlog.product(BACKLOG, cores=_ONE),
     }
     costs = figures.in_turn(sides, rounds)
     middle = {name: figures.median([each.worker for each in its]) for name, its in costs.items()}
     two_handshakes = 2 * handshakes.one_us()
     found = [
         Figure(
-            1 if name == "careless" else 2,
+            1 if name.startswith("careless") else 2,
             f"worker CPU a transfer, {name}",
             middle[name],
             "µs",
@@ -45,6 +50,7 @@ def measure(rounds: int = figures.ROUNDS) -> list[Figure]:
             middle["ours, TLS"] / (middle["tuned, TLS"] + two_handshakes),
             at_most=1.1,
         ),
+        Figure(1, "ours ÷ careless, each on one core alone", middle["ours, one core"] / middle["careless, one core"]),
         Figure(2, "connections a transfer, ours", figures.median([each.connections for each in costs["ours"]])),
     ]
     return found + [_server(name, costs["ours"], of, most) for name, of, most in _SERVERS]

@@ -31,6 +31,10 @@ _QUEUED_PER_THREAD = 4
 #: Delay before the next wake-up when a queue is full.
 _ROOM_MS = 2_000
 
+#: Of all that wait their turn in a queue one is looked at in so long, however many they are; but each in so long.
+_A_LOOK_MS = 5
+_SELDOM_MS = 600_000
+
 #: How far apart such transfers are looked at again, so that a long row of them is no work in itself.
 _APART_MS = 10
 _INQUIRIES_APART_MS = 1000 // INQUIRIES_A_SECOND
@@ -90,11 +94,16 @@ class Sweeper:
         heads = self._wakeups.heads((NOW, BATCH_QUEUE, CONFIRMS))
         if not heads:
             return names
-        found = self._ledger.get_many([head.key for head in heads.values()], _unheard)
+        first = {queue: head.wakeup for queue, head in heads.items()}
+        found = self._ledger.get_many([wakeup.key for wakeup in first.values()], _unheard)
         records = {record.key: record for record in found}
-        since = {queue: _called_since(head, records.get(head.key), now_ms) for queue, head in heads.items()}
+        since = {queue: _called_since(wakeup, records.get(wakeup.key), now_ms) for queue, wakeup in first.items()}
         return self._ledger.leave_waiting(
-            names, now=since.get(NOW), batch=since.get(BATCH_QUEUE), confirms=since.get(CONFIRMS)
+            names,
+            now=since.get(NOW),
+            batch=since.get(BATCH_QUEUE),
+            confirms=since.get(CONFIRMS),
+            soonest_ms=min(sum(head.waiting for head in heads.values()) * _A_LOOK_MS, _SELDOM_MS),
         )
 
     def _call_for_questions(self, this: _Round) -> None:

@@ -149,6 +149,14 @@ def _log_not_sent(record: Record, wakeup: Wakeup) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The beginning of a queue that is not empty."""
+
+    wakeup: message_guard.Wakeup
+    waiting: int  #: how many messages wait there
+
+
 class Wakeups:
     """Sends wake-ups."""
 
@@ -192,20 +200,25 @@ class Wakeups:
         """See `without_wakeup`."""
         return list(without_wakeup(ledger, self._broker.client))
 
-    def heads(self, queues: Sequence[str]) -> dict[str, message_guard.Wakeup]:
+    def heads(self, queues: Sequence[str]) -> dict[str, Head]:
         """By queue, the wake-up that a worker gets next; none where a queue is empty or away, or begins otherwise."""
-        client, found = self._broker.client, {}
+        client = self._broker.client
+        found: dict[str, Head] = {}
         try:
             pipeline = client.pipeline(transaction=False)
             for name in queues:
                 pipeline.lindex(f"{NAMESPACE}:{name}", 0)
-            first = {name: at for name, at in zip(queues, pipeline.execute(), strict=True) if at is not None}
+                pipeline.llen(f"{NAMESPACE}:{name}")
+            told = pipeline.execute()
+            first = {name: at for name, at in zip(queues, told[::2], strict=True) if at is not None}
+            waiting = dict(zip(queues, told[1::2], strict=True))
             for name, message_id in first.items():
                 pipeline.hget(f"{NAMESPACE}:{name}.msgs", message_id)
             for (name, message_id), data in zip(first.items(), pipeline.execute(), strict=True):
                 with suppress(NotAWakeup):
                     lies_under = message_id.decode(errors="replace")
-                    found[name] = message_guard.received(data or b"", name, lies_under, ACTORS)
+                    wakeup = message_guard.received(data or b"", name, lies_under, ACTORS)
+                    found[name] = Head(wakeup, waiting[name])
         except redis.RedisError:
             return {}
         return found

@@ -127,7 +127,8 @@ class _Client(redis.Redis):
         try:
             connection.send_command(*args, **options)
             try:
-                answer = self.parse_response(connection, args[0], **options)  # type: ignore[no-untyped-call]  # as above
+                is_plain = args[0] == "EVALSHA" and not options  # what a script replies has no form of the library's
+                answer = connection.read_response() if is_plain else self.parse_response(connection, args[0], **options)  # type: ignore[no-untyped-call]  # redis-py does not type it
             except redis.ResponseError:
                 connection.is_settled = True
                 raise

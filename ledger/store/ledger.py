@@ -234,17 +234,18 @@ class Ledger(Reader):
         return self.get_many(names) if names else []
 
     def leave_waiting(
-        self, names: Sequence[str], *, now: int | None, batch: int | None, confirms: int | None
+        self, names: Sequence[str], *, now: int | None, batch: int | None, confirms: int | None, soonest_ms: int = 0
     ) -> list[str]:
         """Of the transfers that are due, those that do not wait their turn in their queue. The others are due later.
 
-        For each queue: since when what is at its head was called for; None: nothing waits there.
+        For each queue: since when what is at its head was called for; None: nothing waits there. `soonest_ms`: so long
+        none of the others is looked at again, beside what is the rule for few.
         """
         known = [name for name in names if is_key(name)]
         heads = ("" if head is None else head for head in (now, batch, confirms))
         with redis_errors_as(LedgerUnavailable):
             keys = (redis_keys.DUE, *(redis_keys.record(name) for name in known))
-            left = self._scripts.run("leave_waiting", keys, (self._test_time or "", *heads, *known))
+            left = self._scripts.run("leave_waiting", keys, (self._test_time or "", *heads, soonest_ms, *known))
         return [*left, *(name for name in names if name not in set(known))]
 
     def may_call_for_inquiries(self, most: int) -> int:

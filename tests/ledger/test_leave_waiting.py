@@ -109,6 +109,23 @@ def test_what_was_called_for_after_the_head_of_its_queue_waits_its_turn(
     assert {key for key in was | is_now if was.get(key) != is_now.get(key)} == {redis_keys.DUE}
 
 
+def test_of_many_that_wait_each_is_looked_at_seldom_but_none_later_than_its_deadline(
+    ledger: Ledger, ledger_client: redis.Redis, clock: FakeClock
+) -> None:
+    """However long it has waited: 200 looks a second at the most, and what ends before is looked at then."""
+    record = fresh(ledger, clock)
+    head = clock.now_ms() - WAITED_MS - 1
+    ends_at = clock.now_ms() - WAITED_MS + LASTS_MS
+
+    for soonest_ms, looked_at in (
+        (0, clock.now_ms() + WAITED_MS),
+        (70_000, clock.now_ms() + 70_000),
+        (LASTS_MS, ends_at),
+    ):
+        assert ledger.leave_waiting([record.key], now=head, batch=None, confirms=None, soonest_ms=soonest_ms) == []
+        assert due_at(ledger_client, record) == looked_at
+
+
 @pytest.mark.parametrize(
     "prepare", [deferred, woken_and_deferred, handed_on, doubted, parked, claimed, late], ids=lambda way: way.__name__
 )
