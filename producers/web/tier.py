@@ -94,8 +94,7 @@ class Web:
         outcome's button for intents without links of their own. `look`: the merchant's. Raises `WrongCall` for another
         `home` than an http address or a path, and for a host that can't be one.
         """
-        if home and not re.match(r"https?://[^/]|/(?![/\\])", home):
-            raise WrongCall("home: must be an http address, or a path that begins with one slash")
+        check_home(home)
         self.transfers = transfers
         self._say_places = places if callable(places) else lambda: places
         self._acs_hosts = host_names(acs_hosts)
@@ -357,6 +356,12 @@ class Web:
             answer=str(notified),
         )
         return Reply.text(200, "ok\n")
+
+
+def check_home(home: str) -> None:
+    """Raises `WrongCall` for what can't be led to."""
+    if home and not re.match(r"https?://[^/]|/(?![/\\])", home):
+        raise WrongCall("home: must be an http address, or a path that begins with one slash")
 
 
 def _link(visit: PaymentPage) -> str:
