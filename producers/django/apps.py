@@ -4,7 +4,7 @@ from django.apps import AppConfig
 from django.core import checks
 
 
-class TransfersConfig(AppConfig):
+class TransfersConfig(AppConfig):  # type: ignore[misc]  # Django has no types
     """Its label is the package's, so that a project may have an app of its own called `ledger` or `transfers`."""
 
     name = "epay_transfers.producers.django"

@@ -15,7 +15,7 @@ from epay_transfers.producers.outcomes import Outcome
 from epay_transfers.runtime.settings import SettingsWrong
 
 
-class Command(BaseCommand):
+class Command(BaseCommand):  # type: ignore[misc]  # Django has no types
     help = f"Give each outcome of a transfer to the function that {NAME}['OUTCOMES_HANDLER'] names."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
