@@ -24,12 +24,14 @@ from starlette.routing import Mount, Route
 from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError
 from epay_transfers.ops import screen
 from epay_transfers.ops.demo.interruption import Interruption
+from epay_transfers.ops.demo.shop_words import WORDS
 from epay_transfers.ops.demo.stage import Stage
 from epay_transfers.ops.demo.users import PRODUCER
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.producers import PanCard, ProducerAndWebSettings, Receiver, TransferIntent, Transfers
 from epay_transfers.producers.web import Web
 from epay_transfers.producers.web.starlette import router
+from epay_transfers.producers.web.words import order_of
 
 HOST = "127.0.0.1"
 _MOUNTED = "/transfers"
@@ -49,11 +51,9 @@ _templates = Environment(
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """Words in brackets in `asks` tell the sandbox what to do."""
+    """Its words are in `shop_words`. Words in brackets in `asks` tell the sandbox what to do."""
 
     code: str
-    name: str
-    says: str
     price: str
     asks: str
     picture: str
@@ -64,11 +64,11 @@ class Good:
 
 
 GOODS = (
-    Good("concert", "A concert ticket", "3-D Secure: the bank asks for a password", "12000", "[3ds] Concert", "♪"),
-    Good("bicycle", "A day on a bicycle", "paid at once, no questions asked", "4500", "Bicycle", "⚲"),
-    Good("carpet", "A carpet that flies", "the bank declines: too little money", "990000", "[decline:484] Carpet", "❖"),
-    Good("tea", "Tea on the steppe", "the bank goes silent at the end", "2800", f"{_SILENT} Tea", "☕"),
-)  # fmt: skip
+    Good("concert", "12000", "[3ds] Concert", "♪"),
+    Good("bicycle", "4500", "Bicycle", "⚲"),
+    Good("carpet", "990000", "[decline:484] Carpet", "❖"),
+    Good("tea", "2800", f"{_SILENT} Tea", "☕"),
+)
 
 
 @dataclass(slots=True)
@@ -89,8 +89,8 @@ class Shop:
         routes = [Route("/", self.home), Route("/buy", self.buy, methods=["POST"]), Mount(_MOUNTED, router(self.web))]
         return Starlette(routes=routes)
 
-    async def home(self, _request: Request) -> Response:
-        return self._page()
+    async def home(self, request: Request) -> Response:
+        return self._page(_language(request))
 
     async def buy(self, request: Request) -> Response:
         async with request.form(max_fields=20) as form:
@@ -99,7 +99,7 @@ class Shop:
         try:
             receipt = await run_in_threadpool(self.transfers.enqueue, _intent(typed, good))
         except TransfersError as error:
-            return self._page(str(error), good)
+            return self._page(_language(request), str(error), good)
         self.purchases.setdefault(receipt.key, Purchase(good, receipt.handle))
         return RedirectResponse(f"{_MOUNTED}/pay/{receipt.handle}", 303)
 
@@ -112,12 +112,15 @@ class Shop:
                         self.purchases[outcome.key].state = outcome.state
                     outcome.ack()
 
-    def _page(self, wrong: str = "", chosen: Good = GOODS[0]) -> Response:
+    def _page(self, language: str, wrong: str = "", chosen: Good = GOODS[0]) -> Response:
         nonce = secrets.token_urlsafe(16)
         html = _templates.get_template(
             "shop.html"
         ).render(
             nonce=nonce,
+            language=language,
+            words=WORDS[language],
+            others={other: its.language for other, its in WORDS.items() if other != language},
             goods=GOODS,
             chosen=chosen,
             wrong=wrong,
@@ -158,6 +161,12 @@ def open_shop(folder: Path, port: int, interruption: Interruption) -> None:
             finally:
                 ending.set()
                 thread.join()
+
+
+def _language(request: Request) -> str:
+    """That of the link, or else what the browser asks for first."""
+    named = request.query_params.get("language", "")
+    return named if named in WORDS else order_of(request.headers.get("accept-language", ""))[0]
 
 
 class _Server(uvicorn.Server):

@@ -5,8 +5,9 @@ well), `producers.web.django`, `producers.web.flask`. `docs/web.md` shows each. 
 """
 
 from epay_transfers.producers.web.exchange import Reply, Request
+from epay_transfers.producers.web.look import Look
 from epay_transfers.producers.web.pages import redirect_page
 from epay_transfers.producers.web.tier import ROUTES, Route, Web
 from epay_transfers.runtime.web_addresses import Places
 
-__all__ = ["ROUTES", "Places", "Reply", "Request", "Route", "Web", "redirect_page"]
+__all__ = ["ROUTES", "Look", "Places", "Reply", "Request", "Route", "Web", "redirect_page"]

@@ -16,12 +16,13 @@ from epay_transfers.producers.web.tier import ROUTES, Route, Web
 _POSTED_BY_OTHERS = frozenset({Route.RETURN, Route.NOTIFY})
 
 
-def urls(web: Web) -> list[URLPattern]:
-    """The routes, for Django's `include`."""
-    return [path(f"{place}<str:name>", _view(web, route), name=f"transfers-{route}") for route, place in ROUTES.items()]
+def urls(web: Web | Callable[[], Web]) -> list[URLPattern]:
+    """The routes, for Django's `include`. A function that gives the web tier is called at each request."""
+    ask = web if callable(web) else lambda: web
+    return [path(f"{place}<str:name>", _view(ask, route), name=f"transfers-{route}") for route, place in ROUTES.items()]
 
 
-def _view(web: Web, route: Route) -> Callable[..., HttpResponse]:
+def _view(web: Callable[[], Web], route: Route) -> Callable[..., HttpResponse]:
     @clear_frames_on_error
     def view(incoming: HttpRequest, name: str) -> HttpResponse:
         request = Request(
@@ -32,7 +33,7 @@ def _view(web: Web, route: Route) -> Callable[..., HttpResponse]:
             incoming.headers.get("content-length", ""),
             incoming.path_info,
         )
-        reply = web.answer(route, name, request)
+        reply = web().answer(route, name, request)
         return HttpResponse(reply.body, status=reply.status, headers=dict(reply.headers))
 
     exempt: Callable[..., HttpResponse] = csrf_exempt(view)

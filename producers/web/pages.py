@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from epay_transfers.extras import needed
 from epay_transfers.ledger.errors import WrongCall
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.safe_urls import is_safe_url
@@ -18,19 +17,9 @@ from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.producers.challenge import Challenge
 from epay_transfers.producers.web import words
 from epay_transfers.producers.web.exchange import Reply
-
-with needed("web", "epay_transfers.producers.web"):
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+from epay_transfers.producers.web.look import PLAIN_LOOK, Look
 
 _LOG = logging.getLogger(__name__)
-
-_templates = Environment(
-    loader=PackageLoader("epay_transfers.producers.web", "pages"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=StrictUndefined,
-)
 
 #: How often a page looks again: milliseconds for its script, seconds for a browser without one.
 _AGAIN = {"waiting": (700, 2), "unconfirmed": (5000, 30), "doubt": (5000, 10)}
@@ -58,6 +47,8 @@ def redirect_page(
     languages: str = "",
     transfer: Transfer | None = None,
     acs_hosts: Collection[str] = (),
+    look: Look = PLAIN_LOOK,
+    home: str = "",
 ) -> Reply:
     """The bank's form (contract section 3): it submits itself, and has a button where there is no JavaScript.
 
@@ -77,19 +68,27 @@ def redirect_page(
             why=_why_refused(challenge.action, plain=plain),
             security=True,
         )
-        return page("closed", languages=languages, transfer=transfer)
+        return page("closed", languages=languages, transfer=transfer, look=look, home=home)
     action = urlsplit(challenge.action)
     fields = {"PaReq": challenge.pa_req, "MD": challenge.md, "TermUrl": term_url}
     targets = "https:" if action.scheme == "https" else f"https: {action.scheme}://{action.netloc}"
     values = {"action": challenge.action, "fields": fields}
-    return _reply("challenge", 200, languages, transfer, values, form_targets=targets)
+    return _reply("challenge", 200, languages, transfer, values, form_targets=targets, look=look, home=home)
 
 
 def page(
-    name: str, *, languages: str = "", status: int = 200, transfer: Transfer | None = None, button: Button | None = None
+    name: str,
+    *,
+    languages: str = "",
+    status: int = 200,
+    transfer: Transfer | None = None,
+    button: Button | None = None,
+    look: Look = PLAIN_LOOK,
+    home: str = "",
 ) -> Reply:
-    """One of `words.PAGES`."""
-    return _reply(name, status, languages, transfer, {"button": button}, form_targets="'none'")
+    """One of `words.PAGES`. `home`: where the way home leads, if there is one."""
+    values = {"button": button}
+    return _reply(name, status, languages, transfer, values, form_targets="'none'", look=look, home=home)
 
 
 def is_safe_action(action: str, *, allowed: Collection[str], plain: bool) -> bool:
@@ -124,11 +123,21 @@ def host_names(given: Collection[object]) -> frozenset[str]:
 
 
 def _reply(
-    name: str, status: int, languages: str, transfer: Transfer | None, values: dict[str, Any], *, form_targets: str
+    name: str,
+    status: int,
+    languages: str,
+    transfer: Transfer | None,
+    values: dict[str, Any],
+    *,
+    form_targets: str,
+    look: Look,
+    home: str,
 ) -> Reply:
     order, nonce = words.order_of(languages), secrets.token_urlsafe(16)
     again_ms, again_s = _AGAIN.get(name, (0, 0))
-    html = _templates.get_template("challenge.html" if name == "challenge" else "page.html").render(
+    button = values.get("button")
+    html = look.render(
+        "challenge.html" if name == "challenge" else "page.html",
         values
         | {
             "name": name,
@@ -140,7 +149,8 @@ def _reply(
             "again_s": again_s,
             "amount": _amount(transfer.amount) if transfer else "",
             "transfer": transfer,
-        }
+            "home": "" if button is not None and button.name == "home" else home,
+        },
     )
     more = {"Transfer-Page": name}
     if name == "challenge":

@@ -20,6 +20,7 @@ from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.tracebacks import clear_frames_on_error, described
+from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.producers.challenge import PaymentPage
 from epay_transfers.producers.confirm import Verdict
 from epay_transfers.producers.errors import IntentRejected, NotFound
@@ -27,6 +28,7 @@ from epay_transfers.producers.notify import NOTIFICATION_FIELDS, SECURE_2_FIELDS
 from epay_transfers.producers.settings import WebSettings
 from epay_transfers.producers.transfers import Transfers
 from epay_transfers.producers.web.exchange import Reply, Request
+from epay_transfers.producers.web.look import PLAIN_LOOK, Look
 from epay_transfers.producers.web.pages import Button, host_names, page, redirect_page
 from epay_transfers.runtime.sentry import without_request
 from epay_transfers.runtime.settings import SettingsWrong
@@ -85,18 +87,19 @@ class Web:
         *,
         acs_hosts: Collection[str] = (),
         home: str = "",
+        look: Look = PLAIN_LOOK,
     ) -> None:
         """`places`: the addresses of the routes, or what says them once they are needed. `acs_hosts`: the only hosts
-        that a client is sent to for 3-D Secure, if any are named. `home`: where an outcome's button leads, for intents
-        without links of their own. Raises `WrongCall` for another `home` than an http address or a path, and
-        for a host that can't be one.
+        that a client is sent to for 3-D Secure, if any are named. `home`: where the way home of each page leads, and an
+        outcome's button for intents without links of their own. `look`: the merchant's. Raises `WrongCall` for another
+        `home` than an http address or a path, and for a host that can't be one.
         """
-        if home and not re.match(r"https?://[^/]|/(?![/\\])", home):
-            raise WrongCall("home: must be an http address, or a path that begins with one slash")
+        check_home(home)
         self.transfers = transfers
         self._say_places = places if callable(places) else lambda: places
         self._acs_hosts = host_names(acs_hosts)
         self._home = home
+        self._look = look
         self._problems_said = ""  #: of the settings
         self._mount_said = ""  #: the one that does not fit the base address
         self._takers: Mapping[Route, Callable[[str, Request], Reply]] = {
@@ -114,6 +117,7 @@ class Web:
         *,
         acs_hosts: Collection[str] = (),
         home: str = "",
+        look: Look = PLAIN_LOOK,
         env_file: str | Path | None = None,
     ) -> Self:
         """With a `Transfers` of its own, which enqueues nothing: give `ProducerAndWebSettings.load()` to a process that
@@ -126,9 +130,9 @@ class Web:
             raise WrongCall("give settings, or the env_file to read them from")
         if callable(settings):
             load = functools.cache(settings)
-            return cls(Transfers.from_env(load), lambda: load().places, acs_hosts=acs_hosts, home=home)
+            return cls(Transfers.from_env(load), lambda: load().places, acs_hosts=acs_hosts, home=home, look=look)
         settings = settings or WebSettings.load(env_file=env_file)
-        return cls(Transfers.from_env(settings), settings.places, acs_hosts=acs_hosts, home=home)
+        return cls(Transfers.from_env(settings), settings.places, acs_hosts=acs_hosts, home=home, look=look)
 
     @clear_frames_on_error
     def check(self) -> None:
@@ -161,7 +165,7 @@ class Web:
             return self._takers[route](name, request)
         except NotFound:
             too_many = self._is_guessing(route)
-            return too_many or page("unknown", languages=request.languages, status=404)
+            return too_many or self._page("unknown", request, status=404)
         except SettingsWrong as error:
             problems = "; ".join(error.lines)
             if problems != self._problems_said:  # once, and as it changes: each request meets them
@@ -195,7 +199,7 @@ class Web:
             status = 500
         if route is Route.NOTIFY:
             return Reply.text(status, "try again\n")
-        return page("away", languages=request.languages, status=status)
+        return self._page("away", request, status=status)
 
     def _pay(self, handle: str, request: Request) -> Reply:
         """Progress, then the bank's form, or on to the outcome."""
@@ -204,13 +208,34 @@ class Web:
         if visit.transfer.state in _PAGES:
             return Reply.to(self._places.result(handle))
         if visit.challenge is None:
-            return page("waiting", languages=request.languages, transfer=visit.transfer)
+            return self._page("waiting", request, transfer=visit.transfer)
         return redirect_page(
             visit.challenge,
             term_url=self._places.term_url(handle),
             languages=request.languages,
             transfer=visit.transfer,
             acs_hosts=self._acs_hosts,
+            look=self._look,
+            home=self._home,
+        )
+
+    def _page(
+        self,
+        name: str,
+        request: Request,
+        *,
+        status: int = 200,
+        transfer: Transfer | None = None,
+        button: Button | None = None,
+    ) -> Reply:
+        return page(
+            name,
+            languages=request.languages,
+            status=status,
+            transfer=transfer,
+            button=button,
+            look=self._look,
+            home=self._home,
         )
 
     def _compare_mount(self, path: str, end: str) -> None:
@@ -247,7 +272,7 @@ class Web:
             http_status=status,
         )
         button = Button("start", self._places.pay(handle))
-        return page("unreadable", languages=request.languages, status=status, button=button)
+        return self._page("unreadable", request, status=status, button=button)
 
     def _take(self, key: str, handle: str, request: Request) -> int:
         """The HTTP status for what was brought: 303 if it could be read, whether or not it still counts."""
@@ -288,7 +313,7 @@ class Web:
             name, button = "unconfirmed", Button("continue", self._places.pay(handle))
         elif visit.transfer.final and self._home:
             button = Button("home", self._home)
-        return page(name, languages=request.languages, transfer=visit.transfer, button=button)
+        return self._page(name, request, transfer=visit.transfer, button=button)
 
     def _is_guessing(self, route: Route) -> Reply | None:
         """After a handle, an MD or an address that is none: the reply, if too many of them came this minute.
@@ -331,6 +356,12 @@ class Web:
             answer=str(notified),
         )
         return Reply.text(200, "ok\n")
+
+
+def check_home(home: str) -> None:
+    """Raises `WrongCall` for what can't be led to."""
+    if home and not re.match(r"https?://[^/]|/(?![/\\])", home):
+        raise WrongCall("home: must be an http address, or a path that begins with one slash")
 
 
 def _link(visit: PaymentPage) -> str:

@@ -113,11 +113,11 @@ def test_a_shop_without_links_gets_a_button_home_once_it_is_over(
     fake: FakeTransfers, web: Web, receipt: Receipt
 ) -> None:
     visitor = Visitor(Web(fake, web._places, home="https://shop.example/"))
-    assert b'href="https://shop.example/"' not in visitor.get("result", receipt.handle).body
+    assert b'class="button" href="https://shop.example/"' not in visitor.get("result", receipt.handle).body
 
     fake.pay(receipt.key)
 
-    assert b'href="https://shop.example/"' in visitor.get("result", receipt.handle).body
+    assert b'class="button" href="https://shop.example/"' in visitor.get("result", receipt.handle).body
 
 
 @pytest.mark.parametrize("home", ["javascript:alert(1)", "//elsewhere.example", "/\\elsewhere.example", "data:,x"])

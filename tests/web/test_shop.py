@@ -7,6 +7,9 @@ from html import unescape
 import pytest
 import requests
 
+from epay_transfers.ledger.states import State
+from epay_transfers.ops.demo.shop import GOODS
+from epay_transfers.ops.demo.shop_words import WORDS
 from tests.support.demo_shop import Shop, running_shop
 
 _PATIENCE = 400
@@ -22,6 +25,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 def client() -> Iterator[requests.Session]:
     with requests.Session() as session:
         session.trust_env = False
+        session.headers["Accept-Language"] = "en"
         yield session
 
 
@@ -61,6 +65,25 @@ def test_one_pays_with_3d_secure_and_the_shop_learns_of_it(shop: Shop, client: r
         if '<span class="state paid">paid</span>' in client.get(shop.url, timeout=10).text:
             return
     raise AssertionError("the outcome feed did not tell the shop")
+
+
+def test_the_shop_speaks_the_browsers_language_or_the_one_that_was_chosen(shop: Shop, client: requests.Session) -> None:
+    """Each of the three leads to the two others, and an order stays in its language where it is refused."""
+    for language, words in WORDS.items():
+        page = client.get(shop.url, headers={"Accept-Language": f"{language}-KZ"}, timeout=10).text
+        assert f'<html lang="{language}">' in page
+        assert all(text in page for text in (words.choose, words.pay, *words.goods["tea"]))
+        assert {f'href="?language={other}"' in page for other in WORDS if other != language} == {True}
+        chosen = client.get(f"{shop.url}/?language={language}", timeout=10)
+        refused = client.post(f"{shop.url}/buy?language={language}", form_of(chosen) | {"number": "1"}, timeout=10)
+        assert words.choose in chosen.text
+        assert words.choose in refused.text
+
+
+def test_the_shop_has_a_word_for_every_good_and_every_state() -> None:
+    for words in WORDS.values():
+        assert words.goods.keys() == {good.code for good in GOODS}
+        assert words.states.keys() == {str(state) for state in State}
 
 
 def test_the_same_order_twice_is_one_transfer(shop: Shop, client: requests.Session) -> None:
