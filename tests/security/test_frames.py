@@ -78,6 +78,14 @@ INTENT: dict[str, Any] = {
     "sender_email": canaries.EMAIL,
 }
 
+#: One that may wait in a database, but for its schema.
+WAITING: dict[str, Any] = INTENT | {
+    "schema": 1,
+    "sender": {"card_id": canaries.CARD_ID},
+    "receiver": {"card_id": canaries.CARD_ID},
+    "deadline": "2036-01-01T00:00:00+00:00",
+}
+
 
 def found_in(error: BaseException) -> dict[str, list[str]]:
     return held(error, SECRETS, {__file__})
@@ -167,6 +175,13 @@ Call = Callable[[Transfers], object]
 #: Method → how it is called.
 TRANSFERS: dict[str, list[Call]] = {
     "enqueue": [lambda t: t.enqueue(intent()), lambda t: t.enqueue(cast("Any", INTENT))],
+    "enqueue_json": [
+        lambda t: t.enqueue_json(json.dumps({"schema": 1} | INTENT)),
+        lambda t: t.enqueue_json(json.dumps(INTENT)),
+        lambda t: t.enqueue_json(json.dumps(INTENT)[1:]),
+        lambda t: t.enqueue_json(cast("Any", INTENT)),
+        lambda t: t.enqueue_json(json.dumps(WAITING)),
+    ],
     "enqueue_many": [
         lambda t: t.enqueue_many([intent()]),
         lambda t: t.enqueue_many(cast("Any", [INTENT])),
