@@ -75,9 +75,7 @@ def check(intent: BaseModel) -> None:
     texts = dict(_texts(kept))
     for field, name in _NEVER.items():
         if field in texts:
-            raise IntentRejected(
-                field, f"{name} {_IN_A_DATABASE}; call enqueue after your commit"
-            )
+            raise IntentRejected(field, f"{name} {_IN_A_DATABASE}; call enqueue after your commit")
     for field, text in texts.items():
         if field not in _OTHER_DIGITS and holds_card_number(text):
             raise IntentRejected(field, f"looks like a card number, and one {_IN_A_DATABASE}")
