@@ -3,7 +3,7 @@
 Imports `ledger` alone. It never imports `worker`, and never speaks HTTP to the bank.
 """
 
-from epay_transfers.ledger.errors import InternalError, WrongCall
+from epay_transfers.ledger.errors import InternalError, LedgerWentBack, ReferenceLost, WrongCall
 from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.producers.cancel import Cancel
@@ -40,6 +40,7 @@ __all__ = [
     "InternalError",
     "InvoicesExhausted",
     "LedgerUnavailable",
+    "LedgerWentBack",
     "Money",
     "NotFound",
     "Notified",
@@ -51,6 +52,7 @@ __all__ = [
     "QueueFull",
     "Receipt",
     "Receiver",
+    "ReferenceLost",
     "SavedCard",
     "SettingsWrong",
     "State",

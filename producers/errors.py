@@ -10,7 +10,11 @@ TransfersError
  ├─ NotFound                     there is no such transfer
  ├─ Ambiguous                    the text is one transfer's key and another one's reference
  ├─ LedgerUnavailable            it may be stored: call again with the same reference
- └─ VaultUnavailable(receipt)    it is stored, its card may be missing: call again with the same reference
+ ├─ VaultUnavailable(receipt)    it is stored, its card may be missing: call again with the same reference
+ └─ LedgerWentBack               the ledger lost data: call again once an operator has restarted this process
+     └─ ReferenceLost            the bank may have executed this reference: never pay it again
+
+Each has a row in docs/errors.md.
 """
 
 from collections.abc import Sequence

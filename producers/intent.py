@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -29,7 +29,7 @@ from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.short_texts import short_text
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.ledger.vault.card_data import CardData
-from epay_transfers.producers import validators
+from epay_transfers.producers import intent_json, validators
 from epay_transfers.producers.cards import Email, IpAddress, PanCard, Receiver, SavedCard, nothing
 from epay_transfers.producers.errors import IntentRejected
 from epay_transfers.producers.model import StrictModel
@@ -204,6 +204,26 @@ class TransferIntent(StrictModel):
     def order_details(self) -> OrderDetails:
         """What the bank alone is told, beside the money and the cards."""
         return OrderDetails.of(self)
+
+    @clear_frames_on_error
+    def to_json(self) -> str:
+        """A text that may wait in your own database, for `Transfers.enqueue_json`; `from_json` reads it back.
+
+        Equal intents give equal texts. Only from a saved card to a saved card, and with a deadline: its time passes
+        while it waits. Raises `IntentRejected` for a card number, an expiry or a CVC, and where no deadline is given.
+        """
+        return intent_json.write(self)
+
+    @classmethod
+    @clear_frames_on_error
+    def from_json(cls, text: str) -> Self:
+        """The intent of a text that `to_json` gave.
+
+        Raises `IntentRejected` for any other text, also for one of a version that this one does not know.
+        """
+        intent = cls.model_validate(intent_json.read(text))
+        intent_json.check(intent)
+        return intent
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:

@@ -203,6 +203,18 @@ class Transfers:
         return answer
 
     @_sheltered
+    def enqueue_json(self, text: str) -> Receipt:
+        """Enqueue an intent that waited in your own database as the text of `intent.to_json()`: for an outbox.
+
+        The same text again is the same transfer. What waited past its deadline is rejected, unless its reference is
+        known: then its receipt comes again.
+
+        Raises what `enqueue` raises; `IntentRejected` also for a text that `to_json` did not give, and for one of a
+        version that this one does not know. `TypeError` for what is no str.
+        """
+        return self.enqueue(TransferIntent.from_json(text))
+
+    @_sheltered
     def enqueue_many(self, intents: Sequence[TransferIntent]) -> list[Receipt | TransfersError]:
         """Put many transfers in, in a few round trips: for each, in order, its receipt or the error of `enqueue`.
 

@@ -33,6 +33,7 @@ RAISES = {
         "TypeError",
         "VaultUnavailable",
     },
+    "enqueue_json": {"IntentRejected", "TypeError"},
     "enqueue_many": {"TypeError"},
     "from_env": {"SettingsWrong"},
     "check": {"SettingsWrong", "LedgerUnavailable", "VaultUnavailable"},

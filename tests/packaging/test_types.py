@@ -31,6 +31,7 @@ def check(transfers: Transfers) -> None:
     SavedCard(id="a")  # another name
     Receiver("5522042705066736")  # by position
     transfers.enqueue({"reference": "a"})  # a dict
+    transfers.enqueue_json(TransferIntent.model_validate({}))  # an intent for its text
     transfers.wait(transfers.enqueue(TransferIntent.model_validate({})))  # a receipt for its key
     transfers.confirm("md", "pa_res")  # by position
     transfers.get("1").amount + "KZT"  # a Decimal and a text
@@ -51,7 +52,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (made / path.name).write_text(path.read_text())
     (made / "mypy.ini").write_text(
         "[mypy]\nstrict = true\n[mypy-django.*]\nignore_missing_imports = true\n"
-        "[mypy-with_django]\ndisallow_untyped_decorators = false\n"  # Django has no types of its own
+        # Django has no types of its own.
+        "[mypy-with_django]\ndisallow_untyped_decorators = false\n"
+        "[mypy-outbox_with_django,on_commit_with_django]\ndisallow_subclassing_any = false\n"
     )
     (made / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "standard"}))
     return made

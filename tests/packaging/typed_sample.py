@@ -95,6 +95,12 @@ def enqueue(transfers: Transfers, intent: TransferIntent) -> str:
     return receipt.key if receipt.replayed else receipt.invoice_id
 
 
+def out_of_a_database(transfers: Transfers, amount: int) -> Receipt:
+    text: str = by_saved_card(amount).to_json()
+    again: TransferIntent = TransferIntent.from_json(text)
+    return transfers.enqueue_json(again.to_json())
+
+
 def enqueue_all(transfers: Transfers, intents: list[TransferIntent]) -> list[str]:
     return [answer.key for answer in transfers.enqueue_many(intents) if isinstance(answer, Receipt)]
 

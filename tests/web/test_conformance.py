@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,9 +17,12 @@ from epay_transfers.producers import (
     Notified,
     QueueFull,
     Receipt,
+    Receiver,
+    SavedCard,
     State,
     SuffixTaken,
     TerminalPaused,
+    TransferIntent,
     Transfers,
     TransfersError,
     Verdict,
@@ -62,6 +65,48 @@ def test_an_intent_gets_a_receipt_and_the_same_one_again(transfers: FakeTransfer
     assert len(receipt.handle) == 22
     assert transfers.get(receipt.key) == transfers.get(reference="order-1") == transfers.find("order-1")
     assert transfers.get(receipt.key).sender_card == "440563******5096"
+
+
+def waiting(transfers: FakeTransfers, reference: str = "payout-1", **bent: Any) -> TransferIntent:
+    """One that may wait in a backend's own database, for three days."""
+    deadline = datetime.fromtimestamp(transfers._time.now_ms() // 1000, UTC) + timedelta(days=3)
+    cards = {"sender": SavedCard(card_id="88481433-595e-4c01"), "receiver": Receiver(card_id="86496cb0-bb5d-4791")}
+    return intent(reference, **{"deadline": deadline} | cards | bent)
+
+
+def test_a_text_that_waited_is_the_transfer_of_its_intent(transfers: FakeTransfers) -> None:
+    """However often it comes, and beside the intent itself; and another one under its reference is a conflict."""
+    text = waiting(transfers).to_json()
+    receipt = transfers.enqueue_json(text)
+    again = [transfers.enqueue_json(text), transfers.enqueue(TransferIntent.from_json(text))]
+
+    assert (receipt.state, receipt.replayed) == (State.QUEUED, False)
+    assert [(one.key, one.replayed) for one in again] == [(receipt.key, True)] * 2
+    with pytest.raises(Conflict) as conflict:
+        transfers.enqueue_json(waiting(transfers, amount=1).to_json())
+    assert conflict.value.fields == ("amount",)
+
+
+def test_a_text_that_waited_too_long_is_refused_unless_its_reference_is_known(build: Build) -> None:
+    """A sender that dies after `enqueue`, and comes back a week later, learns what became of it."""
+    transfers = build()
+    told, untold = waiting(transfers, "told").to_json(), waiting(transfers, "untold").to_json()
+    receipt = transfers.enqueue_json(told)
+
+    transfers._time.advance(4 * 86_400)
+
+    assert transfers.enqueue_json(told).key == receipt.key
+    with pytest.raises(IntentRejected, match="deadline: has passed already"):
+        transfers.enqueue_json(untold)
+
+
+def test_what_is_no_intents_text_stores_nothing(transfers: FakeTransfers) -> None:
+    for text in ("", "{}", waiting(transfers).to_json().replace(":1,", ":2,", 1)):
+        with pytest.raises(IntentRejected):
+            transfers.enqueue_json(text)
+
+    with pytest.raises(NotFound):
+        transfers.get(reference="payout-1")
 
 
 @pytest.mark.parametrize(

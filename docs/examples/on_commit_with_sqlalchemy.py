@@ -1,0 +1,64 @@
+"""A payment from a card by its number, with SQLAlchemy: enqueued after your own commit, and what a crash leaves."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import DateTime, Engine, Numeric, select, update
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from epay_transfers.producers import NotFound, PanCard, Receiver, TransferIntent, Transfers
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """Yours."""
+
+
+class Payment(Base):
+    __tablename__ = "payment"
+
+    reference: Mapped[str] = mapped_column(primary_key=True)
+    amount: Mapped[Decimal] = mapped_column(Numeric(14, 2))
+    state: Mapped[str] = mapped_column(default="waiting")  # then enqueued, or card_needed
+    made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+
+
+def intent_of(reference: str, amount: Decimal, card: PanCard) -> TransferIntent:
+    """From the row and the card alone, so that it is the same intent again."""
+    receiver = Receiver(number="5522042705066736")
+    return TransferIntent(reference=reference, amount=amount, description="Rent", sender=card, receiver=receiver)
+
+
+def pay(engine: Engine, transfers: Transfers, reference: str, amount: Decimal, card: PanCard) -> None:
+    with Session(engine) as session, session.begin():
+        session.add(Payment(reference=reference, amount=amount))
+        intent = intent_of(reference, amount, card)  # what is wrong with it rolls the row back
+    enqueue(engine, transfers, intent)  # after the block, so after the commit
+
+
+def enqueue(engine: Engine, transfers: Transfers, intent: TransferIntent) -> None:
+    transfers.enqueue(intent)
+    with Session(engine) as session, session.begin():
+        session.execute(update(Payment).where(Payment.reference == intent.reference).values(state="enqueued"))
+
+
+def look_after(engine: Engine, transfers: Transfers, older_than: timedelta = timedelta(minutes=2)) -> None:
+    """A job for every minute: of the rows that a crash or an error left, which are not enqueued?"""
+    with Session(engine) as session, session.begin():
+        left = select(Payment).where(Payment.state == "waiting", Payment.made_at <= now() - older_than)
+        for row in session.scalars(left.with_for_update()):
+            try:
+                transfers.get(reference=row.reference)
+                row.state = "enqueued"
+            except NotFound:
+                row.state = "card_needed"  # nothing is paid: ask the client for the card again
+
+
+def card_again(engine: Engine, transfers: Transfers, reference: str, card: PanCard) -> None:
+    """Under the same reference: if the first call reached the ledger, this is its replay, and no second payment."""
+    with Session(engine) as session:
+        amount = session.get_one(Payment, reference).amount
+    enqueue(engine, transfers, intent_of(reference, amount, card))

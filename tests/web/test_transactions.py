@@ -1,0 +1,102 @@
+"""The recipes of docs/transactions.md on real servers: a crash between every two lines, and the sender's errors."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.web.killed_lines import EXAMPLES, RECIPES
+from tests.web.test_examples import environment
+
+__all__ = ["environment"]  # a fixture, used here too
+
+ROOT = Path(__file__).parents[2]
+OUTBOXES = [name for name in RECIPES if name.startswith("outbox")]
+
+#: Functions of an example that no test runs to their end: an endless loop.
+_ENDLESS = {"run"}
+
+
+def _run(recipe: str, folder: Path, *flags: str) -> list[Any]:
+    command = [sys.executable, "-m", "tests.web.killed_lines", recipe, str(folder), *flags]
+    done = subprocess.run(  # noqa: S603 - our own
+        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=110,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _lines_to_end_before(example: str) -> set[int]:
+    """Where a statement of its functions begins; not those that only an error leads to."""
+    tree = ast.parse((EXAMPLES / f"{example}.py").read_text())
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name not in _ENDLESS]
+    rare = {
+        id(inner) for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler) for inner in ast.walk(node)
+    } if example.startswith("outbox") else set()  # fmt: skip
+    return {
+        node.lineno
+        for function in functions
+        for node in ast.walk(function)
+        if isinstance(node, ast.stmt) and node is not function and id(node) not in rare
+        if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_crash_between_every_two_lines_loses_no_payout_and_doubles_none(
+    environment: None, tmp_path: Path, recipe: str
+) -> None:
+    """Afterwards each committed row has exactly one transfer, and what was rolled back has none, before and after.
+
+    The process ends without a word, as SIGKILL ends it, before each line of the example and of what calls it.
+    """
+    *runs, whole = _run(recipe, tmp_path)
+
+    for run in runs:
+        left = run["left"]
+        assert set(left["transfers"]) <= set(left["rows"]), run  # what is not committed is not paid
+        assert {reference for reference, done in left["rows"].items() if done} <= set(left["transfers"]), run
+        assert run["transfers"] == dict.fromkeys(run["rows"], 1), run
+        assert all(run["rows"].values()), run
+        assert set(left["rows"]) <= set(run["rows"]), run
+    assert whole["transfers"] == dict.fromkeys(whole["rows"], 1)
+    assert any("-committed" in reference for reference in whole["rows"])
+    assert not [reference for run in [*runs, whole] for reference in run["transfers"] if "-rolled-back" in reference]
+    assert any(set(run["left"]["rows"]) - set(run["left"]["transfers"]) for run in runs)  # a crash after the commit
+    assert any(
+        reference in run["left"]["transfers"] and not done
+        for run in runs
+        for reference, done in run["left"]["rows"].items()
+    )  # and one after `enqueue`
+    places = re.findall(rf"{recipe}\.py:(\d+)", " ".join(run["line"] for run in runs))
+    assert _lines_to_end_before(recipe) - {int(place) for place in places} == set()
+
+
+@pytest.mark.parametrize("recipe", OUTBOXES)
+def test_the_sender_leaves_a_row_for_later_or_for_a_person_and_goes_on(tmp_path: Path, recipe: str) -> None:
+    """A row says what is wrong with it, and holds up no other; what waiting cures is sent then."""
+    [found] = _run(recipe, tmp_path, "--errors")
+
+    first, then = found["first"], found["then"]
+    assert {name: row[:2] for name, row in first.items()} == {
+        "good": [0, 1],  # its terminal is paused: later
+        "conflict": [0, 0],
+        "unknown-terminal": [0, 0],
+        "old-text": [0, 0],
+    }
+    assert first["good"][2].startswith("terminal: it is stopped until ")
+    assert first["conflict"][2].startswith("this reference or invoice id is known with another intent")
+    assert first["unknown-terminal"][2].startswith("terminal: is not known here")
+    assert first["old-text"][2].startswith("schema: is of another version")
+    assert then["good"] == [1, 0, ""]
+    assert {name: row for name, row in then.items() if name != "good"} == {
+        name: row for name, row in first.items() if name != "good"
+    }
