@@ -60,11 +60,10 @@ class Results:
             raise self._unwritable(error) from None
         try:
             self._begin(lines)
-        except OSError as error:
+        except BaseException as error:
             os.close(self._file)
-            raise self._unwritable(error) from None
-        except Refusal:
-            os.close(self._file)
+            if isinstance(error, OSError):
+                raise self._unwritable(error) from None
             raise
 
     def __enter__(self) -> Self:
