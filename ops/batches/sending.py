@@ -73,7 +73,7 @@ def send(
                 results.add(became)
             sent.add(became)
             tell_done(sent.done)
-            sent.stopped = next((answer for answer in answers if _ends_the_run(answer)), None)  # type: ignore[assignment]
+            sent.stopped = _end_of_run(answers)
             if sent.stopped is not None:
                 break
     return sent
@@ -110,8 +110,11 @@ def _became(answer: Answer) -> Became:
             return Became.REFUSED
 
 
-def _ends_the_run(answer: Answer) -> bool:
-    """Would the next rows be answered so, too?"""
-    if isinstance(answer, ReferenceLost):
-        return False
-    return isinstance(answer, (ServerUnavailable, LedgerWentBack, QueueFull, InternalError))
+def _end_of_run(answers: Sequence[Answer]) -> TransfersError | InternalError | None:
+    """The first answer that the next rows would get, too."""
+    for answer in answers:
+        if isinstance(answer, (ServerUnavailable, LedgerWentBack, QueueFull, InternalError)) and not isinstance(
+            answer, ReferenceLost
+        ):
+            return answer
+    return None
