@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from epay_transfers.ledger.card_numbers import holds_card_number
-from epay_transfers.ops.batches.reading import Batch, Row, Wrong, refusal_of, rows
+from epay_transfers.ops.batches.reading import COLUMNS, Batch, Row, Wrong, refusal_of, rows
 from epay_transfers.producers import PanCard, ProducerSettings, TransferIntent
 from epay_transfers.producers.deadline import lasts_ms
 from epay_transfers.producers.enqueue import space_for
@@ -85,7 +85,7 @@ def intent_of(row: Row) -> TransferIntent:
 
 def _check_row(row: Row, batch: Batch, settings: ProducerSettings, now_ms: int, checked: Checked) -> None:
     checked.rows += 1
-    found = list(_wrong_in(row, batch, settings, now_ms))
+    found, intent = _look(row, batch, settings, now_ms)
     for wrong in found:
         checked.add_wrong(wrong)
     reference = row.data.get("reference")
@@ -96,20 +96,20 @@ def _check_row(row: Row, batch: Batch, settings: ProducerSettings, now_ms: int, 
                 Wrong(row.line, "reference", f"stands in line {first} already: give each transfer its own")
             )
             return
-    if not found:
-        intent = intent_of(row)
+    if intent is not None:
         total = checked.totals.setdefault((intent.terminal, intent.currency), Total())
         total.count += 1
         total.amount += intent.amount_minor
         checked.past_deadline += _is_past(intent, now_ms)
 
 
-def _wrong_in(row: Row, batch: Batch, settings: ProducerSettings, now_ms: int) -> Iterator[Wrong]:
-    """Everything that is wrong with it, as far as one field does not hide another."""
+def _look(row: Row, batch: Batch, settings: ProducerSettings, now_ms: int) -> tuple[list[Wrong], TransferIntent | None]:
+    """Everything that is wrong with it, as far as one field does not hide another; or its intent."""
     data = dict(row.data)
     mended: set[str] = set()
+    found: list[Wrong] = []
     for column, why in chain(_of_sender(data), _of_file(data) if batch.is_in_file else ()):
-        yield Wrong(row.line, column, why)
+        found.append(Wrong(row.line, column, why))
         mended.add(column.partition(".")[0])
     _mend(data, mended)
     while True:
@@ -121,12 +121,12 @@ def _wrong_in(row: Row, batch: Batch, settings: ProducerSettings, now_ms: int) -
         except IntentRejected as rejected:
             room = rejected.field.partition(".")[0]
             if room in mended:
-                return
-            yield Wrong(row.line, rejected.field, rejected.why)
+                return found, None
+            found.append(Wrong(row.line, rejected.field, rejected.why))
             mended.add(room)
             _mend(data, {room})
         else:
-            return
+            return found, None if found else intent
 
 
 def _mend(data: dict[str, Any], names: set[str]) -> None:
@@ -153,20 +153,23 @@ def _of_sender(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _of_file(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     receiver = data.get("receiver")
-    has_number = isinstance(receiver, Mapping) and receiver.get("number") is not None
-    if has_number:
+    if isinstance(receiver, Mapping) and receiver.get("number") is not None:
         yield "receiver.number", NOT_IN_FILE
     for name, value in data.items():
-        if name in TransferIntent.model_fields and not (name == "receiver" and has_number) and holds_card(value):
-            yield name, NOT_IN_FILE
+        if name not in TransferIntent.model_fields or name == "invoice_id":
+            continue  # the intent's own check refuses it; and an invoice id is digits, and nothing else
+        for leaf, each in value.items() if isinstance(value, Mapping) else (("", value),):
+            column = f"{name}.{leaf}"
+            if column != "receiver.number" and (_holds_card(leaf) or _holds_card(each)):
+                yield column if column in COLUMNS else name, NOT_IN_FILE
 
 
-def holds_card(value: Any) -> bool:
+def _holds_card(value: Any) -> bool:
     """Of a value of JSON: does any text or number in it look like a card number?"""
     if isinstance(value, Mapping):
-        return any(holds_card(name) or holds_card(each) for name, each in value.items())
+        return any(_holds_card(name) or _holds_card(each) for name, each in value.items())
     if isinstance(value, list):
-        return any(map(holds_card, value))
+        return any(map(_holds_card, value))
     return holds_card_number(str(value)) if isinstance(value, (str, int)) else False
 
 

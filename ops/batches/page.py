@@ -120,7 +120,7 @@ def as_dict(checked: Checked, sent: Sent | None, results: Path | None, *, is_dry
         "more_problems": sent.more_problems if sent is not None else 0,
         "interrupted": sent is not None and sent.is_interrupted,
         "stopped": _why_stopped(sent) if sent is not None and sent.stopped is not None else None,
-        "results": None if results is None else str(results),
+        "results": str(results) if results is not None and sent is not None else None,
     }
 
 

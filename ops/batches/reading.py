@@ -188,7 +188,7 @@ def _of_csv(raw: bytes) -> Iterator[Row | Wrong]:
 
 def _delimiter(raw: bytes) -> str:
     """A comma, or what a spreadsheet of this country writes. No name of a column has either."""
-    return ";" if b";" in raw.lstrip().partition(b"\n")[0] else ","
+    return ";" if b";" in re.split(rb"[\r\n]", raw.lstrip(), maxsplit=1)[0] else ","
 
 
 def _wrong_names(line: int, names: Sequence[str]) -> Iterator[Wrong]:
