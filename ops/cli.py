@@ -123,6 +123,7 @@ COMMANDS = {
         "enqueue",
         _ACT,
         "Take an intent from standard input, or many: CSV, JSON lines.",
+        example="--csv payouts.csv --dry-run",
         changes=True,
         connects=False,
     ),
