@@ -38,7 +38,7 @@ def page(
 ) -> Page:
     """As `Transfers.list` says."""
     wanted = _states(states)
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MOST:
+    if type(limit) is not int or not 1 <= limit <= MOST:  # True is one as well
         raise WrongCall(f"limit: give a number from 1 to {MOST}")
     after = None if cursor is None else Cursor.from_text(cursor)
     settings = context.must_be_producer("lists no transfers")

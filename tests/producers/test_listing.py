@@ -11,18 +11,22 @@ from epay_transfers.producers import Money, SettingsWrong, Transfers
 from epay_transfers.producers.context import Context
 from epay_transfers.producers.settings import SealingSettings
 from tests.producers.conftest import Hands, build, by_saved_card
+from tests.support.clocks import FakeClock
 
 
 def test_a_page_whose_transfers_moved_meanwhile_is_empty_and_says_that_more_follow(
-    transfers: Transfers, hands: Hands, monkeypatch: pytest.MonkeyPatch
+    transfers: Transfers, hands: Hands, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing on it is no end: a caller who stops there would miss the others."""
-    first, *_ = [transfers.enqueue(by_saved_card(f"payout-{number}")).key for number in range(3)]
+    keys = []
+    for number in range(3):
+        keys.append(transfers.enqueue(by_saved_card(f"payout-{number}")).key)
+        clock.advance(1)
     real = Ledger.get_many
 
     def moved_before(ledger: Ledger, *arguments: object) -> list[Record]:
         monkeypatch.setattr(Ledger, "get_many", real)
-        hands.bring(first, State.PAID)
+        hands.bring(keys[0], State.PAID)
         return real(ledger, *arguments)  # type: ignore[arg-type]  # as they were given
 
     monkeypatch.setattr(Ledger, "get_many", moved_before)

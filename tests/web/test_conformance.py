@@ -154,9 +154,9 @@ def test_the_pages_of_a_list_are_the_list(transfers: FakeTransfers, limit: int, 
 def test_a_list_takes_no_wrong_call(transfers: FakeTransfers) -> None:
     for wrong in ({"limit": 0}, {"limit": 1001}, {"limit": True}, {"limit": "10"}):
         with pytest.raises(TypeError, match="limit: give a number from 1 to 1000"):
-            transfers.list(**wrong)  # type: ignore[arg-type]  # what a caller may not write
+            transfers.list(**wrong)
     with pytest.raises(TypeError, match="list takes states"):
-        transfers.list("pending")  # type: ignore[arg-type]  # as above
+        transfers.list("pending")  # type: ignore[arg-type]  # what a caller may not write
     for cursor in ("", "x", "1.x", "4405639704015096"):
         with pytest.raises(TransfersError, match="cursor: can't be read"):
             transfers.list(cursor=cursor)
