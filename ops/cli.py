@@ -120,7 +120,12 @@ COMMANDS = {
         "scan", _LOOK, "Search the ledger's server, its queue, files and folders for card numbers: none may be there."
     ),
     "enqueue": CommandEntry(
-        "enqueue", _ACT, "Take an intent, or a list of them, from standard input.", changes=True, connects=False
+        "enqueue",
+        _ACT,
+        "Take an intent from standard input, or many: CSV, JSON lines.",
+        example="--csv payouts.csv --dry-run",
+        changes=True,
+        connects=False,
     ),
     "dead": CommandEntry("dead", _ACT, "Dead transfers: list, show, requeue, discard."),
     "dead list": CommandEntry("dead", _LOOK, "List the dead, longest dead first.", example="--limit 10"),

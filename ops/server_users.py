@@ -124,8 +124,8 @@ _PRODUCER = ServerUser(
         Rule(("smembers", "sismember", "sadd"), (redis_keys.FINGERPRINT_KEYS,)),
         Rule(("set",), (_REFERENCES, _HANDLES, _PRINTS)),
         Rule(("getbit", "setbit", "bitpos"), (_SUFFIXES,)),
-        Rule(("hget",), _read(redis_keys.LOST, redis_keys.CONTRADICTED)),
-        Rule(("zlexcount",), (_BY_STATE,)),
+        Rule(("hget", "hmget"), _read(redis_keys.LOST, redis_keys.CONTRADICTED)),
+        Rule(("zlexcount", "zrangebylex", "zrevrangebylex"), (_BY_STATE,)),
         Rule(("hgetall", "hlen"), (redis_keys.PAUSES, redis_keys.ADDED_PAUSES)),
         Rule(
             ("xgroup|create", "xgroup|delconsumer", "xreadgroup", "xautoclaim", "xack", "xpending"), (_EVENTS,)

@@ -24,6 +24,7 @@ from epay_transfers.producers.errors import (
     VaultUnavailable,
 )
 from epay_transfers.producers.intent import TransferIntent
+from epay_transfers.producers.listing import Page
 from epay_transfers.producers.notify import Notified
 from epay_transfers.producers.outcomes import Outcome
 from epay_transfers.producers.receipt import Receipt
@@ -45,6 +46,7 @@ __all__ = [
     "NotFound",
     "Notified",
     "Outcome",
+    "Page",
     "PanCard",
     "PaymentPage",
     "ProducerAndWebSettings",

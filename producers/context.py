@@ -47,9 +47,13 @@ class Context:
     @property
     def producer(self) -> ProducerSettings:
         """Raises `SettingsWrong` in a web tier: its settings have no fingerprint keys, and it enqueues nothing."""
+        return self.must_be_producer("enqueues nothing")
+
+    def must_be_producer(self, else_it: str) -> ProducerSettings:
+        """Raises `SettingsWrong` in a web tier, which also has no leave on the servers for what a backend does."""
         if not isinstance(self.settings, ProducerSettings):
             line = (
-                "FINGERPRINT_KEYS: a web tier has none, and enqueues nothing; give `Transfers.from_env` a backend's "
+                f"FINGERPRINT_KEYS: a web tier has none, and {else_it}; give `Transfers.from_env` a backend's "
                 "ProducerSettings; for one process that is both: Web.from_env(ProducerAndWebSettings.load())"
             )
             raise SettingsWrong([line])

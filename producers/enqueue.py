@@ -59,6 +59,7 @@ from epay_transfers.producers.errors import (
 )
 from epay_transfers.producers.intent import TransferIntent
 from epay_transfers.producers.receipt import Receipt
+from epay_transfers.producers.settings import ProducerSettings
 
 _LOG = logging.getLogger(__name__)
 
@@ -153,13 +154,19 @@ def _went_back(context: Context) -> LedgerWentBack:
     return LedgerWentBack()
 
 
+def space_for(settings: ProducerSettings, terminal: str) -> str:
+    """The space of this terminal. Raises `IntentRejected` for one that the settings do not name."""
+    space = settings.space_of(terminal)
+    if space is None:
+        raise IntentRejected("terminal", "is not known here; it is `main` or a name in EPAY_TERMINALS")
+    return space
+
+
 def _draft(context: Context, intent: TransferIntent) -> NewTransfer | IntentRejected:
     """What the ledger is to keep of the intent; or what is wrong with it here and now."""
     settings, now_ms = context.producer, context.clock.now_ms()
-    space = settings.space_of(intent.terminal)
-    if space is None:
-        return IntentRejected("terminal", "is not known here; it is `main` or a name in EPAY_TERMINALS")
     try:
+        space = space_for(settings, intent.terminal)
         lasts = lasts_ms(intent, now_ms, settings.card_ttl)
     except IntentRejected as rejected:
         return rejected

@@ -35,6 +35,7 @@ from epay_transfers.producers.context import Context
 from epay_transfers.producers.enqueue import enqueue_all, not_begun
 from epay_transfers.producers.errors import Ambiguous, NotFound
 from epay_transfers.producers.intent import TransferIntent
+from epay_transfers.producers.listing import Page, page
 from epay_transfers.producers.notify import Notified, notify, three_ds2_returned
 from epay_transfers.producers.outcomes import Feed, Outcome, outcomes
 from epay_transfers.producers.receipt import Receipt
@@ -55,6 +56,9 @@ _NO_KEY = "000000"
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 
+
+#: What `enqueue_many` answers; the class below has a `list` of its own.
+_Answers = list[Receipt | TransfersError]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -215,7 +219,7 @@ class Transfers:
         return self.enqueue(TransferIntent.from_json(text))
 
     @_sheltered
-    def enqueue_many(self, intents: Sequence[TransferIntent]) -> list[Receipt | TransfersError]:
+    def enqueue_many(self, intents: Sequence[TransferIntent]) -> _Answers:
         """Put many transfers in, in a few round trips: for each, in order, its receipt or the error of `enqueue`.
 
         The errors are returned and not raised, but for `TypeError` and `SettingsWrong`: then nothing was stored.
@@ -277,6 +281,26 @@ class Transfers:
         if record is None:
             raise NotFound("key or reference")
         return self._context.view(record)
+
+    @_public
+    def list(
+        self,
+        *states: State,
+        terminal: str | None = None,
+        newest: bool = False,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """A page of the transfers that are in one of these states, or of all: those longest in their state first.
+
+        `newest`: the other way round. `limit`: at most so many, 1 to 1000. Go on with `cursor=page.cursor` until that
+        is None: a page may have fewer items, or none, before. One that moves meanwhile may be missed or come twice, so
+        what becomes of transfers is told by `outcomes`, and this is for a look.
+
+        Raises `TypeError` for what is no state and a limit that is none, `IntentRejected` for an unknown terminal,
+        `CursorUnreadable` (a `TransfersError`) for what is no cursor; `SettingsWrong` for a web tier.
+        """
+        return page(self._context, states, terminal=terminal, newest=newest, limit=limit, cursor=cursor)
 
     @_public
     def wait(self, key: str, timeout: float = 30.0) -> Transfer:

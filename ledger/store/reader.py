@@ -141,6 +141,15 @@ class Reader:
         with read_errors_as(LedgerUnavailable), of_its_type("contradicted"):
             return self.client.hget(redis_keys.CONTRADICTED, key) is not None
 
+    def contradicted_among(self, records: Sequence[Record]) -> set[str]:
+        """The keys of those that are contradicted, in one round trip."""
+        keys = [record.key for record in records if record.state.final and record.state.money is Money.NONE]
+        if not keys:
+            return set()
+        with read_errors_as(LedgerUnavailable), of_its_type("contradicted"):
+            told = cast("list[str | None]", self.client.hmget(redis_keys.CONTRADICTED, keys))
+        return {key for key, text in zip(keys, told, strict=True) if text is not None}
+
     def totals(self) -> Totals:
         """How many transfers there are, and how much money is in them. Raises `LedgerBroken`."""
         return Totals.of_counters(self.counters())

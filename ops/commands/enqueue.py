@@ -1,7 +1,14 @@
-"""`transfers enqueue`: enqueues intents from standard input; never from arguments, which every process can read."""
+"""`transfers enqueue`: enqueues intents from standard input, or a batch; never from arguments, which all can read."""
 
+import logging
+import signal
 import sys
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
 
 import typer
 
@@ -9,6 +16,11 @@ from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.strict_json import read_json
 from epay_transfers.ops import screen, typed
+from epay_transfers.ops.batches import page
+from epay_transfers.ops.batches.checking import Checked, check
+from epay_transfers.ops.batches.reading import STDIN, Batch, Form, read
+from epay_transfers.ops.batches.results import Results
+from epay_transfers.ops.batches.sending import Sent, send
 from epay_transfers.ops.exit_status import NotYet, Refusal, status_of
 from epay_transfers.ops.options import AsJson
 from epay_transfers.producers import ProducerSettings, Receipt, TransferIntent, Transfers
@@ -29,8 +41,33 @@ INTENT"""
 
 
 @app.command()
-def enqueue(*, as_json: AsJson = False) -> None:
-    """Enqueue an intent, or a list of them, from JSON on standard input. A reference is never paid twice."""
+def enqueue(
+    *,
+    csv_from: Annotated[
+        str | None, typer.Option("--csv", metavar="FILE|-", help="Many intents: CSV, of a file or standard input.")
+    ] = None,
+    jsonl_from: Annotated[
+        str | None, typer.Option("--jsonl", metavar="FILE|-", help="Many intents: a JSON object a line.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all rows, show their sums, send nothing.")] = False,
+    results: Annotated[
+        str | None, typer.Option("--results", metavar="FILE", help="Write there what became of each row, as CSV.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enqueue intents: from JSON on standard input, or many from CSV or JSON lines. A reference is never paid twice.
+
+    Many are checked first, all of them; where one is wrong nothing is sent. What a batch takes: docs/batches.md.
+    """
+    if csv_from is not None or jsonl_from is not None:
+        _enqueue_batch(csv_from, jsonl_from, dry_run=dry_run, results=results, as_json=as_json)
+    elif dry_run or results is not None:
+        raise typer.BadParameter("--dry-run and --results are for a batch: give --csv or --jsonl")
+    else:
+        _enqueue_given(as_json=as_json)
+
+
+def _enqueue_given(*, as_json: bool) -> None:
     if sys.stdin is None or is_person():
         if as_json:
             raise typer.BadParameter("give an intent, or a list of them, as JSON on standard input")
@@ -52,6 +89,62 @@ def enqueue(*, as_json: AsJson = False) -> None:
     failed = [answer for answer in answers if isinstance(answer, TransfersError)]
     if failed:
         raise typer.Exit(max(status_of(error) for error in failed))
+
+
+def _enqueue_batch(
+    csv_from: str | None, jsonl_from: str | None, *, dry_run: bool, results: str | None, as_json: bool
+) -> None:
+    if csv_from is not None and jsonl_from is not None:
+        raise typer.BadParameter("give either --csv or --jsonl")
+    name, form = (csv_from, Form.CSV) if csv_from is not None else (str(jsonl_from), Form.JSONL)
+    if name == STDIN and (sys.stdin is None or is_person()):
+        raise typer.BadParameter("pipe the rows into standard input, or give a file in place of -")
+    settings = ProducerSettings.load(env_file=ENV_FILE)
+    batch = read(name, form)
+    with page.progress("Checking", batch.raw.count(b"\n")) as tell:
+        checked = check(batch, settings, SystemClock().now_ms(), tell)
+    path = None if results is None else Path(results)
+    sent = None if checked.errors or dry_run or not checked.rows else _send(batch, checked, settings, path)
+    if as_json:
+        screen.say_json(page.as_dict(checked, sent, path, is_dry_run=dry_run))
+    elif checked.errors:
+        page.show_wrong(checked)
+    elif sent is None:
+        page.show_not_sent(checked, is_dry_run=dry_run)
+    else:
+        page.show_checked(checked)
+        page.show_sent(checked, sent, path)
+    if status := 1 if checked.errors else 0 if sent is None else page.status(sent):
+        raise typer.Exit(status)
+
+
+def _send(batch: Batch, checked: Checked, settings: ProducerSettings, path: Path | None) -> Sent:
+    """The result file is begun before anything is sent."""
+    _servers_must_answer(settings, most_told="WARNING")  # a line for each of so many would be in the bar's way
+    results = None if path is None else Results(path, checked.lines)
+    with (
+        _interruptible() as is_interrupted,
+        page.progress("Enqueuing", checked.rows) as tell,
+        Transfers.from_env(settings) as transfers,
+    ):
+        return send(batch, transfers, results, is_interrupted, tell)
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C ends the run after the rows that are on their way; the second ends it at once."""
+    asked = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def is_person() -> bool:
@@ -82,9 +175,10 @@ def _enqueue(items: list[Any]) -> list[Receipt | TransfersError]:
     return [next(made) if isinstance(intent, TransferIntent) else intent for intent in intents]
 
 
-def _servers_must_answer(settings: ProducerSettings) -> None:
-    """Raise `NotYet` if a server is away: that may end by itself."""
-    logs.set_up(settings.log_level)
+def _servers_must_answer(settings: ProducerSettings, *, most_told: str = "DEBUG") -> None:
+    """Raise `NotYet` if a server is away: that may end by itself. What is less than `most_told` is not logged."""
+    levels = logging.getLevelNamesMapping()
+    logs.set_up(max(settings.log_level, most_told, key=lambda name: levels[name]))
     findings = examine(settings, SystemClock())
     if findings and all(finding.passing for finding in findings):
         raise NotYet("\n".join(map(str, findings)))

@@ -56,6 +56,36 @@ class MemoryScripts(Scripts):
     def hget(self, name: str, field: str) -> str | None:
         return self.hgetall(name).get(field)
 
+    def hmget(self, name: str, fields: Sequence[str]) -> list[str | None]:
+        found = self.hgetall(name)
+        return [found.get(field) for field in fields]
+
+    def pipeline(self, *, transaction: bool) -> "_Pipeline":  # noqa: ARG002 - the library's signature
+        return _Pipeline(self)
+
+    def zrangebylex(self, _name: str, low: str, high: str, *, start: int, num: int) -> list[str]:
+        """Of the names by which the ledger lists its transfers; the only such set that a producer reads."""
+        return self._listed(low, high)[start : start + num]
+
+    def zrevrangebylex(self, _name: str, high: str, low: str, *, start: int, num: int) -> list[str]:
+        return self._listed(low, high)[::-1][start : start + num]
+
+    def _listed(self, low: str, high: str) -> list[str]:
+        if self.away:
+            raise redis.ConnectionError
+        names = sorted(
+            ":".join(record[name] for name in ("state", "terminal", "state_since", "key"))
+            for record in self.hashes.values()
+            if "state_since" in record
+        )
+        first, last = low[1:], high[1:]
+        return [
+            name
+            for name in names
+            if (first < name or (name == first and low[0] == "["))
+            and (name < last or (name == last and high[0] == "["))
+        ]
+
     def xadd(self, _name: str, entry: dict[str, str]) -> None:
         """What another program could add: an event as it is, without a number."""
         self.events.append(Event(f"{len(self.events) + 1}-0", entry))
@@ -114,6 +144,7 @@ class MemoryScripts(Scripts):
             if owner != record["key"]:
                 return ["FOREIGN", record["state"], record["epoch"], owner]
         before = record["state"]
+        record["state_since"] = record["state_since"] if move["moves"][before] == before else str(now)
         times = {name: str(min(now + ms, move.get("no_later", now + ms))) for name, ms in move["set_in"].items()}
         record |= {"state": move["moves"][before]} | move["set"] | times
         move["event"] |= {name: times[name] for name in move["told"]}
@@ -148,6 +179,20 @@ class MemoryScripts(Scripts):
     def _add_event(self, entry: dict[str, str]) -> None:
         number = len(self.events) + 1
         self.events.append(Event(f"{number}-0", {"number": str(number)} | entry))
+
+
+class _Pipeline:
+    """As far as records are read by one."""
+
+    def __init__(self, scripts: MemoryScripts) -> None:
+        self._scripts = scripts
+        self._names: list[str] = []
+
+    def hgetall(self, name: str) -> None:
+        self._names.append(name)
+
+    def execute(self, *, raise_on_error: bool) -> list[dict[str, str]]:  # noqa: ARG002 - the library's signature
+        return [self._scripts.hgetall(name) for name in self._names]
 
 
 class MemoryLedger(Ledger):

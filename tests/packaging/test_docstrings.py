@@ -39,6 +39,7 @@ RAISES = {
     "check": {"SettingsWrong", "LedgerUnavailable", "VaultUnavailable"},
     "get": {"NotFound", "TypeError"},
     "find": {"NotFound", "Ambiguous"},
+    "list": {"TypeError", "IntentRejected", "CursorUnreadable", "SettingsWrong"},
     "wait": {"NotFound"},
     "cancel": {"NotFound", "IntentRejected", "VaultUnavailable"},
     "challenge": {"NotFound"},

@@ -15,6 +15,7 @@ from epay_transfers.producers import (
     Money,
     Notified,
     Outcome,
+    Page,
     PanCard,
     PaymentPage,
     ProducerAndWebSettings,
@@ -110,6 +111,12 @@ def follow(transfers: Transfers, receipt: Receipt) -> bool:
     same = transfers.get(reference=transfer.reference).version + transfers.find(receipt.key).version
     cancelled: Cancel = transfers.cancel(receipt.key, reason="not wanted")
     return transfer.final and transfer.money is Money.NONE and same > 0 and cancelled is Cancel.CANCELLED
+
+
+def look(transfers: Transfers) -> str | None:
+    page: Page = transfers.list(State.PARKED, State.DEAD, terminal="main", newest=True, limit=10, cursor=None)
+    first: Transfer = page.items[0]
+    return page.cursor if first.final or page.unreadable else None
 
 
 def outcomes(transfers: Transfers) -> Iterator[tuple[State, datetime]]:

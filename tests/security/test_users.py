@@ -143,10 +143,7 @@ def test_the_whole_system_runs_under_its_users(
             ends = [backend.wait(receipt.key, timeout=60) for receipt in (plain, secure, late, backend.enqueue(batch))]
             assert [end.state for end in ends] == [State.PAID, State.PARKED, State.PARKED, State.PAID], ends
             assert backend.cancel(late.key, reason="the client left") == "asked"
-            outcomes = []
-            for outcome in backend.outcomes("payouts", idle=0.1):
-                outcomes.append(outcome.state)
-                outcome.ack()
+            outcomes = states_told(backend)
             given = intent(f"{run}-given").model_copy(update={"invoice_id": plain.invoice_id})
             assert isinstance(backend.enqueue_many([given])[0], Conflict)
             made = invoice.make_invoice_id(_suffix_of(f"{run}-five"), SystemClock().now_ms())
@@ -178,6 +175,7 @@ def test_the_whole_system_runs_under_its_users(
             held_back, second = (backend.enqueue(intent(f"{run}-{name}")) for name in ("five", "six"))
             cancelled = backend.cancel(second.key, reason="not wanted"), backend.get(second.key).state
             assert cancelled == ("cancelled", State.CANCELLED), "with a look for the bank's contradiction"
+            assert_listed(backend, second.key)
         act_as("ops")
         ops("cancel", held_back.key, "--reason", "not wanted")
         ops("queue", "rebuild", "--apply", "--reason", "a test")
@@ -185,6 +183,20 @@ def test_the_whole_system_runs_under_its_users(
         ops("audit")
 
     assert refusals(guarded) == []
+
+
+def states_told(backend: Transfers) -> list[State]:
+    states = []
+    for outcome in backend.outcomes("payouts", idle=0.1):
+        states.append(outcome.state)
+        outcome.ack()
+    return states
+
+
+def assert_listed(backend: Transfers, key: str) -> None:
+    """In both orders, of one terminal and of all, with a look for the bank's contradictions."""
+    for page in (backend.list(newest=True), backend.list(State.CANCELLED, terminal="main", limit=1000)):
+        assert key in [transfer.key for transfer in page.items]
 
 
 def assert_exported(guarded: Guarded, act_as: Callable[[str], None]) -> None:

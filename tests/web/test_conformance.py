@@ -12,9 +12,11 @@ from epay_transfers.producers import (
     Cancel,
     Conflict,
     IntentRejected,
+    LedgerUnavailable,
     Money,
     NotFound,
     Notified,
+    Page,
     QueueFull,
     Receipt,
     Receiver,
@@ -136,6 +138,85 @@ def test_the_last_six_digits_are_taken_once_in_a_space(transfers: FakeTransfers)
         transfers.enqueue(intent("c", invoice_id="111000001"))
 
     assert transfers.enqueue(intent("d", invoice_id="222000001", terminal="kiosk")).key == "kiosk:222000001"
+
+
+def names(page: Page) -> list[str]:
+    return [transfer.reference for transfer in page.items]
+
+
+def all_pages(transfers: FakeTransfers, *states: State, **options: Any) -> list[str]:
+    """The references of all pages of a list; it ends."""
+    found: list[str] = []
+    cursor = None
+    for _ in range(50):
+        page = transfers.list(*states, cursor=cursor, **options)
+        assert len(page.items) <= options.get("limit", 100)
+        found += names(page)
+        cursor = page.cursor
+        if cursor is None:
+            return found
+    raise AssertionError("the list has no end")
+
+
+def listed(transfers: FakeTransfers) -> None:
+    """Seven transfers in four states and two terminals, a second apart."""
+    for name in "abcdefg":
+        transfers.enqueue(intent(name, terminal="kiosk" if name in "bdf" else "main"))
+        transfers.advance(1)
+    transfers.pay("c")
+    transfers.advance(1)
+    transfers.decline("f")
+    transfers.advance(1)
+    transfers.park("a")
+
+
+def test_a_list_is_of_states_and_of_a_terminal_those_longest_in_their_state_first(transfers: FakeTransfers) -> None:
+    listed(transfers)
+
+    assert names(transfers.list()) == ["b", "d", "e", "g", "c", "f", "a"]
+    assert names(transfers.list(State.QUEUED)) == ["b", "d", "e", "g"]
+    assert names(transfers.list(State.PARKED, State.PAID)) == ["c", "a"]
+    assert names(transfers.list(terminal="kiosk")) == ["b", "d", "f"]
+    assert names(transfers.list(State.QUEUED, terminal="main", newest=True)) == ["g", "e"]
+    assert names(transfers.list(State.DEAD)) == []
+    assert transfers.list(State.DEAD).cursor is None
+    (paid,) = transfers.list(State.PAID).items
+    assert paid == transfers.get(reference="c")
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize("newest", [False, True])
+def test_the_pages_of_a_list_are_the_list(transfers: FakeTransfers, limit: int, newest: bool) -> None:  # noqa: FBT001 - a parameter
+    listed(transfers)
+    whole = ["b", "d", "e", "g", "c", "f", "a"]
+
+    assert all_pages(transfers, limit=limit, newest=newest) == (whole[::-1] if newest else whole)
+    few = [name for name in whole if name in "bdf"]
+    assert all_pages(transfers, limit=limit, newest=newest, terminal="kiosk") == (few[::-1] if newest else few)
+    assert transfers.list(limit=7).cursor is None, "a page that has them all is the last"
+
+
+def test_a_list_takes_no_wrong_call(transfers: FakeTransfers) -> None:
+    for wrong in ({"limit": 0}, {"limit": 1001}, {"limit": True}, {"limit": "10"}):
+        with pytest.raises(TypeError, match="limit: give a number from 1 to 1000"):
+            transfers.list(**wrong)
+    with pytest.raises(TypeError, match="list takes states"):
+        transfers.list("pending")  # type: ignore[arg-type]  # what a caller may not write
+    for cursor in ("", "x", "1.x", "4405639704015096"):
+        with pytest.raises(TransfersError, match="cursor: can't be read"):
+            transfers.list(cursor=cursor)
+    with pytest.raises(IntentRejected, match="terminal: ") as rejected:
+        transfers.list(terminal="no-such")
+    assert "no-such" not in str(rejected.value)
+
+
+def test_a_list_is_no_answer_while_the_ledger_is_away() -> None:
+    fake = FakeTransfers()
+    fake.enqueue(intent())
+    fake.set_away(ledger=True)
+
+    with pytest.raises(LedgerUnavailable):
+        fake.list()
 
 
 def test_of_a_batch_each_has_its_own_answer(transfers: FakeTransfers) -> None:
