@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import IO, Any, Self, cast
 
 from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.ledger_server import LedgerServer
+from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.ops.commands.sandbox import environment
 from epay_transfers.ops.demo.interruption import Interruption
 from epay_transfers.ops.demo.users import ADMIN, PRODUCER, WORKER, Users
@@ -125,6 +127,8 @@ class Stage:
             | (SHORTENED | fresh_keys().as_dict() if self._own is None else self._own)
             | self._web
         )
+        if self._own is not None:
+            _vouch(ledger.url, vault.url)
         ends.callback(self.end_worker)
         self.start_worker()
 
@@ -225,6 +229,19 @@ class Stage:
                 preexec_fn=embedded_servers.end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no lock is held
             )
         return process
+
+
+def _vouch(ledger_url: str, vault_url: str) -> None:
+    """In a folder that is kept: tell the vault how far the ledger came in the run before.
+
+    The vault begins empty, and the ledger's server is another start of it: a worker could not see whether the ledger
+    has lost moves, and would pause sending until a person has looked. Here this command has started both, and the
+    ledger on the data that it had.
+    """
+    with connect(ledger_url) as ledger, connect(vault_url) as vault:
+        look = LedgerServer(ledger, "transfers dev").look()
+        if look.compared:
+            Vault(vault).raise_mark(look.sequence)
 
 
 def _without_foreign(env: Mapping[str, str]) -> dict[str, str]:

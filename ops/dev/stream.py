@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from epay_transfers.ledger.clock import Clock
+from epay_transfers.runtime.output import OutputError
 
 _COLOURS = {"shop": "cyan", "bank": "magenta", "worker": "green", "ledger": "blue", "vault": "bright_black"}
 _LEVELS = {"warning": "yellow", "error": "red", "critical": "red"}
@@ -64,7 +65,7 @@ class Stream:
                         self.console.print(
                             shown(name, raw.decode("utf-8", "replace"), self.clock.now_ms()), soft_wrap=True
                         )
-                except (OSError, SystemExit):  # rich ends the thread so
+                except (OSError, OutputError, SystemExit):  # the last one: rich ends the thread so
                     is_read = False
                     os.kill(os.getpid(), signal.SIGHUP)  # what reads our output has gone, as a terminal goes
 

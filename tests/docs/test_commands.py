@@ -40,9 +40,9 @@ ROOMS = ("ledger", "ops", "producers", "runtime", "worker")
 #: What runs until a signal, or with more than servers: the test that runs it.
 ELSEWHERE = {
     "demo": "tests/demo/test_demo.py",
-    "demo --keep": "tests/demo/test_demo.py",
     "demo --web": "tests/web/test_shop.py",
     "demo --users": "tests/security/test_users_demo.py",
+    "dev": "tests/demo/test_dev.py",
     "first-contact": "tests/e2e/test_first_contact.py",
     "enqueue": "tests/e2e/test_readme_path.py",
     "exporter": "tests/ops/test_exporter.py",
