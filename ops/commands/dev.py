@@ -1,6 +1,7 @@
 """`transfers dev`: everything that an integration needs, in one terminal, with data that is kept between runs."""
 
 import contextlib
+import json
 import logging
 import shlex
 import socket
@@ -58,9 +59,9 @@ def dev(
                 web = shop.web_settings(places.shop_url, keys["NOTIFY_SECRET"])
                 options = ("--print-calls", "--books", str(home / folder.BOOKS))
                 with Stage(home, web, own=keys, ports=places.ports, log=stream.pipe, bank_options=options) as stage:
-                    env_file = settings.write_env(home, stage.environment(PRODUCER))
+                    settings.write_env(home, stage.environment(PRODUCER))
                     stage.start_shop(listener)
-                    _say_where(places, _as_given(at, env_file))
+                    _say_where(places, stage.bank_url, at / settings.ENV_FILE)
                     ended = stage.until_one_ends(interruption)
     except KeyboardInterrupt:
         screen.say("Stopped. Nothing is left running; the data is kept.")
@@ -95,23 +96,18 @@ def _shown(stream: Stream) -> Iterator[None]:
         stream.end()
 
 
-def _as_given(at: Path, env_file: Path) -> str:
-    """The `.env` as it is written in code that runs where this command was started."""
-    return str(at / env_file.name)
-
-
 def _sentence(ended: Ended) -> str:
     how = f"signal {-ended.status} ended it" if ended.status < 0 else f"with status {ended.status}"
     return f"the {ended.name} ended by itself ({how}), so all the others were ended: its lines above say why"
 
 
-def _say_where(places: Places, env_file: str) -> None:
+def _say_where(places: Places, bank_url: str, env_file: Path) -> None:
     rows = (
         ("the shop", places.shop_url, "open this page: buy something, and see how each transfer goes"),
-        ("the bank", f"{places.shop_url.rpartition(':')[0]}:{places.ports.bank}", "its books, for a browser"),
+        ("the bank", bank_url, "its books, for a browser"),
         ("the ledger", places.servers["REDIS_URL"], "kept between runs"),
         ("the vault", places.servers["VAULT_URL"], "in memory alone"),
-        ("settings", env_file, "for your backend and your web tier"),
+        ("settings", str(env_file), "for your backend and your web tier"),
     )
     table = Table.grid(padding=(0, 2))
     for row in rows:
@@ -119,9 +115,9 @@ def _say_where(places: Places, env_file: str) -> None:
     screen.say()
     screen.say(table)
     screen.say("\nEnqueue a transfer, in Python:\n")
-    for line in example(env_file):
+    for line in example(str(env_file)):
         screen.say_typed(f"    {line}")
-    watch = f"cd {shlex.quote(str(Path(env_file).absolute().parent))} && {typed.command_anywhere()} overview --watch"
+    watch = f"cd {shlex.quote(str(env_file.absolute().parent))} && {typed.command_anywhere()} overview --watch"
     screen.say_typed(f"\nWatch, in another terminal:\n\n    {watch}\n")
     if yours := [name for name in settings.FOR_A_BACKEND if in_environment(name)]:
         screen.say(
@@ -134,8 +130,8 @@ def example(env_file: str) -> tuple[str, ...]:
     """Python that enqueues a transfer from a saved card of the sandbox to another one: two statements."""
     return (
         "from epay_transfers.producers import Receiver, SavedCard, TransferIntent, Transfers",
-        f"Transfers.from_env(env_file={env_file!r}).enqueue(TransferIntent(",
-        "    reference='payout-1', amount='15000', description='Payout 1',",
-        "    sender=SavedCard(card_id='88481433-595e-4c01-941f-34569db2426e'),",
-        "    receiver=Receiver(card_id='86496cb0-bb5d-4791-bb49-cc27a0f660ce')))",
+        f"Transfers.from_env(env_file={json.dumps(env_file)}).enqueue(TransferIntent(",
+        '    reference="payout-1", amount="15000", description="Payout 1",',
+        '    sender=SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),',
+        '    receiver=Receiver(card_id="86496cb0-bb5d-4791-bb49-cc27a0f660ce")))',
     )

@@ -124,7 +124,7 @@ class Stage:
             {"REDIS_URL": ledger.url, "VAULT_URL": vault.url, "WORKER_THREADS": "8"}
             | PUBLIC_TEST_VALUES
             | environment(self.bank_url)
-            | (SHORTENED | fresh_keys().as_dict() if self._own is None else self._own)
+            | (SHORTENED | fresh_keys().as_dict() if self._own is None else dict(self._own))
             | self._web
         )
         if self._own is not None:
@@ -137,6 +137,8 @@ class Stage:
         named: Callable[[str], str] = str
         if self._users is not None:
             options, named = options | self._users.options(name, home), partial(self._users.address, ADMIN)
+        if self._log:
+            options = options | {"loglevel": "warning"}  # what it says of each start fills a screen
         with self._log(name) if self._log else contextlib.nullcontext() as log:
             server = embedded_servers.start(home, options, port, named, log=log)
         self._processes[name] = server.process

@@ -66,8 +66,6 @@ def kept_keys(folder: Path, today: date) -> dict[str, str]:
     return {name: str(kept[name]) for name in fresh}
 
 
-def write_env(folder: Path, settings: Mapping[str, str]) -> Path:
+def write_env(folder: Path, settings: Mapping[str, str]) -> None:
     """Write the backend's `.env`, anew at each start: the ports may be others."""
-    file = folder / ENV_FILE
-    dotenv.write(file, dotenv.text_of({name: settings[name] for name in FOR_A_BACKEND}))
-    return file
+    dotenv.write(folder / ENV_FILE, dotenv.text_of({name: settings[name] for name in FOR_A_BACKEND}))

@@ -25,8 +25,11 @@ _LEVELS = {"warning": "yellow", "error": "red", "critical": "red"}
 #: Fields of a line of ours that are shown otherwise, or not at all.
 _SHOWN_OTHERWISE = frozenset({"at", "level", "event", "logger", "trace"})
 
-#: `12:M 29 Nov 2026 15:13:00.123 * Ready to accept connections`: the sign says how urgent it is.
-_OF_A_SERVER = re.compile(r"\d+:[A-Z] \d+ \w+ \d{4} [\d:.]+ ([-.*#]) (.*)")
+#: `12:M 29 Nov 2026 15:13:00.123 # Can't open the log file`: the sign says how urgent it is. A signal has another form.
+_OF_A_SERVER = re.compile(r"\d+:(?:[A-Z] \d+ \w+ \d{4} [\d:.]+ ([-.*#])|signal-handler \(\d+\)) (.*)")
+
+#: What a server warns of at each start and end, and what is nothing to a developer's machine.
+_OF_NO_USE = re.compile(r".* # (WARNING Memory overcommit|Valkey is now ready to exit)")
 
 _WIDTH = max(map(len, _COLOURS))
 
@@ -58,13 +61,12 @@ class Stream:
         is_read = True
         with os.fdopen(reading, "rb") as source:
             for raw in source:
-                if not is_read:
-                    continue  # the process must still be able to write
+                line = raw.decode("utf-8", "replace")
+                if not is_read or _OF_NO_USE.match(line):
+                    continue  # read all the same: the process must be able to write
                 try:
                     with self._lock:
-                        self.console.print(
-                            shown(name, raw.decode("utf-8", "replace"), self.clock.now_ms()), soft_wrap=True
-                        )
+                        self.console.print(shown(name, line, self.clock.now_ms()), soft_wrap=True)
                 except (OSError, OutputError, SystemExit):  # the last one: rich ends the thread so
                     is_read = False
                     os.kill(os.getpid(), signal.SIGHUP)  # what reads our output has gone, as a terminal goes

@@ -106,7 +106,13 @@ def indented(said: str, title: str) -> str:
 
 
 PAID = "key = transfers.find('payout-1').key\nprint(transfers.wait(key, timeout=60).state)"
-FIND = "found = transfers.find('payout-1')\nprint(found and found.state)"
+FIND = """
+from epay_transfers.producers import NotFound
+try:
+    print(transfers.find("payout-1").state)
+except NotFound:
+    print("not found")
+"""
 
 
 def test_a_payout_is_paid_and_kept_from_run_to_run_until_a_reset(tmp_path: Path) -> None:
@@ -141,7 +147,7 @@ def test_a_payout_is_paid_and_kept_from_run_to_run_until_a_reset(tmp_path: Path)
     assert [(order["executions"], order["state"]) for order in orders.values()] == [(1, "AUTH")]
 
     with running(tmp_path, "--reset", base=first.base) as third:
-        assert backend(tmp_path, FIND) == "None"
+        assert backend(tmp_path, FIND) == "not found"
         assert requests.get(f"{third.bank_url}/books", timeout=10).json()["orders"] == {}
         third.interrupted()
 
@@ -177,7 +183,7 @@ def test_a_process_that_dies_ends_all_with_its_name(tmp_path: Path, part: str) -
 def test_a_second_start_in_the_folder_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
     with running(tmp_path) as dev:
         said = refused(tmp_path, "--reset", "--port-base", str(free_base()))
-        assert backend(tmp_path, FIND) == "None"
+        assert backend(tmp_path, FIND) == "not found"
         dev.interrupted()
 
     assert said == f"another `transfers dev` runs in {FOLDER}: end it, or give another --folder\n"
