@@ -10,7 +10,7 @@ DEMO := $(VENV)/.demo-$(shell cat requirements-demo.txt pyproject.toml | cksum |
 BENCH_STAMPS := .venv-bench/.installed .venv-bench-arq/.installed
 LOWEST := .venv-lowest/.installed-$(shell cat requirements-lowest.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: help setup demo check test lowest mutate model torture bench soak detector sbom lint lock clean
+.PHONY: help setup demo dev check test lowest mutate model torture bench soak detector sbom lint lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -43,6 +43,9 @@ $(DEMO):
 
 demo: $(or $(wildcard $(STAMP)),$(DEMO)) ## see every way that a transfer can go, with real processes, in a minute
 	@$(BIN)/transfers demo
+
+dev: $(or $(wildcard $(STAMP)),$(DEMO)) ## servers, a bank, a worker and a shop, for your own code to work against
+	@exec $(BIN)/transfers dev
 
 # Four processes, two for a core of a small machine: the long tests wait for the processes that they start.
 # `.venv/bin/pytest` alone runs in one process.

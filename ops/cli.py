@@ -50,6 +50,13 @@ COMMANDS = {
         connects=False,
         extra="demo",
     ),
+    "dev": CommandEntry(
+        "dev",
+        _BEGIN,
+        "Run servers, a bank, a worker and a shop on fixed ports, for your own code to work against.",
+        connects=False,
+        extra="demo",
+    ),
     "init": CommandEntry(
         "init", _BEGIN, "Write a .env with fresh keys and the bank's public test values.", connects=False
     ),
@@ -229,7 +236,7 @@ _TAKES_ANY_NAME = frozenset({"scan"})
 
 #: They run until a signal, are for a person at a screen, or print a plan, which is JSON itself: they take no `--json`.
 WITHOUT_JSON = frozenset(
-    {"demo", "worker", "first-contact", "sandbox", "exporter"}
+    {"demo", "dev", "worker", "first-contact", "sandbox", "exporter"}
     | {name for name in COMMANDS if name.split()[0] == "plan"}
 )
 

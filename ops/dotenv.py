@@ -3,9 +3,11 @@
 `python -m epay_transfers.ops.dotenv` prints the example; a test compares the committed file with it.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from epay_transfers.ops.settings_table import CHAPTERS, Setting
 
@@ -59,6 +61,18 @@ def text_of(values: Mapping[str, str]) -> str:
 
 def example() -> str:
     return text_of(SERVERS | PUBLIC_TEST_VALUES | dict.fromkeys(_KEYS, ""))
+
+
+def write(file: Path, text: str) -> None:
+    """Write the file at once, and never readable by other users. Raises `OSError`."""
+    written = file.with_name(f"{file.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as new:
+            new.write(text)
+        written.replace(file)
+    except OSError:
+        written.unlink(missing_ok=True)
+        raise
 
 
 def _lines(values: Mapping[str, str]) -> Iterator[str]:

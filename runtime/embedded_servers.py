@@ -1,4 +1,4 @@
-"""Embedded servers: a ledger and a vault that the demo and the tests start for themselves, on free ports.
+"""Embedded servers: a ledger and a vault that `transfers demo`, `transfers dev` and the tests start for themselves.
 
 Production never starts them. They are real servers (Valkey) with the configuration of `deploy/`. They end with the
 process that started them, even if that process is killed.
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO
 
 import redis
 
@@ -51,6 +52,10 @@ _START_SECONDS = 10.0
 _STOP_SECONDS = 10.0
 
 
+class NotStarted(RuntimeError):
+    """A server did not answer in time; its log says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class EmbeddedServer:
     url: str
@@ -74,11 +79,13 @@ def start(
     binary: str = "",
     *,
     starts_within_s: float = _START_SECONDS,
+    log: IO[bytes] | None = None,
 ) -> EmbeddedServer:
     """Start a server on loopback and wait until it answers. Call it from a thread that outlives the server.
 
     `named` puts a user into the address of a server that refuses connections without one. `binary` is another
-    server program than the one that the package ships. `starts_within_s`: one that loads much takes longer.
+    server program than the one that the package ships. `starts_within_s`: one that loads much takes longer. `log`: in
+    place of `server.log` in its folder. Raises `NotStarted`.
     """
     port = port or _free_port()
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,10 +93,10 @@ def start(
     for name, value in options.items():
         command += [f"--{name}", value]
     process = subprocess.Popen(  # noqa: S603 - a server that the caller names, or the package's
-        [*command, "--daemonize", "no", "--logfile", str(folder / "server.log")],
+        [*command, "--daemonize", "no", "--logfile", "" if log else str(folder / "server.log")],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=log or subprocess.DEVNULL,
+        stderr=log or subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C reaches only the parent, which then stops the server
         preexec_fn=_before_the_server,  # noqa: PLW1509 - no lock is held in the child
     )
@@ -131,7 +138,7 @@ def _await_answer(server: EmbeddedServer, within_s: float = _START_SECONDS) -> N
     finally:
         client.close()
     server.process.kill()
-    raise RuntimeError("the embedded server did not start: see server.log in its folder")
+    raise NotStarted("the embedded server did not start: see its log (server.log in its folder)")
 
 
 def _free_port() -> int:

@@ -1,7 +1,8 @@
-"""`python -m epay_transfers.sandbox`: runs the sandbox bank. It prints its address if asked, and nothing else."""
+"""`python -m epay_transfers.sandbox`: runs the sandbox bank. It prints its address and its calls, if asked."""
 
 import argparse
 import sys
+from pathlib import Path
 from typing import get_args
 
 from epay_transfers.sandbox.options import ConfirmAnswer, Options
@@ -13,6 +14,8 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--print-address", action="store_true", help="one line, once calls are taken")
+    parser.add_argument("--print-calls", action="store_true", help="a line for each call, on standard error")
+    parser.add_argument("--books", type=Path, metavar="FILE", help="go on with these books, and write them at the end")
     parser.add_argument("--refuse-duplicates", action="store_true", help="a second transfer call executes nothing")
     parser.add_argument("--notify", action="store_true", help="post notifications, to this machine only")
     parser.add_argument("--confirm-answer", choices=(*get_args(ConfirmAnswer), "alternate"), default="redirect")
@@ -27,13 +30,18 @@ def main() -> None:
         confirm_auth=given.confirm_auth,
         challenge_ttl_s=given.challenge_ttl,
         lag_s=given.lag,
+        on_call=_say_call if given.print_calls else None,
     )
-    serve(given.host, given.port, on_ready=_say if given.print_address else None, options=options)
+    serve(given.host, given.port, on_ready=_say if given.print_address else None, options=options, books=given.books)
 
 
 def _say(url: str) -> None:
     sys.stdout.write(f"{url}\n")
     sys.stdout.flush()
+
+
+def _say_call(call: str, invoice: str, status: int) -> None:
+    sys.stderr.write(f"{call} {invoice or '-'}: {status}\n")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
@@ -75,6 +76,15 @@ class Challenges:
         payload = json.loads(signed[:128])
         answer: ClientAnswer = payload["answer"]
         return answer if payload["md"] == md else None
+
+    def kept(self) -> tuple[bytes, list[AskedChallenge]]:
+        """The key of the answers, and every challenge."""
+        return self._key, list(self._by_md.values())
+
+    def restore(self, challenges: Iterable[AskedChallenge], key: bytes) -> None:
+        """Go on with the challenges of a bank before this one."""
+        self._key = key
+        self._by_md = {challenge.md: challenge for challenge in challenges}
 
     def clear(self) -> None:
         self._by_md.clear()

@@ -22,6 +22,7 @@ from epay_transfers.sandbox import apply_faults, web
 from epay_transfers.sandbox.answers import Answer, encode
 from epay_transfers.sandbox.apply_faults import FaultedCall
 from epay_transfers.sandbox.book import BookedOrder
+from epay_transfers.sandbox.contract import INVOICE
 from epay_transfers.sandbox.decisions import Decisions
 from epay_transfers.sandbox.faults import Faults, Rule
 from epay_transfers.sandbox.fields import FieldError, parse
@@ -117,7 +118,10 @@ class SandboxBank:
         rules = self.faults.take(call, invoice, own)
         faulted = FaultedCall(call, str(request.url), self.patience)
         instead = await apply_faults.before(rules, faulted)
-        return instead or await apply_faults.after(rules, faulted, act(rules))
+        answer = instead or await apply_faults.after(rules, faulted, act(rules))
+        if self.options.on_call:
+            self.options.on_call(call, invoice if INVOICE.fullmatch(invoice) else "", answer.status_code)
+        return answer
 
     def _issue(self, form: dict[str, str] | TokenError) -> Response:
         issued = self.decisions.token(form)

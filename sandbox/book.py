@@ -5,7 +5,7 @@ The totals list each order that executed twice, by its number: no test may overl
 
 import secrets
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -141,6 +141,16 @@ class Book:
         """Reserve the last six digits for this order, for ever. False: another order of the merchant has them."""
         suffix = (order.merchant.client_id, order.invoice[-6:])
         return self._suffixes.setdefault(suffix, order.invoice) == order.invoice
+
+    def restore(self, orders: Iterable[BookedOrder], calls: Mapping[str, int], refused: int) -> None:
+        """Go on with the books of a bank before this one."""
+        self.clear()
+        for order in orders:
+            self._orders[order.key] = order
+            if order.state != UNKNOWN:
+                self.claim(order)
+        self.calls |= calls
+        self.refused = refused
 
     def clear(self) -> None:
         self._orders.clear()

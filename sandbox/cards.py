@@ -4,6 +4,7 @@ Card numbers stay in memory; all that leaves this package is masked.
 """
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -103,6 +104,10 @@ class Cards:
         card_id = str(uuid.uuid4())
         self._saved[card_id] = mask(use.number)
         return card_id
+
+    def restore(self, saved: Mapping[str, str]) -> None:
+        """Go on with the saved cards of a bank before this one."""
+        self._saved = dict(saved)
 
     def saved(self) -> dict[str, str]:
         """Card id → mask."""

@@ -60,6 +60,8 @@ class Options:
     seed: int = 0
     #: Post the bank's notification to postLink and failurePostLink: to loopback addresses only.
     notify: bool = False
+    #: Told of each of the bank's four calls: which, the order's number if it is one, and the answer's status.
+    on_call: Callable[[str, str, int], None] | None = None
     keep_alive_s: int = 5
     #: Seconds since 1970. A test brings its own.
     clock: Callable[[], float] = time.time

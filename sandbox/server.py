@@ -7,10 +7,12 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
+from epay_transfers.sandbox import books_file
 from epay_transfers.sandbox.app import SandboxBank
 from epay_transfers.sandbox.book import Book
 from epay_transfers.sandbox.faults import Faults
@@ -71,10 +73,17 @@ def serve(
     *,
     on_ready: Callable[[str], None] | None = None,
     options: Options = _DEFAULTS,
+    books: Path | None = None,
 ) -> None:
-    """Run until SIGINT or SIGTERM, then return. `on_ready` gets the address once the bank accepts calls."""
+    """Run until SIGINT or SIGTERM, then return. `on_ready` gets the address once the bank accepts calls.
+
+    `books`: the bank goes on with the books of this file, if it is there, and writes them there at the end.
+    """
     listener, url = _listen(host, port)
-    server = _Server(SandboxBank(options))
+    bank = SandboxBank(options)
+    if books:
+        books_file.read(bank.decisions, books)
+    server = _Server(bank)
     before = {number: signal.signal(number, server.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         if on_ready:
@@ -83,6 +92,8 @@ def serve(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if books:
+            books_file.write(bank.decisions, books)
 
 
 @contextlib.contextmanager

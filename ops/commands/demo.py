@@ -1,10 +1,7 @@
 """`transfers demo`: shows every way that a transfer can go. It ends with 0 only if bank and ledger agree."""
 
 import contextlib
-import fcntl
 import logging
-import shlex
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,16 +27,10 @@ app = typer.Typer()
 #: The exit status that shells use for a command that Ctrl-C ended.
 _INTERRUPTED = 130
 
-_KEPT = Path(".transfers/demo")
-
-#: How often Ctrl-C is looked for while nothing happens.
-_LOOK_S = 0.2
-
 
 @app.command()
 def demo(
     *,
-    keep: Annotated[bool, typer.Option("--keep", help="Go on running afterwards, for you to play with.")] = False,
     web: Annotated[
         bool, typer.Option("--web", help="Instead of the play, a shop to pay in, with your browser.")
     ] = False,
@@ -54,15 +45,13 @@ def demo(
         raise Refusal("--web has no --users: its shop is backend and web tier at once, which are two of them")
     logging.getLogger().addHandler(logging.NullHandler())  # the board shows what happens; no log is needed
     try:
-        with noted() as interruption, _folder(keep=keep) as folder:
+        with noted() as interruption, TemporaryDirectory(prefix="transfers-demo-") as name:
+            folder = Path(name)
             if web:
                 shop.open_shop(folder, port, interruption)
-                return
             _say_first()
             with Stage(folder, users=Users(users) if users else None) as stage, _refused(stage, users) as refused:
                 agreed = _play(stage, interruption)
-                if keep:
-                    _stay(stage, interruption)
     except KeyboardInterrupt:
         screen.say("\nStopped. Nothing is left running.")
         raise typer.Exit(_INTERRUPTED) from None
@@ -127,43 +116,5 @@ def _say_last(*, agreed: bool, took_s: float, last_words: str) -> None:
         return
     screen.say(f"They agree, after {took_s:.0f} s: whatever was killed, refused or repeated, nothing was paid twice.\n")
     transfers = typed.command()
-    screen.say_typed(f"Next:  {transfers} demo --keep      the same, and then it is yours to play with")
-    screen.say_typed(
-        f"       {transfers} init --sandbox   a .env to begin with; README.md, 'Running it', goes on from there"
-    )
-    screen.say_typed(f"       {transfers} --help           everything else\n")
-
-
-def _stay(stage: Stage, interruption: Interruption) -> None:
-    """Go on until Ctrl-C. The environment is written to a file, so that keys are not on the screen."""
-    file = stage.folder / "environment"
-    file.touch(0o600)
-    file.write_text(
-        "".join(f"export {name}='{value}'\n" for name, value in stage.environment(OPS).items()), encoding="utf-8"
-    )
-    with contextlib.suppress(KeyboardInterrupt):
-        screen.say("It goes on running; Ctrl-C ends it. In another terminal:\n")
-        transfers = typed.command_anywhere()
-        screen.say_typed(f"    . {shlex.quote(str(file))}")
-        screen.say_typed(f"    {transfers} list\n    {transfers} events --follow\n    {transfers} status demo-8")
-        screen.say(f"\nThe bank's books, for a browser: {stage.bank_url}")
-        while not stage.worker_ends_within(_LOOK_S):
-            interruption.obey()
-        screen.say(f"The worker has ended by itself; the end of its log:\n{stage.last_words()}")
-
-
-@contextlib.contextmanager
-def _folder(*, keep: bool) -> Iterator[Path]:
-    if not keep:
-        with TemporaryDirectory(prefix="transfers-demo-") as folder:
-            yield Path(folder)
-        return
-    _KEPT.parent.mkdir(exist_ok=True)
-    with (_KEPT.parent / "demo.lock").open("w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Refusal("another `transfers demo --keep` runs here: end it, or go to another folder") from None
-        shutil.rmtree(_KEPT, ignore_errors=True)
-        _KEPT.mkdir()
-        yield _KEPT.resolve()
+    screen.say_typed(f"Next:  {transfers} dev      servers, bank, worker and a shop that go on running, for your code")
+    screen.say_typed(f"       {transfers} --help   everything else\n")

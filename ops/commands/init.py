@@ -1,6 +1,5 @@
 """`transfers init`: writes a first `.env` that only its owner can read."""
 
-import os
 import secrets
 from pathlib import Path
 from typing import Annotated
@@ -58,15 +57,9 @@ def init(
 
 
 def _write(text: str, *, force: bool) -> None:
-    """Write the file at once, and never readable by other users."""
     if _FILE.exists() and not force:
         raise Refusal(".env exists already; --force overwrites it: what its keys have sealed can't be opened then")
-    written = _FILE.with_name(f".env.{os.getpid()}")
     try:
-        handle = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        written.replace(_FILE)
+        dotenv.write(_FILE, text)
     except OSError as error:
-        written.unlink(missing_ok=True)
         raise Refusal(f".env can't be written here: {error.strerror}") from None

@@ -1,17 +1,21 @@
-"""`transfers demo --web`: a small shop that takes card payments against the sandbox, with its 3-D Secure page.
+"""The shop of `transfers demo --web` and `transfers dev`: it takes card payments against the sandbox.
 
 Like any merchant it enqueues intents, mounts the web tier, and reads results from the outcome feed. Each good makes the
-bank act in another way. A card number passes through the shop into the vault; the shop stores none.
+bank act in another way. A card number passes through the shop into the vault; the shop stores none. It is a process of
+its own: `Stage.start_shop` starts it.
 """
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import socket
+import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import uvicorn
 from jinja2 import Environment, PackageLoader
@@ -23,15 +27,17 @@ from starlette.routing import Mount, Route
 
 from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError
 from epay_transfers.ops import screen
-from epay_transfers.ops.demo.interruption import Interruption
+from epay_transfers.ops.demo.interruption import Interruption, noted
 from epay_transfers.ops.demo.shop_words import WORDS
 from epay_transfers.ops.demo.stage import Stage
-from epay_transfers.ops.demo.users import PRODUCER
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.producers import PanCard, ProducerAndWebSettings, Receiver, TransferIntent, Transfers
 from epay_transfers.producers.web import Web
 from epay_transfers.producers.web.starlette import router
 from epay_transfers.producers.web.words import order_of
+from epay_transfers.runtime import logs
+
+_LOG = logging.getLogger("epay_transfers.ops.demo.shop")  # it runs as `__main__`, which is no name of ours
 
 HOST = "127.0.0.1"
 _MOUNTED = "/transfers"
@@ -108,6 +114,8 @@ class Shop:
         while not ending.is_set():
             with contextlib.suppress(LedgerUnavailable):
                 for outcome in self.transfers.outcomes(_GROUP, idle=0.5):
+                    told = {"reference": outcome.reference, "state": outcome.state, "money": outcome.money}
+                    _LOG.info("shop.outcome", extra=told)
                     if outcome.key in self.purchases:
                         self.purchases[outcome.key].state = outcome.state
                     outcome.ack()
@@ -137,30 +145,35 @@ class Shop:
         return HTMLResponse(html, headers=headers)
 
 
-def open_shop(folder: Path, port: int, interruption: Interruption) -> None:
-    """Run the shop until Ctrl-C."""
+def listening(port: int, option: str) -> socket.socket:
+    """The shop's socket. Raises `Refusal`, which names the option that chooses another port."""
     try:
-        listener = socket.create_server((HOST, port))
+        return socket.create_server((HOST, port))
     except OSError as error:
-        raise Refusal(f"can't listen on {HOST}:{port}: {error.strerror or error}; give another --port") from None
-    url = f"http://{HOST}:{listener.getsockname()[1]}"
-    screen.say("Starting two servers, a bank, a worker and a shop, on this machine alone.")
-    web = {"WEB_BASE_URL": url + _MOUNTED, "NOTIFY_SECRET": secrets.token_urlsafe(24)}
-    with listener, Stage(folder, web) as stage, stage.entered(PRODUCER):
-        settings = ProducerAndWebSettings.load()
-        with Transfers.from_env(settings) as transfers:
-            shop = Shop(transfers, Web(transfers, settings.places, home=f"{url}/"), stage.bank_url)
-            ending = threading.Event()
-            thread = threading.Thread(target=shop.listen, args=(ending,), name="outcomes", daemon=True)
-            thread.start()
+        raise Refusal(f"can't listen on {HOST}:{port}: {error.strerror or error}; give another {option}") from None
+
+
+def address(listener: socket.socket) -> str:
+    return f"http://{HOST}:{listener.getsockname()[1]}"
+
+
+def web_settings(url: str, notify_secret: str = "") -> dict[str, str]:
+    """The settings of a web tier that is mounted in the shop at this address."""
+    return {"WEB_BASE_URL": url + _MOUNTED, "NOTIFY_SECRET": notify_secret or secrets.token_urlsafe(24)}
+
+
+def open_shop(folder: Path, port: int, interruption: Interruption) -> NoReturn:
+    """Run the shop and all behind it until Ctrl-C."""
+    with listening(port, "--port") as listener:
+        url = address(listener)
+        screen.say("Starting two servers, a bank, a worker and a shop, on this machine alone.")
+        with Stage(folder, web_settings(url)) as stage:
+            stage.start_shop(listener)
             screen.say(f"\nThe shop is open: {url}")
             screen.say(f"The bank's books:  {stage.bank_url}")
             screen.say("\nPay with the card that is filled in; the bank's password stands on its page. Ctrl-C ends it.")
-            try:
-                asyncio.run(_Server(shop.app(), interruption).serve([listener]))
-            finally:
-                ending.set()
-                thread.join()
+            ended = stage.until_one_ends(interruption)
+    raise Refusal(f"the {ended.name} ended by itself, with status {ended.status}, so all the others were ended")
 
 
 def _language(request: Request) -> str:
@@ -169,27 +182,31 @@ def _language(request: Request) -> str:
     return named if named in WORDS else order_of(request.headers.get("accept-language", ""))[0]
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: it ends at the demo's own signals."""
-
-    def __init__(self, app: Starlette, interruption: Interruption) -> None:
+def main() -> None:
+    """`python -m epay_transfers.ops.demo.shop FD BANK_URL`: answer at the socket that is inherited as FD."""
+    fd, bank_url = sys.argv[1:]
+    logs.set_up("INFO")
+    settings = ProducerAndWebSettings.load()
+    with noted(), socket.socket(fileno=int(fd)) as listener, Transfers.from_env(settings) as transfers:
+        home = f"{address(listener)}/"
+        shop = Shop(transfers, Web(transfers, settings.places, home=home), bank_url)
+        ending = threading.Event()
+        thread = threading.Thread(target=shop.listen, args=(ending,), name="outcomes", daemon=True)
+        thread.start()
         config = uvicorn.Config(
-            app,
+            shop.app(),
             log_config=None,
-            access_log=False,
+            log_level=logging.WARNING,
+            access_log=False,  # it would show the handles, which are in the addresses
             lifespan="off",
             server_header=False,
             timeout_graceful_shutdown=1,  # an open call of a browser must not delay the end
         )
-        super().__init__(config)
-        self._interruption = interruption
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def on_tick(self, counter: int) -> bool:
-        return self._interruption.came() or await super().on_tick(counter)
+        try:
+            asyncio.run(uvicorn.Server(config).serve([listener]))
+        finally:
+            ending.set()
+            thread.join()
 
 
 def _intent(typed: Mapping[str, str], good: Good) -> TransferIntent:
@@ -206,3 +223,7 @@ def _intent(typed: Mapping[str, str], good: Good) -> TransferIntent:
         ),
         receiver=Receiver(number=_TILL),
     )
+
+
+if __name__ == "__main__":
+    main()

@@ -40,9 +40,9 @@ ROOMS = ("ledger", "ops", "producers", "runtime", "worker")
 #: What runs until a signal, or with more than servers: the test that runs it.
 ELSEWHERE = {
     "demo": "tests/demo/test_demo.py",
-    "demo --keep": "tests/demo/test_demo.py",
     "demo --web": "tests/web/test_shop.py",
     "demo --users": "tests/security/test_users_demo.py",
+    "dev": "tests/demo/test_dev.py",
     "first-contact": "tests/e2e/test_first_contact.py",
     "enqueue": "tests/e2e/test_readme_path.py",
     "exporter": "tests/ops/test_exporter.py",
@@ -67,6 +67,9 @@ PLACES = {
 #: Statuses other than 0 that are an answer: differences, since the prepared transfer has no card and no message; that
 #: it waits, and no worker runs (`doctor`, `overview`); and the help of a group of commands.
 ANSWERS = {"audit": {0, 1}, "doctor": {0, 75}, "overview": {0, 10, 20}, "dead": {2}, "plan": {2}, "queue": {2}}
+
+#: With these a command goes on until a signal.
+ENDLESS = {"--follow", "--watch"}
 
 #: A worker has to ask the bank before it does these: here it is seen that they are asked for.
 ASK_THE_BANK = {"dead requeue", "dead discard", "settle", "correct", "ask"}
@@ -175,7 +178,7 @@ def test_it_does_what_it_says(commands: ForkedCommands, line: str, ledger: Ledge
 
     said = run(commands, words, tmp_path)
 
-    if "--follow" in words:
+    if ENDLESS & set(words):
         assert (said.status, said.err) == (-9, ""), "it goes on until a signal"
     else:
         assert said.status in ANSWERS.get(name, {0}), said.err
@@ -184,7 +187,7 @@ def test_it_does_what_it_says(commands: ForkedCommands, line: str, ledger: Ledge
 
 
 def run(commands: ForkedCommands, words: list[str], folder: Path) -> Ended:
-    within_s = 4 if "--follow" in words else 60
+    within_s = 4 if ENDLESS & set(words) else 60
     return commands.run(words, env=os.environ, cwd=folder, within_s=within_s, is_answered=True)
 
 

@@ -131,7 +131,7 @@ def test_the_base_runs_the_worker_and_no_other_command(bare: Environment, tmp_pa
         assert done.returncode == EX_UNAVAILABLE
 
 
-@pytest.mark.parametrize("words", [["demo"], ["demo", "--web"], ["sandbox"], ["init", "--sandbox"]])
+@pytest.mark.parametrize("words", [["demo"], ["demo", "--web"], ["dev"], ["sandbox"], ["init", "--sandbox"]])
 def test_a_command_whose_extra_is_missing_says_so(with_command: Environment, tmp_path: Path, words: list[str]) -> None:
     """In one line, and nothing is left in the folder."""
     done = with_command.run(with_command.command, *words, cwd=tmp_path)
@@ -200,7 +200,7 @@ def test_a_production_install_holds_no_sandbox_server_and_no_database_server(
     held = {_normal(name) for name in ast.literal_eval(distributions)}
     assert held - {"epay-transfers", "pip", "setuptools"} <= locked_for_production()
     assert [path for path in production.home.rglob("*") if re.search(r"(valkey|redis)-?server", path.name)] == []
-    for words in (["sandbox"], ["demo"], ["init", "--sandbox"]):
+    for words in (["sandbox"], ["demo"], ["dev"], ["init", "--sandbox"]):
         said = production.run(production.command, *words, cwd=tmp_path)
         assert (said.returncode, "needs the extra `demo`" in said.stderr) == (EX_UNAVAILABLE, True), said
     for module in ("epay_transfers.sandbox", "epay_transfers.runtime.embedded_servers"):
