@@ -40,6 +40,9 @@ def check(transfers: Transfers) -> None:
 
 Complaints = dict[tuple[str, int], str]
 
+#: Django has no types of its own, and pyright reads its `transaction.atomic()` as one of the two things that it gives.
+ATOMIC = 'Object of type "(...) -> object" cannot be used with "with"'
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -83,7 +86,7 @@ def pyright(folder: Path) -> Complaints:
     return {
         (Path(one["file"]).name, one["range"]["start"]["line"] + 1): one["message"]
         for one in found
-        if one["severity"] == "error"
+        if one["severity"] == "error" and not (one["file"].endswith("_with_django.py") and ATOMIC in one["message"])
     }
 
 

@@ -59,7 +59,7 @@ class Recipe(Protocol):
     rows: str  #: a query: the references of committed rows, each with "" while something is left to do
 
     def connect(self, file: Path) -> None: ...
-    def begin(self, file: Path) -> None: ...
+    def begin(self, file: Path, transfers: Transfers) -> None: ...
     def business(self, run: str, transfers: Transfers, /) -> None: ...
     def work(self, transfers: Transfers) -> None: ...
 
@@ -76,7 +76,7 @@ class OutboxWithSqlalchemy:
         self.engine = create_engine(f"sqlite:///{file}")
         self.own_row = text("insert into orders values (:reference)")
 
-    def begin(self, file: Path) -> None:
+    def begin(self, file: Path, _: Transfers) -> None:
         from sqlalchemy import text  # noqa: PLC0415 - as above
 
         self.connect(file)
@@ -115,7 +115,7 @@ class OutboxWithDjango:
     def connect(self, file: Path) -> None:
         _connect_django(file)
 
-    def begin(self, file: Path) -> None:
+    def begin(self, file: Path, _: Transfers) -> None:
         from django.db import connection  # noqa: PLC0415 - as above
 
         self.connect(file)
@@ -143,7 +143,7 @@ class OutboxWithDjango:
 
 
 class OnCommitWithSqlalchemy:
-    """One row is there already, which an earlier crash left between its commit and the call of `enqueue`."""
+    """Two rows are there already, as an earlier crash left them: before the call of `enqueue`, and after it."""
 
     rows = "select reference, case state when 'enqueued' then state else '' end from payment"
 
@@ -155,13 +155,15 @@ class OnCommitWithSqlalchemy:
 
         self.engine = create_engine(f"sqlite:///{file}")
 
-    def begin(self, file: Path) -> None:
+    def begin(self, file: Path, transfers: Transfers) -> None:
         from sqlalchemy.orm import Session  # noqa: PLC0415 - as above
 
         self.connect(file)
         self.example.Base.metadata.create_all(self.engine)
         with Session(self.engine) as session, session.begin():
             session.add(self.example.Payment(reference=f"{file.stem}-left", amount=Decimal(12000)))
+            session.add(self.example.Payment(reference=f"{file.stem}-unmarked", amount=Decimal(12000)))
+        transfers.enqueue(self.example.intent_of(f"{file.stem}-unmarked", Decimal(12000), card()))
 
     def business(self, run: str, transfers: Transfers) -> None:
         self.example.pay(self.engine, transfers, f"{run}-committed", Decimal(12000), card())
@@ -189,10 +191,12 @@ class OnCommitWithDjango:
     def connect(self, file: Path) -> None:
         _connect_django(file)
 
-    def begin(self, file: Path) -> None:
+    def begin(self, file: Path, transfers: Transfers) -> None:
         self.connect(file)
         _make_table(self.example.Payment)
         self.example.Payment.objects.create(reference=f"{file.stem}-left", amount=Decimal(12000))
+        self.example.Payment.objects.create(reference=f"{file.stem}-unmarked", amount=Decimal(12000))
+        transfers.enqueue(self.example.intent_of(f"{file.stem}-unmarked", Decimal(12000), card()))
 
     def business(self, run: str, transfers: Transfers) -> None:
         from django.db import transaction  # noqa: PLC0415 - as above
@@ -290,8 +294,8 @@ def _run(recipe: Any, number: int, folder: Path, transfers: Transfers) -> dict[s
     reading, told = os.pipe()
 
     def once() -> None:
-        recipe.begin(file)
         with Transfers.from_env() as own:
+            recipe.begin(file, own)
             own.check()
             _end_before_line(number, recipe, told)
             recipe.business(run, own)
@@ -310,11 +314,12 @@ def _run(recipe: Any, number: int, folder: Path, transfers: Transfers) -> dict[s
         line = pipe.read()
     if status not in {0, _DIED}:
         raise SystemExit(f"run {number} broke")
-    left = {"rows": _rows(recipe, file), "transfers": _new(transfers)}
+    before = _new(transfers)
+    left = {"rows": _rows(recipe, file), "transfers": before}
     if _forked(again) != 0:
         raise SystemExit(f"run {number}: what came after the crash broke")
     rows, new = _rows(recipe, file), _new(transfers)
-    return {"line": line, "left": left, "rows": rows, "transfers": dict(Counter(left["transfers"]) + Counter(new))}
+    return {"line": line, "left": left, "rows": rows, "transfers": dict(Counter(before) + Counter(new))}
 
 
 def _rows(recipe: Any, file: Path) -> dict[str, str]:
@@ -337,8 +342,8 @@ def _new(transfers: Transfers) -> dict[str, int]:
 def _errors(recipe: Any, folder: Path) -> dict[str, Any]:
     """Of an outbox' rows, with the sender at work: which are sent, which are left for later, which for a person."""
     file = folder / "errors.db"
-    recipe.begin(file)
     fake = FakeTransfers()
+    recipe.begin(file, fake)
     fake.enqueue(saved("conflict", amount=1))
     for intent in (saved("good"), saved("conflict"), saved("unknown-terminal", terminal="nowhere"), saved("old-text")):
         recipe.put(intent)
