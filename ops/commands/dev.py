@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import os
 import shlex
 import socket
 from collections.abc import Iterator
@@ -83,7 +84,7 @@ def _listen(name: str, port: int) -> socket.socket:
         return socket.create_server((shop.HOST, port))
     except OSError as error:
         raise Refusal(
-            f"can't listen on {shop.HOST}:{port}, the {name}'s port: {error.strerror or error}; end what listens "
+            f"can't listen on {shop.HOST}:{port}, the {name}'s port: {os.strerror(error.errno or 0)}; end what listens "
             "there, or give another --port-base, the first of four ports"
         ) from None
 

@@ -31,7 +31,7 @@ def opened(path: Path, *, reset: bool) -> Iterator[Path]:
             if reset:
                 _empty(path)
         except BlockingIOError:
-            raise Refusal(f"another `transfers dev` runs in {path}: end it, or give another --folder") from None
+            raise Refusal(f"this command runs in {path} already: end it, or give another --folder") from None
         except OSError as error:
             raise Refusal(f"--folder: can't use {path} ({error.strerror}); give another --folder") from None
         yield path.resolve()
@@ -41,8 +41,8 @@ def _make(path: Path) -> None:
     path.mkdir(mode=0o700, exist_ok=True)
     if not (path / MARKER).is_file() and any(path.iterdir()):
         raise Refusal(
-            f"--folder: `transfers dev` did not make {path}, and it is not empty: nothing was changed there; give "
-            "another --folder"
+            f"--folder: this command did not make {path}, and it is not empty: nothing was changed there; give another "
+            "--folder"
         )
     path.chmod(0o700)
 

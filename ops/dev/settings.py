@@ -62,7 +62,7 @@ def kept_keys(folder: Path, today: date) -> dict[str, str]:
     kept = dotenv_values(file, interpolate=False)
     missing = sorted(name for name in fresh if not kept.get(name))
     if missing:
-        raise Refusal(f"{missing[0]}: is missing in {file}; `transfers dev --reset` begins with new keys and no data")
+        raise Refusal(f"{missing[0]}: is missing in {file}; --reset begins with new keys, and without the data")
     return {name: str(kept[name]) for name in fresh}
 
 

@@ -23,13 +23,13 @@ FOLDER = ".transfers-dev"
 #: The last line before what the processes log.
 IS_UP = "Ctrl-C ends all"
 
-#: Which process is which, by its command line.
+#: Which process is which, by its command line; a server's names its port.
 PARTS = {
     "shop": "epay_transfers.ops.demo.shop",
     "bank": "epay_transfers.sandbox",
     "worker": "epay_transfers.worker",
-    "ledger": "ledger-server",
-    "vault": "vault-server",
+    "ledger": ":{ledger}",
+    "vault": ":{vault}",
 }
 
 pytestmark = [
@@ -61,6 +61,20 @@ class Dev:
     def interrupted(self) -> str:
         self.process.send_signal(signal.SIGINT)
         return self.ends()
+
+    def pid_of(self, part: str) -> int:
+        own = self.process.pid
+        children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        known_by = PARTS[part].format(ledger=self.base + 2, vault=self.base + 3)
+        (pid,) = [int(pid) for pid in children if known_by in Path(f"/proc/{pid}/cmdline").read_text()]
+        return pid
+
+    def is_gone(self) -> bool:
+        """No process listens any more: a server names itself anew, so `left` does not know it."""
+        with ExitStack() as sockets:
+            for port in range(self.base, self.base + 4):
+                sockets.enter_context(socket.create_server(("127.0.0.1", port)))
+        return True
 
     @property
     def bank_url(self) -> str:
@@ -136,6 +150,7 @@ def test_a_payout_is_paid_and_kept_from_run_to_run_until_a_reset(tmp_path: Path)
     for name in PARTS:
         assert re.search(rf"^\d\d:\d\d:\d\d {name} +\S", first.said + said, re.MULTILINE), name
     assert left(tmp_path) == {}
+    assert first.is_gone()
 
     with running(tmp_path, base=first.base) as second:
         assert backend(tmp_path, FIND) == "paid"
@@ -171,13 +186,13 @@ def test_its_folder_is_its_owners_and_no_secret_of_the_worker_is_in_the_env_file
 @pytest.mark.parametrize("part", PARTS)
 def test_a_process_that_dies_ends_all_with_its_name(tmp_path: Path, part: str) -> None:
     with running(tmp_path) as dev:
-        (pid,) = [pid for pid, line in left(tmp_path).items() if PARTS[part] in line and pid != dev.process.pid]
-        os.kill(pid, signal.SIGKILL)
+        os.kill(dev.pid_of(part), signal.SIGKILL)
         said = dev.ends()
 
     assert dev.process.returncode == 1, said
     assert said.splitlines()[-1].startswith(f"the {part} ended by itself (signal 9 ended it)")
     assert left(tmp_path) == {}
+    assert dev.is_gone()
 
 
 def test_a_second_start_in_the_folder_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
@@ -186,7 +201,7 @@ def test_a_second_start_in_the_folder_is_refused_and_the_first_goes_on(tmp_path:
         assert backend(tmp_path, FIND) == "not found"
         dev.interrupted()
 
-    assert said == f"another `transfers dev` runs in {FOLDER}: end it, or give another --folder\n"
+    assert said == f"this command runs in {FOLDER} already: end it, or give another --folder\n"
 
 
 @pytest.mark.parametrize("part", ["shop", "bank", "ledger", "vault"])
@@ -210,9 +225,7 @@ def test_a_folder_that_it_did_not_make_is_left_alone(tmp_path: Path, options: li
 
     said = refused(tmp_path, "--folder", "mine", *options)
 
-    assert said.startswith(
-        "--folder: `transfers dev` did not make mine, and it is not empty: nothing was changed there"
-    )
+    assert said.startswith("--folder: this command did not make mine, and it is not empty: nothing was changed there")
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == [".env", "ledger-server"]
     assert (tmp_path / "mine/.env").read_text() == "REDIS_URL=mine"
     assert (tmp_path / "mine").stat().st_mode == before
@@ -224,7 +237,7 @@ def test_a_reset_leaves_what_another_put_into_the_folder(tmp_path: Path) -> None
     (tmp_path / FOLDER / "notes.txt").write_text("mine")
     (tmp_path / FOLDER / "keys.env").write_text("FINGERPRINT_KEYS=\n")
 
-    assert "`transfers dev --reset`" in refused(tmp_path)
+    assert "--reset begins with new keys" in refused(tmp_path)
     with running(tmp_path, "--reset") as dev:
         dev.interrupted()
 

@@ -40,7 +40,7 @@ ROOMS = ("ledger", "ops", "producers", "runtime", "worker")
 #: What runs until a signal, or with more than servers: the test that runs it.
 ELSEWHERE = {
     "demo": "tests/demo/test_demo.py",
-    "demo --web": "tests/web/test_shop.py",
+    "demo --web": "tests/demo/test_demo.py",
     "demo --users": "tests/security/test_users_demo.py",
     "dev": "tests/demo/test_dev.py",
     "first-contact": "tests/e2e/test_first_contact.py",

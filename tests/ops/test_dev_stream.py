@@ -49,13 +49,13 @@ def test_nothing_of_a_line_is_obeyed_by_the_terminal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("of_console", "is_coloured"),
-    [({"force_terminal": True}, True), ({"force_terminal": True, "no_color": True}, False), ({}, False)],
+    ("shell", "is_terminal", "is_coloured"),
+    [({}, True, True), ({"NO_COLOR": "1"}, True, False), ({}, False, False)],
     ids=["on a terminal", "where NO_COLOR is set", "in a pipe"],
 )
-def test_it_is_coloured_on_a_terminal_alone(of_console: dict[str, bool], *, is_coloured: bool) -> None:
+def test_it_is_coloured_on_a_terminal_alone(shell: dict[str, str], *, is_terminal: bool, is_coloured: bool) -> None:
     written = io.StringIO()
-    console = Console(file=written, highlight=False, color_system="standard", **of_console)  # type: ignore[arg-type]  # mypy joins the flags
+    console = Console(file=written, force_terminal=is_terminal, _environ={"TERM": "xterm"} | shell)
     console.print(shown("worker", json.dumps({"level": "warning", "event": "call.failed"}), NOON))
 
     assert ("\x1b" in written.getvalue()) == is_coloured
