@@ -138,8 +138,9 @@ def test_a_card_number_is_taken_from_a_pipe_alone(transfers: Cli, given: Given, 
     assert (in_file.status, ledger.counters()) == (1, {})
     assert f"line {2 if form == 'csv' else 1}, receiver.number: is or holds a card number, and none" in in_file.err
 
-    said = transfers("enqueue", f"--{form}", "-", stdin=text)
+    said = transfers("enqueue", f"--{form}", "-", "--results", "results", stdin=text)
     assert said.status == 0, said.err
+    assert NUMBER not in Path("results").read_text()
     record = ledger.by_reference("a")
     assert record is not None
     assert record.receiver_card == "552204******6736"
@@ -377,6 +378,17 @@ def test_after_ctrl_c_the_same_command_goes_on(given: Given, ledger: Ledger, sec
     assert "Interrupted: type the same command again" in said.err
     assert [row["reference"] for row in rows_of()] == ["a", "b", "c", "d"], "what was on its way is known"
     must_end_well(given, ledger, replayed=4)
+
+
+def test_ctrl_c_during_the_check_sends_nothing(given: Given, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_row: reading.Row) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("epay_transfers.ops.batches.checking._of_sender", interrupted)
+    said = given(FIVE, "--results", "results")
+
+    assert (said.status, said.err) == (130, "Interrupted: nothing was sent.\n")
+    assert (ledger.counters(), Path("results").exists()) == ({}, False)
 
 
 def test_after_a_lost_server_the_same_command_goes_on(given: Given, ledger: Ledger, second_round: SecondRound) -> None:
