@@ -21,7 +21,7 @@ from epay_transfers.ops.batches.checking import Checked, check
 from epay_transfers.ops.batches.reading import STDIN, Batch, Form, read
 from epay_transfers.ops.batches.results import Results
 from epay_transfers.ops.batches.sending import Sent, send
-from epay_transfers.ops.exit_status import NotYet, Refusal, status_of
+from epay_transfers.ops.exit_status import ExitStatus, NotYet, Refusal, status_of
 from epay_transfers.ops.options import AsJson
 from epay_transfers.producers import ProducerSettings, Receipt, TransferIntent, Transfers
 from epay_transfers.runtime import logs
@@ -101,8 +101,14 @@ def _enqueue_batch(
         raise typer.BadParameter("pipe the rows into standard input, or give a file in place of -")
     settings = ProducerSettings.load(env_file=ENV_FILE)
     batch = read(name, form)
-    with page.progress("Checking", batch.raw.count(b"\n")) as tell:
-        checked = check(batch, settings, SystemClock().now_ms(), tell)
+    try:
+        with page.progress("Checking", batch.raw.count(b"\n")) as tell:
+            checked = check(batch, settings, SystemClock().now_ms(), tell)
+    except KeyboardInterrupt:
+        if as_json:
+            raise
+        typer.echo("Interrupted: nothing was sent.", err=True)
+        raise typer.Exit(ExitStatus.INTERRUPTED) from None
     path = None if results is None else Path(results)
     sent = None if checked.errors or dry_run or not checked.rows else _send(batch, checked, settings, path)
     if as_json:

@@ -20,6 +20,7 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ops.batches import reading, results, sending
 from epay_transfers.producers import Receipt, TransferIntent, Transfers
+from tests.support import waiting
 from tests.support.command_line import Cli, Said
 
 SENDER = "88481433-595e-4c01-941f-34569db2426e"
@@ -138,8 +139,9 @@ def test_a_card_number_is_taken_from_a_pipe_alone(transfers: Cli, given: Given, 
     assert (in_file.status, ledger.counters()) == (1, {})
     assert f"line {2 if form == 'csv' else 1}, receiver.number: is or holds a card number, and none" in in_file.err
 
-    said = transfers("enqueue", f"--{form}", "-", stdin=text)
+    said = transfers("enqueue", f"--{form}", "-", "--results", "results", stdin=text)
     assert said.status == 0, said.err
+    assert NUMBER not in Path("results").read_text()
     record = ledger.by_reference("a")
     assert record is not None
     assert record.receiver_card == "552204******6736"
@@ -379,6 +381,17 @@ def test_after_ctrl_c_the_same_command_goes_on(given: Given, ledger: Ledger, sec
     must_end_well(given, ledger, replayed=4)
 
 
+def test_ctrl_c_during_the_check_sends_nothing(given: Given, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_row: reading.Row) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("epay_transfers.ops.batches.checking._of_sender", interrupted)
+    said = given(FIVE, "--results", "results")
+
+    assert (said.status, said.err) == (130, "Interrupted: nothing was sent.\n")
+    assert (ledger.counters(), Path("results").exists()) == ({}, False)
+
+
 def test_after_a_lost_server_the_same_command_goes_on(given: Given, ledger: Ledger, second_round: SecondRound) -> None:
     """Its reply was lost: the rows are unknown, never refused, and nothing more is sent."""
 
@@ -448,6 +461,23 @@ def test_after_a_death_at_any_write_of_the_file_the_same_command_goes_on(
         before = ledger.totals().of(State.QUEUED).count
         must_end_well(given, ledger, replayed=before)
     assert deaths > 6
+
+
+def test_after_a_kill_the_same_command_goes_on(given: Given, ledger: Ledger, environment: dict[str, str]) -> None:
+    """A real process, killed once its first rows are in the file: each of the transfers is there once at the end."""
+    text = batch(*[line(f"payout-{number}") for number in range(1500)])
+    Path("payouts").write_text(text)
+    command = [sys.executable, "-m", "epay_transfers", "enqueue", "--csv", "payouts", "--results", "results"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - our own command
+        waiting.until(lambda: Path("results").exists() and len(Path("results").read_text().splitlines()) > 2)
+        process.kill()
+
+    said = given(text, "--results", "results", "--json")
+
+    assert (said.status, said.json["replayed"] + said.json["stored"]) == (0, 1500)
+    assert said.json["replayed"] >= 500, "a round was on the disk before the next was sent"
+    assert ledger.totals().of(State.QUEUED).count == 1500
+    assert [row["line"] for row in rows_of()] == [str(number) for number in range(2, 1502)]
 
 
 def test_a_full_disk_stops_it(given: Given, ledger: Ledger, by_two: None, monkeypatch: pytest.MonkeyPatch) -> None:

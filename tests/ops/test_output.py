@@ -24,6 +24,7 @@ from tests.support.prepared import prepare
 #: What would go on until a signal, needs files or a worker, or prints nothing on standard output, shows its help here.
 INSTEAD = {
     "acl": "folder --operator aigul",
+    "enqueue": "",
     "sandbox": "--port 0",
 } | dict.fromkeys(
     (

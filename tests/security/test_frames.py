@@ -193,6 +193,12 @@ TRANSFERS: dict[str, list[Call]] = {
         lambda t: t.outcomes(group=f"{canaries.PAN} of {canaries.HOLDER}"),
     ],
     "find": [lambda t: t.find(KEY), lambda t: t.find("payout-1"), lambda t: t.find(cast("Any", [canaries.PAN]))],
+    "list": [
+        lambda t: t.list(),
+        lambda t: t.list(cast("Any", canaries.PAN)),
+        lambda t: t.list(cursor=canaries.PAN),
+        lambda t: t.list(terminal=canaries.PAN),
+    ],
     "wait": [lambda t: t.wait(KEY), lambda t: t.wait(canaries.PAN)],
     "cancel": [
         lambda t: t.cancel(KEY, reason="a mistake"),
