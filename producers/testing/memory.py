@@ -5,6 +5,7 @@ What they must answer is said in the headers of `ledger/lua`; the tests hold bot
 
 import json
 import secrets
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -29,18 +30,21 @@ class MemoryScripts(Scripts):
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.lock = threading.RLock()  #: a server runs one script at a time, and threads may share these transfers
         self.away = False
         self.hashes: dict[str, dict[str, str]] = {}
         self.texts: dict[str, str] = {}
         self.expiries: dict[str, int] = {}
         self.suffixes: dict[str, str] = {}  #: of which transfer
+        self.due: dict[str, int] = {}  #: by transfer: when the ledger has it looked at
         self.stops: dict[str, int] = {}  #: by terminal: until when, 0 for ever
         self.events: list[Event] = []
 
     def run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> list[str]:
         if self.away:
             raise redis.ConnectionError
-        replies: list[str] = getattr(self, f"_{name}")(list(keys), [str(arg) for arg in args])
+        with self.lock:
+            replies: list[str] = getattr(self, f"_{name}")(list(keys), [str(arg) for arg in args])
         return replies
 
     def run_many(self, calls: Sequence[Call]) -> list[list[str] | Exception]:
@@ -119,12 +123,18 @@ class MemoryScripts(Scripts):
         move["event"] |= {name: times[name] for name in move["told"]}
         for name in move["unset"]:
             record.pop(name, None)
-        if not {"due", "due_in", "keep_due"} & move.keys():
+        if "due_in" in move:
+            self.due[record["key"]] = min(now + move["due_in"], move.get("no_later", now + move["due_in"]))
+        elif "due" in move:
+            self.due[record["key"]] = int(move["due"])
+        elif "keep_due" not in move:
+            self.due.pop(record["key"], None)
             self.expiries[keys[5]] = now + _DAY_MS
             self.texts.pop(keys[6], None)
             self.texts.pop(move.get("prints", ""), None)
         if "challenge" in move:
             self.texts[keys[6]], self.texts[keys[8]] = move["challenge"], record["key"]
+            self.expiries[keys[8]] = now + int(move["challenge_ms"])
         if not move.get("quiet"):
             record["version"] = str(int(record["version"]) + 1)
             self._tell_move(record, move, before)
@@ -177,13 +187,15 @@ class MemoryVault(Vault):
 
     def __init__(self) -> None:
         self.away = False
+        self._lock = threading.Lock()
         self._there: dict[tuple[Purpose, str], tuple[Content, int, str]] = {}
 
     def put(self, purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str = "") -> Put:  # noqa: ARG002 - the real one's signature
-        there, kept, kept_tag = self._at(purpose, key)
-        if there is Content.NOTHING or (there is Content.BLOB and purpose is Purpose.CARD and kept < epoch):
-            self._there[purpose, key] = (Content.BLOB, epoch, tag)
-            return Put.STORED
+        with self._lock:
+            there, kept, kept_tag = self._at(purpose, key)
+            if there is Content.NOTHING or (there is Content.BLOB and purpose is Purpose.CARD and kept < epoch):
+                self._there[purpose, key] = (Content.BLOB, epoch, tag)
+                return Put.STORED
         return Put.SAME if tag and (there, kept, kept_tag) == (Content.BLOB, epoch, tag) else Put.PRESENT
 
     def put_cards(self, blobs: Sequence[tuple[str, int, str, int]]) -> list[Put]:
@@ -232,19 +244,21 @@ class MemoryFeed:
 
     def take(self, group: str, consumer: str, *, count: int, block_ms: int = 0, after: str = ">") -> list[Event]:  # noqa: ARG002 - no other process brings more while we wait
         known = self._groups[group]
-        if after != ">":
-            mine = [event for event in self._scripts.events if known.owed.get(event.id, ("",))[0] == consumer]
-            return [event for event in mine if _number(event.id) > _number(after)][:count]
-        taken = self._scripts.events[known.read : known.read + count]
-        known.read += len(taken)
-        known.owed |= {event.id: (consumer, self._clock.monotonic()) for event in taken}
+        with self._scripts.lock:
+            if after != ">":
+                mine = [event for event in self._scripts.events if known.owed.get(event.id, ("",))[0] == consumer]
+                return [event for event in mine if _number(event.id) > _number(after)][:count]
+            taken = self._scripts.events[known.read : known.read + count]
+            known.read += len(taken)
+            known.owed |= {event.id: (consumer, self._clock.monotonic()) for event in taken}
         return taken
 
     def claim(self, group: str, consumer: str, *, idle_ms: int, count: int) -> list[Event]:
         known, now = self._groups[group], self._clock.monotonic()
-        left = [event for event in self._scripts.events if event.id in known.owed]
-        left = [event for event in left if now - known.owed[event.id][1] >= idle_ms / 1000][:count]
-        known.owed |= {event.id: (consumer, now) for event in left}
+        with self._scripts.lock:
+            left = [event for event in self._scripts.events if event.id in known.owed]
+            left = [event for event in left if now - known.owed[event.id][1] >= idle_ms / 1000][:count]
+            known.owed |= {event.id: (consumer, now) for event in left}
         return left
 
     def ack(self, group: str, event_id: str) -> None:
