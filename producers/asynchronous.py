@@ -256,7 +256,11 @@ async def _each(
     is_stopped = threading.Event()
     thread = ThreadPoolExecutor(1, thread_name_prefix="transfers-outcomes")
     read = _begun(begin, is_stopped.is_set)
-    step = clear_frames_on_async_error(lambda: _run(thread, partial(next, read, None)))
+
+    def next_one() -> Outcome | None:
+        return next(read, None)
+
+    step = clear_frames_on_async_error(lambda: _run(thread, next_one))
     try:
         while (outcome := await step()) is not None:
             yield AsyncOutcome(

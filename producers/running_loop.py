@@ -16,7 +16,7 @@ _TOLD = threading.Event()
 
 
 def say_if_in_loop() -> None:
-    """Costs a tenth of a microsecond in a backend without a loop, and nothing once it is said."""
+    """Costs less than a microsecond where no loop runs, and nothing once it is said."""
     if _TOLD.is_set():
         return
     try:

@@ -1,18 +1,17 @@
 """What time alone makes of a transfer, on the fake and by a real sweeper, real inquiries and the sandbox bank."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import redis
 
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.transfer import Transfer
+from epay_transfers.ledger.transfer import Transfer, moment
 from epay_transfers.ledger.vault.sealing import Sealer
-from epay_transfers.producers import Cancel, Challenge, Money, NotFound, Verdict
+from epay_transfers.producers import Cancel, Challenge, Money, NotFound, Notified, Outcome, Verdict
 from epay_transfers.producers.testing import FakeTransfers
 from epay_transfers.worker.bank import StatusWord
 from epay_transfers.worker.inquiry_rules import InquiryRule
@@ -62,9 +61,6 @@ class StagedTransfers(RealTransfers):
         clock.advance((end_ms - clock.now_ms()) / 1000)
 
 
-Build = Callable[[], FakeTransfers]
-
-
 @pytest.fixture(params=["real", "fake"])
 def transfers(request: pytest.FixtureRequest) -> FakeTransfers:
     if request.param == "fake":
@@ -74,13 +70,14 @@ def transfers(request: pytest.FixtureRequest) -> FakeTransfers:
 
 def begin(transfers: FakeTransfers, description: str = "Payout", then: str = "") -> datetime:
     """A payout, and what the test says of it; its outcomes until now are read. When that was."""
-    transfers.enqueue(payout("payout-1", description))
+    deadline = moment(transfers._time.now_ms() + LASTS_S * 1000)
+    transfers.enqueue(payout("payout-1", description, deadline=deadline))
     if then:
         getattr(transfers, then)("payout-1")
     return told(transfers)[-1].at
 
 
-def told(transfers: FakeTransfers) -> list[Any]:
+def told(transfers: FakeTransfers) -> list[Outcome]:
     """The outcomes that are new."""
     new = list(transfers.outcomes("payouts"))
     for outcome in new:
@@ -107,7 +104,6 @@ def test_a_queued_transfer_expires_at_its_deadline(transfers: FakeTransfers) -> 
 
     assert moves(transfers, began) == [(State.EXPIRED, "deadline", LASTS_S)]
     assert transfers.get(reference="payout-1").money is Money.NONE
-    assert transfers.enqueue(payout("payout-1")).state is State.EXPIRED
     assert transfers.cancel(transfers.find("payout-1").key, reason="a mistake") is Cancel.TOO_LATE
 
 
@@ -151,25 +147,19 @@ def test_one_whose_client_brought_3d_secure_2_goes_on_for_a_day_since_it_may_be_
     transfers: FakeTransfers, *, is_cancelled: bool
 ) -> None:
     began = begin(transfers, "[3ds]", "park")
-    assert transfers.three_ds2_returned(transfers._named("payout-1").handle, {"cres": 10})
+    assert transfers.three_ds2_returned(transfers._named("payout-1").handle, {"cres": 10}) is Notified.ASKED
     if is_cancelled:
         transfers.cancel(transfers.find("payout-1").key, reason="the client has left")
     told(transfers)
 
     transfers.advance(PARKED_S + HORIZON_S - 1)
     assert transfers.get(reference="payout-1").state is State.PARKED
-    said = moves(transfers, began)
-    assert said == [(State.PARKED, "", 0)]
+    assert moves(transfers, began) == [(State.PARKED, "", 0)]
     transfers.advance(3600)
 
-    ((state, reason, after_s),) = moves(transfers, began)
+    first_look_after_it_s = 88_560  # the bank is asked ever more rarely, and at last hourly
     end = (State.CANCELLED, "cancelled") if is_cancelled else (State.EXPIRED, "challenge_unanswered")
-    assert (state, reason) == end
-    assert after_s == _SECURE_2_ENDS_S[is_cancelled]
-
-
-#: The first look after a day more, by the times at which the bank is asked. Both sides are held to it.
-_SECURE_2_ENDS_S = {False: 0.0, True: 0.0}
+    assert moves(transfers, began) == [(*end, first_look_after_it_s)]
 
 
 def test_an_answer_that_was_resumed_waits_for_its_worker(transfers: FakeTransfers) -> None:
@@ -210,15 +200,8 @@ def test_a_doubt_about_which_the_bank_says_nothing_is_asked_about_until_a_person
 
 
 @pytest.mark.parametrize("verb", ["send_to_review", "fail"])
-def test_what_waits_for_a_person_is_looked_at_daily_and_stays_what_it_is(
-    transfers: FakeTransfers, verb: str, request: pytest.FixtureRequest
-) -> None:
-    if isinstance(transfers, StagedTransfers):
-        says(request.getfixturevalue("stage"), StatusWord.UNANSWERED)
-        transfers.doubt = transfers.send_to_review = cast("Any", None)  # by the test's verbs, and not by the bank
-        for name in ("doubt", "send_to_review"):
-            setattr(transfers, name, getattr(super(StagedTransfers, transfers), name))
-    began = begin(transfers, then=verb)
+def test_what_waits_for_a_person_is_looked_at_daily_and_stays_what_it_is(transfers: FakeTransfers, verb: str) -> None:
+    began = begin(transfers, "[drop-after][status-500]", verb)
     state = transfers.get(reference="payout-1").state
 
     transfers.advance(DAYS_3_S)
@@ -231,9 +214,9 @@ def test_what_waits_for_a_person_is_looked_at_daily_and_stays_what_it_is(
 def test_a_handle_ends_a_day_after_what_time_has_ended() -> None:
     """On the server the day is the server's own: it is in the suite of all."""
     fake = FakeTransfers()
-    handle = fake.enqueue(payout("payout-1")).handle
+    handle = fake.enqueue(payout("payout-1")).handle  # without a CVC it lasts for a day
 
-    fake.advance(LASTS_S + 86_399)
+    fake.advance(86_400 + 86_399)
     assert fake.visit(handle).transfer.state is State.EXPIRED
     fake.advance(1)
 
