@@ -125,6 +125,7 @@ class AsyncTransfers:
         """
         return await self._in_thread(partial(self._transfers.get, key, reference=reference))
 
+    @clear_frames_on_error
     def outcomes(
         self, group: str, *, consumer: str | None = None, idle: float | None = None, claim_after: float = 60.0
     ) -> AsyncGenerator[AsyncOutcome, None]:
@@ -187,7 +188,10 @@ class AsyncTransfers:
 
     @clear_frames_on_async_error
     async def visit(self, handle: str) -> PaymentPage:
-        """The transfer of a handle, and what its client is shown. Raises `NotFound`."""
+        """The transfer of a handle, and what its client is shown.
+
+        Raises `NotFound`.
+        """
         return await self._in_thread(partial(self._transfers.visit, handle))
 
     @clear_frames_on_async_error

@@ -362,7 +362,7 @@ class Transfers:
 
     @_public
     def _looks(self, key: str, timeout: float) -> Callable[[], Transfer | float]:
-        """Of `wait`: each look gives the transfer that it ends with, or for how many seconds to pause before the next."""
+        """Of `wait`: each look gives the transfer that it ends with, or the seconds to pause before the next look."""
         clock = self._context.clock
         end = clock.monotonic() + timeout
         pause_s = _FIRST_PAUSE_S

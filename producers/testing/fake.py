@@ -34,7 +34,7 @@ _SOON_MS = 5_000
 class FakeTransfers(Transfers):
     """Beside the surface of `Transfers`: verbs that play the bank, each with a key or a reference.
 
-    `outcomes` ends where the real one would wait, for no other process brings more. For asyncio: `AsyncTransfers(fake)`.
+    `outcomes` ends where the real one would wait, for no other process brings more. In asyncio: `AsyncTransfers(fake)`.
     """
 
     _waits_for_servers = False

@@ -123,22 +123,26 @@ class MemoryScripts(Scripts):
         move["event"] |= {name: times[name] for name in move["told"]}
         for name in move["unset"]:
             record.pop(name, None)
-        if "due_in" in move:
-            self.due[record["key"]] = min(now + move["due_in"], move.get("no_later", now + move["due_in"]))
-        elif "due" in move:
-            self.due[record["key"]] = int(move["due"])
-        elif "keep_due" not in move:
-            self.due.pop(record["key"], None)
+        if not {"due", "due_in", "keep_due"} & move.keys():
             self.expiries[keys[5]] = now + _DAY_MS
             self.texts.pop(keys[6], None)
             self.texts.pop(move.get("prints", ""), None)
         if "challenge" in move:
             self.texts[keys[6]], self.texts[keys[8]] = move["challenge"], record["key"]
             self.expiries[keys[8]] = now + int(move["challenge_ms"])
+        self._look_again(record["key"], move, now)
         if not move.get("quiet"):
             record["version"] = str(int(record["version"]) + 1)
             self._tell_move(record, move, before)
         return ["OK", record["state"], record["epoch"], record["version"], str(len(self.events)), str(now)]
+
+    def _look_again(self, key: str, move: Mapping[str, Any], now: int) -> None:
+        if "due_in" in move:
+            self.due[key] = min(now + move["due_in"], move.get("no_later", now + move["due_in"]))
+        elif "due" in move:
+            self.due[key] = int(move["due"])
+        elif "keep_due" not in move:
+            self.due.pop(key, None)
 
     def _remember_fingerprint_keys(self, _keys: list[str], _args: list[str]) -> list[str]:
         return ["OK"]  # no other process has keys here

@@ -67,7 +67,7 @@ def look(record: Record, now_ms: int, vault: Vault, move: Move) -> bool:
 
 
 def _of_parked(record: Record, now_ms: int) -> tuple[Verb, Change]:
-    """Its time is over, or it is asked about before. A client that brought 3-D Secure 2 may have answered at the bank."""
+    """Its time is over, or it is asked about before. A client that brought 3-D Secure 2 may have answered there."""
     is_cancel = record.requested_action == RequestedAction.CANCEL
     is_early = now_ms < record.parked_until
     may_be_answered = record.three_ds2_fields and now_ms < record.parked_until + _HORIZON_MS

@@ -24,8 +24,8 @@ from epay_transfers.producers import (
     State,
     Transfers,
     WrongCall,
+    running_loop,
 )
-from epay_transfers.producers import running_loop
 from epay_transfers.producers.context import Context
 from epay_transfers.producers.testing import FakeTransfers
 from tests.producers.conftest import Hands, build, by_pan, by_saved_card
@@ -209,7 +209,7 @@ def test_a_reader_that_is_cancelled_while_nothing_is_new_ends_its_thread_and_lea
             await transfers.enqueue(by_pan())
             assert await first_of(transfers) == "order-1"
             reader = asyncio.create_task(first_of(transfers))
-            while not ledger_client.xinfo_consumers(redis_keys.EVENTS, "payouts"):
+            while not ledger_client.xinfo_consumers(redis_keys.EVENTS, "payouts"):  # noqa: ASYNC110 - a server's list
                 await asyncio.sleep(0.01)
             assert "transfers-outcomes_0" in names_of_threads()
 

@@ -1,4 +1,4 @@
-"""`AsyncTransfers` with the face of `Transfers`: each call is run in an event loop. So one suite of tests holds both."""
+"""`AsyncTransfers` with the face of `Transfers`: each call is run in an event loop. So one suite holds both."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator

@@ -69,7 +69,9 @@ def test_the_async_one_has_the_same_surface_each_call_a_coroutine_of_the_same_an
     threads = told[0].parameters["threads"]
 
     assert other == one
-    assert [name for name in one if not inspect.iscoroutinefunction(inspect.unwrap(getattr(AsyncTransfers, name)))] == []
+    assert [
+        name for name in one if not inspect.iscoroutinefunction(inspect.unwrap(getattr(AsyncTransfers, name)))
+    ] == []
     assert [*told[1].parameters.values(), threads] == list(told[0].parameters.values())
     assert told[2].parameters == told[3].parameters
 

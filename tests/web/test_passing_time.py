@@ -171,7 +171,7 @@ def test_an_answer_that_was_resumed_waits_for_its_worker(transfers: FakeTransfer
     assert transfers.confirm(md=challenge.md, pa_res=PA_RES, handle=handle) is Verdict.ACCEPTED
     assert moves(transfers, began) == [(State.RESUMED, "", 0)]
 
-    transfers.advance(DAYS_3_S)
+    transfers.advance(PARKED_S - 1)
 
     assert moves(transfers, began) == []
 
