@@ -18,11 +18,19 @@ from epay_transfers.ledger.store.inboxes import Kind
 from epay_transfers.ledger.store.replies import Moved, Refused
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ledger.vault.sealing import Sealer, generate
+from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers.challenge import Challenge
-from epay_transfers.producers.outcomes import Outcome
+from epay_transfers.producers.outcomes import Feed, Outcome
 from epay_transfers.producers.settings import ProducerSettings, SealingSettings
 from epay_transfers.producers.testing import passing_time
-from epay_transfers.producers.testing.memory import MemoryFeed, MemoryInboxes, MemoryLedger, MemoryScripts, MemoryVault
+from epay_transfers.producers.testing.memory import (
+    MemoryFeed,
+    MemoryInboxes,
+    MemoryLedger,
+    MemoryScripts,
+    MemoryVault,
+    OneAtATime,
+)
 from epay_transfers.producers.transfers import Transfers
 from epay_transfers.runtime.settings import TerminalPlan
 
@@ -34,7 +42,7 @@ _SOON_MS = 5_000
 class FakeTransfers(Transfers):
     """Beside the surface of `Transfers`: verbs that play the bank, each with a key or a reference.
 
-    `outcomes` ends where the real one would wait, for no other process brings more. In asyncio: `AsyncTransfers(fake)`.
+    Threads may share it, and in asyncio there is `AsyncTransfers(fake)`.
     """
 
     _waits_for_servers = False
@@ -56,12 +64,12 @@ class FakeTransfers(Transfers):
         super().__init__(
             ledger=self._books,
             inboxes=MemoryInboxes(self._work),
-            vault=self._memory_vault,
+            vault=cast("Vault", OneAtATime(self._memory_vault, self._scripts.lock)),
             sealer=Sealer(keys.public),
             wakeups=_Silent(),
             clock=self._time,
             settings=settings,
-            feed=MemoryFeed(self._scripts, self._time),
+            feed=cast("Feed", OneAtATime(MemoryFeed(self._scripts, self._time), self._scripts.lock)),
             pause=self.advance,
         )
 
@@ -73,6 +81,12 @@ class FakeTransfers(Transfers):
         env_file: str | Path | None = None,  # noqa: ARG003 - as above
     ) -> Self:
         return cls()
+
+    def outcomes(
+        self, group: str, *, consumer: str | None = None, idle: float | None = None, claim_after: float = 60.0
+    ) -> Iterator[Outcome]:
+        """As the real one's; but it ends where the real one would wait, for no other process brings more."""
+        return super().outcomes(group, consumer=consumer, idle=idle or 0, claim_after=claim_after)
 
     # The bank.
 
@@ -174,7 +188,7 @@ class FakeTransfers(Transfers):
         """What time does something to until then: when, and the key."""
         records = [] if self._scripts.away else list(self._scripts.hashes.values())
         due = self._scripts.due
-        times = [(passing_time.due_at(raw, due.get(raw["key"])), raw["key"]) for raw in records]
+        times = [(passing_time.due_at(raw, due.get(raw["key"])), raw["key"]) for raw in records if "deadline_at" in raw]
         return [(at, key) for at, key in times if at is not None and at <= end_ms and key not in later]
 
     def _try_move(self, record: Record, verb: Verb, change: Change) -> Moved | Refused:

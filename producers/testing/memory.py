@@ -191,15 +191,13 @@ class MemoryVault(Vault):
 
     def __init__(self) -> None:
         self.away = False
-        self._lock = threading.Lock()
         self._there: dict[tuple[Purpose, str], tuple[Content, int, str]] = {}
 
     def put(self, purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str = "") -> Put:  # noqa: ARG002 - the real one's signature
-        with self._lock:
-            there, kept, kept_tag = self._at(purpose, key)
-            if there is Content.NOTHING or (there is Content.BLOB and purpose is Purpose.CARD and kept < epoch):
-                self._there[purpose, key] = (Content.BLOB, epoch, tag)
-                return Put.STORED
+        there, kept, kept_tag = self._at(purpose, key)
+        if there is Content.NOTHING or (there is Content.BLOB and purpose is Purpose.CARD and kept < epoch):
+            self._there[purpose, key] = (Content.BLOB, epoch, tag)
+            return Put.STORED
         return Put.SAME if tag and (there, kept, kept_tag) == (Content.BLOB, epoch, tag) else Put.PRESENT
 
     def put_cards(self, blobs: Sequence[tuple[str, int, str, int]]) -> list[Put]:
@@ -248,21 +246,19 @@ class MemoryFeed:
 
     def take(self, group: str, consumer: str, *, count: int, block_ms: int = 0, after: str = ">") -> list[Event]:  # noqa: ARG002 - no other process brings more while we wait
         known = self._groups[group]
-        with self._scripts.lock:
-            if after != ">":
-                mine = [event for event in self._scripts.events if known.owed.get(event.id, ("",))[0] == consumer]
-                return [event for event in mine if _number(event.id) > _number(after)][:count]
-            taken = self._scripts.events[known.read : known.read + count]
-            known.read += len(taken)
-            known.owed |= {event.id: (consumer, self._clock.monotonic()) for event in taken}
+        if after != ">":
+            mine = [event for event in self._scripts.events if known.owed.get(event.id, ("",))[0] == consumer]
+            return [event for event in mine if _number(event.id) > _number(after)][:count]
+        taken = self._scripts.events[known.read : known.read + count]
+        known.read += len(taken)
+        known.owed |= {event.id: (consumer, self._clock.monotonic()) for event in taken}
         return taken
 
     def claim(self, group: str, consumer: str, *, idle_ms: int, count: int) -> list[Event]:
         known, now = self._groups[group], self._clock.monotonic()
-        with self._scripts.lock:
-            left = [event for event in self._scripts.events if event.id in known.owed]
-            left = [event for event in left if now - known.owed[event.id][1] >= idle_ms / 1000][:count]
-            known.owed |= {event.id: (consumer, now) for event in left}
+        left = [event for event in self._scripts.events if event.id in known.owed]
+        left = [event for event in left if now - known.owed[event.id][1] >= idle_ms / 1000][:count]
+        known.owed |= {event.id: (consumer, now) for event in left}
         return left
 
     def ack(self, group: str, event_id: str) -> None:
@@ -270,6 +266,23 @@ class MemoryFeed:
 
     def leave(self, group: str, consumer: str) -> None:
         """A dictionary keeps no list of consumers."""
+
+
+class OneAtATime:
+    """A part that threads share, each call of it under the lock: what a server is by itself."""
+
+    def __init__(self, part: object, lock: threading.RLock) -> None:
+        self._part = part
+        self._lock = lock
+
+    def __getattr__(self, name: str) -> Any:
+        part = getattr(self._part, name)
+
+        def locked(*args: Any, **kwargs: Any) -> Any:
+            with self._lock:
+                return part(*args, **kwargs)
+
+        return locked if callable(part) else part
 
 
 def _number(place: str) -> int:

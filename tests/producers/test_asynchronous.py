@@ -5,9 +5,11 @@ What each call means is in the suite that runs on all of them: `tests/web/test_c
 
 import asyncio
 import contextvars
+import sys
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
@@ -172,8 +174,10 @@ def test_waiting_on_a_fake_waits_no_real_second() -> None:
     assert run(waited()) is State.EXPIRED
 
 
-def test_a_fake_is_shared_by_many_tasks() -> None:
-    """Each reference is one transfer, and each outcome comes once."""
+def test_a_fake_is_shared_by_many_tasks(request: pytest.FixtureRequest) -> None:
+    """Each reference is one transfer, and each outcome comes once, however the threads take turns."""
+    request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
+    sys.setswitchinterval(1e-6)
 
     async def shared() -> None:
         async with AsyncTransfers(FakeTransfers()) as transfers:
