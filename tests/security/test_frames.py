@@ -266,13 +266,17 @@ def test_nor_of_one_that_leaves_the_async_ones(name: str, at: int, how: str) -> 
     assert found_in(caught.value) == {}
 
 
-@pytest.mark.parametrize("how", BREAKS)
-def test_an_error_that_leaves_by_two_calls_is_what_it_was_by_one(how: str) -> None:
+def _nothing_is_said() -> NoReturn:
+    raise LookupError
+
+
+@pytest.mark.parametrize("how", [*BREAKS.values(), _nothing_is_said])
+def test_an_error_that_leaves_by_two_calls_is_what_it_was_by_one(how: Callable[[], NoReturn]) -> None:
     """In the thread it leaves `Transfers`, and then `AsyncTransfers`: its type and its one note stay."""
     with pytest.raises(BaseException) as by_one:  # noqa: PT011 - each kind has its own
-        broken_transfers(BREAKS[how]).get(KEY)
+        broken_transfers(how).get(KEY)
     with pytest.raises(BaseException) as by_two:  # noqa: PT011 - as above
-        asyncio.run(AsyncTransfers(broken_transfers(BREAKS[how])).get(KEY))
+        asyncio.run(AsyncTransfers(broken_transfers(how)).get(KEY))
 
     assert type(by_two.value) is type(by_one.value)
     assert by_two.value.args == by_one.value.args
