@@ -18,6 +18,9 @@ _R = TypeVar("_R")
 #: These leave as they are: their sentences are ours, and hold no value.
 _OURS = (TransfersError, WrongCall, InternalError)
 
+#: Begins the note on an error that carries nothing else.
+_RAISED_AT = "raised at: "
+
 
 def clear_frames_on_error(call: Callable[_P, _R]) -> Callable[_P, _R]:
     """Decorates a public call: its errors refer to no frame below the caller's, and to no other error.
@@ -97,10 +100,18 @@ def _leaving(caught: BaseException, outside: BaseException | None) -> BaseExcept
     clear_frames(caught, until=outside)
     if isinstance(caught, _OURS) or (is_misfit and not places) or not isinstance(caught, Exception):
         return caught
+    if _is_noted(caught):
+        return caught
     if caught.args or vars(caught):
         return InternalError(type(caught).__qualname__, places)
-    caught.add_note("raised at: " + ", ".join(places))
+    caught.add_note(_RAISED_AT + ", ".join(places))
     return caught
+
+
+def _is_noted(error: BaseException) -> bool:
+    """Does it carry nothing but the one note of ours? It has left a call of ours before, in a thread of another's."""
+    notes = vars(error).get("__notes__", ())
+    return not error.args and len(vars(error)) == len(notes) == 1 and str(notes[0]).startswith(_RAISED_AT)
 
 
 def _chain(error: BaseException, until: BaseException | None) -> Iterator[BaseException]:

@@ -6,6 +6,7 @@ Imports `ledger` alone. It never imports `worker`, and never speaks HTTP to the 
 from epay_transfers.ledger.errors import InternalError, LedgerWentBack, ReferenceLost, WrongCall
 from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.transfer import Transfer
+from epay_transfers.producers.asynchronous import AsyncOutcome, AsyncTransfers
 from epay_transfers.producers.cancel import Cancel
 from epay_transfers.producers.cards import PanCard, Receiver, SavedCard
 from epay_transfers.producers.challenge import Challenge, PaymentPage
@@ -26,7 +27,7 @@ from epay_transfers.producers.errors import (
 from epay_transfers.producers.intent import TransferIntent
 from epay_transfers.producers.listing import Page
 from epay_transfers.producers.notify import Notified
-from epay_transfers.producers.outcomes import Outcome
+from epay_transfers.producers.outcomes import AnyOutcome, Outcome
 from epay_transfers.producers.receipt import Receipt
 from epay_transfers.producers.settings import ProducerAndWebSettings, ProducerSettings, WebSettings
 from epay_transfers.producers.transfers import Transfers
@@ -34,6 +35,9 @@ from epay_transfers.runtime.settings import SettingsWrong
 
 __all__ = [
     "Ambiguous",
+    "AnyOutcome",
+    "AsyncOutcome",
+    "AsyncTransfers",
     "Cancel",
     "Challenge",
     "Conflict",

@@ -42,8 +42,11 @@ class Feed(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What one move made of a transfer. What a payer asks is `final` and `money`. Times are UTC."""
+class AnyOutcome:
+    """What one move made of a transfer. What a payer asks is `final` and `money`. Times are UTC.
+
+    An `Outcome` or an `AsyncOutcome`: the type for a function that acknowledges nothing itself.
+    """
 
     key: str  #: the ledger's name of the transfer, as in its receipt
     reference: str  #: your own name of it
@@ -58,14 +61,6 @@ class Outcome:
     attempts: int  #: tries that ended without an answer of the bank to the transfer
     at: datetime  #: when the move was made
     _acknowledge: Callable[[], None] = field(repr=False, compare=False)
-
-    @clear_frames_on_error
-    def ack(self) -> None:
-        """Mark it as processed: no reader of the group gets it again. Call it after your own commit.
-
-        Raises `LedgerUnavailable`: then the outcome may come again.
-        """
-        self._acknowledge()
 
     @classmethod
     def of(cls, event: Event, acknowledge: Callable[[], None]) -> Self | None:
@@ -91,6 +86,26 @@ class Outcome:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome(AnyOutcome):
+    """What one move made of a transfer, until it is acknowledged. What a payer asks is `final` and `money`."""
+
+    @clear_frames_on_error
+    def ack(self) -> None:
+        """Mark it as processed: no reader of the group gets it again. Call it after your own commit.
+
+        Raises `LedgerUnavailable`: then the outcome may come again.
+        """
+        self._acknowledge()
+
+
+def check_names(group: str, consumer: str | None) -> None:
+    """Raises `IntentRejected` for a name that is none."""
+    for name, text in (("group", group), ("consumer", consumer or group)):
+        if not is_reference(text):
+            raise IntentRejected(name, REFERENCE_IS)
+
+
 def outcomes(
     feed: Feed,
     clock: Clock,
@@ -100,16 +115,16 @@ def outcomes(
     consumer: str | None,
     idle: float | None,
     claim_after: float,
+    is_stopped: Callable[[], bool],
 ) -> Generator[Outcome, None, None]:
     """As `Transfers.outcomes` says. The group exists when this returns; reading begins with the first `next`.
 
     `is_contradicted`: does the bank say now that the money of this transfer, which ended without, has moved?
+    `is_stopped`: is looked at before each wait for new ones, which takes a second; then it ends.
     """
-    for name, text in (("group", group), ("consumer", consumer or group)):
-        if not is_reference(text):
-            raise IntentRejected(name, REFERENCE_IS)
+    check_names(group, consumer)
     feed.join(group)
-    reader = _Reader(feed, clock, is_contradicted, group, consumer or _fresh_name(), idle, claim_after)
+    reader = _Reader(feed, clock, is_contradicted, group, consumer or _fresh_name(), idle, claim_after, is_stopped)
     return reader.read(leaves=consumer is None)
 
 
@@ -122,6 +137,7 @@ class _Reader:
     consumer: str
     idle: float | None
     claim_after: float
+    is_stopped: Callable[[], bool]
     _quiet_until: float = 0.0  #: no reader had left anything: not before this is it looked for again
 
     def read(self, *, leaves: bool) -> Generator[Outcome, None, None]:
@@ -156,7 +172,7 @@ class _Reader:
             after = owed[-1].id
             yield owed
         waited_ms = 0
-        while True:
+        while not self.is_stopped():
             batch = self._left_by_others()
             if not batch:
                 left_ms = _BLOCK_MS if self.idle is None else min(_BLOCK_MS, int(self.idle * 1000) - waited_ms)

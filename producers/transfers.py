@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast
+from typing import Any, ClassVar, ParamSpec, Protocol, Self, TypeVar, cast
 
 from epay_transfers.ledger.clock import Clock, SystemClock
 from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable, WrongCall
@@ -39,6 +39,7 @@ from epay_transfers.producers.listing import Page, page
 from epay_transfers.producers.notify import Notified, notify, three_ds2_returned
 from epay_transfers.producers.outcomes import Feed, Outcome, outcomes
 from epay_transfers.producers.receipt import Receipt
+from epay_transfers.producers.running_loop import say_if_in_loop
 from epay_transfers.producers.settings import ProducerSettings, SealingSettings
 from epay_transfers.producers.validators import is_reference
 from epay_transfers.runtime.health import error_of, examine
@@ -109,7 +110,11 @@ class Transfers:
     Every method raises `LedgerUnavailable` where the ledger's server does not answer, and `RecordUnreadable` (a
     `TransfersError`) for a record that this version can't read; `InternalError` for what no code expected. No error
     holds a card or a secret, and no frame of its traceback does.
+
+    In an event loop it would hold up all else: that is what `AsyncTransfers` is for.
     """
+
+    _waits_for_servers: ClassVar = True
 
     def __init__(
         self,
@@ -175,10 +180,10 @@ class Transfers:
         they must be, and for fingerprint keys that the ledger does not know; `LedgerUnavailable` or `VaultUnavailable`
         for a server that does not answer.
         """
-        if self._is_open.is_set():
+        was_open = self._is_open.is_set()
+        self._open()
+        if was_open:
             self._examine()
-        else:
-            self._open()
         self._context.check_fingerprint_keys()
 
     # A backend.
@@ -259,12 +264,7 @@ class Transfers:
         Raises `LedgerUnavailable`, here and while you iterate: then call it again. `IntentRejected` for a name of a
         group or a consumer that is none.
         """
-        context = self._context
-        read = outcomes(
-            self._feed, context.clock, context.ledger.is_contradicted, group=group, consumer=consumer, idle=idle,
-            claim_after=claim_after,
-        )  # fmt: skip
-        return _each(read)
+        return self._reading(group, consumer, idle, claim_after, lambda: False)
 
     @_public
     def find(self, text: str) -> Transfer:
@@ -308,17 +308,10 @@ class Transfers:
 
         What waits for a person is `parked` (until its client answers), `dead` or `needs_review`. Raises `NotFound`.
         """
-        clock = self._context.clock
-        end = clock.monotonic() + timeout
-        pause_s = _FIRST_PAUSE_S
-        while True:
-            record = self._record(key)
-            left_s = end - clock.monotonic()
-            is_for_person = record.state in _FOR_A_PERSON and not is_answered(self._context, record)
-            if record.state.final or is_for_person or left_s <= 0:
-                return self._context.view(record)
-            self._pause(min(pause_s, left_s))
-            pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
+        look = self._looks(key, timeout)
+        while isinstance(seen := look(), float):
+            self._pause(seen)
+        return seen
 
     @_public
     def cancel(self, key: str, *, reason: str) -> Cancel:
@@ -401,11 +394,46 @@ class Transfers:
         self._opening = threading.Lock()
         self._owned: Sequence[_Closable] = ()
 
+    # Its other face, `AsyncTransfers`, waits and reads in its own way by these two.
+
+    @_public
+    def _looks(self, key: str, timeout: float) -> Callable[[], Transfer | float]:
+        """Of `wait`: each look gives the transfer that it ends with, or the seconds to pause before the next look."""
+        clock = self._context.clock
+        end = clock.monotonic() + timeout
+        pause_s = _FIRST_PAUSE_S
+
+        def look() -> Transfer | float:
+            nonlocal pause_s
+            record = self._record(key)
+            left_s = end - clock.monotonic()
+            is_for_person = record.state in _FOR_A_PERSON and not is_answered(self._context, record)
+            if record.state.final or is_for_person or left_s <= 0:
+                return self._context.view(record)
+            this_s, pause_s = min(pause_s, left_s), min(pause_s * 1.5, _LONGEST_PAUSE_S)
+            return this_s
+
+        return look
+
+    @_public
+    def _reading(
+        self, group: str, consumer: str | None, idle: float | None, claim_after: float, is_stopped: Callable[[], bool]
+    ) -> Iterator[Outcome]:
+        """Of `outcomes`. `is_stopped`: is asked each second; then it ends."""
+        context = self._context
+        read = outcomes(
+            self._feed, context.clock, context.ledger.is_contradicted, group=group, consumer=consumer, idle=idle,
+            claim_after=claim_after, is_stopped=is_stopped,
+        )  # fmt: skip
+        return _each(read)
+
     def _open(self) -> None:
         """Once: look at the servers, before a card is put anywhere, and connect. What fails is tried by the next call.
 
         Several threads may do it at once, so that none waits for another's time limits: the first one's stays.
         """
+        if self._waits_for_servers:
+            say_if_in_loop()
         if self._is_open.is_set() or self._connect is None:
             return
         self._examine()

@@ -8,19 +8,29 @@ from pathlib import Path
 from typing import Self, cast
 
 from epay_transfers.ledger import fingerprint_keys
+from epay_transfers.ledger.errors import VaultUnavailable
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import Record, RequestedAction, StoredChallenge
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.inboxes import Kind
-from epay_transfers.ledger.store.replies import Refused
+from epay_transfers.ledger.store.replies import Moved, Refused
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ledger.vault.sealing import Sealer, generate
+from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers.challenge import Challenge
-from epay_transfers.producers.outcomes import Outcome
+from epay_transfers.producers.outcomes import Feed, Outcome
 from epay_transfers.producers.settings import ProducerSettings, SealingSettings
-from epay_transfers.producers.testing.memory import MemoryFeed, MemoryInboxes, MemoryLedger, MemoryScripts, MemoryVault
+from epay_transfers.producers.testing import passing_time
+from epay_transfers.producers.testing.memory import (
+    MemoryFeed,
+    MemoryInboxes,
+    MemoryLedger,
+    MemoryScripts,
+    MemoryVault,
+    OneAtATime,
+)
 from epay_transfers.producers.transfers import Transfers
 from epay_transfers.runtime.settings import TerminalPlan
 
@@ -30,7 +40,12 @@ _SOON_MS = 5_000
 
 
 class FakeTransfers(Transfers):
-    """Beside the surface of `Transfers`: verbs that play the bank, each with a key or a reference."""
+    """Beside the surface of `Transfers`: verbs that play the bank, each with a key or a reference.
+
+    Threads may share it, and in asyncio there is `AsyncTransfers(fake)`.
+    """
+
+    _waits_for_servers = False
 
     def __init__(self, *, terminals: dict[str, str] | None = None, queue_limit: int | None = None) -> None:
         """`terminals`: further ones, by name, each with its space."""
@@ -49,13 +64,13 @@ class FakeTransfers(Transfers):
         super().__init__(
             ledger=self._books,
             inboxes=MemoryInboxes(self._work),
-            vault=self._memory_vault,
+            vault=cast("Vault", OneAtATime(self._memory_vault, self._scripts.lock)),
             sealer=Sealer(keys.public),
             wakeups=_Silent(),
             clock=self._time,
             settings=settings,
-            feed=MemoryFeed(self._scripts, self._time),
-            pause=self._time.advance,
+            feed=cast("Feed", OneAtATime(MemoryFeed(self._scripts, self._time), self._scripts.lock)),
+            pause=self.advance,
         )
 
     @classmethod
@@ -108,7 +123,7 @@ class FakeTransfers(Transfers):
 
     def doubt(self, name: str) -> Transfer:
         """It was sent, and no answer can be believed."""
-        return self._move(self._sent(name), Verb.DOUBT, Change(due_in=_SOON_MS, fields={"reason": "timeout"}))
+        return self._move(self._sent(name), Verb.DOUBT, Change(look_again_in=_SOON_MS, fields={"reason": "timeout"}))
 
     # A worker, an operator, time.
 
@@ -116,12 +131,12 @@ class FakeTransfers(Transfers):
         """In doubt, and the bank's answers do not settle it."""
         if self._named(name).state is not State.IN_DOUBT:
             self.doubt(name)
-        change = Change(due_in=_SOON_MS, fields={"reason": "bank_says_not_found"})
+        change = Change(look_again_in=passing_time.TOMORROW_MS, fields={"reason": "bank_says_not_found"})
         return self._move(self._named(name), Verb.SEND_TO_REVIEW, change)
 
     def fail(self, name: str) -> Transfer:
         """Its tries are used up, and it is proved not sent."""
-        change = Change(due_in=_SOON_MS, fields={"reason": "attempts_used_up"})
+        change = Change(look_again_in=passing_time.TOMORROW_MS, fields={"reason": "attempts_used_up"})
         return self._move(self._sent(name), Verb.FAIL_CLAIMED, change)
 
     def expire(self, name: str) -> Transfer:
@@ -140,10 +155,44 @@ class FakeTransfers(Transfers):
         self._scripts.away, self._memory_vault.away = ledger, vault
 
     def advance(self, seconds: float) -> None:
-        """Time passes: here it does so by this, and by `wait`, alone."""
-        self._time.advance(seconds)
+        """Time passes: here it does so by this, and by `wait`, alone. A worker does what is due meanwhile.
+
+        A queued transfer expires at its deadline, a parked one at the end of its challenge; one whose client brought
+        3-D Secure 2 goes on for a day more. A cancel that was asked for is granted. A doubt goes on, since the bank
+        says nothing, and is `needs_review` after two days. A handle ends a day after its transfer. While a server is
+        away (`set_away`) only time passes.
+        """
+        end_ms = self._time.now_ms() + round(seconds * 1000)
+        later: set[str] = set()  #: what can't be done now, since the vault does not answer
+        while due := self._due(end_ms, later):
+            at_ms, key = min(due)
+            self._time.advance(max(0, at_ms - self._time.now_ms()) / 1000)
+            record = self._books.get(key)
+            try:
+                if record is None or not passing_time.look(
+                    record, self._time.now_ms(), self._memory_vault, self._try_move
+                ):
+                    later.add(key)
+            except VaultUnavailable:
+                later.add(key)
+        self._time.advance((end_ms - self._time.now_ms()) / 1000)
 
     # How.
+
+    def _reading(
+        self, group: str, consumer: str | None, idle: float | None, claim_after: float, is_stopped: Callable[[], bool]
+    ) -> Iterator[Outcome]:
+        return super()._reading(group, consumer, idle or 0, claim_after, is_stopped)
+
+    def _due(self, end_ms: int, later: set[str]) -> list[tuple[int, str]]:
+        """What time does something to until then: when, and the key."""
+        records = [] if self._scripts.away else list(self._scripts.hashes.values())
+        due = self._scripts.due
+        times = [(passing_time.due_at(raw, due.get(raw["key"])), raw["key"]) for raw in records if "deadline_at" in raw]
+        return [(at, key) for at, key in times if at is not None and at <= end_ms and key not in later]
+
+    def _try_move(self, record: Record, verb: Verb, change: Change) -> Moved | Refused:
+        return self._books.move(record, verb, change, actor="fake")
 
     def _work(self, kind: Kind, entry: Mapping[str, str]) -> None:
         """What a worker does with an entry of the web tier. It has no key to prove a notification with."""
@@ -176,7 +225,7 @@ class FakeTransfers(Transfers):
         return self._move(self._named(name), verb, Change(fields=cast("RecordFields", fields)))
 
     def _move(self, record: Record, verb: Verb, change: Change) -> Transfer:
-        moved = self._books.move(record, verb, change, actor="fake")
+        moved = self._try_move(record, verb, change)
         if isinstance(moved, Refused):
             raise AssertionError(f"{verb}: that can't happen to a transfer that is {moved.state}")  # noqa: TRY004 - the test's mistake
         return self.get(record.key)
@@ -207,5 +256,5 @@ class _Time:
         return self._monotonic
 
     def advance(self, seconds: float) -> None:
-        self._now_ms += int(seconds * 1000)
+        self._now_ms += round(seconds * 1000)
         self._monotonic += seconds

@@ -5,6 +5,7 @@ What they must answer is said in the headers of `ledger/lua`; the tests hold bot
 
 import json
 import secrets
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -29,18 +30,21 @@ class MemoryScripts(Scripts):
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.lock = threading.RLock()  #: a server runs one script at a time, and threads may share these transfers
         self.away = False
         self.hashes: dict[str, dict[str, str]] = {}
         self.texts: dict[str, str] = {}
         self.expiries: dict[str, int] = {}
         self.suffixes: dict[str, str] = {}  #: of which transfer
+        self.due: dict[str, int] = {}  #: by transfer: when the ledger has it looked at
         self.stops: dict[str, int] = {}  #: by terminal: until when, 0 for ever
         self.events: list[Event] = []
 
     def run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> list[str]:
         if self.away:
             raise redis.ConnectionError
-        replies: list[str] = getattr(self, f"_{name}")(list(keys), [str(arg) for arg in args])
+        with self.lock:
+            replies: list[str] = getattr(self, f"_{name}")(list(keys), [str(arg) for arg in args])
         return replies
 
     def run_many(self, calls: Sequence[Call]) -> list[list[str] | Exception]:
@@ -156,10 +160,20 @@ class MemoryScripts(Scripts):
             self.texts.pop(move.get("prints", ""), None)
         if "challenge" in move:
             self.texts[keys[6]], self.texts[keys[8]] = move["challenge"], record["key"]
+            self.expiries[keys[8]] = now + int(move["challenge_ms"])
+        self._look_again(record["key"], move, now)
         if not move.get("quiet"):
             record["version"] = str(int(record["version"]) + 1)
             self._tell_move(record, move, before)
         return ["OK", record["state"], record["epoch"], record["version"], str(len(self.events)), str(now)]
+
+    def _look_again(self, key: str, move: Mapping[str, Any], now: int) -> None:
+        if "due_in" in move:
+            self.due[key] = min(now + move["due_in"], move.get("no_later", now + move["due_in"]))
+        elif "due" in move:
+            self.due[key] = int(move["due"])
+        elif "keep_due" not in move:
+            self.due.pop(key, None)
 
     def _remember_fingerprint_keys(self, _keys: list[str], _args: list[str]) -> list[str]:
         return ["OK"]  # no other process has keys here
@@ -297,6 +311,23 @@ class MemoryFeed:
 
     def leave(self, group: str, consumer: str) -> None:
         """A dictionary keeps no list of consumers."""
+
+
+class OneAtATime:
+    """A part that threads share, each call of it under the lock: what a server is by itself."""
+
+    def __init__(self, part: object, lock: threading.RLock) -> None:
+        self._part = part
+        self._lock = lock
+
+    def __getattr__(self, name: str) -> Any:
+        part = getattr(self._part, name)
+
+        def locked(*args: Any, **kwargs: Any) -> Any:
+            with self._lock:
+                return part(*args, **kwargs)
+
+        return locked if callable(part) else part
 
 
 def _number(place: str) -> int:

@@ -105,7 +105,8 @@ def test_each_method_and_property_says_what_it_does(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, cls in CLASSES.items() if dataclasses.is_dataclass(cls)])
 def test_each_field_of_a_value_says_what_it_is(name: str) -> None:
-    said = said_of_fields(CLASSES[name])
+    parts = [part for part in CLASSES[name].__mro__ if dataclasses.is_dataclass(part)]
+    said = {field: is_said for part in parts for field, is_said in said_of_fields(part).items()}
 
     assert set(said) == {
         field.name for field in dataclasses.fields(cast("Any", CLASSES[name])) if not field.name.startswith("_")
@@ -140,6 +141,14 @@ def test_a_call_names_what_it_raises(method: str) -> None:
     said = str(getattr(producers.Transfers, method).__doc__)
 
     assert [error for error in RAISES[method] if f"`{error}`" not in said] == []
+
+
+@pytest.mark.parametrize("method", RAISES)
+def test_the_async_one_begins_with_the_same_sentence(method: str) -> None:
+    """So what a call does is said in one way."""
+    first = [str(getattr(of, method).__doc__).split(". ")[0] for of in (producers.Transfers, producers.AsyncTransfers)]
+
+    assert method == "from_env" or first[0].split("\n")[0] == first[1].split("\n")[0]
 
 
 @pytest.mark.parametrize(

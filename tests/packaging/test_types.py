@@ -18,7 +18,7 @@ SAMPLE = Path(__file__).parent / "typed_sample.py"
 
 #: One mistake a line.
 MISTAKES = """
-from epay_transfers.producers import PanCard, Receiver, SavedCard, TransferIntent, Transfers
+from epay_transfers.producers import AsyncTransfers, PanCard, Receiver, SavedCard, TransferIntent, Transfers
 card = SavedCard(card_id="a")
 to = Receiver(card_id="b")
 def check(transfers: Transfers) -> None:
@@ -36,6 +36,11 @@ def check(transfers: Transfers) -> None:
     transfers.confirm("md", "pa_res")  # by position
     transfers.get("1").amount + "KZT"  # a Decimal and a text
     transfers.outcomes("payouts").ack()  # of an iterator
+async def check_async(transfers: AsyncTransfers) -> None:
+    await transfers.enqueue({"reference": "a"})  # a dict
+    (await transfers.get("1")).amount + "KZT"  # a Decimal and a text
+    transfers.find("1").reference  # not awaited
+    for outcome in transfers.outcomes("payouts"): ...  # not with async
 """
 
 Complaints = dict[tuple[str, int], str]

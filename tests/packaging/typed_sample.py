@@ -3,11 +3,14 @@
 Every field of the constructors stands here once, in each form that its documentation names.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from epay_transfers.producers import (
+    AnyOutcome,
+    AsyncOutcome,
+    AsyncTransfers,
     Cancel,
     Challenge,
     Conflict,
@@ -122,8 +125,41 @@ def look(transfers: Transfers) -> str | None:
 def outcomes(transfers: Transfers) -> Iterator[tuple[State, datetime]]:
     outcome: Outcome
     for outcome in transfers.outcomes("payouts", consumer="one", idle=1.5, claim_after=60):
-        yield outcome.state, outcome.at
+        yield end_of(outcome), outcome.at
         outcome.ack()
+
+
+async def in_a_loop(transfers: AsyncTransfers, intents: list[TransferIntent], form: dict[str, str]) -> str:
+    await transfers.check()
+    receipt: Receipt = await transfers.enqueue(intents[0])
+    answers: list[Receipt | TransfersError] = await transfers.enqueue_many(intents)
+    transfer: Transfer = await transfers.wait(receipt.key, timeout=5)
+    same = [await transfers.get(reference=transfer.reference), await transfers.find(receipt.key)]
+    cancelled: Cancel = await transfers.cancel(receipt.key, reason="not wanted")
+    challenge: Challenge | None = await transfers.challenge(receipt.handle)
+    page: PaymentPage = await transfers.visit(receipt.handle)
+    verdict: Verdict = await transfers.confirm(md=form["MD"], pa_res=form["PaRes"], handle=receipt.handle)
+    notified: Notified = await transfers.notify({"invoiceId": receipt.invoice_id})
+    asked: Notified = await transfers.three_ds2_returned(receipt.handle, {"cres": 1})
+    told = (challenge.action if challenge else page.back_link) + verdict + notified + asked + cancelled
+    return told if await transfers.is_guessing() else f"{len(answers)}{same[0].key}"
+
+
+async def outcomes_in_a_loop(transfers: AsyncTransfers) -> AsyncIterator[tuple[State, datetime]]:
+    outcome: AsyncOutcome
+    async for outcome in transfers.outcomes("payouts", consumer="one", idle=1.5, claim_after=60):
+        yield end_of(outcome), outcome.at
+        await outcome.ack()
+
+
+def end_of(outcome: AnyOutcome) -> State:
+    return outcome.state
+
+
+async def main_in_a_loop() -> None:
+    async with AsyncTransfers.from_env(ProducerSettings.load, threads=8) as transfers:
+        await in_a_loop(transfers, [by_saved_card(1)], {})
+    await AsyncTransfers(FakeTransfers()).close()
 
 
 def client(transfers: Transfers, receipt: Receipt, form: dict[str, str]) -> str:

@@ -6,6 +6,7 @@ by an error of ours, by one of a library with canaries in its text and its frame
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from enum import Enum
@@ -33,6 +34,7 @@ from epay_transfers.ledger.store.redis_errors import redis_errors_as
 from epay_transfers.ledger.store.server_problems import Server, ServerReason, problem_of
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.producers import (
+    AsyncTransfers,
     Challenge,
     IntentRejected,
     PanCard,
@@ -257,6 +259,74 @@ def _made_or_raised(answer: object) -> NoReturn:
     raise AssertionError(f"nothing broke: {answer!r}")
 
 
+def test_every_public_method_of_the_async_ones_has_a_row() -> None:
+    assert public(AsyncTransfers) == TRANSFERS.keys()
+
+
+#: The same calls; but these outcomes are iterated in a loop.
+ASYNC: dict[str, list[Callable[[Any], Any]]] = {
+    **TRANSFERS,
+    "outcomes": [
+        lambda t: anext(t.outcomes(group="payouts", idle=0)),
+        lambda t: t.outcomes(group=f"{canaries.PAN} of {canaries.HOLDER}"),
+    ],
+}
+
+
+@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize(("name", "at"), [(name, at) for name, calls in ASYNC.items() for at in range(len(calls))])
+def test_nor_of_one_that_leaves_the_async_ones(name: str, at: int, how: str) -> None:
+    """A future brings it from its thread to the loop, and both have frames of their own."""
+
+    async def called() -> None:
+        _made_or_raised(await ASYNC[name][at](AsyncTransfers(broken_transfers(BREAKS[how]))))
+
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 - each kind has its own
+        asyncio.run(called())
+
+    assert found_in(caught.value) == {}
+
+
+def _nothing_is_said() -> NoReturn:
+    raise LookupError
+
+
+@pytest.mark.parametrize("how", [*BREAKS.values(), _nothing_is_said])
+def test_an_error_that_leaves_by_two_calls_is_what_it_was_by_one(how: Callable[[], NoReturn]) -> None:
+    """In the thread it leaves `Transfers`, and then `AsyncTransfers`: its type and its one note stay."""
+    with pytest.raises(BaseException) as by_one:  # noqa: PT011 - each kind has its own
+        broken_transfers(how).get(KEY)
+    with pytest.raises(BaseException) as by_two:  # noqa: PT011 - as above
+        asyncio.run(AsyncTransfers(broken_transfers(how)).get(KEY))
+
+    assert type(by_two.value) is type(by_one.value)
+    assert by_two.value.args == by_one.value.args
+    assert len(getattr(by_two.value, "__notes__", [])) == len(getattr(by_one.value, "__notes__", []))
+
+
+def test_no_frame_of_a_cancelled_enqueue_leads_to_a_canary() -> None:
+    """It waits for a thread when it is cancelled: all frames hold the intent then."""
+
+    async def cancelled() -> None:
+        held = threading.Event()
+        async_transfers = AsyncTransfers(FakeTransfers(), threads=1)
+        holding = asyncio.create_task(async_transfers._in_thread(held.wait))
+        await asyncio.sleep(0)
+        task = asyncio.create_task(async_transfers.enqueue(intent()))
+        await asyncio.sleep(0)
+        task.cancel()
+        try:
+            await task
+        finally:
+            held.set()
+            await holding
+
+    with pytest.raises(asyncio.CancelledError) as caught:
+        asyncio.run(cancelled())
+
+    assert found_in(caught.value) == {}
+
+
 @pytest.mark.parametrize("how", BREAKS)
 def test_nor_does_one_that_comes_while_a_card_or_a_pa_res_is_open(how: str) -> None:
     """The sealer breaks: its frames hold the cleartext."""
@@ -456,6 +526,7 @@ def test_no_frame_of_ours_in_anothers_model_leads_to_a_canary() -> None:
 #: Public name → the rows that its methods have. Enums, errors and values without methods need none.
 ROWS: Mapping[str, set[str]] = {
     "Transfers": set(TRANSFERS),
+    "AsyncTransfers": set(TRANSFERS),
     "Web": {"answer", "from_env", "check"},
     "Places": {"fill", "notify", "pay", "result", "term_url"},  # addresses of addresses: they can't break
     "PanCard": WAYS.keys() | TAKE_NOTHING,
@@ -465,7 +536,9 @@ ROWS: Mapping[str, set[str]] = {
     "ProducerSettings": {"load", "name_of", "space_of"} | public(BaseSettings),  # pydantic's own read nothing
     "WebSettings": {"load", "name_of", "space_of"} | public(BaseSettings),
     "ProducerAndWebSettings": {"load", "name_of", "space_of"} | public(BaseSettings),
+    "AnyOutcome": {"of"},
     "Outcome": {"ack", "of"},
+    "AsyncOutcome": {"ack", "of"},
     "Receipt": {"of"},
     "Transfer": {"of", "to_json"},
     "Reply": {"page", "to", "text", "without_body"},  # they make a value of values
@@ -494,6 +567,19 @@ def test_no_frame_of_an_outcome_that_can_not_be_acknowledged_leads_to_a_canary()
     outcome = replace(next(fake.outcomes(group="payouts")), _acknowledge=_library_breaks)
     with pytest.raises(InternalError) as caught:
         outcome.ack()
+
+    assert found_in(caught.value) == {}
+
+
+def test_nor_of_an_async_one() -> None:
+    async def acknowledged() -> None:
+        async with AsyncTransfers(FakeTransfers()) as transfers:
+            await transfers.enqueue(intent())
+            outcome = await anext(transfers.outcomes(group="payouts"))
+            await replace(outcome, _acknowledge=_library_breaks).ack()
+
+    with pytest.raises(InternalError) as caught:
+        asyncio.run(acknowledged())
 
     assert found_in(caught.value) == {}
 

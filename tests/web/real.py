@@ -46,6 +46,10 @@ class RealTransfers(FakeTransfers):
             pause=clock.advance,
         )
 
+    def advance(self, seconds: float) -> None:
+        """No worker does anything meanwhile."""
+        self._time.advance(seconds)
+
     def pause_terminal(self, terminal: str = "main", until: datetime | None = None) -> None:
         until_ms = int(until.timestamp() * 1000) if until else 0
         pauses = Pauses(self._books.client, self._time)

@@ -1,14 +1,20 @@
-"""One suite for the real `Transfers` and the fake one: what is tested against the fake holds for the real one."""
+"""One suite for the real `Transfers`, the fake one, and `AsyncTransfers` on either of them.
+
+So what is tested against the fake holds for the real one, and what a call means in asyncio is what it means without.
+"""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from epay_transfers.producers import (
     Ambiguous,
+    AsyncTransfers,
     Cancel,
     Conflict,
     IntentRejected,
@@ -30,18 +36,20 @@ from epay_transfers.producers import (
     Verdict,
 )
 from epay_transfers.producers.testing import FakeTransfers
+from tests.support.in_a_loop import in_a_loop
 from tests.web.conftest import PA_RES, intent
 from tests.web.real import RealTransfers
 
 Build = Callable[..., FakeTransfers]
 
 
-@pytest.fixture(params=["real", "fake"])
-def build(request: pytest.FixtureRequest) -> Build:
-    if request.param == "fake":
-        return lambda **bent: FakeTransfers(terminals={"kiosk": "kiosk"}, **bent)
-    parts = [request.getfixturevalue(name) for name in ("ledger", "vault", "queue", "clock")]
-    return lambda **bent: RealTransfers(*parts, **bent)
+@pytest.fixture(params=["real", "fake", "async real", "async fake"])
+def build(request: pytest.FixtureRequest) -> Iterator[Build]:
+    one: Build = partial(FakeTransfers, terminals={"kiosk": "kiosk"})
+    if "real" in request.param:
+        one = partial(RealTransfers, *(request.getfixturevalue(name) for name in ("ledger", "vault", "queue", "clock")))
+    with ExitStack() as stack:
+        yield (lambda **bent: stack.enter_context(in_a_loop(one(**bent)))) if "async" in request.param else one
 
 
 @pytest.fixture
@@ -49,13 +57,28 @@ def transfers(build: Build) -> FakeTransfers:
     return build()
 
 
-def test_the_fake_has_the_same_surface() -> None:
-    def surface(of: type) -> dict[str, str]:
-        methods = inspect.getmembers(of, inspect.isroutine)
-        return {name: str(inspect.signature(method)) for name, method in methods if not name.startswith("_")}
+def surface(of: type) -> dict[str, inspect.Signature]:
+    methods = inspect.getmembers(of, inspect.isroutine)
+    return {name: inspect.signature(method) for name, method in methods if not name.startswith("_")}
 
+
+def test_the_fake_has_the_same_surface() -> None:
     fake = surface(FakeTransfers)
     assert {name: fake.get(name) for name in surface(Transfers)} == surface(Transfers)
+
+
+def test_the_async_one_has_the_same_surface_each_call_a_coroutine_of_the_same_answer() -> None:
+    """But for `outcomes`, which is iterated, and `from_env`, which waits for nothing."""
+    one, other = surface(Transfers), surface(AsyncTransfers)
+    told = other.pop("from_env"), one.pop("from_env"), other.pop("outcomes"), one.pop("outcomes")
+    threads = told[0].parameters["threads"]
+
+    assert other == one
+    assert [
+        name for name in one if not inspect.iscoroutinefunction(inspect.unwrap(getattr(AsyncTransfers, name)))
+    ] == []
+    assert [*told[1].parameters.values(), threads] == list(told[0].parameters.values())
+    assert told[2].parameters == told[3].parameters
 
 
 def test_an_intent_gets_a_receipt_and_the_same_one_again(transfers: FakeTransfers) -> None:
@@ -376,13 +399,13 @@ def test_notifications_and_strange_answers_ask(transfers: FakeTransfers) -> None
     assert transfers.notify({"invoiceId": "999999"}) is Notified.UNKNOWN
 
 
-def test_the_handle_ends_a_day_after_the_transfer(build: Build, request: pytest.FixtureRequest) -> None:
+def test_the_handle_ends_a_day_after_the_transfer(build: Build) -> None:
     """On the server the day is the server's own; there it is seen to be counted down."""
     transfers = build()
     receipt = transfers.enqueue(intent())
     transfers.pay(receipt.key)
-    if isinstance(transfers, RealTransfers):
-        assert 86_390_000 < transfers.milliseconds_left(receipt.handle) <= 86_400_000
+    if milliseconds_left := getattr(transfers, "milliseconds_left", None):
+        assert 86_390_000 < milliseconds_left(receipt.handle) <= 86_400_000
         return
     transfers.advance(86_401)
 

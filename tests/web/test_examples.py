@@ -1,5 +1,6 @@
 """Each example of the documents runs as it stands, on real servers, in the environment that its first line names."""
 
+import asyncio
 import importlib.util
 import json
 import subprocess
@@ -131,6 +132,33 @@ def test_the_reader_of_outcomes_deals_with_each_once(
     assert capsys.readouterr().out == "payout-42: not paid (cancelled); it may be paid another way\n"
 
 
+def test_an_asyncio_application_enqueues_and_reads_outcomes_until_it_ends(
+    environment: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its lifespan is entered as its server does; the reader tells of the payout, and ends with it."""
+    example: Any = load("asyncio_with_fastapi", monkeypatch)
+    intent = TransferIntent(
+        reference="payout-42",
+        amount="15000",
+        description="Payout 42",
+        sender=SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e"),
+        receiver=Receiver(number="5522042705066736"),
+    )
+    said = ""
+
+    async def served() -> None:
+        nonlocal said
+        async with asyncio.timeout(30), example.lifespan(example.app):
+            assert (await example.pay(intent))["key"]
+            while "payout-42" not in said:
+                await asyncio.sleep(0.01)
+                said += capsys.readouterr().out
+
+    for _ in range(2):  # an application's own tests start it many times
+        asyncio.run(served())
+    assert said == "payout-42 is queued\n"
+
+
 def test_each_example_is_short() -> None:
     """One with a table and its functions may be longer."""
     lines = {path.name: len(path.read_text().splitlines()) for path in EXAMPLES.glob("*.py")}
@@ -167,7 +195,7 @@ def test_a_build_checks_a_django_project_without_a_server_and_without_settings(t
     assert "No changes detected" in built.stdout
 
 
-@pytest.mark.parametrize("name", ["with_fastapi", "with_flask", "json_with_fastapi"])
+@pytest.mark.parametrize("name", ["with_fastapi", "with_flask", "json_with_fastapi", "asyncio_with_fastapi"])
 def test_the_others_are_imported_without_a_server(
     environment: None, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -1,5 +1,8 @@
 """The outcome feed on the real server: at least once, shared by consumers, and nothing lost by whoever dies."""
 
+from collections.abc import Iterator
+from contextlib import nullcontext
+
 import pytest
 import redis
 
@@ -12,18 +15,18 @@ from epay_transfers.ledger.store.events import Events
 from epay_transfers.producers import IntentRejected, LedgerUnavailable, Money, Outcome, State, Transfers
 from epay_transfers.producers.testing import FakeTransfers
 from tests.support.clocks import FakeClock
+from tests.support.in_a_loop import in_a_loop
 from tests.support.logged import names_of
 from tests.web.conftest import intent
 from tests.web.real import RealTransfers
 
 
-@pytest.fixture(params=["real", "fake"])
-def transfers(request: pytest.FixtureRequest) -> FakeTransfers:
-    """Both of them, played by the same verbs."""
-    if request.param == "fake":
-        return FakeTransfers()
-    real: RealTransfers = request.getfixturevalue("real")
-    return real
+@pytest.fixture(params=["real", "fake", "async real", "async fake"])
+def transfers(request: pytest.FixtureRequest) -> Iterator[FakeTransfers]:
+    """All of them, played by the same verbs."""
+    one: FakeTransfers = request.getfixturevalue("real") if "real" in request.param else FakeTransfers()
+    with in_a_loop(one) if "async" in request.param else nullcontext(one) as given:
+        yield given
 
 
 def read(
@@ -31,7 +34,7 @@ def read(
 ) -> list[Outcome]:
     """What there is now. It is not acknowledged."""
     found = []
-    for outcome in Transfers.outcomes(transfers, "payouts", consumer=consumer, idle=0, claim_after=claim_after):
+    for outcome in transfers.outcomes("payouts", consumer=consumer, idle=0, claim_after=claim_after):
         found.append(outcome)
         if len(found) == count:
             break
@@ -114,7 +117,7 @@ def test_what_a_dead_consumer_left_is_given_to_another(transfers: FakeTransfers)
     left = read(transfers, "dead")
     assert read(transfers, "two") == []
 
-    found = [next(Transfers.outcomes(transfers, "payouts", consumer="two", idle=0, claim_after=0))]
+    found = [next(transfers.outcomes("payouts", consumer="two", idle=0, claim_after=0))]
 
     assert found == left
     found[0].ack()

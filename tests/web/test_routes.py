@@ -160,12 +160,21 @@ def test_the_same_answer_again_gets_the_same_page_and_another_one_is_a_security_
 def test_an_answer_that_comes_too_late_is_shown_the_truth(
     fake: FakeTransfers, visitor: Visitor, receipt: Receipt, challenge: Challenge
 ) -> None:
-    fake.advance(1000)
-    assert fake.confirm(md=challenge.md, pa_res=PA_RES, handle=receipt.handle) is Verdict.TOO_LATE
-
-    assert visitor.comes_back(receipt, PaRes=PA_RES, MD=challenge.md).status == 303
-    assert visitor.get("result", receipt.handle).headers["Transfer-Page"] == "waiting"
-    assert visitor.get("pay", receipt.handle).headers["Transfer-Page"] == "waiting"
+    """Until a worker has asked the bank, and then."""
+    fake._time.advance(1000)
+    for page in ("waiting", "expired"):
+        assert fake.confirm(md=challenge.md, pa_res=PA_RES, handle=receipt.handle) is Verdict.TOO_LATE
+        assert visitor.comes_back(receipt, PaRes=PA_RES, MD=challenge.md).status == 303
+        assert visitor.get("result", receipt.handle).headers["Transfer-Page"] == page
+        pay = visitor.get("pay", receipt.handle)
+        assert (
+            pay.headers.get("Transfer-Page", pay.headers.get("Location", ""))
+            == {
+                "waiting": "waiting",
+                "expired": f"{BASE}/result/{receipt.handle}",
+            }[page]
+        )
+        fake.advance(0)
 
 
 def test_a_foreign_md_is_refused_and_resumes_neither_transfer(

@@ -1,0 +1,40 @@
+"""asyncio, here with FastAPI: uvicorn asyncio_with_fastapi:app. It enqueues, and reads what became of the payouts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+
+from epay_transfers.producers import AsyncTransfers, LedgerUnavailable, ProducerSettings, TransferIntent
+from epay_transfers.producers.web.fastapi import answer_rejections
+
+transfers = AsyncTransfers.from_env(ProducerSettings.load(env_file=".env"))  # it connects to nothing yet
+
+
+async def follow() -> None:
+    while True:
+        with suppress(LedgerUnavailable):  # nothing is lost meanwhile
+            async for outcome in transfers.outcomes("payouts"):
+                print(f"{outcome.reference} is {outcome.state}")
+                await outcome.ack()  # after your own commit
+        await asyncio.sleep(1)
+
+
+@asynccontextmanager
+async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async with transfers:
+        reader = asyncio.create_task(follow())
+        yield
+        reader.cancel()
+        with suppress(asyncio.CancelledError):
+            await reader
+
+
+app = FastAPI(lifespan=lifespan)
+answer_rejections(app)
+
+
+@app.post("/payouts")
+async def pay(intent: TransferIntent) -> dict[str, str]:
+    return {"key": (await transfers.enqueue(intent)).key}
