@@ -15,18 +15,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
-from epay_transfers.ledger.errors import TransfersError, WrongCall
+from epay_transfers.ledger.errors import WrongCall
+from epay_transfers.ledger.states import State
 from epay_transfers.ledger.tracebacks import clear_frames_on_async_error, clear_frames_on_error
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.producers.cancel import Cancel
 from epay_transfers.producers.challenge import Challenge, PaymentPage
 from epay_transfers.producers.confirm import Verdict
 from epay_transfers.producers.intent import TransferIntent
+from epay_transfers.producers.listing import Page
 from epay_transfers.producers.notify import Notified
 from epay_transfers.producers.outcomes import AnyOutcome, Outcome, check_names
 from epay_transfers.producers.receipt import Receipt
 from epay_transfers.producers.settings import SealingSettings
-from epay_transfers.producers.transfers import Transfers
+from epay_transfers.producers.transfers import Answers, Transfers
 
 #: A call holds its thread for some milliseconds, and for as long as a server does not answer. More calls wait in line.
 THREADS = 16
@@ -110,7 +112,15 @@ class AsyncTransfers:
         return await self._in_thread(partial(self._transfers.enqueue, intent))
 
     @clear_frames_on_async_error
-    async def enqueue_many(self, intents: Sequence[TransferIntent]) -> list[Receipt | TransfersError]:
+    async def enqueue_json(self, text: str) -> Receipt:
+        """Enqueue an intent that waited in your own database as the text of `intent.to_json()`: for an outbox.
+
+        Raises what `Transfers.enqueue_json` does.
+        """
+        return await self._in_thread(partial(self._transfers.enqueue_json, text))
+
+    @clear_frames_on_async_error
+    async def enqueue_many(self, intents: Sequence[TransferIntent]) -> Answers:
         """Put many transfers in, in a few round trips: for each, in order, its receipt or the error of `enqueue`.
 
         After a task was cancelled here, any of them may be stored. Raises `TypeError` and `SettingsWrong`.
@@ -159,6 +169,22 @@ class AsyncTransfers:
         while isinstance(seen := await self._in_thread(look), float):
             await self._pause(seen)
         return seen
+
+    @clear_frames_on_async_error
+    async def list(
+        self,
+        *states: State,
+        terminal: str | None = None,
+        newest: bool = False,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page:
+        """A page of the transfers that are in one of these states, or of all: as `Transfers.list` says.
+
+        Raises what that does.
+        """
+        ask = partial(self._transfers.list, *states, terminal=terminal, newest=newest, limit=limit, cursor=cursor)
+        return await self._in_thread(ask)
 
     @clear_frames_on_async_error
     async def cancel(self, key: str, *, reason: str) -> Cancel:

@@ -59,7 +59,7 @@ _LONGEST_PAUSE_S = 1.0
 
 
 #: What `enqueue_many` answers; the class below has a `list` of its own.
-_Answers = list[Receipt | TransfersError]
+Answers = list[Receipt | TransfersError]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -224,7 +224,7 @@ class Transfers:
         return self.enqueue(TransferIntent.from_json(text))
 
     @_sheltered
-    def enqueue_many(self, intents: Sequence[TransferIntent]) -> _Answers:
+    def enqueue_many(self, intents: Sequence[TransferIntent]) -> Answers:
         """Put many transfers in, in a few round trips: for each, in order, its receipt or the error of `enqueue`.
 
         The errors are returned and not raised, but for `TypeError` and `SettingsWrong`: then nothing was stored.
