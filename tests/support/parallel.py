@@ -25,6 +25,7 @@ LONG_FILES = (
     "tests/crash/test_follower.py",
     "tests/e2e/test_foreign_messages.py",
     "tests/ops/test_closed_outputs.py",
+    "tests/demo/test_dev.py",
     "tests/demo/test_demo.py",
     "tests/security/test_users_demo.py",
     "tests/ops/test_doctor.py",
