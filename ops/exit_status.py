@@ -104,7 +104,7 @@ def as_dict(kind: str, sentence: str, status: int, next_step: str = "") -> dict[
 
 def _sentence_of(error: TransfersError) -> str:
     if isinstance(error, SettingsWrong):
-        return f"{error}\n`transfers init` writes a .env to begin with; `transfers demo` needs no settings."
+        return f"{error}\n`transfers init` writes a .env to begin with; `transfers dev` brings its own."
     if isinstance(error, ServerUnavailable) and not isinstance(error, (LedgerBroken, VaultWentBack)):
         unknown = "" if error.is_reading else "; the change may be stored or not"
         return f"{error.why}{unknown}; `transfers doctor` says more"

@@ -45,9 +45,11 @@ def dev(
 ) -> None:
     """Run all that an integration needs until Ctrl-C: a ledger, a vault, a bank, a worker, a shop.
 
-    The shop is at port 8800, the bank at 8801, the ledger at 8802, the vault at 8803, on this machine alone. A backend
-    reads .transfers-dev/.env. The ledger, the keys and the bank's books are kept for the next run; the vault keeps
-    nothing, as in production. If a process ends, all end.
+    At port 8800 is the shop, at 8801 the bank, at 8802 the ledger, at 8803
+    the vault, on this machine alone. A backend reads .transfers-dev/.env.
+
+    The ledger, the keys and the bank's books are kept for the next run. The
+    vault keeps nothing, as in production. If a process ends, all end.
     """
     logging.getLogger().addHandler(logging.NullHandler())  # what the processes log is shown
     try:

@@ -26,6 +26,7 @@ LONG_FILES = (
     "tests/e2e/test_foreign_messages.py",
     "tests/ops/test_closed_outputs.py",
     "tests/web/test_transactions.py",
+    "tests/demo/test_dev.py",
     "tests/demo/test_demo.py",
     "tests/security/test_users_demo.py",
     "tests/ops/test_doctor.py",
