@@ -3,6 +3,7 @@
 Every field of the constructors stands here once, in each form that its documentation names.
 """
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -111,6 +112,12 @@ def outcomes(transfers: Transfers) -> Iterator[tuple[State, datetime]]:
     for outcome in transfers.outcomes("payouts", consumer="one", idle=1.5, claim_after=60):
         yield outcome.state, outcome.at
         outcome.ack()
+
+
+def consume(transfers: Transfers, stop: threading.Event) -> list[int]:
+    counts: list[int] = []
+    transfers.run_outcomes(lambda outcome: counts.append(outcome.deliveries), group="payouts", stop=stop)
+    return counts
 
 
 def client(transfers: Transfers, receipt: Receipt, form: dict[str, str]) -> str:
