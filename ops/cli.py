@@ -115,6 +115,16 @@ COMMANDS = {
     "doubt": CommandEntry("doubt", _LOOK, "List money in doubt: it may have moved or not."),
     "pauses": CommandEntry("pauses", _LOOK, "List the pauses of lanes: cause, age, and the money behind each."),
     "terminals": CommandEntry("terminals", _LOOK, "List terminals, their used invoice ids and their paused lanes."),
+    "outcomes": CommandEntry("outcomes", _ACT, "Outcomes that a backend's handler failed at: list, replay."),
+    "outcomes list": CommandEntry(
+        "outcomes", _LOOK, "List the outcomes that were set aside, by group.", example="--group payouts"
+    ),
+    "outcomes replay": CommandEntry(
+        "outcomes",
+        _ACT,
+        "Hand what was set aside to the group's consumers again.",
+        example="--group payouts --reference payout-42",
+    ),
     "audit": CommandEntry("audit", _LOOK, "Compare ledger, due, counters, queue and vault."),
     "reconcile": CommandEntry(
         "reconcile",

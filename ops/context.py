@@ -20,6 +20,7 @@ from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.ledger_format import check_format
+from epay_transfers.ledger.store.outcomes_aside import OutcomesAside
 from epay_transfers.ledger.store.pauses import Pauses
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.settings import OpsSettings
@@ -67,6 +68,10 @@ class Context:
     @cached_property
     def inboxes(self) -> Inboxes:
         return Inboxes(self.sound_client)
+
+    @cached_property
+    def outcomes_aside(self) -> OutcomesAside:
+        return OutcomesAside(self.sound_client)
 
     @property
     def operator(self) -> str:

@@ -111,13 +111,17 @@ def digest(script: str) -> str:
 
 
 _PRODUCER = ServerUser(
-    ("create", "move", "tell", "remember_fingerprint_keys"),
+    (
+        "create", "move", "tell", "remember_fingerprint_keys",
+        "outcome_ready", "outcome_aside", "outcome_replay",
+    ),
     (
         Rule(
             ("get", "hgetall"),
             (
                 _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _REFERENCES, _SUFFIXES,
                 _PRINTS, redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.FINGERPRINT_KEYS, redis_keys.LOST,
+                redis_keys.OUTCOMES_ASIDE, redis_keys.OUTCOME_REPLAYS,
             ),
         ),
         *_MOVES,
@@ -128,8 +132,14 @@ _PRODUCER = ServerUser(
         Rule(("zlexcount", "zrangebylex", "zrevrangebylex"), (_BY_STATE,)),
         Rule(("hgetall", "hlen"), (redis_keys.PAUSES, redis_keys.ADDED_PAUSES)),
         Rule(
-            ("xgroup|create", "xgroup|delconsumer", "xreadgroup", "xautoclaim", "xack", "xpending"), (_EVENTS,)
+            (
+                "xgroup|create", "xgroup|delconsumer", "xreadgroup", "xautoclaim", "xack", "xpending", "xclaim",
+                "xrange",
+            ),
+            (_EVENTS,),
         ),
+        Rule(("hexists", "hdel"), (redis_keys.OUTCOMES_ASIDE, redis_keys.OUTCOME_REPLAYS)),
+        Rule(("hkeys", "hset"), (redis_keys.OUTCOMES_ASIDE,)),
         Rule((f"evalsha|{digest('queue_send')}", "hset", "rpush"), _QUEUES),
     ),
 )  # fmt: skip
@@ -176,6 +186,7 @@ _WORKER = ServerUser(
         Rule(("hset",), (_BANK_REFERENCES,)),
         Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _BY_STATE)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
+        Rule(("hkeys",), _read(redis_keys.OUTCOMES_ASIDE)),  # the log is not trimmed past these
         Rule(("xrevrange",), _read(_EVENTS)),  # did the worker that took an entry before answer it?
         Rule(("type", "hlen", "hmget", "hset", "hdel", "hincrby", "hscan", "multi", "exec"), (
             redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
@@ -204,7 +215,7 @@ OPERATORS_READ = (
     _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _REFERENCES, _BANK_REFERENCES,
     redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS,
     redis_keys.RATES, redis_keys.TERMINALS, redis_keys.WORKERS, redis_keys.SAMPLES, redis_keys.CONTRADICTED,
-    redis_keys.FINGERPRINT_KEYS, f"{NAMESPACE}:*",
+    redis_keys.FINGERPRINT_KEYS, redis_keys.OUTCOMES_ASIDE, redis_keys.OUTCOME_REPLAYS, f"{NAMESPACE}:*",
 )  # fmt: skip
 
 
@@ -217,8 +228,8 @@ def _operator(name: str) -> ServerUser:
                 (
                     "get", "hgetall", "hlen", "zrange", "zrangebylex", "zrevrangebylex", "zcard", "smembers",
                     "zlexcount", "zrangebyscore",
-                    "xread", "xrevrange", "scan", "llen", "lindex", "hget", "hmget", "xrange", "xinfo|stream", "multi",
-                    "exec",
+                    "xread", "xrevrange", "scan", "llen", "lindex", "hget", "hmget", "hkeys", "xrange", "xinfo|stream",
+                    "multi", "exec",
                     "type", "getrange", "hscan", "lrange", "sscan", "zscan",
                 ),
                 _read(*OPERATORS_READ),
@@ -227,6 +238,7 @@ def _operator(name: str) -> ServerUser:
             Rule(("rpush",), _write(redis_keys.inbox(operator(name)))),
             Rule(("sadd",), _write(redis_keys.OPERATORS)),
             Rule(("hsetnx",), _write(redis_keys.ADDED_PAUSES)),
+            Rule(("hset",), _write(redis_keys.OUTCOME_REPLAYS)),
             Rule(
                 ("script|load", f"evalsha|{digest('add_pause')}"),
                 (redis_keys.ADDED_PAUSES, redis_keys.OPERATORS, redis_keys.inbox(operator(name))),
@@ -255,6 +267,7 @@ _EXPORTER = ServerUser(
         Rule(("hget",), _read(_RECORDS, _COUNTERS)),
         Rule(("xrevrange",), _read(_EVENTS)),
         Rule(("lrange",), _read(redis_keys.SAMPLES)),
+        Rule(("hkeys",), _read(redis_keys.OUTCOMES_ASIDE)),
         Rule(("llen", "smembers"), _read(redis_keys.every("inbox:"), redis_keys.OPERATORS)),
     ),
 )  # fmt: skip

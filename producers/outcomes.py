@@ -2,13 +2,14 @@
 
 At least once: an outcome is its consumer's until `ack`, and another one's if that consumer dies. It may come twice and
 out of order: ignore a lower version of a transfer than you have seen. Nothing is lost while no reader runs.
+`outcome_consumer` calls a handler with them instead, in the order of each transfer.
 """
 
 import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,6 +20,8 @@ from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.store.events import Event
+from epay_transfers.ledger.store.outcome_feed import Delivery, SetAside, Turn
+from epay_transfers.ledger.store.outcomes_aside import AsideOutcome
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.ledger.transfer import maybe_moment, moment
 from epay_transfers.producers.errors import IntentRejected
@@ -32,13 +35,27 @@ _BLOCK_MS = 1000
 
 
 class Feed(Protocol):
-    """`ledger.events.Events`, as far as groups go."""
+    """`ledger.store.outcome_feed.OutcomeFeed`, as far as groups go."""
 
     def join(self, group: str) -> None: ...
     def take(self, group: str, consumer: str, *, count: int, block_ms: int = 0, after: str = ">") -> list[Event]: ...
     def claim(self, group: str, consumer: str, *, idle_ms: int, count: int) -> list[Event]: ...
     def ack(self, group: str, event_id: str) -> None: ...
     def leave(self, group: str, consumer: str) -> None: ...
+    def counts(self, group: str, consumer: str, events: Sequence[Event]) -> dict[str, int]: ...
+
+    # In the order of each transfer.
+
+    def owed(
+        self, group: str, consumer: str, *, count: int, but: Collection[str], idle_ms: int | None = None
+    ) -> list[Delivery]: ...
+    def keep(self, group: str, consumer: str, places: Collection[str]) -> set[str]: ...
+    def count_delivery(self, group: str, consumer: str, place: str, count: int) -> bool: ...
+    def release(self, group: str, consumer: str, places: Sequence[str], *, count: int | None = None) -> None: ...
+    def before(self, outcomes: Sequence[tuple[str, str]]) -> list[str]: ...
+    def turns(self, group: str, before: Sequence[tuple[str, str]]) -> list[Turn]: ...
+    def set_aside(self, consumer: str, outcome: AsideOutcome, *, behind: str = "") -> SetAside: ...
+    def replay(self, group: str, consumer: str, *, most: int) -> list[Delivery]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +77,11 @@ class AnyOutcome:
     not_before: datetime | None  #: the bank asks not to try this card before
     attempts: int  #: tries that ended without an answer of the bank to the transfer
     at: datetime  #: when the move was made
+    deliveries: int = field(default=1, compare=False)  #: how often it was handed out, with this time; may be one more
     _acknowledge: Callable[[], None] = field(repr=False, compare=False)
 
     @classmethod
-    def of(cls, event: Event, acknowledge: Callable[[], None]) -> Self | None:
+    def of(cls, event: Event, acknowledge: Callable[[], None], deliveries: int = 1) -> Self | None:
         """None for an event that is no transfer's move: the pause of a lane, an alarm."""
         told = event.fields
         if not told.get("state") or not told.get("version"):
@@ -82,6 +100,7 @@ class AnyOutcome:
             not_before=maybe_moment(int(told.get("not_before_at", 0))),
             attempts=int(told.get("attempts", 0)),
             at=moment(event.at_ms),
+            deliveries=deliveries,
             _acknowledge=acknowledge,
         )
 
@@ -124,7 +143,7 @@ def outcomes(
     """
     check_names(group, consumer)
     feed.join(group)
-    reader = _Reader(feed, clock, is_contradicted, group, consumer or _fresh_name(), idle, claim_after, is_stopped)
+    reader = _Reader(feed, clock, is_contradicted, group, consumer or fresh_name(), idle, claim_after, is_stopped)
     return reader.read(leaves=consumer is None)
 
 
@@ -143,16 +162,11 @@ class _Reader:
     def read(self, *, leaves: bool) -> Generator[Outcome, None, None]:
         try:
             for batch in self._batches():
-                for event in batch:
+                for event, count in batch:
                     try:
-                        outcome = Outcome.of(event, lambda place=event.id: self.feed.ack(self.group, place))  # type: ignore[misc]  # a default binds it now
+                        outcome = Outcome.of(event, acknowledges(self.feed, self.group, event.id), count)
                     except (KeyError, ValueError):
-                        log_line(
-                            _LOG.error,
-                            "outcome.unreadable",
-                            "The outcome of %(key)s can't be read by this version: another version wrote it",
-                            key=event.fields.get("key", ""),
-                        )
+                        say_unreadable(event)
                         continue  # another version wrote it: it stays owed until a version comes that can read it
                     if outcome is None:
                         self.feed.ack(self.group, event.id)
@@ -165,23 +179,32 @@ class _Reader:
                 with suppress(LedgerUnavailable):
                     self.feed.leave(self.group, self.consumer)
 
-    def _batches(self) -> Iterator[list[Event]]:
-        """First what this very consumer took before it was restarted; then what is new, or was left by the dead."""
+    def _batches(self) -> Iterator[list[tuple[Event, int]]]:
+        """First what this very consumer took before it was restarted; then what is new, or was left by the dead.
+
+        Each with how often it was handed out.
+        """
         after = "0"
         while owed := self.feed.take(self.group, self.consumer, count=_BATCH, after=after):
             after = owed[-1].id
-            yield owed
+            yield self._counted(owed)
         waited_ms = 0
         while not self.is_stopped():
-            batch = self._left_by_others()
-            if not batch:
-                left_ms = _BLOCK_MS if self.idle is None else min(_BLOCK_MS, int(self.idle * 1000) - waited_ms)
-                batch = self.feed.take(self.group, self.consumer, count=_BATCH, block_ms=left_ms)
-                waited_ms = 0 if batch else waited_ms + left_ms
+            left = self._left_by_others()
+            if left:
+                yield self._counted(left)
+                continue
+            left_ms = _BLOCK_MS if self.idle is None else min(_BLOCK_MS, int(self.idle * 1000) - waited_ms)
+            batch = self.feed.take(self.group, self.consumer, count=_BATCH, block_ms=left_ms)
+            waited_ms = 0 if batch else waited_ms + left_ms
             if batch:
-                yield batch
+                yield [(event, 1) for event in batch]
             elif self.idle is not None and waited_ms >= self.idle * 1000:
                 return
+
+    def _counted(self, events: list[Event]) -> list[tuple[Event, int]]:
+        counts = self.feed.counts(self.group, self.consumer, events)
+        return [(event, counts.get(event.id, 1)) for event in events]
 
     def _left_by_others(self) -> list[Event]:
         if self.clock.monotonic() < self._quiet_until:
@@ -192,5 +215,19 @@ class _Reader:
         return left
 
 
-def _fresh_name() -> str:
+def acknowledges(feed: Feed, group: str, place: str) -> Callable[[], None]:
+    return lambda: feed.ack(group, place)
+
+
+def say_unreadable(event: Event) -> None:
+    log_line(
+        _LOG.error,
+        "outcome.unreadable",
+        "The outcome of %(key)s can't be read by this version: another version wrote it",
+        key=event.fields.get("key", ""),
+    )
+
+
+def fresh_name() -> str:
+    """Of a consumer without a name of its own."""
     return f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"

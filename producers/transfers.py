@@ -21,9 +21,9 @@ from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.connection import connect
-from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.outcome_feed import OutcomeFeed
 from epay_transfers.ledger.tracebacks import clear_frames, clear_frames_on_error
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ledger.vault.sealing import Purpose, Sealer
@@ -37,6 +37,7 @@ from epay_transfers.producers.errors import Ambiguous, NotFound
 from epay_transfers.producers.intent import TransferIntent
 from epay_transfers.producers.listing import Page, page
 from epay_transfers.producers.notify import Notified, notify, three_ds2_returned
+from epay_transfers.producers.outcome_consumer import Handler, run_outcomes
 from epay_transfers.producers.outcomes import Feed, Outcome, outcomes
 from epay_transfers.producers.receipt import Receipt
 from epay_transfers.producers.running_loop import say_if_in_loop
@@ -144,7 +145,7 @@ class Transfers:
             settings=settings,
         )
         self._begin(self._ask_both_servers, pause)
-        self._take(_Parts(context, feed or Events(ledger.client, ledger.test_clock), tuple(owned)))
+        self._take(_Parts(context, feed or OutcomeFeed(ledger.client, ledger.test_clock), tuple(owned)))
 
     @classmethod
     @_sheltered
@@ -265,6 +266,40 @@ class Transfers:
         group or a consumer that is none.
         """
         return self._reading(group, consumer, idle, claim_after, lambda: False)
+
+    @_public
+    def run_outcomes(
+        self,
+        handler: Handler,
+        *,
+        group: str,
+        consumer: str | None = None,
+        stop: threading.Event | None = None,
+        idle: float | None = None,
+        claim_after: float = 60.0,
+        set_aside_after: int = 8,
+    ) -> None:
+        """Call `handler(outcome)` with each outcome, one after the other, until `stop` is set.
+
+        Its return acknowledges the outcome. Where it raises, the outcome is tried again, 1 s, 4 s, 16 s later, up to
+        ten minutes; the later outcomes of the same transfer wait for it, and all others go on. After `set_aside_after`
+        deliveries it is set aside, with the later ones of its transfer, for operators to replay: so no version of a
+        transfer is handed out before the one before it is dealt with, whatever consumers a group has. An outcome comes
+        at least once: again, where this process or the ledger's server died before it was acknowledged.
+
+        After `stop` it finishes the call that runs, takes nothing more, and returns within a second. It also ends after
+        `idle` seconds in which nothing new came, and nothing waited to be tried again. `consumer` and `claim_after`
+        (seconds) are those of `outcomes`. While the ledger is away, it waits for it.
+
+        Raises `LedgerUnavailable` at its start, and where no waiting helps; `IntentRejected` for a name of a group or a
+        consumer that is none; `WrongCall` for a handler that is async.
+        """
+        context = self._context
+        run_outcomes(
+            self._feed, context.clock, context.ledger.is_contradicted, self._pause, handler, group=group,
+            consumer=consumer, is_stopped=(stop or threading.Event()).is_set, idle=idle, claim_after=claim_after,
+            set_aside_after=set_aside_after,
+        )  # fmt: skip
 
     @_public
     def find(self, text: str) -> Transfer:
@@ -497,7 +532,7 @@ def _connected(settings: SealingSettings) -> _Parts:
         clock=SystemClock(),
         settings=settings,
     )
-    return _Parts(context, Events(ledger), (ledger, vault, queue))
+    return _Parts(context, OutcomeFeed(ledger), (ledger, vault, queue))
 
 
 def _each(read: Generator[Outcome, None, None]) -> Iterator[Outcome]:

@@ -1,11 +1,15 @@
 """What became of the payouts: run as many of these as you like, they share the work."""
 
-from epay_transfers.producers import LedgerUnavailable, Money, Outcome, Transfers
+import signal
+import threading
+
+from epay_transfers.producers import Money, Outcome, Transfers
 
 seen: dict[str, int] = {}  # yours is a column in your database, written in the transaction of the deed
 
 
 def deal_with(outcome: Outcome) -> None:
+    """Its return acknowledges the outcome, after your own commit; where it raises, the outcome comes again."""
     if outcome.version <= seen.get(outcome.key, 0):
         return  # it came before
     seen[outcome.key] = outcome.version
@@ -15,16 +19,12 @@ def deal_with(outcome: Outcome) -> None:
         print(f"{outcome.reference}: {outcome.state}")
 
 
-def main(idle: float | None = None) -> None:
+def main(stop: threading.Event, idle: float | None = None) -> None:
     with Transfers.from_env(env_file=".env") as transfers:
-        for outcome in transfers.outcomes("payouts", idle=idle):
-            deal_with(outcome)
-            outcome.ack()  # after your own commit
+        transfers.run_outcomes(deal_with, group="payouts", stop=stop, idle=idle)
 
 
 if __name__ == "__main__":
-    while True:
-        try:
-            main()
-        except LedgerUnavailable:
-            continue  # each call waits for the server by itself; nothing is lost meanwhile
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())  # the call that runs is finished, and nothing more is taken
+    main(stop)

@@ -18,6 +18,7 @@ from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.ledger_format import broken
+from epay_transfers.ledger.store.outcomes_aside import OutcomesAside
 from epay_transfers.ledger.store.redis_errors import read_errors_as, redis_errors_as
 from epay_transfers.ledger.store.scripts import Scripts
 from epay_transfers.ledger.store.tell import Teller
@@ -199,17 +200,20 @@ class Events:
         self.tell(verb, {"actor": actor} | fields)
 
     def trim(self, keep_ms: int, actor: str = "worker") -> int:
-        """Forget what is older than `keep_ms`, but nothing that a group has not acknowledged. Returns how many.
+        """Forget what is older than `keep_ms`, but nothing that a group owes or set aside. Returns how many.
 
         The event `trimmed` says so in the same script: where the oldest events are gone without it, no worker trimmed.
         """
         with redis_errors_as(LedgerUnavailable):
             oldest = place_of(f"{ledger_ms(self._client, self._test_clock) - keep_ms}-0")
+            aside = OutcomesAside(self._client)
+            kept = aside.places()  # before and after: an outcome is set aside, or replayed, in one step meanwhile
             for group in self._client.xinfo_groups(redis_keys.EVENTS) if self._exists() else []:
                 oldest = min(oldest, place_of(group["last-delivered-id"]))
                 waiting = self._client.xpending(redis_keys.EVENTS, group["name"])
                 if waiting["min"]:
                     oldest = min(oldest, place_of(waiting["min"]))
+            oldest = min([oldest, *map(place_of, (*kept, *aside.places()))])
             names = (redis_keys.COUNTERS, redis_keys.EVENTS)
             reply = self._scripts.run("trim", names, (f"{oldest[0]}-{oldest[1]}", actor))
         if reply[0] == "BROKEN":
@@ -228,6 +232,11 @@ def _ids_in(history: str) -> list[tuple[str, bool]]:
         first_ms, later_ms = (int(ms), 0) if not found else (first_ms, int(ms))
         found.append((f"{first_ms + later_ms}-{number or 0}", mark == "m"))
     return found
+
+
+def moves_in(history: str) -> list[str]:
+    """The places of the transfer's moves, oldest first, by its record's history."""
+    return [place for place, is_move in _ids_in(history) if is_move]
 
 
 def place_of(entry_id: str) -> tuple[int, int]:

@@ -21,6 +21,7 @@ FACTS: Mapping[str, Callable[[Facts], bool]] = {
     "breakers": lambda facts: facts.breakers is not None,
     "requests": lambda facts: facts.requests is not None,
     "events": lambda facts: facts.events is not None,
+    "outcomes_aside": lambda facts: facts.outcomes_aside is not None,
     "contradictions": lambda facts: facts.contradictions is not None,
     "mark": lambda facts: facts.vault is None or facts.mark is not None,
 }
@@ -62,6 +63,7 @@ NEEDS: Mapping[Trouble, tuple[str, ...]] = {
     Trouble.WORKER_SILENT: ("workers",),
     Trouble.NEEDS_REVIEW: ("counters",),
     Trouble.DEAD: ("counters",),
+    Trouble.OUTCOMES_ASIDE: ("outcomes_aside",),
     Trouble.LEDGER_FILLS: ("ledger",),
     Trouble.SUFFIXES_LOW: ("counters",),
     Trouble.REQUESTS_WAIT: ("requests",),

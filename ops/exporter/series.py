@@ -228,6 +228,9 @@ def _rest(facts: Facts) -> Iterator[Family]:
         for sender, count in facts.requests.items():
             waiting[("web" if sender == WEB else "operators",)] += count
         yield _family("requests_waiting", "Entries of the inboxes that no worker has taken.", ("sender",), waiting)
+    if facts.outcomes_aside is not None:
+        aside = {(group,): count for group, count in facts.outcomes_aside.items()}
+        yield _family("outcomes_aside", "Outcomes that a group's handler could not deal with.", ("group",), aside)
     if facts.contradictions is not None:
         yield _one("contradictions", "Transfers of which the bank says the opposite of how they ended.",
                    len(facts.contradictions))  # fmt: skip

@@ -33,6 +33,7 @@ def as_dict(facts: Facts, judgements: Sequence[Judgement]) -> dict[str, Any]:
         },
         "suffixes": _suffixes(facts),
         "requests": facts.requests,
+        "outcomes_aside": facts.outcomes_aside,
         "last_act": _last_act(facts),
     }
 

@@ -20,6 +20,7 @@ from epay_transfers.ledger.store.heartbeats import Heartbeat, Heartbeats
 from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.ledger_format import check_format
+from epay_transfers.ledger.store.outcomes_aside import OutcomesAside
 from epay_transfers.ledger.store.pauses import Pause, Pauses
 from epay_transfers.ledger.store.samples import Sample, Samples
 from epay_transfers.ledger.store.totals import Totals
@@ -90,6 +91,7 @@ class Facts:
     mark: int | None = None  #: the highest sequence of the ledger that the vault was told
     requests: Mapping[str, int] | None = None  #: inbox → entries that wait
     events: Sequence[Event] | None = None  #: the newest
+    outcomes_aside: Mapping[str, int] | None = None  #: group → outcomes that its handler could not deal with
     contradictions: Mapping[str, str] | None = None  #: key → what the bank says against how the transfer ended
     named: Mapping[str, screen.Sum] | None = None  #: the transfers that contradictions and alarms name
     spaces: Sequence[str] = ("main",)
@@ -216,6 +218,7 @@ class _Reading:
             breakers=_known(lambda: read_open(ledger.client)),
             requests=_known(Inboxes(ledger.client).waiting),
             events=_known(lambda: Events(ledger.client).newest(EVENTS)),
+            outcomes_aside=_known(OutcomesAside(ledger.client).counts),
             contradictions=_known(ledger.contradictions),
         )
         if not self._reads_records:

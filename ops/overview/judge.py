@@ -19,6 +19,7 @@ _RULES = (
     judge_transfers.alarms,
     judge_transfers.suffixes,
     judge_transfers.requests,
+    judge_transfers.outcomes,
     judge_transfers.unknown,
 )
 

@@ -220,6 +220,20 @@ def requests(facts: Facts) -> Iterator[Judgement]:
         )
 
 
+def outcomes(facts: Facts) -> Iterator[Judgement]:
+    for group, count in (facts.outcomes_aside or {}).items():
+        were = "outcome of group {} was" if count == 1 else "outcomes of group {} were"
+        yield Judgement(
+            Trouble.OUTCOMES_ASIDE,
+            Level.ATTENTION,
+            f"{count} {were.format(group)} set aside: the backend's handler failed at each delivery",
+            f"`transfers outcomes list --group {group}`, mend the handler, then `transfers outcomes replay --group "
+            f"{group}`",
+            safe="to wait: they are kept, and the outcomes of the other transfers go on",
+            unsafe="the backend may not know how these transfers ended: do not pay them another way",
+        )
+
+
 _NAMES = {
     "counters": "the counts of transfers",
     "lag_ms": "what is due",
@@ -229,6 +243,7 @@ _NAMES = {
     "samples": "the samples",
     "requests": "the inboxes",
     "events": "the events",
+    "outcomes_aside": "the outcomes that were set aside",
     "contradictions": "what the bank says against an end",
 }
 

@@ -49,6 +49,7 @@ class Trouble(StrEnum):
     WORKER_SILENT = "worker_silent"
     NEEDS_REVIEW = "needs_review"
     DEAD = "dead"
+    OUTCOMES_ASIDE = "outcomes_aside"
     LEDGER_FILLS = "ledger_fills"
     SUFFIXES_LOW = "suffixes_low"
     REQUESTS_WAIT = "requests_wait"

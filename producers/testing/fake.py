@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +16,13 @@ from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.inboxes import Kind
+from epay_transfers.ledger.store.outcomes_aside import AsideOutcome, OutcomesAside
 from epay_transfers.ledger.store.replies import Moved, Refused
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ledger.vault.sealing import Sealer, generate
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers.challenge import Challenge
+from epay_transfers.producers.outcome_consumer import Handler
 from epay_transfers.producers.outcomes import Feed, Outcome
 from epay_transfers.producers.settings import ProducerSettings, SealingSettings
 from epay_transfers.producers.testing import passing_time
@@ -88,6 +91,23 @@ class FakeTransfers(Transfers):
         """As the real one's; but it ends where the real one would wait, for no other process brings more."""
         return super().outcomes(group, consumer=consumer, idle=idle or 0, claim_after=claim_after)
 
+    def run_outcomes(
+        self,
+        handler: Handler,
+        *,
+        group: str,
+        consumer: str | None = None,
+        stop: threading.Event | None = None,
+        idle: float | None = None,
+        claim_after: float = 60.0,
+        set_aside_after: int = 8,
+    ) -> None:
+        """As the real one's; but it ends when nothing is left. Time passes by itself between two tries."""
+        super().run_outcomes(
+            handler, group=group, consumer=consumer, stop=stop, idle=idle or 0, claim_after=claim_after,
+            set_aside_after=set_aside_after,
+        )  # fmt: skip
+
     # The bank.
 
     def pay(self, name: str) -> Transfer:
@@ -145,6 +165,15 @@ class FakeTransfers(Transfers):
     def grant_cancel(self, name: str) -> Transfer:
         """A cancel that was `asked`: the bank says that its client had not answered."""
         return self._end(name, Verb.CANCEL, reason="cancelled")
+
+    def outcomes_aside(self, group: str) -> list[AsideOutcome]:
+        """What operators see with `transfers outcomes list`."""
+        return [aside for aside in OutcomesAside(self._books.client).all() if aside.group == group]
+
+    def replay_outcomes(self, group: str, *names: str) -> None:
+        """An operator replays what was set aside: of these transfers, or of all. `run_outcomes` does it next."""
+        keys = {self.find(name).key for name in names} or {aside.key for aside in self.outcomes_aside(group)}
+        OutcomesAside(self._books.client).ask_replay(group, keys, "operator test")
 
     def pause_terminal(self, terminal: str = "main", until: datetime | None = None) -> None:
         """Its send lane is paused, until then or until further notice."""

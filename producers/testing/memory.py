@@ -6,8 +6,9 @@ What they must answer is said in the headers of `ledger/lua`; the tests hold bot
 import json
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, cast
 
 import redis
@@ -15,9 +16,12 @@ import redis
 from epay_transfers.ledger import invoice
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import VaultUnavailable
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.store.inboxes import Inboxes, Kind
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.outcome_feed import Delivery, SetAside, Turn
+from epay_transfers.ledger.store.outcomes_aside import AsideOutcome, aside_field, replay_field
 from epay_transfers.ledger.store.scripts import Call, Scripts
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import KEPT, Content, Put, Vault
@@ -89,6 +93,13 @@ class MemoryScripts(Scripts):
             if (first < name or (name == first and low[0] == "["))
             and (name < last or (name == last and high[0] == "["))
         ]
+
+    def hkeys(self, name: str) -> list[str]:
+        return list(self.hgetall(name))
+
+    def hset(self, name: str, *, mapping: Mapping[str, str]) -> None:
+        self.hgetall(name)
+        self.hashes.setdefault(name, {}).update(mapping)
 
     def xadd(self, _name: str, entry: dict[str, str]) -> None:
         """What another program could add: an event as it is, without a number."""
@@ -273,9 +284,16 @@ class MemoryVault(Vault):
 
 
 @dataclass(slots=True)
+class _Owed:
+    consumer: str
+    since: float
+    count: int = 1
+
+
+@dataclass(slots=True)
 class _Group:
     read: int = 0
-    owed: dict[str, tuple[str, float]] = field(default_factory=dict)  #: event → consumer, and since when
+    owed: dict[str, _Owed] = field(default_factory=dict)  #: by event
 
 
 class MemoryFeed:
@@ -292,18 +310,21 @@ class MemoryFeed:
     def take(self, group: str, consumer: str, *, count: int, block_ms: int = 0, after: str = ">") -> list[Event]:  # noqa: ARG002 - no other process brings more while we wait
         known = self._groups[group]
         if after != ">":
-            mine = [event for event in self._scripts.events if known.owed.get(event.id, ("",))[0] == consumer]
-            return [event for event in mine if _number(event.id) > _number(after)][:count]
+            mine = [event for event in self._of(known, consumer) if _number(event.id) > _number(after)][:count]
+            for event in mine:
+                known.owed[event.id].count += 1
+            return mine
         taken = self._scripts.events[known.read : known.read + count]
         known.read += len(taken)
-        known.owed |= {event.id: (consumer, self._clock.monotonic()) for event in taken}
+        known.owed |= {event.id: _Owed(consumer, self._clock.monotonic()) for event in taken}
         return taken
 
     def claim(self, group: str, consumer: str, *, idle_ms: int, count: int) -> list[Event]:
-        known, now = self._groups[group], self._clock.monotonic()
-        left = [event for event in self._scripts.events if event.id in known.owed]
-        left = [event for event in left if now - known.owed[event.id][1] >= idle_ms / 1000][:count]
-        known.owed |= {event.id: (consumer, now) for event in left}
+        known = self._groups[group]
+        left = self._idle(known, idle_ms)[:count]
+        for event in left:
+            known.owed[event.id].count += 1
+        self._claimed(known, consumer, [event.id for event in left])
         return left
 
     def ack(self, group: str, event_id: str) -> None:
@@ -311,6 +332,101 @@ class MemoryFeed:
 
     def leave(self, group: str, consumer: str) -> None:
         """A dictionary keeps no list of consumers."""
+
+    def counts(self, group: str, consumer: str, events: Sequence[Event]) -> dict[str, int]:
+        owed = self._groups[group].owed
+        return {event.id: owed[event.id].count for event in events if self._is_of(owed, event.id, consumer)}
+
+    # In the order of each transfer.
+
+    def owed(
+        self, group: str, consumer: str, *, count: int, but: Collection[str], idle_ms: int | None = None
+    ) -> list[Delivery]:
+        known = self._groups[group]
+        found = self._of(known, consumer) if idle_ms is None else self._idle(known, idle_ms)
+        found = [event for event in found if event.id not in but][:count]
+        self._claimed(known, consumer, [event.id for event in found])
+        return [Delivery(event, known.owed[event.id].count) for event in found]
+
+    def keep(self, group: str, consumer: str, places: Collection[str]) -> set[str]:
+        known = self._groups[group]
+        mine = {place for place in places if self._is_of(known.owed, place, consumer)}
+        self._claimed(known, consumer, mine)
+        return mine
+
+    def count_delivery(self, group: str, consumer: str, place: str, count: int) -> bool:
+        known = self._groups[group]
+        if place in known.owed:
+            self._claimed(known, consumer, [place])
+            known.owed[place].count = count
+        return place in known.owed
+
+    def release(self, group: str, consumer: str, places: Sequence[str], *, count: int | None = None) -> None:  # noqa: ARG002 - the real one's signature
+        for place in places:
+            owed = self._groups[group].owed[place]
+            owed.since = -inf
+            owed.count = owed.count if count is None else count
+
+    def before(self, outcomes: Sequence[tuple[str, str]]) -> list[str]:
+        found = []
+        for key, place in outcomes:
+            moves = [event.id for event in self._scripts.events if event.fields.get("key") == key and _is_move(event)]
+            earlier = [move for move in moves if _number(move) < _number(place)]
+            found.append(earlier[-1] if earlier else "")
+        return found
+
+    def turns(self, group: str, before: Sequence[tuple[str, str]]) -> list[Turn]:
+        aside, owed = self._scripts.hgetall(redis_keys.OUTCOMES_ASIDE), self._groups[group].owed
+        return [
+            Turn.ASIDE if aside_field(group, key, place) in aside else Turn.WAITS if place in owed else Turn.READY
+            for key, place in before
+        ]
+
+    def set_aside(self, consumer: str, outcome: AsideOutcome, *, behind: str = "") -> SetAside:
+        group, owed = outcome.group, self._groups[outcome.group].owed
+        aside = self._scripts.hashes.setdefault(redis_keys.OUTCOMES_ASIDE, {})
+        replays = self._scripts.hgetall(redis_keys.OUTCOME_REPLAYS)
+        is_replayed = replay_field(group, outcome.key) in replays
+        if behind and (aside_field(group, outcome.key, behind) not in aside or is_replayed):
+            return SetAside.LATER
+        if not self._is_of(owed, outcome.place, consumer):
+            return SetAside.GONE
+        aside[outcome.field] = outcome.to_json()
+        del owed[outcome.place]
+        return SetAside.ASIDE
+
+    def replay(self, group: str, consumer: str, *, most: int) -> list[Delivery]:
+        replays = self._scripts.hashes.get(redis_keys.OUTCOME_REPLAYS, {})
+        aside = self._scripts.hashes.get(redis_keys.OUTCOMES_ASIDE, {})
+        places = set()
+        for asked in [each for each in replays if each.startswith(f"{group} ")][:most]:
+            for each in [each for each in aside if each.startswith(f"{asked} ")]:
+                places.add(each.rpartition(" ")[2])
+                del aside[each]
+            del replays[asked]
+        known, now = self._groups[group], self._clock.monotonic()
+        known.owed |= {place: _Owed(consumer, now, 0) for place in places}
+        return [Delivery(event, 0) for event in self._scripts.events if event.id in places]
+
+    def _of(self, known: _Group, consumer: str) -> list[Event]:
+        return [event for event in self._scripts.events if self._is_of(known.owed, event.id, consumer)]
+
+    def _idle(self, known: _Group, idle_ms: int) -> list[Event]:
+        now = self._clock.monotonic()
+        owed = [event for event in self._scripts.events if event.id in known.owed]
+        return [event for event in owed if now - known.owed[event.id].since >= idle_ms / 1000]
+
+    def _claimed(self, known: _Group, consumer: str, places: Iterable[str]) -> None:
+        for place in places:
+            known.owed[place].consumer, known.owed[place].since = consumer, self._clock.monotonic()
+
+    @staticmethod
+    def _is_of(owed: Mapping[str, _Owed], place: str, consumer: str) -> bool:
+        return place in owed and owed[place].consumer == consumer
+
+
+def _is_move(event: Event) -> bool:
+    return bool(event.fields.get("state") and event.fields.get("version"))
 
 
 class OneAtATime:

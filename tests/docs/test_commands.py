@@ -58,6 +58,9 @@ PLACES = {
     "OTHER": "payout-42",
     "{pause.id}": "k7f3",
     "FILE": "events.place",
+    "GROUP": "payouts",
+    "REFERENCE": "payout-42",
+    "{group}": "payouts",
     "PATH": "logs",
     "FOLDER": "folder",
     "PASSWORD": "secret",
@@ -66,7 +69,15 @@ PLACES = {
 
 #: Statuses other than 0 that are an answer: differences, since the prepared transfer has no card and no message; that
 #: it waits, and no worker runs (`doctor`, `overview`); and the help of a group of commands.
-ANSWERS = {"audit": {0, 1}, "doctor": {0, 75}, "overview": {0, 10, 20}, "dead": {2}, "plan": {2}, "queue": {2}}
+ANSWERS = {
+    "audit": {0, 1},
+    "doctor": {0, 75},
+    "overview": {0, 10, 20},
+    "dead": {2},
+    "plan": {2},
+    "queue": {2},
+    "outcomes": {2},
+}
 
 #: With these a command goes on until a signal.
 ENDLESS = {"--follow", "--watch"}
@@ -182,7 +193,7 @@ def test_it_does_what_it_says(commands: ForkedCommands, line: str, ledger: Ledge
         assert (said.status, said.err) == (-9, ""), "it goes on until a signal"
     else:
         assert said.status in ANSWERS.get(name, {0}), said.err
-    assert said.out or name in {"dead", "plan", "queue"}
+    assert said.out or name in {"dead", "plan", "queue", "outcomes"}
     assert 'File "' not in said.err
 
 

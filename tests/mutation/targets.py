@@ -46,6 +46,7 @@ LUA = {
     "queue_fetch": ("queue_fetch",),
     "queue_ack": ("queue_fetch",),
     "queue_send": ("queue_fetch",),
+    "outcome": ("outcome_feed",),
     "set_aside": ("unreadable", "event_numbers"),
     "tell": ("event_numbers", "lanes", "claim"),
     "trim": ("event_numbers", "events"),

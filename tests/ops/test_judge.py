@@ -76,6 +76,7 @@ WELL = Facts(
     mark=9,
     requests={},
     events=[],
+    outcomes_aside={},
     contradictions={},
 )
 
@@ -125,6 +126,7 @@ CASES: dict[Trouble, dict[str, Any]] = {
     Trouble.WORKER_SILENT: {"workers": [SILENT, worker(worker="worker b 8", host="b", pid=8)]},
     Trouble.NEEDS_REVIEW: {"counters": counters(needs_review=1)},
     Trouble.DEAD: {"counters": counters(dead=1)},
+    Trouble.OUTCOMES_ASIDE: {"outcomes_aside": {"payouts": 2}},
     Trouble.LEDGER_FILLS: {"ledger": look(memory=86)},
     Trouble.SUFFIXES_LOW: {"counters": counters() | {"used:main": 800_000}},
     Trouble.REQUESTS_WAIT: {"requests": {"ops:aigul": 6}},
@@ -238,7 +240,9 @@ def test_what_is_unknown_is_shown_so(name: str) -> None:
     assert marks(unknown) > marks(shown)
 
 
-@pytest.mark.parametrize("name", ["counters", "lag_ms", "workers", "pauses", "breakers", "requests", "contradictions"])
+@pytest.mark.parametrize(
+    "name", ["counters", "lag_ms", "workers", "pauses", "breakers", "requests", "contradictions", "outcomes_aside"]
+)
 def test_what_can_not_be_read_is_no_health(name: str) -> None:
     """The ledger answers, and one of its keys can't be read: that is said, with its name in words."""
     assert Trouble.UNKNOWN in {judgement.what for judgement in judge(_without(name))}

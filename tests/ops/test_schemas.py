@@ -61,6 +61,8 @@ TYPED: dict[str, tuple[str, ...]] = {
     "keys": ("--ring", "fingerprint"),
     "keys rotate": ("--ring", "fingerprint"),
     "list": (),
+    "outcomes list": (),
+    "outcomes replay": ("--group", "payouts", "--reference", "paid"),
     "overview": (),
     "parked": (),
     "pause": ("send", *_WHY),
@@ -101,6 +103,9 @@ def run(transfers: Cli, into: Into, ledger: Ledger, monkeypatch: pytest.MonkeyPa
         fields = {"bank_reference": "423812345678", "code": "0"}
         ledger.move(paid, Verb.PAY, Change(fields=fields), actor="worker")  # type: ignore[arg-type]  # a few fields
         ledger.client.hset(redis_keys.record(into(State.PAID, "broken").key), "amount", "many")
+        aside = {"reference": "paid", "version": 4, "state": "paid", "deliveries": 8, "error": "KeyError", "at": 1}
+        field = redis_keys.OUTCOMES_ASIDE
+        ledger.client.hset(field, f"payouts {paid.key} 1795500000000-0", json.dumps(aside | {"behind": False}))
         pause = Pauses(ledger.client).add(Lane.SEND, ALL, Cause.FRAUD, 0)
         typed = [pause if word == "PAUSE" else word for word in _typed(name)]
         stdin = json.dumps(INTENT) if name == "enqueue" else None

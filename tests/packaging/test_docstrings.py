@@ -47,6 +47,7 @@ RAISES = {
     "confirm": {"IntentRejected", "VaultUnavailable"},
     "three_ds2_returned": {"NotFound"},
     "outcomes": {"LedgerUnavailable", "IntentRejected"},
+    "run_outcomes": {"LedgerUnavailable", "IntentRejected", "WrongCall"},
 }
 
 

@@ -3,6 +3,7 @@
 Every field of the constructors stands here once, in each form that its documentation names.
 """
 
+import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -160,6 +161,12 @@ async def main_in_a_loop() -> None:
     async with AsyncTransfers.from_env(ProducerSettings.load, threads=8) as transfers:
         await in_a_loop(transfers, [by_saved_card(1)], {})
     await AsyncTransfers(FakeTransfers()).close()
+
+
+def consume(transfers: Transfers, stop: threading.Event) -> list[int]:
+    counts: list[int] = []
+    transfers.run_outcomes(lambda outcome: counts.append(outcome.deliveries), group="payouts", stop=stop)
+    return counts
 
 
 def client(transfers: Transfers, receipt: Receipt, form: dict[str, str]) -> str:

@@ -42,7 +42,7 @@ from epay_transfers.ops.cli import app
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exporter.exporter import Exporter
 from epay_transfers.ops.follower import Follower, Output, Position
-from epay_transfers.producers import Conflict, PanCard, Receiver, SavedCard, TransferIntent, Transfers, Verdict
+from epay_transfers.producers import Conflict, Outcome, PanCard, Receiver, SavedCard, TransferIntent, Transfers, Verdict
 from epay_transfers.runtime.server_addresses import OPERATORS_USER as USER
 from epay_transfers.runtime.trail import TrailAlarm
 from epay_transfers.sandbox import PUBLIC_TEST, RunningSandbox
@@ -123,7 +123,7 @@ def forget_refusals(guarded: Guarded) -> None:
             client.acl_log_reset()
 
 
-def test_the_whole_system_runs_under_its_users(
+def test_the_whole_system_runs_under_its_users(  # noqa: PLR0915 - a list of what they do
     guarded: Guarded, act_as: Callable[[str], None], bank: RunningSandbox, tmp_path: Path
 ) -> None:
     """Backend, web tier, worker and operator, each under its own name: all ends well, and nothing was refused."""
@@ -172,10 +172,17 @@ def test_the_whole_system_runs_under_its_users(
         ops("scan")  # there is an added pause now
         act_as("producer")
         with Transfers.from_env() as backend:
+            assert_handled(backend, fails_at=plain.key)
             held_back, second = (backend.enqueue(intent(f"{run}-{name}")) for name in ("five", "six"))
             cancelled = backend.cancel(second.key, reason="not wanted"), backend.get(second.key).state
             assert cancelled == ("cancelled", State.CANCELLED), "with a look for the bank's contradiction"
             assert_listed(backend, second.key)
+        act_as("ops")
+        assert plain.key in ops("outcomes", "list", "--group", "books")
+        ops("outcomes", "replay", "--group", "books", "--reference", f"{run}-one")
+        act_as("producer")
+        with Transfers.from_env() as backend:
+            assert_handled(backend, replayed=plain.key)
         act_as("ops")
         ops("cancel", held_back.key, "--reason", "not wanted")
         ops("queue", "rebuild", "--apply", "--reason", "a test")
@@ -197,6 +204,19 @@ def assert_listed(backend: Transfers, key: str) -> None:
     """In both orders, of one terminal and of all, with a look for the bank's contradictions."""
     for page in (backend.list(newest=True), backend.list(State.CANCELLED, terminal="main", limit=1000)):
         assert key in [transfer.key for transfer in page.items]
+
+
+def assert_handled(backend: Transfers, *, fails_at: str = "", replayed: str = "") -> None:
+    """By a consumer whose handler fails at one transfer; later it gets what an operator replays."""
+    keys = []
+
+    def handler(outcome: Outcome) -> None:
+        keys.append(outcome.key)
+        if outcome.key == fails_at:
+            raise ValueError
+
+    backend.run_outcomes(handler, group="books", consumer="one", idle=0.1, set_aside_after=2)
+    assert (fails_at or replayed) in keys
 
 
 def assert_exported(guarded: Guarded, act_as: Callable[[str], None]) -> None:
@@ -425,6 +445,16 @@ FORBIDDEN = [
     ),
     ("ledger", "producer", ("HDEL", redis_keys.ADDED_PAUSES, "k7f3")),
     ("ledger", "producer", ("HDEL", redis_keys.PAUSES, "k7f3")),
+    ("ledger", "producer", ("HSET", redis_keys.OUTCOME_REPLAYS, "payouts 1", "x")),
+    ("ledger", "web", ("HSET", redis_keys.OUTCOME_REPLAYS, "payouts 1", "x")),
+    ("ledger", "web", ("HGETALL", redis_keys.OUTCOMES_ASIDE)),
+    ("ledger", "ops", ("HSET", redis_keys.OUTCOMES_ASIDE, "payouts 1 1-1", "x")),
+    ("ledger", "ops", ("HDEL", redis_keys.OUTCOMES_ASIDE, "payouts 1 1-1")),
+    ("ledger", "ops", ("HDEL", redis_keys.OUTCOME_REPLAYS, "payouts 1")),
+    ("ledger", "ops", ("XCLAIM", redis_keys.EVENTS, "payouts", "one", "0", "1-1")),
+    ("ledger", "ops", ("XACK", redis_keys.EVENTS, "payouts", "1-1")),
+    ("ledger", "worker", ("HDEL", redis_keys.OUTCOMES_ASIDE, "payouts 1 1-1")),
+    ("ledger", "exporter", ("HGETALL", redis_keys.OUTCOMES_ASIDE)),
     ("ledger", "web", ("HSET", RECORD, "amount", "9990000")),
     ("ledger", "web", ("HSET", RECORD, "state", "declined")),
     ("ledger", "web", ("HDEL", RECORD, "deadline_at")),

@@ -1,5 +1,6 @@
 """A transfer in the state in which a command does something to it, and not refuse."""
 
+import json
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -38,6 +39,8 @@ def prepare(
     """
     is_paid = name == "correct" and "--not-paid" in words
     into(State.PAID if is_paid else STATES.get(name, State.QUEUED), reference)
+    if name == "outcomes replay":
+        ledger.client.hset(redis_keys.OUTCOMES_ASIDE, "payouts 251124000001 1-0", json.dumps({"reference": reference}))
     if name == "unpause":
         added = Pause(pause_id, Lane.SEND, ALL).to_text()
         ledger.client.hsetnx(redis_keys.ADDED_PAUSES, pause_id, added)

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -126,8 +127,8 @@ def test_the_reader_of_outcomes_deals_with_each_once(
         )
         transfers.cancel(receipt.key, reason="a mistake")
 
-    example.main(idle=0)
-    example.main(idle=0)
+    example.main(threading.Event(), idle=0)
+    example.main(threading.Event(), idle=0)
 
     assert capsys.readouterr().out == "payout-42: not paid (cancelled); it may be paid another way\n"
 

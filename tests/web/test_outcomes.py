@@ -12,6 +12,7 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.outcome_feed import OutcomeFeed
 from epay_transfers.producers import IntentRejected, LedgerUnavailable, Money, Outcome, State, Transfers
 from epay_transfers.producers.testing import FakeTransfers
 from tests.support.clocks import FakeClock
@@ -189,7 +190,7 @@ def test_nothing_that_a_group_has_not_acknowledged_is_trimmed(
 
 def test_while_the_ledger_is_away_it_says_so(clock: FakeClock) -> None:
     fake = FakeTransfers()
-    fake._feed = Events(connect("redis://127.0.0.1:1/0"), clock)
+    fake._feed = OutcomeFeed(connect("redis://127.0.0.1:1/0"), clock)
 
     with pytest.raises(LedgerUnavailable):
         fake.outcomes("payouts")

@@ -1,0 +1,100 @@
+"""`transfers outcomes`: outcomes that a backend's handler failed at, and that were set aside. No money moves by it.
+
+They are the group's own: a consumer of the group does a replay, within a second, and no worker is asked.
+"""
+
+from typing import Annotated, Any
+
+import typer
+
+from epay_transfers.ledger.store.outcomes_aside import AsideOutcome
+from epay_transfers.ops import answers, screen, typed
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.exit_status import Refusal
+from epay_transfers.ops.options import AsJson
+
+app = typer.Typer(help="Outcomes that a backend's handler failed at, and that were set aside.", no_args_is_help=True)
+
+_Reference = Annotated[str | None, typer.Option(help="Only this transfer's, by your reference or its key.")]
+
+
+@app.command("list")
+def list_(
+    *,
+    group: Annotated[str | None, typer.Option(help="Only this group's; all of them if left out.")] = None,
+    reference: _Reference = None,
+    as_json: AsJson = False,
+) -> None:
+    """What was set aside, by group, in the order in which the transfers moved."""
+    context = Context.connect()
+    found, replays = _found(context, group, reference), context.outcomes_aside.replays()
+    if as_json:
+        screen.say_json([_as_dict(aside, (aside.group, aside.key) in replays) for aside in found])
+        return
+    if not found:
+        screen.say("No outcome is set aside.")
+        return
+    rows = [
+        (
+            aside.group,
+            aside.key,
+            aside.reference,
+            aside.version,
+            aside.state,
+            aside.deliveries,
+            screen.when(aside.at_ms),
+            _why(aside),
+            "asked" if (aside.group, aside.key) in replays else "",
+        )
+        for aside in found
+    ]
+    columns = ("group", "key", "reference", "version", "state", "deliveries", "set aside", "why", "replay")
+    screen.say(screen.table(columns, rows))
+
+
+@app.command()
+def replay(*, group: Annotated[str, typer.Option(help="The consumers' group.")], reference: _Reference = None) -> None:
+    """Hand what was set aside to the group's consumers again, in the order of each transfer's versions.
+
+    All of the group, or of one transfer. What fails again is set aside again.
+    """
+    context = Context.connect()
+    found = _found(context, group, reference)
+    if not found:
+        raise Refusal("nothing of that is set aside; `transfers outcomes list` shows what is")
+    keys = list(dict.fromkeys(aside.key for aside in found))
+    context.outcomes_aside.ask_replay(group, keys, context.operator)
+    answers.heard(None)
+    screen.say(
+        f"Asked: {len(found)} outcomes of {len(keys)} transfers. The next consumer of group {group} that runs takes "
+        f"them, within a second; `{typed.command()} outcomes list` shows what is still set aside."
+    )
+
+
+def _found(context: Context, group: str | None, reference: str | None) -> list[AsideOutcome]:
+    return [
+        aside
+        for aside in context.outcomes_aside.all()
+        if group in {None, aside.group} and reference in {None, aside.reference, aside.key}
+    ]
+
+
+def _why(aside: AsideOutcome) -> str:
+    if aside.is_behind:
+        return "an earlier outcome of the transfer is set aside"
+    return aside.error or "its consumer ended while it was at it"
+
+
+def _as_dict(aside: AsideOutcome, is_replayed: bool) -> dict[str, Any]:  # noqa: FBT001 - the pair of its outcome
+    return {
+        "group": aside.group,
+        "key": aside.key,
+        "reference": aside.reference,
+        "version": aside.version,
+        "state": aside.state,
+        "deliveries": aside.deliveries,
+        "error": aside.error,
+        "behind": aside.is_behind,
+        "set_aside_at": screen.iso(aside.at_ms),
+        "replay_asked": is_replayed,
+    }

@@ -1,0 +1,125 @@
+"""`transfers outcomes`: what was set aside is listed, asked to be replayed, and said by the overview."""
+
+import json
+
+import pytest
+import redis
+
+from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.outcomes_aside import AsideOutcome, OutcomesAside
+from tests.support.command_line import Cli
+
+KEYS = {"payout-1": "251124000001", "payout-2": "251124000002"}
+
+
+def put(client: redis.Redis, reference: str, version: int, group: str = "payouts", error: str = "KeyError") -> None:
+    aside = AsideOutcome(
+        group=group,
+        key=KEYS[reference],
+        place=f"179550000000{version}-0",
+        reference=reference,
+        version=version,
+        state="paid",
+        deliveries=8 if error else 0,
+        error=error,
+        is_behind=not error,
+        at_ms=1_795_500_000_000,
+    )
+    client.hset(redis_keys.OUTCOMES_ASIDE, aside.field, aside.to_json())
+
+
+@pytest.fixture
+def client(ledger: Ledger) -> redis.Redis:
+    put(ledger.client, "payout-1", 3)
+    put(ledger.client, "payout-1", 4, error="")
+    put(ledger.client, "payout-2", 2)
+    put(ledger.client, "payout-2", 2, group="books")
+    return ledger.client
+
+
+def test_what_is_set_aside_is_listed_by_group_in_order(transfers: Cli, client: redis.Redis) -> None:
+    told = transfers("outcomes", "list", "--group", "payouts", "--json").json
+
+    assert [(each["reference"], each["version"]) for each in told] == [
+        ("payout-2", 2), ("payout-1", 3), ("payout-1", 4)
+    ]  # fmt: skip
+    assert told[1] == {
+        "group": "payouts", "key": KEYS["payout-1"], "reference": "payout-1", "version": 3, "state": "paid",
+        "deliveries": 8, "error": "KeyError", "behind": False, "set_aside_at": "2026-11-24T06:00:00.000+00:00",
+        "replay_asked": False,
+    }  # fmt: skip
+    page = transfers("outcomes", "list").out
+    assert "books" in page
+    assert "KeyError" in page
+    assert "an earlier outcome of the transfer is set aside" in page
+
+
+def test_of_one_transfer_by_its_reference_or_its_key(transfers: Cli, client: redis.Redis) -> None:
+    for name in ("payout-1", KEYS["payout-1"]):
+        told = transfers("outcomes", "list", "--reference", name, "--json").json
+        assert {each["reference"] for each in told} == {"payout-1"}
+
+
+def test_where_none_is_set_aside_it_says_so(transfers: Cli, ledger: Ledger) -> None:
+    assert "No outcome is set aside." in transfers("outcomes", "list").out
+    assert transfers("outcomes", "list", "--json").json == []
+
+
+def test_a_replay_is_asked_for_each_transfer_of_that_group_alone(transfers: Cli, client: redis.Redis) -> None:
+    said = transfers("outcomes", "replay", "--group", "payouts")
+
+    assert said.status == 0
+    assert "3 outcomes of 2 transfers" in said.out
+    assert OutcomesAside(client).replays() == {("payouts", KEYS["payout-1"]), ("payouts", KEYS["payout-2"])}
+    told = transfers("outcomes", "list", "--json").json
+    assert {(each["group"], each["replay_asked"]) for each in told} == {("payouts", True), ("books", False)}
+
+
+def test_a_replay_of_one_transfer_asks_for_it_alone_and_with_the_operators_name(
+    transfers: Cli, client: redis.Redis
+) -> None:
+    answer = transfers("outcomes", "replay", "--group", "payouts", "--reference", "payout-2", "--json").json
+
+    assert OutcomesAside(client).replays() == {("payouts", KEYS["payout-2"])}
+    assert answer["done"] is False, "a consumer does it"
+    (operator,) = client.hvals(redis_keys.OUTCOME_REPLAYS)
+    assert operator
+
+
+def test_a_replay_of_what_is_not_set_aside_is_refused(transfers: Cli, client: redis.Redis) -> None:
+    said = transfers("outcomes", "replay", "--group", "payouts", "--reference", "payout-9")
+
+    assert said.status == 1
+    assert "nothing of that is set aside" in said.err
+    assert OutcomesAside(client).replays() == set()
+
+
+def test_the_overview_counts_them_by_group(transfers: Cli, client: redis.Redis) -> None:
+    told = transfers("overview", "--json").json
+
+    found = {each["says"]: each for each in told["judgements"] if each["what"] == "outcomes_aside"}
+    assert [says.partition(" were")[0].partition(" was")[0] for says in found] == [
+        "1 outcome of group books", "3 outcomes of group payouts"
+    ]  # fmt: skip
+    assert {each["level"] for each in found.values()} == {"attention"}
+    assert told["outcomes_aside"] == {"books": 1, "payouts": 3}
+
+
+@pytest.mark.parametrize(("field", "text"), [("x", "{}"), ("payouts 1 2", "{}"), ("a b c d", "x")])
+def test_a_field_that_no_consumer_wrote_is_passed_over(
+    transfers: Cli, client: redis.Redis, field: str, text: str
+) -> None:
+    client.hset(redis_keys.OUTCOMES_ASIDE, field, text)
+
+    assert len(transfers("outcomes", "list", "--json").json) == 4
+
+
+@pytest.mark.parametrize("text", ["", "[]", "7", '{"version": "x", "at": null}'])
+def test_an_entry_whose_words_can_not_be_read_is_listed_all_the_same(
+    transfers: Cli, client: redis.Redis, text: str
+) -> None:
+    client.hset(redis_keys.OUTCOMES_ASIDE, f"odd {KEYS['payout-1']} 1795500000000-0", text)
+
+    (told,) = transfers("outcomes", "list", "--group", "odd", "--json").json
+    assert (told["key"], told["version"], json.dumps(told["error"])) == (KEYS["payout-1"], 0, '""')
