@@ -8,7 +8,7 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -150,6 +150,48 @@ class AsyncTransfers:
         check_names(group, consumer)
         begin = partial(self._transfers._reading, group, consumer, idle, claim_after)  # noqa: SLF001 - its other face
         return _each(begin, self._in_thread)
+
+    @clear_frames_on_async_error
+    async def run_outcomes(
+        self,
+        handler: Callable[[Outcome], Coroutine[Any, Any, None]],
+        *,
+        group: str,
+        consumer: str | None = None,
+        stop: threading.Event | None = None,
+        idle: float | None = None,
+        claim_after: float = 60.0,
+        set_aside_after: int = 8,
+    ) -> None:
+        """Call `await handler(outcome)` with each outcome, one after the other, until `stop` is set or the task ends.
+
+        As `Transfers.run_outcomes` says: its return acknowledges the outcome. A task that is cancelled waits for the
+        call of the handler that runs, takes nothing more, and is cancelled then, within a second.
+        """
+        loop, ends = asyncio.get_running_loop(), stop or threading.Event()
+
+        def handle(outcome: Outcome) -> None:
+            asyncio.run_coroutine_threadsafe(handler(outcome), loop).result()
+
+        work = partial(
+            self._transfers.run_outcomes,
+            handle,
+            group=group,
+            consumer=consumer,
+            stop=ends,
+            idle=idle,
+            claim_after=claim_after,
+            set_aside_after=set_aside_after,
+        )
+        thread = ThreadPoolExecutor(1, thread_name_prefix="transfers-outcomes")
+        running = loop.run_in_executor(thread, contextvars.copy_context().run, work)
+        thread.shutdown(wait=False)  # it ends after that
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            ends.set()
+            await asyncio.wait([running])
+            raise
 
     @clear_frames_on_async_error
     async def find(self, text: str) -> Transfer:

@@ -8,7 +8,7 @@ import contextvars
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing, asynccontextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 import redis
@@ -23,6 +23,7 @@ from epay_transfers.producers import (
     IntentRejected,
     LedgerUnavailable,
     NotFound,
+    Outcome,
     State,
     Transfers,
     WrongCall,
@@ -294,6 +295,49 @@ def test_a_consumer_with_a_name_goes_on_after_it_was_cancelled_in_the_middle(par
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert await first_of(transfers, "one") == "order-1"
+
+    run(cancelled())
+
+
+def test_an_async_handler_is_awaited_in_the_callers_loop_and_its_return_acknowledges(parts: Context) -> None:
+    """What it returned from comes no more."""
+    calls: list[tuple[str, object]] = []
+
+    async def handler(outcome: Outcome) -> None:
+        await asyncio.sleep(0)
+        calls.append((outcome.reference, asyncio.get_running_loop()))
+
+    async def handled() -> None:
+        async with AsyncTransfers(build(parts)) as transfers:
+            await transfers.enqueue(by_pan())
+            await transfers.run_outcomes(handler, group="payouts", idle=0.1)
+            await transfers.run_outcomes(handler, group="payouts", idle=0.1)
+            assert calls == [("order-1", asyncio.get_running_loop())]
+
+    run(handled())
+
+
+def test_a_cancelled_task_lets_its_handler_finish_and_leaves_its_group(
+    parts: Context, ledger_client: redis.Redis
+) -> None:
+    begun, finished = asyncio.Event(), []
+
+    async def handler(outcome: Outcome) -> None:
+        begun.set()
+        await asyncio.sleep(0.2)  # it is in the middle of its work when the task is cancelled
+        finished.append(outcome.reference)
+
+    async def cancelled() -> None:
+        async with AsyncTransfers(build(parts)) as transfers:
+            await transfers.enqueue(by_pan())
+            task = asyncio.create_task(transfers.run_outcomes(handler, group="payouts"))
+            await begun.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert finished == ["order-1"]
+            assert ledger_client.xinfo_consumers(redis_keys.EVENTS, "payouts") == []
+            assert cast("Any", ledger_client.xpending(redis_keys.EVENTS, "payouts"))["pending"] == 0
 
     run(cancelled())
 

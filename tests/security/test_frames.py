@@ -227,6 +227,10 @@ TRANSFERS: dict[str, list[Call]] = {
         ),
     ],
     "check": [lambda t: t.check()],
+    "run_outcomes": [
+        lambda t: t.run_outcomes(_made_or_raised, group="payouts", idle=0),
+        lambda t: t.run_outcomes(_made_or_raised, group=f"{canaries.PAN} of {canaries.HOLDER}"),
+    ],
 }
 
 
@@ -541,6 +545,7 @@ ROWS: Mapping[str, set[str]] = {
     "AsyncOutcome": {"ack", "of"},
     "Receipt": {"of"},
     "Transfer": {"of", "to_json"},
+    "Look": {"render"},  # of a page's values: what a merchant's template breaks at is caught
     "Reply": {"page", "to", "text", "without_body"},  # they make a value of values
     "Route": set(),
     "redirect_page": set(),
