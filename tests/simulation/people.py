@@ -62,28 +62,34 @@ class Wakeup:
 
 
 class Heads:
-    """What `Wakeups` asks of a pipeline: the message at the head of each queue. When it was sent may be wrong."""
+    """What `Wakeups` asks of a pipeline: each queue's head and length. When a message was sent may be wrong."""
 
     def __init__(self, world: World, process: Process, queue: Queue) -> None:
         self._world = world
         self._process = process
         self._queue = queue
-        self._replies: list[bytes | None] = []
+        self._replies: list[bytes | int | None] = []
 
     def lindex(self, name: str, _at: int) -> None:
-        heads = [message for message in self._queue.messages if name.endswith(f":{message[0]}")]
-        self._replies.append(_id_of(heads[0]).encode() if heads else None)
+        waiting = self._waiting(name)
+        self._replies.append(_id_of(waiting[0]).encode() if waiting else None)
+
+    def llen(self, name: str) -> None:
+        self._replies.append(len(self._waiting(name)))
 
     def hget(self, _name: str, message_id: bytes) -> None:
         found = [message for message in self._queue.messages if _id_of(message) == message_id.decode()]
         self._replies.append(self._written(found[0]) if found else None)
 
-    def execute(self) -> list[bytes | None]:
+    def execute(self) -> list[bytes | int | None]:
         self._world.before(self._process)
         if self._world.chance(self._world.weather.unheard):
             raise redis.ConnectionError("away")
         replies, self._replies = self._replies, []
         return replies
+
+    def _waiting(self, name: str) -> list[tuple[str, str, str]]:
+        return [message for message in self._queue.messages if name.endswith(f":{message[0]}")]
 
     def _written(self, message: tuple[str, str, str]) -> bytes:
         queue, actor, key = message
