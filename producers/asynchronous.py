@@ -163,10 +163,11 @@ class AsyncTransfers:
         claim_after: float = 60.0,
         set_aside_after: int = 8,
     ) -> None:
-        """Call `await handler(outcome)` with each outcome, one after the other, until `stop` is set or the task ends.
+        """Call `handler(outcome)` with each outcome, one after the other, until `stop` is set.
 
-        As `Transfers.run_outcomes` says: its return acknowledges the outcome. A task that is cancelled waits for the
-        call of the handler that runs, takes nothing more, and is cancelled then, within a second.
+        It is awaited in this loop, and its return acknowledges the outcome, as `Transfers.run_outcomes` says. A task
+        that is cancelled waits for the call of the handler that runs, takes nothing more, and is cancelled then, within
+        a second.
         """
         loop, ends = asyncio.get_running_loop(), stop or threading.Event()
 
@@ -221,9 +222,9 @@ class AsyncTransfers:
         limit: int = 100,
         cursor: str | None = None,
     ) -> Page:
-        """A page of the transfers that are in one of these states, or of all: as `Transfers.list` says.
+        """A page of the transfers that are in one of these states, or of all: those longest in their state first.
 
-        Raises what that does.
+        Raises what `Transfers.list` does.
         """
         ask = partial(self._transfers.list, *states, terminal=terminal, newest=newest, limit=limit, cursor=cursor)
         return await self._in_thread(ask)

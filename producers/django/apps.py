@@ -1,4 +1,4 @@
-"""The app as Django knows it."""
+"""Where Django finds the app: its label is taken by no app of a project, and its checks begin with it."""
 
 from django.apps import AppConfig
 from django.core import checks

@@ -19,12 +19,14 @@ ROOMS = (ServerSettings, ProducerSettings, WorkerSettings, OpsSettings)
 SETTINGS = {name.upper() for room in ROOMS for name in room.model_fields}
 
 #: In capitals as well, and no settings: where settings may be read from, a switch of the process, the bank's words,
-#: ours for evidence, the settings of Django REST framework.
+#: ours for evidence, the settings of Django REST framework, of Django, and of our app in it.
 OTHERS = {
     "TRANSFERS_NAME", "SECRETS_DIR", "CREDENTIALS_DIRECTORY",
     "REDISCLI_AUTH", "ALLOW_DEBUGGER", "CANCEL_OLD", "NOT_SENT", "MAYBE_SENT",
     "OTHER_SERVER",
     "REST_FRAMEWORK", "EXCEPTION_HANDLER",
+    "INSTALLED_APPS", "BASE_DIR", "ATOMIC_REQUESTS", "TOO_LATE",
+    "ENV_FILE", "ACS_HOSTS", "OUTCOMES_HANDLER", "OUTCOMES_GROUP",
 }  # fmt: skip
 
 #: What the tests and the benchmarks read from the environment, as CONTRIBUTING.md names it.

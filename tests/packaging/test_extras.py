@@ -35,10 +35,14 @@ PARTS = {
     "sandbox/": {"demo"},
     "runtime/embedded_servers.py": {"demo"},
     "producers/web/": {"web"},
+    "producers/django/": {"web"},
 }
 FRAMEWORKS = {
     f"producers/web/{name}.py": {name} for name in ("django", "fastapi", "flask", "rest_framework", "starlette")
-} | {"producers/web/flask.py": {"flask", "werkzeug"}}  # what Flask raises is werkzeug's
+} | {
+    "producers/web/flask.py": {"flask", "werkzeug"},
+    "producers/django/": {"django"},
+}  # what Flask raises is werkzeug's
 
 #: A call, and the sentence for an environment that holds the base alone.
 IMPORTS = {
@@ -88,7 +92,8 @@ def test_the_table_of_extras_is_the_projects() -> None:
 def test_a_file_imports_what_its_part_brings(file: str) -> None:
     """So a backend needs no library of a server or of a command line."""
     beside = set().union(*(names for part, names in PARTS.items() if file.startswith(part)))
-    allowed = modules("").union(*map(modules, beside), FRAMEWORKS.get(file, set()), sys.stdlib_module_names)
+    own = {"django"} if file.startswith("producers/django/") else FRAMEWORKS.get(file, set())
+    allowed = modules("").union(*map(modules, beside), own, sys.stdlib_module_names)
     named = {name.partition(".")[0] for _, name in imports(file)}
 
     assert named - allowed - {*ROOMS, "extras", "pydantic_core"} == set()
