@@ -14,7 +14,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
 import redis
@@ -188,7 +188,8 @@ class _Explains(AbstractConnection):
     def is_fresh(self) -> bool:
         """Was it used a moment ago, and is nothing left on it?"""
         used_at = self.next_health_check - _PING_AFTER_S
-        return self.is_settled and self.is_connected and _CLOCK.monotonic() < used_at + _MOMENT_S
+        is_connected = cast("socket.socket | None", self._sock) is not None
+        return self.is_settled and is_connected and _CLOCK.monotonic() < used_at + _MOMENT_S
 
     def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
         outside = sys.exc_info()[1]
