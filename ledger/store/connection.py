@@ -34,7 +34,7 @@ CONNECT_TIMEOUT = 2.0
 
 #: Seconds between two commands of a connection within which it needs no look before the next. No server is started anew
 #: in so short a time: one that ended the connection meanwhile would not have answered on another one either.
-_MOMENT_S = 0.05
+_MOMENT_S = 0.01
 
 #: A connection that rested for so long is asked with a PING first.
 _PING_AFTER_S = 15
