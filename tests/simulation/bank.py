@@ -60,6 +60,7 @@ class Books:
         self._check = check
         self.accounts: dict[str, Account] = {}
         self.late: list[tuple[int, Account, str]] = []
+        self.tokens_refused = 0  #: for the terminal's credentials (HTTP 401)
 
     def account(self, invoice: str) -> Account:
         if invoice not in self.accounts:
@@ -160,6 +161,7 @@ class Teller:
             TokenRefused("http_401", Evidence.ANSWERED, 401),
         )
         answer = world.dice.choice(refused) if world.chance(world.weather.silence) else Token(Secret("t"), 7200)
+        self._books.tokens_refused += isinstance(answer, TokenRefused) and answer.is_of_credentials
         world.after(self._process)
         return answer
 

@@ -19,12 +19,13 @@ from epay_transfers.ledger.key_text import Kind
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import FINAL, State
 from epay_transfers.ledger.store import redis_keys, scripts
-from epay_transfers.ledger.store.pauses import Lane
+from epay_transfers.ledger.store.pauses import Cause, Lane
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.producers import ProducerSettings
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.worker.backoff import RetryRule
 from epay_transfers.worker.build import Rules
+from epay_transfers.worker.consequences import STRIKES
 from epay_transfers.worker.inquiry_rules import InquiryRule
 from epay_transfers.worker.preflight import PreflightRule
 from tests.simulation.activities import Activities, intent
@@ -169,7 +170,13 @@ def _compare(scenario: Scenario, laws: Laws) -> None:
     events = [dict(zip(entry[::2], entry[1::2], strict=True)) for entry in entries]
     alarms = [event for event in events if event["verb"] in _NEVER and not _is_true(event, laws.books)]
     laws._must(not alarms, f"the bank's word was refused, or the ledger can't be read: {alarms}")
-    stops = [event for event in events if event["verb"] == "pause"]
+    pauses = [event for event in events if event["verb"] == "pause"]
+    of_credentials = [event for event in pauses if event["cause"] == Cause.CREDENTIALS]
+    laws._must(
+        len(of_credentials) * STRIKES <= laws.books.tokens_refused,
+        f"the bank refused {laws.books.tokens_refused} tokens, and sending was stopped: {of_credentials}",
+    )
+    stops = [event for event in pauses if event not in of_credentials]
     laws._must(
         scenario.rollback is not None or not stops, f"the ledger did not go back, and sending was stopped: {stops}"
     )
