@@ -77,7 +77,7 @@ class CardCustody:
         The vault is held to what the ledger was told of it last: read now, after the record.
         """
         with self._heeded():
-            self._learn_what_is_told()
+            self._learn_what_is_told(self.vault.count())
             return self.vault.refence(Purpose.CARD, record.key, record.epoch)
 
     def close(self, record: Record) -> bool:
@@ -120,13 +120,18 @@ class CardCustody:
         It is held to what the ledger was told of it: another worker may have seen that it went back.
         """
         with self._heeded():
-            self._learn_what_is_told()
-            return self.vault.count()
+            known = self.vault.seen or self.vault.count()
+            self._learn_what_is_told(known)
+            run = self.vault.count()
+            if run.id != known.id:
+                self._learn_what_is_told(run)
+                run = self.vault.count()
+            return run
 
     def tell(self) -> None:
         """The ledger keeps what this process was told of the vault's writes, and this process learns what it keeps."""
         with self._heeded():
-            self._learn_what_is_told()
+            self._learn_what_is_told(self.vault.count())
         self.remember()
 
     def remember(self) -> None:
@@ -134,8 +139,7 @@ class CardCustody:
         if self.vault.seen:
             self._ledger.remember_vault(self.vault.seen)
 
-    def _learn_what_is_told(self) -> None:
-        run = self.vault.count()
+    def _learn_what_is_told(self, run: Run) -> None:
         self.vault.know(Run(run.id, self._ledger.vault_writes(run.id)))
 
     def holds_since(self, started_at: int) -> None:

@@ -151,7 +151,7 @@ class Maintenance:
         """
         if not self._preflight.is_fit:
             return
-        for host in self._breakers.refresh():
+        for host in self._breakers.open_hosts():
             if self._breakers.may_probe(host) and self._ask_harmless(host):
                 if self._preflight.takes_money_calls(host):
                     self._breakers.half_open(host)
