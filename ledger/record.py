@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Self
 
-from epay_transfers.ledger import decisions
+from epay_transfers.ledger import decisions, metadata
 from epay_transfers.ledger.errors import RecordUnreadable
 from epay_transfers.ledger.states import Phase, State
 
@@ -76,6 +76,7 @@ class Record:
     order_details: str = ""  #: JSON of `ledger.order.OrderDetails`: what the bank alone is told beside the cards
     fingerprints: str = ""  #: keyed digests of the intent's fields but for the cards', to compare a replay by
     deadline_at: int = 0  #: what is not sent by then expires
+    metadata: str = field(default="", repr=False)  #: JSON of `ledger.metadata`: the producer's own, and never logged
 
     # Where it stands.
     attempts: int = 0  #: tries that ended without an answer of the bank to the transfer
@@ -189,6 +190,11 @@ def _decisions(text: str) -> str:
     return text
 
 
+def _metadata(text: str) -> str:
+    metadata.read(text)
+    return text
+
+
 _KINDS: dict[str, Callable[[str], Any]] = {
     each.name: {
         "state": State,
@@ -196,6 +202,7 @@ _KINDS: dict[str, Callable[[str], Any]] = {
         "schema": _schema,
         "notification": _note,
         "decisions": _decisions,
+        "metadata": _metadata,
     }.get(each.name, _number if isinstance(each.default, int) else str)
     for each in fields(Record)
 }

@@ -20,11 +20,12 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.store.inboxes import Inboxes, Kind
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.store.outcome_feed import Delivery, SetAside, Turn
+from epay_transfers.ledger.store.outcome_feed import Delivery, OfRecord, SetAside, Turn
 from epay_transfers.ledger.store.outcomes_aside import AsideOutcome, aside_field, replay_field
 from epay_transfers.ledger.store.scripts import Call, Scripts
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import KEPT, Content, Put, Vault
+from epay_transfers.producers.outcomes import is_move
 
 _DAY_MS = 86_400_000
 
@@ -367,12 +368,13 @@ class MemoryFeed:
             owed.since = -inf
             owed.count = owed.count if count is None else count
 
-    def before(self, outcomes: Sequence[tuple[str, str]]) -> list[str]:
+    def of_records(self, outcomes: Sequence[tuple[str, str]]) -> list[OfRecord]:
         found = []
         for key, place in outcomes:
-            moves = [event.id for event in self._scripts.events if event.fields.get("key") == key and _is_move(event)]
+            moves = [event.id for event in self._scripts.events if event.fields.get("key") == key and is_move(event)]
             earlier = [move for move in moves if _number(move) < _number(place)]
-            found.append(earlier[-1] if earlier else "")
+            metadata = self._scripts.hget(redis_keys.record(key), "metadata") if invoice.is_key(key) else None
+            found.append(OfRecord(earlier[-1] if earlier else "", metadata or ""))
         return found
 
     def turns(self, group: str, before: Sequence[tuple[str, str]]) -> list[Turn]:
@@ -423,10 +425,6 @@ class MemoryFeed:
     @staticmethod
     def _is_of(owed: Mapping[str, _Owed], place: str, consumer: str) -> bool:
         return place in owed and owed[place].consumer == consumer
-
-
-def _is_move(event: Event) -> bool:
-    return bool(event.fields.get("state") and event.fields.get("version"))
 
 
 class OneAtATime:

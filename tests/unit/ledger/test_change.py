@@ -14,7 +14,8 @@ from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, RecordField
 #: What the ledger alone writes, and what a producer says once.
 NOT_TO_BE_MOVED = {
     "key", "state", "schema", "phase", "epoch", "version", "state_since", "created_at", "reference", "handle", "space",
-    "terminal", "amount", "currency", "urgency", "related", "order_details", "fingerprints", "deadline_at", "history",
+    "terminal", "amount", "currency", "urgency", "related", "order_details", "fingerprints", "deadline_at",
+    "metadata", "history",
 }  # fmt: skip
 
 OPEN = {

@@ -2,9 +2,12 @@
 
 from dataclasses import asdict
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epay_transfers.ledger import metadata
+from epay_transfers.ledger.errors import RecordUnreadable
 from epay_transfers.ledger.record import FIRST_EPOCH, GENERATION, Record
 from epay_transfers.ledger.states import Phase, State
 
@@ -19,6 +22,7 @@ RECORDS = st.builds(
     order_details=st.text(max_size=20),
     next_attempt_at=st.integers(0, 2**41),
     code=st.text(max_size=5),
+    metadata=st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3).map(metadata.write),
 )
 
 
@@ -38,6 +42,20 @@ def test_what_a_later_release_writes_is_left_alone() -> None:
     record = Record.from_hash({"key": "251124000001", "state": "paid", "colour": "green", "version": "7"})
 
     assert (record.state, record.version) == (State.PAID, 7)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"user":1001}'])
+def test_metadata_that_this_version_does_not_write_are_no_record(text: str) -> None:
+    """And what it says of them names the field alone."""
+    raw = {"key": "251124000001", "state": "paid", "epoch": "1000001", "version": "7", "state_since": "1"}
+    raw |= {"amount": "100", "currency": "KZT", "reference": "a", "terminal": "main", "metadata": text}
+
+    with pytest.raises(RecordUnreadable, match="its metadata has a value that this version does not know"):
+        Record.from_ledger("251124000001", raw)
+
+
+def test_no_repr_of_a_record_shows_its_metadata() -> None:
+    assert "1001" not in repr(Record(key="251124000001", state=State.PAID, metadata='{"user":"1001"}'))
 
 
 @given(st.integers(1, 1000), st.integers(1, GENERATION - 1))
