@@ -8,7 +8,7 @@ from typing import Any
 from django.db import models, transaction
 from django.utils import timezone
 
-from epay_transfers.producers import NotFound, PanCard, Receiver, TransferIntent, Transfers
+from epay_transfers.producers import NotFound, PanCard, Receiver, TransferIntent, Transfers, TransfersError
 
 
 class Payment(models.Model):
@@ -49,6 +49,8 @@ def look_after(transfers: Transfers, older_than: timedelta = timedelta(minutes=2
             found = "enqueued"
         except NotFound:
             found = "card_needed"  # nothing is paid: ask the client for the card again
+        except TransfersError:
+            continue  # not known: it is asked again, and this row holds up no other
         Payment.objects.filter(pk=row.pk, state="waiting").update(state=found)
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from sqlalchemy import DateTime, Engine, Numeric, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from epay_transfers.producers import NotFound, PanCard, Receiver, TransferIntent, Transfers
+from epay_transfers.producers import NotFound, PanCard, Receiver, TransferIntent, Transfers, TransfersError
 
 
 def now() -> datetime:
@@ -55,6 +55,8 @@ def look_after(engine: Engine, transfers: Transfers, older_than: timedelta = tim
                 row.state = "enqueued"
             except NotFound:
                 row.state = "card_needed"  # nothing is paid: ask the client for the card again
+            except TransfersError:
+                pass  # not known: it is asked again, and this row holds up no other
 
 
 def card_again(engine: Engine, transfers: Transfers, reference: str, card: PanCard) -> None:

@@ -15,7 +15,7 @@ import redis
 
 from epay_transfers.ledger import invoice
 from epay_transfers.ledger.clock import Clock
-from epay_transfers.ledger.errors import VaultUnavailable
+from epay_transfers.ledger.errors import LedgerUnavailable, ServerProblem, VaultUnavailable
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.store.inboxes import Inboxes, Kind
@@ -127,7 +127,7 @@ class MemoryScripts(Scripts):
         until = self.stops.get(fields["terminal"])
         if until is not None and until > expires:  # without an end it accepts, as the ledger does: the pause may end
             return ["PAUSED", str(until)]
-        queued = sum(record["state"] == "queued" for record in self.hashes.values())
+        queued = sum(each.get("state") == "queued" for each in self.hashes.values())  # not all of them are records
         if 0 < int(limit) <= queued:
             return ["FULL", str(queued)]
         place = f"{keys[8]}:{suffix}"
@@ -306,9 +306,11 @@ class MemoryFeed:
         self._groups: dict[str, _Group] = {}
 
     def join(self, group: str) -> None:
+        self._answer()
         self._groups.setdefault(group, _Group())
 
     def take(self, group: str, consumer: str, *, count: int, block_ms: int = 0, after: str = ">") -> list[Event]:  # noqa: ARG002 - no other process brings more while we wait
+        self._answer()
         known = self._groups[group]
         if after != ">":
             mine = [event for event in self._of(known, consumer) if _number(event.id) > _number(after)][:count]
@@ -321,6 +323,7 @@ class MemoryFeed:
         return taken
 
     def claim(self, group: str, consumer: str, *, idle_ms: int, count: int) -> list[Event]:
+        self._answer()
         known = self._groups[group]
         left = self._idle(known, idle_ms)[:count]
         for event in left:
@@ -329,6 +332,7 @@ class MemoryFeed:
         return left
 
     def ack(self, group: str, event_id: str) -> None:
+        self._answer()
         self._groups[group].owed.pop(event_id, None)
 
     def leave(self, group: str, consumer: str) -> None:
@@ -343,6 +347,7 @@ class MemoryFeed:
     def owed(
         self, group: str, consumer: str, *, count: int, but: Collection[str], idle_ms: int | None = None
     ) -> list[Delivery]:
+        self._answer()
         known = self._groups[group]
         found = self._of(known, consumer) if idle_ms is None else self._idle(known, idle_ms)
         found = [event for event in found if event.id not in but][:count]
@@ -363,8 +368,8 @@ class MemoryFeed:
         return place in known.owed
 
     def release(self, group: str, consumer: str, places: Sequence[str], *, count: int | None = None) -> None:  # noqa: ARG002 - the real one's signature
-        for place in places:
-            owed = self._groups[group].owed[place]
+        known = self._groups[group].owed
+        for owed in (known[place] for place in places if place in known):  # one may be acknowledged already
             owed.since = -inf
             owed.count = owed.count if count is None else count
 
@@ -409,6 +414,12 @@ class MemoryFeed:
         known, now = self._groups[group], self._clock.monotonic()
         known.owed |= {place: _Owed(consumer, now, 0) for place in places}
         return [Delivery(event, 0) for event in self._scripts.events if event.id in places]
+
+    def _answer(self) -> None:
+        """Raises `LedgerUnavailable` while the server is away. No waiting helps: the test alone brings it back."""
+        if self._scripts.away:
+            problem = ServerProblem("", "the ledger is away", "set_away() brings it back", is_passing=False)
+            raise LedgerUnavailable(problem, reading=True)
 
     def _of(self, known: _Group, consumer: str) -> list[Event]:
         return [event for event in self._scripts.events if self._is_of(known.owed, event.id, consumer)]

@@ -33,6 +33,7 @@ from epay_transfers.producers.context import Context
 from epay_transfers.producers.testing import FakeTransfers
 from tests.producers.conftest import Hands, build, by_pan, by_saved_card
 from tests.support.logged import names_of
+from tests.support.waiting import until
 
 T = TypeVar("T")
 
@@ -340,6 +341,93 @@ def test_a_cancelled_task_lets_its_handler_finish_and_leaves_its_group(
             assert cast("Any", ledger_client.xpending(redis_keys.EVENTS, "payouts"))["pending"] == 0
 
     run(cancelled())
+
+
+def test_a_handler_that_is_not_async_is_a_wrong_call_at_its_first_outcome(parts: Context) -> None:
+    """It did its work once, and the outcome stays owed: it is not tried again and again, and set aside."""
+    calls: list[int] = []
+
+    def handler(outcome: Outcome) -> None:
+        calls.append(outcome.deliveries)
+
+    async def handled() -> None:
+        async with AsyncTransfers(build(parts)) as transfers:
+            await transfers.enqueue(by_pan())
+            with pytest.raises(WrongCall, match="give an async function"):
+                await transfers.run_outcomes(cast("Any", handler), group="payouts", idle=5)
+            assert calls == [1]
+            assert await first_of(transfers) == "order-1"
+
+    run(handled())
+
+
+def test_a_handler_may_be_any_function_that_gives_something_to_await(parts: Context) -> None:
+    calls: list[str] = []
+
+    async def handler(name: str, outcome: Outcome) -> None:
+        calls.append(f"{name} {outcome.reference}")
+
+    async def handled() -> None:
+        async with AsyncTransfers(build(parts)) as transfers:
+            await transfers.enqueue(by_pan())
+            await transfers.run_outcomes(lambda outcome: handler("shop", outcome), group="payouts", idle=0.1)
+
+    run(handled())
+    assert calls == ["shop order-1"]
+
+
+@pytest.mark.parametrize("is_in_handler", [False, True])
+def test_a_loop_that_is_closed_ends_the_thread_and_the_outcome_stays_owed(
+    parts: Context, ledger_client: redis.Redis, *, is_in_handler: bool
+) -> None:
+    """By a program that ends without its tasks: else the thread would keep its process for ever, and set all aside."""
+    begun = threading.Event()
+
+    async def handler(_outcome: Outcome) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    transfers = AsyncTransfers(build(parts))
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(transfers.run_outcomes(handler, group="payouts"))
+    if is_in_handler:
+        loop.run_until_complete(transfers.enqueue(by_pan()))
+        loop.run_until_complete(asyncio.to_thread(begun.wait, PATIENCE_S))
+    else:
+        loop.run_until_complete(asyncio.sleep(0.2))
+    loop.close()
+    build(parts).enqueue(by_pan("order-2"))
+
+    for thread in threading.enumerate():
+        if thread.name.startswith("transfers-outcomes"):
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()
+    assert not task.done()
+    seen: list[Outcome] = []
+    build(parts).run_outcomes(seen.append, group="payouts", idle=0, claim_after=0)
+    assert len(seen) == 1 + is_in_handler
+    assert ledger_client.hlen(redis_keys.OUTCOMES_ASIDE) == 0
+    asyncio.run(transfers.close())
+
+
+def test_a_loop_that_is_closed_ends_a_reading_which_leaves_its_group(
+    parts: Context, ledger_client: redis.Redis
+) -> None:
+    """As with a handler: a program that forgets its task can end."""
+
+    async def read(transfers: AsyncTransfers) -> None:
+        async for _ in transfers.outcomes("payouts"):
+            pass
+
+    transfers = AsyncTransfers(build(parts))
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(read(transfers))
+    loop.run_until_complete(asyncio.sleep(0.2))
+    assert len(ledger_client.xinfo_consumers(redis_keys.EVENTS, "payouts")) == 1
+    loop.close()
+
+    until(lambda: ledger_client.xinfo_consumers(redis_keys.EVENTS, "payouts") == [])
+    assert not task.done()
 
 
 def test_a_ledger_that_is_away_is_said_while_one_iterates(without_ledger: Transfers) -> None:

@@ -239,6 +239,28 @@ def test_while_the_ledger_is_away_it_says_so(clock: FakeClock) -> None:
         fake.outcomes("payouts")
 
 
+def test_a_fakes_ledger_that_is_away_is_said_at_each_step() -> None:
+    """As the real one says it: so a backend's own test sees what its listener does then."""
+    fake = FakeTransfers()
+    fake.enqueue(intent())
+    (outcome,) = fake.outcomes("payouts")
+    reading = fake.outcomes("payouts", claim_after=0)
+
+    fake.set_away(ledger=True)
+    for call in (outcome.ack, lambda: fake.outcomes("payouts"), lambda: next(reading), lambda: run(fake)):
+        with pytest.raises(LedgerUnavailable):
+            call()
+    fake.set_away()
+
+    assert [each.reference for each in run(fake)] == ["order-1"]
+
+
+def run(transfers: FakeTransfers) -> list[Outcome]:
+    seen: list[Outcome] = []
+    transfers.run_outcomes(seen.append, group="payouts", claim_after=0)
+    return seen
+
+
 def owed(client: redis.Redis) -> int:
     return int(client.xpending(redis_keys.EVENTS, "payouts")["pending"])
 

@@ -285,6 +285,34 @@ def test_a_replay_of_one_transfer_leaves_the_others_set_aside(transfers: FakeTra
     assert {each.reference for each in transfers.outcomes_aside(GROUP)} == {"b"}
 
 
+def test_beside_what_is_set_aside_all_else_goes_on(transfers: FakeTransfers) -> None:
+    """A new transfer is taken, listed, and told."""
+    transfers.enqueue(intent("bad"))
+    run(transfers, failing("bad"), set_aside_after=2)
+    transfers.replay_outcomes(GROUP)
+
+    transfers.enqueue(intent("good"))
+
+    assert {each.reference for each in transfers.list().items} == {"bad", "good"}
+    assert run(transfers, failing("bad"), set_aside_after=2) == [("bad", 1), ("good", 1), ("bad", 1)]
+
+
+def test_a_handler_that_acknowledges_by_itself_and_then_raises_or_is_stopped_owes_nothing(
+    transfers: FakeTransfers,
+) -> None:
+    """What was acknowledged is dealt with, whatever the handler did then."""
+    transfers.enqueue(intent("a"))
+    stop = threading.Event()
+
+    def handler(outcome: Outcome) -> None:
+        outcome.ack()
+        stop.set()
+        raise ValueError
+
+    assert run(transfers, handler, stop=stop) == [("a", 1)]
+    assert run(transfers) == []
+
+
 def test_groups_do_not_set_aside_for_one_another(transfers: FakeTransfers) -> None:
     three_moves(transfers, "a")
     run(transfers, failing("a"), set_aside_after=2)
