@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any, cast
+from typing import IO
 
 import redis
 
@@ -146,8 +146,7 @@ def _await_answer(server: EmbeddedServer, within_s: float = _START_SECONDS) -> N
 
 
 def _process_of(client: redis.Redis) -> int:
-    told = cast("dict[str, Any]", client.info("server"))
-    return int(told.get("process_id", 0))
+    return int(client.info("server").get("process_id", 0))
 
 
 def _free_port() -> int:

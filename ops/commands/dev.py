@@ -26,6 +26,7 @@ from epay_transfers.ops.dev.stream import Stream
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.runtime.embedded_servers import NotStarted
 from epay_transfers.runtime.setting_sources import in_environment
+from epay_transfers.runtime.web_addresses import IS_BASE, is_base
 
 app = typer.Typer()
 
@@ -41,6 +42,9 @@ def dev(
     *,
     at: Annotated[Path, typer.Option("--folder", help="Where the data, the keys and the .env are.")] = Path(FOLDER),
     port_base: Annotated[int, _PORT_BASE] = PORT_BASE,
+    web_base_url: Annotated[
+        str, typer.Option(help="Where your web tier's routes are mounted: the .env names it; the shop has its own.")
+    ] = settings.WEB_BASE_URL,
     reset: Annotated[bool, typer.Option("--reset", help="Delete the folder's data and keys first.")] = False,
 ) -> None:
     """Run all that an integration needs until Ctrl-C: a ledger, a vault, a bank, a worker, a shop.
@@ -51,6 +55,8 @@ def dev(
     The ledger, the keys and the bank's books are kept for the next run. The
     vault keeps nothing, as in production. If a process ends, all end.
     """
+    if not is_base(web_base_url):
+        raise typer.BadParameter(f"web-base-url: {IS_BASE}")
     logging.getLogger().addHandler(logging.NullHandler())  # what the processes log is shown
     try:
         with noted() as interruption, folder.opened(at, reset=reset) as home:
@@ -62,9 +68,9 @@ def dev(
                 web = shop.web_settings(places.shop_url, keys["NOTIFY_SECRET"])
                 options = ("--print-calls", "--books", str(home / folder.BOOKS))
                 with Stage(home, web, own=keys, ports=places.ports, log=stream.pipe, bank_options=options) as stage:
-                    settings.write_env(home, stage.environment(PRODUCER))
+                    settings.write_env(home, stage.environment(PRODUCER) | {"WEB_BASE_URL": web_base_url})
                     stage.start_shop(listener)
-                    _say_where(places, stage.bank_url, at / settings.ENV_FILE)
+                    _say_where(places, stage.bank_url, at / settings.ENV_FILE, web_base_url)
                     ended = stage.until_one_ends(interruption)
     except KeyboardInterrupt:
         screen.say("Stopped. Nothing is left running; the data is kept.")
@@ -104,13 +110,13 @@ def _sentence(ended: Ended) -> str:
     return f"the {ended.name} ended by itself ({how}), so all the others were ended: its lines above say why"
 
 
-def _say_where(places: Places, bank_url: str, env_file: Path) -> None:
+def _say_where(places: Places, bank_url: str, env_file: Path, web_base_url: str) -> None:
     rows = (
         ("the shop", places.shop_url, "open this page: buy something, and see how each transfer goes"),
         ("the bank", bank_url, "its books, for a browser"),
         ("the ledger", places.servers["REDIS_URL"], "kept between runs"),
         ("the vault", places.servers["VAULT_URL"], "in memory alone"),
-        ("settings", str(env_file), "for your backend and your web tier"),
+        ("settings", str(env_file), f"for your backend, and for your web tier at {web_base_url}"),
     )
     table = Table.grid(padding=(0, 2))
     for row in rows:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 import redis
@@ -355,7 +354,7 @@ def test_the_command_gives_each_outcome_to_the_handler_and_a_signal_lets_it_fini
         _, said = process.communicate(timeout=60)
         assert process.returncode == 0, said
     assert taken(project) == ["payout-1 queued 1"]
-    assert cast("dict[str, Any]", ledger_client.xpending(redis_keys.EVENTS, "shop"))["pending"] == 0
+    assert ledger_client.xpending(redis_keys.EVENTS, "shop")["pending"] == 0
 
     backend.enqueue(payout("payout-2"))
     with listening(project, servers) as process:
