@@ -13,9 +13,10 @@ transfers = AsyncTransfers.from_env(ProducerSettings.load(env_file=".env"))  # i
 
 
 async def follow() -> None:
+    """Under `--workers 3` three of these share the group, in no order: a process of its own is better (outcomes.py)."""
     while True:
         with suppress(LedgerUnavailable):  # nothing is lost meanwhile
-            async for outcome in transfers.outcomes("payouts"):
+            async for outcome in transfers.outcomes("payouts-asyncio"):
                 print(f"{outcome.reference} is {outcome.state}")
                 await outcome.ack()  # after your own commit
         await asyncio.sleep(1)

@@ -3,26 +3,32 @@
 import asyncio
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import sqlalchemy
+from sqlalchemy.orm import Session
 
 from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.errors import VaultUnavailable
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers import Receiver, SavedCard, SettingsWrong, TransferIntent, Transfers
+from epay_transfers.producers.testing import FakeTransfers
 from epay_transfers.producers.web import Web
 from epay_transfers.runtime import embedded_servers
 from tests.producers.conftest import NOWHERE
+from tests.support.intents import payout
 from tests.web.calling import Answer, Call, call_asgi, call_wsgi
 from tests.web.conftest import BASE, FORM
 
@@ -163,6 +169,45 @@ def test_the_reader_of_outcomes_deals_with_each_once(
     example.main(threading.Event(), idle=0)
 
     assert capsys.readouterr().out == "payout-42: not paid (cancelled); it may be paid another way\n"
+
+
+def test_a_table_of_outcomes_only_goes_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes twice or late, and of another backend."""
+    example: Any = load("outcomes_with_sqlalchemy", monkeypatch)
+    engine = sqlalchemy.create_engine("sqlite://")
+    example.Base.metadata.create_all(engine)
+    with Session(engine) as session, session.begin():
+        session.add(example.Payout(reference="payout-1"))
+    fake = FakeTransfers()
+    for reference in ("payout-1", "another-1"):
+        fake.enqueue(payout(reference))
+    fake.decline("payout-1", code="484")
+    first, *later = [each for each in fake.outcomes("payouts") if each.reference == "payout-1"]
+
+    fake.run_outcomes(partial(example.take, engine), group="payouts-too")
+    for outcome in (*later, first):
+        example.take(engine, outcome)
+
+    with Session(engine) as session:
+        (row,) = session.scalars(sqlalchemy.select(example.Payout))
+        assert (row.reference, row.state, row.version, row.final, row.money, row.code) == (
+            "payout-1", "declined", 2, True, "none", "484",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_reader_of_outcomes_waits_for_the_ledger_and_a_signal_ends_it(
+    environment: None, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setenv("REDIS_URL", NOWHERE)
+    command = [sys.executable, "-u", str(EXAMPLES / "outcomes.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as reader:  # noqa: S603 - our own
+        assert reader.stdout is not None
+        assert "refused the connection" in reader.stdout.readline()
+        reader.send_signal(number)
+        _, said = reader.communicate(timeout=60)
+
+    assert (reader.returncode, said) == (0, "")
 
 
 def test_an_asyncio_application_enqueues_and_reads_outcomes_until_it_ends(

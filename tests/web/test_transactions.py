@@ -105,6 +105,14 @@ def test_the_sender_leaves_a_row_for_later_or_for_a_person_and_goes_on(tmp_path:
     }
 
 
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name not in OUTBOXES])
+def test_an_outcome_that_came_before_the_second_commit_stays(tmp_path: Path, recipe: str) -> None:
+    """Else a payment that is paid would be shown as one that is not known, for ever."""
+    [found] = _run("killed_lines", recipe, tmp_path, "--outcome-first")
+
+    assert found["outcome-committed"] == ["paid"]
+
+
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Path]:
     with running_postgres() as folder:
