@@ -287,7 +287,7 @@ class Transfers:
         transfer is handed out before the one before it is dealt with, whatever consumers a group has. An outcome comes
         at least once: again, where this process or the ledger's server died before it was acknowledged.
 
-        After `stop` it finishes the call that runs, takes nothing more, and returns within a second. It also ends after
+        After `stop` it finishes the call that runs, takes nothing more, and returns within some seconds. It also ends after
         `idle` seconds in which nothing new came, and nothing waited to be tried again. `consumer` and `claim_after`
         (seconds) are those of `outcomes`. While the ledger is away, it waits for it.
 

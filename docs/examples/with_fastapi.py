@@ -1,4 +1,8 @@
-"""FastAPI (Starlette is mounted alike): uvicorn with_fastapi:app, with WEB_BASE_URL=https://shop.example/transfers"""
+"""FastAPI (Starlette is mounted alike): uvicorn with_fastapi:app, with WEB_BASE_URL=https://shop.example/transfers
+
+Against the sandbox: `transfers dev`, whose .env is .transfers-dev/.env; with [3ds] in the description it asks for 3-D
+Secure.
+"""
 
 from typing import Annotated
 

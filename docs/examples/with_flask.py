@@ -1,4 +1,8 @@
-"""Flask: flask --app with_flask run, with WEB_BASE_URL=https://shop.example/transfers"""
+"""Flask: flask --app with_flask run, with WEB_BASE_URL=https://shop.example/transfers
+
+Against the sandbox: `transfers dev --web-base-url http://127.0.0.1:5000/transfers`, whose .env is .transfers-dev/.env;
+with [3ds] in the description it asks for 3-D Secure.
+"""
 
 from flask import Flask, redirect, request
 from werkzeug.wrappers import Response
