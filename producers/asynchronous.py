@@ -179,7 +179,7 @@ class AsyncTransfers:
 
         async def awaited(outcome: Outcome) -> None:
             answer: object = handler(outcome)
-            if not inspect.isawaitable(answer):  # such a one is known by its answer alone
+            if not inspect.isawaitable(answer):  # only its answer shows what it is
                 ends.set()
                 wrong.append(WrongCall(_NOT_ASYNC))
                 raise wrong[0]
