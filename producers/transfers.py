@@ -287,9 +287,9 @@ class Transfers:
         transfer is handed out before the one before it is dealt with, whatever consumers a group has. An outcome comes
         at least once: again, where this process or the ledger's server died before it was acknowledged.
 
-        After `stop` it finishes the call that runs, takes nothing more, and returns within some seconds. It also ends after
-        `idle` seconds in which nothing new came, and nothing waited to be tried again. `consumer` and `claim_after`
-        (seconds) are those of `outcomes`. While the ledger is away, it waits for it.
+        After `stop` it finishes the call that runs, takes nothing more, and returns within some seconds. It also ends
+        after `idle` seconds in which nothing new came, and nothing waited to be tried again. `consumer` and
+        `claim_after` (seconds) are those of `outcomes`. While the ledger is away, it waits for it.
 
         Raises `LedgerUnavailable` at its start, and where no waiting helps; `IntentRejected` for a name of a group or a
         consumer that is none; `WrongCall` for a handler that is async.

@@ -99,7 +99,7 @@ class Stage:
         self._ports = ports
         self._log = log
         self._bank_options = bank_options
-        self._for_worker = for_worker
+        self._for_worker = dict(for_worker)
         self.bank_url = ""
         self._environment: dict[str, str] = {}
         self._ends = contextlib.ExitStack()
