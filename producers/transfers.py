@@ -166,6 +166,8 @@ class Transfers:
         """
         if settings and env_file:
             raise WrongCall("give settings, or the env_file to read them from")
+        if isinstance(settings, str | Path):
+            raise WrongCall("settings: a file is given by its name, env_file=...")
         settings = settings or ProducerSettings.load(env_file=env_file)
         load = settings if callable(settings) else functools.partial(_as_given, settings)
         made = cls.__new__(cls)
