@@ -1,19 +1,23 @@
 """docs/errors.md has a row for each error that a producer's call raises, and what it says of the money is so."""
 
 import inspect
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import fastapi
 import pytest
+from fastapi.responses import JSONResponse
 
 from epay_transfers import producers
 from epay_transfers.ledger import errors as ledger_errors
 from epay_transfers.producers import (
     Conflict,
     IntentRejected,
+    InternalError,
     LedgerUnavailable,
     NotFound,
     QueueFull,
@@ -25,6 +29,7 @@ from epay_transfers.producers import (
 from epay_transfers.producers import errors as producer_errors
 from epay_transfers.producers.testing import FakeTransfers
 from tests.support.intents import payout
+from tests.web.calling import call_asgi
 
 TEXT = (Path(__file__).parents[2] / "docs/errors.md").read_text()
 
@@ -154,3 +159,38 @@ def test_what_a_row_says_of_enqueue_is_so(error: type[Exception]) -> None:
         assert not known
     else:
         assert known or stored.startswith("maybe")
+
+
+def code_of(heading: str) -> str:
+    """The first block of code under a heading."""
+    return TEXT.partition(f"\n## {heading}\n")[2].partition("```python\n")[2].partition("```")[0]
+
+
+@pytest.mark.parametrize(("error", "status"), [(Conflict, 409), (VaultUnavailable, 503), (InternalError, 503)])
+def test_the_answer_for_fastapi_says_never_that_it_may_be_paid_again(error: type[Exception], status: int) -> None:
+    app = fastapi.FastAPI()
+    names = vars(producers) | {"app": app, "Request": fastapi.Request, "JSONResponse": JSONResponse}
+    exec(code_of("As an HTTP answer"), names)  # noqa: S102 - the document's own
+
+    @app.post("/buy")
+    def buy() -> None:
+        raise Conflict(["amount"]) if error is Conflict else InternalError("A", ()) if error is InternalError else error
+
+    answer = call_asgi(app)("POST", "/buy")
+
+    assert (answer.status, json.loads(answer.body)["pay_again"]) == (status, False)
+
+
+def test_what_may_be_paid_another_way_is_final_and_moved_no_money() -> None:
+    fake = FakeTransfers()
+    names = vars(producers) | {"transfers": fake}
+    exec(code_of("May this one be paid another way?"), names)  # noqa: S102 - the document's own
+    for reference in ("waiting", "declined", "paid", "parked", "doubt"):
+        fake.enqueue(payout(reference))
+    fake.decline("declined")
+    fake.pay("paid")
+    fake.park("parked")
+    fake.doubt("doubt")
+
+    asked = ("waiting", "declined", "paid", "parked", "doubt", "unknown")
+    assert [name for name in asked if names["may_pay_another_way"](name)] == ["declined"]

@@ -265,6 +265,42 @@ def test_in_a_projects_own_tests_the_fake_is_everywhere_and_only_as_long_as_it_i
     assert done.stdout.splitlines() == ["True False 200 declined"] * 2 + ["True False"], done.stderr
 
 
+VIEW = """
+import django; django.setup()
+from django.db import connection, transaction
+from django.shortcuts import redirect
+from django.urls import reverse
+from epay_transfers.producers.django import transfers, web
+from epay_transfers.producers.testing.web import on_fake
+from epay_transfers.producers import Receiver, SavedCard, TransferIntent
+with on_fake(web()):
+    with transaction.atomic(durable=True):
+        connection.cursor().execute("create table payment (reference)")
+        intent = TransferIntent(reference="a", amount=1, description="a", sender=SavedCard(card_id="a"),
+                                receiver=Receiver(card_id="b"))
+    answer = redirect("transfers-pay", transfers().enqueue(intent).handle)
+    print(answer.status_code, answer.url == "/transfers/pay/" + transfers().enqueue(intent).handle)
+print(*(reverse("transfers-" + name, args=["x"]) for name in ("pay", "3ds", "result", "notify")))
+"""
+
+
+def test_a_view_enqueues_after_its_commit_and_sends_the_client_on_by_the_routes_name(project: Path) -> None:
+    """As docs/django.md has it."""
+    environment = {"DJANGO_SETTINGS_MODULE": "project", "DATABASE": "{}", "TRANSFERS": "{}"}
+    done = subprocess.run(  # noqa: S603 - as above
+        [sys.executable, "-c", VIEW],
+        cwd=project,
+        env={"PATH": os.environ["PATH"]} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    routes = "/transfers/pay/x /transfers/3ds/x /transfers/result/x /transfers/notify/x"
+    assert done.stdout.splitlines() == ["302 True", routes], done.stderr
+
+
 def test_where_there_are_no_secrets_the_check_of_settings_can_be_silenced(project: Path) -> None:
     """As docs/django.md has it for a build."""
     with (project / "project.py").open("a", encoding="utf-8") as file:
