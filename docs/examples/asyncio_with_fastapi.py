@@ -18,7 +18,7 @@ async def deal_with(outcome: Outcome) -> None:
 
 
 async def follow() -> None:
-    """Under `--workers 3` three of these share the work. A process of its own is better: outcomes.py."""
+    """Under `--workers 3` three of these share the work. A process of its own is better: outcomes_with_asyncio.py."""
     while True:
         with suppress(LedgerUnavailable):  # it was away at the start; later it waits for it by itself
             await transfers.run_outcomes(deal_with, group="payouts-asyncio")

@@ -195,12 +195,13 @@ def test_a_table_of_outcomes_only_goes_forward(monkeypatch: pytest.MonkeyPatch) 
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["outcomes", "outcomes_with_asyncio"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_reader_of_outcomes_waits_for_the_ledger_and_a_signal_ends_it(
-    environment: None, monkeypatch: pytest.MonkeyPatch, number: int
+    environment: None, monkeypatch: pytest.MonkeyPatch, name: str, number: int
 ) -> None:
     monkeypatch.setenv("REDIS_URL", NOWHERE)
-    command = [sys.executable, "-u", str(EXAMPLES / "outcomes.py")]
+    command = [sys.executable, "-u", str(EXAMPLES / f"{name}.py")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as reader:  # noqa: S603 - our own
         assert reader.stdout is not None
         assert "refused the connection" in reader.stdout.readline()
