@@ -349,9 +349,12 @@ _LOOP_CLOSED = "the loop of the handler is closed: end the task of run_outcomes 
 
 
 class _End(threading.Event):
-    """Set by us, set by the caller, or the loop is closed, in which alone the handler can run."""
+    """Set by us, set by the caller, or the loop is closed, in which alone an outcome can be dealt with.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, stop: threading.Event | asyncio.Event | None) -> None:
+    A thread that went on without its loop would keep the process from ending.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, stop: threading.Event | asyncio.Event | None = None) -> None:
         super().__init__()
         self._loop, self._stop = loop, stop
 
@@ -368,7 +371,7 @@ async def _each(
     begin: Callable[[Callable[[], bool]], Iterator[Outcome]], in_thread: _InThread
 ) -> AsyncGenerator[AsyncOutcome, None]:
     """Each outcome of one reading. It has a thread of its own, in which it waits for new ones."""
-    is_stopped = threading.Event()
+    is_stopped = _End(asyncio.get_running_loop())
     thread = ThreadPoolExecutor(1, thread_name_prefix="transfers-outcomes")
     read = _begun(begin, is_stopped.is_set)
 

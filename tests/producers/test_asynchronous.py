@@ -414,6 +414,26 @@ def test_a_loop_that_is_closed_ends_the_thread_and_the_outcome_stays_owed(
     asyncio.run(transfers.close())
 
 
+def test_a_loop_that_is_closed_ends_a_reading_which_leaves_its_group(
+    parts: Context, ledger_client: redis.Redis
+) -> None:
+    """As with a handler: a program that forgets its task can end."""
+
+    async def read(transfers: AsyncTransfers) -> None:
+        async for _ in transfers.outcomes("payouts"):
+            pass
+
+    transfers = AsyncTransfers(build(parts))
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(read(transfers))
+    loop.run_until_complete(asyncio.sleep(0.2))
+    assert len(ledger_client.xinfo_consumers(redis_keys.EVENTS, "payouts")) == 1
+    loop.close()
+
+    until(lambda: ledger_client.xinfo_consumers(redis_keys.EVENTS, "payouts") == [])
+    assert not task.done()
+
+
 def test_a_ledger_that_is_away_is_said_while_one_iterates(without_ledger: Transfers) -> None:
     async def read() -> None:
         async with AsyncTransfers(without_ledger) as transfers:
