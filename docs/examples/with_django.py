@@ -25,13 +25,13 @@ def buy(request: HttpRequest, order_id: int) -> HttpResponse:
     So a click after any error is the same payment.
     """
     said = {name: str(text) for name, text in request.POST.items()}
-    card = {name: said.get(name, "") for name in ("number", "expiry", "cvc")}
+    number, expiry, cvc = (said.get(name, "") for name in ("number", "expiry", "cvc"))
     try:
         intent = TransferIntent(
             reference=f"order-{order_id}",
             amount="12000",
             description="A concert ticket",
-            sender=PanCard(**card, name="CARD HOLDER"),
+            sender=PanCard(number=number, expiry=expiry, cvc=cvc, name="CARD HOLDER"),
             receiver=Receiver(number="5522042705066736"),
         )
     except IntentRejected as error:
