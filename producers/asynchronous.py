@@ -7,6 +7,7 @@ that no other library shares, pauses in which no thread is held, and an end of w
 import asyncio
 import contextvars
 import inspect
+import os
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
@@ -73,11 +74,14 @@ class AsyncTransfers:
 
         `threads`: so many calls run at once; the others wait in line. Reading outcomes has a thread of its own.
         """
+        if not isinstance(transfers, Transfers):
+            raise WrongCall("give a Transfers, like web.transfers; or call AsyncTransfers.from_env(env_file=...)")
         if threads < 1:
             raise WrongCall("threads: give 1 or more")
         self._transfers = transfers
         self._most = threads
         self._pool: ThreadPoolExecutor | None = None
+        self._pool_of = 0  #: the process whose threads these are
 
     @classmethod
     @clear_frames_on_error
@@ -162,7 +166,7 @@ class AsyncTransfers:
         *,
         group: str,
         consumer: str | None = None,
-        stop: threading.Event | None = None,
+        stop: threading.Event | asyncio.Event | None = None,
         idle: float | None = None,
         claim_after: float = 60.0,
         set_aside_after: int = 8,
@@ -311,7 +315,7 @@ class AsyncTransfers:
 
         End the tasks that read outcomes before. A call after this one connects again.
         """
-        pool, self._pool = self._pool, None
+        pool, self._pool = self._pool if self._pool_of == os.getpid() else None, None
         await asyncio.to_thread(self._close, pool)
 
     async def __aenter__(self) -> Self:
@@ -326,8 +330,9 @@ class AsyncTransfers:
         self._transfers.close()
 
     async def _in_thread(self, work: Callable[[], _R]) -> _R:
-        if self._pool is None:
+        if self._pool is None or self._pool_of != os.getpid():  # a forked process has none of its parent's threads
             self._pool = ThreadPoolExecutor(self._most, thread_name_prefix="transfers")
+            self._pool_of = os.getpid()
         return await _run(self._pool, work)
 
     async def _pause(self, seconds: float) -> None:
@@ -349,7 +354,7 @@ class _End(threading.Event):
     A thread that went on without its loop would keep the process from ending.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, stop: threading.Event | None = None) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, stop: threading.Event | asyncio.Event | None = None) -> None:
         super().__init__()
         self._loop, self._stop = loop, stop
 

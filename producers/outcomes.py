@@ -68,10 +68,10 @@ class AnyOutcome:
 
     key: str  #: the ledger's name of the transfer, as in its receipt
     reference: str  #: your own name of it
-    version: int  #: grows with each move: ignore one that is lower than what you have seen
+    version: int  #: grows with each move: ignore one that is not higher than what you have seen
     state: State  #: where this move led
     final: bool  #: nothing will change any more (but for a reversal, or a correction by two operators)
-    money: Money  #: `none`: it may be paid another way. `unknown`: it may not; so while the bank contradicts the end
+    money: Money  #: `none` and final: it may be paid another way. `unknown` is also what the bank contradicts
     code: str  #: the bank's, where this move brought one
     reason: str  #: ours, a word
     next_at: datetime | None  #: when a worker or an inquiry looks again

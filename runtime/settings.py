@@ -181,6 +181,8 @@ class _Settings(BaseSettings):
             }
             if env_file is None and any(_is_missing(line) for line in lines) and ENV_FILE.is_file():
                 lines.add(_NOT_READ)
+            elif env_file and env_file is not ENV_FILE and not Path(env_file).exists():  # our commands name that
+                lines.add(f"{env_file}: was named as env_file, and is not there, seen from {Path.cwd()}")
         if lines:
             raise SettingsWrong(sorted(lines))
         settings._given_as = given_as

@@ -38,7 +38,8 @@ def pay(transfers: Transfers, reference: str, amount: Decimal, card: PanCard) ->
 
 def enqueue(transfers: Transfers, intent: TransferIntent) -> None:
     transfers.enqueue(intent)
-    Payment.objects.filter(pk=intent.reference).update(state="enqueued")
+    before = Payment.objects.filter(pk=intent.reference, state__in=("waiting", "card_needed"))
+    before.update(state="enqueued")  # an outcome may have come by now: its state stays
 
 
 def look_after(transfers: Transfers, older_than: timedelta = timedelta(minutes=2)) -> None:

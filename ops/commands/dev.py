@@ -43,8 +43,13 @@ def dev(
     at: Annotated[Path, typer.Option("--folder", help="Where the data, the keys and the .env are.")] = Path(FOLDER),
     port_base: Annotated[int, _PORT_BASE] = PORT_BASE,
     web_base_url: Annotated[
-        str, typer.Option(help="Where your web tier's routes are mounted: the .env names it; the shop has its own.")
-    ] = settings.WEB_BASE_URL,
+        str,
+        typer.Option(
+            help="Where your web tier's routes are mounted: the .env names it, and notifications come there. Give it "
+            "at each start. The shop keeps its own.",
+            show_default=f"{settings.WEB_BASE_URL} in the .env; notifications come to the shop",
+        ),
+    ] = "",
     reset: Annotated[bool, typer.Option("--reset", help="Delete the folder's data and keys first.")] = False,
 ) -> None:
     """Run all that an integration needs until Ctrl-C: a ledger, a vault, a bank, a worker, a shop.
@@ -55,7 +60,7 @@ def dev(
     The ledger, the keys and the bank's books are kept for the next run. The
     vault keeps nothing, as in production. If a process ends, all end.
     """
-    if not is_base(web_base_url):
+    if web_base_url and not is_base(web_base_url):
         raise typer.BadParameter(f"web-base-url: {IS_BASE}")
     logging.getLogger().addHandler(logging.NullHandler())  # what the processes log is shown
     try:
@@ -67,10 +72,14 @@ def dev(
             with listener, _shown(stream):
                 web = shop.web_settings(places.shop_url, keys["NOTIFY_SECRET"])
                 options = ("--print-calls", "--books", str(home / folder.BOOKS))
-                with Stage(home, web, own=keys, ports=places.ports, log=stream.pipe, bank_options=options) as stage:
-                    settings.write_env(home, stage.environment(PRODUCER) | {"WEB_BASE_URL": web_base_url})
+                yours = {"WEB_BASE_URL": web_base_url} if web_base_url else {}
+                with Stage(
+                    home, web, own=keys, ports=places.ports, log=stream.pipe, bank_options=options, for_worker=yours
+                ) as stage:
+                    told = stage.environment(PRODUCER) | {"WEB_BASE_URL": settings.WEB_BASE_URL} | yours
+                    settings.write_env(home, told)
                     stage.start_shop(listener)
-                    _say_where(places, stage.bank_url, at / settings.ENV_FILE, web_base_url)
+                    _say_where(places, stage.bank_url, at / settings.ENV_FILE, told["WEB_BASE_URL"])
                     ended = stage.until_one_ends(interruption)
     except KeyboardInterrupt:
         screen.say("Stopped. Nothing is left running; the data is kept.")
@@ -128,7 +137,11 @@ def _say_where(places: Places, bank_url: str, env_file: Path, web_base_url: str)
         screen.say_typed(f"    {line}")
     watch = f"cd {shlex.quote(str(env_file.absolute().parent))} && {typed.command_anywhere()} overview --watch"
     screen.say_typed(f"\nWatch, in another terminal:\n\n    {watch}\n")
-    if yours := [name for name in settings.FOR_A_BACKEND if in_environment(name)]:
+    yours = [name for name in settings.FOR_A_BACKEND if in_environment(name)]
+    if "WEB_BASE_URL" in yours:
+        yours.remove("WEB_BASE_URL")
+        screen.say("Your environment sets WEB_BASE_URL: right for a web tier of your own; the shop keeps its own.\n")
+    if yours:
         screen.say(
             f"Your environment sets {', '.join(yours)}, which goes before that .env: unset it for your backend.\n"
         )

@@ -76,4 +76,5 @@ def kept_keys(folder: Path, today: date) -> dict[str, str]:
 
 def write_env(folder: Path, settings: Mapping[str, str]) -> None:
     """Write the backend's `.env`, anew at each start: the ports may be others."""
-    dotenv.write(folder / ENV_FILE, dotenv.text_of({name: settings[name] for name in FOR_A_BACKEND}))
+    remarks = {"WEB_BASE_URL": "of your own web tier: transfers dev --web-base-url"}
+    dotenv.write(folder / ENV_FILE, dotenv.text_of({name: settings[name] for name in FOR_A_BACKEND}, remarks))

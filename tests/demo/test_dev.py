@@ -289,7 +289,10 @@ def test_the_env_file_names_where_the_web_tier_of_a_backend_is_and_not_the_shop(
         (("--web-base-url", "http://127.0.0.1:5000/pay"), "http://127.0.0.1:5000/pay"),
     ):
         with running(tmp_path, *options) as dev:
-            assert f"WEB_BASE_URL={url}\n" in (tmp_path / FOLDER / ".env").read_text()
+            written = (tmp_path / FOLDER / ".env").read_text()
+            assert f"(of your own web tier: transfers dev --web-base-url)\nWEB_BASE_URL={url}\n" in written
+            notified = url if options else f"http://127.0.0.1:{dev.base}/transfers"  # the worker tells the bank where
+            assert f"WEB_BASE_URL={notified}\0" in Path(f"/proc/{dev.pid_of('worker')}/environ").read_text()
             bought = requests.post(
                 f"http://127.0.0.1:{dev.base}/buy", {"good": "concert"} | CARD, timeout=10, allow_redirects=False
             )
@@ -350,11 +353,13 @@ def test_after_a_kill_the_next_start_finds_all_again(tmp_path: Path) -> None:
 
 
 def test_settings_of_the_shell_that_go_before_the_env_file_are_named(tmp_path: Path) -> None:
-    """A backend would read yours, and the payouts would go elsewhere."""
+    """A backend would read yours, and the payouts would go elsewhere. But a web tier of your own has its own place."""
     words = command("dev", "--port-base", str(free_base()))
-    with playing(tmp_path, words, TRANSFERS_REDIS_URL="redis://127.0.0.1:1/0") as process:
+    yours = {"TRANSFERS_REDIS_URL": "redis://127.0.0.1:1/0", "WEB_BASE_URL": "http://127.0.0.1:5000/transfers"}
+    with playing(tmp_path, words, **yours) as process:
         said = wait_for(process, IS_UP)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=LONGEST_S)
 
     assert "Your environment sets REDIS_URL, which goes before that .env" in said
+    assert "Your environment sets WEB_BASE_URL: right for a web tier of your own; the shop keeps its own." in said

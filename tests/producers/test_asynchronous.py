@@ -5,9 +5,11 @@ What each call means is in the suite that runs on all of them: `tests/web/test_c
 
 import asyncio
 import contextvars
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -31,6 +33,8 @@ from epay_transfers.producers import (
 )
 from epay_transfers.producers.context import Context
 from epay_transfers.producers.testing import FakeTransfers
+from epay_transfers.producers.testing.web import fake_web
+from epay_transfers.producers.web import Request, Web
 from tests.producers.conftest import Hands, build, by_pan, by_saved_card
 from tests.support.logged import names_of
 from tests.support.waiting import until
@@ -497,3 +501,37 @@ def test_elsewhere_nothing_is_said(parts: Context, untold: None, caplog: pytest.
     run(call())
 
     assert "transfers.in_event_loop" not in names_of(caplog.records)
+
+
+def test_a_forked_process_has_threads_of_its_own(parts: Context) -> None:
+    """Its parent's are not in it: else each call would wait for them for ever."""
+    transfers = AsyncTransfers(build(parts))
+    receipt = asyncio.run(transfers.enqueue(by_pan()))
+    until(lambda: cast("Any", transfers._pool)._idle_semaphore._value == 1)  # its thread waits for the next call
+
+    async def asked() -> None:
+        async with asyncio.timeout(PATIENCE_S), transfers:
+            assert (await transfers.get(receipt.key)).reference == "order-1"
+
+    pid = os.fork()
+    if not pid:
+        try:
+            asyncio.run(asked())
+        except BaseException:  # noqa: BLE001 - whatever it is, this process ends here
+            os._exit(1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    asyncio.run(asked())
+
+
+def test_what_is_no_transfers_is_a_wrong_call_at_once(parts: Context) -> None:
+    """A web tier, another `AsyncTransfers`, and a file in the place of settings."""
+    for wrong in (AsyncTransfers(build(parts)), fake_web(FakeTransfers()), ".env"):
+        with pytest.raises(WrongCall, match=r"give a Transfers, like web\.transfers"):
+            AsyncTransfers(cast("Any", wrong))
+    for from_env in (Transfers.from_env, AsyncTransfers.from_env, Web.from_env):
+        for file in (".env", Path(".env")):
+            with pytest.raises(WrongCall, match="env_file="):
+                from_env(cast("Any", file))
+    with pytest.raises(WrongCall, match="route: give one of pay, 3ds, result, notify"):
+        fake_web(FakeTransfers()).answer("paid", "A" * 22, Request("GET"))

@@ -360,6 +360,24 @@ def _errors(recipe: Any, folder: Path) -> dict[str, Any]:
     return {"first": first, "then": _change(file, query)}
 
 
+def _outcome_first(recipe: Any, folder: Path) -> dict[str, Any]:
+    """The listener has committed an outcome before the second commit of `enqueue`, and before the job looked."""
+    file = folder / "outcome.db"
+    fake = FakeTransfers()
+    recipe.begin(file, fake)
+    table = "payment" if recipe.rows.endswith(" payment") else "payments_payment"
+    real, states = fake.enqueue, f"select reference, state from {table}"  # noqa: S608 - ours
+
+    def enqueue(intent: TransferIntent) -> Any:
+        receipt = real(intent)
+        _change(file, f"update {table} set state = 'paid' where reference = '{intent.reference}'")  # noqa: S608 - ours
+        return receipt
+
+    fake.enqueue = enqueue  # type: ignore[method-assign]  # the moment between the two lines of the example
+    recipe.business("outcome", fake)
+    return _change(file, states)
+
+
 def _change(file: Path, query: str) -> dict[str, Any]:
     connection = sqlite3.connect(file)
     try:
@@ -374,6 +392,9 @@ def main(name: str, folder: Path, *flags: str) -> None:
     recipe = RECIPES[name]()
     if "--errors" in flags:
         print(json.dumps(_errors(recipe, folder)))  # noqa: T201 - it prints
+        return
+    if "--outcome-first" in flags:
+        print(json.dumps(_outcome_first(recipe, folder)))  # noqa: T201 - as above
         return
     with Transfers.from_env() as transfers:
         _new(transfers)

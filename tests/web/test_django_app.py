@@ -146,6 +146,68 @@ def test_the_command_for_outcomes_without_a_handler_says_which_one_it_needs(proj
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("transfers", "environment", "sentence"),
+    [
+        ({}, {"VAULT_PUBLIC_KEY": ""}, "VAULT_PUBLIC_KEY: is not set"),
+        ({"HOMES": "/"}, {}, "TRANSFERS: 'HOMES' is none of"),
+        ({"LOOK": {"colour": "green"}}, {}, "TRANSFERS['LOOK']: colour: must be like"),
+        ({"OUTCOMES_HANDLER": "handlers.gone"}, {}, "TRANSFERS['OUTCOMES_HANDLER']: Module"),
+    ],
+)
+def test_the_command_for_outcomes_ends_with_78_for_each_wrong_setting(
+    project: Path, transfers: dict[str, object], environment: dict[str, str], sentence: str
+) -> None:
+    """Also for one that the checks name, too: else a supervisor starts it over and over."""
+    given = {"OUTCOMES_HANDLER": "handlers.take"} | transfers
+    done = manage(project, "transfers_outcomes", transfers=given, **environment)
+
+    assert (done.returncode, sentence in done.stderr) == (78, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+CALLED_IN_A_TEST = """
+import signal
+import django; django.setup()
+from django.core.management import call_command
+from epay_transfers.producers.django import transfers
+from epay_transfers.producers.testing import FakeTransfers
+from epay_transfers.producers import Receiver, SavedCard, TransferIntent
+intent = TransferIntent(reference="a", amount=1, description="a", sender=SavedCard(card_id="a"),
+                        receiver=Receiver(card_id="b"))
+numbers = signal.SIGTERM, signal.SIGINT
+before = [signal.getsignal(number) for number in numbers]
+with FakeTransfers().in_place_of(transfers()) as fake:
+    transfers().enqueue(intent)
+    fake.decline("a")
+    call_command("transfers_outcomes", verbosity=0)
+    call_command("transfers_outcomes", group="more")
+print([signal.getsignal(number) for number in numbers] == before)
+"""
+
+SAYS = "def take(outcome): print(outcome.reference, outcome.state)\n"
+
+
+def test_a_projects_test_calls_the_command_which_ends_and_leaves_signals_as_they_were(project: Path) -> None:
+    """In a process without routes: `"WEB": False`."""
+    (project / "handlers.py").write_text(SAYS, encoding="utf-8")
+    given = {"WEB": False, "OUTCOMES_HANDLER": "handlers.take"}
+    environment = {"DJANGO_SETTINGS_MODULE": "project", "DATABASE": "{}", "TRANSFERS": json.dumps(given)}
+    done = subprocess.run(  # noqa: S603 - as above
+        [sys.executable, "-c", CALLED_IN_A_TEST],
+        cwd=project,
+        env={"PATH": os.environ["PATH"]} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    said = ["a queued", "a declined"]
+    begins = "Outcomes go to handlers.take, as those of the group more."
+    assert done.stdout.splitlines() == [*said, begins, *said, "True"], done.stderr
+
+
 def test_the_routes_answer_in_the_merchants_look_also_where_no_server_does(project: Path) -> None:
     """They are the app's own: no line of the project makes a `Web`."""
     ask = (
@@ -201,6 +263,42 @@ def test_in_a_projects_own_tests_the_fake_is_everywhere_and_only_as_long_as_it_i
     )
 
     assert done.stdout.splitlines() == ["True False 200 declined"] * 2 + ["True False"], done.stderr
+
+
+VIEW = """
+import django; django.setup()
+from django.db import connection, transaction
+from django.shortcuts import redirect
+from django.urls import reverse
+from epay_transfers.producers.django import transfers, web
+from epay_transfers.producers.testing.web import on_fake
+from epay_transfers.producers import Receiver, SavedCard, TransferIntent
+with on_fake(web()):
+    with transaction.atomic(durable=True):
+        connection.cursor().execute("create table payment (reference)")
+        intent = TransferIntent(reference="a", amount=1, description="a", sender=SavedCard(card_id="a"),
+                                receiver=Receiver(card_id="b"))
+    answer = redirect("transfers-pay", transfers().enqueue(intent).handle)
+    print(answer.status_code, answer.url == "/transfers/pay/" + transfers().enqueue(intent).handle)
+print(*(reverse("transfers-" + name, args=["x"]) for name in ("pay", "3ds", "result", "notify")))
+"""
+
+
+def test_a_view_enqueues_after_its_commit_and_sends_the_client_on_by_the_routes_name(project: Path) -> None:
+    """As docs/django.md has it."""
+    environment = {"DJANGO_SETTINGS_MODULE": "project", "DATABASE": "{}", "TRANSFERS": "{}"}
+    done = subprocess.run(  # noqa: S603 - as above
+        [sys.executable, "-c", VIEW],
+        cwd=project,
+        env={"PATH": os.environ["PATH"]} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    routes = "/transfers/pay/x /transfers/3ds/x /transfers/result/x /transfers/notify/x"
+    assert done.stdout.splitlines() == ["302 True", routes], done.stderr
 
 
 def test_where_there_are_no_secrets_the_check_of_settings_can_be_silenced(project: Path) -> None:

@@ -105,6 +105,33 @@ def test_the_sender_leaves_a_row_for_later_or_for_a_person_and_goes_on(tmp_path:
     }
 
 
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name not in OUTBOXES])
+def test_an_outcome_that_came_before_the_second_commit_stays(tmp_path: Path, recipe: str) -> None:
+    """Else a payment that is paid would be shown as one that is not known, for ever."""
+    [found] = _run("killed_lines", recipe, tmp_path, "--outcome-first")
+
+    assert found["outcome-committed"] == ["paid"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "sent"),
+    [
+        ("outbox_with_django", {"transaction_mode": "IMMEDIATE"}, True),
+        ("outbox_with_django", {}, "database is locked"),
+        ("outbox_with_sqlalchemy", {}, True),
+    ],
+)
+def test_on_sqlite_a_sender_goes_on_while_another_process_commits(
+    tmp_path: Path, recipe: str, options: dict[str, str], sent: object
+) -> None:
+    """Django's needs the option that docs/transactions.md names; without it the sender ends, and loses nothing."""
+    named = re.search(r'`"OPTIONS": (\{"transaction_mode": .*?\})`', (ROOT / "docs/transactions.md").read_text())
+
+    assert _run("sqlite_locks", recipe, tmp_path / "db", json.dumps(options)) == [[sent]]
+    assert named is not None
+    assert json.loads(named[1]) == {"transaction_mode": "IMMEDIATE"}
+
+
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Path]:
     with running_postgres() as folder:
