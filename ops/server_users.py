@@ -22,6 +22,7 @@ from epay_transfers.runtime.server_addresses import OPERATORS_USER
 SERVERS = ("ledger", "vault")
 
 _PLACEHOLDER = "#SHA256-OF-THE-PASSWORD-OF-"
+_USER_IN_FILE = re.compile(rf"^(user (\S+) (?:on|off) ){_PLACEHOLDER}\S+", re.MULTILINE)
 
 #: A digest in a file, to go on allowing it during an upgrade.
 _DIGEST = re.compile(r"\+evalsha\|([0-9a-f]{40})")
@@ -407,6 +408,18 @@ def file_text(server: str, operators: Sequence[str], previous: str = "") -> str:
         digests += [each for each in older.get(name, []) if each not in known]
         lines.append(user.line(name, digests))
     return "\n".join(lines) + "\n"
+
+
+def users_in(text: str) -> list[str]:
+    """The users of an ACL file that still lack a password, in its order."""
+    return [found[2] for found in _USER_IN_FILE.finditer(text)]
+
+
+def with_passwords(text: str, passwords: Mapping[str, str]) -> str:
+    """The ACL file with the digest of each user's password in place of its placeholder."""
+    return _USER_IN_FILE.sub(
+        lambda found: f"{found[1]}#{hashlib.sha256(passwords[found[2]].encode()).hexdigest()}", text
+    )
 
 
 def _both(one: ServerUser, other: ServerUser) -> ServerUser:

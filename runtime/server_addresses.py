@@ -68,6 +68,12 @@ def next_database(url: Secret) -> str:
     return f"{scheme}://{rest.partition('/')[0]}/{database}" + (f"?{urlencode(others, safe='/')}" if others else "")
 
 
+def with_user(url: str, user: str, password: str) -> str:
+    """The same server's address, for this user. The password is of letters, digits, dashes and underscores."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{user}:{password}@{parts.netloc.rpartition('@')[2]}").geturl()
+
+
 def crosses_the_network_in_clear(url: Secret) -> bool:
     parts = urlsplit(url.reveal())
     return parts.scheme == "redis" and not _is_this_machine(parts.hostname or "localhost")

@@ -67,6 +67,7 @@ TYPED: dict[str, tuple[str, ...]] = {
     "parked": (),
     "pause": ("send", *_WHY),
     "pauses": (),
+    "provision": ("secrets", "--operator", "aigul"),
     "queue rebuild": (),
     "queues": (),
     "reconcile": ("--day", "2026-11-28", "--ask", "1"),
@@ -80,7 +81,7 @@ TYPED: dict[str, tuple[str, ...]] = {
 }
 
 #: What it needs is made there.
-RUN_ELSEWHERE = {"apply": "tests/ops/test_plans.py"}
+RUN_ELSEWHERE = {"apply": "tests/ops/test_plans.py", "probe": "tests/ops/test_probe.py"}
 
 
 Run = Callable[[str], list[Any]]
@@ -130,7 +131,13 @@ INTENT = {
 
 
 def _needs_a_transfer(name: str) -> bool:
-    return bool(set(_typed(name)) & {*State, "PAUSE"}) or name in {"enqueue", "keys", "keys rotate", "pause"}
+    return bool(set(_typed(name)) & {*State, "PAUSE"}) or name in {
+        "enqueue",
+        "keys",
+        "keys rotate",
+        "pause",
+        "provision",
+    }
 
 
 def _typed(name: str) -> tuple[str, ...]:
