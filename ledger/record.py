@@ -73,7 +73,8 @@ class Record:
     currency: str = ""
     urgency: str = ""
     related: str = ""
-    order_details: str = ""  #: JSON of `ledger.order.OrderDetails`: what the bank alone is told beside the cards
+    #: JSON of `ledger.order.OrderDetails`: what the bank alone is told beside the cards.
+    order_details: str = field(default="", metadata=_UNTIL[Lifetime.UNFINISHED])
     fingerprints: str = ""  #: keyed digests of the intent's fields but for the cards', to compare a replay by
     deadline_at: int = 0  #: what is not sent by then expires
 

@@ -92,7 +92,7 @@ _MOVES = (
     Rule(("type", "hget", "hmget", "hset", "hdel", "hincrby"), (_RECORDS, _COUNTERS)),
     Rule(("type", "zadd", "zrem"), (_DUE, _BY_STATE)),
     Rule(("xadd",), (_EVENTS,)),
-    Rule(("pexpire",), (_HANDLES,)),
+    Rule(("pexpire", "set"), (_HANDLES,)),
     Rule(("del",), (_CHALLENGES, *_write(_PRINTS))),
 )
 
@@ -126,7 +126,7 @@ _PRODUCER = ServerUser(
         ),
         *_MOVES,
         Rule(("smembers", "sismember", "sadd"), (redis_keys.FINGERPRINT_KEYS,)),
-        Rule(("set",), (_REFERENCES, _HANDLES, _PRINTS)),
+        Rule(("set",), (_REFERENCES, _PRINTS)),
         Rule(("getbit", "setbit", "bitpos"), (_SUFFIXES,)),
         Rule(("hget", "hmget"), _read(redis_keys.LOST, redis_keys.CONTRADICTED)),
         Rule(("zlexcount", "zrangebylex", "zrevrangebylex"), (_BY_STATE,)),

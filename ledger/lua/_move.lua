@@ -29,6 +29,8 @@
 --         challenge     what to keep at KEYS[7] until the transfer is final
 --         challenge_ms  how long KEYS[9] leads to the transfer
 --         prints        of an end: the key of the cards' prints, to be deleted; no KEY, for only producers may read there
+--         home          of an end: what the client's page still needs of the order; it stands behind the key that the
+--                       handle leads to, and goes with it
 --         references    with a bank_reference: the place, in KEYS, of the hash where it leads to the transfer
 --         watched       with a watch: the place, in KEYS, of what is asked about beside due; no watch_at takes it out
 --         rates         with a question: the place, in KEYS, of the rates
@@ -251,7 +253,11 @@ local function write(m, r, seen)
     redis.call('ZADD', KEYS[2], m.due, m.key)
   elseif not m.keep_due then
     redis.call('ZREM', KEYS[2], m.key)
-    redis.call('PEXPIRE', KEYS[6], SETTLED_DAY_MS)
+    if m.home then
+      redis.call('SET', KEYS[6], m.key .. ' ' .. m.home, 'PX', SETTLED_DAY_MS, 'XX')
+    else
+      redis.call('PEXPIRE', KEYS[6], SETTLED_DAY_MS)
+    end
     if m.prints then redis.call('DEL', m.prints) end
     redis.call('DEL', KEYS[7])
   end

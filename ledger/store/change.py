@@ -11,6 +11,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal, TypedDict, cast, get_args
 
+from epay_transfers.ledger.order import way_home
 from epay_transfers.ledger.record import Lifetime, Record, StoredChallenge, cleared_with
 from epay_transfers.ledger.states import Advance, State, Verb
 from epay_transfers.ledger.store import redis_keys
@@ -208,6 +209,7 @@ def script_argument(
         "challenge": json.dumps(asdict(change.challenge)) if change.challenge else None,
         "challenge_ms": str(_CHALLENGE_MS) if change.challenge else None,
         "prints": redis_keys.prints(record.key) if row.ends else None,
+        "home": way_home(record.order_details) or None if row.ends and record.order_details else None,
         "references": keys.index(redis_keys.references(changed["bank_reference"])) + _KEYS + 1
         if "bank_reference" in changed
         else None,

@@ -16,6 +16,7 @@ import redis
 from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
 from epay_transfers.ledger.invoice import is_key
+from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.record import Record, StoredChallenge
 from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.store import redis_keys
@@ -62,6 +63,17 @@ class Reader:
 
     def by_handle(self, handle: str) -> Record | None:
         return self._by(redis_keys.handle(handle))
+
+    def details(self, record: Record) -> OrderDetails:
+        """What the record keeps of its order; of an ended transfer the way home alone, for as long as its handle.
+
+        Raises `ValueError` for what a hand has damaged.
+        """
+        if record.order_details:
+            return OrderDetails.from_json(record.order_details)
+        with read_errors_as(LedgerUnavailable):  # after the record: a transfer that ends meanwhile writes both at once
+            text = cast("str | None", self.client.get(redis_keys.handle(record.handle))) or ""
+        return OrderDetails.from_json(text.partition(" ")[2] or "{}")
 
     def by_md(self, md: str) -> Record | None:
         return self._by(redis_keys.md(md))
@@ -227,8 +239,8 @@ class Reader:
 
     def _by(self, name: str) -> Record | None:
         with read_errors_as(LedgerUnavailable):
-            key = cast("str | None", self.client.get(name))
-        return self.get(key) if key else None
+            text = cast("str | None", self.client.get(name))
+        return self.get(text.partition(" ")[0]) if text else None
 
 
 def _record(key: str, raw: dict[str, str] | None) -> Record | None:

@@ -97,6 +97,7 @@ def reference(text: str) -> str:
 
 
 def handle(text: str) -> str:
+    """The key of the handle's transfer; of one that has ended with its way home behind it (`ledger.order`)."""
     return f"{_ROOT}handle:{text}"
 
 

@@ -166,9 +166,7 @@ class MemoryScripts(Scripts):
         for name in move["unset"]:
             record.pop(name, None)
         if not {"due", "due_in", "keep_due"} & move.keys():
-            self.expiries[keys[5]] = now + _DAY_MS
-            self.texts.pop(keys[6], None)
-            self.texts.pop(move.get("prints", ""), None)
+            self._end(keys, move, now)
         if "challenge" in move:
             self.texts[keys[6]], self.texts[keys[8]] = move["challenge"], record["key"]
             self.expiries[keys[8]] = now + int(move["challenge_ms"])
@@ -177,6 +175,13 @@ class MemoryScripts(Scripts):
             record["version"] = str(int(record["version"]) + 1)
             self._tell_move(record, move, before)
         return ["OK", record["state"], record["epoch"], record["version"], str(len(self.events)), str(now)]
+
+    def _end(self, keys: list[str], move: Mapping[str, Any], now: int) -> None:
+        self.expiries[keys[5]] = now + _DAY_MS
+        if "home" in move and keys[5] in self.texts:
+            self.texts[keys[5]] = f"{move['key']} {move['home']}"
+        self.texts.pop(keys[6], None)
+        self.texts.pop(move.get("prints", ""), None)
 
     def _look_again(self, key: str, move: Mapping[str, Any], now: int) -> None:
         if "due_in" in move:

@@ -1,11 +1,13 @@
 """Every verb against every state: made exactly where the table says, refused elsewhere, and nothing changed then."""
 
+import json
 from dataclasses import replace
 
 import pytest
 import redis
 
 from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.record import FIRST_EPOCH, Lifetime, Record, cleared_with
 from epay_transfers.ledger.states import Advance, Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys
@@ -141,6 +143,76 @@ def test_a_final_state_forgets_the_challenge_and_lets_the_handle_go(
     assert 0 < ledger_client.ttl(redis_keys.handle(record.handle)) <= 86_400
     assert ledger.by_handle(record.handle) == ledger.by_reference("payout-1") == found(ledger, record)
     assert record.key not in due(ledger_client)
+
+
+LINKS = {"back_link": "https://shop.kz/ok", "failure_back_link": "https://shop.kz/no"}
+ORDER = json.dumps({"description": "Salary", "post_link": "https://shop.kz/p"} | LINKS)
+
+
+@pytest.mark.parametrize(
+    "verb", [Verb.PAY, Verb.DECLINE, Verb.INQUIRY_PAID, Verb.INQUIRY_DECLINED, Verb.EXPIRE, Verb.CANCEL]
+)
+def test_a_final_state_forgets_the_order_and_leaves_the_way_home_to_the_handle(
+    ledger: Ledger, ledger_client: redis.Redis, verb: Verb
+) -> None:
+    record = into(ledger, (State.PARKED, Phase.SEND), order_details=ORDER)
+    assert ledger.details(record).description == "Salary"
+
+    assert isinstance(make(ledger, record, verb), Moved)
+
+    ended = found(ledger, record)
+    assert ended.order_details == ""
+    assert ledger.details(ended) == OrderDetails(**LINKS)
+    assert ledger.by_handle(record.handle) == ended
+    assert 0 < ledger_client.ttl(redis_keys.handle(record.handle)) <= 86_400
+    ledger_client.delete(redis_keys.handle(record.handle))  # as its server does after a day
+    assert ledger.details(ended) == OrderDetails()
+
+
+def test_a_handle_that_is_gone_does_not_come_back_with_the_end(ledger: Ledger, ledger_client: redis.Redis) -> None:
+    record = into(ledger, (State.SENDING, Phase.SEND), order_details=ORDER)
+    ledger_client.delete(redis_keys.handle(record.handle))
+
+    assert isinstance(make(ledger, record, Verb.PAY), Moved)
+    assert ledger.by_handle(record.handle) is None
+
+
+def test_a_corrected_end_leads_home_as_before(ledger: Ledger, ledger_client: redis.Redis) -> None:
+    record = into(ledger, (State.DECLINED, Phase.SEND), order_details=ORDER)
+    ledger_client.expire(redis_keys.handle(record.handle), 60)
+
+    assert isinstance(make(ledger, record, Verb.CORRECT_PAID), Moved)
+
+    assert ledger.details(found(ledger, record)) == OrderDetails(**LINKS)
+    assert 60 < ledger_client.ttl(redis_keys.handle(record.handle)) <= 86_400
+
+
+def test_what_ended_before_the_order_was_forgotten_leads_home_by_its_record(
+    ledger: Ledger, ledger_client: redis.Redis
+) -> None:
+    """A version before this one left the details in the record, and the key alone at the handle."""
+    record = into(ledger, (State.DECLINED, Phase.SEND))
+    ledger_client.hset(redis_keys.record(record.key), "order_details", ORDER)
+    older = found(ledger, record)
+    assert ledger.details(older).back_link == LINKS["back_link"]
+
+    assert isinstance(make(ledger, older, Verb.CORRECT_PAID), Moved)
+
+    ended = found(ledger, record)
+    assert ended.order_details == ""
+    assert ledger.details(ended) == OrderDetails(**LINKS)
+
+
+@pytest.mark.parametrize("text", ["[", '{"back_link":"\\ud800"}', '{"back_link":[1]}'])
+def test_details_that_a_hand_has_damaged_keep_no_transfer_from_its_end(
+    ledger: Ledger, ledger_client: redis.Redis, text: str
+) -> None:
+    record = into(ledger, (State.SENDING, Phase.SEND))
+    ledger_client.hset(redis_keys.record(record.key), "order_details", text)
+    damaged = found(ledger, record)
+
+    assert isinstance(make(ledger, damaged, Verb.PAY), Moved)
+    assert ledger.details(found(ledger, record)) == OrderDetails()
 
 
 def test_a_challenge_leads_to_its_transfer_for_a_week(ledger: Ledger, ledger_client: redis.Redis) -> None:
