@@ -5,7 +5,7 @@
 -- A caller says how long something is to last; what time that is, the ledger says.
 --
 -- KEYS  1 record  2 due  3 by_state  4 counters  5 events  6 handle  7 challenge
---       8 the bank's transfer id, with one or with a challenge  9 md, with a challenge
+--       8 the bank's transfer id as it was kept before `ids`, with one or with a challenge  9 md, with a challenge
 -- ARGV  1 the move, as JSON: key, verb, actor, moves {from: to}, and where they apply
 --         now           a test's time, in place of the server's
 --         after         the move is made from this time on (ms), and not before
@@ -31,7 +31,8 @@
 --         prints        of an end: the key of the cards' prints, to be deleted; no KEY, for only producers may read there
 --         home          of an end: what the client's page still needs of the order; it stands behind the key that the
 --                       handle leads to, and goes with it
---         references    with a bank_reference: the place, in KEYS, of the hash where it leads to the transfer
+--         ids, id       with a bank_id: the place, in KEYS, of the index where it leads to the transfer; its name there
+--         references    with a bank_reference: the place, in KEYS, of the index where it leads to the transfer
 --         watched       with a watch: the place, in KEYS, of what is asked about beside due; no watch_at takes it out
 --         rates         with a question: the place, in KEYS, of the rates
 --         asker         the bank is asked for this operator, beside the others: one alone takes half of what is asked
@@ -111,6 +112,25 @@ local function place_in_lists(state, terminal, since, key)
   return state .. ':' .. terminal .. ':' .. since .. ':' .. key
 end
 
+-- An index is short hashes, which the server keeps small: one of few, and behind it in KEYS one of many for what the few
+-- have no room for. Replies what the name leads to, or false, and the place in KEYS of the hash where that stands or is to
+-- be written; nothing where a key is of another type.
+local ROOM = 100
+
+local function find(first, name)
+  for at = first, first + 1 do
+    local found = typed(redis.pcall('HGET', KEYS[at], name))
+    if found == nil then return nil end
+    if found then return found, at end
+  end
+  local at = first
+  return false, redis.call('HLEN', KEYS[at]) < ROOM and at or at + 1
+end
+
+local function lead(at, name, to)
+  redis.call('HSET', KEYS[at], name, to)
+end
+
 -- What keeps the move from being written whole: a key of another type, or a number that can't be raised. Else the counters
 -- that it raises, and by how much. Only what the move itself would write is looked at.
 local function look(m, r)
@@ -128,9 +148,9 @@ local function look(m, r)
   if m.contradicted and is_other(redis.call('TYPE', KEYS[m.contradicted]), 'hash') then
     return {'BROKEN', 'contradicted'}
   end
-  local known
+  local known, place
   if m.references then
-    known = typed(redis.pcall('HGET', KEYS[m.references], m.set.bank_reference))
+    known, place = find(m.references, m.set.bank_reference)
     if known == nil then return {'BROKEN', 'references'} end
   end
   if m.asker and is_other(redis.call('TYPE', KEYS[m.rates]), 'hash') then return {'BROKEN', 'rates'} end
@@ -150,7 +170,7 @@ local function look(m, r)
   local unsound, kept = read_counters(names)
   if unsound then return unsound end
   if writes and kept[writes] and not is_count(kept[writes], EXACT) then return {'BROKEN', 'counters'} end
-  return nil, {kept = kept, by = by, writes = writes, known = known}
+  return nil, {kept = kept, by = by, writes = writes, known = known, place = place}
 end
 
 -- What was given as a duration becomes a time here, by the ledger's own clock.
@@ -186,9 +206,12 @@ local function check(m, r)
   if m.after and tonumber(m.now) < m.after then return refused end
   if m.before and tonumber(m.now) >= m.before then return refused end
   if m.unless_paid and string.match(r.notification or '', ':0$') then return {'NOTED', r.state, r.epoch, r.version} end
-  if m.set.bank_id then
-    local owner = redis.call('GET', KEYS[8])
+  if m.ids then
+    local owner, place = redis.call('GET', KEYS[8]), nil
+    if not owner then owner, place = find(m.ids, m.id) end
+    if owner == nil then return {'BROKEN', 'bank_ids'} end
     if owner and owner ~= m.key then return {'FOREIGN', r.state, r.epoch, owner} end
+    if not owner then seen.place_of_id = place end
   end
   return nil, seen
 end
@@ -217,9 +240,9 @@ end
 -- The bank's reference leads to the transfer, or to the few that it gave the same.
 local MOST_OF_A_REFERENCE = 200
 
-local function keep_reference(m, known, reference, key)
+local function keep_reference(place, known, reference, key)
   if known and (#known > MOST_OF_A_REFERENCE or string.find(' ' .. known .. ' ', ' ' .. key .. ' ', 1, true)) then return end
-  redis.call('HSET', KEYS[m.references], reference, known and known .. ' ' .. key or key)
+  lead(place, reference, known and known .. ' ' .. key or key)
 end
 
 local function write(m, r, seen)
@@ -277,8 +300,8 @@ local function write(m, r, seen)
     end
   end
   if m.contradicted then redis.call('HDEL', KEYS[m.contradicted], m.key) end
-  if m.set.bank_id then redis.call('SET', KEYS[8], m.key) end
-  if m.set.bank_reference then keep_reference(m, seen.known, m.set.bank_reference, m.key) end
+  if seen.place_of_id then lead(seen.place_of_id, m.id, m.key) end
+  if m.set.bank_reference then keep_reference(seen.place, seen.known, m.set.bank_reference, m.key) end
   if m.challenge then
     redis.call('SET', KEYS[7], m.challenge)
     redis.call('SET', KEYS[9], m.key, 'PX', m.challenge_ms)

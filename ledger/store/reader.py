@@ -137,9 +137,17 @@ class Reader:
 
     def by_bank_reference(self, reference: str) -> list[Record]:
         """The transfers to which the bank gave this reference: one, as a rule."""
+        return self.get_many(self.keys_by_bank_reference([reference])[0])
+
+    def keys_by_bank_reference(self, references: Sequence[str]) -> list[list[str]]:
+        """For each the keys of the transfers to which the bank gave it, in one round trip."""
+        pipeline = self.client.pipeline(transaction=False)
+        for reference in references:
+            for place in redis_keys.references(reference):
+                pipeline.hget(place, reference)
         with read_errors_as(LedgerUnavailable):
-            keys = cast("str | None", self.client.hget(redis_keys.references(reference), reference))
-        return self.get_many(keys.split(" ")) if keys else []
+            found = iter(cast("list[str | None]", pipeline.execute() if references else []))
+        return [(few or many or "").split() for few, many in zip(found, found, strict=True)]
 
     def contradictions(self) -> dict[str, str]:
         """By key: what the bank says against the end that the record has, until it is corrected or the two agree."""

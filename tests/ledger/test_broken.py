@@ -1,6 +1,7 @@
 """A script that can't write all of it writes nothing: what is wrong is a word, and every byte stays as it was."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 import redis
@@ -144,6 +145,25 @@ def test_a_count_that_can_not_be_raised_is_found_before_the_ring_is_written(
         "record",
         ledger_client,
     )
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize(
+    ("field", "part", "index"),
+    [("bank_id", "bank_ids", redis_keys.bank_ids), ("bank_reference", "references", redis_keys.references)],
+)
+def test_an_index_of_another_type_takes_no_move(
+    ledger: Ledger,
+    ledger_client: redis.Redis,
+    field: Literal["bank_id", "bank_reference"],
+    part: str,
+    index: Callable[[str], tuple[str, str]],
+    place: int,
+) -> None:
+    record = into(ledger, SENDING)
+    of_another_type(index("a9e1")[place])(ledger_client, record)
+
+    refused(lambda: ledger.move(record, Verb.PAY, Change(fields={field: "a9e1"}), actor="w"), part, ledger_client)
 
 
 def test_what_is_broken_for_others_breaks_no_move_that_does_not_count(

@@ -145,6 +145,35 @@ def test_a_transfer_is_found_by_the_banks_reference(ledger: Ledger) -> None:
     assert ledger.by_bank_reference("204978430330") == []
 
 
+@pytest.mark.parametrize("others", [99, 100])
+def test_a_reference_that_the_few_have_no_room_for_leads_to_its_transfers(
+    ledger: Ledger, ledger_client: redis.Redis, others: int
+) -> None:
+    """A version before has kept all of them in the many: what it began there goes on there."""
+    few, many = redis_keys.references("204978430339")
+    older = into(ledger, (State.SENDING, Phase.SEND), "older")
+    ledger_client.hset(many, "204978430340", older.key)
+    ledger_client.hset(few, mapping={f"other{number}": "251124999999" for number in range(others)})
+    for name in ("payout-1", "payout-2"):
+        record = into(ledger, (State.SENDING, Phase.SEND), name)
+        ledger.move(record, Verb.PAY, Change(fields={"bank_reference": "204978430339"}), actor="w")
+
+    assert len(ledger.by_bank_reference("204978430339")) == 2
+    assert (ledger_client.hlen(few), ledger_client.hlen(many)) == ((100, 1) if others < 100 else (100, 2))
+
+
+def test_a_reference_of_a_ledger_of_before_goes_on_where_it_began(ledger: Ledger, ledger_client: redis.Redis) -> None:
+    few, many = redis_keys.references("204978430339")
+    older, record = (into(ledger, (State.SENDING, Phase.SEND), name) for name in ("older", "newer"))
+    ledger_client.hset(many, "204978430339", older.key)
+
+    ledger.move(record, Verb.PAY, Change(fields={"bank_reference": "204978430339"}), actor="w")
+
+    assert [each.reference for each in ledger.by_bank_reference("204978430339")] == ["older", "newer"]
+    assert not ledger_client.exists(few)
+    assert ledger.keys_by_bank_reference(["204978430339", "none"]) == [[older.key, record.key], []]
+
+
 def test_the_history_of_a_transfer_is_whole_and_in_order(ledger: Ledger, ledger_client: redis.Redis) -> None:
     """Among others' events, and without a look at any of them."""
     record = create(ledger)

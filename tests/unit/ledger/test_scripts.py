@@ -190,4 +190,4 @@ def test_the_keys_of_a_move_are_as_many_as_its_header_names() -> None:
     assert named_numbers("move", "KEYS") == set(range(1, len(parking) + 1))
     assert list(parking[:-2]) == list(plain)
     paying, _ = ledger._call(record, Verb.PAY, Change(fields={"bank_id": "a9e1"}), actor="t")
-    assert list(paying) == [*plain, redis_keys.bank_id("a9e1")]
+    assert list(paying) == [*plain, redis_keys.bank_id("a9e1"), *redis_keys.bank_ids("a9e1")]
