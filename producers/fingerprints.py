@@ -179,13 +179,17 @@ def _plain(record: Record) -> dict[str, str]:
     except ValueError:
         details = None
     order = _order(details) if details else {}
-    return order | {
-        "amount": str(record.amount),
-        "currency": record.currency,
-        "terminal": record.terminal,
-        "urgency": record.urgency,
-        "related_to": record.related,
-    }
+    urgency = {"urgency": record.urgency} if record.urgency else {}  # an ended one has none
+    return (
+        order
+        | urgency
+        | {
+            "amount": str(record.amount),
+            "currency": record.currency,
+            "terminal": record.terminal,
+            "related_to": record.related,
+        }
+    )
 
 
 def _are_of_two_cards(one: str, other: str) -> bool:

@@ -20,7 +20,7 @@
 --         due           when it must be looked at again (ms): a time that the ledger gave
 --         no_later      due_in and what is set by set_in ends here (ms) at the latest
 --         keep_due      `due` stays as it is: the move only adds a note
---         set, unset    fields of the record, as {name: text} and [name]
+--         set, unset    fields of the record, as {name: text} and [name]; by their names in the hash, as below
 --         set_in        fields of the record that are times, as {name: in how many ms}
 --         told          which of set_in the event repeats, as [name]
 --         add           counts of the record to raise by one, as [name]
@@ -32,7 +32,8 @@
 --         home          of an end: what the client's page still needs of the order; it stands behind the key that the
 --                       handle leads to, and goes with it
 --         ids, id       with a bank_id: the place, in KEYS, of the index where it leads to the transfer; its name there
---         references    with a bank_reference: the place, in KEYS, of the index where it leads to the transfer
+--         reference     the bank's, which the move sets
+--         references    with a reference: the place, in KEYS, of the index where it leads to the transfer
 --         watched       with a watch: the place, in KEYS, of what is asked about beside due; no watch_at takes it out
 --         rates         with a question: the place, in KEYS, of the rates
 --         asker         the bank is asked for this operator, beside the others: one alone takes half of what is asked
@@ -150,7 +151,7 @@ local function look(m, r)
   end
   local known, place
   if m.references then
-    known, place = find(m.references, m.set.bank_reference)
+    known, place = find(m.references, m.reference)
     if known == nil then return {'BROKEN', 'references'} end
   end
   if m.asker and is_other(redis.call('TYPE', KEYS[m.rates]), 'hash') then return {'BROKEN', 'rates'} end
@@ -301,7 +302,7 @@ local function write(m, r, seen)
   end
   if m.contradicted then redis.call('HDEL', KEYS[m.contradicted], m.key) end
   if seen.place_of_id then lead(seen.place_of_id, m.id, m.key) end
-  if m.set.bank_reference then keep_reference(seen.place, seen.known, m.set.bank_reference, m.key) end
+  if m.references then keep_reference(seen.place, seen.known, m.reference, m.key) end
   if m.challenge then
     redis.call('SET', KEYS[7], m.challenge)
     redis.call('SET', KEYS[9], m.key, 'PX', m.challenge_ms)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypedDict, cast, get_args
 
 from epay_transfers.ledger.order import way_home
-from epay_transfers.ledger.record import Lifetime, Record, StoredChallenge, cleared_with
+from epay_transfers.ledger.record import KEPT_AS, Lifetime, Record, StoredChallenge, cleared_with, kept_as
 from epay_transfers.ledger.states import Advance, State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.replies import Run
@@ -200,8 +200,8 @@ def script_argument(
         "due_in": due_in,
         "due": None if due_at is None else str(due_at),
         "no_later": change.no_later,
-        "set": changed,
-        "unset": gone,
+        "set": {kept_as(name): value for name, value in changed.items()},
+        "unset": [*gone, *(KEPT_AS[name] for name in gone if name in KEPT_AS)],
         "set_in": times,
         "told": [name for name in times if name in _TOLD],
         "add": list(change.increments),
@@ -213,6 +213,7 @@ def script_argument(
         "home": way_home(record.order_details) or None if row.ends and record.order_details else None,
         "ids": _place(keys, redis_keys.bank_ids(bank_id)[0]) if bank_id else None,
         "id": redis_keys.bank_id_name(bank_id) if bank_id else None,
+        "reference": reference,
         "references": _place(keys, redis_keys.references(reference)[0]) if reference else None,
         "watched": _place(keys, redis_keys.WATCHED) if redis_keys.WATCHED in keys else None,
         "rates": _place(keys, redis_keys.RATES) if change.asker else None,

@@ -17,7 +17,7 @@ from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
 from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.order import OrderDetails
-from epay_transfers.ledger.record import Record, StoredChallenge
+from epay_transfers.ledger.record import KEPT_AS, Record, StoredChallenge, kept_as
 from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.lists import Lists
@@ -205,12 +205,13 @@ class Reader:
 
     def fields(self, keys: Sequence[str], names: Sequence[str]) -> list[list[str | None] | None]:
         """These fields of each record, as they stand there: a tenth of what a whole one costs. None: it is no hash."""
+        older = [name for name in names if name in KEPT_AS]
         pipeline = self.client.pipeline(transaction=False)
         for key in keys:
-            pipeline.hmget(redis_keys.record(key), list(names))
+            pipeline.hmget(redis_keys.record(key), [*map(kept_as, names), *older])
         with read_errors_as(LedgerUnavailable):
             replies = pipeline.execute(raise_on_error=False) if keys else []
-        return [reply if isinstance(reply, list) else None for reply in replies]
+        return [_by_name(reply, names, older) if isinstance(reply, list) else None for reply in replies]
 
     def times(self, keys: Sequence[str], name: str) -> list[int]:
         """The field `name`, a time, of each of these records, for those that have it."""
@@ -249,6 +250,12 @@ class Reader:
         with read_errors_as(LedgerUnavailable):
             text = cast("str | None", self.client.get(name))
         return self.get(text.partition(" ")[0]) if text else None
+
+
+def _by_name(reply: list[str | None], names: Sequence[str], older: Sequence[str]) -> list[str | None]:
+    """The values of these fields; of a field that only its older name has, that one's."""
+    before = dict(zip(older, reply[len(names) :], strict=True))
+    return [before.get(name) if text is None else text for name, text in zip(names, reply, strict=False)]
 
 
 def _record(key: str, raw: dict[str, str] | None) -> Record | None:

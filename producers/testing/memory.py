@@ -135,7 +135,8 @@ class MemoryScripts(Scripts):
             return ["TAKEN", taken] if origin == "given" else ["TRY", str((int(suffix) + 1) % invoice.SUFFIXES)]
         self.suffixes[place] = self.texts[keys[7]] = self.texts[keys[5]] = fields["key"]
         times = {"state_since": str(now), "created_at": str(now), "deadline_at": str(expires)}
-        self.hashes[keys[0]] = record = {"state": "queued", "version": "1"} | times | fields
+        stored = {name: text for name, text in fields.items() if name != "space"}
+        self.hashes[keys[0]] = record = {"state": "queued", "version": "1"} | times | stored
         if prints:
             self.texts[keys[11]] = prints
         self._tell_move(record, {"verb": "create", "actor": actor}, "")
@@ -154,7 +155,7 @@ class MemoryScripts(Scripts):
             return ["REFUSED", record["state"], record["epoch"], record["version"], str(now)]
         if "unless_paid" in move and record.get("notification", "").endswith(":0"):
             return ["NOTED", record["state"], record["epoch"], record["version"]]
-        if "bank_id" in move["set"]:
+        if "ids" in move:
             owner = self.texts.setdefault(keys[7], record["key"])
             if owner != record["key"]:
                 return ["FOREIGN", record["state"], record["epoch"], owner]

@@ -1,14 +1,15 @@
 """Every verb against every state: made exactly where the table says, refused elsewhere, and nothing changed then."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import cast
 
 import pytest
 import redis
 
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.order import OrderDetails
-from epay_transfers.ledger.record import FIRST_EPOCH, Lifetime, Record, cleared_with
+from epay_transfers.ledger.record import FIRST_EPOCH, KEPT_AS, Lifetime, Record, cleared_with
 from epay_transfers.ledger.states import Advance, Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change, RecordFields
@@ -16,7 +17,20 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Moved, Refused
 from tests.support.clocks import FakeClock
-from tests.support.factories import CHALLENGE, HOUR_MS, NOW, WAYS, Place, claim, create, found, into, make, reach
+from tests.support.factories import (
+    CHALLENGE,
+    HOUR_MS,
+    NOW,
+    WAYS,
+    Place,
+    change,
+    claim,
+    create,
+    found,
+    into,
+    make,
+    reach,
+)
 from tests.support.redis_state import assert_agrees, due, events, records, snapshot
 from tests.support.state_table import AS_SEEN
 
@@ -384,3 +398,84 @@ def test_a_sweeper_that_read_before_another_ones_wakeup_does_not_move_its_time(
 
     assert isinstance(later, Refused)
     assert due(ledger_client) == {record.key: NOW + 300_000}
+
+
+# Names of before.
+
+
+def as_before(client: redis.Redis, record: Record) -> None:
+    """The record as a version before has written it: long names, and its space."""
+    place = redis_keys.record(record.key)
+    raw = cast("dict[str, str]", client.hgetall(place))
+    long = {name: raw[kept] for name, kept in KEPT_AS.items() if kept in raw}
+    client.hdel(place, *(KEPT_AS[name] for name in long))
+    client.hset(place, mapping={"space": record.space, **long})
+
+
+@pytest.mark.parametrize("key", ["251124000001", "kiosk:251124000001"])
+def test_a_record_has_short_names_and_its_space_in_its_key(
+    ledger: Ledger, ledger_client: redis.Redis, key: str
+) -> None:
+    space, _, invoice_id = key.rpartition(":")
+    record = create(ledger, invoice_id=invoice_id, space=space or "main")
+
+    raw = cast("dict[str, str]", ledger_client.hgetall(redis_keys.record(key)))
+
+    assert not raw.keys() & {*KEPT_AS, "space"}
+    assert raw["ha"] == record.handle
+    assert found(ledger, record) == record
+    assert record.space == (space or "main")
+
+
+@pytest.mark.parametrize(("verb", "place"), MADE, ids=name_of)
+def test_a_record_of_before_goes_on_as_one_of_now(
+    ledger: Ledger, ledger_client: redis.Redis, verb: Verb, place: Place
+) -> None:
+    """Every move makes the same of both."""
+    fields: RecordFields = {"evidence": "answered", "bank_id": "a9e1", "sender_card": "440563******5096"}
+    if verb is Verb.CLAIM:
+        fields = {}
+    now, before = into(ledger, place, "now"), into(ledger, place, "before")
+    as_before(ledger_client, before)
+    assert found(ledger, before) == before
+
+    replies = []
+    for record in (now, before):
+        more = {name: value + record.reference for name, value in fields.items()} if fields else {}
+        if verb is Verb.CLAIM:
+            replies.append(claim(ledger, record))
+        else:
+            reach(ledger, record.deadline_at if verb is Verb.EXPIRE else 0)
+            said = replace(change(verb, NOW), fields=more, challenge=None)
+            replies.append(ledger.move(record, verb, said, actor="w"))
+
+    assert all(isinstance(reply, Moved) for reply in replies)
+    after = [found(ledger, record) for record in (now, before)]
+    told = {"key", "reference", "handle", "history", "claim_nonce", *fields}
+    same = [{name: value for name, value in asdict(each).items() if name not in told} for each in after]
+    assert same[0] == same[1]
+    for each in after:
+        assert {name: getattr(each, name) for name in fields} == {n: v + each.reference for n, v in fields.items()}
+    assert_agrees(ledger_client)
+
+
+def test_what_a_move_clears_is_cleared_under_both_names(ledger: Ledger, ledger_client: redis.Redis) -> None:
+    record = into(ledger, (State.SENDING, Phase.SEND), order_details=ORDER)
+    ledger.move(record, Verb.DOUBT, Change(look_again_in=1, fields={"evidence": "maybe_sent"}), actor="w")
+    as_before(ledger_client, found(ledger, record))
+    assert found(ledger, record).evidence == "maybe_sent"
+
+    ledger.move(found(ledger, record), Verb.INQUIRY_PAID, Change(fields={"evidence": ""}), actor="w")
+
+    ended = found(ledger, record)
+    assert (ended.evidence, ended.order_details, ended.urgency) == ("", "", "")
+
+
+def test_single_fields_are_read_under_either_name(ledger: Ledger, ledger_client: redis.Redis) -> None:
+    now, before = create(ledger, "now"), create(ledger, "before")
+    as_before(ledger_client, before)
+    names = ("amount", "sender_card", "code", "receiver_card", "handle")
+
+    assert ledger.fields([now.key, before.key], names) == [
+        ["1500000", "440563******5096", None, "552204******6736", record.handle] for record in (now, before)
+    ]

@@ -7,7 +7,7 @@ from importlib import resources
 
 import pytest
 
-from epay_transfers.ledger.record import Record, StoredChallenge
+from epay_transfers.ledger.record import KEPT_AS, Record, StoredChallenge
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys, scripts
 from epay_transfers.ledger.store.change import Change, script_argument
@@ -154,6 +154,14 @@ def test_the_fields_of_a_move_are_those_of_the_header_and_of_python() -> None:
 
     assert used == named
     assert given == used
+
+
+def test_no_script_knows_a_field_that_has_a_short_name() -> None:
+    """It would read one name of two, and miss what the record has under the other."""
+    for name in NAMES:
+        words = set(re.findall(r"'(\w+)'|\b[rm]\.(?:set\.)?(\w+)", code_of(own_text(name))))
+        known = {word for pair in words for word in pair if word}
+        assert not known & {*KEPT_AS, *KEPT_AS.values()}, name
 
 
 def test_what_create_brings_is_a_record() -> None:
