@@ -61,6 +61,9 @@ def way_home(text: str) -> str:
         details = OrderDetails.from_json(text)
     except (ValueError, TypeError, RecursionError):
         return ""
-    links = {name: getattr(details, name) for name in ("back_link", "failure_back_link")}
-    home = OrderDetails(**{name: link for name, link in links.items() if isinstance(link, str) and is_safe_url(link)})
+    home = OrderDetails(back_link=_link(details.back_link), failure_back_link=_link(details.failure_back_link))
     return "" if home == OrderDetails() else home.to_json()
+
+
+def _link(kept: object) -> str:
+    return kept if isinstance(kept, str) and is_safe_url(kept) else ""

@@ -29,8 +29,7 @@
 --         challenge     what to keep at KEYS[7] until the transfer is final
 --         challenge_ms  how long KEYS[9] leads to the transfer
 --         prints        of an end: the key of the cards' prints, to be deleted; no KEY, for only producers may read there
---         home          of an end: what the client's page still needs of the order; it stands behind the key that the
---                       handle leads to, and goes with it
+--         home          of an end: what the client's page still needs of the order; it goes behind the key, at KEYS[6]
 --         ids, id       with a bank_id: the place, in KEYS, of the index where it leads to the transfer; its name there
 --         reference     the bank's, which the move sets
 --         references    with a reference: the place, in KEYS, of the index where it leads to the transfer

@@ -1,7 +1,6 @@
 """A script that can't write all of it writes nothing: what is wrong is a word, and every byte stays as it was."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import pytest
 import redis
@@ -148,22 +147,15 @@ def test_a_count_that_can_not_be_raised_is_found_before_the_ring_is_written(
 
 
 @pytest.mark.parametrize("place", [0, 1])
-@pytest.mark.parametrize(
-    ("field", "part", "index"),
-    [("bank_id", "bank_ids", redis_keys.bank_ids), ("bank_reference", "references", redis_keys.references)],
-)
+@pytest.mark.parametrize(("part", "index"), [("bank_ids", redis_keys.bank_ids), ("references", redis_keys.references)])
 def test_an_index_of_another_type_takes_no_move(
-    ledger: Ledger,
-    ledger_client: redis.Redis,
-    field: Literal["bank_id", "bank_reference"],
-    part: str,
-    index: Callable[[str], tuple[str, str]],
-    place: int,
+    ledger: Ledger, ledger_client: redis.Redis, part: str, index: Callable[[str], tuple[str, str]], place: int
 ) -> None:
     record = into(ledger, SENDING)
     of_another_type(index("a9e1")[place])(ledger_client, record)
+    paid = Change(fields={"bank_id": "a9e1"} if part == "bank_ids" else {"bank_reference": "a9e1"})
 
-    refused(lambda: ledger.move(record, Verb.PAY, Change(fields={field: "a9e1"}), actor="w"), part, ledger_client)
+    refused(lambda: ledger.move(record, Verb.PAY, paid, actor="w"), part, ledger_client)
 
 
 def test_what_is_broken_for_others_breaks_no_move_that_does_not_count(
