@@ -32,8 +32,8 @@ class OrderDetails:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """As the record keeps it."""
-        return cls.of_fields(json.loads(text))
+        """As the record keeps it; of an ended transfer it keeps nothing."""
+        return cls.of_fields(json.loads(text)) if text else cls()
 
     @classmethod
     def of_fields(cls, kept: Mapping[str, Any]) -> Self:

@@ -173,13 +173,12 @@ def _read(text: str, keys: FingerprintKeys, *, cards: bool) -> _Kept | None:
 
 
 def _plain(record: Record) -> dict[str, str]:
-    """What the record keeps in clear of the fields."""
+    """What the record keeps in clear of the fields; of an ended transfer no order and no urgency."""
     try:
-        details = OrderDetails.from_json(record.order_details)
+        order = _order(OrderDetails.from_json(record.order_details)) if record.order_details else {}
     except ValueError:
-        details = None
-    order = _order(details) if details else {}
-    urgency = {"urgency": record.urgency} if record.urgency else {}  # an ended one has none
+        order = {}
+    urgency = {"urgency": record.urgency} if record.urgency else {}
     return (
         order
         | urgency

@@ -73,7 +73,7 @@ class Reader:
             return OrderDetails.from_json(record.order_details)
         with read_errors_as(LedgerUnavailable):  # after the record: a transfer that ends meanwhile writes both at once
             text = cast("str | None", self.client.get(redis_keys.handle(record.handle))) or ""
-        return OrderDetails.from_json(text.partition(" ")[2] or "{}")
+        return OrderDetails.from_json(text.partition(" ")[2])
 
     def by_md(self, md: str) -> Record | None:
         return self._by(redis_keys.md(md))

@@ -132,14 +132,15 @@ def test_the_whole_system_runs_under_its_users(  # noqa: PLR0915 - a list of wha
     with worker_of(guarded, tmp_path / "worker.log"), limited():
         act_as("producer")
         with Transfers.from_env() as backend:
-            plain, secure = backend.enqueue(intent(f"{run}-one")), backend.enqueue(intent(f"{run}-two", "[3ds]"))
+            linked = intent(f"{run}-one").model_copy(update={"back_link": "https://shop.kz/ok"})
+            plain, secure = backend.enqueue(linked), backend.enqueue(intent(f"{run}-two", "[3ds]"))
             late = backend.enqueue(intent(f"{run}-three", "[3ds]"))
             saved = SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e")
             batch = TransferIntent(
                 reference=f"{run}-four", amount=1, description="Payout", sender=saved,
                 receiver=Receiver(number="5522042705066736"), urgency="batch",
             )  # fmt: skip
-            assert backend.enqueue(intent(f"{run}-one")).replayed
+            assert backend.enqueue(linked).replayed
             ends = [backend.wait(receipt.key, timeout=60) for receipt in (plain, secure, late, backend.enqueue(batch))]
             assert [end.state for end in ends] == [State.PAID, State.PARKED, State.PARKED, State.PAID], ends
             assert backend.cancel(late.key, reason="the client left") == "asked"

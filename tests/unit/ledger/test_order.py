@@ -14,7 +14,7 @@ def test_what_was_not_given_is_not_written_and_reads_as_not_given() -> None:
 
     assert json.loads(details.to_json()) == {"description": "Зарплата", "back_link": "https://shop.kz/ok"}
     assert OrderDetails.from_json(details.to_json()) == details
-    assert OrderDetails.from_json(OrderDetails().to_json()) == OrderDetails()
+    assert OrderDetails.from_json(OrderDetails().to_json()) == OrderDetails.from_json("") == OrderDetails()
     assert OrderDetails.from_json(OrderDetails(foreign=True).to_json()).foreign is True
 
 
