@@ -184,7 +184,7 @@ _WORKER = ServerUser(
         Rule(("type", "hset", "hdel"), (redis_keys.CONTRADICTED,)),
         Rule(("hget", "hset", "hdel", "pexpire"), (_LIMITS,)),
         Rule(("set",), (_CHALLENGES, _MDS)),
-        Rule(("hlen", "hset"), (_BANK_ID_NAMES, _BANK_REFERENCES)),
+        Rule(("hset",), (_BANK_ID_NAMES, _BANK_REFERENCES)),
         Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _BY_STATE)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
         Rule(("hkeys",), _read(redis_keys.OUTCOMES_ASIDE)),  # the log is not trimmed past these

@@ -112,19 +112,19 @@ local function place_in_lists(state, terminal, since, key)
   return state .. ':' .. terminal .. ':' .. since .. ':' .. key
 end
 
--- An index is short hashes, which the server keeps small: one of few, and behind it in KEYS one of many for what the few
--- have no room for. Replies what the name leads to, or false, and the place in KEYS of the hash where that stands or is to
--- be written; nothing where a key is of another type.
-local ROOM = 100
+-- An index is short hashes, which the server keeps small: one of few, and behind it in KEYS one of many. The few take what
+-- comes while the ledger is young, the many what comes later: so an entry takes little in either, and no hash gets long.
+-- Replies what the name leads to, or false, and the place in KEYS of the hash where that stands or is to be written; nothing
+-- where a key is of another type.
+local YOUNG = 60000 -- events: of some 20,000 transfers
 
-local function find(first, name)
+local function find(first, name, events)
   for at = first, first + 1 do
     local found = typed(redis.pcall('HGET', KEYS[at], name))
     if found == nil then return nil end
     if found then return found, at end
   end
-  local at = first
-  return false, redis.call('HLEN', KEYS[at]) < ROOM and at or at + 1
+  return false, tonumber(events or '0') <= YOUNG and first or first + 1
 end
 
 local function lead(at, name, to)
@@ -148,11 +148,6 @@ local function look(m, r)
   if m.contradicted and is_other(redis.call('TYPE', KEYS[m.contradicted]), 'hash') then
     return {'BROKEN', 'contradicted'}
   end
-  local known, place
-  if m.references then
-    known, place = find(m.references, m.reference)
-    if known == nil then return {'BROKEN', 'references'} end
-  end
   if m.asker and is_other(redis.call('TYPE', KEYS[m.rates]), 'hash') then return {'BROKEN', 'rates'} end
   local names, by = {}, {}
   if to then
@@ -170,6 +165,11 @@ local function look(m, r)
   local unsound, kept = read_counters(names)
   if unsound then return unsound end
   if writes and kept[writes] and not is_count(kept[writes], EXACT) then return {'BROKEN', 'counters'} end
+  local known, place
+  if m.references then
+    known, place = find(m.references, m.reference, kept.events)
+    if known == nil then return {'BROKEN', 'references'} end
+  end
   return nil, {kept = kept, by = by, writes = writes, known = known, place = place}
 end
 
@@ -208,7 +208,7 @@ local function check(m, r)
   if m.unless_paid and string.match(r.notification or '', ':0$') then return {'NOTED', r.state, r.epoch, r.version} end
   if m.ids then
     local owner, place = redis.call('GET', KEYS[8]), nil
-    if not owner then owner, place = find(m.ids, m.id) end
+    if not owner then owner, place = find(m.ids, m.id, seen.kept.events) end
     if owner == nil then return {'BROKEN', 'bank_ids'} end
     if owner and owner ~= m.key then return {'FOREIGN', r.state, r.epoch, owner} end
     if not owner then seen.place_of_id = place end
@@ -281,8 +281,7 @@ local function write(m, r, seen)
     else
       redis.call('PEXPIRE', KEYS[6], SETTLED_DAY_MS)
     end
-    if m.prints then redis.call('DEL', m.prints) end
-    redis.call('DEL', KEYS[7])
+    if m.prints then redis.call('DEL', KEYS[7], m.prints) else redis.call('DEL', KEYS[7]) end
   end
   if to ~= from then
     redis.call('ZREM', KEYS[3], place_in_lists(from, r.terminal, r.state_since, m.key))

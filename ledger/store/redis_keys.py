@@ -13,8 +13,8 @@ from epay_transfers.ledger import invoice
 _ROOT = "transfers:{t}:"
 
 #: An index is so many short hashes, which the server keeps small (128 fields): an entry takes a quarter of what a key
-#: of its own does. What the few have no room for, as `_move.lua` counts it, lies in the many: so this holds in a ledger
-#: of a thousand transfers as it does in one of a million.
+#: of its own does. The few take what comes while the ledger is young, as `_move.lua` has it, and the many what comes
+#: later: so this holds in a ledger of a thousand transfers as it does in one of a million.
 _FEW, _MANY = 256, 8192
 
 DUE = f"{_ROOT}due"  #: zset: every unfinished transfer, by the time (ms) at which it must be looked at again

@@ -76,40 +76,32 @@ def test_an_answer_without_an_id_is_anybodys(ledger: Ledger) -> None:
         assert isinstance(bring(ledger, into(ledger, SENDING, name), Verb.DECLINE, ""), Moved)
 
 
-ROOM = 100  #: as `_move.lua` has it
+YOUNG = 60_000  #: events, as `_move.lua` has it
 
 
-def fill(client: redis.Redis, place: str, count: int) -> None:
-    client.hset(place, mapping={f"other{number}": "251124999999" for number in range(count)})
-
-
-@pytest.mark.parametrize("others", [ROOM - 1, ROOM, ROOM + 1])
-def test_an_id_that_the_few_have_no_room_for_is_its_transfers_all_the_same(
-    ledger: Ledger, ledger_client: redis.Redis, others: int
+@pytest.mark.parametrize("events", [YOUNG, YOUNG + 1])
+def test_an_id_that_comes_when_the_ledger_is_old_is_its_transfers_all_the_same(
+    ledger: Ledger, ledger_client: redis.Redis, events: int
 ) -> None:
     few, many = redis_keys.bank_ids("a9e1")
-    fill(ledger_client, few, others)
     first, second = into(ledger, SENDING), into(ledger, SENDING, "payout-2")
+    ledger_client.hset(redis_keys.COUNTERS, "events", str(events))
 
     assert isinstance(bring(ledger, first, Verb.PARK), Moved)
     assert isinstance(bring(ledger, found(ledger, first), Verb.PAY), Moved)
 
-    assert [ledger_client.hlen(few), ledger_client.hlen(many)] == ([ROOM, 0] if others < ROOM else [others, 1])
+    assert [ledger_client.hlen(few), ledger_client.hlen(many)] == ([1, 0] if events == YOUNG else [0, 1])
     assert bring(ledger, second, Verb.PAY) == Foreign(State.SENDING, second.epoch, key=first.key)
 
 
-def test_what_lies_in_the_many_is_found_where_the_few_have_room_again(
-    ledger: Ledger, ledger_client: redis.Redis
-) -> None:
-    """Nothing leaves an index. But a server may have lost a key to a hand."""
-    few, many = redis_keys.bank_ids("a9e1")
-    fill(ledger_client, few, ROOM)
+@pytest.mark.parametrize(("before", "after"), [(YOUNG, YOUNG + 9), (YOUNG + 9, 0)], ids=["grew old", "counters lost"])
+def test_an_id_is_found_wherever_it_lies(ledger: Ledger, ledger_client: redis.Redis, before: int, after: int) -> None:
     first, second = into(ledger, SENDING), into(ledger, SENDING, "payout-2")
+    ledger_client.hset(redis_keys.COUNTERS, "events", str(before))
     bring(ledger, first, Verb.PAY)
-    ledger_client.delete(few)
+    ledger_client.hset(redis_keys.COUNTERS, "events", str(after))
 
     assert bring(ledger, second, Verb.PAY) == Foreign(State.SENDING, second.epoch, key=first.key)
-    assert ledger_client.hlen(many) == 1
 
 
 @pytest.mark.parametrize(("verb", "place"), BRINGERS)

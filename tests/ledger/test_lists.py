@@ -145,21 +145,19 @@ def test_a_transfer_is_found_by_the_banks_reference(ledger: Ledger) -> None:
     assert ledger.by_bank_reference("204978430330") == []
 
 
-@pytest.mark.parametrize("others", [99, 100])
-def test_a_reference_that_the_few_have_no_room_for_leads_to_its_transfers(
-    ledger: Ledger, ledger_client: redis.Redis, others: int
+@pytest.mark.parametrize("events", [59_999, 60_001])
+def test_a_reference_leads_to_its_transfers_in_a_ledger_of_any_age(
+    ledger: Ledger, ledger_client: redis.Redis, events: int
 ) -> None:
-    """A version before has kept all of them in the many: what it began there goes on there."""
-    few, many = redis_keys.references("204978430339")
-    older = into(ledger, (State.SENDING, Phase.SEND), "older")
-    ledger_client.hset(many, "204978430340", older.key)
-    ledger_client.hset(few, mapping={f"other{number}": "251124999999" for number in range(others)})
-    for name in ("payout-1", "payout-2"):
+    """The second transfer comes when the ledger is old: it goes where the first has begun."""
+    for at, name in enumerate(("payout-1", "payout-2")):
         record = into(ledger, (State.SENDING, Phase.SEND), name)
+        ledger_client.hset(redis_keys.COUNTERS, "events", str(events + 9 * at))
         ledger.move(record, Verb.PAY, Change(fields={"bank_reference": "204978430339"}), actor="w")
 
-    assert len(ledger.by_bank_reference("204978430339")) == 2
-    assert (ledger_client.hlen(few), ledger_client.hlen(many)) == ((100, 1) if others < 100 else (100, 2))
+    assert [record.reference for record in ledger.by_bank_reference("204978430339")] == ["payout-1", "payout-2"]
+    places = [ledger_client.hlen(place) for place in redis_keys.references("204978430339")]
+    assert places == ([1, 0] if events < 60_000 else [0, 1])
 
 
 def test_a_reference_of_a_ledger_of_before_goes_on_where_it_began(ledger: Ledger, ledger_client: redis.Redis) -> None:
