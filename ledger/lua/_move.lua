@@ -281,7 +281,8 @@ local function write(m, r, seen)
     else
       redis.call('PEXPIRE', KEYS[6], SETTLED_DAY_MS)
     end
-    if m.prints then redis.call('DEL', KEYS[7], m.prints) else redis.call('DEL', KEYS[7]) end
+    if m.prints then redis.call('DEL', m.prints) end
+    redis.call('DEL', KEYS[7])
   end
   if to ~= from then
     redis.call('ZREM', KEYS[3], place_in_lists(from, r.terminal, r.state_since, m.key))
