@@ -36,7 +36,7 @@ _EVENTS = redis_keys.EVENTS
 _DUE, _BY_STATE, _COUNTERS = redis_keys.DUE, redis_keys.BY_STATE, redis_keys.COUNTERS
 _REFERENCES, _HANDLES = redis_keys.every("ref:"), redis_keys.every("handle:")
 _CHALLENGES, _MDS, _BANK_IDS = (redis_keys.every(name) for name in ("challenge:", "md:", "bank:"))
-_BANK_REFERENCES = redis_keys.every("refs:")
+_BANK_REFERENCES, _BANK_ID_NAMES = redis_keys.every("refs:"), redis_keys.every("bank_ids:")
 _PRINTS = redis_keys.every("prints:")
 _SUFFIXES, _LIMITS = redis_keys.every("suffixes:"), redis_keys.every("limits:")
 _CARDS, _PARES = redis_keys.every("card:"), redis_keys.every("pares:")
@@ -95,7 +95,7 @@ _MOVES = (
     Rule(("type", "hget", "hmget", "hset", "hdel", "hincrby"), (_RECORDS, _COUNTERS)),
     Rule(("type", "zadd", "zrem"), (_DUE, _BY_STATE)),
     Rule(("xadd",), (_EVENTS,)),
-    Rule(("pexpire",), (_HANDLES,)),
+    Rule(("pexpire", "set"), (_HANDLES,)),
     Rule(("del",), (_CHALLENGES, *_write(_PRINTS))),
 )
 
@@ -129,7 +129,7 @@ _PRODUCER = ServerUser(
         ),
         *_MOVES,
         Rule(("smembers", "sismember", "sadd"), (redis_keys.FINGERPRINT_KEYS,)),
-        Rule(("set",), (_REFERENCES, _HANDLES, _PRINTS)),
+        Rule(("set",), (_REFERENCES, _PRINTS)),
         Rule(("getbit", "setbit", "bitpos"), (_SUFFIXES,)),
         Rule(("hget", "hmget"), _read(redis_keys.LOST, redis_keys.CONTRADICTED)),
         Rule(("zlexcount", "zrangebylex", "zrevrangebylex"), (_BY_STATE,)),
@@ -172,7 +172,8 @@ _WORKER = ServerUser(
         Rule(
             ("get", "hget", "hgetall", "smembers", "srandmember", "zrem"),
             (
-                _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, _BANK_REFERENCES,
+                _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, _BANK_ID_NAMES,
+                _BANK_REFERENCES,
                 redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.ENDED_PAUSES, redis_keys.BREAKERS,
                 redis_keys.RATES, redis_keys.TERMINALS, redis_keys.UNREADABLE, redis_keys.OPERATORS,
                 redis_keys.TAKEN, redis_keys.WORKERS, redis_keys.SAMPLES, redis_keys.SAMPLE_TURN,
@@ -188,8 +189,8 @@ _WORKER = ServerUser(
         Rule(("type", "zadd", "zrangebyscore"), (redis_keys.WATCHED,)),
         Rule(("type", "hset", "hdel"), (redis_keys.CONTRADICTED,)),
         Rule(("hget", "hset", "hdel", "pexpire"), (_LIMITS,)),
-        Rule(("set",), (_BANK_IDS, _CHALLENGES, _MDS)),
-        Rule(("hset",), (_BANK_REFERENCES,)),
+        Rule(("set",), (_CHALLENGES, _MDS)),
+        Rule(("hset",), (_BANK_ID_NAMES, _BANK_REFERENCES)),
         Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _BY_STATE)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
         Rule(("hkeys",), _read(redis_keys.OUTCOMES_ASIDE)),  # the log is not trimmed past these

@@ -181,19 +181,22 @@ def _read(text: str, keys: FingerprintKeys, *, cards: bool) -> _Kept | None:
 
 
 def _plain(record: Record) -> dict[str, str]:
-    """What the record keeps in clear of the fields."""
+    """What the record keeps in clear of the fields; of an ended transfer no order and no urgency."""
     try:
-        details = OrderDetails.from_json(record.order_details)
+        order = _order(OrderDetails.from_json(record.order_details)) if record.order_details else {}
     except ValueError:
-        details = None
-    order = _order(details) if details else {}
-    return order | {
-        "amount": str(record.amount),
-        "currency": record.currency,
-        "terminal": record.terminal,
-        "urgency": record.urgency,
-        "related_to": record.related,
-    }
+        order = {}
+    urgency = {"urgency": record.urgency} if record.urgency else {}
+    return (
+        order
+        | urgency
+        | {
+            "amount": str(record.amount),
+            "currency": record.currency,
+            "terminal": record.terminal,
+            "related_to": record.related,
+        }
+    )
 
 
 def _are_of_two_cards(one: str, other: str) -> bool:

@@ -17,7 +17,7 @@ from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.limits import NO_LIMITS, Counts, Day, Limit, Limits
-from epay_transfers.ledger.record import FIELDS, FIRST_EPOCH, Record
+from epay_transfers.ledger.record import FIELDS, FIRST_EPOCH, Record, kept_as
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, script_argument
@@ -397,7 +397,7 @@ def _nothing(_verb: Verb) -> None:
 
 def _creation(record: Record, new_transfer: NewTransfer, suffix: int, actor: str, limit: int, now: str) -> Call:
     given = ((name, getattr(record, name)) for name in FIELDS if name not in _BY_THE_SCRIPT)
-    fields = {name: str(value) for name, value in given if value not in {"", 0}}
+    fields = {kept_as(name): str(value) for name, value in given if value not in {"", 0}}
     fields["epoch"] = str(FIRST_EPOCH)
     args = (
         json.dumps(fields, separators=(",", ":")),

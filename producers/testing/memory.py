@@ -136,7 +136,8 @@ class MemoryScripts(Scripts):
             return ["TAKEN", taken] if origin == "given" else ["TRY", str((int(suffix) + 1) % invoice.SUFFIXES)]
         self.suffixes[place] = self.texts[keys[7]] = self.texts[keys[5]] = fields["key"]
         times = {"state_since": str(now), "created_at": str(now), "deadline_at": str(expires)}
-        self.hashes[keys[0]] = record = {"state": "queued", "version": "1"} | times | fields
+        stored = {name: text for name, text in fields.items() if name != "space"}
+        self.hashes[keys[0]] = record = {"state": "queued", "version": "1"} | times | stored
         if prints:
             self.texts[keys[11]] = prints
         self._tell_move(record, {"verb": "create", "actor": actor}, "")
@@ -155,7 +156,7 @@ class MemoryScripts(Scripts):
             return ["REFUSED", record["state"], record["epoch"], record["version"], str(now)]
         if "unless_paid" in move and record.get("notification", "").endswith(":0"):
             return ["NOTED", record["state"], record["epoch"], record["version"]]
-        if "bank_id" in move["set"]:
+        if "ids" in move:
             owner = self.texts.setdefault(keys[7], record["key"])
             if owner != record["key"]:
                 return ["FOREIGN", record["state"], record["epoch"], owner]
@@ -167,9 +168,7 @@ class MemoryScripts(Scripts):
         for name in move["unset"]:
             record.pop(name, None)
         if not {"due", "due_in", "keep_due"} & move.keys():
-            self.expiries[keys[5]] = now + _DAY_MS
-            self.texts.pop(keys[6], None)
-            self.texts.pop(move.get("prints", ""), None)
+            self._end(keys, move, now)
         if "challenge" in move:
             self.texts[keys[6]], self.texts[keys[8]] = move["challenge"], record["key"]
             self.expiries[keys[8]] = now + int(move["challenge_ms"])
@@ -178,6 +177,13 @@ class MemoryScripts(Scripts):
             record["version"] = str(int(record["version"]) + 1)
             self._tell_move(record, move, before)
         return ["OK", record["state"], record["epoch"], record["version"], str(len(self.events)), str(now)]
+
+    def _end(self, keys: list[str], move: Mapping[str, Any], now: int) -> None:
+        self.expiries[keys[5]] = now + _DAY_MS
+        if "home" in move and keys[5] in self.texts:
+            self.texts[keys[5]] = f"{move['key']} {move['home']}"
+        self.texts.pop(keys[6], None)
+        self.texts.pop(move.get("prints", ""), None)
 
     def _look_again(self, key: str, move: Mapping[str, Any], now: int) -> None:
         if "due_in" in move:

@@ -170,14 +170,15 @@ def test_the_whole_system_runs_under_its_users(  # noqa: PLR0915 - a list of wha
     with worker_of(guarded, tmp_path / "worker.log"), limited():
         act_as("producer")
         with Transfers.from_env() as backend:
-            plain, secure = backend.enqueue(intent(f"{run}-one")), backend.enqueue(intent(f"{run}-two", "[3ds]"))
+            linked = intent(f"{run}-one").model_copy(update={"back_link": "https://shop.kz/ok"})
+            plain, secure = backend.enqueue(linked), backend.enqueue(intent(f"{run}-two", "[3ds]"))
             late = backend.enqueue(intent(f"{run}-three", "[3ds]"))
             saved = SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e")
             batch = TransferIntent(
                 reference=f"{run}-four", amount=1, description="Payout", sender=saved,
                 receiver=Receiver(number="5522042705066736"), urgency="batch",
             )  # fmt: skip
-            assert backend.enqueue(intent(f"{run}-one")).replayed
+            assert backend.enqueue(linked).replayed
             ends = [backend.wait(receipt.key, timeout=60) for receipt in (plain, secure, late, backend.enqueue(batch))]
             assert [end.state for end in ends] == [State.PAID, State.PARKED, State.PARKED, State.PAID], ends
             assert backend.cancel(late.key, reason="the client left") == "asked"
@@ -469,6 +470,8 @@ FORBIDDEN = [
     ("vault", "admin", ("CONFIG", "SET", "save", "1 1")),
     ("vault", "worker", ("SET", "anything", "x")),
     ("ledger", "producer", ("SET", redis_keys.bank_id("a9e1"), KEY)),
+    ("ledger", "producer", ("HSET", redis_keys.bank_ids("a9e1")[0], redis_keys.bank_id_name("a9e1"), KEY)),
+    ("ledger", "producer", ("HSET", redis_keys.references("204978430339")[0], "204978430339", KEY)),
     ("ledger", "producer", ("DEL", redis_keys.EVENTS)),
     ("ledger", "producer", ("SET", redis_keys.EVENTS, "x")),
     ("ledger", "producer", ("PEXPIRE", redis_keys.EVENTS, "1")),
@@ -509,6 +512,7 @@ FORBIDDEN = [
     ("ledger", "web", ("DEL", redis_keys.handle("h"))),
     ("ledger", "web", ("SET", redis_keys.challenge(KEY), "x")),
     ("ledger", "web", ("SET", redis_keys.bank_id("a9e1"), KEY)),
+    ("ledger", "web", ("HSET", redis_keys.bank_ids("a9e1")[0], redis_keys.bank_id_name("a9e1"), KEY)),
     ("ledger", "web", ("SETBIT", redis_keys.suffixes("main"), "1", "1")),
     ("ledger", "web", ("SET", redis_keys.reference("payout"), KEY)),
     ("ledger", "web", ("RPUSH", f"{_QUEUE}:transfers.now", "x")),
@@ -541,6 +545,8 @@ FORBIDDEN = [
     ("ledger", "ops", ("LPOP", f"{_QUEUE}:transfers.now")),
     ("ledger", "worker", ("DEL", redis_keys.EVENTS)),
     ("ledger", "worker", ("DEL", RECORD)),
+    ("ledger", "worker", ("HDEL", redis_keys.bank_ids("a9e1")[0], redis_keys.bank_id_name("a9e1"))),
+    ("ledger", "worker", ("SET", redis_keys.bank_id("a9e1"), KEY)),
     ("ledger", "worker", ("SET", redis_keys.EVENTS, "x")),
     ("ledger", "worker", ("PEXPIRE", RECORD, "1")),
     ("ledger", "worker", ("RPUSH", redis_keys.inbox("ops:first"), "x")),

@@ -468,6 +468,22 @@ def test_notifications_and_strange_answers_ask(transfers: FakeTransfers) -> None
     assert transfers.notify({"invoiceId": "999999"}) is Notified.UNKNOWN
 
 
+def test_the_page_of_an_ended_transfer_knows_the_way_home(transfers: FakeTransfers) -> None:
+    links = {"back_link": "https://shop.example/ok", "failure_back_link": "https://shop.example/no"}
+    receipts = [transfers.enqueue(intent("with", **links)), transfers.enqueue(intent("without"))]
+    for receipt in receipts:
+        transfers.pay(receipt.key)
+
+    pages = [transfers.visit(receipt.handle) for receipt in receipts]
+
+    assert [page.transfer.state for page in pages] == [State.PAID, State.PAID]
+    assert [(page.back_link, page.failure_back_link) for page in pages] == [tuple(links.values()), ("", "")]
+    assert transfers.enqueue(intent("with", **links)).replayed
+    with pytest.raises(Conflict) as conflict:
+        transfers.enqueue(intent("with", **links | {"back_link": "https://shop.example/other"}))
+    assert conflict.value.fields == ("back_link",)
+
+
 def test_the_handle_ends_a_day_after_the_transfer(build: Build) -> None:
     """On the server the day is the server's own; there it is seen to be counted down."""
     transfers = build()

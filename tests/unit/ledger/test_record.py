@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from epay_transfers.ledger import metadata
 from epay_transfers.ledger.errors import RecordUnreadable
-from epay_transfers.ledger.record import FIRST_EPOCH, GENERATION, Record
+from epay_transfers.ledger.record import FIELDS, FIRST_EPOCH, GENERATION, KEPT_AS, Record, kept_as
 from epay_transfers.ledger.states import Phase, State
 
 RECORDS = st.builds(
@@ -56,6 +56,41 @@ def test_metadata_that_this_version_does_not_write_are_no_record(text: str) -> N
 
 def test_no_repr_of_a_record_shows_its_metadata() -> None:
     assert "1001" not in repr(Record(key="251124000001", state=State.PAID, metadata='{"user":"1001"}'))
+@given(RECORDS)
+def test_a_record_is_read_as_it_is_kept(record: Record) -> None:
+    assert Record.from_hash({kept_as(name): str(value) for name, value in asdict(record).items()}) == record
+
+
+def test_of_two_names_of_a_field_the_short_one_is_newer() -> None:
+    """In whatever order the server has them."""
+    plain = {"key": "251124000001", "state": "queued"}
+
+    for raw in (plain | {"evidence": "old", "ev": "new"}, plain | {"ev": "new", "evidence": "old"}):
+        assert Record.from_hash(raw).evidence == "new"
+    assert Record.from_hash(plain | {"evidence": "old"}).evidence == "old"
+
+
+def test_a_short_name_is_the_name_of_nothing_else() -> None:
+    names = [*FIELDS, *KEPT_AS.values()]
+
+    assert len(set(names)) == len(names)
+    assert set(KEPT_AS) <= set(FIELDS)
+
+
+def test_what_can_not_be_read_is_named_by_the_fields_name() -> None:
+    with pytest.raises(ValueError, match=r"^its amount has a value"):
+        Record.from_hash({"key": "251124000001", "state": "queued", "amount": "2 "})
+
+
+@pytest.mark.parametrize(("key", "space"), [("251124000001", "main"), ("kiosk:251124000001", "kiosk")])
+def test_the_space_is_the_keys_where_the_hash_has_none(key: str, space: str) -> None:
+    raw = {
+        "key": key, "state": "queued", "epoch": "1000001", "version": "1", "state_since": "1", "amount": "1",
+        "currency": "KZT", "reference": "a", "terminal": "main",
+    }  # fmt: skip
+
+    assert Record.from_ledger(key, raw).space == space
+    assert Record.from_ledger(key, raw | {"space": "older"}).space == "older"
 
 
 @given(st.integers(1, 1000), st.integers(1, GENERATION - 1))
