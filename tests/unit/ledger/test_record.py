@@ -56,6 +56,8 @@ def test_metadata_that_this_version_does_not_write_are_no_record(text: str) -> N
 
 def test_no_repr_of_a_record_shows_its_metadata() -> None:
     assert "1001" not in repr(Record(key="251124000001", state=State.PAID, metadata='{"user":"1001"}'))
+
+
 @given(RECORDS)
 def test_a_record_is_read_as_it_is_kept(record: Record) -> None:
     assert Record.from_hash({kept_as(name): str(value) for name, value in asdict(record).items()}) == record
