@@ -12,8 +12,8 @@ from epay_transfers.ledger.record import Record, StoredChallenge
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store import inboxes
-from epay_transfers.ledger.store.pauses import _read as read_pause
 from epay_transfers.ledger.store.events import Event
+from epay_transfers.ledger.store.pauses import _read as read_pause
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ledger.vault.sealed_card import SealedCard
 from epay_transfers.ledger.vault.sealing import Opener, Purpose

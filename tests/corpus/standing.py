@@ -26,12 +26,12 @@ def put(client: redis.Redis, keys: Iterable[list[Any]]) -> None:
             client.pexpire(name, _LASTS_MS)
 
 
-def of_this_run(keys: list[list[Any]], client: redis.Redis) -> list[list[Any]]:
-    """What a vault holds names the run of its server, which an upgrade does not end: here it is that of this one."""
-    (run,) = [value.partition(":")[0] for name, _, value, _ in keys if name.endswith(":writes")]
-    info = cast("dict[str, str]", client.info("server"))
-    put_there: list[list[Any]] = json.loads(json.dumps(keys).replace(run, info["run_id"][: len(run)]))
-    return put_there
+def of_this_run(content: dict[str, Any], vault: redis.Redis) -> dict[str, Any]:
+    """Both servers name the run of the vault's, which an upgrade does not end: here it is that of this one."""
+    (run,) = [value.partition(":")[0] for name, _, value, _ in content["vault"] if name.endswith(":writes")]
+    info = cast("dict[str, str]", vault.info("server"))
+    adapted: dict[str, Any] = json.loads(json.dumps(content).replace(run, info["run_id"][: len(run)]))
+    return adapted
 
 
 def _value(client: redis.Redis, name: str, kind: str) -> Any:

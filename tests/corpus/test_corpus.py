@@ -10,9 +10,9 @@ import pytest
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.record import FIELDS
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.store.inboxes import Kind
 from epay_transfers.ops import descriptions
-from epay_transfers.ledger.store.events import Event
 from tests.corpus import lines, meaning
 from tests.corpus.lines import KINDS, AlreadyThere, Line
 
@@ -74,7 +74,10 @@ def test_a_generation_is_added_and_never_written_again(tmp_path: Path) -> None:
     second = lines.add_generation([same, other], "2", tmp_path)
 
     assert (first, second) == (tmp_path / "generation_1", tmp_path / "generation_2")
-    assert [(kept.version, kept.content) for kept in lines.kept(tmp_path)] == [("1", line.content), ("2", other.content)]
+    assert [(kept.version, kept.content) for kept in lines.kept(tmp_path)] == [
+        ("1", line.content),
+        ("2", other.content),
+    ]
     assert {file: file.read_bytes() for file in before} == before
     with pytest.raises(AlreadyThere):
         lines.write([other], "2", tmp_path / "generation_1")

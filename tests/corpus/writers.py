@@ -7,7 +7,7 @@ the values. The cards are the bank's own test numbers, the key that seals them i
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -20,7 +20,7 @@ from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES, Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
@@ -432,7 +432,7 @@ STANDING = {
     "abroad": "paid",
     "batch": "paid",
     "parked": "expired",
-    "unknown to the bank": "expired",
+    "unknown to the bank": "needs_review",
     "dead": "dead",
     "cancelled": "cancelled",
 }
