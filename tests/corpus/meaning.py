@@ -1,7 +1,7 @@
 """What the present code reads in a line of the corpus: a few values that no version may read otherwise."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from epay_transfers.ledger.alarms import Alarm
@@ -30,17 +30,7 @@ _TOLD = (
 
 def of(kind: str, content: Any) -> dict[str, Any]:
     """Raises what the reader of this kind raises for what it can't read."""
-    return {
-        "record": of_record,
-        "event": _of_event,
-        "message": _of_message,
-        "entry": _of_entry,
-        "sealed": _of_sealed,
-        "place": dict,  # the scripts of the vault alone read it: `test_replay` has them do so
-        "challenge": _of_challenge,
-        "pause": _of_pause,
-        "intent": _of_intent,
-    }[kind](content)
+    return _READERS[kind](content)
 
 
 def of_record(content: Mapping[str, str]) -> dict[str, Any]:
@@ -62,9 +52,9 @@ def _of_event(content: Mapping[str, str]) -> dict[str, Any]:
     """As an outcome, if it is one; of an alarm its verb, which is known, and whom it is about."""
     outcome = Outcome.of(Event("1795500000000-0", dict(content)), lambda: None)
     if outcome is None:
-        return {"verb": Alarm(content["verb"]).value, "key": content.get("key", "")}
+        return {"verb": next(each.value for each in Alarm if each == content["verb"]), "key": content.get("key", "")}
     return {
-        "verb": Verb(content["verb"]).value,
+        "verb": next(each.value for each in Verb if each == content["verb"]),
         "key": outcome.key,
         "reference": outcome.reference,
         "state": outcome.state.value,
@@ -137,3 +127,21 @@ def _of_intent(content: str) -> dict[str, Any]:
 def name_of(kept: str) -> str:
     """The name in the code of a field that the hash has under this name."""
     return kept
+
+
+def _of_place(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The scripts of the vault alone read it: `test_replay` has them do so."""
+    return dict(content)
+
+
+_READERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    "record": of_record,
+    "event": _of_event,
+    "message": _of_message,
+    "entry": _of_entry,
+    "sealed": _of_sealed,
+    "place": _of_place,
+    "challenge": _of_challenge,
+    "pause": _of_pause,
+    "intent": _of_intent,
+}

@@ -34,7 +34,7 @@ def of_this_run(content: dict[str, Any], vault: redis.Redis) -> dict[str, Any]:
     return adapted
 
 
-def _value(client: redis.Redis, name: str, kind: str) -> Any:
+def _value(client: redis.Redis, name: str, kind: str) -> Any:  # noqa: PLR0911 - one for each type
     match kind:
         case "hash":
             return client.hgetall(name)
@@ -50,7 +50,7 @@ def _value(client: redis.Redis, name: str, kind: str) -> Any:
             return client.xrange(name)
         case "bits":
             found: list[int] = []
-            while (bit := int(cast("int", client.bitpos(name, 1, found[-1] + 1 if found else 0, -1, "BIT")))) >= 0:
+            while (bit := client.bitpos(name, 1, found[-1] + 1 if found else 0, -1, "BIT")) >= 0:
                 found.append(bit)
             return found
         case _:

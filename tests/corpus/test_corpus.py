@@ -1,4 +1,4 @@
-"""What every version has written is read by this one, and means what it meant; what this one writes is in the corpus."""
+"""What each version has written is read, and means what it meant; and what this version writes is in the corpus."""
 
 import json
 from collections import Counter

@@ -35,6 +35,8 @@ _MESSAGES = list(lines.of_kind(lines.kept(), "message"))
 NEXT_SCHEMA = str(record_module.SCHEMA + 1)
 GROUP = "backend"
 
+Fields = dict[Any, Any]
+
 
 def written_by_newer(client: redis.Redis, key: str) -> None:
     """Its record has the next schema, and a field that this version does not know."""
@@ -135,7 +137,13 @@ def test_an_outcome_of_an_unknown_state_stays_owed_and_is_told(
     """A reader of this version neither acknowledges nor guesses it; the version that reads it gets it."""
     OutcomeFeed(ledger_client, stage.clock).join(GROUP)
     key = stage.new()
-    newer = {"verb": "refund_half", "key": key, "state": "half_refunded", "version": "2", "reference": "payout-1"}
+    newer: Fields = {
+        "verb": "refund_half",
+        "key": key,
+        "state": "half_refunded",
+        "version": "2",
+        "reference": "payout-1",
+    }
     place = str(ledger_client.xadd(redis_keys.EVENTS, newer | {"of_the_next_version": "42", "at": "1795500000000"}))
     stage.journey.execute(key)
 
@@ -153,7 +161,7 @@ def test_an_unknown_verb_and_an_unknown_field_of_an_event_hold_up_no_outcome(
 ) -> None:
     """What a payer asks is the state and the money: a verb is how it came there."""
     OutcomeFeed(ledger_client, stage.clock).join(GROUP)
-    paid = {"verb": "paid_by_wire", "key": "251124000001", "state": "paid", "version": "4", "reference": "p"}
+    paid: Fields = {"verb": "paid_by_wire", "key": "251124000001", "state": "paid", "version": "4", "reference": "p"}
     ledger_client.xadd(redis_keys.EVENTS, paid | {"at": "1795500000000", "of_the_next_version": "42"})
     ledger_client.xadd(redis_keys.EVENTS, {"verb": "alarm_of_the_next_version", "actor": "worker"})
 

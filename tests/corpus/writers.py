@@ -22,7 +22,7 @@ from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.change import Change
+from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.inboxes import Inboxes, Kind, operator
 from epay_transfers.ledger.store.ledger import Ledger
@@ -411,8 +411,13 @@ def what_is_rare_in_a_record(it: Writers) -> None:
     assert isinstance(factories.claim(ledger, record, gap_ms=60_000), Moved)
     assert isinstance(factories.claim(ledger, it.stage.record(it.enqueue()), gap_ms=60_000), Wait), "its slot is later"
     it.look()
-    said: dict[str, Any] = {f"unbelieved_{name}": "17" for name in ("bank_id", "reference", "message")}
-    fields = said | {"unanswered": 2, "notification": f"{record.epoch}:484"}
+    fields: RecordFields = {
+        "unbelieved_bank_id": "17",
+        "unbelieved_reference": "17",
+        "unbelieved_message": "17",
+        "unanswered": 2,
+        "notification": f"{record.epoch}:484",
+    }
     doubted = ledger.move(it.stage.record(record.key), Verb.DOUBT, Change(due_in=0, fields=fields), actor="worker")
     assert isinstance(doubted, Moved)
 
