@@ -124,11 +124,6 @@ def _of_intent(content: str) -> dict[str, Any]:
     }
 
 
-def name_of(kept: str) -> str:
-    """The name in the code of a field that the hash has under this name."""
-    return kept
-
-
 def _of_place(content: Mapping[str, Any]) -> dict[str, Any]:
     """The scripts of the vault alone read it: `test_replay` has them do so."""
     return dict(content)

@@ -217,10 +217,10 @@ def test_a_message_of_another_form_is_set_aside_and_its_transfer_is_paid_by_the_
     assert stage.executions(key) == 1
 
 
-def test_an_operators_request_that_only_a_newer_version_knows_is_not_done(
+def test_an_operators_request_that_only_a_newer_version_knows_is_refused_and_told(
     stage: Stage, ledger_client: redis.Redis
 ) -> None:
-    """Nothing is guessed of it, and what comes behind it is done."""
+    """Nothing is guessed of it, its operator reads why, and what comes behind it is done."""
     key = stage.new()
     sender = operator("aigul")
     entry = {"id": "0" * 24, "kind": "refund", "key": key, "why": "a test"}
@@ -230,7 +230,9 @@ def test_an_operators_request_that_only_a_newer_version_knows_is_not_done(
     stage.worker.inbox.run_once()
 
     assert stage.state(key) is State.CANCELLED
-    assert [event.fields["verb"] for event in stage.events.newest(10)] == ["create", "cancel"]
+    (told,) = alarms(stage, Alarm.REQUEST_REFUSED)
+    assert (told["request"], told["actor"], told["key"]) == (entry["id"], "operator aigul", key)
+    assert told["why"].startswith("this worker's version knows no such request")
 
 
 def test_a_field_of_an_order_is_left_alone_and_a_field_of_a_card_is_refused(stage: Stage) -> None:

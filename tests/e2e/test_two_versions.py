@@ -177,6 +177,6 @@ def assert_only_the_newer_messages_were_set_aside(platform: Platform) -> None:
     queue = connect(queue_url(platform.env["REDIS_URL"]))
     texts = queue.hvals(f"{NAMESPACE}:{NOW}.XQ.msgs")
     queue.close()
-    assert all("of_the_next_version" in str(text) for text in texts)  # type: ignore[union-attr]  # redis-py's sync type
+    assert all("of_the_next_version" in str(text) for text in texts)
     said = re.findall(r"is no wake-up, and was set aside: (.*?)[\"\n]", platform.log_text())
     assert set(said) <= {"a wake-up has no option but its own id"}
