@@ -24,6 +24,7 @@ from epay_transfers.ledger.store.inboxes import Inboxes, operator
 from epay_transfers.ledger.store.outcome_feed import OutcomeFeed
 from epay_transfers.ledger.vault.card_data import CardsGarbled
 from epay_transfers.ledger.vault.sealed_card import SealedCard
+from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.producers.outcomes import Outcome, outcomes
 from tests.corpus import lines
 from tests.support.logged import names_of
@@ -245,3 +246,19 @@ def test_a_field_of_an_order_is_left_alone_and_a_field_of_a_card_is_refused(stag
     sealed["cards"]["receiver"]["of_the_next_version"] = "42"
     with pytest.raises(CardsGarbled):
         SealedCard.from_bytes(json.dumps(sealed).encode())
+
+
+def test_cards_of_another_form_are_not_sent(stage: Stage) -> None:
+    """Nothing is paid by what was read of them; the transfer is dead, and an operator reads why."""
+    key = stage.new(cards=None)
+    record = stage.record(key)
+    newer = json.loads(in_clear(record))
+    newer["cards"]["receiver"]["of_the_next_version"] = "42"
+    sealed = stage.sealer.seal(json.dumps(newer).encode(), Purpose.CARD, key)
+    stage.vault.put(Purpose.CARD, key, record.epoch, sealed, 900_000)
+
+    stage.journey.execute(key)
+    stage.later(60)
+
+    assert (stage.state(key), stage.executions(key)) == (State.DEAD, 0)
+    assert stage.record(key).reason == "card_unreadable"

@@ -126,6 +126,12 @@ class Writers:
         self._messages(self.clients[0])
         self._vault(vault)
 
+    def look_at(self, key: str) -> None:
+        """At this transfer alone, and at what has happened: where there are many."""
+        record = cast("dict[str, str]", self.stage.ledger.client.hgetall(redis_keys.record(key)))
+        self._add("record", record["state"], record)
+        self._events(self.stage.ledger.client)
+
     def _events(self, client: redis.Redis) -> None:
         for place, fields in cast("Any", client.xrange(redis_keys.EVENTS, self._seen_events)):
             self._seen_events = f"({place}"
@@ -385,7 +391,7 @@ def pauses(it: Writers) -> None:
 @scene
 def every_verb_as_the_scripts_write_it(it: Writers) -> None:
     """From each state that it may start from, with what a caller has to say and nothing else."""
-    ledger = it.stage.ledger
+    ledger, made = it.stage.ledger, []
     for verb in Verb:
         for place in factories.WAYS:
             if place[0] not in verb.row.moves:
@@ -393,9 +399,9 @@ def every_verb_as_the_scripts_write_it(it: Writers) -> None:
             it._number += 1
             record = factories.into(ledger, place, f"verb-{it._number}", day_ms=it.stage.clock.now_ms())
             factories.make(ledger, record, verb, it.stage.clock.now_ms())
-            it.look()
-            for name in (redis_keys.record(record.key), redis_keys.DUE, redis_keys.BY_STATE):
-                ledger.client.delete(name)
+            it.look_at(record.key)
+            made.append(redis_keys.record(record.key))
+    ledger.client.delete(*made, redis_keys.DUE, redis_keys.BY_STATE)  # the other scenes look at all that there is
 
 
 @scene
