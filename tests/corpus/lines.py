@@ -63,7 +63,7 @@ def shape_of(content: Any, name: str = "") -> Any:
 def shape_of_standing(content: Any) -> Any:
     """Of whole servers: which keys there are, and how each is kept. What stands in them has lines of its own."""
     return [
-        sorted({(re.sub(r"[^:]*[0-9][^:]*", "#", place), kind) for place, kind, _, _ in content[server]})
+        sorted({(":".join(place.split(":")[:3]), kind) for place, kind, _, _ in content[server]})
         for server in ("ledger", "vault")
     ]
 

@@ -9,7 +9,6 @@ from epay_transfers.ledger.queue import message_guard
 from epay_transfers.ledger.queue.broker import ACTORS
 from epay_transfers.ledger.queue.wakeups import wakeup_of
 from epay_transfers.ledger.record import Record, StoredChallenge
-from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store import inboxes
 from epay_transfers.ledger.store.events import Event
@@ -19,6 +18,7 @@ from epay_transfers.ledger.vault.sealed_card import SealedCard
 from epay_transfers.ledger.vault.sealing import Opener, Purpose
 from epay_transfers.producers import TransferIntent
 from epay_transfers.producers.outcomes import Outcome
+from tests.corpus.sealing_key import keys
 
 #: Of a transfer, what a payer is told. Times, and what a version may add, are left out.
 _TOLD = (
@@ -78,7 +78,7 @@ def _of_entry(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_sealed(content: Mapping[str, Any]) -> dict[str, Any]:
-    opener = Opener([Secret(content["private_key"])])
+    opener = Opener([keys().private])
     purpose = Purpose(content["purpose"])
     cleartext = opener.open(content["sealed"], purpose, content["key"])
     if purpose is not Purpose.CARD:

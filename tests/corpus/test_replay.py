@@ -6,13 +6,11 @@ from typing import cast
 import pytest
 import redis
 
-from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.vault.sealing import KeyPair
 from tests.corpus import lines, standing
 from tests.corpus.lines import Line
-from tests.corpus.writers import pair
+from tests.corpus.sealing_key import keys
 from tests.support.redis_state import assert_agrees
 from tests.support.stage import Stage
 
@@ -25,7 +23,7 @@ def test_it_carries_on_what_an_older_version_left(
 ) -> None:
     """Each transfer ends as that version would have ended it, paid once or not at all, and the ledger's parts agree."""
     content = standing.of_this_run(line.content, vault_client)
-    stage.keys = KeyPair(pair().public, Secret(content["private_key"]))
+    stage.keys = keys()
     stage.build()
     standing.put(ledger_client, content["ledger"])
     standing.put(vault_client, content["vault"])

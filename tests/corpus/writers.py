@@ -4,7 +4,6 @@ After each step all that stands in the servers is looked at, and what has a new 
 the values. The cards are the bank's own test numbers, the key that seals them is made for this alone.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -13,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import redis
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from epay_transfers.ledger import fingerprint_keys, key_text
+from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES, Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
@@ -28,14 +26,13 @@ from epay_transfers.ledger.store.inboxes import Inboxes, Kind, operator
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pause, Pauses
 from epay_transfers.ledger.store.replies import Moved, Wait
-from epay_transfers.ledger.vault.keyring import write_public
-from epay_transfers.ledger.vault.sealing import KeyPair, Opener, Purpose, Sealer
+from epay_transfers.ledger.vault.sealing import Opener, Purpose, Sealer
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers import PanCard, ProducerSettings, Receiver, SavedCard, TransferIntent, Transfers
 from epay_transfers.producers.context import Context
 from epay_transfers.sandbox import RunningSandbox
 from epay_transfers.worker.bank import StatusReport, StatusWord
-from tests.corpus import meaning, standing
+from tests.corpus import meaning, sealing_key, standing
 from tests.corpus.lines import Line
 from tests.support import factories
 from tests.support.clocks import FakeClock
@@ -55,13 +52,6 @@ LINKS: dict[str, Any] = {
 AIGUL, BOLAT = operator("aigul"), operator("bolat")
 SILENT = StatusReport(StatusWord.UNANSWERED, why="timeout")
 HOUR_S, DAY_S = 3600, 86_400
-
-
-def pair() -> KeyPair:
-    """Always the same: what an older generation's lines were sealed with opens them."""
-    private = X25519PrivateKey.from_private_bytes(hashlib.sha256(b"the corpus of the tests").digest())
-    text = key_text.write(key_text.Kind.VAULT_PRIVATE, private.private_bytes_raw(), None)
-    return KeyPair(write_public(private, None), Secret(text))
 
 
 class Watched:
@@ -150,7 +140,7 @@ class Writers:
                 key = self._key_at(name)
                 private = self.stage.keys.private.reveal()
                 sealed = str(client.get(name))
-                content = {"purpose": purpose.value, "key": key, "sealed": sealed, "private_key": private}
+                content = {"purpose": purpose.value, "key": key, "sealed": sealed}
                 clear = Opener([Secret(private)]).open(sealed, purpose, key).decode()
                 shape = "" if purpose is Purpose.PARES else clear
                 self._add("sealed", purpose.value, content, shape)
@@ -468,7 +458,6 @@ def stand(it: Writers) -> Line:
     it.transfers.cancel(keys["cancelled"], reason="a test")
     content = {
         "now_ms": it.stage.clock.now_ms(),
-        "private_key": it.stage.keys.private.reveal(),
         "transfers": keys,
         "ledger": standing.read(it.stage.ledger.client),
         "vault": standing.read(it.stage.vault.client),
@@ -479,7 +468,7 @@ def stand(it: Writers) -> Line:
 @contextmanager
 def writers(ledger_url: str, vault_url: str, sandbox: RunningSandbox) -> Iterator[Writers]:
     """On two empty servers."""
-    clock, keys = FakeClock(), pair()
+    clock, keys = FakeClock(), sealing_key.keys()
     ledger_client, vault_client = connect(ledger_url), connect(vault_url)
     queue, read_queue = connect(queue_url(ledger_url), text=False), connect(queue_url(ledger_url))
     ledger, vault = Ledger(ledger_client, clock), Vault(vault_client)
