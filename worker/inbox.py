@@ -157,12 +157,12 @@ class Inbox:
                 self._cancel(entry, self._record(entry))
             case Kind.SETTLE | Kind.TAKE_BACK | Kind.ASK | Kind.DOUBT:
                 self._about_the_end(entry)
-            case Kind.PAUSED:
-                self._write_down_pause(entry)
-            case Kind.UNPAUSE:
-                self._unpause(entry)
+            case Kind.PAUSED | Kind.UNPAUSE:
+                self._about_a_pause(entry)
             case Kind.REBUILD:
                 self._rebuild(entry)
+            case Kind.UNKNOWN:
+                raise _CannotBe("this worker's version knows no such request: run workers of the version that asks")
             case _:
                 assert_never(entry.kind)
 
@@ -410,6 +410,12 @@ class Inbox:
         moved = self._ledger.move(record, verb, change, actor=_actor(entry))
         if isinstance(moved, Refused) and not (verb is Verb.DECIDE and self._has_decided(entry, self._record(entry))):
             raise _overtaken(record, moved)
+
+    def _about_a_pause(self, entry: Entry) -> None:
+        if entry.kind is Kind.PAUSED:
+            self._write_down_pause(entry)
+        else:
+            self._unpause(entry)
 
     def _write_down_pause(self, entry: Entry) -> None:
         """The command added the pause before it asked: what is not there any more was ended meanwhile."""

@@ -42,6 +42,9 @@ _LONGEST_WORDS = 300
 
 _ID = re.compile(r"[0-9a-f]{24}")
 
+#: What any version calls an entry.
+_KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
 #: A longer entry is none of ours.
 _LONGEST = 8192  # as `inbox_take.lua` has it
 
@@ -64,6 +67,8 @@ class Kind(StrEnum):
     PAUSED = "paused"  #: pause (its id): it stands already, and a worker writes down by whom
     UNPAUSE = "unpause"  #: pause (its id), seen (since when it stands), tries: let so many through, and end nothing
     REBUILD = "rebuild"  #: send a wake-up for each unfinished transfer
+
+    UNKNOWN = ""  #: an operator's entry that only another version knows: it is refused, and the operator reads why
 
 
 _OF_THE_WEB_TIER = frozenset({Kind.CONFIRM, Kind.NOTIFICATION, Kind.SECURE_2})
@@ -203,7 +208,11 @@ def _read(text: str, *, is_again: bool) -> Entry | None:
     key = raw.get("key")
     if not all(text.isprintable() for pair in raw.items() for text in pair) or (key is not None and not is_key(key)):
         return None
-    kind = next((kind for kind in Kind if kind == raw.get("kind")), None)
-    if kind is None or not _ID.fullmatch(raw.get("id", "")) or (sender == WEB) != (kind in _OF_THE_WEB_TIER):
+    kind = next((kind for kind in Kind if kind == raw.get("kind")), Kind.UNKNOWN)
+    if (
+        (kind is Kind.UNKNOWN and not _KIND.fullmatch(raw.get("kind", "")))
+        or not _ID.fullmatch(raw.get("id", ""))
+        or (sender == WEB) != (kind in _OF_THE_WEB_TIER)
+    ):
         return None
     return Entry(sender, raw.pop("id"), kind, raw, text, is_again)

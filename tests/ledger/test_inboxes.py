@@ -139,6 +139,19 @@ def test_what_is_no_entry_goes_and_keeps_up_no_other(
     assert ledger_client.zcard(redis_keys.TAKEN) == 1
 
 
+def test_an_operators_entry_of_another_version_is_handed_out_to_be_refused(
+    inboxes: Inboxes, ledger_client: redis.Redis
+) -> None:
+    """Its operator waits for an answer. What no version calls an entry goes, and so does the web tier's."""
+    ledger_client.sadd(redis_keys.OPERATORS, "aigul")
+    for sender, kind in ((AIGUL, "teleport"), (AIGUL, "x\x1b"), (AIGUL, ""), (WEB, "teleport")):
+        raw(ledger_client, sender, json.dumps({"id": ID, "kind": kind, "key": KEY}))
+
+    assert [(entry.kind, entry.fields["kind"], entry.id) for entry in inboxes.take(10)] == [
+        (Kind.UNKNOWN, "teleport", ID)
+    ]
+
+
 @pytest.mark.parametrize(
     ("sender", "kind"),
     [(WEB, Kind.SETTLE), (WEB, Kind.UNPAUSE), (WEB, Kind.REQUEST), (AIGUL, Kind.CONFIRM), (AIGUL, Kind.NOTIFICATION)],

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from epay_transfers.ledger.card_numbers import holds_card_number
+from epay_transfers.ledger.vault.sealing import Sealer
 from epay_transfers.sandbox import PUBLIC_TEST
 from epay_transfers.sandbox.cards import SAVED, TEST_CARDS
+from tests.corpus import sealing_key
 
 ROOT = Path(__file__).parents[2]
 
@@ -84,8 +86,14 @@ def test_no_secret_of_a_known_kind_is_in_a_file(repository: dict[str, str]) -> N
     assert found == []
 
 
+def sealed_for_tests() -> re.Pattern[str]:
+    """What the corpus holds of sealed test cards, whose key is in this repository, and the sandbox bank's PaReqs."""
+    return re.compile(rf"\b1\.{Sealer(sealing_key.keys().public).key_id}\.[A-Za-z0-9_-]+|\beyJtZCI6[A-Za-z0-9+/]+")
+
+
 def test_no_word_looks_like_a_secret_but_the_banks_public_one(repository: dict[str, str]) -> None:
-    found = {(name, word) for name, text in repository.items() for word in _WORD.findall(text) if looks_random(word)}
+    texts = {name: sealed_for_tests().sub("", text) for name, text in repository.items()}
+    found = {(name, word) for name, text in texts.items() for word in _WORD.findall(text) if looks_random(word)}
 
     assert {(name, word) for name, word in found if word not in PUBLIC} == set()
     assert found != set(), "the bank's public secret stands somewhere: so the search has eyes"
