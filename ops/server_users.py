@@ -179,6 +179,9 @@ _WORKER = ServerUser(
             ),
         ),
         *_MOVES,
+        # WAIT and WAITAOF, by which replicas prove that they have a claim. Redis 7.0 has no WAITAOF, and would refuse a
+        # file that names it; of the commands of its category all others need a key, and this rule has none.
+        Rule(("wait", "@blocking")),
         Rule(("type", "zadd", "zrangebyscore"), (redis_keys.WATCHED,)),
         Rule(("type", "hset", "hdel"), (redis_keys.CONTRADICTED,)),
         Rule(("hget", "hset", "hdel", "pexpire"), (_LIMITS,)),

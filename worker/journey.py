@@ -95,12 +95,14 @@ class Journey:
         claim = preflight.claim(record, Lane.SEND)
         if not isinstance(claim, Moved):
             return preflight.postpone(record, claim)
+        if claim.too_few:
+            return self.card_steps.give_up_claim(record, claim)
         taken = self.custody.take(Purpose.CARD, record, claim)
         if not isinstance(taken, Taken):
             return self._take_failed(record, claim, taken)
         steps = self.card_steps
         with steps.doubt_unless_recorded(record, claim):
-            if why_not := steps.why_not_to_send(claim, taken):
+            if why_not := steps.why_not_to_send(record, claim, taken):
                 return steps.return_to_queue(record, taken, why_not)
             opened = steps.open_cards(record, taken)
             if opened is None:
@@ -139,7 +141,7 @@ class Journey:
             return self._take_failed(record, claim, taken)
         steps = self.card_steps
         with steps.doubt_unless_recorded(record, claim):
-            if why_not := steps.why_not_to_send(claim, taken):
+            if why_not := steps.why_not_to_send(record, claim, taken):
                 return steps.return_to_queue(record, taken, why_not)
             pa_res = steps.open_pares(record, taken)
             if pa_res is None or challenge is None:

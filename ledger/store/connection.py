@@ -11,6 +11,7 @@ import socket
 import ssl
 import struct
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,32 @@ def server_of(client: redis.Redis) -> Server:
     """What may be shown of the address of a client that `connect` made. It connects to nothing."""
     connection = client.connection_pool.make_connection()
     return connection.server() if isinstance(connection, _Explains) else Server("", "an unknown place")
+
+
+def in_one_write(client: redis.Redis, commands: Sequence[Sequence[str | int]]) -> list[Any]:
+    """All commands in one write on one connection; each one's answer, or the client's error, in their order.
+
+    Where the connection is lost after the first answers these are kept: what they say was done was done.
+    """
+    pool = client.connection_pool
+    connection: Any = pool.get_connection()
+    try:
+        connection.send_packed_command(connection.pack_commands(commands))
+        answers: list[Any] = []
+        for _ in commands:
+            try:
+                answers.append(connection.read_response())
+            except redis.ResponseError as error:
+                answers.append(error)
+            except redis.RedisError as error:
+                if not answers:
+                    raise
+                connection.disconnect()
+                return answers + [error] * (len(commands) - len(answers))
+        connection.is_settled = True
+        return answers
+    finally:
+        pool.release(connection)
 
 
 class _Client(redis.Redis):
