@@ -39,9 +39,7 @@ _EXAMINES = "+ping, +hello, +select, +info, +config|get and +time"
 _EMPTY = '""'
 
 #: What mends that too few replicas follow the ledger.
-REPLICAS_CURE = (
-    "start a replica of it, with the ledger's own configuration, or see the runbook, 'A replica is missing'"
-)
+REPLICAS_CURE = "start a replica of it, with the ledger's own configuration, or see the runbook, 'A replica is missing'"
 _OLDEST = {"redis": (7, 0), "valkey": (8, 0)}
 
 

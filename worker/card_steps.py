@@ -208,7 +208,7 @@ class CardSteps:
         self._recorder.try_again(record, _BACK[record.phase], reason, nonce=nonce)
 
     def _too_few(self, record: Record, why: str) -> Reason:
-        """This worker claims nothing more before its maintenance has seen enough replicas again."""
+        """The worker claims nothing more before its maintenance has seen enough replicas again."""
         _LOG.error("replicas.too_few", extra={"key": record.key, "why": why})
         self._preflight.set_fit(Cause.REPLICAS, is_fit=False)
         return Reason.TOO_FEW_REPLICAS

@@ -30,6 +30,7 @@ from epay_transfers.ledger.store.redis_errors import (
     redis_errors_as,
     unavailable_for,
 )
+from epay_transfers.ledger.store.replicas import NO_REPLICAS, Replicas, TooFewReplicas
 from epay_transfers.ledger.store.replies import (
     Behind,
     Claim,
@@ -51,7 +52,6 @@ from epay_transfers.ledger.store.replies import (
     SuffixUsed,
     Wait,
 )
-from epay_transfers.ledger.store.replicas import NO_REPLICAS, Replicas, TooFewReplicas
 from epay_transfers.ledger.store.scripts import Call, Scripts
 
 #: How often a suffix is looked for anew before `create` gives up: each round asks the bitmap, so a second one is rare.

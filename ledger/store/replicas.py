@@ -20,13 +20,14 @@ from epay_transfers.ledger.store.server_problems import ServerReason, reason_of
 #: before the client's own timeout, or the claim's answer would be lost with the connection.
 WAIT_MS = 1_000
 
+
 class TooFewReplicas(Exception):
     """What was to be counted before money moves is not on enough replicas: nothing may be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replicas:
-    """`count`: so many must have it; 0 asks nothing. `on_disk`: and have it on their disks, where the server can say."""
+    """`count`: so many must have it; 0 asks nothing. `on_disk`: on their disks as well, where the server can say."""
 
     count: int = 0
     on_disk: bool = True
@@ -48,18 +49,7 @@ class Replicas:
             return _unanswered(in_memory)
         if in_memory < self.count:
             return f"{in_memory} of {self.count} replicas of the ledger have what it confirmed"
-        match on_disk:
-            case []:
-                return ""
-            case [redis.RedisError() as error]:
-                # Redis 7.0 does not know it, and leaves it at WAIT.
-                return "" if reason_of(error) is ServerReason.UNKNOWN_COMMAND else _unanswered(error)
-            case [[int(own), int(have)]] if own >= 1 and have >= self.count:
-                return ""
-            case [[int(own), int(have)]] if own >= 1:
-                return f"{have} of {self.count} replicas of the ledger have on disk what it confirmed"
-            case _:
-                return "the ledger's server has not on its disk what it confirmed"
+        return _why_not_on_disk(on_disk[0], self.count) if on_disk else ""
 
     def ask(self, client: redis.Redis) -> str:
         """Why they have not all that the ledger has now; empty where they have. Raises redis-py's errors."""
@@ -72,6 +62,19 @@ class Replicas:
 
 
 NO_REPLICAS = Replicas()
+
+
+def _why_not_on_disk(answer: object, count: int) -> str:
+    """Of WAITAOF, which Redis 7.0 does not know: there WAIT has to do."""
+    match answer:
+        case redis.RedisError() if reason_of(answer) is ServerReason.UNKNOWN_COMMAND:
+            return ""
+        case [int(own), int(have)] if own >= 1:
+            return "" if have >= count else f"{have} of {count} replicas of the ledger have on disk what it confirmed"
+        case [int(), int()]:
+            return "the ledger's server has not on its disk what it confirmed"
+        case _:
+            return _unanswered(answer)
 
 
 def _unanswered(answer: object) -> str:

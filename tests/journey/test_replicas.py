@@ -383,4 +383,3 @@ def test_a_claim_says_how_many_replicas_lack_it(pair: Pair) -> None:
     assert isinstance(claim, Moved)
     assert claim.state is State.SENDING
     assert claim.too_few.startswith("0 of 1 replicas")
-
