@@ -1,7 +1,8 @@
 """What `LEDGER_REPLICAS=1` costs: worker CPU and transfers a second, beside a ledger whose claims wait for no replica.
 
 Both have a replica that follows, for a replica costs the ledger's server as well; the second waits for it with each
-claim. All servers and the bank are on this machine, so their CPU is a part of the rate. `python -m benchmarks.replicas`.
+claim. All servers and the bank are on this machine, so their CPU is a part of the rate.
+`python -m benchmarks.replicas [ROUNDS]`.
 """
 
 import os

@@ -1,5 +1,6 @@
 """A server that Sentinels name: each connection asks anew, and after a failover the clients find the promoted one."""
 
+import secrets
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import redis
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store.connection import connect, server_of
 from epay_transfers.ledger.store.server_problems import ServerReason, known_problem
+from epay_transfers.ops import server_users
 from epay_transfers.runtime import embedded_servers, server_addresses
 from epay_transfers.runtime.embedded_servers import EmbeddedServer
 from tests.support.servers import free_port
@@ -27,7 +29,12 @@ dir {folder}
 sentinel monitor ledger 127.0.0.1 {primary} 1
 sentinel down-after-milliseconds ledger 300
 sentinel failover-timeout ledger 2000
+sentinel auth-user ledger sentinel
+sentinel auth-pass ledger {password}
 """
+
+#: Of the users by which a replica and a Sentinel come, as the ACL file of `transfers acl` has them.
+PASSWORD = secrets.token_hex(8)
 
 
 @dataclass
@@ -53,12 +60,17 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]
             stack.callback(server.stop)
             stack.callback(server.process.send_signal, signal.SIGCONT)
             servers.append(server)
+            with connect(server.url) as client:
+                for user in ("replica", "sentinel"):
+                    words = server_users.users("ledger", [])[user].line(user, []).split()[4:]  # as the ACL file has it
+                    client.execute_command("ACL", "SETUSER", user, "reset", "on", f">{PASSWORD}", *words)
+                client.execute_command("CONFIG", "SET", "masteruser", "replica", "masterauth", PASSWORD)
         primary, replica = servers
         with connect(replica.url) as client:
             client.execute_command("REPLICAOF", "127.0.0.1", port_of(primary))
             until(lambda: client.info("replication")["master_link_status"] == "up")
         port, file = free_port(), tmp_path / "sentinel.conf"
-        file.write_text(SENTINEL.format(port=port, folder=tmp_path, primary=port_of(primary)))
+        file.write_text(SENTINEL.format(port=port, folder=tmp_path, primary=port_of(primary), password=PASSWORD))
         process = subprocess.Popen([binary, str(file), "--sentinel"], stdout=subprocess.DEVNULL)  # noqa: S603 - ours
         stack.callback(process.wait)
         stack.callback(process.kill)
@@ -87,6 +99,8 @@ def test_a_client_finds_the_server_that_a_sentinel_names_and_after_a_failover_th
 
         assert client.connection_pool._available_connections[-1].port == port_of(watched.replica)
         assert "which Sentinels call ledger" in server_of(client).place
+        refused = [(entry["username"], entry["object"]) for entry in client.acl_log()]
+        assert refused == [], "the users of a replica and of Sentinels may do what they need"
 
 
 def _writes(client: redis.Redis) -> bool:
