@@ -194,8 +194,8 @@ class CardSteps:
         """
         reason, nonce = self._too_few(record, claim.too_few), claim.claim_nonce
         is_untouched = False
-        with suppress(VaultUnavailable):
-            is_untouched = self._recorder.insist(lambda: self._custody.is_untouched(record))
+        with suppress(VaultUnavailable, LedgerUnavailable):
+            is_untouched = self._custody.is_untouched(record)
         if is_untouched:
             self._queue_again(record, reason, nonce, self._limits.counts(record, Day.of(claim.at_ms)))
         else:

