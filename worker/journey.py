@@ -5,7 +5,8 @@ Read it from top to bottom. What one bank answer leads to is in `card_steps.reco
 The ledger and the vault are two servers: the ledger keeps the state of each transfer, the vault its card (and later its
 PaRes), which it gives out once. A queue message says only *look at this transfer*; what happens depends on the ledger
 alone, so each journey may run at any time, twice, late, or be cut off between any two lines: the sweeper finds the
-transfer in `due`. The order is always: claim in the ledger, take from the vault, call the bank, record.
+transfer in `due`. The order is always: claim in the ledger (and on its replicas, where `LEDGER_REPLICAS` says so), take
+from the vault, call the bank, record.
 """
 
 from epay_transfers.ledger.clock import Clock
