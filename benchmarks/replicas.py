@@ -67,7 +67,7 @@ def following(ledger: embedded_servers.EmbeddedServer) -> Iterator[None]:
         embedded_servers.running(embedded_servers.LEDGER_OPTIONS, Path(folder)) as replica,
         connect(replica.url) as client,
     ):
-        client.execute_command("REPLICAOF", "127.0.0.1", urlsplit(ledger.url).port)  # type: ignore[no-untyped-call]  # redis-py does not type it
+        client.execute_command("REPLICAOF", "127.0.0.1", urlsplit(ledger.url).port)
         processes.until(lambda: client.info("replication")["master_link_status"] == "up", "a replica")
         yield
 

@@ -144,7 +144,7 @@ def pair(
 
 def _knows_disks(client: redis.Redis) -> bool:
     with suppress(redis.ResponseError):
-        client.execute_command("WAITAOF", 0, 0, 1)
+        client.execute_command("WAITAOF", 0, 0, 1)  # type: ignore[no-untyped-call]  # redis-py does not type it
         return True
     return False
 

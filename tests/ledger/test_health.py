@@ -313,7 +313,7 @@ def test_a_ledger_with_fewer_replicas_than_claims_wait_for_is_a_finding_that_may
         embedded_servers.running(embedded_servers.LEDGER_OPTIONS, binary=binary) as replica,
         connect(replica.url) as it,
     ):
-        it.execute_command("REPLICAOF", "127.0.0.1", urlsplit(servers[0]).port)  # type: ignore[no-untyped-call]  # redis-py does not type it
+        it.execute_command("REPLICAOF", "127.0.0.1", urlsplit(servers[0]).port)
         until(lambda: examined(1, asks=False) == [])
         until(lambda: examined(1, asks=True) == [])
         assert [one.passing for one in examined(2, asks=True)] == [True]
