@@ -16,6 +16,7 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.heartbeats import Heartbeats
+from epay_transfers.ledger.store.ledger_server import LedgerServer
 from epay_transfers.ledger.store.pauses import Pauses
 from epay_transfers.producers import Receipt
 from epay_transfers.runtime import embedded_servers
@@ -111,6 +112,8 @@ def test_a_promoted_replica_has_each_claim_that_was_sent_and_nothing_is_paid_twi
         assert found.lacks == "", "the ledger has all that the bank executed"
         platform.ledger_client.hset(redis_keys.COUNTERS, "sequence", str(found.sequence + 1000))
         failover.start_workers(1)
+        server = LedgerServer(platform.ledger_client, "test")
+        until(lambda: server.look().is_compared)
         for pause in Pauses(platform.ledger_client).standing():
             operator.ends(pause.id, WHY[1])
         failover.start_workers(1)

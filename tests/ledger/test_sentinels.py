@@ -82,14 +82,14 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]
 
 def _sees_replica(sentinel: redis.Redis) -> bool:
     with suppress(redis.RedisError):
-        return len(sentinel.execute_command("SENTINEL", "REPLICAS", "ledger")) == 1  # type: ignore[no-untyped-call]  # redis-py does not type it
+        return len(sentinel.execute_command("SENTINEL", "REPLICAS", "ledger")) == 1
     return False
 
 
 def _fails_over(sentinel: redis.Redis) -> bool:
     """It refuses until it has heard enough of the replica."""
     with suppress(redis.ResponseError):
-        return bool(sentinel.sentinel_failover("ledger"))  # type: ignore[no-untyped-call]  # as above
+        return bool(sentinel.sentinel_failover("ledger"))
     return False
 
 
