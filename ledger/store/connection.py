@@ -408,7 +408,10 @@ def _host_and_port(connection: _PlainConnection | _TlsConnection) -> str:
     host = f"[{connection.host}]" if ":" in connection.host else connection.host
     place = f"{host}:{connection.port}"
     found_by = connection._address.found_by  # noqa: SLF001 - of this module
-    return f"{place} (which Sentinels call {found_by.name})" if found_by else place
+    if found_by is None:
+        return place
+    is_found = connection.host != found_by.name
+    return f"{place} (which Sentinels call {found_by.name})" if is_found else f"{found_by.name}, a name of Sentinels"
 
 
 def _first_answer(host: str, port: int, greeting: bytes) -> bytes:

@@ -166,7 +166,7 @@ TABLE: Mapping[ServerReason, _Row] = MappingProxyType(
             "start them, or lower `min-replicas-to-write`",
         ),
         ServerReason.NO_PRIMARY: _may_pass(
-            "no Sentinel of {setting} says where the server is that it names",
+            "no Sentinel says where {place} is",
             "start the Sentinels, or correct their places or the name in {setting}",
         ),
         ServerReason.BUSY: _may_pass("the server at {place} is busy with a script", "wait until it has ended"),
