@@ -65,6 +65,7 @@ class ServerUser:
     rules: tuple[Rule, ...]
     is_on: bool = True
     examines: bool = True  #: looks whether the servers are what they must be
+    channels: tuple[str, ...] = ()
 
     def line(self, name: str, digests: Iterable[str]) -> str:
         first, *others = self.rules
@@ -73,6 +74,7 @@ class ServerUser:
             *(f"+{command}" for command in (*_CONNECTS, *(_EXAMINES if self.examines else ()))),
             *(["+script|load"] if self.scripts else []),
             *(f"+evalsha|{digest}" for digest in digests),
+            *(f"&{channel}" for channel in self.channels),
             first.text(),
             *(f"({rule.text()})" for rule in others),
         ]
@@ -179,6 +181,9 @@ _WORKER = ServerUser(
             ),
         ),
         *_MOVES,
+        # WAIT and WAITAOF, by which replicas prove that they have a claim. Redis 7.0 has no WAITAOF, and would refuse a
+        # file that names it; of the commands of its category all others need a key, and this rule has none.
+        Rule(("wait", "@blocking")),
         Rule(("type", "zadd", "zrangebyscore"), (redis_keys.WATCHED,)),
         Rule(("type", "hset", "hdel"), (redis_keys.CONTRADICTED,)),
         Rule(("hget", "hset", "hdel", "pexpire"), (_LIMITS,)),
@@ -346,6 +351,26 @@ _REPAIR = ServerUser(
 )  # fmt: skip
 
 
+#: By it a replica of the ledger copies all that the ledger has (`masteruser`). It is off: turned on where there is one.
+_REPLICA = ServerUser((), (Rule(("psync", "replconf")),), is_on=False, examines=False)
+
+#: By it Sentinels watch the ledger and its replicas, and promote one (`sentinel auth-user`). It is off as well.
+_SENTINEL = ServerUser(
+    (),
+    (
+        Rule(
+            (
+                "info", "role", "publish", "subscribe", "multi", "exec", "slaveof", "config|rewrite", "client|setname",
+                "client|kill", "script|kill",
+            )
+        ),
+    ),
+    is_on=False,
+    examines=False,
+    channels=("__sentinel__:hello",),
+)  # fmt: skip
+
+
 def users(server: str, operators: Sequence[str]) -> Mapping[str, ServerUser]:
     """By name, in the order of the file."""
     if server == "ledger":
@@ -360,7 +385,7 @@ def users(server: str, operators: Sequence[str]) -> Mapping[str, ServerUser]:
         return (
             first
             | {f"{OPERATORS_USER}{name}": _operator(name) for name in operators}
-            | {"admin": _ADMIN, "repair": _REPAIR}
+            | {"admin": _ADMIN, "repair": _REPAIR, "replica": _REPLICA, "sentinel": _SENTINEL}
         )
     first = {
         "producer": _VAULT_PRODUCER,

