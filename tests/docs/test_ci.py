@@ -121,7 +121,8 @@ class Machine:
         path.chmod(0o755)
 
 
-ALL = ("redis-server", "chromium", "shellcheck", "promtool")
+ALL = ("redis-server", "chromium", "shellcheck", "promtool", "ip")
+OTHERS = "redis-server shellcheck prometheus iproute2"  #: the packages of all but chromium
 WORK = ["make lint CI=true", "make test CI=true", "make lowest CI=true"]
 FORBIDDEN = 101  #: what Debian takes for: do not start this service
 
@@ -140,7 +141,7 @@ def test_root_installs_what_is_missing_and_no_service_starts_by_it(tmp_path: Pat
     assert machine.run().returncode == 0
     assert machine.told.read_text().splitlines() == [
         f"apt-get update -qq: services {FORBIDDEN}",
-        f"apt-get install -y -qq --no-install-recommends redis-server shellcheck prometheus: services {FORBIDDEN}",
+        f"apt-get install -y -qq --no-install-recommends {OTHERS}: services {FORBIDDEN}",
         *WORK,
     ]
     assert not machine.policy.exists()
@@ -152,7 +153,7 @@ def test_a_policy_that_the_machine_has_is_its_own(tmp_path: Path) -> None:
     machine.policy.chmod(0o755)
 
     assert machine.run().returncode == 0
-    assert "redis-server chromium shellcheck prometheus: services 104" in machine.told.read_text()
+    assert "redis-server chromium shellcheck prometheus iproute2: services 104" in machine.told.read_text()
     assert machine.policy.exists()
 
 
@@ -162,5 +163,5 @@ def test_who_may_not_install_is_told_what_to_install_and_nothing_runs(tmp_path: 
     done = machine.run()
 
     assert done.returncode == 1
-    assert "apt-get install --no-install-recommends redis-server shellcheck prometheus" in done.stderr
+    assert f"apt-get install --no-install-recommends {OTHERS}" in done.stderr
     assert machine.told.read_text() == ""

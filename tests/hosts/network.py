@@ -1,7 +1,7 @@
 """Hosts on one machine: network namespaces, each with one link to a bridge, inside a network of our own.
 
 A link that is cut loses each packet, both ways, and tells neither end: nothing is refused or reset, as where a cable is
-pulled. It takes `ip` and `tc`, and a kernel that gives its user namespaces: nobody has to be root.
+pulled. It takes `ip` and `tc`, and a kernel that gives plain users namespaces of their own, or a root user.
 """
 
 import subprocess
@@ -20,9 +20,11 @@ _OWN = (("unshare", "--user", "--map-root-user", "--net"), ("unshare", "--net"))
 
 #: What slows a link: a delay of each packet, where the kernel has it; else so little room that packets queue up.
 _DELAY = ("netem", "delay", "150ms", "50ms")
-_NARROW = ("tbf", "rate", "400kbit", "burst", "4000", "latency", "400ms")
+_NARROW = ("tbf", "rate", "1mbit", "burst", "4000", "latency", "400ms")
 
-_PROBE = "ip link add probe0 type bridge && ip link add probe1 type veth peer name probe2 && tc qdisc add dev probe1 root "
+_PROBE = (
+    "ip link add probe0 type bridge && ip link add probe1 type veth peer name probe2 && tc qdisc add dev probe1 root "
+)
 
 
 def own_network() -> tuple[str, ...]:
@@ -103,7 +105,7 @@ def make_bridge() -> str:
 
 
 def make_host(name: str, number: int) -> Host:
-    holder = subprocess.Popen(  # noqa: S603 - as it says
+    holder = subprocess.Popen(
         ["unshare", "--net", "sh", "-c", "echo; exec sleep infinity"],  # noqa: S607 - of every Linux
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
