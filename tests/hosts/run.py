@@ -211,6 +211,11 @@ class Site:
         primary = self.primary()
         return next(self.hosts[name] for name in _LEDGERS if self.hosts[name] is not primary)
 
+    def role(self, host: Host) -> str:
+        if host.name not in _LEDGERS:
+            return host.name
+        return "the ledger" if host is self.primary() else "the replica"
+
     def is_closed(self) -> bool:
         """Has a failover paused both lanes? Until Sentinels have promoted one no server answers."""
         with suppress(TransfersError, redis.RedisError):
@@ -347,7 +352,9 @@ def round_of_troubles(site: Site, *, slow_s: float, cut_s: float, is_short: bool
         before.cut()
         until(site.is_closed)
         before.mend()
-    slowed = {"all links": [*site.hosts.values()]} if is_short else {name: [host] for name, host in site.hosts.items()}
+    slowed = (
+        {"all links": [*site.hosts.values()]} if is_short else {site.role(host): [host] for host in site.hosts.values()}
+    )
     for name, hosts in slowed.items():
         with site.trouble(f"slow: {name}"):
             for host in hosts:
@@ -357,8 +364,7 @@ def round_of_troubles(site: Site, *, slow_s: float, cut_s: float, is_short: bool
                 host.quicken()
     others = [site.hosts["worker-1"], site.replica(), *([] if is_short else [site.hosts["vault"], site.hosts["bank"]])]
     for host in others:
-        what = "the replica" if host.name in _LEDGERS else host.name
-        with site.trouble(f"cut off: {what}"):
+        with site.trouble(f"cut off: {site.role(host)}"):
             host.cut()
             time.sleep(cut_s)
             host.mend()
