@@ -22,15 +22,14 @@ _OWN = (("unshare", "--user", "--map-root-user", "--net"), ("unshare", "--net"))
 _DELAY = ("netem", "delay", "150ms", "50ms")
 _NARROW = ("tbf", "rate", "1mbit", "burst", "4000", "latency", "400ms")
 
-_PROBE = (
-    "ip link add probe0 type bridge && ip link add probe1 type veth peer name probe2 && tc qdisc add dev probe1 root "
-)
+_PROBE = "{ip} link add probe0 type bridge && {ip} link add probe1 type veth && {tc} qdisc add dev probe1 root {slow}"
 
 
 def own_network() -> tuple[str, ...]:
     """The beginning of a command that runs in a network of its own; empty where this machine gives none."""
+    probe = _PROBE.format(ip=_tool("ip"), tc=_tool("tc"), slow=" ".join(_NARROW))
     for command in _OWN:
-        if _runs((*command, "sh", "-c", _PROBE + " ".join(_NARROW))):
+        if _runs((*command, "sh", "-c", probe)):
             return command
     return ()
 
