@@ -98,6 +98,7 @@ LOWEST_TESTS := tests/unit tests/producers tests/journey tests/ledger tests/sand
 SEEDS ?= 100000
 MACHINES ?= 100000
 KILLS ?= 100
+ROUNDS ?= 3
 COUNT ?= 10000
 
 torture: setup ## hours of trouble: thousands of transfers under all faults, kills, seeds (SEED=n: that one again)
@@ -106,6 +107,7 @@ ifdef SEED
 else
 	@$(BIN)/python -m tests.torture.run --count $(COUNT)
 	@TRANSFERS_KILLS=$(KILLS) $(BIN)/pytest -q $(PARALLEL) tests/crash
+	@TRANSFERS_ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/hosts
 	@TRANSFERS_SEEDS=$(SEEDS) $(BIN)/pytest -q $(PARALLEL) tests/simulation
 	@TRANSFERS_MACHINES=$(MACHINES) $(BIN)/pytest -q $(PARALLEL) tests/ledger/test_machine.py
 endif

@@ -21,16 +21,17 @@ _OTHER_USES = (
 @dataclass
 class Authority:
     ca_file: str
-    server: Callable[[], ssl.SSLContext]  #: a certificate for 127.0.0.1
+    server: Callable[[], ssl.SSLContext]  #: a certificate for the address
     stranger: Callable[[], ssl.SSLContext]  #: a certificate for another name
 
 
-def make_authority(folder: Path) -> Authority:
+def make_authority(folder: Path, address: str = "127.0.0.1") -> Authority:
+    """`folder/ADDRESS.pem` has the server's certificate and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "throw-away")])
     _write(folder / "ca.pem", _certificate(name, key, name, key))
     for host, alternative in (
-        ("127.0.0.1", x509.IPAddress(ipaddress.ip_address("127.0.0.1"))),
+        (address, x509.IPAddress(ipaddress.ip_address(address))),
         ("stranger", x509.DNSName("stranger.example")),
     ):
         own_key = ec.generate_private_key(ec.SECP256R1())
@@ -43,7 +44,7 @@ def make_authority(folder: Path) -> Authority:
         made.load_cert_chain(folder / f"{host}.pem")
         return made
 
-    return Authority(str(folder / "ca.pem"), lambda: context("127.0.0.1"), lambda: context("stranger"))
+    return Authority(str(folder / "ca.pem"), lambda: context(address), lambda: context("stranger"))
 
 
 def _certificate(

@@ -22,6 +22,7 @@ LONG_FILES = (
     "tests/crash/test_servers.py",
     "tests/crash/test_going_back.py",
     "tests/ledger/test_machine.py",
+    "tests/hosts/test_hosts.py",
     "tests/crash/test_follower.py",
     "tests/e2e/test_foreign_messages.py",
     "tests/ops/test_closed_outputs.py",
