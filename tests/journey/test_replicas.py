@@ -24,7 +24,7 @@ from epay_transfers.ledger.store import replicas
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import Cause, Lane
-from epay_transfers.ledger.store.replicas import Replicas
+from epay_transfers.ledger.store.replicas import WAIT_DISK_MS, Replicas
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.sealing import Purpose
@@ -117,6 +117,7 @@ def pair(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Pair]:
     monkeypatch.setattr(replicas, "WAIT_MS", 300)
+    monkeypatch.setattr(replicas, "WAIT_DISK_MS", 300)
     binary = server_binary(request.param)
     with ExitStack() as stack:
 
@@ -343,6 +344,32 @@ def test_a_replica_that_writes_to_no_disk_is_none_where_the_server_can_say_so(pa
         stage.clock.advance(1)
         stage.worker.maintenance.run_once()
         assert "0 of 1 replicas of the ledger have on disk" in stage.worker.maintenance.findings[0]
+
+
+def test_a_worker_whose_connection_wrote_nothing_sees_that_a_replica_is_missing_and_says_so_once(pair: Pair) -> None:
+    """The replica's connection stands, so its server still counts it; what others wrote it does not have."""
+    stage = pair.stage
+    pair.stop()
+
+    for _ in range(3):
+        stage.ledger.client.connection_pool.disconnect()
+        stage.clock.advance(1)
+        stage.worker.maintenance.run_once()
+        assert stage.worker.preflight.unfit == ["replicas"]
+
+    assert alarms(stage) == ["replicas_lacking"]
+    pair.go_on()
+
+
+def test_a_replica_that_writes_to_its_disk_once_a_second_is_waited_for(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers a little later than after a second: it is slow, and no reason to send nothing."""
+    monkeypatch.setattr(replicas, "WAIT_DISK_MS", WAIT_DISK_MS)
+    pair.tell("CONFIG", "SET", "appendfsync", "everysec")
+
+    with connect(pair.ledger.url) as client:
+        assert [Replicas(1).ask(client) for _ in range(6)] == [""] * 6
 
 
 def test_a_replica_that_is_promoted_has_every_claim_and_what_was_given_up_is_sent_once(pair: Pair) -> None:
