@@ -309,6 +309,34 @@ def test_a_worker_that_dies_between_the_claim_and_the_proof_leaves_it_to_the_swe
     assert stage.executions(key) == 1
 
 
+@pytest.mark.parametrize("too_few", ["", "0 of 1 replicas of the ledger have what it confirmed"])
+def test_a_worker_whose_proof_came_after_its_lease_sends_nothing_and_takes_nothing_back(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, too_few: str
+) -> None:
+    """Another has claimed and sent it meanwhile: whatever the replicas say of the first claim, it is over."""
+    stage = pair.stage
+    key = stage.new()
+    copied, woke = stage.ledger._run_copied, list[str]()
+
+    def late(*args: object) -> tuple[list[str], str]:
+        reply, why = copied(*args)  # type: ignore[arg-type]  # as it came
+        if woke:
+            return reply, why
+        woke.append(key)
+        stage.later(61)
+        stage.later(10)
+        assert stage.state(key) is State.PAID
+        return reply, too_few
+
+    monkeypatch.setattr(stage.ledger, "_run_copied", late)
+    stage.journey.execute(key)
+
+    assert stage.state(key) is State.PAID
+    assert stage.executions(key) == 1
+    stage.later(61)
+    assert (stage.state(key), stage.executions(key)) == (State.PAID, 1)
+
+
 def test_a_claim_whose_proof_was_lost_with_the_connection_is_given_up(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -418,6 +446,7 @@ def test_without_replicas_to_wait_for_a_promoted_one_that_lacks_a_claim_is_close
     found = [pause.reason for pause in stage.pauses.standing() if pause.cause is Cause.FAILOVER]
     assert len(found) == 2
     assert all("the ledger has lost moves" in reason and "runbook" in reason for reason in found)
+    assert stage.ledger.sequence() >= stage.vault.high_water(), "the pauses raise it: by then it proves nothing"
     assert stage.executions(key) == 1
 
 
