@@ -1,9 +1,12 @@
 """How many replicas of the ledger must have a claim before money is sent (`LEDGER_REPLICAS`), and the proof of it.
 
 The proof is asked for on the connection that wrote, in the same write: WAIT says how many replicas have all that this
-connection has seen. WAITAOF, where the server has it (Redis 7.2, Valkey), says the same of their disks, and of the
+connection has written. WAITAOF, where the server has it (Redis 7.2, Valkey), says the same of their disks, and of the
 server's own. A replica that is asked by WAITAOF alone answers what it had on its disk before the command came, and
 answers again a second later; so WAIT goes first, and after it the disk has it.
+
+A connection that wrote nothing asks for nothing: every replica that is connected counts then, on Valkey, whatever it
+has. So a worker that only looks writes as well, ahead of its question.
 
 What if we die between the claim and the proof? Nothing was taken out of the vault: the sweeper queues it again.
 """
@@ -13,12 +16,15 @@ from dataclasses import dataclass
 
 import redis
 
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import in_one_write
 from epay_transfers.ledger.store.server_problems import ServerReason, reason_of
 
-#: Each of the two waits so long at the most. A replica that is well answers in a millisecond; and both have to end well
-#: before the client's own timeout, or the claim's answer would be lost with the connection.
+#: So long each is waited for at the most. A replica that is well answers in a millisecond. One that writes to its disk
+#: once a second says so once a second, which may take two. Both end well before the client's own timeout, or the
+#: proof would be lost with the connection.
 WAIT_MS = 1_000
+WAIT_DISK_MS = 2_500
 
 
 class TooFewReplicas(Exception):
@@ -37,7 +43,7 @@ class Replicas:
         """What is asked right behind a write."""
         if not self.count:
             return []
-        on_disk: list[tuple[str | int, ...]] = [("WAITAOF", 1, self.count, WAIT_MS)] if self.on_disk else []
+        on_disk: list[tuple[str | int, ...]] = [("WAITAOF", 1, self.count, WAIT_DISK_MS)] if self.on_disk else []
         return [("WAIT", self.count, WAIT_MS), *on_disk]
 
     def why_not(self, answers: Sequence[object]) -> str:
@@ -52,12 +58,17 @@ class Replicas:
         return _why_not_on_disk(on_disk[0], self.count) if on_disk else ""
 
     def ask(self, client: redis.Redis) -> str:
-        """Why they have not all that the ledger has now; empty where they have. Raises redis-py's errors."""
+        """Why they have not all that the ledger has now; empty where they have. Raises redis-py's errors.
+
+        It writes one field, which means nothing: they are asked for it, and for all that came before.
+        """
         if not self.count:
             return ""
-        pong, *answers = in_one_write(client, [("PING",), *self.commands])
-        if isinstance(pong, redis.RedisError):
-            raise pong
+        written, *answers = in_one_write(client, [("HSET", redis_keys.SERVER, "asked", 1), *self.commands])
+        if isinstance(written, redis.RedisError):
+            if reason_of(written) is ServerReason.NOT_PERMITTED:
+                return _unanswered(written)
+            raise written
         return self.why_not(answers)
 
 

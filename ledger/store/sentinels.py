@@ -4,9 +4,9 @@ An address names them: `redis://user:password@NAME/0?sentinels=HOST:PORT,HOST:PO
 that they watch (`sentinel monitor NAME ...`).
 
 A Sentinel may be wrong, and no money rests on its word. Where it names a replica, a write is refused there, and the
-next connection asks again. Where it names a server whose place another has taken, no replica follows that one, so that
-`LEDGER_REPLICAS` keeps a worker from sending. And of any other server than before, workers compare the ledger with the
-vault first (`worker/failover.py`).
+next connection asks again. Where it names a server whose place another has taken, that one has a replica less, so that
+`LEDGER_REPLICAS` keeps a worker from sending, if it is the number of the replicas. And of any other server than before,
+workers compare the ledger with the vault first (`worker/failover.py`).
 """
 
 from collections.abc import Sequence

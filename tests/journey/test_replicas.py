@@ -24,7 +24,7 @@ from epay_transfers.ledger.store import replicas
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import Cause, Lane
-from epay_transfers.ledger.store.replicas import Replicas
+from epay_transfers.ledger.store.replicas import WAIT_DISK_MS, Replicas
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.sealing import Purpose
@@ -117,6 +117,7 @@ def pair(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Pair]:
     monkeypatch.setattr(replicas, "WAIT_MS", 300)
+    monkeypatch.setattr(replicas, "WAIT_DISK_MS", 300)
     binary = server_binary(request.param)
     with ExitStack() as stack:
 
@@ -308,6 +309,34 @@ def test_a_worker_that_dies_between_the_claim_and_the_proof_leaves_it_to_the_swe
     assert stage.executions(key) == 1
 
 
+@pytest.mark.parametrize("too_few", ["", "0 of 1 replicas of the ledger have what it confirmed"])
+def test_a_worker_whose_proof_came_after_its_lease_sends_nothing_and_takes_nothing_back(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, too_few: str
+) -> None:
+    """Another has claimed it meanwhile: whatever the replicas say of the first claim, the second one stands."""
+    stage = pair.stage
+    key = stage.new()
+    copied, claims = stage.ledger._run_copied, list[Moved]()
+
+    def late(*args: object) -> tuple[list[str], str]:
+        reply, _ = copied(*args)  # type: ignore[arg-type]  # as it came
+        stage.ledger._run_copied = copied  # type: ignore[method-assign]  # the first alone is late
+        stage.later(61)
+        stage.clock.advance(10)
+        other = stage.worker.preflight.claim(stage.record(key), Lane.SEND)
+        assert isinstance(other, Moved)
+        claims.append(other)
+        return reply, too_few
+
+    monkeypatch.setattr(stage.ledger, "_run_copied", late)
+    stage.journey.execute(key)
+
+    record = stage.record(key)
+    assert (record.state, record.claim_nonce) == (State.SENDING, claims[0].claim_nonce)
+    assert stage.vault.look(Purpose.CARD, key, record.epoch) is Content.BLOB
+    assert stage.executions(key) == 0
+
+
 def test_a_claim_whose_proof_was_lost_with_the_connection_is_given_up(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -343,6 +372,32 @@ def test_a_replica_that_writes_to_no_disk_is_none_where_the_server_can_say_so(pa
         stage.clock.advance(1)
         stage.worker.maintenance.run_once()
         assert "0 of 1 replicas of the ledger have on disk" in stage.worker.maintenance.findings[0]
+
+
+def test_a_worker_whose_connection_wrote_nothing_sees_that_a_replica_is_missing_and_says_so_once(pair: Pair) -> None:
+    """The replica's connection stands, so its server still counts it; what others wrote it does not have."""
+    stage = pair.stage
+    pair.stop()
+
+    for _ in range(3):
+        stage.ledger.client.connection_pool.disconnect()
+        stage.clock.advance(1)
+        stage.worker.maintenance.run_once()
+        assert stage.worker.preflight.unfit == ["replicas"]
+
+    assert alarms(stage) == ["replicas_lacking"]
+    pair.go_on()
+
+
+def test_a_replica_that_writes_to_its_disk_once_a_second_is_waited_for(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers a little later than after a second: it is slow, and no reason to send nothing."""
+    monkeypatch.setattr(replicas, "WAIT_DISK_MS", WAIT_DISK_MS)
+    pair.tell("CONFIG", "SET", "appendfsync", "everysec")
+
+    with connect(pair.ledger.url) as client:
+        assert [Replicas(1).ask(client) for _ in range(6)] == [""] * 6
 
 
 def test_a_replica_that_is_promoted_has_every_claim_and_what_was_given_up_is_sent_once(pair: Pair) -> None:
@@ -391,6 +446,7 @@ def test_without_replicas_to_wait_for_a_promoted_one_that_lacks_a_claim_is_close
     found = [pause.reason for pause in stage.pauses.standing() if pause.cause is Cause.FAILOVER]
     assert len(found) == 2
     assert all("the ledger has lost moves" in reason and "runbook" in reason for reason in found)
+    assert stage.ledger.sequence() >= stage.vault.high_water(), "the pauses raise it: by then it proves nothing"
     assert stage.executions(key) == 1
 
 

@@ -4,7 +4,7 @@ import pytest
 import redis
 from redis.exceptions import NoPermissionError
 
-from epay_transfers.ledger.store.replicas import WAIT_MS, Replicas
+from epay_transfers.ledger.store.replicas import WAIT_DISK_MS, WAIT_MS, Replicas
 
 TWO = Replicas(2)
 UNKNOWN = redis.ResponseError("unknown command 'WAITAOF', with args beginning with: '1' ")
@@ -17,7 +17,7 @@ def test_nothing_is_asked_where_no_replica_has_to_have_it() -> None:
 
 def test_the_disk_is_asked_for_behind_the_memory_and_only_where_it_counts() -> None:
     """Alone, the question about the disk would take a second each time."""
-    assert TWO.commands == [("WAIT", 2, WAIT_MS), ("WAITAOF", 1, 2, WAIT_MS)]
+    assert TWO.commands == [("WAIT", 2, WAIT_MS), ("WAITAOF", 1, 2, WAIT_DISK_MS)]
     assert Replicas(2, on_disk=False).commands == [("WAIT", 2, WAIT_MS)]
 
 
