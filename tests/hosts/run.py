@@ -171,7 +171,8 @@ class Orders:
         if challenge is not None:
             said = {"md": challenge.md, "password": "secret"}
             answer = requests.post(f"{self._bank_url}/acs/answer", json=said, timeout=5).json()
-            self._transfers.confirm(md=challenge.md, pa_res=str(answer["PaRes"]), handle=receipt.handle)
+            if "PaRes" in answer:  # the bank may know the challenge no more
+                self._transfers.confirm(md=challenge.md, pa_res=str(answer["PaRes"]), handle=receipt.handle)
 
 
 @dataclass
