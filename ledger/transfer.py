@@ -44,6 +44,9 @@ class Transfer:
     not_before: datetime | None  #: the bank asks not to use this card before this time
     expires_at: datetime  #: after this it is not sent; of a parked one: after this no answer of the client is taken
     version: int  #: rises with every change: ignore a lower one than you have seen
+    archived_at: datetime | None = (
+        None  #: its details were exported then; `reference` may be a digest, others are empty
+    )
 
     @classmethod
     def of(cls, record: Record, *, is_contradicted: bool = False) -> Self:
@@ -74,6 +77,7 @@ class Transfer:
             not_before=maybe_moment(record.not_before_at),
             expires_at=moment(record.parked_until if record.state is State.PARKED else record.deadline_at),
             version=record.version,
+            archived_at=maybe_moment(record.archived_at),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -96,6 +96,11 @@ def reference(text: str) -> str:
     return f"{_ROOT}ref:{text}"
 
 
+def archived(digest: str) -> str:
+    """A hash: the digest of an archived transfer's reference → its key. Many short ones, as `references`."""
+    return f"{_ROOT}archived:{zlib.crc32(digest.encode()) % _REFERENCES:x}"
+
+
 def handle(text: str) -> str:
     return f"{_ROOT}handle:{text}"
 

@@ -38,6 +38,7 @@ def test_the_table_of_keys_names_every_key_and_no_other() -> None:
         re.sub("[0-9a-f]{32}$", "<digest>", redis_keys.md("")),
         redis_keys.bank_id("<id>"),
         redis_keys.references("").rpartition(":")[0] + ":<bucket>",
+        redis_keys.archived("").rpartition(":")[0] + ":<bucket>",
         redis_keys.inbox("<sender>"),
         redis_keys.guesses(0).removesuffix("0") + "<minute>",
         *(place("000000").replace("main:000000", "<space>:<suffix>") for place in _PLACES),
@@ -60,7 +61,7 @@ def test_every_way_to_make_a_key_is_in_the_test_above() -> None:
     assert functions == {
         "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "every", "pares", "sealed_card",
         "sealed_pares", "challenge", "place", "bank_id", "guesses", "inbox", "limits", "prints", "receiver_limits",
-        "references", "operator_limits",
+        "references", "operator_limits", "archived",
     }  # fmt: skip
 
 

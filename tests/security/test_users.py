@@ -380,7 +380,7 @@ def test_every_leave_is_used(
         for name, user in server_users.users(server, ["first"]).items():
             for at, rule in enumerate(user.rules):
                 left = heard.unused(name, rule, scripts=at == 0) - OUT_OF_SIGHT.get(name, set())
-                if left and name not in {"backend", "admin", "repair"}:
+                if left and name not in {"backend", "admin", "repair", "archive"}:
                     unused[server, name, at] = sorted(left)
     assert unused == {}
 
@@ -659,9 +659,9 @@ def test_the_users_are_the_same_in_both_files_and_none_is_a_default() -> None:
     names = [[line.split()[1] for line in lines_of(name)] for name in OPTIONS]
 
     assert names[0] == ["default", *NAMES]
-    assert [name for name in names[0] if name not in {"follower", "repair"}] == names[1]
-    assert {"follower", "repair"} < set(names[0])
-    assert "user repair off " in "\n".join(lines_of("ledger"))
+    assert [name for name in names[0] if name not in {"follower", "repair", "archive"}] == names[1]
+    assert {"follower", "repair", "archive"} < set(names[0])
+    assert all(f"user {name} off " in "\n".join(lines_of("ledger")) for name in ("repair", "archive"))
     assert all("nopass" not in line and ">" not in line for name in OPTIONS for line in lines_of(name))
 
 

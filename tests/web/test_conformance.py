@@ -431,3 +431,43 @@ def test_a_fake_needs_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with FakeTransfers.from_env() as transfers:
         assert transfers.enqueue(intent()).state is State.QUEUED
+
+
+def test_an_archived_transfer_answers_a_replay_with_its_end_and_nothing_is_made(transfers: FakeTransfers) -> None:
+    """A year later its producer repeats the reference: the same key and the end that it had."""
+    first = transfers.enqueue(intent("order-1"))
+    transfers.pay("order-1")
+
+    archived = transfers.archive("order-1")
+    again = transfers.enqueue(intent("order-1"))
+
+    assert (again.key, again.state, again.replayed, again.handle) == (first.key, State.PAID, True, "")
+    assert archived.archived_at is not None
+    got = transfers.get(reference="order-1")
+    assert (got.reference, got.state, got.final, got.receiver_card) == ("order-1", State.PAID, True, "")
+    assert got.archived_at == archived.archived_at
+    assert transfers.get(first.key).reference.startswith("sha256.")
+    assert transfers.find("order-1").key == first.key
+    assert [each.key for each in transfers.list(State.PAID).items] == [first.key]
+
+
+def test_an_archived_reference_with_another_amount_is_a_conflict_and_its_invoice_id_is_never_free(
+    transfers: FakeTransfers,
+) -> None:
+    first = transfers.enqueue(intent("order-1"))
+    transfers.decline("order-1")
+    transfers.archive("order-1")
+
+    with pytest.raises(Conflict) as conflict:
+        transfers.enqueue(intent("order-1", amount=151))
+    assert conflict.value.fields == ("amount",)
+    with pytest.raises(SuffixTaken):
+        transfers.enqueue(intent("order-2", invoice_id=f"9{first.invoice_id[-6:]}"))
+    assert transfers.enqueue(intent("order-1", description="Another text")).replayed
+
+
+def test_what_has_not_ended_is_not_archived(transfers: FakeTransfers) -> None:
+    transfers.enqueue(intent("order-1"))
+
+    with pytest.raises(AssertionError):
+        transfers.archive("order-1")
