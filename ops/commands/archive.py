@@ -59,7 +59,9 @@ def _as_dict(result: Result, *, is_applied: bool) -> dict[str, object]:
         "applied": is_applied,
         "archived": result.archived,
         "looked_at": result.looked_at,
-        "left": [{"why": why, "says": why.sentence, "count": count} for why, count in sorted(result.left.items())],
+        "left": [
+            {"why": why, "says": why.sentence, "count": count} for why, count in sorted(result.left.items()) if count
+        ],
         "files": result.files,
     }
 

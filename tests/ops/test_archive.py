@@ -12,9 +12,10 @@ import redis
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.record import Record
-from epay_transfers.ledger.states import Phase, State
+from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.archived import Archived, reference_digest
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.scripts import Scripts
@@ -134,6 +135,17 @@ def test_an_alarm_and_a_contradiction_keep_their_transfers_whole(transfers: Cli,
         1,
         {"alarm": 1, "contradiction": 1},
     )
+
+
+def test_an_archived_transfer_is_found_by_the_banks_reference_too(transfers: Cli, past: Ledger) -> None:
+    """A line of an old statement leads to it."""
+    record = factory_into(past, (State.SENDING, Phase.SEND), "payout-0")
+    past.move(record, Verb.PAY, Change(fields={"bank_reference": "423812345678"}), actor="worker")
+    archive(transfers, "--apply", *REASON)
+
+    said = transfers("status", "423812345678")
+
+    assert (said.status, record.key in said.out, "archived on" in said.out) == (0, True, True)
 
 
 def test_a_day_that_is_too_near_is_refused(transfers: Cli, past: Ledger) -> None:
@@ -268,7 +280,8 @@ def test_a_file_that_is_not_as_it_was_written_reduces_nothing(
         }[harm]
     )
 
-    with pytest.raises(Refusal, match="is not as it was written"):
+    where = "line 1 is not as" if harm == "a letter" else "is not as it was written"
+    with pytest.raises(Refusal, match=where):
         _archiving(ledger).run(Folder(tmp_path / "archive"))
     assert [raw(past, record) for record in records] == was
 
