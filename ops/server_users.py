@@ -327,8 +327,8 @@ _ADMIN = ServerUser(
     ),
 )  # fmt: skip
 
-#: `transfers archive`: what ended long ago is exported, and reduced by one script. `transfers events --export FILE
-#: --trim-older 7d`: what was exported leaves the log. It is off as `repair` is: it could empty any record.
+#: `transfers archive`: what ended long ago is exported, and reduced by one script. What `transfers events --export FILE`
+#: has written leaves the log, with `--trim-older`. It is off as `repair` is: it could empty any record.
 _ARCHIVE = ServerUser(
     ("archive", "trim"),
     (
