@@ -327,8 +327,8 @@ _ADMIN = ServerUser(
     ),
 )  # fmt: skip
 
-#: `transfers archive`: what ended long ago is exported, and reduced by one script. What `transfers events --export FILE`
-#: has written leaves the log, with `--trim-older`. It is off as `repair` is: it could empty any record.
+#: `transfers archive`: what ended long ago is exported, and reduced by one script. Of the event log, what
+#: `transfers events --export FILE` has written may leave it. It is off as `repair` is: it could empty any record.
 _ARCHIVE = ServerUser(
     ("archive", "trim"),
     (
