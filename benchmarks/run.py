@@ -26,6 +26,7 @@ from benchmarks.figures import Figure
 MODULES = (
     "worker_cpu",
     "one_machine",
+    "replicas",
     "queues",
     "round_trips",
     "enqueue",

@@ -21,6 +21,11 @@ class Alarm(WordWithSentence):
         "a worker stands still: the servers are not as they must be; run `transfers doctor`",
     )
     SERVERS_FIT = "servers_fit", "the servers are as they must be again, and the worker goes on"
+    REPLICAS_LACKING = (
+        "replicas_lacking",
+        "a worker stands still: too few replicas of the ledger follow it; see the runbook, 'A replica is missing'",
+    )
+    REPLICAS_BACK = "replicas_back", "enough replicas of the ledger follow it again, and the worker goes on"
     QUEUE_REBUILT = "queue_rebuilt", "an operator sent {sent} wake-ups for the unfinished transfers"
     VAULT_FORGOT = (
         "vault_forgot",

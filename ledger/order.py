@@ -1,13 +1,16 @@
 """The order, as far as the bank alone is told it: what an intent says beside money, cards and its own reference.
 
 A producer writes it into the record as JSON, a worker reads it and sends it on. Names that a reader does not know are
-left alone: a newer producer may have written them.
+left alone: a newer producer may have written them. What was not given is not written. The details end with the
+transfer; the client's way home (`way_home`) is kept with the handle, for as long as that leads to the transfer.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
+
+from epay_transfers.ledger.safe_urls import is_safe_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +32,8 @@ class OrderDetails:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """As the record keeps it."""
-        return cls.of_fields(json.loads(text))
+        """As the record keeps it; of an ended transfer it keeps nothing."""
+        return cls.of_fields(json.loads(text)) if text else cls()
 
     @classmethod
     def of_fields(cls, kept: Mapping[str, Any]) -> Self:
@@ -38,7 +41,8 @@ class OrderDetails:
         return cls(**{name: kept[name] for name in DETAILS if name in kept})
 
     def to_json(self) -> str:
-        return json.dumps(self.by_name(), ensure_ascii=False, separators=(",", ":"))
+        given = {name: value for name, value in self.by_name().items() if value}
+        return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
 
     def by_name(self) -> dict[str, str | bool]:
         return {name: getattr(self, name) for name in DETAILS}
@@ -46,3 +50,20 @@ class OrderDetails:
 
 #: The names of its fields.
 DETAILS = tuple(each.name for each in fields(OrderDetails))
+
+
+def way_home(text: str) -> str:
+    """What the client's page needs of these details (JSON) once the transfer has ended; empty where that is nothing.
+
+    Details that a hand has damaged keep no transfer from its end: what is no link is left out.
+    """
+    try:
+        details = OrderDetails.from_json(text)
+    except (ValueError, TypeError, RecursionError):
+        return ""
+    home = OrderDetails(back_link=_link(details.back_link), failure_back_link=_link(details.failure_back_link))
+    return "" if home == OrderDetails() else home.to_json()
+
+
+def _link(kept: object) -> str:
+    return kept if isinstance(kept, str) and is_safe_url(kept) else ""

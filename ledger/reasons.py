@@ -46,6 +46,10 @@ class Reason(WordWithSentence):
     # Nothing was sent.
     WORKER_LOST = "worker_lost", "its worker was lost before it took the card out"
     LEDGER_UNANSWERED = "ledger_unanswered", "the ledger did not answer before it was sent"
+    TOO_FEW_REPLICAS = (
+        "too_few_replicas",
+        "too few replicas of the ledger had its claim in time (LEDGER_REPLICAS), so nothing was sent",
+    )
     LEDGER_WENT_BACK = "ledger_went_back", "the ledger has forgotten what it confirmed, so nothing is sent"
     ATTEMPTS_USED_UP = "attempts_used_up", "it was tried as often as it may be"
     CARD_LOST = "card_lost", "its card is gone"

@@ -11,8 +11,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Self
 
-from epay_transfers.ledger import decisions
+from epay_transfers.ledger import decisions, metadata
 from epay_transfers.ledger.errors import RecordUnreadable
+from epay_transfers.ledger.invoice import DEFAULT_SPACE
 from epay_transfers.ledger.states import Phase, State
 
 #: An epoch is *card generation . try*, in one number. A new generation leaves all tries of the old one behind it.
@@ -47,10 +48,27 @@ class RequestedAction(StrEnum):
 #: Of this version's records. See `UPGRADING.md` for what a change of it needs.
 SCHEMA = 1
 
+#: Field → its name in the hash, of fields that no script knows by name: short ones save 70 bytes of each transfer, for
+#: ever. An older record has the long names. Both are read; where both are there, the short one is the newer.
+KEPT_AS = MappingProxyType({
+    "handle": "ha",
+    "order_details": "od",
+    "fingerprints": "fp",
+    "evidence": "ev",
+    "bank_id": "bi",
+    "bank_reference": "br",
+    "int_reference": "ir",
+    "sender_card": "sc",
+    "receiver_card": "rc",
+    "sender_card_id": "si",
+    "receiver_card_id": "ri",
+})  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """Times are in milliseconds since 1970; 0 and "" stand for "not there". Field names are those of the hash.
+    """Times are in milliseconds since 1970; 0 and "" stand for "not there". Field names are those of the hash, but for
+    `KEPT_AS`.
 
     A field without a lifetime of its own is kept for ever.
     """
@@ -67,15 +85,17 @@ class Record:
     # What the producer said.
     reference: str = ""
     handle: str = ""
-    space: str = ""
+    space: str = ""  #: the hash has it in the key alone
     terminal: str = ""
     amount: int = 0
     currency: str = ""
-    urgency: str = ""
+    urgency: str = field(default="", metadata=_UNTIL[Lifetime.UNFINISHED])
     related: str = ""
-    order_details: str = ""  #: JSON of `ledger.order.OrderDetails`: what the bank alone is told beside the cards
+    #: JSON of `ledger.order.OrderDetails`: what the bank alone is told beside the cards.
+    order_details: str = field(default="", metadata=_UNTIL[Lifetime.UNFINISHED])
     fingerprints: str = ""  #: keyed digests of the intent's fields but for the cards', to compare a replay by
     deadline_at: int = 0  #: what is not sent by then expires
+    metadata: str = field(default="", repr=False)  #: JSON of `ledger.metadata`: the producer's own, and never logged
 
     # Where it stands.
     attempts: int = 0  #: tries that ended without an answer of the bank to the transfer
@@ -141,12 +161,13 @@ class Record:
         return code == PAID_CODE and int(epoch) <= self.epoch
 
     @classmethod
-    def from_hash(cls, raw: Mapping[str, str]) -> Self:
-        """Raises `ValueError`, which names the field, for what this version can't read."""
-        values: dict[str, Any] = {}
-        for name, text in raw.items():
-            if kind := _KINDS.get(name):  # names that this version does not know are left alone
-                try:
+    def from_hash(cls, raw: Mapping[str, str], *, space: str = "") -> Self:
+        """`space`: where the hash has none. Raises `ValueError`, which names the field, for what can't be read."""
+        values: dict[str, Any] = {"space": space}
+        for kept, text in raw.items():
+            name = _NAMED.get(kept, kept)
+            if (kind := _KINDS.get(name)) and not (kept in KEPT_AS and KEPT_AS[kept] in raw):
+                try:  # names that this version does not know are left alone
                     values[name] = kind(text)
                 except ValueError:
                     raise ValueError(f"its {name} has a value that this version does not know") from None
@@ -159,7 +180,7 @@ class Record:
         if lacking:
             raise RecordUnreadable(key, f"it lacks {', '.join(lacking)}")
         try:
-            return cls.from_hash(raw)
+            return cls.from_hash(raw, space=key.rpartition(":")[0] or DEFAULT_SPACE)
         except ValueError as error:
             raise RecordUnreadable(key, str(error)) from None
 
@@ -193,6 +214,11 @@ def _decisions(text: str) -> str:
     return text
 
 
+def _metadata(text: str) -> str:
+    metadata.read(text)
+    return text
+
+
 _KINDS: dict[str, Callable[[str], Any]] = {
     each.name: {
         "state": State,
@@ -200,6 +226,7 @@ _KINDS: dict[str, Callable[[str], Any]] = {
         "schema": _schema,
         "notification": _note,
         "decisions": _decisions,
+        "metadata": _metadata,
     }.get(each.name, _number if isinstance(each.default, int) else str)
     for each in fields(Record)
 }
@@ -207,7 +234,16 @@ _KINDS: dict[str, Callable[[str], Any]] = {
 #: The names of all fields.
 FIELDS = tuple(_KINDS)
 
-#: What stays of an archived transfer: its name, its end, and what lists, counters and a replay of it need.
+_NAMED = {kept: name for name, kept in KEPT_AS.items()}
+
+
+def kept_as(name: str) -> str:
+    """A field's name in the hash."""
+    return KEPT_AS.get(name, name)
+
+
+#: What stays of an archived transfer: its name, its end, and what lists, counters and a replay of it need. None has
+#: another name in the hash (`KEPT_AS`), now or in a record of before: so all others go, whatever they are called.
 ARCHIVED_FIELDS = (
     "key", "state", "schema", "phase", "epoch", "version", "state_since", "created_at", "deadline_at", "reference",
     "space", "terminal", "amount", "currency", "code", "reason", "history", "archived_at", "archive",

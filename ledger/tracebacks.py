@@ -5,6 +5,7 @@ the CVC, the PaRes. So `clear_frames_on_error` lets an error out from a frame of
 """
 
 import functools
+import inspect
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -36,7 +37,7 @@ def clear_frames_on_error(call: Callable[_P, _R]) -> Callable[_P, _R]:
         try:
             return call(*args, **kwargs)
         except BaseException as caught:  # noqa: BLE001 - whatever leaves, leaves without frames
-            error = _leaving(caught, outside)
+            error = _misfit(call, args, kwargs, caught) or _leaving(caught, outside)
         del args, kwargs, outside
         try:
             raise error
@@ -55,7 +56,7 @@ def clear_frames_on_async_error(call: Callable[_P, Awaitable[_R]]) -> Callable[_
         try:
             return await call(*args, **kwargs)
         except BaseException as caught:  # noqa: BLE001 - as above
-            error = _leaving(caught, outside)
+            error = _misfit(call, args, kwargs, caught) or _leaving(caught, outside)
         del args, kwargs, outside
         try:
             raise error
@@ -94,11 +95,26 @@ def described(error: Exception) -> tuple[str, tuple[str, ...]]:
     return type(error).__qualname__, places_of(error)
 
 
+def _misfit(
+    call: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object], caught: BaseException
+) -> WrongCall | None:
+    """A call that was given other arguments than it takes never began, whatever frames were entered by then."""
+    if not isinstance(caught, TypeError) or isinstance(caught, _OURS):
+        return None
+    try:
+        inspect.signature(call).bind(*args, **kwargs)
+    except TypeError as misfit:  # it names arguments, and no value; a name that is none may be anything, a card too
+        why = str(misfit) if all(name.isidentifier() for name in kwargs) else "got an argument of an unknown name"
+        name = type(args[0]).__name__ if call.__name__ == "__init__" else call.__qualname__
+        return WrongCall(f"{name}: {why}")
+    return None
+
+
 def _leaving(caught: BaseException, outside: BaseException | None) -> BaseException:
     """What leaves in the place of an error that was caught; the frames of that one are cleared."""
-    places, is_misfit = places_of(caught)[1:], isinstance(caught, TypeError)  # of arguments, if no frame was entered
+    places = places_of(caught)[1:]
     clear_frames(caught, until=outside)
-    if isinstance(caught, _OURS) or (is_misfit and not places) or not isinstance(caught, Exception):
+    if isinstance(caught, _OURS) or not isinstance(caught, Exception):
         return caught
     if _is_noted(caught):
         return caught

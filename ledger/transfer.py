@@ -3,11 +3,13 @@
 It is built from a record at each read. The protocol between workers (epochs, leases, wake-ups) is not part of it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Self
 
+from epay_transfers.ledger import metadata
 from epay_transfers.ledger.money import to_decimal
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Money, State
@@ -44,6 +46,9 @@ class Transfer:
     not_before: datetime | None  #: the bank asks not to use this card before this time
     expires_at: datetime  #: after this it is not sent; of a parked one: after this no answer of the client is taken
     version: int  #: rises with every change: ignore a lower one than you have seen
+    metadata: Mapping[str, str] = field(
+        default_factory=dict, repr=False, hash=False
+    )  #: as the intent gave it; none once it is archived
     archived_at: datetime | None = (
         None  #: its details were exported then; `reference` may be a digest, others are empty
     )
@@ -77,6 +82,7 @@ class Transfer:
             not_before=maybe_moment(record.not_before_at),
             expires_at=moment(record.parked_until if record.state is State.PARKED else record.deadline_at),
             version=record.version,
+            metadata=metadata.read(record.metadata),
             archived_at=maybe_moment(record.archived_at),
         )
 
@@ -96,4 +102,6 @@ def maybe_moment(ms: int) -> datetime | None:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds")
+    if isinstance(value, Mapping):
+        return dict(value)
     return str(value) if isinstance(value, (Decimal, State, Money)) else value

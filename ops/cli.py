@@ -70,6 +70,13 @@ COMMANDS = {
         example="deploy --operator aigul --operator bolat",
         connects=False,
     ),
+    "provision": CommandEntry(
+        "provision",
+        _BEGIN,
+        "Write users, passwords and keys of a new installation: a folder of files for each process.",
+        example="secrets --operator aigul --operator bolat",
+        connects=False,
+    ),
     "keys": CommandEntry("keys", _BEGIN, "List the keys of this environment: ids, ages, what each may do."),
     "keys rotate": CommandEntry(
         "keys",
@@ -96,6 +103,9 @@ COMMANDS = {
     ),
     "exporter": CommandEntry(
         "exporter", _LOOK, "Serve what `overview` knows to Prometheus, until a signal.", connects=False
+    ),
+    "probe": CommandEntry(
+        "probe", _LOOK, "Ask a process of this machine whether it lives, or is ready.", connects=False
     ),
     "status": CommandEntry(
         "status", _LOOK, "Show one transfer: state, money, why, evidence, what comes next.", example="payout-42"

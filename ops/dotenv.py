@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 
 from epay_transfers.ops.settings_table import CHAPTERS, Setting
 
@@ -54,9 +55,9 @@ def fresh_keys(made: date | None = None) -> FreshKeys:
     return FreshKeys(pair.public, pair.private.reveal(), fingerprint_keys.generate(made).reveal())
 
 
-def text_of(values: Mapping[str, str]) -> str:
-    """A `.env`. What is not in `values` stands there as a comment, with its default."""
-    return "\n".join(_lines(values)) + "\n"
+def text_of(values: Mapping[str, str], remarks: Mapping[str, str] = MappingProxyType({})) -> str:
+    """A `.env`. What is not in `values` stands there as a comment, with its default. `remarks`: more of them."""
+    return "\n".join(_lines(values, _REMARKS | dict(remarks))) + "\n"
 
 
 def example() -> str:
@@ -75,7 +76,7 @@ def write(file: Path, text: str) -> None:
         raise
 
 
-def _lines(values: Mapping[str, str]) -> Iterator[str]:
+def _lines(values: Mapping[str, str], remarks: Mapping[str, str]) -> Iterator[str]:
     yield "# Settings. The environment comes before this file. It holds keys: keep it to yourself (mode 0600)."
     yield "# If another program has one of these names: TRANSFERS_NAME goes before NAME."
     yield "# Production: give each process only the settings that it reads: docs/settings.md has the table."
@@ -83,12 +84,12 @@ def _lines(values: Mapping[str, str]) -> Iterator[str]:
         yield ""
         yield f"# --- {chapter.title} ---"
         for setting in chapter.settings:
-            yield f"# {_comment(setting)}"
+            yield f"# {_comment(setting, remarks)}"
             yield _assignment(setting, values)
 
 
-def _comment(setting: Setting) -> str:
-    remark = _REMARKS.get(setting.name)
+def _comment(setting: Setting, remarks: Mapping[str, str]) -> str:
+    remark = remarks.get(setting.name)
     return f"{setting.meaning} ({remark})" if remark else setting.meaning
 
 

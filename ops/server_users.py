@@ -22,6 +22,7 @@ from epay_transfers.runtime.server_addresses import OPERATORS_USER
 SERVERS = ("ledger", "vault")
 
 _PLACEHOLDER = "#SHA256-OF-THE-PASSWORD-OF-"
+_USER_IN_FILE = re.compile(rf"^(user (\S+) (?:on|off) ){_PLACEHOLDER}\S+", re.MULTILINE)
 
 #: A digest in a file, to go on allowing it during an upgrade.
 _DIGEST = re.compile(r"\+evalsha\|([0-9a-f]{40})")
@@ -35,7 +36,7 @@ _EVENTS = redis_keys.EVENTS
 _DUE, _BY_STATE, _COUNTERS = redis_keys.DUE, redis_keys.BY_STATE, redis_keys.COUNTERS
 _REFERENCES, _HANDLES = redis_keys.every("ref:"), redis_keys.every("handle:")
 _CHALLENGES, _MDS, _BANK_IDS = (redis_keys.every(name) for name in ("challenge:", "md:", "bank:"))
-_BANK_REFERENCES = redis_keys.every("refs:")
+_BANK_REFERENCES, _BANK_ID_NAMES = redis_keys.every("refs:"), redis_keys.every("bank_ids:")
 _PRINTS = redis_keys.every("prints:")
 _SUFFIXES, _LIMITS = redis_keys.every("suffixes:"), redis_keys.every("limits:")
 _ARCHIVED = redis_keys.every("archived:")
@@ -66,6 +67,7 @@ class ServerUser:
     rules: tuple[Rule, ...]
     is_on: bool = True
     examines: bool = True  #: looks whether the servers are what they must be
+    channels: tuple[str, ...] = ()
 
     def line(self, name: str, digests: Iterable[str]) -> str:
         first, *others = self.rules
@@ -74,6 +76,7 @@ class ServerUser:
             *(f"+{command}" for command in (*_CONNECTS, *(_EXAMINES if self.examines else ()))),
             *(["+script|load"] if self.scripts else []),
             *(f"+evalsha|{digest}" for digest in digests),
+            *(f"&{channel}" for channel in self.channels),
             first.text(),
             *(f"({rule.text()})" for rule in others),
         ]
@@ -93,7 +96,7 @@ _MOVES = (
     Rule(("type", "hget", "hmget", "hset", "hdel", "hincrby"), (_RECORDS, _COUNTERS)),
     Rule(("type", "zadd", "zrem"), (_DUE, _BY_STATE)),
     Rule(("xadd",), (_EVENTS,)),
-    Rule(("pexpire",), (_HANDLES,)),
+    Rule(("pexpire", "set"), (_HANDLES,)),
     Rule(("del",), (_CHALLENGES, *_write(_PRINTS))),
 )
 
@@ -128,7 +131,7 @@ _PRODUCER = ServerUser(
         ),
         *_MOVES,
         Rule(("smembers", "sismember", "sadd"), (redis_keys.FINGERPRINT_KEYS,)),
-        Rule(("set",), (_REFERENCES, _HANDLES, _PRINTS)),
+        Rule(("set",), (_REFERENCES, _PRINTS)),
         Rule(("getbit", "setbit", "bitpos"), (_SUFFIXES,)),
         Rule(("hget", "hmget"), _read(redis_keys.LOST, redis_keys.CONTRADICTED, _ARCHIVED)),
         Rule(("zlexcount", "zrangebylex", "zrevrangebylex"), (_BY_STATE,)),
@@ -171,7 +174,8 @@ _WORKER = ServerUser(
         Rule(
             ("get", "hget", "hgetall", "smembers", "srandmember", "zrem"),
             (
-                _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, _BANK_REFERENCES,
+                _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _MDS, _BANK_IDS, _BANK_ID_NAMES,
+                _BANK_REFERENCES,
                 redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.ENDED_PAUSES, redis_keys.BREAKERS,
                 redis_keys.RATES, redis_keys.TERMINALS, redis_keys.UNREADABLE, redis_keys.OPERATORS,
                 redis_keys.TAKEN, redis_keys.WORKERS, redis_keys.SAMPLES, redis_keys.SAMPLE_TURN,
@@ -181,11 +185,14 @@ _WORKER = ServerUser(
             ),
         ),
         *_MOVES,
+        # WAIT and WAITAOF, by which replicas prove that they have a claim. Redis 7.0 has no WAITAOF, and would refuse a
+        # file that names it; of the commands of its category all others need a key, and this rule has none.
+        Rule(("wait", "@blocking")),
         Rule(("type", "zadd", "zrangebyscore"), (redis_keys.WATCHED,)),
         Rule(("type", "hset", "hdel"), (redis_keys.CONTRADICTED,)),
         Rule(("hget", "hset", "hdel", "pexpire"), (_LIMITS,)),
-        Rule(("set",), (_BANK_IDS, _CHALLENGES, _MDS)),
-        Rule(("hset",), (_BANK_REFERENCES,)),
+        Rule(("set",), (_CHALLENGES, _MDS)),
+        Rule(("hset",), (_BANK_ID_NAMES, _BANK_REFERENCES)),
         Rule(("zrangebylex", "zrangebyscore", "zscore"), (_DUE, _BY_STATE)),
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
         Rule(("hkeys",), _read(redis_keys.OUTCOMES_ASIDE)),  # the log is not trimmed past these
@@ -371,6 +378,26 @@ _REPAIR = ServerUser(
 )  # fmt: skip
 
 
+#: By it a replica of the ledger copies all that the ledger has (`masteruser`). It is off: turned on where there is one.
+_REPLICA = ServerUser((), (Rule(("psync", "replconf")),), is_on=False, examines=False)
+
+#: By it Sentinels watch the ledger and its replicas, and promote one (`sentinel auth-user`). It is off as well.
+_SENTINEL = ServerUser(
+    (),
+    (
+        Rule(
+            (
+                "info", "role", "publish", "subscribe", "multi", "exec", "slaveof", "config|rewrite", "client|setname",
+                "client|kill", "script|kill",
+            )
+        ),
+    ),
+    is_on=False,
+    examines=False,
+    channels=("__sentinel__:hello",),
+)  # fmt: skip
+
+
 def users(server: str, operators: Sequence[str]) -> Mapping[str, ServerUser]:
     """By name, in the order of the file."""
     if server == "ledger":
@@ -385,7 +412,7 @@ def users(server: str, operators: Sequence[str]) -> Mapping[str, ServerUser]:
         return (
             first
             | {f"{OPERATORS_USER}{name}": _operator(name) for name in operators}
-            | {"admin": _ADMIN, "repair": _REPAIR, "archive": _ARCHIVE}
+            | {"admin": _ADMIN, "repair": _REPAIR, "archive": _ARCHIVE, "replica": _REPLICA, "sentinel": _SENTINEL}
         )
     first = {
         "producer": _VAULT_PRODUCER,
@@ -407,6 +434,18 @@ def file_text(server: str, operators: Sequence[str], previous: str = "") -> str:
         digests += [each for each in older.get(name, []) if each not in known]
         lines.append(user.line(name, digests))
     return "\n".join(lines) + "\n"
+
+
+def users_in(text: str) -> list[str]:
+    """The users of an ACL file that still lack a password, in its order."""
+    return [found[2] for found in _USER_IN_FILE.finditer(text)]
+
+
+def with_passwords(text: str, passwords: Mapping[str, str]) -> str:
+    """The ACL file with the digest of each user's password in place of its placeholder."""
+    return _USER_IN_FILE.sub(
+        lambda found: f"{found[1]}#{hashlib.sha256(passwords[found[2]].encode()).hexdigest()}", text
+    )
 
 
 def _both(one: ServerUser, other: ServerUser) -> ServerUser:

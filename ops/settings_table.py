@@ -133,6 +133,9 @@ CHAPTERS = (
     Chapter(
         "The rest",
         (
+            Setting(
+                "LEDGER_REPLICAS", (WORKER,), "0", "so many replicas of the ledger must have a claim before it is sent"
+            ),
             Setting("WORKER_THREADS", (WORKER,), "16", "transfers at work at once in one process"),
             Setting("QUEUE_LIMIT", (PRODUCERS,), "", "enqueue answers QueueFull above this many"),
             Setting(

@@ -6,10 +6,12 @@ that no other library shares, pauses in which no thread is held, and an end of w
 
 import asyncio
 import contextvars
+import inspect
+import os
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -32,6 +34,9 @@ from epay_transfers.producers.transfers import Answers, Transfers
 
 #: A call holds its thread for some milliseconds, and for as long as a server does not answer. More calls wait in line.
 THREADS = 16
+
+#: How often a thread that waits for the loop looks whether that was closed.
+_LOOK_S = 1.0
 
 _R = TypeVar("_R")
 
@@ -69,11 +74,14 @@ class AsyncTransfers:
 
         `threads`: so many calls run at once; the others wait in line. Reading outcomes has a thread of its own.
         """
+        if not isinstance(transfers, Transfers):
+            raise WrongCall("give a Transfers, like web.transfers; or call AsyncTransfers.from_env(env_file=...)")
         if threads < 1:
             raise WrongCall("threads: give 1 or more")
         self._transfers = transfers
         self._most = threads
         self._pool: ThreadPoolExecutor | None = None
+        self._pool_of = 0  #: the process whose threads these are
 
     @classmethod
     @clear_frames_on_error
@@ -158,7 +166,7 @@ class AsyncTransfers:
         *,
         group: str,
         consumer: str | None = None,
-        stop: threading.Event | None = None,
+        stop: threading.Event | asyncio.Event | None = None,
         idle: float | None = None,
         claim_after: float = 60.0,
         set_aside_after: int = 8,
@@ -167,12 +175,28 @@ class AsyncTransfers:
 
         It is awaited in this loop, and its return acknowledges the outcome, as `Transfers.run_outcomes` says. A task
         that is cancelled waits for the call of the handler that runs, takes nothing more, and is cancelled then, within
-        a second.
+        a second. A loop that is closed ends it, too. Raises `WrongCall` for a handler that is not async.
         """
-        loop, ends = asyncio.get_running_loop(), stop or threading.Event()
+        loop = asyncio.get_running_loop()
+        ends = _End(loop, stop)
+        wrong: list[WrongCall] = []
+
+        async def awaited(outcome: Outcome) -> None:
+            answer: object = handler(outcome)
+            if not inspect.isawaitable(answer):  # only its answer shows what it is
+                ends.set()
+                wrong.append(WrongCall(_NOT_ASYNC))
+                raise wrong[0]
+            await answer
 
         def handle(outcome: Outcome) -> None:
-            asyncio.run_coroutine_threadsafe(handler(outcome), loop).result()
+            if loop.is_closed():
+                raise WrongCall(_LOOP_CLOSED)
+            call = asyncio.run_coroutine_threadsafe(awaited(outcome), loop)
+            while not wait([call], _LOOK_S).done:
+                if loop.is_closed():  # it goes on nowhere, and this thread would keep the process from ending
+                    raise WrongCall(_LOOP_CLOSED)
+            call.result()
 
         work = partial(
             self._transfers.run_outcomes,
@@ -193,6 +217,8 @@ class AsyncTransfers:
             ends.set()
             await asyncio.wait([running])
             raise
+        if wrong:
+            raise wrong[0]
 
     @clear_frames_on_async_error
     async def find(self, text: str) -> Transfer:
@@ -289,7 +315,7 @@ class AsyncTransfers:
 
         End the tasks that read outcomes before. A call after this one connects again.
         """
-        pool, self._pool = self._pool, None
+        pool, self._pool = self._pool if self._pool_of == os.getpid() else None, None
         await asyncio.to_thread(self._close, pool)
 
     async def __aenter__(self) -> Self:
@@ -304,8 +330,9 @@ class AsyncTransfers:
         self._transfers.close()
 
     async def _in_thread(self, work: Callable[[], _R]) -> _R:
-        if self._pool is None:
+        if self._pool is None or self._pool_of != os.getpid():  # a forked process has none of its parent's threads
             self._pool = ThreadPoolExecutor(self._most, thread_name_prefix="transfers")
+            self._pool_of = os.getpid()
         return await _run(self._pool, work)
 
     async def _pause(self, seconds: float) -> None:
@@ -317,6 +344,24 @@ class AsyncTransfers:
             pause(seconds)
 
 
+_NOT_ASYNC = "AsyncTransfers.run_outcomes awaits its handler: give an async function"
+_LOOP_CLOSED = "the loop of the handler is closed: end the task of run_outcomes before it"
+
+
+class _End(threading.Event):
+    """Set by us, set by the caller, or the loop is closed, in which alone an outcome can be dealt with.
+
+    A thread that went on without its loop would keep the process from ending.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, stop: threading.Event | asyncio.Event | None = None) -> None:
+        super().__init__()
+        self._loop, self._stop = loop, stop
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._loop.is_closed() or (self._stop is not None and self._stop.is_set())
+
+
 async def _run(threads: Executor, work: Callable[[], _R]) -> _R:
     """With the caller's context variables, as `asyncio.to_thread` has it: a backend's log lines name its request."""
     return await asyncio.get_running_loop().run_in_executor(threads, contextvars.copy_context().run, work)
@@ -326,7 +371,7 @@ async def _each(
     begin: Callable[[Callable[[], bool]], Iterator[Outcome]], in_thread: _InThread
 ) -> AsyncGenerator[AsyncOutcome, None]:
     """Each outcome of one reading. It has a thread of its own, in which it waits for new ones."""
-    is_stopped = threading.Event()
+    is_stopped = _End(asyncio.get_running_loop())
     thread = ThreadPoolExecutor(1, thread_name_prefix="transfers-outcomes")
     read = _begun(begin, is_stopped.is_set)
 

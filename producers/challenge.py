@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from epay_transfers.ledger.errors import VaultUnavailable
-from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.record import Record, RequestedAction
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.transfer import Transfer, moment
@@ -49,7 +48,7 @@ def challenge(context: Context, handle: str) -> Challenge | None:
 def visit(context: Context, handle: str) -> PaymentPage:
     """Raises `NotFound`."""
     record = record_of(context, handle)
-    order = OrderDetails.from_json(record.order_details)
+    order = context.ledger.details(record)
     may_answer = record.state is State.PARKED and record.requested_action != RequestedAction.CANCEL
     in_time = may_answer and context.ledger.now_ms() < record.parked_until
     is_open = in_time and not is_answered(context, record)

@@ -54,7 +54,8 @@ class Context:
         if not isinstance(self.settings, ProducerSettings):
             line = (
                 f"FINGERPRINT_KEYS: a web tier has none, and {else_it}; give `Transfers.from_env` a backend's "
-                "ProducerSettings; for one process that is both: Web.from_env(ProducerAndWebSettings.load())"
+                "ProducerSettings; for one process that is both: Web.from_env(ProducerAndWebSettings.load()), whose "
+                "load() takes your env_file"
             )
             raise SettingsWrong([line])
         return self.settings

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from epay_transfers.ledger import metadata
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.errors import (
     LedgerBroken,
@@ -187,6 +188,7 @@ def _draft(context: Context, intent: TransferIntent) -> NewTransfer | IntentReje
         sender_card=intent.sender.mask,
         receiver_card=intent.receiver.mask,
         related=intent.related_to or "",
+        metadata=metadata.write(intent.metadata),
         invoice_id=intent.invoice_id,
     )
 

@@ -53,12 +53,18 @@ class Conflict(TransfersError):
     """
 
     def __init__(self, fields: Sequence[str], *, all_differ: bool = False) -> None:
-        cure = (
-            "all that can be compared differs, so it is hardly the intent: give this process the FINGERPRINT_KEYS and "
-            "the version of the process that enqueued it"
-            if all_differ
-            else "give the same intent again, or take a new reference for a new transfer"
-        )
+        if all_differ:
+            cure = (
+                "all that can be compared differs, so it is hardly the intent: give this process the FINGERPRINT_KEYS "
+                "and the version of the process that enqueued it"
+            )
+        elif tuple(fields) == ("metadata",):
+            cure = (
+                "all else is the same, so it is the same payment, and it has the metadata of its first call: give "
+                "those again, and no new reference, which would pay it twice"
+            )
+        else:
+            cure = "give the same intent again, or take a new reference for a new transfer"
         super().__init__(
             f"this reference or invoice id is known with another intent; what differs: {', '.join(fields)}; {cure}"
         )

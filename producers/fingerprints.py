@@ -6,7 +6,9 @@ transfers have different fingerprints. The CVC is in none. A field that was not 
 and they go when the transfer ends, so that a card's digest and its first six and last four are never found together.
 
 A record is compared under its own version and key. Where its digests are gone, or their key is, the replay is compared
-by what the record itself keeps.
+by what the record itself keeps. Metadata are always compared so, and have no digest: the record keeps them in clear and
+whole, and a record of before them has none. So they need no version of their own, and an older producer takes no record
+for one of another intent.
 """
 
 import base64
@@ -16,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from epay_transfers.ledger import metadata
 from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.order import OrderDetails
@@ -114,11 +117,17 @@ def differing(record: Record, cards: str, intent: TransferIntent, keys: Fingerpr
     """The names of the fields in which the intent differs from the one that was recorded.
 
     `cards`: the digests of its cards; empty once the transfer has ended. All fields, where a version recorded it that
-    this code does not know. Of an archived transfer amount, currency and terminal are compared: no more is kept.
+    this code does not know. Of an archived transfer amount, currency and terminal are compared: no more is kept,
+    no metadata either.
     """
     if record.archived_at:
         given, plain = _given(intent), _plain(record)
         return tuple(name for name in _KEPT_OF_ARCHIVED if plain[name] != given[name])
+    in_clear = () if metadata.read(record.metadata) == intent.metadata else ("metadata",)
+    return (*_differing_by_digest(record, cards, intent, keys), *in_clear)
+
+
+def _differing_by_digest(record: Record, cards: str, intent: TransferIntent, keys: FingerprintKeys) -> tuple[str, ...]:
     others = _read(record.fingerprints, keys, cards=False)
     of_cards = _read(cards, keys, cards=True) if cards else None
     if others is None or (cards and of_cards is None):
@@ -180,19 +189,22 @@ def _read(text: str, keys: FingerprintKeys, *, cards: bool) -> _Kept | None:
 
 
 def _plain(record: Record) -> dict[str, str]:
-    """What the record keeps in clear of the fields."""
+    """What the record keeps in clear of the fields; of an ended transfer no order and no urgency."""
     try:
-        details = OrderDetails.from_json(record.order_details)
+        order = _order(OrderDetails.from_json(record.order_details)) if record.order_details else {}
     except ValueError:
-        details = None
-    order = _order(details) if details else {}
-    return order | {
-        "amount": str(record.amount),
-        "currency": record.currency,
-        "terminal": record.terminal,
-        "urgency": record.urgency,
-        "related_to": record.related,
-    }
+        order = {}
+    urgency = {"urgency": record.urgency} if record.urgency else {}
+    return (
+        order
+        | urgency
+        | {
+            "amount": str(record.amount),
+            "currency": record.currency,
+            "terminal": record.terminal,
+            "related_to": record.related,
+        }
+    )
 
 
 def _are_of_two_cards(one: str, other: str) -> bool:

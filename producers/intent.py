@@ -32,6 +32,7 @@ from epay_transfers.ledger.vault.card_data import CardData
 from epay_transfers.producers import intent_json, validators
 from epay_transfers.producers.cards import Email, IpAddress, PanCard, Receiver, SavedCard, nothing
 from epay_transfers.producers.errors import IntentRejected
+from epay_transfers.producers.metadata import Metadata, no_metadata
 from epay_transfers.producers.model import StrictModel
 
 _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
@@ -112,6 +113,8 @@ class TransferIntent(StrictModel):
     """`now`: a client is waiting; `batch`: it may wait for those"""
     related_to: Reference | None = None
     """the reference of a transfer that this one belongs to"""
+    metadata: Metadata = Field(default_factory=no_metadata, repr=False)
+    """your own few texts by name: they come back with the transfer and each outcome, and the bank is not told them"""
     sender_email: Email = Field(default_factory=nothing)
     """the sender's e-mail address, for the bank"""
     sender_ip: IpAddress = Field(default_factory=nothing)
@@ -145,6 +148,7 @@ class TransferIntent(StrictModel):
             deadline: datetime | str | None = ...,
             urgency: Literal["now", "batch"] = ...,
             related_to: str | None = ...,
+            metadata: Mapping[str, str] = ...,
             sender_email: str | Secret = ...,
             sender_ip: str | Secret = ...,
             merchant_id_for_saving_cards: str = ...,

@@ -101,6 +101,8 @@ def _plain(value: object) -> object:
             return f"{value:f}"
         case datetime():
             return value.astimezone(UTC).isoformat()
+        case Mapping():
+            return dict(sorted(value.items()))
         case _:
             return value
 

@@ -10,11 +10,12 @@ What is held here is owed in the ledger as well, so that a consumer may die betw
 import inspect
 import logging
 from bisect import insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
 
+from epay_transfers.ledger import metadata
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable, WrongCall
 from epay_transfers.ledger.log_lines import log_line
@@ -71,7 +72,8 @@ class _Held:
     deliveries: int  #: how often it was handed out
     is_counted: bool = False  #: it was just taken, which counts as the delivery that is to come
     due: float = 0.0  #: not tried before this (monotonic)
-    before: str | None = None  #: the place of the one before it; None: that was not looked up yet
+    metadata: Mapping[str, str] | None = None  #: the transfer's; None: its record was not looked up yet
+    before: str = ""  #: the place of the one before it, by the record
     is_free: bool = False  #: the one before it is dealt with
     is_done: bool = False  #: the handler returned; it is not acknowledged yet
     waits_s: float = 0.0  #: it waits for another consumer, and the next look is so much later
@@ -176,8 +178,7 @@ class OutcomeConsumer:
             try:
                 outcome = Outcome.of(event, acknowledges(self.feed, self.group, event.id), delivery.count)
             except (KeyError, ValueError):
-                say_unreadable(event)
-                self._unreadable.add(event.id)  # it stays owed until a version comes that can read it
+                self._leave_owed(event.fields.get("key", ""), event.id)
                 continue
             if outcome is None:
                 self.feed.ack(self.group, event.id)
@@ -187,6 +188,11 @@ class OutcomeConsumer:
                 self._keep_at = self.clock.monotonic() + self.claim_after / 3
             self._held[held.place] = held
             insort(self._queues.setdefault(outcome.key, []), held, key=lambda each: each.order)
+
+    def _leave_owed(self, key: str, place: str) -> None:
+        """Until a version comes that can read it."""
+        say_unreadable(key)
+        self._unreadable.add(place)
 
     def _drop(self, held: _Held) -> None:
         del self._held[held.place]
@@ -201,6 +207,7 @@ class OutcomeConsumer:
         queue = self._queues.get(held.outcome.key)
         if queue and queue[0].outcome.version == held.outcome.version + 1:
             queue[0].is_free = True
+            queue[0].metadata = held.metadata  # they never change
 
     def _keep(self) -> None:
         """Keep others from claiming what waits here, and forget what they claimed while a handler was slow."""
@@ -265,12 +272,8 @@ class OutcomeConsumer:
 
     def _in_turn(self, ready: list[_Held]) -> list[_Held]:
         """Those of which the outcome before was dealt with. Where that was set aside, this is set aside too."""
+        ready = self._known(ready)
         asked = [held for held in ready if not held.is_free and held.outcome.version > 1]
-        unknown = [held for held in asked if held.before is None]
-        if unknown:
-            found = self.feed.before([(held.outcome.key, held.place) for held in unknown])
-            for held, before in zip(unknown, found, strict=True):
-                held.before = before
         behind = [(held, held.before) for held in asked if held.before]
         turns = self.feed.turns(self.group, [(held.outcome.key, before) for held, before in behind]) if behind else []
         late = set()
@@ -290,6 +293,18 @@ class OutcomeConsumer:
             held.is_free, held.waits_s = True, 0.0
         return free
 
+    def _known(self, ready: list[_Held]) -> list[_Held]:
+        """Those of which the record is known; it is looked up here for those of which it was not."""
+        unknown = [held for held in ready if held.metadata is None]
+        found = self.feed.of_records([(held.outcome.key, held.place) for held in unknown]) if unknown else []
+        for held, record in zip(unknown, found, strict=True):
+            try:
+                held.metadata, held.before = metadata.read(record.metadata), record.before
+            except ValueError:
+                self._drop(held)
+                self._leave_owed(held.outcome.key, held.place)
+        return [held for held in ready if held.metadata is not None]
+
     # The handler.
 
     def _deal_with(self, held: _Held) -> None:
@@ -303,7 +318,7 @@ class OutcomeConsumer:
             if not self._is_counted(held):
                 self._drop(held)  # another consumer dealt with it
                 return
-            outcome = replace(held.outcome, money=money, deliveries=held.deliveries)
+            outcome = replace(held.outcome, money=money, deliveries=held.deliveries, metadata=held.metadata or {})
             held.is_done = self._is_handled(held, outcome)
         if held.is_done:  # the ledger may be away now: the handler is not called again for it
             self.feed.ack(self.group, held.place)

@@ -9,18 +9,19 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol, Self
 
+from epay_transfers.ledger import metadata
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.store.events import Event
-from epay_transfers.ledger.store.outcome_feed import Delivery, SetAside, Turn
+from epay_transfers.ledger.store.outcome_feed import Delivery, OfRecord, SetAside, Turn
 from epay_transfers.ledger.store.outcomes_aside import AsideOutcome
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
 from epay_transfers.ledger.transfer import maybe_moment, moment
@@ -43,6 +44,7 @@ class Feed(Protocol):
     def ack(self, group: str, event_id: str) -> None: ...
     def leave(self, group: str, consumer: str) -> None: ...
     def counts(self, group: str, consumer: str, events: Sequence[Event]) -> dict[str, int]: ...
+    def of_records(self, outcomes: Sequence[tuple[str, str]]) -> list[OfRecord]: ...
 
     # In the order of each transfer.
 
@@ -52,7 +54,6 @@ class Feed(Protocol):
     def keep(self, group: str, consumer: str, places: Collection[str]) -> set[str]: ...
     def count_delivery(self, group: str, consumer: str, place: str, count: int) -> bool: ...
     def release(self, group: str, consumer: str, places: Sequence[str], *, count: int | None = None) -> None: ...
-    def before(self, outcomes: Sequence[tuple[str, str]]) -> list[str]: ...
     def turns(self, group: str, before: Sequence[tuple[str, str]]) -> list[Turn]: ...
     def set_aside(self, consumer: str, outcome: AsideOutcome, *, behind: str = "") -> SetAside: ...
     def replay(self, group: str, consumer: str, *, most: int) -> list[Delivery]: ...
@@ -67,24 +68,30 @@ class AnyOutcome:
 
     key: str  #: the ledger's name of the transfer, as in its receipt
     reference: str  #: your own name of it
-    version: int  #: grows with each move: ignore one that is lower than what you have seen
+    version: int  #: grows with each move: ignore one that is not higher than what you have seen
     state: State  #: where this move led
     final: bool  #: nothing will change any more (but for a reversal, or a correction by two operators)
-    money: Money  #: `none`: it may be paid another way. `unknown`: it may not; so while the bank contradicts the end
+    money: Money  #: `none` and final: it may be paid another way. `unknown` is also what the bank contradicts
     code: str  #: the bank's, where this move brought one
     reason: str  #: ours, a word
     next_at: datetime | None  #: when a worker or an inquiry looks again
     not_before: datetime | None  #: the bank asks not to try this card before
     attempts: int  #: tries that ended without an answer of the bank to the transfer
     at: datetime  #: when the move was made
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)  #: as your intent gave it
     deliveries: int = field(default=1, compare=False)  #: how often it was handed out, with this time; may be one more
     _acknowledge: Callable[[], None] = field(repr=False, compare=False)
 
     @classmethod
-    def of(cls, event: Event, acknowledge: Callable[[], None], deliveries: int = 1) -> Self | None:
-        """None for an event that is no transfer's move: the pause of a lane, an alarm."""
+    def of(
+        cls, event: Event, acknowledge: Callable[[], None], deliveries: int = 1, *, kept_metadata: str = ""
+    ) -> Self | None:
+        """None for an event that is no transfer's move: the pause of a lane, an alarm.
+
+        No event has the metadata: `kept_metadata` is the record's. Raises `ValueError` for what can't be read.
+        """
         told = event.fields
-        if not told.get("state") or not told.get("version"):
+        if not is_move(event):
             return None
         state = State(told["state"])
         return cls(
@@ -100,6 +107,7 @@ class AnyOutcome:
             not_before=maybe_moment(int(told.get("not_before_at", 0))),
             attempts=int(told.get("attempts", 0)),
             at=moment(event.at_ms),
+            metadata=metadata.read(kept_metadata),
             deliveries=deliveries,
             _acknowledge=acknowledge,
         )
@@ -162,11 +170,15 @@ class _Reader:
     def read(self, *, leaves: bool) -> Generator[Outcome, None, None]:
         try:
             for batch in self._batches():
+                moves = [(event.fields.get("key", ""), event.id) for event, _ in batch if is_move(event)]
+                records = self.feed.of_records(moves) if moves else []
+                kept = {key: record.metadata for (key, _), record in zip(moves, records, strict=True)}
                 for event, count in batch:
+                    acknowledge, key = acknowledges(self.feed, self.group, event.id), event.fields.get("key", "")
                     try:
-                        outcome = Outcome.of(event, acknowledges(self.feed, self.group, event.id), count)
+                        outcome = Outcome.of(event, acknowledge, count, kept_metadata=kept.get(key, ""))
                     except (KeyError, ValueError):
-                        say_unreadable(event)
+                        say_unreadable(key)
                         continue  # another version wrote it: it stays owed until a version comes that can read it
                     if outcome is None:
                         self.feed.ack(self.group, event.id)
@@ -219,12 +231,17 @@ def acknowledges(feed: Feed, group: str, place: str) -> Callable[[], None]:
     return lambda: feed.ack(group, place)
 
 
-def say_unreadable(event: Event) -> None:
+def is_move(event: Event) -> bool:
+    """Of a transfer. Else it is the pause of a lane, an alarm."""
+    return bool(event.fields.get("state") and event.fields.get("version"))
+
+
+def say_unreadable(key: str) -> None:
     log_line(
         _LOG.error,
         "outcome.unreadable",
         "The outcome of %(key)s can't be read by this version: another version wrote it",
-        key=event.fields.get("key", ""),
+        key=key,
     )
 
 

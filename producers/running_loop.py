@@ -29,5 +29,5 @@ def say_if_in_loop() -> None:
         _LOG.warning,
         "transfers.in_event_loop",
         "A call of Transfers waits for the servers inside a running event loop, which serves nothing else meanwhile; "
-        "use AsyncTransfers, or await asyncio.to_thread(transfers.enqueue, intent). It is said once a process",
+        "use AsyncTransfers, or await asyncio.to_thread(...) with this call. It is said once a process",
     )

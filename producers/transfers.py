@@ -166,6 +166,8 @@ class Transfers:
         """
         if settings and env_file:
             raise WrongCall("give settings, or the env_file to read them from")
+        if isinstance(settings, str | Path):
+            raise WrongCall("settings: a file is given by its name, env_file=...")
         settings = settings or ProducerSettings.load(env_file=env_file)
         load = settings if callable(settings) else functools.partial(_as_given, settings)
         made = cls.__new__(cls)
@@ -287,9 +289,9 @@ class Transfers:
         transfer is handed out before the one before it is dealt with, whatever consumers a group has. An outcome comes
         at least once: again, where this process or the ledger's server died before it was acknowledged.
 
-        After `stop` it finishes the call that runs, takes nothing more, and returns within a second. It also ends after
-        `idle` seconds in which nothing new came, and nothing waited to be tried again. `consumer` and `claim_after`
-        (seconds) are those of `outcomes`. While the ledger is away, it waits for it.
+        After `stop` it finishes the call that runs, takes nothing more, and returns within some seconds. It also ends
+        after `idle` seconds in which nothing new came, and nothing waited to be tried again. `consumer` and
+        `claim_after` (seconds) are those of `outcomes`. While the ledger is away, it waits for it.
 
         Raises `LedgerUnavailable` at its start, and where no waiting helps; `IntentRejected` for a name of a group or a
         consumer that is none; `WrongCall` for a handler that is async.

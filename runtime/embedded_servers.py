@@ -122,15 +122,19 @@ def running(
 
 
 def _await_answer(server: EmbeddedServer, within_s: float = _START_SECONDS) -> None:
-    """Wait until the server answers: within a tenth of a second, or its log says why not."""
+    """Wait until the server answers: within a tenth of a second, or its log says why not.
+
+    Where another program has taken the port, that one may answer, before ours has ended for want of it: nothing may be
+    done to another's server.
+    """
     client = connect(server.url)
     wait = 0.005
     waited = 0.0
     try:
         while waited < within_s and server.process.poll() is None:
             with contextlib.suppress(redis.RedisError):
-                client.ping()
-                return
+                if _process_of(client) == server.process.pid:
+                    return
             with contextlib.suppress(subprocess.TimeoutExpired):
                 server.process.wait(wait)
             waited += wait
@@ -139,6 +143,10 @@ def _await_answer(server: EmbeddedServer, within_s: float = _START_SECONDS) -> N
         client.close()
     server.process.kill()
     raise NotStarted("the embedded server did not start: see its log (server.log in its folder)")
+
+
+def _process_of(client: redis.Redis) -> int:
+    return int(client.info("server").get("process_id", 0))
 
 
 def _free_port() -> int:

@@ -23,6 +23,7 @@ from epay_transfers.ledger.queue.receiving import try_receiving
 from epay_transfers.ledger.store.connection import SOCKET_TIMEOUT, connect, server_of
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.ledger_format import other_format
+from epay_transfers.ledger.store.replicas import NO_REPLICAS, Replicas
 from epay_transfers.ledger.store.server_problems import ServerReason, known_problem, problem_of, reason_of
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.runtime.settings import Durability, ServerSettings, SettingsWrong
@@ -36,6 +37,9 @@ _HIDDEN = {ServerReason.UNKNOWN_COMMAND, ServerReason.NOT_PERMITTED}
 _EXAMINES = "+ping, +hello, +select, +info, +config|get and +time"
 
 _EMPTY = '""'
+
+#: What mends that too few replicas follow the ledger.
+REPLICAS_CURE = "start a replica of it, with the ledger's own configuration, or see the runbook, 'A replica is missing'"
 _OLDEST = {"redis": (7, 0), "valkey": (8, 0)}
 
 
@@ -59,12 +63,14 @@ def examine(
     vault: bool = True,
     queue: bool = False,
     receives: bool = False,
+    replicas: Replicas = NO_REPLICAS,
     timeout_s: float = SOCKET_TIMEOUT,
 ) -> list[Finding]:
     """All findings about the ledger's server and, if asked, the vault's and the queue's. One that is away is a finding.
 
     The queue's is for a process that receives from it. A producer enqueues without it, and a worker that runs goes on.
     `receives`: and this process is that one, so its own user has to be able to. An operator's may not.
+    `replicas`: so many of the ledger's must follow it, by their own word where this process's user may ask for it.
     """
     ledger_client = connect(settings.redis_url.reveal(), settings.name_of("REDIS_URL"), timeout_s=timeout_s)
     vault_url = settings.vault_url if vault else None
@@ -80,6 +86,8 @@ def examine(
                 findings += _memory(ledger_client, vault_client)
             elif _look_swapped(ledger_client, vault_client, settings.durability):
                 findings = [_swapped(settings)]
+        if replicas.count and not any(finding.name == server_of(ledger_client).setting for finding in findings):
+            findings += _of_replicas(ledger_client, replicas, asks=receives)
         if queue_client is not None:
             known = {finding.problem for finding in findings}
             of_queue = _of_queue(ledger_client, vault_client, queue_client, receives=receives)
@@ -172,6 +180,26 @@ def _of_derived(finding: Finding) -> Finding:
     if "database" not in finding.problem:
         return finding
     return replace(finding, cure=f"{finding.cure}; where BROKER_URL is not set, the queue's is {finding.name}'s + 1")
+
+
+def _of_replicas(client: redis.Redis, replicas: Replicas, *, asks: bool) -> list[Finding]:
+    """`asks`: for the word of the replicas themselves; else the ledger's server says how many of them it serves."""
+    try:
+        if asks:
+            why = replicas.ask(client)
+        else:
+            have = _serving(client)
+            why = "" if have >= replicas.count else f"{have} of {replicas.count} replicas of the ledger follow it"
+    except redis.RedisError as error:
+        return [_as_finding(client, error)]
+    return [Finding(server_of(client).setting, why, REPLICAS_CURE, passing=True)] if why else []
+
+
+def _serving(client: redis.Redis) -> int:
+    """How many replicas have loaded what the server had, and follow it since."""
+    info = client.info("replication")
+    rows = (info.get(f"slave{number}") for number in range(int(info.get("connected_slaves", 0))))
+    return sum(isinstance(row, dict) and row.get("state") == "online" for row in rows)
 
 
 def _as_finding(client: redis.Redis, error: redis.RedisError) -> Finding:

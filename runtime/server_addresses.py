@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlencode, u
 
 from epay_transfers.ledger.safe_urls import LOOPBACK
 from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.store import sentinels
 from epay_transfers.ledger.store.connection import AddressUnreadable, connect
 
 #: What the name of each operator's server user begins with.
@@ -20,7 +21,7 @@ _NOT_READ = "can't be read: each of @ : / ? # % in a user or a password must be 
 #: What may follow the `?`. Any other option of the client changes what it does with a reply, or repeats a command.
 _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _TLS_CHECKS = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
-_OPTIONS = frozenset({"db", "username", "password", "ssl_password", *_TLS_FILES, *_TLS_CHECKS})
+_OPTIONS = frozenset({"db", "username", "password", "ssl_password", sentinels.OPTION, *_TLS_FILES, *_TLS_CHECKS})
 
 #: The servers number their databases from 0; the default of both is 16, and no configuration has this many.
 _MOST_DATABASES = 1_000_000
@@ -67,6 +68,12 @@ def next_database(url: Secret) -> str:
     return f"{scheme}://{rest.partition('/')[0]}/{database}" + (f"?{urlencode(others, safe='/')}" if others else "")
 
 
+def with_user(url: str, user: str, password: str) -> str:
+    """The same server's address, for this user. The password is of letters, digits, dashes and underscores."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{user}:{password}@{parts.netloc.rpartition('@')[2]}").geturl()
+
+
 def crosses_the_network_in_clear(url: Secret) -> bool:
     parts = urlsplit(url.reveal())
     return parts.scheme == "redis" and not _is_this_machine(parts.hostname or "localhost")
@@ -90,6 +97,8 @@ def _complaint_of(parts: SplitResult, query: Mapping[str, list[str]]) -> str:
         return f"asks for what is not taken here: after the `?` give each of {', '.join(sorted(_OPTIONS))} once at most"
     if parts.scheme != "rediss" and any(name.lower().startswith("ssl_") for name in query):
         return "names files or checks of TLS, but not TLS: give a rediss:// address"
+    if sentinels.OPTION in query and (complaint := _complaint_of_sentinels(parts, query[sentinels.OPTION][0])):
+        return complaint
     database = _database(parts, query)
     if database is None or database >= _MOST_DATABASES:
         return "names a database that is no number"
@@ -110,6 +119,25 @@ def _complaint_of_host(parts: SplitResult) -> str:
     except UnicodeError:
         is_host = False
     return "" if is_host else "names a host that can't be looked up"
+
+
+def _complaint_of_sentinels(parts: SplitResult, places: str) -> str:
+    is_name = parts.scheme != "unix" and bool(parts.hostname) and parts.port is None
+    try:
+        sentinels.places_of(places)
+    except ValueError:
+        is_name = False
+    if is_name:
+        return ""
+    return (
+        "names Sentinels in another way than redis://NAME/0?sentinels=HOST:PORT,HOST:PORT: "
+        "NAME is what they call the server, without a port"
+    )
+
+
+def names_sentinels(url: Secret) -> bool:
+    """Is the server found by Sentinels, so that another one may take its place?"""
+    return sentinels.OPTION in parse_qs(urlsplit(url.reveal()).query, keep_blank_values=True)
 
 
 def _complaint_of_path(parts: SplitResult) -> str:

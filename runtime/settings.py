@@ -181,6 +181,8 @@ class _Settings(BaseSettings):
             }
             if env_file is None and any(_is_missing(line) for line in lines) and ENV_FILE.is_file():
                 lines.add(_NOT_READ)
+            elif env_file and env_file is not ENV_FILE and not Path(env_file).exists():  # our commands name that
+                lines.add(f"{env_file}: was named as env_file, and is not there, seen from {Path.cwd()}")
         if lines:
             raise SettingsWrong(sorted(lines))
         settings._given_as = given_as
@@ -229,6 +231,13 @@ class ServerSettings(_Settings):
             raise ValueError(
                 "leads over the network without TLS: give a rediss:// address, or EPAY_ENVIRONMENT=test if this is test"
             )
+        return value
+
+    @field_validator("vault_url")
+    @classmethod
+    def _vault_is_one(cls, value: Secret | None) -> Secret | None:
+        if value is not None and server_addresses.names_sentinels(value):
+            raise ValueError("names Sentinels, and a vault has no replica: give the address of its one server")
         return value
 
     @field_validator("broker_url")

@@ -17,6 +17,8 @@ from epay_transfers.runtime.settings import ServerSettings, of_chance
 _NOTIFY_SECRET = re.compile(r"[A-Za-z0-9_-]{16,128}")
 _LONGEST = 256
 
+IS_BASE = "is not a plain https:// address (http:// only for loopback)"
+
 
 class WebTierSettings(ServerSettings):
     """Settings of the web tier. Without `WEB_BASE_URL` there is none, and the bank gets only the intent's own links."""
@@ -31,8 +33,8 @@ class WebTierSettings(ServerSettings):
     @field_validator("web_base_url")
     @classmethod
     def _web_address(cls, value: str) -> str:
-        if value and not _is_base(value):
-            raise ValueError("is not a plain https:// address (http:// only for loopback)")
+        if value and not is_base(value):
+            raise ValueError(IS_BASE)
         return value.rstrip("/")
 
     @field_validator("notify_secret")
@@ -89,6 +91,6 @@ def secret_hash(key: Secret, transfer: str) -> str:
     return hmac.digest(key.reveal().encode(), transfer.encode(), "sha256").hex()
 
 
-def _is_base(url: str) -> bool:
+def is_base(url: str) -> bool:
     """A safe address that something can be added to: without a query, and without signs that end it in HTML."""
     return is_safe_url(url) and len(url) <= _LONGEST and not re.search(r"[\"'<>\\{}|^`;,?#]", url)

@@ -1,7 +1,7 @@
 """The sandbox bank's memory in a file, for a bank that goes on where it was: orders, challenges, saved cards.
 
-No card number is in it: the books have masks alone. Tokens and faults are not kept. A bank that is killed writes
-nothing, and goes on with what it knew at its start.
+No card number is in it: the books have masks alone. Tokens and faults are not kept. A bank that is killed goes on with
+what it knew a second before.
 """
 
 import os
@@ -42,12 +42,15 @@ def read(decisions: Decisions, path: Path) -> None:
     decisions.cards.restore(kept.cards)
 
 
-def write(decisions: Decisions, path: Path) -> None:
-    """Write the file at once, for its owner alone."""
+def write(decisions: Decisions, path: Path, before: bytes = b"") -> bytes:
+    """Write the file at once, for its owner alone, unless it holds this already (`before`). What it holds now."""
     key, challenges = decisions.challenges.kept()
     book = decisions.book
     kept = Kept(list(book), challenges, decisions.cards.saved(), book.calls, book.refused, key.hex())
-    written = path.with_name(f"{path.name}.{os.getpid()}")
-    written.touch(0o600)
-    written.write_bytes(_form.dump_json(kept))
-    written.replace(path)
+    text = _form.dump_json(kept)
+    if text != before:
+        written = path.with_name(f"{path.name}.{os.getpid()}")
+        written.touch(0o600)
+        written.write_bytes(text)
+        written.replace(path)
+    return text

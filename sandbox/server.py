@@ -22,6 +22,7 @@ from epay_transfers.sandbox.wire import Wire
 _BACKLOG = 2048
 _SILENT = 60  # above every level that uvicorn logs at
 _DEFAULTS = Options()
+_TICKS = 10  #: of uvicorn's, in a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,14 @@ def serve(
 ) -> None:
     """Run until SIGINT or SIGTERM, then return. `on_ready` gets the address once the bank accepts calls.
 
-    `books`: the bank goes on with the books of this file, if it is there, and writes them there at the end.
+    `books`: the bank goes on with the books of this file, if it is there, and writes them there, each second in which
+    they have changed, and at the end.
     """
     listener, url = _listen(host, port)
     bank = SandboxBank(options)
     if books:
         books_file.read(bank.decisions, books)
-    server = _Server(bank)
+    server = _Server(bank, books)
     before = {number: signal.signal(number, server.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         if on_ready:
@@ -116,7 +118,7 @@ def running(options: Options = _DEFAULTS, *, host: str = "127.0.0.1", port: int 
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers and its logs, which ends waiting calls when it stops."""
 
-    def __init__(self, bank: SandboxBank) -> None:
+    def __init__(self, bank: SandboxBank, books: Path | None = None) -> None:
         config = uvicorn.Config(
             bank.app,
             http=Wire,
@@ -134,12 +136,18 @@ class _Server(uvicorn.Server):
         )
         super().__init__(config)
         self._bank = bank
+        self._books, self._written = books, b""
 
     def run_on(self, listener: socket.socket) -> None:
         asyncio.run(self._serve([listener]))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's form
         self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._books and not counter % _TICKS:
+            self._written = books_file.write(self._bank.decisions, self._books, self._written)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._bank.patience.end()

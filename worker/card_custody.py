@@ -43,11 +43,15 @@ class CardCustody:
         return there in FREE or there is Content.CLOSED
 
     def take(self, purpose: Purpose, record: Record, claim: Moved) -> Taken | Fenced | Gone | TakeUnanswered:
-        """Take the card out, or the PaRes: once. `TakeUnanswered`: the vault may have given it out."""
+        """Take the card out, or the PaRes: once. `TakeUnanswered`: the vault may have given it out.
+
+        A claim that is on too few replicas sends nothing, and raises no mark: a replica that lacks it has lost nothing.
+        """
         asked_at = self._clock.monotonic()
+        sequence = 0 if claim.too_few else claim.sequence
         try:
             with self._heeded():
-                taken = self.vault.take(purpose, record.key, record.epoch, claim.sequence, claim.claim_nonce)
+                taken = self.vault.take(purpose, record.key, record.epoch, sequence, claim.claim_nonce)
         except VaultUnavailable:
             return TakeUnanswered()
         if isinstance(taken, Gone) and taken.there in FREE:
@@ -77,7 +81,7 @@ class CardCustody:
         The vault is held to what the ledger was told of it last: read now, after the record.
         """
         with self._heeded():
-            self._learn_what_is_told()
+            self._learn_what_is_told(self.vault.count())
             return self.vault.refence(Purpose.CARD, record.key, record.epoch)
 
     def close(self, record: Record) -> bool:
@@ -120,13 +124,18 @@ class CardCustody:
         It is held to what the ledger was told of it: another worker may have seen that it went back.
         """
         with self._heeded():
-            self._learn_what_is_told()
-            return self.vault.count()
+            known = self.vault.seen or self.vault.count()
+            self._learn_what_is_told(known)
+            run = self.vault.count()
+            if run.id != known.id:
+                self._learn_what_is_told(run)
+                run = self.vault.count()
+            return run
 
     def tell(self) -> None:
         """The ledger keeps what this process was told of the vault's writes, and this process learns what it keeps."""
         with self._heeded():
-            self._learn_what_is_told()
+            self._learn_what_is_told(self.vault.count())
         self.remember()
 
     def remember(self) -> None:
@@ -134,8 +143,7 @@ class CardCustody:
         if self.vault.seen:
             self._ledger.remember_vault(self.vault.seen)
 
-    def _learn_what_is_told(self) -> None:
-        run = self.vault.count()
+    def _learn_what_is_told(self, run: Run) -> None:
         self.vault.know(Run(run.id, self._ledger.vault_writes(run.id)))
 
     def holds_since(self, started_at: int) -> None:

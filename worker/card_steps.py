@@ -17,6 +17,7 @@ from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import Phase, Verb
 from epay_transfers.ledger.store.change import RecordFields
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replicas import TooFewReplicas
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault.card_data import CardData
 from epay_transfers.ledger.vault.sealed_card import SealedCard
@@ -26,7 +27,7 @@ from epay_transfers.worker import bank
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.consequences import Consequences
 from epay_transfers.worker.limits import MoneyLimits
-from epay_transfers.worker.preflight import Preflight
+from epay_transfers.worker.preflight import Cause, Preflight
 from epay_transfers.worker.recorder import Recorder
 from epay_transfers.worker.said_by_bank import unbelieved
 
@@ -61,12 +62,14 @@ class CardSteps:
         self._ledger.behind = claim.sequence
         self._consequences.ledger_went_back(claim.sequence)
 
-    def why_not_to_send(self, claim: Moved, taken: Taken) -> str:
+    def why_not_to_send(self, record: Record, claim: Moved, taken: Taken) -> str:
         """Has the ledger forgotten moves that the vault remembers? Then this transfer may have been sent before.
 
         The vault's mark is often above the claim's sequence, for claims are made faster than cards are taken out: then
         the ledger's present sequence says. Two claims with one sequence can't be.
         """
+        if claim.too_few:
+            return self._too_few(record, claim.too_few)
         if taken.mark < claim.sequence:
             return ""
         try:
@@ -114,13 +117,16 @@ class CardSteps:
             return ""
         try:
             may_go = self._ledger.count_receiver(counts, most=most)
+        except TooFewReplicas as error:
+            return self._too_few(record, str(error))
         except LedgerUnavailable:
             return Reason.LEDGER_UNANSWERED
         return "" if may_go else Reason.LIMIT_REACHED
 
     def return_uncounted(self, record: Record, taken: Taken, counts: Counts, why_not: str) -> None:
         """The card goes back and the transfer is queued again; then the terminal stops, if it is for a limit."""
-        self.return_to_queue(record, taken, why_not, replace(counts, card=""))
+        is_counted = why_not == Reason.TOO_FEW_REPLICAS
+        self.return_to_queue(record, taken, why_not, counts if is_counted else replace(counts, card=""))
         if why_not == Reason.LIMIT_REACHED:
             self._recorder.insist(lambda: self._consequences.limit_reached(record, Limit.RECEIVER_DAY))
 
@@ -172,16 +178,40 @@ class CardSteps:
             case None:
                 self._recorder.doubt(record, reason, evidence=bank.Evidence.NOT_SENT, nonce=taken.nonce)
             case PutBack.DONE | PutBack.ALREADY:
-                if counts:
-                    with suppress(LedgerUnavailable):
-                        self._ledger.give_back(counts)
-                self._recorder.try_again(record, _BACK[record.phase], reason, nonce=taken.nonce)
+                self._queue_again(record, reason, taken.nonce, counts)
             case PutBack.NOTHING if record.phase is Phase.SEND:
                 self._recorder.fail(record, Reason.CARD_LOST, nonce=taken.nonce)
             case PutBack.NOTHING:
                 self._recorder.doubt(record, Reason.PARES_LOST, evidence=bank.Evidence.NOT_SENT, nonce=taken.nonce)
             case PutBack.OTHER:  # it is kept for a later epoch, or another claim has it
                 self._recorder.doubt(record, reason, evidence=bank.Evidence.NOT_SENT, nonce=taken.nonce)
+
+    def give_up_claim(self, record: Record, claim: Moved) -> None:
+        """Too few replicas have the claim, and its card was not taken out: it stays, and this claim can't take it.
+
+        What if we die here? The claim's lease runs out, and the sweeper does the same. A replica that takes over may
+        have the claim or not: without it the transfer is queued there, and its card is in the vault.
+        """
+        reason, nonce = self._too_few(record, claim.too_few), claim.claim_nonce
+        is_untouched = False
+        with suppress(VaultUnavailable, LedgerUnavailable):
+            is_untouched = self._custody.is_untouched(record)
+        if is_untouched:
+            self._queue_again(record, reason, nonce, self._limits.counts(record, Day.of(claim.at_ms)))
+        else:
+            self._recorder.doubt(record, reason, evidence=bank.Evidence.NOT_SENT, nonce=nonce)
+
+    def _queue_again(self, record: Record, reason: str, nonce: str, counts: Counts | None) -> None:
+        if counts:
+            with suppress(LedgerUnavailable):
+                self._ledger.give_back(counts)
+        self._recorder.try_again(record, _BACK[record.phase], reason, nonce=nonce)
+
+    def _too_few(self, record: Record, why: str) -> Reason:
+        """The worker claims nothing more before its maintenance has seen enough replicas again."""
+        _LOG.error("replicas.too_few", extra={"key": record.key, "why": why})
+        self._preflight.set_fit(Cause.REPLICAS, is_fit=False)
+        return Reason.TOO_FEW_REPLICAS
 
     def requeue_if_untouched(self, record: Record, *, only_after: int | None = None) -> bool:
         """Is the card still there under this epoch? Then nothing was sent, and it is queued again.

@@ -5,7 +5,8 @@ Read it from top to bottom. What one bank answer leads to is in `card_steps.reco
 The ledger and the vault are two servers: the ledger keeps the state of each transfer, the vault its card (and later its
 PaRes), which it gives out once. A queue message says only *look at this transfer*; what happens depends on the ledger
 alone, so each journey may run at any time, twice, late, or be cut off between any two lines: the sweeper finds the
-transfer in `due`. The order is always: claim in the ledger, take from the vault, call the bank, record.
+transfer in `due`. The order is always: claim in the ledger (and on its replicas, where `LEDGER_REPLICAS` says so), take
+from the vault, call the bank, record.
 """
 
 from epay_transfers.ledger.clock import Clock
@@ -95,12 +96,14 @@ class Journey:
         claim = preflight.claim(record, Lane.SEND)
         if not isinstance(claim, Moved):
             return preflight.postpone(record, claim)
+        if claim.too_few:
+            return self.card_steps.give_up_claim(record, claim)
         taken = self.custody.take(Purpose.CARD, record, claim)
         if not isinstance(taken, Taken):
             return self._take_failed(record, claim, taken)
         steps = self.card_steps
         with steps.doubt_unless_recorded(record, claim):
-            if why_not := steps.why_not_to_send(claim, taken):
+            if why_not := steps.why_not_to_send(record, claim, taken):
                 return steps.return_to_queue(record, taken, why_not)
             opened = steps.open_cards(record, taken)
             if opened is None:
@@ -139,7 +142,7 @@ class Journey:
             return self._take_failed(record, claim, taken)
         steps = self.card_steps
         with steps.doubt_unless_recorded(record, claim):
-            if why_not := steps.why_not_to_send(claim, taken):
+            if why_not := steps.why_not_to_send(record, claim, taken):
                 return steps.return_to_queue(record, taken, why_not)
             pa_res = steps.open_pares(record, taken)
             if pa_res is None or challenge is None:

@@ -23,7 +23,7 @@ from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import Cause as PauseCause
 from epay_transfers.ledger.store.pauses import Lane, Pauses
 from epay_transfers.ledger.store.replies import Run
-from epay_transfers.runtime.health import Finding
+from epay_transfers.runtime.health import REPLICAS_CURE, Finding
 from epay_transfers.worker.bank import CodeClass, Consequence, look_up
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.failover import Failover
@@ -35,6 +35,7 @@ _EXAMINE_S = 60.0
 _UNFIT_S = 5.0  #: sooner, while something is wrong
 _TRIM_S = 3600.0
 _COPY_S = 5.0
+_COUNT_S = 1.0
 
 
 class Maintenance:
@@ -81,7 +82,10 @@ class Maintenance:
         self._vault_run: Run | None = None
         self._said_back = False
         self._next_look = self._next_trim = self._next_copy = clock.monotonic()
-        self.findings: list[str] = []  #: of the last look at the servers
+        self._next_count = clock.monotonic()
+        self._replicas_told = ""
+        self._servers: list[str] = []
+        self.replicas_why = ""  #: why nothing is sent for want of replicas of the ledger; empty where there are enough
         self.vault_why = ""  #: why the vault can't be used, as it was seen last; empty where it can
         self.vault_since_ms = 0  #: when its server was started
 
@@ -99,6 +103,7 @@ class Maintenance:
         self._breakers.refresh()
         self._judge_the_breakers_trials()
         self._observe_the_vault()
+        self._count_replicas()
         if self._mirror.has_news or self._clock.monotonic() >= self._next_copy:
             self._next_copy = self._clock.monotonic() + _COPY_S
             with suppress(VaultUnavailable):
@@ -151,7 +156,7 @@ class Maintenance:
         """
         if not self._preflight.is_fit:
             return
-        for host in self._breakers.refresh():
+        for host in self._breakers.open_hosts():
             if self._breakers.may_probe(host) and self._ask_harmless(host):
                 if self._preflight.takes_money_calls(host):
                     self._breakers.half_open(host)
@@ -162,7 +167,7 @@ class Maintenance:
         """Are the servers still what they were at the start? What was found is said once, and when it is over."""
         findings = self._examine()
         lines = [str(finding) for finding in findings]
-        self.findings = lines
+        self._servers = lines
         self._preflight.set_fit(Cause.SERVERS, is_fit=not findings)
         if lines != self._logged:
             for line in lines:
@@ -179,6 +184,32 @@ class Maintenance:
             with suppress(VaultWentBack):  # as it was observed
                 self._custody.tell()
         return not findings
+
+    @property
+    def findings(self) -> list[str]:
+        """Of the last look at the servers, and at the ledger's replicas."""
+        return self._servers + [self.replicas_why] * bool(self.replicas_why)
+
+    def _count_replicas(self) -> None:
+        """Nothing is claimed while too few replicas of the ledger follow it. It goes on by itself once they do.
+
+        A claim that met too few has made this worker unfit already. Its look here waits for them as a claim does.
+        """
+        if not self._ledger.replicas.count or self._clock.monotonic() < self._next_count:
+            return
+        self._next_count = self._clock.monotonic() + _COUNT_S
+        why = self._ledger.why_too_few()
+        self.replicas_why = f"{why}; {REPLICAS_CURE}" if why else ""
+        self._preflight.set_fit(Cause.REPLICAS, is_fit=not why)
+        if bool(why) != bool(self._replicas_told):
+            if why:
+                _LOG.error("replicas.lacking", extra={"why": self.replicas_why})
+            else:
+                _LOG.info("replicas.back")
+            self._events.alarm(
+                Alarm.REPLICAS_LACKING if why else Alarm.REPLICAS_BACK, actor=self._actor, reason=self.replicas_why
+            )
+            self._replicas_told = why
 
     def _observe_the_vault(self) -> None:
         """Another run has forgotten all; fewer writes of one run: its machine was put back to a copy of its memory.

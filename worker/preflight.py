@@ -72,6 +72,7 @@ class Cause(StrEnum):
     SERVERS = "servers"  #: they are not what they must be
     CLOCK = "clock"  #: this machine's and the ledger's are too far apart
     VAULT = "vault"  #: it is an older copy of itself
+    REPLICAS = "replicas"  #: too few of the ledger's have what it confirmed
     FAILOVER = "failover"  #: another server is the ledger's, or another start of it: it is compared first
 
 

@@ -35,6 +35,9 @@ T = TypeVar("T")
 #: How long a result is held while the ledger is away.
 INSIST_S = 300.0
 
+#: How long a transfer at least waits that was not sent for want of replicas; at most twice as long.
+_REPLICAS_MS = 2_000
+
 #: The bank's word that it did not pay: an hour later it is asked about such a transfer once more.
 _DECLINES = frozenset({Verb.DECLINE, Verb.INQUIRY_DECLINED})
 _AFTER_DECLINE_MS = 3_600_000
@@ -205,11 +208,17 @@ class Recorder:
         """One more try is over without a byte sent. `verb` is how the transfer comes back to its queue.
 
         `nonce`: of the claim, where its own worker says so. A sweeper says so of the record as it has read it, and
-        waits for the end of the claim's lease (`only_after`, ms), by the ledger's time.
+        waits for the end of the claim's lease (`only_after`, ms), by the ledger's time. Where replicas were lacking no
+        try is over: it waits for them, however long.
         """
-        attempts = record.attempts + 1
+        is_tried = reason != Reason.TOO_FEW_REPLICAS
+        attempts = record.attempts + is_tried
         deadline_ms = record.deadline_at if record.phase is Phase.SEND else record.parked_until + self._park_ms
-        decision = backoff.next_try(self._retry, attempts=attempts, retry_after_s=retry_after_s, chance=self._chance)
+        decision: backoff.Retry | backoff.GiveUp = backoff.Retry(int(_REPLICAS_MS * (1 + self._chance())))
+        if is_tried:
+            decision = backoff.next_try(
+                self._retry, attempts=attempts, retry_after_s=retry_after_s, chance=self._chance
+            )
         is_proof_of_sweeper = not nonce and verb is not Verb.DEFER
         is_over = record.phase is Phase.CONFIRM and self._clock.now_ms() >= deadline_ms
         fields: RecordFields = {"attempts": attempts, "evidence": bank.Evidence.NOT_SENT}

@@ -13,10 +13,11 @@ from epay_transfers.ledger.limits import Limits
 from epay_transfers.ledger.safe_urls import LOOPBACK, is_safe_url
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store.inboxes import complaint_of
+from epay_transfers.ledger.store.replicas import Replicas
 from epay_transfers.ledger.vault.vault import TOMBSTONE_STANDS_S
 from epay_transfers.runtime.key_source import KeySource
 from epay_transfers.runtime.listen_address import ADVICE, read_address
-from epay_transfers.runtime.settings import JSON, of_chance, one_line, one_line_secret, shown
+from epay_transfers.runtime.settings import JSON, Durability, of_chance, one_line, one_line_secret, shown
 from epay_transfers.runtime.web_addresses import WebTierSettings
 from epay_transfers.worker.bank import PRESETS, Addresses, BankConfig, Terminal
 from epay_transfers.worker.bank.codes import PAID_WORDS
@@ -55,6 +56,7 @@ _HOUR_S, _DAY_S, _TEN_YEARS_S = 3600, 86_400, 10 * 365 * 86_400
 _SHORTEST_S = 0.001
 _RATES = (0.00001, 1000)  #: transfers a second: the slowest is one in 28 hours
 _MOST_TRIES = 1_000_000
+_MOST_REPLICAS = 9
 
 
 class WorkerSettings(KeySource, WebTierSettings):
@@ -125,6 +127,8 @@ class WorkerSettings(KeySource, WebTierSettings):
         default=60, gt=0, le=_DAY_S, description="give seconds, more than HTTP_DEADLINE", validate_default=True
     )
     bank_ca_file: str | None = Field(default=None, description="give a PEM file, or leave it out")
+
+    ledger_replicas: int = Field(default=0, ge=0, le=_MOST_REPLICAS, description="give a whole number from 0 to 9")
 
     retry_attempts: int = Field(default=20, ge=1, le=_MOST_TRIES, description="give a whole number from 1")
     retry_min_backoff: float = Field(default=1, ge=_SHORTEST_S, le=_DAY_S, description="give seconds")
@@ -299,6 +303,11 @@ class WorkerSettings(KeySource, WebTierSettings):
     def spaces(self) -> dict[str, str]:
         """TerminalID → the space of its transfers."""
         return {terminal.terminal_id: self.space_of(name) or DEFAULT_SPACE for name, terminal in self.terminals.items()}
+
+    @cached_property
+    def replicas(self) -> Replicas:
+        """Disks count where the ledger's own has to: `attested` and `relaxed` say nothing of a replica's."""
+        return Replicas(self.ledger_replicas, on_disk=self.durability is Durability.STRICT)
 
     @cached_property
     def bank(self) -> BankConfig:

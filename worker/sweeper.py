@@ -111,8 +111,12 @@ class Sweeper:
 
         A queue that is full of doubt does not keep an operator's question waiting, so some go in all the same.
         """
-        room = this.room.get(INQUIRIES, self._most - self._wakeups.waiting(INQUIRIES))
-        for record in self._ledger.watched(max(_ALWAYS, min(room, _WATCHED))):
+        records = self._ledger.watched(_ALWAYS)
+        if len(records) == _ALWAYS:
+            room = this.room.get(INQUIRIES, self._most - self._wakeups.waiting(INQUIRIES))
+            more = min(room, _WATCHED) - _ALWAYS
+            records += self._ledger.watched(more) if more > 0 else []
+        for record in records:
             self._wakeups.send_inquiry(record)
 
     def _sweep(self, record: Record, this: _Round) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import models, transaction
 from django.utils import timezone
 
-from epay_transfers.producers import NotFound, PanCard, Receiver, TransferIntent, Transfers
+from epay_transfers.producers import NotFound, PanCard, Receiver, TransferIntent, Transfers, TransfersError
 
 
 class Payment(models.Model):
@@ -38,7 +38,8 @@ def pay(transfers: Transfers, reference: str, amount: Decimal, card: PanCard) ->
 
 def enqueue(transfers: Transfers, intent: TransferIntent) -> None:
     transfers.enqueue(intent)
-    Payment.objects.filter(pk=intent.reference).update(state="enqueued")
+    before = Payment.objects.filter(pk=intent.reference, state__in=("waiting", "card_needed"))
+    before.update(state="enqueued")  # an outcome may have come by now: its state stays
 
 
 def look_after(transfers: Transfers, older_than: timedelta = timedelta(minutes=2)) -> None:
@@ -49,6 +50,8 @@ def look_after(transfers: Transfers, older_than: timedelta = timedelta(minutes=2
             found = "enqueued"
         except NotFound:
             found = "card_needed"  # nothing is paid: ask the client for the card again
+        except TransfersError:
+            continue  # not known: it is asked again, and this row holds up no other
         Payment.objects.filter(pk=row.pk, state="waiting").update(state=found)
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from sqlalchemy import DateTime, Engine, Numeric, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from epay_transfers.producers import NotFound, PanCard, Receiver, TransferIntent, Transfers
+from epay_transfers.producers import NotFound, PanCard, Receiver, TransferIntent, Transfers, TransfersError
 
 
 def now() -> datetime:
@@ -41,20 +41,30 @@ def pay(engine: Engine, transfers: Transfers, reference: str, amount: Decimal, c
 
 def enqueue(engine: Engine, transfers: Transfers, intent: TransferIntent) -> None:
     transfers.enqueue(intent)
+    move(engine, intent.reference, "enqueued", "waiting", "card_needed")
+
+
+def move(engine: Engine, reference: str, state: str, *before: str) -> None:
+    """Only a row that is in one of these states: an outcome may have come by now, and its state stays."""
+    here = (Payment.reference == reference, Payment.state.in_(before))
     with Session(engine) as session, session.begin():
-        session.execute(update(Payment).where(Payment.reference == intent.reference).values(state="enqueued"))
+        session.execute(update(Payment).where(*here).values(state=state))
 
 
 def look_after(engine: Engine, transfers: Transfers, older_than: timedelta = timedelta(minutes=2)) -> None:
     """A job for every minute: of the rows that a crash or an error left, which are not enqueued?"""
-    with Session(engine) as session, session.begin():
-        left = select(Payment).where(Payment.state == "waiting", Payment.made_at <= now() - older_than)
-        for row in session.scalars(left.with_for_update()):
-            try:
-                transfers.get(reference=row.reference)
-                row.state = "enqueued"
-            except NotFound:
-                row.state = "card_needed"  # nothing is paid: ask the client for the card again
+    left = select(Payment.reference).where(Payment.state == "waiting", Payment.made_at <= now() - older_than)
+    with Session(engine) as session:
+        references = session.scalars(left).all()
+    for reference in references:
+        try:
+            transfers.get(reference=reference)
+            found = "enqueued"
+        except NotFound:
+            found = "card_needed"  # nothing is paid: ask the client for the card again
+        except TransfersError:
+            continue  # not known: it is asked again, and this row holds up no other
+        move(engine, reference, found, "waiting")
 
 
 def card_again(engine: Engine, transfers: Transfers, reference: str, card: PanCard) -> None:

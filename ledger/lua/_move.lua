@@ -5,7 +5,7 @@
 -- A caller says how long something is to last; what time that is, the ledger says.
 --
 -- KEYS  1 record  2 due  3 by_state  4 counters  5 events  6 handle  7 challenge
---       8 the bank's transfer id, with one or with a challenge  9 md, with a challenge
+--       8 the bank's transfer id as it was kept before `ids`, with one or with a challenge  9 md, with a challenge
 -- ARGV  1 the move, as JSON: key, verb, actor, moves {from: to}, and where they apply
 --         now           a test's time, in place of the server's
 --         after         the move is made from this time on (ms), and not before
@@ -20,7 +20,7 @@
 --         due           when it must be looked at again (ms): a time that the ledger gave
 --         no_later      due_in and what is set by set_in ends here (ms) at the latest
 --         keep_due      `due` stays as it is: the move only adds a note
---         set, unset    fields of the record, as {name: text} and [name]
+--         set, unset    fields of the record, as {name: text} and [name]; by their names in the hash, as below
 --         set_in        fields of the record that are times, as {name: in how many ms}
 --         told          which of set_in the event repeats, as [name]
 --         add           counts of the record to raise by one, as [name]
@@ -29,7 +29,10 @@
 --         challenge     what to keep at KEYS[7] until the transfer is final
 --         challenge_ms  how long KEYS[9] leads to the transfer
 --         prints        of an end: the key of the cards' prints, to be deleted; no KEY, for only producers may read there
---         references    with a bank_reference: the place, in KEYS, of the hash where it leads to the transfer
+--         home          of an end: what the client's page still needs of the order; it goes behind the key, at KEYS[6]
+--         ids, id       with a bank_id: the place, in KEYS, of the index where it leads to the transfer; its name there
+--         reference     the bank's, which the move sets
+--         references    with a reference: the place, in KEYS, of the index where it leads to the transfer
 --         watched       with a watch: the place, in KEYS, of what is asked about beside due; no watch_at takes it out
 --         rates         with a question: the place, in KEYS, of the rates
 --         asker         the bank is asked for this operator, beside the others: one alone takes half of what is asked
@@ -109,6 +112,25 @@ local function place_in_lists(state, terminal, since, key)
   return state .. ':' .. terminal .. ':' .. since .. ':' .. key
 end
 
+-- An index is short hashes, which the server keeps small: one of few, and behind it in KEYS one of many. The few take what
+-- comes while the ledger is young, the many what comes later: so an entry takes little in either, and no hash gets long.
+-- Replies what the name leads to, or false, and the place in KEYS of the hash where that stands or is to be written; nothing
+-- where a key is of another type.
+local YOUNG = 60000 -- events: of some 20,000 transfers
+
+local function find(first, name, events)
+  for at = first, first + 1 do
+    local found = typed(redis.pcall('HGET', KEYS[at], name))
+    if found == nil then return nil end
+    if found then return found, at end
+  end
+  return false, tonumber(events or '0') <= YOUNG and first or first + 1
+end
+
+local function lead(at, name, to)
+  redis.call('HSET', KEYS[at], name, to)
+end
+
 -- What keeps the move from being written whole: a key of another type, or a number that can't be raised. Else the counters
 -- that it raises, and by how much. Only what the move itself would write is looked at.
 local function look(m, r)
@@ -125,11 +147,6 @@ local function look(m, r)
   if m.watched and is_other(redis.call('TYPE', KEYS[m.watched]), 'zset') then return {'BROKEN', 'watched'} end
   if m.contradicted and is_other(redis.call('TYPE', KEYS[m.contradicted]), 'hash') then
     return {'BROKEN', 'contradicted'}
-  end
-  local known
-  if m.references then
-    known = typed(redis.pcall('HGET', KEYS[m.references], m.set.bank_reference))
-    if known == nil then return {'BROKEN', 'references'} end
   end
   if m.asker and is_other(redis.call('TYPE', KEYS[m.rates]), 'hash') then return {'BROKEN', 'rates'} end
   local names, by = {}, {}
@@ -148,7 +165,12 @@ local function look(m, r)
   local unsound, kept = read_counters(names)
   if unsound then return unsound end
   if writes and kept[writes] and not is_count(kept[writes], EXACT) then return {'BROKEN', 'counters'} end
-  return nil, {kept = kept, by = by, writes = writes, known = known}
+  local known, place
+  if m.references then
+    known, place = find(m.references, m.reference, kept.events)
+    if known == nil then return {'BROKEN', 'references'} end
+  end
+  return nil, {kept = kept, by = by, writes = writes, known = known, place = place}
 end
 
 -- What was given as a duration becomes a time here, by the ledger's own clock.
@@ -184,9 +206,12 @@ local function check(m, r)
   if m.after and tonumber(m.now) < m.after then return refused end
   if m.before and tonumber(m.now) >= m.before then return refused end
   if m.unless_paid and string.match(r.notification or '', ':0$') then return {'NOTED', r.state, r.epoch, r.version} end
-  if m.set.bank_id then
-    local owner = redis.call('GET', KEYS[8])
+  if m.ids then
+    local owner, place = redis.call('GET', KEYS[8]), nil
+    if not owner then owner, place = find(m.ids, m.id, seen.kept.events) end
+    if owner == nil then return {'BROKEN', 'bank_ids'} end
     if owner and owner ~= m.key then return {'FOREIGN', r.state, r.epoch, owner} end
+    if not owner then seen.place_of_id = place end
   end
   return nil, seen
 end
@@ -215,9 +240,9 @@ end
 -- The bank's reference leads to the transfer, or to the few that it gave the same.
 local MOST_OF_A_REFERENCE = 200
 
-local function keep_reference(m, known, reference, key)
+local function keep_reference(place, known, reference, key)
   if known and (#known > MOST_OF_A_REFERENCE or string.find(' ' .. known .. ' ', ' ' .. key .. ' ', 1, true)) then return end
-  redis.call('HSET', KEYS[m.references], reference, known and known .. ' ' .. key or key)
+  lead(place, reference, known and known .. ' ' .. key or key)
 end
 
 local function write(m, r, seen)
@@ -251,7 +276,11 @@ local function write(m, r, seen)
     redis.call('ZADD', KEYS[2], m.due, m.key)
   elseif not m.keep_due then
     redis.call('ZREM', KEYS[2], m.key)
-    redis.call('PEXPIRE', KEYS[6], SETTLED_DAY_MS)
+    if m.home then
+      redis.call('SET', KEYS[6], m.key .. ' ' .. m.home, 'PX', SETTLED_DAY_MS, 'XX')
+    else
+      redis.call('PEXPIRE', KEYS[6], SETTLED_DAY_MS)
+    end
     if m.prints then redis.call('DEL', m.prints) end
     redis.call('DEL', KEYS[7])
   end
@@ -271,8 +300,8 @@ local function write(m, r, seen)
     end
   end
   if m.contradicted then redis.call('HDEL', KEYS[m.contradicted], m.key) end
-  if m.set.bank_id then redis.call('SET', KEYS[8], m.key) end
-  if m.set.bank_reference then keep_reference(m, seen.known, m.set.bank_reference, m.key) end
+  if seen.place_of_id then lead(seen.place_of_id, m.id, m.key) end
+  if m.references then keep_reference(seen.place, seen.known, m.reference, m.key) end
   if m.challenge then
     redis.call('SET', KEYS[7], m.challenge)
     redis.call('SET', KEYS[9], m.key, 'PX', m.challenge_ms)

@@ -56,8 +56,10 @@ end
 
 local fields = {'state', 'queued', 'version', '1', 'state_since', now, 'created_at', now, 'deadline_at', number(deadline)}
 for name, value in pairs(r) do
-  fields[#fields + 1] = name
-  fields[#fields + 1] = value
+  if name ~= 'space' then -- the key has it
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
 end
 local last = tonumber(kept.events or '0')
 local move = {key = r.key, verb = 'create', actor = actor, now = now, event = {}}

@@ -11,7 +11,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal, TypedDict, cast, get_args
 
-from epay_transfers.ledger.record import Lifetime, Record, StoredChallenge, cleared_with
+from epay_transfers.ledger.order import way_home
+from epay_transfers.ledger.record import KEPT_AS, Lifetime, Record, StoredChallenge, cleared_with, kept_as
 from epay_transfers.ledger.states import Advance, State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.replies import Run
@@ -176,6 +177,7 @@ def script_argument(
     if row.enters:
         changed["phase"] = row.enters
     keys = _keys(record, verb, change, changed)
+    bank_id, reference = changed.get("bank_id"), changed.get("bank_reference")
     after = change.only_after
     if name := row.after.get(record.state):
         after = max(after or 0, getattr(record, name))
@@ -198,8 +200,8 @@ def script_argument(
         "due_in": due_in,
         "due": None if due_at is None else str(due_at),
         "no_later": change.no_later,
-        "set": changed,
-        "unset": gone,
+        "set": {kept_as(name): value for name, value in changed.items()},
+        "unset": [*gone, *(KEPT_AS[name] for name in gone if name in KEPT_AS)],
         "set_in": times,
         "told": [name for name in times if name in _TOLD],
         "add": list(change.increments),
@@ -208,13 +210,15 @@ def script_argument(
         "challenge": json.dumps(asdict(change.challenge)) if change.challenge else None,
         "challenge_ms": str(_CHALLENGE_MS) if change.challenge else None,
         "prints": redis_keys.prints(record.key) if row.ends else None,
-        "references": keys.index(redis_keys.references(changed["bank_reference"])) + _KEYS + 1
-        if "bank_reference" in changed
-        else None,
-        "watched": keys.index(redis_keys.WATCHED) + _KEYS + 1 if redis_keys.WATCHED in keys else None,
-        "rates": keys.index(redis_keys.RATES) + _KEYS + 1 if change.asker else None,
+        "home": way_home(record.order_details) or None if row.ends and record.order_details else None,
+        "ids": _place(keys, redis_keys.bank_ids(bank_id)[0]) if bank_id else None,
+        "id": redis_keys.bank_id_name(bank_id) if bank_id else None,
+        "reference": reference,
+        "references": _place(keys, redis_keys.references(reference)[0]) if reference else None,
+        "watched": _place(keys, redis_keys.WATCHED) if redis_keys.WATCHED in keys else None,
+        "rates": _place(keys, redis_keys.RATES) if change.asker else None,
         "asker": change.asker or None,
-        "contradicted": keys.index(redis_keys.CONTRADICTED) + _KEYS + 1 if redis_keys.CONTRADICTED in keys else None,
+        "contradicted": _place(keys, redis_keys.CONTRADICTED) if redis_keys.CONTRADICTED in keys else None,
         "vault": [vault.id, str(vault.writes)] if vault else None,
     }
     said = {name: value for name, value in move.items() if value not in _SAYS_NOTHING or name == "set"}
@@ -226,12 +230,18 @@ def _keys(record: Record, verb: Verb, change: Change, changed: Mapping[str, str]
     bank_id = changed.get("bank_id", "")
     keys: tuple[str, ...] = (redis_keys.bank_id(bank_id),) if change.challenge or bank_id else ()
     keys += (redis_keys.md(change.challenge.md),) if change.challenge else ()
-    keys += (redis_keys.references(changed["bank_reference"]),) if "bank_reference" in changed else ()
+    keys += redis_keys.bank_ids(bank_id) if bank_id else ()
+    keys += redis_keys.references(changed["bank_reference"]) if "bank_reference" in changed else ()
     keys += (redis_keys.WATCHED,) if change.watch_in is not None or change.unwatch else ()
     keys += (redis_keys.RATES,) if change.asker else ()
     is_other_end = record.state.final and verb.row.moves.get(record.state, record.state) is not record.state
     keys += (redis_keys.CONTRADICTED,) if change.agrees or is_other_end else ()
     return keys
+
+
+def _place(keys: tuple[str, ...], key: str) -> int:
+    """In KEYS, as a script counts."""
+    return keys.index(key) + _KEYS + 1
 
 
 def _values(change: Change) -> dict[str, str | int]:

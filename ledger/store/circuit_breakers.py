@@ -133,6 +133,10 @@ class Breakers:
     def refresh(self) -> frozenset[str]:
         """Read which hosts' breakers are open; `is_open` answers from memory until the next time."""
         self._open = {breaker.host: breaker for breaker in read_open(self._client)}
+        return self.open_hosts()
+
+    def open_hosts(self) -> frozenset[str]:
+        """As of the last `refresh`."""
         return frozenset(self._open)
 
     def is_open(self, host: str) -> bool:

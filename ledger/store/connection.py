@@ -11,6 +11,7 @@ import socket
 import ssl
 import struct
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from redis.retry import Retry
 
 from epay_transfers.ledger.clock import Clock, SystemClock
 from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.store import sentinels
 from epay_transfers.ledger.store.server_problems import Server, ServerReason, known_problem, problem_of, reason_of
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
 
@@ -73,7 +75,7 @@ def check_address(url: str) -> None:
     try:
         parts = urlsplit(url)
         is_cut = "#" in url or "@" in parts.path + parts.query  # by a sign of the password that is not encoded
-        redis.Redis.from_url(url).connection_pool.make_connection()  # it connects to nothing
+        redis.Redis.from_url(sentinels.split(url)[0]).connection_pool.make_connection()  # it connects to nothing
     except Exception:  # noqa: BLE001 - whatever the library makes of it, its words may hold the password
         raise AddressUnreadable from None
     if is_cut:  # the client would take the beginning of the password for the host, and name it in its errors
@@ -84,16 +86,19 @@ def check_address(url: str) -> None:
 def connect(url: str, setting: str = "", *, text: bool = True, timeout_s: float = SOCKET_TIMEOUT) -> redis.Redis:
     """A client that connects when it is first used. `redis://`, `rediss://` (verified) and `unix://` addresses.
 
+    With `?sentinels=` in the address, the host is the name that these know the server by (`sentinels`).
+
     `setting`: the name of the setting that the address is from, for the sentences of its errors. `text=False` is for
     a consumer of a queue: Dramatiq decodes its messages itself, and loses those that are text. `timeout_s`: a shorter
     one, for a look that a person waits for.
     Raises `AddressUnreadable`.
     """
     check_address(url)
+    url, found_by = sentinels.split(url)
     pool = _Pool.from_url(
         url,
         connection_class=_CONNECTIONS.get(url.partition("://")[0], _PlainConnection),
-        address=_Address(setting),
+        address=_Address(setting, found_by),
         decode_responses=text,
         encoding_errors="backslashreplace" if text else "strict",  # what a thief wrote is shown, and breaks no reader
         socket_timeout=timeout_s,
@@ -113,6 +118,32 @@ def server_of(client: redis.Redis) -> Server:
     """What may be shown of the address of a client that `connect` made. It connects to nothing."""
     connection = client.connection_pool.make_connection()
     return connection.server() if isinstance(connection, _Explains) else Server("", "an unknown place")
+
+
+def in_one_write(client: redis.Redis, commands: Sequence[Sequence[str | int]]) -> list[Any]:
+    """All commands in one write on one connection; each one's answer, or the client's error, in their order.
+
+    Where the connection is lost after the first answers these are kept: what they say was done was done.
+    """
+    pool = client.connection_pool
+    connection: Any = pool.get_connection()
+    try:
+        connection.send_packed_command(connection.pack_commands(commands))
+        answers: list[Any] = []
+        for _ in commands:
+            try:
+                answers.append(connection.read_response())
+            except redis.ResponseError as error:
+                answers.append(error)
+            except redis.RedisError as error:
+                if not answers:
+                    raise
+                connection.disconnect()
+                return answers + [error] * (len(commands) - len(answers))
+        connection.is_settled = True
+        return answers
+    finally:
+        pool.release(connection)
 
 
 class _Client(redis.Redis):
@@ -173,6 +204,7 @@ class _Address:
     """What all connections of a client share."""
 
     setting: str  #: the name of the setting; "" if it is not known
+    found_by: sentinels.Sentinels | None = None  #: which say where it is
     has_answered: bool = False  #: so what it speaks is known, and nothing more is asked about that
 
 
@@ -231,8 +263,15 @@ class _Explains(AbstractConnection):
             return answer
         raise failed
 
+    def _find(self) -> None:
+        """Before it connects: the place is asked for anew, since another server may have taken it."""
+        if self._address.found_by is not None:
+            self.host, self.port = self._address.found_by.primary()
+
     def _explained(self, error: Exception, outside: BaseException | None) -> Exception:
         """The error with its cause. What the client can't read, or not even ask for, is the loss of the connection."""
+        if isinstance(error, redis.ReadOnlyError) and self._address.found_by is not None:
+            self.disconnect()  # type: ignore[no-untyped-call]  # as below; another server may be the primary by now
         if isinstance(error.__context__, BlockingIOError):  # the kernel's word for a timeout that it kept
             error = redis.TimeoutError(str(ServerReason.TIMEOUT))
         if isinstance(error, redis.RedisError):
@@ -255,7 +294,7 @@ class _Explains(AbstractConnection):
         return str(getattr(self, "path", ""))
 
     def _reason(self, error: redis.RedisError, outside: BaseException | None) -> ServerReason:
-        reason = reason_of(error, outside)
+        reason = ServerReason.NO_PRIMARY if isinstance(error, sentinels.NoneSaysWhere) else reason_of(error, outside)
         is_first = not self._address.has_answered
         return self._other_way() or reason if is_first and reason in self._SILENT else reason
 
@@ -268,6 +307,7 @@ class _Explains(AbstractConnection):
 
 class _PlainConnection(_Explains, Connection):
     def _connect(self) -> socket.socket:
+        self._find()
         return _timed_by_kernel(super()._connect())  # type: ignore[no-untyped-call]  # redis-py does not type it
 
     def _place(self) -> str:
@@ -287,6 +327,10 @@ class _PlainConnection(_Explains, Connection):
 class _TlsConnection(_Explains, SSLConnection):
     _SILENT: ClassVar = {ServerReason.LOST, ServerReason.TIMEOUT}  # one without TLS waits for the end of a line
     _has_shaken_hands = False
+
+    def _connect(self) -> Any:
+        self._find()
+        return super()._connect()  # type: ignore[no-untyped-call]  # as above
 
     def _wrap_socket_with_ssl(self, sock: socket.socket) -> Any:
         """The handshake is a part of connecting, and gets no more time than that.
@@ -360,9 +404,14 @@ def _is_other(path: Path) -> bool:
         return False
 
 
-def _host_and_port(connection: Connection) -> str:
+def _host_and_port(connection: _PlainConnection | _TlsConnection) -> str:
     host = f"[{connection.host}]" if ":" in connection.host else connection.host
-    return f"{host}:{connection.port}"
+    place = f"{host}:{connection.port}"
+    found_by = connection._address.found_by  # noqa: SLF001 - of this module
+    if found_by is None:
+        return place
+    is_found = connection.host != found_by.name
+    return f"{place} (which Sentinels call {found_by.name})" if is_found else f"{found_by.name}, a name of Sentinels"
 
 
 def _first_answer(host: str, port: int, greeting: bytes) -> bytes:

@@ -164,7 +164,7 @@ class FormatUpgrade:
     def _keep_references(self, references: Mapping[str, str]) -> None:
         for key, reference in references.items():
             if reference:
-                place = redis_keys.references(reference)
+                _, place = redis_keys.references(reference)
                 known = (cast("str | None", self._client.hget(place, reference)) or "").split()
                 if key not in known:
                     self._client.hset(place, reference, " ".join([*known, key]))

@@ -17,7 +17,7 @@ from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.limits import NO_LIMITS, Counts, Day, Limit, Limits
-from epay_transfers.ledger.record import FIELDS, FIRST_EPOCH, Record
+from epay_transfers.ledger.record import FIELDS, FIRST_EPOCH, Record, kept_as
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.archived import reference_digest
@@ -25,7 +25,13 @@ from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, script_argu
 from epay_transfers.ledger.store.ledger_format import broken
 from epay_transfers.ledger.store.new_transfer import NewTransfer, apart
 from epay_transfers.ledger.store.reader import Reader
-from epay_transfers.ledger.store.redis_errors import of_its_type, redis_errors_as, unavailable_for
+from epay_transfers.ledger.store.redis_errors import (
+    of_its_type,
+    read_errors_as,
+    redis_errors_as,
+    unavailable_for,
+)
+from epay_transfers.ledger.store.replicas import NO_REPLICAS, Replicas, TooFewReplicas
 from epay_transfers.ledger.store.replies import (
     Behind,
     Claim,
@@ -78,8 +84,9 @@ _MOST_FINGERPRINT_KEYS = 100
 
 
 class Ledger(Reader):
-    def __init__(self, client: redis.Redis, test_clock: Clock | None = None) -> None:
+    def __init__(self, client: redis.Redis, test_clock: Clock | None = None, replicas: Replicas = NO_REPLICAS) -> None:
         super().__init__(client, test_clock)
+        self.replicas = replicas  #: how many must have a claim before it counts as one
         self._scripts = Scripts(
             client,
             (
@@ -147,6 +154,7 @@ class Ledger(Reader):
     ) -> Claim:
         """From queued to sending, or from resumed to confirming. Durable before it returns, with what it counts.
 
+        A claim that is `too_few` was made as well, and is on fewer replicas than it must: its worker gives it up.
         `own_ms`: what time it is by the caller's machine, which gets nothing if that is too far off the ledger's.
         `limits`: of the record's terminal and currency. `counts`: as what the claim counts, by these.
         """
@@ -176,7 +184,7 @@ class Ledger(Reader):
             *((counts.day.ends_ms, counts.unsent_of_terminal) if counts else (0, "")),
         )
         with redis_errors_as(LedgerUnavailable):
-            reply = self._scripts.run("claim", (*script_keys, *extra_keys), (text, *extra_args))
+            reply, too_few = self._run_copied("claim", (*script_keys, *extra_keys), (text, *extra_args))
         answer: Claim
         match reply[0]:
             case "WAIT":
@@ -194,15 +202,33 @@ class Ledger(Reader):
                 answer = Behind(self.behind, int(reply[2]))
             case _:
                 moved = self._told(Verb.CLAIM, self._moved(reply, before))
-                answer = replace(moved, claim_nonce=nonce) if isinstance(moved, Moved) else moved
+                answer = replace(moved, claim_nonce=nonce, too_few=too_few) if isinstance(moved, Moved) else moved
         return answer
 
+    def why_too_few(self) -> str:
+        """Why the replicas have not all that the ledger has now; empty where enough of them have it."""
+        with read_errors_as(LedgerUnavailable):
+            return self.replicas.ask(self.client)
+
+    def _run_copied(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> tuple[list[str], str]:
+        """A script without which no money moves, and why too few replicas have what it wrote."""
+        if not self.replicas.count:
+            return self._scripts.run(name, keys, args), ""
+        reply, answers = self._scripts.run_then(name, keys, args, self.replicas.commands)
+        return reply, self.replicas.why_not(answers)
+
     def count_receiver(self, counts: Counts, *, most: int) -> bool:
-        """May this much go to the card on that day? Then it is counted."""
+        """May this much go to the card on that day? Then it is counted.
+
+        Raises `TooFewReplicas` where it may, and is counted on fewer than it must.
+        """
         with redis_errors_as(LedgerUnavailable):
             keys = (redis_keys.receiver_limits(counts.day.name),)
             args = (counts.card, counts.unsent_of_card, counts.amount, most)
-            return self._scripts.run("count_receiver", keys, args)[0] == "OK"
+            reply, too_few = self._run_copied("count_receiver", keys, args)
+        if reply[0] == "OK" and too_few:
+            raise TooFewReplicas(too_few)
+        return reply[0] == "OK"
 
     def count_operator(
         self, record: Record, operator: str, *, money: int, day: Day, most: int | None, most_money: int | None
@@ -372,7 +398,7 @@ def _nothing(_verb: Verb) -> None:
 
 def _creation(record: Record, new_transfer: NewTransfer, suffix: int, actor: str, limit: int, now: str) -> Call:
     given = ((name, getattr(record, name)) for name in FIELDS if name not in _BY_THE_SCRIPT)
-    fields = {name: str(value) for name, value in given if value not in {"", 0}}
+    fields = {kept_as(name): str(value) for name, value in given if value not in {"", 0}}
     fields["epoch"] = str(FIRST_EPOCH)
     args = (
         json.dumps(fields, separators=(",", ":")),

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from epay_transfers.ledger import invoice
 from epay_transfers.ledger.record import Record
@@ -32,6 +32,7 @@ class NewTransfer:
     day_ms: int
     sender_card: str
     receiver_card: str
+    metadata: str = field(default="", repr=False)
     card_prints: str = ""  #: the cards' fingerprints: they go when the transfer ends, and are in no record
     related: str = ""
     invoice_id: str | None = None

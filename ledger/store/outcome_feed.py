@@ -5,7 +5,7 @@ handed out. An outcome is handed out only once the one before it, of the same tr
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, cast
 
@@ -49,6 +49,14 @@ class Delivery:
 
     event: Event
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfRecord:
+    """What the record of an outcome's transfer says beside it."""
+
+    before: str = ""  #: the place of the outcome before it; empty where none is known
+    metadata: str = field(default="", repr=False)  #: as the record keeps them
 
 
 class OutcomeFeed(Events):
@@ -118,20 +126,20 @@ class OutcomeFeed(Events):
         with read_errors_as(LedgerUnavailable):
             self._claimed(group, consumer, places, idle=_LONG_AGO_MS, retrycount=count)
 
-    def before(self, outcomes: Sequence[tuple[str, str]]) -> list[str]:
-        """Of each outcome, by its key and its place: the place of the one before it; empty where none is known."""
+    def of_records(self, outcomes: Sequence[tuple[str, str]]) -> list[OfRecord]:
+        """Of each outcome, by its key and its place, in one round trip."""
+        keys = list(dict.fromkeys(key for key, _ in outcomes if is_key(key)))
         pipeline = self._client.pipeline(transaction=False)
-        known = [is_key(key) for key, _ in outcomes]
-        for (key, _), is_known in zip(outcomes, known, strict=True):
-            if is_known:
-                pipeline.hget(redis_keys.record(key), "history")
+        for key in keys:
+            pipeline.hmget(redis_keys.record(key), ["history", "metadata"])
         with read_errors_as(LedgerUnavailable):
-            histories = iter(cast("list[str | None]", pipeline.execute() if any(known) else []))
+            replies = cast("list[list[str | None]]", pipeline.execute() if keys else [])
+        records = dict(zip(keys, replies, strict=True))
         found = []
-        for (_, place), is_known in zip(outcomes, known, strict=True):
-            moves = moves_in(next(histories) or "") if is_known else []
-            earlier = [move for move in moves if place_of(move) < place_of(place)]
-            found.append(earlier[-1] if earlier else "")
+        for key, place in outcomes:
+            history, metadata = records.get(key, (None, None))
+            earlier = [move for move in moves_in(history or "") if place_of(move) < place_of(place)]
+            found.append(OfRecord(earlier[-1] if earlier else "", metadata or ""))
         return found
 
     def turns(self, group: str, before: Sequence[tuple[str, str]]) -> list[Turn]:

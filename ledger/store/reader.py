@@ -17,7 +17,8 @@ import redis
 from epay_transfers.ledger.clock import Clock, ledger_ms
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable, RecordUnreadable
 from epay_transfers.ledger.invoice import is_key
-from epay_transfers.ledger.record import Record, StoredChallenge
+from epay_transfers.ledger.order import OrderDetails
+from epay_transfers.ledger.record import KEPT_AS, Record, StoredChallenge, kept_as
 from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.archived import reference_digest
@@ -66,6 +67,17 @@ class Reader:
 
     def by_handle(self, handle: str) -> Record | None:
         return self._by(redis_keys.handle(handle))
+
+    def details(self, record: Record) -> OrderDetails:
+        """What the record keeps of its order; of an ended transfer the way home alone, for as long as its handle.
+
+        Raises `ValueError` for what a hand has damaged.
+        """
+        if record.order_details:
+            return OrderDetails.from_json(record.order_details)
+        with read_errors_as(LedgerUnavailable):  # after the record: a transfer that ends meanwhile writes both at once
+            text = cast("str | None", self.client.get(redis_keys.handle(record.handle))) or ""
+        return OrderDetails.from_json(text.partition(" ")[2])
 
     def by_md(self, md: str) -> Record | None:
         return self._by(redis_keys.md(md))
@@ -129,9 +141,17 @@ class Reader:
 
     def by_bank_reference(self, reference: str) -> list[Record]:
         """The transfers to which the bank gave this reference: one, as a rule."""
+        return self.get_many(self.keys_by_bank_reference([reference])[0])
+
+    def keys_by_bank_reference(self, references: Sequence[str]) -> list[list[str]]:
+        """For each the keys of the transfers to which the bank gave it, in one round trip."""
+        pipeline = self.client.pipeline(transaction=False)
+        for reference in references:
+            for place in redis_keys.references(reference):
+                pipeline.hget(place, reference)
         with read_errors_as(LedgerUnavailable):
-            keys = cast("str | None", self.client.hget(redis_keys.references(reference), reference))
-        return self.get_many(keys.split(" ")) if keys else []
+            found = iter(cast("list[str | None]", pipeline.execute() if references else []))
+        return [(few or many or "").split() for few, many in zip(found, found, strict=True)]
 
     def contradictions(self) -> dict[str, str]:
         """By key: what the bank says against the end that the record has, until it is corrected or the two agree."""
@@ -189,12 +209,13 @@ class Reader:
 
     def fields(self, keys: Sequence[str], names: Sequence[str]) -> list[list[str | None] | None]:
         """These fields of each record, as they stand there: a tenth of what a whole one costs. None: it is no hash."""
+        older = [name for name in names if name in KEPT_AS]
         pipeline = self.client.pipeline(transaction=False)
         for key in keys:
-            pipeline.hmget(redis_keys.record(key), list(names))
+            pipeline.hmget(redis_keys.record(key), [*map(kept_as, names), *older])
         with read_errors_as(LedgerUnavailable):
             replies = pipeline.execute(raise_on_error=False) if keys else []
-        return [reply if isinstance(reply, list) else None for reply in replies]
+        return [_by_name(reply, names, older) if isinstance(reply, list) else None for reply in replies]
 
     def times(self, keys: Sequence[str], name: str) -> list[int]:
         """The field `name`, a time, of each of these records, for those that have it."""
@@ -246,8 +267,14 @@ class Reader:
 
     def _by(self, name: str) -> Record | None:
         with read_errors_as(LedgerUnavailable):
-            key = cast("str | None", self.client.get(name))
-        return self.get(key) if key else None
+            text = cast("str | None", self.client.get(name))
+        return self.get(text.partition(" ")[0]) if text else None
+
+
+def _by_name(reply: list[str | None], names: Sequence[str], older: Sequence[str]) -> list[str | None]:
+    """The values of these fields; of a field that only its older name has, that one's."""
+    before = dict(zip(older, reply[len(names) :], strict=True))
+    return [before.get(name) if text is None else text for name, text in zip(names, reply, strict=False)]
 
 
 def _record(key: str, raw: dict[str, str] | None) -> Record | None:

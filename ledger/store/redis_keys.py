@@ -4,6 +4,7 @@ All lie under `transfers:`, with one hash tag, so that a script's keys always sh
 and build none. A record's key *is* its space and last six digits: that is what makes a suffix unique for ever.
 """
 
+import base64
 import hashlib
 import zlib
 
@@ -11,8 +12,10 @@ from epay_transfers.ledger import invoice
 
 _ROOT = "transfers:{t}:"
 
-#: Into so many hashes: at a million transfers each is still one that the server keeps small (128 fields).
-_REFERENCES = 8192
+#: An index is so many short hashes, which the server keeps small (128 fields): an entry takes a quarter of what a key
+#: of its own does. The few take what comes while the ledger is young, as `_move.lua` has it, and the many what comes
+#: later: so this holds in a ledger of a thousand transfers as it does in one of a million.
+_FEW, _MANY = 256, 8192
 
 DUE = f"{_ROOT}due"  #: zset: every unfinished transfer, by the time (ms) at which it must be looked at again
 BY_STATE = f"{_ROOT}by_state"  #: zset by name: `state:terminal:since_ms:key` of every transfer, for lists
@@ -97,11 +100,12 @@ def reference(text: str) -> str:
 
 
 def archived(digest: str) -> str:
-    """A hash: the digest of an archived transfer's reference → its key. Many short ones, as `references`."""
-    return f"{_ROOT}archived:{zlib.crc32(digest.encode()) % _REFERENCES:x}"
+    """A hash: the digest of an archived transfer's reference → its key. Many short ones, as of an index."""
+    return f"{_ROOT}archived:{zlib.crc32(digest.encode()) % _MANY:x}"
 
 
 def handle(text: str) -> str:
+    """The key of the handle's transfer; of one that has ended with its way home behind it (`ledger.order`)."""
     return f"{_ROOT}handle:{text}"
 
 
@@ -111,16 +115,29 @@ def md(text: str) -> str:
 
 
 def bank_id(text: str) -> str:
-    """The bank's own id of a transfer: it belongs to one of ours, for ever."""
+    """Of before `bank_ids`: it is read, and written no more."""
     return f"{_ROOT}bank:{text}"
 
 
-def references(text: str) -> str:
-    """A hash: the bank's reference of a transfer → the transfer's key, or the few that have it, with blanks between.
+def bank_ids(text: str) -> tuple[str, str]:
+    """An index: `bank_id_name` → the transfer's key. The bank's own id belongs to one transfer of ours, for ever."""
+    return _index("bank_ids", text)
 
-    Many short hashes take a third of the memory that a key for each reference does.
-    """
-    return f"{_ROOT}refs:{zlib.crc32(text.encode()) % _REFERENCES:x}"
+
+def bank_id_name(text: str) -> str:
+    """A digest of the bank's id, which may be long. That two of 10^9 ids have the same: one chance in 9,000."""
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()[:9]).decode()
+
+
+def references(text: str) -> tuple[str, str]:
+    """An index: the bank's reference of a transfer → its key, or the few keys that have it, with blanks between."""
+    return _index("refs", text)
+
+
+def _index(kind: str, text: str) -> tuple[str, str]:
+    """The one of the few hashes in which this text has its place, and the one of the many."""
+    number = zlib.crc32(text.encode())
+    return f"{_ROOT}{kind}:few:{number % _FEW:x}", f"{_ROOT}{kind}:{number % _MANY:x}"
 
 
 def card(key: str) -> str:

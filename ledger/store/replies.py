@@ -22,6 +22,7 @@ class Moved:
     sequence: int
     at_ms: int = field(default=0, compare=False)
     claim_nonce: str = field(default="", compare=False)  #: of a claim: what the tombstone will say
+    too_few: str = field(default="", compare=False)  #: of a claim: why it is on too few replicas to send; empty if not
 
 
 @dataclass(frozen=True, slots=True)

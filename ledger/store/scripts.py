@@ -12,6 +12,8 @@ from typing import Any, cast
 import redis
 from redis.exceptions import NoScriptError
 
+from epay_transfers.ledger.store.connection import in_one_write
+
 Call = tuple[str, Sequence[str], Sequence[str | int]]  #: script, KEYS, ARGV
 
 #: Which shared parts are put before a script.
@@ -55,6 +57,22 @@ class Scripts:
         except NoScriptError:
             self._client.script_load(self._texts[name])
             return self._send(name, keys, args)
+
+    def run_then(
+        self, name: str, keys: Sequence[str], args: Sequence[str | int], more: Sequence[Sequence[str | int]]
+    ) -> tuple[list[str], list[Any]]:
+        """One script, and right behind it further commands on its connection: one round trip.
+
+        Their answers, or the client's errors; what the script itself raises is raised.
+        """
+        commands = [("EVALSHA", self._digests[name], len(keys), *keys, *args), *more]
+        reply, *answers = in_one_write(self._client, commands)
+        if isinstance(reply, NoScriptError):
+            self._client.script_load(self._texts[name])
+            reply, *answers = in_one_write(self._client, commands)
+        if isinstance(reply, redis.RedisError):
+            raise reply
+        return cast("list[str]", reply), answers
 
     def run_many(self, calls: Sequence[Call]) -> list[list[str] | Exception]:
         """All calls in one round trip; each one's reply, or its error, in order."""

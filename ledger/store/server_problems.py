@@ -60,6 +60,7 @@ class ServerReason(StrEnum):
     READ_ONLY = "read_only"
     CANNOT_SAVE = "cannot_save"
     NO_REPLICAS = "no_replicas"
+    NO_PRIMARY = "no_primary"
     BUSY = "busy"
     CLUSTER = "cluster"
     TOO_MANY_CLIENTS = "too_many_clients"
@@ -163,6 +164,10 @@ TABLE: Mapping[ServerReason, _Row] = MappingProxyType(
         ServerReason.NO_REPLICAS: _may_pass(
             "the server at {place} has too few replicas and takes no write",
             "start them, or lower `min-replicas-to-write`",
+        ),
+        ServerReason.NO_PRIMARY: _may_pass(
+            "no Sentinel says where {place} is",
+            "start the Sentinels, or correct their places or the name in {setting}",
         ),
         ServerReason.BUSY: _may_pass("the server at {place} is busy with a script", "wait until it has ended"),
         ServerReason.CLUSTER: _Row(

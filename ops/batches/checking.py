@@ -156,7 +156,7 @@ def _of_file(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if isinstance(receiver, Mapping) and receiver.get("number") is not None:
         yield "receiver.number", NOT_IN_FILE
     for name, value in data.items():
-        if name not in TransferIntent.model_fields or name == "invoice_id":
+        if name not in TransferIntent.model_fields or name in {"invoice_id", "metadata"}:
             continue  # the intent's own check refuses it; and an invoice id is digits, and nothing else
         for leaf, each in value.items() if isinstance(value, Mapping) else (("", value),):
             column = f"{name}.{leaf}"

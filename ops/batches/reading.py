@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 from epay_transfers.ledger.strict_json import read_json
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.producers import PanCard, Receiver, SavedCard, TransferIntent
+from epay_transfers.producers.metadata import NAME_IS, is_name
 
 #: As many rows, and as many bytes, as one batch may have.
 MOST_ROWS = 100_000
@@ -30,12 +31,18 @@ STDIN = "-"
 _CARDS = ("sender", "receiver")
 _PAYER = "sender.card_id"
 
+#: Each of the metadata has a column of its own, by its name behind this word.
+_METADATA = "metadata"
+
 #: What a batch takes, by the names that an intent's JSON has: the card that pays by its id alone.
 COLUMNS = (
-    *(name for name in TransferIntent.model_fields if name not in _CARDS),
+    *(name for name in TransferIntent.model_fields if name not in {*_CARDS, _METADATA}),
     _PAYER,
     *(f"receiver.{name}" for name in Receiver.model_fields),
 )
+
+#: What the names of the columns for metadata look like.
+METADATA_COLUMNS = f"{_METADATA}.NAME"
 
 #: What each row needs. And of the receiver's number and card id one.
 REQUIRED = (
@@ -119,7 +126,9 @@ def refusal_of(name: str) -> str:
         return NO_CVC
     if room == "sender" and leaf in {*PanCard.model_fields, *SavedCard.model_fields}:
         return NO_NUMBER
-    return f"is not known here: give one of {', '.join(COLUMNS)}"
+    if name.partition(".")[0] == _METADATA and name != _METADATA:
+        return f"is no name of metadata: {NAME_IS}"
+    return f"is not known here: give one of {', '.join((*COLUMNS, METADATA_COLUMNS))}"
 
 
 def _all(stream: BinaryIO) -> bytes:
@@ -193,8 +202,8 @@ def _delimiter(raw: bytes) -> str:
 
 def _wrong_names(line: int, names: Sequence[str]) -> Iterator[Wrong]:
     for at, name in enumerate(names, 1):
-        shown = name if _SHOWN.fullmatch(name) else f"column {at}"
-        if name and name not in COLUMNS:
+        shown = name if _SHOWN.fullmatch(name) or _is_column(name) else f"column {at}"
+        if name and not _is_column(name):
             yield Wrong(line, shown, refusal_of(name))
         elif name and name in names[: at - 1]:
             yield Wrong(line, shown, "stands there twice")
@@ -205,15 +214,22 @@ def _wrong_names(line: int, names: Sequence[str]) -> Iterator[Wrong]:
         yield Wrong(line, "receiver.card_id", "this column is needed")
 
 
+def _is_column(name: str) -> bool:
+    room, _, leaf = name.partition(".")
+    return name in COLUMNS or (room == _METADATA and is_name(leaf))
+
+
 def _csv_row(line: int, names: Sequence[str], cells: Sequence[str]) -> Row | Wrong:
     """An empty cell is a field that is left out."""
     if len(cells) != len(names):
         return Wrong(line, "", f"has {len(cells)} cells, and the line with the names has {len(names)}")
     data: dict[str, Any] = {"sender": {}, "receiver": {}}
     for at, (name, cell) in enumerate(zip(names, cells, strict=True), 1):
-        room, _, leaf = name.rpartition(".")
+        room, dot, leaf = name.partition(".")  # a name of metadata may have dots, too
         if cell and not name:
             return Wrong(line, f"column {at}", "has no name in the line with the names")
-        if cell:
-            (data[room] if room else data)[leaf] = cell
+        if cell and dot:
+            data.setdefault(room, {})[leaf] = cell
+        elif cell:
+            data[name] = cell
     return Row(line, data)

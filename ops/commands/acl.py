@@ -1,6 +1,7 @@
 """`transfers acl`: write the servers' ACL files, from what the code of this version needs."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -25,9 +26,7 @@ def acl(
     ] = None,
 ) -> None:
     """Write the ACL files of ledger and vault. Put a password's SHA-256 in place of each placeholder."""
-    wrong = [name for name in operator if not _NAME.fullmatch(name)]
-    if wrong:
-        raise Refusal("--operator: a name is 1 to 32 letters, digits, dots or dashes")
+    check_operators(operator)
     texts = {server: _text(server, operator, previous) for server in server_users.SERVERS}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -38,6 +37,12 @@ def acl(
     screen.say(f"Written: {', '.join(f'users-{server}.acl' for server in texts)}.")
     screen.say("Next: put `printf %s PASSWORD | sha256sum` behind each #, instead of SHA256-OF-THE-PASSWORD-OF-...;")
     screen.say("then start each server with --aclfile, or as its admin: ACL LOAD.")
+
+
+def check_operators(names: Sequence[str]) -> None:
+    """Raises `Refusal` for a name that is no part of a server user's."""
+    if not all(_NAME.fullmatch(name) for name in names):
+        raise Refusal("--operator: a name is 1 to 32 letters, digits, dots or dashes")
 
 
 def _text(server: str, operators: list[str], previous: Path | None) -> str:

@@ -26,6 +26,7 @@ from epay_transfers.ops.dev.stream import Stream
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.runtime.embedded_servers import NotStarted
 from epay_transfers.runtime.setting_sources import in_environment
+from epay_transfers.runtime.web_addresses import IS_BASE, is_base
 
 app = typer.Typer()
 
@@ -41,6 +42,14 @@ def dev(
     *,
     at: Annotated[Path, typer.Option("--folder", help="Where the data, the keys and the .env are.")] = Path(FOLDER),
     port_base: Annotated[int, _PORT_BASE] = PORT_BASE,
+    web_base_url: Annotated[
+        str,
+        typer.Option(
+            help="Where your web tier's routes are mounted: the .env names it, and notifications come there. Give it "
+            "at each start. The shop keeps its own.",
+            show_default=f"{settings.WEB_BASE_URL} in the .env; notifications come to the shop",
+        ),
+    ] = "",
     reset: Annotated[bool, typer.Option("--reset", help="Delete the folder's data and keys first.")] = False,
 ) -> None:
     """Run all that an integration needs until Ctrl-C: a ledger, a vault, a bank, a worker, a shop.
@@ -51,6 +60,8 @@ def dev(
     The ledger, the keys and the bank's books are kept for the next run. The
     vault keeps nothing, as in production. If a process ends, all end.
     """
+    if web_base_url and not is_base(web_base_url):
+        raise typer.BadParameter(f"web-base-url: {IS_BASE}")
     logging.getLogger().addHandler(logging.NullHandler())  # what the processes log is shown
     try:
         with noted() as interruption, folder.opened(at, reset=reset) as home:
@@ -61,10 +72,14 @@ def dev(
             with listener, _shown(stream):
                 web = shop.web_settings(places.shop_url, keys["NOTIFY_SECRET"])
                 options = ("--print-calls", "--books", str(home / folder.BOOKS))
-                with Stage(home, web, own=keys, ports=places.ports, log=stream.pipe, bank_options=options) as stage:
-                    settings.write_env(home, stage.environment(PRODUCER))
+                yours = {"WEB_BASE_URL": web_base_url} if web_base_url else {}
+                with Stage(
+                    home, web, own=keys, ports=places.ports, log=stream.pipe, bank_options=options, for_worker=yours
+                ) as stage:
+                    told = stage.environment(PRODUCER) | {"WEB_BASE_URL": settings.WEB_BASE_URL} | yours
+                    settings.write_env(home, told)
                     stage.start_shop(listener)
-                    _say_where(places, stage.bank_url, at / settings.ENV_FILE)
+                    _say_where(places, stage.bank_url, at / settings.ENV_FILE, told["WEB_BASE_URL"])
                     ended = stage.until_one_ends(interruption)
     except KeyboardInterrupt:
         screen.say("Stopped. Nothing is left running; the data is kept.")
@@ -104,13 +119,13 @@ def _sentence(ended: Ended) -> str:
     return f"the {ended.name} ended by itself ({how}), so all the others were ended: its lines above say why"
 
 
-def _say_where(places: Places, bank_url: str, env_file: Path) -> None:
+def _say_where(places: Places, bank_url: str, env_file: Path, web_base_url: str) -> None:
     rows = (
         ("the shop", places.shop_url, "open this page: buy something, and see how each transfer goes"),
         ("the bank", bank_url, "its books, for a browser"),
         ("the ledger", places.servers["REDIS_URL"], "kept between runs"),
         ("the vault", places.servers["VAULT_URL"], "in memory alone"),
-        ("settings", str(env_file), "for your backend and your web tier"),
+        ("settings", str(env_file), f"for your backend, and for your web tier at {web_base_url}"),
     )
     table = Table.grid(padding=(0, 2))
     for row in rows:
@@ -122,7 +137,11 @@ def _say_where(places: Places, bank_url: str, env_file: Path) -> None:
         screen.say_typed(f"    {line}")
     watch = f"cd {shlex.quote(str(env_file.absolute().parent))} && {typed.command_anywhere()} overview --watch"
     screen.say_typed(f"\nWatch, in another terminal:\n\n    {watch}\n")
-    if yours := [name for name in settings.FOR_A_BACKEND if in_environment(name)]:
+    yours = [name for name in settings.FOR_A_BACKEND if in_environment(name)]
+    if "WEB_BASE_URL" in yours:
+        yours.remove("WEB_BASE_URL")
+        screen.say("Your environment sets WEB_BASE_URL: right for a web tier of your own; the shop keeps its own.\n")
+    if yours:
         screen.say(
             f"Your environment sets {', '.join(yours)}, which goes before that .env: unset it for your backend.\n"
         )

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import typer
 
+from epay_transfers.ledger import metadata
 from epay_transfers.ledger.errors import VaultUnavailable
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
@@ -30,7 +31,8 @@ def explain_(name: Name, *, as_json: AsJson = False) -> None:
     facts = gather(context)
     explanation = explain(record, context.events.of(record), _card(context, record), facts)
     if as_json:
-        screen.say_json({"key": record.key, "state": record.state, "money": record.state.money} | asdict(explanation))
+        about = {"key": record.key, "state": record.state, "money": record.state.money}
+        screen.say_json(about | {"metadata": metadata.read(record.metadata)} | asdict(explanation))
         return
     for line in _page(record, explanation, facts):
         screen.say_typed(typed.named(line))

@@ -3,10 +3,13 @@
 They are the group's own: a consumer of the group does a replay, within a second, and no worker is asked.
 """
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
+from epay_transfers.ledger import metadata
+from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.store.outcomes_aside import AsideOutcome
 from epay_transfers.ops import answers, screen, typed
 from epay_transfers.ops.context import Context
@@ -29,7 +32,10 @@ def list_(
     context = Context.connect()
     found, replays = _found(context, group, reference), context.outcomes_aside.replays()
     if as_json:
-        screen.say_json([_as_dict(aside, (aside.group, aside.key) in replays) for aside in found])
+        kept = _metadata(context, found)
+        screen.say_json(
+            [_as_dict(aside, (aside.group, aside.key) in replays, kept.get(aside.key, {})) for aside in found]
+        )
         return
     if not found:
         screen.say("No outcome is set aside.")
@@ -85,7 +91,18 @@ def _why(aside: AsideOutcome) -> str:
     return aside.error or "its consumer ended while it was at it"
 
 
-def _as_dict(aside: AsideOutcome, is_replayed: bool) -> dict[str, Any]:  # noqa: FBT001 - the pair of its outcome
+def _metadata(context: Context, found: list[AsideOutcome]) -> dict[str, dict[str, str]]:
+    """By key, as the records have them. What can't be read of them is empty: an outcome is listed all the same."""
+    keys = list(dict.fromkeys(aside.key for aside in found if is_key(aside.key)))
+    texts = [(fields or [None])[0] or "" for fields in context.ledger.fields(keys, ["metadata"])]
+    read = {}
+    for key, text in zip(keys, texts, strict=True):
+        with suppress(ValueError):
+            read[key] = metadata.read(text)
+    return read
+
+
+def _as_dict(aside: AsideOutcome, is_replayed: bool, kept: dict[str, str]) -> dict[str, Any]:  # noqa: FBT001 - the pair of its outcome
     return {
         "group": aside.group,
         "key": aside.key,
@@ -97,4 +114,5 @@ def _as_dict(aside: AsideOutcome, is_replayed: bool) -> dict[str, Any]:  # noqa:
         "behind": aside.is_behind,
         "set_aside_at": screen.iso(aside.at_ms),
         "replay_asked": is_replayed,
+        "metadata": kept,
     }

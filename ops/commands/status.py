@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from epay_transfers.ledger import decisions
+from epay_transfers.ledger import decisions, metadata
 from epay_transfers.ledger.reasons import sentence_of
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
@@ -97,6 +97,7 @@ def _lines(record: Record, now_ms: int) -> list[tuple[str, str | Text]]:
         ("amount", screen.amount(record.amount, record.currency)),
         ("cards", cards),
         ("terminal", record.terminal),
+        ("metadata", "\n".join(f"{name}: {text}" for name, text in metadata.read(record.metadata).items())),
         ("code", record.code),
         ("why", "; ".join(filter(None, (sentence_of(record.reason), sentence_of(record.message))))),
         ("evidence", record.evidence),

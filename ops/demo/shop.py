@@ -26,12 +26,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError
+from epay_transfers.ledger.states import State
 from epay_transfers.ops import screen
 from epay_transfers.ops.demo.interruption import Interruption, noted
 from epay_transfers.ops.demo.shop_words import WORDS
 from epay_transfers.ops.demo.stage import Stage
 from epay_transfers.ops.exit_status import Refusal
-from epay_transfers.producers import PanCard, ProducerAndWebSettings, Receiver, TransferIntent, Transfers
+from epay_transfers.producers import Outcome, PanCard, ProducerAndWebSettings, Receiver, TransferIntent, Transfers
 from epay_transfers.producers.web import Web
 from epay_transfers.producers.web.starlette import router
 from epay_transfers.producers.web.words import order_of
@@ -42,6 +43,9 @@ _LOG = logging.getLogger("epay_transfers.ops.demo.shop")  # it runs as `__main__
 HOST = "127.0.0.1"
 _MOUNTED = "/transfers"
 _GROUP = "shop"
+
+#: Before the outcomes are read again, after the ledger did not answer.
+_AWAY_S = 1.0
 
 #: The bank executes the confirm without an answer, and two inquiries say "not found", so the transfer is in doubt for
 #: at least a quarter of a minute. Two, since a notification may cause two inquiries: its own wake-up and the sweeper's.
@@ -81,7 +85,6 @@ GOODS = (
 class Purchase:
     good: Good
     handle: str
-    state: str = "queued"
 
 
 @dataclass(slots=True)
@@ -90,6 +93,7 @@ class Shop:
     web: Web
     bank_url: str
     purchases: dict[str, Purchase] = field(default_factory=dict)
+    states: dict[str, State] = field(default_factory=dict)  #: by key; the feed may be faster than the purchase
 
     def app(self) -> Starlette:
         routes = [Route("/", self.home), Route("/buy", self.buy, methods=["POST"]), Mount(_MOUNTED, router(self.web))]
@@ -110,15 +114,19 @@ class Shop:
         return RedirectResponse(f"{_MOUNTED}/pay/{receipt.handle}", 303)
 
     def listen(self, ending: threading.Event) -> None:
-        """Read the results of the purchases from the outcome feed, in a thread."""
+        """What became of the purchases, in a thread, until the shop ends."""
         while not ending.is_set():
             with contextlib.suppress(LedgerUnavailable):
-                for outcome in self.transfers.outcomes(_GROUP, idle=0.5):
-                    told = {"reference": outcome.reference, "state": outcome.state, "money": outcome.money}
-                    _LOG.info("shop.outcome", extra=told)
-                    if outcome.key in self.purchases:
-                        self.purchases[outcome.key].state = outcome.state
-                    outcome.ack()
+                self.transfers.run_outcomes(self._take, group=_GROUP, stop=ending)
+            ending.wait(_AWAY_S)
+
+    def _take(self, outcome: Outcome) -> None:
+        told = {"reference": outcome.reference, "state": outcome.state, "money": outcome.money}
+        _LOG.info("shop.outcome", extra=told)
+        self.states[outcome.key] = outcome.state
+
+    def _state(self, key: str) -> State:
+        return self.states.get(key, State.QUEUED)
 
     def _page(self, language: str, wrong: str = "", chosen: Good = GOODS[0]) -> Response:
         nonce = secrets.token_urlsafe(16)
@@ -133,7 +141,7 @@ class Shop:
             chosen=chosen,
             wrong=wrong,
             order=secrets.token_urlsafe(12),  # a second click brings the same reference: nothing is paid twice
-            purchases=list(self.purchases.values())[::-1][:6],
+            purchases=[(bought, self._state(key)) for key, bought in reversed(self.purchases.items())][:6],
             mounted=_MOUNTED,
             bank_url=self.bank_url,
         )

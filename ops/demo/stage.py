@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, Self, cast
 
 from epay_transfers.ledger.store.connection import connect
@@ -83,12 +84,13 @@ class Stage:
         ports: Ports = Ports(),
         log: Callable[[str], IO[bytes]] | None = None,
         bank_options: tuple[str, ...] = (),
+        for_worker: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """`web`: the settings of a web tier that will run here; then the bank posts its notifications.
 
         `users`: the servers accept only these users, and each process is one of them. `own`: keys and settings, in
         place of fresh keys and shortened times. `log`: gives the file for the log of the process of this name, in place
-        of one in the folder.
+        of one in the folder. `for_worker`: settings that are otherwise for the worker than for the shop.
         """
         self.folder = folder
         self._web = dict(web or {})
@@ -97,6 +99,7 @@ class Stage:
         self._ports = ports
         self._log = log
         self._bank_options = bank_options
+        self._for_worker = dict(for_worker)
         self.bank_url = ""
         self._environment: dict[str, str] = {}
         self._ends = contextlib.ExitStack()
@@ -152,7 +155,7 @@ class Stage:
         return self._environment | addresses
 
     def start_worker(self) -> None:
-        env = _without_foreign(os.environ) | self.environment(WORKER)
+        env = _without_foreign(os.environ) | self.environment(WORKER) | self._for_worker
         self._popen("worker", "worker", env=env)
 
     def start_shop(self, listener: socket.socket) -> None:

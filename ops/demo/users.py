@@ -3,21 +3,19 @@
 The files are those of `deploy/`, in which an operator replaces each placeholder by a password's digest, as done here.
 """
 
-import hashlib
 import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from epay_transfers.ops import server_users
 from epay_transfers.ops.exit_status import Refusal
-from epay_transfers.runtime.server_addresses import OPERATORS_USER
+from epay_transfers.runtime.server_addresses import OPERATORS_USER, with_user
 
 ADMIN, PRODUCER, WEB, WORKER = "admin", "producer", "web", "worker"
 BACKEND = "backend"  #: a backend and a web tier in one process
 OPS = "ops"  #: the first operator of the files
 
-_PLACEHOLDER = re.compile(r"#SHA256-OF-THE-PASSWORD-OF-([A-Z0-9.-]+)")
 _OPERATOR = re.compile(rf"^user ({OPERATORS_USER}\S+)", re.MULTILINE)
 
 
@@ -26,8 +24,8 @@ class Users:
 
     def __init__(self, folder: Path) -> None:
         self._texts: Mapping[str, str] = {server: _read(folder, server) for server in ("ledger", "vault")}
-        self._names = {name.lower() for text in self._texts.values() for name in _PLACEHOLDER.findall(text)}
-        self._passwords = {name: secrets.token_urlsafe(24) for name in self._names}
+        names = {name for text in self._texts.values() for name in server_users.users_in(text)}
+        self._passwords = {name: secrets.token_urlsafe(24) for name in names}
         found = _OPERATOR.search(self._texts["ledger"])
         if found is None:
             raise Refusal("--users: no operator has a user there; `transfers acl` writes the files")
@@ -42,17 +40,12 @@ class Users:
         return {"aclfile": str(file)}
 
     def filled(self, server: str) -> str:
-        return _PLACEHOLDER.sub(self._digest, self._texts[server])
+        return server_users.with_passwords(self._texts[server], self._passwords)
 
     def address(self, user: str, url: str) -> str:
         """The server's address, with this user in it."""
         user = self.operator if user == OPS else user
-        parts = urlsplit(url)
-        place = parts.netloc.rpartition("@")[2]
-        return parts._replace(netloc=f"{user}:{self._passwords[user.lower()]}@{place}").geturl()
-
-    def _digest(self, placeholder: re.Match[str]) -> str:
-        return "#" + hashlib.sha256(self._passwords[placeholder[1].lower()].encode()).hexdigest()
+        return with_user(url, user, self._passwords[user])
 
 
 def _read(folder: Path, server: str) -> str:

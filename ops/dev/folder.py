@@ -15,8 +15,14 @@ from epay_transfers.ops.exit_status import Refusal
 MARKER = "made-by-transfers-dev"
 BOOKS = "books.json"  #: the sandbox bank's
 
-#: What a reset deletes; another file that a person put here stays. The keys go last: a ledger is of no use without.
-_DATA = ("ledger-server", "vault-server", BOOKS, ".env", "keys.env")
+KEYS = "keys.env"
+LEDGER = "ledger-server"
+
+#: What a reset deletes; another file that a person put here stays.
+_DATA = (LEDGER, "vault-server", BOOKS, ".env", KEYS)
+
+#: Is there from before a reset deletes anything until it has deleted all: of a ledger no half may be run.
+_RESETTING = "reset-unfinished"
 
 
 @contextlib.contextmanager
@@ -28,7 +34,7 @@ def opened(path: Path, *, reset: bool) -> Iterator[Path]:
             lock = ends.enter_context((path / MARKER).open("ab"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             (path / ".gitignore").write_text("*\n", encoding="utf-8")
-            if reset:
+            if reset or (path / _RESETTING).exists():
                 _empty(path)
         except BlockingIOError:
             raise Refusal(f"this command runs in {path} already: end it, or give another --folder") from None
@@ -48,8 +54,11 @@ def _make(path: Path) -> None:
 
 
 def _empty(path: Path) -> None:
+    """Where it was interrupted, the next start does the rest."""
+    (path / _RESETTING).touch()
     for name in _DATA:
         if (path / name).is_dir():
             shutil.rmtree(path / name)
         else:
             (path / name).unlink(missing_ok=True)
+    (path / _RESETTING).unlink()

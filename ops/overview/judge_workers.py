@@ -22,6 +22,9 @@ from epay_transfers.ops.overview.processes import Process
 #: Why a worker is unfit while it looks whether a ledger's server that was started has all that it confirmed.
 _COMPARES = "failover"
 
+#: Why it is while too few replicas of the ledger have what it confirmed.
+_REPLICAS = "replicas"
+
 
 def workers(facts: Facts) -> Iterator[Judgement]:
     if facts.workers is None:
@@ -152,6 +155,18 @@ def _unfit(facts: Facts, unfit: Sequence[Heartbeat]) -> Judgement:
             money=money_of(facts, *FOR_A_WORKER),
             setting="worker",
         )
+    if all(worker.unfit == [_REPLICAS] for worker in unfit):
+        _, _, cure = (unfit[0].findings or [""])[0].partition("; ")
+        return Judgement(
+            Trouble.WORKERS_UNFIT,
+            Level.ACT,
+            f"all {len(unfit)} workers stand still: {_why_unfit(unfit[0])}",
+            f"{cure or 'start a replica of it'}; they go on by themselves then: `transfers overview`",
+            safe=f"to wait; {NOTHING_IS_SENT}, and no try is used up",
+            unsafe="promote no replica while the ledger's own server runs",
+            money=money_of(facts, *FOR_A_WORKER),
+            setting="worker",
+        )
     return Judgement(
         Trouble.WORKERS_UNFIT,
         Level.ACT,
@@ -169,6 +184,8 @@ def _why_unfit(worker: Heartbeat) -> str:
         return f"its clock is {worker.clock_ms / 1000:+.1f} s off the ledger's"
     if worker.findings:
         return first_part(worker.findings[0])
+    if _REPLICAS in worker.unfit:  # a claim has met it, and its maintenance has not looked yet
+        return "too few replicas of the ledger have what it confirmed"
     return f"{', '.join(worker.unfit)} not as it must be"
 
 

@@ -102,13 +102,7 @@ def _compared(
 def _keys_of(ledger: Ledger, references: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     for start in range(0, len(references), _PAGE):
         part = references[start : start + _PAGE]
-        pipeline = ledger.client.pipeline(transaction=False)
-        for reference in part:
-            pipeline.hget(redis_keys.references(reference), reference)
-        with read_errors_as(LedgerUnavailable):
-            replies = cast("list[str | None]", pipeline.execute())
-        for reference, reply in zip(part, replies, strict=True):
-            yield reference, reply.split(" ") if reply else []
+        yield from zip(part, ledger.keys_by_bank_reference(part), strict=True)
 
 
 def of_day(ledger: Ledger, day: Day, terminals: Sequence[str], *, ended: Collection[State]) -> Iterator[str]:

@@ -10,14 +10,19 @@ from epay_transfers.producers.web.django import urls as urls_of
 from epay_transfers.producers.web.tier import Web
 
 
-@functools.cache
 def transfers() -> Transfers:
     """The process's own `Transfers`. It connects at its first call.
 
     Raises `WrongCall` for a wrong `TRANSFERS`; the first call raises what `Transfers.check` raises.
     """
+    alone = _without_web()
+    return web().transfers if alone is None else alone  # asked each time: a test may put a fake there
+
+
+@functools.cache
+def _without_web() -> Transfers | None:
     configuration = Configuration.read()
-    return web().transfers if configuration.has_web else Transfers.from_env(configuration.load)
+    return None if configuration.has_web else Transfers.from_env(configuration.load)
 
 
 @functools.cache

@@ -4,6 +4,7 @@ import base64
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, cast
@@ -22,6 +23,7 @@ from epay_transfers.ledger.store.replies import Moved, Refused
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ledger.vault.sealing import Sealer, generate
 from epay_transfers.ledger.vault.vault import Vault
+from epay_transfers.producers.asynchronous import AsyncTransfers
 from epay_transfers.producers.challenge import Challenge
 from epay_transfers.producers.outcome_consumer import Handler
 from epay_transfers.producers.outcomes import Feed, Outcome
@@ -54,6 +56,7 @@ class FakeTransfers(Transfers):
     def __init__(self, *, terminals: dict[str, str] | None = None, queue_limit: int | None = None) -> None:
         """`terminals`: further ones, by name, each with its space."""
         keys = self._keys = generate()
+        self._stands_for: list[Transfers] = []  #: those whose calls are this one's now
         self._time = _Time()
         self._scripts, self._memory_vault = MemoryScripts(self._time), MemoryVault()
         self._books = MemoryLedger(self._scripts, self._time)
@@ -108,6 +111,29 @@ class FakeTransfers(Transfers):
             handler, group=group, consumer=consumer, stop=stop, idle=idle or 0, claim_after=claim_after,
             set_aside_after=set_aside_after,
         )  # fmt: skip
+
+    @contextmanager
+    def in_place_of(self, transfers: Transfers | AsyncTransfers) -> Iterator[Self]:
+        """As long as this lasts, each call of `transfers` is this fake's, by whatever name a module keeps it.
+
+        So no test pays for real by a name that was taken before it began: not by an `AsyncTransfers` that was made of
+        it, and not by a method that was. A call that has begun by then goes on where it was.
+        """
+        real = transfers._transfers if isinstance(transfers, AsyncTransfers) else transfers  # noqa: SLF001 - its other face
+        earlier = real._stands_for if isinstance(real, FakeTransfers) else []  # noqa: SLF001 - its own class
+        kept = [(each, each.__class__, each.__dict__) for each in (real, *earlier) if each is not self]
+        for each, _, _ in kept:  # in this order a call between the two is the fake's already
+            each.__dict__ = self.__dict__
+            each.__class__ = type(self)
+        before = len(self._stands_for)
+        self._stands_for += (each for each, _, _ in kept)
+        try:
+            yield self
+        finally:
+            del self._stands_for[before:]
+            for each, kind, values in reversed(kept):
+                each.__class__ = kind
+                each.__dict__ = values
 
     # The bank.
 

@@ -15,16 +15,17 @@ import redis
 
 from epay_transfers.ledger import invoice
 from epay_transfers.ledger.clock import Clock
-from epay_transfers.ledger.errors import VaultUnavailable
+from epay_transfers.ledger.errors import LedgerUnavailable, ServerProblem, VaultUnavailable
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.store.inboxes import Inboxes, Kind
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.store.outcome_feed import Delivery, SetAside, Turn
+from epay_transfers.ledger.store.outcome_feed import Delivery, OfRecord, SetAside, Turn
 from epay_transfers.ledger.store.outcomes_aside import AsideOutcome, aside_field, replay_field
 from epay_transfers.ledger.store.scripts import Call, Scripts
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import KEPT, Content, Put, Vault
+from epay_transfers.producers.outcomes import is_move
 
 _DAY_MS = 86_400_000
 
@@ -126,7 +127,7 @@ class MemoryScripts(Scripts):
         until = self.stops.get(fields["terminal"])
         if until is not None and until > expires:  # without an end it accepts, as the ledger does: the pause may end
             return ["PAUSED", str(until)]
-        queued = sum(record.get("state") == "queued" for record in self.hashes.values())
+        queued = sum(each.get("state") == "queued" for each in self.hashes.values())  # not all of them are records
         if 0 < int(limit) <= queued:
             return ["FULL", str(queued)]
         place = f"{keys[8]}:{suffix}"
@@ -135,7 +136,8 @@ class MemoryScripts(Scripts):
             return ["TAKEN", taken] if origin == "given" else ["TRY", str((int(suffix) + 1) % invoice.SUFFIXES)]
         self.suffixes[place] = self.texts[keys[7]] = self.texts[keys[5]] = fields["key"]
         times = {"state_since": str(now), "created_at": str(now), "deadline_at": str(expires)}
-        self.hashes[keys[0]] = record = {"state": "queued", "version": "1"} | times | fields
+        stored = {name: text for name, text in fields.items() if name != "space"}
+        self.hashes[keys[0]] = record = {"state": "queued", "version": "1"} | times | stored
         if prints:
             self.texts[keys[11]] = prints
         self._tell_move(record, {"verb": "create", "actor": actor}, "")
@@ -154,7 +156,7 @@ class MemoryScripts(Scripts):
             return ["REFUSED", record["state"], record["epoch"], record["version"], str(now)]
         if "unless_paid" in move and record.get("notification", "").endswith(":0"):
             return ["NOTED", record["state"], record["epoch"], record["version"]]
-        if "bank_id" in move["set"]:
+        if "ids" in move:
             owner = self.texts.setdefault(keys[7], record["key"])
             if owner != record["key"]:
                 return ["FOREIGN", record["state"], record["epoch"], owner]
@@ -166,9 +168,7 @@ class MemoryScripts(Scripts):
         for name in move["unset"]:
             record.pop(name, None)
         if not {"due", "due_in", "keep_due"} & move.keys():
-            self.expiries[keys[5]] = now + _DAY_MS
-            self.texts.pop(keys[6], None)
-            self.texts.pop(move.get("prints", ""), None)
+            self._end(keys, move, now)
         if "challenge" in move:
             self.texts[keys[6]], self.texts[keys[8]] = move["challenge"], record["key"]
             self.expiries[keys[8]] = now + int(move["challenge_ms"])
@@ -197,6 +197,13 @@ class MemoryScripts(Scripts):
         for name in record.keys() - set(said["keep"]):
             del record[name]
         return ["ARCHIVED"]
+
+    def _end(self, keys: list[str], move: Mapping[str, Any], now: int) -> None:
+        self.expiries[keys[5]] = now + _DAY_MS
+        if "home" in move and keys[5] in self.texts:
+            self.texts[keys[5]] = f"{move['key']} {move['home']}"
+        self.texts.pop(keys[6], None)
+        self.texts.pop(move.get("prints", ""), None)
 
     def _look_again(self, key: str, move: Mapping[str, Any], now: int) -> None:
         if "due_in" in move:
@@ -325,9 +332,11 @@ class MemoryFeed:
         self._groups: dict[str, _Group] = {}
 
     def join(self, group: str) -> None:
+        self._answer()
         self._groups.setdefault(group, _Group())
 
     def take(self, group: str, consumer: str, *, count: int, block_ms: int = 0, after: str = ">") -> list[Event]:  # noqa: ARG002 - no other process brings more while we wait
+        self._answer()
         known = self._groups[group]
         if after != ">":
             mine = [event for event in self._of(known, consumer) if _number(event.id) > _number(after)][:count]
@@ -340,6 +349,7 @@ class MemoryFeed:
         return taken
 
     def claim(self, group: str, consumer: str, *, idle_ms: int, count: int) -> list[Event]:
+        self._answer()
         known = self._groups[group]
         left = self._idle(known, idle_ms)[:count]
         for event in left:
@@ -348,6 +358,7 @@ class MemoryFeed:
         return left
 
     def ack(self, group: str, event_id: str) -> None:
+        self._answer()
         self._groups[group].owed.pop(event_id, None)
 
     def leave(self, group: str, consumer: str) -> None:
@@ -362,6 +373,7 @@ class MemoryFeed:
     def owed(
         self, group: str, consumer: str, *, count: int, but: Collection[str], idle_ms: int | None = None
     ) -> list[Delivery]:
+        self._answer()
         known = self._groups[group]
         found = self._of(known, consumer) if idle_ms is None else self._idle(known, idle_ms)
         found = [event for event in found if event.id not in but][:count]
@@ -382,17 +394,18 @@ class MemoryFeed:
         return place in known.owed
 
     def release(self, group: str, consumer: str, places: Sequence[str], *, count: int | None = None) -> None:  # noqa: ARG002 - the real one's signature
-        for place in places:
-            owed = self._groups[group].owed[place]
+        known = self._groups[group].owed
+        for owed in (known[place] for place in places if place in known):  # one may be acknowledged already
             owed.since = -inf
             owed.count = owed.count if count is None else count
 
-    def before(self, outcomes: Sequence[tuple[str, str]]) -> list[str]:
+    def of_records(self, outcomes: Sequence[tuple[str, str]]) -> list[OfRecord]:
         found = []
         for key, place in outcomes:
-            moves = [event.id for event in self._scripts.events if event.fields.get("key") == key and _is_move(event)]
+            moves = [event.id for event in self._scripts.events if event.fields.get("key") == key and is_move(event)]
             earlier = [move for move in moves if _number(move) < _number(place)]
-            found.append(earlier[-1] if earlier else "")
+            metadata = self._scripts.hget(redis_keys.record(key), "metadata") if invoice.is_key(key) else None
+            found.append(OfRecord(earlier[-1] if earlier else "", metadata or ""))
         return found
 
     def turns(self, group: str, before: Sequence[tuple[str, str]]) -> list[Turn]:
@@ -428,6 +441,12 @@ class MemoryFeed:
         known.owed |= {place: _Owed(consumer, now, 0) for place in places}
         return [Delivery(event, 0) for event in self._scripts.events if event.id in places]
 
+    def _answer(self) -> None:
+        """Raises `LedgerUnavailable` while the server is away. No waiting helps: the test alone brings it back."""
+        if self._scripts.away:
+            problem = ServerProblem("", "the ledger is away", "set_away() brings it back", is_passing=False)
+            raise LedgerUnavailable(problem, reading=True)
+
     def _of(self, known: _Group, consumer: str) -> list[Event]:
         return [event for event in self._scripts.events if self._is_of(known.owed, event.id, consumer)]
 
@@ -443,10 +462,6 @@ class MemoryFeed:
     @staticmethod
     def _is_of(owed: Mapping[str, _Owed], place: str, consumer: str) -> bool:
         return place in owed and owed[place].consumer == consumer
-
-
-def _is_move(event: Event) -> bool:
-    return bool(event.fields.get("state") and event.fields.get("version"))
 
 
 class OneAtATime:

@@ -6,6 +6,7 @@ Needs the extra `web`, as the web tier itself does.
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
+from epay_transfers.ledger.errors import WrongCall
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.producers.testing.fake import FakeTransfers
 from epay_transfers.producers.web import Places, Web
@@ -36,13 +37,17 @@ def on_fake(
 ) -> Iterator[FakeTransfers]:
     """A web tier that an application has mounted already works on a fake as long as this lasts.
 
-    For an application that makes its web tier as it is imported, by `Web.from_env(ProducerAndWebSettings.load)`.
+    Its `Transfers` does so, too, by whatever name a module of the application keeps it, as `FakeTransfers.in_place_of`
+    says. For an application that makes its web tier as it is imported, by `Web.from_env(ProducerAndWebSettings.load)`.
     """
+    if not isinstance(web, Web):
+        raise WrongCall("give the web tier; in place of a Transfers alone: with FakeTransfers().in_place_of(transfers)")
     fake = FakeTransfers() if transfers is None else transfers
     kept = web.transfers, web._say_places  # noqa: SLF001 - the two that lead to servers and settings
     places = Places(base_url, Secret(notify_secret))
-    web.transfers, web._say_places = fake, lambda: places  # noqa: SLF001 - as above
-    try:
-        yield fake
-    finally:
-        web.transfers, web._say_places = kept  # noqa: SLF001 - as above
+    with fake.in_place_of(web.transfers):
+        web.transfers, web._say_places = fake, lambda: places  # noqa: SLF001 - as above
+        try:
+            yield fake
+        finally:
+            web.transfers, web._say_places = kept  # noqa: SLF001 - as above

@@ -138,7 +138,8 @@ def _reply(
     button = values.get("button")
     html = look.render(
         "challenge.html" if name == "challenge" else "page.html",
-        values
+        {"button": None}
+        | values
         | {
             "name": name,
             "nonce": nonce,

@@ -128,6 +128,8 @@ class Web:
         """
         if settings and env_file:
             raise WrongCall("give settings, or the env_file to read them from")
+        if isinstance(settings, str | Path):
+            raise WrongCall("settings: a file is given by its name, env_file=...")
         if callable(settings):
             load = functools.cache(settings)
             return cls(Transfers.from_env(load), lambda: load().places, acs_hosts=acs_hosts, home=home, look=look)
@@ -144,9 +146,12 @@ class Web:
     def answer(self, route: Route | str, name: str, request: Request) -> Reply:
         """The reply of a route to a name: a handle, or the notification's secret.
 
-        It raises nothing: what no code expected is `web.broke` in the log, with its places, and a page with 500. So it
-        is in no framework's page for errors, and the request is in no report of one.
+        It raises nothing but `WrongCall`, for a route that is none: what no code expected is `web.broke` in the log,
+        with its places, and a page with 500. So it is in no framework's page for errors, and the request is in no
+        report of one.
         """
+        if route not in list(Route):
+            raise WrongCall(f"route: give one of {', '.join(Route)}")
         allowed = _METHODS[Route(route)]
         if request.method not in allowed:
             return Reply.text(405, "method not allowed\n", {"Allow": ", ".join(allowed)})

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from epay_transfers.ops.dev.folder import MARKER
+from epay_transfers.ops.dev.folder import BOOKS, MARKER
 from tests.demo.played import LONGEST_S, command, left, playing, wait_for
+from tests.support.waiting import until
 
 FOLDER = ".transfers-dev"
 
@@ -237,11 +238,84 @@ def test_a_reset_leaves_what_another_put_into_the_folder(tmp_path: Path) -> None
     (tmp_path / FOLDER / "notes.txt").write_text("mine")
     (tmp_path / FOLDER / "keys.env").write_text("FINGERPRINT_KEYS=\n")
 
-    assert "--reset begins with new keys" in refused(tmp_path)
+    assert "--reset begins with new keys" in refused(tmp_path, "--port-base", str(free_base()))
     with running(tmp_path, "--reset") as dev:
         dev.interrupted()
 
     assert (tmp_path / FOLDER / "notes.txt").read_text() == "mine"
+
+
+def test_a_reset_that_was_interrupted_is_done_to_its_end_by_the_next_start(tmp_path: Path) -> None:
+    """Half a ledger, or books without their ledger, would be run as if they were whole."""
+    with running(tmp_path) as dev:
+        backend(tmp_path, indented(dev.said, "Enqueue a transfer"))
+        assert backend(tmp_path, PAID) == "paid"
+        dev.interrupted()
+    code = (
+        "import os, pathlib, shutil\n"
+        "from epay_transfers.ops.dev import folder\n"
+        "shutil.rmtree = lambda path: os._exit(9)\n"
+        f"with folder.opened(pathlib.Path({FOLDER!r}), reset=True): pass"
+    )
+    died = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False)  # noqa: S603 - ours
+    assert died.returncode == 9
+
+    with running(tmp_path, base=dev.base) as again:
+        assert backend(tmp_path, FIND) == "not found"
+        assert requests.get(f"{again.bank_url}/books", timeout=10).json()["orders"] == {}
+        again.interrupted()
+    with running(tmp_path, base=dev.base) as kept:
+        backend(tmp_path, indented(kept.said, "Enqueue a transfer"))
+        kept.interrupted()
+    with running(tmp_path, base=dev.base) as last:
+        assert backend(tmp_path, FIND) != "not found"
+        last.interrupted()
+
+
+def test_a_ledger_whose_keys_are_gone_is_not_run_with_others(tmp_path: Path) -> None:
+    (tmp_path / FOLDER / "ledger-server").mkdir(parents=True)
+    (tmp_path / FOLDER / MARKER).touch()
+
+    said = refused(tmp_path, "--port-base", str(free_base()))
+
+    assert re.fullmatch(r"\S+/keys.env: is missing, and the ledger beside it is of no use without; --reset .*\n", said)
+    assert not (tmp_path / FOLDER / "keys.env").exists()
+
+
+def test_the_env_file_names_where_the_web_tier_of_a_backend_is_and_not_the_shop(tmp_path: Path) -> None:
+    """Else a client of a backend's own would come back from the bank to the shop."""
+    for options, url in (
+        ((), "http://127.0.0.1:8000/transfers"),
+        (("--web-base-url", "http://127.0.0.1:5000/pay"), "http://127.0.0.1:5000/pay"),
+    ):
+        with running(tmp_path, *options) as dev:
+            written = (tmp_path / FOLDER / ".env").read_text()
+            assert f"(of your own web tier: transfers dev --web-base-url)\nWEB_BASE_URL={url}\n" in written
+            notified = url if options else f"http://127.0.0.1:{dev.base}/transfers"  # the worker tells the bank where
+            assert f"WEB_BASE_URL={notified}\0" in Path(f"/proc/{dev.pid_of('worker')}/environ").read_text()
+            bought = requests.post(
+                f"http://127.0.0.1:{dev.base}/buy", {"good": "concert"} | CARD, timeout=10, allow_redirects=False
+            )
+            assert bought.headers["location"].startswith("/transfers/pay/")
+            page = challenge_of(f"http://127.0.0.1:{dev.base}{bought.headers['location']}")
+            assert f'value="http://127.0.0.1:{dev.base}/transfers/3ds/' in page
+            dev.interrupted()
+
+    with playing(tmp_path, command("dev", "--web-base-url", "http://shop.example")) as process:
+        said, _ = process.communicate(timeout=LONGEST_S)
+    assert (process.returncode, "web-base-url: is not a plain https:// address" in said) == (2, True), said
+
+
+CARD = {"number": "4111 1111 1111 1111", "expiry": "12/40", "cvc": "123", "name": "CARD HOLDER", "order": "a1"}
+
+
+def challenge_of(url: str) -> str:
+    """The page with the bank's form, once the worker has come to it."""
+    for _ in range(400):
+        page = requests.get(url, timeout=10)
+        if page.headers["Transfer-Page"] == "challenge":
+            return page.text
+    raise AssertionError(page.text)
 
 
 @pytest.mark.parametrize("name", ["file", "nowhere/folder"])
@@ -255,10 +329,12 @@ def test_a_folder_that_can_not_be_used_is_a_sentence(tmp_path: Path, name: str) 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel is not asked to end them")
 def test_after_a_kill_the_next_start_finds_all_again(tmp_path: Path) -> None:
-    """The kernel ends the others, and lets go of the lock."""
+    """The kernel ends the others, and lets go of the lock. The bank knows what it paid, as the ledger does."""
     with running(tmp_path) as dev:
         backend(tmp_path, indented(dev.said, "Enqueue a transfer"))
         assert backend(tmp_path, PAID) == "paid"
+        books = requests.get(f"{dev.bank_url}/books", timeout=10).json()["orders"]
+        until(lambda: all(order in (tmp_path / FOLDER / BOOKS).read_text() for order in books))  # within a second
         dev.process.kill()
         dev.ends()
     for pid in left(tmp_path):
@@ -270,15 +346,20 @@ def test_after_a_kill_the_next_start_finds_all_again(tmp_path: Path) -> None:
     assert left(tmp_path) == {}
     with running(tmp_path, base=dev.base) as again:
         assert backend(tmp_path, FIND) == "paid"
+        kept = requests.get(f"{again.bank_url}/books", timeout=10).json()["orders"]
         again.interrupted()
+    assert [order["executions"] for order in kept.values()] == [1]
+    assert kept.keys() == books.keys()
 
 
 def test_settings_of_the_shell_that_go_before_the_env_file_are_named(tmp_path: Path) -> None:
-    """A backend would read yours, and the payouts would go elsewhere."""
+    """A backend would read yours, and the payouts would go elsewhere. But a web tier of your own has its own place."""
     words = command("dev", "--port-base", str(free_base()))
-    with playing(tmp_path, words, TRANSFERS_REDIS_URL="redis://127.0.0.1:1/0") as process:
+    yours = {"TRANSFERS_REDIS_URL": "redis://127.0.0.1:1/0", "WEB_BASE_URL": "http://127.0.0.1:5000/transfers"}
+    with playing(tmp_path, words, **yours) as process:
         said = wait_for(process, IS_UP)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=LONGEST_S)
 
     assert "Your environment sets REDIS_URL, which goes before that .env" in said
+    assert "Your environment sets WEB_BASE_URL: right for a web tier of your own; the shop keeps its own." in said

@@ -41,3 +41,14 @@ def test_a_server_that_does_not_end_when_told_is_ended(tmp_path: Path, monkeypat
     server.stop()
 
     assert server.process.returncode == -signal.SIGKILL
+
+
+def test_a_server_that_has_its_port_taken_is_not_started_and_the_other_one_is_not_taken_for_it(tmp_path: Path) -> None:
+    """What `transfers dev` tells its vault would else be told to another's."""
+    other = embedded_servers.start(tmp_path / "other", embedded_servers.VAULT_OPTIONS)
+    port = int(other.url.rpartition(":")[2].partition("/")[0])
+    try:
+        with pytest.raises(embedded_servers.NotStarted):
+            embedded_servers.start(tmp_path / "ours", embedded_servers.VAULT_OPTIONS, port)
+    finally:
+        other.stop()

@@ -3,14 +3,24 @@
 Each stands between `<!-- name -->` and `<!-- /name -->`; a test compares them.
 """
 
+import dataclasses
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
+from pydantic.fields import FieldInfo
+
 from epay_transfers.ledger import state_tables
+from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.states import State
 from epay_transfers.ops import settings_table
 from epay_transfers.ops.exit_status import ExitStatus
+from epay_transfers.producers.cards import PanCard, Receiver, SavedCard
+from epay_transfers.producers.intent import TransferIntent
+from epay_transfers.producers.model import StrictModel, _docstrings
+from epay_transfers.producers.outcomes import AnyOutcome
 from epay_transfers.worker.bank import CATALOGUE, CodeClass, Consequence, Entry
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +58,54 @@ def exit_statuses() -> str:
     return "\n".join(["| status | it means | what to do |", "|---|---|---|", *rows])
 
 
+def intent_fields() -> str:
+    """A table for each model, as its docstrings have it: a new field is a new row."""
+    return "\n\n".join(_model(model) for model in (TransferIntent, PanCard, SavedCard, Receiver))
+
+
+def _model(model: type[StrictModel]) -> str:
+    described = _docstrings(model)
+    rows = [f"| `{name}` | {_default(field)} | {described[name]} |" for name, field in model.model_fields.items()]
+    return "\n".join([f"### {model.__name__}", "", "| field | left out | what it is |", "|---|---|---|", *rows])
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**needed**"
+    given = field.get_default(call_default_factory=True)
+    return "-" if given is None or isinstance(given, Secret) or given == "" else f"`{given}`"
+
+
+#: What a backend tells its client of each state.
+TELLS = {
+    State.QUEUED: "it waits for its turn",
+    State.SENDING: "the bank is being asked",
+    State.PARKED: "your bank wants you to confirm it: a link to `/pay/{handle}`",
+    State.RESUMED: "it waits for its turn, confirmed",
+    State.CONFIRMING: "the bank is being asked",
+    State.IN_DOUBT: "not known yet; do not pay again",
+    State.NEEDS_REVIEW: "not known yet; do not pay again. Two operators find out",
+    State.DEAD: "not sent yet; do not pay again. An operator may send it still",
+    State.PAID: "paid",
+    State.REVERSED: "paid, and given back",
+    State.DECLINED: "the bank refused it; nothing was paid",
+    State.EXPIRED: "it was too late; nothing was paid",
+    State.CANCELLED: "taken back; nothing was paid",
+}
+
+
+def states_for_a_backend() -> str:
+    rows = [f"| `{state}` | {'yes' if state.final else 'no'} | `{state.money}` | {TELLS[state]} |" for state in State]
+    return "\n".join(["| state | `final` | `money` | what to tell the client |", "|---|---|---|---|", *rows])
+
+
+def outcome_fields() -> str:
+    """From what stands beside each field of `AnyOutcome`."""
+    said = dict(re.findall(r"^    ([a-z]\w*): .*  #: (.*)$", inspect.getsource(AnyOutcome), re.MULTILINE))
+    names = [field.name for field in dataclasses.fields(AnyOutcome) if not field.name.startswith("_")]
+    return "\n".join(["| field | what it says |", "|---|---|", *(f"| `{name}` | {said[name]} |" for name in names)])
+
+
 def _meanings() -> Iterator[tuple[Entry, list[str]]]:
     for entry, pairs in groupby(CATALOGUE.items(), key=lambda pair: pair[1]):
         yield entry, [code for code, _ in pairs]
@@ -64,6 +122,9 @@ PIECES: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/design.md", "verbs"): state_tables.verbs,
     ("docs/command-line.md", "exit statuses"): exit_statuses,
     ("docs/bank.md", "codes"): code_catalogue,
+    ("docs/intent.md", "fields"): intent_fields,
+    ("docs/web.md", "outcome states"): states_for_a_backend,
+    ("docs/web.md", "outcome fields"): outcome_fields,
 }
 
 

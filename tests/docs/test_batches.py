@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from epay_transfers import producers
-from epay_transfers.ops.batches.reading import COLUMNS, REQUIRED
+from epay_transfers.ops.batches.reading import COLUMNS, METADATA_COLUMNS, REQUIRED
 from epay_transfers.ops.batches.results import Became
 from epay_transfers.producers.testing import FakeTransfers
 from tests.support.intents import payout
@@ -20,7 +20,7 @@ def test_the_table_has_each_column_and_says_which_are_needed() -> None:
     )
     columns = {name: says for names, says in table for name in re.findall("`([^`]+)`", names)}
 
-    assert set(columns) == set(COLUMNS)
+    assert set(columns) == {*COLUMNS, METADATA_COLUMNS}
     assert {name for name, says in columns.items() if says.startswith("needed:")} == set(REQUIRED)
 
 

@@ -93,7 +93,7 @@ class Machine:
     """A machine of stubs: a folder of commands, and what each of them was told."""
 
     def __init__(self, folder: Path, *, user: int, here: tuple[str, ...]) -> None:
-        self.told, self.policy = folder / "told", folder / "policy-rc.d"
+        self.told, self.policy, self.postgres = folder / "told", folder / "policy-rc.d", folder / "postgres"
         self._bin = folder / "bin"
         self._bin.mkdir()
         self.told.touch()
@@ -108,7 +108,7 @@ class Machine:
     def run(self) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(  # noqa: S603 - the script itself
             [ROOT / ".ci/run"],
-            env={"PATH": str(self._bin), "POLICY_RC_D": str(self.policy)},
+            env={"PATH": str(self._bin), "POLICY_RC_D": str(self.policy), "POSTGRES_BIN": str(self.postgres)},
             capture_output=True,
             text=True,
             timeout=60,
@@ -121,13 +121,24 @@ class Machine:
         path.chmod(0o755)
 
 
-ALL = ("redis-server", "chromium", "shellcheck", "promtool")
+ALL = ("redis-server", "chromium", "shellcheck", "promtool", "postgres", "systemd-analyze", "ip", "openssl")
+MISSING = "redis-server shellcheck prometheus postgresql systemd iproute2 openssl"  #: but chromium: packages
 WORK = ["make lint CI=true", "make test CI=true", "make lowest CI=true"]
 FORBIDDEN = 101  #: what Debian takes for: do not start this service
 
 
 def test_where_all_is_there_nothing_is_installed(tmp_path: Path) -> None:
     machine = Machine(tmp_path, user=0, here=ALL)
+
+    assert machine.run().returncode == 0
+    assert machine.told.read_text().splitlines() == WORK
+
+
+def test_a_postgres_in_its_versions_folder_is_here(tmp_path: Path) -> None:
+    """Debian puts it in no PATH."""
+    machine = Machine(tmp_path, user=0, here=tuple(name for name in ALL if name != "postgres"))
+    machine.postgres.mkdir()
+    (machine.postgres / "postgres").touch()
 
     assert machine.run().returncode == 0
     assert machine.told.read_text().splitlines() == WORK
@@ -140,7 +151,7 @@ def test_root_installs_what_is_missing_and_no_service_starts_by_it(tmp_path: Pat
     assert machine.run().returncode == 0
     assert machine.told.read_text().splitlines() == [
         f"apt-get update -qq: services {FORBIDDEN}",
-        f"apt-get install -y -qq --no-install-recommends redis-server shellcheck prometheus: services {FORBIDDEN}",
+        f"apt-get install -y -qq --no-install-recommends {MISSING}: services {FORBIDDEN}",
         *WORK,
     ]
     assert not machine.policy.exists()
@@ -152,7 +163,9 @@ def test_a_policy_that_the_machine_has_is_its_own(tmp_path: Path) -> None:
     machine.policy.chmod(0o755)
 
     assert machine.run().returncode == 0
-    assert "redis-server chromium shellcheck prometheus: services 104" in machine.told.read_text()
+    assert "redis-server chromium shellcheck prometheus postgresql systemd iproute2 openssl: services 104" in (
+        machine.told.read_text()
+    )
     assert machine.policy.exists()
 
 
@@ -162,5 +175,5 @@ def test_who_may_not_install_is_told_what_to_install_and_nothing_runs(tmp_path: 
     done = machine.run()
 
     assert done.returncode == 1
-    assert "apt-get install --no-install-recommends redis-server shellcheck prometheus" in done.stderr
+    assert f"apt-get install --no-install-recommends {MISSING}" in done.stderr
     assert machine.told.read_text() == ""

@@ -47,6 +47,7 @@ ELSEWHERE = {
     "first-contact": "tests/e2e/test_first_contact.py",
     "enqueue": "tests/e2e/test_readme_path.py",
     "exporter": "tests/ops/test_exporter.py",
+    "probe": "tests/ops/test_probe.py",
     "sandbox": "tests/ops/test_sandbox.py",
     "reconcile": "tests/ops/test_reconcile.py",
     "recover": "tests/ops/test_recover.py",

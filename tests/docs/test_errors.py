@@ -1,19 +1,23 @@
 """docs/errors.md has a row for each error that a producer's call raises, and what it says of the money is so."""
 
 import inspect
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import fastapi
 import pytest
+from fastapi.responses import JSONResponse
 
 from epay_transfers import producers
 from epay_transfers.ledger import errors as ledger_errors
 from epay_transfers.producers import (
     Conflict,
     IntentRejected,
+    InternalError,
     LedgerUnavailable,
     NotFound,
     QueueFull,
@@ -25,6 +29,7 @@ from epay_transfers.producers import (
 from epay_transfers.producers import errors as producer_errors
 from epay_transfers.producers.testing import FakeTransfers
 from tests.support.intents import payout
+from tests.web.calling import call_asgi
 
 TEXT = (Path(__file__).parents[2] / "docs/errors.md").read_text()
 
@@ -43,13 +48,17 @@ Row = tuple[str, str, str, str]
 
 
 def rows() -> dict[str, Row]:
-    """Error → what it means, whether anything is stored, whether it may be paid again, what to do."""
-    table = TEXT.partition("## Answers")[0]
+    """Error → what it means, whether anything is stored, whether it may be paid again, what to do.
+
+    One that means another thing from another call has a row for each: `IntentRejected, from enqueue`.
+    """
+    table = TEXT.partition("## As an HTTP")[0]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[:2] == "| "]
-    return {cell[0].strip("`"): (cell[1], cell[2], cell[3], cell[4]) for cell in cells[1:]}
+    return {cell[0].replace("`", ""): (cell[1], cell[2], cell[3], cell[4]) for cell in cells[1:]}
 
 
 ROWS = rows()
+ERRORS = {name.partition(",")[0] for name in ROWS}
 
 
 def errors_of(module: Any) -> set[str]:
@@ -60,7 +69,7 @@ def test_each_error_has_a_row_and_each_row_its_error() -> None:
     """A new class of error is a row there; or it is named above, as one that no producer gets."""
     found = errors_of(producers) | errors_of(producer_errors) | errors_of(ledger_errors)
 
-    assert set(ROWS) == found - NO_PRODUCERS
+    assert found - NO_PRODUCERS == ERRORS
     assert found >= NO_PRODUCERS
 
 
@@ -72,7 +81,7 @@ def test_each_error_that_a_call_names_has_a_row() -> None:
     named = set(re.findall(r"`(\w+)`", said)) & exceptions
 
     assert {"IntentRejected", "NotFound", "RecordUnreadable", "SettingsWrong"} <= named
-    assert named - {"TransfersError"} <= set(ROWS)
+    assert named - {"TransfersError"} <= ERRORS
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -98,7 +107,7 @@ def test_what_may_be_stored_may_not_be_paid_again(name: str) -> None:
 
 
 def test_what_can_not_be_imported_from_producers_is_a_kind_of_what_can() -> None:
-    missing = [name for name in ROWS if not hasattr(producers, name) and name != "RecordUnreadable"]
+    missing = [name for name in ERRORS if not hasattr(producers, name) and name != "RecordUnreadable"]
 
     for name in missing:
         bases = {base.__name__ for base in getattr(ledger_errors, name).__mro__[1:]}
@@ -145,7 +154,43 @@ def test_what_a_row_says_of_enqueue_is_so(error: type[Exception]) -> None:
     except NotFound:
         known = False
 
-    if ROWS[error.__name__][2].startswith("yes"):
+    _, stored, again, _ = ROWS.get(f"{error.__name__}, from enqueue") or ROWS[error.__name__]
+    if again.startswith("yes"):
         assert not known
     else:
-        assert known or ROWS[error.__name__][1].startswith("maybe")
+        assert known or stored.startswith("maybe")
+
+
+def code_of(heading: str) -> str:
+    """The first block of code under a heading."""
+    return TEXT.partition(f"\n## {heading}\n")[2].partition("```python\n")[2].partition("```")[0]
+
+
+@pytest.mark.parametrize(("error", "status"), [(Conflict, 409), (VaultUnavailable, 503), (InternalError, 503)])
+def test_the_answer_for_fastapi_says_never_that_it_may_be_paid_again(error: type[Exception], status: int) -> None:
+    app = fastapi.FastAPI()
+    names = vars(producers) | {"app": app, "Request": fastapi.Request, "JSONResponse": JSONResponse}
+    exec(code_of("As an HTTP answer"), names)  # noqa: S102 - the document's own
+
+    @app.post("/buy")
+    def buy() -> None:
+        raise Conflict(["amount"]) if error is Conflict else InternalError("A", ()) if error is InternalError else error
+
+    answer = call_asgi(app)("POST", "/buy")
+
+    assert (answer.status, json.loads(answer.body)["pay_again"]) == (status, False)
+
+
+def test_what_may_be_paid_another_way_is_final_and_moved_no_money() -> None:
+    fake = FakeTransfers()
+    names = vars(producers) | {"transfers": fake}
+    exec(code_of("May this one be paid another way?"), names)  # noqa: S102 - the document's own
+    for reference in ("waiting", "declined", "paid", "parked", "doubt"):
+        fake.enqueue(payout(reference))
+    fake.decline("declined")
+    fake.pay("paid")
+    fake.park("parked")
+    fake.doubt("doubt")
+
+    asked = ("waiting", "declined", "paid", "parked", "doubt", "unknown")
+    assert [name for name in asked if names["may_pay_another_way"](name)] == ["declined"]

@@ -37,8 +37,12 @@ def test_the_table_of_keys_names_every_key_and_no_other() -> None:
         redis_keys.handle("<handle>"),
         re.sub("[0-9a-f]{32}$", "<digest>", redis_keys.md("")),
         redis_keys.bank_id("<id>"),
-        redis_keys.references("").rpartition(":")[0] + ":<bucket>",
         redis_keys.archived("").rpartition(":")[0] + ":<bucket>",
+        *(
+            place.rpartition(":")[0] + ":<bucket>"
+            for index in (redis_keys.references, redis_keys.bank_ids)
+            for place in index("")
+        ),
         redis_keys.inbox("<sender>"),
         redis_keys.guesses(0).removesuffix("0") + "<minute>",
         *(place("000000").replace("main:000000", "<space>:<suffix>") for place in _PLACES),
@@ -55,13 +59,15 @@ def test_the_table_of_keys_names_every_key_and_no_other() -> None:
 def test_every_way_to_make_a_key_is_in_the_test_above() -> None:
     """A new function in `ledger.keys` is a new row in the table, and in that test."""
     functions = {
-        name for name, value in vars(redis_keys).items() if callable(value) and value.__module__ == redis_keys.__name__
+        name
+        for name, value in vars(redis_keys).items()
+        if callable(value) and value.__module__ == redis_keys.__name__ and not name.startswith("_")
     }
 
     assert functions == {
         "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "every", "pares", "sealed_card",
         "sealed_pares", "challenge", "place", "bank_id", "guesses", "inbox", "limits", "prints", "receiver_limits",
-        "references", "operator_limits", "archived",
+        "references", "operator_limits", "bank_ids", "bank_id_name", "archived",
     }  # fmt: skip
 
 

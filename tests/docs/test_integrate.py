@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_a_payout_is_enqueued_waited_for_and_told(platform: Platform, capsys: py
     run("Wait, in a script", names)
     assert capsys.readouterr().out == "payout-42 is paid, final: True, money: moved\n"
     run("Outcomes first", names)
-    names["listen"](idle=3)
+    names["listen"](threading.Event(), idle=3)
     assert capsys.readouterr().out == "payout-42 is paid\n"
     names["transfers"].close()
 
@@ -76,8 +77,7 @@ def test_the_listener_says_what_may_be_paid_another_way(capsys: pytest.CaptureFi
         fake.enqueue(payout(reference))
     fake.decline("payout-42", code="484")
     fake.doubt("payout-43")
-    for outcome in fake.outcomes("payouts"):
-        names["deal_with"](outcome)
+    fake.run_outcomes(names["deal_with"], group="payouts")
 
     said = "payout-42 is declined: it may be paid another way, under a new reference\n"
     assert capsys.readouterr().out == said

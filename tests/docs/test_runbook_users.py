@@ -55,6 +55,7 @@ TYPISTS = {
     "$REDIS_URL": ("ledger", "repair", "on"),
     "$VAULT_URL": ("vault", OPERATOR, "on"),
     "redis://admin@127.0.0.1:6379/0": ("ledger", "admin", "+config|set"),
+    "redis://admin@replica.example:6379/0": ("ledger", "admin", "+replicaof"),
 }
 
 

@@ -87,6 +87,15 @@ def test_a_queue_that_can_not_be_used_keeps_a_worker_from_starting(platform: Pla
         assert "hunter22" not in ended.stderr
 
 
+@pytest.mark.parametrize("arguments", [[], ["--check"]], ids=["start", "check"])
+def test_too_few_replicas_keep_a_worker_from_starting(platform: Platform, arguments: list[str]) -> None:
+    """It would send nothing. A replica may come by itself: the supervisor tries again."""
+    ended = _ended(platform, {"LEDGER_REPLICAS": "1"}, *arguments)
+
+    assert ended.returncode == 75
+    assert ended.stderr.startswith("REDIS_URL: 0 of 1 replicas of the ledger have what it confirmed; start a replica")
+
+
 def test_a_producer_that_has_a_terminal_in_another_space_than_its_workers_sends_nothing(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,8 +6,9 @@ from typing import Any, cast
 import pytest
 import redis
 
+from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.queue.broker import Broker
-from epay_transfers.ledger.record import ARCHIVED_FIELDS, FIELDS, Record
+from epay_transfers.ledger.record import ARCHIVED_FIELDS, FIELDS, KEPT_AS, Record
 from epay_transfers.ledger.states import FINAL, Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys, scripts
 from epay_transfers.ledger.store.archived import Archived, Why, is_whole, reference_digest
@@ -15,19 +16,22 @@ from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.ledger_format import check_format
-from epay_transfers.ledger.store.replies import Moved, ReferenceKnown, SuffixUsed
+from epay_transfers.ledger.store.replies import Foreign, Moved, ReferenceKnown, SuffixUsed
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.runtime.audit import Audit
 from tests.support.clocks import FakeClock
-from tests.support.factories import WAYS, create, found, into, new_transfer
+from tests.support.factories import WAYS, as_before, create, found, into, new_transfer
 from tests.support.redis_state import assert_agrees, snapshot
 
 FILE = "transfers-20261124T100000-0001.jsonl"
 
-#: What the factories give a transfer besides: none of it may stay.
-PERSONAL = {"sender_card": "440563******5096", "receiver_card": "552204******6736", "order_details": "{}"}
+#: What names a person: none of it may stay.
+PERSONAL = {"sc": "440563******5096", "rc": "552204******6736", "metadata": '{"user":"Айгүль 😀"}', "ha": ""}
 
 ENDS = sorted(state for state, phase in WAYS if state in FINAL)
+
+
+_LONG = {kept: name for name, kept in KEPT_AS.items()}
 
 
 def raw(ledger: Ledger, record: Record) -> dict[str, str]:
@@ -40,18 +44,44 @@ def reduce(ledger: Ledger, record: Record, exported: dict[str, str] | None = Non
 
 
 def ended(ledger: Ledger, state: State = State.PAID, reference: str = "payout-42") -> Record:
-    return into(ledger, (state, Phase.SEND), reference)
+    record = into(ledger, (state, Phase.SEND), reference, metadata=PERSONAL["metadata"])
+    return found(ledger, record)
 
 
+def of_before(ledger: Ledger, record: Record) -> Record:
+    """As a version of before has left it: long names, the order's details in the record, and no way home."""
+    as_before(ledger.client, record)
+    ledger.client.hset(redis_keys.record(record.key), "order_details", '{"receiver_name":"Aigul"}')
+    ledger.client.set(redis_keys.handle(record.handle), record.key, keepttl=True)
+    return found(ledger, record)
+
+
+def of_both(ledger: Ledger, record: Record) -> Record:
+    """Written by a version of before, and corrected by this one: a field stands under both names."""
+    of_before(ledger, record)
+    ledger.client.hset(redis_keys.record(record.key), mapping={"ev": "by hand", "rc": "552204******0001"})
+    return found(ledger, record)
+
+
+def as_it_is(_ledger: Ledger, record: Record) -> Record:
+    return record
+
+
+@pytest.mark.parametrize("shape", [as_it_is, of_before, of_both])
 @pytest.mark.parametrize("state", ENDS)
-def test_it_keeps_its_key_its_end_and_a_digest_of_its_reference(ledger: Ledger, state: State) -> None:
-    before = ended(ledger, state)
-    assert PERSONAL.keys() <= raw(ledger, before).keys()
+def test_it_keeps_its_key_its_end_and_a_digest_of_its_reference(
+    ledger: Ledger, state: State, shape: Callable[[Ledger, Record], Record]
+) -> None:
+    before = shape(ledger, ended(ledger, state))
+    was = raw(ledger, before)
+    assert all({name, _LONG.get(name, name)} & was.keys() for name in PERSONAL)
+    assert ("handle" in was, "order_details" in was) == (shape is not as_it_is, shape is not as_it_is)
 
     assert reduce(ledger, before) is None
 
     left = raw(ledger, before)
     assert left.keys() <= set(ARCHIVED_FIELDS)
+    assert not left.keys() & {*KEPT_AS, *KEPT_AS.values(), "metadata"}
     assert not set(PERSONAL.values()) & set(left.values())
     assert left["reference"] == reference_digest("payout-42")
     assert not ledger.client.exists(redis_keys.reference("payout-42"))
@@ -74,6 +104,36 @@ def test_its_reference_is_answered_and_its_suffix_never_used_again(ledger: Ledge
     assert same_id == SuffixUsed(record.key)
     (another,) = ledger.create([new_transfer("payout-43")], actor="backend")
     assert ledger.by_reference("payout-43") == found(ledger, another.record)  # type: ignore[union-attr]  # it was created
+
+
+@pytest.mark.parametrize("shape", [as_it_is, of_before, of_both])
+def test_the_banks_id_and_reference_lead_to_it_and_to_no_other_as_long_as_the_ledger_is_kept(
+    ledger: Ledger, shape: Callable[[Ledger, Record], Record]
+) -> None:
+    """Else the bank's word on this transfer could be taken for one on another."""
+    of_bank = Change(fields={"bank_id": "a9e1", "bank_reference": "423812345678"})
+    record = into(ledger, (State.SENDING, Phase.SEND), "payout-42")
+    ledger.move(record, Verb.PAY, of_bank, actor="worker")
+    record = shape(ledger, found(ledger, record))
+    reduce(ledger, record)
+    other = into(ledger, (State.SENDING, Phase.SEND), "payout-43")
+
+    assert [each.key for each in ledger.by_bank_reference("423812345678")] == [record.key]
+    assert ledger.move(other, Verb.PAY, Change(fields={"bank_id": "a9e1"}), actor="worker") == Foreign(
+        other.state, other.epoch, key=record.key
+    )
+    corrected = ledger.move(found(ledger, record), Verb.OPERATOR_REVERSED, of_bank, actor="worker")
+    assert isinstance(corrected, Moved)
+    assert [each.key for each in ledger.by_bank_reference("423812345678")] == [record.key]
+    assert_agrees(ledger.client)
+
+
+def test_of_its_order_nothing_is_left_to_read(ledger: Ledger) -> None:
+    record = ended(ledger)
+    reduce(ledger, record)
+
+    assert ledger.details(found(ledger, record)) == OrderDetails()
+    assert Transfer.of(found(ledger, record)).metadata == {}
 
 
 def test_it_is_found_by_its_reference_and_says_when_it_was_archived(ledger: Ledger) -> None:
@@ -176,7 +236,9 @@ def test_one_that_ended_at_that_moment_or_later_is_left(ledger: Ledger) -> None:
     assert snapshot(ledger.client) == was
 
 
-@pytest.mark.parametrize("name", sorted({"receiver_card", "reference", "amount", "key", "history", "deadline_at"}))
+@pytest.mark.parametrize(
+    "name", sorted({"rc", "receiver_card", "metadata", "reference", "amount", "key", "history", "deadline_at"})
+)
 def test_a_record_that_is_not_what_was_exported_is_left_as_it_is(ledger: Ledger, name: str) -> None:
     record = ended(ledger)
     exported = raw(ledger, record)
@@ -277,5 +339,7 @@ def test_the_audit_knows_archived_ones_and_misses_a_reference_that_does_not_lead
     assert (odd.where, odd.key) == ("ledger, archived references", one.key)
 
 
-def test_every_field_that_stays_is_one_of_the_record() -> None:
+def test_every_field_that_stays_is_one_of_the_record_and_has_one_name() -> None:
+    """The script knows names in the hash: a field with two of them would go under one, or stay under one."""
     assert set(ARCHIVED_FIELDS) < set(FIELDS)
+    assert not set(ARCHIVED_FIELDS) & {*KEPT_AS, *KEPT_AS.values(), "metadata"}

@@ -33,8 +33,10 @@ def test_an_id_is_its_transfers_for_ever(ledger: Ledger, ledger_client: redis.Re
 
     assert isinstance(bring(ledger, record, verb), Moved)
 
-    assert ledger_client.get(redis_keys.bank_id("a9e1")) == record.key
-    assert ledger_client.ttl(redis_keys.bank_id("a9e1")) == -1
+    few, many = redis_keys.bank_ids("a9e1")
+    assert ledger_client.hgetall(few) == {redis_keys.bank_id_name("a9e1"): record.key}
+    assert ledger_client.ttl(few) == -1
+    assert not ledger_client.exists(many, redis_keys.bank_id("a9e1"))
 
 
 @pytest.mark.parametrize(("verb", "place"), BRINGERS)
@@ -72,3 +74,47 @@ def test_what_is_refused_for_its_state_is_refused_for_that(ledger: Ledger) -> No
 def test_an_answer_without_an_id_is_anybodys(ledger: Ledger) -> None:
     for name in ("payout-1", "payout-2"):
         assert isinstance(bring(ledger, into(ledger, SENDING, name), Verb.DECLINE, ""), Moved)
+
+
+YOUNG = 60_000  #: events, as `_move.lua` has it
+
+
+@pytest.mark.parametrize("events", [YOUNG, YOUNG + 1])
+def test_an_id_that_comes_when_the_ledger_is_old_is_its_transfers_all_the_same(
+    ledger: Ledger, ledger_client: redis.Redis, events: int
+) -> None:
+    few, many = redis_keys.bank_ids("a9e1")
+    first, second = into(ledger, SENDING), into(ledger, SENDING, "payout-2")
+    ledger_client.hset(redis_keys.COUNTERS, "events", str(events))
+
+    assert isinstance(bring(ledger, first, Verb.PARK), Moved)
+    assert isinstance(bring(ledger, found(ledger, first), Verb.PAY), Moved)
+
+    assert [ledger_client.hlen(few), ledger_client.hlen(many)] == ([1, 0] if events == YOUNG else [0, 1])
+    assert bring(ledger, second, Verb.PAY) == Foreign(State.SENDING, second.epoch, key=first.key)
+
+
+@pytest.mark.parametrize(("before", "after"), [(YOUNG, YOUNG + 9), (YOUNG + 9, 0)], ids=["grew old", "counters lost"])
+def test_an_id_is_found_wherever_it_lies(ledger: Ledger, ledger_client: redis.Redis, before: int, after: int) -> None:
+    first, second = into(ledger, SENDING), into(ledger, SENDING, "payout-2")
+    ledger_client.hset(redis_keys.COUNTERS, "events", str(before))
+    bring(ledger, first, Verb.PAY)
+    ledger_client.hset(redis_keys.COUNTERS, "events", str(after))
+
+    assert bring(ledger, second, Verb.PAY) == Foreign(State.SENDING, second.epoch, key=first.key)
+
+
+@pytest.mark.parametrize(("verb", "place"), BRINGERS)
+def test_an_id_that_a_version_before_has_kept_is_its_transfers_still(
+    ledger: Ledger, ledger_client: redis.Redis, verb: Verb, place: Place
+) -> None:
+    """It has a key of its own there, and gets no second place."""
+    first, second = into(ledger, SENDING), into(ledger, place, "payout-2")
+    ledger_client.set(redis_keys.bank_id("a9e1"), first.key)
+    was = snapshot(ledger_client)
+
+    assert bring(ledger, second, verb) == Foreign(place[0], second.epoch, key=first.key)
+    assert snapshot(ledger_client) == was
+
+    assert isinstance(bring(ledger, first, Verb.PAY), Moved)
+    assert not ledger_client.exists(*redis_keys.bank_ids("a9e1"))

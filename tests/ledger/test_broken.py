@@ -146,6 +146,18 @@ def test_a_count_that_can_not_be_raised_is_found_before_the_ring_is_written(
     )
 
 
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize(("part", "index"), [("bank_ids", redis_keys.bank_ids), ("references", redis_keys.references)])
+def test_an_index_of_another_type_takes_no_move(
+    ledger: Ledger, ledger_client: redis.Redis, part: str, index: Callable[[str], tuple[str, str]], place: int
+) -> None:
+    record = into(ledger, SENDING)
+    of_another_type(index("a9e1")[place])(ledger_client, record)
+    paid = Change(fields={"bank_id": "a9e1"} if part == "bank_ids" else {"bank_reference": "a9e1"})
+
+    refused(lambda: ledger.move(record, Verb.PAY, paid, actor="w"), part, ledger_client)
+
+
 def test_what_is_broken_for_others_breaks_no_move_that_does_not_count(
     ledger: Ledger, ledger_client: redis.Redis
 ) -> None:

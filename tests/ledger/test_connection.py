@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from epay_transfers.ledger.store import connection
-from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.connection import connect, in_one_write
 from epay_transfers.ledger.store.server_problems import ServerReason, known_problem
 from epay_transfers.runtime import embedded_servers
 from tests.support.servers import KillableServer
@@ -147,3 +147,28 @@ def test_an_error_that_the_server_answers_keeps_the_connection(server: KillableS
             client.execute_command("NO-SUCH-COMMAND")
 
         assert client.client_id() == first
+
+
+def test_commands_in_one_write_have_their_answers_in_order_and_an_error_stands_among_them(
+    server: KillableServer,
+) -> None:
+    """The connection is used again afterwards: nothing is left on it."""
+    with connect(server.server.url) as client:
+        set_, wrong, got = in_one_write(client, [("SET", "a", "1"), ("INCR", "a", "b"), ("GET", "a")])
+
+        assert (set_, got) == ("OK", "1")
+        assert isinstance(wrong, redis.ResponseError)
+        assert client.get("a") == "1"
+        assert len(client.connection_pool._available_connections) == 1
+
+
+def test_an_answer_that_came_is_kept_though_the_connection_was_lost_behind_it(server: KillableServer) -> None:
+    """What the first command did was done; the others may have been done as well."""
+    with connect(server.server.url) as client:
+        first, *others = in_one_write(client, [("SET", "a", "1"), ("QUIT",), ("GET", "a")])
+
+        assert first == "OK"
+        assert isinstance(others[-1], redis.ConnectionError)
+        assert client.get("a") == "1"
+        with pytest.raises(redis.ConnectionError):
+            in_one_write(client, [("SHUTDOWN", "NOSAVE"), ("GET", "a")])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -10,13 +11,16 @@ from epay_transfers.ledger.clock import Clock, SystemClock
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replicas import Replicas
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.runtime import embedded_servers, health
+from epay_transfers.runtime.health import Finding
 from epay_transfers.runtime.settings import Durability, ServerSettings
 from tests.support.clocks import FakeClock
 from tests.support.factories import NONCE, create
 from tests.support.servers import NEVER_SAVES_YET
+from tests.support.waiting import until
 
 STRICT, ATTESTED, RELAXED = Durability
 
@@ -289,3 +293,27 @@ def test_a_line_shows_host_and_port_and_never_a_user_or_a_password(servers: tupl
     assert all("at 127.0.0.1:1 " in line for line in lines)
     assert "hunter22" not in "".join(lines)
     assert "user" not in "".join(lines)
+
+
+def test_a_ledger_with_fewer_replicas_than_claims_wait_for_is_a_finding_that_may_pass(
+    servers: tuple[str, str], ledger_at: redis.Redis, binary: str
+) -> None:
+    """A worker asks the replicas; an operator's user, which may not, hears from the server how many it serves."""
+
+    def examined(count: int, *, asks: bool) -> list[Finding]:
+        return health.examine(settings(servers), SystemClock(), vault=False, receives=asks, replicas=Replicas(count))
+
+    for asks in (True, False):
+        (one,) = examined(1, asks=asks)
+        assert one.problem.startswith("0 of 1 replicas of the ledger")
+        assert one.passing
+        assert examined(0, asks=asks) == []
+    ledger_at.set("a", "1")
+    with (
+        embedded_servers.running(embedded_servers.LEDGER_OPTIONS, binary=binary) as replica,
+        connect(replica.url) as it,
+    ):
+        it.execute_command("REPLICAOF", "127.0.0.1", urlsplit(servers[0]).port)
+        until(lambda: examined(1, asks=False) == [])
+        until(lambda: examined(1, asks=True) == [])
+        assert [one.passing for one in examined(2, asks=True)] == [True]

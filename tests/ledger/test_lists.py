@@ -145,6 +145,33 @@ def test_a_transfer_is_found_by_the_banks_reference(ledger: Ledger) -> None:
     assert ledger.by_bank_reference("204978430330") == []
 
 
+@pytest.mark.parametrize("events", [59_999, 60_001])
+def test_a_reference_leads_to_its_transfers_in_a_ledger_of_any_age(
+    ledger: Ledger, ledger_client: redis.Redis, events: int
+) -> None:
+    """The second transfer comes when the ledger is old: it goes where the first has begun."""
+    for at, name in enumerate(("payout-1", "payout-2")):
+        record = into(ledger, (State.SENDING, Phase.SEND), name)
+        ledger_client.hset(redis_keys.COUNTERS, "events", str(events + 9 * at))
+        ledger.move(record, Verb.PAY, Change(fields={"bank_reference": "204978430339"}), actor="w")
+
+    assert [record.reference for record in ledger.by_bank_reference("204978430339")] == ["payout-1", "payout-2"]
+    places = [ledger_client.hlen(place) for place in redis_keys.references("204978430339")]
+    assert places == ([1, 0] if events < 60_000 else [0, 1])
+
+
+def test_a_reference_of_a_ledger_of_before_goes_on_where_it_began(ledger: Ledger, ledger_client: redis.Redis) -> None:
+    few, many = redis_keys.references("204978430339")
+    older, record = (into(ledger, (State.SENDING, Phase.SEND), name) for name in ("older", "newer"))
+    ledger_client.hset(many, "204978430339", older.key)
+
+    ledger.move(record, Verb.PAY, Change(fields={"bank_reference": "204978430339"}), actor="w")
+
+    assert [each.reference for each in ledger.by_bank_reference("204978430339")] == ["older", "newer"]
+    assert not ledger_client.exists(few)
+    assert ledger.keys_by_bank_reference(["204978430339", "none"]) == [[older.key, record.key], []]
+
+
 def test_the_history_of_a_transfer_is_whole_and_in_order(ledger: Ledger, ledger_client: redis.Redis) -> None:
     """Among others' events, and without a look at any of them."""
     record = create(ledger)

@@ -1,12 +1,14 @@
 """Every verb against every state: made exactly where the table says, refused elsewhere, and nothing changed then."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import cast
 
 import pytest
 import redis
 
 from epay_transfers.ledger.errors import LedgerUnavailable
-from epay_transfers.ledger.record import FIRST_EPOCH, Lifetime, Record, cleared_with
+from epay_transfers.ledger.order import OrderDetails
+from epay_transfers.ledger.record import FIRST_EPOCH, KEPT_AS, Lifetime, Record, cleared_with, kept_as
 from epay_transfers.ledger.states import Advance, Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change, RecordFields
@@ -14,7 +16,20 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Moved, Refused
 from tests.support.clocks import FakeClock
-from tests.support.factories import CHALLENGE, HOUR_MS, NOW, WAYS, Place, claim, create, found, into, make, reach
+from tests.support.factories import (
+    CHALLENGE,
+    HOUR_MS,
+    NOW,
+    WAYS,
+    Place,
+    as_before,
+    claim,
+    create,
+    found,
+    into,
+    make,
+    reach,
+)
 from tests.support.redis_state import assert_agrees, due, events, records, snapshot
 from tests.support.state_table import AS_SEEN
 
@@ -141,6 +156,76 @@ def test_a_final_state_forgets_the_challenge_and_lets_the_handle_go(
     assert 0 < ledger_client.ttl(redis_keys.handle(record.handle)) <= 86_400
     assert ledger.by_handle(record.handle) == ledger.by_reference("payout-1") == found(ledger, record)
     assert record.key not in due(ledger_client)
+
+
+HOME = OrderDetails(back_link="https://shop.kz/ok", failure_back_link="https://shop.kz/no")
+ORDER = replace(HOME, description="Salary", post_link="https://shop.kz/p").to_json()
+
+
+@pytest.mark.parametrize(
+    "verb", [Verb.PAY, Verb.DECLINE, Verb.INQUIRY_PAID, Verb.INQUIRY_DECLINED, Verb.EXPIRE, Verb.CANCEL]
+)
+def test_a_final_state_forgets_the_order_and_leaves_the_way_home_to_the_handle(
+    ledger: Ledger, ledger_client: redis.Redis, verb: Verb
+) -> None:
+    record = into(ledger, (State.PARKED, Phase.SEND), order_details=ORDER)
+    assert ledger.details(record).description == "Salary"
+
+    assert isinstance(make(ledger, record, verb), Moved)
+
+    ended = found(ledger, record)
+    assert ended.order_details == ""
+    assert ledger.details(ended) == HOME
+    assert ledger.by_handle(record.handle) == ended
+    assert 0 < ledger_client.ttl(redis_keys.handle(record.handle)) <= 86_400
+    ledger_client.delete(redis_keys.handle(record.handle))  # as its server does after a day
+    assert ledger.details(ended) == OrderDetails()
+
+
+def test_a_handle_that_is_gone_does_not_come_back_with_the_end(ledger: Ledger, ledger_client: redis.Redis) -> None:
+    record = into(ledger, (State.SENDING, Phase.SEND), order_details=ORDER)
+    ledger_client.delete(redis_keys.handle(record.handle))
+
+    assert isinstance(make(ledger, record, Verb.PAY), Moved)
+    assert ledger.by_handle(record.handle) is None
+
+
+def test_a_corrected_end_leads_home_as_before(ledger: Ledger, ledger_client: redis.Redis) -> None:
+    record = into(ledger, (State.DECLINED, Phase.SEND), order_details=ORDER)
+    ledger_client.expire(redis_keys.handle(record.handle), 60)
+
+    assert isinstance(make(ledger, record, Verb.CORRECT_PAID), Moved)
+
+    assert ledger.details(found(ledger, record)) == HOME
+    assert 60 < ledger_client.ttl(redis_keys.handle(record.handle)) <= 86_400
+
+
+def test_what_ended_before_the_order_was_forgotten_leads_home_by_its_record(
+    ledger: Ledger, ledger_client: redis.Redis
+) -> None:
+    """A version before this one left the details in the record, and the key alone at the handle."""
+    record = into(ledger, (State.DECLINED, Phase.SEND))
+    ledger_client.hset(redis_keys.record(record.key), "order_details", ORDER)
+    older = found(ledger, record)
+    assert ledger.details(older).back_link == HOME.back_link
+
+    assert isinstance(make(ledger, older, Verb.CORRECT_PAID), Moved)
+
+    ended = found(ledger, record)
+    assert ended.order_details == ""
+    assert ledger.details(ended) == HOME
+
+
+@pytest.mark.parametrize("text", ["[", '{"back_link":"\\ud800"}', '{"back_link":[1]}'])
+def test_details_that_a_hand_has_damaged_keep_no_transfer_from_its_end(
+    ledger: Ledger, ledger_client: redis.Redis, text: str
+) -> None:
+    record = into(ledger, (State.SENDING, Phase.SEND))
+    ledger_client.hset(redis_keys.record(record.key), kept_as("order_details"), text)
+    damaged = found(ledger, record)
+
+    assert isinstance(make(ledger, damaged, Verb.PAY), Moved)
+    assert ledger.details(found(ledger, record)) == OrderDetails()
 
 
 def test_a_challenge_leads_to_its_transfer_for_a_week(ledger: Ledger, ledger_client: redis.Redis) -> None:
@@ -312,3 +397,69 @@ def test_a_sweeper_that_read_before_another_ones_wakeup_does_not_move_its_time(
 
     assert isinstance(later, Refused)
     assert due(ledger_client) == {record.key: NOW + 300_000}
+
+
+# Names of before.
+
+
+@pytest.mark.parametrize("key", ["251124000001", "kiosk:251124000001"])
+def test_a_record_has_short_names_and_its_space_in_its_key(
+    ledger: Ledger, ledger_client: redis.Redis, key: str
+) -> None:
+    space, _, invoice_id = key.rpartition(":")
+    record = create(ledger, invoice_id=invoice_id, space=space or "main")
+
+    raw = cast("dict[str, str]", ledger_client.hgetall(redis_keys.record(key)))
+
+    assert not raw.keys() & {*KEPT_AS, "space"}
+    assert raw["ha"] == record.handle
+    assert found(ledger, record) == record
+    assert record.space == (space or "main")
+
+
+@pytest.mark.parametrize(("verb", "place"), MADE, ids=name_of)
+def test_a_record_of_before_goes_on_as_one_of_now(
+    ledger: Ledger, ledger_client: redis.Redis, verb: Verb, place: Place
+) -> None:
+    """Every move makes the same of both."""
+    now, before = into(ledger, place, "now"), into(ledger, place, "before")
+    as_before(ledger_client, before)
+    assert found(ledger, before) == before
+    is_plain = verb in {Verb.CLAIM, Verb.EXPIRE}
+
+    for record in (now, before):
+        said: RecordFields = {"evidence": "answered", "bank_id": record.reference, "sender_card": "440563******0000"}
+        change = Change(fields=said, due_at=None if verb.row.ends or verb.row.keeps_due else NOW)
+        moved = make(ledger, record, verb) if is_plain else ledger.move(record, verb, change, actor="w")
+        assert isinstance(moved, Moved)
+
+    after = [found(ledger, record) for record in (now, before)]
+    own = {"key", "reference", "handle", "history", "claim_nonce", "bank_id", "created_at", "deadline_at"}
+    own |= {"state_since"} if place[0] is State.EXPIRED else set()  # the way there takes time
+    same = [{name: value for name, value in asdict(each).items() if name not in own} for each in after]
+    assert same[0] == same[1]
+    if not is_plain:
+        assert [(each.evidence, each.bank_id) for each in after] == [("answered", "now"), ("answered", "before")]
+    assert_agrees(ledger_client)
+
+
+def test_what_a_move_clears_is_cleared_under_both_names(ledger: Ledger, ledger_client: redis.Redis) -> None:
+    record = into(ledger, (State.SENDING, Phase.SEND), order_details=ORDER)
+    ledger.move(record, Verb.DOUBT, Change(look_again_in=1, fields={"evidence": "maybe_sent"}), actor="w")
+    as_before(ledger_client, found(ledger, record))
+    assert found(ledger, record).evidence == "maybe_sent"
+
+    ledger.move(found(ledger, record), Verb.INQUIRY_PAID, Change(fields={"evidence": ""}), actor="w")
+
+    ended = found(ledger, record)
+    assert (ended.evidence, ended.order_details, ended.urgency) == ("", "", "")
+
+
+def test_single_fields_are_read_under_either_name(ledger: Ledger, ledger_client: redis.Redis) -> None:
+    now, before = create(ledger, "now"), create(ledger, "before")
+    as_before(ledger_client, before)
+    names = ("amount", "sender_card", "code", "receiver_card", "handle")
+
+    assert ledger.fields([now.key, before.key], names) == [
+        ["1500000", "440563******5096", None, "552204******6736", record.handle] for record in (now, before)
+    ]

@@ -8,10 +8,11 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.store.outcome_feed import OutcomeFeed, SetAside, Turn
+from epay_transfers.ledger.store.outcome_feed import OfRecord, OutcomeFeed, SetAside, Turn
 from epay_transfers.ledger.store.outcomes_aside import AsideOutcome, OutcomesAside
 from epay_transfers.ledger.store.replies import Created
 from tests.support.clocks import FakeClock
+from tests.support.costs import counted
 from tests.support.factories import claim, new_transfer
 
 GROUP = "payouts"
@@ -111,8 +112,20 @@ def test_what_is_given_back_is_another_ones_at_once(feed: OutcomeFeed, moves: li
 def test_the_move_before_is_found_by_the_records_history(feed: OutcomeFeed, moves: list[Event]) -> None:
     key = moves[0].fields["key"]
 
-    assert feed.before([(key, move.id) for move in moves]) == ["", moves[0].id, moves[1].id]
-    assert feed.before([("no key", moves[0].id), ("251124999999", moves[0].id)]) == ["", ""]
+    found = feed.of_records([(key, move.id) for move in moves])
+    assert [each.before for each in found] == ["", moves[0].id, moves[1].id]
+    assert feed.of_records([("no key", moves[0].id), ("251124999999", moves[0].id)]) == [OfRecord(), OfRecord()]
+    assert feed.of_records([]) == []
+
+
+def test_what_a_batch_needs_of_its_records_is_one_round_trip(
+    feed: OutcomeFeed, moves: list[Event], ledger_client: redis.Redis
+) -> None:
+    """So metadata cost a consumer none beside the one that it made for their order."""
+    with counted({"ledger": ledger_client}) as costs:
+        feed.of_records([(move.fields["key"], move.id) for move in moves])
+
+    assert costs["ledger"].trips == 1
 
 
 def test_an_outcome_waits_while_the_one_before_it_is_owed_by_anyone(feed: OutcomeFeed, moves: list[Event]) -> None:

@@ -89,7 +89,7 @@ def test_what_ended_is_exported_whole_and_then_reduced(transfers: Cli, past: Led
     for at, record in enumerate(records):
         left = raw(past, record)
         assert (left["reference"], left["archive"]) == (reference_digest(f"payout-{at}"), path.name)
-        assert "receiver_card" not in left
+        assert not left.keys() & {"rc", "receiver_card"}
     assert raw(ledger, young)["reference"] == "young"
     assert_agrees(past.client)
     assert archive(transfers, "--apply", *REASON).out.startswith("Archived 0 transfers")
@@ -250,7 +250,7 @@ def test_killed_between_every_two_steps_nothing_is_reduced_that_was_not_exported
                 assert left == was[record.key], f"killed before step {at}"
         _archiving(ledger).run(Folder(folder))
         assert lines_of(folder) == was
-        assert all("receiver_card" not in raw(past, record) for record in records)
+        assert all(not raw(past, record).keys() & {"rc", "receiver_card"} for record in records)
         assert not list(folder.glob("*.part")) + list(folder.glob("*.exported"))
         assert_agrees(past.client)
         if lived:

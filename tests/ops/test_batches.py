@@ -119,6 +119,31 @@ def test_every_column_reaches_its_field(given: Given, transfers: Cli, ledger: Le
     assert again.json["replayed"]
 
 
+def test_a_column_of_metadata_is_one_of_them_by_its_name(given: Given, transfers: Cli, ledger: Ledger) -> None:
+    """An empty cell is left out; and the same in JSON lines is the same intent."""
+    names = f"{NAMES},metadata.user,metadata.shop.order_2"
+    said = given(batch(f"{line('a')},1001,x 7", f"{line('b')},1002,", f"{line('c')},,", names=names))
+
+    assert said.status == 0, said.err
+    kept = {name: transfers("status", name, "--json").json["metadata"] for name in "abc"}
+    assert kept == {"a": {"shop.order_2": "x 7", "user": "1001"}, "b": {"user": "1002"}, "c": {}}
+    same = [as_json("a", metadata={"user": "1001", "shop.order_2": "x 7"}), as_json("b", metadata={"user": "1002"})]
+    again = given("".join(f"{json.dumps(each)}\n" for each in same), "--json", form="jsonl")
+    assert (again.status, again.json["replayed"]) == (0, 2), again.err
+
+
+def test_a_batch_that_comes_again_with_other_metadata_pays_nothing_twice(given: Given, ledger: Ledger) -> None:
+    """A row whose metadata differ is refused, and its payout is there; a column that is added later is no new batch."""
+    given(batch(line("a"), line("b")))
+
+    said = given(batch(f"{line('a')},1001", f"{line('b')},", names=f"{NAMES},metadata.user"), "--results", "results")
+
+    assert said.status == 1
+    assert [(row["reference"], row["result"]) for row in rows_of()] == [("a", "refused"), ("b", "replayed")]
+    assert "it is the same payment" in rows_of()[0]["why"]
+    assert ledger.totals().of(State.QUEUED).count == 2
+
+
 def test_json_lines_are_taken(given: Given, ledger: Ledger) -> None:
     text = "\ufeff" + "".join(f"{json.dumps(as_json(name))}\r\n\r\n" for name in ("a", "b"))
 
@@ -183,6 +208,12 @@ WRONG = [
     (batch(f"{line('a')},01/29", names=f"{NAMES},sender.expiry"), "line 1, sender.expiry: the card that pays is given"),
     (batch(f"{line('a')},x", names=f"{NAMES},4405639704015096"), "line 1, column 6: is not known here"),
     (batch(f"{line('a')},{NUMBER}", names=f"{NAMES},receiver.last_name"), "line 2, receiver.last_name: is or"),
+    (batch(f"{line('a')},{NUMBER}", names=f"{NAMES},metadata.user"), "line 2, metadata.user: looks like a card number"),
+    (batch(f"{line('a')},x", names=f"{NAMES},metadata.a{NUMBER}"), "line 1, column 6: is no name of metadata: give 1"),
+    (batch(f"{line('a')},x", names=f"{NAMES},metadata.User"), "line 1, metadata.User: is no name of metadata: give 1"),
+    (batch(f"{line('a')},x", names=f"{NAMES},metadata"), "line 1, metadata: is not known here: give one of"),
+    (batch(f"{line('a')},815", names=f"{NAMES},metadata.cvc"), "line 2, metadata.cvc: a CVC and a PIN may be kept"),
+    (batch(f"{line('a')},1,1", names=f"{NAMES},metadata.a,metadata.a"), "line 1, metadata.a: stands there twice"),
     (batch(line("a", description="Кофе")).encode("cp1251"), "line 2: is not in UTF-8 (windows-1251, perhaps)"),
     (batch(line("a")).encode("utf-16"), "line 1: is not in UTF-8"),
     ("", "line 1: the input has no line with the names of its columns"),
@@ -214,6 +245,10 @@ WRONG_JSON: list[tuple[Any, str]] = [
     (as_json("a", receiver=None), "line 2, receiver"),
     (as_json("a", description=NUMBER), "line 2, description: is or holds a card number"),
     (as_json("a", receiver={"card_id": RECEIVER, "last_name": [NUMBER]}), "line 2, receiver.last_name: is or"),
+    (as_json("a", metadata={"user": NUMBER}), "line 2, metadata.user: looks like a card number"),
+    (as_json("a", metadata={"user": 1001}), "line 2, metadata.user: must be a text"),
+    (as_json("a", metadata={NUMBER: "x"}), "line 2, metadata: has a name that is none"),
+    (as_json("a", metadata="user"), "line 2, metadata: must be a few names"),
     (as_json("a", **{NUMBER: 1}), "line 2, (a field): is not a field that is known here"),
     ([as_json("a")], "line 2: is no intent: give a JSON object"),
     ("x", "line 2: is no intent: give a JSON object"),

@@ -16,6 +16,7 @@ import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
+from epay_transfers.ledger import metadata
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.heartbeats import Heartbeat, Heartbeats, Sight
 from epay_transfers.ledger.store.ledger import Ledger
@@ -127,7 +128,7 @@ def test_no_card_and_no_secret_is_in_what_it_exports(
     into: Into, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not where a thief, or an operator by mistake, has put one where a label comes from; and no reference or key."""
-    record = into(State.QUEUED, "payout-secret")
+    record = into(State.QUEUED, "payout-secret", metadata=metadata.write({"user": SECRET}))
     Pauses(ledger.client).pause(Lane.SEND, ALL, actor="operator x", reason=SECRET, cause=Cause.FRAUD, pause_id="k7f3")
     places = (f"dead:main:KZT:code_{CARD}", f"dead:main:KZT:{SECRET}", f"queued:{CARD}:KZT:", f"queued:main:{CARD}:")
     ledger.client.hset("transfers:{t}:counters", mapping={f"n:{place}": 1 for place in places})

@@ -20,7 +20,7 @@ from epay_transfers.ops.overview.judge import judge, level_of
 from epay_transfers.ops.overview.judgement import Level, Trouble, in_words
 from epay_transfers.ops.overview.page import COLUMNS, LINES, page
 from epay_transfers.ops.screen import Sum
-from epay_transfers.runtime.health import Finding
+from epay_transfers.runtime.health import REPLICAS_CURE, Finding
 from epay_transfers.runtime.server_look import ServerLook
 from epay_transfers.worker.preflight import Cause as Unfit
 from tests.support.runbook import is_quoted, name_of, part_of
@@ -348,6 +348,19 @@ def test_workers_that_compare_a_server_that_was_started_are_no_alarm() -> None:
     assert is_quoted(Trouble.WORKERS_UNFIT, compares.says)
     assert name_of(compares.command) in part_of(Trouble.WORKERS_UNFIT, "Do:")
     assert (clock.what, clock.level) == (Trouble.WORKERS_UNFIT, Level.ACT)
+
+
+def test_workers_that_wait_for_replicas_say_how_many_are_lacking_and_where_to_look() -> None:
+    """An operator's `doctor` asks no replica: what mends it comes with the worker's own word."""
+    why = f"0 of 1 replicas of the ledger have what it confirmed; {REPLICAS_CURE}"
+    for findings in ([why], []):
+        (one,) = judge(replace(WELL, workers=[worker(unfit=[Unfit.REPLICAS], findings=findings)]))
+
+        assert (one.what, one.level) == (Trouble.WORKERS_UNFIT, Level.ACT)
+        assert is_quoted(Trouble.WORKERS_UNFIT, one.says)
+        assert "replicas of the ledger have what it confirmed" in one.says
+        assert ("'A replica is missing'" in one.next) is bool(findings)
+        assert name_of(one.command) in part_of(Trouble.WORKERS_UNFIT, "Do:")
 
 
 def test_a_terminal_whose_credentials_no_worker_holds_is_named() -> None:

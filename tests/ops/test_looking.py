@@ -9,6 +9,7 @@ import sys
 import pytest
 import redis
 
+from epay_transfers.ledger import metadata
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.queue import broker
 from epay_transfers.ledger.queue.broker import Broker
@@ -40,6 +41,19 @@ def test_a_page_says_where_the_money_is_and_who_moves_next(transfers: Cli, into:
     assert bool(told["next_step"]) == (not state.final)
     assert told["money"] == state.money
     assert told["events"][0]["verb"] == Verb.CREATE
+
+
+def test_metadata_are_shown_with_the_transfer(transfers: Cli, into: Into) -> None:
+    key = into(State.IN_DOUBT, metadata=metadata.write({"user": "1001", "shop": "x 7"})).key
+    into(State.IN_DOUBT, "payout-2")
+
+    for command in ("status", "explain"):
+        assert transfers(command, key, "--json").json["metadata"] == {"shop": "x 7", "user": "1001"}
+        assert transfers(command, "payout-2", "--json").json["metadata"] == {}
+    listed = transfers("list", "in_doubt", "--json").json["transfers"]
+    assert [each["metadata"] for each in listed] == [{"shop": "x 7", "user": "1001"}, {}]
+    assert "user: 1001" in transfers("status", key).out
+    assert "metadata" not in transfers("status", "payout-2").out
 
 
 def test_a_held_one_is_told_what_its_operator_types(transfers: Cli, into: Into) -> None:

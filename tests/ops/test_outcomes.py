@@ -47,12 +47,24 @@ def test_what_is_set_aside_is_listed_by_group_in_order(transfers: Cli, client: r
     assert told[1] == {
         "group": "payouts", "key": KEYS["payout-1"], "reference": "payout-1", "version": 3, "state": "paid",
         "deliveries": 8, "error": "KeyError", "behind": False, "set_aside_at": "2026-11-24T06:00:00.000+00:00",
-        "replay_asked": False,
+        "replay_asked": False, "metadata": {},
     }  # fmt: skip
     page = transfers("outcomes", "list").out
     assert "books" in page
     assert "KeyError" in page
     assert "an earlier outcome of the transfer is set aside" in page
+
+
+def test_the_metadata_of_its_transfer_are_listed_with_it(transfers: Cli, client: redis.Redis) -> None:
+    """As the record has them; what can't be read of them keeps no outcome from being listed."""
+    client.hset(redis_keys.record(KEYS["payout-1"]), "metadata", '{"user":"1001"}')
+    client.hset(redis_keys.record(KEYS["payout-2"]), "metadata", '{"user":1001}')
+
+    told = transfers("outcomes", "list", "--group", "payouts", "--json").json
+
+    assert [(each["reference"], each["metadata"]) for each in told] == [
+        ("payout-2", {}), ("payout-1", {"user": "1001"}), ("payout-1", {"user": "1001"})
+    ]  # fmt: skip
 
 
 def test_of_one_transfer_by_its_reference_or_its_key(transfers: Cli, client: redis.Redis) -> None:

@@ -68,6 +68,7 @@ TYPED: dict[str, tuple[str, ...]] = {
     "parked": (),
     "pause": ("send", *_WHY),
     "pauses": (),
+    "provision": ("secrets", "--operator", "aigul"),
     "queue rebuild": (),
     "queues": (),
     "reconcile": ("--day", "2026-11-28", "--ask", "1"),
@@ -81,7 +82,11 @@ TYPED: dict[str, tuple[str, ...]] = {
 }
 
 #: What it needs is made there.
-RUN_ELSEWHERE = {"apply": "tests/ops/test_plans.py", "verify-backup": "tests/ops/test_verify_backup.py"}
+RUN_ELSEWHERE = {
+    "apply": "tests/ops/test_plans.py",
+    "probe": "tests/ops/test_probe.py",
+    "verify-backup": "tests/ops/test_verify_backup.py",
+}
 
 
 Run = Callable[[str], list[Any]]
@@ -131,7 +136,13 @@ INTENT = {
 
 
 def _needs_a_transfer(name: str) -> bool:
-    return bool(set(_typed(name)) & {*State, "PAUSE"}) or name in {"enqueue", "keys", "keys rotate", "pause"}
+    return bool(set(_typed(name)) & {*State, "PAUSE"}) or name in {
+        "enqueue",
+        "keys",
+        "keys rotate",
+        "pause",
+        "provision",
+    }
 
 
 def _typed(name: str) -> tuple[str, ...]:

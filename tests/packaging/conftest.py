@@ -1,5 +1,7 @@
 """The distributions, built once from a copy of the repository, without a network and without touching the source."""
 
+import importlib.metadata
+import re
 import shutil
 import subprocess
 import sys
@@ -101,6 +103,26 @@ def installed(distributions: Distributions, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="session")
 def environment(installed: Install) -> Environment:
     return installed(set())
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def locked_for_production() -> set[str]:
+    return set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+
+
+@pytest.fixture(scope="session")
+def production(installed: Install) -> Environment:
+    """The wheel, and of these tests' environment only the distributions that are locked for production."""
+    wanted: set[str] = set()
+    others: set[str] = set()
+    for each in importlib.metadata.distributions():
+        kept = normal(each.name) in locked_for_production()
+        tops = {Path(str(file)).parts[0].partition(".")[0] for file in each.files or ()}
+        (wanted if kept else others).update(tops)
+    return installed(others - wanted)
 
 
 def _lend(packages: Path, into: Path, without: set[str]) -> None:

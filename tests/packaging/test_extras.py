@@ -1,7 +1,6 @@
 """The extras: each brings what its part imports, and a part whose extra is missing says so in a sentence."""
 
 import ast
-import importlib.metadata
 import re
 import sys
 import tomllib
@@ -13,7 +12,7 @@ from epay_transfers import extras
 from epay_transfers.__main__ import EX_UNAVAILABLE
 from epay_transfers.runtime.settings import EX_CONFIG
 from tests.architecture.source import ROOMS, files, imports
-from tests.packaging.conftest import ROOT, Environment, Install
+from tests.packaging.conftest import ROOT, Environment, Install, locked_for_production, normal
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -159,26 +158,6 @@ def test_operators_need_no_demo(with_command: Environment, tmp_path: Path) -> No
 DEVELOPERS_ALONE = modules("demo") - modules("") - modules("cli") - modules("web")
 
 
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def locked_for_production() -> set[str]:
-    return set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
-
-
-@pytest.fixture(scope="module")
-def production(installed: Install) -> Environment:
-    """The wheel, and of these tests' environment only the distributions that are locked for production."""
-    wanted: set[str] = set()
-    others: set[str] = set()
-    for each in importlib.metadata.distributions():
-        kept = _normal(each.name) in locked_for_production()
-        tops = {Path(str(file)).parts[0].partition(".")[0] for file in each.files or ()}
-        (wanted if kept else others).update(tops)
-    return installed(others - wanted)
-
-
 def test_the_production_lock_names_nothing_that_is_for_developers_alone() -> None:
     """Neither the sandbox's server nor the embedded database server is installed by it, and all of the rest is."""
     names = {_MODULES.get(name, name.replace("-", "_")) for name in locked_for_production()}
@@ -202,7 +181,7 @@ def test_a_production_install_holds_no_sandbox_server_and_no_database_server(
     there, distributions = done.stdout.splitlines()
 
     assert there == "[]", done.stderr
-    held = {_normal(name) for name in ast.literal_eval(distributions)}
+    held = {normal(name) for name in ast.literal_eval(distributions)}
     assert held - {"epay-transfers", "pip", "setuptools"} <= locked_for_production()
     assert [path for path in production.home.rglob("*") if re.search(r"(valkey|redis)-?server", path.name)] == []
     for words in (["sandbox"], ["demo"], ["dev"], ["init", "--sandbox"]):

@@ -57,6 +57,7 @@ def by_number(number: str, cvc: str) -> TransferIntent:
         deadline=datetime(2027, 1, 1, tzinfo=UTC),
         urgency="now",
         related_to="order-0",
+        metadata={"user": "1001"},
         sender_email="a@example.kz",
         sender_ip="192.0.2.1",
         merchant_id_for_saving_cards="1",
@@ -154,7 +155,11 @@ async def outcomes_in_a_loop(transfers: AsyncTransfers) -> AsyncIterator[tuple[S
 
 
 def end_of(outcome: AnyOutcome) -> State:
-    return outcome.state
+    return outcome.state if outcome.metadata.get("user", "") else State.QUEUED
+
+
+def user_of(transfer: Transfer) -> str:
+    return transfer.metadata["user"]
 
 
 async def main_in_a_loop() -> None:

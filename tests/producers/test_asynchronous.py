@@ -5,9 +5,11 @@ What each call means is in the suite that runs on all of them: `tests/web/test_c
 
 import asyncio
 import contextvars
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -31,8 +33,11 @@ from epay_transfers.producers import (
 )
 from epay_transfers.producers.context import Context
 from epay_transfers.producers.testing import FakeTransfers
+from epay_transfers.producers.testing.web import fake_web
+from epay_transfers.producers.web import Request, Web
 from tests.producers.conftest import Hands, build, by_pan, by_saved_card
 from tests.support.logged import names_of
+from tests.support.waiting import until
 
 T = TypeVar("T")
 
@@ -342,6 +347,93 @@ def test_a_cancelled_task_lets_its_handler_finish_and_leaves_its_group(
     run(cancelled())
 
 
+def test_a_handler_that_is_not_async_is_a_wrong_call_at_its_first_outcome(parts: Context) -> None:
+    """It did its work once, and the outcome stays owed: it is not tried again and again, and set aside."""
+    calls: list[int] = []
+
+    def handler(outcome: Outcome) -> None:
+        calls.append(outcome.deliveries)
+
+    async def handled() -> None:
+        async with AsyncTransfers(build(parts)) as transfers:
+            await transfers.enqueue(by_pan())
+            with pytest.raises(WrongCall, match="give an async function"):
+                await transfers.run_outcomes(cast("Any", handler), group="payouts", idle=5)
+            assert calls == [1]
+            assert await first_of(transfers) == "order-1"
+
+    run(handled())
+
+
+def test_a_handler_may_be_any_function_that_gives_something_to_await(parts: Context) -> None:
+    calls: list[str] = []
+
+    async def handler(name: str, outcome: Outcome) -> None:
+        calls.append(f"{name} {outcome.reference}")
+
+    async def handled() -> None:
+        async with AsyncTransfers(build(parts)) as transfers:
+            await transfers.enqueue(by_pan())
+            await transfers.run_outcomes(lambda outcome: handler("shop", outcome), group="payouts", idle=0.1)
+
+    run(handled())
+    assert calls == ["shop order-1"]
+
+
+@pytest.mark.parametrize("is_in_handler", [False, True])
+def test_a_loop_that_is_closed_ends_the_thread_and_the_outcome_stays_owed(
+    parts: Context, ledger_client: redis.Redis, *, is_in_handler: bool
+) -> None:
+    """By a program that ends without its tasks: else the thread would keep its process for ever, and set all aside."""
+    begun = threading.Event()
+
+    async def handler(_outcome: Outcome) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    transfers = AsyncTransfers(build(parts))
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(transfers.run_outcomes(handler, group="payouts"))
+    if is_in_handler:
+        loop.run_until_complete(transfers.enqueue(by_pan()))
+        loop.run_until_complete(asyncio.to_thread(begun.wait, PATIENCE_S))
+    else:
+        loop.run_until_complete(asyncio.sleep(0.2))
+    loop.close()
+    build(parts).enqueue(by_pan("order-2"))
+
+    for thread in threading.enumerate():
+        if thread.name.startswith("transfers-outcomes"):
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()
+    assert not task.done()
+    seen: list[Outcome] = []
+    build(parts).run_outcomes(seen.append, group="payouts", idle=0, claim_after=0)
+    assert len(seen) == 1 + is_in_handler
+    assert ledger_client.hlen(redis_keys.OUTCOMES_ASIDE) == 0
+    asyncio.run(transfers.close())
+
+
+def test_a_loop_that_is_closed_ends_a_reading_which_leaves_its_group(
+    parts: Context, ledger_client: redis.Redis
+) -> None:
+    """As with a handler: a program that forgets its task can end."""
+
+    async def read(transfers: AsyncTransfers) -> None:
+        async for _ in transfers.outcomes("payouts"):
+            pass
+
+    transfers = AsyncTransfers(build(parts))
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(read(transfers))
+    loop.run_until_complete(asyncio.sleep(0.2))
+    assert len(ledger_client.xinfo_consumers(redis_keys.EVENTS, "payouts")) == 1
+    loop.close()
+
+    until(lambda: ledger_client.xinfo_consumers(redis_keys.EVENTS, "payouts") == [])
+    assert not task.done()
+
+
 def test_a_ledger_that_is_away_is_said_while_one_iterates(without_ledger: Transfers) -> None:
     async def read() -> None:
         async with AsyncTransfers(without_ledger) as transfers:
@@ -409,3 +501,37 @@ def test_elsewhere_nothing_is_said(parts: Context, untold: None, caplog: pytest.
     run(call())
 
     assert "transfers.in_event_loop" not in names_of(caplog.records)
+
+
+def test_a_forked_process_has_threads_of_its_own(parts: Context) -> None:
+    """Its parent's are not in it: else each call would wait for them for ever."""
+    transfers = AsyncTransfers(build(parts))
+    receipt = asyncio.run(transfers.enqueue(by_pan()))
+    until(lambda: cast("Any", transfers._pool)._idle_semaphore._value == 1)  # its thread waits for the next call
+
+    async def asked() -> None:
+        async with asyncio.timeout(PATIENCE_S), transfers:
+            assert (await transfers.get(receipt.key)).reference == "order-1"
+
+    pid = os.fork()
+    if not pid:
+        try:
+            asyncio.run(asked())
+        except BaseException:  # noqa: BLE001 - whatever it is, this process ends here
+            os._exit(1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    asyncio.run(asked())
+
+
+def test_what_is_no_transfers_is_a_wrong_call_at_once(parts: Context) -> None:
+    """A web tier, another `AsyncTransfers`, and a file in the place of settings."""
+    for wrong in (AsyncTransfers(build(parts)), fake_web(FakeTransfers()), ".env"):
+        with pytest.raises(WrongCall, match=r"give a Transfers, like web\.transfers"):
+            AsyncTransfers(cast("Any", wrong))
+    for from_env in (Transfers.from_env, AsyncTransfers.from_env, Web.from_env):
+        for file in (".env", Path(".env")):
+            with pytest.raises(WrongCall, match="env_file="):
+                from_env(cast("Any", file))
+    with pytest.raises(WrongCall, match="route: give one of pay, 3ds, result, notify"):
+        fake_web(FakeTransfers()).answer("paid", "A" * 22, Request("GET"))

@@ -11,6 +11,7 @@ import pytest
 from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
 from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
+from epay_transfers.ledger.record import kept_as
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
@@ -222,7 +223,8 @@ def test_a_conflict_of_every_field_points_at_the_keys(transfers: Transfers, part
     receipt = transfers.enqueue(by_pan())
     other = compute(by_pan(), FingerprintKeys([STRANGE]))
     own_id = parts.producer.print_keys.newest.key_id
-    ledger.client.hset(redis_keys.record(receipt.key), "fingerprints", other.others.replace(id_of(STRANGE), own_id))
+    forged = other.others.replace(id_of(STRANGE), own_id)
+    ledger.client.hset(redis_keys.record(receipt.key), kept_as("fingerprints"), forged)
     ledger.client.set(redis_keys.prints(receipt.key), other.cards.replace(id_of(STRANGE), own_id))
 
     with pytest.raises(Conflict, match="FINGERPRINT_KEYS") as caught:

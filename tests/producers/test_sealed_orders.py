@@ -2,6 +2,7 @@
 
 import pytest
 
+from epay_transfers.ledger.record import kept_as
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.vault.sealed_card import PaymentOrder, SealedCard
 from epay_transfers.producers import Transfers
@@ -50,7 +51,8 @@ def test_a_card_that_is_brought_again_is_sealed_with_the_intents_own_order(
     key = transfers.enqueue(by_pan()).key
     ordered = PaymentOrder.of(hands.record(key))
     empty(hands.vault.client)
-    hands.ledger.client.hset(redis_keys.record(key), mapping=forged)  # type: ignore[arg-type]  # redis-py's own type is too narrow
+    fields = {kept_as(name): text for name, text in forged.items()}
+    hands.ledger.client.hset(redis_keys.record(key), mapping=fields)  # type: ignore[arg-type]  # redis-py's own type is too narrow
 
     transfers.enqueue(by_pan())
 

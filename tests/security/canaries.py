@@ -11,6 +11,7 @@ FIRST_NAME, LAST_NAME = "Qanaria", "Recepturova"
 ADDRESS = "Qanary street 7"
 EMAIL = "qanary@epay.kz"
 IP = "203.0.113.77"
+USER = "qanary-user-1001"
 CARD_ID = "86496cb0-bb5d-4791-bb49-cc27a0f660ce"
 
 #: What a client's browser brings, the secret of an address and of a server: for tests that need no bank.
@@ -27,6 +28,7 @@ PERSONAL = {
     "e-mail": EMAIL,
     "address on the net": IP,
     "card id": CARD_ID,
+    "metadata": USER,
 }
 
 

@@ -47,6 +47,7 @@ def intent(reference: str, description: str = "Payout", **more: Any) -> Transfer
         "foreign": True,
         "sender_email": canaries.EMAIL,
         "sender_ip": canaries.IP,
+        "metadata": {"user": canaries.USER},
     }
     return TransferIntent(**fields | more)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from epay_transfers.ledger.record import Record
+from epay_transfers.ledger.record import Record, kept_as
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.vault.sealing import Purpose
@@ -54,7 +54,8 @@ NAMES = tuple(changes(Record(key="251124000001", state=State.QUEUED, order_detai
 
 
 def forge(stage: Stage, key: str, fields: dict[str, str]) -> None:
-    stage.ledger.client.hset(redis_keys.record(key), mapping=fields)  # type: ignore[arg-type]  # redis-py's own type is too narrow
+    forged = {kept_as(name): text for name, text in fields.items()}
+    stage.ledger.client.hset(redis_keys.record(key), mapping=forged)  # type: ignore[arg-type]  # redis-py's own type is too narrow
 
 
 @pytest.mark.parametrize("what", NAMES)

@@ -205,13 +205,14 @@ _SETTINGS = {"client secret", "private key", "fingerprint key", "hash key", "not
 #: What the design's table allows, by place. A client's browser takes the challenge to the bank; the ledger keeps that
 #: of a transfer which is not final (one is parked, and the confirm of one is in doubt), and its file remembers the
 #: others until it is rewritten. A saved card's id is the bank's name for it: the outcome tells it to the producer, as
-#: the bank told it to us.
+#: the bank told it to us. Metadata stand in the record, and operators are shown them.
 ALLOWED = {
     "a worker's arguments and environment": _SETTINGS,
     "the bank's form in the web tier": _CHALLENGES,
-    "the ledger and the queue": {"card id"} | {c for c in _CHALLENGES if c.endswith((" confirm in doubt", " parked"))},
-    "the ledger's files": _CHALLENGES | {"card id"},
-    "commands": {"card id"},
+    "the ledger and the queue": {"card id", "metadata"}
+    | {c for c in _CHALLENGES if c.endswith((" confirm in doubt", " parked"))},
+    "the ledger's files": _CHALLENGES | {"card id", "metadata"},
+    "commands": {"card id", "metadata"},
 }
 SINKS = (
     "the ledger and the queue", "the vault", "the ledger's files", "the vault's files", "a worker's log",

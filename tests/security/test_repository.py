@@ -109,7 +109,7 @@ def test_every_requirement_is_pinned_with_its_hashes(name: str) -> None:
     """A package that was exchanged on its way here is not installed."""
     wanted = re.split(r"\n(?=[a-z0-9])", (ROOT / name).read_text(), flags=re.IGNORECASE)
 
-    assert len(wanted) >= 20
+    assert len(wanted) >= (1 if name == "requirements-build.txt" else 20)
     assert [
         line for line in wanted if not re.match(r"[\w.\[\]-]+==[^ ]+ .*--hash=sha256:", line.replace("\n", " "))
     ] == []

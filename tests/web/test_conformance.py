@@ -4,6 +4,7 @@ So what is tested against the fake holds for the real one, and what a call means
 """
 
 import inspect
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -68,12 +69,12 @@ def test_the_fake_has_the_same_surface() -> None:
 
 
 def test_the_async_one_has_the_same_surface_each_call_a_coroutine_of_the_same_answer() -> None:
-    """But for `outcomes`, which is iterated, the handler of `run_outcomes`, and `from_env`, which waits for nothing."""
+    """But for `outcomes`, which is iterated, handler and `stop` of `run_outcomes`, and `from_env`, which waits for nothing."""
     one, other = surface(Transfers), surface(AsyncTransfers)
     told = other.pop("from_env"), one.pop("from_env"), other.pop("outcomes"), one.pop("outcomes")
     threads = told[0].parameters["threads"]
     asynchronous, synchronous = other.pop("run_outcomes"), one.pop("run_outcomes")
-    assert [name for name, its in asynchronous.parameters.items() if its != synchronous.parameters[name]] == ["handler"]
+    assert [name for name, its in asynchronous.parameters.items() if its != synchronous.parameters[name]] == ["handler", "stop"]
     assert asynchronous.parameters.keys() == synchronous.parameters.keys()
 
     assert other == one
@@ -144,6 +145,8 @@ def test_what_is_no_intents_text_stores_nothing(transfers: FakeTransfers) -> Non
         ({"description": "another", "urgency": "batch"}, ("description", "urgency")),
         ({"back_link": "https://shop.example/"}, ("back_link",)),
         ({"invoice_id": "123456"}, ("invoice_id",)),
+        ({"metadata": {"user": "1001"}}, ("metadata",)),
+        ({"amount": "1", "metadata": {"user": "1001"}}, ("amount", "metadata")),
     ],
 )
 def test_another_intent_under_the_same_reference_is_a_conflict_that_names_the_fields(
@@ -154,6 +157,69 @@ def test_another_intent_under_the_same_reference_is_a_conflict_that_names_the_fi
     with pytest.raises(Conflict) as conflict:
         transfers.enqueue(intent(**bent))
     assert conflict.value.fields == fields
+
+
+USER = {"user": "1001", "shop.order": "Заказ 7"}
+
+
+def test_metadata_come_back_with_the_transfer_however_it_came_and_however_it_is_asked_for(
+    transfers: FakeTransfers,
+) -> None:
+    first = transfers.enqueue(intent("a", metadata=USER))
+    many = transfers.enqueue_many([intent("b", metadata=USER), intent("c", metadata={"user": ""}), intent("d")])
+    text = transfers.enqueue_json(waiting(transfers, "e", metadata=USER).to_json())
+    wanted = {"a": USER, "b": USER, "c": {"user": ""}, "d": {}, "e": USER}
+
+    assert len({first.key, text.key, *(each.key for each in many if isinstance(each, Receipt))}) == 5
+    assert {each.reference: each.metadata for each in transfers.list().items} == wanted
+    for name, given in wanted.items():
+        found = transfers.get(reference=name)
+        assert found.metadata == transfers.find(name).metadata == given
+        assert transfers.get(found.key).metadata == transfers.wait(found.key, timeout=0.01).metadata == given
+        assert found.to_json()["metadata"] == given
+        assert {found} == {transfers.get(found.key)}, "a transfer can be an element of a set"
+
+
+@pytest.mark.parametrize("verb", ["park", "doubt", "decline", "fail", "expire", "pay"])
+def test_metadata_stay_with_the_transfer_whatever_becomes_of_it(transfers: FakeTransfers, verb: str) -> None:
+    receipt = transfers.enqueue(intent(metadata=USER))
+    getattr(transfers, verb)(receipt.key)
+
+    assert transfers.get(receipt.key).metadata == USER
+    assert transfers.enqueue(intent(metadata=dict(reversed(USER.items())))).replayed, "in whatever order they come"
+
+
+@pytest.mark.parametrize("others", [{"user": "1002", "shop.order": "Заказ 7"}, {"user": "1001"}, {}])
+@pytest.mark.parametrize("verb", ["", "decline", "pay"])
+def test_a_replay_with_other_metadata_is_a_conflict_that_pays_nothing_and_changes_nothing(
+    transfers: FakeTransfers, others: dict[str, str], verb: str
+) -> None:
+    """It says that it is the same payment: a person who took a new reference would pay it twice."""
+    receipt = transfers.enqueue(intent(metadata=USER))
+    if verb:
+        getattr(transfers, verb)(receipt.key)
+    before = transfers.get(receipt.key)
+
+    with pytest.raises(Conflict, match=r"it is the same payment, .* no new reference") as conflict:
+        transfers.enqueue(intent(metadata=others))
+
+    assert (conflict.value.fields, conflict.value.all_differ) == (("metadata",), False)
+    assert "100" not in str(conflict.value)
+    assert transfers.get(receipt.key) == before
+    assert len(transfers.list().items) == 1
+    assert transfers.enqueue(intent(metadata=USER)).key == receipt.key
+
+
+@pytest.mark.parametrize("text", ["4405639704015096", "card 4405 6397 0401 5096"])
+def test_a_card_number_in_metadata_is_enqueued_nowhere(transfers: FakeTransfers, text: str) -> None:
+    """Neither made here nor brought in the text of an intent that waited."""
+    waited = json.loads(waiting(transfers).to_json()) | {"metadata": {"user": text}}
+
+    with pytest.raises(IntentRejected, match=r"metadata\.user: looks like a card number"):
+        transfers.enqueue(intent(metadata={"user": text}))
+    with pytest.raises(IntentRejected, match=r"metadata\.user: looks like a card number"):
+        transfers.enqueue_json(json.dumps(waited))
+    assert transfers.list().items == ()
 
 
 def test_the_last_six_digits_are_taken_once_in_a_space(transfers: FakeTransfers) -> None:
@@ -402,6 +468,22 @@ def test_notifications_and_strange_answers_ask(transfers: FakeTransfers) -> None
     assert transfers.notify({"invoiceId": "999999"}) is Notified.UNKNOWN
 
 
+def test_the_page_of_an_ended_transfer_knows_the_way_home(transfers: FakeTransfers) -> None:
+    links = {"back_link": "https://shop.example/ok", "failure_back_link": "https://shop.example/no"}
+    receipts = [transfers.enqueue(intent("with", **links)), transfers.enqueue(intent("without"))]
+    for receipt in receipts:
+        transfers.pay(receipt.key)
+
+    pages = [transfers.visit(receipt.handle) for receipt in receipts]
+
+    assert [page.transfer.state for page in pages] == [State.PAID, State.PAID]
+    assert [(page.back_link, page.failure_back_link) for page in pages] == [tuple(links.values()), ("", "")]
+    assert transfers.enqueue(intent("with", **links)).replayed
+    with pytest.raises(Conflict) as conflict:
+        transfers.enqueue(intent("with", **links | {"back_link": "https://shop.example/other"}))
+    assert conflict.value.fields == ("back_link",)
+
+
 def test_the_handle_ends_a_day_after_the_transfer(build: Build) -> None:
     """On the server the day is the server's own; there it is seen to be counted down."""
     transfers = build()
@@ -464,6 +546,21 @@ def test_an_archived_reference_with_another_amount_is_a_conflict_and_its_invoice
     with pytest.raises(SuffixTaken):
         transfers.enqueue(intent("order-2", invoice_id=f"9{first.invoice_id[-6:]}"))
     assert transfers.enqueue(intent("order-1", description="Another text")).replayed
+
+
+@pytest.mark.parametrize("others", [USER, {"user": "1002"}, {}])
+def test_of_an_archived_transfer_no_metadata_are_left_to_show_or_to_compare(
+    transfers: FakeTransfers, others: dict[str, str]
+) -> None:
+    """They may name a person. The payment is the same one, so its replay is answered and nothing is made."""
+    first = transfers.enqueue(intent("order-1", metadata=USER))
+    transfers.pay("order-1")
+
+    assert transfers.archive("order-1").metadata == transfers.get(reference="order-1").metadata == {}
+    again = transfers.enqueue(intent("order-1", metadata=others))
+
+    assert (again.key, again.replayed) == (first.key, True)
+    assert len(transfers.list().items) == 1
 
 
 def test_what_has_not_ended_is_not_archived(transfers: FakeTransfers) -> None:

@@ -2,14 +2,23 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import redis
 
 from epay_transfers.ledger import fingerprint_keys
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.vault.sealing import generate
+from epay_transfers.producers import ProducerSettings, Transfers
+from epay_transfers.runtime import embedded_servers
+from tests.support.intents import payout
+from tests.support.waiting import until
 
 SETTINGS = """
 import json, os
@@ -137,6 +146,68 @@ def test_the_command_for_outcomes_without_a_handler_says_which_one_it_needs(proj
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("transfers", "environment", "sentence"),
+    [
+        ({}, {"VAULT_PUBLIC_KEY": ""}, "VAULT_PUBLIC_KEY: is not set"),
+        ({"HOMES": "/"}, {}, "TRANSFERS: 'HOMES' is none of"),
+        ({"LOOK": {"colour": "green"}}, {}, "TRANSFERS['LOOK']: colour: must be like"),
+        ({"OUTCOMES_HANDLER": "handlers.gone"}, {}, "TRANSFERS['OUTCOMES_HANDLER']: Module"),
+    ],
+)
+def test_the_command_for_outcomes_ends_with_78_for_each_wrong_setting(
+    project: Path, transfers: dict[str, object], environment: dict[str, str], sentence: str
+) -> None:
+    """Also for one that the checks name, too: else a supervisor starts it over and over."""
+    given = {"OUTCOMES_HANDLER": "handlers.take"} | transfers
+    done = manage(project, "transfers_outcomes", transfers=given, **environment)
+
+    assert (done.returncode, sentence in done.stderr) == (78, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+CALLED_IN_A_TEST = """
+import signal
+import django; django.setup()
+from django.core.management import call_command
+from epay_transfers.producers.django import transfers
+from epay_transfers.producers.testing import FakeTransfers
+from epay_transfers.producers import Receiver, SavedCard, TransferIntent
+intent = TransferIntent(reference="a", amount=1, description="a", sender=SavedCard(card_id="a"),
+                        receiver=Receiver(card_id="b"))
+numbers = signal.SIGTERM, signal.SIGINT
+before = [signal.getsignal(number) for number in numbers]
+with FakeTransfers().in_place_of(transfers()) as fake:
+    transfers().enqueue(intent)
+    fake.decline("a")
+    call_command("transfers_outcomes", verbosity=0)
+    call_command("transfers_outcomes", group="more")
+print([signal.getsignal(number) for number in numbers] == before)
+"""
+
+SAYS = "def take(outcome): print(outcome.reference, outcome.state)\n"
+
+
+def test_a_projects_test_calls_the_command_which_ends_and_leaves_signals_as_they_were(project: Path) -> None:
+    """In a process without routes: `"WEB": False`."""
+    (project / "handlers.py").write_text(SAYS, encoding="utf-8")
+    given = {"WEB": False, "OUTCOMES_HANDLER": "handlers.take"}
+    environment = {"DJANGO_SETTINGS_MODULE": "project", "DATABASE": "{}", "TRANSFERS": json.dumps(given)}
+    done = subprocess.run(  # noqa: S603 - as above
+        [sys.executable, "-c", CALLED_IN_A_TEST],
+        cwd=project,
+        env={"PATH": os.environ["PATH"]} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    said = ["a queued", "a declined"]
+    begins = "Outcomes go to handlers.take, as those of the group more."
+    assert done.stdout.splitlines() == [*said, begins, *said, "True"], done.stderr
+
+
 def test_the_routes_answer_in_the_merchants_look_also_where_no_server_does(project: Path) -> None:
     """They are the app's own: no line of the project makes a `Web`."""
     ask = (
@@ -157,3 +228,198 @@ def test_the_routes_answer_in_the_merchants_look_also_where_no_server_does(proje
     )
 
     assert done.stdout == "503 True\n", done.stderr
+
+
+ON_FAKE = """
+import django; django.setup()
+from django.test import Client
+from epay_transfers.producers.django import transfers, web
+from epay_transfers.producers.testing import FakeTransfers
+from epay_transfers.producers.testing.web import on_fake
+from epay_transfers.producers import Receiver, SavedCard, TransferIntent
+intent = TransferIntent(reference="a", amount=1, description="a", sender=SavedCard(card_id="a"),
+                        receiver=Receiver(card_id="b"))
+before = transfers()
+for _ in range(2):
+    with on_fake(web()) as fake:
+        receipt = transfers().enqueue(intent)
+        page = Client(headers={"host": "localhost"}).get("/transfers/pay/" + receipt.handle)
+        print(transfers() is fake, receipt.replayed, page.status_code, fake.decline("a").state)
+print(transfers() is before, isinstance(before, FakeTransfers))
+"""
+
+
+def test_in_a_projects_own_tests_the_fake_is_everywhere_and_only_as_long_as_it_is_asked_for(project: Path) -> None:
+    """A `transfers()` that was kept from one test to the next would pay into another fake than the pages look at."""
+    environment = {"DJANGO_SETTINGS_MODULE": "project", "DATABASE": "{}", "TRANSFERS": "{}"}
+    done = subprocess.run(  # noqa: S603 - as above
+        [sys.executable, "-c", ON_FAKE],
+        cwd=project,
+        env={"PATH": os.environ["PATH"]} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.stdout.splitlines() == ["True False 200 declined"] * 2 + ["True False"], done.stderr
+
+
+VIEW = """
+import django; django.setup()
+from django.db import connection, transaction
+from django.shortcuts import redirect
+from django.urls import reverse
+from epay_transfers.producers.django import transfers, web
+from epay_transfers.producers.testing.web import on_fake
+from epay_transfers.producers import Receiver, SavedCard, TransferIntent
+with on_fake(web()):
+    with transaction.atomic(durable=True):
+        connection.cursor().execute("create table payment (reference)")
+        intent = TransferIntent(reference="a", amount=1, description="a", sender=SavedCard(card_id="a"),
+                                receiver=Receiver(card_id="b"))
+    answer = redirect("transfers-pay", transfers().enqueue(intent).handle)
+    print(answer.status_code, answer.url == "/transfers/pay/" + transfers().enqueue(intent).handle)
+print(*(reverse("transfers-" + name, args=["x"]) for name in ("pay", "3ds", "result", "notify")))
+"""
+
+
+def test_a_view_enqueues_after_its_commit_and_sends_the_client_on_by_the_routes_name(project: Path) -> None:
+    """As docs/django.md has it."""
+    environment = {"DJANGO_SETTINGS_MODULE": "project", "DATABASE": "{}", "TRANSFERS": "{}"}
+    done = subprocess.run(  # noqa: S603 - as above
+        [sys.executable, "-c", VIEW],
+        cwd=project,
+        env={"PATH": os.environ["PATH"]} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    routes = "/transfers/pay/x /transfers/3ds/x /transfers/result/x /transfers/notify/x"
+    assert done.stdout.splitlines() == ["302 True", routes], done.stderr
+
+
+def test_where_there_are_no_secrets_the_check_of_settings_can_be_silenced(project: Path) -> None:
+    """As docs/django.md has it for a build."""
+    with (project / "project.py").open("a", encoding="utf-8") as file:
+        file.write('SILENCED_SYSTEM_CHECKS = ["transfers.E002"]\n')
+
+    assert manage(project, "check", REDIS_URL="", VAULT_URL="").returncode == 0
+
+
+# `manage.py transfers_outcomes`, with real outcomes.
+
+TAKES = """
+import pathlib, time
+from django.db import connection
+
+def take(outcome):
+    with connection.cursor() as cursor:  # a connection of the last outcome may be gone
+        cursor.execute("select 1")
+    if pathlib.Path("broken").exists():
+        raise ValueError
+    pathlib.Path("begun").touch()
+    while pathlib.Path("hold").exists():
+        time.sleep(0.01)
+    with open("taken", "a") as file:
+        file.write(f"{outcome.reference} {outcome.state} {outcome.version}\\n")
+"""
+
+
+@pytest.fixture
+def servers(
+    ledger_server: embedded_servers.EmbeddedServer,
+    vault_server: embedded_servers.EmbeddedServer,
+    ledger_client: redis.Redis,
+    vault_client: redis.Redis,
+) -> dict[str, str]:
+    return {"REDIS_URL": ledger_server.url, "VAULT_URL": vault_server.url}
+
+
+@pytest.fixture
+def backend(servers: dict[str, str]) -> Iterator[Transfers]:
+    given = {name.lower(): value for name, value in (ENVIRONMENT | servers).items() if name != "WEB_BASE_URL"}
+    with Transfers.from_env(ProducerSettings(**given)) as transfers:
+        yield transfers
+
+
+@contextmanager
+def listening(project: Path, servers: dict[str, str]) -> "Iterator[subprocess.Popen[str]]":
+    (project / "handlers.py").write_text(TAKES, encoding="utf-8")
+    given = {
+        "PATH": os.environ["PATH"],
+        "DJANGO_SETTINGS_MODULE": "project",
+        "TRANSFERS": json.dumps({"OUTCOMES_HANDLER": "handlers.take", "OUTCOMES_GROUP": "shop"}),
+        "DATABASE": json.dumps({"NAME": str(project / "db"), "CONN_MAX_AGE": 0}),
+    }
+    command = [sys.executable, "-m", "django", "transfers_outcomes", "--consumer", "one"]
+    with subprocess.Popen(  # noqa: S603 - as above
+        command, cwd=project, env=given | ENVIRONMENT | servers, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ends(process: "subprocess.Popen[str]", number: int) -> None:
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+
+
+def taken(project: Path) -> list[str]:
+    file = project / "taken"
+    return file.read_text().splitlines() if file.exists() else []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_gives_each_outcome_to_the_handler_and_a_signal_lets_it_finish(
+    project: Path, servers: dict[str, str], backend: Transfers, ledger_client: redis.Redis, number: int
+) -> None:
+    """What the handler returned from is acknowledged, and comes no more after a restart."""
+    backend.enqueue(payout("payout-1"))
+    (project / "hold").touch()
+    with listening(project, servers) as process:
+        until((project / "begun").exists)
+        process.send_signal(number)
+        (project / "hold").unlink()
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+    assert taken(project) == ["payout-1 queued 1"]
+    assert ledger_client.xpending(redis_keys.EVENTS, "shop")["pending"] == 0
+
+    backend.enqueue(payout("payout-2"))
+    with listening(project, servers) as process:
+        until(lambda: len(taken(project)) == 2)
+        ends(process, number)
+    assert taken(project) == ["payout-1 queued 1", "payout-2 queued 1"]
+
+
+def test_an_outcome_whose_handler_raises_stays_owed_and_comes_after_a_restart(
+    project: Path, servers: dict[str, str], backend: Transfers
+) -> None:
+    backend.enqueue(payout("payout-1"))
+    (project / "broken").touch()
+    with listening(project, servers) as process:
+        assert process.stderr is not None
+        assert any("The handler of group shop failed at" in line for line in process.stderr)
+        ends(process, signal.SIGTERM)
+    assert taken(project) == []
+
+    (project / "broken").unlink()
+    with listening(project, servers) as process:
+        until(lambda: taken(project) == ["payout-1 queued 1"])
+        ends(process, signal.SIGTERM)
+
+
+def test_the_command_says_in_a_sentence_that_the_ledger_is_away(project: Path) -> None:
+    """Not 78: a supervisor starts it again."""
+    done = manage(project, "transfers_outcomes", transfers={"OUTCOMES_HANDLER": "handlers.take"})
+
+    assert done.returncode == 1
+    assert "REDIS_URL: " in done.stderr
+    assert "Traceback" not in done.stderr

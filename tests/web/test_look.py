@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,27 @@ def test_a_merchants_template_is_taken_and_may_build_on_ours(
 
     assert "<nav>Our shop</nav>" in html
     assert PAGES["waiting"]["ru"].title in html
+
+
+@pytest.mark.parametrize("template", ["page.html", "challenge.html"])
+def test_a_template_gets_each_name_that_the_document_lists(
+    fake: FakeTransfers, web: Web, receipt: Receipt, tmp_path: Path, template: str
+) -> None:
+    """On the page that leads to the bank, too: a base of both may ask for a button."""
+    document = (Path(__file__).parents[2] / "docs/web.md").read_text()
+    listed = document.partition("It gets `name`")[2].partition("One that breaks")[0]
+    of_all, _, of_challenge = listed.partition("`challenge.html`")
+    names = {"name", *re.findall(r"`(\w+)`", of_all), *re.findall(r"`(\w+)`", of_challenge)} - {
+        "title", "text", "address", *(("action", "fields") if template == "page.html" else ())
+    }  # fmt: skip
+    (tmp_path / template).write_text("".join(f"[{{{{ {name} }}}}]" for name in sorted(names)), encoding="utf-8")
+    if template == "challenge.html":
+        fake.park(receipt.key)
+
+    html = shown(fake, web, Look(templates=tmp_path), receipt.handle)
+
+    assert len(names) >= 12
+    assert html.startswith("[")
 
 
 def test_a_template_that_breaks_is_logged_and_the_client_sees_our_own(

@@ -79,6 +79,49 @@ def test_times_and_tries_are_in_it(transfers: FakeTransfers) -> None:
     assert (declined.not_before.timestamp(), declined.attempts) == (1_795_501_800, 3)
 
 
+@pytest.mark.parametrize("verb", ["pay", "decline", "expire", "doubt"])
+def test_each_outcome_has_its_transfers_metadata(transfers: FakeTransfers, verb: str) -> None:
+    transfers.enqueue(intent("with", metadata={"user": "1001"}))
+    transfers.enqueue(intent("without"))
+    for name in ("with", "without"):
+        getattr(transfers, verb)(name)
+
+    found = read(transfers)
+
+    assert {(each.reference, dict(each.metadata).get("user")) for each in found} == {
+        ("with", "1001"),
+        ("without", None),
+    }
+    assert len(found) >= 4
+    assert "1001" not in repr(found), "what is logged most easily"
+    assert len(set(found)) == len(found), "an outcome can be an element of a set"
+
+
+def test_an_outcome_without_its_record_has_no_metadata(transfers: FakeTransfers) -> None:
+    """A transfer's event of another ledger, say: it is told as ever."""
+    told = {"verb": "pay", "key": "251124999999", "reference": "x", "state": "paid", "version": "9", "at": "1"}
+    transfers._context.ledger.client.xadd(redis_keys.EVENTS, told)  # type: ignore[arg-type]  # str is a field's type
+
+    (outcome,) = read(transfers)
+
+    assert (outcome.key, outcome.state, outcome.metadata) == ("251124999999", State.PAID, {})
+
+
+def test_metadata_that_can_not_be_read_leave_the_outcome_owed_and_hold_up_no_other(
+    transfers: FakeTransfers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As what another version wrote: never an outcome that says that there are none."""
+    bad, _ = (transfers.enqueue(intent(name)) for name in ("bad", "good"))
+    name = redis_keys.record(bad.key)
+    transfers._context.ledger.client.hset(name, mapping={"metadata": '{"user":1001}'})
+
+    for _ in range(2):
+        assert [each.reference for each in read(transfers, "one")] == ["good"]
+    assert "outcome.unreadable" in names_of(caplog.records)
+    transfers._context.ledger.client.hset(name, mapping={"metadata": '{"user":"1001"}'})
+    assert [each.metadata for each in read(transfers, "one")] == [{"user": "1001"}, {}]
+
+
 def test_what_is_acknowledged_does_not_come_again_and_the_rest_does(transfers: FakeTransfers) -> None:
     for number in range(3):
         transfers.enqueue(intent(f"payout-{number}"))
@@ -194,6 +237,28 @@ def test_while_the_ledger_is_away_it_says_so(clock: FakeClock) -> None:
 
     with pytest.raises(LedgerUnavailable):
         fake.outcomes("payouts")
+
+
+def test_a_fakes_ledger_that_is_away_is_said_at_each_step() -> None:
+    """As the real one says it: so a backend's own test sees what its listener does then."""
+    fake = FakeTransfers()
+    fake.enqueue(intent())
+    (outcome,) = fake.outcomes("payouts")
+    reading = fake.outcomes("payouts", claim_after=0)
+
+    fake.set_away(ledger=True)
+    for call in (outcome.ack, lambda: fake.outcomes("payouts"), lambda: next(reading), lambda: run(fake)):
+        with pytest.raises(LedgerUnavailable):
+            call()
+    fake.set_away()
+
+    assert [each.reference for each in run(fake)] == ["order-1"]
+
+
+def run(transfers: FakeTransfers) -> list[Outcome]:
+    seen: list[Outcome] = []
+    transfers.run_outcomes(seen.append, group="payouts", claim_after=0)
+    return seen
 
 
 def owed(client: redis.Redis) -> int:

@@ -115,6 +115,43 @@ def test_the_handler_is_called_with_each_move_once_and_its_return_acknowledges(t
     assert run(transfers) == []
 
 
+def test_the_handler_is_given_the_metadata_with_each_outcome_however_often(transfers: FakeTransfers) -> None:
+    """Also after it raised, after a set aside and a replay, and by the consumer that comes after a dead one."""
+    transfers.enqueue(intent("with", metadata={"user": "1001"}))
+    transfers.enqueue(intent("without"))
+    transfers.expire("with")
+    told: list[tuple[str, int, dict[str, str]]] = []
+
+    def handler(outcome: Outcome) -> None:
+        told.append((outcome.reference, outcome.version, dict(outcome.metadata)))
+        if outcome.reference == "with" and len(told) < 6:
+            raise ValueError
+
+    die(transfers, "with")
+    run(transfers, handler, claim_after=0, set_aside_after=3)
+    transfers.replay_outcomes(GROUP)
+    run(transfers, handler)
+
+    assert {version for reference, version, _ in told if reference == "with"} == {1, 2}
+    assert len(told) > 4
+    assert all(metadata == ({"user": "1001"} if name == "with" else {}) for name, _, metadata in told)
+
+
+def test_metadata_that_can_not_be_read_hold_up_their_own_transfer_and_no_other(
+    transfers: FakeTransfers, caplog: pytest.LogCaptureFixture
+) -> None:
+    three_moves(transfers, "bad", "good")
+    client, name = transfers._context.ledger.client, redis_keys.record(transfers.find("bad").key)
+    client.hset(name, mapping={"metadata": '{"user":1001}'})
+
+    seen = run(transfers, consumer="one")
+
+    assert (of("bad", seen), of("good", seen)) == ([], [1, 2, 3, 4])
+    assert "outcome.unreadable" in names_of(caplog.records)
+    client.hset(name, mapping={"metadata": '{"user":"1001"}'})
+    assert of("bad", run(transfers, consumer="one")) == [1, 2, 3, 4]
+
+
 def test_a_handler_that_raises_holds_up_its_own_transfer_and_no_other(transfers: FakeTransfers) -> None:
     names = [f"payout-{number}" for number in range(12)]
     three_moves(transfers, *names)
@@ -246,6 +283,34 @@ def test_a_replay_of_one_transfer_leaves_the_others_set_aside(transfers: FakeTra
 
     assert run(transfers) == [("a", 1), ("a", 2), ("a", 3), ("a", 4)]
     assert {each.reference for each in transfers.outcomes_aside(GROUP)} == {"b"}
+
+
+def test_beside_what_is_set_aside_all_else_goes_on(transfers: FakeTransfers) -> None:
+    """A new transfer is taken, listed, and told."""
+    transfers.enqueue(intent("bad"))
+    run(transfers, failing("bad"), set_aside_after=2)
+    transfers.replay_outcomes(GROUP)
+
+    transfers.enqueue(intent("good"))
+
+    assert {each.reference for each in transfers.list().items} == {"bad", "good"}
+    assert run(transfers, failing("bad"), set_aside_after=2) == [("bad", 1), ("good", 1), ("bad", 1)]
+
+
+def test_a_handler_that_acknowledges_by_itself_and_then_raises_or_is_stopped_owes_nothing(
+    transfers: FakeTransfers,
+) -> None:
+    """What was acknowledged is dealt with, whatever the handler did then."""
+    transfers.enqueue(intent("a"))
+    stop = threading.Event()
+
+    def handler(outcome: Outcome) -> None:
+        outcome.ack()
+        stop.set()
+        raise ValueError
+
+    assert run(transfers, handler, stop=stop) == [("a", 1)]
+    assert run(transfers) == []
 
 
 def test_groups_do_not_set_aside_for_one_another(transfers: FakeTransfers) -> None:

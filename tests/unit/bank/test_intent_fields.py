@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.secret import Secret
+from epay_transfers.ledger.vault.sealed_card import PaymentOrder, SealedCard
 from epay_transfers.producers import PanCard, Receiver, SavedCard, TransferIntent
 from epay_transfers.worker.bank import Order, Terminal
 from epay_transfers.worker.bank.payloads import transfer_json
@@ -18,7 +20,12 @@ OURS = {
     "deadline": "when we stop trying",
     "urgency": "which queue",
     "related_to": "what a payout is tried again for",
+    "metadata": "the backend's own, which comes back to it",
 }
+
+ORDER = PaymentOrder(
+    reference="r", handle="h", terminal="main", amount=1, currency="KZT", deadline_at=1, details=OrderDetails()
+)
 
 TERMINAL = Terminal("main", "67e34d63-102f-4bd1-898e-370781d0074d", "client", Secret("secret"))
 PAN: dict[str, Any] = {
@@ -84,6 +91,14 @@ def test_each_field_is_sent_or_is_not_the_banks(said: dict[str, Any]) -> None:
     ]
 
     assert lost == []
+
+
+@pytest.mark.parametrize("said", [PAN, SAVED], ids=["by numbers", "by saved cards"])
+def test_the_bank_and_the_vault_are_told_nothing_of_the_metadata(said: dict[str, Any]) -> None:
+    plain, with_some = TransferIntent(**said), TransferIntent(**said, metadata={"user": "1001"})
+
+    assert with_some.order_details() == plain.order_details()
+    assert SealedCard(ORDER, with_some.card_data()).to_bytes() == SealedCard(ORDER, plain.card_data()).to_bytes()
 
 
 def test_the_two_examples_give_every_field() -> None:

@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from epay_transfers.ledger.record import Lifetime, Record, cleared_with
+from epay_transfers.ledger.record import Lifetime, Record, cleared_with, kept_as
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import replies
 from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, RecordFields, RecordTimes, script_argument
@@ -14,8 +14,8 @@ from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, RecordField
 #: What the ledger alone writes, and what a producer says once.
 NOT_TO_BE_MOVED = {
     "key", "state", "schema", "phase", "epoch", "version", "state_since", "created_at", "reference", "handle", "space",
-    "terminal", "amount", "currency", "urgency", "related", "order_details", "fingerprints", "deadline_at", "history",
-    "archived_at", "archive",
+    "terminal", "amount", "currency", "urgency", "related", "order_details", "fingerprints", "deadline_at",
+    "metadata", "history", "archived_at", "archive",
 }  # fmt: skip
 
 OPEN = {
@@ -64,7 +64,8 @@ def test_what_ends_a_transfer_clears_what_only_an_unfinished_one_has(verb: Verb)
 
     move = argument(record(start), verb, Change(fields={"reason": "r"}))
 
-    assert set(move["unset"]) == set(cleared_with(Lifetime.STATE, Lifetime.DOUBT, Lifetime.UNFINISHED))
+    gone = cleared_with(Lifetime.STATE, Lifetime.DOUBT, Lifetime.UNFINISHED)
+    assert set(move["unset"]) == {*gone, *map(kept_as, gone)}
     assert {"next_attempt_at", "lease_until", "claim_nonce", "requested_action", "notification"} <= set(move["unset"])
 
 
@@ -129,4 +130,4 @@ def test_each_field_says_how_long_it_is_kept() -> None:
         "question_id", "decisions", "watch_at", "watches",
     }  # fmt: skip
 
-    assert set(cleared_with(Lifetime.EVER)) == kept | NOT_TO_BE_MOVED
+    assert set(cleared_with(Lifetime.EVER)) == kept | (NOT_TO_BE_MOVED - {"order_details", "urgency"})

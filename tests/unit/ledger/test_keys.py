@@ -26,7 +26,10 @@ MADE: dict[str, str] = {
     "prints": redis_keys.prints("251124000001"),
     "challenge": redis_keys.challenge("251124000001"),
     "limits": redis_keys.limits("20251124"),
-    "references": redis_keys.references("204978430339"),
+    "references, the few": redis_keys.references("204978430339")[0],
+    "references, the many": redis_keys.references("204978430339")[1],
+    "bank_ids, the few": redis_keys.bank_ids("a9e1b986-be01-4763-9216-610cc63b963c")[0],
+    "bank_ids, the many": redis_keys.bank_ids("a9e1b986-be01-4763-9216-610cc63b963c")[1],
     "receiver_limits": redis_keys.receiver_limits("20251124"),
     "operator_limits": redis_keys.operator_limits("20251124"),
 }
@@ -41,10 +44,11 @@ def test_every_function_is_tried_here() -> None:
     made = {
         name
         for name, made in inspect.getmembers(redis_keys, inspect.isfunction)
-        if made.__module__ == redis_keys.__name__
+        if made.__module__ == redis_keys.__name__ and not name.startswith("_")
     }
 
-    assert made == {*MADE, "suffix_record", "place"} - {"record in a space"}
+    tried = {name.partition(",")[0] for name in MADE} - {"record in a space"}
+    assert made == tried | {"suffix_record", "place", "bank_id_name"}
 
 
 def test_no_two_things_share_a_key() -> None:
@@ -75,3 +79,17 @@ def test_a_transfer_that_is_made_anew_on_another_day_has_the_same_places_in_the_
 def test_an_md_of_any_length_makes_a_short_key() -> None:
     assert len(redis_keys.md("x" * 4096)) == len(redis_keys.md(""))
     assert redis_keys.md("a") != redis_keys.md("b")
+
+
+def test_an_index_has_few_hashes_and_many() -> None:
+    """Each text has its place in one of either. So many: at a million entries the server keeps each of them small."""
+    places = [redis_keys.references(str(number)) for number in range(100_000)]
+
+    assert [len(set(column)) for column in zip(*places, strict=True)] == [256, 8192]
+    assert redis_keys.references("204978430339") == ("transfers:{t}:refs:few:cf", "transfers:{t}:refs:9cf")
+
+
+def test_an_id_of_the_bank_of_any_length_has_a_short_name() -> None:
+    assert len(redis_keys.bank_id_name("x" * 4096)) == len(redis_keys.bank_id_name("")) == 12
+    assert redis_keys.bank_id_name("a9e1") == "IJU0RHTMXiaU"
+    assert redis_keys.bank_id_name("a") != redis_keys.bank_id_name("b")

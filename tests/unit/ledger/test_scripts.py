@@ -7,7 +7,7 @@ from importlib import resources
 
 import pytest
 
-from epay_transfers.ledger.record import Record, StoredChallenge
+from epay_transfers.ledger.record import KEPT_AS, Record, StoredChallenge
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys, scripts
 from epay_transfers.ledger.store.change import Change, script_argument
@@ -156,6 +156,14 @@ def test_the_fields_of_a_move_are_those_of_the_header_and_of_python() -> None:
     assert given == used
 
 
+def test_no_script_knows_a_field_that_has_a_short_name() -> None:
+    """It would read one name of two, and miss what the record has under the other."""
+    for name in NAMES:
+        words = set(re.findall(r"'(\w+)'|\b[rm]\.(?:set\.)?(\w+)", code_of(own_text(name))))
+        known = {word for pair in words for word in pair if word}
+        assert not known & {*KEPT_AS, *KEPT_AS.values()}, name
+
+
 def test_what_create_brings_is_a_record() -> None:
     brought = set(re.findall(r"\br\.(\w+)", code_of(own_text("create"))))
 
@@ -190,4 +198,4 @@ def test_the_keys_of_a_move_are_as_many_as_its_header_names() -> None:
     assert named_numbers("move", "KEYS") == set(range(1, len(parking) + 1))
     assert list(parking[:-2]) == list(plain)
     paying, _ = ledger._call(record, Verb.PAY, Change(fields={"bank_id": "a9e1"}), actor="t")
-    assert list(paying) == [*plain, redis_keys.bank_id("a9e1")]
+    assert list(paying) == [*plain, redis_keys.bank_id("a9e1"), *redis_keys.bank_ids("a9e1")]

@@ -678,3 +678,24 @@ def test_a_library_call_that_lacks_a_setting_tells_of_the_file_that_it_did_not_r
         "REDIS_URL: is not set; give the ledger's server, like redis://127.0.0.1:6379/0",
     ]
     assert [line.partition(":")[0] for line in other.value.lines] == ["LOG_LEVEL"], "nothing is missing"
+
+
+def test_a_library_call_that_names_a_file_which_is_not_there_says_from_where_it_looked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A relative name means another file in another working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(SettingsWrong) as caught:
+        ServerSettings.load(env_file=".transfers-dev/.env")
+    with pytest.raises(SettingsWrong) as own:
+        ServerSettings.load(env_file=ENV_FILE)
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:6379/0")
+    ServerSettings.load(env_file="gone.env")  # the environment has all, as on a server
+
+    missing = "REDIS_URL: is not set; give the ledger's server, like redis://127.0.0.1:6379/0"
+    assert caught.value.lines == [
+        f".transfers-dev/.env: was named as env_file, and is not there, seen from {tmp_path}",
+        missing,
+    ]
+    assert own.value.lines == [missing], "a command of ours reads it where there is one"

@@ -31,6 +31,7 @@ WHOLE: dict[str, Any] = {
     "deadline": DEADLINE.isoformat(),
     "urgency": "batch",
     "related_to": "order-1",
+    "metadata": {"shop.name": "Алма", "user": "1001"},
     "sender_email": "a@b.kz",
     "sender_ip": "10.0.0.1",
     "merchant_id_for_saving_cards": "m",
@@ -85,10 +86,21 @@ def test_a_text_of_schema_1_is_the_same_for_ever(waiting: TransferIntent) -> Non
 def test_equal_intents_have_equal_texts(waiting: TransferIntent) -> None:
     """Whatever zone the deadline was given in, and whether a default was given or left out."""
     almaty = DEADLINE.astimezone(timezone(timedelta(hours=5)))
-    same = waiting.model_copy(update={"deadline": almaty, "currency": "KZT", "amount": 15000, "back_link": ""})
+    same = waiting.model_copy(
+        update={"deadline": almaty, "currency": "KZT", "amount": 15000, "back_link": "", "metadata": {}}
+    )
 
     assert same == waiting
     assert same.to_json() == PINNED
+
+
+def test_metadata_stand_there_where_they_are_given_in_one_order(waiting: TransferIntent) -> None:
+    texts = [
+        waiting.model_copy(update={"metadata": given}).to_json()
+        for given in ({"user": "1001", "a": "2"}, {"a": "2", "user": "1001"})
+    ]
+
+    assert texts[0] == texts[1] == PINNED[:-1] + ',"metadata":{"a":"2","user":"1001"}}'
 
 
 def test_the_deadline_does_not_move_while_it_waits(waiting: TransferIntent, by_saved_card: dict[str, Any]) -> None:
@@ -154,6 +166,9 @@ def test_a_card_number_in_another_field_can_not_wait_either(
         (bent(deadline=None), "deadline: is needed"),
         (bent(sender={"card_id": "abc", "cvc": "815"}), "sender.cvc: a CVC can't wait"),
         (bent(receiver={"number": PAN}), "receiver.number: a card number can't wait"),
+        (bent(metadata={"user": PAN}), "metadata.user: looks like a card number"),
+        (bent(metadata={"user": 1001}), "metadata.user: must be a text"),
+        (bent(metadata={f"a{PAN}": "x"}), "metadata: has a name that looks like a card number"),
         (bent(sender={"number": PAN, "expiry": "01/30", "cvc": "815", "name": "A"}), "sender.number: a card number"),
     ],
 )

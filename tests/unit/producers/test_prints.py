@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from epay_transfers.ledger import fingerprint_keys, key_text
+from epay_transfers.ledger import fingerprint_keys, key_text, metadata
 from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
 from epay_transfers.ledger.key_text import Kind
 from epay_transfers.ledger.record import Record
@@ -41,6 +41,7 @@ def kept(intent: TransferIntent, prints: Fingerprints, **more: str) -> Record:
             "fingerprints": prints.others,
             "sender_card": intent.sender.mask,
             "receiver_card": intent.receiver.mask,
+            "metadata": metadata.write(intent.metadata),
         }
         | more,  # type: ignore[arg-type]  # by its own names
     )
@@ -132,8 +133,8 @@ def test_abroad_is_compared_too(by_pan: dict[str, Any]) -> None:
     assert changes(here, here.model_copy(update={"foreign": True})) == ("foreign",)
 
 
-def test_every_field_of_the_intent_is_printed_but_the_cvc_and_what_names_the_transfer() -> None:
-    expected = set(TransferIntent.model_fields) - {"reference", "invoice_id", "sender", "receiver"}
+def test_every_field_of_the_intent_is_printed_but_the_cvc_metadata_and_what_names_the_transfer() -> None:
+    expected = set(TransferIntent.model_fields) - {"reference", "invoice_id", "sender", "receiver", "metadata"}
     expected |= {f"sender.{name}" for name in (PanCard.model_fields | SavedCard.model_fields)} - {"sender.cvc"}
     expected |= {f"receiver.{name}" for name in Receiver.model_fields}
 
@@ -261,6 +262,22 @@ def test_what_a_destroyed_key_printed_is_compared_by_what_the_record_keeps(
         assert said or name not in IN_CLEAR, name
 
 
+@pytest.mark.parametrize("name", CHANGES)
+def test_an_ended_transfer_is_compared_by_its_prints_though_its_order_is_gone(
+    intent: TransferIntent, name: str
+) -> None:
+    """Without their key by less, and never is a field that is the same a conflict."""
+    given = bend(intent, dict.fromkeys(("post_link", "back_link"), "https://shop.kz/x") | {"urgency": "batch"})
+    ended = kept(given, compute(given, KEYS), order_details="", urgency="")
+    other, destroyed = bend(given, CHANGES[name]), FingerprintKeys([fingerprint_keys.generate()])
+
+    assert differing(ended, "", given, KEYS) == differing(ended, "", given, destroyed) == ()
+    if name not in CARD_FIELDS and other != given:
+        assert differing(ended, "", other, KEYS) == (name,)
+    assert set(differing(ended, "", other, destroyed)) <= {name}
+    assert differing(ended, "", other, destroyed) or name not in {"amount", "currency", "terminal", "related_to"}
+
+
 def test_after_the_end_cards_are_compared_by_their_masks_and_the_rest_by_its_prints(intent: TransferIntent) -> None:
     for name, change in CHANGES.items():
         seen = name not in CARD_FIELDS or name.endswith(".number")
@@ -281,3 +298,43 @@ def test_an_order_that_can_not_be_read_is_no_conflict(intent: TransferIntent) ->
 
     assert differing(record, "", intent, keys) == ()
     assert differing(record, "", bend(intent, CHANGES["amount"]), keys) == ("amount",)
+
+
+# Metadata, which the record keeps in clear.
+
+
+def test_metadata_change_no_fingerprint(intent: TransferIntent) -> None:
+    """So a producer of before, which knows none, does not take the record for one of another intent."""
+    assert compute(intent.model_copy(update={"metadata": {"user": "1001"}}), KEYS) == compute(intent, KEYS)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize("keys", [KEYS, OTHER], ids=["its key", "without its key"])
+def test_other_metadata_are_a_difference_of_their_own(
+    intent: TransferIntent, keys: FingerprintKeys, *, ended: bool
+) -> None:
+    """Whatever became of the transfer and of the key that printed it; more, fewer, others and none."""
+    with_two = intent.model_copy(update={"metadata": {"user": "1001", "shop": "a"}})
+    same = with_two.model_copy(update={"metadata": {"shop": "a", "user": "1001"}})
+
+    assert changes(with_two, same, keys, ended=ended) == ()
+    for others in ({"user": "1002", "shop": "a"}, {"user": "1001"}, {}):
+        other = with_two.model_copy(update={"metadata": others})
+        assert changes(with_two, other, keys, ended=ended) == ("metadata",)
+        assert changes(other, with_two, keys, ended=ended) == ("metadata",)
+
+
+def test_other_metadata_stand_beside_what_else_differs(intent: TransferIntent) -> None:
+    other = intent.model_copy(update={"amount": "100.51", "metadata": {"user": "1001"}})
+
+    assert changes(intent, other) == ("amount", "metadata")
+
+
+def test_the_same_metadata_do_not_hide_that_all_else_differs(intent: TransferIntent) -> None:
+    """That points at the keys: metadata have none."""
+    given = intent.model_copy(update={"metadata": {"user": "1001"}})
+    printed_otherwise = kept(given, Fingerprints(compute(given, OTHER).others.replace(OTHER.newest.key_id, KEY_ID), ""))
+
+    said = differing(printed_otherwise, "", given, KEYS)
+    assert "metadata" not in said
+    assert fingerprints.all_differ(said, "", given)

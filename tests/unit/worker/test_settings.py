@@ -297,6 +297,7 @@ def test_what_is_no_key_is_refused(monkeypatch: pytest.MonkeyPatch, ring: str) -
         ("PARK_TTL", "0"),
         ("EVENTS_KEEP", "0"),
         ("WORKER_THREADS", "1"),
+        ("LEDGER_REPLICAS", "-1"),
         ("EPAY_ENVIRONMENT", "prod"),
         ("EPAY_SECRET_HASH_KEY", "k" * 31),
         ("EPAY_SECRET_HASH_KEY", "changeme" * 4),
