@@ -157,7 +157,7 @@ def test_a_file_that_is_cut_off_goes_on_at_its_last_whole_line(transfers: Cli, l
     fill(ledger, 5)
     transfers("events", "--export", str(path))
     whole = path.read_bytes()
-    for size in range(0, len(whole), 37):
+    for size in range(0, len(whole), 101):
         path.write_bytes(whole[:size])
         assert transfers("events", "--export", str(path)).status == 0
         assert path.read_bytes() == whole
@@ -169,7 +169,7 @@ def test_killed_at_any_write_nothing_is_trimmed_that_the_file_lacks(ledger: Ledg
         ledger.client.flushall()
         ledger = Ledger(ledger.client)
         path = tmp_path / f"{at}.jsonl"
-        fill(ledger, 400)
+        fill(ledger, 40)
         was = in_log(ledger.client)
         child = os.fork()
         if not child:
@@ -188,7 +188,7 @@ def test_killed_at_any_write_nothing_is_trimmed_that_the_file_lacks(ledger: Ledg
 
 def _export_and_die(ledger: Ledger, path: Path, at: int) -> None:
     made = 0
-    event_export._PAGE = 300
+    event_export._PAGE = 30
 
     def step(call: Any) -> Any:
         def stepped(*args: Any, **kwargs: Any) -> Any:

@@ -69,12 +69,13 @@ def test_the_fake_has_the_same_surface() -> None:
 
 
 def test_the_async_one_has_the_same_surface_each_call_a_coroutine_of_the_same_answer() -> None:
-    """But for `outcomes`, which is iterated, handler and `stop` of `run_outcomes`, and `from_env`, which waits for nothing."""
+    """But for `outcomes`, which is iterated, handler and `stop` of `run_outcomes`, and `from_env`, which never waits."""
     one, other = surface(Transfers), surface(AsyncTransfers)
     told = other.pop("from_env"), one.pop("from_env"), other.pop("outcomes"), one.pop("outcomes")
     threads = told[0].parameters["threads"]
     asynchronous, synchronous = other.pop("run_outcomes"), one.pop("run_outcomes")
-    assert [name for name, its in asynchronous.parameters.items() if its != synchronous.parameters[name]] == ["handler", "stop"]
+    differ = [name for name, its in asynchronous.parameters.items() if its != synchronous.parameters[name]]
+    assert differ == ["handler", "stop"]
     assert asynchronous.parameters.keys() == synchronous.parameters.keys()
 
     assert other == one
