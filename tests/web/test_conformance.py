@@ -69,7 +69,7 @@ def test_the_fake_has_the_same_surface() -> None:
 
 
 def test_the_async_one_has_the_same_surface_each_call_a_coroutine_of_the_same_answer() -> None:
-    """But for `outcomes`, which is iterated, handler and `stop` of `run_outcomes`, and `from_env`, which never waits."""
+    """But for `outcomes`, which is iterated, handler and `stop` of `run_outcomes`, and `from_env`, which waits not."""
     one, other = surface(Transfers), surface(AsyncTransfers)
     told = other.pop("from_env"), one.pop("from_env"), other.pop("outcomes"), one.pop("outcomes")
     threads = told[0].parameters["threads"]
