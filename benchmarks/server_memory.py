@@ -9,6 +9,7 @@ client's way home) is counted in a row of its own. The notes name the kinds of k
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import cast
 
 import redis
 
@@ -18,6 +19,8 @@ from benchmarks.figures import Figure
 from benchmarks.ours import Ours
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.archived import Archived, is_whole
+from epay_transfers.ledger.store.ledger import Ledger
 from tests.support.servers import queue_url
 
 TRANSFERS = 3000
@@ -39,16 +42,20 @@ class Bytes:
     kinds_for_ever: str
 
 
-def bytes_of(description: str, ends: State) -> Bytes:
-    """Of a transfer in this state."""
+def bytes_of(description: str, ends: State, *, archived: bool = False) -> Bytes:
+    """Of a transfer in this state. `archived`: once it is that."""
     with ours.running(DURABILITY="relaxed") as started:
         given = replace(started, environment=started.environment | {"BROKER_URL": queue_url(started.vault.url)})
         client = given.client
         client.config_set("appendonly", "no")  # its buffers are no transfer's
         _settle(given, description, ends, range(WARM_UP))
+        if archived:
+            _archive(client)
         _forget(client)
         begun, events_begun = _used(client)
         _settle(given, description, ends, range(WARM_UP, WARM_UP + TRANSFERS))
+        if archived:
+            _archive(client)
         now, events = _used(client)
         kinds_now = _kinds(client)
         _forget(client)
@@ -66,6 +73,15 @@ def _settle(given: Ours, description: str, ends: State, numbers: range) -> None:
     given.enqueue(len(numbers), first=numbers.start, description=description)
     with given.worker():
         given.until(ends, numbers.stop)
+
+
+def _archive(client: redis.Redis) -> None:
+    """All that has ended."""
+    archived, now_ms = Archived(client), Ledger(client).now_ms()
+    for name in list(client.scan_iter(redis_keys.every("r:"), count=_PAGE)):
+        record = cast("dict[str, str]", client.hgetall(name))
+        if is_whole(record):
+            archived.reduce(record, before_ms=now_ms + 1000, file="transfers-20260101T000000-0001.jsonl", actor="bench")
 
 
 def _forget(client: redis.Redis) -> None:
@@ -102,6 +118,7 @@ def _kinds(client: redis.Redis) -> str:
 
 def measure() -> list[Figure]:
     paid, parked = bytes_of("Payout", State.PAID), bytes_of(ASKS_3DS, State.PARKED)
+    archived = bytes_of("Payout", State.PAID, archived=True)
     return [
         Figure(
             8,
@@ -113,6 +130,13 @@ def measure() -> list[Figure]:
         ),
         Figure(8, "server memory of it in its first day, with its handle", paid.now, "B", note=paid.kinds_now),
         Figure(8, "server memory of its events", paid.events, "B"),
+        Figure(
+            8,
+            "server memory of an archived transfer, without events",
+            archived.for_ever,
+            "B",
+            note=archived.kinds_for_ever,
+        ),
         Figure(
             8,
             "server memory of a parked transfer, without events",

@@ -61,5 +61,6 @@ class Alarm(WordWithSentence):
         "clock_wrong",
         "a worker stands still: its clock and the ledger's disagree; see the runbook, 'A clock is wrong'",
     )
-    TRIMMED = "trimmed", "a worker removed the events up to number {up_to}, which were older than EVENTS_KEEP"
+    TRIMMED = "trimmed", "the events up to number {up_to} were removed: older than EVENTS_KEEP, or exported to a file"
+    ARCHIVED = "archived", "its details were exported to {file}, and the ledger keeps its end alone"
     CLOCK_RIGHT = "clock_right", "a worker's clock and the ledger's agree again, and it goes on"

@@ -126,6 +126,10 @@ class Record:
 
     history: str = field(default="", compare=False)  #: the ids of its events, for `Events.of`
 
+    # Once it is archived, `reference` is the digest of the producer's, and what is not in `ARCHIVED_FIELDS` is gone.
+    archived_at: int = 0
+    archive: str = ""  #: the name of the file that has its details
+
     # Said by the bank in an answer that is not believed. For an operator's question to the bank: no code decides by it.
     unbelieved_bank_id: str = field(default="", metadata=_UNTIL[Lifetime.DOUBT])
     unbelieved_reference: str = field(default="", metadata=_UNTIL[Lifetime.DOUBT])
@@ -237,6 +241,13 @@ def kept_as(name: str) -> str:
     """A field's name in the hash."""
     return KEPT_AS.get(name, name)
 
+
+#: What stays of an archived transfer: its name, its end, and what lists, counters and a replay of it need. None has
+#: another name in the hash (`KEPT_AS`), now or in a record of before: so all others go, whatever they are called.
+ARCHIVED_FIELDS = (
+    "key", "state", "schema", "phase", "epoch", "version", "state_since", "created_at", "deadline_at", "reference",
+    "space", "terminal", "amount", "currency", "code", "reason", "history", "archived_at", "archive",
+)  # fmt: skip
 
 _LIFETIMES: Mapping[str, Lifetime] = {
     each.name: each.metadata.get("lifetime", Lifetime.EVER) for each in fields(Record)

@@ -46,7 +46,12 @@ class Transfer:
     not_before: datetime | None  #: the bank asks not to use this card before this time
     expires_at: datetime  #: after this it is not sent; of a parked one: after this no answer of the client is taken
     version: int  #: rises with every change: ignore a lower one than you have seen
-    metadata: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)  #: as the intent gave it
+    metadata: Mapping[str, str] = field(
+        default_factory=dict, repr=False, hash=False
+    )  #: as the intent gave it; none once it is archived
+    archived_at: datetime | None = (
+        None  #: its details were exported then; `reference` may be a digest, others are empty
+    )
 
     @classmethod
     def of(cls, record: Record, *, is_contradicted: bool = False) -> Self:
@@ -78,6 +83,7 @@ class Transfer:
             expires_at=moment(record.parked_until if record.state is State.PARKED else record.deadline_at),
             version=record.version,
             metadata=metadata.read(record.metadata),
+            archived_at=maybe_moment(record.archived_at),
         )
 
     def to_json(self) -> dict[str, Any]:

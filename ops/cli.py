@@ -146,6 +146,14 @@ COMMANDS = {
     "scan": CommandEntry(
         "scan", _LOOK, "Search the ledger's server, its queue, files and folders for card numbers: none may be there."
     ),
+    "verify-backup": CommandEntry(
+        "verify_backup",
+        _LOOK,
+        "Say what a backup of the ledger is good for, on a server of its own.",
+        example="/var/backups/transfers-ledger",
+        connects=False,
+        extra="demo",
+    ),
     "enqueue": CommandEntry(
         "enqueue",
         _ACT,
@@ -231,6 +239,13 @@ COMMANDS = {
         _ACT,
         "Send the wake-ups that are missing, for transfers that wait for a worker.",
         example='--apply --reason "the queue was lost"',
+        changes=True,
+    ),
+    "archive": CommandEntry(
+        "archive",
+        _ACT,
+        "Export transfers that ended long ago, verify the files, and keep of each its end alone.",
+        example='--before 2025-01-01 --to archive --apply --reason "kept for a year"',
         changes=True,
     ),
     "upgrade": CommandEntry("upgrade", _ACT, "Carry a ledger of the older format over to this version."),

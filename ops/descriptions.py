@@ -80,6 +80,13 @@ def unbelieved(record: Record) -> str:
     return ", ".join(f"{name} {value}" for name, value in named if value)
 
 
+def archived(record: Record) -> str:
+    """When, and where its details are; empty for one that is whole."""
+    if not record.archived_at:
+        return ""
+    return f"archived on {moment(record.archived_at):%F}; its details are in {record.archive}"
+
+
 def decision(of: Decision) -> str:
     """An operator's, as the record keeps it."""
     when = f"{moment(of.at):%F %H:%M}" if of.at else ""

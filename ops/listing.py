@@ -230,7 +230,7 @@ def why_text(record: Record) -> str:
     """The bank's code, our reason, and what is behind a reason that says little: `attempts_used_up: token_401`."""
     behind = reason_of(record)
     reason = record.reason if behind in {record.reason, "", f"code_{record.code}"} else f"{record.reason}: {behind}"
-    return "; ".join(filter(None, (descriptions.code(record.code), reason)))
+    return "; ".join(filter(None, (descriptions.code(record.code), reason, descriptions.archived(record))))
 
 
 def as_dict(found: Found, totals: Totals) -> dict[str, Any]:

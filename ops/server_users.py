@@ -39,6 +39,7 @@ _CHALLENGES, _MDS, _BANK_IDS = (redis_keys.every(name) for name in ("challenge:"
 _BANK_REFERENCES, _BANK_ID_NAMES = redis_keys.every("refs:"), redis_keys.every("bank_ids:")
 _PRINTS = redis_keys.every("prints:")
 _SUFFIXES, _LIMITS = redis_keys.every("suffixes:"), redis_keys.every("limits:")
+_ARCHIVED = redis_keys.every("archived:")
 _CARDS, _PARES = redis_keys.every("card:"), redis_keys.every("pares:")
 _SEALED_CARDS, _SEALED_PARES = redis_keys.every("sealed:card:"), redis_keys.every("sealed:pares:")
 
@@ -124,6 +125,7 @@ _PRODUCER = ServerUser(
             (
                 _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _HANDLES, _CHALLENGES, _REFERENCES, _SUFFIXES,
                 _PRINTS, redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.FINGERPRINT_KEYS, redis_keys.LOST,
+                _ARCHIVED,
                 redis_keys.OUTCOMES_ASIDE, redis_keys.OUTCOME_REPLAYS,
             ),
         ),
@@ -131,7 +133,7 @@ _PRODUCER = ServerUser(
         Rule(("smembers", "sismember", "sadd"), (redis_keys.FINGERPRINT_KEYS,)),
         Rule(("set",), (_REFERENCES, _PRINTS)),
         Rule(("getbit", "setbit", "bitpos"), (_SUFFIXES,)),
-        Rule(("hget", "hmget"), _read(redis_keys.LOST, redis_keys.CONTRADICTED)),
+        Rule(("hget", "hmget"), _read(redis_keys.LOST, redis_keys.CONTRADICTED, _ARCHIVED)),
         Rule(("zlexcount", "zrangebylex", "zrevrangebylex"), (_BY_STATE,)),
         Rule(("hgetall", "hlen"), (redis_keys.PAUSES, redis_keys.ADDED_PAUSES)),
         Rule(
@@ -219,7 +221,7 @@ _WORKER = ServerUser(
 
 #: What an operator may read of the ledger and the queue. `transfers scan` looks at these keys under such a user.
 OPERATORS_READ = (
-    _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _REFERENCES, _BANK_REFERENCES,
+    _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _REFERENCES, _ARCHIVED, _BANK_REFERENCES,
     redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS,
     redis_keys.RATES, redis_keys.TERMINALS, redis_keys.WORKERS, redis_keys.SAMPLES, redis_keys.CONTRADICTED,
     redis_keys.FINGERPRINT_KEYS, redis_keys.OUTCOMES_ASIDE, redis_keys.OUTCOME_REPLAYS, f"{NAMESPACE}:*",
@@ -332,6 +334,29 @@ _ADMIN = ServerUser(
     ),
 )  # fmt: skip
 
+#: `transfers archive`: what ended long ago is exported, and reduced by one script. Of the event log, what
+#: `transfers events --export FILE` has written may leave it. It is off as `repair` is: it could empty any record.
+_ARCHIVE = ServerUser(
+    ("archive", "trim"),
+    (
+        Rule(
+            ("get", "hget", "hgetall"),
+            (
+                _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _REFERENCES, _ARCHIVED, redis_keys.CONTRADICTED,
+                redis_keys.WATCHED, redis_keys.OUTCOMES_ASIDE,
+            ),
+        ),
+        Rule(("type", "hmget", "hlen", "hset", "hdel", "hincrby"), (_RECORDS, _COUNTERS)),
+        Rule(("zscore",), _read(_DUE, redis_keys.WATCHED)),
+        Rule(("zcard", "zrangebylex"), _read(_BY_STATE)),
+        Rule(("xadd", "xrange", "xrevrange", "xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
+        Rule(("hkeys",), _read(redis_keys.OUTCOMES_ASIDE)),
+        Rule(("type", "hset"), (_ARCHIVED,)),
+        Rule(("del",), _write(_REFERENCES)),
+    ),
+    is_on=False,
+)  # fmt: skip
+
 #: What `transfers upgrade` needs besides.
 _UPGRADES = ("smembers", "hmget", "set", "del", "watch", "unwatch", "multi", "exec")
 
@@ -387,7 +412,7 @@ def users(server: str, operators: Sequence[str]) -> Mapping[str, ServerUser]:
         return (
             first
             | {f"{OPERATORS_USER}{name}": _operator(name) for name in operators}
-            | {"admin": _ADMIN, "repair": _REPAIR, "replica": _REPLICA, "sentinel": _SENTINEL}
+            | {"admin": _ADMIN, "repair": _REPAIR, "archive": _ARCHIVE, "replica": _REPLICA, "sentinel": _SENTINEL}
         )
     first = {
         "producer": _VAULT_PRODUCER,

@@ -66,6 +66,7 @@ CHAPTERS = (
             Setting("EPAY_TERMINAL_ID", (WORKER,), REQUIRED, "the shop, of the terminal named main"),
             Setting("EPAY_CLIENT_ID", (WORKER,), REQUIRED, "as registered at the bank"),
             Setting("EPAY_CLIENT_SECRET", (WORKER,), REQUIRED, "as registered at the bank"),
+            Setting("EPAY_CLIENT_SECRET_NEXT", (WORKER,), "", "the next, while the bank changes it: both are tried"),
             Setting("EPAY_TERMINALS", (ALL,), "{}", "further terminals and their spaces, as JSON"),
             Setting("EPAY_CREDENTIALS", (WORKER,), "{}", "credentials of each further terminal, as JSON"),
             Setting("EPAY_TEST_HOSTS", (WORKER,), "documented", "documented or newer: which of the bank's test hosts"),

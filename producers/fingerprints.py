@@ -81,6 +81,10 @@ CARD_FIELDS = frozenset({
 })  # fmt: skip
 
 
+#: The fields of an intent that an archived transfer still has.
+_KEPT_OF_ARCHIVED = ("amount", "currency", "terminal")
+
+
 @dataclass(frozen=True, slots=True)
 class Fingerprints:
     """What is kept of an intent to compare a replay by: the cards' apart from the others."""
@@ -113,8 +117,12 @@ def differing(record: Record, cards: str, intent: TransferIntent, keys: Fingerpr
     """The names of the fields in which the intent differs from the one that was recorded.
 
     `cards`: the digests of its cards; empty once the transfer has ended. All fields, where a version recorded it that
-    this code does not know.
+    this code does not know. Of an archived transfer amount, currency and terminal are compared: no more is kept,
+    no metadata either.
     """
+    if record.archived_at:
+        given, plain = _given(intent), _plain(record)
+        return tuple(name for name in _KEPT_OF_ARCHIVED if plain[name] != given[name])
     in_clear = () if metadata.read(record.metadata) == intent.metadata else ("metadata",)
     return (*_differing_by_digest(record, cards, intent, keys), *in_clear)
 

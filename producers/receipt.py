@@ -14,7 +14,7 @@ class Receipt:
 
     key: str  #: the ledger's name of the transfer: for `get`, `wait`, `cancel`
     invoice_id: str  #: the bank's name of the transfer
-    handle: str  #: the transfer's unguessable public name: for the client's browser, `challenge` and `visit`
+    handle: str  #: the transfer's unguessable public name, for the client's browser; empty for an archived transfer
     state: State  #: as of now
     replayed: bool  #: the reference was known, with this same intent: nothing new was made
 

@@ -41,7 +41,7 @@ _PAGE = 500
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 #: Counters that count no transfers: moves, events, trimmed events.
-_NO_STATES = frozenset({"sequence", "events", "trimmed", "format"})
+_NO_STATES = frozenset({"sequence", "events", "trimmed", "format"})  #: `archived` is compared with the records
 
 #: If a transfer has been due for longer than this, no sweeper takes care of it: is a worker running?
 LATE_MS = 60_000
@@ -158,6 +158,7 @@ class Audit:
         self._vault = vault
         self._log = Events(ledger.client, ledger.test_clock)
         self._pauses = Pauses(ledger.client, ledger.test_clock)
+        self._unanswered: list[str] = []  #: archived, and a producer that repeats the reference is not led there
 
     def run(self) -> list[Discrepancy]:
         """The discrepancies that were seen twice, as they were seen last."""
@@ -170,7 +171,10 @@ class Audit:
     def _look(self) -> Iterator[Discrepancy]:
         with read_errors_as(LedgerUnavailable):
             unreadable: dict[str, RecordUnreadable] = {}
+            self._unanswered = []
             records, counted = self._read_all(unreadable)
+            for key in self._unanswered:
+                yield Discrepancy("ledger, archived references", key, "archived, and its reference does not lead to it")
             for key, error in unreadable.items():
                 yield Discrepancy("record", key, f"can't be read: {error.why}; {UNREADABLE_CURE}")
             if not unreadable:  # the share of unreadable records in the counters is unknown
@@ -201,6 +205,7 @@ class Audit:
                 counted[number] += 1
                 counted[amount] += record.amount
                 counted[f"used:{record.space}"] += 1
+                counted["archived"] += 1 if record.archived_at else 0
                 if len(records) % STEP == 0:
                     self._progress("records", len(records), of)
         return records, counted
@@ -220,15 +225,20 @@ class Audit:
         pipeline = self._ledger.client.pipeline(transaction=False)
         for name in names:
             pipeline.hgetall(name)
+        archived: dict[str, str] = {}
         for name, reply in zip(names, pipeline.execute(raise_on_error=False), strict=True):
             raw = fields_of(reply)
             key = (raw or {}).get("key") or name.removeprefix(redis_keys.suffix_record("*", 0).partition("*")[0])
             if raw == {}:
                 continue  # gone since it was found
             try:
-                yield _record(key, raw)
+                record = _record(key, raw)
             except RecordUnreadable as error:
                 unreadable[key] = error
+            else:
+                archived |= {key: record.reference} if record.archived_at else {}
+                yield record
+        self._unanswered += self._ledger.not_led_to(archived)
 
     def _due(self, records: Records) -> Iterator[Discrepancy]:
         due = dict(cast("list[tuple[str, float]]", self._ledger.client.zrange(redis_keys.DUE, 0, -1, withscores=True)))

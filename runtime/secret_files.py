@@ -11,6 +11,7 @@ from pathlib import Path
 SECRET_SETTINGS = frozenset({
     "BROKER_URL",
     "EPAY_CLIENT_SECRET",
+    "EPAY_CLIENT_SECRET_NEXT",
     "EPAY_CREDENTIALS",
     "EPAY_SECRET_HASH_KEY",
     "FINGERPRINT_KEYS",

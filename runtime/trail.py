@@ -1,6 +1,6 @@
 """The audit trail: are the events that stand in the ledger those that its scripts wrote, all of them, in their order?
 
-A script gives each event the next number (`_events.lua`), and a worker that trims the log says up to which number. So
+A script gives each event the next number (`_events.lua`), and what trims the log says up to which number. So
 what was taken out of the log, what was added to it by hand and a log that went back show in the numbers. The audit and
 the follower both read them by this module. It finds what was done with fewer steps than a script makes; a process that
 may write events and counters can still write an event that is right in every number, and no number can show that.
@@ -13,7 +13,8 @@ from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.sentences import WordWithSentence
 from epay_transfers.ledger.store.events import Event, LogState
 
-_WORKER = "worker"
+#: The first word of an actor that may trim: a worker by EVENTS_KEEP, an operator what was exported.
+_TRIM = frozenset({"worker", "operator"})
 _LONGEST = 15
 
 
@@ -26,7 +27,7 @@ class Flaw(WordWithSentence):
         "out_of_order",
         "the event {id} has the number {number}, after {before}: an event was forged, or the ledger went back",
     )
-    UNANNOUNCED = "unannounced_trim", "the events up to {last} are gone, and no event `trimmed` of a worker says so"
+    UNANNOUNCED = "unannounced_trim", "the events up to {last} are gone, and no event `trimmed` says so"
     NOT_GONE = "trim_not_made", "an event `trimmed` says that the events up to {last} are gone, but {number} stands"
     COUNTER = "counter", "the last event has the number {number}, but the ledger's counter says {counted}"
     ADDED = "entries_added", "the log had {added} entries added to it, but the ledger's counter says {counted} events"
@@ -80,8 +81,8 @@ class Numbers:
         elif self.last is not None and number <= self.last:
             yield alarm(Flaw.OUT_OF_ORDER, id=event.id, number=number, before=self.last)
         self.last = number
-        is_a_workers = event.fields.get("actor", "").split(" ")[0] == _WORKER
-        if event.fields.get("verb") == Alarm.TRIMMED and is_a_workers:
+        may_trim = event.fields.get("actor", "").split(" ")[0] in _TRIM
+        if event.fields.get("verb") == Alarm.TRIMMED and may_trim:
             up_to = number_of(Event(event.id, {"number": event.fields.get("up_to", "")})) or 0
             self.announced = max(self.announced or 0, min(up_to, number - 1))
 

@@ -48,6 +48,7 @@ class TerminalCredentials(BaseModel):
     terminal_id: Annotated[str, AfterValidator(one_line)]
     client_id: Annotated[str, AfterValidator(one_line)]
     client_secret: Annotated[Secret, AfterValidator(one_line_secret)]
+    client_secret_next: Annotated[Secret, AfterValidator(one_line_secret)] | None = None
 
 
 #: Bounds of the numbers: what lies beyond one is a mistake, and some of it would overflow a later sum.
@@ -82,6 +83,9 @@ class WorkerSettings(KeySource, WebTierSettings):
     )
     epay_client_secret: Annotated[Secret, AfterValidator(one_line_secret)] = Field(
         description="give the ClientSecret that the bank gave you"
+    )
+    epay_client_secret_next: Annotated[Secret, AfterValidator(one_line_secret)] | None = Field(
+        default=None, description="give the next ClientSecret while the bank changes it, or leave it out"
     )
     epay_secret_hash_key: Secret | None = Field(
         default=None, description=f"give at least {_HASH_KEY_LENGTH} random characters, or leave it out"
@@ -285,10 +289,13 @@ class WorkerSettings(KeySource, WebTierSettings):
     @cached_property
     def terminals(self) -> dict[str, Terminal]:
         main = TerminalCredentials(
-            terminal_id=self.epay_terminal_id, client_id=self.epay_client_id, client_secret=self.epay_client_secret
+            terminal_id=self.epay_terminal_id,
+            client_id=self.epay_client_id,
+            client_secret=self.epay_client_secret,
+            client_secret_next=self.epay_client_secret_next,
         )
         return {
-            name: Terminal(name, given.terminal_id, given.client_id, given.client_secret)
+            name: Terminal(name, given.terminal_id, given.client_id, given.client_secret, given.client_secret_next)
             for name, given in ({"main": main} | self.epay_credentials).items()
         }
 

@@ -27,13 +27,14 @@ end
 local function is_other(there, kind) return there.ok ~= 'none' and there.ok ~= kind end
 
 -- How what stands beside the records is kept: pauses, lists, counters. The first event writes it down, and a ledger of
--- another format is not changed: its pauses would not be seen.
-local FORMAT = '2'
+-- another format is not changed: its pauses would not be seen. With the first archived transfer the other number stands
+-- there, for versions that do not know archived references.
+local FORMAT, WITH_ARCHIVED = '2', '3'
 
 -- What the counters `format`, `events` and `trimmed` say against an event: another format, or a number that can't be raised.
 local function unsound_counts(format, events, trimmed)
   local found = format or events and '1' or FORMAT
-  if found ~= FORMAT then return {'BROKEN', 'format ' .. found} end
+  if found ~= FORMAT and found ~= WITH_ARCHIVED then return {'BROKEN', 'format ' .. found} end
   if not are_counts({events, trimmed}, EXACT) then return {'BROKEN', 'counters'} end
 end
 

@@ -3,10 +3,12 @@
 -- KEYS     as in _move.lua, and  8 reference  9 suffixes  10 pauses  11 added pauses
 --          12 the fingerprints of the cards, which go when the transfer ends
 --          13 the suffixes whose record was lost, as an operator found them in the bank's statement
+--          14 the archived references of the place of this one's digest
 -- ARGV     1 the record, as JSON: {name: text}, without state, version and times  2 a test's time (ms), or nothing
 --          3 in how many ms it must be looked at  4 actor
 --          5 suffix  6 `given`: the producer brought the invoice id; or `made`
 --          7 the queue's limit, or 0  8 in how many ms its deadline is  9 the fingerprints of the cards, or nothing
+--          10 the digest of the reference
 -- Replies  OK queued epoch version sequence now | REPLAYED key | TAKEN invoice's key | TRY suffix | EXHAUSTED
 --          | FULL queued | PAUSED until | BROKEN part | LOST invoice
 -- A record that stands is never overwritten, even where the bitmap is lost: its suffix is marked as used again.
@@ -22,7 +24,8 @@ local queued, sum = counters_of('queued', r)
 local used = 'used:' .. r.space
 local broken, kept = read_counters({queued, sum, used})
 if broken and string.find(broken[2], 'format', 1, true) then return broken end
-local known = redis.call('GET', KEYS[8])
+local known = redis.call('GET', KEYS[8]) or typed(redis.pcall('HGET', KEYS[14], ARGV[10]))
+if known == nil then return {'BROKEN', 'archived references'} end
 if known then return {'REPLAYED', known} end
 
 for _, pause in ipairs(pauses(KEYS[10], KEYS[11], 'send', r.terminal)) do

@@ -143,9 +143,9 @@ class Events:
             number, int(info["entries-added"]), info["last-generated-id"], Event(*oldest) if oldest else None
         )
 
-    def all_until(self, last_id: str) -> Iterator[Event]:
-        """Every event from the oldest one to this place, a page a round trip."""
-        after = "-"
+    def all_until(self, last_id: str, *, after: str = "") -> Iterator[Event]:
+        """Every event from the oldest one, or from the one after a place, to this place, a page a round trip."""
+        after = f"({after}" if after else "-"
         while True:
             with read_errors_as(LedgerUnavailable):
                 raw = cast("Entries", self._client.xrange(redis_keys.EVENTS, after, last_id, count=_PAGE))
@@ -199,13 +199,17 @@ class Events:
         """An event that is no move, and that an operator must see."""
         self.tell(verb, {"actor": actor} | fields)
 
-    def trim(self, keep_ms: int, actor: str = "worker") -> int:
+    def trim(self, keep_ms: int, actor: str = "worker", *, until: str = "") -> int:
         """Forget what is older than `keep_ms`, but nothing that a group owes or set aside. Returns how many.
 
+        `until`: nothing that comes after this place either.
         The event `trimmed` says so in the same script: where the oldest events are gone without it, no worker trimmed.
         """
         with redis_errors_as(LedgerUnavailable):
             oldest = place_of(f"{ledger_ms(self._client, self._test_clock) - keep_ms}-0")
+            if until:
+                last_ms, last = place_of(until)
+                oldest = min(oldest, (last_ms, last + 1))
             aside = OutcomesAside(self._client)
             kept = aside.places()  # before and after: an outcome is set aside, or replayed, in one step meanwhile
             for group in self._client.xinfo_groups(redis_keys.EVENTS) if self._exists() else []:

@@ -20,6 +20,7 @@ from epay_transfers.ledger.limits import NO_LIMITS, Counts, Day, Limit, Limits
 from epay_transfers.ledger.record import FIELDS, FIRST_EPOCH, Record, kept_as
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.archived import reference_digest
 from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, script_argument
 from epay_transfers.ledger.store.ledger_format import broken
 from epay_transfers.ledger.store.new_transfer import NewTransfer, apart
@@ -409,6 +410,7 @@ def _creation(record: Record, new_transfer: NewTransfer, suffix: int, actor: str
         limit,
         new_transfer.lasts_ms,
         new_transfer.card_prints,
+        reference_digest(record.reference),
     )
     more = (
         redis_keys.reference(record.reference),
@@ -417,6 +419,7 @@ def _creation(record: Record, new_transfer: NewTransfer, suffix: int, actor: str
         redis_keys.ADDED_PAUSES,
         redis_keys.prints(record.key),
         redis_keys.LOST,
+        redis_keys.archived(reference_digest(record.reference)),
     )
     return "create", (*_keys(record), *more), args
 

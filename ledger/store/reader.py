@@ -7,7 +7,8 @@ others are returned; where one is read by its key, that is an error.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import cast
 
@@ -20,6 +21,7 @@ from epay_transfers.ledger.order import OrderDetails
 from epay_transfers.ledger.record import KEPT_AS, Record, StoredChallenge, kept_as
 from epay_transfers.ledger.states import Money, State
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.archived import reference_digest
 from epay_transfers.ledger.store.lists import Lists
 from epay_transfers.ledger.store.redis_errors import of_its_type, read_errors_as
 from epay_transfers.ledger.store.replies import Due
@@ -59,7 +61,9 @@ class Reader:
         return _record(key, reply)
 
     def by_reference(self, reference: str) -> Record | None:
-        return self._by(redis_keys.reference(reference))
+        """An archived one has but the digest of its reference: it is returned with the reference that led to it."""
+        record = self._by(redis_keys.reference(reference)) or self._archived(reference)
+        return replace(record, reference=reference) if record and record.archived_at else record
 
     def by_handle(self, handle: str) -> Record | None:
         return self._by(redis_keys.handle(handle))
@@ -245,6 +249,21 @@ class Reader:
     @property
     def _test_time(self) -> str | None:
         return str(self.test_clock.now_ms()) if self.test_clock else None
+
+    def not_led_to(self, archived: Mapping[str, str]) -> list[str]:
+        """Of archived transfers, by key the digest of the reference: those to which it does not lead."""
+        pipeline = self.client.pipeline(transaction=False)
+        for digest in archived.values():
+            pipeline.hget(redis_keys.archived(digest), digest)
+        with read_errors_as(LedgerUnavailable):
+            found = pipeline.execute(raise_on_error=False) if archived else []
+        return [key for key, leads_to in zip(archived, found, strict=True) if leads_to != key]
+
+    def _archived(self, reference: str) -> Record | None:
+        digest = reference_digest(reference)
+        with read_errors_as(LedgerUnavailable), of_its_type("archived references"):
+            key = cast("str | None", self.client.hget(redis_keys.archived(digest), digest))
+        return self.get(key) if key else None
 
     def _by(self, name: str) -> Record | None:
         with read_errors_as(LedgerUnavailable):

@@ -99,6 +99,11 @@ def reference(text: str) -> str:
     return f"{_ROOT}ref:{text}"
 
 
+def archived(digest: str) -> str:
+    """A hash: the digest of an archived transfer's reference → its key. Many short ones, as of an index."""
+    return f"{_ROOT}archived:{zlib.crc32(digest.encode()) % _MANY:x}"
+
+
 def handle(text: str) -> str:
     """The key of the handle's transfer; of one that has ended with its way home behind it (`ledger.order`)."""
     return f"{_ROOT}handle:{text}"

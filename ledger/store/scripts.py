@@ -23,7 +23,7 @@ _SHARED = (
     | dict.fromkeys(("rate", "watched"), ("_time", "_rate"))
     | {"ledger_look": ("_time", "_events", "_server")}
     | dict.fromkeys(("due", "probe", "inbox_take", "remember_worker", "turn", "leave_waiting"), ("_time",))
-    | {"tell": ("_time", "_events")}
+    | dict.fromkeys(("tell", "archive"), ("_time", "_events"))
     | dict.fromkeys(("trim", "set_aside"), ("_events",))
     | {"move": ("_time", "_events", "_move")}
 )

@@ -12,11 +12,11 @@ from typing import Annotated
 import typer
 
 from epay_transfers.ledger.store.events import Event
-from epay_transfers.ops import descriptions, screen
+from epay_transfers.ops import descriptions, event_export, screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.follower import Follower, Output, PlaceFile, Position
-from epay_transfers.ops.options import AsJson, Limit
+from epay_transfers.ops.options import AsJson, Limit, span_ms
 from epay_transfers.runtime.endpoint import Endpoint, NotListening
 from epay_transfers.runtime.output import OutputError
 from epay_transfers.runtime.trail import Numbers, TrailAlarm
@@ -33,6 +33,14 @@ def events(
         Path | None,
         typer.Option(metavar="FILE", help="With --follow --json: go on where this file says; it is kept up to date."),
     ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", metavar="FILE", help="Add all that this file lacks, each line with a checksum."),
+    ] = None,
+    trim_older: Annotated[
+        str | None,
+        typer.Option(metavar="SPAN", help="With --export: remove from the log what is older and in the file: 7d, say."),
+    ] = None,
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -43,7 +51,14 @@ def events(
     """
     if place is not None and not (follow and as_json and name is None):
         raise Refusal("--place: only with --follow and --json, and without the name of a transfer")
+    if trim_older is not None and export is None:
+        raise typer.BadParameter("--trim-older: only with --export FILE: what is in no file is not removed")
+    if export is not None and (follow or name is not None):
+        raise typer.BadParameter("--export: without --follow, and without the name of a transfer")
     context = Context.connect()
+    if export is not None:
+        _export(context, export, trim_older, as_json=as_json)
+        return
     if place is not None:
         file = PlaceFile(place)
         _follow(context, file.load(), file.store, None, as_json=True, address=context.settings.follower_address)
@@ -60,6 +75,25 @@ def events(
 
 def as_dict(event: Event) -> dict[str, str]:
     return {"id": event.id} | event.fields
+
+
+def _export(context: Context, path: Path, trim_older: str | None, *, as_json: bool) -> None:
+    older_ms = span_ms("trim-older", trim_older) if trim_older is not None else None
+    done = event_export.export(context.events, path, trim_older_ms=older_ms, actor=f"operator {context.operator}")
+    if as_json:
+        screen.say_json(
+            {"added": done.added, "events": done.known.events, "last_number": done.known.number}
+            | {"missing": done.missing, "trimmed": done.trimmed}
+        )
+    else:
+        screen.say(f"Added {done.added} events; the file has {done.known.events}, up to number {done.known.number}.")
+        if older_ms is not None:
+            screen.say(f"Removed {done.trimmed} from the log, all of which the file has.")
+    if done.missing:
+        raise Refusal(
+            f"{done.missing} events were removed from the log before they were exported: export more often, or raise "
+            "EVENTS_KEEP of the workers"
+        )
 
 
 def _after(context: Context, found: list[Event], key: str | None, *, as_json: bool) -> Position:

@@ -63,7 +63,8 @@ def _page(record: Record, told: Explanation, facts: Facts) -> list[str]:
         lines.append(f"{head:<10}{at}. {screen.when(attempt.at_ms)}, {attempt.phase} by {attempt.actor}")
         lines.append(f"{'':<13}{attempt.became}; {attempt.evidence}")
     if not told.attempts:
-        lines.append(f"{'ATTEMPTS':<10}none: nothing was sent")
+        none = "not known here any more" if record.archived_at else "none: nothing was sent"
+        lines.append(f"{'ATTEMPTS':<10}{none}")
     for at, wait in enumerate(told.waits_for or ["nothing"]):
         lines.append(f"{'' if at else 'WAITS FOR':<10}{wait}")
     when = f" ({screen.away(told.next_at_ms, facts.now_ms)})" if told.next_at_ms else ""

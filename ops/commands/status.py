@@ -46,6 +46,7 @@ def as_dict(record: Record) -> dict[str, Any]:
         "bank_said_last": record.bank_said,
         "asked_again_at": screen.iso(record.watch_at),
         "state_since": screen.iso(record.state_since),
+        "archive": record.archive,
         "next_step": descriptions.next_step(record),
         "next_step_at": screen.iso(descriptions.next_moment(record)),
     }
@@ -71,6 +72,9 @@ def page(record: Record, history: History, now_ms: int, against: str = "") -> No
     screen.say(lines)
     screen.say()
     screen.say(screen.table(("at", "what happened", "by"), [_row(event) for event in history.events]))
+    if record.archived_at:
+        screen.say(f"It was {descriptions.archived(record)}.")
+        return
     if history.trimmed:
         screen.say(f"The log has forgotten {history.trimmed} more of its events (EVENTS_KEEP).")
     if history.unlisted:
@@ -81,7 +85,9 @@ def _lines(record: Record, now_ms: int) -> list[tuple[str, str | Text]]:
     state = Text.assemble(screen.state_text(record.state), f"  since {screen.away(record.state_since, now_ms)}")
     step, at = descriptions.next_step(record), descriptions.next_moment(record)
     said = descriptions.unbelieved(record)
-    cards = f"{record.sender_card or 'saved card'} → {record.receiver_card or 'saved card'}"
+    cards = (
+        "" if record.archived_at else f"{record.sender_card or 'saved card'} → {record.receiver_card or 'saved card'}"
+    )
     until = record.parked_until if record.state is State.PARKED else record.deadline_at
     return [
         ("transfer", record.key),
@@ -107,6 +113,7 @@ def _lines(record: Record, now_ms: int) -> list[tuple[str, str | Text]]:
         ("next", f"{step} ({screen.away(at, now_ms)})" if step and at else step),
         ("deadline", "" if record.state.final else f"{screen.when(until)}, {screen.away(until, now_ms)}"),
         ("accepted", screen.when(record.created_at)),
+        ("archived", descriptions.archived(record)),
     ]
 
 

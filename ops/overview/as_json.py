@@ -32,6 +32,7 @@ def as_dict(facts: Facts, judgements: Sequence[Judgement]) -> dict[str, Any]:
             "queue": _server(facts.queue),
         },
         "suffixes": _suffixes(facts),
+        "archived": None if facts.counters is None else facts.counters.get("archived", 0),
         "requests": facts.requests,
         "outcomes_aside": facts.outcomes_aside,
         "last_act": _last_act(facts),

@@ -70,6 +70,7 @@ def explain(record: Record, history: History, card: Content | None, facts: Facts
 
 def _why(record: Record) -> str:
     words = [descriptions.code(record.code), sentence_of(record.reason), record.message, record.bank_said]
+    words.append(descriptions.archived(record))
     return "; ".join(dict.fromkeys(filter(None, words))) or "it is where a transfer of its age may be"
 
 

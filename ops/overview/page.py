@@ -252,6 +252,8 @@ def _others(facts: Facts) -> Iterator[str]:
                 f"; the rest lasts {left} at the rate of the last hours" if left else ""
             )
         yield f"{'SUFFIXES' if not at else '':<12}{space}: {text}"
+    if facts.counters is not None and (archived := facts.counters.get("archived", 0)):
+        yield f"{'ARCHIVED':<12}{archived} of those that ended: the ledger has their ends alone"
     requests = "?"
     if facts.requests is not None:
         waiting = [f"{count} of {sender}" for sender, count in facts.requests.items()]

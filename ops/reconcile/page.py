@@ -12,7 +12,7 @@ from typing import Any
 from epay_transfers.ledger.card_numbers import star_card_numbers
 from epay_transfers.ledger.errors import RecordUnreadable
 from epay_transfers.ledger.money import to_decimal
-from epay_transfers.ops import screen
+from epay_transfers.ops import descriptions, screen
 from epay_transfers.ops.reconcile.asking import Answer, Asked, Says
 from epay_transfers.ops.reconcile.comparison import DIFFERS, GRAVE, Comparison, Finding, Kind
 from epay_transfers.ops.reconcile.statement import Day
@@ -139,7 +139,7 @@ def _line(finding: Finding) -> str:
         here = f"here {record.state} since {screen.when(record.state_since)}"
         if finding.kind is Kind.AMOUNTS_DIFFER:
             here += f", {screen.amount(record.amount, record.currency)}"
-        parts.append(here)
+        parts.append("; ".join(filter(None, (here, descriptions.archived(record)))))
     if step := _next(finding):
         parts.append(step)
     return "; ".join(parts)
@@ -229,6 +229,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "reference": record.reference if record else None,
         "state": str(record.state) if record else None,
         "state_since": screen.iso(record.state_since) if record else None,
+        "archived_at": screen.iso(record.archived_at) if record else None,
         "amount": str(to_decimal(finding.amount, finding.currency)),
         "currency": finding.currency,
         "ledger_amount": str(to_decimal(record.amount, record.currency)) if record else None,

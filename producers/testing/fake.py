@@ -12,9 +12,10 @@ from typing import Self, cast
 from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.errors import VaultUnavailable
 from epay_transfers.ledger.queue.wakeups import Wakeups
-from epay_transfers.ledger.record import Record, RequestedAction, StoredChallenge
+from epay_transfers.ledger.record import FIELDS, Record, RequestedAction, StoredChallenge
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.archived import script_argument
 from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.inboxes import Kind
 from epay_transfers.ledger.store.outcomes_aside import AsideOutcome, OutcomesAside
@@ -191,6 +192,16 @@ class FakeTransfers(Transfers):
     def grant_cancel(self, name: str) -> Transfer:
         """A cancel that was `asked`: the bank says that its client had not answered."""
         return self._end(name, Verb.CANCEL, reason="cancelled")
+
+    def archive(self, name: str) -> Transfer:
+        """It ended long ago, and operators archived it: what is left of it answers a replay of its reference."""
+        record = self._named(name)
+        said = {field: str(value) for field in FIELDS if (value := getattr(record, field)) not in {"", 0}}
+        keys, argument = script_argument(said, file="transfers-1.jsonl", actor="operator test", why="")
+        word, *_ = self._scripts.run("archive", keys, (argument,))
+        if word != "ARCHIVED":
+            raise AssertionError(f"a transfer that is {record.state} is not archived: it has not ended")
+        return self.get(record.key)
 
     def outcomes_aside(self, group: str) -> list[AsideOutcome]:
         """What operators see with `transfers outcomes list`."""

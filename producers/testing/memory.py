@@ -120,9 +120,9 @@ class MemoryScripts(Scripts):
     # The ledger's scripts.
 
     def _create(self, keys: list[str], args: list[str]) -> list[str]:
-        fields, _, _, actor, suffix, origin, limit, lasts, prints = json.loads(args[0]), *args[1:]
+        fields, _, _, actor, suffix, origin, limit, lasts, prints, digest = json.loads(args[0]), *args[1:]
         now, expires = self._clock.now_ms(), self._clock.now_ms() + int(lasts)
-        if known := self.get(keys[7]):
+        if known := self.get(keys[7]) or self.hget(keys[13], digest):
             return ["REPLAYED", known]
         until = self.stops.get(fields["terminal"])
         if until is not None and until > expires:  # without an end it accepts, as the ledger does: the pause may end
@@ -177,6 +177,26 @@ class MemoryScripts(Scripts):
             record["version"] = str(int(record["version"]) + 1)
             self._tell_move(record, move, before)
         return ["OK", record["state"], record["epoch"], record["version"], str(len(self.events)), str(now)]
+
+    def _archive(self, keys: list[str], args: list[str]) -> list[str]:
+        said, record = json.loads(args[0]), self.hashes[keys[0]]
+        if record["state"] not in said["ends"]:
+            return ["OPEN", "state"]
+        self.hashes.setdefault(keys[5], {})[said["digest"]] = record["key"]
+        self.texts.pop(keys[4], None)
+        self._add_event(
+            {"verb": "archived", "actor": said["actor"], "key": record["key"], "reference": said["digest"]}
+            | {name: said[name] for name in ("file", "why")}
+        )
+        record |= {
+            "reference": said["digest"],
+            "archived_at": str(self._clock.now_ms()),
+            "archive": said["file"],
+            "history": "",
+        }
+        for name in record.keys() - set(said["keep"]):
+            del record[name]
+        return ["ARCHIVED"]
 
     def _end(self, keys: list[str], move: Mapping[str, Any], now: int) -> None:
         self.expiries[keys[5]] = now + _DAY_MS

@@ -39,6 +39,7 @@ ROOMS = ("ledger", "ops", "producers", "runtime", "worker")
 
 #: What runs until a signal, or with more than servers: the test that runs it.
 ELSEWHERE = {
+    "archive": "tests/ops/test_archive.py",
     "demo": "tests/demo/test_demo.py",
     "demo --web": "tests/demo/test_demo.py",
     "demo --users": "tests/security/test_users_demo.py",
@@ -50,6 +51,7 @@ ELSEWHERE = {
     "sandbox": "tests/ops/test_sandbox.py",
     "reconcile": "tests/ops/test_reconcile.py",
     "recover": "tests/ops/test_recover.py",
+    "verify-backup": "tests/ops/test_verify_backup.py",
     "worker": "tests/e2e/test_readme_path.py",
 }
 
@@ -67,6 +69,9 @@ PLACES = {
     "PASSWORD": "secret",
     "...": "the bank says so",
 }
+
+#: What the documents have commands write into or look at.
+FOLDERS = ("logs", *(f"var/lib/transfers-{name}" for name in ("ledger", "events", "archive")), "var/log", "etc")
 
 #: Statuses other than 0 that are an answer: differences, since the prepared transfer has no card and no message; that
 #: it waits, and no worker runs (`doctor`, `overview`); and the help of a group of commands.
@@ -181,7 +186,7 @@ def keys(environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.Monkey
 def test_it_does_what_it_says(commands: ForkedCommands, line: str, ledger: Ledger, into: Into, tmp_path: Path) -> None:
     words = whole(shlex.split(line)[1:], tmp_path)
     name = name_of(words)
-    for folder in ("logs", "var/lib/transfers-ledger", "var/lib/transfers-events", "var/log", "etc"):
+    for folder in FOLDERS:
         (tmp_path / folder).mkdir(parents=True)
     reference = next((word for word in words if re.fullmatch("payout-[0-9]+", word)), "payout-42")
     pause_id = words[words.index("unpause") + 1] if "unpause" in words else ""

@@ -37,6 +37,7 @@ def test_the_table_of_keys_names_every_key_and_no_other() -> None:
         redis_keys.handle("<handle>"),
         re.sub("[0-9a-f]{32}$", "<digest>", redis_keys.md("")),
         redis_keys.bank_id("<id>"),
+        redis_keys.archived("").rpartition(":")[0] + ":<bucket>",
         *(
             place.rpartition(":")[0] + ":<bucket>"
             for index in (redis_keys.references, redis_keys.bank_ids)
@@ -66,7 +67,7 @@ def test_every_way_to_make_a_key_is_in_the_test_above() -> None:
     assert functions == {
         "record", "suffix_record", "suffixes", "reference", "handle", "md", "card", "every", "pares", "sealed_card",
         "sealed_pares", "challenge", "place", "bank_id", "guesses", "inbox", "limits", "prints", "receiver_limits",
-        "references", "operator_limits", "bank_ids", "bank_id_name",
+        "references", "operator_limits", "bank_ids", "bank_id_name", "archived",
     }  # fmt: skip
 
 

@@ -16,7 +16,19 @@ from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Phase, State
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
-from tests.docs.test_commands import ANSWERS, PLAN, cleaned, commands, elsewhere, keys, name_of, named, run, whole
+from tests.docs.test_commands import (
+    ANSWERS,
+    FOLDERS,
+    PLAN,
+    cleaned,
+    commands,
+    elsewhere,
+    keys,
+    name_of,
+    named,
+    run,
+    whole,
+)
 from tests.security.guarded import Guarded, address, bank, guarded
 from tests.support import factories
 from tests.support.command_line import environment
@@ -79,7 +91,7 @@ def test_no_server_refuses_the_operators_user_a_command_of_the_runbook(
         monkeypatch.setenv(f"{name}REDIS_URL", address(user, guarded.ports["ledger"]))
         monkeypatch.setenv(f"{name}VAULT_URL", address(user, guarded.ports["vault"]))
     words = whole(shlex.split(line)[1:], tmp_path)
-    for folder in ("logs", "var/lib/transfers-ledger", "var/lib/transfers-events", "var/log", "etc"):
+    for folder in FOLDERS:
         (tmp_path / folder).mkdir(parents=True)
     ledger = Ledger(roots["ledger"])
 

@@ -321,6 +321,14 @@ def propose(harness: Harness, me: Actor) -> Way:
     harness.move(me.record, Verb.DECIDE)
 
 
+def archive(harness: Harness, me: Actor) -> Way:
+    """An operator archives what ended long ago, and its reference leads there all the same."""
+    yield ("go on",)
+    if harness.archive(me.record):
+        yield ("look",)
+        assert harness.leads_to(me.key)
+
+
 def ring(harness: Harness, me: Actor) -> Way:
     """The sweeper rang, on what it saw a moment ago."""
     yield ("write it down",)
@@ -337,5 +345,9 @@ COMERS: dict[str, list[Comer]] = {
     "in_doubt": [inquire, notice, ring, ask],
     "needs_review": [inquire, settle, notice, ring, ask, decide],
     "dead": [requeue, cancel, inquire, ask, propose],
-    "paid": [settle],
+    "paid": [settle, archive],
+    "reversed": [archive],
+    "declined": [archive],
+    "expired": [archive],
+    "cancelled": [archive],
 }

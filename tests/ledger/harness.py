@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import redis
 
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.archived import Archived, Why
 from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.store.replies import Created, Moved, Noted, Refused
+from epay_transfers.ledger.store.replies import Created, Moved, Noted, ReferenceKnown, Refused
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import KEPT, Fenced, Gone, Put, Taken, TakeUnanswered, Vault
 from tests.ledger.model import BankBook, Place, TransferModel
@@ -42,6 +43,7 @@ class Harness:
         self.has_vault_copy = False
         self.is_under_way: Callable[[TransferModel], bool] = lambda _: False  #: set by the machine: it knows who acts
         self._made = 0
+        self._references: dict[str, str] = {}
         self._taken: dict[tuple[Purpose, str, int], Taken] = {}
         self._copy: list[tuple[str, Any]] = []
         self._places: dict[tuple[str, Purpose], Place] = {}
@@ -52,6 +54,7 @@ class Harness:
         (made,) = self.ledger.create([new_transfer(reference, amount=amount, currency=currency)], actor="backend")
         assert isinstance(made, Created)
         self._made += 1
+        self._references[made.record.key] = reference
         self.models[made.record.key] = TransferModel(made.record.key, self.clock.now_ms() + 5000, BankBook(mood))
         return made.record
 
@@ -95,6 +98,20 @@ class Harness:
         expected = Moved(State(model.state), model.epoch, model.version, self._made)
         assert reply == expected, f"{verb} under {record.epoch} from {was}"
         return True
+
+    def archive(self, record: Record) -> bool:
+        """What ended long ago keeps its end alone: no law knows a difference."""
+        exported = cast("dict[str, str]", self._ledger_client.hgetall(redis_keys.record(record.key)))
+        archived = Archived(self._ledger_client, self.clock)
+        left = archived.reduce(exported, before_ms=self.clock.now_ms() + 1, file="f.jsonl", actor="operator")
+        is_final = self.models[record.key].is_final
+        assert left in ({None, Why.QUESTION} if is_final else {Why.STATE}), left
+        return left is None
+
+    def leads_to(self, key: str) -> bool:
+        """What a producer that repeats the reference is answered."""
+        (answer,) = self.ledger.create([new_transfer(self._references[key])], actor="backend")
+        return answer == ReferenceKnown(key)
 
     # The vault.
 

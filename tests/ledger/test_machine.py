@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.vault.vault import KEPT
 from tests.ledger import actors, harness, troubles
-from tests.ledger.actors import COMERS, Actor, Comer, put_card
+from tests.ledger.actors import COMERS, Actor, Comer, archive, put_card
 from tests.ledger.harness import Harness
 from tests.ledger.model import TransferModel
 from tests.support import parallel
@@ -83,6 +83,14 @@ class Machine(RuleBasedStateMachine):
     def somebody_goes_on(self, which: int, hows: list[int]) -> None:
         self._go_on(self.actors[which % len(self.actors)], hows or [0] * 9)
 
+    @precondition(lambda self: self._ended())
+    @rule(which=WHICH)
+    def an_operator_archives(self, which: int) -> None:
+        """The record keeps its end alone; whoever is at it still goes on, and no law is broken."""
+        ended = self._ended()
+        model = ended[which % len(ended)]
+        self._go_on(self._enter(Actor("archive", self.harness.peek(model.key)), archive), [0, 0])
+
     @precondition(lambda self: self.calm > CALM and self._troubles())
     @rule(which=st.integers(0, 60))
     def trouble_comes(self, which: int) -> None:
@@ -114,6 +122,9 @@ class Machine(RuleBasedStateMachine):
             for model in self.harness.models.values()
             if not model.is_final or (model.state == "paid" and model.bank.word == "given_back")
         ]
+
+    def _ended(self) -> list[TransferModel]:
+        return [model for model in self.harness.models.values() if model.is_final]
 
     def _come(self, which: int, who: int) -> Actor:
         model = self._open()[which % len(self._open())]

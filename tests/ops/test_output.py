@@ -29,7 +29,7 @@ INSTEAD = {
 } | dict.fromkeys(
     (
         "apply", "dead", "exporter", "first-contact", "keys", "keys rotate", "plan", "plan requeue", "plan discard",
-        "plan cancel", "plan settle", "probe", "queue", "reconcile", "recover", "worker",
+        "plan cancel", "plan settle", "probe", "queue", "reconcile", "recover", "verify-backup", "worker",
     ),
     "--help",
 )  # fmt: skip

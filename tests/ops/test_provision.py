@@ -32,6 +32,9 @@ HELD = {
     "ops-Bolat": {"REDIS_URL", "VAULT_URL"},
     "admin": {"REDIS_URL", "VAULT_URL"},
     "repair": {"REDIS_URL"},
+    "archive": {"REDIS_URL"},
+    "replica": {"REDIS_URL"},
+    "sentinel": {"REDIS_URL"},
 }
 
 

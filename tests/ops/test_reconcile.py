@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import pytest
 import redis
@@ -21,6 +22,7 @@ from epay_transfers.ledger.money import to_decimal
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.archived import Archived
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ops.exit_status import Refusal
@@ -102,6 +104,27 @@ def invoice(record: Record) -> str:
 
 
 # What the two say of each transfer.
+
+
+def archived(ledger: Ledger, record: Record) -> None:
+    """Its details are in a file, as after a year."""
+    exported = cast("dict[str, str]", ledger.client.hgetall(redis_keys.record(record.key)))
+    before_ms = ledger.now_ms() + 1000
+    assert Archived(ledger.client).reduce(exported, before_ms=before_ms, file="transfers-1.jsonl", actor="a") is None
+
+
+def test_an_archived_transfer_is_compared_as_any_other_and_a_finding_says_where_its_details_are(
+    desk: Desk, into: Into, ledger: Ledger
+) -> None:
+    paid, declined = into(State.PAID, "payout-1"), into(State.DECLINED, "payout-2")
+    for record in (paid, declined):
+        archived(ledger, record)
+        desk.execute(record.key)
+
+    assert desk.found() == {"not_paid_here": [declined.key]}
+    said = desk.reconcile()
+    assert "Matched: 1 with" in said.out
+    assert "its details are in transfers-1.jsonl" in said.out
 
 
 def test_a_day_that_agrees_is_well(desk: Desk, into: Into) -> None:

@@ -43,6 +43,7 @@ _PROOF = ("--evidence", "a letter of the bank")
 #: What is typed for each, with a transfer in each state, named by it; and a status beside 0.
 TYPED: dict[str, tuple[str, ...]] = {
     "acl": ("folder", "--operator", "aigul"),
+    "archive": ("--before", "2025-01-01", "--to", "folder"),
     "ask": ("in_doubt",),
     "audit": (),
     "cancel": ("queued", *_WHY),
@@ -81,7 +82,11 @@ TYPED: dict[str, tuple[str, ...]] = {
 }
 
 #: What it needs is made there.
-RUN_ELSEWHERE = {"apply": "tests/ops/test_plans.py", "probe": "tests/ops/test_probe.py"}
+RUN_ELSEWHERE = {
+    "apply": "tests/ops/test_plans.py",
+    "probe": "tests/ops/test_probe.py",
+    "verify-backup": "tests/ops/test_verify_backup.py",
+}
 
 
 Run = Callable[[str], list[Any]]

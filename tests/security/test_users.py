@@ -407,7 +407,7 @@ def _wakeup_of(message_id: str) -> dramatiq.MessageProxy:
 OUT_OF_SIGHT = {"ops-first": {redis_keys.TERMINALS}, "worker": {"@blocking"}}
 
 #: `tests/ledger/test_sentinels.py` has a replica and Sentinels come by theirs.
-ELSEWHERE = {"backend", "admin", "repair", "replica", "sentinel"}
+ELSEWHERE = {"backend", "admin", "repair", "archive", "replica", "sentinel"}
 
 
 def test_every_leave_is_used(
@@ -708,9 +708,10 @@ def test_the_users_are_the_same_in_both_files_and_none_is_a_default() -> None:
     names = [[line.split()[1] for line in lines_of(name)] for name in OPTIONS]
 
     assert names[0] == ["default", *NAMES]
-    assert [name for name in names[0] if name not in {"follower", "repair", "replica", "sentinel"}] == names[1]
-    assert {"follower", "repair"} < set(names[0])
-    assert "user repair off " in "\n".join(lines_of("ledger"))
+    off = {"repair", "archive", "replica", "sentinel"}
+    assert [name for name in names[0] if name not in {"follower", *off}] == names[1]
+    assert {"follower", *off} < set(names[0])
+    assert all(f"user {name} off " in "\n".join(lines_of("ledger")) for name in off)
     assert all("nopass" not in line and ">" not in line for name in OPTIONS for line in lines_of(name))
 
 

@@ -1,10 +1,13 @@
 """How the tests of this room make transfers: a new_transfer, and the shortest way of real moves into every state."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
-from epay_transfers.ledger.record import Record, StoredChallenge
+import redis
+
+from epay_transfers.ledger.record import KEPT_AS, Record, StoredChallenge
 from epay_transfers.ledger.states import Phase, State, Verb
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import NewTransfer
@@ -115,3 +118,12 @@ def found(ledger: Ledger, record: Record) -> Record:
     fresh = ledger.get(record.key)
     assert fresh is not None
     return fresh
+
+
+def as_before(client: redis.Redis, record: Record) -> None:
+    """The record as a version before has written it: long names, and its space."""
+    place = redis_keys.record(record.key)
+    raw = cast("dict[str, str]", client.hgetall(place))
+    older = {name: raw[kept] for name, kept in KEPT_AS.items() if kept in raw}
+    client.hdel(place, *(KEPT_AS[name] for name in older))
+    client.hset(place, "space", record.space, mapping=older)  # type: ignore[arg-type]  # str is a field's type

@@ -85,6 +85,8 @@ def assert_agrees(client: redis.Redis, seen: SeenEvents | None = None) -> tuple[
         counted[number] += 1
         counted[amount] += record.amount
         counted[f"used:{record.space}"] += 1
+        counted["archived"] += 1 if record.archived_at else 0
+    counted += Counter()  # without those that are 0
     kept = {name: int(count) for name, count in raw.items() if name not in _NO_STATES and int(count)}
     assert kept == dict(counted)
     assert events_count == seen.count + len(new_events)

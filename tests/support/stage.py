@@ -63,6 +63,7 @@ class Stage:
     )
     keys: sealing.KeyPair = field(default_factory=sealing.generate)
     answers_within_s: float = 10  #: by the real clock: a machine with more to do is no bank that hangs
+    secrets: tuple[str, ...] = (PUBLIC_TEST.client_secret,)  #: the worker's, for the bank: one, or the next as well
     _number: int = 0
 
     def __post_init__(self) -> None:
@@ -85,7 +86,7 @@ class Stage:
             opener=Opener([self.keys.private]),
             bank=self.bank,
             broker=self.broker,
-            terminals={"main": Terminal("main", PUBLIC_TEST.terminals[0], "test", Secret(PUBLIC_TEST.client_secret))},
+            terminals={"main": Terminal("main", PUBLIC_TEST.terminals[0], "test", *map(Secret, self.secrets))},
             rules=self.rules,
             examine=self.examine,
             clock=self.machine,
@@ -94,6 +95,11 @@ class Stage:
         )
         self.journey, self.sweeper = self.worker.journey, self.worker.sweeper
         self.events, self.pauses = self.worker.events, self.worker.pauses
+
+    def with_secrets(self, *secrets: str) -> None:
+        """The worker is started anew, with these for the bank."""
+        self.secrets = secrets
+        self.build()
 
     def without_status(self) -> None:
         self.with_rules(has_status=False)
@@ -200,6 +206,7 @@ def _bank() -> Iterator[RunningSandbox]:
 def sandbox(_bank: RunningSandbox) -> RunningSandbox:
     _bank.book.clear()
     _bank.faults.clear()
+    _bank.bank.decisions.tokens.change_secrets(PUBLIC_TEST.client_id, PUBLIC_TEST.client_secret)
     return _bank
 
 

@@ -1,7 +1,7 @@
 """`RealTransfers`: the real `Transfers` on the real servers, played by the verbs of `FakeTransfers`."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import redis
 
@@ -9,6 +9,7 @@ from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.queue.broker import Broker
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.archived import Archived
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import Lane, Pauses
 from epay_transfers.ledger.transfer import Transfer
@@ -58,6 +59,14 @@ class RealTransfers(FakeTransfers):
     def expire(self, name: str) -> Transfer:
         self._time.advance((self._named(name).deadline_at - self._time.now_ms()) / 1000)
         return super().expire(name)
+
+    def archive(self, name: str) -> Transfer:
+        key = self._named(name).key
+        exported = cast("dict[str, str]", self._books.client.hgetall(redis_keys.record(key)))
+        archived = Archived(self._books.client, self._time)
+        left = archived.reduce(exported, before_ms=self._time.now_ms() + 1, file="transfers-1.jsonl", actor="a test")
+        assert left is None
+        return self.get(key)
 
     def milliseconds_left(self, handle: str) -> int:
         """Until the handle is forgotten."""

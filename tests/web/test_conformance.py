@@ -69,12 +69,13 @@ def test_the_fake_has_the_same_surface() -> None:
 
 
 def test_the_async_one_has_the_same_surface_each_call_a_coroutine_of_the_same_answer() -> None:
-    """But for `outcomes`, which is iterated, the handler of `run_outcomes`, and `from_env`, which waits for nothing."""
+    """But for `outcomes`, which is iterated, handler and `stop` of `run_outcomes`, and `from_env`, which waits not."""
     one, other = surface(Transfers), surface(AsyncTransfers)
     told = other.pop("from_env"), one.pop("from_env"), other.pop("outcomes"), one.pop("outcomes")
     threads = told[0].parameters["threads"]
     asynchronous, synchronous = other.pop("run_outcomes"), one.pop("run_outcomes")
-    assert [name for name, its in asynchronous.parameters.items() if its != synchronous.parameters[name]] == ["handler"]
+    differ = [name for name, its in asynchronous.parameters.items() if its != synchronous.parameters[name]]
+    assert differ == ["handler", "stop"]
     assert asynchronous.parameters.keys() == synchronous.parameters.keys()
 
     assert other == one
@@ -513,3 +514,58 @@ def test_a_fake_needs_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with FakeTransfers.from_env() as transfers:
         assert transfers.enqueue(intent()).state is State.QUEUED
+
+
+def test_an_archived_transfer_answers_a_replay_with_its_end_and_nothing_is_made(transfers: FakeTransfers) -> None:
+    """A year later its producer repeats the reference: the same key and the end that it had."""
+    first = transfers.enqueue(intent("order-1"))
+    transfers.pay("order-1")
+
+    archived = transfers.archive("order-1")
+    again = transfers.enqueue(intent("order-1"))
+
+    assert (again.key, again.state, again.replayed, again.handle) == (first.key, State.PAID, True, "")
+    assert archived.archived_at is not None
+    got = transfers.get(reference="order-1")
+    assert (got.reference, got.state, got.final, got.receiver_card) == ("order-1", State.PAID, True, "")
+    assert got.archived_at == archived.archived_at
+    assert transfers.get(first.key).reference.startswith("sha256.")
+    assert transfers.find("order-1").key == first.key
+    assert [each.key for each in transfers.list(State.PAID).items] == [first.key]
+
+
+def test_an_archived_reference_with_another_amount_is_a_conflict_and_its_invoice_id_is_never_free(
+    transfers: FakeTransfers,
+) -> None:
+    first = transfers.enqueue(intent("order-1"))
+    transfers.decline("order-1")
+    transfers.archive("order-1")
+
+    with pytest.raises(Conflict) as conflict:
+        transfers.enqueue(intent("order-1", amount=151))
+    assert conflict.value.fields == ("amount",)
+    with pytest.raises(SuffixTaken):
+        transfers.enqueue(intent("order-2", invoice_id=f"9{first.invoice_id[-6:]}"))
+    assert transfers.enqueue(intent("order-1", description="Another text")).replayed
+
+
+@pytest.mark.parametrize("others", [USER, {"user": "1002"}, {}])
+def test_of_an_archived_transfer_no_metadata_are_left_to_show_or_to_compare(
+    transfers: FakeTransfers, others: dict[str, str]
+) -> None:
+    """They may name a person. The payment is the same one, so its replay is answered and nothing is made."""
+    first = transfers.enqueue(intent("order-1", metadata=USER))
+    transfers.pay("order-1")
+
+    assert transfers.archive("order-1").metadata == transfers.get(reference="order-1").metadata == {}
+    again = transfers.enqueue(intent("order-1", metadata=others))
+
+    assert (again.key, again.replayed) == (first.key, True)
+    assert len(transfers.list().items) == 1
+
+
+def test_what_has_not_ended_is_not_archived(transfers: FakeTransfers) -> None:
+    transfers.enqueue(intent("order-1"))
+
+    with pytest.raises(AssertionError):
+        transfers.archive("order-1")

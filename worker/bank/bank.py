@@ -3,6 +3,7 @@
 No retry, no state of a transfer and no decision is here. Only the tokens of inquiries are kept between calls.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ from epay_transfers.worker.bank.payloads import (
     transfer_json,
 )
 from epay_transfers.worker.bank.transport import Transport
+
+_LOG = logging.getLogger(__name__)
 
 #: The client gets a new token of inquiries this long before the old one expires.
 TOKEN_MARGIN_S = 60.0
@@ -83,6 +86,7 @@ class Bank:
             ca_file=config.ca_file,
         )
         self._status_tokens: dict[str, tuple[Token, float]] = {}
+        self._is_next_first: dict[str, bool] = {}  #: by terminal: which of two secrets the bank took last
         self._lock = threading.Lock()
 
     def transfer(
@@ -140,7 +144,7 @@ class Bank:
 
     def token(self, terminal: Terminal, *, order: Order, secret_hash: str | None = None) -> Token | TokenRefused:
         """The token of one transfer (contract section 1). The call moves no money."""
-        return self._token(token_fields(terminal, order, secret_hash=secret_hash))
+        return self._token(terminal, lambda its: token_fields(its, order, secret_hash=secret_hash))
 
     def status(self, terminal: Terminal, *, order: Order) -> StatusReport:
         """The inquiry: the bank's status of our order (contract section 5). Only if `has_status` is true."""
@@ -160,7 +164,8 @@ class Bank:
             response = self._transport.exchange("GET", at.status_url.replace("{invoice_id}", _UNUSED_INVOICE_ID))
             return isinstance(response, Response) and response.status < 500
         if urlsplit(at.token_url).netloc == host:
-            response = self._transport.exchange("POST", at.token_url, form=status_token_fields(terminal))
+            (_, its), *_ = self._secrets(terminal)
+            response = self._transport.exchange("POST", at.token_url, form=status_token_fields(its))
             return isinstance(response, Response) and response.status < 500
         addresses = (url for url in (at.transfer_url, at.confirm_url) if url)
         return any(self._transport.reachable(url) for url in addresses if urlsplit(url).netloc == host)
@@ -193,7 +198,7 @@ class Bank:
         now = self._clock.monotonic()
         if kept is not None and now < kept[1]:
             return kept[0], True
-        token = self._token(status_token_fields(terminal))
+        token = self._token(terminal, status_token_fields)
         if isinstance(token, Token):
             with self._lock:
                 self._status_tokens[terminal.name] = (token, now + token.expires_in_s - TOKEN_MARGIN_S)
@@ -205,16 +210,41 @@ class Bank:
             if self._status_tokens.get(terminal.name, (None, 0.0))[0] is token:
                 del self._status_tokens[terminal.name]
 
-    def _token(self, form: dict[str, str]) -> Token | TokenRefused:
+    def _token(self, terminal: Terminal, form_of: Callable[[Terminal], dict[str, str]]) -> Token | TokenRefused:
+        """With the secret that the bank took last; where it refuses that one, with the other. It moves no money."""
         with self.calls.call(CallKind.TOKEN) as call:
-            response = self._transport.exchange("POST", self._config.addresses.token_url, form=form)
-            token: Token | TokenRefused = (
-                read_token(response)
-                if isinstance(response, Response)
-                else TokenRefused(response.why, response.evidence)
-            )
+            token: Token | TokenRefused | None = None
+            for is_next, its in self._secrets(terminal):
+                answer = self._ask_token(form_of(its))
+                if isinstance(answer, Token) and token is not None:
+                    self._take_first(terminal, is_next=is_next)
+                token = answer
+                if not (isinstance(token, TokenRefused) and token.is_of_credentials):
+                    break
+            if token is None:
+                raise AssertionError("a terminal has a secret")
             call.outcome = token
         return token
+
+    def _ask_token(self, form: dict[str, str]) -> Token | TokenRefused:
+        response = self._transport.exchange("POST", self._config.addresses.token_url, form=form)
+        if isinstance(response, Response):
+            return read_token(response)
+        return TokenRefused(response.why, response.evidence)
+
+    def _secrets(self, terminal: Terminal) -> list[tuple[bool, Terminal]]:
+        """The terminal with each of its secrets, the one that the bank took last first; and whether it is the next."""
+        if terminal.next_secret is None:
+            return [(False, terminal)]
+        both = enumerate((terminal.client_secret, terminal.next_secret))
+        found = [(bool(is_next), terminal.with_secret(secret)) for is_next, secret in both]
+        with self._lock:
+            return found[::-1] if self._is_next_first.get(terminal.name) else found
+
+    def _take_first(self, terminal: Terminal, *, is_next: bool) -> None:
+        with self._lock:
+            self._is_next_first[terminal.name] = is_next
+        _LOG.warning("credentials.other_secret_taken", extra={"terminal": terminal.name, "is_next": is_next})
 
 
 def _bearer(token: Token) -> dict[str, str]:

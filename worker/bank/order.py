@@ -4,7 +4,7 @@ No HTTP is here. The addresses of the two environments are the bank's own (contr
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -21,6 +21,11 @@ class Terminal:
     terminal_id: str
     client_id: Secret | str
     client_secret: Secret
+    next_secret: Secret | None = None  #: while the bank's secret is rotated: tried where the other is refused
+
+    def with_secret(self, secret: Secret) -> "Terminal":
+        """With this one as its only secret."""
+        return replace(self, client_secret=secret, next_secret=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, RecordField
 NOT_TO_BE_MOVED = {
     "key", "state", "schema", "phase", "epoch", "version", "state_since", "created_at", "reference", "handle", "space",
     "terminal", "amount", "currency", "urgency", "related", "order_details", "fingerprints", "deadline_at",
-    "metadata", "history",
+    "metadata", "history", "archived_at", "archive",
 }  # fmt: skip
 
 OPEN = {

@@ -14,6 +14,7 @@ MADE: dict[str, str] = {
     "guesses": redis_keys.guesses(29_000_000),
     "inbox": redis_keys.inbox("web"),
     "reference": redis_keys.reference("payout-42"),
+    "archived": redis_keys.archived("sha256.abc"),
     "handle": redis_keys.handle("abc"),
     "md": redis_keys.md("270469967-9CA5EC5779A3358E"),
     "bank_id": redis_keys.bank_id("a9e1b986-be01-4763-9216-610cc63b963c"),

@@ -130,9 +130,9 @@ def test_the_shared_parts_are_the_vaults_or_the_ledgers(name: str) -> None:
         is_move
         or is_rate
         or looks
-        or name in {"due", "probe", "inbox_take", "remember_worker", "turn", "leave_waiting", "tell"}
+        or name in {"due", "probe", "inbox_take", "remember_worker", "turn", "leave_waiting", "tell", "archive"}
     )
-    tells = is_move or looks or name in {"set_aside", "tell", "trim"}
+    tells = is_move or looks or name in {"set_aside", "tell", "trim", "archive"}
     parts = ["_time"] * has_time + ["_events"] * tells + ["_move"] * is_move
     parts += (
         ["_pauses"] * (name in {"create", "claim"}) + ["_rate"] * is_rate + ["_server"] * (looks or name == "claim")

@@ -485,10 +485,38 @@ def test_what_the_bank_gave_out_is_one_line(monkeypatch: pytest.MonkeyPatch, nam
     assert said["EPAY_CREDENTIALS"].startswith(f"kiosk.{name}: is not one line of 1 to 256 characters without blanks")
 
 
-@pytest.mark.parametrize("name", ["EPAY_TERMINAL_ID", "EPAY_CLIENT_ID", "EPAY_CLIENT_SECRET"])
+@pytest.mark.parametrize(
+    "name", ["EPAY_TERMINAL_ID", "EPAY_CLIENT_ID", "EPAY_CLIENT_SECRET", "EPAY_CLIENT_SECRET_NEXT"]
+)
 @pytest.mark.parametrize("value", [" t", "t\n", "\udcff", "t" * 257])
 def test_so_is_what_it_gave_out_for_the_main_terminal(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     assert list(wrong(monkeypatch, **{name: value})) == [name]
+
+
+def test_the_next_secret_stands_beside_the_first_and_not_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is derived from the first one, the key of the counts by receiver, stays as it is while the bank changes."""
+    one = {"terminal_id": "t", "client_id": "c", "client_secret": SECRET, "client_secret_next": "next-of-the-kiosk"}
+
+    settings = load(
+        monkeypatch,
+        EPAY_CLIENT_SECRET_NEXT="next-of-main",
+        EPAY_TERMINALS='{"kiosk": {}}',
+        EPAY_CREDENTIALS=json.dumps({"kiosk": one}),
+    )
+
+    found = {name: each.next_secret for name, each in settings.terminals.items()}
+    assert {name: each.reveal() for name, each in found.items() if each} == {
+        "main": "next-of-main",
+        "kiosk": "next-of-the-kiosk",
+    }
+    assert {each.client_secret.reveal() for each in settings.terminals.values()} == {SECRET}
+    assert settings.epay_client_secret.reveal() == SECRET
+    assert "next-of" not in f"{settings!r}{settings.terminals!r}"
+
+
+def test_without_a_next_secret_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch).terminals["main"].next_secret is None
+    assert load(monkeypatch, EPAY_CLIENT_SECRET_NEXT="").terminals["main"].next_secret is None
 
 
 @pytest.mark.parametrize("words", ['["charge"]', '["AUTH", "charge"]', "[]", '["VERIFIED"]', '[""]'])
