@@ -26,7 +26,7 @@ class Configuration:
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)  #: by name, before those of the environment
     env_file: str | Path | None = None  #: a `.env` to read, too
     has_web: bool = True  #: this process has the web tier's routes
-    home: str = ""  #: as for `Web`
+    home: str = "/"  #: as for `Web`
     acs_hosts: tuple[str, ...] = ()  #: as for `Web`
     look_of: Mapping[str, Any] = field(default_factory=dict)  #: as for `Look`
     outcomes_handler: str = ""  #: the dotted path of a function that takes an `Outcome`

@@ -21,7 +21,7 @@ def fake_web(
     base_url: str = BASE_URL,
     notify_secret: str = NOTIFY_SECRET,
     acs_hosts: Collection[str] = (),
-    home: str = "",
+    home: str = "/",
 ) -> Web:
     """A web tier to mount in a test, in place of the one from `Web.from_env`."""
     return Web(transfers, Places(base_url, Secret(notify_secret)), acs_hosts=acs_hosts, home=home)

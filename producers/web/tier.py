@@ -86,13 +86,13 @@ class Web:
         places: Places | Callable[[], Places],
         *,
         acs_hosts: Collection[str] = (),
-        home: str = "",
+        home: str = "/",
         look: Look = PLAIN_LOOK,
     ) -> None:
         """`places`: the addresses of the routes, or what says them once they are needed. `acs_hosts`: the only hosts
         that a client is sent to for 3-D Secure, if any are named. `home`: where the way home of each page leads, and an
-        outcome's button for intents without links of their own. `look`: the merchant's. Raises `WrongCall` for another
-        `home` than an http address or a path, and for a host that can't be one.
+        outcome's button for intents without links of their own; empty: there is none. `look`: the merchant's. Raises
+        `WrongCall` for another `home` than an http address or a path, and for a host that can't be one.
         """
         check_home(home)
         self.transfers = transfers
@@ -116,7 +116,7 @@ class Web:
         settings: WebSettings | Callable[[], WebSettings] | None = None,
         *,
         acs_hosts: Collection[str] = (),
-        home: str = "",
+        home: str = "/",
         look: Look = PLAIN_LOOK,
         env_file: str | Path | None = None,
     ) -> Self:

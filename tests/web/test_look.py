@@ -70,7 +70,13 @@ def test_the_page_that_leads_to_the_bank_has_a_way_home_too(
     assert f'<a class="home" href="{HOME}">' in html
 
 
-def test_without_a_home_no_page_has_a_way_there(fake: FakeTransfers, web: Web, receipt: Receipt) -> None:
+def test_the_way_home_leads_to_the_sites_root_if_none_is_given(fake: FakeTransfers, web: Web, receipt: Receipt) -> None:
+    page = Visitor(Web(fake, web._places)).get("pay", receipt.handle).body.decode()
+
+    assert '<a class="home" href="/">' in page
+
+
+def test_with_an_empty_home_no_page_has_a_way_there(fake: FakeTransfers, web: Web, receipt: Receipt) -> None:
     assert 'class="home"' not in shown(fake, web, Look(), receipt.handle)
 
 
