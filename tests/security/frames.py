@@ -1,10 +1,17 @@
 """The look into the frames of a traceback: does anything that a local variable leads to hold a canary?"""
 
+import re
 import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import FrameType, FunctionType, MethodType, ModuleType
+
+#: Where an object is in memory: by chance it has the digits of a CVC.
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+#: Of canaries that are shorter: in a longer number, a time or a place in memory, they are found by chance.
+_LONG = 8
 
 _PLAIN = (str, bytes, bytearray)
 _CLOSED = (type, FunctionType, MethodType, ModuleType, FrameType)
@@ -34,9 +41,15 @@ def held(error: BaseException, canaries: Mapping[str, str], own: Iterable[str]) 
         for place, values in places:
             texts = list(_texts(values))
             for name, canary in canaries.items():
-                if any(canary in text for text in texts):
+                if any(_is_in(canary, text) for text in texts):
                     found.setdefault(name, []).append(place)
     return found
+
+
+def _is_in(canary: str, text: str) -> bool:
+    if len(canary) >= _LONG or not canary.isdigit():
+        return canary in text
+    return re.search(f"(?<![0-9]){canary}(?![0-9])", text) is not None
 
 
 def _texts(values: object) -> Iterator[str]:
@@ -54,7 +67,7 @@ def _texts(values: object) -> Iterator[str]:
             yield value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
             continue
         with suppress(Exception):  # a repr may be broken
-            yield repr(value)
+            yield _ADDRESS.sub("", repr(value))
         if isinstance(value, Mapping):
             waiting.extend([*value.keys(), *value.values()])
         elif isinstance(value, (list, tuple, set, frozenset, deque)):
