@@ -48,6 +48,7 @@ class Folder:
         """By this process alone. It is made if it is not there."""
         with _as_refusal(self.path):
             self.path.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+            _sync_folder(self.path.parent)
             lock = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR, _FILE_MODE)
         try:
             try:
@@ -163,6 +164,11 @@ def _write(file: int, data: bytes) -> None:
 
 def _rename(folder: Path, before: str, after: str) -> None:
     (folder / before).rename(folder / after)
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Its names are on the disk."""
     opened = os.open(folder, os.O_RDONLY)
     try:
         _sync(opened)

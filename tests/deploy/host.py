@@ -44,7 +44,7 @@ for place in {" ".join(_PROGRAMS)}; do
   if [ -L "$place" ]; then cp -P "$place" .; continue; fi
   if [ -d "$place" ]; then mkdir ".$place"; mount --rbind "$place" ".$place"; fi
 done
-mkdir -p etc/sysusers.d etc/systemd/system etc/transfers opt run tmp var/lib
+mkdir -p etc/systemd/system etc/transfers opt run tmp var/lib
 chmod 1777 tmp
 for file in {" ".join(_FILES_OF_ETC)}; do if [ -e "/etc/$file" ]; then cp -L "/etc/$file" etc/; fi; done
 for place in ssl alternatives; do
