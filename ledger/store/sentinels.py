@@ -1,6 +1,6 @@
 """Where Sentinels say that a server is. They are asked anew for each connection, and nothing of an answer is kept.
 
-An address names them: `redis://user:password@NAME/0?sentinels=HOST:PORT,HOST:PORT`. NAME is what they call the server
+An address names them: `redis://user:...@NAME/0?sentinels=HOST:PORT,HOST:PORT`. NAME is what they call the server
 that they watch (`sentinel monitor NAME ...`).
 
 A Sentinel may be wrong, and no money rests on its word. Where it names a replica, a write is refused there, and the

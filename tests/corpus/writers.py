@@ -20,6 +20,7 @@ from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.archived import Archived
 from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.inboxes import Inboxes, Kind, operator
@@ -424,6 +425,19 @@ def alarms(it: Writers) -> None:
     for alarm in Alarm:
         named = dict.fromkeys(re.findall(r"\{(\w+)\}", alarm.sentence), "x")
         it.stage.events.alarm(alarm, actor="worker", **named)
+
+
+@scene
+def archived(it: Writers) -> None:
+    """Last: from here on the ledger is in the next format."""
+    key = it.enqueue(metadata={"order": "9"})
+    it.execute(key)
+    it.look()
+    client, clock = it.stage.ledger.client, it.stage.clock
+    clock.advance(1)
+    kept = cast("dict[str, str]", client.hgetall(redis_keys.record(key)))
+    why = Archived(client, clock).reduce(kept, before_ms=clock.now_ms(), file="transfers-1.jsonl", actor=AIGUL)
+    assert why is None, why
 
 
 #: What each transfer of `stand` is, and what becomes of it under a worker of any later version.

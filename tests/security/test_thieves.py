@@ -103,5 +103,5 @@ def test_the_kinds_of_entries_are_all_a_sender_can_ask_for() -> None:
     """A new kind is looked at here: what could a thief of its sender's password do with it?"""
     assert {kind.value for kind in Kind} == {
         "confirm", "notification", "secure_2", "request", "cancel", "settle", "take_back", "ask", "paused", "unpause",
-        "rebuild", "doubt",
+        "rebuild", "doubt", "",
     }  # fmt: skip
