@@ -86,7 +86,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self._ended())
     @rule(which=WHICH)
     def an_operator_archives(self, which: int) -> None:
-        """The record keeps its end alone; whoever is at it still goes on, and no law is broken."""
+        """The record keeps its end alone; a worker that is at it still goes on, and no law is broken."""
         ended = self._ended()
         model = ended[which % len(ended)]
         self._go_on(self._enter(Actor("archive", self.harness.peek(model.key)), archive), [0, 0])

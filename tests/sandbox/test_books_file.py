@@ -10,7 +10,7 @@ from tests.sandbox.conftest import RECEIVER, SENDER, Shop
 
 
 def test_a_bank_goes_on_with_the_orders_challenges_and_cards_of_the_one_before(tmp_path: Path) -> None:
-    """A client who was at the bank's page when it stopped can still pay, once, and no order number is new again."""
+    """A client at the bank's page when it stopped can still pay, once, and no order number is new again."""
     file = tmp_path / "books.json"
     with running() as bank:
         shop = Shop(bank)

@@ -230,6 +230,20 @@ def test_the_routes_answer_in_the_merchants_look_also_where_no_server_does(proje
     assert done.stdout == "503 True\n", done.stderr
 
 
+def run(project: Path, script: str) -> "subprocess.CompletedProcess[str]":
+    """A process of the project's that has no setting of ours."""
+    environment = {"DJANGO_SETTINGS_MODULE": "project", "DATABASE": "{}", "TRANSFERS": "{}"}
+    return subprocess.run(  # noqa: S603 - as above
+        [sys.executable, "-c", script],
+        cwd=project,
+        env={"PATH": os.environ["PATH"]} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
 ON_FAKE = """
 import django; django.setup()
 from django.test import Client
@@ -251,16 +265,7 @@ print(transfers() is before, isinstance(before, FakeTransfers))
 
 def test_in_a_projects_own_tests_the_fake_is_everywhere_and_only_as_long_as_it_is_asked_for(project: Path) -> None:
     """A `transfers()` that was kept from one test to the next would pay into another fake than the pages look at."""
-    environment = {"DJANGO_SETTINGS_MODULE": "project", "DATABASE": "{}", "TRANSFERS": "{}"}
-    done = subprocess.run(  # noqa: S603 - as above
-        [sys.executable, "-c", ON_FAKE],
-        cwd=project,
-        env={"PATH": os.environ["PATH"]} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = run(project, ON_FAKE)
 
     assert done.stdout.splitlines() == ["True False 200 declined"] * 2 + ["True False"], done.stderr
 
@@ -286,16 +291,7 @@ print(*(reverse("transfers-" + name, args=["x"]) for name in ("pay", "3ds", "res
 
 def test_a_view_enqueues_after_its_commit_and_sends_the_client_on_by_the_routes_name(project: Path) -> None:
     """As docs/django.md has it."""
-    environment = {"DJANGO_SETTINGS_MODULE": "project", "DATABASE": "{}", "TRANSFERS": "{}"}
-    done = subprocess.run(  # noqa: S603 - as above
-        [sys.executable, "-c", VIEW],
-        cwd=project,
-        env={"PATH": os.environ["PATH"]} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = run(project, VIEW)
 
     routes = "/transfers/pay/x /transfers/3ds/x /transfers/result/x /transfers/notify/x"
     assert done.stdout.splitlines() == ["302 True", routes], done.stderr
