@@ -122,10 +122,11 @@ def test_both_versions_carry_transfers_and_after_the_way_back_nothing_is_guessed
     def both_were_at_work() -> bool:
         """Each has sent something; until then there is more to send."""
         if len(claimers(platform)) < 2:
-            keys.extend(transfers.enqueue(payout(f"older-{len(keys) + number}")).key for number in range(EACH))
+            keys.extend([transfers.enqueue(payout(f"more-{len(keys)}-{number}")).key for number in range(EACH)])
         return len(claimers(platform)) == 2
 
     until(both_were_at_work)
+    assert len(keys) == len(set(keys)), "each payout has a reference of its own"
     wait_for_all(transfers, keys)
 
     added = [client.hget(redis_keys.record(key), "of_the_next_version") for key in keys]

@@ -120,6 +120,7 @@ class Orders:
     def __init__(self, bank_url: str, gap_s: float, is_held: threading.Event) -> None:
         self.intents: dict[str, TransferIntent] = {}
         self.receipts: dict[str, Receipt] = {}
+        self._pa_res: dict[str, str] = {}
         self._bank_url, self._gap_s = bank_url, gap_s
         self._is_over, self._is_held = threading.Event(), is_held
         self._transfers = Transfers.from_env()
@@ -167,12 +168,19 @@ class Orders:
             time.sleep(0.3)
 
     def _answer_one(self, receipt: Receipt) -> None:
+        """The bank takes one answer to a challenge, so a web tier keeps the PaRes until the ledger has taken it: also
+        while no ledger is there, and when a promoted one lacks it.
+        """
         challenge = self._transfers.challenge(receipt.handle)
-        if challenge is not None:
+        if challenge is None:
+            return
+        if challenge.md not in self._pa_res:
             said = {"md": challenge.md, "password": "secret"}
             answer = requests.post(f"{self._bank_url}/acs/answer", json=said, timeout=5).json()
-            if "PaRes" in answer:  # the bank may know the challenge no more
-                self._transfers.confirm(md=challenge.md, pa_res=str(answer["PaRes"]), handle=receipt.handle)
+            if "PaRes" not in answer:  # the bank may know the challenge no more
+                return
+            self._pa_res[challenge.md] = str(answer["PaRes"])
+        self._transfers.confirm(md=challenge.md, pa_res=self._pa_res[challenge.md], handle=receipt.handle)
 
 
 @dataclass
