@@ -154,6 +154,7 @@ COMPILE_GROUP := $(COMPILE:pyproject.toml=--group pyproject.toml:)
 lock: ## write the requirement files anew (needs uv)
 	$(COMPILE) --extra dev -o requirements-dev.txt
 	$(COMPILE) --extra cli --extra web -c requirements-dev.txt -o requirements.txt
+	$(COMPILE) --extra cli --extra console -c requirements-dev.txt -o requirements-console.txt
 	$(COMPILE) --extra demo --group build -c requirements-dev.txt -o requirements-demo.txt
 	$(COMPILE) --extra all --extra test --resolution lowest-direct -o requirements-lowest.txt
 	$(COMPILE_GROUP)build -c requirements-dev.txt -o requirements-build.txt

@@ -101,6 +101,13 @@ COMMANDS = {
     "overview": CommandEntry(
         "overview", _LOOK, "Show on one screen what is wrong, what money it concerns, what is safe, what to do."
     ),
+    "console": CommandEntry(
+        "console",
+        _LOOK,
+        "Serve the operators' pages for browsers at CONSOLE_ADDRESS, until a signal.",
+        connects=False,
+        extra="console",
+    ),
     "exporter": CommandEntry(
         "exporter", _LOOK, "Serve what `overview` knows to Prometheus, until a signal.", connects=False
     ),

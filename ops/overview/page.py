@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from epay_transfers.ledger.invoice import SUFFIXES
-from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.heartbeats import REFUSED, Heartbeat, calls_of
 from epay_transfers.ledger.store.pauses import ALL
 from epay_transfers.ops import descriptions, screen, typed
@@ -19,6 +18,7 @@ from epay_transfers.ops.overview.judge import level_of
 from epay_transfers.ops.overview.judge_bank import usual_ms
 from epay_transfers.ops.overview.judge_transfers import lasts
 from epay_transfers.ops.overview.judgement import Judgement, Level
+from epay_transfers.ops.overview.money_rows import money_rows
 from epay_transfers.ops.overview.processes import Process
 from epay_transfers.runtime.server_look import ServerLook
 
@@ -33,17 +33,6 @@ _PAUSES = 3
 _KEPT = "\0"
 
 _WORDS = {Level.WELL: "WELL", Level.ATTENTION: "ATTENTION", Level.ACT: "ACT"}
-
-#: In the order in which a transfer goes, what is unknown before what waits.
-_ROWS: tuple[tuple[str, tuple[State, ...]], ...] = (
-    ("in doubt", (State.IN_DOUBT,)),
-    ("in review", (State.NEEDS_REVIEW,)),
-    ("on the way", (State.SENDING, State.CONFIRMING)),
-    ("queued", (State.QUEUED,)),
-    ("parked", (State.PARKED, State.RESUMED)),
-    ("dead", (State.DEAD,)),
-    ("paid", (State.PAID,)),
-)
 
 
 def page(facts: Facts, judgements: Sequence[Judgement]) -> list[str]:
@@ -102,52 +91,14 @@ def _also(judgements: Sequence[Judgement]) -> Iterator[str]:
 
 def _money(facts: Facts) -> Iterator[str]:
     yield f"{'MONEY':<12}{'count':>8}  {'sum':>22}  {'oldest':>8}  {'5 min':>7}  first deadline"
-    totals, earlier = facts.totals, facts.earlier
-    if totals is None:
+    rows = money_rows(facts)
+    if rows is None:
         yield f" {'all':<11}{'?':>8}  {'?':>22}  {'?':>8}  {'?':>7}  ?"
         return
-    for name, states in _ROWS:
-        those = totals.of(*states)
-        amounts = [screen.amount(line.amount_minor, line.currency) for line in screen.sums(totals, *states)]
-        trend = "?"
-        if earlier is not None:
-            grown = those.count - sum(earlier.counts.get(state, 0) for state in states)
-            trend = f"{grown:+d}" if grown else "flat"
-        oldest = _oldest(facts, states)
-        more = _paid(facts) if State.PAID in states else _deadline(facts, states)
-        sums = amounts or [""]
-        yield f" {name:<11}{those.count:>8}  {sums[0]:>22}  {oldest:>8}  {trend:>7}  {more}".rstrip()
-        yield from (f"{'':<22}{each:>22}" for each in sums[1:])
-
-
-def _oldest(facts: Facts, states: Sequence[State]) -> str:
-    if all(state.final for state in states):
-        return ""
-    if facts.oldest is None:
-        return "?"
-    since = [facts.oldest[state] for state in states if state in facts.oldest]
-    return screen.span(facts.now_ms - min(since)) if since else ""
-
-
-def _deadline(facts: Facts, states: Sequence[State]) -> str:
-    if State.QUEUED not in states and State.PARKED not in states:
-        return ""
-    if facts.deadlines is None:
-        return "?"
-    known = facts.deadlines.get(states[0])
-    if known is None:
-        return ""
-    first = screen.away(known.first_ms, facts.now_ms)
-    least, at_least = ("", "") if known.is_whole else ("or sooner", " or more")
-    soon = f"; {known.soon}{at_least} end within 5 min" if known.soon else ""
-    return f"{first} {least}".strip() + soon
-
-
-def _paid(facts: Facts) -> str:
-    today = "?" if facts.paid_today is None else str(facts.paid_today)
-    if facts.last_paid_ms is None:
-        return f"{today} today; last ?"
-    return f"{today} today" + (f"; last {screen.away(facts.last_paid_ms, facts.now_ms)}" if facts.last_paid_ms else "")
+    for row in rows:
+        first, *others = row.sums or [""]
+        yield f" {row.name:<11}{row.count:>8}  {first:>22}  {row.oldest:>8}  {row.trend:>7}  {row.more}".rstrip()
+        yield from (f"{'':<22}{each:>22}" for each in others)
 
 
 def _bank(facts: Facts) -> Iterator[str]:

