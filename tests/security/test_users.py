@@ -51,6 +51,7 @@ from epay_transfers.sandbox import PUBLIC_TEST, RunningSandbox
 from tests.security.guarded import (
     NAMES,
     OPTIONS,
+    USERS,
     Guarded,
     act_as,
     address,
@@ -63,7 +64,10 @@ from tests.security.guarded import (
 from tests.security.listening import listening
 from tests.support import factories
 from tests.support.pausing import end_pauses
-from tests.support.servers import free_port
+from tests.support.redis_state import snapshot
+from tests.support.server_users import ROOT
+from tests.support.servers import free_port, running_server
+from tests.support.tools import PRODUCTS, server_binary
 
 __all__ = ["act_as", "bank", "guarded"]
 
@@ -689,6 +693,22 @@ def test_nobody_comes_in_without_a_name(guarded: Guarded) -> None:
     for port in guarded.ports.values():
         with connect(f"redis://127.0.0.1:{port}/0") as client, pytest.raises(redis.AuthenticationError):
             client.ping()
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_a_ledger_with_its_users_that_is_killed_comes_up_with_all_that_scripts_wrote(
+    product: str, tmp_path: Path
+) -> None:
+    """Many servers read their append-only file as the user `default`, and leave out what it may not do."""
+    port, folder = free_port(), tmp_path / "ledger"
+    folder.mkdir()
+    (folder / "users.acl").write_text(USERS.filled("ledger"))
+    words = command(server_binary(product), "ledger", folder, port)
+    with running_server(words, address("admin", port), is_killed=True), connect(address(ROOT, port)) as client:
+        factories.into(Ledger(client), (State.SENDING, Phase.SEND), "payout-1")
+        before = snapshot(client)
+    with running_server(words, address("admin", port)), connect(address(ROOT, port)) as client:
+        assert snapshot(client) == before
 
 
 @pytest.mark.parametrize("name", OPTIONS)
