@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from epay_transfers.ledger.card_numbers import star_card_numbers
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.short_texts import short_text
@@ -106,7 +107,7 @@ class People:
             raise Misconfigured(f"CONSOLE_PEOPLE: {path} is no TOML file") from None
         except ValidationError as error:
             found = error.errors(include_input=False, include_url=False)[0]
-            place = ".".join(map(str, found["loc"]))
+            place = star_card_numbers(".".join(map(str, found["loc"])))
             raise Misconfigured(f"CONSOLE_PEOPLE: {path}: {place}: {found['msg']}") from None
         people = {
             name: Person(name, entry.role, _context(settings, path, name, entry)) for name, entry in file.people.items()
