@@ -228,19 +228,16 @@ OPERATORS_READ = (
 )  # fmt: skip
 
 
-_OPERATOR_READS = (
-    Rule(
-        (
-            "get", "hgetall", "hlen", "zrange", "zrangebylex", "zrevrangebylex", "zcard", "smembers",
-            "zlexcount", "zrangebyscore",
-            "xread", "xrevrange", "scan", "llen", "lindex", "hget", "hmget", "hkeys", "xrange", "xinfo|stream",
-            "multi", "exec",
-            "type", "getrange", "hscan", "lrange", "sscan", "zscan",
-        ),
-        _read(*OPERATORS_READ),
-    ),
-    Rule(("llen", "smembers"), _read(redis_keys.every("inbox:"), redis_keys.OPERATORS)),
+_OPERATOR_LOOKS = (
+    "get", "hgetall", "hlen", "zrange", "zrangebylex", "zrevrangebylex", "zcard", "smembers", "zlexcount",
+    "zrangebyscore", "xread", "xrevrange", "llen", "lindex", "hget", "hmget", "hkeys", "xrange", "xinfo|stream",
+    "multi", "exec", "hscan", "lrange",
 )  # fmt: skip
+
+#: Of `transfers scan`, which looks for card numbers in whatever is there.
+_SCANS = ("scan", "type", "getrange", "sscan", "zscan")
+
+_COUNTS_REQUESTS = Rule(("llen", "smembers"), _read(redis_keys.every("inbox:"), redis_keys.OPERATORS))
 
 
 def _operator(name: str) -> ServerUser:
@@ -248,7 +245,8 @@ def _operator(name: str) -> ServerUser:
     return ServerUser(
         (),
         (
-            *_OPERATOR_READS,
+            Rule((*_OPERATOR_LOOKS, *_SCANS), _read(*OPERATORS_READ)),
+            _COUNTS_REQUESTS,
             Rule(("rpush",), _write(redis_keys.inbox(operator(name)))),
             Rule(("sadd",), _write(redis_keys.OPERATORS)),
             Rule(("hsetnx",), _write(redis_keys.ADDED_PAUSES)),
@@ -263,7 +261,7 @@ def _operator(name: str) -> ServerUser:
 
 #: `transfers console`: what it shows it reads, as an operator does, and it writes nothing. What a person asks for is
 #: written under that person's own `ops-NAME`.
-_CONSOLE = ServerUser((), _OPERATOR_READS)
+_CONSOLE = ServerUser((), (Rule(_OPERATOR_LOOKS, _read(*OPERATORS_READ)), _COUNTS_REQUESTS))
 
 #: `transfers events --follow`: it reads the event log, and the number of the last event. It is on the ledger alone.
 _FOLLOWER = ServerUser(

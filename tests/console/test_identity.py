@@ -62,7 +62,7 @@ FORGED: dict[str, Callable[[RunningConsole], str]] = {
     "a signature by another algorithm's key": lambda _: jwt.encode(
         claims(), rsa.generate_private_key(65537, 2048), algorithm="RS256", headers={"kid": KID}
     ),
-    "no signature": lambda _: jwt.encode(claims(), None, algorithm="none", headers={"kid": KID}),
+    "no signature": lambda _: jwt.encode(claims(), "", algorithm="none", headers={"kid": KID}),
     "the public key as a secret": lambda console: with_shared_secret(
         console.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     ),

@@ -3,10 +3,10 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from epay_transfers.ledger.secret import Secret
 from epay_transfers.ops.console.people import People, Person, Role
 from epay_transfers.ops.console.server import origins_of
 from epay_transfers.ops.console.settings import ConsoleSettings
@@ -36,7 +36,8 @@ BY_CERTIFICATE = {
 
 
 def settings(**given: str) -> ConsoleSettings:
-    return ConsoleSettings(redis_url=Secret(given.pop("redis_url", LEDGER)), **given)
+    told: dict[str, Any] = {"redis_url": LEDGER} | given
+    return ConsoleSettings(**told)
 
 
 def wrong(**given: str) -> list[str]:
