@@ -14,7 +14,7 @@ from tests.architecture.source import ROOMS, files
 from tests.packaging.conftest import ROOT, Distributions, Environment, build
 
 #: What is in the wheel beside the code.
-DATA = {"py.typed", ".lua", ".html", ".json"}
+DATA = {"py.typed", ".lua", ".html", ".json", ".css", ".js"}
 
 
 def names_in_wheel(wheel: Path) -> set[str]:
