@@ -1,4 +1,4 @@
-"""People: who may open the console, what each may do, and under which server user what each asks for is written.
+"""People: each that may open the console, with a role, and the server user under which a request of theirs is written.
 
 The file is TOML, a table for each person, by the name that the proof gives:
 
