@@ -7,7 +7,8 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import requests
@@ -22,6 +23,7 @@ from epay_transfers.ops.console.identity import Identity
 from epay_transfers.ops.console.people import People, Person, Role
 from epay_transfers.runtime.embedded_servers import EmbeddedServer
 from tests.console.conftest import HEADER, RunningConsole
+from tests.console.routes import pages
 from tests.console.running import settled_console
 from tests.security.canaries import PAN, RECEIVER_PAN
 from tests.support.servers import free_port
@@ -369,6 +371,25 @@ def test_a_supervisor_is_told_whether_it_lives_and_is_ready_and_no_more(running:
         answer = requests.get(f"{running.url}{path}", headers={"Host": "10.0.0.7:9480"}, timeout=10)
         assert (answer.status_code, answer.text) == (200, "ok\n")
         assert "Set-Cookie" not in answer.headers
+
+
+def test_a_ledger_that_is_away_is_said_and_the_console_goes_on(tmp_path: Path, vault_server: EmbeddedServer) -> None:
+    """It lives and is not ready; its pages say what is unknown, and what can't be shown, in sentences."""
+    nowhere = cast("EmbeddedServer", SimpleNamespace(url=f"redis://:hunter22@127.0.0.1:{free_port()}/0"))
+    with settled_console(tmp_path, nowhere, vault_server) as console:
+        session = console.session("anna@test")
+        answers = {
+            path: session.get(f"{console.url}{path}", timeout=30)
+            for path in (*pages({"key": "251124000001"}), "/live", "/ready")
+        }
+
+    assert (answers["/live"].status_code, answers["/ready"].status_code) == (200, 503)
+    assert answers["/ready"].text == "the ledger can't be asked (REDIS_URL)\n"
+    assert answers["/"].status_code == 200
+    assert "nothing is wrong" not in answers["/"].text.lower()
+    assert {path for path, answer in answers.items() if answer.status_code == 500} == set()
+    assert all("hunter22" not in answer.text for answer in answers.values())
+    assert "hunter22" not in console.log.read_text(encoding="utf-8")
 
 
 def test_the_log_of_it_all_has_no_token_and_no_address_of_a_server(running: RunningConsole) -> None:
