@@ -145,7 +145,7 @@ lint: setup ## types, style, and what system tools can say
 	  else echo "shellcheck: not here, skipped (apt-get install shellcheck)"; fi
 	@$(BIN)/python -m tests.deploy.validators
 
-# Production's, the developer's, the demo's, the lowest of each, and what builds the wheel.
+# The developer's, production's, the console's, the demo's, the lowest of each, and what builds the wheel.
 COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml
 COMPILE_GROUP := $(COMPILE:pyproject.toml=--group pyproject.toml:)
 

@@ -233,22 +233,25 @@ OPERATORS_READ = (
 )  # fmt: skip
 
 
+_OPERATOR_LOOKS = (
+    "get", "hgetall", "hlen", "zrange", "zrangebylex", "zrevrangebylex", "zcard", "smembers", "zlexcount",
+    "zrangebyscore", "xread", "xrevrange", "llen", "lindex", "hget", "hmget", "hkeys", "xrange", "xinfo|stream",
+    "multi", "exec", "hscan", "lrange",
+)  # fmt: skip
+
+#: Of `transfers scan`, which looks for card numbers in whatever is there.
+_SCANS = ("scan", "type", "getrange", "sscan", "zscan")
+
+_COUNTS_REQUESTS = Rule(("llen", "smembers"), _read(redis_keys.every("inbox:"), redis_keys.OPERATORS))
+
+
 def _operator(name: str) -> ServerUser:
     """An operator reads everything but what a client's browser is sent, and adds to the operator's own inbox."""
     return ServerUser(
         (),
         (
-            Rule(
-                (
-                    "get", "hgetall", "hlen", "zrange", "zrangebylex", "zrevrangebylex", "zcard", "smembers",
-                    "zlexcount", "zrangebyscore",
-                    "xread", "xrevrange", "scan", "llen", "lindex", "hget", "hmget", "hkeys", "xrange", "xinfo|stream",
-                    "multi", "exec",
-                    "type", "getrange", "hscan", "lrange", "sscan", "zscan",
-                ),
-                _read(*OPERATORS_READ),
-            ),
-            Rule(("llen", "smembers"), _read(redis_keys.every("inbox:"), redis_keys.OPERATORS)),
+            Rule((*_OPERATOR_LOOKS, *_SCANS), _read(*OPERATORS_READ)),
+            _COUNTS_REQUESTS,
             Rule(("rpush",), _write(redis_keys.inbox(operator(name)))),
             Rule(("sadd",), _write(redis_keys.OPERATORS)),
             Rule(("hsetnx",), _write(redis_keys.ADDED_PAUSES)),
@@ -260,6 +263,10 @@ def _operator(name: str) -> ServerUser:
         ),
     )  # fmt: skip
 
+
+#: `transfers console`: what it shows it reads, as an operator does, and it writes nothing. What a person asks for is
+#: written under that person's own `ops-NAME`.
+_CONSOLE = ServerUser((), (Rule(_OPERATOR_LOOKS, _read(*OPERATORS_READ)), _COUNTS_REQUESTS))
 
 #: `transfers events --follow`: it reads the event log, and the number of the last event. It is on the ledger alone.
 _FOLLOWER = ServerUser(
@@ -318,6 +325,9 @@ _VAULT_WORKER = ServerUser(
         Rule(("hgetall", "hset", "hdel"), (redis_keys.KEPT_PAUSES,)),
     ),
 )  # fmt: skip
+
+#: Whether a card is there that a transfer waits for, as `transfers explain` says it.
+_VAULT_CONSOLE = ServerUser((), (Rule(("get",), _read(_CARDS, redis_keys.HIGH_WATER)),))
 
 _VAULT_EXPORTER = ServerUser((), (Rule(("get",), _read(redis_keys.HIGH_WATER)),))
 
@@ -412,6 +422,7 @@ def users(server: str, operators: Sequence[str]) -> Mapping[str, ServerUser]:
             "backend": _both(_PRODUCER, _WEB),
             "follower": _FOLLOWER,
             "exporter": _EXPORTER,
+            "console": _CONSOLE,
             "worker": _WORKER,
         }
         return (
@@ -424,6 +435,7 @@ def users(server: str, operators: Sequence[str]) -> Mapping[str, ServerUser]:
         "web": _VAULT_WEB,
         "backend": _both(_VAULT_PRODUCER, _VAULT_WEB),
         "exporter": _VAULT_EXPORTER,
+        "console": _VAULT_CONSOLE,
         "worker": _VAULT_WORKER,
     }
     return first | {f"{OPERATORS_USER}{name}": _VAULT_OPERATOR for name in operators} | {"admin": _ADMIN}

@@ -14,13 +14,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.errors import ServerUnavailable, TransfersError
+from epay_transfers.ledger.store.server_problems import ServerReason
 from epay_transfers.ops import answers
 from epay_transfers.ops.console.guard import TOKEN_FIELD, is_of_this_page
 from epay_transfers.ops.console.people import Role
 from epay_transfers.ops.console.visit import Visit
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import NotYet, sentence_of
+from epay_transfers.runtime.server_addresses import OPERATORS_USER
 
 #: A request waits so long for its answer; it stays asked all the same.
 WAIT_S = 8.0
@@ -71,8 +73,20 @@ def _act(visit: Visit, form: Form) -> Response:
         except NotYet as error:
             return _said(visit, [*answer.says, sentence_of(error)], 202, found.back(form))
         except TransfersError as error:
-            return _said(visit, [*answer.says, sentence_of(error)], 409, found.back(form))
+            return _said(visit, [*answer.says, _sentence_of(error, context)], 409, found.back(form))
     return _said(visit, answer.says, 200, found.back(form))
+
+
+def _sentence_of(error: TransfersError, context: Context) -> str:
+    """As a command says it; but a person can't change the console's settings, and wants to know who refused."""
+    problem = error.problem if isinstance(error, ServerUnavailable) else None
+    if problem is None or problem.reason != ServerReason.NOT_PERMITTED:
+        return sentence_of(error)
+    user = f"{OPERATORS_USER}{context.operator}"
+    return (
+        f"The ledger itself does not permit this to your server user ({user}): what it refused was not done. Ask the "
+        "console's administrator: `transfers acl` writes what an operator's user may do."
+    )
 
 
 def _said(visit: Visit, says: list[str], status: int, back: str = "/") -> Response:

@@ -410,8 +410,8 @@ def _wakeup_of(message_id: str) -> dramatiq.MessageProxy:
 #: worker sends, is allowed by its category alone.
 OUT_OF_SIGHT = {"ops-first": {redis_keys.TERMINALS}, "worker": {"@blocking"}}
 
-#: `tests/ledger/test_sentinels.py` has a replica and Sentinels come by theirs.
-ELSEWHERE = {"backend", "admin", "repair", "archive", "replica", "sentinel"}
+#: `tests/ledger/test_sentinels.py` has a replica and Sentinels come by theirs, `test_console_users.py` the console.
+ELSEWHERE = {"backend", "console", "admin", "repair", "archive", "replica", "sentinel"}
 
 
 def test_every_leave_is_used(
@@ -491,7 +491,7 @@ FORBIDDEN = [
     ("ledger", "producer", ("HSET", redis_keys.BREAKERS, "open:bank", "0")),
     *(
         ("ledger", user, ("GET", redis_keys.prints(KEY)))
-        for user in ("web", "worker", "ops", "follower", "exporter", "admin")
+        for user in ("web", "worker", "ops", "follower", "exporter", "console", "admin")
     ),
     ("ledger", "producer", ("HDEL", redis_keys.ADDED_PAUSES, "k7f3")),
     ("ledger", "producer", ("HDEL", redis_keys.PAUSES, "k7f3")),
@@ -577,6 +577,22 @@ FORBIDDEN = [
     ("ledger", "follower", ("RPUSH", redis_keys.inbox("web"), "x")),
     ("ledger", "follower", ("CONFIG", "GET", "requirepass")),
     ("ledger", "follower", ("INFO",)),
+    ("ledger", "console", ("RPUSH", redis_keys.inbox("web"), "x")),
+    ("ledger", "console", ("RPUSH", redis_keys.inbox("ops:first"), "x")),
+    ("ledger", "console", ("RPUSH", redis_keys.inbox("ops:console"), "x")),
+    ("ledger", "console", ("LRANGE", redis_keys.inbox("ops:first"), "0", "-1")),
+    ("ledger", "console", ("SADD", redis_keys.OPERATORS, "console")),
+    ("ledger", "console", ("HSETNX", redis_keys.ADDED_PAUSES, "k7f3", "x")),
+    ("ledger", "console", ("HSET", redis_keys.OUTCOME_REPLAYS, "payouts 1", "x")),
+    ("ledger", "console", ("HSET", RECORD, "state", "paid")),
+    ("ledger", "console", ("XADD", redis_keys.EVENTS, "*", "verb", "decline")),
+    ("ledger", "console", ("GET", redis_keys.handle("h"))),
+    ("ledger", "console", ("GET", redis_keys.challenge(KEY))),
+    ("ledger", "console", ("SCAN", "0")),
+    ("vault", "console", ("GET", redis_keys.sealed_card(KEY))),
+    ("vault", "console", ("GET", redis_keys.pares(KEY))),
+    ("vault", "console", ("SET", redis_keys.HIGH_WATER, "1")),
+    ("vault", "console", ("SCAN", "0")),
     ("ledger", "exporter", ("HGETALL", RECORD)),
     ("ledger", "exporter", ("GET", redis_keys.reference("payout"))),
     ("ledger", "exporter", ("GET", redis_keys.handle("h"))),
@@ -622,7 +638,7 @@ def test_what_is_not_theirs_is_refused(guarded: Guarded, server: str, user: str,
 
 @pytest.mark.parametrize(
     ("server", "user"),
-    [*product(OPTIONS, ["producer", "web", "backend", "worker", "ops", "exporter"]), ("ledger", "follower")],
+    [*product(OPTIONS, ["producer", "web", "backend", "worker", "ops", "exporter", "console"]), ("ledger", "follower")],
 )
 def test_no_process_of_ours_may_copy_stop_or_watch_a_server(guarded: Guarded, server: str, user: str) -> None:
     with guarded.client(server, user) as client:
@@ -637,7 +653,10 @@ ENDLESS = "redis.call('SET', KEYS[1], 'x') while true do end"
 
 @pytest.mark.parametrize(
     ("server", "user"),
-    [*product(OPTIONS, ["producer", "web", "backend", "worker", "ops", "exporter", "admin"]), ("ledger", "follower")],
+    [
+        *product(OPTIONS, ["producer", "web", "backend", "worker", "ops", "exporter", "console", "admin"]),
+        ("ledger", "follower"),
+    ],
 )
 def test_a_user_runs_no_script_but_its_own(guarded: Guarded, server: str, user: str) -> None:
     """One that a thief has loaded may stand there, and one of another user as well: neither is run."""
