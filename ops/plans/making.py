@@ -130,11 +130,11 @@ def with_verdicts(
     return items, ended
 
 
-def fresh(context: Context, records: Sequence[Record]) -> list[Record]:
+def fresh(context: Context, those: Sequence[Record] | Sequence[Item]) -> list[Record]:
     """Read again, in this order; those that can't be read are left out."""
     unreadable: list[RecordUnreadable] = []
     read: list[Record] = []
-    for start in range(0, len(records), _PAGE):
-        keys = [record.key for record in records[start : start + _PAGE]]
+    for start in range(0, len(those), _PAGE):
+        keys = [each.key for each in those[start : start + _PAGE]]
         read += context.ledger.get_many(keys, unreadable.append)
     return read
