@@ -20,6 +20,7 @@ from tests.console.forms import (
     MAKER,
     SECOND,
     VIEWER,
+    applied,
     apply,
     enqueue,
     make,
