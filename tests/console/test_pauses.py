@@ -151,12 +151,11 @@ def test_acts_are_counted_by_person_and_verb(console: RunningConsole, platform: 
     page = see(console, VIEWER, "/acts")
 
     links = re.findall(r'<a href="(/acts\?[^"]*)">(\d+)</a>', page)
-    assert ("/acts?person=olga-test&amp;verb=lane_paused", "2") in links
+    assert ("/acts?person=olga-test&amp;verb=pause", "2") in links
     for address, count in links:
         listed = see(console, VIEWER, address.replace("&amp;", "&"))
         assert listed.count('<td class="when">') == int(count), address
     assert "all that the log keeps" in page
-    assert "olga@test" in page
 
 
 def test_a_page_of_acts_is_bounded(console: RunningConsole, platform: Platform) -> None:

@@ -58,8 +58,8 @@ WORDS: Mapping[What, str] = {
 
 RISKS: Mapping[What, str] = {
     What.REQUEUE: "each transfer may be paid: a worker refuses those of which the bank says anything but not found",
-    What.DISCARD: "their cards are removed: who is to be paid all the same needs a new transfer",
-    What.CANCEL: "none of them is paid: who is to be paid all the same needs a new transfer",
+    What.DISCARD: "their cards are removed: to pay one all the same needs a new transfer",
+    What.CANCEL: "none of them is paid: to pay one all the same needs a new transfer",
     What.SETTLE: "the backend pays again what is settled as not paid: a wrong word here pays twice",
 }
 
@@ -69,14 +69,24 @@ def _folder_at(path: Path) -> PlanFolder:
     return PlanFolder(path)
 
 
+_NO_FOLDER = (
+    "CONSOLE_PLANS is not set, so no plan is made here and none is shown; `transfers plan` makes one without it"
+)
+
+
+def _path(context: Context) -> Path | None:
+    return context.settings.console_plans if isinstance(context.settings, ConsoleSettings) else None
+
+
 def _folder(context: Context) -> PlanFolder:
-    path = context.settings.console_plans if isinstance(context.settings, ConsoleSettings) else None
-    if path is None:
-        raise Refusal("CONSOLE_PLANS is not set: give the console a folder for plans; `transfers plan` needs none")
+    if (path := _path(context)) is None:
+        raise Refusal(_NO_FOLDER)
     return _folder_at(path)
 
 
 def plans(visit: Visit) -> Response:
+    if _path(visit.context) is None:
+        return visit.page("plans_off.html", "Plans", sentence=_NO_FOLDER)
     number = page_of(visit.request.query_params)
     found = _folder(visit.context).newest((number - 1) * _ROWS, _ROWS)
     return visit.page(
