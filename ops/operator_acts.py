@@ -75,18 +75,24 @@ class OperatorActs:
 
     def now(self) -> Acts:
         """What operators did until now, as far as it is known. Raises `LedgerUnavailable`."""
-        is_behind = False
         if self._reading.acquire(blocking=False):
             try:
                 is_behind = not self._read_on()
             finally:
                 self._reading.release()
         else:
-            is_behind = True
-        if is_behind or not (self._is_whole or len(self._acts) == MOST_ACTS):
+            newest = self._events.newest(1)
+            is_behind = bool(newest) and newest[-1].id != self._newest
+        if is_behind or not self._has_all:
             threading.Thread(target=self._read_all, name="operators' acts", daemon=True).start()
         with self._lock:
-            return Acts(list(reversed(self._acts)), self._looked_at, self._oldest_ms, self._is_whole, is_behind)
+            is_whole = self._is_whole and len(self._acts) < MOST_ACTS
+            return Acts(list(reversed(self._acts)), self._looked_at, self._oldest_ms, is_whole, is_behind)
+
+    @property
+    def _has_all(self) -> bool:
+        """Of what is kept of the older ones."""
+        return self._is_whole or len(self._acts) == MOST_ACTS
 
     def _read_on(self) -> bool:
         """The new events; False: there are more than a page should wait for."""
@@ -106,11 +112,13 @@ class OperatorActs:
             return
         rest = threading.Event()
         try:
-            while not self._read_on():
-                rest.wait(_REST_S)
-            while not self._is_whole and len(self._acts) < MOST_ACTS:
-                found = self._events.newest(_TRIP, before=self._oldest)
-                self._add_older(found, is_all=len(found) < _TRIP)
+            while True:
+                is_up_to_date = self._read_on()
+                if not self._has_all:
+                    found = self._events.newest(_TRIP, before=self._oldest)
+                    self._add_older(found, is_all=len(found) < _TRIP)
+                elif is_up_to_date:
+                    return
                 rest.wait(_REST_S)
         except TransfersError as error:
             _LOG.warning("operator_acts.later", extra={"why": type(error).__name__})
