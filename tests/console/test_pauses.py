@@ -12,7 +12,7 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import Cause, Lane, Pause, Pauses
 from epay_transfers.ops.operator_acts import OperatorActs
 from tests.console.conftest import RunningConsole
-from tests.console.forms import APPROVER, MAKER, SECOND, VIEWER, said, see, send, until
+from tests.console.plan_forms import APPROVER, MAKER, SECOND, VIEWER, said, see, send, until
 from tests.support.intents import payout
 from tests.support.platform import Platform
 

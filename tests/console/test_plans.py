@@ -13,7 +13,7 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ops.plans import plan as plans
 from epay_transfers.ops.plans.folder import PlanFolder
 from tests.console.conftest import RunningConsole, running_console
-from tests.console.forms import (
+from tests.console.plan_forms import (
     APPROVER,
     CANCEL,
     CAPS,

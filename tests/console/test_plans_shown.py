@@ -11,7 +11,7 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.sandbox import addresses
 from tests.console.conftest import RunningConsole, running_console
-from tests.console.forms import APPROVER, CANCEL, CAPS, MAKER, VIEWER, enqueue, make, said, see, send
+from tests.console.plan_forms import APPROVER, CANCEL, CAPS, MAKER, VIEWER, enqueue, make, said, see, send
 from tests.support.environment import environment_of
 from tests.support.platform import Platform
 
