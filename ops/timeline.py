@@ -56,9 +56,9 @@ def folded(events: Sequence[Event]) -> list[Step]:
 
 
 def last_word(events: Sequence[Event]) -> Word | None:
-    """None where no event tells of an answer of the bank."""
-    told = (event for event in reversed(events) if event.fields.get("verb") in _WORDS)
-    return next((Word(event.fields.get("bank_said") or "nothing", event.at_ms) for event in told), None)
+    """None where no event tells what the bank said, or that it did not answer."""
+    told = (event for event in reversed(events) if event.fields.get("verb") in _WORDS and event.fields.get("bank_said"))
+    return next((Word(event.fields["bank_said"], event.at_ms) for event in told), None)
 
 
 def _run(run: Sequence[Event]) -> list[Step]:

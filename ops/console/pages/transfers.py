@@ -14,7 +14,7 @@ from starlette.routing import Route
 from epay_transfers.ledger.card_numbers import holds_card_number
 from epay_transfers.ledger.reasons import sentence_of
 from epay_transfers.ledger.states import State, Verb
-from epay_transfers.ledger.store.totals import Totals
+from epay_transfers.ledger.store.totals import COUNTED_BY_REASON, Totals
 from epay_transfers.ops import filters, listing, screen, search
 from epay_transfers.ops.console import links
 from epay_transfers.ops.console.visit import Visit, page
@@ -116,13 +116,13 @@ def _by_reason(states: Sequence[State], wanted: Wanted, totals: Totals) -> list[
     return [
         ReasonSum(
             word,
-            sentence_of(word),
+            sentence_of(word) or "no reason is recorded",
             screen.sums(those),
             those.count,
-            links.transfers(states, terminal=wanted.terminal, counted=word),
+            links.transfers(states, terminal=wanted.terminal, counted=word or UNCOUNTED),
         )
         for word, those in totals.by_reason()
-        if word
+        if word or COUNTED_BY_REASON.issuperset(states)
     ]
 
 
