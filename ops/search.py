@@ -29,7 +29,7 @@ _LAST_FOUR = re.compile(r"(?:(?:[0-9]{6})?[*•xX.]+)?([0-9]{4})", re.ASCII)
 _AMOUNT = re.compile(rf"([1-9][0-9]{{0,11}}|0)(?:[.,]([0-9]{{1,2}}))?(?:{'|'.join(EXPONENTS)})?", re.ASCII)
 
 #: So many of the newest transfers are looked at for digits or an amount; and so many of those found are shown.
-MOST_LOOKS = 2_000
+MOST_LOOKS = 1_000
 MOST_SHOWN = 20
 
 A_CARD = (

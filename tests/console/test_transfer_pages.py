@@ -6,7 +6,7 @@ import pytest
 
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
-from epay_transfers.ledger.store.change import Change
+from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ops import search
 from epay_transfers.ops.console.pages import transfers as page_of_lists
@@ -38,7 +38,9 @@ def made(ledger: Ledger) -> dict[str, Record]:
     records["amount"] = into(ledger, State.QUEUED, "order-78", amount=432_100)
     records["reference"] = into(ledger, State.QUEUED, "4321")
     for at in range(60):
-        reason = {"reason": "card_lost"} if at < 5 else {"reason": "attempts_used_up", "message": "token_401"}
+        reason: RecordFields = (
+            {"reason": "card_lost"} if at < 5 else {"reason": "attempts_used_up", "message": "token_401"}
+        )
         record = into(ledger, State.QUEUED, f"dead-{at}")
         ledger.move(record, Verb.FAIL_QUEUED, Change(due_in=HOUR_MS, fields=reason), actor="worker")
     for at in range(3):
@@ -219,7 +221,7 @@ def test_what_is_in_doubt_and_in_review_is_listed_with_what_the_bank_said_and_wa
 ) -> None:
     review = into(ledger, State.NEEDS_REVIEW, "review-1")
     doubt = into(ledger, State.SENDING, "doubt-1")
-    fields = {"reason": "timeout", "unbelieved_bank_id": "b-77", "unbelieved_message": "perhaps"}
+    fields: RecordFields = {"reason": "timeout", "unbelieved_bank_id": "b-77", "unbelieved_message": "perhaps"}
     ledger.move(doubt, Verb.DOUBT, Change(due_in=HOUR_MS, fields=fields), actor="worker")
 
     words = said(vera.get("/doubt"))
@@ -262,8 +264,8 @@ def test_a_page_shows_all_that_status_and_explain_show(vera: Person, made: dict[
 
 def test_what_the_bank_notified_and_3_d_secure_2_stand_on_the_page(vera: Person, ledger: Ledger) -> None:
     record = into(ledger, State.PARKED, "notified-1")
-    fields = {"notification": f"{record.epoch}:0", "three_ds2_fields": "cres:120"}
-    ledger.move(record, Verb.REQUEST, Change(due_in=HOUR_MS, fields=fields), actor="web")  # type: ignore[arg-type]
+    fields: RecordFields = {"notification": f"{record.epoch}:0", "three_ds2_fields": "cres:120"}
+    ledger.move(record, Verb.REQUEST, Change(due_in=HOUR_MS, fields=fields), actor="web")
 
     words = said(vera.get(f"/transfer/{record.key}"))
 

@@ -24,8 +24,8 @@ from epay_transfers.ops.options import cursor_of, span_ms
 
 ROWS = 50
 
-#: So many records are looked at for a page, and so many where their events are read: it takes some 50 ms.
-MOST_LOOKS = 2_000
+#: So many records are looked at for a page, and so many where their events are read: that takes some 40 ms.
+MOST_LOOKS = 1_000
 MOST_HISTORIES = 200
 
 
