@@ -99,7 +99,7 @@ def test_a_whole_card_number_is_refused_and_stands_nowhere(vera: Person, console
     """Not in the answer, nor in an address, nor in a log. What the ledger was asked is not it: it was not asked."""
     answer = vera.searches(text)
 
-    assert answer.status_code == 422
+    assert answer.status_code == 200
     assert "Search by its last four digits" in answer.text
     assert "location" not in answer.headers
     assert not re.search(r"5522.?0427|6736", answer.text)

@@ -18,7 +18,7 @@ from epay_transfers.ops.exit_status import Refusal
 
 
 async def asked(request: Request) -> Response:
-    """Of a form. It reads only, so it needs no token of a page; the guard has refused what another site sends."""
+    """Of a form; a refusal is a page as well, for a browser takes another status for a broken address. It reads only, so it needs no token of a page; the guard has refused what another site sends."""
     text = (await request.form()).get("q", "")
     return await run_in_threadpool(page(lambda visit: _found(visit, text if isinstance(text, str) else "")), request)
 
@@ -27,7 +27,7 @@ def _found(visit: Visit, text: str) -> Response:
     try:
         searched = search.search(visit.context.ledger, text)
     except Refusal as error:
-        return visit.page("search.html", "Search", status=422, searched="", result=None, sentence=f"{error}")
+        return visit.page("search.html", "Search", searched="", result=None, sentence=f"{error}")
     if (only := searched.only) is not None:
         return RedirectResponse(links.transfer(only.key), 303)
     shown = {look.what: links.transfers((), **look.filters) for look in searched.looks if look.filters}

@@ -60,4 +60,5 @@ function listen() {
   addEventListener("pagehide", () => source.close());
 }
 
-if (document.querySelector("[data-live]")) listen();
+// What a form was answered with has no address of its own, so it can't be fetched again.
+if (document.querySelector("[data-live]") && !("still" in document.body.dataset)) listen();
