@@ -8,13 +8,24 @@ from epay_transfers.ops.console import acts, live, static_files
 from epay_transfers.ops.console.guard import Guard
 from epay_transfers.ops.console.identity import identity_of
 from epay_transfers.ops.console.looks import Looks
-from epay_transfers.ops.console.pages import operator_acts, overview, pauses, plans, transfer, transfers
+from epay_transfers.ops.console.pages import (
+    dead,
+    doubt,
+    operator_acts,
+    overview,
+    parked,
+    pauses,
+    plans,
+    search,
+    transfer,
+    transfers,
+)
 from epay_transfers.ops.console.people import People
 from epay_transfers.ops.console.settings import ConsoleSettings
 from epay_transfers.ops.console.visit import Console
 from epay_transfers.ops.context import Context
 
-_PAGES = (overview, transfers, transfer, plans, pauses, operator_acts)
+_PAGES = (overview, transfers, transfer, search, doubt, dead, parked, plans, pauses, operator_acts)
 
 
 def create_app(settings: ConsoleSettings, context: Context, own_origins: frozenset[str]) -> Starlette:

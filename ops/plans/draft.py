@@ -50,7 +50,10 @@ class Caps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """`states`: all that a plan of this kind may have, where none is named. `asks`: the bank, about each, now."""
+    """`states`: all that a plan of this kind may have, where none is named. `asks`: the bank, about each, now.
+
+    `counted`: the word by which the ledger counts them, which groups have; "" is a word.
+    """
 
     what: What
     caps: Caps
@@ -62,6 +65,7 @@ class Draft:
     why: str | None = None
     amount: str | None = None
     last_four: str | None = None
+    counted: str | None = None
     how: How | None = None
     evidence: str = ""
 
@@ -80,7 +84,7 @@ class Draft:
 
     @property
     def chosen_by(self) -> str:
-        """As `transfers plan` is typed."""
+        """As `transfers plan` is typed; a group's word, which it does not take, stands apart."""
         options = {
             "terminal": self.terminal,
             "older": self.older,
@@ -89,7 +93,8 @@ class Draft:
             "amount": self.amount,
             "last-four": self.last_four,
         }
-        return " ".join([*self.states, *(f"--{name} {value}" for name, value in options.items() if value)])
+        counted = [] if self.counted is None else [f"(counted as {self.counted or 'no reason'})"]
+        return " ".join([*self.states, *(f"--{name} {value}" for name, value in options.items() if value), *counted])
 
     def wanted(self, context: Context) -> Wanted:
         """Raises `BadParameter`, `Refusal`."""
@@ -102,4 +107,5 @@ class Draft:
             reason=self.why,
             amount=minor_units(self.amount),
             last_four=four_digits(self.last_four),
+            counted=self.counted,
         )

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from epay_transfers.ledger.errors import RecordUnreadable
-from epay_transfers.ledger.reasons import TAKEN_UNSENT, Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.inboxes import Kind
 from epay_transfers.ops import listing, requests
+from epay_transfers.ops.acts.possible import NOT_REQUEUEABLE
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import NotYet, Refusal
 from epay_transfers.ops.listing import Wanted
@@ -27,9 +27,6 @@ _PAGE = 500
 _ASKED_AT_ONCE = 20
 
 _WHY = "asked for a plan"
-
-#: What has no card any more can't be sent again.
-_NO_CARD = frozenset({Reason.CARD_LOST}) | TAKEN_UNSENT
 
 Say = Callable[[str], None]
 
@@ -87,7 +84,7 @@ def choose(context: Context, what: What, wanted: Wanted) -> Chosen:
             if record.key in seen:
                 continue
             seen.add(record.key)
-            if what is What.REQUEUE and record.reason in _NO_CARD:
+            if what is What.REQUEUE and record.reason in NOT_REQUEUEABLE:
                 chosen.left_out["its card is gone, so it can't be sent again: discard it"] += 1
             else:
                 chosen.records.append(record)

@@ -7,11 +7,16 @@ from pathlib import Path
 import pytest
 import requests as http
 
+from epay_transfers.ledger.states import Phase, State, Verb
+from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.sandbox import addresses
 from tests.console.conftest import RunningConsole, running_console
 from tests.console.plan_forms import APPROVER, CANCEL, CAPS, MAKER, VIEWER, enqueue, make, said, see, send
+from tests.support import factories
 from tests.support.environment import environment_of
 from tests.support.platform import Platform
 
@@ -45,6 +50,13 @@ def shared(
     for client in clients:
         client.close()
     assert "Traceback" not in (shared_folder / "console.log").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def shared_ledger(shared: RunningConsole, ledger_server: embedded_servers.EmbeddedServer) -> Iterator[Ledger]:
+    client = connect(ledger_server.url)
+    yield Ledger(client)
+    client.close()
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +157,29 @@ def test_a_plan_that_no_worker_asks_the_bank_for_is_not_made(shared: RunningCons
 
     assert (first.status_code, second.status_code) == (202, 409)
     assert "making a plan is under way for you already" in said(second)
+
+
+def test_a_group_and_a_list_lead_to_a_plan_of_exactly_these(shared: RunningConsole, shared_ledger: Ledger) -> None:
+    """By the word that the group is counted by, and not by one that others have besides; by a list's own filters."""
+    dead(shared_ledger, "token-1", {"reason": "attempts_used_up", "message": "token_401"})
+    dead(shared_ledger, "token-2", {"reason": "attempts_used_up", "message": "token_401"})
+    dead(shared_ledger, "another", {"reason": "attempts_used_up"})
+    groups = see(shared, MAKER, "/dead")
+    assert 'href="/plans/new?what=requeue&amp;state=dead&amp;counted=token_401"' in groups
+    assert 'href="/plans/new?what=discard&amp;state=dead&amp;counted=attempts_used_up"' in groups
+    listed = see(shared, MAKER, "/transfers?state=queued&terminal=main")
+    assert 'href="/plans/new?what=cancel&amp;state=queued&amp;terminal=main"' in listed
+    assert "/plans/new" not in see(shared, MAKER, "/transfers?state=paid").partition("<main")[2]
+    assert "/plans/new" not in see(shared, MAKER, "/transfers?state=queued&operator=olga-test").partition("<main")[2]
+
+    for word, references in (("token_401", {"token-1", "token-2"}), ("attempts_used_up", {"another"})):
+        fields = {"what": "discard", "state.queued": "", "state.dead": "yes", "counted": word}
+        page = see(shared, VIEWER, f"/plans/{make(shared, **fields)}")
+        assert set(re.findall(r"</a></th><td>([^<]*)</td>", page)) == references
+
+
+def dead(ledger: Ledger, reference: str, fields: RecordFields) -> None:
+    record = factories.into(ledger, (State.QUEUED, Phase.SEND), reference, lasts_ms=3_600_000)
+    verb = Verb.FAIL_QUEUED
+    moved = ledger.move(record, verb, Change(due_at=ledger.now_ms() + 3_600_000, fields=fields), actor="worker")
+    assert isinstance(moved, Moved)

@@ -17,6 +17,7 @@ from epay_transfers.ops import screen
 from epay_transfers.ops.console import links
 from epay_transfers.ops.console.acts import ACTS, Act, Form, new_request_id
 from epay_transfers.ops.console.jobs import JOBS, Job, awaited
+from epay_transfers.ops.console.pages.transfers import UNCOUNTED
 from epay_transfers.ops.console.people import Role
 from epay_transfers.ops.console.settings import ConsoleSettings
 from epay_transfers.ops.console.typed_values import as_refusals, page_of, whole_number
@@ -40,13 +41,15 @@ _WAIT_S = 60.0
 #: A page waits so long for what is quick.
 _SOON_S = 4.0
 
+#: Name, words, a sample, and how long it may be: so short that no card number fits where it may be.
 _FILTERS = (
-    ("terminal", "Terminal", ""),
-    ("why", "Why: a word that lists show, or code_484", ""),
-    ("older", "In its state for longer than", "30s, 5min, 2h, 3d"),
-    ("younger", "In its state for less than", "30s, 5min, 2h, 3d"),
-    ("amount", "Amount", "15000 or 4500.50"),
-    ("last_four", "Last four digits of a card", ""),
+    ("terminal", "Terminal", "", 40),
+    ("counted", "Counted as: a group of a list", "", 60),
+    ("why", "Why, in any word: token_401 or code_484", "", 60),
+    ("older", "In its state for longer than", "30s, 5min, 2h, 3d", 8),
+    ("younger", "In its state for less than", "30s, 5min, 2h, 3d", 8),
+    ("amount", "Amount", "15000 or 4500.50", 15),
+    ("last_four", "Last four digits of a card", "", 4),
 )
 
 WORDS: Mapping[What, str] = {
@@ -100,7 +103,7 @@ def new(visit: Visit) -> Response:
     """The form. What a link gives is filled in: nothing is looked up before it is sent."""
     asked = visit.request.query_params
     what = next((what for what in What if what == asked.get("what")), What.REQUEUE)
-    given = {name: asked.get(name, "").strip() for name, _, _ in _FILTERS}
+    given = {name: asked.get(name, "").strip() for name, *_ in _FILTERS}
     states = [state for state in STATES[what] if state in asked.getlist("state")] or STATES[what]
     return visit.page(
         "plan_new.html", f"A plan to {what}", what=what, whats=WORDS, given=given, states=STATES[what], chosen=states,
@@ -179,7 +182,8 @@ def _draft(form: Form) -> Draft:
     what = next((what for what in What if what == form.get("what")), None)
     if what is None:
         raise Refusal(f"what: give one of {', '.join(What)}")
-    given = {name: form.get(name, "").strip() or None for name, _, _ in _FILTERS}
+    given = {name: form.get(name, "").strip() or None for name, *_ in _FILTERS}
+    given["counted"] = "" if given["counted"] == UNCOUNTED else given["counted"]
     return Draft(
         what=what,
         caps=_caps(form),
