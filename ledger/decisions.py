@@ -15,6 +15,9 @@ _MOST = 6
 #: So long the first of two waits for the other: over a weekend. What its operator knew then may be wrong after that.
 STANDS_MS = 3 * 86_400_000
 
+#: And so long where the two are needed for what one may not do alone that day (`OPERATOR_LIMITS`).
+LIMITED_STANDS_MS = 86_400_000
+
 #: As long as an operator's reason or evidence may be, and as an operator's name, a verb and an id are.
 _LONGEST = {"why": 300, "proof": 300, "by": 32, "what": 32, "request": 24, "state": 32}
 

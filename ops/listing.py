@@ -18,7 +18,7 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.events import Events, History
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.lists import Cursor, Listed
-from epay_transfers.ledger.store.totals import Totals, reason_of
+from epay_transfers.ledger.store.totals import Totals, counted_reason, reason_of
 from epay_transfers.ledger.transfer import Transfer
 from epay_transfers.ops import descriptions, screen
 
@@ -30,6 +30,12 @@ MOST_HISTORIES = 2_000
 
 _PAGE = 500
 
+#: By state, the field that says until when a transfer waits by itself.
+_ENDS: Mapping[str, str] = {State.QUEUED: "deadline_at", State.PARKED: "parked_until"}
+
+#: The fields by which a transfer is counted, as `counted_reason` takes them.
+_COUNTED = ("state", "reason", "code", "message")
+
 #: The actor of an event is `operator NAME` for what an operator asked.
 _OPERATOR = "operator "
 
@@ -38,7 +44,9 @@ _OPERATOR = "operator "
 class Wanted:
     """From `reason` on, each is looked up in the records; `operator` and `verb` in their events.
 
-    `amount` is in minor units, `last_four` of either card, `operator` one that asked for a move or decided.
+    `reason` is any word that a list shows for it, `counted` the one by which it is counted (`Totals`), `amount` is in
+    minor units, `last_four` of either card, `ends_by_ms` the time until which it waits, as queued or parked, `operator`
+    one that asked for a move or decided.
     """
 
     states: Sequence[State]
@@ -50,13 +58,16 @@ class Wanted:
     code: str | None = None
     amount: int | None = None
     last_four: str | None = None
+    counted: str | None = None
+    ends_by_ms: int | None = None
     operator: str | None = None
     verb: str | None = None
 
     @property
     def is_exact(self) -> bool:
         """Do the ledger's lists tell it without a look at each record?"""
-        return not self.needs_events and (self.reason, self.code, self.amount, self.last_four) == (None,) * 4
+        looked_up = (self.reason, self.code, self.amount, self.last_four, self.counted, self.ends_by_ms)
+        return not self.needs_events and looked_up == (None,) * len(looked_up)
 
     @property
     def needs_events(self) -> bool:
@@ -82,6 +93,8 @@ class Wanted:
             and self.code in {None, record.code}
             and self.amount in {None, record.amount}
             and (self.last_four is None or any(card.endswith(self.last_four) for card in cards))
+            and self.counted in {None, reason_of(record)}
+            and (self.ends_by_ms is None or 0 < ends_at(record) < self.ends_by_ms)
         )
 
     @property
@@ -92,6 +105,8 @@ class Wanted:
             ("code",): self.code,
             ("amount",): self.amount,
             ("sender_card", "receiver_card"): self.last_four,
+            ("state", "reason", "code", "message"): self.counted,
+            ("state", "deadline_at", "parked_until"): self.ends_by_ms,
         }
         names = [names for names, value in asked.items() if value is not None]
         return tuple(dict.fromkeys(chain(*names, ("amount",)))) if names else ()
@@ -107,6 +122,8 @@ class Wanted:
             and self.code in {None, code}
             and self.amount in {None, int(amount)}
             and (self.last_four is None or any(card.endswith(self.last_four) for card in cards))
+            and (self.counted is None or self.counted == counted_reason(*(fields.get(name) or "" for name in _COUNTED)))
+            and (self.ends_by_ms is None or _may_end_by(fields, self.ends_by_ms))
         )
 
     def is_told_by(self, record: Record, history: History) -> bool:
@@ -140,12 +157,16 @@ class Found:
         return 0 if self.cursor is None else max(0, self.of - self.before - self.looked_at)
 
 
-def find(ledger: Ledger, wanted: Wanted, *, after: Cursor | None, limit: int) -> Found:
-    """A page of what is wanted. A place in the list, and no record, says where the next page begins: records move."""
+def find(ledger: Ledger, wanted: Wanted, *, after: Cursor | None, limit: int, most: int | None = None) -> Found:
+    """A page of what is wanted. A place in the list, and no record, says where the next page begins: records move.
+
+    `most`: so many are looked at, where that is less than what `Wanted.most` allows.
+    """
+    most = min(wanted.most, most or wanted.most)
     found = Found(of=_count(ledger, wanted), is_exact=wanted.is_exact)
     found.before = 0 if after is None else found.of - _count(ledger, wanted, after)
     events = Events(ledger.client, ledger.test_clock)
-    for listed, cursor in _pages(ledger, wanted, after, limit if wanted.is_exact else _PAGE):
+    for listed, cursor in _pages(ledger, wanted, after, limit if wanted.is_exact else min(_PAGE, most)):
         read = ledger.get_many(_candidates(ledger, wanted, listed), found.unreadable.append)
         records = {record.key: record for record in read}
         told = _told(events, wanted, read, found) if wanted.needs_events else set(records)
@@ -162,7 +183,7 @@ def find(ledger: Ledger, wanted: Wanted, *, after: Cursor | None, limit: int) ->
             found.looked_at += 1
             last = each.at
         found.cursor = cursor
-        if len(found.records) == limit or found.looked_at >= wanted.most:
+        if len(found.records) == limit or found.looked_at >= most:
             break
     return found
 
@@ -221,6 +242,18 @@ def _pages(
         after = page.next
 
 
+def ends_at(record: Record) -> int:
+    """Until when (ms) it waits by itself: a queued one to be sent, a parked one for its client; 0 for any other."""
+    return int(getattr(record, _ENDS[record.state])) if record.state in _ENDS else 0
+
+
+def _may_end_by(fields: Mapping[str, str | None], by_ms: int) -> bool:
+    """By the text of its fields; also where one looks broken."""
+    name = _ENDS.get(fields.get("state") or "", "")
+    text = fields.get(name) or "0"
+    return not text.isdecimal() or 0 < int(text) < by_ms
+
+
 def whys_of(record: Record) -> set[str]:
     """Every word that a list shows for why it is in its state: each finds it again."""
     return {reason_of(record), record.reason, f"code_{record.code}" if record.code else ""} - {""}
@@ -254,8 +287,11 @@ def as_dict(found: Found, totals: Totals) -> dict[str, Any]:
     }
 
 
-def last_words(found: Found) -> list[str]:
-    """What is not on the page, and how to see it: a sentence each. Only a look at all says that none is there."""
+def last_words(found: Found, *, is_typed: bool = True) -> list[str]:
+    """What is not on the page, and how to see it: a sentence each. Only a look at all says that none is there.
+
+    `is_typed`: with the option that goes on; a page has a link for it.
+    """
     said = []
     if found.cursor is None and not found.records and not found.unreadable:
         said.append(_none(found))
@@ -266,7 +302,8 @@ def last_words(found: Found) -> list[str]:
     if found.cursor is not None:
         so_far = number(found.before + found.looked_at)
         more = "More follow" if found.is_exact else "There may be more"
-        said.append(f"{more}: looked at {so_far} of {number(found.of)}. Go on with --cursor {found.cursor}")
+        go_on = f" Go on with --cursor {found.cursor}" if is_typed else ""
+        said.append(f"{more}: looked at {so_far} of {number(found.of)}.{go_on}")
     return said
 
 

@@ -33,21 +33,26 @@ REFUSALS = frozenset({Verb.REFUSE_REQUEST, Verb.FOUND_TAKEN, Alarm.REQUEST_REFUS
 _BLOCK_MS = 500
 
 
-def submit(context: Context, kind: Kind, fields: Mapping[str, str], *, subject: str, wait_s: float) -> None:
+def submit(
+    context: Context, kind: Kind, fields: Mapping[str, str], *, subject: str, wait_s: float, entry_id: str = ""
+) -> None:
     """Ask, and say what came of it. `subject` opens the sentence: a transfer's key, a lane. Raises what `ask` does."""
-    answer = ask(context, kind, fields, subject=subject, wait_s=wait_s)
+    answer = ask(context, kind, fields, subject=subject, wait_s=wait_s, entry_id=entry_id)
     if answer and needs_second(answer):
         raise NotYet(f"{subject}: {BEYOND_LIMIT}")
     screen.say(f"{subject}: {descriptions.happened(answer)}" if answer else f"{subject}: asked; a worker does it")
 
 
-def ask(context: Context, kind: Kind, fields: Mapping[str, str], *, subject: str, wait_s: float) -> Event | None:
+def ask(
+    context: Context, kind: Kind, fields: Mapping[str, str], *, subject: str, wait_s: float, entry_id: str = ""
+) -> Event | None:
     """Put the request into the inbox, and wait for its answer; None for a caller that does not wait.
 
-    Raises `Refusal` for what can't be done, `NotYet` if no worker came in time, `LedgerUnavailable`.
+    `entry_id`: the caller's own; put in again with it, what concerns one transfer is done once. Raises `Refusal` for
+    what can't be done, `NotYet` if no worker came in time, `LedgerUnavailable`.
     """
     before = context.events.newest(1)
-    entry_id = put(context, kind, fields)
+    entry_id = put(context, kind, fields, entry_id)
     if wait_s <= 0:
         answers.heard(None)
         return None

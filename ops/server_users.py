@@ -226,7 +226,7 @@ _WORKER = ServerUser(
 
 #: What an operator may read of the ledger and the queue. `transfers scan` looks at these keys under such a user.
 OPERATORS_READ = (
-    _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _REFERENCES, _ARCHIVED, _BANK_REFERENCES,
+    _RECORDS, _DUE, _BY_STATE, _COUNTERS, _EVENTS, _REFERENCES, _ARCHIVED, _BANK_REFERENCES, _BANK_IDS, _BANK_ID_NAMES,
     redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS,
     redis_keys.RATES, redis_keys.TERMINALS, redis_keys.WORKERS, redis_keys.SAMPLES, redis_keys.CONTRADICTED,
     redis_keys.FINGERPRINT_KEYS, redis_keys.OUTCOMES_ASIDE, redis_keys.OUTCOME_REPLAYS, f"{NAMESPACE}:*",

@@ -530,12 +530,12 @@ def _check_words(entry: Entry) -> None:
 
 
 def _check_unmoved(entry: Entry, record: Record) -> None:
-    """A plan says in which state the transfer was, and since when. An entry for one transfer may say nothing of it."""
+    """A plan and a page say in which state the transfer was, and since when. A command says nothing of it."""
     if "since" in entry.fields and (entry.fields.get("state"), entry.fields["since"]) != (
         record.state,
         str(record.state_since),
     ):
-        raise _CannotBe(f"{record.key}: it has moved since the plan was made, and is {record.state}")
+        raise _CannotBe(f"{record.key}: it has moved since its operator saw it, and is {record.state}")
 
 
 def _signed(entry: Entry) -> tuple[str, str]:

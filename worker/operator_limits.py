@@ -28,9 +28,6 @@ DEFAULT_LIMITS: Mapping[str, int] = MappingProxyType({
     "RUB": 2_000_000_00,
 })  # fmt: skip
 
-#: What the first of two operators asked for waits so long for the second one.
-_STANDS_MS = 86_400_000
-
 _MOST_TRANSFERS = 1_000_000
 
 
@@ -52,7 +49,7 @@ class OperatorLimits:
         """Did another operator ask for the same, of the transfer as it is now?"""
         now_ms = self._ledger.now_ms()
         standing = decisions.standing(record.decisions, record.state, record.state_since, {what})
-        return any(each.by != operator and now_ms - each.at < _STANDS_MS for each in standing)
+        return any(each.by != operator and now_ms - each.at < decisions.LIMITED_STANDS_MS for each in standing)
 
     def may_alone(self, record: Record, what: str, operator: str) -> bool:
         """May this operator do it alone today? Then it is counted, whatever becomes of it."""

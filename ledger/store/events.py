@@ -80,12 +80,13 @@ class Events:
         self.tell = Teller(client).tell
         self._scripts = Scripts(client, ("trim",))
 
-    def newest(self, limit: int = 50) -> list[Event]:
-        """The last events, oldest of them first."""
+    def newest(self, limit: int = 50, *, before: str = "") -> list[Event]:
+        """The last events, oldest of them first; with a place, the last ones before it."""
         if limit < 1:  # the client sends no such count
             return []
         with read_errors_as(LedgerUnavailable):
-            raw = cast("Entries", self._client.xrevrange(redis_keys.EVENTS, "+", "-", count=limit))
+            last = f"({before}" if before else "+"
+            raw = cast("Entries", self._client.xrevrange(redis_keys.EVENTS, last, "-", count=limit))
         return [Event(*entry) for entry in raw][::-1]
 
     def of(self, record: Record) -> "History":

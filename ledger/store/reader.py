@@ -143,6 +143,17 @@ class Reader:
         """The transfers to which the bank gave this reference: one, as a rule."""
         return self.get_many(self.keys_by_bank_reference([reference])[0])
 
+    def by_bank_id(self, bank_id: str) -> Record | None:
+        """The transfer to which the bank gave this id of its own: it belongs to one, for ever."""
+        name = redis_keys.bank_id_name(bank_id)
+        pipeline = self.client.pipeline(transaction=False)
+        pipeline.get(redis_keys.bank_id(bank_id))
+        for place in redis_keys.bank_ids(bank_id):
+            pipeline.hget(place, name)
+        with read_errors_as(LedgerUnavailable):
+            key = next(filter(None, cast("list[str | None]", pipeline.execute())), None)
+        return self.get(key) if key and is_key(key) else None
+
     def keys_by_bank_reference(self, references: Sequence[str]) -> list[list[str]]:
         """For each the keys of the transfers to which the bank gave it, in one round trip."""
         pipeline = self.client.pipeline(transaction=False)

@@ -1,7 +1,6 @@
 """`transfers apply`: does what a plan says with exactly its transfers, and writes what became of each."""
 
 import shlex
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +9,14 @@ import typer
 from epay_transfers.ledger.money import to_decimal
 from epay_transfers.ops import screen, typed
 from epay_transfers.ops.context import Context
-from epay_transfers.ops.exit_status import EX_TEMPFAIL, Refusal
+from epay_transfers.ops.exit_status import EX_TEMPFAIL
 from epay_transfers.ops.options import AsJson, ReasonText, checked
-from epay_transfers.ops.plans import plan as plans
-from epay_transfers.ops.plans.applying import Applying
-from epay_transfers.ops.plans.journal import SENTENCES, Became, Journal
-from epay_transfers.ops.plans.making import Caps
+from epay_transfers.ops.plans.applying import Applying, check
+from epay_transfers.ops.plans.draft import MOST_MONEY, MOST_TRANSFERS, Caps
+from epay_transfers.ops.plans.folder import read_file
+from epay_transfers.ops.plans.journal import SENTENCES, Became, Journal, Tally, path_of, tallied
 from epay_transfers.ops.plans.options import MaxCount, MaxSum, amount_text
-from epay_transfers.ops.plans.plan import Plan
+from epay_transfers.ops.plans.plan import Plan, money_text
 
 app = typer.Typer()
 
@@ -25,8 +24,6 @@ app = typer.Typer()
 _INTERRUPTED = 130
 
 _ASKED = "What was asked already is done all the same."
-
-_LONGEST = 100_000_000
 
 _LATER = (Became.SECOND_NEEDED, Became.UNSETTLED, Became.UNANSWERED)
 
@@ -36,8 +33,8 @@ def apply(
     file: Annotated[Path, typer.Argument(metavar="PLAN", help="What `transfers plan` wrote.")],
     *,
     reason: ReasonText,
-    max_count: MaxCount = 1000,
-    max_sum: MaxSum = "10000000",
+    max_count: MaxCount = MOST_TRANSFERS,
+    max_sum: MaxSum = MOST_MONEY,
     wait: Annotated[
         float, typer.Option(min=1, max=3600, metavar="SECONDS", help="Give up with no answer for so long.")
     ] = 60.0,
@@ -45,13 +42,11 @@ def apply(
 ) -> None:
     """Do what the plan says. What has moved since is left alone. It can be stopped, and applied again, at any time."""
     why = checked(reason, "reason")
-    plan = _read(file)
-    Caps(max_count, amount_text(max_sum)).check(plan.count, plan.sums)
-    if plan.evidence:
-        checked(plan.evidence, "the plan's evidence")
+    plan = read_file(file)
+    check(plan, Caps(max_count, amount_text(max_sum)))
     context = Context.connect()
-    path = file.with_name(f"{file.name}.done")
-    _say(f"To {plan.what}: {plan.count} transfers, {_money(plan)}; by {plan.made_by}, {screen.when(plan.made_at)}.")
+    path = path_of(file)
+    _say(f"To {plan.what}: {plan.count} transfers, {money_text(plan)}; by {plan.made_by}, {screen.when(plan.made_at)}.")
     with Journal(path, plan.digest, context.operator) as journal:
         applying = Applying(context, plan, journal, why, wait, _say)
         is_over = False
@@ -73,43 +68,24 @@ def apply(
         raise typer.Exit(EX_TEMPFAIL)
 
 
-def _read(file: Path) -> Plan:
-    try:
-        if file.stat().st_size > _LONGEST:
-            raise Refusal(f"{file}: is far too long for a plan")
-        return plans.read(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Refusal(f"{file}: can't be read: {error.strerror}") from None
-    except UnicodeError:
-        raise Refusal(f"{file}: is no plan: it is not in UTF-8") from None
-
-
 def _report(plan: Plan, journal: Journal, *, as_json: bool) -> None:
-    by_word: dict[Became, Counter[str]] = {}
-    counts: Counter[Became] = Counter()
-    for item in plan.items:
-        became = journal.lines[item.key].became
-        counts[became] += 1
-        by_word.setdefault(became, Counter())[item.currency] += item.amount
+    became = tallied((item, journal.lines[item.key].became) for item in plan.items)
     if as_json:
-        sums = {word: _sums(counts[word], by_word[word]) for word in Became if word in counts}
+        sums = {word: _sums(tally) for word, tally in became.items()}
         screen.say_json({"plan": plan.digest, "what": plan.what, "became": sums, "written_to": str(journal.path)})
         return
     rows = [
-        (word, counts[word], ", ".join(screen.amount(minor, each) for each, minor in sorted(by_word[word].items())),
+        (word, tally.count, ", ".join(screen.amount(minor, each) for each, minor in sorted(tally.sums.items())),
          SENTENCES[word])
-        for word in Became if word in counts
+        for word, tally in became.items()
     ]  # fmt: skip
     screen.say(screen.table(("became", "count", "amount", "that is"), rows))
     screen.say_typed(f"What became of each: {journal.path}")
 
 
-def _sums(count: int, amounts: Counter[str]) -> dict[str, object]:
-    return {"count": count, "sums": {each: str(to_decimal(minor, each)) for each, minor in sorted(amounts.items())}}
-
-
-def _money(plan: Plan) -> str:
-    return ", ".join(screen.amount(minor, currency) for currency, minor in plan.sums.items()) or "no money"
+def _sums(tally: Tally) -> dict[str, object]:
+    sums = {each: str(to_decimal(minor, each)) for each, minor in sorted(tally.sums.items())}
+    return {"count": tally.count, "sums": sums}
 
 
 def _again(file: Path, path: Path) -> str:

@@ -4,15 +4,13 @@ from typing import Annotated
 
 import typer
 
-from epay_transfers.ledger.record import Record
-from epay_transfers.ledger.states import State, Verb
-from epay_transfers.ops import acting, decisions, typed
+from epay_transfers.ops.acts import one_transfer
+from epay_transfers.ops.acts.possible import CORRECTS
+from epay_transfers.ops.acts.wish import Wish
 from epay_transfers.ops.context import Context
-from epay_transfers.ops.options import WAIT_S, Evidence, Name, ReasonText, Wait, checked
+from epay_transfers.ops.options import WAIT_S, Evidence, Name, ReasonText, Wait
 
 app = typer.Typer()
-
-_WORDS = {Verb.CORRECT_PAID: "--paid", Verb.CORRECT_NOT_PAID: "--not-paid", Verb.CORRECT_REVERSED: "--reversed"}
 
 
 @app.command()
@@ -27,21 +25,8 @@ def correct(
     wait: Wait = WAIT_S,
 ) -> None:
     """Correct how a transfer ended. Always two operators; the bank is asked, and what it proves can't be undone."""
-    chosen = dict(zip(_WORDS, (paid, not_paid, reversed_), strict=True))
+    chosen = dict(zip(CORRECTS, (paid, not_paid, reversed_), strict=True))
     verbs = [verb for verb, is_chosen in chosen.items() if is_chosen]
     if len(verbs) != 1:
-        raise typer.BadParameter(f"give exactly one of {', '.join(_WORDS.values())}")
-    context, (verb,) = Context.connect(), verbs
-    why, proof = checked(reason, "reason"), checked(evidence, "evidence")
-    record = acting.find_in(context, name, verb.row.moves, _otherwise)
-    again = f"correct {record.key} {_WORDS[verb]} --evidence ... --reason ..."
-    decisions.submit(context, record, verb, evidence=proof, reason=why, again=again, wait_s=wait)
-
-
-def _otherwise(record: Record) -> str:
-    if not record.state.final:
-        return "only what has ended is corrected"
-    possible = [word for each, word in _WORDS.items() if record.state in each.row.moves]
-    if record.state is State.PAID:
-        return f"only {' or '.join(possible)} is possible; `{typed.command()} settle` --reversed says it was given back"
-    return f"only {' or '.join(possible)} is possible"
+        raise typer.BadParameter(f"give exactly one of {', '.join(f'--{word}' for word in CORRECTS.values())}")
+    one_transfer.correct(Context.connect(), name, verbs[0], evidence=evidence, wish=Wish(reason, wait))

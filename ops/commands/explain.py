@@ -3,22 +3,18 @@
 `status` shows its record; this says what it means, with what is known of pauses, breakers, workers and its card.
 """
 
-from contextlib import closing
 from dataclasses import asdict
 
 import typer
 
 from epay_transfers.ledger import metadata
-from epay_transfers.ledger.errors import VaultUnavailable
 from epay_transfers.ledger.record import Record
-from epay_transfers.ledger.states import State
-from epay_transfers.ledger.store.connection import connect
-from epay_transfers.ledger.vault.vault import Content, Vault
 from epay_transfers.ops import screen, typed
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.options import AsJson, Name
+from epay_transfers.ops.overview.card_place import card_of
 from epay_transfers.ops.overview.explaining import Explanation, explain
-from epay_transfers.ops.overview.facts import TIMEOUT_S, Facts, gather
+from epay_transfers.ops.overview.facts import Facts, gather
 
 app = typer.Typer()
 
@@ -29,25 +25,13 @@ def explain_(name: Name, *, as_json: AsJson = False) -> None:
     context = Context.connect()
     record = context.find(name)
     facts = gather(context)
-    explanation = explain(record, context.events.of(record), _card(context, record), facts)
+    explanation = explain(record, context.events.of(record), card_of(context, record), facts)
     if as_json:
         about = {"key": record.key, "state": record.state, "money": record.state.money}
         screen.say_json(about | {"metadata": metadata.read(record.metadata)} | asdict(explanation))
         return
     for line in _page(record, explanation, facts):
         screen.say_typed(typed.named(line))
-
-
-def _card(context: Context, record: Record) -> Content | None:
-    """What lies in its card's place; None where that is not known, and where it does not matter."""
-    url = context.settings.vault_url
-    if record.state is not State.QUEUED or url is None:
-        return None
-    with closing(connect(url.reveal(), context.settings.name_of("VAULT_URL"), timeout_s=TIMEOUT_S)) as client:
-        try:
-            return Vault(client).glance(record.key)
-        except VaultUnavailable:
-            return None
 
 
 def _page(record: Record, told: Explanation, facts: Facts) -> list[str]:

@@ -7,20 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from epay_transfers.ledger.store.inboxes import Kind
-from epay_transfers.ledger.store.pauses import ALL, PEOPLES_CAUSES, TOO_MANY, Cause, Lane, Pause
+from epay_transfers.ledger.store.pauses import PEOPLES_CAUSES, Cause, Lane, Pause
 from epay_transfers.ledger.store.totals import Totals
-from epay_transfers.ops import requests, screen, typed
+from epay_transfers.ops import pausing, screen, typed
 from epay_transfers.ops.behind import behind
 from epay_transfers.ops.context import Context
-from epay_transfers.ops.exit_status import Refusal
-from epay_transfers.ops.options import WAIT_S, AsJson, ReasonText, Wait, checked, span_ms
-from epay_transfers.runtime.audit import FARTHEST_MS
+from epay_transfers.ops.options import WAIT_S, AsJson, ReasonText, Wait, checked
 
 app = typer.Typer()
-
-#: Of a pause with an end.
-SHORTEST_MS = 60_000
 
 LaneName = Annotated[Lane, typer.Argument(metavar="LANE", help="send, confirm or inquire.")]
 Terminal = Annotated[str | None, typer.Option(help="Only this terminal; all of them if left out.")]
@@ -38,7 +32,7 @@ def pauses(*, as_json: AsJson = False) -> None:
         (
             pause.id,
             pause.lane,
-            _shown(pause.terminal),
+            pausing.shown(pause.terminal),
             pause.cause,
             screen.span(now_ms - pause.since_ms) if pause.since_ms else "?",
             screen.when(pause.until_ms) if pause.until_ms else "it is ended by hand",
@@ -65,18 +59,11 @@ def pause(
 ) -> None:
     """Pause a lane. Calls under way end in order; transfers that wait go on waiting until their deadline."""
     context, why = Context.connect(), checked(reason, "reason")
-    name = _known(context, terminal)
-    if cause not in PEOPLES_CAUSES:
-        raise typer.BadParameter(f"cause: give one of {', '.join(PEOPLES_CAUSES)}")
-    lasts_ms = span_ms("until", until) if until else 0
-    if until and lasts_ms < SHORTEST_MS:
-        raise typer.BadParameter("until: give 1min at least: a shorter pause may be over before a worker has read it")
-    if lasts_ms > FARTHEST_MS:
-        raise typer.BadParameter("until: give 31d at most; without it, the pause stands until it is ended")
-    until_ms = context.ledger.now_ms() + lasts_ms if until else 0
-    pause_id = requests.pause(context, lane, name, cause, until_ms, why)
-    ends_it = f"`{typed.command()} unpause {pause_id}`"
-    screen.say(f"{lane} is paused for {_shown(name)}: pause {pause_id}. {ends_it} ends it, and no other")
+    added = pausing.pause(context, lane, terminal, cause, until, why)
+    ends_it = f"`{typed.command()} unpause {added.id}`"
+    screen.say(
+        f"{lane} is paused for {pausing.shown(added.terminal)}: pause {added.id}. {ends_it} ends it, and no other"
+    )
 
 
 @app.command()
@@ -95,21 +82,9 @@ def unpause(
     the terminal's limit, the token), it ends by itself when the bank serves one of them.
     """
     context, why = Context.connect(), checked(reason, "reason")
-    there = context.pauses.get(pause_id)
-    if there is None:
-        anew = next((each for each in context.pauses.standing() if each.is_successor_of(pause_id)), None)
-        if anew:
-            raise Refusal(f"{pause_id} stands anew as {anew.id}: {anew.reason} ({anew.actor})")
-        others = ", ".join(each.id for each in context.pauses.standing())
-        raise Refusal(f"no pause {pause_id} stands" + (f"; these do: {others}" if others else ""))
-    if pause_id.startswith(TOO_MANY):
-        raise Refusal(f"{pause_id} is no pause: {there.reason}")
-    fields = {"pause": pause_id, "seen": str(there.since_ms), "why": why}
-    fields |= {"tries": str(tries)} if tries else {}
-    requests.submit(context, Kind.UNPAUSE, fields, subject=there.lane, wait_s=wait)
-    left = [each.id for each in context.pauses.standing() if each.lane is there.lane and each.id != pause_id]
+    lane, left = pausing.unpause(context, pause_id, tries, why, wait_s=wait)
     if left:
-        screen.say(f"{there.lane} stays paused, by {', '.join(left)}")
+        screen.say(f"{lane} stays paused, by {', '.join(left)}")
 
 
 def as_dict(pause: Pause) -> dict[str, Any]:
@@ -132,20 +107,8 @@ def tried(pause: Pause) -> str:
     if pause.tries is None:
         return ""
     last = f"; the last was {pause.trial}" if pause.trial else ""
-    return f"; {pause.tries} more may be tried{last}"
+    return f"; {pausing.tried(pause)}{last}"
 
 
 def _behind_json(pause: Pause, totals: Totals) -> list[dict[str, Any]]:
     return [line.to_json() for line in screen.sums(behind(pause, totals))]
-
-
-def _known(context: Context, terminal: str | None) -> str:
-    if terminal is None:
-        return ALL
-    if context.settings.space_of(terminal) is None:
-        raise Refusal("terminal: unknown; give main, or a name in EPAY_TERMINALS")
-    return terminal
-
-
-def _shown(terminal: str) -> str:
-    return "all terminals" if terminal == ALL else terminal

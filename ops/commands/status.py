@@ -7,13 +7,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from epay_transfers.ledger import decisions, metadata
-from epay_transfers.ledger.reasons import sentence_of
+from epay_transfers.ledger import decisions
 from epay_transfers.ledger.record import Record
-from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.events import Event, History
 from epay_transfers.ledger.transfer import Transfer
-from epay_transfers.ops import descriptions, screen
+from epay_transfers.ops import descriptions, record_lines, screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.options import AsJson, Name
 
@@ -66,55 +64,17 @@ def page(record: Record, history: History, now_ms: int, against: str = "") -> No
     lines.add_column(overflow="fold")
     if against:
         lines.add_row("contradiction", f"the bank says {against}: the runbook's chapter on a contradiction")
-    for name, text in _lines(record, now_ms):
-        if text:
-            lines.add_row(name, text)
+    for name, text in record_lines.lines(record, now_ms):
+        lines.add_row(name, _state(record, now_ms) if name == record_lines.STATE else text)
     screen.say(lines)
     screen.say()
     screen.say(screen.table(("at", "what happened", "by"), [_row(event) for event in history.events]))
-    if record.archived_at:
-        screen.say(f"It was {descriptions.archived(record)}.")
-        return
-    if history.trimmed:
-        screen.say(f"The log has forgotten {history.trimmed} more of its events (EVENTS_KEEP).")
-    if history.unlisted:
-        screen.say(f"{history.unlisted} more moves are not listed: all but the first and the newest.")
+    for line in record_lines.not_in_history(record, history):
+        screen.say(line)
 
 
-def _lines(record: Record, now_ms: int) -> list[tuple[str, str | Text]]:
-    state = Text.assemble(screen.state_text(record.state), f"  since {screen.away(record.state_since, now_ms)}")
-    step, at = descriptions.next_step(record), descriptions.next_moment(record)
-    said = descriptions.unbelieved(record)
-    cards = (
-        "" if record.archived_at else f"{record.sender_card or 'saved card'} → {record.receiver_card or 'saved card'}"
-    )
-    until = record.parked_until if record.state is State.PARKED else record.deadline_at
-    return [
-        ("transfer", record.key),
-        ("reference", record.reference),
-        ("state", state),
-        ("money", screen.MONEY_WORDS[record.state.money]),
-        ("amount", screen.amount(record.amount, record.currency)),
-        ("cards", cards),
-        ("terminal", record.terminal),
-        ("metadata", "\n".join(f"{name}: {text}" for name, text in metadata.read(record.metadata).items())),
-        ("code", record.code),
-        ("why", "; ".join(filter(None, (sentence_of(record.reason), sentence_of(record.message))))),
-        ("evidence", record.evidence),
-        ("said by the bank, not believed", f"{said} ({descriptions.ASK_WITH_THESE})" if said else ""),
-        ("attempts", str(record.attempts) if record.attempts else ""),
-        ("requested_action", record.requested_action),
-        ("the bank said last", record.bank_said),
-        *(("decided", descriptions.decision(each)) for each in decisions.read(record.decisions)),
-        ("asked again", screen.when(record.watch_at) if record.watch_at else ""),
-        ("bank's id", record.bank_id),
-        ("bank's reference", record.bank_reference),
-        ("not before", screen.when(record.not_before_at) if record.not_before_at else ""),
-        ("next", f"{step} ({screen.away(at, now_ms)})" if step and at else step),
-        ("deadline", "" if record.state.final else f"{screen.when(until)}, {screen.away(until, now_ms)}"),
-        ("accepted", screen.when(record.created_at)),
-        ("archived", descriptions.archived(record)),
-    ]
+def _state(record: Record, now_ms: int) -> Text:
+    return Text.assemble(screen.state_text(record.state), f"  since {screen.away(record.state_since, now_ms)}")
 
 
 def _row(event: Event) -> tuple[str, str, str]:

@@ -5,11 +5,13 @@ from typing import Any
 import typer
 
 from epay_transfers.ledger.invoice import SUFFIXES
-from epay_transfers.ledger.store.pauses import ALL, Pause
+from epay_transfers.ledger.store.pauses import ALL
 from epay_transfers.ops import screen
 from epay_transfers.ops.commands.pauses import as_dict
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.options import AsJson
+from epay_transfers.ops.terminals import TerminalUse
+from epay_transfers.ops.terminals import terminals as uses
 
 app = typer.Typer()
 
@@ -18,9 +20,8 @@ app = typer.Typer()
 def terminals(*, as_json: AsJson = False) -> None:
     """Terminals, the invoice ids that their space has used of its million, and their paused pauses."""
     context = Context.connect()
-    stops, counters = context.pauses.standing(), context.ledger.counters()
-    names = dict.fromkeys(("main", *context.settings.epay_terminals))
-    found = [_terminal(context, name, counters, stops) for name in names]
+    standing, counters = context.pauses.standing(), context.ledger.counters()
+    found = [_as_dict(use) for use in uses(context.settings, counters, standing)]
     if as_json:
         screen.say_json(found)
         return
@@ -37,15 +38,13 @@ def terminals(*, as_json: AsJson = False) -> None:
     screen.say(screen.table(("terminal", "space", "used", "limit", "stops"), rows))
 
 
-def _terminal(context: Context, name: str, counters: dict[str, int], stops: list[Pause]) -> dict[str, Any]:
-    space = context.settings.space_of(name)
-    own = [stop for stop in stops if stop.terminal in {ALL, name}]
+def _as_dict(use: TerminalUse) -> dict[str, Any]:
     return {
-        "terminal": name,
-        "space": space,
-        "suffixes_used": counters.get(f"used:{space}", 0),
+        "terminal": use.name,
+        "space": use.space,
+        "suffixes_used": use.used,
         "suffixes": SUFFIXES,
-        "stops": [as_dict(stop) for stop in own],
+        "stops": [as_dict(pause) for pause in use.pauses],
     }
 
 

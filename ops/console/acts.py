@@ -6,8 +6,10 @@ state and since when: where it has moved, nothing is done. The answer says what 
 
 import re
 import secrets
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -27,6 +29,9 @@ from epay_transfers.runtime.server_addresses import OPERATORS_USER
 #: A request waits so long for its answer; it stays asked all the same.
 WAIT_S = 8.0
 
+#: So many forms that were sent are remembered: each is of no use after the seconds in which it may be sent twice.
+_MOST_FORMS = 1000
+
 _REQUEST_ID = re.compile(r"[0-9a-f]{24}")
 
 Form = Mapping[str, str]
@@ -40,6 +45,44 @@ class Act:
     run: Callable[[Context, Form], None]
     back: Callable[[Form], str]  #: the page that the answer leads back to
 
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    says: list[str]
+    status: int
+
+    def again(self, *, is_same: bool) -> "_Answer":
+        other = "" if is_same else " Its words were others then: load its page again to ask anew."
+        return _Answer(
+            [f"This form was sent before, and was one request.{other} What came of it:", *self.says], self.status
+        )
+
+
+@dataclass(slots=True)
+class _Form:
+    """A form that was sent. `answer`: None until it led to a request; the same form, sent again, waits for it."""
+
+    said: Form = field(default_factory=dict)
+    answer: _Answer | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class _Sent:
+    """The forms of late, by person and id. A form of another process is refused by its token, so none is missing."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._forms: OrderedDict[tuple[str, str], _Form] = OrderedDict()
+
+    def of(self, person: str, request_id: str) -> _Form:
+        with self._lock:
+            found = self._forms.setdefault((person, request_id), _Form())
+            while len(self._forms) > _MOST_FORMS:
+                self._forms.popitem(last=False)
+            return found
+
+
+_sent = _Sent()
 
 #: By the last part of the form's address.
 ACTS: dict[str, Act] = {}
@@ -67,14 +110,26 @@ def _act(visit: Visit, form: Form) -> Response:
         return _said(
             visit, [f"Your role is {visit.person.role.word}: this needs {found.role.word}. Nothing was done."], 403
         )
+    sent = _sent.of(visit.person.name, form["request"])
+    with sent.lock:
+        if sent.answer is None:
+            answer, is_asked = _run(found, context, form)
+            sent.said, sent.answer = form, answer if is_asked else None
+        else:
+            answer = sent.answer.again(is_same=sent.said == form)
+    return _said(visit, answer.says, answer.status, found.back(form))
+
+
+def _run(found: Act, context: Context, form: Form) -> tuple["_Answer", bool]:
+    """What came of it, and whether a worker was asked for anything."""
     with answers.collected() as answer:
+        status = 200
         try:
             found.run(context, form)
-        except NotYet as error:
-            return _said(visit, [*answer.says, sentence_of(error)], 202, found.back(form))
         except TransfersError as error:
-            return _said(visit, [*answer.says, _sentence_of(error, context)], 409, found.back(form))
-    return _said(visit, answer.says, 200, found.back(form))
+            answer.says.append(_sentence_of(error, context))
+            status = 202 if isinstance(error, NotYet) else 409
+        return _Answer(answer.says, status), bool(answer.asked)
 
 
 def _sentence_of(error: TransfersError, context: Context) -> str:

@@ -9,13 +9,24 @@ from epay_transfers.ops.console import acts, health, live, static_files
 from epay_transfers.ops.console.guard import Guard, in_a_sentence
 from epay_transfers.ops.console.identity import identity_of
 from epay_transfers.ops.console.looks import Looks
-from epay_transfers.ops.console.pages import overview, transfer, transfers
+from epay_transfers.ops.console.pages import (
+    dead,
+    doubt,
+    operator_acts,
+    overview,
+    parked,
+    pauses,
+    plans,
+    search,
+    transfer,
+    transfers,
+)
 from epay_transfers.ops.console.people import People
 from epay_transfers.ops.console.settings import ConsoleSettings
 from epay_transfers.ops.console.visit import Console
 from epay_transfers.ops.context import Context
 
-_PAGES = (overview, transfers, transfer)
+_PAGES = (overview, transfers, transfer, search, doubt, dead, parked, plans, pauses, operator_acts)
 
 
 def create_app(settings: ConsoleSettings, context: Context, own_origins: frozenset[str]) -> Starlette:

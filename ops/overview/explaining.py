@@ -13,6 +13,7 @@ from epay_transfers.ledger.store.events import Event, History
 from epay_transfers.ledger.store.pauses import Lane, Pause
 from epay_transfers.ledger.vault.vault import Content
 from epay_transfers.ops import descriptions, screen
+from epay_transfers.ops.acts.possible import Act, possible
 from epay_transfers.ops.overview.facts import Facts
 from epay_transfers.ops.overview.judge_workers import unheld_terminals
 
@@ -198,35 +199,19 @@ _PAY_AGAIN = Option("", "pay it another way, or under a new reference", "a SECON
 _NEW_REFERENCE = Option("", "its producer may pay it under a new reference", "none: no money moved, and none will")
 
 
+_WAIT = Option("", "wait", "none: the bank is asked by itself")
+
+#: What an operator does elsewhere, or not at all.
+_BESIDE = {
+    **dict.fromkeys((State.SENDING, State.CONFIRMING, State.RESUMED, State.IN_DOUBT), (_WAIT, _PAY_AGAIN)),
+    State.NEEDS_REVIEW: (_PAY_AGAIN,),
+    **dict.fromkeys((State.DECLINED, State.EXPIRED, State.CANCELLED), (_NEW_REFERENCE,)),
+}
+
+#: To ask the bank, and to correct an end, is possible always: only where something speaks for it is it told.
+_UNTOLD = frozenset({Act.ASK, Act.CORRECT})
+
+
 def _may(record: Record) -> list[Option]:
-    key = record.key
-    refused = "where the card was taken out" if record.state is State.QUEUED else "where the client has answered"
-    cancel = Option(f"transfers cancel {key} --reason TEXT", "take it back", f"none: it is refused {refused}")
-    wait = Option("", "wait", "none: the bank is asked by itself")
-    settle = f"transfers settle {key} {{}} --evidence TEXT --reason TEXT"
-    review = [
-        Option(settle.format("--paid"), "the bank told you that it moved the money", "it is never paid, if not"),
-        Option(settle.format("--not-paid"), "the bank told you that it moved none, and will not",
-               "a SECOND PAYMENT, if it did: its producer pays it again"),
-        Option(settle.format("--reversed"), "the bank told you that it gave the money back",
-               "a SECOND PAYMENT, if it did not"),
-    ]  # fmt: skip
-    dead = [
-        Option(f"transfers dead requeue {key} --reason TEXT", "queue it again", "small: the bank is asked first"),
-        Option(f"transfers dead discard {key} --reason TEXT", "end it", "none: no money moved, and none will"),
-    ]
-    options: dict[State, list[Option]] = {
-        State.QUEUED: [cancel],
-        State.PARKED: [cancel],
-        State.SENDING: [wait, _PAY_AGAIN],
-        State.CONFIRMING: [wait, _PAY_AGAIN],
-        State.RESUMED: [wait, _PAY_AGAIN],
-        State.IN_DOUBT: [wait, _PAY_AGAIN],
-        State.NEEDS_REVIEW: [*review, _PAY_AGAIN],
-        State.DEAD: dead,
-        State.PAID: [review[2]],
-        State.DECLINED: [_NEW_REFERENCE],
-        State.EXPIRED: [_NEW_REFERENCE],
-        State.CANCELLED: [_NEW_REFERENCE],
-    }
-    return options.get(record.state, [])
+    told = (each for each in possible(record) if each.act not in _UNTOLD)
+    return [*(Option(each.command, each.what, each.risk) for each in told), *_BESIDE.get(record.state, ())]

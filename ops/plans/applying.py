@@ -18,7 +18,9 @@ from epay_transfers.ops import descriptions, requests, screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.decisions import BY_THE_BANK
 from epay_transfers.ops.exit_status import NotYet
+from epay_transfers.ops.options import checked
 from epay_transfers.ops.plans.answers import Answers
+from epay_transfers.ops.plans.draft import Caps
 from epay_transfers.ops.plans.journal import Became, Journal, Line
 from epay_transfers.ops.plans.plan import Item, Plan, What, request_id
 
@@ -30,12 +32,19 @@ _DONE = {What.REQUEUE: {Verb.REQUEUE_DEAD}, What.DISCARD: {Verb.CANCEL}, What.CA
 _ACTIONS = {What.REQUEUE: RequestedAction.REQUEUE, What.DISCARD: RequestedAction.DISCARD}
 
 
+def check(plan: Plan, caps: Caps) -> None:
+    """Before anything is asked for. Raises `Refusal`."""
+    caps.check(plan.count, plan.sums)
+    if plan.evidence:
+        checked(plan.evidence, "the plan's evidence")
+
+
 @dataclass(slots=True)
 class Applying:
     context: Context
     plan: Plan
-    journal: Journal
-    reason: str
+    journal: Journal  #: the caller closes it
+    reason: str  #: checked
     wait_s: float
     say: Callable[[str], None]
 

@@ -5,21 +5,21 @@ may change. A transfer that the bank's word ended meanwhile is left out.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from epay_transfers.ledger.errors import RecordUnreadable
-from epay_transfers.ledger.money import to_minor
-from epay_transfers.ledger.reasons import TAKEN_UNSENT, Reason
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.inboxes import Kind
-from epay_transfers.ops import listing, requests, screen
+from epay_transfers.ops import listing, requests
+from epay_transfers.ops.acts.possible import NOT_REQUEUEABLE
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import NotYet, Refusal
 from epay_transfers.ops.listing import Wanted
 from epay_transfers.ops.plans.answers import Answers
-from epay_transfers.ops.plans.plan import MOST_ITEMS, UNKNOWN, Item, What
+from epay_transfers.ops.plans.draft import Draft
+from epay_transfers.ops.plans.plan import MOST_ITEMS, UNKNOWN, Item, Plan, What
 
 _PAGE = 500
 
@@ -28,44 +28,51 @@ _ASKED_AT_ONCE = 20
 
 _WHY = "asked for a plan"
 
-#: What has no card any more can't be sent again.
-_NO_CARD = frozenset({Reason.CARD_LOST}) | TAKEN_UNSENT
-
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """More than this is refused, so that a filter that chose too much is seen in time. `money`: of each currency."""
-
-    count: int
-    money: str  #: in units of the currency
-
-    def check(self, count: int, sums: Mapping[str, int]) -> None:
-        """Raises `Refusal`."""
-        if count > self.count:
-            raise Refusal(
-                f"these are {count} transfers, and --max-count is {self.count}: narrow the filter, or say --max-count "
-                f"{count} where so many are meant"
-            )
-        for currency, minor in sums.items():
-            if minor > self._minor(currency):
-                raise Refusal(
-                    f"the sum is {screen.amount(minor, currency)}, and --max-sum is {self.money}: narrow the filter, "
-                    "or raise --max-sum where so much is meant"
-                )
-
-    def _minor(self, currency: str) -> int:
-        try:
-            return to_minor(self.money, currency)
-        except ValueError as error:
-            raise Refusal(f"--max-sum: {error}") from None
 
 
 @dataclass(slots=True)
 class Chosen:
     records: list[Record] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)  #: why → how many
+
+
+def make(context: Context, draft: Draft, *, wait_s: float, say: Say) -> Plan:
+    """What a draft comes to now. `say` hears how far it is, and what is left out. It changes no transfer.
+
+    Raises `BadParameter`, `Refusal`, and `NotYet` where no worker asks the bank.
+    """
+    chosen = choose(context, draft.what, draft.wanted(context))
+    _say_left_out(chosen.left_out, say)
+    plan = _plan(context, draft, [Item.of(record) for record in chosen.records])
+    draft.caps.check(plan.count, plan.sums)
+    if chosen.records and draft.asks:
+        items, ended = with_verdicts(context, chosen.records, draft.states, wait_s=wait_s, say=say)
+        _say_left_out(Counter({f"it is {state} by now": count for state, count in ended.items()}), say)
+        plan = _plan(context, draft, items)
+    return plan
+
+
+def verdicts_of(plan: Plan) -> list[tuple[str, int]]:
+    """The bank's words when the plan was made, and of how many transfers: the most frequent first."""
+    return Counter(item.verdict for item in plan.items).most_common()
+
+
+def _plan(context: Context, draft: Draft, items: Sequence[Item]) -> Plan:
+    return Plan(
+        what=draft.what,
+        items=items,
+        made_at=context.ledger.now_ms(),
+        made_by=context.operator,
+        chosen_by=draft.chosen_by,
+        how=draft.how,
+        evidence=draft.evidence,
+    )
+
+
+def _say_left_out(left_out: Counter[str], say: Say) -> None:
+    for why, count in left_out.most_common():
+        say(f"{count} left out: {why}")
 
 
 def choose(context: Context, what: What, wanted: Wanted) -> Chosen:
@@ -77,7 +84,7 @@ def choose(context: Context, what: What, wanted: Wanted) -> Chosen:
             if record.key in seen:
                 continue
             seen.add(record.key)
-            if what is What.REQUEUE and record.reason in _NO_CARD:
+            if what is What.REQUEUE and record.reason in NOT_REQUEUEABLE:
                 chosen.left_out["its card is gone, so it can't be sent again: discard it"] += 1
             else:
                 chosen.records.append(record)
@@ -120,11 +127,11 @@ def with_verdicts(
     return items, ended
 
 
-def fresh(context: Context, records: Sequence[Record]) -> list[Record]:
+def fresh(context: Context, those: Sequence[Record] | Sequence[Item]) -> list[Record]:
     """Read again, in this order; those that can't be read are left out."""
     unreadable: list[RecordUnreadable] = []
     read: list[Record] = []
-    for start in range(0, len(records), _PAGE):
-        keys = [record.key for record in records[start : start + _PAGE]]
+    for start in range(0, len(those), _PAGE):
+        keys = [each.key for each in those[start : start + _PAGE]]
         read += context.ledger.get_many(keys, unreadable.append)
     return read

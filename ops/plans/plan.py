@@ -18,6 +18,7 @@ from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.money import EXPONENTS, to_decimal, to_minor
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ops import screen
 from epay_transfers.ops.exit_status import Refusal
 
 SCHEMA = 1
@@ -154,6 +155,11 @@ class Plan:
             "sums": {currency: str(to_decimal(minor, currency)) for currency, minor in self.sums.items()},
             "items": [item.to_json() for item in self.items],
         }
+
+
+def money_text(plan: Plan) -> str:
+    """Its sums for people."""
+    return ", ".join(screen.amount(minor, currency) for currency, minor in plan.sums.items()) or "no money"
 
 
 def write(plan: Plan, file: TextIO) -> None:

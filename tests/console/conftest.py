@@ -1,6 +1,7 @@
 """The console as a real process on real servers, behind the sandbox bank and a worker; people by a signed header."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -33,6 +34,12 @@ class RunningConsole:
     url: str
     log: Path
     key: ec.EllipticCurvePrivateKey
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """It dies, wherever it is."""
+        self.process.kill()
+        self.process.wait(30)
 
     def token(self, name: str, **claims: object) -> str:
         """As the proxy signs it, for a minute."""
@@ -64,6 +71,7 @@ def running_console(platform: Platform, folder: Path, log: IO[bytes], **settings
         file.write_text(platform.env["REDIS_URL"], encoding="utf-8")
         lines += [f'[people."{name}"]', f'role = "{role}"', f'redis_url_file = "{file}"']
     (folder / "people.toml").write_text("\n".join(lines), encoding="utf-8")
+    (folder / "plans").mkdir(exist_ok=True)
     port = _free_port()
     env = platform.env | {
         "CONSOLE_ADDRESS": f"127.0.0.1:{port}",
@@ -74,7 +82,7 @@ def running_console(platform: Platform, folder: Path, log: IO[bytes], **settings
         "CONSOLE_IDENTITY_ISSUER": ISSUER,
         "CONSOLE_IDENTITY_AUDIENCE": AUDIENCE,
         "CONSOLE_PEOPLE": str(folder / "people.toml"),
-        "CONSOLE_PLANS": str(folder),
+        "CONSOLE_PLANS": str(folder / "plans"),
     }
     command = [sys.executable, "-m", "epay_transfers", "console"]
     with subprocess.Popen(  # noqa: S603 - this very program
@@ -84,10 +92,10 @@ def running_console(platform: Platform, folder: Path, log: IO[bytes], **settings
             assert process.stdout is not None
             said = process.stdout.readline()
             assert b"The console is at" in said, Path(log.name).read_text(encoding="utf-8")
-            yield RunningConsole(f"http://127.0.0.1:{port}", Path(log.name), key)
+            yield RunningConsole(f"http://127.0.0.1:{port}", Path(log.name), key, process)
         finally:
             process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(30) in {0, -signal.SIGKILL}
 
 
 def _free_port() -> int:

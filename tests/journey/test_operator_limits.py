@@ -171,7 +171,7 @@ def test_an_entry_of_a_plan_does_nothing_where_its_transfer_has_moved(stage: Sta
 
     for kind, more in ((Kind.REQUEST, {"what": str(REQUEUE)}), (Kind.CANCEL, {})):
         told = put(stage, AIGUL, kind, {"key": key, **seen, **more})
-        assert (told["verb"], "has moved since the plan was made" in told["why"]) == ("request_refused", True)
+        assert (told["verb"], "has moved since its operator saw it" in told["why"]) == ("request_refused", True)
 
     assert stage.record(key).requested_action == ""
 

@@ -104,6 +104,21 @@ def test_an_id_is_found_wherever_it_lies(ledger: Ledger, ledger_client: redis.Re
     assert bring(ledger, second, Verb.PAY) == Foreign(State.SENDING, second.epoch, key=first.key)
 
 
+@pytest.mark.parametrize("events", [YOUNG, YOUNG + 1])
+def test_an_id_leads_to_its_transfer(ledger: Ledger, ledger_client: redis.Redis, events: int) -> None:
+    """By either of its places, and by the key of its own that a version before has written."""
+    first = into(ledger, SENDING)
+    ledger_client.hset(redis_keys.COUNTERS, "events", str(events))
+    bring(ledger, first, Verb.PAY, "b-7")
+    older = into(ledger, SENDING, "payout-2")
+    ledger_client.set(redis_keys.bank_id("b-8"), older.key)
+
+    found_ones = [ledger.by_bank_id(name) for name in ("b-7", "b-8")]
+
+    assert [each and each.key for each in found_ones] == [first.key, older.key]
+    assert ledger.by_bank_id("b-9") is None
+
+
 @pytest.mark.parametrize(("verb", "place"), BRINGERS)
 def test_an_id_that_a_version_before_has_kept_is_its_transfers_still(
     ledger: Ledger, ledger_client: redis.Redis, verb: Verb, place: Place

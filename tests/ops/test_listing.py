@@ -225,3 +225,53 @@ def test_a_record_with_a_forged_history_is_shown_all_the_same(
 
     assert told.status == 0
     assert told.json["events_not_listed"] > 0
+
+
+def test_those_that_are_counted_by_a_word_are_exactly_these(into: Into, ledger: Ledger) -> None:
+    """`reason` finds those of every cause of `attempts_used_up`; by `counted` the cause alone counts, as in sums."""
+    for at, message in enumerate(("token_401", "token_401", "")):
+        record = into(State.SENDING, f"payout-{at}", invoice_id=f"25112400000{at}")
+        fields: RecordFields = {"reason": "attempts_used_up", "message": message}
+        ledger.move(record, Verb.FAIL_CLAIMED, Change(due_at=1, fields=fields), actor="worker")
+
+    def count(**wanted: str) -> int:
+        return len(listing.find(ledger, Wanted(states=[State.DEAD], **wanted), after=None, limit=9).records)  # type: ignore[arg-type]
+
+    assert count(reason="attempts_used_up") == 3
+    for word, those in ledger.totals().of(State.DEAD).by_reason():
+        assert count(counted=word) == those.count
+    assert {word for word, _ in ledger.totals().of(State.DEAD).by_reason()} == {"token_401", "attempts_used_up"}
+
+
+def test_those_that_end_soon_are_found_by_their_own_time(into: Into, ledger: Ledger) -> None:
+    """A queued one by its deadline, a parked one by its client's; what ended has none, and what is broken is said."""
+    now_ms = ledger.now_ms()
+    parked, queued, late, broken = (
+        into(state, f"payout-{at}", invoice_id=f"25112400000{at}")
+        for at, state in enumerate((State.PARKED, State.QUEUED, State.PARKED, State.QUEUED))
+    )
+    into(State.PAID, "payout-9", invoice_id="251124000009")
+    for record, name, text in (
+        (parked, "parked_until", str(now_ms + 1000)),
+        (queued, "deadline_at", str(now_ms + 1000)),
+        (late, "parked_until", str(now_ms + 9000)),
+        (broken, "deadline_at", "soon"),
+    ):
+        ledger.client.hset(redis_keys.record(record.key), name, text)
+
+    found = listing.find(ledger, Wanted(states=list(State), ends_by_ms=now_ms + 5000), after=None, limit=9)
+
+    assert {record.key for record in found.records} == {parked.key, queued.key}
+    assert [error.key for error in found.unreadable] == [broken.key]
+
+
+def test_a_caller_may_have_fewer_looked_at_and_the_cursor_goes_on_there(into: Into, ledger: Ledger) -> None:
+    some(into, 7)
+    wanted = Wanted(states=[State.QUEUED], reason="nothing_is_so")
+
+    first = listing.find(ledger, wanted, after=None, limit=9, most=3)
+    second = listing.find(ledger, wanted, after=first.cursor, limit=9, most=3)
+
+    assert [(each.looked_at, each.before, each.of) for each in (first, second)] == [(3, 0, 7), (3, 3, 7)]
+    assert all("looked at" in listing.last_words(each, is_typed=False)[0] for each in (first, second))
+    assert "--cursor" not in listing.last_words(first, is_typed=False)[0]

@@ -44,6 +44,7 @@ from epay_transfers.ops.cli import app
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exporter.exporter import Exporter
 from epay_transfers.ops.follower import Follower, Output, Position
+from epay_transfers.ops.search import search
 from epay_transfers.producers import Conflict, Outcome, PanCard, Receiver, SavedCard, TransferIntent, Transfers, Verdict
 from epay_transfers.runtime.server_addresses import OPERATORS_USER as USER
 from epay_transfers.runtime.trail import TrailAlarm
@@ -211,6 +212,7 @@ def test_the_whole_system_runs_under_its_users(  # noqa: PLR0915 - a list of wha
         ops("doctor")
         for words in (*LOOKING, ("status", plain.key), ("explain", plain.key)):
             ops(*words)
+        assert_searched(plain.key)
         pause_id = paused()
         ops("scan")  # there is an added pause now
         act_as("producer")
@@ -233,6 +235,17 @@ def test_the_whole_system_runs_under_its_users(  # noqa: PLR0915 - a list of wha
         ops("audit")
 
     assert refusals(guarded) == []
+
+
+def assert_searched(key: str) -> None:
+    """As the console's box looks for it, by what the bank calls it."""
+    ledger = Context.connect().ledger
+    record = ledger.get(key)
+    assert record is not None
+    for name in (record.bank_id, record.bank_reference, record.reference):
+        found = search(ledger, name)
+        assert {each.key for look in found.looks for each in look.records} >= {key}
+        assert [look.unknown for look in found.looks if look.unknown] == []
 
 
 def states_told(backend: Transfers) -> list[State]:

@@ -19,6 +19,11 @@ function replace(fresh) {
     for (const each of next.querySelectorAll("details")) if (open.has(each.id)) each.open = true;
     part.replaceWith(document.adoptNode(next));
   }
+  // A form stays as it was shown, and what it is about may have moved: that is said beside it.
+  for (const part of document.querySelectorAll("[data-seen]")) {
+    const next = fresh.getElementById(part.id);
+    if (next && next.dataset.seen !== part.dataset.seen) part.querySelector(".stale").hidden = false;
+  }
 }
 
 async function refresh() {
@@ -55,4 +60,5 @@ function listen() {
   addEventListener("pagehide", () => source.close());
 }
 
-if (document.querySelector("[data-live]")) listen();
+// What a form was answered with has no address of its own, so it can't be fetched again.
+if (document.querySelector("[data-live]") && !("still" in document.body.dataset)) listen();
