@@ -1,5 +1,7 @@
 """What waits behind a pause: the transfers, and the money in them, that the paused lane keeps back."""
 
+from collections.abc import Sequence
+
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.pauses import ALL, Lane, Pause
 from epay_transfers.ledger.store.totals import Totals
@@ -14,4 +16,13 @@ _BEHIND = {
 
 def behind(pause: Pause, totals: Totals) -> Totals:
     """What waits for this lane and terminal."""
-    return totals.of(*_BEHIND[pause.lane], terminal=None if pause.terminal == ALL else pause.terminal)
+    return totals.of(*states_behind(pause), terminal=terminal_of(pause))
+
+
+def states_behind(pause: Pause) -> Sequence[State]:
+    return _BEHIND[pause.lane]
+
+
+def terminal_of(pause: Pause) -> str | None:
+    """None: it is of all terminals."""
+    return None if pause.terminal == ALL else pause.terminal

@@ -217,14 +217,15 @@ class Reader:
             replies = pipeline.execute(raise_on_error=False) if keys else []
         return [_by_name(reply, names, older) if isinstance(reply, list) else None for reply in replies]
 
-    def times(self, keys: Sequence[str], name: str) -> list[int]:
+    def times(self, keys: Sequence[str], name: str) -> dict[str, int]:
         """The field `name`, a time, of each of these records, for those that have it."""
         pipeline = self.client.pipeline(transaction=False)
         for key in keys:
             pipeline.hget(redis_keys.record(key), name)
         with read_errors_as(LedgerUnavailable):
             raw = pipeline.execute(raise_on_error=False) if keys else []
-        return [int(text) for text in raw if isinstance(text, str) and _COUNT.fullmatch(text) and int(text)]
+        told = zip(keys, raw, strict=True)
+        return {key: int(text) for key, text in told if isinstance(text, str) and _COUNT.fullmatch(text) and int(text)}
 
     def lag_ms(self, now_ms: int) -> int:
         """For how long the transfer that is due longest has been due: the sweeper's lag. 0 where none is due."""

@@ -8,13 +8,13 @@ from epay_transfers.ops.console import acts, live, static_files
 from epay_transfers.ops.console.guard import Guard
 from epay_transfers.ops.console.identity import identity_of
 from epay_transfers.ops.console.looks import Looks
-from epay_transfers.ops.console.pages import overview, transfer, transfers
+from epay_transfers.ops.console.pages import overview, servers, transfer, transfers, workers
 from epay_transfers.ops.console.people import People
 from epay_transfers.ops.console.settings import ConsoleSettings
 from epay_transfers.ops.console.visit import Console
 from epay_transfers.ops.context import Context
 
-_PAGES = (overview, transfers, transfer)
+_PAGES = (overview, transfers, transfer, workers, servers)
 
 
 def create_app(settings: ConsoleSettings, context: Context, own_origins: frozenset[str]) -> Starlette:

@@ -20,6 +20,7 @@ from epay_transfers.ops.console.settings import ConsoleSettings
 from epay_transfers.ops.console.static_files import address_of
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import sentence_of
+from epay_transfers.ops.overview.headline import NOTHING_WRONG, concerned
 from epay_transfers.ops.overview.judge import level_of
 from epay_transfers.ops.overview.judgement import Level
 
@@ -117,8 +118,10 @@ _templates.globals |= {
     "Role": Role,
     "State": State,
     "address_of": address_of,
+    "concerned": concerned,
     "descriptions": descriptions,
     "links": links,
+    "nothing_wrong": NOTHING_WRONG,
     "screen": screen,
     "why_text": listing.why_text,
 }
