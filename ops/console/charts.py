@@ -1,9 +1,9 @@
 """Charts as SVG, drawn here: `drawing` makes the places of lines, marks and words, and `charts.html` writes them.
 
-They are our own, and not a library's in the browser: so they are there without JavaScript, under a policy that runs and
-styles nothing but the console's files, no foreign code lies in the wheel, and a browser draws a few lines of at most 240
-points. Each line has its name and its last figure at its end, and a dash of its own: colour alone says nothing. The axis
-begins at 0. Where no sample was, the ground is grey and no line goes on. The figures are a table, too.
+They are our own, and not a library's in the browser: they are there without JavaScript, under a policy that runs and
+styles nothing but the console's files, no foreign code lies in the wheel, and a browser draws a few lines of at most
+240 points. Each line has its name and its last figure at its end, and a dash of its own: colour alone says nothing. The
+axis begins at 0. Where no sample was, the ground is grey and no line goes on. The figures are a table, too.
 """
 
 from collections.abc import Callable, Sequence

@@ -83,7 +83,7 @@ def histories(facts: Facts) -> Sequence[History] | None:
         history("throughput", "Paid", "a minute", [_rate("paid", samples, State.PAID)]),
         history("outcomes", "Ended without a payment", "a minute", [_rate(each, samples, each) for each in _UNPAID]),
         history(
-            "latency", "The bank's calls", "seconds, p95 of five minutes",
+            "latency", "The bank's calls", "p95, seconds",
             [line for kind in kinds if _says(line := _line(kind, samples, _p95(kind)))],
         ),
         history(

@@ -1,7 +1,9 @@
 """The console's pages without a socket: the app is asked in this process, as its server would ask it."""
 
 import asyncio
+import re
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
 
 from starlette.applications import Starlette
@@ -27,6 +29,19 @@ def console_of(context: Context) -> Starlette:
 
 def shown(app: Starlette, path: str) -> Shown:
     return asyncio.run(_asked(app, path))
+
+
+def headline_of(page: str) -> dict[str, str]:
+    """The first section: `level` and `says`, and each piece of advice by its name."""
+    (section,) = re.findall(r'<section data-live="headline".*?</section>', page, re.DOTALL)
+    said = re.search(r'<p class="says"><b>(.*?)</b>(.*?)</p>', section, re.DOTALL)
+    assert said is not None, section
+    advice = {_text(name): _text(told) for name, told in re.findall(r"<dt.*?>(.*?)</dt><dd>(.*?)</dd>", section)}
+    return {"level": _text(said[1]), "says": _text(said[2])} | advice
+
+
+def _text(html: str) -> str:
+    return unescape(re.sub(r"<.*?>", "", html)).strip()
 
 
 async def _asked(app: Starlette, path: str) -> Shown:
