@@ -6,6 +6,7 @@ styles nothing but the console's files, no foreign code lies in the wheel, and a
 axis begins at 0. Where no sample was, the ground is grey and no line goes on. The figures are a table, too.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -105,11 +106,7 @@ def _values(line: Line) -> list[float]:
 
 def _nice(most: float) -> float:
     """A round number that is not less."""
-    size = 1.0
-    while size * 10 < most:
-        size *= 10
-    while most and size >= most * 10:
-        size /= 10
+    size = 10.0 ** math.floor(math.log10(most)) if most else 1
     return next(step * size for step in _STEPS if step * size >= most)
 
 

@@ -67,12 +67,12 @@ def histories(facts: Facts) -> Sequence[History] | None:
     """None where the samples can't be read; none of them where there is no sample yet."""
     if facts.samples is None:
         return None
-    until_ms = facts.now_ms
+    until_ms = -(-facts.now_ms // MINUTE_MS) * MINUTE_MS  # a whole minute: within it, the charts stay what they are
     from_ms = until_ms - SPAN_MS
     samples = sorted((one for one in facts.samples if from_ms <= one.at_ms <= until_ms), key=lambda one: one.at_ms)
     if not samples:
         return []
-    gaps = _gaps(samples, from_ms, until_ms)
+    gaps = _gaps([from_ms, *(sample.at_ms for sample in samples)], facts.now_ms, until_ms)
 
     def history(name: str, title: str, unit: str, lines: Iterable[Line]) -> History:
         return History(name, title, unit, list(lines), from_ms, until_ms, gaps)
@@ -100,9 +100,9 @@ def histories(facts: Facts) -> Sequence[History] | None:
     ]  # fmt: skip
 
 
-def _gaps(samples: Sequence[Sample], from_ms: int, until_ms: int) -> list[tuple[int, int]]:
-    times = [from_ms, *(sample.at_ms for sample in samples), until_ms]
-    return [(one, other) for one, other in pairwise(times) if other - one > _GAP_MS]
+def _gaps(times: Sequence[int], now_ms: int, until_ms: int) -> list[tuple[int, int]]:
+    found = [(one, other) for one, other in pairwise(times) if other - one > _GAP_MS]
+    return [*found, (times[-1], until_ms)] if now_ms - times[-1] > _GAP_MS else found
 
 
 def _rate(name: str, samples: Sequence[Sample], state: State) -> Line:

@@ -33,6 +33,7 @@ class RunningConsole:
     url: str
     log: Path
     key: ec.EllipticCurvePrivateKey
+    process: subprocess.Popen[bytes]
 
     def token(self, name: str, **claims: object) -> str:
         """As the proxy signs it, for a minute."""
@@ -84,7 +85,7 @@ def running_console(platform: Platform, folder: Path, log: IO[bytes], **settings
             assert process.stdout is not None
             said = process.stdout.readline()
             assert b"The console is at" in said, Path(log.name).read_text(encoding="utf-8")
-            yield RunningConsole(f"http://127.0.0.1:{port}", Path(log.name), key)
+            yield RunningConsole(f"http://127.0.0.1:{port}", Path(log.name), key, process)
         finally:
             process.terminate()
         assert process.wait(30) == 0
