@@ -81,6 +81,11 @@ class Visit:
         }
         return HTMLResponse(_template(template).render(common | values), status)
 
+    @staticmethod
+    def part(template: str, **values: Any) -> Markup:
+        """A part of a page, which a page may keep."""
+        return Markup(_template(template).render(values))  # noqa: S704 - it is escaped as each page is
+
 
 def page(show: Callable[[Visit], Response]) -> Callable[[Request], Response]:
     """A route of a page: an error that is for people is one here, too, as a sentence."""

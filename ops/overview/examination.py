@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
-from epay_transfers.ledger.fingerprint_keys import FingerprintKey, FingerprintKeys
+from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.transfer import moment
-from epay_transfers.ledger.vault.keyring import PublicKey, read_public
+from epay_transfers.ledger.vault.keyring import read_public
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.overview.facts import Facts
 from epay_transfers.ops.overview.findings import findings_of
@@ -34,10 +34,14 @@ class _Sealing(ServerSettings):
 
 @dataclass(frozen=True, slots=True)
 class OwnKeys:
-    """Those of this environment, as far as it has any: a producer's has, and few others."""
+    """Those of this environment, as far as it has any: a producer's has, and few others. Of each its id, and its day.
 
-    sealing: PublicKey | None
-    fingerprint: Sequence[FingerprintKey]
+    `sealing`: the key that VAULT_PUBLIC_KEY is.
+    """
+
+    sealing: str
+    made: Mapping[str, date | None]
+    fingerprint: Sequence[str]
 
     @classmethod
     def load(cls) -> "OwnKeys":
@@ -51,7 +55,10 @@ class OwnKeys:
             fingerprint = FingerprintKeys(FingerprintKeySource.load(env_file=ENV_FILE).fingerprint_keys).all()
         except SettingsWrong:
             fingerprint = []
-        return cls(sealing, fingerprint)
+        made = {key.key_id: key.made for key in ([sealing] if sealing else [])} | {
+            key.key_id: key.made for key in fingerprint
+        }
+        return cls(sealing.key_id if sealing else "", made, [key.key_id for key in fingerprint])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,32 +94,27 @@ def key_rows(context: Context, facts: Facts, own: OwnKeys) -> list[KeyRow] | Non
     except LedgerUnavailable:
         return None
     today = moment(facts.now_ms).date()
-    sealing = own.sealing
-    ids = dict.fromkeys([*([sealing.key_id] if sealing else []), *(each for keys in opening.values() for each in keys)])
+    sealing = [own.sealing] if own.sealing else []
     rows = []
-    for key_id in ids:
+    for key_id in dict.fromkeys([*sealing, *(each for keys in opening.values() for each in keys)]):
         opened = sum(key_id in keys for keys in opening.values())
-        is_sealing = sealing is not None and sealing.key_id == key_id
-        does = f"{opened} of {len(opening)} workers open with it" + (
-            "; VAULT_PUBLIC_KEY here seals for it" if is_sealing else ""
-        )
-        rows.append(KeyRow(key_id, "vault", _made(sealing.made if is_sealing and sealing else None, today), does))
-    made = {key.key_id: key.made for key in own.fingerprint}
-    return rows + [
-        KeyRow(key_id, "fingerprint", _made(made.get(key_id), today), "producers compare intents by it")
-        for key_id in known
-    ]
+        seals = "; VAULT_PUBLIC_KEY here seals for it" if key_id in sealing else ""
+        does = f"{opened} of {len(opening)} workers open with it{seals}"
+        rows.append(KeyRow(key_id, "vault", _made(own, key_id, today), does))
+    does = "producers compare intents by it"
+    return rows + [KeyRow(key_id, "fingerprint", _made(own, key_id, today), does) for key_id in known]
 
 
-def _made(made: date | None, today: date) -> str:
+def _made(own: OwnKeys, key_id: str, today: date) -> str:
+    made = own.made.get(key_id)
     return f"{made.isoformat()}, {(today - made).days} d ago" if made else "not known"
 
 
 def _vault_keys(opening: Opening, own: OwnKeys) -> list[Finding]:
     """Does every worker open what this environment's public key seals? Only workers have private keys."""
-    if own.sealing is None:
+    key_id = own.sealing
+    if not key_id:
         return []
-    key_id = own.sealing.key_id
     without = [worker for worker, key_ids in opening.items() if key_id not in key_ids]
     if not without:
         return []
@@ -128,7 +130,7 @@ def _vault_keys(opening: Opening, own: OwnKeys) -> list[Finding]:
 
 def _fingerprint_keys(context: Context, own: OwnKeys) -> list[Finding]:
     """Where this environment has a producer's keys: does the ledger know one of them? It changes nothing there."""
-    ids = [key.key_id for key in own.fingerprint]
+    ids = own.fingerprint
     if not ids:
         return []  # there are none, or a producer's settings say what is wrong with them
     known: list[str] = []

@@ -67,15 +67,17 @@ def histories(facts: Facts) -> Sequence[History] | None:
     """None where the samples can't be read; none of them where there is no sample yet."""
     if facts.samples is None:
         return None
-    until_ms = -(-facts.now_ms // MINUTE_MS) * MINUTE_MS  # a whole minute: within it, the charts stay what they are
-    from_ms = until_ms - SPAN_MS
-    samples = sorted((one for one in facts.samples if from_ms <= one.at_ms <= until_ms), key=lambda one: one.at_ms)
+    until = until_ms(facts)
+    from_ms = until - SPAN_MS
+    samples = sorted((one for one in facts.samples if from_ms <= one.at_ms <= until), key=lambda one: one.at_ms)
     if not samples:
         return []
-    gaps = _gaps([from_ms, *(sample.at_ms for sample in samples)], facts.now_ms, until_ms)
+    gaps = _gaps([from_ms, *(sample.at_ms for sample in samples)], until)
+    is_over = bool(gaps) and gaps[-1][1] == until
 
     def history(name: str, title: str, unit: str, lines: Iterable[Line]) -> History:
-        return History(name, title, unit, list(lines), from_ms, until_ms, gaps)
+        ended = [Line(line.name, [*line.points, Point(until, None)]) if is_over else line for line in lines]
+        return History(name, title, unit, ended, from_ms, until, gaps)
 
     kinds = dict.fromkeys([*_KINDS, *(kind for sample in samples for kind in sample.p95_ms)])
     currencies = [currency for currency in EXPONENTS if any(_has(sample, currency) for sample in samples)]
@@ -100,9 +102,14 @@ def histories(facts: Facts) -> Sequence[History] | None:
     ]  # fmt: skip
 
 
-def _gaps(times: Sequence[int], now_ms: int, until_ms: int) -> list[tuple[int, int]]:
+def until_ms(facts: Facts) -> int:
+    """The end of this minute: within it, what is told of the same samples stays what it is."""
+    return -(-facts.now_ms // MINUTE_MS) * MINUTE_MS
+
+
+def _gaps(times: Sequence[int], until: int) -> list[tuple[int, int]]:
     found = [(one, other) for one, other in pairwise(times) if other - one > _GAP_MS]
-    return [*found, (times[-1], until_ms)] if now_ms - times[-1] > _GAP_MS else found
+    return [*found, (times[-1], until)] if until - times[-1] > _GAP_MS + MINUTE_MS else found
 
 
 def _rate(name: str, samples: Sequence[Sample], state: State) -> Line:

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 from epay_transfers.ledger.store.samples import KEPT
 from epay_transfers.ops.console.charts import HEIGHT, WIDTH, Drawing, drawing, short
+from epay_transfers.ops.console.visit import Visit
 from epay_transfers.ops.overview.history import History, Line, Point
-from tests.support.console_pages import macro
 
 NOW = 1_795_500_000_000
 FROM = NOW - KEPT * 60_000
@@ -65,7 +65,7 @@ def test_it_is_svg_with_a_title_and_no_foreign_name_becomes_markup() -> None:
     """A worker's heartbeat names the kinds of calls; at most 240 points a line, and no style of its own."""
     drawn = chart(line("<script>", *range(KEPT)))
 
-    html = macro("charts.html", "chart", drawn, WIDTH, HEIGHT)
+    html = Visit.part("charts.html", drawings=[drawn], width=WIDTH, height=HEIGHT)
 
     assert "<script" not in html
     assert "&lt;script&gt;" in html

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
+from typing import Any
 
 import pytest
 
@@ -85,7 +86,8 @@ def test_it_says_what_the_terminal_says(trouble: Trouble | None) -> None:
 
 def test_what_is_unknown_is_a_question_mark_in_every_part() -> None:
     names = ("counters", "workers", "pauses", "breakers", "requests", "events", "outcomes_aside", "samples", "oldest")
-    html = overview_of(replace(WELL, **dict.fromkeys(names)))
+    unknown: dict[str, Any] = dict.fromkeys(names)
+    html = overview_of(replace(WELL, **unknown))
 
     for part in ("money", "bank", "workers", "pauses", "servers", "others", "charts"):
         (section,) = re.findall(rf'<section data-live="{part}".*?</section>', html, re.DOTALL)

@@ -37,8 +37,9 @@ def test_a_minute_without_a_sample_is_a_gap_and_no_zero() -> None:
     """Nor is what happened in it shown as if it had in one minute."""
     found = told(at(30, paid=10, dead=2), at(10, paid=500, dead=3), at(9, paid=510, dead=3))
 
-    assert values(found["throughput"], "paid") == [None, None, 10.0]
-    assert values(found["counts"], "dead") == [2, None, 3, 3]
+    assert values(found["throughput"], "paid") == [None, None, 10.0, None]
+    assert values(found["counts"], "dead") == [2, None, 3, 3, None]
+    assert found["counts"].lines[0].last is None, "what it was nine minutes ago is not shown as what it is"
     times = [NOW - SPAN_MS, *(NOW - minutes * MINUTE for minutes in (30, 10, 9, 0))]
     assert found["counts"].gaps == [(times[0], times[1]), (times[1], times[2]), (times[3], times[4])]
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from epay_transfers.ops.console import visit
 from epay_transfers.ops.console.app import create_app
 from epay_transfers.ops.console.settings import ConsoleSettings
 from epay_transfers.ops.context import Context
@@ -30,12 +29,6 @@ def console_of(context: Context) -> Starlette:
 
 def shown(app: Starlette, path: str) -> Shown:
     return asyncio.run(_asked(app, path))
-
-
-def macro(template: str, name: str, *values: object) -> str:
-    """What a macro of a template makes of these."""
-    made: str = getattr(visit._template(template).module, name)(*values)
-    return str(made)
 
 
 def headline_of(page: str) -> dict[str, str]:

@@ -3,6 +3,8 @@
 It says what `doctor`, `keys` and `overview` say. No key is shown, and no address with a password.
 """
 
+from functools import cache
+
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -13,7 +15,7 @@ from epay_transfers.ops.overview.server_rows import server_rows, suffix_rows
 
 
 def servers(visit: Visit) -> Response:
-    facts, own = visit.look.facts, OwnKeys.load()
+    facts, own = visit.look.facts, _own_keys()
     return visit.page(
         "servers.html", "Servers and keys",
         servers=list(zip(server_rows(facts), (facts.ledger, facts.vault, facts.queue), strict=True)),
@@ -21,6 +23,12 @@ def servers(visit: Visit) -> Response:
         keys=key_rows(visit.context, facts, own),
         suffixes=suffix_rows(facts), of=SUFFIXES,
     )  # fmt: skip
+
+
+@cache
+def _own_keys() -> OwnKeys:
+    """The environment of a process does not change."""
+    return OwnKeys.load()
 
 
 ROUTES = [Route("/servers", page(servers))]
