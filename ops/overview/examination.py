@@ -64,7 +64,7 @@ class OwnKeys:
 @dataclass(frozen=True, slots=True)
 class KeyRow:
     key_id: str
-    ring: str  #: `vault` or `fingerprint`
+    kind: str  #: `vault` or `fingerprint`
     made: str  #: the day; `not known` where its text is not here, or does not say so
     does: str
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pauses
@@ -91,7 +91,7 @@ def test_a_page_in_the_background_asks_for_nothing_and_looks_anew_in_front(
 ) -> None:
     has(opened, 0)
     asked: list[str] = []
-    opened.on("request", lambda request: asked.append(request.url))
+    opened.on("request", lambda request: asked.append(request.resource_type))
 
     def turn(*, hidden: bool) -> None:
         opened.evaluate(
@@ -111,7 +111,7 @@ def test_a_page_in_the_background_asks_for_nothing_and_looks_anew_in_front(
     turn(hidden=False)
 
     has(opened, 1)
-    assert any(url.endswith("/live") for url in asked)
+    assert "eventsource" in asked
 
 
 def test_a_console_that_stands_still_is_told_and_one_fetch_waits_for_it(
@@ -140,15 +140,15 @@ def test_one_fetch_at_a_time(opened: Page, ledger_client: redis.Redis) -> None:
     under_way = 0
     most = 0
 
-    def begins(request: object) -> None:
+    def begins(request: Request) -> None:
         nonlocal under_way, most
-        if not getattr(request, "url", "").endswith("/live"):
+        if request.resource_type == "fetch":
             under_way += 1
             most = max(most, under_way)
 
-    def ends(request: object) -> None:
+    def ends(request: Request) -> None:
         nonlocal under_way
-        if not getattr(request, "url", "").endswith("/live"):
+        if request.resource_type == "fetch":
             under_way -= 1
 
     opened.on("request", begins)

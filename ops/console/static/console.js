@@ -7,6 +7,7 @@
 "use strict";
 
 const NOT_HEARD = "The console does not answer: what is shown may be old.";
+const STILL = "This answer stays as it was made, so what else is shown may be old.";
 const NOT_SHOWN = "This page can't be shown anew, so what is shown may be old: load it again.";
 
 // The console says something every ten seconds at least. A fetch takes so long at most.
@@ -73,6 +74,11 @@ function replace(fresh) {
     if (next && !isTouched(part)) put(next, part);
     else part.toggleAttribute("data-old", !next || next.textContent !== part.textContent);
   }
+  // A form stays as it was shown, and what it is about may have moved: that is said beside it.
+  for (const part of document.querySelectorAll("[data-seen]")) {
+    const next = fresh.getElementById(part.id);
+    if (next && next.dataset.seen !== part.dataset.seen) part.querySelector(".stale").hidden = false;
+  }
 }
 
 async function refresh() {
@@ -135,7 +141,10 @@ function watch() {
   listen();
 }
 
-if (document.querySelector("[data-live]")) {
+// What answers a form can't be fetched again: it would be asked for anew.
+if (document.documentElement.hasAttribute("data-still")) {
+  setTimeout(() => say(STILL), SILENT_MS);
+} else if (document.querySelector("[data-live]")) {
   if (!document.hidden) listen();
   document.addEventListener("visibilitychange", () => (document.hidden ? rest() : wake()));
   addEventListener("pagehide", rest);
