@@ -21,8 +21,9 @@ from epay_transfers.ops.overview.judgement import Trouble
 from epay_transfers.ops.overview.page import page
 from epay_transfers.ops.settings import OpsSettings
 from epay_transfers.runtime.embedded_servers import EmbeddedServer
+from epay_transfers.runtime.server_look import ServerLook
 from tests.console.conftest import RunningConsole
-from tests.ops.test_judge import CASES, WELL, pause, worker
+from tests.ops.test_judge import AWAY, CASES, WELL, pause, worker
 from tests.support.clocks import FakeClock
 from tests.support.console_pages import console_of, headline_of, shown
 from tests.support.intents import payout
@@ -184,3 +185,14 @@ def test_a_ledger_that_does_not_answer_is_told_on_every_page(
     finally:
         ledger_server.process.send_signal(signal.SIGCONT)
     until(lambda: headline_of(session.get(console.url, timeout=30).text)["level"] == "WELL")
+
+
+def test_a_server_that_is_away_is_called_that_in_both() -> None:
+    for name in ("ledger", "vault", "queue"):
+        looks: dict[str, Any] = {name: ServerLook("REDIS_URL", AWAY)}
+        facts = replace(WELL, **looks)
+        lines = [line[12:] for line in page(facts, judge(facts)) if "AWAY" in line]
+
+        (section,) = re.findall(r'<section data-live="servers".*?</section>', overview_of(facts), re.DOTALL)
+        assert f"{name} AWAY" in "; ".join(lines)
+        assert f"{name} AWAY" in re.sub("Ledger|Vault|Queue", lambda word: word[0].lower(), text_of(section))
