@@ -173,6 +173,11 @@ class Reader:
         with read_errors_as(LedgerUnavailable), of_its_type("contradicted"):
             return cast("dict[str, str]", self.client.hgetall(redis_keys.CONTRADICTED))
 
+    def contradiction(self, key: str) -> str:
+        """The same of one transfer; empty where the bank says nothing against it."""
+        with read_errors_as(LedgerUnavailable), of_its_type("contradicted"):
+            return cast("str | None", self.client.hget(redis_keys.CONTRADICTED, key)) or ""
+
     def is_contradicted(self, key: str, state: State) -> bool:
         """Does the bank say that the money has moved, of what ended without? The others are not looked up."""
         if not (state.final and state.money is Money.NONE):

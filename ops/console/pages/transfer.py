@@ -35,7 +35,7 @@ def transfer(visit: Visit) -> Response:
         "transfer.html",
         record.key,
         record=record,
-        against=visit.context.ledger.contradictions().get(record.key, ""),
+        against=visit.context.ledger.contradiction(record.key),
         why=sentence_of(record.reason),
         lines=[(name, text) for name, text in record_lines.lines(record, visit.now_ms) if name not in _SHOWN_ABOVE],
         told=explain(record, history, card_of(visit.context, record), visit.look.facts),
