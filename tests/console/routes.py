@@ -10,6 +10,9 @@ from starlette.routing import Route
 
 from epay_transfers.ops.console import app
 
+#: Of a plan that is not there: its page is a sentence.
+NO_PLAN = "0" * 64
+
 _PLACE = re.compile(r"\{(\w+)\}")
 
 

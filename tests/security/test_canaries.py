@@ -33,7 +33,7 @@ from epay_transfers.producers.web.words import PAGES
 from epay_transfers.runtime import embedded_servers, logs
 from epay_transfers.runtime.web_addresses import Places, secret_hash
 from epay_transfers.sandbox import Options, running
-from tests.console.routes import pages
+from tests.console.routes import NO_PLAN, pages
 from tests.console.running import ask
 from tests.security import browser, canaries
 from tests.security.browser import Browser
@@ -72,16 +72,20 @@ def console_pages(folder: Path, made: dict[str, Receipt], monkeypatch: pytest.Mo
     """What the console shows of it to a person with every form, and to one without a name."""
     (folder / "url").write_text(os.environ["REDIS_URL"])
     (folder / "people.toml").write_text('[people.anna]\nrole = "approver"\nredis_url_file = "url"\n')
+    (folder / "plans").mkdir()
     said = []
     for proof in (AlwaysAnna(), None):
         monkeypatch.setattr("epay_transfers.ops.console.app.identity_of", lambda _, proof=proof: proof)
         settings = ConsoleSettings.load(
-            console_address="127.0.0.1:9480", console_origin="http://127.0.0.1:9480", console_plans=folder,
+            console_address="127.0.0.1:9480", console_origin="http://127.0.0.1:9480", console_plans=folder / "plans",
             console_people=folder / "people.toml",
         )  # fmt: skip
         context = Context(settings, SystemClock(), connect(settings.redis_url.reveal()))
         console = create_app(settings, context, frozenset())
-        paths = {path for receipt in made.values() for path in pages({"key": receipt.key})} | {"/nothing", "/ready"}
+        paths = {path for receipt in made.values() for path in pages({"key": receipt.key, "digest": NO_PLAN})} | {
+            "/nothing",
+            "/ready",
+        }
         said += [repr(ask(console, "GET", path, {"host": "127.0.0.1:9480"})) for path in sorted(paths)]
         context.client.close()
     return "\n".join(said)
