@@ -30,6 +30,7 @@ MODULES = (
     "queues",
     "round_trips",
     "enqueue",
+    "enqueue_floor",
     "waiting",
     "growth",
     "server_memory",
