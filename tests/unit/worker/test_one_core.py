@@ -1,0 +1,298 @@
+"""Which core a worker keeps its threads on, and when it goes to another one."""
+
+import os
+import random
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from epay_transfers.worker import one_core
+from epay_transfers.worker.one_core import Counts, Linux, OneCore, better_core, taken_of
+from tests.support.clocks import FakeClock
+
+SHARES = st.dictionaries(st.integers(0, 7), st.floats(0, 1), min_size=1)
+CHANCE = st.floats(0, 1, exclude_max=True)
+
+TICKS_A_SECOND = 100
+
+
+@given(taken=SHARES, neighbours=st.sets(st.integers(0, 7)), here=st.integers(0, 7), chance=CHANCE)
+def test_another_core_is_chosen_only_where_it_is_better_by_the_margin(
+    taken: dict[int, float], neighbours: set[int], here: int, chance: float
+) -> None:
+    there = better_core(taken, neighbours, here, lambda: chance)
+
+    def cost(core: int) -> float:
+        return taken[core] + one_core._NEIGHBOUR * (core in neighbours)
+
+    best = min(map(cost, taken))
+    if there == here:
+        assert here not in taken or cost(here) - best <= one_core._MARGIN
+    else:
+        assert cost(here) - cost(there) > one_core._MARGIN - one_core._ALIKE
+        assert cost(there) <= best + one_core._ALIKE
+
+
+@given(taken=SHARES, neighbours=st.sets(st.integers(0, 7)), here=st.integers(0, 7), chance=CHANCE)
+def test_who_has_gone_would_not_go_back(
+    taken: dict[int, float], neighbours: set[int], here: int, chance: float
+) -> None:
+    """So no worker goes from core to core while nothing else changes."""
+    there = better_core(taken, neighbours, here, lambda: chance)
+
+    assert better_core(taken, neighbours, there, lambda: chance) == there
+
+
+def test_of_two_idle_cores_the_one_without_a_worker_is_better() -> None:
+    assert better_core({0: 0.0, 1: 0.0}, {0}, 0, lambda: 0.0) == 1
+    assert better_core({0: 0.0, 1: 0.0}, {0, 1}, 0, lambda: 0.0) == 0
+
+
+def test_a_core_that_others_take_is_left_though_an_idle_worker_is_on_the_other_one() -> None:
+    assert better_core({0: 0.6, 1: 0.0}, {1}, 0, lambda: 0.0) == 1
+    assert better_core({0: 0.5, 1: 0.0}, {1}, 0, lambda: 0.0) == 0
+
+
+def test_what_is_taken_is_of_the_time_between_two_looks() -> None:
+    before = {0: Counts(500, 1000), 1: Counts(0, 1000), 2: Counts(0, 0), 3: Counts(5, 10)}
+    after = {0: Counts(550, 1100), 1: Counts(0, 1100), 2: Counts(1, 5), 4: Counts(0, 100)}
+
+    assert taken_of(before, after) == {0: 0.5, 1: 0.0}, "too few ticks say nothing, nor does a core that was off"
+
+
+@dataclass
+class Cores:
+    """Cores that workers of one machine share, and what all others take of each."""
+
+    others: dict[int, float]
+    demand: dict[str, float] = field(default_factory=dict)  #: by worker, of a core
+    at: dict[str, int] = field(default_factory=dict)
+    places: dict[int, str] = field(default_factory=dict)
+    ticks: dict[int, Counts] = field(default_factory=dict)
+    own: dict[str, float] = field(default_factory=dict)
+    moves: int = 0
+
+    def pass_time(self, seconds: float) -> None:
+        """A core that is asked for more than it has gives each its share."""
+        ticks = seconds * TICKS_A_SECOND
+        for core, others in self.others.items():
+            wanted = others + sum(self.demand[name] for name, at in self.at.items() if at == core)
+            share = min(1.0, 1 / wanted) if wanted else 0.0
+            before = self.ticks.get(core, Counts(0, 0))
+            self.ticks[core] = Counts(before.busy + round(min(wanted, 1.0) * ticks), before.all + round(ticks))
+            for name, at in self.at.items():
+                if at == core:
+                    self.own[name] = self.own.get(name, 0.0) + self.demand[name] * share * ticks
+
+
+@dataclass
+class Place:
+    cores: Cores
+    core: int
+
+    def close(self) -> None:
+        self.cores.places.pop(self.core, None)
+
+
+@dataclass
+class FakeMachine:
+    """A worker's view of them."""
+
+    cores: Cores
+    name: str
+    sees: bool = True  #: the other workers' sockets
+    allowed: frozenset[int] | None = None
+
+    def may_use(self) -> frozenset[int]:
+        if self.name in self.cores.at:
+            return frozenset({self.cores.at[self.name]})
+        return frozenset(self.cores.others) if self.allowed is None else self.allowed
+
+    def runs_on(self) -> int:
+        return 0
+
+    def bind(self, core: int) -> None:
+        self.cores.moves += 1
+        self.cores.at[self.name] = core
+
+    def counts(self) -> dict[int, Counts]:
+        return dict(self.cores.ticks)
+
+    def own_ticks(self) -> float:
+        return self.cores.own.get(self.name, 0.0)
+
+    def take_place(self, core: int) -> Place | None:
+        if not self.sees:
+            return Place(Cores({}), core)
+        if core in self.cores.places:
+            return None
+        self.cores.places[core] = self.name
+        return Place(self.cores, core)
+
+    def is_taken(self, core: int) -> bool:
+        return self.sees and core in self.cores.places
+
+
+class Run:
+    """Workers on one machine, each with a chance and a time of its own."""
+
+    def __init__(self, cores: Cores, workers: dict[str, float], *, seed: int, sees: bool) -> None:
+        self.cores, self.clock = cores, FakeClock()
+        cores.demand = dict(workers)
+        cores.pass_time(1)
+        self.workers = [
+            OneCore(FakeMachine(cores, name, sees), self.clock, random.Random(f"{seed} {name}").random)
+            for name in workers
+        ]
+        for worker in self.workers:
+            worker.settle()
+
+    def go_on(self, seconds: float) -> None:
+        for _ in range(round(seconds / 0.1)):
+            self.clock.advance(0.1)
+            self.cores.pass_time(0.1)
+            for worker in self.workers:
+                worker.look()
+
+    @property
+    def at(self) -> list[int]:
+        return sorted(self.cores.at.values())
+
+
+@given(demands=st.lists(st.floats(0, 1), min_size=2, max_size=4), seed=st.integers(0, 999))
+def test_workers_that_see_each_other_have_a_core_each_from_the_start(demands: list[float], seed: int) -> None:
+    workers = {f"worker {number}": demand for number, demand in enumerate(demands)}
+    run = Run(Cores(dict.fromkeys(range(len(demands)), 0.0)), workers, seed=seed, sees=True)
+
+    run.go_on(60)
+
+    assert run.at == list(range(len(demands)))
+    assert run.cores.moves == len(demands), "and none has moved"
+
+
+@given(seed=st.integers(0, 9999))
+def test_two_busy_workers_that_do_not_see_each_other_part_and_stay(seed: int) -> None:
+    """As in two containers: both begin on core 0, and core 1 is idle."""
+    run = Run(Cores({0: 0.0, 1: 0.0}), {"a": 1.0, "b": 1.0}, seed=seed, sees=False)
+    assert run.at == [0, 0]
+
+    run.go_on(120)
+    assert run.at == [0, 1]
+
+    before = run.cores.moves
+    run.go_on(120)
+    assert run.cores.moves == before
+
+
+@given(
+    others=st.lists(st.floats(0, 1), min_size=2, max_size=4),
+    demands=st.lists(st.floats(0, 1), min_size=1, max_size=6),
+    seed=st.integers(0, 9999),
+    sees=st.booleans(),
+)
+def test_whatever_takes_the_cores_the_workers_come_to_rest(
+    others: list[float], demands: list[float], seed: int, *, sees: bool
+) -> None:
+    workers = {f"worker {number}": demand for number, demand in enumerate(demands)}
+    run = Run(Cores(dict(enumerate(others))), workers, seed=seed, sees=sees)
+    run.go_on(300)
+
+    before = run.cores.moves
+    run.go_on(120)
+
+    assert run.cores.moves == before
+
+
+def test_a_worker_leaves_a_core_that_others_take_and_only_after_a_second_look() -> None:
+    run = Run(Cores({0: 0.0, 1: 0.0}), {"a": 1.0}, seed=1, sees=True)
+    run.go_on(10)
+    assert run.at == [0]
+
+    run.cores.others[0] = 1.0
+    run.go_on(0.4)
+    run.cores.others[0] = 0.0
+    run.go_on(20)
+    assert run.at == [0], "that was a moment"
+
+    run.cores.others[0] = 1.0
+    run.go_on(20)
+    assert run.at == [1]
+
+
+def test_one_core_alone_is_left_as_it_is() -> None:
+    cores = Cores({0: 0.0})
+    run = Run(cores, {"a": 1.0}, seed=1, sees=True)
+    run.go_on(20)
+
+    assert (cores.moves, cores.places) == (0, {})
+
+
+def test_a_worker_that_was_bound_otherwise_stays_within_that() -> None:
+    cores = Cores({0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0}, {"a": 0.0})
+    machine, clock = FakeMachine(cores, "a"), FakeClock()
+    worker = OneCore(machine, clock, lambda: 0.0)
+    worker.settle()
+    assert cores.at == {"a": 0}
+
+    machine.allowed = frozenset({2, 3})  # as `taskset -ap` does, or its container's own set of cores
+    del cores.at["a"]
+    clock.advance(10)
+    worker.look()
+    assert cores.at["a"] in {2, 3}
+
+    machine.allowed = frozenset({1})
+    del cores.at["a"]
+    clock.advance(10)
+    worker.look()
+    clock.advance(10)
+    worker.look()
+    assert cores.at == {}, "an operator has bound it to one core, and it is the operator's"
+    assert cores.places == {}
+
+
+class Refusing(FakeMachine):
+    def bind(self, core: int) -> None:
+        raise PermissionError
+
+
+class Silent(FakeMachine):
+    def counts(self) -> dict[int, Counts]:
+        raise FileNotFoundError
+
+
+@pytest.mark.parametrize("kind", [Refusing, Silent])
+def test_a_system_that_refuses_or_does_not_say_is_no_error(kind: type[FakeMachine]) -> None:
+    cores = Cores({0: 0.0, 1: 0.0}, {"a": 0.0})
+    worker = OneCore(kind(cores, "a"), FakeClock(), lambda: 0.0)
+
+    worker.settle()
+    worker.look()
+
+    assert (cores.moves, cores.places) == (0, {})
+
+
+def test_linux_says_which_cores_there_are_and_what_each_has_done() -> None:
+    machine = Linux()
+
+    assert machine.may_use() == os.sched_getaffinity(0)
+    assert machine.runs_on() in machine.may_use()
+    counts = machine.counts()
+    assert machine.may_use() <= counts.keys()
+    assert all(0 <= core.busy <= core.all for core in counts.values())
+    assert machine.own_ticks() > 0
+
+
+def test_a_place_is_one_workers_until_it_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_core, "NAME", f"\0epay-transfers test {os.getpid()} ")
+    machine = Linux()
+
+    place = machine.take_place(0)
+    assert place
+    assert machine.is_taken(0)
+    assert machine.take_place(0) is None
+    assert not machine.is_taken(1)
+
+    place.close()
+    assert not machine.is_taken(0)
