@@ -55,9 +55,7 @@ class Counts:
     all: int
 
 
-def better_core(
-    taken: Mapping[int, float], neighbours: Collection[int], here: int, chance: Callable[[], float]
-) -> int:
+def better_core(taken: Mapping[int, float], neighbours: Collection[int], here: int, chance: Callable[[], float]) -> int:
     """The core to be on: `here`, unless another is better by more than a margin.
 
     `taken`: by core, which share of it others took, from 0 to 1. `neighbours`: the cores that other workers are on.
