@@ -62,7 +62,7 @@ def plain(actor: str, backlog: Backlog, *, tls: bool = False, cores: Collection[
 
 def product(backlog: Backlog, *, tls: bool = False, **settings: str) -> Cost:
     """Ours, on new servers."""
-    with ours.running(tls=tls, **settings) as given:
+    with ours.running(0.0, tls=tls, **settings) as given:
         return on(given, backlog)
 
 

@@ -3,7 +3,7 @@
 The machine is shared, so the rate is that of its cores if nothing else ran on them: cores ÷ the CPU of a transfer, in
 the workers' processes and in each server. Other queues keep their defaults, and their messages on a durable server like
 the ledger's. Ours keeps itself to one core, as it ships; so those that run threads in one process are measured bound to
-one core as well, without a goal. `python -m benchmarks.queues`; `.venv-bench` and `.venv-bench-arq` are made by `make bench`.
+one core as well, without a goal. `python -m benchmarks.queues`; `make bench` makes `.venv-bench` and `.venv-bench-arq`.
 """
 
 import os

@@ -230,7 +230,7 @@ class Linux:
                     os.sched_setaffinity(thread, {core})
 
     def counts(self) -> dict[int, Counts]:
-        """In the order of the fields: user, nice, system, idle, waiting for a disk, interrupts, and what a host took."""
+        """Of the first fields: user, nice, system, idle, waiting for a disk, two for interrupts, what a host took."""
         found = {}
         for line in _PROC.joinpath("stat").read_text(encoding="utf-8").splitlines():
             name, *fields = line.split()

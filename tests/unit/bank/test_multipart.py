@@ -18,6 +18,6 @@ def test_it_is_what_the_library_writes(form: dict[str, str]) -> None:
 
 
 def test_the_fields_of_a_token_are_what_the_library_writes() -> None:
-    form = token_fields(TERMINAL, ORDER, secret_hash="0" * 64)  # noqa: S106 - no secret
+    form = token_fields(TERMINAL, ORDER, secret_hash="0" * 64)
 
     assert multipart(form, BOUNDARY) == encode_multipart_formdata(form, BOUNDARY)

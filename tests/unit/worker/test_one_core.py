@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -135,6 +136,10 @@ class FakeMachine:
         return self.sees and core in self.cores.places
 
 
+def chance_of(seed: str) -> Callable[[], float]:
+    return random.Random(seed).random  # noqa: S311 - to be the same each time
+
+
 class Run:
     """Workers on one machine, each with a chance and a time of its own."""
 
@@ -143,8 +148,7 @@ class Run:
         cores.demand = dict(workers)
         cores.pass_time(1)
         self.workers = [
-            OneCore(FakeMachine(cores, name, sees), self.clock, random.Random(f"{seed} {name}").random)
-            for name in workers
+            OneCore(FakeMachine(cores, name, sees), self.clock, chance_of(f"{seed} {name}")) for name in workers
         ]
         for worker in self.workers:
             worker.settle()
@@ -253,7 +257,7 @@ def test_a_worker_that_was_bound_otherwise_stays_within_that() -> None:
 
 
 class Refusing(FakeMachine):
-    def bind(self, core: int) -> None:
+    def bind(self, core: int) -> None:  # noqa: ARG002 - the machine's form
         raise PermissionError
 
 
