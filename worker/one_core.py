@@ -1,8 +1,10 @@
 """The worker keeps all its threads on one core, and moves them when others take that core while another is idle.
 
-Python runs one thread of a process at a time. A thread that hands the interpreter on to one on another core wakes that
+Python runs one thread of a process at a time. A thread that hands the interpreter on to one on an idle core wakes that
 core by an interrupt, which is dear, in a virtual machine most of all; on one core the same work takes a third less CPU
-(docs/capacity.md). Nothing but cost depends on it: where the system has no such thing, or forbids it, nothing happens.
+(docs/capacity.md). Where no core is idle there is nothing to wake, and a worker that kept to one would wait for it: its
+threads go anywhere then. Nothing but cost depends on all this: where the system has no such thing, or forbids it,
+nothing happens.
 
 What others take of each core the system counts. Besides, the workers of a machine tell each other where they are, so
 that two that have nothing to do yet are not on one core: each holds a socket that is named after its core. Where they
@@ -29,6 +31,10 @@ _LOG = logging.getLogger(__name__)
 _MARGIN = 0.25
 _NEIGHBOUR = 0.3
 _ALIKE = 0.05
+
+#: Cores. Where less than the first is idle, of all that the worker may use, and others take more than the second of its
+#: own, its threads go anywhere; where more than the third is idle, it keeps to one again.
+_LEAST_IDLE, _MOST_SHARED, _ROOM = 0.3, 0.3, 0.6
 
 #: Seconds from one look to the next, and to a second look where the first one found a better core. Chance doubles them
 #: at the most: so two workers that found the same core idle do not both go there, and back again.
@@ -69,6 +75,11 @@ def better_core(taken: Mapping[int, float], neighbours: Collection[int], here: i
     return alike[int(chance() * len(alike))]
 
 
+def idle_of(busy: Mapping[int, float]) -> float:
+    """How many cores' time nothing takes."""
+    return sum(1 - share for share in busy.values())
+
+
 def taken_of(before: Mapping[int, Counts], after: Mapping[int, Counts]) -> dict[int, float]:
     """Which share of each core was taken between two counts; a core that was off for a while is left out."""
     shares = {}
@@ -94,8 +105,8 @@ class Machine(Protocol):
     def runs_on(self) -> int:
         """The core that the system has put the process on."""
 
-    def bind(self, core: int) -> None:
-        """All threads of the process on this core; threads that they start are there, too."""
+    def bind(self, cores: frozenset[int]) -> None:
+        """All threads of the process on these cores; threads that they start are there, too."""
 
     def counts(self) -> dict[int, Counts]: ...
 
@@ -117,13 +128,13 @@ class OneCore:
         self._machine = machine
         self._clock = clock
         self._chance = chance
-        self._cores: frozenset[int] = frozenset()
-        self._core: int | None = None
+        self._cores: frozenset[int] = frozenset()  #: that it may use; none where it leaves the threads alone
+        self._core: int | None = None  #: None: its threads may be on any of them
         self._place: Place | None = None
         self._counts: dict[int, Counts] = {}
         self._own_ticks = 0.0
         self._next_look = 0.0
-        self._doubts = False  #: the last look found a better core
+        self._doubts = False  #: the last look found something better
 
     def settle(self) -> None:
         """On the core where the system has put the process, or on one that no other worker has. At the start."""
@@ -131,73 +142,92 @@ class OneCore:
             self._settle()
 
     def look(self) -> None:
-        """Is another core better? It may be called as often as one likes."""
-        if self._core is not None and self._clock.monotonic() >= self._next_look:
+        """Is another core better, or are all of them taken? It may be called as often as one likes."""
+        if self._cores and self._clock.monotonic() >= self._next_look:
             with self._unless_forbidden():
-                self._look(self._core)
+                self._look()
 
     def _settle(self) -> None:
-        self._cores = self._machine.may_use()
-        if len(self._cores) < 2:
+        cores = self._machine.may_use()
+        if len(cores) < 2:
             return
-        here = self._machine.runs_on()
-        others = sorted(self._cores - {here}, key=lambda _core: self._chance())
-        for core in ([here] if here in self._cores else []) + others:
+        self._cores, here = cores, self._machine.runs_on()
+        others = sorted(cores - {here}, key=lambda _core: self._chance())
+        order = ([here] if here in cores else []) + others
+        for core in order:
             if place := self._machine.take_place(core):
                 self._go(core, place)
                 return
-        self._go(here if here in self._cores else others[0], None)
+        self._go(order[0], None)
 
-    def _look(self, here: int) -> None:
-        cores = self._machine.may_use()
-        if cores != {here}:  # an operator bound it otherwise, or its container has other cores now
-            self._leave()
+    def _look(self) -> None:
+        here = self._core
+        if self._machine.may_use() != (self._cores if here is None else {here}):
+            self._leave()  # an operator bound it otherwise, or its container has other cores now
             self._settle()
             return
+        busy, own = self._since_the_last_look()
+        if here is None:
+            if self._is_sure(is_better=idle_of(busy) > _ROOM):
+                self._settle()
+            return
+        taken = dict(busy)
+        if here in taken:
+            taken[here] = max(taken[here] - own, 0.0)
         if self._place is None:
             self._place = self._machine.take_place(here)
         neighbours = {core for core in self._cores - {here} if self._machine.is_taken(core)}
         neighbours |= set() if self._place else {here}
-        there = better_core(self._taken(here), neighbours, here, self._chance)
-        if there == here or not self._doubts:
-            self._rest(doubts=there != here)
+        there = better_core(taken, neighbours, here, self._chance)
+        is_crowded = idle_of(busy) < _LEAST_IDLE and taken.get(here, 0.0) > _MOST_SHARED
+        if not self._is_sure(is_better=is_crowded or there != here):
             return
-        place = self._machine.take_place(there)
-        if place is None and there not in neighbours:
-            self._rest(doubts=False)  # another worker was quicker
-            return
-        _LOG.info("core.moved", extra={"core": there, "from_core": here})
-        self._go(there, place)
+        place = None if is_crowded else self._machine.take_place(there)
+        if is_crowded:
+            self._spread()
+        elif place or there in neighbours:  # else another worker was quicker
+            _LOG.info("core.moved", extra={"core": there, "from_core": here})
+            self._go(there, place)
 
-    def _taken(self, here: int) -> dict[int, float]:
-        """By others, since the last look."""
+    def _since_the_last_look(self) -> tuple[dict[int, float], float]:
+        """Which share of each core was taken, and how much of one this process took."""
         before, own_before = self._counts, self._own_ticks
         self._counts, self._own_ticks = self._machine.counts(), self._machine.own_ticks()
-        taken = {core: share for core, share in taken_of(before, self._counts).items() if core in self._cores}
-        if here in taken:
-            ticks = self._counts[here].all - before[here].all
-            taken[here] = max(taken[here] - (self._own_ticks - own_before) / ticks, 0.0)
-        return taken
+        busy = {core: share for core, share in taken_of(before, self._counts).items() if core in self._cores}
+        ticks = [self._counts[core].all - before[core].all for core in busy]
+        return busy, (self._own_ticks - own_before) / max(ticks, default=1)
+
+    def _is_sure(self, *, is_better: bool) -> bool:
+        """Two looks in a row have to say so, the second one soon after the first."""
+        is_sure = is_better and self._doubts
+        self._doubts = is_better and not is_sure
+        self._next_look = self._clock.monotonic() + (_AGAIN_S if self._doubts else _EACH_S) * (1 + self._chance())
+        return is_sure
 
     def _go(self, core: int, place: Place | None) -> None:
-        before, self._place = self._place, place
-        if before:
-            before.close()
-        self._counts, self._own_ticks = self._machine.counts(), self._machine.own_ticks()  # else it could never look
-        self._machine.bind(core)
+        self._release()
+        self._place = place
+        self._since_the_last_look()  # first, for where nothing can be counted it could never go on
+        self._machine.bind(frozenset({core}))
         if self._core is None:
             _LOG.info("core.taken", extra={"core": core})
         self._core = core
-        self._rest(doubts=False)
+        self._is_sure(is_better=False)
 
-    def _rest(self, *, doubts: bool) -> None:
-        self._doubts = doubts
-        self._next_look = self._clock.monotonic() + (_AGAIN_S if doubts else _EACH_S) * (1 + self._chance())
+    def _spread(self) -> None:
+        self._release()
+        self._machine.bind(self._cores)
+        self._core = None
+        _LOG.info("core.crowded")
 
-    def _leave(self) -> None:
+    def _release(self) -> None:
         if self._place:
             self._place.close()
-        self._core = self._place = None
+        self._place = None
+
+    def _leave(self) -> None:
+        self._release()
+        self._core, self._cores = None, frozenset()
 
     @contextmanager
     def _unless_forbidden(self) -> Iterator[None]:
@@ -220,14 +250,14 @@ class Linux:
     def runs_on(self) -> int:
         return int(_PROC.joinpath("self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[36])
 
-    def bind(self, core: int) -> None:
+    def bind(self, cores: frozenset[int]) -> None:
         for _ in range(_PASSES):
-            elsewhere = [thread for thread in _threads() if _cores_of(thread) != {core}]
+            elsewhere = [thread for thread in _threads() if _cores_of(thread) != cores]
             if not elsewhere:
                 return
             for thread in elsewhere:
                 with suppress(ProcessLookupError):  # it has ended meanwhile
-                    os.sched_setaffinity(thread, {core})
+                    os.sched_setaffinity(thread, cores)
 
     def counts(self) -> dict[int, Counts]:
         """Of the first fields: user, nice, system, idle, waiting for a disk, two for interrupts, what a host took."""
