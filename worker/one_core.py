@@ -310,8 +310,8 @@ def _threads() -> list[int]:
     return [int(path.name) for path in _PROC.joinpath("self/task").iterdir()]
 
 
-def _cores_of(thread: int) -> set[int] | None:
+def _cores_of(thread: int) -> frozenset[int] | None:
     try:
-        return os.sched_getaffinity(thread)
+        return frozenset(os.sched_getaffinity(thread))
     except ProcessLookupError:
         return None

@@ -212,20 +212,63 @@ def test_whatever_takes_the_cores_the_workers_come_to_rest(
     assert run.cores.moves == before
 
 
-def test_a_worker_leaves_a_core_that_others_take_and_only_after_a_second_look() -> None:
+def alone(machine: FakeMachine) -> Run:
+    """One worker that is looked at each time when it is due: every three seconds, and half a second after a doubt."""
+    run = Run(machine.cores, {}, seed=0, sees=True)
+    run.workers = [OneCore(machine, run.clock, lambda: 0.0)]
+    run.cores.demand = {machine.name: 0.1}
+    run.workers[0].settle()
+    return run
+
+
+def test_a_worker_leaves_a_core_that_others_take() -> None:
     run = Run(Cores({0: 0.0, 1: 0.0}), {"a": 1.0}, seed=1, sees=True)
     run.go_on(10)
     assert run.at == [[0]]
 
     run.cores.others[0] = 1.0
-    run.go_on(0.4)
-    run.cores.others[0] = 0.0
-    run.go_on(20)
-    assert run.at == [[0]], "that was a moment"
-
-    run.cores.others[0] = 1.0
     run.go_on(20)
     assert run.at == [[1]]
+
+
+def test_a_core_that_is_taken_for_a_moment_is_not_left() -> None:
+    """The second look sees it idle again."""
+    run = alone(FakeMachine(Cores({0: 0.0, 1: 0.0}), "a"))
+    run.cores.others[0] = 0.9
+    run.go_on(3.1)
+    run.cores.others[0] = 0.0
+    run.go_on(10)
+    assert (run.at, run.cores.moves) == ([[0]], 1)
+
+    run.cores.others[0] = 0.9
+    run.go_on(10)
+    assert run.at == [[1]]
+
+
+def test_a_worker_on_anothers_core_goes_to_one_that_becomes_free() -> None:
+    """Both may be idle: then nothing but the places says so."""
+    run = alone(FakeMachine(Cores({0: 0.0, 1: 0.0}, places={0: "b", 1: "c"}), "a"))
+    run.go_on(10)
+    assert run.at == [[0]]
+
+    del run.cores.places[1]
+    run.go_on(10)
+    assert run.at == [[1]]
+
+
+class Late(FakeMachine):
+    """Another worker takes the place after the look, each time."""
+
+    def is_taken(self, core: int) -> bool:  # noqa: ARG002 - the machine's form
+        return False
+
+
+def test_a_worker_that_comes_late_to_a_free_core_stays_where_it_is() -> None:
+    run = alone(Late(Cores({0: 0.0, 1: 0.0}, places={1: "b"}), "a"))
+    run.cores.others[0] = 0.9
+    run.go_on(20)
+
+    assert (run.at, run.cores.moves) == ([[0]], 1)
 
 
 def test_where_others_take_all_cores_the_threads_go_anywhere_until_there_is_room_again() -> None:
