@@ -32,14 +32,15 @@ _MARGIN = 0.25
 _NEIGHBOUR = 0.3
 _ALIKE = 0.05
 
-#: Cores. Where less than the first is idle, of all that the worker may use, and others take more than the second of its
-#: own, its threads go anywhere; where more than the third is idle, it keeps to one again.
-_LEAST_IDLE, _MOST_SHARED, _ROOM = 0.3, 0.3, 0.6
+#: Cores. Where less than the first is idle, of all that the worker may use, and others leave less than the second, its
+#: threads go anywhere; where others leave more than the third, it keeps to one again. What it has on one core it has on
+#: all, and up to a fifth more: so it does not go to and fro.
+_LEAST_IDLE, _LEAST_LEFT, _ROOM = 0.3, 0.7, 0.9
 
-#: Seconds from one look to the next, and to a second look where the first one found a better core. Chance doubles them
-#: at the most: so two workers that found the same core idle do not both go there, and back again.
-_EACH_S = 3.0
-_AGAIN_S = 0.5
+#: Seconds from one look to the next; and to the first one, and to a second one where a look found something better.
+#: Chance doubles them at the most: so two workers that found the same core idle do not both go there, and back again.
+_EACH_S = 2.0
+_SOON_S = 0.5
 
 #: Ticks of a core (1/100 s) below which a look says nothing.
 _FEWEST_TICKS = 20
@@ -75,9 +76,15 @@ def better_core(taken: Mapping[int, float], neighbours: Collection[int], here: i
     return alike[int(chance() * len(alike))]
 
 
-def idle_of(busy: Mapping[int, float]) -> float:
-    """How many cores' time nothing takes."""
-    return sum(1 - share for share in busy.values())
+def is_crowded(busy: Mapping[int, float], own: float) -> bool:
+    """Do others take nearly all, so that a worker that keeps to one core waits for it? `own`: what the worker takes."""
+    idle = sum(1 - share for share in busy.values())
+    return idle < _LEAST_IDLE and idle + own < _LEAST_LEFT
+
+
+def has_room(busy: Mapping[int, float], own: float) -> bool:
+    """Is a core left to this worker, as good as whole?"""
+    return sum(1 - share for share in busy.values()) + own > _ROOM
 
 
 def taken_of(before: Mapping[int, Counts], after: Mapping[int, Counts]) -> dict[int, float]:
@@ -168,7 +175,7 @@ class OneCore:
             return
         busy, own = self._since_the_last_look()
         if here is None:
-            if self._is_sure(is_better=idle_of(busy) > _ROOM):
+            if self._is_sure(is_better=has_room(busy, own)):
                 self._settle()
             return
         taken = dict(busy)
@@ -179,13 +186,14 @@ class OneCore:
         neighbours = {core for core in self._cores - {here} if self._machine.is_taken(core)}
         neighbours |= set() if self._place else {here}
         there = better_core(taken, neighbours, here, self._chance)
-        is_crowded = idle_of(busy) < _LEAST_IDLE and taken.get(here, 0.0) > _MOST_SHARED
-        if not self._is_sure(is_better=is_crowded or there != here):
+        spreads = bool(busy) and is_crowded(busy, own)
+        if not self._is_sure(is_better=spreads or there != here):
             return
-        place = None if is_crowded else self._machine.take_place(there)
-        if is_crowded:
+        if spreads:
             self._spread()
-        elif place or there in neighbours:  # else another worker was quicker
+            return
+        place = self._machine.take_place(there)
+        if place or there in neighbours:  # else another worker was quicker
             _LOG.info("core.moved", extra={"core": there, "from_core": here})
             self._go(there, place)
 
@@ -201,8 +209,11 @@ class OneCore:
         """Two looks in a row have to say so, the second one soon after the first."""
         is_sure = is_better and self._doubts
         self._doubts = is_better and not is_sure
-        self._next_look = self._clock.monotonic() + (_AGAIN_S if self._doubts else _EACH_S) * (1 + self._chance())
+        self._rest(_SOON_S if self._doubts else _EACH_S)
         return is_sure
+
+    def _rest(self, seconds: float) -> None:
+        self._next_look = self._clock.monotonic() + seconds * (1 + self._chance())
 
     def _go(self, core: int, place: Place | None) -> None:
         self._release()
@@ -211,8 +222,8 @@ class OneCore:
         self._machine.bind(frozenset({core}))
         if self._core is None:
             _LOG.info("core.taken", extra={"core": core})
-        self._core = core
-        self._is_sure(is_better=False)
+        self._core, self._doubts = core, False
+        self._rest(_SOON_S)
 
     def _spread(self) -> None:
         self._release()

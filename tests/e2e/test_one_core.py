@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="this m
 _WORKER = """
 import sys
 from epay_transfers.worker import one_core
-one_core.NAME, one_core._EACH_S = "\\0" + sys.argv[1], 1e9
+one_core.NAME, one_core._SOON_S = "\\0" + sys.argv[1], 1e9
 from epay_transfers.worker.startup import main
 sys.exit(main())
 """

@@ -213,7 +213,7 @@ def test_whatever_takes_the_cores_the_workers_come_to_rest(
 
 
 def alone(machine: FakeMachine) -> Run:
-    """One worker that is looked at each time when it is due: every three seconds, and half a second after a doubt."""
+    """One worker that is looked at each time when it is due: every two seconds, and half a second after a doubt."""
     run = Run(machine.cores, {}, seed=0, sees=True)
     run.workers = [OneCore(machine, run.clock, lambda: 0.0)]
     run.cores.demand = {machine.name: 0.1}
@@ -235,7 +235,7 @@ def test_a_core_that_is_taken_for_a_moment_is_not_left() -> None:
     """The second look sees it idle again."""
     run = alone(FakeMachine(Cores({0: 0.0, 1: 0.0}), "a"))
     run.cores.others[0] = 0.9
-    run.go_on(3.1)
+    run.go_on(0.6)
     run.cores.others[0] = 0.0
     run.go_on(10)
     assert (run.at, run.cores.moves) == ([[0]], 1)
