@@ -32,15 +32,18 @@ _MARGIN = 0.25
 _NEIGHBOUR = 0.3
 _ALIKE = 0.05
 
-#: Cores. Where less than the first is idle, of all that the worker may use, and others leave less than the second, its
-#: threads go anywhere; where others leave more than the third, it keeps to one again. What it has on one core it has on
-#: all, and up to a fifth more: so it does not go to and fro.
-_LEAST_IDLE, _LEAST_LEFT, _ROOM = 0.3, 0.7, 0.9
+#: Where others take more than the first of its core, and all that they leave of all cores is less than the second, its
+#: threads go anywhere; where they leave more than the third, it keeps to one. Between the two it stays as it is.
+_MOST_SHARED, _LEAST_LEFT, _ROOM = 0.25, 0.75, 0.9
 
 #: Seconds from one look to the next; and to the first one, and to a second one where a look found something better.
 #: Chance doubles them at the most: so two workers that found the same core idle do not both go there, and back again.
 _EACH_S = 2.0
 _SOON_S = 0.5
+
+#: Seconds for which its threads may be anywhere before it keeps to one core again: twice as long each time, and at most
+#: so long. So a load that comes and goes, or goes because of it, moves it seldom.
+_APART_S, _LONGEST_APART_S = 5.0, 320.0
 
 #: Ticks of a core (1/100 s) below which a look says nothing.
 _FEWEST_TICKS = 20
@@ -76,15 +79,9 @@ def better_core(taken: Mapping[int, float], neighbours: Collection[int], here: i
     return alike[int(chance() * len(alike))]
 
 
-def is_crowded(busy: Mapping[int, float], own: float) -> bool:
-    """Do others take nearly all, so that a worker that keeps to one core waits for it? `own`: what the worker takes."""
-    idle = sum(1 - share for share in busy.values())
-    return idle < _LEAST_IDLE and idle + own < _LEAST_LEFT
-
-
-def has_room(busy: Mapping[int, float], own: float) -> bool:
-    """Is a core left to this worker, as good as whole?"""
-    return sum(1 - share for share in busy.values()) + own > _ROOM
+def left_of(busy: Mapping[int, float], own: float) -> float:
+    """How many cores others leave to a worker that takes `own` of them."""
+    return sum(1 - share for share in busy.values()) + own
 
 
 def taken_of(before: Mapping[int, Counts], after: Mapping[int, Counts]) -> dict[int, float]:
@@ -142,25 +139,31 @@ class OneCore:
         self._own_ticks = 0.0
         self._next_look = 0.0
         self._doubts = False  #: the last look found something better
+        self._apart_s = _APART_S
 
-    def settle(self) -> None:
-        """On the core where the system has put the process, or on one that no other worker has. At the start."""
+    def begin(self) -> None:
+        """Look which cores there are. The first looks show whether one is left to this worker; until then all are."""
         with self._unless_forbidden():
-            self._settle()
+            self._begin()
 
     def look(self) -> None:
-        """Is another core better, or are all of them taken? It may be called as often as one likes."""
+        """Keep to a core, go to a better one, or to all of them? It may be called as often as one likes."""
         if self._cores and self._clock.monotonic() >= self._next_look:
             with self._unless_forbidden():
                 self._look()
 
-    def _settle(self) -> None:
+    def _begin(self) -> None:
         cores = self._machine.may_use()
-        if len(cores) < 2:
-            return
-        self._cores, here = cores, self._machine.runs_on()
-        others = sorted(cores - {here}, key=lambda _core: self._chance())
-        order = ([here] if here in cores else []) + others
+        if len(cores) > 1:
+            self._since_the_last_look()
+            self._cores = cores
+            self._rest(_SOON_S)
+
+    def _settle(self) -> None:
+        """On the core where the system has put the process, or on one that no other worker has."""
+        here = self._machine.runs_on()
+        others = sorted(self._cores - {here}, key=lambda _core: self._chance())
+        order = ([here] if here in self._cores else []) + others
         for core in order:
             if place := self._machine.take_place(core):
                 self._go(core, place)
@@ -171,11 +174,11 @@ class OneCore:
         here = self._core
         if self._machine.may_use() != (self._cores if here is None else {here}):
             self._leave()  # an operator bound it otherwise, or its container has other cores now
-            self._settle()
+            self._begin()
             return
         busy, own = self._since_the_last_look()
         if here is None:
-            if self._is_sure(is_better=has_room(busy, own)):
+            if self._is_sure(is_better=left_of(busy, own) > _ROOM):
                 self._settle()
             return
         taken = dict(busy)
@@ -186,7 +189,7 @@ class OneCore:
         neighbours = {core for core in self._cores - {here} if self._machine.is_taken(core)}
         neighbours |= set() if self._place else {here}
         there = better_core(taken, neighbours, here, self._chance)
-        spreads = bool(busy) and is_crowded(busy, own)
+        spreads = taken.get(here, 0.0) > _MOST_SHARED and left_of(busy, own) < _LEAST_LEFT
         if not self._is_sure(is_better=spreads or there != here):
             return
         if spreads:
@@ -218,17 +221,19 @@ class OneCore:
     def _go(self, core: int, place: Place | None) -> None:
         self._release()
         self._place = place
-        self._since_the_last_look()  # first, for where nothing can be counted it could never go on
+        self._since_the_last_look()
         self._machine.bind(frozenset({core}))
         if self._core is None:
             _LOG.info("core.taken", extra={"core": core})
         self._core, self._doubts = core, False
-        self._rest(_SOON_S)
+        self._rest(_EACH_S)
 
     def _spread(self) -> None:
         self._release()
         self._machine.bind(self._cores)
         self._core = None
+        self._rest(self._apart_s)
+        self._apart_s = min(2 * self._apart_s, _LONGEST_APART_S)
         _LOG.info("core.crowded")
 
     def _release(self) -> None:

@@ -79,7 +79,7 @@ class Process:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         if self._one_core:
-            self._one_core.settle()
+            self._one_core.begin()
         worker = dramatiq.Worker(self._worker.broker, worker_timeout=_THREAD_REST_MS, worker_threads=self._threads)
         self._look_first()
         worker.start()

@@ -104,15 +104,12 @@ class FakeMachine:
     cores: Cores
     name: str
     sees: bool = True  #: the other workers' sockets
-    allowed: frozenset[int] | None = None
 
     def may_use(self) -> frozenset[int]:
-        if self.name in self.cores.at:
-            return self.cores.at[self.name]
-        return frozenset(self.cores.others) if self.allowed is None else self.allowed
+        return self.cores.at.setdefault(self.name, frozenset(self.cores.others))
 
     def runs_on(self) -> int:
-        return 0
+        return min(self.cores.others)
 
     def bind(self, cores: frozenset[int]) -> None:
         self.cores.moves += 1
@@ -151,12 +148,12 @@ class Run:
             OneCore(FakeMachine(cores, name, sees), self.clock, chance_of(f"{seed} {name}")) for name in workers
         ]
         for worker in self.workers:
-            worker.settle()
+            worker.begin()
 
-    def go_on(self, seconds: float) -> None:
-        for _ in range(round(seconds / 0.1)):
-            self.clock.advance(0.1)
-            self.cores.pass_time(0.1)
+    def go_on(self, seconds: float, *, step: float = 0.1) -> None:
+        for _ in range(round(seconds / step)):
+            self.clock.advance(step)
+            self.cores.pass_time(step)
             for worker in self.workers:
                 worker.look()
 
@@ -180,10 +177,12 @@ def test_workers_that_see_each_other_have_a_core_each_from_the_start(demands: li
 @settings(max_examples=20)
 @given(seed=st.integers(0, 9999))
 def test_two_busy_workers_that_do_not_see_each_other_part_and_stay(seed: int) -> None:
-    """As in two containers: both begin on core 0, and core 1 is idle."""
-    run = Run(Cores({0: 0.0, 1: 0.0}), {"a": 1.0, "b": 1.0}, seed=seed, sees=False)
+    """As in two containers: both are on core 0 before they have work, and core 1 is idle."""
+    run = Run(Cores({0: 0.0, 1: 0.0}), {"a": 0.1, "b": 0.1}, seed=seed, sees=False)
+    run.go_on(10)
     assert run.at == [[0], [0]]
 
+    run.cores.demand = {"a": 1.0, "b": 1.0}
     run.go_on(120)
     assert run.at == [[0], [1]]
 
@@ -202,14 +201,15 @@ def test_two_busy_workers_that_do_not_see_each_other_part_and_stay(seed: int) ->
 def test_whatever_takes_the_cores_the_workers_come_to_rest(
     others: list[float], demands: list[float], seed: int, *, sees: bool
 ) -> None:
+    """But for those that have a core only while they do not ask for it: these try again each five minutes."""
     workers = {f"worker {number}": demand for number, demand in enumerate(demands)}
     run = Run(Cores(dict(enumerate(others))), workers, seed=seed, sees=sees)
-    run.go_on(300)
+    run.go_on(800, step=0.5)
 
     before = run.cores.moves
-    run.go_on(120)
+    run.go_on(300, step=0.5)
 
-    assert run.cores.moves == before
+    assert run.cores.moves - before <= 2 * len(demands)
 
 
 def alone(machine: FakeMachine) -> Run:
@@ -217,7 +217,7 @@ def alone(machine: FakeMachine) -> Run:
     run = Run(machine.cores, {}, seed=0, sees=True)
     run.workers = [OneCore(machine, run.clock, lambda: 0.0)]
     run.cores.demand = {machine.name: 0.1}
-    run.workers[0].settle()
+    run.workers[0].begin()
     return run
 
 
@@ -303,26 +303,18 @@ def test_one_core_alone_is_left_as_it_is() -> None:
 
 
 def test_a_worker_that_was_bound_otherwise_stays_within_that() -> None:
-    cores = Cores({0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0}, {"a": 0.0})
-    machine, clock = FakeMachine(cores, "a"), FakeClock()
-    worker = OneCore(machine, clock, lambda: 0.0)
-    worker.settle()
-    assert cores.at == {"a": {0}}
+    run = alone(FakeMachine(Cores(dict.fromkeys(range(4), 0.0)), "a"))
+    run.go_on(10)
+    assert run.at == [[0]]
 
-    machine.allowed = frozenset({2, 3})  # as `taskset -ap` does, or its container's own set of cores
-    del cores.at["a"]
-    clock.advance(10)
-    worker.look()
-    assert cores.at["a"] < {2, 3}
+    run.cores.at["a"] = frozenset({2, 3})  # as `taskset -ap` does, or its container's own set of cores
+    run.go_on(10)
+    assert run.at in ([[2]], [[3]])
 
-    machine.allowed = frozenset({1})
-    del cores.at["a"]
-    clock.advance(10)
-    worker.look()
-    clock.advance(10)
-    worker.look()
-    assert cores.at == {}, "an operator has bound it to one core, and it is the operator's"
-    assert cores.places == {}
+    run.cores.at["a"] = frozenset({1})
+    run.go_on(10)
+    assert run.at == [[1]], "an operator has bound it to one core, and it is the operator's"
+    assert run.cores.places == {}
 
 
 class Refusing(FakeMachine):
@@ -337,13 +329,10 @@ class Silent(FakeMachine):
 
 @pytest.mark.parametrize("kind", [Refusing, Silent])
 def test_a_system_that_refuses_or_does_not_say_is_no_error(kind: type[FakeMachine]) -> None:
-    cores = Cores({0: 0.0, 1: 0.0}, {"a": 0.0})
-    worker = OneCore(kind(cores, "a"), FakeClock(), lambda: 0.0)
+    run = alone(kind(Cores({0: 0.0, 1: 0.0}), "a"))
+    run.go_on(10)
 
-    worker.settle()
-    worker.look()
-
-    assert (cores.moves, cores.places) == (0, {})
+    assert (run.at, run.cores.moves, run.cores.places) == ([[0, 1]], 0, {})
 
 
 def test_linux_says_which_cores_there_are_and_what_each_has_done() -> None:
