@@ -25,6 +25,7 @@ from benchmarks.figures import Figure
 #: In the order of the goals. Each module has `measure`, which returns its figures.
 MODULES = (
     "worker_cpu",
+    "floors",
     "one_machine",
     "replicas",
     "queues",
