@@ -60,26 +60,20 @@ def plain(actor: str, backlog: Backlog, *, tls: bool = False, cores: Collection[
         )
 
 
-def product(backlog: Backlog, *, tls: bool = False, cores: Collection[int] = ()) -> Cost:
+def product(backlog: Backlog, *, tls: bool = False, **settings: str) -> Cost:
     """Ours, on new servers."""
-    with ours.running(tls=tls) as given:
-        return on(given, backlog, cores=cores)
+    with ours.running(0.0, tls=tls, **settings) as given:
+        return on(given, backlog)
 
 
-def on(
-    given: Ours,
-    backlog: Backlog,
-    *,
-    first: int = 0,
-    cores: Collection[int] = (),
-) -> Cost:
+def on(given: Ours, backlog: Backlog, *, first: int = 0) -> Cost:
     """Ours, on these servers."""
     servers = (given.ledger.process.pid, given.vault.process.pid)
     seen = given.bank.counts()
     before = [processes.cpu_s(pid) for pid in servers]
     producer, _ = given.enqueue(backlog.count, first=first)
     sending = [(processes.cpu_s(pid) - began) / backlog.count for pid, began in zip(servers, before, strict=True)]
-    with given.worker(cores=cores) as worker:
+    with given.worker() as worker:
         used, ledger, vault = backlog.over(
             given.bank, lambda: (processes.cpu_s(worker), *map(processes.cpu_s, servers)), seen["transfers"]
         )

@@ -12,7 +12,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -172,18 +173,25 @@ def table(title: str, url: str, ca_file: str) -> None:
         print(line)
 
 
-def main() -> None:
+@contextmanager
+def running() -> Iterator[tuple[str, str, str]]:
+    """The bank in a process of its own: its address without TLS and with it, and the authority's file."""
     ours_end, theirs = multiprocessing.Pipe()
     with tempfile.TemporaryDirectory() as folder:
         process = multiprocessing.get_context("spawn").Process(target=serve, args=(folder, theirs), daemon=True)
         process.start()
         (plain, tls), ca_file = ours_end.recv()
-        print(f"Python {sys.version.split()[0]}, requests {requests.__version__}, {sys.platform}; ", end="")
-        print(f"{ROUNDS} rounds of {EXCHANGES} exchanges; microseconds of CPU an exchange")
-        table("plain HTTP", f"http://127.0.0.1:{plain}", ca_file)
-        table(ssl.OPENSSL_VERSION, f"https://127.0.0.1:{tls}", ca_file)
+        yield f"http://127.0.0.1:{plain}", f"https://127.0.0.1:{tls}", ca_file
         process.terminate()
         process.join()
+
+
+def main() -> None:
+    with running() as (plain, tls, ca_file):
+        print(f"Python {sys.version.split()[0]}, requests {requests.__version__}, {sys.platform}; ", end="")
+        print(f"{ROUNDS} rounds of {EXCHANGES} exchanges; microseconds of CPU an exchange")
+        table("plain HTTP", plain, ca_file)
+        table(ssl.OPENSSL_VERSION, tls, ca_file)
 
 
 if __name__ == "__main__":

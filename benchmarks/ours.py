@@ -7,7 +7,7 @@ BATCH is 0, and prints the seconds of CPU and of the wall.
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,12 +49,12 @@ class Ours:
         processes.until(lambda: lists.count(state, "main") >= count, f"{count} transfers {state}", every_s=0.5)
 
     @contextmanager
-    def worker(self, *, cores: Collection[int] = (), **settings: str) -> Iterator[int]:
+    def worker(self, **settings: str) -> Iterator[int]:
         """A worker's process: its number. It runs in an empty folder, for it reads a `.env` of where it starts."""
         with (
             tempfile.TemporaryDirectory(prefix="bench-") as folder,
             processes.python(
-                ["-P", "-m", "epay_transfers.worker"], self.environment | settings, folder=Path(folder), cores=cores
+                ["-P", "-m", "epay_transfers.worker"], self.environment | settings, folder=Path(folder)
             ) as process,
         ):
             yield process.pid

@@ -2,12 +2,13 @@
 
 The machine is shared, so the rate is that of its cores if nothing else ran on them: cores ÷ the CPU of a transfer, in
 the workers' processes and in each server. Other queues keep their defaults, and their messages on a durable server like
-the ledger's. `python -m benchmarks.queues`; `.venv-bench` and `.venv-bench-arq` are made by `make bench`.
+the ledger's. Ours keeps itself to one core, as it ships; so those that run threads in one process are measured bound to
+one core as well, without a goal. `python -m benchmarks.queues`; `make bench` makes `.venv-bench` and `.venv-bench-arq`.
 """
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from benchmarks import backlog, figures, ours, processes
@@ -31,6 +32,7 @@ class Queue:
     how: tuple[str, ...] = ()
     venv: str = ".venv-bench"
     backlog: Backlog = BACKLOG
+    cores: tuple[int, ...] = ()  #: bound to these; empty: where the system puts it
 
 
 _TASKIQ = ("-m", "taskiq", "worker", "--workers", "1", f"{_APPS}.taskiq_app:broker")
@@ -51,6 +53,12 @@ QUEUES = {
     ),
 }
 
+#: What runs in one process, bound to one core as ours is.
+QUEUES |= {
+    f"{name}, bound to one core": replace(QUEUES[name], at_least=None, cores=(0,))
+    for name in ("Celery, threads", "huey, threads", "taskiq", "arq")
+}
+
 
 def other(queue: Queue) -> float:
     """Microseconds of CPU a transfer, of the workers and the server."""
@@ -62,7 +70,7 @@ def other(queue: Queue) -> float:
         words = ["-m", f"{_APPS}.{queue.app}", str(queue.backlog.count), *queue.how]
         processes.run(words, environment, program=program)
         sent = (processes.cpu_s(server.process.pid) - before) / queue.backlog.count
-        with processes.python(list(queue.worker), environment, program=program) as worker:
+        with processes.python(list(queue.worker), environment, program=program, cores=queue.cores) as worker:
             grown = queue.backlog.over(
                 bank, lambda: (processes.cpu_of_all_s(worker.pid), processes.cpu_s(server.process.pid))
             )

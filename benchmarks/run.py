@@ -25,11 +25,13 @@ from benchmarks.figures import Figure
 #: In the order of the goals. Each module has `measure`, which returns its figures.
 MODULES = (
     "worker_cpu",
+    "floors",
     "one_machine",
     "replicas",
     "queues",
     "round_trips",
     "enqueue",
+    "enqueue_floor",
     "waiting",
     "growth",
     "server_memory",

@@ -11,8 +11,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
-from epay_transfers.ledger.readings import Reading, Stars, readings
+from epay_transfers.ledger.readings import Reading, Stars, readings, reads_as_it_stands
 
 #: First and last prefix of four digits, and the lengths that are issued under them: of the world's networks, and of the
 #: neighbours'. Maestro's 12 digits are left out: a Kazakh's personal number has 12, and begins with the year of birth.
@@ -64,8 +65,17 @@ def _with(
     return result
 
 
-_ISSUED = _with({}, _NETWORKS)
-_STARRED = _with(_ISSUED, _UNKNOWN_NETWORKS)
+@cache
+def _issued() -> Mapping[str, tuple[int, ...]]:
+    """Made with the first text that has so many digits: it is as long as a hundred texts without them."""
+    return _with({}, _NETWORKS)
+
+
+@cache
+def _starred() -> Mapping[str, tuple[int, ...]]:
+    return _with(_issued(), _UNKNOWN_NETWORKS)
+
+
 _SHORTEST, _LONGEST = 13, 19
 
 #: Each second digit from the right counts twice; of two digits, their sum.
@@ -114,6 +124,8 @@ def passes_luhn(digits: str) -> bool:
 
 def holds_card_number(text: str, *ours: str) -> bool:
     """Does the text hold a card number, at any place? `ours` are none, and neither is a UUID, a hash or an IBAN."""
+    if reads_as_it_stands(text) and not _ROW.search(text):
+        return False
     return any(True for _ in find_card_numbers(text, *ours))
 
 
@@ -219,12 +231,12 @@ def _rows(chars: str) -> Iterator[_Row]:
 
 def _written_numbers(row: _Row) -> Iterator[tuple[int, int, str]]:
     """Card numbers of whole groups that are grouped as people and programs do."""
-    for first, last, digits in _whole_groups(row, _ISSUED):
+    for first, last, digits in _whole_groups(row, _issued()):
         if passes_luhn(digits) and _is_usual(row, first, last) and not _is_moment(row, first, last):
             yield first, last, digits
 
 
-def _whole_groups(row: _Row, issued: dict[str, tuple[int, ...]]) -> Iterator[tuple[int, int, str]]:
+def _whole_groups(row: _Row, issued: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[int, int, str]]:
     """Groups, from one to another, that together have a network's prefix and one of its lengths."""
     for first, start in enumerate(row.starts[:-1]):
         lengths = issued.get(row.digits[start : start + 4], ())
@@ -271,7 +283,7 @@ def _suspicious(row: _Row) -> set[int]:
     found = {group for group in range(len(row.spans)) if row.size(group) > _TOO_LONG}
     for first, last in _narrow(row):
         found |= _anywhere(row, first, last)
-    for first, last, digits in _whole_groups(row, _STARRED):
+    for first, last, digits in _whole_groups(row, _starred()):
         if first != last and passes_luhn(digits) and _is_rare(row.sizes(first, last)):
             found.update(range(first, last + 1))
     for first in range(len(row.spans) - 1):
@@ -294,10 +306,11 @@ def _anywhere(row: _Row, first: int, last: int) -> set[int]:
     start, end = row.starts[first], row.starts[last + 1]
     if end - start < _SHORTEST or row.size(first) > _TOO_LONG:
         return set()
+    starred = _starred()
     pieces = [
         (at, at + size)
         for at in range(start, end - _SHORTEST + 1)
-        for size in _STARRED.get(row.digits[at : at + 4], ())
+        for size in starred.get(row.digits[at : at + 4], ())
         if at + size <= end
     ]
     if not pieces:
@@ -315,7 +328,7 @@ def _glued(row: _Row, first: int) -> set[int]:
     if row.size(first) < 4:
         return set()
     start = row.starts[first + 1] - 4
-    for size in _STARRED.get(row.digits[start : start + 4], ()):
+    for size in _starred().get(row.digits[start : start + 4], ()):
         digits = row.digits[start : start + size]
         last = bisect_right(row.starts, start + size - 1) - 1
         if len(digits) < size or last >= len(row.spans) or not passes_luhn(digits):

@@ -7,7 +7,7 @@ printed can't be compared any more, and that is said of it.
 import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from epay_transfers.ledger import key_text
@@ -22,9 +22,7 @@ class FingerprintKey:
     key_id: str
     made: date | None
     text: Secret | None
-
-    def raw(self) -> bytes | None:
-        return key_text.read(self.text.reveal(), Kind.FINGERPRINT)[0] if self.text else None
+    raw: bytes | None = field(default=None, repr=False, compare=False)  #: the key itself; None if it was destroyed
 
 
 class FingerprintKeys:
@@ -63,4 +61,4 @@ def _read(text: Secret) -> FingerprintKey:
     if gone:
         return FingerprintKey(gone.key_id, gone.made, None)
     raw, made = key_text.read(text.reveal(), Kind.FINGERPRINT)
-    return FingerprintKey(hmac.digest(raw, b"the id of a fingerprint key", "sha256").hex()[:8], made, text)
+    return FingerprintKey(hmac.digest(raw, b"the id of a fingerprint key", "sha256").hex()[:8], made, text, raw)

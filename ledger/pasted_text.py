@@ -24,6 +24,8 @@ def _plain(char: str) -> str:
 
 def without_separators(text: str) -> str:
     """A number without the blanks and dashes of any kind that stand between its digits, or around it."""
+    if text.isascii() and text.isdigit():
+        return text
     return "".join(
         char for char in cleaned(text) if not (char.isspace() or unicodedata.category(char) == "Pd" or char == "\u2212")
     )

@@ -216,7 +216,7 @@ _WORKER = ServerUser(
             (
                 "hset", "hget", "hdel", "hincrby", "keys", "llen", "lpop", "rpush", "sadd", "smembers", "srem",
                 "zadd", "zrangebyscore", "zrem", "type", "hstrlen", "exists", "del", "hexists", "hsetnx", "zscore",
-                "hscan", "lindex",
+                "hscan", "lindex", "blmove",
             ),
             (f"{NAMESPACE}:*",),
         ),

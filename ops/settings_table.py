@@ -156,6 +156,7 @@ CHAPTERS = (
                 "LEDGER_REPLICAS", (WORKER,), "0", "so many replicas of the ledger must have a claim before it is sent"
             ),
             Setting("WORKER_THREADS", (WORKER,), "16", "transfers at work at once in one process"),
+            Setting("WORKER_ONE_CORE", (WORKER,), "True", "0: do not keep its threads on one core, the least busy one"),
             Setting("QUEUE_LIMIT", (PRODUCERS,), "", "enqueue answers QueueFull above this many"),
             Setting(
                 "METRICS_ADDRESS", (WORKER,), "", "HOST:PORT of this worker's /metrics, /live, /ready; not set: none"

@@ -1,9 +1,9 @@
 """What the producers' verbs work with, built once at the root and passed to each of them."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from epay_transfers.ledger.clock import Clock
-from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.store.inboxes import Inboxes
 from epay_transfers.ledger.store.ledger import Ledger
@@ -13,6 +13,9 @@ from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers.known_keys import KnownKeys
 from epay_transfers.producers.settings import ProducerSettings, SealingSettings
 from epay_transfers.runtime.settings import SettingsWrong
+
+if TYPE_CHECKING:  # the queue's library is loaded with the first call: an import takes a twentieth longer with it
+    from epay_transfers.ledger.queue.wakeups import Wakeups
 
 #: Whom the events name.
 BACKEND = "producer"
@@ -27,7 +30,7 @@ class Context:
     inboxes: Inboxes
     vault: Vault
     sealer: Sealer
-    wakeups: Wakeups
+    wakeups: "Wakeups"
     clock: Clock
     settings: SealingSettings
     known_keys: KnownKeys = field(default_factory=KnownKeys)

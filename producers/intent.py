@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -207,6 +208,11 @@ class TransferIntent(StrictModel):
 
     def order_details(self) -> OrderDetails:
         """What the bank alone is told, beside the money and the cards."""
+        return self._order_details
+
+    @cached_property
+    def _order_details(self) -> OrderDetails:
+        """An enqueue asks three times."""
         return OrderDetails.of(self)
 
     @clear_frames_on_error

@@ -11,13 +11,11 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, ParamSpec, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Protocol, Self, TypeVar, cast
 
 from epay_transfers.ledger.clock import Clock, SystemClock
 from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError, VaultUnavailable, WrongCall
 from epay_transfers.ledger.invoice import is_key
-from epay_transfers.ledger.queue.broker import Broker
-from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.connection import connect
@@ -45,6 +43,9 @@ from epay_transfers.producers.settings import ProducerSettings, SealingSettings
 from epay_transfers.producers.validators import is_reference
 from epay_transfers.runtime.health import error_of, examine
 from epay_transfers.runtime.sentry import without_request
+
+if TYPE_CHECKING:  # as in `producers.context`
+    from epay_transfers.ledger.queue.wakeups import Wakeups
 
 #: States in which `wait` has nothing more to wait for: final ones, and those that wait for a person.
 _FOR_A_PERSON = frozenset({State.PARKED, State.DEAD, State.NEEDS_REVIEW})
@@ -123,7 +124,7 @@ class Transfers:
         ledger: Ledger,
         vault: Vault,
         sealer: Sealer,
-        wakeups: Wakeups,
+        wakeups: "Wakeups",
         clock: Clock,
         settings: SealingSettings,
         inboxes: Inboxes | None = None,
@@ -522,6 +523,9 @@ def _examine(settings: SealingSettings) -> None:
 
 def _connected(settings: SealingSettings) -> _Parts:
     """Clients that connect when they are first used."""
+    from epay_transfers.ledger.queue.broker import Broker  # noqa: PLC0415 - as in `producers.context`
+    from epay_transfers.ledger.queue.wakeups import Wakeups  # noqa: PLC0415 - as above
+
     ledger = connect(settings.redis_url.reveal(), settings.name_of("REDIS_URL"))
     vault = connect(settings.vault_url.reveal(), settings.name_of("VAULT_URL"))
     queue = connect(settings.queue_url, settings.queue_setting)

@@ -8,6 +8,7 @@ No sentence holds the text. What goes to the ledger may not look like a card num
 
 import ipaddress
 import re
+from functools import lru_cache
 
 from epay_transfers.ledger.card_numbers import holds_card_number, passes_luhn
 from epay_transfers.ledger.pasted_text import cleaned, without_separators
@@ -48,8 +49,9 @@ def description(text: str) -> str:
     return without_card(text)
 
 
+@lru_cache(maxsize=64)
 def link(text: str) -> str:
-    """An https address, or nothing."""
+    """An https address, or nothing. A backend gives the same few again and again: what was found is kept."""
     if not text:
         return text
     if not is_safe_url(text, plain_on_loopback=False):

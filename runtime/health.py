@@ -19,7 +19,6 @@ from epay_transfers.ledger.errors import (
     TransfersError,
     VaultUnavailable,
 )
-from epay_transfers.ledger.queue.receiving import try_receiving
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import SOCKET_TIMEOUT, connect, server_of
 from epay_transfers.ledger.store.ledger import Ledger
@@ -160,6 +159,8 @@ def _of_queue(ledger: redis.Redis, vault: redis.Redis | None, queue: redis.Redis
     if found or not receives:
         return found
     try:
+        from epay_transfers.ledger.queue.receiving import try_receiving  # noqa: PLC0415 - no producer receives
+
         try_receiving(queue)
     except redis.RedisError as error:
         return [_as_finding(queue, error)]

@@ -6,6 +6,7 @@ refused unless `EPAY_ENVIRONMENT=test` says that this is test: an environment th
 """
 
 import re
+import threading
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -113,16 +114,30 @@ def one_line_secret(value: Secret) -> Secret:
     return value
 
 
+_BUILDING = threading.RLock()
+
+
+def _build(settings: type[BaseSettings]) -> None:
+    """Build what checks them, once: when a process makes its own, for each imports others that it never makes.
+
+    Pydantic would do it by itself; but its older versions not where two threads make their first ones at once.
+    """
+    if not settings.__pydantic_complete__:
+        with _BUILDING:
+            settings.model_rebuild()
+
+
 class _Settings(BaseSettings):
     """What all settings have in common. The constructor takes arguments alone; `load` reads the environment as well."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     _given_as: dict[str, str] = PrivateAttr(default_factory=dict)  # name → the name that it has where it was read
 
     @clear_frames_on_error
     def __init__(self, /, **given: Any) -> None:
         """Check what is given; None stands for "not set". Raises `SettingsWrong`: pydantic's error keeps the values."""
+        _build(type(self))
         fields = type(self).model_fields
         lines = {
             f"{shown(name.lower()).upper()}: is no setting here; correct the name" for name in given.keys() - fields

@@ -10,15 +10,18 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from random import SystemRandom
 from typing import Self
 
 import dramatiq
 
+from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.store.heartbeats import TELL_S
 from epay_transfers.runtime.endpoint import Endpoint, NotListening
 from epay_transfers.worker import inbox
 from epay_transfers.worker.build import Worker, build
+from epay_transfers.worker.one_core import Linux, OneCore
 from epay_transfers.worker.settings import WorkerSettings
 from epay_transfers.worker.sweeper import BATCH
 
@@ -39,15 +42,25 @@ _WATCH_S = 0.2
 class Process:
     """Signals, threads and loops around a worker that is built."""
 
-    def __init__(self, worker: Worker, *, threads: int, deadline_s: float, metrics_address: str = "") -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        *,
+        threads: int,
+        deadline_s: float,
+        metrics_address: str = "",
+        one_core: OneCore | None = None,
+    ) -> None:
         """`deadline_s`: of one HTTP exchange, which is answered and recorded before the process ends.
 
-        `metrics_address`: where metrics, liveness and readiness are; empty for none.
+        `metrics_address`: where metrics, liveness and readiness are; empty for none. `one_core`: keeps the threads on
+        one core; None: they are where the system puts them.
         """
         self._worker = worker
         self._threads = threads
         self._deadline_s = deadline_s
         self._metrics_address = metrics_address
+        self._one_core = one_core
         self._asked_to_stop = False
         self._stopping = threading.Event()
 
@@ -58,12 +71,15 @@ class Process:
             threads=settings.worker_threads,
             deadline_s=settings.http_deadline,
             metrics_address=settings.metrics_address,
+            one_core=OneCore(Linux(), SystemClock(), SystemRandom().random) if settings.worker_one_core else None,
         )
 
     def run(self) -> int:
         """Until SIGTERM or SIGINT, or until a thread has died."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
+        if self._one_core:
+            self._one_core.begin()
         worker = dramatiq.Worker(self._worker.broker, worker_timeout=_THREAD_REST_MS, worker_threads=self._threads)
         self._look_first()
         worker.start()
@@ -161,6 +177,8 @@ class Process:
         return True
 
     def _maintain(self) -> bool:
+        if self._one_core:
+            self._one_core.look()
         self._worker.maintenance.run_once()
         return False
 

@@ -145,6 +145,7 @@ class WorkerSettings(KeySource, WebTierSettings):
     events_keep: int = Field(default=30 * 86_400, gt=0, le=_TEN_YEARS_S, description="give seconds, at most ten years")
     metrics_address: str = Field(default="", description=ADVICE)
     worker_threads: int = Field(default=16, ge=2, le=1000, description="give a whole number from 2")
+    worker_one_core: bool = Field(default=True, description="give 1 or 0")
 
     @field_validator("metrics_address")
     @classmethod

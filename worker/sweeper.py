@@ -86,7 +86,8 @@ class Sweeper:
         moved = self._ledger.move_many(this.moves, actor="sweeper") if this.moves else []
         made = {record.key for (record, _, _), reply in zip(this.moves, moved, strict=True) if isinstance(reply, Moved)}
         self._wakeups.send_all(record for record in this.wakeups if record.key in made)
-        self._call_for_questions(this)
+        if due.are_watched:
+            self._call_for_questions(this)
         return len(due.records) + due.waiting
 
     def _leave_waiting(self, names: Sequence[str], now_ms: int) -> Sequence[str]:

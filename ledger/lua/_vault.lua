@@ -28,7 +28,11 @@ local DIGITS = 15
 
 local number_of_run
 local function run()
-  number_of_run = number_of_run or string.sub(string.match(redis.call('INFO', 'server'), 'run_id:(%x+)'), 1, 8)
+  if not number_of_run then
+    local info = redis.call('INFO', 'server')
+    local _, before = string.find(info, 'run_id:', 1, true) -- a pattern would be tried at each character
+    number_of_run = string.sub(string.match(info, '^%x+', before + 1), 1, 8)
+  end
   return number_of_run
 end
 

@@ -3,11 +3,12 @@
 A producer's broker only sends. A worker's broker also receives, with a limited number of places for some queues.
 """
 
+import dataclasses
 import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from random import randint
 from typing import Any, cast
 from uuid import uuid4
@@ -53,8 +54,11 @@ _MOST_DEAD = 100
 #: As many acknowledgements go with one fetch.
 _MOST_ENDED = 1000
 
-#: A look at all queues is as good as new for so long (ms): a consumer rests longer, where its queue was empty.
-_LOOK_MS = 90
+#: How long (s) a consumer of an idle queue waits at the server. A stop waits for that.
+_WAIT_S = 2
+
+#: How the name of a delay queue ends.
+_DELAYED = ".DQ"
 
 #: How long a consumer rests at the most, where its queue is empty: a client waits for the first two; a delay queue's.
 _REST_MS = {NOW: 200, CONFIRMS: 200, INQUIRIES: 500, BATCH: 500}
@@ -83,9 +87,6 @@ class Broker(RedisBroker):
         self._places = places
         self._scripts = Scripts(client, ("queue_fetch", "queue_send"))
         self._ended: defaultdict[str, list[str]] = defaultdict(list)  #: by queue: what is to be acknowledged
-        self._look = threading.Lock()
-        self._looked_at = -_LOOK_MS  #: by the clock of Dramatiq, in ms
-        self._are_empty = False  #: all queues, then
         self._again: set[str] = set()  #: the ids of those at work that were fetched before
         self._chance = _MAINTENANCE_PER_MILLION if places else 0
         self._idle_chance = _IDLE_MAINTENANCE_PER_MILLION if places else 0
@@ -103,12 +104,11 @@ class Broker(RedisBroker):
         return super().consume(queue_name, min(prefetch, self._places.get(queue_name, prefetch)), min(timeout, rest_ms))
 
     def enqueue_all(self, messages: Sequence[dramatiq.Message[Any]]) -> None:
-        """Many messages, in one round trip for each queue."""
+        """Many messages of `new_message`, in one round trip for each queue."""
         by_queue: dict[str, list[str]] = {}
         for message in messages:
-            sent = message.copy(options={"redis_message_id": str(uuid4())})
-            self.emit_before("enqueue", sent, None)
-            by_queue.setdefault(sent.queue_name, []).extend((sent.options["redis_message_id"], sent.encode().decode()))
+            self.emit_before("enqueue", message, None)
+            by_queue.setdefault(message.queue_name, []).extend((message.message_id, message.encode().decode()))
         for queue, ids_and_texts in by_queue.items():
             with self._watched("enqueue"):
                 self._send(queue, *ids_and_texts)
@@ -160,26 +160,26 @@ class Broker(RedisBroker):
             else:
                 if again:
                     self._again.add(wakeup.message_id)
-                fetched.append(_made_anew(wakeup))
+                fetched.append(_message(wakeup))
         return fetched
 
-    def is_empty(self, queue_name: str) -> bool:
-        """Is nothing to be fetched there, and nothing to be said? One look serves all consumers of an idle worker.
+    def wait(self, queue_name: str) -> bool:
+        """Wait for a message at the server, for a few seconds at the most. Is there one to fetch, or something to say?
 
-        It waits for no other's look: the server may be away, and each wait would come after the other.
+        The server moves the first message to the first place, where it is already: so this changes nothing, and returns
+        as soon as one comes. No message of ours is in a delay queue: it is fetched from now and then, without a look.
         """
-        if self._ended[queue_name] or not self._look.acquire(blocking=False):
+        if self._ended[queue_name]:
+            return True
+        if queue_name.endswith(_DELAYED):
+            threading.Event().wait(_WAIT_S)
             return False
-        try:
-            if not 0 <= current_millis() - self._looked_at < _LOOK_MS:
-                queues = [f"{self.namespace}:{each}" for each in (*self.queues, *self.delay_queues)]
-                with self._watched("look"):
-                    self._are_empty = not self.client.exists(*queues)
-                self._looked_at = current_millis()
-        finally:
-            self._look.release()
+        queue = f"{self.namespace}:{queue_name}"
+        found: object = b""
+        with self._watched("wait"), suppress(redis.ResponseError):  # what a server refuses, the fetch says or mends
+            found = self.client.blmove(queue, queue, _WAIT_S, "LEFT", "LEFT")
         self.on_fetch(queue_name)
-        return self._are_empty
+        return found is not None
 
     def end_fetching(self, queue_name: str) -> None:
         """Acknowledge what ended since the last fetch. What can't be comes again, and is an old wake-up then."""
@@ -193,7 +193,7 @@ class Broker(RedisBroker):
         does not know of them, until another takes it for dead. The sweeper sends another wake-up before.
         """
         queue = f"{self.namespace}:{queue_name}"
-        dead = f"{self.namespace}:{queue_name.removesuffix('.DQ')}.XQ"  # as Dramatiq names it
+        dead = f"{self.namespace}:{queue_name.removesuffix(_DELAYED)}.XQ"  # as Dramatiq names it
         names = (
             queue,
             f"{queue}.msgs",
@@ -229,7 +229,7 @@ class Broker(RedisBroker):
             pipeline = self.client.pipeline(transaction=False)
             for worker in died:
                 at_work = f"{self.namespace}:__acks__.{worker.decode(errors='replace')}"
-                names = [f"{at_work}.{each}{end}" for each in QUEUES for end in ("", ".DQ")]
+                names = [f"{at_work}.{each}{end}" for each in QUEUES for end in ("", _DELAYED)]
                 pipeline.exists(*names)
             none_at_work = [worker for worker, held in zip(died, pipeline.execute(), strict=True) if not held]
             if none_at_work:
@@ -283,8 +283,23 @@ def _unheard(_queue_name: str) -> None:
     """No part of this process asks."""
 
 
-def _made_anew(wakeup: message_guard.Wakeup) -> dramatiq.Message[Any]:
-    return dramatiq.Message(
+def new_message(queue: str, actor: str, key: str) -> dramatiq.Message[Any]:
+    """A wake-up for a transfer, for `enqueue_all`. The library would make two ids, and a copy for the second."""
+    return _message(message_guard.Wakeup(queue, actor, key, str(uuid4()), current_millis()))
+
+
+class _Message(dramatiq.Message[Any]):
+    """Asked for its fields twice on its way: for the check, and for its text."""
+
+    def asdict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _FIELDS}
+
+
+_FIELDS = tuple(each.name for each in dataclasses.fields(dramatiq.Message))
+
+
+def _message(wakeup: message_guard.Wakeup) -> _Message:
+    return _Message(
         queue_name=wakeup.queue,
         actor_name=wakeup.actor,
         args=(wakeup.key,),

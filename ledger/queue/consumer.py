@@ -24,9 +24,9 @@ _REST_S = 1.0
 #: what a durable server does for a transfer most often, and a place is free for long compared with this.
 _PACE_S = 0.02
 
-#: After so many fetches that brought nothing a queue is idle, and its consumer asks first whether any queue is not: one
-#: look serves all. Each so often (s) it fetches all the same: that the worker lives, and what a dead one had at work.
-_FEW, _LOOKS_S = 4, 5.0
+#: After so many fetches that brought nothing a queue is idle, and its consumer waits at the server for a message. Each
+#: so often (s) it fetches all the same: that the worker lives, and what a dead one had at work.
+_FEW, _WAITS_S = 4, 5.0
 
 #: How Dramatiq's line about a message that it could not set aside begins. It comes every five seconds, for each.
 _NOT_SET_ASIDE = "Failed to post_process_message"
@@ -37,7 +37,7 @@ class Consumer(_RedisConsumer):
         super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]  # dramatiq's is not typed
         self._clock = SystemClock()
         self._not_before = 0.0  #: the next fetch, by the clock's `monotonic`
-        self._look_until = 0.0
+        self._wait_until = 0.0
         self._has_ended = threading.Event()  #: a message: its place is free
         logging.getLogger(f"dramatiq.worker.ConsumerThread({queue_name})").addFilter(_was_said)
 
@@ -60,11 +60,10 @@ class Consumer(_RedisConsumer):
         if self.outstanding_message_count >= self.prefetch and not self._has_ended.wait(rest_s):
             return False
         now, is_idle = self._clock.monotonic(), self.misses > _FEW
-        if is_idle and now < self._look_until and self.broker.is_empty(self.queue_name):
-            threading.Event().wait(rest_s)
+        if is_idle and now < self._wait_until and not self.broker.wait(self.queue_name):
             return False
         threading.Event().wait(self._not_before - now)
-        self._look_until = now + _LOOKS_S
+        self._wait_until = now + _WAITS_S
         places = self.prefetch - self.outstanding_message_count
         self.message_cache = self.broker.do_fetch(self.queue_name, places, is_idle=is_idle)
         if self.message_cache:

@@ -28,6 +28,7 @@ def try_receiving(client: redis.Redis) -> None:
     pipeline.zscore(f"{NAMESPACE}:__heartbeats__", _NONE)
     pipeline.hsetnx(BEGINNINGS, _NONE, "0")
     pipeline.hdel(BEGINNINGS, _NONE)
+    pipeline.blmove(f"{NAMESPACE}:{_NONE}", f"{NAMESPACE}:{_NONE}", 0.001)  # type: ignore[arg-type]  # the server takes parts of a second
     for queue in QUEUES:
         name = f"{NAMESPACE}:{queue}"
         pipeline.lpop(name, 0)

@@ -20,7 +20,17 @@ from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ledger.queue import message_guard
-from epay_transfers.ledger.queue.broker import ACTORS, BATCH, CONFIRMS, INQUIRIES, NAMESPACE, NOW, QUEUES, Broker
+from epay_transfers.ledger.queue.broker import (
+    ACTORS,
+    BATCH,
+    CONFIRMS,
+    INQUIRIES,
+    NAMESPACE,
+    NOW,
+    QUEUES,
+    Broker,
+    new_message,
+)
 from epay_transfers.ledger.queue.message_guard import NotAWakeup
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import UNFINISHED, State
@@ -136,7 +146,7 @@ _NOT_SENT = (redis.RedisError, dramatiq.BrokerError)
 
 
 def _message(record: Record, wakeup: Wakeup) -> dramatiq.Message[Any]:
-    return dramatiq.Message(queue_name=wakeup.queue, actor_name=wakeup.actor, args=(record.key,), kwargs={}, options={})
+    return new_message(wakeup.queue, wakeup.actor, record.key)
 
 
 def _log_not_sent(record: Record, wakeup: Wakeup) -> None:
@@ -190,7 +200,7 @@ class Wakeups:
         if wakeup is None:
             return False
         try:
-            self._broker.enqueue(_message(record, wakeup))
+            self._broker.enqueue_all([_message(record, wakeup)])
         except _NOT_SENT:
             _log_not_sent(record, wakeup)
             return False

@@ -222,8 +222,7 @@ def script_argument(
         "vault": [vault.id, str(vault.writes)] if vault else None,
     }
     said = {name: value for name, value in move.items() if value not in _SAYS_NOTHING or name == "set"}
-    text = json.dumps(said, separators=(",", ":"))
-    return text, keys
+    return _as_json(said), keys
 
 
 def _keys(record: Record, verb: Verb, change: Change, changed: Mapping[str, str]) -> tuple[str, ...]:
@@ -302,6 +301,9 @@ def _next_epoch(record: Record, advance: Advance) -> int:
         case _:
             return record.epoch
 
+
+#: `json.dumps` with separators makes an encoder each time.
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
 
 #: A part of the move that is so is left out of it.
 _SAYS_NOTHING: tuple[object, ...] = (None, [], {})

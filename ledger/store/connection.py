@@ -7,6 +7,7 @@ An error that a connection raises has the `ServerProblem` as its `__cause__`: wh
 """
 
 import os
+import select
 import socket
 import ssl
 import struct
@@ -18,9 +19,17 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
+import hiredis
 import redis
 from redis.backoff import NoBackoff
-from redis.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.client import Pipeline
+from redis.connection import (
+    AbstractConnection,
+    Connection,
+    HiredisRespSerializer,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
@@ -106,6 +115,7 @@ def connect(url: str, setting: str = "", *, text: bool = True, timeout_s: float 
         health_check_interval=_PING_AFTER_S,
         retry=Retry(NoBackoff(), 0),
         max_connections=1024,
+        command_packer=_Packer(),
         driver_info=None,  # skip CLIENT SETINFO: our ACL users may not run it, and the server logs each refusal
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
@@ -146,6 +156,23 @@ def in_one_write(client: redis.Redis, commands: Sequence[Sequence[str | int]]) -
         pool.release(connection)
 
 
+_PACKER: Any = HiredisRespSerializer()
+
+
+class _Packer:
+    """A command as bytes. The library's own asks each argument for types that no command of ours has.
+
+    What this can't pack that one does, or says why not.
+    """
+
+    def pack(self, *args: Any) -> Any:
+        name = args[0]
+        if type(name) is str and " " not in name:  # not two words, as in `SCRIPT LOAD`
+            with suppress(TypeError):
+                return [hiredis.pack_command(args)]
+        return _PACKER.pack(*args)
+
+
 class _Client(redis.Redis):
     """Each command is sent once, and nothing is measured: the library's repetition and its own counts are left out.
 
@@ -158,8 +185,7 @@ class _Client(redis.Redis):
         try:
             connection.send_command(*args, **options)
             try:
-                is_plain = args[0] == "EVALSHA" and not options  # what a script replies has no form of the library's
-                answer = connection.read_response() if is_plain else self.parse_response(connection, args[0], **options)  # type: ignore[no-untyped-call]  # redis-py does not type it
+                answer = _answer(self, connection, args, options)
             except redis.ResponseError:
                 connection.is_settled = True
                 raise
@@ -168,19 +194,56 @@ class _Client(redis.Redis):
         finally:
             pool.release(connection)
 
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Pipeline:  # noqa: FBT001, FBT002 - redis-py's signature
+        """Without a transaction it is one of ours."""
+        kind = Pipeline if transaction else _Pipeline
+        return kind(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+
+class _Pipeline(Pipeline):
+    """Commands that are sent together, once, as the client sends each: the library's own costs twice as much."""
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002 - redis-py's signature
+        commands, self.command_stack = self.command_stack, []
+        if not commands:
+            return []
+        pool = self.connection_pool
+        connection: Any = pool.get_connection()
+        answers: list[Any] = []
+        try:
+            connection.send_packed_command(connection.pack_commands([args for args, _ in commands]))
+            for args, options in commands:
+                try:
+                    answers.append(_answer(self, connection, args, options))
+                except redis.ResponseError as error:
+                    answers.append(error)
+            connection.is_settled = True
+        finally:
+            pool.release(connection)
+        if raise_on_error:
+            self.raise_first_error(commands, answers)  # type: ignore[no-untyped-call]  # redis-py does not type it
+        return answers
+
+
+def _answer(client: redis.Redis, connection: Any, args: Sequence[Any], options: dict[str, Any]) -> Any:
+    if args[0] == "EVALSHA" and not options:  # what a script replies has no form of the library's
+        return connection.read_response()
+    return client.parse_response(connection, args[0], **options)  # type: ignore[no-untyped-call]  # redis-py does not type it
+
 
 class _Pool(redis.ConnectionPool):
     """Gives the connection that was used a moment ago as it is, without a look at its socket, and counts nothing.
 
     The library looks each time: as many system calls again as the command needs, and with many threads each of them
-    costs more than itself, since the interpreter goes to another thread.
+    costs more than itself, since the interpreter goes to another thread. One that rested is looked at here, in one
+    call; what is not as it was left is the library's to mend.
     """
 
     def get_connection(self, *_args: object, **_options: object) -> Any:
         if self.pid == os.getpid():  # else a copy of a process, whose connections are its parent's
             with self._lock:
                 connection = self._available_connections[-1] if self._available_connections else None
-                if isinstance(connection, _Explains) and connection.is_fresh():
+                if isinstance(connection, _Explains) and (connection.is_fresh() or connection.is_quiet()):
                     self._available_connections.pop()
                     self._in_use_connections.add(connection)
                     return connection
@@ -222,6 +285,15 @@ class _Explains(AbstractConnection):
         used_at = self.next_health_check - _PING_AFTER_S
         is_connected = cast("socket.socket | None", self._sock) is not None
         return self.is_settled and is_connected and _CLOCK.monotonic() < used_at + _MOMENT_S
+
+    def is_quiet(self) -> bool:
+        """Is nothing left on it, and has its server neither ended it nor said anything? TLS is asked elsewhere."""
+        link, make = cast("socket.socket | None", self._sock), getattr(select, "poll", None)
+        if not self.is_settled or link is None or isinstance(link, ssl.SSLSocket) or make is None:
+            return False  # libraries of green threads take `poll` away
+        look = make()
+        look.register(link, select.POLLIN)  # an end and an error are told of too
+        return not look.poll(0)
 
     def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
         outside = sys.exc_info()[1]

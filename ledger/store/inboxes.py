@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import cast
+from typing import Any, cast
 
 import redis
 
@@ -107,6 +107,7 @@ class Inboxes:
         self._client = client
         self._scripts = Scripts(client, ("inbox_take", "add_pause"))
         self._test_clock = test_clock
+        self._senders: list[str] = []  #: as they were with the last `take`; none: they are asked for first
 
     def put(self, sender: str, kind: Kind, fields: Mapping[str, str], entry_id: str = "") -> str:
         """The entry's id. It is in the ledger when this returns. Raises `LedgerUnavailable`: it may be, or not.
@@ -153,28 +154,53 @@ class Inboxes:
             return {sender: count for sender, count in zip(senders, pipeline.execute(), strict=True) if count}
 
     def take(self, limit: int) -> list[Entry]:
-        """About `limit` entries: this worker's for `LEASE_MS`. What is no entry is removed, and not returned."""
+        """About `limit` entries: this worker's for `LEASE_MS`. What is no entry is removed, and not returned.
+
+        One round trip takes entries and asks for the operators, for a worker does it five times a second. An operator
+        that no `take` has met yet is served at once, by a second one.
+        """
         with redis_errors_as(LedgerUnavailable):
-            senders = [WEB, *(operator(name) for name in self._operators())]
-            now = str(self._test_clock.now_ms()) if self._test_clock else ""
-            keys = (redis_keys.TAKEN, *(redis_keys.inbox(sender) for sender in senders))
-            again, *texts = self._scripts.run("inbox_take", keys, (now, LEASE_MS, limit, *senders))
-            entries = [_read(text, is_again=at < int(again)) for at, text in enumerate(texts)]
+            known = self._senders or [WEB, *_operators(self._client.srandmember(redis_keys.OPERATORS, _MOST_OPERATORS))]
+            again, texts = self._take(known, limit)
+            if self._senders and not set(self._senders) <= set(known) and len(texts) < limit:
+                again_too, more = self._take(self._senders, limit - len(texts))
+                entries = _entries(texts, again) + _entries(more, again_too)
+                texts += more
+            else:
+                entries = _entries(texts, again)
             wrong = [text for text, entry in zip(texts, entries, strict=True) if entry is None]
             if wrong:
                 self._client.zrem(redis_keys.TAKEN, *wrong)
         return [entry for entry in entries if entry is not None]
 
-    def _operators(self) -> list[str]:
-        """Of names that are none of an operator, and of very many, a thief of an operator's password is the author."""
-        names = cast("list[str]", self._client.srandmember(redis_keys.OPERATORS, _MOST_OPERATORS))
-        return sorted(name for name in names if OPERATOR_NAME.fullmatch(name))
+    def _take(self, senders: Sequence[str], limit: int) -> tuple[int, list[str]]:
+        """How many of the entries another worker had taken before, those first; and the entries."""
+        now = str(self._test_clock.now_ms()) if self._test_clock else ""
+        keys = (redis_keys.TAKEN, *(redis_keys.inbox(sender) for sender in senders))
+        (again, *texts), names = self._scripts.run_beside(
+            "inbox_take",
+            keys,
+            (now, LEASE_MS, limit, *senders),
+            lambda pipeline: pipeline.srandmember(redis_keys.OPERATORS, _MOST_OPERATORS),
+        )
+        # What was taken is dealt with all the same: the next `take` asks first, and raises what keeps it from that.
+        self._senders = [] if isinstance(names, Exception) else [WEB, *_operators(names)]
+        return int(again), texts
 
     def done(self, entries: Sequence[Entry]) -> None:
         """They were dealt with. If this is lost they come again."""
         if entries:
             with redis_errors_as(LedgerUnavailable):
                 self._client.zrem(redis_keys.TAKEN, *(entry.text for entry in entries))
+
+
+def _operators(names: Any) -> list[str]:
+    """Of names that are none of an operator, and of very many, a thief of an operator's password is the author."""
+    return sorted(operator(name) for name in names if OPERATOR_NAME.fullmatch(name))
+
+
+def _entries(texts: Sequence[str], again: int) -> list[Entry | None]:
+    return [_read(text, is_again=at < again) for at, text in enumerate(texts)]
 
 
 def complaint_of(text: str) -> str:

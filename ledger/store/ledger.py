@@ -17,13 +17,13 @@ from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.limits import NO_LIMITS, Counts, Day, Limit, Limits
-from epay_transfers.ledger.record import FIELDS, FIRST_EPOCH, Record, kept_as
-from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.record import FIRST_EPOCH, SCHEMA, Record, kept_as
+from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.archived import reference_digest
 from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, script_argument
 from epay_transfers.ledger.store.ledger_format import broken
-from epay_transfers.ledger.store.new_transfer import NewTransfer, apart
+from epay_transfers.ledger.store.new_transfer import SAID, Names, NewTransfer, apart
 from epay_transfers.ledger.store.reader import Reader
 from epay_transfers.ledger.store.redis_errors import (
     of_its_type,
@@ -76,8 +76,13 @@ INQUIRIES_A_SECOND = 20
 #: The names of two rates that no terminal can have: wake-ups for an inquiry, and inquiries.
 _CALLED_RATE, _ASKED_RATE = ":called", ":asked"
 
-#: The fields that `create` writes by itself.
-_BY_THE_SCRIPT = frozenset({"state", "version"})
+#: What a new record has, by the names in the hash: what it says, and what is the same in each of them. State, version
+#: and times the script writes by itself.
+_SAID = tuple((name, kept_as(name)) for name in SAID)
+_HANDLE = kept_as("handle")
+_SAME = {"schema": str(SCHEMA), "phase": str(Phase.SEND), "epoch": str(FIRST_EPOCH)}
+
+_JSON = json.JSONEncoder(separators=(",", ":"))
 
 #: A rotation a year adds one.
 _MOST_FINGERPRINT_KEYS = 100
@@ -117,10 +122,10 @@ class Ledger(Reader):
         results: dict[int, Creation] = {}
         waiting = {at: new.first_suffix() for at, new in enumerate(new_transfers)}
         for _ in range(_ROUNDS):
-            records = {at: new_transfers[at].record(suffix) for at, suffix in waiting.items()}
+            names = {at: new_transfers[at].names(suffix) for at, suffix in waiting.items()}
             now = self._test_time or ""
             calls = [
-                _creation(records[at], new_transfers[at], suffix, actor, limit, now) for at, suffix in waiting.items()
+                _creation(names[at], new_transfers[at], suffix, actor, limit, now) for at, suffix in waiting.items()
             ]
             before = self.seen
             with redis_errors_as(LedgerUnavailable):
@@ -132,7 +137,7 @@ class Ledger(Reader):
                 if reply[0] == "TRY":
                     again[at] = apart(again.values(), int(reply[1]))
                 else:
-                    results[at] = self._creation(records[at], new_transfers[at], reply, before)
+                    results[at] = self._creation(names[at], new_transfers[at], reply, before)
             waiting = again
             if not waiting:
                 break
@@ -365,15 +370,12 @@ class Ledger(Reader):
                 raise AssertionError(f"the script answered a word that is not in its header: {word}")
 
     def _creation(  # noqa: PLR0911 - a word of the script each
-        self, record: Record, new_transfer: NewTransfer, reply: Sequence[str], before: int
+        self, names: Names, new_transfer: NewTransfer, reply: Sequence[str], before: int
     ) -> Creation:
         match reply[0]:
             case "OK":
                 self._moved(reply, before)
-                now_ms = int(reply[5])
-                return Created(
-                    replace(record, state_since=now_ms, created_at=now_ms, deadline_at=now_ms + new_transfer.lasts_ms)
-                )
+                return Created(new_transfer.record(names, int(reply[5])))
             case "REPLAYED":
                 return ReferenceKnown(reply[1])
             case "TAKEN":
@@ -396,43 +398,42 @@ def _nothing(_verb: Verb) -> None:
     """A process without metrics."""
 
 
-def _creation(record: Record, new_transfer: NewTransfer, suffix: int, actor: str, limit: int, now: str) -> Call:
-    given = ((name, getattr(record, name)) for name in FIELDS if name not in _BY_THE_SCRIPT)
-    fields = {kept_as(name): str(value) for name, value in given if value not in {"", 0}}
-    fields["epoch"] = str(FIRST_EPOCH)
+def _creation(names: Names, new: NewTransfer, suffix: int, actor: str, limit: int, now: str) -> Call:
+    said = {kept: str(value) for name, kept in _SAID if (value := getattr(new, name))}
+    digest = reference_digest(new.reference)
     args = (
-        json.dumps(fields, separators=(",", ":")),
+        _JSON.encode(_SAME | {"key": names.key, _HANDLE: names.handle} | said),
         now,
         _GRACE_MS,
         actor,
         suffix,
-        "given" if new_transfer.invoice_id else "made",
+        "given" if new.invoice_id else "made",
         limit,
-        new_transfer.lasts_ms,
-        new_transfer.card_prints,
-        reference_digest(record.reference),
+        new.lasts_ms,
+        new.card_prints,
+        digest,
     )
     more = (
-        redis_keys.reference(record.reference),
-        redis_keys.suffixes(record.space),
+        redis_keys.reference(new.reference),
+        redis_keys.suffixes(new.space),
         redis_keys.PAUSES,
         redis_keys.ADDED_PAUSES,
-        redis_keys.prints(record.key),
+        redis_keys.prints(names.key),
         redis_keys.LOST,
-        redis_keys.archived(reference_digest(record.reference)),
+        redis_keys.archived(digest),
     )
-    return "create", (*_keys(record), *more), args
+    return "create", (*_keys(names), *more), args
 
 
-def _keys(record: Record) -> tuple[str, ...]:
+def _keys(named: Names | Record) -> tuple[str, ...]:
     return (
-        redis_keys.record(record.key),
+        redis_keys.record(named.key),
         redis_keys.DUE,
         redis_keys.BY_STATE,
         redis_keys.COUNTERS,
         redis_keys.EVENTS,
-        redis_keys.handle(record.handle),
-        redis_keys.challenge(record.key),
+        redis_keys.handle(named.handle),
+        redis_keys.challenge(named.key),
     )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from epay_transfers.ledger import invoice
 from epay_transfers.ledger.record import Record
@@ -11,6 +11,14 @@ from epay_transfers.ledger.states import State
 
 #: What a new transfer says that is no field of the record.
 _NO_FIELDS = frozenset({"invoice_id", "lasts_ms", "day_ms", "card_prints"})
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a new transfer is called: by the bank, and by the client's browser."""
+
+    key: str
+    handle: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +56,27 @@ class NewTransfer:
         digest = hashlib.sha256(f"{self.space}\n{self.reference}".encode()).digest()
         return int.from_bytes(digest[:8]) % invoice.SUFFIXES
 
-    def record(self, suffix: int) -> Record:
-        """The record that this new_transfer becomes under a suffix, but for its times."""
+    def names(self, suffix: int) -> Names:
+        """What it is called under a suffix."""
         invoice_id = self.invoice_id or invoice.make_invoice_id(suffix, self.day_ms)
-        given = {name: getattr(self, name) for name in self.__slots__ if name not in _NO_FIELDS}
+        return Names(invoice.make_key(invoice_id, self.space), secrets.token_urlsafe(16))
+
+    def record(self, names: Names, now_ms: int) -> Record:
+        """The record that this new transfer became at that time of the ledger's."""
         return Record(
-            key=invoice.make_key(invoice_id, self.space),
+            key=names.key,
             state=State.QUEUED,
             version=1,
-            handle=secrets.token_urlsafe(16),
-            **given,
+            handle=names.handle,
+            state_since=now_ms,
+            created_at=now_ms,
+            deadline_at=now_ms + self.lasts_ms,
+            **{name: getattr(self, name) for name in SAID},
         )
+
+
+#: The record's fields that a new transfer says.
+SAID = tuple(each.name for each in fields(NewTransfer) if each.name not in _NO_FIELDS)
 
 
 def apart(tried: Iterable[int], suffix: int) -> int:

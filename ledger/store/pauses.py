@@ -319,21 +319,27 @@ class Pauses:
         return gone
 
     def _hashes(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The first page of each comes in one round trip, and there is hardly ever another."""
         with self._reading():
-            return self._some_of(redis_keys.PAUSES), self._some_of(redis_keys.ADDED_PAUSES)
+            pipeline = self._client.pipeline(transaction=False)
+            for key in (redis_keys.PAUSES, redis_keys.ADDED_PAUSES):
+                pipeline.hscan(key, 0, count=_PAGE)
+            written, added = pipeline.execute(raise_on_error=False)
+            for page in (written, added):
+                if isinstance(page, Exception):  # as the server said it: the library would put the command before it
+                    raise page
+            return self._some_of(redis_keys.PAUSES, *written), self._some_of(redis_keys.ADDED_PAUSES, *added)
 
     def _page_of(self, key: str, place: int) -> tuple[int, dict[str, str]]:
         return cast("tuple[int, dict[str, str]]", self._client.hscan(key, place, count=_PAGE))
 
-    def _some_of(self, key: str) -> dict[str, str]:
-        """All, or more than the scripts read: then everything is held, whatever the others say."""
-        found: dict[str, str] = {}
-        place = 0
-        while True:
+    def _some_of(self, key: str, place: int, page: Mapping[str, str]) -> dict[str, str]:
+        """From its first page on. All, or more than the scripts read: then everything is held, whatever they say."""
+        found = dict(page)
+        while place and len(found) <= MOST_PAUSES:
             place, page = self._page_of(key, place)
             found |= page
-            if not place or len(found) > MOST_PAUSES:
-                return found
+        return found
 
     def is_over(self, pause_id: str, text: str, *, since_ms: int = 0) -> bool:
         return not _holds(pause_id, text, self._now_ms() - since_ms)

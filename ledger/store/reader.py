@@ -103,14 +103,19 @@ class Reader:
         replies which of them are to be read, at that time.
         """
         with read_errors_as(LedgerUnavailable):
-            now, *all_names = self._looks.run("due", (redis_keys.DUE,), (self._test_time or "", limit))
+            (now, *all_names), watched = self._looks.run_beside(
+                "due",
+                (redis_keys.DUE,),
+                (self._test_time or "", limit),
+                lambda pipeline: pipeline.type(redis_keys.WATCHED),
+            )
         names = leave(all_names, int(now)) if leave and all_names else all_names
         unreadable: list[RecordUnreadable] = []
         records = self.get_many(names, unreadable.append) if names else []
         known = {record.key for record in records} | {error.key for error in unreadable}
         unreadable += [RecordUnreadable(name, NOT_THERE) for name in names if name not in known]
         self._aside.set(unreadable, int(now))
-        return Due(int(now), records, len(all_names) - len(names))
+        return Due(int(now), records, len(all_names) - len(names), are_watched=watched != "none")
 
     def in_state(self, state: State, limit: int = 100, on_unreadable: Tell = log_unreadable) -> list[Record]:
         """Transfers of one state, longest in it first."""

@@ -114,6 +114,7 @@ class Due:
     now_ms: int
     records: Sequence[Record]
     waiting: int = 0  #: how many more were due, and wait their turn in a queue
+    are_watched: bool = True  #: some are to be asked about beside `due`, now or later
 
 
 @dataclass(frozen=True, slots=True)

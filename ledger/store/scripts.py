@@ -5,7 +5,7 @@ a server that forgot its scripts answers NOSCRIPT, which proves that nothing ran
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, cast
@@ -76,6 +76,21 @@ class Scripts:
             raise reply
         return cast("list[str]", reply), answers
 
+    def run_beside(
+        self, name: str, keys: Sequence[str], args: Sequence[str | int], ask: Callable[[Any], object]
+    ) -> tuple[list[str], Any]:
+        """One script, and behind it the command that `ask` puts into the pipeline: one round trip.
+
+        That one may only read: its answer may be an error. What the script itself raises is raised.
+        """
+        reply, answer = self._pipeline([(name, keys, args)], ask)
+        if isinstance(reply, NoScriptError):
+            self._client.script_load(self._texts[name])
+            reply, answer = self._pipeline([(name, keys, args)], ask)
+        if isinstance(reply, Exception):
+            raise reply
+        return cast("list[str]", reply), answer
+
     def run_many(self, calls: Sequence[Call]) -> list[list[str] | Exception]:
         """All calls in one round trip; each one's reply, or its error, in order."""
         if len(calls) == 1:  # a pipeline of one costs more than the call
@@ -96,10 +111,12 @@ class Scripts:
         send = self._client.execute_command
         return cast("list[str]", send("EVALSHA", self._digests[name], len(keys), *keys, *args))  # type: ignore[no-untyped-call]  # redis-py does not type it
 
-    def _pipeline(self, calls: Sequence[Call]) -> list[list[str] | Exception]:
+    def _pipeline(self, calls: Sequence[Call], ask: Callable[[Any], object] | None = None) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
         for name, keys, args in calls:
             cast("Any", pipeline).evalsha(self._digests[name], len(keys), *keys, *args)
+        if ask:
+            ask(pipeline)
         return pipeline.execute(raise_on_error=False)
 
 

@@ -45,6 +45,36 @@ def _unasked() -> None:
     raise AssertionError("a busy connection was looked at")
 
 
+def test_a_connection_that_rested_is_looked_at_by_one_system_call(
+    server: KillableServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backend enqueues now and then, and so most of its commands come after a rest."""
+    monkeypatch.setattr(connection, "_MOMENT_S", 0.0)
+    looks: list[int] = []
+
+    class Counted:
+        def __init__(self) -> None:
+            self._poll = poll()
+
+        def register(self, link: socket.socket, what: int) -> None:
+            self._poll.register(link, what)
+
+        def poll(self, timeout: float) -> list[tuple[int, int]]:
+            looks.append(1)
+            return self._poll.poll(timeout)
+
+    with connect(server.server.url) as client:
+        client.ping()
+        poll = select.poll
+        monkeypatch.setattr(select, "poll", Counted)
+
+        for _ in range(FEW):
+            assert client.ping()
+        _three(client)
+
+    assert len(looks) == FEW + 1
+
+
 def test_a_server_that_was_started_anew_meanwhile_is_met_on_a_new_connection(
     server: KillableServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +190,52 @@ def test_commands_in_one_write_have_their_answers_in_order_and_an_error_stands_a
         assert isinstance(wrong, redis.ResponseError)
         assert client.get("a") == "1"
         assert len(client.connection_pool._available_connections) == 1
+
+
+def test_the_first_error_of_a_pipeline_is_raised_and_leaves_nothing_on_the_connection(server: KillableServer) -> None:
+    """Or it stands among the answers, where the caller wants them all."""
+    with connect(server.server.url) as client:
+        client.set("a", "b")
+        pipeline = client.pipeline(transaction=False)
+        pipeline.incr("a")
+        pipeline.get("a")
+
+        wrong, got = pipeline.execute(raise_on_error=False)
+        assert isinstance(wrong, redis.ResponseError)
+        assert got == "b"
+        pipeline.incr("a")
+        with pytest.raises(redis.ResponseError):
+            pipeline.execute()
+        assert pipeline.execute() == []
+        assert client.get("a") == "b"
+        assert len(client.connection_pool._available_connections) == 1
+
+
+def test_a_pipeline_on_a_server_that_went_away_raises_and_sends_nothing_twice(server: KillableServer) -> None:
+    with connect(server.server.url) as client:
+        client.ping()
+        server.kill()
+        pipeline = client.pipeline(transaction=False)
+        pipeline.incr("a")
+        with pytest.raises(redis.ConnectionError):
+            pipeline.execute()
+        server.restart()
+
+        assert pipeline.execute() == []
+        assert client.get("a") is None
+
+
+@pytest.mark.parametrize("argument", ["text", "", "ж", b"\xff\x00", 7, 1.5])
+def test_a_command_is_packed_as_the_library_packs_it(argument: str | bytes | float) -> None:
+    for name in ("SET", "SCRIPT LOAD"):
+        assert b"".join(connection._Packer().pack(name, "a", argument)) == b"".join(
+            connection._PACKER.pack(name, "a", argument)
+        )
+
+
+def test_what_can_not_be_packed_is_the_librarys_error() -> None:
+    with pytest.raises(redis.DataError):
+        connection._Packer().pack("SET", "a", None)
 
 
 def test_an_answer_that_came_is_kept_though_the_connection_was_lost_behind_it(server: KillableServer) -> None:

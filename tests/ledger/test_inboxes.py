@@ -5,6 +5,7 @@ import json
 import pytest
 import redis
 
+from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.inboxes import LEASE_MS, WEB, Inboxes, Kind, operator
 from tests.support.clocks import FakeClock
@@ -103,6 +104,31 @@ def test_names_that_are_no_operators_hold_up_none(inboxes: Inboxes, ledger_clien
     asked = inboxes.put(AIGUL, Kind.CANCEL, {"key": KEY})
 
     assert [(entry.id, entry.operator) for entry in inboxes.take(10)] == [(asked, "aigul")]
+
+
+def test_an_operator_that_no_take_has_met_is_served_by_the_next_one(inboxes: Inboxes) -> None:
+    """A take asks by the operators of the one before it, in one trip; a new one costs a second trip, and no wait."""
+    assert inboxes.take(10) == []
+    first = inboxes.put(AIGUL, Kind.CANCEL, {"key": KEY})
+    left = inboxes.put(WEB, Kind.CONFIRM, {"key": KEY})
+
+    assert {entry.id for entry in inboxes.take(10)} == {first, left}
+    later = inboxes.put(AIGUL, Kind.CANCEL, {"key": KEY})
+    assert [entry.id for entry in inboxes.take(10)] == [later]
+
+
+def test_what_was_taken_is_handed_out_though_the_operators_can_not_be_read(
+    inboxes: Inboxes, ledger_client: redis.Redis
+) -> None:
+    """It was taken, and would come again half a minute later, only to be lost once more. The next take says it."""
+    inboxes.take(10)
+    ledger_client.delete(redis_keys.OPERATORS)
+    ledger_client.set(redis_keys.OPERATORS, "another program's")
+    asked = inboxes.put(WEB, Kind.CONFIRM, {"key": KEY})
+
+    assert [entry.id for entry in inboxes.take(10)] == [asked]
+    with pytest.raises(LedgerUnavailable):
+        inboxes.take(10)
 
 
 NO_ENTRIES = [

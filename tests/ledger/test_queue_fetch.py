@@ -4,6 +4,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import dramatiq
@@ -15,6 +16,7 @@ from epay_transfers.ledger.queue.message_guard import LONGEST
 from epay_transfers.ledger.store.connection import connect
 from tests.support.costs import counted
 from tests.support.stage import queue_url as url_of
+from tests.support.waiting import until
 
 KEY = "251124000001"
 BEATS = f"{NAMESPACE}:__heartbeats__"
@@ -33,9 +35,9 @@ def broker(queue: redis.Redis) -> Broker:
     return Broker(queue, [], {NOW: 8})
 
 
-def send(broker: Broker) -> str:
+def send(broker: Broker, name: str = NOW) -> str:
     message: dramatiq.Message[Any] = dramatiq.Message(
-        queue_name=NOW, actor_name="execute", args=(KEY,), kwargs={}, options={}
+        queue_name=name, actor_name=ACTORS[name], args=(KEY,), kwargs={}, options={}
     )
     return str(broker.enqueue(message).options["redis_message_id"])
 
@@ -223,13 +225,6 @@ def test_a_full_server_is_told_what_ended(broker: Broker, queue: redis.Redis) ->
     assert queue.hkeys(f"{NAMESPACE}:{NOW}.msgs") == []
 
 
-def test_a_consumer_waits_for_no_others_look(broker: Broker) -> None:
-    """The queue's server may be away, and with eight consumers it would be eight waits, one after the other."""
-    broker._look.acquire()
-
-    assert not broker.is_empty(NOW)
-
-
 def test_what_a_dead_worker_had_comes_back_to_an_idle_worker_too(broker: Broker, queue: redis.Redis) -> None:
     dead = Broker(queue, [], {NOW: 8})
     send(broker)
@@ -269,38 +264,77 @@ def test_a_stop_acknowledges_what_ended_last(broker: Broker, queue: redis.Redis)
     assert queue.hkeys(f"{NAMESPACE}:{NOW}.msgs") == []
 
 
-def test_one_look_serves_all_consumers_of_an_idle_worker(
-    broker: Broker, queue: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And it is one command, whatever the number of queues."""
-    monkeypatch.setattr("epay_transfers.ledger.queue.broker._LOOK_MS", 3_600_000)
-    for name in QUEUES:
-        broker.declare_queue(name)
-
-    with counted({"queue": queue}) as cost:
-        assert all(broker.is_empty(name) for name in QUEUES)
-
-    assert (cost["queue"].trips, cost["queue"].commands) == (1, 1)
+def idle(broker: Broker, name: str) -> dramatiq.Consumer:
+    """A consumer whose queue was empty for long, and that need not fetch for long."""
+    broker.declare_queue(name)
+    consumer = broker.consume(name, 1)
+    cast("Any", consumer).misses, cast("Any", consumer)._wait_until = 8, float("inf")
+    return consumer
 
 
 @pytest.mark.parametrize("name", QUEUES)
-def test_a_message_that_comes_to_an_idle_worker_is_fetched(broker: Broker, name: str) -> None:
-    """Also one that is still to be acknowledged is something to say: the consumer goes to the server for it."""
-    for each in QUEUES:
-        broker.declare_queue(each)
-    consumer = broker.consume(name, 1)
-    cast("Any", consumer).timeout, cast("Any", consumer)._look_until = 1, float("inf")
-    while cast("Any", consumer).misses < 8:  # it is idle
-        next(consumer)
-        cast("Any", consumer).misses += 1
-    assert broker.is_empty(name)
-    broker.enqueue(dramatiq.Message(queue_name=name, actor_name=ACTORS[name], args=(KEY,), kwargs={}, options={}))
+def test_an_idle_consumer_waits_at_the_server_and_asks_no_more(
+    broker: Broker, queue: redis.Redis, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("epay_transfers.ledger.queue.broker._WAIT_S", 0.05)
+    consumer = idle(broker, name)
 
-    message = None
-    while message is None:
-        message = next(consumer)
-    consumer.ack(message)
-    assert not broker.is_empty(name)
+    with counted({"queue": queue}) as cost:
+        assert [next(consumer) for _ in range(3)] == [None] * 3
+
+    assert (cost["queue"].trips, cost["queue"].commands) == (3, 3)
+
+
+def test_what_waits_in_a_delay_queue_is_not_asked_for_between_fetches(
+    broker: Broker, queue: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("epay_transfers.ledger.queue.broker._WAIT_S", 0.01)
+    consumer = idle(broker, f"{NOW}.DQ")
+
+    with counted({"queue": queue}) as cost:
+        assert next(consumer) is None
+
+    assert cost["queue"].trips == 0
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_message_that_comes_to_an_idle_worker_is_fetched_at_once(
+    broker: Broker, queue: redis.Redis, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It would wait for an hour. The messages keep their order."""
+    monkeypatch.setattr("epay_transfers.ledger.queue.broker._WAIT_S", 3600)
+    consumer = idle(broker, name)
+    with ThreadPoolExecutor(1) as pool:
+        fetched = pool.submit(next, consumer)
+        until(lambda: queue.info("clients")["blocked_clients"] == 1)
+        ids = [send(broker, name) for _ in range(2)]
+        message = fetched.result()
+
+    assert message is not None
+    assert message.options["redis_message_id"] == ids[0]
+    assert queue.lrange(f"{NAMESPACE}:{name}", 0, -1) == [ids[1].encode()]
+
+
+def test_a_message_that_ended_meanwhile_is_acknowledged_before_the_next_wait(broker: Broker) -> None:
+    broker._ended[NOW].append("an id")
+
+    assert broker.wait(NOW)
+
+
+@pytest.mark.parametrize("refused", ["another type", "no leave"])
+def test_where_the_server_refuses_the_wait_a_consumer_fetches(
+    broker: Broker, queue: redis.Redis, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    if refused == "another type":
+        queue.set(f"{NAMESPACE}:{NOW}", "a thief's")
+    else:
+        monkeypatch.setattr(broker.client, "blmove", no_leave)
+
+    assert broker.wait(NOW)
+
+
+def no_leave(*_: object) -> None:
+    raise redis.exceptions.NoPermissionError
 
 
 @pytest.mark.parametrize("count", [1, 99, 100, 350])

@@ -238,12 +238,23 @@ class Pipeline:
         self._server = server
         self._process = process
         self._commands: list[Command] = []
+        self._scans: set[int] = set()  #: which of them are answered as a scan is: in one page
 
     def evalsha(self, digest: str, count: int, *words: str | int) -> None:
         self._commands.append(("EVALSHA", digest, count, *words))
 
     def hgetall(self, name: str) -> None:
         self._commands.append(("HGETALL", name))
+
+    def hscan(self, name: str, _place: int, count: int) -> None:  # noqa: ARG002 - a client's form
+        self._scans.add(len(self._commands))
+        self._commands.append(("HGETALL", name))
+
+    def type(self, name: str) -> None:
+        self._commands.append(("TYPE", name))
+
+    def srandmember(self, name: str, number: int) -> None:  # noqa: ARG002 - a client's form
+        self._commands.append(("SMEMBERS", name))
 
     def execute(self, *, raise_on_error: bool = True) -> list[Any]:
         if not self._commands:
@@ -252,10 +263,11 @@ class Pipeline:
         for reply in replies:
             if raise_on_error and isinstance(reply, Exception):
                 raise reply
-        return [
-            _pairs(reply) if command[0] == "HGETALL" else reply
+        found = [
+            _pairs(reply) if command[0] == "HGETALL" and not isinstance(reply, Exception) else reply
             for command, reply in zip(self._commands, replies, strict=True)
         ]
+        return [(0, reply) if at in self._scans else reply for at, reply in enumerate(found)]
 
 
 def _pairs(flat: list[str]) -> dict[str, str]:

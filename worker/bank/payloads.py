@@ -133,4 +133,8 @@ def _receiver(receiver: ReceiverCard, *, foreign: bool, id_field: ReceiverIdFiel
 
 def _dump(fields: dict[str, Any]) -> str:
     """JSON in ASCII on purpose: no typed text can make the encoding fail with the card in the exception."""
-    return json.dumps(fields, separators=(",", ":"))
+    return _as_json(fields)
+
+
+#: `json.dumps` with separators makes an encoder each time.
+_as_json = json.JSONEncoder(separators=(",", ":")).encode

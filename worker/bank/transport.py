@@ -10,6 +10,7 @@ import http.client
 import importlib.metadata
 import math
 import re
+import secrets
 import socket
 import ssl
 import sys
@@ -26,7 +27,6 @@ import requests.utils
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
-from urllib3.filepost import encode_multipart_formdata
 from urllib3.response import BaseHTTPResponse
 
 from epay_transfers.ledger.clock import Clock
@@ -181,12 +181,24 @@ def prepared(
         requests.utils.check_header_validity(header)
     request.headers = CaseInsensitiveDict(_HEADERS | dict(headers))
     if form is not None:
-        request.body, request.headers["Content-Type"] = encode_multipart_formdata(dict(form))
+        request.body, request.headers["Content-Type"] = multipart(form, secrets.token_hex(16))
     elif body is not None:
         request.headers["Content-Type"] = "application/json"
     if isinstance(request.body, bytes):
         request.headers["Content-Length"] = str(len(request.body))
     return request
+
+
+def multipart(form: Mapping[str, str], boundary: str) -> tuple[bytes, str]:
+    """The form as the library writes it, and its content type; the library's own way takes longer than the sending.
+
+    The names are ours, and have no quotes or ends of lines in them. No value holds the boundary, which is of chance.
+    """
+    parts = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in form.items()
+    )
+    return f"{''.join(parts)}--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
 
 
 @lru_cache(maxsize=16)
@@ -204,6 +216,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls = tls
+        self._pools: dict[tuple[str | None, int | None, str], Any] = {}  #: of the settings' few addresses
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001, FBT002 - the library's signature
@@ -211,9 +224,12 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *_args: Any, **_kwargs: Any) -> Any:
-        """The pool for the address, and never a proxy's."""
+        """The pool for the address, and never a proxy's. It keeps no connection."""
         at = urlsplit(request.url or "")
-        return self.poolmanager.connection_from_host(at.hostname, at.port, at.scheme)
+        place = (at.hostname, at.port, at.scheme)
+        if place not in self._pools:
+            self._pools[place] = self.poolmanager.connection_from_host(*place)
+        return self._pools[place]
 
     def request_url(self, request: requests.PreparedRequest, _proxies: Any) -> str:
         """As it is written to the bank, and never to a proxy."""

@@ -13,6 +13,7 @@ from epay_transfers.ledger.store import redis_keys, scripts
 from epay_transfers.ledger.store.change import Change, script_argument
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.new_transfer import Names
 from epay_transfers.ledger.vault.vault import Content, Put, PutBack
 from tests.support.factories import new_transfer
 
@@ -180,12 +181,12 @@ def test_python_knows_every_word_of_the_vault() -> None:
 
 def test_a_word_that_no_header_knows_is_a_bug_and_not_a_default() -> None:
     ledger = Ledger(connect("redis://127.0.0.1:1/0"))
-    record = Record(key="251124000001", state=State.QUEUED)
+    names = Names("251124000001", "h")
 
     with pytest.raises(AssertionError, match="PERHAPS"):
         ledger._moved(["PERHAPS"], 0)
     with pytest.raises(AssertionError, match="PERHAPS"):
-        ledger._creation(record, new_transfer(), ["PERHAPS"], 0)
+        ledger._creation(names, new_transfer(), ["PERHAPS"], 0)
 
 
 def test_the_keys_of_a_move_are_as_many_as_its_header_names() -> None:

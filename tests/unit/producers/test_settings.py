@@ -40,7 +40,7 @@ def test_what_keygen_prints_is_taken() -> None:
     settings = ProducerSettings.load(**GOOD)
 
     assert (settings.card_ttl, settings.queue_limit) == (900, None)
-    assert [len(key.raw() or b"") for key in settings.print_keys.all()] == [32]
+    assert [len(key.raw or b"") for key in settings.print_keys.all()] == [32]
 
 
 def test_all_that_is_missing_is_said_at_once() -> None:

@@ -1,0 +1,34 @@
+"""What an import loads. A backend pays for it at each start of a process."""
+
+import json
+import subprocess
+import sys
+
+_SAYS = "import json, sys, epay_transfers.producers; print(json.dumps(list(sys.modules)))"
+
+#: What a producer needs from its first line on, and what that loads where it is installed.
+LIBRARIES = {
+    "annotated_types", "cryptography", "dotenv", "epay_transfers", "hiredis", "opentelemetry", "pydantic",
+    "pydantic_core", "pydantic_settings", "redis", "typing_extensions", "typing_inspection",
+}  # fmt: skip
+
+
+#: What checks a setting's value is built when a process makes its own settings: it imports those of others, too.
+_BUILT = (
+    "import epay_transfers.producers as it; all_ = [getattr(it, name) for name in it.__all__ if 'Settings' in name]\n"
+    "print([each.__name__ for each in all_ if getattr(each, '__pydantic_complete__', False)])"
+)
+
+
+def test_an_import_builds_no_settings() -> None:
+    done = subprocess.run([sys.executable, "-c", _BUILT], check=True, capture_output=True, text=True)  # noqa: S603 - this Python
+
+    assert done.stdout == "[]\n"
+
+
+def test_a_producer_loads_no_library_that_it_does_not_need_at_once() -> None:
+    """The queue's comes with the first call, Sentry's with a report; HTTP, templates and screens are of others."""
+    done = subprocess.run([sys.executable, "-c", _SAYS], check=True, capture_output=True)  # noqa: S603 - this Python
+
+    first = {str(name).partition(".")[0] for name in json.loads(done.stdout)} - sys.stdlib_module_names
+    assert {name for name in first if not name.startswith("_")} <= LIBRARIES
