@@ -44,9 +44,20 @@ CAUSES = {
 }
 
 
+#: The ledger may have forgotten what the bank executed: no single transfer shows whether that is over.
+_LOST = frozenset({Cause.LEDGER_BACK, Cause.FAILOVER})
+
+_RISK = "where no other pause holds the lane, all that is behind it goes on at once"
+_RISK_TRY = f"{_RISK}. One real transfer shows first whether the cause is over"
+_RISK_LOST = (
+    f"{_RISK}, and what the ledger forgot would be paid twice: end it when `transfers recover` finds nothing absent "
+    "any more (the runbook has the order)"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ShownPause:
-    """`behind`: count → with how much, of what waits for it; None: it is not known. `address`: the list of them."""
+    """`count` and `sums`: of what waits behind it; None: it is not known. `address`: the list of exactly these."""
 
     pause: Pause
     count: int | None
@@ -54,6 +65,8 @@ class ShownPause:
     address: str
     tried: str
     may_be_ended: bool
+    may_be_tried: bool
+    risk: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +111,8 @@ def _shown(pause: Pause, totals: Totals | None) -> ShownPause:
         links.transfers(states_behind(pause), terminal=terminal_of(pause)),
         pausing.tried(pause),
         not pause.id.startswith(TOO_MANY),
+        pause.cause not in _LOST,
+        _RISK_LOST if pause.cause in _LOST else _RISK_TRY,
     )
 
 
