@@ -3,7 +3,6 @@
 A pause is ended by its id and by since when it stands, as the page showed it: one that stands anew is left.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -116,27 +115,10 @@ def _shown(pause: Pause, totals: Totals | None) -> ShownPause:
     )
 
 
-class _Sent:
-    """The last forms that were sent: a second one of the same is not done again. A new console takes no older form."""
-
-    def __init__(self) -> None:
-        self._ids: deque[str] = deque(maxlen=10_000)
-
-    def must_be_first(self, form: Form) -> None:
-        """Raises `Refusal`."""
-        if form["request"] in self._ids:
-            raise Refusal("this form was sent already: the page shows what came of it. Load it again to ask once more")
-        self._ids.append(form["request"])
-
-
-_SENT = _Sent()
-
-
 def _pause(context: Context, form: Form) -> None:
     why = checked(form.get("reason", ""), "reason")
     lane = _one_of(Lane, form, "lane")
     cause = _one_of(Cause, form, "cause")
-    _SENT.must_be_first(form)
     with as_refusals():
         added = pausing.pause(
             context, lane, form.get("terminal", "").strip() or None, cause, form.get("until", "").strip() or None, why
@@ -148,7 +130,6 @@ def _unpause(context: Context, form: Form) -> None:
     why = checked(form.get("reason", ""), "reason")
     since_ms = whole_number("since", form.get("since", ""), least=0, most=_LONGEST_SINCE)
     tries = whole_number("tries", form["tries"], least=1, most=100) if form.get("tries") else None
-    _SENT.must_be_first(form)
     lane, left = pausing.unpause(
         context, form.get("pause", ""), tries, why, wait_s=WAIT_S, since_ms=since_ms, entry_id=form["request"]
     )
