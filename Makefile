@@ -47,9 +47,9 @@ demo: $(or $(wildcard $(STAMP)),$(DEMO)) ## see every way that a transfer can go
 dev: $(or $(wildcard $(STAMP)),$(DEMO)) ## servers, a bank, a worker and a shop, for your own code to work against
 	@exec $(BIN)/transfers dev
 
-# Four processes, two for a core of a small machine: the long tests wait for the processes that they start.
+# Five processes, for the two cores of a small machine: the long tests wait for the processes that they start.
 # `.venv/bin/pytest` alone runs in one process.
-PARALLEL := -n 4
+PARALLEL := -n 5
 
 # What Python and pytest compile is kept for the next process: `make test` starts hundreds.
 unexport PYTHONDONTWRITEBYTECODE
@@ -90,12 +90,10 @@ model: setup ## explore the model of the protocol: what holds, what is left open
 
 LOWEST_WARNINGS := -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning  # of one old library for another
 # Not those of the servers' users, whose file allows the locked dramatiq's scripts alone, not what mounts a web tier, and
-# not the schemas, which need a library of a developer's. Replicas, Sentinels and the check of a backup are red on the
-# embedded Valkey 9.0.0 or redis-py 7.2: they need what is locked (CHANGELOG.md).
+# not the schemas, which need a library of a developer's.
 LOWEST_TESTS := tests/unit tests/producers tests/journey tests/ledger tests/sandbox tests/ops tests/http --ignore=tests/ledger/test_machine.py \
 	--ignore=tests/ops/test_queue_check.py --ignore=tests/producers/test_from_env.py \
-	--ignore=tests/ops/test_schemas.py --ignore=tests/ops/test_verify_backup.py --ignore=tests/ledger/test_sentinels.py \
-	--ignore=tests/journey/test_replicas.py
+	--ignore=tests/ops/test_schemas.py
 
 SEEDS ?= 100000
 MACHINES ?= 100000
@@ -147,7 +145,7 @@ lint: setup ## types, style, and what system tools can say
 	  else echo "shellcheck: not here, skipped (apt-get install shellcheck)"; fi
 	@$(BIN)/python -m tests.deploy.validators
 
-# Production's, the developer's, the demo's, the lowest of each, and what builds the wheel.
+# The developer's, production's, the console's, the demo's, the lowest of each, and what builds the wheel.
 COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml
 COMPILE_GROUP := $(COMPILE:pyproject.toml=--group pyproject.toml:)
 

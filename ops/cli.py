@@ -278,7 +278,7 @@ _TAKES_ANY_NAME = frozenset({"scan"})
 
 #: They run until a signal, are for a person at a screen, or print a plan, which is JSON itself: they take no `--json`.
 WITHOUT_JSON = frozenset(
-    {"demo", "dev", "worker", "first-contact", "sandbox", "exporter"}
+    {"demo", "dev", "worker", "first-contact", "sandbox", "exporter", "console"}
     | {name for name in COMMANDS if name.split()[0] == "plan"}
 )
 

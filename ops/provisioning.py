@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from epay_transfers.ops import dotenv, server_users
-from epay_transfers.runtime.server_addresses import with_user
+from epay_transfers.runtime.server_addresses import OPERATORS_USER, with_user
 
 #: The setting that names a server.
 _ADDRESSES = {"ledger": "REDIS_URL", "vault": "VAULT_URL"}
@@ -28,6 +28,14 @@ _KEYS = {
 #: The server's own file: its users, and what each may do.
 ACL_FILE = "users.acl"
 
+#: For the console: the people that it knows, and the addresses of their server users beside it.
+PEOPLE_FOLDER, PEOPLE_FILE = "console-people", "people.toml"
+
+_PEOPLE = """\
+# The people of `transfers console` (CONSOLE_PEOPLE): docs/console.md, "People and roles".
+# A name is what the proxy's token or the certificate says: change these. Roles: viewer, operator, approver.
+"""
+
 Files = dict[str, dict[str, str]]
 
 
@@ -41,9 +49,20 @@ def files_of(urls: Mapping[str, str], operators: Sequence[str], keys: dotenv.Fre
         found[server] = {ACL_FILE: server_users.with_passwords(text, passwords)}
         for name in server_users.users_in(text):
             found[name][_ADDRESSES[server]] = with_user(urls[server], name, passwords[name]) + "\n"
+    found[PEOPLE_FOLDER] = _people(found, operators)
     for name, settings in _KEYS.items():
         found[name] |= {setting: f"{keys.as_dict()[setting]}\n" for setting in settings}
     return found
+
+
+def _people(found: Files, operators: Sequence[str]) -> dict[str, str]:
+    """Each looks only, until a person gives them another role."""
+    users = [f"{OPERATORS_USER}{name}" for name in operators]
+    tables = [
+        f'\n[people."{name}"]\nrole = "viewer"\nredis_url_file = "{user}"\n'
+        for name, user in zip(operators, users, strict=True)
+    ]
+    return {PEOPLE_FILE: _PEOPLE + "".join(tables)} | {user: found[user][_ADDRESSES["ledger"]] for user in users}
 
 
 def write(folder: Path, files: Files) -> None:

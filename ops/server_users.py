@@ -21,6 +21,11 @@ from epay_transfers.runtime.server_addresses import OPERATORS_USER
 
 SERVERS = ("ledger", "vault")
 
+#: No connection comes in by a user that is off. But many servers (Redis 7.0, Valkey up to 9.1.1) read their append-only
+#: file as `default`, and leave out, without an error, what a script or a MULTI wrote and that user may not. So on the
+#: ledger it may do all. A vault has no file.
+_DEFAULT = {"ledger": "user default off ~* &* +@all", "vault": "user default off resetchannels -@all"}
+
 _PLACEHOLDER = "#SHA256-OF-THE-PASSWORD-OF-"
 _USER_IN_FILE = re.compile(rf"^(user (\S+) (?:on|off) ){_PLACEHOLDER}\S+", re.MULTILINE)
 
@@ -29,7 +34,7 @@ _DIGEST = re.compile(r"\+evalsha\|([0-9a-f]{40})")
 
 #: What redis-py asks, and the examination of the servers besides.
 _CONNECTS = ("ping", "hello", "select")
-_EXAMINES = ("time", "info", "config|get")
+_EXAMINES = ("time", "info", "config|get", "acl|dryrun")
 
 _RECORDS = redis_keys.every("r:")
 _EVENTS = redis_keys.EVENTS
@@ -228,22 +233,25 @@ OPERATORS_READ = (
 )  # fmt: skip
 
 
+_OPERATOR_LOOKS = (
+    "get", "hgetall", "hlen", "zrange", "zrangebylex", "zrevrangebylex", "zcard", "smembers", "zlexcount",
+    "zrangebyscore", "xread", "xrevrange", "llen", "lindex", "hget", "hmget", "hkeys", "xrange", "xinfo|stream",
+    "multi", "exec", "hscan", "lrange",
+)  # fmt: skip
+
+#: Of `transfers scan`, which looks for card numbers in whatever is there.
+_SCANS = ("scan", "type", "getrange", "sscan", "zscan")
+
+_COUNTS_REQUESTS = Rule(("llen", "smembers"), _read(redis_keys.every("inbox:"), redis_keys.OPERATORS))
+
+
 def _operator(name: str) -> ServerUser:
     """An operator reads everything but what a client's browser is sent, and adds to the operator's own inbox."""
     return ServerUser(
         (),
         (
-            Rule(
-                (
-                    "get", "hgetall", "hlen", "zrange", "zrangebylex", "zrevrangebylex", "zcard", "smembers",
-                    "zlexcount", "zrangebyscore",
-                    "xread", "xrevrange", "scan", "llen", "lindex", "hget", "hmget", "hkeys", "xrange", "xinfo|stream",
-                    "multi", "exec",
-                    "type", "getrange", "hscan", "lrange", "sscan", "zscan",
-                ),
-                _read(*OPERATORS_READ),
-            ),
-            Rule(("llen", "smembers"), _read(redis_keys.every("inbox:"), redis_keys.OPERATORS)),
+            Rule((*_OPERATOR_LOOKS, *_SCANS), _read(*OPERATORS_READ)),
+            _COUNTS_REQUESTS,
             Rule(("rpush",), _write(redis_keys.inbox(operator(name)))),
             Rule(("sadd",), _write(redis_keys.OPERATORS)),
             Rule(("hsetnx",), _write(redis_keys.ADDED_PAUSES)),
@@ -255,6 +263,10 @@ def _operator(name: str) -> ServerUser:
         ),
     )  # fmt: skip
 
+
+#: `transfers console`: what it shows it reads, as an operator does, and it writes nothing. What a person asks for is
+#: written under that person's own `ops-NAME`.
+_CONSOLE = ServerUser((), (Rule(_OPERATOR_LOOKS, _read(*OPERATORS_READ)), _COUNTS_REQUESTS))
 
 #: `transfers events --follow`: it reads the event log, and the number of the last event. It is on the ledger alone.
 _FOLLOWER = ServerUser(
@@ -313,6 +325,9 @@ _VAULT_WORKER = ServerUser(
         Rule(("hgetall", "hset", "hdel"), (redis_keys.KEPT_PAUSES,)),
     ),
 )  # fmt: skip
+
+#: Whether a card is there that a transfer waits for, as `transfers explain` says it.
+_VAULT_CONSOLE = ServerUser((), (Rule(("get",), _read(_CARDS, redis_keys.HIGH_WATER)),))
 
 _VAULT_EXPORTER = ServerUser((), (Rule(("get",), _read(redis_keys.HIGH_WATER)),))
 
@@ -407,6 +422,7 @@ def users(server: str, operators: Sequence[str]) -> Mapping[str, ServerUser]:
             "backend": _both(_PRODUCER, _WEB),
             "follower": _FOLLOWER,
             "exporter": _EXPORTER,
+            "console": _CONSOLE,
             "worker": _WORKER,
         }
         return (
@@ -419,6 +435,7 @@ def users(server: str, operators: Sequence[str]) -> Mapping[str, ServerUser]:
         "web": _VAULT_WEB,
         "backend": _both(_VAULT_PRODUCER, _VAULT_WEB),
         "exporter": _VAULT_EXPORTER,
+        "console": _VAULT_CONSOLE,
         "worker": _VAULT_WORKER,
     }
     return first | {f"{OPERATORS_USER}{name}": _VAULT_OPERATOR for name in operators} | {"admin": _ADMIN}
@@ -426,7 +443,7 @@ def users(server: str, operators: Sequence[str]) -> Mapping[str, ServerUser]:
 
 def file_text(server: str, operators: Sequence[str], previous: str = "") -> str:
     """An ACL file with placeholders for passwords. `previous`: of the release before, whose scripts may go on."""
-    lines = ["user default off resetchannels -@all"]
+    lines = [_DEFAULT[server]]
     older = {line.split()[1]: _DIGEST.findall(line) for line in previous.splitlines() if line.startswith("user ")}
     for name, user in users(server, operators).items():
         digests = [digest(script) for script in user.scripts]

@@ -12,6 +12,7 @@ PRODUCERS = "producers"
 WORKER = "worker"
 WEB = "web tier"
 OPS = "ops"
+CONSOLE = "console"
 
 REQUIRED = "required"
 
@@ -111,6 +112,24 @@ CHAPTERS = (
             Setting(
                 "NOTIFY_SECRET", (WEB, WORKER), "", "end of the notification's address; without it none is accepted"
             ),
+        ),
+    ),
+    Chapter(
+        "The console",
+        (
+            Setting("CONSOLE_ADDRESS", (CONSOLE,), "", "HOST:PORT of the operators' pages; not set: there are none"),
+            Setting("CONSOLE_IDENTITY", (CONSOLE,), "none", "none: read-only, loopback alone; header; certificate"),
+            Setting("CONSOLE_ORIGIN", (CONSOLE,), "", "what people open; not set: the address, on loopback"),
+            Setting("CONSOLE_PEOPLE", (CONSOLE,), "", "a TOML file: each person's role and server user"),
+            Setting("CONSOLE_IDENTITY_HEADER", (CONSOLE,), "", "header: in which the proxy sends its signed token"),
+            Setting("CONSOLE_IDENTITY_KEYS", (CONSOLE,), "", "header: a file of the proxy's public keys, read anew"),
+            Setting("CONSOLE_IDENTITY_ISSUER", (CONSOLE,), "", "header: the token's iss"),
+            Setting("CONSOLE_IDENTITY_AUDIENCE", (CONSOLE,), "", "header: the token's aud"),
+            Setting("CONSOLE_IDENTITY_CLAIM", (CONSOLE,), "email", "header: which claim names the person"),
+            Setting("CONSOLE_CERTIFICATE", (CONSOLE,), "", "certificate: the server's, a PEM file"),
+            Setting("CONSOLE_KEY", (CONSOLE,), "", "certificate: its private key, a PEM file"),
+            Setting("CONSOLE_CLIENT_CA", (CONSOLE,), "", "certificate: the authority of people's, a PEM file"),
+            Setting("CONSOLE_PLANS", (CONSOLE,), "", "a folder for plans; not set: none is made or shown"),
         ),
     ),
     Chapter(

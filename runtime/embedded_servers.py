@@ -35,6 +35,7 @@ LEDGER_OPTIONS = {
     "maxmemory-policy": "noeviction",
     "hash-max-listpack-entries": "128",
     "hash-max-listpack-value": "1024",
+    "repl-diskless-sync-delay": "0",
     "crash-log-enabled": "no",
     "crash-memcheck-enabled": "no",
 }

@@ -20,6 +20,7 @@ from epay_transfers.ledger.errors import (
     VaultUnavailable,
 )
 from epay_transfers.ledger.queue.receiving import try_receiving
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import SOCKET_TIMEOUT, connect, server_of
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.ledger_format import other_format
@@ -34,12 +35,15 @@ _SKEW = "its clock and this machine's are more than a second apart"
 _HIDDEN = {ServerReason.UNKNOWN_COMMAND, ServerReason.NOT_PERMITTED}
 
 #: What an examination asks, and what a client asks when it connects.
-_EXAMINES = "+ping, +hello, +select, +info, +config|get and +time"
+_EXAMINES = "+ping, +hello, +select, +info, +config|get, +acl|dryrun and +time"
 
 _EMPTY = '""'
 
 #: What mends that too few replicas follow the ledger.
 REPLICAS_CURE = "start a replica of it, with the ledger's own configuration, or see the runbook, 'A replica is missing'"
+#: As a restart reads them from the append-only file.
+_WRITES = (("set", "1"), ("hset", "field", "1"), ("xadd", "*", "field", "1"), ("zadd", "1", "member"), ("del",))
+
 _OLDEST = {"redis": (7, 0), "valkey": (8, 0)}
 
 
@@ -252,6 +256,7 @@ def _ledger(client: redis.Redis, durability: Durability) -> list[tuple[str, str]
         found.append(("its last write to disk failed", "see its log, and make room on its disk"))
     if durability is not Durability.STRICT:
         return found
+    found += _restart(client)
     wanted = {
         "appendonly": "yes",
         "appendfsync": "always",
@@ -259,6 +264,19 @@ def _ledger(client: redis.Redis, durability: Durability) -> list[tuple[str, str]
         "maxmemory-policy": "noeviction",
     }
     return found + _settings(client, wanted, "the ledger can lose what it has confirmed")
+
+
+def _restart(client: redis.Redis) -> list[tuple[str, str]]:
+    """Many servers read their append-only file as the user `default`. What it may not do is left out, without an error:
+    then a restart forgets what scripts wrote, which is every transfer since the last rewrite of the file.
+    """
+    cure = "let its ACL file begin with `user default off ~* &* +@all`, as `transfers acl` writes it, and load it"
+    for command, *arguments in _WRITES:
+        words = (command, redis_keys.DUE, *arguments)
+        answer = client.execute_command("ACL DRYRUN", "default", *words)  # type: ignore[no-untyped-call]
+        if answer not in {"OK", True}:
+            return [("its user `default` may not write, so a restart can forget transfers without an error", cure)]
+    return []
 
 
 def _vault(client: redis.Redis, durability: Durability) -> list[tuple[str, str]]:

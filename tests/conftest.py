@@ -1,5 +1,6 @@
 """What every test may ask for: the two servers (real ones, a pair a run), emptied for each test, and its own clock."""
 
+import logging
 import signal
 from collections.abc import Iterator
 
@@ -32,6 +33,16 @@ hypothesis.settings.load_profile("ours")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job has it ignored, and so would every process that a test starts and interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """What a test calls may set up the log of its whole process, which is also that of the tests after it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

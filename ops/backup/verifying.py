@@ -93,7 +93,7 @@ def _running(backup: Backup, server: str, *, cut_off_too: bool) -> Iterator[str]
         copies.write_manifest(backup, home)
         users = home / "users.acl"
         users.touch(0o600)
-        users.write_text(f"user default off\nuser {_USER} on #{digest} ~* &* +@all\n", encoding="utf-8")
+        users.write_text(f"user default off ~* &* +@all\nuser {_USER} on #{digest} ~* &* +@all\n", encoding="utf-8")
         options = {
             "save": "",
             "maxmemory-policy": "noeviction",

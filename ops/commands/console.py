@@ -28,6 +28,6 @@ def console() -> None:
         raise Refusal("CONSOLE_ADDRESS: is not set, so the console is off; give HOST:PORT, like 127.0.0.1:9480")
     context = Context(settings, SystemClock(), connect(settings.redis_url.reveal(), settings.name_of("REDIS_URL")))
     listener, origin = server.listen(settings)
-    pages = create_app(settings, context, frozenset({origin}))
+    pages = create_app(settings, context, server.origins_of(settings, origin))
     opened = settings.console_origin or origin
     server.serve(pages, settings, listener, lambda: screen.say_typed(f"The console is at {opened}/ . Ctrl-C ends it."))

@@ -16,13 +16,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.errors import ServerUnavailable, TransfersError
+from epay_transfers.ledger.store.server_problems import ServerReason
 from epay_transfers.ops import answers
 from epay_transfers.ops.console.guard import TOKEN_FIELD, is_of_this_page
 from epay_transfers.ops.console.people import Role
 from epay_transfers.ops.console.visit import Visit
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import NotYet, sentence_of
+from epay_transfers.runtime.server_addresses import OPERATORS_USER
 
 #: A request waits so long for its answer; it stays asked all the same.
 WAIT_S = 8.0
@@ -125,9 +127,21 @@ def _run(found: Act, context: Context, form: Form) -> tuple["_Answer", bool]:
         try:
             found.run(context, form)
         except TransfersError as error:
-            answer.says.append(sentence_of(error))
+            answer.says.append(_sentence_of(error, context))
             status = 202 if isinstance(error, NotYet) else 409
         return _Answer(answer.says, status), bool(answer.asked)
+
+
+def _sentence_of(error: TransfersError, context: Context) -> str:
+    """As a command says it; but a person can't change the console's settings, and wants to know who refused."""
+    problem = error.problem if isinstance(error, ServerUnavailable) else None
+    if problem is None or problem.reason != ServerReason.NOT_PERMITTED:
+        return sentence_of(error)
+    user = f"{OPERATORS_USER}{context.operator}"
+    return (
+        f"The ledger itself does not permit this to your server user ({user}): what it refused was not done. Ask the "
+        "console's administrator: `transfers acl` writes what an operator's user may do."
+    )
 
 
 def _said(visit: Visit, says: list[str], status: int, back: str = "/") -> Response:

@@ -1,11 +1,12 @@
 """The console as an ASGI app: its routes, each under the guard."""
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from epay_transfers.ops.console import acts, live, static_files
-from epay_transfers.ops.console.guard import Guard
+from epay_transfers.ops.console import acts, health, live, static_files
+from epay_transfers.ops.console.guard import Guard, in_a_sentence
 from epay_transfers.ops.console.identity import identity_of
 from epay_transfers.ops.console.looks import Looks
 from epay_transfers.ops.console.pages import (
@@ -42,8 +43,9 @@ def create_app(settings: ConsoleSettings, context: Context, own_origins: frozens
         *(route for page in _PAGES for route in page.ROUTES),
         *acts.ROUTES,
         *live.ROUTES,
+        *health.ROUTES,
         Route("/static/{digest}/{name}", static_files.serve),
     ]
-    app = Starlette(routes=routes, middleware=[guard])
+    app = Starlette(routes=routes, middleware=[guard], exception_handlers={HTTPException: in_a_sentence})
     app.state.console = Console(settings, context, Looks(context))
     return app

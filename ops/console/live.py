@@ -39,4 +39,4 @@ async def _looks(request: Request) -> AsyncIterator[str]:
         await asyncio.sleep(_EACH_S)
 
 
-ROUTES = [Route("/live", live)]
+ROUTES = [Route("/changes", live)]

@@ -22,17 +22,59 @@ _BACKLOG = 128
 _GRACE_S = 2
 
 
+#: Bytes of a request's line and headers, with a proxy's token in them.
+_LARGEST_HEAD = 32_768
+
+#: So long a connection may be open without a whole request on it.
+_IDLE_S = 10.0
+
+#: Beyond so many connections the one that has been idle for longest makes room.
+_MOST_CONNECTIONS = 256
+
+
 class _Connection(H11Protocol):
-    """uvicorn's, which also tells the app the certificate that its TLS handshake has checked."""
+    """uvicorn's, which also tells the app the certificate that its TLS handshake has checked.
+
+    uvicorn itself waits for ever for a request that never comes whole: enough of those would lock people out.
+    """
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.idle_since = self.loop.time()
+        self._watch = self.loop.call_later(_IDLE_S, self._close_if_idle)
+        self._make_room()
         app, certificate = self.app, transport.get_extra_info("peercert")
 
         async def with_certificate(scope: Scope, receive: Receive, send: Send) -> None:
             await app({**scope, "client_certificate": certificate}, receive, send)
 
         self.app = with_certificate
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._watch.cancel()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        self.idle_since = self.loop.time()
+        super().on_response_complete()
+
+    @property
+    def is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]  # before the first
+
+    def _close_if_idle(self) -> None:
+        idle_s = self.loop.time() - self.idle_since if self.is_idle else 0.0
+        if idle_s >= _IDLE_S:
+            self.transport.abort()
+        else:
+            self._watch = self.loop.call_later(_IDLE_S - idle_s, self._close_if_idle)
+
+    def _make_room(self) -> None:
+        if len(self.connections) <= _MOST_CONNECTIONS:
+            return
+        ours = [each for each in self.connections if isinstance(each, _Connection)]
+        idle = [each for each in ours if each.is_idle and each is not self]
+        min(idle, key=lambda each: each.idle_since, default=self).transport.abort()
 
 
 class _Server(uvicorn.Server):
@@ -58,6 +100,14 @@ def listen(settings: ConsoleSettings) -> tuple[socket.socket, str]:
     return listener, f"{scheme}://{shown}:{listener.getsockname()[1]}"
 
 
+def origins_of(settings: ConsoleSettings, origin: str) -> frozenset[str]:
+    """By which people may open it, where no CONSOLE_ORIGIN is set: on loopback, by each of its names."""
+    if not settings.is_on_loopback:
+        return frozenset({origin})
+    scheme, port = origin.partition(":")[0], origin.rpartition(":")[2]
+    return frozenset({origin, *(f"{scheme}://{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))})
+
+
 def serve(app: Starlette, settings: ConsoleSettings, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Until SIGINT or SIGTERM. Raises `Misconfigured` for a certificate that can't be used."""
     config = uvicorn.Config(
@@ -71,6 +121,7 @@ def serve(app: Starlette, settings: ConsoleSettings, listener: socket.socket, on
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        h11_max_incomplete_event_size=_LARGEST_HEAD,
         timeout_graceful_shutdown=_GRACE_S,
     )
     config.load()

@@ -1,5 +1,6 @@
 """The console's settings: where it listens, how a person is proved, and the file that names people."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from epay_transfers.ledger.safe_urls import LOOPBACK
+from epay_transfers.ledger.safe_urls import LOOPBACK, is_safe_url
 from epay_transfers.ops.settings import OpsSettings
 from epay_transfers.runtime.listen_address import ADVICE, read_address
 
@@ -38,6 +39,12 @@ _NEEDED = {
         "console_client_ca",
     }),
 }  # fmt: skip
+
+
+_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+
+#: What a browser leaves out of an address.
+_USUAL_PORTS = {"http": ":80", "https": ":443"}
 
 
 def _text(description: str) -> Any:
@@ -94,10 +101,24 @@ class ConsoleSettings(OpsSettings):
     @field_validator("console_origin")
     @classmethod
     def _is_origin(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query):
-            raise ValueError("is no origin")
+        """As a browser says it: in small letters, without the usual port."""
+        if not value:
+            return value
+        origin = value.lower().removesuffix("/")
+        if not is_safe_url(origin) or urlsplit(origin)._replace(scheme="", netloc="").geturl():
+            raise ValueError("is no origin of https (http is for this machine alone)")
+        return origin.removesuffix(_USUAL_PORTS[urlsplit(origin).scheme])
+
+    @field_validator("console_identity_header")
+    @classmethod
+    def _is_header(cls, value: str) -> str:
+        if value and not _HEADER_NAME.fullmatch(value):
+            raise ValueError("is no header's name")
         return value
+
+    @property
+    def is_on_loopback(self) -> bool:
+        return read_address(self.console_address)[0] in LOOPBACK
 
     @field_validator(*sorted(_NEEDED[Proof.HEADER] | _NEEDED[Proof.CERTIFICATE]))
     @classmethod

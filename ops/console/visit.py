@@ -1,6 +1,6 @@
 """One request: its person, what that person may see and do, and the page that answers it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -47,10 +47,14 @@ class Console:
     looks: Looks
 
 
+def console_of(request: Request) -> Console:
+    return cast("Console", request.app.state.console)
+
+
 class Visit:
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.console = cast("Console", request.app.state.console)
+        self.console = console_of(request)
         self.person = cast("Person", request.state.person)
 
     @cached_property
@@ -92,6 +96,12 @@ def page(show: Callable[[Visit], Response]) -> Callable[[Request], Response]:
             return visit.page("refused.html", "Not shown", status=409, sentence=sentence_of(error))
 
     return endpoint
+
+
+def sentence_page(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A page that asks no server and needs no person: it says why there is no other one."""
+    title = {404: "No such page", 500: "Broken"}.get(status, "Refused")
+    return HTMLResponse(_template("sentence.html").render(title=title, sentence=sentence), status, headers)
 
 
 _templates = Environment(

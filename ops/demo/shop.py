@@ -28,9 +28,13 @@ from starlette.routing import Mount, Route
 from epay_transfers.ledger.errors import LedgerUnavailable, TransfersError
 from epay_transfers.ledger.states import State
 from epay_transfers.ops import screen
+from epay_transfers.ops.context import Context
+from epay_transfers.ops.demo import showcase
 from epay_transfers.ops.demo.interruption import Interruption, noted
+from epay_transfers.ops.demo.sandbox_client import SandboxClient
 from epay_transfers.ops.demo.shop_words import WORDS
 from epay_transfers.ops.demo.stage import Stage
+from epay_transfers.ops.demo.users import PRODUCER
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.producers import Outcome, PanCard, ProducerAndWebSettings, Receiver, TransferIntent, Transfers
 from epay_transfers.producers.web import Web
@@ -174,14 +178,25 @@ def open_shop(folder: Path, port: int, interruption: Interruption) -> NoReturn:
     """Run the shop and all behind it until Ctrl-C."""
     with listening(port, "--port") as listener:
         url = address(listener)
-        screen.say("Starting two servers, a bank, a worker and a shop, on this machine alone.")
-        with Stage(folder, web_settings(url)) as stage:
+        screen.say("Starting two servers, a bank, a worker, a shop and the console, on this machine alone.")
+        settings = web_settings(url) | showcase.settings()
+        with Stage(folder, settings, for_worker=showcase.workers_settings()) as stage:
             stage.start_shop(listener)
+            console = stage.start_console()
             screen.say(f"\nThe shop is open: {url}")
             screen.say(f"The bank's books:  {stage.bank_url}")
+            screen.say(f"The console:       {console}  (operators' pages, here to look at: transfers of every kind)")
+            _show_examples(stage)
             screen.say("\nPay with the card that is filled in; the bank's password stands on its page. Ctrl-C ends it.")
             ended = stage.until_one_ends(interruption)
     raise Refusal(f"the {ended.name} ended by itself, with status {ended.status}, so all the others were ended")
+
+
+def _show_examples(stage: Stage) -> None:
+    with stage.entered(PRODUCER):
+        transfers, context = Transfers.from_env(), Context.connect()
+    with transfers, contextlib.closing(SandboxClient(stage.bank_url)) as bank:
+        showcase.show(transfers, context, bank)
 
 
 def _language(request: Request) -> str:

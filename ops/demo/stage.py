@@ -24,7 +24,7 @@ from epay_transfers.ledger.store.ledger_server import LedgerServer
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.ops.commands.sandbox import environment
 from epay_transfers.ops.demo.interruption import Interruption
-from epay_transfers.ops.demo.users import ADMIN, PRODUCER, WORKER, Users
+from epay_transfers.ops.demo.users import ADMIN, OPS, PRODUCER, WORKER, Users
 from epay_transfers.ops.dotenv import PUBLIC_TEST_VALUES, fresh_keys
 from epay_transfers.ops.settings_table import SETTINGS
 from epay_transfers.runtime import embedded_servers
@@ -122,7 +122,7 @@ class Stage:
         ends.callback(ledger.stop)
         vault = self._server("vault", self._ports.vault, embedded_servers.VAULT_OPTIONS)
         ends.callback(vault.stop)
-        self.bank_url = _first_line(bank)
+        self.bank_url = _first_line(bank, "the sandbox")
         self._environment = (
             {"REDIS_URL": ledger.url, "VAULT_URL": vault.url, "WORKER_THREADS": "8"}
             | PUBLIC_TEST_VALUES
@@ -164,6 +164,13 @@ class Stage:
         fd = listener.fileno()
         shop = self._popen("shop", "ops.demo.shop", str(fd), self.bank_url, env=env, fds=(fd,))
         self._ends.callback(_end, shop)
+
+    def start_console(self) -> str:
+        """The operators' pages, read-only; their address."""
+        env = _without_foreign(os.environ) | self.environment(OPS) | {"CONSOLE_ADDRESS": "127.0.0.1:0"}
+        console = self._popen("console", "__main__", "console", env=env)
+        self._ends.callback(_end, console)
+        return _first_line(console, "the console").split()[4]
 
     def kill_worker(self) -> int:
         """Kill it, like a loss of power: it can't record anything. Returns its process id."""
@@ -227,7 +234,7 @@ class Stage:
                 cwd=self.folder,
                 env=dict(env),
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE if name == "bank" else log,
+                stdout=subprocess.PIPE if name in {"bank", "console"} else log,
                 stderr=log,
                 pass_fds=fds,
                 start_new_session=True,  # Ctrl-C reaches only the command, which then stops it
@@ -253,12 +260,12 @@ def _without_foreign(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name.upper() not in _FOREIGN}
 
 
-def _first_line(process: subprocess.Popen[bytes]) -> str:
+def _first_line(process: subprocess.Popen[bytes], name: str) -> str:
     """The first line of output, or an error if none comes in time."""
     spoken = process.stdout and select.select([process.stdout], [], [], _FIRST_WORD_S)[0]
     line = process.stdout.readline().decode().strip() if process.stdout and spoken else ""
     if not line:
-        raise embedded_servers.NotStarted("the sandbox did not start: see its log (bank.log in its folder)")
+        raise embedded_servers.NotStarted(f"{name} did not start: see its log in its folder")
     return line
 
 

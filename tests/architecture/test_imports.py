@@ -42,7 +42,10 @@ LIBRARIES: dict[str, tuple[set[str], str]] = {
         {"ledger/queue/", "runtime/logs.py", "worker/", "ops/"},
         "a producer rings by the wakeups: who enqueues by itself puts more than a key into a message",
     ),
-    "cryptography": ({"ledger/vault/"}, "sealing is in one place: keys and blobs are handled there alone"),
+    "cryptography": (
+        {"ledger/vault/", "ops/console/identity.py"},
+        "sealing is in one place: keys and blobs are handled there alone; the console reads a proxy's public keys",
+    ),
     "sentry_sdk": ({"runtime/sentry.py"}, "an event is built anew before it leaves: nobody reports past that"),
     "typer": ({"ops/"}, "a command line is the operators'"),
     "rich": ({"ops/"}, "a screen is the operators'"),

@@ -1,6 +1,7 @@
 """The demo: real processes, and none of them is left behind, however it ends."""
 
 import os
+import re
 import select
 import signal
 import sys
@@ -8,8 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.demo.played import LONGEST_S, command, left, playing, wait_for
+from tests.support.waiting import until
 
 COMMAND = command("demo")
 
@@ -96,6 +99,22 @@ def test_the_shop_too_leaves_nobody(tmp_path: Path, number: signal.Signals) -> N
     assert process.returncode == 128 + number
     assert left(tmp_path) == {}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_console_beside_the_shop_has_a_transfer_of_every_kind(tmp_path: Path) -> None:
+    with playing(tmp_path, [*COMMAND, "--web"]) as process:
+        said = wait_for(process, "Ctrl-C ends it")
+        (console,) = re.findall(r"The console: +(\S+/) ", said)
+
+        def missing() -> set[str]:
+            """The kinds of which the list is still empty."""
+            kinds = {"paid", "declined", "parked", "in_doubt", "dead", "queued", "cancelled"}
+            pages = {kind: requests.get(f"{console}transfers?state={kind}", timeout=30).text for kind in kinds}
+            return {kind for kind, page in pages.items() if 'href="/transfer/' not in page}
+
+        until(lambda: not missing())
+        process.terminate()
+        process.communicate(timeout=LONGEST_S)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel is not asked to end them")

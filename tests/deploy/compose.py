@@ -62,7 +62,7 @@ class Service:
 
     @property
     def is_ours(self) -> bool:
-        return str(self.its["image"]).startswith("transfers:")
+        return str(self.its["image"]).startswith(("transfers:", "transfers-console:"))
 
     @property
     def command(self) -> list[str]:

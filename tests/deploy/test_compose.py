@@ -150,8 +150,9 @@ def test_the_servers_are_on_a_network_without_a_way_out_and_no_port_of_theirs_is
     assert compose.document()["networks"]["servers"] == {"internal": True}
     for name in ("ledger", "vault"):
         assert SERVICES[name]["networks"] == ["servers"]
-    assert {name for name, its in SERVICES.items() if "ports" in its} == {"prometheus"}
-    assert all(port.startswith("127.0.0.1:") for port in SERVICES["prometheus"]["ports"])
+    published = {name: its["ports"] for name, its in SERVICES.items() if "ports" in its}
+    assert published.keys() == {"prometheus", "console"}
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
 def test_the_ledger_is_in_a_folder_of_the_host_which_docker_deletes_with_no_volume() -> None:

@@ -79,7 +79,11 @@ def test_it_installs_what_is_locked_for_production_with_hashes_and_compiles_noth
 
     for line in installs:
         assert "--no-index --no-deps" in line or "--require-hashes --only-binary :all:" in line, line
-    assert set(re.findall(r"-r (\S+)", " ".join(installs))) == {"requirements.txt", "requirements-build.txt"}
+    assert set(re.findall(r"-r (\S+)", " ".join(installs))) == {'"${REQUIREMENTS}"', "requirements-build.txt"}
+    assert ("ARG", "REQUIREMENTS=requirements.txt") in compose.instructions()
+    asked = compose.document()["services"]["console"]["build"]["args"]
+    assert asked == {"REQUIREMENTS": "requirements-console.txt"}
+    assert is_sent("requirements-console.txt")
 
 
 def test_what_builds_is_left_behind_and_the_process_is_not_root() -> None:

@@ -90,13 +90,22 @@ def verbs_in(lines: Path) -> list[str]:
 
 
 def test_each_process_of_the_procfile_has_a_unit_and_so_has_each_server() -> None:
-    """The follower is a line of it that a company may leave out."""
+    """Follower and console are lines of it that a company may leave out."""
     of_units = {name.removeprefix("transfers-").partition("@")[0] for name in units.names()}
 
-    assert of_units == {*processes(), "follower", "ledger", "vault"}
+    assert of_units == {*processes(), "follower", "console", "ledger", "vault"}
     for name, command in processes().items():
         [unit] = [Unit.read(each) for each in units.names() if each.startswith(f"transfers-{name}")]
         assert unit.command == [COMMAND, *command[1:]]
+
+
+def test_the_console_is_installed_by_itself_and_is_off_where_no_address_is_set() -> None:
+    """Its libraries are in no worker's environment. It ends with 1 then, and systemd leaves it so."""
+    unit = Unit.read("transfers-console")
+
+    assert unit.command == ["/opt/transfers-console/bin/transfers", "console"]
+    assert unit["RestartPreventExitStatus"].split() == ["1", str(EX_CONFIG)]
+    assert f"CONSOLE_PLANS=/var/lib/{unit['StateDirectory']}" in unit["Environment"].split()
 
 
 def test_a_worker_is_given_longer_to_drain_than_it_takes() -> None:

@@ -21,7 +21,9 @@ ROOT = Path(__file__).parents[2]
 MOST_EXPOSED = {"python": 1.2, "server": 1.0}
 
 #: Programs of the units that a machine of the tests may lack.
-_INSTALLED_LATER = re.compile(r"Command (/opt/transfers/bin/transfers|/usr/bin/redis-server) is not executable: ")
+_INSTALLED_LATER = re.compile(
+    r"Command (/opt/transfers(?:-console)?/bin/transfers|/usr/bin/redis-server) is not executable: "
+)
 
 
 _SYSTEMD = "apt-get install systemd"

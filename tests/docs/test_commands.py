@@ -46,6 +46,7 @@ ELSEWHERE = {
     "dev": "tests/demo/test_dev.py",
     "first-contact": "tests/e2e/test_first_contact.py",
     "enqueue": "tests/e2e/test_readme_path.py",
+    "console": "tests/console/test_pages.py",
     "exporter": "tests/ops/test_exporter.py",
     "probe": "tests/ops/test_probe.py",
     "sandbox": "tests/ops/test_sandbox.py",

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from epay_transfers.ops.settings import OpsSettings
+from epay_transfers.ops.console.settings import ConsoleSettings
 from epay_transfers.producers.settings import ProducerSettings
 from epay_transfers.runtime.setting_sources import PREFIX
 from epay_transfers.runtime.settings import ServerSettings
@@ -14,7 +14,7 @@ TABLE = ROOT / "docs/settings.md"  # generated: it names each setting, and expla
 DOCUMENTS = [
     *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md"), *ROOT.glob("deploy/*.conf")
 ]  # fmt: skip
-ROOMS = (ServerSettings, ProducerSettings, WorkerSettings, OpsSettings)
+ROOMS = (ServerSettings, ProducerSettings, WorkerSettings, ConsoleSettings)
 
 SETTINGS = {name.upper() for room in ROOMS for name in room.model_fields}
 

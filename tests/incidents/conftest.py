@@ -31,13 +31,11 @@ from epay_transfers.producers import Transfers
 from epay_transfers.runtime.embedded_servers import LEDGER_OPTIONS, VAULT_OPTIONS
 from epay_transfers.sandbox import Options, RunningSandbox, running
 from tests.support import promtool
-from tests.support.command_line import Said, _logging_as_it_was
+from tests.support.command_line import Said
 from tests.support.environment import environment_of
 from tests.support.intents import payout
 from tests.support.servers import KillableServer, start_worker
 from tests.support.waiting import until
-
-__all__ = ["_logging_as_it_was"]
 
 COLUMNS, LINES = 100, 40
 

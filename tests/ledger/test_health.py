@@ -149,6 +149,20 @@ def test_a_vault_that_was_saved_is_refused_and_so_is_one_that_came_up_from_the_f
         assert (warnings if is_refused else refused) == []
 
 
+def test_a_user_default_that_a_restart_would_forget_transfers_by_is_named(
+    servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis
+) -> None:
+    """Many servers read their append-only file as `default`, and leave out what it may not."""
+    ledger_at.execute_command("ACL SETUSER", "default", "-zadd")  # type: ignore[no-untyped-call]
+    try:
+        (line,) = found(servers)
+        assert found(servers, ATTESTED) == found(servers, RELAXED) == []
+    finally:
+        ledger_at.execute_command("ACL SETUSER", "default", "+@all")  # type: ignore[no-untyped-call]
+    assert line.startswith("REDIS_URL: its user `default` may not write, so a restart can forget transfers")
+    assert "user default off ~* &* +@all" in line
+
+
 def test_all_of_it_is_said_at_once(servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis) -> None:
     ledger_at.config_set("appendonly", "no")
     ledger_at.config_set("appendfsync", "no")

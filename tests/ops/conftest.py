@@ -19,10 +19,10 @@ from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.ops import context
 from epay_transfers.worker.bank import StatusReport
 from tests.support import factories
-from tests.support.command_line import _logging_as_it_was, environment, transfers
+from tests.support.command_line import environment, transfers
 from tests.support.inbox import ReadAtOnce
 
-__all__ = ["_logging_as_it_was", "environment", "transfers"]
+__all__ = ["environment", "transfers"]
 
 HOUR_MS = 3_600_000
 

@@ -28,8 +28,9 @@ INSTEAD = {
     "sandbox": "--port 0",
 } | dict.fromkeys(
     (
-        "apply", "dead", "exporter", "first-contact", "keys", "keys rotate", "plan", "plan requeue", "plan discard",
-        "plan cancel", "plan settle", "probe", "queue", "reconcile", "recover", "verify-backup", "worker",
+        "apply", "console", "dead", "exporter", "first-contact", "keys", "keys rotate", "plan", "plan requeue",
+        "plan discard", "plan cancel", "plan settle", "probe", "queue", "reconcile", "recover", "verify-backup",
+        "worker",
     ),
     "--help",
 )  # fmt: skip

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from epay_transfers.ops import server_users
+from epay_transfers.ops.console.people import People, Role
+from epay_transfers.ops.console.settings import ConsoleSettings
 from epay_transfers.ops.settings import OpsSettings
 from epay_transfers.producers.settings import ProducerSettings, WebSettings
 from epay_transfers.runtime.settings import SettingsWrong
@@ -28,6 +30,8 @@ HELD = {
     "backend": {"REDIS_URL", "VAULT_URL", "VAULT_PUBLIC_KEY", "FINGERPRINT_KEYS"},
     "exporter": {"REDIS_URL", "VAULT_URL"},
     "follower": {"REDIS_URL"},
+    "console": {"REDIS_URL", "VAULT_URL"},
+    "console-people": {"people.toml", "ops-aigul", "ops-Bolat"},
     "ops-aigul": {"REDIS_URL", "VAULT_URL"},
     "ops-Bolat": {"REDIS_URL", "VAULT_URL"},
     "admin": {"REDIS_URL", "VAULT_URL"},
@@ -80,7 +84,7 @@ def test_each_password_is_its_users_own_and_opens_that_user_alone(provided: Path
 @pytest.mark.parametrize(
     ("room", "settings"),
     [("producer", ProducerSettings), ("web", WebSettings), ("backend", ProducerSettings), ("ops-aigul", OpsSettings),
-     ("exporter", OpsSettings), ("follower", OpsSettings)],
+     ("exporter", OpsSettings), ("follower", OpsSettings), ("console", ConsoleSettings)],
 )  # fmt: skip
 def test_a_process_starts_from_its_folder_in_production(
     provided: Path, room: str, settings: type, monkeypatch: pytest.MonkeyPatch
@@ -90,6 +94,20 @@ def test_a_process_starts_from_its_folder_in_production(
     monkeypatch.setenv("WEB_BASE_URL", "https://shop.example/transfers")
 
     assert urlsplit(settings.load().redis_url.reveal()).username == room  # type: ignore[attr-defined]  # of each class
+
+
+def test_the_console_knows_each_operator_and_lets_none_act_before_a_person_says_so(
+    provided: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each with their own server user; the role is the first one."""
+    monkeypatch.setenv("SECRETS_DIR", str(provided / "console"))
+    monkeypatch.setenv("EPAY_ENVIRONMENT", "production")
+    settings = ConsoleSettings.load(console_people=provided / "console-people/people.toml")
+
+    people = People.of(settings).by_name
+    assert {name: (person.role, person.operator) for name, person in people.items()} == {
+        "aigul": (Role.VIEWER, "aigul"), "Bolat": (Role.VIEWER, "Bolat"),
+    }  # fmt: skip
 
 
 def test_a_worker_lacks_what_the_bank_gives_and_no_more(provided: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,13 @@ from epay_transfers.ledger.money import EXPONENTS
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.vault.sealing import Opener, Purpose, Sealer
 from epay_transfers.ops import dotenv
+from epay_transfers.ops.console.settings import ConsoleSettings
 from epay_transfers.ops.demo.stage import Stage
 from epay_transfers.ops.demo.users import PRODUCER as DEMO_PRODUCER
 from epay_transfers.ops.settings import OpsSettings
 from epay_transfers.ops.settings_table import (
     ALL,
+    CONSOLE,
     OPS,
     PRODUCERS,
     REQUIRED,
@@ -38,6 +40,7 @@ ROOMS: dict[str, type[BaseSettings]] = {
     WEB: WebSettings,
     WORKER: WorkerSettings,
     OPS: OpsSettings,
+    CONSOLE: ConsoleSettings,
 }
 
 
@@ -120,7 +123,9 @@ def test_the_example_is_the_one_that_the_table_makes_and_holds_no_key() -> None:
 @pytest.mark.parametrize("room", ROOMS)
 def test_the_table_has_every_setting_of_a_room_and_no_other(room: str) -> None:
     told = {setting.name for setting in SETTINGS if room in setting.rooms or ALL in setting.rooms}
-    shared_but_told_otherwise = {"VAULT_URL"} if room == OPS else set()
+    shared_but_told_otherwise = {"VAULT_URL"} if room in {OPS, CONSOLE} else set()
+    if room == CONSOLE:  # it is a part of ops, and has the settings of commands as well
+        shared_but_told_otherwise |= {setting.name for setting in SETTINGS if setting.rooms == (OPS,)}
 
     assert told == {name.upper() for name in ROOMS[room].model_fields} - shared_but_told_otherwise
 

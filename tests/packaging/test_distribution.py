@@ -14,7 +14,7 @@ from tests.architecture.source import ROOMS, files
 from tests.packaging.conftest import ROOT, Distributions, Environment, build
 
 #: What is in the wheel beside the code.
-DATA = {"py.typed", ".lua", ".html", ".json"}
+DATA = {"py.typed", ".lua", ".html", ".json", ".css", ".js"}
 
 
 def names_in_wheel(wheel: Path) -> set[str]:
@@ -29,9 +29,11 @@ def test_a_wheel_brings_one_top_level_name(distributions: Distributions) -> None
 
 
 def test_a_wheel_holds_every_file_of_the_package_and_says_that_it_is_typed(distributions: Distributions) -> None:
-    """Python, Lua, pages: a script that is left out would be missed by a worker alone."""
+    """Python, Lua, pages, styles: a script that is left out would be missed by a worker alone."""
     names = names_in_wheel(distributions.wheel)
-    rooms = {f"epay_transfers/{file}" for suffix in ("py", "lua", "html", "json") for file in files(suffix)}
+    rooms = {
+        f"epay_transfers/{file}" for suffix in ("py", "lua", "html", "json", "css", "js") for file in files(suffix)
+    }
 
     assert rooms <= names
     assert {name for name in names - rooms if "/documents/" not in name} == {

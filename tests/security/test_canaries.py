@@ -6,6 +6,7 @@ commands, error reports, all logged at DEBUG. In each sink a marker that must be
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,19 +15,26 @@ from typing import cast
 
 import pytest
 import redis
+from starlette.requests import Request
 from typer.testing import CliRunner
 
+from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ops.cli import app
+from epay_transfers.ops.console.app import create_app
+from epay_transfers.ops.console.settings import ConsoleSettings
+from epay_transfers.ops.context import Context
 from epay_transfers.producers import ProducerAndWebSettings, Receipt, Transfers
 from epay_transfers.producers.web import Web
 from epay_transfers.producers.web.words import PAGES
 from epay_transfers.runtime import embedded_servers, logs
 from epay_transfers.runtime.web_addresses import Places, secret_hash
 from epay_transfers.sandbox import Options, running
+from tests.console.routes import pages
+from tests.console.running import ask
 from tests.security import browser, canaries
 from tests.security.browser import Browser
 from tests.security.canaries import Search
@@ -58,6 +66,32 @@ def commands(made: dict[str, Receipt]) -> str:
     words = [["list"], ["list", "--json"], ["events", "--limit", "1000"], ["queues"], ["parked"], ["doubt"]]
     words += [["dead", "list"], ["terminals"], ["audit"], *(["status", receipt.key] for receipt in made.values())]
     return "\n".join(CliRunner().invoke(app, command).output for command in words)
+
+
+def console_pages(folder: Path, made: dict[str, Receipt], monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the console shows of it to a person with every form, and to one without a name."""
+    (folder / "url").write_text(os.environ["REDIS_URL"])
+    (folder / "people.toml").write_text('[people.anna]\nrole = "approver"\nredis_url_file = "url"\n')
+    said = []
+    for proof in (AlwaysAnna(), None):
+        monkeypatch.setattr("epay_transfers.ops.console.app.identity_of", lambda _, proof=proof: proof)
+        settings = ConsoleSettings.load(
+            console_address="127.0.0.1:9480", console_origin="http://127.0.0.1:9480", console_plans=folder,
+            console_people=folder / "people.toml",
+        )  # fmt: skip
+        context = Context(settings, SystemClock(), connect(settings.redis_url.reveal()))
+        console = create_app(settings, context, frozenset())
+        paths = {path for receipt in made.values() for path in pages({"key": receipt.key})} | {"/nothing", "/ready"}
+        said += [repr(ask(console, "GET", path, {"host": "127.0.0.1:9480"})) for path in sorted(paths)]
+        context.client.close()
+    return "\n".join(said)
+
+
+class AlwaysAnna:
+    """In place of a proof."""
+
+    def name_of(self, _request: Request) -> str:
+        return "anna"
 
 
 def files_of(client: redis.Redis) -> bytes:
@@ -145,6 +179,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         states = {name: transfers.get(receipt.key).state for name, receipt in made.items()}
         with browser.acting_as("an operator"):
             screens, by_hand = commands(made), order_by_hand()
+            shown = console_pages(folder, made, monkeypatch)
         browser.elsewhere(scenario.browser, made["parked"], settings)
         scenario.pa_res += browser.tour(scenario.browser, ledger, made["parked"], scenario.challenges["parked"])
         proof = secret_hash(Secret(env["EPAY_SECRET_HASH_KEY"]), made["parked"].invoice_id)
@@ -164,6 +199,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
                 "a worker's standard output": (folder / "worker.out").read_bytes(),
                 "error reports": reports.text,
                 "commands": screens,
+                "the console's pages": shown,
                 "a worker's arguments and environment": scenario.proc,
                 "the bank's form in the web tier": browser.replies(scenario.browser.forms),
                 "the web tier's other replies": browser.replies(scenario.browser.others),
@@ -213,11 +249,12 @@ ALLOWED = {
     | {c for c in _CHALLENGES if c.endswith((" confirm in doubt", " parked"))},
     "the ledger's files": _CHALLENGES | {"card id", "metadata"},
     "commands": {"card id", "metadata"},
+    "the console's pages": {"card id", "metadata"},
 }
 SINKS = (
     "the ledger and the queue", "the vault", "the ledger's files", "the vault's files", "a worker's log",
     "a producer's log", "the web tier's log", "an operator's log", "a worker's standard output", "error reports",
-    "commands", "a worker's arguments and environment", "the bank's form in the web tier",
+    "commands", "the console's pages", "a worker's arguments and environment", "the bank's form in the web tier",
     "the web tier's other replies",
 )  # fmt: skip
 

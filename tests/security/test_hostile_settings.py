@@ -23,6 +23,7 @@ from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.vault.sealing import Sealer, generate
+from epay_transfers.ops.console.settings import ConsoleSettings
 from epay_transfers.ops.settings import OpsSettings
 from epay_transfers.producers import ProducerAndWebSettings, ProducerSettings, WebSettings
 from epay_transfers.producers.web import Web
@@ -41,6 +42,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The send_default_pii option is d
 
 CLASSES: list[type[ServerSettings]] = [
     OpsSettings,
+    ConsoleSettings,
     KeySource,
     FingerprintKeySource,
     ProducerSettings,

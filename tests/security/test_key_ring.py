@@ -18,9 +18,9 @@ from epay_transfers.ledger.vault.keyring import KeyRing, read_public
 from epay_transfers.ledger.vault.sealing import Opener, Purpose, Sealer, SealKeyDestroyed, generate
 from epay_transfers.runtime.key_source import KeySource
 from epay_transfers.runtime.settings import SettingsWrong
-from tests.support.command_line import Cli, _logging_as_it_was, environment, transfers
+from tests.support.command_line import Cli, environment, transfers
 
-__all__ = ["_logging_as_it_was", "environment", "transfers"]  # the command as a person types it
+__all__ = ["environment", "transfers"]  # the command as a person types it
 
 KEY = "251124000001"
 OLD, NEW = generate(date(2026, 1, 5)), generate(date(2026, 11, 24))

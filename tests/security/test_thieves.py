@@ -1,4 +1,4 @@
-"""A thief with the password of web tier, operator, admin, follower, exporter: whatever it sends, all data stay."""
+"""A thief with the password of web tier, operator, admin or any reader: whatever it sends, all data stay."""
 
 import random
 
@@ -30,6 +30,7 @@ OPEN_TO = {
     "admin": set[str](),
     "follower": set[str](),
     "exporter": set[str](),
+    "console": set[str](),
 }
 
 #: On which server they have a user.

@@ -52,6 +52,7 @@ from epay_transfers.sandbox import PUBLIC_TEST, RunningSandbox
 from tests.security.guarded import (
     NAMES,
     OPTIONS,
+    USERS,
     Guarded,
     act_as,
     address,
@@ -64,7 +65,10 @@ from tests.security.guarded import (
 from tests.security.listening import listening
 from tests.support import factories
 from tests.support.pausing import end_pauses
-from tests.support.servers import free_port
+from tests.support.redis_state import snapshot
+from tests.support.server_users import ROOT
+from tests.support.servers import free_port, running_server
+from tests.support.tools import PRODUCTS, server_binary
 
 __all__ = ["act_as", "bank", "guarded"]
 
@@ -419,8 +423,8 @@ def _wakeup_of(message_id: str) -> dramatiq.MessageProxy:
 #: worker sends, is allowed by its category alone.
 OUT_OF_SIGHT = {"ops-first": {redis_keys.TERMINALS}, "worker": {"@blocking"}}
 
-#: `tests/ledger/test_sentinels.py` has a replica and Sentinels come by theirs.
-ELSEWHERE = {"backend", "admin", "repair", "archive", "replica", "sentinel"}
+#: `tests/ledger/test_sentinels.py` has a replica and Sentinels come by theirs, `test_console_users.py` the console.
+ELSEWHERE = {"backend", "console", "admin", "repair", "archive", "replica", "sentinel"}
 
 
 def test_every_leave_is_used(
@@ -500,7 +504,7 @@ FORBIDDEN = [
     ("ledger", "producer", ("HSET", redis_keys.BREAKERS, "open:bank", "0")),
     *(
         ("ledger", user, ("GET", redis_keys.prints(KEY)))
-        for user in ("web", "worker", "ops", "follower", "exporter", "admin")
+        for user in ("web", "worker", "ops", "follower", "exporter", "console", "admin")
     ),
     ("ledger", "producer", ("HDEL", redis_keys.ADDED_PAUSES, "k7f3")),
     ("ledger", "producer", ("HDEL", redis_keys.PAUSES, "k7f3")),
@@ -586,6 +590,22 @@ FORBIDDEN = [
     ("ledger", "follower", ("RPUSH", redis_keys.inbox("web"), "x")),
     ("ledger", "follower", ("CONFIG", "GET", "requirepass")),
     ("ledger", "follower", ("INFO",)),
+    ("ledger", "console", ("RPUSH", redis_keys.inbox("web"), "x")),
+    ("ledger", "console", ("RPUSH", redis_keys.inbox("ops:first"), "x")),
+    ("ledger", "console", ("RPUSH", redis_keys.inbox("ops:console"), "x")),
+    ("ledger", "console", ("LRANGE", redis_keys.inbox("ops:first"), "0", "-1")),
+    ("ledger", "console", ("SADD", redis_keys.OPERATORS, "console")),
+    ("ledger", "console", ("HSETNX", redis_keys.ADDED_PAUSES, "k7f3", "x")),
+    ("ledger", "console", ("HSET", redis_keys.OUTCOME_REPLAYS, "payouts 1", "x")),
+    ("ledger", "console", ("HSET", RECORD, "state", "paid")),
+    ("ledger", "console", ("XADD", redis_keys.EVENTS, "*", "verb", "decline")),
+    ("ledger", "console", ("GET", redis_keys.handle("h"))),
+    ("ledger", "console", ("GET", redis_keys.challenge(KEY))),
+    ("ledger", "console", ("SCAN", "0")),
+    ("vault", "console", ("GET", redis_keys.sealed_card(KEY))),
+    ("vault", "console", ("GET", redis_keys.pares(KEY))),
+    ("vault", "console", ("SET", redis_keys.HIGH_WATER, "1")),
+    ("vault", "console", ("SCAN", "0")),
     ("ledger", "exporter", ("HGETALL", RECORD)),
     ("ledger", "exporter", ("GET", redis_keys.reference("payout"))),
     ("ledger", "exporter", ("GET", redis_keys.handle("h"))),
@@ -631,7 +651,7 @@ def test_what_is_not_theirs_is_refused(guarded: Guarded, server: str, user: str,
 
 @pytest.mark.parametrize(
     ("server", "user"),
-    [*product(OPTIONS, ["producer", "web", "backend", "worker", "ops", "exporter"]), ("ledger", "follower")],
+    [*product(OPTIONS, ["producer", "web", "backend", "worker", "ops", "exporter", "console"]), ("ledger", "follower")],
 )
 def test_no_process_of_ours_may_copy_stop_or_watch_a_server(guarded: Guarded, server: str, user: str) -> None:
     with guarded.client(server, user) as client:
@@ -646,7 +666,10 @@ ENDLESS = "redis.call('SET', KEYS[1], 'x') while true do end"
 
 @pytest.mark.parametrize(
     ("server", "user"),
-    [*product(OPTIONS, ["producer", "web", "backend", "worker", "ops", "exporter", "admin"]), ("ledger", "follower")],
+    [
+        *product(OPTIONS, ["producer", "web", "backend", "worker", "ops", "exporter", "console", "admin"]),
+        ("ledger", "follower"),
+    ],
 )
 def test_a_user_runs_no_script_but_its_own(guarded: Guarded, server: str, user: str) -> None:
     """One that a thief has loaded may stand there, and one of another user as well: neither is run."""
@@ -702,6 +725,22 @@ def test_nobody_comes_in_without_a_name(guarded: Guarded) -> None:
     for port in guarded.ports.values():
         with connect(f"redis://127.0.0.1:{port}/0") as client, pytest.raises(redis.AuthenticationError):
             client.ping()
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_a_ledger_with_its_users_that_is_killed_comes_up_with_all_that_scripts_wrote(
+    product: str, tmp_path: Path
+) -> None:
+    """Many servers read their append-only file as the user `default`, and leave out what it may not do."""
+    port, folder = free_port(), tmp_path / "ledger"
+    folder.mkdir()
+    (folder / "users.acl").write_text(USERS.filled("ledger"))
+    words = command(server_binary(product), "ledger", folder, port)
+    with running_server(words, address("admin", port), is_killed=True), connect(address(ROOT, port)) as client:
+        factories.into(Ledger(client), (State.SENDING, Phase.SEND), "payout-1")
+        before = snapshot(client)
+    with running_server(words, address("admin", port)), connect(address(ROOT, port)) as client:
+        assert snapshot(client) == before
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -4,9 +4,8 @@ What a command prints is searched for card numbers, in every test.
 """
 
 import json
-import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,13 +75,3 @@ def transfers(environment: dict[str, str], ledger_client: redis.Redis, vault_cli
         return Said(result.exit_code, result.stdout, result.stderr)
 
     return run
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    """A command may set up the log of its whole process, which here is the test's."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)

@@ -46,14 +46,21 @@ def queue_url(ledger_url: str) -> str:
 
 
 @contextmanager
-def running_server(command: Sequence[str], url: str) -> Iterator[embedded_servers.EmbeddedServer]:
-    """The server of this command, which answers at this address, for as long as the block runs."""
+def running_server(
+    command: Sequence[str], url: str, *, is_killed: bool = False
+) -> Iterator[embedded_servers.EmbeddedServer]:
+    """The server of this command, which answers at this address, for as long as the block runs.
+
+    `is_killed`: at the end it gets SIGKILL, and writes nothing any more.
+    """
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - a server of this machine
     server = embedded_servers.EmbeddedServer(url, process)
     try:
         embedded_servers._await_answer(server)
         yield server
     finally:
+        if is_killed:
+            process.kill()
         server.stop()
 
 

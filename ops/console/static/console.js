@@ -47,7 +47,7 @@ async function refresh() {
 }
 
 function listen() {
-  const source = new EventSource("/live");
+  const source = new EventSource("/changes");
   source.addEventListener("changed", () => {
     if (!document.hidden) refresh();
   });

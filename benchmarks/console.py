@@ -1,0 +1,101 @@
+"""What each page of the console costs with many transfers in the ledger: `python -m benchmarks.console [COUNT]`.
+
+It makes that many transfers (100,000) in embedded servers, starts `transfers console` as an operator does, and asks for
+every page that its navigation leads to, and for a transfer's, a list of each state and searches. Milliseconds are of
+the processors: `own` of the console's process, `servers` of the ledger's and the vault's meanwhile; medians of
+`--rounds`. A page that is asked for a second after the one before pays for a new look at the servers as well: that is
+how it is measured. `--kept FOLDER`: the ledger is kept there, and loaded from there the next time. It ends with 1 where
+a page costs more than 100 ms.
+"""
+
+import argparse
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import requests
+
+from benchmarks.large_ledger import Filled, filled
+from benchmarks.processes import cpu_s, python
+from benchmarks.reading import environment
+from epay_transfers.ledger.states import State
+from epay_transfers.ops.console.visit import NAVIGATION
+
+GOAL_MS = 100.0
+
+#: Longer than one look serves all.
+_REST_S = 1.1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("count", nargs="?", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--kept", type=Path)
+    given = parser.parse_args()
+    kept = given.kept.absolute() if given.kept else None
+    with filled(given.count, kept) as made, console(made) as (url, pid):
+        print(f"{given.count:,} transfers; medians of {given.rounds}, milliseconds of the processors")
+        print(f"{'own':>8}  {'servers':>8}  page")
+        slow = [path for path in pages(url) if not _measured(made, url, pid, path, given.rounds)]
+    sys.exit(1 if slow else 0)
+
+
+@contextmanager
+def console(made: Filled) -> Iterator[tuple[str, int]]:
+    """Its address and its process."""
+    settings = environment(made) | {"CONSOLE_ADDRESS": "127.0.0.1:0"}
+    with python(["-m", "epay_transfers", "console"], settings, output=subprocess.PIPE) as process:
+        yield _address(process.stdout), process.pid
+
+
+def _address(output: IO[bytes] | None) -> str:
+    said = output.readline().decode() if output else ""
+    found = re.search(r"(http://\S+)/", said)
+    if found is None:
+        raise RuntimeError("the console did not start")
+    return found[1]
+
+
+def pages(url: str) -> Iterator[str]:
+    yield from (address for address, _ in NAVIGATION)
+    yield from (f"/transfers?state={state}" for state in State)
+    listed = requests.get(f"{url}/transfers?state=paid", timeout=60).text
+    (key, *_) = re.findall(r'href="(/transfer/[^"]+)"', listed)
+    yield key
+    yield "/transfers?state=paid&amount=3.33"
+    yield "/transfers?state=dead&why=token_401"
+
+
+def _measured(made: Filled, url: str, pid: int, path: str, rounds: int) -> bool:
+    """Prints its row. Is it within its goal?"""
+    taken = [_asked(made, url, pid, path) for _ in range(rounds)]
+    own, servers = (statistics.median(each[at] for each in taken) * 1000 for at in (0, 1))
+    is_quick = own + servers <= GOAL_MS
+    print(f"{own:>8.1f}  {servers:>8.1f}  {path}{'' if is_quick else '  SLOW'}", flush=True)
+    return is_quick
+
+
+def _asked(made: Filled, url: str, pid: int, path: str) -> tuple[float, float]:
+    time.sleep(_REST_S)
+    before = cpu_s(pid), _servers_s(made)
+    answer = requests.get(url + path, timeout=60)
+    after = cpu_s(pid), _servers_s(made)
+    if answer.status_code != requests.codes.ok:
+        raise RuntimeError(f"{path}: {answer.status_code}")
+    return after[0] - before[0], after[1] - before[1]
+
+
+def _servers_s(made: Filled) -> float:
+    told = [client.info("cpu") for client in (made.client, made.vault)]
+    return float(sum(each["used_cpu_user"] + each["used_cpu_sys"] for each in told))
+
+
+if __name__ == "__main__":
+    main()

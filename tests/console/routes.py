@@ -1,0 +1,21 @@
+"""Every page of the console, by its own routes: what is added to the app is walked by the tests without being named.
+
+A route with a place in it (`/transfer/{key}`) needs a value for that place here.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from starlette.routing import Route
+
+from epay_transfers.ops.console import app
+
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+def pages(values: Mapping[str, str]) -> Iterator[str]:
+    """The address of each page that a person opens. `values`: by the names of the places. Raises `KeyError`."""
+    for module in app._PAGES:
+        for route in module.ROUTES:
+            if isinstance(route, Route) and "GET" in (route.methods or ()):
+                yield _PLACE.sub(lambda found: values[found[1]], route.path)
