@@ -166,7 +166,7 @@ def find(ledger: Ledger, wanted: Wanted, *, after: Cursor | None, limit: int, mo
     found = Found(of=_count(ledger, wanted), is_exact=wanted.is_exact)
     found.before = 0 if after is None else found.of - _count(ledger, wanted, after)
     events = Events(ledger.client, ledger.test_clock)
-    for listed, cursor in _pages(ledger, wanted, after, limit if wanted.is_exact else min(_PAGE, most)):
+    for listed, cursor in _pages(ledger, wanted, after, _sizes(wanted, limit, most)):
         read = ledger.get_many(_candidates(ledger, wanted, listed), found.unreadable.append)
         records = {record.key: record for record in read}
         told = _told(events, wanted, read, found) if wanted.needs_events else set(records)
@@ -223,10 +223,20 @@ def _count(ledger: Ledger, wanted: Wanted, after: Cursor | None = None) -> int:
     )
 
 
+def _sizes(wanted: Wanted, limit: int, most: int) -> Iterator[int]:
+    """How many are read at a time: few first, since a page may be full soon, and never more than may be looked at."""
+    size, left = (limit, 0) if wanted.is_exact else (min(2 * limit, _PAGE), most)
+    while wanted.is_exact:
+        yield size
+    while left > 0:
+        yield min(size, left)
+        left, size = left - size, min(2 * size, _PAGE)
+
+
 def _pages(
-    ledger: Ledger, wanted: Wanted, after: Cursor | None, size: int
+    ledger: Ledger, wanted: Wanted, after: Cursor | None, sizes: Iterator[int]
 ) -> Iterator[tuple[Sequence[Listed], Cursor | None]]:
-    while True:
+    for size in sizes:
         page = ledger.lists.page(
             wanted.states,
             terminal=wanted.terminal,

@@ -28,7 +28,7 @@ _FEWEST_OF_A_CARD = 13
 _LAST_FOUR = re.compile(r"(?:(?:[0-9]{6})?[*•xX.]+)?([0-9]{4})", re.ASCII)
 _AMOUNT = re.compile(rf"([1-9][0-9]{{0,11}}|0)(?:[.,]([0-9]{{1,2}}))?(?:{'|'.join(EXPONENTS)})?", re.ASCII)
 
-#: So many of the newest transfers are looked at for digits or an amount; and so many of those found are shown.
+#: So many of the newest transfers are looked at, for digits and an amount together; and so many found are shown.
 MOST_LOOKS = 1_000
 MOST_SHOWN = 20
 
@@ -100,14 +100,16 @@ def search(ledger: Ledger, text: str) -> Searched:
         _by_name("the bank's id", lambda: _some(ledger.by_bank_id(text))),
         _by_name("the bank's reference", lambda: ledger.by_bank_reference(text)),
     ]
+    wanted: list[tuple[str, Wanted, Mapping[str, str]]] = []
     if (last_four := _LAST_FOUR.fullmatch(text)) is not None:
         digits = last_four[1]
-        wanted = Wanted(states=list(State), newest=True, last_four=digits)
-        looks.append(_by_a_look(ledger, f"the last four digits {digits} of a card", wanted, {"last_four": digits}))
+        by_digits = Wanted(states=list(State), newest=True, last_four=digits)
+        wanted.append((f"the last four digits {digits} of a card", by_digits, {"last_four": digits}))
     if (minor := _minor(text)) is not None:
-        wanted = Wanted(states=list(State), newest=True, amount=minor)
+        by_amount = Wanted(states=list(State), newest=True, amount=minor)
         what = f"an amount of {screen.amount(minor, 'KZT').removesuffix(' KZT')}"
-        looks.append(_by_a_look(ledger, what, wanted, {"amount": _as_filter(minor)}))
+        wanted.append((what, by_amount, {"amount": _as_filter(minor)}))
+    looks += [_by_a_look(ledger, *each, most=MOST_LOOKS // len(wanted)) for each in wanted]
     return Searched("" if _may_be_a_card(text) else text, [look for look in looks if look is not None])
 
 
@@ -122,9 +124,9 @@ def _by_name(what: str, look: Callable[[], Sequence[Record] | None]) -> Looked |
     return None if records is None else Looked(what, records)
 
 
-def _by_a_look(ledger: Ledger, what: str, wanted: Wanted, filters: Mapping[str, str]) -> Looked:
+def _by_a_look(ledger: Ledger, what: str, wanted: Wanted, filters: Mapping[str, str], *, most: int) -> Looked:
     try:
-        found = listing.find(ledger, wanted, after=None, limit=MOST_SHOWN, most=MOST_LOOKS)
+        found = listing.find(ledger, wanted, after=None, limit=MOST_SHOWN, most=most)
     except ServerUnavailable as error:
         return Looked(what, unknown=f"{error.why}", filters=filters)
     return Looked(what, found.records, found=found, filters=filters)

@@ -95,6 +95,8 @@ def listen(settings: ConsoleSettings) -> tuple[socket.socket, str]:
             f"CONSOLE_ADDRESS: can't listen at {settings.console_address} ({error.strerror or 'no such host'}); "
             "give another HOST:PORT"
         ) from None
+    # What it accepts has this of it: an answer goes out in two writes, and the second must not wait for 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     shown = f"[{host}]" if ":" in host else host
     scheme = "https" if settings.console_identity is Proof.CERTIFICATE else "http"
     return listener, f"{scheme}://{shown}:{listener.getsockname()[1]}"

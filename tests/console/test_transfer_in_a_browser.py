@@ -1,4 +1,4 @@
-"""A transfer's page in a real Chromium, while the transfer moves: what is typed stays, and what is old is said to be."""
+"""A transfer's page in a real Chromium, while the transfer moves: what is typed stays, and what is old says so."""
 
 from collections.abc import Iterator
 

@@ -44,7 +44,7 @@ def made(ledger: Ledger) -> dict[str, Record]:
         record = into(ledger, State.QUEUED, f"dead-{at}")
         ledger.move(record, Verb.FAIL_QUEUED, Change(due_in=HOUR_MS, fields=reason), actor="worker")
     for at in range(3):
-        into(ledger, State.PARKED, f"parked-{at}")
+        into(ledger, State.PARKED, f"parked-{at}", amount=1_500_000 + (at == 2))
     return records
 
 
@@ -87,11 +87,13 @@ def test_a_look_that_ends_early_says_so_and_finds_no_only_one(
     """There may be another one behind what was looked at: so no page of one transfer is opened by it."""
     monkeypatch.setattr(search, "MOST_LOOKS", 64)
 
-    searched = search.search(ledger, "77000")
+    searched = search.search(ledger, "15000.01")
 
     (look,) = [each for each in searched.looks if each.filters]
-    assert "the newest 64 of 66 were looked at" in look.says
+    assert "1 found so far: the newest 64 of" in look.says
     assert (searched.only, look.is_whole) == (None, False)
+    monkeypatch.undo()
+    assert search.search(ledger, "15000.01").only is not None
 
 
 @pytest.mark.parametrize("text", [CARD, "5522 0427 0506 6736", "5522-0427-0506-6736", f"card {CARD} of a client"])

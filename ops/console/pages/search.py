@@ -18,7 +18,10 @@ from epay_transfers.ops.exit_status import Refusal
 
 
 async def asked(request: Request) -> Response:
-    """Of a form; a refusal is a page as well, for a browser takes another status for a broken address. It reads only, so it needs no token of a page; the guard has refused what another site sends."""
+    """Of a form. It reads only, so it needs no token of a page; the guard has refused what another site sends.
+
+    A refusal is a page as any other: a browser takes another status for a broken address.
+    """
     text = (await request.form()).get("q", "")
     return await run_in_threadpool(page(lambda visit: _found(visit, text if isinstance(text, str) else "")), request)
 

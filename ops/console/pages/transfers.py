@@ -100,6 +100,7 @@ def transfers(visit: Visit) -> Response:
         exact=_exact(wanted, totals),
         by_reason=_by_reason(states, wanted, totals) if states else [],
         last_words=listing.last_words(found, is_typed=False),
+        most_typed=listing.number(wanted.most),
         next=following,
     )
 
