@@ -380,7 +380,7 @@ def test_a_ledger_that_is_away_is_said_and_the_console_goes_on(tmp_path: Path, v
         session = console.session("anna@test")
         answers = {
             path: session.get(f"{console.url}{path}", timeout=30)
-            for path in (*pages({"key": "251124000001"}), "/live", "/ready")
+            for path in (*pages({"key": "251124000001", "digest": "a" * 64}), "/live", "/ready")
         }
 
     assert (answers["/live"].status_code, answers["/ready"].status_code) == (200, 503)
