@@ -8,18 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.heartbeats import SILENT_MS, Heartbeat, Heartbeats, Sight, calls_of
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.samples import Sample, Samples
+from epay_transfers.ledger.store.totals import NUMBER, Totals
 from epay_transfers.worker.activity import Activity
 from epay_transfers.worker.bank import Bank
 from epay_transfers.worker.maintenance import Maintenance
 from epay_transfers.worker.preflight import Preflight
 
 _VERSION = importlib.metadata.version("epay-transfers")
-
-#: How many counters are of a state: `n:state:...`.
-_NUMBER = "n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +129,15 @@ class Pulse:
     def _sample(self, now_ms: int) -> Sample:
         counts: dict[str, int] = {}
         used = {}
-        for name, number in self._ledger.counters().items():
+        counters = self._ledger.counters()
+        for name, number in counters.items():
             kind, _, place = name.partition(":")
-            if kind == _NUMBER and number:
+            if kind == NUMBER and number:
                 state = place.partition(":")[0]
                 counts[state] = counts.get(state, 0) + number
             elif kind == "used":
                 used[place] = number
+        totals = Totals.of_counters(counters)
         calls = calls_of(self._heartbeats.alive())
         memory, limit = self._ledger.memory()
         return Sample(
@@ -147,4 +148,5 @@ class Pulse:
             used=used,
             memory=memory,
             limit=limit,
+            sums={state: its.amounts for state in State if (its := totals.of(state)).each},
         )

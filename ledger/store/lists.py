@@ -194,6 +194,10 @@ class _Range:
         return min(f"({start}:{self.after.since_ms}:{self.after.key}", highest, key=lambda bound: bound[1:])
 
 
+#: A table costs a fraction of what the enumeration does by itself, and lists are long.
+_STATES = {str(state): state for state in State}
+
+
 def _listed(name: str) -> Listed:
     state, terminal, since, key = name.split(":", 3)
-    return Listed(State(state), terminal, Cursor(int(since), key))
+    return Listed(_STATES.get(state) or State(state), terminal, Cursor(int(since), key))

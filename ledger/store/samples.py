@@ -24,7 +24,10 @@ _TURN_MS = 58_000
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """`counts` by state; `p95_ms` by kind of call of the bank; `used` by space; `memory` in bytes, with its limit."""
+    """`counts` by state; `p95_ms` by kind of call of the bank; `used` by space; `memory` in bytes, with its limit.
+
+    `sums`: state → currency → minor units, of states with transfers. None: a worker of an older version did not say.
+    """
 
     at_ms: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -33,6 +36,7 @@ class Sample:
     used: Mapping[str, int] = field(default_factory=dict)
     memory: int = 0
     limit: int = 0
+    sums: Mapping[str, Mapping[str, int]] | None = None
 
 
 class Samples:

@@ -6,6 +6,7 @@ a server that forgot its scripts answers NOSCRIPT, which proves that nothing ran
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
 from typing import Any, cast
 
@@ -34,6 +35,7 @@ _ON_A_FULL_SERVER = frozenset({"add_pause"})
 _MAY_EXCEED = "#!lua flags=allow-oom\n"
 
 
+@cache  # each look of an operator makes clients anew, and there are dozens of files
 def text_of(name: str) -> str:
     """A script's whole text, as the server sees it."""
     folder = resources.files("epay_transfers.ledger") / "lua"
@@ -101,5 +103,6 @@ class Scripts:
         return pipeline.execute(raise_on_error=False)
 
 
+@cache
 def _digest(text: str) -> str:
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -13,28 +13,22 @@ from dataclasses import asdict, dataclass
 
 import typer
 
-from epay_transfers.ledger.errors import LedgerBroken, LedgerUnavailable
-from epay_transfers.ledger.fingerprint_keys import FingerprintKeys
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store.connection import SOCKET_TIMEOUT
-from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.totals import Totals
-from epay_transfers.ledger.vault.keyring import read_public
 from epay_transfers.ops import screen, typed
 from epay_transfers.ops.commands.pauses import as_dict
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import EX_TEMPFAIL
 from epay_transfers.ops.options import AsJson
 from epay_transfers.ops.overview.as_json import judgement_json
+from epay_transfers.ops.overview.examination import OwnKeys, examined, opening_keys, shared
 from epay_transfers.ops.overview.facts import gather
-from epay_transfers.ops.overview.findings import findings_of
 from epay_transfers.ops.overview.judge import judge
-from epay_transfers.producers.known_keys import finding_of
 from epay_transfers.producers.settings import ProducerSettings
 from epay_transfers.runtime.health import Finding
-from epay_transfers.runtime.key_source import FingerprintKeySource
 from epay_transfers.runtime.setting_sources import ENV_FILE
-from epay_transfers.runtime.settings import EX_CONFIG, ServerSettings, SettingsWrong
+from epay_transfers.runtime.settings import EX_CONFIG, SettingsWrong
 
 app = typer.Typer()
 
@@ -44,12 +38,6 @@ _CHECK_S = 30
 _SOUND = "The servers are as they must be."
 
 _NONE_STARTS = "But neither a producer nor a worker could start with these settings: see what each lacks."
-
-
-class _Sealing(ServerSettings):
-    """The public key, if this environment has one: a producer's has. It is no secret, and an operator's may have it."""
-
-    vault_public_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +56,8 @@ def doctor(*, as_json: AsJson = False) -> None:
     with _worker_check() as check:  # it starts a process: the servers are looked at meanwhile
         facts = gather(context, timeout_s=SOCKET_TIMEOUT)
         judgements = judge(facts)
-        workers = None if facts.workers is None else {one.worker: list(one.vault_keys) for one in facts.alive}
-        findings = findings_of(judgements, facts.findings) + _vault_keys(workers or {}) + _fingerprint_keys(context)
+        workers = opening_keys(facts)
+        findings = examined(context, facts, judgements, OwnKeys.load())
         rooms = _rooms({str(finding) for finding in findings}, check)
     stops, totals = facts.pauses, facts.totals
     if as_json:
@@ -88,7 +76,7 @@ def doctor(*, as_json: AsJson = False) -> None:
         _say(findings, rooms)
         paused = "?" if stops is None else len(stops) or "none"
         screen.say(f"Pauses: {paused}" + (f"; see `{typed.command()} pauses`" if stops else ""))
-        keys = "?" if workers is None else ", ".join(_shared(workers)) or "no worker has told of any"
+        keys = "?" if workers is None else ", ".join(shared(workers)) or "no worker has told of any"
         screen.say(f"Keys that every worker opens with: {keys}")
         if totals is None:
             screen.say("Transfers: ?")
@@ -96,51 +84,6 @@ def doctor(*, as_json: AsJson = False) -> None:
             _say_counts(totals)
     if findings:
         raise typer.Exit(EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG)
-
-
-def _shared(workers: dict[str, list[str]]) -> list[str]:
-    return sorted(set.intersection(*map(set, workers.values()))) if workers else []
-
-
-def _vault_keys(workers: dict[str, list[str]]) -> list[Finding]:
-    """Does every worker open what this environment's public key seals? Only workers have private keys."""
-    text = _Sealing.load(env_file=ENV_FILE).vault_public_key
-    try:
-        key_id = read_public(text).key_id if text else ""
-    except ValueError:
-        return []  # a producer's settings say what is wrong with it
-    without = [worker for worker, key_ids in workers.items() if key_id not in key_ids]
-    if not (key_id and without):
-        return []
-    return [
-        Finding(
-            "VAULT_PUBLIC_KEY",
-            f"{len(without)} of {len(workers)} workers do not open what it seals (key {key_id}): {', '.join(without)}",
-            "give its private key to these workers, or producers a key that all of them have: a worker that can't open "
-            "a card ends its transfer",
-        )
-    ]
-
-
-def _fingerprint_keys(context: Context) -> list[Finding]:
-    """Where this environment has a producer's keys: does the ledger know one of them? It changes nothing there."""
-    try:
-        own = [
-            key.key_id for key in FingerprintKeys(FingerprintKeySource.load(env_file=ENV_FILE).fingerprint_keys).all()
-        ]
-    except SettingsWrong:
-        return []  # there are none, or a producer's settings say what is wrong with them
-    known: list[str] = []
-    try:
-        known = Ledger(context.client).fingerprint_keys()  # they are kept so in every format
-    except LedgerBroken as error:
-        problem, _, cure = str(error).partition(": ")
-        return [Finding(context.settings.name_of("REDIS_URL"), problem, cure)]
-    except LedgerUnavailable:
-        return []  # the findings say so already
-    if not known or set(own) & set(known):
-        return []
-    return [finding_of(own, known)]
 
 
 def _rooms(known: set[str], check: "subprocess.Popen[str]") -> list[Room]:

@@ -7,6 +7,7 @@ import typer
 from epay_transfers.ops import screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.options import AsJson
+from epay_transfers.ops.queue_rows import COLUMNS, DEAD_LETTERS, queue_rows
 
 app = typer.Typer()
 
@@ -18,16 +19,6 @@ def queues(*, as_json: AsJson = False) -> None:
     if as_json:
         screen.say_json([asdict(queue) for queue in found])
         return
-    rows = [
-        (
-            queue.name,
-            queue.waiting,
-            queue.at_work,
-            screen.span(queue.oldest_ms) if queue.waiting else "-",
-            queue.dead_letters,
-        )
-        for queue in found
-    ]
-    screen.say(screen.table(("queue", "waiting", "at work", "oldest", "dead letters"), rows))
+    screen.say(screen.table(COLUMNS, queue_rows(found)))
     if any(queue.dead_letters for queue in found):
-        screen.say("Dead letters are messages that were no transfer's key, or met a bug: no transfer is lost by them.")
+        screen.say(DEAD_LETTERS)

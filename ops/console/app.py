@@ -18,15 +18,30 @@ from epay_transfers.ops.console.pages import (
     pauses,
     plans,
     search,
+    servers,
     transfer,
     transfers,
+    workers,
 )
 from epay_transfers.ops.console.people import People
 from epay_transfers.ops.console.settings import ConsoleSettings
 from epay_transfers.ops.console.visit import Console
 from epay_transfers.ops.context import Context
 
-_PAGES = (overview, transfers, transfer, search, doubt, dead, parked, plans, pauses, operator_acts)
+_PAGES = (
+    overview,
+    transfers,
+    transfer,
+    search,
+    doubt,
+    dead,
+    parked,
+    plans,
+    pauses,
+    operator_acts,
+    workers,
+    servers,
+)
 
 
 def create_app(settings: ConsoleSettings, context: Context, own_origins: frozenset[str]) -> Starlette:

@@ -27,7 +27,7 @@ async def _looks(request: Request) -> AsyncIterator[str]:
     visit, seen = Visit(request), ""
     yield "retry: 3000\n\n"
     for turn in range(_LONGEST):
-        look = await run_in_threadpool(visit.console.looks.now)
+        look = await run_in_threadpool(visit.console.looks.newest)
         facts = look.facts
         newest = facts.events[-1].id if facts.events else ""
         now = f"{newest} {facts.sequence} {[judgement.says for judgement in look.judgements]}"

@@ -26,9 +26,24 @@ class Looks:
         self._at = 0.0
 
     def now(self) -> Look:
-        clock = self._context.clock
         with self._lock:
-            if self._look is None or clock.monotonic() - self._at > _SHARED_S:
-                facts = gather(self._context)
-                self._look, self._at = Look(facts, judge(facts)), clock.monotonic()
-            return self._look
+            return self._renewed()
+
+    def newest(self) -> Look:
+        """The same, but for one who needs no page: where another caller looks, what was seen before that is told."""
+        seen = self._look
+        if seen is None:
+            return self.now()
+        if not self._lock.acquire(blocking=False):
+            return seen
+        try:
+            return self._renewed()
+        finally:
+            self._lock.release()
+
+    def _renewed(self) -> Look:
+        clock = self._context.clock
+        if self._look is None or clock.monotonic() - self._at > _SHARED_S:
+            facts = gather(self._context)
+            self._look, self._at = Look(facts, judge(facts)), clock.monotonic()
+        return self._look

@@ -20,6 +20,7 @@ from epay_transfers.ops.console.settings import ConsoleSettings
 from epay_transfers.ops.console.static_files import address_of
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import sentence_of
+from epay_transfers.ops.overview.headline import NOTHING_WRONG, concerned
 from epay_transfers.ops.overview.judge import level_of
 from epay_transfers.ops.overview.judgement import Level
 
@@ -84,6 +85,11 @@ class Visit:
         }
         return HTMLResponse(_template(template).render(common | values), status)
 
+    @staticmethod
+    def part(template: str, **values: Any) -> Markup:
+        """A part of a page, which a page may keep."""
+        return Markup(_template(template).render(values))  # noqa: S704 - it is escaped as each page is
+
 
 def page(show: Callable[[Visit], Response]) -> Callable[[Request], Response]:
     """A route of a page: an error that is for people is one here, too, as a sentence."""
@@ -127,8 +133,10 @@ _templates.globals |= {
     "Role": Role,
     "State": State,
     "address_of": address_of,
+    "concerned": concerned,
     "descriptions": descriptions,
     "links": links,
+    "nothing_wrong": NOTHING_WRONG,
     "screen": screen,
     "why_text": listing.why_text,
 }

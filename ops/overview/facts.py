@@ -243,21 +243,26 @@ class _Reading:
         found = {}
         for state, name in ((State.QUEUED, "deadline_at"), (State.PARKED, "parked_until")):
             page = self._ledger.lists.page([state], limit=LOOKED_AT)
-            times = self._ledger.times(page.keys, name)
+            times = self._ledger.times(page.keys, name).values()
             if times:
                 soon = sum(time < self.now_ms + STALE_MS for time in times)
                 found[state] = Deadlines(min(times), soon, page.next is None)
         return found
 
     def _overdue_leases(self) -> int:
-        page = self._ledger.lists.page([State.SENDING, State.CONFIRMING], limit=LOOKED_AT)
-        return sum(time < self.now_ms for time in self._ledger.times(page.keys, "lease_until"))
+        return len(overdue_leases(self._ledger, self.now_ms))
 
     def _count(self, state: State, *, since_ms: int | None = None, until_ms: int | None = None) -> int:
         lists = self._ledger.lists
         return sum(
             lists.count(state, terminal, since_ms=since_ms, until_ms=until_ms) for terminal in lists.terminals(state)
         )
+
+
+def overdue_leases(ledger: Ledger, now_ms: int) -> list[str]:
+    """The keys of those that a worker holds for longer than it may, among the first that are held."""
+    keys = ledger.lists.page([State.SENDING, State.CONFIRMING], limit=LOOKED_AT).keys
+    return [key for key, until_ms in ledger.times(keys, "lease_until").items() if until_ms < now_ms]
 
 
 def _has_our_format(ledger: Ledger) -> bool:

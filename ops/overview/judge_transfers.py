@@ -197,15 +197,21 @@ def _quiet_ms(facts: Facts, space: str, used: int) -> int:
 
 def lasts(facts: Facts, space: str) -> str:
     """For how long the unused ones last, at the rate of the last hours; empty where it is not known."""
+    left_ms = lasts_ms(facts, space)
+    return screen.span(left_ms) if left_ms else ""
+
+
+def lasts_ms(facts: Facts, space: str) -> int:
+    """The same as a number; 0 where it is not known."""
     known = [sample for sample in facts.samples or () if space in sample.used]
     used = (facts.counters or {}).get(f"used:{space}")
     if not known or used is None:
-        return ""
+        return 0
     oldest = known[-1]
     spent, span_ms = used - oldest.used[space], facts.now_ms - oldest.at_ms
     if span_ms < 600_000 or spent <= 0:
-        return ""
-    return screen.span(int((SUFFIXES - used) * span_ms / spent))
+        return 0
+    return int((SUFFIXES - used) * span_ms / spent)
 
 
 def requests(facts: Facts) -> Iterator[Judgement]:

@@ -30,6 +30,7 @@ class MoneyRow:
     oldest: str
     trend: str  #: in five minutes
     more: str  #: the first deadline; of what is paid, today's
+    ending: State | None = None  #: `more` says how many of this state end within five minutes
 
 
 def money_rows(facts: Facts) -> list[MoneyRow] | None:
@@ -46,6 +47,7 @@ def money_rows(facts: Facts) -> list[MoneyRow] | None:
             oldest=_oldest(facts, states),
             trend=_trend(facts, states, totals.of(*states).count),
             more=_paid(facts) if State.PAID in states else _deadline(facts, states),
+            ending=states[0] if _ending(facts, states) else None,
         )
         for name, states in _ROWS
     ]
@@ -79,6 +81,11 @@ def _deadline(facts: Facts, states: Sequence[State]) -> str:
     least, at_least = ("", "") if known.is_whole else ("or sooner", " or more")
     soon = f"; {known.soon}{at_least} end within 5 min" if known.soon else ""
     return f"{first} {least}".strip() + soon
+
+
+def _ending(facts: Facts, states: Sequence[State]) -> int:
+    known = (facts.deadlines or {}).get(states[0])
+    return known.soon if known else 0
 
 
 def _paid(facts: Facts) -> str:

@@ -32,6 +32,7 @@ from epay_transfers.runtime.embedded_servers import LEDGER_OPTIONS, VAULT_OPTION
 from epay_transfers.sandbox import Options, RunningSandbox, running
 from tests.support import promtool
 from tests.support.command_line import Said
+from tests.support.console_pages import console_of, headline_of, shown
 from tests.support.environment import environment_of
 from tests.support.intents import payout
 from tests.support.servers import KillableServer, start_worker
@@ -106,6 +107,16 @@ class System:
         result = CliRunner().invoke(app, list(arguments), prog_name="transfers")
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return Said(result.exit_code, result.stdout, result.stderr)
+
+    def in_a_browser(self) -> dict[str, str]:
+        """What the console's first page says first, in a console that was started by now."""
+        context = Context.connect()
+        try:
+            page = shown(console_of(context), "/")
+        finally:
+            context.client.close()
+        assert page.status == 200
+        return headline_of(page.text)
 
     def found(self) -> list[str]:
         """The names of the judgements, the gravest first."""

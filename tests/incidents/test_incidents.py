@@ -41,9 +41,23 @@ def told(system: System, what: str, level: int, *words: str, command: str) -> li
     assert is_quoted(Trouble(what), first["says"]), "the runbook has this sentence"
     assert name_of(first["command"]) in part_of(Trouble(what), "Do:"), "and names the same command"
     assert system.says("doctor").status in {75, 78}, "doctor is never healthier"
+    until(lambda: seen_alike(system))
     alerts = {name for name, anchor in promtool.alerts().items() if anchor == what}
     assert alerts & system.firing()
     return lines
+
+
+def seen_alike(system: System) -> bool:
+    """The console's first page says and advises first what the terminal does; only how long it lasts goes on."""
+    seen = system.in_a_browser()
+    said = system.says("overview", "--json").json["judgements"][0]
+    words = {"level": said["level"].upper(), "says": said["says"], "Next": said["next"], "Runbook": said["runbook"]}
+    words |= {name: said[key] for name, key in (("Safe", "safe"), ("NOT SAFE", "unsafe")) if said[key]}
+    seen.pop("Concerns", "")
+    numbers = re.compile(r"[0-9]+")
+    return {name: numbers.sub("#", text) for name, text in seen.items()} == {
+        name: numbers.sub("#", text.replace("`", "")) for name, text in words.items()
+    }
 
 
 def lost(system: System) -> Callable[[], bool]:
@@ -59,6 +73,8 @@ def test_where_nothing_is_wrong_nothing_is_said(well: System) -> None:
 
     assert "WELL" in lines[0]
     assert well.says("doctor").status == 0
+    seen = well.in_a_browser()
+    assert (seen["level"], seen["says"]) == ("WELL", "Nothing is wrong, as far as can be seen from here.")
     text = "\n".join(lines)
     for part in ("MONEY", "BANK", "WORKERS", "PAUSES", "SERVERS", "SUFFIXES", "REQUESTS", "LAST ACT"):
         assert part in text

@@ -84,6 +84,7 @@ def test_it_brings_a_sample_of_the_ledgers_numbers(stage: Stage) -> None:
 
     (sample,) = Samples(stage.ledger.client).read()
     assert sample.counts == {"queued": 1, "paid": 1}
+    assert sample.sums == {"queued": {"KZT": 1_500_000}, "paid": {"KZT": 1_500_000}}
     assert sample.used == {"main": 2}
     assert sample.memory > 0
     assert sample.at_ms == stage.clock.now_ms()

@@ -129,3 +129,14 @@ def test_one_worker_of_all_brings_a_sample_a_minute(ledger_client: redis.Redis) 
     for number in range(KEPT):
         samples.put(Sample(at_ms=number))
     assert ledger_client.llen(redis_keys.SAMPLES) == KEPT
+
+
+def test_a_sample_of_an_older_worker_and_of_a_newer_one_is_read(ledger_client: redis.Redis) -> None:
+    """What one does not say is unknown, and no zero; what only a later one says is left out."""
+    for told in ('{"at_ms": 1, "counts": {"paid": 3}}', '{"at_ms": 2, "sums": {"paid": {"KZT": 5}}, "mood": "good"}'):
+        ledger_client.lpush(redis_keys.SAMPLES, told)
+
+    newer, older = Samples(ledger_client).read()
+
+    assert (older.counts, older.sums) == ({"paid": 3}, None)
+    assert (newer.counts, newer.sums) == ({}, {"paid": {"KZT": 5}})

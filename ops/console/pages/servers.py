@@ -1,0 +1,34 @@
+"""Servers and keys: what each server is, what is wrong and what to do, keys by their ids, invoice ids by space.
+
+It says what `doctor`, `keys` and `overview` say. No key is shown, and no address with a password.
+"""
+
+from functools import cache
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from epay_transfers.ledger.invoice import SUFFIXES
+from epay_transfers.ops.console.visit import Visit, page
+from epay_transfers.ops.overview.examination import OwnKeys, examined, key_rows
+from epay_transfers.ops.overview.server_rows import server_rows, suffix_rows
+
+
+def servers(visit: Visit) -> Response:
+    facts, own = visit.look.facts, _own_keys()
+    return visit.page(
+        "servers.html", "Servers and keys",
+        servers=list(zip(server_rows(facts), (facts.ledger, facts.vault, facts.queue), strict=True)),
+        findings=examined(visit.context, facts, visit.look.judgements, own),
+        keys=key_rows(visit.context, facts, own),
+        suffixes=suffix_rows(facts), of=SUFFIXES,
+    )  # fmt: skip
+
+
+@cache
+def _own_keys() -> OwnKeys:
+    """The environment of a process does not change."""
+    return OwnKeys.load()
+
+
+ROUTES = [Route("/servers", page(servers))]
