@@ -15,6 +15,10 @@ from playwright.sync_api import Browser, Page
 from epay_transfers.ledger.states import Phase, State
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import Cause, Lane, Pauses
+from epay_transfers.ops.plans.folder import PlanFolder
+from epay_transfers.ops.plans.journal import Became, Journal, Line, path_of
+from epay_transfers.ops.plans.plan import Item, Plan, What
 from epay_transfers.runtime.embedded_servers import EmbeddedServer
 from tests.browser.chromium import running_chromium
 from tests.console.conftest import HEADER, RunningConsole
@@ -52,32 +56,54 @@ def keys(ledger_server: EmbeddedServer) -> list[str]:
     client.flushall()
     ledger = Ledger(client)
     made = [factories.into(ledger, each, f"payout-{each[0]}-{'wide' * 15}", lasts_ms=900_000).key for each in STATES]
+    Pauses(client).pause(Lane.SEND, "main", actor="worker", reason="code 487; " * 20, cause=Cause.SETUP_CODE)
     client.close()
     return made
 
 
 @pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The console's."""
+    return tmp_path_factory.mktemp("console")
+
+
+@pytest.fixture(scope="module")
+def digest(ledger_server: EmbeddedServer, running: RunningConsole, keys: list[str], folder: Path) -> str:
+    """Of a plan, one of whose transfers waits for a second operator."""
+    client: redis.Redis = connect(ledger_server.url)
+    (dead,) = [record for record in Ledger(client).get_many(keys) if record.state is State.DEAD]
+    plan = Plan(
+        what=What.DISCARD, items=(Item.of(dead),), made_at=1_700_000_000_000, made_by="aigul", chosen_by="dead --why x"
+    )
+    path = PlanFolder(folder / "plans").store(plan)
+    with Journal(path_of(path), plan.digest, "anna-test") as journal:
+        journal.add(Line(key=dead.key, became=Became.SECOND_NEEDED, says="a second operator is needed"), "", "")
+    client.close()
+    return plan.digest
+
+
+@pytest.fixture(scope="module")
 def running(
-    tmp_path_factory: pytest.TempPathFactory,
+    folder: Path,
     ledger_server: EmbeddedServer,
     vault_server: EmbeddedServer,
     keys: list[str],
 ) -> Iterator[RunningConsole]:
     assert keys
-    with settled_console(tmp_path_factory.mktemp("console"), ledger_server, vault_server) as console:
+    with settled_console(folder, ledger_server, vault_server) as console:
         yield console
 
 
-def walk(keys: list[str]) -> list[str]:
-    found = [path for key in keys for path in pages({"key": key})]
+def walk(keys: list[str], digest: str) -> list[str]:
+    found = [path for key in keys for path in pages({"key": key, "digest": digest})]
     asked = [f"{path}?q={keys[0]}" if path == "/search" else path for path in found]
-    return [*dict.fromkeys(asked), "/transfers?state=parked&older=1s"]
+    return [*dict.fromkeys(asked), "/transfers?state=parked&older=1s", "/plans/new?what=settle"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_page_keeps_a_person_out_or_scrolls_sideways_or_complains(
-    chromium: Browser, running: RunningConsole, keys: list[str], theme: Any, width: int
+    chromium: Browser, running: RunningConsole, keys: list[str], digest: str, theme: Any, width: int
 ) -> None:
     """For the role with every form. axe's grave findings, the page's own width, and what the browser's console says."""
     found: dict[str, list[str]] = {}
@@ -90,7 +116,7 @@ def test_no_page_keeps_a_person_out_or_scrolls_sideways_or_complains(
     context.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
     context.on("weberror", lambda error: said.append(f"error: {error.error}"))
     page = context.new_page()
-    for path in walk(keys):
+    for path in walk(keys, digest):
         said.clear()
         answer = page.goto(f"{running.url}{path}")
         assert answer is not None

@@ -3,7 +3,6 @@
 A pause is ended by its id and by since when it stands, as the page showed it: one that stands anew is left.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -44,9 +43,20 @@ CAUSES = {
 }
 
 
+#: The ledger may have forgotten what the bank executed: no single transfer shows whether that is over.
+_LOST = frozenset({Cause.LEDGER_BACK, Cause.FAILOVER})
+
+_RISK = "where no other pause holds the lane, all that is behind it goes on at once"
+_RISK_TRY = f"{_RISK}. One real transfer shows first whether the cause is over"
+_RISK_LOST = (
+    f"{_RISK}, and what the ledger forgot would be paid twice: end it when `transfers recover` finds nothing absent "
+    "any more (the runbook has the order)"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ShownPause:
-    """`behind`: count → with how much, of what waits for it; None: it is not known. `address`: the list of them."""
+    """`count` and `sums`: of what waits behind it; None: it is not known. `address`: the list of exactly these."""
 
     pause: Pause
     count: int | None
@@ -54,6 +64,8 @@ class ShownPause:
     address: str
     tried: str
     may_be_ended: bool
+    may_be_tried: bool
+    risk: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,30 +110,15 @@ def _shown(pause: Pause, totals: Totals | None) -> ShownPause:
         links.transfers(states_behind(pause), terminal=terminal_of(pause)),
         pausing.tried(pause),
         not pause.id.startswith(TOO_MANY),
+        pause.cause not in _LOST,
+        _RISK_LOST if pause.cause in _LOST else _RISK_TRY,
     )
-
-
-class _Sent:
-    """The last forms that were sent: a second one of the same is not done again. A new console takes no older form."""
-
-    def __init__(self) -> None:
-        self._ids: deque[str] = deque(maxlen=10_000)
-
-    def must_be_first(self, form: Form) -> None:
-        """Raises `Refusal`."""
-        if form["request"] in self._ids:
-            raise Refusal("this form was sent already: the page shows what came of it. Load it again to ask once more")
-        self._ids.append(form["request"])
-
-
-_SENT = _Sent()
 
 
 def _pause(context: Context, form: Form) -> None:
     why = checked(form.get("reason", ""), "reason")
     lane = _one_of(Lane, form, "lane")
     cause = _one_of(Cause, form, "cause")
-    _SENT.must_be_first(form)
     with as_refusals():
         added = pausing.pause(
             context, lane, form.get("terminal", "").strip() or None, cause, form.get("until", "").strip() or None, why
@@ -133,7 +130,6 @@ def _unpause(context: Context, form: Form) -> None:
     why = checked(form.get("reason", ""), "reason")
     since_ms = whole_number("since", form.get("since", ""), least=0, most=_LONGEST_SINCE)
     tries = whole_number("tries", form["tries"], least=1, most=100) if form.get("tries") else None
-    _SENT.must_be_first(form)
     lane, left = pausing.unpause(
         context, form.get("pause", ""), tries, why, wait_s=WAIT_S, since_ms=since_ms, entry_id=form["request"]
     )
