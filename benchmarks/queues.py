@@ -16,7 +16,7 @@ from benchmarks.backlog import Backlog
 from benchmarks.figures import Figure
 
 TRANSFERS = int(os.environ.get("BENCH_TRANSFERS", "500"))
-BACKLOG = Backlog(warm_up=100, measured=TRANSFERS)
+BACKLOG = Backlog(warm_up=700, measured=TRANSFERS)  #: as in `worker_cpu`
 SHORT = Backlog(warm_up=20, measured=100)  #: of a queue that makes a process for each message
 CORES = 2
 THREADS = str(ours.THREADS)

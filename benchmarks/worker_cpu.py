@@ -18,7 +18,8 @@ from benchmarks.figures import Figure
 _ONE = (0,)
 _ON_ALL = {"WORKER_ONE_CORE": "0"}
 
-BACKLOG = Backlog(warm_up=300, measured=int(os.environ.get("BENCH_TRANSFERS", "1000")))
+#: A worker keeps to a core when it has looked twice: a second or two, in which it does some 600.
+BACKLOG = Backlog(warm_up=700, measured=int(os.environ.get("BENCH_TRANSFERS", "1000")))
 
 
 def measure(rounds: int = figures.ROUNDS) -> list[Figure]:
