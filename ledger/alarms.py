@@ -63,4 +63,8 @@ class Alarm(WordWithSentence):
     )
     TRIMMED = "trimmed", "the events up to number {up_to} were removed: older than EVENTS_KEEP, or exported to a file"
     ARCHIVED = "archived", "its details were exported to {file}, and the ledger keeps its end alone"
+    OUTCOMES_FORGOTTEN = (
+        "outcomes_forgotten",
+        "an operator had the group {group} forgotten: {owed} outcomes were handed out and not done, {aside} set aside",
+    )
     CLOCK_RIGHT = "clock_right", "a worker's clock and the ledger's agree again, and it goes on"

@@ -183,7 +183,7 @@ class Verb(StrEnum):
             moves=_to(_S.RESUMED, _S.PARKED),
             advance=Advance.TRY,
             enters=Phase.CONFIRM,
-            by="a worker, by the web tier's entry: the client answered the challenge",
+            by="a worker, by the web tier's entry or by the answer in the vault: the client answered the challenge",
             happened="the client answered 3-D Secure",
             short="client answered",
         ),

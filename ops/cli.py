@@ -132,7 +132,9 @@ COMMANDS = {
     "doubt": CommandEntry("doubt", _LOOK, "List money in doubt: it may have moved or not."),
     "pauses": CommandEntry("pauses", _LOOK, "List the pauses of lanes: cause, age, and the money behind each."),
     "terminals": CommandEntry("terminals", _LOOK, "List terminals, their used invoice ids and their paused lanes."),
-    "outcomes": CommandEntry("outcomes", _ACT, "Outcomes that a backend's handler failed at: list, replay."),
+    "outcomes": CommandEntry(
+        "outcomes", _ACT, "Outcomes that a backend's handler failed at, and groups: list, replay, groups, forget."
+    ),
     "outcomes list": CommandEntry(
         "outcomes", _LOOK, "List the outcomes that were set aside, by group.", example="--group payouts"
     ),
@@ -141,6 +143,13 @@ COMMANDS = {
         _ACT,
         "Hand what was set aside to the group's consumers again.",
         example="--group payouts --reference payout-42",
+    ),
+    "outcomes groups": CommandEntry("outcomes", _LOOK, "List the groups that read outcomes, and how far each is."),
+    "outcomes forget": CommandEntry(
+        "outcomes",
+        _ACT,
+        "Forget a group that comes no more; without --apply, show what would go.",
+        example='payouts --apply --reason "the old backend is gone"',
     ),
     "audit": CommandEntry("audit", _LOOK, "Compare ledger, due, counters, queue and vault."),
     "reconcile": CommandEntry(

@@ -34,7 +34,11 @@ _DIGEST = re.compile(r"\+evalsha\|([0-9a-f]{40})")
 
 #: What redis-py asks, and the examination of the servers besides.
 _CONNECTS = ("ping", "hello", "select")
-_EXAMINES = ("time", "info", "config|get", "acl|dryrun")
+_EXAMINES = ("time", "info", "acl|dryrun")
+
+#: Whether the server keeps what it confirms. Its settings hold a replica's password (`masterauth`), and an ACL can't
+#: name single settings: so this is for those alone that refuse to work on a server that may forget, or say so.
+_READS_SETTINGS = "config|get"
 
 _RECORDS = redis_keys.every("r:")
 _EVENTS = redis_keys.EVENTS
@@ -72,13 +76,15 @@ class ServerUser:
     rules: tuple[Rule, ...]
     is_on: bool = True
     examines: bool = True  #: looks whether the servers are what they must be
+    reads_settings: bool = True  #: and how they are configured
     channels: tuple[str, ...] = ()
 
     def line(self, name: str, digests: Iterable[str]) -> str:
         first, *others = self.rules
+        looks = (*_EXAMINES, *([_READS_SETTINGS] if self.reads_settings else [])) if self.examines else ()
         words = [
             f"user {name} {'on' if self.is_on else 'off'} {_PLACEHOLDER}{name.upper()} resetchannels -@all",
-            *(f"+{command}" for command in (*_CONNECTS, *(_EXAMINES if self.examines else ()))),
+            *(f"+{command}" for command in (*_CONNECTS, *looks)),
             *(["+script|load"] if self.scripts else []),
             *(f"+evalsha|{digest}" for digest in digests),
             *(f"&{channel}" for channel in self.channels),
@@ -236,7 +242,7 @@ OPERATORS_READ = (
 _OPERATOR_LOOKS = (
     "get", "hgetall", "hlen", "zrange", "zrangebylex", "zrevrangebylex", "zcard", "smembers", "zlexcount",
     "zrangebyscore", "xread", "xrevrange", "llen", "lindex", "hget", "hmget", "hkeys", "xrange", "xinfo|stream",
-    "multi", "exec", "hscan", "lrange",
+    "xinfo|groups", "xinfo|consumers", "xpending", "exists", "multi", "exec", "hscan", "lrange",
 )  # fmt: skip
 
 #: Of `transfers scan`, which looks for card numbers in whatever is there.
@@ -347,12 +353,14 @@ _ADMIN = ServerUser(
             )
         ),
     ),
+    reads_settings=False,
 )  # fmt: skip
 
 #: `transfers archive`: what ended long ago is exported, and reduced by one script. Of the event log, what
-#: `transfers events --export FILE` has written may leave it. It is off as `repair` is: it could empty any record.
+#: `transfers events --export FILE` has written may leave it; `transfers outcomes forget` ends a group of consumers. It
+#: is off as `repair` is: it could empty any record.
 _ARCHIVE = ServerUser(
-    ("archive", "trim"),
+    ("archive", "trim", "tell"),
     (
         Rule(
             ("get", "hget", "hgetall"),
@@ -364,12 +372,19 @@ _ARCHIVE = ServerUser(
         Rule(("type", "hmget", "hlen", "hset", "hdel", "hincrby"), (_RECORDS, _COUNTERS)),
         Rule(("zscore",), _read(_DUE, redis_keys.WATCHED)),
         Rule(("zcard", "zrangebylex"), _read(_BY_STATE)),
-        Rule(("xadd", "xrange", "xrevrange", "xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
-        Rule(("hkeys",), _read(redis_keys.OUTCOMES_ASIDE)),
+        Rule(
+            (
+                "xadd", "xrange", "xrevrange", "xtrim", "xinfo|groups", "xinfo|consumers", "xpending", "exists",
+                "xgroup|destroy",
+            ),
+            (_EVENTS,),
+        ),
+        Rule(("hkeys", "hgetall", "hdel"), (redis_keys.OUTCOMES_ASIDE, redis_keys.OUTCOME_REPLAYS)),
         Rule(("type", "hset"), (_ARCHIVED,)),
         Rule(("del",), _write(_REFERENCES)),
     ),
     is_on=False,
+    reads_settings=False,
 )  # fmt: skip
 
 #: What `transfers upgrade` needs besides.
@@ -390,6 +405,7 @@ _REPAIR = ServerUser(
         ),
     ),
     is_on=False,
+    reads_settings=False,
 )  # fmt: skip
 
 

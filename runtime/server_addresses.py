@@ -21,7 +21,12 @@ _NOT_READ = "can't be read: each of @ : / ? # % in a user or a password must be 
 #: What may follow the `?`. Any other option of the client changes what it does with a reply, or repeats a command.
 _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _TLS_CHECKS = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
-_OPTIONS = frozenset({"db", "username", "password", "ssl_password", sentinels.OPTION, *_TLS_FILES, *_TLS_CHECKS})
+_OPTIONS = frozenset(
+    {
+        *("db", "username", "password", "ssl_password", *_TLS_FILES, *_TLS_CHECKS),
+        *(sentinels.OPTION, *sentinels.OF_THEIR_OWN),
+    }
+)
 
 #: The servers number their databases from 0; the default of both is 16, and no configuration has this many.
 _MOST_DATABASES = 1_000_000
@@ -74,9 +79,17 @@ def with_user(url: str, user: str, password: str) -> str:
     return parts._replace(netloc=f"{user}:{password}@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
-def crosses_the_network_in_clear(url: Secret) -> bool:
+def complaint_of_clear_text(url: Secret) -> str:
+    """What crosses the network in clear by it; empty where nothing does."""
     parts = urlsplit(url.reveal())
-    return parts.scheme == "redis" and not _is_this_machine(parts.hostname or "localhost")
+    if parts.scheme == "redis" and not _is_this_machine(parts.hostname or "localhost"):
+        return "leads over the network without TLS: give a rediss:// address"
+    query = parse_qs(parts.query, keep_blank_values=True)
+    if sentinels.PASSWORD in query and sentinels.TLS not in query:
+        places = sentinels.places_of(query[sentinels.OPTION][0])
+        if not all(_is_this_machine(host) for host, _ in places):
+            return "sends Sentinels a password without TLS: add sentinel_ssl=true"
+    return ""
 
 
 def place_of(url: Secret) -> tuple[str | None, int | None, int | None]:
@@ -97,7 +110,7 @@ def _complaint_of(parts: SplitResult, query: Mapping[str, list[str]]) -> str:
         return f"asks for what is not taken here: after the `?` give each of {', '.join(sorted(_OPTIONS))} once at most"
     if parts.scheme != "rediss" and any(name.lower().startswith("ssl_") for name in query):
         return "names files or checks of TLS, but not TLS: give a rediss:// address"
-    if sentinels.OPTION in query and (complaint := _complaint_of_sentinels(parts, query[sentinels.OPTION][0])):
+    if complaint := _complaint_of_sentinels(parts, query):
         return complaint
     database = _database(parts, query)
     if database is None or database >= _MOST_DATABASES:
@@ -121,7 +134,20 @@ def _complaint_of_host(parts: SplitResult) -> str:
     return "" if is_host else "names a host that can't be looked up"
 
 
-def _complaint_of_sentinels(parts: SplitResult, places: str) -> str:
+def _complaint_of_sentinels(parts: SplitResult, query: Mapping[str, list[str]]) -> str:
+    own = query.keys() & {*sentinels.OF_THEIR_OWN}
+    if sentinels.OPTION not in query:
+        return f"says {', '.join(sorted(own))}, but names no Sentinels: give sentinels=HOST:PORT too" if own else ""
+    if complaint := _complaint_of_places(parts, query[sentinels.OPTION][0]):
+        return complaint
+    if sentinels.USER in own and not query.get(sentinels.PASSWORD, [""])[0]:
+        return "names a user of the Sentinels without a password: give sentinel_password too"
+    if sentinels.TLS in own and (query[sentinels.TLS] != ["true"] or parts.scheme != "rediss"):
+        return "wants TLS of the Sentinels in another way than rediss://NAME/0?sentinels=HOST:PORT&sentinel_ssl=true"
+    return ""
+
+
+def _complaint_of_places(parts: SplitResult, places: str) -> str:
     is_name = parts.scheme != "unix" and bool(parts.hostname) and parts.port is None
     try:
         sentinels.places_of(places)

@@ -238,14 +238,10 @@ class ServerSettings(_Settings):
     def _address(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
         if value is not None and (complaint := server_addresses.complaint_of(value)):
             raise ValueError(complaint)
-        if (
-            value is not None
-            and server_addresses.crosses_the_network_in_clear(value)
-            and info.data.get("epay_environment") != "test"
-        ):
-            raise ValueError(
-                "leads over the network without TLS: give a rediss:// address, or EPAY_ENVIRONMENT=test if this is test"
-            )
+        if value is not None and info.data.get("epay_environment") != "test":
+            complaint = server_addresses.complaint_of_clear_text(value)
+            if complaint:
+                raise ValueError(f"{complaint}, or EPAY_ENVIRONMENT=test if this is test")
         return value
 
     @field_validator("vault_url")

@@ -108,6 +108,11 @@ class CardCustody:
         with self._heeded():
             return self.vault.look(Purpose.PARES, record.key, record.epoch + 1) is Content.BLOB
 
+    def answer_digest(self, record: Record) -> str:
+        """The digest of the client's answer that lies there for the next try; empty where none does."""
+        with self._heeded():
+            return self.vault.tag(Purpose.PARES, record.key, record.epoch + 1)
+
     def high_water(self) -> int:
         """The highest sequence of the ledger that the vault was told of."""
         with self._heeded():

@@ -31,7 +31,7 @@ from epay_transfers.ledger.store.pauses import PEOPLES_CAUSES, TOO_MANY, Cause, 
 from epay_transfers.ledger.store.replies import Moved, Refused
 from epay_transfers.ledger.store.unreadable import log_unreadable
 from epay_transfers.ledger.withdraw import WasTaken, Withdrawn, withdraw
-from epay_transfers.worker import backoff
+from epay_transfers.worker import backoff, client_answers
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.notifications import Notifications
 from epay_transfers.worker.operator_limits import OperatorLimits
@@ -47,8 +47,7 @@ _PAGE = 500
 #: When the sweeper looks again at what got a wake-up here.
 _WAKEUP_MS = backoff.FIRST_WAKEUP_S * 1000
 
-#: What the web tier's entries hold: a PaRes' digest; names and sizes of fields. How many may go to try a pause.
-_DIGEST = re.compile(r"[0-9a-f]{32}")
+#: What the web tier's entries hold beside a PaRes' digest: names and sizes of fields. How many may go to try a pause.
 _SIZES = re.compile(r"[A-Za-z]{1,40}:[0-9]{1,7}(?: [A-Za-z]{1,40}:[0-9]{1,7}){0,9}")
 _TRIES = re.compile(r"[1-9][0-9]?|100")
 
@@ -174,15 +173,14 @@ class Inbox:
         A cancel that stands was requested while no answer lay there: so the answer is too late.
         """
         record, digest = self._record(entry), entry.fields.get("digest", "")
-        is_for_it = entry.fields.get("epoch") == str(record.epoch) and _DIGEST.fullmatch(digest)
+        is_for_it = entry.fields.get("epoch") == str(record.epoch) and client_answers.is_digest(digest)
         if record.state is not State.PARKED or record.requested_action == RequestedAction.CANCEL or not is_for_it:
             _LOG.info("inbox.confirm_late", extra={"key": record.key, "state": str(record.state)})
             return
         if not self._custody.holds_pares(record):
             _LOG.warning("inbox.confirm_without_pares", extra={"key": record.key, "security": True})
             return
-        change = Change(due_in=_WAKEUP_MS, fields={"pares_digest": digest, "next_attempt_at": 0, "attempts": 0})
-        moved = self._ledger.move(record, Verb.RESUME, change, actor=WEB)
+        moved = self._ledger.move(record, Verb.RESUME, client_answers.answered(digest), actor=WEB)
         if isinstance(moved, Moved):
             self._wakeups.send(replace(record, state=moved.state))
 

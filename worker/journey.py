@@ -269,6 +269,10 @@ class Journey:
                 self.recorder.doubt(record, f"vault_{there}", evidence=Evidence.NOT_SENT, nonce=nonce)
             case TakeUnanswered():
                 self.recorder.doubt(record, Reason.VAULT_UNANSWERED, evidence=Evidence.NOT_SENT, nonce=nonce)
+            case Fenced() if record.phase is Phase.CONFIRM:
+                # A blob of a later epoch: the ledger forgot tries that put the PaRes back unsent, for a confirm is
+                # fenced off by its own claim alone. It goes to the next epoch, until it has reached the blob's.
+                self.recorder.try_again(record, Verb.REQUEUE_CONFIRM, Reason.VAULT_LATER, nonce=nonce)
             case Fenced():  # the card is kept for a newer claim; the sweeper that moved it may have died half-way
                 self.recorder.doubt(record, Reason.VAULT_LATER, evidence=Evidence.NOT_SENT, nonce=nonce)
 

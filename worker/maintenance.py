@@ -37,6 +37,9 @@ _TRIM_S = 3600.0
 _COPY_S = 5.0
 _COUNT_S = 1.0
 
+#: Where a replica's link flaps, its events come no faster, and say how often it changed since the one before.
+_REPLICAS_TOLD_S = 60.0
+
 
 class Maintenance:
     def __init__(
@@ -83,7 +86,9 @@ class Maintenance:
         self._said_back = False
         self._next_look = self._next_trim = self._next_copy = clock.monotonic()
         self._next_count = clock.monotonic()
-        self._replicas_told = ""
+        self._are_replicas_lacking = self._is_lack_told = False
+        self._replicas_changes = 0  #: since the last event of them
+        self._next_telling = clock.monotonic()
         self._servers: list[str] = []
         self.replicas_why = ""  #: why nothing is sent for want of replicas of the ledger; empty where there are enough
         self.vault_why = ""  #: why the vault can't be used, as it was seen last; empty where it can
@@ -201,15 +206,25 @@ class Maintenance:
         why = self._ledger.why_too_few()
         self.replicas_why = f"{why}; {REPLICAS_CURE}" if why else ""
         self._preflight.set_fit(Cause.REPLICAS, is_fit=not why)
-        if bool(why) != bool(self._replicas_told):
-            if why:
-                _LOG.error("replicas.lacking", extra={"why": self.replicas_why})
-            else:
-                _LOG.info("replicas.back")
-            self._events.alarm(
-                Alarm.REPLICAS_LACKING if why else Alarm.REPLICAS_BACK, actor=self._actor, reason=self.replicas_why
-            )
-            self._replicas_told = why
+        self._replicas_changes += bool(why) != self._are_replicas_lacking
+        self._are_replicas_lacking = bool(why)
+        may_tell = not why or self._clock.monotonic() >= self._next_telling
+        if bool(why) != self._is_lack_told and may_tell:
+            self._tell_of_replicas()
+
+    def _tell_of_replicas(self) -> None:
+        """What is so now. Of a link that flaps the lack is told once a minute at most, and its end at once."""
+        is_lacking = self._are_replicas_lacking
+        flaps = [f"it changed {self._replicas_changes} times since the event before"] * (self._replicas_changes > 1)
+        why = "; ".join([self.replicas_why] * is_lacking + flaps)
+        self._events.alarm(Alarm.REPLICAS_LACKING if is_lacking else Alarm.REPLICAS_BACK, actor=self._actor, reason=why)
+        if is_lacking:
+            _LOG.error("replicas.lacking", extra={"why": why})
+        else:
+            _LOG.info("replicas.back", extra={"why": why})
+        self._is_lack_told, self._replicas_changes = is_lacking, 0
+        if is_lacking:
+            self._next_telling = self._clock.monotonic() + _REPLICAS_TOLD_S
 
     def _observe_the_vault(self) -> None:
         """Another run has forgotten all; fewer writes of one run: its machine was put back to a copy of its memory.

@@ -23,7 +23,7 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Foreign, Moved, Noted, Refused
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.withdraw import withdraw
-from epay_transfers.worker import backoff, bank
+from epay_transfers.worker import backoff, bank, client_answers
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.consequences import Consequences
 from epay_transfers.worker.said_by_bank import event_of_report, event_of_unbelieved, unbelieved, unbelieved_report
@@ -117,9 +117,9 @@ class Recorder:
 
     def park(self, record: Record, challenge: bank.ChallengeRequired) -> None:
         change = Change(
-            look_again_in=self._park_ms,
+            due_in=min(client_answers.FIRST_LOOK_MS, self._park_ms),
             fields={"bank_id": challenge.bank_id, "reason": ""},
-            times_in={"parked_until": self._park_ms},
+            times_in={"parked_until": self._park_ms, "next_attempt_at": self._park_ms},
             challenge=StoredChallenge(challenge.pa_req, challenge.md, challenge.action),
         )
         moved = self.move(record, Verb.PARK, change)

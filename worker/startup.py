@@ -5,16 +5,21 @@ Wrong settings end it with 78, a server that is away with 75, each with a senten
 
 import logging
 import os
+import socket
 import sys
+from collections.abc import Sequence
 
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import terminals
 from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.heartbeats import Heartbeat, Heartbeats
 from epay_transfers.runtime import hardening, health, logs, sentry
+from epay_transfers.runtime.health import REPLICAS_CURE, Finding
 from epay_transfers.runtime.server_addresses import operator_of
 from epay_transfers.runtime.setting_sources import ENV_FILE
 from epay_transfers.runtime.settings import EX_CONFIG, Durability, SettingsWrong
+from epay_transfers.worker.preflight import Cause
 from epay_transfers.worker.process import Process
 from epay_transfers.worker.settings import WorkerSettings
 
@@ -51,6 +56,8 @@ def main(*, only_check: bool = False) -> int:
     findings = health.examine(settings, SystemClock(), queue=True, receives=receives, replicas=settings.replicas)
     for finding in findings:
         print(finding, file=sys.stderr)  # noqa: T201 - the operator's screen
+    if not only_check:
+        _tell_whether_replicas_lack(settings, findings)
     if findings:
         return EX_TEMPFAIL if all(finding.passing for finding in findings) else EX_CONFIG
     try:
@@ -66,6 +73,31 @@ def main(*, only_check: bool = False) -> int:
         return 0
     _warn(settings, hardened=hardened)
     return Process.of(settings).run()
+
+
+def _tell_whether_replicas_lack(settings: WorkerSettings, findings: Sequence[Finding]) -> None:
+    """A worker that ends for want of replicas leaves a heartbeat, so that the overview says why nothing is sent.
+
+    Its supervisor starts it again and again: so the name is its machine's, and the start that comes through takes it
+    back. Else an operator would read that no worker runs, with the replica as the one thing that is not looked at.
+    """
+    lacking = [finding for finding in findings if finding.cure == REPLICAS_CURE]
+    if len(lacking) != len(findings):
+        return
+    name = f"worker {socket.gethostname()} (not started)"
+    client = connect(settings.redis_url.reveal(), settings.name_of("REDIS_URL"))
+    try:
+        if lacking:
+            why = f"{lacking[0].problem}; {lacking[0].cure}"
+            _LOG.error("replicas.lacking", extra={"why": why})
+            said = Heartbeat(host=socket.gethostname(), pid=os.getpid(), unfit=[Cause.REPLICAS], findings=[why])
+            Heartbeats(client).tell(name, said)
+        else:
+            Heartbeats(client).leave(name)
+    except LedgerUnavailable:
+        pass  # its findings are on the screen, and the next start tells it
+    finally:
+        client.close()
 
 
 def _bound_elsewhere(settings: WorkerSettings, *, only_look: bool) -> list[str]:

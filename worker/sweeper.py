@@ -1,4 +1,5 @@
-"""The sweeper works off `due`: it sends wake-ups for transfers that wait too long, and ends claims that were lost.
+"""The sweeper works off `due`: it sends wake-ups for transfers that wait too long, ends claims that were lost, and
+finds clients' answers of which no message tells.
 
 Any number may run at once: each change is a move that only one of them gets. A batch is bounded, and so are the
 wake-ups: none is sent while a queue is longer than four times the threads.
@@ -6,7 +7,7 @@ wake-ups: none is sent while a queue is longer than four times the threads.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from epay_transfers.ledger.errors import RecordUnreadable, TransfersError, VaultUnavailable
 from epay_transfers.ledger.queue import message_guard
@@ -18,7 +19,7 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.ledger import INQUIRIES_A_SECOND, Ledger
 from epay_transfers.ledger.store.replies import Moved
-from epay_transfers.worker import backoff
+from epay_transfers.worker import backoff, client_answers
 from epay_transfers.worker.journey import Journey
 
 _LOG = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class Sweeper:
         due = self._journey.preflight.look(BATCH, self._leave_waiting)
         if not self._journey.preflight.is_fit:
             return 0  # not by this clock, and not on these servers
-        inquiries = sum(1 for record in due.records if _waits_for_inquiry(record))
+        inquiries = sum(1 for record in due.records if _waits_for_inquiry(record, due.now_ms))
         this = _Round({}, [], [], due.now_ms, inquiries)
         for record in due.records:
             if _is_for_sweeping(record, due.now_ms):
@@ -81,6 +82,8 @@ class Sweeper:
                 continue  # claimed after we read `due`; it is already rescheduled
             elif record.state is State.DEAD and not record.requested_action:
                 this.moves.append((record, Verb.LOOK_LATER, Change(look_again_in=backoff.TOMORROW_MS, silent=True)))
+            elif _waits_for_client(record, due.now_ms):
+                self._look_for_answer(record, this)
             else:
                 self._send_wakeup(record, this)
         moved = self._ledger.move_many(this.moves, actor="sweeper") if this.moves else []
@@ -130,6 +133,22 @@ class Sweeper:
         except TransfersError as error:
             _LOG.warning("sweeper.later", extra={"key": record.key, "why": type(error).__name__})
         self._look_again(record, this, backoff.FIRST_WAKEUP_S * 1000)
+
+    def _look_for_answer(self, record: Record, this: _Round) -> None:
+        """Its client's answer may lie in the vault, and the web tier's entry that says so was lost."""
+        digest = ""
+        try:
+            if not this.is_vault_away:
+                digest = self._journey.custody.answer_digest(record)
+        except VaultUnavailable:
+            this.is_vault_away = True
+        if client_answers.is_digest(digest):
+            _LOG.warning("sweeper.answer_found", extra={"key": record.key})
+            this.moves.append((record, Verb.RESUME, replace(client_answers.answered(digest), as_seen=True)))
+            this.wakeups.append(replace(record, state=State.RESUMED))
+        else:
+            in_ms = client_answers.next_look_ms(record, this.now_ms)
+            self._look_again(record, this, in_ms, no_later=record.next_attempt_at)
 
     def _send_wakeup(self, record: Record, this: _Round) -> None:
         wakeup = wakeup_of(record)
@@ -181,9 +200,14 @@ def _unheard(_error: RecordUnreadable) -> None:
     """It is told where it is due."""
 
 
-def _waits_for_inquiry(record: Record) -> bool:
+def _waits_for_inquiry(record: Record, now_ms: int) -> bool:
     wakeup = wakeup_of(record)
-    return wakeup is not None and wakeup.queue == INQUIRIES
+    return wakeup is not None and wakeup.queue == INQUIRIES and not _waits_for_client(record, now_ms)
+
+
+def _waits_for_client(record: Record, now_ms: int) -> bool:
+    """The bank is not asked about it yet."""
+    return record.state is State.PARKED and now_ms < record.next_attempt_at and not record.requested_action
 
 
 def _deadline(record: Record) -> int | None:

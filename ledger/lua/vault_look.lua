@@ -1,6 +1,6 @@
--- vault_look: what stands there, without taking it; of a tombstone also whose it is.
+-- vault_look: what stands there, without taking it; of a tombstone also whose it is, of a blob its tag.
 --
--- Replies  kind epoch nonce
+-- Replies  kind epoch nonce-or-tag
 
 local kind, kept, rest = look()
-return reply(kind, number(kept), kind == 'tombstone' and rest or '')
+return reply(kind, number(kept), rest)

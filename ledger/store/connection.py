@@ -366,7 +366,7 @@ class _Explains(AbstractConnection):
         return str(getattr(self, "path", ""))
 
     def _reason(self, error: redis.RedisError, outside: BaseException | None) -> ServerReason:
-        reason = ServerReason.NO_PRIMARY if isinstance(error, sentinels.NoneSaysWhere) else reason_of(error, outside)
+        reason = error.reason if isinstance(error, sentinels.NoneSaysWhere) else reason_of(error, outside)
         is_first = not self._address.has_answered
         return self._other_way() or reason if is_first and reason in self._SILENT else reason
 

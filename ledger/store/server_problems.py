@@ -61,6 +61,8 @@ class ServerReason(StrEnum):
     CANNOT_SAVE = "cannot_save"
     NO_REPLICAS = "no_replicas"
     NO_PRIMARY = "no_primary"
+    SENTINELS_REFUSE = "sentinels_refuse"
+    SENTINELS_TLS = "sentinels_tls"
     BUSY = "busy"
     CLUSTER = "cluster"
     TOO_MANY_CLIENTS = "too_many_clients"
@@ -168,6 +170,15 @@ TABLE: Mapping[ServerReason, _Row] = MappingProxyType(
         ServerReason.NO_PRIMARY: _may_pass(
             "no Sentinel says where {place} is",
             "start the Sentinels, or correct their places or the name in {setting}",
+        ),
+        ServerReason.SENTINELS_REFUSE: _Row(
+            "the Sentinels refuse this process, so none says where {place} is",
+            "give the user and the password that they have for clients in {setting}, as sentinel_username and "
+            "sentinel_password",
+        ),
+        ServerReason.SENTINELS_TLS: _Row(
+            "this process and the Sentinels agree on no TLS, so none says where {place} is",
+            "see {setting}: sentinel_ssl=true where they speak TLS, and by ssl_ca_certs the authority that signed them",
         ),
         ServerReason.BUSY: _may_pass("the server at {place} is busy with a script", "wait until it has ended"),
         ServerReason.CLUSTER: _Row(

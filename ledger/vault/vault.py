@@ -182,6 +182,11 @@ class Vault:
         kind, _, nonce = self._look(purpose, key)
         return nonce if Content(kind) is Content.TOMBSTONE else None
 
+    def tag(self, purpose: Purpose, key: str, epoch: int) -> str:
+        """The tag of the blob that can be taken under this epoch or a later one; empty where there is none."""
+        kind, kept, tag = self._look(purpose, key)
+        return tag if Content(kind) is Content.BLOB and int(kept) >= epoch else ""
+
     def glance(self, key: str) -> Content:
         """What stands in a card's place, for a person: an operator's user may run no script. It proves nothing."""
         with read_errors_as(VaultUnavailable):

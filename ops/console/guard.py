@@ -17,7 +17,7 @@ from urllib.parse import unquote_plus, urlsplit
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from epay_transfers.ledger.card_numbers import holds_card_number
@@ -144,9 +144,8 @@ class Guard:
                 403, "You are known, and CONSOLE_PEOPLE does not name you: ask the console's administrator."
             )
         if _holds_card(request):
-            return sentence_page(
-                400, "This address has what looks like a card number in it. Cards are found by their last four digits."
-            )
+            # A browser's history keeps the address that it is led to, and not this one.
+            return RedirectResponse("/transfers?refused=card", 303)
         request.state.person = person
         request.state.csrf = self._token(cookie, person)
         return None

@@ -140,8 +140,8 @@ def _complaint_of(settings: ConsoleSettings, url: Secret, file: Path) -> str:
         return complaint
     if server_addresses.place_of(url) != server_addresses.place_of(settings.redis_url):
         return "is of another ledger than REDIS_URL"
-    if server_addresses.crosses_the_network_in_clear(url) and not is_test:
-        return "leads over the network without TLS: give a rediss:// address"
+    if (complaint := server_addresses.complaint_of_clear_text(url)) and not is_test:
+        return complaint
     if secret_files.open_to_others(file) and not is_test:
         return "is one that every user of this machine may read: chmod 400"
     has_users = any(urlsplit(each.reveal()).username for each in (url, settings.redis_url))

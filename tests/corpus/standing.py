@@ -6,6 +6,8 @@ from typing import Any, cast
 
 import redis
 
+from tests.support.keys_by_kind import put_key
+
 #: How long what had an end lasts once it is put back: its own end was counted by another clock.
 _LASTS_MS = 900_000
 
@@ -21,7 +23,7 @@ def read(client: redis.Redis) -> list[list[Any]]:
 
 def put(client: redis.Redis, keys: Iterable[list[Any]]) -> None:
     for name, kind, value, ends in keys:
-        _put(client, name, kind, value)
+        put_key(client, name, kind, value)
         if ends:
             client.pexpire(name, _LASTS_MS)
 
@@ -53,27 +55,5 @@ def _value(client: redis.Redis, name: str, kind: str) -> Any:  # noqa: PLR0911 -
             while (bit := client.bitpos(name, 1, found[-1] + 1 if found else 0, -1, "BIT")) >= 0:
                 found.append(bit)
             return found
-        case _:
-            raise AssertionError(kind)
-
-
-def _put(client: redis.Redis, name: str, kind: str, value: Any) -> None:
-    match kind:
-        case "hash":
-            client.hset(name, mapping=value)
-        case "string":
-            client.set(name, value)
-        case "list":
-            client.rpush(name, *value)
-        case "set":
-            client.sadd(name, *value)
-        case "zset":
-            client.zadd(name, dict(value))
-        case "stream":
-            for event_id, fields in value:
-                client.xadd(name, fields, id=event_id)
-        case "bits":
-            for bit in value:
-                client.setbit(name, bit, 1)
         case _:
             raise AssertionError(kind)

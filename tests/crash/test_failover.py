@@ -64,9 +64,7 @@ class Failover:
 
     def follow(self) -> None:
         """The replica has all that the ledger has, and hears of each further move."""
-        self._replicaof("127.0.0.1", str(_port(self.killable.ledger)))
-        with connect(self.replica.server.url) as client:
-            until(lambda: client.info("replication")["master_link_status"] == "up")
+        follows(self.replica, self.killable.ledger)
 
     def cut_off(self) -> None:
         """It hears nothing more, and goes on waiting for its primary."""
@@ -148,6 +146,13 @@ class Load:
     lost: list[str]
     stale: dict[str, float]
     claimed: set[str]
+
+
+def follows(replica: KillableServer, primary: KillableServer) -> None:
+    """The replica has all that the primary has, and hears of each further move."""
+    with connect(replica.server.url) as client:
+        client.execute_command("REPLICAOF", "127.0.0.1", str(_port(primary)))
+        until(lambda: client.info("replication")["master_link_status"] == "up")
 
 
 def _port(server: KillableServer) -> int:

@@ -31,6 +31,7 @@ from tests.crash.test_failover import (
     claims,
     executions,
     failover,
+    follows,
     gone_through,
     over,
     put,
@@ -106,9 +107,7 @@ def test_a_promoted_replica_has_each_claim_that_was_sent_and_nothing_is_paid_twi
     assert received(failover) == sent
     producer.close()
     failover.kill_workers()
-    with connect(second.server.url) as client:
-        client.execute_command("REPLICAOF", "127.0.0.1", urlsplit(failover.replica.server.url).port)
-        until(lambda: client.info("replication")["master_link_status"] == "up")
+    follows(second, failover.replica)
 
     with ForkedCommands(failover.folder) as commands:
         operator = OperatorAtWork(platform.env, platform.bank_url, failover.folder, commands)
@@ -163,9 +162,7 @@ def test_sentinels_promote_the_replica_and_workers_find_it_by_themselves_and_sen
             assert sent <= claims(client), "a transfer was sent whose claim the replica lacks"
         failover.kill_workers()
         assert over(failover, keys) < BATCH, "it died under load"
-        with connect(second.server.url) as client:
-            client.execute_command("REPLICAOF", "127.0.0.1", urlsplit(failover.replica.server.url).port)
-            until(lambda: client.info("replication")["master_link_status"] == "up")
+        follows(second, failover.replica)
 
         with ForkedCommands(failover.folder) as commands:
             operator = OperatorAtWork(platform.env, platform.bank_url, failover.folder, commands)

@@ -155,9 +155,13 @@ def test_the_servers_are_on_a_network_without_a_way_out_and_no_port_of_theirs_is
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
-def test_the_ledger_is_in_a_folder_of_the_host_which_docker_deletes_with_no_volume() -> None:
-    """`docker compose down --volumes` is typed soon."""
+def test_ledger_and_audit_trail_are_in_folders_of_the_host_which_docker_deletes_with_no_volume() -> None:
+    """`docker compose down --volumes` is typed soon. The runbook makes both folders, for the container's users."""
     assert SERVICES["ledger"]["volumes"] == ["/var/lib/transfers-ledger:/var/lib/transfers-ledger"]
+    assert SERVICES["follower"]["volumes"] == ["/var/lib/transfers-events:/events"]
+    assert "install --directory --owner=10001 --mode=700 /var/lib/transfers-events" in units.runbook_block(
+        "Start in containers"
+    )
     assert "\ndir /var/lib/transfers-ledger\n" in (ROOT / "deploy/ledger.conf").read_text()
 
 
@@ -192,7 +196,7 @@ def test_every_command_and_health_check_runs_as_it_is_written_and_money_moves(
     until(lambda: '"paid"' in finished(typed, folder, status)[1])
     overview, says = finished(typed, folder, Service.read("operator"))
     assert overview in {0, 10}, says
-    until(lambda: "pay" in verbs_in(typed.path("/var/lib/volumes/events/events.jsonl")))
+    until(lambda: "pay" in verbs_in(typed.path("/var/lib/transfers-events/events.jsonl")))
     asked = ["promtool", "query", "instant", "--format=json", "http://127.0.0.1:9090", 'up{job="transfers"}']
     prometheus = running["prometheus"]
     until(lambda: _first(typed.run(*asked, of=prometheus).stdout) == "1")

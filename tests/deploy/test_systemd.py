@@ -20,6 +20,7 @@ from tests.deploy.conftest import BANKS_FILES, INTENT, settings_of_test, start_b
 from tests.deploy.host import ROOT, Host, Process
 from tests.deploy.units import Unit
 from tests.docs.test_procfile import processes
+from tests.support.sentinels import with_passwords
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -93,7 +94,7 @@ def test_each_process_of_the_procfile_has_a_unit_and_so_has_each_server() -> Non
     """Follower and console are lines of it that a company may leave out."""
     of_units = {name.removeprefix("transfers-").partition("@")[0] for name in units.names()}
 
-    assert of_units == {*processes(), "follower", "console", "ledger", "vault"}
+    assert of_units == {*processes(), "follower", "console", "ledger", "vault", "sentinel"}
     for name, command in processes().items():
         [unit] = [Unit.read(each) for each in units.names() if each.startswith(f"transfers-{name}")]
         assert unit.command == [COMMAND, *command[1:]]
@@ -147,6 +148,33 @@ def test_each_unit_starts_as_it_is_written_and_money_moves(servers: Host, runnin
 
     assert oct(lines.stat().st_mode)[-3:] == "600"
     assert lines.stat().st_uid != 0
+
+
+_CERTIFICATE = """
+cd /var/lib/transfers-sentinel
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=sentinel \\
+  -addext subjectAltName=IP:127.0.0.1 -keyout tls.key -out tls.crt 2>/dev/null
+cp tls.crt ca.crt
+chown transfers-sentinel tls.key tls.crt ca.crt
+"""
+
+
+def test_a_sentinel_starts_by_its_unit_from_the_copy_that_the_runbook_makes(servers: Host) -> None:
+    """Filled in where it says SET THIS. Its client's user hears where the ledger is; it has written into its file."""
+    servers.shell(units.runbook_block("Sentinels") + _CERTIFICATE, ROOT)
+    conf = servers.path("/var/lib/transfers-sentinel/sentinel.conf")
+    was = with_passwords(conf.read_text(), dict.fromkeys(("client", "sentinel", "admin", "ledger"), "a-password"))
+    conf.write_text(was)
+
+    unit = Unit.read("transfers-sentinel")
+    sentinel = unit.start(servers)
+    asks = ["redis-cli", "--tls", "--cacert", "/var/lib/transfers-sentinel/ca.crt", "-p", "26379", "--user", "client"]
+    asks += ["--pass", "a-password", "--no-auth-warning", "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "ledger"]
+    sentinel.until(lambda: servers.run(*asks).stdout.split() == ["127.0.0.1", "6379"])
+
+    assert "sentinel myid" in conf.read_text()
+    assert oct(conf.stat().st_mode)[-3:] in {"600", "644"}
+    assert sentinel.stop(within_s=unit.seconds("TimeoutStopSec")) == 0, sentinel.says()
 
 
 def test_a_worker_that_is_stopped_has_drained_within_its_time(servers: Host, running: dict[str, Process]) -> None:

@@ -73,7 +73,7 @@ def units(root: Path) -> Iterator[str]:
 def exposure(root: Path) -> Iterator[str]:
     folder = root / "deploy/systemd"
     for path in sorted(folder.glob("*.service")):
-        kind = "server" if path.stem in {"transfers-ledger", "transfers-vault"} else "python"
+        kind = "server" if path.stem in {"transfers-ledger", "transfers-vault", "transfers-sentinel"} else "python"
         most = MOST_EXPOSED[kind]
         words = ("security", "--offline=yes", "--no-pager", f"--threshold={most * 10:.0f}", f"./{path.name}")
         done = _run("systemd-analyze", _SYSTEMD, *words, folder=folder)

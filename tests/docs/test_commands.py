@@ -52,6 +52,7 @@ ELSEWHERE = {
     "sandbox": "tests/ops/test_sandbox.py",
     "reconcile": "tests/ops/test_reconcile.py",
     "recover": "tests/ops/test_recover.py",
+    "outcomes forget": "tests/ops/test_outcomes.py",
     "verify-backup": "tests/ops/test_verify_backup.py",
     "worker": "tests/e2e/test_readme_path.py",
 }

@@ -12,6 +12,7 @@ from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.events import Events
+from epay_transfers.ledger.store.heartbeats import Heartbeats
 from epay_transfers.producers import Notified
 from epay_transfers.runtime.web_addresses import secret_hash
 from tests.support.intents import payout
@@ -94,6 +95,27 @@ def test_too_few_replicas_keep_a_worker_from_starting(platform: Platform, argume
 
     assert ended.returncode == 75
     assert ended.stderr.startswith("REDIS_URL: 0 of 1 replicas of the ledger have what it confirmed; start a replica")
+
+
+def test_the_overview_has_a_worker_that_does_not_start_for_want_of_replicas_until_it_does(
+    platform: Platform,
+) -> None:
+    """Its supervisor starts it every few seconds: it is one line, however often. A mere check leaves none."""
+    for arguments in ([], [], ["--check"]):
+        _ended(platform, {"LEDGER_REPLICAS": "1"}, *arguments)
+    heartbeats = Heartbeats(platform.ledger_client)
+    (told,) = heartbeats.alive()
+    assert told.worker.endswith(" (not started)")
+
+    command = [sys.executable, "-m", "epay_transfers", "overview"]
+    says = subprocess.run(command, env=platform.env, capture_output=True, text=True, check=False).stdout  # noqa: S603 - ours
+    says = " ".join(says.split())
+    assert "all 1 workers stand still: 0 of 1 replicas of the ledger have what it confirmed" in says
+    assert "start a replica of it" in says
+
+    platform.start_worker()
+    until(lambda: bool(heartbeats.alive()) and not heartbeats.alive()[0].unfit)
+    assert [each.worker for each in heartbeats.told() if "not started" in each.worker] == []
 
 
 def test_a_producer_that_has_a_terminal_in_another_space_than_its_workers_sends_nothing(

@@ -4,9 +4,10 @@
 
 Three hosts each with a worker and a Sentinel, a ledger, its replica (`LEDGER_REPLICAS=1`), a vault, a bank behind TLS;
 this process is the backend, the clients and the operator. A stream of payouts flows, every fifth with 3-D Secure. In
-each round the ledger's host is cut off, a second after its replica's, which is mended at once; each link is slow for a
-while; a worker's host, the replica's, the vault's and the bank's are cut off, one after the other. A ledger that
-Sentinels promoted is opened as the runbook says, and the old one comes back as its replica.
+each round the ledger's host is cut off, a second after its replica's, which is mended at once; clients answer 3-D
+Secure in that second, and come no more, so what says so is lost. Each link is slow for a while; a worker's host, the
+replica's, the vault's and the bank's are cut off, one after the other. A ledger that Sentinels promoted is opened as
+the runbook says, and the old one comes back as its replica.
 
 At the end every payout is ordered once more under its reference, as a backend does it, and the bank's books stand
 beside the ledger. The last line is the verdict, as JSON; before it a table says for how long the bank was sent nothing.
@@ -34,9 +35,13 @@ from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.heartbeats import Heartbeats
+from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.ledger_server import LedgerServer
 from epay_transfers.ledger.store.pauses import Cause, Lane, Pauses
+from epay_transfers.ledger.vault.sealing import Purpose
+from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers import Receipt, TransferIntent, Transfers
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.sandbox import addresses
@@ -95,6 +100,9 @@ _LANES = {Lane.SEND, Lane.CONFIRM}
 #: So many sends show that sending goes on.
 _SOME = 3
 
+#: So many clients answer in the second that is lost.
+_SOME_ANSWERS = 2
+
 
 @dataclass
 class Sent:
@@ -117,12 +125,14 @@ class Sent:
 class Orders:
     """The backend and the clients: a payout is ordered until there is a receipt, and each challenge is answered."""
 
-    def __init__(self, bank_url: str, gap_s: float, is_held: threading.Event) -> None:
+    def __init__(
+        self, bank_url: str, gap_s: float, is_held: threading.Event, are_clients_away: threading.Event
+    ) -> None:
         self.intents: dict[str, TransferIntent] = {}
         self.receipts: dict[str, Receipt] = {}
-        self._pa_res: dict[str, str] = {}
+        self.client_heard: dict[str, str] = {}  #: by reference: what the client of a challenge was told last
         self._bank_url, self._gap_s = bank_url, gap_s
-        self._is_over, self._is_held = threading.Event(), is_held
+        self._is_over, self._is_held, self._are_clients_away = threading.Event(), is_held, are_clients_away
         self._transfers = Transfers.from_env()
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._order, self._answer)]
 
@@ -161,26 +171,28 @@ class Orders:
 
     def _answer(self) -> None:
         while True:
-            for reference, receipt in [*self.receipts.items()]:
+            for reference, receipt in [] if self._are_clients_away.is_set() else [*self.receipts.items()]:
                 if "[3ds]" in self.intents[reference].description:
-                    with suppress(TransfersError, requests.RequestException):
-                        self._answer_one(receipt)
-            time.sleep(0.3)
+                    try:
+                        heard = self._answer_one(receipt)
+                    except (TransfersError, requests.RequestException) as error:
+                        heard = f"{type(error).__name__}: {error}"
+                    if heard:
+                        self.client_heard[reference] = heard
+            time.sleep(0.1)
 
-    def _answer_one(self, receipt: Receipt) -> None:
-        """The bank takes one answer to a challenge, so a web tier keeps the PaRes until the ledger has taken it: also
-        while no ledger is there, and when a promoted one lacks it.
+    def _answer_one(self, receipt: Receipt) -> str:
+        """What the client was told; empty where there is nothing to answer. An answer that is refused is not repeated:
+        the client has closed the page.
         """
         challenge = self._transfers.challenge(receipt.handle)
         if challenge is None:
-            return
-        if challenge.md not in self._pa_res:
-            said = {"md": challenge.md, "password": "secret"}
-            answer = requests.post(f"{self._bank_url}/acs/answer", json=said, timeout=5).json()
-            if "PaRes" not in answer:  # the bank may know the challenge no more
-                return
-            self._pa_res[challenge.md] = str(answer["PaRes"])
-        self._transfers.confirm(md=challenge.md, pa_res=self._pa_res[challenge.md], handle=receipt.handle)
+            return ""
+        said = {"md": challenge.md, "password": "secret"}
+        answer = requests.post(f"{self._bank_url}/acs/answer", json=said, timeout=5).json()
+        if "PaRes" not in answer:
+            return "the bank knows the challenge no more"
+        return str(self._transfers.confirm(md=challenge.md, pa_res=str(answer["PaRes"]), handle=receipt.handle))
 
 
 @dataclass
@@ -197,6 +209,7 @@ class Site:
     commands: ForkedCommands
     client: redis.Redis
     are_producers_held: threading.Event = field(default_factory=threading.Event)
+    are_clients_away: threading.Event = field(default_factory=threading.Event)
     workers: list[Any] = field(default_factory=list)
     table: list[tuple[str, float, float]] = field(default_factory=list)
 
@@ -361,7 +374,10 @@ def running_site(folder: Path, cut_s: float) -> Iterator[Site]:
 def round_of_troubles(site: Site, *, slow_s: float, cut_s: float, is_short: bool) -> None:
     with site.trouble("cut off: the ledger"):
         before, behind = site.primary(), site.replica()
+        site.are_clients_away.set()
+        until(lambda: Ledger(site.client).totals().of(State.PARKED).count >= _SOME_ANSWERS)
         behind.cut()  # it lacks this second, in which the ledger would send if it did not wait for it
+        site.are_clients_away.clear()  # and in which clients answer: their entries are lost with it
         time.sleep(1)
         before.cut()
         behind.mend()
@@ -400,9 +416,28 @@ def verdict(site: Site, orders: Orders) -> dict[str, object]:
         "ordered": len(orders.intents),
         "paid_twice": books["totals"]["executed_twice"],
         "lost": unknown + differences(found, books),
-        "under_way": [f"{key} {state}" for key, (state, _) in found.items() if state in {*BUSY, State.PARKED}],
+        "under_way": [_story(site, orders, key) for key, (state, _) in found.items() if state in {*BUSY, State.PARKED}],
         "ends": dict(Counter(f"{state} {reason}".strip() for state, reason in found.values())),
         "troubles": [(name, round(lasted, 1), round(silent, 1)) for name, lasted, silent in site.table],
+    }
+
+
+def _story(site: Site, orders: Orders, key: str) -> dict[str, object]:
+    """Of a transfer that is under way at the end: all that tells why."""
+    ledger = Ledger(site.client)
+    record = ledger.get(key)
+    assert record is not None
+    events = Events(site.client).of(record).events
+    moves = [f"{each.fields['at']} {each.fields['verb']} {each.fields.get('state', '')}" for each in events]
+    vault = Vault(connect(site.env["VAULT_URL"]))
+    return {
+        "key": key,
+        "state": record.state,
+        "reason": record.reason,
+        "due_in_s": ((site.client.zscore(redis_keys.DUE, key) or 0) - ledger.now_ms()) // 1000,
+        "moves": moves,
+        "pares": vault.look(Purpose.PARES, key),
+        "client_heard": orders.client_heard.get(record.reference, ""),
     }
 
 
@@ -422,7 +457,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     with TemporaryDirectory(prefix="transfers-hosts-") as name, running_site(Path(name), given.cut) as site:
-        orders = Orders(site.bank_url, given.gap, site.are_producers_held)
+        orders = Orders(site.bank_url, given.gap, site.are_producers_held, site.are_clients_away)
         orders.start()
         for _ in range(given.rounds):
             round_of_troubles(site, slow_s=given.slow, cut_s=given.cut, is_short=given.short)

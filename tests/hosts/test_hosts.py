@@ -13,7 +13,7 @@ from tests.support.tools import tool
 
 ROUNDS = int(os.environ.get("TRANSFERS_ROUNDS", "0"))
 LONG = ["--rounds", str(ROUNDS)]
-SHORT = ["--short", "--rounds", "1", "--slow", "2", "--cut", "3"]
+SHORT = ["--short", "--rounds", "1", "--slow", "1", "--cut", "2"]
 
 ROOT = Path(__file__).parents[2]
 TROUBLES = {"cut off: the ledger", "cut off: worker-1", "cut off: the replica"}

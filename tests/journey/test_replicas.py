@@ -389,6 +389,23 @@ def test_a_worker_whose_connection_wrote_nothing_sees_that_a_replica_is_missing_
     pair.go_on()
 
 
+def test_a_link_that_flaps_is_told_once_a_minute_with_how_often_it_changed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hundred events an hour of one bad cable would hide the others. Its end is told at once."""
+    stage.ledger.replicas = Replicas(1)
+    whys = ["lacking" if second % 2 else "" for second in range(1, 125)]
+    monkeypatch.setattr(stage.ledger, "why_too_few", lambda: whys.pop(0))
+    while whys:
+        stage.worker.maintenance.run_once()
+        stage.clock.advance(1)
+
+    told = [event.fields for event in stage.events.newest(99)]
+    told = [fields for fields in told if fields["verb"].startswith("replicas_")]
+    assert [fields["verb"] for fields in told] == ["replicas_lacking", "replicas_back"] * 3
+    assert ["59 times" in fields["reason"] for fields in told] == [False, False, True, False, True, False]
+
+
 def test_a_replica_that_writes_to_its_disk_once_a_second_is_waited_for(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from epay_transfers.ledger.store.server_problems import ServerReason, known_prob
 from epay_transfers.ops import server_users
 from epay_transfers.runtime import embedded_servers, server_addresses
 from epay_transfers.runtime.embedded_servers import EmbeddedServer
-from tests.support.sentinels import running_sentinel
+from tests.support.sentinels import deployed_sentinel, running_sentinel
 from tests.support.servers import free_port
 from tests.support.tools import PRODUCTS, server_binary
 from tests.support.waiting import until
@@ -43,8 +43,8 @@ def port_of(server: EmbeddedServer) -> int:
 
 
 @pytest.fixture(params=PRODUCTS)
-def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]:
-    """A primary, its replica, and one Sentinel that has seen both."""
+def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, EmbeddedServer, EmbeddedServer]]:
+    """The product's program, a primary and its replica, with the users of a replica and of Sentinels."""
     binary = server_binary(request.param)
     with ExitStack() as stack:
         servers = []
@@ -62,8 +62,15 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]
         with connect(replica.url) as client:
             client.execute_command("REPLICAOF", "127.0.0.1", port_of(primary))
             until(lambda: client.info("replication")["master_link_status"] == "up")
-        users = USER.format(password=PASSWORD)
-        port = stack.enter_context(running_sentinel(binary, tmp_path, port_of(primary), more=users))
+        yield binary, primary, replica
+
+
+@pytest.fixture
+def watched(servers: tuple[str, EmbeddedServer, EmbeddedServer], tmp_path: Path) -> Iterator[Watched]:
+    """With one Sentinel that has seen both."""
+    binary, primary, replica = servers
+    users = USER.format(password=PASSWORD)
+    with running_sentinel(binary, tmp_path, port_of(primary), more=users) as port:
         away = free_port()
         yield Watched(f"redis://ledger/0?sentinels=127.0.0.1:{away},127.0.0.1:{port}", port, primary, replica)
 
@@ -122,6 +129,78 @@ def test_where_no_sentinel_answers_the_error_says_so(watched: Watched) -> None:
     other = watched.url.replace("//ledger/", "//unknown/")
     with connect(other) as client, pytest.raises(redis.ConnectionError):
         client.ping()
+
+
+def test_sentinels_as_deploy_has_them_admit_a_client_that_may_ask_and_do_nothing_else(
+    servers: tuple[str, EmbeddedServer, EmbeddedServer], tmp_path: Path
+) -> None:
+    """Two of them, which agree with one another on a failover, by the users of their file. None is refused anything."""
+    binary, primary, replica = servers
+    passwords = {name: secrets.token_hex(8) for name in ("client", "sentinel", "admin")} | {"ledger": PASSWORD}
+    ports = free_port(), free_port()
+    places = ",".join(f"127.0.0.1:{port}" for port in ports)
+    own = f"&sentinel_username=client&sentinel_password={passwords['client']}"
+    with ExitStack() as stack:
+        for port in ports:
+            stack.enter_context(
+                deployed_sentinel(
+                    binary, tmp_path / str(port), port_of(primary), port=port, passwords=passwords
+                )
+            )  # fmt: skip
+        admins = [
+            stack.enter_context(
+                redis.Redis(port=port, username="admin", password=passwords["admin"], decode_responses=True)
+            )
+            for port in ports
+        ]
+        until(lambda: all(_sees_both(admin) for admin in admins))
+        client = stack.enter_context(connect(f"redis://ledger/0?sentinels={places}{own}", "REDIS_URL"))
+        client.set("a", "1")
+        refusing = stack.enter_context(connect(f"redis://ledger/0?sentinels={places}", "REDIS_URL"))
+        with pytest.raises(redis.ConnectionError) as raised:
+            refusing.ping()
+        problem = known_problem(raised.value)
+        assert problem is not None
+        assert (problem.reason, problem.is_passing) == (ServerReason.SENTINELS_REFUSE, False)
+        asking = stack.enter_context(redis.Redis(port=ports[0], username="client", password=passwords["client"]))
+        for words in (("SENTINEL", "FAILOVER", "ledger"), ("SENTINEL", "MASTERS")):
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                asking.execute_command(*words)
+
+        primary.process.kill()
+        until(lambda: _writes(client))
+
+        assert client.connection_pool._available_connections[-1].port == port_of(replica)
+        refused = {(each["username"], each["object"]) for admin in admins for each in admin.acl_log()}
+        assert "sentinel" not in {name for name, _ in refused}, refused
+
+
+def _sees_both(admin: redis.Redis) -> bool:
+    """The replica, and the other Sentinel."""
+    with suppress(redis.RedisError):
+        words = (("SENTINEL", "REPLICAS", "ledger"), ("SENTINEL", "SENTINELS", "ledger"))
+        return all(len(admin.execute_command(*each)) == 1 for each in words)  # type: ignore[no-untyped-call]  # redis-py does not type it
+    return False
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("sentinel_password=p", "says sentinel_password, but names no Sentinels: give sentinels=HOST:PORT too"),
+        ("sentinels=a:1&sentinel_username=client", "a user of the Sentinels without a password"),
+        ("sentinels=a:1&sentinel_ssl=true", "rediss://NAME/0?sentinels=HOST:PORT&sentinel_ssl=true"),
+        ("sentinels=a:1&sentinel_password=p&sentinel_password=q", "once at most"),
+    ],
+)
+def test_what_is_said_of_sentinels_by_half_is_refused_with_the_whole(options: str, why: str) -> None:
+    assert why in server_addresses.complaint_of(Secret(f"redis://ledger/0?{options}"))
+
+
+@pytest.mark.parametrize("value", ["false", "1", ""])
+def test_tls_of_sentinels_is_wanted_in_one_way(value: str) -> None:
+    """What turns a check off elsewhere turns none off here."""
+    url = Secret(f"rediss://ledger/0?sentinels=a:1&sentinel_ssl={value}")
+    assert "&sentinel_ssl=true" in server_addresses.complaint_of(url)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,15 @@ LEDGER_BACK: Final = Scope(
 LEDGER_ANYWHERE: Final = replace(LEDGER_BACK, producers=1, ledger_goes_back="anywhere")
 BUSY_WORKERS: Final = replace(LEDGER_BACK, producers=1, in_hand="workers")
 LEDGER_ONE_STEP: Final = replace(LEDGER_BACK, producers=1, ledger_goes_back="one_step")
+LEDGER_ONE_STEP_CHALLENGE: Final = Scope(
+    has_3ds=True,
+    web=1,
+    producers=1,
+    can_repeat=False,
+    vault_forgets=False,
+    card_times_out=False,
+    ledger_goes_back="one_step",
+)
 CLOCK_JUMPS: Final = Scope(tries=2, has_3ds=True, web=1, clock_jumps=True)
 SLEEP: Final = Scope(tries=2, has_operator=True)
 PROMPT: Final = Scope(can_crash=False, can_time_out=False, workers_are_prompt=True)
@@ -119,6 +128,7 @@ MUST_HOLD: Final = [
     _case("the ledger goes back to before create", ALL, LEDGER_BACK, HOLDS),
     _case("the ledger goes back to any earlier record", ALL, LEDGER_ANYWHERE, HOLDS),
     _case("the ledger goes back by one step", ALL, LEDGER_ONE_STEP, HOLDS),
+    _case("the ledger goes back by one step, 3-D Secure", ALL, LEDGER_ONE_STEP_CHALLENGE, HOLDS),
     _suffix("the ledger goes back, the suffix is free: the digest alone", DIGEST_ALONE, SUFFIX_FREE, HOLDS),
     _suffix("the ledger goes back, the suffix is taken: mark and nonce", SuffixRules(), SUFFIX_TAKEN, HOLDS),
     _case("a clock jumps", ALL, CLOCK_JUMPS, HOLDS),
@@ -185,6 +195,7 @@ ABLATIONS: Final = [
     _without("question_after_horizon", SENDING, NOT_FOUND),
     _without("resume_raises_epoch", ONE_CLIENT),
     _without("confirm_is_never_refenced", replace(CHALLENGE, workers=1)),
+    _without("fenced_confirm_is_requeued", LEDGER_ONE_STEP_CHALLENGE, NOT_FOUND),
     _without("sweeper_peeks", SMALL),
     _without("refence_may_repeat", SMALL, NOT_FOUND, must_end=True),
     _without("revive_refences", OPERATORS, NOT_FOUND),

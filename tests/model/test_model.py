@@ -30,6 +30,7 @@ QUICK_HOLDS = [
     "the ledger goes back to before create",
     "the ledger goes back to any earlier record",
     "the ledger goes back by one step",
+    "the ledger goes back by one step, 3-D Secure",
     "the ledger goes back, the suffix is free: the digest alone",
     "the ledger goes back, the suffix is taken: mark and nonce",
     "a clock jumps",

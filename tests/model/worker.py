@@ -161,7 +161,9 @@ def _take(world: World, worker: Worker, rules: Rules, scope: Scope) -> Iterator[
         if scope.can_repeat:
             yield "vault.take: ok, reply lost", after, worker._replace(step=BURNT_BY_ME, writes=0, is_late=False), False
     elif reply == vault.LATER:
-        if rules.worker_says_it_was_fenced:
+        if rules.fenced_confirm_is_requeued and phase == CONFIRM:
+            yield "vault.take: later, the confirm goes on", world, worker._replace(step=PUT_BACK, is_late=False), True
+        elif rules.worker_says_it_was_fenced:
             yield "vault.take: later", world, worker._replace(step=BURNT_NOTHING, is_late=False), True
         else:
             yield "vault.take: later, drops the job", world, IDLE, True

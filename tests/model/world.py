@@ -174,6 +174,7 @@ class Rules:
     unburn_compares: bool = True
     unburn_needs_tombstone: bool = True
     confirm_is_never_refenced: bool = True
+    fenced_confirm_is_requeued: bool = True  #: its PaRes is kept for a later epoch: so it goes to the next one
     ending_closes_vault: bool = True
     revive_refences: bool = True
     # doubt

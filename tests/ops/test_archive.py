@@ -305,10 +305,12 @@ def test_a_folder_that_can_not_be_written_is_a_sentence(transfers: Cli, past: Le
 # Its server user.
 
 
-def test_the_user_archive_may_archive_and_an_operator_may_not(
+def test_the_user_archive_may_archive_and_have_a_group_forgotten_and_an_operator_may_not(
     transfers: Cli, past: Ledger, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """An operator may see how far each group is."""
     ended(past)
+    group = ("outcomes", "forget", "old-shop", "--apply", *REASON)
     users = server_users.users("ledger", ["aigul"])
     assert not users["archive"].is_on
     for name in ("ops-aigul", "archive"):
@@ -320,6 +322,11 @@ def test_the_user_archive_may_archive_and_an_operator_may_not(
             monkeypatch.setenv("REDIS_URL", environment["REDIS_URL"].replace("//", f"//{name}:word@"))
             said = archive(transfers, "--apply", *REASON)
             assert said.status == status, said
+            Events(past.client).join("old-shop")
+            assert transfers("outcomes", "groups").status == 0
+            said = transfers(*group)
+            assert said.status == status, said
+            assert len(past.client.xinfo_groups(redis_keys.EVENTS)) == (0 if name == "archive" else 1)
     finally:
         past.client.execute_command("ACL", "DELUSER", "ops-aigul", "archive")  # type: ignore[no-untyped-call]
     assert_agrees(past.client)

@@ -5,7 +5,8 @@ import json
 import pytest
 import redis
 
-from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store import outcome_groups, redis_keys
+from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.outcomes_aside import AsideOutcome, OutcomesAside
 from tests.support.command_line import Cli
@@ -135,3 +136,104 @@ def test_an_entry_whose_words_can_not_be_read_is_listed_all_the_same(
 
     (told,) = transfers("outcomes", "list", "--group", "odd", "--json").json
     assert (told["key"], told["version"], json.dumps(told["error"])) == (KEYS["payout-1"], 0, '""')
+
+
+# Groups: one that comes no more keeps the event log.
+
+
+@pytest.fixture
+def groups(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> redis.Redis:
+    """`payouts` was read by a consumer that owes one event; `books` has read nothing. An hour passes at once."""
+    monkeypatch.setattr(outcome_groups, "QUIET_MS", 0)
+    events = Events(client)
+    for number in range(3):
+        client.xadd(redis_keys.EVENTS, {"verb": "x"}, id=f"179550000000{number}-0")
+    events.join("payouts")
+    events.join("books")
+    assert len(events.take("payouts", "one", count=1)) == 1
+    OutcomesAside(client).ask_replay("payouts", [KEYS["payout-1"]], "aigul")
+    return client
+
+
+def test_the_groups_are_listed_with_how_far_each_is(transfers: Cli, groups: redis.Redis) -> None:
+    told = transfers("outcomes", "groups", "--json").json
+
+    assert [(each["group"], each["owed"], each["aside"], each["consumers"]) for each in told] == [
+        ("books", 0, 1, 0), ("payouts", 1, 3, 1)
+    ]  # fmt: skip
+    assert (told[0]["read_until"], told[0]["quiet_s"]) == (None, None)
+    assert told[1]["read_until"].startswith("2026-11-24T06:00:00")
+    page = transfers("outcomes", "groups").out
+    assert "payouts" in page
+    assert "nothing" in page
+
+
+def test_where_no_group_reads_it_says_so(transfers: Cli, ledger: Ledger) -> None:
+    assert "No group reads outcomes." in transfers("outcomes", "groups").out
+
+
+def test_without_apply_nothing_is_forgotten(transfers: Cli, groups: redis.Redis) -> None:
+    said = transfers("outcomes", "forget", "payouts")
+
+    assert "1 outcomes that were handed out and not done, and 3 that were set aside" in said.out
+    assert "Nothing was changed" in said.out
+    assert {each["name"] for each in groups.xinfo_groups(redis_keys.EVENTS)} == {"books", "payouts"}
+
+
+def test_a_group_is_forgotten_with_what_it_owes_and_has_set_aside_and_the_log_is_trimmed_past_it(
+    transfers: Cli, groups: redis.Redis
+) -> None:
+    """Red before: the log was kept for it, for ever."""
+    assert Events(groups).trim(0) == 0
+
+    for name in ("payouts", "books"):
+        assert transfers("outcomes", "forget", name, "--apply", "--reason", "switched off").status == 0
+
+    assert groups.xinfo_groups(redis_keys.EVENTS) == []
+    assert groups.hlen(redis_keys.OUTCOMES_ASIDE) == groups.hlen(redis_keys.OUTCOME_REPLAYS) == 0
+    event = Events(groups).newest(2)[0].fields
+    assert (event["verb"], event["group"], event["owed"], event["aside"]) == ("outcomes_forgotten", "payouts", "1", "3")
+    assert event["reason"] == "switched off"
+
+
+def test_another_groups_are_left_alone(transfers: Cli, groups: redis.Redis) -> None:
+    transfers("outcomes", "forget", "books", "--apply", "--reason", "switched off")
+
+    assert [each["name"] for each in groups.xinfo_groups(redis_keys.EVENTS)] == ["payouts"]
+    assert OutcomesAside(groups).counts() == {"payouts": 3}
+    assert OutcomesAside(groups).replays() == {("payouts", KEYS["payout-1"])}
+
+
+def test_what_dies_behind_its_event_goes_on_with_the_same_call(
+    transfers: Cli, groups: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(redis.Redis, "xgroup_destroy", _dies)
+        transfers("outcomes", "forget", "payouts", "--apply", "--reason", "switched off")
+    assert OutcomesAside(groups).counts()["payouts"] == 3
+
+    assert transfers("outcomes", "forget", "payouts", "--apply", "--reason", "switched off").status == 0
+
+    assert OutcomesAside(groups).counts() == {"books": 1}
+
+
+def _dies(*_: object) -> None:
+    raise redis.ConnectionError
+
+
+def test_a_group_that_is_read_is_refused(transfers: Cli, groups: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would come back, and be handed all outcomes once more."""
+    monkeypatch.setattr(outcome_groups, "QUIET_MS", 3_600_000)
+
+    said = transfers("outcomes", "forget", "payouts", "--apply", "--reason", "switched off")
+
+    assert said.status == 1
+    assert "a consumer of payouts was there within 60 minutes" in said.err
+    assert OutcomesAside(groups).counts()["payouts"] == 3
+
+
+def test_a_group_that_is_none_is_refused_with_those_that_are(transfers: Cli, groups: redis.Redis) -> None:
+    said = transfers("outcomes", "forget", "payout", "--apply", "--reason", "switched off")
+
+    assert said.status == 1
+    assert "these do: books, payouts" in said.err

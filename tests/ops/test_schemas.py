@@ -16,6 +16,7 @@ from epay_transfers.ledger import fingerprint_keys
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change
+from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.heartbeats import Calls, Heartbeat, Heartbeats, Sight
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pauses
@@ -62,6 +63,8 @@ TYPED: dict[str, tuple[str, ...]] = {
     "keys": ("--ring", "fingerprint"),
     "keys rotate": ("--ring", "fingerprint"),
     "list": (),
+    "outcomes forget": ("books",),
+    "outcomes groups": (),
     "outcomes list": (),
     "outcomes replay": ("--group", "payouts", "--reference", "paid"),
     "overview": (),
@@ -101,6 +104,8 @@ def run(transfers: Cli, into: Into, ledger: Ledger, monkeypatch: pytest.MonkeyPa
     fingerprints = Path("fingerprints")
 
     def outputs(name: str) -> list[Any]:
+        if name in {"outcomes forget", "outcomes groups"}:
+            Events(ledger.client).join("books")
         bare = [] if _needs_a_transfer(name) else [transfers(*name.split(), *_typed(name), "--json")]
         for state in State:
             if state is not State.PAID:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -15,7 +16,7 @@ from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.replies import Created
-from epay_transfers.ledger.store.server_problems import ServerReason
+from epay_transfers.ledger.store.server_problems import ServerReason, known_problem
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.runtime.settings import ServerSettings, SettingsWrong
 from epay_transfers.worker.bank.transport import Transport
@@ -23,8 +24,10 @@ from tests.http.conftest import authority
 from tests.support.certificates import Authority
 from tests.support.clocks import FakeClock
 from tests.support.factories import new_transfer
+from tests.support.sentinels import deployed_sentinel
 from tests.support.servers import free_port, running_server
 from tests.support.tools import server_binary
+from tests.support.waiting import until
 
 __all__ = ["authority"]  # a throw-away one, and what it signs
 
@@ -91,6 +94,35 @@ def test_the_ledger_works_over_tls_and_so_does_the_queue_beside_it(address: str,
         assert sock.version() in {"TLSv1.2", "TLSv1.3"}
         client.connection_pool.release(connection)
     assert isinstance(made, Created)
+
+
+def test_sentinels_are_asked_by_tls_and_are_verified_as_the_server_is(
+    address: str, authority: Authority, tmp_path: Path
+) -> None:
+    """As deploy/sentinel.conf has them. One whose authority is not known is not told the password."""
+    port, binary = free_port(), server_binary("redis")
+    passwords = dict.fromkeys(("client", "sentinel", "admin", "ledger"), "a-password")
+    folder = str(Path(authority.ca_file).parent)
+    url = f"rediss://ledger/0?sentinels=127.0.0.1:{port}&sentinel_ssl=true&sentinel_username=client"
+    url += "&sentinel_password=a-password"
+    primary = urlsplit(address).port or 0
+    with (
+        deployed_sentinel(binary, tmp_path / "s", primary, port=port, passwords=passwords, authority=folder),
+        connect(f"{url}&ssl_ca_certs={authority.ca_file}", "REDIS_URL") as client,
+        connect(url, "REDIS_URL") as stranger,
+    ):
+        until(lambda: _answers(client))
+        with pytest.raises(redis.ConnectionError) as raised:
+            stranger.ping()
+        problem = known_problem(raised.value)
+        assert problem is not None
+        assert (problem.reason, problem.is_passing) == (ServerReason.SENTINELS_TLS, False)
+
+
+def _answers(client: redis.Redis) -> bool:
+    with suppress(redis.RedisError):
+        return bool(client.ping())
+    return False
 
 
 def test_a_server_whose_authority_nobody_knows_is_not_spoken_to(address: str) -> None:

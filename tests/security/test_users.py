@@ -225,6 +225,7 @@ def test_the_whole_system_runs_under_its_users(  # noqa: PLR0915 - a list of wha
         act_as("ops")
         assert plain.key in ops("outcomes", "list", "--group", "books")
         ops("outcomes", "replay", "--group", "books", "--reference", f"{run}-one")
+        assert "books" in ops("outcomes", "groups")
         act_as("producer")
         with Transfers.from_env() as backend:
             assert_handled(backend, replayed=plain.key)
@@ -458,6 +459,7 @@ RECORD = redis_keys.record(KEY)
 
 #: The server, who, and what it is that is not theirs to do.
 FORBIDDEN = [
+    *(("ledger", user, ("CONFIG", "GET", "masterauth")) for user in ("admin", "follower")),
     ("vault", "producer", ("GET", redis_keys.sealed_card(KEY))),
     ("vault", "producer", ("GETRANGE", redis_keys.sealed_card(KEY), "0", "9")),
     ("vault", "producer", ("GET", redis_keys.sealed_pares(KEY))),

@@ -12,6 +12,7 @@ from epay_transfers.ledger.errors import LedgerBroken, RecordUnreadable, Transfe
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.secret import Secret
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.replicas import Replicas
 from epay_transfers.ledger.vault.sealing import KeyPair, Opener, Sealer
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers import ProducerSettings, Transfers
@@ -163,12 +164,32 @@ class WorkerProcess:
             pass
 
 
+class ReplicatedLedger(Ledger):
+    """`LEDGER_REPLICAS=1`: what a worker waits for is thrown, in the place of WAIT. The claim stands either way."""
+
+    world: World
+
+    def why_too_few(self) -> str:
+        if not self.world.chance(self.world.weather.lacking):
+            return ""
+        self.world.counts["looks at a replica that lacked something"] += 1
+        return "0 of 1 replicas have it"
+
+    def _run_copied(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> tuple[list[str], str]:
+        reply = self._scripts.run(name, keys, args)
+        if not self.world.chance(self.world.weather.lacking):
+            return reply, ""
+        self.world.counts[f"a replica that lacked a {name}"] += reply[0] == "OK"
+        return reply, "0 of 1 replicas have it"
+
+
 def start_worker(place: Place, name: str) -> WorkerProcess:
     """Raises `Crashed` or a `TransfersError` if it does not come up, as a real one ends with its exit status."""
     world, process = place.world, place.world.process(name)
     clock = process.clock
     ledger_wire, vault_wire = Wire(place.ledger, process), Wire(place.vault, process)
-    ledger, vault = Ledger(_client(ledger_wire), world.clock), Vault(_client(vault_wire))
+    ledger, vault = ReplicatedLedger(_client(ledger_wire), world.clock, Replicas(1)), Vault(_client(vault_wire))
+    ledger.world = world
     bank: Any = Teller(world, process, place.books, has_status=place.rules.has_status)
     broker: Any = Wakeup(world, process, place.queue)
     worker = assemble(

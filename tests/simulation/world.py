@@ -47,6 +47,7 @@ class Weather:
     unanswered: float  #: its reply does not come back
     others: float  #: somebody else goes on first
     silence: float  #: at the bank: each of the ways in which an answer can be lost
+    lacking: float  #: the ledger's replica has not what was written, and a worker that waits for it gives up
 
     @classmethod
     def throw(cls, dice: random.Random) -> "Weather":
@@ -57,10 +58,11 @@ class Weather:
             unanswered=dice.choice((0, 0.01, 0.04)),
             others=dice.choice((0.1, 0.25, 0.5)),
             silence=dice.choice((0.05, 0.15, 0.3)),
+            lacking=dice.choice((0, 0, 0.1, 0.4)),
         )
 
 
-CALM = Weather(0, 0, 0, 0, 0)
+CALM = Weather(0, 0, 0, 0, 0, 0)
 
 
 class Strand:

@@ -7,6 +7,7 @@ from pathlib import Path
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
+from epay_transfers.ledger.store.events import Events
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.pauses import ALL, Lane, Pause, Pauses
 from epay_transfers.ops.plans import plan as plans
@@ -41,6 +42,9 @@ def prepare(
     into(State.PAID if is_paid else STATES.get(name, State.QUEUED), reference)
     if name == "outcomes replay":
         ledger.client.hset(redis_keys.OUTCOMES_ASIDE, "payouts 251124000001 1-0", json.dumps({"reference": reference}))
+    if name == "outcomes forget":
+        for group in ("old-shop", "payouts", reference):
+            Events(ledger.client).join(group)
     if name == "unpause":
         added = Pause(pause_id, Lane.SEND, ALL).to_text()
         ledger.client.hsetnx(redis_keys.ADDED_PAUSES, pause_id, added)

@@ -197,6 +197,23 @@ def test_no_password_crosses_the_network_in_clear(monkeypatch: pytest.MonkeyPatc
     load(monkeypatch, EPAY_ENVIRONMENT="test")
 
 
+@pytest.mark.parametrize("environment", NO_TEST)
+def test_no_password_of_sentinels_crosses_the_network_in_clear(
+    monkeypatch: pytest.MonkeyPatch, environment: str
+) -> None:
+    """TLS of the server alone is not TLS of the Sentinels."""
+    url = f"rediss://ledger/0?sentinels=sentinel.example:26379&sentinel_password={PASSWORD}"
+
+    (line,) = wrong(monkeypatch, EPAY_ENVIRONMENT=environment, REDIS_URL=url)
+
+    assert line.startswith("REDIS_URL: sends Sentinels a password without TLS: add sentinel_ssl=true")
+    assert PASSWORD not in line
+    load(monkeypatch, EPAY_ENVIRONMENT=environment, REDIS_URL=f"{url}&sentinel_ssl=true")
+    load(monkeypatch, EPAY_ENVIRONMENT="test", REDIS_URL=url)
+    near = url.replace("sentinel.example", "127.0.0.1")
+    load(monkeypatch, EPAY_ENVIRONMENT=environment, REDIS_URL=near)
+
+
 @pytest.mark.parametrize(
     "address",
     [
