@@ -26,8 +26,8 @@ PUBLIC.add("BwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAhIiMkJSYn")  # a PaRes of `tests/
 #: Card numbers that may stand here: the bank's public test cards, and everybody's example.
 PUBLIC_CARDS = {*TEST_CARDS, "4111111111111111"}
 
-#: Of a known kind, and nobody's: a test of what is said of a wrong password.
-EXAMPLES = {"redis://nobody:hunter22@", "redis://user:hunter22@"}
+#: An address ends so whose password is an example's, and nobody's.
+EXAMPLES = (":hunter22@", ":PASSWORD@")
 
 KNOWN = {
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\n[A-Za-z0-9+/]"),
@@ -80,7 +80,7 @@ def test_no_secret_of_a_known_kind_is_in_a_file(repository: dict[str, str]) -> N
         for name, text in repository.items()
         for kind, pattern in KNOWN.items()
         for words in pattern.finditer(text)
-        if words[0] not in EXAMPLES
+        if not words[0].endswith(EXAMPLES)
     ]
 
     assert found == []
