@@ -150,6 +150,7 @@ COMMANDS = {
         _ACT,
         "Forget a group that comes no more; without --apply, show what would go.",
         example='payouts --apply --reason "the old backend is gone"',
+        changes=True,
     ),
     "audit": CommandEntry("audit", _LOOK, "Compare ledger, due, counters, queue and vault."),
     "reconcile": CommandEntry(

@@ -82,5 +82,6 @@ def _enqueue(
         receiver=_RECEIVER,
         terminal=terminal,
         invoice_id=invoice_id,
+        urgency="batch",  # what is bought in the shop goes first
     )
     return transfers.enqueue(intent)

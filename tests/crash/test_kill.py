@@ -1,7 +1,7 @@
 """Real processes, killed with SIGKILL at every named point; then a healthy worker, and the bank's books.
 
-`TRANSFERS_KILLS` says how many transfers shall have stood at each point (default 6: two workers die there, each with
-three). The points are tried in parts that run on several cores, each on servers of its own.
+`TRANSFERS_KILLS` says how many transfers shall have stood at each point (default 5: one worker dies there, with five).
+The points are tried in parts that run on several cores, each on servers of its own.
 """
 
 import os
@@ -19,7 +19,7 @@ from tests.support.books import busy, differences, ends
 from tests.support.platform import Platform
 from tests.support.waiting import until
 
-KILLS = int(os.environ.get("TRANSFERS_KILLS", "6"))
+KILLS = int(os.environ.get("TRANSFERS_KILLS", "5"))
 _KILLED = 9
 _SPARE = 20
 #: The works that start from transfers whose client stands at the bank's page.

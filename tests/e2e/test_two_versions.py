@@ -35,6 +35,7 @@ CHANGES = {
     "ledger/lua/claim.lua": ("-- claim:", "-- claim, in the newer version:"),
     "ledger/lua/_move.lua": ("-- ", "-- In the newer version: "),
     "ledger/record.py": ('    pares_digest: str = ""', '    of_the_next_version: int = 42\n    pares_digest: str = ""'),
+    "ledger/store/ledger.py": ('_SAME = {"schema"', '_SAME = {"of_the_next_version": "42", "schema"'),
     "ledger/queue/message_guard.py": (
         "options.keys() != _OPTIONS",
         'options.keys() - {"of_the_next_version"} != _OPTIONS',
@@ -43,9 +44,9 @@ CHANGES = {
 
 #: The version after that writes such a message, too: its producers were upgraded before the older workers were gone.
 MESSAGES = (
-    "ledger/queue/wakeups.py",
-    "args=(record.key,), kwargs={}, options={}",
-    'args=(record.key,), kwargs={}, options={"of_the_next_version": 42}',
+    "ledger/queue/broker.py",
+    'options={"redis_message_id": wakeup.message_id}',
+    'options={"redis_message_id": wakeup.message_id, "of_the_next_version": 42}',
 )
 
 _ENQUEUE = """

@@ -159,7 +159,7 @@ def test_a_user_default_that_a_restart_would_forget_transfers_by_is_named(
         assert found(servers, ATTESTED) == found(servers, RELAXED) == []
     finally:
         ledger_at.execute_command("ACL SETUSER", "default", "+@all")  # type: ignore[no-untyped-call]
-    assert line.startswith("REDIS_URL: its user `default` may not write, so a restart can forget transfers")
+    assert line.startswith("REDIS_URL: its user `default` may not write: a restart can forget transfers")
     assert "user default off ~* &* +@all" in line
 
 

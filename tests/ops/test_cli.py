@@ -57,7 +57,7 @@ def test_help_lists_every_command_and_loads_no_library_of_ours() -> None:
 
 def test_a_command_loads_the_room_of_the_producers_only_if_it_is_one() -> None:
     """An operator who looks at a transfer does not wait for a backend's intents and their checks."""
-    as_producers = {"demo", "dev", "doctor", "enqueue"}
+    as_producers = {"console", "demo", "dev", "doctor", "enqueue"}
     script = (
         "import sys\nfrom epay_transfers.ops import cli\n"
         f"for name in cli.COMMANDS:\n    name in {as_producers} or cli.load(name)\n"

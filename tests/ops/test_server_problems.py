@@ -205,9 +205,11 @@ def test_a_user_without_config_is_told_both_cures(server: embedded_servers.Embed
     with connect(server.url) as admin:
         commands = ["+info", "+time", "+ping", "+hello", "+select"]
         admin.acl_setuser("shy", enabled=True, passwords=[f"+{PASSWORD}"], keys=["*"], commands=commands)
-        (finding,) = found_at(f"redis://shy:{PASSWORD}@{place_of(server.url)}/0")
+        restart, finding = found_at(f"redis://shy:{PASSWORD}@{place_of(server.url)}/0")
         admin.acl_deluser("shy")
 
+    assert restart.cure.startswith("allow this user +acl|dryrun; ")
+    assert restart.cure.endswith("set DURABILITY=attested")
     assert finding.cure.startswith("allow this user +config|get; ")
     assert finding.cure.endswith("set DURABILITY=attested")
 
@@ -498,7 +500,7 @@ def test_a_user_that_may_not_even_connect_is_told_what_it_needs(server: embedded
             admin.acl_setuser("shy", enabled=True, passwords=[f"+{PASSWORD}"], keys=["*"], commands=commands)
             (finding,) = found_at(f"redis://shy:{PASSWORD}@{place_of(server.url)}/0")
             admin.acl_deluser("shy")
-            assert finding.cure == "allow it +ping, +hello, +select, +info, +config|get and +time"
+            assert finding.cure == "allow it +ping, +hello, +select, +info, +config|get, +acl|dryrun and +time"
 
 
 def test_one_server_that_is_away_is_one_finding() -> None:

@@ -25,8 +25,8 @@ _MODULES = {
     "sentry-sdk": "sentry_sdk",
 }
 
-#: What a distribution can't do without, and brings: it reads `.env` by it, and so do we.
-_BROUGHT = {"pydantic-settings": {"dotenv"}}
+#: What a distribution brings that we use as well: it reads `.env` by it; `redis[hiredis]` packs commands by it.
+_BROUGHT = {"pydantic-settings": {"dotenv"}, "redis": {"hiredis"}}
 
 #: Which part of the package may import what beside the base, by extra. A framework is the web tier's own.
 PARTS = {
@@ -43,6 +43,7 @@ FRAMEWORKS = {
 } | {
     "producers/web/flask.py": {"flask", "werkzeug"},
     "producers/django/": {"django"},
+    "ops/console/pages/overview.py": {"markupsafe"},
     "ops/console/visit.py": {"markupsafe"},
 }  # what Flask raises is werkzeug's, and what Jinja's filters give is markupsafe's
 

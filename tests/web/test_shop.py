@@ -11,8 +11,7 @@ from epay_transfers.ledger.states import State
 from epay_transfers.ops.demo.shop import GOODS
 from epay_transfers.ops.demo.shop_words import WORDS
 from tests.support.demo_shop import Shop, running_shop
-
-_PATIENCE = 400
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +35,14 @@ def form_of(page: requests.Response) -> dict[str, str]:
 
 def wait_for(client: requests.Session, url: str, name: str) -> requests.Response:
     """As a browser does that has no script: it asks again, until the page is another one."""
-    for _ in range(_PATIENCE):
-        page = client.get(url, timeout=10)
-        if page.headers["Transfer-Page"] == name:
-            return page
-    raise AssertionError(f"the page is still {page.headers['Transfer-Page']}")
+    pages: list[requests.Response] = []
+
+    def is_there() -> bool:
+        pages.append(client.get(url, timeout=10))
+        return pages[-1].headers["Transfer-Page"] == name
+
+    until(is_there)
+    return pages[-1]
 
 
 def buy(client: requests.Session, shop: Shop, good: str) -> requests.Response:
@@ -61,7 +63,7 @@ def test_one_pays_with_3d_secure_and_the_shop_learns_of_it(shop: Shop, client: r
 
     assert back.status_code == 303
     assert wait_for(client, back.headers["Location"], "paid")
-    for _ in range(_PATIENCE):
+    for _ in range(400):
         if '<span class="state paid">paid</span>' in client.get(shop.url, timeout=10).text:
             return
     raise AssertionError("the outcome feed did not tell the shop")
