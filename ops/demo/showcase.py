@@ -5,6 +5,7 @@ makes of it what the console shows.
 """
 
 import json
+import time
 from decimal import Decimal
 
 from epay_transfers.ledger.invoice import make_invoice_id
@@ -29,13 +30,16 @@ _PAYOUTS = (
     (310_000, "[decline:451] Payout"),
     (12_000, "[3ds] Concert"),
     (4_500, "[3ds] Bicycle"),
-    (55_000, "[drop-after] [status-500] Payout"),
-    (82_000, "[drop-after] [status-500] Payout"),
+    (55_000, "[garbage] [false-not-found:9999] Payout"),
+    (82_000, "[garbage] [false-not-found:9999] Payout"),
 )
 _HELD = (19_000, 23_000)
-_DEAD = (8_800, 6_100)
+_DEAD = 8_800
 
-#: The last six digits of those to which the bank gives no token, however often they are tried.
+_LOOKS, _LOOK_S = 100, 0.1
+
+#: The last six digits of the one to which the bank gives no token, however often it is tried. Two would be taken for a
+#: bank that is away, and what is bought in the shop would wait.
 _NO_TOKEN = 900_001
 
 
@@ -52,17 +56,26 @@ def workers_settings() -> dict[str, str]:
 
 def show(transfers: Transfers, context: Context, bank: SandboxClient) -> None:
     """Enqueue them, with what makes of some what the bank alone does not. It returns when all are on their way."""
-    requests.pause(context, Lane.SEND, KIOSK, Cause.OTHER, 0, "the kiosk is being rebuilt")
+    pause_id = requests.pause(context, Lane.SEND, KIOSK, Cause.OTHER, 0, "the kiosk is being rebuilt")
     for number, (amount, description) in enumerate(_PAYOUTS):
         _enqueue(transfers, f"example-{number}", amount, description)
+    _until_known(context, pause_id)
     for amount in _HELD:
         _enqueue(transfers, f"kiosk-{amount}", amount, "Payout", terminal=KIOSK)
     taken_back = _enqueue(transfers, "kiosk-taken-back", 2_000, "Payout", terminal=KIOSK)
     transfers.cancel(taken_back.key, reason="ordered twice")
-    for number, amount in enumerate(_DEAD, _NO_TOKEN):
-        invoice_id = make_invoice_id(number, context.clock.now_ms())
-        bank.refuse_tokens(invoice_id, times=None)
-        _enqueue(transfers, f"no-token-{number}", amount, "Payout", invoice_id=invoice_id)
+    invoice_id = make_invoice_id(_NO_TOKEN, context.clock.now_ms())
+    bank.refuse_tokens(invoice_id, times=None)
+    _enqueue(transfers, "no-token", _DEAD, "Payout", invoice_id=invoice_id)
+
+
+def _until_known(context: Context, pause_id: str) -> None:
+    """Until a worker has written the pause down: then it asks the bank for no token of the kiosk."""
+    for _ in range(_LOOKS):
+        pause = context.pauses.get(pause_id)
+        if pause is None or pause.since_ms:
+            return
+        time.sleep(_LOOK_S)
 
 
 def _enqueue(

@@ -17,6 +17,7 @@ def main() -> None:
     with TemporaryDirectory() as folder, running_shop(Path(folder)) as shop, running_chromium(binary) as browser:
         _desktop(browser, shop.url)
         _phone(browser, shop.url)
+        _console(browser, shop.console_url)
 
 
 def _desktop(browser: Browser, url: str) -> None:
@@ -47,6 +48,16 @@ def _phone(browser: Browser, url: str) -> None:
     _answer(page)
     page.wait_for_selector("main.doubt")
     page.screenshot(path=IMAGES / "doubt.png")
+
+
+def _console(browser: Browser, url: str) -> None:
+    """The first page, once each example is where it will stay, and the page of one in doubt."""
+    page = browser.new_page(viewport={"width": 1200, "height": 900}, locale="en-GB")
+    for state in ("dead", "in_doubt", "parked", "declined"):
+        page.goto(f"{url}/transfers?state={state}")
+        page.wait_for_selector("tbody a")  # the page follows what happens
+    page.goto(url)
+    page.screenshot(path=IMAGES / "console.png")
 
 
 def _buy(page: Page, name: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 class Shop:
     url: str
     bank_url: str
+    console_url: str
 
 
 @contextmanager
@@ -25,8 +26,8 @@ def running_shop(folder: Path) -> Iterator[Shop]:
             said = ""
             for line in process.stdout:
                 said += line
-                if found := re.search(r"shop is open: (\S+)\s+.*bank's books: +(\S+)", said):
-                    yield Shop(found[1], found[2])
+                if found := re.search(r"shop is open: (\S+)\s+.*bank's books: +(\S+)\s+.*console: +(\S+)/ ", said):
+                    yield Shop(*found.groups())
                     return
             raise AssertionError(f"the shop did not open: {said}")
         finally:
