@@ -339,7 +339,8 @@ def test_what_breaks_is_a_sentence_and_the_log_has_no_password(way: str, caplog:
     assert b"hunter22" not in body["body"]
     assert headers["cache-control"] == "no-store"
     assert "default-src 'none'" in headers["content-security-policy"]
-    assert [record.getMessage() for record in caplog.records] == ["A page could not be made: /plans."]
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("epay_transfers")]
+    assert ours == ["A page could not be made: /plans."]
 
 
 def test_what_breaks_half_way_ends_there() -> None:

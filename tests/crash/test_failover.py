@@ -259,14 +259,16 @@ def compared(failover: Failover, load: Load, operator: OperatorAtWork) -> set[st
     assert_nothing_was_sent(failover, load)
     for lane in {Lane.SEND, Lane.CONFIRM} - {lane for _, lane in standing(failover)}:
         operator.types("pause", lane, *WHY)
-    known, executed = ends(platform.ledger_client), executions(failover)
+    known, before = ends(platform.ledger_client), executions(failover)
     assert not {*load.lost} & {*known}
     found = operator.recovers()
+    executed = executions(failover)  # a call that was on its way when its worker was killed may come in meanwhile
     absent = {each["name"] for each in found["absent"]}
-    assert absent == executed - {*known}
+    assert before - {*known} <= absent <= executed - {*known}
     assert absent
     unsent = {each["name"] for each in found["unsent_here"]}
-    assert unsent == {key for key in executed & {*known} if known[key][0] in MAY_BE_SENT}
+    not_sent_here = {key for key, (state, _) in known.items() if state in MAY_BE_SENT}
+    assert before & not_sent_here <= unsent <= executed & not_sent_here
     assert load.secure in unsent
     audited = operator.types("audit", "--json", "--all", expects=frozenset({ExitStatus.REFUSED}))
     waited = {key for key, state in failover.witness().states.items() if state is State.QUEUED}

@@ -1,6 +1,6 @@
 """A machine that lets everybody at a few transfers, in any order, with any trouble: the scripts must do as the models.
 
-`TRANSFERS_MACHINES` says how many runs (200), in parts that run on several cores, and `TRANSFERS_STEPS` how long each
+`TRANSFERS_MACHINES` says how many runs (100), in parts that run on several cores, and `TRANSFERS_STEPS` how long each
 is (40). `TRANSFERS_SEED` repeats so many of one seed.
 """
 
@@ -30,7 +30,7 @@ from tests.ledger.harness import Harness
 from tests.ledger.model import TransferModel
 from tests.support import parallel
 
-MACHINES = int(os.environ.get("TRANSFERS_MACHINES", "200"))
+MACHINES = int(os.environ.get("TRANSFERS_MACHINES", "100"))
 STEPS = int(os.environ.get("TRANSFERS_STEPS", "40"))
 SEED = os.environ.get("TRANSFERS_SEED")
 

@@ -1,6 +1,6 @@
 """Many simulations, each from one seed; every law is checked after every step.
 
-`TRANSFERS_SEEDS` says how many (120), in parts that run on several cores; `TRANSFERS_SEED` runs that one alone, and
+`TRANSFERS_SEEDS` says how many (60), in parts that run on several cores; `TRANSFERS_SEED` runs that one alone, and
 prints its steps if it breaks a law. Both: so many from that one on.
 """
 
@@ -13,7 +13,7 @@ from tests.simulation.run import Failed, running_servers, simulate
 from tests.support import parallel
 
 SEED = os.environ.get("TRANSFERS_SEED")
-SEEDS = int(os.environ.get("TRANSFERS_SEEDS") or (1 if SEED else 120))
+SEEDS = int(os.environ.get("TRANSFERS_SEEDS") or (1 if SEED else 60))
 
 
 @pytest.mark.slow
