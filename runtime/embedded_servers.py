@@ -147,7 +147,9 @@ def _await_answer(server: EmbeddedServer, within_s: float = _START_SECONDS) -> N
 
 
 def _process_of(client: redis.Redis) -> int:
-    return int(client.info("server").get("process_id", 0))
+    """Of the server that answers there; 0 while it still loads its data, and refuses all else."""
+    told = client.info()
+    return 0 if int(told.get("loading", 0)) else int(told.get("process_id", 0))
 
 
 def _free_port() -> int:

@@ -114,7 +114,7 @@ def test_the_overview_has_a_worker_that_does_not_start_for_want_of_replicas_unti
     assert "start a replica of it" in says
 
     platform.start_worker()
-    until(lambda: bool(heartbeats.alive()) and not heartbeats.alive()[0].unfit)
+    until(lambda: any(not each.unfit for each in heartbeats.alive()))
     assert [each.worker for each in heartbeats.told() if "not started" in each.worker] == []
 
 
