@@ -1,4 +1,4 @@
-"""Who is there: by a token that a proxy in front signed, or by a client's certificate. No password is kept here.
+"""What proves a person: a token that a proxy in front signed, or a client's certificate. No password is kept here.
 
 What proves nothing is no person: the request is refused, and the sentence does not say more than what is missing.
 """

@@ -119,7 +119,7 @@ def test_without_the_proxy_s_header_or_with_two_of_them_no_person_is_there(runni
 
 @pytest.mark.parametrize("name", ["mallory@test", "Vera@test", "vera@test ", ""])
 def test_a_person_that_the_file_does_not_name_sees_nothing(running: RunningConsole, name: str) -> None:
-    """To the letter. The sentence does not say who is named."""
+    """To the letter. The sentence names no person of the file."""
     answer = requests.get(f"{running.url}/transfers", headers={HEADER: signed(running, email=name)}, timeout=10)
 
     assert answer.status_code in {401, 403}

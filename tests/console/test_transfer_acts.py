@@ -276,7 +276,7 @@ def test_a_form_that_is_sent_twice_is_one_entry(anna: Person, ledger: Ledger, ac
     assert count(ledger, record, Verb.DECIDE) == (act is Act.SETTLE)
 
 
-# Who may.
+# Roles.
 
 
 @pytest.fixture(scope="module")

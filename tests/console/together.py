@@ -12,11 +12,9 @@ from epay_transfers.ledger.states import Phase, State
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.runtime import embedded_servers
-from epay_transfers.sandbox import addresses
 from tests.console.conftest import RunningConsole, running_console
 from tests.support import factories
-from tests.support.environment import environment_of
-from tests.support.platform import Platform
+from tests.support.platform import Platform, environment_at
 
 HOUR_MS = 3_600_000
 
@@ -31,16 +29,7 @@ def platform(
     """Its servers are emptied once. The worker of its tests runs where the module starts it."""
     for name in ("books", "faults"):
         requests.delete(f"{bank_url}/{name}", timeout=5)
-    env = environment_of(
-        addresses(bank_url),
-        REDIS_URL=ledger_server.url,
-        VAULT_URL=vault_server.url,
-        HTTP_CONNECT_TIMEOUT="2",
-        HTTP_READ_TIMEOUT="5",
-        HTTP_DEADLINE="6",
-        LEASE="8",
-        DOUBT_HORIZON="3000",
-    )
+    env = environment_at(ledger_server.url, vault_server.url, bank_url, "3000")
     clients = [connect(ledger_server.url), connect(vault_server.url)]
     for client in clients:
         client.flushall()

@@ -68,6 +68,20 @@ class Platform:
         self.workers.clear()
 
 
+def environment_at(ledger_url: str, vault_url: str, bank_url: str, doubt_horizon: str) -> dict[str, str]:
+    """Of every process on these servers, with times that a test can wait for. `doubt_horizon`: in seconds."""
+    return environment_of(
+        addresses(bank_url),
+        REDIS_URL=ledger_url,
+        VAULT_URL=vault_url,
+        HTTP_CONNECT_TIMEOUT="2",
+        HTTP_READ_TIMEOUT="5",
+        HTTP_DEADLINE="6",
+        LEASE="8",
+        DOUBT_HORIZON=doubt_horizon,
+    )
+
+
 @pytest.fixture(scope="session")
 def bank_url() -> Iterator[str]:
     with running_bank("epay_transfers.sandbox", "--port", "0", "--print-address") as url:
@@ -85,16 +99,7 @@ def platform(
 ) -> Iterator[Platform]:
     requests.delete(f"{bank_url}/books", timeout=5)
     requests.delete(f"{bank_url}/faults", timeout=5)
-    env = environment_of(
-        addresses(bank_url),
-        REDIS_URL=ledger_server.url,
-        VAULT_URL=vault_server.url,
-        HTTP_CONNECT_TIMEOUT="2",
-        HTTP_READ_TIMEOUT="5",
-        HTTP_DEADLINE="6",
-        LEASE="8",
-        DOUBT_HORIZON="20",
-    )
+    env = environment_at(ledger_server.url, vault_server.url, bank_url, "20")
     with (tmp_path / "worker.log").open("wb") as log:
         platform = Platform(env, bank_url, ledger_client, vault_client, log)
         yield platform

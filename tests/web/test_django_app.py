@@ -192,16 +192,7 @@ def test_a_projects_test_calls_the_command_which_ends_and_leaves_signals_as_they
     """In a process without routes: `"WEB": False`."""
     (project / "handlers.py").write_text(SAYS, encoding="utf-8")
     given = {"WEB": False, "OUTCOMES_HANDLER": "handlers.take"}
-    environment = {"DJANGO_SETTINGS_MODULE": "project", "DATABASE": "{}", "TRANSFERS": json.dumps(given)}
-    done = subprocess.run(  # noqa: S603 - as above
-        [sys.executable, "-c", CALLED_IN_A_TEST],
-        cwd=project,
-        env={"PATH": os.environ["PATH"]} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = run(project, CALLED_IN_A_TEST, {"TRANSFERS": json.dumps(given)})
 
     said = ["a queued", "a declined"]
     begins = "Outcomes go to handlers.take, as those of the group more."
@@ -216,23 +207,14 @@ def test_the_routes_answer_in_the_merchants_look_also_where_no_server_does(proje
         "answer = Client(headers={'host': 'localhost'}).get('/transfers/pay/' + 'A' * 22)\n"
         "print(answer.status_code, 'Alma' in answer.content.decode())\n"
     )
-    environment = {"DJANGO_SETTINGS_MODULE": "project", "DATABASE": "{}", "TRANSFERS": '{"LOOK": {"name": "Alma"}}'}
-    done = subprocess.run(  # noqa: S603 - as above
-        [sys.executable, "-c", ask],
-        cwd=project,
-        env={"PATH": os.environ["PATH"]} | environment | ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = run(project, ask, ENVIRONMENT | {"TRANSFERS": '{"LOOK": {"name": "Alma"}}'})
 
     assert done.stdout == "503 True\n", done.stderr
 
 
-def run(project: Path, script: str) -> "subprocess.CompletedProcess[str]":
-    """A process of the project's that has no setting of ours."""
-    environment = {"DJANGO_SETTINGS_MODULE": "project", "DATABASE": "{}", "TRANSFERS": "{}"}
+def run(project: Path, script: str, more: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    """A process of the project's that has no setting of ours but `more`."""
+    environment = {"DJANGO_SETTINGS_MODULE": "project", "DATABASE": "{}", "TRANSFERS": "{}"} | (more or {})
     return subprocess.run(  # noqa: S603 - as above
         [sys.executable, "-c", script],
         cwd=project,
