@@ -136,22 +136,21 @@ def test_a_console_that_stands_still_is_told_and_one_fetch_waits_for_it(
 def test_one_fetch_at_a_time(opened: Page, ledger_client: redis.Redis) -> None:
     """However much changes meanwhile: the next one begins when the last one has ended."""
     has(opened, 0)
-    under_way = 0
+    under_way: set[Request] = set()  # not a count: one that began before this test listens ends here too
     most = 0
 
     def begins(request: Request) -> None:
-        nonlocal under_way, most
+        nonlocal most
         if request.resource_type == "fetch":
-            under_way += 1
-            most = max(most, under_way)
+            under_way.add(request)
+            most = max(most, len(under_way))
 
     def ends(request: Request) -> None:
-        nonlocal under_way
-        if request.resource_type == "fetch":
-            under_way -= 1
+        under_way.discard(request)
 
     opened.on("request", begins)
     opened.on("requestfinished", ends)
+    opened.on("requestfailed", ends)
     opened.evaluate("() => { for (let at = 0; at < 20; at++) document.dispatchEvent(new Event('visibilitychange')) }")
     create(Ledger(ledger_client), "payout-0")
 

@@ -13,15 +13,13 @@ import sentry_sdk
 from epay_transfers.producers.testing import FakeTransfers
 from tests.support.intents import payout
 from tests.support.platform import Platform, bank_url, platform
+from tests.support.waiting import until
 from tests.web.calling import call_asgi
 
 __all__ = ["bank_url", "platform"]  # fixtures, used here too
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs/integrate.md"
-#: How often a page is asked for that waits by itself until something has changed.
-_PATIENCE = 400
-
 SAVED = ("88481433-595e-4c01-941f-34569db2426e", "86496cb0-bb5d-4791-bb49-cc27a0f660ce")
 
 
@@ -91,10 +89,14 @@ def test_a_client_of_the_web_tier_comes_to_the_banks_page(platform: Platform, mo
     client = call_asgi(names["app"])
     bought = client("POST", "/buy/7")
     assert (bought.status, bought.headers["location"][:15]) == (303, "/transfers/pay/")
-    for _ in range(_PATIENCE):
+    page = bought
+
+    def is_at_the_bank() -> bool:
+        nonlocal page
         page = client("GET", bought.headers["location"])
-        if page.headers["transfer-page"] == "challenge":
-            break
+        return page.headers["transfer-page"] == "challenge"
+
+    until(is_at_the_bank)
     names["web"].transfers.close()
 
     assert f'action="{platform.bank_url}/acs"' in page.body.decode()
