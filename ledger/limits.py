@@ -40,6 +40,7 @@ class Day:
     """A day of the bank, by the ledger's time."""
 
     name: str  #: as in `20251124`
+    begins_ms: int
     ends_ms: int
 
     @classmethod
@@ -56,7 +57,8 @@ def _day(quarter: int) -> Day:
     """The calendar takes longer than the rest of a claim, and workers ask twice for each transfer."""
     at = datetime.fromtimestamp(quarter * _QUARTER_MS / 1000, ALMATY)
     today = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    return Day(f"{today:%Y%m%d}", int((today + timedelta(days=1)).timestamp() * 1000))
+    tomorrow = today + timedelta(days=1)
+    return Day(f"{today:%Y%m%d}", int(today.timestamp() * 1000), int(tomorrow.timestamp() * 1000))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from epay_transfers.ledger.limits import Day
 from epay_transfers.ledger.money import to_minor
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
@@ -12,10 +13,15 @@ from epay_transfers.ops.options import span_ms
 
 Terminal = Annotated[str | None, typer.Option(help="Only those of this terminal.")]
 Older = Annotated[str | None, typer.Option(metavar="SPAN", help="In their state for longer: 30s, 5min, 2h, 3d.")]
-Younger = Annotated[str | None, typer.Option(metavar="SPAN", help="In their state for less than that.")]
+Younger = Annotated[
+    str | None, typer.Option(metavar="SPAN", help="In their state for less; today: since midnight (Almaty).")
+]
 Why = Annotated[str | None, typer.Option(help="Why they are there: a word that lists show, or code_484.")]
 Amount = Annotated[str | None, typer.Option(help="Of this amount, like 15000 or 4500.50.")]
 LastFour = Annotated[str | None, typer.Option(metavar="DIGITS", help="Of one of the cards.")]
+
+#: The bank's day, as the overview counts what was paid in it.
+TODAY = "today"
 
 _LAST = 4
 
@@ -31,9 +37,13 @@ class Times:
 def times(older: str | None, younger: str | None, now_ms: int) -> Times:
     """Raises `BadParameter`."""
     return Times(
-        since_ms=now_ms - span_ms("younger", younger) if younger else None,
+        since_ms=_since_ms(younger, now_ms) if younger else None,
         until_ms=now_ms - span_ms("older", older) if older else None,
     )
+
+
+def _since_ms(younger: str, now_ms: int) -> int:
+    return Day.of(now_ms).begins_ms if younger == TODAY else now_ms - span_ms("younger", younger)
 
 
 def known_terminal(context: Context, terminal: str | None) -> str | None:

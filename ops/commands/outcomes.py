@@ -14,6 +14,7 @@ from epay_transfers.ledger.invoice import is_key
 from epay_transfers.ledger.store.outcome_groups import QUIET_MS, OutcomeGroup, OutcomeGroups
 from epay_transfers.ledger.store.outcomes_aside import AsideOutcome
 from epay_transfers.ops import answers, screen, typed
+from epay_transfers.ops.aside_rows import why_aside
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.exit_status import Refusal
 from epay_transfers.ops.options import AsJson, checked
@@ -53,7 +54,7 @@ def list_(
             aside.state,
             aside.deliveries,
             screen.when(aside.at_ms),
-            _why(aside),
+            why_aside(aside),
             "asked" if (aside.group, aside.key) in replays else "",
         )
         for aside in found
@@ -156,12 +157,6 @@ def _found(context: Context, group: str | None, reference: str | None) -> list[A
         for aside in context.outcomes_aside.all()
         if group in {None, aside.group} and reference in {None, aside.reference, aside.key}
     ]
-
-
-def _why(aside: AsideOutcome) -> str:
-    if aside.is_behind:
-        return "an earlier outcome of the transfer is set aside"
-    return aside.error or "its consumer ended while it was at it"
 
 
 def _metadata(context: Context, found: list[AsideOutcome]) -> dict[str, dict[str, str]]:

@@ -13,10 +13,12 @@ from epay_transfers.ops.console.pages import (
     dead,
     doubt,
     operator_acts,
+    outcomes,
     overview,
     parked,
     pauses,
     plans,
+    queue,
     search,
     servers,
     transfer,
@@ -40,6 +42,8 @@ _PAGES = (
     pauses,
     operator_acts,
     workers,
+    queue,
+    outcomes,
     servers,
 )
 

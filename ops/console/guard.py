@@ -143,6 +143,9 @@ class Guard:
             return sentence_page(
                 403, "You are known, and CONSOLE_PEOPLE does not name you: ask the console's administrator."
             )
+        if _comes_from_elsewhere(request) and not request.cookies.get(self._cookie):
+            # Without its cookie, which a link of another site leaves out: a new one would end the forms that are open.
+            return sentence_page(200, "This page opens in a moment.", {"Refresh": "0"})
         if _holds_card(request):
             # A browser's history keeps the address that it is led to, and not this one.
             return RedirectResponse("/transfers?refused=card", 303)
@@ -157,6 +160,12 @@ class Guard:
 
     def _token(self, cookie: str, person: Person) -> str:
         return hmac.new(self._secret, f"{cookie} {person.name}".encode(), hashlib.sha256).hexdigest()
+
+
+def _comes_from_elsewhere(request: Request) -> bool:
+    """By a link of another site, as each browser of today says. The page's own refresh is this site's request."""
+    told = request.headers
+    return (request.method, told.get("sec-fetch-site"), told.get("sec-fetch-mode")) == ("GET", "cross-site", "navigate")
 
 
 def _holds_card(request: Request) -> bool:

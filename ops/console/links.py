@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, urlencode
 
+from epay_transfers.ledger.queue.messages import Where
 from epay_transfers.ledger.states import State
 from epay_transfers.ops.plans.plan import STATES, What
 
@@ -49,7 +50,22 @@ def plans_for(states: Iterable[State], given: Mapping[str, str]) -> list[tuple[s
     return [(what, new_plan(what, states, **filters)) for what in What if set(states) <= set(STATES[what])]
 
 
+def queue(name: str, where: Where, **more: int | None) -> str:
+    """`more`: the page."""
+    return _with(f"/queues/{quote(name, safe='')}/{where}", more)
+
+
+def outcomes(group: str, **more: int | None) -> str:
+    """A group's outcomes that were set aside. `more`: the page."""
+    return _with(f"/outcomes/{quote(group, safe='')}", more)
+
+
 def acts(**more: str | int | None) -> str:
     """What operators did. `more`: person, verb, page."""
+    return _with("/acts", more)
+
+
+def _with(address: str, more: Mapping[str, str | int | None]) -> str:
+    """The address, with those that have a value."""
     pairs = [(name, str(value)) for name, value in more.items() if value not in {None, ""}]
-    return "/acts" + (f"?{urlencode(pairs)}" if pairs else "")
+    return address + (f"?{urlencode(pairs)}" if pairs else "")

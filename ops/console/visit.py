@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from epay_transfers.ledger.errors import TransfersError
+from epay_transfers.ledger.queue.messages import Where
 from epay_transfers.ledger.states import Money, State
 from epay_transfers.ops import descriptions, listing, screen
 from epay_transfers.ops.console import links
@@ -132,6 +133,7 @@ _templates.globals |= {
     "Money": Money,
     "Role": Role,
     "State": State,
+    "Where": Where,
     "address_of": address_of,
     "concerned": concerned,
     "descriptions": descriptions,

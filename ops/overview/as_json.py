@@ -49,7 +49,7 @@ def judgement_json(judgement: Judgement) -> dict[str, Any]:
         "runbook": judgement.runbook,
         "safe": judgement.safe,
         "unsafe": judgement.unsafe,
-        "money": [line.to_json() for line in judgement.money or ()],
+        "money": [line.to_json() for line in (judgement.concerns.sums if judgement.concerns else ())],
     }
 
 

@@ -206,7 +206,7 @@ class _Reading:
             counters=_known(ledger.counters),
             oldest=_known(self._oldest),
             deadlines=_known(self._deadlines),
-            paid_today=_known(lambda: self._count(State.PAID, since_ms=Day.of(now_ms).ends_ms - 86_400_000)),
+            paid_today=_known(lambda: self._count(State.PAID, since_ms=Day.of(now_ms).begins_ms)),
             last_paid_ms=None if paid is None else paid[0].at.since_ms if paid else 0,
             overdue_leases=_known(self._overdue_leases),
             lag_ms=_known(lambda: ledger.lag_ms(now_ms)),

@@ -8,18 +8,19 @@ from epay_transfers.ledger.store.circuit_breakers import OpenBreaker
 from epay_transfers.ledger.store.heartbeats import Calls, calls_of
 from epay_transfers.ledger.store.pauses import ALL, Cause, Pause
 from epay_transfers.ops import screen
-from epay_transfers.ops.behind import behind
+from epay_transfers.ops.behind import behind, states_behind, terminal_of
 from epay_transfers.ops.overview.facts import Facts
 from epay_transfers.ops.overview.judgement import (
     ON_THE_WAY,
+    Concern,
     Judgement,
     Level,
     Trouble,
+    all_in,
     count_of,
     do_not_pay,
     in_words,
     joined,
-    money_of,
     span_of,
 )
 
@@ -58,7 +59,7 @@ def bank(facts: Facts) -> Iterator[Judgement]:
             '`transfers pause send --cause bank --reason "the bank is slow"`',
             safe="to wait; a pause of send keeps more out of doubt",
             unsafe=do_not_pay(facts),
-            money=money_of(facts, *ON_THE_WAY, State.IN_DOUBT),
+            concerns=all_in(facts, *ON_THE_WAY, State.IN_DOUBT),
         )
     elif failing:
         kind, its = failing[0]
@@ -70,7 +71,7 @@ def bank(facts: Facts) -> Iterator[Judgement]:
             "`transfers doubt` shows what is in doubt by it",
             safe="to wait: the bank is asked about each",
             unsafe=do_not_pay(facts),
-            money=money_of(facts, State.IN_DOUBT),
+            concerns=all_in(facts, State.IN_DOUBT),
         )
 
 
@@ -115,7 +116,7 @@ def _breaker(facts: Facts, breaker: OpenBreaker, kinds: list[str], calls: dict[s
             "`transfers doubt` lists what to read out",
             safe="to wait: one transfer at a time is tried, and a pause keeps even that one back",
             unsafe=do_not_pay(facts),
-            money=money_of(facts, *waiting, *ON_THE_WAY, State.IN_DOUBT),
+            concerns=all_in(facts, *waiting, *ON_THE_WAY, State.IN_DOUBT),
         )
     why = next((calls[kind].why for kind in kinds if kind in calls and calls[kind].why), "")
     return Judgement(
@@ -126,7 +127,7 @@ def _breaker(facts: Facts, breaker: OpenBreaker, kinds: list[str], calls: dict[s
         "ring the bank; workers go on by themselves when it answers: `transfers list queued` shows what waits",
         safe="to wait: no try is used up; what is queued was not sent",
         unsafe=joined("what waits beyond its deadline expires", do_not_pay(facts)),
-        money=money_of(facts, *waiting, *ON_THE_WAY, State.IN_DOUBT),
+        concerns=all_in(facts, *waiting, *ON_THE_WAY, State.IN_DOUBT),
     )
 
 
@@ -139,12 +140,13 @@ def pauses(facts: Facts) -> Iterator[Judgement]:
     refused = {Cause.SETUP_CODE, Cause.CREDENTIALS}
     totals = facts.totals
     for pause in facts.pauses or ():
-        money = [] if totals is None else screen.sums(behind(pause, totals))
+        sums = [] if totals is None else screen.sums(behind(pause, totals))
+        concern = Concern(sums, states_behind(pause), terminal_of(pause))
         if pause.cause in {Cause.LEDGER_BACK, Cause.FAILOVER}:
             continue
         where = "all terminals" if pause.terminal == ALL else f"terminal {pause.terminal}"
         if pause.cause in refused:
-            yield _refused(pause, where, money)
+            yield _refused(pause, where, concern)
         else:
             until = f", until {screen.when(pause.until_ms)}" if pause.until_ms else ", until it is ended by hand"
             yield Judgement(
@@ -154,11 +156,11 @@ def pauses(facts: Facts) -> Iterator[Judgement]:
                 f"where it is over: `transfers unpause {pause.id} --reason TEXT`",
                 safe="to leave it: what waits goes on waiting until its deadline",
                 unsafe="end no pause of another's without asking" if pause.cause is Cause.FRAUD else "",
-                money=money,
+                concerns=concern,
             )
 
 
-def _refused(pause: Pause, where: str, money: list[screen.Sum]) -> Judgement:
+def _refused(pause: Pause, where: str, concern: Concern) -> Judgement:
     is_secret = pause.cause is Cause.CREDENTIALS
     what = "client id or secret" if is_secret else "set-up"
     mend = "ring the bank, and once it says that it is mended"
@@ -174,5 +176,5 @@ def _refused(pause: Pause, where: str, money: list[screen.Sum]) -> Judgement:
         f"{mend}, then let one through: `transfers unpause {pause.id} --try 1 --reason TEXT`",
         safe="to wait: what waits was not sent, and no try is used up; beyond its deadline it expires",
         unsafe="do not end the pause without --try before one was served: all that wait could be declined",
-        money=money,
+        concerns=concern,
     )

@@ -10,13 +10,14 @@ from epay_transfers.ops.overview.judgement import (
     FOR_A_WORKER,
     NOTHING_IS_SENT,
     UNKNOWN_MONEY,
+    Concern,
     Judgement,
     Level,
     Trouble,
+    all_in,
     do_not_pay,
     first_part,
     joined,
-    money_of,
     span_of,
 )
 
@@ -52,7 +53,7 @@ def ledger(facts: Facts) -> Iterator[Judgement]:
             f"{_cure(ledger.problem, 'the same ledger server with the same data')}; `transfers doctor` says more",
             safe="to leave the workers running: they write down what the bank said as soon as the ledger is back",
             unsafe=f"{_BELIEVED_PAST}; pay nothing another way: what is recorded can't be seen now",
-            money=(),
+            concerns=Concern(()),
             setting=ledger.setting,
         )
         return
@@ -68,7 +69,7 @@ def ledger(facts: Facts) -> Iterator[Judgement]:
             f"raise maxmemory of the ledger's server ({ledger.setting}) as the runbook says, then `transfers doctor`",
             safe="reading; what waits goes on where it was once there is room" if full else "",
             unsafe=joined("delete no key and no event to make room", do_not_pay(facts) if full else ""),
-            money=money_of(facts, *FOR_A_WORKER) if full else None,
+            concerns=all_in(facts, *FOR_A_WORKER) if full else None,
             setting=ledger.setting,
         )
     yield from _went_back(facts)
@@ -88,7 +89,7 @@ def _went_back(facts: Facts) -> Iterator[Judgement]:
             "follow the runbook, 'The ledger went back'; `transfers pauses` shows what holds",
             safe="reading; the workers send nothing",
             unsafe="end no pause, requeue and settle nothing before the ledger was compared with the bank's statement",
-            money=money_of(facts, *FOR_A_WORKER, *UNKNOWN_MONEY),
+            concerns=all_in(facts, *FOR_A_WORKER, *UNKNOWN_MONEY),
             setting=facts.ledger.setting,
             passes=False,
         )
@@ -106,7 +107,7 @@ def vault(facts: Facts) -> Iterator[Judgement]:
             "restart the vault's server, empty, as the runbook says; `transfers events --limit 20` shows when",
             safe="reading",
             unsafe="requeue nothing",
-            money=money_of(facts, *FOR_A_WORKER),
+            concerns=all_in(facts, *FOR_A_WORKER),
             setting=facts.vault.setting if facts.vault else "VAULT_URL",
         )
     elif problem is not None or (sights and len(away) == len(sights)):
@@ -121,7 +122,7 @@ def vault(facts: Facts) -> Iterator[Judgement]:
             safe=f"to wait: {NOTHING_IS_SENT}; producers are refused, and call again with the same reference",
             unsafe="restart no vault that still runs: that empties it, and cards are lost; start no second one, "
             "restore no copy of it",
-            money=money_of(facts, State.QUEUED, State.RESUMED),
+            concerns=all_in(facts, State.QUEUED, State.RESUMED),
             setting=facts.vault.setting if facts.vault else "VAULT_URL",
         )
     elif facts.lost_cards:
@@ -133,7 +134,7 @@ def vault(facts: Facts) -> Iterator[Judgement]:
             "let the producers enqueue them again, with the same references: `transfers list queued`",
             safe="enqueue again under the same reference; what is not brought again expires, unsent",
             unsafe="a new reference is a second payout; what was sending is in doubt, and is not paid another way",
-            money=money_of(facts, State.QUEUED),
+            concerns=all_in(facts, State.QUEUED),
         )
 
 
@@ -152,7 +153,7 @@ def queue(facts: Facts) -> Iterator[Judgement]:
         f"{_cure(problem, server) if problem else f'start {server}'}; then `transfers queues`",
         safe="to start it empty: the ledger has every transfer, and workers go on by themselves",
         unsafe="restart no worker that has the right address; do not leave it: what waits beyond its deadline expires",
-        money=money_of(facts, *FOR_A_WORKER),
+        concerns=all_in(facts, *FOR_A_WORKER),
         setting=facts.queue.setting,
     )
 
@@ -172,7 +173,7 @@ def servers(facts: Facts) -> Iterator[Judgement]:
             f"{wrong[0].cure}; `transfers doctor` names all",
             safe="reading; workers that see it send nothing",
             unsafe="end no pause before it is mended" if acts else "",
-            money=money_of(facts, *FOR_A_WORKER) if acts else None,
+            concerns=all_in(facts, *FOR_A_WORKER) if acts else None,
             setting=wrong[0].name,
             passes=not acts,
         )

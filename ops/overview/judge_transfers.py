@@ -1,9 +1,10 @@
 """Judgements of the transfers: doubt, delay, what waits for clients and for people, invoice ids. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from epay_transfers.ledger.invoice import SUFFIXES
 from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.store.heartbeats import Calls, calls_of
 from epay_transfers.ops import descriptions, screen
 from epay_transfers.ops.overview.facts import Facts
@@ -14,11 +15,11 @@ from epay_transfers.ops.overview.judgement import (
     Judgement,
     Level,
     Trouble,
+    all_in,
     count_of,
     do_not_pay,
     in_words,
-    money_of,
-    money_of_keys,
+    those_named,
 )
 
 #: Of a space's million invoice ids.
@@ -49,7 +50,7 @@ def transfers(facts: Facts) -> Iterator[Judgement]:
                 "`transfers doubt` lists them",
                 safe="a pause of send; workers ask the bank about each by themselves",
                 unsafe=DO_NOT_PAY,
-                money=money_of(facts, *UNKNOWN_MONEY),
+                concerns=all_in(facts, *UNKNOWN_MONEY),
             )
     if facts.lag_ms is not None and facts.lag_ms > OVERDUE_MS:
         yield Judgement(
@@ -59,7 +60,7 @@ def transfers(facts: Facts) -> Iterator[Judgement]:
             "`transfers events --limit 20` shows what happened last; then the workers' log",
             safe="a restart of the workers, one after the other",
             unsafe=do_not_pay(facts),
-            money=money_of(facts, *FOR_A_WORKER),
+            concerns=all_in(facts, *FOR_A_WORKER),
         )
     yield from _parked(facts)
     review = count_of(facts, State.NEEDS_REVIEW)
@@ -71,7 +72,7 @@ def transfers(facts: Facts) -> Iterator[Judgement]:
             "`transfers list needs_review`, ask the bank about each, then transfers settle",
             safe="to wait: the bank is asked once a day",
             unsafe=DO_NOT_PAY,
-            money=money_of(facts, State.NEEDS_REVIEW),
+            concerns=all_in(facts, State.NEEDS_REVIEW),
         )
     dead = count_of(facts, State.DEAD)
     if dead and (totals := facts.totals) is not None:
@@ -85,7 +86,7 @@ def transfers(facts: Facts) -> Iterator[Judgement]:
             f"{dead} dead transfers wait for you, none of them sent: {', '.join(words[:3])}",
             "`transfers dead list`, then requeue or discard each",
             safe="to wait; a requeue asks the bank first",
-            money=money_of(facts, State.DEAD),
+            concerns=all_in(facts, State.DEAD),
         )
 
 
@@ -113,7 +114,7 @@ def _parked(facts: Facts) -> Iterator[Judgement]:
         "see the web tier (its pages, its log, its way to the ledger); `transfers parked` lists the waiting clients",
         safe="to wait: no money has moved, and what ends is asked about first",
         unsafe="do not enqueue them under a new reference while they are parked",
-        money=money_of(facts, State.PARKED),
+        concerns=all_in(facts, State.PARKED),
     )
 
 
@@ -132,7 +133,7 @@ def contradictions(facts: Facts) -> Iterator[Judgement]:
         f"`transfers explain {key}`; then two operators, each with transfers correct",
         safe="reading, and asking the bank: `transfers ask`",
         unsafe="let none of them be paid again, and deliver nothing for them, until the bank's books are seen",
-        money=money_of_keys(facts, keys),
+        concerns=those_named(facts, keys),
         passes=False,
     )
 
@@ -149,8 +150,12 @@ def alarms(facts: Facts) -> Iterator[Judgement]:
             f"`transfers explain {key}`" if key else "`transfers events --limit 50`",
             safe="reading, and asking the bank",
             unsafe=DO_NOT_PAY,
-            money=money_of_keys(facts, {event.fields["key"] for event in alarms if event.fields.get("key")}) or None,
+            concerns=those_named(facts, _keys_of(alarms)),
         )
+
+
+def _keys_of(alarms: Sequence[Event]) -> list[str]:
+    return sorted({event.fields["key"] for event in alarms if event.fields.get("key")})
 
 
 def suffixes(facts: Facts) -> Iterator[Judgement]:

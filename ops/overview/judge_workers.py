@@ -12,10 +12,10 @@ from epay_transfers.ops.overview.judgement import (
     Judgement,
     Level,
     Trouble,
+    all_in,
     count_of,
     do_not_pay,
     first_part,
-    money_of,
 )
 from epay_transfers.ops.overview.processes import Process
 
@@ -54,7 +54,7 @@ def workers(facts: Facts) -> Iterator[Judgement]:
             f"restart it: on {hung[0][0].host} `kill {hung[0][0].pid}`, and again after a minute if it is still there",
             safe="a restart: what it had on the wire becomes in doubt, and the bank is asked",
             unsafe=do_not_pay(facts),
-            money=money_of(facts, *ON_THE_WAY),
+            concerns=all_in(facts, *ON_THE_WAY),
         )
     missed = _missed(facts)
     if missed:
@@ -122,7 +122,7 @@ def _no_worker(facts: Facts, waiting: int) -> Judgement:
         unsafe=f"what is sending may have been sent: {do_not_pay(facts)}"
         if count_of(facts, *ON_THE_WAY)
         else do_not_pay(facts),
-        money=money_of(facts, *FOR_A_WORKER),
+        concerns=all_in(facts, *FOR_A_WORKER),
         setting="worker",
     )
 
@@ -152,7 +152,7 @@ def _unfit(facts: Facts, unfit: Sequence[Heartbeat]) -> Judgement:
             "compare it with the vault",
             "look again in ten seconds: `transfers overview`; if it stays, `transfers doctor`",
             safe=f"to wait; {NOTHING_IS_SENT}",
-            money=money_of(facts, *FOR_A_WORKER),
+            concerns=all_in(facts, *FOR_A_WORKER),
             setting="worker",
         )
     if all(worker.unfit == [_REPLICAS] for worker in unfit):
@@ -164,7 +164,7 @@ def _unfit(facts: Facts, unfit: Sequence[Heartbeat]) -> Judgement:
             f"{cure or 'start a replica of it'}; they go on by themselves then: `transfers overview`",
             safe=f"to wait; {NOTHING_IS_SENT}, and no try is used up",
             unsafe="promote no replica while the ledger's own server runs",
-            money=money_of(facts, *FOR_A_WORKER),
+            concerns=all_in(facts, *FOR_A_WORKER),
             setting="worker",
         )
     return Judgement(
@@ -174,7 +174,7 @@ def _unfit(facts: Facts, unfit: Sequence[Heartbeat]) -> Judgement:
         "`transfers doctor` names the cure; they go on by themselves after it",
         safe=NOTHING_IS_SENT,
         unsafe="what is in doubt is not asked about meanwhile",
-        money=money_of(facts, *FOR_A_WORKER),
+        concerns=all_in(facts, *FOR_A_WORKER),
         setting="worker",
     )
 

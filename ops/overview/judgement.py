@@ -3,7 +3,7 @@
 `Trouble` is the one list of what can be wrong, the gravest first: its order decides what an operator reads first.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -57,6 +57,16 @@ class Trouble(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Concern:
+    """The transfers that a judgement is about: all in some states, or some that are named; and their money."""
+
+    sums: Sequence[screen.Sum]
+    states: Sequence[State] = ()
+    terminal: str | None = None  #: None: of all
+    keys: Sequence[str] = ()  #: where they are named one by one
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     what: Trouble
     level: Level
@@ -64,7 +74,7 @@ class Judgement:
     next: str  #: what to do; a command is in backticks
     safe: str = ""
     unsafe: str = ""
-    money: Sequence[screen.Sum] | None = None  #: that it concerns; None: it is not of money, or that is not known
+    concerns: Concern | None = None  #: None: it is not of money, or that is not known
     setting: str = ""  #: of the server that it is about
     passes: bool = True  #: it may end without a change of settings or servers
 
@@ -88,13 +98,16 @@ DO_NOT_PAY = "do not pay what is in doubt another way, and do not settle it with
 _DO_NOT_PAY_WAITING = "do not pay what waits another way: it is sent as well"
 
 
-def money_of(facts: Facts, *states: State, terminal: str | None = None) -> list[screen.Sum]:
+def all_in(facts: Facts, *states: State, terminal: str | None = None) -> Concern:
     totals = facts.totals
-    return [] if totals is None else screen.sums(totals.of(*states, terminal=terminal))
+    sums = [] if totals is None else screen.sums(totals.of(*states, terminal=terminal))
+    return Concern(sums, states, terminal)
 
 
-def money_of_keys(facts: Facts, keys: Iterable[str]) -> list[screen.Sum] | None:
-    """Of transfers that are named one by one; None where that is not known of one of them."""
+def those_named(facts: Facts, keys: Sequence[str]) -> Concern | None:
+    """None where none is named, or one of them is not known."""
+    if not keys:
+        return None
     named = facts.named or {}
     each = [named.get(key) for key in keys]
     sums: dict[str, screen.Sum] = {}
@@ -103,7 +116,7 @@ def money_of_keys(facts: Facts, keys: Iterable[str]) -> list[screen.Sum] | None:
             return None
         known = sums.get(one.currency, screen.Sum(0, 0, one.currency))
         sums[one.currency] = screen.Sum(known.count + 1, known.amount_minor + one.amount_minor, one.currency)
-    return list(sums.values())
+    return Concern(list(sums.values()), keys=keys)
 
 
 def count_of(facts: Facts, *states: State) -> int:

@@ -31,6 +31,7 @@ class MoneyRow:
     trend: str  #: in five minutes
     more: str  #: the first deadline; of what is paid, today's
     ending: State | None = None  #: `more` says how many of this state end within five minutes
+    is_today: bool = False  #: `more` says how many came into this state today
 
 
 def money_rows(facts: Facts) -> list[MoneyRow] | None:
@@ -48,6 +49,7 @@ def money_rows(facts: Facts) -> list[MoneyRow] | None:
             trend=_trend(facts, states, totals.of(*states).count),
             more=_paid(facts) if State.PAID in states else _deadline(facts, states),
             ending=states[0] if _ending(facts, states) else None,
+            is_today=State.PAID in states and facts.paid_today is not None,
         )
         for name, states in _ROWS
     ]

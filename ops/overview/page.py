@@ -68,8 +68,8 @@ def _headline(facts: Facts, judgements: Sequence[Judgement]) -> Iterator[str]:
     first = judgements[0]
     yield from _wrapped(f"{at}  {_WORDS[level]}: ", first.says)
     yield from _wrapped("  next      ", typed.named(first.next))
-    if first.money is not None:
-        yield from _wrapped("  concerns  ", concerned(facts, first.money))
+    if first.concerns is not None:
+        yield from _wrapped("  concerns  ", "; ".join(concerned(facts, first.concerns)))
     if first.safe:
         yield from _wrapped("  safe      ", typed.named(first.safe))
     if first.unsafe:

@@ -13,11 +13,15 @@ from epay_transfers.ops.console import app
 #: Of a plan that is not there: its page is a sentence.
 NO_PLAN = "0" * 64
 
+#: A queue, where its messages are, and a group of consumers: their pages are there whatever the ledger has.
+_PLACES = {"name": "transfers.now", "where": "waiting", "group": "payouts"}
+
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
 def pages(values: Mapping[str, str]) -> Iterator[str]:
     """The address of each page that a person opens. `values`: by the names of the places. Raises `KeyError`."""
+    values = {**_PLACES, **values}
     for module in app._PAGES:
         for route in module.ROUTES:
             if isinstance(route, Route) and "GET" in (route.methods or ()):

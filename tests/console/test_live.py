@@ -158,6 +158,34 @@ def test_one_fetch_at_a_time(opened: Page, ledger_client: redis.Redis) -> None:
     assert most == 1
 
 
+def test_a_link_of_another_site_ends_no_form_that_is_open(opened: Page, console: RunningConsole) -> None:
+    """A browser leaves the cookie out there: the page comes all the same, under the cookie that the forms have."""
+    has(opened, 0)
+    before = opened.context.cookies()
+    other = opened.context.new_page()
+    other.route("http://other.test/", lambda route: route.fulfill(body=f'<a href="{console.url}/pauses">look</a>',
+                                                                  content_type="text/html"))  # fmt: skip
+    other.goto("http://other.test/")
+    other.click("a")
+
+    expect(other.locator("h1")).to_have_text("Terminals and pauses", timeout=PATIENCE_MS)
+    assert before
+    assert opened.context.cookies() == before
+
+
+def test_a_first_visit_by_a_link_of_another_site_comes_to_its_page(chromium: Browser, console: RunningConsole) -> None:
+    context = chromium.new_context(extra_http_headers={HEADER: console.token("vera@test", exp=time.time() + 600)})
+    page = context.new_page()
+    page.route("http://other.test/", lambda route: route.fulfill(body=f'<a href="{console.url}/pauses">look</a>',
+                                                                 content_type="text/html"))  # fmt: skip
+    page.goto("http://other.test/")
+    page.click("a")
+
+    expect(page.locator("h1")).to_have_text("Terminals and pauses", timeout=PATIENCE_MS)
+    assert len(context.cookies()) == 1
+    context.close()
+
+
 def test_a_console_that_ended_is_told(chromium: Browser, platform: Platform, tmp_path: Path) -> None:
     """At once, and what it showed is marked."""
     with (tmp_path / "console.log").open("wb") as log:

@@ -241,7 +241,7 @@ def test_the_counts_hold_no_card_and_lead_to_none(stage: Stage, caplog: pytest.L
 
 def test_two_days_or_two_secrets_give_a_card_two_digests() -> None:
     """So yesterday's counts tell nothing of today's, and no process without the bank's secret finds a card."""
-    today, tomorrow = Day("20261124", 0), Day("20261125", 0)
+    today, tomorrow = Day("20261124", 0, 0), Day("20261125", 0, 0)
     ours, others = MoneyLimits({}, Secret("ours")), MoneyLimits({}, Secret("another's"))
 
     digests = {ours.card(RECEIVER, today), ours.card(RECEIVER, tomorrow), others.card(RECEIVER, today)}

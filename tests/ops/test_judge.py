@@ -17,7 +17,7 @@ from epay_transfers.ops.overview.as_json import judgement_json
 from epay_transfers.ops.overview.facts import Deadlines, Facts
 from epay_transfers.ops.overview.findings import findings_of
 from epay_transfers.ops.overview.judge import judge, level_of
-from epay_transfers.ops.overview.judgement import Level, Trouble, in_words
+from epay_transfers.ops.overview.judgement import Concern, Judgement, Level, Trouble, in_words
 from epay_transfers.ops.overview.page import COLUMNS, LINES, page
 from epay_transfers.ops.screen import Sum
 from epay_transfers.runtime.health import REPLICAS_CURE, Finding
@@ -274,12 +274,17 @@ def test_doubt_that_was_there_is_not_growing() -> None:
     assert judge(replace(facts, samples=[])) == [], "without a sample no trend is known"
 
 
+def _sums(judgement: Judgement) -> list[Sum]:
+    assert judgement.concerns is not None
+    return list(judgement.concerns.sums)
+
+
 def test_money_is_that_of_what_is_concerned() -> None:
     (dead,) = judge(facts_of(Trouble.DEAD))
 
-    assert [str(line) for line in dead.money or ()] == ["1 with 15 000.00 KZT"]
+    assert [str(line) for line in _sums(dead)] == ["1 with 15 000.00 KZT"]
     (fraud,) = judge(facts_of(Trouble.PAUSED))
-    assert [str(line) for line in fraud.money or ()] == ["2 with 30 000.00 KZT"], "what waits behind the pause"
+    assert [str(line) for line in _sums(fraud)] == ["2 with 30 000.00 KZT"], "what waits behind the pause"
 
 
 def test_a_command_is_never_broken_or_cut(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,8 +325,8 @@ def test_transfers_that_are_named_have_their_money() -> None:
     whole = judge(replace(WELL, contradictions=keys, named=named))[0]
     partly = judge(replace(WELL, contradictions=keys, named={"251124000001": named["251124000001"]}))[0]
 
-    assert whole.money == [Sum(2, 20_000, "KZT")]
-    assert partly.money is None
+    assert whole.concerns == Concern([Sum(2, 20_000, "KZT")], keys=list(keys))
+    assert partly.concerns is None
 
 
 def test_a_word_of_the_banks_client_is_told_in_plain_words() -> None:

@@ -3,6 +3,7 @@
 It says what `doctor`, `keys` and `overview` say. No key is shown, and no address with a password.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from starlette.responses import Response
@@ -21,8 +22,20 @@ def servers(visit: Visit) -> Response:
         servers=list(zip(server_rows(facts), (facts.ledger, facts.vault, facts.queue), strict=True)),
         findings=examined(visit.context, facts, visit.look.judgements, own),
         keys=key_rows(visit.context, facts, own),
-        suffixes=suffix_rows(facts), of=SUFFIXES,
+        suffixes=suffix_rows(facts), of=SUFFIXES, transfers_of=_transfers_by_space(visit),
     )  # fmt: skip
+
+
+def _transfers_by_space(visit: Visit) -> Mapping[str, Sequence[tuple[str, int]]]:
+    """By space, its terminals, and how many transfers each has: an invoice id was used for each of them."""
+    totals, settings = visit.look.facts.totals, visit.context.settings
+    found: dict[str, list[tuple[str, int]]] = {}
+    if totals is not None:
+        for terminal in dict.fromkeys(("main", *settings.epay_terminals, *totals.terminals)):
+            space, count = settings.space_of(terminal), totals.of(terminal=terminal).count
+            if space is not None and count:
+                found.setdefault(space, []).append((terminal, count))
+    return found
 
 
 @cache

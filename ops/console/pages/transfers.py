@@ -47,7 +47,7 @@ FILTERS = (
     Filter("why", "Why, in any word", 60),
     Filter("code", "Bank's code", 8),
     Filter("older", "Older than, like 5min", 8),
-    Filter("younger", "Younger than, like 2h", 8),
+    Filter("younger", "Younger than, like 2h, or today", 8),
     Filter("ends", "Ends within, like 5min", 8),
     Filter("amount", "Amount", 15),
     Filter("last_four", "Last four digits", 4),
