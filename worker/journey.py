@@ -191,6 +191,8 @@ class Journey:
             return self._end_parked(record, report)
         horizon_at = record.in_doubt_since + self.rule.horizon_s * 1000
         match judge(record, report, asked_at_ms=asked_at, rule=self.rule):
+            case Settled(Verb.CHALLENGE_EXPIRED) if self.custody.was_taken(Purpose.PARES, record):
+                recorder.send_to_review(record, Reason.VAULT_REMEMBERS)  # of a confirm, which the ledger forgot
             case Settled(verb):
                 only_after = horizon_at if verb is Verb.CHALLENGE_EXPIRED else None
                 recorder.inquiry_settled(record, verb, report, only_after=only_after)

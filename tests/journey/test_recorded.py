@@ -8,11 +8,13 @@ from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.pauses import Lane
+from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.sandbox import Rule
 from epay_transfers.worker.backoff import RetryRule
 from epay_transfers.worker.bank import CodeClass, Declined, Evidence, Paid, StatusReport, StatusWord, TransferOutcome
 from epay_transfers.worker.preflight import Cause
 from tests.journey.scenes import asked, said, says, unreachable
+from tests.support.factories import NONCE
 from tests.support.redis_state import empty
 from tests.support.stage import Stage
 
@@ -211,6 +213,21 @@ def test_what_is_not_final_is_believed_at_the_third_time_after_the_horizon(
     stage.journey.inquire(key)
 
     assert (stage.state(key), stage.record(key).reason) == (state, reason)
+
+
+def test_a_challenge_whose_answer_was_taken_out_does_not_expire(stage: Stage) -> None:
+    """The ledger went back to before the challenge came: the vault knows that a confirm may be on its way."""
+    key = in_doubt(stage, StatusWord.CHALLENGE_OPEN)
+    epoch = stage.record(key).epoch + 1
+    stage.vault.put(Purpose.PARES, key, epoch, "sealed", 60_000)
+    stage.vault.take(Purpose.PARES, key, epoch, 1, NONCE)
+    stage.clock.advance(3600)
+
+    for _ in range(3):
+        stage.journey.inquire(key)
+        stage.clock.advance(150)
+
+    assert (stage.state(key), stage.record(key).reason) == (State.NEEDS_REVIEW, "vault_remembers")
 
 
 def test_an_inquiry_that_ends_it_keeps_what_the_bank_called_it(stage: Stage) -> None:

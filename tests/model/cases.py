@@ -96,6 +96,15 @@ LEDGER_BACK: Final = Scope(
     tries=2, producers=2, vault_forgets=False, card_times_out=False, ledger_goes_back="before_create"
 )
 LEDGER_ANYWHERE: Final = replace(LEDGER_BACK, producers=1, ledger_goes_back="anywhere")
+LEDGER_ANYWHERE_CHALLENGE: Final = Scope(
+    tries=2,
+    has_3ds=True,
+    web=1,
+    can_repeat=False,
+    vault_forgets=False,
+    card_times_out=False,
+    ledger_goes_back="anywhere",
+)
 BUSY_WORKERS: Final = replace(LEDGER_BACK, producers=1, in_hand="workers")
 LEDGER_ONE_STEP: Final = replace(LEDGER_BACK, producers=1, ledger_goes_back="one_step")
 LEDGER_ONE_STEP_CHALLENGE: Final = Scope(
@@ -127,6 +136,7 @@ MUST_HOLD: Final = [
     _case("the vault goes back, same run, the take's count told", ALL, SNAPSHOT, HOLDS),
     _case("the ledger goes back to before create", ALL, LEDGER_BACK, HOLDS),
     _case("the ledger goes back to any earlier record", ALL, LEDGER_ANYWHERE, HOLDS),
+    _case("the ledger goes back to any earlier record, 3-D Secure", ALL, LEDGER_ANYWHERE_CHALLENGE, HOLDS),
     _case("the ledger goes back by one step", ALL, LEDGER_ONE_STEP, HOLDS),
     _case("the ledger goes back by one step, 3-D Secure", ALL, LEDGER_ONE_STEP_CHALLENGE, HOLDS),
     _suffix("the ledger goes back, the suffix is free: the digest alone", DIGEST_ALONE, SUFFIX_FREE, HOLDS),
@@ -192,6 +202,7 @@ ABLATIONS: Final = [
     _without("expire_compares_epoch", replace(ONE_CLIENT, web=2), NOT_FOUND),
     _without("open_challenge_never_parks", ONE_CLIENT),
     _without("open_challenge_waits_for_horizon", ONE_CLIENT),
+    _without("open_challenge_looks_for_confirm", LEDGER_ANYWHERE_CHALLENGE),
     _without("question_after_horizon", SENDING, NOT_FOUND),
     _without("resume_raises_epoch", ONE_CLIENT),
     _without("confirm_is_never_refenced", replace(CHALLENGE, workers=1)),

@@ -40,6 +40,7 @@ CLOSE: Final = "will close the vault"
 LOOK: Final = "heard not found, will look at the vault"
 LOOK_EARLY: Final = "heard not found, early"
 LOOK_PARES: Final = "will look at the PaRes"
+LOOK_CONFIRM: Final = "heard 3-D Secure, will look at the PaRes"
 
 _Made = tuple[str, World, Other, bool]
 
@@ -70,7 +71,7 @@ def _of(world: World, sweeper: Other, rules: Rules, scope: Scope) -> Iterator[_M
         return
     if scope.can_crash:
         yield "dies", world, GONE, False
-    if sweeper.step in {REFENCE, REFENCE_PARES, CLOSE, LOOK, LOOK_EARLY, LOOK_PARES}:
+    if sweeper.step in {REFENCE, REFENCE_PARES, CLOSE, LOOK, LOOK_EARLY, LOOK_PARES, LOOK_CONFIRM}:
         yield _at_vault(world, sweeper, rules, scope)
     else:
         yield from _moves(world, sweeper, rules, scope)
@@ -116,7 +117,8 @@ def _in_doubt(world: World, rules: Rules, scope: Scope) -> Iterator[tuple[str, s
     is_over = record.is_past_horizon or (scope.clock_jumps and not rules.ledger_time_decides)
     if is_over:
         if word == OPEN or (not record.is_past_horizon and word != UNKNOWN):
-            yield "asks past the horizon, hears 3-D Secure", "challenge_expired", True
+            then = LOOK_CONFIRM if rules.open_challenge_looks_for_confirm else "challenge_expired"
+            yield "asks past the horizon, hears 3-D Secure", then, True
         yield f"asks past the horizon, hears not found{'' if word == UNKNOWN else ' (untrue)'}", LOOK, word == UNKNOWN
     elif word != UNKNOWN:
         stale = "" if word == OPEN else " (old news)"
@@ -149,6 +151,9 @@ def _at_vault(world: World, sweeper: Other, rules: Rules, scope: Scope) -> _Made
         return f"vault.close: {reply}", placed(world, SEND, place), sweeper._replace(step=then), True
     if step == LOOK_PARES:
         then = "found_taken_confirm" if pares.kind == TOMBSTONE else "expire"
+        return f"vault.look(PaRes): {pares.kind}", world, sweeper._replace(step=then), True
+    if step == LOOK_CONFIRM:
+        then = "send_to_review" if pares.kind == TOMBSTONE else "challenge_expired"
         return f"vault.look(PaRes): {pares.kind}", world, sweeper._replace(step=then), True
     if step == LOOK_EARLY and not (world.record.state == IN_DOUBT and world.record.is_past_horizon):
         return "drops it", world, GONE, True

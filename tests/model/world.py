@@ -182,6 +182,7 @@ class Rules:
     expire_compares_epoch: bool = True
     open_challenge_never_parks: bool = True
     open_challenge_waits_for_horizon: bool = True
+    open_challenge_looks_for_confirm: bool = True
     question_after_horizon: bool = True
     nothing_is_no_proof: bool = True
     silence_is_no_proof: bool = True
