@@ -10,7 +10,6 @@ from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.events import Event, Events
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.store.pauses import Cause, Lane, Pauses
 from epay_transfers.ops.acts.possible import Act
 from epay_transfers.ops.console import links
 from epay_transfers.ops.console.acts import new_request_id
@@ -18,8 +17,7 @@ from epay_transfers.ops.console.people import Role
 from epay_transfers.ops.console.transfer_acts import ROLES
 from tests.console.conftest import PEOPLE, RunningConsole, running_console
 from tests.console.forms import Person, said
-from tests.console.together import HOUR_MS, console, fresh, into, ledger, platform
-from tests.support.intents import payout
+from tests.console.together import HOUR_MS, console, dead_with_its_card, fresh, into, ledger, platform
 from tests.support.platform import Platform
 from tests.support.waiting import until
 
@@ -92,21 +90,7 @@ def test_a_dead_one_is_queued_again_and_paid(
     olga: Person, ledger: Ledger, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its card lies where its producer put it; the bank, asked first, knows nothing of it."""
-    pauses = Pauses(ledger.client)
-    pause = pauses.pause(Lane.SEND, "main", actor="a test", reason="it is to die", cause=Cause.OTHER)
-    with platform.transfers(monkeypatch) as transfers:
-        key = transfers.enqueue(payout("dead-1")).key
-    change = Change(due_in=HOUR_MS, fields={"reason": "attempts_used_up", "message": "token_401"})
-
-    def dies() -> bool:
-        found = ledger.get(key)
-        assert found is not None
-        ledger.move(found, Verb.FAIL_QUEUED, change, actor="worker")
-        return fresh(ledger, found).state is State.DEAD
-
-    until(dies)
-    (standing,) = [each for each in pauses.standing() if each.id == pause]
-    assert pauses.unpause(standing, actor="a test", reason="it is dead")
+    key = dead_with_its_card(ledger, platform, monkeypatch, "dead-1")
 
     answer = olga.does("requeue", f"/transfer/{key}", **WHY)
 

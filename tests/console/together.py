@@ -8,13 +8,17 @@ import redis
 import requests
 
 from epay_transfers.ledger.record import Record
-from epay_transfers.ledger.states import Phase, State
+from epay_transfers.ledger.states import Phase, State, Verb
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import Cause, Lane, Pauses
 from epay_transfers.runtime import embedded_servers
 from tests.console.conftest import RunningConsole, running_console
 from tests.support import factories
+from tests.support.intents import payout
 from tests.support.platform import Platform, environment_at
+from tests.support.waiting import until
 
 HOUR_MS = 3_600_000
 
@@ -63,6 +67,26 @@ def into(ledger: Ledger, state: State, reference: str, **more: object) -> Record
     lasts_ms = 0 if state is State.EXPIRED else HOUR_MS
     made = {"lasts_ms": lasts_ms, "day_ms": ledger.now_ms()} | more
     return factories.into(ledger, (state, _PHASES.get(state, Phase.SEND)), reference, **made)
+
+
+def dead_with_its_card(ledger: Ledger, platform: Platform, monkeypatch: pytest.MonkeyPatch, reference: str) -> str:
+    """Its key. Its producer put the card, and no worker has sent it."""
+    pauses = Pauses(ledger.client)
+    pause = pauses.pause(Lane.SEND, "main", actor="a test", reason="it is to die", cause=Cause.OTHER)
+    with platform.transfers(monkeypatch) as transfers:
+        key = transfers.enqueue(payout(reference)).key
+    change = Change(due_in=HOUR_MS, fields={"reason": "attempts_used_up", "message": "token_401"})
+
+    def dies() -> bool:
+        found = ledger.get(key)
+        assert found is not None
+        ledger.move(found, Verb.FAIL_QUEUED, change, actor="worker")
+        return fresh(ledger, found).state is State.DEAD
+
+    until(dies)
+    (standing,) = [each for each in pauses.standing() if each.id == pause]
+    assert pauses.unpause(standing, actor="a test", reason="it is dead")
+    return key
 
 
 def fresh(ledger: Ledger, record: Record) -> Record:
