@@ -10,7 +10,7 @@ DEMO := $(VENV)/.demo-$(shell cat requirements-demo.txt pyproject.toml | cksum |
 BENCH_STAMPS := .venv-bench/.installed .venv-bench-arq/.installed
 LOWEST := .venv-lowest/.installed-$(shell cat requirements-lowest.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: help setup demo dev check pythons test lowest mutate model torture bench soak detector sbom lint lock clean
+.PHONY: help setup demo dev check pythons test lowest servers mutate model torture bench soak detector sbom lint lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -73,6 +73,15 @@ pythons: ## what `make check` does on each Python from 3.11 to 3.13 that this ma
 	@for version in 3.11 3.12 3.13; do \
 	  if ! python$$version -c '' 2>/dev/null; then echo "python$$version: not here, skipped"; continue; fi; \
 	  echo "python$$version ..."; $(MAKE) --no-print-directory check VENV=.venv-$$version PYTHON=python$$version || exit 1; \
+	done
+
+SERVERS ?= $(shell command -v redis-server valkey-server)
+SERVER_TESTS := tests/ledger tests/journey tests/producers tests/crash tests/hosts tests/simulation tests/docs/test_servers.py \
+	tests/security/test_users.py tests/security/test_thieves.py tests/web/test_run_outcomes.py tests/e2e/test_first_contact.py
+
+servers: setup ## the tests that rest on what a server does, on other server programs (SERVERS="/one/valkey-server ...")
+	@for server in $(SERVERS); do \
+	  $$server --version; TRANSFERS_SERVER=$$server $(BIN)/pytest -q $(PARALLEL) $(SERVER_TESTS) || exit 1; \
 	done
 
 mutate: setup ## is a test red when the code is wrong? hours, or some minutes for one file (FILE=worker/backoff.py)

@@ -14,7 +14,7 @@ from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.runtime import embedded_servers
 from tests.support.clocks import FakeClock
 from tests.support.parallel import pytest_collection, pytest_collection_modifyitems, pytest_xdist_make_scheduler
-from tests.support.servers import folder_in_memory
+from tests.support.servers import folder_in_memory, running
 from tests.support.tools import pytest_make_collect_report, pytest_runtest_makereport
 
 #: In CI nothing is skipped; under pytest-xdist the long files go first.
@@ -39,6 +39,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def _logging_as_it_was() -> Iterator[None]:
     """What a test calls may set up the log of its whole process, which is also that of the tests after it."""
     root = logging.getLogger()
+    for handler in root.handlers[:]:  # of a longer fixture, which took the output of the test that asked for it
+        if getattr(getattr(handler, "stream", None), "closed", False):
+            root.removeHandler(handler)
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:] = handlers
@@ -52,13 +55,13 @@ def clock() -> FakeClock:
 
 @pytest.fixture(scope="session")
 def ledger_server() -> Iterator[embedded_servers.EmbeddedServer]:
-    with folder_in_memory() as folder, embedded_servers.running(embedded_servers.LEDGER_OPTIONS, folder) as server:
+    with folder_in_memory() as folder, running(embedded_servers.LEDGER_OPTIONS, folder) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def vault_server() -> Iterator[embedded_servers.EmbeddedServer]:
-    with embedded_servers.running(embedded_servers.VAULT_OPTIONS) as server:
+    with running(embedded_servers.VAULT_OPTIONS) as server:
         yield server
 
 

@@ -22,6 +22,7 @@ from epay_transfers.ledger.store.scripts import Scripts
 from epay_transfers.producers import Outcome, outcome_consumer
 from epay_transfers.runtime import embedded_servers
 from tests.support.clocks import FakeClock
+from tests.support.servers import running
 
 GROUP = "payouts"
 SEEN = "seen"  #: what the handlers committed, as a backend's database would have it
@@ -40,7 +41,7 @@ HANDLERS = {"failing", "healthy"}
 @pytest.fixture
 def server() -> Any:
     """It is not killed, so it writes nothing to a disk."""
-    with embedded_servers.running(embedded_servers.LEDGER_OPTIONS | {"appendonly": "no"}) as server:
+    with running(embedded_servers.LEDGER_OPTIONS | {"appendonly": "no"}) as server:
         yield server
 
 

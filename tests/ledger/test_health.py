@@ -19,7 +19,7 @@ from epay_transfers.runtime.health import Finding
 from epay_transfers.runtime.settings import Durability, ServerSettings
 from tests.support.clocks import FakeClock
 from tests.support.factories import NONCE, create
-from tests.support.servers import NEVER_SAVES_YET
+from tests.support.servers import NEVER_SAVES_YET, start
 from tests.support.waiting import until
 
 STRICT, ATTESTED, RELAXED = Durability
@@ -127,14 +127,14 @@ def test_a_vault_that_was_saved_is_refused_and_so_is_one_that_came_up_from_the_f
     servers: tuple[str, str], ledger_at: redis.Redis, tmp_path: Path, durability: Durability
 ) -> None:
     """It holds while `save ""` and `appendonly no` do. `relaxed` only warns."""
-    one = embedded_servers.start(tmp_path, embedded_servers.VAULT_OPTIONS)
+    one = start(tmp_path, embedded_servers.VAULT_OPTIONS)
     client = connect(one.url)
     client.set("x", "1")
     client.save()
     saved, saved_warned = found((servers[0], one.url), durability), warned((servers[0], one.url), durability)
     one.process.kill()
     one.process.wait()
-    two = embedded_servers.start(tmp_path, embedded_servers.VAULT_OPTIONS)
+    two = start(tmp_path, embedded_servers.VAULT_OPTIONS)
     loaded, loaded_warned = found((servers[0], two.url), durability), warned((servers[0], two.url), durability)
     two.stop()
     client.close()

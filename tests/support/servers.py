@@ -7,12 +7,18 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Self
 from urllib.parse import urlsplit
 
 from epay_transfers.runtime import embedded_servers
+from tests.support.tools import server_binary
+
+#: Servers of the program that the tests run on.
+running = partial(embedded_servers.running, binary=server_binary("valkey"))
+start = partial(embedded_servers.start, binary=server_binary("valkey"))
 
 #: A value of `save` that is not empty, and that no server is old enough for: with `60 1`, one that was started a minute
 #: ago saves at once, and a vault that was saved is refused until it restarts.
@@ -93,7 +99,7 @@ class KillableServer:
 
     @classmethod
     def start(cls, folder: Path, options: dict[str, str], named: Callable[[str], str] = str) -> Self:
-        return cls(folder, options, embedded_servers.start(folder, options, named=named), named)
+        return cls(folder, options, start(folder, options, named=named), named)
 
     def kill(self) -> None:
         self.server.process.kill()
@@ -101,4 +107,4 @@ class KillableServer:
 
     def restart(self) -> None:
         port = urlsplit(self.server.url).port or 0
-        self.server = embedded_servers.start(self.folder, self.options, port, self.named)
+        self.server = start(self.folder, self.options, port, self.named)

