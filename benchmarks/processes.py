@@ -19,6 +19,9 @@ ROOT = Path(__file__).parents[1]
 #: So long a benchmark waits for anything, in seconds; then it ends with an error.
 LIMIT_S = 600.0
 
+#: Another server program than the embedded one, for both servers.
+SERVER = os.environ.get("BENCH_SERVER", "")
+
 _EVERY_S = 0.02
 _STOP_S = 20.0
 
@@ -62,14 +65,14 @@ def bank(latency_s: float = 0.0, *, tls: bool = False) -> Iterator[RunningBank]:
 @contextmanager
 def ledger_server(**options: str) -> Iterator[embedded_servers.EmbeddedServer]:
     """A durable server, as a ledger's is."""
-    with embedded_servers.running(embedded_servers.LEDGER_OPTIONS | options) as server:
+    with embedded_servers.running(embedded_servers.LEDGER_OPTIONS | options, binary=SERVER) as server:
         yield server
 
 
 @contextmanager
 def vault_server() -> Iterator[embedded_servers.EmbeddedServer]:
     """A server that keeps nothing, as a vault's is."""
-    with embedded_servers.running(embedded_servers.VAULT_OPTIONS) as server:
+    with embedded_servers.running(embedded_servers.VAULT_OPTIONS, binary=SERVER) as server:
         yield server
 
 

@@ -7,6 +7,7 @@ own commit, and the load of the machine before and after it, for other work on i
 import importlib
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -67,12 +68,14 @@ class Measured:
     at: str
     commit: str
     rounds: int = 5
+    server: str = ""  #: another than the embedded one
 
     @property
     def line(self) -> str:
         return (
             f"- `benchmarks.{self.module}`: {self.at} UTC, commit {self.commit}, {self.took_s:.0f} s, "
             f"{self.rounds} rounds; load {self.load[0]:.1f} before, {self.load[1]:.1f} after"
+            + (f"; on {self.server}" if self.server else "")
         )
 
 
@@ -83,7 +86,8 @@ def measure(module: str) -> Measured:
     commit, began, before = _commit(), time.monotonic(), os.getloadavg()[0]
     found: list[Figure] = importlib.import_module(f"benchmarks.{module}").measure()
     took_s, at = time.monotonic() - began, f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
-    return Measured(module, found, took_s, (before, os.getloadavg()[0]), at, commit, figures.ROUNDS)
+    server = _version(processes.SERVER) if processes.SERVER else ""
+    return Measured(module, found, took_s, (before, os.getloadavg()[0]), at, commit, figures.ROUNDS, server)
 
 
 def kept() -> dict[str, Measured]:
@@ -116,13 +120,19 @@ def page(measured: Mapping[str, Measured]) -> str:
     )
 
 
+def _version(server: str) -> str:
+    """`Valkey 8.1.1 (jemalloc-5.3.0)`: where a server's memory comes from is a part of what its work costs."""
+    said = _said([server, "--version"])
+    told = re.search(r"(\w+) server v=(\S+) .*malloc=(\S+)", said)
+    return f"{told[1]} {told[2]} ({told[3]})" if told else said
+
+
 def machine() -> list[str]:
     """What the figures depend on."""
-    server = _said([str(get_binary_path()), "--version"]).partition("v=")[2].partition(" ")[0]
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     return [
         f"- {os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.release()}",
-        f"- Python {platform.python_version()}, Valkey {server}, {libraries}",
+        f"- Python {platform.python_version()}, {_version(str(get_binary_path()))}, {libraries}",
         "- sides that are compared, and `start`: medians of interleaved rounds; its line or a note says how many",
         "- `round_trips`, `server_memory`, `confirm_time`, `idle` and the sweeper's moves: of one run",
     ]

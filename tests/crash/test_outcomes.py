@@ -27,6 +27,7 @@ from tests.support.servers import running
 GROUP = "payouts"
 SEEN = "seen"  #: what the handlers committed, as a backend's database would have it
 KEYS = {"good": "251124000001", "bad": "251124000002"}
+ALL_TIMES = "TRANSFERS_KILLS" in os.environ
 VERSIONS = 4
 TRIES = 2
 
@@ -106,14 +107,16 @@ def traced(run: Callable[[], None], at_line: Callable[[Line], None]) -> None:
 
 
 def lines_of(run: Callable[[], None]) -> list[tuple[Line, int]]:
-    """Each line that it comes by, with the first and the last time that it does."""
+    """Each line that it comes by, the first or the last time by turns; in `make torture` both times."""
     counts: dict[Line, int] = {}
 
     def count(line: Line) -> None:
         counts[line] = counts.get(line, 0) + 1
 
     traced(run, count)
-    return [(line, time) for line, times in counts.items() for time in sorted({1, times})]
+    if ALL_TIMES:
+        return [(line, time) for line, times in counts.items() for time in sorted({1, times})]
+    return [(line, times if number % 2 else 1) for number, (line, times) in enumerate(counts.items())]
 
 
 def killed_at(run: Callable[[], None], line: Line, time: int) -> bool:
@@ -176,7 +179,7 @@ def test_a_consumer_that_is_killed_at_any_line_loses_nothing_and_keeps_the_order
         check(client, "good", VERSIONS)
         check(client, "bad", 2)
         assert seen_of(client, "bad").count(2) <= TRIES, "no more deliveries than there may be"
-    assert kills > 150
+    assert kills > 100
     client.close()
 
 

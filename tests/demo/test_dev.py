@@ -263,10 +263,8 @@ def test_a_reset_that_was_interrupted_is_done_to_its_end_by_the_next_start(tmp_p
     with running(tmp_path, base=dev.base) as again:
         assert backend(tmp_path, FIND) == "not found"
         assert requests.get(f"{again.bank_url}/books", timeout=10).json()["orders"] == {}
+        backend(tmp_path, indented(again.said, "Enqueue a transfer"))
         again.interrupted()
-    with running(tmp_path, base=dev.base) as kept:
-        backend(tmp_path, indented(kept.said, "Enqueue a transfer"))
-        kept.interrupted()
     with running(tmp_path, base=dev.base) as last:
         assert backend(tmp_path, FIND) != "not found"
         last.interrupted()

@@ -9,10 +9,10 @@ import pytest
 
 from epay_transfers.sandbox import addresses
 from tests.deploy.host import Host, running_host
-from tests.packaging.conftest import Environment, distributions, installed, production
+from tests.packaging.conftest import Environment, distributions, installed, production, production_console
 from tests.support.waiting import until
 
-__all__ = ["distributions", "installed", "production"]
+__all__ = ["distributions", "installed", "production", "production_console"]
 
 BANK = "http://127.0.0.1:8801"
 
@@ -45,13 +45,17 @@ def start_bank(host: Host) -> None:
 
 
 @pytest.fixture(scope="module")
-def host(production: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    with made_host(production, tmp_path_factory.mktemp("host")) as made:
+def host(
+    production: Environment, production_console: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Host]:
+    with made_host(production, tmp_path_factory.mktemp("host"), production_console) as made:
         yield made
 
 
 @contextmanager
-def made_host(production: Environment, folder: Path) -> Iterator[Host]:
-    production.home.chmod(0o755)
-    with running_host(folder, production.home) as made:
+def made_host(production: Environment, folder: Path, console: Environment | None = None) -> Iterator[Host]:
+    installs = {"/opt/transfers": production.home} | ({"/opt/transfers-console": console.home} if console else {})
+    for home in installs.values():
+        home.chmod(0o755)
+    with running_host(folder, installs) as made:
         yield made

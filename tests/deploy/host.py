@@ -183,15 +183,16 @@ def _refuse_new_code() -> None:
 
 
 @contextmanager
-def running_host(folder: Path, installed: Path) -> Iterator[Host]:
-    """A host with the production install of `installed` at `/opt/transfers`. Without root the test is skipped."""
+def running_host(folder: Path, installs: Mapping[str, Path]) -> Iterator[Host]:
+    """A host with production installs, each at its place: `/opt/transfers`. Without root the test is skipped."""
     for name in ("unshare", "nsenter", "setpriv"):
         tool(name, "util-linux")
     tool("ip", "iproute2")
     namespaces = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, check=False)  # noqa: S607 - util-linux
     if os.getuid() != 0 or namespaces.returncode != 0:
         pytest.skip("a host of its own, with users of its own, needs root: run this test as root")
-    places = {str(ROOT), sys.base_prefix, sys.prefix, sysconfig.get_path("purelib"), str(folder), str(installed)}
+    places = {str(ROOT), sys.base_prefix, sys.prefix, sysconfig.get_path("purelib"), str(folder)}
+    places |= {str(installed) for installed in installs.values()}
     bound = sorted(place for place in places if not place.startswith(_PROGRAMS))
     mount = folder / "root"
     mount.mkdir()
@@ -206,7 +207,8 @@ def running_host(folder: Path, installed: Path) -> Iterator[Host]:
         assert holder.stdout.readline() == "ready\n"
         host = Host(folder, holder.pid)
         try:
-            host.shell(f"mkdir /opt/transfers\nmount --bind '{installed}' /opt/transfers", Path("/"))
+            for place, installed in installs.items():
+                host.shell(f"mkdir {place}\nmount --bind '{installed}' {place}", Path("/"))
             yield host
         finally:
             host.end()

@@ -109,20 +109,30 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def locked_for_production() -> set[str]:
-    return set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+def locked_for_production(lock: str = "requirements.txt") -> set[str]:
+    return set(re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(), re.MULTILINE))
 
 
 @pytest.fixture(scope="session")
 def production(installed: Install) -> Environment:
     """The wheel, and of these tests' environment only the distributions that are locked for production."""
+    return installed(_modules_beside(locked_for_production()))
+
+
+@pytest.fixture(scope="session")
+def production_console(installed: Install) -> Environment:
+    """The same for the console, which has a lock of its own."""
+    return installed(_modules_beside(locked_for_production("requirements-console.txt")))
+
+
+def _modules_beside(locked: set[str]) -> set[str]:
+    """What this environment has besides the distributions of these names."""
     wanted: set[str] = set()
     others: set[str] = set()
     for each in importlib.metadata.distributions():
-        kept = normal(each.name) in locked_for_production()
         tops = {Path(str(file)).parts[0].partition(".")[0] for file in each.files or ()}
-        (wanted if kept else others).update(tops)
-    return installed(others - wanted)
+        (wanted if normal(each.name) in locked else others).update(tops)
+    return others - wanted
 
 
 def _lend(packages: Path, into: Path, without: set[str]) -> None:

@@ -23,8 +23,8 @@ from epay_transfers.ops.options import cursor_of, span_ms
 
 ROWS = 50
 
-#: So many records are looked at for a page, and so many where their events are read: that takes some 40 ms.
-MOST_LOOKS = 1_000
+#: So many records are looked at for a page, and so many where their events are read: that takes some 30 ms.
+MOST_LOOKS = 700
 MOST_HISTORIES = 200
 
 
