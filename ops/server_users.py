@@ -29,6 +29,9 @@ _DEFAULT = {"ledger": "user default off ~* &* +@all", "vault": "user default off
 _PLACEHOLDER = "#SHA256-OF-THE-PASSWORD-OF-"
 _USER_IN_FILE = re.compile(rf"^(user (\S+) (?:on|off) ){_PLACEHOLDER}\S+", re.MULTILINE)
 
+#: A user under its passwords, as they lie in a file that a server has loaded.
+_IN_USE = re.compile(r"^user (\S+) (on|off)((?: #[0-9a-f]{64})+)(?= )", re.MULTILINE)
+
 #: A digest in a file, to go on allowing it during an upgrade.
 _DIGEST = re.compile(r"\+evalsha\|([0-9a-f]{40})")
 
@@ -478,6 +481,17 @@ def with_passwords(text: str, passwords: Mapping[str, str]) -> str:
     """The ACL file with the digest of each user's password in place of its placeholder."""
     return _USER_IN_FILE.sub(
         lambda found: f"{found[1]}#{hashlib.sha256(passwords[found[2]].encode()).hexdigest()}", text
+    )
+
+
+def as_in_use(text: str, in_use: str) -> str:
+    """The ACL file with each user on or off, and under the passwords' digests, as in the file that is in use.
+
+    A user that is not there, or has no password there, keeps its placeholder.
+    """
+    known = {found[1]: f"{found[2]}{found[3]}" for found in _IN_USE.finditer(in_use)}
+    return _USER_IN_FILE.sub(
+        lambda found: f"user {found[2]} {known[found[2]]}" if found[2] in known else found[0], text
     )
 
 

@@ -790,6 +790,31 @@ def test_during_an_upgrade_the_scripts_of_the_release_before_are_allowed_as_well
         assert "\n".join(lines).replace(f" +evalsha|{older}", "") + "\n" == server_users.file_text(name, ["first"])
 
 
+def test_each_user_stays_on_or_off_under_its_password(tmp_path: Path) -> None:
+    """The files of an upgrade, out of those in use; a user that is new has a placeholder, and the command names it."""
+    in_use, now = tmp_path / "in-use", tmp_path / "now"
+    in_use.mkdir()
+    for name in OPTIONS:
+        text = server_users.file_text(name, ["first"])
+        filled = server_users.with_passwords(text, {user: f"of {user}" for user in server_users.users_in(text)})
+        (in_use / f"users-{name}.acl").write_text(
+            filled.replace("user replica off #", f"user replica on #{'0' * 64} #")
+        )
+
+    said = ops("acl", str(now), "--operator", "first", "--operator", "second", "--passwords-of", str(in_use))
+
+    for name in OPTIONS:
+        before, after = (
+            dict(re.findall(r"^user (\S+) ((?:on|off)(?: #\w{64})*)", text, re.MULTILINE))
+            for text in ((folder / f"users-{name}.acl").read_text() for folder in (in_use, now))
+        )
+        assert {user: after[user] for user in before} == before
+        assert after.keys() - before.keys() == {"ops-second"}
+        assert f"users-{name}.acl: these lack a password: ops-second." in said
+        assert server_users.users_in((now / f"users-{name}.acl").read_text()) == ["ops-second"]
+    assert "replica" not in re.findall("user (.*) off", (now / "users-ledger.acl").read_text())
+
+
 @pytest.mark.parametrize("name", ["", "a b", "x" * 33, "first) ~*", "-first"])
 def test_a_name_that_would_be_read_as_rules_is_refused(name: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["acl", str(tmp_path), "--operator", name])
