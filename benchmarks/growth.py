@@ -24,7 +24,7 @@ from epay_transfers.ledger.invoice import SUFFIXES
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store import redis_keys
 
-BACKLOG = Backlog(warm_up=700, measured=int(os.environ.get("BENCH_TRANSFERS", "500")))
+BACKLOG = Backlog(warm_up=450, measured=int(os.environ.get("BENCH_TRANSFERS", "500")))
 FIRST = 1_000
 MANY = int(os.environ.get("BENCH_MANY", "100000"))
 MOST = 1_000_000
