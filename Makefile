@@ -80,6 +80,7 @@ SERVER_TESTS := tests/ledger tests/journey tests/producers tests/crash tests/hos
 	tests/security/test_users.py tests/security/test_thieves.py tests/web/test_run_outcomes.py tests/e2e/test_first_contact.py
 
 servers: setup ## the tests that rest on what a server does, on other server programs (SERVERS="/one/valkey-server ...")
+	@test -n "$(SERVERS)" || { echo "No server program here: name some, SERVERS=\"/one/valkey-server ...\"."; exit 1; }
 	@for server in $(SERVERS); do \
 	  $$server --version; TRANSFERS_SERVER=$$server $(BIN)/pytest -q $(PARALLEL) $(SERVER_TESTS) || exit 1; \
 	done

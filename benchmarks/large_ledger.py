@@ -24,6 +24,7 @@ from uuid import uuid4
 import dramatiq
 import redis
 
+from benchmarks.processes import SERVER
 from epay_transfers.ledger.queue.broker import ACTORS, NAMESPACE, NOW
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import State, Verb
@@ -93,8 +94,10 @@ def filled(count: int, kept: Path | None = None, terminals: Sequence[str] = TERM
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder = kept or home / "ledger"
         options = embedded_servers.LEDGER_OPTIONS | _ONLY_READ | {"dbfilename": _FILE}
-        ledger_server = stack.enter_context(embedded_servers.running(options, folder, starts_within_s=_LOAD_S))
-        vault_server = stack.enter_context(embedded_servers.running(embedded_servers.VAULT_OPTIONS, home / "vault"))
+        ledger_server = stack.enter_context(embedded_servers.running(options, folder, SERVER, starts_within_s=_LOAD_S))
+        vault_server = stack.enter_context(
+            embedded_servers.running(embedded_servers.VAULT_OPTIONS, home / "vault", SERVER)
+        )
         client = connect(ledger_server.url, timeout_s=_LOAD_S)
         vault = connect(vault_server.url)
         stack.callback(client.close)

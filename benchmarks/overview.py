@@ -11,6 +11,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks.processes import SERVER
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.heartbeats import Heartbeat, Heartbeats
@@ -32,8 +33,10 @@ def main() -> None:
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         filling = embedded_servers.LEDGER_OPTIONS | {"appendfsync": "no"}  # what is measured only reads
-        ledger_server = stack.enter_context(embedded_servers.running(filling, home / "ledger"))
-        vault_server = stack.enter_context(embedded_servers.running(embedded_servers.VAULT_OPTIONS, home / "vault"))
+        ledger_server = stack.enter_context(embedded_servers.running(filling, home / "ledger", SERVER))
+        vault_server = stack.enter_context(
+            embedded_servers.running(embedded_servers.VAULT_OPTIONS, home / "vault", SERVER)
+        )
         client = connect(ledger_server.url)
         stack.callback(client.close)
         ledger = Ledger(client)

@@ -64,7 +64,7 @@ def following(ledger: embedded_servers.EmbeddedServer) -> Iterator[None]:
     """A replica, as durable as the ledger, which has all that it has."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
-        embedded_servers.running(embedded_servers.LEDGER_OPTIONS, Path(folder)) as replica,
+        embedded_servers.running(embedded_servers.LEDGER_OPTIONS, Path(folder), processes.SERVER) as replica,
         connect(replica.url) as client,
     ):
         client.execute_command("REPLICAOF", "127.0.0.1", urlsplit(ledger.url).port)

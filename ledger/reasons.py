@@ -23,7 +23,7 @@ class Reason(WordWithSentence):
     VAULT_CLOSED = "vault_closed", "its place in the vault was closed when it was claimed"
     VAULT_UNANSWERED = "vault_unanswered", "the vault did not answer when its card was taken out"
     VAULT_LATER = "vault_later", "its card was kept for a newer claim"
-    VAULT_REMEMBERS = "vault_remembers", "the vault remembers that its card was taken out"
+    VAULT_REMEMBERS = "vault_remembers", "the vault remembers that its card, or its client's answer, was taken out"
     PARES_LOST = "pares_lost", "the client's answer is gone from the vault"
     PARES_UNREADABLE = "pares_unreadable", "the client's answer can't be opened"
     CONFIRM_ATTEMPTS_USED_UP = "confirm_attempts_used_up", "the confirm was tried as often as it may be"

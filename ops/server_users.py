@@ -245,7 +245,7 @@ OPERATORS_READ = (
 _OPERATOR_LOOKS = (
     "get", "hgetall", "hlen", "zrange", "zrangebylex", "zrevrangebylex", "zcard", "smembers", "zlexcount",
     "zrangebyscore", "xread", "xrevrange", "llen", "lindex", "hget", "hmget", "hkeys", "xrange", "xinfo|stream",
-    "xinfo|groups", "xinfo|consumers", "xpending", "exists", "multi", "exec", "hscan", "lrange",
+    "xinfo|groups", "xinfo|consumers", "xpending", "exists", "multi", "exec", "hscan", "lrange", "hstrlen",
 )  # fmt: skip
 
 #: Of `transfers scan`, which looks for card numbers in whatever is there.

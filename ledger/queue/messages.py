@@ -16,6 +16,11 @@ from epay_transfers.ledger.queue import message_guard
 from epay_transfers.ledger.queue.broker import ACTORS, NAMESPACE
 from epay_transfers.ledger.store.redis_errors import read_errors_as
 
+#: So many workers are looked at: those that were heard last.
+_MOST_WORKERS = 500
+
+_TOO_LONG = b" " * (message_guard.LONGEST + 1)
+
 
 class Where(StrEnum):
     """Where a message of a queue is."""
@@ -49,23 +54,45 @@ def read(client: redis.Redis, queue: str, where: Where, *, start: int, limit: in
                 of = client.llen(name)
                 ids = cast("list[bytes]", client.lrange(name, start, start + limit - 1))
             case Where.AT_WORK:
-                fetched = _fetched(client, queue)
-                of, ids = len(fetched), fetched[start : start + limit]
+                (at_work,) = fetched(client, [queue])
+                of, ids = len(at_work), at_work[start : start + limit]
             case Where.DEAD_LETTERS:
                 name = f"{name}.XQ"
                 of = client.zcard(name)
                 ids = cast("list[bytes]", client.zrange(name, start, start + limit - 1))
-        texts = cast("list[bytes | None]", client.hmget(f"{name}.msgs", ids)) if ids else []
+        texts = _texts(client, f"{name}.msgs", ids)
     return Messages([_message(queue, *each) for each in zip(ids, texts, strict=True)], of)
 
 
-def _fetched(client: redis.Redis, queue: str) -> list[bytes]:
-    """The ids that each worker has fetched and not acknowledged, as Dramatiq keeps them."""
-    workers = cast("list[bytes]", client.zrange(f"{NAMESPACE}:__heartbeats__", 0, -1))
+def message_of(client: redis.Redis, queue: str, message_id: bytes) -> Message:
+    """One that waits."""
+    (text,) = _texts(client, f"{NAMESPACE}:{queue}.msgs", [message_id])
+    return _message(queue, message_id, text)
+
+
+def fetched(client: redis.Redis, queues: Sequence[str]) -> list[list[bytes]]:
+    """By queue, the ids that workers have fetched and not acknowledged, as Dramatiq keeps them.
+
+    Of the workers that were heard last: any program with a password of the queue can write any number of others there.
+    """
+    workers = cast("list[bytes]", client.zrange(f"{NAMESPACE}:__heartbeats__", -_MOST_WORKERS, -1))
     pipeline = client.pipeline(transaction=False)
-    for worker in workers:
-        pipeline.smembers(f"{NAMESPACE}:__acks__.".encode() + worker + f".{queue}".encode())
-    return sorted(set().union(*pipeline.execute()))
+    for queue in queues:
+        for worker in workers:
+            pipeline.smembers(f"{NAMESPACE}:__acks__.".encode() + worker + f".{queue}".encode())
+    told = pipeline.execute()
+    step = len(workers)
+    return [sorted(set().union(*told[at * step : (at + 1) * step])) for at in range(len(queues))]
+
+
+def _texts(client: redis.Redis, name: str, ids: Sequence[bytes]) -> list[bytes | None]:
+    """Of one that is too long to be a wake-up, a text that is none: it is not read."""
+    pipeline = client.pipeline(transaction=False)
+    for message_id in ids:
+        pipeline.hstrlen(name, message_id)
+    short = [id_ for id_, length in zip(ids, pipeline.execute(), strict=True) if length <= message_guard.LONGEST]
+    found = dict(zip(short, cast("list[bytes | None]", client.hmget(name, short)), strict=True)) if short else {}
+    return [found.get(message_id, _TOO_LONG) for message_id in ids]
 
 
 def _message(queue: str, message_id: bytes, text: bytes | None) -> Message:

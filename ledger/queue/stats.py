@@ -3,15 +3,14 @@
 This module only reads. A message is only a wake-up: no transfer depends on these numbers, the ledger has them all.
 """
 
-import json
 from dataclasses import dataclass
-from typing import cast
 
 import redis
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import QueueUnavailable
 from epay_transfers.ledger.queue.broker import NAMESPACE, QUEUES
+from epay_transfers.ledger.queue.messages import fetched, message_of
 from epay_transfers.ledger.store.redis_errors import read_errors_as
 
 
@@ -36,21 +35,17 @@ class Queues:
         pipeline = self._client.pipeline(transaction=False)
         for name in QUEUES:
             pipeline.llen(f"{NAMESPACE}:{name}")
-            pipeline.hlen(f"{NAMESPACE}:{name}.msgs")
             pipeline.lindex(f"{NAMESPACE}:{name}", 0)
             pipeline.zcard(f"{NAMESPACE}:{name}.XQ")
         with read_errors_as(QueueUnavailable):
             raw = pipeline.execute()
-            return [self._queue(name, *raw[at * 4 : at * 4 + 4]) for at, name in enumerate(QUEUES)]
+            at_work = fetched(self._client, QUEUES)
+            return [self._queue(name, len(at_work[at]), *raw[at * 3 : at * 3 + 3]) for at, name in enumerate(QUEUES)]
 
-    def _queue(self, name: str, waiting: int, known: int, oldest: str | None, dead: int) -> Queue:
+    def _queue(self, name: str, at_work: int, waiting: int, oldest: bytes | None, dead: int) -> Queue:
         age_ms = self._age_ms(name, oldest) if oldest else 0
-        return Queue(name, waiting, max(0, known - waiting), age_ms, dead)
+        return Queue(name, waiting, at_work, age_ms, dead)
 
-    def _age_ms(self, name: str, message_id: str) -> int:
-        try:
-            text = cast("str | None", self._client.hget(f"{NAMESPACE}:{name}.msgs", message_id))
-            sent_ms = int(json.loads(text or "{}").get("message_timestamp", 0))
-        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
-            return 0  # a foreign message: its age is unknown
+    def _age_ms(self, name: str, message_id: bytes) -> int:
+        sent_ms = message_of(self._client, name, message_id).sent_ms  # 0 of a foreign message: its age is unknown
         return max(0, self._clock.now_ms() - sent_ms) if sent_ms else 0

@@ -6,18 +6,29 @@ Consumers write them (`OutcomeFeed`). Operators read them here, and ask for a re
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
 import redis
 
+from epay_transfers.ledger.card_numbers import holds_card_number
 from epay_transfers.ledger.errors import LedgerUnavailable
+from epay_transfers.ledger.states import State
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.redis_errors import read_errors_as, redis_errors_as
 
 #: A field of the hash: group, key and place.
-_FIELD = re.compile(r"([^ ]+) ([^ ]+) ([0-9]+-[0-9]+)")
+_FIELD = re.compile(r"([^ ]+) ([^ ]+) ([0-9]{1,20}-[0-9]{1,20})")
+
+#: The class of an error, as a consumer writes it. Nothing else is shown: another program may write a card there.
+_ERROR = re.compile(r"[A-Za-z_][\w.]{0,79}")
+
+#: Of a reference.
+_LONGEST = 255
+
+#: No clock says more for thousands of years, and no transfer moves so often.
+_MOST = 10**14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +72,11 @@ class AsideOutcome:
             group=words[1],
             key=words[2],
             place=words[3],
-            reference=str(told.get("reference", "")),
+            reference=_text(told.get("reference"), _is_plain),
             version=_number(told.get("version")),
-            state=str(told.get("state", "")),
+            state=_text(told.get("state"), _is_state),
             deliveries=_number(told.get("deliveries")),
-            error=str(told.get("error", "")),
+            error=_text(told.get("error"), _ERROR.fullmatch),
             is_behind=told.get("behind") is True,
             at_ms=_number(told.get("at")),
         )
@@ -81,6 +92,15 @@ class OutcomesAside:
             kept = cast("dict[str, str]", self._client.hgetall(redis_keys.OUTCOMES_ASIDE))
         found = [aside for field, text in kept.items() if (aside := AsideOutcome.of(field, text))]
         return sorted(found, key=lambda aside: (aside.group, _place_of(aside.place)))
+
+    def of_group(self, group: str, *, start: int, limit: int) -> tuple[list[AsideOutcome], int]:
+        """So many of a group, from the place `start` on, in the order in which the transfers moved; and of how many."""
+        fields = sorted((words for words in self._fields() if words[1] == group), key=lambda words: _place_of(words[3]))
+        shown = [words[0] for words in fields[start : start + limit]]
+        with read_errors_as(LedgerUnavailable):
+            texts = cast("list[str | None]", self._client.hmget(redis_keys.OUTCOMES_ASIDE, shown)) if shown else []
+        found = (AsideOutcome.of(field, text or "") for field, text in zip(shown, texts, strict=True))
+        return [aside for aside in found if aside], len(fields)
 
     def counts(self) -> dict[str, int]:
         """How many of each group."""
@@ -119,13 +139,25 @@ def replay_field(group: str, key: str) -> str:
 def _object_in(text: str) -> dict[str, Any]:
     try:
         told = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
 
 
 def _number(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else 0
+
+
+def _text(value: object, is_one: Callable[[str], object]) -> str:
+    return value if isinstance(value, str) and is_one(value) else ""
+
+
+def _is_plain(text: str) -> bool:
+    return text.isprintable() and len(text) <= _LONGEST and not holds_card_number(text)
+
+
+def _is_state(text: str) -> bool:
+    return text in {*State}
 
 
 def _place_of(place: str) -> tuple[int, ...]:

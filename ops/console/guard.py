@@ -24,7 +24,7 @@ from epay_transfers.ledger.card_numbers import holds_card_number
 from epay_transfers.ledger.log_lines import log_line
 from epay_transfers.ops.console.identity import Identity, NotProved
 from epay_transfers.ops.console.people import ANYONE, People, Person
-from epay_transfers.ops.console.visit import sentence_page
+from epay_transfers.ops.console.visit import moment_page, sentence_page
 
 _LOG = logging.getLogger(__name__)
 
@@ -143,12 +143,12 @@ class Guard:
             return sentence_page(
                 403, "You are known, and CONSOLE_PEOPLE does not name you: ask the console's administrator."
             )
-        if _comes_from_elsewhere(request) and not request.cookies.get(self._cookie):
-            # Without its cookie, which a link of another site leaves out: a new one would end the forms that are open.
-            return sentence_page(200, "This page opens in a moment.", {"Refresh": "0"})
         if _holds_card(request):
             # A browser's history keeps the address that it is led to, and not this one.
             return RedirectResponse("/transfers?refused=card", 303)
+        if _comes_from_elsewhere(request) and not request.cookies.get(self._cookie):
+            # Without its cookie, which a link of another site leaves out: a new one would end the forms that are open.
+            return moment_page(request)
         request.state.person = person
         request.state.csrf = self._token(cookie, person)
         return None

@@ -111,6 +111,13 @@ def sentence_page(status: int, sentence: str, headers: Mapping[str, str] | None 
     return HTMLResponse(_template("sentence.html").render(title=title, sentence=sentence), status, headers)
 
 
+def moment_page(request: Request) -> Response:
+    """It asks for the same address anew, as this site's own request; by hand where a browser is told not to."""
+    address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    text = _template("moment.html").render(title="One moment", address=address)
+    return HTMLResponse(text, headers={"Refresh": "0"})
+
+
 _templates = Environment(
     loader=PackageLoader("epay_transfers.ops.console", "templates"),
     autoescape=True,

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 
 from starlette.routing import Route
 
+from epay_transfers.ledger.queue.messages import Where
 from epay_transfers.ops.console import app
 
 #: Of a plan that is not there: its page is a sentence.
 NO_PLAN = "0" * 64
 
-#: A queue, where its messages are, and a group of consumers: their pages are there whatever the ledger has.
-_PLACES = {"name": "transfers.now", "where": "waiting", "group": "payouts"}
+#: A queue, and a group of consumers: their pages are there whatever the ledger has.
+_PLACES = {"name": "transfers.now", "group": "payouts"}
 
 _PLACE = re.compile(r"\{(\w+)\}")
 
@@ -25,4 +26,5 @@ def pages(values: Mapping[str, str]) -> Iterator[str]:
     for module in app._PAGES:
         for route in module.ROUTES:
             if isinstance(route, Route) and "GET" in (route.methods or ()):
-                yield _PLACE.sub(lambda found: values[found[1]], route.path)
+                for where in Where if "{where}" in route.path else ("",):
+                    yield _PLACE.sub(lambda found, at=where: (values | {"where": at})[found[1]], route.path)  # type: ignore[misc]

@@ -1,6 +1,6 @@
 """What the record says of an answer, and when the bank is asked again: a person, or the next worker, reads it."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -218,6 +218,22 @@ def test_what_is_not_final_is_believed_at_the_third_time_after_the_horizon(
 def test_a_challenge_whose_answer_was_taken_out_does_not_expire(stage: Stage) -> None:
     """The ledger went back to before the challenge came: the vault knows that a confirm may be on its way."""
     key = in_doubt(stage, StatusWord.CHALLENGE_OPEN)
+    epoch = stage.record(key).epoch + 1
+    stage.vault.put(Purpose.PARES, key, epoch, "sealed", 60_000)
+    stage.vault.take(Purpose.PARES, key, epoch, 1, NONCE)
+    stage.clock.advance(3600)
+
+    for _ in range(3):
+        stage.journey.inquire(key)
+        stage.clock.advance(150)
+
+    assert (stage.state(key), stage.record(key).reason) == (State.NEEDS_REVIEW, "vault_remembers")
+
+
+def test_an_order_with_a_challenge_that_the_ledger_forgot_is_not_ended_by_a_letter(stage: Stage) -> None:
+    """What the bank says then contradicts its own word: only the vault remembers that there was one."""
+    stage.journey.rule = replace(stage.journey.rule, not_found_letter="letter of 3 May 2026, No 17")
+    key = in_doubt(stage, StatusWord.NOT_FOUND)
     epoch = stage.record(key).epoch + 1
     stage.vault.put(Purpose.PARES, key, epoch, "sealed", 60_000)
     stage.vault.take(Purpose.PARES, key, epoch, 1, NONCE)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import pytest
@@ -62,6 +62,8 @@ class Pair:
         self.tell("REPLICAOF", "127.0.0.1", str(port_of(self.ledger)))
         with connect(self.replica.url) as client:
             until(lambda: client.info("replication")["master_link_status"] == "up")
+        with connect(self.ledger.url) as client:
+            until(lambda: _is_acknowledged(client.info("replication")))
 
     def cut_off(self) -> None:
         """It is promoted, and hears nothing more."""
@@ -141,6 +143,12 @@ def pair(
         made.follow()
         made.looks()
         yield made
+
+
+def _is_acknowledged(told: dict[str, Any]) -> bool:
+    """Does the ledger's server know that its replica has all that it has?"""
+    replica = told.get("slave0", {})
+    return bool(replica.get("state") == "online" and int(replica["offset"]) >= told["master_repl_offset"])
 
 
 def _knows_disks(client: redis.Redis) -> bool:

@@ -232,7 +232,7 @@ def test_the_age_of_a_queue_is_that_of_its_oldest_message(into: Into, environmen
         def now_ms(self) -> int:
             return super().now_ms() + 60_000
 
-    client = connect(_queue_url(environment))
+    client = connect(_queue_url(environment), text=False)
     client.flushdb()
     Wakeups(Broker(client, [], {})).send(into(State.QUEUED))
 

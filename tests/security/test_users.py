@@ -20,6 +20,7 @@ from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.errors import LedgerUnavailable, RecordUnreadable, VaultUnavailable, VaultWentBack
 from epay_transfers.ledger.queue.broker import BEGINNINGS, NOW, Broker
+from epay_transfers.ledger.queue.stats import Queues
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys, terminals
@@ -388,6 +389,8 @@ def test_what_a_worker_does_seldom_is_not_refused_either(guarded: Guarded) -> No
         assert Wakeups(broker).waiting(NOW) < 1_000_000
         queue.hset(f"{_QUEUE}:{NOW}.msgs", "id-1", "no message")
         queue.rpush(f"{_QUEUE}:{NOW}", "id-1")
+        with connect(address("ops-first", guarded.ports["ledger"]).removesuffix("/0") + "/1", text=False) as looks:
+            assert [each.waiting for each in Queues(looks, SystemClock()).read() if each.name == NOW] == [1]
         queue.zadd(f"{_QUEUE}:__heartbeats__", {"one that died": 1})
         queue.sadd(f"{_QUEUE}:__acks__.one that died.{NOW}", "id-1")
         broker._chance = 1_000_000

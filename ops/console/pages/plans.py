@@ -47,7 +47,7 @@ _FILTERS = (
     ("counted", "Counted as: a group of a list", "", 60),
     ("why", "Why, in any word: token_401 or code_484", "", 60),
     ("older", "In its state for longer than", "30s, 5min, 2h, 3d", 8),
-    ("younger", "In its state for less than", "30s, 5min, 2h, 3d", 8),
+    ("younger", "In its state for less than", "30s, 5min, 2h, 3d, today", 8),
     ("amount", "Amount", "15000 or 4500.50", 15),
     ("last_four", "Last four digits of a card", "", 4),
 )

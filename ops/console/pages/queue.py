@@ -41,7 +41,7 @@ def queue(visit: Visit) -> Response:
     return visit.page(
         "queue.html", f"{_TITLES[where]}: {name}",
         rows=[Row(message, records.get(message.key)) for message in found.page], of=found.of, first=start + 1,
-        is_dead=where is Where.DEAD_LETTERS,
+        is_dead=where is Where.DEAD_LETTERS, is_ordered=where is not Where.AT_WORK,
         earlier=links.queue(name, where, page=number - 1) if number > 1 else "",
         later=links.queue(name, where, page=number + 1) if number * _ROWS < found.of else "",
     )  # fmt: skip

@@ -26,15 +26,18 @@ def servers(visit: Visit) -> Response:
     )  # fmt: skip
 
 
-def _transfers_by_space(visit: Visit) -> Mapping[str, Sequence[tuple[str, int]]]:
-    """By space, its terminals, and how many transfers each has: an invoice id was used for each of them."""
+def _transfers_by_space(visit: Visit) -> Mapping[str, Sequence[tuple[str, int]]] | None:
+    """By space, its terminals, and how many transfers each has: an invoice id was used for each of them.
+
+    Those of terminals that the settings have no more are under an empty name. None: unknown.
+    """
     totals, settings = visit.look.facts.totals, visit.context.settings
+    if totals is None:
+        return None
     found: dict[str, list[tuple[str, int]]] = {}
-    if totals is not None:
-        for terminal in dict.fromkeys(("main", *settings.epay_terminals, *totals.terminals)):
-            space, count = settings.space_of(terminal), totals.of(terminal=terminal).count
-            if space is not None and count:
-                found.setdefault(space, []).append((terminal, count))
+    for terminal in dict.fromkeys(("main", *settings.epay_terminals, *totals.terminals)):
+        if count := totals.of(terminal=terminal).count:
+            found.setdefault(settings.space_of(terminal) or "", []).append((terminal, count))
     return found
 
 
