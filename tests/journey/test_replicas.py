@@ -118,8 +118,6 @@ def pair(
     clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Pair]:
-    monkeypatch.setattr(replicas, "WAIT_MS", 300)
-    monkeypatch.setattr(replicas, "WAIT_DISK_MS", 300)
     binary = server_binary(request.param)
     with ExitStack() as stack:
 
@@ -141,7 +139,9 @@ def pair(
         )
         made = Pair(stage, ledger, replica, _knows_disks(stage.ledger.client))
         made.follow()
-        made.looks()
+        made.looks()  # as long as it takes, on a busy machine: a replica that is thought to lack is an event
+        monkeypatch.setattr(replicas, "WAIT_MS", 300)
+        monkeypatch.setattr(replicas, "WAIT_DISK_MS", 300)
         yield made
 
 
