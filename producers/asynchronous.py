@@ -371,7 +371,8 @@ async def _each(
     begin: Callable[[Callable[[], bool]], Iterator[Outcome]], in_thread: _InThread
 ) -> AsyncGenerator[AsyncOutcome, None]:
     """Each outcome of one reading. It has a thread of its own, in which it waits for new ones."""
-    is_stopped = _End(asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    is_stopped = _End(loop)
     thread = ThreadPoolExecutor(1, thread_name_prefix="transfers-outcomes")
     read = _begun(begin, is_stopped.is_set)
 
@@ -390,7 +391,8 @@ async def _each(
         is_stopped.set()
         closing = thread.submit(read.close)
         thread.shutdown(wait=False)  # it ends after that
-        await asyncio.shield(asyncio.wrap_future(closing))
+        if not loop.is_closed():  # a program may have forgotten this reading, and it is closed long after its loop
+            await asyncio.shield(asyncio.wrap_future(closing, loop=loop))
 
 
 def _begun(
