@@ -47,9 +47,9 @@ demo: $(or $(wildcard $(STAMP)),$(DEMO)) ## see every way that a transfer can go
 dev: $(or $(wildcard $(STAMP)),$(DEMO)) ## servers, a bank, a worker and a shop, for your own code to work against
 	@exec $(BIN)/transfers dev
 
-# Eight processes, for the two cores of a small machine: the long tests wait for the processes that they start.
+# Six processes, for the two cores of a small machine: the long tests wait for the processes that they start.
 # `.venv/bin/pytest` alone runs in one process.
-PARALLEL := -n 8
+PARALLEL := -n 6
 
 # What Python and pytest compile is kept for the next process: `make test` starts hundreds.
 unexport PYTHONDONTWRITEBYTECODE

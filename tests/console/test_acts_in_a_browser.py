@@ -4,7 +4,7 @@ What a decision needs two people for, two browsers do. No console message appear
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -37,7 +37,6 @@ class Stage:
     ledger: Ledger
     platform: Platform
     monkeypatch: pytest.MonkeyPatch
-    said: list[str] = field(default_factory=list)
 
     def opens(self, who: str, path: str) -> Page:
         page = self.pages[who]
@@ -78,11 +77,14 @@ def chromium() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture
-def stage(
-    chromium: Browser, console: RunningConsole, ledger: Ledger, platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Stage]:
-    said: list[str] = []
+@pytest.fixture(scope="module")
+def said() -> list[str]:
+    """What the browsers' consoles say."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def pages(chromium: Browser, console: RunningConsole, said: list[str]) -> Iterator[Mapping[str, Page]]:
     pages, contexts = {}, []
     for name in (OPERATOR, FIRST, SECOND, VIEWER):
         headers = {HEADER: console.token(name, exp=4_000_000_000)}
@@ -92,9 +94,17 @@ def stage(
         context.on("weberror", lambda error: said.append(str(error.error)))
         contexts.append(context)
         pages[name] = context.new_page()
-    yield Stage(pages, ledger, platform, monkeypatch, said)
+    yield pages
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def stage(
+    pages: Mapping[str, Page], ledger: Ledger, platform: Platform, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stage]:
+    said.clear()
+    yield Stage(pages, ledger, platform, monkeypatch)
     assert said == []
 
 

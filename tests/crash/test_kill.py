@@ -1,6 +1,6 @@
 """Real processes, killed with SIGKILL at every named point; then a healthy worker, and the bank's books.
 
-`TRANSFERS_KILLS` says how many transfers shall have stood at each point (default 5: one worker dies there, with five).
+`TRANSFERS_KILLS` says how many transfers shall have stood at each point (default 4: one worker dies there, with four).
 The points are tried in parts that run on several cores, each on servers of its own.
 """
 
@@ -19,7 +19,7 @@ from tests.support.books import busy, differences, ends
 from tests.support.platform import Platform
 from tests.support.waiting import until
 
-KILLS = int(os.environ.get("TRANSFERS_KILLS", "5"))
+KILLS = int(os.environ.get("TRANSFERS_KILLS", "4"))
 _KILLED = 9
 _SPARE = 20
 #: The works that start from transfers whose client stands at the bank's page.

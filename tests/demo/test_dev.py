@@ -309,11 +309,14 @@ CARD = {"number": "4111 1111 1111 1111", "expiry": "12/40", "cvc": "123", "name"
 
 def challenge_of(url: str) -> str:
     """The page with the bank's form, once the worker has come to it."""
-    for _ in range(400):
-        page = requests.get(url, timeout=10)
-        if page.headers["Transfer-Page"] == "challenge":
-            return page.text
-    raise AssertionError(page.text)
+    pages: list[requests.Response] = []
+
+    def is_at_the_bank() -> bool:
+        pages.append(requests.get(url, timeout=10))
+        return pages[-1].headers["Transfer-Page"] == "challenge"
+
+    until(is_at_the_bank)
+    return pages[-1].text
 
 
 @pytest.mark.parametrize("name", ["file", "nowhere/folder"])

@@ -89,13 +89,14 @@ class Service:
         own: dict[str, str] = self.its.get("environment", {})
         return found | own
 
-    def start(self, host: Host, folder: Path) -> Process:
+    def start(self, host: Host, folder: Path, installed: str = "") -> Process:
+        """`installed`: of another image than the worker's, where it is on the host."""
         user, _, group = self.user.partition(":")
         return host.start(
             *self.command,
             name=self.name,
             env=self.environment(folder),
-            script=self._mounts(folder),
+            script=(f"mount --bind {installed} /opt/transfers\n" if installed else "") + self._mounts(folder),
             user=user,
             group=group,
         )

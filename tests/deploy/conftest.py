@@ -1,13 +1,17 @@
 """A production install, which the hosts of these tests have at `/opt/transfers`."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from epay_transfers.sandbox import addresses
+from tests.console.conftest import public_keys
 from tests.deploy.host import Host, running_host
 from tests.packaging.conftest import Environment, distributions, installed, production, production_console
 from tests.support.waiting import until
@@ -42,6 +46,33 @@ def settings_of_test() -> str:
 def start_bank(host: Host) -> None:
     host.start(sys.executable, "-m", "epay_transfers.sandbox", "--port", "8801", name="bank", env={})
     until(lambda: host.run("/opt/transfers/bin/transfers", "probe", "127.0.0.1:8801").stderr.find("not answer") < 0)
+
+
+_SEE = """
+import sys, urllib.request
+page = urllib.request.Request("http://127.0.0.1:9480" + sys.argv[1], headers={"X-Signed-Person": sys.argv[2]})
+print(urllib.request.urlopen(page, timeout=20).read().decode())
+"""
+
+
+class SigningProxy:
+    """What stands before the console, and says who a person is."""
+
+    SETTINGS = (
+        "CONSOLE_ORIGIN=http://127.0.0.1:9480\nCONSOLE_IDENTITY_HEADER=X-Signed-Person\n"
+        "CONSOLE_IDENTITY_ISSUER=https://proxy.test\nCONSOLE_IDENTITY_AUDIENCE=transfers-console\n"
+    )
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self.keys = public_keys(self._key)
+
+    def sees(self, host: Host, path: str, name: str) -> str:
+        """A page as this person sees it, or why it is none; without a name, by a token that is none."""
+        told = {"email": name, "iss": "https://proxy.test", "aud": "transfers-console", "exp": time.time() + 60}
+        token = jwt.encode(told, self._key, algorithm="ES256", headers={"kid": "of-the-tests"}) if name else "none"
+        done = host.run(sys.executable, "-c", _SEE, path, token)
+        return done.stdout or done.stderr
 
 
 @pytest.fixture(scope="module")

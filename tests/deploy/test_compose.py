@@ -6,6 +6,7 @@ this machine, in place of the other images'.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from functools import partial
@@ -19,7 +20,7 @@ from epay_transfers.worker import process
 from epay_transfers.worker.settings import WorkerSettings
 from tests.deploy import compose, units
 from tests.deploy.compose import Service
-from tests.deploy.conftest import BANKS_FILES, INTENT, made_host, settings_of_test, start_bank
+from tests.deploy.conftest import BANKS_FILES, INTENT, SigningProxy, made_host, settings_of_test, start_bank
 from tests.deploy.host import ROOT, Host, Process
 from tests.deploy.test_systemd import verbs_in
 from tests.packaging.conftest import Environment
@@ -54,11 +55,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def typed(production: Environment, folder: Path) -> Iterator[Host]:
+def typed(production: Environment, production_console: Environment, folder: Path) -> Iterator[Host]:
     """The runbook's lines have been typed."""
     tool("redis-server", "redis-server")
     tool("openssl", "openssl")
-    with made_host(production, folder.parent) as host:
+    with made_host(production, folder.parent, production_console) as host:
         compose.bring_programs(host)
         host.shell(_DOCKER + units.runbook_block("Start in containers"), folder.parent)
         for name, value in BANKS_FILES.items():
@@ -201,6 +202,31 @@ def test_every_command_and_health_check_runs_as_it_is_written_and_money_moves(
     prometheus = running["prometheus"]
     until(lambda: _first(typed.run(*asked, of=prometheus).stdout) == "1")
     assert all(process_.running.poll() is None for process_ in running.values())
+
+
+@pytest.mark.slow
+def test_the_console_starts_in_its_container_and_knows_the_people_that_provision_wrote(
+    typed: Host, folder: Path, running: dict[str, Process]
+) -> None:
+    """Of its own image. An operator whom the proxy names may act; who is not named is refused."""
+    assert running.keys() >= {"ledger", "vault"}
+    proxy, settings, people = SigningProxy(), folder / "settings.env", folder / "secrets/console-people"
+    before = settings.read_text()
+    settings.write_text(before + SigningProxy.SETTINGS)
+    file = people / "people.toml"
+    file.write_text(file.read_text().replace('"viewer"', '"operator"'))
+    (people / "proxy.json").write_text(proxy.keys)
+    typed.shell("chown -R 10001 secrets/console secrets/console-people", folder)
+    service = Service.read("console")
+
+    console = service.start(typed, folder, "/opt/transfers-console")
+    console.until(partial(service.is_well, typed, folder, console))
+
+    (name,) = re.findall(r'\[people\."?([^\]"]*first[^\]"]*)"?\]', file.read_text())
+    assert 'action="/acts/pause"' in proxy.sees(typed, "/pauses", name)
+    assert "401" in proxy.sees(typed, "/pauses", "")
+    settings.write_text(before)
+    assert console.stop(within_s=compose.seconds(service.its["stop_grace_period"])) == 0, console.says()
 
 
 @pytest.mark.slow

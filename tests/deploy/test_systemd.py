@@ -6,22 +6,17 @@ started there with the credentials, folders and environment that its unit names.
 
 import json
 import re
-import sys
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from epay_transfers.runtime.settings import EX_CONFIG
 from epay_transfers.worker import process
 from epay_transfers.worker.settings import WorkerSettings
-from tests.console.conftest import public_keys
 from tests.deploy import units
-from tests.deploy.conftest import BANKS_FILES, INTENT, settings_of_test, start_bank
+from tests.deploy.conftest import BANKS_FILES, INTENT, SigningProxy, settings_of_test, start_bank
 from tests.deploy.host import ROOT, Host, Process
 from tests.deploy.units import Unit
 from tests.docs.test_procfile import processes
@@ -155,34 +150,20 @@ def test_each_unit_starts_as_it_is_written_and_money_moves(servers: Host, runnin
     assert lines.stat().st_uid != 0
 
 
-_CONSOLE = """CONSOLE_ADDRESS=127.0.0.1:9480
-CONSOLE_ORIGIN=http://127.0.0.1:9480
-CONSOLE_IDENTITY=header
-CONSOLE_IDENTITY_HEADER=X-Signed-Person
-CONSOLE_IDENTITY_KEYS=/etc/transfers/console-people/proxy.json
-CONSOLE_IDENTITY_ISSUER=https://proxy.test
-CONSOLE_IDENTITY_AUDIENCE=transfers-console
-"""
-
-_SEE = """
-import sys, urllib.request
-page = urllib.request.Request("http://127.0.0.1:9480" + sys.argv[1], headers={"X-Signed-Person": sys.argv[2]})
-print(urllib.request.urlopen(page, timeout=20).read().decode())
-"""
-
-
 def test_the_console_starts_by_its_unit_and_knows_the_people_that_provision_wrote(
     servers: Host, running: dict[str, Process]
 ) -> None:
     """An operator of them, whom the proxy names, may act; who is not there is refused."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    proxy = SigningProxy()
     lines = units.runbook_block("The console").splitlines()
     typed = [line for line in lines if line.startswith("chown")]
     assert len(lines) - len(typed) == 5, "three of pip, one of what is written below, one of systemctl"
-    servers.path("/etc/transfers/console.env").write_text(_CONSOLE)
+    at = "CONSOLE_ADDRESS=127.0.0.1:9480\nCONSOLE_IDENTITY=header\n"
+    keys = "CONSOLE_IDENTITY_KEYS=/etc/transfers/console-people/proxy.json\n"
+    servers.path("/etc/transfers/console.env").write_text(at + keys + SigningProxy.SETTINGS)
     people = servers.path("/etc/transfers/console-people/people.toml")
     people.write_text(people.read_text().replace('"viewer"', '"operator"'))
-    people.with_name("proxy.json").write_text(public_keys(key))
+    people.with_name("proxy.json").write_text(proxy.keys)
     servers.shell("\n".join(typed), ROOT)
     unit = Unit.read("transfers-console")
 
@@ -190,12 +171,8 @@ def test_the_console_starts_by_its_unit_and_knows_the_people_that_provision_wrot
     console.until(partial(_says_yes, servers, "127.0.0.1:9480"))
 
     (name,) = re.findall(r'\[people\."?([^\]"]*aigul[^\]"]*)"?\]', people.read_text())
-    see = [sys.executable, "-c", _SEE, "/pauses"]
-    told = {"email": name, "iss": "https://proxy.test", "aud": "transfers-console", "exp": time.time() + 60}
-    signed = jwt.encode(told, key, algorithm="ES256", headers={"kid": "of-the-tests"})
-    page = servers.run(*see, signed).stdout
-    assert 'action="/acts/pause"' in page
-    assert "401" in servers.run(*see, "nobody").stderr
+    assert 'action="/acts/pause"' in proxy.sees(servers, "/pauses", name)
+    assert "401" in proxy.sees(servers, "/pauses", "")
     assert console.stop(within_s=unit.seconds("TimeoutStopSec")) == 0, console.says()
     assert running["transfers-worker@9108"].running.poll() is None
 

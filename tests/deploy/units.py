@@ -72,7 +72,7 @@ class Unit:
         )  # fmt: skip
 
     def _environment(self, host: Host) -> dict[str, str]:
-        lines = self.settings.get("Environment", [])
+        lines = [each for line in self.settings.get("Environment", []) for each in shlex.split(line)]
         for place in self.settings.get("EnvironmentFile", []):
             lines = [*lines, *host.path(place).read_text().splitlines()]
         return dict(line.split("=", 1) for line in lines)

@@ -57,7 +57,7 @@ def test_the_dead_are_asked_for_in_the_ledger_and_a_bell_is_rung(
     assert found(ledger, record).requested_action == what
     assert (told["verb"], told["actor"], told["why"]) == (Verb.REQUEST, f"operator {OPERATOR}", "the client called")
     assert [due.key for due in ledger.due(10).records] == [record.key]
-    client = connect(environment["REDIS_URL"].removesuffix("/0") + "/1")
+    client = connect(environment["REDIS_URL"].removesuffix("/0") + "/1", text=False)
     assert {queue.name: queue.waiting for queue in Queues(client, SystemClock()).read()}[INQUIRIES] == 1
     client.close()
 
