@@ -173,6 +173,37 @@ def test_a_link_of_another_site_ends_no_form_that_is_open(opened: Page, console:
     assert opened.context.cookies() == before
 
 
+def test_a_form_of_another_site_pauses_nothing(
+    chromium: Browser, console: RunningConsole, ledger_client: redis.Redis
+) -> None:
+    """With an operator's own sign-in and cookie: a browser names the site that it comes from."""
+    headers = {HEADER: console.token("olga@test", exp=time.time() + 600)}
+    context = chromium.new_context(extra_http_headers=headers)
+    page = context.new_page()
+    page.goto(f"{console.url}/pauses")
+    (token,) = set(
+        page.locator('form[action="/acts/pause"] input[name="csrf"]').evaluate_all("of => of.map(e => e.value)")
+    )
+    stolen = {
+        "csrf": token,
+        "request": "0" * 24,
+        "lane": "send",
+        "terminal": "",
+        "cause": "other",
+        "reason": "x",
+        "until": "",
+    }
+    fields = "".join(f'<input name="{name}" value="{value}">' for name, value in stolen.items())
+    form = f'<form method="post" action="{console.url}/acts/pause">{fields}<button>Win</button></form>'
+    page.route("http://other.test/", lambda route: route.fulfill(body=form, content_type="text/html"))
+    page.goto("http://other.test/")
+    page.click("button")
+
+    expect(page.get_by_role("alert")).to_contain_text("This form comes from another site: nothing was done.")
+    assert Pauses(ledger_client).standing() == []
+    context.close()
+
+
 def test_a_first_visit_by_a_link_of_another_site_comes_to_its_page(chromium: Browser, console: RunningConsole) -> None:
     context = chromium.new_context(extra_http_headers={HEADER: console.token("vera@test", exp=time.time() + 600)})
     page = context.new_page()
