@@ -111,6 +111,7 @@ def running(options: Options = _DEFAULTS, *, host: str = "127.0.0.1", port: int 
     finally:
         server.should_exit = True
         thread.join()
+        listener.close()  # a server that is told to end before it has begun leaves it open
     if bank.bugs:
         raise AssertionError(f"the sandbox has a bug: {'; '.join(bank.bugs)}")
 
