@@ -198,10 +198,11 @@ class Journey:
                 recorder.inquiry_settled(record, verb, report, only_after=only_after)
             case NothingThere() if not self._may_have_been_sent(record):
                 recorder.fail(record, Reason.CARD_LOST, verb=Verb.LOSE_CARD)
-            case NothingThere() if self.custody.was_taken(Purpose.PARES, record):
-                recorder.send_to_review(record, Reason.VAULT_REMEMBERS)  # the bank did name it, in a challenge
             case NothingThere() if not_found_is_final(record, self.rule):
-                recorder.not_found_ends(record, self.rule.not_found_letter, only_after=horizon_at)
+                if self.custody.was_taken(Purpose.PARES, record):  # the bank did name it, in a challenge
+                    recorder.send_to_review(record, Reason.VAULT_REMEMBERS)
+                else:
+                    recorder.not_found_ends(record, self.rule.not_found_letter, only_after=horizon_at)
             case NothingThere():
                 recorder.send_to_review(record, Reason.BANK_SAYS_NOT_FOUND)
             case Unsettled():

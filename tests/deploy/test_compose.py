@@ -208,7 +208,7 @@ def test_every_command_and_health_check_runs_as_it_is_written_and_money_moves(
 def test_the_console_starts_in_its_container_and_knows_the_people_that_provision_wrote(
     typed: Host, folder: Path, running: dict[str, Process]
 ) -> None:
-    """Of its own image. An operator whom the proxy names may act; who is not named is refused."""
+    """Of its own image. An operator whom the proxy names may act; a person without a token is refused."""
     assert running.keys() >= {"ledger", "vault"}
     proxy, settings, people = SigningProxy(), folder / "settings.env", folder / "secrets/console-people"
     before = settings.read_text()

@@ -153,7 +153,7 @@ def test_each_unit_starts_as_it_is_written_and_money_moves(servers: Host, runnin
 def test_the_console_starts_by_its_unit_and_knows_the_people_that_provision_wrote(
     servers: Host, running: dict[str, Process]
 ) -> None:
-    """An operator of them, whom the proxy names, may act; who is not there is refused."""
+    """An operator of them, whom the proxy names, may act; a person without a token is refused."""
     proxy = SigningProxy()
     lines = units.runbook_block("The console").splitlines()
     typed = [line for line in lines if line.startswith("chown")]
