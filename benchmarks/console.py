@@ -3,7 +3,7 @@
 It makes that many transfers (100,000) in embedded servers, starts `transfers console` as an operator does, and asks for
 every page that its navigation leads to, and for a transfer's, a list of each state and searches. Milliseconds are of
 the processors: `own` of the console's process, `servers` of the ledger's and the vault's meanwhile; medians of
-`--rounds`; `wall` is the time that a person waits. A page that is asked for a second after the one before pays for a new
+`--rounds`; `wall` is how long a person waits. A page that is asked for a second after the one before pays for a new
 look at the servers as well: that is how it is measured. Before that the console has read the event log for operators'
 acts, as it does once. At last transfers are cancelled, one after the other, and it says after how long an open page
 shows that. `--kept FOLDER`: the ledger is kept there, and loaded from there the next time. It ends with 1 where a page
