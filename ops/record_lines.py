@@ -21,7 +21,7 @@ def lines(record: Record, now_ms: int) -> list[tuple[str, str]]:
     all_ = [
         ("transfer", record.key),
         ("reference", record.reference),
-        (STATE, f"{record.state} since {screen.away(record.state_since, now_ms)}"),
+        (STATE, f"{record.state} since {screen.ago(record.state_since, now_ms)}"),
         ("money", screen.MONEY_WORDS[record.state.money]),
         ("amount", screen.amount(record.amount, record.currency)),
         ("cards", _cards(record)),

@@ -138,6 +138,11 @@ def away(ms: int, now_ms: int) -> str:
     return f"in {span(ms - now_ms)}" if ms > now_ms else f"{span(now_ms - ms)} ago"
 
 
+def ago(ms: int, now_ms: int) -> str:
+    """As `away`, of what has been: read after the look that took `now_ms`, it was just now, and not "in 0 s"."""
+    return away(min(ms, now_ms), now_ms)
+
+
 @dataclass(frozen=True, slots=True)
 class Sum:
     """How many transfers, and how much money, in one currency."""

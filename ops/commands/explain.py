@@ -36,7 +36,7 @@ def explain_(name: Name, *, as_json: AsJson = False) -> None:
 
 def _page(record: Record, told: Explanation, facts: Facts) -> list[str]:
     amount = screen.amount(record.amount, record.currency)
-    since = screen.away(record.state_since, facts.now_ms)
+    since = screen.ago(record.state_since, facts.now_ms)
     lines = [
         f"{record.key} ({record.reference}), {amount}, terminal {record.terminal}",
         f"{'STATE':<10}{record.state}, since {since}; money: {screen.MONEY_WORDS[record.state.money]}",

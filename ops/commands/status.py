@@ -74,7 +74,7 @@ def page(record: Record, history: History, now_ms: int, against: str = "") -> No
 
 
 def _state(record: Record, now_ms: int) -> Text:
-    return Text.assemble(screen.state_text(record.state), f"  since {screen.away(record.state_since, now_ms)}")
+    return Text.assemble(screen.state_text(record.state), f"  since {screen.ago(record.state_since, now_ms)}")
 
 
 def _row(event: Event) -> tuple[str, str, str]:

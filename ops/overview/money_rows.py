@@ -94,4 +94,4 @@ def _paid(facts: Facts) -> str:
     today = "?" if facts.paid_today is None else str(facts.paid_today)
     if facts.last_paid_ms is None:
         return f"{today} today; last ?"
-    return f"{today} today" + (f"; last {screen.away(facts.last_paid_ms, facts.now_ms)}" if facts.last_paid_ms else "")
+    return f"{today} today" + (f"; last {screen.ago(facts.last_paid_ms, facts.now_ms)}" if facts.last_paid_ms else "")

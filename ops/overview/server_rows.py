@@ -107,5 +107,5 @@ def last_act_says(facts: Facts) -> str:
     if last is None:
         return f"of an operator: none among the last {len(facts.events)} events"
     key = f"{last.fields['key']}: " if last.fields.get("key") else ""
-    ago = screen.away(last.at_ms, facts.now_ms)
+    ago = screen.ago(last.at_ms, facts.now_ms)
     return f"{ago}, {last.fields.get('actor', '?')}: {key}{descriptions.happened(last)}"
