@@ -50,6 +50,9 @@ _MOMENT_S = 0.01
 #: A connection that rested for so long is asked with a PING first.
 _PING_AFTER_S = 15
 
+#: A connection that nobody needed for so long is closed: what a burst of work opened does not stay open.
+_UNNEEDED_S = 60
+
 #: Of the one look at a server that ended a connection without a word.
 _LOOK_TIMEOUT = 1.0
 
@@ -232,7 +235,7 @@ def _answer(client: redis.Redis, connection: Any, args: Sequence[Any], options: 
 
 
 class _Pool(redis.ConnectionPool):
-    """Gives the connection that was used a moment ago as it is, without a look at its socket, and counts nothing.
+    """Gives the connection that was used last, as it is where that was a moment ago, and closes those nobody needs.
 
     The library looks each time: as many system calls again as the command needs, and with many threads each of them
     costs more than itself, since the interpreter goes to another thread. One that rested is looked at here, in one
@@ -258,8 +261,19 @@ class _Pool(redis.ConnectionPool):
                 if connection in self._in_use_connections:
                     self._in_use_connections.remove(connection)
                     self._available_connections.append(connection)
+                unneeded = self._unneeded()
+            if unneeded:
+                unneeded.disconnect()  # type: ignore[no-untyped-call]  # redis-py does not type it
         else:
             super().release(connection)
+
+    def _unneeded(self) -> "_Explains | None":
+        """The one that rested longest, taken out, if that is too long: the last used is the first given again."""
+        oldest = self._available_connections[0] if len(self._available_connections) > 1 else None
+        if not isinstance(oldest, _Explains) or oldest.used_at() > _CLOCK.monotonic() - _UNNEEDED_S:
+            return None
+        self._created_connections -= 1
+        return cast("_Explains", self._available_connections.pop(0))
 
 
 @dataclass(slots=True)
@@ -282,9 +296,12 @@ class _Explains(AbstractConnection):
 
     def is_fresh(self) -> bool:
         """Was it used a moment ago, and is nothing left on it?"""
-        used_at = self.next_health_check - _PING_AFTER_S
         is_connected = cast("socket.socket | None", self._sock) is not None
-        return self.is_settled and is_connected and _CLOCK.monotonic() < used_at + _MOMENT_S
+        return self.is_settled and is_connected and _CLOCK.monotonic() < self.used_at() + _MOMENT_S
+
+    def used_at(self) -> float:
+        """When its last answer was read (s, monotonic)."""
+        return float(self.next_health_check - _PING_AFTER_S)
 
     def is_quiet(self) -> bool:
         """Is nothing left on it, and has its server neither ended it nor said anything? TLS is asked elsewhere."""

@@ -4,12 +4,14 @@ import os
 import select
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.store import connection
 from epay_transfers.ledger.store.connection import connect, in_one_write
 from epay_transfers.ledger.store.server_problems import ServerReason, known_problem
@@ -128,6 +130,41 @@ def test_a_connection_that_was_marked_is_made_anew(server: KillableServer) -> No
 
         assert client.client_id() == first, "it was in use once more"
         assert client.client_id() != first
+
+
+@pytest.mark.parametrize(("rested_s", "stay"), [(59.0, 4), (61.0, 1)])
+def test_what_a_burst_opened_is_closed_when_nobody_needed_it_for_a_minute(
+    server: KillableServer, monkeypatch: pytest.MonkeyPatch, rested_s: float, stay: int
+) -> None:
+    """Or a worker that was busy once would keep a connection of each of its threads for ever."""
+    with connect(server.server.url) as client:
+        pool = client.connection_pool
+        burst = [pool.get_connection() for _ in range(4)]
+        for each in burst:
+            pool.release(each)
+        assert _connections(client) == 4
+
+        later = connection._CLOCK.monotonic() + rested_s
+        monkeypatch.setattr(connection, "_CLOCK", _At(later))
+        for _ in range(FEW):
+            assert client.ping()
+
+        assert _connections(client) == stay
+        again = [pool.get_connection() for _ in range(4)]
+        assert len(set(again)) == 4
+        assert pool._created_connections == 4
+
+
+@dataclass(frozen=True)
+class _At(SystemClock):
+    at_s: float
+
+    def monotonic(self) -> float:
+        return self.at_s
+
+
+def _connections(client: redis.Redis) -> int:
+    return int(client.info("clients")["connected_clients"])
 
 
 class _Interrupted(BaseException):
