@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Annotated, Any
 
 from epay_transfers.extras import needed
-from epay_transfers.runtime import hardening, output
+from epay_transfers.runtime import garbage, hardening, output
 
 with needed("cli", "The command `transfers`"):
     import rich  # noqa: F401 - the help and the tables
@@ -401,6 +401,7 @@ def load(name: str) -> TyperCommand | TyperGroup:
     """The command of this name, of one word or two, or the group of commands if its module is a group."""
     with needed(COMMANDS[name].extra, f"`transfers {name}`"):
         module = importlib.import_module(f"epay_transfers.ops.commands.{COMMANDS[name].module}")
+    garbage.search()
     group = typer.main.get_group(module.app)
     for own_command in group.commands.values():
         if isinstance(own_command, TyperCommand) and name not in WITHOUT_JSON:

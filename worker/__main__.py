@@ -2,9 +2,11 @@
 
 import sys
 
-from epay_transfers.runtime import output
+from epay_transfers.runtime import garbage, output
 
 with output.guarded():  # before anything that could open a connection
+    garbage.wait()
     from epay_transfers.worker.startup import main
 
+    garbage.search()
     sys.exit(main(only_check=sys.argv[1:] == ["--check"]))

@@ -10,7 +10,7 @@ import sys
 from typing import NoReturn
 
 from epay_transfers.extras import ExtraMissing
-from epay_transfers.runtime import output
+from epay_transfers.runtime import garbage, output
 
 #: `EX_UNAVAILABLE`: a part of the program is not installed.
 EX_UNAVAILABLE = 69
@@ -19,6 +19,7 @@ EX_UNAVAILABLE = 69
 def main() -> None:
     """Ends with the command's own exit status; with 69 and a sentence for an extra that is not installed."""
     output.occupy()  # before anything that could open a file or a connection
+    garbage.wait()
     match sys.argv[1:]:
         case ["worker", *options] if not set(options) - {"--check"}:
             become_worker(options)  # without the command line's libraries: loading them takes as long as its own

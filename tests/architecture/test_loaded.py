@@ -1,8 +1,11 @@
-"""What an import loads. A backend pays for it at each start of a process."""
+"""What an import loads, and what a start costs. A backend pays for it at each start of a process."""
 
 import json
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 _SAYS = "import json, sys, epay_transfers.producers; print(json.dumps(list(sys.modules)))"
 
@@ -33,3 +36,22 @@ def test_a_producer_loads_no_library_that_it_does_not_need_at_once() -> None:
     first = {str(name).partition(".")[0] for name in json.loads(done.stdout)} - sys.stdlib_module_names
     first -= {"sitecustomize", "usercustomize"}  # of the machine's Python
     assert {name for name in first if not name.startswith("_")} <= LIBRARIES
+
+
+_AT_THE_END = "atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 0, file=sys.stderr))"
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "sys.argv = ['transfers', 'keygen']; runpy.run_module('epay_transfers', run_name='__main__')",
+        "sys.argv = ['worker', '--check']; runpy.run_module('epay_transfers.worker', run_name='__main__')",
+    ],
+    ids=["a command", "a worker"],
+)
+def test_the_search_for_garbage_waits_for_the_start_and_not_longer(run: str, tmp_path: Path) -> None:
+    """Nothing of what a start imports is garbage; a worker that never searched would grow for ever."""
+    text = f"import atexit, gc, runpy, sys; {_AT_THE_END}; {run}"
+    done = subprocess.run([sys.executable, "-c", text], check=False, capture_output=True, text=True, cwd=tmp_path)  # noqa: S603 - this Python
+
+    assert done.stderr.splitlines()[-1] == "True True", done.stderr
