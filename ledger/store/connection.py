@@ -50,7 +50,7 @@ _MOMENT_S = 0.01
 #: A connection that rested for so long is asked with a PING first.
 _PING_AFTER_S = 15
 
-#: A connection that nobody needed for so long is closed: what a burst of work opened does not stay open.
+#: A connection that no thread needed for so long is closed: what a burst of work opened does not stay open.
 _UNNEEDED_S = 60
 
 #: Of the one look at a server that ended a connection without a word.
@@ -235,7 +235,7 @@ def _answer(client: redis.Redis, connection: Any, args: Sequence[Any], options: 
 
 
 class _Pool(redis.ConnectionPool):
-    """Gives the connection that was used last, as it is where that was a moment ago, and closes those nobody needs.
+    """Gives the connection that was used last, as it is where that was a moment ago, and closes those not needed.
 
     The library looks each time: as many system calls again as the command needs, and with many threads each of them
     costs more than itself, since the interpreter goes to another thread. One that rested is looked at here, in one

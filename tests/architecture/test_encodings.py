@@ -25,10 +25,10 @@ def without_encoding(call: ast.Call) -> bool:
     return name.endswith("_text") or not any(mode in {"rb", "wb", "ab", "r+b"} for mode in modes)
 
 
-@pytest.mark.parametrize("file", files())
-def test_no_text_is_read_or_written_as_the_locale_has_it(file: str) -> None:
+def test_no_text_is_read_or_written_as_the_locale_has_it() -> None:
     wrong = [
         f"{file}:{node.lineno} {ast.unparse(node)}"
+        for file in files()
         for node in nodes_of(file)
         if isinstance(node, ast.Call) and without_encoding(node)
     ]

@@ -14,24 +14,24 @@ LONGEST_FUNCTION = 120  # the worker's root is one list of its parts; ruff bound
 PACKAGES = [file for file in files() if file.endswith("__init__.py") and "__all__" in text_of(file)]
 
 
-@pytest.mark.parametrize("file", [file for file in files() if text_of(file).strip()])
-def test_a_module_opens_with_its_law(file: str) -> None:
-    law = ast.get_docstring(tree_of(file))
+def test_a_module_opens_with_its_law() -> None:
+    laws = {file: ast.get_docstring(tree_of(file)) or "" for file in files() if text_of(file).strip()}
+    short = [file for file, law in laws.items() if len(law) <= 40]
 
-    assert law, f"{file}: say in 1 to 5 lines what lives here and what must not"
-    assert len(law) > 40, f"{file}: that is a label, not a law"
-
-
-@pytest.mark.parametrize("file", [*files(), *files("lua")])
-def test_a_module_is_no_longer_than_one_can_read(file: str) -> None:
-    assert len(text_of(file).splitlines()) <= LONGEST, f"{file}: find the noun that you missed"
+    assert short == [], "say in 1 to 5 lines what lives here and what must not; a label is no law"
 
 
-@pytest.mark.parametrize("file", files())
-def test_a_function_fits_on_a_screen(file: str) -> None:
+def test_a_module_is_no_longer_than_one_can_read() -> None:
+    long = [file for file in (*files(), *files("lua")) if len(text_of(file).splitlines()) > LONGEST]
+
+    assert long == [], "find the noun that you missed"
+
+
+def test_a_function_fits_on_a_screen() -> None:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     long = [
         f"{file}:{node.lineno} {node.name}"
+        for file in files()
         for node in nodes_of(file)
         if isinstance(node, kinds) and (node.end_lineno or 0) - node.lineno >= LONGEST_FUNCTION
     ]

@@ -118,10 +118,9 @@ def wrong_in(file: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-@pytest.mark.parametrize("file", ALL)
-def test_a_file_has_no_banned_word(file: str) -> None:
+def test_no_file_has_a_banned_word() -> None:
     """Each line names the place, the word, and what to use instead."""
-    assert list(wrong_in(file)) == []
+    assert [line for file in ALL for line in wrong_in(file)] == []
 
 
 def test_names_and_prose_are_found() -> None:
