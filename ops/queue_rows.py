@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+from epay_transfers.ledger.queue.messages import MOST_WORKERS
 from epay_transfers.ledger.queue.stats import Queue
 from epay_transfers.ops import screen
 
 COLUMNS = ("queue", "waiting", "at work", "oldest", "dead letters")
 
+WAKE_UPS = "A message is only a wake-up. No transfer depends on it: the sweeper sends lost messages again."
+AT_WORK = f"At work is what the {MOST_WORKERS} workers that were heard last have fetched and not ended."
 DEAD_LETTERS = "Dead letters are messages that were no transfer's key, or met a bug: no transfer is lost by them."
 
 

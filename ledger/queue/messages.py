@@ -17,7 +17,7 @@ from epay_transfers.ledger.queue.broker import ACTORS, NAMESPACE
 from epay_transfers.ledger.store.redis_errors import read_errors_as
 
 #: So many workers are looked at: those that were heard last.
-_MOST_WORKERS = 500
+MOST_WORKERS = 500
 
 _TOO_LONG = b" " * (message_guard.LONGEST + 1)
 
@@ -75,7 +75,7 @@ def fetched(client: redis.Redis, queues: Sequence[str]) -> list[list[bytes]]:
 
     Of the workers that were heard last: any program with a password of the queue can write any number of others there.
     """
-    workers = cast("list[bytes]", client.zrange(f"{NAMESPACE}:__heartbeats__", -_MOST_WORKERS, -1))
+    workers = cast("list[bytes]", client.zrange(f"{NAMESPACE}:__heartbeats__", -MOST_WORKERS, -1))
     pipeline = client.pipeline(transaction=False)
     for queue in queues:
         for worker in workers:

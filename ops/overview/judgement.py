@@ -98,10 +98,10 @@ DO_NOT_PAY = "do not pay what is in doubt another way, and do not settle it with
 _DO_NOT_PAY_WAITING = "do not pay what waits another way: it is sent as well"
 
 
-def all_in(facts: Facts, *states: State, terminal: str | None = None) -> Concern:
+def all_in(facts: Facts, *states: State) -> Concern:
     totals = facts.totals
-    sums = [] if totals is None else screen.sums(totals.of(*states, terminal=terminal))
-    return Concern(sums, states, terminal)
+    sums = [] if totals is None else screen.sums(totals.of(*states))
+    return Concern(sums, states)
 
 
 def those_named(facts: Facts, keys: Sequence[str]) -> Concern | None:

@@ -131,6 +131,19 @@ def test_a_card_number_among_the_filters_of_a_list_does_not_stay_in_the_address(
     assert CARD not in answer.text
 
 
+def test_nor_does_one_in_a_link_of_another_site(console: RunningConsole) -> None:
+    """The page that asks for itself anew would keep the address, card and all, in the browser's history."""
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    with console.session("vera@test") as without_cookie:
+        asked, plain = (
+            without_cookie.get(f"{console.url}/transfers?why={why}", headers=link, timeout=30, allow_redirects=False)
+            for why in (CARD, "x")
+        )
+
+    assert (asked.status_code, asked.headers.get("Location")) == (303, "/transfers?refused=card")
+    assert (plain.status_code, plain.headers.get("Refresh")) == (200, "0")
+
+
 # Lists.
 
 

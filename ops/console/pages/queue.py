@@ -13,6 +13,7 @@ from epay_transfers.ledger.record import Record
 from epay_transfers.ops.console import links
 from epay_transfers.ops.console.typed_values import page_of
 from epay_transfers.ops.console.visit import Visit, page
+from epay_transfers.ops.queue_rows import AT_WORK, DEAD_LETTERS, WAKE_UPS
 
 _ROWS = 50
 
@@ -20,6 +21,12 @@ _TITLES = {
     Where.WAITING: "Messages that wait",
     Where.AT_WORK: "Messages at work",
     Where.DEAD_LETTERS: "Dead letters of the queue",
+}
+
+_WHAT_THEY_ARE = {
+    Where.WAITING: WAKE_UPS,
+    Where.AT_WORK: f"{WAKE_UPS} {AT_WORK}",
+    Where.DEAD_LETTERS: DEAD_LETTERS,
 }
 
 
@@ -41,7 +48,7 @@ def queue(visit: Visit) -> Response:
     return visit.page(
         "queue.html", f"{_TITLES[where]}: {name}",
         rows=[Row(message, records.get(message.key)) for message in found.page], of=found.of, first=start + 1,
-        is_dead=where is Where.DEAD_LETTERS, is_ordered=where is not Where.AT_WORK,
+        what_they_are=_WHAT_THEY_ARE[where], is_ordered=where is not Where.AT_WORK,
         earlier=links.queue(name, where, page=number - 1) if number > 1 else "",
         later=links.queue(name, where, page=number + 1) if number * _ROWS < found.of else "",
     )  # fmt: skip

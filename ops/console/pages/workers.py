@@ -14,7 +14,7 @@ from epay_transfers.ledger.record import Record
 from epay_transfers.ops.console.visit import Visit, page
 from epay_transfers.ops.overview.facts import LOOKED_AT, overdue_leases
 from epay_transfers.ops.overview.worker_rows import worker_rows, workers_line
-from epay_transfers.ops.queue_rows import COLUMNS, DEAD_LETTERS, queue_rows
+from epay_transfers.ops.queue_rows import AT_WORK, COLUMNS, DEAD_LETTERS, WAKE_UPS, queue_rows
 
 _ROWS = 50
 
@@ -25,6 +25,7 @@ def workers(visit: Visit) -> Response:
     return visit.page(
         "workers.html", "Queues and workers",
         columns=COLUMNS, queues=None if queues is None else queue_rows(queues),
+        wake_ups=WAKE_UPS, at_work=AT_WORK,
         dead_letters=DEAD_LETTERS if any(queue.dead_letters for queue in queues or ()) else "",
         line=workers_line(facts), workers=worker_rows(facts),
         overdue=overdue, overdue_more=max(0, (facts.overdue_leases or 0) - _ROWS), looked_at=LOOKED_AT,
