@@ -124,9 +124,12 @@ def passes_luhn(digits: str) -> bool:
 
 def holds_card_number(text: str, *ours: str) -> bool:
     """Does the text hold a card number, at any place? `ours` are none, and neither is a UUID, a hash or an IBAN."""
-    if reads_as_it_stands(text) and not _ROW.search(text):
-        return False
-    return any(True for _ in find_card_numbers(text, *ours))
+    return not _has_none(text) and any(True for _ in find_card_numbers(text, *ours))
+
+
+def _has_none(text: str) -> bool:
+    """Most texts show at once that they have not so many digits that hang together."""
+    return reads_as_it_stands(text) and not _ROW.search(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,8 @@ def find_card_numbers(text: str, *ours: str) -> Iterator[CardNumber]:
 
 def star_card_numbers(text: str, *ours: str) -> str:
     """The text with a star for each digit of what could be a card number. `ours`, UUIDs, hashes and IBANs stay."""
+    if _has_none(text):
+        return text
     places: list[Stars] = []
     for reading in _read(text):
         chars = _without_identifiers(reading.chars, ours, kept=False)

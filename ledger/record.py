@@ -164,13 +164,14 @@ class Record:
     def from_hash(cls, raw: Mapping[str, str], *, space: str = "") -> Self:
         """`space`: where the hash has none. Raises `ValueError`, which names the field, for what can't be read."""
         values: dict[str, Any] = {"space": space}
-        for kept, text in raw.items():
-            name = _NAMED.get(kept, kept)
-            if (kind := _KINDS.get(name)) and not (kept in KEPT_AS and KEPT_AS[kept] in raw):
-                try:  # names that this version does not know are left alone
-                    values[name] = kind(text)
-                except ValueError:
-                    raise ValueError(f"its {name} has a value that this version does not know") from None
+        name = ""
+        try:
+            for kept, text in raw.items():
+                name = _NAMED.get(kept, kept)
+                if (kind := _KINDS.get(name)) and not (kept in KEPT_AS and KEPT_AS[kept] in raw):
+                    values[name] = kind(text)  # names that this version does not know are left alone
+        except ValueError:
+            raise ValueError(f"its {name} has a value that this version does not know") from None
         return cls(**values)
 
     @classmethod

@@ -97,7 +97,11 @@ class JsonFormatter(logging.Formatter):
         line |= {name: value for name, value in _fields(record).items() if name != _EVENT}
         if record.exc_text:
             line["trace"] = record.exc_text
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return _as_json(line)
+
+
+#: `json.dumps` with these would make an encoder for each line.
+_as_json = json.JSONEncoder(default=str, ensure_ascii=False).encode
 
 
 class PlainFormatter(logging.Formatter):

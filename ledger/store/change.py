@@ -5,14 +5,14 @@ fields declare of their lifetimes. A caller says how long something lasts, or gi
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal, TypedDict, cast, get_args
 
 from epay_transfers.ledger.order import way_home
-from epay_transfers.ledger.record import KEPT_AS, Lifetime, Record, StoredChallenge, cleared_with, kept_as
+from epay_transfers.ledger.record import KEPT_AS, Lifetime, Record, StoredChallenge, cleared_with
 from epay_transfers.ledger.states import Advance, State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.replies import Run
@@ -100,6 +100,12 @@ _SWEEPERS = frozenset({Verb.SCHEDULE_WAKEUP, Verb.LOOK_LATER})
 
 Counter = Literal["attempts", "wakeups", "inquiries"]
 
+_COUNTERS = frozenset(get_args(Counter))
+_KNOWN = tuple(
+    (name, frozenset(kind.__annotations__))
+    for name, kind in (("fields", RecordFields), ("times_in", RecordTimes), ("event", EventFields))
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -129,12 +135,12 @@ class Change:
     as_seen: bool = False  #: nothing may have happened to the transfer since the record was read
 
     def __post_init__(self) -> None:
-        for name, kind in (("fields", RecordFields), ("times_in", RecordTimes), ("event", EventFields)):
+        for name, known in _KNOWN:
             given = dict(getattr(self, name))
-            _must_know(given, kind.__annotations__)
+            _must_know(given.keys(), known)
             object.__setattr__(self, name, MappingProxyType(given))  # nothing is added once it is built
-        _must_know(dict.fromkeys(self.increments), get_args(Counter))
-        twice = set(self.fields) & set(self.times_in)
+        _must_know(self.increments, _COUNTERS)
+        twice = self.fields.keys() & self.times_in.keys()
         if self.look_again_in is not None or self.look_again_at is not None:
             twice |= {"next_attempt_at"} & {*self.fields, *self.times_in}
         if twice:
@@ -155,7 +161,8 @@ def script_argument(
 ) -> tuple[str, tuple[str, ...]]:
     """The move as JSON, as `_move.lua` reads it, and the keys that it needs beside those of every move."""
     row = verb.row
-    if verb is not Verb.CLAIM and (row.ends or row.keeps_due) == change.has_due:
+    ends = row.ends
+    if verb is not Verb.CLAIM and (ends or row.keeps_due) == change.has_due:
         raise AssertionError(f"{verb}: what is unfinished has its time in `due`, what has ended has none")
     times = dict(cast("Mapping[str, int]", change.times_in))
     values = _values(change)
@@ -200,7 +207,7 @@ def script_argument(
         "due_in": due_in,
         "due": None if due_at is None else str(due_at),
         "no_later": change.no_later,
-        "set": {kept_as(name): value for name, value in changed.items()},
+        "set": {KEPT_AS.get(name, name): value for name, value in changed.items()},
         "unset": [*gone, *(KEPT_AS[name] for name in gone if name in KEPT_AS)],
         "set_in": times,
         "told": [name for name in times if name in _TOLD],
@@ -209,8 +216,8 @@ def script_argument(
         "quiet": change.silent or None,
         "challenge": json.dumps(asdict(change.challenge)) if change.challenge else None,
         "challenge_ms": str(_CHALLENGE_MS) if change.challenge else None,
-        "prints": redis_keys.prints(record.key) if row.ends else None,
-        "home": way_home(record.order_details) or None if row.ends and record.order_details else None,
+        "prints": redis_keys.prints(record.key) if ends else None,
+        "home": way_home(record.order_details) or None if ends and record.order_details else None,
         "ids": _place(keys, redis_keys.bank_ids(bank_id)[0]) if bank_id else None,
         "id": redis_keys.bank_id_name(bank_id) if bank_id else None,
         "reference": reference,
@@ -221,7 +228,7 @@ def script_argument(
         "contradicted": _place(keys, redis_keys.CONTRADICTED) if redis_keys.CONTRADICTED in keys else None,
         "vault": [vault.id, str(vault.writes)] if vault else None,
     }
-    said = {name: value for name, value in move.items() if value not in _SAYS_NOTHING or name == "set"}
+    said = {name: value for name, value in move.items() if value or value == 0 or name == "set"}
     return _as_json(said), keys
 
 
@@ -286,10 +293,9 @@ def _stays(verb: Verb) -> bool:
     return all(start is end for start, end in verb.row.moves.items())
 
 
-def _must_know(given: Mapping[str, object], known: Mapping[str, object] | tuple[str, ...]) -> None:
-    unknown = [name for name in given if name not in known]
-    if unknown:
-        raise TypeError(f"a move can't change {', '.join(unknown)}")
+def _must_know(given: Iterable[str], known: frozenset[str]) -> None:
+    if not known.issuperset(given):
+        raise TypeError(f"a move can't change {', '.join(name for name in given if name not in known)}")
 
 
 def _next_epoch(record: Record, advance: Advance) -> int:
@@ -304,9 +310,6 @@ def _next_epoch(record: Record, advance: Advance) -> int:
 
 #: `json.dumps` with separators makes an encoder each time.
 _as_json = json.JSONEncoder(separators=(",", ":")).encode
-
-#: A part of the move that is so is left out of it.
-_SAYS_NOTHING: tuple[object, ...] = (None, [], {})
 
 #: A move that changes the state alone.
 NOTHING_ELSE = Change()

@@ -81,8 +81,12 @@ def _order(raw: dict[str, Any]) -> PaymentOrder:
 _NAMES = tuple(each.name for each in fields(PaymentOrder) if each.name != "details")
 
 
+#: What JSON has one way to write for.
+_SCALARS = frozenset({str, int, bool, type(None)})
+
+
 def _is_same(ordered: object, there: object) -> bool:
     """As JSON: in Python `False` equals `0`, and for the bank they are two things."""
-    if type(ordered) is type(there) is str:
+    if type(ordered) is type(there) and type(there) in _SCALARS:
         return ordered == there
     return json.dumps(ordered) == json.dumps(there)
