@@ -88,9 +88,9 @@ class Context:
         return inboxes.operator(self.operator)
 
     def find(self, text: str) -> Record:
-        """The transfer with this key or reference, ours or the bank's. No error repeats the text: it may be a card's.
+        """The transfer with this key or reference, or the bank's id or reference. No error repeats what may be a card.
 
-        The bank's reference comes last: another system gave it, and ours name one transfer each.
+        The bank's names come last: another system gave them, and ours name one transfer each.
         """
         by_key = self.ledger.get(text) if is_key(text) else None
         by_reference = self.ledger.by_reference(text)
@@ -99,11 +99,13 @@ class Context:
         record = by_key or by_reference
         if record is not None:
             return record
-        found = self.ledger.by_bank_reference(text)
+        by_id = self.ledger.by_bank_id(text)
+        records = ([by_id] if by_id else []) + list(self.ledger.by_bank_reference(text))
+        found = {record.key: record for record in records}
         if len(found) > 1:
-            raise Refusal(
-                f"the bank gave this reference to several: give one of {', '.join(each.key for each in found)}"
-            )
+            raise Refusal(f"the bank gave this to several: give one of {', '.join(found)}")
         if not found:
-            raise Refusal("there is no transfer with this key or reference, ours or the bank's")
-        return found[0]
+            raise Refusal(
+                "there is no transfer with this key or reference, nor one with this id or reference of the bank's"
+            )
+        return records[0]

@@ -16,7 +16,7 @@ EX_TEMPFAIL = 75
 
 
 class ExitStatus(IntEnum):
-    """Every status that a command ends with; the runbook's table is made from it."""
+    """Every status that a command ends with; the table of docs/command-line.md is made from it."""
 
     DONE = 0
     REFUSED = 1
@@ -41,11 +41,11 @@ class ExitStatus(IntEnum):
 
 _MEANS = {
     ExitStatus.DONE: "done; of `overview` and `doctor`: all is well",
-    ExitStatus.REFUSED: "refused, and the sentence says why; or `audit`, `scan`, `reconcile` or `recover` found "
-    "something",
+    ExitStatus.REFUSED: "refused, and the sentence says why; or `audit` or `scan` found something",
     ExitStatus.USAGE: "wrong usage: nothing was done",
-    ExitStatus.ATTENTION: "`overview`: something wants attention",
-    ExitStatus.ACT: "`overview`: an operator has to act now",
+    ExitStatus.ATTENTION: "`overview`, `reconcile`: something wants attention",
+    ExitStatus.ACT: "`overview`: an operator has to act now; `reconcile`, `recover`: money moved at the bank "
+    "that the ledger does not know of",
     ExitStatus.NOT_WRITTEN: "what it printed could not be written (a full disk), though what it was to do may be done",
     ExitStatus.LATER: "a server is away, no worker did it in time, or a second operator is needed; of `doctor`: all "
     "findings may end without a change of settings or servers",

@@ -38,7 +38,10 @@ CursorText = Annotated[str | None, typer.Option("--cursor", help="Go on where th
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for a machine.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")]
 Name = Annotated[
-    str, typer.Argument(metavar="KEY|REFERENCE", help="A transfer, by its key, its reference or the bank's.")
+    str,
+    typer.Argument(
+        metavar="KEY|REFERENCE", help="A transfer, by its key, its reference, or the bank's id or reference."
+    ),
 ]
 ReasonText = Annotated[str, typer.Option(help="Why; it is kept with your name.")]
 Evidence = Annotated[str, typer.Option(help="What the bank said, where, and to whom: it is kept for ever.")]

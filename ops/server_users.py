@@ -400,7 +400,7 @@ _REPAIR = ServerUser(
     (
         Rule(
             (
-                "get", "hget", "hset", "hdel", "zadd", "setbit", "type", "scan", "hgetall", "xdel", "xsetid",
+                "hget", "hset", "hdel", "zadd", "setbit", "type", "scan", "hgetall", "xdel", "xsetid",
                 "rename",
                 *_UPGRADES,
             ),

@@ -53,7 +53,9 @@ def pause(
     lane: LaneName,
     *,
     terminal: Terminal = None,
-    cause: Annotated[Cause, typer.Option(help=f"{', '.join(PEOPLES_CAUSES)}.", show_default=True)] = Cause.OTHER,
+    cause: Annotated[
+        Cause, typer.Option(metavar="CAUSE", help=f"{', '.join(PEOPLES_CAUSES)}.", show_default=True)
+    ] = Cause.OTHER,
     until: Annotated[str | None, typer.Option(metavar="SPAN", help="It ends by itself after 30min, 2h, 1d.")] = None,
     reason: ReasonText,
 ) -> None:

@@ -61,6 +61,7 @@ ELSEWHERE = {
 PLACES = {
     "KEY": "payout-42",
     "OTHER": "payout-42",
+    "THE-BANKS-ID": "payout-42",
     "{pause.id}": "k7f3",
     "FILE": "events.place",
     "GROUP": "payouts",

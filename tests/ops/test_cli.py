@@ -9,6 +9,9 @@ from typer.core import TyperGroup
 
 from epay_transfers.ledger.alarms import Alarm
 from epay_transfers.ledger.states import State, Verb
+from epay_transfers.ledger.store.change import Change, RecordFields
+from epay_transfers.ledger.store.ledger import Ledger
+from epay_transfers.ledger.store.pauses import PEOPLES_CAUSES, Cause
 from epay_transfers.ops import descriptions
 from epay_transfers.ops.cli import COMMANDS, load
 from tests.ops.conftest import Into
@@ -96,7 +99,8 @@ def test_an_unknown_transfer_is_a_sentence_that_does_not_repeat_what_was_typed(t
     """Who types a card number in the wrong place does not find it in the log of a terminal."""
     said = transfers(*name.split(), "4405639704015096", *example(name)[1:])
 
-    assert (said.status, said.err) == (1, "there is no transfer with this key or reference, ours or the bank's\n")
+    sentence = "there is no transfer with this key or reference, nor one with this id or reference of the bank's\n"
+    assert (said.status, said.err) == (1, sentence)
 
 
 def test_a_name_of_two_transfers_is_not_guessed(transfers: Cli, into: Into) -> None:
@@ -107,6 +111,31 @@ def test_a_name_of_two_transfers_is_not_guessed(transfers: Cli, into: Into) -> N
 
     assert said.status == 1
     assert "the key of one transfer and the reference of another" in said.err
+
+
+def test_the_bank_s_id_finds_its_transfer_and_a_reference_of_several_names_them(
+    transfers: Cli, into: Into, ledger: Ledger
+) -> None:
+    """The bank answers with its own id: whose it is, is asked in the middle of the night."""
+    keys = []
+    for number in (1, 2):
+        record = into(State.SENDING, f"payout-{number}", invoice_id=f"25112400000{number}")
+        fields: RecordFields = {"code": "0", "bank_id": f"b-{number}", "bank_reference": "326100009021"}
+        ledger.move(record, Verb.PAY, Change(fields=fields), actor="worker")
+        keys.append(record.key)
+
+    found, several = transfers("status", "b-2"), transfers("status", "326100009021")
+
+    assert (found.status, keys[1] in found.out, keys[0] in found.out) == (0, True, False)
+    assert (several.status, several.err) == (1, f"the bank gave this to several: give one of {keys[0]}, {keys[1]}\n")
+
+
+def test_pause_offers_the_causes_of_people_alone(transfers: Cli) -> None:
+    """A worker's causes are its own findings."""
+    said = " ".join(transfers("pause", "--help").out.split())
+
+    assert "fraud, maintenance, bank, other." in said
+    assert not [cause for cause in Cause if cause not in PEOPLES_CAUSES and cause in said]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
