@@ -25,10 +25,12 @@ Mover = Callable[[Record, Verb, Change], Moved | Refused]
 
 
 class CardPlace(Protocol):
-    """Where a transfer's card lies. Both raise `VaultUnavailable`."""
+    """Where a transfer's card lies. Each raises `VaultUnavailable`."""
 
     def close(self, record: Record) -> bool:
         """False: its card was taken out after all."""
+
+    def was_taken_by_last_claim(self, record: Record) -> bool: ...
 
     def drop(self, record: Record) -> None: ...
 
@@ -60,9 +62,7 @@ def withdraw(
     Raises `VaultUnavailable` or `LedgerUnavailable`: then call it again.
     """
     event = event or {}
-    # The tombstone was left by the worker that took the card out, and that found that it may not be sent.
-    is_taken_unsent = record.state is State.DEAD and record.reason in TAKEN_UNSENT
-    if not is_taken_unsent and not cards.close(record):
+    if not _is_known_to_be_unsent(record, cards) and not cards.close(record):
         # The record keeps what the tombstone says: it lives longer.
         found: RecordFields = {"reason": Reason.VAULT_REMEMBERS, "evidence": "maybe_sent"}
         moved = move(record, Verb.FOUND_TAKEN, Change(look_again_in=0, fields=found, event=event))
@@ -76,6 +76,17 @@ def withdraw(
     return Withdrawn()
 
 
+def _is_known_to_be_unsent(record: Record, cards: CardPlace) -> bool:
+    """Is a tombstone there no doubt? The worker that took the card out left it, and found that it may not be sent.
+
+    Or the card never reached that worker, and the bank knew no order of it. A tombstone of another claim is a doubt.
+    """
+    if record.state is not State.DEAD:
+        return False
+    is_lost = record.reason == Reason.CARD_LOST and bool(record.claim_nonce)
+    return record.reason in TAKEN_UNSENT or (is_lost and cards.was_taken_by_last_claim(record))
+
+
 class VaultPlace:
     """A `CardPlace` of a process that looks into the vault for this alone."""
 
@@ -84,6 +95,9 @@ class VaultPlace:
 
     def close(self, record: Record) -> bool:
         return self._vault.close(Purpose.CARD, record.key, record.epoch)
+
+    def was_taken_by_last_claim(self, record: Record) -> bool:
+        return self._vault.tombstone(Purpose.CARD, record.key) == record.claim_nonce
 
     def drop(self, record: Record) -> None:
         self._vault.drop(record.key)

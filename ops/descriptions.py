@@ -116,7 +116,7 @@ def as_typed(step_text: str, key: str) -> str:
 
 def next_step(record: Record) -> str:
     """Who moves it on, and how. Empty where nothing comes any more."""
-    if record.state is State.DEAD and record.reason == Reason.CARD_LOST:
+    if record.state is State.DEAD and record.reason in {Reason.CARD_LOST, Reason.CARD_UNREADABLE}:
         return as_typed(_CARD_LOST, record.key)
     if record.state is State.DEAD and record.reason == Reason.ORDER_CHANGED:
         return _ORDER_CHANGED

@@ -103,6 +103,10 @@ class CardCustody:
         with self._heeded():
             return self.vault.tombstone(Purpose.CARD, record.key) not in {None, record.claim_nonce}
 
+    def was_taken_by_last_claim(self, record: Record) -> bool:
+        with self._heeded():
+            return self.vault.tombstone(Purpose.CARD, record.key) == record.claim_nonce
+
     def holds_pares(self, record: Record) -> bool:
         """Does a client's answer lie there for the next try, not taken out yet?"""
         with self._heeded():

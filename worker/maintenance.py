@@ -269,7 +269,7 @@ class Maintenance:
 
 def _is_served(record: Record, lane: str) -> bool:
     """Did the bank itself answer this call of the trial? A confirm that went back unsent is `resumed` again."""
-    if record.reason == Reason.SETTLED_BY_OPERATOR:
+    if record.reason in _ENDED_WITHOUT_AN_ANSWER:
         return False
     return record.state in _SERVED.get(lane, frozenset())
 
@@ -282,6 +282,11 @@ def _ends_the_pause(record: Record, lane: Lane) -> bool:
             return False
     return _is_served(record, lane)
 
+
+#: By people, or by the bank's letter, which speaks of an order that the bank does not know.
+_ENDED_WITHOUT_AN_ANSWER = frozenset(
+    {Reason.SETTLED_BY_OPERATOR, Reason.CORRECTED_BY_OPERATORS, Reason.NOT_FOUND_IS_FINAL}
+)
 
 #: What a served transfer proves to be over.
 _ENDED_BY_A_TRIAL = frozenset({PauseCause.SETUP_CODE, PauseCause.CREDENTIALS, PauseCause.TERMINAL_LIMIT})

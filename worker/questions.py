@@ -90,8 +90,7 @@ class Questions:
                 return
             record = fresh
         if record.state in _ABOUT_TO_BE_SENT and has_money(report):
-            said = f"{report.word} {report.status_name}".strip()
-            self._consequences.contradiction(record, said, record.state)
+            self._consequences.contradiction(record, _said(report), record.state)
             doubted = self._recorder.doubt_what_the_bank_has(record)
             if doubted is not None:
                 self.answered(doubted, report)
@@ -146,9 +145,13 @@ class Questions:
         change = Change(fields=fields, event=told, as_seen=True, watch_in=watch_in, unwatch=not can_be_asked)
         names = " and ".join(each.by for each in two)
         moved = self._recorder.move(record, wanted, change, actor=f"operators {names}")
-        # The record forgets the notification as it ends. If we die here, the bank is asked tomorrow all the same.
-        if isinstance(moved, Moved) and record.is_paid_by_notification and moved.state is not State.PAID:
+        # If we die here, the bank is asked tomorrow all the same.
+        if not isinstance(moved, Moved):
+            return
+        if record.is_paid_by_notification and moved.state is not State.PAID:  # the record forgets it as it ends
             self._consequences.end_contradicted(record, Verb.NOTIFICATION_PAID, str(moved.state))
+        elif contradicts(moved.state, report):
+            self._consequences.end_contradicted(record, _said(report), str(moved.state))
 
     def _answer(self, record: Record, report: StatusReport, fields: RecordFields, told: EventFields) -> None:
         said = event_of_report(report)
@@ -189,9 +192,13 @@ class Questions:
 
     def _compare(self, record: Record, report: StatusReport) -> None:
         """An alarm, once a transfer, where the bank says the opposite of how the transfer ended."""
-        said = f"{report.word} {report.status_name}".strip()
         if contradicts(record.state, report):
-            self._consequences.end_contradicted(record, said)
+            self._consequences.end_contradicted(record, _said(report))
+
+
+def _said(report: StatusReport) -> str:
+    """The bank's word, and what it called it."""
+    return f"{report.word} {report.status_name}".strip()
 
 
 def why_not(record: Record, wanted: Verb, report: StatusReport) -> str:

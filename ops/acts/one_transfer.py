@@ -67,7 +67,7 @@ def requeue(context: Context, name: str, wish: Wish) -> None:
     """Queue a dead one again. The bank is asked first, and it is refused if the bank says anything but "not found"."""
     wish = _checked(wish)
     record = _find(context, name, {State.DEAD}, wish, _only_dead)
-    if record.reason == Reason.CARD_LOST:
+    if record.reason in {Reason.CARD_LOST, Reason.CARD_UNREADABLE}:
         raise Refusal(f"{record.key}: its card is gone; discard it, and pay it under a new reference")
     _submit(context, Kind.REQUEST, record, wish, what=RequestedAction.REQUEUE)
 

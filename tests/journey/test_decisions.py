@@ -161,6 +161,22 @@ def test_two_operators_settle_it_after_one_more_question_to_the_bank(
     assert stage.record(key).reason == "settled_by_operator"
 
 
+@pytest.mark.parametrize(
+    "report",
+    [AUTH, StatusReport(StatusWord.NOT_YET, status_name="AUTH", why="foreign_amount")],
+    ids=["AUTH", "another"],
+)
+def test_an_end_by_hand_against_the_banks_word_stands_as_a_contradiction_at_once(
+    stage: Stage, report: StatusReport
+) -> None:
+    """The bank holds the money: no producer may read for a day that it may be paid another way."""
+    key = settled_by_hand(stage, Verb.OPERATOR_NOT_PAID, report)
+
+    assert stage.state(key) is State.DECLINED
+    assert stage.ledger.contradictions() == {key: "not_yet AUTH"}
+    assert [told["ledger"] for told in alarms(stage)] == ["declined"]
+
+
 def test_the_bank_that_finds_its_voice_before_the_second_decides_it(stage: Stage) -> None:
     """Two people may err: the bank is asked again, and its word settles."""
     key = in_review(stage)

@@ -174,8 +174,18 @@ def test_a_trial_that_is_declined_for_the_terminals_limit_does_not_end_that_paus
     assert [pause.tries for pause in stage.pauses.standing()] == [0]
 
 
-def test_a_trial_that_a_person_settles_ends_no_pause(stage: Stage) -> None:
-    """The bank never answered it."""
+@pytest.mark.parametrize(
+    ("verb", "reason"),
+    [
+        (Verb.OPERATOR_PAID, Reason.SETTLED_BY_OPERATOR),
+        (Verb.OPERATOR_NOT_PAID, Reason.CORRECTED_BY_OPERATORS),
+        (Verb.INQUIRY_DECLINED, Reason.NOT_FOUND_IS_FINAL),
+    ],
+)
+def test_a_trial_that_ends_without_an_answer_of_the_bank_ends_no_pause(
+    stage: Stage, verb: Verb, reason: Reason
+) -> None:
+    """People end it, or the bank's letter about orders that it does not know: whether it serves is not known."""
     stage.worker.breakers.close(host_of(stage))
     stage.pauses.pause(Lane.SEND, "main", actor="w", reason="487", cause=Cause.SETUP_CODE)
     assert stage.pauses.let_try(stage.pauses.standing()[0], 1, actor="op", reason="try")
@@ -184,12 +194,12 @@ def test_a_trial_that_a_person_settles_ends_no_pause(stage: Stage) -> None:
     doubtful = stage.record(key)
     review = Change(look_again_in=1000, fields={"reason": "x"})
     assert isinstance(stage.ledger.move(doubtful, Verb.SEND_TO_REVIEW, review, actor="w"), Moved)
-    settled = Change(fields={"reason": Reason.SETTLED_BY_OPERATOR})
-    assert isinstance(stage.ledger.move(stage.record(key), Verb.OPERATOR_PAID, settled, actor="op"), Moved)
+    settled = Change(fields={"reason": reason})
+    assert isinstance(stage.ledger.move(stage.record(key), verb, settled, actor="op"), Moved)
 
     stage.worker.maintenance.run_once()
 
-    assert stage.state(key) is State.PAID
+    assert stage.state(key).final
     assert len(stage.pauses.standing()) == 1
 
 

@@ -1,17 +1,21 @@
 """What was proved not to have been sent, and what a person or a deadline may end: each end needs its proof first."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
+from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.states import Phase, State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change, RecordFields
 from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.ledger.store.replies import Moved
 from epay_transfers.ledger.vault.sealing import Purpose
-from epay_transfers.ledger.vault.vault import Content
+from epay_transfers.ledger.vault.vault import Content, TakeUnanswered
+from epay_transfers.ledger.withdraw import VaultPlace, withdraw
 from epay_transfers.sandbox import Rule
 from epay_transfers.worker.backoff import RetryRule
 from epay_transfers.worker.bank import StatusWord
@@ -464,3 +468,55 @@ def given_up(stage: Stage, meanwhile: Callable[[str], object] = bool) -> str:
     meanwhile(key)
     stage.journey.execute(key)
     return key
+
+
+def _lost_on_the_way(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The vault gave the card out, and its answer never came; then the bank knew no order of it."""
+    key = stage.new()
+    take = stage.worker.custody.vault.take
+
+    def unanswered(*args: Any) -> TakeUnanswered:
+        take(*args)
+        return TakeUnanswered()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.worker.custody.vault, "take", unanswered)
+        stage.journey.execute(key)
+    says(stage, StatusWord.NOT_FOUND)
+    while stage.state(key) is State.IN_DOUBT:
+        stage.clock.advance(3600)
+        stage.journey.inquire(key)
+    record = stage.record(key)
+    assert (record.state, record.reason, record.evidence) == (State.DEAD, Reason.CARD_LOST, "not_sent")
+    return key
+
+
+@pytest.mark.parametrize("who", ["an operator", "its producer"])
+def test_a_dead_one_whose_card_was_lost_on_the_way_ends_and_is_in_no_doubt_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    """It may be paid another way: the tombstone is of its own last claim, whose worker never had the card."""
+    key = _lost_on_the_way(stage, monkeypatch)
+
+    if who == "an operator":
+        asked(stage, key, "discard")
+        stage.journey.inquire(key)
+    else:
+        move = partial(stage.ledger.move, actor="backend")
+        cards = VaultPlace(stage.worker.custody.vault)
+        withdraw(stage.record(key), Verb.CANCEL, reason=Reason.CANCELLED, cards=cards, move=move)
+
+    assert (stage.state(key), stage.record(key).evidence) == (State.CANCELLED, "not_sent")
+
+
+def test_a_tombstone_of_another_claim_is_a_doubt_also_where_the_card_counts_as_lost(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger went back, say, and does not know who took the card out: that worker may have sent it."""
+    key = _lost_on_the_way(stage, monkeypatch)
+    record = replace(stage.record(key), claim_nonce="f" * 16)
+    move = partial(stage.ledger.move, actor="backend")
+
+    withdraw(record, Verb.CANCEL, reason=Reason.CANCELLED, cards=VaultPlace(stage.worker.custody.vault), move=move)
+
+    assert stage.state(key) is State.IN_DOUBT

@@ -15,6 +15,7 @@ from epay_transfers.ledger.queue import broker
 from epay_transfers.ledger.queue.broker import Broker
 from epay_transfers.ledger.queue.stats import Queues
 from epay_transfers.ledger.queue.wakeups import Wakeups
+from epay_transfers.ledger.reasons import Reason
 from epay_transfers.ledger.states import State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.change import Change, RecordFields
@@ -41,6 +42,23 @@ def test_a_page_says_where_the_money_is_and_who_moves_next(transfers: Cli, into:
     assert bool(told["next_step"]) == (not state.final)
     assert told["money"] == state.money
     assert told["events"][0]["verb"] == Verb.CREATE
+
+
+@pytest.mark.parametrize("reason", [Reason.CARD_LOST, Reason.CARD_UNREADABLE])
+def test_a_dead_one_whose_card_is_gone_is_discarded_and_no_step_leads_to_a_requeue(
+    transfers: Cli, into: Into, ledger: Ledger, reason: Reason
+) -> None:
+    """A worker would refuse it each time."""
+    record = into(State.QUEUED)
+    change = Change(look_again_in=3_600_000, fields={"reason": reason})
+    ledger.move(record, Verb.FAIL_QUEUED, change, actor="worker")
+    key = record.key
+
+    step = transfers("status", key, "--json").json["next_step"]
+    asked = transfers("dead", "requeue", key, "--reason", "again")
+
+    assert (f"dead discard {key}" in step, "requeue" in step) == (True, False)
+    assert (asked.status, "its card is gone; discard it" in asked.err) == (1, True)
 
 
 def test_metadata_are_shown_with_the_transfer(transfers: Cli, into: Into) -> None:
