@@ -32,6 +32,7 @@ def measure(rounds: int = figures.ROUNDS) -> list[Figure]:
         "careless, bound to one core": lambda: backlog.plain("careless", BACKLOG, cores=_ONE),
         "tuned, bound to one core": lambda: backlog.plain("tuned", BACKLOG, cores=_ONE),
         "ours, not kept on one core": lambda: backlog.product(BACKLOG, tls=False, **_ON_ALL),
+        "ours, TLS, not kept on one core": lambda: backlog.product(BACKLOG, tls=True, **_ON_ALL),
     }
     costs = figures.in_turn(sides, rounds)
     middle = {name: figures.median([each.worker for each in its]) for name, its in costs.items()}
