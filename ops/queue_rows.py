@@ -9,7 +9,7 @@ from epay_transfers.ops import screen
 COLUMNS = ("queue", "waiting", "at work", "oldest", "dead letters")
 
 WAKE_UPS = "A message is only a wake-up. No transfer depends on it: the sweeper sends lost messages again."
-AT_WORK = f"At work is what the {MOST_WORKERS} workers that were heard last have fetched and not ended."
+AT_WORK = f"At work is what workers have fetched and not ended: the {MOST_WORKERS} heard last, at the most."
 DEAD_LETTERS = "Dead letters are messages that were no transfer's key, or met a bug: no transfer is lost by them."
 
 

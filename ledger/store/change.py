@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypedDict, cast, get_args
 
 from epay_transfers.ledger.order import way_home
-from epay_transfers.ledger.record import KEPT_AS, Lifetime, Record, StoredChallenge, cleared_with
+from epay_transfers.ledger.record import KEPT_AS, Lifetime, Record, StoredChallenge, cleared_with, kept_as
 from epay_transfers.ledger.states import Advance, State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.replies import Run
@@ -207,7 +207,7 @@ def script_argument(
         "due_in": due_in,
         "due": None if due_at is None else str(due_at),
         "no_later": change.no_later,
-        "set": {KEPT_AS.get(name, name): value for name, value in changed.items()},
+        "set": {kept_as(name): value for name, value in changed.items()},
         "unset": [*gone, *(KEPT_AS[name] for name in gone if name in KEPT_AS)],
         "set_in": times,
         "told": [name for name in times if name in _TOLD],
