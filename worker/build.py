@@ -126,8 +126,11 @@ def build(settings: WorkerSettings) -> Worker:
     clock = SystemClock()
     bank = Bank(settings.bank, clock)
     worker = assemble(
-        ledger=Ledger(connect(settings.redis_url.reveal(), settings.name_of("REDIS_URL")), replicas=settings.replicas),
-        vault=Vault(connect(settings.vault_url.reveal(), settings.name_of("VAULT_URL"))),
+        ledger=Ledger(
+            connect(settings.redis_url.reveal(), settings.name_of("REDIS_URL"), shared=True),
+            replicas=settings.replicas,
+        ),
+        vault=Vault(connect(settings.vault_url.reveal(), settings.name_of("VAULT_URL"), shared=True)),
         opener=Opener(settings.vault_private_keys),
         bank=bank,
         broker=Broker(

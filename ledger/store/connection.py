@@ -37,6 +37,7 @@ from epay_transfers.ledger.clock import Clock, SystemClock
 from epay_transfers.ledger.errors import TransfersError
 from epay_transfers.ledger.store import sentinels
 from epay_transfers.ledger.store.server_problems import Server, ServerReason, known_problem, problem_of, reason_of
+from epay_transfers.ledger.store.shared_trips import SharedTrips
 from epay_transfers.ledger.tracebacks import clear_frames_on_error
 
 #: Seconds. A durable move takes under a millisecond: a server that takes this long is gone.
@@ -95,14 +96,17 @@ def check_address(url: str) -> None:
 
 
 @clear_frames_on_error
-def connect(url: str, setting: str = "", *, text: bool = True, timeout_s: float = SOCKET_TIMEOUT) -> redis.Redis:
+def connect(
+    url: str, setting: str = "", *, text: bool = True, timeout_s: float = SOCKET_TIMEOUT, shared: bool = False
+) -> redis.Redis:
     """A client that connects when it is first used. `redis://`, `rediss://` (verified) and `unix://` addresses.
 
     With `?sentinels=` in the address, the host is the name that these know the server by (`sentinels`).
 
     `setting`: the name of the setting that the address is from, for the sentences of its errors. `text=False` is for
     a consumer of a queue: Dramatiq decodes its messages itself, and loses those that are text. `timeout_s`: a shorter
-    one, for a look that a person waits for.
+    one, for a look that a person waits for. `shared`: what its threads ask at the same time goes in one round trip; for
+    a process of many threads, which makes no copy of itself (fork).
     Raises `AddressUnreadable`.
     """
     check_address(url)
@@ -118,11 +122,13 @@ def connect(url: str, setting: str = "", *, text: bool = True, timeout_s: float 
         health_check_interval=_PING_AFTER_S,
         retry=Retry(NoBackoff(), 0),
         max_connections=1024,
-        command_packer=_Packer(),
+        command_packer=_PACKER,
         driver_info=None,  # skip CLIENT SETINFO: our ACL users may not run it, and the server logs each refusal
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     client = _Client(connection_pool=pool)
+    if shared:
+        client.trips = SharedTrips(lambda packed: _sent_together(pool, packed))
     client.auto_close_connection_pool = True  # it is no other client's
     return client
 
@@ -138,12 +144,16 @@ def in_one_write(client: redis.Redis, commands: Sequence[Sequence[str | int]]) -
 
     Where the connection is lost after the first answers these are kept: what they say was done was done.
     """
-    pool = client.connection_pool
+    return _sent_together(client.connection_pool, [b"".join(_PACKER.pack(*command)) for command in commands])
+
+
+def _sent_together(pool: redis.ConnectionPool, packed: Sequence[bytes]) -> list[Any]:
+    """As `in_one_write`, of commands that are packed."""
     connection: Any = pool.get_connection()
     try:
-        connection.send_packed_command(connection.pack_commands(commands))
+        connection.send_packed_command([b"".join(packed)])
         answers: list[Any] = []
-        for _ in commands:
+        for _ in packed:
             try:
                 answers.append(connection.read_response())
             except redis.ResponseError as error:
@@ -152,14 +162,14 @@ def in_one_write(client: redis.Redis, commands: Sequence[Sequence[str | int]]) -
                 if not answers:
                     raise
                 connection.disconnect()
-                return answers + [error] * (len(commands) - len(answers))
+                return answers + [error] * (len(packed) - len(answers))
         connection.is_settled = True
         return answers
     finally:
         pool.release(connection)
 
 
-_PACKER: Any = HiredisRespSerializer()
+_LIBRARYS_PACKER: Any = HiredisRespSerializer()
 
 
 class _Packer:
@@ -173,7 +183,13 @@ class _Packer:
         if type(name) is str and " " not in name:  # not two words, as in `SCRIPT LOAD`
             with suppress(TypeError):
                 return [hiredis.pack_command(args)]
-        return _PACKER.pack(*args)
+        return _LIBRARYS_PACKER.pack(*args)
+
+
+_PACKER = _Packer()
+
+#: What several threads may send together: the commands of a transfer's way. None of them waits at the server.
+_SHARED = frozenset({"EVALSHA", "GET", "HGETALL"})
 
 
 class _Client(redis.Redis):
@@ -182,7 +198,12 @@ class _Client(redis.Redis):
     They cost as much as the command. A connection that breaks closes itself, as its pool expects.
     """
 
+    trips: SharedTrips | None = None  #: of a client whose threads share them
+
     def execute_command(self, *args: Any, **options: Any) -> Any:
+        if self.trips and args[0] in _SHARED:
+            answer = self.trips.run(b"".join(_PACKER.pack(*args)))
+            return self.response_callbacks[args[0]](answer) if args[0] in self.response_callbacks else answer
         pool = self.connection_pool
         connection: Any = pool.get_connection()
         try:

@@ -5,6 +5,7 @@ import select
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,13 +172,17 @@ class _Interrupted(BaseException):
     """A time limit of a task, or Ctrl-C."""
 
 
-@pytest.mark.parametrize("read_before", [0, 1], ids=["one command", "a pipeline"])
+@pytest.mark.parametrize(
+    ("read_before", "begin"),
+    [(0, connect), (0, partial(connect, shared=True)), (1, connect)],
+    ids=["one command", "one that may be shared", "a pipeline"],
+)
 def test_what_is_left_of_an_interrupted_command_is_no_answer_of_the_next(
-    server: KillableServer, monkeypatch: pytest.MonkeyPatch, read_before: int
+    server: KillableServer, monkeypatch: pytest.MonkeyPatch, read_before: int, begin: Callable[[str], redis.Redis]
 ) -> None:
     """Each command after it would read the answer of the one before."""
     monkeypatch.setattr(connection, "_MOMENT_S", 3600.0)
-    with connect(server.server.url) as client:
+    with begin(server.server.url) as client:
         client.mset({"a": "1", "b": "2", "c": "3"})
         read = connection._PlainConnection.read_response
         with monkeypatch.context() as patch:
@@ -266,7 +271,7 @@ def test_a_pipeline_on_a_server_that_went_away_raises_and_sends_nothing_twice(se
 def test_a_command_is_packed_as_the_library_packs_it(argument: str | bytes | float) -> None:
     for name in ("SET", "SCRIPT LOAD"):
         assert b"".join(connection._Packer().pack(name, "a", argument)) == b"".join(
-            connection._PACKER.pack(name, "a", argument)
+            connection._LIBRARYS_PACKER.pack(name, "a", argument)
         )
 
 
