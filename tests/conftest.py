@@ -67,7 +67,7 @@ def vault_server() -> Iterator[embedded_servers.EmbeddedServer]:
 
 @pytest.fixture
 def ledger_client(ledger_server: embedded_servers.EmbeddedServer) -> Iterator[redis.Redis]:
-    client = connect(ledger_server.url)
+    client = connect(ledger_server.url, shared=True)
     client.flushall()
     yield client
     client.close()
@@ -75,7 +75,7 @@ def ledger_client(ledger_server: embedded_servers.EmbeddedServer) -> Iterator[re
 
 @pytest.fixture
 def vault_client(vault_server: embedded_servers.EmbeddedServer) -> Iterator[redis.Redis]:
-    client = connect(vault_server.url)
+    client = connect(vault_server.url, shared=True)
     client.flushall()
     yield client
     client.close()

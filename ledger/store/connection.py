@@ -105,8 +105,8 @@ def connect(
 
     `setting`: the name of the setting that the address is from, for the sentences of its errors. `text=False` is for
     a consumer of a queue: Dramatiq decodes its messages itself, and loses those that are text. `timeout_s`: a shorter
-    one, for a look that a person waits for. `shared`: what its threads ask at the same time goes in one round trip; for
-    a process of many threads, which makes no copy of itself (fork).
+    one, for a look that a person waits for. `shared`: of the commands that `SharedTrips` takes, those that threads send
+    at the same time go in one round trip; see there what its process must not do.
     Raises `AddressUnreadable`.
     """
     check_address(url)
@@ -157,12 +157,12 @@ def _sent_together(pool: redis.ConnectionPool, packed: Sequence[bytes]) -> list[
             try:
                 answers.append(connection.read_response())
             except redis.ResponseError as error:
-                answers.append(error)
+                answers.append(error.with_traceback(None))  # which holds all answers, and these the error
             except redis.RedisError as error:
                 if not answers:
                     raise
                 connection.disconnect()
-                return answers + [error] * (len(packed) - len(answers))
+                return answers + [error.with_traceback(None)] * (len(packed) - len(answers))
         connection.is_settled = True
         return answers
     finally:
@@ -188,7 +188,7 @@ class _Packer:
 
 _PACKER = _Packer()
 
-#: What several threads may send together: the commands of a transfer's way. None of them waits at the server.
+#: What several threads may send together. None of them waits at the server, or needs another on its connection.
 _SHARED = frozenset({"EVALSHA", "GET", "HGETALL"})
 
 
@@ -381,7 +381,7 @@ class _Explains(AbstractConnection):
     def _explained(self, error: Exception, outside: BaseException | None) -> Exception:
         """The error with its cause. What the client can't read, or not even ask for, is the loss of the connection."""
         if isinstance(error, redis.ReadOnlyError) and self._address.found_by is not None:
-            self.disconnect()  # type: ignore[no-untyped-call]  # as below; another server may be the primary by now
+            self.mark_for_reconnect()  # type: ignore[no-untyped-call]  # as below; another may be the primary by now
         if isinstance(error.__context__, BlockingIOError):  # the kernel's word for a timeout that it kept
             error = redis.TimeoutError(str(ServerReason.TIMEOUT))
         if isinstance(error, redis.RedisError):

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.store.connection import connect, server_of
+from epay_transfers.ledger.store.connection import connect, in_one_write, server_of
 from epay_transfers.ledger.store.server_problems import ServerReason, known_problem
 from epay_transfers.ops import server_users
 from epay_transfers.runtime import embedded_servers, server_addresses
@@ -116,6 +116,20 @@ def test_a_server_that_became_a_replica_is_left_at_the_first_write(watched: Watc
         until(lambda: _writes(client))
 
         assert client.connection_pool._available_connections[-1].port == port_of(watched.replica)
+
+
+def test_what_goes_with_a_write_that_a_replica_refuses_has_its_own_answer(watched: Watched) -> None:
+    """The connection is left after its last answer: so each write says that it was refused, and a read is answered."""
+    with connect(watched.url) as client:
+        client.set("a", "1")
+        with connect(watched.primary.url) as primary:
+            primary.execute_command("REPLICAOF", "127.0.0.1", port_of(watched.replica))
+
+        first, read, last = in_one_write(client, [("SET", "a", "2"), ("ECHO", "a"), ("SET", "a", "3")])
+
+        assert read == "a"
+        assert [type(each) for each in (first, last)] == [redis.ReadOnlyError] * 2
+        assert not [link for link in client.connection_pool._available_connections if link._sock]
 
 
 def test_where_no_sentinel_answers_the_error_says_so(watched: Watched) -> None:

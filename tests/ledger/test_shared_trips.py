@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import redis
 
+from epay_transfers.ledger.store import shared_trips
 from epay_transfers.ledger.store.connection import connect
+from epay_transfers.ledger.store.scripts import Scripts
 from epay_transfers.ledger.store.server_problems import ServerReason, known_problem
 from epay_transfers.ledger.store.shared_trips import SharedTrips
 from epay_transfers.runtime import embedded_servers
@@ -81,7 +83,7 @@ def test_an_error_among_the_answers_is_raised_by_the_thread_that_asked(pool: Thr
 
 
 def test_a_round_trip_that_fails_is_an_error_of_each_that_was_in_it_and_of_no_other(pool: ThreadPoolExecutor) -> None:
-    """Each has an error of its own, with its cause: what one thread adds to it, no other thread tells."""
+    """Each has an error of its own, with its cause: what one thread adds to it, no other thread tells or holds."""
 
     def answer(command: bytes) -> bytes:
         if command == b"c":
@@ -101,17 +103,50 @@ def test_a_round_trip_that_fails_is_an_error_of_each_that_was_in_it_and_of_no_ot
     assert trips.run(b"e") == b"e"
 
 
+def test_what_was_answered_before_the_connection_was_lost_is_an_answer(pool: ThreadPoolExecutor) -> None:
+    """The others may have been carried out as well: they have an error, each one of its own."""
+    lost = redis.ConnectionError("lost")
+    server = Slow(lambda command: command if command in {b"first", b"b"} else lost)
+    _, answered, *others = three_behind_one(server, SharedTrips(server.carry), pool)
+
+    assert answered.result(60) == b"b"
+    errors = [each.exception(60) for each in others]
+    assert [str(each) for each in errors] == ["lost"] * 2
+    assert len({id(each) for each in errors}) == 2
+
+
+def test_a_command_that_a_hung_round_trip_keeps_waiting_goes_alone(
+    pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One connection that is dead does not stop what others could answer, and nothing is sent twice for it."""
+    monkeypatch.setattr(shared_trips, "_PATIENCE_S", 0.2)
+    server = Slow(bytes.upper)
+    trips = SharedTrips(server.carry)
+    hung = pool.submit(trips.run, b"first")
+    until(lambda: bool(server.trips))
+
+    assert [each.result(60) for each in [pool.submit(trips.run, command) for command in (b"b", b"c")]] == [b"B", b"C"]
+    server.go_on.set()
+
+    assert hung.result(60) == b"FIRST"
+    assert sorted(server.trips) == [[b"b"], [b"c"], [b"first"]]
+    assert trips.run(b"e") == b"E"
+
+
 def test_an_answer_too_few_is_taken_for_no_answer_at_all(pool: ThreadPoolExecutor) -> None:
     """Else a thread could get another's."""
     server = Slow(bytes.upper)
     trips = SharedTrips(lambda packed: server.carry(packed)[: 2 if len(packed) == 3 else 1])
-    _, *others = three_behind_one(server, trips, pool)
+    _, carrier, *others = three_behind_one(server, trips, pool)
 
-    assert [type(each.exception(60)) for each in others] == [ValueError] * 3
+    assert type(carrier.exception(60)) is ValueError
+    assert [type(each.exception(60)) for each in others] == [redis.ConnectionError] * 2
     assert trips.run(b"e") == b"E"
 
 
-def test_what_ends_the_thread_that_carries_ends_no_other_for_ever(pool: ThreadPoolExecutor) -> None:
+def test_what_ends_the_thread_that_carries_is_a_lost_connection_for_the_others(pool: ThreadPoolExecutor) -> None:
+    """They know how to go on from that: what they asked may have been done."""
+
     def answer(command: bytes) -> bytes:
         if command == b"b":
             raise SystemExit(3)
@@ -119,9 +154,10 @@ def test_what_ends_the_thread_that_carries_ends_no_other_for_ever(pool: ThreadPo
 
     server = Slow(answer)
     trips = SharedTrips(server.carry)
-    _, *others = three_behind_one(server, trips, pool)
+    _, carrier, *others = three_behind_one(server, trips, pool)
 
-    assert [type(each.exception(60)) for each in others] == [SystemExit] * 3
+    assert type(carrier.exception(60)) is SystemExit
+    assert [type(each.exception(60)) for each in others] == [redis.ConnectionError] * 2
     assert trips.run(b"e") == b"e"
 
 
@@ -156,12 +192,35 @@ def test_many_threads_at_a_real_server_each_get_their_own_answers(
         assert len(client.connection_pool._available_connections) == 1
 
 
-def test_a_command_that_can_not_be_packed_is_its_own_threads_error(server: KillableServer) -> None:
+def test_a_command_that_can_not_be_packed_goes_into_no_round_trip(
+    server: KillableServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those beside it would fail with it."""
     with connect(server.server.url, shared=True) as client:
+        monkeypatch.setattr(SharedTrips, "run", _untaken)
         with pytest.raises(redis.DataError):
             client.get(None)
 
-        assert client.get("a") is None
+
+def _untaken(_trips: SharedTrips, packed: bytes) -> None:
+    raise AssertionError(packed)
+
+
+def test_a_script_that_the_server_does_not_know_is_loaded_beside_the_others(
+    server: KillableServer, pool: ThreadPoolExecutor
+) -> None:
+    """Each thread meets it by itself, and none reads the answer of another."""
+    with connect(server.server.url, shared=True) as client:
+        scripts = Scripts(client, ("due",))
+        client.zadd("due", {f"name {number}": number for number in range(THREADS)})
+
+        def ask(limit: int) -> list[str]:
+            return scripts.run("due", ["due"], ["1000", limit])
+
+        for _ in range(20):
+            client.script_flush()
+            found = [each.result(60) for each in [pool.submit(ask, limit) for limit in range(1, THREADS + 1)]]
+            assert [len(names) for names in found] == [1 + limit for limit in range(1, THREADS + 1)]
 
 
 def test_a_server_that_is_gone_is_told_to_each_thread_and_met_again_once_it_is_back(
