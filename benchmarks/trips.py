@@ -1,7 +1,7 @@
 """A worker or a producer whose round trips are counted. It prints them as JSON at its end.
 
 One write to a server's socket is one round trip, whatever number of commands is in it. Each is counted by the kind of
-thread that waits for it, and by the server: ledger, queue or vault. Moves in batches are counted beside them. The CPU
+thread that sends it, and by the server: ledger, queue or vault. Moves in batches are counted beside them. The CPU
 of such a process is not measured. `python -m benchmarks.trips worker`, or `python -m benchmarks.trips enqueue COUNT`.
 """
 
