@@ -36,6 +36,12 @@ class Slow:
         return [self._answer(command) for command in packed]
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an end: a slow machine lets no command go alone that a test has wait."""
+    monkeypatch.setattr(shared_trips, "_PATIENCE_S", 3600.0)
+
+
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(THREADS) as pool:
