@@ -24,7 +24,7 @@ ROUNDS = 3
 #: Trips of one execute in a backlog, as `benchmarks.round_trips` counts them, where threads share them: to the ledger's
 #: server those in which there is a claim or an end, and the share of a fetch, which write; those of the loops, which
 #: read. To the vault's: take.
-_DURABLE, _READING, _VAULT = 1.4, 0.3, 0.5
+_DURABLE, _READING, _VAULT = 1.4, 0.3, 0.6
 
 _RECORD_FIELDS = 25
 _TEXT = "x" * 60

@@ -105,8 +105,8 @@ def connect(
 
     `setting`: the name of the setting that the address is from, for the sentences of its errors. `text=False` is for
     a consumer of a queue: Dramatiq decodes its messages itself, and loses those that are text. `timeout_s`: a shorter
-    one, for a look that a person waits for. `shared`: of the commands that `SharedTrips` takes, those that threads send
-    at the same time go in one round trip; see there what its process must not do.
+    one, for a look that a person waits for. `shared`: scripts, and reads of one key, that threads send at the same time
+    go in one round trip; `SharedTrips` says what its process must not do then.
     Raises `AddressUnreadable`.
     """
     check_address(url)

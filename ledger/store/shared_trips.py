@@ -44,12 +44,13 @@ class SharedTrips:
         with self._lock:
             self._waiting.append(call)
             call.carries, self._is_under_way = not self._is_under_way, True
-        if not call.carries and not call.woken.acquire(timeout=_PATIENCE_S) and not self._leave(call):
-            call.woken.acquire()
+        if not call.carries and not call.woken.acquire(timeout=_PATIENCE_S):
+            if self._leave(call):
+                (call.answer,) = self._carry([packed])
+            else:
+                call.woken.acquire()
         if call.carries:
             self._carry_all(call)
-        elif not call.is_answered:
-            (call.answer,) = self._carry([packed])
         if isinstance(call.answer, BaseException):
             raise call.answer
         return call.answer
@@ -67,11 +68,10 @@ class SharedTrips:
             calls, self._waiting = self._waiting, []
         try:
             for call, answer in zip(calls, self._carry([call.packed for call in calls]), strict=True):
-                is_error = isinstance(answer, BaseException)
-                call.answer, call.is_answered = _for_another(answer) if is_error else answer, True
+                call.answer = _for_another(answer) if isinstance(answer, BaseException) else answer
         except BaseException as error:
             for call in calls:
-                call.answer, call.is_answered = _for_another(error), True
+                call.answer = _for_another(error)
             raise
         finally:
             with self._lock:
@@ -88,12 +88,11 @@ class SharedTrips:
 class _Call:
     """One command, and its answer once there is one."""
 
-    __slots__ = ("answer", "carries", "is_answered", "packed", "woken")
+    __slots__ = ("answer", "carries", "packed", "woken")
 
     def __init__(self, packed: bytes) -> None:
         self.packed = packed
-        self.answer: Any = None
-        self.is_answered = False
+        self.answer: Any = _lost()  #: until there is one: a command that may have been sent is not sent again
         self.carries = False  #: its thread carries what waits
         self.woken = threading.Lock()  #: is released once it has an answer, or is to carry
         self.woken.acquire()
@@ -106,7 +105,11 @@ def _for_another(error: BaseException) -> BaseException:
     error of the server's is the carrier's own: for the others the connection is lost.
     """
     if not isinstance(error, redis.RedisError):
-        return redis.ConnectionError("the thread that carried this command did not come back")
+        return _lost()
     other = copy.copy(error).with_traceback(None)
     other.__cause__ = error.__cause__
     return other
+
+
+def _lost() -> redis.ConnectionError:
+    return redis.ConnectionError("the thread that carried this command did not come back")

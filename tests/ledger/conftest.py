@@ -6,10 +6,12 @@ The ledger's is without a write to disk for each step, for what is durable is no
 import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from epay_transfers.runtime import embedded_servers
+from tests.support.servers import KillableServer
 from tests.support.tools import PRODUCTS, server_binary
 
 #: Thousands of cells of the table of states: each is tried on one of the products, by turns. All are tried on a server
@@ -63,3 +65,11 @@ def ledger_server(binary: str) -> Iterator[embedded_servers.EmbeddedServer]:
 def vault_server(binary: str) -> Iterator[embedded_servers.EmbeddedServer]:
     with embedded_servers.running(embedded_servers.VAULT_OPTIONS, binary=binary) as server:
         yield server
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[KillableServer]:
+    """One of the test's own, without a file, that it may kill."""
+    server = KillableServer.start(tmp_path, embedded_servers.VAULT_OPTIONS)
+    yield server
+    server.server.stop()

@@ -3,7 +3,7 @@
 import os
 import select
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,17 +16,9 @@ from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.store import connection
 from epay_transfers.ledger.store.connection import connect, in_one_write
 from epay_transfers.ledger.store.server_problems import ServerReason, known_problem
-from epay_transfers.runtime import embedded_servers
 from tests.support.servers import KillableServer
 
 FEW = 20
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[KillableServer]:
-    server = KillableServer.start(tmp_path, embedded_servers.VAULT_OPTIONS)
-    yield server
-    server.server.stop()
 
 
 def test_a_busy_connection_is_looked_at_by_no_system_call(

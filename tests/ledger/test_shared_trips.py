@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.scripts import Scripts
 from epay_transfers.ledger.store.server_problems import ServerReason, known_problem
 from epay_transfers.ledger.store.shared_trips import SharedTrips
-from epay_transfers.runtime import embedded_servers
 from tests.support.servers import KillableServer
 from tests.support.waiting import until
 
@@ -150,6 +148,30 @@ def test_an_answer_too_few_is_taken_for_no_answer_at_all(pool: ThreadPoolExecuto
     assert trips.run(b"e") == b"E"
 
 
+class NoCopy(redis.ResponseError):
+    """An error that can't be made from what it says."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(one + other)
+
+
+def test_what_the_carrier_can_not_hand_on_is_a_lost_connection_and_is_not_sent_again(pool: ThreadPoolExecutor) -> None:
+    """A claim that was sent twice would look like another worker's."""
+
+    def answer(command: bytes) -> bytes:
+        if command == b"c":
+            raise NoCopy("not ", "so")
+        return command
+
+    server = Slow(answer)
+    trips = SharedTrips(server.carry)
+    _, _, *others = three_behind_one(server, trips, pool)
+
+    assert [type(each.exception(60)) for each in others] == [redis.ConnectionError] * 2
+    assert server.trips == [[b"first"], [b"b", b"c", b"d"]]
+    assert trips.run(b"e") == b"e"
+
+
 def test_what_ends_the_thread_that_carries_is_a_lost_connection_for_the_others(pool: ThreadPoolExecutor) -> None:
     """They know how to go on from that: what they asked may have been done."""
 
@@ -165,13 +187,6 @@ def test_what_ends_the_thread_that_carries_is_a_lost_connection_for_the_others(p
     assert type(carrier.exception(60)) is SystemExit
     assert [type(each.exception(60)) for each in others] == [redis.ConnectionError] * 2
     assert trips.run(b"e") == b"e"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[KillableServer]:
-    server = KillableServer.start(tmp_path, embedded_servers.VAULT_OPTIONS)
-    yield server
-    server.server.stop()
 
 
 def test_many_threads_at_a_real_server_each_get_their_own_answers(
