@@ -102,11 +102,14 @@ def _for_another(error: BaseException) -> BaseException:
     """Of an error, what a thread is told whose command another one carried.
 
     An error that several threads raise would show the lines of all of them, and hold what these had in hand. What is no
-    error of the server's is the carrier's own: for the others the connection is lost.
+    error of the server's is the carrier's own: for the others the connection is lost, also where no copy can be made.
     """
     if not isinstance(error, redis.RedisError):
         return _lost()
-    other = copy.copy(error).with_traceback(None)
+    try:
+        other = copy.copy(error).with_traceback(None)
+    except Exception:  # noqa: BLE001 - a class of errors may want more than its text
+        return _lost()
     other.__cause__ = error.__cause__
     return other
 

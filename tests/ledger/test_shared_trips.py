@@ -165,8 +165,9 @@ def test_what_the_carrier_can_not_hand_on_is_a_lost_connection_and_is_not_sent_a
 
     server = Slow(answer)
     trips = SharedTrips(server.carry)
-    _, _, *others = three_behind_one(server, trips, pool)
+    _, carrier, *others = three_behind_one(server, trips, pool)
 
+    assert type(carrier.exception(60)) is NoCopy
     assert [type(each.exception(60)) for each in others] == [redis.ConnectionError] * 2
     assert server.trips == [[b"first"], [b"b", b"c", b"d"]]
     assert trips.run(b"e") == b"e"
