@@ -260,6 +260,24 @@ def cleared_with(*lifetimes: Lifetime) -> tuple[str, ...]:
     return tuple(name for name, lifetime in _LIFETIMES.items() if lifetime in lifetimes)
 
 
+#: Each ends no later than the next: what ends a lifetime ends those before it.
+_SHORTEST_FIRST = (Lifetime.STATE, Lifetime.DOUBT, Lifetime.UNFINISHED)
+
+#: The fields that go before the record does, by every name that they have in a hash, in the order of their lifetimes.
+CLEARED = tuple(
+    kept
+    for lifetime in _SHORTEST_FIRST
+    for name in cleared_with(lifetime)
+    for kept in dict.fromkeys((name, kept_as(name)))
+)
+
+
+def cleared_up_to(longest: Lifetime) -> int:
+    """How many of `CLEARED` go where this lifetime ends."""
+    ended = cleared_with(*_SHORTEST_FIRST[: _SHORTEST_FIRST.index(longest) + 1])
+    return sum(_NAMED.get(kept, kept) in ended for kept in CLEARED)
+
+
 #: What `create` writes into every record, and the scripts need of it.
 _ALWAYS_THERE = ("key", "state", "epoch", "version", "state_since", "amount", "currency", "reference", "terminal")
 

@@ -149,7 +149,7 @@ _PRODUCER = ServerUser(
         Rule(("getbit", "setbit", "bitpos"), (_SUFFIXES,)),
         Rule(("hget", "hmget"), _read(redis_keys.LOST, redis_keys.CONTRADICTED, _ARCHIVED)),
         Rule(("zlexcount", "zrangebylex", "zrevrangebylex"), (_BY_STATE,)),
-        Rule(("hgetall", "hlen"), (redis_keys.PAUSES, redis_keys.ADDED_PAUSES)),
+        Rule(("hgetall", "hlen", "exists"), (redis_keys.PAUSES, redis_keys.ADDED_PAUSES)),
         Rule(
             (
                 "xgroup|create", "xgroup|delconsumer", "xreadgroup", "xautoclaim", "xack", "xpending", "xclaim",
@@ -211,7 +211,7 @@ _WORKER = ServerUser(
         Rule(("xtrim", "xinfo|groups", "xpending", "exists"), (_EVENTS,)),
         Rule(("hkeys",), _read(redis_keys.OUTCOMES_ASIDE)),  # the log is not trimmed past these
         Rule(("xrevrange",), _read(_EVENTS)),  # did the worker that took an entry before answer it?
-        Rule(("type", "hlen", "hmget", "hset", "hdel", "hincrby", "hscan", "multi", "exec"), (
+        Rule(("type", "exists", "hlen", "hmget", "hset", "hdel", "hincrby", "hscan", "multi", "exec"), (
             redis_keys.PAUSES, redis_keys.ADDED_PAUSES, redis_keys.BREAKERS, redis_keys.RATES, redis_keys.UNREADABLE)),
         Rule(("hsetnx",), (redis_keys.TERMINALS,)),
         Rule(("type", "zadd", "zscore", "zremrangebyrank"), (redis_keys.ENDED_PAUSES,)),

@@ -1,4 +1,5 @@
--- What every script that writes an event shares; it is put before each of them when they are loaded.
+-- What every script that writes an event shares; it is put before each of them when they are loaded. A script makes its
+-- functions anew each time that it runs, so each of these files has what all need before which it is put.
 -- The law: an event has a number, one more than the event before it, and the counter `events` is the number of the last.
 -- So a number that is missing, that comes twice or that is lower than the one before it shows that the log was changed.
 
@@ -6,14 +7,7 @@
 local EXACT, SUM = 15, 18
 
 local function is_count(value, digits)
-  return value == '0' or (#value <= digits and string.match(value, '^%-?[1-9]%d*$') ~= nil)
-end
-
-local function are_counts(values, digits)
-  for _, value in ipairs(values) do
-    if value and not is_count(value, digits) then return false end
-  end
-  return true
+  return value == '0' or (#value <= digits and string.find(value, '^%-?[1-9]%d*$') ~= nil)
 end
 
 -- What a read replied, or nothing where its key is of another type: so a key that is read needs no look at its type. Any
@@ -35,33 +29,15 @@ local FORMAT, WITH_ARCHIVED = '2', '3'
 local function unsound_counts(format, events, trimmed)
   local found = format or events and '1' or FORMAT
   if found ~= FORMAT and found ~= WITH_ARCHIVED then return {'BROKEN', 'format ' .. found} end
-  if not are_counts({events, trimmed}, EXACT) then return {'BROKEN', 'counters'} end
-end
-
--- What keeps an event from being written: counters of another type, a ledger of another format, or a number that can't be
--- raised. Whether the log takes it shows with the event, which is the first write.
-local function unsound_log(counters)
-  local kept = typed(redis.pcall('HMGET', counters, 'format', 'events', 'trimmed'))
-  if not kept then return {'BROKEN', 'counters'} end
-  return unsound_counts(unpack(kept))
+  if events and not is_count(events, EXACT) or trimmed and not is_count(trimmed, EXACT) then return {'BROKEN', 'counters'} end
 end
 
 -- The first write of its script: a key of another type, and a stream whose last id is the highest of all, take no event,
 -- and that shows here only. Replies what keeps the event from being written, or nothing, and the event's id.
 local function append_event(events, number, fields)
-  local added = redis.pcall('XADD', events, '*', 'number', string.format('%.0f', number), unpack(fields))
+  local added = redis.pcall('XADD', events, '*', 'number', string.format('%d', number), unpack(fields))
   if type(added) ~= 'table' or not added.err then return nil, added end
   if string.find(added.err, 'last possible ID', 1, true) or not typed(added) then return {'BROKEN', 'events'} end
-end
-
--- The same, and the counters after it.
-local function add_event(counters, events, fields)
-  local last = tonumber(redis.call('HGET', counters, 'events') or '0')
-  local unsound, id = append_event(events, last + 1, fields)
-  if unsound then return unsound end
-  redis.call('HINCRBY', counters, 'events', 1)
-  if last == 0 then redis.call('HSET', counters, 'format', FORMAT) end
-  return nil, id
 end
 
 -- A record's history is the ids of its events: the first whole, each other as how much later it came (ms), with `-n` for
@@ -75,7 +51,7 @@ local function history_with(history, id, mark)
   local first = string.match(string.sub(history or '', 1, 40) .. 'm', '^[am](%d+)%-%d+[am]')
   if not first or #first > EXACT or #history > LONGEST_HISTORY then return mark .. id end
   local ms, place = string.match(id, '^(%d+)%-(%d+)$')
-  local later = string.format('%.0f', tonumber(ms) - tonumber(first))
+  local later = string.format('%d', tonumber(ms) - tonumber(first))
   history = history .. mark .. later .. (place == '0' and '' or '-' .. place)
   while #history > LONGEST_HISTORY do history = string.gsub(history, '^(%a[%d-]+)%a[%d-]+', '%1', 1) end
   return history

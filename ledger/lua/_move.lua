@@ -4,9 +4,12 @@
 -- because whether the log takes it shows only then. After it the record is written.
 -- A caller says how long something is to last; what time that is, the ledger says.
 --
+-- CLEARED is put before this when it is loaded: the fields of a record that end with a lifetime, the shortest first, and
+-- the place of each.
+--
 -- KEYS  1 record  2 due  3 by_state  4 counters  5 events  6 handle  7 challenge
 --       8 the bank's transfer id as it was kept before `ids`, with one or with a challenge  9 md, with a challenge
--- ARGV  1 the move, as JSON: key, verb, actor, moves {from: to}, and where they apply
+-- ARGV  1 the move, as JSON: key, verb, actor, moves {to: each from, between spaces}, and where they apply
 --         now           a test's time, in place of the server's
 --         after         the move is made from this time on (ms), and not before
 --         before        the move is made before this time (ms), and not from it on
@@ -21,6 +24,7 @@
 --         no_later      due_in and what is set by set_in ends here (ms) at the latest
 --         keep_due      `due` stays as it is: the move only adds a note
 --         set, unset    fields of the record, as {name: text} and [name]; by their names in the hash, as below
+--         clears        so many of CLEARED go as well, but for those that are set
 --         set_in        fields of the record that are times, as {name: in how many ms}
 --         told          which of set_in the event repeats, as [name]
 --         add           counts of the record to raise by one, as [name]
@@ -44,74 +48,6 @@ local SETTLED_DAY_MS = 86400000
 -- Of one operator's questions the bank is asked one in so long, and a dozen at once after a rest: half of what all get.
 local ASKED_EACH_MS, ASKED_AT_ONCE_MS = 400, 5000
 
--- The counters that the script raises, by name, and what else it needs of them; or what keeps it from writing: a number that
--- can't be raised.
-local function read_counters(names)
-  local values = typed(redis.pcall('HMGET', KEYS[4], 'format', 'events', 'trimmed', 'sequence', unpack(names)))
-  if not values then return {'BROKEN', 'counters'} end
-  local format, events, trimmed, sequence = unpack(values)
-  local unsound = unsound_counts(format, events, trimmed)
-  if unsound then return unsound end
-  if sequence and not is_count(sequence, EXACT) then return {'BROKEN', 'counters'} end
-  local kept = {events = events, sequence = sequence}
-  for at, name in ipairs(names) do
-    local value = values[at + 4]
-    if value and not is_count(value, SUM) then return {'BROKEN', 'counters'} end
-    kept[name] = value
-  end
-  return nil, kept
-end
-
--- Each is raised by so much, in one command; but HINCRBY raises a number that is not exact in Lua. The sequence rises with
--- them, and it is replied.
-local function raise_counters(kept, by, fields)
-  local sequence = number(tonumber(kept.sequence or '0') + 1)
-  fields[#fields + 1] = 'sequence'
-  fields[#fields + 1] = sequence
-  for name, step in pairs(by) do
-    local value = kept[name] or '0'
-    if #value > EXACT then
-      redis.call('HINCRBY', KEYS[4], name, number(step))
-    else
-      fields[#fields + 1] = name
-      fields[#fields + 1] = number(tonumber(value) + step)
-    end
-  end
-  redis.call('HSET', KEYS[4], unpack(fields))
-  return sequence
-end
-
--- Transfers are counted by state, terminal, currency and, in these states, by why they are in it: there it is the first
--- thing that an operator asks. Our own words for that are few, and a code of the bank is a small number.
-local COUNTED_BY_REASON = {dead = true, in_doubt = true, needs_review = true, declined = true, expired = true,
-  cancelled = true}
-
-local function class_of(state, reason, code, message)
-  if not COUNTED_BY_REASON[state] then return '' end
-  if state == 'dead' and reason == 'attempts_used_up' and message and message ~= '' then return message end
-  if code and code ~= '' and (state == 'declined' or not reason or reason == '') then return 'code_' .. code end
-  return reason or ''
-end
-
-local function counters_of(state, r, reason, code, message)
-  local place = state .. ':' .. r.terminal .. ':' .. r.currency .. ':' .. class_of(state, reason, code, message)
-  return 'n:' .. place, 'sum:' .. place
-end
-
--- What a field of the record is after the move.
-local function after(m, r, name)
-  if m.set[name] then return m.set[name] end
-  for _, gone in ipairs(m.unset or {}) do
-    if gone == name then return nil end
-  end
-  return r[name]
-end
-
--- Where the transfer stands in the lists: by state, terminal and how long it has been in that state.
-local function place_in_lists(state, terminal, since, key)
-  return state .. ':' .. terminal .. ':' .. since .. ':' .. key
-end
-
 -- An index is short hashes, which the server keeps small: one of few, and behind it in KEYS one of many. The few take what
 -- comes while the ledger is young, the many what comes later: so an entry takes little in either, and no hash gets long.
 -- Replies what the name leads to, or false, and the place in KEYS of the hash where that stands or is to be written; nothing
@@ -127,21 +63,50 @@ local function find(first, name, events)
   return false, tonumber(events or '0') <= YOUNG and first or first + 1
 end
 
-local function lead(at, name, to)
-  redis.call('HSET', KEYS[at], name, to)
+-- What was given as a duration becomes a time here, by the ledger's own clock.
+local function begin(m)
+  local now = now_ms(m.now)
+  local function at(ms) return number(m.no_later and math.min(now + ms, m.no_later) or now + ms) end
+  m.now, m.add, m.event = number(now), m.add or {}, m.event or {}
+  if m.due_in then m.due = at(m.due_in) end
+  for name, ms in pairs(m.set_in or {}) do m.set[name] = at(ms) end
+  for _, name in ipairs(m.told or {}) do m.event[name] = m.set[name] end
 end
 
--- What keeps the move from being written whole: a key of another type, or a number that can't be raised. Else the counters
--- that it raises, and by how much. Only what the move itself would write is looked at.
-local function look(m, r)
-  for _, name in ipairs({'epoch', 'version', 'state_since', 'amount'}) do
-    if not (r[name] and is_count(r[name], EXACT)) then return {'BROKEN', 'record'} end
+-- The record, and of its fields those that go with the move: as a list, and by name. Nothing where it is of another type.
+local function read(m)
+  local all = typed(redis.pcall('HGETALL', KEYS[1]))
+  if not all then return nil end
+  local r = {}
+  local names, go, clears = {}, {}, m.clears or 0
+  for at = 1, #all, 2 do
+    local name = all[at]
+    r[name] = all[at + 1]
+    if (CLEARED[name] or MOST_CLEARED) <= clears and not m.set[name] then names[#names + 1], go[name] = name, true end
+  end
+  for _, name in ipairs(m.unset or {}) do
+    if r[name] and not go[name] then names[#names + 1], go[name] = name, true end
+  end
+  return r, names, go
+end
+
+-- Why the move is not made; or nothing, the record, and what was seen of what the move writes. What keeps it from being
+-- written whole is a key of another type, or a number that can't be raised; only what this move would write is looked at.
+local function check(m)
+  local r, leaves, go = read(m)
+  if not r then return {'BROKEN', 'record'} end
+  if not r.state or r.key ~= m.key then return {'UNKNOWN'} end
+  for _, value in ipairs({r.epoch or '', r.version or '', r.state_since or '', r.amount or ''}) do
+    if not is_count(value, EXACT) then return {'BROKEN', 'record'} end
   end
   if not (r.currency and r.reference and r.terminal) then return {'BROKEN', 'record'} end
   for _, name in ipairs(m.add) do
     if r[name] and not is_count(r[name], EXACT) then return {'BROKEN', 'record'} end
   end
-  local to = m.moves[r.state]
+  local to
+  for state, from in pairs(m.moves) do
+    if string.find(from, ' ' .. r.state .. ' ', 1, true) then to = state end
+  end
   if not m.keep_due and is_other(redis.call('TYPE', KEYS[2]), 'zset') then return {'BROKEN', 'due'} end
   if to ~= r.state and is_other(redis.call('TYPE', KEYS[3]), 'zset') then return {'BROKEN', 'by_state'} end
   if m.watched and is_other(redis.call('TYPE', KEYS[m.watched]), 'zset') then return {'BROKEN', 'watched'} end
@@ -151,12 +116,13 @@ local function look(m, r)
   if m.asker and is_other(redis.call('TYPE', KEYS[m.rates]), 'hash') then return {'BROKEN', 'rates'} end
   local names, by = {}, {}
   if to then
+    local function after(name) return m.set[name] or not go[name] and r[name] end
     local number_from, sum_from = counters_of(r.state, r, r.reason, r.code, r.message)
-    local number_to, sum_to = counters_of(to, r, after(m, r, 'reason'), after(m, r, 'code'), after(m, r, 'message'))
+    local number_to, sum_to = counters_of(to, r, after('reason'), after('code'), after('message'))
     if number_from ~= number_to then
-      names, by = {number_from, sum_from, number_to, sum_to}, {}
-      by[number_from], by[sum_from] = -1, -tonumber(r.amount)
-      by[number_to], by[sum_to] = 1, tonumber(r.amount)
+      local amount = tonumber(r.amount)
+      names = {number_from, sum_from, number_to, sum_to}
+      by = {[number_from] = -1, [sum_from] = -amount, [number_to] = 1, [sum_to] = amount}
     end
   end
   if not m.quiet then by.events = 1 end
@@ -170,32 +136,14 @@ local function look(m, r)
     known, place = find(m.references, m.reference, kept.events)
     if known == nil then return {'BROKEN', 'references'} end
   end
-  return nil, {kept = kept, by = by, writes = writes, known = known, place = place}
-end
 
--- What was given as a duration becomes a time here, by the ledger's own clock.
-local function begin(m)
-  local now = now_ms(m.now)
-  local function at(ms) return number(m.no_later and math.min(now + ms, m.no_later) or now + ms) end
-  m.now, m.add, m.event = number(now), m.add or {}, m.event or {}
-  if m.due_in then m.due = at(m.due_in) end
-  for name, ms in pairs(m.set_in or {}) do m.set[name] = at(ms) end
-  for _, name in ipairs(m.told or {}) do m.event[name] = m.set[name] end
-end
-
--- Why the move is not made; or nothing, and what was seen of what it writes.
-local function check(m, r)
-  if not r then return {'BROKEN', 'record'} end
-  if not r.state or r.key ~= m.key then return {'UNKNOWN'} end
-  local unsound, seen = look(m, r)
-  if unsound then return unsound end
   local refused = {'REFUSED', r.state, r.epoch, r.version, m.now}
-  if not m.moves[r.state] then return refused end
+  if not to then return refused end
   if m.epoch then
-    local given, kept = tonumber(m.epoch), tonumber(r.epoch)
+    local given, stands = tonumber(m.epoch), tonumber(r.epoch)
     if m.late then
-      if given < kept then return refused end
-    elseif given ~= kept then
+      if given < stands then return refused end
+    elseif given ~= stands then
       return refused
     end
   end
@@ -206,47 +154,23 @@ local function check(m, r)
   if m.after and tonumber(m.now) < m.after then return refused end
   if m.before and tonumber(m.now) >= m.before then return refused end
   if m.unless_paid and string.match(r.notification or '', ':0$') then return {'NOTED', r.state, r.epoch, r.version} end
+  local place_of_id
   if m.ids then
-    local owner, place = redis.call('GET', KEYS[8]), nil
-    if not owner then owner, place = find(m.ids, m.id, seen.kept.events) end
+    local owner, free = redis.call('GET', KEYS[8]), nil
+    if not owner then owner, free = find(m.ids, m.id, kept.events) end
     if owner == nil then return {'BROKEN', 'bank_ids'} end
     if owner and owner ~= m.key then return {'FOREIGN', r.state, r.epoch, owner} end
-    if not owner then seen.place_of_id = place end
+    place_of_id = not owner and free
   end
-  return nil, seen
-end
-
--- The fields of the record that moves need, and `more`; nothing where it is of another type.
-local function read(more)
-  local names = {'key', 'state', 'phase', 'epoch', 'version', 'state_since', 'amount', 'currency', 'reference', 'terminal',
-    'wakeups', 'claim_nonce', 'notification', 'reason', 'code', 'message', 'history', 'question_id', unpack(more)}
-  local values = typed(redis.pcall('HMGET', KEYS[1], unpack(names)))
-  if not values then return nil end
-  local r = {}
-  for i, name in ipairs(names) do r[name] = values[i] or nil end
-  return r
-end
-
-local function tell(m, r, from, to, version, epoch, number_of_event)
-  local entry = {'key', m.key, 'reference', r.reference, 'verb', m.verb, 'from', from, 'state', to, 'actor', m.actor,
-    'version', version, 'epoch', epoch, 'at', m.now, 'amount', r.amount, 'currency', r.currency, 'terminal', r.terminal}
-  for name, value in pairs(m.event) do
-    entry[#entry + 1] = name
-    entry[#entry + 1] = value
-  end
-  return append_event(KEYS[5], number_of_event, entry)
+  return nil, r, {to = to, leaves = leaves, go = go, kept = kept, by = by, writes = writes, known = known, place = place,
+    place_of_id = place_of_id}
 end
 
 -- The bank's reference leads to the transfer, or to the few that it gave the same.
 local MOST_OF_A_REFERENCE = 200
 
-local function keep_reference(place, known, reference, key)
-  if known and (#known > MOST_OF_A_REFERENCE or string.find(' ' .. known .. ' ', ' ' .. key .. ' ', 1, true)) then return end
-  lead(place, reference, known and known .. ' ' .. key or key)
-end
-
 local function write(m, r, seen)
-  local from, to, kept = r.state, m.moves[r.state], seen.kept
+  local from, to, kept = r.state, seen.to, seen.kept
   local epoch, version = m.set.epoch or r.epoch, r.version
   local fields, counters = {}, {}
   if not m.quiet then
@@ -262,7 +186,7 @@ local function write(m, r, seen)
     fields[#fields + 1] = value
   end
   for _, name in ipairs(m.add) do
-    m.set[name] = number(tonumber(after(m, r, name) or '0') + 1)
+    m.set[name] = number(tonumber(m.set[name] or not seen.go[name] and r[name] or '0') + 1)
     fields[#fields + 1] = name
     fields[#fields + 1] = m.set[name]
   end
@@ -270,7 +194,7 @@ local function write(m, r, seen)
     local changed = #fields
     fields[changed + 1], fields[changed + 2], fields[changed + 3], fields[changed + 4] = 'state', to, 'state_since', m.now
   end
-  if m.unset then redis.call('HDEL', KEYS[1], unpack(m.unset)) end
+  if #seen.leaves > 0 then redis.call('HDEL', KEYS[1], unpack(seen.leaves)) end
   if #fields > 0 then redis.call('HSET', KEYS[1], unpack(fields)) end
   if m.due then
     redis.call('ZADD', KEYS[2], m.due, m.key)
@@ -281,15 +205,15 @@ local function write(m, r, seen)
     else
       redis.call('PEXPIRE', KEYS[6], SETTLED_DAY_MS)
     end
-    if m.prints then redis.call('DEL', m.prints) end
-    redis.call('DEL', KEYS[7])
+    redis.call('DEL', unpack({KEYS[7], m.prints}))
   end
   if to ~= from then
     redis.call('ZREM', KEYS[3], place_in_lists(from, r.terminal, r.state_since, m.key))
     redis.call('ZADD', KEYS[3], 0, place_in_lists(to, r.terminal, m.now, m.key))
   end
   -- Where an operator's question is open, its time stays.
-  if m.watched and not (r.question_id and after(m, r, 'question_id') == r.question_id) then
+  local stays_open = r.question_id and not seen.go.question_id and (m.set.question_id or r.question_id) == r.question_id
+  if m.watched and not stays_open then
     if m.set.watch_at and m.asker then
       local at = in_turn(KEYS[m.rates], ':asked:' .. m.asker, tonumber(m.set.watch_at), ASKED_EACH_MS, ASKED_AT_ONCE_MS)
       redis.call('ZADD', KEYS[m.watched], 'LT', at, m.key)
@@ -300,8 +224,13 @@ local function write(m, r, seen)
     end
   end
   if m.contradicted then redis.call('HDEL', KEYS[m.contradicted], m.key) end
-  if seen.place_of_id then lead(seen.place_of_id, m.id, m.key) end
-  if m.references then keep_reference(seen.place, seen.known, m.reference, m.key) end
+  if seen.place_of_id then redis.call('HSET', KEYS[seen.place_of_id], m.id, m.key) end
+  local known = seen.known
+  if known and (#known > MOST_OF_A_REFERENCE or string.find(' ' .. known .. ' ', ' ' .. m.key .. ' ', 1, true)) then
+    -- It leads to the transfer, or to too many.
+  elseif m.references then
+    redis.call('HSET', KEYS[seen.place], m.reference, known and known .. ' ' .. m.key or m.key)
+  end
   if m.challenge then
     redis.call('SET', KEYS[7], m.challenge)
     redis.call('SET', KEYS[9], m.key, 'PX', m.challenge_ms)
@@ -310,5 +239,5 @@ local function write(m, r, seen)
     counters[#counters + 1] = seen.writes
     counters[#counters + 1] = m.vault[2]
   end
-  return {'OK', to, epoch, version, raise_counters(kept, seen.by, counters), m.now}
+  return {'OK', table.concat({to, epoch, version, raise_counters(kept, seen.by, counters), m.now}, ' ')}
 end

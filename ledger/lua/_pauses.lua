@@ -9,6 +9,7 @@ local MOST_PAUSES = 200
 
 local function pauses(written, added, lane, terminal)
   local found = {}
+  if redis.call('EXISTS', written, added) == 0 then return found end
   for _, hash in ipairs({written, added}) do
     local count = redis.call('HLEN', hash)
     if count > MOST_PAUSES then return {{till = 0}} end

@@ -36,15 +36,15 @@ local function run()
   return number_of_run
 end
 
-local function look()
-  local kind, epoch, rest = string.match(redis.call('GET', KEYS[1]) or '', '^([BXC]):(%d+):?(.*)$')
+local function look(place)
+  local kind, epoch, rest = string.match(redis.call('GET', place or KEYS[1]) or '', '^([BXC]):(%d+):?(.*)$')
   if not kind or #epoch > DIGITS then return 'nothing', 0, '' end
   if kind ~= 'B' then return ({X = 'tombstone', C = 'closed'})[kind], tonumber(epoch), rest end
   local of_run, tag = string.match(rest, '^(%x*):?(.*)$')
   return run() == of_run and 'blob' or 'stale', tonumber(epoch), tag
 end
 
-local function number(n) return string.format('%.0f', n) end
+local function number(n) return string.format('%d', n) end -- DIGITS long at the most
 
 local function blob(epoch, tag) return 'B:' .. number(epoch) .. ':' .. run() .. ':' .. tag end
 
@@ -55,8 +55,8 @@ count = math.min(tonumber(count), MOST - 1)
 -- The count begins anew with each run, or a copy that is loaded would bring an old one with it.
 local function writes() return run() == counted_run and count or 0 end
 
-local function wrote()
-  counted_run, count = run(), writes() + 1
+local function wrote(more)
+  counted_run, count = run(), writes() + (more or 1)
   redis.call('SET', ARGV[3], counted_run .. ':' .. number(count))
 end
 

@@ -32,14 +32,16 @@ local KEEP_COUNTS_MS = 172800000
 local m = cjson.decode(ARGV[1])
 begin(m)
 if ARGV[7] ~= '' and math.abs(tonumber(ARGV[7]) - tonumber(m.now)) > APART_MS then return {'CLOCK_APART', m.now} end
-local r = read({'rate_slot_at', 'urgency', 'deadline_at'})
-local refused, seen = check(m, r)
+local refused, r, seen = check(m)
 if refused then return refused end
 
 local sequence = tonumber(seen.kept.sequence or '0')
 if sequence < tonumber(ARGV[6]) then return {'BEHIND', number(sequence), m.now} end
 local compared = redis.call('HGET', KEYS[12], 'is')
-if compared and compared ~= server() then return {'OTHER_SERVER', m.now} end
+-- Only a server that is no replica takes a claim: its replication tells it from every other, and from its own last start.
+if compared and string.match(compared, ':(%w+)$') ~= id_of_replication(redis.call('INFO', 'replication')) then
+  return {'OTHER_SERVER', m.now}
+end
 
 local now, lane, terminal, host, gap = tonumber(m.now), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local tried = {}

@@ -9,10 +9,11 @@
 -- A server counts its uptime between whole seconds: it may have started a second later than that says.
 local SECOND_MS = 1000
 
-local id, of = server()
+local info = redis.call('INFO', 'server', 'replication')
+local id = string.sub(told(info, 'run_id'), 1, 16) .. ':' .. id_of_replication(info)
 local compared, seen_at = unpack(redis.call('HMGET', KEYS[1], 'is', 'seen_at'))
 local now, seen = now_ms(), tonumber(seen_at or '') or 0
-local started = now - (tonumber(of('uptime_in_seconds')) or 0) * 1000 + SECOND_MS
+local started = now - (tonumber(told(info, 'uptime_in_seconds')) or 0) * 1000 + SECOND_MS
 local sequence = redis.call('HGET', KEYS[2], 'sequence') or '0'
 if not is_count(sequence, EXACT) then sequence = '0' end
 if compared == id then
@@ -20,5 +21,5 @@ if compared == id then
   if ARGV[2] == 'count' then sequence = number(redis.call('HINCRBY', KEYS[2], 'sequence', 1)) end
 end
 local is_run_new = string.match(compared or '', '^%w*') ~= string.match(id, '^%w*')
-local was_replica = string.match(of('master_replid2'), '[^0]') ~= nil
+local was_replica = string.match(told(info, 'master_replid2'), '[^0]') ~= nil
 return {id, compared or '', was_replica and '1' or '0', is_run_new and started <= seen and '1' or '0', sequence}

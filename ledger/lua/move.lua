@@ -2,11 +2,10 @@
 --
 -- KEYS     as in _move.lua
 -- ARGV     as in _move.lua
--- Replies  OK state epoch version sequence now | REFUSED state epoch version now | UNKNOWN
+-- Replies  OK 'state epoch version sequence now' | REFUSED state epoch version now | UNKNOWN
 --          | NOTED state epoch version | FOREIGN state epoch key | BROKEN part
 
 local m = cjson.decode(ARGV[1])
 begin(m)
-local r = read({unpack(m.add)})
-local refused, seen = check(m, r)
+local refused, r, seen = check(m)
 return refused or write(m, r, seen)

@@ -21,7 +21,8 @@ local MOST_ENDED = 1000
 local t = cjson.decode(ARGV[1])
 local unsound = unsound_log(KEYS[1])
 if unsound then return unsound end
-if t.counted and not are_counts(redis.call('HMGET', KEYS[1], 'sequence'), EXACT) then return {'BROKEN', 'counters'} end
+local raised = t.counted and redis.call('HGET', KEYS[1], 'sequence')
+if raised and not is_count(raised, EXACT) then return {'BROKEN', 'counters'} end
 if t.record and redis.call('TYPE', KEYS[t.record]).ok ~= 'hash' then t.record = nil end
 if t.record and t.state and redis.call('HGET', KEYS[t.record], 'state') ~= t.state then return {'OTHER'} end
 if t.hash then

@@ -1,19 +1,27 @@
--- vault_put: store a sealed blob. Only over nothing (a stale blob counts as nothing), a card also over a blob of a lower
+-- vault_put: store sealed blobs. Each only over nothing (a stale blob counts as nothing), a card also over a blob of a lower
 -- epoch; never over a tombstone or a closed mark.
 -- A PaRes that is put is not counted: the web tier, which puts it, may not write the count that guards cards. A copy of
--- the vault that has lost it has nothing there, which proves nothing.
+-- the vault that has lost it has nothing there, which proves nothing. Cards are counted before the first is stored, all of
+-- them: no error in between leaves one that is not counted, and a count that is too high guards as well.
 --
--- ARGV     4 epoch  5 tag  6 sealed  7 ms to live  8 `card` or `pares`  9 the sealed text's key
--- Replies  STORED | SAME | PRESENT kind epoch
+-- KEYS     the places, all of cards or all of a PaRes
+-- ARGV     4 `card` or `pares`; and for each place 5: epoch, tag, sealed, ms to live, the sealed text's key
+-- Replies  for each place STORED | SAME | PRESENT
 
-local epoch, is_card = tonumber(ARGV[4]), ARGV[8] == 'card'
-local kind, kept, tag = look()
-local is_free = kind == 'nothing' or kind == 'stale'
-if is_free or (kind == 'blob' and is_card and kept < epoch) then
-  redis.call('SET', KEYS[1], blob(epoch, ARGV[5]), 'PX', ARGV[7])
-  redis.call('SET', ARGV[9], ARGV[6], 'PX', ARGV[7])
-  if is_card then wrote() end
-  return reply('STORED')
+local is_card, stored, words = ARGV[4] == 'card', 0, {}
+for at, place in ipairs(KEYS) do
+  local epoch, tag, sealed, life_ms, place_of_text = unpack(ARGV, 5 * at, 5 * at + 4)
+  local kind, kept, stands = look(place)
+  if kind == 'nothing' or kind == 'stale' or (kind == 'blob' and is_card and kept < tonumber(epoch)) then
+    if is_card and stored == 0 then wrote(#KEYS) end
+    redis.call('SET', place, blob(tonumber(epoch), tag), 'PX', life_ms)
+    redis.call('SET', place_of_text, sealed, 'PX', life_ms)
+    stored = stored + 1
+    words[at] = 'STORED'
+  elseif kind == 'blob' and kept == tonumber(epoch) and tag ~= '' and stands == tag then
+    words[at] = 'SAME'
+  else
+    words[at] = 'PRESENT'
+  end
 end
-if kind == 'blob' and kept == epoch and ARGV[5] ~= '' and tag == ARGV[5] then return reply('SAME') end
-return reply('PRESENT', kind, number(kept))
+return reply(unpack(words))

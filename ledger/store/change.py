@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypedDict, cast, get_args
 
 from epay_transfers.ledger.order import way_home
-from epay_transfers.ledger.record import KEPT_AS, Lifetime, Record, StoredChallenge, cleared_with, kept_as
+from epay_transfers.ledger.record import CLEARED, KEPT_AS, Lifetime, Record, StoredChallenge, cleared_up_to, kept_as
 from epay_transfers.ledger.states import Advance, State, Verb
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.replies import Run
@@ -173,11 +173,11 @@ def script_argument(
         due_at = values["next_attempt_at"] = change.look_again_at
     if change.watch_in is not None:
         times["watch_at"] = change.watch_in
-    cleared = _cleared_by(verb)
+    clears = _cleared_by(verb)
     if State.IN_DOUBT in row.moves.values() and not _stays(verb):
         times["in_doubt_since"] = 0
     changed = {name: str(value) for name, value in values.items() if value not in {"", 0}}
-    gone = [name for name in dict.fromkeys((*cleared, *values)) if name not in changed and name not in times]
+    gone = [name for name in values if name not in changed and name not in CLEARED[:clears]]
     told = _told(record, verb, values, changed)
     if row.advance is not Advance.KEEP:
         changed["epoch"] = str(_next_epoch(record, row.advance))
@@ -195,7 +195,7 @@ def script_argument(
         "now": test_time,
         "after": after,
         "before": getattr(record, row.before[record.state]) if record.state in row.before else None,
-        "moves": row.moves,
+        "moves": _moves(verb),
         "epoch": str(record.epoch),
         "late": row.late or None,
         "version": str(record.version) if row.as_seen or change.as_seen else None,
@@ -209,6 +209,7 @@ def script_argument(
         "no_later": change.no_later,
         "set": {kept_as(name): value for name, value in changed.items()},
         "unset": [*gone, *(KEPT_AS[name] for name in gone if name in KEPT_AS)],
+        "clears": clears or None,
         "set_in": times,
         "told": [name for name in times if name in _TOLD],
         "add": list(change.increments),
@@ -275,18 +276,23 @@ def _told(record: Record, verb: Verb, values: Mapping[str, str | int], changed: 
 
 
 @cache
-def _cleared_by(verb: Verb) -> tuple[str, ...]:
-    return cleared_with(*_lifetimes_over(verb))
+def _moves(verb: Verb) -> dict[str, str]:
+    """To each state, from these."""
+    starts: dict[str, str] = {}
+    for start, end in verb.row.moves.items():
+        starts[end] = f"{starts.get(end, ' ')}{start} "
+    return starts
 
 
-def _lifetimes_over(verb: Verb) -> set[Lifetime]:
-    """Which lifetimes the verb ends, wherever it starts from."""
+@cache
+def _cleared_by(verb: Verb) -> int:
+    """How many of `CLEARED` the verb clears, wherever it starts from."""
     row = verb.row
     if row.ends:
-        return {Lifetime.STATE, Lifetime.DOUBT, Lifetime.UNFINISHED}
+        return cleared_up_to(Lifetime.UNFINISHED)
     if _stays(verb):
-        return set()
-    return {Lifetime.STATE} if State.NEEDS_REVIEW in row.moves.values() else {Lifetime.STATE, Lifetime.DOUBT}
+        return 0
+    return cleared_up_to(Lifetime.STATE if State.NEEDS_REVIEW in row.moves.values() else Lifetime.DOUBT)
 
 
 def _stays(verb: Verb) -> bool:

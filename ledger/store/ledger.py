@@ -9,6 +9,7 @@ import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import cast
 
 import redis
@@ -61,6 +62,19 @@ _ROUNDS = 50
 #: How long the producer has to put the card in and send a wake-up, before the sweeper sends one.
 _GRACE_MS = 5_000
 
+#: So many new transfers a script makes: other commands wait for two milliseconds.
+_TRANSFERS_A_SCRIPT = 25
+
+#: What the KEYS of `create` begin with, whatever it makes.
+_COMMON_KEYS = (
+    redis_keys.LOST,
+    redis_keys.DUE,
+    redis_keys.BY_STATE,
+    redis_keys.COUNTERS,
+    redis_keys.EVENTS,
+    redis_keys.PAUSES,
+    redis_keys.ADDED_PAUSES,
+)
 
 #: What is asked about beside `due` comes again after so long, if no worker has asked; so far apart for all workers; and
 #: the name of that rate, which no terminal can have.
@@ -124,16 +138,22 @@ class Ledger(Reader):
         for _ in range(_ROUNDS):
             names = {at: new_transfers[at].names(suffix) for at, suffix in waiting.items()}
             now = self._test_time or ""
-            calls = [
-                _creation(names[at], new_transfers[at], suffix, actor, limit, now) for at, suffix in waiting.items()
-            ]
+            each = [_creation(names[at], new_transfers[at], suffix) for at, suffix in waiting.items()]
             before = self.seen
             with redis_errors_as(LedgerUnavailable):
-                replies = self._scripts.run_many(calls)
+                answers = self._scripts.run_many(
+                    [
+                        _create(each[first : first + _TRANSFERS_A_SCRIPT], (now, _GRACE_MS, actor, limit))
+                        for first in range(0, len(each), _TRANSFERS_A_SCRIPT)
+                    ]
+                )
+            replies: list[list[str]] = []
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise unavailable_for(answer, LedgerUnavailable)
+                replies += cast("list[list[str]]", answer)
             again: dict[int, int] = {}
             for at, reply in zip(waiting, replies, strict=True):
-                if isinstance(reply, Exception):
-                    raise unavailable_for(reply, LedgerUnavailable)
                 if reply[0] == "TRY":
                     again[at] = apart(again.values(), int(reply[1]))
                 else:
@@ -348,14 +368,19 @@ class Ledger(Reader):
             self.on_moved(verb)
         return answer
 
-    def _moved(self, reply: Sequence[str], before: int) -> Moved | Refused:
+    def _made(self, words: str, before: int) -> Moved:
         """`before`: the highest sequence that was known ahead of the call. The call's own has to be higher."""
+        state, *numbers = words.split(" ")
+        epoch, version, sequence, now = map(int, numbers)
+        if sequence <= before:
+            self.behind = sequence
+        self.seen = max(self.seen, sequence)
+        return Moved(State(state), epoch, version, sequence, now)
+
+    def _moved(self, reply: Sequence[str], before: int) -> Moved | Refused:
         match reply[0]:
             case "OK":
-                if int(reply[4]) <= before:
-                    self.behind = int(reply[4])
-                self.seen = max(self.seen, int(reply[4]))
-                return Moved(State(reply[1]), int(reply[2]), int(reply[3]), int(reply[4]), int(reply[5]))
+                return self._made(reply[1], before)
             case "REFUSED":
                 return Refused(_state(reply[1]), int(reply[2]), int(reply[4]))
             case "NOTED":
@@ -374,8 +399,7 @@ class Ledger(Reader):
     ) -> Creation:
         match reply[0]:
             case "OK":
-                self._moved(reply, before)
-                return Created(new_transfer.record(names, int(reply[5])))
+                return Created(new_transfer.record(names, self._made(reply[1], before).at_ms))
             case "REPLAYED":
                 return ReferenceKnown(reply[1])
             case "TAKEN":
@@ -398,42 +422,43 @@ def _nothing(_verb: Verb) -> None:
     """A process without metrics."""
 
 
-def _creation(names: Names, new: NewTransfer, suffix: int, actor: str, limit: int, now: str) -> Call:
+def _creation(names: Names, new: NewTransfer, suffix: int) -> tuple[tuple[str, ...], tuple[str | int, ...]]:
+    """What is one transfer's, of the KEYS and of the ARGV of `create`."""
     said = {kept: str(value) for name, kept in _SAID if (value := getattr(new, name))}
     digest = reference_digest(new.reference)
+    keys = (
+        redis_keys.record(names.key),
+        redis_keys.handle(names.handle),
+        redis_keys.reference(new.reference),
+        redis_keys.suffixes(new.space),
+        redis_keys.prints(names.key),
+        redis_keys.archived(digest),
+    )
     args = (
         _JSON.encode(_SAME | {"key": names.key, _HANDLE: names.handle} | said),
-        now,
-        _GRACE_MS,
-        actor,
         suffix,
         "given" if new.invoice_id else "made",
-        limit,
         new.lasts_ms,
         new.card_prints,
         digest,
     )
-    more = (
-        redis_keys.reference(new.reference),
-        redis_keys.suffixes(new.space),
-        redis_keys.PAUSES,
-        redis_keys.ADDED_PAUSES,
-        redis_keys.prints(names.key),
-        redis_keys.LOST,
-        redis_keys.archived(digest),
-    )
-    return "create", (*_keys(names), *more), args
+    return keys, args
 
 
-def _keys(named: Names | Record) -> tuple[str, ...]:
+def _create(each: Sequence[tuple[tuple[str, ...], tuple[str | int, ...]]], common: tuple[str | int, ...]) -> Call:
+    keys, args = zip(*each, strict=True)
+    return "create", (*_COMMON_KEYS, *chain.from_iterable(keys)), (*common, *chain.from_iterable(args))
+
+
+def _keys(record: Record) -> tuple[str, ...]:
     return (
-        redis_keys.record(named.key),
+        redis_keys.record(record.key),
         redis_keys.DUE,
         redis_keys.BY_STATE,
         redis_keys.COUNTERS,
         redis_keys.EVENTS,
-        redis_keys.handle(named.handle),
-        redis_keys.challenge(named.key),
+        redis_keys.handle(record.handle),
+        redis_keys.challenge(record.key),
     )
 
 

@@ -13,26 +13,31 @@ from typing import Any, cast
 import redis
 from redis.exceptions import NoScriptError
 
+from epay_transfers.ledger.record import CLEARED
 from epay_transfers.ledger.store.connection import in_one_write
 
 Call = tuple[str, Sequence[str], Sequence[str | int]]  #: script, KEYS, ARGV
 
 #: Which shared parts are put before a script.
 _SHARED = (
-    {"create": ("_time", "_events", "_move", "_pauses")}
-    | {"claim": ("_time", "_events", "_move", "_pauses", "_server")}
-    | dict.fromkeys(("rate", "watched"), ("_time", "_rate"))
+    {"create": ("_time", "_events", "_counters", "_pauses")}
+    | {"claim": ("_time", "_events", "_counters", "_in_turn", "_move", "_pauses", "_server")}
+    | {"move": ("_time", "_events", "_counters", "_in_turn", "_move")}
+    | {"rate": ("_time", "_rate"), "watched": ("_time", "_rate", "_in_turn")}
     | {"ledger_look": ("_time", "_events", "_server")}
     | dict.fromkeys(("due", "probe", "inbox_take", "remember_worker", "turn", "leave_waiting"), ("_time",))
-    | dict.fromkeys(("tell", "archive"), ("_time", "_events"))
-    | dict.fromkeys(("trim", "set_aside"), ("_events",))
-    | {"move": ("_time", "_events", "_move")}
+    | dict.fromkeys(("tell", "archive"), ("_time", "_events", "_lone_event"))
+    | dict.fromkeys(("trim", "set_aside"), ("_events", "_lone_event"))
 )
 _VAULT_SHARED = ("_vault",)
 
 #: Scripts that run on a server whose memory is full, too, and what their text has to begin with for that.
 _ON_A_FULL_SERVER = frozenset({"add_pause"})
 _MAY_EXCEED = "#!lua flags=allow-oom\n"
+
+#: What `_move.lua` knows of the records: it is told which of these fields go, and not their names.
+_PLACES = ", ".join(f"{name} = {place}" for place, name in enumerate(CLEARED, 1))
+_CLEARED = f"local CLEARED, MOST_CLEARED = {{{_PLACES}}}, {len(CLEARED) + 1}\n"
 
 
 @cache  # each look of an operator makes clients anew, and there are dozens of files
@@ -41,6 +46,8 @@ def text_of(name: str) -> str:
     folder = resources.files("epay_transfers.ledger") / "lua"
     shared = _SHARED.get(name, _VAULT_SHARED if name.startswith("vault_") else ())
     text = "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in (*shared, name))
+    if "_move" in shared:
+        text = _CLEARED + text
     return (_MAY_EXCEED if name in _ON_A_FULL_SERVER else "") + text
 
 

@@ -31,10 +31,10 @@ class Content(StrEnum):
     CLOSED = "closed"
 
 
-#: A card can be put here, and none can be taken.
 #: What the vault keeps of a transfer.
 KEPT = (Purpose.CARD, Purpose.PARES)
 
+#: A card can be put here, and none can be taken.
 FREE = frozenset({Content.NOTHING, Content.STALE})
 
 
@@ -95,6 +95,9 @@ _PLACES = {Purpose.CARD: redis_keys.card, Purpose.PARES: redis_keys.pares}
 _SEALED = {Purpose.CARD: redis_keys.sealed_card, Purpose.PARES: redis_keys.sealed_pares}
 
 
+#: So many a script stores at once: other commands wait for less than a millisecond.
+_CARDS_A_SCRIPT = 100
+
 #: Of a server's run id: `_vault.lua` has it as well.
 _RUN_LENGTH = 8
 
@@ -115,21 +118,27 @@ class Vault:
 
         Never repeat it blindly.
         """
-        args = _put(purpose, key, epoch, sealed, ttl_ms, tag)
+        args = (purpose, epoch, tag, sealed, ttl_ms, _SEALED[purpose](key))
         return Put(self._run("vault_put", (_PLACES[purpose](key),), args)[0])
 
     def put_cards(self, blobs: Sequence[tuple[str, int, str, int]]) -> list[Put]:
         """Many cards in one round trip: (key, epoch, sealed, ms to live) each."""
-        calls = [
-            self._call("vault_put", (_PLACES[Purpose.CARD](key),), _put(Purpose.CARD, key, epoch, sealed, ttl_ms, ""))
-            for key, epoch, sealed, ttl_ms in blobs
-        ]
+        calls = []
+        for first in range(0, len(blobs), _CARDS_A_SCRIPT):
+            some = blobs[first : first + _CARDS_A_SCRIPT]
+            places = [redis_keys.card(key) for key, *_ in some]
+            args: list[str | int] = [Purpose.CARD]
+            for key, epoch, sealed, ttl_ms in some:
+                args += (epoch, "", sealed, ttl_ms, redis_keys.sealed_card(key))
+            calls.append(self._call("vault_put", places, args))
         with redis_errors_as(VaultUnavailable):
             replies = self._scripts.run_many(calls)
+        puts: list[Put] = []
         for reply in replies:
             if isinstance(reply, Exception):
                 raise unavailable_for(reply, VaultUnavailable)
-        return [Put(self._heard(reply)[0]) for reply in replies if not isinstance(reply, Exception)]
+            puts += map(Put, self._heard(reply))
+        return puts
 
     def take(
         self, purpose: Purpose, key: str, epoch: int, sequence: int, nonce: str
@@ -255,8 +264,3 @@ class Vault:
             self._run_id = run
             self._most[run] = max(int(writes), self._most.get(run, 0))
         return answer
-
-
-def _put(purpose: Purpose, key: str, epoch: int, sealed: str, ttl_ms: int, tag: str) -> tuple[str | int, ...]:
-    kind = "card" if purpose is Purpose.CARD else "pares"
-    return epoch, tag, sealed, ttl_ms, kind, _SEALED[purpose](key)

@@ -16,6 +16,7 @@ import redis
 from epay_transfers.ledger import invoice
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.errors import LedgerUnavailable, ServerProblem, VaultUnavailable
+from epay_transfers.ledger.record import CLEARED
 from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.events import Event
 from epay_transfers.ledger.store.inboxes import Inboxes, Kind
@@ -119,10 +120,17 @@ class MemoryScripts(Scripts):
 
     # The ledger's scripts.
 
-    def _create(self, keys: list[str], args: list[str]) -> list[str]:
-        fields, _, _, actor, suffix, origin, limit, lasts, prints, digest = json.loads(args[0]), *args[1:]
+    def _create(self, keys: list[str], args: list[str]) -> list[list[str]]:
+        _, _, actor, limit, *each = args
+        count = len(each) // 6
+        return [self._create_one(keys[-6 * n :][:6], each[-6 * n :][:6], actor, limit) for n in range(count, 0, -1)]
+
+    def _create_one(self, keys: list[str], args: list[str], actor: str, limit: str) -> list[str]:
+        record_key, handle, reference, suffixes, prints, archived = keys
+        text, suffix, origin, lasts, fingerprints, digest = args
+        fields = json.loads(text)
         now, expires = self._clock.now_ms(), self._clock.now_ms() + int(lasts)
-        if known := self.get(keys[7]) or self.hget(keys[13], digest):
+        if known := self.get(reference) or self.hget(archived, digest):
             return ["REPLAYED", known]
         until = self.stops.get(fields["terminal"])
         if until is not None and until > expires:  # without an end it accepts, as the ledger does: the pause may end
@@ -130,18 +138,18 @@ class MemoryScripts(Scripts):
         queued = sum(each.get("state") == "queued" for each in self.hashes.values())  # not all of them are records
         if 0 < int(limit) <= queued:
             return ["FULL", str(queued)]
-        place = f"{keys[8]}:{suffix}"
+        place = f"{suffixes}:{suffix}"
         if place in self.suffixes:
             taken = self.suffixes[place]
             return ["TAKEN", taken] if origin == "given" else ["TRY", str((int(suffix) + 1) % invoice.SUFFIXES)]
-        self.suffixes[place] = self.texts[keys[7]] = self.texts[keys[5]] = fields["key"]
+        self.suffixes[place] = self.texts[reference] = self.texts[handle] = fields["key"]
         times = {"state_since": str(now), "created_at": str(now), "deadline_at": str(expires)}
         stored = {name: text for name, text in fields.items() if name != "space"}
-        self.hashes[keys[0]] = record = {"state": "queued", "version": "1"} | times | stored
-        if prints:
-            self.texts[keys[11]] = prints
+        self.hashes[record_key] = record = {"state": "queued", "version": "1"} | times | stored
+        if fingerprints:
+            self.texts[prints] = fingerprints
         self._tell_move(record, {"verb": "create", "actor": actor}, "")
-        return ["OK", "queued", record["epoch"], "1", str(len(self.events)), str(now)]
+        return ["OK", f"queued {record['epoch']} 1 {len(self.events)} {now}"]
 
     def _move(self, keys: list[str], args: list[str]) -> list[str]:
         move = {"set_in": {}, "told": [], "unset": [], "event": {}} | json.loads(args[0])  # empty ones are left out
@@ -152,7 +160,8 @@ class MemoryScripts(Scripts):
         is_its_own = given >= kept if move.get("late") else given == kept
         is_as_seen = all(move.get(name, record[name]) == record[name] for name in ("phase", "version"))
         now = self._clock.now_ms()
-        if record["state"] not in move["moves"] or not is_its_own or not is_as_seen:
+        after = next((to for to, starts in move["moves"].items() if f" {record['state']} " in starts), "")
+        if not after or not is_its_own or not is_as_seen:
             return ["REFUSED", record["state"], record["epoch"], record["version"], str(now)]
         if "unless_paid" in move and record.get("notification", "").endswith(":0"):
             return ["NOTED", record["state"], record["epoch"], record["version"]]
@@ -161,11 +170,12 @@ class MemoryScripts(Scripts):
             if owner != record["key"]:
                 return ["FOREIGN", record["state"], record["epoch"], owner]
         before = record["state"]
-        record["state_since"] = record["state_since"] if move["moves"][before] == before else str(now)
+        record["state_since"] = record["state_since"] if after == before else str(now)
         times = {name: str(min(now + ms, move.get("no_later", now + ms))) for name, ms in move["set_in"].items()}
-        record |= {"state": move["moves"][before]} | move["set"] | times
+        record |= {"state": after} | move["set"] | times
         move["event"] |= {name: times[name] for name in move["told"]}
-        for name in move["unset"]:
+        cleared = [name for name in CLEARED[: move.get("clears", 0)] if name not in move["set"] | times]
+        for name in [*cleared, *move["unset"]]:
             record.pop(name, None)
         if not {"due", "due_in", "keep_due"} & move.keys():
             self._end(keys, move, now)
@@ -176,7 +186,7 @@ class MemoryScripts(Scripts):
         if not move.get("quiet"):
             record["version"] = str(int(record["version"]) + 1)
             self._tell_move(record, move, before)
-        return ["OK", record["state"], record["epoch"], record["version"], str(len(self.events)), str(now)]
+        return ["OK", f"{record['state']} {record['epoch']} {record['version']} {len(self.events)} {now}"]
 
     def _archive(self, keys: list[str], args: list[str]) -> list[str]:
         said, record = json.loads(args[0]), self.hashes[keys[0]]

@@ -21,6 +21,6 @@ def test_an_enqueue_costs_the_servers_so_much(
 
     assert (costs["ledger"].trips, costs["vault"].trips) == (2, 1)
     # One of the commands looks whether the reference is an archived one's.
-    assert (costs["ledger"].commands, costs["vault"].commands) == (22, 7)
-    assert costs["ledger"].sent <= 1_740
+    assert (costs["ledger"].commands, costs["vault"].commands) == (21, 7)
+    assert costs["ledger"].sent <= 1_505
     assert costs["vault"].sent <= 1_195

@@ -24,13 +24,13 @@ _WRITES = frozenset({"EVALSHA", "HDEL", "HSET", "HSETNX", "RPUSH", "SADD", "ZREM
 _READERS = frozenset({"due", "vault_look", "vault_count"})
 
 #: Where the scripts that store a blob have its time to live.
-_TTL = {"vault_put": 10, "vault_put_back": 11}
+_TTL = {"vault_put": 11, "vault_put_back": 11}
 _FOR_EVER_MS = 10**10
 
 #: Where the scripts ask which run of their server this is: the vault's, and the ledger's.
 _ASKS_ITS_RUN = "redis.call('INFO', 'server')"
-_ASKS_OF_ITS_SERVER = "redis.call('INFO', 'server', 'replication')"
-_ASKERS = frozenset(name for name in NAMES if _ASKS_OF_ITS_SERVER in scripts.text_of(name))
+_ASKS_OF_ITS_SERVER = ("redis.call('INFO', 'server', 'replication')", "redis.call('INFO', 'replication')")
+_ASKERS = frozenset(name for name in NAMES if any(asks in scripts.text_of(name) for asks in _ASKS_OF_ITS_SERVER))
 
 _TIME_OUT = """
 local value = redis.call('GET', KEYS[1])
@@ -97,6 +97,7 @@ class Server:
         at = _TTL.get(_SCRIPTS[str(command[1])]) if command[0] == "EVALSHA" else None
         if at is None:
             return command
+        assert int(command[2]) == 1, "one place a script"
         place, ttl_ms = str(command[3]), int(command[at])
         self.blobs[place] = self.world.clock.now_ms() + ttl_ms
         return (*command[:at], _FOR_EVER_MS, *command[at + 1 :])
@@ -107,12 +108,13 @@ class Server:
         if not name.startswith("vault_") and name not in _ASKERS:
             return command
         if (name, self.run) not in self._digests:
-            answer = f"'run_id:{self.run_id} master_replid:1 uptime_in_seconds:0 master_replid2:0'"
+            answer = f"'run_id:{self.run_id} master_replid:{self.run_id} uptime_in_seconds:0 master_replid2:0'"
             text = scripts.text_of(name)
             if name.startswith("vault_") and _ASKS_ITS_RUN not in text:
                 raise AssertionError("the vault's scripts ask for their run in another way")
             text = text.replace(_ASKS_ITS_RUN, f"'run_id:{self.run_id}'")
-            text = text.replace(_ASKS_OF_ITS_SERVER, answer)
+            for asks in _ASKS_OF_ITS_SERVER:
+                text = text.replace(asks, answer)
             self._digests[name, self.run] = str(self.line.one("SCRIPT", "LOAD", text))
         return (command[0], self._digests[name, self.run], *command[2:])
 

@@ -24,8 +24,8 @@ VERBS = [name for name in NAMES if not name.startswith("_")]
 
 #: A label, and a number with two blanks before it: so a header names what it takes.
 _LABEL = re.compile(r"^-- (KEYS|ARGV|Replies)\b")
-#: A word that a script answers: by itself, or by the vault's `reply`.
-_REPLIED = re.compile(r"(?:\{|reply\()'([A-Z]+)'")
+#: A word that a script answers: by itself, by the vault's `reply`, or as one of several.
+_REPLIED = re.compile(r"(?:\{|reply\(|words\[at\] = )'([A-Z]+)'")
 _NUMBER = re.compile(r"(?:^| {2,})(\d+) (?=\S)")
 
 
@@ -52,7 +52,12 @@ def header_of(name: str) -> dict[str, str]:
 
 
 def shared_of(name: str) -> list[str]:
-    head = scripts.text_of(name).removesuffix(own_text(name)).removeprefix(scripts._MAY_EXCEED)
+    head = (
+        scripts.text_of(name)
+        .removesuffix(own_text(name))
+        .removeprefix(scripts._MAY_EXCEED)
+        .removeprefix(scripts._CLEARED)
+    )
     shared = sorted((part for part in SHARED if own_text(part) in head), key=lambda part: head.index(own_text(part)))
     assert head == "".join(map(own_text, shared))
     return shared
@@ -134,10 +139,11 @@ def test_the_shared_parts_are_the_vaults_or_the_ledgers(name: str) -> None:
         or name in {"due", "probe", "inbox_take", "remember_worker", "turn", "leave_waiting", "tell", "archive"}
     )
     tells = is_move or looks or name in {"set_aside", "tell", "trim", "archive"}
-    parts = ["_time"] * has_time + ["_events"] * tells + ["_move"] * is_move
-    parts += (
-        ["_pauses"] * (name in {"create", "claim"}) + ["_rate"] * is_rate + ["_server"] * (looks or name == "claim")
-    )
+    tells_alone = tells and not is_move and not looks
+    parts = ["_time"] * has_time + ["_events"] * tells + ["_lone_event"] * tells_alone
+    parts += ["_counters"] * is_move + ["_rate"] * is_rate
+    parts += ["_in_turn"] * (name in {"claim", "move", "watched"}) + ["_move"] * (is_move and name != "create")
+    parts += ["_pauses"] * (name in {"create", "claim"}) + ["_server"] * (looks or name == "claim")
     assert shared_of(name) == (["_vault"] if name.startswith("vault_") else parts)
 
 
@@ -150,7 +156,7 @@ def test_the_fields_of_a_move_are_those_of_the_header_and_of_python() -> None:
     named |= {
         word for line in re.findall(r"^ {9}([\w, ]+?)(?: {2,}|$)", header, re.MULTILINE) for word in line.split(", ")
     }
-    used = set(re.findall(r"\bm\.(\w+)", code_of(own_text("_move"))))
+    used = set(re.findall(r"\bm\.(\w+)", code_of(own_text("_move") + own_text("_counters"))))
     given = set(re.findall(r'^        "(\w+)":', inspect.getsource(script_argument), re.MULTILINE))
 
     assert used == named
