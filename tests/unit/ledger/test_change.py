@@ -34,7 +34,7 @@ def argument(record: Record, verb: Verb, change: Change) -> dict[str, Any]:
 def left_out(move: dict[str, Any]) -> set[str]:
     """The fields that go with the move, by their names in the hash."""
     gone: set[str] = {*move.get("unset", ()), *CLEARED[: move.get("clears", 0)]}
-    return gone - move["set"].keys() - move.get("set_in", {}).keys()
+    return gone - {*move["set"], *move.get("set_in", ())}
 
 
 def record(state: State) -> Record:
