@@ -63,41 +63,49 @@ local function find(first, name, events)
   return false, tonumber(events or '0') <= YOUNG and first or first + 1
 end
 
+local NONE = {}
+
 -- What was given as a duration becomes a time here, by the ledger's own clock.
 local function begin(m)
   local now = now_ms(m.now)
   local function at(ms) return number(m.no_later and math.min(now + ms, m.no_later) or now + ms) end
-  m.now, m.add, m.event = number(now), m.add or {}, m.event or {}
+  m.now, m.add, m.event = number(now), m.add or NONE, m.event or {}
   if m.due_in then m.due = at(m.due_in) end
-  for name, ms in pairs(m.set_in or {}) do m.set[name] = at(ms) end
-  for _, name in ipairs(m.told or {}) do m.event[name] = m.set[name] end
+  for name, ms in pairs(m.set_in or NONE) do m.set[name] = at(ms) end
+  for _, name in ipairs(m.told or NONE) do m.event[name] = m.set[name] end
 end
 
--- The record, and of its fields those that go with the move: as a list, and by name. Nothing where it is of another type.
+-- The record, and the names of its fields that go with the move. Nothing where it is of another type.
 local function read(m)
   local all = typed(redis.pcall('HGETALL', KEYS[1]))
   if not all then return nil end
-  local r = {}
-  local names, go, clears = {}, {}, m.clears or 0
-  for at = 1, #all, 2 do
-    local name = all[at]
-    r[name] = all[at + 1]
-    if (CLEARED[name] or MOST_CLEARED) <= clears and not m.set[name] then names[#names + 1], go[name] = name, true end
+  local r, leaves = {}, {}
+  for at = 1, #all, 2 do r[all[at]] = all[at + 1] end
+  for at = 1, m.clears or 0 do
+    local name = CLEARED[at]
+    if r[name] and not m.set[name] then leaves[#leaves + 1] = name end
   end
-  for _, name in ipairs(m.unset or {}) do
-    if r[name] and not go[name] then names[#names + 1], go[name] = name, true end
+  for _, name in ipairs(m.unset or NONE) do
+    if r[name] then leaves[#leaves + 1] = name end
   end
-  return r, names, go
+  return r, leaves
+end
+
+local function is_in(names, name)
+  for _, each in ipairs(names) do
+    if each == name then return true end
+  end
 end
 
 -- Why the move is not made; or nothing, the record, and what was seen of what the move writes. What keeps it from being
 -- written whole is a key of another type, or a number that can't be raised; only what this move would write is looked at.
 local function check(m)
-  local r, leaves, go = read(m)
+  local r, leaves = read(m)
   if not r then return {'BROKEN', 'record'} end
   if not r.state or r.key ~= m.key then return {'UNKNOWN'} end
-  for _, value in ipairs({r.epoch or '', r.version or '', r.state_since or '', r.amount or ''}) do
-    if not is_count(value, EXACT) then return {'BROKEN', 'record'} end
+  if not (is_count(r.epoch or '', EXACT) and is_count(r.version or '', EXACT) and is_count(r.amount or '', EXACT)
+      and is_count(r.state_since or '', EXACT)) then
+    return {'BROKEN', 'record'}
   end
   if not (r.currency and r.reference and r.terminal) then return {'BROKEN', 'record'} end
   for _, name in ipairs(m.add) do
@@ -116,7 +124,7 @@ local function check(m)
   if m.asker and is_other(redis.call('TYPE', KEYS[m.rates]), 'hash') then return {'BROKEN', 'rates'} end
   local names, by = {}, {}
   if to then
-    local function after(name) return m.set[name] or not go[name] and r[name] end
+    local function after(name) return m.set[name] or not is_in(leaves, name) and r[name] end
     local number_from, sum_from = counters_of(r.state, r, r.reason, r.code, r.message)
     local number_to, sum_to = counters_of(to, r, after('reason'), after('code'), after('message'))
     if number_from ~= number_to then
@@ -162,7 +170,7 @@ local function check(m)
     if owner and owner ~= m.key then return {'FOREIGN', r.state, r.epoch, owner} end
     place_of_id = not owner and free
   end
-  return nil, r, {to = to, leaves = leaves, go = go, kept = kept, by = by, writes = writes, known = known, place = place,
+  return nil, r, {to = to, leaves = leaves, kept = kept, by = by, writes = writes, known = known, place = place,
     place_of_id = place_of_id}
 end
 
@@ -186,7 +194,7 @@ local function write(m, r, seen)
     fields[#fields + 1] = value
   end
   for _, name in ipairs(m.add) do
-    m.set[name] = number(tonumber(m.set[name] or not seen.go[name] and r[name] or '0') + 1)
+    m.set[name] = number(tonumber(m.set[name] or not is_in(seen.leaves, name) and r[name] or '0') + 1)
     fields[#fields + 1] = name
     fields[#fields + 1] = m.set[name]
   end
@@ -205,15 +213,15 @@ local function write(m, r, seen)
     else
       redis.call('PEXPIRE', KEYS[6], SETTLED_DAY_MS)
     end
-    redis.call('DEL', unpack({KEYS[7], m.prints}))
+    redis.call('DEL', KEYS[7], m.prints or KEYS[7])
   end
   if to ~= from then
     redis.call('ZREM', KEYS[3], place_in_lists(from, r.terminal, r.state_since, m.key))
     redis.call('ZADD', KEYS[3], 0, place_in_lists(to, r.terminal, m.now, m.key))
   end
   -- Where an operator's question is open, its time stays.
-  local stays_open = r.question_id and not seen.go.question_id and (m.set.question_id or r.question_id) == r.question_id
-  if m.watched and not stays_open then
+  local question = m.set.question_id or not is_in(seen.leaves, 'question_id') and r.question_id
+  if m.watched and not (r.question_id and question == r.question_id) then
     if m.set.watch_at and m.asker then
       local at = in_turn(KEYS[m.rates], ':asked:' .. m.asker, tonumber(m.set.watch_at), ASKED_EACH_MS, ASKED_AT_ONCE_MS)
       redis.call('ZADD', KEYS[m.watched], 'LT', at, m.key)
@@ -224,12 +232,13 @@ local function write(m, r, seen)
     end
   end
   if m.contradicted then redis.call('HDEL', KEYS[m.contradicted], m.key) end
-  if seen.place_of_id then redis.call('HSET', KEYS[seen.place_of_id], m.id, m.key) end
-  local known = seen.known
-  if known and (#known > MOST_OF_A_REFERENCE or string.find(' ' .. known .. ' ', ' ' .. m.key .. ' ', 1, true)) then
-    -- It leads to the transfer, or to too many.
-  elseif m.references then
-    redis.call('HSET', KEYS[seen.place], m.reference, known and known .. ' ' .. m.key or m.key)
+  local at = seen.place_of_id
+  if at then redis.call('HSET', KEYS[at], m.id, m.key) end
+  local known = seen.known or ''
+  local is_kept = #known > MOST_OF_A_REFERENCE or string.find(' ' .. known .. ' ', ' ' .. m.key .. ' ', 1, true)
+  if m.references and not is_kept then
+    at = seen.place
+    redis.call('HSET', KEYS[at], m.reference, known == '' and m.key or known .. ' ' .. m.key)
   end
   if m.challenge then
     redis.call('SET', KEYS[7], m.challenge)

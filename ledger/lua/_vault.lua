@@ -37,7 +37,8 @@ local function run()
 end
 
 local function look(place)
-  local kind, epoch, rest = string.match(redis.call('GET', place or KEYS[1]) or '', '^([BXC]):(%d+):?(.*)$')
+  place = place or KEYS[1]
+  local kind, epoch, rest = string.match(redis.call('GET', place) or '', '^([BXC]):(%d+):?(.*)$')
   if not kind or #epoch > DIGITS then return 'nothing', 0, '' end
   if kind ~= 'B' then return ({X = 'tombstone', C = 'closed'})[kind], tonumber(epoch), rest end
   local of_run, tag = string.match(rest, '^(%x*):?(.*)$')

@@ -36,8 +36,7 @@ _ON_A_FULL_SERVER = frozenset({"add_pause"})
 _MAY_EXCEED = "#!lua flags=allow-oom\n"
 
 #: What `_move.lua` knows of the records: it is told which of these fields go, and not their names.
-_PLACES = ", ".join(f"{name} = {place}" for place, name in enumerate(CLEARED, 1))
-_CLEARED = f"local CLEARED, MOST_CLEARED = {{{_PLACES}}}, {len(CLEARED) + 1}\n"
+_CLEARED = f"local CLEARED = {{{', '.join(map(repr, CLEARED))}}}\n"
 
 
 @cache  # each look of an operator makes clients anew, and there are dozens of files
