@@ -107,7 +107,7 @@ def _write(*keys: str) -> tuple[str, ...]:
 
 #: What `move` needs, and with it every script that changes a transfer.
 _MOVES = (
-    Rule(("type", "hget", "hmget", "hset", "hdel", "hincrby"), (_RECORDS, _COUNTERS)),
+    Rule(("type", "hget", "hmget", "hlen", "hset", "hdel", "hincrby"), (_RECORDS, _COUNTERS)),
     Rule(("type", "zadd", "zrem"), (_DUE, _BY_STATE)),
     Rule(("xadd",), (_EVENTS,)),
     Rule(("pexpire", "set"), (_HANDLES,)),

@@ -67,7 +67,7 @@ _LOG = logging.getLogger(__name__)
 #: Set once this process has said that a card's expiry is past: the bank's own test cards are, each time.
 _EXPIRY_PAST_TOLD = threading.Event()
 
-#: How many transfers are created in one round trip: the server serves no other client meanwhile (10 ms or so).
+#: How many transfers are created in one round trip. They come in several scripts, between which others are served.
 BATCH = 500
 
 _RETRY_AFTER_S = 30

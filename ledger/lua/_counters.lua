@@ -1,5 +1,5 @@
--- What every script that makes or moves a transfer shares: its counters, its place in the lists, its event. It is put before
--- each of them when they are loaded.
+-- What `create`, `claim` and `move` share: the counters, the place in the lists, the event. It is put before each of them when
+-- they are loaded.
 -- KEYS  4 counters  5 events
 
 -- The counters that the script raises, by name, and what else it needs of them; or what keeps it from writing: a number that
@@ -21,7 +21,7 @@ local function read_counters(names)
 end
 
 -- Each is raised by so much, in one command; but HINCRBY raises a number that is not exact in Lua. The sequence rises with
--- them, and it is replied. What was kept of the others is what stands there then.
+-- them, and it is replied. `kept` has what stands there then, or nothing of what HINCRBY raised.
 local function raise_counters(kept, by, fields)
   local sequence = number(tonumber(kept.sequence or '0') + 1)
   fields[#fields + 1] = 'sequence'
@@ -30,6 +30,7 @@ local function raise_counters(kept, by, fields)
     local value = kept[name] or '0'
     if #value > EXACT then
       redis.call('HINCRBY', KEYS[4], name, number(step))
+      kept[name] = nil
     else
       kept[name] = number(tonumber(value) + step)
       fields[#fields + 1] = name

@@ -1,5 +1,5 @@
 -- What every script that writes an event shares; it is put before each of them when they are loaded. A script makes its
--- functions anew each time that it runs, so each of these files has what all need before which it is put.
+-- functions anew each time that it runs: so what only some need stands in a file of its own.
 -- The law: an event has a number, one more than the event before it, and the counter `events` is the number of the last.
 -- So a number that is missing, that comes twice or that is lower than the one before it shows that the log was changed.
 
@@ -51,7 +51,8 @@ local function history_with(history, id, mark)
   local first = string.match(string.sub(history or '', 1, 40) .. 'm', '^[am](%d+)%-%d+[am]')
   if not first or #first > EXACT or #history > LONGEST_HISTORY then return mark .. id end
   local ms, place = string.match(id, '^(%d+)%-(%d+)$')
-  local later = string.format('%d', tonumber(ms) - tonumber(first))
+  local later = tonumber(ms) - tonumber(first)
+  later = string.format(later < 1e15 and '%d' or '%.0f', later) -- an id that another program gave may be any
   history = history .. mark .. later .. (place == '0' and '' or '-' .. place)
   while #history > LONGEST_HISTORY do history = string.gsub(history, '^(%a[%d-]+)%a[%d-]+', '%1', 1) end
   return history

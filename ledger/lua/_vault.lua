@@ -38,7 +38,9 @@ end
 
 local function look(place)
   place = place or KEYS[1]
-  local kind, epoch, rest = string.match(redis.call('GET', place) or '', '^([BXC]):(%d+):?(.*)$')
+  local text = redis.pcall('GET', place)
+  if type(text) == 'table' and not string.find(text.err, 'WRONGTYPE', 1, true) then error(text) end
+  local kind, epoch, rest = string.match(type(text) == 'string' and text or '', '^([BXC]):(%d+):?(.*)$')
   if not kind or #epoch > DIGITS then return 'nothing', 0, '' end
   if kind ~= 'B' then return ({X = 'tombstone', C = 'closed'})[kind], tonumber(epoch), rest end
   local of_run, tag = string.match(rest, '^(%x*):?(.*)$')
@@ -57,7 +59,7 @@ count = math.min(tonumber(count), MOST - 1)
 local function writes() return run() == counted_run and count or 0 end
 
 local function wrote(more)
-  counted_run, count = run(), writes() + (more or 1)
+  counted_run, count = run(), math.min(writes() + (more or 1), MOST)
   redis.call('SET', ARGV[3], counted_run .. ':' .. number(count))
 end
 

@@ -38,10 +38,7 @@ if refused then return refused end
 local sequence = tonumber(seen.kept.sequence or '0')
 if sequence < tonumber(ARGV[6]) then return {'BEHIND', number(sequence), m.now} end
 local compared = redis.call('HGET', KEYS[12], 'is')
--- Only a server that is no replica takes a claim: its replication tells it from every other, and from its own last start.
-if compared and string.match(compared, ':(%w+)$') ~= id_of_replication(redis.call('INFO', 'replication')) then
-  return {'OTHER_SERVER', m.now}
-end
+if compared and string.match(compared, ':(%w+)$') ~= id_of_own_replication() then return {'OTHER_SERVER', m.now} end
 
 local now, lane, terminal, host, gap = tonumber(m.now), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local tried = {}

@@ -25,12 +25,14 @@ local now = number(begun)
 -- Nothing but this script changes them while it runs.
 local paused, kept, lists = {}, {}, nil
 
-local function known_counters(...)
-  for _, name in ipairs({...}) do
-    if kept[name] == nil then
+-- They are read again where they can't be raised, or are not exact: it is then that they are looked at.
+local function broken_counters(...)
+  for _, name in ipairs({'events', 'sequence', ...}) do
+    local value = kept[name]
+    if value == nil or value and #value > EXACT then
       local broken, more = read_counters({...})
       if broken then return broken end
-      for each, value in pairs(more) do kept[each] = value end
+      for each, count in pairs(more) do kept[each] = count end
       return nil
     end
   end
@@ -49,9 +51,11 @@ local function create(keys, args)
 
   local queued, sum = counters_of('queued', r)
   local used = 'used:' .. r.space
-  local broken = known_counters(queued, sum, used)
+  local broken = broken_counters(queued, sum, used)
   if broken and string.find(broken[2], 'format', 1, true) then return broken end
-  local known = redis.call('GET', reference) or typed(redis.pcall('HGET', archived, digest))
+  local known = typed(redis.pcall('GET', reference))
+  if known == nil then return {'BROKEN', 'reference'} end
+  known = known or typed(redis.pcall('HGET', archived, digest))
   if known == nil then return {'BROKEN', 'archived references'} end
   if known then return {'REPLAYED', known} end
 
@@ -69,8 +73,9 @@ local function create(keys, args)
     if waiting >= limit then return {'FULL', tostring(waiting)} end
   end
 
-  local stands = there.ok ~= 'none'
-  if redis.call('GETBIT', suffixes, suffix) == 1 or stands then
+  local stands, bit = there.ok ~= 'none', typed(redis.pcall('GETBIT', suffixes, suffix))
+  if bit == nil then return {'BROKEN', 'suffixes'} end
+  if bit == 1 or stands then
     if stands then redis.call('SETBIT', suffixes, suffix, 1) end
     local lost = not stands and redis.call('HGET', KEYS[1], r.space .. ':' .. suffix)
     if lost then return {'LOST', lost} end

@@ -17,12 +17,14 @@ from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.ledger_server import LedgerServer
 from epay_transfers.ledger.store.pauses import ALL, Cause, Lane, Pause
+from epay_transfers.ledger.store.replies import Moved, OtherServer
 from epay_transfers.ledger.vault import sealing
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.runtime import embedded_servers
 from epay_transfers.sandbox import RunningSandbox
 from epay_transfers.worker.failover import COMPARE_S
 from tests.support.clocks import FakeClock
+from tests.support.factories import claim
 from tests.support.servers import KillableServer, queue_url
 from tests.support.stage import Stage
 from tests.support.waiting import until
@@ -248,6 +250,21 @@ def test_a_replica_that_follows_again_and_is_promoted_again_is_another_server_by
     looks(stage)
 
     assert standing(stage) == CLOSED
+
+
+def test_a_replica_that_takes_writes_takes_no_claim(servers: Servers) -> None:
+    """It has its master's id, and all that the master has: a claim there would be none of the ledger's."""
+    key = servers.stage.new()
+    servers.follow()
+    looks(servers.stage)  # the first replica gives the replication another id
+    assert servers.replica is not None
+    replica = connect(servers.replica.server.url)
+    replica.config_set("replica-read-only", "no")
+    beside, record = Ledger(replica, servers.clock), servers.stage.record(key)
+
+    assert isinstance(claim(beside, record, host="bank.example"), OtherServer)
+    assert isinstance(claim(servers.stage.ledger, record, host="bank.example"), Moved)
+    replica.close()
 
 
 def test_a_vault_that_is_empty_at_the_same_time_shows_nothing_so_a_person_must_look(servers: Servers) -> None:

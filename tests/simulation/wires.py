@@ -108,7 +108,9 @@ class Server:
         if not name.startswith("vault_") and name not in _ASKERS:
             return command
         if (name, self.run) not in self._digests:
-            answer = f"'run_id:{self.run_id} master_replid:{self.run_id} uptime_in_seconds:0 master_replid2:0'"
+            answer = (
+                f"'run_id:{self.run_id} master_replid:{self.run_id} role:master uptime_in_seconds:0 master_replid2:0'"
+            )
             text = scripts.text_of(name)
             if name.startswith("vault_") and _ASKS_ITS_RUN not in text:
                 raise AssertionError("the vault's scripts ask for their run in another way")
