@@ -21,7 +21,7 @@ local function read_counters(names)
 end
 
 -- Each is raised by so much, in one command; but HINCRBY raises a number that is not exact in Lua. The sequence rises with
--- them, and it is replied. `kept` has what stands there then, or nothing of what HINCRBY raised.
+-- them, and it is replied. `kept` has what stands there then, but for what HINCRBY raised.
 local function raise_counters(kept, by, fields)
   local sequence = number(tonumber(kept.sequence or '0') + 1)
   fields[#fields + 1] = 'sequence'
@@ -30,7 +30,6 @@ local function raise_counters(kept, by, fields)
     local value = kept[name] or '0'
     if #value > EXACT then
       redis.call('HINCRBY', KEYS[4], name, number(step))
-      kept[name] = nil
     else
       kept[name] = number(tonumber(value) + step)
       fields[#fields + 1] = name

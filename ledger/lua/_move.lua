@@ -24,7 +24,7 @@
 --         no_later      due_in and what is set by set_in ends here (ms) at the latest
 --         keep_due      `due` stays as it is: the move only adds a note
 --         set, unset    fields of the record, as {name: text} and [name]; by their names in the hash, as below
---         clears        so many of CLEARED go as well, but for those that are set
+--         clears        so many of CLEARED go as well, before any is set
 --         set_in        fields of the record that are times, as {name: in how many ms}
 --         told          which of set_in the event repeats, as [name]
 --         add           counts of the record to raise by one, as [name]
@@ -87,7 +87,7 @@ local function read(m)
   for at = 1, #all, 2 do r[all[at]] = all[at + 1] end
   for at = 1, m.clears or 0 do
     local name = CLEARED[at]
-    if r[name] and not m.set[name] then leaves[#leaves + 1] = name end
+    if r[name] then leaves[#leaves + 1] = name end
   end
   for _, name in ipairs(m.unset or NONE) do
     if r[name] then leaves[#leaves + 1] = name end
