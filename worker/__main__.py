@@ -2,10 +2,11 @@
 
 import sys
 
-from epay_transfers.runtime import garbage, output
+from epay_transfers.runtime import garbage, heap, output
 
 with output.guarded():  # before anything that could open a connection
     garbage.wait()
+    heap.keep_one_arena()
     from epay_transfers.worker.startup import main
 
     garbage.search()
