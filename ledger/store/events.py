@@ -1,6 +1,6 @@
 """The event log: every move of every transfer, with who and why. It is the outcome feed *and* the audit trail.
 
-Scripts write it (`add_event` in `_events.lua`), each event with the next number: so what was taken out of the log or
+Scripts write it (`append_event` in `_events.lua`), each event with the next number: so what was taken out of the log or
 forged shows (`runtime.trail`). Here it is read, and trimmed, never past the slowest group of readers.
 """
 
@@ -35,7 +35,7 @@ Entries = list[tuple[str, dict[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`id` is its place in the log. `fields` are those that `_move.lua` writes, and what the move told besides."""
+    """`id` is its place in the log. `fields` are those that `_counters.lua` writes, and what the move told besides."""
 
     id: str
     fields: dict[str, str]

@@ -35,7 +35,7 @@ _SHUT = f"this ledger is in format {FORMAT}: run the newer version"
 
 _NOT_WRITTEN = "no worker had written down the reason before the upgrade"
 
-#: What a record is listed and counted by, as `_move.lua` reads it.
+#: What a record is listed and counted by, as `_counters.lua` reads it.
 _FIELDS = (
     "key", "state", "state_since", "terminal", "currency", "amount", "reason", "code", "message", "bank_reference",
 )  # fmt: skip

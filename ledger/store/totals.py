@@ -86,7 +86,7 @@ _STATES = frozenset(State)
 
 
 def names_of(record: Record) -> tuple[str, str]:
-    """The two counters that a transfer is counted in, as `_move.lua` names them: how many, and how much."""
+    """The two counters that a transfer is counted in, as `_counters.lua` names them: how many, and how much."""
     return counter_names(record.state, record.terminal, record.currency, reason_of(record))
 
 
@@ -96,7 +96,7 @@ def counter_names(state: str, terminal: str, currency: str, reason: str) -> tupl
 
 
 def reason_of(record: Record) -> str:
-    """Why it is in its state, as `_move.lua` counts it."""
+    """Why it is in its state, as `_counters.lua` counts it."""
     return counted_reason(record.state, record.reason, record.code, record.message)
 
 
