@@ -20,7 +20,7 @@ def test_a_paid_transfer_costs_the_servers_so_much(
     cost = cost_of_one(stage, {"ledger": ledger_client, "vault": vault_client})
 
     assert (cost["ledger"].trips, cost["vault"].trips) == (3, 1)
-    assert (cost["ledger"].commands, cost["vault"].commands) == (36, 11)
+    assert (cost["ledger"].commands, cost["vault"].commands) == (38, 11)
     assert cost["ledger"].sent <= 2_170
     assert cost["vault"].sent <= 285
 

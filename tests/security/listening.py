@@ -47,6 +47,8 @@ class Heard:
             mine.add((name, rest[[word.upper() for word in rest].index("STREAMS") + 1]))
         elif name in {"xgroup|create", "xinfo|groups", "xinfo|stream", "xgroup|delconsumer"}:
             mine.add((name, rest[0]))
+        elif name in {"del", "exists"}:
+            mine |= {(name, key) for key in rest}
         else:
             mine.add((name, rest[0] if rest else ""))
 
