@@ -6,7 +6,7 @@ from epay_transfers.runtime import garbage, heap, output
 
 with output.guarded():  # before anything that could open a connection
     garbage.wait()
-    heap.keep_one_arena()
+    heap.keep_few_arenas()
     from epay_transfers.worker.startup import main
 
     garbage.search()

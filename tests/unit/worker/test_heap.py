@@ -1,4 +1,4 @@
-"""A worker's threads share one arena of the C library, unless its environment says otherwise."""
+"""A worker's threads share two arenas of the C library, unless its environment says otherwise."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ _PROGRAM = """
 import ctypes, sys, threading
 from epay_transfers.runtime import heap
 if sys.argv[1] == "kept":
-    heap.keep_one_arena()
+    heap.keep_few_arenas()
 libc, hold = ctypes.CDLL(None), threading.Barrier(9)
 def take():
     taken = [bytes(4096) for _ in range(100)]
@@ -41,9 +41,9 @@ def arenas(folder: Path, word: str, **environment: str) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="arenas are glibc's")
-def test_threads_have_one_arena_where_they_would_have_one_each(tmp_path: Path) -> None:
-    assert arenas(tmp_path, "kept") == 1
-    assert arenas(tmp_path, "not kept") > 1
+def test_threads_share_two_arenas_where_they_would_have_one_each(tmp_path: Path) -> None:
+    assert arenas(tmp_path, "kept") == 2
+    assert arenas(tmp_path, "not kept") > 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="arenas are glibc's")
@@ -51,13 +51,13 @@ def test_who_runs_the_process_may_choose(tmp_path: Path) -> None:
     assert arenas(tmp_path, "kept", MALLOC_ARENA_MAX="3") == 3
 
 
-def test_a_worker_keeps_one_arena_before_it_starts_anything() -> None:
+def test_a_worker_keeps_few_arenas_before_it_starts_anything() -> None:
     program = """
 import runpy
 from epay_transfers.runtime import heap
 from epay_transfers.worker import startup
 said = []
-heap.keep_one_arena = lambda: said.append("kept")
+heap.keep_few_arenas = lambda: said.append("kept")
 startup.main = lambda **_: print(*said, "and started")
 runpy.run_module("epay_transfers.worker", run_name="__main__")
 """
