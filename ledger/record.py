@@ -5,7 +5,7 @@ No card data is here: the cards are a first six and a last four. Their digests a
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from types import MappingProxyType
@@ -263,19 +263,20 @@ def cleared_with(*lifetimes: Lifetime) -> tuple[str, ...]:
 #: Each ends no later than the next: what ends a lifetime ends those before it.
 _SHORTEST_FIRST = (Lifetime.STATE, Lifetime.DOUBT, Lifetime.UNFINISHED)
 
-#: The fields that go before the record does, by every name that they have in a hash, in the order of their lifetimes.
-CLEARED = tuple(
-    kept
-    for lifetime in _SHORTEST_FIRST
-    for name in cleared_with(lifetime)
-    for kept in dict.fromkeys((name, kept_as(name)))
-)
+
+def _every_name(lifetimes: Iterable[Lifetime]) -> tuple[str, ...]:
+    """Of the fields of these lifetimes, by every name that they have in a hash."""
+    names = (name for lifetime in lifetimes for name in cleared_with(lifetime))
+    return tuple(kept for name in names for kept in dict.fromkeys((name, kept_as(name))))
+
+
+#: The fields that go before the record does, in the order of their lifetimes.
+CLEARED = _every_name(_SHORTEST_FIRST)
 
 
 def cleared_up_to(longest: Lifetime) -> int:
     """How many of `CLEARED` go where this lifetime ends."""
-    ended = cleared_with(*_SHORTEST_FIRST[: _SHORTEST_FIRST.index(longest) + 1])
-    return sum(_NAMED.get(kept, kept) in ended for kept in CLEARED)
+    return len(_every_name(_SHORTEST_FIRST[: _SHORTEST_FIRST.index(longest) + 1]))
 
 
 #: What `create` writes into every record, and the scripts need of it.

@@ -4,8 +4,7 @@
 -- because whether the log takes it shows only then. After it the record is written.
 -- A caller says how long something is to last; what time that is, the ledger says.
 --
--- CLEARED is put before this when it is loaded: the fields of a record that end with a lifetime, the shortest first, and
--- the place of each.
+-- CLEARED is put before this when it is loaded: the fields of a record that end with a lifetime, the shortest first.
 --
 -- KEYS  1 record  2 due  3 by_state  4 counters  5 events  6 handle  7 challenge
 --       8 the bank's transfer id as it was kept before `ids`, with one or with a challenge  9 md, with a challenge

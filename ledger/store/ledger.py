@@ -62,7 +62,7 @@ _ROUNDS = 50
 #: How long the producer has to put the card in and send a wake-up, before the sweeper sends one.
 _GRACE_MS = 5_000
 
-#: So many new transfers a script makes: other commands wait for two milliseconds.
+#: So many new transfers a script makes: other commands wait for about two milliseconds.
 _TRANSFERS_A_SCRIPT = 25
 
 #: What the KEYS of `create` begin with, whatever it makes.

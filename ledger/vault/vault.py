@@ -95,7 +95,7 @@ _PLACES = {Purpose.CARD: redis_keys.card, Purpose.PARES: redis_keys.pares}
 _SEALED = {Purpose.CARD: redis_keys.sealed_card, Purpose.PARES: redis_keys.sealed_pares}
 
 
-#: So many a script stores at once: other commands wait for less than a millisecond.
+#: So many a script stores at once: other commands wait for about a millisecond.
 _CARDS_A_SCRIPT = 100
 
 #: Of a server's run id: `_vault.lua` has it as well.

@@ -148,6 +148,17 @@ def test_an_answer_too_few_is_taken_for_no_answer_at_all(pool: ThreadPoolExecuto
     assert trips.run(b"e") == b"E"
 
 
+def raising(error: BaseException, *, at: bytes) -> Callable[[bytes], bytes]:
+    """Each command is its own answer, but this one ends the round trip."""
+
+    def answer(command: bytes) -> bytes:
+        if command == at:
+            raise error
+        return command
+
+    return answer
+
+
 class NoCopy(redis.ResponseError):
     """An error that can't be made from what it says."""
 
@@ -157,13 +168,7 @@ class NoCopy(redis.ResponseError):
 
 def test_what_the_carrier_can_not_hand_on_is_a_lost_connection_and_is_not_sent_again(pool: ThreadPoolExecutor) -> None:
     """A claim that was sent twice would look like another worker's."""
-
-    def answer(command: bytes) -> bytes:
-        if command == b"c":
-            raise NoCopy("not ", "so")
-        return command
-
-    server = Slow(answer)
+    server = Slow(raising(NoCopy("not ", "so"), at=b"c"))
     trips = SharedTrips(server.carry)
     _, carrier, *others = three_behind_one(server, trips, pool)
 
@@ -175,13 +180,7 @@ def test_what_the_carrier_can_not_hand_on_is_a_lost_connection_and_is_not_sent_a
 
 def test_what_ends_the_thread_that_carries_is_a_lost_connection_for_the_others(pool: ThreadPoolExecutor) -> None:
     """They know how to go on from that: what they asked may have been done."""
-
-    def answer(command: bytes) -> bytes:
-        if command == b"b":
-            raise SystemExit(3)
-        return command
-
-    server = Slow(answer)
+    server = Slow(raising(SystemExit(3), at=b"b"))
     trips = SharedTrips(server.carry)
     _, carrier, *others = three_behind_one(server, trips, pool)
 

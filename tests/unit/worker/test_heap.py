@@ -47,7 +47,7 @@ def test_threads_share_two_arenas_where_they_would_have_one_each(tmp_path: Path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="arenas are glibc's")
-def test_who_runs_the_process_may_choose(tmp_path: Path) -> None:
+def test_an_environment_that_names_a_number_is_heeded(tmp_path: Path) -> None:
     assert arenas(tmp_path, "kept", MALLOC_ARENA_MAX="3") == 3
 
 
