@@ -1,10 +1,12 @@
 """Figure 13: a worker at 60 transfers a second for an hour: memory, file descriptors, threads. `make soak MINUTES=60`.
 
 A sample every ten seconds goes to `soak.json`, of which `benchmarks.draw` makes a plot. What is judged is the growth
-from the tenth minute to the end, or from the middle on of a run that is shorter: the slope of a line through them.
+from the tenth minute to the end, or from the middle on of a run that is shorter: the slope of a line through the
+medians of ten parts of that time. A single sample says as much of what is open at that moment as of any growth.
 """
 
 import json
+import math
 import os
 import statistics
 import sys
@@ -20,6 +22,7 @@ VALUES = Path(__file__).with_name("soak.json")
 
 _EVERY_S = 10.0
 _SETTLED_S = 600.0
+_PARTS = 10
 
 #: What a line through the samples may climb in an hour: the kernel's pages and the allocator's are not one transfer's.
 _MOST_MB_AN_HOUR = 1.0
@@ -76,12 +79,19 @@ def measure(minutes: float = MINUTES) -> list[Figure]:
 
 
 def _an_hour(later: list[Sample], name: str) -> float:
-    slope = statistics.linear_regression([each["second"] for each in later], [each[name] for each in later]).slope
-    return slope * 3600
+    return statistics.linear_regression(_medians(later, "second"), _medians(later, name)).slope * 3600
 
 
 def _ends(later: list[Sample], name: str) -> str:
-    return f"{later[0][name]:.0f} → {later[-1][name]:.0f}"
+    medians = _medians(later, name)
+    return f"{medians[0]:.0f} → {medians[-1]:.0f}"
+
+
+def _medians(later: list[Sample], name: str) -> list[float]:
+    """Of parts that follow each other, ten at the most."""
+    values = [each[name] for each in later]
+    many = math.ceil(len(values) / _PARTS)
+    return [statistics.median(values[at : at + many]) for at in range(0, len(values), many)]
 
 
 def main() -> None:
