@@ -5,6 +5,7 @@ and only one request; after the attempt's end no connection can begin to send.
 """
 
 import contextlib
+import http.client
 import math
 import os
 import socket
@@ -116,6 +117,9 @@ class _Watched(HTTPConnection):
             raise UsedConnectionError
         self._is_used = True
         super().putrequest(*args, **kwargs)
+
+    #: The library looks in each header for a sign of its own to leave it out, which no request of ours has.
+    putheader = http.client.HTTPConnection.putheader
 
     def _new_conn(self) -> socket.socket:
         """Try one address after the other, as the library does, but after our own lookup: its can hang for minutes."""

@@ -1,13 +1,15 @@
 """Reading the head of a response strictly, so that no line of it can be read in two ways.
 
-The standard reader accepts headers that were cut off, reads `+2_00` as 200 and an early hint as the response, and ends
-the headers at a line that is none. This module knows nothing of a body or of the meaning of a response.
+The standard reader accepts headers that were cut off, reads `+2_00` as 200 and an early hint as the response, ends the
+headers at a line that is none, and reads them as those of an e-mail. Here what checks a line is what reads it. This
+module knows nothing of a body or of the meaning of a response.
 """
 
 import io
 import re
 import socket
-from http.client import HTTPException, HTTPResponse, RemoteDisconnected
+from contextlib import suppress
+from http.client import HTTPException, HTTPMessage, HTTPResponse, RemoteDisconnected
 from typing import Any
 
 from urllib3.response import BaseHTTPResponse
@@ -19,8 +21,11 @@ _HEADERS_LIMIT = 100
 _LINE_LIMIT = 65536
 _TEXT = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-9][0-9]{2})(?: " + _TEXT + rb")?\r?\n")
-_HEADER_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:" + _TEXT + rb"\r?\n")
+_HEADER_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(" + _TEXT + rb")\r?\n")
 _BLANK = frozenset({b"\r\n", b"\n"})
+
+#: To these there is no body, whatever their headers say.
+_WITHOUT_BODY = frozenset({204, 304})
 
 _SWITCHING_PROTOCOLS = 101
 
@@ -30,44 +35,54 @@ class StrictAnswer(HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self._lines = self.fp = _Lines(self.fp.detach())
+        self.fp = _Lines(self.fp.detach())
 
     def begin(self) -> None:
-        super().begin()
-        self._lines.in_head = False
+        """Read the head. What it says of the body is kept where the library looks for it."""
+        version, self.status, self.reason = self._read_status()
+        self.code, self.version = self.status, 11 if version == "HTTP/1.1" else 10
+        self.headers = self.msg = self._read_headers()
+        self.chunked, self.chunk_left = self.headers.get("Transfer-Encoding", "").lower() == "chunked", None
+        self.length = None
+        with suppress(ValueError):  # no number: it lasts until the connection ends, and is_framed says so
+            length = int(self.headers.get("Content-Length", ""))
+            self.length = length if length >= 0 and not self.chunked else None
+        if self.status in _WITHOUT_BODY:
+            self.length = 0
+        self.will_close = True  # a connection carries one request
 
     def _read_status(self) -> tuple[str, int, str]:
         """The status line after any interim responses. A switch of protocols is an error: we never ask for one."""
         for _ in range(1 + INTERIM_LIMIT):
-            line = self._lines.readline(_LINE_LIMIT + 1)
+            line = self.fp.readline(_LINE_LIMIT + 1)
             if not line:
                 raise RemoteDisconnected("no answer")
             found = _STATUS_LINE.fullmatch(line)
             if found is None or int(found[2]) == _SWITCHING_PROTOCOLS:
                 raise HTTPException("no status line of an answer")
-            self._lines.in_head = True
             if int(found[2]) >= 200:
                 return found[1].decode(), int(found[2]), ""
-            self._skip_headers()
+            self._read_headers()
         raise HTTPException("too many interim answers")
 
-    def _skip_headers(self) -> None:
+    def _read_headers(self) -> HTTPMessage:
+        headers = HTTPMessage()
         for _ in range(_HEADERS_LIMIT):
-            if self._lines.readline(_LINE_LIMIT + 1) in _BLANK:
-                self._lines.in_head = False
-                return
+            line = self.fp.readline(_LINE_LIMIT + 1)
+            if line in _BLANK:
+                return headers
+            found = _HEADER_LINE.fullmatch(line)
+            if found is None:
+                raise HTTPException("no header: the end came, or a line is folded, unnamed, or has a control character")
+            headers[found[1].decode()] = found[2].decode("latin-1")
         raise HTTPException("too many headers")
 
 
 class _Lines(io.BufferedReader):
-    in_head = False
-
     def readline(self, size: int | None = -1, /) -> bytes:
         line = super().readline(size)
         if line and not line.endswith(b"\n"):
             raise HTTPException("a line was cut off")
-        if self.in_head and line not in _BLANK and not _HEADER_LINE.fullmatch(line):
-            raise HTTPException("no header: the end came, or a line is folded, unnamed, or holds a control character")
         return line
 
 

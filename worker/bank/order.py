@@ -4,11 +4,11 @@ No HTTP is here. The addresses of the two environments are the bank's own (contr
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from epay_transfers.ledger.order import OrderDetails
+from epay_transfers.ledger.order import DETAILS, OrderDetails
 from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.ledger.secret import Secret
 
@@ -38,7 +38,7 @@ class Order(OrderDetails):
 
     @classmethod
     def with_details(cls, details: OrderDetails, *, invoice_id: str, amount_minor: int, currency: str) -> "Order":
-        given = {each.name: getattr(details, each.name) for each in fields(OrderDetails)}
+        given = {name: getattr(details, name) for name in DETAILS}
         return cls(invoice_id=invoice_id, amount_minor=amount_minor, currency=currency, **given)
 
 

@@ -18,15 +18,15 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import requests
 import requests.exceptions
 import requests.utils
+import urllib3
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
 from urllib3.response import BaseHTTPResponse
 
 from epay_transfers.ledger.clock import Clock
@@ -92,7 +92,8 @@ class Transport:
     ) -> None:
         self._clock = clock
         self._deadline_s = deadline_s
-        self._timeouts_s = (min(connect_timeout_s, deadline_s), min(read_timeout_s, deadline_s))
+        self._connect_s = min(connect_timeout_s, deadline_s)
+        self._timeouts = urllib3.Timeout(connect=self._connect_s, read=min(read_timeout_s, deadline_s))
         self._tls = tls_context(ca_file or requests.utils.DEFAULT_CA_BUNDLE_PATH)
         self._adapter = _Adapter(self._tls)
         assert_no_hidden_retry(self._adapter)
@@ -115,8 +116,8 @@ class Transport:
         answer, why = None, ""
         try:
             request = prepared(method, url, headers or {}, body=body, form=form)
-            with attempt, self._adapter.send(request, timeout=self._timeouts_s) as response:
-                answer = self._read_response(response.raw)
+            with attempt, self._adapter.unread(request, self._timeouts) as raw:
+                answer = self._read_response(raw)
         except Exception as error:  # noqa: BLE001 - any exception of the libraries holds the request's body
             why = word_for(error)
             clear_tracebacks(error)
@@ -130,13 +131,13 @@ class Transport:
         host, is_tls = parts.hostname or "", parts.scheme == "https"
         port = parts.port or (443 if is_tls else 80)
         try:
-            addresses = look_up(host, port, within_s=self._timeouts_s[0])
+            addresses = look_up(host, port, within_s=self._connect_s)
         except (OSError, UnicodeError):
             return False
         for address in addresses:
             with (
                 contextlib.suppress(OSError),
-                socket.create_connection((address, port), timeout=self._timeouts_s[0]) as tcp,
+                socket.create_connection((address, port), timeout=self._connect_s) as tcp,
             ):
                 if is_tls:
                     self._tls.wrap_socket(tcp, server_hostname=host).close()
@@ -179,7 +180,7 @@ def prepared(
     request.method, request.url, request.body = method, _callable_url(url), body
     for header in headers.items():
         requests.utils.check_header_validity(header)
-    request.headers = CaseInsensitiveDict(_HEADERS | dict(headers))
+    request.headers = _HEADERS | dict(headers)  # type: ignore[assignment]  # each name is written in one way only
     if form is not None:
         request.body, request.headers["Content-Type"] = multipart(form, secrets.token_hex(16))
     elif body is not None:
@@ -235,11 +236,13 @@ class _Adapter(HTTPAdapter):
         """As it is written to the bank, and never to a proxy."""
         return request.path_url
 
-    def build_response(self, _request: requests.PreparedRequest, raw: Any) -> requests.Response:
-        """What came, unread: the library would read cookies out of it, and an encoding, and keep the request beside."""
-        response = requests.Response()
-        response.raw = raw
-        return response
+    def unread(self, request: requests.PreparedRequest, timeouts: urllib3.Timeout) -> BaseHTTPResponse:
+        """Send it, and give what comes, unread."""
+        return cast("BaseHTTPResponse", self.send(request, timeout=timeouts))  # type: ignore[arg-type]  # its types leave out that it takes these
+
+    def build_response(self, _request: requests.PreparedRequest, raw: Any) -> Any:
+        """The library's own response would read cookies out of it, and an encoding, and keep the request beside."""
+        return raw
 
     def cert_verify(self, conn: Any, *_args: Any) -> None:
         """Do not load the authorities again: the context has them, and the library would load them for each request."""
