@@ -85,10 +85,11 @@ class Journey:
         why_not_now = preflight.why_not_now(record, Lane.SEND)
         if why_not_now is not None:
             return preflight.postpone(record, why_not_now)
-        token = preflight.token(record)
+        order = preflight.order(record)
+        token = preflight.token(record, order)
         if token is None:
             return None  # nothing was sent, and the next try has its time
-        terminal, order = preflight.terminal(record), preflight.order(record)
+        terminal = preflight.terminal(record)
         if self.clock.now_ms() >= record.deadline_at or self.custody.is_card_missing(record):
             return None  # asked again, since a token takes its time; the sweeper expires it
 
@@ -129,7 +130,8 @@ class Journey:
         why_not_now = preflight.why_not_now(record, Lane.CONFIRM)
         if why_not_now is not None:
             return preflight.postpone(record, why_not_now)
-        token = preflight.token(record) if preflight.confirm_needs_token else None
+        order = preflight.order(record)
+        token = preflight.token(record, order) if preflight.confirm_needs_token else None
         if token is None and preflight.confirm_needs_token:
             return None  # nothing was sent, and the next try has its time
 
@@ -152,7 +154,7 @@ class Journey:
                 return steps.return_to_queue(record, taken, Reason.LEASE_OVER)
             outcome = self.bank.confirm(
                 token,
-                order=preflight.order(record),
+                order=order,
                 bank_id=record.bank_id,
                 pa_res=pa_res,
                 md=challenge.md,

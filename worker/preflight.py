@@ -274,16 +274,15 @@ class Preflight:
             self._batches_wait_until[record.terminal] = self._clock.monotonic() + claim.ms / 1000
         return claim
 
-    def token(self, record: Record) -> bank.Token | None:
+    def token(self, record: Record, order: bank.Order) -> bank.Token | None:
         """The bank's token for this one transfer. None: nothing was at stake, and the next try has its time."""
-        order, key = self.order(record), self._rule.hash_key
         if self.hand_on(record):
             return None
         if record.phase is Phase.CONFIRM and self._are_credentials_refused(record):
             reason = record.reason if record.reason.startswith("token_") else "token_refused"
             self._recorder.wait(record, reason, _PAUSED_MS)
             return None
-        terminal = self.terminal(record)
+        terminal, key = self.terminal(record), self._rule.hash_key
         token = self._bank.token(terminal, order=order, secret_hash=secret_hash(key, record.key) if key else None)
         if isinstance(token, bank.Token):
             self._breakers.succeeded(self._rule.token_host)

@@ -181,8 +181,10 @@ class _Packer:
     def pack(self, *args: Any) -> Any:
         name = args[0]
         if type(name) is str and " " not in name:  # not two words, as in `SCRIPT LOAD`
-            with suppress(TypeError):
+            try:
                 return [hiredis.pack_command(args)]
+            except TypeError:
+                pass
         return _LIBRARYS_PACKER.pack(*args)
 
 

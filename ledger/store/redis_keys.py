@@ -7,6 +7,7 @@ and build none. A record's key *is* its space and last six digits: that is what 
 import base64
 import hashlib
 import zlib
+from functools import lru_cache
 
 from epay_transfers.ledger import invoice
 
@@ -160,6 +161,7 @@ def sealed_pares(key: str) -> str:
     return f"{_ROOT}sealed:pares:{place(key)}"
 
 
+@lru_cache(maxsize=1024)  # each step of a transfer asks for it
 def place(key: str) -> str:
     """A transfer's space and last six digits, as its record is named too.
 

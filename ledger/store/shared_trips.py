@@ -51,6 +51,8 @@ class SharedTrips:
                 call.woken.acquire()
         if call.carries:
             self._carry_all(call)
+        if call.answer is _NONE:  # what may have been sent is not sent again
+            raise _lost()
         if isinstance(call.answer, BaseException):
             raise call.answer
         return call.answer
@@ -85,6 +87,10 @@ class SharedTrips:
                     call.woken.release()
 
 
+#: The answer of a command that has none.
+_NONE = object()
+
+
 class _Call:
     """One command, and its answer once there is one."""
 
@@ -92,7 +98,7 @@ class _Call:
 
     def __init__(self, packed: bytes) -> None:
         self.packed = packed
-        self.answer: Any = _lost()  #: until there is one: a command that may have been sent is not sent again
+        self.answer: Any = _NONE
         self.carries = False  #: its thread carries what waits
         self.woken = threading.Lock()  #: is released once it has an answer, or is to carry
         self.woken.acquire()

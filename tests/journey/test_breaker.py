@@ -149,9 +149,10 @@ def test_the_tokens_host_has_a_breaker_of_its_own(
 
 
 def ask_for_tokens(stage: Stage, patch: pytest.MonkeyPatch, *tokens: Token | TokenRefused) -> None:
+    preflight = stage.worker.preflight
     for token in tokens:
         patch.setattr(type(stage.bank), "token", lambda *_, said=token, **__: said)
-        stage.worker.preflight.token(record_of(stage))
+        preflight.token(record_of(stage), preflight.order(record_of(stage)))
 
 
 def hear(stage: Stage, phase: Phase, *outcomes: TransferOutcome) -> None:

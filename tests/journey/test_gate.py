@@ -42,7 +42,7 @@ def test_a_hash_proves_one_transfer_and_not_its_namesake_in_another_space(
         return Token(Secret("t"), 60)
 
     monkeypatch.setattr(type(stage.bank), "token", hear)
-    stage.worker.preflight.token(record)
+    stage.worker.preflight.token(record, stage.worker.preflight.order(record))
 
     assert told == [secret_hash(ours, key)]
 

@@ -285,7 +285,7 @@ def _read(raw: BaseHTTPResponse) -> bytes:
     """The decoded body, up to the limit; bytes beyond it are not even decompressed."""
     body = bytearray()
     is_plain = "Content-Encoding" not in raw.headers
-    while chunk := raw.read(BODY_LIMIT + 1 - len(body), decode_content=True):
+    while chunk := raw.read1(BODY_LIMIT + 1 - len(body), decode_content=True):
         body += chunk
         if len(body) > BODY_LIMIT:
             raise AnswerTooLargeError
