@@ -174,10 +174,11 @@ def script_argument(
     if change.watch_in is not None:
         times["watch_at"] = change.watch_in
     clears = _cleared_by(verb)
+    cleared = CLEARED[:clears]
     if State.IN_DOUBT in row.moves.values() and not _stays(verb):
         times["in_doubt_since"] = 0
     changed = {name: str(value) for name, value in values.items() if value not in {"", 0}}
-    gone = [name for name in values if name not in changed and name not in CLEARED[:clears]]
+    gone = [name for name in values if name not in changed and name not in cleared]
     told = _told(record, verb, values, changed)
     if row.advance is not Advance.KEEP:
         changed["epoch"] = str(_next_epoch(record, row.advance))
