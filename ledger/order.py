@@ -42,11 +42,14 @@ class OrderDetails:
 
     def to_json(self) -> str:
         given = {name: value for name, value in self.by_name().items() if value}
-        return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+        return _as_json(given)
 
     def by_name(self) -> dict[str, str | bool]:
         return {name: getattr(self, name) for name in DETAILS}
 
+
+#: `json.dumps` with these would make an encoder each time.
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 #: The names of its fields.
 DETAILS = tuple(each.name for each in fields(OrderDetails))

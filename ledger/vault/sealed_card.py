@@ -60,7 +60,7 @@ class SealedCard:
     def to_bytes(self) -> bytes:
         """Only `ledger.vault.sealing` may hold it."""
         order = {name: getattr(self.order, name) for name in _NAMES} | {"details": self.order.details.by_name()}
-        return json.dumps({"order": order, "cards": self.cards.plain()}, separators=(",", ":")).encode()
+        return _as_json({"order": order, "cards": self.cards.plain()}).encode()
 
     @classmethod
     def from_bytes(cls, cleartext: bytes) -> Self:
@@ -76,6 +76,9 @@ def _order(raw: dict[str, Any]) -> PaymentOrder:
     known = {name: raw[name] for name in _NAMES}
     return PaymentOrder(**known, details=OrderDetails.of_fields(raw["details"]))
 
+
+#: `json.dumps` with separators makes an encoder each time.
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
 
 #: The fields that are compared by themselves.
 _NAMES = tuple(each.name for each in fields(PaymentOrder) if each.name != "details")
