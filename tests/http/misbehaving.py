@@ -228,6 +228,11 @@ def _continues(talk: Talk) -> None:
         talk.say(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
+def _with_length_of(value: Callable[[int], str]) -> Manner:
+    """With this for the length of the body."""
+    return _says(lambda good: OK + f"Content-Length: {value(len(good))}\r\n\r\n".encode() + good)
+
+
 def _begins(line: bytes) -> Manner:
     """With this for a status line."""
     return _ends(_says(lambda good: with_length(good, line + b"\r\n")))
@@ -303,6 +308,12 @@ SILENCES: dict[str, tuple[Manner, str]] = {
     "blank before the colon": (_heads(b"X : x"), "garbled"),
     "carriage return in a header": (_heads(b"X: a\rY: b"), "garbled"),
     "two lengths": (_heads(b"Content-Length: 2"), "garbled"),
+    "a header of blanks that is none": (_heads(b"X:" + b" " * 60_000 + b"\x01"), "garbled"),
+    "length in a list, without an end": (_holds(_with_length_of(lambda length: f"{length}, {length}")), "timeout"),
+    "length twice, without an end": (
+        _holds(_with_length_of(lambda length: f"{length}\r\nContent-Length: {length}")),
+        "timeout",
+    ),
 }
 
 #: The same, where there is TLS to break.
@@ -334,7 +345,7 @@ NONSENSE: dict[str, Manner] = {
 
 
 def _odd_length(value: Callable[[int], str]) -> Manner:
-    return _ends(_says(lambda good: OK + f"Content-Length: {value(len(good))}\r\n\r\n".encode() + good))
+    return _ends(_with_length_of(value))
 
 
 def _odd_chunks(head: bytes) -> Manner:

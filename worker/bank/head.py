@@ -8,7 +8,7 @@ module knows nothing of a body or of the meaning of a response.
 import io
 import re
 import socket
-from contextlib import suppress
+from collections.abc import Sequence
 from http.client import HTTPException, HTTPMessage, HTTPResponse, RemoteDisconnected
 from typing import Any
 
@@ -21,7 +21,8 @@ _HEADERS_LIMIT = 100
 _LINE_LIMIT = 65536
 _TEXT = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-9][0-9]{2})(?: " + _TEXT + rb")?\r?\n")
-_HEADER_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(" + _TEXT + rb")\r?\n")
+_HEADER_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):(" + _TEXT + rb")\r?\n")
+_LENGTH = re.compile("[0-9]{1,15}")
 _BLANK = frozenset({b"\r\n", b"\n"})
 
 #: To these there is no body, whatever their headers say.
@@ -40,13 +41,10 @@ class StrictAnswer(HTTPResponse):
     def begin(self) -> None:
         """Read the head. What it says of the body is kept where the library looks for it."""
         version, self.status, self.reason = self._read_status()
-        self.code, self.version = self.status, 11 if version == "HTTP/1.1" else 10
+        self.version = 11 if version == "HTTP/1.1" else 10
         self.headers = self.msg = self._read_headers()
         self.chunked, self.chunk_left = self.headers.get("Transfer-Encoding", "").lower() == "chunked", None
-        self.length = None
-        with suppress(ValueError):  # no number: it lasts until the connection ends, and is_framed says so
-            length = int(self.headers.get("Content-Length", ""))
-            self.length = length if length >= 0 and not self.chunked else None
+        self.length = None if self.chunked else _length(self.headers.get_all("Content-Length", []))
         if self.status in _WITHOUT_BODY:
             self.length = 0
         self.will_close = True  # a connection carries one request
@@ -54,7 +52,7 @@ class StrictAnswer(HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
         """The status line after any interim responses. A switch of protocols is an error: we never ask for one."""
         for _ in range(1 + INTERIM_LIMIT):
-            line = self.fp.readline(_LINE_LIMIT + 1)
+            line = self.fp.readline(_LINE_LIMIT)
             if not line:
                 raise RemoteDisconnected("no answer")
             found = _STATUS_LINE.fullmatch(line)
@@ -68,13 +66,13 @@ class StrictAnswer(HTTPResponse):
     def _read_headers(self) -> HTTPMessage:
         headers = HTTPMessage()
         for _ in range(_HEADERS_LIMIT):
-            line = self.fp.readline(_LINE_LIMIT + 1)
+            line = self.fp.readline(_LINE_LIMIT)
             if line in _BLANK:
                 return headers
             found = _HEADER_LINE.fullmatch(line)
             if found is None:
                 raise HTTPException("no header: the end came, or a line is folded, unnamed, or has a control character")
-            headers[found[1].decode()] = found[2].decode("latin-1")
+            headers[found[1].decode()] = found[2].decode("latin-1").lstrip(" \t")
         raise HTTPException("too many headers")
 
 
@@ -95,4 +93,10 @@ def is_framed(answer: BaseHTTPResponse) -> bool:
     lengths, codings = (answer.headers.getlist(name) for name in ("Content-Length", "Transfer-Encoding"))
     if codings:
         return [coding.lower() for coding in codings] == ["chunked"] and not lengths and answer.version == 11
-    return len(lengths) == 1 and re.fullmatch("[0-9]{1,15}", lengths[0].strip(" \t")) is not None
+    return _length(lengths) is not None
+
+
+def _length(lengths: Sequence[str]) -> int | None:
+    """Of a body, by these headers; None where they prove none: it lasts until the connection ends."""
+    is_one = len(lengths) == 1 and _LENGTH.fullmatch(lengths[0].strip(" \t"))
+    return int(lengths[0]) if is_one else None

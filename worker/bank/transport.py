@@ -146,13 +146,14 @@ class Transport:
 
     def _read_response(self, raw: BaseHTTPResponse) -> Response:
         locations, refreshes = (raw.headers.getlist(name) for name in ("Location", "Refresh"))
+        framed = is_framed(raw) and "Content-Encoding" not in raw.headers
         return Response(
             status=raw.status,
             location=locations[0] if len(locations) == 1 else "",
             has_more_locations=len(locations) + len(refreshes) > 1,
-            body=_read(raw),
+            body=_read(raw, framed=framed),
             retry_after_s=self._retry_after_s(raw.headers.get("Retry-After", "")),
-            framed=is_framed(raw) and "Content-Encoding" not in raw.headers,
+            framed=framed,
         )
 
     def _retry_after_s(self, value: str) -> float | None:
@@ -281,16 +282,19 @@ def assert_no_hidden_retry(adapter: HTTPAdapter) -> None:
         raise RuntimeError("the bank's adapter would repeat a request: its retries must be Retry(0, read=False)")
 
 
-def _read(raw: BaseHTTPResponse) -> bytes:
-    """The decoded body, up to the limit; bytes beyond it are not even decompressed."""
-    body = bytearray()
-    is_plain = "Content-Encoding" not in raw.headers
-    while chunk := raw.read1(BODY_LIMIT + 1 - len(body), decode_content=True):
+def _read(raw: BaseHTTPResponse, *, framed: bool) -> bytes:
+    """The decoded body, up to the limit; bytes beyond it are not even decompressed.
+
+    Where its whole length has come there is no end to wait for. Of one that is not framed all counts that comes before
+    the end: `read` waits for that.
+    """
+    body, read = bytearray(), raw.read1 if framed else raw.read
+    while chunk := read(BODY_LIMIT + 1 - len(body), decode_content=True):
         body += chunk
         if len(body) > BODY_LIMIT:
             raise AnswerTooLargeError
-        if is_plain and raw.length_remaining == 0:
-            break  # the whole length has come, so there is no end to wait for
+        if raw.length_remaining == 0:
+            break
     return bytes(body)
 
 
