@@ -1,9 +1,10 @@
 """Floors of figures 1 to 4: what nothing of ours could go below, measured with as little of ours as can be.
 
 The ledger's server: a trip that does nothing, one that reads a record, and one that writes 60 bytes and syncs them;
-what bare Dramatiq costs it for a message that is sent, fetched and acknowledged; and ours where it syncs nothing. The
-vault's: a trip that writes. The worker: two exchanges by `requests` with nothing around them, a bare message of
-Dramatiq, and the trips of a transfer by the client alone. `python -m benchmarks.floors [ROUNDS]`.
+what bare Dramatiq costs it for a message that is sent, fetched and acknowledged; the commands of our scripts with no
+script; and ours, also where it syncs nothing. The vault's: a trip that writes. The worker: two exchanges by `requests`
+with nothing around them, a bare message of Dramatiq, and the trips of a transfer by the client alone.
+`python -m benchmarks.floors [ROUNDS]`.
 """
 
 import os
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks import backlog, exchange, figures, ours, processes
+from benchmarks import backlog, books, exchange, figures, ours, processes
 from benchmarks.backlog import Backlog
 from benchmarks.figures import Figure
 from epay_transfers.ledger.store.connection import connect
@@ -105,6 +106,8 @@ _SIDES: dict[str, Callable[[], Trip]] = {
     "written": partial(trips, ("SET", "key", _TEXT), durable=False),
     "bare queue": bare_queue,
     "ours without disk": without_disk,
+    "books": lambda: Trip(books.server_us(), 0.0),
+    "ours": lambda: Trip(backlog.product(BACKLOG).ledger, 0.0),
     "two exchanges": two_exchanges,
 }
 
@@ -131,6 +134,8 @@ def measure(rounds: int = ROUNDS) -> list[Figure]:
         row(4, what, least, f"{_DURABLE} that write durably, {_READING} that read"),
         row(4, "floor: bare Dramatiq on that server, a message", server["bare queue"], spread("bare queue")),
         row(4, "ledger's server, ours where it syncs nothing", server["ours without disk"], scripts),
+        row(4, "floor: ledger's server, our commands with no script", server["books"], spread("books")),
+        row(4, "ledger's server, ours", server["ours"], spread("ours")),
         row(4, "floor: vault's server, a trip that writes 60 bytes", server["written"], spread("written")),
         row(1, "floor: worker, two exchanges by HTTPAdapter.send", client["two exchanges"]),
         row(1, "floor: worker, a message of bare Dramatiq, on one core", client["bare queue"]),
