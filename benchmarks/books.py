@@ -40,7 +40,9 @@ def server_us() -> float:
             for commands in transactions[first : first + _TOGETHER]:
                 for words in ((b"MULTI",), *commands, (b"EXEC",)):
                     pipeline.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py does not type it
-            pipeline.execute(raise_on_error=False)
+            for reply in pipeline.execute():
+                if isinstance(reply, list) and any(isinstance(each, Exception) for each in reply):
+                    raise RuntimeError("a command did not run as it did in its script: these are not the books")
         used = processes.cpu_s(pid) - before
         client.close()
     return used / TRANSFERS * 1e6
@@ -86,11 +88,13 @@ def _watched(url: str) -> Iterator[list[bytes]]:
 
     reader = threading.Thread(target=read)
     reader.start()
-    yield lines
-    client.echo(_END)
-    reader.join()
-    connection.disconnect()
-    client.close()
+    try:
+        yield lines
+    finally:
+        client.echo(_END)
+        reader.join()
+        connection.disconnect()
+        client.close()
 
 
 if __name__ == "__main__":

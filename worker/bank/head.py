@@ -87,7 +87,7 @@ class _Lines(io.BufferedReader):
 def is_framed(answer: BaseHTTPResponse) -> bool:
     """Does the head prove where the body ends? It must have one length, or chunks, and not both.
 
-    A length that is no plain number does not count: the libraries read `+5` and `1_0` as numbers, and ignore `-1` and
+    A length that is no plain number does not count: urllib3 reads `+5` and `1_0` as numbers, and ignores `-1` and
     `x`. With both a length and chunks, a proxy on the way may have read the other one than we do.
     """
     lengths, codings = (answer.headers.getlist(name) for name in ("Content-Length", "Transfer-Encoding"))
