@@ -6,6 +6,7 @@ What the server said is dropped here: it may repeat what it was sent. Which serv
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 
 import redis
 
@@ -21,14 +22,16 @@ from epay_transfers.ledger.store.server_problems import known_problem
 Unavailable = type[LedgerUnavailable | VaultUnavailable | QueueUnavailable]
 
 
+@cache
 def redis_errors_as(unavailable: Unavailable) -> AbstractContextManager[None]:
     """Raises `unavailable` for whatever the client raises while something is changed."""
-    return _mapped(unavailable, reading=False)
+    return _Mapped(unavailable, reading=False)
 
 
+@cache
 def read_errors_as(unavailable: Unavailable) -> AbstractContextManager[None]:
     """The same where nothing is changed: the sentence speaks of no change that may be stored."""
-    return _mapped(unavailable, reading=True)
+    return _Mapped(unavailable, reading=True)
 
 
 @contextmanager
@@ -50,12 +53,21 @@ def unavailable_for(error: Exception, unavailable: Unavailable, *, reading: bool
     return unavailable(problem=known_problem(error), reading=reading)
 
 
-@contextmanager
-def _mapped(unavailable: Unavailable, *, reading: bool) -> Iterator[None]:
-    error: ServerUnavailable | None = None
-    try:
-        yield
-    except redis.RedisError as caught:
-        error = unavailable_for(caught, unavailable, reading=reading)
-    if error:  # raised here, it keeps the cause that it was made with
-        raise error
+class _Mapped:
+    """One block for all threads, for nothing of a use stays in it: the standard way makes five objects for each."""
+
+    __slots__ = ("_reading", "_unavailable")
+
+    def __init__(self, unavailable: Unavailable, *, reading: bool) -> None:
+        self._unavailable, self._reading = unavailable, reading
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: type[BaseException] | None, caught: BaseException | None, _at: object) -> None:
+        if isinstance(caught, redis.RedisError):
+            error = unavailable_for(caught, self._unavailable, reading=self._reading)
+            try:
+                raise error from error.__cause__
+            finally:
+                error.__context__ = None  # the client's error, with what the server said

@@ -131,7 +131,7 @@ def test_the_certificate_is_asked_for_the_name_and_not_for_the_address_that_was_
 def test_a_name_is_looked_up_in_one_thread_that_is_kept(names: Names) -> None:
     """Each time anew, and never in the thread of a request."""
     for _ in range(3):
-        assert "127.0.0.1" in look_up("localhost", 7, within_s=20)
+        assert (socket.AF_INET, ("127.0.0.1", 7)) in look_up("localhost", 7, within_s=20)
 
     assert len(names.threads) == 3
     assert len({*names.threads}) == 1
@@ -163,7 +163,7 @@ def test_a_lookup_that_breaks_its_thread_is_a_name_without_an_address(
     monkeypatch.setattr(socket, "getaddrinfo", die)
     assert look_up("localhost", 9, within_s=20) == []
     monkeypatch.setattr(socket, "getaddrinfo", names.look_up)
-    assert "127.0.0.1" in look_up("localhost", 9, within_s=20)
+    assert (socket.AF_INET, ("127.0.0.1", 9)) in look_up("localhost", 9, within_s=20)
     for thread in dying:  # else it would die in the next test, which does not expect it
         thread.join(20)
 
@@ -180,7 +180,7 @@ def test_an_address_is_not_looked_up(address: str, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(socket, "getaddrinfo", heard)
 
-    assert look_up(address, 443, within_s=0.0) == [address]
+    assert [place for _, place in look_up(address, 443, within_s=0.0)] == [(address, 443)]
     assert address not in looked_up
 
 

@@ -13,12 +13,18 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool
 
 from epay_transfers.ledger.clock import Clock, SystemClock
-from epay_transfers.worker.bank.attempt import Attempt, PlainPool, TooLateError, UsedConnectionError, WatchedPlain
+from epay_transfers.worker.bank.attempt import (
+    Attempt,
+    PlainPool,
+    TooLateError,
+    UsedConnectionError,
+    WatchedPlain,
+    request_head,
+)
 from epay_transfers.worker.bank.outcome import Evidence, NoResponse, Response
-from epay_transfers.worker.bank.transport import Transport, assert_no_hidden_retry
+from epay_transfers.worker.bank.transport import Transport, assert_no_hidden_retry, prepared
 from tests.http.asking import HandClock
 from tests.http.misbehaving import (
     UNFRAMED,
@@ -67,6 +73,36 @@ class TestWhatIsSent:
             "content-type": "application/json",
             "content-length": str(len(CARD)),
         }
+
+    @pytest.mark.parametrize(
+        ("url", "host"),
+        [
+            ("https://Bank.example:443/x", "bank.example"),
+            ("http://127.0.0.1:80/x", "127.0.0.1"),
+            ("https://bank.example:8443/x", "bank.example:8443"),
+            ("https://bank.example./x", "bank.example"),
+            ("https://[2001:db8::7]:8443/x", "[2001:db8::7]:8443"),
+        ],
+    )
+    def test_the_host_is_named_as_the_standard_wants_it(self, url: str, host: str) -> None:
+        """With its port where that is not the scheme's own; else the bank may know it by another name."""
+        assert prepared("GET", url, {}, body=None, form=None).headers["Host"] == host
+
+    @pytest.mark.parametrize("value", ["T\r\nX-Other: 1", "T\n", "T\r", "T\0", "T\x7f", "T\x85", "\u0416"])
+    def test_a_value_that_would_be_read_as_a_line_is_not_sent(self, value: str) -> None:
+        with served() as (transport, server):
+            heard = transport.exchange("POST", f"{server.url}/x", headers={"Authorization": value}, body=CARD)
+
+        assert isinstance(heard, NoResponse)
+        assert (heard.evidence, server.executed, server.connections) == (Evidence.NOT_SENT, [], 0)
+
+    @pytest.mark.parametrize(
+        "line",
+        [("GET", "/x y", {}), ("GET", "/x\r\n", {}), ("GET /y", "/x", {}), ("GET", "", {}), ("GET", "/x", {"A:": "b"})],
+    )
+    def test_nor_is_a_line_that_would_be_another_one(self, line: tuple[str, str, dict[str, str]]) -> None:
+        with pytest.raises(ValueError, match="character"):
+            request_head(*line)
 
     def test_a_form_goes_as_multipart_with_every_character_of_a_secret(self) -> None:
         with served() as (transport, server):
@@ -227,9 +263,9 @@ class TestConnections:
 
     def test_a_connection_refuses_a_second_request(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Whatever kept it: nothing of the second request is sent, and that is said."""
-        monkeypatch.setattr(PlainPool, "_get_conn", HTTPConnectionPool._get_conn)
-        monkeypatch.setattr(PlainPool, "_put_conn", HTTPConnectionPool._put_conn)
         with served() as (transport, server):
+            kept = WatchedPlain("127.0.0.1", server.port)
+            monkeypatch.setattr(PlainPool, "_new_conn", lambda _: kept)
             assert isinstance(transport.exchange("POST", f"{server.url}/x", body=CARD), Response)
 
             assert transport.exchange("POST", f"{server.url}/x", body=CARD) == NoResponse(
@@ -318,7 +354,7 @@ class TestTheEnd:
                 super().connect()
                 clock.at_s += 9.0
 
-        class LatePool(HTTPConnectionPool):
+        class LatePool(PlainPool):
             ConnectionCls = LateConnection
 
         monkeypatch.setattr("epay_transfers.worker.bank.transport.POOLS", {"http": LatePool})
@@ -392,7 +428,7 @@ class TestTheEnd:
         with served() as (_, server):
             pool = PlainPool("127.0.0.1", server.port)
             with pytest.raises(LookupError):
-                pool.urlopen("GET", "/x", retries=False)
+                pool.urlopen("GET", "/x", timeout=urllib3.Timeout(5))
             pool.close()
 
         assert server.executed == []

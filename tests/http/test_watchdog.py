@@ -10,10 +10,9 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from urllib3 import HTTPConnectionPool
 
 from epay_transfers.ledger.clock import SystemClock
-from epay_transfers.worker.bank.attempt import Attempt, UnwatchedError, WatchedPlain
+from epay_transfers.worker.bank.attempt import Attempt, PlainPool, UnwatchedError, WatchedPlain
 from epay_transfers.worker.bank.outcome import Evidence, NoResponse, Response
 from epay_transfers.worker.bank.transport import Transport
 from epay_transfers.worker.bank.watchdog import WATCHDOG, Watchdog
@@ -60,7 +59,7 @@ def while_connecting(monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]) 
             super().connect()
             do()
 
-    class Pool(HTTPConnectionPool):
+    class Pool(PlainPool):
         ConnectionCls = Connection
 
     monkeypatch.setattr("epay_transfers.worker.bank.transport.POOLS", {"http": Pool})

@@ -5,15 +5,17 @@ and only one request; after the attempt's end no connection can begin to send.
 """
 
 import contextlib
-import http.client
 import math
 import os
+import re
 import socket
 import threading
+from collections.abc import Mapping
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
+import urllib3
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
@@ -106,51 +108,74 @@ _ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
 
 
 class _Watched(HTTPConnection):
-    """What both kinds of connection share: one request, inside an `Attempt`."""
+    """What both kinds of connection share: one request, inside an `Attempt`, and one answer.
 
-    response_class = StrictAnswer
+    The library's own way builds a request line by line and reads an answer's head into three tables one after the
+    other, which takes longer than all the rest of an exchange.
+    """
+
     _is_used = False
-    _head: bytes | None = b""  #: of the request, while its body is to come; None before it is written
-
-    def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        if self._is_used:
-            raise UsedConnectionError
-        self._is_used = True
-        super().putrequest(*args, **kwargs)
-
-    #: The library looks in each header for a sign of its own to leave it out, which no request of ours has.
-    putheader = http.client.HTTPConnection.putheader
 
     def _new_conn(self) -> socket.socket:
         """Try one address after the other, as the library does, but after our own lookup: its can hang for minutes."""
-        name, failed = self._dns_host, None
+        failed: OSError | None = None
         try:
-            for address in look_up(name, self.port, within_s=self.timeout):
-                self._dns_host = address
+            for family, address in look_up(self._dns_host, self.port, within_s=self.timeout):
+                sock = socket.socket(family, socket.SOCK_STREAM)
                 try:
-                    return super()._new_conn()
-                except (NewConnectionError, ConnectTimeoutError) as error:
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    sock.settimeout(self.timeout)
+                    sock.connect(address)
+                except OSError as error:
+                    sock.close()
                     failed = error
+                else:
+                    return sock
         except socket.gaierror as error:
-            raise NameResolutionError(name, self, error) from None
-        finally:
-            self._dns_host = name
-        raise failed or NameResolutionError(name, self, socket.gaierror(socket.EAI_NONAME, "it has no address"))
+            raise NameResolutionError(self.host, self, error) from None
+        match failed:
+            case None:
+                raise NameResolutionError(self.host, self, socket.gaierror(socket.EAI_NONAME, "it has no address"))
+            case TimeoutError():
+                raise ConnectTimeoutError(self, "no connection was made in time") from failed
+            case _:
+                raise NewConnectionError(self, "no connection was made") from failed
 
-    def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
+    def request(  # type: ignore[override]  # the library's has options, of which none is used here
+        self, method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Head and body are one send: what is proved of the one is proved of the other."""
-        self._head = None if body else b""
-        super().request(method, url, body, *args, **kwargs)
-
-    def send(self, data: Any) -> None:
-        if self._head is None:
-            self._head = data
-            return
-        if self.sock is None and self.auto_open:
-            self.connect()
+        if self._is_used:
+            raise UsedConnectionError
+        self._is_used = True
+        written = request_head(method, url, headers or {}) + (body or b"")
+        self.connect()
         _ATTEMPT.get().touch(self.sock)
-        super().send(self._head + data)
-        self._head = b""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it read all
+            self.sock.sendall(written)
+
+    def getresponse(self) -> StrictAnswer:  # type: ignore[override]  # the library's is read in another way
+        """The head of the answer. What is left of it is read from it, and it is to be closed."""
+        self.sock.settimeout(self.timeout)
+        answer = StrictAnswer(self.sock)
+        try:
+            answer.begin()
+        except BaseException:
+            answer.close()
+            raise
+        return answer
+
+
+_REQUEST_LINE = re.compile("[A-Z]+ [!-~]+ HTTP/1.1")
+_HEADER = re.compile("[0-9A-Za-z-]+: [ -~\xa0-\xff]*")
+
+
+def request_head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
+    """Raises `ValueError`, without a word of it, where a line would be read as another one, or as two."""
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    if not (_REQUEST_LINE.fullmatch(lines[0]) and all(map(_HEADER.fullmatch, lines[1:]))):
+        raise ValueError("a line of the request has a character that may not be in it")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 class WatchedPlain(_Watched, HTTPConnection):
@@ -162,22 +187,35 @@ class WatchedTLS(_Watched, HTTPSConnection):
 
 
 class _KeepsNone(HTTPConnectionPool):
-    """What both kinds of pool share: a new connection for each request, and none is kept after it."""
+    """What both kinds of pool share: a new connection for each request, and nothing is sent again."""
 
-    def _get_conn(self, timeout: float | None = None) -> Any:  # noqa: ARG002 - the library's signature
-        return self._new_conn()
-
-    def _put_conn(self, conn: Any) -> None:
-        if conn is not None:
-            conn.close()
+    def urlopen(  # type: ignore[override]  # the library's has options, of which none is used here
+        self,
+        method: str,
+        url: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: urllib3.Timeout,
+        **_options: Any,
+    ) -> StrictAnswer:
+        """One request on a new connection: the head of its answer."""
+        connection: Any = self._new_conn()
+        connection.timeout = timeout.connect_timeout
+        try:
+            connection.request(method, url, body, headers)
+            connection.timeout = timeout.read_timeout
+            return cast("StrictAnswer", connection.getresponse())
+        finally:
+            connection.close()  # the answer keeps the socket until it is closed
 
 
 class PlainPool(_KeepsNone):
-    ConnectionCls = WatchedPlain
+    ConnectionCls = WatchedPlain  # type: ignore[assignment]  # it takes and gives less than the library's
 
 
 class TLSPool(_KeepsNone, HTTPSConnectionPool):
-    ConnectionCls = WatchedTLS
+    ConnectionCls = WatchedTLS  # type: ignore[assignment]  # it takes and gives less than the library's
 
 
 #: For the pool manager of an adapter.

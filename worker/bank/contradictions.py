@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from epay_transfers.worker.bank.codes import PAID_WORDS
-from epay_transfers.worker.bank.json_fields import Fields, objects
+from epay_transfers.worker.bank.json_fields import Fields, folded, objects
 
 _CODES = frozenset({"code", "reasoncode", "errorcode", "resultcode", "responsecode"})
 _ERRORS = frozenset({"error", "errors"})
@@ -41,21 +41,20 @@ def denies_payment(fields: Fields, paid_words: Collection[str], *, is_wide: bool
     `is_wide`: by `is_verdict_name`, for what names no code of its own. Else by the table, since the success form has
     many fields. `is_inner`: an object inside another, where `code` may be a country's.
     """
-    for name, value in fields.items():
-        folded = name.lower()
-        is_code = folded in _CODES_AND_ERRORS or (is_wide and ("code" in folded or "error" in folded))
-        if not is_code and folded not in _ALL:
+    for name, value in folded(fields):
+        is_code = name in _CODES_AND_ERRORS or (is_wide and ("code" in name or "error" in name))
+        if not is_code and name not in _ALL:
             continue
-        if folded in _SUCCESSES_AND_RESULTS and _plain(value).lower() in _REFUSED:
+        if name in _SUCCESSES_AND_RESULTS and _plain(value).lower() in _REFUSED:
             return True
         if not _is_there(value):
             continue
         is_number = re.fullmatch("[0-9-]+", _plain(value)) is not None
-        if is_code and not _is_zero(value) and (is_wide or is_number or not is_inner or folded in _ERRORS):
+        if is_code and not _is_zero(value) and (is_wide or is_number or not is_inner or name in _ERRORS):
             return True
-        if folded in _STATUSES and not (isinstance(value, str) and value in paid_words):
+        if name in _STATUSES and not (isinstance(value, str) and value in paid_words):
             return True
-        if folded in _FAILURES and not _is_false(value):
+        if name in _FAILURES and not _is_false(value):
             return True
     return False
 
@@ -68,13 +67,12 @@ def denies_payment_anywhere(fields: Fields, paid_words: Collection[str]) -> bool
 def tells_payment(fields: Fields) -> bool:
     """Does it hold a word of payment, at any depth: a paid status in any case, a code 0, or a success?"""
     for each in objects(fields):
-        for name, value in each.items():
-            folded = name.lower()
-            if folded in _STATUSES and _plain(value).upper() in PAID_WORDS:
+        for name, value in folded(each):
+            if name in _STATUSES and _plain(value).upper() in PAID_WORDS:
                 return True
-            if folded in _CODES and not isinstance(value, bool) and _plain(value) and _is_zero(value):
+            if name in _CODES and not isinstance(value, bool) and _plain(value) and _is_zero(value):
                 return True
-            if folded in _SUCCESSES and _plain(value).lower() in _TRUE:
+            if name in _SUCCESSES and _plain(value).lower() in _TRUE:
                 return True
     return False
 

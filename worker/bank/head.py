@@ -9,10 +9,7 @@ import io
 import re
 import socket
 from collections.abc import Sequence
-from http.client import HTTPException, HTTPMessage, HTTPResponse, RemoteDisconnected
-from typing import Any
-
-from urllib3.response import BaseHTTPResponse
+from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 
 #: At most so many interim responses (100, 102, 103) may come before the response.
 INTERIM_LIMIT = 20
@@ -32,25 +29,41 @@ _SWITCHING_PROTOCOLS = 101
 
 
 class StrictAnswer(HTTPResponse):
-    """The standard response, but its head must be complete, and each of its lines valid."""
+    """The standard response, but its head must be complete, and each of its lines valid. Its body is yet to be read."""
 
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
         self.fp = _Lines(self.fp.detach())
+        self._values: dict[str, list[str]] = {}  #: of the headers, by their names in small letters
 
     def begin(self) -> None:
         """Read the head. What it says of the body is kept where the library looks for it."""
-        version, self.status, self.reason = self._read_status()
-        self.version = 11 if version == "HTTP/1.1" else 10
-        self.headers = self.msg = self._read_headers()
-        self.chunked, self.chunk_left = self.headers.get("Transfer-Encoding", "").lower() == "chunked", None
-        self.length = None if self.chunked else _length(self.headers.get_all("Content-Length", []))
+        self.version, self.status = self._read_status_line()
+        self._values = self._read_headers()
+        codings = self.all("transfer-encoding")
+        self.chunked, self.chunk_left = bool(codings) and codings[0].lower() == "chunked", None
+        self.length = None if self.chunked else _length(self.all("content-length"))
         if self.status in _WITHOUT_BODY:
             self.length = 0
         self.will_close = True  # a connection carries one request
 
-    def _read_status(self) -> tuple[str, int, str]:
-        """The status line after any interim responses. A switch of protocols is an error: we never ask for one."""
+    def all(self, name: str) -> list[str]:
+        """The values of the headers of this name, which is given in small letters."""
+        return self._values.get(name, [])
+
+    @property
+    def is_framed(self) -> bool:
+        """Does the head prove where the body ends? It must have one length, or chunks, and not both.
+
+        With both a length and chunks, a proxy on the way may have read the other one than we do.
+        """
+        if codings := self.all("transfer-encoding"):
+            is_chunked = [coding.lower() for coding in codings] == ["chunked"]
+            return is_chunked and not self.all("content-length") and self.version == 11
+        return _length(self.all("content-length")) is not None
+
+    def _read_status_line(self) -> tuple[int, int]:
+        """Version and status, after any interim responses. A switch of protocols is an error: we never ask for one."""
         for _ in range(1 + INTERIM_LIMIT):
             line = self.fp.readline(_LINE_LIMIT)
             if not line:
@@ -59,20 +72,20 @@ class StrictAnswer(HTTPResponse):
             if found is None or int(found[2]) == _SWITCHING_PROTOCOLS:
                 raise HTTPException("no status line of an answer")
             if int(found[2]) >= 200:
-                return found[1].decode(), int(found[2]), ""
+                return 11 if found[1] == b"HTTP/1.1" else 10, int(found[2])
             self._read_headers()
         raise HTTPException("too many interim answers")
 
-    def _read_headers(self) -> HTTPMessage:
-        headers = HTTPMessage()
+    def _read_headers(self) -> dict[str, list[str]]:
+        values: dict[str, list[str]] = {}
         for _ in range(_HEADERS_LIMIT):
             line = self.fp.readline(_LINE_LIMIT)
             if line in _BLANK:
-                return headers
+                return values
             found = _HEADER_LINE.fullmatch(line)
             if found is None:
                 raise HTTPException("no header: the end came, or a line is folded, unnamed, or has a control character")
-            headers[found[1].decode()] = found[2].decode("latin-1").lstrip(" \t")
+            values.setdefault(found[1].decode().lower(), []).append(found[2].decode("latin-1").strip(" \t"))
         raise HTTPException("too many headers")
 
 
@@ -84,19 +97,12 @@ class _Lines(io.BufferedReader):
         return line
 
 
-def is_framed(answer: BaseHTTPResponse) -> bool:
-    """Does the head prove where the body ends? It must have one length, or chunks, and not both.
-
-    A length that is no plain number does not count: urllib3 reads `+5` and `1_0` as numbers, and ignores `-1` and
-    `x`. With both a length and chunks, a proxy on the way may have read the other one than we do.
-    """
-    lengths, codings = (answer.headers.getlist(name) for name in ("Content-Length", "Transfer-Encoding"))
-    if codings:
-        return [coding.lower() for coding in codings] == ["chunked"] and not lengths and answer.version == 11
-    return _length(lengths) is not None
-
-
 def _length(lengths: Sequence[str]) -> int | None:
-    """Of a body, by these headers; None where they prove none: it lasts until the connection ends."""
-    is_one = len(lengths) == 1 and _LENGTH.fullmatch(lengths[0].strip(" \t"))
+    """Of a body, by these headers; None where they prove none: it lasts until the connection ends.
+
+    A length that is no plain number, as `+5`, `1_0`, or `-1`, proves nothing. Lengths that differ are an error.
+    """
+    if len({length.strip(" \t") for value in lengths for length in value.split(",")}) > 1:
+        raise HTTPException("lengths that differ")
+    is_one = len(lengths) == 1 and _LENGTH.fullmatch(lengths[0])
     return int(lengths[0]) if is_one else None

@@ -19,6 +19,9 @@ INVOICE_NAMES = ("orderID", "orderId", "invoiceID", "invoiceId")
 
 Fields = Mapping[str, Any]
 
+#: What the decoder makes of what is not a single value.
+_NESTED = frozenset({dict, list})
+
 #: A number that is none, or too large to be money or a code: it equals nothing, so it counts only where it is read.
 _NO_NUMBER = Decimal("NaN")
 _MOST_DIGITS = 40
@@ -50,15 +53,18 @@ def why_not_read(body: bytes) -> str:
     return "html" if body.lstrip().startswith(b"<") else "not_json"
 
 
-def objects(fields: Fields) -> Iterator[Fields]:
+def objects(fields: Fields) -> list[Fields]:
     """The object first, and then all objects in it."""
     waiting: list[Any] = [fields]
     for found in waiting:
-        if isinstance(found, dict):
-            yield found
-            waiting += found.values()
-        elif isinstance(found, list):
-            waiting += found
+        within = found.values() if type(found) is dict else found
+        waiting += [value for value in within if type(value) in _NESTED]
+    return [found for found in waiting if type(found) is dict]
+
+
+def folded(fields: Fields) -> Iterator[tuple[str, Any]]:
+    """The fields, with their names in small letters: where names are read without case, all spellings count."""
+    return zip(map(str.lower, fields), fields.values(), strict=True)
 
 
 def printable(fields: Fields, name: str, *, limit: int = 128) -> str:
@@ -84,11 +90,10 @@ def bank_id_of(fields: Fields) -> str:
     return value if re.search("[1-9A-Za-z]", value) else ""
 
 
-def text(fields: Fields, *names: str, limit: int = 65536) -> str:
+def text(fields: Fields, name: str, *, limit: int = 65536) -> str:
     """An ASCII string, or empty."""
-    found = {fields[name] for name in names if isinstance(fields.get(name), str) and fields[name]}
-    value = found.pop() if len(found) == 1 else ""
-    return value if value.isascii() and len(value) <= limit else ""
+    value = fields.get(name)
+    return value if isinstance(value, str) and value.isascii() and len(value) <= limit else ""
 
 
 def code_of(fields: Fields, name: str = "code") -> str:
@@ -132,9 +137,9 @@ def money_mismatch(order: Order, fields: Fields, *, required: bool) -> str:
     return ""
 
 
-def spelled(fields: Fields, *folded: str) -> list[Any]:
+def spelled(fields: Fields, *names: str) -> list[Any]:
     """Every value under these names in any case: two that differ are never read as the better one."""
-    return [value for name, value in fields.items() if name.lower() in folded and not _is_absent(value)]
+    return [value for name, value in folded(fields) if name in names and not _is_absent(value)]
 
 
 def amount_of(value: Any) -> Decimal | None:

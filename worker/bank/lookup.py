@@ -10,6 +10,10 @@ import queue
 import socket
 import threading
 from copy import copy
+from typing import Any
+
+#: Where a socket connects to: its family, and what its `connect` takes.
+Address = tuple[int, tuple[Any, ...]]
 
 #: A thread ends when its name was not asked for this long.
 _KEPT_S = 60.0
@@ -20,7 +24,7 @@ class _Lookup:
 
     def __init__(self) -> None:
         self.has_ended = threading.Event()
-        self.addresses: list[str] = []
+        self.addresses: list[Address] = []
         self.error: OSError | UnicodeError | None = None
 
 
@@ -66,7 +70,7 @@ class _Resolver(threading.Thread):
         host, port = self._of
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            lookup.addresses = list(dict.fromkeys(str(place[0]) for *_, place in found))
+            lookup.addresses = list(dict.fromkeys((family, place) for family, *_, place in found))
         except (OSError, UnicodeError) as error:
             lookup.error = error
 
@@ -75,13 +79,14 @@ _resolvers: dict[tuple[str, int], _Resolver] = {}
 _lock = threading.Lock()
 
 
-def look_up(host: str, port: int, *, within_s: float | None) -> list[str]:
-    """The addresses of a host, in the system's order; `within_s=None` has no limit.
+def look_up(host: str, port: int, *, within_s: float | None) -> list[Address]:
+    """Where the port of a host is, in the system's order; `within_s=None` has no limit.
 
     Raises `OSError`, or `UnicodeError` for a text that can't be a host's name.
     """
-    if _is_address(host):
-        return [host]
+    for family in (socket.AF_INET, socket.AF_INET6):
+        if _is_of(family, host):
+            return [(family, (host, port))]
     with _lock:
         resolver = _resolvers.get((host, port))
         if resolver is None or not resolver.is_alive():
@@ -96,9 +101,8 @@ def look_up(host: str, port: int, *, within_s: float | None) -> list[str]:
     return lookup.addresses
 
 
-def _is_address(host: str) -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        with contextlib.suppress(OSError, ValueError):
-            socket.inet_pton(family, host)
-            return True
+def _is_of(family: int, host: str) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        socket.inet_pton(family, host)
+        return True
     return False

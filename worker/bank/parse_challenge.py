@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from epay_transfers.ledger.safe_urls import is_safe_url
-from epay_transfers.worker.bank.json_fields import Fields, bank_id_of, mismatch_if_named, objects, text
+from epay_transfers.worker.bank.json_fields import Fields, bank_id_of, folded, mismatch_if_named, objects, spelled, text
 from epay_transfers.worker.bank.order import Order
 from epay_transfers.worker.bank.outcome import ChallengeRequired, Response, Unclear
 from epay_transfers.worker.bank.parse_verdict import unclear
@@ -24,8 +24,8 @@ _NAMES = {
     "secure3d": "secure3D",
 }
 
-#: A body with one of these is a challenge, or an answer that can't be believed.
-_TRACES = ("paReq", "md", "action")
+#: A body with one of these is a challenge, or an answer that can't be believed; a status where it is `3D`.
+_TRACES = frozenset({"pareq", "md", "action", "status"})
 
 
 def read_challenge(order: Order, response: Response, fields: Fields) -> ChallengeRequired | Unclear | None:
@@ -52,9 +52,8 @@ def wants_3ds(fields: Fields) -> bool:
 
 
 def _has_trace(form: Fields) -> bool:
-    for spelling, value in form.items():
-        name = _NAMES.get(spelling.lower())
-        if value and (name in _TRACES or (name == "status" and str(value).upper() == "3D")):
+    for name, value in folded(form):
+        if name in _TRACES and value and (name != "status" or str(value).upper() == "3D"):
             return True
     return False
 
@@ -67,28 +66,22 @@ def _is_elsewhere(fields: Fields) -> bool:
 
 
 def _has_odd_form(fields: Fields) -> bool:
-    return any(
-        _NAMES.get(name.lower()) == "secure3D" and value and not isinstance(value, dict)
-        for name, value in fields.items()
-    )
+    return any(not isinstance(value, dict) for value in spelled(fields, "secure3d") if value)
 
 
 def _gather(fields: Fields) -> dict[str, list[Any]]:
     """Every value of each name, over all spellings and both places."""
     found: dict[str, list[Any]] = {name: [] for name in _NAMES.values()}
     for form in _forms(fields):
-        for spelling, value in form.items():
-            name = _NAMES.get(spelling.lower())
-            if name and value:
-                found[name].append(value)
+        for name, value in folded(form):
+            if name in _NAMES and value:
+                found[_NAMES[name]].append(value)
     return found
 
 
 def _forms(fields: Fields) -> Iterator[Fields]:
     yield fields
-    for spelling, value in fields.items():
-        if _NAMES.get(spelling.lower()) == "secure3D" and isinstance(value, dict):
-            yield value
+    yield from (value for value in spelled(fields, "secure3d") if isinstance(value, dict))
 
 
 def _agreed(values: list[Any]) -> str:

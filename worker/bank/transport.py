@@ -27,12 +27,11 @@ import requests.utils
 import urllib3
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
-from urllib3.response import BaseHTTPResponse
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.safe_urls import is_safe_url
 from epay_transfers.worker.bank.attempt import POOLS, Attempt, TooLateError, UnwatchedError, UsedConnectionError
-from epay_transfers.worker.bank.head import is_framed
+from epay_transfers.worker.bank.head import StrictAnswer
 from epay_transfers.worker.bank.lookup import look_up
 from epay_transfers.worker.bank.outcome import NoResponse, Response
 
@@ -45,6 +44,9 @@ _HEADERS = {
     "Accept-Encoding": "identity",
     "Connection": "close",
 }
+
+
+_PORTS = {"http": 80, "https": 443}
 
 
 class UnsafeAddressError(Exception):
@@ -67,17 +69,13 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (urllib3.exceptions.NewConnectionError, "unreachable"),
     (urllib3.exceptions.ConnectTimeoutError, "connect_timeout"),
     (ssl.SSLError, "tls"),
-    (urllib3.exceptions.SSLError, "tls"),
-    (urllib3.exceptions.ReadTimeoutError, "timeout"),
     (urllib3.exceptions.DecodeError, "undecodable"),
-    (urllib3.exceptions.IncompleteRead, "cut"),
-    (urllib3.exceptions.InvalidChunkLength, "cut"),
     (http.client.IncompleteRead, "cut"),
     (ConnectionError, "dropped"),
     (http.client.HTTPException, "garbled"),
-    (urllib3.exceptions.ProtocolError, "dropped"),
-    (urllib3.exceptions.InvalidHeader, "garbled"),  # two lengths that differ, in the response
     (requests.exceptions.InvalidHeader, "unsendable"),
+    (TimeoutError, "timeout"),
+    (OSError, "dropped"),
 )
 
 
@@ -116,8 +114,8 @@ class Transport:
         answer, why = None, ""
         try:
             request = prepared(method, url, headers or {}, body=body, form=form)
-            with attempt, self._adapter.unread(request, self._timeouts) as raw:
-                answer = self._read_response(raw)
+            with attempt, self._adapter.unread(request, self._timeouts) as unread:
+                answer = self._read_response(unread)
         except Exception as error:  # noqa: BLE001 - any exception of the libraries holds the request's body
             why = word_for(error)
             clear_tracebacks(error)
@@ -134,26 +132,24 @@ class Transport:
             addresses = look_up(host, port, within_s=self._connect_s)
         except (OSError, UnicodeError):
             return False
-        for address in addresses:
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection((address, port), timeout=self._connect_s) as tcp,
-            ):
+        for family, address in addresses:
+            with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as tcp:
+                tcp.settimeout(self._connect_s)
+                tcp.connect(address)
                 if is_tls:
                     self._tls.wrap_socket(tcp, server_hostname=host).close()
                 return True
         return False
 
-    def _read_response(self, raw: BaseHTTPResponse) -> Response:
-        locations, refreshes = (raw.headers.getlist(name) for name in ("Location", "Refresh"))
-        framed = is_framed(raw) and "Content-Encoding" not in raw.headers
+    def _read_response(self, answer: StrictAnswer) -> Response:
+        locations, refreshes, waits = (answer.all(name) for name in ("location", "refresh", "retry-after"))
         return Response(
-            status=raw.status,
+            status=answer.status,
             location=locations[0] if len(locations) == 1 else "",
             has_more_locations=len(locations) + len(refreshes) > 1,
-            body=_read(raw, framed=framed),
-            retry_after_s=self._retry_after_s(raw.headers.get("Retry-After", "")),
-            framed=framed,
+            body=_read(answer),
+            retry_after_s=self._retry_after_s(", ".join(waits)),
+            framed=answer.is_framed and not answer.all("content-encoding"),
         )
 
     def _retry_after_s(self, value: str) -> float | None:
@@ -178,16 +174,19 @@ def prepared(
     Raises `InvalidHeader` for a header that can't be sent, `UnsafeAddressError` or the library's errors for an address.
     """
     request = requests.PreparedRequest()
-    request.method, request.url, request.body = method, _callable_url(url), body
+    request.method, request.body = method, body
+    request.url, host = _callable_url(url)
     for header in headers.items():
         requests.utils.check_header_validity(header)
-    request.headers = _HEADERS | dict(headers)  # type: ignore[assignment]  # each name is written in one way only
+    request.headers = {"Host": host, **_HEADERS, **headers}  # type: ignore[assignment]  # each name is written in one way only
     if form is not None:
         request.body, request.headers["Content-Type"] = multipart(form, secrets.token_hex(16))
     elif body is not None:
         request.headers["Content-Type"] = "application/json"
-    if isinstance(request.body, bytes):
-        request.headers["Content-Length"] = str(len(request.body))
+    if (
+        request.body is not None or method != "GET"
+    ):  # a server may wait for a body, where nothing says that there is none
+        request.headers["Content-Length"] = str(len(request.body or b""))
     return request
 
 
@@ -204,13 +203,17 @@ def multipart(form: Mapping[str, str], boundary: str) -> tuple[bytes, str]:
 
 
 @lru_cache(maxsize=16)
-def _callable_url(url: str) -> str:
-    """As the library writes it."""
+def _callable_url(url: str) -> tuple[str, str]:
+    """As the library writes it, and the host as a request names it."""
     if not is_safe_url(url):
         raise UnsafeAddressError
     request = requests.PreparedRequest()
     request.prepare_url(url, None)
-    return request.url or ""
+    parts = urlsplit(request.url or "")
+    host = (parts.hostname or "").rstrip(".")
+    host = f"[{host}]" if ":" in host else host
+    has_port = parts.port not in {None, _PORTS[parts.scheme]}
+    return request.url or "", f"{host}:{parts.port}" if has_port else host
 
 
 class _Adapter(HTTPAdapter):
@@ -237,9 +240,9 @@ class _Adapter(HTTPAdapter):
         """As it is written to the bank, and never to a proxy."""
         return request.path_url
 
-    def unread(self, request: requests.PreparedRequest, timeouts: urllib3.Timeout) -> BaseHTTPResponse:
+    def unread(self, request: requests.PreparedRequest, timeouts: urllib3.Timeout) -> StrictAnswer:
         """Send it, and give what comes, unread."""
-        return cast("BaseHTTPResponse", self.send(request, timeout=timeouts))  # type: ignore[arg-type]  # its types leave out that it takes these
+        return cast("StrictAnswer", self.send(request, timeout=timeouts))  # type: ignore[arg-type]  # its types leave out that it takes these
 
     def build_response(self, _request: requests.PreparedRequest, raw: Any) -> Any:
         """The library's own response would read cookies out of it, and an encoding, and keep the request beside."""
@@ -282,20 +285,18 @@ def assert_no_hidden_retry(adapter: HTTPAdapter) -> None:
         raise RuntimeError("the bank's adapter would repeat a request: its retries must be Retry(0, read=False)")
 
 
-def _read(raw: BaseHTTPResponse, *, framed: bool) -> bytes:
-    """The decoded body, up to the limit; bytes beyond it are not even decompressed.
-
-    Where its whole length has come there is no end to wait for. Of one that is not framed all counts that comes before
-    the end: `read` waits for that.
+def _read(answer: StrictAnswer) -> bytes:
+    """The decoded body, up to the limit; bytes beyond it are not even decompressed. Of one with no length all counts
+    that comes before the end.
     """
-    body, read = bytearray(), raw.read1 if framed else raw.read
-    while chunk := read(BODY_LIMIT + 1 - len(body), decode_content=True):
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            raise AnswerTooLargeError
-        if raw.length_remaining == 0:
-            break
-    return bytes(body)
+    codings = answer.all("content-encoding")
+    coded = {"Content-Encoding": ", ".join(codings)}
+    body = (urllib3.HTTPResponse(answer, coded, preload_content=False) if codings else answer).read(BODY_LIMIT + 1)
+    if len(body) > BODY_LIMIT:
+        raise AnswerTooLargeError
+    if answer.length:
+        raise http.client.IncompleteRead(body, answer.length)
+    return body
 
 
 def word_for(error: BaseException) -> str:
