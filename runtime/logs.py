@@ -115,6 +115,8 @@ class PlainFormatter(logging.Formatter):
 def _cleaned(value: object, ours: str) -> object:
     """A value as it may be logged: numbers as they are, a message's id, an exception's type, else its text, starred."""
     match value:
+        case str():
+            return star_card_numbers(value, ours)
         case None | bool() | float():
             return value
         case int():
@@ -122,9 +124,7 @@ def _cleaned(value: object, ours: str) -> object:
             return value if starred == str(value) else starred
         case dramatiq.Message() | dramatiq.MessageProxy():
             return value.message_id
-        case TransfersError():
-            return star_card_numbers(str(value), ours)
-        case BaseException():
+        case BaseException() if not isinstance(value, TransfersError):
             return type(value).__name__
         case _:
             return star_card_numbers(str(value), ours)

@@ -5,7 +5,7 @@ fields declare of their lifetimes. A caller says how long something lasts, or gi
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from types import MappingProxyType
@@ -107,6 +107,9 @@ _KNOWN = tuple(
 )
 
 
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """`look_again_*` is when the transfer is looked at again *and* not before: `due` and the record's
@@ -136,9 +139,9 @@ class Change:
 
     def __post_init__(self) -> None:
         for name, known in _KNOWN:
-            given = dict(getattr(self, name))
-            _must_know(given.keys(), known)
-            object.__setattr__(self, name, MappingProxyType(given))  # nothing is added once it is built
+            given = getattr(self, name)
+            _must_know(given, known)
+            object.__setattr__(self, name, MappingProxyType(dict(given)) if given else _NONE)  # nothing is added later
         _must_know(self.increments, _COUNTERS)
         twice = self.fields.keys() & self.times_in.keys()
         if self.look_again_in is not None or self.look_again_at is not None:
@@ -159,9 +162,11 @@ class Change:
 def script_argument(
     record: Record, verb: Verb, change: Change, *, actor: str, test_time: str | None, vault: Run | None
 ) -> tuple[str, tuple[str, ...]]:
-    """The move as JSON, as `_move.lua` reads it, and the keys that it needs beside those of every move."""
-    row = verb.row
-    ends = row.ends
+    """The move as JSON, as `_move.lua` reads it, and the keys that it needs beside those of every move.
+
+    What does not apply is not in it.
+    """
+    row, ends = verb.row, _ends(verb)
     if verb is not Verb.CLAIM and (ends or row.keeps_due) == change.has_due:
         raise AssertionError(f"{verb}: what is unfinished has its time in `due`, what has ended has none")
     times = dict(cast("Mapping[str, int]", change.times_in))
@@ -173,65 +178,96 @@ def script_argument(
         due_at = values["next_attempt_at"] = change.look_again_at
     if change.watch_in is not None:
         times["watch_at"] = change.watch_in
-    clears = _cleared_by(verb)
-    cleared = CLEARED[:clears]
+    cleared = CLEARED[: _cleared_by(verb)]
     if State.IN_DOUBT in row.moves.values() and not _stays(verb):
         times["in_doubt_since"] = 0
     changed = {name: str(value) for name, value in values.items() if value not in {"", 0}}
     gone = [name for name in values if name not in changed and name not in cleared]
-    told = _told(record, verb, values, changed)
+    event = _told(record, verb, values, changed) | change.event
     if row.advance is not Advance.KEEP:
         changed["epoch"] = str(_next_epoch(record, row.advance))
     if row.enters:
         changed["phase"] = row.enters
     keys = _keys(record, verb, change, changed)
-    bank_id, reference = changed.get("bank_id"), changed.get("bank_reference")
-    after = change.only_after
-    if name := row.after.get(record.state):
-        after = max(after or 0, getattr(record, name))
     move: dict[str, Any] = {
         "key": record.key,
-        "verb": verb,
         "actor": actor,
+        "set": {kept_as(name): value for name, value in changed.items()},
+        **_of_row(verb),
+        **_must_hold(record, verb, change),
+        **_beside(keys, change, changed),
+    }
+    more = {
         "now": test_time,
-        "after": after,
-        "before": getattr(record, row.before[record.state]) if record.state in row.before else None,
-        "moves": _moves(verb),
-        "epoch": str(record.epoch),
-        "late": row.late or None,
-        "version": str(record.version) if row.as_seen or change.as_seen else None,
-        "claim": change.claim or None,
-        "wakeups": str(record.wakeups) if verb in _SWEEPERS else None,
-        "phase": row.phase,
-        "unless_paid": row.unless_paid or None,
-        "keep_due": row.keeps_due or None,
         "due_in": due_in,
         "due": None if due_at is None else str(due_at),
         "no_later": change.no_later,
-        "set": {kept_as(name): value for name, value in changed.items()},
-        "unset": [*gone, *(KEPT_AS[name] for name in gone if name in KEPT_AS)],
-        "clears": clears or None,
+        "unset": [*gone, *(KEPT_AS[name] for name in gone if name in KEPT_AS)] if gone else None,
         "set_in": times,
         "told": [name for name in times if name in _TOLD],
-        "add": list(change.increments),
-        "event": told | change.event,
+        "add": change.increments,
+        "event": event,
         "quiet": change.silent or None,
-        "challenge": json.dumps(asdict(change.challenge)) if change.challenge else None,
-        "challenge_ms": str(_CHALLENGE_MS) if change.challenge else None,
         "prints": redis_keys.prints(record.key) if ends else None,
-        "home": way_home(record.order_details) or None if ends and record.order_details else None,
-        "ids": _place(keys, redis_keys.bank_ids(bank_id)[0]) if bank_id else None,
-        "id": redis_keys.bank_id_name(bank_id) if bank_id else None,
-        "reference": reference,
-        "references": _place(keys, redis_keys.references(reference)[0]) if reference else None,
-        "watched": _place(keys, redis_keys.WATCHED) if redis_keys.WATCHED in keys else None,
-        "rates": _place(keys, redis_keys.RATES) if change.asker else None,
-        "asker": change.asker or None,
-        "contradicted": _place(keys, redis_keys.CONTRADICTED) if redis_keys.CONTRADICTED in keys else None,
+        "home": way_home(record.order_details) if ends and record.order_details else None,
         "vault": [vault.id, str(vault.writes)] if vault else None,
     }
-    said = {name: value for name, value in move.items() if value or value == 0 or name == "set"}
-    return _as_json(said), keys
+    move |= {name: value for name, value in more.items() if value or value == 0}
+    return _as_json(move), keys
+
+
+@cache
+def _of_row(verb: Verb) -> Mapping[str, Any]:
+    """What the table says of the verb, whatever the record."""
+    row = verb.row
+    said = {
+        "verb": verb,
+        "moves": _moves(verb),
+        "late": row.late,
+        "phase": row.phase,
+        "unless_paid": row.unless_paid,
+        "keep_due": row.keeps_due,
+        "clears": _cleared_by(verb),
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def _must_hold(record: Record, verb: Verb, change: Change) -> dict[str, Any]:
+    """Of this record, for the move to be made."""
+    row = verb.row
+    held: dict[str, Any] = {"epoch": str(record.epoch)}
+    after = change.only_after
+    if name := row.after.get(record.state):
+        after = max(after or 0, getattr(record, name))
+    if after is not None:
+        held["after"] = after
+    if name := row.before.get(record.state):
+        held["before"] = getattr(record, name)
+    if row.as_seen or change.as_seen:
+        held["version"] = str(record.version)
+    if change.claim:
+        held["claim"] = change.claim
+    if verb in _SWEEPERS:
+        held["wakeups"] = str(record.wakeups)
+    return held
+
+
+def _beside(keys: tuple[str, ...], change: Change, changed: Mapping[str, str]) -> dict[str, Any]:
+    """What is written beside the record, and where its keys are."""
+    said: dict[str, Any] = {}
+    if change.challenge:
+        said |= {"challenge": json.dumps(asdict(change.challenge)), "challenge_ms": str(_CHALLENGE_MS)}
+    if bank_id := changed.get("bank_id"):
+        said |= {"ids": _place(keys, redis_keys.bank_ids(bank_id)[0]), "id": redis_keys.bank_id_name(bank_id)}
+    if reference := changed.get("bank_reference"):
+        said |= {"references": _place(keys, redis_keys.references(reference)[0]), "reference": reference}
+    if redis_keys.WATCHED in keys:
+        said["watched"] = _place(keys, redis_keys.WATCHED)
+    if change.asker:
+        said |= {"rates": _place(keys, redis_keys.RATES), "asker": change.asker}
+    if redis_keys.CONTRADICTED in keys:
+        said["contradicted"] = _place(keys, redis_keys.CONTRADICTED)
+    return said
 
 
 def _keys(record: Record, verb: Verb, change: Change, changed: Mapping[str, str]) -> tuple[str, ...]:
@@ -289,19 +325,25 @@ def _moves(verb: Verb) -> dict[str, str]:
 def _cleared_by(verb: Verb) -> int:
     """How many of `CLEARED` the verb clears, wherever it starts from."""
     row = verb.row
-    if row.ends:
+    if _ends(verb):
         return cleared_up_to(Lifetime.UNFINISHED)
     if _stays(verb):
         return 0
     return cleared_up_to(Lifetime.STATE if State.NEEDS_REVIEW in row.moves.values() else Lifetime.DOUBT)
 
 
+@cache
+def _ends(verb: Verb) -> bool:
+    return verb.row.ends
+
+
+@cache
 def _stays(verb: Verb) -> bool:
     return all(start is end for start, end in verb.row.moves.items())
 
 
-def _must_know(given: Iterable[str], known: frozenset[str]) -> None:
-    if not known.issuperset(given):
+def _must_know(given: Collection[str], known: frozenset[str]) -> None:
+    if given and not known.issuperset(given):
         raise TypeError(f"a move can't change {', '.join(name for name in given if name not in known)}")
 
 

@@ -7,6 +7,7 @@ after it has opened a card, and sends nothing where they differ. A PaRes is seal
 import json
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, Self
 
 from epay_transfers.ledger.order import DETAILS, OrderDetails
@@ -45,6 +46,8 @@ class PaymentOrder:
     def differing(self, record: Record) -> tuple[str, ...]:
         """The names of the fields in which the record says something else; empty where it says the same."""
         kept = PaymentOrder.of(record)
+        if _are_same_scalars(_values(self), _values(kept)):
+            return ()
         pairs = [(name, getattr(self, name), getattr(kept, name)) for name in _NAMES]
         pairs += [(name, getattr(self.details, name), getattr(kept.details, name)) for name in DETAILS]
         return tuple(name for name, ordered, there in pairs if not _is_same(ordered, there))
@@ -84,8 +87,17 @@ _as_json = json.JSONEncoder(separators=(",", ":")).encode
 _NAMES = tuple(each.name for each in fields(PaymentOrder) if each.name != "details")
 
 
+#: Of an order, all that are compared.
+_values = attrgetter(*_NAMES, *(f"details.{name}" for name in DETAILS))
+
 #: What JSON has one way to write for.
 _SCALARS = frozenset({str, int, bool, type(None)})
+
+
+def _are_same_scalars(ordered: tuple[object, ...], there: tuple[object, ...]) -> bool:
+    """As they are, where nothing was changed. What is not can be the same as JSON all the same: `_is_same` says it."""
+    kinds = tuple(map(type, there))
+    return ordered == there and tuple(map(type, ordered)) == kinds and _SCALARS.issuperset(kinds)
 
 
 def _is_same(ordered: object, there: object) -> bool:

@@ -6,9 +6,9 @@ It is for people and decides nothing: the breaker counts failures by itself.
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.store.heartbeats import ANSWERED, NOT_SENT, REFUSED, UNCLEAR, Calls, bucket_of
@@ -45,10 +45,19 @@ class _Slot:
 
 @dataclass(slots=True)
 class _Call:
+    """One call, from here to the end of its block, which sets `outcome` to what the call brought."""
+
     kind: CallKind
     since: float
+    ended: "Callable[[_Call], None]"
     outcome: object = None
     evidence: Evidence | None = None  #: where the outcome has none of its own
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended(self)
 
 
 class CallLog:
@@ -63,20 +72,18 @@ class CallLog:
         self._fails: str | None = None
         self.on_ended: Callable[[str, str, str, float], None] = _nothing  #: is told kind, outcome, evidence, seconds
 
-    @contextmanager
-    def call(self, kind: CallKind) -> Iterator[_Call]:
-        """The block sets `outcome` to what the call brought."""
-        call = _Call(kind, self._clock.monotonic())
+    def call(self, kind: CallKind) -> _Call:
+        call = _Call(kind, self._clock.monotonic(), self._end)
         with self._lock:
             self._under_way[id(call)] = call
-        try:
-            yield call
-        finally:
-            span_s = self._clock.monotonic() - call.since
-            with self._lock:
-                del self._under_way[id(call)]
-                outcome = self._ended(call, span_s)
-            self.on_ended(call.kind, outcome, _evidence_of(call), span_s)
+        return call
+
+    def _end(self, call: _Call) -> None:
+        span_s = self._clock.monotonic() - call.since
+        with self._lock:
+            del self._under_way[id(call)]
+            outcome = self._ended(call, span_s)
+        self.on_ended(call.kind, outcome, _evidence_of(call), span_s)
 
     def read(self) -> dict[str, Calls]:
         with self._lock:

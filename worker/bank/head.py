@@ -31,6 +31,10 @@ _SWITCHING_PROTOCOLS = 101
 class StrictAnswer(HTTPResponse):
     """The standard response, but its head must be complete, and each of its lines valid. Its body is yet to be read."""
 
+    #: Does the head prove where the body ends? It must have one length, or chunks, and not both: with both, a proxy on
+    #: the way may have read the other one than we do.
+    is_framed = False
+
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
         self.fp = _Lines(self.fp.detach())
@@ -40,9 +44,13 @@ class StrictAnswer(HTTPResponse):
         """Read the head. What it says of the body is kept where the library looks for it."""
         self.version, self.status = self._read_status_line()
         self._values = self._read_headers()
-        codings = self.all("transfer-encoding")
-        self.chunked, self.chunk_left = bool(codings) and codings[0].lower() == "chunked", None
-        self.length = None if self.chunked else _length(self.all("content-length"))
+        lengths, codings = self.all("content-length"), [each.lower() for each in self.all("transfer-encoding")]
+        self.chunked, self.chunk_left = codings[:1] == ["chunked"], None
+        self.length = None if self.chunked else _length(lengths)
+        if codings:
+            self.is_framed = codings == ["chunked"] and not lengths and self.version == 11
+        else:
+            self.is_framed = self.length is not None
         if self.status in _WITHOUT_BODY:
             self.length = 0
         self.will_close = True  # a connection carries one request
@@ -50,17 +58,6 @@ class StrictAnswer(HTTPResponse):
     def all(self, name: str) -> list[str]:
         """The values of the headers of this name, which is given in small letters."""
         return self._values.get(name, [])
-
-    @property
-    def is_framed(self) -> bool:
-        """Does the head prove where the body ends? It must have one length, or chunks, and not both.
-
-        With both a length and chunks, a proxy on the way may have read the other one than we do.
-        """
-        if codings := self.all("transfer-encoding"):
-            is_chunked = [coding.lower() for coding in codings] == ["chunked"]
-            return is_chunked and not self.all("content-length") and self.version == 11
-        return _length(self.all("content-length")) is not None
 
     def _read_status_line(self) -> tuple[int, int]:
         """Version and status, after any interim responses. A switch of protocols is an error: we never ask for one."""

@@ -216,6 +216,12 @@ def _callable_url(url: str) -> tuple[str, str]:
     return request.url or "", f"{host}:{parts.port}" if has_port else host
 
 
+@lru_cache(maxsize=16)
+def _place(url: str) -> tuple[str | None, int | None, str]:
+    parts = urlsplit(url)
+    return parts.hostname, parts.port, parts.scheme
+
+
 class _Adapter(HTTPAdapter):
     """Connections that belong to an `Attempt`, one TLS context, no retry."""
 
@@ -230,8 +236,7 @@ class _Adapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *_args: Any, **_kwargs: Any) -> Any:
         """The pool for the address, and never a proxy's. It keeps no connection."""
-        at = urlsplit(request.url or "")
-        place = (at.hostname, at.port, at.scheme)
+        place = _place(request.url or "")
         if place not in self._pools:
             self._pools[place] = self.poolmanager.connection_from_host(*place)
         return self._pools[place]

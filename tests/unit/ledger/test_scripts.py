@@ -9,8 +9,8 @@ import pytest
 
 from epay_transfers.ledger.record import KEPT_AS, Record, StoredChallenge
 from epay_transfers.ledger.states import State, Verb
-from epay_transfers.ledger.store import redis_keys, scripts
-from epay_transfers.ledger.store.change import Change, script_argument
+from epay_transfers.ledger.store import change, redis_keys, scripts
+from epay_transfers.ledger.store.change import Change
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.new_transfer import Names
@@ -157,7 +157,9 @@ def test_the_fields_of_a_move_are_those_of_the_header_and_of_python() -> None:
         word for line in re.findall(r"^ {9}([\w, ]+?)(?: {2,}|$)", header, re.MULTILINE) for word in line.split(", ")
     }
     used = set(re.findall(r"\bm\.(\w+)", code_of(own_text("_move") + own_text("_counters"))))
-    given = set(re.findall(r'^        "(\w+)":', inspect.getsource(script_argument), re.MULTILINE))
+    builders = (change.script_argument, change._of_row, change._must_hold, change._beside)
+    written = "".join(inspect.getsource(each) for each in builders)
+    given = {a or b for a, b in re.findall(r'"(\w+)": |(?:held|said)\["(\w+)"\] =', written)}
 
     assert used == named
     assert given == used
