@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from epay_transfers.ledger.record import kept_as
 from epay_transfers.ledger.states import State
+from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.pauses import Lane
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import Content
@@ -124,6 +126,23 @@ def test_a_challenge_that_is_gone_is_doubt_and_its_pares_is_not_sent(stage: Stag
     stage.journey.confirm(key)
 
     assert (stage.state(key), stage.record(key).reason, calls(stage)) == (State.IN_DOUBT, "pares_unreadable", 0)
+
+
+@pytest.mark.parametrize("needs_token", [True, False])
+def test_details_that_a_hand_has_damaged_end_the_try_before_anything_is_taken(
+    stage: Stage, ledger_client: Any, *, needs_token: bool
+) -> None:
+    """The request can't be built: so no claim is made, and the PaRes stays where it is."""
+    stage.with_rules(preflight=replace(stage.rules.preflight, confirm_needs_token=needs_token))
+    key = resumed(stage)
+    ledger_client.hset(redis_keys.record(key), kept_as("order_details"), "{torn")
+
+    with pytest.raises(ValueError, match="Expecting"):
+        stage.journey.confirm(key)
+
+    record = stage.record(key)
+    assert (record.state, calls(stage)) == (State.RESUMED, 0)
+    assert stage.vault.look(Purpose.PARES, key, record.epoch) is Content.BLOB
 
 
 def test_what_breaks_after_the_pares_was_taken_is_doubt(stage: Stage) -> None:
