@@ -16,7 +16,7 @@ from epay_transfers.ledger.clock import Clock
 from epay_transfers.worker.bank import NoResponse, Response
 from epay_transfers.worker.bank.json_fields import INVOICE_NAMES, read_object, why_not_read
 from epay_transfers.worker.bank.masking import clean_message, mask_card
-from epay_transfers.worker.bank.transport import Transport
+from epay_transfers.worker.bank.transport import Method, Transport
 
 _SHAPE_LENGTH = 64
 
@@ -107,7 +107,7 @@ class Recorder(Transport):
         super().__init__(clock, **limits)
         self._kept = kept
 
-    def exchange(self, method: str, url: str, **more: Any) -> Response | NoResponse:
+    def exchange(self, method: Method, url: str, **more: Any) -> Response | NoResponse:
         response = super().exchange(method, url, **more)
         call = "token" if "/oauth2/" in urlsplit(url).path else self._kept.call
         self._kept.exchanges.append(Exchange(call, url, response))

@@ -71,3 +71,4 @@ class _Mapped:
                 raise error from error.__cause__
             finally:
                 error.__context__ = None  # the client's error, with what the server said
+                del error, caught

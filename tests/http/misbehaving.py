@@ -314,6 +314,23 @@ SILENCES: dict[str, tuple[Manner, str]] = {
         _holds(_with_length_of(lambda length: f"{length}\r\nContent-Length: {length}")),
         "timeout",
     ),
+    "fewer than a length in a list": (_ends(_with_length_of(lambda length: f"{length + 1}, {length + 1}")), "cut"),
+    "fewer than a length that comes twice": (
+        _ends(_with_length_of(lambda length: f"{length + 1}\r\nContent-Length: {length + 1}")),
+        "cut",
+    ),
+    "fewer than a length with a sign": (_ends(_with_length_of(lambda length: f"+{length + 1}")), "cut"),
+    "more than a length with a sign": (_ends(_with_length_of(lambda length: f"+{length - 1}")), "cut"),
+    "fewer than a length of twenty digits": (_ends(_with_length_of(lambda _: "9" * 20)), "cut"),
+    "chunk's size with a sign": (
+        _ends(_says(lambda good: CHUNKED + b"+%x\r\n%s\r\n0\r\n\r\n" % (len(good), good))),
+        "cut",
+    ),
+    "chunk of -1, and much after it": (_holds(_says(lambda _: CHUNKED + b"-1\r\n" + b" " * 5_000_000)), "cut"),
+    "304 with chunks": (
+        _ends(_says(lambda _: CHUNKED.replace(b"200 OK", b"304 As it was") + b"2\r\n{}\r\n0\r\n\r\n")),
+        "garbled",
+    ),
 }
 
 #: The same, where there is TLS to break.

@@ -1,14 +1,17 @@
 """A name whose lookup hangs: the question ends in time, nothing was sent, and no other name is held up by it."""
 
+import gc
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from epay_transfers.worker.bank import Bank
 from epay_transfers.worker.bank.lookup import look_up
+from epay_transfers.worker.bank.outcome import Response
 from tests.http.asking import ASK, QUESTIONS, bank_at, is_believed, manners, says_not_sent, why
 from tests.http.misbehaving import Server, well
 from tests.support.bank_examples import TERMINAL
@@ -105,6 +108,24 @@ def test_where_one_address_of_a_name_refuses_the_next_one_is_tried(names: Names)
         assert is_believed(outcome)
         assert server.count("/transfer") == 1
         assert bank_at(server.url)._transport.reachable(server.url.replace("127.0.0.1", "localhost"))
+
+
+def test_an_address_that_refused_keeps_no_request_in_memory(names: Names) -> None:
+    """Even with the collector off: its error leads to the frames of those that asked, and these hold the card."""
+    with Server(manners("/transfer", well)) as server:
+        names.known["localhost"] = ["::1", "127.0.0.1"]
+        transport = bank_at(server.url)._transport
+        gc.collect()
+        gc.disable()
+        try:
+            url = server.url.replace("127.0.0.1", "localhost")
+            heard = transport.exchange("POST", f"{url}/transfer", body=b'{"cardCred":"4405639704015096"}')
+            left = [found for found in gc.get_objects() if issubclass(type(found), requests.PreparedRequest)]
+        finally:
+            gc.enable()
+
+    assert isinstance(heard, Response)
+    assert left == []
 
 
 def test_where_all_addresses_refuse_it_was_not_sent(names: Names) -> None:

@@ -19,6 +19,7 @@ from epay_transfers.worker.bank.attempt import (
     Attempt,
     PlainPool,
     TooLateError,
+    UnsendableError,
     UsedConnectionError,
     WatchedPlain,
     request_head,
@@ -82,6 +83,7 @@ class TestWhatIsSent:
             ("https://bank.example:8443/x", "bank.example:8443"),
             ("https://bank.example./x", "bank.example"),
             ("https://[2001:db8::7]:8443/x", "[2001:db8::7]:8443"),
+            ("https://[fe80::1%25eth0]/x", "[fe80::1]"),
         ],
     )
     def test_the_host_is_named_as_the_standard_wants_it(self, url: str, host: str) -> None:
@@ -93,15 +95,14 @@ class TestWhatIsSent:
         with served() as (transport, server):
             heard = transport.exchange("POST", f"{server.url}/x", headers={"Authorization": value}, body=CARD)
 
-        assert isinstance(heard, NoResponse)
-        assert (heard.evidence, server.executed, server.connections) == (Evidence.NOT_SENT, [], 0)
+        assert (heard, server.executed, server.connections) == (NoResponse(Evidence.NOT_SENT, "unsendable"), [], 0)
 
     @pytest.mark.parametrize(
         "line",
         [("GET", "/x y", {}), ("GET", "/x\r\n", {}), ("GET /y", "/x", {}), ("GET", "", {}), ("GET", "/x", {"A:": "b"})],
     )
     def test_nor_is_a_line_that_would_be_another_one(self, line: tuple[str, str, dict[str, str]]) -> None:
-        with pytest.raises(ValueError, match="character"):
+        with pytest.raises(UnsendableError, match="character"):
             request_head(*line)
 
     def test_a_form_goes_as_multipart_with_every_character_of_a_secret(self) -> None:
@@ -342,6 +343,24 @@ class TestFrames:
             heard = transport.exchange("GET", f"{server.url}/x")
 
         assert heard == Response(200, body=b"2\r\n{}\r\n0\r\n\r\n", framed=False)
+
+    def test_a_redirect_whose_body_did_not_come_is_no_answer(self) -> None:
+        """What is missing might have said another thing than the address does."""
+        head = b"HTTP/1.1 302 Found\r\nLocation: https://shop.example/ok\r\nContent-Length: 90, 90\r\n\r\n"
+
+        def hollow(talk: Talk) -> None:
+            talk.say(head)
+            raise Gone
+
+        with served(hollow) as (transport, server):
+            heard = transport.exchange("POST", f"{server.url}/x", body=CARD)
+
+        assert heard == NoResponse(Evidence.MAYBE_SENT, "cut")
+
+    def test_blanks_around_a_value_are_no_part_of_it(self) -> None:
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: \t chunked \t\r\n\r\n"
+        with served(lambda talk: talk.say(head, b"2\r\n{}\r\n0\r\n\r\n")) as (transport, server):
+            assert transport.exchange("GET", f"{server.url}/x") == Response(200, body=b"{}", framed=True)
 
 
 class TestTheEnd:

@@ -35,6 +35,10 @@ class UsedConnectionError(Exception):
     """The connection has carried a request already: the next bytes on it may be the response to that one."""
 
 
+class UnsendableError(Exception):
+    """A part of the request would not be read as what it is: nothing was sent."""
+
+
 class UnwatchedError(Exception):
     """The watchdog is dead, or another process's, so nothing would end the attempt: nothing may be sent."""
 
@@ -128,7 +132,7 @@ class _Watched(HTTPConnection):
                     sock.connect(address)
                 except OSError as error:
                     sock.close()
-                    failed = error
+                    failed = error.with_traceback(None)  # which leads to the request, and would keep it in memory
                 else:
                     return sock
         except socket.gaierror as error:
@@ -171,10 +175,10 @@ _HEADER = re.compile("[0-9A-Za-z-]+: [ -~\xa0-\xff]*")
 
 
 def request_head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
-    """Raises `ValueError`, without a word of it, where a line would be read as another one, or as two."""
+    """Raises `UnsendableError`, without a word of it, where a line would be read as another one, or as two."""
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     if not (_REQUEST_LINE.fullmatch(lines[0]) and all(map(_HEADER.fullmatch, lines[1:]))):
-        raise ValueError("a line of the request has a character that may not be in it")
+        raise UnsendableError("a line of the request has a character that may not be in it")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 

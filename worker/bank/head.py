@@ -19,6 +19,7 @@ _LINE_LIMIT = 65536
 _TEXT = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-9][0-9]{2})(?: " + _TEXT + rb")?\r?\n")
 _HEADER_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):(" + _TEXT + rb")\r?\n")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;" + _TEXT + rb")?\r?\n")
 _LENGTH = re.compile("[0-9]{1,15}")
 _BLANK = frozenset({b"\r\n", b"\n"})
 
@@ -39,6 +40,8 @@ class StrictAnswer(HTTPResponse):
         super().__init__(sock)
         self.fp = _Lines(self.fp.detach())
         self._values: dict[str, list[str]] = {}  #: of the headers, by their names in small letters
+        self._claimed: int | None = None  #: the length that the head claims, in whatever way it is written
+        self._came = 0
 
     def begin(self) -> None:
         """Read the head. What it says of the body is kept where the library looks for it."""
@@ -46,18 +49,39 @@ class StrictAnswer(HTTPResponse):
         self._values = self._read_headers()
         lengths, codings = self.all("content-length"), [each.lower() for each in self.all("transfer-encoding")]
         self.chunked, self.chunk_left = codings[:1] == ["chunked"], None
-        self.length = None if self.chunked else _length(lengths)
+        if not self.chunked:
+            self._claimed = _claimed(lengths)
+            self.length = self._claimed if len(lengths) == 1 and _LENGTH.fullmatch(lengths[0]) else None
         if codings:
             self.is_framed = codings == ["chunked"] and not lengths and self.version == 11
         else:
             self.is_framed = self.length is not None
         if self.status in _WITHOUT_BODY:
-            self.length = 0
+            self.length = self._claimed = 0
+            if codings:
+                raise HTTPException("a body, or its beginning, where there is none")
         self.will_close = True  # a connection carries one request
 
     def all(self, name: str) -> list[str]:
         """The values of the headers of this name, which is given in small letters."""
         return self._values.get(name, [])
+
+    def read(self, amt: int | None = None) -> bytes:
+        data = super().read(amt)
+        self._came += len(data)
+        return data
+
+    @property
+    def is_whole(self) -> bool:
+        """Did as much of its body come as the head claims? To be asked when all was read; chunks show it themselves."""
+        return self._claimed is None or self._came == self._claimed
+
+    def _read_next_chunk_size(self) -> int:
+        """The library takes `-1` for one, and reads on until the memory is full."""
+        found = _CHUNK_SIZE.fullmatch(self.fp.readline(_LINE_LIMIT))
+        if found is None:
+            raise ValueError("no size of a chunk")
+        return int(found[1], 16)
 
     def _read_status_line(self) -> tuple[int, int]:
         """Version and status, after any interim responses. A switch of protocols is an error: we never ask for one."""
@@ -94,12 +118,16 @@ class _Lines(io.BufferedReader):
         return line
 
 
-def _length(lengths: Sequence[str]) -> int | None:
-    """Of a body, by these headers; None where they prove none: it lasts until the connection ends.
+def _claimed(lengths: Sequence[str]) -> int | None:
+    """The length that these headers claim, also one that is written oddly (`+5`, `1_0`), twice, or in a list.
 
-    A length that is no plain number, as `+5`, `1_0`, or `-1`, proves nothing. Lengths that differ are an error.
+    A length of that kind does not prove where the body ends, but fewer bytes prove that it was cut. None where there is
+    no number. Lengths that differ are an error.
     """
-    if len({length.strip(" \t") for value in lengths for length in value.split(",")}) > 1:
+    try:
+        claimed = {int(length) for value in lengths for length in value.split(",")}
+    except ValueError:
+        return None
+    if len(claimed) > 1:
         raise HTTPException("lengths that differ")
-    is_one = len(lengths) == 1 and _LENGTH.fullmatch(lengths[0])
-    return int(lengths[0]) if is_one else None
+    return next((length for length in claimed if length >= 0), None)

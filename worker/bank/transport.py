@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -30,10 +30,20 @@ from requests.adapters import HTTPAdapter
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.ledger.safe_urls import is_safe_url
-from epay_transfers.worker.bank.attempt import POOLS, Attempt, TooLateError, UnwatchedError, UsedConnectionError
+from epay_transfers.worker.bank.attempt import (
+    POOLS,
+    Attempt,
+    TooLateError,
+    UnsendableError,
+    UnwatchedError,
+    UsedConnectionError,
+)
 from epay_transfers.worker.bank.head import StrictAnswer
 from epay_transfers.worker.bank.lookup import look_up
 from epay_transfers.worker.bank.outcome import NoResponse, Response
+
+#: Of another one an answer may have no body where its head promises one.
+Method = Literal["GET", "POST"]
 
 BODY_LIMIT = 64 * 1024
 RETRY_AFTER_LIMIT_S = 86_400.0
@@ -74,6 +84,7 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionError, "dropped"),
     (http.client.HTTPException, "garbled"),
     (requests.exceptions.InvalidHeader, "unsendable"),
+    (UnsendableError, "unsendable"),
     (TimeoutError, "timeout"),
     (OSError, "dropped"),
 )
@@ -98,7 +109,7 @@ class Transport:
 
     def exchange(
         self,
-        method: str,
+        method: Method,
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
@@ -167,7 +178,7 @@ class Transport:
 
 
 def prepared(
-    method: str, url: str, headers: Mapping[str, str], *, body: bytes | None, form: Mapping[str, str] | None
+    method: Method, url: str, headers: Mapping[str, str], *, body: bytes | None, form: Mapping[str, str] | None
 ) -> requests.PreparedRequest:
     """The request with our own headers and these, and nothing of the environment's.
 
@@ -210,7 +221,7 @@ def _callable_url(url: str) -> tuple[str, str]:
     request = requests.PreparedRequest()
     request.prepare_url(url, None)
     parts = urlsplit(request.url or "")
-    host = (parts.hostname or "").rstrip(".")
+    host = (parts.hostname or "").partition("%")[0].rstrip(".")  # no zone: it is this machine's own
     host = f"[{host}]" if ":" in host else host
     has_port = parts.port not in {None, _PORTS[parts.scheme]}
     return request.url or "", f"{host}:{parts.port}" if has_port else host
@@ -299,8 +310,8 @@ def _read(answer: StrictAnswer) -> bytes:
     body = (urllib3.HTTPResponse(answer, coded, preload_content=False) if codings else answer).read(BODY_LIMIT + 1)
     if len(body) > BODY_LIMIT:
         raise AnswerTooLargeError
-    if answer.length:
-        raise http.client.IncompleteRead(body, answer.length)
+    if not answer.is_whole:
+        raise http.client.IncompleteRead(b"")
     return body
 
 
