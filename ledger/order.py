@@ -8,6 +8,7 @@ transfer; the client's way home (`way_home`) is kept with the handle, for as lon
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, Self
 
 from epay_transfers.ledger.safe_urls import is_safe_url
@@ -28,7 +29,7 @@ class OrderDetails:
     @classmethod
     def of(cls, source: object) -> Self:
         """From an object that has all of these names, and may have others."""
-        return cls(**{name: getattr(source, name) for name in DETAILS})
+        return cls(**dict(zip(DETAILS, _values(source), strict=True)))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -45,7 +46,7 @@ class OrderDetails:
         return _as_json(given)
 
     def by_name(self) -> dict[str, str | bool]:
-        return {name: getattr(self, name) for name in DETAILS}
+        return dict(zip(DETAILS, _values(self), strict=True))
 
 
 #: `json.dumps` with these would make an encoder each time.
@@ -53,6 +54,7 @@ _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 #: The names of its fields.
 DETAILS = tuple(each.name for each in fields(OrderDetails))
+_values = attrgetter(*DETAILS)
 
 
 def way_home(text: str) -> str:

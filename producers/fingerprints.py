@@ -16,6 +16,7 @@ import hmac
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from types import MappingProxyType
 
@@ -104,14 +105,16 @@ class _Kept:
 
 
 def compute(intent: TransferIntent, keys: FingerprintKeys, version: int = VERSION) -> Fingerprints:
-    begun = hmac.new(keys.newest.raw or b"", _begins(version, intent.reference), "sha256")
-    given = _given(intent)
-    names = _names(version)
-    digests = _texts([_digest(begun, name, given[name]) for name in names if given[name]])
-    cards, others = [[str(version), keys.newest.key_id] for _ in range(2)]
-    for name in names:
-        (cards if name in CARD_FIELDS else others).append(next(digests) if given[name] else "")
-    return Fingerprints(".".join(others), ".".join(cards))
+    begun, given = _begun(keys.newest.raw or b"", version, intent.reference), _given(intent)
+    there = [name for name in _names(version) if given[name]]
+    texts = dict(zip(there, _texts([_digest(begun, name, given[name]) for name in there]), strict=True))
+    others, cards = (
+        ".".join(
+            (str(version), keys.newest.key_id, *(texts.get(name, "") for name in _fields_of(version, cards=cards)))
+        )
+        for cards in (False, True)
+    )
+    return Fingerprints(others, cards)
 
 
 def differing(record: Record, cards: str, intent: TransferIntent, keys: FingerprintKeys) -> tuple[str, ...]:
@@ -165,7 +168,7 @@ def _differs(name: str, kept: _Kept | None, value: str, reference: str, plain: s
         return bool(value)
     digest = kept.digests[name]
     if kept.key is not None:
-        begun = hmac.new(kept.key, _begins(kept.version, reference), "sha256")
+        begun = _begun(kept.key, kept.version, reference)
         own = next(_texts([_digest(begun, name, value)])) if value else ""
         return not hmac.compare_digest(digest, own)
     return bool(digest) != bool(value) or (plain is not None and plain != value)
@@ -225,17 +228,19 @@ def _shown(mask: str) -> tuple[str, str]:
     return first, rest.lstrip("*")
 
 
+@cache
 def _names(version: int) -> tuple[str, ...]:
     return tuple(chain.from_iterable(FIELDS[since] for since in sorted(FIELDS) if since <= version))
 
 
+@cache
 def _fields_of(version: int, *, cards: bool) -> tuple[str, ...]:
     return tuple(name for name in _names(version) if (name in CARD_FIELDS) == cards)
 
 
-def _begins(version: int, reference: str) -> bytes:
+def _begun(key: bytes, version: int, reference: str) -> hmac.HMAC:
     """What every digest of an intent hashes first, so that the prints of two references differ."""
-    return f"{version}\0{reference}\0".encode()
+    return hmac.new(key, f"{version}\0{reference}\0".encode(), "sha256")
 
 
 def _digest(begun: hmac.HMAC, name: str, value: str) -> bytes:

@@ -192,7 +192,7 @@ class TransferIntent(StrictModel):
             if not getattr(self.receiver, name):
                 raise IntentRejected(f"receiver.{name}", "is needed for a transfer abroad (`foreign`)")
 
-    @property
+    @cached_property
     def amount_minor(self) -> int:
         """The amount in the currency's smallest unit: tiyn for KZT."""
         return to_minor(self.amount, self.currency)

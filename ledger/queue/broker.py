@@ -9,6 +9,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from operator import attrgetter
 from random import randint
 from typing import Any, cast
 from uuid import uuid4
@@ -292,10 +293,11 @@ class _Message(dramatiq.Message[Any]):
     """Asked for its fields twice on its way: for the check, and for its text."""
 
     def asdict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _FIELDS}
+        return dict(zip(_FIELDS, _values(self), strict=True))
 
 
 _FIELDS = tuple(each.name for each in dataclasses.fields(dramatiq.Message))
+_values = attrgetter(*_FIELDS)
 
 
 def _message(wakeup: message_guard.Wakeup) -> _Message:

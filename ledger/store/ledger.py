@@ -23,7 +23,7 @@ from epay_transfers.ledger.store import redis_keys
 from epay_transfers.ledger.store.archived import reference_digest
 from epay_transfers.ledger.store.change import NOTHING_ELSE, Change, script_argument
 from epay_transfers.ledger.store.ledger_format import broken
-from epay_transfers.ledger.store.new_transfer import SAID, Names, NewTransfer, apart
+from epay_transfers.ledger.store.new_transfer import SAID, Names, NewTransfer, apart, values_said
 from epay_transfers.ledger.store.reader import Reader
 from epay_transfers.ledger.store.redis_errors import (
     of_its_type,
@@ -91,7 +91,7 @@ _CALLED_RATE, _ASKED_RATE = ":called", ":asked"
 
 #: What a new record has, by the names in the hash: what it says, and what is the same in each of them. State, version
 #: and times the script writes by itself.
-_SAID = tuple((name, kept_as(name)) for name in SAID)
+_SAID = tuple(map(kept_as, SAID))
 _HANDLE = kept_as("handle")
 _SAME = {"schema": str(SCHEMA), "phase": str(Phase.SEND), "epoch": str(FIRST_EPOCH)}
 
@@ -423,7 +423,7 @@ def _nothing(_verb: Verb) -> None:
 
 def _creation(names: Names, new: NewTransfer, suffix: int) -> tuple[tuple[str, ...], tuple[str | int, ...]]:
     """What is one transfer's, of the KEYS and of the ARGV of `create`."""
-    said = {kept: str(value) for name, kept in _SAID if (value := getattr(new, name))}
+    said = {kept: str(value) for kept, value in zip(_SAID, values_said(new), strict=True) if value}
     digest = reference_digest(new.reference)
     keys = (
         redis_keys.record(names.key),

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 
 from epay_transfers.ledger import invoice
 from epay_transfers.ledger.record import Record
@@ -71,12 +72,13 @@ class NewTransfer:
             state_since=now_ms,
             created_at=now_ms,
             deadline_at=now_ms + self.lasts_ms,
-            **{name: getattr(self, name) for name in SAID},
+            **dict(zip(SAID, values_said(self), strict=True)),
         )
 
 
 #: The record's fields that a new transfer says.
 SAID = tuple(each.name for each in fields(NewTransfer) if each.name not in _NO_FIELDS)
+values_said = attrgetter(*SAID)
 
 
 def apart(tried: Iterable[int], suffix: int) -> int:

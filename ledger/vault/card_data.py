@@ -4,6 +4,7 @@ Every field that could identify a person or a card is a `Secret`. `plain`, for s
 """
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal, Self
 
 from epay_transfers.ledger.errors import TransfersError
@@ -77,8 +78,8 @@ class CardData:
 
 
 def _plain(card: SenderCard | ReceiverCard) -> dict[str, str | bool]:
-    fields = {name: getattr(card, name) for name in card.__slots__}
-    return {name: value.reveal() if isinstance(value, Secret) else value for name, value in fields.items()}
+    fields = zip(card.__slots__, attrgetter(*card.__slots__)(card), strict=True)
+    return {name: value.reveal() if isinstance(value, Secret) else value for name, value in fields}
 
 
 def _secret(raw: dict[str, Any]) -> dict[str, Any]:

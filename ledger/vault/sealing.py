@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -126,5 +127,15 @@ def derived_key(secret: Secret, purpose: str) -> bytes:
 
 
 def _info(key_id: str, purpose: Purpose, transfer_key: str) -> bytes:
-    parts = [part.encode() for part in ("transfers-seal", _VERSION, key_id, purpose, transfer_key)]
-    return b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+    return _info_of_all(key_id, purpose) + _with_length(transfer_key)
+
+
+@lru_cache(maxsize=64)
+def _info_of_all(key_id: str, purpose: Purpose) -> bytes:
+    """What it begins with, whatever the transfer."""
+    return b"".join(map(_with_length, ("transfers-seal", _VERSION, key_id, purpose)))
+
+
+def _with_length(text: str) -> bytes:
+    part = text.encode()
+    return len(part).to_bytes(2, "big") + part
