@@ -192,9 +192,14 @@ class TransferIntent(StrictModel):
             if not getattr(self.receiver, name):
                 raise IntentRejected(f"receiver.{name}", "is needed for a transfer abroad (`foreign`)")
 
-    @cached_property
+    @property
     def amount_minor(self) -> int:
         """The amount in the currency's smallest unit: tiyn for KZT."""
+        return self._amount_minor
+
+    @cached_property
+    def _amount_minor(self) -> int:
+        """An enqueue asks three times."""
         return to_minor(self.amount, self.currency)
 
     @property

@@ -115,8 +115,8 @@ class PlainFormatter(logging.Formatter):
 def _cleaned(value: object, ours: str) -> object:
     """A value as it may be logged: numbers as they are, a message's id, an exception's type, else its text, starred."""
     match value:
-        case str():
-            return star_card_numbers(value, ours)
+        case str():  # most are: the other kinds are asked for one after the other
+            return star_card_numbers(str(value), ours)
         case None | bool() | float():
             return value
         case int():

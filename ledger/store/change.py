@@ -107,6 +107,7 @@ _KNOWN = tuple(
 )
 
 
+#: What most changes say of times or of the event.
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -207,7 +208,7 @@ def script_argument(
         "told": [name for name in times if name in _TOLD],
         "add": change.increments,
         "event": event,
-        "quiet": change.silent or None,
+        "quiet": True if change.silent else None,
         "prints": redis_keys.prints(record.key) if ends else None,
         "home": way_home(record.order_details) if ends and record.order_details else None,
         "vault": [vault.id, str(vault.writes)] if vault else None,
@@ -233,7 +234,7 @@ def _of_row(verb: Verb) -> Mapping[str, Any]:
 
 
 def _must_hold(record: Record, verb: Verb, change: Change) -> dict[str, Any]:
-    """Of this record, for the move to be made."""
+    """What the script is to find in this record; else it refuses the move."""
     row = verb.row
     held: dict[str, Any] = {"epoch": str(record.epoch)}
     after = change.only_after

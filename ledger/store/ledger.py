@@ -8,6 +8,7 @@ Times are the ledger's: a caller says how long something is to last, or gives a 
 import json
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import cast
 
@@ -226,7 +227,7 @@ class Ledger(Reader):
                 answer = Behind(self.behind, int(reply[2]))
             case _:
                 moved = self._told(Verb.CLAIM, self._moved(reply, before))
-                answer = moved.as_claim(nonce, too_few) if isinstance(moved, Moved) else moved
+                answer = replace(moved, claim_nonce=nonce, too_few=too_few) if isinstance(moved, Moved) else moved
         return answer
 
     def why_too_few(self) -> str:

@@ -71,4 +71,4 @@ class _Mapped:
                 raise error from error.__cause__
             finally:
                 error.__context__ = None  # the client's error, with what the server said
-                del error, caught
+                del error, caught  # else this frame and the error would keep each other

@@ -24,9 +24,6 @@ class Moved:
     claim_nonce: str = field(default="", compare=False)  #: of a claim: what the tombstone will say
     too_few: str = field(default="", compare=False)  #: of a claim: why it is on too few replicas to send; empty if not
 
-    def as_claim(self, nonce: str, too_few: str) -> "Moved":
-        return Moved(self.state, self.epoch, self.version, self.sequence, self.at_ms, nonce, too_few)
-
 
 @dataclass(frozen=True, slots=True)
 class Refused:

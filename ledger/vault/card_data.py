@@ -77,8 +77,11 @@ class CardData:
         )
 
 
+_VALUES = {kind: attrgetter(*kind.__slots__) for kind in (SenderCard, ReceiverCard)}
+
+
 def _plain(card: SenderCard | ReceiverCard) -> dict[str, str | bool]:
-    fields = zip(card.__slots__, attrgetter(*card.__slots__)(card), strict=True)
+    fields = zip(card.__slots__, _VALUES[type(card)](card), strict=True)
     return {name: value.reveal() if isinstance(value, Secret) else value for name, value in fields}
 
 

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from urllib3.connection import HTTPConnection
-
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.states import Verb
 from epay_transfers.ledger.store.inboxes import Inboxes
@@ -16,6 +14,7 @@ from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.vault.sealing import Opener, Purpose
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.worker.bank import Bank
+from epay_transfers.worker.bank.attempt import WatchedPlain
 from epay_transfers.worker.sweeper import Sweeper
 
 Role = Literal["worker", "backend", "web", "cancel", "ops"]
@@ -70,7 +69,7 @@ _SEND = (
     Step(Vault, "take", Purpose.CARD),
     Step(Opener, "open", Purpose.CARD),
     Step(Bank, "transfer"),
-    Step(HTTPConnection, "request", "/transfer"),  # after it: sent, and nothing heard
+    Step(WatchedPlain, "request", "/transfer"),  # after it: sent, and nothing heard
 )
 _CONFIRM = (
     Step(Ledger, "challenge"),
@@ -78,7 +77,7 @@ _CONFIRM = (
     Step(Vault, "take", Purpose.PARES),
     Step(Opener, "open", Purpose.PARES),
     Step(Bank, "confirm"),
-    Step(HTTPConnection, "request", "/confirm"),
+    Step(WatchedPlain, "request", "/confirm"),
 )
 _INBOX = (Step(Inboxes, "take"), Step(Wakeups, "send"), Step(Inboxes, "done"))
 _GIVE_BACK = Step(Vault, "put_back")

@@ -174,6 +174,14 @@ def well_in_chunks(talk: Talk) -> None:
     talk.say(OK, b"Transfer-Encoding: chunked\r\n\r\n", *chunks)
 
 
+def well_in_chunks_of_any_form(talk: Talk) -> None:
+    """As the standard lets them be: extensions, blanks, zeros before a size, large letters, a header at the end."""
+    half = len(talk.good) // 2
+    first, second = talk.good[:half], talk.good[half:]
+    chunks = (b"%020X;a=b\r\n%s\r\n" % (half, first), b"%x \t;c\r\n%s\r\n" % (len(second), second))
+    talk.say(OK, b"Transfer-Encoding: Chunked\r\n\r\n", *chunks, b"0;d\r\nX: x\r\n\r\n")
+
+
 def well_in_gzip(talk: Talk) -> None:
     talk.say(with_length(gzip.compress(talk.good), OK + b"Content-Encoding: gzip\r\n"))
 
@@ -319,6 +327,12 @@ SILENCES: dict[str, tuple[Manner, str]] = {
         _ends(_with_length_of(lambda length: f"{length + 1}\r\nContent-Length: {length + 1}")),
         "cut",
     ),
+    "a length beside one that is none": (_ends(_with_length_of(lambda length: f"{length}, x")), "garbled"),
+    "a length and the beginning of another": (_ends(_with_length_of(lambda length: f"{length},")), "garbled"),
+    "a length and a header of none": (
+        _ends(_with_length_of(lambda length: f"{length}\r\nContent-Length: x")),
+        "garbled",
+    ),
     "fewer than a length with a sign": (_ends(_with_length_of(lambda length: f"+{length + 1}")), "cut"),
     "more than a length with a sign": (_ends(_with_length_of(lambda length: f"+{length - 1}")), "cut"),
     "fewer than a length of twenty digits": (_ends(_with_length_of(lambda _: "9" * 20)), "cut"),
@@ -351,6 +365,7 @@ NONSENSE: dict[str, Manner] = {
     "503 later": _says(lambda good: with_length(good, b"HTTP/1.1 503 Later\r\nRetry-After: 7\r\n")),
     "200 html": _says(lambda _: with_length(b"<html>maintenance</html>")),
     "empty": _says(lambda _: with_length(b"")),
+    "204 with a length": _says(lambda _: b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n"),
     "204": _says(lambda _: b"HTTP/1.1 204 No Content\r\n\r\n"),
     "307": _says(lambda good: with_length(good, b"HTTP/1.1 307 Again\r\nLocation: /again\r\n")),
     "308": _says(lambda good: with_length(good, b"HTTP/1.1 308 Again\r\nLocation: https://[::1/\r\n")),

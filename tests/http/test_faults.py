@@ -24,6 +24,7 @@ from tests.http.misbehaving import (
     well,
     well_after_interim_answers,
     well_in_chunks,
+    well_in_chunks_of_any_form,
 )
 from tests.support.certificates import Authority
 
@@ -48,7 +49,7 @@ def outcome_of(
         yield outcome, server
 
 
-@pytest.mark.parametrize("manner", [well, well_in_chunks, well_after_interim_answers])
+@pytest.mark.parametrize("manner", [well, well_in_chunks, well_in_chunks_of_any_form, well_after_interim_answers])
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize("wire", WIRES)
 def test_a_good_answer_is_believed(authority: Authority, wire: str, question: str, manner: Manner) -> None:

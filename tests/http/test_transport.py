@@ -36,6 +36,7 @@ from tests.http.misbehaving import (
     well,
     well_after_interim_answers,
     well_in_chunks,
+    well_in_chunks_of_any_form,
     with_length,
 )
 from tests.support.certificates import Authority
@@ -321,7 +322,7 @@ class TestConnections:
 
 
 class TestFrames:
-    @pytest.mark.parametrize("manner", [well, well_in_chunks, well_after_interim_answers])
+    @pytest.mark.parametrize("manner", [well, well_in_chunks, well_in_chunks_of_any_form, well_after_interim_answers])
     def test_one_length_or_chunks_prove_the_end_of_a_body(self, manner: Manner) -> None:
         with served(manner) as (transport, server):
             assert transport.exchange("GET", f"{server.url}/x") == Response(200, body=b"{}", framed=True)

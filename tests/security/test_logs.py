@@ -51,6 +51,19 @@ def test_a_card_number_is_starred_wherever_it_stands_in_a_record(said: io.String
     assert "**" in said.getvalue()
 
 
+def test_a_text_of_another_class_is_read_as_it_would_be_shown(said: io.StringIO) -> None:
+    class Shown(str):
+        __slots__ = ()
+
+        def __str__(self) -> str:
+            return PAN
+
+    logging.getLogger("epay_transfers.worker.x").info("a field: %s", Shown("plain"), extra={"why": Shown("plain")})
+
+    assert PAN not in said.getvalue()
+    assert "**" in said.getvalue()
+
+
 def test_our_own_invoice_id_is_never_starred(said: io.StringIO) -> None:
     """Though it may have fifteen digits and pass the check digit: the record's own key says that it is ours."""
     log = logging.getLogger("epay_transfers.worker.somewhere")

@@ -132,7 +132,7 @@ class _Watched(HTTPConnection):
                     sock.connect(address)
                 except OSError as error:
                     sock.close()
-                    failed = error.with_traceback(None)  # which leads to the request, and would keep it in memory
+                    failed = error.with_traceback(None)  # its traceback leads to the request, which it would keep
                 else:
                     return sock
         except socket.gaierror as error:

@@ -45,7 +45,7 @@ class _Slot:
 
 @dataclass(slots=True)
 class _Call:
-    """One call, from here to the end of its block, which sets `outcome` to what the call brought."""
+    """One call. It ends with its `with` block, which sets `outcome` to what the call brought."""
 
     kind: CallKind
     since: float
@@ -53,7 +53,7 @@ class _Call:
     outcome: object = None
     evidence: Evidence | None = None  #: where the outcome has none of its own
 
-    def __enter__(self) -> "Self":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,6 +73,7 @@ class CallLog:
         self.on_ended: Callable[[str, str, str, float], None] = _nothing  #: is told kind, outcome, evidence, seconds
 
     def call(self, kind: CallKind) -> _Call:
+        """It is under way from here on: to be used in a `with`, which ends it."""
         call = _Call(kind, self._clock.monotonic(), self._end)
         with self._lock:
             self._under_way[id(call)] = call

@@ -1,8 +1,8 @@
 """Reading the head of a response strictly, so that no line of it can be read in two ways.
 
 The standard reader accepts headers that were cut off, reads `+2_00` as 200 and an early hint as the response, ends the
-headers at a line that is none, and reads them as those of an e-mail. Here what checks a line is what reads it. This
-module knows nothing of a body or of the meaning of a response.
+headers at a line that is none, and reads them as those of an e-mail. Here what checks a line is what reads it. Of a
+body this module knows where it ends; of the meaning of a response it knows nothing.
 """
 
 import io
@@ -19,7 +19,7 @@ _LINE_LIMIT = 65536
 _TEXT = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-9][0-9]{2})(?: " + _TEXT + rb")?\r?\n")
 _HEADER_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):(" + _TEXT + rb")\r?\n")
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;" + _TEXT + rb")?\r?\n")
+_CHUNK_SIZE = re.compile(rb"0*([0-9A-Fa-f]{1,15})[ \t]*(?:;" + _TEXT + rb")?\r?\n")
 _LENGTH = re.compile("[0-9]{1,15}")
 _BLANK = frozenset({b"\r\n", b"\n"})
 
@@ -59,7 +59,7 @@ class StrictAnswer(HTTPResponse):
         if self.status in _WITHOUT_BODY:
             self.length = self._claimed = 0
             if codings:
-                raise HTTPException("a body, or its beginning, where there is none")
+                raise HTTPException("an answer that has no body names a coding of one")
         self.will_close = True  # a connection carries one request
 
     def all(self, name: str) -> list[str]:
@@ -124,9 +124,12 @@ def _claimed(lengths: Sequence[str]) -> int | None:
     A length of that kind does not prove where the body ends, but fewer bytes prove that it was cut. None where there is
     no number. Lengths that differ are an error.
     """
+    said = {length.strip(" \t") for value in lengths for length in value.split(",")}
     try:
-        claimed = {int(length) for value in lengths for length in value.split(",")}
+        claimed = {int(length) for length in said}
     except ValueError:
+        if len(said) > 1:
+            raise HTTPException("lengths that differ") from None
         return None
     if len(claimed) > 1:
         raise HTTPException("lengths that differ")

@@ -42,7 +42,7 @@ from epay_transfers.worker.bank.head import StrictAnswer
 from epay_transfers.worker.bank.lookup import look_up
 from epay_transfers.worker.bank.outcome import NoResponse, Response
 
-#: Of another one an answer may have no body where its head promises one.
+#: No HEAD: a bank answers it with a length and without a body, which would read as an answer that was cut.
 Method = Literal["GET", "POST"]
 
 BODY_LIMIT = 64 * 1024
@@ -194,9 +194,7 @@ def prepared(
         request.body, request.headers["Content-Type"] = multipart(form, secrets.token_hex(16))
     elif body is not None:
         request.headers["Content-Type"] = "application/json"
-    if (
-        request.body is not None or method != "GET"
-    ):  # a server may wait for a body, where nothing says that there is none
+    if request.body is not None or method != "GET":  # a server may wait for a body where nothing says that none comes
         request.headers["Content-Length"] = str(len(request.body or b""))
     return request
 
@@ -221,8 +219,9 @@ def _callable_url(url: str) -> tuple[str, str]:
     request = requests.PreparedRequest()
     request.prepare_url(url, None)
     parts = urlsplit(request.url or "")
-    host = (parts.hostname or "").partition("%")[0].rstrip(".")  # no zone: it is this machine's own
-    host = f"[{host}]" if ":" in host else host
+    host = (parts.hostname or "").rstrip(".")
+    if ":" in host:
+        host = f"[{host.partition('%')[0]}]"  # without a zone, which is of this machine alone
     has_port = parts.port not in {None, _PORTS[parts.scheme]}
     return request.url or "", f"{host}:{parts.port}" if has_port else host
 

@@ -213,6 +213,8 @@ class TestTheRest:
 
     def test_a_copy_is_checked_as_the_first_was(self, intent: TransferIntent) -> None:
         assert intent.model_copy() == intent
+        assert (intent.amount_minor, bool(intent.order_details().description)) == (10_050, True)
+        assert TransferIntent(**dict(intent)) == intent  # what it keeps of its own is no field
         assert intent.model_copy(update={"amount": 7}).amount_minor == 700
         with pytest.raises(IntentRejected, match="amount"):
             intent.model_copy(update={"amount": -1})
