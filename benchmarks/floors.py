@@ -2,8 +2,9 @@
 
 The ledger's server: a trip that does nothing, one that reads a record, and one that writes 60 bytes and syncs them;
 what bare Dramatiq costs it for a message that is sent, fetched and acknowledged; the commands of our scripts with no
-script; and ours, also where it syncs nothing. The vault's: a trip that writes. The worker: two exchanges by `requests`
-with nothing around them, a bare message of Dramatiq, and the trips of a transfer by the client alone.
+script; and ours, also where it syncs nothing. The vault's: a trip that writes. The worker: a bare message of Dramatiq,
+the trips of a transfer by the client alone, and two exchanges by `requests` with nothing around them. The last is no
+floor: ours go past the library's building of a request (`python -m benchmarks.exchange`).
 `python -m benchmarks.floors [ROUNDS]`.
 """
 
@@ -137,7 +138,7 @@ def measure(rounds: int = ROUNDS) -> list[Figure]:
         row(4, "floor: ledger's server, our commands with no script", server["books"], spread("books")),
         row(4, "ledger's server, ours", server["ours"], spread("ours")),
         row(4, "floor: vault's server, a trip that writes 60 bytes", server["written"], spread("written")),
-        row(1, "floor: worker, two exchanges by HTTPAdapter.send", client["two exchanges"]),
+        row(1, "worker, two exchanges by HTTPAdapter.send alone", client["two exchanges"]),
         row(1, "floor: worker, a message of bare Dramatiq, on one core", client["bare queue"]),
         row(1, "floor: worker, the trips of an execute, by the client alone", by_client),
     ]
