@@ -114,8 +114,8 @@ _ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
 class _Watched(HTTPConnection):
     """What both kinds of connection share: one request, inside an `Attempt`, and one answer.
 
-    The library's own way builds a request line by line and reads an answer's head into three tables one after the
-    other, which takes longer than all the rest of an exchange.
+    The library's own way builds a request line by line, and reads an answer's head into three tables one after the
+    other.
     """
 
     _is_used = False
