@@ -7,6 +7,7 @@ process that started them, even if that process is killed.
 import contextlib
 import ctypes
 import os
+import random
 import resource
 import signal
 import socket
@@ -52,6 +53,10 @@ VAULT_OPTIONS = {
 _START_SECONDS = 10.0
 _STOP_SECONDS = 10.0
 
+#: Below those that Linux and macOS give to connections that go out: none of them takes the port of a server that
+#: restarts, or that has not begun to listen.
+_PORTS = range(20_000, 32_768)
+
 
 class NotStarted(RuntimeError):
     """A server did not answer in time; its log says why."""
@@ -84,26 +89,37 @@ def start(
 ) -> EmbeddedServer:
     """Start a server on loopback and wait until it answers. Call it from a thread that outlives the server.
 
+    Without a `port` it is a free one; if another program takes it before the server listens, another is tried.
     `named` puts a user into the address of a server that refuses connections without one. `binary` is another
     server program than the one that the package ships. `starts_within_s`: one that loads much takes longer. `log`: in
     place of `server.log` in its folder. Raises `NotStarted`.
     """
-    port = port or _free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    command = [binary or str(get_binary_path()), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
+    command = [binary or str(get_binary_path()), "--bind", "127.0.0.1", "--dir", str(folder), "--daemonize", "no"]
     for name, value in options.items():
         command += [f"--{name}", value]
-    process = subprocess.Popen(  # noqa: S603 - a server that the caller names, or the package's
-        [*command, "--daemonize", "no", "--logfile", "" if log else str(folder / "server.log")],
+    command += ["--logfile", "" if log else str(folder / "server.log")]
+    while True:
+        at = port or free_port()
+        server = EmbeddedServer(named(f"redis://127.0.0.1:{at}/0"), _process([*command, "--port", str(at)], log))
+        try:
+            _await_answer(server, starts_within_s)
+        except NotStarted:
+            if port or _is_free(at):
+                raise
+        else:
+            return server
+
+
+def _process(command: list[str], log: IO[bytes] | None) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - a server that the caller names, or the package's
+        command,
         stdin=subprocess.DEVNULL,
         stdout=log or subprocess.DEVNULL,
         stderr=log or subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C reaches only the parent, which then stops the server
         preexec_fn=_before_the_server,  # noqa: PLW1509 - no lock is held in the child
     )
-    server = EmbeddedServer(named(f"redis://127.0.0.1:{port}/0"), process)
-    _await_answer(server, starts_within_s)
-    return server
 
 
 @contextlib.contextmanager
@@ -152,10 +168,22 @@ def _process_of(client: redis.Redis) -> int:
     return 0 if int(told.get("loading", 0)) else int(told.get("process_id", 0))
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback on which nothing listens. Another program may take it before the caller does."""
+    ports = random.SystemRandom()  # not the tests' seeded one, by which all their processes would look at the same
+    for _ in _PORTS:
+        if _is_free(port := ports.choice(_PORTS)):
+            return port
+    raise NotStarted(f"ports from {_PORTS.start} to {_PORTS.stop - 1} are taken: end what listens there")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _before_the_server() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support.platform import Platform, bank_url, platform
+from tests.support.servers import free_port
 
 __all__ = ["bank_url", "platform"]
 
@@ -72,7 +72,7 @@ def running_console(platform: Platform, folder: Path, log: IO[bytes], **settings
         lines += [f'[people."{name}"]', f'role = "{role}"', f'redis_url_file = "{file}"']
     (folder / "people.toml").write_text("\n".join(lines), encoding="utf-8")
     (folder / "plans").mkdir(exist_ok=True)
-    port = _free_port()
+    port = free_port()
     env = platform.env | {
         "CONSOLE_ADDRESS": f"127.0.0.1:{port}",
         "CONSOLE_ORIGIN": f"http://127.0.0.1:{port}",
@@ -96,11 +96,6 @@ def running_console(platform: Platform, folder: Path, log: IO[bytes], **settings
         finally:
             process.terminate()
         assert process.wait(30) in {0, -signal.SIGKILL}
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """A signal leaves word, and is obeyed where the demo looks for it; whoever is told to end is gone afterwards."""
 
 import signal
+import socket
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,37 @@ def test_a_server_that_has_its_port_taken_is_not_started_and_the_other_one_is_no
             embedded_servers.start(tmp_path / "ours", embedded_servers.VAULT_OPTIONS, port)
     finally:
         other.stop()
+
+
+def test_a_port_that_is_taken_before_the_server_listens_is_left_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a good backup would be called damaged, since its server could not start."""
+    free_port = embedded_servers.free_port
+    with socket.create_server(("127.0.0.1", free_port())) as other:
+        found = [other.getsockname()[1], free_port()]
+        free = found[1]
+        monkeypatch.setattr(embedded_servers, "free_port", partial(found.pop, 0))
+
+        with embedded_servers.running(embedded_servers.VAULT_OPTIONS, tmp_path) as server:
+            assert server.url == f"redis://127.0.0.1:{free}/0"
+
+
+def test_a_server_that_does_not_start_on_a_free_port_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [embedded_servers.free_port()]
+    monkeypatch.setattr(embedded_servers, "free_port", partial(found.pop, 0))
+
+    with pytest.raises(embedded_servers.NotStarted):
+        embedded_servers.start(tmp_path, {"maxmemory-policy": "none-that-exists"})
+
+
+def test_a_free_port_is_none_that_a_connection_is_given_by_the_system() -> None:
+    """A connection that goes out would else take the port of a server between its end and its next start."""
+    given = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(given.read_text(encoding="ascii").split()[0]) if given.is_file() else 49_152
+    if first < 32_768:
+        pytest.skip(f"this machine gives ports from {first} on")
+
+    assert embedded_servers.free_port() < first

@@ -1,7 +1,6 @@
 """Servers, banks and workers that a test starts for itself; their folders and addresses."""
 
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from tests.support.tools import server_binary
 #: Servers of the program that the tests run on.
 running = partial(embedded_servers.running, binary=server_binary("valkey"))
 start = partial(embedded_servers.start, binary=server_binary("valkey"))
+free_port = embedded_servers.free_port
 
 #: A value of `save` that is not empty, and that no server is old enough for: with `60 1`, one that was started a minute
 #: ago saves at once, and a vault that was saved is refused until it restarts.
@@ -38,12 +38,6 @@ def folder_in_memory() -> Iterator[Path]:
     is_there = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ENOUGH
     with TemporaryDirectory(prefix="transfers-", dir=_MEMORY if is_there else None) as folder:
         yield Path(folder)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def queue_url(ledger_url: str) -> str:
