@@ -22,7 +22,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from epay_transfers.ledger.clock import Clock
 from epay_transfers.worker.bank.head import StrictAnswer
-from epay_transfers.worker.bank.lookup import look_up
+from epay_transfers.worker.bank.lookup import connected
 from epay_transfers.worker.bank.outcome import Evidence
 from epay_transfers.worker.bank.watchdog import WATCHDOG, Watch
 
@@ -121,29 +121,15 @@ class _Watched(HTTPConnection):
     _is_used = False
 
     def _new_conn(self) -> socket.socket:
-        """Try one address after the other, as the library does, but after our own lookup: its can hang for minutes."""
-        failed: OSError | None = None
+        """As the library does, but by our own lookup: its can hang for minutes."""
         try:
-            for family, address in look_up(self._dns_host, self.port, within_s=self.timeout):
-                sock = socket.socket(family, socket.SOCK_STREAM)
-                try:
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    sock.settimeout(self.timeout)
-                    sock.connect(address)
-                except OSError as error:
-                    sock.close()
-                    failed = error.with_traceback(None)  # its traceback leads to the request, which it would keep
-                else:
-                    return sock
+            return connected(self._dns_host, self.port, within_s=self.timeout)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from None
-        match failed:
-            case None:
-                raise NameResolutionError(self.host, self, socket.gaierror(socket.EAI_NONAME, "it has no address"))
-            case TimeoutError():
-                raise ConnectTimeoutError(self, "no connection was made in time") from failed
-            case _:
-                raise NewConnectionError(self, "no connection was made") from failed
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "no connection was made in time") from error
+        except OSError as error:
+            raise NewConnectionError(self, "no connection was made") from error
 
     def request(  # type: ignore[override]  # the library's has options, of which none is used here
         self, method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None

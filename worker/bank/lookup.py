@@ -1,4 +1,4 @@
-"""DNS lookups with a time limit. The system's own lookup can take minutes, and nothing can interrupt it.
+"""Connections by a host's name, with a limit for its DNS lookup: the system's own can take minutes, without an end.
 
 So each name has a thread of its own, which is kept while the name is asked for, and looks it up once at a time; a
 caller waits no longer than for a connection. There is no cache: a result goes to the callers that waited for it. An
@@ -77,6 +77,27 @@ class _Resolver(threading.Thread):
 
 _resolvers: dict[tuple[str, int], _Resolver] = {}
 _lock = threading.Lock()
+
+
+def connected(host: str, port: int, *, within_s: float | None) -> socket.socket:
+    """A connection to the first of the host's addresses that takes one. `within_s` is the limit of the lookup, of each
+    address, and of each use of the socket.
+
+    Raises the error of the last address, `socket.gaierror` where there is none, or `UnicodeError`.
+    """
+    failed: OSError = socket.gaierror(socket.EAI_NONAME, "it has no address")
+    for family, address in look_up(host, port, within_s=within_s):
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(within_s)
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            failed = error.with_traceback(None)  # it leads to the request, which it would keep if the next one is taken
+        else:
+            return sock
+    raise failed
 
 
 def look_up(host: str, port: int, *, within_s: float | None) -> list[Address]:

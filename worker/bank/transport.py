@@ -5,13 +5,11 @@ module does not know what a response means. It catches all exceptions, since tho
 body; what is proved comes from `Attempt`, never from the class of an exception.
 """
 
-import contextlib
 import http.client
 import importlib.metadata
 import math
 import re
 import secrets
-import socket
 import ssl
 import sys
 from collections.abc import Iterator, Mapping
@@ -39,7 +37,7 @@ from epay_transfers.worker.bank.attempt import (
     UsedConnectionError,
 )
 from epay_transfers.worker.bank.head import StrictAnswer
-from epay_transfers.worker.bank.lookup import look_up
+from epay_transfers.worker.bank.lookup import connected
 from epay_transfers.worker.bank.outcome import NoResponse, Response
 
 #: No HEAD: a bank answers it with a length and without a body, which would read as an answer that was cut.
@@ -140,17 +138,12 @@ class Transport:
         host, is_tls = parts.hostname or "", parts.scheme == "https"
         port = parts.port or (443 if is_tls else 80)
         try:
-            addresses = look_up(host, port, within_s=self._connect_s)
-        except (OSError, UnicodeError):
-            return False
-        for family, address in addresses:
-            with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as tcp:
-                tcp.settimeout(self._connect_s)
-                tcp.connect(address)
+            with connected(host, port, within_s=self._connect_s) as tcp:
                 if is_tls:
                     self._tls.wrap_socket(tcp, server_hostname=host).close()
-                return True
-        return False
+        except (OSError, UnicodeError):
+            return False
+        return True
 
     def _read_response(self, answer: StrictAnswer) -> Response:
         locations, refreshes, waits = (answer.all(name) for name in ("location", "refresh", "retry-after"))
