@@ -1,7 +1,7 @@
 """The clock that is passed to everything that needs the time, so that a test can set it.
 
-`now_ms` is this machine's time; the ledger's time is that of its server (`ledger_ms`), and the two must agree within a
-second. `monotonic` is for differences: a wait, a lease. Nothing else in the product reads a clock.
+`now_ms` is this machine's time; the ledger's time is that of its server (`ledger_ms`), and the two must agree within
+two seconds (`APART_MS`). `monotonic` is for differences: a wait, a lease. Nothing else in the product reads a clock.
 """
 
 import time
@@ -12,6 +12,10 @@ import redis
 
 #: Linux has a clock that counts the time for which the machine is suspended; its CLOCK_MONOTONIC stands still then.
 _STEADY: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+#: How far apart the ledger's time and a machine's may be. `claim.lua` has the same.
+APART_MS = 2_000
 
 
 class Clock(Protocol):

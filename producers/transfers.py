@@ -41,7 +41,7 @@ from epay_transfers.producers.receipt import Receipt
 from epay_transfers.producers.running_loop import say_if_in_loop
 from epay_transfers.producers.settings import ProducerSettings, SealingSettings
 from epay_transfers.producers.validators import is_reference
-from epay_transfers.runtime.health import error_of, examine
+from epay_transfers.runtime.health import Examination, error_of
 from epay_transfers.runtime.sentry import without_request
 
 if TYPE_CHECKING:  # as in `producers.context`
@@ -517,7 +517,7 @@ def _as_given(settings: SealingSettings) -> SealingSettings:
 
 def _examine(settings: SealingSettings) -> None:
     """Raises what `Transfers.check` raises."""
-    if error := error_of(examine(settings, SystemClock())):
+    if error := error_of(Examination(settings, SystemClock()).look()):
         raise error
 
 

@@ -11,7 +11,7 @@ from typing import cast
 import redis
 from redis.exceptions import NoPermissionError
 
-from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.clock import APART_MS, Clock
 from epay_transfers.ledger.errors import (
     LedgerBroken,
     LedgerUnavailable,
@@ -28,8 +28,8 @@ from epay_transfers.ledger.store.server_problems import ServerReason, known_prob
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.runtime.settings import Durability, ServerSettings, SettingsWrong
 
-_CLOCK_SKEW_MS = 1000
-_SKEW = "its clock and this machine's are more than a second apart"
+#: The problem of a finding: more than `APART_MS`.
+CLOCKS_APART = "its clock and this machine's are more than two seconds apart"
 #: CONFIG was renamed, or is not this user's.
 _HIDDEN = {ServerReason.UNKNOWN_COMMAND, ServerReason.NOT_PERMITTED}
 
@@ -59,49 +59,65 @@ class Finding:
         return f"{self.name}: {self.problem}; {self.cure}"
 
 
-def examine(
-    settings: ServerSettings,
-    clock: Clock,
-    *,
-    vault: bool = True,
-    queue: bool = False,
-    receives: bool = False,
-    replicas: Replicas = NO_REPLICAS,
-    timeout_s: float = SOCKET_TIMEOUT,
-) -> list[Finding]:
-    """All findings about the ledger's server and, if asked, the vault's and the queue's. One that is away is a finding.
+class Examination:
+    """Looks at the ledger's server and, if asked, at the vault's and the queue's, as often as it is told to.
+
+    Each look connects anew, as a process does that starts, by the same clients: each client is a cycle of objects,
+    which stays in memory until the collector looks for such.
 
     The queue's is for a process that receives from it. A producer enqueues without it, and a worker that runs goes on.
     `receives`: and this process is that one, so its own user has to be able to. An operator's may not.
     `replicas`: so many of the ledger's must follow it, by their own word where this process's user may ask for it.
     """
-    ledger_client = connect(settings.redis_url.reveal(), settings.name_of("REDIS_URL"), timeout_s=timeout_s)
-    vault_url = settings.vault_url if vault else None
-    vault_client = (
-        connect(vault_url.reveal(), settings.name_of("VAULT_URL"), timeout_s=timeout_s) if vault_url else None
-    )
-    queue_client = connect(settings.queue_url, settings.queue_setting, timeout_s=timeout_s) if queue else None
-    try:
-        findings = _of_server(ledger_client, clock, lambda: _ledger(ledger_client, settings.durability))
-        if vault_client is not None:
-            findings += _of_vault(ledger_client, vault_client, clock, settings.durability)
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        clock: Clock,
+        *,
+        vault: bool = True,
+        queue: bool = False,
+        receives: bool = False,
+        replicas: Replicas = NO_REPLICAS,
+        timeout_s: float = SOCKET_TIMEOUT,
+    ) -> None:
+        def client(url: str, name: str) -> redis.Redis:
+            return connect(url, name, timeout_s=timeout_s)
+
+        vault_url = settings.vault_url if vault else None
+        self._ledger = client(settings.redis_url.reveal(), settings.name_of("REDIS_URL"))
+        self._vault = client(vault_url.reveal(), settings.name_of("VAULT_URL")) if vault_url else None
+        self._queue = client(settings.queue_url, settings.queue_setting) if queue else None
+        self._settings, self._clock = settings, clock
+        self._receives, self._replicas = receives, replicas
+
+    def look(self) -> list[Finding]:
+        """All findings. A server that is away is one."""
+        try:
+            return self._findings()
+        finally:
+            for client in (self._ledger, self._vault, self._queue):
+                if client is not None:
+                    client.connection_pool.disconnect()
+
+    def _findings(self) -> list[Finding]:
+        ledger, durability = self._ledger, self._settings.durability
+        findings = _of_server(ledger, self._clock, lambda: _ledger(ledger, durability))
+        if self._vault is not None:
+            findings += _of_vault(ledger, self._vault, self._clock, durability)
             if not findings:
-                findings += _memory(ledger_client, vault_client)
-            elif _look_swapped(ledger_client, vault_client, settings.durability):
-                findings = [_swapped(settings)]
-        if replicas.count and not any(finding.name == server_of(ledger_client).setting for finding in findings):
-            findings += _of_replicas(ledger_client, replicas, asks=receives)
-        if queue_client is not None:
+                findings += _memory(ledger, self._vault)
+            elif _look_swapped(ledger, self._vault, durability):
+                findings = [_swapped(self._settings)]
+        if self._replicas.count and not any(finding.name == server_of(ledger).setting for finding in findings):
+            findings += _of_replicas(ledger, self._replicas, asks=self._receives)
+        if self._queue is not None:
             known = {finding.problem for finding in findings}
-            of_queue = _of_queue(ledger_client, vault_client, queue_client, receives=receives)
-            if settings.broker_url is None:
+            of_queue = _of_queue(ledger, self._vault, self._queue, receives=self._receives)
+            if self._settings.broker_url is None:
                 of_queue = [_of_derived(one) for one in of_queue]
             findings += [one for one in of_queue if one.problem not in known]
         return findings
-    finally:
-        for client in (ledger_client, vault_client, queue_client):
-            if client is not None:
-                client.close()
 
 
 def error_of(findings: list[Finding]) -> TransfersError | None:
@@ -173,7 +189,7 @@ def _of_server(client: redis.Redis, clock: Clock | None, special: Callable[[], l
         if not _is_redis(client):
             return [_finding_of(problem_of(ServerReason.NO_REDIS, server_of(client)))]
         found = _any_server(client, clock) + special()
-        return [Finding(name, problem, cure, passing=problem == _SKEW) for problem, cure in found]
+        return [Finding(name, problem, cure, passing=problem == CLOCKS_APART) for problem, cure in found]
     except NoPermissionError:
         return [Finding(name, "this user may not ask the server about itself", "allow it " + _EXAMINES)]
     except redis.RedisError as error:
@@ -242,8 +258,8 @@ def _any_server(client: redis.Redis, clock: Clock | None) -> list[tuple[str, str
     asked_at = clock.now_ms()  # an answer may take its time on a busy machine: that is no clock that is wrong
     seconds, micros = client.time()
     its_ms = seconds * 1000 + micros // 1000
-    if not asked_at - _CLOCK_SKEW_MS <= its_ms <= clock.now_ms() + _CLOCK_SKEW_MS:
-        found.append((_SKEW, "let both follow the same NTP"))
+    if not asked_at - APART_MS <= its_ms <= clock.now_ms() + APART_MS:
+        found.append((CLOCKS_APART, "let both follow the same NTP"))
     return found
 
 
@@ -316,7 +332,7 @@ def _copies(client: redis.Redis) -> list[tuple[str, str]]:
 
 
 def vault_warnings(settings: ServerSettings) -> list[Finding]:
-    """Signs of a copy of the vault, which `relaxed` tolerates. `examine` reports a server that does not answer."""
+    """Signs of a copy of the vault, which `relaxed` tolerates. `Examination` reports a server that does not answer."""
     if settings.durability is not Durability.RELAXED or not settings.vault_url:
         return []
     name = settings.name_of("VAULT_URL")

@@ -140,7 +140,7 @@ def build(settings: WorkerSettings) -> Worker:
         ),
         terminals=settings.terminals,
         rules=Rules.of(settings),
-        examine=lambda: health.examine(settings, clock),
+        examine=health.Examination(settings, clock).look,
         clock=clock,
         actor=f"worker {socket.gethostname()} {os.getpid()}",
         chance=SystemRandom().random,

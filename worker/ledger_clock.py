@@ -6,12 +6,9 @@ only has to agree. Where it does not, one of the two is wrong, no worker can kno
 
 import threading
 
-from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.clock import APART_MS, Clock
 
-#: How far apart the ledger's time and the machine's may be. `claim.lua` has the same.
-APART_MS = 2_000
-
-#: So close they must be again after that, or each look at the border would change its mind.
+#: So close both must be again after they were not, or each look at the border would change its mind.
 AGAIN_MS = 1_500
 
 

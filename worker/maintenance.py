@@ -23,7 +23,7 @@ from epay_transfers.ledger.store.pause_mirror import PauseMirror
 from epay_transfers.ledger.store.pauses import Cause as PauseCause
 from epay_transfers.ledger.store.pauses import Lane, Pauses
 from epay_transfers.ledger.store.replies import Run
-from epay_transfers.runtime.health import REPLICAS_CURE, Finding
+from epay_transfers.runtime.health import CLOCKS_APART, REPLICAS_CURE, Finding
 from epay_transfers.worker.bank import CodeClass, Consequence, look_up
 from epay_transfers.worker.card_custody import CardCustody
 from epay_transfers.worker.failover import Failover
@@ -179,7 +179,7 @@ class Maintenance:
                 _LOG.error("servers.unfit", extra={"why": line})
             self._logged = lines
         if lines != self._told:  # apart from the log: the ledger may be the one that is away
-            if not findings or not all(finding.passing for finding in findings):
+            if not findings or not all(map(_passes_untold, findings)):
                 self._events.alarm(
                     Alarm.SERVERS_UNFIT if lines else Alarm.SERVERS_FIT, actor=self._actor, reason="; ".join(lines)
                 )
@@ -265,6 +265,11 @@ class Maintenance:
         _LOG.critical("vault.went_back")
         self._events.alarm(Alarm.VAULT_WENT_BACK, actor=self._actor)
         self._said_back = True
+
+
+def _passes_untold(finding: Finding) -> bool:
+    """A server that is away, which others tell. A clock may be wrong for days, and nothing else tells the vault's."""
+    return finding.passing and finding.problem != CLOCKS_APART
 
 
 def _is_served(record: Record, lane: str) -> bool:

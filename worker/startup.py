@@ -53,7 +53,9 @@ def main(*, only_check: bool = False) -> int:
         _print_remarks(settings)
     # `doctor` runs this check under an operator's user, which no worker has: it would be refused, and that be counted.
     receives = not operator_of(settings.redis_url)
-    findings = health.examine(settings, SystemClock(), queue=True, receives=receives, replicas=settings.replicas)
+    findings = health.Examination(
+        settings, SystemClock(), queue=True, receives=receives, replicas=settings.replicas
+    ).look()
     for finding in findings:
         print(finding, file=sys.stderr)  # noqa: T201 - the operator's screen
     if not only_check:

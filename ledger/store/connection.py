@@ -88,7 +88,7 @@ def check_address(url: str) -> None:
     try:
         parts = urlsplit(url)
         is_cut = "#" in url or "@" in parts.path + parts.query  # by a sign of the password that is not encoded
-        redis.Redis.from_url(sentinels.split(url)[0]).connection_pool.make_connection()  # it connects to nothing
+        redis.ConnectionPool.from_url(sentinels.split(url)[0]).make_connection()  # it connects to nothing
     except Exception:  # noqa: BLE001 - whatever the library makes of it, its words may hold the password
         raise AddressUnreadable from None
     if is_cut:  # the client would take the beginning of the password for the host, and name it in its errors
@@ -135,7 +135,8 @@ def connect(
 
 def server_of(client: redis.Redis) -> Server:
     """What may be shown of the address of a client that `connect` made. It connects to nothing."""
-    connection = client.connection_pool.make_connection()
+    pool = client.connection_pool
+    connection = pool.connection_class(**pool.connection_kwargs)  # which the pool does not count as one of its own
     return connection.server() if isinstance(connection, _Explains) else Server("", "an unknown place")
 
 
@@ -314,6 +315,10 @@ class _Explains(AbstractConnection):
     def __init__(self, *args: Any, address: _Address, **kwargs: Any) -> None:
         self._address = address
         super().__init__(*args, **kwargs)
+        parser: Any = self._parser
+        parser.set_pubsub_push_handler(
+            _unasked
+        )  # the library's is the parser's own, which would keep it and its buffer
 
     is_settled = False  #: the answer of its last command was read, and nothing else was sent
 
@@ -415,6 +420,11 @@ class _Explains(AbstractConnection):
     def _other_way(self) -> ServerReason | None:
         """Of a server that has not answered a word: what does it speak?"""
         return None
+
+
+def _unasked(pushed: object) -> object:
+    """What a server says that nothing was asked for. No command of ours leads to that."""
+    return pushed
 
 
 class _PlainConnection(_Explains, Connection):

@@ -25,7 +25,7 @@ from epay_transfers.ops.exit_status import ExitStatus, NotYet, Refusal, status_o
 from epay_transfers.ops.options import AsJson
 from epay_transfers.producers import ProducerSettings, Receipt, TransferIntent, Transfers
 from epay_transfers.runtime import logs
-from epay_transfers.runtime.health import examine
+from epay_transfers.runtime.health import Examination
 from epay_transfers.runtime.setting_sources import ENV_FILE
 
 app = typer.Typer()
@@ -185,7 +185,7 @@ def _servers_must_answer(settings: ProducerSettings, *, most_told: str = "DEBUG"
     """Raise `NotYet` if a server is away: that may end by itself. What is less than `most_told` is not logged."""
     levels = logging.getLevelNamesMapping()
     logs.set_up(max(settings.log_level, most_told, key=lambda name: levels[name]))
-    findings = examine(settings, SystemClock())
+    findings = Examination(settings, SystemClock()).look()
     if findings and all(finding.passing for finding in findings):
         raise NotYet("\n".join(map(str, findings)))
 

@@ -28,7 +28,7 @@ from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.ops import screen
 from epay_transfers.ops.context import Context
 from epay_transfers.ops.overview import processes
-from epay_transfers.runtime.health import Finding, examine
+from epay_transfers.runtime.health import Examination, Finding
 from epay_transfers.runtime.server_look import ServerLook, look_at
 
 T = TypeVar("T")
@@ -166,7 +166,7 @@ def gather(context: Context, *, timeout_s: float = TIMEOUT_S, reads_records: boo
             looks: dict[str, Future[ServerLook]] = {
                 name: pool.submit(look_at, client) for name, client in clients.items()
             }
-            findings = pool.submit(examine, settings, context.clock, queue=True, timeout_s=timeout_s)
+            findings = pool.submit(lambda: Examination(settings, context.clock, queue=True, timeout_s=timeout_s).look())
             ledger = looks["ledger"].result()
             vault = looks["vault"].result() if "vault" in looks else None
             reading = _Reading(Ledger(clients["ledger"]), context.clock.now_ms(), reads_records=reads_records)

@@ -147,7 +147,7 @@ def test_the_way_out_after_the_ledger_went_back(
     )
     vault.put(Purpose.CARD, "251124000123", 1, "sealed", 60_000)
     vault.take(Purpose.CARD, "251124000123", 1, 500, NONCE)
-    before = [str(finding) for finding in health.examine(settings, SystemClock())]
+    before = [str(finding) for finding in health.Examination(settings, SystemClock()).look()]
 
     for line in re.findall(r"^\s*redis-cli -u (.+)$", RUNBOOK, re.MULTILINE):
         server, *command = shlex.split(line)
@@ -156,7 +156,7 @@ def test_the_way_out_after_the_ledger_went_back(
             client.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py does not type this one
 
     assert ["the ledger has lost moves" in line for line in before] == [True]
-    assert health.examine(settings, SystemClock()) == []
+    assert health.Examination(settings, SystemClock()).look() == []
     assert Ledger(ledger_client).counters()["sequence"] > vault.high_water() > 0
     assert ledger_client.getbit(redis_keys.suffixes("main"), 123) == 1
 

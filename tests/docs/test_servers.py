@@ -72,7 +72,7 @@ def test_a_worker_finds_nothing_wrong_with_the_two_servers(pair: Pair, monkeypat
     monkeypatch.delenv("DURABILITY", raising=False)
     settings = ServerSettings.load(redis_url=pair["ledger"].url, vault_url=pair["vault"].url)
 
-    assert health.examine(settings, SystemClock()) == []
+    assert health.Examination(settings, SystemClock()).look() == []
 
 
 def test_a_worker_finds_the_two_servers_confused(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +80,7 @@ def test_a_worker_finds_the_two_servers_confused(pair: Pair, monkeypatch: pytest
     monkeypatch.delenv("DURABILITY", raising=False)
     settings = ServerSettings.load(redis_url=pair["vault"].url, vault_url=pair["ledger"].url)
 
-    (finding,) = health.examine(settings, SystemClock())
+    (finding,) = health.Examination(settings, SystemClock()).look()
 
     assert finding.problem.startswith("REDIS_URL and VAULT_URL look swapped: ")
     assert finding.cure == "exchange the two addresses, and change neither server"

@@ -7,10 +7,12 @@ import pytest
 
 from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store.events import Events
-from epay_transfers.runtime.health import Finding
+from epay_transfers.runtime.health import CLOCKS_APART, Finding
 from tests.journey.test_forgotten import keeping
 from tests.support.stage import Stage
 
+AWAY = Finding("VAULT_URL", "the server at vault:6379 refused the connection", "start it", passing=True)
+CLOCK = Finding("VAULT_URL", CLOCKS_APART, "let both follow the same NTP", passing=True)
 WRONG = Finding("REDIS_URL", "there is no host of the name in ledger:6379", "correct the host in REDIS_URL")
 
 
@@ -48,4 +50,23 @@ def test_what_can_not_be_told_is_logged_once_and_told_later(
     assert caplog.messages.count("servers.unfit") == 1
     told = [event.fields["verb"] for event in stage.events.newest(9)]
     assert [verb for verb in told if verb.startswith("servers_")] == ["servers_unfit", "servers_fit"]
+    assert stage.worker.preflight.is_fit
+
+
+@pytest.mark.parametrize(("finding", "told"), [(CLOCK, ["servers_unfit", "servers_fit"]), (AWAY, ["servers_fit"])])
+def test_a_clock_that_is_wrong_is_told_though_it_may_pass(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, finding: Finding, told: list[str]
+) -> None:
+    """The vault's is compared nowhere else: its workers would stand still, and no event would say so."""
+    found, maintenance = [finding], keeping(stage)
+    monkeypatch.setattr(maintenance, "_examine", lambda: found)
+
+    maintenance.run_once()
+    assert not stage.worker.preflight.is_fit
+    found.clear()
+    stage.clock.advance(5)
+    maintenance.run_once()
+
+    events = [event.fields["verb"] for event in stage.events.newest(9)]
+    assert [verb for verb in events if verb.startswith("servers_")] == told
     assert stage.worker.preflight.is_fit

@@ -1,8 +1,10 @@
 """The connections to the servers: a busy one is used as it is, and nothing that a look would have seen is missed."""
 
+import gc
 import os
 import select
 import socket
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +16,7 @@ import redis
 
 from epay_transfers.ledger.clock import SystemClock
 from epay_transfers.ledger.store import connection
-from epay_transfers.ledger.store.connection import connect, in_one_write
+from epay_transfers.ledger.store.connection import connect, in_one_write, server_of
 from epay_transfers.ledger.store.server_problems import ServerReason, known_problem
 from tests.support.servers import KillableServer
 
@@ -282,3 +284,27 @@ def test_an_answer_that_came_is_kept_though_the_connection_was_lost_behind_it(se
         assert client.get("a") == "1"
         with pytest.raises(redis.ConnectionError):
             in_one_write(client, [("SHUTDOWN", "NOSAVE"), ("GET", "a")])
+
+
+def test_a_clients_address_is_told_as_often_as_it_is_asked_for() -> None:
+    """Each time counted as one more connection of the client's, of which it may have a thousand."""
+    with connect("redis://127.0.0.1:1/3", "REDIS_URL") as client:
+        told = {server_of(client) for _ in range(client.connection_pool.max_connections + 1)}
+
+        assert [(one.setting, one.place, one.database) for one in told] == [("REDIS_URL", "127.0.0.1:1", 3)]
+        with pytest.raises(redis.ConnectionError, match="refused"):
+            client.ping()
+
+
+def test_a_connection_that_is_dropped_waits_for_no_collector() -> None:
+    """It has a buffer of 32 KiB, which its own parser kept."""
+    with connect("redis://127.0.0.1:1/0") as client:
+        gc.collect()
+        gc.disable()
+        try:
+            dropped: Any = client.connection_pool.make_connection()
+            parser = weakref.ref(dropped._parser)
+            del dropped
+            assert parser() is None
+        finally:
+            gc.enable()

@@ -1,5 +1,7 @@
 """What is wrong with a server is found and named, with the setting that leads to it and what mends it."""
 
+import gc
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -70,7 +72,10 @@ def warned(servers: tuple[str, str], durability: Durability) -> list[str]:
 def found(
     servers: tuple[str, str], durability: Durability = STRICT, *, clock: Clock | None = None, vault: bool = True
 ) -> list[str]:
-    return [str(one) for one in health.examine(settings(servers, durability), clock or SystemClock(), vault=vault)]
+    return [
+        str(one)
+        for one in health.Examination(settings(servers, durability), clock or SystemClock(), vault=vault).look()
+    ]
 
 
 def test_servers_as_they_must_be_raise_no_finding(
@@ -223,18 +228,48 @@ def test_an_answer_that_took_its_time_is_no_clock_that_is_wrong(
     assert found(servers, clock=SlowClock()) == []
 
 
+@pytest.mark.parametrize("off_ms", [-1600, 1600])
+def test_a_worker_that_runs_is_stopped_by_no_clock_that_its_own_rule_allows(
+    servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis, off_ms: int
+) -> None:
+    """Of what lies between two limits, its look at the clock would tell nothing, and it would stand still."""
+    assert found(servers, clock=FakeClock(SystemClock().now_ms() + off_ms)) == []
+
+
 def test_a_clock_that_is_far_off_is_a_finding_for_both(
     servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis
 ) -> None:
     lines = found(servers, clock=FakeClock(SystemClock().now_ms() + 5000))
 
     assert [line.partition(";")[0] for line in lines] == [
-        f"{name}: its clock and this machine's are more than a second apart" for name in ("REDIS_URL", "VAULT_URL")
+        f"{name}: its clock and this machine's are more than two seconds apart" for name in ("REDIS_URL", "VAULT_URL")
     ]
 
 
+def test_a_look_leaves_nothing_of_the_client_for_the_collector(
+    servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis
+) -> None:
+    """A worker looks each minute for weeks. A client, and a connection's buffers, were in a cycle of objects each."""
+    examination = health.Examination(settings(servers), SystemClock())
+
+    def of_client() -> Counter[str]:
+        kinds = (type(each) for each in gc.get_objects())
+        names = (f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
+        return Counter(name for name in names if name.startswith(("redis.", "epay_transfers.ledger.store.")))
+
+    assert examination.look() == []
+    gc.collect()
+    gc.disable()
+    try:
+        before = of_client()
+        assert examination.look() == []
+        assert of_client() == before
+    finally:
+        gc.enable()
+
+
 def test_a_server_that_is_away_may_come_back(servers: tuple[str, str], vault_at: redis.Redis) -> None:
-    (one,) = health.examine(settings(("redis://127.0.0.1:1/0", servers[1])), SystemClock())
+    (one,) = health.Examination(settings(("redis://127.0.0.1:1/0", servers[1])), SystemClock()).look()
 
     assert str(one) == ("REDIS_URL: the server at 127.0.0.1:1 refused the connection; start it, or correct REDIS_URL")
     assert one.passing
@@ -245,7 +280,7 @@ def test_a_refused_password_is_no_passing_thing(
 ) -> None:
     wrong = servers[0].replace("redis://", "redis://nobody:hunter22@")
 
-    (one,) = health.examine(settings((wrong, servers[1])), SystemClock())
+    (one,) = health.Examination(settings((wrong, servers[1])), SystemClock()).look()
     place = servers[0].removeprefix("redis://").removesuffix("/0")
     assert str(one) == (f"REDIS_URL: the server at {place} refused the user or the password; correct them in REDIS_URL")
     assert not one.passing
@@ -315,7 +350,9 @@ def test_a_ledger_with_fewer_replicas_than_claims_wait_for_is_a_finding_that_may
     """A worker asks the replicas; an operator's user, which may not, hears from the server how many it serves."""
 
     def examined(count: int, *, asks: bool) -> list[Finding]:
-        return health.examine(settings(servers), SystemClock(), vault=False, receives=asks, replicas=Replicas(count))
+        return health.Examination(
+            settings(servers), SystemClock(), vault=False, receives=asks, replicas=Replicas(count)
+        ).look()
 
     for asks in (True, False):
         (one,) = examined(1, asks=asks)

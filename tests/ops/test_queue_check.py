@@ -50,7 +50,7 @@ def settings_of(server: embedded_servers.EmbeddedServer, users: UsersAndRoot, us
 
 
 def found(settings: ServerSettings, *, receives: bool = True) -> list[health.Finding]:
-    return health.examine(settings, SystemClock(), vault=False, queue=True, receives=receives)
+    return health.Examination(settings, SystemClock(), vault=False, queue=True, receives=receives).look()
 
 
 @pytest.mark.parametrize("user", [PRODUCER, WEB, OPS])
@@ -161,7 +161,7 @@ def test_another_spelling_of_the_ledgers_or_the_vaults_database_is_a_finding(
         "broker_url": url.replace("127.0.0.1", "localhost"),
     }
 
-    findings = health.examine(ServerSettings.model_validate(values), SystemClock(), queue=True)
+    findings = health.Examination(ServerSettings.model_validate(values), SystemClock(), queue=True).look()
 
     assert [one.problem for one in findings if one.name == "BROKER_URL"] == [
         f"names the {whose}'s database: the queue's maintenance runs KEYS there"

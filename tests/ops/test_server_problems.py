@@ -83,7 +83,7 @@ def raised_by(url: str) -> LedgerUnavailable:
 
 def found_at(url: str, **more: str) -> list[health.Finding]:
     values = {"redis_url": url, "epay_environment": "test"} | more
-    return health.examine(ServerSettings.model_validate(values), SystemClock(), vault=False)
+    return health.Examination(ServerSettings.model_validate(values), SystemClock(), vault=False).look()
 
 
 def shows_no_secret(text: str) -> bool:
@@ -424,7 +424,7 @@ def test_a_ledgers_server_with_one_database_has_no_place_for_the_queue(server: e
     """Where BROKER_URL is not set, the queue is in the database after the ledger's."""
     settings = ServerSettings.model_validate({"redis_url": server.url})
 
-    (finding,) = health.examine(settings, SystemClock(), vault=False, queue=True)
+    (finding,) = health.Examination(settings, SystemClock(), vault=False, queue=True).look()
 
     assert finding.name == "REDIS_URL", "no BROKER_URL is given"
     assert finding.problem == f"the server at {place_of(server.url)} has no database 1"
@@ -433,7 +433,7 @@ def test_a_ledgers_server_with_one_database_has_no_place_for_the_queue(server: e
         in finding.cure
     )
     assert not finding.passing
-    assert health.examine(settings, SystemClock(), vault=False) == [], "a producer needs no queue"
+    assert health.Examination(settings, SystemClock(), vault=False).look() == [], "a producer needs no queue"
 
 
 @pytest.mark.parametrize(
@@ -483,7 +483,7 @@ def test_a_port_without_tls_is_asked_for_it_once(
     monkeypatch.setattr("epay_transfers.ledger.store.connection._NO_TLS_UNTIL", {})
     settings = ServerSettings.model_validate({"redis_url": f"rediss://{place_of(server.url)}/0"})
 
-    (finding,) = health.examine(settings, SystemClock(), queue=True)
+    (finding,) = health.Examination(settings, SystemClock(), queue=True).look()
     with pytest.raises(LedgerUnavailable) as caught, connect(settings.redis_url.reveal(), "REDIS_URL") as client:
         Ledger(client).counters()
 
@@ -506,4 +506,4 @@ def test_a_user_that_may_not_even_connect_is_told_what_it_needs(server: embedded
 def test_one_server_that_is_away_is_one_finding() -> None:
     settings = ServerSettings.model_validate({"redis_url": "redis://127.0.0.1:1/0"})
 
-    assert [one.name for one in health.examine(settings, SystemClock(), queue=True)] == ["REDIS_URL"]
+    assert [one.name for one in health.Examination(settings, SystemClock(), queue=True).look()] == ["REDIS_URL"]

@@ -61,7 +61,7 @@ def test_no_process_starts_on_it(older: redis.Redis, environment: dict[str, str]
         {"redis_url": environment["REDIS_URL"], "vault_url": environment["VAULT_URL"], "durability": Durability.RELAXED}
     )
 
-    (finding,) = health.examine(settings, SystemClock())
+    (finding,) = health.Examination(settings, SystemClock()).look()
 
     assert (finding.name, finding.passing) == ("REDIS_URL", False)
     assert finding.problem.startswith(REFUSED)

@@ -8,6 +8,7 @@ from typing import Any
 import dramatiq
 import redis
 
+from epay_transfers.ledger.clock import APART_MS
 from epay_transfers.ledger.errors import LedgerBroken, RecordUnreadable, TransfersError
 from epay_transfers.ledger.queue.wakeups import Wakeups
 from epay_transfers.ledger.secret import Secret
@@ -25,7 +26,6 @@ from tests.simulation.world import Process, World
 
 TERMINALS = {"main": Terminal("main", "t", "c", Secret("s"))}
 _FOR_EVER_MS = 10**12
-_SKEW_MS = 1000
 
 
 class Queue:
@@ -229,12 +229,12 @@ def start_producer(place: Place, name: str) -> tuple[Process, Transfers]:
 
 
 def _examine(ledger: Ledger, vault: Vault, process: Process) -> list[Finding]:
-    """Of `ledger.health.examine`, what can be wrong with these servers."""
+    """Of `runtime.health`, what can be wrong with these servers."""
     try:
         is_behind = ledger.counters().get("sequence", 0) < vault.high_water()
     except TransfersError:
         return [Finding("REDIS_URL", "a server does not answer", "start it", passing=True)]
-    if abs(process.clock.off_ms) > _SKEW_MS:
+    if abs(process.clock.off_ms) > APART_MS:
         return [Finding("REDIS_URL", "the clocks are apart", "let both follow the same NTP", passing=True)]
     return [Finding("REDIS_URL", "the ledger has forgotten moves", "see the runbook")] if is_behind else []
 

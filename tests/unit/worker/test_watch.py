@@ -2,8 +2,9 @@
 
 import pytest
 
+from epay_transfers.ledger.clock import APART_MS
 from epay_transfers.ledger.store import scripts
-from epay_transfers.worker.ledger_clock import AGAIN_MS, APART_MS, LedgerClock
+from epay_transfers.worker.ledger_clock import AGAIN_MS, LedgerClock
 from tests.support.clocks import FakeClock, MachineClock
 
 
