@@ -105,7 +105,8 @@ def start(
         try:
             _await_answer(server, starts_within_s)
         except NotStarted:
-            if port or _is_free(at):
+            ended_itself = server.process.returncode > 0
+            if port or not ended_itself or _is_free(at):
                 raise
         else:
             return server
@@ -159,6 +160,7 @@ def _await_answer(server: EmbeddedServer, within_s: float = _START_SECONDS) -> N
     finally:
         client.close()
     server.process.kill()
+    server.process.wait()
     raise NotStarted("the embedded server did not start: see its log (server.log in its folder)")
 
 
@@ -179,6 +181,7 @@ def free_port() -> int:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as a server does: what has ended takes no port
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

@@ -64,11 +64,11 @@ class _Mapped:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, _kind: type[BaseException] | None, caught: BaseException | None, _at: object) -> None:
+    def __exit__(self, _kind: type[BaseException] | None, caught: BaseException | None, at: object) -> None:
         if isinstance(caught, redis.RedisError):
             error = unavailable_for(caught, self._unavailable, reading=self._reading)
             try:
                 raise error from error.__cause__
             finally:
                 error.__context__ = None  # the client's error, with what the server said
-                del error, caught  # else this frame and the error would keep each other
+                del error, caught, at  # which this frame would keep, as long as the error lives, and be kept by them

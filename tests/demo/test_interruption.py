@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -78,6 +79,33 @@ def test_a_server_that_does_not_start_on_a_free_port_is_not_tried_again(
 
     with pytest.raises(embedded_servers.NotStarted):
         embedded_servers.start(tmp_path, {"maxmemory-policy": "none-that-exists"})
+
+
+#: A server that says that it loads its data, for ever.
+LOADING = f"""#!/bin/sh
+exec {sys.executable} - "$@" <<'END'
+import socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])))
+while True:
+    link, _ = listener.accept()
+    while link.recv(9999):
+        link.sendall(b"-LOADING it loads its data\\r\\n")
+END
+"""
+
+
+def test_a_server_that_never_ends_to_load_its_data_is_started_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it is killed its port is not free at once: a large backup would be loaded again and again."""
+    binary = tmp_path / "server"
+    binary.write_text(LOADING, encoding="utf-8")
+    binary.chmod(0o700)
+    found = [embedded_servers.free_port()]
+    monkeypatch.setattr(embedded_servers, "free_port", partial(found.pop, 0))
+
+    with pytest.raises(embedded_servers.NotStarted):
+        embedded_servers.start(tmp_path, {}, binary=str(binary), starts_within_s=1.0)
 
 
 def test_a_free_port_is_none_that_a_connection_is_given_by_the_system() -> None:

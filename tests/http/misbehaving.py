@@ -281,6 +281,10 @@ SILENCES: dict[str, tuple[Manner, str]] = {
     "chunk cut": (_ends(_says(lambda good: CHUNKED + b"%x\r\n%s" % (len(good) + 9, good))), "cut"),
     "last chunk cut": (_ends(_says(lambda good: CHUNKED + b"%x\r\n%s\r\n" % (len(good), good))), "cut"),
     "chunk's length cut": (_ends(_says(lambda good: CHUNKED + b"%x\r\n%s\r\n0" % (len(good), good))), "garbled"),
+    "chunk longer than its size": (
+        _ends(_says(lambda good: CHUNKED + b"%x\r\n%s0\r\n\r\n" % (len(good) - 2, good))),
+        "cut",
+    ),
     "bad chunk": (_ends(_says(lambda good: CHUNKED + b"xyz\r\n" + good)), "cut"),
     "bad gzip": (_says(lambda good: with_length(good, GZIPPED)), "undecodable"),
     "bad status line": (_ends(_says(lambda good: b"HELLO\r\n\r\n" + good)), "garbled"),

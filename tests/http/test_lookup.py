@@ -1,5 +1,6 @@
 """A name whose lookup hangs: the question ends in time, nothing was sent, and no other name is held up by it."""
 
+import errno
 import gc
 import socket
 import threading
@@ -108,6 +109,25 @@ def test_where_one_address_of_a_name_refuses_the_next_one_is_tried(names: Names)
         assert is_believed(outcome)
         assert server.count("/transfer") == 1
         assert bank_at(server.url)._transport.reachable(server.url.replace("127.0.0.1", "localhost"))
+
+
+def test_where_the_machine_lacks_the_kind_of_an_address_the_next_one_is_tried(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name may have an IPv6 address where the machine has none: its system makes no socket of that kind."""
+
+    class Lacking(socket.socket):
+        def __init__(self, family: int = -1, *args: Any, **more: Any) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            super().__init__(family, *args, **more)
+
+    with Server(manners("/transfer", well)) as server:
+        names.known["localhost"] = ["::1", "127.0.0.1"]
+        bank = bank_at(server.url.replace("127.0.0.1", "localhost"))
+        monkeypatch.setattr(socket, "socket", Lacking)
+
+        assert is_believed(ASK["/transfer"](bank))
 
 
 def test_an_address_that_refused_keeps_no_request_in_memory(names: Names) -> None:

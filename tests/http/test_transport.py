@@ -203,6 +203,13 @@ class TestWhatIsSent:
     def test_an_unsafe_address_gets_nothing(self, url: str) -> None:
         assert transport_of().exchange("POST", url, body=CARD) == NoResponse(Evidence.NOT_SENT, "unsafe_address")
 
+    @pytest.mark.parametrize("host", ["bank..example", "a" * 64 + ".example"])
+    def test_a_host_that_no_request_can_name_is_no_fault_of_the_bank_s(self, host: str) -> None:
+        """The breaker's event repeats the word: `dropped` would send an operator to the bank."""
+        heard = transport_of().exchange("POST", f"https://{host}/x", body=CARD)
+
+        assert heard == NoResponse(Evidence.NOT_SENT, "unsendable")
+
     def test_a_header_that_cannot_be_sent_is_not_sent(self) -> None:
         with served() as (transport, server):
             heard = transport.exchange("POST", f"{server.url}/x", headers={"Authorization": "Bearer a\nb"}, body=CARD)

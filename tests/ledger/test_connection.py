@@ -4,19 +4,23 @@ import gc
 import os
 import select
 import socket
+import traceback
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pytest
 import redis
 
 from epay_transfers.ledger.clock import SystemClock
+from epay_transfers.ledger.errors import LedgerUnavailable
 from epay_transfers.ledger.store import connection
 from epay_transfers.ledger.store.connection import connect, in_one_write, server_of
+from epay_transfers.ledger.store.redis_errors import redis_errors_as
 from epay_transfers.ledger.store.server_problems import ServerReason, known_problem
 from tests.support.servers import KillableServer
 
@@ -308,3 +312,16 @@ def test_a_connection_that_is_dropped_waits_for_no_collector() -> None:
             assert parser() is None
         finally:
             gc.enable()
+
+
+def test_an_error_of_ours_keeps_nothing_of_the_clients(server: KillableServer) -> None:
+    """Its frames hold the command, and what the server said of it."""
+    client = connect(server.server.url)
+    server.kill()
+    with pytest.raises(LedgerUnavailable) as caught, redis_errors_as(LedgerUnavailable):
+        client.set("name", "a value")
+
+    frames = [frame for frame, _ in traceback.walk_tb(caught.tb)]
+    kept = [value for frame in frames for value in frame.f_locals.values()]
+    assert not any(isinstance(each, TracebackType | redis.RedisError) for each in kept)
+    server.restart()

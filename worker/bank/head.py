@@ -9,7 +9,8 @@ import io
 import re
 import socket
 from collections.abc import Sequence
-from http.client import HTTPException, HTTPResponse, RemoteDisconnected
+from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
+from typing import cast
 
 #: At most so many interim responses (100, 102, 103) may come before the response.
 INTERIM_LIMIT = 20
@@ -75,6 +76,14 @@ class StrictAnswer(HTTPResponse):
     def is_whole(self) -> bool:
         """Did as much of its body come as the head claims? To be asked when all was read; chunks show it themselves."""
         return self._claimed is None or self._came == self._claimed
+
+    def _get_chunk_left(self) -> int | None:
+        """The library takes any two bytes for the end of a chunk, of which two digits may be."""
+        if self.chunk_left == 0:
+            if self.fp.read(2) != b"\r\n":
+                raise IncompleteRead(b"")
+            self.chunk_left = None
+        return cast("int | None", super()._get_chunk_left())  # type: ignore[misc]  # the standard library's own, untyped
 
     def _read_next_chunk_size(self) -> int:
         """The library takes `-1` for one, and reads on until the memory is full."""

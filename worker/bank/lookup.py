@@ -87,17 +87,23 @@ def connected(host: str, port: int, *, within_s: float | None) -> socket.socket:
     """
     failed: OSError = socket.gaierror(socket.EAI_NONAME, "it has no address")
     for family, address in look_up(host, port, within_s=within_s):
-        sock = socket.socket(family, socket.SOCK_STREAM)
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(within_s)
-            sock.connect(address)
+            return _connected(family, address, within_s)
         except OSError as error:
-            sock.close()
             failed = error.with_traceback(None)  # it leads to the request, which it would keep if the next one is taken
-        else:
-            return sock
     raise failed
+
+
+def _connected(family: int, address: tuple[Any, ...], within_s: float | None) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(within_s)
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def look_up(host: str, port: int, *, within_s: float | None) -> list[Address]:

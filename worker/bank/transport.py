@@ -81,7 +81,7 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (http.client.IncompleteRead, "cut"),
     (ConnectionError, "dropped"),
     (http.client.HTTPException, "garbled"),
-    (requests.exceptions.InvalidHeader, "unsendable"),
+    (ValueError, "unsendable"),  # an address or a header from which no request can be built
     (UnsendableError, "unsendable"),
     (TimeoutError, "timeout"),
     (OSError, "dropped"),
