@@ -1,6 +1,6 @@
 """What a backend and a web tier import: intents in; receipts, challenges and outcomes out.
 
-Imports `ledger` alone. It never imports `worker`, and never speaks HTTP to the bank.
+Imports `ledger` and `runtime` alone. It never imports `worker`, and never speaks HTTP to the bank.
 """
 
 from epay_transfers.ledger.errors import InternalError, LedgerWentBack, ReferenceLost, WrongCall

@@ -1,4 +1,4 @@
-"""The wall of the producers' models: whatever pydantic has to say leaves as `IntentRejected`.
+"""The boundary of the producers' models: whatever pydantic has to say leaves as `IntentRejected`.
 
 Its own errors keep the input, card and all, in `errors()` and on the exception itself. So none gets out: not by the
 constructor, not by `model_validate` or `model_validate_json`, and not as the `__context__` of ours. Its frames keep the

@@ -1,5 +1,5 @@
-"""The worker's periodic jobs: it probes the bank's hosts whose circuit breaker is open, checks the servers each minute,
-and trims the event log.
+"""The worker's periodic jobs: it checks the servers each minute, looks at pauses, trials, failover and replicas, probes
+the bank's hosts whose circuit breaker is open, and trims the event log.
 
 While the servers are not as they must be, the worker claims nothing and probes no host. A restart of the vault raises
 an alarm, because the vault has then lost every card.

@@ -1,7 +1,7 @@
-"""The quarantine: a wake-up whose actor broke goes to Dramatiq's dead letters, where ops see it, and the queue goes on.
+"""The quarantine: a wake-up whose actor broke, or that began often and never ended, goes to Dramatiq's dead letters.
 
-What is no wake-up at all never comes here: the broker sets it aside as it fetches it. Nothing is lost by either: the
-ledger knows the transfer, and the sweeper sends another wake-up.
+Operators see it there, and the queue goes on. What is no wake-up at all never comes here: the broker sets it aside as
+it fetches it. Nothing is lost by either: the ledger knows the transfer, and the sweeper sends another wake-up.
 """
 
 import logging

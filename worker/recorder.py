@@ -1,4 +1,4 @@
-"""The recorder writes what became of a transfer into the ledger, and does not give up while the ledger is away.
+"""The recorder writes what became of a transfer into the ledger. While that is away it tries again, for five minutes.
 
 What it writes is known to this process alone. If the process dies meanwhile, the lease runs out into doubt, and an
 inquiry finds the same truth again. Every move may be made twice: the second one is refused.

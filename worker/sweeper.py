@@ -2,7 +2,7 @@
 finds clients' answers of which no message tells.
 
 Any number may run at once: each change is a move that only one of them gets. A batch is bounded, and so are the
-wake-ups: none is sent while a queue is longer than four times the threads.
+wake-ups: none is sent while a queue is longer than four times the threads, but for two questions in a pass.
 """
 
 import logging

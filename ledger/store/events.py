@@ -1,7 +1,8 @@
-"""The event log: every move of every transfer, with who and why. It is the outcome feed *and* the audit trail.
+"""The event log: the moves of every transfer but silent ones, with who and why.
 
-Scripts write it (`append_event` in `_events.lua`), each event with the next number: so what was taken out of the log or
-forged shows (`runtime.trail`). Here it is read, and trimmed, never past the slowest group of readers.
+It is the outcome feed *and* the audit trail. Scripts write it (`append_event` in `_events.lua`), each event with the
+next number: so what was taken out of the log or forged shows (`runtime.trail`). Here it is read, and trimmed, never
+past the slowest group of readers.
 """
 
 import re

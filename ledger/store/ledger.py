@@ -1,7 +1,7 @@
-"""The ledger: the truth about every transfer. It is changed by three scripts only: create, claim, move.
+"""The ledger: the truth about every transfer. Three scripts change a transfer: create, claim, move. Others only count.
 
 What may follow what stands in `ledger.states`; the scripts get the row of the verb and refuse every other from-state.
-A reply is a value: `Moved`, `Refused`, or what `claim` and `create` can say besides. Redis errors end at its wall.
+A reply is a value: `Moved`, `Refused`, or what `claim` and `create` can say besides. Redis errors leave it as ours.
 Times are the ledger's: a caller says how long something is to last, or gives a time back that it has from the ledger.
 """
 

@@ -1,4 +1,4 @@
-"""The wall between Redis and the rooms: an error of the client's ends here, and is one of ours from here on.
+"""The boundary to Redis: an error of the client's ends here, and is one of ours from here on.
 
 What the server said is dropped here: it may repeat what it was sent. Which server it was, and why, is kept as the
 `ServerProblem` that `connection` put beside the client's error.

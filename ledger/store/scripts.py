@@ -59,7 +59,7 @@ class Scripts:
         self._digests = {name: _digest(text) for name, text in self._texts.items()}
 
     def run(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> list[str]:
-        """One script, one round trip. Raises redis-py's errors: the room's own wall maps them."""
+        """One script, one round trip. Raises redis-py's errors: its caller makes them ours."""
         try:
             return self._send(name, keys, args)
         except NoScriptError:

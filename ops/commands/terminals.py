@@ -1,4 +1,4 @@
-"""`transfers terminals`: lists terminals, the invoice ids that they have left, and their paused pauses."""
+"""`transfers terminals`: lists terminals, the invoice ids that they have left, and the pauses that hold them."""
 
 from typing import Any
 

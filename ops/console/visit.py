@@ -30,7 +30,7 @@ NAVIGATION = (
     ("/", "Overview"),
     ("/transfers", "Transfers"),
     ("/doubt", "In doubt and review"),
-    ("/dead", "Dead letters"),
+    ("/dead", "Dead transfers"),
     ("/parked", "Parked"),
     ("/plans", "Plans"),
     ("/pauses", "Terminals and pauses"),

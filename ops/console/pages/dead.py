@@ -1,4 +1,7 @@
-"""The dead, by root cause: how many, how much money, and whether they may be queued again. Dramatiq's own are apart."""
+"""The dead transfers, by root cause: how many, how much money, and whether they may be queued again.
+
+The queues' own dead letters, which are messages, are counted beside them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,7 +50,7 @@ def dead(visit: Visit) -> Response:
     queues, why = _queues(visit)
     return visit.page(
         "dead.html",
-        "Dead letters",
+        "Dead transfers",
         causes=causes,
         count=totals.count,
         total=screen.sums(totals),
