@@ -20,7 +20,7 @@ from epay_transfers.ledger.errors import (
     VaultUnavailable,
 )
 from epay_transfers.ledger.store import redis_keys
-from epay_transfers.ledger.store.connection import SOCKET_TIMEOUT, connect, server_of
+from epay_transfers.ledger.store.connection import SOCKET_TIMEOUT, connect, disconnect, server_of
 from epay_transfers.ledger.store.ledger import Ledger
 from epay_transfers.ledger.store.ledger_format import other_format
 from epay_transfers.ledger.store.replicas import NO_REPLICAS, Replicas
@@ -98,7 +98,7 @@ class Examination:
         finally:
             for client in (self._ledger, self._vault, self._queue):
                 if client is not None:
-                    client.connection_pool.disconnect()
+                    disconnect(client)
 
     def _findings(self) -> list[Finding]:
         ledger, durability = self._ledger, self._settings.durability

@@ -1,6 +1,6 @@
 """Wake-ups: short messages that call a worker for a transfer. A message is the transfer's key and nothing else.
 
-A wake-up may be lost, doubled or late, so its sender never waits for an answer, and a queue that is away is no error:
+A wake-up may be lost, doubled or late. So its sender waits for no worker, and a queue that is away is no error:
 the sweeper sends the wake-up again.
 """
 

@@ -140,6 +140,13 @@ def server_of(client: redis.Redis) -> Server:
     return connection.server() if isinstance(connection, _Explains) else Server("", "an unknown place")
 
 
+def disconnect(client: redis.Redis) -> None:
+    """Its next connection is made, and what is wrong with it explained, as the first one of a new client."""
+    pool = client.connection_pool
+    pool.disconnect()
+    pool.connection_kwargs["address"].has_answered = False
+
+
 def in_one_write(client: redis.Redis, commands: Sequence[Sequence[str | int]]) -> list[Any]:
     """All commands in one write on one connection; each one's answer, or the client's error, in their order.
 
@@ -316,9 +323,7 @@ class _Explains(AbstractConnection):
         self._address = address
         super().__init__(*args, **kwargs)
         parser: Any = self._parser
-        parser.set_pubsub_push_handler(
-            _unasked
-        )  # the library's is the parser's own, which would keep it and its buffer
+        parser.set_pubsub_push_handler(_unasked)  # the library's is the parser's, which would keep itself in memory
 
     is_settled = False  #: the answer of its last command was read, and nothing else was sent
 

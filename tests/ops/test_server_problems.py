@@ -6,6 +6,7 @@ one table.
 
 import http.server
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -23,14 +24,14 @@ from epay_transfers.ledger.queue.stats import Queues
 from epay_transfers.ledger.store.connection import connect
 from epay_transfers.ledger.store.inboxes import WEB, Inboxes, Kind
 from epay_transfers.ledger.store.ledger import Ledger
-from epay_transfers.ledger.store.server_problems import TABLE, ServerReason, reason_of
+from epay_transfers.ledger.store.server_problems import TABLE, Server, ServerReason, problem_of, reason_of
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.producers import SettingsWrong, Transfers, TransfersError
 from epay_transfers.runtime import embedded_servers, health
 from epay_transfers.runtime.settings import ServerSettings
 from tests.producers.conftest import by_pan
 from tests.support.command_line import Cli
-from tests.support.servers import free_port, running_server
+from tests.support.servers import free_port, running, running_server
 from tests.support.speaker import speaking
 from tests.support.tools import PRODUCTS, server_binary
 
@@ -215,14 +216,36 @@ def test_a_user_without_config_is_told_both_cures(server: embedded_servers.Embed
 
 
 @contextmanager
-def web_server() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+def web_server(
+    port: int = 0, handler: type[socketserver.BaseRequestHandler] = http.server.BaseHTTPRequestHandler
+) -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()
+
+
+class _Terse(socketserver.BaseRequestHandler):
+    """It closes the connection where it is asked for nothing of HTTP."""
+
+    def handle(self) -> None:
+        if self.request.recv(64).startswith(b"HEAD"):
+            self.request.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+
+
+def test_what_took_the_place_of_a_server_is_named_by_the_next_look(tmp_path: Path) -> None:
+    """A worker looks with the clients of its start: what answered then may be another program now."""
+    with running(embedded_servers.LEDGER_OPTIONS, tmp_path) as there:
+        values = {"redis_url": there.url, "epay_environment": "test"}
+        examination = health.Examination(ServerSettings.model_validate(values), SystemClock(), vault=False)
+        assert examination.look() == []
+    with web_server(int(place_of(there.url).rpartition(":")[2]), _Terse) as place:
+        (finding,) = examination.look()
+
+    assert finding.problem == problem_of(ServerReason.NO_REDIS, Server("REDIS_URL", place)).problem
 
 
 @pytest.mark.parametrize("scheme", ["redis", "rediss"])
