@@ -17,6 +17,9 @@ _STEADY: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 #: How far apart the ledger's time and a machine's may be. `claim.lua` has the same.
 APART_MS = 2_000
 
+#: So close both must be again after they were not, or each look at the border would change its mind.
+AGAIN_MS = 1_500
+
 
 class Clock(Protocol):
     def now_ms(self) -> int:

@@ -84,6 +84,7 @@ TOKENS: Mapping[str, str] = MappingProxyType({
     "tls": "no TLS came about with the bank's token address: see BANK_CA_FILE, or EPAY_TOKEN_URL",
     "dropped": "the bank's token address ended the connection before it answered",
     "cut": "the bank's token address ended the connection before it answered",
+    "unsendable": "no request can be built for the bank's token address: see EPAY_TOKEN_URL",
     "not_json": "what the bank's token address answered is no token: see EPAY_TOKEN_URL",
     "invalid_client": "the bank does not know the terminal's client id, or its secret",
     "unauthorized_client": "the bank gives this client no such token",

@@ -53,8 +53,8 @@ VAULT_OPTIONS = {
 _START_SECONDS = 10.0
 _STOP_SECONDS = 10.0
 
-#: Below those that Linux and macOS give to connections that go out: none of them takes the port of a server that
-#: restarts, or that has not begun to listen.
+#: Below those that Linux and macOS by default give to connections that go out: none of them takes the port of a server
+#: that restarts, or that has not begun to listen.
 _PORTS = range(20_000, 32_768)
 
 

@@ -11,7 +11,7 @@ from typing import cast
 import redis
 from redis.exceptions import NoPermissionError
 
-from epay_transfers.ledger.clock import APART_MS, Clock
+from epay_transfers.ledger.clock import AGAIN_MS, APART_MS, Clock
 from epay_transfers.ledger.errors import (
     LedgerBroken,
     LedgerUnavailable,
@@ -28,8 +28,8 @@ from epay_transfers.ledger.store.server_problems import ServerReason, known_prob
 from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.runtime.settings import Durability, ServerSettings, SettingsWrong
 
-#: The problem of a finding: more than `APART_MS`.
-CLOCKS_APART = "its clock and this machine's are more than two seconds apart"
+#: The problem of a finding.
+CLOCKS_APART = "its clock and this machine's do not agree (they may be two seconds apart)"
 #: CONFIG was renamed, or is not this user's.
 _HIDDEN = {ServerReason.UNKNOWN_COMMAND, ServerReason.NOT_PERMITTED}
 
@@ -57,6 +57,10 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.problem}; {self.cure}"
+
+    @property
+    def is_of_vault(self) -> bool:
+        return self.name.endswith("VAULT_URL")
 
 
 class Examination:
@@ -89,12 +93,15 @@ class Examination:
         self._vault = client(vault_url.reveal(), settings.name_of("VAULT_URL")) if vault_url else None
         self._queue = client(settings.queue_url, settings.queue_setting) if queue else None
         self._settings, self._clock = settings, clock
+        self._apart: set[str] = set()  #: the settings of the servers whose clock did not agree at the last look
         self._receives, self._replicas = receives, replicas
 
     def look(self) -> list[Finding]:
         """All findings. A server that is away is one."""
         try:
-            return self._findings()
+            findings = self._findings()
+            self._apart = {finding.name for finding in findings if finding.problem == CLOCKS_APART}
+            return findings
         finally:
             for client in (self._ledger, self._vault, self._queue):
                 if client is not None:
@@ -102,9 +109,9 @@ class Examination:
 
     def _findings(self) -> list[Finding]:
         ledger, durability = self._ledger, self._settings.durability
-        findings = _of_server(ledger, self._clock, lambda: _ledger(ledger, durability))
+        findings = _of_server(ledger, self._compared(ledger), lambda: _ledger(ledger, durability))
         if self._vault is not None:
-            findings += _of_vault(ledger, self._vault, self._clock, durability)
+            findings += _of_vault(ledger, self._vault, self._compared(self._vault), durability)
             if not findings:
                 findings += _memory(ledger, self._vault)
             elif _look_swapped(ledger, self._vault, durability):
@@ -119,6 +126,24 @@ class Examination:
             findings += [one for one in of_queue if one.problem not in known]
         return findings
 
+    def _compared(self, client: redis.Redis) -> "_Compared":
+        return _Compared(self._clock, AGAIN_MS if server_of(client).setting in self._apart else APART_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """Our machine's clock, and how far off it a server's may be."""
+
+    clock: Clock
+    apart_ms: int
+
+    def agrees_with(self, client: redis.Redis) -> bool:
+        """An answer may take its time on a busy machine: that is no clock that is wrong."""
+        asked_at = self.clock.now_ms()
+        seconds, micros = client.time()
+        its_ms = seconds * 1000 + micros // 1000
+        return asked_at - self.apart_ms <= its_ms <= self.clock.now_ms() + self.apart_ms
+
 
 def error_of(findings: list[Finding]) -> TransfersError | None:
     """What a call has to raise for these: settings to correct, or the first server, which may come back."""
@@ -126,13 +151,13 @@ def error_of(findings: list[Finding]) -> TransfersError | None:
         return SettingsWrong([str(finding) for finding in findings])
     for one in findings:
         problem = ServerProblem(one.name, one.problem, one.cure, is_passing=True)
-        if one.name.endswith("VAULT_URL"):
+        if one.is_of_vault:
             return VaultUnavailable(problem=problem, reading=True)
         return LedgerUnavailable(problem, reading=True)
     return None
 
 
-def _of_vault(ledger: redis.Redis, vault: redis.Redis, clock: Clock, durability: Durability) -> list[Finding]:
+def _of_vault(ledger: redis.Redis, vault: redis.Redis, clock: _Compared, durability: Durability) -> list[Finding]:
     if not _are_one(ledger, vault):
         return _of_server(vault, clock, lambda: _vault(vault, durability))
     if durability is Durability.RELAXED:
@@ -183,7 +208,9 @@ def _of_queue(ledger: redis.Redis, vault: redis.Redis | None, queue: redis.Redis
     return []
 
 
-def _of_server(client: redis.Redis, clock: Clock | None, special: Callable[[], list[tuple[str, str]]]) -> list[Finding]:
+def _of_server(
+    client: redis.Redis, clock: _Compared | None, special: Callable[[], list[tuple[str, str]]]
+) -> list[Finding]:
     name = server_of(client).setting
     try:
         if not _is_redis(client):
@@ -239,7 +266,7 @@ def _is_redis(client: redis.Redis) -> bool:
         return False
 
 
-def _any_server(client: redis.Redis, clock: Clock | None) -> list[tuple[str, str]]:
+def _any_server(client: redis.Redis, clock: _Compared | None) -> list[tuple[str, str]]:
     info = client.info()
     found = []
     product = "valkey" if "valkey_version" in info else "redis"
@@ -253,12 +280,7 @@ def _any_server(client: redis.Redis, clock: Clock | None) -> list[tuple[str, str
         found.append(("the server is part of a cluster", "use a server of its own: all keys share one slot anyway"))
     if int(info.get("evicted_keys", 0)):
         found.append(("the server has evicted keys", "set `maxmemory-policy noeviction` and give it more memory"))
-    if clock is None:
-        return found
-    asked_at = clock.now_ms()  # an answer may take its time on a busy machine: that is no clock that is wrong
-    seconds, micros = client.time()
-    its_ms = seconds * 1000 + micros // 1000
-    if not asked_at - APART_MS <= its_ms <= clock.now_ms() + APART_MS:
+    if clock is not None and not clock.agrees_with(client):
         found.append((CLOCKS_APART, "let both follow the same NTP"))
     return found
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from epay_transfers.ledger.clock import Clock
+from epay_transfers.ledger.clock import APART_MS, Clock
 from epay_transfers.ledger.errors import VaultUnavailable
 from epay_transfers.ledger.record import Record
 from epay_transfers.ledger.states import Phase
@@ -17,8 +17,8 @@ from epay_transfers.ledger.store.replies import Moved, Run
 from epay_transfers.ledger.vault.sealing import Purpose
 from epay_transfers.ledger.vault.vault import FREE, Content, Fenced, Gone, PutBack, Taken, TakeUnanswered, Vault
 
-#: A producer's clock and this one's may each be a second off the servers'.
-_SKEW_MS = 2_000
+#: Until it is told the ledger's time, a worker goes by its machine's, which may be so far off; and a second to spare.
+_SKEW_MS = APART_MS + 1_000
 
 
 class CardCustody:

@@ -6,10 +6,7 @@ only has to agree. Where it does not, one of the two is wrong, no worker can kno
 
 import threading
 
-from epay_transfers.ledger.clock import APART_MS, Clock
-
-#: So close both must be again after they were not, or each look at the border would change its mind.
-AGAIN_MS = 1_500
+from epay_transfers.ledger.clock import AGAIN_MS, APART_MS, Clock
 
 
 class LedgerClock:

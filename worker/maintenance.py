@@ -268,8 +268,8 @@ class Maintenance:
 
 
 def _passes_untold(finding: Finding) -> bool:
-    """A server that is away, which others tell. A clock may be wrong for days, and nothing else tells the vault's."""
-    return finding.passing and finding.problem != CLOCKS_APART
+    """Others tell that a server is away, or the ledger's clock wrong. Nothing else tells of the vault's clock."""
+    return finding.passing and not (finding.is_of_vault and finding.problem == CLOCKS_APART)
 
 
 def _is_served(record: Record, lane: str) -> bool:

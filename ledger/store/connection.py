@@ -144,6 +144,7 @@ def disconnect(client: redis.Redis) -> None:
     """Its next connection is made, and what is wrong with it explained, as the first one of a new client."""
     pool = client.connection_pool
     pool.disconnect()
+    pool.reset()  # a connection that Sentinels led to keeps where that was
     pool.connection_kwargs["address"].has_answered = False
 
 

@@ -150,6 +150,7 @@ _EXCHANGES = {
     "dns": "its name is not found",
     "tls": "no TLS",
     "unreachable": "no route to it",
+    "unsendable": "no request can be built for its address",
     "not_json": "the answer is no JSON",
     "html": "the answer is a web page",
 }

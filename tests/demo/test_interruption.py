@@ -1,7 +1,6 @@
 """A signal leaves word, and is obeyed where the demo looks for it; whoever is told to end is gone afterwards."""
 
 import signal
-import socket
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 from epay_transfers.ops.demo.interruption import noted
 from epay_transfers.runtime import embedded_servers
+from tests.support.speaker import speaking
 
 
 def test_a_signal_raises_nothing_where_it_arrives_and_is_obeyed_once() -> None:
@@ -61,10 +61,9 @@ def test_a_port_that_is_taken_before_the_server_listens_is_left_for_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a good backup would be called damaged, since its server could not start."""
-    free_port = embedded_servers.free_port
-    with socket.create_server(("127.0.0.1", free_port())) as other:
-        found = [other.getsockname()[1], free_port()]
-        free = found[1]
+    free = embedded_servers.free_port()
+    with speaking(b"") as taken:
+        found = [int(taken.rpartition(":")[2]), free]
         monkeypatch.setattr(embedded_servers, "free_port", partial(found.pop, 0))
 
         with embedded_servers.running(embedded_servers.VAULT_OPTIONS, tmp_path) as server:
@@ -97,12 +96,13 @@ END
 def test_a_server_that_never_ends_to_load_its_data_is_started_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When it is killed its port is not free at once: a large backup would be loaded again and again."""
+    """It was killed, and did not end for want of its port: a large backup would be loaded again and again."""
     binary = tmp_path / "server"
     binary.write_text(LOADING, encoding="utf-8")
     binary.chmod(0o700)
     found = [embedded_servers.free_port()]
     monkeypatch.setattr(embedded_servers, "free_port", partial(found.pop, 0))
+    monkeypatch.setattr(embedded_servers, "_is_free", lambda _port: False)
 
     with pytest.raises(embedded_servers.NotStarted):
         embedded_servers.start(tmp_path, {}, binary=str(binary), starts_within_s=1.0)

@@ -22,8 +22,8 @@ from tests.journey.scenes import unreachable
 from tests.support.redis_state import empty
 from tests.support.stage import Stage
 
-#: Longer than two clocks may be apart.
-LATER_S = 2.001
+#: Longer than two clocks may be apart, and a second to spare.
+LATER_S = 3.001
 
 
 def away(*_: object) -> Never:

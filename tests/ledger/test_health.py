@@ -211,14 +211,14 @@ def test_a_replica_is_named_and_so_is_a_vault_that_has_one(
 
 
 class SlowClock(SystemClock):
-    """Two seconds pass between two looks at it: the machine is busy, and the server's answer took its time."""
+    """Three seconds pass between two looks at it: the machine is busy, and the server's answer took its time."""
 
     def __init__(self) -> None:
         self._looks = 0
 
     def now_ms(self) -> int:
         self._looks += 1
-        return super().now_ms() - 1800 + 2000 * ((self._looks + 1) % 2)
+        return super().now_ms() - 2800 + 3000 * ((self._looks + 1) % 2)
 
 
 def test_an_answer_that_took_its_time_is_no_clock_that_is_wrong(
@@ -228,21 +228,49 @@ def test_an_answer_that_took_its_time_is_no_clock_that_is_wrong(
     assert found(servers, clock=SlowClock()) == []
 
 
+class OffBy(SystemClock):
+    """A machine's clock that is wrong by so much."""
+
+    def __init__(self, off_ms: int) -> None:
+        self.off_ms = off_ms
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.off_ms
+
+
 @pytest.mark.parametrize("off_ms", [-1600, 1600])
 def test_a_worker_that_runs_is_stopped_by_no_clock_that_its_own_rule_allows(
     servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis, off_ms: int
 ) -> None:
     """Of what lies between two limits, its look at the clock would tell nothing, and it would stand still."""
-    assert found(servers, clock=FakeClock(SystemClock().now_ms() + off_ms)) == []
+    assert found(servers, clock=OffBy(off_ms)) == []
+
+
+def test_a_clock_that_was_far_off_has_to_come_nearer_than_the_limit(
+    servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis
+) -> None:
+    """Else a worker at the border would stop and go on, and write two events, with each look."""
+    clock = OffBy(5000)
+    examination = health.Examination(settings(servers), clock)
+    assert len(examination.look()) == 2
+
+    clock.off_ms = 1800
+    assert len(examination.look()) == 2
+    assert health.Examination(settings(servers), clock).look() == []
+    clock.off_ms = 1200
+    assert examination.look() == []
+    clock.off_ms = 1800
+    assert examination.look() == []
 
 
 def test_a_clock_that_is_far_off_is_a_finding_for_both(
     servers: tuple[str, str], ledger_at: redis.Redis, vault_at: redis.Redis
 ) -> None:
-    lines = found(servers, clock=FakeClock(SystemClock().now_ms() + 5000))
+    lines = found(servers, clock=OffBy(5000))
 
     assert [line.partition(";")[0] for line in lines] == [
-        f"{name}: its clock and this machine's are more than two seconds apart" for name in ("REDIS_URL", "VAULT_URL")
+        f"{name}: its clock and this machine's do not agree (they may be two seconds apart)"
+        for name in ("REDIS_URL", "VAULT_URL")
     ]
 
 

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from epay_transfers.ledger.secret import Secret
-from epay_transfers.ledger.store.connection import connect, in_one_write, server_of
+from epay_transfers.ledger.store.connection import connect, disconnect, in_one_write, server_of
 from epay_transfers.ledger.store.server_problems import ServerReason, known_problem
 from epay_transfers.ops import server_users
 from epay_transfers.runtime import embedded_servers, server_addresses
@@ -97,6 +97,22 @@ def test_a_client_finds_the_server_that_a_sentinel_names_and_after_a_failover_th
         assert server_of(client).place == "ledger, a name of Sentinels"
         refused = [(entry["username"], entry["object"]) for entry in client.acl_log()]
         assert refused == [], "the users of a replica and of Sentinels may do what they need"
+
+
+def test_a_client_that_was_disconnected_names_its_server_as_a_new_one_does(watched: Watched) -> None:
+    """Where it was a look before is not where it is now."""
+    with connect(watched.url, "REDIS_URL") as client:
+        client.ping()
+        disconnect(client)
+        with redis.Redis(port=watched.sentinel) as sentinel:
+            sentinel.shutdown(nosave=True)
+
+        with pytest.raises(redis.ConnectionError) as raised:
+            client.ping()
+
+    problem = known_problem(raised.value)
+    assert problem is not None
+    assert "ledger, a name of Sentinels" in problem.problem
 
 
 def _writes(client: redis.Redis) -> bool:

@@ -78,7 +78,7 @@ class StrictAnswer(HTTPResponse):
         return self._claimed is None or self._came == self._claimed
 
     def _get_chunk_left(self) -> int | None:
-        """The library takes any two bytes for the end of a chunk, of which two digits may be."""
+        """The library takes any two bytes for the end of a chunk, even two digits of the body."""
         if self.chunk_left == 0:
             if self.fp.read(2) != b"\r\n":
                 raise IncompleteRead(b"")

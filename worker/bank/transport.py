@@ -81,7 +81,10 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (http.client.IncompleteRead, "cut"),
     (ConnectionError, "dropped"),
     (http.client.HTTPException, "garbled"),
-    (ValueError, "unsendable"),  # an address or a header from which no request can be built
+    (UnicodeError, "unsendable"),  # a host that is no name
+    (urllib3.exceptions.LocationValueError, "unsendable"),
+    (requests.exceptions.InvalidURL, "unsendable"),
+    (requests.exceptions.InvalidHeader, "unsendable"),
     (UnsendableError, "unsendable"),
     (TimeoutError, "timeout"),
     (OSError, "dropped"),

@@ -2,9 +2,9 @@
 
 import pytest
 
-from epay_transfers.ledger.clock import APART_MS
+from epay_transfers.ledger.clock import AGAIN_MS, APART_MS
 from epay_transfers.ledger.store import scripts
-from epay_transfers.worker.ledger_clock import AGAIN_MS, LedgerClock
+from epay_transfers.worker.ledger_clock import LedgerClock
 from tests.support.clocks import FakeClock, MachineClock
 
 
