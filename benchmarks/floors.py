@@ -2,9 +2,10 @@
 
 The ledger's server: a trip that does nothing, one that reads a record, and one that writes 60 bytes and syncs them;
 what bare Dramatiq costs it for a message that is sent, fetched and acknowledged; the commands of our scripts with no
-script; and ours, also where it syncs nothing. The vault's: a trip that writes. The worker: a bare message of Dramatiq,
-the trips of a transfer by the client alone, and two exchanges by `requests` with nothing around them. The last is no
-floor: ours go past the library's building of a request (`python -m benchmarks.exchange`).
+script; and ours, also where it syncs nothing. The vault's: a trip that writes, our commands with no script, and ours.
+The worker: a bare message of Dramatiq, the trips of a transfer by the client alone, and two exchanges by `requests`
+with nothing around them. The last is no floor: ours go past the library's building of a request (`python -m
+benchmarks.exchange`).
 `python -m benchmarks.floors [ROUNDS]`.
 """
 
@@ -107,8 +108,10 @@ _SIDES: dict[str, Callable[[], Trip]] = {
     "written": partial(trips, ("SET", "key", _TEXT), durable=False),
     "bare queue": bare_queue,
     "ours without disk": without_disk,
-    "books": lambda: Trip(books.server_us(), 0.0),
+    "books": lambda: Trip(books.ledger_us(), 0.0),
+    "vault's books": lambda: Trip(*books.vault_us()),
     "ours": lambda: Trip(backlog.product(BACKLOG).ledger, 0.0),
+    "vault's, ours": lambda: Trip(backlog.product(BACKLOG).vault, 0.0),
     "two exchanges": two_exchanges,
 }
 
@@ -138,6 +141,9 @@ def measure(rounds: int = ROUNDS) -> list[Figure]:
         row(4, "floor: ledger's server, our commands with no script", server["books"], spread("books")),
         row(4, "ledger's server, ours", server["ours"], spread("ours")),
         row(4, "floor: vault's server, a trip that writes 60 bytes", server["written"], spread("written")),
+        row(4, "floor: vault's server, our commands with no script", server["vault's books"], spread("vault's books")),
+        row(4, "vault's server, our scripts where nothing else runs", client["vault's books"]),
+        row(4, "vault's server, ours", server["vault's, ours"], spread("vault's, ours")),
         row(1, "worker, two exchanges by HTTPAdapter.send alone", client["two exchanges"]),
         row(1, "floor: worker, a message of bare Dramatiq, on one core", client["bare queue"]),
         row(1, "floor: worker, the trips of an execute, by the client alone", by_client),
