@@ -10,7 +10,7 @@ from tests.support.costs import Cost, counted
 from tests.support.stage import Stage
 
 #: A worker that runs for longer looks for no card that was put in meanwhile.
-_STEADY_S = 3
+_STEADY_S = 4
 
 
 def test_a_paid_transfer_costs_the_servers_so_much(

@@ -24,7 +24,7 @@ from tests.support.stage import Stage
 DAY_S = 86_400
 
 #: After the worker's start, so that it does not look for a card that it has no cause to miss.
-LATER_S = 3
+LATER_S = 4
 
 
 def killed(stage: Stage, *, taken: bool = True) -> str:

@@ -6,6 +6,7 @@ What each call means is in the suite that runs on all of them: `tests/web/test_c
 import asyncio
 import contextvars
 import gc
+import logging
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -490,6 +491,7 @@ def test_a_call_in_a_running_loop_is_said_once_a_process(
             with pytest.raises(NotFound):
                 build(parts).find("nobody")
 
+    caplog.set_level(logging.INFO)  # asyncio says more to who wants it
     run(call())
 
     assert names_of(caplog.records) == ["transfers.in_event_loop"]

@@ -124,12 +124,15 @@ class _Watched(HTTPConnection):
         """As the library does, but by our own lookup: its can hang for minutes."""
         try:
             return connected(self._dns_host, self.port, within_s=self.timeout)
-        except socket.gaierror as error:
-            raise NameResolutionError(self.host, self, error) from None
-        except TimeoutError as error:
-            raise ConnectTimeoutError(self, "no connection was made in time") from error
         except OSError as error:
-            raise NewConnectionError(self, "no connection was made") from error
+            failed = error.with_traceback(None)  # which leads to the request
+        match failed:
+            case socket.gaierror():
+                raise NameResolutionError(self.host, self, failed)
+            case TimeoutError():
+                raise ConnectTimeoutError(self, "no connection was made in time") from failed
+            case _:
+                raise NewConnectionError(self, "no connection was made") from failed
 
     def request(  # type: ignore[override]  # the library's has options, of which none is used here
         self, method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
