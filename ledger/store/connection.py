@@ -318,7 +318,10 @@ class _Address:
 
 
 class _Explains(AbstractConnection):
-    """A connection of the client's whose errors say which server it was, and why, in our own words."""
+    """A connection of the client's whose errors say which server it was, and why, in our own words.
+
+    They are raised out of a list, since a variable would keep the error, and the error its frame.
+    """
 
     def __init__(self, *args: Any, address: _Address, **kwargs: Any) -> None:
         self._address = address
@@ -351,10 +354,10 @@ class _Explains(AbstractConnection):
         try:
             super().connect_check_health(*args, **kwargs)
         except _TOLD as error:
-            failed = self._explained(error, outside)
+            failed = [self._explained(error, outside)]
         else:
             return
-        raise failed
+        raise failed.pop()
 
     def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
         self.is_settled = False
@@ -362,29 +365,29 @@ class _Explains(AbstractConnection):
         try:
             super().send_packed_command(*args, **kwargs)  # type: ignore[no-untyped-call]  # redis-py does not type it
         except _TOLD as error:
-            failed = self._explained(error, outside)
+            failed = [self._explained(error, outside)]
         else:
             return
-        raise failed
+        raise failed.pop()
 
     def can_read(self, *args: Any, **kwargs: Any) -> bool:
         outside = sys.exc_info()[1]
         try:
             return super().can_read(*args, **kwargs)
         except _TOLD as error:
-            failed = self._explained(error, outside)
-        raise failed
+            failed = [self._explained(error, outside)]
+        raise failed.pop()
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         outside = sys.exc_info()[1]
         try:
             answer = super().read_response(*args, **kwargs)
         except _TOLD as error:
-            failed = self._explained(error, outside)
+            failed = [self._explained(error, outside)]
         else:
             self._address.has_answered = True
             return answer
-        raise failed
+        raise failed.pop()
 
     def _find(self) -> None:
         """Before it connects: the place is asked for anew, since another server may have taken it."""

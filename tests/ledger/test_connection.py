@@ -325,3 +325,19 @@ def test_an_error_of_ours_keeps_nothing_of_the_clients(server: KillableServer) -
     kept = [value for frame in frames for value in frame.f_locals.values()]
     assert not any(isinstance(each, TracebackType | redis.RedisError) for each in kept)
     server.restart()
+
+
+def test_an_error_that_was_dropped_waits_for_no_collector(server: KillableServer) -> None:
+    """Its frames hold the connection, with its buffer."""
+    with connect(server.server.url) as client:
+        client.ping()
+        gc.collect()
+        gc.disable()
+        try:
+            with pytest.raises(redis.ResponseError) as caught:
+                client.execute_command("NONE")
+            error = weakref.ref(caught.value)
+            del caught
+            assert error() is None
+        finally:
+            gc.enable()
