@@ -176,7 +176,7 @@ def free_port() -> int:
     for _ in _PORTS:
         if _is_free(port := ports.choice(_PORTS)):
             return port
-    raise NotStarted(f"ports from {_PORTS.start} to {_PORTS.stop - 1} are taken: end what listens there")
+    raise NotStarted(f"no free port was found from {_PORTS.start} to {_PORTS.stop - 1}: end what listens there")
 
 
 def _is_free(port: int) -> bool:

@@ -29,7 +29,7 @@ from epay_transfers.ledger.vault.vault import Vault
 from epay_transfers.runtime.settings import Durability, ServerSettings, SettingsWrong
 
 #: The problem of a finding.
-CLOCKS_APART = "its clock and this machine's do not agree (they may be two seconds apart)"
+CLOCKS_APART = "its clock and this machine's do not agree (no more than two seconds may lie between them)"
 #: CONFIG was renamed, or is not this user's.
 _HIDDEN = {ServerReason.UNKNOWN_COMMAND, ServerReason.NOT_PERMITTED}
 

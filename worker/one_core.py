@@ -1,9 +1,9 @@
 """The worker keeps all its threads on one core, and moves them when others take that core while another is idle.
 
 Python runs one thread of a process at a time. A thread that hands the interpreter on to one on an idle core wakes that
-core by an interrupt, which is dear, in a virtual machine most of all; on one core the same work takes 30 % less CPU (17
-% with TLS; docs/capacity.md). Where no core is idle there is nothing to wake, and a worker that kept to one would wait
-for it: its threads go anywhere then. Nothing but cost depends on all this: where the system has no such thing, or
+core by an interrupt, which is dear, in a virtual machine most of all; on one core the same work takes 30 % less CPU,
+with TLS 17 % (docs/capacity.md). Where no core is idle there is nothing to wake, and a worker that kept to one would
+wait for it: its threads go anywhere then. Nothing but cost depends on all this: where the system has no such thing, or
 forbids it, nothing happens.
 
 What others take of each core the system counts. Besides, the workers of a machine tell each other where they are, so

@@ -338,7 +338,7 @@ def test_a_transfer_whose_card_never_came_is_not_sent_and_expires(stage: Stage) 
 
 def test_a_vault_that_forgot_is_doubt_and_then_a_lost_card(stage: Stage) -> None:
     """Nothing there is never a proof: the bank is asked until the horizon, and then the card is known to be lost."""
-    stage.clock.advance(4)  # put in since the worker began: so nobody looks for it before it is claimed
+    stage.clock.advance(4)  # put in since the worker began: so no worker looks for it before it is claimed
     key = stage.new()
     empty(stage.vault.client)
     stage.journey.execute(key)

@@ -462,7 +462,7 @@ def test_a_deadline_that_passes_while_a_token_is_fetched_is_kept(stage: Stage, m
 def given_up(stage: Stage, meanwhile: Callable[[str], object] = bool) -> str:
     """No token at its last try; `meanwhile` happens while it is asked for."""
     stage.with_rules(retry=RetryRule(attempts=1))
-    stage.clock.advance(4)  # put in since the worker began: so nobody looks for its card first
+    stage.clock.advance(4)  # put in since the worker began: so no worker looks for its card first
     key = stage.new()
     stage.sandbox.faults.add(Rule("token", "status", http_status=503, times=1))
     meanwhile(key)

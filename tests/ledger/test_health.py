@@ -269,7 +269,7 @@ def test_a_clock_that_is_far_off_is_a_finding_for_both(
     lines = found(servers, clock=OffBy(5000))
 
     assert [line.partition(";")[0] for line in lines] == [
-        f"{name}: its clock and this machine's do not agree (they may be two seconds apart)"
+        f"{name}: its clock and this machine's do not agree (no more than two seconds may lie between them)"
         for name in ("REDIS_URL", "VAULT_URL")
     ]
 

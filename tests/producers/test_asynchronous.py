@@ -491,7 +491,7 @@ def test_a_call_in_a_running_loop_is_said_once_a_process(
             with pytest.raises(NotFound):
                 build(parts).find("nobody")
 
-    caplog.set_level(logging.INFO)  # asyncio says more to who wants it
+    caplog.set_level(logging.INFO)  # at a lower level asyncio has lines of its own
     run(call())
 
     assert names_of(caplog.records) == ["transfers.in_event_loop"]
